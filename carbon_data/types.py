@@ -1,0 +1,171 @@
+"""What a reading is: interval, zone, average or marginal, direct or life-cycle, and where it came from.
+
+Pure: standard library and numpy only. Intervals are left-closed, named by their start, aware UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Signal(StrEnum):
+    """Average intensity is for inventory, marginal for the effect of shifting load; never mix the two."""
+
+    AVERAGE = "average"
+    MARGINAL = "marginal"
+
+
+class Scope(StrEnum):
+    """Direct: from the stack. Life-cycle: with building plant and fuel supply."""
+
+    DIRECT = "direct"
+    LIFE_CYCLE = "life-cycle"
+
+
+class Provenance(StrEnum):
+    """How a figure was obtained. MISSING is never zero."""
+
+    MEASURED = "measured"
+    MODELLED = "modelled"
+    REPLAYED = "replayed"
+    MISSING = "missing"
+
+
+class DataError(ValueError):
+    """Data that cannot be used: says what was got, what is allowed, and what to do next."""
+
+
+class UnknownZoneError(DataError):
+    """A zone for which a source has no data."""
+
+
+class MissingDataError(DataError):
+    """A gap or a stale value where a value was asked for."""
+
+
+def require_utc(moment: datetime, name: str = "start") -> datetime:
+    """``moment`` in UTC; a naive time is refused, since its zone would be a guess."""
+    if moment.tzinfo is None:
+        raise DataError(f"{name} is {moment.isoformat()} without a time zone; give an aware time, e.g. ...T00:00Z")
+    return moment.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where figures come from: carried from the file or service to the report."""
+
+    source: str
+    licence: str
+    signal: Signal | None = None
+    scope: Scope | None = None
+    provenance: Provenance = Provenance.REPLAYED
+    sha256: str | None = None
+    url: str | None = None
+    notes: tuple[str, ...] = ()
+    """What was done to the data on loading (gaps, repairs): shown in the report, never hidden."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intensity:
+    """Carbon intensity of grid energy in one zone over one interval, g CO2e per kWh."""
+
+    zone: str
+    start: datetime
+    interval: timedelta
+    intensity_g_per_kwh: float
+    signal: Signal
+    scope: Scope
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class IntensitySeries:
+    """Intensity of one zone over ``values.size`` intervals of ``step`` from ``start``."""
+
+    zone: str
+    start: datetime
+    step: timedelta
+    intensity_g_per_kwh: NDArray[np.float64]
+    origin: Origin
+
+    def __post_init__(self) -> None:
+        require_utc(self.start)
+        values = self.intensity_g_per_kwh
+        if values.ndim != 1 or values.size == 0:
+            raise DataError(f"zone {self.zone}: need a one-dimensional series, got shape {values.shape}")
+        bad = ~np.isfinite(values) | (values < 0)
+        if bad.any():
+            first = int(np.argmax(bad))
+            raise MissingDataError(
+                f"zone {self.zone}: intensity {values[first]} g/kWh at {self.start + first * self.step}; "
+                "finite values >= 0 are allowed; choose another period, or repair the file and say how in its sidecar"
+            )
+        values.setflags(write=False)
+
+    def at(self, index: int) -> Intensity:
+        """Interval ``index`` as a reading."""
+        assert self.origin.signal is not None and self.origin.scope is not None
+        return Intensity(
+            zone=self.zone,
+            start=self.start + index * self.step,
+            interval=self.step,
+            intensity_g_per_kwh=float(self.intensity_g_per_kwh[index]),
+            signal=self.origin.signal,
+            scope=self.origin.scope,
+            provenance=self.origin.provenance,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HarvestSeries:
+    """Mean harvested power over ``power_w.size`` intervals of ``step`` from ``start``."""
+
+    start: datetime
+    step: timedelta
+    power_w: NDArray[np.float64]
+    origin: Origin
+
+    def __post_init__(self) -> None:
+        require_utc(self.start)
+        if self.power_w.ndim != 1 or self.power_w.size == 0:
+            raise DataError(f"harvest: need a one-dimensional series, got shape {self.power_w.shape}")
+        bad = ~np.isfinite(self.power_w) | (self.power_w < 0)
+        if bad.any():
+            first = int(np.argmax(bad))
+            raise MissingDataError(
+                f"harvest power {self.power_w[first]} W at {self.start + first * self.step}; finite values >= 0 are "
+                "allowed; choose another period or another harvest source"
+            )
+        self.power_w.setflags(write=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyReading:
+    """Energy over one interval and how it is known; ``energy_j`` is None exactly when it is MISSING."""
+
+    energy_j: float | None
+    interval_s: float
+    provenance: Provenance
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.energy_j is None) != (self.provenance is Provenance.MISSING):
+            raise DataError(f"energy {self.energy_j} labelled {self.provenance}: only MISSING has no value")
+
+
+@dataclass(frozen=True, slots=True)
+class EmissionsRecord:
+    """Grams CO2e of one stage, with the energy they belong to."""
+
+    stage: str
+    component: str
+    energy_j: float
+    operational_g: float
+    provenance: Provenance
+    embodied_g: float | None = None
+    labels: dict[str, str] = field(default_factory=dict)

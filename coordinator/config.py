@@ -1,0 +1,70 @@
+"""What the coordinator process is told when it starts: one JSON file in the run folder, strict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from protos.messages import Stage
+
+
+class Strict(BaseModel):
+    """Unknown keys, NaN and infinities are refused; values do not change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, ser_json_inf_nan="constants")
+
+
+class LimitsConfig(Strict):
+    """See coordinator.market.fleet.Limits."""
+
+    offload_cap_fraction: float = Field(default=0.5, ge=0, le=1)
+    transfer_cap_fraction: float = Field(default=0.5, ge=0, le=1)
+    deadline_slots: int = Field(default=0, ge=0)
+    may_sleep: bool = False
+    net_j_per_byte: float = Field(default=0.0, ge=0)
+
+
+class ZoneIntensity(Strict):
+    """Intensity of one zone for every slot of the run and the look-ahead after it, g CO2e per kWh."""
+
+    zone: str
+    intensity_g_per_kwh: tuple[float, ...]
+    origin: dict[str, str | None]
+    """carbon_data.types.Origin as text: source, licence, signal, scope, provenance, sha256."""
+
+
+class CoordinatorBody(Strict):
+    """The coordinator's own board and the router: lines of their own in the books."""
+
+    zone: str
+    static_w: float = Field(ge=0)
+    joules_per_aggregated_parameter: float = Field(ge=0)
+    joules_per_evaluated_example: float = Field(ge=0)
+    router_w: float = Field(ge=0)
+
+
+class CoordinatorConfig(Strict):
+    run_id: str
+    ledger_path: Path
+    policy: str
+    """A name from the registry or ``package.module:Name``."""
+    policy_options: dict[str, str | int | float | bool] = {}
+    seed: int = 0
+    slot_s: float = Field(gt=0)
+    stages: tuple[Stage, ...]
+    """Life-cycle stage of every slot of the run."""
+    node_ids: tuple[str, ...] = Field(min_length=1)
+    """Nodes that belong to this run; nobody else may register."""
+    zones: tuple[ZoneIntensity, ...]
+    value_slots: int = Field(default=24, ge=1)
+    """Slots over which the mean intensity is taken that values a stored joule (a day of trace time)."""
+    horizon_slots: int = Field(default=1, ge=1)
+    """H: look-ahead handed to the policy."""
+    limits: LimitsConfig = LimitsConfig()
+    body: CoordinatorBody
+    tree_alpha_bits_per_token: float = Field(ge=0)
+    host: str = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65535)
+    heartbeat_s: float = Field(default=2.0, gt=0)
+    lease_s: float = Field(default=6.0, gt=0)

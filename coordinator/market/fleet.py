@@ -1,0 +1,172 @@
+"""What a policy may know of the fleet at one decision, and the limits it must keep: plain arrays, validated.
+
+Shapes: N nodes, H slots of look-ahead (column 0 is the slot being decided), Q+1 deadline classes.
+Units: J, W, s, bytes, g CO2e per kWh, fractions in 0..1. Symbols in brackets are those of methods.md section 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The experiment's rules of the game, the same for every policy of a comparison."""
+
+    offload_cap_fraction: float = 0.5
+    """b_y of (D5): largest share of its released batches that an owner may have run elsewhere."""
+    transfer_cap_fraction: float = 0.5
+    """b_h of (D6): largest share of a slot's harvest that a node may give away."""
+    deadline_slots: int = 0
+    """q: slots after its release in which a batch may still run; 0 means in its own slot."""
+    may_sleep: bool = False
+    """Whether nodes may sleep (a_i(t) = 0)."""
+    net_j_per_byte: float = 0.0
+    """eps_net: energy in the network between sender and receiver, per byte."""
+
+    def __post_init__(self) -> None:
+        for name in ("offload_cap_fraction", "transfer_cap_fraction"):
+            value = getattr(self, name)
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f"{name} is {value}; allowed is 0..1")
+        if self.deadline_slots < 0:
+            raise ValueError(f"deadline_slots is {self.deadline_slots}; allowed is 0 or more")
+        if not (np.isfinite(self.net_j_per_byte) and self.net_j_per_byte >= 0):
+            raise ValueError(f"net_j_per_byte is {self.net_j_per_byte}; allowed is a finite value >= 0")
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """State of N nodes before a slot, and what is expected of the H slots from it on."""
+
+    node_ids: tuple[str, ...]
+    slot: int
+    slot_s: float
+    stage: str
+    """Life-cycle stage of the work released in this slot (protos.messages.Stage value)."""
+    limits: Limits
+
+    intensity_g_per_kwh: Floats
+    """(N, H) c_i(t); column 0 is the current slot's true value, later columns are forecasts."""
+    harvest_j: Floats
+    """(N, H) h_i(t)."""
+    backlog_batches: Ints
+    """(N, Q+1) own batches not yet done, by slots left to their deadline; column 0 must be done now."""
+    release_batches: Ints
+    """(N, H-1) batches expected to be released in the following slots."""
+
+    seconds_per_batch: Floats
+    """(N, H) tau_j(t) of the stage's work on that node."""
+    joules_per_batch: Floats
+    """(N, H) e_j(t), above static power."""
+    bytes_per_batch: Floats
+    """(H,) s(t): payload of one offloaded batch."""
+    offloadable: Bools
+    """(H,) False where the stage's work may not leave its owner (e.g. receiving data from its own devices)."""
+
+    static_w: Floats
+    """(N,) P_st."""
+    sleep_w: Floats
+    """(N,) P_sl."""
+    wake_j: Floats
+    """(N,) E_wk."""
+    wake_s: Floats
+    """(N,) tau_wk."""
+    tx_j_per_byte: Floats
+    """(N,) eps_tx."""
+    rx_j_per_byte: Floats
+    """(N,) eps_rx."""
+    storage_bytes: Floats
+    """(N,) S_j for guest batches."""
+    export_efficiency: Floats
+    """(N,) out_i; the loss of a transfer is l_ij = 1 - out_i * in_j."""
+    import_efficiency: Floats
+    """(N,) in_j."""
+    battery_j: Floats
+    """(N,) B_i before the slot."""
+    battery_capacity_j: Floats
+    """(N,) Bmax_i; 0 means no battery."""
+    charge_efficiency: Floats
+    """(N,) eta_c."""
+    discharge_efficiency: Floats
+    """(N,) eta_d."""
+    self_discharge_fraction: Floats
+    """(N,) sigma per slot."""
+    charge_limit_w: Floats
+    """(N,) P for charging."""
+    discharge_limit_w: Floats
+    """(N,) P for discharging."""
+    stored_value_g_per_j: Floats
+    """(N,) value of a joule left in store at the end of the horizon: eta_d times the mean intensity expected over
+    the next day, in g per J. What makes a short horizon keep energy for a dirtier hour."""
+    asleep: Bools
+    """(N,) whether the node slept in the slot before: a_i(t-1) = 0."""
+
+    loss_fraction: Floats | None = None
+    """(N, N) l_ij where losses do not factor; overrides export and import efficiency when given."""
+    participations: Ints | None = None
+    """(N,) rounds each node has trained in so far (for client-selection baselines)."""
+    num_examples: Ints | None = None
+    """(N,) examples each node holds."""
+    mean_loss: Floats | None = None
+    """(N,) last mean training loss; NaN where a node has not trained yet."""
+    true_intensity_g_per_kwh: Floats | None = None
+    """(N, H) only in oracle runs: the future as it will be."""
+    true_harvest_j: Floats | None = None
+    """(N, H) only in oracle runs."""
+
+    def __post_init__(self) -> None:
+        n, h = self.intensity_g_per_kwh.shape
+        if n != len(self.node_ids):
+            raise ValueError(f"intensity has {n} rows for {len(self.node_ids)} nodes")
+        shapes: dict[str, tuple[int, ...]] = {
+            "harvest_j": (n, h),
+            "release_batches": (n, h - 1),
+            "seconds_per_batch": (n, h),
+            "joules_per_batch": (n, h),
+            "bytes_per_batch": (h,),
+            "offloadable": (h,),
+            "backlog_batches": (n, self.limits.deadline_slots + 1),
+        }
+        matrices = {*shapes, "intensity_g_per_kwh", "true_intensity_g_per_kwh", "true_harvest_j", "loss_fraction"}
+        for spec in fields(self):
+            value: Any = getattr(self, spec.name)
+            if not isinstance(value, np.ndarray):
+                continue
+            expected = shapes.get(spec.name, (n,) if spec.name not in matrices else value.shape)
+            if value.shape != expected:
+                raise ValueError(f"{spec.name} has shape {value.shape}, expected {expected}")
+            if spec.name != "mean_loss" and np.issubdtype(value.dtype, np.number):
+                if not np.isfinite(value).all():
+                    raise ValueError(f"{spec.name} holds a value that is not finite; missing data must raise earlier")
+                if (value < 0).any():
+                    raise ValueError(f"{spec.name} holds a negative value")
+            value.setflags(write=False)
+
+    @property
+    def size(self) -> int:
+        """N."""
+        return len(self.node_ids)
+
+    @property
+    def horizon(self) -> int:
+        """H."""
+        return self.intensity_g_per_kwh.shape[1]
+
+    def transfer_efficiency(self) -> Floats:
+        """(N, N) 1 - l_ij; the diagonal is 1."""
+        if self.loss_fraction is not None:
+            efficiency = 1.0 - self.loss_fraction
+        else:
+            efficiency = np.outer(self.export_efficiency, self.import_efficiency)
+        efficiency = efficiency.copy()
+        np.fill_diagonal(efficiency, 1.0)
+        return efficiency

@@ -1,0 +1,106 @@
+"""What one edge node is told when it starts: plain, strict, JSON-able, so that it travels to any process or board."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from protos.messages import Stage
+
+
+class Strict(BaseModel):
+    """Unknown keys, NaN and infinities are refused; values do not change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class BoardConfig(Strict):
+    """Power and speed of the board; defaults come from a sourced profile (edge_node/energy/boards/*.toml)."""
+
+    name: str
+    static_w: float = Field(ge=0)
+    busy_w: float = Field(ge=0)
+    """Power while computing, in all (static included)."""
+    sleep_w: float = Field(ge=0)
+    wake_j: float = Field(ge=0)
+    wake_s: float = Field(ge=0)
+    effective_flop_per_s: float = Field(gt=0)
+    """Speed really reached by training code, not the peak."""
+    tx_j_per_byte: float = Field(ge=0)
+    rx_j_per_byte: float = Field(ge=0)
+    storage_bytes: int = Field(ge=0)
+    """Room for guest batches."""
+
+
+class BatteryConfig(Strict):
+    capacity_j: float = Field(ge=0)
+    initial_fraction: float = Field(default=0.0, ge=0, le=1)
+    charge_efficiency_fraction: float = Field(default=0.95, gt=0, le=1)
+    discharge_efficiency_fraction: float = Field(default=0.95, gt=0, le=1)
+    self_discharge_fraction: float = Field(default=0.0, ge=0, lt=1)
+    """Per slot."""
+    charge_limit_w: float = Field(gt=0)
+    discharge_limit_w: float = Field(gt=0)
+
+
+class HarvestConfig(Strict):
+    """Mean harvested power in each slot of the run and the look-ahead after it."""
+
+    power_w: tuple[float, ...]
+    forecast_w: tuple[float, ...] = ()
+    """What the node expects instead of ``power_w``; empty: it knows (complete information)."""
+    source: str = "none"
+
+
+class TaskConfig(Strict):
+    """A data set, a model and a unit of work."""
+
+    name: str
+    """Registry name, e.g. ``mnist-mlp``, or ``package.module:Name``."""
+    data: str = "digits"
+    """Data set name, e.g. ``digits`` or ``mnist``."""
+    batch_size: int = Field(ge=1)
+    batches_per_slot: int = Field(ge=1)
+    """d_i: batches released per development slot."""
+    local_epochs: int = Field(default=1, ge=1)
+    """Passes over a batch within a slot: a batch moved once is trained this often."""
+    learning_rate: float = Field(gt=0)
+    partition: str = "iid"
+    """``iid`` or ``dirichlet``."""
+    dirichlet_alpha: float = Field(default=0.5, gt=0)
+    partitions: int = Field(ge=1)
+    partition_index: int = Field(ge=0)
+    seed: int = 0
+
+
+class InferenceConfig(Strict):
+    """Load of the application stage: batches of requests per slot and what a request is."""
+
+    batches_per_slot: int = Field(default=0, ge=0)
+    requests_per_batch: int = Field(default=32, ge=1)
+
+
+class NodeConfig(Strict):
+    run_id: str
+    node_id: str
+    index: int = Field(ge=0)
+    zone: str
+    seed: int
+    slot_s: float = Field(gt=0)
+    stages: tuple[Stage, ...]
+    """Life-cycle stage of every slot."""
+    deadline_slots: int = Field(default=0, ge=0)
+    horizon_slots: int = Field(default=1, ge=1)
+    board: BoardConfig
+    battery: BatteryConfig | None = None
+    export_loss_fraction: float = Field(default=0.0, ge=0, lt=1)
+    import_loss_fraction: float = Field(default=0.0, ge=0, lt=1)
+    harvest: HarvestConfig
+    task: TaskConfig
+    recycling_task: TaskConfig | None = None
+    """The second task that the model is fine-tuned to in recycling slots."""
+    inference: InferenceConfig = InferenceConfig()
+    meter: str = "modelled"
+    coordinator_address: str = ""
+    """host:port; empty in a fleet that shares one process."""
+    peer_host: str = "127.0.0.1"
+    peer_port: int = 0

@@ -1,0 +1,80 @@
+"""What a node asks of its task. The node itself knows no learning framework; torch lives behind this port."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Arrays = Mapping[str, NDArray[Any]]
+"""Named arrays of one batch (e.g. ``images`` (B, 1, 28, 28) uint8, ``labels`` (B,) int64), axis 0 the examples."""
+Parameters = Mapping[str, NDArray[np.float32]]
+"""Model parameters by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkCost:
+    """Counted work of one batch."""
+
+    flop_per_batch: float
+    bytes_per_batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    parameters: Parameters
+    num_examples: int
+    """Distinct examples trained on: the aggregation weight."""
+    batches: int
+    mean_loss: float
+    flop: float
+
+
+@dataclass(frozen=True, slots=True)
+class InferResult:
+    requests: int
+    tokens: int
+    """One per classified image unless the task says otherwise."""
+    payload_bits: int
+    """Bits of requests and answers."""
+    correct: int
+    batches: int
+    flop: float
+
+
+class Workload(Protocol):
+    """One node's share of a data set with the model to train on it."""
+
+    @property
+    def num_examples(self) -> int: ...
+
+    @property
+    def num_batches(self) -> int:
+        """Batches in one pass over the share."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """sha256 over the share."""
+        ...
+
+    def cost(self, stage: str) -> WorkCost:
+        """Counted work of one batch of ``stage`` (protos.messages.Stage value)."""
+        ...
+
+    def batch(self, batch_id: int, stage: str) -> Arrays:
+        """Arrays of own batch ``batch_id`` (any integer >= 0: passes wrap around, reshuffled per pass by seed)."""
+        ...
+
+    def prepare(self, batches: Sequence[Arrays]) -> float:
+        """Preprocess batches for real; returns the work counted, in FLOP."""
+        ...
+
+    def train(self, parameters: Parameters, batches: Sequence[Arrays], options: Mapping[str, float]) -> TrainResult:
+        """Local SGD over ``batches`` (own and guests'), ``local_epochs`` passes. Options: e.g. ``proximal-mu``."""
+        ...
+
+    def infer(self, parameters: Parameters, batches: Sequence[Arrays]) -> InferResult: ...

@@ -1,0 +1,431 @@
+"""What the parties say to each other, as plain frozen values. Units are in the names.
+
+Pure: no generated code here. ``protos.codec`` alone turns these into protobuf and back, and validates.
+Booked energies are integer microjoules (``_uj``), emissions integer micrograms (``_ug``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """Life-cycle stages of a network AI service (software stages, methods.md section 4), and what no task owns."""
+
+    PREPARATION = "preparation"
+    DEVELOPMENT = "development"
+    APPLICATION = "application"
+    RECYCLING = "recycling"
+    UNALLOCATED = "unallocated"
+
+
+class Component(StrEnum):
+    """Physical lines of a reading: where in a node (or beside it) the joules went."""
+
+    COMPUTE = "compute"
+    STATIC = "static"
+    SLEEP = "sleep"
+    WAKE = "wake"
+    RADIO_TX = "radio_tx"
+    RADIO_RX = "radio_rx"
+    NETWORK = "network"
+    COORDINATOR = "coordinator"
+    ROUTER = "router"
+    WASTE = "waste"
+    """Work done twice or thrown away: costs real joules, belongs to no result."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkProfile:
+    """Cost of one batch of one kind of work on one node, above the static power (methods.md section 1)."""
+
+    stage: Stage
+    seconds_per_batch: float
+    joules_per_batch: float
+    bytes_per_batch: int
+    """Bytes that travel when a batch is offloaded, payload as serialised."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeProfile:
+    """What a node says of its body when it registers: constants for the run."""
+
+    zone: str
+    static_w: float
+    sleep_w: float
+    wake_j: float
+    wake_s: float
+    tx_j_per_byte: float
+    rx_j_per_byte: float
+    storage_bytes: int
+    battery_capacity_uj: int
+    charge_efficiency_fraction: float
+    discharge_efficiency_fraction: float
+    self_discharge_fraction: float
+    """Share of the stored energy lost per slot (sigma of (D3))."""
+    charge_limit_w: float
+    discharge_limit_w: float
+    export_loss_fraction: float
+    """Loss on the donor's side of a transfer: 1 - out_i; l_ij = 1 - out_i * in_j."""
+    import_loss_fraction: float
+    work: tuple[WorkProfile, ...]
+    meter: str
+    """Name of the meter, e.g. ``modelled`` or ``cpu-time``."""
+    provenance: str
+    """A carbon_data.types.Provenance value: what the meter's readings are."""
+    num_examples: int
+    data_digest: str
+    """sha256 over the node's partition, so that a report can say which data were used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """First message on a stream. A new stream of the same node fences the old one."""
+
+    node_id: str
+    boot_id: str
+    """Fresh at every start of a node: with ``seq`` the key under which a message counts once."""
+    peer_address: str
+    """host:port of the node's batch-transfer server; empty where nodes share a process."""
+    profile: NodeProfile
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """Answer to Register."""
+
+    run_id: str
+    epoch: int
+    heartbeat_s: float
+    lease_s: float
+    next_slot: int
+    battery_uj: int | None = None
+    """What the ledger holds for this node's battery, when it knows the node already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    node_id: str
+    boot_id: str
+    seq: int
+    monotonic_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """State of a node before slot ``slot``: all that a policy may know of it."""
+
+    node_id: str
+    boot_id: str
+    seq: int
+    slot: int
+    battery_uj: int
+    harvest_forecast_uj: tuple[int, ...]
+    """Expected harvest of this slot and the following ones of the horizon."""
+    backlog_batches: tuple[int, ...]
+    """Own batches not yet done, by slots left to their deadline: index 0 must be done in this slot."""
+    release_forecast_batches: tuple[int, ...] = ()
+    """Batches to be released in the following slots of the horizon, from slot + 1 on."""
+    mean_loss: float | None = None
+    """Last mean training loss: what Oort's utility needs. None before the first training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Part of a decision: these batches of mine go to that executor."""
+
+    executor: str
+    address: str
+    batches: int
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Part of a decision: expect these batches from that owner."""
+
+    owner: str
+    batches: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One node's part of the slot's decision. Executed once, refused when stale (older or repeated epoch, slot)."""
+
+    node_id: str
+    epoch: int
+    slot: int
+    stage: Stage
+    awake: bool
+    own_batches: int
+    """Own batches to run here."""
+    sends: tuple[Send, ...]
+    guests: tuple[Guest, ...]
+    export_uj: int
+    """Energy to give away in all, as it leaves the green bus."""
+    charge_uj: int
+    """Harvest to store before serving the own load; surplus beyond it is stored too while there is room."""
+    discharge_uj: int
+    """Most that may be drawn from the battery; drawn only as far as load and exports need it."""
+    deadline_s: float
+    """Wall seconds after which the coordinator goes on without this node."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSlot:
+    """The slot is over: read the meter and report usage."""
+
+    epoch: int
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyLine:
+    """Joules of one stage and component, with how they are known."""
+
+    stage: Stage
+    component: Component
+    energy_uj: int
+    provenance: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Batches really exchanged with one peer, as counted on this side. ``sent``: this node was the owner."""
+
+    peer: str
+    sent: bool
+    batches: int
+    payload_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """Batches of ``owner`` that this node really ran."""
+
+    owner: str
+    batches: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a node used in a slot, metered; sent once the slot is closed."""
+
+    node_id: str
+    boot_id: str
+    seq: int
+    epoch: int
+    slot: int
+    lines: tuple[EnergyLine, ...]
+    harvest_uj: int
+    executed: tuple[Executed, ...]
+    moved: tuple[Moved, ...]
+    model_bytes: int
+    """Bytes of model parameters received and sent by this node."""
+    tokens: int
+    bits: int
+    requests: int
+    mean_loss: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyGrant:
+    """Result of the slot's trade for one node, once every party has reported or is given up."""
+
+    node_id: str
+    epoch: int
+    slot: int
+    export_uj: int
+    """Leaves this node's green bus."""
+    import_uj: int
+    """Arrives on this node's green bus, losses already taken off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How a node met its load and where its energy went: (D1)-(D3) in integers, exact.
+
+    demand + 0 = grid + green;  harvest + discharge + import = green + charge + export + curtailed;
+    battery_after = battery_before - self_discharge + charge - charge_loss - discharge_from_store,
+    where discharge_from_store = discharge + discharge_loss.
+    """
+
+    node_id: str
+    boot_id: str
+    seq: int
+    epoch: int
+    slot: int
+    demand_uj: int
+    grid_uj: int
+    green_uj: int
+    harvest_uj: int
+    charge_uj: int
+    """Taken from the bus into the battery (before charging loss)."""
+    charge_loss_uj: int
+    discharge_uj: int
+    """Given by the battery to the bus (after discharging loss)."""
+    discharge_loss_uj: int
+    self_discharge_uj: int
+    export_uj: int
+    import_uj: int
+    curtailed_uj: int
+    battery_before_uj: int
+    battery_after_uj: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """Everything of this node up to ``seq`` is committed."""
+
+    node_id: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A message was understood and refused: the reason is for people, the code for programs."""
+
+    code: str
+    reason: str
+
+
+UpMessage = Register | Heartbeat | Telemetry | Usage | Settlement | Refusal
+DownMessage = Welcome | Decision | CloseSlot | EnergyGrant | Ack | Refusal
+
+
+# --- batches between nodes ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Batches on their way from owner to executor. Arrays travel as raw bytes with dtype and shape, never pickled."""
+
+    run_id: str
+    epoch: int
+    slot: int
+    owner: str
+    executor: str
+    batch_ids: tuple[int, ...]
+    tensors: tuple[Tensor, ...]
+    """Per tensor of the task (e.g. images, labels) all batches concatenated along axis 0."""
+    batch_sizes: tuple[int, ...]
+    """Examples per batch, so that the executor can cut the batches apart again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    name: str
+    dtype: str
+    """A name from the codec's allow list, e.g. ``uint8``, ``int64``, ``float32``."""
+    shape: tuple[int, ...]
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The executor has the batches (accepted), or will not take them (reason)."""
+
+    accepted: bool
+    payload_bytes: int
+    reason: str = ""
+
+
+# --- the runner's side: what the Flower strategy and the command line ask ----------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class BeginSlot:
+    """Decide slot ``slot``. Idempotent: a repeat returns the stored decision."""
+
+    slot: int
+    stage: Stage
+    wait_s: float
+    """How long to wait for telemetry of nodes that hold a lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotPlan:
+    """The whole decision of a slot, for the runner."""
+
+    epoch: int
+    slot: int
+    decisions: tuple[Decision, ...]
+    lost_nodes: tuple[str, ...]
+    """Registered nodes without a lease."""
+    status: str
+    """``optimal``, ``feasible`` or ``rule``, with what the solver said; ``fallback: ...`` names a fallback taken."""
+    gap_fraction: float | None
+    decide_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class EndSlot:
+    """Close, meter, trade, settle and book slot ``slot``. Idempotent.
+
+    ``coordinator_uj`` and ``network_bytes`` of the runner's own part: central evaluation and aggregation work.
+    """
+
+    slot: int
+    wait_s: float
+    aggregated_parameters: int = 0
+    evaluated_examples: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SlotSummary:
+    """What a slot came to, from the ledger."""
+
+    slot: int
+    emissions_ug: int
+    grid_uj: int
+    green_uj: int
+    demand_uj: int
+    moved_batches: int
+    transferred_uj: int
+    executed_batches: int
+    unserved_batches: int
+    settled_nodes: tuple[str, ...]
+    missing_nodes: tuple[str, ...]
+    """Nodes whose reading of this slot is missing: an explicit unmetered gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRequest:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    run_id: str
+    epoch: int
+    next_slot: int
+    nodes: tuple[str, ...]
+    live_nodes: tuple[str, ...]
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportQuery:
+    """Totals of a run: per node and per stage."""
+
+    node_id: str = ""
+    """Empty: all nodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportLine:
+    node_id: str
+    stage: Stage
+    component: Component
+    energy_uj: int
+    emissions_ug: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    run_id: str
+    lines: tuple[ReportLine, ...]
+    tokens: int
+    bits: int
+    requests: int
+    labels: dict[str, str] = field(default_factory=dict)
