@@ -1,0 +1,45 @@
+# Everything installs into a local virtual environment; nothing else on the machine is touched.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+# Large data files, where somebody keeps a copy beside the checkout; unset otherwise (user's cache folder).
+ifneq ($(wildcard ../shared/data),)
+export DETABED_DATA_DIR ?= $(abspath ../shared/data)
+endif
+
+.PHONY: install demo test check bench format clean
+
+install: $(STAMP)
+
+# torch first and alone: pip then takes a CPU build where one is offered, and nothing else pulls another version.
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $(STAMP)
+
+demo: install
+	$(BIN)/detabed compare demo --policies local,det,dat,deta --seeds 2 --output runs/demo
+
+test: install
+	$(BIN)/python -m pytest
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m protos.generate --check
+
+bench: install
+	$(BIN)/python -m benchmarks.fleet
+	$(BIN)/python -m benchmarks.optimiser
+
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,318 @@
+"""The declared experiment: one validated TOML file.
+
+Everything a run depends on is in here or in the data it names. Unknown keys, NaN, negative capacities and
+impossible caps are refused with the line and what is allowed; zones and data are checked in ``resolve``.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from experiments.errors import UsageError
+from experiments.toml_lines import find_line, line_index
+from protos.messages import Stage
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class TimeSpec(Strict):
+    """Two numbers: how long a slot physically is, and how far the traces advance in it."""
+
+    start: datetime = datetime(2022, 6, 21, tzinfo=UTC)
+    """First interval of the traces; an aware time, e.g. 2022-06-21T00:00:00Z."""
+    trace_step_s: float = Field(default=3600.0, gt=0)
+    """How far grid intensity and harvest advance per slot."""
+    slot_s: Literal["auto"] | Annotated[float, Field(gt=0)] = "auto"
+    """Physical length of a slot; ``auto``: twice the mean busy time of a node in a development slot."""
+    scale_storage: bool = True
+    """Multiply battery capacities by slot_s / trace_step_s, so that a battery lasts as many hours of the replayed
+    day as it would in real time."""
+
+    @model_validator(mode="after")
+    def _aware(self) -> TimeSpec:
+        if self.start.tzinfo is None:
+            raise ValueError("start has no time zone; write e.g. 2022-06-21T00:00:00Z")
+        return self
+
+
+class StagesSpec(Strict):
+    """Slots of each life-cycle stage, in this order."""
+
+    preparation: int = Field(default=1, ge=0)
+    development: int = Field(default=15, ge=0)
+    application: int = Field(default=6, ge=0)
+    recycling: int = Field(default=2, ge=0)
+
+    def slots(self) -> tuple[Stage, ...]:
+        """Stage of every slot of the run."""
+        return tuple(
+            stage
+            for stage in (Stage.PREPARATION, Stage.DEVELOPMENT, Stage.APPLICATION, Stage.RECYCLING)
+            for _ in range(getattr(self, stage.value))
+        )
+
+
+class RecyclingSpec(Strict):
+    """The second task to which the finished model is transferred."""
+
+    data: str | None = None
+    """Data set of the second task; none: the first task's data with its labels rotated by one class."""
+    learning_rate: float | None = Field(default=None, gt=0)
+
+
+class TaskSpec(Strict):
+    """What is learned, on which data, in which unit of work."""
+
+    name: str = "mnist-mlp"
+    data: str = "auto"
+    """``digits`` (ships with scikit-learn), ``mnist`` (data folder), or ``auto``: mnist where present, else digits."""
+    batch_size: int = Field(default=8, ge=1)
+    batches_per_slot: Literal["pass"] | Annotated[int, Field(ge=1)] = "pass"
+    """Batches a node releases per development slot; ``pass``: one pass over its share."""
+    local_epochs: int = Field(default=3, ge=1)
+    """Times each batch is trained on within its slot; a batch that is moved is moved once."""
+    learning_rate: float = Field(default=0.1, gt=0)
+    partition: Literal["iid", "dirichlet"] = "iid"
+    dirichlet_alpha: float = Field(default=0.5, gt=0)
+    strategy: str = "fedavg"
+    """Flower strategy: fedavg, fedprox, fedavgm, fedadam, fedyogi, fedadagrad, fedmedian, fedtrimmedavg, krum ..."""
+    strategy_options: dict[str, float | int | bool | str] = {}
+    round_deadline_s: float = Field(default=60.0, gt=0)
+    """Wall seconds after which a round goes on without those who have not answered."""
+    recycling: RecyclingSpec = RecyclingSpec()
+
+
+class InferenceSpec(Strict):
+    """Load of the application stage."""
+
+    batches_per_slot: int = Field(default=24, ge=0)
+    requests_per_batch: int = Field(default=64, ge=1)
+
+
+class LimitsSpec(Strict):
+    """Rules that every policy of a comparison keeps."""
+
+    offload_cap_fraction: Fraction = 0.5
+    """b_y: largest share of its batches an owner may have run elsewhere [source: the DETA paper]."""
+    transfer_cap_fraction: Fraction = 0.5
+    """b_h: largest share of its harvest a node may give away [source: the DETA paper]."""
+    deadline_slots: int = Field(default=0, ge=0)
+    """q: slots by which work may be put off; 0: none, so that time shifting is a factor of its own."""
+    may_sleep: bool = False
+    """Whether nodes may sleep; with offload_cap_fraction < 1 and deadline_slots = 0 nobody who owns work ever can."""
+
+
+class NetworkSpec(Strict):
+    transport: str = "wifi-low"
+    """Named figure for the energy in the network per byte (edge_node/energy/transport.toml)."""
+    net_j_per_byte: float | None = Field(default=None, ge=0)
+    """Overrides ``transport``."""
+    export_loss_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.025
+    """Energy lost on the donor's side of a transfer (choice: 2.5 % each side, about 5 % in all)."""
+    import_loss_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.025
+    router_w: float = Field(default=0.0, ge=0)
+    """Power of the shared router; a line of its own at the coordinator's zone."""
+
+
+class IntensitySpec(Strict):
+    source: str = "profiles"
+    """A name of ``detabed list sources``, or ``package.module:Name``."""
+    path: Path | None = None
+    """Trace file, for source = "trace"."""
+    options: dict[str, str | float | int | bool] = {}
+
+
+class HarvestSpec(Strict):
+    kind: str = "pv"
+    """``pv``, ``trace``, ``constant``, ``none``, or ``package.module:Name``."""
+    peak_w: float = Field(default=10.0, ge=0)
+    """Rated power of the panel (pv, trace), or the constant power."""
+    tilt_deg: float = Field(default=30.0, ge=0, le=90)
+    azimuth_deg: float = Field(default=180.0, ge=0, lt=360)
+    path: Path | None = None
+    region: str | None = None
+    options: dict[str, str | float | int | bool] = {}
+
+
+class BatterySpec(Strict):
+    capacity_wh: float = Field(default=10.0, ge=0)
+    initial_fraction: Fraction = 0.0
+    charge_efficiency_fraction: Annotated[float, Field(gt=0, le=1)] = 0.95
+    discharge_efficiency_fraction: Annotated[float, Field(gt=0, le=1)] = 0.95
+    self_discharge_fraction_per_day: Annotated[float, Field(ge=0, lt=1)] = 0.001
+    charge_limit_w: float = Field(default=15.0, gt=0)
+    discharge_limit_w: float = Field(default=15.0, gt=0)
+
+
+class BoardSpec(Strict):
+    """The board's profile and what differs from it."""
+
+    profile: str = "raspberry-pi-4b"
+    static_w: float | None = Field(default=None, ge=0)
+    busy_w: float | None = Field(default=None, ge=0)
+    sleep_w: float | None = Field(default=None, ge=0)
+    wake_j: float | None = Field(default=None, ge=0)
+    wake_s: float | None = Field(default=None, ge=0)
+    effective_flop_per_s: float | None = Field(default=None, gt=0)
+    tx_j_per_byte: float | None = Field(default=None, ge=0)
+    rx_j_per_byte: float | None = Field(default=None, ge=0)
+    storage_bytes: int | None = Field(default=None, ge=0)
+
+
+class NodeSpec(Strict):
+    """One edge node, or ``count`` alike."""
+
+    zone: str
+    count: int = Field(default=1, ge=1)
+    latitude_deg: float | None = Field(default=None, ge=-90, le=90)
+    longitude_deg: float | None = Field(default=None, ge=-180, le=180)
+    harvest: HarvestSpec | None = None
+    battery: BatterySpec | None = None
+    board: BoardSpec | None = None
+
+
+class CoordinatorSpec(Strict):
+    zone: str | None = None
+    """Where the coordinator stands; none: the first node's zone."""
+    board: BoardSpec = BoardSpec()
+    value_slots: int = Field(default=24, ge=1)
+    horizon_slots: int = Field(default=1, ge=1)
+    """Slots a policy looks ahead; 1: the slot itself, with a value on what stays in the batteries."""
+    heartbeat_s: float = Field(default=2.0, gt=0)
+    lease_s: float = Field(default=6.0, gt=0)
+    host: str = "127.0.0.1"
+    """Interface to listen on; anything but loopback is a deliberate choice."""
+
+
+class FleetSpec(Strict):
+    kind: Literal["ray", "inprocess"] = "ray"
+    processes: Literal["auto", "per-node"] | Annotated[int, Field(ge=1)] = "auto"
+    isolation: Literal["auto", "netns", "none"] = "auto"
+    """``netns``: run in a network namespace that has only a loopback; ``auto``: where the system permits it."""
+    meter: str = "modelled"
+
+
+class TreeSpec(Strict):
+    alpha_bits_per_token: float = Field(default=70_423.0, ge=0)
+    """alpha of (T1); default from prices, 3.0e-5 / 4.26e-10 (methods.md section 5)."""
+
+
+def _single_or_list(value: Any) -> Any:
+    return [value] if isinstance(value, dict) else value
+
+
+class Scenario(Strict):
+    """A whole experiment."""
+
+    name: str = Field(default="scenario", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    policy: str = "deta"
+    policy_options: dict[str, str | int | float | bool] = {}
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    time: TimeSpec = TimeSpec()
+    stages: StagesSpec = StagesSpec()
+    task: TaskSpec = TaskSpec()
+    inference: InferenceSpec = InferenceSpec()
+    limits: LimitsSpec = LimitsSpec()
+    network: NetworkSpec = NetworkSpec()
+    intensity: IntensitySpec = IntensitySpec()
+    harvest: HarvestSpec = HarvestSpec()
+    battery: BatterySpec = BatterySpec()
+    board: BoardSpec = BoardSpec()
+    coordinator: CoordinatorSpec = CoordinatorSpec()
+    fleet: FleetSpec = FleetSpec()
+    tree: TreeSpec = TreeSpec()
+    nodes: Annotated[tuple[NodeSpec, ...], BeforeValidator(_single_or_list)] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _something_to_do(self) -> Scenario:
+        if not self.stages.slots():
+            raise ValueError("stages has no slot at all; give at least one stage a positive number")
+        if sum(node.count for node in self.nodes) > 100_000:
+            raise ValueError("more than 100000 nodes in one scenario")
+        return self
+
+    @property
+    def node_count(self) -> int:
+        return sum(node.count for node in self.nodes)
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Read and validate a scenario file. Raises UsageError with file, line, what was got and what is allowed."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file; `detabed init {path}` writes a commented starter") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read as UTF-8 text: {error}") from None
+    return parse_scenario(text, str(path))
+
+
+def parse_scenario(text: str, name: str = "scenario") -> Scenario:
+    """Validate scenario text; ``name`` is what messages call it."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{name}: not valid TOML: {error}") from None
+    try:
+        return Scenario.model_validate(raw)
+    except ValidationError as error:
+        raise UsageError(_explain(error, text, name)) from None
+
+
+def _explain(error: ValidationError, text: str, name: str) -> str:
+    index = line_index(text)
+    lines = []
+    for item in error.errors(include_url=False):
+        location = tuple(part for part in item["loc"] if not _is_union_tag(part))
+        line = find_line(index, location)
+        where = f"{name}:{line}" if line else name
+        dotted = ".".join(str(part) for part in location) or "scenario"
+        lines.append(f"{where}: {dotted}: {_sentence(item, location)}")
+    return "\n".join(dict.fromkeys(lines))
+
+
+def _is_union_tag(part: str | int) -> bool:
+    """pydantic adds the tried member of a union to a location; people look for their own keys."""
+    return isinstance(part, str) and (part.startswith(("literal[", "constrained-", "function-")) or part in _SCALARS)
+
+
+_SCALARS = {"float", "int", "str", "bool"}
+
+
+def _sentence(item: Any, location: tuple[str | int, ...]) -> str:
+    if item["type"] == "extra_forbidden":
+        return f"unknown key; allowed here: {', '.join(_allowed_keys(location[:-1]))}"
+    if item["type"] == "missing":
+        return "is missing and has no default"
+    return f"{item['msg']}; got {item['input']!r}"
+
+
+def _allowed_keys(table: tuple[str | int, ...]) -> list[str]:
+    model: type[BaseModel] = Scenario
+    for part in table:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        found = _model_in(annotation)
+        if found is None:
+            break
+        model = found
+    return sorted(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        if (found := _model_in(inner)) is not None:
+            return found
+    return None
