@@ -1,0 +1,283 @@
+"""``detabed``: the command line. Thin: it parses, calls, prints, and turns failures into exit codes.
+
+Exit codes: 0 done · 1 a run or a check failed · 2 bad input, nothing started · 130 interrupted.
+Every command that reports takes --json and prints exactly one JSON object to standard output; progress and
+warnings go to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from experiments.errors import RunError, UsageError
+
+app = typer.Typer(
+    name="detabed",
+    help="Distributed, carbon-aware edge testbed: Flower on Ray, DET / DAT / DETA, life-cycle emissions and TREE.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="Large data files: what is there, and fetching what is not.", no_args_is_help=True)
+ledger_app = typer.Typer(help="The books of a run.", no_args_is_help=True)
+policy_app = typer.Typer(help="Policies of your own.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+app.add_typer(ledger_app, name="ledger")
+app.add_typer(policy_app, name="policy")
+
+out = Console()
+err = Console(stderr=True)
+
+ScenarioArgument = Annotated[
+    str, typer.Argument(help="A scenario file (TOML), or the name of a packaged one: see `detabed list scenarios`.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")]
+OutputOption = Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the run; must not exist yet.")]
+RunArgument = Annotated[Path, typer.Argument(help="A run folder, or a compare folder.")]
+
+
+def print_json(value: Any) -> None:
+    """One JSON object, nothing else, on standard output. NaN cannot be written."""
+    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False, default=str) + "\n")
+
+
+@app.command()
+def run(
+    scenario: ScenarioArgument,
+    policy: Annotated[str | None, typer.Option(help="Policy instead of the scenario's.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed instead of the scenario's.")] = None,
+    output: OutputOption = None,
+    fleet: Annotated[str | None, typer.Option(help="ray or inprocess, instead of the scenario's.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run one scenario under one policy; writes a run folder with tables, ledger and report."""
+    from experiments import compare as study
+    from experiments.prepare import open_scenario
+
+    spec = open_scenario(scenario, policy=policy, seed=seed, fleet=fleet)
+    folder = study.new_folder(output, f"{spec.name}-{spec.policy.replace(':', '.')}-s{spec.seed}")
+    study.isolate(spec)
+    result = study.run_single(spec, folder, console=err, quiet=as_json and not err.is_terminal)
+    _show(result, as_json)
+
+
+@app.command()
+def compare(
+    scenario: ScenarioArgument,
+    policies: Annotated[str, typer.Option(help="Comma-separated policies.")] = "grid,local,det,dat,deta",
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Number of paired seeds, from the scenario's on.")] = 5,
+    output: OutputOption = None,
+    fleet: Annotated[str | None, typer.Option(help="ray or inprocess, instead of the scenario's.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run several policies on identical seeds and report them side by side."""
+    from experiments import compare as study
+    from experiments.prepare import open_scenario
+
+    spec = open_scenario(scenario, fleet=fleet)
+    names = study.parse_policies(policies)
+    folder = study.new_folder(output, f"{spec.name}-compare")
+    study.isolate(spec)
+    result = study.run_compare(spec, names, seeds, folder, console=err, quiet=as_json and not err.is_terminal)
+    _show(result, as_json)
+
+
+def _show(result: Any, as_json: bool) -> None:
+    if as_json:
+        print_json(result.as_dict())
+    else:
+        result.print(out)
+
+
+@app.command()
+def check(scenario: ScenarioArgument, as_json: JsonOption = False) -> None:
+    """Validate a scenario and show what it resolves to, without running anything."""
+    from experiments.prepare import describe, open_scenario
+
+    described = describe(open_scenario(scenario))
+    if as_json:
+        print_json(described)
+        return
+    table = Table("what", "value", title=str(described["name"]))
+    for key, value in described.items():
+        table.add_row(key, str(value))
+    out.print(table)
+
+
+@app.command()
+def init(path: Annotated[Path, typer.Argument(help="File to write; must not exist yet.")]) -> None:
+    """Write a commented starter scenario."""
+    from experiments.prepare import packaged_scenario_text
+
+    if path.exists():
+        raise UsageError(f"{path} exists already; give another name, or remove it first")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(packaged_scenario_text("demo"), encoding="utf-8")
+    out.print(f"wrote {path}; next: detabed compare {path} --policies local,deta --seeds 2")
+
+
+@app.command()
+def report(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Write the HTML report, figures and CSV tables of a finished run or comparison anew."""
+    from experiments.report.html import write_report
+
+    if not run.is_dir():
+        raise UsageError(f"{run}: no such folder; give a run folder, e.g. the one `detabed run` printed")
+    path = write_report(run)
+    print_json({"report": str(path)}) if as_json else out.print(f"report: {path}", soft_wrap=True)
+
+
+@app.command(name="list")
+def list_(
+    what: Annotated[str, typer.Argument(help="policies, sources, harvests, meters, tasks, strategies or scenarios.")],
+    as_json: JsonOption = False,
+) -> None:
+    """List what can be named in a scenario."""
+    from experiments.catalogue import CATALOGUE, catalogue
+
+    if what not in CATALOGUE:
+        raise UsageError(f"cannot list {what!r}; allowed: {', '.join(sorted(CATALOGUE))}")
+    entries = catalogue(what)
+    if as_json:
+        print_json({what: entries})
+        return
+    table = Table("name", "what it is")
+    for name, description in entries.items():
+        table.add_row(name, description)
+    out.print(table)
+
+
+@data_app.command("status")
+def data_status(as_json: JsonOption = False) -> None:
+    """Which large data files are there, and whether their checksums hold."""
+    from carbon_data.datasets import data_dir, status
+
+    rows = [row.as_dict() for row in status()]
+    if as_json:
+        print_json({"folder": str(data_dir()), "datasets": rows})
+        return
+    table = Table("name", "state", "size", "licence", "file", title=f"data folder: {data_dir()}")
+    for row in rows:
+        table.add_row(str(row["name"]), str(row["state"]), str(row["size_bytes"]), str(row["licence"]), str(row["path"]))
+    out.print(table)
+
+
+@data_app.command("fetch")
+def data_fetch(
+    names: Annotated[list[str] | None, typer.Argument(help="Data sets; none: all that can be fetched.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Download data files from their public sources, check them, and put them into the data folder."""
+    from experiments.fetch import fetch_with_progress
+
+    fetched = fetch_with_progress(names or [], err)
+    print_json({"fetched": fetched}) if as_json else out.print(f"fetched: {', '.join(fetched) or 'nothing missing'}")
+
+
+@ledger_app.command("verify")
+def ledger_verify(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Check the books of a run: sums, chain, batteries, transfers, batches. Exit code 1 when a finding stands."""
+    from experiments.verify import verify_run
+
+    verdict = verify_run(run)
+    if as_json:
+        print_json(verdict)
+    else:
+        for finding in verdict["findings"]:
+            err.print(f"[red]finding[/red] {finding}")
+        word = "[green]sound[/green]" if verdict["ok"] else "[red]not sound[/red]"
+        out.print(f"{run}: {word}; {verdict['transactions']} transactions, {verdict['postings']} postings checked")
+    if not verdict["ok"]:
+        raise typer.Exit(1)
+
+
+@policy_app.command("check")
+def policy_check(
+    policy: Annotated[str, typer.Argument(help="A registered name, or package.module:Name.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Run the conformance suite on a policy and print what it breaks. Exit code 1 when something is broken."""
+    from experiments.check_policy import check_policy
+
+    violations = check_policy(policy)
+    if as_json:
+        print_json({"policy": policy, "ok": not violations, "violations": violations})
+    elif violations:
+        for violation in violations:
+            out.print(f"[red]breaks[/red] {violation}")
+    else:
+        out.print(f"{policy}: [green]keeps every rule[/green]")
+    if violations:
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """What this machine offers: versions, cores, isolation, data, and any listener open beyond loopback."""
+    from experiments.doctor import examine
+
+    findings = examine()
+    if as_json:
+        print_json(findings)
+        return
+    table = Table("what", "value")
+    for key, value in findings.items():
+        table.add_row(key, str(value))
+    out.print(table)
+
+
+def main() -> None:
+    """Entry point: messages instead of tracebacks, exit codes that scripts can use."""
+    sys.exit(invoke(sys.argv[1:]))
+
+
+def invoke(arguments: list[str]) -> int:
+    """Run one command line; returns the exit code."""
+    import click
+
+    try:
+        result = app(args=arguments, prog_name="detabed", standalone_mode=False)
+    except (typer.Exit, click.exceptions.Exit) as stop:
+        return stop.exit_code
+    except click.exceptions.Abort:
+        err.print("interrupted")
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except KeyboardInterrupt:
+        err.print("interrupted")
+        return 130
+    except UsageError as error:
+        err.print("[bold red]error:[/bold red]", end=" ")
+        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        return 2
+    except RunError as error:
+        err.print("[bold red]failed:[/bold red]", end=" ")
+        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        return 1
+    except Exception as error:
+        if _is_bad_data(error):
+            err.print("[bold red]error:[/bold red]", end=" ")
+            err.print(str(error), markup=False, highlight=False, soft_wrap=True)
+            return 2
+        raise
+    return result if isinstance(result, int) else 0
+
+
+def _is_bad_data(error: Exception) -> bool:
+    """Data errors come from the lowest room, which knows nothing of command lines; imported only when needed."""
+    from carbon_data.types import DataError
+
+    return isinstance(error, DataError)
+
+
+if __name__ == "__main__":
+    main()
