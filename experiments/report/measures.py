@@ -1,0 +1,226 @@
+"""What a run comes to: totals, grams by category, and the book-keeping checks that the report prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments.report.read import Run, Study
+from experiments.report.stats import Estimate, estimate, paired_reduction, paired_reductions
+
+OWN_LINES = ("network", "coordinator", "router")
+"""What belongs to no edge node and is a line of its own (methods.md section 4)."""
+CATEGORIES = ("preparation", "development", "application", "recycling", "unallocated", "waste", *OWN_LINES)
+BASELINES = ("grid", "local")
+RESIDUAL_ALLOWED_FRACTION = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Totals of one run. Energies and emissions cover the metered slots only; ``unmetered_slots`` counts the gaps."""
+
+    policy: str
+    seed: int
+    emissions_g: float
+    """Everything: nodes, network, coordinator and router."""
+    nodes_and_network_g: float
+    """Without coordinator and router: what (D0) minimises."""
+    energy_j: float
+    grid_j: float
+    harvest_j: float
+    green_j: float
+    curtailed_j: float
+    sent_j: float
+    received_j: float
+    moved_batches: int
+    moved_bytes: int
+    executed_batches: int
+    unserved_batches: int
+    tokens: int
+    bits: int
+    requests: int
+    rounds: int
+    accuracy: float | None
+    """Last measured test accuracy of the development stage."""
+    tree_bit_per_j: float | None
+    ee_bit_per_j: float | None
+    unmetered_slots: int
+    dead_slots: int
+
+
+def _final_accuracy(rounds: pd.DataFrame) -> float | None:
+    measured = rounds[rounds["test_accuracy"].notna()]
+    development = measured[measured["stage"] == "development"]
+    chosen = development if len(development) else measured
+    return float(chosen.sort_values("round")["test_accuracy"].iloc[-1]) if len(chosen) else None
+
+
+def alpha_bits_per_token(run: Run) -> float | None:
+    """alpha of (T1) as the run used it."""
+    value = run.metadata.get("tree_alpha_bits_per_token")
+    return None if value is None else float(value)
+
+
+def totals(run: Run) -> Totals:
+    """Totals of ``run``; cached per run object."""
+    return _totals(_ById(run))
+
+
+class _ById:
+    """Lets a run (whose tables have no hash) be a cache key by identity."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def __hash__(self) -> int:
+        return id(self.run)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ById) and other.run is self.run
+
+
+@lru_cache(maxsize=1024)
+def _totals(key: _ById) -> Totals:
+    run = key.run
+    slots, lines = run.tables["slots"], run.tables["lines"]
+    posted = run.tables["energy_flows"].query("status == 'posted'")
+    moved = run.tables["batch_flows"].query("owner != executor")
+    energy_j = float(lines["energy_j"].sum())
+    tokens, bits = float(slots["tokens"].sum()), float(slots["bits"].sum())
+    alpha = alpha_bits_per_token(run)
+    own_body = lines["node_id"].isin(["coordinator", "router"])
+    return Totals(
+        policy=run.policy,
+        seed=run.seed,
+        emissions_g=float(lines["operational_g"].sum()),
+        nodes_and_network_g=float(lines.loc[~own_body, "operational_g"].sum()),
+        energy_j=energy_j,
+        grid_j=float(lines["grid_j"].sum()),
+        harvest_j=float(slots["harvest_j"].sum()),
+        green_j=float(slots["green_j"].sum()),
+        curtailed_j=float(slots["curtailed_j"].sum()),
+        sent_j=float(posted["sent_j"].sum()),
+        received_j=float(posted["received_j"].sum()),
+        moved_batches=int(moved["batches"].sum()),
+        moved_bytes=int(moved["payload_bytes"].sum()),
+        executed_batches=int(slots["executed_batches"].sum()),
+        unserved_batches=int(slots["unserved_batches"].sum()),
+        tokens=int(tokens),
+        bits=int(bits),
+        requests=int(slots["requests"].sum()),
+        rounds=len(run.tables["rounds"]),
+        accuracy=_final_accuracy(run.tables["rounds"]),
+        tree_bit_per_j=None if alpha is None or energy_j <= 0 else (bits + alpha * tokens) / energy_j,
+        ee_bit_per_j=None if energy_j <= 0 else bits / energy_j,
+        unmetered_slots=int((~slots["metered"]).sum()),
+        dead_slots=int((~slots["alive"]).sum()),
+    )
+
+
+def over_seeds(study: Study, policy: str, name: str) -> Estimate | None:
+    """Field ``name`` of Totals over the seeds of ``policy``; None when a seed lacks it."""
+    values = [getattr(totals(run), name) for run in study.runs[policy].values()]
+    return None if any(value is None for value in values) else estimate(values)
+
+
+def emissions_by_seed(study: Study, policy: str) -> dict[int, float]:
+    return {seed: totals(run).emissions_g for seed, run in study.runs.get(policy, {}).items()}
+
+
+def reduction(study: Study, policy: str, baseline: str) -> Estimate | None:
+    """Paired reduction of total emissions against ``baseline``; None when the baseline was not run with these seeds."""
+    return paired_reduction(emissions_by_seed(study, policy), emissions_by_seed(study, baseline))
+
+
+def reductions_by_seed(study: Study, policy: str, baseline: str) -> list[float | None] | None:
+    """Reduction for every seed of ``policy`` (None where the pair is incomplete); None when the baseline was not run."""
+    if baseline not in study.runs:
+        return None
+    pairs = paired_reductions(emissions_by_seed(study, policy), emissions_by_seed(study, baseline))
+    return [pairs.get(seed) for seed in study.runs[policy]]
+
+
+def with_category(lines: pd.DataFrame) -> pd.DataFrame:
+    """``lines`` with a ``category`` column: own lines first, then waste, then the life-cycle stage."""
+    category = lines["stage"].where(lines["component"] != "waste", "waste")
+    category = category.where(lines["component"] != "network", "network")
+    category = category.where(~lines["node_id"].isin(OWN_LINES), lines["node_id"])
+    return lines.assign(category=category)
+
+
+def by_category(study: Study, value: str) -> pd.DataFrame:
+    """Mean over seeds of ``value`` (``operational_g`` or ``energy_j``): rows policies, columns categories in order."""
+    rows: dict[str, pd.Series] = {}
+    for policy, by_seed in study.runs.items():
+        sums = [with_category(run.tables["lines"]).groupby("category")[value].sum() for run in by_seed.values()]
+        rows[policy] = pd.concat(sums, axis=1).fillna(0.0).mean(axis=1)
+    frame = pd.DataFrame(rows).T.reindex(index=list(study.policies)).fillna(0.0)
+    known = [name for name in CATEGORIES if name in frame.columns]
+    return frame[known + sorted(set(frame.columns) - set(known))]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One book-keeping identity over all runs of the study: the largest relative residual found."""
+
+    name: str
+    equation: str
+    residual_fraction: float
+
+    @property
+    def holds(self) -> bool:
+        return self.residual_fraction <= RESIDUAL_ALLOWED_FRACTION
+
+
+def _residual(left: Any, right: Any) -> float:
+    left, right = np.asarray(left, dtype=float), np.asarray(right, dtype=float)
+    known = np.isfinite(left) & np.isfinite(right)
+    if not known.any():
+        return 0.0
+    scale = max(float(np.abs(left[known]).max()), float(np.abs(right[known]).max()), 1e-9)
+    return float(np.abs(left[known] - right[known]).max()) / scale
+
+
+def _run_checks(run: Run) -> dict[tuple[str, str], float]:
+    s = run.tables["slots"][run.tables["slots"]["metered"]]
+    lines = run.tables["lines"]
+    posted = run.tables["energy_flows"].query("status == 'posted'")
+    per_node = s.groupby("node_id")
+    line_energy = lines.groupby("node_id")["energy_j"].sum().reindex(per_node.groups.keys(), fill_value=0.0)
+    line_grams = lines.groupby("node_id")["operational_g"].sum().reindex(per_node.groups.keys(), fill_value=0.0)
+    totals_j = run.tables["nodes"].set_index("node_id")["demand_j"].reindex(per_node.groups.keys())
+    return {
+        ("Demand is met: grid + green = demand", "(D1)"): _residual(s["grid_j"] + s["green_j"], s["demand_j"]),
+        ("Green bus: harvest + discharge + import = green + charge + export + curtailed", "(D2)"): _residual(
+            s["harvest_j"] + s["discharge_j"] + s["import_j"],
+            s["green_j"] + s["charge_j"] + s["export_j"] + s["curtailed_j"],
+        ),
+        ("Battery: after = before − self-discharge + charge − discharge − losses", "(D3)"): _residual(
+            s["battery_before_j"] - s["self_discharge_j"] + s["charge_j"] - s["charge_loss_j"] - s["discharge_j"]
+            - s["discharge_loss_j"],
+            s["battery_after_j"],
+        ),
+        ("Attributed + unallocated = metered, per node", "(L2)"): _residual(line_energy, per_node["demand_j"].sum()),
+        ("Grams by line = grams by slot, per node", "(L1)"): _residual(line_grams, per_node["operational_g"].sum()),
+        ("Node totals = sum over slots", ""): _residual(totals_j, per_node["demand_j"].sum()),
+        ("Transfers received = imports booked", ""): _residual(posted["received_j"].sum(), s["import_j"].sum()),
+        ("Transfers sent = exports booked", ""): _residual(posted["sent_j"].sum(), s["export_j"].sum()),
+    }
+
+
+def checks(study: Study) -> list[Check]:
+    """The identities, each with its largest relative residual over all runs (null slots left out)."""
+    worst: dict[tuple[str, str], float] = {}
+    for run in study:
+        for key, residual in _run_checks(run).items():
+            worst[key] = max(worst.get(key, 0.0), residual)
+    return [Check(name, equation, residual) for (name, equation), residual in worst.items()]
+
+
+def status_kind(status: str) -> str:
+    """``optimal``, ``feasible``, ``rule``, ``fallback`` ...: the first word of a decision's status."""
+    return status.split(":", 1)[0].split("(", 1)[0].strip().split(" ", 1)[0].lower() or "unknown"

@@ -1,0 +1,262 @@
+"""Finished run folders and compare folders, read and validated: the only reader of the run-folder schema.
+
+A run folder holds ``metadata.json``, ``scenario.toml``, ``DONE`` and the tables below. Null in a table means
+*missing* (an unmetered slot), never zero; sums skip it and the report says how many there were.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from carbon_data.types import DataError
+
+_SLOT_NUMBERS = (
+    "intensity_g_per_kwh demand_j grid_j green_j harvest_j charge_j charge_loss_j discharge_j discharge_loss_j "
+    "self_discharge_j export_j import_j curtailed_j battery_before_j battery_after_j released_batches executed_batches "
+    "guest_batches offloaded_batches unserved_batches tokens bits requests model_bytes operational_g"
+).split()
+_NODE_NUMBERS = "demand_j grid_j operational_g tokens bits executed_batches tree_bit_per_j ee_bit_per_j".split()
+
+SCHEMA: dict[str, dict[str, str]] = {
+    "slots": {
+        "slot": "int",
+        "time": "time",
+        "stage": "str",
+        "node_id": "str",
+        "zone": "str",
+        "alive": "bool",
+        "awake": "bool",
+        "metered": "bool",
+        **dict.fromkeys(_SLOT_NUMBERS, "number"),
+    },
+    "lines": {
+        "slot": "int",
+        "node_id": "str",
+        "zone": "str",
+        "stage": "str",
+        "component": "str",
+        "energy_j": "number",
+        "grid_j": "number",
+        "operational_g": "number",
+        "provenance": "str",
+    },
+    "batch_flows": {"slot": "int", "owner": "str", "executor": "str", "batches": "number", "payload_bytes": "number"},
+    "energy_flows": {
+        "slot": "int",
+        "donor": "str",
+        "recipient": "str",
+        "sent_j": "number",
+        "received_j": "number",
+        "status": "str",
+    },
+    "rounds": {
+        "round": "int",
+        "slot": "int",
+        "stage": "str",
+        "participants": "number",
+        "num_examples": "number",
+        "train_loss": "number",
+        "test_loss": "number",
+        "test_accuracy": "number",
+        "cumulative_g": "number",
+    },
+    "nodes": {"node_id": "str", "zone": "str", **dict.fromkeys(_NODE_NUMBERS, "number")},
+    "decisions": {"slot": "int", "status": "str", "gap_fraction": "number", "objective_g": "number"},
+}
+"""Table -> column -> kind. More columns are welcome; a missing one is an error."""
+
+MAY_BE_EMPTY = frozenset({"batch_flows", "energy_flows", "rounds", "decisions"})
+REQUIRED_METADATA = ("run_id", "name", "policy", "seed", "slot_s", "trace_step_s")
+POLICY_ORDER = ("grid", "local", "det", "dat", "deta")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished run. Tables are as described by SCHEMA, sorted by slot; ``timings`` are wall-clock figures only."""
+
+    folder: Path
+    metadata: dict[str, Any]
+    scenario: str
+    tables: dict[str, pd.DataFrame]
+    timings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def policy(self) -> str:
+        return str(self.metadata["policy"])
+
+    @property
+    def seed(self) -> int:
+        return int(self.metadata["seed"])
+
+    @property
+    def slot_s(self) -> float:
+        return float(self.metadata["slot_s"])
+
+    @property
+    def node_ids(self) -> list[str]:
+        """Nodes from the lowest mean intensity to the highest, so that neighbours in a figure are alike."""
+        means = self.tables["slots"].groupby("node_id")["intensity_g_per_kwh"].mean()
+        return [str(node) for node in means.reset_index().sort_values(["intensity_g_per_kwh", "node_id"])["node_id"]]
+
+
+@dataclass(frozen=True)
+class Study:
+    """One run, or a comparison of policies over seeds: what a report is about."""
+
+    folder: Path
+    is_comparison: bool
+    runs: dict[str, dict[int, Run]]
+    """policy -> seed -> run, policies in POLICY_ORDER, the others after them by name."""
+    absent: tuple[str, ...] = ()
+    """Runs that the comparison names and that are not there, or not finished: shown, never passed over."""
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        return tuple(self.runs)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(sorted({seed for by_seed in self.runs.values() for seed in by_seed}))
+
+    def __iter__(self) -> Iterator[Run]:
+        for by_seed in self.runs.values():
+            yield from by_seed.values()
+
+    @property
+    def focus(self) -> str:
+        """The policy that the page is told about: DETA when it was run, else the one with the lowest emissions."""
+        if "deta" in self.runs:
+            return "deta"
+        from experiments.report.measures import totals
+
+        mean_g = {
+            policy: sum(totals(run).emissions_g for run in by_seed.values()) / len(by_seed)
+            for policy, by_seed in self.runs.items()
+        }
+        return min(mean_g, key=lambda policy: (mean_g[policy], policy))
+
+    def first(self, policy: str) -> Run:
+        """The run of ``policy`` with the lowest seed: the one shown where a figure can show only one."""
+        by_seed = self.runs[policy]
+        return by_seed[min(by_seed)]
+
+    @property
+    def any_run(self) -> Run:
+        return self.first(self.focus)
+
+
+def order_key(policy: str) -> tuple[int, str]:
+    """Sort key: baselines first, then DET, DAT, DETA, then the others by name."""
+    return (POLICY_ORDER.index(policy) if policy in POLICY_ORDER else len(POLICY_ORDER), policy)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing; a run folder holds metadata.json and the tables, run it again") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not readable as JSON ({error}); the run folder is damaged, run it again") from None
+    if not isinstance(value, dict):
+        raise DataError(f"{path} holds a {type(value).__name__}; one JSON object is allowed")
+    return value
+
+
+def _table(folder: Path, name: str) -> pd.DataFrame:
+    path = folder / f"{name}.parquet"
+    try:
+        frame = pd.read_parquet(path)
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing; the run is incomplete, run it again") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is not readable as Parquet ({error}); the run folder is damaged") from None
+    wanted = SCHEMA[name]
+    lacking = [column for column in wanted if column not in frame.columns]
+    if lacking:
+        raise DataError(f"{path} lacks the columns {lacking}; it has {list(frame.columns)}. Was it written by an older version?")
+    if frame.empty and name not in MAY_BE_EMPTY:
+        raise DataError(f"{path} has no rows; a finished run has at least one slot and one node")
+    for column, kind in wanted.items():
+        frame[column] = _typed(frame[column], kind, f"{path}: column {column}")
+    return frame.sort_values("slot", kind="stable", ignore_index=True) if "slot" in frame else frame
+
+
+def _typed(values: pd.Series, kind: str, where: str) -> pd.Series:
+    """One column in the type the figures expect; what cannot be so is an error, null is kept as null."""
+    try:
+        if kind == "time":
+            return pd.to_datetime(values, utc=True)
+        if kind == "str":
+            if values.isna().any():
+                raise ValueError("null")
+            return values.astype(str)
+        if kind == "bool":
+            return values.astype("boolean").astype(bool)
+        if kind == "int":
+            return values.astype("int64")
+        return values.astype("Float64").astype("float64")
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{where} should hold {kind} values: {error}") from None
+
+
+def load_run(folder: Path, *, require_done: bool = True) -> Run:
+    """Read one run folder. Raises DataError when it is unfinished, incomplete or breaks SCHEMA."""
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder; give a run folder, e.g. runs/NAME-deta-s0")
+    if require_done and not (folder / "DONE").exists():
+        raise DataError(f"{folder} has no DONE file: the run is not finished; let it end, or start it again")
+    metadata = _json(folder / "metadata.json")
+    lacking = [key for key in REQUIRED_METADATA if key not in metadata]
+    if lacking:
+        raise DataError(f"{folder / 'metadata.json'} lacks {lacking}; was it written by an older version?")
+    timings = folder / "timings.json"
+    scenario = folder / "scenario.toml"
+    return Run(
+        folder=folder,
+        metadata=metadata,
+        scenario=scenario.read_text(encoding="utf-8") if scenario.exists() else "",
+        tables={name: _table(folder, name) for name in SCHEMA},
+        timings=_json(timings) if timings.exists() else {},
+    )
+
+
+def load(folder: Path, *, require_done: bool = True) -> Study:
+    """Read a run folder or a compare folder. Raises DataError when there is no finished run in it."""
+    folder = Path(folder)
+    if (folder / "metadata.json").exists():
+        run = load_run(folder, require_done=require_done)
+        return Study(folder, False, {run.policy: {run.seed: run}})
+    return load_comparison(folder, require_done=require_done)
+
+
+def load_comparison(folder: Path, *, require_done: bool = True) -> Study:
+    """Read a compare folder: every sub-folder that is a run. Unfinished or absent runs are named in ``absent``."""
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder; give a run folder or a compare folder, e.g. runs/NAME-compare")
+    found: dict[str, dict[int, Run]] = {}
+    absent: list[str] = []
+    for path in sorted(folder.glob("*/metadata.json")):
+        if require_done and not (path.parent / "DONE").exists():
+            absent.append(f"{path.parent.name}: not finished")
+            continue
+        run = load_run(path.parent, require_done=require_done)
+        if run.seed in found.setdefault(run.policy, {}):
+            raise DataError(f"{folder} holds policy {run.policy}, seed {run.seed} twice; keep one of the two folders")
+        found[run.policy][run.seed] = run
+    if not found:
+        raise DataError(f"{folder} holds no finished run; give a run folder, or a compare folder with runs in it")
+    summary = folder / "compare.json"
+    if summary.exists():
+        planned = _json(summary)
+        for policy in planned.get("policies", {}):
+            for seed in planned.get("seeds", []):
+                if seed not in found.get(policy, {}):
+                    absent.append(f"policy {policy}, seed {seed}: named in compare.json, no finished run")
+    runs = {policy: dict(sorted(found[policy].items())) for policy in sorted(found, key=order_key)}
+    return Study(folder, True, runs, tuple(absent))

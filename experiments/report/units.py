@@ -1,0 +1,127 @@
+"""Figures for people: the one place where grams become mg or kg, joules kJ or kWh, and fractions percent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from carbon_data.units import joules_to_kwh
+from experiments.report.stats import Estimate
+
+NO_VALUE = "–"
+THIN = "\u202f"
+MINUS = "\u2212"
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """value in base unit x factor = value in ``unit``."""
+
+    factor: float
+    unit: str
+
+    def text(self, value: float | None, digits: int = 3) -> str:
+        """``value`` (base unit) with its unit, or a dash when it is missing."""
+        return NO_VALUE if missing(value) else f"{number(value * self.factor, digits)}{THIN}{self.unit}"  # type: ignore[operator]
+
+
+def missing(value: object) -> bool:
+    """None or NaN (pandas' null)."""
+    return value is None or (isinstance(value, float) and math.isnan(value)) or str(value) == "<NA>"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """``value`` to ``digits`` significant digits without exponent from 1e-4 to 1e9, thin spaces between thousands."""
+    if value == 0:
+        return "0"
+    size = math.floor(math.log10(abs(value)))
+    if size < -4 or size >= 9:
+        return f"{value:.{digits - 1}e}".replace("-", MINUS)
+    decimals = max(0, digits - 1 - size)
+    return f"{value:,.{decimals}f}".replace(",", THIN).replace("-", MINUS)
+
+
+def _scale(largest: float, steps: tuple[tuple[float, float, str], ...]) -> Scale:
+    """First step (below, factor, unit) whose bound exceeds ``largest``."""
+    for below, factor, unit in steps:
+        if largest < below:
+            return Scale(factor, unit)
+    return Scale(steps[-1][1], steps[-1][2])
+
+
+def grams_scale(largest_g: float) -> Scale:
+    """Unit of emissions fit for values up to ``largest_g`` (g CO2e)."""
+    return _scale(largest_g, ((1e-3, 1e6, "µg"), (1.0, 1e3, "mg"), (1e3, 1.0, "g"), (1e6, 1e-3, "kg"), (math.inf, 1e-6, "t")))
+
+
+def joules_scale(largest_j: float) -> Scale:
+    """Unit of energy fit for values up to ``largest_j``."""
+    return _scale(
+        largest_j, ((1e3, 1.0, "J"), (1e6, 1e-3, "kJ"), (1e9, 1e-6, "MJ"), (1e12, 1e-9, "GJ"), (math.inf, 1e-12, "TJ"))
+    )
+
+
+def bits_per_joule_scale(largest: float) -> Scale:
+    """Unit of TREE and EE fit for values up to ``largest`` bit/J."""
+    return _scale(largest, ((1e3, 1.0, "bit/J"), (1e6, 1e-3, "kbit/J"), (1e9, 1e-6, "Mbit/J"), (math.inf, 1e-9, "Gbit/J")))
+
+
+def watts_scale(largest_w: float) -> Scale:
+    """Unit of power fit for values up to ``largest_w``."""
+    return _scale(largest_w, ((1.0, 1e3, "mW"), (1e3, 1.0, "W"), (1e6, 1e-3, "kW"), (math.inf, 1e-6, "MW")))
+
+
+def bytes_scale(largest: float) -> Scale:
+    """Unit of data fit for values up to ``largest`` bytes."""
+    return _scale(largest, ((1e3, 1.0, "B"), (1e6, 1e-3, "kB"), (1e9, 1e-6, "MB"), (math.inf, 1e-9, "GB")))
+
+
+def grams(value: float | None, digits: int = 3) -> str:
+    return NO_VALUE if missing(value) else grams_scale(abs(value)).text(value, digits)  # type: ignore[arg-type]
+
+
+def joules(value: float | None, digits: int = 3) -> str:
+    return NO_VALUE if missing(value) else joules_scale(abs(value)).text(value, digits)  # type: ignore[arg-type]
+
+
+def kwh(value_j: float | None) -> str:
+    """Joules as kWh."""
+    return NO_VALUE if missing(value_j) else f"{number(joules_to_kwh(value_j))}{THIN}kWh"  # type: ignore[arg-type]
+
+
+def bits_per_joule(value: float | None) -> str:
+    return NO_VALUE if missing(value) else bits_per_joule_scale(abs(value)).text(value)  # type: ignore[arg-type]
+
+
+def data_bytes(value: float | None) -> str:
+    return NO_VALUE if missing(value) else bytes_scale(abs(value)).text(value)  # type: ignore[arg-type]
+
+
+def percent(fraction: float | None, decimals: int = 1) -> str:
+    """Fraction 0..1 as percent."""
+    return NO_VALUE if missing(fraction) else f"{100 * fraction:.{decimals}f}{THIN}%".replace("-", MINUS)  # type: ignore[operator]
+
+
+def count(value: float | None) -> str:
+    return NO_VALUE if missing(value) else f"{round(value):,}".replace(",", THIN).replace("-", MINUS)  # type: ignore[arg-type]
+
+
+def plain(value: object) -> str:
+    return NO_VALUE if missing(value) else str(value)
+
+
+def spread(value: Estimate | None, text: Callable[[float | None], str]) -> str:
+    """``mean ± sd``; with one seed the mean alone."""
+    if value is None:
+        return NO_VALUE
+    return text(value.mean) if value.sd is None else f"{text(value.mean)} ± {text(value.sd)}"
+
+
+def interval(value: Estimate | None) -> str:
+    """A reduction as ``mean (low to high)`` in percent; with one seed the value alone."""
+    if value is None:
+        return NO_VALUE
+    if value.low is None or value.high is None:
+        return percent(value.mean)
+    return f"{percent(value.mean)} ({percent(value.low)} to {percent(value.high)})"
