@@ -1,0 +1,567 @@
+"""Messages to protobuf and back: the only file that imports generated code, and the one that validates.
+
+Driven by tables: a field's rule follows from its name (``node_id``, ``..._fraction``) or its type, with the few
+exceptions in ``_RULES``. The rules hold in both directions: nobody can send what nobody would accept.
+Every violation, also bytes that are no protobuf at all, is a ProtocolError and nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import operator
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar, cast
+
+from google.protobuf.message import DecodeError, EncodeError
+
+from carbon_data.types import Provenance
+from protos import messages
+from protos.gen import testbed_pb2 as pb
+from protos.gen.testbed_pb2_grpc import (
+    CoordinatorServicer,
+    CoordinatorStub,
+    EdgePeerServicer,
+    EdgePeerStub,
+    add_CoordinatorServicer_to_server,
+    add_EdgePeerServicer_to_server,
+)
+
+__all__ = [
+    "ATTEND",
+    "BEGIN_SLOT",
+    "DELIVER",
+    "DTYPE_BYTES",
+    "END_SLOT",
+    "GET_REPORT",
+    "GET_STATUS",
+    "MAX_PARCEL_BYTES",
+    "MAX_REPLY_BYTES",
+    "MAX_STREAM_BYTES",
+    "RPCS",
+    "CoordinatorServicer",
+    "CoordinatorStub",
+    "EdgePeerServicer",
+    "EdgePeerStub",
+    "ProtocolError",
+    "Rpc",
+    "add_CoordinatorServicer_to_server",
+    "add_EdgePeerServicer_to_server",
+    "decode",
+    "decode_down",
+    "decode_up",
+    "encode",
+    "encode_down",
+    "encode_up",
+    "from_proto",
+    "payload_bytes",
+    "safe_text",
+    "to_proto",
+]
+
+MAX_STREAM_BYTES = 256 * 1024
+"""Largest message on an Attend stream."""
+MAX_PARCEL_BYTES = 64 * 1024 * 1024
+"""Largest parcel, all tensors together."""
+MAX_REPLY_BYTES = 64 * 1024 * 1024
+"""Largest message between runner and coordinator (a plan of a large fleet)."""
+MAX_ITEMS = 1_000_000
+"""Longest list in a message; byte limits bind earlier in practice."""
+MAX_TEXT = 4096
+MAX_AXES = 8
+INT64_MAX = 2**63 - 1
+
+DTYPE_BYTES: Mapping[str, int] = types.MappingProxyType(
+    {
+        "bool": 1,
+        "uint8": 1,
+        "int8": 1,
+        "uint16": 2,
+        "int16": 2,
+        "int32": 4,
+        "int64": 8,
+        "float16": 2,
+        "float32": 4,
+        "float64": 8,
+    }
+)
+"""Element types that may travel (little endian), with bytes per element. Object arrays are not among them."""
+
+
+class ProtocolError(ValueError):
+    """A message breaks the contract: which field, what it held, what is allowed."""
+
+    def __init__(self, field: str, got: object, allowed: str) -> None:
+        self.field, self.got, self.allowed = field, got, allowed
+        shown = repr(got)
+        super().__init__(
+            f"{field} is {shown if len(shown) <= 120 else shown[:117] + '...'}; allowed is {allowed}"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (ProtocolError, (self.field, self.got, self.allowed))
+
+
+def safe_text(text: object, limit: int = 500) -> str:
+    """``text`` (e.g. of an error) as a field may carry it: printable, at most ``limit`` characters."""
+    shown = "".join(c if c.isprintable() or c in "\n\t" else "?" for c in str(text))
+    return shown if len(shown) <= limit else shown[: limit - 3] + "..."
+
+
+# --- rules of single values: (field, value) -> value, or ProtocolError ----------------------------------
+
+Check = Callable[[str, Any], Any]
+
+
+def _number(low: float | None, high: float | None) -> Check:
+    allowed = (
+        "a finite number"
+        + ("" if low is None else f" >= {low:g}")
+        + ("" if high is None else f" <= {high:g}")
+    )
+
+    def check(field: str, value: Any) -> float:
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            raise ProtocolError(field, value, allowed) from None
+        if (
+            not math.isfinite(number)
+            or (low is not None and number < low)
+            or (high is not None and number > high)
+        ):
+            raise ProtocolError(field, value, allowed)
+        return number
+
+    return check
+
+
+def _integer(field: str, value: Any) -> int:
+    try:
+        number = int(operator.index(value))
+    except TypeError:
+        raise ProtocolError(field, value, "an integer") from None
+    if not 0 <= number <= INT64_MAX:
+        raise ProtocolError(field, number, "an integer in 0..2^63-1")
+    return number
+
+
+def _boolean(field: str, value: Any) -> bool:
+    if value is not True and value is not False:
+        raise ProtocolError(field, value, "true or false")
+    return value
+
+
+def _pattern(pattern: str, allowed: str, empty: bool = False) -> Check:
+    match = re.compile(pattern, re.ASCII).fullmatch
+
+    def check(field: str, value: Any) -> str:
+        if not isinstance(value, str) or not (match(value) or (empty and value == "")):
+            raise ProtocolError(field, value, allowed + (" or empty" if empty else ""))
+        return value
+
+    return check
+
+
+def _text(field: str, value: Any) -> str:
+    if not isinstance(value, str) or len(value) > MAX_TEXT:
+        raise ProtocolError(field, value, f"text of at most {MAX_TEXT} characters")
+    if not value.isprintable() and not all(c.isprintable() or c in "\n\t" for c in value):
+        raise ProtocolError(field, value, "printable text")
+    return value
+
+
+def _octets(field: str, value: Any) -> bytes:
+    if not isinstance(value, bytes) or len(value) > MAX_PARCEL_BYTES:
+        raise ProtocolError(field, type(value).__name__, f"at most {MAX_PARCEL_BYTES} bytes")
+    return value
+
+
+_id_pattern = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}"
+_id_allowed = "1..64 of A-Z a-z 0-9 . _ : -, starting with a letter or digit"
+_identifier = _pattern(_id_pattern, _id_allowed)
+_fraction = _number(0.0, 1.0)
+_quantity = _number(0.0, None)
+_dtype = _pattern("|".join(DTYPE_BYTES), "one of " + ", ".join(DTYPE_BYTES))
+
+_RULES: dict[str, Check] = {
+    # By field name; "Class.field" goes before. Fields not named here: by type, or by the ending of the name.
+    **dict.fromkeys(
+        (
+            "node_id",
+            "run_id",
+            "boot_id",
+            "executor",
+            "owner",
+            "peer",
+            "zone",
+            "meter",
+            "code",
+            "lost_nodes",
+            "nodes",
+            "live_nodes",
+            "settled_nodes",
+            "missing_nodes",
+            "name",
+        ),
+        _identifier,
+    ),
+    **dict.fromkeys(
+        ("address", "peer_address"),
+        _pattern(r"[A-Za-z0-9._:\[\]-]{1,255}:[0-9]{1,5}", "host:port", empty=True),
+    ),
+    "data_digest": _pattern(r"[0-9a-f]{64}", "a sha256 in 64 hexadecimal digits"),
+    "dtype": _dtype,
+    "gap_fraction": _quantity,  # a gap is relative to the bound and may exceed 1
+    "mean_loss": _number(None, None),
+    "ReportQuery.node_id": _pattern(_id_pattern, _id_allowed, empty=True),
+}
+_BY_TYPE: dict[type, Check] = {int: _integer, float: _quantity, bool: _boolean, str: _text, bytes: _octets}
+
+
+def _rule(owner: str, name: str, kind: type) -> Check:
+    if (chosen := _RULES.get(f"{owner}.{name}") or _RULES.get(name)) is not None:
+        return chosen
+    return _fraction if name.endswith("_fraction") else _BY_TYPE[kind]
+
+
+# --- rules across fields ----------------------------------------------------------------------------------
+
+
+def _check_tensor(tensor: messages.Tensor) -> None:
+    if not 1 <= len(tensor.shape) <= MAX_AXES:
+        raise ProtocolError("Tensor.shape", tensor.shape, f"1..{MAX_AXES} axes")
+    expected = math.prod(tensor.shape) * DTYPE_BYTES[tensor.dtype]  # Python integers do not overflow
+    if expected != len(tensor.data):
+        raise ProtocolError(
+            "Tensor.data",
+            f"{len(tensor.data)} bytes",
+            f"{expected} bytes for {tensor.dtype} of shape {tensor.shape}",
+        )
+
+
+def _check_parcel(parcel: messages.Parcel) -> None:
+    ids, sizes = parcel.batch_ids, parcel.batch_sizes
+    if not ids or len(set(ids)) != len(ids):
+        raise ProtocolError("Parcel.batch_ids", ids, "at least one batch, each once")
+    if len(sizes) != len(ids) or 0 in sizes:
+        raise ProtocolError("Parcel.batch_sizes", sizes, f"{len(ids)} positive sizes, one per batch")
+    names = [tensor.name for tensor in parcel.tensors]
+    if not names or len(set(names)) != len(names):
+        raise ProtocolError("Parcel.tensors", names, "at least one tensor, each name once")
+    examples = sum(sizes)
+    for tensor in parcel.tensors:
+        if tensor.shape[0] != examples:
+            raise ProtocolError(
+                f"Parcel.tensors[{tensor.name}].shape",
+                tensor.shape,
+                f"{examples} along axis 0 (sum of batch_sizes)",
+            )
+    if (total := payload_bytes(parcel)) > MAX_PARCEL_BYTES:
+        raise ProtocolError("Parcel.tensors", f"{total} bytes", f"at most {MAX_PARCEL_BYTES} bytes")
+    if parcel.owner == parcel.executor:
+        raise ProtocolError("Parcel.executor", parcel.executor, "another node than the owner")
+
+
+def payload_bytes(parcel: messages.Parcel) -> int:
+    """Bytes of the batches in a parcel: what both ends count."""
+    return sum(len(tensor.data) for tensor in parcel.tensors)
+
+
+_ACROSS: dict[type, Callable[[Any], None]] = {messages.Tensor: _check_tensor, messages.Parcel: _check_parcel}
+
+
+# --- tables compiled from the dataclasses -----------------------------------------------------------------
+
+_PB_NAMES: dict[type, str] = {messages.BeginSlot: "BeginSlotRequest", messages.EndSlot: "EndSlotRequest"}
+_ENUMS: tuple[type[StrEnum], ...] = (messages.Stage, messages.Component, Provenance)
+Convert = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    name: str
+    pack: Convert
+    unpack: Convert
+    optional: bool
+    required_message: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Codec:
+    """How one message type turns into its protobuf type and back."""
+
+    message_type: type
+    pb_type: Any
+    fields: tuple[_Field, ...]
+    across: Callable[[Any], None] | None
+
+    def pack(self, message: Any) -> Any:
+        if type(message) is not self.message_type:
+            raise ProtocolError(
+                self.message_type.__name__, type(message).__name__, self.message_type.__name__
+            )
+        values = {}
+        for field in self.fields:
+            value = getattr(message, field.name)
+            if value is None and field.optional:
+                continue
+            values[field.name] = field.pack(value)
+        if self.across is not None:
+            self.across(message)
+        return self.pb_type(**values)
+
+    def unpack(self, parsed: Any) -> Any:
+        values: dict[str, Any] = {}
+        for field in self.fields:
+            if field.optional and not parsed.HasField(field.name):
+                values[field.name] = None
+                continue
+            if field.required_message and not parsed.HasField(field.name):
+                raise ProtocolError(f"{self.message_type.__name__}.{field.name}", None, "a message")
+            values[field.name] = field.unpack(getattr(parsed, field.name))
+        message = self.message_type(**values)
+        if self.across is not None:
+            self.across(message)
+        return message
+
+
+_CODECS: dict[type, _Codec] = {}
+
+
+def _enum_converters(where: str, kind: type[StrEnum]) -> tuple[Convert, Convert]:
+    pb_enum = getattr(pb, kind.__name__)
+    prefix = kind.__name__.upper() + "_"
+    to_number = {member: pb_enum.Value(prefix + member.name) for member in kind}
+    to_member = {number: member for member, number in to_number.items()}
+    if len(to_member) + 1 != len(pb_enum.keys()):
+        raise TypeError(f"{kind.__name__} and its protobuf enum have different members")
+    allowed = "one of " + ", ".join(kind)
+
+    def pack(value: Any) -> int:
+        try:
+            return cast(int, to_number[value])
+        except (KeyError, TypeError):
+            raise ProtocolError(where, value, allowed) from None
+
+    def unpack(value: int) -> StrEnum:
+        try:
+            return to_member[value]
+        except KeyError:
+            raise ProtocolError(where, value, allowed) from None
+
+    return pack, unpack
+
+
+def _map_converter(where: str) -> Convert:
+    def convert(value: Any) -> dict[str, str]:
+        if not isinstance(value, Mapping) or len(value) > MAX_ITEMS:
+            raise ProtocolError(where, type(value).__name__, "a table of texts")
+        return {_text(where, key): _text(where, text) for key, text in value.items()}
+
+    def convert_parsed(value: Any) -> dict[str, str]:
+        return convert(dict(value))
+
+    return convert_parsed
+
+
+def _many(where: str, convert: Convert) -> Convert:
+    def convert_all(values: Any) -> tuple[Any, ...]:
+        if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
+            raise ProtocolError(where, values, "a list")
+        if len(values) > MAX_ITEMS:
+            raise ProtocolError(where, f"{len(values)} items", f"at most {MAX_ITEMS} items")
+        return tuple([convert(value) for value in values])
+
+    return convert_all
+
+
+def _converters(owner: str, name: str, kind: Any) -> tuple[Convert, Convert]:
+    """(pack, unpack) of one value of type ``kind``."""
+    where = f"{owner}.{name}"
+    if name == "provenance":  # text in the messages, an enum on the wire
+        return _enum_converters(where, Provenance)
+    if typing.get_origin(kind) is tuple:
+        pack, unpack = _converters(owner, name, typing.get_args(kind)[0])
+        return _many(where, pack), _many(where, unpack)
+    if typing.get_origin(kind) is dict:
+        return _map_converter(where), _map_converter(where)
+    if kind in _ENUMS:
+        return _enum_converters(where, kind)
+    if dataclasses.is_dataclass(kind):
+        nested = _codec(cast(type, kind))
+        return nested.pack, nested.unpack
+    check = _rule(owner, name, kind)
+    convert: Convert = lambda value: check(where, value)  # noqa: E731
+    return convert, convert
+
+
+def _codec(cls: type) -> _Codec:
+    if cls in _CODECS:
+        return _CODECS[cls]
+    pb_type = getattr(pb, _PB_NAMES.get(cls, cls.__name__))
+    hints = typing.get_type_hints(cls)
+    names = [field.name for field in dataclasses.fields(cls)]
+    if set(names) != set(pb_type.DESCRIPTOR.fields_by_name):
+        raise TypeError(f"{cls.__name__} and its protobuf message have different fields")
+    table = []
+    for name in names:
+        kind = hints[name]
+        optional = type(None) in typing.get_args(kind)
+        if optional:
+            kind = next(k for k in typing.get_args(kind) if k is not type(None))
+        pack, unpack = _converters(cls.__name__, name, kind)
+        table.append(_Field(name, pack, unpack, optional, dataclasses.is_dataclass(kind) and not optional))
+    _CODECS[cls] = _Codec(cls, pb_type, tuple(table), _ACROSS.get(cls))
+    return _CODECS[cls]
+
+
+for _cls in [value for value in vars(messages).values() if dataclasses.is_dataclass(value)]:
+    _codec(cast(type, _cls))
+_BY_PB = {codec.pb_type: codec for codec in _CODECS.values()}
+
+
+# --- what everybody uses ----------------------------------------------------------------------------------
+
+M = TypeVar("M")
+
+
+def to_proto(message: Any) -> Any:
+    """Protobuf message of a dataclass of protos.messages. Raises ProtocolError."""
+    try:
+        return _CODECS[type(message)].pack(message)
+    except KeyError:
+        raise ProtocolError("message", type(message).__name__, "a class of protos.messages") from None
+
+
+def from_proto(parsed: Any) -> Any:
+    """Validated dataclass of a parsed protobuf message. Raises ProtocolError."""
+    try:
+        codec = _BY_PB[type(parsed)]
+    except KeyError:
+        raise ProtocolError("message", type(parsed).__name__, "a message of testbed.proto") from None
+    return codec.unpack(parsed)
+
+
+def encode(message: Any) -> bytes:
+    """Bytes of one message without an envelope. Raises ProtocolError."""
+    return _serialise(to_proto(message))
+
+
+def decode(cls: type[M], data: bytes) -> M:
+    """Validated message of type ``cls`` from bytes without an envelope. Raises ProtocolError."""
+    codec = _CODECS[cls]
+    return cast(M, codec.unpack(_parse(codec.pb_type, data, MAX_REPLY_BYTES + MAX_STREAM_BYTES)))
+
+
+def encode_up(message: messages.UpMessage) -> bytes:
+    """Envelope of node to coordinator. Raises ProtocolError."""
+    return _wrap(pb.NodeMessage, _UP_KINDS, message)
+
+
+def decode_up(data: bytes) -> messages.UpMessage:
+    """What a node said. Raises ProtocolError."""
+    return cast(messages.UpMessage, _unwrap(pb.NodeMessage, data))
+
+
+def encode_down(message: messages.DownMessage) -> bytes:
+    """Envelope of coordinator to node. Raises ProtocolError."""
+    return _wrap(pb.CoordinatorMessage, _DOWN_KINDS, message)
+
+
+def decode_down(data: bytes) -> messages.DownMessage:
+    """What the coordinator said. Raises ProtocolError."""
+    return cast(messages.DownMessage, _unwrap(pb.CoordinatorMessage, data))
+
+
+def _kinds(envelope: Any) -> dict[type, str]:
+    return {
+        _BY_PB[field.message_type._concrete_class].message_type: field.name
+        for field in envelope.DESCRIPTOR.fields
+    }
+
+
+_UP_KINDS, _DOWN_KINDS = _kinds(pb.NodeMessage), _kinds(pb.CoordinatorMessage)
+
+
+def _serialise(built: Any) -> bytes:
+    try:
+        return cast(bytes, built.SerializeToString(deterministic=True))
+    except (EncodeError, ValueError) as error:
+        raise ProtocolError(type(built).__name__, str(error), "a message that serialises") from None
+
+
+def _parse(pb_type: Any, data: bytes, limit: int) -> Any:
+    if len(data) > limit:
+        raise ProtocolError(pb_type.DESCRIPTOR.name, f"{len(data)} bytes", f"at most {limit} bytes")
+    try:
+        return pb_type.FromString(data)
+    except (DecodeError, ValueError) as error:
+        raise ProtocolError(
+            pb_type.DESCRIPTOR.name, str(error), "a serialised message of testbed.proto"
+        ) from None
+
+
+def _wrap(envelope: Any, kinds: dict[type, str], message: Any) -> bytes:
+    try:
+        kind = kinds[type(message)]
+    except KeyError:
+        names = ", ".join(cls.__name__ for cls in kinds)
+        raise ProtocolError("kind", type(message).__name__, f"one of {names}") from None
+    data = _serialise(envelope(**{kind: to_proto(message)}))
+    if len(data) > MAX_STREAM_BYTES:
+        raise ProtocolError(kind, f"{len(data)} bytes", f"at most {MAX_STREAM_BYTES} bytes")
+    return data
+
+
+def _unwrap(envelope: Any, data: bytes) -> Any:
+    parsed = _parse(envelope, data, MAX_STREAM_BYTES)
+    kind = parsed.WhichOneof("kind")
+    if kind is None:
+        raise ProtocolError("kind", None, "a message of a known kind")
+    return from_proto(getattr(parsed, kind))
+
+
+@dataclass(frozen=True, slots=True)
+class Rpc:
+    """One call: its path, and bytes to messages on both sides.
+
+    Servers do well to let gRPC pass bytes through and to call these themselves, so that a ProtocolError becomes
+    INVALID_ARGUMENT or a Refusal instead of a bare INTERNAL.
+    """
+
+    service: str
+    method: str
+    encode_request: Callable[[Any], bytes]
+    decode_request: Callable[[bytes], Any]
+    encode_response: Callable[[Any], bytes]
+    decode_response: Callable[[bytes], Any]
+
+    @property
+    def path(self) -> str:
+        return f"/{self.service}/{self.method}"
+
+
+def _unary(service: str, method: str, request: type, response: type) -> Rpc:
+    return Rpc(
+        f"detabed.v1.{service}",
+        method,
+        encode,
+        lambda data: decode(request, data),
+        encode,
+        lambda data: decode(response, data),
+    )
+
+
+ATTEND = Rpc("detabed.v1.Coordinator", "Attend", encode_up, decode_up, encode_down, decode_down)
+BEGIN_SLOT = _unary("Coordinator", "BeginSlot", messages.BeginSlot, messages.SlotPlan)
+END_SLOT = _unary("Coordinator", "EndSlot", messages.EndSlot, messages.SlotSummary)
+GET_STATUS = _unary("Coordinator", "GetStatus", messages.StatusRequest, messages.Status)
+GET_REPORT = _unary("Coordinator", "GetReport", messages.ReportQuery, messages.Report)
+DELIVER = _unary("EdgePeer", "Deliver", messages.Parcel, messages.Receipt)
+RPCS = (ATTEND, BEGIN_SLOT, END_SLOT, GET_STATUS, GET_REPORT, DELIVER)

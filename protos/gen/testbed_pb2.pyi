@@ -1,0 +1,574 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Stage(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    STAGE_UNSPECIFIED: _ClassVar[Stage]
+    STAGE_PREPARATION: _ClassVar[Stage]
+    STAGE_DEVELOPMENT: _ClassVar[Stage]
+    STAGE_APPLICATION: _ClassVar[Stage]
+    STAGE_RECYCLING: _ClassVar[Stage]
+    STAGE_UNALLOCATED: _ClassVar[Stage]
+
+class Component(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COMPONENT_UNSPECIFIED: _ClassVar[Component]
+    COMPONENT_COMPUTE: _ClassVar[Component]
+    COMPONENT_STATIC: _ClassVar[Component]
+    COMPONENT_SLEEP: _ClassVar[Component]
+    COMPONENT_WAKE: _ClassVar[Component]
+    COMPONENT_RADIO_TX: _ClassVar[Component]
+    COMPONENT_RADIO_RX: _ClassVar[Component]
+    COMPONENT_NETWORK: _ClassVar[Component]
+    COMPONENT_COORDINATOR: _ClassVar[Component]
+    COMPONENT_ROUTER: _ClassVar[Component]
+    COMPONENT_WASTE: _ClassVar[Component]
+
+class Provenance(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PROVENANCE_UNSPECIFIED: _ClassVar[Provenance]
+    PROVENANCE_MEASURED: _ClassVar[Provenance]
+    PROVENANCE_MODELLED: _ClassVar[Provenance]
+    PROVENANCE_REPLAYED: _ClassVar[Provenance]
+    PROVENANCE_MISSING: _ClassVar[Provenance]
+STAGE_UNSPECIFIED: Stage
+STAGE_PREPARATION: Stage
+STAGE_DEVELOPMENT: Stage
+STAGE_APPLICATION: Stage
+STAGE_RECYCLING: Stage
+STAGE_UNALLOCATED: Stage
+COMPONENT_UNSPECIFIED: Component
+COMPONENT_COMPUTE: Component
+COMPONENT_STATIC: Component
+COMPONENT_SLEEP: Component
+COMPONENT_WAKE: Component
+COMPONENT_RADIO_TX: Component
+COMPONENT_RADIO_RX: Component
+COMPONENT_NETWORK: Component
+COMPONENT_COORDINATOR: Component
+COMPONENT_ROUTER: Component
+COMPONENT_WASTE: Component
+PROVENANCE_UNSPECIFIED: Provenance
+PROVENANCE_MEASURED: Provenance
+PROVENANCE_MODELLED: Provenance
+PROVENANCE_REPLAYED: Provenance
+PROVENANCE_MISSING: Provenance
+
+class NodeMessage(_message.Message):
+    __slots__ = ("register", "heartbeat", "telemetry", "usage", "settlement", "refusal")
+    REGISTER_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    TELEMETRY_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    SETTLEMENT_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    register: Register
+    heartbeat: Heartbeat
+    telemetry: Telemetry
+    usage: Usage
+    settlement: Settlement
+    refusal: Refusal
+    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., telemetry: _Optional[_Union[Telemetry, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., settlement: _Optional[_Union[Settlement, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ...) -> None: ...
+
+class CoordinatorMessage(_message.Message):
+    __slots__ = ("welcome", "decision", "close_slot", "energy_grant", "ack", "refusal")
+    WELCOME_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    CLOSE_SLOT_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_GRANT_FIELD_NUMBER: _ClassVar[int]
+    ACK_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    welcome: Welcome
+    decision: Decision
+    close_slot: CloseSlot
+    energy_grant: EnergyGrant
+    ack: Ack
+    refusal: Refusal
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ..., close_slot: _Optional[_Union[CloseSlot, _Mapping]] = ..., energy_grant: _Optional[_Union[EnergyGrant, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ...) -> None: ...
+
+class WorkProfile(_message.Message):
+    __slots__ = ("stage", "seconds_per_batch", "joules_per_batch", "bytes_per_batch")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_PER_BATCH_FIELD_NUMBER: _ClassVar[int]
+    JOULES_PER_BATCH_FIELD_NUMBER: _ClassVar[int]
+    BYTES_PER_BATCH_FIELD_NUMBER: _ClassVar[int]
+    stage: Stage
+    seconds_per_batch: float
+    joules_per_batch: float
+    bytes_per_batch: int
+    def __init__(self, stage: _Optional[_Union[Stage, str]] = ..., seconds_per_batch: _Optional[float] = ..., joules_per_batch: _Optional[float] = ..., bytes_per_batch: _Optional[int] = ...) -> None: ...
+
+class NodeProfile(_message.Message):
+    __slots__ = ("zone", "static_w", "sleep_w", "wake_j", "wake_s", "tx_j_per_byte", "rx_j_per_byte", "storage_bytes", "battery_capacity_uj", "charge_efficiency_fraction", "discharge_efficiency_fraction", "self_discharge_fraction", "charge_limit_w", "discharge_limit_w", "export_loss_fraction", "import_loss_fraction", "work", "meter", "provenance", "num_examples", "data_digest")
+    ZONE_FIELD_NUMBER: _ClassVar[int]
+    STATIC_W_FIELD_NUMBER: _ClassVar[int]
+    SLEEP_W_FIELD_NUMBER: _ClassVar[int]
+    WAKE_J_FIELD_NUMBER: _ClassVar[int]
+    WAKE_S_FIELD_NUMBER: _ClassVar[int]
+    TX_J_PER_BYTE_FIELD_NUMBER: _ClassVar[int]
+    RX_J_PER_BYTE_FIELD_NUMBER: _ClassVar[int]
+    STORAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    BATTERY_CAPACITY_UJ_FIELD_NUMBER: _ClassVar[int]
+    CHARGE_EFFICIENCY_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    DISCHARGE_EFFICIENCY_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    SELF_DISCHARGE_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    CHARGE_LIMIT_W_FIELD_NUMBER: _ClassVar[int]
+    DISCHARGE_LIMIT_W_FIELD_NUMBER: _ClassVar[int]
+    EXPORT_LOSS_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    IMPORT_LOSS_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    WORK_FIELD_NUMBER: _ClassVar[int]
+    METER_FIELD_NUMBER: _ClassVar[int]
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    NUM_EXAMPLES_FIELD_NUMBER: _ClassVar[int]
+    DATA_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    zone: str
+    static_w: float
+    sleep_w: float
+    wake_j: float
+    wake_s: float
+    tx_j_per_byte: float
+    rx_j_per_byte: float
+    storage_bytes: int
+    battery_capacity_uj: int
+    charge_efficiency_fraction: float
+    discharge_efficiency_fraction: float
+    self_discharge_fraction: float
+    charge_limit_w: float
+    discharge_limit_w: float
+    export_loss_fraction: float
+    import_loss_fraction: float
+    work: _containers.RepeatedCompositeFieldContainer[WorkProfile]
+    meter: str
+    provenance: Provenance
+    num_examples: int
+    data_digest: str
+    def __init__(self, zone: _Optional[str] = ..., static_w: _Optional[float] = ..., sleep_w: _Optional[float] = ..., wake_j: _Optional[float] = ..., wake_s: _Optional[float] = ..., tx_j_per_byte: _Optional[float] = ..., rx_j_per_byte: _Optional[float] = ..., storage_bytes: _Optional[int] = ..., battery_capacity_uj: _Optional[int] = ..., charge_efficiency_fraction: _Optional[float] = ..., discharge_efficiency_fraction: _Optional[float] = ..., self_discharge_fraction: _Optional[float] = ..., charge_limit_w: _Optional[float] = ..., discharge_limit_w: _Optional[float] = ..., export_loss_fraction: _Optional[float] = ..., import_loss_fraction: _Optional[float] = ..., work: _Optional[_Iterable[_Union[WorkProfile, _Mapping]]] = ..., meter: _Optional[str] = ..., provenance: _Optional[_Union[Provenance, str]] = ..., num_examples: _Optional[int] = ..., data_digest: _Optional[str] = ...) -> None: ...
+
+class Register(_message.Message):
+    __slots__ = ("node_id", "boot_id", "peer_address", "profile")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    BOOT_ID_FIELD_NUMBER: _ClassVar[int]
+    PEER_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    boot_id: str
+    peer_address: str
+    profile: NodeProfile
+    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., peer_address: _Optional[str] = ..., profile: _Optional[_Union[NodeProfile, _Mapping]] = ...) -> None: ...
+
+class Welcome(_message.Message):
+    __slots__ = ("run_id", "epoch", "heartbeat_s", "lease_s", "next_slot", "battery_uj")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_S_FIELD_NUMBER: _ClassVar[int]
+    LEASE_S_FIELD_NUMBER: _ClassVar[int]
+    NEXT_SLOT_FIELD_NUMBER: _ClassVar[int]
+    BATTERY_UJ_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    epoch: int
+    heartbeat_s: float
+    lease_s: float
+    next_slot: int
+    battery_uj: int
+    def __init__(self, run_id: _Optional[str] = ..., epoch: _Optional[int] = ..., heartbeat_s: _Optional[float] = ..., lease_s: _Optional[float] = ..., next_slot: _Optional[int] = ..., battery_uj: _Optional[int] = ...) -> None: ...
+
+class Heartbeat(_message.Message):
+    __slots__ = ("node_id", "boot_id", "seq", "monotonic_ns")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    BOOT_ID_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    MONOTONIC_NS_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    boot_id: str
+    seq: int
+    monotonic_ns: int
+    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., monotonic_ns: _Optional[int] = ...) -> None: ...
+
+class Telemetry(_message.Message):
+    __slots__ = ("node_id", "boot_id", "seq", "slot", "battery_uj", "harvest_forecast_uj", "backlog_batches", "release_forecast_batches", "mean_loss")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    BOOT_ID_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    BATTERY_UJ_FIELD_NUMBER: _ClassVar[int]
+    HARVEST_FORECAST_UJ_FIELD_NUMBER: _ClassVar[int]
+    BACKLOG_BATCHES_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_FORECAST_BATCHES_FIELD_NUMBER: _ClassVar[int]
+    MEAN_LOSS_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    boot_id: str
+    seq: int
+    slot: int
+    battery_uj: int
+    harvest_forecast_uj: _containers.RepeatedScalarFieldContainer[int]
+    backlog_batches: _containers.RepeatedScalarFieldContainer[int]
+    release_forecast_batches: _containers.RepeatedScalarFieldContainer[int]
+    mean_loss: float
+    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., slot: _Optional[int] = ..., battery_uj: _Optional[int] = ..., harvest_forecast_uj: _Optional[_Iterable[int]] = ..., backlog_batches: _Optional[_Iterable[int]] = ..., release_forecast_batches: _Optional[_Iterable[int]] = ..., mean_loss: _Optional[float] = ...) -> None: ...
+
+class Send(_message.Message):
+    __slots__ = ("executor", "address", "batches")
+    EXECUTOR_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    BATCHES_FIELD_NUMBER: _ClassVar[int]
+    executor: str
+    address: str
+    batches: int
+    def __init__(self, executor: _Optional[str] = ..., address: _Optional[str] = ..., batches: _Optional[int] = ...) -> None: ...
+
+class Guest(_message.Message):
+    __slots__ = ("owner", "batches")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    BATCHES_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    batches: int
+    def __init__(self, owner: _Optional[str] = ..., batches: _Optional[int] = ...) -> None: ...
+
+class Decision(_message.Message):
+    __slots__ = ("node_id", "epoch", "slot", "stage", "awake", "own_batches", "sends", "guests", "export_uj", "charge_uj", "discharge_uj", "deadline_s")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    AWAKE_FIELD_NUMBER: _ClassVar[int]
+    OWN_BATCHES_FIELD_NUMBER: _ClassVar[int]
+    SENDS_FIELD_NUMBER: _ClassVar[int]
+    GUESTS_FIELD_NUMBER: _ClassVar[int]
+    EXPORT_UJ_FIELD_NUMBER: _ClassVar[int]
+    CHARGE_UJ_FIELD_NUMBER: _ClassVar[int]
+    DISCHARGE_UJ_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_S_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    epoch: int
+    slot: int
+    stage: Stage
+    awake: bool
+    own_batches: int
+    sends: _containers.RepeatedCompositeFieldContainer[Send]
+    guests: _containers.RepeatedCompositeFieldContainer[Guest]
+    export_uj: int
+    charge_uj: int
+    discharge_uj: int
+    deadline_s: float
+    def __init__(self, node_id: _Optional[str] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., stage: _Optional[_Union[Stage, str]] = ..., awake: bool = ..., own_batches: _Optional[int] = ..., sends: _Optional[_Iterable[_Union[Send, _Mapping]]] = ..., guests: _Optional[_Iterable[_Union[Guest, _Mapping]]] = ..., export_uj: _Optional[int] = ..., charge_uj: _Optional[int] = ..., discharge_uj: _Optional[int] = ..., deadline_s: _Optional[float] = ...) -> None: ...
+
+class CloseSlot(_message.Message):
+    __slots__ = ("epoch", "slot")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    epoch: int
+    slot: int
+    def __init__(self, epoch: _Optional[int] = ..., slot: _Optional[int] = ...) -> None: ...
+
+class EnergyLine(_message.Message):
+    __slots__ = ("stage", "component", "energy_uj", "provenance")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    COMPONENT_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_UJ_FIELD_NUMBER: _ClassVar[int]
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    stage: Stage
+    component: Component
+    energy_uj: int
+    provenance: Provenance
+    def __init__(self, stage: _Optional[_Union[Stage, str]] = ..., component: _Optional[_Union[Component, str]] = ..., energy_uj: _Optional[int] = ..., provenance: _Optional[_Union[Provenance, str]] = ...) -> None: ...
+
+class Moved(_message.Message):
+    __slots__ = ("peer", "sent", "batches", "payload_bytes")
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    SENT_FIELD_NUMBER: _ClassVar[int]
+    BATCHES_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_BYTES_FIELD_NUMBER: _ClassVar[int]
+    peer: str
+    sent: bool
+    batches: int
+    payload_bytes: int
+    def __init__(self, peer: _Optional[str] = ..., sent: bool = ..., batches: _Optional[int] = ..., payload_bytes: _Optional[int] = ...) -> None: ...
+
+class Executed(_message.Message):
+    __slots__ = ("owner", "batches")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    BATCHES_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    batches: int
+    def __init__(self, owner: _Optional[str] = ..., batches: _Optional[int] = ...) -> None: ...
+
+class Usage(_message.Message):
+    __slots__ = ("node_id", "boot_id", "seq", "epoch", "slot", "lines", "harvest_uj", "executed", "moved", "model_bytes", "tokens", "bits", "requests", "mean_loss")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    BOOT_ID_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    HARVEST_UJ_FIELD_NUMBER: _ClassVar[int]
+    EXECUTED_FIELD_NUMBER: _ClassVar[int]
+    MOVED_FIELD_NUMBER: _ClassVar[int]
+    MODEL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    BITS_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    MEAN_LOSS_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    boot_id: str
+    seq: int
+    epoch: int
+    slot: int
+    lines: _containers.RepeatedCompositeFieldContainer[EnergyLine]
+    harvest_uj: int
+    executed: _containers.RepeatedCompositeFieldContainer[Executed]
+    moved: _containers.RepeatedCompositeFieldContainer[Moved]
+    model_bytes: int
+    tokens: int
+    bits: int
+    requests: int
+    mean_loss: float
+    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[EnergyLine, _Mapping]]] = ..., harvest_uj: _Optional[int] = ..., executed: _Optional[_Iterable[_Union[Executed, _Mapping]]] = ..., moved: _Optional[_Iterable[_Union[Moved, _Mapping]]] = ..., model_bytes: _Optional[int] = ..., tokens: _Optional[int] = ..., bits: _Optional[int] = ..., requests: _Optional[int] = ..., mean_loss: _Optional[float] = ...) -> None: ...
+
+class EnergyGrant(_message.Message):
+    __slots__ = ("node_id", "epoch", "slot", "export_uj", "import_uj")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    EXPORT_UJ_FIELD_NUMBER: _ClassVar[int]
+    IMPORT_UJ_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    epoch: int
+    slot: int
+    export_uj: int
+    import_uj: int
+    def __init__(self, node_id: _Optional[str] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., export_uj: _Optional[int] = ..., import_uj: _Optional[int] = ...) -> None: ...
+
+class Settlement(_message.Message):
+    __slots__ = ("node_id", "boot_id", "seq", "epoch", "slot", "demand_uj", "grid_uj", "green_uj", "harvest_uj", "charge_uj", "charge_loss_uj", "discharge_uj", "discharge_loss_uj", "self_discharge_uj", "export_uj", "import_uj", "curtailed_uj", "battery_before_uj", "battery_after_uj")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    BOOT_ID_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    DEMAND_UJ_FIELD_NUMBER: _ClassVar[int]
+    GRID_UJ_FIELD_NUMBER: _ClassVar[int]
+    GREEN_UJ_FIELD_NUMBER: _ClassVar[int]
+    HARVEST_UJ_FIELD_NUMBER: _ClassVar[int]
+    CHARGE_UJ_FIELD_NUMBER: _ClassVar[int]
+    CHARGE_LOSS_UJ_FIELD_NUMBER: _ClassVar[int]
+    DISCHARGE_UJ_FIELD_NUMBER: _ClassVar[int]
+    DISCHARGE_LOSS_UJ_FIELD_NUMBER: _ClassVar[int]
+    SELF_DISCHARGE_UJ_FIELD_NUMBER: _ClassVar[int]
+    EXPORT_UJ_FIELD_NUMBER: _ClassVar[int]
+    IMPORT_UJ_FIELD_NUMBER: _ClassVar[int]
+    CURTAILED_UJ_FIELD_NUMBER: _ClassVar[int]
+    BATTERY_BEFORE_UJ_FIELD_NUMBER: _ClassVar[int]
+    BATTERY_AFTER_UJ_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    boot_id: str
+    seq: int
+    epoch: int
+    slot: int
+    demand_uj: int
+    grid_uj: int
+    green_uj: int
+    harvest_uj: int
+    charge_uj: int
+    charge_loss_uj: int
+    discharge_uj: int
+    discharge_loss_uj: int
+    self_discharge_uj: int
+    export_uj: int
+    import_uj: int
+    curtailed_uj: int
+    battery_before_uj: int
+    battery_after_uj: int
+    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., demand_uj: _Optional[int] = ..., grid_uj: _Optional[int] = ..., green_uj: _Optional[int] = ..., harvest_uj: _Optional[int] = ..., charge_uj: _Optional[int] = ..., charge_loss_uj: _Optional[int] = ..., discharge_uj: _Optional[int] = ..., discharge_loss_uj: _Optional[int] = ..., self_discharge_uj: _Optional[int] = ..., export_uj: _Optional[int] = ..., import_uj: _Optional[int] = ..., curtailed_uj: _Optional[int] = ..., battery_before_uj: _Optional[int] = ..., battery_after_uj: _Optional[int] = ...) -> None: ...
+
+class Ack(_message.Message):
+    __slots__ = ("node_id", "seq")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    seq: int
+    def __init__(self, node_id: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class Refusal(_message.Message):
+    __slots__ = ("code", "reason")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    reason: str
+    def __init__(self, code: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class Tensor(_message.Message):
+    __slots__ = ("name", "dtype", "shape", "data")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DTYPE_FIELD_NUMBER: _ClassVar[int]
+    SHAPE_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    dtype: str
+    shape: _containers.RepeatedScalarFieldContainer[int]
+    data: bytes
+    def __init__(self, name: _Optional[str] = ..., dtype: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class Parcel(_message.Message):
+    __slots__ = ("run_id", "epoch", "slot", "owner", "executor", "batch_ids", "tensors", "batch_sizes")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    EXECUTOR_FIELD_NUMBER: _ClassVar[int]
+    BATCH_IDS_FIELD_NUMBER: _ClassVar[int]
+    TENSORS_FIELD_NUMBER: _ClassVar[int]
+    BATCH_SIZES_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    epoch: int
+    slot: int
+    owner: str
+    executor: str
+    batch_ids: _containers.RepeatedScalarFieldContainer[int]
+    tensors: _containers.RepeatedCompositeFieldContainer[Tensor]
+    batch_sizes: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, run_id: _Optional[str] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., owner: _Optional[str] = ..., executor: _Optional[str] = ..., batch_ids: _Optional[_Iterable[int]] = ..., tensors: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ..., batch_sizes: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Receipt(_message.Message):
+    __slots__ = ("accepted", "payload_bytes", "reason")
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_BYTES_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    accepted: bool
+    payload_bytes: int
+    reason: str
+    def __init__(self, accepted: bool = ..., payload_bytes: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class BeginSlotRequest(_message.Message):
+    __slots__ = ("slot", "stage", "wait_s")
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    WAIT_S_FIELD_NUMBER: _ClassVar[int]
+    slot: int
+    stage: Stage
+    wait_s: float
+    def __init__(self, slot: _Optional[int] = ..., stage: _Optional[_Union[Stage, str]] = ..., wait_s: _Optional[float] = ...) -> None: ...
+
+class SlotPlan(_message.Message):
+    __slots__ = ("epoch", "slot", "decisions", "lost_nodes", "status", "gap_fraction", "decide_s")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    LOST_NODES_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    GAP_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    DECIDE_S_FIELD_NUMBER: _ClassVar[int]
+    epoch: int
+    slot: int
+    decisions: _containers.RepeatedCompositeFieldContainer[Decision]
+    lost_nodes: _containers.RepeatedScalarFieldContainer[str]
+    status: str
+    gap_fraction: float
+    decide_s: float
+    def __init__(self, epoch: _Optional[int] = ..., slot: _Optional[int] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., lost_nodes: _Optional[_Iterable[str]] = ..., status: _Optional[str] = ..., gap_fraction: _Optional[float] = ..., decide_s: _Optional[float] = ...) -> None: ...
+
+class EndSlotRequest(_message.Message):
+    __slots__ = ("slot", "wait_s", "aggregated_parameters", "evaluated_examples")
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    WAIT_S_FIELD_NUMBER: _ClassVar[int]
+    AGGREGATED_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    EVALUATED_EXAMPLES_FIELD_NUMBER: _ClassVar[int]
+    slot: int
+    wait_s: float
+    aggregated_parameters: int
+    evaluated_examples: int
+    def __init__(self, slot: _Optional[int] = ..., wait_s: _Optional[float] = ..., aggregated_parameters: _Optional[int] = ..., evaluated_examples: _Optional[int] = ...) -> None: ...
+
+class SlotSummary(_message.Message):
+    __slots__ = ("slot", "emissions_ug", "grid_uj", "green_uj", "demand_uj", "moved_batches", "transferred_uj", "executed_batches", "unserved_batches", "settled_nodes", "missing_nodes")
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    EMISSIONS_UG_FIELD_NUMBER: _ClassVar[int]
+    GRID_UJ_FIELD_NUMBER: _ClassVar[int]
+    GREEN_UJ_FIELD_NUMBER: _ClassVar[int]
+    DEMAND_UJ_FIELD_NUMBER: _ClassVar[int]
+    MOVED_BATCHES_FIELD_NUMBER: _ClassVar[int]
+    TRANSFERRED_UJ_FIELD_NUMBER: _ClassVar[int]
+    EXECUTED_BATCHES_FIELD_NUMBER: _ClassVar[int]
+    UNSERVED_BATCHES_FIELD_NUMBER: _ClassVar[int]
+    SETTLED_NODES_FIELD_NUMBER: _ClassVar[int]
+    MISSING_NODES_FIELD_NUMBER: _ClassVar[int]
+    slot: int
+    emissions_ug: int
+    grid_uj: int
+    green_uj: int
+    demand_uj: int
+    moved_batches: int
+    transferred_uj: int
+    executed_batches: int
+    unserved_batches: int
+    settled_nodes: _containers.RepeatedScalarFieldContainer[str]
+    missing_nodes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, slot: _Optional[int] = ..., emissions_ug: _Optional[int] = ..., grid_uj: _Optional[int] = ..., green_uj: _Optional[int] = ..., demand_uj: _Optional[int] = ..., moved_batches: _Optional[int] = ..., transferred_uj: _Optional[int] = ..., executed_batches: _Optional[int] = ..., unserved_batches: _Optional[int] = ..., settled_nodes: _Optional[_Iterable[str]] = ..., missing_nodes: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class StatusRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Status(_message.Message):
+    __slots__ = ("run_id", "epoch", "next_slot", "nodes", "live_nodes", "pid")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    NEXT_SLOT_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    LIVE_NODES_FIELD_NUMBER: _ClassVar[int]
+    PID_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    epoch: int
+    next_slot: int
+    nodes: _containers.RepeatedScalarFieldContainer[str]
+    live_nodes: _containers.RepeatedScalarFieldContainer[str]
+    pid: int
+    def __init__(self, run_id: _Optional[str] = ..., epoch: _Optional[int] = ..., next_slot: _Optional[int] = ..., nodes: _Optional[_Iterable[str]] = ..., live_nodes: _Optional[_Iterable[str]] = ..., pid: _Optional[int] = ...) -> None: ...
+
+class ReportQuery(_message.Message):
+    __slots__ = ("node_id",)
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    def __init__(self, node_id: _Optional[str] = ...) -> None: ...
+
+class ReportLine(_message.Message):
+    __slots__ = ("node_id", "stage", "component", "energy_uj", "emissions_ug")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    COMPONENT_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_UJ_FIELD_NUMBER: _ClassVar[int]
+    EMISSIONS_UG_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    stage: Stage
+    component: Component
+    energy_uj: int
+    emissions_ug: int
+    def __init__(self, node_id: _Optional[str] = ..., stage: _Optional[_Union[Stage, str]] = ..., component: _Optional[_Union[Component, str]] = ..., energy_uj: _Optional[int] = ..., emissions_ug: _Optional[int] = ...) -> None: ...
+
+class Report(_message.Message):
+    __slots__ = ("run_id", "lines", "tokens", "bits", "requests", "labels")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    BITS_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    lines: _containers.RepeatedCompositeFieldContainer[ReportLine]
+    tokens: int
+    bits: int
+    requests: int
+    labels: _containers.ScalarMap[str, str]
+    def __init__(self, run_id: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[ReportLine, _Mapping]]] = ..., tokens: _Optional[int] = ..., bits: _Optional[int] = ..., requests: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...

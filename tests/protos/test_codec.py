@@ -1,0 +1,269 @@
+"""Every message survives the wire; nothing that breaks the contract does; bytes raise only ProtocolError."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import random
+import typing
+from enum import StrEnum
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from carbon_data.types import Provenance
+from protos import codec, messages
+from protos.messages import Component, Decision, Parcel, Refusal, Stage, Tensor
+
+IDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", fullmatch=True)
+TEXT = st.text(st.characters(categories=("L", "N", "P", "Zs")), max_size=20).filter(str.isprintable)
+COUNTS = st.integers(0, 2**63 - 1)
+SPECIAL: dict[str, st.SearchStrategy[typing.Any]] = {
+    "data_digest": st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
+    "address": st.sampled_from(["", "127.0.0.1:50051", "node-7.local:80", "[::1]:9"]),
+    "peer_address": st.just("10.0.0.1:1"),
+    "provenance": st.sampled_from([str(p) for p in Provenance]),
+    "mean_loss": st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    "reason": TEXT,
+    "status": TEXT,
+    "labels": st.dictionaries(TEXT, TEXT, max_size=3),
+    "gap_fraction": st.none() | st.floats(0, 50),
+}
+
+
+@st.composite
+def parcels(draw: st.DrawFn) -> Parcel:
+    sizes = tuple(draw(st.lists(st.integers(1, 4), min_size=1, max_size=4)))
+    ids = tuple(draw(st.lists(COUNTS, min_size=len(sizes), max_size=len(sizes), unique=True)))
+    tensors = []
+    for name in draw(st.lists(IDS, min_size=1, max_size=3, unique=True)):
+        tail = tuple(draw(st.lists(st.integers(0, 3), max_size=2)))
+        dtype = draw(st.sampled_from(sorted(codec.DTYPE_BYTES)))
+        size = sum(sizes) * math.prod(tail) * codec.DTYPE_BYTES[dtype]
+        tensors.append(Tensor(name, dtype, (sum(sizes), *tail), bytes(size)))
+    owner, executor = draw(st.lists(IDS, min_size=2, max_size=2, unique=True))
+    return Parcel(draw(IDS), draw(COUNTS), draw(COUNTS), owner, executor, ids, tuple(tensors), sizes)
+
+
+def value_of(name: str, kind: typing.Any) -> st.SearchStrategy[typing.Any]:
+    if name in SPECIAL:
+        return SPECIAL[name]
+    arguments = typing.get_args(kind)
+    if type(None) in arguments:
+        return st.none() | value_of(name, next(k for k in arguments if k is not type(None)))
+    if typing.get_origin(kind) is tuple:
+        return st.lists(value_of(name, arguments[0]), max_size=3).map(tuple)
+    if dataclasses.is_dataclass(kind):
+        return message_of(typing.cast(type, kind))
+    if issubclass(kind, StrEnum):
+        return st.sampled_from(list(kind))
+    if kind is float:
+        return st.floats(0, 1) if name.endswith("_fraction") else st.floats(0, 1e300)
+    return {int: COUNTS, bool: st.booleans(), str: IDS}[kind]
+
+
+def message_of(cls: type) -> st.SearchStrategy[typing.Any]:
+    if cls is Parcel:
+        return parcels()
+    if cls is Tensor:
+        return parcels().map(lambda parcel: parcel.tensors[0])
+    hints = typing.get_type_hints(cls)
+    return st.builds(
+        cls, **{field.name: value_of(field.name, hints[field.name]) for field in dataclasses.fields(cls)}
+    )
+
+
+CLASSES = [value for value in vars(messages).values() if dataclasses.is_dataclass(value)]
+UP = typing.get_args(messages.UpMessage)
+DOWN = typing.get_args(messages.DownMessage)
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_every_message_survives_the_wire(cls: type) -> None:
+    @settings(max_examples=30, deadline=None)
+    @given(message_of(cls))
+    def round_trip(message: typing.Any) -> None:
+        assert codec.from_proto(codec.to_proto(message)) == message
+        assert codec.decode(cls, codec.encode(message)) == message
+        if cls in UP:
+            assert codec.decode_up(codec.encode_up(message)) == message
+        if cls in DOWN:
+            assert codec.decode_down(codec.encode_down(message)) == message
+
+    round_trip()
+
+
+def test_envelopes_carry_exactly_the_messages_of_their_direction() -> None:
+    assert set(codec._UP_KINDS) == set(UP)
+    assert set(codec._DOWN_KINDS) == set(DOWN)
+    with pytest.raises(codec.ProtocolError, match="kind"):
+        codec.encode_up(messages.CloseSlot(0, 0))  # type: ignore[arg-type]
+
+
+DECISION = Decision("n1", 1, 2, Stage.DEVELOPMENT, True, 3, (), (), 0, 0, 0, 1.0)
+PROFILE = messages.NodeProfile(
+    zone="NO",
+    static_w=2.0,
+    sleep_w=0.1,
+    wake_j=1.0,
+    wake_s=1.0,
+    tx_j_per_byte=0.0,
+    rx_j_per_byte=0.0,
+    storage_bytes=1,
+    battery_capacity_uj=1,
+    charge_efficiency_fraction=0.9,
+    discharge_efficiency_fraction=0.9,
+    self_discharge_fraction=0.0,
+    charge_limit_w=1.0,
+    discharge_limit_w=1.0,
+    export_loss_fraction=0.0,
+    import_loss_fraction=0.0,
+    work=(messages.WorkProfile(Stage.DEVELOPMENT, 1.0, 1.0, 1),),
+    meter="modelled",
+    provenance="modelled",
+    num_examples=1,
+    data_digest="0" * 64,
+)
+PARCEL = Parcel("run", 1, 2, "n1", "n2", (4, 5), (Tensor("images", "uint8", (3, 2), bytes(6)),), (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        (dataclasses.replace(DECISION, node_id=""), "Decision.node_id"),
+        (dataclasses.replace(DECISION, node_id="a/../b"), "Decision.node_id"),
+        (dataclasses.replace(DECISION, node_id="n" * 65), "Decision.node_id"),
+        (dataclasses.replace(DECISION, slot=-1), "Decision.slot"),
+        (dataclasses.replace(DECISION, slot=2**63), "Decision.slot"),
+        (dataclasses.replace(DECISION, slot=1.5), "Decision.slot"),
+        (dataclasses.replace(DECISION, awake=1), "Decision.awake"),
+        (dataclasses.replace(DECISION, stage="training"), "Decision.stage"),
+        (dataclasses.replace(DECISION, deadline_s=math.nan), "Decision.deadline_s"),
+        (dataclasses.replace(DECISION, deadline_s=math.inf), "Decision.deadline_s"),
+        (dataclasses.replace(DECISION, sends=(messages.Send("n2", "no port", 1),)), "Send.address"),
+        (dataclasses.replace(DECISION, guests=(messages.Guest("n2", -1),)), "Guest.batches"),
+        (
+            messages.Register("n1", "b", "", dataclasses.replace(PROFILE, static_w=-1.0)),
+            "NodeProfile.static_w",
+        ),
+        (
+            messages.Register("n1", "b", "", dataclasses.replace(PROFILE, self_discharge_fraction=1.1)),
+            "NodeProfile.self_discharge_fraction",
+        ),
+        (
+            messages.Register("n1", "b", "", dataclasses.replace(PROFILE, provenance="guessed")),
+            "NodeProfile.provenance",
+        ),
+        (
+            messages.Register("n1", "b", "", dataclasses.replace(PROFILE, data_digest="x")),
+            "NodeProfile.data_digest",
+        ),
+        (Refusal("late", "a\x00b"), "Refusal.reason"),
+        (Refusal("late", "\ud800"), "Refusal.reason"),
+        (Refusal("late", "x" * 5000), "Refusal.reason"),
+        (dataclasses.replace(PARCEL, executor="n1"), "Parcel.executor"),
+        (dataclasses.replace(PARCEL, batch_sizes=(1, 1)), "Parcel.tensors[images].shape"),
+        (dataclasses.replace(PARCEL, batch_sizes=(3,)), "Parcel.batch_sizes"),
+        (dataclasses.replace(PARCEL, batch_ids=(4, 4)), "Parcel.batch_ids"),
+        (dataclasses.replace(PARCEL, tensors=()), "Parcel.tensors"),
+        (dataclasses.replace(PARCEL, tensors=PARCEL.tensors * 2), "Parcel.tensors"),
+        (Tensor("images", "object", (1,), bytes(8)), "Tensor.dtype"),
+        (Tensor("images", "float32", (2,), bytes(7)), "Tensor.data"),
+        (Tensor("images", "float64", (2**62, 2**62), b""), "Tensor.data"),
+        (Tensor("images", "uint8", (), b"x"), "Tensor.shape"),
+        (Tensor("images", "uint8", (1,) * 9, b"x"), "Tensor.shape"),
+    ],
+)
+def test_violations_name_their_field_when_sending_and_when_receiving(message: typing.Any, field: str) -> None:
+    with pytest.raises(codec.ProtocolError) as caught:
+        codec.encode(message)
+    assert caught.value.field == field
+    assert "allowed is" in str(caught.value)
+
+
+def test_unknown_enum_numbers_and_missing_parts_are_refused_on_arrival() -> None:
+    parsed = codec.to_proto(DECISION)
+    parsed.stage = 99
+    with pytest.raises(codec.ProtocolError, match=r"Decision\.stage"):
+        codec.from_proto(parsed)
+    parsed.stage = 0
+    with pytest.raises(codec.ProtocolError, match=r"Decision\.stage"):
+        codec.from_proto(parsed)
+    register = codec.to_proto(messages.Register("n1", "b", "", PROFILE))
+    register.ClearField("profile")
+    with pytest.raises(codec.ProtocolError, match=r"Register\.profile"):
+        codec.from_proto(register)
+    with pytest.raises(codec.ProtocolError, match="kind"):
+        codec.decode_up(b"")
+
+
+def test_a_stream_message_above_its_limit_is_refused_on_both_sides() -> None:
+    long = dataclasses.replace(
+        DECISION, guests=tuple(messages.Guest(f"node-{k:06d}", k) for k in range(20_000))
+    )
+    with pytest.raises(codec.ProtocolError, match="at most 262144 bytes"):
+        codec.encode_down(long)
+    with pytest.raises(codec.ProtocolError, match="at most 262144 bytes"):
+        codec.decode_down(bytes(codec.MAX_STREAM_BYTES + 1))
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=300, deadline=None)
+def test_arbitrary_bytes_raise_only_protocol_errors(data: bytes) -> None:
+    for parse in (codec.decode_up, codec.decode_down, lambda d: codec.decode(Parcel, d)):
+        try:
+            parse(data)
+        except codec.ProtocolError:
+            continue
+
+
+def _samples() -> list[tuple[typing.Callable[[bytes], typing.Any], bytes]]:
+    usage = messages.Usage(
+        *("n1", "b1", 1, 1, 2),
+        (messages.EnergyLine(Stage.DEVELOPMENT, Component.COMPUTE, 5, "modelled"),),
+        *(6, (messages.Executed("n1", 3),), (messages.Moved("n2", True, 1, 9),), 4, 0, 0, 0, 0.5),
+    )
+    return [
+        (codec.decode_up, codec.encode_up(messages.Register("n1", "b", "h:1", PROFILE))),
+        (codec.decode_up, codec.encode_up(usage)),
+        (
+            codec.decode_down,
+            codec.encode_down(dataclasses.replace(DECISION, guests=(messages.Guest("g", 1),))),
+        ),
+        (lambda data: codec.decode(Parcel, data), codec.encode(PARCEL)),
+    ]
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_mutated_messages_raise_only_protocol_errors(index: int) -> None:
+    parse, data = _samples()[index]
+    random_source = random.Random(index)
+    for _ in range(5_000):
+        mutant = bytearray(data)
+        for _ in range(random_source.randint(1, 4)):
+            position = random_source.randrange(len(mutant))
+            choice = random_source.random()
+            if choice < 0.7:
+                mutant[position] = random_source.randrange(256)
+            elif choice < 0.85 and len(mutant) > 1:
+                del mutant[position]
+            else:
+                mutant.insert(position, random_source.randrange(256))
+        try:
+            parse(bytes(mutant))
+        except codec.ProtocolError:
+            continue
+
+
+def test_safe_text_makes_any_reason_sendable() -> None:
+    reason = codec.safe_text(ValueError("bad \x00 \ud800 " + "x" * 9_999))
+    assert codec.decode_up(codec.encode_up(Refusal("bad-input", reason))) == Refusal("bad-input", reason)
+
+
+def test_every_rpc_of_the_schema_has_its_serialisers() -> None:
+    services = codec.pb.DESCRIPTOR.services_by_name
+    expected = {f"/{s.full_name}/{m.name}" for s in services.values() for m in s.methods}
+    assert {rpc.path for rpc in codec.RPCS} == expected
+    begin = messages.BeginSlot(3, Stage.DEVELOPMENT, 1.5)
+    assert codec.BEGIN_SLOT.decode_request(codec.BEGIN_SLOT.encode_request(begin)) == begin
