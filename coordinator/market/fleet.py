@@ -1,8 +1,7 @@
 """What a policy may know of the fleet at one decision, and the limits it must keep: plain arrays, validated.
 
-Shapes: N nodes, H slots of look-ahead (column 0 is the slot being decided), Q+1 deadline classes.
-Units: J, W, s, bytes, g CO2e per kWh, fractions in 0..1. Symbols in brackets are those of methods.md section 1.
-"""
+Shapes: N nodes, H slots of look-ahead (column 0 is the slot being decided), Q+1 deadline classes. Units: J,
+W, s, bytes, g CO2e per kWh, fractions in 0..1. Symbols in brackets are those of methods.md section 1."""
 
 from __future__ import annotations
 
@@ -70,7 +69,8 @@ class Fleet:
     bytes_per_batch: Floats
     """(H,) s(t): payload of one offloaded batch."""
     offloadable: Bools
-    """(H,) False where the stage's work may not leave its owner (e.g. receiving data from its own devices)."""
+    """(H,) False where the stage's work may not leave its owner (e.g. receiving data from its own
+    devices)."""
 
     static_w: Floats
     """(N,) P_st."""
@@ -105,11 +105,15 @@ class Fleet:
     discharge_limit_w: Floats
     """(N,) P for discharging."""
     stored_value_g_per_j: Floats
-    """(N,) value of a joule left in store at the end of the horizon: eta_d times the mean intensity expected over
-    the next day, in g per J. What makes a short horizon keep energy for a dirtier hour."""
+    """(N,) value of a joule left in store at the end of the horizon: eta_d times the mean intensity expected
+    over the next day, in g per J. What makes a short horizon keep energy for a dirtier hour."""
     asleep: Bools
     """(N,) whether the node slept in the slot before: a_i(t-1) = 0."""
 
+    offload_room_batches: Ints | None = None
+    """(N, Q+1) how many batches of each deadline class the owner may still have run elsewhere: what (D5)
+    leaves of b_y d_i(r) after the slots before (coordinator.market.backlog keeps it). None: b_y of the
+    backlog itself."""
     loss_fraction: Floats | None = None
     """(N, N) l_ij where losses do not factor; overrides export and import efficiency when given."""
     participations: Ints | None = None
@@ -135,8 +139,15 @@ class Fleet:
             "bytes_per_batch": (h,),
             "offloadable": (h,),
             "backlog_batches": (n, self.limits.deadline_slots + 1),
+            "offload_room_batches": (n, self.limits.deadline_slots + 1),
         }
-        matrices = {*shapes, "intensity_g_per_kwh", "true_intensity_g_per_kwh", "true_harvest_j", "loss_fraction"}
+        matrices = {
+            *shapes,
+            "intensity_g_per_kwh",
+            "true_intensity_g_per_kwh",
+            "true_harvest_j",
+            "loss_fraction",
+        }
         for spec in fields(self):
             value: Any = getattr(self, spec.name)
             if not isinstance(value, np.ndarray):
@@ -146,7 +157,9 @@ class Fleet:
                 raise ValueError(f"{spec.name} has shape {value.shape}, expected {expected}")
             if spec.name != "mean_loss" and np.issubdtype(value.dtype, np.number):
                 if not np.isfinite(value).all():
-                    raise ValueError(f"{spec.name} holds a value that is not finite; missing data must raise earlier")
+                    raise ValueError(
+                        f"{spec.name} holds a value that is not finite; missing data must raise earlier"
+                    )
                 if (value < 0).any():
                     raise ValueError(f"{spec.name} holds a negative value")
             value.setflags(write=False)

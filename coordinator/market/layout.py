@@ -1,0 +1,276 @@
+"""Where every variable and constraint of (D0)-(D8) sits: the sparsity pattern, built once for a shape and
+kept.
+
+A program of the same shape is re-solved with changed data by filling in numbers only (program.py). Exact and
+small formulation of the work: energy depends on where and when a batch runs, not on when it was released, so
+the flows w_ij(t) carry no release index; a class (all work of one owner with one window of allowed slots) is
+split into what runs at home and what runs away in each slot of its window. Without deferral each class has
+one slot and the split is the flow itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Restrictions:
+    """Which freedoms of the one model a policy has (table of methods.md section 1)."""
+
+    transfers: bool
+    """Energy may be sent to other nodes (DET, DETA)."""
+    offloading: bool
+    """Batches may be run elsewhere (DAT, DETA)."""
+    harvest: bool
+    """The own harvest and battery may be used (all but GRID)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the sparsity pattern depends on."""
+
+    nodes: int
+    horizon: int
+    deadline_slots: int
+    restrictions: Restrictions
+    sleep: bool
+
+
+COLUMN_MEANING = {
+    "g": "grid energy",
+    "u": "green energy used",
+    "k": "curtailed",
+    "bp": "charge",
+    "bm": "discharge",
+    "B": "stored after the slot",
+    "home": "own batches of a class run at home",
+    "away": "own batches of a class run elsewhere",
+    "unserved": "batches that miss their deadline",
+    "left": "batches left beyond the horizon, their deadline being later still",
+    "w": "batches of an owner run by an executor",
+    "x": "energy sent",
+    "a": "awake",
+    "z": "wake-up",
+}
+"""Column blocks by the symbol of methods.md section 1."""
+
+
+class Layout:
+    """Column and row blocks of one shape, and the pattern of the matrix in compressed columns.
+
+    ``columns[name]`` and ``rows[name]`` are index arrays in the block's own shape: (N, H) unless said
+    otherwise; ``w`` and ``x`` are (P, H) over the P = N (N - 1) ordered pairs ``owner``, ``executor``;
+    ``home`` and ``away`` are (N, E) over the E entries (class, slot) of ``entry_class`` and ``entry_slot``;
+    class blocks are (N, C)."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        n, h, q = shape.nodes, shape.horizon, shape.deadline_slots
+        grid = np.arange(n)
+        self.owner, self.executor = (
+            a[~np.eye(n, dtype=bool)] for a in np.meshgrid(grid, grid, indexing="ij")
+        )
+
+        backlog_classes = min(q, h - 1) + 1
+        self.backlog_classes = backlog_classes
+        self.class_first = np.concatenate([np.zeros(backlog_classes, dtype=int), np.arange(1, h)])
+        self.class_last = np.concatenate([np.arange(backlog_classes), np.minimum(np.arange(1, h) + q, h - 1)])
+        windows = [np.arange(a, b + 1) for a, b in zip(self.class_first, self.class_last, strict=True)]
+        self.entry_slot = np.concatenate(windows)
+        self.entry_class = np.repeat(np.arange(len(windows)), [len(window) for window in windows])
+        self.split = shape.restrictions.offloading and len(self.entry_slot) > h
+        """Whether several classes may run in one slot, so that the flows must be split among them."""
+
+        self.columns: dict[str, Index] = {}
+        self.rows: dict[str, Index] = {}
+        self.num_columns = 0
+        self.num_rows = 0
+        self._add_columns()
+        self._add_rows()
+        self._entries: list[tuple[str, Index, Index]] = []
+        self._connect()
+        rows = np.concatenate([entry[1].ravel() for entry in self._entries])
+        columns = np.concatenate([entry[2].ravel() for entry in self._entries])
+        order = np.lexsort((rows, columns))
+        self.permutation: Index = order
+        """Entries in the order of ``blocks`` to their place in the compressed columns."""
+        self.row_index = rows[order].astype(np.int32)
+        counts = np.bincount(columns, minlength=self.num_columns)
+        self.column_start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+        self.blocks: tuple[tuple[str, tuple[int, ...]], ...] = tuple(
+            (e[0], e[1].shape) for e in self._entries
+        )
+        del self._entries
+
+    @property
+    def classes(self) -> int:
+        """C."""
+        return len(self.class_first)
+
+    @property
+    def pairs(self) -> int:
+        """P."""
+        return len(self.owner)
+
+    def _column(self, name: str, *shape: int) -> None:
+        size = int(np.prod(shape))
+        self.columns[name] = np.arange(self.num_columns, self.num_columns + size).reshape(shape)
+        self.num_columns += size
+
+    def _row(self, name: str, *shape: int) -> None:
+        size = int(np.prod(shape))
+        self.rows[name] = np.arange(self.num_rows, self.num_rows + size).reshape(shape)
+        self.num_rows += size
+
+    def _add_columns(self) -> None:
+        shape = self.shape
+        n, h = shape.nodes, shape.horizon
+        for name in ("g", "u", "k", "bp", "bm", "B"):
+            self._column(name, n, h)
+        self._column("home", n, len(self.entry_slot))
+        self._column("unserved", n, self.classes)
+        if shape.deadline_slots > 0:
+            self._column("left", n, self.classes)
+        if shape.restrictions.offloading:
+            self._column("w", self.pairs, h)
+            if self.split:
+                self._column("away", n, len(self.entry_slot))
+        if shape.restrictions.transfers:
+            self._column("x", self.pairs, h)
+        if shape.sleep:
+            self._column("a", n, h)
+            self._column("z", n, h)
+
+    def _add_rows(self) -> None:
+        shape = self.shape
+        n, h = shape.nodes, shape.horizon
+        self._row("D1_energy_use", n, h)
+        self._row("D2_green_bus", n, h)
+        self._row("D3_battery", n, h)
+        self._row("D4_all_work_done", n, self.classes)
+        if self.split:
+            self._row("D4_split", n, h)
+        if shape.restrictions.offloading:
+            self._row("D5_offload_cap", n, self.classes)
+        if shape.restrictions.transfers:
+            self._row("D6_transfer_cap", n, h)
+        self._row("D7_time", n, h)
+        if shape.restrictions.offloading:
+            self._row("D7_storage", n, h)
+        if shape.sleep:
+            self._row("D8_wake_up", n, h)
+
+    def _entry(self, name: str, rows: Index, columns: Index) -> None:
+        rows, columns = np.broadcast_arrays(rows, columns)
+        self._entries.append((name, rows, columns))
+
+    def _connect(self) -> None:
+        """One entry block per term of an equation; ``fill`` supplies the numbers under the same names."""
+        row, col, shape = self.rows, self.columns, self.shape
+        i, j = self.owner, self.executor
+        classes, slots = self.entry_class, self.entry_slot
+
+        self._entry("D1.g", row["D1_energy_use"], col["g"])
+        self._entry("D1.u", row["D1_energy_use"], col["u"])
+        self._entry("D1.home", row["D1_energy_use"][:, slots], col["home"])
+        self._entry("D2.u", row["D2_green_bus"], col["u"])
+        self._entry("D2.k", row["D2_green_bus"], col["k"])
+        self._entry("D2.bp", row["D2_green_bus"], col["bp"])
+        self._entry("D2.bm", row["D2_green_bus"], col["bm"])
+        self._entry("D3.B", row["D3_battery"], col["B"])
+        self._entry("D3.B_before", row["D3_battery"][:, 1:], col["B"][:, :-1])
+        self._entry("D3.bp", row["D3_battery"], col["bp"])
+        self._entry("D3.bm", row["D3_battery"], col["bm"])
+        self._entry("D4.home", row["D4_all_work_done"][:, classes], col["home"])
+        self._entry("D4.unserved", row["D4_all_work_done"], col["unserved"])
+        if "left" in col:
+            self._entry("D4.left", row["D4_all_work_done"], col["left"])
+        self._entry("D7t.home", row["D7_time"][:, slots], col["home"])
+        if shape.restrictions.offloading:
+            w = col["w"]
+            self._entry("D1.w_executor", row["D1_energy_use"][j], w)
+            self._entry("D1.w_owner", row["D1_energy_use"][i], w)
+            self._entry("D7t.w", row["D7_time"][j], w)
+            self._entry("D7s.w", row["D7_storage"][j], w)
+            if self.split:
+                self._entry("D4.away", row["D4_all_work_done"][:, classes], col["away"])
+                self._entry("D4s.w", row["D4_split"][i], w)
+                self._entry("D4s.away", row["D4_split"][:, slots], col["away"])
+                self._entry("D5.away", row["D5_offload_cap"][:, classes], col["away"])
+            else:
+                # one class a slot: class c runs in slot c, so the flows themselves stand for "away"
+                self._entry("D4.w", row["D4_all_work_done"][i], w)
+                self._entry("D5.w", row["D5_offload_cap"][i], w)
+        if shape.restrictions.transfers:
+            x = col["x"]
+            self._entry("D2.x_donor", row["D2_green_bus"][i], x)
+            self._entry("D2.x_recipient", row["D2_green_bus"][j], x)
+            self._entry("D6.x", row["D6_transfer_cap"][i], x)
+        if shape.sleep:
+            self._entry("D1.a", row["D1_energy_use"], col["a"])
+            self._entry("D1.z", row["D1_energy_use"], col["z"])
+            self._entry("D7t.a", row["D7_time"], col["a"])
+            self._entry("D7t.z", row["D7_time"], col["z"])
+            self._entry("D8.z", row["D8_wake_up"], col["z"])
+            self._entry("D8.a", row["D8_wake_up"], col["a"])
+            self._entry("D8.a_before", row["D8_wake_up"][:, 1:], col["a"][:, :-1])
+
+    def column_names(self, node_ids: Sequence[str]) -> list[str]:
+        """Readable names, e.g. ``w.edge_00.edge_03.t5``; fit for .lp and .mps."""
+        nodes, slots = _clean(node_ids), [f"t{t}" for t in range(self.shape.horizon)]
+        entries = [
+            f"{self.class_name(c)}.t{t}" for c, t in zip(self.entry_class, self.entry_slot, strict=True)
+        ]
+        second = {
+            "home": entries,
+            "away": entries,
+            "unserved": self.class_names(),
+            "left": self.class_names(),
+        }
+        pairs = [f"{nodes[i]}.{nodes[j]}" for i, j in zip(self.owner, self.executor, strict=True)]
+        first = {"w": pairs, "x": pairs}
+        return [
+            f"{name}.{a}.{b}"
+            for name in self.columns
+            for a in first.get(name, nodes)
+            for b in second.get(name, slots)
+        ]
+
+    def row_names(self, node_ids: Sequence[str]) -> list[str]:
+        """Readable names that begin with the equation's number, e.g. ``D2_green_bus.edge_00.t5``."""
+        nodes, slots = _clean(node_ids), [f"t{t}" for t in range(self.shape.horizon)]
+        per_class = ("D4_all_work_done", "D5_offload_cap")
+        return [
+            f"{name}.{a}.{b}"
+            for name in self.rows
+            for a in nodes
+            for b in (self.class_names() if name in per_class else slots)
+        ]
+
+    def class_name(self, c: int) -> str:
+        """``r0d2``: released by slot 0 of the horizon, to be done by slot 2."""
+        return f"r{self.class_first[c]}d{self.class_last[c]}"
+
+    def class_names(self) -> list[str]:
+        return [self.class_name(c) for c in range(self.classes)]
+
+
+def _clean(node_ids: Sequence[str]) -> list[str]:
+    """Node ids with everything but letters, digits and _ replaced; numbered when that makes two alike."""
+    cleaned = [re.sub(r"[^A-Za-z0-9_]", "_", node_id) for node_id in node_ids]
+    if len(set(cleaned)) == len(cleaned):
+        return cleaned
+    return [f"{name}_{index}" for index, name in enumerate(cleaned)]
+
+
+@lru_cache(maxsize=32)
+def layout_for(shape: Shape) -> Layout:
+    """The layout of ``shape``, built at its first use."""
+    return Layout(shape)

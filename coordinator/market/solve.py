@@ -1,0 +1,248 @@
+"""The one file that names the solver: programs to HiGHS and back, the result as a value.
+
+Only a proven optimum is called optimal; a time-out gives the best plan found with its gap, or none. Solves
+are a function of the program alone (one thread, fixed seed, no basis carried from one decision to the next:
+with ties a warm start would make a decision depend on what was solved before it, and a recorded run would
+not replay). Within one decision a ``Session`` re-solves with changed bounds from its own basis."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import highspy
+import numpy as np
+from scipy import sparse
+
+from coordinator.market.fleet import Floats, Ints
+from coordinator.market.layout import Layout
+from coordinator.market.program import Program, build
+from coordinator.policies.base import Infeasible
+
+_INFINITY = highspy.kHighsInf
+_MINIMISE = highspy.ObjSense.kMinimize.value
+_BY_COLUMN = highspy.MatrixFormat.kColwise.value
+_SERVED = 1e-6
+"""Unserved work below this many batches is the solver's rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class SolverOptions:
+    """How hard to try."""
+
+    mip_gap_fraction: float = 1e-4
+    """Stop a mixed-integer solve at this gap."""
+    time_limit_s: float | None = None
+    """Wall seconds per solve; None: no limit. A limit that is hit makes a run irreproducible: it is
+    reported."""
+    method: str = "choose"
+    """HiGHS ``solver`` for LPs: ``choose``, ``simplex``, ``ipm`` or ``pdlp``."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.mip_gap_fraction < 1:
+            raise ValueError(
+                f"mip_gap_fraction is {self.mip_gap_fraction}; allowed is 0 up to (not including) 1"
+            )
+        if self.time_limit_s is not None and not self.time_limit_s > 0:
+            raise ValueError(f"time_limit_s is {self.time_limit_s}; allowed is more than 0, or none")
+        if self.method not in ("choose", "simplex", "ipm", "pdlp"):
+            raise ValueError(f"method is {self.method!r}; allowed are choose, simplex, ipm, pdlp")
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """What the solver said of one program."""
+
+    values: Floats | None
+    """Columns in the program's units; None when the solver has no point that keeps the constraints."""
+    optimal: bool
+    gap_fraction: float | None
+    """Proven distance to the optimum; None: no bound."""
+    bound: float | None
+    """Lower bound of the objective, program units."""
+    objective: float | None
+    """Objective of ``values``, program units (penalties and tie-break included)."""
+    message: str
+    row_duals: Floats | None
+    """Prices of the rows, LP only."""
+    pass_s: float
+    """Wall time to hand the model over."""
+    run_s: float
+    """Wall time of the solver's own run."""
+
+
+class Session:
+    """One program in the solver; re-solved with changed bounds from the last basis."""
+
+    def __init__(self, program: Program, options: SolverOptions | None = None) -> None:
+        self.program = program
+        self.options = options or SolverOptions()
+        started = time.perf_counter()
+        self._highs = _new_highs(self.options)
+        _pass(self._highs, program, program.is_mixed_integer)
+        self._pass_s = time.perf_counter() - started
+
+    def run(self) -> Solution:
+        """Solve the program as it stands."""
+        highs = self._highs
+        started = time.perf_counter()
+        highs.run()
+        run_s = time.perf_counter() - started
+        pass_s, self._pass_s = self._pass_s, 0.0
+        return _read(highs, self.program, pass_s, run_s)
+
+    def fix(self, columns: Ints, values: Floats) -> None:
+        """Fix ``columns`` at ``values`` for the next run."""
+        index = np.ascontiguousarray(columns, dtype=np.int32)
+        level = np.ascontiguousarray(values, dtype=np.float64)
+        self._highs.changeColsBounds(len(index), index, level, level)
+
+    def relax_integers(self) -> None:
+        """Forget that columns must be whole (once they are fixed)."""
+        index = np.flatnonzero(self.program.integer).astype(np.int32)
+        kinds = np.zeros(len(index), dtype=np.uint8)
+        self._highs.changeColsIntegrality(len(index), index, kinds)
+
+    def write(self, path: Path, node_ids: tuple[str, ...]) -> None:
+        """Write the model as ``.lp`` or ``.mps`` with readable names; see ``export``."""
+        for index, name in enumerate(self.program.layout.column_names(node_ids)):
+            self._highs.passColName(index, name)
+        for index, name in enumerate(self.program.layout.row_names(node_ids)):
+            self._highs.passRowName(index, name)
+        status = self._highs.writeModel(str(path))
+        if status == highspy.HighsStatus.kError:
+            raise OSError(f"the solver could not write {path}; check that the folder exists and is writable")
+
+
+def solve(program: Program, options: SolverOptions | None = None) -> Solution:
+    """Solve ``program`` once."""
+    return Session(program, options).run()
+
+
+def export(program: Program, path: Path) -> None:
+    """Write ``program`` unscaled (J, batches, g) with names that carry the equation numbers.
+
+    ``path`` ends in ``.lp`` or ``.mps``; any HiGHS, CPLEX, Gurobi or SCIP reads either. Raises ValueError
+    for another ending."""
+    if path.suffix not in (".lp", ".mps"):
+        raise ValueError(f"cannot export to {path.name!r}; allowed endings are .lp and .mps")
+    plain = build(program.fleet, program.restrictions, whole_batches=program.whole_batches, scaled=False)
+    Session(plain).write(path, plain.fleet.node_ids)
+
+
+def unserved(program: Program, values: Floats) -> float:
+    """Batches that miss a deadline within the horizon."""
+    total = float(values[program.layout.columns["unserved"]].sum())
+    return total if total > _SERVED else 0.0
+
+
+def explain_unserved(program: Program, options: SolverOptions | None = None) -> Infeasible:
+    """Which limits must give way, and by how much, for all work to be done by its deadline.
+
+    Elastic re-solve: every batch served, each of the limits (D5), (D7) time and (D7) storage may be
+    exceeded; least excess in batches. Excess is reported in the limit's own unit: batches, seconds, bytes.
+    """
+    layout, fleet = program.layout, program.fleet
+    row, col = layout.rows, layout.columns
+    size = fleet.bytes_per_batch[None, :]
+    limits: list[tuple[str, str, Floats]] = [("D7_time", "seconds", np.asarray(fleet.seconds_per_batch))]
+    if program.restrictions.offloading:
+        limits.append(("D5_offload_cap", "batches", np.ones(row["D5_offload_cap"].shape)))
+        limits.append(("D7_storage", "bytes", np.broadcast_to(size, row["D7_storage"].shape)))
+    rows = np.concatenate([row[name].ravel() for name, _, _ in limits])
+
+    relaxed = replace(
+        program, column_upper=program.column_upper.copy(), integer=np.zeros_like(program.integer)
+    )
+    relaxed.column_upper[col["unserved"]] = 0.0
+    if layout.shape.sleep:
+        relaxed.column_lower[col["a"]] = 0.0
+    highs = _new_highs(options or SolverOptions())
+    _pass(highs, relaxed, False)
+    # first the least excess, whatever it emits; energy comes second and does not matter for the message
+    highs.changeColsCost(
+        layout.num_columns, np.arange(layout.num_columns, dtype=np.int32), np.zeros(layout.num_columns)
+    )
+    for index in rows:
+        highs.addCol(1.0, 0.0, _INFINITY, 1, np.array([index], dtype=np.int32), np.array([-1.0]))
+    highs.run()
+    if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return Infeasible((f"no reason found: {highs.modelStatusToString(highs.getModelStatus())}",))
+    excess = np.asarray(highs.getSolution().col_value)[layout.num_columns :]
+    names = np.array(layout.row_names(fleet.node_ids), dtype=object)
+    scale = np.concatenate([unit.ravel() for _, _, unit in limits])
+    units = np.concatenate([np.full(row[name].size, unit, dtype=object) for name, unit, _ in limits])
+    broken = np.flatnonzero(excess > _SERVED)
+    found = {f"{names[rows[k]]} [{units[k]}]": float(excess[k] * scale[k]) for k in broken}
+    return Infeasible(("(D4) all work done by its deadline", *found), found)
+
+
+def to_matrix(program: Program) -> sparse.csc_matrix:
+    """The constraint matrix as scipy sees it, for checks and other solvers."""
+    layout = program.layout
+    return sparse.csc_matrix(
+        (program.values, layout.row_index, layout.column_start), shape=(layout.num_rows, layout.num_columns)
+    )
+
+
+def _new_highs(options: SolverOptions) -> highspy.Highs:
+    highs = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
+    highs.setOptionValue("threads", 1)
+    highs.setOptionValue("random_seed", 0)
+    highs.setOptionValue("solver", options.method)
+    highs.setOptionValue("mip_rel_gap", options.mip_gap_fraction)
+    if options.time_limit_s is not None:
+        highs.setOptionValue("time_limit", options.time_limit_s)
+    return highs
+
+
+def _pass(highs: highspy.Highs, program: Program, mixed_integer: bool) -> None:
+    layout: Layout = program.layout
+    common = (
+        layout.num_columns,
+        layout.num_rows,
+        len(program.values),
+        _BY_COLUMN,
+        _MINIMISE,
+        0.0,
+        program.cost,
+        program.column_lower,
+        program.column_upper,
+        program.row_lower,
+        program.row_upper,
+        layout.column_start,
+        layout.row_index,
+        program.values,
+    )
+    kinds = (
+        program.integer.astype(np.int32) if mixed_integer else np.zeros(layout.num_columns, dtype=np.int32)
+    )
+    status = highs.passModel(*common, kinds)
+    if status == highspy.HighsStatus.kError:
+        raise ValueError(
+            "the solver refused the program: a coefficient or bound is not a number or out of range"
+        )
+
+
+def _read(highs: highspy.Highs, program: Program, pass_s: float, run_s: float) -> Solution:
+    status = highs.getModelStatus()
+    info = highs.getInfo()
+    feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    message = highs.modelStatusToString(status)
+    if not feasible:
+        return Solution(None, False, None, None, None, message, None, pass_s, run_s)
+    solution = highs.getSolution()
+    values = np.asarray(solution.col_value)
+    objective = float(info.objective_function_value)
+    proven = status == highspy.HighsModelStatus.kOptimal
+    mixed = info.mip_node_count >= 0
+    bound: float | None = objective if proven else None
+    gap: float | None = 0.0 if proven else None
+    if mixed:
+        bound = float(info.mip_dual_bound) if np.isfinite(info.mip_dual_bound) else None
+        gap = float(info.mip_gap) if np.isfinite(info.mip_gap) else None
+    duals = None if mixed else np.asarray(solution.row_dual)
+    optimal = proven and gap is not None and gap <= 1e-6
+    return Solution(values, optimal, gap, bound, objective, message, duals, pass_s, run_s)
