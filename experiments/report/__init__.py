@@ -17,6 +17,6 @@ def write_report(folder: Path | str, *, require_done: bool = True) -> Path:
     Raises carbon_data.types.DataError when the folder is not a finished run or comparison, or its tables break the
     schema of experiments.report.read. ``require_done=False`` accepts a run whose ``DONE`` is not written yet.
     """
-    from experiments.report.html import write_page
+    from experiments.report.html import write_report as write
 
-    return write_page(Path(folder), require_done=require_done)
+    return write(Path(folder), require_done=require_done)

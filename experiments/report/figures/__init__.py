@@ -1,0 +1,26 @@
+"""All figures of a report, by section."""
+
+from __future__ import annotations
+
+from experiments.report.figures.base import Drawing
+from experiments.report.read import Study
+from experiments.report.style import look
+
+
+def draw_all(study: Study) -> dict[str, list[Drawing]]:
+    """Section -> drawings. A section without a drawing has nothing to show for this study."""
+    from experiments.report.figures import day, efficiency, emissions, flows, learning, operation
+
+    with look():
+        sections: dict[str, list[Drawing | None]] = {
+            "emissions": [emissions.by_policy(study), emissions.reductions(study)],
+            "stages": [emissions.by_stage(study), emissions.energy_by_stage(study), emissions.cumulative(study)],
+            "day": [day.intensity_and_harvest(study), day.energy_balance(study)],
+            "flows": [*flows.flows(study)],
+            "batteries": [*day.batteries(study)],
+            "learning": [learning.accuracy(study)],
+            "efficiency": [efficiency.by_policy(study), efficiency.by_node(study)],
+            "decisions": [operation.decisions(study)],
+            "losses": [*operation.losses(study)],
+        }
+    return {name: [drawing for drawing in drawings if drawing is not None] for name, drawings in sections.items()}
