@@ -226,7 +226,7 @@ class Layout:
         """Readable names, e.g. ``w.edge_00.edge_03.t5``; fit for .lp and .mps."""
         nodes, slots = _clean(node_ids), [f"t{t}" for t in range(self.shape.horizon)]
         entries = [
-            f"{self.class_name(c)}.t{t}" for c, t in zip(self.entry_class, self.entry_slot, strict=True)
+            f"{self.class_name(int(c))}.t{t}" for c, t in zip(self.entry_class, self.entry_slot, strict=True)
         ]
         second = {
             "home": entries,

@@ -1,8 +1,8 @@
 """The one interface of every policy: a pure pair with explicit state.
 
-``init(seed) -> state`` and ``decide(fleet, state) -> (decision, state)``: no clock, no I/O, no hidden randomness,
-so that a recorded run replays exactly. A policy of your own needs these two methods and nothing else.
-"""
+``init(seed) -> state`` and ``decide(fleet, state) -> (decision, state)``: no clock, no I/O, no hidden
+randomness, so that a recorded run replays exactly. A policy of your own needs these two methods and nothing
+else."""
 
 from __future__ import annotations
 
@@ -49,16 +49,19 @@ class FleetDecision:
     transfer_j: Floats
     """(N, N) energy leaving donor i's green bus for recipient j; diagonal 0."""
     charge_j: Floats
-    """(N,) harvest to store before serving the own load; surplus is stored in any case while there is room."""
+    """(N,) harvest to store before serving the own load; surplus is stored in any case while there is
+    room."""
     discharge_j: Floats
     """(N,) most that may be drawn from the battery for load and exports."""
     awake: Bools
     """(N,) a_i."""
     outcome: Outcome
     unserved_batches: Ints
-    """(N,) own batches at their deadline that no limit-keeping plan could serve: reported, never dropped silently."""
+    """(N,) own batches at their deadline that no limit-keeping plan could serve: reported, never dropped
+    silently."""
     selected: Bools | None = None
-    """(N,) nodes chosen to take part in the round, where the policy is a client-selection rule. None: all awake."""
+    """(N,) nodes chosen to take part in the round, where the policy is a client-selection rule. None: all
+    awake."""
     notes: dict[str, float] = field(default_factory=dict)
     """Figures for the report, e.g. messages of a negotiation."""
 

@@ -1,0 +1,39 @@
+"""Views of a fleet: a shorter look-ahead, or the future as it will be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from coordinator.market.fleet import Fleet
+
+
+def window(fleet: Fleet, slots: int) -> Fleet:
+    """The first ``slots`` of the horizon (all of it when it is shorter)."""
+    if slots < 1:
+        raise ValueError(f"a horizon of {slots} slots; allowed is 1 or more")
+    if slots >= fleet.horizon:
+        return fleet
+    truth_c, truth_h = fleet.true_intensity_g_per_kwh, fleet.true_harvest_j
+    return replace(
+        fleet,
+        intensity_g_per_kwh=fleet.intensity_g_per_kwh[:, :slots],
+        harvest_j=fleet.harvest_j[:, :slots],
+        release_batches=fleet.release_batches[:, : slots - 1],
+        seconds_per_batch=fleet.seconds_per_batch[:, :slots],
+        joules_per_batch=fleet.joules_per_batch[:, :slots],
+        bytes_per_batch=fleet.bytes_per_batch[:slots],
+        offloadable=fleet.offloadable[:slots],
+        true_intensity_g_per_kwh=None if truth_c is None else truth_c[:, :slots],
+        true_harvest_j=None if truth_h is None else truth_h[:, :slots],
+    )
+
+
+def with_truth(fleet: Fleet) -> Fleet:
+    """The fleet with the true future in place of forecasts. Raises ValueError where it was not told the
+    truth."""
+    if fleet.true_intensity_g_per_kwh is None or fleet.true_harvest_j is None:
+        raise ValueError(
+            "this policy needs perfect foresight, but fleet.true_intensity_g_per_kwh and fleet.true_harvest_j are "
+            "not set; run it with oracle information, or choose det, dat or deta with a forecast"
+        )
+    return replace(fleet, intensity_g_per_kwh=fleet.true_intensity_g_per_kwh, harvest_j=fleet.true_harvest_j)

@@ -1,0 +1,68 @@
+"""LOCAL, "no optimisation": every node for itself, by rule. Own harvest first, surplus stored, discharged at
+once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from coordinator.market.fleet import Fleet, Ints
+from coordinator.market.rounding import WorkLimits
+from coordinator.policies.base import Feasible, FleetDecision, Infeasible, Outcome
+
+
+class Local:
+    """Runs all its own work as soon as it is there, stays awake, trades nothing."""
+
+    name = "local"
+    uses_harvest = True
+
+    def init(self, seed: int) -> None:
+        """No state."""
+
+    def decide(self, fleet: Fleet, state: Any) -> tuple[FleetDecision, Any]:
+        """The rule; infeasible only when a node's own time does not suffice for its own work."""
+        return local_decision(fleet), state
+
+
+def local_decision(fleet: Fleet, outcome: Outcome | None = None) -> FleetDecision:
+    """What LOCAL does in this slot. ``outcome``: what to report when this stands in for another policy's
+    plan."""
+    awake = np.ones(fleet.size, dtype=bool)
+    limits = WorkLimits.of(fleet, awake)
+    own = np.minimum(limits.available, limits.capacity)
+    return rule_decision(fleet, np.diag(own), outcome=outcome)
+
+
+def rule_decision(
+    fleet: Fleet, batches: Ints, outcome: Outcome | None = None, **fields: Any
+) -> FleetDecision:
+    """A decision that places ``batches`` (N, N) and treats energy as LOCAL does: charge nothing before the
+    own load (surplus is stored in any case), discharge whatever the load asks for. ``fields`` override the
+    rest."""
+    n = fleet.size
+    missed = np.maximum(fleet.backlog_batches[:, 0] - batches.sum(axis=1), 0)
+    if outcome is None:
+        outcome = Feasible(None, "rule")
+    if missed.any():
+        outcome = _too_much(fleet, missed, outcome)
+    values: dict[str, Any] = {
+        "transfer_j": np.zeros((n, n)),
+        "charge_j": np.zeros(n),
+        "discharge_j": fleet.battery_capacity_j.copy(),
+        "awake": np.ones(n, dtype=bool),
+        "unserved_batches": missed,
+    }
+    return FleetDecision(batches=batches, outcome=outcome, **(values | fields))
+
+
+def _too_much(fleet: Fleet, missed: Ints, outcome: Outcome) -> Infeasible:
+    excess = {
+        f"D7_time.{fleet.node_ids[i]} [seconds]": float(missed[i] * fleet.seconds_per_batch[i, 0])
+        for i in np.flatnonzero(missed)
+    }
+    said = (
+        (outcome.reason,) if isinstance(outcome, Feasible) and outcome.reason.startswith("fallback") else ()
+    )
+    return Infeasible(("(D4) all work done by its deadline", *excess, *said), excess)

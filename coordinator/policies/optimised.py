@@ -1,0 +1,167 @@
+"""What every policy that solves the one model shares: program, solve, whole batches, and the slot's decision.
+
+A policy of this family differs only in its ``restrictions`` (table of methods.md section 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from coordinator.market.backlog import Backlog
+from coordinator.market.fleet import Fleet, Floats, Ints
+from coordinator.market.layout import Restrictions
+from coordinator.market.plan import Plan
+from coordinator.market.program import build
+from coordinator.market.rounding import WorkLimits, clip_transfers, offload_room, round_batches
+from coordinator.market.solve import Session, Solution, SolverOptions, explain_unserved, unserved
+from coordinator.market.window import window
+from coordinator.policies.base import Feasible, FleetDecision, Infeasible, Optimal, Outcome
+from coordinator.policies.local import local_decision
+
+_PROVEN = 1e-6
+"""Relative gap below which a plan counts as optimal: the solver's own tolerance."""
+
+
+@dataclass(frozen=True)
+class ModelPolicy:
+    """Optimises over the look-ahead it is given, applies the first slot (model predictive control).
+
+    horizon: slots looked ahead at most; None: all that the fleet knows; 1: myopic. mip_gap: relative gap at
+    which a solve with sleeping nodes may stop. time_limit_s: wall seconds per solve; None: none. On time-out
+    the best plan found is used with its gap, or LOCAL's rule when there is none; the outcome says which."""
+
+    horizon: int | None = None
+    mip_gap: float = 1e-3
+    time_limit_s: float | None = None
+
+    name: ClassVar[str]
+    restrictions: ClassVar[Restrictions]
+    uses_harvest: ClassVar[bool] = True
+    """False: the runner gives the nodes of this policy no harvest and no battery (GRID)."""
+
+    def __post_init__(self) -> None:
+        if self.horizon is not None and self.horizon < 1:
+            raise ValueError(
+                f"horizon is {self.horizon}; allowed is 1 or more slots, or none for all that is known"
+            )
+        self.solver_options()
+
+    def solver_options(self) -> SolverOptions:
+        return SolverOptions(mip_gap_fraction=self.mip_gap, time_limit_s=self.time_limit_s)
+
+    def init(self, seed: int) -> None:
+        """No state: the plan follows from the fleet alone."""
+
+    def view(self, fleet: Fleet) -> Fleet:
+        """What of the fleet this policy looks at."""
+        return fleet if self.horizon is None else window(fleet, self.horizon)
+
+    def decide(self, fleet: Fleet, state: Any) -> tuple[FleetDecision, Any]:
+        """Decision for the slot of the optimal plan; ``state`` passes through."""
+        return optimise(self.view(fleet), self.restrictions, self.solver_options()), state
+
+
+def optimise(fleet: Fleet, restrictions: Restrictions, options: SolverOptions | None = None) -> FleetDecision:
+    """Solve the model for ``fleet`` and turn the first slot of the plan into a decision.
+
+    The batches of the slot are rounded to whole ones, then the energy is planned anew around them, from the
+    last basis. The outcome's gap is that of the whole plan with whole batches in the first slot, against the
+    proven bound."""
+    program = build(fleet, restrictions, whole_batches=True)
+    session = Session(program, options)
+    first = session.run()
+    if first.values is None:
+        return local_decision(
+            fleet, Feasible(None, f"fallback: LOCAL's rule, for the solver gave no plan ({first.message})")
+        )
+    plan = Plan(program, first.values)
+    awake = plan.awake[:, 0]
+    limits = WorkLimits.of(fleet, awake)
+    fractional = plan.batches(0)
+    batches = round_batches(fractional, limits)
+    is_whole = np.abs(batches - fractional).max() < _PROVEN
+    if not is_whole:
+        second, plan = _around(session, plan, batches)
+        late = unserved(program, first.values)
+        if second is None or unserved(program, plan.values) > late + _PROVEN:
+            earlier = round_batches(fractional, limits, early=True)
+            third, other = _around(session, plan, earlier)
+            if (
+                third is not None
+                and unserved(program, other.values) < unserved(program, plan.values) - _PROVEN
+            ):
+                batches, plan = earlier, other
+    missed = np.maximum(limits.due - batches.sum(axis=1), 0)
+    charge_j, discharge_j = _battery(plan)
+    outcome = _outcome(first, plan, missed, options)
+    return FleetDecision(
+        batches=batches,
+        transfer_j=clip_transfers(plan.transfer_j(0), fleet),
+        charge_j=charge_j,
+        discharge_j=discharge_j,
+        awake=awake.copy(),
+        outcome=outcome,
+        unserved_batches=missed,
+        notes={"objective_g": plan.objective_g, "plan_emissions_g": plan.emissions_g},
+    )
+
+
+def _around(session: Session, plan: Plan, batches: Ints) -> tuple[Solution | None, Plan]:
+    """The plan with ``batches`` (and who is awake) as given and everything else optimised anew."""
+    program, layout, fleet = session.program, session.program.layout, session.program.fleet
+    home = np.diag(batches)
+    away = batches.sum(axis=1) - home
+    room = offload_room(fleet) if fleet.offloadable[0] else np.zeros_like(fleet.backlog_batches)
+    stay, leave = Backlog(fleet.backlog_batches, np.minimum(room, fleet.backlog_batches)).take(home, away)
+    now = np.flatnonzero(layout.entry_slot == 0)
+    last = layout.backlog_classes - 1
+
+    def merged(by_deadline: Ints) -> Floats:
+        return np.column_stack([by_deadline[:, :last], by_deadline[:, last:].sum(axis=1)]).astype(float)
+
+    session.fix(layout.columns["home"][:, now].ravel(), merged(stay).ravel())
+    if "w" in layout.columns:
+        moved = batches[layout.owner, layout.executor].astype(float)
+        session.fix(layout.columns["w"][:, 0], moved)
+    if layout.split:
+        session.fix(layout.columns["away"][:, now].ravel(), merged(leave).ravel())
+    if "a" in layout.columns:
+        session.fix(layout.columns["a"].ravel(), plan.awake.ravel().astype(float))
+        session.relax_integers()
+    solution = session.run()
+    if solution.values is None:
+        return None, plan
+    return solution, Plan(program, solution.values)
+
+
+def _outcome(first: Solution, plan: Plan, missed: Ints, options: SolverOptions | None) -> Outcome:
+    late = unserved(plan.program, plan.values)
+    if late > 0 or missed.any():
+        reason = explain_unserved(plan.program, options)
+        if reason.excess:
+            return reason
+        return Infeasible(
+            (*reason.conflicts, "whole batches: a fractional plan would do"),
+            {"(D4) unserved [batches]": max(late, float(missed.sum()))},
+        )
+    if first.bound is None:
+        return Feasible(None, first.message)
+    # the bound is of the program's objective; the plan's own is measured on the same scale
+    program = plan.program
+    objective = float(program.cost @ plan.values)
+    scale = max(abs(objective), plan.emissions_g / program.grams_per_unit, 1e-12)
+    gap = max(objective - first.bound, 0.0) / scale
+    if gap <= _PROVEN:
+        return Optimal(plan.objective_g)
+    return Feasible(gap, first.message if not first.optimal else "whole batches")
+
+
+def _battery(plan: Plan) -> tuple[Floats, Floats]:
+    """Charge and discharge of the first slot; doing both at once only wastes, so only their difference is
+    done."""
+    charge, discharge = plan.charge_j[:, 0], plan.discharge_j[:, 0]
+    both = np.minimum(charge, discharge)
+    return charge - both, discharge - both

@@ -1,0 +1,99 @@
+"""The one registry of policies: a plain dict of names, and ``package.module:Name`` for policies from
+elsewhere."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any
+
+from coordinator.policies.base import Policy
+
+POLICIES: dict[str, str] = {
+    "grid": "coordinator.policies.grid:Grid",
+    "local": "coordinator.policies.local:Local",
+    "local-lp": "coordinator.policies.local_lp:LocalLp",
+    "det": "coordinator.policies.det:Det",
+    "dat": "coordinator.policies.dat:Dat",
+    "deta": "coordinator.policies.deta:Deta",
+}
+"""Name to ``module:Name``. A policy is one new file and one line here."""
+
+
+class PolicyError(ValueError):
+    """A policy that cannot be had: says what was asked for, what is allowed, what to do next."""
+
+
+def make_policy(name: str, **options: Any) -> Policy:
+    """The policy ``name`` (a registered name or ``package.module:Name``) built with keyword ``options``.
+
+    Raises PolicyError for an unknown name or module, something that is no policy, or options it does not
+    take."""
+    factory = resolve(name)
+    try:
+        policy = factory(**options)
+    except TypeError as error:
+        raise PolicyError(f"policy {name!r}: {error}; its options are {_options(factory)}") from error
+    except ValueError as error:
+        raise PolicyError(f"policy {name!r}: {error}") from error
+    if not isinstance(policy, Policy):
+        raise PolicyError(
+            f"policy {name!r} made a {type(policy).__name__} without name, init(seed) and decide(fleet, "
+            "state); see coordinator.policies.base.Policy"
+        )
+    return policy
+
+
+def resolve(name: str) -> Any:
+    """The factory behind ``name``: a class, or any callable that returns a policy."""
+    target = POLICIES.get(name, name)
+    module_name, colon, attribute = target.partition(":")
+    if not (colon and module_name and attribute):
+        raise PolicyError(
+            f"no policy is called {name!r}; allowed are {', '.join(sorted(POLICIES))}, or a class of "
+            "your own as package.module:Name"
+        )
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise PolicyError(
+            f"policy {name!r}: module {module_name!r} cannot be imported ({error}); is it installed, or its "
+            "folder on PYTHONPATH?"
+        ) from error
+    factory = getattr(module, attribute, None)
+    if factory is None:
+        public = sorted(
+            key
+            for key, value in vars(module).items()
+            if inspect.isclass(value) and value.__module__ == module_name
+        )
+        raise PolicyError(
+            f"policy {name!r}: {module_name!r} has no {attribute!r}; it has {', '.join(public) or 'no class'}"
+        )
+    if not callable(factory):
+        raise PolicyError(
+            f"policy {name!r}: {attribute!r} is a {type(factory).__name__}, not a class or function"
+        )
+    return factory
+
+
+def uses_harvest(policy: Policy) -> bool:
+    """Whether nodes run with their harvest and battery under this policy. False for GRID: the runner then
+    takes them away, so that the baseline is physical and not a matter of book-keeping."""
+    return bool(getattr(policy, "uses_harvest", True))
+
+
+def describe() -> dict[str, str]:
+    """Registered names with the first line of what each says of itself."""
+    return {
+        name: (inspect.getdoc(importlib.import_module(target.partition(":")[0])) or "").partition("\n")[0]
+        for name, target in POLICIES.items()
+    }
+
+
+def _options(factory: Any) -> str:
+    try:
+        names = [str(parameter) for parameter in inspect.signature(factory).parameters.values()]
+    except (TypeError, ValueError):
+        return "not known"
+    return ", ".join(names) or "none"
