@@ -1,17 +1,13 @@
 """Messages to protobuf and back: the only file that imports generated code, and the one that validates.
 
-Driven by tables: a field's rule follows from its name (``node_id``, ``..._fraction``) or its type, with the few
-exceptions in ``_RULES``. The rules hold in both directions: nobody can send what nobody would accept.
-Every violation, also bytes that are no protobuf at all, is a ProtocolError and nothing else.
+Driven by tables compiled from the dataclasses; protos/validation.py holds the rules, which apply in both
+directions: nobody can send what nobody would accept. Every violation, also bytes that are no protobuf at all,
+is a ProtocolError and nothing else.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
-import operator
-import re
-import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,6 +26,19 @@ from protos.gen.testbed_pb2_grpc import (
     EdgePeerStub,
     add_CoordinatorServicer_to_server,
     add_EdgePeerServicer_to_server,
+)
+from protos.validation import (
+    ACROSS,
+    DTYPE_BYTES,
+    MAX_ITEMS,
+    MAX_PARCEL_BYTES,
+    MAX_REPLY_BYTES,
+    MAX_STREAM_BYTES,
+    ProtocolError,
+    payload_bytes,
+    rule,
+    safe_text,
+    text,
 )
 
 __all__ = [
@@ -63,218 +72,6 @@ __all__ = [
     "safe_text",
     "to_proto",
 ]
-
-MAX_STREAM_BYTES = 256 * 1024
-"""Largest message on an Attend stream."""
-MAX_PARCEL_BYTES = 64 * 1024 * 1024
-"""Largest parcel, all tensors together."""
-MAX_REPLY_BYTES = 64 * 1024 * 1024
-"""Largest message between runner and coordinator (a plan of a large fleet)."""
-MAX_ITEMS = 1_000_000
-"""Longest list in a message; byte limits bind earlier in practice."""
-MAX_TEXT = 4096
-MAX_AXES = 8
-INT64_MAX = 2**63 - 1
-
-DTYPE_BYTES: Mapping[str, int] = types.MappingProxyType(
-    {
-        "bool": 1,
-        "uint8": 1,
-        "int8": 1,
-        "uint16": 2,
-        "int16": 2,
-        "int32": 4,
-        "int64": 8,
-        "float16": 2,
-        "float32": 4,
-        "float64": 8,
-    }
-)
-"""Element types that may travel (little endian), with bytes per element. Object arrays are not among them."""
-
-
-class ProtocolError(ValueError):
-    """A message breaks the contract: which field, what it held, what is allowed."""
-
-    def __init__(self, field: str, got: object, allowed: str) -> None:
-        self.field, self.got, self.allowed = field, got, allowed
-        shown = repr(got)
-        super().__init__(
-            f"{field} is {shown if len(shown) <= 120 else shown[:117] + '...'}; allowed is {allowed}"
-        )
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (ProtocolError, (self.field, self.got, self.allowed))
-
-
-def safe_text(text: object, limit: int = 500) -> str:
-    """``text`` (e.g. of an error) as a field may carry it: printable, at most ``limit`` characters."""
-    shown = "".join(c if c.isprintable() or c in "\n\t" else "?" for c in str(text))
-    return shown if len(shown) <= limit else shown[: limit - 3] + "..."
-
-
-# --- rules of single values: (field, value) -> value, or ProtocolError ----------------------------------
-
-Check = Callable[[str, Any], Any]
-
-
-def _number(low: float | None, high: float | None) -> Check:
-    allowed = (
-        "a finite number"
-        + ("" if low is None else f" >= {low:g}")
-        + ("" if high is None else f" <= {high:g}")
-    )
-
-    def check(field: str, value: Any) -> float:
-        try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError):
-            raise ProtocolError(field, value, allowed) from None
-        if (
-            not math.isfinite(number)
-            or (low is not None and number < low)
-            or (high is not None and number > high)
-        ):
-            raise ProtocolError(field, value, allowed)
-        return number
-
-    return check
-
-
-def _integer(field: str, value: Any) -> int:
-    try:
-        number = int(operator.index(value))
-    except TypeError:
-        raise ProtocolError(field, value, "an integer") from None
-    if not 0 <= number <= INT64_MAX:
-        raise ProtocolError(field, number, "an integer in 0..2^63-1")
-    return number
-
-
-def _boolean(field: str, value: Any) -> bool:
-    if value is not True and value is not False:
-        raise ProtocolError(field, value, "true or false")
-    return value
-
-
-def _pattern(pattern: str, allowed: str, empty: bool = False) -> Check:
-    match = re.compile(pattern, re.ASCII).fullmatch
-
-    def check(field: str, value: Any) -> str:
-        if not isinstance(value, str) or not (match(value) or (empty and value == "")):
-            raise ProtocolError(field, value, allowed + (" or empty" if empty else ""))
-        return value
-
-    return check
-
-
-def _text(field: str, value: Any) -> str:
-    if not isinstance(value, str) or len(value) > MAX_TEXT:
-        raise ProtocolError(field, value, f"text of at most {MAX_TEXT} characters")
-    if not value.isprintable() and not all(c.isprintable() or c in "\n\t" for c in value):
-        raise ProtocolError(field, value, "printable text")
-    return value
-
-
-def _octets(field: str, value: Any) -> bytes:
-    if not isinstance(value, bytes) or len(value) > MAX_PARCEL_BYTES:
-        raise ProtocolError(field, type(value).__name__, f"at most {MAX_PARCEL_BYTES} bytes")
-    return value
-
-
-_id_pattern = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}"
-_id_allowed = "1..64 of A-Z a-z 0-9 . _ : -, starting with a letter or digit"
-_identifier = _pattern(_id_pattern, _id_allowed)
-_fraction = _number(0.0, 1.0)
-_quantity = _number(0.0, None)
-_dtype = _pattern("|".join(DTYPE_BYTES), "one of " + ", ".join(DTYPE_BYTES))
-
-_RULES: dict[str, Check] = {
-    # By field name; "Class.field" goes before. Fields not named here: by type, or by the ending of the name.
-    **dict.fromkeys(
-        (
-            "node_id",
-            "run_id",
-            "boot_id",
-            "executor",
-            "owner",
-            "peer",
-            "zone",
-            "meter",
-            "code",
-            "lost_nodes",
-            "nodes",
-            "live_nodes",
-            "settled_nodes",
-            "missing_nodes",
-            "name",
-        ),
-        _identifier,
-    ),
-    **dict.fromkeys(
-        ("address", "peer_address"),
-        _pattern(r"[A-Za-z0-9._:\[\]-]{1,255}:[0-9]{1,5}", "host:port", empty=True),
-    ),
-    "data_digest": _pattern(r"[0-9a-f]{64}", "a sha256 in 64 hexadecimal digits"),
-    "dtype": _dtype,
-    "gap_fraction": _quantity,  # a gap is relative to the bound and may exceed 1
-    "mean_loss": _number(None, None),
-    "ReportQuery.node_id": _pattern(_id_pattern, _id_allowed, empty=True),
-}
-_BY_TYPE: dict[type, Check] = {int: _integer, float: _quantity, bool: _boolean, str: _text, bytes: _octets}
-
-
-def _rule(owner: str, name: str, kind: type) -> Check:
-    if (chosen := _RULES.get(f"{owner}.{name}") or _RULES.get(name)) is not None:
-        return chosen
-    return _fraction if name.endswith("_fraction") else _BY_TYPE[kind]
-
-
-# --- rules across fields ----------------------------------------------------------------------------------
-
-
-def _check_tensor(tensor: messages.Tensor) -> None:
-    if not 1 <= len(tensor.shape) <= MAX_AXES:
-        raise ProtocolError("Tensor.shape", tensor.shape, f"1..{MAX_AXES} axes")
-    expected = math.prod(tensor.shape) * DTYPE_BYTES[tensor.dtype]  # Python integers do not overflow
-    if expected != len(tensor.data):
-        raise ProtocolError(
-            "Tensor.data",
-            f"{len(tensor.data)} bytes",
-            f"{expected} bytes for {tensor.dtype} of shape {tensor.shape}",
-        )
-
-
-def _check_parcel(parcel: messages.Parcel) -> None:
-    ids, sizes = parcel.batch_ids, parcel.batch_sizes
-    if not ids or len(set(ids)) != len(ids):
-        raise ProtocolError("Parcel.batch_ids", ids, "at least one batch, each once")
-    if len(sizes) != len(ids) or 0 in sizes:
-        raise ProtocolError("Parcel.batch_sizes", sizes, f"{len(ids)} positive sizes, one per batch")
-    names = [tensor.name for tensor in parcel.tensors]
-    if not names or len(set(names)) != len(names):
-        raise ProtocolError("Parcel.tensors", names, "at least one tensor, each name once")
-    examples = sum(sizes)
-    for tensor in parcel.tensors:
-        if tensor.shape[0] != examples:
-            raise ProtocolError(
-                f"Parcel.tensors[{tensor.name}].shape",
-                tensor.shape,
-                f"{examples} along axis 0 (sum of batch_sizes)",
-            )
-    if (total := payload_bytes(parcel)) > MAX_PARCEL_BYTES:
-        raise ProtocolError("Parcel.tensors", f"{total} bytes", f"at most {MAX_PARCEL_BYTES} bytes")
-    if parcel.owner == parcel.executor:
-        raise ProtocolError("Parcel.executor", parcel.executor, "another node than the owner")
-
-
-def payload_bytes(parcel: messages.Parcel) -> int:
-    """Bytes of the batches in a parcel: what both ends count."""
-    return sum(len(tensor.data) for tensor in parcel.tensors)
-
-
-_ACROSS: dict[type, Callable[[Any], None]] = {messages.Tensor: _check_tensor, messages.Parcel: _check_parcel}
-
 
 # --- tables compiled from the dataclasses -----------------------------------------------------------------
 
@@ -362,7 +159,7 @@ def _map_converter(where: str) -> Convert:
     def convert(value: Any) -> dict[str, str]:
         if not isinstance(value, Mapping) or len(value) > MAX_ITEMS:
             raise ProtocolError(where, type(value).__name__, "a table of texts")
-        return {_text(where, key): _text(where, text) for key, text in value.items()}
+        return {text(where, key): text(where, entry) for key, entry in value.items()}
 
     def convert_parsed(value: Any) -> dict[str, str]:
         return convert(dict(value))
@@ -396,7 +193,7 @@ def _converters(owner: str, name: str, kind: Any) -> tuple[Convert, Convert]:
     if dataclasses.is_dataclass(kind):
         nested = _codec(cast(type, kind))
         return nested.pack, nested.unpack
-    check = _rule(owner, name, kind)
+    check = rule(owner, name, kind)
     convert: Convert = lambda value: check(where, value)  # noqa: E731
     return convert, convert
 
@@ -417,7 +214,7 @@ def _codec(cls: type) -> _Codec:
             kind = next(k for k in typing.get_args(kind) if k is not type(None))
         pack, unpack = _converters(cls.__name__, name, kind)
         table.append(_Field(name, pack, unpack, optional, dataclasses.is_dataclass(kind) and not optional))
-    _CODECS[cls] = _Codec(cls, pb_type, tuple(table), _ACROSS.get(cls))
+    _CODECS[cls] = _Codec(cls, pb_type, tuple(table), ACROSS.get(cls))
     return _CODECS[cls]
 
 
@@ -531,8 +328,8 @@ def _unwrap(envelope: Any, data: bytes) -> Any:
 class Rpc:
     """One call: its path, and bytes to messages on both sides.
 
-    Servers do well to let gRPC pass bytes through and to call these themselves, so that a ProtocolError becomes
-    INVALID_ARGUMENT or a Refusal instead of a bare INTERNAL.
+    Servers do well to let gRPC pass bytes through and to call these themselves, so that a ProtocolError
+    becomes INVALID_ARGUMENT or a Refusal instead of a bare INTERNAL.
     """
 
     service: str
