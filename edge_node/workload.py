@@ -37,12 +37,14 @@ class TrainResult:
 class InferResult:
     requests: int
     tokens: int
-    """One per classified image unless the task says otherwise."""
+    """Tokens delivered: one per classified image unless the task says otherwise; for text, the generated ones."""
     payload_bits: int
     """Bits of requests and answers."""
     correct: int
     batches: int
     flop: float
+    input_tokens: int = 0
+    """Tokens read (prompts), counted apart from those delivered; images have none."""
 
 
 class Workload(Protocol):

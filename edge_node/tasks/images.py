@@ -1,0 +1,84 @@
+"""What all image classification tasks share: data, transform, loss, preparation, serving."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from edge_node.tasks.base import Dataset, FlopCount, Served, Task, to_tensor
+from edge_node.tasks.data import images
+from edge_node.tasks.flops import count_flop
+from edge_node.workload import Arrays
+
+SHAPE = (1, 28, 28)
+PIXELS = 28 * 28
+MEAN, DEVIATION = 0.1307, 0.3081
+"""Of MNIST's training pixels in 0..1; the same for every image data set, so that models transfer."""
+SCALE, SHIFT = 1.0 / (255.0 * DEVIATION), MEAN / DEVIATION
+ANSWER_BITS = 8
+"""One class index, a byte."""
+PREPARE_FLOP_PER_PIXEL = 6.0
+"""Scale and shift (2), sum (1), difference to the mean, square and sum (3)."""
+
+
+class ImageTask(Task):
+    """Classification of 28 x 28 images: only the model differs between tasks."""
+
+    default_data = "digits"
+    data_names = images.NAMES
+    _flop: FlopCount | None = None
+
+    def dataset(self, name: str) -> Dataset:
+        return images.load(name)
+
+    def inputs(self, batch: Arrays) -> tuple[Tensor, Tensor]:
+        """Images (B, 1, 28, 28) as float32, standardised, and labels (B,)."""
+        x = to_tensor(batch["images"], torch.float32).mul_(SCALE).sub_(SHIFT)
+        return x, to_tensor(batch["labels"])
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(output, target)
+
+    def correct(self, output: Tensor, target: Tensor) -> tuple[int, int]:
+        return int((output.argmax(dim=1) == target).sum()), len(target)
+
+    def flop(self) -> FlopCount:
+        if self._flop is None:
+            self._flop = count_flop(self.model(), torch.zeros(1, *SHAPE))
+        return self._flop
+
+    def serve(self, model: nn.Module, batch: Arrays) -> Served:
+        """Classify images: each is one request, one answer, one token (the class)."""
+        x, y = self.inputs(batch)
+        right, answered = self.correct(model(x), y)
+        return Served(
+            requests=answered,
+            input_tokens=0,
+            output_tokens=answered,
+            payload_bits=8 * batch["images"].nbytes + ANSWER_BITS * answered,
+            correct=right,
+            flop=answered * self.flop().forward,
+        )
+
+    def prepare(self, batch: Arrays) -> float:
+        """Check form and content, standardise, and take mean and deviation."""
+        pixels, labels = batch["images"], batch["labels"]
+        if pixels.shape != (len(labels), *SHAPE) or pixels.dtype != np.uint8:
+            raise ValueError(
+                f"images must be uint8 of shape ({len(labels)}, 1, 28, 28), got {pixels.dtype} {pixels.shape}"
+            )
+        if labels.min() < 0:
+            raise ValueError(f"labels must be class indices >= 0, got {labels.min()}")
+        x, _ = self.inputs(batch)
+        deviation, mean = torch.std_mean(x)
+        if not deviation.item() > 0.0:
+            raise ValueError(
+                f"images carry no picture: every pixel is {mean.item() * DEVIATION + MEAN:.3g} of full scale; the "
+                "data are damaged, load them again"
+            )
+        return self.prepare_flop(len(labels))
+
+    def prepare_flop(self, examples: int) -> float:
+        return PREPARE_FLOP_PER_PIXEL * PIXELS * examples

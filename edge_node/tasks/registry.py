@@ -1,0 +1,36 @@
+"""Tasks by name. A task of one's own needs no entry: name it ``package.module:Name``."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+
+from edge_node.tasks.base import Task
+
+TASKS: dict[str, str] = {
+    "mnist-mlp": "edge_node.tasks.mnist_mlp:MnistMlp",
+    "mnist-cnn": "edge_node.tasks.mnist_cnn:MnistCnn",
+    "mnist-cnn-62": "edge_node.tasks.mnist_cnn:MnistCnn62",
+}
+
+
+@cache
+def find_task(name: str) -> Task:
+    """The task of that registry name or ``package.module:Name``; one instance a process.
+
+    Raises ValueError when there is none, or when the name leads to something that is not a Task.
+    """
+    target = TASKS.get(name, name)
+    module, colon, attribute = target.partition(":")
+    if not colon:
+        raise ValueError(
+            f"unknown task {name!r}; known tasks: {', '.join(TASKS)}; or give your own as package.module:Name"
+        )
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"task {name!r} cannot be loaded: {error}; is its package installed?") from error
+    task = found() if isinstance(found, type) else found
+    if not isinstance(task, Task):
+        raise ValueError(f"task {name!r} is a {type(task).__name__}, not an edge_node.tasks.base.Task")
+    return task

@@ -1,0 +1,218 @@
+"""The Workload of any task: a node's share of the data, its batches by number, and work on them."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from edge_node.config import InferenceConfig, TaskConfig
+from edge_node.tasks.base import Served, Task, load_arrays, to_arrays
+from edge_node.tasks.partition import split
+from edge_node.tasks.registry import find_task
+from edge_node.workload import Arrays, InferResult, Parameters, TrainResult, WorkCost
+from protos.messages import Stage
+
+IDS = "ids"
+"""Array of a training batch that names its examples: by it distinct examples are counted."""
+
+TRAIN_OPTIONS: frozenset[str] = frozenset({"proximal-mu", "learning-rate", "local-epochs"})
+"""What ``TaskWorkload.train`` understands; the last two override the task's configuration."""
+
+
+class TaskWorkload:
+    """One node's share of a data set with the model to train on it (edge_node.workload.Workload).
+
+    Batch k of a stage is the k-th run of ``batch_size`` examples in an endless sequence of passes over the
+    share, each pass in its own order: all batches are equally large, and the same number always means the
+    same examples.
+    Own and guest batches are treated alike. Deterministic for one thread.
+    """
+
+    def __init__(self, config: TaskConfig, inference: InferenceConfig | None = None) -> None:
+        """Raises ValueError for names or sizes that do not fit, DataError for lacking data files."""
+        if config.partition_index >= config.partitions:
+            raise ValueError(
+                f"partition_index must be below partitions = {config.partitions}, "
+                f"got {config.partition_index}"
+            )
+        self.config = config
+        self.inference = inference or InferenceConfig()
+        self.task: Task = find_task(config.name)
+        self.data = self.task.dataset(config.data)
+        shares = split(
+            config.partition, self.data.groups, config.partitions, config.seed, config.dirichlet_alpha
+        )
+        self._share = shares[config.partition_index]
+        self._requests = np.arange(self.data.num_test)
+        self._orders: dict[tuple[str, int], NDArray[np.int64]] = {}
+        self._models = threading.local()
+
+    @property
+    def num_examples(self) -> int:
+        return len(self._share)
+
+    @property
+    def num_batches(self) -> int:
+        """Batches that cover the share once; the last one reaches into the next pass."""
+        return -(-self.num_examples // self.config.batch_size)
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 over names, types, shapes and bytes of the share's arrays."""
+        return share_digest(self.data.train, self._share)
+
+    def cost(self, stage: str) -> WorkCost:
+        """Counted operations and payload bytes of one batch of ``stage``."""
+        examples = self._batch_size(stage)
+        flop = self.task.flop()
+        if stage == Stage.APPLICATION:
+            per_batch = examples * flop.forward
+        elif stage == Stage.PREPARATION:
+            per_batch = self.task.prepare_flop(examples)
+        else:
+            per_batch = examples * flop.train * self.config.local_epochs
+        return WorkCost(per_batch, sum(array.nbytes for array in self.batch(0, stage).values()))
+
+    def batch(self, batch_id: int, stage: str) -> Arrays:
+        """Arrays of own batch ``batch_id`` >= 0; in the application stage, requests from the test set."""
+        if batch_id < 0:
+            raise ValueError(f"batch_id must be >= 0, got {batch_id}")
+        serving = stage == Stage.APPLICATION
+        examples, size = (self._requests if serving else self._share), self._batch_size(stage)
+        positions = np.arange(batch_id * size, (batch_id + 1) * size)
+        passes, places = np.divmod(positions, len(examples))
+        chosen = np.empty(size, dtype=np.int64)
+        for number in np.unique(passes):
+            inside = passes == number
+            chosen[inside] = examples[self._order(int(number), len(examples), serving)[places[inside]]]
+        if serving:
+            return {name: array[chosen] for name, array in self.data.test.items()}
+        return {**{name: array[chosen] for name, array in self.data.train.items()}, IDS: chosen}
+
+    def prepare(self, batches: Sequence[Arrays]) -> float:
+        return float(sum(self.task.prepare(batch) for batch in batches))
+
+    def train(
+        self, parameters: Parameters, batches: Sequence[Arrays], options: Mapping[str, float]
+    ) -> TrainResult:
+        """Plain SGD over ``batches`` in their order, ``local_epochs`` times.
+
+        Options: ``proximal-mu`` (FedProx, Li et al. 2020, arXiv:1812.06127: mu/2 |w - w_global|^2 is added to
+        the loss), ``learning-rate``, ``local-epochs``. Raises ValueError for others, and for no batches.
+        """
+        if unknown := set(options) - TRAIN_OPTIONS:
+            raise ValueError(f"unknown training options {sorted(unknown)}; allowed: {sorted(TRAIN_OPTIONS)}")
+        if not batches:
+            raise ValueError("no batches to train on: a node without work is not asked to train")
+        learning_rate = float(options.get("learning-rate", self.config.learning_rate))
+        epochs = int(options.get("local-epochs", self.config.local_epochs))
+        mu = float(options.get("proximal-mu", 0.0))
+        model = self._model()
+        tensors = load_arrays(model, parameters)
+        anchor = [tensor.detach().clone() for tensor in tensors] if mu else []
+        # Converted once when they are used again, else one at a time to stay within the cache.
+        prepared = [self.task.inputs(batch) for batch in batches] if epochs > 1 else None
+        total = torch.zeros(())
+        for _ in range(epochs):
+            for k, batch in enumerate(batches):
+                x, y = prepared[k] if prepared else self.task.inputs(batch)
+                total += self._step(model, tensors, x, y, learning_rate, mu, anchor)
+        trained = sum(_examples(batch) for batch in batches)
+        return TrainResult(
+            parameters=to_arrays(model),
+            num_examples=distinct_examples(batches),
+            batches=len(batches),
+            mean_loss=total.item() / (epochs * len(batches)),
+            flop=epochs * trained * self.task.flop().train,
+        )
+
+    def infer(self, parameters: Parameters, batches: Sequence[Arrays]) -> InferResult:
+        """Answer the requests of ``batches`` with the model of these parameters."""
+        model = self._model()
+        load_arrays(model, parameters)
+        with torch.inference_mode():
+            served = [self.task.serve(model, batch) for batch in batches]
+        return _total(served)
+
+    def _step(
+        self,
+        model: nn.Module,
+        tensors: list[Tensor],
+        x: Tensor,
+        y: Tensor,
+        learning_rate: float,
+        mu: float,
+        anchor: list[Tensor],
+    ) -> Tensor:
+        if not mu:
+            return self.task.sgd_step(model, tensors, x, y, learning_rate)
+        with torch.no_grad():
+            drift = torch._foreach_sub(tensors, anchor)
+        loss = self.task.sgd_step(model, tensors, x, y, learning_rate)
+        # The proximal term's gradient mu (w - w_global), taken at w before the step, as the loss's is.
+        with torch.no_grad():
+            torch._foreach_add_(tensors, drift, alpha=-learning_rate * mu)
+        return loss
+
+    def _model(self) -> nn.Module:
+        # One module a thread: nodes of one process may train at the same time.
+        model: nn.Module | None = getattr(self._models, "model", None)
+        if model is None:
+            model = self._models.model = self.task.model()
+        return model
+
+    def _batch_size(self, stage: str) -> int:
+        return self.inference.requests_per_batch if stage == Stage.APPLICATION else self.config.batch_size
+
+    def _order(self, number: int, length: int, serving: bool) -> NDArray[np.int64]:
+        key = ("requests" if serving else "share", number)
+        if key not in self._orders:
+            # A batch spans few passes and they are asked for in turn: keep a handful, not all of them.
+            while len(self._orders) >= 8:
+                del self._orders[next(iter(self._orders))]
+            seed = (self.config.seed, self.config.partition_index, int(serving), number)
+            self._orders[key] = np.random.default_rng(seed).permutation(length)
+        return self._orders[key]
+
+
+def build_workload(config: TaskConfig, inference: InferenceConfig | None = None) -> TaskWorkload:
+    """The workload of a node with this configuration."""
+    return TaskWorkload(config, inference)
+
+
+def distinct_examples(batches: Sequence[Arrays]) -> int:
+    """Different examples in ``batches``: the aggregation weight."""
+    return len(np.unique(np.concatenate([batch[IDS] for batch in batches])))
+
+
+def share_digest(arrays: Arrays, chosen: NDArray[np.int64]) -> str:
+    """sha256 over the chosen examples: name, dtype, shape and bytes of every array in name order."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        part = np.ascontiguousarray(arrays[name][chosen])
+        digest.update(f"{name} {part.dtype.str} {part.shape}\n".encode())
+        digest.update(memoryview(part).cast("B"))
+    return digest.hexdigest()
+
+
+def _examples(batch: Arrays) -> int:
+    return len(next(iter(batch.values())))
+
+
+def _total(served: Sequence[Served]) -> InferResult:
+    return InferResult(
+        requests=sum(s.requests for s in served),
+        tokens=sum(s.output_tokens for s in served),
+        input_tokens=sum(s.input_tokens for s in served),
+        payload_bits=sum(s.payload_bits for s in served),
+        correct=sum(s.correct for s in served),
+        batches=len(served),
+        flop=sum(s.flop for s in served),
+    )
