@@ -41,13 +41,12 @@ def random_fleet(
     static_w = rng.uniform(1.0, 4.0, n)
     most = rng.integers(1, 30, n)
     seconds = slot_s / (most * rng.uniform(1.0, 3.0, n))
-    work = rng.integers(0, np.maximum(most // (deadline_slots + 1), 1) + 1, (n, h)) * rng.integers(
-        0, 2, (n, 1)
-    )
+    share = np.maximum(most // (deadline_slots + 1), 1)
+    work = rng.integers(0, share[:, None] + 1, (n, h)) * rng.integers(0, 2, (n, 1))
     backlog = np.zeros((n, deadline_slots + 1), dtype=np.int64)
     backlog[:, deadline_slots] = work[:, 0]
     if deadline_slots:
-        backlog[:, 0] = rng.integers(0, np.maximum(most // (deadline_slots + 1), 1))
+        backlog[:, 0] = rng.integers(0, share)
     joules = seconds * rng.uniform(1.0, 4.0, n)
     harvest = rng.uniform(0.0, 2.0, (n, h)) * slot_s * static_w[:, None] * rng.integers(0, 2, (n, 1))
     capacity = rng.uniform(0.0, 3.0, n) * slot_s * static_w * rng.integers(0, 2, n)

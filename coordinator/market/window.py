@@ -33,7 +33,8 @@ def with_truth(fleet: Fleet) -> Fleet:
     truth."""
     if fleet.true_intensity_g_per_kwh is None or fleet.true_harvest_j is None:
         raise ValueError(
-            "this policy needs perfect foresight, but fleet.true_intensity_g_per_kwh and fleet.true_harvest_j are "
-            "not set; run it with oracle information, or choose det, dat or deta with a forecast"
+            "this policy needs perfect foresight, but fleet.true_intensity_g_per_kwh and "
+            "fleet.true_harvest_j are not set; run it with oracle information, or "
+            "choose det, dat or deta with a forecast"
         )
     return replace(fleet, intensity_g_per_kwh=fleet.true_intensity_g_per_kwh, harvest_j=fleet.true_harvest_j)

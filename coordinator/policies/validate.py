@@ -1,0 +1,171 @@
+"""What a decision breaks: the limits of one slot, checked without trust in the policy that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from coordinator.market.fleet import Bools, Fleet
+from coordinator.market.rounding import WorkLimits
+from coordinator.policies.base import Feasible, FleetDecision, Infeasible, Optimal
+
+_TOLERANCE = 1e-9
+"""Relative: limits are kept exactly but for the last digits of a floating-point sum."""
+
+
+class Check(StrEnum):
+    """What can be wrong with a policy."""
+
+    SHAPE = "arrays have the shapes and kinds of FleetDecision"
+    FINITE = "values are finite and not negative"
+    CONSERVES = "every batch at its deadline is served or reported unserved, and no batch is run twice"
+    OFFLOAD_CAP = "(D5) offload cap, and no offload where the stage forbids it"
+    CAPACITY = "(D7) time"
+    STORAGE = "(D7) storage for guests"
+    TRANSFER_CAP = "(D6) transfer cap"
+    SLEEP = "sleeping nodes run nothing, and nobody sleeps unless the limits allow it"
+    OUTCOME = "an outcome of base.Outcome that agrees with the decision"
+    DETERMINISM = "same seed and fleet, same decision"
+    PURITY = "the fleet and the state handed in are left as they were"
+    ERROR = "decides without raising"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A check that failed, and on what."""
+
+    check: Check
+    found: str
+    case: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.check.name}: {self.found}" + (f" [{self.case}]" if self.case else "")
+
+
+def violations(fleet: Fleet, decision: FleetDecision) -> list[Violation]:
+    """Everything in ``decision`` that breaks a limit of the slot; empty when it may be executed."""
+    wrong = list(_shapes(fleet, decision))
+    if wrong:
+        return wrong  # the other checks would only stumble over it
+    return [*_values(decision), *_work(fleet, decision), *_energy(fleet, decision), *_outcome(decision)]
+
+
+def _shapes(fleet: Fleet, decision: FleetDecision) -> Iterator[Violation]:
+    n = fleet.size
+    expected: dict[str, tuple[tuple[int, ...], Any]] = {
+        "batches": ((n, n), np.integer),
+        "transfer_j": ((n, n), np.floating),
+        "charge_j": ((n,), np.floating),
+        "discharge_j": ((n,), np.floating),
+        "awake": ((n,), np.bool_),
+        "unserved_batches": ((n,), np.integer),
+    }
+    if decision.selected is not None:
+        expected["selected"] = ((n,), np.bool_)
+    for name, (shape, kind) in expected.items():
+        value = getattr(decision, name)
+        if not isinstance(value, np.ndarray):
+            yield Violation(Check.SHAPE, f"{name} is a {type(value).__name__}, expected an array {shape}")
+        elif value.shape != shape or not np.issubdtype(value.dtype, kind):
+            yield Violation(
+                Check.SHAPE,
+                f"{name} has shape {value.shape} of {value.dtype}, expected {shape} of {kind.__name__}",
+            )
+
+
+def _values(decision: FleetDecision) -> Iterator[Violation]:
+    for name in ("batches", "transfer_j", "charge_j", "discharge_j", "unserved_batches"):
+        value = getattr(decision, name)
+        bad = ~np.isfinite(value) | (value < 0)
+        if bad.any():
+            yield Violation(Check.FINITE, f"{name} holds {value[bad][0]}")
+
+
+def _each(fleet: Fleet, wrong: Bools, check: Check, text: str, *values: Any) -> Iterator[Violation]:
+    """One violation for the first node of ``wrong``; ``text`` is formatted with that node's entry of
+    ``values``."""
+    if wrong.any():
+        node = int(np.argmax(wrong))
+        more = f" (and {int(wrong.sum()) - 1} more nodes)" if wrong.sum() > 1 else ""
+        yield Violation(check, f"{fleet.node_ids[node]}: {text.format(*(v[node] for v in values))}{more}")
+
+
+def _work(fleet: Fleet, decision: FleetDecision) -> Iterator[Violation]:
+    limits = WorkLimits.of(fleet, np.ones(fleet.size, dtype=bool))
+    own = decision.batches.sum(axis=1)
+    run = decision.batches.sum(axis=0)
+    home = np.diag(decision.batches)
+    away, guests = own - home, run - home
+    missed = np.maximum(limits.due - own, 0)
+    yield from _each(
+        fleet,
+        own > limits.available,
+        Check.CONSERVES,
+        "{} batches run of {} there are",
+        own,
+        limits.available,
+    )
+    yield from _each(
+        fleet,
+        decision.unserved_batches != missed,
+        Check.CONSERVES,
+        "{} of {} due batches are not run, {} reported unserved",
+        missed,
+        limits.due,
+        decision.unserved_batches,
+    )
+    yield from _each(
+        fleet,
+        away > limits.may_leave,
+        Check.OFFLOAD_CAP,
+        "{} batches leave, {} may",
+        away,
+        limits.may_leave,
+    )
+    capacity = WorkLimits.of(fleet, decision.awake).capacity
+    working = decision.awake & (run > capacity)
+    yield from _each(fleet, working, Check.CAPACITY, "{} batches to run, time for {}", run, capacity)
+    yield from _each(
+        fleet,
+        guests > limits.guest_room,
+        Check.STORAGE,
+        "{} guest batches, room for {}",
+        guests,
+        limits.guest_room,
+    )
+    asleep = ~decision.awake
+    yield from _each(fleet, asleep & (run > 0), Check.SLEEP, "asleep, yet {} batches to run", run)
+    if not fleet.limits.may_sleep:
+        yield from _each(fleet, asleep, Check.SLEEP, "asleep, though may_sleep is off")
+    if decision.selected is not None:
+        yield from _each(fleet, decision.selected & asleep, Check.SLEEP, "selected, yet asleep")
+
+
+def _energy(fleet: Fleet, decision: FleetDecision) -> Iterator[Violation]:
+    sent = decision.transfer_j.sum(axis=1)
+    cap = fleet.limits.transfer_cap_fraction * fleet.harvest_j[:, 0]
+    over = sent > cap * (1.0 + _TOLERANCE)
+    yield from _each(fleet, over, Check.TRANSFER_CAP, "sends {} J, at most {} J allowed", sent, cap)
+    to_itself = np.diag(decision.transfer_j)
+    yield from _each(fleet, to_itself > 0, Check.TRANSFER_CAP, "sends {} J to itself", to_itself)
+
+
+def _outcome(decision: FleetDecision) -> Iterator[Violation]:
+    outcome = decision.outcome
+    if not isinstance(outcome, Optimal | Feasible | Infeasible):
+        yield Violation(Check.OUTCOME, f"outcome is {outcome!r}")
+    elif isinstance(outcome, Optimal):
+        if not np.isfinite(outcome.objective_g):
+            yield Violation(Check.OUTCOME, f"optimal with an objective of {outcome.objective_g} g")
+        if decision.unserved_batches.any():
+            yield Violation(Check.OUTCOME, "called optimal, yet work is left unserved")
+    elif isinstance(outcome, Feasible) and outcome.gap_fraction is not None:
+        gap = outcome.gap_fraction
+        if not (np.isfinite(gap) and gap >= 0):
+            yield Violation(Check.OUTCOME, f"feasible with a gap of {gap}")
+    elif isinstance(outcome, Infeasible) and not outcome.conflicts:
+        yield Violation(Check.OUTCOME, "infeasible, but no conflicting limit is named")
