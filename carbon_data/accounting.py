@@ -1,4 +1,5 @@
-"""Joules to grams: integration, operational (L1), attribution (L2), SCI (L3), per inference (L4), uncertainty.
+"""Joules to grams: integration, operational (L1), attribution (L2), SCI (L3), per inference (L4),
+uncertainty.
 
 Pure: standard library, numpy and scipy only. Equation numbers are those of docs/methods, section 4.
 Energies J, powers W, times s, intensities g CO2e per kWh, emissions g CO2e; all arrays are left unchanged.
@@ -22,7 +23,9 @@ def _finite(values: ArrayLike, name: str, *, minimum: float = 0.0) -> Floats:
     """``values`` as a float array; NaN, infinities and values below ``minimum`` are refused."""
     array = np.asarray(values, dtype=np.float64)
     if not np.isfinite(array).all():
-        raise MissingDataError(f"{name} holds a value that is not finite; close or report the gap before adding up")
+        raise MissingDataError(
+            f"{name} holds a value that is not finite; close or report the gap before adding up"
+        )
     if (array < minimum).any():
         raise DataError(f"{name} holds {array.min()}; allowed is {minimum} or more")
     return array
@@ -31,13 +34,16 @@ def _finite(values: ArrayLike, name: str, *, minimum: float = 0.0) -> Floats:
 def integrate_power(time_s: ArrayLike, power_w: ArrayLike, *, max_gap_s: float) -> float:
     """Energy in J under samples of power, by the trapezoid rule.
 
-    ``time_s`` and ``power_w`` have shape (K,), K >= 2, times strictly increasing. Two samples further apart than
-    ``max_gap_s`` raise MissingDataError: what happened between them is not known, and nothing is guessed.
+    ``time_s`` and ``power_w`` have shape (K,), K >= 2, times strictly increasing. Two samples further apart
+    than ``max_gap_s`` raise MissingDataError: what happened between them is not known, and nothing is
+    guessed.
     """
     time = _finite(time_s, "time_s", minimum=-math.inf)
     power = _finite(power_w, "power_w")
     if time.ndim != 1 or time.shape != power.shape or time.size < 2:
-        raise DataError(f"time_s has shape {time.shape} and power_w {power.shape}; both need one shape (K,), K >= 2")
+        raise DataError(
+            f"time_s has shape {time.shape} and power_w {power.shape}; both need one shape (K,), K >= 2"
+        )
     gaps = np.diff(time)
     if (gaps <= 0).any():
         index = int(np.argmax(gaps <= 0))
@@ -45,7 +51,8 @@ def integrate_power(time_s: ArrayLike, power_w: ArrayLike, *, max_gap_s: float) 
     if gaps.max() > max_gap_s:
         index = int(np.argmax(gaps > max_gap_s))
         raise MissingDataError(
-            f"no sample between {time[index]} s and {time[index + 1]} s, longer than max_gap_s = {max_gap_s}; "
+            f"no sample between {time[index]} s and {time[index + 1]} s, longer than "
+            f"max_gap_s = {max_gap_s}; "
             "integrate the parts on both sides and report the gap"
         )
     return float(np.sum(gaps * (power[1:] + power[:-1]) / 2.0))
@@ -77,8 +84,9 @@ class Attribution:
 def attribute_power(idle_w: ArrayLike, dynamic_w: ArrayLike, active: ArrayLike, step_s: float) -> Attribution:
     """(L2) each active task gets its own dynamic power and P_idle / (number of active tasks).
 
-    ``dynamic_w`` and ``active`` have shape (T, K), ``idle_w`` is a scalar or (T,). A task with dynamic power must be
-    active: power of a task that is said not to run is a contradiction in the meter, and refused.
+    ``dynamic_w`` and ``active`` have shape (T, K), ``idle_w`` is a scalar or (T,). A task with dynamic
+    power must be active: power of a task that is said not to run is a contradiction in the meter, and
+    refused.
     """
     dynamic = _finite(dynamic_w, "dynamic_w")
     running = np.asarray(active, dtype=bool)
@@ -87,7 +95,9 @@ def attribute_power(idle_w: ArrayLike, dynamic_w: ArrayLike, active: ArrayLike, 
     if not (math.isfinite(step_s) and step_s > 0):
         raise DataError(f"step_s is {step_s}; allowed is a finite value > 0")
     if (dynamic[~running] > 0).any():
-        raise DataError("dynamic_w is positive where active is False; mark the task active, or correct the meter")
+        raise DataError(
+            "dynamic_w is positive where active is False; mark the task active, or correct the meter"
+        )
     idle = np.broadcast_to(_finite(idle_w, "idle_w"), (dynamic.shape[0],))
     count = running.sum(axis=1)
     share = np.divide(idle, count, out=np.zeros_like(idle), where=count > 0)
@@ -108,8 +118,12 @@ def embodied_share_g(
     return total_embodied_g * (reserved_s / expected_life_s) * resources_fraction
 
 
-def sci_g_per_unit(energy_j: float, intensity_g_per_kwh: float, embodied_g: float, functional_units: float) -> float:
-    """(L3) SCI = ((E * I) + M) / R in g CO2e per functional unit (Green Software Foundation, ISO/IEC 21031)."""
+def sci_g_per_unit(
+    energy_j: float, intensity_g_per_kwh: float, embodied_g: float, functional_units: float
+) -> float:
+    """(L3) SCI = ((E * I) + M) / R in g CO2e per functional unit (Green Software Foundation, ISO/IEC
+    21031).
+    """
     if not (math.isfinite(functional_units) and functional_units > 0):
         raise DataError(f"functional_units is {functional_units}; allowed is a finite value > 0")
     _finite(embodied_g, "embodied_g")
@@ -125,7 +139,9 @@ def per_inference_g(
     embodied_g_per_inference: float = 0.0,
     pue: float = 1.0,
 ) -> float:
-    """(L4) PUE*e_inf*c + (C_prep + C_dev + C_rec)/N_life + M_inf; ``one_time_g`` is the sum of the three stages."""
+    """(L4) PUE*e_inf*c + (C_prep + C_dev + C_rec)/N_life + M_inf; ``one_time_g`` is the sum of the three
+    stages.
+    """
     if not (math.isfinite(lifetime_inferences) and lifetime_inferences > 0):
         raise DataError(f"lifetime_inferences is {lifetime_inferences}; allowed is a finite value > 0")
     _finite([one_time_g, embodied_g_per_inference], "one_time_g or embodied_g_per_inference")
@@ -139,5 +155,7 @@ def break_even_inferences(
     """(L4) N* = C_dev / (PUE*e_inf*c): inferences after which serving has emitted as much as development."""
     each_g = operational_g(joules_per_inference, intensity_g_per_kwh, pue=pue)
     if each_g <= 0:
-        raise DataError("an inference emits 0 g here, so it never breaks even; give its energy and the grid's intensity")
+        raise DataError(
+            "an inference emits 0 g here, so it never breaks even; give its energy and the grid's intensity"
+        )
     return float(_finite(development_g, "development_g")) / each_g

@@ -13,8 +13,9 @@ EM_LICENCE = "ODbL-1.0 (Electricity Maps)"
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """One file of the data folder. ``sha256`` is of the file itself; where another packing of the same content is as
-    good (MNIST), ``content_md5`` of the decompressed bytes decides instead."""
+    """One file of the data folder. ``sha256`` is of the file itself; where another packing of the same
+    content is as good (MNIST), ``content_md5`` of the decompressed bytes decides instead.
+    """
 
     name: str
     path: str
@@ -92,8 +93,10 @@ DATASETS: tuple[Dataset, ...] = (
         licence=EM_LICENCE,
         size_bytes=3489396,
         sha256="7d0b02b3af8f6a47efcd500a62788e667b38df57ebc01b390cf8e607e350339a",
-        instructions="derived: https://github.com/umassos/decarbonization-potential (provided_data/combined_carbon.csv), rows "
-        "of 2022 in long form: timestamp (UTC), region, gCO2e_per_kWh. Another packing has another sha256: name the file as "
+        instructions="derived: https://github.com/umassos/decarbonization-potential "
+        "(provided_data/combined_carbon.csv), rows "
+        "of 2022 in long form: timestamp (UTC), region, gCO2e_per_kWh. Another packing has another "
+        "sha256: name the file as "
         "a `trace` source then. The packaged profiles need no file",
     ),
     Dataset(
@@ -114,7 +117,8 @@ DATASETS: tuple[Dataset, ...] = (
         licence="public domain (US government); repository MIT",
         size_bytes=366956,
         sha256="5eb8040673069bf98e8fca4fa9dc39985d1c5d0f3077dd1554ac95dde3daf91d",
-        instructions="derived: https://github.com/HewlettPackard/dc-rl (data/CarbonIntensity/*_NG_&_avgCI.csv), column avg_CI "
+        instructions="derived: https://github.com/HewlettPackard/dc-rl "
+        "(data/CarbonIntensity/*_NG_&_avgCI.csv), column avg_CI "
         "to two decimals in long form: timestamp, region, gCO2e_per_kWh",
     ),
     Dataset(
@@ -125,7 +129,8 @@ DATASETS: tuple[Dataset, ...] = (
         licence="MIT",
         size_bytes=58964,
         sha256="b54aa5fd673810e18283a1fe31faabfd7d3899e229cacb9b1e82c3ceb5bfffcb",
-        instructions="derived: https://github.com/jdechalendar/tracking_emissions (data/analysis/SEED_CO2_*.csv, SEED_E_*.csv), "
+        instructions="derived: https://github.com/jdechalendar/tracking_emissions "
+        "(data/analysis/SEED_CO2_*.csv, SEED_E_*.csv), "
         "emissions over energy by area and month",
     ),
     Dataset(
@@ -136,8 +141,10 @@ DATASETS: tuple[Dataset, ...] = (
         licence="public domain (US government); repository MIT",
         size_bytes=437870,
         sha256="154eede784b02c8d00d5e60d4a2bfc816bfe5371beafc84c5f7bd3e1cc514709",
-        instructions="derived: https://github.com/HewlettPackard/dc-rl (data/CarbonIntensity/*_NG_&_avgCI.csv), columns SUN and "
-        "WND over their yearly maximum, four decimals: timestamp, region, solar_pu, wind_pu. PV from pvlib needs no file",
+        instructions="derived: https://github.com/HewlettPackard/dc-rl "
+        "(data/CarbonIntensity/*_NG_&_avgCI.csv), columns SUN and "
+        "WND over their yearly maximum, four decimals: timestamp, region, solar_pu, wind_pu. PV from "
+        "pvlib needs no file",
     ),
     Dataset(
         name="pi4-power",

@@ -1,7 +1,7 @@
 """Large data files: where they are found, whether they are whole, and how they are fetched.
 
-Nothing is trusted by its name: a file is ``present`` only when its checksum agrees, and a download takes its place in
-one atomic rename after it was checked, so that a broken one leaves nothing behind.
+Nothing is trusted by its name: a file is ``present`` only when its checksum agrees, and a download takes
+its place in one atomic rename after it was checked, so that a broken one leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -25,9 +25,19 @@ from carbon_data.http import open_url
 from carbon_data.types import DataError
 
 __all__ = [
-    "DATASETS", "Dataset", "DatasetState", "DatasetStatus", "cache_dir", "data_dir", "dataset", "fetch", "mnist_names",
-    "require", "status", "status_of",
-]  # fmt: skip
+    "DATASETS",
+    "Dataset",
+    "DatasetState",
+    "DatasetStatus",
+    "cache_dir",
+    "data_dir",
+    "dataset",
+    "fetch",
+    "mnist_names",
+    "require",
+    "status",
+    "status_of",
+]
 
 CHUNK_BYTES = 1 << 16
 MAX_CONTENT_BYTES = 256 * 1024 * 1024
@@ -36,7 +46,9 @@ SIZE_MARGIN = 2
 """A download larger than this many times the listed size is not the file that was asked for."""
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with the data set's name, bytes received so far, and bytes expected (None when the server does not say)."""
+"""Called with the data set's name, bytes received so far, and bytes expected (None when the server does not
+say).
+"""
 
 
 class DatasetState(StrEnum):
@@ -82,7 +94,9 @@ def status_of(each: Dataset, folder: Path | None = None) -> DatasetStatus:
         return DatasetStatus(each, path, DatasetState.MISSING, how_to_get(each))
     fault = check_file(each, path)
     if fault:
-        return DatasetStatus(each, path, DatasetState.CORRUPT, f"{fault}; delete it, then: {how_to_get(each)}")
+        return DatasetStatus(
+            each, path, DatasetState.CORRUPT, f"{fault}; delete it, then: {how_to_get(each)}"
+        )
     return DatasetStatus(each, path, DatasetState.PRESENT)
 
 
@@ -91,7 +105,8 @@ def require(name: str, folder: Path | None = None) -> Path:
     found = status_of(dataset(name), folder)
     if found.state is not DatasetState.PRESENT:
         raise DataError(
-            f"data set {name} is {found.state} at {found.path} (folder set by {DATA_DIR_VARIABLE}): {found.detail}"
+            f"data set {name} is {found.state} at {found.path} (folder set by {DATA_DIR_VARIABLE}): "
+            f"{found.detail}"
         )
     return found.path
 
@@ -132,10 +147,12 @@ def fetch(
     timeout_s: float = 30.0,
     datasets: Sequence[Dataset] = DATASETS,
 ) -> list[DatasetStatus]:
-    """Download what is missing or corrupt among ``names`` (default: all that can be downloaded); their status after.
+    """Download what is missing or corrupt among ``names`` (default: all that can be downloaded); their
+    status after.
 
-    ``base_url`` takes the place of the public origins: ``base_url/<path of the data set>`` (a mirror in your own network).
-    Raises DataError when a name is unknown, a file is derived and has no download, or no origin gives the right content.
+    ``base_url`` takes the place of the public origins: ``base_url/<path of the data set>`` (a mirror in
+    your own network). Raises DataError when a name is unknown, a file is derived and has no download, or no
+    origin gives the right content.
     """
     known = {each.name: each for each in datasets}
     wanted = list(names) if names is not None else [each.name for each in datasets if each.urls]
@@ -154,14 +171,18 @@ def fetch(
     return results
 
 
-def _download(each: Dataset, urls: Sequence[str], target: Path, progress: Progress | None, timeout_s: float) -> None:
+def _download(
+    each: Dataset, urls: Sequence[str], target: Path, progress: Progress | None, timeout_s: float
+) -> None:
     """Try the origins in turn; the first whose content checks is renamed into place."""
     faults = []
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, partial_name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
     except OSError as error:
-        raise DataError(f"cannot write to {target.parent}: {error}; set {DATA_DIR_VARIABLE} to a folder of yours") from error
+        raise DataError(
+            f"cannot write to {target.parent}: {error}; set {DATA_DIR_VARIABLE} to a folder of yours"
+        ) from error
     os.close(handle)
     partial = Path(partial_name)
     try:

@@ -1,7 +1,8 @@
-"""HTTP for data: deadlines, retries with full jitter, typed failures, and no token sent where it does not belong.
+"""HTTP for data: deadlines, retries with full jitter, typed failures, and no token sent where it does not
+belong.
 
-Standard library only. Only GET is spoken, which is idempotent, so that a repeat is safe. A request fails with one of the
-errors below, all of them DataError, never with a bare urllib one.
+Standard library only. Only GET is spoken, which is idempotent, so that a repeat is safe. A request fails
+with one of the errors below, all of them DataError, never with a bare urllib one.
 """
 
 from __future__ import annotations
@@ -60,8 +61,9 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 class HttpClient:
     """GET with time-outs and retries.
 
-    Attempt k waits a random time in 0..min(longest_wait_s, base_wait_s * 2**k) before the next one (full jitter), or what
-    the server asks for in Retry-After, up to ``longest_retry_after_s``; beyond that it gives up with RateLimitError.
+    Attempt k waits a random time in 0..min(longest_wait_s, base_wait_s * 2**k) before the next one (full
+    jitter), or what the server asks for in Retry-After, up to ``longest_retry_after_s``; beyond that it
+    gives up with RateLimitError.
     """
 
     timeout_s: float = 10.0
@@ -75,7 +77,9 @@ class HttpClient:
 
     def __post_init__(self) -> None:
         if self.attempts < 1 or self.timeout_s <= 0:
-            raise DataError(f"{self.attempts} attempts of {self.timeout_s} s; allowed is at least one of more than 0 s")
+            raise DataError(
+                f"{self.attempts} attempts of {self.timeout_s} s; allowed is at least one of more than 0 s"
+            )
 
     def get_json(self, url: str, headers: Mapping[str, str] | None = None) -> Any:
         """The JSON document at ``url``."""
@@ -83,7 +87,9 @@ class HttpClient:
         try:
             return json.loads(body)
         except (ValueError, RecursionError) as error:
-            raise BadResponseError(f"{_bare(url)} answered {body[:80]!r}..., which is not JSON: {error}") from error
+            raise BadResponseError(
+                f"{_bare(url)} answered {body[:80]!r}..., which is not JSON: {error}"
+            ) from error
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> bytes:
         """The body at ``url``, at most 32 MiB."""
@@ -101,7 +107,9 @@ class HttpClient:
                     raise failure from None
             except (OSError, http.client.HTTPException) as error:
                 retry_after_s = None
-                failure = ServiceUnavailableError(f"{_bare(url)} gives no answer: {getattr(error, 'reason', error)!s}")
+                failure = ServiceUnavailableError(
+                    f"{_bare(url)} gives no answer: {getattr(error, 'reason', error)!s}"
+                )
             if attempt + 1 < self.attempts:
                 self.sleep(self._wait_s(attempt, retry_after_s, failure))
         assert failure is not None
@@ -111,7 +119,9 @@ class HttpClient:
         if retry_after_s is None:
             return self.jitter.uniform(0.0, min(self.longest_wait_s, self.base_wait_s * 2.0**attempt))
         if retry_after_s > self.longest_retry_after_s:
-            raise type(failure)(f"{failure}; it asks to wait {retry_after_s:.0f} s, longer than we do; try again then")
+            raise type(failure)(
+                f"{failure}; it asks to wait {retry_after_s:.0f} s, longer than we do; try again then"
+            )
         return retry_after_s
 
     def _judge(self, url: str, error: urllib.error.HTTPError) -> tuple[ServiceError, float | None]:
@@ -131,7 +141,9 @@ class HttpClient:
         return BadResponseError(f"{where} answered {code}, which is not expected: {said}"), None
 
     def _retry_after_s(self, header: str | None) -> float | None:
-        """Seconds of a Retry-After header, given as seconds or as an HTTP date; None when absent or unreadable."""
+        """Seconds of a Retry-After header, given as seconds or as an HTTP date; None when absent or
+        unreadable.
+        """
         if header is None:
             return None
         if header.strip().isdigit():
@@ -145,7 +157,9 @@ class HttpClient:
 def open_url(
     url: str, headers: Mapping[str, str] | None, timeout_s: float, *, redirects: bool
 ) -> AbstractContextManager[http.client.HTTPResponse]:
-    """Open ``url`` for reading; only https, or http on this machine's loopback for tests and local mirrors."""
+    """Open ``url`` for reading; only https, or http on this machine's loopback for tests and local
+    mirrors.
+    """
     if not is_allowed(url):
         raise DataError(f"{_bare(url)} is not allowed: https is, and http on 127.0.0.1 or localhost")
     handlers: list[urllib.request.BaseHandler] = [] if redirects else [_NoRedirect()]

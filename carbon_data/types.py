@@ -51,7 +51,9 @@ class MissingDataError(DataError):
 def require_utc(moment: datetime, name: str = "start") -> datetime:
     """``moment`` in UTC; a naive time is refused, since its zone would be a guess."""
     if moment.tzinfo is None:
-        raise DataError(f"{name} is {moment.isoformat()} without a time zone; give an aware time, e.g. ...T00:00Z")
+        raise DataError(
+            f"{name} is {moment.isoformat()} without a time zone; give an aware time, e.g. ...T00:00Z"
+        )
     return moment.astimezone(UTC)
 
 
@@ -103,13 +105,15 @@ class IntensitySeries:
             first = int(np.argmax(bad))
             raise MissingDataError(
                 f"zone {self.zone}: intensity {values[first]} g/kWh at {self.start + first * self.step}; "
-                "finite values >= 0 are allowed; choose another period, or repair the file and say how in its sidecar"
+                "finite values >= 0 are allowed; choose another period, or repair the file and say how "
+                "in its sidecar"
             )
         values.setflags(write=False)
 
     def at(self, index: int) -> Intensity:
         """Interval ``index`` as a reading."""
-        assert self.origin.signal is not None and self.origin.scope is not None
+        assert self.origin.signal is not None
+        assert self.origin.scope is not None
         return Intensity(
             zone=self.zone,
             start=self.start + index * self.step,
@@ -138,8 +142,8 @@ class HarvestSeries:
         if bad.any():
             first = int(np.argmax(bad))
             raise MissingDataError(
-                f"harvest power {self.power_w[first]} W at {self.start + first * self.step}; finite values >= 0 are "
-                "allowed; choose another period or another harvest source"
+                f"harvest power {self.power_w[first]} W at {self.start + first * self.step}; finite "
+                "values >= 0 are allowed; choose another period or another harvest source"
             )
         self.power_w.setflags(write=False)
 

@@ -1,8 +1,10 @@
-"""How far reported grams may be off: Monte-Carlo draws with systematic meter gain, paired between runs (section 4).
+"""How far reported grams may be off: Monte-Carlo draws with systematic meter gain, paired between runs
+(section 4).
 
-Pure: numpy and scipy only. Errors are relative. What is systematic (the gain of a meter, the bias of a zone's intensity)
-is drawn once a meter or zone and adds linearly over everything it touches; what is random is drawn per line
-and adds in quadrature. A reduction 1 - C1/C0 uses the *same* draws in both runs, since the same meters were read.
+Pure: numpy and scipy only. Errors are relative. What is systematic (the gain of a meter, the bias of a
+zone's intensity) is drawn once a meter or zone and adds linearly over everything it touches; what is random
+is drawn per line and adds in quadrature. A reduction 1 - C1/C0 uses the *same* draws in both runs, since
+the same meters were read.
 """
 
 from __future__ import annotations
@@ -47,10 +49,13 @@ class GramLines:
     def __post_init__(self) -> None:
         if self.grams.ndim != 1 or not self.grams.size == len(self.meters) == len(self.zones):
             raise DataError(
-                f"{self.grams.shape} grams, {len(self.meters)} meters and {len(self.zones)} zones; give one of each a line"
+                f"{self.grams.shape} grams, {len(self.meters)} meters and {len(self.zones)} zones; give "
+                "one of each a line"
             )
         if not np.isfinite(self.grams).all() or (self.grams < 0).any():
-            raise MissingDataError("grams must be finite and >= 0; leave unmetered lines out and report them as gaps")
+            raise MissingDataError(
+                "grams must be finite and >= 0; leave unmetered lines out and report them as gaps"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +83,11 @@ def spread(samples: ArrayLike, level_fraction: float = 0.95) -> Spread:
 def monte_carlo_totals(
     runs: Sequence[GramLines], error: ErrorModel, *, draws: int = 10_000, seed: int = 0
 ) -> Floats:
-    """(R, draws) totals in g of ``runs`` under common draws: row r, column k is run r in the k-th possible world.
+    """(R, draws) totals in g of ``runs`` under common draws: row r, column k is run r in the k-th possible
+    world.
 
-    Factors are log-normal with mean 1, so that no draw turns a gain negative. The random part is the normal limit of the
-    sum of independent line errors.
+    Factors are log-normal with mean 1, so that no draw turns a gain negative. The random part is the normal
+    limit of the sum of independent line errors.
     """
     if not runs or draws < 2:
         raise DataError(f"{len(runs)} runs and {draws} draws; allowed is at least one run and two draws")
@@ -115,13 +121,17 @@ def reduction(
 def paired_reduction(
     baseline_g: ArrayLike, candidate_g: ArrayLike, *, level_fraction: float = 0.95
 ) -> Spread:
-    """Spread of 1 - C1/C0 over paired seeds, (S,) totals each: Student's t interval of the mean over S >= 2 seeds."""
+    """Spread of 1 - C1/C0 over paired seeds, (S,) totals each: Student's t interval of the mean over S >= 2
+    seeds.
+    """
     from scipy import stats  # scipy.stats takes long to import and few commands need it
 
     before = np.asarray(baseline_g, dtype=np.float64)
     after = np.asarray(candidate_g, dtype=np.float64)
     if before.ndim != 1 or before.shape != after.shape or before.size < 2:
-        raise DataError(f"got {before.shape} and {after.shape} totals; give the same seeds, at least two, for both")
+        raise DataError(
+            f"got {before.shape} and {after.shape} totals; give the same seeds, at least two, for both"
+        )
     if not (np.isfinite(before).all() and np.isfinite(after).all()) or (before <= 0).any():
         raise DataError("totals must be finite, and those of the baseline positive")
     values = 1.0 - after / before

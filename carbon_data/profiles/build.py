@@ -1,7 +1,7 @@
 """Derive the packaged intensity profiles from the hourly file of the data folder.
 
-Run ``python -m carbon_data.profiles.build`` with DETABED_DATA_DIR set; it rewrites the two tables and sidecars of this
-folder. The same file in gives the same bytes out.
+Run ``python -m carbon_data.profiles.build`` with DETABED_DATA_DIR set; it rewrites the two tables and
+sidecars of this folder. The same file in gives the same bytes out.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ZONES = (
     *("CA-QC", "IN-WE", "JP-TK", "KR", "TW", "AU-NSW"),
 )
 
-SOURCE_TOML = '''source = "Electricity Maps, hourly flow-traced carbon intensity of {year}"
+SOURCE_TOML = """source = "Electricity Maps, hourly flow-traced carbon intensity of {year}"
 licence = "ODbL-1.0"
 attribution = "Electricity Maps (https://www.electricitymaps.com), through umassos/decarbonization-potential"
 url = "https://github.com/umassos/decarbonization-potential"
@@ -49,11 +49,13 @@ table_sha256 = "{table_sha256}"
 built_by = "python -m carbon_data.profiles.build"
 quality = [
 {quality}]
-'''
+"""
 
 
 def build(source: Path, folder: Path = FOLDER) -> list[Path]:
-    """Write intensity_2022 (month x hour means) and intensity_2022_annual, each with its sidecar; their paths."""
+    """Write intensity_2022 (month x hour means) and intensity_2022_annual, each with its sidecar; their
+    paths.
+    """
     import pandas as pd
 
     frame = pd.read_parquet(source, filters=[("region", "in", list(ZONES))])
@@ -68,18 +70,29 @@ def build(source: Path, folder: Path = FOLDER) -> list[Path]:
         moments = pd.DatetimeIndex(values.index)
         means = values.groupby([moments.month, moments.hour]).mean()
         for month in range(1, 13):
-            profile_lines.append(f"{zone},{month}," + ",".join(f"{means[month, hour]:.2f}" for hour in range(24)))
+            profile_lines.append(
+                f"{zone},{month}," + ",".join(f"{means[month, hour]:.2f}" for hour in range(24))
+            )
         flat = int((values != values.shift()).cumsum().value_counts().max())
         annual_lines.append(f"{zone},{values.mean():.2f},{values.min():.2f},{values.max():.2f},{flat}")
         if flat == HOURS_OF_YEAR:
-            quality.append(f"{zone} is constant at {values.iloc[0]:.1f} through the year (the life-cycle factor of hydropower): no hour differs")
+            quality.append(
+                f"{zone} is constant at {values.iloc[0]:.1f} through the year (the life-cycle factor of "
+                "hydropower): no hour differs"
+            )
         elif flat > 24:
             quality.append(f"{zone} holds one value for up to {flat} hours in a row")
-    quality.append("a mean profile is smoother than the hours it was made from: use a trace for studies of variability")
+    quality.append(
+        "a mean profile is smoother than the hours it was made from: use a trace for studies of variability"
+    )
     source_sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
     written = []
     for name, lines, units in (
-        (f"intensity_{YEAR}", profile_lines, "h00..h23: g CO2e per kWh, mean over the month of that hour of day (UTC)"),
+        (
+            f"intensity_{YEAR}",
+            profile_lines,
+            "h00..h23: g CO2e per kWh, mean over the month of that hour of day (UTC)",
+        ),
         (f"intensity_{YEAR}_annual", annual_lines, "*_g_per_kwh: g CO2e per kWh; longest_flat_h: hours"),
     ):
         table = ("\n".join(lines) + "\n").encode()
@@ -102,7 +115,9 @@ def _zone(frame: pd.DataFrame, zone: str) -> pd.Series[float]:
     rows = frame[frame["region"] == zone]
     values = rows.set_index("timestamp")["gCO2e_per_kWh"].astype("float64").sort_index()
     if len(values) != HOURS_OF_YEAR or not values.index.is_unique or values.isna().any():
-        raise DataError(f"zone {zone} has {values.notna().sum()} of {HOURS_OF_YEAR} hours; a profile needs them all")
+        raise DataError(
+            f"zone {zone} has {values.notna().sum()} of {HOURS_OF_YEAR} hours; a profile needs them all"
+        )
     return values
 
 

@@ -1,6 +1,7 @@
 """A packaged table and its sidecar: read together, or not at all.
 
-A table whose bytes are not those the sidecar was written for is refused: a figure without its source does not load.
+A table whose bytes are not those the sidecar was written for is refused: a figure without its source does
+not load.
 """
 
 from __future__ import annotations
@@ -38,16 +39,21 @@ def read_table(name: str, folder: Path = FOLDER) -> Table:
         content = table_path.read_bytes()
         about = tomllib.loads(sidecar_path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise DataError(f"{error.filename} is missing; a table and its sidecar belong together, reinstall") from error
+        raise DataError(
+            f"{error.filename} is missing; a table and its sidecar belong together, reinstall"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{sidecar_path} cannot be read as TOML: {error}") from error
     absent = [key for key in REQUIRED if not about.get(key)]
     if absent:
-        raise DataError(f"{sidecar_path} lacks {', '.join(absent)}; a figure without its source does not load")
+        raise DataError(
+            f"{sidecar_path} lacks {', '.join(absent)}; a figure without its source does not load"
+        )
     digest = hashlib.sha256(content).hexdigest()
     if digest != about["table_sha256"]:
         raise DataError(
-            f"{table_path} has sha256 {digest}, its sidecar says {about['table_sha256']}; reinstall, or rebuild both with "
+            f"{table_path} has sha256 {digest}, its sidecar says {about['table_sha256']}; reinstall, or "
+            "rebuild both with "
             "`python -m carbon_data.profiles.build`"
         )
     rows = tuple(csv.DictReader(io.StringIO(content.decode("utf-8"))))

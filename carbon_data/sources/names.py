@@ -12,7 +12,9 @@ def unknown_zone(zone: str, zones: Iterable[str], source: str) -> UnknownZoneErr
     """An error that names the nearest zones: by spelling, or by a part such as ``SCL`` for ``US-NW-SCL``."""
     known = sorted(zones)
     wanted = zone.strip().upper()
-    parts = [name for name in known if wanted and (wanted in name.upper().split("-") or name.upper() in wanted)]
+    parts = [
+        name for name in known if wanted and (wanted in name.upper().split("-") or name.upper() in wanted)
+    ]
     starts = [name for name in known if wanted and name.upper().startswith(wanted + "-")]
     close = difflib.get_close_matches(wanted, known, n=5, cutoff=0.5)
     nearest = list(dict.fromkeys([*parts, *starts, *close]))[:5]

@@ -22,9 +22,9 @@ LONGEST_STEP = timedelta(days=31)
 class PackagedProfiles:
     """Mean intensity by month and hour of day (2022, UTC) for about thirty zones; needs no data file.
 
-    An interval takes the value of the month and hour of day it lies in; one that covers several hours takes their
-    time-weighted mean. Steps up to 31 days are answered: beyond a month the hour of day says nothing. Any year is
-    answered with the same profile, and the origin says so.
+    An interval takes the value of the month and hour of day it lies in; one that covers several hours takes
+    their time-weighted mean. Steps up to 31 days are answered: beyond a month the hour of day says nothing.
+    Any year is answered with the same profile, and the origin says so.
     """
 
     def __init__(self, folder: Path = FOLDER) -> None:
@@ -47,13 +47,17 @@ class PackagedProfiles:
         profile = self._profile(zone)
         begin = check_request(start, step, count)
         if step > LONGEST_STEP:
-            raise DataError(f"step is {step}; profiles answer up to {LONGEST_STEP.days} days; use annual_mean_g_per_kwh")
+            raise DataError(
+                f"step is {step}; profiles answer up to {LONGEST_STEP.days} days; use annual_mean_g_per_kwh"
+            )
         first, hours = covering(begin, step, count, HOUR)
         moments = np.datetime64(first.replace(tzinfo=None), "h") + np.arange(hours)
         months = moments.astype("datetime64[M]").astype(np.int64) % 12
         hour_of_day = moments.astype(np.int64) % 24
         values = interval_means(profile[months, hour_of_day], first, HOUR, begin, step, count)
-        return IntensitySeries(zone=zone, start=begin, step=step, intensity_g_per_kwh=values, origin=self._origin(zone))
+        return IntensitySeries(
+            zone=zone, start=begin, step=step, intensity_g_per_kwh=values, origin=self._origin(zone)
+        )
 
     def _profile(self, zone: str) -> NDArray[np.float64]:
         try:
@@ -72,7 +76,11 @@ class PackagedProfiles:
             provenance=Provenance.REPLAYED,
             sha256=self._table.sha256,
             url=about["url"],
-            notes=(f"mean profile of {about['year']} by month and hour of day (UTC)", about["attribution"], *quality),
+            notes=(
+                f"mean profile of {about['year']} by month and hour of day (UTC)",
+                about["attribution"],
+                *quality,
+            ),
         )
 
 

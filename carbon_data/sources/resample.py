@@ -1,7 +1,8 @@
 """Means of a piecewise-constant series over intervals of any length: the one place where steps are converted.
 
-An hourly value holds for its whole hour (left-closed). An interval inside an hour takes that hour's value; one that
-covers several, or parts of them, takes their time-weighted mean, so that energy times intensity adds up.
+An hourly value holds for its whole hour (left-closed). An interval inside an hour takes that hour's value;
+one that covers several, or parts of them, takes their time-weighted mean, so that energy times intensity
+adds up.
 """
 
 from __future__ import annotations
@@ -34,23 +35,36 @@ def check_request(start: datetime, step: timedelta, count: int) -> datetime:
     try:
         _ = begin + count * step
     except OverflowError as error:
-        raise DataError(f"{count} intervals of {step} from {begin.isoformat()} end beyond the calendar") from error
+        raise DataError(
+            f"{count} intervals of {step} from {begin.isoformat()} end beyond the calendar"
+        ) from error
     return begin
 
 
-def covering(start: datetime, step: timedelta, count: int, grid: timedelta, origin: datetime = EPOCH) -> tuple[datetime, int]:
-    """First grid point and number of grid cells (of length ``grid``, aligned to ``origin``) that cover a request."""
+def covering(
+    start: datetime, step: timedelta, count: int, grid: timedelta, origin: datetime = EPOCH
+) -> tuple[datetime, int]:
+    """First grid point and number of grid cells (of length ``grid``, aligned to ``origin``) that cover a
+    request.
+    """
     first = (start - origin) // grid
     last = -((origin - (start + count * step)) // grid)
     return origin + first * grid, last - first
 
 
 def interval_means(
-    values: NDArray[np.float64], values_start: datetime, grid: timedelta, start: datetime, step: timedelta, count: int
+    values: NDArray[np.float64],
+    values_start: datetime,
+    grid: timedelta,
+    start: datetime,
+    step: timedelta,
+    count: int,
 ) -> NDArray[np.float64]:
-    """(count,) time-weighted means of ``values`` (each holding for ``grid`` from ``values_start``) over the intervals.
+    """(count,) time-weighted means of ``values`` (each holding for ``grid`` from ``values_start``) over the
+    intervals.
 
-    The values must cover the request (see ``covering``); exact to rounding, and without rounding where steps align.
+    The values must cover the request (see ``covering``); exact to rounding, and without rounding where
+    steps align.
     """
     grid_us, step_us = grid // MICROSECOND, step // MICROSECOND
     offset_us = (start - values_start) // MICROSECOND

@@ -1,4 +1,6 @@
-"""A representative place for each packaged zone, so that a scenario needs to name only its zone to get sun."""
+"""A representative place for each packaged zone, so that a scenario needs to name only its zone to get
+sun.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ class Site:
 
 
 def site_of_zone(zone: str) -> Site:
-    """Representative site of a packaged zone ([C]: its largest city or load centre). Raises UnknownZoneError."""
+    """Representative site of a packaged zone ([C]: its largest city or load centre). Raises
+    UnknownZoneError.
+    """
     sites = zone_sites()
     if zone not in sites:
         raise unknown_zone(zone, sites, "the table of zone sites")

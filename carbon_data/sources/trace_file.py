@@ -1,7 +1,8 @@
 """Reading a trace file: CSV(.gz) or Parquet, long or wide, into one clean series a zone.
 
-What is checked here: columns, time stamps that say their zone, no stamp twice, stamps on one regular grid. Rows may come
-in any order. Gaps stay gaps (NaN): what becomes of them is decided where the series is asked for.
+What is checked here: columns, time stamps that say their zone, no stamp twice, stamps on one regular grid.
+Rows may come in any order. Gaps stay gaps (NaN): what becomes of them is decided where the series is asked
+for.
 """
 
 from __future__ import annotations
@@ -43,8 +44,9 @@ class ZoneTrace:
 class TraceFile:
     """A trace file in memory.
 
-    Long: one row a zone and time (time, zone, value). Wide: one column a zone. Names of the time and zone columns are
-    found among the usual ones unless given; a wide file has no zone column, and every other column is a zone.
+    Long: one row a zone and time (time, zone, value). Wide: one column a zone. Names of the time and zone
+    columns are found among the usual ones unless given; a wide file has no zone column, and every other
+    column is a zone.
     """
 
     def __init__(
@@ -64,10 +66,13 @@ class TraceFile:
         self._zone_column = zone_column or next((c for c in ZONE_COLUMNS if c in frame.columns), None)
         self._value_column = value_column
         if zone_column is not None and zone_column not in frame.columns:
-            raise DataError(f"{path} has no column {zone_column!r}; it has {', '.join(map(str, frame.columns))}")
+            raise DataError(
+                f"{path} has no column {zone_column!r}; it has {', '.join(map(str, frame.columns))}"
+            )
         if self._zone_column is not None and value_column not in frame.columns:
             raise DataError(
-                f"{path} has no column {value_column!r}; it has {', '.join(map(str, frame.columns))}: name it in value_column"
+                f"{path} has no column {value_column!r}; it has {', '.join(map(str, frame.columns))}: "
+                "name it in value_column"
             )
         self._frame = frame
         self._stamps = _utc(frame[self._time_column], path)
@@ -75,7 +80,9 @@ class TraceFile:
             labels = frame[self._zone_column].astype("string")
             if labels.isna().any():
                 raise DataError(f"{path}: row {int(np.argmax(labels.isna()))} has no {self._zone_column}")
-            self._groups = {str(k): v for k, v in frame.groupby(labels, observed=True).indices.items()}
+            self._groups: dict[str, Any] = {
+                str(k): v for k, v in frame.groupby(labels, observed=True).indices.items()
+            }
         else:
             self._groups = {str(c): None for c in frame.columns if c != self._time_column}
         if not self._groups:
@@ -87,7 +94,9 @@ class TraceFile:
         return sorted(self._groups)
 
     def trace(self, zone: str) -> ZoneTrace:
-        """The whole series of ``zone``. Raises UnknownZoneError, or MissingDataError when its stamps are not usable."""
+        """The whole series of ``zone``. Raises UnknownZoneError, or MissingDataError when its stamps are
+        not usable.
+        """
         if zone not in self._groups:
             raise unknown_zone(zone, self._groups, str(self.path))
         if zone not in self._traces:
@@ -110,7 +119,8 @@ class TraceFile:
         if (steps == 0).any():
             twice = _moment(stamps[int(np.argmax(steps == 0))])
             raise MissingDataError(
-                f"{self.path}, zone {zone}: {twice.isoformat()} occurs twice; remove one of the rows, the file cannot say which"
+                f"{self.path}, zone {zone}: {twice.isoformat()} occurs twice; remove one of the rows, the "
+                "file cannot say which"
             )
         if np.isinf(numbers).any():
             where = _moment(stamps[int(np.argmax(np.isinf(numbers)))])
@@ -120,8 +130,10 @@ class TraceFile:
         if (offsets % interval_us != 0).any():
             where = _moment(stamps[int(np.argmax(offsets % interval_us != 0))])
             raise MissingDataError(
-                f"{self.path}, zone {zone}: {where.isoformat()} is off the grid of {timedelta(microseconds=interval_us)} from "
-                f"{_moment(stamps[0]).isoformat()}; give regular stamps (each names the start of its interval)"
+                f"{self.path}, zone {zone}: {where.isoformat()} is off the grid of "
+                f"{timedelta(microseconds=interval_us)} from "
+                f"{_moment(stamps[0]).isoformat()}; give regular stamps (each names the start of its "
+                "interval)"
             )
         values = np.full(int(offsets[-1] // interval_us) + 1, np.nan)
         values[offsets // interval_us] = numbers
@@ -142,7 +154,9 @@ def _digest(path: Path) -> str:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise DataError(f"cannot read trace file {path}: {error.strerror}; give the path of a CSV or Parquet file") from error
+        raise DataError(
+            f"cannot read trace file {path}: {error.strerror}; give the path of a CSV or Parquet file"
+        ) from error
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -153,7 +167,7 @@ def _read(path: Path) -> pd.DataFrame:
         if path.suffix == ".parquet":
             frame = pd.read_parquet(path)
             if isinstance(frame.index, pd.DatetimeIndex):
-                frame = frame.rename_axis(index=frame.index.name or TIME_COLUMNS[0]).reset_index()
+                frame = frame.rename_axis(index=str(frame.index.name or TIME_COLUMNS[0])).reset_index()
         elif path.name.endswith((".csv", ".csv.gz")):
             frame = pd.read_csv(path)
         else:
@@ -173,12 +187,15 @@ def _column(frame: pd.DataFrame, named: str | None, usual: tuple[str, ...], path
         if candidate in frame.columns:
             return candidate
     raise DataError(
-        f"{path} has no column {named or ' or '.join(usual)!r}; it has {', '.join(map(str, frame.columns))}: name it"
+        f"{path} has no column {named or ' or '.join(usual)!r}; it has "
+        f"{', '.join(map(str, frame.columns))}: name it"
     )
 
 
 def _utc(column: Any, path: Path) -> NDArray[np.int64]:
-    """Time stamps as microseconds since 1970 UTC; a stamp without a zone is refused, since its zone would be a guess."""
+    """Time stamps as microseconds since 1970 UTC; a stamp without a zone is refused, since its zone would
+    be a guess.
+    """
     import pandas as pd
 
     if isinstance(column.dtype, pd.DatetimeTZDtype):
@@ -189,7 +206,8 @@ def _utc(column: Any, path: Path) -> NDArray[np.int64]:
         if vague.any():
             row = int(np.argmax(vague.to_numpy()))
             raise DataError(
-                f"{path}: time stamp {column.iloc[row]!r} in row {row} has no time zone; write ...T00:00Z or ...+01:00"
+                f"{path}: time stamp {column.iloc[row]!r} in row {row} has no time zone; write ...T00:00Z "
+                "or ...+01:00"
             )
         try:
             stamps = pd.to_datetime(text, utc=True, format="ISO8601")

@@ -1,4 +1,6 @@
-"""Cutting a request out of a trace: gaps and stale stretches are refused, or closed by a declared rule and reported."""
+"""Cutting a request out of a trace: gaps and stale stretches are refused, or closed by a declared rule and
+reported.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class Fill:
             return None
         match = _FILL.fullmatch(text.strip())
         if match is None:
-            raise DataError(f"fill is {text!r}; allowed are none, or interpolate:<number>h, e.g. interpolate:3h")
+            raise DataError(
+                f"fill is {text!r}; allowed are none, or interpolate:<number>h, e.g. interpolate:3h"
+            )
         amount = float(match[1])
         return cls(timedelta(hours=amount) if match[2] == "h" else timedelta(minutes=amount))
 
@@ -45,14 +49,15 @@ def cut(
 ) -> tuple[datetime, NDArray[np.float64], tuple[str, ...]]:
     """Start in UTC, (count,) means over the request, and notes on every repair.
 
-    Raises MissingDataError outside the trace's period, at a gap that ``fill`` does not close, and where a value repeats
-    for longer than ``longest_flat`` (a stale feed repeats its last value).
+    Raises MissingDataError outside the trace's period, at a gap that ``fill`` does not close, and where a
+    value repeats for longer than ``longest_flat`` (a stale feed repeats its last value).
     """
     begin = check_request(start, step, count)
     end = begin + count * step
     if begin < trace.start or end > trace.end:
         raise MissingDataError(
-            f"zone {trace.zone}: asked for {begin.isoformat()} to {end.isoformat()}, the trace has {trace.start.isoformat()} to "
+            f"zone {trace.zone}: asked for {begin.isoformat()} to {end.isoformat()}, the trace has "
+            f"{trace.start.isoformat()} to "
             f"{trace.end.isoformat()}; choose a start within it"
         )
     first, cells = covering(begin, step, count, trace.interval, trace.start)
@@ -68,7 +73,9 @@ def cut(
     return begin, interval_means(window, first, trace.interval, begin, step, count), tuple(notes)
 
 
-def _closed(trace: ZoneTrace, low: int, high: int, fill: Fill | None) -> tuple[NDArray[np.float64], list[str]]:
+def _closed(
+    trace: ZoneTrace, low: int, high: int, fill: Fill | None
+) -> tuple[NDArray[np.float64], list[str]]:
     """Values with the gaps of the window closed, and what was done."""
     values = trace.values.copy()
     notes = []
@@ -86,24 +93,31 @@ def _closed(trace: ZoneTrace, low: int, high: int, fill: Fill | None) -> tuple[N
         length = (right - left - 1) * trace.interval
         gap = f"zone {trace.zone}: no value from {since.isoformat()} for {length}"
         if fill is None:
-            raise MissingDataError(f'{gap}; choose another period, or allow a repair with fill="interpolate:3h"')
+            raise MissingDataError(
+                f'{gap}; choose another period, or allow a repair with fill="interpolate:3h"'
+            )
         if left < 0 or right == values.size:
             raise MissingDataError(f"{gap}, at the edge of the trace: there is nothing to interpolate to")
         if length > fill.longest:
-            raise MissingDataError(f"{gap}, longer than the {fill.longest} that fill allows; choose another period")
+            raise MissingDataError(
+                f"{gap}, longer than the {fill.longest} that fill allows; choose another period"
+            )
         values[left + 1 : right] = np.interp(np.arange(left + 1, right), [left, right], values[[left, right]])
         notes.append(f"{gap}: interpolated between {values[left]:g} and {values[right]:g}")
         position = right
     return values, notes
 
 
-def _refuse_flat(trace: ZoneTrace, window: NDArray[np.float64], first: datetime, longest_flat: timedelta) -> None:
+def _refuse_flat(
+    trace: ZoneTrace, window: NDArray[np.float64], first: datetime, longest_flat: timedelta
+) -> None:
     """Raise where one value repeats for longer than allowed."""
     length, since = longest_run(window)
     if length * trace.interval > longest_flat:
         raise MissingDataError(
             f"zone {trace.zone}: the value {window[since]:g} repeats for {length * trace.interval} from "
-            f"{(first + since * trace.interval).isoformat()}, as a stale feed does (allowed are {longest_flat}); choose another "
+            f"{(first + since * trace.interval).isoformat()}, as a stale feed does (allowed are "
+            f"{longest_flat}); choose another "
             "period, or set longest_flat_h higher if the zone really is that steady"
         )
 

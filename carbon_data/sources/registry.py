@@ -1,0 +1,99 @@
+"""Sources by name: one line a source, or none with ``package.module:Name``."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from carbon_data.sources.base import HarvestSource, IntensitySource
+from carbon_data.sources.constant import ConstantHarvest, ConstantIntensity
+from carbon_data.sources.electricity_maps import ElectricityMaps
+from carbon_data.sources.harvest_trace import HarvestTrace, eia_2022
+from carbon_data.sources.profiles import PackagedProfiles
+from carbon_data.sources.pv import pv_harvest
+from carbon_data.sources.traces import TraceIntensity, eia_production_2022, em_lca_2022
+from carbon_data.sources.uk_carbon_intensity import UkCarbonIntensity
+from carbon_data.types import DataError
+
+INTENSITY_SOURCES: dict[str, Callable[..., IntensitySource]] = {
+    "profiles": PackagedProfiles,
+    "constant": ConstantIntensity,
+    "trace": TraceIntensity,
+    "em-lca-2022": em_lca_2022,
+    "eia-production-2022": eia_production_2022,
+    "electricity-maps": ElectricityMaps,
+    "uk-carbon-intensity": UkCarbonIntensity,
+}
+
+HARVEST_SOURCES: dict[str, Callable[..., HarvestSource]] = {
+    "constant": ConstantHarvest,
+    "pv": pv_harvest,
+    "trace": HarvestTrace,
+    "eia-2022": eia_2022,
+}
+
+
+def intensity_source(name: str, **options: Any) -> IntensitySource:
+    """The intensity source called ``name``, or ``package.module:Name``, made with ``options``.
+
+    Raises DataError for an unknown name, options it does not take, or an object that is not an
+    IntensitySource.
+    """
+    return _make(name, options, INTENSITY_SOURCES, "intensity source", ("zones", "series"))  # type: ignore[no-any-return]
+
+
+def harvest_source(name: str, **options: Any) -> HarvestSource:
+    """The harvest source called ``name``, or ``package.module:Name``, made with ``options``; raises
+    DataError.
+    """
+    return _make(name, options, HARVEST_SOURCES, "harvest source", ("series",))  # type: ignore[no-any-return]
+
+
+def describe(registry: Mapping[str, Callable[..., Any]]) -> dict[str, str]:
+    """Name and first docstring line of every entry, for ``detabed list sources``."""
+    return {name: (inspect.getdoc(factory) or "").split("\n", 1)[0] for name, factory in registry.items()}
+
+
+def options_of(factory: Callable[..., Any]) -> dict[str, str]:
+    """Options of a factory and their type or default, as text."""
+    return {name: str(parameter) for name, parameter in inspect.signature(factory).parameters.items()}
+
+
+def _make(
+    name: str,
+    options: Mapping[str, Any],
+    registry: Mapping[str, Callable[..., Any]],
+    kind: str,
+    methods: tuple[str, ...],
+) -> Any:
+    factory = registry[name] if name in registry else _load(name, registry, kind)
+    try:
+        inspect.signature(factory).bind(**options)
+    except TypeError as error:
+        takes = ", ".join(options_of(factory)) or "none"
+        raise DataError(f"{kind} {name!r}: {error}; its options are {takes}") from None
+    source = factory(**options)
+    lacks = [method for method in methods if not callable(getattr(source, method, None))]
+    if lacks:
+        raise DataError(
+            f"{name} makes a {type(source).__name__} without {', '.join(lacks)}(): it is no {kind}"
+        )
+    return source
+
+
+def _load(name: str, registry: Mapping[str, Callable[..., Any]], kind: str) -> Callable[..., Any]:
+    """The object that ``package.module:Name`` names."""
+    module_name, colon, attribute = name.partition(":")
+    if not colon:
+        raise DataError(
+            f"no {kind} is called {name!r}; there are {', '.join(registry)}, or give package.module:Name"
+        )
+    try:
+        target = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise DataError(f"{kind} {name!r} cannot be imported: {error}") from error
+    if not callable(target):
+        raise DataError(f"{name} is a {type(target).__name__}, not something that makes a {kind}")
+    return target  # type: ignore[no-any-return]
