@@ -1,0 +1,44 @@
+"""Energy harvested by a node, slot by slot, from its configured power series."""
+
+from __future__ import annotations
+
+from carbon_data.types import MissingDataError
+from carbon_data.units import to_micro
+from edge_node.config import HarvestConfig
+
+
+class Harvest:
+    """Harvest of a node in integer microjoules. A slot beyond the series raises, it is never zero."""
+
+    def __init__(self, config: HarvestConfig, slot_s: float) -> None:
+        """Raises MissingDataError for a negative power."""
+        for name, series in (("power_w", config.power_w), ("forecast_w", config.forecast_w)):
+            for slot, power in enumerate(series):
+                if power < 0:
+                    raise MissingDataError(f"harvest {name}[{slot}] is {power} W; allowed is 0 or more")
+        self._config = config
+        self._slot_s = slot_s
+
+    def energy_uj(self, slot: int) -> int:
+        """What is really harvested in ``slot``: h_i(t). Raises MissingDataError beyond the series."""
+        return self._energy(self._config.power_w, "power_w", slot)
+
+    def forecast_uj(self, slot: int, horizon: int) -> tuple[int, ...]:
+        """What the node expects for ``slot`` and the following ones, ``horizon`` values.
+
+        Raises MissingDataError beyond the series.
+        """
+        series, name = (
+            (self._config.forecast_w, "forecast_w")
+            if self._config.forecast_w
+            else (self._config.power_w, "power_w")
+        )
+        return tuple(self._energy(series, name, slot + ahead) for ahead in range(horizon))
+
+    def _energy(self, series: tuple[float, ...], name: str, slot: int) -> int:
+        if not 0 <= slot < len(series):
+            raise MissingDataError(
+                f"no harvest for slot {slot}: {name} of source {self._config.source!r} covers slots "
+                f"0..{len(series) - 1}; give a longer series (run and look-ahead)"
+            )
+        return to_micro(series[slot] * self._slot_s)

@@ -1,0 +1,52 @@
+"""Power of a board: what a batch costs above static power, how long it takes, what a slot costs at rest."""
+
+from __future__ import annotations
+
+from edge_node.config import BoardConfig
+from edge_node.workload import WorkCost
+from protos.messages import Stage, WorkProfile
+
+
+class PowerModelError(ValueError):
+    """Powers that contradict each other."""
+
+
+class PowerModel:
+    """Linear two-state model: static power while awake, ``busy_w`` while computing, ``sleep_w`` asleep.
+
+    e_j = flop / effective_flop_per_s * (busy_w - static_w),  tau_j = flop / effective_flop_per_s
+    """
+
+    def __init__(self, board: BoardConfig) -> None:
+        """Raises PowerModelError when the board would draw less while working than at rest."""
+        if board.busy_w < board.static_w:
+            raise PowerModelError(
+                f"busy_w is {board.busy_w}; allowed is at least static_w = {board.static_w}"
+            )
+        if board.sleep_w > board.static_w:
+            raise PowerModelError(
+                f"sleep_w is {board.sleep_w}; allowed is at most static_w = {board.static_w}"
+            )
+        self.board = board
+
+    @property
+    def dynamic_w(self) -> float:
+        """Power above static while computing."""
+        return self.board.busy_w - self.board.static_w
+
+    def busy_s(self, flop: float) -> float:
+        """Seconds that counted work takes."""
+        return flop / self.board.effective_flop_per_s
+
+    def compute_j(self, flop: float) -> float:
+        """Energy of counted work above static power."""
+        return self.busy_s(flop) * self.dynamic_w
+
+    def work_profile(self, stage: Stage, cost: WorkCost) -> WorkProfile:
+        """What one batch costs on this board, for the node's registration."""
+        return WorkProfile(
+            stage=stage,
+            seconds_per_batch=self.busy_s(cost.flop_per_batch),
+            joules_per_batch=self.compute_j(cost.flop_per_batch),
+            bytes_per_batch=cost.bytes_per_batch,
+        )

@@ -1,0 +1,124 @@
+"""What a meter is: it opens a window per slot, is told of counted work, and reads joules with their
+provenance.
+
+A node calls ``open`` when a slot begins, ``begin`` and ``add`` around every piece of work (in the thread
+that does it), ``moved`` for bytes over the radio, and ``close`` once: the lines it returns are what is
+booked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from carbon_data.types import Provenance
+from edge_node.config import BoardConfig
+from protos.messages import Component, EnergyLine, Stage
+
+
+class MeterError(RuntimeError):
+    """A reading that cannot be had: the slot is then an explicit gap, never zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One piece of work that was really done."""
+
+    stage: Stage
+    flop: float
+    """Counted operations."""
+    wasted: bool = False
+    """Its result was thrown away: booked as waste."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What the node knows of the slot when it closes it."""
+
+    slot: int
+    stage: Stage
+    awake: bool
+    woke: bool
+    """Whether the node was woken for this slot."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeterContext:
+    """What a meter is built from."""
+
+    board: BoardConfig
+    slot_s: float
+    """Physical length of a slot: the modelled window."""
+    argument: str = ""
+    """What follows the name in a node's configuration, e.g. the path in ``replay:PATH``."""
+
+
+@runtime_checkable
+class Meter(Protocol):
+    """One node's meter."""
+
+    name: str
+    provenance: Provenance
+    """What its readings are: measured, modelled or replayed."""
+
+    def open(self, slot: int) -> None:
+        """A new window begins; work counted from here on belongs to it."""
+        ...
+
+    def begin(self) -> None:
+        """Work begins in this thread."""
+        ...
+
+    def add(self, work: Work) -> None:
+        """The work begun in this thread has ended."""
+        ...
+
+    def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0) -> None:
+        """Bytes went over this node's radio for ``stage``."""
+        ...
+
+    def waste(self, work: Work) -> None:
+        """Work added before in this window turned out to be thrown away."""
+        ...
+
+    def close(self, slot: Slot) -> tuple[EnergyLine, ...]:
+        """End the window and read it: one line per stage and component, none of them zero.
+
+        Raises:
+            MeterError: no reading for this window.
+        """
+        ...
+
+
+def spread(total_uj: int, weights: Iterable[float]) -> list[int]:
+    """``total_uj`` in whole microjoules in proportion to ``weights``, by largest remainder: the sum is exact.
+
+    All weights zero: everything goes to the first.
+    """
+    shares = list(weights)
+    if not shares:
+        raise ValueError("nothing to spread over: give at least one weight")
+    whole = sum(shares)
+    if whole <= 0:
+        return [total_uj, *[0] * (len(shares) - 1)]
+    exact = [total_uj * (share / whole) for share in shares]
+    parts = [int(value) for value in exact]
+    # Rounding in float may leave more than one unit a share when totals are huge: hand out whatever is left.
+    left = total_uj - sum(parts)
+    order = sorted(range(len(parts)), key=lambda k: exact[k] - parts[k], reverse=True)
+    for k in range(abs(left)):
+        parts[order[k % len(order)]] += 1 if left > 0 else -1
+    return parts
+
+
+def lines_from(
+    energies_uj: dict[tuple[Stage, Component], int], provenance: Provenance
+) -> tuple[EnergyLine, ...]:
+    """Energy lines in a fixed order, without zeros."""
+    order = {key: place for place, key in enumerate([(s, c) for s in Stage for c in Component])}
+    return tuple(
+        EnergyLine(stage, component, energy, str(provenance))
+        for (stage, component), energy in sorted(energies_uj.items(), key=lambda item: order[item[0]])
+        if energy
+    )

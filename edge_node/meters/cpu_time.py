@@ -1,0 +1,82 @@
+"""The ``cpu-time`` meter: CPU seconds really spent, times the board's power. For a node on its own board.
+
+Seconds are measured, watts are the model's, so readings are labelled modelled. A CPU-second is one core
+busy for a second: it draws (busy_w - static_w) / cores, where busy_w is the power with all cores busy.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+
+from carbon_data.types import Provenance
+from edge_node.energy.power_model import PowerModel
+from edge_node.meters.base import MeterContext, MeterError, Slot, Work, lines_from
+from edge_node.meters.window import Window
+from protos.messages import EnergyLine, Stage
+
+
+class CpuTimeMeter:
+    """CPU seconds of the working thread: for nodes that share a process and compute on one thread each."""
+
+    name = "cpu-time"
+    provenance = Provenance.MODELLED
+
+    def __init__(
+        self,
+        context: MeterContext,
+        cpu_clock: Callable[[], float] = time.thread_time,
+        clock: Callable[[], float] = time.perf_counter,
+        cores: int | None = None,
+    ) -> None:
+        """``cores`` of the machine that computes; default: this one's."""
+        self._model = PowerModel(context.board)
+        self._slot_s = context.slot_s
+        self._joules_per_cpu_s = self._model.dynamic_w / (cores or os.cpu_count() or 1)
+        self._cpu_clock, self._clock = cpu_clock, clock
+        self._started = threading.local()
+        self._joules_by_flop: dict[Stage, tuple[float, float]] = {}
+        self._window = Window()
+
+    def open(self, slot: int) -> None:
+        self._window = Window()
+        self._joules_by_flop = {}
+
+    def begin(self) -> None:
+        self._started.at = (self._cpu_clock(), self._clock())
+
+    def add(self, work: Work) -> None:
+        if getattr(self._started, "at", None) is None:
+            raise MeterError("add() without begin() in this thread; call begin() where the work starts")
+        cpu_start, start = self._started.at
+        cpu_s = self._cpu_clock() - cpu_start
+        busy_s = min(self._clock() - start, cpu_s)
+        self._started.at = None
+        joules = cpu_s * self._joules_per_cpu_s
+        self._window.work(work.stage, busy_s, joules, work.wasted)
+        if not work.wasted:
+            flop, spent = self._joules_by_flop.get(work.stage, (0.0, 0.0))
+            self._joules_by_flop[work.stage] = (flop + work.flop, spent + joules)
+
+    def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0) -> None:
+        self._window.radio(stage, tx_bytes, rx_bytes)
+
+    def waste(self, work: Work) -> None:
+        """Rebook the share of the stage's joules that this work has of its counted operations."""
+        flop, spent = self._joules_by_flop.get(work.stage, (0.0, 0.0))
+        if flop > 0:
+            self._window.waste(work.stage, spent * min(1.0, work.flop / flop))
+
+    def close(self, slot: Slot) -> tuple[EnergyLine, ...]:
+        return lines_from(self._window.modelled_uj(self._model, slot, self._slot_s), self.provenance)
+
+
+class ProcessCpuTimeMeter(CpuTimeMeter):
+    """CPU seconds of the whole process, all its threads; right where a node has a process of its own."""
+
+    name = "process-cpu-time"
+
+    def __init__(self, context: MeterContext) -> None:
+        super().__init__(context, cpu_clock=time.process_time)

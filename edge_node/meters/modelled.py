@@ -1,0 +1,40 @@
+"""The ``modelled`` meter: joules from counted work and the board's power model. Deterministic."""
+
+from __future__ import annotations
+
+from carbon_data.types import Provenance
+from edge_node.energy.power_model import PowerModel
+from edge_node.meters.base import MeterContext, Slot, Work, lines_from
+from edge_node.meters.window import Window
+from protos.messages import EnergyLine, Stage
+
+
+class ModelledMeter:
+    """Counted operations to seconds and joules; the window is exactly one slot long."""
+
+    name = "modelled"
+    provenance = Provenance.MODELLED
+
+    def __init__(self, context: MeterContext) -> None:
+        self._model = PowerModel(context.board)
+        self._slot_s = context.slot_s
+        self._window = Window()
+
+    def open(self, slot: int) -> None:
+        self._window = Window()
+
+    def begin(self) -> None:
+        """Nothing to read: work is counted, not timed."""
+
+    def add(self, work: Work) -> None:
+        seconds = self._model.busy_s(work.flop)
+        self._window.work(work.stage, seconds, self._model.compute_j(work.flop), work.wasted)
+
+    def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0) -> None:
+        self._window.radio(stage, tx_bytes, rx_bytes)
+
+    def waste(self, work: Work) -> None:
+        self._window.waste(work.stage, self._model.compute_j(work.flop))
+
+    def close(self, slot: Slot) -> tuple[EnergyLine, ...]:
+        return lines_from(self._window.modelled_uj(self._model, slot, self._slot_s), self.provenance)

@@ -1,0 +1,61 @@
+"""Meters by name: one line here, or none with ``package.module:Name``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+from edge_node.config import BoardConfig
+from edge_node.meters.base import Meter, MeterContext, MeterError
+from edge_node.meters.cpu_time import CpuTimeMeter, ProcessCpuTimeMeter
+from edge_node.meters.hwmon import HwmonMeter, RaplMeter
+from edge_node.meters.modelled import ModelledMeter
+from edge_node.meters.replay import RecordingMeter, ReplayMeter
+
+METERS: dict[str, Callable[[MeterContext], Meter]] = {
+    "modelled": ModelledMeter,
+    "cpu-time": CpuTimeMeter,
+    "process-cpu-time": ProcessCpuTimeMeter,
+    "replay": ReplayMeter,
+    "rapl": RaplMeter,
+    "hwmon": HwmonMeter,
+}
+
+
+def build_meter(spec: str, board: BoardConfig, slot_s: float) -> Meter:
+    """The meter of a node.
+
+    Args:
+        spec: ``NAME``, ``NAME:ARGUMENT`` (``replay:PATH``, ``hwmon:FOLDER``), ``record:PATH=NAME`` to write
+        a log
+            beside, or ``package.module:Name`` for a meter of one's own, called with a MeterContext.
+        board: The node's board.
+        slot_s: Physical length of a slot.
+
+    Raises:
+        MeterError: unknown name, or a meter that cannot run here.
+    """
+    name, colon, argument = spec.partition(":")
+    if name == "record":
+        path, equals, inner = argument.rpartition("=")
+        if not equals:
+            raise MeterError(f"meter {spec!r}: write record:PATH=METER, e.g. record:readings.jsonl=modelled")
+        return RecordingMeter(build_meter(inner, board, slot_s), Path(path))
+    if name in METERS:
+        return METERS[name](MeterContext(board, slot_s, argument))
+    if not colon:
+        names = ", ".join(METERS)
+        raise MeterError(
+            f"unknown meter {spec!r}; allowed are {names}, record:PATH=METER or package.module:Name"
+        )
+    try:
+        factory = getattr(import_module(name), argument)
+    except (ImportError, AttributeError) as error:
+        raise MeterError(f"meter {spec!r} cannot be loaded: {error}; is its package installed?") from error
+    meter = factory(MeterContext(board, slot_s))
+    if not isinstance(meter, Meter):
+        raise MeterError(
+            f"meter {spec!r} made a {type(meter).__name__}, which is no edge_node.meters.base.Meter"
+        )
+    return meter
