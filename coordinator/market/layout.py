@@ -94,19 +94,29 @@ class Layout:
         self.num_rows = 0
         self._add_columns()
         self._add_rows()
-        self._entries: list[tuple[str, Index, Index]] = []
+        self._entries: list[tuple[str, Index, Index, float]] = []
         self._connect()
-        rows = np.concatenate([entry[1].ravel() for entry in self._entries])
-        columns = np.concatenate([entry[2].ravel() for entry in self._entries])
-        order = np.lexsort((rows, columns))
-        self.permutation: Index = order
-        """Entries in the order of ``blocks`` to their place in the compressed columns."""
-        self.row_index = rows[order].astype(np.int32)
+        self._compress()
+
+    def _compress(self) -> None:
+        """Compressed columns from the entry blocks, and where each block's numbers go."""
+        entries = self._entries
+        rows = np.concatenate([entry[1].ravel() for entry in entries])
+        columns = np.concatenate([entry[2].ravel() for entry in entries])
+        self.permutation: Index = np.lexsort((rows, columns))
+        """Entries in the order of the blocks to their place in the compressed columns."""
+        self.row_index = rows[self.permutation].astype(np.int32)
         counts = np.bincount(columns, minlength=self.num_columns)
         self.column_start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-        self.blocks: tuple[tuple[str, tuple[int, ...]], ...] = tuple(
-            (e[0], e[1].shape) for e in self._entries
-        )
+        ends = np.cumsum([entry[1].size for entry in entries])
+        self.coefficients = np.repeat([entry[3] for entry in entries], [entry[1].size for entry in entries])
+        """Entries in block order; not a number where ``fill`` must supply one."""
+        self.supplied: dict[str, tuple[slice, tuple[int, ...]]] = {
+            name: (slice(int(end) - block.size, int(end)), block.shape)
+            for (name, block, _, coefficient), end in zip(entries, ends, strict=True)
+            if np.isnan(coefficient)
+        }
+        """Blocks of data: their place in ``coefficients`` and their shape."""
         del self._entries
 
     @property
@@ -167,60 +177,62 @@ class Layout:
         if shape.sleep:
             self._row("D8_wake_up", n, h)
 
-    def _entry(self, name: str, rows: Index, columns: Index) -> None:
+    def _entry(self, name: str, rows: Index, columns: Index, coefficient: float = np.nan) -> None:
+        """A term of an equation; ``coefficient`` where it is the same for every fleet, else ``fill``
+        supplies it."""
         rows, columns = np.broadcast_arrays(rows, columns)
-        self._entries.append((name, rows, columns))
+        self._entries.append((name, rows, columns, coefficient))
 
     def _connect(self) -> None:
-        """One entry block per term of an equation; ``fill`` supplies the numbers under the same names."""
+        """One entry block per term of an equation."""
         row, col, shape = self.rows, self.columns, self.shape
         i, j = self.owner, self.executor
         classes, slots = self.entry_class, self.entry_slot
 
-        self._entry("D1.g", row["D1_energy_use"], col["g"])
-        self._entry("D1.u", row["D1_energy_use"], col["u"])
+        self._entry("D1.g", row["D1_energy_use"], col["g"], 1.0)
+        self._entry("D1.u", row["D1_energy_use"], col["u"], 1.0)
         self._entry("D1.home", row["D1_energy_use"][:, slots], col["home"])
-        self._entry("D2.u", row["D2_green_bus"], col["u"])
-        self._entry("D2.k", row["D2_green_bus"], col["k"])
-        self._entry("D2.bp", row["D2_green_bus"], col["bp"])
-        self._entry("D2.bm", row["D2_green_bus"], col["bm"])
-        self._entry("D3.B", row["D3_battery"], col["B"])
+        self._entry("D2.u", row["D2_green_bus"], col["u"], -1.0)
+        self._entry("D2.k", row["D2_green_bus"], col["k"], -1.0)
+        self._entry("D2.bp", row["D2_green_bus"], col["bp"], -1.0)
+        self._entry("D2.bm", row["D2_green_bus"], col["bm"], 1.0)
+        self._entry("D3.B", row["D3_battery"], col["B"], 1.0)
         self._entry("D3.B_before", row["D3_battery"][:, 1:], col["B"][:, :-1])
         self._entry("D3.bp", row["D3_battery"], col["bp"])
         self._entry("D3.bm", row["D3_battery"], col["bm"])
-        self._entry("D4.home", row["D4_all_work_done"][:, classes], col["home"])
-        self._entry("D4.unserved", row["D4_all_work_done"], col["unserved"])
+        self._entry("D4.home", row["D4_all_work_done"][:, classes], col["home"], 1.0)
+        self._entry("D4.unserved", row["D4_all_work_done"], col["unserved"], 1.0)
         if "left" in col:
-            self._entry("D4.left", row["D4_all_work_done"], col["left"])
-        self._entry("D7t.home", row["D7_time"][:, slots], col["home"])
+            self._entry("D4.left", row["D4_all_work_done"], col["left"], 1.0)
+        self._entry("D7t.home", row["D7_time"][:, slots], col["home"], 1.0)
         if shape.restrictions.offloading:
             w = col["w"]
             self._entry("D1.w_executor", row["D1_energy_use"][j], w)
             self._entry("D1.w_owner", row["D1_energy_use"][i], w)
-            self._entry("D7t.w", row["D7_time"][j], w)
-            self._entry("D7s.w", row["D7_storage"][j], w)
+            self._entry("D7t.w", row["D7_time"][j], w, 1.0)
+            self._entry("D7s.w", row["D7_storage"][j], w, 1.0)
             if self.split:
-                self._entry("D4.away", row["D4_all_work_done"][:, classes], col["away"])
-                self._entry("D4s.w", row["D4_split"][i], w)
-                self._entry("D4s.away", row["D4_split"][:, slots], col["away"])
-                self._entry("D5.away", row["D5_offload_cap"][:, classes], col["away"])
+                self._entry("D4.away", row["D4_all_work_done"][:, classes], col["away"], 1.0)
+                self._entry("D4s.w", row["D4_split"][i], w, 1.0)
+                self._entry("D4s.away", row["D4_split"][:, slots], col["away"], -1.0)
+                self._entry("D5.away", row["D5_offload_cap"][:, classes], col["away"], 1.0)
             else:
                 # one class a slot: class c runs in slot c, so the flows themselves stand for "away"
-                self._entry("D4.w", row["D4_all_work_done"][i], w)
-                self._entry("D5.w", row["D5_offload_cap"][i], w)
+                self._entry("D4.w", row["D4_all_work_done"][i], w, 1.0)
+                self._entry("D5.w", row["D5_offload_cap"][i], w, 1.0)
         if shape.restrictions.transfers:
             x = col["x"]
-            self._entry("D2.x_donor", row["D2_green_bus"][i], x)
+            self._entry("D2.x_donor", row["D2_green_bus"][i], x, -1.0)
             self._entry("D2.x_recipient", row["D2_green_bus"][j], x)
-            self._entry("D6.x", row["D6_transfer_cap"][i], x)
+            self._entry("D6.x", row["D6_transfer_cap"][i], x, 1.0)
         if shape.sleep:
             self._entry("D1.a", row["D1_energy_use"], col["a"])
             self._entry("D1.z", row["D1_energy_use"], col["z"])
             self._entry("D7t.a", row["D7_time"], col["a"])
             self._entry("D7t.z", row["D7_time"], col["z"])
-            self._entry("D8.z", row["D8_wake_up"], col["z"])
-            self._entry("D8.a", row["D8_wake_up"], col["a"])
-            self._entry("D8.a_before", row["D8_wake_up"][:, 1:], col["a"][:, :-1])
+            self._entry("D8.z", row["D8_wake_up"], col["z"], 1.0)
+            self._entry("D8.a", row["D8_wake_up"], col["a"], -1.0)
+            self._entry("D8.a_before", row["D8_wake_up"][:, 1:], col["a"][:, :-1], 1.0)
 
     def column_names(self, node_ids: Sequence[str]) -> list[str]:
         """Readable names, e.g. ``w.edge_00.edge_03.t5``; fit for .lp and .mps."""

@@ -120,36 +120,16 @@ def fill(
     size = fleet.bytes_per_batch
     charge_efficiency = np.where(fleet.battery_capacity_j > 0, fleet.charge_efficiency, 1.0)
     discharge_efficiency = np.where(fleet.battery_capacity_j > 0, fleet.discharge_efficiency, 1.0)
-    terms: dict[str, Floats | float] = {
-        "D1.g": 1.0,
-        "D1.u": 1.0,
+    terms: dict[str, Floats] = {
         "D1.home": -fleet.joules_per_batch[:, slots] / unit_j,
-        "D2.u": -1.0,
-        "D2.k": -1.0,
-        "D2.bp": -1.0,
-        "D2.bm": 1.0,
-        "D3.B": 1.0,
-        "D3.B_before": -(1.0 - fleet.self_discharge_fraction)[:, None],
+        "D3.B_before": (fleet.self_discharge_fraction - 1.0)[:, None],
         "D3.bp": -charge_efficiency[:, None],
         "D3.bm": (1.0 / discharge_efficiency)[:, None],
-        "D4.home": 1.0,
-        "D4.unserved": 1.0,
-        "D4.left": 1.0,
-        "D7t.home": 1.0,
-        "D4.w": 1.0,
-        "D5.w": 1.0,
-        "D4.away": 1.0,
-        "D4s.w": 1.0,
-        "D4s.away": -1.0,
-        "D5.away": 1.0,
-        "D7t.w": 1.0,
-        "D7s.w": 1.0,
-        "D2.x_donor": -1.0,
-        "D6.x": 1.0,
     }
     if restrictions.offloading:
-        terms["D1.w_executor"] = -(fleet.joules_per_batch + size * fleet.rx_j_per_byte[:, None])[j] / unit_j
-        terms["D1.w_owner"] = -(size * fleet.tx_j_per_byte[:, None])[i] / unit_j
+        received_j = fleet.joules_per_batch + size * fleet.rx_j_per_byte[:, None]
+        terms["D1.w_executor"] = (-received_j / unit_j)[j]
+        terms["D1.w_owner"] = (-size * fleet.tx_j_per_byte[:, None] / unit_j)[i]
     if restrictions.transfers:
         terms["D2.x_recipient"] = fleet.transfer_efficiency()[i, j][:, None]
     if layout.shape.sleep:
@@ -158,11 +138,10 @@ def fill(
             "D1.z": -fleet.wake_j[:, None] / unit_j,
             "D7t.a": -capacity,
             "D7t.z": wake,
-            "D8.z": 1.0,
-            "D8.a": -1.0,
-            "D8.a_before": 1.0,
         }
-    values = np.concatenate([np.broadcast_to(terms[name], block).ravel() for name, block in layout.blocks])
+    values = layout.coefficients.copy()
+    for name, (place, block) in layout.supplied.items():
+        values[place].reshape(block)[...] = terms[name]
 
     # --- (D0) and bounds
     col, row = layout.columns, layout.rows
