@@ -86,6 +86,14 @@ class Task(ABC):
     def dataset(self, name: str) -> Dataset:
         """Data set by name. Raises ValueError for an unknown name, DataError for lacking files."""
 
+    def resolve_data(self, name: str) -> str:
+        """Name of the data really used, where ``name`` leaves a choice (``auto``)."""
+        return name
+
+    @abstractmethod
+    def recycling_data(self, name: str) -> str:
+        """Data set of the second task, to which a model trained on data ``name`` is transferred by default."""
+
     @abstractmethod
     def model(self) -> nn.Module:
         """A new model; its parameters are drawn from torch's global generator."""

@@ -26,7 +26,7 @@ class Cnn(nn.Module):
         self.dense1 = nn.Linear(32 * 4 * 4, 120)
         self.dense2 = nn.Linear(120, 84)
         self.output = nn.Linear(84, num_classes)
-        self.to(memory_format=torch.channels_last)
+        nn.utils.convert_conv2d_weight_memory_format(self, torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)

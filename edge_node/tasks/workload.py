@@ -198,7 +198,7 @@ def share_digest(arrays: Arrays, chosen: NDArray[np.int64]) -> str:
     for name in sorted(arrays):
         part = np.ascontiguousarray(arrays[name][chosen])
         digest.update(f"{name} {part.dtype.str} {part.shape}\n".encode())
-        digest.update(memoryview(part).cast("B"))
+        digest.update(part.data)
     return digest.hexdigest()
 
 

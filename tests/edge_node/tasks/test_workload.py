@@ -1,0 +1,258 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_node.config import InferenceConfig, TaskConfig
+from edge_node.tasks.base import load_arrays, to_arrays
+from edge_node.tasks.evaluation import evaluate, initial_parameters
+from edge_node.tasks.registry import find_task
+from edge_node.tasks.workload import TaskWorkload, build_workload
+from protos.messages import Stage
+
+DEVELOPMENT, APPLICATION, PREPARATION = Stage.DEVELOPMENT, Stage.APPLICATION, Stage.PREPARATION
+
+
+def config(**changes) -> TaskConfig:
+    values = {
+        "name": "mnist-mlp",
+        "batch_size": 32,
+        "batches_per_slot": 5,
+        "learning_rate": 0.1,
+        "partitions": 10,
+        "partition_index": 0,
+    }
+    return TaskConfig(**(values | changes))
+
+
+def batches(workload: TaskWorkload, count: int, first: int = 0):
+    return [workload.batch(first + k, DEVELOPMENT) for k in range(count)]
+
+
+def same(first, second) -> bool:
+    return first.keys() == second.keys() and all(np.array_equal(first[k], second[k]) for k in first)
+
+
+@settings(max_examples=25, deadline=None)
+@given(batch_size=st.integers(1, 200), passes=st.integers(1, 3), index=st.integers(0, 9))
+def test_each_pass_holds_every_example_once_in_its_own_order(batch_size, passes, index):
+    workload = build_workload(config(batch_size=batch_size, partition_index=index))
+    share, needed = workload.num_examples, passes * workload.num_examples
+    ids = np.concatenate([batch["ids"] for batch in batches(workload, -(-needed // batch_size))])
+    orders = [ids[k * share : (k + 1) * share] for k in range(passes)]
+    assert all(np.array_equal(np.sort(order), np.sort(orders[0])) for order in orders)
+    assert len(np.unique(orders[0])) == share
+    assert passes == 1 or not np.array_equal(orders[0], orders[1])
+
+
+def test_the_same_number_always_means_the_same_examples():
+    first, second = build_workload(config()), build_workload(config())
+    for batch_id in (0, 7, 4, 10_000, 7):
+        assert same(first.batch(batch_id, DEVELOPMENT), second.batch(batch_id, DEVELOPMENT))
+    batch = first.batch(7, DEVELOPMENT)
+    assert same(batch, first.batch(7, DEVELOPMENT))
+    assert np.array_equal(batch["labels"], first.data.train["labels"][batch["ids"]])
+    assert np.array_equal(batch["images"], first.data.train["images"][batch["ids"]])
+
+
+def test_shares_of_the_nodes_are_disjoint_and_named_by_their_digest():
+    nodes = [build_workload(config(partition_index=k, partition="dirichlet")) for k in range(10)]
+    ids = [np.unique(np.concatenate([b["ids"] for b in batches(node, node.num_batches)])) for node in nodes]
+    assert sum(node.num_examples for node in nodes) == 1438 == len(np.unique(np.concatenate(ids)))
+    assert len({node.digest for node in nodes}) == 10
+    assert nodes[0].digest == build_workload(config(partition="dirichlet")).digest
+
+
+@pytest.mark.parametrize(("task", "epochs"), [("mnist-mlp", 1), ("mnist-mlp", 2), ("mnist-cnn", 2)])
+def test_training_agrees_with_a_plain_torch_loop(task, epochs):
+    workload = build_workload(config(name=task, local_epochs=epochs, learning_rate=0.05))
+    start, work = initial_parameters(task, 1), batches(workload, 3)
+    result = workload.train(start, work, {})
+
+    model = find_task(task).model()
+    load_arrays(model, start)
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.05)
+    losses = []
+    for _ in range(epochs):
+        for batch in work:
+            x = torch.tensor(batch["images"], dtype=torch.float32) / 255
+            x = (x - x.mean(dim=(1, 2, 3), keepdim=True)) / 0.3081
+            loss = torch.nn.functional.cross_entropy(model(x), torch.tensor(batch["labels"]))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            losses.append(loss.item())
+    for name, array in to_arrays(model).items():
+        np.testing.assert_allclose(result.parameters[name], array, rtol=1e-4, atol=2e-5)
+    assert result.mean_loss == pytest.approx(np.mean(losses), rel=1e-4)
+    assert result.flop == 3 * epochs * 32 * find_task(task).flop().train
+    assert result.flop == pytest.approx(3 * workload.cost(DEVELOPMENT).flop_per_batch)
+
+
+def test_the_proximal_term_pulls_towards_the_global_model():
+    workload = build_workload(config(learning_rate=0.05))
+    start, work = initial_parameters("mnist-mlp", 1), batches(workload, 4)
+    mu = 0.7
+    result = workload.train(start, work, {"proximal-mu": mu})
+
+    model = find_task("mnist-mlp").model()
+    tensors = load_arrays(model, start)
+    anchor = [tensor.detach().clone() for tensor in tensors]
+    for batch in work:
+        x, y = find_task("mnist-mlp").inputs(batch)
+        loss = torch.nn.functional.cross_entropy(model(x), y)
+        loss = loss + mu / 2 * sum(((w - a) ** 2).sum() for w, a in zip(tensors, anchor, strict=True))
+        gradients = torch.autograd.grad(loss, tensors)
+        with torch.no_grad():
+            for tensor, gradient in zip(tensors, gradients, strict=True):
+                tensor.sub_(0.05 * gradient)
+    for name, array in to_arrays(model).items():
+        np.testing.assert_allclose(result.parameters[name], array, rtol=1e-4, atol=2e-5)
+    free = workload.train(start, work, {}).parameters
+
+    def drift(parameters) -> float:
+        return sum(float(((parameters[k] - start[k]) ** 2).sum()) for k in start)
+
+    assert drift(result.parameters) < drift(free)
+
+
+def test_training_leaves_its_inputs_alone_and_repeats_exactly():
+    workload = build_workload(config())
+    start, work = initial_parameters("mnist-mlp", 1), batches(workload, 2)
+    before, kept = (
+        {k: v.copy() for k, v in start.items()},
+        [{k: v.copy() for k, v in b.items()} for b in work],
+    )
+    first = workload.train(start, work, {})
+    assert same(start, before)
+    assert all(same(a, b) for a, b in zip(work, kept, strict=True))
+    assert same(first.parameters, workload.train(start, work, {}).parameters)
+
+
+def test_guest_batches_off_the_wire_count_as_own_ones():
+    owner, executor = build_workload(config(partition_index=1)), build_workload(config(partition_index=2))
+    guest = {
+        k: np.frombuffer(v.tobytes(), v.dtype).reshape(v.shape)
+        for k, v in owner.batch(3, DEVELOPMENT).items()
+    }
+    assert not guest["images"].flags.writeable
+    start = initial_parameters("mnist-mlp", 1)
+    there = executor.train(start, [guest], {})
+    here = owner.train(start, [owner.batch(3, DEVELOPMENT)], {})
+    assert same(there.parameters, here.parameters)
+    assert executor.train(start, [executor.batch(0, DEVELOPMENT), guest], {}).num_examples == 64
+
+
+def test_examples_seen_twice_weigh_once():
+    workload = build_workload(config())
+    start = initial_parameters("mnist-mlp", 1)
+    assert workload.num_examples == 144
+    result = workload.train(start, batches(workload, 9), {"local-epochs": 2})
+    assert (result.num_examples, result.batches) == (144, 9)
+
+
+@pytest.mark.parametrize(("options", "words"), [({"momentum": 0.9}, "proximal-mu"), ({}, "no batches")])
+def test_training_that_cannot_be_done_is_refused(options, words):
+    workload = build_workload(config())
+    work = batches(workload, 1) if options else []
+    with pytest.raises(ValueError, match=words):
+        workload.train(initial_parameters("mnist-mlp", 1), work, options)
+
+
+def test_requests_come_from_the_test_set_and_are_counted():
+    workload = build_workload(config(), InferenceConfig(requests_per_batch=20))
+    start = initial_parameters("mnist-mlp", 1)
+    work = [workload.batch(k, APPLICATION) for k in range(18)]
+    result = workload.infer(start, work)
+    assert (result.requests, result.tokens, result.input_tokens, result.batches) == (360, 360, 0, 18)
+    assert result.payload_bits == 360 * (784 + 1) * 8
+    assert result.flop == pytest.approx(18 * workload.cost(APPLICATION).flop_per_batch)
+    # 360 requests are the 359 test images and one of them again.
+    wrong = 359 - round(evaluate("mnist-mlp", "digits", start).accuracy * 359)
+    assert result.requests - result.correct in (wrong, wrong + 1)
+
+
+def test_preparation_checks_what_it_reads():
+    workload = build_workload(config())
+    work = [workload.batch(k, PREPARATION) for k in range(2)]
+    assert workload.prepare(work) == pytest.approx(2 * workload.cost(PREPARATION).flop_per_batch)
+    blank = {**work[0], "images": np.zeros_like(work[0]["images"])}
+    with pytest.raises(ValueError, match="32 of 32"):
+        workload.prepare([blank])
+    with pytest.raises(ValueError, match="uint8"):
+        workload.prepare([{**work[0], "images": work[0]["images"].astype(np.float32)}])
+    with pytest.raises(ValueError, match="class indices"):
+        workload.prepare([{**work[0], "labels": work[0]["labels"] - 10}])
+
+
+def test_a_batch_costs_the_bytes_it_has():
+    workload = build_workload(config(), InferenceConfig(requests_per_batch=8))
+    assert workload.cost(DEVELOPMENT).bytes_per_batch == 32 * (784 + 8 + 8)
+    assert workload.cost(APPLICATION).bytes_per_batch == 8 * (784 + 8)
+    assert workload.cost(Stage.RECYCLING) == workload.cost(DEVELOPMENT)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"partition_index": 10}, "below partitions = 10"),
+        ({"data": "imagenet"}, "digits"),
+        ({"partitions": 2000}, "fewer nodes"),
+        ({"partition": "alphabetic"}, "dirichlet"),
+    ],
+)
+def test_impossible_configurations_are_refused(changes, words):
+    with pytest.raises(ValueError, match=words):
+        build_workload(config(**changes))
+
+
+def test_negative_batch_numbers_are_refused():
+    with pytest.raises(ValueError, match="-1"):
+        build_workload(config()).batch(-1, DEVELOPMENT)
+
+
+def federate(data: str, rounds: int, parameters):
+    nodes = [build_workload(config(data=data, partition_index=k, batch_size=16)) for k in range(10)]
+    for number in range(rounds):
+        results = [node.train(parameters, batches(node, 9, 9 * number), {}) for node in nodes]
+        total = sum(result.num_examples for result in results)
+        parameters = {
+            k: sum(r.parameters[k] * np.float32(r.num_examples / total) for r in results) for k in parameters
+        }
+    return parameters
+
+
+def test_ten_nodes_learn_the_digits_and_a_second_task_from_them():
+    learned = federate("digits", 8, initial_parameters("mnist-mlp", 0))
+    assert evaluate("mnist-mlp", "digits", learned).accuracy > 0.93
+    before = evaluate("mnist-mlp", "digits-inverted", learned)
+    recycled = federate("digits-inverted", 4, learned)
+    after = evaluate("mnist-mlp", "digits-inverted", recycled)
+    assert before.accuracy < 0.5 < 0.7 < after.accuracy
+    assert after.loss < before.loss
+
+
+def test_evaluation_looks_at_the_whole_test_set_or_its_beginning():
+    start = initial_parameters("mnist-mlp", 0)
+    whole, part = evaluate("mnist-mlp", "digits", start), evaluate("mnist-mlp", "digits", start, limit=10)
+    assert (whole.examples, part.examples) == (359, 10)
+    assert part.accuracy * 10 == pytest.approx(round(part.accuracy * 10))
+    assert whole.flop == 359 * find_task("mnist-mlp").flop().forward
+
+
+def test_training_does_not_import_torchs_compiler():
+    code = (
+        "import sys\n"
+        "from edge_node.config import TaskConfig\n"
+        "from edge_node.tasks.workload import build_workload\n"
+        "from edge_node.tasks.evaluation import initial_parameters\n"
+        "w = build_workload(TaskConfig(name='mnist-mlp', batch_size=8, batches_per_slot=1, learning_rate=0.1,"
+        " partitions=1, partition_index=0))\n"
+        "w.train(initial_parameters('mnist-mlp', 0), [w.batch(0, 'development')], {'proximal-mu': 0.1})\n"
+        "assert 'torch._dynamo' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
