@@ -65,7 +65,7 @@ class RecyclingSpec(Strict):
     """The second task to which the finished model is transferred."""
 
     data: str | None = None
-    """Data set of the second task; none: the first task's data with its labels rotated by one class."""
+    """Data set of the second task; none: the task's own choice, e.g. the same images inverted."""
     learning_rate: float | None = Field(default=None, gt=0)
 
 
@@ -136,8 +136,10 @@ class HarvestSpec(Strict):
     """``pv``, ``trace``, ``constant``, ``none``, or ``package.module:Name``."""
     peak_w: float = Field(default=10.0, ge=0)
     """Rated power of the panel (pv, trace), or the constant power."""
-    tilt_deg: float = Field(default=30.0, ge=0, le=90)
-    azimuth_deg: float = Field(default=180.0, ge=0, lt=360)
+    tilt_deg: float | None = Field(default=None, ge=0, le=90)
+    """None: the latitude, facing the equator."""
+    azimuth_deg: float | None = Field(default=None, ge=0, lt=360)
+    """Degrees east of north."""
     path: Path | None = None
     region: str | None = None
     options: dict[str, str | float | int | bool] = {}

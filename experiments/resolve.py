@@ -1,0 +1,446 @@
+"""From a scenario to everything a run needs: nodes, coordinator, traces, slot length. Reads data, starts nothing.
+
+Whatever a zone, a trace, a task or a board cannot provide is refused here, before any process starts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from carbon_data.types import DataError, Origin
+from coordinator.config import CoordinatorBody, CoordinatorConfig, LimitsConfig, ZoneIntensity
+from edge_node.config import (
+    BatteryConfig,
+    BoardConfig,
+    HarvestConfig,
+    InferenceConfig,
+    NodeConfig,
+    TaskConfig,
+)
+from experiments.errors import UsageError
+from experiments.scenario import BatterySpec, BoardSpec, HarvestSpec, NodeSpec, Scenario
+from protos.messages import Stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edge_node.tasks.base import Task
+
+SECONDS_PER_DAY = 86_400.0
+BUSY_SHARE = 0.5
+"""slot_s = "auto": a slot lasts so long that a node is busy for this share of it on average."""
+AGGREGATE_FLOP_PER_PARAMETER = 2.0
+"""Weighted averaging: one multiplication and one addition per parameter and participant."""
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A scenario with its data: what ``run`` executes. Deterministic for scenario and seed."""
+
+    scenario: Scenario
+    slot_s: float
+    stages: tuple[Stage, ...]
+    boards: tuple[BoardConfig, ...]
+    harvests: tuple[HarvestConfig, ...]
+    batteries: tuple[BatteryConfig | None, ...]
+    node_specs: tuple[NodeSpec, ...]
+    zones: tuple[ZoneIntensity, ...]
+    body: CoordinatorBody
+    net_j_per_byte: float
+    task: TaskConfig
+    recycling: TaskConfig | None
+    batches_per_node: tuple[int, ...]
+    data_used: str
+    data_origin: str
+    origins: dict[str, dict[str, Any]]
+    assumptions: tuple[str, ...]
+
+    @property
+    def node_ids(self) -> tuple[str, ...]:
+        return tuple(node_name(i, len(self.node_specs)) for i in range(len(self.node_specs)))
+
+    def node_configs(self, run_id: str, coordinator_address: str, *, with_harvest: bool) -> tuple[NodeConfig, ...]:
+        """Configuration of every node; GRID takes harvest and battery away, physically."""
+        scenario = self.scenario
+        configs = []
+        for i, spec in enumerate(self.node_specs):
+            harvest = self.harvests[i] if with_harvest else _no_harvest(len(self.harvests[i].power_w))
+            configs.append(
+                NodeConfig(
+                    run_id=run_id,
+                    node_id=self.node_ids[i],
+                    index=i,
+                    zone=spec.zone,
+                    seed=scenario.seed,
+                    slot_s=self.slot_s,
+                    stages=self.stages,
+                    deadline_slots=scenario.limits.deadline_slots,
+                    horizon_slots=scenario.coordinator.horizon_slots,
+                    board=self.boards[i],
+                    battery=self.batteries[i] if with_harvest else None,
+                    export_loss_fraction=scenario.network.export_loss_fraction,
+                    import_loss_fraction=scenario.network.import_loss_fraction,
+                    harvest=harvest,
+                    task=self.task.model_copy(
+                        update={"partition_index": i, "batches_per_slot": self.batches_per_node[i]}
+                    ),
+                    recycling_task=None
+                    if self.recycling is None
+                    else self.recycling.model_copy(
+                        update={"partition_index": i, "batches_per_slot": self.batches_per_node[i]}
+                    ),
+                    inference=InferenceConfig(
+                        batches_per_slot=scenario.inference.batches_per_slot,
+                        requests_per_batch=scenario.inference.requests_per_batch,
+                    ),
+                    meter=scenario.fleet.meter,
+                    coordinator_address=coordinator_address,
+                    peer_host=scenario.coordinator.host,
+                )
+            )
+        return tuple(configs)
+
+    def coordinator_config(self, run_id: str, ledger_path: Path) -> CoordinatorConfig:
+        scenario = self.scenario
+        return CoordinatorConfig(
+            run_id=run_id,
+            ledger_path=ledger_path,
+            policy=scenario.policy,
+            policy_options=scenario.policy_options,
+            seed=scenario.seed,
+            slot_s=self.slot_s,
+            stages=self.stages,
+            node_ids=self.node_ids,
+            zones=self.zones,
+            value_slots=scenario.coordinator.value_slots,
+            horizon_slots=scenario.coordinator.horizon_slots,
+            limits=LimitsConfig(net_j_per_byte=self.net_j_per_byte, **scenario.limits.model_dump()),
+            body=self.body,
+            tree_alpha_bits_per_token=scenario.tree.alpha_bits_per_token,
+            host=scenario.coordinator.host,
+            heartbeat_s=scenario.coordinator.heartbeat_s,
+            lease_s=scenario.coordinator.lease_s,
+        )
+
+    @cached_property
+    def with_harvest(self) -> bool:
+        """Whether the policy uses harvest at all (GRID does not)."""
+        from coordinator.policies.registry import make_policy, uses_harvest
+
+        return uses_harvest(make_policy(self.scenario.policy, **self.scenario.policy_options))
+
+    def summary(self) -> dict[str, Any]:
+        """For people and for ``detabed check``."""
+        scenario = self.scenario
+        return {
+            "name": scenario.name,
+            "policy": scenario.policy,
+            "seed": scenario.seed,
+            "nodes": len(self.node_specs),
+            "zones": sorted({spec.zone for spec in self.node_specs}),
+            "slots": len(self.stages),
+            "slot_s": self.slot_s,
+            "trace_step_s": scenario.time.trace_step_s,
+            "start": scenario.time.start.isoformat(),
+            "task": self.task.name,
+            "data_used": self.data_used,
+            "batches_per_node_and_slot": sorted(set(self.batches_per_node)),
+            "harvest_peak_w": [max(harvest.power_w) for harvest in self.harvests],
+            "battery_capacity_j": [battery.capacity_j if battery else 0.0 for battery in self.batteries],
+        }
+
+
+def resolve(scenario: Scenario) -> Resolved:
+    """Look everything up that the scenario names. Raises UsageError or DataError; nothing has started then."""
+    try:
+        return _resolve(scenario)
+    except (UsageError, DataError):
+        raise
+    except (ValueError, FileNotFoundError) as error:
+        # Registries of the lower rooms refuse with ValueErrors whose text says what is allowed.
+        raise UsageError(str(error)) from error
+
+
+def node_name(index: int, count: int) -> str:
+    """n0, n1, ...; padded so that names sort."""
+    return f"n{index:0{len(str(count - 1))}d}"
+
+
+def _resolve(scenario: Scenario) -> Resolved:
+    from coordinator.policies.registry import make_policy
+    from edge_node.energy.transport import load_transport
+    from edge_node.meters.registry import METERS
+
+    make_policy(scenario.policy, **scenario.policy_options)
+    meter = scenario.fleet.meter
+    if meter not in METERS and ":" not in meter:
+        raise UsageError(f"meter {meter!r} is not known; allowed: {', '.join(sorted(METERS))}, or package.module:Name")
+    specs = tuple(spec for spec in scenario.nodes for _ in range(spec.count))
+    stages = scenario.stages.slots()
+    boards, board_notes = _boards(scenario, specs)
+    task, recycling, origin_of_data = _tasks(scenario, len(specs))
+    batches, busy_s = _development_work(scenario, task, boards)
+    slot_s = scenario.time.slot_s if scenario.time.slot_s != "auto" else sum(busy_s) / len(busy_s) / BUSY_SHARE
+    late = [i for i, seconds in enumerate(busy_s) if seconds > slot_s]
+    if late:
+        worst = max(late, key=lambda i: busy_s[i])
+        raise UsageError(
+            f"node {node_name(worst, len(specs))} needs {busy_s[worst]:.3g} s for its work of a slot of {slot_s:.3g} s; "
+            "lengthen time.slot_s, or lower task.batches_per_slot, task.local_epochs or task.batch_size"
+        )
+    intervals = len(stages) + scenario.coordinator.value_slots + scenario.coordinator.horizon_slots
+    zones, origins = _zones(scenario, specs, intervals)
+    harvests, harvest_origins = _harvests(scenario, specs, intervals)
+    transport = load_transport(scenario.network.transport)
+    net = scenario.network.net_j_per_byte if scenario.network.net_j_per_byte is not None else transport.value
+    return Resolved(
+        scenario=scenario,
+        slot_s=slot_s,
+        stages=stages,
+        boards=boards,
+        harvests=harvests,
+        batteries=tuple(_battery(scenario, spec.battery or scenario.battery, slot_s) for spec in specs),
+        node_specs=specs,
+        zones=zones,
+        body=_body(scenario, specs, task),
+        net_j_per_byte=net,
+        task=task,
+        recycling=recycling,
+        batches_per_node=batches,
+        data_used=task.data,
+        data_origin=origin_of_data,
+        origins={**origins, **harvest_origins},
+        assumptions=_assumptions(scenario, slot_s, board_notes, transport.source),
+    )
+
+
+def _boards(scenario: Scenario, specs: tuple[NodeSpec, ...]) -> tuple[tuple[BoardConfig, ...], list[str]]:
+    notes: dict[str, None] = {}
+    boards = []
+    for spec in specs:
+        board, sources = _board(spec.board or scenario.board)
+        boards.append(board)
+        notes.update(dict.fromkeys(f"{board.name}: {name}: {text}" for name, text in sources.items()))
+    return tuple(boards), list(notes)
+
+
+def _board(spec: BoardSpec) -> tuple[BoardConfig, Mapping[str, str]]:
+    from edge_node.energy.boards import load_board
+
+    profile = load_board(spec.profile)
+    changed = {key: value for key, value in spec.model_dump(exclude={"profile"}).items() if value is not None}
+    board = BoardConfig.model_validate({**profile.config().model_dump(), **changed})
+    if board.busy_w < board.static_w:
+        raise UsageError(f"board: busy_w {board.busy_w} W is below static_w {board.static_w} W; busy includes static")
+    if board.sleep_w > board.static_w:
+        raise UsageError(f"board: sleep_w {board.sleep_w} W is above static_w {board.static_w} W")
+    return board, {**profile.sources(), **{key: f"{value}, as the scenario says" for key, value in changed.items()}}
+
+
+def _tasks(scenario: Scenario, nodes: int) -> tuple[TaskConfig, TaskConfig | None, str]:
+    from edge_node.tasks.registry import find_task
+
+    spec = scenario.task
+    task = find_task(spec.name)
+    data = _data_name(task, spec.data)
+    config = TaskConfig(
+        name=spec.name,
+        data=data,
+        batch_size=spec.batch_size,
+        batches_per_slot=1 if spec.batches_per_slot == "pass" else spec.batches_per_slot,
+        local_epochs=spec.local_epochs,
+        learning_rate=spec.learning_rate,
+        partition=spec.partition,
+        dirichlet_alpha=spec.dirichlet_alpha,
+        partitions=nodes,
+        partition_index=0,
+        seed=scenario.seed,
+    )
+    dataset = task.dataset(data)
+    if nodes > dataset.num_train:
+        raise UsageError(f"{nodes} nodes cannot share {dataset.num_train} examples of {data}; use fewer nodes")
+    recycling = None
+    if scenario.stages.recycling:
+        second = spec.recycling.data or task.recycling_data(data)
+        task.dataset(second)
+        recycling = config.model_copy(
+            update={"data": second, "learning_rate": spec.recycling.learning_rate or spec.learning_rate}
+        )
+    return config, recycling, dataset.origin
+
+
+def _data_name(task: Task, name: str) -> str:
+    """The data really used: ``auto`` is resolved here, so that the run folder names it."""
+    return task.resolve_data(task.default_data if name == "default" else name)
+
+
+def _development_work(
+    scenario: Scenario, task: TaskConfig, boards: tuple[BoardConfig, ...]
+) -> tuple[tuple[int, ...], list[float]]:
+    """Batches each node releases per development slot, and the seconds its board needs for them."""
+    from edge_node.tasks.workload import build_workload
+
+    batches: list[int] = []
+    busy_s: list[float] = []
+    flop = None
+    for i, board in enumerate(boards):
+        workload = build_workload(task.model_copy(update={"partition_index": i}))
+        if flop is None:
+            flop = workload.cost(Stage.DEVELOPMENT).flop_per_batch
+        count = workload.num_batches if scenario.task.batches_per_slot == "pass" else scenario.task.batches_per_slot
+        batches.append(count)
+        busy_s.append(count * flop / board.effective_flop_per_s)
+    return tuple(batches), busy_s
+
+
+def _zones(
+    scenario: Scenario, specs: tuple[NodeSpec, ...], intervals: int
+) -> tuple[tuple[ZoneIntensity, ...], dict[str, dict[str, Any]]]:
+    from carbon_data.sources.registry import intensity_source
+
+    options: dict[str, Any] = dict(scenario.intensity.options)
+    if scenario.intensity.path is not None:
+        options["path"] = scenario.intensity.path
+    source = intensity_source(scenario.intensity.source, **options)
+    step = timedelta(seconds=scenario.time.trace_step_s)
+    names = dict.fromkeys([spec.zone for spec in specs] + [_coordinator_zone(scenario)])
+    zones, origins = [], {}
+    for zone in names:
+        series = source.series(zone, scenario.time.start, step, intervals)
+        origin = origin_dict(series.origin)
+        zones.append(
+            ZoneIntensity(
+                zone=zone,
+                intensity_g_per_kwh=tuple(float(value) for value in series.intensity_g_per_kwh),
+                origin={key: None if value is None else str(value) for key, value in origin.items()},
+            )
+        )
+        origins[f"intensity {zone}"] = origin
+    return tuple(zones), origins
+
+
+def _coordinator_zone(scenario: Scenario) -> str:
+    return scenario.coordinator.zone or scenario.nodes[0].zone
+
+
+def _harvests(
+    scenario: Scenario, specs: tuple[NodeSpec, ...], intervals: int
+) -> tuple[tuple[HarvestConfig, ...], dict[str, dict[str, Any]]]:
+    step = timedelta(seconds=scenario.time.trace_step_s)
+    harvests: list[HarvestConfig] = []
+    origins: dict[str, dict[str, Any]] = {}
+    for i, spec in enumerate(specs):
+        wanted = spec.harvest or scenario.harvest
+        if wanted.kind == "none" or wanted.peak_w == 0:
+            harvests.append(_no_harvest(intervals))
+            continue
+        source = _harvest_source(wanted, spec)
+        # Every node has its own sky: the seed of the run and the node's place in it.
+        series = source.series(scenario.time.start, step, intervals, seed=scenario.seed * 1_000_003 + i)
+        harvests.append(
+            HarvestConfig(power_w=tuple(float(value) for value in series.power_w), source=series.origin.source)
+        )
+        origins[f"harvest {node_name(i, len(specs))}"] = origin_dict(series.origin)
+    return tuple(harvests), origins
+
+
+def _harvest_source(spec: HarvestSpec, node: NodeSpec) -> Any:
+    from carbon_data.sources.registry import harvest_source
+
+    options: dict[str, Any] = dict(spec.options)
+    if spec.kind == "pv":
+        options |= {"peak_w": spec.peak_w, "zone": node.zone}
+        options |= {key: value for key in ("tilt_deg", "azimuth_deg") if (value := getattr(spec, key)) is not None}
+        if node.latitude_deg is not None and node.longitude_deg is not None:
+            options |= {"latitude_deg": node.latitude_deg, "longitude_deg": node.longitude_deg}
+            del options["zone"]
+    elif spec.kind == "constant":
+        options["power_w"] = spec.peak_w
+    else:
+        options["peak_w"] = spec.peak_w
+        for key in ("path", "region"):
+            if (value := getattr(spec, key)) is not None:
+                options[key] = value
+    return harvest_source(spec.kind, **options)
+
+
+def _no_harvest(intervals: int) -> HarvestConfig:
+    return HarvestConfig(power_w=(0.0,) * intervals, source="none")
+
+
+def _battery(scenario: Scenario, spec: BatterySpec, slot_s: float) -> BatteryConfig | None:
+    if spec.capacity_wh == 0:
+        return None
+    step_s = scenario.time.trace_step_s
+    scale = slot_s / step_s if scenario.time.scale_storage else 1.0
+    return BatteryConfig(
+        capacity_j=spec.capacity_wh * 3600.0 * scale,
+        initial_fraction=spec.initial_fraction,
+        charge_efficiency_fraction=spec.charge_efficiency_fraction,
+        discharge_efficiency_fraction=spec.discharge_efficiency_fraction,
+        # Compounded: as much is left after a day of traces as after a day of real time.
+        self_discharge_fraction=1.0 - (1.0 - spec.self_discharge_fraction_per_day) ** (step_s / SECONDS_PER_DAY),
+        charge_limit_w=spec.charge_limit_w,
+        discharge_limit_w=spec.discharge_limit_w,
+    )
+
+
+def _body(scenario: Scenario, specs: tuple[NodeSpec, ...], task: TaskConfig) -> CoordinatorBody:
+    from edge_node.tasks.registry import find_task
+
+    board, _ = _board(scenario.coordinator.board)
+    joules_per_flop = (board.busy_w - board.static_w) / board.effective_flop_per_s
+    return CoordinatorBody(
+        zone=_coordinator_zone(scenario),
+        static_w=board.static_w,
+        joules_per_aggregated_parameter=AGGREGATE_FLOP_PER_PARAMETER * joules_per_flop,
+        joules_per_evaluated_example=find_task(task.name).flop().forward * joules_per_flop,
+        router_w=scenario.network.router_w,
+    )
+
+
+def origin_dict(origin: Origin) -> dict[str, Any]:
+    """An Origin as plain data, for metadata and reports."""
+    return {
+        "source": origin.source,
+        "licence": origin.licence,
+        "signal": None if origin.signal is None else origin.signal.value,
+        "scope": None if origin.scope is None else origin.scope.value,
+        "provenance": origin.provenance.value,
+        "sha256": origin.sha256,
+        "url": origin.url,
+        "notes": "; ".join(origin.notes) or None,
+    }
+
+
+def _assumptions(scenario: Scenario, slot_s: float, boards: list[str], transport: str) -> tuple[str, ...]:
+    time = scenario.time
+    auto = f" (twice the mean busy time of a node: BUSY_SHARE {BUSY_SHARE:g})" if time.slot_s == "auto" else ""
+    storage = (
+        f"Battery capacities are multiplied by slot_s / trace_step_s = {slot_s / time.trace_step_s:.3g}: a battery lasts as "
+        "many hours of the replayed day as it would in real time."
+        if time.scale_storage
+        else "Battery capacities are physical; traces are replayed faster, so batteries seem larger than in real time."
+    )
+    return (
+        f"A slot is {slot_s:.4g} s long{auto}; traces advance {time.trace_step_s:g} s per slot. Energies are physical.",
+        storage,
+        "Energy transfers are accounted transfers between sites on a common grid; loss on the donor's side "
+        f"{scenario.network.export_loss_fraction:g}, on the recipient's side {scenario.network.import_loss_fraction:g}.",
+        f"Energy in the network per byte: {transport}."
+        if scenario.network.net_j_per_byte is None
+        else f"Energy in the network per byte: {scenario.network.net_j_per_byte:g} J, as the scenario says.",
+        "Scope 2, location-based, average intensity; harvested energy counts zero.",
+        "Offloading sends raw batches from owner to executor: this gives up the privacy premise of federated learning.",
+        *boards,
+    )
+
+
+def cpu_count() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
