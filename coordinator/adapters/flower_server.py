@@ -1,0 +1,265 @@
+"""A Flower ServerApp that runs the whole schedule of a run: life-cycle stages, slot by slot.
+
+Preparation and application slots are query messages; development slots are the rounds of one strategy,
+recycling slots those of a second one on a second task. Every slot is opened and closed with the coordinator.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
+from flwr.serverapp import Grid, ServerApp
+from flwr.serverapp.strategy import Strategy
+
+from protos.messages import BeginSlot, EndSlot, SlotPlan, SlotSummary, Stage
+
+from .flower_strategy import (
+    ARRAYS,
+    CONFIG,
+    ConfigValue,
+    Decided,
+    Replies,
+    SlotControl,
+    apply_deadline,
+    group_of,
+    read_replies,
+    slot_config,
+    workers,
+)
+
+PREPARE, INFER = "query.prepare", "query.infer"
+"""Message types of preparation and application slots."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A global model on data that no node holds."""
+
+    loss: float
+    accuracy_fraction: float
+    examples: int
+
+
+@dataclass(frozen=True)
+class LearningTask:
+    """What development slots (or recycling slots) learn.
+
+    ``initial`` makes the first model, from the model before it (None in development; the developed model in
+    recycling). ``evaluate`` is the central evaluation, ``examples`` its size; None: no central evaluation.
+    """
+
+    strategy: Callable[[], Strategy]
+    initial: Callable[[ArrayRecord | None], ArrayRecord]
+    evaluate: Callable[[ArrayRecord], Evaluation] | None = None
+    examples: int = 0
+    train_config: Mapping[str, ConfigValue] = field(default_factory=dict)
+    evaluate_every: int = 1
+    """Evaluate after every so many rounds, and after the last."""
+
+    def due(self, server_round: int, rounds: int) -> bool:
+        """Whether the model is evaluated after this round. Round 0 is the model before training."""
+        return self.evaluate is not None and (
+            server_round % self.evaluate_every == 0 or server_round == rounds
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SlotOutcome:
+    """A slot as the runner saw it."""
+
+    slot: int
+    stage: Stage
+    server_round: int | None
+    """Round of the stage's strategy; None outside learning stages."""
+    plan: SlotPlan
+    replies: Replies
+    summary: SlotSummary
+    evaluation: Evaluation | None = None
+
+
+@dataclass
+class RunRecord:
+    """Filled while the ServerApp runs."""
+
+    outcomes: list[SlotOutcome] = field(default_factory=list)
+    models: dict[Stage, ArrayRecord] = field(default_factory=dict)
+    """Last model of each learning stage."""
+    initial_evaluations: dict[Stage, Evaluation] = field(default_factory=dict)
+
+
+def stage_runs(stages: Sequence[Stage], first_slot: int = 0) -> Iterator[tuple[Stage, list[int]]]:
+    """Slots in runs of equal stage, from ``first_slot`` on."""
+    numbered = list(enumerate(stages))[first_slot:]
+    for stage, group in itertools.groupby(numbered, key=lambda pair: pair[1]):
+        yield stage, [slot for slot, _ in group]
+
+
+def log_to_file(path: Path) -> None:
+    """Send Flower's own log lines to a file of the run instead of the terminal."""
+    flower = logging.getLogger("flwr")
+    for handler in list(flower.handlers):
+        flower.removeHandler(handler)
+        handler.close()
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    flower.addHandler(handler)
+    flower.propagate = False
+
+
+class Schedule:
+    """Runs stages over a grid, in order.
+
+    Args:
+        control: The coordinator.
+        numbers: Flower node number by node id.
+        stages: Life-cycle stage of every slot.
+        development: What development slots learn.
+        recycling: What recycling slots learn; needed when there are any.
+        wait_s: How long the coordinator waits for telemetry and usage of live nodes.
+        timeout_s: Longest wait for the replies of a slot, beside the decision's own deadline.
+        on_slot: Progress, called after each slot.
+        record: Filled as the run goes.
+        first_slot: Where to begin.
+    """
+
+    def __init__(
+        self,
+        *,
+        control: SlotControl,
+        numbers: Mapping[str, int],
+        stages: Sequence[Stage],
+        development: LearningTask,
+        recycling: LearningTask | None = None,
+        wait_s: float = 10.0,
+        timeout_s: float = 600.0,
+        on_slot: Callable[[SlotOutcome], None] = lambda _: None,
+        record: RunRecord | None = None,
+        first_slot: int = 0,
+    ) -> None:
+        if Stage.RECYCLING in stages and recycling is None:
+            raise ValueError("the schedule has recycling slots but no recycling task was given")
+        if Stage.UNALLOCATED in stages:
+            raise ValueError(
+                f"{Stage.UNALLOCATED} is no stage of a slot; allowed are the four life-cycle stages"
+            )
+        self._control = control
+        self._numbers = dict(numbers)
+        self._names = {number: name for name, number in numbers.items()}
+        self._stages = tuple(stages)
+        self._tasks = {Stage.DEVELOPMENT: development, Stage.RECYCLING: recycling}
+        self._wait_s = wait_s
+        self._timeout_s = timeout_s
+        self._on_slot = on_slot
+        self.record = record if record is not None else RunRecord()
+        self._first_slot = first_slot
+
+    def __call__(self, grid: Grid, context: Context) -> None:
+        for stage, slots in stage_runs(self._stages, self._first_slot):
+            task = self._tasks.get(stage)
+            if task is not None:
+                self._learn(grid, stage, slots, task)
+            elif stage is Stage.APPLICATION:
+                self._query(grid, stage, slots, INFER)
+            else:
+                self._query(grid, stage, slots, PREPARE)
+
+    # --- preparation and application ------------------------------------------------------------------------
+
+    def _query(self, grid: Grid, stage: Stage, slots: Sequence[int], message_type: str) -> None:
+        arrays: ArrayRecord | None = None
+        if stage is Stage.APPLICATION:
+            # Serving without a development stage serves the untrained model: the same work.
+            arrays = self._model_of(Stage.DEVELOPMENT)
+        for slot in slots:
+            plan = self._control.begin_slot(BeginSlot(slot=slot, stage=stage, wait_s=self._wait_s))
+            alive = set(grid.get_node_ids())
+            asked = [d for d in workers(plan) if self._numbers[d.node_id] in alive]
+            dead = [d.node_id for d in workers(plan) if self._numbers[d.node_id] not in alive]
+            messages = []
+            for decision in asked:
+                content = RecordDict({CONFIG: ConfigRecord(slot_config(decision))})
+                if arrays is not None:
+                    content[ARRAYS] = arrays
+                messages.append(
+                    Message(content, self._numbers[decision.node_id], message_type, group_id=group_of(slot))
+                )
+            apply_deadline(grid, asked)
+            answers = grid.send_and_receive(messages, timeout=self._timeout_s) if messages else []
+            replies, _ = read_replies([d.node_id for d in asked], dead, answers, self._names)
+            summary = self._control.end_slot(EndSlot(slot=slot, wait_s=self._wait_s))
+            self._finish(SlotOutcome(slot, stage, None, plan, replies, summary))
+
+    # --- development and recycling --------------------------------------------------------------------------
+
+    def _model_of(self, stage: Stage) -> ArrayRecord:
+        """The stage's model as it is now; its first one before its first slot."""
+        if stage in self.record.models:
+            return self.record.models[stage]
+        task = self._tasks[stage]
+        assert task is not None  # checked when the schedule was made
+        return task.initial(self.record.models.get(Stage.DEVELOPMENT))
+
+    def _learn(self, grid: Grid, stage: Stage, slots: Sequence[int], task: LearningTask) -> None:
+        rounds = len(slots)
+        pending: list[SlotOutcome] = []
+
+        def on_round(server_round: int, plan: SlotPlan, replies: Replies, summary: SlotSummary) -> None:
+            pending.append(SlotOutcome(plan.slot, stage, server_round, plan, replies, summary))
+
+        def after_round(server_round: int, arrays: ArrayRecord) -> MetricRecord | None:
+            evaluation = task.evaluate(arrays) if task.evaluate and task.due(server_round, rounds) else None
+            if server_round == 0:
+                if evaluation is not None:
+                    self.record.initial_evaluations[stage] = evaluation
+            else:
+                done = pending.pop()
+                self._finish(
+                    SlotOutcome(
+                        done.slot, stage, server_round, done.plan, done.replies, done.summary, evaluation
+                    )
+                )
+            if evaluation is None:
+                return None
+            return MetricRecord({"loss": evaluation.loss, "accuracy": evaluation.accuracy_fraction})
+
+        strategy = Decided(
+            task.strategy(),
+            self._control,
+            self._numbers,
+            slots,
+            stage,
+            wait_s=self._wait_s,
+            evaluated_examples=lambda server_round: task.examples if task.due(server_round, rounds) else 0,
+            on_round=on_round,
+        )
+        initial = self._model_of(stage)
+        result = strategy.start(
+            grid=grid,
+            initial_arrays=initial,
+            num_rounds=rounds,
+            timeout=self._timeout_s,
+            train_config=ConfigRecord(dict(task.train_config)),
+            evaluate_fn=after_round,
+        )
+        # Flower's result stays empty when no round had anything to aggregate.
+        self.record.models[stage] = result.arrays if len(result.arrays) > 0 else initial
+
+    def _finish(self, outcome: SlotOutcome) -> None:
+        self.record.outcomes.append(outcome)
+        self._on_slot(outcome)
+
+
+def build_server_app(schedule: Schedule) -> ServerApp:
+    """The ServerApp of a schedule, for any Flower grid."""
+    app = ServerApp()
+
+    @app.main()
+    def main(grid: Grid, context: Context) -> None:
+        schedule(grid, context)
+
+    return app

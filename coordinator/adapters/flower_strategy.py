@@ -1,0 +1,326 @@
+"""Any Flower strategy, with the coordinator deciding who trains how much.
+
+``Decided`` wraps a strategy of Flower's Message API (FedAvg, FedProx, FedAvgM, FedAdam, FedYogi, robust and
+private ones): before each round it asks the coordinator for the slot's decision and sends every awake node
+that has work a message of its own, with its number of batches; afterwards the inner strategy aggregates what
+came back, weighted by examples, and the slot is closed and booked. Whom to ask is the policy's matter: the
+inner strategy's own sampling is switched off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from flwr.app import ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
+from flwr.serverapp import Grid
+from flwr.serverapp.strategy import Strategy
+
+from protos.messages import BeginSlot, Decision, EndSlot, SlotPlan, SlotSummary, Stage
+
+ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
+"""Keys of the records in a message's content."""
+
+
+ConfigValue = (
+    int | float | str | bytes | bool | list[int] | list[float] | list[str] | list[bytes] | list[bool]
+)
+"""What Flower's ConfigRecord holds."""
+
+
+class SlotControl(Protocol):
+    """The coordinator as the runner sees it: both calls are idempotent, and patient while it restarts."""
+
+    def begin_slot(self, request: BeginSlot) -> SlotPlan: ...
+
+    def end_slot(self, request: EndSlot) -> SlotSummary: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """What a slot's messages came to."""
+
+    sent: tuple[str, ...]
+    """Nodes that got a message."""
+    answered: tuple[str, ...]
+    """Nodes whose work counts."""
+    failed: dict[str, str]
+    """Nodes that answered with an error, or whose process is dead, and why."""
+    missing: tuple[str, ...]
+    """Nodes that had not answered by the deadline."""
+    unreachable: tuple[str, ...]
+    """Nodes that were to work but were known to be dead before the slot's messages went out."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Sums over ``answered`` of counts, and the example-weighted mean of ``loss``."""
+
+
+def decided_batches(decision: Decision) -> int:
+    """Batches a node runs in this slot: its own and its guests'."""
+    return decision.own_batches + sum(guest.batches for guest in decision.guests)
+
+
+def workers(plan: SlotPlan) -> tuple[Decision, ...]:
+    """Decisions of the nodes that are awake and have something to run."""
+    return tuple(d for d in plan.decisions if d.awake and decided_batches(d) > 0)
+
+
+def slot_config(decision: Decision) -> dict[str, ConfigValue]:
+    """What a node's ClientApp is told beside the strategy's own settings."""
+    return {
+        "slot": decision.slot,
+        "epoch": decision.epoch,
+        "stage": decision.stage.value,
+        "batches": decided_batches(decision),
+        "deadline-s": decision.deadline_s,
+    }
+
+
+def group_of(slot: int) -> str:
+    """Group of a slot's messages: sent again, they are answered and not executed again."""
+    return f"slot-{slot}"
+
+
+def apply_deadline(grid: Grid, decisions: Iterable[Decision]) -> None:
+    """Tell a grid that knows of round deadlines how long the slowest of these nodes may take."""
+    if hasattr(grid, "round_deadline_s"):
+        grid.round_deadline_s = max((d.deadline_s for d in decisions), default=None)
+
+
+def read_replies(
+    sent: Sequence[str], unreachable: Sequence[str], replies: Iterable[Message], names: Mapping[int, str]
+) -> tuple[Replies, list[Message]]:
+    """Sort replies into those whose work counts, failures and silence.
+
+    A reply without examples (a node whose batches all fell through) is no failure, and has nothing to
+    aggregate.
+    """
+    usable: list[Message] = []
+    failed: dict[str, str] = {}
+    idle: list[str] = []
+    for reply in replies:
+        name = names[reply.metadata.src_node_id]
+        if reply.has_error():
+            failed[name] = reply.error.reason or f"error {reply.error.code}"
+        elif METRICS not in reply.content:
+            failed[name] = f"reply without a record named {METRICS!r}"
+        elif ARRAYS in reply.content and not float(_number(reply.content[METRICS], "num-examples") or 0) > 0:
+            idle.append(name)
+        else:
+            usable.append(reply)
+    # In the order of sending, not of arrival: sums of floats depend on it, and runs must repeat.
+    position = {name: place for place, name in enumerate(sent)}
+    usable.sort(key=lambda reply: position[names[reply.metadata.src_node_id]])
+    answered = tuple(names[reply.metadata.src_node_id] for reply in usable)
+    heard = {*answered, *failed, *idle}
+    return (
+        Replies(
+            sent=tuple(sent),
+            answered=answered,
+            failed=failed,
+            missing=tuple(name for name in sent if name not in heard),
+            unreachable=tuple(unreachable),
+            metrics=_total(usable),
+        ),
+        usable,
+    )
+
+
+def _number(record: Any, key: str) -> float | None:
+    value = record.get(key)
+    return None if value is None or isinstance(value, list) else float(value)
+
+
+def _total(replies: Sequence[Message]) -> dict[str, float]:
+    totals: dict[str, float] = {}
+    weighted_loss = weight = 0.0
+    for reply in replies:
+        record = reply.content[METRICS]
+        for key in record:
+            value = _number(record, key)
+            if value is not None and key != "loss":
+                totals[key] = totals.get(key, 0.0) + value
+        loss, examples = _number(record, "loss"), _number(record, "num-examples")
+        if loss is not None and examples:
+            weighted_loss += loss * examples
+            weight += examples
+    if weight:
+        totals["loss"] = weighted_loss / weight
+    return totals
+
+
+class _Chosen(Grid):
+    """Shows the inner strategy exactly the nodes that take part, so that it cannot choose others."""
+
+    def __init__(self, inner: Grid, numbers: Sequence[int]) -> None:
+        self._inner = inner
+        self._numbers = list(numbers)
+
+    def set_run(self, run: Any) -> None:
+        self._inner.set_run(run)
+
+    @property
+    def run(self) -> Any:
+        return self._inner.run
+
+    def create_message(self, *args: Any, **kwargs: Any) -> Message:
+        return self._inner.create_message(*args, **kwargs)
+
+    def get_node_ids(self) -> list[int]:
+        return list(self._numbers)
+
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        return self._inner.push_messages(messages)
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
+        return self._inner.pull_messages(message_ids)
+
+    def send_and_receive(
+        self, messages: Iterable[Message], *, timeout: float | None = None
+    ) -> Iterable[Message]:
+        return self._inner.send_and_receive(messages, timeout=timeout)
+
+
+def _take_all(strategy: Any) -> None:
+    """Switch off a strategy's own sampling (and that of one it wraps, as differential privacy does)."""
+    while strategy is not None:
+        for name, value in (
+            ("fraction_train", 1.0),
+            ("fraction_evaluate", 0.0),
+            ("min_train_nodes", 1),
+            ("min_evaluate_nodes", 0),
+            ("min_available_nodes", 1),
+        ):
+            if hasattr(strategy, name):
+                setattr(strategy, name, value)
+        strategy = getattr(strategy, "strategy", None)
+
+
+class Decided(Strategy):
+    """A strategy whose rounds are slots that the coordinator decides.
+
+    Args:
+        inner: Strategy that aggregates, and adds its own settings to the configuration (e.g.
+            ``proximal-mu``). control: The coordinator. numbers: Flower node number by node id. slots: Slot of
+            each round, round 1 first. stage: Life-cycle stage of these slots. wait_s: How long the
+            coordinator waits for telemetry and for usage of live nodes. evaluated_examples: Examples of the
+            central evaluation after a round, for the coordinator's own energy line. on_round: Called after
+            each round with slot, plan, replies and the booked summary.
+    """
+
+    def __init__(
+        self,
+        inner: Strategy,
+        control: SlotControl,
+        numbers: Mapping[str, int],
+        slots: Sequence[int],
+        stage: Stage,
+        *,
+        wait_s: float,
+        evaluated_examples: Callable[[int], int] = lambda _: 0,
+        on_round: Callable[[int, SlotPlan, Replies, SlotSummary], None] = lambda *_: None,
+    ) -> None:
+        _take_all(inner)
+        self.inner = inner
+        self._control = control
+        self._numbers = dict(numbers)
+        self._names = {number: name for name, number in numbers.items()}
+        self._slots = tuple(slots)
+        self._stage = stage
+        self._wait_s = wait_s
+        self._evaluated_examples = evaluated_examples
+        self._on_round = on_round
+        self._plan: SlotPlan | None = None
+        self._sent: tuple[str, ...] = ()
+        self._unreachable: tuple[str, ...] = ()
+
+    def configure_train(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> list[Message]:
+        """Ask for the slot's decision; one message for each awake node that has work and a living process.
+
+        Returns:
+            A list, empty when all sleep: then the round passes and the model stays as it is.
+        """
+        slot = self._slots[server_round - 1]
+        self._plan = self._control.begin_slot(BeginSlot(slot=slot, stage=self._stage, wait_s=self._wait_s))
+        alive = set(grid.get_node_ids())
+        chosen = [d for d in workers(self._plan) if self._numbers[d.node_id] in alive]
+        self._sent = tuple(d.node_id for d in chosen)
+        self._unreachable = tuple(
+            d.node_id for d in workers(self._plan) if self._numbers[d.node_id] not in alive
+        )
+        if not chosen:
+            return []
+        apply_deadline(grid, chosen)
+        numbers = [self._numbers[d.node_id] for d in chosen]
+        templates = {
+            message.metadata.dst_node_id: message.content
+            for message in self.inner.configure_train(server_round, arrays, config, _Chosen(grid, numbers))
+        }
+        return [
+            Message(
+                _with_config(templates[number], slot_config(decision)),
+                dst_node_id=number,
+                message_type=MessageType.TRAIN,
+                group_id=group_of(slot),
+            )
+            for number, decision in zip(numbers, chosen, strict=True)
+        ]
+
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        """Aggregate what came back, then close and book the slot. Nothing: the model stays as it is."""
+        if self._plan is None:
+            raise RuntimeError("aggregate_train before configure_train: Flower calls them in turn")
+        result, usable = read_replies(self._sent, self._unreachable, replies, self._names)
+        arrays: ArrayRecord | None = None
+        metrics: MetricRecord | None = None
+        if usable:
+            arrays, metrics = self.inner.aggregate_train(server_round, usable)
+        summary = self._control.end_slot(
+            EndSlot(
+                slot=self._plan.slot,
+                wait_s=self._wait_s,
+                aggregated_parameters=len(usable) * (count_parameters(arrays) if arrays is not None else 0),
+                evaluated_examples=self._evaluated_examples(server_round),
+            )
+        )
+        self._on_round(server_round, self._plan, result, summary)
+        return arrays, metrics
+
+    def configure_evaluate(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> list[Message]:
+        """None: the global model is evaluated centrally, on data that no node has seen."""
+        return []
+
+    def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
+        return None
+
+    def summary(self) -> None:
+        self.inner.summary()
+
+
+def count_parameters(arrays: ArrayRecord) -> int:
+    """Scalars in a model."""
+    total = 0
+    for array in arrays.values():
+        size = 1
+        for length in array.shape:
+            size *= int(length)
+        total += size
+    return total
+
+
+def _with_config(template: RecordDict, extra: Mapping[str, ConfigValue]) -> RecordDict:
+    """The strategy's records, the same array record object for all nodes, and a configuration of the node's
+    own.
+    """
+    content = RecordDict(dict(template.items()))
+    config = ConfigRecord()
+    config.update(template.config_records.get(CONFIG, ConfigRecord()))
+    config.update(extra)
+    content[CONFIG] = config
+    return content

@@ -1,0 +1,104 @@
+"""What every fleet offers to the runner: nodes of a run behind one Flower grid, in processes that outlive the
+run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+from edge_node.config import NodeConfig
+
+from .grid import NodeGrid
+
+DEFAULT_BUILDER = "experiments.fleet.nodes:host_edge_nodes"
+"""``package.module:function`` that turns node configurations into hosted nodes, see host.Builder."""
+
+
+class Fleet(Protocol):
+    """Processes that host edge nodes. ``start`` once, ``reset`` for each run, ``stop`` at the end."""
+
+    def start(self) -> None:
+        """Start the processes and have them import what nodes need."""
+        ...
+
+    def reset(self, configs: Sequence[NodeConfig], *, builder: str = DEFAULT_BUILDER) -> NodeGrid:
+        """Host the nodes of a new run in the same warm processes; the nodes of the run before are closed
+        first.
+        """
+        ...
+
+    @property
+    def grid(self) -> NodeGrid:
+        """Grid of the current run."""
+        ...
+
+    @property
+    def numbers(self) -> Mapping[str, int]:
+        """Flower node number by node id."""
+        ...
+
+    def pids(self) -> dict[str, int]:
+        """Process that hosts each node, by node id; nodes of a dead process are left out."""
+        ...
+
+    def release(self) -> None:
+        """Close the nodes of the current run; the processes stay warm."""
+        ...
+
+    def stop(self) -> None:
+        """End all processes. May be called twice."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def numbers_of(configs: Sequence[NodeConfig]) -> dict[str, int]:
+    """Flower node numbers: 2 and up, for 1 is the server.
+
+    Raises:
+        ValueError: two nodes share an id.
+    """
+    numbers = {config.node_id: position + 2 for position, config in enumerate(configs)}
+    if len(numbers) != len(configs):
+        raise ValueError(f"node ids must differ, got {[config.node_id for config in configs]}")
+    return numbers
+
+
+def process_count(processes: str | int, nodes: int, cpus: int | None = None) -> int:
+    """How many processes host ``nodes`` nodes.
+
+    Args:
+        processes: ``"per-node"``, ``"auto"`` (as many as cores, at most one per node) or a number.
+
+    Raises:
+        ValueError: anything else.
+    """
+    available = len(os.sched_getaffinity(0)) if cpus is None and hasattr(os, "sched_getaffinity") else cpus
+    if processes == "per-node":
+        return nodes
+    if processes == "auto":
+        return max(1, min(nodes, available or os.cpu_count() or 1))
+    if isinstance(processes, int) and not isinstance(processes, bool) and processes >= 1:
+        return min(processes, nodes)
+    raise ValueError(
+        f'processes is {processes!r}; allowed are "per-node", "auto" or a whole number from 1 on'
+    )
+
+
+def deal(configs: Sequence[NodeConfig], processes: int) -> list[list[NodeConfig]]:
+    """Deal nodes out to processes in turn, so that neighbours in the list (often alike) do not share one."""
+    return [list(configs[start::processes]) for start in range(processes)]
+
+
+def run_number(run_id: str) -> int:
+    """Flower's number of a run, the same in every process: from the run's id."""
+    import hashlib
+
+    return int.from_bytes(hashlib.sha256(run_id.encode()).digest()[:7], "big") + 1

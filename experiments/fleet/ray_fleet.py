@@ -1,0 +1,306 @@
+"""Edge nodes in long-lived Ray actors, and the Flower grid that carries messages to them.
+
+One actor per process, several nodes per actor. Parameters that go to many nodes are put into Ray's object
+store once per round; each reply comes back as soon as its node is done. What travels is Flower's own
+protobuf, and array payloads beside it as plain bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import ray
+from flwr.app import Message
+from ray.exceptions import RayActorError, RayError
+
+from edge_node.config import NodeConfig
+
+from .base import DEFAULT_BUILDER, deal, numbers_of, process_count, run_number
+from .flower_private import NODE_UNAVAILABLE, PackedArrays, error_reply, pack, pack_arrays, pack_head, unpack
+from .grid import NodeGrid
+from .host import NodeHost, load_builder
+from .isolation import Isolation
+from .ray_local import FleetStartError, LocalRay
+
+logger = logging.getLogger(__name__)
+
+Packed = tuple[bytes, dict[str, PackedArrays]]
+
+
+class _Process:
+    """A process of the fleet. Warm for good; hosts the nodes of one run at a time."""
+
+    def __init__(self, preload: Sequence[str]) -> None:
+        import importlib
+
+        for module in preload:
+            importlib.import_module(module)
+        if "torch" in preload:
+            import torch
+
+            torch.set_num_threads(1)
+        self._host: NodeHost | None = None
+
+    def pid(self) -> int:
+        return os.getpid()
+
+    def host(self, configs: Sequence[str], numbers: Mapping[str, int], number: int, builder: str) -> None:
+        self.release()
+        parsed = [NodeConfig.model_validate_json(config) for config in configs]
+        self._host = NodeHost(parsed, numbers, number, load_builder(builder))
+
+    def release(self) -> None:
+        if self._host is not None:
+            self._host.close()
+            self._host = None
+
+    def handle(self, head: bytes, keys: Sequence[str], *arrays: PackedArrays) -> Packed:
+        if self._host is None:
+            raise RuntimeError("this process hosts no nodes: reset() has not run")
+        return pack(self._host.handle(unpack(head, dict(zip(keys, arrays, strict=True)))))
+
+
+class RayGrid(NodeGrid):
+    """Messages to nodes in Ray actors.
+
+    Args:
+        run_id: Flower's number of the run.
+        names: Node id by Flower number.
+        actors: Actor that hosts each node, by Flower number.
+    """
+
+    def __init__(self, run_id: int, names: Mapping[int, str], actors: Mapping[int, Any]) -> None:
+        super().__init__(run_id, names)
+        self._actors = dict(actors)
+        self._gone: set[Any] = set()
+        self._pending: dict[str, tuple[Any, Message]] = {}
+        self._ready: dict[str, Message] = {}
+
+    def lost_nodes(self) -> set[int]:
+        return {number for number, actor in self._actors.items() if actor in self._gone}
+
+    def has_lost(self, actor: Any) -> bool:
+        """Whether the process behind ``actor`` is known to be dead."""
+        return actor in self._gone
+
+    def mark_lost(self, actor: Any) -> None:
+        """The process behind ``actor`` is dead."""
+        if actor not in self._gone:
+            self._gone.add(actor)
+            names = [self.names[number] for number, host in self._actors.items() if host is actor]
+            logger.warning("a fleet process died; lost nodes: %s", ", ".join(names))
+
+    def _dispatch(self, messages: list[Message]) -> None:
+        put: dict[int, Any] = {}  # by identity of the record: the same object goes to many nodes
+        for message in messages:
+            message_id = message.metadata.message_id
+            number = message.metadata.dst_node_id
+            actor = self._actors[number]
+            if actor in self._gone:
+                self._ready[message_id] = self._unavailable(message)
+                continue
+            records = message.content.array_records
+            for record in records.values():
+                if id(record) not in put:
+                    put[id(record)] = ray.put(pack_arrays(record))
+            reference = actor.handle.remote(
+                pack_head(message), list(records), *(put[id(record)] for record in records.values())
+            )
+            # Only the head is kept: enough to name the message in an error reply, and the arrays can go.
+            self._pending[message_id] = (reference, message)
+
+    def _unavailable(self, message: Message, reason: str = "its process is dead") -> Message:
+        node_id = self.names[message.metadata.dst_node_id]
+        return error_reply(message, NODE_UNAVAILABLE, f"{node_id}: {reason}")
+
+    def _collect(self, message_ids: set[str], wait_s: float | None) -> list[Message]:
+        replies = [self._ready.pop(message_id) for message_id in message_ids & self._ready.keys()]
+        waiting = {
+            self._pending[message_id][0]: message_id for message_id in message_ids & self._pending.keys()
+        }
+        if not waiting:
+            return replies
+        arrived, _ = ray.wait(list(waiting), num_returns=1, timeout=0.0 if replies else wait_s)
+        if len(waiting) > len(arrived) > 0:  # and whatever else is there by now
+            arrived, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=0.0)
+        for reference in arrived:
+            _, message = self._pending.pop(waiting[reference])
+            replies.append(self._receive(reference, message))
+        return replies
+
+    def _receive(self, reference: Any, message: Message) -> Message:
+        try:
+            head, arrays = ray.get(reference)
+        except RayActorError:
+            self.mark_lost(self._actors[message.metadata.dst_node_id])
+            return self._unavailable(message, "its process died")
+        except RayError as error:
+            return self._unavailable(message, f"{type(error).__name__}: {error}")
+        return unpack(head, arrays)
+
+
+class RayFleet:
+    """Edge nodes in Ray actors on this machine, or on a Ray cluster that runs already.
+
+    Args:
+        nodes: Largest number of nodes of a run.
+        processes: ``"per-node"``, ``"auto"`` or a number, see base.process_count.
+        preload: Modules that processes import while Ray is still starting.
+        isolation: See isolation.Isolation.
+        address: Ray cluster to use, ``host:port``; None starts a Ray of our own. A cluster's own settings say
+            who
+            reaches it.
+        host_timeout_s: Longest time a process may take to import, and to host the nodes of a run.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        processes: str | int = "auto",
+        *,
+        preload: Sequence[str] = ("torch", "flwr.clientapp"),
+        isolation: Isolation = Isolation.AUTO,
+        address: str | None = None,
+        host_timeout_s: float = 180.0,
+    ) -> None:
+        self._processes = process_count(processes, nodes)
+        self._preload = tuple(preload)
+        self._address = address
+        self._local = None if address else LocalRay(self._processes, self._preload, isolation)
+        self._host_timeout_s = host_timeout_s
+        self._actors: list[Any] = []
+        self._actor_pids: list[int] = []
+        self._grid: RayGrid | None = None
+        self._placed: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
+
+    def start(self) -> None:
+        """Start Ray first of all servers (its start-up suffers most from others), then the actors.
+
+        Raises:
+            FleetStartError: Ray or a process does not start.
+            IsolationError: something listens beyond loopback.
+        """
+        # The driver needs the same modules as the actors; import them while Ray's start mostly waits.
+        imports = threading.Thread(target=_import_quietly, args=(self._preload,), daemon=True)
+        imports.start()
+        try:
+            if self._local is not None:
+                self._local.start()
+            else:
+                ray.init(address=self._address, log_to_driver=False, configure_logging=False)
+            self._actors = [self._new_actor() for _ in range(self._processes)]
+            self._actor_pids = self._ask([actor.pid.remote() for actor in self._actors], "start")
+        except BaseException:
+            self.stop()
+            raise
+        imports.join()
+
+    def _new_actor(self) -> Any:
+        # Not restarted by Ray: a node that comes back in mid-run without its battery would be another node.
+        process = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD")
+        return process(_Process).remote(self._preload)
+
+    def _replace_dead(self) -> None:
+        """Put new processes in place of those that died in the run before."""
+        if self._grid is None:
+            return
+        for place, actor in enumerate(self._actors):
+            if self._grid.has_lost(actor):
+                self._actors[place] = self._new_actor()
+                (self._actor_pids[place],) = self._ask([self._actors[place].pid.remote()], "start")
+
+    def _ask(self, references: list[Any], what: str) -> list[Any]:
+        try:
+            return list(ray.get(references, timeout=self._host_timeout_s))
+        except RayError as error:
+            raise FleetStartError(f"a fleet process did not {what}: {error}") from error
+
+    def reset(self, configs: Sequence[NodeConfig], *, builder: str = DEFAULT_BUILDER) -> RayGrid:
+        """Host the nodes of a run; those of the run before are closed first, dead processes replaced.
+
+        Raises:
+            FleetStartError: a process is dead, or building its nodes failed.
+        """
+        numbers = numbers_of(configs)
+        shares = deal(configs, min(len(self._actors), max(1, len(configs))))
+        number = run_number(configs[0].run_id)
+        self.release()
+        self._replace_dead()
+        self._grid = None
+        self._ask(
+            [
+                actor.host.remote([config.model_dump_json() for config in share], numbers, number, builder)
+                for actor, share in zip(self._actors, shares, strict=False)
+            ],
+            "host its nodes",
+        )
+        self._placed = {config.node_id: place for place, share in enumerate(shares) for config in share}
+        self._numbers = numbers
+        names = {number: node_id for node_id, number in numbers.items()}
+        self._grid = RayGrid(
+            number, names, {numbers[node_id]: self._actors[place] for node_id, place in self._placed.items()}
+        )
+        return self._grid
+
+    @property
+    def grid(self) -> RayGrid:
+        if self._grid is None:
+            raise RuntimeError("the fleet hosts no run yet: call reset(configs) first")
+        return self._grid
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        return dict(self._numbers)
+
+    def pids(self) -> dict[str, int]:
+        lost = self.grid.lost_nodes()
+        return {
+            node_id: self._actor_pids[place]
+            for node_id, place in self._placed.items()
+            if self._numbers[node_id] not in lost
+        }
+
+    def release(self) -> None:
+        """Close the nodes of the run; a process that died meanwhile has none left to close."""
+        if self._grid is None:
+            return
+        living = [actor for actor in self._actors if not self._grid.has_lost(actor)]
+        references = [(actor, actor.release.remote()) for actor in living]
+        for actor, reference in references:
+            try:
+                ray.get(reference, timeout=self._host_timeout_s)
+            except RayActorError:
+                self._grid.mark_lost(actor)
+
+    def stop(self) -> None:
+        if self._actors:
+            with contextlib.suppress(RayError):  # whatever is left is killed with Ray
+                self.release()
+        self._actors = []
+        if self._local is not None:
+            self._local.stop()
+        else:
+            ray.shutdown()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _import_quietly(modules: Sequence[str]) -> None:
+    import importlib
+
+    for module in modules:
+        importlib.import_module(module)

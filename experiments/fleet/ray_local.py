@@ -1,0 +1,216 @@
+"""Start Ray on this machine and on loopback only, with no more processes than the testbed needs.
+
+Ray 2.55.1 binds every server to loopback when the node's address is 127.0.0.1, but ``ray.init`` replaces a
+loopback address by the outward one first. ``_confined`` switches that off for the time of the start, and with
+it leaves out the autoscaler monitor, the log monitor and the dashboard process, none of which a local fleet
+uses (measured on two cores: ``ray.init`` 3.2 s instead of 5.4 s). ``isolation.require_loopback`` proves the
+result after each start, and tests/experiments/fleet/test_ray_local.py holds the names used here to Ray's
+version.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from .host import process_environment
+from .isolation import Isolation, require_loopback
+
+logger = logging.getLogger(__name__)
+
+OBJECT_STORE_BYTES = 200 * 2**20
+LOOPBACK = "127.0.0.1"
+
+
+class FleetStartError(RuntimeError):
+    """The processes of a fleet could not be started."""
+
+
+def _keep_address(host: str) -> str:
+    """In place of ray._private.services.resolve_ip_for_localhost, which turns loopback into the outward
+    address.
+    """
+    return host
+
+
+def _no_api_server(*_: Any, **__: Any) -> tuple[str, None]:
+    """In place of ray._private.services.start_api_server: no address, no process."""
+    return "", None
+
+
+@contextlib.contextmanager
+def _confined() -> Iterator[None]:
+    from ray._private import parameter, services
+
+    without: dict[str, Any] = {"no_monitor": True, "include_log_monitor": False}
+    lean = functools.partial(parameter.RayParams, **without)
+    with _replaced(
+        [
+            (services, "resolve_ip_for_localhost", _keep_address),
+            (services, "start_api_server", _no_api_server),
+            (parameter, "RayParams", lean),
+        ]
+    ):
+        yield
+
+
+def _log_instead_of_print(data: dict[str, Any], ignore_prefix: bool) -> None:
+    """In place of ray._private.worker.print_to_stdstream: standard output belongs to the command."""
+    for line in data["lines"]:
+        logger.info("ray (%s): %s", data["pid"], line)
+
+
+@contextlib.contextmanager
+def _replaced(replacements: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
+    """Attributes of modules exchanged for a while."""
+    before = [getattr(module, name) for module, name, _ in replacements]
+    for module, name, value in replacements:
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for (module, name, _), value in zip(replacements, before, strict=True):
+            setattr(module, name, value)
+
+
+def _reread_environment() -> None:
+    """Ray reads its settings and token once, on import; make it read them again."""
+    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
+
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
+
+
+class LocalRay:
+    """A Ray of our own on this machine: token authentication, no dashboard, nothing reported to anyone.
+
+    Args:
+        processes: Workers started ahead, one per process of the fleet.
+        preload: Modules that workers import while Ray is still starting.
+        isolation: See isolation.Isolation.
+    """
+
+    def __init__(
+        self, processes: int, preload: tuple[str, ...], isolation: Isolation = Isolation.AUTO
+    ) -> None:
+        self._processes = processes
+        self._preload = preload
+        self._isolation = isolation
+        self._folder: Path | None = None
+        self._environment_before: dict[str, str | None] = {}
+        self._open = contextlib.ExitStack()
+
+    def start(self) -> None:
+        """Start Ray; tries a second time, for start-up times out now and then on a busy machine.
+
+        Raises:
+            FleetStartError: Ray does not start.
+            IsolationError: something listens beyond loopback though it must not.
+        """
+        self._set_environment()
+        try:
+            from ray._private import worker
+
+            self._open.enter_context(_replaced([(worker, "print_to_stdstream", _log_instead_of_print)]))
+            try:
+                self._init()
+            except (
+                Exception
+            ) as error:  # Ray raises bare Exception, RuntimeError, TimeoutError and its own kinds here
+                logger.warning("Ray did not start (%s); trying once more", error)
+                self._shutdown()
+                try:
+                    self._init()
+                except Exception as again:
+                    raise FleetStartError(
+                        f"Ray did not start, twice: {again}. Its logs were in {self._folder}. "
+                        'A fleet without Ray: set fleet = "inprocess".'
+                    ) from again
+            if self._isolation is not Isolation.NONE:
+                require_loopback()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _set_environment(self) -> None:
+        # Short: Ray puts Unix sockets below it, whose paths may have 107 characters at most.
+        self._folder = Path(tempfile.mkdtemp(prefix="detabed-"))
+        token = self._folder / "token"
+        descriptor = os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+        wanted = {
+            **process_environment(),
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(token),
+            "RAY_preload_python_modules": ",".join(self._preload),
+            "RAY_memory_monitor_refresh_ms": "0",
+            "RAY_enable_metrics_collection": "0",
+            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        }
+        # An inherited token or cluster address would win over ours.
+        removed = ("RAY_AUTH_TOKEN", "RAY_ADDRESS", "PYTHONBREAKPOINT")  # the last one Ray sets itself
+        self._environment_before = {key: os.environ.get(key) for key in (*wanted, *removed)}
+        os.environ.update(wanted)
+        for key in removed:
+            os.environ.pop(key, None)
+        _reread_environment()
+
+    def _init(self) -> None:
+        import ray
+
+        confinement = contextlib.nullcontext() if self._isolation is Isolation.NONE else _confined()
+        with confinement, warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            ray.init(
+                num_cpus=self._processes,
+                num_gpus=0,
+                include_dashboard=False,
+                log_to_driver=False,
+                configure_logging=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                _node_ip_address=None if self._isolation is Isolation.NONE else LOOPBACK,
+                _temp_dir=str(self._folder),
+                _skip_env_hook=True,
+            )
+
+    @staticmethod
+    def _shutdown() -> None:
+        import ray
+
+        ray.shutdown()
+
+    def stop(self) -> None:
+        """Stop Ray, remove its folder, and put the environment back."""
+        self._shutdown()
+        self._open.close()
+        for key, value in self._environment_before.items():
+            if value is None:
+                os.environ.pop(key, None)
+            else:
+                os.environ[key] = value
+        if self._environment_before:
+            _reread_environment()
+        self._environment_before = {}
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

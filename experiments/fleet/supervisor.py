@@ -1,0 +1,223 @@
+"""Keeps the coordinator process running: starts it, restarts it when it dies, and stops it at the end.
+
+It comes back on the same port with the same configuration; its ledger gives it a higher epoch, and the nodes'
+streams reconnect by themselves. How often that may happen is limited, and every restart is reported.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from coordinator.config import CoordinatorConfig
+
+logger = logging.getLogger(__name__)
+
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 10.0
+
+
+class CoordinatorError(RuntimeError):
+    """The coordinator does not start, or died too often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """One unexpected end of the coordinator."""
+
+    exit_code: int
+    """Negative: the signal that ended it."""
+    down_s: float
+    """From its end to being ready again."""
+
+
+class Supervisor:
+    """One coordinator process for one run.
+
+    Args:
+        config: What the coordinator is told; written to ``run_folder/coordinator.json``.
+        run_folder: Where its configuration and standard error go.
+        restarts: How often it may die unexpectedly.
+        on_restart: Told of each restart.
+    """
+
+    def __init__(
+        self,
+        config: CoordinatorConfig,
+        run_folder: Path,
+        *,
+        restarts: int = 3,
+        on_restart: Callable[[Restart], None] = lambda _: None,
+    ) -> None:
+        self._config = config
+        self._config_path = run_folder / "coordinator.json"
+        self._log_path = run_folder / "coordinator.log"
+        self._allowed = restarts
+        self._on_restart = on_restart
+        self._process: subprocess.Popen[str] | None = None
+        self._address = ""
+        self._ready = threading.Event()
+        self._stopping = threading.Event()
+        self._failure: CoordinatorError | None = None
+        self._thread: threading.Thread | None = None
+        self.restarts: list[Restart] = []
+
+    @property
+    def address(self) -> str:
+        """host:port of the coordinator; stays the same through restarts."""
+        return self._address
+
+    @property
+    def pid(self) -> int:
+        """Of the process that runs now.
+
+        Raises:
+            CoordinatorError: none runs.
+        """
+        if self._process is None or self._process.poll() is not None:
+            raise CoordinatorError("no coordinator process runs at this moment")
+        return self._process.pid
+
+    def start(self) -> str:
+        """Start the coordinator and wait until it serves.
+
+        Returns:
+            Its address.
+
+        Raises:
+            CoordinatorError: it does not start; its log says why.
+        """
+        # The kernel ties the parent-death signal to the *thread* that started the child, so that one thread,
+        # which lives as long as the supervisor, does all the starting.
+        self._thread = threading.Thread(target=self._supervise, name="coordinator-supervisor", daemon=True)
+        self._thread.start()
+        if not self._ready.wait(START_TIMEOUT_S + STOP_TIMEOUT_S):
+            self.stop()
+            raise CoordinatorError(f"the coordinator was not ready in time; see {self._log_path}")
+        self.check()
+        return self._address
+
+    def check(self) -> None:
+        """Raise what keeps the coordinator from running, if anything does.
+
+        Raises:
+            CoordinatorError: it died more often than allowed, or never started.
+        """
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Stop the coordinator in an orderly way, or kill it when it does not. May be called twice."""
+        self._stopping.set()
+        process = self._process
+        if process is not None and process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                logger.warning("the coordinator did not stop in %.0f s and is killed", STOP_TIMEOUT_S)
+                process.kill()
+                process.wait()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(START_TIMEOUT_S)
+
+    # --- the supervising thread ---
+
+    def _supervise(self) -> None:
+        try:
+            self._launch()
+            self._ready.set()
+            while True:
+                assert self._process is not None  # _launch has set it
+                exit_code = self._process.wait()
+                if self._stopping.is_set():
+                    return
+                ended = time.monotonic()
+                if len(self.restarts) >= self._allowed:
+                    raise CoordinatorError(
+                        f"the coordinator died {len(self.restarts) + 1} times ({_describe(exit_code)}); "
+                        f"allowed are {self._allowed} restarts. See {self._log_path}"
+                    )
+                logger.warning("the coordinator died (%s) and is started again", _describe(exit_code))
+                self._launch()
+                restart = Restart(exit_code, time.monotonic() - ended)
+                self.restarts.append(restart)
+                self._on_restart(restart)
+        except CoordinatorError as error:
+            if not self._stopping.is_set():
+                self._failure = error
+                logger.error("%s", error)
+        finally:
+            self._ready.set()
+
+    def _launch(self) -> None:
+        self._config_path.write_text(self._config.model_dump_json(indent=1), encoding="utf-8")
+        with self._log_path.open("a", encoding="utf-8") as log:
+            command = [sys.executable, "-m", "experiments.fleet.spawn", str(os.getpid())]
+            self._process = subprocess.Popen(
+                [*command, "coordinator", str(self._config_path)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                # Ctrl-C is for the runner, which then stops the coordinator in order.
+                start_new_session=True,
+            )
+        if self._stopping.is_set():  # stop() came before there was a process to end
+            self._process.kill()
+        assert self._process.stdout is not None  # a pipe was asked for
+        address = self._read_address(self._process.stdout)
+        host, _, port = address.rpartition(":")
+        self._address = address
+        self._config = self._config.model_copy(update={"host": host.strip("[]"), "port": int(port)})
+
+    def _read_address(self, stdout: IO[str]) -> str:
+        """First line of the coordinator's standard output: a JSON object with its address."""
+        process = self._process
+        assert process is not None
+        timer = threading.Timer(START_TIMEOUT_S, process.kill)
+        timer.start()
+        try:
+            line = stdout.readline()
+        finally:
+            timer.cancel()
+        # Whatever it prints later goes nowhere, and must not block it.
+        threading.Thread(target=_drain, args=(stdout,), daemon=True).start()
+        try:
+            return str(json.loads(line)["address"])
+        except (ValueError, KeyError, TypeError) as error:
+            process.kill()
+            exit_code = process.wait()
+            raise CoordinatorError(
+                f"the coordinator did not say its address ({_describe(exit_code)}); got {line!r}. "
+                f"See {self._log_path}"
+            ) from error
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _drain(stream: IO[str]) -> None:
+    for _ in stream:
+        pass
+
+
+def _describe(exit_code: int) -> str:
+    return f"signal {signal.Signals(-exit_code).name}" if exit_code < 0 else f"exit code {exit_code}"

@@ -1,0 +1,320 @@
+"""The decided strategy and the schedule over Flower's own strategies, with a scripted coordinator and real
+records.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
+from flwr.serverapp import Grid
+from flwr.serverapp.strategy import FedAdam, FedAvg, FedAvgM, FedMedian, FedProx, FedYogi
+
+from coordinator.adapters.flower_server import (
+    Evaluation,
+    LearningTask,
+    Schedule,
+    build_server_app,
+    log_to_file,
+    stage_runs,
+)
+from coordinator.adapters.flower_strategy import Decided, read_replies
+from experiments.fleet.flower_private import bind_identity, empty_run, stamp
+from protos.messages import Decision, Guest, SlotPlan, SlotSummary, Stage
+
+NUMBERS = {"a": 2, "b": 3, "c": 4}
+
+
+def decision(node, slot, stage, own=0, awake=True, guests=()):
+    return Decision(
+        node_id=node,
+        epoch=1,
+        slot=slot,
+        stage=stage,
+        awake=awake,
+        own_batches=own,
+        sends=(),
+        guests=tuple(Guest(owner, batches) for owner, batches in guests),
+        export_uj=0,
+        charge_uj=0,
+        discharge_uj=0,
+        deadline_s=5.0,
+    )
+
+
+@dataclass
+class Script:
+    """A coordinator that decides what it was told to and writes down what it was asked."""
+
+    batches: dict[str, int]
+    asleep: set[str] = field(default_factory=set)
+    calls: list = field(default_factory=list)
+
+    def begin_slot(self, request):
+        self.calls.append(("begin", request.slot, request.stage))
+        decisions = tuple(
+            decision(n, request.slot, request.stage, b, awake=n not in self.asleep)
+            for n, b in self.batches.items()
+        )
+        return SlotPlan(1, request.slot, decisions, (), "rule", None, 0.0)
+
+    def end_slot(self, request):
+        self.calls.append(("end", request.slot, request.aggregated_parameters, request.evaluated_examples))
+        return SlotSummary(request.slot, 0, 0, 0, 0, 0, 0, 0, 0, (), ())
+
+
+class Nodes(Grid):
+    """Nodes that add their number of batches to every weight; some are dead, silent or failing."""
+
+    def __init__(self, dead=(), failing=(), silent=(), idle=()):
+        bind_identity(1)
+        self.dead, self.failing, self.silent, self.idle = set(dead), set(failing), set(silent), set(idle)
+        self.seen = []
+        self.round_deadline_s = None
+
+    def set_run(self, run): ...
+
+    @property
+    def run(self):
+        return empty_run(1)
+
+    def create_message(self, content, message_type, dst_node_id, group_id, ttl=None):
+        return Message(content, dst_node_id, message_type, group_id=group_id, ttl=ttl)
+
+    def get_node_ids(self):
+        return [n for n in NUMBERS.values() if n not in self.dead]
+
+    def push_messages(self, messages):
+        raise NotImplementedError("the strategies under test send and receive in one call")
+
+    def pull_messages(self, message_ids):
+        raise NotImplementedError("the strategies under test send and receive in one call")
+
+    def send_and_receive(self, messages, *, timeout=None):
+        replies = []
+        for message in reversed(list(messages)):  # arrival is not in the order of sending
+            stamp(message)
+            self.seen.append(message)
+            number = message.metadata.dst_node_id
+            if number in self.silent:
+                continue
+            if number in self.failing:
+                replies.append(Message(Error(2, "broken"), reply_to=message))
+                continue
+            replies.append(self._work(message, number))
+        return replies
+
+    def _work(self, message, number):
+        batches = 0 if number in self.idle else int(message.content["config"]["batches"])
+        metrics = MetricRecord({"num-examples": 10 * batches, "loss": float(number), "batches": batches})
+        content = RecordDict({"metrics": metrics})
+        if message.metadata.message_type == "train":
+            content["arrays"] = ArrayRecord(
+                {k: Array(a.numpy() + batches) for k, a in message.content["arrays"].items()}
+            )
+        return Message(content, reply_to=message)
+
+
+def zeros():
+    return ArrayRecord({"w": Array(np.zeros((2, 2), np.float32)), "b": Array(np.zeros(1, np.float32))})
+
+
+def decided(control, inner=None, **options):
+    inner = inner or FedAvg()
+    return Decided(inner, control, NUMBERS, [4, 5], Stage.DEVELOPMENT, wait_s=1.0, **options)
+
+
+def weight(result):
+    return float(result.arrays["b"].numpy()[0])
+
+
+def test_every_worker_gets_its_own_batches_and_the_mean_is_weighted_by_examples():
+    control, grid = Script({"a": 1, "b": 3}), Nodes()
+    result = decided(control).start(grid, zeros(), num_rounds=1)
+    assert {m.metadata.dst_node_id: m.content["config"]["batches"] for m in grid.seen} == {2: 1, 3: 3}
+    assert weight(result) == pytest.approx((10 * 1 + 30 * 3) / 40)
+    assert control.calls == [("begin", 4, Stage.DEVELOPMENT), ("end", 4, 2 * 5, 0)]
+    assert grid.round_deadline_s == 5.0
+
+
+def test_guests_count_as_work_and_sleepers_are_skipped():
+    control = Script({"a": 0, "b": 2, "c": 2}, asleep={"c"})
+    begin = control.begin_slot
+
+    def with_guest(request):
+        plan = begin(request)
+        first = decision("a", request.slot, request.stage, own=0, guests=[("b", 4)])
+        return SlotPlan(1, request.slot, (first, *plan.decisions[1:]), (), "rule", None, 0.0)
+
+    control.begin_slot = with_guest
+    grid = Nodes()
+    decided(control).start(grid, zeros(), num_rounds=1)
+    assert {m.metadata.dst_node_id: m.content["config"]["batches"] for m in grid.seen} == {2: 4, 3: 2}
+
+
+def test_when_all_sleep_the_round_passes_and_the_model_stays():
+    control, grid = Script({"a": 1, "b": 1}, asleep={"a", "b"}), Nodes()
+    strategy = decided(control)
+    assert strategy.configure_train(1, zeros(), ConfigRecord(), grid) == []
+    assert strategy.aggregate_train(1, []) == (None, None)
+    assert control.calls[-1] == ("end", 4, 0, 0)
+
+
+def test_errors_silence_and_dead_nodes_do_not_stop_the_round():
+    seen = []
+    control, grid = Script({"a": 1, "b": 2, "c": 3}), Nodes(failing=[2], silent=[3], dead=[])
+    strategy = decided(control, on_round=lambda r, plan, replies, summary: seen.append(replies))
+    result = strategy.start(grid, zeros(), num_rounds=1)
+    assert weight(result) == 3.0
+    assert (seen[0].answered, seen[0].failed, seen[0].missing) == (("c",), {"a": "broken"}, ("b",))
+    grid = Nodes(dead=[4])
+    strategy = decided(control, on_round=lambda r, plan, replies, summary: seen.append(replies))
+    strategy.start(grid, zeros(), num_rounds=1)
+    assert (seen[1].answered, seen[1].unreachable) == (("a", "b"), ("c",))
+
+
+def test_a_round_in_which_nobody_answers_keeps_the_model():
+    control, grid = Script({"a": 1}), Nodes(silent=[2])
+    result = decided(control).start(grid, zeros(), num_rounds=2)
+    assert len(result.arrays) == 0
+    assert [call[0] for call in control.calls] == ["begin", "end", "begin", "end"]
+
+
+def test_a_node_without_examples_is_left_out_of_the_mean():
+    control, grid = Script({"a": 1, "b": 2}), Nodes(idle=[2])
+    assert weight(decided(control).start(grid, zeros(), num_rounds=1)) == 2.0
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        FedAvg,
+        lambda: FedProx(proximal_mu=0.5),
+        FedAvgM,
+        FedAdam,
+        FedYogi,
+        FedMedian,
+        lambda: FedAvg(fraction_train=0.1, min_train_nodes=99, min_available_nodes=99),
+    ],
+)
+def test_flowers_strategies_work_unchanged_with_one_living_node(make):
+    control, grid = Script({"a": 2, "b": 1}), Nodes(dead=[3, 4])
+    result = decided(control, make()).start(grid, zeros(), num_rounds=2)
+    assert len(grid.seen) == 2
+    assert weight(result) > 0
+
+
+def test_a_strategys_own_settings_reach_the_nodes():
+    control, grid = Script({"a": 2}), Nodes()
+    decided(control, FedProx(proximal_mu=0.25)).start(
+        grid, zeros(), num_rounds=1, train_config=ConfigRecord({"mine": "x"})
+    )
+    config = dict(grid.seen[0].content["config"])
+    assert (config["proximal-mu"], config["mine"], config["slot"], config["server-round"]) == (
+        0.25,
+        "x",
+        4,
+        1,
+    )
+
+
+def test_the_same_array_record_goes_to_all_nodes():
+    control, grid = Script({"a": 1, "b": 2, "c": 3}), Nodes()
+    messages = decided(control).configure_train(1, zeros(), ConfigRecord(), grid)
+    assert len({id(message.content["arrays"]) for message in messages}) == 1
+    assert len({id(message.content["config"]) for message in messages}) == 3
+
+
+def test_results_do_not_depend_on_the_order_of_arrival():
+    control, grid = Script({"a": 1, "b": 2, "c": 3}), Nodes()
+    sent = decided(control).configure_train(1, zeros(), ConfigRecord(), grid)
+    replies = grid.send_and_receive(sent)
+    names = {number: name for name, number in NUMBERS.items()}
+    one, ordered = read_replies(["a", "b", "c"], [], replies, names)
+    two, again = read_replies(["a", "b", "c"], [], replies[::-1], names)
+    assert one == two
+    assert [id(m) for m in ordered] == [id(m) for m in again]
+
+
+def test_the_schedule_runs_all_stages_in_order():
+    stages = [Stage.PREPARATION, Stage.DEVELOPMENT, Stage.DEVELOPMENT, Stage.APPLICATION, Stage.RECYCLING]
+    control, grid = Script({"a": 1, "b": 1}), Nodes()
+    outcomes = []
+    developed = []
+
+    def second(model):
+        developed.append(model)
+        return zeros()
+
+    schedule = Schedule(
+        control=control,
+        numbers=NUMBERS,
+        stages=stages,
+        development=LearningTask(
+            FedAvg,
+            lambda _: zeros(),
+            lambda arrays: Evaluation(1.0, float(arrays["b"].numpy()[0]), 100),
+            examples=100,
+        ),
+        recycling=LearningTask(FedAvg, second),
+        on_slot=outcomes.append,
+    )
+    build_server_app(schedule)(grid, Context(1, 1, {}, RecordDict(), {}))
+    assert [call[1:] for call in control.calls if call[0] == "begin"] == list(enumerate(stages))
+    assert [call[3] for call in control.calls if call[0] == "end"] == [0, 100, 100, 0, 0]
+    assert [m.metadata.message_type for m in grid.seen[::2]] == [
+        "query.prepare",
+        "train",
+        "train",
+        "query.infer",
+        "train",
+    ]
+    assert [o.slot for o in outcomes] == [0, 1, 2, 3, 4]
+    assert [o.evaluation.accuracy_fraction if o.evaluation else None for o in outcomes] == [
+        None,
+        1.0,
+        2.0,
+        None,
+        None,
+    ]
+    served = next(m for m in grid.seen if m.metadata.message_type == "query.infer")
+    assert float(served.content["arrays"]["b"].numpy()[0]) == 2.0
+    assert float(developed[0]["b"].numpy()[0]) == 2.0
+    assert float(schedule.record.models[Stage.RECYCLING]["b"].numpy()[0]) == 1.0
+    assert schedule.record.initial_evaluations[Stage.DEVELOPMENT].accuracy_fraction == 0.0
+
+
+def test_recycling_slots_need_a_recycling_task():
+    with pytest.raises(ValueError, match="no recycling task"):
+        Schedule(
+            control=Script({}),
+            numbers=NUMBERS,
+            stages=[Stage.RECYCLING],
+            development=LearningTask(FedAvg, lambda _: zeros()),
+        )
+
+
+def test_stage_runs_may_begin_in_the_middle():
+    stages = [Stage.PREPARATION, Stage.DEVELOPMENT, Stage.DEVELOPMENT, Stage.APPLICATION]
+    assert list(stage_runs(stages, 2)) == [(Stage.DEVELOPMENT, [2]), (Stage.APPLICATION, [3])]
+
+
+def test_flowers_log_goes_to_the_file(tmp_path, capfd):
+    flower = logging.getLogger("flwr")
+    handlers, propagate = list(flower.handlers), flower.propagate
+    try:
+        log_to_file(tmp_path / "flower.log")
+        decided(Script({"a": 1})).start(Nodes(), zeros(), num_rounds=1)
+        assert "[ROUND 1/1]" in (tmp_path / "flower.log").read_text()
+        captured = capfd.readouterr()
+        assert "ROUND" not in captured.out + captured.err
+    finally:
+        for handler in list(flower.handlers):
+            flower.removeHandler(handler)
+            handler.close()
+        for handler in handlers:
+            flower.addHandler(handler)
+        flower.propagate = propagate

@@ -1,0 +1,81 @@
+"""Contract with Flower 1.41: what flower_private.py takes from behind its public names must be there and
+behave so.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+import numpy as np
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.serverapp import Grid
+
+from experiments.fleet import flower_private as private
+from experiments.fleet.inprocess import InProcessGrid
+
+
+def message() -> Message:
+    private.bind_identity(7)
+    arrays = ArrayRecord(
+        {"w": private.Array(np.arange(4, dtype=np.float64)), "b": private.Array(np.float32([]))}
+    )
+    made = Message(
+        RecordDict(
+            {"arrays": arrays, "config": ConfigRecord({"a": 1, "b": "x"}), "m": MetricRecord({"n": [1.5]})}
+        ),
+        dst_node_id=5,
+        message_type="train",
+        group_id="slot-3",
+    )
+    private.stamp(made)
+    return made
+
+
+def test_the_pinned_version_is_installed():
+    assert importlib.metadata.version("flwr").startswith("1.41.")
+
+
+def test_the_identity_becomes_the_sender():
+    made = message()
+    assert (made.metadata.run_id, made.metadata.src_node_id) == (7, private.SERVER_NODE_ID)
+
+
+def test_replies_name_the_stamped_message():
+    made = message()
+    assert made.metadata.message_id
+    reply = Message(RecordDict(), reply_to=made)
+    assert reply.metadata.reply_to_message_id == made.metadata.message_id
+    private.adopt_id(reply, "other")
+    assert reply.metadata.reply_to_message_id == "other"
+
+
+def test_a_message_survives_packing_and_copying():
+    made = message()
+    for back in (private.unpack(*private.pack(made)), private.copy_message(made)):
+        assert back.metadata.message_id == made.metadata.message_id
+        assert back.metadata.group_id == "slot-3"
+        assert dict(back.content["config"]) == {"a": 1, "b": "x"}
+        assert dict(back.content["m"]) == {"n": [1.5]}
+        for name, array in made.content["arrays"].items():
+            np.testing.assert_array_equal(back.content["arrays"][name].numpy(), array.numpy())
+            assert back.content["arrays"][name].dtype == array.dtype
+    assert set(made.content) == {"arrays", "config", "m"}
+
+
+def test_an_error_survives_packing():
+    error = private.error_reply(message(), private.NODE_UNAVAILABLE, "gone")
+    back = private.unpack(*private.pack(error))
+    assert (back.error.code, back.error.reason) == (private.NODE_UNAVAILABLE, "gone")
+
+
+def test_our_grids_are_complete_by_flowers_own_abstract_class():
+    assert not InProcessGrid.__abstractmethods__
+    assert set(Grid.__abstractmethods__) == {
+        "set_run",
+        "run",
+        "create_message",
+        "get_node_ids",
+        "push_messages",
+        "pull_messages",
+        "send_and_receive",
+    }

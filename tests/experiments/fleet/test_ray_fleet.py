@@ -1,0 +1,163 @@
+"""The Ray fleet for real, with echo nodes: one Ray for the whole file, since its start is what costs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import ray
+from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
+
+from experiments.fleet.isolation import exposed, is_isolated, listeners, process_tree
+from experiments.fleet.ray_fleet import RayFleet
+from experiments.fleet.ray_local import _confined
+
+pytestmark = pytest.mark.e2e
+
+
+def train_messages(grid, group, nodes=None, **config):
+    arrays = ArrayRecord([np.arange(100_000, dtype=np.float32)])
+    return [
+        Message(
+            RecordDict({"arrays": arrays, "config": ConfigRecord(config)}),
+            dst_node_id=number,
+            message_type="train",
+            group_id=group,
+        )
+        for number in (grid.get_node_ids() if nodes is None else nodes)
+    ]
+
+
+def runs(replies):
+    return {r.metadata.src_node_id: r.content["metrics"]["runs"] for r in replies if r.has_content()}
+
+
+def environment():
+    return {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
+
+
+@pytest.fixture(scope="module")
+def warm(echo):
+    before = environment()
+    with RayFleet(4, processes=2, preload=("flwr.clientapp",)) as fleet:
+        yield fleet
+    assert environment() == before
+    assert not ray.is_initialized()
+
+
+@pytest.fixture
+def fleet(warm, echo, node_configs):
+    warm.reset(node_configs(4), builder=echo)
+    return warm
+
+
+def test_the_names_taken_from_ray_are_there():
+    from ray._private import parameter, services
+
+    assert ray.__version__ == "2.55.1"
+    before = (services.resolve_ip_for_localhost, services.start_api_server, parameter.RayParams)
+    with _confined():
+        assert services.resolve_ip_for_localhost("127.0.0.1") == "127.0.0.1"
+        assert parameter.RayParams().no_monitor
+    assert (services.resolve_ip_for_localhost, services.start_api_server, parameter.RayParams) == before
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_a_default_start_is_reachable_from_this_machine_only(fleet):
+    found = listeners()
+    assert {"gcs_server", "raylet"} <= {listener.process for listener in found}
+    assert is_isolated() or exposed(found) == []
+
+
+def test_the_token_is_random_and_ours_alone(fleet):
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+    token = Path(os.environ["RAY_AUTH_TOKEN_PATH"])
+    assert stat.S_IMODE(token.stat().st_mode) == 0o600
+    assert len(token.read_text()) == 64
+
+
+def test_without_the_token_ray_refuses(fleet):
+    address = ray.get_runtime_context().gcs_address
+    code = f"""
+import ray
+from ray._raylet import GcsClient
+GcsClient(address={address!r})
+"""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    environment |= {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": "0" * 64,
+        "RAY_gcs_rpc_server_connect_timeout_s": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode != 0
+    assert "AuthenticationError" in done.stderr
+
+
+def test_every_node_answers_from_its_process(fleet):
+    replies = fleet.grid.send_and_receive(train_messages(fleet.grid, "slot-0"), timeout=60)
+    pids = fleet.pids()
+    assert {r.metadata.src_node_id: int(r.content["metrics"]["pid"]) for r in replies} == {
+        fleet.numbers[node_id]: pid for node_id, pid in pids.items()
+    }
+    assert len(set(pids.values())) == 2
+    assert set(pids.values()) <= set(process_tree())
+    for reply in replies:
+        (array,) = reply.content["arrays"].to_numpy_ndarrays()
+        np.testing.assert_array_equal(array, np.arange(100_000, dtype=np.float32))
+
+
+def test_the_same_processes_serve_several_runs(fleet, echo, node_configs):
+    before = fleet.pids()
+    assert set(runs(fleet.grid.send_and_receive(train_messages(fleet.grid, "slot-0"))).values()) == {1}
+    fleet.reset(node_configs(4, run_id="second"), builder=echo)
+    assert fleet.pids() == before
+    assert set(runs(fleet.grid.send_and_receive(train_messages(fleet.grid, "slot-0"))).values()) == {1}
+
+
+def test_an_exception_of_one_node_is_its_own(fleet):
+    replies = fleet.grid.send_and_receive(train_messages(fleet.grid, "slot-0", fail="n1"))
+    assert [r.error.reason for r in replies if r.has_error()] == ["n1: RuntimeError: told to fail"]
+    assert len(runs(replies)) == 3
+
+
+def test_a_late_reply_is_counted_and_dropped_and_its_work_not_repeated(fleet):
+    slow = fleet.numbers["n3"]  # last of its process
+    message = train_messages(fleet.grid, "slot-0", slow="n3", **{"sleep-s": 1.5})
+    fleet.grid.round_deadline_s = 0.5
+    replies = fleet.grid.send_and_receive(message, timeout=60)
+    assert slow not in runs(replies)
+    fleet.grid.round_deadline_s = None
+    again = fleet.grid.send_and_receive(train_messages(fleet.grid, "slot-0", nodes=[slow]), timeout=60)
+    assert runs(again) == {slow: 1}
+    assert fleet.grid.late_replies == 1
+
+
+def test_a_killed_process_loses_its_nodes_and_nobody_else(fleet, echo, node_configs, capfd):
+    victim = fleet.pids()["n0"]
+    lost = {fleet.numbers[node_id] for node_id, pid in fleet.pids().items() if pid == victim}
+    # Both processes are at work on their last node when one is killed.
+    grid = fleet.grid
+    ids = grid.push_messages(train_messages(grid, "slot-0", slow="n2", **{"sleep-s": 30.0}))
+    os.kill(victim, signal.SIGKILL)
+    replies = []
+    while len(replies) < len(ids):
+        replies += grid._collect(set(ids), 30.0)
+    assert {r.metadata.src_node_id for r in replies if r.has_error()} >= {fleet.numbers["n2"]}
+    assert {r.metadata.src_node_id for r in replies if r.has_content()} >= {3, 5}
+    assert grid.lost_nodes() == lost
+    assert set(fleet.pids()) == {"n1", "n3"}
+    later = grid.send_and_receive(train_messages(grid, "slot-1", nodes=[2, 3, 4, 5]), timeout=60)
+    assert {r.metadata.src_node_id for r in later if r.has_error()} == lost
+    assert capfd.readouterr().out == ""
+    # The next run gets a new process in its place.
+    fleet.reset(node_configs(4, run_id="third"), builder=echo)
+    assert len(runs(fleet.grid.send_and_receive(train_messages(fleet.grid, "slot-0"), timeout=60))) == 4
