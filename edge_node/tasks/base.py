@@ -83,6 +83,14 @@ class Task(ABC):
     data_names: tuple[str, ...]
 
     @abstractmethod
+    def resolve_data(self, name: str) -> str:
+        """Name of the data really used: ``auto`` picks by what the data folder has. ValueError when unknown."""
+
+    @abstractmethod
+    def recycling_data(self, data: str) -> str:
+        """The task's own choice of a second data set, to which a model of ``data`` is fine-tuned."""
+
+    @abstractmethod
     def dataset(self, name: str) -> Dataset:
         """Data set by name. Raises ValueError for an unknown name, DataError for lacking files."""
 

@@ -8,6 +8,7 @@ import pytest
 from carbon_data.folders import data_dir
 from carbon_data.types import DataError
 from edge_node.tasks.data import digits, images, mnist
+from edge_node.tasks.registry import find_task
 
 needs_mnist = pytest.mark.skipif(not mnist.is_present(), reason="MNIST is not in the data folder")
 
@@ -53,6 +54,15 @@ def test_nodes_share_one_read_only_copy():
 def test_unknown_data_names_are_refused_with_the_allowed_ones(name):
     with pytest.raises(ValueError, match="digits-inverted"):
         images.resolve(name)
+
+
+def test_the_second_task_is_other_than_the_first():
+    task = find_task("mnist-mlp")
+    for name in images.NAMES:
+        first = task.resolve_data(name)
+        second = task.recycling_data(first)
+        assert second == task.resolve_data(second) != first
+    assert task.recycling_data("digits") == "digits-inverted"
 
 
 def test_auto_takes_digits_when_there_is_no_mnist(tmp_path, monkeypatch):
