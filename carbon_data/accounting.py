@@ -1,7 +1,6 @@
-"""Joules to grams: integration, operational (L1), attribution (L2), SCI (L3), per inference (L4),
-uncertainty.
+"""Joules to grams: integration, operational (L1), attribution (L2), SCI (L3), per inference (L4).
 
-Pure: standard library, numpy and scipy only. Equation numbers are those of docs/methods, section 4.
+Pure: standard library, numpy and scipy only. Equation numbers are those of the methods document, section 4.
 Energies J, powers W, times s, intensities g CO2e per kWh, emissions g CO2e; all arrays are left unchanged.
 """
 
@@ -121,9 +120,7 @@ def embodied_share_g(
 def sci_g_per_unit(
     energy_j: float, intensity_g_per_kwh: float, embodied_g: float, functional_units: float
 ) -> float:
-    """(L3) SCI = ((E * I) + M) / R in g CO2e per functional unit (Green Software Foundation, ISO/IEC
-    21031).
-    """
+    """(L3) SCI = ((E * I) + M) / R in g CO2e per functional unit (Green Software Foundation)."""
     if not (math.isfinite(functional_units) and functional_units > 0):
         raise DataError(f"functional_units is {functional_units}; allowed is a finite value > 0")
     _finite(embodied_g, "embodied_g")
@@ -139,9 +136,7 @@ def per_inference_g(
     embodied_g_per_inference: float = 0.0,
     pue: float = 1.0,
 ) -> float:
-    """(L4) PUE*e_inf*c + (C_prep + C_dev + C_rec)/N_life + M_inf; ``one_time_g`` is the sum of the three
-    stages.
-    """
+    """(L4) PUE*e_inf*c + (C_prep + C_dev + C_rec)/N_life + M_inf; ``one_time_g``: all three stages."""
     if not (math.isfinite(lifetime_inferences) and lifetime_inferences > 0):
         raise DataError(f"lifetime_inferences is {lifetime_inferences}; allowed is a finite value > 0")
     _finite([one_time_g, embodied_g_per_inference], "one_time_g or embodied_g_per_inference")

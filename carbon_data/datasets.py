@@ -46,9 +46,7 @@ SIZE_MARGIN = 2
 """A download larger than this many times the listed size is not the file that was asked for."""
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with the data set's name, bytes received so far, and bytes expected (None when the server does not
-say).
-"""
+"""Called with the data set's name, bytes received so far, and bytes expected (None when not said)."""
 
 
 class DatasetState(StrEnum):
@@ -147,8 +145,7 @@ def fetch(
     timeout_s: float = 30.0,
     datasets: Sequence[Dataset] = DATASETS,
 ) -> list[DatasetStatus]:
-    """Download what is missing or corrupt among ``names`` (default: all that can be downloaded); their
-    status after.
+    """Download what is missing or corrupt among ``names`` (default: all there is to download).
 
     ``base_url`` takes the place of the public origins: ``base_url/<path of the data set>`` (a mirror in
     your own network). Raises DataError when a name is unknown, a file is derived and has no download, or no

@@ -1,6 +1,4 @@
-"""Where files that are not part of the package live: one setting for data, the user's cache folder
-otherwise.
-"""
+"""Where files that are not part of the package live: a setting, or the user's cache folder."""
 
 from __future__ import annotations
 
@@ -12,9 +10,7 @@ DATA_DIR_VARIABLE = "DETABED_DATA_DIR"
 
 
 def cache_dir() -> Path:
-    """This project's folder in the user's cache folder, by the custom of the system; it need not exist
-    yet.
-    """
+    """This project's folder in the user's cache folder, by the custom of the system; may not exist."""
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":

@@ -1,5 +1,4 @@
-"""HTTP for data: deadlines, retries with full jitter, typed failures, and no token sent where it does not
-belong.
+"""HTTP for data: deadlines, retries with full jitter, typed failures, and no token sent astray.
 
 Standard library only. Only GET is spoken, which is idempotent, so that a repeat is safe. A request fails
 with one of the errors below, all of them DataError, never with a bare urllib one.
@@ -141,9 +140,7 @@ class HttpClient:
         return BadResponseError(f"{where} answered {code}, which is not expected: {said}"), None
 
     def _retry_after_s(self, header: str | None) -> float | None:
-        """Seconds of a Retry-After header, given as seconds or as an HTTP date; None when absent or
-        unreadable.
-        """
+        """Seconds of a Retry-After header, given as seconds or as an HTTP date; None when not readable."""
         if header is None:
             return None
         if header.strip().isdigit():
@@ -157,9 +154,7 @@ class HttpClient:
 def open_url(
     url: str, headers: Mapping[str, str] | None, timeout_s: float, *, redirects: bool
 ) -> AbstractContextManager[http.client.HTTPResponse]:
-    """Open ``url`` for reading; only https, or http on this machine's loopback for tests and local
-    mirrors.
-    """
+    """Open ``url`` for reading; only https, or http on this machine's loopback (tests, mirrors)."""
     if not is_allowed(url):
         raise DataError(f"{_bare(url)} is not allowed: https is, and http on 127.0.0.1 or localhost")
     handlers: list[urllib.request.BaseHandler] = [] if redirects else [_NoRedirect()]

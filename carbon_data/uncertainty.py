@@ -83,8 +83,7 @@ def spread(samples: ArrayLike, level_fraction: float = 0.95) -> Spread:
 def monte_carlo_totals(
     runs: Sequence[GramLines], error: ErrorModel, *, draws: int = 10_000, seed: int = 0
 ) -> Floats:
-    """(R, draws) totals in g of ``runs`` under common draws: row r, column k is run r in the k-th possible
-    world.
+    """(R, draws) totals in g of ``runs`` under common draws: row r, column k is run r in world k.
 
     Factors are log-normal with mean 1, so that no draw turns a gain negative. The random part is the normal
     limit of the sum of independent line errors.
@@ -121,9 +120,7 @@ def reduction(
 def paired_reduction(
     baseline_g: ArrayLike, candidate_g: ArrayLike, *, level_fraction: float = 0.95
 ) -> Spread:
-    """Spread of 1 - C1/C0 over paired seeds, (S,) totals each: Student's t interval of the mean over S >= 2
-    seeds.
-    """
+    """Spread of 1 - C1/C0 over paired seeds, (S,) totals each: Student's t interval of the mean."""
     from scipy import stats  # scipy.stats takes long to import and few commands need it
 
     before = np.asarray(baseline_g, dtype=np.float64)

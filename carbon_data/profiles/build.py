@@ -53,9 +53,7 @@ quality = [
 
 
 def build(source: Path, folder: Path = FOLDER) -> list[Path]:
-    """Write intensity_2022 (month x hour means) and intensity_2022_annual, each with its sidecar; their
-    paths.
-    """
+    """Write intensity_2022 (month x hour means) and intensity_2022_annual, each with its sidecar."""
     import pandas as pd
 
     frame = pd.read_parquet(source, filters=[("region", "in", list(ZONES))])

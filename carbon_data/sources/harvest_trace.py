@@ -23,8 +23,7 @@ harvest.
 
 
 class HarvestTrace:
-    """A measured per-unit trace (CSV or Parquet) times ``peak_w``; gaps refused unless ``fill`` allows a
-    repair.
+    """A measured trace of output per unit of peak (CSV or Parquet) times peak_w; gaps refused.
 
     ``column`` holds output over yearly peak, in 0..1. Values between -0.02 and 0 are a plant's own
     consumption: they become 0, and a note says how many. Anything below, or above 1, is refused. Small
@@ -71,9 +70,7 @@ class HarvestTrace:
         return self._trace.start, self._trace.end
 
     def series(self, start: datetime, step: timedelta, count: int, seed: int) -> HarvestSeries:
-        """Mean power in W over ``count`` intervals. Raises MissingDataError outside the period or at a
-        gap.
-        """
+        """Mean power in W over ``count`` intervals. MissingDataError outside the period or at a gap."""
         begin, per_unit, notes = cut(self._trace, start, step, count, fill=self._fill)
         bad = (per_unit < -NEGATIVE_BELIEVED_PU) | (per_unit > 1.0)
         if bad.any():
@@ -101,8 +98,7 @@ class HarvestTrace:
 
 
 def eia_2022(region: str, peak_w: float, kind: str = "solar", fill: str | None = None) -> HarvestTrace:
-    """Solar or wind output of 8 US balancing areas, hourly 2022 (EIA-930), per unit of peak; a file of the
-    data folder.
+    """Solar or wind output of 8 US balancing areas, hourly 2022 (EIA-930), per unit; data folder.
 
     NYIS has no solar and SOCO no wind; PJM, CISO and MISO have gaps (see ``fill``).
     """

@@ -15,21 +15,17 @@ from typing import Any
 
 
 class JsonCache:
-    """A folder of JSON documents by key. A cache may lose anything at any time; it never returns another
-    key's document.
-    """
+    """A folder of JSON documents by key; it may lose any of them, and never returns another key's."""
 
     def __init__(self, folder: Path, now_s: Callable[[], float]) -> None:
         self._folder = folder
         self._now_s = now_s
 
     def get(self, key: str, keep_s: float | None) -> Any:
-        """Document of ``key``, or None when there is none, it is older than ``keep_s``, or the file is
-        broken.
-        """
+        """Document of ``key``; None when there is none, it is older than ``keep_s``, or broken."""
         try:
             kept = json.loads(self._path(key).read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
         if (
             not isinstance(kept, dict)

@@ -26,8 +26,7 @@ MICROSECONDS_PER_HOUR = 3_600_000_000
 
 @dataclass(frozen=True)
 class PvHarvest:
-    """Photovoltaic panel: site, tilt, azimuth, peak power and losses; pvlib clear sky (Ineichen) times
-    seeded clouds.
+    """Photovoltaic panel: site, tilt, azimuth, peak power and losses; pvlib clear sky times seeded clouds.
 
     Clear-sky global irradiance (Ineichen and Perez with pvlib's own Linke turbidity) times the clear-sky
     index is split by Erbs' model, laid on the panel (isotropic sky) and turned to DC power by PVWatts.
@@ -67,9 +66,7 @@ class PvHarvest:
             raise DataError(f"air_temperature_c is {self.air_temperature_c}; allowed is -60..60")
 
     def series(self, start: datetime, step: timedelta, count: int, seed: int) -> HarvestSeries:
-        """Mean power in W over ``count`` intervals; the same seed gives the same clouds, whatever the
-        window.
-        """
+        """Mean power in W over ``count`` intervals; the same seed gives the same clouds."""
         begin = check_request(start, step, count)
         pieces = max(1, -(-step // FINEST))
         if pieces * count > MAX_PIECES:
@@ -154,8 +151,7 @@ def pv_harvest(
     clearness_mean_fraction: float = Clearness().mean_fraction,
     clearness_std_fraction: float = Clearness().std_fraction,
 ) -> PvHarvest:
-    """Photovoltaic panel at a packaged zone's site or at a latitude and longitude, clouds drawn from the
-    seed (pvlib).
+    """Photovoltaic panel at a packaged zone's site or a latitude and longitude; seeded clouds.
 
     Without tilt and azimuth it faces the equator, tilted by the latitude up to 60 degrees ([C]: a rule of
     thumb for harvest over the whole year). Raises UnknownZoneError when the zone has no packaged site.

@@ -45,9 +45,7 @@ def intensity_source(name: str, **options: Any) -> IntensitySource:
 
 
 def harvest_source(name: str, **options: Any) -> HarvestSource:
-    """The harvest source called ``name``, or ``package.module:Name``, made with ``options``; raises
-    DataError.
-    """
+    """The harvest source called ``name``, or ``package.module:Name``, made with ``options``."""
     return _make(name, options, HARVEST_SOURCES, "harvest source", ("series",))  # type: ignore[no-any-return]
 
 
@@ -70,7 +68,11 @@ def _make(
 ) -> Any:
     factory = registry[name] if name in registry else _load(name, registry, kind)
     try:
-        inspect.signature(factory).bind(**options)
+        signature = inspect.signature(factory)
+    except ValueError:
+        raise DataError(f"{name} is a builtin whose options cannot be told: it is no {kind}") from None
+    try:
+        signature.bind(**options)
     except TypeError as error:
         takes = ", ".join(options_of(factory)) or "none"
         raise DataError(f"{kind} {name!r}: {error}; its options are {takes}") from None

@@ -32,9 +32,7 @@ class Site:
 
 
 def site_of_zone(zone: str) -> Site:
-    """Representative site of a packaged zone ([C]: its largest city or load centre). Raises
-    UnknownZoneError.
-    """
+    """Representative site of a packaged zone ([C]: largest city). Raises UnknownZoneError."""
     sites = zone_sites()
     if zone not in sites:
         raise unknown_zone(zone, sites, "the table of zone sites")

@@ -102,7 +102,7 @@ class TraceIntensity:
 
 
 def em_lca_2022(fill: str | None = None, longest_flat_h: float | None = None) -> TraceIntensity:
-    """Hourly life-cycle intensity of 123 zones, 2022 (Electricity Maps); a file of the data folder.
+    """Hourly life-cycle intensity of 123 zones, 2022 (Electricity Maps); data folder.
 
     Some hydro zones truly hold one value for days (US-NW-SCL all year), so that flat stretches are noted,
     not refused.
@@ -122,8 +122,7 @@ def em_lca_2022(fill: str | None = None, longest_flat_h: float | None = None) ->
 def eia_production_2022(
     fill: str | None = None, longest_flat_h: float | None = LONGEST_FLAT_H
 ) -> TraceIntensity:
-    """Hourly production-based life-cycle intensity of 8 US balancing areas, 2022 (EIA-930); a file of the
-    data folder.
+    """Hourly production-based life-cycle intensity of 8 US balancing areas, 2022 (EIA-930); data folder.
 
     Life-cycle, since the origin weights generation by the medians of IPCC 2014 (coal 820, gas 490, other
     230, solar 41, wind 11 g/kWh): its rows give exactly those. PJM lacks 23 hours, CISO and MISO 3 each: a

@@ -36,9 +36,7 @@ class UkCarbonIntensity:
         return ["GB"]
 
     def series(self, zone: str, start: datetime, step: timedelta, count: int) -> IntensitySeries:
-        """Mean intensity over ``count`` intervals; see IntensitySource. Raises a ServiceError of
-        carbon_data.http.
-        """
+        """Mean intensity over ``count`` intervals; see IntensitySource. Raises ServiceError."""
         if zone != "GB":
             raise unknown_zone(zone, self.zones(), "the UK Carbon Intensity API")
         begin = check_request(start, step, count)

@@ -1,0 +1,146 @@
+"""Packaged profiles: what they say, where it came from, and that they say it consistently."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from carbon_data.datasets import DatasetState, dataset, status_of
+from carbon_data.profiles.build import ZONES, main
+from carbon_data.profiles.sidecar import FOLDER, read_table
+from carbon_data.sources.conformance import intensity_violations
+from carbon_data.sources.profiles import PackagedProfiles, packaged_profiles
+from carbon_data.sources.resample import interval_means
+from carbon_data.sources.sites import site_of_zone
+from carbon_data.types import DataError, Scope, Signal, UnknownZoneError
+
+HOUR = timedelta(hours=1)
+START = datetime(2022, 6, 21, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def profiles() -> PackagedProfiles:
+    return PackagedProfiles()
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_every_zone_conforms_and_has_a_site(profiles: PackagedProfiles, zone: str) -> None:
+    assert intensity_violations(profiles, START, zone, hours=26) == []
+    assert site_of_zone(zone).name
+
+
+def test_zones_span_hydro_to_coal_on_several_continents(profiles: PackagedProfiles) -> None:
+    means = {zone: profiles.annual_mean_g_per_kwh(zone) for zone in profiles.zones()}
+    assert len(means) >= 25
+    assert min(means.values()) < 25
+    assert max(means.values()) > 750
+    # methods.md 8.9: the zones that fit the paper's sequence, and their published means.
+    stated = {"SCL": 24.0, "CHPD": 24.9, "GCPD": 37.2, "TPWR": 67.3, "ISNE": 285, "PJM": 425, "AZPS": 458}
+    for part, mean in {**stated, "SOCO": 461, "NEVP": 479, "GRID": 487}.items():
+        (zone,) = [zone for zone in means if zone.endswith(f"-{part}")]
+        assert means[zone] == pytest.approx(mean, rel=0.005)
+
+
+def test_the_profile_averages_to_the_annual_mean(profiles: PackagedProfiles) -> None:
+    for zone in profiles.zones():
+        year = profiles.series(zone, datetime(2022, 1, 1, tzinfo=UTC), HOUR, 8760)
+        assert year.intensity_g_per_kwh.mean() == pytest.approx(
+            profiles.annual_mean_g_per_kwh(zone), abs=0.01
+        )
+
+
+def test_origin_carries_licence_signal_scope_and_the_known_flaw(profiles: PackagedProfiles) -> None:
+    origin = profiles.series("US-NW-SCL", START, HOUR, 24).origin
+    assert origin.licence == "ODbL-1.0"
+    assert (origin.signal, origin.scope) == (Signal.AVERAGE, Scope.LIFE_CYCLE)
+    assert origin.sha256 == read_table("intensity_2022").sha256
+    assert any("constant at 24.0" in note for note in origin.notes)
+    assert any("Electricity Maps" in note for note in origin.notes)
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"), [("SCL", "US-NW-SCL"), ("US-NW-SLC", "US-NW-SCL"), ("SE", "SE-SE3")]
+)
+def test_an_unknown_zone_is_told_its_nearest(profiles: PackagedProfiles, asked: str, meant: str) -> None:
+    with pytest.raises(UnknownZoneError, match=f"did you mean.*{meant}"):
+        profiles.series(asked, START, HOUR, 1)
+
+
+def test_a_step_longer_than_a_month_is_refused(profiles: PackagedProfiles) -> None:
+    with pytest.raises(DataError, match="up to 31 days"):
+        profiles.series("DE", START, timedelta(days=40), 1)
+
+
+def test_a_changed_table_does_not_load(tmp_path: Path) -> None:
+    for path in FOLDER.glob("intensity_2022*"):
+        shutil.copy(path, tmp_path)
+    table = tmp_path / "intensity_2022.csv"
+    table.write_text(table.read_text().replace("24.00", "14.00", 1))
+    with pytest.raises(DataError, match="sha256"):
+        PackagedProfiles(tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["source", "licence", "units", "table_sha256"])
+def test_a_table_without_its_source_does_not_load(tmp_path: Path, missing: str) -> None:
+    shutil.copy(FOLDER / "zone_sites.csv", tmp_path)
+    kept = [
+        line for line in (FOLDER / "zone_sites.toml").read_text().splitlines() if not line.startswith(missing)
+    ]
+    (tmp_path / "zone_sites.toml").write_text("\n".join(kept))
+    with pytest.raises(DataError, match=missing):
+        read_table("zone_sites", tmp_path)
+
+
+def test_every_packaged_table_has_a_sidecar() -> None:
+    tables = sorted(path.stem for path in FOLDER.glob("*.csv"))
+    assert tables
+    for name in tables:
+        assert read_table(name).rows
+
+
+@pytest.mark.skipif(
+    status_of(dataset("em-lca-2022")).state is not DatasetState.PRESENT,
+    reason="the hourly file is not in the data folder",
+)
+def test_rebuilding_gives_the_same_bytes(tmp_path: Path) -> None:
+    assert main(["--folder", str(tmp_path)]) == 0
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (FOLDER / path.name).read_bytes(), path.name
+
+
+def test_rebuilding_without_the_file_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DETABED_DATA_DIR", str(tmp_path))
+    assert main([]) == 2
+    assert "decarbonization-potential" in capsys.readouterr().err
+
+
+@given(
+    offset_min=st.integers(0, 300),
+    step_min=st.integers(1, 400),
+    count=st.integers(1, 8),
+    values=st.lists(st.floats(0.0, 1000.0), min_size=64, max_size=64),
+)
+def test_interval_means_are_the_integral_over_the_interval(
+    offset_min: int, step_min: int, count: int, values: list[float]
+) -> None:
+    minutes = np.repeat(np.array(values), 60)
+    start = START + timedelta(minutes=offset_min)
+    means = interval_means(np.array(values), START, HOUR, start, timedelta(minutes=step_min), count)
+    by_minute = minutes[offset_min : offset_min + step_min * count].reshape(count, step_min).mean(axis=1)
+    np.testing.assert_allclose(means, by_minute, rtol=1e-9, atol=1e-9)
+
+
+@given(step_s=st.integers(1, 100_000), offset_s=st.integers(0, 100_000), count=st.integers(1, 50))
+def test_a_constant_zone_is_constant_at_any_step(step_s: int, offset_s: int, count: int) -> None:
+    series = packaged_profiles().series(
+        "US-NW-SCL", START + timedelta(seconds=offset_s), timedelta(seconds=step_s), count
+    )
+    np.testing.assert_allclose(series.intensity_g_per_kwh, 24.0, rtol=1e-12)

@@ -1,0 +1,152 @@
+"""Solar harvest: physics that must hold at every site, and clouds that repeat with their seed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from carbon_data.sources.clearness import Clearness
+from carbon_data.sources.conformance import harvest_violations, intensity_violations
+from carbon_data.sources.constant import ConstantHarvest, ConstantIntensity
+from carbon_data.sources.pv import PvHarvest, pv_harvest
+from carbon_data.types import DataError, UnknownZoneError
+
+HOUR = timedelta(hours=1)
+JUNE = datetime(2022, 6, 21, tzinfo=UTC)
+CLEAR = {"clearness_mean_fraction": 1.0, "clearness_std_fraction": 0.0}
+
+
+@pytest.mark.parametrize("zone", ["US-NW-SCL", "SE-SE3", "AU-NSW", "IN-WE"])
+def test_pv_conforms(zone: str) -> None:
+    assert harvest_violations(pv_harvest(20.0, zone=zone), JUNE, hours=30) == []
+
+
+@given(
+    latitude=st.floats(-89.0, 89.0),
+    longitude=st.floats(-180.0, 180.0),
+    tilt=st.floats(0.0, 90.0),
+    azimuth=st.floats(0.0, 360.0),
+    day=st.integers(0, 364),
+    seed=st.integers(0, 2**31),
+)
+@settings(max_examples=25, deadline=None)
+def test_never_negative_never_absurd_and_dark_at_night(
+    latitude: float, longitude: float, tilt: float, azimuth: float, day: int, seed: int
+) -> None:
+    import pandas as pd
+    from pvlib.solarposition import get_solarposition
+
+    panel = pv_harvest(
+        10.0, latitude_deg=latitude, longitude_deg=longitude, tilt_deg=tilt, azimuth_deg=azimuth
+    )
+    start = datetime(2022, 1, 1, tzinfo=UTC) + timedelta(days=day)
+    power = panel.series(start, timedelta(minutes=15), 96, seed).power_w
+    assert (power >= 0).all()
+    assert (power <= 15.0).all()
+    middles = pd.date_range(start + timedelta(minutes=7.5), periods=96, freq="15min")
+    night = get_solarposition(middles, latitude, longitude)["apparent_elevation"].to_numpy() < -1.0
+    assert (power[night] == 0).all()
+
+
+def test_summer_beats_winter_and_the_hemispheres_are_opposite() -> None:
+    def day_wh(zone: str, month: int) -> float:
+        start = datetime(2022, month, 21, tzinfo=UTC)
+        return float(pv_harvest(100.0, zone=zone, **CLEAR).series(start, HOUR, 24, 0).power_w.sum())
+
+    assert day_wh("SE-SE3", 6) > 3 * day_wh("SE-SE3", 12)
+    assert day_wh("AU-NSW", 12) > day_wh("AU-NSW", 6)
+
+
+def test_clear_noon_is_near_the_rating_less_losses() -> None:
+    power = pv_harvest(100.0, zone="US-SW-AZPS", **CLEAR).series(JUNE, HOUR, 24, 0).power_w
+    assert 70.0 < power.max() < 95.0
+    # Phoenix: the sun is highest about 19:30 UTC.
+    assert int(np.argmax(power)) in (19, 20)
+
+
+def test_a_year_in_seattle_has_a_plausible_capacity_factor() -> None:
+    power = pv_harvest(1.0, zone="US-NW-SCL").series(datetime(2022, 1, 1, tzinfo=UTC), HOUR, 8760, 3).power_w
+    assert 0.09 < power.mean() < 0.16
+
+
+def test_power_scales_with_peak_and_losses_and_falls_with_heat() -> None:
+    def mean_w(**options: float) -> float:
+        return float(
+            pv_harvest(**{"peak_w": 10.0, **options}, zone="ES").series(JUNE, HOUR, 24, 5).power_w.mean()
+        )
+
+    assert mean_w(peak_w=20.0) == pytest.approx(2 * mean_w())
+    assert mean_w(system_loss_fraction=0.0) == pytest.approx(mean_w() / 0.86)
+    assert mean_w(air_temperature_c=35.0) < mean_w(air_temperature_c=10.0)
+    assert mean_w(peak_w=0.0) == 0.0
+
+
+def test_seeds_make_clouds() -> None:
+    panel = pv_harvest(10.0, zone="DE")
+    first, again, other = (panel.series(JUNE, HOUR, 48, seed).power_w for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.allclose(first, other)
+
+
+def test_cloud_process_has_its_documented_moments() -> None:
+    index = Clearness().index(0, 200_000, seed=7)
+    assert index.mean() == pytest.approx(0.72, abs=0.01)
+    assert index.std() == pytest.approx(0.24, abs=0.01)
+    assert index.min() >= 0.08
+    assert index.max() <= 1.0
+    # Between the hours of one day the day's own level adds to the hourly memory.
+    lagged = np.corrcoef(index[:-1], index[1:])[0, 1]
+    assert 0.6 < lagged < 0.85
+
+
+@given(first=st.integers(-20_000, 1_000_000), cut=st.integers(1, 70), seed=st.integers(0, 2**40))
+@settings(max_examples=30, deadline=None)
+def test_clouds_of_an_hour_do_not_depend_on_the_window(first: int, cut: int, seed: int) -> None:
+    whole = Clearness().index(first, 72, seed)
+    np.testing.assert_array_equal(Clearness().index(first + cut, 72 - cut, seed), whole[cut:])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "give a zone"),
+        ({"latitude_deg": 50.0}, "both"),
+        ({"latitude_deg": 95.0, "longitude_deg": 0.0}, "-90..90"),
+        ({"latitude_deg": float("nan"), "longitude_deg": 0.0}, "-90..90"),
+        ({"zone": "DE", "tilt_deg": 100.0}, "tilt_deg"),
+        ({"zone": "DE", "system_loss_fraction": float("nan")}, "system_loss_fraction"),
+        ({"zone": "DE", "clearness_std_fraction": 0.6}, "std_fraction"),
+        ({"zone": "DE", "air_temperature_c": 300.0}, "air_temperature_c"),
+    ],
+)
+def test_impossible_panels_are_refused(options: dict[str, float], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        pv_harvest(10.0, **options)  # type: ignore[arg-type]
+
+
+def test_a_zone_without_a_site_is_an_error() -> None:
+    with pytest.raises(UnknownZoneError, match="DE"):
+        pv_harvest(10.0, zone="DEE")
+
+
+def test_negative_peak_and_seed_are_refused() -> None:
+    with pytest.raises(DataError, match="peak_w"):
+        pv_harvest(-1.0, zone="DE")
+    panel = pv_harvest(1.0, zone="DE")
+    assert isinstance(panel, PvHarvest)
+    with pytest.raises(DataError, match="seed"):
+        panel.series(JUNE, HOUR, 1, -1)
+
+
+def test_constants_conform() -> None:
+    assert harvest_violations(ConstantHarvest(3.0), JUNE) == []
+    assert intensity_violations(ConstantIntensity({"DE": 400.0, "FR": 50.0}), JUNE) == []
+    for wrong in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(DataError):
+            ConstantHarvest(wrong)
+        with pytest.raises(DataError):
+            ConstantIntensity({"DE": wrong})

@@ -1,0 +1,240 @@
+"""Trace files: read as they are, refused where they are broken, repaired only when told to and never in
+silence.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from carbon_data.datasets import DatasetState, dataset, status_of
+from carbon_data.sources.conformance import harvest_violations, intensity_violations
+from carbon_data.sources.harvest_trace import HarvestTrace, eia_2022
+from carbon_data.sources.traces import TraceIntensity, eia_production_2022, em_lca_2022
+from carbon_data.types import DataError, MissingDataError, Scope, UnknownZoneError
+
+HOUR = timedelta(hours=1)
+START = datetime(2023, 3, 1, tzinfo=UTC)
+KNOWN = {"signal": "average", "scope": "direct"}
+
+
+def frame(hours: int = 96) -> pd.DataFrame:
+    """Two zones with values that say where they come from."""
+    stamps = pd.date_range(START, periods=hours, freq="h")
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {"timestamp": stamps, "zone": zone, "gCO2e_per_kWh": base + np.arange(hours, dtype=float)}
+            )
+            for zone, base in (("A-1", 100.0), ("B-2", 500.0))
+        ],
+        ignore_index=True,
+    )
+
+
+def write(path: Path, table: pd.DataFrame) -> Path:
+    if path.suffix == ".parquet":
+        table.to_parquet(path)
+    else:
+        table.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet"])
+@pytest.mark.parametrize("layout", ["long", "wide"])
+def test_every_format_and_layout_gives_the_same_series(tmp_path: Path, name: str, layout: str) -> None:
+    table = frame()
+    if layout == "wide":
+        table = table.pivot(index="timestamp", columns="zone", values="gCO2e_per_kWh").reset_index()
+    source = TraceIntensity(write(tmp_path / name, table), **KNOWN)
+    assert source.zones() == ["A-1", "B-2"]
+    assert intensity_violations(source, START + 5 * HOUR, "B-2") == []
+    np.testing.assert_allclose(
+        source.series("B-2", START + 5 * HOUR, HOUR, 3).intensity_g_per_kwh, [505, 506, 507]
+    )
+    assert source.period("A-1") == (START, START + 96 * HOUR)
+
+
+def test_offsets_and_order_of_rows_do_not_matter(tmp_path: Path) -> None:
+    table = frame().sample(frac=1.0, random_state=1)
+    table["timestamp"] = table["timestamp"].dt.tz_convert("Asia/Kolkata")
+    source = TraceIntensity(write(tmp_path / "t.csv", table), **KNOWN)
+    np.testing.assert_allclose(source.series("A-1", START, HOUR, 2).intensity_g_per_kwh, [100, 101])
+
+
+def test_a_gap_is_named_and_never_filled_in_silence(tmp_path: Path) -> None:
+    table = frame()
+    table.loc[
+        (table.zone == "A-1") & table.timestamp.isin([START + 10 * HOUR, START + 11 * HOUR]), "gCO2e_per_kWh"
+    ] = np.nan
+    path = write(tmp_path / "t.csv", table)
+    with pytest.raises(MissingDataError, match=r"A-1.*2023-03-01T10:00:00\+00:00 for 2:00:00"):
+        TraceIntensity(path, **KNOWN).series("A-1", START, HOUR, 24)
+    # Away from the gap, and in the other zone, nothing is wrong.
+    TraceIntensity(path, **KNOWN).series("A-1", START + 12 * HOUR, HOUR, 24)
+    TraceIntensity(path, **KNOWN).series("B-2", START, HOUR, 24)
+    with pytest.raises(MissingDataError, match="longer than the 1:00:00"):
+        TraceIntensity(path, fill="interpolate:1h", **KNOWN).series("A-1", START, HOUR, 24)
+    filled = TraceIntensity(path, fill="interpolate:3h", **KNOWN).series("A-1", START, HOUR, 24)
+    np.testing.assert_allclose(filled.intensity_g_per_kwh, 100.0 + np.arange(24))
+    (note,) = filled.origin.notes
+    assert "interpolated between 109 and 112" in note
+
+
+def test_rows_that_are_not_there_are_a_gap_too(tmp_path: Path) -> None:
+    table = frame().drop(index=[20, 21])
+    with pytest.raises(MissingDataError, match="20:00:00"):
+        TraceIntensity(write(tmp_path / "t.csv", table), **KNOWN).series("A-1", START, HOUR, 24)
+
+
+def test_a_gap_at_the_edge_cannot_be_interpolated(tmp_path: Path) -> None:
+    table = frame()
+    table.loc[table.timestamp == START, "gCO2e_per_kWh"] = np.nan
+    source = TraceIntensity(write(tmp_path / "t.csv", table), fill="interpolate:3h", **KNOWN)
+    with pytest.raises(MissingDataError, match="edge"):
+        source.series("A-1", START, HOUR, 5)
+
+
+def test_outside_the_period_is_missing_not_extrapolated(tmp_path: Path) -> None:
+    source = TraceIntensity(write(tmp_path / "t.csv", frame()), **KNOWN)
+    for start in (START - HOUR, START + 95 * HOUR, START + timedelta(days=365)):
+        with pytest.raises(MissingDataError, match=r"A-1.*the trace has 2023-03-01"):
+            source.series("A-1", start, HOUR, 2)
+
+
+def test_a_stamp_that_occurs_twice_is_refused(tmp_path: Path) -> None:
+    table = frame()
+    table = pd.concat([table, table.iloc[[7]]])
+    with pytest.raises(MissingDataError, match=r"A-1: 2023-03-01T07:00:00\+00:00 occurs twice"):
+        TraceIntensity(write(tmp_path / "t.csv", table), **KNOWN).series("A-1", START, HOUR, 2)
+
+
+def test_a_stamp_off_the_grid_is_refused(tmp_path: Path) -> None:
+    table = frame()
+    table.loc[7, "timestamp"] += timedelta(minutes=17)
+    with pytest.raises(MissingDataError, match=r"07:17:00.*off the grid"):
+        TraceIntensity(write(tmp_path / "t.csv", table), **KNOWN).series("A-1", START, HOUR, 2)
+
+
+def test_a_stale_stretch_is_refused_unless_believed(tmp_path: Path) -> None:
+    table = frame()
+    table.loc[(table.zone == "A-1") & (table.timestamp >= START + 40 * HOUR), "gCO2e_per_kWh"] = 321.0
+    path = write(tmp_path / "t.csv", table)
+    with pytest.raises(MissingDataError, match=r"321 repeats for 2 days.*2023-03-02T16:00:00"):
+        TraceIntensity(path, **KNOWN).series("A-1", START, HOUR, 90)
+    believed = TraceIntensity(path, longest_flat_h=None, **KNOWN).series("A-1", START, HOUR, 90)
+    assert any("321 throughout" in note for note in believed.origin.notes)
+
+
+@pytest.mark.parametrize("bad", ["-5", "inf", "many"])
+def test_values_that_are_no_intensity_are_refused(tmp_path: Path, bad: str) -> None:
+    table = frame()
+    table["gCO2e_per_kWh"] = table["gCO2e_per_kWh"].astype(object)
+    table.loc[3, "gCO2e_per_kWh"] = bad
+    with pytest.raises(DataError, match="A-1"):
+        TraceIntensity(write(tmp_path / "t.csv", table), **KNOWN).series("A-1", START, HOUR, 24)
+
+
+def test_naive_stamps_missing_columns_and_unreadable_files_are_refused(tmp_path: Path) -> None:
+    naive = frame()
+    naive["timestamp"] = naive["timestamp"].dt.tz_localize(None)
+    with pytest.raises(DataError, match="no time zone"):
+        TraceIntensity(write(tmp_path / "n.csv", naive), **KNOWN)
+    with pytest.raises(DataError, match="name it in value_column"):
+        TraceIntensity(write(tmp_path / "c.csv", frame().rename(columns={"gCO2e_per_kWh": "ci"})), **KNOWN)
+    with pytest.raises(DataError, match="no column"):
+        TraceIntensity(write(tmp_path / "z.csv", frame().drop(columns="timestamp")), **KNOWN)
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 not really")
+    with pytest.raises(DataError, match="cannot be read"):
+        TraceIntensity(tmp_path / "broken.parquet", **KNOWN)
+    with pytest.raises(DataError, match="cannot read trace file"):
+        TraceIntensity(tmp_path / "absent.csv", **KNOWN)
+    with pytest.raises(UnknownZoneError, match="did you mean A-1"):
+        TraceIntensity(write(tmp_path / "t.csv", frame()), **KNOWN).series("A1", START, HOUR, 1)
+
+
+def test_signal_and_scope_must_be_known_and_may_stand_in_a_sidecar(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", frame())
+    with pytest.raises(DataError, match=r"signal of .* is not known"):
+        TraceIntensity(path)
+    with pytest.raises(DataError, match="allowed is direct or life-cycle"):
+        TraceIntensity(path, signal="average", scope="all")
+    path.with_name("t.csv.toml").write_text(
+        'source = "our meter"\nlicence = "CC0-1.0"\nsignal = "marginal"\nscope = "direct"\n'
+    )
+    origin = TraceIntensity(path).series("A-1", START, HOUR, 2).origin
+    assert (origin.source, origin.licence, origin.signal) == ("our meter", "CC0-1.0", "marginal")
+    assert origin.sha256 is not None
+
+
+@pytest.mark.parametrize("fill", ["zero", "interpolate", "interpolate:-1h", "interpolate:3d"])
+def test_only_the_documented_repair_is_known(tmp_path: Path, fill: str) -> None:
+    with pytest.raises(DataError, match="interpolate:3h"):
+        TraceIntensity(write(tmp_path / "t.csv", frame()), fill=fill, **KNOWN)
+
+
+def harvest(tmp_path: Path, values: list[float], **options: str) -> HarvestTrace:
+    table = frame(len(values))
+    table["pu"] = values * 2
+    return HarvestTrace(write(tmp_path / "h.csv", table), "pu", "A-1", 20.0, source="meter", **options)
+
+
+def test_a_harvest_trace_scales_with_peak_power(tmp_path: Path) -> None:
+    source = harvest(tmp_path, [0.0, 0.25, 1.0, 0.5] * 24)
+    assert harvest_violations(source, START) == []
+    np.testing.assert_allclose(source.series(START, HOUR, 4, seed=0).power_w, [0.0, 5.0, 20.0, 10.0])
+
+
+def test_own_consumption_of_a_plant_is_no_harvest_and_is_reported(tmp_path: Path) -> None:
+    series = harvest(tmp_path, [-0.01, 0.5, 0.5, -0.02]).series(START, HOUR, 4, seed=0)
+    np.testing.assert_allclose(series.power_w, [0.0, 10.0, 10.0, 0.0])
+    assert "2 intervals slightly negative" in series.origin.notes[0]
+
+
+@pytest.mark.parametrize("value", [-0.5, 1.2])
+def test_output_beyond_peak_or_far_below_zero_is_refused(tmp_path: Path, value: float) -> None:
+    with pytest.raises(MissingDataError, match="01:00:00"):
+        harvest(tmp_path, [0.1, value, 0.1]).series(START, HOUR, 3, seed=0)
+
+
+def test_harvest_gaps_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(MissingDataError, match="no value from"):
+        harvest(tmp_path, [0.1, float("nan"), 0.1]).series(START, HOUR, 3, seed=0)
+
+
+present = {
+    name: status_of(dataset(name)).state is DatasetState.PRESENT
+    for name in ("em-lca-2022", "eia-production-2022", "eia-solar-wind-2022")
+}
+SUMMER = datetime(2022, 6, 21, tzinfo=UTC)
+
+
+@pytest.mark.skipif(not present["em-lca-2022"], reason="the file is not in the data folder")
+def test_electricity_maps_file() -> None:
+    source = em_lca_2022()
+    assert len(source.zones()) == 123
+    assert intensity_violations(source, SUMMER, "DE") == []
+    series = source.series("US-NW-SCL", SUMMER, HOUR, 48)
+    assert set(series.intensity_g_per_kwh) == {24.0}
+    assert any("24 throughout" in note for note in series.origin.notes)
+
+
+@pytest.mark.skipif(not present["eia-production-2022"], reason="the file is not in the data folder")
+def test_eia_file() -> None:
+    source = eia_production_2022()
+    assert intensity_violations(source, SUMMER, "CISO") == []
+    with pytest.raises(MissingDataError, match=r"PJM: no value from 2022-03-13T07:00:00"):
+        source.series("PJM", datetime(2022, 3, 13, tzinfo=UTC), HOUR, 24)
+    assert source.series("PJM", SUMMER, HOUR, 1).origin.scope is Scope.LIFE_CYCLE
+
+
+@pytest.mark.skipif(not present["eia-solar-wind-2022"], reason="the file is not in the data folder")
+def test_solar_and_wind_file() -> None:
+    for kind in ("solar", "wind"):
+        assert harvest_violations(eia_2022("AZPS", 10.0, kind), SUMMER) == []
+    with pytest.raises(MissingDataError, match="no solar_pu of NYIS"):
+        eia_2022("NYIS", 10.0)
