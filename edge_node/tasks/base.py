@@ -83,14 +83,6 @@ class Task(ABC):
     data_names: tuple[str, ...]
 
     @abstractmethod
-    def resolve_data(self, name: str) -> str:
-        """Name of the data really used: ``auto`` picks by what the data folder has. ValueError when unknown."""
-
-    @abstractmethod
-    def recycling_data(self, data: str) -> str:
-        """The task's own choice of a second data set, to which a model of ``data`` is fine-tuned."""
-
-    @abstractmethod
     def dataset(self, name: str) -> Dataset:
         """Data set by name. Raises ValueError for an unknown name, DataError for lacking files."""
 
@@ -100,7 +92,7 @@ class Task(ABC):
 
     @abstractmethod
     def recycling_data(self, name: str) -> str:
-        """Data set of the second task, to which a model trained on data ``name`` is transferred by default."""
+        """Data set of the second task, to which a model of data ``name`` is transferred by default."""
 
     @abstractmethod
     def model(self) -> nn.Module:

@@ -29,14 +29,6 @@ class ImageTask(Task):
     data_names = images.NAMES
     _flop: FlopCount | None = None
 
-    def resolve_data(self, name: str) -> str:
-        return images.resolve(name)
-
-    def recycling_data(self, data: str) -> str:
-        """The same images inverted, or, when they already are transformed, as they were."""
-        base, dash, _ = images.resolve(data).partition("-")
-        return base if dash else f"{base}-inverted"
-
     def dataset(self, name: str) -> Dataset:
         return images.load(name)
 
