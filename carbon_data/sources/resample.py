@@ -16,6 +16,7 @@ from carbon_data.types import DataError, require_utc
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+LONGEST_SPAN = timedelta(days=36_525)
 MAX_INTERVALS = 1_000_000
 """Above this a request is taken for a mistake (a step of microseconds, say)."""
 
@@ -32,6 +33,8 @@ def check_request(start: datetime, step: timedelta, count: int) -> datetime:
         raise DataError(f"step is {step}; allowed is a positive duration")
     if not 1 <= count <= MAX_INTERVALS:
         raise DataError(f"count is {count}; allowed is 1 to {MAX_INTERVALS:,} intervals")
+    if step > LONGEST_SPAN / count:
+        raise DataError(f"{count} intervals of {step} are more than {LONGEST_SPAN.days} days; ask for less")
     try:
         _ = begin + count * step
     except OverflowError as error:
@@ -44,7 +47,7 @@ def check_request(start: datetime, step: timedelta, count: int) -> datetime:
 def covering(
     start: datetime, step: timedelta, count: int, grid: timedelta, origin: datetime = EPOCH
 ) -> tuple[datetime, int]:
-    """First grid point and number of grid cells (of length ``grid``, aligned to ``origin``) that cover a
+    """First grid point and number of grid cells (of length ``grid``, aligned to ``origin``) covering a
     request.
     """
     first = (start - origin) // grid

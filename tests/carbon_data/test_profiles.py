@@ -77,6 +77,17 @@ def test_a_step_longer_than_a_month_is_refused(profiles: PackagedProfiles) -> No
         profiles.series("DE", START, timedelta(days=40), 1)
 
 
+def test_requests_beyond_the_calendar_or_memory_are_refused(profiles: PackagedProfiles) -> None:
+    for start, step, count in (
+        (START, timedelta(days=31), 1_000_000),
+        (START, timedelta(microseconds=1), 2_000_000),
+        (datetime(9999, 12, 31, 20, tzinfo=UTC), HOUR, 48),
+        (START, timedelta.max, 2),
+    ):
+        with pytest.raises(DataError):
+            profiles.series("DE", start, step, count)
+
+
 def test_a_changed_table_does_not_load(tmp_path: Path) -> None:
     for path in FOLDER.glob("intensity_2022*"):
         shutil.copy(path, tmp_path)
