@@ -24,7 +24,7 @@ from edge_node.config import NodeConfig
 from .base import DEFAULT_BUILDER, deal, numbers_of, process_count, run_number
 from .flower_private import NODE_UNAVAILABLE, PackedArrays, error_reply, pack, pack_arrays, pack_head, unpack
 from .grid import NodeGrid
-from .host import NodeHost, load_builder
+from .host import NodeHost, keep_memory, load_builder
 from .isolation import Isolation
 from .ray_local import FleetStartError, LocalRay
 
@@ -190,6 +190,7 @@ class RayFleet:
         # The driver needs the same modules as the actors; import them while Ray's start mostly waits.
         imports = threading.Thread(target=_import_quietly, args=(self._preload,), daemon=True)
         imports.start()
+        keep_memory()
         try:
             if self._local is not None:
                 self._local.start()

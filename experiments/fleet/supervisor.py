@@ -49,6 +49,7 @@ class Supervisor:
         config: What the coordinator is told; written to ``run_folder/coordinator.json``.
         run_folder: Where its configuration and standard error go.
         restarts: How often it may die unexpectedly.
+        module: What is run with the configuration's path as its only argument.
         on_restart: Told of each restart.
     """
 
@@ -58,12 +59,14 @@ class Supervisor:
         run_folder: Path,
         *,
         restarts: int = 3,
+        module: str = "coordinator",
         on_restart: Callable[[Restart], None] = lambda _: None,
     ) -> None:
         self._config = config
         self._config_path = run_folder / "coordinator.json"
         self._log_path = run_folder / "coordinator.log"
         self._allowed = restarts
+        self._module = module
         self._on_restart = on_restart
         self._process: subprocess.Popen[str] | None = None
         self._address = ""
@@ -166,7 +169,7 @@ class Supervisor:
         with self._log_path.open("a", encoding="utf-8") as log:
             command = [sys.executable, "-m", "experiments.fleet.spawn", str(os.getpid())]
             self._process = subprocess.Popen(
-                [*command, "coordinator", str(self._config_path)],
+                [*command, self._module, str(self._config_path)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

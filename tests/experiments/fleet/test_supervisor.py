@@ -1,0 +1,136 @@
+"""The supervisor with a small server of its own; test_failures.py has it with the real coordinator."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from coordinator.config import CoordinatorBody, CoordinatorConfig, ZoneIntensity
+from experiments.fleet.supervisor import CoordinatorError, Supervisor
+from protos.messages import Stage
+
+SERVER = """
+import json, os, socket, sys
+config = json.load(open(sys.argv[1]))
+if os.path.exists(config["run_id"] + ".broken"):
+    sys.exit("told not to start")
+server = socket.socket()
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+server.bind((config["host"], config["port"]))
+server.listen()
+print("started", file=sys.stderr, flush=True)
+print(json.dumps({"address": "127.0.0.1:%d" % server.getsockname()[1]}), flush=True)
+while True:
+    connection, _ = server.accept()
+    connection.sendall(str(os.getpid()).encode())
+    connection.close()
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    return CoordinatorConfig(
+        run_id=str(tmp_path / "run"),
+        ledger_path=tmp_path / "ledger.sqlite",
+        policy="local",
+        slot_s=60.0,
+        stages=(Stage.DEVELOPMENT,),
+        node_ids=("n0",),
+        zones=(ZoneIntensity(zone="Z", intensity_g_per_kwh=(1.0,), origin={}),),
+        body=CoordinatorBody(
+            zone="Z",
+            static_w=1.0,
+            joules_per_aggregated_parameter=0.0,
+            joules_per_evaluated_example=0.0,
+            router_w=0.0,
+        ),
+        tree_alpha_bits_per_token=1.0,
+    )
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    (tmp_path / "small_server.py").write_text(textwrap.dedent(SERVER))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    return "small_server"
+
+
+def ask_pid(address):
+    host, _, port = address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        return int(connection.recv(100))
+
+
+def wait_until(condition, limit_s=20.0):
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_it_comes_back_on_the_same_port_and_says_so(config, module, tmp_path):
+    with Supervisor(config, tmp_path, module=module) as supervisor:
+        address, first = supervisor.address, supervisor.pid
+        assert ask_pid(address) == first
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: supervisor.restarts)
+        assert supervisor.address == address
+        assert ask_pid(address) == supervisor.pid != first
+        assert supervisor.restarts[0].exit_code == -signal.SIGKILL
+        supervisor.check()
+    assert (tmp_path / "coordinator.log").read_text().count("started") == 2
+    with pytest.raises(CoordinatorError):
+        _ = supervisor.pid
+
+
+def test_restarts_are_limited(config, module, tmp_path):
+    with Supervisor(config, tmp_path, module=module, restarts=0) as supervisor:
+        os.kill(supervisor.pid, signal.SIGKILL)
+        wait_until(lambda: supervisor._failure is not None)
+        with pytest.raises(CoordinatorError, match="SIGKILL"):
+            supervisor.check()
+
+
+def test_a_coordinator_that_does_not_start_is_an_error_that_names_the_log(config, module, tmp_path):
+    (tmp_path / "run.broken").touch()
+    with pytest.raises(CoordinatorError, match=r"exit code 1.*coordinator\.log"):
+        Supervisor(config, tmp_path, module=module).start()
+    assert "told not to start" in (tmp_path / "coordinator.log").read_text()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_it_dies_with_its_parent(config, module, tmp_path):
+    (tmp_path / "config.json").write_text(config.model_dump_json())
+    code = f"""
+import pathlib, sys, time
+from coordinator.config import CoordinatorConfig
+from experiments.fleet.supervisor import Supervisor
+folder = pathlib.Path({str(tmp_path)!r})
+config = CoordinatorConfig.model_validate_json((folder / "config.json").read_text())
+supervisor = Supervisor(config, folder, module={module!r})
+supervisor.start()
+print(supervisor.pid, flush=True)
+time.sleep(600)
+"""
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    child = json.loads(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    wait_until(lambda: not alive(child))
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
