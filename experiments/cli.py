@@ -8,6 +8,7 @@ warnings go to standard error.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -159,13 +160,26 @@ def data_status(as_json: JsonOption = False) -> None:
     """Which large data files are there, and whether their checksums hold."""
     from carbon_data.datasets import data_dir, status
 
-    rows = [row.as_dict() for row in status()]
+    rows = [
+        {
+            "name": row.dataset.name,
+            "state": row.state.value,
+            "size_bytes": row.dataset.size_bytes,
+            "licence": row.dataset.licence,
+            "path": str(row.path),
+            "detail": row.detail,
+        }
+        for row in status()
+    ]
     if as_json:
         print_json({"folder": str(data_dir()), "datasets": rows})
         return
-    table = Table("name", "state", "size", "licence", "file", title=f"data folder: {data_dir()}")
+    table = Table("name", "state", "MB", "licence", "file, and what to do", title=f"data folder: {data_dir()}")
     for row in rows:
-        table.add_row(str(row["name"]), str(row["state"]), str(row["size_bytes"]), str(row["licence"]), str(row["path"]))
+        megabytes = f"{int(str(row['size_bytes'])) / 1e6:.1f}"
+        table.add_row(
+            str(row["name"]), str(row["state"]), megabytes, str(row["licence"]), f"{row['path']} {row['detail']}".strip()
+        )
     out.print(table)
 
 
@@ -242,6 +256,9 @@ def invoke(arguments: list[str]) -> int:
     """Run one command line; returns the exit code."""
     import click
 
+    # Policies, tasks and sources of one's own lie in the folder where one stands, as with ``python -m``.
+    if (here := os.getcwd()) not in sys.path:
+        sys.path.insert(0, here)
     try:
         result = app(args=arguments, prog_name="detabed", standalone_mode=False)
     except (typer.Exit, click.exceptions.Exit) as stop:

@@ -1,0 +1,95 @@
+"""What can be named in a scenario, for ``detabed list``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from importlib import import_module
+
+
+def _policies() -> dict[str, str]:
+    from coordinator.policies.registry import describe
+
+    return describe()
+
+
+def _sources() -> dict[str, str]:
+    from carbon_data.sources.registry import INTENSITY_SOURCES, describe
+
+    return describe(INTENSITY_SOURCES)
+
+
+def _harvests() -> dict[str, str]:
+    from carbon_data.sources.registry import HARVEST_SOURCES, describe
+
+    return {**describe(HARVEST_SOURCES), "none": "No harvest."}
+
+
+def _meters() -> dict[str, str]:
+    from edge_node.meters.registry import METERS
+
+    return {name: _first_line(factory) for name, factory in METERS.items()}
+
+
+def _tasks() -> dict[str, str]:
+    from edge_node.tasks.registry import TASKS
+
+    found = {}
+    for name, target in TASKS.items():
+        module, _, attribute = target.partition(":")
+        found[name] = _first_line(getattr(import_module(module), attribute))
+    return found
+
+
+def _strategies() -> dict[str, str]:
+    from experiments.strategies import STRATEGIES
+
+    return {name: f"flwr.serverapp.strategy.{target}" for name, target in STRATEGIES.items()}
+
+
+def _scenarios() -> dict[str, str]:
+    from experiments.prepare import packaged_scenarios
+
+    return packaged_scenarios()
+
+
+def _zones() -> dict[str, str]:
+    from carbon_data.sources.profiles import packaged_profiles
+
+    profiles = packaged_profiles()
+    return {zone: f"{profiles.annual_mean_g_per_kwh(zone):.0f} g CO2e/kWh, mean of 2022" for zone in profiles.zones()}
+
+
+def _boards() -> dict[str, str]:
+    from edge_node.energy.boards import board_names, load_board
+
+    return {name: load_board(name).description for name in board_names()}
+
+
+def _transports() -> dict[str, str]:
+    from edge_node.energy.transport import transports
+
+    return {name: f"{figure.value:g} {figure.unit}: {figure.source}" for name, figure in transports().items()}
+
+
+CATALOGUE: dict[str, Callable[[], dict[str, str]]] = {
+    "policies": _policies,
+    "sources": _sources,
+    "harvests": _harvests,
+    "meters": _meters,
+    "tasks": _tasks,
+    "strategies": _strategies,
+    "scenarios": _scenarios,
+    "zones": _zones,
+    "boards": _boards,
+    "transports": _transports,
+}
+
+
+def catalogue(what: str) -> dict[str, str]:
+    """Name and description of everything of one kind."""
+    return CATALOGUE[what]()
+
+
+def _first_line(thing: object) -> str:
+    return (inspect.getdoc(thing) or "").partition("\n")[0]

@@ -1,0 +1,228 @@
+"""Runs behind the command line: one, or several policies on identical seeds, on one warm fleet."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from experiments.errors import RunError, UsageError
+from experiments.scenario import Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from coordinator.adapters.flower_server import SlotOutcome
+    from experiments.fleet.base import Fleet
+    from experiments.resolve import Resolved
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run or comparison: its folder and its report."""
+
+    folder: Path
+    report: Path
+    wall_s: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """What --json prints."""
+        from experiments.report.summary import summary_json
+
+        return summary_json(self.folder) | {"report": str(self.report)}
+
+    def print(self, console: Console) -> None:
+        """The table for people, and where the report is."""
+        from experiments.report.summary import print_summary
+
+        print_summary(self.folder, console, report=self.report)
+
+
+def parse_policies(text: str) -> tuple[str, ...]:
+    """Comma-separated policies, each known. Raises UsageError."""
+    from coordinator.policies.registry import PolicyError, resolve
+
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise UsageError("--policies is empty; give e.g. --policies local,det,dat,deta")
+    for name in names:
+        try:
+            resolve(name)
+        except PolicyError as error:
+            raise UsageError(str(error)) from error
+    return names
+
+
+def new_folder(wanted: Path | None, name: str) -> Path:
+    """A folder that does not exist yet: the one asked for, or a numbered one under runs/."""
+    if wanted is not None:
+        if (wanted / "DONE").exists() or (wanted.exists() and any(wanted.iterdir())):
+            raise UsageError(f"{wanted} is there already and not empty; give another --output, or remove it first")
+        return wanted
+    number = 1
+    while (folder := RUNS / f"{name}-{number:03d}").exists():
+        number += 1
+    return folder
+
+
+def isolate(scenario: Scenario) -> None:
+    """Bring about the isolation the scenario asks for; first thing, before any thread runs."""
+    if scenario.fleet.kind != "ray":
+        return
+    from experiments.fleet.isolation import IsolationError, ensure_isolated
+
+    try:
+        ensure_isolated(scenario.fleet.isolation)
+    except IsolationError as error:
+        raise UsageError(str(error)) from error
+
+
+def make_fleet(scenario: Scenario) -> Fleet:
+    """The fleet the scenario asks for, not started."""
+    if scenario.fleet.kind == "inprocess":
+        from experiments.fleet.inprocess import InProcessFleet
+
+        return InProcessFleet()
+    from experiments.fleet.isolation import Isolation
+    from experiments.fleet.ray_fleet import RayFleet
+
+    return RayFleet(scenario.node_count, scenario.fleet.processes, isolation=Isolation(scenario.fleet.isolation))
+
+
+def run_single(scenario: Scenario, folder: Path, console: Console, quiet: bool = False) -> Finished:
+    """One policy, one seed."""
+    from experiments.resolve import resolve
+
+    resolved = resolve(scenario)
+    began = time.perf_counter()
+    with _progress(console, quiet, total=len(resolved.stages)) as progress, _started(scenario, progress) as fleet:
+        _execute(resolved, folder, fleet, progress)
+        progress.say("writing the report")
+        report = _report(folder)
+    return Finished(folder, report, time.perf_counter() - began)
+
+
+def run_compare(
+    scenario: Scenario, policies: tuple[str, ...], seeds: int, folder: Path, console: Console, quiet: bool = False
+) -> Finished:
+    """Every policy on every seed; all are resolved before the first starts, so that bad input starts nothing."""
+    from experiments.resolve import resolve
+
+    began = time.perf_counter()
+    numbers = range(scenario.seed, scenario.seed + seeds)
+    specs = [
+        scenario.model_copy(
+            update={"policy": policy, "seed": seed, "policy_options": _options_for(scenario, policy)}
+        )
+        for seed in numbers
+        for policy in policies
+    ]
+    with _progress(console, quiet, total=len(specs) * len(scenario.stages.slots())) as progress:
+        progress.say("resolving")
+        for policy in policies:
+            # Seeds differ in clouds and data order only: one of them shows whether the policy's run is possible.
+            resolve(next(spec for spec in specs if spec.policy == policy))
+        with _started(scenario, progress) as fleet:
+            folder.mkdir(parents=True, exist_ok=True)
+            for spec in specs:
+                _execute(resolve(spec), folder / f"{spec.policy.replace(':', '.')}-s{spec.seed}", fleet, progress)
+        index = {
+            "name": scenario.name,
+            "policies": {policy: [f"{policy.replace(':', '.')}-s{seed}" for seed in numbers] for policy in policies},
+            "seeds": list(numbers),
+            "run": folder.name,
+        }
+        (folder / "compare.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+        (folder / "DONE").write_text("", encoding="utf-8")
+        progress.say("writing the report")
+        report = _report(folder)
+    return Finished(folder, report, time.perf_counter() - began)
+
+
+def _options_for(scenario: Scenario, policy: str) -> dict[str, Any]:
+    """A scenario's policy options belong to its own policy; a comparison runs the others with their defaults."""
+    return dict(scenario.policy_options) if policy == scenario.policy else {}
+
+
+def _execute(resolved: Resolved, folder: Path, fleet: Fleet, progress: SlotProgress) -> None:
+    from experiments.run import execute
+
+    progress.begin(resolved)
+    execute(resolved, folder, fleet, progress.slot)
+
+
+def _report(folder: Path) -> Path:
+    from experiments.report.html import write_report
+
+    return write_report(folder)
+
+
+class SlotProgress:
+    """One bar over all slots of all runs, with what is happening in words."""
+
+    def __init__(self, bar: Progress, total: int) -> None:
+        self._bar = bar
+        self._task = bar.add_task("starting", total=total, detail="")
+        self._label = ""
+        self._emissions_ug = 0
+
+    def say(self, what: str) -> None:
+        self._bar.update(self._task, description=what, detail="")
+
+    def begin(self, resolved: Resolved) -> None:
+        self._label = f"{resolved.scenario.policy} seed {resolved.scenario.seed}"
+        self._emissions_ug = 0
+        self.say(self._label)
+
+    def slot(self, outcome: SlotOutcome) -> None:
+        self._emissions_ug += outcome.summary.emissions_ug
+        accuracy = f", accuracy {outcome.evaluation.accuracy_fraction:.1%}" if outcome.evaluation else ""
+        lost = f", [red]{len(outcome.plan.lost_nodes)} lost[/red]" if outcome.plan.lost_nodes else ""
+        self._bar.update(
+            self._task,
+            advance=1,
+            description=f"{self._label}: {outcome.stage.value}",
+            detail=f"{self._emissions_ug / 1e3:.2f} mg CO2e{accuracy}{lost}",
+        )
+
+
+@contextmanager
+def _progress(console: Console, quiet: bool, total: int) -> Iterator[SlotProgress]:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[detail]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=quiet) as bar:
+        yield SlotProgress(bar, total)
+
+
+@contextmanager
+def _started(scenario: Scenario, progress: SlotProgress) -> Iterator[Fleet]:
+    from experiments.fleet.isolation import IsolationError
+
+    progress.say("starting the fleet")
+    fleet = make_fleet(scenario)
+    try:
+        try:
+            fleet.start()
+        except IsolationError as error:
+            raise UsageError(str(error)) from error
+        except RuntimeError as error:
+            raise RunError(f"the fleet does not start: {error}") from error
+        yield fleet
+    finally:
+        fleet.stop()
+
+

@@ -1,0 +1,254 @@
+"""One run: a resolved scenario, a warm fleet, a coordinator of its own, and the folder that is left of it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.errors import RunError
+from experiments.resolve import Resolved
+from protos.messages import Stage
+
+if TYPE_CHECKING:
+    from flwr.app import ArrayRecord
+
+    from coordinator.adapters.flower_server import LearningTask, RunRecord, SlotOutcome
+    from edge_node.config import TaskConfig
+    from experiments.fleet.base import Fleet
+
+DONE = "DONE"
+VERSIONS = ("detabed", "flwr", "ray", "torch", "grpcio", "protobuf", "highspy", "numpy", "pandas", "pvlib", "scikit-learn")
+CONTROL_WAIT_S = 10.0
+"""Wall seconds the coordinator waits for the telemetry and usage of nodes that hold a lease."""
+
+
+@dataclass
+class Timings:
+    """Wall-clock figures: kept apart from the tables, which repeat byte for byte."""
+
+    start_s: float = 0.0
+    slots_s: list[float] = field(default_factory=list)
+    decide_s: list[float] = field(default_factory=list)
+    total_s: float = 0.0
+
+
+def execute(resolved: Resolved, folder: Path, fleet: Fleet, on_slot: Callable[[SlotOutcome], None]) -> Path:
+    """Run, export the tables, mark the folder DONE; returns the folder. Raises RunError.
+
+    ``folder`` is made here and holds no DONE until everything in it is complete.
+    """
+    from coordinator.adapters.flower_server import RunRecord
+    from experiments.fleet.supervisor import CoordinatorError
+
+    started = time.perf_counter()
+    scenario = resolved.scenario
+    run_id = f"{scenario.name}-{scenario.policy.replace(':', '.')}-s{scenario.seed}"
+    folder.mkdir(parents=True)
+    write_scenario(resolved, folder / "scenario.toml")
+    record, timings = RunRecord(), Timings()
+    try:
+        restarts, processes = _run_slots(resolved, run_id, folder, fleet, record, timings, on_slot)
+    except CoordinatorError as error:
+        raise RunError(f"{folder}: {error}") from error
+    _export(resolved, run_id, folder, record, restarts, processes)
+    timings.total_s = time.perf_counter() - started
+    (folder / "timings.json").write_text(json.dumps(timings.__dict__, indent=1) + "\n", encoding="utf-8")
+    (folder / DONE).write_text("", encoding="utf-8")
+    return folder
+
+
+def _run_slots(
+    resolved: Resolved,
+    run_id: str,
+    folder: Path,
+    fleet: Fleet,
+    record: RunRecord,
+    timings: Timings,
+    on_slot: Callable[[SlotOutcome], None],
+) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    from flwr.app import Context, RecordDict
+
+    from coordinator.adapters.control_client import ControlClient
+    from coordinator.adapters.flower_server import Schedule, build_server_app, log_to_file
+    from experiments.fleet.supervisor import Supervisor
+
+    log_to_file(folder / "flower.log")
+    begun = time.perf_counter()
+    config = resolved.coordinator_config(run_id, folder / "ledger.sqlite")
+    with Supervisor(config, folder) as supervisor:
+        address = supervisor.address
+        configs = resolved.node_configs(run_id, address, with_harvest=resolved.with_harvest)
+        grid = fleet.reset(configs)
+        # Written for whoever wants to look at, or kill, a part of the run.
+        processes = {**fleet.pids(), "coordinator": supervisor.pid}
+        (folder / "processes.json").write_text(json.dumps(processes, indent=1) + "\n", encoding="utf-8")
+        timings.start_s = time.perf_counter() - begun
+        slot_began = time.perf_counter()
+
+        def finished(outcome: SlotOutcome) -> None:
+            nonlocal slot_began
+            now = time.perf_counter()
+            timings.slots_s.append(now - slot_began)
+            timings.decide_s.append(outcome.plan.decide_s)
+            slot_began = now
+            supervisor.check()
+            on_slot(outcome)
+
+        with ControlClient(address) as control:
+            schedule = Schedule(
+                control=control,
+                numbers=fleet.numbers,
+                stages=resolved.stages,
+                development=learning_task(resolved, resolved.task, Stage.DEVELOPMENT),
+                recycling=None
+                if resolved.recycling is None
+                else learning_task(resolved, resolved.recycling, Stage.RECYCLING),
+                wait_s=CONTROL_WAIT_S,
+                timeout_s=resolved.scenario.task.round_deadline_s,
+                on_slot=finished,
+                record=record,
+            )
+            app = build_server_app(schedule)
+            app(grid, Context(run_id=grid.run.run_id, node_id=1, node_config={}, state=RecordDict(), run_config={}))
+        fleet.release()
+        restarts = [{"exit_code": item.exit_code, "down_s": item.down_s} for item in supervisor.restarts]
+    return restarts, processes
+
+
+def learning_task(resolved: Resolved, task: TaskConfig, stage: Stage) -> LearningTask:
+    """What the slots of ``stage`` learn: model, strategy, and the central evaluation on held-out data."""
+    from flwr.app import ArrayRecord
+
+    from coordinator.adapters.flower_server import Evaluation, LearningTask
+    from edge_node.adapters.flower_client import arrays_to_parameters, parameters_to_arrays
+    from edge_node.tasks.evaluation import evaluate, initial_parameters
+    from edge_node.tasks.registry import find_task
+    from experiments.strategies import make_strategy
+
+    scenario = resolved.scenario
+
+    def initial(before: ArrayRecord | None) -> ArrayRecord:
+        if before is not None:
+            return before
+        return parameters_to_arrays(initial_parameters(task.name, scenario.seed))
+
+    def central(arrays: ArrayRecord) -> Evaluation:
+        found = evaluate(task.name, task.data, arrays_to_parameters(arrays))
+        return Evaluation(loss=found.loss, accuracy_fraction=found.accuracy, examples=found.examples)
+
+    return LearningTask(
+        strategy=lambda: make_strategy(scenario.task.strategy, dict(scenario.task.strategy_options)),
+        initial=initial,
+        evaluate=central,
+        examples=find_task(task.name).dataset(task.data).num_test,
+        # In recycling slots the nodes train with the second task's rate: it travels with the message.
+        train_config={"learning-rate": task.learning_rate} if stage is Stage.RECYCLING else {},
+    )
+
+
+def write_scenario(resolved: Resolved, path: Path) -> None:
+    """The scenario with every default written out, so that a run can be repeated from its folder alone."""
+    import tomli_w
+
+    values = resolved.scenario.model_dump(mode="json", exclude_none=True)
+    values["task"]["data"] = resolved.data_used
+    values["time"]["start"] = resolved.scenario.time.start
+    path.write_text(tomli_w.dumps(values), encoding="utf-8")
+
+
+def _export(
+    resolved: Resolved,
+    run_id: str,
+    folder: Path,
+    record: RunRecord,
+    restarts: list[dict[str, Any]],
+    processes: dict[str, int],
+) -> None:
+    import pandas as pd
+
+    from coordinator.tables import export_tables
+    from edge_node.energy.boards import board_names
+
+    scenario = resolved.scenario
+    export_tables(folder / "ledger.sqlite", folder, start=scenario.time.start, trace_step_s=scenario.time.trace_step_s)
+    rows, cumulative_ug = [], 0
+    for outcome in record.outcomes:
+        cumulative_ug += outcome.summary.emissions_ug
+        if outcome.server_round is None:
+            continue
+        evaluation = outcome.evaluation
+        rows.append(
+            {
+                "round": outcome.server_round,
+                "slot": outcome.slot,
+                "stage": outcome.stage.value,
+                "participants": len(outcome.replies.answered),
+                "num_examples": int(outcome.replies.metrics.get("num-examples", 0)),
+                "train_loss": outcome.replies.metrics.get("loss"),
+                "test_loss": None if evaluation is None else evaluation.loss,
+                "test_accuracy": None if evaluation is None else evaluation.accuracy_fraction,
+                "cumulative_g": cumulative_ug / 1e6,
+            }
+        )
+    columns = "round slot stage participants num_examples train_loss test_loss test_accuracy cumulative_g".split()
+    pd.DataFrame(rows, columns=columns).to_parquet(folder / "rounds.parquet", index=False)
+    failures = [
+        {"slot": outcome.slot, "node_id": node_id, "reason": reason}
+        for outcome in record.outcomes
+        for node_id, reason in [
+            *outcome.replies.failed.items(),
+            *((name, "no answer by the deadline") for name in outcome.replies.missing),
+            *((name, "its process was dead") for name in outcome.replies.unreachable),
+        ]
+    ]
+    metadata = {
+        "run_id": run_id,
+        "name": scenario.name,
+        "policy": scenario.policy,
+        "policy_options": scenario.policy_options,
+        "seed": scenario.seed,
+        "slot_s": resolved.slot_s,
+        "trace_step_s": scenario.time.trace_step_s,
+        "start": scenario.time.start.isoformat(),
+        "stages": [stage.value for stage in resolved.stages],
+        "task": resolved.task.name,
+        "data_used": resolved.data_used,
+        "data_origin": resolved.data_origin,
+        "recycling_data": None if resolved.recycling is None else resolved.recycling.data,
+        "partition": scenario.task.partition,
+        "strategy": scenario.task.strategy,
+        "meter": scenario.fleet.meter,
+        "fleet": {"kind": scenario.fleet.kind, "processes": len({pid for k, pid in processes.items() if k != "coordinator"})},
+        "tree_alpha_bits_per_token": scenario.tree.alpha_bits_per_token,
+        "coordinator_zone": resolved.body.zone,
+        "coordinator_restarts": restarts,
+        "failures": failures,
+        "initial_accuracy": {
+            stage.value: found.accuracy_fraction for stage, found in record.initial_evaluations.items()
+        },
+        "final_accuracy": next(
+            (row["test_accuracy"] for row in reversed(rows) if row["stage"] == Stage.DEVELOPMENT.value), None
+        ),
+        "origins": resolved.origins,
+        "assumptions": list(resolved.assumptions),
+        "boards": list(board_names()),
+        "versions": versions(),
+    }
+    (folder / "metadata.json").write_text(json.dumps(metadata, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a run depends on."""
+    found = {"python": platform.python_version()}
+    for name in VERSIONS:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed as a package"
+    return found
