@@ -21,7 +21,8 @@ RESIDUAL_ALLOWED_FRACTION = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Totals of one run. Energies and emissions cover the metered slots only; ``unmetered_slots`` counts the gaps."""
+    """Totals of one run. Energies and emissions cover the metered slots only; ``unmetered_slots`` counts
+    the gaps."""
 
     policy: str
     seed: int
@@ -132,12 +133,14 @@ def emissions_by_seed(study: Study, policy: str) -> dict[int, float]:
 
 
 def reduction(study: Study, policy: str, baseline: str) -> Estimate | None:
-    """Paired reduction of total emissions against ``baseline``; None when the baseline was not run with these seeds."""
+    """Paired reduction of total emissions against ``baseline``; None when the baseline was not run with
+    these seeds."""
     return paired_reduction(emissions_by_seed(study, policy), emissions_by_seed(study, baseline))
 
 
 def reductions_by_seed(study: Study, policy: str, baseline: str) -> list[float | None] | None:
-    """Reduction for every seed of ``policy`` (None where the pair is incomplete); None when the baseline was not run."""
+    """Reduction for every seed of ``policy`` (None where the pair is incomplete); None when the baseline
+    was not run."""
     if baseline not in study.runs:
         return None
     pairs = paired_reductions(emissions_by_seed(study, policy), emissions_by_seed(study, baseline))
@@ -153,10 +156,13 @@ def with_category(lines: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_category(study: Study, value: str) -> pd.DataFrame:
-    """Mean over seeds of ``value`` (``operational_g`` or ``energy_j``): rows policies, columns categories in order."""
+    """Mean over seeds of ``value`` (``operational_g`` or ``energy_j``): rows policies, columns categories
+    in order."""
     rows: dict[str, pd.Series] = {}
     for policy, by_seed in study.runs.items():
-        sums = [with_category(run.tables["lines"]).groupby("category")[value].sum() for run in by_seed.values()]
+        sums = [
+            with_category(run.tables["lines"]).groupby("category")[value].sum() for run in by_seed.values()
+        ]
         rows[policy] = pd.concat(sums, axis=1).fillna(0.0).mean(axis=1)
     frame = pd.DataFrame(rows).T.reindex(index=list(study.policies)).fillna(0.0)
     known = [name for name in CATEGORIES if name in frame.columns]
@@ -190,24 +196,37 @@ def _run_checks(run: Run) -> dict[tuple[str, str], float]:
     lines = run.tables["lines"]
     posted = run.tables["energy_flows"].query("status == 'posted'")
     per_node = s.groupby("node_id")
-    line_energy = lines.groupby("node_id")["energy_j"].sum().reindex(per_node.groups.keys(), fill_value=0.0)
-    line_grams = lines.groupby("node_id")["operational_g"].sum().reindex(per_node.groups.keys(), fill_value=0.0)
-    totals_j = run.tables["nodes"].set_index("node_id")["demand_j"].reindex(per_node.groups.keys())
+    nodes = per_node["demand_j"].sum().index
+    line_energy = lines.groupby("node_id")["energy_j"].sum().reindex(nodes, fill_value=0.0)
+    line_grams = lines.groupby("node_id")["operational_g"].sum().reindex(nodes, fill_value=0.0)
+    totals_j = run.tables["nodes"].set_index("node_id")["demand_j"].reindex(nodes)
     return {
-        ("Demand is met: grid + green = demand", "(D1)"): _residual(s["grid_j"] + s["green_j"], s["demand_j"]),
+        ("Demand is met: grid + green = demand", "(D1)"): _residual(
+            s["grid_j"] + s["green_j"], s["demand_j"]
+        ),
         ("Green bus: harvest + discharge + import = green + charge + export + curtailed", "(D2)"): _residual(
             s["harvest_j"] + s["discharge_j"] + s["import_j"],
             s["green_j"] + s["charge_j"] + s["export_j"] + s["curtailed_j"],
         ),
         ("Battery: after = before − self-discharge + charge − discharge − losses", "(D3)"): _residual(
-            s["battery_before_j"] - s["self_discharge_j"] + s["charge_j"] - s["charge_loss_j"] - s["discharge_j"]
+            s["battery_before_j"]
+            - s["self_discharge_j"]
+            + s["charge_j"]
+            - s["charge_loss_j"]
+            - s["discharge_j"]
             - s["discharge_loss_j"],
             s["battery_after_j"],
         ),
-        ("Attributed + unallocated = metered, per node", "(L2)"): _residual(line_energy, per_node["demand_j"].sum()),
-        ("Grams by line = grams by slot, per node", "(L1)"): _residual(line_grams, per_node["operational_g"].sum()),
+        ("Attributed + unallocated = metered, per node", "(L2)"): _residual(
+            line_energy, per_node["demand_j"].sum()
+        ),
+        ("Grams by line = grams by slot, per node", "(L1)"): _residual(
+            line_grams, per_node["operational_g"].sum()
+        ),
         ("Node totals = sum over slots", ""): _residual(totals_j, per_node["demand_j"].sum()),
-        ("Transfers received = imports booked", ""): _residual(posted["received_j"].sum(), s["import_j"].sum()),
+        ("Transfers received = imports booked", ""): _residual(
+            posted["received_j"].sum(), s["import_j"].sum()
+        ),
         ("Transfers sent = exports booked", ""): _residual(posted["sent_j"].sum(), s["export_j"].sum()),
     }
 

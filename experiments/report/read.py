@@ -16,12 +16,43 @@ import pandas as pd
 
 from carbon_data.types import DataError
 
-_SLOT_NUMBERS = (
-    "intensity_g_per_kwh demand_j grid_j green_j harvest_j charge_j charge_loss_j discharge_j discharge_loss_j "
-    "self_discharge_j export_j import_j curtailed_j battery_before_j battery_after_j released_batches executed_batches "
-    "guest_batches offloaded_batches unserved_batches tokens bits requests model_bytes operational_g"
-).split()
-_NODE_NUMBERS = "demand_j grid_j operational_g tokens bits executed_batches tree_bit_per_j ee_bit_per_j".split()
+_SLOT_NUMBERS = [
+    "intensity_g_per_kwh",
+    "demand_j",
+    "grid_j",
+    "green_j",
+    "harvest_j",
+    "charge_j",
+    "charge_loss_j",
+    "discharge_j",
+    "discharge_loss_j",
+    "self_discharge_j",
+    "export_j",
+    "import_j",
+    "curtailed_j",
+    "battery_before_j",
+    "battery_after_j",
+    "released_batches",
+    "executed_batches",
+    "guest_batches",
+    "offloaded_batches",
+    "unserved_batches",
+    "tokens",
+    "bits",
+    "requests",
+    "model_bytes",
+    "operational_g",
+]
+_NODE_NUMBERS = [
+    "demand_j",
+    "grid_j",
+    "operational_g",
+    "tokens",
+    "bits",
+    "executed_batches",
+    "tree_bit_per_j",
+    "ee_bit_per_j",
+]
 
 SCHEMA: dict[str, dict[str, str]] = {
     "slots": {
@@ -46,7 +77,13 @@ SCHEMA: dict[str, dict[str, str]] = {
         "operational_g": "number",
         "provenance": "str",
     },
-    "batch_flows": {"slot": "int", "owner": "str", "executor": "str", "batches": "number", "payload_bytes": "number"},
+    "batch_flows": {
+        "slot": "int",
+        "owner": "str",
+        "executor": "str",
+        "batches": "number",
+        "payload_bytes": "number",
+    },
     "energy_flows": {
         "slot": "int",
         "donor": "str",
@@ -78,7 +115,8 @@ POLICY_ORDER = ("grid", "local", "det", "dat", "deta")
 
 @dataclass(frozen=True)
 class Run:
-    """One finished run. Tables are as described by SCHEMA, sorted by slot; ``timings`` are wall-clock figures only."""
+    """One finished run. Tables are as described by SCHEMA, sorted by slot; ``timings`` are wall-clock
+    figures only."""
 
     folder: Path
     metadata: dict[str, Any]
@@ -102,7 +140,10 @@ class Run:
     def node_ids(self) -> list[str]:
         """Nodes from the lowest mean intensity to the highest, so that neighbours in a figure are alike."""
         means = self.tables["slots"].groupby("node_id")["intensity_g_per_kwh"].mean()
-        return [str(node) for node in means.reset_index().sort_values(["intensity_g_per_kwh", "node_id"])["node_id"]]
+        return [
+            str(node)
+            for node in means.reset_index().sort_values(["intensity_g_per_kwh", "node_id"])["node_id"]
+        ]
 
 
 @dataclass(frozen=True)
@@ -130,7 +171,8 @@ class Study:
 
     @property
     def focus(self) -> str:
-        """The policy that the page is told about: DETA when it was run, else the one with the lowest emissions."""
+        """The policy that the page is told about: DETA when it was run, else the one with the lowest
+        emissions."""
         if "deta" in self.runs:
             return "deta"
         from experiments.report.measures import totals
@@ -160,9 +202,13 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DataError(f"{path} is missing; a run folder holds metadata.json and the tables, run it again") from None
+        raise DataError(
+            f"{path} is missing; a run folder holds metadata.json and the tables, run it again"
+        ) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not readable as JSON ({error}); the run folder is damaged, run it again") from None
+        raise DataError(
+            f"{path} is not readable as JSON ({error}); the run folder is damaged, run it again"
+        ) from None
     if not isinstance(value, dict):
         raise DataError(f"{path} holds a {type(value).__name__}; one JSON object is allowed")
     return value
@@ -179,7 +225,10 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
     wanted = SCHEMA[name]
     lacking = [column for column in wanted if column not in frame.columns]
     if lacking:
-        raise DataError(f"{path} lacks the columns {lacking}; it has {list(frame.columns)}. Was it written by an older version?")
+        raise DataError(
+            f"{path} lacks the columns {lacking}; it has {list(frame.columns)}. Was it written by an "
+            f"older version?"
+        )
     if frame.empty and name not in MAY_BE_EMPTY:
         raise DataError(f"{path} has no rows; a finished run has at least one slot and one node")
     for column, kind in wanted.items():
@@ -236,9 +285,12 @@ def load(folder: Path, *, require_done: bool = True) -> Study:
 
 
 def load_comparison(folder: Path, *, require_done: bool = True) -> Study:
-    """Read a compare folder: every sub-folder that is a run. Unfinished or absent runs are named in ``absent``."""
+    """Read a compare folder: every sub-folder that is a run. Unfinished or absent runs are named in
+    ``absent``."""
     if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder; give a run folder or a compare folder, e.g. runs/NAME-compare")
+        raise DataError(
+            f"{folder} is not a folder; give a run folder or a compare folder, e.g. runs/NAME-compare"
+        )
     found: dict[str, dict[int, Run]] = {}
     absent: list[str] = []
     for path in sorted(folder.glob("*/metadata.json")):
@@ -247,10 +299,14 @@ def load_comparison(folder: Path, *, require_done: bool = True) -> Study:
             continue
         run = load_run(path.parent, require_done=require_done)
         if run.seed in found.setdefault(run.policy, {}):
-            raise DataError(f"{folder} holds policy {run.policy}, seed {run.seed} twice; keep one of the two folders")
+            raise DataError(
+                f"{folder} holds policy {run.policy}, seed {run.seed} twice; keep one of the two folders"
+            )
         found[run.policy][run.seed] = run
     if not found:
-        raise DataError(f"{folder} holds no finished run; give a run folder, or a compare folder with runs in it")
+        raise DataError(
+            f"{folder} holds no finished run; give a run folder, or a compare folder with runs in it"
+        )
     summary = folder / "compare.json"
     if summary.exists():
         planned = _json(summary)

@@ -1,7 +1,9 @@
 """One look for every figure: colours, type, grid. matplotlib is imported only when a figure is drawn.
 
-Policies have fixed colours from the Okabe-Ito set, stages from Tol's muted set: both keep apart under the common
-colour-vision deficiencies, and the two families never meet in one figure with the same meaning. Greys of the ink,
+Policies have fixed colours from the Okabe-Ito set, stages from Tol's muted set: both keep apart under the
+common
+colour-vision deficiencies, and the two families never meet in one figure with the same meaning. Greys of
+the ink,
 rules and paper are sentinels: the page replaces them by CSS variables, so that figures follow light and dark.
 """
 
@@ -43,7 +45,7 @@ CATEGORY_COLOURS = {
     "coordinator": "#cc6677",
     "router": "#aa4499",
 }
-CATEGORY_HATCHES = {"network": "////", "coordinator": "....", "router": "xxxx", "waste": "\\\\\\\\"}
+CATEGORY_HATCHES = {"network": "////", "coordinator": "||||", "router": "----", "waste": "\\\\\\\\"}
 
 GREEN = "#2f9e6e"
 GRID_ENERGY = "#7b828c"
@@ -54,7 +56,8 @@ HASH_SALT = "detabed"
 
 
 def policy_label(policy: str) -> str:
-    """The five restrictions of the one model in capitals, as the paper writes them; others by their own name."""
+    """The five restrictions of the one model in capitals, as the paper writes them; others by their own
+    name."""
     return policy.upper() if policy in POLICY_COLOURS else policy
 
 
@@ -83,7 +86,8 @@ def _map(name: str, colours: list[str]) -> Colormap:
 
 
 def intensity_map() -> Colormap:
-    """Low intensity teal, high intensity brown, monotone in lightness and safe for colour-vision deficiencies."""
+    """Low intensity teal, high intensity brown, monotone in lightness and safe for colour-vision
+    deficiencies."""
     return _map("intensity", ["#57c4ad", "#6fae98", "#b89b5c", "#b5633a", "#7a3520"])
 
 
@@ -142,8 +146,8 @@ RC: dict[str, Any] = {
     "text.parse_math": False,  # names come from scenarios: a dollar sign in one is a dollar sign
     "svg.fonttype": "none",
     "svg.hashsalt": HASH_SALT,
-    "pdf.fonttype": 42,
-    "date.timezone": "UTC",
+    "pdf.fonttype": 3,  # subsetting for type 42 takes longer than drawing
+    "timezone": "UTC",
     "axes.formatter.useoffset": False,
 }
 
@@ -153,5 +157,5 @@ def look() -> Iterator[None]:
     """matplotlib settings of every figure: wrap drawing *and* saving."""
     import matplotlib
 
-    with matplotlib.rc_context(RC):
+    with matplotlib.rc_context(RC):  # type: ignore[arg-type]
         yield

@@ -26,16 +26,25 @@ class Scale:
         return NO_VALUE if missing(value) else f"{number(value * self.factor, digits)}{THIN}{self.unit}"  # type: ignore[operator]
 
 
+def trimmed(value: float, digits: int = 3) -> str:
+    """``number`` without zeros at the end: for settings, which are exact."""
+    text = number(value, digits)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def missing(value: object) -> bool:
     """None or NaN (pandas' null)."""
     return value is None or (isinstance(value, float) and math.isnan(value)) or str(value) == "<NA>"
 
 
 def number(value: float, digits: int = 3) -> str:
-    """``value`` to ``digits`` significant digits without exponent from 1e-4 to 1e9, thin spaces between thousands."""
+    """``value`` to ``digits`` significant digits without exponent from 1e-4 to 1e9, thin spaces between
+    thousands."""
     if value == 0:
         return "0"
-    size = math.floor(math.log10(abs(value)))
+    size = math.floor(
+        math.log10(abs(float(f"{value:.{digits - 1}e}")))
+    )  # of the rounded value: 9.998 is 10.0
     if size < -4 or size >= 9:
         return f"{value:.{digits - 1}e}".replace("-", MINUS)
     decimals = max(0, digits - 1 - size)
@@ -52,19 +61,26 @@ def _scale(largest: float, steps: tuple[tuple[float, float, str], ...]) -> Scale
 
 def grams_scale(largest_g: float) -> Scale:
     """Unit of emissions fit for values up to ``largest_g`` (g CO2e)."""
-    return _scale(largest_g, ((1e-3, 1e6, "µg"), (1.0, 1e3, "mg"), (1e3, 1.0, "g"), (1e6, 1e-3, "kg"), (math.inf, 1e-6, "t")))
+    return _scale(
+        largest_g,
+        ((1e-3, 1e6, "µg"), (1.0, 1e3, "mg"), (1e3, 1.0, "g"), (1e6, 1e-3, "kg"), (math.inf, 1e-6, "t")),
+    )
 
 
 def joules_scale(largest_j: float) -> Scale:
     """Unit of energy fit for values up to ``largest_j``."""
     return _scale(
-        largest_j, ((1e3, 1.0, "J"), (1e6, 1e-3, "kJ"), (1e9, 1e-6, "MJ"), (1e12, 1e-9, "GJ"), (math.inf, 1e-12, "TJ"))
+        largest_j,
+        ((1e3, 1.0, "J"), (1e6, 1e-3, "kJ"), (1e9, 1e-6, "MJ"), (1e12, 1e-9, "GJ"), (math.inf, 1e-12, "TJ")),
     )
 
 
 def bits_per_joule_scale(largest: float) -> Scale:
     """Unit of TREE and EE fit for values up to ``largest`` bit/J."""
-    return _scale(largest, ((1e3, 1.0, "bit/J"), (1e6, 1e-3, "kbit/J"), (1e9, 1e-6, "Mbit/J"), (math.inf, 1e-9, "Gbit/J")))
+    return _scale(
+        largest,
+        ((1e3, 1.0, "bit/J"), (1e6, 1e-3, "kbit/J"), (1e9, 1e-6, "Mbit/J"), (math.inf, 1e-9, "Gbit/J")),
+    )
 
 
 def watts_scale(largest_w: float) -> Scale:
@@ -111,11 +127,27 @@ def plain(value: object) -> str:
     return NO_VALUE if missing(value) else str(value)
 
 
-def spread(value: Estimate | None, text: Callable[[float | None], str]) -> str:
-    """``mean ± sd``; with one seed the mean alone."""
+def spread(value: Estimate | None, fit: Callable[[float], Scale]) -> str:
+    """``mean ± sd unit``, both in the unit that ``fit`` finds for the mean; with one seed the mean alone.
+
+    The standard deviation has two significant digits, and the mean as many decimals, three digits at least.
+    """
     if value is None:
         return NO_VALUE
-    return text(value.mean) if value.sd is None else f"{text(value.mean)} ± {text(value.sd)}"
+    scale = fit(abs(value.mean))
+    if value.sd is None:
+        return scale.text(value.mean)
+    mean, sd = value.mean * scale.factor, value.sd * scale.factor
+    if sd == 0:
+        return f"{number(mean)} ± 0{THIN}{scale.unit}"
+    wanted = 1 - math.floor(math.log10(sd))
+    digits = max(3, min(6, wanted + 1 + (math.floor(math.log10(abs(mean))) if mean else 0)))
+    return f"{number(mean, digits)} ± {number(sd, 2)}{THIN}{scale.unit}"
+
+
+def percent_scale(_largest: float) -> Scale:
+    """Fractions in percent, whatever their size."""
+    return Scale(100.0, "%")
 
 
 def interval(value: Estimate | None) -> str:

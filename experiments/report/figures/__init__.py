@@ -14,7 +14,11 @@ def draw_all(study: Study) -> dict[str, list[Drawing]]:
     with look():
         sections: dict[str, list[Drawing | None]] = {
             "emissions": [emissions.by_policy(study), emissions.reductions(study)],
-            "stages": [emissions.by_stage(study), emissions.energy_by_stage(study), emissions.cumulative(study)],
+            "stages": [
+                emissions.by_stage(study),
+                emissions.energy_by_stage(study),
+                emissions.cumulative(study),
+            ],
             "day": [day.intensity_and_harvest(study), day.energy_balance(study)],
             "flows": [*flows.flows(study)],
             "batteries": [*day.batteries(study)],
@@ -23,4 +27,6 @@ def draw_all(study: Study) -> dict[str, list[Drawing]]:
             "decisions": [operation.decisions(study)],
             "losses": [*operation.losses(study)],
         }
-    return {name: [drawing for drawing in drawings if drawing is not None] for name, drawings in sections.items()}
+    return {
+        name: [drawing for drawing in drawings if drawing is not None] for name, drawings in sections.items()
+    }

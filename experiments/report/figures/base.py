@@ -1,4 +1,5 @@
-"""What a figure is here: a matplotlib figure with a caption, a text for those who cannot see it, and its data."""
+"""What a figure is here: a matplotlib figure with a caption, a text for those who cannot see it, and its
+data."""
 
 from __future__ import annotations
 
@@ -7,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from experiments.report.style import MUTED, PAPER, category_colour, look
 
@@ -16,13 +19,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH_IN = 8.6
-MANY_NODES = 40
-"""Above this many nodes figures by node become figures by zone."""
+Edges = NDArray[np.float64]
+"""Limits of the slots as matplotlib dates."""
 
 
 @dataclass
 class Drawing:
-    """One figure of the report; ``tips`` maps an SVG id to the text shown when the pointer rests on that element."""
+    """One figure of the report; ``tips`` maps an SVG id to the text shown when the pointer rests on that
+    element."""
 
     name: str
     """File stem in figures/ and tables/: letters, digits and dashes."""
@@ -54,6 +58,7 @@ class Drawing:
         buffer = io.StringIO()
         with look():
             self.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+            self.figure.set_layout_engine("none")  # laid out once: the PDF takes the same places
         return buffer.getvalue()
 
     def save(self, figures: Path, svg: str) -> None:
@@ -61,7 +66,8 @@ class Drawing:
         (figures / f"{self.name}.svg").write_text(svg, encoding="utf-8")
         with look():
             self.figure.savefig(
-                figures / f"{self.name}.pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None}
+                figures / f"{self.name}.pdf",
+                metadata={"CreationDate": None, "Creator": None, "Producer": None},
             )
 
 
@@ -83,53 +89,80 @@ def percent_axis(axis: Any, decimals: int | None = None) -> None:
     axis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=decimals))
 
 
-def time_axis(ax: Axes, times: pd.DatetimeIndex) -> None:
+def time_axis(ax: Axes, times: Edges, ticks: int = 9) -> None:
     """Hours of the replayed trace, UTC; the day below where it changes."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(minticks=4, maxticks=9)
+    locator = AutoDateLocator(minticks=3, maxticks=ticks)
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     ax.set_xlabel("time of the replayed trace, UTC")
-    ax.margins(x=0)
-    ax.set_xlim(times[0], times[-1])
+    ax.set_xlim(float(times[0]), float(times[-1]))
 
 
-def slot_edges(slots: pd.DataFrame, step_s: float) -> pd.DatetimeIndex:
-    """Starts of all slots in order, and the end of the last: T + 1 times for T slots."""
-    starts = pd.DatetimeIndex(slots.drop_duplicates("slot").sort_values("slot")["time"])
-    return starts.append(pd.DatetimeIndex([starts[-1] + pd.Timedelta(seconds=step_s)]))
+def slot_edges(slots: pd.DataFrame, step_s: float) -> Edges:
+    """Starts of all slots in order, and the end of the last, as matplotlib dates: T + 1 for T slots."""
+    from matplotlib.dates import date2num
+
+    starts = slots.drop_duplicates("slot").sort_values("slot")["time"]
+    ends = starts.iloc[[-1]] + pd.Timedelta(seconds=step_s)
+    return np.asarray(date2num(pd.concat([starts, ends]).dt.tz_localize(None).to_numpy()), dtype=np.float64)
 
 
-def stage_strip(ax: Axes, slots: pd.DataFrame, edges: pd.DatetimeIndex) -> None:
+def clock(edge: float, form: str = "%H:%M") -> str:
+    """A matplotlib date as text, UTC."""
+    from matplotlib.dates import num2date
+
+    return num2date(edge).strftime(form) + " UTC"
+
+
+def stage_strip(ax: Axes, slots: pd.DataFrame, edges: Edges) -> None:
     """A thin strip above the axes with the life-cycle stage of every slot, named where there is room."""
+    from matplotlib.transforms import ScaledTranslation
+
     stages = slots.drop_duplicates("slot").sort_values("slot")["stage"].tolist()
-    transform = ax.get_xaxis_transform()
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    transform = ax.get_xaxis_transform() + ScaledTranslation(0, 6 / 72, figure.dpi_scale_trans)
     begin = 0
     for k in range(1, len(stages) + 1):
         if k < len(stages) and stages[k] == stages[begin]:
             continue
-        left, right = edges[begin], edges[k]
-        ax.fill_between(
-            [left, right], 1.015, 1.05, transform=transform, color=category_colour(stages[begin]), lw=0, clip_on=False
+        left, right = float(edges[begin]), float(edges[k])
+        ax.plot(
+            [left, right],
+            [1, 1],
+            transform=transform,
+            color=category_colour(stages[begin]),
+            lw=5,
+            clip_on=False,
+            solid_capstyle="butt",
         )
         if (k - begin) / len(stages) > 0.02 * len(stages[begin]) * 0.7:
-            ax.text(
-                left + (right - left) / 2, 1.06, stages[begin], transform=transform, ha="center", va="bottom",
-                fontsize=8, color=MUTED,
+            ax.annotate(
+                stages[begin],
+                (left + (right - left) / 2, 1),
+                (0, 5),
+                xycoords=transform,
+                textcoords="offset points",
+                ha="center",
+                va="bottom",
+                fontsize=8,
+                color=MUTED,
             )
         begin = k
 
 
-def slot_bands(drawing: Drawing, ax: Axes, edges: pd.DatetimeIndex, texts: list[str]) -> None:
+def slot_bands(drawing: Drawing, ax: Axes, edges: Edges, texts: list[str]) -> None:
     """One invisible band per slot over ``ax`` that shows ``texts[t]`` when pointed at."""
     for k, text in enumerate(texts):
-        band = ax.axvspan(edges[k], edges[k + 1], facecolor=PAPER, alpha=0.0, lw=0, zorder=10)
+        band = ax.axvspan(float(edges[k]), float(edges[k + 1]), facecolor=PAPER, alpha=0.0, lw=0, zorder=10)
         drawing.tip(band, text, band=True)
 
 
-def spread_labels(positions: list[float], gap: float) -> list[float]:
-    """``positions`` moved apart to at least ``gap``, keeping their order and as near as possible to where they were."""
+def spread_labels(positions: list[float], gap: float, low: float) -> list[float]:
+    """``positions`` moved apart to at least ``gap``, none below ``low``, in their order and as near as can
+    be."""
     order = sorted(range(len(positions)), key=lambda k: positions[k])
     blocks: list[list[float]] = []  # [sum of wanted starts, count]
     for rank, k in enumerate(order):
@@ -137,7 +170,7 @@ def spread_labels(positions: list[float], gap: float) -> list[float]:
         while len(blocks) > 1 and blocks[-2][0] / blocks[-2][1] > blocks[-1][0] / blocks[-1][1]:
             last = blocks.pop()
             blocks[-1] = [blocks[-1][0] + last[0], blocks[-1][1] + last[1]]
-    starts = [total / count for total, count in blocks for _ in range(int(count))]
+    starts = [max(low, total / count) for total, count in blocks for _ in range(int(count))]
     moved = [0.0] * len(positions)
     for rank, k in enumerate(order):
         moved[k] = starts[rank] + rank * gap
@@ -146,17 +179,6 @@ def spread_labels(positions: list[float], gap: float) -> list[float]:
 
 def legend_above(target: Any, handles: list[Any], columns: int = 6) -> None:
     """A legend in one or few rows above the axes, outside the data."""
-    target.legend(handles=handles, loc="outside upper left", ncols=min(columns, max(1, len(handles))), handlelength=1.4)
-
-
-def grouping(nodes: pd.DataFrame, node_ids: list[str]) -> tuple[dict[str, str], list[str], str]:
-    """Node -> shown group, groups from low to high intensity, and what a group is: node, or zone in a large fleet."""
-    if len(node_ids) <= MANY_NODES:
-        return {node: node for node in node_ids}, node_ids, "node"
-    zone_of = dict(zip(nodes["node_id"], nodes["zone"], strict=True))
-    zones = list(dict.fromkeys(zone_of[node] for node in node_ids))
-    if len(zones) <= MANY_NODES:
-        return zone_of, zones, "zone"
-    size = -(-len(zones) // MANY_NODES)
-    label_of = {zone: f"{zones[(k // size) * size]} …" for k, zone in enumerate(zones)}
-    return {node: label_of[zone_of[node]] for node in node_ids}, list(dict.fromkeys(label_of.values())), "zone group"
+    target.legend(
+        handles=handles, loc="outside upper left", ncols=min(columns, max(1, len(handles))), handlelength=1.4
+    )

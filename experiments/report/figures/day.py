@@ -1,4 +1,5 @@
-"""Over the replayed day: grid intensity and harvest by node, how the fleet's demand was met, and the batteries."""
+"""Over the replayed day: grid intensity and harvest by node, how the fleet's demand was met, and the
+batteries."""
 
 from __future__ import annotations
 
@@ -9,9 +10,9 @@ import pandas as pd
 
 from experiments.report import style, units
 from experiments.report.figures.base import (
-    MANY_NODES,
     Drawing,
-    grouping,
+    Edges,
+    clock,
     new_figure,
     slot_bands,
     slot_edges,
@@ -19,50 +20,26 @@ from experiments.report.figures.base import (
     stage_strip,
     time_axis,
 )
+from experiments.report.figures.groups import by_group, file_part, group_names, level_colours
 from experiments.report.read import Run, Study
 
 LABELLED = 14
 """Up to this many lines carry their name at the right end; more are told apart by colour and pointer only."""
 
 
-def _edges(run: Run) -> pd.DatetimeIndex:
+def _edges(run: Run) -> Edges:
     return slot_edges(run.tables["slots"], float(run.metadata["trace_step_s"]))
-
-
-def _by_group(run: Run, column: str, how: str) -> tuple[pd.DataFrame, str]:
-    """Slots x groups (low to high intensity) of ``column``, and what a group is."""
-    slots = run.tables["slots"]
-    group_of, groups, kind = grouping(run.tables["nodes"], run.node_ids)
-    grouped = slots.assign(group=slots["node_id"].map(group_of)).groupby(["slot", "group"])[column]
-    frame = grouped.sum(min_count=1) if how == "sum" else grouped.mean()
-    return frame.unstack("group")[groups], kind
-
-
-def _level_colours(run: Run, groups: list[str]) -> tuple[dict[str, Any], Any]:
-    """Colour of every group by its mean intensity, and the mappable for a colour bar."""
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
-    level = _by_group(run, "intensity_g_per_kwh", "mean")[0].mean()
-    mapping = ScalarMappable(Normalize(0, float(level.max()) or 1.0), style.intensity_map())
-    return {group: mapping.to_rgba(float(level[group])) for group in groups}, mapping
-
-
-def _names(run: Run, groups: list[str]) -> dict[str, str]:
-    """Group -> name with its zone, where a group is a node."""
-    zone = dict(zip(run.tables["nodes"]["node_id"], run.tables["nodes"]["zone"], strict=True))
-    return {group: f"{group} · {zone[group]}" if group in zone else group for group in groups}
 
 
 def intensity_and_harvest(study: Study) -> Drawing:
     """Two panels over the trace: c_i(t) and h_i(t) of every node, coloured by the node's mean intensity."""
     run = study.any_run
     edges = _edges(run)
-    intensity, kind = _by_group(run, "intensity_g_per_kwh", "mean")
-    power = _by_group(run, "harvest_j", "mean")[0] / run.slot_s
+    intensity, kind = by_group(run, "intensity_g_per_kwh", "mean")
+    power = by_group(run, "harvest_j", "mean")[0] / run.slot_s
     groups = list(intensity.columns)
-    colours, mapping = _level_colours(run, groups)
-    names = _names(run, groups)
+    colours, mapping = level_colours(run, groups)
+    names = group_names(run, groups)
     harvesting = [group for group in groups if float(power[group].max() or 0) > 0]
     scale = units.watts_scale(float(np.nanmax(power.to_numpy())) if harvesting else 1.0)
     figure = new_figure(5.6)
@@ -72,13 +49,14 @@ def intensity_and_harvest(study: Study) -> Drawing:
         name="intensity-and-harvest",
         title="Grid intensity and harvest over the day",
         caption=(
-            f"Every line is one {kind}, coloured by its mean grid intensity (teal low, brown high). Above: carbon intensity "
+            f"Every line is one {kind}, coloured by its mean grid intensity (teal low, brown high). "
+            f"Above: carbon intensity "
             f"of its grid; below: mean harvested power ({len(harvesting)} of {len(groups)} harvest). Policy "
-            f"{style.policy_label(run.policy)}, seed {run.seed}; the harvest differs between seeds, not between policies."
+            f"{style.policy_label(run.policy)}, seed {run.seed}; the harvest differs between seeds, not "
+            f"between policies."
         ),
-        alt="Mean grid intensity: " + "; ".join(
-            f"{names[g]} {units.number(float(intensity[g].mean()))} g/kWh" for g in groups
-        ),
+        alt="Mean grid intensity: "
+        + "; ".join(f"{names[g]} {units.number(float(intensity[g].mean()))} g/kWh" for g in groups),
         figure=figure,
         data=data,
     )
@@ -94,24 +72,48 @@ def intensity_and_harvest(study: Study) -> Drawing:
             ends = [float(np.nan_to_num(frame[group].iloc[-1])) * factor for group in shown]
             if ax is lower:  # at night all ends meet at zero: name the lines by their peaks' order instead
                 ends = [float(frame[group].max()) * factor for group in shown]
-            for group, y in zip(shown, spread_labels(ends, top * (0.075 if ax is upper else 0.095)), strict=True):
+            for group, y in zip(
+                shown, spread_labels(ends, top * (0.072 if ax is upper else 0.092), top * 0.01), strict=True
+            ):
                 text = ax.annotate(
-                    names[group], (1, y), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
-                    va="center", fontsize=8.2, color=colours[group], fontweight="bold", annotation_clip=False,
+                    names[group],
+                    (1, y),
+                    (6, 0),
+                    xycoords=("axes fraction", "data"),
+                    textcoords="offset points",
+                    va="center",
+                    fontsize=8.2,
+                    color=colours[group],
+                    fontweight="bold",
+                    annotation_clip=False,
                 )
-                drawing.tip(text, f"{names[group]}\nmean {units.number(float(intensity[group].mean()))} g/kWh", series=group)
+                drawing.tip(
+                    text,
+                    f"{names[group]}\nmean {units.number(float(intensity[group].mean()))} g/kWh",
+                    series=group,
+                )
         texts = []
         for k in range(len(frame)):
-            head = f"{edges[k]:%d %b %H:%M} UTC"
+            head = f"{clock(edges[k], '%d %b %H:%M')}"
             if len(shown) <= LABELLED:
                 unit = "g/kWh" if ax is upper else scale.unit
-                body = "\n".join(f"{group}  {_shown(float(frame[group].iloc[k]) * factor)} {unit}" for group in reversed(shown))
+                body = "\n".join(
+                    f"{group}  {_shown(float(frame[group].iloc[k]) * factor)} {unit}"
+                    for group in reversed(shown)
+                )
             else:
                 body = f"median {_shown(float(frame[shown].iloc[k].median()) * factor)}"
             texts.append(f"{head}\n{body}")
         slot_bands(drawing, ax, edges, texts)
     if not harvesting:
-        lower.text(0.5, 0.5, "no node harvests energy in this scenario", transform=lower.transAxes, ha="center", color=style.MUTED)
+        lower.text(
+            0.5,
+            0.5,
+            "no node harvests energy in this scenario",
+            transform=lower.transAxes,
+            ha="center",
+            color=style.MUTED,
+        )
     if len(groups) > LABELLED:
         figure.colorbar(mapping, ax=[upper, lower], label="mean intensity, g CO₂e per kWh", pad=0.02)
     upper.set_ylabel("intensity, g CO₂e per kWh")
@@ -129,10 +131,15 @@ def energy_balance(study: Study) -> Drawing:
     """How the fleet's demand was met in every slot, small multiples by policy."""
     policies = list(study.policies)
     sums = {
-        policy: study.first(policy).tables["slots"].groupby("slot")[["green_j", "grid_j", "curtailed_j", "harvest_j"]].sum()
+        policy: study.first(policy)
+        .tables["slots"]
+        .groupby("slot")[["green_j", "grid_j", "curtailed_j", "harvest_j"]]
+        .sum()
         for policy in policies
     }
-    largest = max(float((frame["green_j"] + frame["grid_j"] + frame["curtailed_j"]).max()) for frame in sums.values())
+    largest = max(
+        float((frame["green_j"] + frame["grid_j"] + frame["curtailed_j"]).max()) for frame in sums.values()
+    )
     scale = units.joules_scale(largest)
     columns = min(3, len(policies))
     rows = -(-len(policies) // columns)
@@ -143,11 +150,15 @@ def energy_balance(study: Study) -> Drawing:
         name="energy-balance",
         title="Where the nodes' energy came from",
         caption=(
-            "Demand of all edge nodes in every slot: met from harvest, battery and transfers (green) or from the grid (grey); "
-            f"hatched: harvest that nobody could use or store (curtailed). Seed {', '.join(map(str, first_seeds))}."
+            "Demand of all edge nodes in every slot: met from harvest, battery and transfers (green) or "
+            "from the grid (grey); "
+            f"hatched: harvest that nobody could use or store (curtailed). Seed "
+            f"{', '.join(map(str, first_seeds))}."
         ),
-        alt="Share of demand met by harvest: " + "; ".join(
-            f"{style.policy_label(p)} {units.percent(_share(sums[p]['green_j'].sum(), sums[p]['grid_j'].sum()))}"
+        alt="Share of demand met by harvest: "
+        + "; ".join(
+            f"{style.policy_label(p)} "
+            f"{units.percent(_share(sums[p]['green_j'].sum(), sums[p]['grid_j'].sum()))}"
             for p in policies
         ),
         figure=figure,
@@ -163,21 +174,34 @@ def energy_balance(study: Study) -> Drawing:
         ax.stairs(green, edges, fill=True, color=style.GREEN)
         ax.stairs(demand, edges, baseline=green, fill=True, color=style.GRID_ENERGY)
         ax.stairs(
-            demand + frame["curtailed_j"].to_numpy(), edges, baseline=demand, fill=True, facecolor=style.CURTAILED,
-            hatch="////", edgecolor=style.PAPER, lw=0,
+            demand + frame["curtailed_j"].to_numpy(),
+            edges,
+            baseline=demand,
+            fill=True,
+            facecolor=style.CURTAILED,
+            hatch="////",
+            edgecolor=style.PAPER,
+            lw=0,
         )
         green_share = _share(float(frame["green_j"].sum()), float(frame["grid_j"].sum()))
         ax.set_title(style.policy_label(policy), pad=5)
-        ax.set_title(f"{units.percent(green_share, 0)} green", loc="right", fontsize=9, fontweight="normal", color=style.MUTED, pad=5)
+        ax.set_title(
+            f"{units.percent(green_share, 0)} green",
+            loc="right",
+            fontsize=9,
+            fontweight="normal",
+            color=style.MUTED,
+            pad=5,
+        )
         texts = [
-            f"{edges[t]:%H:%M} UTC\ngreen {scale.text(float(sums[policy]['green_j'].iloc[t]))}\n"
+            f"{clock(edges[t])}\ngreen {scale.text(float(sums[policy]['green_j'].iloc[t]))}\n"
             f"grid {scale.text(float(sums[policy]['grid_j'].iloc[t]))}\n"
             f"curtailed {scale.text(float(sums[policy]['curtailed_j'].iloc[t]))}"
             for t in range(len(frame))
         ]
         slot_bands(drawing, ax, edges, texts)
         ax.set_ylim(bottom=0)
-        time_axis(ax, edges)
+        time_axis(ax, edges, ticks=5)
         ax.set_xlabel("")
         if k % columns == 0:
             ax.set_ylabel(f"per slot, {scale.unit}")
@@ -192,7 +216,9 @@ def energy_balance(study: Study) -> Drawing:
             Patch(color=style.GRID_ENERGY, label="grid"),
             Patch(facecolor=style.CURTAILED, hatch="////", edgecolor=style.PAPER, label="curtailed"),
         ],
-        loc="outside upper left", ncols=3, handlelength=1.3,
+        loc="outside upper left",
+        ncols=3,
+        handlelength=1.3,
     )
     return drawing
 
@@ -203,13 +229,20 @@ def _share(part: float, rest: float) -> float | None:
 
 def batteries(study: Study) -> list[Drawing]:
     """Stored energy by node and slot, one heat map per policy; nothing when no node ever stores energy."""
-    stored = {p: _by_group(study.first(p), "battery_after_j", "sum") for p in study.policies}
-    used = {p: frame for p, (frame, _) in stored.items() if float(np.nan_to_num(frame.to_numpy()).max(initial=0.0)) > 0}
+    stored = {p: by_group(study.first(p), "battery_after_j", "sum") for p in study.policies}
+    used = {
+        p: frame
+        for p, (frame, _) in stored.items()
+        if float(np.nan_to_num(frame.to_numpy()).max(initial=0.0)) > 0
+    }
     if not used:
         return []
     largest = max(float(np.nanmax(frame.to_numpy())) for frame in used.values())
     scale = units.joules_scale(largest)
-    return [_battery(study.first(policy), frame, stored[policy][1], largest, scale) for policy, frame in used.items()]
+    return [
+        _battery(study.first(policy), frame, stored[policy][1], largest, scale)
+        for policy, frame in used.items()
+    ]
 
 
 def _battery(run: Run, frame: pd.DataFrame, kind: str, largest: float, scale: units.Scale) -> Drawing:
@@ -217,31 +250,37 @@ def _battery(run: Run, frame: pd.DataFrame, kind: str, largest: float, scale: un
     groups = [group for group in frame.columns if float(np.nan_to_num(frame[group].to_numpy()).max()) > 0]
     figure = new_figure(1.5 + 0.24 * max(3, len(groups)))
     ax = figure.subplots()
-    names = _names(run, groups)
+    names = group_names(run, groups)
     drawing = Drawing(
-        name=f"battery-{_file_part(run.policy)}",
+        name=f"battery-{file_part(run.policy)}",
         title="Energy in the batteries",
         tab=style.policy_label(run.policy),
         caption=(
-            f"Stored energy at the end of every slot by {kind}, from low (top) to high grid intensity; {kind}s that never "
-            f"store anything are left out ({frame.shape[1] - len(groups)}). {style.policy_label(run.policy)}, seed {run.seed}."
+            f"Stored energy at the end of every slot by {kind}, from low (top) to high grid intensity; "
+            f"{kind}s that never "
+            f"store anything are left out ({frame.shape[1] - len(groups)}). "
+            f"{style.policy_label(run.policy)}, seed {run.seed}."
         ),
         alt=f"{style.policy_label(run.policy)}: most energy stored by "
         + "; ".join(f"{names[g]} {scale.text(float(np.nanmax(frame[g])))}" for g in groups),
         figure=figure,
         data=frame.add_suffix("_stored_j").reset_index(),
     )
-    from matplotlib.dates import date2num
-
     values = frame[groups].to_numpy().T * scale.factor
     image = ax.pcolormesh(
-        date2num(edges.to_pydatetime()), np.arange(len(groups) + 1), np.ma.masked_invalid(values), cmap=style.battery_map(),
-        vmin=0, vmax=largest * scale.factor, rasterized=values.size > 3000, edgecolors=style.PAPER if values.size <= 3000 else "none",
+        edges,
+        np.arange(len(groups) + 1),
+        np.ma.masked_invalid(values),
+        cmap=style.battery_map(),
+        vmin=0,
+        vmax=largest * scale.factor,
+        rasterized=values.size > 3000,
+        edgecolors=style.PAPER if values.size <= 3000 else "none",
         linewidth=0.6,
     )
-    ax.xaxis_date(tz="UTC")
     texts = [
-        f"{edges[t + 1]:%H:%M} UTC\n" + "\n".join(f"{g}  {scale.text(float(frame[g].iloc[t]))}" for g in groups[:LABELLED])
+        f"{clock(edges[t + 1])}\n"
+        + "\n".join(f"{g}  {scale.text(float(frame[g].iloc[t]))}" for g in groups[:LABELLED])
         for t in range(len(frame))
     ]
     slot_bands(drawing, ax, edges, texts)
@@ -253,11 +292,3 @@ def _battery(run: Run, frame: pd.DataFrame, kind: str, largest: float, scale: un
     stage_strip(ax, run.tables["slots"], edges)
     figure.colorbar(image, ax=ax, label=f"stored, {scale.unit}", pad=0.015, aspect=12)
     return drawing
-
-
-def _file_part(name: str) -> str:
-    """``name`` with only letters, digits and dashes: policies out of tree are called ``package.module:Name``."""
-    return "".join(letter if letter.isalnum() else "-" for letter in name).lower()
-
-
-__all__ = ["LABELLED", "MANY_NODES", "batteries", "energy_balance", "intensity_and_harvest"]

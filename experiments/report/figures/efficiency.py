@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from experiments.report import style, units
-from experiments.report.figures.base import Drawing, grouping, new_figure, no_grid
-from experiments.report.figures.day import _names
+from experiments.report.figures.base import Drawing, new_figure, no_grid
+from experiments.report.figures.groups import group_names, grouping
 from experiments.report.measures import alpha_bits_per_token, over_seeds, totals
 from experiments.report.read import Study
 
@@ -17,7 +17,11 @@ FIELDS = (("tree_bit_per_j", "TREE"), ("ee_bit_per_j", "EE"))
 
 def by_policy(study: Study) -> Drawing | None:
     """Two panels of bars with seeds; None when nothing can be stated."""
-    shown = [(name, title) for name, title in FIELDS if all(over_seeds(study, p, name) is not None for p in study.policies)]
+    shown = [
+        (name, title)
+        for name, title in FIELDS
+        if all(over_seeds(study, p, name) is not None for p in study.policies)
+    ]
     if not shown:
         return None
     policies = list(study.policies)
@@ -28,17 +32,28 @@ def by_policy(study: Study) -> Drawing | None:
         name="tree-by-policy",
         title="TREE and EE by policy",
         caption=(
-            "Token-responsive energy efficiency, TREE = (bits + α · tokens) / joules, and EE = bits / joules, over the whole run "
+            "Token-responsive energy efficiency, TREE = (bits + α · tokens) / joules, and EE = bits / "
+            "joules, over the whole run "
             "and all energy of the testbed, coordinator, router and network included."
             + (f" α = {units.count(alpha)} bit per token." if alpha is not None else "")
             + " Bar: mean; dots: seeds."
         ),
         alt="; ".join(
-            f"{title} " + ", ".join(f"{style.policy_label(p)} {units.spread(over_seeds(study, p, name), units.bits_per_joule)}" for p in policies)
+            f"{title} "
+            + ", ".join(
+                f"{style.policy_label(p)} "
+                f"{units.spread(over_seeds(study, p, name), units.bits_per_joule_scale)}"
+                for p in policies
+            )
             for name, title in shown
         ),
         figure=figure,
-        data=pd.DataFrame([{"policy": r.policy, "seed": r.seed, **{name: getattr(totals(r), name) for name, _ in FIELDS}} for r in study]),
+        data=pd.DataFrame(
+            [
+                {"policy": r.policy, "seed": r.seed, **{name: getattr(totals(r), name) for name, _ in FIELDS}}
+                for r in study
+            ]
+        ),
     )
     for ax, (name, title) in zip(axes, shown, strict=True):
         largest = max(float(getattr(totals(run), name)) for run in study)
@@ -46,11 +61,28 @@ def by_policy(study: Study) -> Drawing | None:
         for y, policy in enumerate(policies):
             value = over_seeds(study, policy, name)
             assert value is not None
-            bar = ax.barh(y, value.mean * scale.factor, height=0.62, color=style.policy_colour(policy), lw=0)[0]
+            bar = ax.barh(y, value.mean * scale.factor, height=0.62, color=style.policy_colour(policy), lw=0)[
+                0
+            ]
             drawing.tip(bar, f"{title}, {style.policy_label(policy)}: {scale.text(value.mean)}")
             if value.n > 1:
-                ax.plot([v * scale.factor for v in value.values], [y] * value.n, "o", ms=3.5, mfc=style.PAPER, mec=style.INK, mew=0.8)
-            ax.annotate(scale.text(value.mean), (max(value.values) * scale.factor, y), (7, 0), textcoords="offset points", va="center", fontsize=9)
+                ax.plot(
+                    [v * scale.factor for v in value.values],
+                    [y] * value.n,
+                    "o",
+                    ms=3.5,
+                    mfc=style.PAPER,
+                    mec=style.INK,
+                    mew=0.8,
+                )
+            ax.annotate(
+                scale.text(value.mean),
+                (max(value.values) * scale.factor, y),
+                (7, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=9,
+            )
         ax.set_title(title)
         ax.set_xlabel(scale.unit)
         ax.set_xlim(0, largest * scale.factor * 1.3 or 1)
@@ -68,9 +100,12 @@ def _nodes(study: Study) -> tuple[pd.DataFrame, list[str], str]:
     for run in study:
         nodes = run.tables["nodes"]
         frame = nodes.assign(
-            policy=run.policy, group=nodes["node_id"].map(group_of),
-            tree_bits=nodes["tree_bit_per_j"] * nodes["demand_j"], ee_bits=nodes["ee_bit_per_j"] * nodes["demand_j"],
-            rated_j=nodes["demand_j"].where(nodes["tree_bit_per_j"].notna()), seeds=len(study.runs[run.policy]),
+            policy=run.policy,
+            group=nodes["node_id"].map(group_of),
+            tree_bits=nodes["tree_bit_per_j"] * nodes["demand_j"],
+            ee_bits=nodes["ee_bit_per_j"] * nodes["demand_j"],
+            rated_j=nodes["demand_j"].where(nodes["tree_bit_per_j"].notna()),
+            seeds=len(study.runs[run.policy]),
         )
         frames.append(frame)
     every = pd.concat(frames, ignore_index=True)
@@ -86,25 +121,28 @@ def by_node(study: Study) -> Drawing:
     frame, groups, kind = _nodes(study)
     figure = new_figure(1.5 + 0.265 * len(groups))
     axes: Any = figure.subplots(1, 3, sharey=True)
-    names = _names(study.any_run, groups)
+    names = group_names(study.any_run, groups)
     drawing = Drawing(
         name="by-node",
         title=f"Grams, TREE and EE by {kind}",
         caption=(
-            f"Every {kind} from low (top) to high mean grid intensity (bottom); mean over seeds. A {kind}'s own grid energy "
+            f"Every {kind} from low (top) to high mean grid intensity (bottom); mean over seeds. A "
+            f"{kind}'s own grid energy "
             "only; TREE and EE count the tokens and bits it delivered against the joules it used."
         ),
-        alt="Grams: " + "; ".join(
-            f"{style.policy_label(policy)} " + ", ".join(
-                f"{row.group} {units.grams(row.operational_g)}" for row in part.set_index("group").reindex(groups).reset_index().itertuples()
-            )
-            for policy, part in frame.groupby("policy")
+        alt="Grams: "
+        + "; ".join(
+            f"{style.policy_label(policy)} "
+            + ", ".join(f"{group} {units.grams(float(grams))}" for group, grams in part.items())
+            for policy in study.policies
+            for part in [frame[frame["policy"] == policy].set_index("group")["operational_g"].reindex(groups)]
         ),
         figure=figure,
         data=frame[["policy", "group", "operational_g", "tree_bit_per_j", "ee_bit_per_j"]],
     )
     panels: list[tuple[str, str, Any]] = [
-        ("operational_g", "Emissions", units.grams_scale), ("tree_bit_per_j", "TREE", units.bits_per_joule_scale),
+        ("operational_g", "Emissions", units.grams_scale),
+        ("tree_bit_per_j", "TREE", units.bits_per_joule_scale),
         ("ee_bit_per_j", "EE", units.bits_per_joule_scale),
     ]
     for ax, (column, title, fit) in zip(axes, panels, strict=True):
@@ -114,12 +152,31 @@ def by_node(study: Study) -> Drawing:
             ax.axhline(y, color=style.RULE, lw=0.8, zorder=0)
             own = frame[frame["group"] == group].set_index("policy")[column]
             if own.notna().sum() > 1:
-                ax.plot([own.min() * scale.factor, own.max() * scale.factor], [y, y], color=style.RULE, lw=4, zorder=1, solid_capstyle="round")
+                ax.plot(
+                    [own.min() * scale.factor, own.max() * scale.factor],
+                    [y, y],
+                    color=style.RULE,
+                    lw=4,
+                    zorder=1,
+                    solid_capstyle="round",
+                )
             for policy in study.policies:
                 value = float(own.get(policy, float("nan")))
                 if not pd.isna(value):
-                    dot = ax.plot(value * scale.factor, y, style.policy_marker(policy), ms=6.5, color=style.policy_colour(policy), mec=style.PAPER, mew=0.7)[0]
-                    drawing.tip(dot, f"{names[group]}\n{style.policy_label(policy)}: {scale.text(value)}", series=policy)
+                    dot = ax.plot(
+                        value * scale.factor,
+                        y,
+                        style.policy_marker(policy),
+                        ms=6.5,
+                        color=style.policy_colour(policy),
+                        mec=style.PAPER,
+                        mew=0.7,
+                    )[0]
+                    drawing.tip(
+                        dot,
+                        f"{names[group]}\n{style.policy_label(policy)}: {scale.text(value)}",
+                        series=policy,
+                    )
         ax.set_title(title)
         ax.set_xlabel(f"{scale.unit} CO₂e" if column == "operational_g" else scale.unit)
         ax.set_xlim(left=0)
@@ -132,9 +189,20 @@ def by_node(study: Study) -> Drawing:
 
     figure.legend(
         handles=[
-            Line2D([], [], ls="", marker=style.policy_marker(p), color=style.policy_colour(p), ms=7, label=style.policy_label(p))
+            Line2D(
+                [],
+                [],
+                ls="",
+                marker=style.policy_marker(p),
+                color=style.policy_colour(p),
+                ms=7,
+                label=style.policy_label(p),
+            )
             for p in study.policies
         ],
-        loc="outside upper left", ncols=8, handletextpad=0.2, columnspacing=1.2,
+        loc="outside upper left",
+        ncols=8,
+        handletextpad=0.2,
+        columnspacing=1.2,
     )
     return drawing

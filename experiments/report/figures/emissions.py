@@ -1,4 +1,5 @@
-"""Emissions: by policy with every seed, reductions against both baselines, by life-cycle stage, over the day."""
+"""Emissions: by policy with every seed, reductions against both baselines, by life-cycle stage, over the
+day."""
 
 from __future__ import annotations
 
@@ -7,8 +8,26 @@ from typing import Any
 import pandas as pd
 
 from experiments.report import style, units
-from experiments.report.figures.base import Drawing, new_figure, no_grid, percent_axis, slot_bands, slot_edges, stage_strip, time_axis
-from experiments.report.measures import BASELINES, by_category, emissions_by_seed, over_seeds, reduction, reductions_by_seed, totals
+from experiments.report.figures.base import (
+    Drawing,
+    clock,
+    new_figure,
+    no_grid,
+    percent_axis,
+    slot_bands,
+    slot_edges,
+    stage_strip,
+    time_axis,
+)
+from experiments.report.measures import (
+    BASELINES,
+    by_category,
+    emissions_by_seed,
+    over_seeds,
+    reduction,
+    reductions_by_seed,
+    totals,
+)
 from experiments.report.read import Study
 
 
@@ -30,19 +49,26 @@ def by_policy(study: Study) -> Drawing:
     largest = max(totals(run).emissions_g for run in study)
     scale = units.grams_scale(largest)
     rows = [
-        {"policy": run.policy, "seed": run.seed, "emissions_g": totals(run).emissions_g,
-         "nodes_and_network_g": totals(run).nodes_and_network_g}
+        {
+            "policy": run.policy,
+            "seed": run.seed,
+            "emissions_g": totals(run).emissions_g,
+            "nodes_and_network_g": totals(run).nodes_and_network_g,
+        }
         for run in study
     ]
     drawing = Drawing(
         name="emissions-by-policy",
         title="Emissions by policy",
         caption=(
-            "Whole testbed: edge nodes, network, coordinator and router. Bar: mean; dots: single seeds; line: one "
+            "Whole testbed: edge nodes, network, coordinator and router. Bar: mean; dots: single seeds; "
+            "line: one "
             f"standard deviation; {seeds_text(study)}."
         ),
-        alt="Emissions: " + "; ".join(
-            f"{style.policy_label(p)} {units.spread(over_seeds(study, p, 'emissions_g'), units.grams)}" for p in policies
+        alt="Emissions: "
+        + "; ".join(
+            f"{style.policy_label(p)} {units.spread(over_seeds(study, p, 'emissions_g'), units.grams_scale)}"
+            for p in policies
         ),
         figure=figure,
         data=pd.DataFrame(rows),
@@ -52,11 +78,16 @@ def by_policy(study: Study) -> Drawing:
         assert value is not None
         colour = style.policy_colour(policy)
         bar = ax.barh(y, value.mean * scale.factor, height=0.66, color=colour, lw=0)[0]
-        drawing.tip(bar, f"{style.policy_label(policy)}\nmean {scale.text(value.mean)} over {value.n} seed(s)")
+        drawing.tip(
+            bar, f"{style.policy_label(policy)}\nmean {scale.text(value.mean)} over {value.n} seed(s)"
+        )
         if value.sd is not None:
             ax.plot(
-                [(value.mean - value.sd) * scale.factor, (value.mean + value.sd) * scale.factor], [y, y],
-                color=style.INK, lw=1.3, zorder=3,
+                [(value.mean - value.sd) * scale.factor, (value.mean + value.sd) * scale.factor],
+                [y, y],
+                color=style.INK,
+                lw=1.3,
+                zorder=3,
             )
         by_seed = emissions_by_seed(study, policy)
         for offset, (seed, grams) in zip(_jitter(len(by_seed)), by_seed.items(), strict=True):
@@ -66,7 +97,12 @@ def by_policy(study: Study) -> Drawing:
             drawing.tip(dot, f"{style.policy_label(policy)}, seed {seed}: {units.grams(grams, 4)}")
         right = max([*by_seed.values(), value.mean + (value.sd or 0.0)]) * scale.factor
         ax.annotate(
-            units.spread(value, scale.text), (right, y), (9, 0), textcoords="offset points", va="center", fontsize=9.5,
+            units.spread(value, lambda _: scale),
+            (right, y),
+            (9, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9.5,
             fontweight="bold",
         )
     ax.set_yticks(range(len(policies)), [style.policy_label(policy) for policy in policies])
@@ -91,10 +127,13 @@ def reductions(study: Study) -> Drawing | None:
         name="reductions",
         title="Reductions against the baselines",
         caption=(
-            "1 − policy / baseline, seed by seed, then averaged. Line: 95 % confidence interval (Student's t over paired "
+            "1 − policy / baseline, seed by seed, then averaged. Line: 95 % confidence interval "
+            "(Student's t over paired "
             "seeds); small dots: single seeds."
             + ("" if len(study.seeds) > 1 else " One seed: no interval.")
-            + "".join(f" {b.upper()} was not run, so there is no panel for it." for b in BASELINES if b not in there)
+            + "".join(
+                f" {b.upper()} was not run, so there is no panel for it." for b in BASELINES if b not in there
+            )
         ),
         alt="",
         figure=figure,
@@ -111,20 +150,31 @@ def reductions(study: Study) -> Drawing | None:
                 ax.text(0, y, "  no seed in common", va="center", color=style.MUTED, fontsize=9)
                 continue
             colour = style.policy_colour(policy)
-            for seed, one in zip(study.runs[policy], reductions_by_seed(study, policy, baseline) or [], strict=True):
+            for seed, one in zip(
+                study.runs[policy], reductions_by_seed(study, policy, baseline) or [], strict=True
+            ):
                 if one is not None:
-                    rows.append({"policy": policy, "baseline": baseline, "seed": seed, "reduction_fraction": one})
+                    rows.append(
+                        {"policy": policy, "baseline": baseline, "seed": seed, "reduction_fraction": one}
+                    )
                     if value.n > 1:
                         ax.plot(one, y, "o", ms=3, color=colour, alpha=0.55, zorder=3)
             if value.low is not None and value.high is not None:
                 ax.plot([value.low, value.high], [y, y], color=colour, lw=3.2, zorder=2)
-            dot = ax.plot(value.mean, y, style.policy_marker(policy), ms=8, color=colour, mec=style.PAPER, zorder=4)[0]
+            dot = ax.plot(
+                value.mean, y, style.policy_marker(policy), ms=8, color=colour, mec=style.PAPER, zorder=4
+            )[0]
             text = f"{style.policy_label(policy)} against {baseline.upper()}: {units.interval(value)}"
             drawing.tip(dot, text)
             words.append(text)
             ax.annotate(
-                units.percent(value.mean), (max(value.mean, value.high or value.mean), y), (9, 0),
-                textcoords="offset points", va="center", fontsize=9.5, fontweight="bold",
+                units.percent(value.mean),
+                (max(value.mean, value.high or value.mean), y),
+                (9, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=9.5,
+                fontweight="bold",
             )
         ax.set_title(f"against {baseline.upper()}")
         ax.axvline(0, color=style.MUTED, lw=1)
@@ -152,9 +202,14 @@ def stacked(study: Study, value: str, name: str, title: str, caption: str) -> Dr
     figure = new_figure(1.35 + 0.52 * len(policies))
     ax = figure.subplots()
     drawing = Drawing(
-        name=name, title=title, caption=caption,
-        alt=title + ": " + "; ".join(
-            f"{style.policy_label(p)} " + ", ".join(f"{c} {scale.text(float(frame.loc[p, c]))}" for c in columns)
+        name=name,
+        title=title,
+        caption=caption,
+        alt=title
+        + ": "
+        + "; ".join(
+            f"{style.policy_label(p)} "
+            + ", ".join(f"{c} {scale.text(float(frame.loc[p, c]))}" for c in columns)
             for p in policies
         ),
         figure=figure,
@@ -164,20 +219,33 @@ def stacked(study: Study, value: str, name: str, title: str, caption: str) -> Dr
     for column in columns:
         left = frame[columns[: columns.index(column)]].sum(axis=1) * scale.factor
         bars = ax.barh(
-            range(len(policies)), frame[column] * scale.factor, left=left, height=0.66,
-            color=style.category_colour(column), hatch=style.CATEGORY_HATCHES.get(column), edgecolor=style.PAPER, lw=0.7,
+            range(len(policies)),
+            frame[column] * scale.factor,
+            left=left,
+            height=0.66,
+            color=style.category_colour(column),
+            hatch=style.CATEGORY_HATCHES.get(column),
+            edgecolor=style.PAPER,
+            lw=0.7,
             label=column,
         )
         handles.append(bars)
         for policy, bar in zip(policies, bars, strict=True):
             amount, whole = float(frame.loc[policy, column]), float(frame.loc[policy].sum())
             share = units.percent(amount / whole) if whole else units.NO_VALUE
-            drawing.tip(bar, f"{style.policy_label(policy)}, {column}: {scale.text(amount)} ({share})", series=column)
+            drawing.tip(
+                bar, f"{style.policy_label(policy)}, {column}: {scale.text(amount)} ({share})", series=column
+            )
     for y, policy in enumerate(policies):
         whole = float(frame.loc[policy].sum())
         ax.annotate(
-            scale.text(whole), (whole * scale.factor, y), (7, 0), textcoords="offset points", va="center",
-            fontsize=9.5, fontweight="bold",
+            scale.text(whole),
+            (whole * scale.factor, y),
+            (7, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9.5,
+            fontweight="bold",
         )
     ax.set_yticks(range(len(policies)), [style.policy_label(policy) for policy in policies])
     ax.invert_yaxis()
@@ -185,21 +253,36 @@ def stacked(study: Study, value: str, name: str, title: str, caption: str) -> Dr
     ax.set_xlabel(f"operational emissions, {scale.unit} CO₂e" if in_grams else f"energy, {scale.unit}")
     ax.tick_params(axis="y", length=0)
     no_grid(ax, "y")
-    figure.legend(handles=handles, loc="outside upper left", ncols=5, handlelength=1.3, columnspacing=1.2)
+    figure.legend(
+        handles=handles,
+        loc="outside upper left",
+        ncols=len(handles) if len(handles) <= 8 else 5,
+        handlelength=1.2,
+        columnspacing=1.0,
+        fontsize=8.6,
+    )
     return drawing
 
 
 def by_stage(study: Study) -> Drawing:
     return stacked(
-        study, "operational_g", "emissions-by-stage", "Grams by life-cycle stage",
-        "Stages of the software's life (preparation, development, application, recycling), idle energy that no task owns "
-        "(unallocated), and, hatched, the lines that belong to no node: network, coordinator, router. Mean over seeds.",
+        study,
+        "operational_g",
+        "emissions-by-stage",
+        "Grams by life-cycle stage",
+        "Stages of the software's life (preparation, development, application, recycling), idle energy "
+        "that no task owns "
+        "(unallocated), and, hatched, the lines that belong to no node: network, coordinator, router. "
+        "Mean over seeds.",
     )
 
 
 def energy_by_stage(study: Study) -> Drawing:
     return stacked(
-        study, "energy_j", "energy-by-stage", "Energy by life-cycle stage",
+        study,
+        "energy_j",
+        "energy-by-stage",
+        "Energy by life-cycle stage",
         "The same lines in joules, grid and harvested energy together. Mean over seeds.",
     )
 
@@ -221,9 +304,11 @@ def cumulative(study: Study) -> Drawing:
     figure = new_figure(3.2)
     ax = figure.subplots()
     drawing = Drawing(
-        name="emissions-over-time", title="Emissions as they add up",
+        name="emissions-over-time",
+        title="Emissions as they add up",
         caption="Cumulative emissions of the whole testbed over the replayed trace, mean over seeds.",
-        alt="Cumulative emissions at the end: " + "; ".join(
+        alt="Cumulative emissions at the end: "
+        + "; ".join(
             f"{style.policy_label(p)} {scale.text(float(line.iloc[-1]))}" for p, line in series.items()
         ),
         figure=figure,
@@ -231,13 +316,21 @@ def cumulative(study: Study) -> Drawing:
     )
     for policy, line in series.items():
         handle = ax.plot(
-            edges, [0.0, *(line * scale.factor)], color=style.policy_colour(policy), label=style.policy_label(policy),
-            marker=style.policy_marker(policy), markevery=[-1], ms=6, clip_on=False,
+            edges,
+            [0.0, *(line * scale.factor)],
+            color=style.policy_colour(policy),
+            label=style.policy_label(policy),
+            marker=style.policy_marker(policy),
+            markevery=[-1],
+            ms=6,
+            clip_on=False,
         )[0]
         drawing.tip(handle, "", series=policy)
     texts = [
-        f"until {edges[k + 1]:%H:%M} UTC\n"
-        + "\n".join(f"{style.policy_label(p)}  {scale.text(float(line.iloc[k]))}" for p, line in series.items())
+        f"until {clock(edges[k + 1])}\n"
+        + "\n".join(
+            f"{style.policy_label(p)}  {scale.text(float(line.iloc[k]))}" for p, line in series.items()
+        )
         for k in range(len(numbers))
     ]
     slot_bands(drawing, ax, edges, texts)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from experiments.report import style, units
-from experiments.report.figures.base import Drawing, grouping, new_figure
-from experiments.report.figures.day import _file_part
+from experiments.report.figures.base import Drawing, new_figure
+from experiments.report.figures.groups import file_part, grouping, level_colours
 from experiments.report.read import Run, Study
 
 BANDS_AT_MOST = 24
@@ -17,7 +17,8 @@ BANDS_AT_MOST = 24
 
 
 def matrix(run: Run, flow: str) -> tuple[pd.DataFrame, str]:
-    """From x to, groups from low to high intensity. ``flow``: ``energy`` (J sent, posted) or ``batches`` (moved)."""
+    """From x to, groups from low to high intensity. ``flow``: ``energy`` (J sent, posted) or ``batches``
+    (moved)."""
     group_of, groups, kind = grouping(run.tables["nodes"], run.node_ids)
     if flow == "energy":
         table = run.tables["energy_flows"].query("status == 'posted'")
@@ -30,7 +31,11 @@ def matrix(run: Run, flow: str) -> tuple[pd.DataFrame, str]:
         .groupby(["source", "target"])[value]
         .sum()
     )
-    frame = sums.unstack("target").reindex(index=groups, columns=groups) if len(sums) else pd.DataFrame(0.0, groups, groups)
+    frame = (
+        sums.unstack("target").reindex(index=groups, columns=groups)
+        if len(sums)
+        else pd.DataFrame(0.0, groups, groups)
+    )
     return frame.fillna(0.0).astype(float), kind
 
 
@@ -50,7 +55,13 @@ def _draw(run: Run, energy: pd.DataFrame, batches: pd.DataFrame, kind: str) -> D
     sides = [
         (frame, title, verb, scale, colours)
         for frame, title, verb, scale, colours in (
-            (energy, "Energy transfers", "gives to", units.joules_scale(float(energy.to_numpy().max())), style.energy_map()),
+            (
+                energy,
+                "Energy transfers",
+                "gives to",
+                units.joules_scale(float(energy.to_numpy().max())),
+                style.energy_map(),
+            ),
             (batches, "Moved batches", "has work done by", units.Scale(1.0, "batches"), style.work_map()),
         )
         if frame.to_numpy().sum() > 0
@@ -62,19 +73,24 @@ def _draw(run: Run, energy: pd.DataFrame, batches: pd.DataFrame, kind: str) -> D
     axes: Any = figure.subplots(2 if bands else 1, 2, squeeze=False)
     label = style.policy_label(run.policy)
     data = pd.concat(
-        {name: frame.rename_axis("from").reset_index().melt("from", var_name="to") for name, frame in
-         (("energy_sent_j", energy), ("batches_moved", batches))},
+        {
+            name: frame.rename_axis("from").reset_index().melt("from", var_name="to")
+            for name, frame in (("energy_sent_j", energy), ("batches_moved", batches))
+        },
         names=["flow"],
     ).reset_index("flow")
     drawing = Drawing(
-        name=f"flows-{_file_part(run.policy)}",
+        name=f"flows-{file_part(run.policy)}",
         title="Flows between nodes",
         tab=label,
         caption=(
-            f"Whole run, {label}, seed {run.seed}; every {kind} from low (top) to high mean grid intensity (bottom). Left: "
-            "energy leaving the donor's green bus, an accounted transfer between sites; right: batches really sent from "
+            f"Whole run, {label}, seed {run.seed}; every {kind} from low (top) to high mean grid "
+            f"intensity (bottom). Left: "
+            "energy leaving the donor's green bus, an accounted transfer between sites; right: batches "
+            "really sent from "
             "owner to executor. "
-            + ("Above: width of a band is the amount; below: " if bands else "") + ("the same amounts as matrices, " if bands else "Matrices, ")
+            + ("Above: width of a band is the amount; below: " if bands else "")
+            + ("the same amounts as matrices, " if bands else "Matrices, ")
             + "row gives, column takes."
         ),
         alt=_alt(label, energy, batches),
@@ -100,20 +116,22 @@ def _draw(run: Run, energy: pd.DataFrame, batches: pd.DataFrame, kind: str) -> D
 def _alt(label: str, energy: pd.DataFrame, batches: pd.DataFrame) -> str:
     words = []
     for frame, text in ((energy, units.joules), (batches, lambda value: f"{units.count(value)} batches")):
-        pairs = frame.stack().sort_values(ascending=False)
-        words += [f"{source} to {target} {text(float(value))}" for (source, target), value in pairs.head(3).items() if value > 0]
+        values = frame.to_numpy()
+        for flat in np.argsort(-values, axis=None, kind="stable")[:3]:
+            i, j = divmod(int(flat), values.shape[1])
+            if values[i, j] > 0:
+                words.append(f"{frame.index[i]} to {frame.columns[j]} {text(float(values[i, j]))}")
     return f"Largest flows under {label}: " + "; ".join(words)
 
 
 def _bands(drawing: Drawing, ax: Any, frame: pd.DataFrame, run: Run, verb: str, scale: units.Scale) -> None:
-    """A two-column flow diagram: left givers, right takers, both ordered by intensity, bands coloured by the giver."""
+    """A two-column flow diagram: left givers, right takers, both ordered by intensity, bands coloured by
+    the giver."""
     from matplotlib.patches import PathPatch, Rectangle
     from matplotlib.path import Path
 
-    from experiments.report.figures.day import _level_colours
-
     groups = list(frame.index)
-    colours, _ = _level_colours(run, groups)
+    colours, _ = level_colours(run, groups)
     values = frame.to_numpy()
     total = values.sum()
     left_on, right_on = np.flatnonzero(values.sum(axis=1) > 0), np.flatnonzero(values.sum(axis=0) > 0)
@@ -130,13 +148,21 @@ def _bands(drawing: Drawing, ax: Any, frame: pd.DataFrame, run: Run, verb: str, 
 
     free = 1.0 - gap * (max(len(left_on), len(right_on)) - 1)
     lefts, rights = starts(values.sum(axis=1), left_on), starts(values.sum(axis=0), right_on)
-    for place, edge, sums, on, side in ((lefts, 0.0, values.sum(axis=1), left_on, "right"), (rights, 0.97, values.sum(axis=0), right_on, "left")):
+    for place, edge, sums, on, side in (
+        (lefts, 0.0, values.sum(axis=1), left_on, "right"),
+        (rights, 0.97, values.sum(axis=0), right_on, "left"),
+    ):
         for k in on:
             height = free * sums[k] / total
             ax.add_patch(Rectangle((edge, place[int(k)]), 0.03, height, color=colours[groups[k]], lw=0))
             text = ax.annotate(
-                groups[k], (edge if side == "right" else edge + 0.03, place[int(k)] + height / 2),
-                (-4 if side == "right" else 4, 0), textcoords="offset points", ha=side, va="center", fontsize=7.8,
+                groups[k],
+                (edge if side == "right" else edge + 0.03, place[int(k)] + height / 2),
+                (-4 if side == "right" else 4, 0),
+                textcoords="offset points",
+                ha=side,
+                va="center",
+                fontsize=7.8,
                 annotation_clip=False,
             )
             word = "gives" if side == "right" else "receives"
@@ -151,12 +177,36 @@ def _bands(drawing: Drawing, ax: Any, frame: pd.DataFrame, run: Run, verb: str, 
             width = free * values[i, j] / total
             a, b = at_left[int(i)], at_right[int(j)]
             path = Path(
-                [(0.03, a), (0.5, a), (0.5, b), (0.97, b), (0.97, b + width), (0.5, b + width), (0.5, a + width), (0.03, a + width), (0.03, a)],
-                [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4, Path.LINETO, Path.CURVE4, Path.CURVE4, Path.CURVE4, Path.CLOSEPOLY],
+                [
+                    (0.03, a),
+                    (0.5, a),
+                    (0.5, b),
+                    (0.97, b),
+                    (0.97, b + width),
+                    (0.5, b + width),
+                    (0.5, a + width),
+                    (0.03, a + width),
+                    (0.03, a),
+                ],
+                [
+                    Path.MOVETO,
+                    Path.CURVE4,
+                    Path.CURVE4,
+                    Path.CURVE4,
+                    Path.LINETO,
+                    Path.CURVE4,
+                    Path.CURVE4,
+                    Path.CURVE4,
+                    Path.CLOSEPOLY,
+                ],
             )
             patch = PathPatch(path, facecolor=colours[groups[i]], alpha=0.5, lw=0)
             ax.add_patch(patch)
-            drawing.tip(patch, f"{groups[i]} {verb} {groups[j]}: {scale.text(float(values[i, j]))}", series=f"{verb}{groups[i]}")
+            drawing.tip(
+                patch,
+                f"{groups[i]} {verb} {groups[j]}: {scale.text(float(values[i, j]))}",
+                series=f"{verb}{groups[i]}",
+            )
             at_left[int(i)] += width
             at_right[int(j)] += width
     ax.set_xlim(-0.02, 1.02)
@@ -164,21 +214,38 @@ def _bands(drawing: Drawing, ax: Any, frame: pd.DataFrame, run: Run, verb: str, 
     ax.axis("off")
 
 
-def _matrix(drawing: Drawing, ax: Any, frame: pd.DataFrame, verb: str, scale: units.Scale, colours: Any, *, first: bool) -> None:
+def _matrix(
+    drawing: Drawing,
+    ax: Any,
+    frame: pd.DataFrame,
+    verb: str,
+    scale: units.Scale,
+    colours: Any,
+    *,
+    first: bool,
+) -> None:
     """A matrix of amounts, cells that are zero left empty."""
     from matplotlib.patches import Rectangle
 
     groups, values = list(frame.index), frame.to_numpy()
     n, top = len(groups), float(values.max())
     for i, j in zip(*np.nonzero(values > 0), strict=True):
-        cell = ax.add_patch(Rectangle((j, i), 1, 1, facecolor=colours(values[i, j] / top), edgecolor=style.PAPER, lw=0.8))
+        cell = ax.add_patch(
+            Rectangle((j, i), 1, 1, facecolor=colours(values[i, j] / top), edgecolor=style.PAPER, lw=0.8)
+        )
         drawing.tip(cell, f"{groups[i]} {verb} {groups[j]}: {scale.text(float(values[i, j]))}")
         if n <= 12:
             dark = values[i, j] / top > 0.55
             number = values[i, j] * scale.factor
             ax.text(
-                j + 0.5, i + 0.5, units.number(float(number), 2), ha="center", va="center", fontsize=6.4,
-                color="#ffffff" if dark else "#20262e", zorder=12,
+                j + 0.5,
+                i + 0.5,
+                units.number(float(number), 2),
+                ha="center",
+                va="center",
+                fontsize=6.4,
+                color="#ffffff" if dark else "#20262e",
+                zorder=12,
             ).set_gid(f"{drawing.name}-n{i}-{j}-{verb[:3]}")
     for k in range(n):
         ax.add_patch(Rectangle((k, k), 1, 1, facecolor=style.RULE, lw=0))
@@ -191,5 +258,7 @@ def _matrix(drawing: Drawing, ax: Any, frame: pd.DataFrame, verb: str, scale: un
     ax.grid(False)
     for side in ax.spines.values():
         side.set_visible(False)
-    ax.set_xlabel(f"takes ({scale.unit})" if verb == "gives to" else "runs the batches (executor)", fontsize=8.5)
+    ax.set_xlabel(
+        f"takes ({scale.unit})" if verb == "gives to" else "runs the batches (executor)", fontsize=8.5
+    )
     ax.set_ylabel("gives" if verb == "gives to" else "owner", fontsize=8.5)

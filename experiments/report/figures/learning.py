@@ -34,13 +34,17 @@ def accuracy(study: Study) -> Drawing | None:
         name="accuracy",
         title="Accuracy against rounds and against grams",
         caption=(
-            "Test accuracy of the global model after each round. Left: against rounds, where policies that train the same "
-            "batches lie on one another; right: against the grams emitted so far by the whole testbed, which is what a policy "
+            "Test accuracy of the global model after each round. Left: against rounds, where policies "
+            "that train the same "
+            "batches lie on one another; right: against the grams emitted so far by the whole testbed, "
+            "which is what a policy "
             "can change. Thick: mean over seeds; thin: single seeds."
             + (" Dashed: recycling, measured on the second task." if recycled else "")
         ),
-        alt="Accuracy after the last round of development: " + "; ".join(
-            f"{style.policy_label(p)} {units.percent(_last(frame, p))} at {scale.text(_last_grams(frame, p))}" for p in study.policies
+        alt="Accuracy after the last round of development: "
+        + "; ".join(
+            f"{style.policy_label(p)} {units.percent(_last(frame, p))} at {scale.text(_last_grams(frame, p))}"
+            for p in study.policies
         ),
         figure=figure,
         data=frame[["policy", "seed", "round", "slot", "stage", "test_accuracy", "cumulative_g"]],
@@ -52,25 +56,45 @@ def accuracy(study: Study) -> Drawing | None:
                 dashes = (0, (3, 2)) if is_recycling else "-"
                 if part["seed"].nunique() > 1:
                     for _, one in part.groupby("seed"):
-                        ax.plot(one[column] * factor, one["test_accuracy"], color=style.policy_colour(policy), lw=0.7, alpha=0.35, ls=dashes)
+                        ax.plot(
+                            one[column] * factor,
+                            one["test_accuracy"],
+                            color=style.policy_colour(policy),
+                            lw=0.7,
+                            alpha=0.35,
+                            ls=dashes,
+                        )
                 mean = part.groupby("round")[["cumulative_g", "test_accuracy"]].mean().reset_index()
                 line = ax.plot(
-                    mean[column] * factor, mean["test_accuracy"], color=style.policy_colour(policy), ls=dashes,
-                    marker=style.policy_marker(policy), ms=5, markevery=[-1],
+                    mean[column] * factor,
+                    mean["test_accuracy"],
+                    color=style.policy_colour(policy),
+                    ls=dashes,
+                    marker=style.policy_marker(policy),
+                    ms=5,
+                    markevery=[-1],
                     label=style.policy_label(policy) if not is_recycling else None,
                 )[0]
                 drawing.tip(
                     line,
                     f"{style.policy_label(policy)}{', second task' if is_recycling else ''}\n"
-                    f"{units.percent(float(mean['test_accuracy'].iloc[-1]))} after round {int(mean['round'].iloc[-1])}, "
+                    f"{units.percent(float(mean['test_accuracy'].iloc[-1]))} after round "
+                    f"{int(mean['round'].iloc[-1])}, "
                     f"{scale.text(float(mean['cumulative_g'].iloc[-1]))}",
                     series=policy,
                 )
         if target is not None:
             ax.axhline(float(target), color=style.MUTED, lw=1, ls=":")
     if target is not None:
-        axes[0].annotate(f"target {units.percent(float(target))}", (0.01, float(target)), (0, 3), xycoords=("axes fraction", "data"),
-                         textcoords="offset points", fontsize=8.5, color=style.MUTED)
+        axes[0].annotate(
+            f"target {units.percent(float(target))}",
+            (0.01, float(target)),
+            (0, 3),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            fontsize=8.5,
+            color=style.MUTED,
+        )
     percent_axis(axes[0].yaxis, 0)
     from matplotlib.ticker import MaxNLocator
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from experiments.report import style, units
 from experiments.report.figures.base import Drawing, new_figure, no_grid, slot_edges, stage_strip, time_axis
-from experiments.report.figures.day import _file_part
+from experiments.report.figures.groups import file_part
 from experiments.report.measures import status_kind
 from experiments.report.read import Run, Study
 
@@ -36,24 +36,37 @@ def decisions(study: Study) -> Drawing | None:
     figure = new_figure(1.2 + 0.36 * len(policies))
     ax = figure.subplots()
     drawing = Drawing(
-        name="decisions", title="Decisions by status",
+        name="decisions",
+        title="Decisions by status",
         caption=(
-            "Slots of all seeds. Optimal: proven by the solver for the program of that slot; feasible: keeps every limit, gap "
+            "Slots of all seeds. Optimal: proven by the solver for the program of that slot; feasible: "
+            "keeps every limit, gap "
             "reported; rule: the policy is a rule and solves nothing; fallback: another policy stepped in."
         ),
         alt="; ".join(
-            f"{style.policy_label(p)} " + ", ".join(f"{k} {int(frame.loc[p, k])}" for k in frame.columns if frame.loc[p, k]) for p in policies
+            f"{style.policy_label(p)} "
+            + ", ".join(f"{k} {int(frame.loc[p, k])}" for k in frame.columns if frame.loc[p, k])
+            for p in policies
         ),
-        figure=figure, data=frame.rename_axis("policy").reset_index(),
+        figure=figure,
+        data=frame.rename_axis("policy").reset_index(),
     )
     left = pd.Series(0, index=policies)
     for kind in frame.columns:
         bars = ax.barh(
-            range(len(policies)), frame[kind], left=left, height=0.6, color=STATUS_COLOURS.get(kind, "#a3722d"),
-            edgecolor=style.PAPER, lw=0.7, label=kind,
+            range(len(policies)),
+            frame[kind],
+            left=left,
+            height=0.6,
+            color=STATUS_COLOURS.get(kind, "#a3722d"),
+            edgecolor=style.PAPER,
+            lw=0.7,
+            label=kind,
         )
         for policy, bar in zip(policies, bars, strict=True):
-            drawing.tip(bar, f"{style.policy_label(policy)}: {units.count(float(frame.loc[policy, kind]))} × {kind}")
+            drawing.tip(
+                bar, f"{style.policy_label(policy)}: {units.count(float(frame.loc[policy, kind]))} × {kind}"
+            )
         left = left + frame[kind]
     ax.set_yticks(range(len(policies)), [style.policy_label(policy) for policy in policies])
     ax.invert_yaxis()
@@ -66,7 +79,11 @@ def decisions(study: Study) -> Drawing | None:
 
 def losses(study: Study) -> list[Drawing]:
     """For every run that lost a node or a reading: which node, and when."""
-    return [_lost(run) for run in study if bool((~run.tables["slots"]["alive"] | ~run.tables["slots"]["metered"]).any())]
+    return [
+        _lost(run)
+        for run in study
+        if bool((~run.tables["slots"]["alive"] | ~run.tables["slots"]["metered"]).any())
+    ]
 
 
 def _lost(run: Run) -> Drawing:
@@ -79,18 +96,26 @@ def _lost(run: Run) -> Drawing:
     ax = figure.subplots()
     label = f"{style.policy_label(run.policy)}, seed {run.seed}"
     drawing = Drawing(
-        name=f"losses-{_file_part(run.policy)}-s{run.seed}", title="Lost nodes and missing readings", tab=label,
+        name=f"losses-{file_part(run.policy)}-s{run.seed}",
+        title="Lost nodes and missing readings",
+        tab=label,
         caption=(
-            f"{label}: nodes with a loss only. Red: the node was dead; yellow: it was thought alive and its reading is missing. "
+            f"{label}: nodes with a loss only. Red: the node was dead; yellow: it was thought alive and "
+            f"its reading is missing. "
             "Energy and grams of these slots are not in any total: the totals are lower bounds."
         ),
         alt=f"{label}: " + "; ".join(f"{node} {int((bad['node_id'] == node).sum())} slots" for node in hit),
-        figure=figure, data=bad[["slot", "time", "stage", "node_id", "zone", "alive", "metered"]],
+        figure=figure,
+        data=bad[["slot", "time", "stage", "node_id", "zone", "alive", "metered"]],
     )
     for row in bad[bad["node_id"].isin(hit)].itertuples():
         k, y = position[row.slot], hit.index(str(row.node_id))
         cell = ax.fill_between(
-            [edges[k], edges[k + 1]], y - 0.36, y + 0.36, color=style.CURTAILED if row.alive else style.BAD, lw=0
+            [float(edges[k]), float(edges[k + 1])],
+            y - 0.36,
+            y + 0.36,
+            color=style.CURTAILED if row.alive else style.BAD,
+            lw=0,
         )
         what = "no reading" if row.alive else "dead"
         drawing.tip(cell, f"{row.node_id}, slot {row.slot} ({row.stage}): {what}")

@@ -1,0 +1,218 @@
+"""The report page: one self-contained HTML file with its figures inline, and the same figures and tables
+as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from experiments.report import style, tables, units
+from experiments.report.facts import Facts, gather
+from experiments.report.figures import Drawing, draw_all
+from experiments.report.measures import BASELINES, over_seeds, reduction
+from experiments.report.notices import notices
+from experiments.report.read import Study, load
+from experiments.report.stats import Estimate
+from experiments.report.svg import inline_svg
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+SECTIONS: tuple[tuple[str, str, str], ...] = (
+    (
+        "emissions",
+        "Emissions",
+        "What each policy emitted, seed by seed, and what that saves against a named baseline.",
+    ),
+    (
+        "stages",
+        "Life cycle",
+        "Grams and joules by stage of the software's life; coordinator, router and network as lines of "
+        "their own.",
+    ),
+    ("day", "The day", "Grid intensity and harvest as replayed, and how the demand was met."),
+    ("flows", "Flows", "Energy and work that really moved between nodes."),
+    ("batteries", "Batteries", "What was stored, where and when."),
+    ("learning", "Learning", "What was learned, against effort and against emissions."),
+    ("efficiency", "Efficiency", "Bits and tokens per joule, by policy and by node."),
+    ("decisions", "Decisions", "How the plans came about."),
+    ("losses", "Losses", "Nodes and readings that went missing."),
+)
+
+
+def write_report(folder: Path, *, require_done: bool = True) -> Path:
+    """Write ``report.html``, ``figures/*.svg|pdf`` and ``tables/*.csv`` into ``folder``; returns the
+    page's path.
+
+    ``folder`` is a run folder or a compare folder. The same tables give the same files, byte for byte. Raises
+    carbon_data.types.DataError on an unfinished or damaged folder.
+    """
+    folder = Path(folder)
+    study = load(folder, require_done=require_done)
+    drawings = draw_all(study)
+    shown_tables = _tables(study)
+    inlined = _write_figures(folder, drawings)
+    table_folder = folder / "tables"
+    table_folder.mkdir(exist_ok=True)
+    for table in shown_tables.values():
+        table.write(table_folder)
+    for drawing in (one for some in drawings.values() for one in some):
+        drawing.data.to_csv(table_folder / f"figure-{drawing.name}.csv", index=False, lineterminator="\n")
+    page = render(study, drawings, inlined, shown_tables)
+    path = folder / "report.html"
+    unfinished = folder / ".report.html.part"
+    unfinished.write_text(page, encoding="utf-8")
+    unfinished.replace(path)
+    return path
+
+
+def _tables(study: Study) -> dict[str, tables.Table]:
+    found = [
+        tables.policies(study),
+        tables.runs(study),
+        tables.nodes(study),
+        tables.lines(study),
+        tables.provenance(study),
+        tables.bookkeeping(study),
+        tables.fallbacks(study),
+    ]
+    return {table.name: table for table in found if table is not None}
+
+
+def _write_figures(folder: Path, drawings: dict[str, list[Drawing]]) -> dict[str, str]:
+    """Save every figure; returns name -> SVG for the page."""
+    figures = folder / "figures"
+    figures.mkdir(exist_ok=True)
+    inlined = {}
+    for drawing in (one for some in drawings.values() for one in some):
+        svg = drawing.svg()
+        drawing.save(figures, svg)
+        inlined[drawing.name] = inline_svg(drawing, svg)
+    return inlined
+
+
+def render(
+    study: Study, drawings: dict[str, list[Drawing]], inlined: dict[str, str], shown: dict[str, tables.Table]
+) -> str:
+    """The page as text."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    facts = gather(study)
+    sections = [
+        {"id": name, "title": title, "lead": lead, "figures": _figure_groups(drawings[name])}
+        for name, title, lead in SECTIONS
+        if drawings[name]
+    ]
+    return environment.get_template("report.html.j2").render(
+        css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        js=Markup((TEMPLATES / "report.js").read_text(encoding="utf-8")),
+        svg={name: Markup(text) for name, text in inlined.items()},
+        title=(
+            f"{facts.name}: "
+            f"{'comparison' if study.is_comparison else style.policy_label(study.any_run.policy)}"
+        ),
+        facts=facts,
+        headline=headline(study, facts),
+        notices=notices(study),
+        sections=sections,
+        tables=shown,
+        swatches={policy: style.policy_colour(policy) for policy in study.policies},
+    )
+
+
+def _figure_groups(drawings: list[Drawing]) -> list[list[Drawing]]:
+    """Consecutive drawings with a tab label form one group."""
+    groups: list[list[Drawing]] = []
+    for drawing in drawings:
+        if drawing.tab and groups and groups[-1][0].tab:
+            groups[-1].append(drawing)
+        else:
+            groups.append([drawing])
+    return groups
+
+
+def headline(study: Study, facts: Facts) -> dict[str, Any]:
+    """The sentence and the big figures at the top: the policy in focus, reductions with their baseline
+    named."""
+    policy = study.focus
+    label = style.policy_label(policy)
+    emissions = over_seeds(study, policy, "emissions_g")
+    assert emissions is not None
+    cards = [
+        {
+            "value": units.grams(emissions.mean),
+            "label": f"CO₂e under {label}",
+            "note": _spread_note(emissions, units.grams),
+        }
+    ]
+    said = []
+    if study.is_comparison:
+        for baseline in BASELINES:
+            if baseline == policy:
+                continue
+            value = reduction(study, policy, baseline)
+            if value is None:
+                cards.append(
+                    {
+                        "value": units.NO_VALUE,
+                        "label": f"against {baseline.upper()}",
+                        "note": f"{baseline.upper()} was not run with these seeds",
+                    }
+                )
+                continue
+            direction = "less" if value.mean >= 0 else "more"
+            ci = (
+                f"95 % CI {units.percent(value.low)} to {units.percent(value.high)}, {value.n} paired seeds"
+                if value.low is not None
+                else "one seed: no interval"
+            )
+            cards.append(
+                {
+                    "value": f"{units.percent(abs(value.mean))} {direction}",
+                    "label": f"than {baseline.upper()}",
+                    "note": ci,
+                }
+            )
+            said.append(f"{units.percent(abs(value.mean))} {direction} than {baseline.upper()}")
+    accuracy = over_seeds(study, policy, "accuracy")
+    if accuracy is not None:
+        cards.append(
+            {
+                "value": units.percent(accuracy.mean),
+                "label": "test accuracy",
+                "note": _spread_note(accuracy, lambda sd: units.percent(sd, 2)),
+            }
+        )
+    if not study.is_comparison:
+        one = facts.totals
+        green = one.green_j / (one.energy_j or 1.0)
+        cards.append(
+            {
+                "value": units.percent(green),
+                "label": "of all energy was harvested",
+                "note": f"{units.joules(one.energy_j)} used in all",
+            }
+        )
+        cards.append(
+            {
+                "value": units.bits_per_joule(one.tree_bit_per_j),
+                "label": "TREE",
+                "note": f"EE {units.bits_per_joule(one.ee_bit_per_j)}",
+            }
+        )
+    sentence = f"{label} emitted {units.spread(emissions, units.grams_scale)} CO₂e"
+    sentence += f": {' and '.join(said)}." if said else "."
+    if study.is_comparison and not said:
+        sentence += " Neither GRID nor LOCAL was run, so no reduction can be stated."
+    return {"sentence": sentence, "cards": cards}
+
+
+def _spread_note(value: Estimate, text: Any) -> str:
+    return f"± {text(value.sd)} over {value.n} seeds" if value.sd is not None else "one seed: no spread"

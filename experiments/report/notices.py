@@ -1,0 +1,154 @@
+"""What a reader must know before the figures: losses, fallbacks, baselines that were not run, books that
+do not close."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from experiments.report import style, units
+from experiments.report.measures import BASELINES, checks, status_kind, totals
+from experiments.report.read import Run, Study
+
+Level = Literal["bad", "warn", "info"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    level: Level
+    title: str
+    text: str
+
+
+def notices(study: Study) -> list[Notice]:
+    """In order of weight; empty when there is nothing to say."""
+    found = [
+        *_books(study),
+        *_absent(study),
+        *_losses(study),
+        *_restarts(study),
+        *_work(study),
+        *_decisions(study),
+        *_baselines(study),
+    ]
+    return sorted(found, key=lambda notice: ("bad", "warn", "info").index(notice.level))
+
+
+def _books(study: Study) -> list[Notice]:
+    return [
+        Notice(
+            "bad",
+            "The books do not close",
+            f"{c.name} {c.equation}: relative residual {units.number(c.residual_fraction, 2)}",
+        )
+        for c in checks(study)
+        if not c.holds
+    ]
+
+
+def _absent(study: Study) -> list[Notice]:
+    return [Notice("bad", "Incomplete comparison", "; ".join(study.absent))] if study.absent else []
+
+
+def _where(run: Run) -> str:
+    return f"{style.policy_label(run.policy)}, seed {run.seed}"
+
+
+def _losses(study: Study) -> list[Notice]:
+    found = []
+    for run in study:
+        slots = run.tables["slots"]
+        dead = slots[~slots["alive"]]
+        if len(dead):
+            first = dead.groupby("node_id")["slot"].agg(["min", "count"])
+            names = ", ".join(
+                f"{node} (from slot {int(row['min'])}, {int(row['count'])} slots)"
+                for node, row in first.head(12).iterrows()
+            )
+            more = f" and {len(first) - 12} more" if len(first) > 12 else ""
+            found.append(Notice("bad", "Lost nodes", f"{_where(run)}: {names}{more}"))
+        gaps = totals(run).unmetered_slots
+        if gaps:
+            share = units.percent(gaps / len(slots))
+            found.append(
+                Notice(
+                    "bad",
+                    "Missing readings",
+                    f"{_where(run)}: {gaps} node-slots ({share}) have no reading. They are not counted "
+                    f"as zero, they are not "
+                    "counted at all: this run's totals are lower bounds, and a reduction that rests on "
+                    "them flatters.",
+                )
+            )
+    return found
+
+
+def _restarts(study: Study) -> list[Notice]:
+    counts = {_where(run): int(run.metadata.get("coordinator_restarts") or 0) for run in study}
+    hit = [f"{where}: {count}" for where, count in counts.items() if count]
+    return (
+        [Notice("warn", "Coordinator restarts", "; ".join(hit) + " (the run went on from the ledger)")]
+        if hit
+        else []
+    )
+
+
+def _work(study: Study) -> list[Notice]:
+    found: list[Notice] = []
+    hit = [f"{_where(run)}: {totals(run).unserved_batches}" for run in study if totals(run).unserved_batches]
+    if hit:
+        found.append(
+            Notice(
+                "bad",
+                "Unserved batches",
+                "; ".join(hit) + ". Work that is not done emits nothing: compare with care.",
+            )
+        )
+    void = {_where(run): int((run.tables["energy_flows"]["status"] == "void").sum()) for run in study}
+    gone = [f"{where}: {count}" for where, count in void.items() if count]
+    if gone:
+        found.append(
+            Notice(
+                "warn",
+                "Void transfers",
+                "; ".join(gone) + ". A party was missing at settlement; no energy moved.",
+            )
+        )
+    return found
+
+
+def _decisions(study: Study) -> list[Notice]:
+    hit = []
+    for run in study:
+        kinds = run.tables["decisions"]["status"].map(status_kind)
+        count = int((kinds == "fallback").sum())
+        if count:
+            hit.append(f"{_where(run)}: {count} of {len(kinds)}")
+    return [Notice("warn", "Fallback decisions", "; ".join(hit))] if hit else []
+
+
+def _baselines(study: Study) -> list[Notice]:
+    if not study.is_comparison:
+        return [
+            Notice(
+                "info",
+                "One run, no baseline",
+                "A reduction needs a baseline run with the same seed: `detabed compare` runs both and "
+                "pairs them.",
+            )
+        ]
+    found = [
+        Notice(
+            "info",
+            f"{baseline.upper()} was not run",
+            f"No reduction against it is stated; add it with --policies "
+            f"{baseline},{','.join(study.policies)}.",
+        )
+        for baseline in BASELINES
+        if baseline not in study.runs
+    ]
+    if len(study.seeds) == 1:
+        found.append(
+            Notice("info", "One seed", "No spread and no confidence interval can be stated; give --seeds 5.")
+        )
+    return found

@@ -1,0 +1,137 @@
+"""What a run or comparison shows in the terminal, and the JSON objects of ``--json``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from experiments.report import style, units
+from experiments.report.measures import BASELINES, over_seeds, reduction, reductions_by_seed, totals
+from experiments.report.notices import Notice, notices
+from experiments.report.read import Run, Study, load
+
+
+def comparison_json(study: Study) -> dict[str, Any]:
+    """``{"policies": {name: {...}}, "seeds": [...], "run": folder}``; every list has one entry per seed,
+    in order.
+
+    ``reduction_vs_grid_fraction`` and ``reduction_vs_local_fraction`` are None when that baseline was not
+    run; an entry is
+    None where the pair is incomplete. ``accuracy``, ``tree_bit_per_j`` and ``ee_bit_per_j`` are None where
+    not measured.
+    """
+    policies: dict[str, Any] = {}
+    for policy, by_seed in study.runs.items():
+        every = [totals(run) for run in by_seed.values()]
+        policies[policy] = {
+            "seeds": list(by_seed),
+            **{
+                name: [getattr(one, name) for one in every]
+                for name in (
+                    "emissions_g",
+                    "nodes_and_network_g",
+                    "accuracy",
+                    "energy_j",
+                    "grid_j",
+                    "harvest_j",
+                    "green_j",
+                    "curtailed_j",
+                    "sent_j",
+                    "moved_batches",
+                    "executed_batches",
+                    "unserved_batches",
+                    "tokens",
+                    "bits",
+                    "requests",
+                    "rounds",
+                    "tree_bit_per_j",
+                    "ee_bit_per_j",
+                    "unmetered_slots",
+                    "dead_slots",
+                )
+            },
+            **{
+                f"reduction_vs_{baseline}_fraction": reductions_by_seed(study, policy, baseline)
+                for baseline in BASELINES
+            },
+        }
+    return {
+        "policies": policies,
+        "seeds": list(study.seeds),
+        "absent": list(study.absent),
+        "run": str(study.folder),
+    }
+
+
+def run_json(run: Run) -> dict[str, Any]:
+    """One run: every field of Totals, and where it lies."""
+    one = totals(run)
+    return {name: getattr(one, name) for name in one.__dataclass_fields__} | {
+        "run_id": run.metadata["run_id"],
+        "run": str(run.folder),
+    }
+
+
+def summary_json(folder: Path, *, require_done: bool = True) -> dict[str, Any]:
+    """The JSON object of a run folder or a compare folder."""
+    study = load(folder, require_done=require_done)
+    return comparison_json(study) if study.is_comparison else run_json(study.any_run)
+
+
+def print_summary(
+    folder: Path, console: Console, *, report: Path | None = None, require_done: bool = True
+) -> None:
+    """The table at the end of a run or comparison, its notices, and the report's path."""
+    study = load(folder, require_done=require_done)
+    console.print(summary_table(study))
+    for notice in notices(study):
+        console.print(_notice_text(notice))
+    if report is not None:
+        console.print(Text.assemble("report: ", (str(report), "bold")), soft_wrap=True)
+
+
+def _notice_text(notice: Notice) -> Text:
+    colour = {"bad": "bold red", "warn": "yellow", "info": "dim"}[notice.level]
+    return Text.assemble((f"{notice.title}: ", colour), notice.text)
+
+
+def summary_table(study: Study) -> RichTable:
+    """Rows are policies; a column whose figures do not exist is left out rather than filled."""
+    name = str(study.any_run.metadata["name"])
+    seeds = (
+        f"{len(study.seeds)} paired seeds" if len(study.seeds) > 1 else f"seed {study.seeds[0]}, no spread"
+    )
+    table = RichTable(title=f"{name}: {seeds}", title_justify="left", caption_justify="left")
+    table.add_column("policy", style="bold")
+    table.add_column("emissions" if len(study.seeds) == 1 else "emissions ± sd", justify="right")
+    there = [baseline for baseline in BASELINES if study.is_comparison and baseline in study.runs]
+    for baseline in there:
+        table.add_column(
+            f"vs {baseline.upper()}" + (" (95 % CI)" if len(study.seeds) > 1 else ""), justify="right"
+        )
+    for label in ("energy", "accuracy", "TREE", "EE", "moved", "transferred"):
+        table.add_column(label, justify="right")
+    best = min(study.policies, key=lambda p: (over_seeds(study, p, "emissions_g").mean, p))  # type: ignore[union-attr]
+    for policy in study.policies:
+        cells = [units.spread(over_seeds(study, policy, "emissions_g"), units.grams_scale)]
+        for baseline in there:
+            cells.append(
+                "baseline" if policy == baseline else units.interval(reduction(study, policy, baseline))
+            )
+        for field, text in (
+            ("energy_j", units.joules),
+            ("accuracy", units.percent),
+            ("tree_bit_per_j", units.bits_per_joule),
+            ("ee_bit_per_j", units.bits_per_joule),
+            ("moved_batches", units.count),
+            ("sent_j", units.joules),
+        ):
+            value = over_seeds(study, policy, field)
+            cells.append(units.NO_VALUE if value is None else text(value.mean))
+        green = study.is_comparison and len(study.policies) > 1 and policy == best
+        table.add_row(style.policy_label(policy), *cells, style="green" if green else None)
+    return table
