@@ -1,0 +1,79 @@
+"""Exit codes that scripts can use, one JSON object on standard output, and never a traceback for bad input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from experiments.cli import invoke
+from experiments.prepare import packaged_scenario_text
+
+
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("run", "compare", "check", "init", "report", "list", "doctor", "data status", "ledger verify"):
+        assert invoke([*command.split(), "--help"]) == 0
+        assert "Usage" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "no-such-file.toml"],
+        ["run", "no-such-name"],
+        ["run", "demo", "--policy", "best"],
+        ["run", "demo", "--fleet", "cloud"],
+        ["compare", "demo", "--policies", "local,best"],
+        ["compare", "demo", "--policies", ","],
+        ["compare", "demo", "--seeds", "0"],
+        ["report", "no-such-folder"],
+        ["ledger", "verify", "no-such-folder"],
+        ["list", "planets"],
+        ["policy", "check", "nowhere:Policy"],
+        ["data", "fetch", "no-such-data"],
+        ["no-such-command"],
+    ],
+)
+def test_bad_input_is_exit_code_2_and_leaves_nothing_behind(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert invoke(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.err.strip()
+    assert "Traceback" not in captured.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_scenario_with_a_bad_value_names_file_and_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.toml").write_text(packaged_scenario_text("demo").replace("cap_fraction = 0.5", "cap_fraction = 5"))
+    assert invoke(["run", "s.toml"]) == 2
+    assert "s.toml:" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["s.toml"]
+
+
+def test_a_full_output_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "precious").write_text("mine")
+    assert invoke(["run", "demo", "--fleet", "inprocess", "--output", str(tmp_path)]) == 2
+    assert (tmp_path / "precious").read_text() == "mine"
+
+
+def test_lists_are_json_objects(capsys: pytest.CaptureFixture[str]) -> None:
+    for what in ("policies", "sources", "meters", "tasks"):
+        assert invoke(["list", what, "--json"]) == 0
+        entries = json.loads(capsys.readouterr().out)[what]
+        assert entries
+        assert all(description for description in entries.values())
+
+
+def test_init_writes_a_scenario_that_checks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.toml"
+    assert invoke(["init", str(path)]) == 0
+    capsys.readouterr()
+    assert invoke(["check", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["nodes"] == 10
+    assert invoke(["init", str(path)]) == 2
