@@ -1,0 +1,221 @@
+"""Decomposition of the hub LP over the hub prices, for large fleets: a plan, a dual bound, a proven gap.
+
+Given prices of the energy hub (lambda_t) and the work hub (mu_t) the nodes have nothing in common. A primal-dual
+interior-point method (Mehrotra's predictor-corrector with Gondzio's centrality correctors) follows all nodes'
+problems at once: in each step every node is eliminated exactly onto the 2 T hub prices (decomposition_kkt.py), the
+small system of the prices is solved, and the nodes follow. The work of a step is linear in N, and the number of steps
+hardly depends on N. Plain price updates (bundle, ADMM) need hundreds of rounds for the same gap.
+
+The proof does not rest on the method's own measures: the bound is Lagrange's at the last prices
+(Block.lower_bound), the plan is repaired to keep every limit (decomposition_repair.py), and the gap is theirs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg
+
+from coordinator.market.decomposition_block import Block, Hubs, open_hubs, scaled
+from coordinator.market.decomposition_repair import repair
+from coordinator.market.decomposition_state import State
+from coordinator.market.fleet import Floats
+from coordinator.market.hub import HubPlan, HubProgram, objective_g
+from coordinator.market.hub_lp import Units, units_of
+from coordinator.policies.base import Feasible, Optimal
+
+OPTIMAL_GAP = 1e-6
+"""A plan proven this close to the optimum is called optimal, as in solve.py."""
+_MOST_STEPS = 120
+_REACH = 0.99
+"""Share of the way to the nearest bound that a step may take."""
+_CORRECTORS = 2
+_STRETCH = 0.3
+"""By how much a corrector tries to lengthen a step."""
+_ZERO = 1e-6
+"""Objectives below this share of the fleet's bill without green energy are as good as zero: gaps are relative to
+it there."""
+_FEASIBLE = 1e-3
+"""Residuals (scaled) above which a point is not worth repairing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """A plan with the proof of its quality."""
+
+    plan: HubPlan
+    objective_g: float
+    bound_g: float
+    """No plan that keeps the limits has a lower objective."""
+    gap_fraction: float
+    """(objective - bound) / |objective|; proven."""
+    energy_price_g_per_j: Floats
+    """(T,) lambda: what a joule in the hub is worth; 0 where the hub is closed."""
+    work_price_g_per_batch: Floats
+    """(T,) mu: what taking a batch off its owner is worth."""
+    steps: int
+    outcome: Optimal | Feasible
+
+
+def solve(
+    program: HubProgram,
+    gap_fraction: float = 1e-3,
+    *,
+    block_nodes: int = 128,
+    workers: int | None = None,
+    watch: Callable[[int, float], None] | None = None,
+) -> Certified:
+    """Solve the hub program to a proven gap.
+
+    The result is a function of the program, the gap and ``block_nodes`` alone: ``workers`` (threads, default one per
+    CPU) change its time and nothing else. ``watch(step, gap estimate)`` is told how it goes. Where the asked gap is
+    not reached the outcome is Feasible with the gap that was. Raises ValueError for a gap outside 0..1.
+    """
+    if not 0 < gap_fraction < 1:
+        raise ValueError(f"gap_fraction is {gap_fraction}; allowed is more than 0 and less than 1")
+    unit = units_of(program)
+    small = scaled(program, unit)
+    hubs = open_hubs(small)
+    starts = range(0, program.nodes, block_nodes)
+    threads = min(workers or os.cpu_count() or 1, len(starts))
+    with ThreadPoolExecutor(threads) as pool:
+        run: _Map = (lambda f, items: list(pool.map(f, items))) if threads > 1 else _serial
+        prices = _first_prices(small, hubs)
+        states = run(
+            lambda start: State(Block(small.take(slice(start, start + block_nodes)), hubs), prices), starts
+        )
+        del small
+        return _Climb(program, unit, hubs, states, run, prices).to(gap_fraction, watch)
+
+
+_Map = Callable[[Callable, Iterable], list]
+
+
+def _serial(f: Callable, items: Iterable) -> list:
+    return [f(item) for item in items]
+
+
+def _first_prices(small: HubProgram, hubs: Hubs) -> Floats:
+    energy = 0.6 * small.grams_per_j.mean(axis=1) * hubs.energy
+    work = 0.5 * (small.grams_per_j * small.joules_per_batch).mean(axis=1) * hubs.work
+    return np.concatenate([energy, work])
+
+
+class _Climb:
+    """The steps, over all blocks."""
+
+    def __init__(
+        self, program: HubProgram, unit: Units, hubs: Hubs, states: list[State], run: _Map, prices: Floats
+    ) -> None:
+        self.program, self.unit, self.states, self.run, self.prices = program, unit, states, run, prices
+        self._least_g = _ZERO * float(np.vdot(program.grams_per_j, program.static_j)) + np.finfo(float).tiny
+        self.open = np.concatenate([hubs.energy, hubs.work])
+
+    def to(self, wanted: float, watch: Callable[[int, float], None] | None) -> Certified:
+        best: Certified | None = None
+        tried, step = np.inf, 0
+        for step in range(_MOST_STEPS):
+            parts = self.run(State.factor, self.states)
+            matrix = sum(part[0] for part in parts)
+            right = sum(part[1] for part in parts)
+            measures = [part[2] for part in parts]
+            hub_gap = -sum(m.hub for m in measures)
+            primal, dual = sum(m.primal for m in measures), sum(m.dual for m in measures)
+            products, pairs = sum(m.complementarity for m in measures), sum(m.pairs for m in measures)
+            # the complementarity is the gap once residuals are gone, and does not cancel like primal - dual
+            gap = max(products, abs(primal - dual)) / max(abs(primal), self._least_g / self.unit.grams)
+            if watch is not None:
+                watch(step, gap)
+            residual = max(
+                max(m.primal_residual for m in measures),
+                float(np.abs(hub_gap).max()) / self.program.nodes,
+                max(m.dual_residual for m in measures),
+            )
+            if gap <= min(wanted, tried / 3) and residual <= _FEASIBLE:
+                tried = gap
+                found = self._certify(step, wanted)
+                best = found if best is None or found.gap_fraction < best.gap_fraction else best
+                if best.gap_fraction <= wanted:
+                    return best
+            try:
+                factor = linalg.cho_factor(self._regular(matrix), check_finite=True)
+            except (linalg.LinAlgError, ValueError):
+                break  # the point is as sharp as double precision allows
+            if not self._advance(factor, right + hub_gap, hub_gap, products / pairs, pairs):
+                break
+        final = self._certify(step, wanted)
+        return final if best is None or final.gap_fraction < best.gap_fraction else best
+
+    def _regular(self, matrix: Floats) -> Floats:
+        diagonal = np.arange(len(matrix))
+        matrix[diagonal, diagonal] *= 1.0 + 1e-14
+        matrix[diagonal, diagonal] += ~self.open
+        return matrix
+
+    def _solve(self, factor: tuple[Floats, bool], right: Floats) -> Floats:
+        return np.asarray(linalg.cho_solve(factor, right, check_finite=False)) * self.open
+
+    def _lengths(self, steps: list[tuple[float, float]]) -> tuple[float, float]:
+        reach = [min(1.0, _REACH * min(lengths)) for lengths in zip(*steps, strict=True)]
+        return reach[0], reach[1]
+
+    def _advance(
+        self, factor: tuple[Floats, bool], right: Floats, hub_gap: Floats, centre: float, pairs: float
+    ) -> bool:
+        """One predictor-corrector step; False where it would not move."""
+        states, run = self.states, self.run
+        guess = self._solve(factor, right)
+        primal, dual = self._lengths(run(lambda s: s.predict(guess), states))
+        after = sum(run(lambda s: s.after_prediction(primal, dual), states)) / pairs
+        target = centre * min((after / centre) ** 3, 1.0)
+        damping = primal * dual
+        move = self._solve(factor, sum(run(lambda s: s.correct(target, damping), states)) + hub_gap)
+        primal, dual = self._lengths(run(lambda s: s.finish(move), states))
+        for _ in range(_CORRECTORS):
+            far = min(1.0, primal + _STRETCH), min(1.0, dual + _STRETCH)
+            again = self._solve(factor, sum(run(lambda s: s.centre(*far, target), states)) + hub_gap)
+            longer = self._lengths(run(lambda s: s.finish(again), states))
+            if sum(longer) < primal + dual:
+                run(State.undo, states)
+                break
+            gain = sum(longer) - primal - dual
+            (primal, dual), move = longer, again
+            if gain < 0.1 * _STRETCH:
+                break
+        self.prices = self.prices + dual * move
+        run(lambda s: s.move(primal, dual, self.prices), states)
+        return primal + dual > 1e-6
+
+    def _certify(self, step: int, wanted: float) -> Certified:
+        bound = sum(self.run(lambda s: s.block.lower_bound(s.y, self.prices), self.states)) * self.unit.grams
+        plan = repair(self.program, self._point())
+        objective = objective_g(self.program, plan)
+        gap = max(objective - bound, 0.0) / max(abs(objective), self._least_g)
+        slots = self.program.slots
+        reason = "" if gap <= wanted else f"asked for a gap of {wanted:g}, reached {gap:g} in {step} steps"
+        return Certified(
+            plan=plan,
+            objective_g=objective,
+            bound_g=bound,
+            gap_fraction=gap,
+            energy_price_g_per_j=self.prices[:slots] * self.unit.grams_per_j,
+            work_price_g_per_batch=self.prices[slots:] * self.unit.grams / self.unit.batches,
+            steps=step,
+            outcome=Optimal(objective) if gap <= OPTIMAL_GAP else Feasible(gap, reason),
+        )
+
+    def _point(self) -> HubPlan:
+        energy, work = self.unit.joules, self.unit.batches
+
+        def gather(name: str, scale: float) -> Floats:
+            parts = [s.block.view(s.x, name) for s in self.states]
+            return np.concatenate(parts, axis=-1) * scale
+
+        names = ("grid", "green", "charge", "discharge", "stored", "curtailed", "export", "import_")
+        flows = [gather(name, energy) for name in names]
+        batches = [gather(name, work) for name in ("own", "offload", "guest", "unserved")]
+        return HubPlan(*flows, *batches)
