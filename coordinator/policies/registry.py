@@ -16,6 +16,7 @@ POLICIES: dict[str, str] = {
     "det": "coordinator.policies.det:Det",
     "dat": "coordinator.policies.dat:Dat",
     "deta": "coordinator.policies.deta:Deta",
+    "oracle": "coordinator.policies.oracle:Oracle",
 }
 """Name to ``module:Name``. A policy is one new file and one line here."""
 

@@ -1,0 +1,312 @@
+"""A horizon simulator: any policy over T slots of given traces, decisions executed physically, grams booked.
+
+Pure and quick, with neither learning nor processes: for regret against the optimum and for sweeps of many
+cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+
+from carbon_data.units import JOULES_PER_KWH
+from coordinator.guard import without_unselected
+from coordinator.market.backlog import Backlog
+from coordinator.market.fleet import Bools, Fleet, Floats, Ints
+from coordinator.market.forecast import Forecast, Perfect
+from coordinator.market.layout import Restrictions
+from coordinator.market.physics import execute
+from coordinator.market.plan import Plan
+from coordinator.market.program import build
+from coordinator.market.solve import SolverOptions, solve
+from coordinator.policies.base import Infeasible, Outcome, Policy
+from coordinator.policies.registry import uses_harvest
+from coordinator.policies.validate import violations
+
+_DAY = 24
+
+
+@dataclass(frozen=True)
+class World:
+    """What really happens: a fleet whose horizon is the whole run of T slots, with the true values in it.
+
+    Columns of history before the run let forecasts look back.
+    """
+
+    fleet: Fleet
+    intensity_before_g_per_kwh: Floats | None = None
+    """(N, P) before the run."""
+    harvest_before_j: Floats | None = None
+    """(N, P)."""
+
+    def __post_init__(self) -> None:
+        shapes = {
+            None if past is None else past.shape
+            for past in (self.intensity_before_g_per_kwh, self.harvest_before_j)
+        }
+        if len(shapes) != 1:
+            raise ValueError(
+                f"histories of intensity and harvest must both be given, of one shape; got {shapes}"
+            )
+
+    @property
+    def lead_in(self) -> int:
+        """P."""
+        past = self.intensity_before_g_per_kwh
+        return 0 if past is None else past.shape[1]
+
+    def intensity(self) -> Floats:
+        """(N, P + T)."""
+        past, now = self.intensity_before_g_per_kwh, self.fleet.intensity_g_per_kwh
+        return now if past is None else np.hstack([past, now])
+
+    def harvest(self) -> Floats:
+        """(N, P + T)."""
+        past, now = self.harvest_before_j, self.fleet.harvest_j
+        return now if past is None else np.hstack([past, now])
+
+
+@dataclass(frozen=True)
+class Information:
+    """What a policy is told (methods.md section 1): look-ahead and forecasts.
+
+    Oracle: ``horizon=None`` with perfect forecasts; MPC: a horizon and forecasts; myopic: ``horizon=1``.
+    """
+
+    horizon: int | None = None
+    """H: slots of look-ahead; None: to the end of the run."""
+    intensity: Forecast = field(default_factory=Perfect)
+    harvest: Forecast = field(default_factory=Perfect)
+    value_slots: int = _DAY
+    """Slots after the look-ahead whose mean intensity prices a stored joule; the end of the run has its own
+    price."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a policy's run came to; arrays are (T, N) unless said otherwise."""
+
+    world: World
+    intensity_g_per_kwh: Floats
+    demand_j: Floats
+    grid_j: Floats
+    green_j: Floats
+    harvest_j: Floats
+    charge_j: Floats
+    discharge_j: Floats
+    export_j: Floats
+    import_j: Floats
+    curtailed_j: Floats
+    battery_j: Floats
+    """After each slot."""
+    operational_g: Floats
+    network_g: Floats
+    """(T,)."""
+    executed_batches: Ints
+    """By executor."""
+    offloaded_batches: Ints
+    """By owner."""
+    unserved_batches: Ints
+    """By owner."""
+    unselected_batches: Ints
+    """By owner: work of nodes that a client-selection rule passed over."""
+    awake: Bools
+    selected: Bools
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def emissions_g(self) -> float:
+        """Scope 2, network included: (D0) as it happened."""
+        return float(self.operational_g.sum() + self.network_g.sum())
+
+    @property
+    def objective_g(self) -> float:
+        """Emissions less the value of what is left in store: what the model minimises."""
+        value = self.world.fleet.stored_value_g_per_j * self.battery_j[-1]
+        return self.emissions_g - float(value.sum())
+
+    @property
+    def participations(self) -> Ints:
+        """(N,) slots in which a node was selected and ran something."""
+        return (self.selected & (self.executed_batches > 0)).sum(axis=0)
+
+    @property
+    def jain_index(self) -> float:
+        """Fairness of participation, 1/N .. 1."""
+        counts = self.participations.astype(float)
+        return float(counts.sum() ** 2 / (len(counts) * (counts**2).sum())) if counts.any() else 1.0
+
+    @property
+    def infeasible_slots(self) -> int:
+        return sum(isinstance(outcome, Infeasible) for outcome in self.outcomes)
+
+
+def simulate(world: World, policy: Policy, information: Information | None = None, seed: int = 0) -> Run:
+    """Roll ``policy`` over the world's T slots.
+
+    Every decision is validated; one that breaks a limit raises ValueError, for in a study a fall-back would
+    hide it. Policies with ``needs_truth`` are told the future as it will be; those with ``uses_harvest =
+    False`` run on nodes without harvest and battery. Work still waiting at the end of the run is due in its
+    last slot."""
+    told = information or Information()
+    truth = world.fleet
+    if not uses_harvest(policy):
+        none = np.zeros(truth.size)
+        truth = replace(
+            truth, harvest_j=np.zeros_like(truth.harvest_j), battery_j=none, battery_capacity_j=none.copy()
+        )
+        world = replace(world, fleet=truth, harvest_before_j=None, intensity_before_g_per_kwh=None)
+    total = truth.horizon
+    backlog = _first_backlog(truth)
+    battery, asleep = truth.battery_j, truth.asleep
+    counts = np.zeros(truth.size, dtype=np.int64) if truth.participations is None else truth.participations
+    series = (world.intensity(), world.harvest())
+    state = policy.init(seed)
+    rows: list[dict[str, Any]] = []
+    outcomes: list[Outcome] = []
+    for slot in range(total):
+        fleet = _fleet_at(world, told, series, slot, backlog, battery, asleep, counts, policy)
+        decision, state = policy.decide(fleet, state)
+        wrong = violations(fleet, decision)
+        if wrong:
+            raise ValueError(f"policy {policy.name} breaks a limit in slot {slot}: {wrong[0]}")
+        given = decision
+        decision = without_unselected(decision, fleet)
+        actual = replace(
+            fleet,
+            intensity_g_per_kwh=truth.intensity_g_per_kwh[:, slot : slot + fleet.horizon],
+            harvest_j=truth.harvest_j[:, slot : slot + fleet.horizon],
+        )
+        batches = decision.batches
+        flows = execute(
+            actual, batches, decision.transfer_j, decision.charge_j, decision.discharge_j, decision.awake
+        )
+        home = np.diag(batches)
+        away = batches.sum(axis=1) - home
+        backlog, missed = backlog.advance(home, away)
+        passed_over = np.minimum(missed, np.maximum(given.batches.sum(axis=1) - batches.sum(axis=1), 0))
+        chosen = decision.awake if decision.selected is None else decision.selected
+        counts = counts + (chosen & (batches.sum(axis=0) > 0))
+        row: dict[str, Any] = {spec.name: getattr(flows, spec.name) for spec in fields(flows)}
+        row |= {
+            "executed_batches": batches.sum(axis=0),
+            "offloaded_batches": away,
+            "unserved_batches": missed - passed_over,
+            "unselected_batches": passed_over,
+            "awake": decision.awake,
+            "selected": chosen,
+        }
+        rows.append(row)
+        outcomes.append(decision.outcome)
+        battery, asleep = flows.battery_j, ~decision.awake
+        if slot + 1 < total:
+            waits = min(truth.limits.deadline_slots, total - 2 - slot)
+            backlog = backlog.release(
+                truth.release_batches[:, slot], truth.limits.offload_cap_fraction, waits
+            )
+    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return Run(
+        world=world, intensity_g_per_kwh=truth.intensity_g_per_kwh.T, outcomes=tuple(outcomes), **columns
+    )
+
+
+def _first_backlog(truth: Fleet) -> Backlog:
+    """Work there is at the start, due at the latest in the run's last slot."""
+    q, last = truth.limits.deadline_slots, truth.horizon - 1
+    batches = truth.backlog_batches.copy()
+    if truth.offload_room_batches is None:
+        room = np.floor(truth.limits.offload_cap_fraction * batches + 1e-9).astype(np.int64)
+    else:
+        room = truth.offload_room_batches.copy()
+    if q > last:
+        for matrix in (batches, room):
+            matrix[:, last] += matrix[:, last + 1 :].sum(axis=1)
+            matrix[:, last + 1 :] = 0
+    return Backlog(batches, room)
+
+
+def _fleet_at(
+    world: World,
+    told: Information,
+    series: tuple[Floats, Floats],
+    slot: int,
+    backlog: Backlog,
+    battery: Floats,
+    asleep: Bools,
+    counts: Ints,
+    policy: Policy,
+) -> Fleet:
+    """The fleet as a policy may know it in ``slot``."""
+    truth, total = world.fleet, world.fleet.horizon
+    knows = bool(getattr(policy, "needs_truth", False))
+    slots = total - slot if told.horizon is None or knows else min(told.horizon, total - slot)
+    end, now = slot + slots, world.lead_in + slot
+    intensity, harvest = (
+        forecast(values, now, slots)
+        for forecast, values in zip((told.intensity, told.harvest), series, strict=True)
+    )
+    value = truth.stored_value_g_per_j
+    if end < total:
+        # the mean intensity expected over the day after the look-ahead, as far as the run goes
+        longer = told.intensity(series[0], now, min(slots + told.value_slots, total - slot))
+        value = truth.discharge_efficiency * longer[:, slots:].mean(axis=1) / JOULES_PER_KWH
+    window = slice(slot, end)
+    return replace(
+        truth,
+        slot=slot,
+        intensity_g_per_kwh=intensity,
+        harvest_j=harvest,
+        backlog_batches=backlog.batches,
+        offload_room_batches=backlog.room,
+        release_batches=truth.release_batches[:, slot : end - 1],
+        seconds_per_batch=truth.seconds_per_batch[:, window],
+        joules_per_batch=truth.joules_per_batch[:, window],
+        bytes_per_batch=truth.bytes_per_batch[window],
+        offloadable=truth.offloadable[window],
+        battery_j=battery,
+        stored_value_g_per_j=value,
+        asleep=asleep,
+        participations=counts,
+        true_intensity_g_per_kwh=truth.intensity_g_per_kwh[:, window] if knows else None,
+        true_harvest_j=truth.harvest_j[:, window] if knows else None,
+    )
+
+
+EVERYTHING = Restrictions(transfers=True, offloading=True, harvest=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The best that anybody could do in a world, from the whole model with perfect foresight."""
+
+    objective_g: float
+    """Proven lower bound on ``Run.objective_g`` of every policy that keeps the limits."""
+    plan_g: float
+    """Objective of the plan found (equal to the bound but for a mixed-integer gap)."""
+    gap_fraction: float
+
+
+def oracle_bound(
+    world: World, restrictions: Restrictions = EVERYTHING, options: SolverOptions | None = None
+) -> Bound:
+    """Solve the whole horizon with true values and fractional batches: what regret is measured against."""
+    fleet = world.fleet
+    if fleet.offload_room_batches is None and fleet.limits.deadline_slots >= fleet.horizon:
+        first = _first_backlog(fleet)
+        fleet = replace(fleet, backlog_batches=first.batches, offload_room_batches=first.room)
+    program = build(fleet, restrictions, tie_break=False)
+    solution = solve(program, options)
+    if solution.values is None or solution.bound is None:
+        raise ValueError(f"no bound: the solver said {solution.message!r}; give it more time")
+    return Bound(
+        objective_g=solution.bound * program.grams_per_unit,
+        plan_g=Plan(program, solution.values).objective_g,
+        gap_fraction=solution.gap_fraction or 0.0,
+    )
+
+
+def regret_g(run: Run, bound: Bound) -> float:
+    """Grams (net of what is left in store) that a run lies above the bound. Meaningful where nothing is
+    unserved."""
+    return run.objective_g - bound.objective_g
