@@ -1,0 +1,74 @@
+"""``python -m coordinator CONFIG.json``: the coordinator as a process of its own.
+
+Prints one line of JSON when it is ready, ``{"address": "127.0.0.1:PORT", "pid": ..., "epoch": ...}``, logs to
+standard error, ends cleanly on SIGTERM or SIGINT, and dies with its parent. Exit codes: 0 ended, 2 bad
+configuration, 70 the ledger could not be written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from carbon_data.types import DataError
+from coordinator.config import CoordinatorConfig
+from coordinator.ledger import LedgerError
+from coordinator.process import die_with_parent
+
+EXIT_BAD_CONFIG, EXIT_LEDGER_FAILED = 2, 70
+
+
+def main(arguments: list[str]) -> int:
+    """Run until told to end. Returns the exit code."""
+    if len(arguments) != 1 or arguments[0] in ("-h", "--help"):
+        print((__doc__ or "").strip(), file=sys.stderr)
+        return 0 if arguments and arguments[0] in ("-h", "--help") else EXIT_BAD_CONFIG
+    die_with_parent(os.getppid())
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s coordinator %(levelname)s %(message)s")
+    try:
+        config = CoordinatorConfig.model_validate_json(Path(arguments[0]).read_text(encoding="utf-8"))
+        return asyncio.run(_serve(config))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        print(f"{arguments[0]}: {place}: {first['msg']} (got {first['input']!r:.80})", file=sys.stderr)
+    except (DataError, LedgerError, OSError, ValueError) as error:
+        print(f"coordinator: {error}", file=sys.stderr)
+    return EXIT_BAD_CONFIG
+
+
+async def _serve(config: CoordinatorConfig) -> int:
+    from coordinator.adapters.grpc_server import CoordinatorServer
+    from coordinator.policies.registry import make_policy
+
+    server = CoordinatorServer(config, make_policy(config.policy, **config.policy_options))
+    told_to_end = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+    try:
+        port = await server.start()
+        ready = {
+            "address": f"{config.host}:{port}",
+            "pid": os.getpid(),
+            "epoch": server.service.books.epoch,
+            "next_slot": server.service.books.next_slot,
+        }
+        print(json.dumps(ready), flush=True)
+        waits = [asyncio.ensure_future(event.wait()) for event in (told_to_end, server.failed)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+    finally:
+        await server.stop()
+    return EXIT_LEDGER_FAILED if server.failed.is_set() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

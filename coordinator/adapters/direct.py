@@ -1,0 +1,152 @@
+"""The coordinator in the caller's own process: for in-process fleets, tests and simulation. No network, no
+threads.
+
+Messages of nodes are handled in rounds: all that wait are taken up, their entries committed together (one
+sync for all of them), and only then are the answers delivered, which may bring the next round.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from coordinator.config import CoordinatorConfig
+from coordinator.ledger import Ledger
+from coordinator.policies.base import Policy
+from coordinator.protocol import Effects, Refused, RequestError
+from coordinator.service import CoordinatorService
+from protos.messages import (
+    BeginSlot,
+    DownMessage,
+    EndSlot,
+    Refusal,
+    Register,
+    Report,
+    ReportQuery,
+    SlotPlan,
+    SlotSummary,
+    Status,
+    UpMessage,
+)
+
+Deliver = Callable[[str, DownMessage], None]
+MOST_ROUNDS = 1000
+"""Rounds of question and answer within one call; more means that two parties chatter for ever."""
+
+
+class DirectCoordinator:
+    """Coordinator with a ledger, driven by calls. ``deliver(node_id, message)`` hands a message to a node.
+
+    ``deliver`` may call ``receive`` at once, or later. ``clock``: seconds, e.g. a virtual clock's reading;
+    a constant means that leases never end.
+    """
+
+    def __init__(
+        self, config: CoordinatorConfig, policy: Policy, deliver: Deliver, clock: Callable[[], float]
+    ) -> None:
+        self.ledger = Ledger(config.ledger_path, config.run_id)
+        try:
+            recorded = (stored.entry for stored in self.ledger.entries())
+            self.service = CoordinatorService(
+                config, policy, clock, self.ledger.digest, recorded, pid=os.getpid()
+            )
+            self._deliver = deliver
+            self._sessions: dict[str, int] = {}
+            self._inbox: deque[tuple[str, UpMessage]] = deque()
+            self._pumping = False
+            self._commit(self.service.start())
+        except BaseException:
+            self.ledger.close()
+            raise
+
+    def receive(self, node_id: str, message: UpMessage) -> None:
+        """A node says something. A Register opens its (only) stream."""
+        self._inbox.append((node_id, message))
+        self._pump()
+
+    def begin_slot(self, request: BeginSlot) -> SlotPlan:
+        """Decide a slot, or send a decided one again. Raises RequestError."""
+        known = self.service.begin(request)
+        if known is None:
+            missing = self.service.awaiting_telemetry()
+            draft = self.service.draft()
+            choice, state = self.service.choose(draft)
+            known = self.service.adopt(request, draft, choice, state)
+            if known is None:
+                raise RequestError(
+                    "changed", f"the fleet changed while it was decided upon; missing {missing}"
+                )
+        plan, effects = known
+        self._run(effects)
+        return plan
+
+    def end_slot(self, request: EndSlot) -> SlotSummary:
+        """Close, meter, trade, settle and book a slot. Who does not answer at once is a gap."""
+        done, effects = self.service.close(request)
+        self._run(effects)
+        if done is not None:
+            return done
+        self._run(self.service.trade())
+        summary, effects = self.service.finish(request)
+        self._run(effects)
+        return summary
+
+    def status(self) -> Status:
+        return self.service.status()
+
+    def report(self, query: ReportQuery) -> Report:
+        return self.service.report(query)
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        self.ledger.close()
+
+    def _commit(self, effects: Effects) -> None:
+        if effects.entries:
+            self.ledger.write(effects.entries)
+
+    def _run(self, effects: Effects) -> None:
+        self._commit(effects)
+        # Answers to what is delivered here must wait until all of it is delivered.
+        outer, self._pumping = self._pumping, True
+        try:
+            for node_id, message in effects.sends:
+                self._deliver(node_id, message)
+        finally:
+            self._pumping = outer
+        self._pump()
+
+    def _pump(self) -> None:
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            for _ in self._rounds():
+                taken = [self._handle(*self._inbox.popleft()) for _ in range(len(self._inbox))]
+                entries = tuple(entry for effects in taken for entry in effects.entries)
+                self._commit(Effects(entries))
+                for effects in taken:
+                    for node_id, message in effects.sends:
+                        self._deliver(node_id, message)
+        finally:
+            self._pumping = False
+
+    def _rounds(self) -> Iterator[int]:
+        for count in range(MOST_ROUNDS):
+            if not self._inbox:
+                return
+            yield count
+        raise RuntimeError(f"{MOST_ROUNDS} rounds of messages and no end; waiting: {list(self._inbox)[:3]}")
+
+    def _handle(self, node_id: str, message: UpMessage) -> Effects:
+        try:
+            if isinstance(message, Register):
+                self._sessions[node_id], effects = self.service.register(message)
+                return effects
+            if node_id not in self._sessions:
+                return Effects((), ((node_id, Refusal("not_registered", f"{node_id} has not registered")),))
+            return self.service.receive(node_id, self._sessions[node_id], message)
+        except Refused as refused:
+            sends = tuple((node_id, answer) for answer in (refused.refusal, *refused.follow))
+            return Effects(refused.alarms, sends)

@@ -1,0 +1,251 @@
+"""From what happened to entries of the ledger. Pure integers. Chart of accounts: coordinator.ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from carbon_data.types import Provenance
+from carbon_data.units import to_micro
+from coordinator.accounting.lifecycle import AttributedLine, attribute, grid_line, waste_from
+from coordinator.ledger.entry import Entry, Kind, Posting, Unit, merged
+from coordinator.market.settle import Balance, SettledTransfer
+from protos.messages import Component, Settlement, SlotSummary, Stage, Usage
+
+SHARED = ("network", "coordinator", "router")
+"""Lines that belong to no node."""
+BALANCE_FIELDS = tuple(Balance.__slots__)
+
+
+def message_key(node_id: str, boot_id: str, seq: int) -> str:
+    """Key under which a node's message counts once."""
+    return f"message/{node_id}/{boot_id}/{seq}"
+
+
+def balance_of(settlement: Settlement) -> Balance:
+    return Balance(**{name: getattr(settlement, name) for name in BALANCE_FIELDS})
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How an executor's batches count: each batch of an owner once, the rest is waste."""
+
+    executed: int
+    wasted: int
+
+
+@dataclass(frozen=True, slots=True)
+class BookingContext:
+    """What a booking needs beside the reading itself."""
+
+    stage: Stage
+    zone: str
+    intensity_g_per_kwh: float
+    net_j_per_byte: float
+    transfers: tuple[SettledTransfer, ...]
+    """Posted transfers with this node as donor or recipient."""
+    counted: Counted
+    parcel_lines: tuple[Mapping[str, Any], ...] = ()
+    """Only of a late reading: network lines of parcels that the slot's end did not know of."""
+
+
+def booking(
+    usage: Usage, balance: Balance, context: BookingContext, *, estimated: bool = False, late: bool = False
+) -> Entry:
+    """The one transaction of a node's slot: sources, stores, sinks, losses and micrograms.
+
+    ``estimated``: the split of the metered joules is the coordinator's cautious one. ``late``: the reading
+    came after the slot's end, so its work counts as waste.
+    """
+    energy_lines = usage.lines
+    counted = context.counted
+    if late:
+        counted = Counted(0, counted.executed + counted.wasted)
+    total = counted.executed + counted.wasted
+    energy_lines = waste_from(energy_lines, context.stage, counted.wasted, total)
+    attributed = attribute(energy_lines, balance.grid_uj, context.intensity_g_per_kwh)
+    lines = [_row(usage.node_id, context.zone, line) for line in attributed]
+    network_uj = to_micro(usage.model_bytes * context.net_j_per_byte)
+    if network_uj:
+        network = grid_line(
+            context.stage, Component.NETWORK, network_uj, context.intensity_g_per_kwh, Provenance.MODELLED
+        )
+        lines.append(_row("network", context.zone, network))
+    lines.extend(dict(line) for line in context.parcel_lines)
+    body = {
+        "stage": str(context.stage),
+        "zone": context.zone,
+        "intensity_g_per_kwh": context.intensity_g_per_kwh,
+        "balance": asdict(balance),
+        "lines": lines,
+        "transfers": [asdict(t) for t in context.transfers],
+        "executed": [[e.owner, e.batches] for e in usage.executed],
+        "executed_batches": counted.executed,
+        "wasted_batches": counted.wasted,
+        "tokens": 0 if late else usage.tokens,
+        "bits": 0 if late else usage.bits,
+        "requests": 0 if late else usage.requests,
+        "model_bytes": usage.model_bytes,
+        "estimated": estimated,
+        "late": late,
+        "reading": message_key(usage.node_id, usage.boot_id, usage.seq),
+    }
+    return Entry(
+        Kind.BOOKING,
+        f"booking/{usage.slot}/{usage.node_id}",
+        body,
+        booking_postings(usage.node_id, body),
+        usage.slot,
+        usage.node_id,
+    )
+
+
+def booking_postings(node_id: str, body: Mapping[str, Any]) -> tuple[Posting, ...]:
+    """Postings that a booking's document stands for: what ``verify`` compares the stored ones with."""
+    b = body["balance"]
+    node = f"node/{node_id}"
+    postings = [
+        _uj(f"{node}/grid", -b["grid_uj"]),
+        _uj(f"{node}/harvest", -b["harvest_uj"]),
+        _uj(f"{node}/battery", b["battery_after_uj"] - b["battery_before_uj"]),
+        _uj(f"{node}/curtailed", b["curtailed_uj"]),
+        _uj(f"{node}/loss/charge", b["charge_loss_uj"]),
+        _uj(f"{node}/loss/discharge", b["discharge_loss_uj"]),
+        _uj(f"{node}/loss/self_discharge", b["self_discharge_uj"]),
+    ]
+    for t in body["transfers"]:
+        account = f"transfer/{t['donor']}->{t['recipient']}"
+        if t["donor"] == node_id:
+            postings.append(_uj(account, t["sent_uj"]))
+        else:
+            postings.append(_uj(account, -t["sent_uj"]))
+            postings.append(_uj(f"loss/{account}", t["sent_uj"] - t["received_uj"]))
+    return merged(postings + line_postings(body["lines"]))
+
+
+def line_postings(lines: Iterable[Mapping[str, Any]]) -> list[Posting]:
+    """Energy and micrograms of attributed lines; shared lines draw on a grid account of their own."""
+    postings: list[Posting] = []
+    for line in lines:
+        holder = line["node_id"] if line["node_id"] in SHARED else f"node/{line['node_id']}"
+        account = f"{holder}/stage/{line['stage']}/{line['component']}"
+        postings.append(_uj(account, line["energy_uj"]))
+        if line["node_id"] in SHARED:
+            postings.append(_uj(f"{holder}/grid", -line["energy_uj"]))
+        postings.append(Posting(account, Unit.MICROGRAMS, -line["operational_ug"]))
+        postings.append(Posting("atmosphere", Unit.MICROGRAMS, line["operational_ug"]))
+    return postings
+
+
+def opening(node_id: str, slot: int, battery_uj: int) -> Entry:
+    """What a node's battery held when it first came."""
+    postings = (_uj(f"node/{node_id}/battery", battery_uj), _uj(f"node/{node_id}/opening", -battery_uj))
+    body = {"battery_uj": battery_uj}
+    return Entry(Kind.OPENING, f"opening/{node_id}", body, merged(list(postings)), slot, node_id)
+
+
+def adjustment(node_id: str, slot: int, cause: str, booked_uj: int, reported_uj: int) -> Entry:
+    """A battery that came out of an unmetered gap with another content than the books hold: explicit."""
+    change = reported_uj - booked_uj
+    postings = (_uj(f"node/{node_id}/battery", change), _uj(f"node/{node_id}/adjustment", -change))
+    body = {"booked_uj": booked_uj, "reported_uj": reported_uj, "cause": cause}
+    return Entry(Kind.ADJUSTMENT, f"adjustment/{node_id}/{cause}", body, postings, slot, node_id)
+
+
+def gap(node_id: str, slot: int, reason: str) -> Entry:
+    """A node's slot without a reading: no joule is invented for it."""
+    body = {"reason": reason, "provenance": str(Provenance.MISSING)}
+    return Entry(Kind.GAP, f"gap/{slot}/{node_id}", body, (), slot, node_id)
+
+
+def alarm(name: str, key: str, slot: int | None, node_id: str, details: Mapping[str, Any]) -> Entry:
+    """Something that must not happen, kept for people to see. Booked nowhere."""
+    entry = Entry(Kind.ALARM, "alarm", {"alarm": name, **details}, (), slot, node_id)
+    return Entry(
+        Kind.ALARM, f"alarm/{name}/{key}/{entry.digest[:16]}", entry.body, (), slot, node_id, text=entry.text
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Parcels:
+    """Batches moved between two nodes in a slot, as the sender counted them (the receiver where it is
+    silent).
+    """
+
+    owner: str
+    executor: str
+    batches: int
+    payload_bytes: int
+
+
+def parcels_of(usages: Sequence[Usage]) -> tuple[Parcels, ...]:
+    """Batches moved, once per pair, from both ends' counts."""
+    pairs: dict[tuple[str, str], Parcels] = {}
+    for sent_first in (True, False):
+        for usage in usages:
+            for moved in usage.moved:
+                if moved.sent is not sent_first:
+                    continue
+                owner, executor = (usage.node_id, moved.peer) if moved.sent else (moved.peer, usage.node_id)
+                pairs.setdefault(
+                    (owner, executor), Parcels(owner, executor, moved.batches, moved.payload_bytes)
+                )
+    return tuple(pairs[pair] for pair in sorted(pairs))
+
+
+def parcel_line(
+    parcels: Parcels, stage: Stage, ends: Mapping[str, tuple[str, float]], net_j_per_byte: float
+) -> dict[str, Any] | None:
+    """Network energy of moved batches at the mean of both ends' intensities, (D0)."""
+    energy_uj = to_micro(parcels.payload_bytes * net_j_per_byte)
+    if energy_uj == 0:
+        return None
+    (zone_i, c_i), (zone_j, c_j) = ends[parcels.owner], ends[parcels.executor]
+    line = grid_line(stage, Component.NETWORK, energy_uj, (c_i + c_j) / 2, Provenance.MODELLED)
+    zone = zone_i if zone_i == zone_j else f"{zone_i}+{zone_j}"
+    return _row("network", zone, line)
+
+
+def own_lines(
+    stage: Stage, zone: str, intensity_g_per_kwh: float, coordinator_uj: int, router_uj: int
+) -> list[dict[str, Any]]:
+    """The testbed's own coordinator and router."""
+    parts = (
+        ("coordinator", Component.COORDINATOR, coordinator_uj),
+        ("router", Component.ROUTER, router_uj),
+    )
+    return [
+        _row(name, zone, grid_line(stage, component, energy, intensity_g_per_kwh, Provenance.MODELLED))
+        for name, component, energy in parts
+        if energy
+    ]
+
+
+def slot_end(summary: SlotSummary, lines: Sequence[Mapping[str, Any]], parcels: Sequence[Parcels]) -> Entry:
+    """The end of a slot: shared lines and the summary."""
+    body = {
+        "summary": asdict(summary),
+        "lines": [dict(line) for line in lines],
+        "parcels": [asdict(parcel) for parcel in parcels],
+    }
+    return Entry(
+        Kind.SLOT_END, f"slot_end/{summary.slot}", body, merged(line_postings(lines)), summary.slot, ""
+    )
+
+
+def _row(node_id: str, zone: str, line: AttributedLine) -> dict[str, Any]:
+    return {
+        "node_id": node_id,
+        "zone": zone,
+        "stage": str(line.stage),
+        "component": str(line.component),
+        "energy_uj": line.energy_uj,
+        "grid_uj": line.grid_uj,
+        "operational_ug": line.operational_ug,
+        "provenance": str(line.provenance),
+    }
+
+
+def _uj(account: str, amount: int) -> Posting:
+    return Posting(account, Unit.MICROJOULES, amount)

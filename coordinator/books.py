@@ -1,0 +1,301 @@
+"""The durable state of a run, as a fold over the ledger's entries.
+
+``Books.apply`` is the only thing that changes it, live and in recovery alike, so that a coordinator restarted
+after ``kill -9`` knows exactly what the one before it had made durable.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from coordinator.config import CoordinatorConfig
+from coordinator.guard import TRAINING_STAGES
+from coordinator.ledger.entry import Entry, Unit
+from coordinator.market.backlog import Backlog
+from coordinator.market.settle import SettledTransfer, Transfer
+from protos.messages import Decision, NodeProfile, Register, SlotPlan, SlotSummary, Stage, Telemetry, Usage
+
+_REGISTER = TypeAdapter(Register)
+_TELEMETRY = TypeAdapter(Telemetry)
+_USAGE = TypeAdapter(Usage)
+_PLAN = TypeAdapter(SlotPlan)
+_SUMMARY = TypeAdapter(SlotSummary)
+_SETTLED = TypeAdapter(list[SettledTransfer])
+
+
+@dataclass(slots=True)
+class NodeState:
+    """What the ledger knows of a node."""
+
+    profile: NodeProfile
+    boot_id: str
+    peer_address: str
+    boots: set[str] = field(default_factory=set)
+    acked_seq: int | None = None
+    """Last message of this boot that is in the books."""
+    opened: bool = False
+    """Whether the battery's first content is booked."""
+    uncertain: bool = False
+    """After a gap or an estimate the battery may hold something else than the books say: once."""
+    asleep: bool = False
+    participations: int = 0
+    carried_room: tuple[int, ...] | None = None
+    """What (D5) leaves of the older deadline classes; None without deferral or before the first slot."""
+
+
+@dataclass(slots=True)
+class SlotState:
+    """A decided slot."""
+
+    slot: int
+    stage: Stage
+    plan: SlotPlan
+    decisions: dict[str, Decision]
+    transfers: tuple[Transfer, ...]
+    selected: frozenset[str] | None
+    telemetry: dict[str, Telemetry]
+    boots: dict[str, str]
+    usage: dict[str, Usage] = field(default_factory=dict)
+    counted: dict[str, int] = field(default_factory=dict)
+    """Batches of each owner that count so far."""
+    wasted: dict[str, int] = field(default_factory=dict)
+    """Batches of each executor that had counted elsewhere before."""
+    away: dict[str, int] = field(default_factory=dict)
+    """Counted batches of each owner that another node ran."""
+    trade: tuple[SettledTransfer, ...] | None = None
+    booked: set[str] = field(default_factory=set)
+    settled: set[str] = field(default_factory=set)
+    """Booked by the node's own settlement, in time."""
+    totals: dict[str, int] = field(default_factory=dict)
+    summary: SlotSummary | None = None
+    parcel_pairs: set[tuple[str, str]] = field(default_factory=set)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch it was decided in."""
+        return self.plan.epoch
+
+    def decided_batches(self, owner: str) -> int:
+        decision = self.decisions[owner]
+        return decision.own_batches + sum(send.batches for send in decision.sends)
+
+    def grants(self, node_id: str) -> tuple[int, int]:
+        """(export, import) in uJ of a node once traded."""
+        posted = [t for t in self.trade or () if t.posted]
+        export = sum(t.sent_uj for t in posted if t.donor == node_id)
+        imported = sum(t.received_uj for t in posted if t.recipient == node_id)
+        return export, imported
+
+    def transfers_of(self, node_id: str) -> tuple[SettledTransfer, ...]:
+        return tuple(t for t in self.trade or () if t.posted and node_id in (t.donor, t.recipient))
+
+
+class Books:
+    """State of the run after the entries applied so far."""
+
+    def __init__(self, config: CoordinatorConfig) -> None:
+        self.config = config
+        self.epoch = 0
+        self.nodes: dict[str, NodeState] = {}
+        self.slots: dict[int, SlotState] = {}
+        self.waiting: dict[str, Telemetry] = {}
+        """Telemetry for the next slot to be decided."""
+        self.balances: dict[tuple[str, Unit], int] = {}
+        self.tokens = self.bits = self.requests = 0
+        self.alarms = self.fallbacks = self.gaps = 0
+
+    @property
+    def next_slot(self) -> int:
+        """The slot to be decided next."""
+        return len(self.slots)
+
+    @property
+    def open_slot(self) -> SlotState | None:
+        """The last decided slot, while it is not ended."""
+        last = self.slots.get(self.next_slot - 1)
+        return last if last is not None and last.summary is None else None
+
+    def battery_uj(self, node_id: str) -> int:
+        return self.balances.get((f"node/{node_id}/battery", Unit.MICROJOULES), 0)
+
+    def apply(self, entry: Entry) -> None:
+        """Take up one entry. Entries come in the order of the ledger."""
+        for posting in entry.postings:
+            key = (posting.account, posting.unit)
+            self.balances[key] = self.balances.get(key, 0) + posting.amount
+        handler = getattr(self, f"_on_{entry.kind.value}")
+        handler(entry, json.loads(entry.text))
+
+    # --- one handler a kind --------------------------------------------------------------------------------
+
+    def _on_start(self, entry: Entry, body: dict[str, Any]) -> None:
+        self.epoch = body["epoch"]
+
+    def _on_registration(self, entry: Entry, body: dict[str, Any]) -> None:
+        message = _REGISTER.validate_python(body)
+        known = self.nodes.get(message.node_id)
+        if known is None:
+            known = NodeState(message.profile, message.boot_id, message.peer_address)
+            self.nodes[message.node_id] = known
+        elif known.boot_id != message.boot_id:
+            known.profile, known.peer_address = message.profile, message.peer_address
+            known.boot_id, known.acked_seq = message.boot_id, None
+            known.uncertain = True
+            self.waiting.pop(message.node_id, None)
+        known.boots.add(message.boot_id)
+
+    def _on_telemetry(self, entry: Entry, body: dict[str, Any]) -> None:
+        message = _TELEMETRY.validate_python(body)
+        self._acked(message.node_id, message.boot_id, message.seq)
+        self.nodes[message.node_id].uncertain = False
+        self.waiting[message.node_id] = message
+
+    def _on_opening(self, entry: Entry, body: dict[str, Any]) -> None:
+        self.nodes[entry.node_id].opened = True
+
+    def _on_adjustment(self, entry: Entry, body: dict[str, Any]) -> None:
+        self.nodes[entry.node_id].uncertain = False
+
+    def _on_decision(self, entry: Entry, body: dict[str, Any]) -> None:
+        plan = _PLAN.validate_python(body["plan"])
+        decisions = {decision.node_id: decision for decision in plan.decisions}
+        selected = None if body["selected"] is None else frozenset(body["selected"])
+        telemetry = {node: self.waiting[node] for node in decisions}
+        slot = SlotState(
+            slot=plan.slot,
+            stage=Stage(body["stage"]),
+            plan=plan,
+            decisions=decisions,
+            transfers=tuple(Transfer(*row) for row in body["transfers"]),
+            selected=selected,
+            telemetry=telemetry,
+            boots={node: telemetry[node].boot_id for node in decisions},
+        )
+        self.slots[plan.slot] = slot
+        self.waiting.clear()
+        self.fallbacks += int(plan.status.startswith("fallback"))
+        for node_id, decision in decisions.items():
+            state = self.nodes[node_id]
+            state.carried_room = self._room_after(telemetry[node_id], decision)
+            state.asleep = not decision.awake
+
+    def _on_usage(self, entry: Entry, body: dict[str, Any]) -> None:
+        usage = _USAGE.validate_python(body)
+        self._acked(usage.node_id, usage.boot_id, usage.seq)
+        slot = self.slots[usage.slot]
+        slot.usage[usage.node_id] = usage
+        wasted = 0
+        # First come, first counted: a batch that counted before costs joules again, but is no second result.
+        for executed in usage.executed:
+            before = slot.counted.get(executed.owner, 0)
+            counts = max(0, min(executed.batches, slot.decided_batches(executed.owner) - before))
+            if slot.summary is not None:
+                counts = 0
+            slot.counted[executed.owner] = before + counts
+            if executed.owner != usage.node_id:
+                slot.away[executed.owner] = slot.away.get(executed.owner, 0) + counts
+            wasted += executed.batches - counts
+        slot.wasted[usage.node_id] = wasted
+        if slot.stage in TRAINING_STAGES and sum(e.batches for e in usage.executed) > wasted:
+            self.nodes[usage.node_id].participations += 1
+
+    def _on_trade(self, entry: Entry, body: dict[str, Any]) -> None:
+        assert entry.slot is not None
+        self.slots[entry.slot].trade = tuple(_SETTLED.validate_python(body["transfers"]))
+
+    def _on_settlement(self, entry: Entry, body: dict[str, Any]) -> None:
+        self._acked(body["node_id"], body["boot_id"], body["seq"])
+
+    def _on_booking(self, entry: Entry, body: dict[str, Any]) -> None:
+        assert entry.slot is not None
+        slot = self.slots[entry.slot]
+        slot.booked.add(entry.node_id)
+        if body["estimated"]:
+            self.nodes[entry.node_id].uncertain = True
+        else:
+            slot.settled.add(entry.node_id)
+        balance = body["balance"]
+        self._add(slot, body["lines"])
+        for name in ("demand_uj", "grid_uj", "green_uj"):
+            slot.totals[name] = slot.totals.get(name, 0) + balance[name]
+        self.tokens += body["tokens"]
+        self.bits += body["bits"]
+        self.requests += body["requests"]
+
+    def _on_gap(self, entry: Entry, body: dict[str, Any]) -> None:
+        self.gaps += 1
+        if entry.node_id in self.nodes:
+            self.nodes[entry.node_id].uncertain = True
+
+    def _on_slot_end(self, entry: Entry, body: dict[str, Any]) -> None:
+        summary = _SUMMARY.validate_python(body["summary"])
+        slot = self.slots[summary.slot]
+        self._add(slot, body["lines"])
+        slot.parcel_pairs = {(parcel["owner"], parcel["executor"]) for parcel in body["parcels"]}
+        slot.summary = summary
+
+    def _on_alarm(self, entry: Entry, body: dict[str, Any]) -> None:
+        self.alarms += 1
+
+    # --- helpers -------------------------------------------------------------------------------------------
+
+    def _acked(self, node_id: str, boot_id: str, seq: int) -> None:
+        state = self.nodes[node_id]
+        if state.boot_id == boot_id:
+            state.acked_seq = seq if state.acked_seq is None else max(seq, state.acked_seq)
+
+    def _add(self, slot: SlotState, lines: Sequence[dict[str, Any]]) -> None:
+        total = sum(line["operational_ug"] for line in lines)
+        slot.totals["emissions_ug"] = slot.totals.get("emissions_ug", 0) + total
+        shared = sum(
+            line["energy_uj"] for line in lines if line["node_id"] in ("network", "coordinator", "router")
+        )
+        slot.totals["shared_uj"] = slot.totals.get("shared_uj", 0) + shared
+
+    def offload_room(self, node_id: str, telemetry: Telemetry) -> tuple[int, ...] | None:
+        """(Q+1,) batches by deadline class that (D5) lets ``node_id`` have run elsewhere; None without
+        deferral.
+        """
+        if self.config.limits.deadline_slots == 0:
+            return None
+        carried = self.nodes[node_id].carried_room
+        backlog = telemetry.backlog_batches
+        fresh = tuple(_cap(self.config, batches) for batches in backlog)
+        if carried is None:
+            return fresh
+        return (
+            *(min(room, count) for room, count in zip(carried[:-1], backlog[:-1], strict=True)),
+            fresh[-1],
+        )
+
+    def _room_after(self, telemetry: Telemetry, decision: Decision) -> tuple[int, ...] | None:
+        room = self.offload_room(telemetry.node_id, telemetry)
+        if room is None:
+            return None
+        backlog = Backlog(
+            np.array([telemetry.backlog_batches], dtype=np.int64), np.array([room], dtype=np.int64)
+        )
+        away = sum(send.batches for send in decision.sends)
+        try:
+            later, _ = backlog.advance(np.array([decision.own_batches]), np.array([away]))
+        except ValueError as error:  # the guard has checked this decision: a broken invariant, not an input
+            raise AssertionError(f"node {telemetry.node_id}: {error}") from error
+        return tuple(int(value) for value in later.room[0])
+
+
+def _cap(config: CoordinatorConfig, batches: int) -> int:
+    return int(np.floor(config.limits.offload_cap_fraction * batches + 1e-9))
+
+
+def missed_batches(slot: SlotState, node_id: str) -> int:
+    """Own batches of a node at their deadline that did not count in ``slot``; 0 for a node not selected."""
+    if slot.selected is not None and slot.stage in TRAINING_STAGES and node_id not in slot.selected:
+        return 0
+    due = slot.telemetry[node_id].backlog_batches[0]
+    return max(0, due - slot.counted.get(node_id, 0))

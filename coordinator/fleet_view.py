@@ -1,0 +1,144 @@
+"""The fleet as a policy sees it before a slot, from registrations, telemetry and intensities. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from carbon_data.types import DataError
+from carbon_data.units import JOULES_PER_KWH, from_micro
+from coordinator.config import CoordinatorConfig
+from coordinator.market.fleet import Fleet, Limits
+from protos.messages import NodeProfile, Stage, Telemetry, WorkProfile
+
+NOT_OFFLOADABLE = (Stage.PREPARATION,)
+"""Work that may not leave its owner: a node receives data from its own devices."""
+
+RESERVED_IDS = ("network", "coordinator", "router")
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """What the coordinator knows of one node before a slot."""
+
+    profile: NodeProfile
+    telemetry: Telemetry
+    asleep: bool
+    participations: int
+    offload_room: tuple[int, ...] | None
+    """By deadline class; None without deferral."""
+
+
+def check_config(config: CoordinatorConfig) -> None:
+    """What the schema cannot say. Raises DataError naming what is missing."""
+    zones = [zone.zone for zone in config.zones]
+    if len(set(zones)) != len(zones):
+        raise DataError(f"zones are named twice in {zones}; give one series for each zone")
+    if config.body.zone not in zones:
+        raise DataError(f"the coordinator's zone {config.body.zone} has no intensities; given are {zones}")
+    reserved = set(config.node_ids) & set(RESERVED_IDS)
+    if reserved or len(set(config.node_ids)) != len(config.node_ids):
+        raise DataError(f"node ids must differ and not be one of {RESERVED_IDS}; got {config.node_ids}")
+    needed = len(config.stages) + max(config.horizon_slots - 1, config.value_slots)
+    for zone in config.zones:
+        if len(zone.intensity_g_per_kwh) < needed:
+            raise DataError(
+                f"zone {zone.zone} has {len(zone.intensity_g_per_kwh)} intensities and needs {needed}: "
+                f"{len(config.stages)} slots, then a look-ahead of horizon_slots={config.horizon_slots} and "
+                f"value_slots={config.value_slots}"
+            )
+        if min(zone.intensity_g_per_kwh) < 0:
+            raise DataError(f"zone {zone.zone} has a negative intensity; allowed are values >= 0")
+
+
+def work_of(profile: NodeProfile, stage: Stage) -> WorkProfile:
+    """Cost of ``stage``'s work on a node. Raises DataError when the node did not say."""
+    for work in profile.work:
+        if work.stage == stage:
+            return work
+    raise DataError(
+        f"no work profile for stage {stage}; the node registered {[str(w.stage) for w in profile.work]}"
+    )
+
+
+def limits_of(config: CoordinatorConfig) -> Limits:
+    given = config.limits
+    return Limits(
+        offload_cap_fraction=given.offload_cap_fraction,
+        transfer_cap_fraction=given.transfer_cap_fraction,
+        deadline_slots=given.deadline_slots,
+        may_sleep=given.may_sleep,
+        net_j_per_byte=given.net_j_per_byte,
+    )
+
+
+def build_fleet(
+    config: CoordinatorConfig,
+    slot: int,
+    views: Mapping[str, NodeView],
+    intensity: Mapping[str, Sequence[float]],
+) -> Fleet:
+    """The Fleet of the nodes in ``views`` (in that order) before ``slot``.
+
+    Past the run's last slot the horizon sees the last stage's work. stored_value_g_per_j is eta_d times the
+    mean intensity of the next ``value_slots`` slots.
+    """
+    horizon = config.horizon_slots
+    stages = [config.stages[min(slot + h, len(config.stages) - 1)] for h in range(horizon)]
+    nodes = list(views.values())
+    profiles = [node.profile for node in nodes]
+    work = [[work_of(profile, stage) for stage in stages] for profile in profiles]
+
+    def column(name: str) -> np.ndarray:
+        return np.array([float(getattr(profile, name)) for profile in profiles])
+
+    losses = [node.telemetry.mean_loss for node in nodes]
+    value_g_per_kwh = np.array(
+        [np.mean(intensity[p.zone][slot + 1 : slot + 1 + config.value_slots]) for p in profiles]
+    )
+    rooms = [node.offload_room for node in nodes]
+    return Fleet(
+        node_ids=tuple(views),
+        slot=slot,
+        slot_s=config.slot_s,
+        stage=str(stages[0]),
+        limits=limits_of(config),
+        intensity_g_per_kwh=np.array(
+            [intensity[p.zone][slot : slot + horizon] for p in profiles], dtype=float
+        ),
+        harvest_j=np.array(
+            [[from_micro(uj) for uj in n.telemetry.harvest_forecast_uj[:horizon]] for n in nodes], dtype=float
+        ),
+        backlog_batches=np.array([n.telemetry.backlog_batches for n in nodes], dtype=np.int64),
+        release_batches=np.array(
+            [n.telemetry.release_forecast_batches[: horizon - 1] for n in nodes], dtype=np.int64
+        ).reshape(len(nodes), horizon - 1),
+        seconds_per_batch=np.array([[w.seconds_per_batch for w in row] for row in work]),
+        joules_per_batch=np.array([[w.joules_per_batch for w in row] for row in work]),
+        bytes_per_batch=np.array([[w.bytes_per_batch for w in row] for row in work], dtype=float).max(axis=0),
+        offloadable=np.array([stage not in NOT_OFFLOADABLE for stage in stages]),
+        static_w=column("static_w"),
+        sleep_w=column("sleep_w"),
+        wake_j=column("wake_j"),
+        wake_s=column("wake_s"),
+        tx_j_per_byte=column("tx_j_per_byte"),
+        rx_j_per_byte=column("rx_j_per_byte"),
+        storage_bytes=column("storage_bytes"),
+        export_efficiency=1.0 - column("export_loss_fraction"),
+        import_efficiency=1.0 - column("import_loss_fraction"),
+        battery_j=np.array([from_micro(n.telemetry.battery_uj) for n in nodes]),
+        battery_capacity_j=np.array([from_micro(p.battery_capacity_uj) for p in profiles]),
+        charge_efficiency=column("charge_efficiency_fraction"),
+        discharge_efficiency=column("discharge_efficiency_fraction"),
+        self_discharge_fraction=column("self_discharge_fraction"),
+        charge_limit_w=column("charge_limit_w"),
+        discharge_limit_w=column("discharge_limit_w"),
+        stored_value_g_per_j=column("discharge_efficiency_fraction") * value_g_per_kwh / JOULES_PER_KWH,
+        asleep=np.array([n.asleep for n in nodes], dtype=bool),
+        offload_room_batches=None if None in rooms else np.array(rooms, dtype=np.int64),
+        participations=np.array([n.participations for n in nodes], dtype=np.int64),
+        num_examples=np.array([p.num_examples for p in profiles], dtype=np.int64),
+        mean_loss=np.array([np.nan if loss is None else loss for loss in losses], dtype=float),
+    )

@@ -1,0 +1,88 @@
+"""A policy is never trusted: its decision is checked; the local rule stands in for a bad one, visibly.
+
+Pure. What may not be broken is coordinator.policies.validate; the rule is coordinator.policies.local.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from coordinator.market.fleet import Fleet
+from coordinator.policies.base import Feasible, FleetDecision, Infeasible, Optimal, Policy
+from coordinator.policies.local import local_decision
+from coordinator.policies.validate import violations
+from protos.messages import Stage
+
+TRAINING_STAGES = (Stage.DEVELOPMENT, Stage.RECYCLING)
+"""Stages in which a client-selection rule chooses who takes part."""
+
+LONGEST_STATUS = 400
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """What the policy chose, or what stands in for it, ready to be adopted."""
+
+    decision: FleetDecision
+    status: str
+    """``optimal``, ``feasible: ...``, ``infeasible: ...`` (work unserved), ``rule``, ``fallback: why``."""
+    gap_fraction: float | None
+    objective_g: float | None
+    decide_s: float
+
+
+def choose(policy: Policy, state: Any, fleet: Fleet, clock: Callable[[], float]) -> tuple[Choice, Any]:
+    """Ask the policy and check what it says. Returns the choice and the policy's next state.
+
+    A policy that raises or breaks a limit is replaced by the local rule for this slot, and the status says
+    so; its state is then the one before.
+    """
+    begun = clock()
+    try:
+        decision, following = policy.decide(fleet, state)
+        broken = [str(violation) for violation in violations(fleet, decision)]
+        status, gap, objective = _describe(decision)
+    except Exception as error:  # a policy of anybody's may raise anything; the slot goes on, and says so
+        broken = [f"{type(error).__name__}: {error}"]
+    if broken:
+        why = " ".join("; ".join(broken[:3]).split())
+        status = f"fallback: local rule, for {policy.name} gave no plan that may be executed ({why})"
+        return Choice(local_decision(fleet), status[:LONGEST_STATUS], None, None, clock() - begun), state
+    decision = without_unselected(decision, fleet)
+    return Choice(decision, status[:LONGEST_STATUS], gap, objective, clock() - begun), following
+
+
+def _describe(decision: FleetDecision) -> tuple[str, float | None, float | None]:
+    """(status, gap, objective) of a decision's outcome; the objective also from the notes."""
+    noted = decision.notes.get("objective_g")
+    objective = float(noted) if noted is not None and math.isfinite(noted) else None
+    outcome = decision.outcome
+    if isinstance(outcome, Optimal):
+        return "optimal", 0.0, float(outcome.objective_g)
+    if isinstance(outcome, Infeasible):
+        return f"infeasible: {'; '.join(outcome.conflicts)}", None, objective
+    assert isinstance(outcome, Feasible)
+    if outcome.reason.startswith("fallback"):
+        return outcome.reason, outcome.gap_fraction, objective
+    name = "rule" if outcome.gap_fraction is None else "feasible"
+    reason = "" if outcome.reason in ("", name) else f": {outcome.reason}"
+    return name + reason, outcome.gap_fraction, objective
+
+
+def without_unselected(decision: FleetDecision, fleet: Fleet) -> FleetDecision:
+    """In training stages nobody runs, or runs for, a node that was not selected. Such a node still lives,
+    and its work was not missed: it was not asked for.
+    """
+    if decision.selected is None or fleet.stage not in TRAINING_STAGES:
+        return decision
+    both = decision.selected[:, None] & decision.selected[None, :]
+    return dataclasses.replace(
+        decision,
+        batches=np.where(both, decision.batches, 0),
+        unserved_batches=np.where(decision.selected, decision.unserved_batches, 0),
+    )

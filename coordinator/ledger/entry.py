@@ -1,0 +1,126 @@
+"""One line of the journal: a document and its postings, with the arithmetic that makes it trustworthy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+GENESIS = "0" * 64
+"""Chain value before the first entry."""
+
+INT64_MAX = 2**63 - 1
+
+
+class LedgerError(ValueError):
+    """An entry or a ledger file that cannot be used; the text says why and what to do."""
+
+
+class Unit(StrEnum):
+    """What postings count."""
+
+    MICROJOULES = "uJ"
+    MICROGRAMS = "ug"
+
+
+class Kind(StrEnum):
+    """What an entry records."""
+
+    START = "start"
+    """A coordinator started: epoch raised."""
+    REGISTRATION = "registration"
+    TELEMETRY = "telemetry"
+    OPENING = "opening"
+    ADJUSTMENT = "adjustment"
+    DECISION = "decision"
+    USAGE = "usage"
+    TRADE = "trade"
+    """Outcome of every decided transfer: posted or void."""
+    SETTLEMENT = "settlement"
+    BOOKING = "booking"
+    """All postings of one node's slot."""
+    GAP = "gap"
+    """A node's slot without a reading."""
+    SLOT_END = "slot_end"
+    ALARM = "alarm"
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """``amount`` of ``unit`` into ``account`` (negative: out of it)."""
+
+    account: str
+    unit: Unit
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A document that counts once, by ``key``. ``body`` is JSON-able; no NaN.
+
+    Raises LedgerError when postings do not sum to zero in each unit.
+    """
+
+    kind: Kind
+    key: str
+    body: Mapping[str, Any]
+    postings: tuple[Posting, ...] = ()
+    slot: int | None = None
+    node_id: str = ""
+    text: str = field(default="", compare=False)
+    """Canonical JSON of ``body``; filled in."""
+
+    def __post_init__(self) -> None:
+        if not self.key:
+            raise LedgerError(
+                f"an entry of kind {self.kind} has no key; every entry needs one, to count once"
+            )
+        totals: dict[Unit, int] = defaultdict(int)
+        for posting in self.postings:
+            if type(posting.amount) is not int or abs(posting.amount) > INT64_MAX:
+                raise LedgerError(
+                    f"{self.key}: {posting.account} gets {posting.amount!r}; allowed are integers below 2**63"
+                )
+            totals[posting.unit] += posting.amount
+        for unit, total in totals.items():
+            if total != 0:
+                raise LedgerError(f"{self.key}: postings in {unit} sum to {total}, allowed is exactly 0")
+        if not self.text:
+            object.__setattr__(self, "text", canonical_json(self.body))
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the content, hex: two entries of one key are the same exactly when their digests are."""
+        return content_digest(self.kind, self.slot, self.node_id, self.text, self.postings)
+
+
+def canonical_json(value: Any) -> str:
+    """One text per value: sorted keys, no spaces, ASCII. Raises ValueError on NaN or infinity."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+
+
+def content_digest(
+    kind: str, slot: int | None, node_id: str, text: str, postings: tuple[Posting, ...]
+) -> str:
+    """sha256, hex, over everything in an entry but its key."""
+    rows = [[posting.account, str(posting.unit), posting.amount] for posting in postings]
+    return hashlib.sha256(canonical_json([str(kind), slot, node_id, text, rows]).encode()).hexdigest()
+
+
+def chain_hash(previous: str, entry_id: int, key: str, digest: str) -> str:
+    """Link of entry ``entry_id``: changes when it, or anything before it, does."""
+    return hashlib.sha256(canonical_json([previous, entry_id, key, digest]).encode()).hexdigest()
+
+
+def merged(postings: list[Posting]) -> tuple[Posting, ...]:
+    """Postings with one line per account and unit, sorted, zeros left out."""
+    totals: dict[tuple[str, Unit], int] = defaultdict(int)
+    for posting in postings:
+        totals[posting.account, posting.unit] += posting.amount
+    return tuple(
+        Posting(account, unit, amount) for (account, unit), amount in sorted(totals.items()) if amount
+    )

@@ -1,0 +1,359 @@
+"""The SQLite file: one writer thread, group commit, an append answered only after COMMIT reached the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+from coordinator.ledger.entry import GENESIS, Entry, Kind, LedgerError, Posting, Unit, chain_hash
+
+FORMAT = "detabed-ledger-1"
+GROUP_LIMIT = 512
+"""Most submissions written in one commit."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS entries (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL UNIQUE,
+    slot INTEGER,
+    node_id TEXT NOT NULL,
+    body TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    chain TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS postings (
+    entry_id INTEGER NOT NULL REFERENCES entries (id),
+    line INTEGER NOT NULL,
+    account TEXT NOT NULL,
+    unit TEXT NOT NULL CHECK (unit IN ('uJ', 'ug')),
+    amount INTEGER NOT NULL CHECK (typeof(amount) = 'integer'),
+    PRIMARY KEY (entry_id, line)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS entries_by_kind ON entries (kind, slot);
+"""
+_TRIGGER = """
+CREATE TRIGGER IF NOT EXISTS {table}_{what} BEFORE {verb} ON {table}
+BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: {verb} on {table} refused'); END;
+"""
+
+
+class KeyConflictError(LedgerError):
+    """A key came again with other content. The alarm is already in the ledger; the first content stands."""
+
+
+class LedgerLockedError(LedgerError):
+    """Another process holds this ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """An entry as it lies in the file."""
+
+    id: int
+    entry: Entry
+    digest: str
+    chain: str
+
+
+@dataclass(slots=True)
+class _Submission:
+    entries: tuple[Entry, ...]
+    done: Future[int]
+
+
+class Ledger:
+    """The ledger of run ``run_id``, open for writing. A lock file keeps other processes off.
+
+    Raises LedgerLockedError, or LedgerError when the file belongs to another run or format.
+    """
+
+    def __init__(self, path: Path, run_id: str) -> None:
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock_fd = _take_lock(self.path)
+        try:
+            self._writer = _connect(self.path)
+            _prepare(self._writer, run_id, self.path)
+            self._reader = _connect(self.path)
+        except BaseException:
+            os.close(self._lock_fd)
+            raise
+        row = self._writer.execute("SELECT id, chain FROM entries ORDER BY id DESC LIMIT 1").fetchone()
+        self._last_id: int = row[0] if row else 0
+        self._head: str = row[1] if row else GENESIS
+        self._pending: dict[str, str] = {}
+        self._guard = threading.Lock()
+        self._queue: queue.Queue[_Submission | None] = queue.Queue()
+        self._failure: BaseException | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._write_loop, name="ledger-writer", daemon=True)
+        self._thread.start()
+
+    def append(self, entries: Sequence[Entry]) -> Future[int]:
+        """Queue ``entries`` as one atomic submission; the future holds how many were new, once on disk.
+
+        Submissions commit in the order they came, so a future also says that everything before it is durable.
+        The future raises KeyConflictError (alarm recorded, nothing else written) or the disk's own error,
+        after which the ledger takes nothing more.
+        """
+        if self._closed:
+            raise LedgerError(f"ledger {self.path.name} is closed")
+        done: Future[int] = Future()
+        done.set_running_or_notify_cancel()  # nobody can take back what the books have taken up
+        with self._guard:
+            if self._failure is not None:
+                done.set_exception(LedgerError(f"ledger {self.path.name} failed before: {self._failure}"))
+                return done
+            for entry in entries:
+                self._pending.setdefault(entry.key, entry.digest)
+            self._queue.put(_Submission(tuple(entries), done))
+        return done
+
+    def write(self, entries: Sequence[Entry]) -> int:
+        """``append`` and wait until it is durable."""
+        return self.append(entries).result()
+
+    def digest(self, key: str) -> str | None:
+        """Content digest under ``key``, queued or committed; None when the key is new."""
+        with self._guard:
+            if key in self._pending:
+                return self._pending[key]
+            row = self._reader.execute("SELECT digest FROM entries WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def entries(self) -> Iterator[StoredEntry]:
+        """All committed entries in order."""
+        return read_entries(self.path)
+
+    @property
+    def head(self) -> tuple[int, str]:
+        """Number of entries and the last chain value: an anchor that tells a shortened file."""
+        return self._last_id, self._head
+
+    def close(self) -> None:
+        """Write what is queued, then let go of the file. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        self._thread.join()
+        self._writer.close()
+        self._reader.close()
+        os.close(self._lock_fd)
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- writer thread -------------------------------------------------------------------------------------
+
+    def _write_loop(self) -> None:
+        while True:
+            first = self._queue.get()
+            if first is None:
+                return
+            group = [first]
+            stop = False
+            while len(group) < GROUP_LIMIT:
+                try:
+                    more = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if more is None:
+                    stop = True
+                    break
+                group.append(more)
+            self._write_group(group)
+            if stop:
+                return
+
+    def _write_group(self, group: list[_Submission]) -> None:
+        head = (self._last_id, self._head)
+        outcomes: list[int | KeyConflictError] = []
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            for submission in group:
+                outcomes.append(self._insert_all(submission.entries))
+            self._writer.execute("COMMIT")
+        except BaseException as error:
+            # What memory holds is now ahead of the disk: nobody may build on it, so the ledger stops for
+            # good.
+            with contextlib.suppress(sqlite3.Error):
+                self._writer.execute("ROLLBACK")
+            self._last_id, self._head = head
+            with self._guard:
+                self._failure = error
+            for submission in group:
+                submission.done.set_exception(error)
+            return
+        with self._guard:
+            for submission in group:
+                for entry in submission.entries:
+                    self._pending.pop(entry.key, None)
+        for submission, outcome in zip(group, outcomes, strict=True):
+            if isinstance(outcome, KeyConflictError):
+                submission.done.set_exception(outcome)
+            else:
+                submission.done.set_result(outcome)
+
+    def _insert_all(self, entries: tuple[Entry, ...]) -> int | KeyConflictError:
+        """All entries, or none and an alarm. Entries already there with the same content are left out."""
+        new: dict[str, Entry] = {}
+        for entry in entries:
+            known = new[entry.key].digest if entry.key in new else self._stored_digest(entry.key)
+            if known is None:
+                new[entry.key] = entry
+            elif known != entry.digest:
+                alarm = conflict_alarm(entry, known)
+                if self._stored_digest(alarm.key) is None:
+                    self._insert(alarm)
+                return KeyConflictError(
+                    f"key {entry.key} came again with other content (stored {known[:12]}, offered "
+                    f"{entry.digest[:12]}); the first stands, the alarm is recorded"
+                )
+        for entry in new.values():
+            self._insert(entry)
+        return len(new)
+
+    def _stored_digest(self, key: str) -> str | None:
+        row = self._writer.execute("SELECT digest FROM entries WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def _insert(self, entry: Entry) -> None:
+        entry_id, digest = self._last_id + 1, entry.digest
+        chain = chain_hash(self._head, entry_id, entry.key, digest)
+        self._writer.execute(
+            "INSERT INTO entries (id, kind, key, slot, node_id, body, digest, chain) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (entry_id, str(entry.kind), entry.key, entry.slot, entry.node_id, entry.text, digest, chain),
+        )
+        self._writer.executemany(
+            "INSERT INTO postings (entry_id, line, account, unit, amount) VALUES (?,?,?,?,?)",
+            [(entry_id, line, p.account, str(p.unit), p.amount) for line, p in enumerate(entry.postings)],
+        )
+        self._last_id, self._head = entry_id, chain
+
+
+def conflict_alarm(offered: Entry, stored_digest: str) -> Entry:
+    """The alarm for a key that came again with other content. What was offered is kept, never booked."""
+    return Entry(
+        kind=Kind.ALARM,
+        key=f"alarm/{offered.key}/{offered.digest[:16]}",
+        body={
+            "alarm": "key_conflict",
+            "key": offered.key,
+            "stored_digest": stored_digest,
+            "offered_digest": offered.digest,
+            "offered_kind": str(offered.kind),
+            "offered_body": offered.text,
+        },
+        slot=offered.slot,
+        node_id=offered.node_id,
+    )
+
+
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write. Raises LedgerError when there is no such ledger."""
+    if not Path(path).is_file():
+        raise LedgerError(f"{path} is no file; a finished or running run has its ledger in ledger.sqlite")
+    connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    try:
+        row = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise LedgerError(f"{path} is not a ledger of this project: {error}") from error
+    if row is None or row[0] != FORMAT:
+        connection.close()
+        raise LedgerError(f"{path} has ledger format {row and row[0]}; this version reads {FORMAT}")
+    return connection
+
+
+def read_entries(path: Path) -> Iterator[StoredEntry]:
+    """All committed entries of a ledger file in order, as stored (nothing is checked: that is ``verify``)."""
+    with contextlib.closing(open_read_only(path)) as connection:
+        postings = connection.execute(
+            "SELECT entry_id, account, unit, amount FROM postings ORDER BY entry_id, line"
+        )
+        waiting = postings.fetchone()
+        rows = connection.execute(
+            "SELECT id, kind, key, slot, node_id, body, digest, chain FROM entries ORDER BY id"
+        )
+        for entry_id, kind, key, slot, node_id, body, digest, chain in rows:
+            own: list[Posting] = []
+            while waiting is not None and waiting[0] <= entry_id:
+                if waiting[0] == entry_id:
+                    own.append(Posting(waiting[1], Unit(waiting[2]), waiting[3]))
+                waiting = postings.fetchone()
+            entry = Entry(Kind(kind), key, json.loads(body), tuple(own), slot, node_id, text=body)
+            yield StoredEntry(entry_id, entry, digest, chain)
+
+
+def run_id_of(path: Path) -> str:
+    """Name of the run a ledger belongs to."""
+    with contextlib.closing(open_read_only(path)) as connection:
+        return str(connection.execute("SELECT value FROM meta WHERE name = 'run_id'").fetchone()[0])
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
+    connection.execute("PRAGMA journal_mode = WAL")
+    # FULL: the write-ahead log is synced at every COMMIT, so that an acknowledged entry outlives a power cut.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, run_id: str, path: Path) -> None:
+    try:
+        connection.executescript(_SCHEMA)
+    except sqlite3.DatabaseError as error:
+        raise LedgerError(
+            f"{path} is not a ledger of this project: {error}; choose another run folder"
+        ) from error
+    for table in ("meta", "entries", "postings"):
+        for verb in ("UPDATE", "DELETE"):
+            connection.execute(_TRIGGER.format(table=table, verb=verb, what=verb.lower()))
+    for name, value in (("format", FORMAT), ("run_id", run_id)):
+        connection.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (name, value))
+        stored = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()[0]
+        if stored != value:
+            raise LedgerError(
+                f"{path} has {name} {stored!r}, wanted {value!r}; use another folder, one per run"
+            )
+
+
+def _take_lock(path: Path) -> int:
+    """Lock file beside the ledger; the kernel lets go of it when the process ends, however it ends."""
+    lock_path = path.with_name(path.name + ".lock")
+    descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise LedgerLockedError(
+            f"{path} is held by another coordinator; stop that one first, or choose another run folder"
+        ) from error
+    return descriptor
+
+
+def totals(entries: Iterable[Entry]) -> dict[tuple[str, Unit], int]:
+    """Balance of every account over ``entries``."""
+    balances: dict[tuple[str, Unit], int] = {}
+    for entry in entries:
+        for posting in entry.postings:
+            key = (posting.account, posting.unit)
+            balances[key] = balances.get(key, 0) + posting.amount
+    return balances

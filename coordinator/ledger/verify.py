@@ -1,0 +1,204 @@
+"""Is this ledger what it claims to be? Every promise of the books, checked on the file alone.
+
+Nothing of the running coordinator is trusted here, nor needed: postings are added up anew, the chain is
+computed anew, and documents are held against postings.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from coordinator.ledger.checks import Checks, Item
+from coordinator.ledger.entry import (
+    GENESIS,
+    Kind,
+    LedgerError,
+    Posting,
+    Unit,
+    chain_hash,
+    content_digest,
+)
+from coordinator.ledger.store import open_read_only
+
+MOST_FINDINGS = 1000
+"""Findings kept; more are only counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One broken promise: ``code`` for programs, ``where`` the entry or account, ``text`` for people."""
+
+    code: str
+    where: str
+    text: str
+
+
+@dataclass(slots=True)
+class VerifyReport:
+    """What was looked at and what was found. ``head``: anchor (entries, chain value) of this file."""
+
+    path: str
+    run_id: str = ""
+    entries: int = 0
+    postings: int = 0
+    kinds: dict[str, int] = field(default_factory=dict)
+    head: str = GENESIS
+    findings: list[Finding] = field(default_factory=list)
+    finding_count: int = 0
+    notices: list[str] = field(default_factory=list)
+    """What is no broken promise, and still worth knowing: gaps, estimates, adjustments, alarms, fallbacks."""
+
+    @property
+    def ok(self) -> bool:
+        return self.finding_count == 0
+
+    def add(self, code: str, where: str, text: str) -> None:
+        self.finding_count += 1
+        if len(self.findings) < MOST_FINDINGS:
+            self.findings.append(Finding(code, where, text))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for ``--json``."""
+        return {
+            "path": self.path,
+            "run_id": self.run_id,
+            "ok": self.ok,
+            "entries": self.entries,
+            "postings": self.postings,
+            "kinds": dict(sorted(self.kinds.items())),
+            "head": self.head,
+            "finding_count": self.finding_count,
+            "findings": [{"code": f.code, "where": f.where, "text": f.text} for f in self.findings],
+            "notices": list(self.notices),
+        }
+
+
+def verify(path: Path, expected_head: str | None = None) -> VerifyReport:
+    """Check the ledger at ``path``. ``expected_head``: the chain value it must contain (kept elsewhere),
+    which tells a file that was cut short from one that simply ends there.
+
+    Raises LedgerError when there is no ledger to look at; whatever is wrong inside becomes findings.
+    """
+    report = VerifyReport(str(path))
+    with contextlib.closing(open_read_only(path)) as connection:
+        report.run_id = str(connection.execute("SELECT value FROM meta WHERE name = 'run_id'").fetchone()[0])
+        try:
+            _check_file(connection, report)
+            heads = _check_entries(connection, report)
+            _check_counts(connection, report)
+        except sqlite3.DatabaseError as error:
+            report.add("file", report.path, f"the database cannot be read: {error}")
+            return report
+    if expected_head is not None and expected_head not in heads:
+        report.add("truncated", report.path, f"chain value {expected_head[:16]}... is not in this ledger")
+    return report
+
+
+def _check_file(connection: sqlite3.Connection, report: VerifyReport) -> None:
+    said = connection.execute("PRAGMA integrity_check").fetchone()[0]
+    if said != "ok":
+        report.add("file", report.path, f"SQLite's integrity check says: {said}")
+    triggers = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
+    needed = {f"{table}_{verb}" for table in ("meta", "entries", "postings") for verb in ("update", "delete")}
+    if missing := sorted(needed - triggers):
+        report.add("guards", report.path, f"triggers that forbid changes are gone: {', '.join(missing)}")
+
+
+def _check_entries(connection: sqlite3.Connection, report: VerifyReport) -> set[str]:
+    """One pass in order: chain, digests, sums, keys, and what the documents say of each other."""
+    checks = Checks(report.add)
+    kinds: Counter[str] = Counter()
+    keys: set[str] = set()
+    heads = {GENESIS}
+    previous, expected_id = GENESIS, 1
+    postings = connection.execute(
+        "SELECT entry_id, line, account, unit, amount FROM postings ORDER BY entry_id, line"
+    )
+    waiting = postings.fetchone()
+    rows = connection.execute(
+        "SELECT id, kind, key, slot, node_id, body, digest, chain FROM entries ORDER BY id"
+    )
+    for entry_id, kind, key, slot, node_id, body, digest, chain in rows:
+        own: list[Posting] = []
+        while waiting is not None and waiting[0] <= entry_id:
+            if waiting[0] < entry_id:
+                report.add("postings", f"entry {waiting[0]}", "postings without an entry")
+            else:
+                own.append(Posting(waiting[2], waiting[3], waiting[4]))
+            report.postings += 1
+            waiting = postings.fetchone()
+        report.entries += 1
+        kinds[kind] += 1
+        where = f"entry {entry_id} ({key})"
+        if entry_id != expected_id:
+            report.add("order", where, f"follows entry {expected_id - 1}; entries between are gone")
+        expected_id = entry_id + 1
+        if key in keys:
+            report.add("keys", where, "this key counts twice")
+        keys.add(key)
+        if content_digest(kind, slot, node_id, body, tuple(own)) != digest:
+            report.add("content", where, "document or postings are not what the digest was made of")
+        if chain_hash(previous, entry_id, key, digest) != chain:
+            report.add("chain", where, "does not continue the chain: this entry or one before was changed")
+        previous = chain
+        heads.add(chain)
+        _check_sums(report, where, own)
+        document = _parse(report, where, body)
+        if document is not None:
+            try:
+                before = checks.battery_uj(node_id)
+                checks.take(Item(Kind(kind), key, slot, node_id, document, tuple(own), where, before))
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                report.add("document", where, f"cannot be understood: {type(error).__name__} {error}")
+    while waiting is not None:
+        report.add("postings", f"entry {waiting[0]}", "postings without an entry")
+        waiting = postings.fetchone()
+    checks.finish()
+    report.kinds = dict(kinds)
+    report.head = previous
+    report.notices = checks.notices()
+    return heads
+
+
+def _check_sums(report: VerifyReport, where: str, postings: list[Posting]) -> None:
+    totals: Counter[str] = Counter()
+    for posting in postings:
+        if not isinstance(posting.amount, int):
+            report.add("sums", where, f"{posting.account} holds {posting.amount!r}, not an integer")
+            return
+        totals[posting.unit] += posting.amount
+    for unit, total in totals.items():
+        if unit not in set(Unit):
+            report.add("sums", where, f"unit {unit!r} is not one of {[str(u) for u in Unit]}")
+        if total != 0:
+            report.add("sums", where, f"postings in {unit} sum to {total}, not 0")
+
+
+def _parse(report: VerifyReport, where: str, body: str) -> Mapping[str, Any] | None:
+    try:
+        document = json.loads(body)
+    except ValueError as error:
+        report.add("document", where, f"is no JSON: {error}")
+        return None
+    if not isinstance(document, dict):
+        report.add("document", where, "is no JSON object")
+        return None
+    return document
+
+
+def _check_counts(connection: sqlite3.Connection, report: VerifyReport) -> None:
+    """The file's own counter of entries knows of rows cut off at the end."""
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entries'").fetchone()
+    highest = 0 if row is None else int(row[0])
+    if highest > report.entries:
+        report.add("truncated", report.path, f"{highest} entries were written, {report.entries} are there")
+
+
+__all__ = ["Finding", "LedgerError", "VerifyReport", "verify"]

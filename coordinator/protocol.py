@@ -1,0 +1,40 @@
+"""Words that the parts of the coordinator share: effects of a message, refusals, failed calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coordinator.ledger.entry import Entry
+from protos.messages import DownMessage, Refusal
+
+
+class RequestError(ValueError):
+    """A call of the runner that cannot be served now; ``code`` is for programs, the text for people."""
+
+    def __init__(self, code: str, text: str) -> None:
+        self.code = code
+        super().__init__(text)
+
+
+class Refused(Exception):
+    """A node's message that is refused: ``code`` for programs, ``reason`` for people.
+
+    ``alarms`` go into the ledger (they are applied to the books already); ``follow`` is sent after the
+    refusal.
+    """
+
+    def __init__(
+        self, code: str, reason: str, alarms: tuple[Entry, ...] = (), follow: tuple[DownMessage, ...] = ()
+    ) -> None:
+        self.refusal = Refusal(code, reason)
+        self.alarms = alarms
+        self.follow = follow
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What follows from a message: ``entries`` must be durable before ``sends`` (node id, message) leave."""
+
+    entries: tuple[Entry, ...] = ()
+    sends: tuple[tuple[str, DownMessage], ...] = ()
