@@ -16,7 +16,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, 
 from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.strategy import Strategy
 
-from protos.messages import BeginSlot, EndSlot, SlotPlan, SlotSummary, Stage
+from protos.messages import SlotPlan, SlotSummary, Stage
 
 from .flower_strategy import (
     ARRAYS,
@@ -176,7 +176,7 @@ class Schedule:
             # Serving without a development stage serves the untrained model: the same work.
             arrays = self._model_of(Stage.DEVELOPMENT)
         for slot in slots:
-            plan = self._control.begin_slot(BeginSlot(slot=slot, stage=stage, wait_s=self._wait_s))
+            plan = self._control.begin_slot(slot, stage, self._wait_s)
             alive = set(grid.get_node_ids())
             asked = [d for d in workers(plan) if self._numbers[d.node_id] in alive]
             dead = [d.node_id for d in workers(plan) if self._numbers[d.node_id] not in alive]
@@ -191,7 +191,7 @@ class Schedule:
             apply_deadline(grid, asked)
             answers = grid.send_and_receive(messages, timeout=self._timeout_s) if messages else []
             replies, _ = read_replies([d.node_id for d in asked], dead, answers, self._names)
-            summary = self._control.end_slot(EndSlot(slot=slot, wait_s=self._wait_s))
+            summary = self._control.end_slot(slot, self._wait_s)
             self._finish(SlotOutcome(slot, stage, None, plan, replies, summary))
 
     # --- development and recycling --------------------------------------------------------------------------

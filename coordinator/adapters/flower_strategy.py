@@ -17,7 +17,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, MessageType, MetricReco
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
-from protos.messages import BeginSlot, Decision, EndSlot, SlotPlan, SlotSummary, Stage
+from protos.messages import Decision, SlotPlan, SlotSummary, Stage
 
 ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
 """Keys of the records in a message's content."""
@@ -32,9 +32,11 @@ ConfigValue = (
 class SlotControl(Protocol):
     """The coordinator as the runner sees it: both calls are idempotent, and patient while it restarts."""
 
-    def begin_slot(self, request: BeginSlot) -> SlotPlan: ...
+    def begin_slot(self, slot: int, stage: Stage, wait_s: float) -> SlotPlan: ...
 
-    def end_slot(self, request: EndSlot) -> SlotSummary: ...
+    def end_slot(
+        self, slot: int, wait_s: float, aggregated_parameters: int = 0, evaluated_examples: int = 0
+    ) -> SlotSummary: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +245,7 @@ class Decided(Strategy):
             A list, empty when all sleep: then the round passes and the model stays as it is.
         """
         slot = self._slots[server_round - 1]
-        self._plan = self._control.begin_slot(BeginSlot(slot=slot, stage=self._stage, wait_s=self._wait_s))
+        self._plan = self._control.begin_slot(slot, self._stage, self._wait_s)
         alive = set(grid.get_node_ids())
         chosen = [d for d in workers(self._plan) if self._numbers[d.node_id] in alive]
         self._sent = tuple(d.node_id for d in chosen)
@@ -280,12 +282,10 @@ class Decided(Strategy):
         if usable:
             arrays, metrics = self.inner.aggregate_train(server_round, usable)
         summary = self._control.end_slot(
-            EndSlot(
-                slot=self._plan.slot,
-                wait_s=self._wait_s,
-                aggregated_parameters=len(usable) * (count_parameters(arrays) if arrays is not None else 0),
-                evaluated_examples=self._evaluated_examples(server_round),
-            )
+            self._plan.slot,
+            self._wait_s,
+            aggregated_parameters=len(usable) * (count_parameters(arrays) if arrays is not None else 0),
+            evaluated_examples=self._evaluated_examples(server_round),
         )
         self._on_round(server_round, self._plan, result, summary)
         return arrays, metrics

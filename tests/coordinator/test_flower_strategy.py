@@ -53,17 +53,16 @@ class Script:
     asleep: set[str] = field(default_factory=set)
     calls: list = field(default_factory=list)
 
-    def begin_slot(self, request):
-        self.calls.append(("begin", request.slot, request.stage))
+    def begin_slot(self, slot, stage, wait_s):
+        self.calls.append(("begin", slot, stage))
         decisions = tuple(
-            decision(n, request.slot, request.stage, b, awake=n not in self.asleep)
-            for n, b in self.batches.items()
+            decision(n, slot, stage, b, awake=n not in self.asleep) for n, b in self.batches.items()
         )
-        return SlotPlan(1, request.slot, decisions, (), "rule", None, 0.0)
+        return SlotPlan(1, slot, decisions, (), "rule", None, 0.0)
 
-    def end_slot(self, request):
-        self.calls.append(("end", request.slot, request.aggregated_parameters, request.evaluated_examples))
-        return SlotSummary(request.slot, 0, 0, 0, 0, 0, 0, 0, 0, (), ())
+    def end_slot(self, slot, wait_s, aggregated_parameters=0, evaluated_examples=0):
+        self.calls.append(("end", slot, aggregated_parameters, evaluated_examples))
+        return SlotSummary(slot, 0, 0, 0, 0, 0, 0, 0, 0, (), ())
 
 
 class Nodes(Grid):
@@ -144,10 +143,10 @@ def test_guests_count_as_work_and_sleepers_are_skipped():
     control = Script({"a": 0, "b": 2, "c": 2}, asleep={"c"})
     begin = control.begin_slot
 
-    def with_guest(request):
-        plan = begin(request)
-        first = decision("a", request.slot, request.stage, own=0, guests=[("b", 4)])
-        return SlotPlan(1, request.slot, (first, *plan.decisions[1:]), (), "rule", None, 0.0)
+    def with_guest(slot, stage, wait_s):
+        plan = begin(slot, stage, wait_s)
+        first = decision("a", slot, stage, own=0, guests=[("b", 4)])
+        return SlotPlan(1, slot, (first, *plan.decisions[1:]), (), "rule", None, 0.0)
 
     control.begin_slot = with_guest
     grid = Nodes()
