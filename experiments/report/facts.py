@@ -10,8 +10,20 @@ from typing import Any
 
 from experiments.report import style, units
 from experiments.report.measures import Totals, alpha_bits_per_token, totals
+from experiments.report.notices import restarts
 from experiments.report.read import Run, Study
 
+SHOWN_METADATA = (
+    "data_origin",
+    "recycling_data",
+    "partition",
+    "strategy",
+    "meter",
+    "fleet",
+    "coordinator_zone",
+    "policy_options",
+)
+"""Further metadata shown in the setup table where a run has them."""
 ORIGIN_FIELDS = ("source", "licence", "signal", "scope", "provenance", "sha256", "url")
 
 
@@ -70,6 +82,11 @@ def gather(study: Study) -> Facts:
         ("first interval of the traces", str(meta.get("start", slots["time"].min().isoformat()))),
         ("task", plain_text(meta.get("task", "not stated"))),
         ("data used", plain_text(meta.get("data_used", meta.get("data", "not stated")))),
+        *[
+            (key.replace("_", " "), plain_text(meta[key]))
+            for key in SHOWN_METADATA
+            if meta.get(key) is not None
+        ],
         ("α of TREE", "not stated" if alpha is None else f"{units.count(alpha)} bit per token"),
         ("coordinator restarts", _restarts(study)),
         ("tables written by", plain_text(meta.get("run_id"))),
@@ -110,10 +127,10 @@ def duration(seconds: float) -> str:
 
 
 def _restarts(study: Study) -> str:
-    values = [run.metadata.get("coordinator_restarts") for run in study]
+    values = [restarts(run) for run in study]
     if any(value is None for value in values):
         return "not recorded"
-    return str(sum(int(value) for value in values if value is not None))
+    return str(sum(value for value in values if value is not None))
 
 
 def plain_text(value: Any) -> str:

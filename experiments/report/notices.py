@@ -26,6 +26,7 @@ def notices(study: Study) -> list[Notice]:
         *_books(study),
         *_absent(study),
         *_losses(study),
+        *_failures(study),
         *_restarts(study),
         *_work(study),
         *_decisions(study),
@@ -83,8 +84,29 @@ def _losses(study: Study) -> list[Notice]:
     return found
 
 
+def restarts(run: Run) -> int | None:
+    """Times the coordinator's process was started again; None where the run did not record it."""
+    value = run.metadata.get("coordinator_restarts")
+    return len(value) if isinstance(value, list) else value if value is None else int(value)
+
+
+def _failures(study: Study) -> list[Notice]:
+    """Nodes that a round or a serving slot went on without."""
+    hit = []
+    for run in study:
+        reasons: dict[tuple[str, str], int] = {}
+        for failure in run.metadata.get("failures") or []:
+            key = (str(failure.get("node_id")), str(failure.get("reason")))
+            reasons[key] = reasons.get(key, 0) + 1
+        hit += [
+            f"{_where(run)}: {node}, {count} slots: {reason}" for (node, reason), count in reasons.items()
+        ]
+    shown = "; ".join(hit[:8]) + (f"; and {len(hit) - 8} more" if len(hit) > 8 else "")
+    return [Notice("warn", "Rounds went on without a node", shown)] if hit else []
+
+
 def _restarts(study: Study) -> list[Notice]:
-    counts = {_where(run): int(run.metadata.get("coordinator_restarts") or 0) for run in study}
+    counts = {_where(run): restarts(run) or 0 for run in study}
     hit = [f"{where}: {count}" for where, count in counts.items() if count]
     return (
         [Notice("warn", "Coordinator restarts", "; ".join(hit) + " (the run went on from the ledger)")]
@@ -133,7 +155,7 @@ def _baselines(study: Study) -> list[Notice]:
             Notice(
                 "info",
                 "One run, no baseline",
-                "A reduction needs a baseline run with the same seed: `detabed compare` runs both and "
+                "A reduction needs a baseline run with the same seed: detabed compare runs both and "
                 "pairs them.",
             )
         ]

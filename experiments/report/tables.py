@@ -116,9 +116,13 @@ def policies(study: Study) -> Table:
         Column("accuracy", "accuracy", units.percent),
         Column("tree_bit_per_j", "TREE", units.bits_per_joule),
         Column("ee_bit_per_j", "EE", units.bits_per_joule),
-        Column("nodes_and_network_mean_g", "without coordinator, router", units.grams),
+        Column("nodes_and_network_mean_g", "nodes, network only", units.grams),
     ]
-    return Table("policies", "Policies side by side, means over seeds", frame, tuple(columns))
+    idle = {
+        key for key in ("curtailed_j", "sent_j", "moved_batches", "unserved_batches") if not frame[key].any()
+    }
+    caption = "Policies side by side, means over seeds" if study.is_comparison else "Totals"
+    return Table("policies", caption, frame, tuple(column for column in columns if column.key not in idle))
 
 
 def _mean(study: Study, policy: str, name: str) -> float | None:

@@ -46,7 +46,8 @@ def number(value: float, digits: int = 3) -> str:
         math.log10(abs(float(f"{value:.{digits - 1}e}")))
     )  # of the rounded value: 9.998 is 10.0
     if size < -4 or size >= 9:
-        return f"{value:.{digits - 1}e}".replace("-", MINUS)
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        return f"{mantissa}e{int(exponent)}".replace("-", MINUS)
     decimals = max(0, digits - 1 - size)
     return f"{value:,.{decimals}f}".replace(",", THIN).replace("-", MINUS)
 

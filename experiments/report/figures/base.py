@@ -95,7 +95,9 @@ def time_axis(ax: Axes, times: Edges, ticks: int = 9) -> None:
 
     locator = AutoDateLocator(minticks=3, maxticks=ticks)
     ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    ax.xaxis.set_major_formatter(
+        ConciseDateFormatter(locator, formats=["%Y", "%b", "%d %b", "%H:%M", "%H:%M", "%S.%f"])
+    )
     ax.set_xlabel("time of the replayed trace, UTC")
     ax.set_xlim(float(times[0]), float(times[-1]))
 

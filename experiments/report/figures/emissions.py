@@ -41,8 +41,10 @@ def seeds_text(study: Study) -> str:
     return f"{n} paired seeds" if n > 1 else f"one seed ({study.seeds[0]}): no spread can be stated"
 
 
-def by_policy(study: Study) -> Drawing:
-    """Bars: mean over seeds; points: seeds; line: one standard deviation."""
+def by_policy(study: Study) -> Drawing | None:
+    """Bars: mean over seeds; points: seeds; line: one standard deviation. None for a single run."""
+    if not study.is_comparison:
+        return None
     policies = list(study.policies)
     figure = new_figure(0.9 + 0.52 * len(policies))
     ax = figure.subplots()
@@ -199,7 +201,7 @@ def stacked(study: Study, value: str, name: str, title: str, caption: str) -> Dr
     scale = units.grams_scale(largest) if in_grams else units.joules_scale(largest)
     policies = list(frame.index)
     columns = [column for column in frame.columns if frame[column].abs().max() > 0]
-    figure = new_figure(1.35 + 0.52 * len(policies))
+    figure = new_figure(1.2 + 0.5 * len(policies))
     ax = figure.subplots()
     drawing = Drawing(
         name=name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -60,4 +61,5 @@ def group_names(run: Run, groups: list[str]) -> dict[str, str]:
 def file_part(name: str) -> str:
     """``name`` with only letters, digits and dashes: policies out of tree are called
     ``package.module:Name``."""
-    return "".join(letter if letter.isalnum() else "-" for letter in name).lower()
+    plain = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name).lower()
+    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"

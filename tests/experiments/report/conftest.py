@@ -96,7 +96,7 @@ def simulate(
         bus = harvest[t] * ~dead + imported
         green = np.minimum(demand, bus - export)
         charge = (
-            np.minimum(bus - export - green, (CAPACITY_J - battery) / ETA) * (PANELS_OF(nodes) > 0) * ~dead
+            np.minimum(bus - export - green, (CAPACITY_J - battery) / ETA) * (panels_w(nodes) > 0) * ~dead
         )
         curtailed = bus - export - green - charge
         discharge = np.minimum(demand - green, battery * ETA) * ~dead
@@ -252,7 +252,7 @@ def simulate(
     return tables | {"nodes": sums.assign(static_w=STATIC_W)}
 
 
-def PANELS_OF(nodes: int) -> np.ndarray:
+def panels_w(nodes: int) -> np.ndarray:
     return np.array([PANELS_W[i % 10] for i in range(nodes)])
 
 
@@ -294,7 +294,7 @@ def write_sample(folder: Path, policy: str, seed: int, **options: object) -> Pat
             }
             for zone in ZONES
         },
-        "coordinator_restarts": 0,
+        "coordinator_restarts": [],
         "command": f"detabed run scenario.toml --policy {policy} --seed {seed}",
     }
     (folder / "metadata.json").write_text(json.dumps(metadata))
@@ -302,6 +302,12 @@ def write_sample(folder: Path, policy: str, seed: int, **options: object) -> Pat
     (folder / "timings.json").write_text(json.dumps({"total_s": 12.5, "decide_s": [0.01, 0.02]}))
     (folder / "DONE").write_text("")
     return folder
+
+
+@pytest.fixture(scope="session")
+def write_sample_run() -> Callable[..., Path]:
+    """``write_sample_run(folder, policy, seed, **options)`` -> finished run folder."""
+    return write_sample
 
 
 @pytest.fixture
