@@ -8,13 +8,12 @@ the rest is curtailed; the grid covers the rest of the load. Grid energy never e
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 from carbon_data.units import to_micro
 from edge_node.config import BatteryConfig
-
-_PARTS = 1_000_000_000
-"""Efficiencies are counted in whole parts per billion, so that every product below is exact."""
 
 
 class EnergyError(ValueError):
@@ -26,11 +25,11 @@ class Battery:
     """Constants of a battery for slots of one length. Zero capacity means no battery."""
 
     capacity_uj: int
-    charge_efficiency_ppb: int
-    """eta_c in parts per billion, 1.._PARTS."""
-    discharge_efficiency_ppb: int
+    charge_efficiency: Fraction
+    """eta_c. Fractions are exactly the floats of the node's profile: products below round once, downwards."""
+    discharge_efficiency: Fraction
     """eta_d."""
-    self_discharge_ppb: int
+    self_discharge: Fraction
     """sigma per slot."""
     charge_limit_uj: int
     """Most that can be taken from the bus in a slot: P * D."""
@@ -38,42 +37,45 @@ class Battery:
     """Most that can be given to the bus in a slot."""
 
     def __post_init__(self) -> None:
-        if min(self.capacity_uj, self.charge_limit_uj, self.discharge_limit_uj, self.self_discharge_ppb) < 0:
+        if (
+            min(self.capacity_uj, self.charge_limit_uj, self.discharge_limit_uj) < 0
+            or self.self_discharge < 0
+        ):
             raise EnergyError(f"battery {self}; capacity, limits and self-discharge must be 0 or more")
-        if not 0 < self.charge_efficiency_ppb <= _PARTS or not 0 < self.discharge_efficiency_ppb <= _PARTS:
-            raise EnergyError(f"battery {self}; efficiencies must lie in 1..{_PARTS} parts per billion")
-        if self.self_discharge_ppb > _PARTS:
-            raise EnergyError(f"battery {self}; self-discharge must lie in 0..{_PARTS} parts per billion")
+        if not 0 < self.charge_efficiency <= 1 or not 0 < self.discharge_efficiency <= 1:
+            raise EnergyError(f"battery {self}; efficiencies must lie above 0 and not above 1")
+        if self.self_discharge > 1:
+            raise EnergyError(f"battery {self}; self-discharge must lie in 0..1")
 
     @classmethod
     def from_config(cls, config: BatteryConfig | None, slot_s: float) -> Battery:
         """The battery of a node's configuration; ``None``: no battery."""
         if config is None:
-            return cls(0, _PARTS, _PARTS, 0, 0, 0)
+            return cls(0, Fraction(1), Fraction(1), Fraction(0), 0, 0)
         return cls(
             capacity_uj=to_micro(config.capacity_j),
-            charge_efficiency_ppb=max(1, round(config.charge_efficiency_fraction * _PARTS)),
-            discharge_efficiency_ppb=max(1, round(config.discharge_efficiency_fraction * _PARTS)),
-            self_discharge_ppb=round(config.self_discharge_fraction * _PARTS),
+            charge_efficiency=Fraction(config.charge_efficiency_fraction),
+            discharge_efficiency=Fraction(config.discharge_efficiency_fraction),
+            self_discharge=Fraction(config.self_discharge_fraction),
             charge_limit_uj=to_micro(config.charge_limit_w * slot_s),
             discharge_limit_uj=to_micro(config.discharge_limit_w * slot_s),
         )
 
     def stored_from(self, charge_uj: int) -> int:
         """What of a charge arrives in the cells."""
-        return charge_uj * self.charge_efficiency_ppb // _PARTS
+        return math.floor(charge_uj * self.charge_efficiency)
 
     def drawn_for(self, discharge_uj: int) -> int:
         """What leaves the cells for a discharge that arrives on the bus."""
-        return -(-discharge_uj * _PARTS // self.discharge_efficiency_ppb)
+        return math.ceil(discharge_uj / self.discharge_efficiency)
 
     def largest_charge(self, room_uj: int) -> int:
         """Least charge that fills ``room_uj`` of the cells."""
-        return -(-room_uj * _PARTS // self.charge_efficiency_ppb)
+        return math.ceil(room_uj / self.charge_efficiency)
 
     def largest_discharge(self, stored_uj: int) -> int:
         """Most that ``stored_uj`` in the cells can give to the bus."""
-        return stored_uj * self.discharge_efficiency_ppb // _PARTS
+        return math.floor(stored_uj * self.discharge_efficiency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ def balance(
             f"battery holds {battery_before_uj} uJ; allowed is 0..{battery.capacity_uj} uJ (capacity)"
         )
 
-    self_discharge = battery_before_uj * battery.self_discharge_ppb // _PARTS
+    self_discharge = math.floor(battery_before_uj * battery.self_discharge)
     stored = battery_before_uj - self_discharge
     bus = harvest_uj + import_uj
 

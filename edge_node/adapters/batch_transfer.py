@@ -1,0 +1,140 @@
+"""Batches between nodes over gRPC: one EdgePeer server per process serves all its nodes, one client calls
+others.
+
+Everything here runs on the event loop of the process's host (coordinator_client.py). Deliveries are
+idempotent, so they are repeated until their deadline; limits on size and number of calls are set on both
+sides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+import grpc
+import grpc.aio
+
+from protos import codec
+from protos.codec import DELIVER, MAX_PARCEL_BYTES, ProtocolError
+from protos.messages import Parcel, Receipt
+
+log = logging.getLogger(__name__)
+
+MESSAGE_OVERHEAD_BYTES = 1024 * 1024
+MAX_CALLS = 64
+"""Deliveries handled at a time by one process."""
+
+CHANNEL_OPTIONS = (
+    ("grpc.keepalive_time_ms", 5_000),
+    ("grpc.keepalive_timeout_ms", 3_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.enable_http_proxy", 0),
+)
+SERVER_OPTIONS = (
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 2_000),
+    ("grpc.max_receive_message_length", MAX_PARCEL_BYTES + MESSAGE_OVERHEAD_BYTES),
+    ("grpc.so_reuseport", 0),
+)
+_REPEATED = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED})
+
+
+class PeerServer:
+    """Takes parcels for the nodes of this process and dispatches them by executor id."""
+
+    def __init__(
+        self, receive: Callable[[Parcel], Receipt], credentials: grpc.ServerCredentials | None = None
+    ) -> None:
+        """``receive`` runs in a worker thread; an unknown executor is its to refuse."""
+        self._receive = receive
+        self._credentials = credentials
+        self._server: grpc.aio.Server | None = None
+
+    async def start(self, host: str, port: int) -> str:
+        """Listen; port 0 takes a free one. Returns host:port. Raises OSError when the address is taken."""
+        handler = grpc.unary_unary_rpc_method_handler(self._deliver)  # bytes in, bytes out: the codec judges
+        self._server = grpc.aio.server(options=SERVER_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
+        self._server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(DELIVER.service, {DELIVER.method: handler}),)
+        )
+        target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        try:
+            if self._credentials is None:
+                bound = self._server.add_insecure_port(target)
+            else:
+                bound = self._server.add_secure_port(target, self._credentials)
+        except RuntimeError as error:
+            raise OSError(
+                f"batch transfer cannot listen on {target}: {error}; choose another peer_port"
+            ) from error
+        await self._server.start()
+        return f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            await self._server.stop(grace=0.2)
+            self._server = None
+
+    async def _deliver(self, request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        try:
+            parcel = DELIVER.decode_request(request)
+        except ProtocolError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, codec.safe_text(error))
+        receipt = await asyncio.to_thread(self._receive, parcel)
+        return DELIVER.encode_response(receipt)
+
+
+class PeerClient:
+    """Delivers parcels to other processes; channels are kept."""
+
+    def __init__(self, credentials: grpc.ChannelCredentials | None = None) -> None:
+        self._credentials = credentials
+        self._channels: dict[str, grpc.aio.Channel] = {}
+
+    async def deliver(self, address: str, parcel: Parcel, timeout_s: float) -> Receipt:
+        """Hand ``parcel`` over. Never raises for a peer's failure: then nothing is accepted, and the reason
+        says why.
+
+        Raises ProtocolError when the parcel itself breaks the contract.
+        """
+        data = DELIVER.encode_request(parcel)
+        deadline = time.monotonic() + timeout_s
+        call: Any = cast(Any, self._channel(address)).unary_unary(DELIVER.path)
+        ceiling_s = 0.1
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return Receipt(False, 0, f"{address} did not answer within {timeout_s:g} s")
+            try:
+                answer = await call(data, timeout=left)
+                return DELIVER.decode_response(answer)
+            except ProtocolError as error:
+                return Receipt(False, 0, codec.safe_text(f"{address} answered nonsense: {error}"))
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in _REPEATED:
+                    return Receipt(
+                        False, 0, codec.safe_text(f"{address}: {error.code().name}: {error.details()}")
+                    )
+            await asyncio.sleep(min(random.uniform(0, ceiling_s), max(0.0, deadline - time.monotonic())))
+            ceiling_s = min(5.0, ceiling_s * 2)
+
+    def _channel(self, address: str) -> grpc.aio.Channel:
+        if address not in self._channels:
+            options = (
+                *CHANNEL_OPTIONS,
+                ("grpc.max_send_message_length", MAX_PARCEL_BYTES + MESSAGE_OVERHEAD_BYTES),
+            )
+            if self._credentials is None:
+                self._channels[address] = grpc.aio.insecure_channel(address, options=options)
+            else:
+                self._channels[address] = grpc.aio.secure_channel(address, self._credentials, options=options)
+        return self._channels[address]
+
+    async def close(self) -> None:
+        channels, self._channels = list(self._channels.values()), {}
+        for channel in channels:
+            await channel.close(None)

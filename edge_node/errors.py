@@ -1,0 +1,33 @@
+"""What a node cannot do now, by kind."""
+
+from __future__ import annotations
+
+
+class NodeError(RuntimeError):
+    """Something a node cannot do now; ``code`` is for programs."""
+
+    code = "node"
+
+
+class StaleDecision(NodeError):
+    """Older than what was accepted, or the same (epoch, slot) with other content: never executed."""
+
+    code = "stale"
+
+
+class InvalidDecision(NodeError):
+    """Understood and impossible for this node."""
+
+    code = "invalid"
+
+
+class NotReady(NodeError):
+    """The slot's decision, parcels or guests are not there yet, or the slot is over."""
+
+    code = "not-ready"
+
+
+class NoWork(NodeError):
+    """The decision leaves this node nothing to run."""
+
+    code = "no-work"

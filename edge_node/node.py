@@ -1,0 +1,590 @@
+"""One edge node without any input or output: messages and parcels in, messages and parcels out.
+
+The same object runs behind a gRPC stream, in a process with other nodes, and in a simulation. Calls may
+come from several threads (the link's and the Flower client's); training itself runs outside the lock.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from edge_node.backlog import Backlog, Batch
+from edge_node.config import NodeConfig
+from edge_node.energy.battery import Battery, balance
+from edge_node.energy.harvest import Harvest
+from edge_node.errors import InvalidDecision, NotReady, NoWork, StaleDecision
+from edge_node.guests import Guests
+from edge_node.meters.base import Meter, MeterError, Slot, Work
+from edge_node.parcels import pack, payload_bytes
+from edge_node.profile import node_profile, released_batches
+from edge_node.slot import Delivery, Outgoing, Readiness, SlotState
+from edge_node.spool import MemorySpool, Spool
+from edge_node.work import Result, count_result, gather, run_stage
+from edge_node.workload import Parameters, Workload
+from protos.messages import (
+    Ack,
+    CloseSlot,
+    Decision,
+    EnergyGrant,
+    Executed,
+    Heartbeat,
+    NodeProfile,
+    Parcel,
+    Receipt,
+    Refusal,
+    Register,
+    Settlement,
+    Stage,
+    Telemetry,
+    UpMessage,
+    Usage,
+    Welcome,
+)
+
+_DROPPED = frozenset({"no_decision", "stale_epoch", "bad_usage", "no_usage"})
+"""Refusals after which a reported slot will never be settled: it is a gap in the books."""
+
+
+class EdgeNode:
+    """State machine of one node.
+
+    Args:
+        config: What the node was told.
+        workloads: The task's workload for every stage of the run.
+        meter: Its meter.
+        spool: Where messages wait for their acknowledgement; default: in memory.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        workloads: Mapping[Stage, Workload],
+        meter: Meter,
+        spool: Spool | None = None,
+    ) -> None:
+        if missing := sorted(set(config.stages) - {Stage.UNALLOCATED} - set(workloads)):
+            raise InvalidDecision(f"{config.node_id}: no workload for stages {missing}")
+        self.config = config
+        self._workloads = dict(workloads)
+        self._meter = meter
+        self._spool = spool if spool is not None else MemorySpool()
+        self._battery = Battery.from_config(config.battery, config.slot_s)
+        self._harvest = Harvest(config.harvest, config.slot_s)
+        self._backlog = Backlog(
+            config.stages, config.deadline_slots, lambda stage: released_batches(config, stage)
+        )
+        initial = 0.0 if config.battery is None else config.battery.initial_fraction
+        self._battery_uj = min(round(self._battery.capacity_uj * initial), self._battery.capacity_uj)
+        self._boot_id = ""
+        self._state: SlotState | None = None
+        self._last: SlotState | None = None
+        self._coordinator_slot = 0
+        self._in_doubt = False
+        self._mean_loss: float | None = None
+        self._guests = Guests(config.board.storage_bytes, self._workloads, meter)
+        self._lock = threading.RLock()
+
+    # --- who and where -----------------------------------------------------------------------------------
+
+    @property
+    def node_id(self) -> str:
+        return self.config.node_id
+
+    @property
+    def slot(self) -> int:
+        """The slot the node is in; the number of slots once the run is over. -1 before the first Welcome."""
+        with self._lock:
+            if self._state is not None:
+                return self._state.slot
+            return -1 if self._last is None else self._last.slot + 1
+
+    @property
+    def battery_uj(self) -> int:
+        return self._battery_uj
+
+    @property
+    def boot_id(self) -> str:
+        return self._boot_id
+
+    # --- registration and acknowledgement ----------------------------------------------------------------
+
+    def register(self, boot_id: str, peer_address: str = "") -> Register:
+        """First message of every stream. ``boot_id`` stays the same as long as this object lives."""
+        with self._lock:
+            if self._boot_id and boot_id != self._boot_id:
+                raise InvalidDecision(
+                    f"{self.node_id} runs as boot {self._boot_id}; a new boot needs a new object"
+                )
+            if not self._boot_id:
+                self._boot_id = boot_id
+                self._relabel_spool()
+            return Register(self.node_id, boot_id, peer_address, self.profile())
+
+    def _relabel_spool(self) -> None:
+        """Readings that the boot before could not deliver are this boot's to deliver, under numbers of its
+        own.
+
+        The coordinator takes one reading per node and slot, so that none is booked twice.
+        """
+        for message in self._spool.pending():
+            if isinstance(message, Usage | Settlement):
+                fresh = replace(message, boot_id=self._boot_id, seq=self._spool.next_seq())
+                self._spool.put(fresh.seq, fresh)
+                self._spool.remove(message.seq)
+            elif isinstance(message, Telemetry):
+                self._spool.remove(message.seq)
+
+    def profile(self) -> NodeProfile:
+        """Constants of this node."""
+        return node_profile(self.config, self._workloads, self._meter)
+
+    def on_welcome(self, welcome: Welcome) -> None:
+        """The coordinator knows this node. A fresh one takes up slot and battery as the ledger has them."""
+        with self._lock:
+            if welcome.run_id != self.config.run_id:
+                raise InvalidDecision(f"{self.node_id} is of run {self.config.run_id}, not {welcome.run_id}")
+            self._coordinator_slot = welcome.next_slot
+            if self._state is None and self._last is None:
+                if welcome.battery_uj is not None:
+                    self._battery_uj = min(welcome.battery_uj, self._battery.capacity_uj)
+                self._open(welcome.next_slot, awake=True)
+                return
+            # The coordinator is further. It may still be waiting for us in our slot (then it says so right
+            # after this welcome), or have ended it without us: settled by ``tick``.
+            self._in_doubt = self._state is not None and self._state.slot < welcome.next_slot
+
+    def acknowledged(self, ack: Ack) -> None:
+        """Everything up to ``ack.seq`` is committed."""
+        with self._lock:
+            self._spool.acknowledge(ack.seq)
+
+    def unacknowledged(self) -> list[UpMessage]:
+        """Readings to send again on a new stream, in order. Telemetry is made anew: see ``tick``."""
+        with self._lock:
+            return [message for message in self._spool.pending() if not isinstance(message, Telemetry)]
+
+    def heartbeat(self, monotonic_ns: int) -> Heartbeat:
+        """Sign of life; carries the last number given, so that the coordinator can see what it lacks."""
+        return Heartbeat(self.node_id, self._boot_id, self._spool.last_seq, monotonic_ns)
+
+    def tick(self) -> list[UpMessage]:
+        """Once per heartbeat: settle doubts after a reconnection, and say again what was not acknowledged.
+
+        Raises:
+            MeterError: a slot that ended without this node has no reading.
+        """
+        with self._lock:
+            pending = self._spool.pending()
+            if self._in_doubt and (late := self._resolve_doubt(pending)) is not None:
+                return [late]
+            if not self.expects_decision() or any(not isinstance(m, Telemetry) for m in pending):
+                return []  # readings first: the coordinator's battery is behind ours until they are booked
+            assert self._state is not None
+            told = self._state.telemetry
+            return [self.telemetry()] if told is None or told in pending else []
+
+    def _resolve_doubt(self, pending: Sequence[UpMessage]) -> Usage | None:
+        """The coordinator is ahead, and has said nothing of our slot since: it has ended the slot."""
+        state = self._state
+        if state is None:
+            return None
+        if state.decision is None:
+            self._advance(self._coordinator_slot)  # decided without us: nothing of it to report
+        elif state.usage is None:
+            return self.close(CloseSlot(state.decision.epoch, state.slot))  # late, and still booked
+        elif state.usage not in pending:
+            self._finish(state)  # our reading is in the books, closed by the coordinator's own estimate
+        return None
+
+    def expects_decision(self) -> bool:
+        """Whether telemetry of the slot is due: not at the run's end, nor while a slot is in doubt."""
+        with self._lock:
+            state = self._state
+            return state is not None and state.decision is None and state.usage is None and not self._in_doubt
+
+    # --- telemetry ---------------------------------------------------------------------------------------
+
+    def telemetry(self) -> Telemetry:
+        """State before the current slot; the same message until it changes.
+
+        Raises:
+            NotReady: before the first Welcome, or when the run is over.
+        """
+        with self._lock:
+            state = self._require_open()
+            if state.telemetry is None:
+                for message in self._spool.pending():
+                    if isinstance(message, Telemetry):
+                        self._spool.remove(message.seq)
+                horizon = self.config.horizon_slots
+                state.telemetry = Telemetry(
+                    node_id=self.node_id,
+                    boot_id=self._boot_id,
+                    seq=self._spool.next_seq(),
+                    slot=state.slot,
+                    battery_uj=self._battery_uj,
+                    harvest_forecast_uj=self._harvest.forecast_uj(state.slot, horizon),
+                    backlog_batches=self._backlog.counts(state.slot),
+                    release_forecast_batches=self._backlog.forecast(state.slot, horizon),
+                    mean_loss=self._mean_loss,
+                )
+                self._spool.put(state.telemetry.seq, state.telemetry)
+            return state.telemetry
+
+    # --- decisions and parcels ---------------------------------------------------------------------------
+
+    def on_decision(self, decision: Decision) -> list[Parcel]:
+        """Accept the slot's decision; returns the parcels to send to executors.
+
+        The same decision again, or again under a new epoch once work has begun, changes nothing: [].
+
+        Raises:
+            StaleDecision: older than the fence, or another content under the same (epoch, slot).
+            InvalidDecision: not for this node, or impossible.
+        """
+        with self._lock:
+            self._check_decision(decision)
+            key, fence = (decision.epoch, decision.slot), self._spool.fence
+            state = self._find(decision.slot)
+            known = state.decision if state is not None else None
+            if state is not None and known is not None and decision.epoch >= known.epoch:
+                same = replace(known, epoch=decision.epoch) == decision
+                if same or (state.fixed and decision.epoch > known.epoch):
+                    self._spool.raise_fence(*key)
+                    state.decision = replace(known, epoch=decision.epoch)
+                    self._in_doubt = False
+                    return []
+            if fence is not None and key <= fence:
+                raise StaleDecision(f"{self.node_id}: decision {key} is not above {fence}, the last accepted")
+            if decision.slot < self.slot:
+                raise StaleDecision(f"{self.node_id}: decision of slot {decision.slot}, node in {self.slot}")
+            self._spool.raise_fence(*key)
+            self._in_doubt = False
+            if decision.slot > self.slot:
+                self._advance(decision.slot)
+            return self._adopt(self._require_open(), decision)
+
+    def _check_decision(self, decision: Decision) -> None:
+        if decision.node_id != self.node_id:
+            raise InvalidDecision(f"decision of {decision.node_id} came to {self.node_id}")
+        if not 0 <= decision.slot < len(self.config.stages):
+            raise InvalidDecision(f"slot {decision.slot} of a run of {len(self.config.stages)} slots")
+        if decision.stage is not self.config.stages[decision.slot]:
+            planned = self.config.stages[decision.slot]
+            raise InvalidDecision(f"slot {decision.slot} is {planned} in this run, not {decision.stage}")
+        if not decision.awake and (decision.own_batches or decision.sends or decision.guests):
+            raise InvalidDecision(f"{self.node_id} cannot sleep and work in slot {decision.slot}")
+        for names in ([s.executor for s in decision.sends], [g.owner for g in decision.guests]):
+            if len(set(names)) != len(names) or self.node_id in names:
+                raise InvalidDecision(f"peers of {self.node_id} are {names}; allowed is each other node once")
+
+    def _adopt(self, state: SlotState, decision: Decision) -> list[Parcel]:
+        self._backlog.put_back(state.own)
+        for outgoing in state.outgoing.values():
+            if outgoing.delivery is not Delivery.FAILED:
+                self._backlog.put_back(outgoing.batches)
+        state.own, state.outgoing, state.given_up = [], {}, set()
+        state.decision = decision
+        was_awake = self._last.awake if self._last is not None else True
+        state.awake, state.woke = decision.awake, decision.awake and not was_awake
+        wanted = decision.own_batches + sum(send.batches for send in decision.sends)
+        taken = self._backlog.take(state.stage, wanted)
+        # Most urgent at home: a parcel may fail.
+        state.own, rest = taken[: decision.own_batches], taken[decision.own_batches :]
+        for send in decision.sends:
+            part, rest = rest[: send.batches], rest[send.batches :]
+            if part:
+                state.outgoing[send.executor] = Outgoing(self._pack(decision, send.executor, part), part)
+        for owner, guest in list(state.incoming.items()):
+            if len(guest.batch_ids) > state.expected_guests().get(owner, 0):
+                del state.incoming[owner]  # came before the decision, and is not in it
+        return [outgoing.parcel for outgoing in state.outgoing.values()]
+
+    def _pack(self, decision: Decision, executor: str, batches: list[Batch]) -> Parcel:
+        workload, stage = self._workloads[decision.stage], decision.stage.value
+        return pack(
+            run_id=self.config.run_id,
+            epoch=decision.epoch,
+            slot=decision.slot,
+            owner=self.node_id,
+            executor=executor,
+            batch_ids=[batch.batch_id for batch in batches],
+            batches=[workload.batch(batch.batch_id, stage) for batch in batches],
+        )
+
+    def parcel_delivered(self, parcel: Parcel) -> None:
+        """The executor has it: its batches are the executor's to run."""
+        with self._lock:
+            outgoing = self._pending(parcel)
+            if outgoing is None:
+                return
+            outgoing.delivery = Delivery.DELIVERED
+            state = self._require_open()
+            size = payload_bytes(parcel)
+            batches, total = state.sent.get(parcel.executor, (0, 0))
+            state.sent[parcel.executor] = (batches + len(parcel.batch_ids), total + size)
+            self._meter.moved(state.stage, tx_bytes=size)
+
+    def parcel_failed(self, parcel: Parcel) -> None:
+        """The executor does not have it: the owner runs its batches itself."""
+        with self._lock:
+            outgoing = self._pending(parcel)
+            if outgoing is not None:
+                outgoing.delivery = Delivery.FAILED
+                self._require_open().own.extend(outgoing.batches)
+
+    def _pending(self, parcel: Parcel) -> Outgoing | None:
+        # An outcome that comes after the slot was closed, or for a replaced plan, changes nothing any more.
+        state = self._state
+        if state is None or state.slot != parcel.slot or state.usage is not None:
+            return None
+        outgoing = state.outgoing.get(parcel.executor)
+        if outgoing is None or outgoing.parcel is not parcel or outgoing.delivery is not Delivery.PENDING:
+            return None
+        return outgoing
+
+    def on_parcel(self, parcel: Parcel) -> Receipt:
+        """Guest batches arrive. Accepted once; a repeat of the same parcel is accepted and counted once."""
+        with self._lock:
+            if parcel.run_id != self.config.run_id or parcel.executor != self.node_id:
+                return Receipt(False, 0, f"this is {self.node_id} of run {self.config.run_id}")
+            state = self._state
+            if state is not None and parcel.slot == state.slot + 1:
+                return self._guests.keep_early(parcel)
+            if state is None or parcel.slot != state.slot:
+                return Receipt(False, 0, f"the node is in slot {self.slot}")
+            return self._guests.take_in(state, parcel)
+
+    # --- work --------------------------------------------------------------------------------------------
+
+    def readiness(self, slot: int) -> Readiness:
+        """What ``execute`` of ``slot`` still waits for."""
+        with self._lock:
+            state = self._state
+            if state is None or state.slot != slot:
+                return Readiness(False, (), (), over=slot < self.slot)
+            decided = state.decision is not None
+            return Readiness(
+                decided, state.pending_parcels(), state.missing_guests(), state.usage is not None
+            )
+
+    def slot_deadline_s(self, slot: int) -> float:
+        """Wall seconds that the decision of ``slot`` gives; infinite without one."""
+        with self._lock:
+            state = self._find(slot)
+            return math.inf if state is None or state.decision is None else state.decision.deadline_s
+
+    def give_up_guests(self, slot: int) -> tuple[str, ...]:
+        """Wait no longer for guests of ``slot``: their parcels are refused from now. Returns their owners."""
+        with self._lock:
+            state = self._state
+            if state is None or state.slot != slot:
+                return ()
+            missing = state.missing_guests()
+            state.given_up.update(missing)
+            return missing
+
+    def execute(self, parameters: Parameters, options: Mapping[str, float] | None = None) -> Result:
+        """Do the slot's work on own and guest batches; once: a repeat returns the first result.
+
+        Raises:
+            NotReady: something is still waited for, the work is under way in another thread, or the slot is
+            over. NoWork: there is nothing to run.
+        """
+        with self._lock:
+            state = self._require_open()
+            if state.result is not None:
+                return state.result  # type: ignore[no-any-return]
+            readiness = self.readiness(state.slot)
+            if not readiness.ready or state.running:
+                why = "its work is under way" if state.running else readiness.describe()
+                raise NotReady(f"{self.node_id} cannot run slot {state.slot}: {why}")
+            owners, batches = gather(self.node_id, self._workloads[state.stage], state)
+            if not batches:
+                raise NoWork(f"{self.node_id} has no batches in slot {state.slot}")
+            state.running = True
+        try:
+            self._meter.begin()
+            result = run_stage(self._workloads[state.stage], state.stage, parameters, batches, options or {})
+        except BaseException:
+            with self._lock:
+                state.running = False
+                self._meter.add(Work(state.stage, 0.0, wasted=True))
+            raise
+        with self._lock:
+            state.running = False
+            late = state is not self._state or state.usage is not None
+            self._meter.add(Work(state.stage, result.flop, wasted=late))
+            if late:
+                raise NotReady(f"slot {state.slot} was closed while {self.node_id} worked: too late")
+            tx_bytes, rx_bytes = count_result(state, result, owners, parameters)
+            self._meter.moved(state.stage, tx_bytes=tx_bytes, rx_bytes=rx_bytes)
+            if state.mean_loss is not None:
+                self._mean_loss = state.mean_loss
+            return result
+
+    def discard_result(self, slot: int) -> None:
+        """The result of ``slot`` was thrown away: its energy is waste, and its batches count for nobody."""
+        with self._lock:
+            state = self._state
+            if state is None or state.slot != slot or state.result is None or state.usage is not None:
+                return
+            self._meter.waste(Work(state.stage, state.flop))
+            self._backlog.put_back(state.own)
+            state.own, state.executed = [], {}
+            state.tokens = state.bits = state.requests = 0
+
+    # --- the slot's end ----------------------------------------------------------------------------------
+
+    def close(self, close: CloseSlot) -> Usage:
+        """The slot is over: read the meter. Asked again, the same reading; under a new epoch, anew numbered.
+
+        Raises:
+            StaleDecision: the slot lies behind, or its epoch below the decision's.
+            MeterError: the meter has no reading; the slot is then a gap and the node goes on to the next.
+        """
+        with self._lock:
+            state = self._find(close.slot)
+            if state is None and close.slot > self.slot:
+                self._advance(close.slot)
+                state = self._require_open()
+            if state is None or (state.decision is not None and close.epoch < state.decision.epoch):
+                raise StaleDecision(
+                    f"{self.node_id}: close of {(close.epoch, close.slot)}, node in {self.slot}"
+                )
+            self._in_doubt = False
+            if state.usage is None:
+                self._read_meter(state, close.epoch)
+            elif state.usage.epoch != close.epoch:
+                self._spool.remove(state.usage.seq)
+                state.usage = replace(state.usage, epoch=close.epoch, seq=self._spool.next_seq())
+                self._spool.put(state.usage.seq, state.usage)
+            assert state.usage is not None
+            return state.usage
+
+    def _read_meter(self, state: SlotState, epoch: int) -> None:
+        if state.result is None:
+            self._backlog.put_back(state.own)
+            state.own = []
+        for executor in state.pending_parcels():
+            state.outgoing[executor].delivery = Delivery.FAILED
+            self._backlog.put_back(state.outgoing[executor].batches)
+        state.unserved_batches = len(self._backlog.expire(state.slot))
+        try:
+            lines = self._meter.close(Slot(state.slot, state.stage, state.awake, state.woke))
+        except MeterError:
+            self._finish(state)
+            raise
+        state.usage = Usage(
+            node_id=self.node_id,
+            boot_id=self._boot_id,
+            seq=self._spool.next_seq(),
+            epoch=epoch,
+            slot=state.slot,
+            lines=lines,
+            harvest_uj=self._harvest.energy_uj(state.slot),
+            executed=tuple(Executed(owner, count) for owner, count in sorted(state.executed.items())),
+            moved=state.moved(),
+            model_bytes=state.model_bytes,
+            tokens=state.tokens,
+            bits=state.bits,
+            requests=state.requests,
+            mean_loss=state.mean_loss,
+        )
+        self._spool.put(state.usage.seq, state.usage)
+
+    def on_grant(self, grant: EnergyGrant) -> Settlement:
+        """The slot's trade is known: balance the bus, move to the next slot. Asked again, the same
+        settlement.
+
+        Raises:
+            StaleDecision: no reading of that slot was reported.
+            EnergyError: more is to be exported than this bus can give.
+        """
+        with self._lock:
+            state = self._find(grant.slot)
+            if grant.node_id != self.node_id or state is None or state.usage is None:
+                raise StaleDecision(f"grant of {grant.node_id} for slot {grant.slot} at {self.node_id}")
+            self._in_doubt = False
+            if state.settlement is not None and state.grant == grant:
+                return state.settlement
+            before = self._battery_uj if state.settlement is None else state.settlement.battery_before_uj
+            demand = sum(line.energy_uj for line in state.usage.lines)
+            decision = state.decision
+            result = balance(
+                self._battery,
+                before,
+                demand_uj=demand,
+                harvest_uj=state.usage.harvest_uj,
+                import_uj=grant.import_uj,
+                export_uj=grant.export_uj,
+                # Without a decision nothing is drawn: what is stored was meant for an hour that somebody
+                # planned.
+                charge_uj=0 if decision is None else decision.charge_uj,
+                discharge_uj=0 if decision is None else decision.discharge_uj,
+            )
+            if state.settlement is not None:
+                self._spool.remove(state.settlement.seq)
+            values: dict[str, int] = {name: getattr(result, name) for name in result.__slots__}
+            state.grant = grant
+            state.settlement = Settlement(
+                self.node_id, self._boot_id, self._spool.next_seq(), grant.epoch, grant.slot, **values
+            )
+            self._spool.put(state.settlement.seq, state.settlement)
+            self._battery_uj = result.battery_after_uj
+            if state is self._state:
+                self._finish(state)
+            elif self._state is not None:
+                self._state.telemetry = None  # it named another battery
+            return state.settlement
+
+    def on_refusal(self, refusal: Refusal) -> None:
+        """The coordinator will not have a message. A reading it refuses is dropped: its slot is a gap."""
+        with self._lock:
+            state = self._state
+            if refusal.code in _DROPPED and state is not None and state.usage is not None:
+                self._spool.remove(state.usage.seq)
+                self._finish(state)
+
+    # --- slots -------------------------------------------------------------------------------------------
+
+    def _find(self, slot: int) -> SlotState | None:
+        for state in (self._state, self._last):
+            if state is not None and state.slot == slot:
+                return state
+        return None
+
+    def _require_open(self) -> SlotState:
+        if self._state is None:
+            raise NotReady(f"{self.node_id}: no slot is open (before the first Welcome, or the run is over)")
+        return self._state
+
+    def _open(self, slot: int, awake: bool) -> None:
+        if slot >= len(self.config.stages):
+            self._state = None
+            if self._last is None:  # registered after the end
+                self._last = SlotState(len(self.config.stages) - 1, self.config.stages[-1], awake)
+            return
+        self._backlog.release(slot)
+        self._state = SlotState(slot, self.config.stages[slot], awake)
+        self._meter.open(slot)
+        self._guests.open(self._state)
+
+    def _finish(self, state: SlotState) -> None:
+        self._last = state
+        state.incoming = {}
+        self._open(state.slot + 1, state.awake)
+        if self._state is not None and self._coordinator_slot > self._state.slot:
+            self._in_doubt = True
+
+    def _advance(self, slot: int) -> None:
+        """Skip slots that went by without this node: nothing was read, their unserved work expires."""
+        while self._state is not None and self._state.slot < slot:
+            state = self._state
+            self._backlog.put_back([] if state.result is not None else state.own)
+            self._backlog.expire(state.slot)
+            self._finish(state)
+        self._in_doubt = False

@@ -1,0 +1,54 @@
+"""What a node says of itself when it registers, and how much work its configuration releases."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from edge_node.config import NodeConfig
+from edge_node.energy.battery import Battery
+from edge_node.energy.power_model import PowerModel
+from edge_node.meters.base import Meter
+from edge_node.workload import Workload
+from protos.messages import NodeProfile, Stage
+
+
+def released_batches(config: NodeConfig, stage: Stage) -> int:
+    """d_i: own batches released in a slot of ``stage``."""
+    if stage is Stage.UNALLOCATED:
+        return 0
+    if stage is Stage.APPLICATION:
+        return config.inference.batches_per_slot
+    if stage is Stage.RECYCLING:
+        return (config.recycling_task or config.task).batches_per_slot
+    return config.task.batches_per_slot
+
+
+def node_profile(config: NodeConfig, workloads: Mapping[Stage, Workload], meter: Meter) -> NodeProfile:
+    """Constants of a node. Without a battery its efficiencies are 1 and its limits 0."""
+    board, battery, model = config.board, config.battery, PowerModel(config.board)
+    stages = [stage for stage in Stage if stage in workloads and stage in config.stages]
+    first = workloads[stages[0]] if stages else None
+    return NodeProfile(
+        zone=config.zone,
+        static_w=board.static_w,
+        sleep_w=board.sleep_w,
+        wake_j=board.wake_j,
+        wake_s=board.wake_s,
+        tx_j_per_byte=board.tx_j_per_byte,
+        rx_j_per_byte=board.rx_j_per_byte,
+        storage_bytes=board.storage_bytes,
+        battery_capacity_uj=Battery.from_config(battery, config.slot_s).capacity_uj,
+        charge_efficiency_fraction=1.0 if battery is None else battery.charge_efficiency_fraction,
+        discharge_efficiency_fraction=1.0 if battery is None else battery.discharge_efficiency_fraction,
+        self_discharge_fraction=0.0 if battery is None else battery.self_discharge_fraction,
+        charge_limit_w=0.0 if battery is None else battery.charge_limit_w,
+        discharge_limit_w=0.0 if battery is None else battery.discharge_limit_w,
+        export_loss_fraction=config.export_loss_fraction,
+        import_loss_fraction=config.import_loss_fraction,
+        work=tuple(model.work_profile(stage, workloads[stage].cost(stage.value)) for stage in stages),
+        meter=meter.name,
+        provenance=str(meter.provenance),
+        num_examples=0 if first is None else first.num_examples,
+        data_digest=hashlib.sha256(b"").hexdigest() if first is None else first.digest,
+    )

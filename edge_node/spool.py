@@ -1,0 +1,79 @@
+"""What a node keeps until the coordinator has it, and the fence below which no decision is executed."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from protos.messages import UpMessage
+
+
+class Spool(Protocol):
+    """Messages by sequence number, and the highest (epoch, slot) accepted."""
+
+    def next_seq(self) -> int:
+        """A number above all given before."""
+        ...
+
+    def put(self, seq: int, message: UpMessage) -> None:
+        """Keep ``message`` until it is acknowledged."""
+        ...
+
+    def remove(self, seq: int) -> None:
+        """Drop one message that another replaces."""
+        ...
+
+    def acknowledge(self, seq: int) -> None:
+        """Everything up to ``seq`` is committed."""
+        ...
+
+    def pending(self) -> tuple[UpMessage, ...]:
+        """Messages not acknowledged, in order."""
+        ...
+
+    @property
+    def last_seq(self) -> int: ...
+
+    @property
+    def fence(self) -> tuple[int, int] | None:
+        """Highest (epoch, slot) accepted so far."""
+        ...
+
+    def raise_fence(self, epoch: int, slot: int) -> None:
+        """Persist (epoch, slot) before it is executed."""
+        ...
+
+
+class MemorySpool:
+    """Survives a broken stream, not the process: for fleets whose processes share the coordinator's fate."""
+
+    def __init__(self) -> None:
+        self._messages: dict[int, UpMessage] = {}
+        self._seq = 0
+        self._fence: tuple[int, int] | None = None
+
+    def next_seq(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    def put(self, seq: int, message: UpMessage) -> None:
+        self._messages[seq] = message
+
+    def remove(self, seq: int) -> None:
+        self._messages.pop(seq, None)
+
+    def acknowledge(self, seq: int) -> None:
+        self._messages = {key: message for key, message in self._messages.items() if key > seq}
+
+    def pending(self) -> tuple[UpMessage, ...]:
+        return tuple(self._messages[key] for key in sorted(self._messages))
+
+    @property
+    def last_seq(self) -> int:
+        return self._seq
+
+    @property
+    def fence(self) -> tuple[int, int] | None:
+        return self._fence
+
+    def raise_fence(self, epoch: int, slot: int) -> None:
+        self._fence = max(self._fence or (epoch, slot), (epoch, slot))

@@ -1,0 +1,100 @@
+"""Boards, transport, harvest, power model: figures carry sources, powers make sense, missing is no zero."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from carbon_data.types import MissingDataError
+from edge_node.config import BoardConfig, HarvestConfig
+from edge_node.energy.boards import board_names, load_board
+from edge_node.energy.harvest import Harvest
+from edge_node.energy.power_model import PowerModel, PowerModelError
+from edge_node.energy.sourced import SourceError, read_figures
+from edge_node.energy.transport import load_transport, transports
+from edge_node.workload import WorkCost
+from protos.messages import Stage
+
+
+def test_every_packaged_figure_has_a_source() -> None:
+    for name in board_names():
+        assert all(figure.source for figure in load_board(name).figures.values())
+    assert all(figure.source for figure in transports().values())
+    assert load_transport().value == pytest.approx(0.125e-6 * 8)
+
+
+def test_the_raspberry_pi_is_the_vendors() -> None:
+    board = load_board("raspberry-pi-4b").config()
+    assert (board.static_w, board.busy_w, board.sleep_w) == pytest.approx((0.6 * 5, 1.2 * 5, 0.023 * 5))
+    assert board.wake_j == pytest.approx((0.7 * 5 - board.static_w) * board.wake_s)
+
+
+def test_the_speed_is_what_table_one_implies() -> None:
+    board = load_board("raspberry-pi-4b").config()
+    forward = 2 * (784 * 200 + 200 * 10)
+    training = 3 * forward - 2 * 784 * 200  # no gradient of the input
+    seconds = 0.0034 * 3.6e6 / board.busy_w
+    implied = 50 * 60_000 * training / seconds
+    assert board.effective_flop_per_s == pytest.approx(implied, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("static_w = 3.0", "has no source"),
+        ('[static_w]\nvalue = 3.0\nunit = "W"', "has no source"),
+        ('[static_w]\nvalue = 3.0\nunit = "W"\nsource = " "', "has no source"),
+        ('[static_w]\nvalue = nan\nunit = "W"\nsource = "x"', "finite"),
+        ('[static_w]\nvalue = -1\nunit = "W"\nsource = "x"', "finite number >= 0"),
+        ('[static_w]\nvalue = true\nunit = "W"\nsource = "x"', "finite"),
+        ('[static_w]\nvalue = 3\nunit = "W"\nsource = "x"\nguess = 1', "guess"),
+        ("[static_w", "no TOML"),
+    ],
+)
+def test_a_number_without_a_source_does_not_load(text: str, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        read_figures(text, "board x")
+
+
+def test_own_boards_are_read_from_a_file_and_checked(tmp_path: Path) -> None:
+    board = tmp_path / "mine.toml"
+    board.write_text('[static_w]\nvalue = 3.0\nunit = "W"\nsource = "me"\n')
+    with pytest.raises(SourceError, match="lacks"):
+        load_board(str(board))
+    with pytest.raises(SourceError, match="unknown board 'pi-9'"):
+        load_board("pi-9")
+    with pytest.raises(SourceError, match="unknown transport"):
+        load_transport("pigeon")
+
+
+def test_harvest_beyond_its_series_is_an_error_and_not_zero() -> None:
+    harvest = Harvest(HarvestConfig(power_w=(1.0, 0.0, 2.5), forecast_w=(3.0, 1.0, 1.0, 1.0)), slot_s=2.0)
+    assert [harvest.energy_uj(slot) for slot in range(3)] == [2_000_000, 0, 5_000_000]
+    assert harvest.forecast_uj(0, 3) == (6_000_000, 2_000_000, 2_000_000)
+    with pytest.raises(MissingDataError, match="slot 3"):
+        harvest.energy_uj(3)
+    with pytest.raises(MissingDataError, match="slot 4"):
+        harvest.forecast_uj(3, 2)
+    with pytest.raises(MissingDataError, match="-1"):
+        Harvest(HarvestConfig(power_w=(-1.0,)), slot_s=1.0)
+
+
+def test_without_a_forecast_the_node_knows_its_harvest() -> None:
+    assert Harvest(HarvestConfig(power_w=(1.0, 2.0)), slot_s=1.0).forecast_uj(0, 2) == (1_000_000, 2_000_000)
+
+
+def test_a_batch_costs_what_the_board_draws_above_static() -> None:
+    board = load_board("raspberry-pi-4b").config()
+    profile = PowerModel(board).work_profile(Stage.DEVELOPMENT, WorkCost(5e8, 4_000))
+    assert profile.seconds_per_batch == pytest.approx(0.5)
+    assert profile.joules_per_batch == pytest.approx(0.5 * (6.0 - 3.0))
+    assert profile.bytes_per_batch == 4_000
+
+
+def test_boards_that_contradict_themselves_are_refused() -> None:
+    good = load_board("raspberry-pi-4b").config().model_dump()
+    with pytest.raises(PowerModelError, match="busy_w"):
+        PowerModel(BoardConfig(**{**good, "busy_w": 1.0}))
+    with pytest.raises(PowerModelError, match="sleep_w"):
+        PowerModel(BoardConfig(**{**good, "sleep_w": 5.0}))
