@@ -14,6 +14,9 @@ Arrays = Mapping[str, NDArray[Any]]
 Parameters = Mapping[str, NDArray[np.float32]]
 """Model parameters by name."""
 
+TRAIN_OPTIONS: frozenset[str] = frozenset({"proximal-mu", "learning-rate", "local-epochs"})
+"""What ``Workload.train`` understands; the last two override the task's configuration."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorkCost:
@@ -76,7 +79,7 @@ class Workload(Protocol):
         ...
 
     def train(self, parameters: Parameters, batches: Sequence[Arrays], options: Mapping[str, float]) -> TrainResult:
-        """Local SGD over ``batches`` (own and guests'), ``local_epochs`` passes. Options: e.g. ``proximal-mu``."""
+        """Local SGD over ``batches`` (own and guests'), ``local_epochs`` passes. Options: TRAIN_OPTIONS."""
         ...
 
     def infer(self, parameters: Parameters, batches: Sequence[Arrays]) -> InferResult: ...

@@ -12,18 +12,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from edge_node.config import InferenceConfig, TaskConfig
+from edge_node.config import InferenceConfig, NodeConfig, TaskConfig
 from edge_node.tasks.base import Served, Task, load_arrays, to_arrays
 from edge_node.tasks.partition import split
 from edge_node.tasks.registry import find_task
-from edge_node.workload import Arrays, InferResult, Parameters, TrainResult, WorkCost
+from edge_node.workload import (
+    TRAIN_OPTIONS,
+    Arrays,
+    InferResult,
+    Parameters,
+    TrainResult,
+    WorkCost,
+    Workload,
+)
 from protos.messages import Stage
 
 IDS = "ids"
 """Array of a training batch that names its examples: by it distinct examples are counted."""
-
-TRAIN_OPTIONS: frozenset[str] = frozenset({"proximal-mu", "learning-rate", "local-epochs"})
-"""What ``TaskWorkload.train`` understands; the last two override the task's configuration."""
 
 
 class TaskWorkload:
@@ -185,6 +190,18 @@ class TaskWorkload:
 def build_workload(config: TaskConfig, inference: InferenceConfig | None = None) -> TaskWorkload:
     """The workload of a node with this configuration."""
     return TaskWorkload(config, inference)
+
+
+def stage_workloads(config: NodeConfig) -> dict[Stage, Workload]:
+    """Workloads of a node by life-cycle stage: recycling has its own where the node has a second task."""
+    first = build_workload(config.task, config.inference)
+    second = build_workload(config.recycling_task, config.inference) if config.recycling_task else first
+    return {
+        Stage.PREPARATION: first,
+        Stage.DEVELOPMENT: first,
+        Stage.APPLICATION: first,
+        Stage.RECYCLING: second,
+    }
 
 
 def distinct_examples(batches: Sequence[Arrays]) -> int:
