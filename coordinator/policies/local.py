@@ -36,16 +36,18 @@ def local_decision(fleet: Fleet, outcome: Outcome | None = None) -> FleetDecisio
 
 
 def rule_decision(
-    fleet: Fleet, batches: Ints, outcome: Outcome | None = None, **fields: Any
+    fleet: Fleet, batches: Ints, outcome: Outcome | None = None, by_design: str = "", **fields: Any
 ) -> FleetDecision:
     """A decision that places ``batches`` (N, N) and treats energy as LOCAL does: charge nothing before the
-    own load (surplus is stored in any case), discharge whatever the load asks for. ``fields`` override the
-    rest."""
+    own load (surplus is stored in any case), discharge whatever the load asks for.
+
+    ``by_design`` says why a rule leaves due work undone on purpose: it is reported unserved, but no limits
+    are in conflict. ``fields`` override the rest."""
     n = fleet.size
     missed = np.maximum(fleet.backlog_batches[:, 0] - batches.sum(axis=1), 0)
     if outcome is None:
-        outcome = Feasible(None, "rule")
-    if missed.any():
+        outcome = Feasible(None, f"rule: {by_design}" if by_design else "rule")
+    if missed.any() and not by_design:
         outcome = _too_much(fleet, missed, outcome)
     values: dict[str, Any] = {
         "transfer_j": np.zeros((n, n)),

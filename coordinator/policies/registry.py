@@ -17,6 +17,15 @@ POLICIES: dict[str, str] = {
     "dat": "coordinator.policies.dat:Dat",
     "deta": "coordinator.policies.deta:Deta",
     "oracle": "coordinator.policies.oracle:Oracle",
+    "random": "coordinator.policies.random:Random",
+    "lowest-ci": "coordinator.policies.lowest_ci:LowestCi",
+    "lowcarb": "coordinator.policies.lowcarb:Lowcarb",
+    "fedzero": "coordinator.policies.fedzero:FedZero",
+    "oort": "coordinator.policies.oort:Oort",
+    "energy-proportional": "coordinator.policies.energy_proportional:EnergyProportional",
+    "nearest-green": "coordinator.policies.nearest_green:NearestGreen",
+    "hard-budget": "coordinator.policies.hard_budget:HardBudget",
+    "time-shift": "coordinator.policies.time_shift:TimeShift",
 }
 """Name to ``module:Name``. A policy is one new file and one line here."""
 
