@@ -81,7 +81,7 @@ class NodeHost:
         }
         self._answered: dict[int, tuple[tuple[str, str], Message]] = {}
         self._one_at_a_time = threading.Lock()
-        self._hosted = builder(configs)
+        self.hosted = builder(configs)
 
     def handle(self, message: Message) -> Message:
         """Run the ClientApp on a message; an exception becomes an error reply."""
@@ -94,7 +94,7 @@ class NodeHost:
                 return before[1]
             context = self._contexts[number]
             try:
-                reply = self._hosted.client_app(message, context)
+                reply = self.hosted.client_app(message, context)
             except Exception as error:  # the boundary to arbitrary client code
                 node_id = context.node_config["node-id"]
                 reply = error_reply(message, CLIENT_APP_RAISED, f"{node_id}: {type(error).__name__}: {error}")
@@ -102,7 +102,7 @@ class NodeHost:
             return reply
 
     def close(self) -> None:
-        self._hosted.close()
+        self.hosted.close()
 
 
 def keep_memory() -> None:

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from flwr.app import Message
 
@@ -95,6 +95,13 @@ class InProcessFleet:
         if self._grid is None:
             raise RuntimeError("the fleet hosts no run yet: call reset(configs) first")
         return self._grid
+
+    @property
+    def hosted(self) -> Any:
+        """What the builder made."""
+        if self._host is None:
+            raise RuntimeError("the fleet hosts no run: call reset(configs) first")
+        return self._host.hosted
 
     @property
     def numbers(self) -> dict[str, int]:

@@ -1,0 +1,82 @@
+"""Edge nodes for a process of a fleet: builders for host.NodeHost.
+
+The composition of a node (workloads, meter, way to its coordinator) is made here, so that the node itself
+knows neither learning framework nor network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flwr.clientapp import ClientApp
+
+from edge_node.adapters.coordinator_client import GrpcHost
+from edge_node.adapters.flower_client import build_client_app
+from edge_node.config import NodeConfig
+from edge_node.link import LocalLink
+from edge_node.meters.registry import build_meter
+from edge_node.node import EdgeNode
+from edge_node.tasks.process import configure_process
+from edge_node.tasks.workload import TaskWorkload, build_workload
+from protos.messages import Stage
+
+
+def build_node(config: NodeConfig) -> EdgeNode:
+    """A node with its task's workloads and its meter.
+
+    Raises:
+        ValueError: the task, the meter or a size does not fit.
+        DataError: data files lack.
+    """
+    task = build_workload(config.task, config.inference)
+    own = (Stage.PREPARATION, Stage.DEVELOPMENT, Stage.APPLICATION)
+    workloads: dict[Stage, TaskWorkload] = dict.fromkeys(own, task)
+    if config.recycling_task is not None:
+        workloads[Stage.RECYCLING] = build_workload(config.recycling_task, config.inference)
+    return EdgeNode(config, workloads, build_meter(config.meter, config.board, config.slot_s))
+
+
+class LocalNodes:
+    """Nodes whose coordinator sits in the same process."""
+
+    def __init__(self, configs: Sequence[NodeConfig]) -> None:
+        self.links: dict[str, LocalLink] = {}
+        for config in configs:
+            LocalLink(build_node(config), self.links, boot_id=f"{config.run_id}-{config.node_id}")
+        self.client_app: ClientApp = build_client_app(dict(self.links))
+
+    def close(self) -> None:
+        for link in list(self.links.values()):
+            link.close()
+
+
+def host_local_nodes(configs: Sequence[NodeConfig]) -> LocalNodes:
+    """Builder of an in-process fleet."""
+    configure_process()
+    return LocalNodes(configs)
+
+
+class AttendingNodes:
+    """Nodes that attend a coordinator over gRPC and deliver batches to each other likewise."""
+
+    def __init__(self, configs: Sequence[NodeConfig]) -> None:
+        first = configs[0]
+        self._host = GrpcHost(first.peer_host, first.peer_port if len(configs) == 1 else 0)
+        try:
+            self._host.start()
+            links = {c.node_id: self._host.attach(build_node(c), c.coordinator_address) for c in configs}
+            for link in links.values():
+                link.start()
+        except BaseException:
+            self._host.close()
+            raise
+        self.client_app: ClientApp = build_client_app(links)
+
+    def close(self) -> None:
+        self._host.close()
+
+
+def host_edge_nodes(configs: Sequence[NodeConfig]) -> AttendingNodes:
+    """Builder of a fleet of processes."""
+    configure_process()
+    return AttendingNodes(configs)

@@ -1,0 +1,136 @@
+"""One run on a fleet: its coordinator, its nodes and the way to both, opened and closed together.
+
+Over Ray the coordinator is a process of its own under a supervisor, and the nodes attend it over gRPC. In
+process it is called directly, on a clock that stands still while it works: no thread, no socket, the same
+every time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from coordinator.adapters.control_client import ControlClient, CoordinatorUnreachableError
+from coordinator.adapters.direct import DirectCoordinator
+from coordinator.adapters.flower_strategy import SlotControl
+from coordinator.config import CoordinatorConfig
+from coordinator.policies.registry import make_policy
+from edge_node.config import NodeConfig
+from edge_node.link import LocalLink
+from protos.messages import BeginSlot, DownMessage, EndSlot, SlotPlan, SlotSummary, Stage
+
+from .base import Fleet
+from .grid import NodeGrid
+from .inprocess import InProcessFleet
+from .ray_local import FleetStartError
+from .supervisor import Restart, Supervisor
+
+NodesOf = Callable[[str], Sequence[NodeConfig]]
+"""Node configurations for a coordinator's address; the address is empty where nobody needs one."""
+
+REGISTER_S = 60.0
+"""Wall seconds in which all nodes must have registered."""
+
+
+@dataclass
+class Session:
+    """What the runner needs of a run that is open."""
+
+    control: SlotControl
+    grid: NodeGrid
+    numbers: dict[str, int]
+    processes: dict[str, int]
+    """Process by node id, and that of the ``coordinator``, when the session was opened."""
+    restarts: list[Restart] = field(default_factory=list)
+    """Grows when the coordinator is started again."""
+    check: Callable[[], None] = lambda: None
+    """Raises what keeps the coordinator from running, if anything does."""
+
+
+def open_session(
+    fleet: Fleet, config: CoordinatorConfig, folder: Path, nodes_of: NodesOf
+) -> contextlib.AbstractContextManager[Session]:
+    """A run on a started fleet; ``folder`` takes the coordinator's configuration and log, and
+    ``processes.json``.
+
+    Raises:
+        FleetStartError: a process is dead, or nodes do not register.
+        supervisor.CoordinatorError: the coordinator does not start.
+    """
+    if isinstance(fleet, InProcessFleet):
+        return _open_direct(fleet, config, folder, nodes_of)
+    return _open_supervised(fleet, config, folder, nodes_of)
+
+
+@contextlib.contextmanager
+def _open_supervised(
+    fleet: Fleet, config: CoordinatorConfig, folder: Path, nodes_of: NodesOf
+) -> Iterator[Session]:
+    with Supervisor(config, folder) as supervisor, ControlClient(lambda: supervisor.address) as control:
+        configs = nodes_of(supervisor.address)
+        grid = fleet.reset(configs)
+        try:
+            try:
+                control.wait_for_nodes(len(configs), REGISTER_S)
+            except CoordinatorUnreachableError as error:
+                raise FleetStartError(f"{error} (and see {folder / 'coordinator.log'})") from error
+            processes = {**fleet.pids(), "coordinator": supervisor.pid}
+            _write_processes(folder, processes)
+            yield Session(
+                control, grid, dict(fleet.numbers), processes, supervisor.restarts, supervisor.check
+            )
+        finally:
+            # Nodes leave before their coordinator does, so that nobody sees a broken stream at the end.
+            fleet.release()
+
+
+class DirectControl:
+    """The coordinator's calls as a runner makes them, on a coordinator in the same process."""
+
+    def __init__(self, coordinator: DirectCoordinator) -> None:
+        self._coordinator = coordinator
+
+    def begin_slot(self, slot: int, stage: Stage, wait_s: float) -> SlotPlan:
+        return self._coordinator.begin_slot(BeginSlot(slot, stage, wait_s))
+
+    def end_slot(
+        self, slot: int, wait_s: float, aggregated_parameters: int = 0, evaluated_examples: int = 0
+    ) -> SlotSummary:
+        return self._coordinator.end_slot(EndSlot(slot, wait_s, aggregated_parameters, evaluated_examples))
+
+
+@contextlib.contextmanager
+def _open_direct(
+    fleet: InProcessFleet, config: CoordinatorConfig, folder: Path, nodes_of: NodesOf
+) -> Iterator[Session]:
+    grid = fleet.reset(nodes_of(""), builder="experiments.fleet.nodes:host_local_nodes")
+    links: dict[str, LocalLink] = fleet.hosted.links
+    numbers = fleet.numbers
+
+    def deliver(node_id: str, message: DownMessage) -> None:
+        if numbers[node_id] in grid.lost_nodes():
+            return  # its process is dead: nobody is there to take it
+        for answer in links[node_id].receive(message):
+            coordinator.receive(node_id, answer)
+
+    policy = make_policy(config.policy, **config.policy_options)
+    # The clock stands still: leases never end, and a node is lost only when the grid says so.
+    coordinator = DirectCoordinator(config, policy, deliver, clock=lambda: 0.0)
+    try:
+        for node_id, link in links.items():
+            coordinator.receive(node_id, link.register())
+        processes = {**fleet.pids(), "coordinator": os.getpid()}
+        _write_processes(folder, processes)
+        yield Session(DirectControl(coordinator), grid, numbers, processes)
+    finally:
+        fleet.release()
+        coordinator.close()
+
+
+def _write_processes(folder: Path, processes: dict[str, int]) -> None:
+    """For whoever wants to look at, or kill, a part of the run."""
+    (folder / "processes.json").write_text(json.dumps(processes, indent=1) + "\n", encoding="utf-8")
