@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from coordinator.accounting.tree import Window, efficiency
 from experiments.report.read import Run, Study
 from experiments.report.stats import Estimate, estimate, paired_reduction, paired_reductions
 
@@ -91,7 +92,8 @@ def _totals(key: _ById) -> Totals:
     posted = run.tables["energy_flows"].query("status == 'posted'")
     moved = run.tables["batch_flows"].query("owner != executor")
     energy_j = float(lines["energy_j"].sum())
-    tokens, bits = float(slots["tokens"].sum()), float(slots["bits"].sum())
+    tokens, bits = int(slots["tokens"].sum()), int(slots["bits"].sum())
+    window = Window(bits, tokens, energy_j)
     alpha = alpha_bits_per_token(run)
     own_body = lines["node_id"].isin(["coordinator", "router"])
     return Totals(
@@ -110,13 +112,13 @@ def _totals(key: _ById) -> Totals:
         moved_bytes=int(moved["payload_bytes"].sum()),
         executed_batches=int(slots["executed_batches"].sum()),
         unserved_batches=int(slots["unserved_batches"].sum()),
-        tokens=int(tokens),
-        bits=int(bits),
+        tokens=tokens,
+        bits=bits,
         requests=int(slots["requests"].sum()),
         rounds=len(run.tables["rounds"]),
         accuracy=_final_accuracy(run.tables["rounds"]),
-        tree_bit_per_j=None if alpha is None or energy_j <= 0 else (bits + alpha * tokens) / energy_j,
-        ee_bit_per_j=None if energy_j <= 0 else bits / energy_j,
+        tree_bit_per_j=None if alpha is None else efficiency(window, alpha).tree_bit_per_j,
+        ee_bit_per_j=efficiency(window, alpha or 0.0).ee_bit_per_j,
         unmetered_slots=int((~slots["metered"]).sum()),
         dead_slots=int((~slots["alive"]).sum()),
     )

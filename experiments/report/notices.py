@@ -26,6 +26,7 @@ def notices(study: Study) -> list[Notice]:
         *_books(study),
         *_absent(study),
         *_losses(study),
+        *_estimates(study),
         *_failures(study),
         *_restarts(study),
         *_work(study),
@@ -82,6 +83,20 @@ def _losses(study: Study) -> list[Notice]:
                 )
             )
     return found
+
+
+def _estimates(study: Study) -> list[Notice]:
+    """Readings that the coordinator had to complete itself, where the run's tables tell."""
+    hit = []
+    for run in study:
+        slots = run.tables["slots"]
+        if "estimated" in slots:
+            count = int(slots["estimated"].fillna(False).astype(bool).sum())
+            hit += [f"{_where(run)}: {count} node-slots"] * (count > 0)
+    text = (
+        "; ".join(hit) + ". The joules were metered, their split into grid and harvest is the cautious one."
+    )
+    return [Notice("warn", "Estimated settlements", text)] if hit else []
 
 
 def restarts(run: Run) -> int | None:

@@ -60,9 +60,9 @@ SCHEMA: dict[str, dict[str, str]] = {
         "time": "time",
         "stage": "str",
         "node_id": "str",
-        "zone": "str",
+        "zone": "str or null",
         "alive": "bool",
-        "awake": "bool",
+        "awake": "bool or null",
         "metered": "bool",
         **dict.fromkeys(_SLOT_NUMBERS, "number"),
     },
@@ -103,11 +103,13 @@ SCHEMA: dict[str, dict[str, str]] = {
         "test_accuracy": "number",
         "cumulative_g": "number",
     },
-    "nodes": {"node_id": "str", "zone": "str", **dict.fromkeys(_NODE_NUMBERS, "number")},
+    "nodes": {"node_id": "str", "zone": "str or null", **dict.fromkeys(_NODE_NUMBERS, "number")},
     "decisions": {"slot": "int", "status": "str", "gap_fraction": "number", "objective_g": "number"},
 }
 """Table -> column -> kind. More columns are welcome; a missing one is an error."""
 
+UNKNOWN = "unknown"
+"""Zone of a node that never registered."""
 MAY_BE_EMPTY = frozenset({"batch_flows", "energy_flows", "rounds", "decisions"})
 REQUIRED_METADATA = ("run_id", "name", "policy", "seed", "slot_s", "trace_step_s")
 POLICY_ORDER = ("grid", "local", "det", "dat", "deta")
@@ -241,6 +243,10 @@ def _typed(values: pd.Series, kind: str, where: str) -> pd.Series:
     try:
         if kind == "time":
             return pd.to_datetime(values, utc=True)
+        if kind == "str or null":
+            return values.astype(object).where(values.notna(), UNKNOWN).astype(str)
+        if kind == "bool or null":
+            return values.astype("boolean").fillna(False).astype(bool)
         if kind == "str":
             if values.isna().any():
                 raise ValueError("null")

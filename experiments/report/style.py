@@ -88,7 +88,7 @@ def _map(name: str, colours: list[str]) -> Colormap:
 def intensity_map() -> Colormap:
     """Low intensity teal, high intensity brown, monotone in lightness and safe for colour-vision
     deficiencies."""
-    return _map("intensity", ["#57c4ad", "#6fae98", "#b89b5c", "#b5633a", "#7a3520"])
+    return _map("intensity", ["#2a9d86", "#7fa56b", "#c29a4b", "#c26a3a", "#a8432b"])
 
 
 def energy_map() -> Colormap:
