@@ -34,6 +34,8 @@ _MOST_STEPS = 120
 _REACH = 0.99
 """Share of the way to the nearest bound that a step may take."""
 _CORRECTORS = 2
+_PROXIMITY = 1e-7
+_MOST_PROXIMITY = 1e-3
 _STRETCH = 0.3
 """By how much a corrector tries to lengthen a step."""
 _ZERO = 1e-6
@@ -117,9 +119,9 @@ class _Climb:
 
     def to(self, wanted: float, watch: Callable[[int, float], None] | None) -> Certified:
         best: Certified | None = None
-        tried, step = np.inf, 0
+        tried, step, proximity = np.inf, 0, _PROXIMITY
         for step in range(_MOST_STEPS):
-            parts = self.run(State.factor, self.states)
+            parts = self.run(lambda s: s.factor(proximity), self.states)
             matrix = sum(part[0] for part in parts)
             right = sum(part[1] for part in parts)
             measures = [part[2] for part in parts]
@@ -144,7 +146,10 @@ class _Climb:
             try:
                 factor = linalg.cho_factor(self._regular(matrix), check_finite=True)
             except (linalg.LinAlgError, ValueError):
-                break  # the point is as sharp as double precision allows
+                if proximity >= _MOST_PROXIMITY:
+                    break  # the point is as sharp as double precision allows
+                proximity *= 100.0
+                continue
             if not self._advance(factor, right + hub_gap, hub_gap, products / pairs, pairs):
                 break
         final = self._certify(step, wanted)

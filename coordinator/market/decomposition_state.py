@@ -90,8 +90,11 @@ class State:
         self.z = np.where(block.fixed, 1.0, np.clip(reduced, 0.3 * aim / safe, 3.0 * aim / safe))
         self.w = np.where(block.fixed[:nb], 0.0, np.clip(-reduced[:nb], 0.3 * aim / room, 3.0 * aim / room))
 
-    def factor(self) -> tuple[Floats, Floats, Measures]:
-        """Residuals, factors and the predictor's right-hand side; returns S, the hub's part of r, and measures."""
+    def factor(self, proximity: float) -> tuple[Floats, Floats, Measures]:
+        """Residuals, factors and the predictor's right-hand side; returns S, the hub's part of r, and measures.
+
+        ``proximity`` is the weight of a proximal term on the step: it bounds theta, so that eliminations lose no more
+        than half the digits, and leaves the solution where it is (it acts on the step, not on the point)."""
         block, nb = self.block, self.block.bounded
         x, z, s, w = self.x, self.z, self.s, self.w
         self.shadow = block.cost - block.transposed(self.y, self.hub_prices)  # c - A'y
@@ -99,7 +102,7 @@ class State:
         self.gap_rows = block.right - own_rows
         self.recip = block.free / (x + block.fixed)
         self.pull = z * self.recip
-        curvature = self.pull.copy()
+        curvature = self.pull + proximity
         self.push = w / s
         curvature[:nb] += self.push
         self.theta = block.free / (curvature + block.fixed)
