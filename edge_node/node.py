@@ -577,8 +577,7 @@ class EdgeNode:
         self._last = state
         state.incoming = {}
         self._open(state.slot + 1, state.awake)
-        if self._state is not None and self._coordinator_slot > self._state.slot:
-            self._in_doubt = True
+        self._in_doubt = self._state is not None and self._coordinator_slot > self._state.slot
 
     def _advance(self, slot: int) -> None:
         """Skip slots that went by without this node: nothing was read, their unserved work expires."""

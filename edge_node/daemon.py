@@ -1,0 +1,77 @@
+"""One node as a daemon on a board: stream to the coordinator, batch-transfer server, durable spool."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+
+from edge_node.adapters.coordinator_client import GrpcHost
+from edge_node.adapters.sqlite_spool import SqliteSpool
+from edge_node.config import NodeConfig
+from edge_node.link import Link
+from edge_node.node import EdgeNode
+from edge_node.spool import Spool
+
+log = logging.getLogger(__name__)
+
+ServeFlower = Callable[[Mapping[str, Link], threading.Event], None]
+"""Runs the Flower client for the nodes of this process (one, by node id) until the event is set."""
+
+REGISTER_TIMEOUT_S = 30.0
+
+
+def attend_only(links: Mapping[str, Link], stop: threading.Event) -> None:
+    """No Flower client: the node is metered, trades energy and takes batches in, but executes none."""
+    stop.wait()
+
+
+def run_daemon(
+    config: NodeConfig,
+    serve_flower: ServeFlower,
+    *,
+    build: Callable[[NodeConfig, Spool | None], EdgeNode],
+    spool_path: Path | None = None,
+    stop: threading.Event | None = None,
+    on_ready: Callable[[Link], None] | None = None,
+) -> None:
+    """Run one node until ``stop`` is set, or SIGINT or SIGTERM comes (in the main thread).
+
+    Args:
+        config: The node; ``coordinator_address`` must be set.
+        serve_flower: Called once the coordinator has welcomed the node; returns when ``stop`` is set.
+        build: Makes the node, e.g. edge_node.build.build_node.
+        spool_path: File for readings not yet acknowledged; none: in memory.
+        stop: Set it to end the daemon.
+        on_ready: Called with the link once the node is registered.
+
+    Raises:
+        LinkError: the coordinator does not answer, or will not have this node.
+        OSError: the peer address is taken.
+    """
+    stop = stop or threading.Event()
+    if threading.current_thread() is threading.main_thread():
+
+        def end(number: int, frame: FrameType | None) -> None:
+            stop.set()
+
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, end)
+    spool = None if spool_path is None else SqliteSpool(spool_path)
+    try:
+        node = build(config, spool)
+        with GrpcHost(config.peer_host, config.peer_port) as host:
+            link = host.attach(node, config.coordinator_address)
+            link.start()
+            link.wait_registered(REGISTER_TIMEOUT_S)
+            log.info("%s attends %s, peers at %s", node.node_id, config.coordinator_address, link.address)
+            if on_ready is not None:
+                on_ready(link)
+            serve_flower({node.node_id: link}, stop)
+            link.close()
+    finally:
+        if spool is not None:
+            spool.close()

@@ -1,0 +1,153 @@
+"""A small fleet of real nodes on a task that needs no learning framework: linear regression in numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_node.config import (
+    BatteryConfig,
+    BoardConfig,
+    HarvestConfig,
+    InferenceConfig,
+    NodeConfig,
+    TaskConfig,
+)
+from edge_node.meters.registry import build_meter
+from edge_node.node import EdgeNode
+from edge_node.spool import Spool
+from edge_node.workload import Arrays, InferResult, Parameters, TrainResult, WorkCost
+from protos.messages import Stage
+
+FEATURES, BATCH = 4, 5
+
+
+class LinearWorkload:
+    """y = w x, trained by gradient descent; batch k is a function of seed and k alone."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.trained: list[int] = []
+        """Batch keys in the order in which they were trained, guests' included."""
+        self.before_training: Callable[[], None] = lambda: None
+
+    @property
+    def num_examples(self) -> int:
+        return 10 * BATCH
+
+    @property
+    def num_batches(self) -> int:
+        return 10
+
+    @property
+    def digest(self) -> str:
+        return f"{self.seed:064x}"
+
+    def cost(self, stage: str) -> WorkCost:
+        return WorkCost(flop_per_batch=1e5, bytes_per_batch=BATCH * (FEATURES * 4 + 4 + 8))
+
+    def batch(self, batch_id: int, stage: str) -> Arrays:
+        random = np.random.default_rng((self.seed, batch_id))
+        x = random.normal(size=(BATCH, FEATURES)).astype(np.float32)
+        key = self.seed * 1_000 + batch_id
+        return {"x": x, "y": x.sum(axis=1), "key": np.full(BATCH, key, dtype=np.int64)}
+
+    def prepare(self, batches: Sequence[Arrays]) -> float:
+        return 1e5 * len(batches)
+
+    def train(
+        self, parameters: Parameters, batches: Sequence[Arrays], options: Mapping[str, float]
+    ) -> TrainResult:
+        self.before_training()
+        weights = np.array(parameters["w"])
+        losses = []
+        for batch in batches:
+            self.trained.append(int(batch["key"][0]))
+            error = batch["x"] @ weights - batch["y"]
+            losses.append(float(np.mean(error**2)))
+            weights = weights - np.float32(0.1) * (2 / BATCH) * (batch["x"].T @ error)
+        examples = BATCH * len(batches)
+        return TrainResult(
+            {"w": weights.astype(np.float32)},
+            examples,
+            len(batches),
+            float(np.mean(losses)),
+            1e5 * len(batches),
+        )
+
+    def infer(self, parameters: Parameters, batches: Sequence[Arrays]) -> InferResult:
+        requests = BATCH * len(batches)
+        return InferResult(requests, requests, requests * 64, requests, len(batches), 1e5 * len(batches))
+
+
+BOARD = BoardConfig(
+    name="test",
+    static_w=2.0,
+    busy_w=6.0,
+    sleep_w=0.5,
+    wake_j=3.0,
+    wake_s=0.25,
+    effective_flop_per_s=1e6,
+    tx_j_per_byte=1e-5,
+    rx_j_per_byte=2e-5,
+    storage_bytes=10_000,
+)
+
+
+def node_config(index: int, **changes: Any) -> NodeConfig:
+    stages = changes.pop("stages", (Stage.DEVELOPMENT,) * 6)
+    values: dict[str, Any] = {
+        "run_id": "run",
+        "node_id": f"n{index}",
+        "index": index,
+        "zone": "NO",
+        "seed": index,
+        "slot_s": 10.0,
+        "stages": stages,
+        "board": BOARD,
+        "battery": BatteryConfig(
+            capacity_j=100.0, initial_fraction=0.5, charge_limit_w=5.0, discharge_limit_w=5.0
+        ),
+        "harvest": HarvestConfig(power_w=(1.0 + index,) * (len(stages) + 8)),
+        "task": TaskConfig(
+            name="linear",
+            batch_size=BATCH,
+            batches_per_slot=6,
+            learning_rate=0.1,
+            partitions=3,
+            partition_index=index,
+        ),
+        "inference": InferenceConfig(batches_per_slot=2),
+    }
+    return NodeConfig(**{**values, **changes})
+
+
+MakeNode = Callable[..., EdgeNode]
+
+
+@pytest.fixture
+def make_config() -> Callable[..., NodeConfig]:
+    return node_config
+
+
+@pytest.fixture
+def make_node() -> MakeNode:
+    """``make_node(index, spool=None, **changes)``: a node; its workload is ``node.workload``."""
+
+    def make(index: int = 0, spool: Spool | None = None, **changes: Any) -> EdgeNode:
+        config = node_config(index, **changes)
+        workload = LinearWorkload(index)
+        meter = build_meter(config.meter, config.board, config.slot_s)
+        node = EdgeNode(config, dict.fromkeys(set(config.stages), workload), meter, spool)
+        node.workload = workload  # type: ignore[attr-defined]
+        return node
+
+    return make
+
+
+@pytest.fixture
+def model() -> Parameters:
+    return {"w": np.zeros(FEATURES, dtype=np.float32)}
