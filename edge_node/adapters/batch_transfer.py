@@ -40,6 +40,8 @@ SERVER_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_PARCEL_BYTES + MESSAGE_OVERHEAD_BYTES),
     ("grpc.so_reuseport", 0),
 )
+REPEAT_S = 2.0
+"""A peer that has been away for so long is given up: its batches are better run at home than late."""
 _REPEATED = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED})
 
 
@@ -102,7 +104,8 @@ class PeerClient:
         Raises ProtocolError when the parcel itself breaks the contract.
         """
         data = DELIVER.encode_request(parcel)
-        deadline = time.monotonic() + timeout_s
+        begun = time.monotonic()
+        deadline = begun + timeout_s
         call: Any = cast(Any, self._channel(address)).unary_unary(DELIVER.path)
         ceiling_s = 0.1
         while True:
@@ -115,7 +118,7 @@ class PeerClient:
             except ProtocolError as error:
                 return Receipt(False, 0, codec.safe_text(f"{address} answered nonsense: {error}"))
             except grpc.aio.AioRpcError as error:
-                if error.code() not in _REPEATED:
+                if error.code() not in _REPEATED or time.monotonic() - begun > REPEAT_S:
                     return Receipt(
                         False, 0, codec.safe_text(f"{address}: {error.code().name}: {error.details()}")
                     )

@@ -14,7 +14,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
@@ -22,6 +22,7 @@ import grpc
 import grpc.aio
 
 from edge_node.adapters.batch_transfer import CHANNEL_OPTIONS, PeerClient, PeerServer
+from edge_node.errors import NotReady
 from edge_node.link import FATAL_REFUSALS, LinkError, Response, require_ready, respond, tick
 from edge_node.node import EdgeNode
 from edge_node.slot import Readiness
@@ -34,8 +35,10 @@ REGISTER_TIMEOUT_S = 5.0
 BACKOFF_FIRST_S, BACKOFF_LAST_S = 0.1, 5.0
 FENCE_FRACTION = 0.8
 """Share of the lease without a word of the coordinator after which a node works no more for it."""
-DELIVERY_TIMEOUT_S = 10.0
+DELIVERY_TIMEOUT_S = 4.0
 """Longest wait for an executor's answer; a quarter of the slot's own deadline when that is shorter."""
+GUEST_TIMEOUT_S = 5.0
+"""Longest wait for guests once decided: by then their owners have delivered them, or taken them back."""
 
 _END_OF_STREAM: Any = cast(Any, grpc.aio).EOF
 T = TypeVar("T")
@@ -269,19 +272,24 @@ class GrpcLink:
     def wait_ready(self, slot: int, timeout_s: float) -> Readiness:
         """See Link."""
         deadline = time.monotonic() + timeout_s
-        with self._changed:
-            self._changed.wait_for(lambda: self._settled(slot), timeout_s / 2)
+        self._wait(lambda: self._node.readiness(slot).decided, slot, timeout_s)
+        left_s = deadline - time.monotonic()
+        self._wait(lambda: self._node.readiness(slot).ready, slot, min(left_s / 2, GUEST_TIMEOUT_S))
         self._node.give_up_guests(slot)
-        with self._changed:
-            self._changed.wait_for(lambda: self._settled(slot), max(0.0, deadline - time.monotonic()))
-            self._check()
-        # The decision may have come in the second half only: whoever is still missing is given up as well.
-        self._node.give_up_guests(slot)
+        self._wait(lambda: self._node.readiness(slot).ready, slot, deadline - time.monotonic())
+        self._check()
+        if self._fenced:
+            raise NotReady(f"{self._node.node_id} holds no lease: nothing was heard of {self._coordinator}")
         return require_ready(self._node, slot)
 
-    def _settled(self, slot: int) -> bool:
-        readiness = self._node.readiness(slot)
-        return bool(self._failure) or self._closed or readiness.over or (readiness.ready and not self._fenced)
+    def _wait(self, condition: Callable[[], bool], slot: int, timeout_s: float) -> None:
+        def done() -> bool:
+            if self._failure or self._closed or self._node.readiness(slot).over:
+                return True
+            return condition() and not self._fenced
+
+        with self._changed:
+            self._changed.wait_for(done, max(0.0, timeout_s))
 
     def _check(self) -> None:
         if self._failure:

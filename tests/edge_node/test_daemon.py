@@ -1,0 +1,133 @@
+"""A node as a daemon: registers, serves, ends when told; bad input is a message and exit code 2."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from edge_node import daemon
+from edge_node.__main__ import main
+from edge_node.adapters.coordinator_client import GrpcHost
+from edge_node.link import Link, LinkError
+from edge_node.node import EdgeNode
+from protos import codec
+from protos.messages import Register, Telemetry, UpMessage, Welcome
+
+WAIT_S = 20.0
+
+
+class SmallCoordinator:
+    """Welcomes whoever registers and keeps what is said."""
+
+    def __init__(self, host: GrpcHost) -> None:
+        self._host = host
+        self.heard: list[UpMessage] = []
+        self.told = threading.Event()
+        self._server, port = host.submit(self._start()).result(WAIT_S)
+        self.address = f"127.0.0.1:{port}"
+
+    async def _start(self) -> tuple[Any, int]:
+        server = grpc.aio.server()
+        handler = grpc.stream_stream_rpc_method_handler(self._attend)
+        generic = grpc.method_handlers_generic_handler(codec.ATTEND.service, {codec.ATTEND.method: handler})
+        server.add_generic_rpc_handlers((generic,))
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        return server, port
+
+    async def _attend(self, requests: Any, context: Any) -> Any:
+        async for data in requests:
+            message = codec.decode_up(data)
+            self.heard.append(message)
+            if isinstance(message, Register):
+                yield codec.encode_down(Welcome("run", 1, 1.0, 5.0, 0))
+            if isinstance(message, Telemetry):
+                self.told.set()
+
+    def stop(self) -> None:
+        self._host.submit(self._server.stop(0)).result(WAIT_S)
+
+
+def test_a_daemon_attends_serves_and_ends(
+    make_node: Callable[..., EdgeNode], make_config: Callable[..., Any], tmp_path: Path
+) -> None:
+    stop, ready = threading.Event(), []
+    with GrpcHost() as host:
+        coordinator = SmallCoordinator(host)
+        config = make_config(0, coordinator_address=coordinator.address)
+
+        def serve(links: Mapping[str, Link], stop: threading.Event) -> None:
+            assert list(links) == ["n0"]
+            stop.wait(WAIT_S)
+
+        running = threading.Thread(
+            target=daemon.run_daemon,
+            args=(config, serve),
+            kwargs={
+                "build": lambda config, spool: make_node(0, spool=spool),
+                "spool_path": tmp_path / "spool.sqlite",
+                "stop": stop,
+                "on_ready": lambda link: ready.append(link.address),
+            },
+        )
+        running.start()
+        assert coordinator.told.wait(WAIT_S)
+        stop.set()
+        running.join(WAIT_S)
+        assert not running.is_alive()
+        coordinator.stop()
+    assert ready[0].startswith("127.0.0.1:")
+    assert isinstance(coordinator.heard[0], Register)
+    assert coordinator.heard[0].peer_address == ready[0]
+    assert (tmp_path / "spool.sqlite").exists()
+
+
+def test_without_a_coordinator_the_daemon_says_so(
+    make_node: Callable[..., EdgeNode], make_config: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemon, "REGISTER_TIMEOUT_S", 0.2)
+    config = make_config(0, coordinator_address="127.0.0.1:1")
+    with pytest.raises(LinkError, match="is it up"):
+        daemon.run_daemon(config, daemon.attend_only, build=lambda config, spool: make_node(0))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"slot_s": -1}, "slot_s"),
+        ({"slot_s": float("nan")}, "slot_s"),
+        ({"colour": "green"}, "colour"),
+        ({"coordinator_address": ""}, "coordinator_address is empty"),
+        ({"meter": "guess"}, "unknown meter 'guess'"),
+    ],
+)
+def test_bad_configurations_are_refused_with_the_place(
+    make_config: Callable[..., Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: dict[str, Any],
+    message: str,
+) -> None:
+    values = json.loads(make_config(0, coordinator_address="127.0.0.1:1").model_dump_json())
+    path = tmp_path / "node.json"
+    path.write_text(json.dumps({**values, **change}))
+    assert main([str(path)]) == 2
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert "Traceback" not in printed
+
+
+def test_a_missing_file_or_server_is_a_message(
+    make_config: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path / "absent.json")]) == 2
+    path = tmp_path / "node.json"
+    path.write_text(make_config(0, coordinator_address="127.0.0.1:1").model_dump_json())
+    assert main([str(path), "--serve", "no_such_module:serve"]) == 2
+    assert "package.module:function" in capsys.readouterr().err
