@@ -13,7 +13,7 @@ from coordinator.config import CoordinatorConfig
 from coordinator.market.fleet import Fleet, Limits
 from protos.messages import NodeProfile, Stage, Telemetry, WorkProfile
 
-NOT_OFFLOADABLE = (Stage.PREPARATION,)
+NOT_OFFLOADABLE = (Stage.PREPARATION, Stage.UNALLOCATED)
 """Work that may not leave its owner: a node receives data from its own devices."""
 
 RESERVED_IDS = ("network", "coordinator", "router")
@@ -54,7 +54,12 @@ def check_config(config: CoordinatorConfig) -> None:
 
 
 def work_of(profile: NodeProfile, stage: Stage) -> WorkProfile:
-    """Cost of ``stage``'s work on a node. Raises DataError when the node did not say."""
+    """Cost of ``stage``'s work on a node. Raises DataError when the node did not say.
+
+    In an unallocated slot nobody has work, and none costs anything.
+    """
+    if stage is Stage.UNALLOCATED:
+        return WorkProfile(stage, 0.0, 0.0, 0)
     for work in profile.work:
         if work.stage == stage:
             return work

@@ -228,12 +228,20 @@ class CoordinatorService:
         entry = Entry(RECORDS[type(message)], key, asdict(message), slot=message.slot, node_id=node)
         answers: list[DownMessage] = []
         applied = Effects()
-        if self._intake.is_new(entry):
-            entries, answers = self._take_in(message, entry)
-            applied = self._apply(entries)
-        acked = current.acked_seq
-        ack = Ack(node, message.seq if acked is None else max(message.seq, acked))
-        return Effects(applied.entries, tuple((node, m) for m in (ack, *answers)))
+        try:
+            if self._intake.is_new(entry):
+                entries, answers = self._take_in(message, entry)
+                applied = self._apply(entries)
+        except Refused as refused:
+            if refused.refusal.code != "not_traded":
+                # Refused for good: acknowledged too, lest the node sends it again for ever.
+                refused.follow = (self._ack(node, message.seq), *refused.follow)
+            raise
+        return Effects(applied.entries, tuple((node, m) for m in (self._ack(node, message.seq), *answers)))
+
+    def _ack(self, node: str, seq: int) -> Ack:
+        acked = self.books.nodes[node].acked_seq
+        return Ack(node, seq if acked is None else max(seq, acked))
 
     def _take_in(
         self, message: Telemetry | Usage | Settlement, entry: Entry

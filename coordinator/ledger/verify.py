@@ -39,6 +39,9 @@ class Finding:
     where: str
     text: str
 
+    def __str__(self) -> str:
+        return f"{self.code}: {self.where}: {self.text}"
+
 
 @dataclass(slots=True)
 class VerifyReport:
@@ -47,6 +50,8 @@ class VerifyReport:
     path: str
     run_id: str = ""
     entries: int = 0
+    transactions: int = 0
+    """Entries with postings."""
     postings: int = 0
     kinds: dict[str, int] = field(default_factory=dict)
     head: str = GENESIS
@@ -71,6 +76,7 @@ class VerifyReport:
             "run_id": self.run_id,
             "ok": self.ok,
             "entries": self.entries,
+            "transactions": self.transactions,
             "postings": self.postings,
             "kinds": dict(sorted(self.kinds.items())),
             "head": self.head,
@@ -135,6 +141,7 @@ def _check_entries(connection: sqlite3.Connection, report: VerifyReport) -> set[
             report.postings += 1
             waiting = postings.fetchone()
         report.entries += 1
+        report.transactions += bool(own)
         kinds[kind] += 1
         where = f"entry {entry_id} ({key})"
         if entry_id != expected_id:

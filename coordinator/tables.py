@@ -1,0 +1,324 @@
+"""A ledger as Parquet tables: slots, lines, batch flows, energy flows, nodes, decisions.
+
+Only what is durable in the ledger is used, so that an unfinished run exports as far as it came and the same
+ledger gives the same tables. pandas is imported here and nowhere else in the coordinator.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from carbon_data.types import require_utc
+from carbon_data.units import from_micro
+from coordinator.accounting.tree import Window, efficiency
+from coordinator.guard import TRAINING_STAGES
+from coordinator.ledger.entry import Kind
+from coordinator.ledger.store import StoredEntry, read_entries
+
+BALANCE_COLUMNS = tuple(
+    "demand grid green harvest charge charge_loss discharge discharge_loss self_discharge export import curtailed "
+    "battery_before battery_after".split()
+)
+SLOT_COLUMNS = (
+    *"slot time stage node_id zone intensity_g_per_kwh alive awake metered estimated late selected".split(),
+    *(f"{name}_j" for name in BALANCE_COLUMNS),
+    *"released_batches executed_batches guest_batches offloaded_batches unserved_batches".split(),
+    *"wasted_batches tokens bits requests model_bytes operational_g".split(),
+)
+LINE_COLUMNS = tuple("slot node_id zone stage component energy_j grid_j operational_g provenance".split())
+BATCH_FLOW_COLUMNS = tuple("slot owner executor batches payload_bytes".split())
+ENERGY_FLOW_COLUMNS = tuple("slot donor recipient decided_j sent_j received_j status reason".split())
+DECISION_COLUMNS = tuple(
+    "slot epoch status gap_fraction objective_g nodes lost_nodes unserved_batches".split()
+)
+PROFILE_COLUMNS = tuple(
+    "zone static_w sleep_w wake_j wake_s tx_j_per_byte rx_j_per_byte storage_bytes charge_efficiency_fraction "
+    "discharge_efficiency_fraction self_discharge_fraction charge_limit_w discharge_limit_w export_loss_fraction "
+    "import_loss_fraction meter provenance num_examples data_digest".split()
+)
+NODE_COLUMNS = (
+    "node_id",
+    *PROFILE_COLUMNS,
+    *"battery_capacity_j slots unmetered_slots adjustment_j demand_j grid_j green_j harvest_j export_j".split(),
+    *"import_j curtailed_j operational_g tokens bits requests executed_batches wasted_batches".split(),
+    *"participations tree_bit_per_j ee_bit_per_j".split(),
+)
+FLOATS_WITH_GAPS = "Float64"
+INTEGERS_WITH_GAPS = "Int64"
+
+Row = dict[str, Any]
+
+
+def export_tables(
+    ledger_path: Path, folder: Path, *, start: datetime, trace_step_s: float
+) -> dict[str, Path]:
+    """Write ``slots, lines, batch_flows, energy_flows, nodes, decisions`` as Parquet into ``folder``.
+
+    ``start``: time of the traces in slot 0 (aware); ``trace_step_s``: how far they advance per slot, in
+    seconds. Returns the path of each table. A slot's row without a reading has nulls, never zeros. Raises
+    LedgerError.
+    """
+    tables = ledger_tables(ledger_path, start=start, trace_step_s=trace_step_s)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {}
+    for name, table in tables.items():
+        paths[name] = folder / f"{name}.parquet"
+        table.to_parquet(paths[name], index=False)
+    return paths
+
+
+def ledger_tables(ledger_path: Path, *, start: datetime, trace_step_s: float) -> dict[str, pd.DataFrame]:
+    """The tables by name, without writing them."""
+    run = _Run(read_entries(ledger_path))
+    start = require_utc(start)
+    times = {slot: start + timedelta(seconds=slot * trace_step_s) for slot in run.decisions}
+    return {
+        "slots": _typed(pd.DataFrame(list(_slot_rows(run, times)), columns=list(SLOT_COLUMNS))),
+        "lines": pd.DataFrame(list(_line_rows(run)), columns=list(LINE_COLUMNS)),
+        "batch_flows": pd.DataFrame(list(_batch_rows(run)), columns=list(BATCH_FLOW_COLUMNS)),
+        "energy_flows": pd.DataFrame(list(_energy_rows(run)), columns=list(ENERGY_FLOW_COLUMNS)),
+        "nodes": _typed(pd.DataFrame(list(_node_rows(run)), columns=list(NODE_COLUMNS))),
+        "decisions": _typed(pd.DataFrame(list(_decision_rows(run)), columns=list(DECISION_COLUMNS))),
+    }
+
+
+class _Run:
+    """The entries of a ledger, sorted by what they are."""
+
+    def __init__(self, entries: Iterable[StoredEntry]) -> None:
+        self.config: Mapping[str, Any] = {}
+        self.registrations: dict[str, Mapping[str, Any]] = {}
+        self.telemetry: dict[tuple[int, str], Mapping[str, Any]] = {}
+        self.decisions: dict[int, Mapping[str, Any]] = {}
+        self.usage: dict[tuple[int, str], Mapping[str, Any]] = {}
+        self.trades: dict[int, Mapping[str, Any]] = {}
+        self.bookings: dict[tuple[int, str], Mapping[str, Any]] = {}
+        self.ends: dict[int, Mapping[str, Any]] = {}
+        self.adjusted_uj: dict[str, int] = defaultdict(int)
+        for stored in entries:
+            entry = stored.entry
+            slot, node, body = entry.slot if entry.slot is not None else -1, entry.node_id, entry.body
+            if entry.kind is Kind.START and "config" in body:
+                self.config = body["config"]
+            elif entry.kind is Kind.REGISTRATION:
+                self.registrations[node] = body
+            elif entry.kind is Kind.TELEMETRY:
+                self.telemetry[slot, node] = body  # the last one before the decision is the one decided upon
+            elif entry.kind is Kind.DECISION:
+                self.decisions[slot] = body
+            elif entry.kind is Kind.USAGE:
+                self.usage[slot, node] = body
+            elif entry.kind is Kind.TRADE:
+                self.trades[slot] = body
+            elif entry.kind is Kind.BOOKING:
+                self.bookings[slot, node] = body
+            elif entry.kind is Kind.SLOT_END:
+                self.ends[slot] = body
+            elif entry.kind is Kind.ADJUSTMENT:
+                self.adjusted_uj[node] += body["reported_uj"] - body["booked_uj"]
+        self.intensity = {zone["zone"]: zone["intensity_g_per_kwh"] for zone in self.config.get("zones", ())}
+        self.node_ids: list[str] = list(self.config.get("node_ids", self.registrations))
+
+    def zone_of(self, node: str) -> str | None:
+        registration = self.registrations.get(node)
+        return None if registration is None else registration["profile"]["zone"]
+
+    def decision_of(self, slot: int, node: str) -> Mapping[str, Any] | None:
+        decisions = self.decisions[slot]["plan"]["decisions"]
+        return next((decision for decision in decisions if decision["node_id"] == node), None)
+
+    def counted_batches(self, slot: int) -> tuple[dict[str, int], dict[str, int]]:
+        """(all, away) batches of each owner that count in a slot: first come, first counted."""
+        counted: dict[str, int] = defaultdict(int)
+        away: dict[str, int] = defaultdict(int)
+        for (at, node), usage in self.usage.items():
+            if at != slot or self.bookings.get((slot, node), {}).get("late"):
+                continue
+            for executed in usage["executed"]:
+                owner = executed["owner"]
+                decision = self.decision_of(slot, owner)
+                if decision is None:
+                    continue
+                total = decision["own_batches"] + sum(send["batches"] for send in decision["sends"])
+                counts = max(0, min(executed["batches"], total - counted[owner]))
+                counted[owner] += counts
+                away[owner] += counts if owner != node else 0
+        return counted, away
+
+
+def _slot_rows(run: _Run, times: Mapping[int, datetime]) -> Iterable[Row]:
+    for slot, decided in sorted(run.decisions.items()):
+        counted, away = run.counted_batches(slot)
+        for node in run.node_ids:
+            zone = run.zone_of(node)
+            decision = run.decision_of(slot, node)
+            booking = run.bookings.get((slot, node))
+            row: Row = dict.fromkeys(SLOT_COLUMNS)
+            selected = decided["selected"] is None or node in decided["selected"]
+            row.update(
+                slot=slot,
+                time=times[slot],
+                stage=decided["stage"],
+                node_id=node,
+                zone=zone,
+                intensity_g_per_kwh=None if zone is None else run.intensity[zone][slot],
+                alive=decision is not None,
+                awake=None if decision is None else decision["awake"],
+                metered=booking is not None,
+                selected=None if decision is None else selected,
+            )
+            if decision is not None:
+                row.update(_batch_columns(run, slot, node, selected, counted, away))
+            if booking is not None:
+                row.update(_booking_columns(node, booking))
+            yield row
+
+
+def _batch_columns(
+    run: _Run, slot: int, node: str, selected: bool, counted: Mapping[str, int], away: Mapping[str, int]
+) -> Row:
+    told = run.telemetry[slot, node]
+    asked = selected or run.decisions[slot]["stage"] not in TRAINING_STAGES
+    missed = max(0, told["backlog_batches"][0] - counted.get(node, 0)) if asked else 0
+    return {
+        "released_batches": told["backlog_batches"][-1],
+        "offloaded_batches": away.get(node, 0),
+        "unserved_batches": missed,
+    }
+
+
+def _booking_columns(node: str, booking: Mapping[str, Any]) -> Row:
+    own = [line for line in booking["lines"] if line["node_id"] == node]
+    guests = sum(count for owner, count in booking["executed"] if owner != node)
+    return {
+        "estimated": booking["estimated"],
+        "late": booking["late"],
+        **{f"{name}_j": from_micro(booking["balance"][f"{name}_uj"]) for name in BALANCE_COLUMNS},
+        "executed_batches": booking["executed_batches"],
+        "guest_batches": guests,
+        "wasted_batches": booking["wasted_batches"],
+        "tokens": booking["tokens"],
+        "bits": booking["bits"],
+        "requests": booking["requests"],
+        "model_bytes": booking["model_bytes"],
+        "operational_g": from_micro(sum(line["operational_ug"] for line in own)),
+    }
+
+
+def _line_rows(run: _Run) -> Iterable[Row]:
+    """Lines of one slot, holder, zone, stage, component and provenance added up."""
+    order = {node: index for index, node in enumerate(run.node_ids)}
+    for slot in sorted(run.decisions):
+        sums: dict[tuple[str, ...], list[int]] = defaultdict(lambda: [0, 0, 0])
+        bodies = [body for (at, _), body in run.bookings.items() if at == slot]
+        bodies += [run.ends[slot]] if slot in run.ends else []
+        for body in bodies:
+            for line in body["lines"]:
+                key = tuple(line[name] for name in ("node_id", "zone", "stage", "component", "provenance"))
+                for index, name in enumerate(("energy_uj", "grid_uj", "operational_ug")):
+                    sums[key][index] += line[name]
+        for key in sorted(sums, key=lambda key: (order.get(key[0], len(order)), key)):
+            node, zone, stage, component, provenance = key
+            energy, grid, grams = (from_micro(value) for value in sums[key])
+            yield dict(
+                zip(
+                    LINE_COLUMNS,
+                    (slot, node, zone, stage, component, energy, grid, grams, provenance),
+                    strict=True,
+                )
+            )
+
+
+def _batch_rows(run: _Run) -> Iterable[Row]:
+    """Batches that really moved, as the slot's end knew them; sent ones of a slot still open are left out."""
+    for slot, end in sorted(run.ends.items()):
+        for parcel in end["parcels"]:
+            yield {"slot": slot, **{name: parcel[name] for name in BATCH_FLOW_COLUMNS[1:]}}
+
+
+def _energy_rows(run: _Run) -> Iterable[Row]:
+    for slot, trade in sorted(run.trades.items()):
+        for t in trade["transfers"]:
+            yield {
+                "slot": slot,
+                "donor": t["donor"],
+                "recipient": t["recipient"],
+                "decided_j": from_micro(t["decided_uj"]),
+                "sent_j": from_micro(t["sent_uj"]),
+                "received_j": from_micro(t["received_uj"]),
+                "status": "posted" if t["sent_uj"] else "void",
+                "reason": t["reason"],
+            }
+
+
+def _decision_rows(run: _Run) -> Iterable[Row]:
+    for slot, decision in sorted(run.decisions.items()):
+        yield {
+            "slot": slot,
+            "epoch": decision["plan"]["epoch"],
+            "status": decision["plan"]["status"],
+            "gap_fraction": decision["plan"]["gap_fraction"],
+            "objective_g": decision["objective_g"],
+            "nodes": len(decision["node_ids"]),
+            "lost_nodes": len(decision["plan"]["lost_nodes"]),
+            "unserved_batches": sum(decision["unserved"].values()),
+        }
+
+
+def _node_rows(run: _Run) -> Iterable[Row]:
+    alpha = float(run.config.get("tree_alpha_bits_per_token", 0.0))
+    for node in run.node_ids:
+        row: Row = dict.fromkeys(NODE_COLUMNS)
+        row["node_id"] = node
+        registration = run.registrations.get(node)
+        if registration is not None:
+            profile = registration["profile"]
+            row.update({name: profile[name] for name in PROFILE_COLUMNS})
+            row["battery_capacity_j"] = from_micro(profile["battery_capacity_uj"])
+        bookings = [body for (_, who), body in run.bookings.items() if who == node]
+        row.update(_totals(node, bookings))
+        row["slots"] = len(bookings)
+        row["unmetered_slots"] = len(run.ends) - sum((slot, node) in run.bookings for slot in run.ends)
+        row["adjustment_j"] = from_micro(run.adjusted_uj.get(node, 0))
+        window = Window(row["bits"], row["tokens"], row["demand_j"])
+        found = efficiency(window, alpha)
+        row["tree_bit_per_j"], row["ee_bit_per_j"] = found.tree_bit_per_j, found.ee_bit_per_j
+        yield row
+
+
+def _totals(node: str, bookings: list[Mapping[str, Any]]) -> Row:
+    energies = ("demand", "grid", "green", "harvest", "export", "import", "curtailed")
+    grams = sum(
+        line["operational_ug"] for body in bookings for line in body["lines"] if line["node_id"] == node
+    )
+    counts = ("tokens", "bits", "requests", "executed_batches", "wasted_batches")
+    training = [body for body in bookings if body["stage"] in TRAINING_STAGES and body["executed_batches"]]
+    return {
+        **{f"{n}_j": from_micro(sum(body["balance"][f"{n}_uj"] for body in bookings)) for n in energies},
+        **{name: sum(body[name] for body in bookings) for name in counts},
+        "operational_g": from_micro(grams),
+        "participations": len(training),
+    }
+
+
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    """Columns that may have gaps in types that have nulls, so that a gap is never a NaN or a zero."""
+    for name in table.columns:
+        if name.endswith(("_j", "_g", "_g_per_kwh", "_fraction", "_w", "_bit_per_j")):
+            table[name] = table[name].astype(FLOATS_WITH_GAPS)
+        elif name.endswith(("_batches", "_bytes")) or name in (
+            "tokens",
+            "bits",
+            "requests",
+            "num_examples",
+        ):
+            table[name] = table[name].astype(INTEGERS_WITH_GAPS)
+        elif name in ("awake", "estimated", "late", "selected"):
+            table[name] = table[name].astype("boolean")
+    return table

@@ -1,0 +1,313 @@
+"""Test clients that speak the real protocol: small edge nodes without learning, and configurations."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from coordinator.config import CoordinatorBody, CoordinatorConfig, LimitsConfig, ZoneIntensity
+from edge_node.config import BatteryConfig
+from edge_node.energy.battery import Battery, balance
+from protos.messages import (
+    Ack,
+    CloseSlot,
+    Component,
+    Decision,
+    DownMessage,
+    EnergyGrant,
+    EnergyLine,
+    Executed,
+    Moved,
+    NodeProfile,
+    Refusal,
+    Register,
+    Settlement,
+    Stage,
+    Telemetry,
+    UpMessage,
+    Usage,
+    Welcome,
+    WorkProfile,
+)
+
+SLOT_S = 60.0
+BATCHES = 6
+HARVEST_UJ = 41_000_007
+JOULES_PER_BATCH_UJ = 3_000_001
+
+
+def profile(index: int = 0, **changes: Any) -> NodeProfile:
+    """A board with a small battery; odd figures, so that rounding has something to do."""
+    work = tuple(
+        WorkProfile(stage, 2.0, JOULES_PER_BATCH_UJ / 1e6, 1000)
+        for stage in Stage
+        if stage is not Stage.UNALLOCATED
+    )
+    values: dict[str, Any] = {
+        "zone": f"Z{index % 2}",
+        "static_w": 2.7,
+        "sleep_w": 0.3,
+        "wake_j": 1.0,
+        "wake_s": 1.0,
+        "tx_j_per_byte": 1e-7,
+        "rx_j_per_byte": 1e-7,
+        "storage_bytes": 10**6,
+        "battery_capacity_uj": 500_000_011,
+        "charge_efficiency_fraction": 0.93,
+        "discharge_efficiency_fraction": 0.91,
+        "self_discharge_fraction": 0.001,
+        "charge_limit_w": 5.0,
+        "discharge_limit_w": 5.0,
+        "export_loss_fraction": 0.03,
+        "import_loss_fraction": 0.02,
+        "work": work,
+        "meter": "modelled",
+        "provenance": "modelled",
+        "num_examples": 100 + index,
+        "data_digest": "0" * 64,
+    }
+    return NodeProfile(**(values | changes))
+
+
+def make_config(folder: Path, nodes: int = 3, slots: int = 4, **changes: Any) -> CoordinatorConfig:
+    """A run of ``nodes`` nodes n00, n01, ... in two zones, one dirty, one clean."""
+    length = slots + 24
+    values: dict[str, Any] = {
+        "run_id": "test-run",
+        "ledger_path": folder / "ledger.sqlite",
+        "policy": "local",
+        "slot_s": SLOT_S,
+        "stages": (Stage.DEVELOPMENT,) * slots,
+        "node_ids": tuple(f"n{i:02d}" for i in range(nodes)),
+        "zones": tuple(
+            ZoneIntensity(
+                zone=zone,
+                intensity_g_per_kwh=tuple(base + 10.1 * (t % 24) for t in range(length)),
+                origin={"source": "test"},
+            )
+            for zone, base in (("Z0", 20.0), ("Z1", 500.0))
+        ),
+        "limits": LimitsConfig(net_j_per_byte=2e-6),
+        "body": CoordinatorBody(
+            zone="Z0",
+            static_w=3.0,
+            joules_per_aggregated_parameter=1e-9,
+            joules_per_evaluated_example=1e-4,
+            router_w=4.0,
+        ),
+        "tree_alpha_bits_per_token": 10.0,
+        "heartbeat_s": 0.5,
+        "lease_s": 2.0,
+    }
+    return CoordinatorConfig(**(values | changes))
+
+
+class StubNode:
+    """An edge node without learning: messages in, messages out, readings kept until acknowledged."""
+
+    def __init__(
+        self, node_id: str, boot_id: str = "boot1", battery_uj: int = 100_000_003, **changes: Any
+    ) -> None:
+        self.node_id, self.boot_id = node_id, boot_id
+        self.index = int(node_id[1:])
+        self.profile = profile(self.index, **changes)
+        p = self.profile
+        self.cells = Battery.from_config(
+            BatteryConfig(
+                capacity_j=p.battery_capacity_uj / 1e6,
+                charge_efficiency_fraction=p.charge_efficiency_fraction,
+                discharge_efficiency_fraction=p.discharge_efficiency_fraction,
+                self_discharge_fraction=p.self_discharge_fraction,
+                charge_limit_w=p.charge_limit_w,
+                discharge_limit_w=p.discharge_limit_w,
+            ),
+            SLOT_S,
+        )
+        self.battery_uj = min(battery_uj, p.battery_capacity_uj)
+        self.seq = 0
+        self.slot = -1
+        self.fence = (0, -1)
+        self.decisions: dict[int, Decision] = {}
+        self.usages: dict[int, Usage] = {}
+        self.settlements: dict[int, Settlement] = {}
+        self.spool: dict[int, UpMessage] = {}
+        self.refusals: list[Refusal] = []
+        self.executed_twice = 0
+        self.horizon, self.classes = 1, 1
+        self.release = BATCHES
+        self.harvest: Callable[[int], int] = lambda slot: HARVEST_UJ * (1 + (slot + self.index) % 3)
+        self.skip_guests = False
+
+    def register(self) -> Register:
+        return Register(self.node_id, self.boot_id, "", self.profile)
+
+    def say(self, message: Any) -> UpMessage:
+        """``message`` with the next number, kept until it is acknowledged."""
+        self.seq += 1
+        numbered = dataclasses.replace(message, seq=self.seq)
+        self.spool[self.seq] = numbered
+        return numbered
+
+    def telemetry(self, slot: int) -> UpMessage:
+        backlog = (*([0] * (self.classes - 1)), self.release)
+        return self.say(
+            Telemetry(
+                self.node_id,
+                self.boot_id,
+                0,
+                slot,
+                self.battery_uj,
+                (self.harvest(slot),) * self.horizon,
+                backlog,
+                (self.release,) * (self.horizon - 1),
+            )
+        )
+
+    def handle(self, message: DownMessage) -> list[UpMessage]:
+        """What the node answers."""
+        if isinstance(message, Welcome):
+            if self.slot < 0 and message.battery_uj is not None:
+                self.battery_uj = message.battery_uj
+            pending = [
+                m for m in self.spool.values() if not isinstance(m, Telemetry) or m.slot == message.next_slot
+            ]
+            if self.slot < message.next_slot and message.next_slot - 1 not in self.decisions:
+                self.slot = message.next_slot
+                return [*pending, self.telemetry(self.slot)]
+            return pending
+        if isinstance(message, Ack):
+            for seq in [seq for seq in self.spool if seq <= message.seq]:
+                del self.spool[seq]
+        elif isinstance(message, Decision):
+            key = (message.epoch, message.slot)
+            if key <= self.fence:
+                return []
+            if message.slot in self.decisions:
+                self.executed_twice += 1
+            self.fence = key
+            self.decisions[message.slot] = message
+        elif isinstance(message, CloseSlot):
+            return [self.usage(message.slot)]
+        elif isinstance(message, EnergyGrant):
+            return self.settle(message)
+        elif isinstance(message, Refusal):
+            self.refusals.append(message)
+        return []
+
+    def usage(self, slot: int) -> UpMessage:
+        if slot in self.usages:
+            return self.usages[slot]
+        decision = self.decisions[slot]
+        executed = {self.node_id: decision.own_batches}
+        if not self.skip_guests:
+            executed |= {guest.owner: guest.batches for guest in decision.guests}
+        total = sum(executed.values())
+        lines = (
+            EnergyLine(decision.stage, Component.COMPUTE, JOULES_PER_BATCH_UJ * total, "modelled"),
+            EnergyLine(Stage.UNALLOCATED, Component.STATIC, 100_000_007 + 13 * self.index, "modelled"),
+        )
+        moved = [Moved(s.executor, True, s.batches, 1000 * s.batches) for s in decision.sends]
+        moved += [Moved(g.owner, False, g.batches, 1000 * g.batches) for g in decision.guests]
+        usage = Usage(
+            self.node_id,
+            self.boot_id,
+            0,
+            decision.epoch,
+            slot,
+            lines,
+            self.harvest(slot),
+            tuple(Executed(owner, count) for owner, count in sorted(executed.items()) if count),
+            tuple(moved),
+            5000 * (total > 0),
+            10 * total,
+            800 * total,
+            0,
+        )
+        said = self.say(usage)
+        self.usages[slot] = said
+        return said
+
+    def settle(self, grant: EnergyGrant) -> list[UpMessage]:
+        if grant.slot in self.settlements:
+            return [m for m in self.spool.values() if m.seq >= self.settlements[grant.slot].seq]
+        decision, usage = self.decisions[grant.slot], self.usages[grant.slot]
+        result = balance(
+            self.cells,
+            self.battery_uj,
+            demand_uj=sum(line.energy_uj for line in usage.lines),
+            harvest_uj=usage.harvest_uj,
+            import_uj=grant.import_uj,
+            export_uj=grant.export_uj,
+            charge_uj=decision.charge_uj,
+            discharge_uj=decision.discharge_uj,
+        )
+        values = {name: getattr(result, name) for name in result.__slots__}
+        said = self.say(Settlement(self.node_id, self.boot_id, 0, grant.epoch, grant.slot, **values))
+        self.settlements[grant.slot] = said
+        self.battery_uj = result.battery_after_uj
+        self.slot = grant.slot + 1
+        return [said, self.telemetry(self.slot)]
+
+
+class Bench:
+    """A direct coordinator with stub nodes; ``mute`` nodes get messages and answer nothing."""
+
+    def __init__(self, config: CoordinatorConfig, policy: Any, **changes: Any) -> None:
+        from coordinator.adapters.direct import DirectCoordinator
+
+        self.now = 0.0
+        self.config, self.policy = config, policy
+        self.nodes = {node: StubNode(node, **changes) for node in config.node_ids}
+        self.mute: set[str] = set()
+        self.drop: Callable[[str, UpMessage], bool] = lambda node, message: False
+        self.heard: list[tuple[str, DownMessage]] = []
+        self._kind = DirectCoordinator
+        self.coordinator = DirectCoordinator(config, policy, self._deliver, lambda: self.now)
+
+    def _deliver(self, node_id: str, message: DownMessage) -> None:
+        self.heard.append((node_id, message))
+        if node_id in self.mute:
+            return
+        for answer in self.nodes[node_id].handle(message):
+            if not self.drop(node_id, answer):
+                self.coordinator.receive(node_id, answer)
+
+    def join(self, *nodes: str) -> None:
+        for node in nodes or self.nodes:
+            stub = self.nodes[node]
+            stub.horizon = self.config.horizon_slots
+            stub.classes = self.config.limits.deadline_slots + 1
+            self.coordinator.receive(node, stub.register())
+
+    def restart(self) -> None:
+        """As after kill -9: a new coordinator on the same ledger, streams anew."""
+        self.coordinator.close()
+        self.coordinator = self._kind(self.config, self.policy, self._deliver, lambda: self.now)
+
+    def run_slot(self, slot: int, stage: Stage = Stage.DEVELOPMENT) -> Any:
+        from protos.messages import BeginSlot, EndSlot
+
+        self.coordinator.begin_slot(BeginSlot(slot, stage, 1.0))
+        return self.coordinator.end_slot(EndSlot(slot, 1.0, 1000, 10))
+
+    def close(self) -> None:
+        self.coordinator.close()
+
+
+@pytest.fixture
+def kit() -> Any:
+    """The helpers of this file."""
+    return SimpleNamespace(
+        profile=profile,
+        make_config=make_config,
+        StubNode=StubNode,
+        Bench=Bench,
+        SLOT_S=SLOT_S,
+        BATCHES=BATCHES,
+        HARVEST_UJ=HARVEST_UJ,
+    )
