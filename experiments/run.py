@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flwr.app import ArrayRecord
 
     from coordinator.adapters.flower_server import LearningTask, RunRecord, SlotOutcome
-    from edge_node.config import TaskConfig
+    from edge_node.config import NodeConfig, TaskConfig
     from experiments.fleet.base import Fleet
 
 DONE = "DONE"
@@ -74,20 +74,17 @@ def _run_slots(
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     from flwr.app import Context, RecordDict
 
-    from coordinator.adapters.control_client import ControlClient
     from coordinator.adapters.flower_server import Schedule, build_server_app, log_to_file
-    from experiments.fleet.supervisor import Supervisor
+    from experiments.fleet.session import open_session
 
     log_to_file(folder / "flower.log")
     begun = time.perf_counter()
     config = resolved.coordinator_config(run_id, folder / "ledger.sqlite")
-    with Supervisor(config, folder) as supervisor:
-        address = supervisor.address
-        configs = resolved.node_configs(run_id, address, with_harvest=resolved.with_harvest)
-        grid = fleet.reset(configs)
-        # Written for whoever wants to look at, or kill, a part of the run.
-        processes = {**fleet.pids(), "coordinator": supervisor.pid}
-        (folder / "processes.json").write_text(json.dumps(processes, indent=1) + "\n", encoding="utf-8")
+
+    def nodes_of(address: str) -> tuple[NodeConfig, ...]:
+        return resolved.node_configs(run_id, address, with_harvest=resolved.with_harvest)
+
+    with open_session(fleet, config, folder, nodes_of) as session:
         timings.start_s = time.perf_counter() - begun
         slot_began = time.perf_counter()
 
@@ -97,36 +94,34 @@ def _run_slots(
             timings.slots_s.append(now - slot_began)
             timings.decide_s.append(outcome.plan.decide_s)
             slot_began = now
-            supervisor.check()
+            session.check()
             on_slot(outcome)
 
-        with ControlClient(address) as control:
-            schedule = Schedule(
-                control=control,
-                numbers=fleet.numbers,
-                stages=resolved.stages,
-                development=learning_task(resolved, resolved.task, Stage.DEVELOPMENT),
-                recycling=None
-                if resolved.recycling is None
-                else learning_task(resolved, resolved.recycling, Stage.RECYCLING),
-                wait_s=CONTROL_WAIT_S,
-                timeout_s=resolved.scenario.task.round_deadline_s,
-                on_slot=finished,
-                record=record,
-            )
-            app = build_server_app(schedule)
-            app(grid, Context(run_id=grid.run.run_id, node_id=1, node_config={}, state=RecordDict(), run_config={}))
-        fleet.release()
-        restarts = [{"exit_code": item.exit_code, "down_s": item.down_s} for item in supervisor.restarts]
-    return restarts, processes
+        schedule = Schedule(
+            control=session.control,
+            numbers=session.numbers,
+            stages=resolved.stages,
+            development=learning_task(resolved, resolved.task, Stage.DEVELOPMENT),
+            recycling=None
+            if resolved.recycling is None
+            else learning_task(resolved, resolved.recycling, Stage.RECYCLING),
+            wait_s=CONTROL_WAIT_S,
+            timeout_s=resolved.scenario.task.round_deadline_s,
+            on_slot=finished,
+            record=record,
+        )
+        grid = session.grid
+        context = Context(run_id=grid.run.run_id, node_id=1, node_config={}, state=RecordDict(), run_config={})
+        build_server_app(schedule)(grid, context)
+        restarts = [{"exit_code": item.exit_code, "down_s": item.down_s} for item in session.restarts]
+    return restarts, session.processes
 
 
 def learning_task(resolved: Resolved, task: TaskConfig, stage: Stage) -> LearningTask:
     """What the slots of ``stage`` learn: model, strategy, and the central evaluation on held-out data."""
-    from flwr.app import ArrayRecord
+    from flwr.app import Array, ArrayRecord
 
     from coordinator.adapters.flower_server import Evaluation, LearningTask
-    from edge_node.adapters.flower_client import arrays_to_parameters, parameters_to_arrays
     from edge_node.tasks.evaluation import evaluate, initial_parameters
     from edge_node.tasks.registry import find_task
     from experiments.strategies import make_strategy
@@ -136,10 +131,12 @@ def learning_task(resolved: Resolved, task: TaskConfig, stage: Stage) -> Learnin
     def initial(before: ArrayRecord | None) -> ArrayRecord:
         if before is not None:
             return before
-        return parameters_to_arrays(initial_parameters(task.name, scenario.seed))
+        return ArrayRecord(
+            {name: Array(array) for name, array in initial_parameters(task.name, scenario.seed).items()}
+        )
 
     def central(arrays: ArrayRecord) -> Evaluation:
-        found = evaluate(task.name, task.data, arrays_to_parameters(arrays))
+        found = evaluate(task.name, task.data, {name: array.numpy() for name, array in arrays.items()})
         return Evaluation(loss=found.loss, accuracy_fraction=found.accuracy, examples=found.examples)
 
     return LearningTask(
