@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -73,6 +74,11 @@ class Evaluation:
     examples: int
     flop: float
 
+    @property
+    def perplexity(self) -> float:
+        """exp(loss): for text, among how many characters the model is as good as undecided."""
+        return math.exp(self.loss)
+
 
 class Task(ABC):
     """A learning task. Stateless: parameters come in and go out; one instance serves a whole process."""
@@ -81,6 +87,10 @@ class Task(ABC):
     default_data: str
     """Data set that works without any download."""
     data_names: tuple[str, ...]
+    tokens_per_request: tuple[int, int] = (0, 1)
+    """Input and output tokens of one request: an image is one answer."""
+    evaluation_chunk: int = 500
+    """Examples evaluated at a time: activations stay small."""
 
     @abstractmethod
     def dataset(self, name: str) -> Dataset:
@@ -113,6 +123,10 @@ class Task(ABC):
     @abstractmethod
     def flop(self) -> FlopCount:
         """Counted work per example, from the layers (edge_node.tasks.flops)."""
+
+    def serve_flop(self) -> float:
+        """Counted work of one request."""
+        return self.flop().forward
 
     @abstractmethod
     def serve(self, model: nn.Module, batch: Arrays) -> Served:
@@ -156,7 +170,7 @@ class Task(ABC):
 
 def to_arrays(model: nn.Module) -> dict[str, NDArray[np.float32]]:
     """Copy of a model's parameters by name, float32."""
-    buffers = set(model.state_dict()) - {name for name, _ in model.named_parameters()}
+    buffers = set(model.state_dict()) - {name for name, _ in model.named_parameters(remove_duplicate=False)}
     if buffers:
         raise ValueError(
             f"model {type(model).__name__} has state besides its parameters ({', '.join(sorted(buffers))}); "

@@ -13,9 +13,6 @@ from edge_node.tasks.base import Evaluation, load_arrays
 from edge_node.tasks.registry import find_task
 from edge_node.workload import Parameters
 
-CHUNK = 500
-"""Examples at a time: activations stay small."""
-
 
 def initial_parameters(task_name: str, seed: int) -> dict[str, NDArray[np.float32]]:
     """The global model of a task before round one."""
@@ -33,8 +30,8 @@ def evaluate(task_name: str, data_name: str, parameters: Parameters, limit: int 
     loss = 0.0
     right = answered = 0
     with torch.inference_mode():
-        for start in range(0, examples, CHUNK):
-            stop = min(start + CHUNK, examples)
+        for start in range(0, examples, task.evaluation_chunk):
+            stop = min(start + task.evaluation_chunk, examples)
             x, y = task.inputs({name: array[start:stop] for name, array in test.items()})
             output = model(x)
             loss += task.loss(output, y).item() * (stop - start)

@@ -11,6 +11,9 @@ TASKS: dict[str, str] = {
     "mnist-mlp": "edge_node.tasks.mnist_mlp:MnistMlp",
     "mnist-cnn": "edge_node.tasks.mnist_cnn:MnistCnn",
     "mnist-cnn-62": "edge_node.tasks.mnist_cnn:MnistCnn62",
+    "shakespeare-lstm": "edge_node.tasks.shakespeare_lstm:ShakespeareLstm",
+    "shakespeare-lstm-plain": "edge_node.tasks.shakespeare_lstm:ShakespeareLstmPlain",
+    "tiny-gpt": "edge_node.tasks.tiny_gpt:TinyGptTask",
 }
 
 

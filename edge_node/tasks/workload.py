@@ -76,13 +76,12 @@ class TaskWorkload:
     def cost(self, stage: str) -> WorkCost:
         """Counted operations and payload bytes of one batch of ``stage``."""
         examples = self._batch_size(stage)
-        flop = self.task.flop()
         if stage == Stage.APPLICATION:
-            per_batch = examples * flop.forward
+            per_batch = examples * self.task.serve_flop()
         elif stage == Stage.PREPARATION:
             per_batch = self.task.prepare_flop(examples)
         else:
-            per_batch = examples * flop.train * self.config.local_epochs
+            per_batch = examples * self.task.flop().train * self.config.local_epochs
         return WorkCost(per_batch, sum(array.nbytes for array in self.batch(0, stage).values()))
 
     def batch(self, batch_id: int, stage: str) -> Arrays:

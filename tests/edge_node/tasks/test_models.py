@@ -12,7 +12,14 @@ IMAGE_TASKS = ["mnist-mlp", "mnist-cnn", "mnist-cnn-62"]
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters"), [("mnist-mlp", 159_010), ("mnist-cnn", 85_822), ("mnist-cnn-62", 90_242)]
+    ("name", "parameters"),
+    [
+        ("mnist-mlp", 159_010),
+        ("mnist-cnn", 85_822),
+        ("mnist-cnn-62", 90_242),
+        ("shakespeare-lstm", 866_578),
+        ("shakespeare-lstm-plain", 867_090),
+    ],
 )
 def test_models_have_the_parameters_of_the_paper(name, parameters):
     assert parameter_count(find_task(name).model()) == parameters
