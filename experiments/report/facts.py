@@ -82,11 +82,7 @@ def gather(study: Study) -> Facts:
         ("first interval of the traces", str(meta.get("start", slots["time"].min().isoformat()))),
         ("task", plain_text(meta.get("task", "not stated"))),
         ("data used", plain_text(meta.get("data_used", meta.get("data", "not stated")))),
-        *[
-            (key.replace("_", " "), plain_text(meta[key]))
-            for key in SHOWN_METADATA
-            if meta.get(key) is not None
-        ],
+        *[(key.replace("_", " "), plain_text(meta[key])) for key in SHOWN_METADATA if meta.get(key)],
         ("α of TREE", "not stated" if alpha is None else f"{units.count(alpha)} bit per token"),
         ("coordinator restarts", _restarts(study)),
         ("tables written by", plain_text(meta.get("run_id"))),

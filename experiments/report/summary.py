@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,14 @@ from experiments.report import style, units
 from experiments.report.measures import BASELINES, over_seeds, reduction, reductions_by_seed, totals
 from experiments.report.notices import Notice, notices
 from experiments.report.read import Run, Study, load
+
+TERMINAL_FIELDS: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
+    ("energy_j", "energy", units.joules),
+    ("accuracy", "accuracy", units.percent),
+    ("tree_bit_per_j", "TREE", units.bits_per_joule),
+    ("moved_batches", "moved", units.count),
+    ("sent_j", "transferred", units.joules),
+)
 
 
 def comparison_json(study: Study) -> dict[str, Any]:
@@ -87,7 +96,7 @@ def print_summary(
 ) -> None:
     """The table at the end of a run or comparison, its notices, and the report's path."""
     study = load(folder, require_done=require_done)
-    console.print(summary_table(study))
+    console.print(summary_table(study, wide=console.width >= 132))
     for notice in notices(study):
         console.print(_notice_text(notice))
     if report is not None:
@@ -99,37 +108,35 @@ def _notice_text(notice: Notice) -> Text:
     return Text.assemble((f"{notice.title}: ", colour), notice.text)
 
 
-def summary_table(study: Study) -> RichTable:
-    """Rows are policies; a column whose figures do not exist is left out rather than filled."""
+def summary_table(study: Study, *, wide: bool = True) -> RichTable:
+    """Rows are policies; a column whose figures do not exist is left out rather than filled.
+
+    ``wide=False`` leaves out intervals, energy and flows, so that the table fits 80 columns.
+    """
     name = str(study.any_run.metadata["name"])
     seeds = (
         f"{len(study.seeds)} paired seeds" if len(study.seeds) > 1 else f"seed {study.seeds[0]}, no spread"
     )
     table = RichTable(title=f"{name}: {seeds}", title_justify="left", caption_justify="left")
-    table.add_column("policy", style="bold")
-    table.add_column("emissions" if len(study.seeds) == 1 else "emissions ± sd", justify="right")
+    table.add_column("policy", style="bold", no_wrap=True)
+    table.add_column(
+        "emissions" if len(study.seeds) == 1 else "emissions ± sd", justify="right", no_wrap=True
+    )
     there = [baseline for baseline in BASELINES if study.is_comparison and baseline in study.runs]
     for baseline in there:
-        table.add_column(
-            f"vs {baseline.upper()}" + (" (95 % CI)" if len(study.seeds) > 1 else ""), justify="right"
-        )
-    for label in ("energy", "accuracy", "TREE", "EE", "moved", "transferred"):
-        table.add_column(label, justify="right")
+        interval = " [95 % CI]" if wide and len(study.seeds) > 1 else ""
+        table.add_column(f"vs {baseline.upper()}{interval}", justify="right", no_wrap=True)
+    fields = [field for field in TERMINAL_FIELDS if wide or field[0] in ("accuracy", "tree_bit_per_j")]
+    for _, label, _ in fields:
+        table.add_column(label, justify="right", no_wrap=True)
     best = min(study.policies, key=lambda p: (over_seeds(study, p, "emissions_g").mean, p))  # type: ignore[union-attr]
     for policy in study.policies:
         cells = [units.spread(over_seeds(study, policy, "emissions_g"), units.grams_scale)]
         for baseline in there:
-            cells.append(
-                "baseline" if policy == baseline else units.interval(reduction(study, policy, baseline))
-            )
-        for field, text in (
-            ("energy_j", units.joules),
-            ("accuracy", units.percent),
-            ("tree_bit_per_j", units.bits_per_joule),
-            ("ee_bit_per_j", units.bits_per_joule),
-            ("moved_batches", units.count),
-            ("sent_j", units.joules),
-        ):
+            value = None if policy == baseline else reduction(study, policy, baseline)
+            short = units.percent(None if value is None else value.mean)
+            cells.append("baseline" if policy == baseline else units.short_interval(value) if wide else short)
+        for field, _, text in fields:
             value = over_seeds(study, policy, field)
             cells.append(units.NO_VALUE if value is None else text(value.mean))
         green = study.is_comparison and len(study.policies) > 1 and policy == best

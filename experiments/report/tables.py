@@ -19,12 +19,13 @@ ROWS_AT_MOST = 200
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of ``Table.frame`` as shown; ``key`` may be any column, sorted by its raw value."""
+    """A column of ``Table.display`` as shown, sorted by its raw value or by that of column ``sort``."""
 
     key: str
     label: str
     text: Callable[[Any], str] = units.plain
     is_number: bool = True
+    sort: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Table:
             for column in self.columns:
                 raw = record[column.key]
                 shown = units.NO_VALUE if units.missing(raw) else column.text(raw)
-                cells.append((shown, "" if units.missing(raw) else str(raw), column.is_number))
+                key = record[column.sort] if column.sort else raw
+                cells.append((shown, "" if units.missing(key) else str(key), column.is_number))
             result.append(cells)
         return result
 
@@ -100,29 +102,39 @@ def policies(study: Study) -> Table:
     frame = pd.DataFrame(records)
     columns = [
         Column("policy", "policy", style.policy_label, is_number=False),
-        Column("emissions_mean_g", "emissions", lambda g: units.grams(g)),
-        *([Column("emissions_sd_g", "± sd", units.grams)] if len(study.seeds) > 1 else []),
+        Column(
+            "emissions",
+            "emissions ± sd" if len(study.seeds) > 1 else "emissions",
+            sort="emissions_mean_g",
+        ),
         *(
             Column(f"reduction_vs_{baseline}_fraction", f"against {baseline.upper()}", units.percent)
             for baseline in BASELINES
             if baseline in study.runs and study.is_comparison
         ),
+        Column("accuracy", "accuracy", units.percent),
         Column("energy_j", "energy", units.joules),
         Column("grid_j", "from grid", units.joules),
-        Column("curtailed_j", "curtailed", units.joules),
-        Column("sent_j", "transferred", units.joules),
-        Column("moved_batches", "moved batches", units.count),
-        Column("unserved_batches", "unserved", units.count),
-        Column("accuracy", "accuracy", units.percent),
         Column("tree_bit_per_j", "TREE", units.bits_per_joule),
         Column("ee_bit_per_j", "EE", units.bits_per_joule),
+        Column("curtailed_j", "curtailed", units.joules),
+        Column("sent_j", "transferred", units.joules),
+        Column("moved_batches", "moved", units.count),
+        Column("unserved_batches", "unserved", units.count),
         Column("nodes_and_network_mean_g", "nodes, network only", units.grams),
     ]
     idle = {
         key for key in ("curtailed_j", "sent_j", "moved_batches", "unserved_batches") if not frame[key].any()
     }
     caption = "Policies side by side, means over seeds" if study.is_comparison else "Totals"
-    return Table("policies", caption, frame, tuple(column for column in columns if column.key not in idle))
+    spreads = [units.spread(over_seeds(study, p, "emissions_g"), units.grams_scale) for p in study.policies]
+    return Table(
+        "policies",
+        caption,
+        frame,
+        tuple(column for column in columns if column.key not in idle),
+        shown=frame.assign(emissions=spreads),
+    )
 
 
 def _mean(study: Study, policy: str, name: str) -> float | None:

@@ -131,7 +131,9 @@ def plain(value: object) -> str:
 def spread(value: Estimate | None, fit: Callable[[float], Scale]) -> str:
     """``mean ± sd unit``, both in the unit that ``fit`` finds for the mean; with one seed the mean alone.
 
-    The standard deviation has two significant digits, and the mean as many decimals, three digits at least.
+    The standard deviation has two significant digits where the mean's five reach that far, and the mean as
+    many
+    decimals, three digits at least.
     """
     if value is None:
         return NO_VALUE
@@ -141,9 +143,11 @@ def spread(value: Estimate | None, fit: Callable[[float], Scale]) -> str:
     mean, sd = value.mean * scale.factor, value.sd * scale.factor
     if sd == 0:
         return f"{number(mean)} ± 0{THIN}{scale.unit}"
-    wanted = 1 - math.floor(math.log10(sd))
-    digits = max(3, min(6, wanted + 1 + (math.floor(math.log10(abs(mean))) if mean else 0)))
-    return f"{number(mean, digits)} ± {number(sd, 2)}{THIN}{scale.unit}"
+    size = math.floor(math.log10(abs(mean))) if mean else 0
+    digits = max(3, min(5, 2 + size - math.floor(math.log10(sd))))
+    decimals = max(0, digits - 1 - size)
+    shown = f"{sd:.{decimals}f}" if round(sd, decimals) else f"{sd:.1g}"
+    return f"{number(mean, digits)} ± {shown}{THIN}{scale.unit}"
 
 
 def percent_scale(_largest: float) -> Scale:
@@ -158,3 +162,11 @@ def interval(value: Estimate | None) -> str:
     if value.low is None or value.high is None:
         return percent(value.mean)
     return f"{percent(value.mean)} ({percent(value.low)} to {percent(value.high)})"
+
+
+def short_interval(value: Estimate | None) -> str:
+    """A reduction as ``mean [low, high]`` in percent, for narrow columns."""
+    if value is None or value.low is None or value.high is None:
+        return interval(value)
+    low, high = (f"{100 * bound:.1f}".replace("-", MINUS) for bound in (value.low, value.high))
+    return f"{percent(value.mean)} [{low}, {high}]"

@@ -49,7 +49,7 @@ def intensity_and_harvest(study: Study) -> Drawing:
         name="intensity-and-harvest",
         title="Grid intensity and harvest over the day",
         caption=(
-            f"Every line is one {kind}, coloured by its mean grid intensity (teal low, brown high). "
+            f"Every line is one {kind}, coloured by its mean grid intensity (green low, red high). "
             f"Above: carbon intensity "
             f"of its grid; below: mean harvested power ({len(harvesting)} of {len(groups)} harvest). Policy "
             f"{style.policy_label(run.policy)}, seed {run.seed}; the harvest differs between seeds, not "
@@ -200,7 +200,7 @@ def energy_balance(study: Study) -> Drawing:
             for t in range(len(frame))
         ]
         slot_bands(drawing, ax, edges, texts)
-        ax.set_ylim(bottom=0)
+        ax.set_ylim(0, largest * scale.factor * 1.06)
         time_axis(ax, edges, ticks=5)
         ax.set_xlabel("")
         if k % columns == 0:

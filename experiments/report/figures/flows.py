@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.report import style, units
-from experiments.report.figures.base import Drawing, new_figure
+from experiments.report.figures.base import Drawing, new_figure, spread_labels
 from experiments.report.figures.groups import file_part, grouping, level_colours
 from experiments.report.read import Run, Study
 
@@ -135,7 +135,7 @@ def _bands(drawing: Drawing, ax: Any, frame: pd.DataFrame, run: Run, verb: str, 
     values = frame.to_numpy()
     total = values.sum()
     left_on, right_on = np.flatnonzero(values.sum(axis=1) > 0), np.flatnonzero(values.sum(axis=0) > 0)
-    gap = 0.035
+    gap = min(0.035, 0.4 / max(len(left_on), len(right_on)))
 
     def starts(sums: np.ndarray, on: np.ndarray) -> dict[int, float]:
         free = 1.0 - gap * (max(len(left_on), len(right_on)) - 1)
@@ -152,12 +152,15 @@ def _bands(drawing: Drawing, ax: Any, frame: pd.DataFrame, run: Run, verb: str, 
         (lefts, 0.0, values.sum(axis=1), left_on, "right"),
         (rights, 0.97, values.sum(axis=0), right_on, "left"),
     ):
-        for k in on:
-            height = free * sums[k] / total
-            ax.add_patch(Rectangle((edge, place[int(k)]), 0.03, height, color=colours[groups[k]], lw=0))
+        heights = {int(k): free * float(sums[k]) / total for k in on}
+        middles = [place[k] + height / 2 for k, height in heights.items()]
+        for (k, height), middle in zip(
+            heights.items(), spread_labels(middles, min(0.05, 1 / len(on)), 0.0), strict=True
+        ):
+            ax.add_patch(Rectangle((edge, place[k]), 0.03, height, color=colours[groups[k]], lw=0))
             text = ax.annotate(
                 groups[k],
-                (edge if side == "right" else edge + 0.03, place[int(k)] + height / 2),
+                (edge if side == "right" else edge + 0.03, middle),
                 (-4 if side == "right" else 4, 0),
                 textcoords="offset points",
                 ha=side,

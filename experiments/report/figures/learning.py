@@ -16,7 +16,11 @@ def measured_rounds(study: Study) -> pd.DataFrame:
     frames = []
     for run in study:
         rounds = run.tables["rounds"]
-        frames.append(rounds[rounds["test_accuracy"].notna()].assign(policy=run.policy, seed=run.seed))
+        # Rounds are counted from 1 again in the recycling stage; one axis needs one count.
+        counted = rounds.assign(
+            policy=run.policy, seed=run.seed, round=rounds["slot"].rank(method="first").astype(int)
+        )
+        frames.append(counted[counted["test_accuracy"].notna()])
     return pd.concat(frames, ignore_index=True)
 
 
@@ -39,7 +43,7 @@ def accuracy(study: Study) -> Drawing | None:
             "batches lie on one another; right: against the grams emitted so far by the whole testbed, "
             "which is what a policy "
             "can change. Thick: mean over seeds; thin: single seeds."
-            + (" Dashed: recycling, measured on the second task." if recycled else "")
+            + (" Dashed: recycling, measured on the second task, its rounds counted on." if recycled else "")
         ),
         alt="Accuracy after the last round of development: "
         + "; ".join(

@@ -116,7 +116,7 @@ def test_every_figure_is_there_as_svg_pdf_and_csv(compared: Path) -> None:
 
 
 def test_the_same_tables_give_the_same_bytes(make_run: MakeRun) -> None:
-    folder = make_run("deta", 0, nodes=4)
+    folder = make_run("deta", 0, nodes=2)
 
     def written() -> dict[str, bytes]:
         write_report(folder)

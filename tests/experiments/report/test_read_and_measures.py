@@ -161,5 +161,5 @@ def test_terminal_table_has_a_row_per_policy(make_compare: MakeRun) -> None:
     table = summary_table(study)
     assert table.row_count == 3
     headers = [str(column.header) for column in table.columns]
-    assert "vs LOCAL (95 % CI)" in headers
+    assert "vs LOCAL [95 % CI]" in headers
     assert not any("GRID" in header for header in headers)
