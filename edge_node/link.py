@@ -161,6 +161,10 @@ class LocalLink:
             deliver_locally(self._node, self._links, parcel)
         return response.up
 
+    def tick(self) -> list[UpMessage]:
+        """Once per heartbeat, where nodes may have missed messages: what has to be said (again)."""
+        return tick(self._node).up
+
     def wait_ready(self, slot: int, timeout_s: float) -> Readiness:
         """As Link: nothing is under way in one process, so what has not come will not come."""
         self._node.give_up_guests(slot)

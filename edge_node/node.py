@@ -298,9 +298,14 @@ class EdgeNode:
             part, rest = rest[: send.batches], rest[send.batches :]
             if part:
                 state.outgoing[send.executor] = Outgoing(self._pack(decision, send.executor, part), part)
-        for owner, guest in list(state.incoming.items()):
-            if len(guest.batch_ids) > state.expected_guests().get(owner, 0):
-                del state.incoming[owner]  # came before the decision, and is not in it
+        # What came before the decision and is not in it, or went out under the plan before, is nobody's any
+        # more: its radio joules stay in the meter, but it moves no batches.
+        guests, executors = state.expected_guests(), {send.executor for send in decision.sends}
+        state.incoming = {o: g for o, g in state.incoming.items() if len(g.batch_ids) <= guests.get(o, 0)}
+        state.received = {
+            owner: counts for owner, counts in state.received.items() if owner in state.incoming
+        }
+        state.sent = {executor: counts for executor, counts in state.sent.items() if executor in executors}
         return [outgoing.parcel for outgoing in state.outgoing.values()]
 
     def _pack(self, decision: Decision, executor: str, batches: list[Batch]) -> Parcel:

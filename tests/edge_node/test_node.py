@@ -211,6 +211,9 @@ def test_a_new_epoch_before_the_work_replaces_the_plan(make_node: MakeNode, mode
     node.parcel_delivered(parcel)
     assert node.on_decision(decide("n0", 0, own=6, epoch=2)) == []
     assert node.execute(model).batches == 6
+    usage = node.close(CloseSlot(2, 0))
+    assert usage.moved == ()  # nobody runs what went out under the older plan
+    assert energies(usage)[Component.RADIO_TX] == (3 * BATCH_BYTES + 16) * 10  # and it was sent all the same
 
 
 @pytest.mark.parametrize(("epoch", "slot"), [(1, 1), (1, 0), (0, 2), (1, 2)])

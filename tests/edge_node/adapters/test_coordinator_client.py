@@ -205,9 +205,7 @@ def test_a_node_that_dies_is_a_gap_and_its_guests_are_given_up(make_node: MakeNo
         links = attach([one, two, two], make_nodes(make_node), running.address)
         with contextlib.closing(ControlClient(running.address)) as control:
             run_slot(control, links, 0)
-            links[
-                0
-            ].close()  # the dirty owner: without telemetry it is not decided for once its lease is over
+            links[0].close()  # the dirty owner, decided for while its lease lasts
             control.begin_slot(1, STAGES[1], WAIT_S)
             for link in links[1:]:
                 work(link, 1, wait_s=1.0)
