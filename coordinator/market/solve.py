@@ -80,13 +80,24 @@ class Session:
         self.options = options or SolverOptions()
         started = time.perf_counter()
         self._highs = _new_highs(self.options)
-        _pass(self._highs, program, program.is_mixed_integer)
+        self._mixed = program.is_mixed_integer
+        _pass(self._highs, program, self._mixed)
         self._pass_s = time.perf_counter() - started
 
     def run(self) -> Solution:
         """Solve the program as it stands."""
         highs = self._highs
         started = time.perf_counter()
+        if self._mixed:
+            start = _awake_start(self.program, self.options)
+            if self.options.time_limit_s is not None:
+                left = self.options.time_limit_s - (time.perf_counter() - started)
+                highs.setOptionValue("time_limit", max(left, 0.01))
+            if start is not None:
+                known = highspy.HighsSolution()
+                known.col_value = start.tolist()
+                known.value_valid = True
+                highs.setSolution(known)
         highs.run()
         run_s = time.perf_counter() - started
         pass_s, self._pass_s = self._pass_s, 0.0
@@ -99,10 +110,13 @@ class Session:
         self._highs.changeColsBounds(len(index), index, level, level)
 
     def relax_integers(self) -> None:
-        """Forget that columns must be whole (once they are fixed)."""
+        """Forget that columns must be whole (once they are fixed), and the time limit: an LP is left,
+        quickly solved."""
         index = np.flatnonzero(self.program.integer).astype(np.int32)
         kinds = np.zeros(len(index), dtype=np.uint8)
         self._highs.changeColsIntegrality(len(index), index, kinds)
+        self._highs.setOptionValue("time_limit", _INFINITY)
+        self._mixed = False
 
     def write(self, path: Path, node_ids: tuple[str, ...]) -> None:
         """Write the model as ``.lp`` or ``.mps`` with readable names; see ``export``."""
@@ -184,6 +198,37 @@ def to_matrix(program: Program) -> sparse.csc_matrix:
     return sparse.csc_matrix(
         (program.values, layout.row_index, layout.column_start), shape=(layout.num_rows, layout.num_columns)
     )
+
+
+_AWAKE_THRESHOLDS = (0.2, 1e-6, -1.0)
+"""Relaxed a_i(t) above which a node is awake in the first plan; the last one wakes everybody."""
+
+
+def _awake_start(program: Program, options: SolverOptions) -> Floats | None:
+    """A plan that leaves as little work unserved as being awake throughout does, for a mixed-integer solve
+    to start from: the relaxation's a_i(t) rounded up above a threshold. Without it the solver's own first
+    plans drop work."""
+    awake = program.layout.columns["a"]
+    relaxed = replace(program, integer=np.zeros_like(program.integer))
+    if options.time_limit_s is not None:
+        options = replace(options, time_limit_s=options.time_limit_s / 4.0)
+    first = Session(relaxed, options).run()
+    best: Solution | None = None
+    if first.values is None:
+        return None
+    for threshold in _AWAKE_THRESHOLDS:
+        level = (first.values[awake] > threshold).astype(float)
+        fixed = replace(
+            relaxed, column_lower=relaxed.column_lower.copy(), column_upper=relaxed.column_upper.copy()
+        )
+        fixed.column_lower[awake] = level
+        fixed.column_upper[awake] = level
+        found = Session(fixed, options).run()
+        if found.values is not None and (best is None or (found.objective or 0.0) < (best.objective or 0.0)):
+            best = found
+        if best is not None and best.values is not None and unserved(program, best.values) == 0.0:
+            break
+    return None if best is None else best.values
 
 
 def _new_highs(options: SolverOptions) -> highspy.Highs:

@@ -25,13 +25,19 @@ _PROVEN = 1e-6
 """Relative gap below which a plan counts as optimal: the solver's own tolerance."""
 
 
+SLEEP_TIME_LIMIT_S = 20.0
+"""Default limit of a mixed-integer solve, whose time may grow without bound: ten nodes and 24 slots in which
+work may wait take minutes to close. Look ahead 6 to 12 slots where nodes may sleep."""
+
+
 @dataclass(frozen=True)
 class ModelPolicy:
     """Optimises over the look-ahead it is given, applies the first slot (model predictive control).
 
     horizon: slots looked ahead at most; None: all that the fleet knows; 1: myopic. mip_gap: relative gap at
-    which a solve with sleeping nodes may stop. time_limit_s: wall seconds per solve; None: none. On time-out
-    the best plan found is used with its gap, or LOCAL's rule when there is none; the outcome says which."""
+    which a solve with sleeping nodes may stop. time_limit_s: wall seconds per solve; None: none, but
+    SLEEP_TIME_LIMIT_S where nodes may sleep. On time-out the best plan found is used with its gap, or
+    LOCAL's rule when there is none; the outcome says which."""
 
     horizon: int | None = None
     mip_gap: float = 1e-3
@@ -49,8 +55,9 @@ class ModelPolicy:
             )
         self.solver_options()
 
-    def solver_options(self) -> SolverOptions:
-        return SolverOptions(mip_gap_fraction=self.mip_gap, time_limit_s=self.time_limit_s)
+    def solver_options(self, may_sleep: bool = False) -> SolverOptions:
+        limit = SLEEP_TIME_LIMIT_S if may_sleep and self.time_limit_s is None else self.time_limit_s
+        return SolverOptions(mip_gap_fraction=self.mip_gap, time_limit_s=limit)
 
     def init(self, seed: int) -> None:
         """No state: the plan follows from the fleet alone."""
@@ -61,7 +68,8 @@ class ModelPolicy:
 
     def decide(self, fleet: Fleet, state: Any) -> tuple[FleetDecision, Any]:
         """Decision for the slot of the optimal plan; ``state`` passes through."""
-        return optimise(self.view(fleet), self.restrictions, self.solver_options()), state
+        options = self.solver_options(fleet.limits.may_sleep)
+        return optimise(self.view(fleet), self.restrictions, options), state
 
 
 def optimise(fleet: Fleet, restrictions: Restrictions, options: SolverOptions | None = None) -> FleetDecision:
@@ -156,7 +164,9 @@ def _outcome(first: Solution, plan: Plan, missed: Ints, options: SolverOptions |
     gap = max(objective - first.bound, 0.0) / scale
     if gap <= _PROVEN:
         return Optimal(plan.objective_g)
-    return Feasible(gap, first.message if not first.optimal else "whole batches")
+    if first.optimal:
+        return Feasible(gap, "whole batches")
+    return Feasible(gap, "within the gap asked for" if first.message == "Optimal" else first.message)
 
 
 def _battery(plan: Plan) -> tuple[Floats, Floats]:

@@ -134,6 +134,23 @@ def test_time_out_falls_back_and_says_so() -> None:
     np.testing.assert_array_equal(decision.batches, local.batches)
 
 
+@pytest.mark.parametrize("limit_s", [1e-9, 0.05, 1.0])
+def test_sleep_under_a_time_limit_still_keeps_every_limit(limit_s: float) -> None:
+    """Whatever the solver has when its time is up: a plan with its gap, or LOCAL by name."""
+    day = reference_day(8, nodes=5)
+    fleet = replace(
+        day,
+        limits=replace(day.limits, may_sleep=True, deadline_slots=2),
+        backlog_batches=np.hstack([np.zeros((5, 2), dtype=np.int64), day.backlog_batches]),
+    )
+    decision, _ = make_policy("deta", time_limit_s=limit_s).decide(fleet, None)
+    assert violations(fleet, decision) == []
+    assert isinstance(decision.outcome, Optimal | Feasible)
+    if isinstance(decision.outcome, Feasible):
+        known = decision.outcome.gap_fraction is not None
+        assert known or decision.outcome.reason.startswith(("fallback: LOCAL", "Time limit"))
+
+
 def test_a_node_that_runs_nothing_may_sleep() -> None:
     day = reference_day(1, nodes=2)
     fleet = replace(
