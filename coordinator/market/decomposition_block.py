@@ -208,7 +208,7 @@ class Block:
             part[:] = v(x, "unused")
             for left in range(self.window):
                 part[left : left + self.slots] += away[left]
-        hub = np.concatenate([export @ p.export_efficiency - import_.sum(axis=1), (sent - guest).sum(axis=1)])
+        hub = np.concatenate([np.einsum("tn,n->t", export, p.export_efficiency) - import_.sum(axis=1), (sent - guest).sum(axis=1)])
         return out, hub
 
     def transposed(self, y: Floats, hub: Floats) -> Floats:

@@ -20,6 +20,11 @@ _LEAST_SHARE = 0.02
 """A starting point keeps at least this distance from the bounds, in scaled units."""
 
 
+def _dot(a: Floats, b: Floats) -> float:
+    """Sum of products, without BLAS: its own threads would fight those of the blocks."""
+    return float(np.einsum("ij,ij->", a, b))
+
+
 @dataclass(slots=True)
 class Measures:
     """What a block contributes to the measures of progress; all sums but the residuals."""
@@ -112,9 +117,9 @@ class State:
         residual *= block.free
         free = float(block.free.sum())
         measures = Measures(
-            primal=float(np.vdot(block.cost, x)),
-            dual=float(np.vdot(block.right, self.y) - np.vdot(block.upper, w)),
-            complementarity=float(np.vdot(x, z) + np.vdot(s, w)),
+            primal=_dot(block.cost, x),
+            dual=float(_dot(block.right, self.y) - _dot(block.upper, w)),
+            complementarity=float(_dot(x, z) + _dot(s, w)),
             pairs=free + float(block.free[:nb].sum()),
             primal_residual=float(np.abs(self.gap_rows).max()),
             dual_residual=float(np.abs(residual).max()),
@@ -160,9 +165,9 @@ class State:
         """Complementarity after an affine step of these lengths."""
         nb = self.block.bounded
         x, z = self.x + primal * self.dx, self.z + dual * self.dz
-        lower = float(np.vdot(x, z))
+        lower = _dot(x, z)
         return (
-            lower + float(np.vdot(self.s - primal * self.dx[:nb], self.w + dual * self.dw))
+            lower + _dot(self.s - primal * self.dx[:nb], self.w + dual * self.dw)
         )
 
     def correct(self, target: float, damping: float) -> Floats:
