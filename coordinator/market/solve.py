@@ -15,8 +15,8 @@ import highspy
 import numpy as np
 from scipy import sparse
 
-from coordinator.market.fleet import Floats, Ints
-from coordinator.market.layout import Layout
+from coordinator.market.fleet import Fleet, Floats, Ints
+from coordinator.market.layout import Layout, Restrictions
 from coordinator.market.program import Program, build
 from coordinator.policies.base import Infeasible
 
@@ -190,6 +190,17 @@ def explain_unserved(program: Program, options: SolverOptions | None = None) -> 
     broken = np.flatnonzero(excess > _SERVED)
     found = {f"{names[rows[k]]} [{units[k]}]": float(excess[k] * scale[k]) for k in broken}
     return Infeasible(("(D4) all work done by its deadline", *found), found)
+
+
+def find_conflicts(fleet: Fleet, restrictions: Restrictions) -> Infeasible | None:
+    """Whether a plan that does all of ``fleet``'s work exists at all under ``restrictions``; else what is in
+    its way.
+
+    For refusing an impossible scenario before it starts: give it a fleet whose horizon is the whole run.
+    """
+    awake = replace(fleet, limits=replace(fleet.limits, may_sleep=False))
+    reason = explain_unserved(build(awake, restrictions, whole_batches=True))
+    return reason if reason.excess else None
 
 
 def to_matrix(program: Program) -> sparse.csc_matrix:

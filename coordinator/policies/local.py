@@ -46,7 +46,7 @@ def rule_decision(
     n = fleet.size
     missed = np.maximum(fleet.backlog_batches[:, 0] - batches.sum(axis=1), 0)
     if outcome is None:
-        outcome = Feasible(None, f"rule: {by_design}" if by_design else "rule")
+        outcome = Feasible(None, by_design or "rule")
     if missed.any() and not by_design:
         outcome = _too_much(fleet, missed, outcome)
     values: dict[str, Any] = {

@@ -15,7 +15,7 @@ from coordinator.market.instances import random_fleet, reference_day
 from coordinator.market.layout import Restrictions
 from coordinator.market.plan import Plan
 from coordinator.market.program import build
-from coordinator.market.solve import explain_unserved, export, solve, to_matrix, unserved
+from coordinator.market.solve import explain_unserved, export, find_conflicts, solve, to_matrix, unserved
 
 GRID = Restrictions(transfers=False, offloading=False, harvest=False)
 LOCAL_LP = Restrictions(transfers=False, offloading=False, harvest=True)
@@ -258,6 +258,18 @@ def test_conflicting_limits_are_named() -> None:
     assert sum(reason.excess.values()) > 0
     assert {name.split(".")[0] for name in reason.excess} <= {"D7_time", "D7_storage", "D5_offload_cap"}
     assert any(name.startswith(("D7_time.edge_00", "D7_storage.edge_01")) for name in reason.excess)
+
+
+def test_impossible_scenarios_are_found_before_they_start() -> None:
+    assert find_conflicts(reference_day(6, nodes=4), LOCAL_LP) is None
+    day = reference_day(4, nodes=2)
+    late = day.release_batches.copy()
+    late[1, 2] = 200
+    reason = find_conflicts(replace(day, release_batches=late), LOCAL_LP)
+    assert reason is not None
+    assert list(reason.excess) == ["D7_time.edge_01.t3 [seconds]"]
+    # 60 s hold 48 whole batches of 1.25 s; 152 too many
+    assert reason.excess["D7_time.edge_01.t3 [seconds]"] == pytest.approx(152 * 1.25)
 
 
 @pytest.mark.parametrize("ending", [".lp", ".mps"])
