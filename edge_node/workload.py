@@ -78,7 +78,9 @@ class Workload(Protocol):
         """Preprocess batches for real; returns the work counted, in FLOP."""
         ...
 
-    def train(self, parameters: Parameters, batches: Sequence[Arrays], options: Mapping[str, float]) -> TrainResult:
+    def train(
+        self, parameters: Parameters, batches: Sequence[Arrays], options: Mapping[str, float]
+    ) -> TrainResult:
         """Local SGD over ``batches`` (own and guests'), ``local_epochs`` passes. Options: TRAIN_OPTIONS."""
         ...
 

@@ -57,7 +57,10 @@ def _zones() -> dict[str, str]:
     from carbon_data.sources.profiles import packaged_profiles
 
     profiles = packaged_profiles()
-    return {zone: f"{profiles.annual_mean_g_per_kwh(zone):.0f} g CO2e/kWh, mean of 2022" for zone in profiles.zones()}
+    return {
+        zone: f"{profiles.annual_mean_g_per_kwh(zone):.0f} g CO2e/kWh, mean of 2022"
+        for zone in profiles.zones()
+    }
 
 
 def _boards() -> dict[str, str]:

@@ -26,7 +26,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-data_app = typer.Typer(help="Large data files: what is there, and fetching what is not.", no_args_is_help=True)
+data_app = typer.Typer(
+    help="Large data files: what is there, and fetching what is not.", no_args_is_help=True
+)
 ledger_app = typer.Typer(help="The books of a run.", no_args_is_help=True)
 policy_app = typer.Typer(help="Policies of your own.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
@@ -37,10 +39,15 @@ out = Console()
 err = Console(stderr=True)
 
 ScenarioArgument = Annotated[
-    str, typer.Argument(help="A scenario file (TOML), or the name of a packaged one: see `detabed list scenarios`.")
+    str,
+    typer.Argument(
+        help="A scenario file (TOML), or the name of a packaged one: see `detabed list scenarios`."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")]
-OutputOption = Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the run; must not exist yet.")]
+OutputOption = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Folder of the run; must not exist yet.")
+]
 RunArgument = Annotated[Path, typer.Argument(help="A run folder, or a compare folder.")]
 
 
@@ -73,7 +80,9 @@ def run(
 def compare(
     scenario: ScenarioArgument,
     policies: Annotated[str, typer.Option(help="Comma-separated policies.")] = "grid,local,det,dat,deta",
-    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Number of paired seeds, from the scenario's on.")] = 5,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=1000, help="Number of paired seeds, from the scenario's on.")
+    ] = 5,
     output: OutputOption = None,
     fleet: Annotated[str | None, typer.Option(help="ray or inprocess, instead of the scenario's.")] = None,
     as_json: JsonOption = False,
@@ -137,7 +146,9 @@ def report(run: RunArgument, as_json: JsonOption = False) -> None:
 
 @app.command(name="list")
 def list_(
-    what: Annotated[str, typer.Argument(help="policies, sources, harvests, meters, tasks, strategies or scenarios.")],
+    what: Annotated[
+        str, typer.Argument(help="policies, sources, harvests, meters, tasks, strategies or scenarios.")
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """List what can be named in a scenario."""
@@ -174,25 +185,35 @@ def data_status(as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"folder": str(data_dir()), "datasets": rows})
         return
-    table = Table("name", "state", "MB", "licence", "file, and what to do", title=f"data folder: {data_dir()}")
+    table = Table(
+        "name", "state", "MB", "licence", "file, and what to do", title=f"data folder: {data_dir()}"
+    )
     for row in rows:
         megabytes = f"{int(str(row['size_bytes'])) / 1e6:.1f}"
         table.add_row(
-            str(row["name"]), str(row["state"]), megabytes, str(row["licence"]), f"{row['path']} {row['detail']}".strip()
+            str(row["name"]),
+            str(row["state"]),
+            megabytes,
+            str(row["licence"]),
+            f"{row['path']} {row['detail']}".strip(),
         )
     out.print(table)
 
 
 @data_app.command("fetch")
 def data_fetch(
-    names: Annotated[list[str] | None, typer.Argument(help="Data sets; none: all that can be fetched.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Data sets; none: all that can be fetched.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Download data files from their public sources, check them, and put them into the data folder."""
     from experiments.fetch import fetch_with_progress
 
     fetched = fetch_with_progress(names or [], err)
-    print_json({"fetched": fetched}) if as_json else out.print(f"fetched: {', '.join(fetched) or 'nothing missing'}")
+    print_json({"fetched": fetched}) if as_json else out.print(
+        f"fetched: {', '.join(fetched) or 'nothing missing'}"
+    )
 
 
 @ledger_app.command("verify")
@@ -207,7 +228,9 @@ def ledger_verify(run: RunArgument, as_json: JsonOption = False) -> None:
         for finding in verdict["findings"]:
             err.print(f"[red]finding[/red] {finding}")
         word = "[green]sound[/green]" if verdict["ok"] else "[red]not sound[/red]"
-        out.print(f"{run}: {word}; {verdict['transactions']} transactions, {verdict['postings']} postings checked")
+        out.print(
+            f"{run}: {word}; {verdict['transactions']} transactions, {verdict['postings']} postings checked"
+        )
     if not verdict["ok"]:
         raise typer.Exit(1)
 

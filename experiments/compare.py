@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from experiments.errors import RunError, UsageError
 from experiments.scenario import Scenario
@@ -65,7 +72,9 @@ def new_folder(wanted: Path | None, name: str) -> Path:
     """A folder that does not exist yet: the one asked for, or a numbered one under runs/."""
     if wanted is not None:
         if (wanted / "DONE").exists() or (wanted.exists() and any(wanted.iterdir())):
-            raise UsageError(f"{wanted} is there already and not empty; give another --output, or remove it first")
+            raise UsageError(
+                f"{wanted} is there already and not empty; give another --output, or remove it first"
+            )
         return wanted
     number = 1
     while (folder := RUNS / f"{name}-{number:03d}").exists():
@@ -94,7 +103,9 @@ def make_fleet(scenario: Scenario) -> Fleet:
     from experiments.fleet.isolation import Isolation
     from experiments.fleet.ray_fleet import RayFleet
 
-    return RayFleet(scenario.node_count, scenario.fleet.processes, isolation=Isolation(scenario.fleet.isolation))
+    return RayFleet(
+        scenario.node_count, scenario.fleet.processes, isolation=Isolation(scenario.fleet.isolation)
+    )
 
 
 def run_single(scenario: Scenario, folder: Path, console: Console, quiet: bool = False) -> Finished:
@@ -103,7 +114,10 @@ def run_single(scenario: Scenario, folder: Path, console: Console, quiet: bool =
 
     resolved = resolve(scenario)
     began = time.perf_counter()
-    with _progress(console, quiet, total=len(resolved.stages)) as progress, _started(scenario, progress) as fleet:
+    with (
+        _progress(console, quiet, total=len(resolved.stages)) as progress,
+        _started(scenario, progress) as fleet,
+    ):
         _execute(resolved, folder, fleet, progress)
         progress.say("writing the report")
         report = _report(folder)
@@ -111,7 +125,12 @@ def run_single(scenario: Scenario, folder: Path, console: Console, quiet: bool =
 
 
 def run_compare(
-    scenario: Scenario, policies: tuple[str, ...], seeds: int, folder: Path, console: Console, quiet: bool = False
+    scenario: Scenario,
+    policies: tuple[str, ...],
+    seeds: int,
+    folder: Path,
+    console: Console,
+    quiet: bool = False,
 ) -> Finished:
     """Every policy on every seed; all are resolved before the first starts, so that bad input starts nothing."""
     from experiments.resolve import resolve
@@ -133,10 +152,14 @@ def run_compare(
         with _started(scenario, progress) as fleet:
             folder.mkdir(parents=True, exist_ok=True)
             for spec in specs:
-                _execute(resolve(spec), folder / f"{spec.policy.replace(':', '.')}-s{spec.seed}", fleet, progress)
+                _execute(
+                    resolve(spec), folder / f"{spec.policy.replace(':', '.')}-s{spec.seed}", fleet, progress
+                )
         index = {
             "name": scenario.name,
-            "policies": {policy: [f"{policy.replace(':', '.')}-s{seed}" for seed in numbers] for policy in policies},
+            "policies": {
+                policy: [f"{policy.replace(':', '.')}-s{seed}" for seed in numbers] for policy in policies
+            },
             "seeds": list(numbers),
             "run": folder.name,
         }
@@ -224,5 +247,3 @@ def _started(scenario: Scenario, progress: SlotProgress) -> Iterator[Fleet]:
         yield fleet
     finally:
         fleet.stop()
-
-

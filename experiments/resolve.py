@@ -64,7 +64,9 @@ class Resolved:
     def node_ids(self) -> tuple[str, ...]:
         return tuple(node_name(i, len(self.node_specs)) for i in range(len(self.node_specs)))
 
-    def node_configs(self, run_id: str, coordinator_address: str, *, with_harvest: bool) -> tuple[NodeConfig, ...]:
+    def node_configs(
+        self, run_id: str, coordinator_address: str, *, with_harvest: bool
+    ) -> tuple[NodeConfig, ...]:
         """Configuration of every node; GRID takes harvest and battery away, physically."""
         scenario = self.scenario
         configs = []
@@ -179,13 +181,17 @@ def _resolve(scenario: Scenario) -> Resolved:
     make_policy(scenario.policy, **scenario.policy_options)
     meter = scenario.fleet.meter
     if meter not in METERS and ":" not in meter:
-        raise UsageError(f"meter {meter!r} is not known; allowed: {', '.join(sorted(METERS))}, or package.module:Name")
+        raise UsageError(
+            f"meter {meter!r} is not known; allowed: {', '.join(sorted(METERS))}, or package.module:Name"
+        )
     specs = tuple(spec for spec in scenario.nodes for _ in range(spec.count))
     stages = scenario.stages.slots()
     boards, board_notes = _boards(scenario, specs)
     task, recycling, origin_of_data = _tasks(scenario, len(specs))
     batches, busy_s = _development_work(scenario, task, boards)
-    slot_s = scenario.time.slot_s if scenario.time.slot_s != "auto" else sum(busy_s) / len(busy_s) / BUSY_SHARE
+    slot_s = (
+        scenario.time.slot_s if scenario.time.slot_s != "auto" else sum(busy_s) / len(busy_s) / BUSY_SHARE
+    )
     late = [i for i, seconds in enumerate(busy_s) if seconds > slot_s]
     if late:
         worst = max(late, key=lambda i: busy_s[i])
@@ -236,10 +242,15 @@ def _board(spec: BoardSpec) -> tuple[BoardConfig, Mapping[str, str]]:
     changed = {key: value for key, value in spec.model_dump(exclude={"profile"}).items() if value is not None}
     board = BoardConfig.model_validate({**profile.config().model_dump(), **changed})
     if board.busy_w < board.static_w:
-        raise UsageError(f"board: busy_w {board.busy_w} W is below static_w {board.static_w} W; busy includes static")
+        raise UsageError(
+            f"board: busy_w {board.busy_w} W is below static_w {board.static_w} W; busy includes static"
+        )
     if board.sleep_w > board.static_w:
         raise UsageError(f"board: sleep_w {board.sleep_w} W is above static_w {board.static_w} W")
-    return board, {**profile.sources(), **{key: f"{value}, as the scenario says" for key, value in changed.items()}}
+    return board, {
+        **profile.sources(),
+        **{key: f"{value}, as the scenario says" for key, value in changed.items()},
+    }
 
 
 def _tasks(scenario: Scenario, nodes: int) -> tuple[TaskConfig, TaskConfig | None, str]:
@@ -263,7 +274,9 @@ def _tasks(scenario: Scenario, nodes: int) -> tuple[TaskConfig, TaskConfig | Non
     )
     dataset = task.dataset(data)
     if nodes > dataset.num_train:
-        raise UsageError(f"{nodes} nodes cannot share {dataset.num_train} examples of {data}; use fewer nodes")
+        raise UsageError(
+            f"{nodes} nodes cannot share {dataset.num_train} examples of {data}; use fewer nodes"
+        )
     recycling = None
     if scenario.stages.recycling:
         second = spec.recycling.data or task.recycling_data(data)
@@ -292,7 +305,11 @@ def _development_work(
         workload = build_workload(task.model_copy(update={"partition_index": i}))
         if flop is None:
             flop = workload.cost(Stage.DEVELOPMENT).flop_per_batch
-        count = workload.num_batches if scenario.task.batches_per_slot == "pass" else scenario.task.batches_per_slot
+        count = (
+            workload.num_batches
+            if scenario.task.batches_per_slot == "pass"
+            else scenario.task.batches_per_slot
+        )
         batches.append(count)
         busy_s.append(count * flop / board.effective_flop_per_s)
     return tuple(batches), busy_s
@@ -343,7 +360,9 @@ def _harvests(
         # Every node has its own sky: the seed of the run and the node's place in it.
         series = source.series(scenario.time.start, step, intervals, seed=scenario.seed * 1_000_003 + i)
         harvests.append(
-            HarvestConfig(power_w=tuple(float(value) for value in series.power_w), source=series.origin.source)
+            HarvestConfig(
+                power_w=tuple(float(value) for value in series.power_w), source=series.origin.source
+            )
         )
         origins[f"harvest {node_name(i, len(specs))}"] = origin_dict(series.origin)
     return tuple(harvests), origins
@@ -355,7 +374,9 @@ def _harvest_source(spec: HarvestSpec, node: NodeSpec) -> Any:
     options: dict[str, Any] = dict(spec.options)
     if spec.kind == "pv":
         options |= {"peak_w": spec.peak_w, "zone": node.zone}
-        options |= {key: value for key in ("tilt_deg", "azimuth_deg") if (value := getattr(spec, key)) is not None}
+        options |= {
+            key: value for key in ("tilt_deg", "azimuth_deg") if (value := getattr(spec, key)) is not None
+        }
         if node.latitude_deg is not None and node.longitude_deg is not None:
             options |= {"latitude_deg": node.latitude_deg, "longitude_deg": node.longitude_deg}
             del options["zone"]
@@ -384,7 +405,8 @@ def _battery(scenario: Scenario, spec: BatterySpec, slot_s: float) -> BatteryCon
         charge_efficiency_fraction=spec.charge_efficiency_fraction,
         discharge_efficiency_fraction=spec.discharge_efficiency_fraction,
         # Compounded: as much is left after a day of traces as after a day of real time.
-        self_discharge_fraction=1.0 - (1.0 - spec.self_discharge_fraction_per_day) ** (step_s / SECONDS_PER_DAY),
+        self_discharge_fraction=1.0
+        - (1.0 - spec.self_discharge_fraction_per_day) ** (step_s / SECONDS_PER_DAY),
         charge_limit_w=spec.charge_limit_w,
         discharge_limit_w=spec.discharge_limit_w,
     )
@@ -420,7 +442,9 @@ def origin_dict(origin: Origin) -> dict[str, Any]:
 
 def _assumptions(scenario: Scenario, slot_s: float, boards: list[str], transport: str) -> tuple[str, ...]:
     time = scenario.time
-    auto = f" (twice the mean busy time of a node: BUSY_SHARE {BUSY_SHARE:g})" if time.slot_s == "auto" else ""
+    auto = (
+        f" (twice the mean busy time of a node: BUSY_SHARE {BUSY_SHARE:g})" if time.slot_s == "auto" else ""
+    )
     storage = (
         f"Battery capacities are multiplied by slot_s / trace_step_s = {slot_s / time.trace_step_s:.3g}: a battery lasts as "
         "many hours of the replayed day as it would in real time."

@@ -23,7 +23,19 @@ if TYPE_CHECKING:
     from experiments.fleet.base import Fleet
 
 DONE = "DONE"
-VERSIONS = ("detabed", "flwr", "ray", "torch", "grpcio", "protobuf", "highspy", "numpy", "pandas", "pvlib", "scikit-learn")
+VERSIONS = (
+    "detabed",
+    "flwr",
+    "ray",
+    "torch",
+    "grpcio",
+    "protobuf",
+    "highspy",
+    "numpy",
+    "pandas",
+    "pvlib",
+    "scikit-learn",
+)
 CONTROL_WAIT_S = 10.0
 """Wall seconds the coordinator waits for the telemetry and usage of nodes that hold a lease."""
 
@@ -111,7 +123,9 @@ def _run_slots(
             record=record,
         )
         grid = session.grid
-        context = Context(run_id=grid.run.run_id, node_id=1, node_config={}, state=RecordDict(), run_config={})
+        context = Context(
+            run_id=grid.run.run_id, node_id=1, node_config={}, state=RecordDict(), run_config={}
+        )
         build_server_app(schedule)(grid, context)
         restarts = [{"exit_code": item.exit_code, "down_s": item.down_s} for item in session.restarts]
     return restarts, session.processes
@@ -173,7 +187,9 @@ def _export(
     from edge_node.energy.boards import board_names
 
     scenario = resolved.scenario
-    export_tables(folder / "ledger.sqlite", folder, start=scenario.time.start, trace_step_s=scenario.time.trace_step_s)
+    export_tables(
+        folder / "ledger.sqlite", folder, start=scenario.time.start, trace_step_s=scenario.time.trace_step_s
+    )
     rows, cumulative_ug = [], 0
     for outcome in record.outcomes:
         cumulative_ug += outcome.summary.emissions_ug
@@ -193,7 +209,9 @@ def _export(
                 "cumulative_g": cumulative_ug / 1e6,
             }
         )
-    columns = "round slot stage participants num_examples train_loss test_loss test_accuracy cumulative_g".split()
+    columns = (
+        "round slot stage participants num_examples train_loss test_loss test_accuracy cumulative_g".split()
+    )
     pd.DataFrame(rows, columns=columns).to_parquet(folder / "rounds.parquet", index=False)
     failures = [
         {"slot": outcome.slot, "node_id": node_id, "reason": reason}
@@ -221,7 +239,10 @@ def _export(
         "partition": scenario.task.partition,
         "strategy": scenario.task.strategy,
         "meter": scenario.fleet.meter,
-        "fleet": {"kind": scenario.fleet.kind, "processes": len({pid for k, pid in processes.items() if k != "coordinator"})},
+        "fleet": {
+            "kind": scenario.fleet.kind,
+            "processes": len({pid for k, pid in processes.items() if k != "coordinator"}),
+        },
         "tree_alpha_bits_per_token": scenario.tree.alpha_bits_per_token,
         "coordinator_zone": resolved.body.zone,
         "coordinator_restarts": restarts,
@@ -237,7 +258,9 @@ def _export(
         "boards": list(board_names()),
         "versions": versions(),
     }
-    (folder / "metadata.json").write_text(json.dumps(metadata, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    (folder / "metadata.json").write_text(
+        json.dumps(metadata, indent=1, allow_nan=False) + "\n", encoding="utf-8"
+    )
 
 
 def versions() -> dict[str, str]:

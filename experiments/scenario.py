@@ -284,7 +284,9 @@ def _explain(error: ValidationError, text: str, name: str) -> str:
 
 def _is_union_tag(part: str | int) -> bool:
     """pydantic adds the tried member of a union to a location; people look for their own keys."""
-    return isinstance(part, str) and (part.startswith(("literal[", "constrained-", "function-")) or part in _SCALARS)
+    return isinstance(part, str) and (
+        part.startswith(("literal[", "constrained-", "function-")) or part in _SCALARS
+    )
 
 
 _SCALARS = {"float", "int", "str", "bool"}

@@ -14,9 +14,13 @@ def verify_run(folder: Path) -> dict[str, Any]:
     """Verdict on the ledger of ``folder``, or on all ledgers in a compare folder. Raises UsageError."""
     from coordinator.ledger import verify
 
-    ledgers = [folder] if folder.is_file() else sorted(folder.glob(LEDGER)) or sorted(folder.glob(f"*/{LEDGER}"))
+    ledgers = (
+        [folder] if folder.is_file() else sorted(folder.glob(LEDGER)) or sorted(folder.glob(f"*/{LEDGER}"))
+    )
     if not ledgers:
-        raise UsageError(f"{folder}: no {LEDGER} in it or in its sub-folders; give a run folder or a compare folder")
+        raise UsageError(
+            f"{folder}: no {LEDGER} in it or in its sub-folders; give a run folder or a compare folder"
+        )
     findings: list[str] = []
     transactions = postings = 0
     for path in ledgers:

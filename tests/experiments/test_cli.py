@@ -12,7 +12,17 @@ from experiments.prepare import packaged_scenario_text
 
 
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ("run", "compare", "check", "init", "report", "list", "doctor", "data status", "ledger verify"):
+    for command in (
+        "run",
+        "compare",
+        "check",
+        "init",
+        "report",
+        "list",
+        "doctor",
+        "data status",
+        "ledger verify",
+    ):
         assert invoke([*command.split(), "--help"]) == 0
         assert "Usage" in capsys.readouterr().out
 
@@ -50,7 +60,9 @@ def test_a_scenario_with_a_bad_value_names_file_and_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "s.toml").write_text(packaged_scenario_text("demo").replace("cap_fraction = 0.5", "cap_fraction = 5"))
+    (tmp_path / "s.toml").write_text(
+        packaged_scenario_text("demo").replace("cap_fraction = 0.5", "cap_fraction = 5")
+    )
     assert invoke(["run", "s.toml"]) == 2
     assert "s.toml:" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["s.toml"]
