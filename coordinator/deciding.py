@@ -13,6 +13,9 @@ from coordinator.ledger.entry import Entry, Kind
 from coordinator.market.fleet import Fleet
 from protos.messages import BeginSlot, Decision, Guest, Send, SlotPlan, Telemetry
 
+UNLIMITED_UJ = 10**18
+"""What a charge or discharge without limit becomes on the wire; the battery's own limits are far below."""
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -78,7 +81,7 @@ def _node_decisions(
             ),
             guests=tuple(Guest(name, int(batches[j, i])) for j, name in others if batches[j, i]),
             export_uj=exports.get(node, 0),
-            charge_uj=to_micro(float(choice.decision.charge_j[i])),
-            discharge_uj=to_micro(float(choice.decision.discharge_j[i])),
+            charge_uj=min(to_micro(float(choice.decision.charge_j[i])), UNLIMITED_UJ),
+            discharge_uj=min(to_micro(float(choice.decision.discharge_j[i])), UNLIMITED_UJ),
             deadline_s=max(request.wait_s, books.config.lease_s),
         )

@@ -16,8 +16,6 @@ from protos.messages import NodeProfile, Stage, Telemetry, WorkProfile
 NOT_OFFLOADABLE = (Stage.PREPARATION, Stage.UNALLOCATED)
 """Work that may not leave its owner: a node receives data from its own devices."""
 
-RESERVED_IDS = ("network", "coordinator", "router")
-
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
@@ -29,28 +27,6 @@ class NodeView:
     participations: int
     offload_room: tuple[int, ...] | None
     """By deadline class; None without deferral."""
-
-
-def check_config(config: CoordinatorConfig) -> None:
-    """What the schema cannot say. Raises DataError naming what is missing."""
-    zones = [zone.zone for zone in config.zones]
-    if len(set(zones)) != len(zones):
-        raise DataError(f"zones are named twice in {zones}; give one series for each zone")
-    if config.body.zone not in zones:
-        raise DataError(f"the coordinator's zone {config.body.zone} has no intensities; given are {zones}")
-    reserved = set(config.node_ids) & set(RESERVED_IDS)
-    if reserved or len(set(config.node_ids)) != len(config.node_ids):
-        raise DataError(f"node ids must differ and not be one of {RESERVED_IDS}; got {config.node_ids}")
-    needed = len(config.stages) + max(config.horizon_slots - 1, config.value_slots)
-    for zone in config.zones:
-        if len(zone.intensity_g_per_kwh) < needed:
-            raise DataError(
-                f"zone {zone.zone} has {len(zone.intensity_g_per_kwh)} intensities and needs {needed}: "
-                f"{len(config.stages)} slots, then a look-ahead of horizon_slots={config.horizon_slots} and "
-                f"value_slots={config.value_slots}"
-            )
-        if min(zone.intensity_g_per_kwh) < 0:
-            raise DataError(f"zone {zone.zone} has a negative intensity; allowed are values >= 0")
 
 
 def work_of(profile: NodeProfile, stage: Stage) -> WorkProfile:

@@ -17,6 +17,7 @@ from coordinator.policies.base import Feasible, FleetDecision, Infeasible, Optim
 from coordinator.policies.local import local_decision
 from coordinator.policies.validate import violations
 from protos.messages import Stage
+from protos.validation import safe_text
 
 TRAINING_STAGES = (Stage.DEVELOPMENT, Stage.RECYCLING)
 """Stages in which a client-selection rule chooses who takes part."""
@@ -45,16 +46,24 @@ def choose(policy: Policy, state: Any, fleet: Fleet, clock: Callable[[], float])
     begun = clock()
     try:
         decision, following = policy.decide(fleet, state)
-        broken = [str(violation) for violation in violations(fleet, decision)]
-        status, gap, objective = _describe(decision)
+        broken = [str(violation) for violation in violations(fleet, decision)] + _bad_notes(decision)
+        status, gap, objective = _describe(decision) if not broken else ("", None, None)
     except Exception as error:  # a policy of anybody's may raise anything; the slot goes on, and says so
         broken = [f"{type(error).__name__}: {error}"]
     if broken:
         why = " ".join("; ".join(broken[:3]).split())
         status = f"fallback: local rule, for {policy.name} gave no plan that may be executed ({why})"
-        return Choice(local_decision(fleet), status[:LONGEST_STATUS], None, None, clock() - begun), state
+        return Choice(
+            local_decision(fleet), safe_text(status, LONGEST_STATUS), None, None, clock() - begun
+        ), state
     decision = without_unselected(decision, fleet)
-    return Choice(decision, status[:LONGEST_STATUS], gap, objective, clock() - begun), following
+    return Choice(decision, safe_text(status, LONGEST_STATUS), gap, objective, clock() - begun), following
+
+
+def _bad_notes(decision: FleetDecision) -> list[str]:
+    """Notes go into the ledger: finite numbers by name."""
+    good = all(isinstance(name, str) and math.isfinite(value) for name, value in decision.notes.items())
+    return [] if good else [f"notes are {decision.notes!r:.80}; allowed are finite numbers by name"]
 
 
 def _describe(decision: FleetDecision) -> tuple[str, float | None, float | None]:

@@ -11,10 +11,9 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent(parent_pid: int) -> None:
-    """Have the kernel send SIGTERM when the parent ends, however it ends. Linux only; elsewhere nothing
-    happens.
+    """Have the kernel send SIGTERM when the parent ends, however it ends. On Linux; elsewhere without effect.
 
-    The kernel ties this to the *thread* of the parent that started the process: that thread has to live as long.
+    The kernel ties this to the *thread* of the parent that started the process: it has to live as long.
 
     ``parent_pid``: who the parent was at the start; when it is gone already, this process ends now.
     """

@@ -9,7 +9,7 @@ then sends the messages.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from carbon_data.types import DataError
@@ -18,7 +18,7 @@ from coordinator.books import Books, SlotState
 from coordinator.closing import Closing
 from coordinator.config import CoordinatorConfig
 from coordinator.deciding import Draft, decision_entry
-from coordinator.fleet_view import NodeView, build_fleet, check_config, work_of
+from coordinator.fleet_view import NodeView, build_fleet, work_of
 from coordinator.guard import Choice, choose
 from coordinator.intake import Intake, grant
 from coordinator.ledger.entry import Entry, Kind
@@ -26,6 +26,8 @@ from coordinator.market.fleet import Fleet
 from coordinator.policies.base import Policy
 from coordinator.protocol import Effects, Refused, RequestError
 from coordinator.reporting import node_report, run_labels
+from coordinator.sessions import Sessions
+from coordinator.settings import check_config, require_same_config, told_config
 from protos.messages import (
     Ack,
     BeginSlot,
@@ -49,14 +51,6 @@ from protos.messages import (
 
 RECORDS = {Telemetry: Kind.TELEMETRY, Usage: Kind.USAGE, Settlement: Kind.SETTLEMENT}
 """Messages of nodes that enter the ledger, under (node, boot_id, seq)."""
-
-
-@dataclass(slots=True)
-class Session:
-    """A node's current stream. A later one fences it."""
-
-    number: int
-    lease_until: float
 
 
 class CoordinatorService:
@@ -87,18 +81,15 @@ class CoordinatorService:
         self._intensity = {zone.zone: zone.intensity_g_per_kwh for zone in config.zones}
         self._closing = Closing(self.books, self._intensity)
         self._intake = Intake(self.books, self._closing, digest_of)
-        self._sessions: dict[str, Session] = {}
-        self._session_count = 0
         self._slot_closing = False
         self._state = policy.init(config.seed)
         for entry in recorded:
             self._replay(entry)
-        # Nodes of the run so far get one lease to come back in, before anything is decided without them.
-        self._grace = dict.fromkeys(self.books.nodes, clock() + config.lease_s)
+        self.sessions = Sessions(config.node_ids, self.books.nodes, config.lease_s, clock)
 
     def _replay(self, entry: Entry) -> None:
         if entry.kind is Kind.START and "config" in entry.body:
-            _same_config(entry.body["config"], _told(self.config))
+            require_same_config(entry.body["config"], told_config(self.config))
         if entry.kind is Kind.DECISION and self._state is not None:
             # The choice itself is in the ledger; only the policy's state has to be found again.
             fleet = self._fleet(entry.body["node_ids"])
@@ -112,7 +103,7 @@ class CoordinatorService:
         epoch = self.books.epoch + 1
         body: dict[str, Any] = {"epoch": epoch}
         if epoch == 1:
-            body["config"] = _told(self.config)
+            body["config"] = told_config(self.config)
         return self._apply([Entry(Kind.START, f"start/{epoch}", body)])
 
     def register(self, message: Register) -> tuple[int, Effects]:
@@ -135,10 +126,10 @@ class CoordinatorService:
         new = self._intake.is_new(entry)
         if new:
             self._check_profile(message)
-        self._session_count += 1
-        self._sessions[node] = Session(self._session_count, self._clock() + self.config.lease_s)
         effects = self._apply([entry] if new else [])
-        return self._session_count, Effects(effects.entries, tuple((node, m) for m in self._greeting(node)))
+        return self.sessions.open(node), Effects(
+            effects.entries, tuple((node, m) for m in self._greeting(node))
+        )
 
     def _check_profile(self, message: Register) -> None:
         zone = message.profile.zone
@@ -179,39 +170,13 @@ class CoordinatorService:
                 messages.append(grant(slot, node))
         return messages
 
-    def disconnect(self, node: str, session: int) -> None:
-        """A stream ended. The lease runs on: the node may come back."""
-        current = self._sessions.get(node)
-        if current is not None and current.number == session:
-            current.number = -1
-
-    def is_current(self, node: str, session: int) -> bool:
-        """False once a newer stream of the same node has fenced this one."""
-        current = self._sessions.get(node)
-        return current is not None and current.number == session
-
-    def live_nodes(self) -> tuple[str, ...]:
-        """Nodes that hold a lease, in the order of the configuration."""
-        now = self._clock()
-        return tuple(node for node in self.config.node_ids if self._lease_until(node) > now)
-
-    def _lease_until(self, node: str) -> float:
-        session = self._sessions.get(node)
-        return session.lease_until if session is not None else self._grace.get(node, float("-inf"))
-
-    def next_expiry(self) -> float:
-        """When the next lease ends, on the injected clock; infinity when none is held."""
-        now = self._clock()
-        ends = [self._lease_until(node) for node in self.config.node_ids]
-        return min((end for end in ends if end > now), default=float("inf"))
-
     # --- messages of nodes ---------------------------------------------------------------------------------
 
     def receive(self, node: str, session: int, message: UpMessage) -> Effects:
         """Anything a registered node says. Raises Refused; its alarms are to be made durable as well."""
-        if not self.is_current(node, session):
+        if not self.sessions.is_current(node, session):
             raise Refused("fenced", f"a newer stream of {node} took over; this one is closed")
-        self._sessions[node].lease_until = self._clock() + self.config.lease_s
+        self.sessions.renew(node)
         if isinstance(message, Refusal):
             return Effects()
         if isinstance(message, Register):
@@ -295,12 +260,12 @@ class CoordinatorService:
 
     def awaiting_telemetry(self) -> tuple[str, ...]:
         """Live nodes without telemetry of the next slot; before the first slot, any node of the run."""
-        expected = self.live_nodes() if self.books.next_slot else self.config.node_ids
+        expected = self.sessions.live() if self.books.next_slot else self.config.node_ids
         return tuple(node for node in expected if node not in self.books.waiting)
 
     def draft(self) -> Draft:
         """What is to be decided upon: live nodes with telemetry. Raises RequestError when there is none."""
-        live = set(self.live_nodes())
+        live = set(self.sessions.live())
         ready = [node for node in self.config.node_ids if node in live and node in self.books.waiting]
         if not ready:
             raise RequestError(
@@ -358,7 +323,7 @@ class CoordinatorService:
     def awaiting_usage(self) -> tuple[str, ...]:
         """Live nodes of the open slot that have not reported their usage."""
         slot = self._open()
-        live = set(self.live_nodes())
+        live = set(self.sessions.live())
         return tuple(
             n for n in slot.decisions if n not in slot.usage and n in live and self._same_boot(slot, n)
         )
@@ -366,7 +331,7 @@ class CoordinatorService:
     def awaiting_settlement(self) -> tuple[str, ...]:
         """Live nodes of the open slot that reported their usage and have not settled."""
         slot = self._open()
-        live = set(self.live_nodes())
+        live = set(self.sessions.live())
         return tuple(n for n in slot.usage if n not in slot.booked and n in live and self._same_boot(slot, n))
 
     def _open(self) -> SlotState:
@@ -409,7 +374,7 @@ class CoordinatorService:
             epoch=self.books.epoch,
             next_slot=self.books.next_slot,
             nodes=tuple(self.books.nodes),
-            live_nodes=self.live_nodes(),
+            live_nodes=self.sessions.live(),
             pid=self._pid,
         )
 
@@ -432,18 +397,3 @@ class CoordinatorService:
         for entry in entries:
             self.books.apply(entry)
         return Effects(tuple(entries))
-
-
-def _told(config: CoordinatorConfig) -> dict[str, Any]:
-    """The configuration as the ledger keeps it: without the paths and addresses of this start."""
-    told = config.model_dump(mode="json")
-    return {name: value for name, value in told.items() if name not in ("ledger_path", "host", "port")}
-
-
-def _same_config(recorded: dict[str, Any], told: dict[str, Any]) -> None:
-    different = [name for name in told if recorded.get(name) != told[name]]
-    if different:
-        raise DataError(
-            f"the ledger was begun with another configuration: {', '.join(different)} differ; continue with "
-            "the configuration of that run, or choose another run folder"
-        )

@@ -21,36 +21,111 @@ from coordinator.guard import TRAINING_STAGES
 from coordinator.ledger.entry import Kind
 from coordinator.ledger.store import StoredEntry, read_entries
 
-BALANCE_COLUMNS = tuple(
-    "demand grid green harvest charge charge_loss discharge discharge_loss self_discharge export import curtailed "
-    "battery_before battery_after".split()
+BALANCE_COLUMNS = (
+    "demand",
+    "grid",
+    "green",
+    "harvest",
+    "charge",
+    "charge_loss",
+    "discharge",
+    "discharge_loss",
+    "self_discharge",
+    "export",
+    "import",
+    "curtailed",
+    "battery_before",
+    "battery_after",
 )
 SLOT_COLUMNS = (
-    *"slot time stage node_id zone intensity_g_per_kwh alive awake metered estimated late selected".split(),
+    *[
+        "slot",
+        "time",
+        "stage",
+        "node_id",
+        "zone",
+        "intensity_g_per_kwh",
+        "alive",
+        "awake",
+        "metered",
+        "estimated",
+        "late",
+        "selected",
+    ],
     *(f"{name}_j" for name in BALANCE_COLUMNS),
-    *"released_batches executed_batches guest_batches offloaded_batches unserved_batches".split(),
-    *"wasted_batches tokens bits requests model_bytes operational_g".split(),
+    *["released_batches", "executed_batches", "guest_batches", "offloaded_batches", "unserved_batches"],
+    *["wasted_batches", "tokens", "bits", "requests", "model_bytes", "operational_g"],
 )
-LINE_COLUMNS = tuple("slot node_id zone stage component energy_j grid_j operational_g provenance".split())
-BATCH_FLOW_COLUMNS = tuple("slot owner executor batches payload_bytes".split())
-ENERGY_FLOW_COLUMNS = tuple("slot donor recipient decided_j sent_j received_j status reason".split())
-DECISION_COLUMNS = tuple(
-    "slot epoch status gap_fraction objective_g nodes lost_nodes unserved_batches".split()
+LINE_COLUMNS = (
+    "slot",
+    "node_id",
+    "zone",
+    "stage",
+    "component",
+    "energy_j",
+    "grid_j",
+    "operational_g",
+    "provenance",
 )
-PROFILE_COLUMNS = tuple(
-    "zone static_w sleep_w wake_j wake_s tx_j_per_byte rx_j_per_byte storage_bytes charge_efficiency_fraction "
-    "discharge_efficiency_fraction self_discharge_fraction charge_limit_w discharge_limit_w export_loss_fraction "
-    "import_loss_fraction meter provenance num_examples data_digest".split()
+BATCH_FLOW_COLUMNS = ("slot", "owner", "executor", "batches", "payload_bytes")
+ENERGY_FLOW_COLUMNS = ("slot", "donor", "recipient", "decided_j", "sent_j", "received_j", "status", "reason")
+DECISION_COLUMNS = (
+    "slot",
+    "epoch",
+    "status",
+    "gap_fraction",
+    "objective_g",
+    "nodes",
+    "lost_nodes",
+    "unserved_batches",
+)
+PROFILE_COLUMNS = (
+    "zone",
+    "static_w",
+    "sleep_w",
+    "wake_j",
+    "wake_s",
+    "tx_j_per_byte",
+    "rx_j_per_byte",
+    "storage_bytes",
+    "charge_efficiency_fraction",
+    "discharge_efficiency_fraction",
+    "self_discharge_fraction",
+    "charge_limit_w",
+    "discharge_limit_w",
+    "export_loss_fraction",
+    "import_loss_fraction",
+    "meter",
+    "provenance",
+    "num_examples",
+    "data_digest",
 )
 NODE_COLUMNS = (
     "node_id",
     *PROFILE_COLUMNS,
-    *"battery_capacity_j slots unmetered_slots adjustment_j demand_j grid_j green_j harvest_j export_j".split(),
-    *"import_j curtailed_j operational_g tokens bits requests executed_batches wasted_batches".split(),
-    *"participations tree_bit_per_j ee_bit_per_j".split(),
+    *[
+        "battery_capacity_j",
+        "slots",
+        "unmetered_slots",
+        "adjustment_j",
+        "demand_j",
+        "grid_j",
+        "green_j",
+        "harvest_j",
+        "export_j",
+    ],
+    *[
+        "import_j",
+        "curtailed_j",
+        "operational_g",
+        "tokens",
+        "bits",
+        "requests",
+        "executed_batches",
+        "wasted_batches",
+    ],
+    *["participations", "tree_bit_per_j", "ee_bit_per_j"],
 )
-FLOATS_WITH_GAPS = "Float64"
-INTEGERS_WITH_GAPS = "Int64"
 
 Row = dict[str, Any]
 
@@ -311,14 +386,14 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
     """Columns that may have gaps in types that have nulls, so that a gap is never a NaN or a zero."""
     for name in table.columns:
         if name.endswith(("_j", "_g", "_g_per_kwh", "_fraction", "_w", "_bit_per_j")):
-            table[name] = table[name].astype(FLOATS_WITH_GAPS)
+            table[name] = table[name].astype("Float64")
         elif name.endswith(("_batches", "_bytes")) or name in (
             "tokens",
             "bits",
             "requests",
             "num_examples",
         ):
-            table[name] = table[name].astype(INTEGERS_WITH_GAPS)
+            table[name] = table[name].astype("Int64")
         elif name in ("awake", "estimated", "late", "selected"):
             table[name] = table[name].astype("boolean")
     return table

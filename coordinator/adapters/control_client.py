@@ -100,8 +100,8 @@ class ControlClient:
                 return status
             if self._clock() >= deadline:
                 raise CoordinatorUnreachableError(
-                    f"{len(status.live_nodes)} of {count} nodes came in {timeout_s:g} s, {status.live_nodes}; "
-                    "look into the logs of the others"
+                    f"{len(status.live_nodes)} of {count} nodes came in {timeout_s:g} s: {status.live_nodes}"
+                    "; look into the logs of the others"
                 )
             self._sleep(0.02)
 

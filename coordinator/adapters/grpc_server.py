@@ -154,7 +154,7 @@ class CoordinatorServer:
         """Wait until ``nobody`` is awaited any more or the deadline (on the clock) is over."""
         while nobody():
             now = self._clock()
-            left = min(deadline, self.service.next_expiry()) - now
+            left = min(deadline, self.service.sessions.next_expiry()) - now
             if now >= deadline:
                 return
             async with self._changed:
@@ -201,7 +201,7 @@ class CoordinatorServer:
             log.info("stream of %s is gone", node or "nobody")
         finally:
             if node:
-                self.service.disconnect(node, session)
+                self.service.sessions.close(node, session)
                 if self._outboxes.get(node) is outbox:
                     del self._outboxes[node]
             _end(outbox)
@@ -300,6 +300,9 @@ def _unary(rpc: codec.Rpc, call: Callable[[Any], Awaitable[Any]]) -> Callable[[b
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"malformed: {error}")
         except RequestError as error:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"{error.code}: {error}")
+        except Exception as error:  # a fault of this program: said as such, lest the runner asks for ever
+            log.exception("%s failed", rpc.method)
+            await context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
         raise AssertionError("abort always raises")
 
     return handle

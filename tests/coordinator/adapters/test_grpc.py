@@ -1,4 +1,4 @@
-"""The coordinator as a process of its own, real gRPC, real node clients: ``kill -9``, fencing, strangers, floods."""
+"""The coordinator as a process, real gRPC, real node clients: ``kill -9``, fencing, strangers, floods."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Process:
 
 
 class NodeThreads:
-    """Stub nodes on real streams, in one event loop of a thread; each comes back whenever its stream breaks."""
+    """Stub nodes on real streams, in one event loop of a thread; they come back when a stream breaks."""
 
     def __init__(self, stubs: list[Any], address: str) -> None:
         self.stubs = {stub.node_id: stub for stub in stubs}
@@ -168,7 +168,7 @@ def books_of(config: Any) -> Books:
 
 
 def assert_every_joule_once(process: Process, stubs: dict[str, Any]) -> None:
-    """What the nodes metered and what is booked, node by node; every stage's joules and the battery's content."""
+    """What the nodes metered is what is booked, node by node, and so is the battery's content."""
     report = verify(process.config.ledger_path)
     assert report.ok, report.findings[:5]
     books = books_of(process.config)
@@ -413,7 +413,8 @@ def test_coordinator_dies_with_its_parent(tmp_path: Path, kit: Any) -> None:
             sys.executable,
             "-c",
             "import subprocess, sys\n"
-            f"p = subprocess.Popen([sys.executable, '-m', 'coordinator', {str(path)!r}], stdout=subprocess.PIPE)\n"
+            f"command = [sys.executable, '-m', 'coordinator', {str(path)!r}]\n"
+            "p = subprocess.Popen(command, stdout=subprocess.PIPE)\n"
             "sys.stdout.buffer.write(p.stdout.readline()); sys.stdout.flush(); p.wait()",
         ],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""A coordinator that starts again on its ledger knows what the one before knew, at whatever point it ended."""
+"""A coordinator that starts again on its ledger knows what the one before knew, wherever it ended."""
 
 from __future__ import annotations
 
@@ -119,10 +119,10 @@ def test_nodes_of_the_ledger_have_one_lease_to_come_back(tmp_path: Path, kit: An
     bench.run_slot(0)
     bench.restart()
     service = bench.coordinator.service
-    assert set(service.live_nodes()) == set(bench.nodes)
+    assert set(service.sessions.live()) == set(bench.nodes)
     assert service.awaiting_telemetry() == ()  # told before the restart, and durable
     bench.now += bench.config.lease_s + 0.1
-    assert service.live_nodes() == ()
+    assert service.sessions.live() == ()
     bench.close()
 
 
@@ -160,7 +160,7 @@ def test_offload_room_of_a_release_holds_over_slots_and_restarts(tmp_path: Path,
 @hypothesis.settings(max_examples=10, deadline=None)
 @hypothesis.given(data=st.data())
 def test_whatever_is_lost_or_doubled_the_books_balance(data: Any, tmp_path_factory: Any) -> None:
-    """Random silence, repeats, restarts and node deaths over four slots; every reading is booked exactly once."""
+    """Random silence, repeats, restarts, node deaths; every reading is booked exactly once."""
     from types import SimpleNamespace
 
     kit: SimpleNamespace = _KIT

@@ -15,7 +15,7 @@ from coordinator.policies.base import Feasible
 from coordinator.policies.local import Local, rule_decision
 from coordinator.policies.registry import make_policy
 from coordinator.protocol import RequestError
-from protos.messages import BeginSlot, EndSlot, Refusal, ReportQuery, Settlement, Stage, Telemetry, Usage
+from protos.messages import BeginSlot, EndSlot, Refusal, ReportQuery, Stage, Telemetry, Usage
 
 
 class Trader:
@@ -323,7 +323,7 @@ def test_new_stream_fences_the_old_one(bench: Any) -> None:
     service, stub = bench.coordinator.service, bench.nodes["n00"]
     old = bench.coordinator._sessions["n00"]
     bench.join("n00")
-    assert not service.is_current("n00", old)
+    assert not service.sessions.is_current("n00", old)
     from coordinator.protocol import Refused
 
     with pytest.raises(Refused) as caught:

@@ -1,0 +1,49 @@
+"""What a configuration must be beyond its schema, and what of it the ledger keeps. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from carbon_data.types import DataError
+from coordinator.config import CoordinatorConfig
+
+RESERVED_IDS = ("network", "coordinator", "router")
+"""Holders of the shared lines in the books."""
+
+
+def check_config(config: CoordinatorConfig) -> None:
+    """What the schema cannot say. Raises DataError naming what is missing."""
+    zones = [zone.zone for zone in config.zones]
+    if len(set(zones)) != len(zones):
+        raise DataError(f"zones are named twice in {zones}; give one series for each zone")
+    if config.body.zone not in zones:
+        raise DataError(f"the coordinator's zone {config.body.zone} has no intensities; given are {zones}")
+    reserved = set(config.node_ids) & set(RESERVED_IDS)
+    if reserved or len(set(config.node_ids)) != len(config.node_ids):
+        raise DataError(f"node ids must differ and not be one of {RESERVED_IDS}; got {config.node_ids}")
+    needed = len(config.stages) + max(config.horizon_slots - 1, config.value_slots)
+    for zone in config.zones:
+        if len(zone.intensity_g_per_kwh) < needed:
+            raise DataError(
+                f"zone {zone.zone} has {len(zone.intensity_g_per_kwh)} intensities and needs {needed}: "
+                f"{len(config.stages)} slots, then a look-ahead of horizon_slots={config.horizon_slots} and "
+                f"value_slots={config.value_slots}"
+            )
+        if min(zone.intensity_g_per_kwh) < 0:
+            raise DataError(f"zone {zone.zone} has a negative intensity; allowed are values >= 0")
+
+
+def told_config(config: CoordinatorConfig) -> dict[str, Any]:
+    """The configuration as the ledger keeps it: without the paths and addresses of this start."""
+    told = config.model_dump(mode="json")
+    return {name: value for name, value in told.items() if name not in ("ledger_path", "host", "port")}
+
+
+def require_same_config(recorded: dict[str, Any], told: dict[str, Any]) -> None:
+    """Raises DataError naming what differs from the configuration a ledger was begun with."""
+    different = [name for name in told if recorded.get(name) != told[name]]
+    if different:
+        raise DataError(
+            f"the ledger was begun with another configuration: {', '.join(different)} differ; continue with "
+            "the configuration of that run, or choose another run folder"
+        )

@@ -1,0 +1,70 @@
+"""Attribution of grid energy and micrograms: exact, in proportion, nothing left over."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from carbon_data.units import operational_grams
+from coordinator.accounting.lifecycle import attribute, grid_line, operational_ug, waste_from
+from protos.messages import Component, EnergyLine, Stage
+
+lines = st.lists(
+    st.builds(
+        EnergyLine,
+        st.sampled_from(list(Stage)),
+        st.sampled_from([Component.COMPUTE, Component.STATIC, Component.RADIO_TX]),
+        st.integers(0, 10**11),
+        st.just("modelled"),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(st.integers(0, 10**12), st.floats(0, 2000))
+def test_micrograms_are_the_equation_rounded_once(grid_uj: int, intensity: float) -> None:
+    exact = Fraction(grid_uj) * Fraction(intensity) / 3_600_000
+    assert abs(operational_ug(grid_uj, intensity) - exact) <= Fraction(1, 2)
+    grams = operational_grams(grid_uj / 1e6, intensity)
+    assert abs(operational_ug(grid_uj, intensity) / 1e6 - grams) <= 1e-6 + 1e-9 * grams
+
+
+@given(lines, st.data(), st.floats(0, 2000))
+def test_attributed_lines_sum_exactly(
+    given_lines: list[EnergyLine], data: st.DataObject, intensity: float
+) -> None:
+    metered = sum(line.energy_uj for line in given_lines)
+    grid = data.draw(st.integers(0, metered))
+    found = attribute(given_lines, grid, intensity)
+    assert sum(line.energy_uj for line in found) == metered  # (L2): attributed + unallocated = metered
+    assert sum(line.grid_uj for line in found) == grid
+    assert sum(line.operational_ug for line in found) == operational_ug(grid, intensity)
+    assert all(line.grid_uj <= line.energy_uj for line in found)
+    assert [(line.stage, line.component) for line in found] == [(g.stage, g.component) for g in given_lines]
+
+
+def test_shared_lines_draw_all_from_the_grid() -> None:
+    line = grid_line(Stage.DEVELOPMENT, Component.NETWORK, 3_600_000_000_000, 500.0, "modelled")
+    assert (line.grid_uj, line.operational_ug) == (3_600_000_000_000, 500_000_000)  # 1 kWh at 500 g
+
+
+@given(lines, st.integers(1, 50), st.data())
+def test_waste_moves_joules_and_makes_none(
+    given_lines: list[EnergyLine], ran: int, data: st.DataObject
+) -> None:
+    wasted = data.draw(st.integers(0, ran))
+    found = waste_from(given_lines, Stage.DEVELOPMENT, wasted, ran)
+    assert sum(line.energy_uj for line in found) == sum(line.energy_uj for line in given_lines)
+    for stage in Stage:
+        before = sum(line.energy_uj for line in given_lines if line.stage is stage)
+        assert sum(line.energy_uj for line in found if line.stage is stage) == before
+    compute = [
+        line.energy_uj
+        for line in given_lines
+        if line.stage is Stage.DEVELOPMENT and line.component is Component.COMPUTE
+    ]
+    waste = sum(line.energy_uj for line in found if line.component is Component.WASTE)
+    assert waste == sum(energy * wasted // ran for energy in compute)
