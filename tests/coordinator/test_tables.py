@@ -17,8 +17,8 @@ START = datetime(2024, 6, 1, tzinfo=UTC)
 COLUMNS = {
     "slots": "slot time stage node_id zone intensity_g_per_kwh alive awake metered demand_j grid_j green_j "
     "harvest_j charge_j charge_loss_j discharge_j discharge_loss_j self_discharge_j export_j import_j "
-    "curtailed_j battery_before_j battery_after_j released_batches executed_batches guest_batches offloaded_batches "
-    "unserved_batches tokens bits requests model_bytes operational_g",
+    "curtailed_j battery_before_j battery_after_j released_batches executed_batches guest_batches "
+    "offloaded_batches unserved_batches tokens bits requests model_bytes operational_g",
     "lines": "slot node_id zone stage component energy_j grid_j operational_g provenance",
     "batch_flows": "slot owner executor batches payload_bytes",
     "energy_flows": "slot donor recipient sent_j received_j status",
