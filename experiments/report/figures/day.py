@@ -140,6 +140,7 @@ def energy_balance(study: Study) -> Drawing:
     largest = max(
         float((frame["green_j"] + frame["grid_j"] + frame["curtailed_j"]).max()) for frame in sums.values()
     )
+    largest = largest or 1.0
     scale = units.joules_scale(largest)
     columns = min(3, len(policies))
     rows = -(-len(policies) // columns)
