@@ -196,7 +196,7 @@ def _resolve(scenario: Scenario) -> Resolved:
     if late:
         worst = max(late, key=lambda i: busy_s[i])
         raise UsageError(
-            f"node {node_name(worst, len(specs))} needs {busy_s[worst]:.3g} s for its work of a slot of {slot_s:.3g} s; "
+            f"node {node_name(worst, len(specs))} needs {busy_s[worst]:.3g} s for the work of a slot of {slot_s:.3g} s; "
             "lengthen time.slot_s, or lower task.batches_per_slot, task.local_epochs or task.batch_size"
         )
     intervals = len(stages) + scenario.coordinator.value_slots + scenario.coordinator.horizon_slots
@@ -446,13 +446,14 @@ def _assumptions(scenario: Scenario, slot_s: float, boards: list[str], transport
         f" (twice the mean busy time of a node: BUSY_SHARE {BUSY_SHARE:g})" if time.slot_s == "auto" else ""
     )
     storage = (
-        f"Battery capacities are multiplied by slot_s / trace_step_s = {slot_s / time.trace_step_s:.3g}: a battery lasts as "
-        "many hours of the replayed day as it would in real time."
+        f"Battery capacities are multiplied by slot_s / trace_step_s = {slot_s / time.trace_step_s:.3g}: "
+        "a battery lasts as many hours of the replayed day as it would in real time."
         if time.scale_storage
         else "Battery capacities are physical; traces are replayed faster, so batteries seem larger than in real time."
     )
     return (
-        f"A slot is {slot_s:.4g} s long{auto}; traces advance {time.trace_step_s:g} s per slot. Energies are physical.",
+        f"A slot is {slot_s:.4g} s long{auto}; traces advance {time.trace_step_s:g} s per slot. "
+        "Energies are physical.",
         storage,
         "Energy transfers are accounted transfers between sites on a common grid; loss on the donor's side "
         f"{scenario.network.export_loss_fraction:g}, on the recipient's side {scenario.network.import_loss_fraction:g}.",

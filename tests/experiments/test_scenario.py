@@ -63,7 +63,7 @@ def test_zones_without_data_unknown_tasks_and_too_short_slots_are_refused_before
         resolve(parse_scenario(MINIMAL.replace('"FR"', '"US-NW-SLC"')))
     with pytest.raises(UsageError, match="known tasks"):
         resolve(parse_scenario(MINIMAL.replace('data = "digits"', 'name = "mnist-transformer"')))
-    with pytest.raises(UsageError, match="lengthen time.slot_s"):
+    with pytest.raises(UsageError, match=r"lengthen time\.slot_s"):
         resolve(parse_scenario(MINIMAL + "[time]\nslot_s = 0.001\n"))
     with pytest.raises(UsageError, match="meter"):
         resolve(parse_scenario(MINIMAL + "[fleet]\nmeter = 'guess'\n"))
