@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from edge_node.config import InferenceConfig, NodeConfig, TaskConfig
+from edge_node.config import InferenceConfig, TaskConfig
 from edge_node.tasks.base import Served, Task, load_arrays, to_arrays
 from edge_node.tasks.partition import split
 from edge_node.tasks.registry import find_task
@@ -23,12 +23,14 @@ from edge_node.workload import (
     Parameters,
     TrainResult,
     WorkCost,
-    Workload,
 )
 from protos.messages import Stage
 
 IDS = "ids"
 """Array of a training batch that names its examples: by it distinct examples are counted."""
+
+_modules = threading.local()
+"""One module a task and thread, for all nodes: parameters come and go, and threads may train at once."""
 
 
 class TaskWorkload:
@@ -51,13 +53,17 @@ class TaskWorkload:
         self.inference = inference or InferenceConfig()
         self.task: Task = find_task(config.name)
         self.data = self.task.dataset(config.data)
-        shares = split(
-            config.partition, self.data.groups, config.partitions, config.seed, config.dirichlet_alpha
+        shares = _shares(
+            config.name,
+            config.data,
+            config.partition,
+            config.partitions,
+            config.seed,
+            config.dirichlet_alpha,
         )
         self._share = shares[config.partition_index]
         self._requests = np.arange(self.data.num_test)
         self._orders: dict[tuple[str, int], NDArray[np.int64]] = {}
-        self._models = threading.local()
 
     @property
     def num_examples(self) -> int:
@@ -166,11 +172,12 @@ class TaskWorkload:
         return loss
 
     def _model(self) -> nn.Module:
-        # One module a thread: nodes of one process may train at the same time.
-        model: nn.Module | None = getattr(self._models, "model", None)
-        if model is None:
-            model = self._models.model = self.task.model()
-        return model
+        if not hasattr(_modules, "by_task"):
+            _modules.by_task = {}
+        by_task: dict[Task, nn.Module] = _modules.by_task
+        if self.task not in by_task:
+            by_task[self.task] = self.task.model()
+        return by_task[self.task]
 
     def _batch_size(self, stage: str) -> int:
         return self.inference.requests_per_batch if stage == Stage.APPLICATION else self.config.batch_size
@@ -191,16 +198,12 @@ def build_workload(config: TaskConfig, inference: InferenceConfig | None = None)
     return TaskWorkload(config, inference)
 
 
-def stage_workloads(config: NodeConfig) -> dict[Stage, Workload]:
-    """Workloads of a node by life-cycle stage: recycling has its own where the node has a second task."""
-    first = build_workload(config.task, config.inference)
-    second = build_workload(config.recycling_task, config.inference) if config.recycling_task else first
-    return {
-        Stage.PREPARATION: first,
-        Stage.DEVELOPMENT: first,
-        Stage.APPLICATION: first,
-        Stage.RECYCLING: second,
-    }
+@lru_cache(maxsize=8)
+def _shares(
+    task: str, data: str, kind: str, partitions: int, seed: int, alpha: float
+) -> tuple[NDArray[np.int64], ...]:
+    # Kept: a process that hosts a thousand nodes would split the same data a thousand times.
+    return tuple(split(kind, find_task(task).dataset(data).groups, partitions, seed, alpha))
 
 
 def distinct_examples(batches: Sequence[Arrays]) -> int:

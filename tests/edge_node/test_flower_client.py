@@ -7,10 +7,8 @@ from edge_node.adapters.flower_records import from_record, to_record
 from edge_node.config import BatteryConfig, HarvestConfig, InferenceConfig, NodeConfig, TaskConfig
 from edge_node.energy.boards import load_board
 from edge_node.link import LocalLink
-from edge_node.meters.registry import build_meter
-from edge_node.node import EdgeNode
 from edge_node.tasks.evaluation import initial_parameters
-from edge_node.tasks.workload import build_workload, stage_workloads
+from edge_node.tasks.workload import build_workload
 from experiments.fleet.flower_private import bind_identity
 from protos.messages import CloseSlot, Decision, EnergyGrant, Guest, Send, Stage, Welcome
 
@@ -50,10 +48,7 @@ class Pair:
         self.links: dict[str, LocalLink] = {}
         for index in (0, 1):
             config = node_config(index)
-            node = EdgeNode(
-                config, stage_workloads(config), build_meter("modelled", config.board, config.slot_s)
-            )
-            link = LocalLink(node, self.links, boot_id=f"boot-{index}")
+            link = LocalLink(build_node(config), self.links, boot_id=f"boot-{index}")
             link.register()
             link.receive(Welcome("test", 1, 1.0, 3.0, 0))
         self.app = build_client_app(self.links)
