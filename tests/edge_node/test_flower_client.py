@@ -10,6 +10,7 @@ from edge_node.link import LocalLink
 from edge_node.tasks.evaluation import initial_parameters
 from edge_node.tasks.workload import build_workload
 from experiments.fleet.flower_private import bind_identity
+from experiments.fleet.nodes import build_node
 from protos.messages import CloseSlot, Decision, EnergyGrant, Guest, Send, Stage, Welcome
 
 STAGES = (Stage.PREPARATION, Stage.DEVELOPMENT, Stage.APPLICATION, Stage.UNALLOCATED)
