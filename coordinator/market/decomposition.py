@@ -33,11 +33,14 @@ OPTIMAL_GAP = 1e-6
 _MOST_STEPS = 120
 _REACH = 0.99
 """Share of the way to the nearest bound that a step may take."""
-_CORRECTORS = 2
+_CORRECTORS = 3
 _PROXIMITY = 1e-7
 _MOST_PROXIMITY = 1e-3
 _STRETCH = 0.3
 """By how much a corrector tries to lengthen a step."""
+_EARLY = 2.5
+"""A repaired plan is usually better than the point it came from: try when the point's gap is this many times the
+wanted one."""
 _ZERO = 1e-6
 """Objectives below this share of the fleet's bill without green energy are as good as zero: gaps are relative to
 it there."""
@@ -137,7 +140,7 @@ class _Climb:
                 float(np.abs(hub_gap).max()) / self.program.nodes,
                 max(m.dual_residual for m in measures),
             )
-            if gap <= min(wanted, tried / 3) and residual <= _FEASIBLE:
+            if gap <= min(_EARLY * wanted, tried / 1.6) and residual <= _FEASIBLE:
                 tried = gap
                 found = self._certify(step, wanted)
                 best = found if best is None or found.gap_fraction < best.gap_fraction else best
@@ -151,7 +154,9 @@ class _Climb:
                 proximity *= 100.0
                 continue
             if not self._advance(factor, right + hub_gap, hub_gap, products / pairs, pairs):
-                break
+                if proximity >= _MOST_PROXIMITY:
+                    break
+                proximity *= 100.0
         final = self._certify(step, wanted)
         return final if best is None or final.gap_fraction < best.gap_fraction else best
 
