@@ -302,3 +302,63 @@ def _read(highs: highspy.Highs, program: Program, pass_s: float, run_s: float) -
     duals = None if mixed else np.asarray(solution.row_dual)
     optimal = proven and gap is not None and gap <= 1e-6
     return Solution(values, optimal, gap, bound, objective, message, duals, pass_s, run_s)
+
+
+@dataclass(frozen=True, slots=True)
+class LpSolution:
+    """What the solver said of a plain linear program."""
+
+    values: Floats | None
+    """None unless proven optimal."""
+    objective: float | None
+    row_duals: Floats | None
+    message: str
+    run_s: float
+    """Wall time of the solver's own run."""
+
+
+def solve_lp(
+    cost: Floats,
+    matrix: sparse.csc_matrix,
+    row_lower: Floats,
+    row_upper: Floats,
+    column_upper: Floats,
+    options: SolverOptions | None = None,
+) -> LpSolution:
+    """min cost'x, row_lower <= matrix x <= row_upper, 0 <= x <= column_upper: for programs in other forms than
+    ``Program``, such as the hub form (hub_lp.py)."""
+    rows, columns = matrix.shape
+    highs = _new_highs(options or SolverOptions())
+    status = highs.passModel(
+        columns,
+        rows,
+        matrix.nnz,
+        _BY_COLUMN,
+        _MINIMISE,
+        0.0,
+        cost,
+        np.zeros(columns),
+        column_upper,
+        row_lower,
+        row_upper,
+        matrix.indptr.astype(np.int32),
+        matrix.indices.astype(np.int32),
+        matrix.data,
+        np.zeros(columns, dtype=np.int32),
+    )
+    if status == highspy.HighsStatus.kError:
+        raise ValueError("the solver refused the program: a coefficient or bound is not a number")
+    started = time.perf_counter()
+    highs.run()
+    run_s = time.perf_counter() - started
+    message = highs.modelStatusToString(highs.getModelStatus())
+    if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return LpSolution(None, None, None, message, run_s)
+    solution = highs.getSolution()
+    return LpSolution(
+        np.asarray(solution.col_value),
+        float(highs.getInfo().objective_function_value),
+        np.asarray(solution.row_dual),
+        message,
+        run_s,
+    )
