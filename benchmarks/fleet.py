@@ -164,13 +164,13 @@ def measure(fleet: Fleet, policy: str, rounds: int, say: Callable[[str], None]) 
                 stages=resolved.stages,
                 development=task,
                 on_slot=on_slot,
+                books=session.books,
             )
             app = build_server_app(schedule)
             begun = time.perf_counter()
             app(session.grid, Context(1, 1, {}, RecordDict(), {}))
-    say(
-        f"{policy}: {statistics.median(pairs.fleet_s):.3f} s a round, bare {statistics.median(pairs.bare_s):.3f} s"
-    )
+    fleet_s, bare_s = statistics.median(pairs.fleet_s), statistics.median(pairs.bare_s)
+    say(f"{policy}: {fleet_s:.3f} s a round, bare {bare_s:.3f} s")
     return pairs
 
 
@@ -233,9 +233,8 @@ def main() -> None:
     for name, value in found["figures"].items():
         out.print(f"{name:28} {value:.4g}")
     for name, goal in found["goals"].items():
-        out.print(
-            f"{name:28} {goal['value']:.3g} {goal['op']} {goal['goal']:g}: {'met' if goal['met'] else 'NOT met'}"
-        )
+        verdict = "met" if goal["met"] else "NOT met"
+        out.print(f"{name:28} {goal['value']:.3g} {goal['op']} {goal['goal']:g}: {verdict}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -125,6 +126,7 @@ class Schedule:
         on_slot: Progress, called after each slot.
         record: Filled as the run goes.
         first_slot: Where to begin.
+        books: Where to close slots while models are averaged; None: in turn, in this thread.
     """
 
     def __init__(
@@ -140,6 +142,7 @@ class Schedule:
         on_slot: Callable[[SlotOutcome], None] = lambda _: None,
         record: RunRecord | None = None,
         first_slot: int = 0,
+        books: Executor | None = None,
     ) -> None:
         if Stage.RECYCLING in stages and recycling is None:
             raise ValueError("the schedule has recycling slots but no recycling task was given")
@@ -157,6 +160,7 @@ class Schedule:
         self._on_slot = on_slot
         self.record = record if record is not None else RunRecord()
         self._first_slot = first_slot
+        self._books = books
 
     def __call__(self, grid: Grid, context: Context) -> None:
         for stage, slots in stage_runs(self._stages, self._first_slot):
@@ -236,6 +240,7 @@ class Schedule:
             wait_s=self._wait_s,
             evaluated_examples=lambda server_round: task.examples if task.due(server_round, rounds) else 0,
             on_round=on_round,
+            books=self._books,
         )
         initial = self._model_of(stage)
         result = strategy.start(

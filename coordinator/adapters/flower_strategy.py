@@ -10,6 +10,7 @@ inner strategy's own sampling is switched off.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -202,12 +203,15 @@ class Decided(Strategy):
     """A strategy whose rounds are slots that the coordinator decides.
 
     Args:
-        inner: Strategy that aggregates, and adds its own settings to the configuration (e.g.
-            ``proximal-mu``). control: The coordinator. numbers: Flower node number by node id. slots: Slot of
-            each round, round 1 first. stage: Life-cycle stage of these slots. wait_s: How long the
-            coordinator waits for telemetry and for usage of live nodes. evaluated_examples: Examples of the
-            central evaluation after a round, for the coordinator's own energy line. on_round: Called after
-            each round with slot, plan, replies and the booked summary.
+        inner: Strategy that aggregates and adds its own settings to the configuration (``proximal-mu``).
+        control: The coordinator.
+        numbers: Flower node number by node id.
+        slots: Slot of each round, round 1 first.
+        stage: Life-cycle stage of these slots.
+        wait_s: How long the coordinator waits for telemetry and for usage of live nodes.
+        evaluated_examples: Examples of the central evaluation after a round, for the coordinator's energy.
+        on_round: Called after each round with slot, plan, replies and the booked summary.
+        books: Where to close a slot while models are averaged; None: one after the other, in this thread.
     """
 
     def __init__(
@@ -221,6 +225,7 @@ class Decided(Strategy):
         wait_s: float,
         evaluated_examples: Callable[[int], int] = lambda _: 0,
         on_round: Callable[[int, SlotPlan, Replies, SlotSummary], None] = lambda *_: None,
+        books: Executor | None = None,
     ) -> None:
         _take_all(inner)
         self.inner = inner
@@ -232,6 +237,7 @@ class Decided(Strategy):
         self._wait_s = wait_s
         self._evaluated_examples = evaluated_examples
         self._on_round = on_round
+        self._books = books
         self._plan: SlotPlan | None = None
         self._sent: tuple[str, ...] = ()
         self._unreachable: tuple[str, ...] = ()
@@ -277,16 +283,21 @@ class Decided(Strategy):
         if self._plan is None:
             raise RuntimeError("aggregate_train before configure_train: Flower calls them in turn")
         result, usable = read_replies(self._sent, self._unreachable, replies, self._names)
+        slot, wait_s = self._plan.slot, self._wait_s
+        parameters = sum(
+            count_parameters(record) for reply in usable for record in reply.content.array_records.values()
+        )
+        examples = self._evaluated_examples(server_round)
+
+        def close() -> SlotSummary:
+            return self._control.end_slot(slot, wait_s, parameters, examples)
+
+        closing = None if self._books is None else self._books.submit(close)
         arrays: ArrayRecord | None = None
         metrics: MetricRecord | None = None
         if usable:
             arrays, metrics = self.inner.aggregate_train(server_round, usable)
-        summary = self._control.end_slot(
-            self._plan.slot,
-            self._wait_s,
-            aggregated_parameters=len(usable) * (count_parameters(arrays) if arrays is not None else 0),
-            evaluated_examples=self._evaluated_examples(server_round),
-        )
+        summary = close() if closing is None else closing.result()
         self._on_round(server_round, self._plan, result, summary)
         return arrays, metrics
 

@@ -153,9 +153,7 @@ class RayFleet:
         processes: ``"per-node"``, ``"auto"`` or a number, see base.process_count.
         preload: Modules that processes import while Ray is still starting.
         isolation: See isolation.Isolation.
-        address: Ray cluster to use, ``host:port``; None starts a Ray of our own. A cluster's own settings say
-            who
-            reaches it.
+        address: Ray cluster to use, ``host:port``, whose own settings say who reaches it; None starts our own.
         host_timeout_s: Longest time a process may take to import, and to host the nodes of a run.
     """
 

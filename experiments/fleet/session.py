@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,6 +46,8 @@ class Session:
     numbers: dict[str, int]
     processes: dict[str, int]
     """Process by node id, and that of the ``coordinator``, when the session was opened."""
+    books: Executor | None = None
+    """Where slots may be closed while models are averaged; None where coordinator and runner share a thread."""
     restarts: list[Restart] = field(default_factory=list)
     """Grows when the coordinator is started again."""
     check: Callable[[], None] = lambda: None
@@ -70,7 +73,11 @@ def open_session(
 def _open_supervised(
     fleet: Fleet, config: CoordinatorConfig, folder: Path, nodes_of: NodesOf
 ) -> Iterator[Session]:
-    with Supervisor(config, folder) as supervisor, ControlClient(lambda: supervisor.address) as control:
+    with (
+        Supervisor(config, folder) as supervisor,
+        ControlClient(lambda: supervisor.address) as control,
+        ThreadPoolExecutor(1, thread_name_prefix="books") as books,
+    ):
         configs = nodes_of(supervisor.address)
         grid = fleet.reset(configs)
         try:
@@ -81,7 +88,7 @@ def _open_supervised(
             processes = {**fleet.pids(), "coordinator": supervisor.pid}
             _write_processes(folder, processes)
             yield Session(
-                control, grid, dict(fleet.numbers), processes, supervisor.restarts, supervisor.check
+                control, grid, dict(fleet.numbers), processes, books, supervisor.restarts, supervisor.check
             )
         finally:
             # Nodes leave before their coordinator does, so that nobody sees a broken stream at the end.

@@ -5,6 +5,7 @@ records.
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -137,6 +138,15 @@ def test_every_worker_gets_its_own_batches_and_the_mean_is_weighted_by_examples(
     assert weight(result) == pytest.approx((10 * 1 + 30 * 3) / 40)
     assert control.calls == [("begin", 4, Stage.DEVELOPMENT), ("end", 4, 2 * 5, 0)]
     assert grid.round_deadline_s == 5.0
+
+
+def test_closing_the_slot_beside_the_averaging_gives_the_same():
+    results = []
+    for books in (None, ThreadPoolExecutor(1)):
+        control = Script({"a": 1, "b": 3})
+        result = decided(control, books=books).start(Nodes(), zeros(), num_rounds=2)
+        results.append((weight(result), control.calls))
+    assert results[0] == results[1]
 
 
 def test_guests_count_as_work_and_sleepers_are_skipped():

@@ -86,6 +86,7 @@ class Run:
                 wait_s=30.0,
                 timeout_s=60.0,
                 on_slot=on_slot,
+                books=session.books,
             )
             context = Context(1, 1, {}, RecordDict(), {})
             build_server_app(self.schedule)(session.grid, context)
