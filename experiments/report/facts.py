@@ -89,7 +89,7 @@ def gather(study: Study) -> Facts:
     ]
     return Facts(
         name=str(meta["name"]),
-        subtitle=f"{policies} · {len(nodes)} edge nodes · {count} slots · {seeds}",
+        subtitle=f"{policies} · {len(nodes)} edge nodes · {count} slots · {seeds} · {_learned(meta)}",
         time_text=_time_text(run, count),
         setup=setup,
         origins=_origins(study),
@@ -101,6 +101,11 @@ def gather(study: Study) -> Facts:
         metadata=json.dumps(meta, indent=2, ensure_ascii=False, default=str),
         totals=totals(run),
     )
+
+
+def _learned(meta: dict[str, Any]) -> str:
+    """Task and data of the run in a few words."""
+    return f"{plain_text(meta.get('task', 'task not stated'))} on {plain_text(meta.get('data_used', 'data not stated'))}"
 
 
 def _time_text(run: Run, count: int) -> str:

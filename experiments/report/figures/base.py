@@ -52,6 +52,7 @@ class Drawing:
             self.series[gid] = series
         if band:
             self.bands.add(gid)
+            artist.set_in_layout(False)
 
     def svg(self) -> str:
         """The figure as SVG text; the same figure gives the same text."""
