@@ -105,7 +105,8 @@ def gather(study: Study) -> Facts:
 
 def _learned(meta: dict[str, Any]) -> str:
     """Task and data of the run in a few words."""
-    return f"{plain_text(meta.get('task', 'task not stated'))} on {plain_text(meta.get('data_used', 'data not stated'))}"
+    task, data = meta.get("task", "task not stated"), meta.get("data_used", "data not stated")
+    return f"{plain_text(task)} on {plain_text(data)}"
 
 
 def _time_text(run: Run, count: int) -> str:
