@@ -26,10 +26,12 @@ class LimitsConfig(Strict):
 
 
 class ZoneIntensity(Strict):
-    """Intensity of one zone for every slot of the run and the look-ahead after it, g CO2e per kWh."""
+    """Intensity of one zone for every slot of the run, g CO2e per kWh."""
 
     zone: str
     intensity_g_per_kwh: tuple[float, ...]
+    forecast_g_per_kwh: tuple[float, ...] = ()
+    """What is expected of each slot until it comes; empty: the future is known (perfect forecast)."""
     origin: dict[str, str | None]
     """carbon_data.types.Origin as text: source, licence, signal, scope, provenance, sha256."""
 
@@ -60,7 +62,9 @@ class CoordinatorConfig(Strict):
     value_slots: int = Field(default=24, ge=1)
     """Slots over which the mean intensity is taken that values a stored joule (a day of trace time)."""
     horizon_slots: int = Field(default=1, ge=1)
-    """H: look-ahead handed to the policy."""
+    """H: look-ahead handed to the policy, as far as the run goes."""
+    foresight: bool = False
+    """Tell the policy that the look-ahead is the truth: for the oracle, which refuses to plan on less."""
     limits: LimitsConfig = LimitsConfig()
     body: CoordinatorBody
     tree_alpha_bits_per_token: float = Field(ge=0)

@@ -63,11 +63,12 @@ def build_fleet(
 ) -> Fleet:
     """The Fleet of the nodes in ``views`` (in that order) before ``slot``.
 
-    Past the run's last slot the horizon sees the last stage's work. stored_value_g_per_j is eta_d times the
-    mean intensity of the next ``value_slots`` slots.
+    ``intensity`` is what has been and is; later columns come from each zone's forecast, where it has one. The
+    horizon ends with the run. stored_value_g_per_j is eta_d times the mean intensity expected over the
+    ``value_slots`` slots after the horizon, as far as the run goes: what is left at its end helps nobody in it.
     """
-    horizon = config.horizon_slots
-    stages = [config.stages[min(slot + h, len(config.stages) - 1)] for h in range(horizon)]
+    horizon = min(config.horizon_slots, len(config.stages) - slot)
+    stages = config.stages[slot : slot + horizon]
     nodes = list(views.values())
     profiles = [node.profile for node in nodes]
     work = [[work_of(profile, stage) for stage in stages] for profile in profiles]
@@ -76,8 +77,15 @@ def build_fleet(
         return np.array([float(getattr(profile, name)) for profile in profiles])
 
     losses = [node.telemetry.mean_loss for node in nodes]
-    value_g_per_kwh = np.array(
-        [np.mean(intensity[p.zone][slot + 1 : slot + 1 + config.value_slots]) for p in profiles]
+    expected = {zone.zone: zone.forecast_g_per_kwh or zone.intensity_g_per_kwh for zone in config.zones}
+    after = slice(slot + horizon, min(slot + horizon + config.value_slots, len(config.stages)))
+    value_g_per_kwh = np.array([np.mean(expected[p.zone][after] or (0.0,)) for p in profiles])
+    intensities = np.array(
+        [(intensity[p.zone][slot], *expected[p.zone][slot + 1 : slot + horizon]) for p in profiles],
+        dtype=float,
+    )
+    harvest_j = np.array(
+        [[from_micro(uj) for uj in n.telemetry.harvest_forecast_uj[:horizon]] for n in nodes], dtype=float
     )
     rooms = [node.offload_room for node in nodes]
     return Fleet(
@@ -86,12 +94,10 @@ def build_fleet(
         slot_s=config.slot_s,
         stage=str(stages[0]),
         limits=limits_of(config),
-        intensity_g_per_kwh=np.array(
-            [intensity[p.zone][slot : slot + horizon] for p in profiles], dtype=float
-        ),
-        harvest_j=np.array(
-            [[from_micro(uj) for uj in n.telemetry.harvest_forecast_uj[:horizon]] for n in nodes], dtype=float
-        ),
+        intensity_g_per_kwh=intensities,
+        harvest_j=harvest_j,
+        true_intensity_g_per_kwh=intensities if config.foresight else None,
+        true_harvest_j=harvest_j if config.foresight else None,
         backlog_batches=np.array([n.telemetry.backlog_batches for n in nodes], dtype=np.int64),
         release_batches=np.array(
             [n.telemetry.release_forecast_batches[: horizon - 1] for n in nodes], dtype=np.int64

@@ -6,11 +6,14 @@ Whatever a zone, a trace, a task or a board cannot provide is refused here, befo
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from carbon_data.types import DataError, Origin
 from coordinator.config import CoordinatorBody, CoordinatorConfig, LimitsConfig, ZoneIntensity
@@ -82,7 +85,7 @@ class Resolved:
                     slot_s=self.slot_s,
                     stages=self.stages,
                     deadline_slots=scenario.limits.deadline_slots,
-                    horizon_slots=scenario.coordinator.horizon_slots,
+                    horizon_slots=self.horizon_slots,
                     board=self.boards[i],
                     battery=self.batteries[i] if with_harvest else None,
                     export_loss_fraction=scenario.network.export_loss_fraction,
@@ -120,7 +123,8 @@ class Resolved:
             node_ids=self.node_ids,
             zones=self.zones,
             value_slots=scenario.coordinator.value_slots,
-            horizon_slots=scenario.coordinator.horizon_slots,
+            horizon_slots=self.horizon_slots,
+            foresight=self.foresight,
             limits=LimitsConfig(net_j_per_byte=self.net_j_per_byte, **scenario.limits.model_dump()),
             body=self.body,
             tree_alpha_bits_per_token=scenario.tree.alpha_bits_per_token,
@@ -135,6 +139,16 @@ class Resolved:
         from coordinator.policies.registry import make_policy, uses_harvest
 
         return uses_harvest(make_policy(self.scenario.policy, **self.scenario.policy_options))
+
+    @property
+    def foresight(self) -> bool:
+        """Whether the policy is told the true future, to the end of the run (the oracle is)."""
+        return _needs_truth(self.scenario)
+
+    @property
+    def horizon_slots(self) -> int:
+        """H: slots a policy looks ahead."""
+        return len(self.stages) if self.foresight else self.scenario.coordinator.horizon_slots
 
     def summary(self) -> dict[str, Any]:
         """For people and for ``detabed check``."""
@@ -168,6 +182,12 @@ def resolve(scenario: Scenario) -> Resolved:
         raise UsageError(str(error)) from error
 
 
+def _needs_truth(scenario: Scenario) -> bool:
+    from coordinator.policies.registry import make_policy
+
+    return bool(getattr(make_policy(scenario.policy, **scenario.policy_options), "needs_truth", False))
+
+
 def node_name(index: int, count: int) -> str:
     """n0, n1, ...; padded so that names sort."""
     return f"n{index:0{len(str(count - 1))}d}"
@@ -196,10 +216,13 @@ def _resolve(scenario: Scenario) -> Resolved:
     if late:
         worst = max(late, key=lambda i: busy_s[i])
         raise UsageError(
-            f"node {node_name(worst, len(specs))} needs {busy_s[worst]:.3g} s for the work of a slot of {slot_s:.3g} s; "
+            f"{node_name(worst, len(specs))} needs {busy_s[worst]:.3g} s for the work of a slot of {slot_s:.3g} s; "
             "lengthen time.slot_s, or lower task.batches_per_slot, task.local_epochs or task.batch_size"
         )
-    intervals = len(stages) + scenario.coordinator.value_slots + scenario.coordinator.horizon_slots
+    # A node forecasts its harvest over the whole horizon, also from the last slot on.
+    intervals = (
+        2 * len(stages) if _needs_truth(scenario) else len(stages) + scenario.coordinator.horizon_slots
+    )
     zones, origins = _zones(scenario, specs, intervals)
     harvests, harvest_origins = _harvests(scenario, specs, intervals)
     transport = load_transport(scenario.network.transport)
@@ -330,10 +353,15 @@ def _zones(
     for zone in names:
         series = source.series(zone, scenario.time.start, step, intervals)
         origin = origin_dict(series.origin)
+
+        def earlier(start: datetime, zone: str = zone) -> NDArray[np.float64]:
+            return source.series(zone, start, step, intervals).intensity_g_per_kwh
+
         zones.append(
             ZoneIntensity(
                 zone=zone,
                 intensity_g_per_kwh=tuple(float(value) for value in series.intensity_g_per_kwh),
+                forecast_g_per_kwh=_forecast(scenario, series.intensity_g_per_kwh, earlier, zone),
                 origin={key: None if value is None else str(value) for key, value in origin.items()},
             )
         )
@@ -366,6 +394,24 @@ def _harvests(
         )
         origins[f"harvest {node_name(i, len(specs))}"] = origin_dict(series.origin)
     return tuple(harvests), origins
+
+
+def _forecast(
+    scenario: Scenario,
+    truth: NDArray[np.float64],
+    earlier: Callable[[datetime], NDArray[np.float64]],
+    what: str,
+) -> tuple[float, ...]:
+    """Expected value of every interval; empty for perfect forecasts, and for the oracle, which has no others."""
+    spec = scenario.forecast
+    if spec.kind == "perfect" or _needs_truth(scenario):
+        return ()
+    if spec.kind == "persistence":
+        return tuple(float(value) for value in earlier(scenario.time.start - timedelta(days=1)))
+    # Seeded by run and by what is forecast, so that every policy of a comparison errs alike.
+    rng = np.random.default_rng([scenario.seed, *what.encode()])
+    error = rng.standard_normal(truth.size) * spec.error_fraction * truth.mean()
+    return tuple(float(value) for value in np.maximum(truth + error, 0.0))
 
 
 def _harvest_source(spec: HarvestSpec, node: NodeSpec) -> Any:
@@ -456,7 +502,7 @@ def _assumptions(scenario: Scenario, slot_s: float, boards: list[str], transport
         "Energies are physical.",
         storage,
         "Energy transfers are accounted transfers between sites on a common grid; loss on the donor's side "
-        f"{scenario.network.export_loss_fraction:g}, on the recipient's side {scenario.network.import_loss_fraction:g}.",
+        f"{scenario.network.export_loss_fraction:g}, on the recipient's {scenario.network.import_loss_fraction:g}.",
         f"Energy in the network per byte: {transport}."
         if scenario.network.net_j_per_byte is None
         else f"Energy in the network per byte: {scenario.network.net_j_per_byte:g} J, as the scenario says.",

@@ -131,6 +131,15 @@ class IntensitySpec(Strict):
     options: dict[str, str | float | int | bool] = {}
 
 
+class ForecastSpec(Strict):
+    """What nodes and coordinator expect of the slots to come (information regimes, methods.md section 1)."""
+
+    kind: Literal["perfect", "persistence", "gaussian"] = "perfect"
+    """``perfect``: the traces themselves; ``persistence``: as a day before; ``gaussian``: the traces with an error."""
+    error_fraction: float = Field(default=0.1, ge=0)
+    """gaussian: standard deviation of the additive error, as a share of the trace's mean."""
+
+
 class HarvestSpec(Strict):
     kind: str = "pv"
     """``pv``, ``trace``, ``constant``, ``none``, or ``package.module:Name``."""
@@ -226,6 +235,7 @@ class Scenario(Strict):
     limits: LimitsSpec = LimitsSpec()
     network: NetworkSpec = NetworkSpec()
     intensity: IntensitySpec = IntensitySpec()
+    forecast: ForecastSpec = ForecastSpec()
     harvest: HarvestSpec = HarvestSpec()
     battery: BatterySpec = BatterySpec()
     board: BoardSpec = BoardSpec()
