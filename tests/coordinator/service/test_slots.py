@@ -410,13 +410,15 @@ def test_nodes_that_are_not_selected_run_nothing_and_still_live(tmp_path: Path, 
 def test_real_policies_drive_a_run(tmp_path: Path, kit: Any, policy: str) -> None:
     bench = kit.Bench(kit.make_config(tmp_path, nodes=4), make_policy(policy))
     bench.join()
+    moved = 0
     for slot in range(4):
         plan = bench.coordinator.begin_slot(BeginSlot(slot, Stage.DEVELOPMENT, 1.0))
         assert not plan.status.startswith("fallback"), plan.status
         summary = bench.coordinator.end_slot(EndSlot(slot, 1.0))
         assert summary.unserved_batches == 0
+        moved += summary.moved_batches
     if policy == "deta":
-        assert summary.moved_batches > 0
+        assert moved > 0
     report = verify(bench.config.ledger_path)
     assert report.ok, report.findings
     bench.close()
