@@ -203,9 +203,13 @@ class Supervisor:
             process.kill()
             exit_code = process.wait()
             raise CoordinatorError(
-                f"the coordinator did not say its address ({_describe(exit_code)}); got {line!r}. "
-                f"See {self._log_path}"
+                f"the coordinator did not start ({_describe(exit_code)}): {self._last_words() or 'no word of it'}"
+                f". See {self._log_path}"
             ) from error
+
+    def _last_words(self) -> str:
+        lines = self._log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
 
     def __enter__(self) -> Self:
         self.start()

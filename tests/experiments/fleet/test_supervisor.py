@@ -101,7 +101,7 @@ def test_restarts_are_limited(config, module, tmp_path):
 
 def test_a_coordinator_that_does_not_start_is_an_error_that_names_the_log(config, module, tmp_path):
     (tmp_path / "run.broken").touch()
-    with pytest.raises(CoordinatorError, match=r"exit code 1.*coordinator\.log"):
+    with pytest.raises(CoordinatorError, match=r"exit code 1.*told not to start.*coordinator\.log"):
         Supervisor(config, tmp_path, module=module).start()
     assert "told not to start" in (tmp_path / "coordinator.log").read_text()
 
