@@ -187,8 +187,8 @@ class CoordinatorService:
         if message.boot_id != current.boot_id:
             raise Refused("stale_boot", f"start {message.boot_id} of {node}, registered is {current.boot_id}")
         if isinstance(message, Heartbeat):
-            acked = current.acked_seq
-            return Effects((), () if acked is None else ((node, Ack(node, acked)),))
+            # Numbers begin at 1: an acknowledgement of 0 is a sign of life and no more.
+            return Effects((), ((node, self._ack(node, 0)),))
         key = message_key(node, message.boot_id, message.seq)
         entry = Entry(RECORDS[type(message)], key, asdict(message), slot=message.slot, node_id=node)
         answers: list[DownMessage] = []

@@ -21,16 +21,18 @@ def check_config(config: CoordinatorConfig) -> None:
     reserved = set(config.node_ids) & set(RESERVED_IDS)
     if reserved or len(set(config.node_ids)) != len(config.node_ids):
         raise DataError(f"node ids must differ and not be one of {RESERVED_IDS}; got {config.node_ids}")
-    needed = len(config.stages) + max(config.horizon_slots - 1, config.value_slots)
+    needed = len(config.stages)
     for zone in config.zones:
-        if len(zone.intensity_g_per_kwh) < needed:
-            raise DataError(
-                f"zone {zone.zone} has {len(zone.intensity_g_per_kwh)} intensities and needs {needed}: "
-                f"{len(config.stages)} slots, then a look-ahead of horizon_slots={config.horizon_slots} and "
-                f"value_slots={config.value_slots}"
-            )
-        if min(zone.intensity_g_per_kwh) < 0:
-            raise DataError(f"zone {zone.zone} has a negative intensity; allowed are values >= 0")
+        for series in filter(None, (zone.intensity_g_per_kwh, zone.forecast_g_per_kwh)):
+            if len(series) < needed:
+                raise DataError(
+                    f"zone {zone.zone} has {len(series)} intensities and needs {needed}, one for each slot"
+                )
+            if min(series) < 0:
+                raise DataError(f"zone {zone.zone} has a negative intensity; allowed are values >= 0")
+        if config.foresight and zone.forecast_g_per_kwh:
+            raise DataError(f"zone {zone.zone} has a forecast in a run with foresight; give one or the other")
+
 
 
 def told_config(config: CoordinatorConfig) -> dict[str, Any]:
