@@ -16,7 +16,9 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -83,6 +85,11 @@ def _replaced(replacements: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
             setattr(module, name, value)
 
 
+def _leave(number: int, frame: object) -> None:
+    """Told to end: unwind, so that processes and files of the run are cleaned up."""
+    raise SystemExit(128 + number)
+
+
 def _reread_environment() -> None:
     """Ray reads its settings and token once, on import; make it read them again."""
     from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
@@ -138,6 +145,10 @@ class LocalRay:
                     ) from again
             if self._isolation is not Isolation.NONE:
                 require_loopback()
+            if threading.current_thread() is threading.main_thread():
+                # Ray's own handler prints a stack and ends the process with nothing cleaned up.
+                previous = signal.signal(signal.SIGTERM, _leave)
+                self._open.callback(signal.signal, signal.SIGTERM, previous)
         except BaseException:
             self.stop()
             raise

@@ -82,6 +82,27 @@ def test_the_token_is_random_and_ours_alone(fleet):
     assert len(token.read_text()) == 64
 
 
+def test_told_to_end_it_leaves_nothing_behind(fleet, tmp_path):
+    code = """
+import os, sys, time
+from experiments.fleet.isolation import process_tree
+from experiments.fleet.ray_fleet import RayFleet
+with RayFleet(1, preload=("json",)):
+    print(os.environ["RAY_AUTH_TOKEN_PATH"], *process_tree()[1:], flush=True)
+    time.sleep(600)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        token, *pids = child.stdout.readline().split()
+        assert len(pids) > 3
+        child.terminate()
+        _, err = child.communicate(timeout=60)
+    assert child.returncode == 128 + signal.SIGTERM, err
+    assert not Path(token).parent.exists()
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
 def test_without_the_token_ray_refuses(fleet):
     address = ray.get_runtime_context().gcs_address
     code = f"""
