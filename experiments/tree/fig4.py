@@ -1,0 +1,230 @@
+"""Reproduction of Fig. 4 of the TREE paper: ``reproduce_fig4`` simulates, judges, draws and writes it all.
+
+Claim: sixteen statements of section IV, each met, not met or not decidable, over a map of settings. Cost: --quick
+about half a minute of two cores, --full about ten times as much. Command: ``detabed reproduce tree-fig4``.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from experiments.report.figures.base import Drawing
+from experiments.report.style import look
+from experiments.tree import figures as draw_figures
+from experiments.tree.claims import (
+    CHANGE_FRACTION,
+    CLAIMS,
+    CONFIDENCE_FRACTION,
+    FLAT_FRACTION,
+    Judgement,
+    Verdict,
+)
+from experiments.tree.engine import simulate
+from experiments.tree.model import Discipline, Service, SleepMode, build_machine
+from experiments.tree.parameters import PS_PER_S, Parameters
+from experiments.tree.power import PowerSeries, power_series, state_powers
+from experiments.tree.settings import (
+    FULL,
+    QUICK,
+    REFERENCE,
+    Background,
+    Extent,
+    Reading,
+    Setting,
+    rates_per_s,
+    study_settings,
+)
+from experiments.tree.study import run_study
+from experiments.tree.tables import ablation_table, claims_table, curves_table, judge_all, parameters_table
+from experiments.tree.traffic import draw
+
+MINIMUM_SEEDS = 10
+_TIMELINE_S = (20.0, 24.0)
+
+
+def reproduce_fig4(
+    folder: Path,
+    quick: bool = True,
+    seeds: int | None = None,
+    *,
+    console: Console | None = None,
+    workers: int | None = None,
+) -> dict[str, Any]:
+    """Simulate the map, judge the sixteen claims, draw the panels; continues an interrupted study in ``folder``.
+
+    Args:
+        folder: Output; may hold the cells of an earlier, unfinished study.
+        quick: The short windows and few seeds of ``settings.QUICK`` instead of ``settings.FULL``.
+        seeds: Number of paired seeds instead of the extent's own; at least 10.
+        console: Where progress goes; None for silence.
+        workers: Processes; None for one per core.
+
+    Returns:
+        ``claims`` (verdict in the reference setting, the paper's words, ours, and in how many settings of the
+        map it is met), ``map``, ``tables`` and ``figures`` (paths), ``run`` (the folder).
+
+    Raises:
+        ValueError: fewer than ten seeds.
+    """
+    extent = QUICK if quick else FULL
+    if seeds is not None:
+        if seeds < MINIMUM_SEEDS:
+            raise ValueError(
+                f"seeds is {seeds}; allowed is at least {MINIMUM_SEEDS}, which the claims are tested over"
+            )
+        extent = Extent(seeds, extent.window_s, extent.warmup_s)
+    started = time.perf_counter()
+    results = run_study(folder, study_settings(), extent, console=console, workers=workers)
+    simulated_s = time.perf_counter() - started
+    curves = curves_table(results)
+    judged = judge_all(curves)
+    claims, ablations = claims_table(judged), ablation_table(curves)
+    tables = {
+        "curves": curves,
+        "claims": claims,
+        "ablation": ablations,
+        "parameters": parameters_table(),
+        "map": _map_table(claims),
+    }
+    drawings = [draw_figures.fig4(curves, b, d) for d in Discipline for b in Background]
+    drawings += [
+        draw_figures.verdict_map(judged),
+        draw_figures.ablation(ablations),
+        draw_figures.timeline(_example(results.parameters)),
+    ]
+    report = {
+        "claims": _claims(judged),
+        "reference": REFERENCE.label,
+        "rule": {
+            "confidence_fraction": CONFIDENCE_FRACTION,
+            "change_fraction": CHANGE_FRACTION,
+            "flat_fraction": FLAT_FRACTION,
+        },
+        "extent": asdict(extent),
+        "map": _counts(judged),
+        "tables": _write_tables(folder, tables),
+        "figures": _write_figures(folder, drawings),
+        "run": str(folder),
+    }
+    (folder / "claims.json").write_text(
+        json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8"
+    )
+    delivered = int(curves[["vr_delivered", "vu_delivered", "vg_delivered"]].to_numpy().sum())
+    timings = {
+        "simulation_s": simulated_s,
+        "all_s": time.perf_counter() - started,
+        "cells_computed": results.computed,
+        "cells_reused": results.reused,
+        "packets_delivered_in_windows": delivered,
+    }
+    (folder / "timings.json").write_text(json.dumps(timings, indent=2) + "\n", encoding="utf-8")
+    return report
+
+
+def reproduce_tree_fig4(output: Path, full: bool, console: Console | None) -> dict[str, Any]:
+    """``detabed reproduce tree-fig4``: run the study into ``output`` and show the verdicts on ``console``."""
+    report = reproduce_fig4(output, quick=not full, console=console)
+    if console is not None:
+        console.print(verdicts(report))
+    return report
+
+
+def verdicts(report: dict[str, Any]) -> Table:
+    """The sixteen claims as a table for people."""
+    colours = {Verdict.MET: "green", Verdict.NOT_MET: "red", Verdict.NOT_DECIDABLE: "yellow"}
+    table = Table(
+        "claim", "paper", "verdict", "ours", "met in", title=f"Reference setting: {report['reference']}"
+    )
+    for name, claim in report["claims"].items():
+        colour = colours[Verdict(claim["verdict"])]
+        table.add_row(
+            name,
+            claim["paper"],
+            f"[{colour}]{claim['verdict']}[/{colour}]",
+            claim["ours"],
+            f"{claim['met_in']} of {claim['settings']}",
+        )
+    return table
+
+
+def _claims(judged: dict[Reading, dict[str, Judgement]]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for claim in CLAIMS:
+        if not claim.counted:
+            continue
+        here = judged[REFERENCE][claim.name]
+        everywhere = [by_claim[claim.name].verdict for by_claim in judged.values()]
+        found[claim.name] = {
+            "verdict": str(here.verdict),
+            "paper": claim.paper,
+            "ours": here.ours,
+            "met_in": everywhere.count(Verdict.MET),
+            "not_met_in": everywhere.count(Verdict.NOT_MET),
+            "not_decidable_in": everywhere.count(Verdict.NOT_DECIDABLE),
+            "settings": len(everywhere),
+        }
+    return found
+
+
+def _counts(judged: dict[Reading, dict[str, Judgement]]) -> list[dict[str, Any]]:
+    """Met claims of the sixteen by setting."""
+    return [
+        {
+            "background": str(reading.background),
+            "discipline": str(reading.discipline),
+            "alpha_bits_per_token": reading.alpha_bits_per_token,
+            "counting": str(reading.counting),
+            **{
+                str(verdict).replace(" ", "_"): sum(
+                    j.verdict is verdict for j in by_claim.values() if j.claim.counted
+                )
+                for verdict in Verdict
+            },
+        }
+        for reading, by_claim in judged.items()
+    ]
+
+
+def _map_table(claims: pd.DataFrame) -> pd.DataFrame:
+    """Settings against claims, one verdict a cell."""
+    index = ["background", "discipline", "counting", "alpha_bits_per_token"]
+    wide = claims.pivot(index=index, columns="claim", values="verdict")
+    return wide[[claim.name for claim in CLAIMS]].reset_index()
+
+
+def _example(parameters: Parameters) -> PowerSeries:
+    """A few seconds of the reference world under joint sleep, all three services lightly loaded."""
+    setting = Setting(Service.VG, Background.MEDIUM)
+    machine = build_machine(parameters, setting.discipline, SleepMode.JOINT)
+    begin, end = (round(edge * PS_PER_S) for edge in _TIMELINE_S)
+    traffic = draw(0, rates_per_s(setting, machine, 0.5), _TIMELINE_S[1])
+    return power_series(simulate(traffic, machine), state_powers(parameters), begin, end)
+
+
+def _write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> dict[str, str]:
+    target = folder / "tables"
+    target.mkdir(exist_ok=True)
+    for name, table in tables.items():
+        table.to_csv(target / f"{name}.csv", index=False)
+    return {name: str(target / f"{name}.csv") for name in tables}
+
+
+def _write_figures(folder: Path, drawings: list[Drawing]) -> dict[str, str]:
+    target = folder / "figures"
+    target.mkdir(exist_ok=True)
+    for drawing in drawings:
+        drawing.save(target, drawing.svg())
+        with look():
+            drawing.figure.savefig(
+                target / f"{drawing.name}.png", dpi=150, facecolor="white", metadata={"Software": None}
+            )
+        drawing.data.to_csv(folder / "tables" / f"{drawing.name}.csv", index=False)
+    return {drawing.name: str(target / f"{drawing.name}.svg") for drawing in drawings}
