@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +44,14 @@ from experiments.tree.settings import (
     rates_per_s,
     study_settings,
 )
-from experiments.tree.study import run_study
+from experiments.tree.study import progress_bar, run_study
 from experiments.tree.tables import ablation_table, claims_table, curves_table, judge_all, parameters_table
 from experiments.tree.traffic import draw
+from experiments.tree.windows import windows_table
 
 MINIMUM_SEEDS = 10
 _TIMELINE_S = (20.0, 24.0)
+_EXAMPLE_S = 60.0
 
 
 def reproduce_fig4(
@@ -87,18 +91,23 @@ def reproduce_fig4(
     curves = curves_table(results)
     judged = judge_all(curves)
     claims, ablations = claims_table(judged), ablation_table(curves)
+    example = _example(results.parameters)
     tables = {
         "curves": curves,
         "claims": claims,
         "ablation": ablations,
         "parameters": parameters_table(),
         "map": _map_table(claims),
+        "windows": example.windows,
     }
-    drawings = [draw_figures.fig4(curves, b, d) for d in Discipline for b in Background]
+    panels = (REFERENCE.discipline,) if quick else tuple(Discipline)
+    drawings: list[Callable[[], Drawing]] = [
+        partial(draw_figures.fig4, curves, b, d) for d in panels for b in Background
+    ]
     drawings += [
-        draw_figures.verdict_map(judged),
-        draw_figures.ablation(ablations),
-        draw_figures.timeline(_example(results.parameters)),
+        partial(draw_figures.verdict_map, judged),
+        partial(draw_figures.ablation, ablations),
+        partial(draw_figures.timeline, example.series),
     ]
     report = {
         "claims": _claims(judged),
@@ -111,7 +120,7 @@ def reproduce_fig4(
         "extent": asdict(extent),
         "map": _counts(judged),
         "tables": _write_tables(folder, tables),
-        "figures": _write_figures(folder, drawings),
+        "figures": _write_figures(folder, drawings, console),
         "run": str(folder),
     }
     (folder / "claims.json").write_text(
@@ -200,13 +209,23 @@ def _map_table(claims: pd.DataFrame) -> pd.DataFrame:
     return wide[[claim.name for claim in CLAIMS]].reset_index()
 
 
-def _example(parameters: Parameters) -> PowerSeries:
-    """A few seconds of the reference world under joint sleep, all three services lightly loaded."""
-    setting = Setting(Service.VG, Background.MEDIUM)
-    machine = build_machine(parameters, setting.discipline, SleepMode.JOINT)
+@dataclass(frozen=True)
+class _Example:
+    series: PowerSeries
+    windows: pd.DataFrame
+
+
+def _example(parameters: Parameters) -> _Example:
+    """The reference world under joint sleep, lightly loaded: power over a few seconds, TREE over windows of 1 s."""
+    setting = Setting(Service.VG, REFERENCE.background, REFERENCE.discipline, SleepMode.JOINT)
+    machine, powers = build_machine(parameters, setting.discipline, setting.sleep), state_powers(parameters)
+    traffic = draw(0, rates_per_s(setting, machine, 0.5), _EXAMPLE_S)
+    outcome = simulate(traffic, machine)
     begin, end = (round(edge * PS_PER_S) for edge in _TIMELINE_S)
-    traffic = draw(0, rates_per_s(setting, machine, 0.5), _TIMELINE_S[1])
-    return power_series(simulate(traffic, machine), state_powers(parameters), begin, end)
+    return _Example(
+        power_series(outcome, powers, begin, end),
+        windows_table(traffic, outcome, machine, powers, PS_PER_S, REFERENCE.counting),
+    )
 
 
 def _write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> dict[str, str]:
@@ -217,14 +236,21 @@ def _write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> dict[str, st
     return {name: str(target / f"{name}.csv") for name in tables}
 
 
-def _write_figures(folder: Path, drawings: list[Drawing]) -> dict[str, str]:
+def _write_figures(
+    folder: Path, drawings: Sequence[Callable[[], Drawing]], console: Console | None
+) -> dict[str, str]:
+    """SVG, PDF and PNG of each; the data of a figure that is no table of its own beside the tables."""
     target = folder / "figures"
     target.mkdir(exist_ok=True)
-    for drawing in drawings:
-        drawing.save(target, drawing.svg())
-        with look():
-            drawing.figure.savefig(
-                target / f"{drawing.name}.png", dpi=150, facecolor="white", metadata={"Software": None}
-            )
-        drawing.data.to_csv(folder / "tables" / f"{drawing.name}.csv", index=False)
-    return {drawing.name: str(target / f"{drawing.name}.svg") for drawing in drawings}
+    written = {}
+    with progress_bar(console) as progress:
+        for make in progress.track(drawings, description="drawing   "):
+            drawing = make()
+            drawing.save(target, drawing.svg())
+            with look():
+                drawing.figure.savefig(
+                    target / f"{drawing.name}.png", dpi=150, facecolor="white", metadata={"Software": None}
+                )
+            drawing.data.to_csv(folder / "tables" / f"{drawing.name}.csv", index=False)
+            written[drawing.name] = str(target / f"{drawing.name}.svg")
+    return written

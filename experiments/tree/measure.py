@@ -51,19 +51,24 @@ class Point:
         return cls(**values)
 
 
-def take(traffic: Traffic, outcome: Outcome, warmup_ps: int) -> Point:
-    """Counts from ``warmup_ps`` to the horizon."""
-    arrived = traffic.time_ps >= warmup_ps
-    done = (outcome.fate == Fate.DELIVERED) & (outcome.delivered_ps >= warmup_ps)
+def take(traffic: Traffic, outcome: Outcome, start_ps: int, end_ps: int | None = None) -> Point:
+    """Counts of the window [start_ps, end_ps); the horizon ends it if None."""
+    end = outcome.horizon_ps if end_ps is None else end_ps
+    if not 0 <= start_ps < end <= outcome.horizon_ps:
+        raise ValueError(f"window is [{start_ps}, {end}) ps; allowed is a part of [0, {outcome.horizon_ps})")
+    arrived = (traffic.time_ps >= start_ps) & (traffic.time_ps < end)
+    done = (
+        (outcome.fate == Fate.DELIVERED) & (outcome.delivered_ps >= start_ps) & (outcome.delivered_ps < end)
+    )
     delay = outcome.delivered_ps - traffic.time_ps
-    station, server = occupancies(outcome, warmup_ps)
+    station, server = occupancies(outcome, start_ps, end)
     mine = [traffic.service == service for service in Service]
 
     def count(mask: np.ndarray[Any, np.dtype[np.bool_]]) -> tuple[int, ...]:
         return tuple(int((mask & of).sum()) for of in mine)
 
     return Point(
-        window_ps=outcome.horizon_ps - warmup_ps,
+        window_ps=end - start_ps,
         arrived=count(arrived),
         dropped=count(arrived & (outcome.fate == Fate.DROPPED)),
         delivered=count(done),

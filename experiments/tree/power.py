@@ -91,9 +91,11 @@ def occupancy_ps(
     return total
 
 
-def occupancies(outcome: Outcome, start_ps: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Times in the states of base station and edge server from ``start_ps`` to the horizon."""
-    end = outcome.horizon_ps
+def occupancies(
+    outcome: Outcome, start_ps: int, end_ps: int | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Times in the states of base station and edge server in [start_ps, end_ps); the horizon ends it if None."""
+    end = outcome.horizon_ps if end_ps is None else end_ps
     return (
         occupancy_ps(outcome.station_ps, outcome.station, len(Station), start_ps, end),
         occupancy_ps(outcome.server_ps, outcome.server, len(Server), start_ps, end),

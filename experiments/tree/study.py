@@ -104,6 +104,19 @@ class Results:
         return build_machine(self.parameters, setting.discipline, setting.sleep)
 
 
+def progress_bar(console: Console | None) -> Progress:
+    """Count, elapsed and remaining time on ``console``; silent without one."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("remaining"),
+        TimeRemainingColumn(),
+        console=console if console is not None else Console(quiet=True),
+    )
+
+
 def run_study(
     folder: Path,
     settings: Sequence[Setting],
@@ -121,16 +134,7 @@ def run_study(
     missing = [cell for cell in cells if not paths[cell].exists()]
     # The longest sweeps first, so that no core idles at the end.
     missing.sort(key=lambda cell: (cell.setting.sweep, cell.seed))
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("remaining"),
-        TimeRemainingColumn(),
-    )
-    shown = console if console is not None else Console(quiet=True)
-    with Progress(*columns, console=shown) as progress:
+    with progress_bar(console) as progress:
         task = progress.add_task("simulating", total=len(cells), completed=len(cells) - len(missing))
         for _ in _finished(missing, parameters, paths, workers or os.cpu_count() or 1):
             progress.advance(task)

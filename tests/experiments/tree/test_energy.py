@@ -15,6 +15,7 @@ from experiments.tree.parameters import PS_PER_S, load_figures, load_parameters
 from experiments.tree.power import COMPONENTS, occupancies, power_series, state_powers
 from experiments.tree.settings import ALPHAS_BITS_PER_TOKEN
 from experiments.tree.traffic import draw
+from experiments.tree.windows import windows_table
 
 P = load_parameters()
 MACHINE = build_machine(P, Discipline.VR_FIRST, SleepMode.JOINT)
@@ -107,6 +108,21 @@ def test_a_point_counts_what_was_delivered(world) -> None:  # type: ignore[no-un
     assert tokens(point, MACHINE, Counting.INPUT) == 4608 * vu + 77 * vg
     assert tokens(point, MACHINE, Counting.BOTH) == (4608 + 8) * vu + (77 + 256) * vg
     assert bits(point, MACHINE) <= P.downlink_bit_per_s * (point.window_ps / PS_PER_S) + 15.6e6
+
+
+def test_consecutive_windows_add_up_to_the_whole(world) -> None:  # type: ignore[no-untyped-def]
+    traffic, outcome = world
+    table = windows_table(traffic, outcome, MACHINE, POWERS, 2 * PS_PER_S, Counting.OUTPUT)
+    whole = take(traffic, outcome, 0)
+    assert len(table) == 20
+    assert table["bits"].sum() == bits(whole, MACHINE)
+    assert table["tokens"].sum() == tokens(whole, MACHINE, Counting.OUTPUT)
+    assert table["energy_j"].sum() == pytest.approx(figures(whole, MACHINE, POWERS)["energy_j"])
+    assert (table["tree_10_bit_per_j"] >= table["ee_bit_per_j"]).all()
+    with pytest.raises(ValueError, match="width_ps"):
+        windows_table(traffic, outcome, MACHINE, POWERS, 0, Counting.OUTPUT)
+    with pytest.raises(ValueError, match="window is"):
+        take(traffic, outcome, 0, outcome.horizon_ps + 1)
 
 
 def test_tree_grows_with_alpha_and_is_ee_at_ten(world) -> None:  # type: ignore[no-untyped-def]

@@ -125,7 +125,7 @@ def test_figures_are_drawn(curves, tmp_path: Path) -> None:  # type: ignore[no-u
     drawing = draw_figures.ablation(ablation_table(curves))
     drawing.save(tmp_path, drawing.svg())
     assert (tmp_path / "sleep-ablation.pdf").stat().st_size > 1000
-    assert "power, W" in draw_figures.timeline(fig4._example(load_parameters())).svg()
+    assert "power, W" in draw_figures.timeline(fig4._example(load_parameters()).series).svg()
 
 
 def test_parameters_tell_choices_from_sources() -> None:
