@@ -44,6 +44,9 @@ ScenarioArgument = Annotated[
         help="A scenario file (TOML), or the name of a packaged one: see `detabed list scenarios`."
     ),
 ]
+ReportOption = Annotated[
+    bool, typer.Option("--report/--no-report", help="Draw the HTML report and its figures.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", help="Folder of the run; must not exist yet.")
@@ -63,6 +66,7 @@ def run(
     seed: Annotated[int | None, typer.Option(min=0, help="Seed instead of the scenario's.")] = None,
     output: OutputOption = None,
     fleet: Annotated[str | None, typer.Option(help="ray or inprocess, instead of the scenario's.")] = None,
+    report: ReportOption = True,
     as_json: JsonOption = False,
 ) -> None:
     """Run one scenario under one policy; writes a run folder with tables, ledger and report."""
@@ -72,7 +76,7 @@ def run(
     spec = open_scenario(scenario, policy=policy, seed=seed, fleet=fleet)
     folder = study.new_folder(output, f"{spec.name}-{spec.policy.replace(':', '.')}-s{spec.seed}")
     study.isolate(spec)
-    result = study.run_single(spec, folder, console=err, quiet=as_json and not err.is_terminal)
+    result = study.run_single(spec, folder, err, quiet=as_json and not err.is_terminal, draw=report)
     _show(result, as_json)
 
 
@@ -85,6 +89,7 @@ def compare(
     ] = 5,
     output: OutputOption = None,
     fleet: Annotated[str | None, typer.Option(help="ray or inprocess, instead of the scenario's.")] = None,
+    report: ReportOption = True,
     as_json: JsonOption = False,
 ) -> None:
     """Run several policies on identical seeds and report them side by side."""
@@ -95,7 +100,9 @@ def compare(
     names = study.parse_policies(policies)
     folder = study.new_folder(output, f"{spec.name}-compare")
     study.isolate(spec)
-    result = study.run_compare(spec, names, seeds, folder, console=err, quiet=as_json and not err.is_terminal)
+    result = study.run_compare(
+        spec, names, seeds, folder, err, quiet=as_json and not err.is_terminal, draw=report
+    )
     _show(result, as_json)
 
 

@@ -37,14 +37,15 @@ class Finished:
     """A finished run or comparison: its folder and its report."""
 
     folder: Path
-    report: Path
+    report: Path | None
+    """None: not drawn; ``detabed report FOLDER`` does so at any time."""
     wall_s: float
 
     def as_dict(self) -> dict[str, Any]:
         """What --json prints."""
         from experiments.report.summary import summary_json
 
-        return summary_json(self.folder) | {"report": str(self.report)}
+        return summary_json(self.folder) | {"report": None if self.report is None else str(self.report)}
 
     def print(self, console: Console) -> None:
         """The table for people, and where the report is."""
@@ -108,7 +109,9 @@ def make_fleet(scenario: Scenario) -> Fleet:
     )
 
 
-def run_single(scenario: Scenario, folder: Path, console: Console, quiet: bool = False) -> Finished:
+def run_single(
+    scenario: Scenario, folder: Path, console: Console, quiet: bool = False, draw: bool = True
+) -> Finished:
     """One policy, one seed."""
     from experiments.resolve import resolve
 
@@ -119,8 +122,7 @@ def run_single(scenario: Scenario, folder: Path, console: Console, quiet: bool =
         _started(scenario, progress) as fleet,
     ):
         _execute(resolved, folder, fleet, progress)
-        progress.say("writing the report")
-        report = _report(folder)
+        report = _report(folder, progress) if draw else None
     return Finished(folder, report, time.perf_counter() - began)
 
 
@@ -131,6 +133,7 @@ def run_compare(
     folder: Path,
     console: Console,
     quiet: bool = False,
+    draw: bool = True,
 ) -> Finished:
     """Every policy on every seed; all are resolved before the first starts, so that bad input starts nothing."""
     from experiments.resolve import resolve
@@ -165,8 +168,7 @@ def run_compare(
         }
         (folder / "compare.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
         (folder / "DONE").write_text("", encoding="utf-8")
-        progress.say("writing the report")
-        report = _report(folder)
+        report = _report(folder, progress) if draw else None
     return Finished(folder, report, time.perf_counter() - began)
 
 
@@ -182,9 +184,10 @@ def _execute(resolved: Resolved, folder: Path, fleet: Fleet, progress: SlotProgr
     execute(resolved, folder, fleet, progress.slot)
 
 
-def _report(folder: Path) -> Path:
+def _report(folder: Path, progress: SlotProgress) -> Path:
     from experiments.report.html import write_report
 
+    progress.say("writing the report")
     return write_report(folder)
 
 
