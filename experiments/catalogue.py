@@ -75,6 +75,12 @@ def _transports() -> dict[str, str]:
     return {name: f"{figure.value:g} {figure.unit}: {figure.source}" for name, figure in transports().items()}
 
 
+def _studies() -> dict[str, str]:
+    from experiments.studies import STUDIES
+
+    return {name: description for name, (_, description) in STUDIES.items()}
+
+
 CATALOGUE: dict[str, Callable[[], dict[str, str]]] = {
     "policies": _policies,
     "sources": _sources,
@@ -83,6 +89,7 @@ CATALOGUE: dict[str, Callable[[], dict[str, str]]] = {
     "tasks": _tasks,
     "strategies": _strategies,
     "scenarios": _scenarios,
+    "studies": _studies,
     "zones": _zones,
     "boards": _boards,
     "transports": _transports,

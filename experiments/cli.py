@@ -263,6 +263,40 @@ def policy_check(
 
 
 @app.command()
+def reproduce(
+    study: Annotated[str, typer.Argument(help="A study: see `detabed list studies`.")],
+    full: Annotated[
+        bool, typer.Option("--full/--quick", help="All of it, or reduced and scaled where it must.")
+    ] = False,
+    output: OutputOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a study of a paper again and put its claims beside ours; interrupted, it continues where it stopped."""
+    from experiments import compare as runs
+    from experiments.studies import STUDIES, run_study
+
+    if study not in STUDIES:
+        raise UsageError(f"no study is called {study!r}; allowed: {', '.join(STUDIES)}")
+    folder = output or runs.RUNS / f"reproduce-{study}-{'full' if full else 'quick'}"
+    result = run_study(study, folder, full, err)
+    if as_json:
+        print_json(result)
+        return
+    table = Table("claim", "verdict", "paper", "ours", title=f"{study}, {'full' if full else 'quick'}")
+    colours = {"met": "green", "not met": "red"}
+    for name, claim in result["claims"].items():
+        verdict = str(claim["verdict"])
+        table.add_row(
+            name,
+            f"[{colours.get(verdict, 'yellow')}]{verdict}[/]",
+            str(claim.get("paper", "")),
+            str(claim.get("ours", "")),
+        )
+    out.print(table)
+    out.print(f"folder: {result['run']}", soft_wrap=True)
+
+
+@app.command()
 def doctor(as_json: JsonOption = False) -> None:
     """What this machine offers: versions, cores, isolation, data, and any listener open beyond loopback."""
     from experiments.doctor import examine

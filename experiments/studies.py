@@ -1,0 +1,47 @@
+"""Studies that can be reproduced: one folder a study, one line here."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+STUDIES: dict[str, tuple[str, str]] = {
+    "table1": (
+        "fei.study:reproduce_fei",
+        "DETA paper, Table I: energy and carbon of three models against servers.",
+    ),
+    "fig3": (
+        "fei.study:reproduce_fei",
+        "DETA paper, Figure 3: energy and carbon against the number of servers.",
+    ),
+    "fig4": (
+        "fei.study:reproduce_fei",
+        "DETA paper, Figure 4: carbon by life-cycle stage and target accuracy.",
+    ),
+    "fig5": (
+        "fei.study:reproduce_fei",
+        "DETA paper, Figure 5: none, DET, DAT, DETA; surface of the reduction.",
+    ),
+    "all": ("fei.study:reproduce_fei", "All of the DETA paper: Table I, Figures 3, 4 and 5, in one report."),
+    "tree-fig4": (
+        "tree.fig4:reproduce_tree_fig4",
+        "TREE paper, Figure 4: sixteen claims over a map of settings.",
+    ),
+    "terminal": (
+        "terminal.study:reproduce_terminal",
+        "Terminal and edge server: local, split and full offloading.",
+    ),
+}
+"""Name -> (function below ``experiments``, what it is)."""
+
+
+def run_study(name: str, folder: Path, full: bool, console: Console) -> dict[str, Any]:
+    """Run a study; returns ``{"claims": {name: {"verdict", "paper", "ours"}}, "tables": ..., "run": folder}``."""
+    module, _, attribute = STUDIES[name][0].partition(":")
+    function: Any = getattr(import_module(f"experiments.{module}"), attribute)
+    part = (name,) if module.startswith("fei.") else ()
+    result: dict[str, Any] = function(*part, folder, full, console)
+    return result
