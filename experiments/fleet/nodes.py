@@ -12,28 +12,10 @@ from flwr.clientapp import ClientApp
 
 from edge_node.adapters.coordinator_client import GrpcHost
 from edge_node.adapters.flower_client import build_client_app
+from edge_node.build import build_node
 from edge_node.config import NodeConfig
 from edge_node.link import LocalLink
-from edge_node.meters.registry import build_meter
-from edge_node.node import EdgeNode
 from edge_node.tasks.process import configure_process
-from edge_node.tasks.workload import TaskWorkload, build_workload
-from protos.messages import Stage
-
-
-def build_node(config: NodeConfig) -> EdgeNode:
-    """A node with its task's workloads and its meter.
-
-    Raises:
-        ValueError: the task, the meter or a size does not fit.
-        DataError: data files lack.
-    """
-    task = build_workload(config.task, config.inference)
-    own = (Stage.PREPARATION, Stage.DEVELOPMENT, Stage.APPLICATION)
-    workloads: dict[Stage, TaskWorkload] = dict.fromkeys(own, task)
-    if config.recycling_task is not None:
-        workloads[Stage.RECYCLING] = build_workload(config.recycling_task, config.inference)
-    return EdgeNode(config, workloads, build_meter(config.meter, config.board, config.slot_s))
 
 
 class LocalNodes:
