@@ -121,6 +121,7 @@ def _run_slots(
             timeout_s=resolved.scenario.task.round_deadline_s,
             on_slot=finished,
             record=record,
+            books=session.books,
         )
         grid = session.grid
         context = Context(

@@ -208,7 +208,8 @@ class FleetSpec(Strict):
     kind: Literal["ray", "inprocess"] = "ray"
     processes: Literal["auto", "per-node"] | Annotated[int, Field(ge=1)] = "auto"
     isolation: Literal["auto", "netns", "none"] = "auto"
-    """``netns``: run in a network namespace that has only a loopback; ``auto``: where the system permits it."""
+    """``auto``: every listener on loopback, checked after the start; ``netns``: also in a network namespace that has
+    only a loopback; ``none``: no check, for clusters."""
     meter: str = "modelled"
 
 
