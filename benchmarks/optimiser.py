@@ -112,7 +112,9 @@ class Sheet:
         self.rows.append({"nodes": nodes, "slots": slots, "method": DECOMPOSITION, "timed_out": False, **row})
         return row
 
-    def highs(self, nodes: int, slots: int, repeats: int, methods: tuple[str, ...] = HIGHS) -> dict[str, float]:
+    def highs(
+        self, nodes: int, slots: int, repeats: int, methods: tuple[str, ...] = HIGHS
+    ) -> dict[str, float]:
         """Best of HiGHS's methods: solve time alone, the model already built and handed over."""
         lp, _, units = hub_lp.build(hub.from_fleet(large_fleet(nodes, slots)))
         best: dict[str, float] = {}
@@ -184,7 +186,9 @@ def machine() -> str:
     with_model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
+        names = [
+            line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line
+        ]
         with_model = names[0] if names else with_model
     return f"{with_model}, {os.cpu_count()} CPUs, Python {platform.python_version()}, numpy {np.__version__}"
 
@@ -199,7 +203,9 @@ def draw(rows: list[dict[str, Any]], folder: Path) -> Path:
     figure, axes = pyplot.subplots(figsize=(6.4, 4.4), layout="constrained")
     at_day = [row for row in rows if row["slots"] == SLOTS]
     for method in dict.fromkeys(row["method"] for row in at_day):
-        done = sorted((r["nodes"], r["wall_s"]) for r in at_day if r["method"] == method and not r["timed_out"])
+        done = sorted(
+            (r["nodes"], r["wall_s"]) for r in at_day if r["method"] == method and not r["timed_out"]
+        )
         late = sorted((r["nodes"], r["wall_s"]) for r in at_day if r["method"] == method and r["timed_out"])
         (line,) = axes.loglog(*zip(*done, strict=True), marker="o", label=method) if done else (None,)
         if late:
@@ -216,7 +222,9 @@ def draw(rows: list[dict[str, Any]], folder: Path) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="small sizes: within a minute")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.add_argument("--out", type=Path, help="folder for the table (JSON) and the log-log plot")

@@ -16,6 +16,8 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from operator import methodcaller
+from typing import Any
 
 import numpy as np
 from scipy import linalg
@@ -88,17 +90,16 @@ def solve(
     with ThreadPoolExecutor(threads) as pool:
         run: _Map = (lambda f, items: list(pool.map(f, items))) if threads > 1 else _serial
         prices = _first_prices(small, hubs)
-        states = run(
-            lambda start: State(Block(small.take(slice(start, start + block_nodes)), hubs), prices), starts
-        )
+        cuts = [slice(start, start + block_nodes) for start in starts]
+        states = run(lambda cut, whole=small: State(Block(whole.take(cut), hubs), prices), cuts)
         del small
         return _Climb(program, unit, hubs, states, run, prices).to(gap_fraction, watch)
 
 
-_Map = Callable[[Callable, Iterable], list]
+_Map = Callable[[Callable[..., Any], Iterable[Any]], list[Any]]
 
 
-def _serial(f: Callable, items: Iterable) -> list:
+def _serial(f: Callable[..., Any], items: Iterable[Any]) -> list[Any]:
     return [f(item) for item in items]
 
 
@@ -122,7 +123,7 @@ class _Climb:
         best: Certified | None = None
         tried, step, proximity = np.inf, 0, _PROXIMITY
         for step in range(_MOST_STEPS):
-            parts = self.run(lambda s: s.factor(proximity), self.states)
+            parts = self.run(methodcaller("factor", proximity), self.states)
             matrix = sum(part[0] for part in parts)
             right = sum(part[1] for part in parts)
             measures = [part[2] for part in parts]
@@ -173,16 +174,16 @@ class _Climb:
         """One predictor-corrector step; False where it would not move."""
         states, run = self.states, self.run
         guess = self._solve(factor, right)
-        primal, dual = self._lengths(run(lambda s: s.predict(guess), states))
-        after = sum(run(lambda s: s.after_prediction(primal, dual), states)) / pairs
+        primal, dual = self._lengths(run(methodcaller("predict", guess), states))
+        after = sum(run(methodcaller("after_prediction", primal, dual), states)) / pairs
         target = centre * min((after / centre) ** 3, 1.0)
         damping = primal * dual
-        move = self._solve(factor, sum(run(lambda s: s.correct(target, damping), states)) + hub_gap)
-        primal, dual = self._lengths(run(lambda s: s.finish(move), states))
+        move = self._solve(factor, sum(run(methodcaller("correct", target, damping), states)) + hub_gap)
+        primal, dual = self._lengths(run(methodcaller("finish", move), states))
         for _ in range(_CORRECTORS):
             far = min(1.0, primal + _STRETCH), min(1.0, dual + _STRETCH)
-            again = self._solve(factor, sum(run(lambda s: s.centre(*far, target), states)) + hub_gap)
-            longer = self._lengths(run(lambda s: s.finish(again), states))
+            again = self._solve(factor, sum(run(methodcaller("centre", *far, target), states)) + hub_gap)
+            longer = self._lengths(run(methodcaller("finish", again), states))
             if sum(longer) < primal + dual:
                 run(State.undo, states)
                 break
@@ -191,7 +192,7 @@ class _Climb:
             if gain < 0.1 * _STRETCH:
                 break
         self.prices = self.prices + dual * move
-        run(lambda s: s.move(primal, dual, self.prices), states)
+        run(methodcaller("move", primal, dual, self.prices), states)
         return primal + dual > 1e-6
 
     def _certify(self, step: int, wanted: float) -> Certified:

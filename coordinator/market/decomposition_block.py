@@ -10,12 +10,16 @@ that may not be offloaded ...) are ``fixed``: they stay zero and take no part, s
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coordinator.market.fleet import Bools, Floats
 from coordinator.market.hub import HubProgram
 from coordinator.market.hub_lp import Units
+
+S = TypeVar("S", np.float64, np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ def scaled(program: HubProgram, unit: Units) -> HubProgram:
     for name in ("harvest_j", "static_j", "export_cap_j", "battery_j", "battery_capacity_j"):
         divisor[name] = energy
     divisor["charge_cap_j"] = divisor["discharge_cap_j"] = energy
-    values = {spec.name: getattr(program, spec.name) for spec in fields(program)}
+    values: dict[str, Any] = {spec.name: getattr(program, spec.name) for spec in fields(program)}
     for name in values.keys() & divisor.keys():
         values[name] = values[name] / divisor[name]
     return HubProgram(**(values | {"slot_s": 1.0}))
@@ -100,7 +104,7 @@ class Block:
         self.rows = start
         self._fill(hubs)
 
-    def view(self, stack: Floats, name: str) -> Floats:
+    def view(self, stack: NDArray[S], name: str) -> NDArray[S]:
         """The part of a stacked (M, n) array that belongs to a variable: (T, n), (K, n) or (q+1, T, n)."""
         part = stack[self.at[name]]
         return part.reshape(self.window, self.slots, -1) if name in ("own", "offload") else part
@@ -172,7 +176,7 @@ class Block:
             stored = reach
 
     def times(self, x: Floats) -> tuple[Floats, Floats]:
-        """A x: (R, n) for the nodes' own rows, and this block's (2 T,) sums on the hub rows (energy, work)."""
+        """A x: (R, n) for the nodes' own rows, and (2 T, n) what each puts into the hubs (energy, work)."""
         p, v = self.program, self.view
         own, away, guest = v(x, "own"), v(x, "offload"), v(x, "guest")
         home, sent = (own[0], away[0]) if not self.waits else (own.sum(axis=0), away.sum(axis=0))
@@ -208,16 +212,16 @@ class Block:
             part[:] = v(x, "unused")
             for left in range(self.window):
                 part[left : left + self.slots] += away[left]
-        hub = np.concatenate([np.einsum("tn,n->t", export, p.export_efficiency) - import_.sum(axis=1), (sent - guest).sum(axis=1)])
-        return out, hub
+        return out, np.concatenate([p.export_efficiency * export - import_, sent - guest])
 
     def transposed(self, y: Floats, hub: Floats) -> Floats:
-        """A' y: (M, n) of row prices ``y`` (R, n) and hub prices ``hub`` (2 T,)."""
+        """A' y: (M, n) of row prices ``y`` (R, n) and hub prices ``hub``: (2 T,), or (2 T, n) one each."""
         p = self.program
+        hub = hub.reshape(2 * self.slots, -1)
         demand, bus, store, time, done = (
             self.row(y, name) for name in ("demand", "bus", "store", "time", "done")
         )
-        energy, work = hub[: self.slots, None], hub[self.slots :, None]
+        energy, work = hub[: self.slots], hub[self.slots :]
         out = np.empty((self.columns, y.shape[1]))
         v = lambda name: self.view(out, name)  # noqa: E731
         v("grid")[:] = demand

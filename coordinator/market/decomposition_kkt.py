@@ -3,8 +3,8 @@
 With theta = diag(1 / (z/x + w/s)) the step solves  A theta A' dy = r.  Rows of different nodes meet only in the hub, so
 
     [ M_1            H_1 ] [dy_1]   [r_1]
-    [      ...       ... ] [ ...] = [...]      S = sum_i ( H_ii - H_i' M_i^-1 H_i ),   S dy_hub = r_hub - sum_i H_i' M_i^-1 r_i
-    [ H_1' ...        H  ] [dhub]   [r_h]
+    [      ...       ... ] [ ...] = [...]      S = sum_i ( H_ii - H_i' M_i^-1 H_i )
+    [ H_1' ...        H  ] [dhub]   [r_h]      S dhub = r_h - sum_i H_i' M_i^-1 r_i
 
 S is 2 T x 2 T whatever N is. Inside a node, the rows of a slot (time, done, demand, bus) are eliminated in place by
 name; what is left couples slots: the battery (tridiagonal, its inverse by Takahashi's recurrence) or, where work may
@@ -25,18 +25,28 @@ _STORE: Key = ("store", 0)
 
 
 class Eliminated:
-    """Factors of one block for one theta, and its share of the hub's matrix."""
+    """Factors of one block for one theta, and its share of the hub's matrix.
 
-    def __init__(self, block: Block, theta: Floats) -> None:
+    ``give`` (2 T, n): where every node has hubs of its own that give way, dhub * give + hub step = r, in place of one
+    common hub; then the hub rows are eliminated node by node as well, and nothing is left to couple the nodes.
+    """
+
+    def __init__(self, block: Block, theta: Floats, give: Floats | None = None) -> None:
         self.block = block
+        self.own_hubs = give is not None
         self.pivots: list[tuple[Key, Floats, list[tuple[Key, Floats]]]] = []
         self._matrix: dict[tuple[Key, Key], Floats] = {}
         self._neighbours: dict[Key, list[Key]] = {}
         self._assemble(theta)
+        if give is not None:
+            self._put(_ENERGY, _ENERGY, give[: block.slots])
+            self._put(_WORK, _WORK, give[block.slots :])
         local: list[Key] = [("time", 0)]
         if not block.waits:
             local.append(("done", 0))
         local += [("demand", 0), ("bus", 0)]
+        if self.own_hubs:
+            local += [_ENERGY, _WORK]
         for key in local:
             self._eliminate(key)
         self.schur = self._dense() if block.waits else self._tridiagonal()
@@ -131,7 +141,7 @@ class Eliminated:
         return np.zeros((self.block.slots, self.block.nodes)) if found is None else found
 
     def _tridiagonal(self) -> Floats:
-        """Battery rows: L D L' per node and the inverse's columns; returns the block's part of S."""
+        """Battery rows: L D L' per node; returns the block's part of S, from the inverse's columns."""
         slots = self.block.slots
         diagonal = self._entry(_STORE, _STORE)
         self.store_diagonal = np.empty_like(diagonal)
@@ -145,6 +155,9 @@ class Eliminated:
                 np.subtract(
                     diagonal[t + 1], self.store_factor[t] * self.next_store[t], out=self.store_diagonal[t + 1]
                 )
+        if self.own_hubs:
+            self.store_hub = (np.zeros(0), np.zeros(0))
+            return np.zeros((0, 0))
         a, b = self._entry(_STORE, _ENERGY), self._entry(_STORE, _WORK)
         self.store_hub = (a, b)
         schur = np.zeros((2 * slots, 2 * slots))
@@ -221,20 +234,23 @@ class Eliminated:
         matrix[:, diagonal, diagonal] = values * (1.0 + 1e-13) + (values == 0.0)
         self.inverse = np.linalg.inv(matrix)
         self.hub = hub
+        if self.own_hubs:
+            return np.zeros((0, 0))
         weighted = self.inverse @ hub
         schur = -np.tensordot(hub, weighted, axes=([0, 1], [0, 1]))
         return self._with_diagonals(0.5 * (schur + schur.T))
 
-    def forward(self, right: Floats) -> tuple[dict[Key, Floats], Floats]:
-        """Eliminate a right-hand side (R, n): what back-substitution needs, and the (2 T,) part for the hub."""
+    def forward(self, right: Floats, hub_right: Floats | None = None) -> tuple[dict[Key, Floats], Floats]:
+        """Eliminate a right-hand side (R, n): what back-substitution needs, and the (2 T,) part for the hub.
+        ``hub_right`` (2 T, n): of the nodes' own hubs."""
         block, slots = self.block, self.block.slots
         r: dict[Key, Floats] = {
             ("time", 0): block.row(right, "time").copy(),
             ("demand", 0): block.row(right, "demand").copy(),
             ("bus", 0): block.row(right, "bus").copy(),
             _STORE: block.row(right, "store").copy(),
-            _ENERGY: np.zeros((slots, block.nodes)),
-            _WORK: np.zeros((slots, block.nodes)),
+            _ENERGY: np.zeros((slots, block.nodes)) if hub_right is None else hub_right[:slots].copy(),
+            _WORK: np.zeros((slots, block.nodes)) if hub_right is None else hub_right[slots:].copy(),
         }
         done = block.row(right, "done").copy()
         r["done", 0] = done[:slots]
@@ -247,15 +263,17 @@ class Eliminated:
             value = r[pivot]
             for key, factor in columns:
                 r[key] -= factor * value
-        hub = np.concatenate([r[_ENERGY].sum(axis=1), r[_WORK].sum(axis=1)])
+        hub = np.zeros(0) if self.own_hubs else np.concatenate([r[_ENERGY].sum(axis=1), r[_WORK].sum(axis=1)])
         if block.waits:
             inner = np.concatenate([r[_STORE], done, cap]).T[:, :, None]
             r["inner", 0] = (self.inverse @ inner)[:, :, 0].T
-            hub -= np.einsum("nih,in->h", self.hub, r["inner", 0])
+            if not self.own_hubs:
+                hub -= np.einsum("nih,in->h", self.hub, r["inner", 0])
         else:
             store = self._solve_store(r[_STORE])
             r["inner", 0] = store
-            hub -= np.concatenate([np.einsum("tn,tn->t", part, store) for part in self.store_hub])
+            if not self.own_hubs:
+                hub -= np.concatenate([np.einsum("tn,tn->t", part, store) for part in self.store_hub])
         return r, hub
 
     def _solve_store(self, right: Floats) -> Floats:
@@ -268,19 +286,27 @@ class Eliminated:
             out[t] -= self.store_factor[t] * out[t + 1]
         return out
 
-    def backward(self, r: dict[Key, Floats], hub: Floats) -> Floats:
-        """(R, n) step of the row prices, given the step of the hub prices."""
+    def backward(self, r: dict[Key, Floats], hub: Floats | None) -> tuple[Floats, Floats]:
+        """(R, n) step of the row prices, given the (2 T,) step of the hub prices; with hubs of their own, that step
+        as well: (2 T, n)."""
         block, slots = self.block, self.block.slots
-        energy, work = hub[:slots, None], hub[slots:, None]
+        # hubs of their own are pivots: until they are found they weigh nothing in what came before them
+        prices = np.zeros((2 * slots, block.nodes)) if hub is None else hub[:, None]
+        energy, work = prices[:slots], prices[slots:]
         out = np.empty((block.rows, block.nodes))
         if block.waits:
-            inner = r["inner", 0] - np.einsum("nij,nj->in", self.inverse, self.hub @ hub)
+            inner = r["inner", 0]
+            if hub is not None:
+                inner = inner - np.einsum("nij,nj->in", self.inverse, self.hub @ hub)
             block.row(out, "store")[:] = inner[:slots]
             block.row(out, "done")[:] = inner[slots : slots + block.classes]
             block.row(out, "cap")[:] = inner[slots + block.classes :]
         else:
-            a, b = self.store_hub
-            block.row(out, "store")[:] = r["inner", 0] - self._solve_store(a * energy + b * work)
+            store = r["inner", 0]
+            if hub is not None:
+                a, b = self.store_hub
+                store = store - self._solve_store(a * energy + b * work)
+            block.row(out, "store")[:] = store
         for pivot, diagonal, columns in reversed(self.pivots):
             value = r[pivot] / diagonal
             for key, factor in columns:
@@ -291,5 +317,10 @@ class Eliminated:
                     value -= factor * work
                 else:
                     value -= factor * block.row(out, name)[left : left + slots]
-            block.row(out, pivot[0])[:] = value
-        return out
+            if pivot == _ENERGY:
+                energy[:] = value
+            elif pivot == _WORK:
+                work[:] = value
+            else:
+                block.row(out, pivot[0])[:] = value
+        return out, prices

@@ -50,11 +50,19 @@ def _without_circles(p: HubProgram, point: HubPlan) -> tuple[Floats, Floats, Flo
     """
     charge, discharge = np.maximum(point.charge_j, 0.0), np.maximum(point.discharge_j, 0.0)
     change = p.charge_efficiency * charge - discharge / p.discharge_efficiency
-    charge, discharge = np.maximum(change, 0.0) / p.charge_efficiency, np.maximum(-change, 0.0) * p.discharge_efficiency
+    charge, discharge = (
+        np.maximum(change, 0.0) / p.charge_efficiency,
+        np.maximum(-change, 0.0) * p.discharge_efficiency,
+    )
     export, import_ = np.clip(point.export_j, 0.0, p.export_cap_j), np.maximum(point.import_j, 0.0)
     both = np.minimum(p.export_efficiency * export, import_)
     gives = p.export_efficiency > 0
-    return export - np.divide(both, p.export_efficiency, out=np.zeros_like(both), where=gives), import_ - both, charge, discharge
+    return (
+        export - np.divide(both, p.export_efficiency, out=np.zeros_like(both), where=gives),
+        import_ - both,
+        charge,
+        discharge,
+    )
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:
@@ -102,7 +110,9 @@ def _balance(export: Floats, efficiency: Floats, import_: Floats) -> tuple[Float
     """Scale the longer side of the energy hub down to the shorter, slot by slot."""
     given, taken = export @ efficiency, import_.sum(axis=1)
     factor = np.minimum(np.divide(taken, given, out=np.ones_like(given), where=given > 0), 1.0)
-    import_ = import_ * np.minimum(np.divide(given, taken, out=np.ones_like(taken), where=taken > 0), 1.0)[:, None]
+    import_ = (
+        import_ * np.minimum(np.divide(given, taken, out=np.ones_like(taken), where=taken > 0), 1.0)[:, None]
+    )
     return export * factor[:, None], import_
 
 
@@ -119,7 +129,9 @@ def _battery(
         into = p.harvest_j[slot] + drawn + p.import_efficiency * import_[slot]
         export[slot] = np.minimum(export[slot], into)
         room = (p.battery_capacity_j - kept + drawn / p.discharge_efficiency) / p.charge_efficiency
-        put = np.minimum(np.minimum(charge[slot], p.charge_cap_j), np.minimum(into - export[slot], np.maximum(room, 0.0)))
+        put = np.minimum(
+            np.minimum(charge[slot], p.charge_cap_j), np.minimum(into - export[slot], np.maximum(room, 0.0))
+        )
         level = np.clip(
             kept + p.charge_efficiency * put - drawn / p.discharge_efficiency, 0.0, p.battery_capacity_j
         )

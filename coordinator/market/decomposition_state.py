@@ -25,6 +25,10 @@ def _dot(a: Floats, b: Floats) -> float:
     return float(np.einsum("ij,ij->", a, b))
 
 
+def _least(value: Floats) -> Floats:
+    return np.maximum(value, _LEAST_SHARE)
+
+
 @dataclass(slots=True)
 class Measures:
     """What a block contributes to the measures of progress; all sums but the residuals."""
@@ -43,6 +47,7 @@ class State:
 
     def __init__(self, block: Block, hub_prices: Floats) -> None:
         self.block = block
+        self.dy: Floats = np.zeros(0)
         self.hub_prices = hub_prices
         self._start(hub_prices[: block.slots])
 
@@ -52,7 +57,6 @@ class State:
         view, nb = block.view, block.bounded
         x = np.zeros((block.columns, block.nodes))
         x[:nb] = 0.3 * block.upper
-        least = lambda value: np.maximum(value, _LEAST_SHARE)  # noqa: E731
         window, slots = block.window, block.slots
         for left in range(window):
             due = slice(left, left + slots)
@@ -64,17 +68,17 @@ class State:
             view(x, "unused")[:] = 0.5 * p.offload_cap_batches
         guests = view(x, "guest")
         sent = view(x, "offload").sum(axis=0)
-        np.minimum(guests, least(2.0 * sent.mean(axis=1, keepdims=True)), out=guests)
+        np.minimum(guests, _least(2.0 * sent.mean(axis=1, keepdims=True)), out=guests)
         own = view(x, "own").sum(axis=0)
         load = p.static_j + p.joules_per_batch * (own + guests) + p.guest_j * guests + p.owner_j * sent
-        view(x, "import_")[:] = least(view(x, "export").mean(axis=1, keepdims=True))
+        view(x, "import_")[:] = _least(view(x, "export").mean(axis=1, keepdims=True))
         into = p.harvest_j + view(x, "discharge") + p.import_efficiency * view(x, "import_")
         into -= view(x, "charge") + view(x, "export")
         green = np.clip(0.7 * into, 0.05 * load, 0.7 * load)
         view(x, "green")[:] = green
         view(x, "grid")[:] = load - green
-        view(x, "curtailed")[:] = least(into - green)
-        view(x, "idle")[:] = least(1.0 - p.seconds_per_batch * (own + guests))
+        view(x, "curtailed")[:] = _least(into - green)
+        view(x, "idle")[:] = _least(1.0 - p.seconds_per_batch * (own + guests))
         x *= block.free
         x[:nb] = np.minimum(x[:nb], 0.9 * block.upper)
         self.x = x
@@ -86,8 +90,8 @@ class State:
         block.row(y, "store")[:] = -0.7 * p.grams_per_j.mean(axis=0)
         block.row(y, "time")[:] = -0.05
         for left in range(window):
-            due = block.row(y, "done")[left : left + slots]
-            np.maximum(due, 0.6 * p.grams_per_j * p.joules_per_batch, out=due)
+            done = block.row(y, "done")[left : left + slots]
+            np.maximum(done, 0.6 * p.grams_per_j * p.joules_per_batch, out=done)
         self.y = y
         reduced = block.cost - block.transposed(y, self.hub_prices)
         safe, room = self.x + block.fixed, self.s
@@ -123,7 +127,7 @@ class State:
             pairs=free + float(block.free[:nb].sum()),
             primal_residual=float(np.abs(self.gap_rows).max()),
             dual_residual=float(np.abs(residual).max()),
-            hub=hub,
+            hub=hub.sum(axis=1),
         )
         right = self._reduce(self.shadow)
         return self.eliminated.schur, right, measures
@@ -133,10 +137,10 @@ class State:
         self.gradient = gradient
         rows, hub = self.block.times(self.theta * gradient)
         self.partial, eliminated = self.eliminated.forward(self.gap_rows + rows)
-        return hub + eliminated
+        return hub.sum(axis=1) + eliminated
 
     def _direction(self, hub_step: Floats) -> tuple[Floats, Floats]:
-        dy = self.eliminated.backward(self.partial, hub_step)
+        dy, _ = self.eliminated.backward(self.partial, hub_step)
         dx = self.block.transposed(dy, hub_step)
         dx -= self.gradient
         dx *= self.theta
@@ -166,9 +170,7 @@ class State:
         nb = self.block.bounded
         x, z = self.x + primal * self.dx, self.z + dual * self.dz
         lower = _dot(x, z)
-        return (
-            lower + _dot(self.s - primal * self.dx[:nb], self.w + dual * self.dw)
-        )
+        return lower + _dot(self.s - primal * self.dx[:nb], self.w + dual * self.dw)
 
     def correct(self, target: float, damping: float) -> Floats:
         """Second-order right-hand side aimed at x z = s w = ``target``; returns its part for the hub."""
@@ -214,7 +216,8 @@ class State:
     def finish(self, hub_step: Floats) -> tuple[float, float]:
         """Combined direction; returns the longest primal and dual steps."""
         nb, free = self.block.bounded, self.block.free
-        dx, self.dy = self._direction(hub_step)
+        dx, dy = self._direction(hub_step)
+        self.dy = dy
         dz = self.lower_aim - self.pull * dx
         dz -= self.z * free
         dw = self.upper_aim + self.push * dx[:nb]

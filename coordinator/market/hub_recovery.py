@@ -61,16 +61,17 @@ def without_self_trade(program: HubProgram, plan: HubPlan) -> HubPlan:
 
 def energy_flows(program: HubProgram, plan: HubPlan, slot: int) -> Flows:
     """Joules leaving donor ``source`` for recipient ``target`` in a slot; plan without self-trade."""
-    flows = _fill(program.export_efficiency * plan.export_j[slot], plan.import_j[slot])
+    flows = fill(program.export_efficiency * plan.export_j[slot], plan.import_j[slot])
     return replace(flows, amount=flows.amount / program.export_efficiency[flows.source])
 
 
 def work_flows(plan: HubPlan, slot: int) -> Flows:
     """Batches of owner ``source`` run by executor ``target`` in a slot; plan without self-trade."""
-    return _fill(plan.offload_batches[:, slot].sum(axis=0), plan.guest_batches[slot])
+    return fill(plan.offload_batches[:, slot].sum(axis=0), plan.guest_batches[slot])
 
 
-def _fill(given: Floats, taken: Floats) -> Flows:
+def fill(given: Floats, taken: Floats) -> Flows:
+    """Who gives how much to whom, by the north-west corner rule; both sides in the hub's units."""
     total = min(float(given.sum()), float(taken.sum()))
     if total <= 0.0:
         empty = np.zeros(0, dtype=np.int64)

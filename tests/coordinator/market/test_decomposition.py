@@ -51,20 +51,23 @@ def test_a_day_of_a_small_town(deadline: int) -> None:
     found = decomposition.solve(program, 1e-4, block_nodes=25)
     assert found.gap_fraction <= 1e-4
     assert found.objective_g == pytest.approx(optimum(program), rel=1.1e-4)
-    assert isinstance(found.outcome, Feasible) and found.outcome.gap_fraction == found.gap_fraction
+    assert isinstance(found.outcome, Feasible)
+    assert found.outcome.gap_fraction == found.gap_fraction
 
 
 def test_only_a_proven_optimum_is_called_optimal() -> None:
     program = hub.from_fleet(reference_day(12))
     assert isinstance(decomposition.solve(program, 1e-6).outcome, Optimal)
     rough = decomposition.solve(program, 0.05)
-    assert isinstance(rough.outcome, Feasible) and rough.gap_fraction > 1e-6
+    assert isinstance(rough.outcome, Feasible)
+    assert rough.gap_fraction > 1e-6
 
 
 def test_threads_change_nothing_but_the_time() -> None:
     program = hub.from_fleet(random_fleet(8, 40, 12))
     one, two = (decomposition.solve(program, 1e-3, block_nodes=8, workers=n) for n in (1, 2))
-    assert one.objective_g == two.objective_g and one.bound_g == two.bound_g
+    assert one.objective_g == two.objective_g
+    assert one.bound_g == two.bound_g
     np.testing.assert_array_equal(one.plan.export_j, two.plan.export_j)
 
 
@@ -99,10 +102,10 @@ def test_elimination_solves_the_whole_system(deadline: int) -> None:
     hub_right = rng.normal(size=2 * block.slots) * (np.diag(factors.schur) > 0)
     schur = factors.schur + np.diag(np.diag(factors.schur) == 0)
     prices = np.linalg.solve(schur, hub_right + to_hub)
-    y = factors.backward(partial, prices)
+    y, _ = factors.backward(partial, prices)
     rows, hubs = block.times(theta * block.transposed(y, prices))
     np.testing.assert_allclose(rows, right, atol=1e-9)
-    np.testing.assert_allclose(hubs, hub_right, atol=1e-9)
+    np.testing.assert_allclose(hubs.sum(axis=1), hub_right, atol=1e-9)
 
 
 def rows_in_use(block: Block, theta: np.ndarray) -> np.ndarray:

@@ -21,7 +21,8 @@ SEEDS = st.integers(0, 10**6)
 def hub_optimum(program: hub.HubProgram) -> tuple[float, hub.HubPlan]:
     lp, columns, units = hub_lp.build(program)
     found = solve_lp(lp.cost, lp.matrix, lp.row_lower, lp.row_upper, lp.column_upper)
-    assert found.values is not None and found.objective is not None
+    assert found.values is not None
+    assert found.objective is not None
     return found.objective * units.grams, hub_lp.plan_of(columns, units, found.values)
 
 
@@ -49,12 +50,15 @@ def test_a_hub_plan_becomes_pairs_that_carry_the_same_totals(seed: int, deadline
     optimum, plan = hub_optimum(program)
     clean = hub_recovery.without_self_trade(program, plan)
     assert max(hub.residuals(program, clean).values()) < 1e-6
-    assert hub.objective_g(program, clean) <= optimum + 1e-7 * max(abs(optimum), 1e-9)
+    assert hub.objective_g(program, clean) <= optimum + 1e-7 * abs(optimum) + 1e-12 * float(
+        (program.grams_per_j * program.static_j).sum()
+    )
     efficiency = fleet.transfer_efficiency()
     for slot in range(fleet.horizon):
         energy = hub_recovery.energy_flows(program, clean, slot).matrix(fleet.size)
         work = hub_recovery.work_flows(clean, slot).matrix(fleet.size)
-        assert np.diag(energy).max() == 0 and np.diag(work).max() == 0
+        assert np.diag(energy).max() == 0
+        assert np.diag(work).max() == 0
         scale = max(float(energy.max()), 1.0)
         np.testing.assert_allclose(energy.sum(axis=1), clean.export_j[slot], atol=1e-6 * scale)
         arrived = program.import_efficiency * clean.import_j[slot]
@@ -83,7 +87,8 @@ def test_self_trade_is_taken_out_and_only_helps() -> None:
     )
     assert max(hub.residuals(program, circles).values()) < 1e-9
     clean = hub_recovery.without_self_trade(program, circles)
-    assert clean.export_j.max() == 0 and clean.offload_batches.max() == 0
+    assert clean.export_j.max() == 0
+    assert clean.offload_batches.max() == 0
     assert hub.objective_g(program, clean) < hub.objective_g(program, circles)
     assert hub.objective_g(program, clean) == pytest.approx(hub.objective_g(program, plan))
 

@@ -19,9 +19,13 @@ from coordinator.policies.registry import POLICIES, PolicyError, make_policy, us
 from coordinator.policies.validate import Check, violations
 
 
+QUICK: dict[str, dict[str, Any]] = {"admm": {"rounds": 3}}
+"""Options that make a slow policy quick: conformance is about limits kept, not about how near the optimum it gets."""
+
+
 @pytest.mark.parametrize("name", sorted(POLICIES))
 def test_policy_conforms(name: str) -> None:
-    assert [str(violation) for violation in check_named(name, seeds=3)] == []
+    assert [str(violation) for violation in check_named(name, QUICK.get(name), seeds=3)] == []
 
 
 class Broken(Local):

@@ -56,7 +56,9 @@ def from_json(record: dict[str, Any]) -> Fleet:
             values[name] = tuple(value)
         elif isinstance(value, list):
             flat, shape = value
-            kind = np.bool_ if name in ("asleep", "offloadable") else np.int64 if name in WHOLE else np.float64
+            kind = (
+                np.bool_ if name in ("asleep", "offloadable") else np.int64 if name in WHOLE else np.float64
+            )
             values[name] = np.array([np.nan if v is None else v for v in flat], dtype=kind).reshape(shape)
         else:
             values[name] = value
@@ -67,7 +69,8 @@ def highs_g(fleet: Fleet) -> float:
     """Optimum of the pairwise form by HiGHS's simplex, g CO2e."""
     program = build(fleet, hub.DETA, tie_break=False)
     found = solve(program, SolverOptions(method="simplex"))
-    assert found.optimal and found.objective is not None
+    assert found.optimal
+    assert found.objective is not None
     return found.objective * program.grams_per_unit
 
 
@@ -89,7 +92,9 @@ def clarabel_g(fleet: Fleet) -> float:
     settings = clarabel.DefaultSettings()
     settings.verbose = False
     settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = 1e-10
-    found = clarabel.DefaultSolver(sparse.csc_matrix((count, count)), lp.cost, stacked, right, cones, settings).solve()
+    found = clarabel.DefaultSolver(
+        sparse.csc_matrix((count, count)), lp.cost, stacked, right, cones, settings
+    ).solve()
     assert "Solved" in str(found.status), found.status
     return float(found.obj_val * units.grams)
 
