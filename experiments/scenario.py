@@ -131,6 +131,25 @@ class IntensitySpec(Strict):
     options: dict[str, str | float | int | bool] = {}
 
 
+class AccountingSpec(Strict):
+    """Columns beside the headline (scope 2, location-based, average): each only where its data are given."""
+
+    market_g_per_kwh: dict[str, Annotated[float, Field(ge=0)]] = {}
+    """Market-based factor by zone: of the contract, or of the residual mix. None: the column is not given."""
+    market_source: str = ""
+    """Where the market-based factors come from; needed with them."""
+    marginal: IntensitySpec | None = None
+    """Source of marginal intensity, shown beside the average and never mixed with it."""
+    lifetime_inferences: float = Field(default=1e6, gt=0)
+    """N_life of (L4): inferences over which what happens once is spread (choice)."""
+
+    @model_validator(mode="after")
+    def _sourced(self) -> AccountingSpec:
+        if self.market_g_per_kwh and not self.market_source.strip():
+            raise ValueError("market_g_per_kwh has no market_source; say where the factors come from")
+        return self
+
+
 class ForecastSpec(Strict):
     """What nodes and coordinator expect of the slots to come (information regimes, methods.md section 1)."""
 
@@ -236,6 +255,7 @@ class Scenario(Strict):
     limits: LimitsSpec = LimitsSpec()
     network: NetworkSpec = NetworkSpec()
     intensity: IntensitySpec = IntensitySpec()
+    accounting: AccountingSpec = AccountingSpec()
     forecast: ForecastSpec = ForecastSpec()
     harvest: HarvestSpec = HarvestSpec()
     battery: BatterySpec = BatterySpec()
