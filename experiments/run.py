@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from experiments.fleet.base import Fleet
 
 DONE = "DONE"
+MODEL = "model.safetensors"
+"""Last model of every learning stage; tensors are called STAGE/PARAMETER."""
 VERSIONS = (
     "detabed",
     "flwr",
@@ -48,6 +51,8 @@ class Timings:
     slots_s: list[float] = field(default_factory=list)
     decide_s: list[float] = field(default_factory=list)
     total_s: float = 0.0
+    peak_memory_bytes: int | None = None
+    """Largest resident set of the runner's process so far; None where the system does not tell."""
 
 
 def execute(resolved: Resolved, folder: Path, fleet: Fleet, on_slot: Callable[[SlotOutcome], None]) -> Path:
@@ -69,6 +74,8 @@ def execute(resolved: Resolved, folder: Path, fleet: Fleet, on_slot: Callable[[S
     except CoordinatorError as error:
         raise RunError(f"{folder}: {error}") from error
     _export(resolved, run_id, folder, record, restarts, processes)
+    write_models(record, folder / MODEL)
+    timings.peak_memory_bytes = peak_memory_bytes()
     timings.total_s = time.perf_counter() - started
     (folder / "timings.json").write_text(json.dumps(timings.__dict__, indent=1) + "\n", encoding="utf-8")
     (folder / DONE).write_text("", encoding="utf-8")
@@ -162,6 +169,29 @@ def learning_task(resolved: Resolved, task: TaskConfig, stage: Stage) -> Learnin
         # In recycling slots the nodes train with the second task's rate: it travels with the message.
         train_config={"learning-rate": task.learning_rate} if stage is Stage.RECYCLING else {},
     )
+
+
+def write_models(record: RunRecord, path: Path) -> None:
+    """The last model of every learning stage in one safetensors file; none when nothing was learned."""
+    from safetensors.numpy import save_file
+
+    tensors = {
+        f"{stage.value}/{name}": array.numpy()
+        for stage, arrays in record.models.items()
+        for name, array in arrays.items()
+    }
+    if tensors:
+        save_file(tensors, path)
+
+
+def peak_memory_bytes() -> int | None:
+    """Largest resident set this process has had, in bytes; None on a system without getrusage."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # kibibytes everywhere else
 
 
 def write_scenario(resolved: Resolved, path: Path) -> None:
