@@ -25,7 +25,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +47,10 @@ _GIB = 2**30
 
 
 def large_fleet(nodes: int, slots: int = SLOTS, seed: int = 1) -> Fleet:
-    """The reference day with every node's figures drawn around its zone's: no two nodes alike."""
+    """The reference day's ten nodes over and over, every figure drawn around theirs: no two nodes alike, and the same
+    mixture whatever ``nodes`` is."""
     rng = np.random.default_rng(seed)
-    day = reference_day(slots, nodes)
+    day = _repeated(reference_day(slots, 10), nodes)
     spread = lambda low, high: rng.uniform(low, high, (nodes, 1))  # noqa: E731
     noise = rng.uniform(0.9, 1.1, (nodes, slots))
     backlog = np.maximum(np.rint(day.backlog_batches * spread(0.3, 1.5)), 1).astype(np.int64)
@@ -64,6 +65,17 @@ def large_fleet(nodes: int, slots: int = SLOTS, seed: int = 1) -> Fleet:
         export_efficiency=rng.uniform(0.93, 0.99, nodes),
         import_efficiency=rng.uniform(0.93, 0.99, nodes),
     )
+
+
+def _repeated(fleet: Fleet, nodes: int) -> Fleet:
+    """The nodes of ``fleet`` repeated in turn."""
+    pick = np.arange(nodes) % fleet.size
+    values = {spec.name: getattr(fleet, spec.name) for spec in fields(fleet)}
+    shared = {"bytes_per_batch", "offloadable"}
+    for name, value in values.items():
+        if isinstance(value, np.ndarray) and name not in shared:
+            values[name] = value[pick]
+    return Fleet(**(values | {"node_ids": tuple(f"edge-{k}" for k in range(nodes))}))
 
 
 def time_decomposition(nodes: int, slots: int) -> dict[str, float]:

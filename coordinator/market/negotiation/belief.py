@@ -2,8 +2,8 @@
 
 [R]: methods.md section 2, item 3 names belief and auction only. Here the public sign of a node's harvest is the
 energy it offers, as a share of the most it has ever offered, in one of ``BINS`` bins; a Dirichlet prior of one count
-a bin; the certainty equivalent is the posterior mean. Where others' expected offers meet expected demand, a joule stored for that
-hour is expected to be worth less: scarcity = 1 - min(1, supply / demand) of the own intensity.
+a bin; the certainty equivalent is the posterior mean. Where others' expected offers meet expected demand, a joule
+stored for that hour is expected to be worth less: scarcity = 1 - min(1, supply / demand) of the own intensity.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ sends back their mean, and everybody updates the price:
 
 Stop at primal residual (mean trade) and dual residual (change of trades, in prices) below ``tolerance``; rho is
 adapted by the ratio of the two. Source: methods.md section 2, item 2; S. Boyd et al., "Distributed
-Optimization and Statistical Learning via ADMM", section 7.3 (2011). In product form the only link a node has is that to the hub, so its copies of
-link flows are its trades with the hub.
+Optimization and Statistical Learning via ADMM", section 7.3 (2011). In product form the only link a node has is that
+to the hub, so its copies of link flows are its trades with the hub.
 """
 
 from __future__ import annotations
