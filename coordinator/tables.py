@@ -20,6 +20,7 @@ from coordinator.accounting.tree import Window, efficiency
 from coordinator.guard import TRAINING_STAGES
 from coordinator.ledger.entry import Kind
 from coordinator.ledger.store import StoredEntry, read_entries
+from protos.messages import Stage
 
 BALANCE_COLUMNS = (
     "demand",
@@ -100,6 +101,15 @@ PROFILE_COLUMNS = (
     "num_examples",
     "data_digest",
 )
+SERVING_COLUMNS = (
+    *["slot", "node_id", "stage", "service", "requests", "tokens_in", "tokens_out", "bits"],
+    *["latency_p50_s", "latency_p95_s", "latency_p99_s", "deadline_misses", "unserved_requests"],
+    *["outside_requests", "outside_latency_p50_s", "outside_latency_p95_s", "outside_latency_p99_s"],
+    *["tokens_in_per_s", "tokens_out_per_s", "energy_j", "operational_g"],
+    *["joules_per_token", "grams_per_1000_tokens", "tree_bit_per_j", "ee_bit_per_j"],
+    *["latency_bins", "latency_counts"],
+)
+"""Requests include those of outside clients; latencies of the two are apart, for theirs are wall time."""
 NODE_COLUMNS = (
     "node_id",
     *PROFILE_COLUMNS,
@@ -133,7 +143,7 @@ Row = dict[str, Any]
 def export_tables(
     ledger_path: Path, folder: Path, *, start: datetime, trace_step_s: float
 ) -> dict[str, Path]:
-    """Write ``slots, lines, batch_flows, energy_flows, nodes, decisions`` as Parquet into ``folder``.
+    """Write ``slots, lines, batch_flows, energy_flows, nodes, decisions, serving`` as Parquet into ``folder``.
 
     ``start``: time of the traces in slot 0 (aware); ``trace_step_s``: how far they advance per slot, in
     seconds. Returns the path of each table. A slot's row without a reading has nulls, never zeros. Raises
@@ -160,6 +170,7 @@ def ledger_tables(ledger_path: Path, *, start: datetime, trace_step_s: float) ->
         "energy_flows": pd.DataFrame(list(_energy_rows(run)), columns=list(ENERGY_FLOW_COLUMNS)),
         "nodes": _typed(pd.DataFrame(list(_node_rows(run)), columns=list(NODE_COLUMNS))),
         "decisions": _typed(pd.DataFrame(list(_decision_rows(run)), columns=list(DECISION_COLUMNS))),
+        "serving": _typed(pd.DataFrame(list(_serving_rows(run)), columns=list(SERVING_COLUMNS))),
     }
 
 
@@ -346,6 +357,64 @@ def _decision_rows(run: _Run) -> Iterable[Row]:
         }
 
 
+def _serving_rows(run: _Run) -> Iterable[Row]:
+    """A row for every node and slot in which the application stage used energy, answered, or failed to answer.
+
+    Energy and grams are those of the node's own lines of that stage, whatever the slot was meant for.
+    """
+    alpha = float(run.config.get("tree_alpha_bits_per_token", 0.0))
+    slot_s = float(run.config.get("slot_s", 0.0))
+    for (slot, node), booking in sorted(run.bookings.items()):
+        usage = run.usage.get((slot, node), {})
+        own = [
+            line
+            for line in booking["lines"]
+            if line["node_id"] == node and line["stage"] == Stage.APPLICATION
+        ]
+        planned, outside = (None if booking["late"] else usage.get(name) for name in ("serving", "outside"))
+        unserved = usage.get("unserved_requests", 0)
+        if not own and planned is None and outside is None and not unserved:
+            continue
+        both = [part for part in (planned, outside) if part is not None]
+        row: Row = dict.fromkeys(SERVING_COLUMNS)
+        sums = {
+            name: sum(part[name] for part in both)
+            for name in ("requests", "tokens_in", "tokens_out", "bits", "deadline_misses")
+        }
+        row.update(
+            sums,
+            slot=slot,
+            node_id=node,
+            stage=booking["stage"],
+            service=both[0]["service"] if both else None,
+            unserved_requests=unserved,
+            outside_requests=0 if outside is None else outside["requests"],
+            energy_j=from_micro(sum(line["energy_uj"] for line in own)),
+            operational_g=from_micro(sum(line["operational_ug"] for line in own)),
+            latency_bins=[] if planned is None else list(planned["latency_bins"]),
+            latency_counts=[] if planned is None else list(planned["latency_counts"]),
+        )
+        for name in ("latency_p50_s", "latency_p95_s", "latency_p99_s"):
+            row[name] = None if planned is None else planned[name]
+            row[f"outside_{name}"] = None if outside is None else outside[name]
+        row.update(_token_columns(row, alpha, slot_s))
+        yield row
+
+
+def _token_columns(row: Row, alpha_bits_per_token: float, slot_s: float) -> Row:
+    """Figures per token and per second; null where there is nothing to divide by."""
+    tokens = row["tokens_out"]
+    found = efficiency(Window(row["bits"], tokens, row["energy_j"]), alpha_bits_per_token)
+    return {
+        "tokens_in_per_s": row["tokens_in"] / slot_s if slot_s else None,
+        "tokens_out_per_s": tokens / slot_s if slot_s else None,
+        "joules_per_token": row["energy_j"] / tokens if tokens else None,
+        "grams_per_1000_tokens": 1000.0 * row["operational_g"] / tokens if tokens else None,
+        "tree_bit_per_j": found.tree_bit_per_j,
+        "ee_bit_per_j": found.ee_bit_per_j,
+    }
+
+
 def _node_rows(run: _Run) -> Iterable[Row]:
     alpha = float(run.config.get("tree_alpha_bits_per_token", 0.0))
     for node in run.node_ids:
@@ -385,15 +454,21 @@ def _totals(node: str, bookings: list[Mapping[str, Any]]) -> Row:
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
     """Columns that may have gaps in types that have nulls, so that a gap is never a NaN or a zero."""
     for name in table.columns:
-        if name.endswith(("_j", "_g", "_g_per_kwh", "_fraction", "_w", "_bit_per_j")):
+        if name.endswith(
+            ("_j", "_g", "_g_per_kwh", "_fraction", "_w", "_bit_per_j", "_s", "_per_token", "_tokens")
+        ):
             table[name] = table[name].astype("Float64")
-        elif name.endswith(("_batches", "_bytes")) or name in (
+        elif name.endswith(("_batches", "_bytes", "_requests", "_misses")) or name in (
             "tokens",
+            "tokens_in",
+            "tokens_out",
             "bits",
             "requests",
             "num_examples",
         ):
             table[name] = table[name].astype("Int64")
+        elif name == "service":
+            table[name] = table[name].astype("string")
         elif name in ("awake", "estimated", "late", "selected"):
             table[name] = table[name].astype("boolean")
     return table

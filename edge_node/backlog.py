@@ -29,12 +29,26 @@ class Backlog:
     """
 
     def __init__(
-        self, stages: Sequence[Stage], deadline_slots: int, releases: Callable[[Stage], int]
+        self,
+        stages: Sequence[Stage],
+        deadline_slots: int,
+        releases: Callable[[Stage], int],
+        requests: Sequence[int] | None = None,
+        requests_deadline_slots: int | None = None,
     ) -> None:
-        """``releases``: batches released in a slot of that stage."""
+        """``releases``: batches released in a slot of that stage.
+
+        ``requests``: batches released in each slot of the application stage (by slot of the run), where
+        arrivals are random; ``requests_deadline_slots``: their own, tighter deadline.
+        """
         self._stages = tuple(stages)
         self._deadline_slots = deadline_slots
-        self._released = [releases(stage) for stage in self._stages]
+        tighter = deadline_slots if requests_deadline_slots is None else requests_deadline_slots
+        self._requests_deadline_slots = min(deadline_slots, tighter)
+        self._released = [
+            requests[slot] if requests is not None and stage is Stage.APPLICATION else releases(stage)
+            for slot, stage in enumerate(self._stages)
+        ]
         self._first_id: list[int] = []
         counted: dict[Stage, int] = {}
         for stage, count in zip(self._stages, self._released, strict=True):
@@ -44,7 +58,9 @@ class Backlog:
 
     def deadline(self, slot: int) -> int:
         """Last slot in which work released in ``slot`` may run."""
-        last = min(slot + self._deadline_slots, len(self._stages) - 1)
+        serving = self._stages[slot] is Stage.APPLICATION
+        patience = self._requests_deadline_slots if serving else self._deadline_slots
+        last = min(slot + patience, len(self._stages) - 1)
         return max(t for t in range(slot, last + 1) if self._stages[t] is self._stages[slot])
 
     def release(self, slot: int) -> None:

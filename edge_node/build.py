@@ -6,6 +6,7 @@ from edge_node.config import NodeConfig
 from edge_node.meters.registry import build_meter
 from edge_node.node import EdgeNode
 from edge_node.spool import Spool
+from protos.messages import Stage
 
 
 def build_node(config: NodeConfig, spool: Spool | None = None) -> EdgeNode:
@@ -16,7 +17,15 @@ def build_node(config: NodeConfig, spool: Spool | None = None) -> EdgeNode:
         DataError: data files lack.
         MeterError: the meter is unknown or cannot run here.
     """
-    from edge_node.tasks.workload import stage_workloads  # imports torch: only where work is done
+    from edge_node.serving.answers import TaskAnswers  # imports torch: only where work is done
+    from edge_node.tasks.workload import TaskWorkload, build_workload
 
     meter = build_meter(config.meter, config.board, config.slot_s)
-    return EdgeNode(config, stage_workloads(config), meter, spool)
+    task = build_workload(config.task, config.inference)
+    own = (Stage.PREPARATION, Stage.DEVELOPMENT, Stage.APPLICATION)
+    workloads: dict[Stage, TaskWorkload] = dict.fromkeys(own, task)
+    if config.recycling_task is not None:
+        workloads[Stage.RECYCLING] = build_workload(config.recycling_task, config.inference)
+    elif Stage.RECYCLING in config.stages:
+        workloads[Stage.RECYCLING] = task
+    return EdgeNode(config, workloads, meter, spool, TaskAnswers(config.task.name))

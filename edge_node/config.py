@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from protos.messages import Stage
@@ -76,7 +78,22 @@ class InferenceConfig(Strict):
     """Load of the application stage: batches of requests per slot and what a request is."""
 
     batches_per_slot: int = Field(default=0, ge=0)
+    """Of arrivals ``batches`` alone."""
     requests_per_batch: int = Field(default=32, ge=1)
+    """Most requests that share a batch."""
+    arrivals: Literal["batches", "poisson", "times"] = "batches"
+    """``batches``: full batches at the slot's beginning; ``poisson``: open loop at ``rate_per_s``; ``times``: at
+    ``times_s``."""
+    rate_per_s: tuple[Annotated[float, Field(ge=0)], ...] = ()
+    """Requests per second of slot time, by slot of the run."""
+    times_s: tuple[Annotated[float, Field(ge=0)], ...] = ()
+    """Ascending, seconds of slot time from the run's beginning."""
+    max_wait_s: float = Field(default=0.05, ge=0)
+    """Longest that a request waits for others to share its batch."""
+    latency_target_s: float | None = Field(default=None, gt=0)
+    """Requests answered later count as missed; a batch may wait for no slot that the target does not allow."""
+    link_bytes_per_s: float = Field(default=6.25e6, gt=0)
+    """Rate at which batches travel between nodes; only latency depends on it."""
 
 
 class NodeConfig(Strict):

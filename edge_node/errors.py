@@ -31,3 +31,9 @@ class NoWork(NodeError):
     """The decision leaves this node nothing to run."""
 
     code = "no-work"
+
+
+class NoModel(NodeError):
+    """Outside clients cannot be answered now."""
+
+    code = "no-model"

@@ -6,24 +6,33 @@ come from several threads (the link's and the Flower client's); training itself 
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from edge_node.backlog import Backlog, Batch
 from edge_node.config import NodeConfig
 from edge_node.energy.battery import Battery, balance
 from edge_node.energy.harvest import Harvest
-from edge_node.errors import InvalidDecision, NotReady, NoWork, StaleDecision
+from edge_node.errors import InvalidDecision, NoModel, NotReady, NoWork, StaleDecision
 from edge_node.guests import Guests
 from edge_node.meters.base import Meter, MeterError, Slot, Work
 from edge_node.parcels import pack, payload_bytes
 from edge_node.profile import node_profile, released_batches
+from edge_node.serving.arrivals import Times
+from edge_node.serving.port import Answered, Answers
+from edge_node.serving.requests import RequestWorkload
+from edge_node.serving.slot_serving import SlotServing
+from edge_node.serving.tally import Tally
 from edge_node.slot import Delivery, Outgoing, Readiness, SlotState
 from edge_node.spool import MemorySpool, Spool
 from edge_node.work import Result, count_result, gather, run_stage
-from edge_node.workload import Parameters, Workload
+from edge_node.workload import Arrays, InferResult, Parameters, Workload
 from protos.messages import (
     Ack,
     CloseSlot,
@@ -44,6 +53,8 @@ from protos.messages import (
     Welcome,
 )
 
+log = logging.getLogger(__name__)
+
 _DROPPED = frozenset({"no_decision", "stale_epoch", "bad_usage", "no_usage"})
 """Refusals after which a reported slot will never be settled: it is a gap in the books."""
 
@@ -56,6 +67,7 @@ class EdgeNode:
         workloads: The task's workload for every stage of the run.
         meter: Its meter.
         spool: Where messages wait for their acknowledgement; default: in memory.
+        answers: How outside clients are answered; default: they are refused.
     """
 
     def __init__(
@@ -64,17 +76,26 @@ class EdgeNode:
         workloads: Mapping[Stage, Workload],
         meter: Meter,
         spool: Spool | None = None,
+        answers: Answers | None = None,
     ) -> None:
         if missing := sorted(set(config.stages) - {Stage.UNALLOCATED} - set(workloads)):
             raise InvalidDecision(f"{config.node_id}: no workload for stages {missing}")
         self.config = config
         self._workloads = dict(workloads)
+        self._serving = SlotServing(config, measured=bool(getattr(meter, "measures_time", False)))
+        if Stage.APPLICATION in self._workloads and Stage.APPLICATION in config.stages:
+            inner = self._workloads[Stage.APPLICATION]
+            self._workloads[Stage.APPLICATION] = RequestWorkload(inner, self._serving.plan)
         self._meter = meter
         self._spool = spool if spool is not None else MemorySpool()
         self._battery = Battery.from_config(config.battery, config.slot_s)
         self._harvest = Harvest(config.harvest, config.slot_s)
         self._backlog = Backlog(
-            config.stages, config.deadline_slots, lambda stage: released_batches(config, stage)
+            config.stages,
+            config.deadline_slots,
+            lambda stage: released_batches(config, stage),
+            requests=self._serving.plan.released,
+            requests_deadline_slots=self._serving.deadline_slots,
         )
         initial = 0.0 if config.battery is None else config.battery.initial_fraction
         self._battery_uj = min(round(self._battery.capacity_uj * initial), self._battery.capacity_uj)
@@ -84,8 +105,14 @@ class EdgeNode:
         self._coordinator_slot = 0
         self._in_doubt = False
         self._mean_loss: float | None = None
+        self._model: Parameters | None = None
+        """Global model that the application stage was last given."""
         self._guests = Guests(config.board.storage_bytes, self._workloads, meter)
+        self._answers = answers
         self._lock = threading.RLock()
+        self._slot_opened = threading.Condition(self._lock)
+        self._work = threading.Lock()
+        """The board does one piece of work at a time, as (L2)'s attribution of static power supposes."""
 
     # --- who and where -----------------------------------------------------------------------------------
 
@@ -411,9 +438,20 @@ class EdgeNode:
             if not batches:
                 raise NoWork(f"{self.node_id} has no batches in slot {state.slot}")
             state.running = True
+        with self._work:
+            return self._run(state, parameters, owners, batches, options or {})
+
+    def _run(
+        self,
+        state: SlotState,
+        parameters: Parameters,
+        owners: dict[str, int],
+        batches: list[Arrays],
+        options: Mapping[str, float],
+    ) -> Result:
         try:
             self._meter.begin()
-            result = run_stage(self._workloads[state.stage], state.stage, parameters, batches, options or {})
+            result = run_stage(self._workloads[state.stage], state.stage, parameters, batches, options)
         except BaseException:
             with self._lock:
                 state.running = False
@@ -426,6 +464,9 @@ class EdgeNode:
             if late:
                 raise NotReady(f"slot {state.slot} was closed while {self.node_id} worked: too late")
             tx_bytes, rx_bytes = count_result(state, result, owners, parameters)
+            if isinstance(result, InferResult):
+                self._model = parameters
+                self._serving.finish(state, result, owners, batches)
             self._meter.moved(state.stage, tx_bytes=tx_bytes, rx_bytes=rx_bytes)
             if state.mean_loss is not None:
                 self._mean_loss = state.mean_loss
@@ -440,7 +481,62 @@ class EdgeNode:
             self._meter.waste(Work(state.stage, state.flop))
             self._backlog.put_back(state.own)
             state.own, state.executed = [], {}
-            state.tokens = state.bits = state.requests = 0
+            state.serving = Tally()
+
+    # --- outside clients ---------------------------------------------------------------------------------
+
+    def check_request(self, arrays: Arrays) -> None:
+        """Whether outside requests of this form can be answered now.
+
+        Raises:
+            NoModel: no global model has come yet (before the application stage), or the run is over.
+            ValueError: arrays that the task does not read.
+        """
+        with self._lock:
+            if self._answers is None:
+                raise NoModel(f"{self.node_id} answers no outside clients")
+            if self._model is None:
+                raise NoModel(f"{self.node_id} has no global model yet; it comes with the application stage")
+            if self._state is None:
+                raise NoModel(f"the run {self.config.run_id} is over")
+            answers = self._answers
+        answers.check(arrays)
+
+    def answer(self, arrays: Arrays, waited_s: Sequence[float] = ()) -> Answered:
+        """Answer outside requests with the latest global model; booked in the application lines of the slot
+        that is running when they are done.
+
+        ``waited_s``: what each request has waited already, for its latency. Raises as ``check_request``.
+        """
+        self.check_request(arrays)
+        assert self._answers is not None
+        with self._work:
+            began = time.perf_counter()
+            self._meter.begin()
+            try:
+                assert self._model is not None
+                answered = self._answers.answer(self._model, arrays)
+            except BaseException:
+                self._book_outside(0.0, None, 0, 0, np.empty(0))
+                raise
+            latency_s = time.perf_counter() - began + np.asarray(waited_s, dtype=float)
+            received = sum(array.nbytes for array in arrays.values())
+            sent = sum(array.nbytes for array in answered.arrays.values())
+            self._book_outside(answered.result.flop, answered.result, received, sent, latency_s)
+            return answered
+
+    def _book_outside(
+        self, flop: float, result: InferResult | None, received: int, sent: int, latency_s: Times
+    ) -> None:
+        with self._slot_opened:
+            # Between a slot's reading and the next slot nothing is metered: what was done then is the next's.
+            self._slot_opened.wait_for(lambda: self._state is None or self._state.usage is None)
+            self._meter.add(Work(Stage.APPLICATION, flop, wasted=result is None))
+            if self._state is None:
+                log.warning("%s: answers given after the run's last reading are in no books", self.node_id)
+            elif result is not None:
+                self._meter.moved(Stage.APPLICATION, tx_bytes=sent, rx_bytes=received)
+                self._state.outside.add(result, latency_s)
 
     # --- the slot's end ----------------------------------------------------------------------------------
 
@@ -477,12 +573,17 @@ class EdgeNode:
         for executor in state.pending_parcels():
             state.outgoing[executor].delivery = Delivery.FAILED
             self._backlog.put_back(state.outgoing[executor].batches)
-        state.unserved_batches = len(self._backlog.expire(state.slot))
+        expired = self._backlog.expire(state.slot)
+        state.unserved_batches = len(expired)
+        state.unserved_requests = self._serving.plan.requests_in(
+            [batch.batch_id for batch in expired if batch.stage is Stage.APPLICATION]
+        )
         try:
             lines = self._meter.close(Slot(state.slot, state.stage, state.awake, state.woke))
         except MeterError:
             self._finish(state)
             raise
+        served = (state.serving, state.outside)
         state.usage = Usage(
             node_id=self.node_id,
             boot_id=self._boot_id,
@@ -494,10 +595,13 @@ class EdgeNode:
             executed=tuple(Executed(owner, count) for owner, count in sorted(state.executed.items())),
             moved=state.moved(),
             model_bytes=state.model_bytes,
-            tokens=state.tokens,
-            bits=state.bits,
-            requests=state.requests,
+            tokens=sum(tally.tokens_out for tally in served),
+            bits=sum(tally.bits for tally in served),
+            requests=sum(tally.requests for tally in served),
             mean_loss=state.mean_loss,
+            serving=self._serving.report(state.serving),
+            outside=self._serving.report(state.outside),
+            unserved_requests=state.unserved_requests,
         )
         self._spool.put(state.usage.seq, state.usage)
 
@@ -568,6 +672,7 @@ class EdgeNode:
         return self._state
 
     def _open(self, slot: int, awake: bool) -> None:
+        self._slot_opened.notify_all()
         if slot >= len(self.config.stages):
             self._state = None
             if self._last is None:  # registered after the end

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from edge_node.backlog import Batch
+from edge_node.serving.tally import Tally
 from edge_node.workload import Arrays
 from protos.messages import Decision, EnergyGrant, Moved, Parcel, Settlement, Stage, Telemetry, Usage
 
@@ -64,11 +65,13 @@ class SlotState:
     received: dict[str, tuple[int, int]] = field(default_factory=dict)
     """(batches, bytes) taken in, by owner."""
     model_bytes: int = 0
-    tokens: int = 0
-    bits: int = 0
-    requests: int = 0
     mean_loss: float | None = None
+    serving: Tally = field(default_factory=Tally)
+    """The slot's own and guest requests."""
+    outside: Tally = field(default_factory=Tally)
+    """Requests of outside clients."""
     unserved_batches: int = 0
+    unserved_requests: int = 0
     telemetry: Telemetry | None = None
     usage: Usage | None = None
     grant: EnergyGrant | None = None

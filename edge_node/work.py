@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edge_node.slot import SlotState
-from edge_node.workload import Arrays, InferResult, Parameters, TrainResult, Workload
+from edge_node.workload import Arrays, BatchWork, InferResult, Parameters, TrainResult, Workload
 from protos.messages import Stage
 
 
@@ -49,8 +50,30 @@ def run_stage(
         examples = sum(len(next(iter(batch.values()))) for batch in batches)
         return PrepareResult(len(batches), examples, workload.prepare(batches))
     if stage is Stage.APPLICATION:
-        return workload.infer(parameters, batches)
+        return infer_each(workload, parameters, batches)
     return workload.train(parameters, batches, options)
+
+
+def infer_each(workload: Workload, parameters: Parameters, batches: list[Arrays]) -> InferResult:
+    """Answer batch after batch, each timed on its own: latency needs to know."""
+    results, work = [], []
+    for batch in batches:
+        cpu_s, wall_s = time.thread_time(), time.perf_counter()
+        result = workload.infer(parameters, [batch])
+        # A board of its own would not share its cores with other nodes of this machine.
+        seconds = min(time.thread_time() - cpu_s, time.perf_counter() - wall_s)
+        results.append(result)
+        work.append(BatchWork(result.flop, seconds))
+    return InferResult(
+        requests=sum(result.requests for result in results),
+        tokens=sum(result.tokens for result in results),
+        payload_bits=sum(result.payload_bits for result in results),
+        correct=sum(result.correct for result in results),
+        batches=sum(result.batches for result in results),
+        flop=sum(result.flop for result in results),
+        input_tokens=sum(result.input_tokens for result in results),
+        by_batch=tuple(work),
+    )
 
 
 def count_result(
@@ -64,7 +87,5 @@ def count_result(
     if isinstance(result, TrainResult):
         sent = sum(array.nbytes for array in result.parameters.values())
         state.mean_loss = result.mean_loss
-    if isinstance(result, InferResult):
-        state.tokens, state.bits, state.requests = result.tokens, result.payload_bits, result.requests
     state.model_bytes = received + sent
     return sent, received

@@ -37,6 +37,15 @@ class TrainResult:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchWork:
+    """What one batch of requests took."""
+
+    flop: float
+    seconds: float
+    """Really spent computing (CPU time, at most wall time): not what a board would need."""
+
+
+@dataclass(frozen=True, slots=True)
 class InferResult:
     requests: int
     tokens: int
@@ -48,6 +57,8 @@ class InferResult:
     flop: float
     input_tokens: int = 0
     """Tokens read (prompts), counted apart from those delivered; images have none."""
+    by_batch: tuple[BatchWork, ...] = ()
+    """Batch by batch, in the order given."""
 
 
 class Workload(Protocol):

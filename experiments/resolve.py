@@ -26,6 +26,7 @@ from edge_node.config import (
     TaskConfig,
 )
 from experiments.errors import UsageError
+from experiments.requests import node_inference
 from experiments.scenario import BatterySpec, BoardSpec, HarvestSpec, NodeSpec, Scenario
 from protos.messages import Stage
 
@@ -58,6 +59,7 @@ class Resolved:
     task: TaskConfig
     recycling: TaskConfig | None
     batches_per_node: tuple[int, ...]
+    inference: tuple[InferenceConfig, ...]
     data_used: str
     data_origin: str
     origins: dict[str, dict[str, Any]]
@@ -99,10 +101,7 @@ class Resolved:
                     else self.recycling.model_copy(
                         update={"partition_index": i, "batches_per_slot": self.batches_per_node[i]}
                     ),
-                    inference=InferenceConfig(
-                        batches_per_slot=scenario.inference.batches_per_slot,
-                        requests_per_batch=scenario.inference.requests_per_batch,
-                    ),
+                    inference=self.inference[i],
                     meter=scenario.fleet.meter,
                     coordinator_address=coordinator_address,
                     peer_host=scenario.coordinator.host,
@@ -241,6 +240,7 @@ def _resolve(scenario: Scenario) -> Resolved:
         task=task,
         recycling=recycling,
         batches_per_node=batches,
+        inference=node_inference(scenario, specs, stages, boards, task.name, slot_s),
         data_used=task.data,
         data_origin=origin_of_data,
         origins={**origins, **harvest_origins},

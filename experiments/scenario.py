@@ -92,10 +92,42 @@ class TaskSpec(Strict):
 
 
 class InferenceSpec(Strict):
-    """Load of the application stage."""
+    """Load of the application stage: requests that arrive at every node, and how they are batched."""
 
+    arrivals: Literal["batches", "poisson", "diurnal", "trace"] = "batches"
+    """``batches``: batches_per_slot full ones at the slot's beginning; open loop: ``poisson``, ``diurnal``
+    (Poisson whose rate follows the local hour), ``trace`` (arrival times of a file)."""
     batches_per_slot: int = Field(default=24, ge=0)
+    """Mean load in full batches, where neither requests_per_s nor load_fraction says otherwise."""
     requests_per_batch: int = Field(default=64, ge=1)
+    """Most requests that share a batch."""
+    requests_per_s: float | None = Field(default=None, ge=0)
+    """Mean arrivals per node and second of slot time (poisson, diurnal)."""
+    load_fraction: float | None = Field(default=None, ge=0, le=2)
+    """Mean arrivals as a share of what the node's own board can serve (poisson, diurnal)."""
+    max_wait_s: float = Field(default=0.05, ge=0)
+    """Longest that a request waits for others to share its batch, in slot time."""
+    latency_target_s: float | None = Field(default=None, gt=0)
+    """Answers later than this, in slot time, are counted as missed; work waits for no slot beyond it."""
+    peak_hour: float = Field(default=20.0, ge=0, lt=24)
+    """Busiest local hour (diurnal)."""
+    depth_fraction: Fraction = 0.8
+    """How far the rate swings about its mean (diurnal)."""
+    path: Path | None = None
+    """Trace: a CSV with arrival_s (seconds of slot time from the first application slot), and, optionally,
+    node_id."""
+
+    @model_validator(mode="after")
+    def _one_load(self) -> InferenceSpec:
+        open_loop = self.arrivals in ("poisson", "diurnal")
+        given = [name for name in ("requests_per_s", "load_fraction") if getattr(self, name) is not None]
+        if given and not open_loop:
+            raise ValueError(f"{given[0]} is for poisson and diurnal arrivals, not for {self.arrivals!r}")
+        if len(given) > 1:
+            raise ValueError("requests_per_s and load_fraction both say how many requests come; keep one")
+        if (self.path is not None) != (self.arrivals == "trace"):
+            raise ValueError('path and arrivals = "trace" belong together')
+        return self
 
 
 class LimitsSpec(Strict):
@@ -116,6 +148,9 @@ class NetworkSpec(Strict):
     """Named figure for the energy in the network per byte (edge_node/energy/transport.toml)."""
     net_j_per_byte: float | None = Field(default=None, ge=0)
     """Overrides ``transport``."""
+    link_bit_per_s: float = Field(default=50e6, gt=0)
+    """Rate at which requests travel between nodes (choice: a board's share of a Wi-Fi cell); latency alone depends
+    on it."""
     export_loss_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.025
     """Energy lost on the donor's side of a transfer (choice: 2.5 % each side, about 5 % in all)."""
     import_loss_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.025

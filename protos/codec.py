@@ -30,6 +30,7 @@ from protos.gen.testbed_pb2_grpc import (
 from protos.validation import (
     ACROSS,
     DTYPE_BYTES,
+    MAX_INFER_BYTES,
     MAX_ITEMS,
     MAX_PARCEL_BYTES,
     MAX_REPLY_BYTES,
@@ -49,6 +50,8 @@ __all__ = [
     "END_SLOT",
     "GET_REPORT",
     "GET_STATUS",
+    "INFER",
+    "MAX_INFER_BYTES",
     "MAX_PARCEL_BYTES",
     "MAX_REPLY_BYTES",
     "MAX_STREAM_BYTES",
@@ -250,10 +253,10 @@ def encode(message: Any) -> bytes:
     return _serialise(to_proto(message))
 
 
-def decode(cls: type[M], data: bytes) -> M:
-    """Validated message of type ``cls`` from bytes without an envelope. Raises ProtocolError."""
+def decode(cls: type[M], data: bytes, limit: int = MAX_REPLY_BYTES + MAX_STREAM_BYTES) -> M:
+    """Validated message of type ``cls`` from at most ``limit`` bytes without an envelope. Raises ProtocolError."""
     codec = _CODECS[cls]
-    return cast(M, codec.unpack(_parse(codec.pb_type, data, MAX_REPLY_BYTES + MAX_STREAM_BYTES)))
+    return cast(M, codec.unpack(_parse(codec.pb_type, data, limit)))
 
 
 def encode_up(message: messages.UpMessage) -> bytes:
@@ -344,21 +347,29 @@ class Rpc:
         return f"/{self.service}/{self.method}"
 
 
-def _unary(service: str, method: str, request: type, response: type) -> Rpc:
+def _plain(
+    service: str,
+    method: str,
+    request: type,
+    response: type,
+    limit: int = MAX_REPLY_BYTES + MAX_STREAM_BYTES,
+) -> Rpc:
+    """A call whose messages travel without an envelope."""
     return Rpc(
         f"detabed.v1.{service}",
         method,
         encode,
-        lambda data: decode(request, data),
+        lambda data: decode(request, data, limit),
         encode,
-        lambda data: decode(response, data),
+        lambda data: decode(response, data, limit),
     )
 
 
 ATTEND = Rpc("detabed.v1.Coordinator", "Attend", encode_up, decode_up, encode_down, decode_down)
-BEGIN_SLOT = _unary("Coordinator", "BeginSlot", messages.BeginSlot, messages.SlotPlan)
-END_SLOT = _unary("Coordinator", "EndSlot", messages.EndSlot, messages.SlotSummary)
-GET_STATUS = _unary("Coordinator", "GetStatus", messages.StatusRequest, messages.Status)
-GET_REPORT = _unary("Coordinator", "GetReport", messages.ReportQuery, messages.Report)
-DELIVER = _unary("EdgePeer", "Deliver", messages.Parcel, messages.Receipt)
-RPCS = (ATTEND, BEGIN_SLOT, END_SLOT, GET_STATUS, GET_REPORT, DELIVER)
+BEGIN_SLOT = _plain("Coordinator", "BeginSlot", messages.BeginSlot, messages.SlotPlan)
+END_SLOT = _plain("Coordinator", "EndSlot", messages.EndSlot, messages.SlotSummary)
+GET_STATUS = _plain("Coordinator", "GetStatus", messages.StatusRequest, messages.Status)
+GET_REPORT = _plain("Coordinator", "GetReport", messages.ReportQuery, messages.Report)
+DELIVER = _plain("EdgePeer", "Deliver", messages.Parcel, messages.Receipt)
+INFER = _plain("EdgeInference", "Infer", messages.InferRequest, messages.InferAnswer, MAX_INFER_BYTES)
+RPCS = (ATTEND, BEGIN_SLOT, END_SLOT, GET_STATUS, GET_REPORT, DELIVER, INFER)

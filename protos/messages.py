@@ -208,6 +208,29 @@ class Executed:
 
 
 @dataclass(frozen=True, slots=True)
+class Serving:
+    """Requests that a node answered in a slot. Latencies from arrival to answer; None where none was answered."""
+
+    service: str
+    """Name of the task that answers."""
+    requests: int
+    tokens_in: int
+    """Read (prompts)."""
+    tokens_out: int
+    """Delivered."""
+    bits: int
+    deadline_misses: int
+    """Answered later than the latency target."""
+    latency_p50_s: float | None
+    latency_p95_s: float | None
+    latency_p99_s: float | None
+    latency_bins: tuple[int, ...]
+    """Bins of protos.latency that hold any request, ascending."""
+    latency_counts: tuple[int, ...]
+    """Requests in each of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What a node used in a slot, metered; sent once the slot is closed."""
 
@@ -226,6 +249,12 @@ class Usage:
     bits: int
     requests: int
     mean_loss: float | None = None
+    serving: Serving | None = None
+    """Of the slot's own and guest batches, in slot time."""
+    outside: Serving | None = None
+    """Of clients from outside (EdgeInference), in wall time; counted in tokens, bits and requests too."""
+    unserved_requests: int = 0
+    """Own requests whose batches nobody served in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +357,38 @@ class Receipt:
     accepted: bool
     payload_bytes: int
     reason: str = ""
+
+
+# --- outside clients ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class InferRequest:
+    """A client's examples to be answered with a node's latest global model."""
+
+    request_id: str
+    node_id: str
+    """Empty: the only node at this address."""
+    tensors: tuple[Tensor, ...]
+    """What the task reads (e.g. images), axis 0 the examples."""
+
+
+@dataclass(frozen=True, slots=True)
+class InferAnswer:
+    """Answers to one request, with where the time went."""
+
+    request_id: str
+    node_id: str
+    tensors: tuple[Tensor, ...]
+    """E.g. classes and confidences, or generated tokens; axis 0 the examples."""
+    tokens_in: int
+    tokens_out: int
+    queue_s: float
+    """Waiting for others and for the board."""
+    service_s: float
+    """Of the whole batch."""
+    batch_examples: int
+    """Examples that shared the batch, of all callers."""
 
 
 # --- the runner's side: what the Flower strategy and the command line ask ----------------------------------

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from protos import messages
+from protos.latency import LAST_BIN
 
 MAX_STREAM_BYTES = 256 * 1024
 """Largest message on an Attend stream."""
@@ -20,6 +21,8 @@ MAX_PARCEL_BYTES = 64 * 1024 * 1024
 """Largest parcel, all tensors together."""
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 """Largest message between runner and coordinator (a plan of a large fleet)."""
+MAX_INFER_BYTES = 1024 * 1024
+"""Largest message on an Infer stream."""
 MAX_ITEMS = 1_000_000
 """Longest list in a message; byte limits bind earlier in practice."""
 MAX_TEXT = 4096
@@ -158,6 +161,7 @@ _RULES: dict[str, Check] = {
             "settled_nodes",
             "missing_nodes",
             "name",
+            "request_id",
         ),
         _identifier,
     ),
@@ -170,6 +174,7 @@ _RULES: dict[str, Check] = {
     "gap_fraction": _quantity,  # a gap is relative to the bound and may exceed 1
     "mean_loss": _number(None, None),
     "ReportQuery.node_id": _pattern(_id_pattern, _id_allowed, empty=True),
+    "InferRequest.node_id": _pattern(_id_pattern, _id_allowed, empty=True),
 }
 _BY_TYPE: dict[type, Check] = {int: _integer, float: _quantity, bool: _boolean, str: text, bytes: _octets}
 
@@ -223,4 +228,35 @@ def payload_bytes(parcel: messages.Parcel) -> int:
     return sum(len(tensor.data) for tensor in parcel.tensors)
 
 
-ACROSS: dict[type, Callable[[Any], None]] = {messages.Tensor: _check_tensor, messages.Parcel: _check_parcel}
+def _check_serving(serving: messages.Serving) -> None:
+    bins, counts = serving.latency_bins, serving.latency_counts
+    if list(bins) != sorted(set(bins)) or (bins and bins[-1] > LAST_BIN):
+        raise ProtocolError("Serving.latency_bins", bins, f"ascending numbers of 0..{LAST_BIN}")
+    if len(counts) != len(bins) or 0 in counts or sum(counts) > serving.requests:
+        raise ProtocolError(
+            "Serving.latency_counts",
+            counts,
+            f"{len(bins)} positive counts, one per bin, {serving.requests} requests in all",
+        )
+    if serving.deadline_misses > serving.requests:
+        raise ProtocolError(
+            "Serving.deadline_misses", serving.deadline_misses, f"at most {serving.requests}, the requests"
+        )
+
+
+def _check_examples(where: str, tensors: tuple[messages.Tensor, ...]) -> None:
+    names = [tensor.name for tensor in tensors]
+    if not names or len(set(names)) != len(names):
+        raise ProtocolError(f"{where}.tensors", names, "at least one tensor, each name once")
+    if tensors[0].shape[0] == 0 or len({tensor.shape[0] for tensor in tensors}) != 1:
+        shapes = [tensor.shape for tensor in tensors]
+        raise ProtocolError(f"{where}.tensors", shapes, "the same positive number of examples along axis 0")
+
+
+ACROSS: dict[type, Callable[[Any], None]] = {
+    messages.Tensor: _check_tensor,
+    messages.Parcel: _check_parcel,
+    messages.Serving: _check_serving,
+    messages.InferRequest: lambda request: _check_examples("InferRequest", request.tensors),
+    messages.InferAnswer: lambda answer: _check_examples("InferAnswer", answer.tensors),
+}

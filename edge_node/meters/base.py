@@ -60,7 +60,11 @@ class Meter(Protocol):
 
     name: str
     provenance: Provenance
-    """What its readings are: measured, modelled or replayed."""
+    """What its readings are: measured, modelled or replayed.
+
+    A meter that times work (instead of counting it) has ``measures_time = True``: latencies of requests are
+    then the times really taken; without it they follow from counted work, and repeat exactly.
+    """
 
     def open(self, slot: int) -> None:
         """A new window begins; work counted from here on belongs to it."""

@@ -23,6 +23,7 @@ class CpuTimeMeter:
 
     name = "cpu-time"
     provenance = Provenance.MODELLED
+    measures_time = True
 
     def __init__(
         self,

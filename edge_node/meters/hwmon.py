@@ -117,6 +117,7 @@ class SensorMeter:
 
     name = "hwmon"
     provenance = Provenance.MEASURED
+    measures_time = True
 
     def __init__(
         self, context: MeterContext, sensor: EnergySensor, clock: Callable[[], float] = time.monotonic

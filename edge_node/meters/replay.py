@@ -59,6 +59,7 @@ class RecordingMeter:
     def __init__(self, meter: Meter, path: Path) -> None:
         self._meter, self._path = meter, path
         self.name, self.provenance = meter.name, meter.provenance
+        self.measures_time = bool(getattr(meter, "measures_time", False))
 
     def open(self, slot: int) -> None:
         self._meter.open(slot)

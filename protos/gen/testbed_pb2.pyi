@@ -299,7 +299,7 @@ class Executed(_message.Message):
     def __init__(self, owner: _Optional[str] = ..., batches: _Optional[int] = ...) -> None: ...
 
 class Usage(_message.Message):
-    __slots__ = ("node_id", "boot_id", "seq", "epoch", "slot", "lines", "harvest_uj", "executed", "moved", "model_bytes", "tokens", "bits", "requests", "mean_loss")
+    __slots__ = ("node_id", "boot_id", "seq", "epoch", "slot", "lines", "harvest_uj", "executed", "moved", "model_bytes", "tokens", "bits", "requests", "mean_loss", "serving", "outside", "unserved_requests")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
@@ -314,6 +314,9 @@ class Usage(_message.Message):
     BITS_FIELD_NUMBER: _ClassVar[int]
     REQUESTS_FIELD_NUMBER: _ClassVar[int]
     MEAN_LOSS_FIELD_NUMBER: _ClassVar[int]
+    SERVING_FIELD_NUMBER: _ClassVar[int]
+    OUTSIDE_FIELD_NUMBER: _ClassVar[int]
+    UNSERVED_REQUESTS_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     boot_id: str
     seq: int
@@ -328,7 +331,36 @@ class Usage(_message.Message):
     bits: int
     requests: int
     mean_loss: float
-    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[EnergyLine, _Mapping]]] = ..., harvest_uj: _Optional[int] = ..., executed: _Optional[_Iterable[_Union[Executed, _Mapping]]] = ..., moved: _Optional[_Iterable[_Union[Moved, _Mapping]]] = ..., model_bytes: _Optional[int] = ..., tokens: _Optional[int] = ..., bits: _Optional[int] = ..., requests: _Optional[int] = ..., mean_loss: _Optional[float] = ...) -> None: ...
+    serving: Serving
+    outside: Serving
+    unserved_requests: int
+    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[EnergyLine, _Mapping]]] = ..., harvest_uj: _Optional[int] = ..., executed: _Optional[_Iterable[_Union[Executed, _Mapping]]] = ..., moved: _Optional[_Iterable[_Union[Moved, _Mapping]]] = ..., model_bytes: _Optional[int] = ..., tokens: _Optional[int] = ..., bits: _Optional[int] = ..., requests: _Optional[int] = ..., mean_loss: _Optional[float] = ..., serving: _Optional[_Union[Serving, _Mapping]] = ..., outside: _Optional[_Union[Serving, _Mapping]] = ..., unserved_requests: _Optional[int] = ...) -> None: ...
+
+class Serving(_message.Message):
+    __slots__ = ("service", "requests", "tokens_in", "tokens_out", "bits", "deadline_misses", "latency_p50_s", "latency_p95_s", "latency_p99_s", "latency_bins", "latency_counts")
+    SERVICE_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_IN_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_OUT_FIELD_NUMBER: _ClassVar[int]
+    BITS_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_MISSES_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_P50_S_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_P95_S_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_P99_S_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_BINS_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    service: str
+    requests: int
+    tokens_in: int
+    tokens_out: int
+    bits: int
+    deadline_misses: int
+    latency_p50_s: float
+    latency_p95_s: float
+    latency_p99_s: float
+    latency_bins: _containers.RepeatedScalarFieldContainer[int]
+    latency_counts: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, service: _Optional[str] = ..., requests: _Optional[int] = ..., tokens_in: _Optional[int] = ..., tokens_out: _Optional[int] = ..., bits: _Optional[int] = ..., deadline_misses: _Optional[int] = ..., latency_p50_s: _Optional[float] = ..., latency_p95_s: _Optional[float] = ..., latency_p99_s: _Optional[float] = ..., latency_bins: _Optional[_Iterable[int]] = ..., latency_counts: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class EnergyGrant(_message.Message):
     __slots__ = ("node_id", "epoch", "slot", "export_uj", "import_uj")
@@ -443,6 +475,36 @@ class Receipt(_message.Message):
     payload_bytes: int
     reason: str
     def __init__(self, accepted: bool = ..., payload_bytes: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class InferRequest(_message.Message):
+    __slots__ = ("request_id", "node_id", "tensors")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    TENSORS_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    node_id: str
+    tensors: _containers.RepeatedCompositeFieldContainer[Tensor]
+    def __init__(self, request_id: _Optional[str] = ..., node_id: _Optional[str] = ..., tensors: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ...) -> None: ...
+
+class InferAnswer(_message.Message):
+    __slots__ = ("request_id", "node_id", "tensors", "tokens_in", "tokens_out", "queue_s", "service_s", "batch_examples")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    TENSORS_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_IN_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_OUT_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_S_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_S_FIELD_NUMBER: _ClassVar[int]
+    BATCH_EXAMPLES_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    node_id: str
+    tensors: _containers.RepeatedCompositeFieldContainer[Tensor]
+    tokens_in: int
+    tokens_out: int
+    queue_s: float
+    service_s: float
+    batch_examples: int
+    def __init__(self, request_id: _Optional[str] = ..., node_id: _Optional[str] = ..., tensors: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ..., tokens_in: _Optional[int] = ..., tokens_out: _Optional[int] = ..., queue_s: _Optional[float] = ..., service_s: _Optional[float] = ..., batch_examples: _Optional[int] = ...) -> None: ...
 
 class BeginSlotRequest(_message.Message):
     __slots__ = ("slot", "stage", "wait_s")

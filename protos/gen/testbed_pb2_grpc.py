@@ -345,3 +345,78 @@ class EdgePeer(object):
             timeout,
             metadata,
             _registered_method=True)
+
+
+class EdgeInferenceStub(object):
+    """Every edge node answers outside clients on the same address, with its latest global model.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.Infer = channel.stream_stream(
+                '/detabed.v1.EdgeInference/Infer',
+                request_serializer=protos_dot_gen_dot_testbed__pb2.InferRequest.SerializeToString,
+                response_deserializer=protos_dot_gen_dot_testbed__pb2.InferAnswer.FromString,
+                _registered_method=True)
+
+
+class EdgeInferenceServicer(object):
+    """Every edge node answers outside clients on the same address, with its latest global model.
+    """
+
+    def Infer(self, request_iterator, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_EdgeInferenceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'Infer': grpc.stream_stream_rpc_method_handler(
+                    servicer.Infer,
+                    request_deserializer=protos_dot_gen_dot_testbed__pb2.InferRequest.FromString,
+                    response_serializer=protos_dot_gen_dot_testbed__pb2.InferAnswer.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'detabed.v1.EdgeInference', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('detabed.v1.EdgeInference', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class EdgeInference(object):
+    """Every edge node answers outside clients on the same address, with its latest global model.
+    """
+
+    @staticmethod
+    def Infer(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/detabed.v1.EdgeInference/Infer',
+            protos_dot_gen_dot_testbed__pb2.InferRequest.SerializeToString,
+            protos_dot_gen_dot_testbed__pb2.InferAnswer.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

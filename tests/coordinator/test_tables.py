@@ -25,6 +25,8 @@ COLUMNS = {
     "nodes": "node_id zone static_w demand_j grid_j operational_g tokens bits executed_batches "
     "tree_bit_per_j ee_bit_per_j",
     "decisions": "slot status gap_fraction objective_g",
+    "serving": "slot node_id requests tokens_in tokens_out latency_p50_s latency_p95_s latency_p99_s "
+    "deadline_misses unserved_requests energy_j operational_g joules_per_token grams_per_1000_tokens",
 }
 
 

@@ -63,11 +63,39 @@ def value_of(name: str, kind: typing.Any) -> st.SearchStrategy[typing.Any]:
     return {int: COUNTS, bool: st.booleans(), str: IDS}[kind]
 
 
+@st.composite
+def servings(draw: st.DrawFn) -> messages.Serving:
+    bins = tuple(sorted(draw(st.sets(st.integers(0, 2000), max_size=5))))
+    counts = tuple(draw(st.integers(1, 9)) for _ in bins)
+    seconds = st.none() | st.floats(0, 1e6)
+    return messages.Serving(
+        draw(IDS),
+        sum(counts),
+        draw(COUNTS),
+        draw(COUNTS),
+        draw(COUNTS),
+        0,
+        draw(seconds),
+        draw(seconds),
+        draw(seconds),
+        bins,
+        counts,
+    )
+
+
 def message_of(cls: type) -> st.SearchStrategy[typing.Any]:
     if cls is Parcel:
         return parcels()
     if cls is Tensor:
         return parcels().map(lambda parcel: parcel.tensors[0])
+    if cls is messages.Serving:
+        return servings()
+    if cls in (messages.InferRequest, messages.InferAnswer):
+        others = {
+            field.name: value_of(field.name, typing.get_type_hints(cls)[field.name])
+            for field in dataclasses.fields(cls)
+        }
+        return st.builds(cls, **{**others, "tensors": parcels().map(lambda parcel: parcel.tensors)})
     hints = typing.get_type_hints(cls)
     return st.builds(
         cls, **{field.name: value_of(field.name, hints[field.name]) for field in dataclasses.fields(cls)}

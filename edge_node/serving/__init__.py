@@ -1,0 +1,1 @@
+"""Inference as a service: open-loop arrivals, dynamic batching, latency, and answers to outside clients."""

@@ -1,0 +1,70 @@
+"""One board serves batches one after the other: when each is done, and how long its requests took.
+
+Pure; times in seconds of slot time. Under the modelled meter service times are counted work on the board's
+effective speed, so that latencies repeat exactly; under a meter that measures they are what it really took.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_node.config import InferenceConfig
+from edge_node.serving.arrivals import Times, dispatch_s
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A batch of requests to be served."""
+
+    owner: str
+    """Node whose users asked."""
+    arrival_s: Times
+    """Of each request, ascending."""
+    service_s: float
+    payload_bytes: int
+    """What travelled to get it here; 0 for one's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What came of one slot's jobs."""
+
+    latency_s: Times
+    """Of each request from arrival to answer, in the order served."""
+    free_s: float
+    """When the board is free again."""
+
+
+def available_s(
+    jobs: Sequence[Job], inference: InferenceConfig, slot_s: float, begin_s: float
+) -> list[float]:
+    """When each job can begin: closed by the batcher, decided upon, and here.
+
+    Batches of one owner come over its link one after the other, in the order of their dispatch.
+    """
+    ready = [
+        max(begin_s, dispatch_s(job.arrival_s, inference.requests_per_batch, inference.max_wait_s, slot_s))
+        if inference.arrivals != "batches"
+        else max(begin_s, float(job.arrival_s[-1]))
+        for job in jobs
+    ]
+    link_free: dict[str, float] = {}
+    for k in sorted(range(len(jobs)), key=lambda k: (ready[k], k)):
+        job = jobs[k]
+        if job.payload_bytes:
+            start = max(ready[k], link_free.get(job.owner, -math.inf))
+            ready[k] = link_free[job.owner] = start + job.payload_bytes / inference.link_bytes_per_s
+    return ready
+
+
+def serve(jobs: Sequence[Job], available: Sequence[float], free_s: float) -> Served:
+    """First come, first served, by one board that is free from ``free_s`` on; ties in the order given."""
+    latencies: list[Times] = []
+    for k in sorted(range(len(jobs)), key=lambda k: (available[k], k)):
+        free_s = max(free_s, available[k]) + jobs[k].service_s
+        latencies.append(free_s - jobs[k].arrival_s)
+    return Served(np.concatenate(latencies) if latencies else np.empty(0), free_s)

@@ -1,0 +1,114 @@
+"""Load of the application stage, node by node: rates and arrival times from the scenario's ``[inference]``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_node.config import BoardConfig, InferenceConfig
+from experiments.errors import UsageError
+from protos.messages import Stage
+
+if TYPE_CHECKING:
+    from experiments.scenario import NodeSpec, Scenario
+
+BITS_PER_BYTE = 8
+DEGREES_PER_HOUR = 15.0
+
+
+def node_inference(
+    scenario: Scenario,
+    specs: Sequence[NodeSpec],
+    stages: Sequence[Stage],
+    boards: Sequence[BoardConfig],
+    task: str,
+    slot_s: float,
+) -> tuple[InferenceConfig, ...]:
+    """What every node is told of its requests. Raises UsageError for a trace that cannot be used."""
+    spec = scenario.inference
+    common = InferenceConfig(
+        batches_per_slot=spec.batches_per_slot,
+        requests_per_batch=spec.requests_per_batch,
+        max_wait_s=spec.max_wait_s,
+        latency_target_s=spec.latency_target_s,
+        link_bytes_per_s=scenario.network.link_bit_per_s / BITS_PER_BYTE,
+    )
+    if spec.arrivals == "batches" or Stage.APPLICATION not in stages:
+        return (common,) * len(specs)
+    if spec.arrivals == "trace":
+        assert spec.path is not None
+        names = [f"n{i:0{len(str(len(specs) - 1))}d}" for i in range(len(specs))]
+        first_s = stages.index(Stage.APPLICATION) * slot_s
+        return tuple(
+            common.model_copy(update={"arrivals": "times", "times_s": tuple(first_s + t for t in times)})
+            for times in read_trace(spec.path, names)
+        )
+    return tuple(
+        common.model_copy(
+            update={
+                "arrivals": "poisson",
+                "rate_per_s": _rates(scenario, node, board, task, slot_s, len(stages)),
+            }
+        )
+        for node, board in zip(specs, boards, strict=True)
+    )
+
+
+def _rates(
+    scenario: Scenario, node: NodeSpec, board: BoardConfig, task: str, slot_s: float, slots: int
+) -> tuple[float, ...]:
+    """Mean requests per second in each slot."""
+    from edge_node.serving.arrivals import diurnal_rates
+    from edge_node.tasks.registry import find_task
+
+    spec = scenario.inference
+    if spec.requests_per_s is not None:
+        mean_per_s = spec.requests_per_s
+    elif spec.load_fraction is not None:
+        mean_per_s = spec.load_fraction * board.effective_flop_per_s / find_task(task).serve_flop()
+    else:
+        mean_per_s = spec.batches_per_slot * spec.requests_per_batch / slot_s
+    if spec.arrivals == "poisson":
+        return (mean_per_s,) * slots
+    step = timedelta(seconds=scenario.time.trace_step_s)
+    middles = [scenario.time.start + (slot + 0.5) * step for slot in range(slots)]
+    shift = _longitude_deg(node) / DEGREES_PER_HOUR
+    utc = [middle.astimezone(UTC) for middle in middles]
+    hours = [(t.hour + t.minute / 60 + t.second / 3600 + shift) % 24 for t in utc]
+    return diurnal_rates(mean_per_s, hours, spec.peak_hour, spec.depth_fraction)
+
+
+def _longitude_deg(node: NodeSpec) -> float:
+    """Of the node itself, else of its zone's site."""
+    from carbon_data.sources.sites import zone_sites
+
+    if node.longitude_deg is not None:
+        return node.longitude_deg
+    site = zone_sites().get(node.zone)
+    if site is None:
+        raise UsageError(
+            f"zone {node.zone} has no site on record: diurnal arrivals need the node's longitude_deg"
+        )
+    return site.longitude_deg
+
+
+def read_trace(path: Path, names: Sequence[str]) -> list[tuple[float, ...]]:
+    """Ascending arrival times by node, seconds from the first application slot; without a column
+    ``node_id`` every node gets all of them.
+    """
+    import pandas as pd
+
+    try:
+        frame = pd.read_csv(path)
+        times = frame["arrival_s"].astype(float)
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(f"{path}: needs a CSV with a column arrival_s of numbers ({error})") from None
+    if times.isna().any() or (times < 0).any() or (times == float("inf")).any():
+        raise UsageError(f"{path}: arrival_s holds something that is no time >= 0")
+    if "node_id" not in frame:
+        return [tuple(sorted(times))] * len(names)
+    if strangers := sorted(set(frame["node_id"].astype(str)) - set(names)):
+        raise UsageError(f"{path}: node_id names {strangers[:5]}; nodes are {', '.join(names[:20])}")
+    return [tuple(sorted(times[frame["node_id"].astype(str) == name])) for name in names]

@@ -1,0 +1,189 @@
+"""Requests of a whole run: counted once, their latency repeatable, their joules those of the ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments.cli import invoke
+from experiments.errors import UsageError
+from experiments.requests import read_trace
+from experiments.resolve import resolve
+from experiments.scenario import parse_scenario
+from protos import latency
+
+SMALL = """name = "serving"
+[stages]
+preparation = 0
+development = 1
+application = 3
+recycling = 0
+[time]
+start = 2022-06-21T16:00:00Z
+[task]
+name = "{task}"
+data = "{data}"
+batch_size = 16
+batches_per_slot = 12
+local_epochs = 3
+[inference]
+arrivals = "{arrivals}"
+batches_per_slot = 3
+requests_per_batch = 16
+max_wait_s = 0.002
+latency_target_s = {target}
+[fleet]
+kind = "inprocess"
+[[nodes]]
+zone = "US-NW-SCL"
+[[nodes]]
+zone = "US-SE-SOCO"
+[[nodes]]
+zone = "US-NW-WACM"
+"""
+
+
+def scenario(**changes: Any) -> str:
+    values = {"task": "mnist-mlp", "data": "digits", "arrivals": "poisson", "target": 0.01, **changes}
+    return SMALL.format(**values)
+
+
+def run(folder: Path, text: str, policy: str = "dat") -> dict[str, pd.DataFrame]:
+    path = folder / "scenario.toml"
+    folder.mkdir()
+    path.write_text(text)
+    arguments = ["run", str(path), "--policy", policy, "--output", str(folder / "run"), "--no-report"]
+    assert invoke(arguments) == 0
+    return {name: pd.read_parquet(folder / f"run/{name}.parquet") for name in ("serving", "lines", "slots")}
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
+    return run(tmp_path_factory.mktemp("serving") / "a", scenario())
+
+
+def planned(text: str) -> list[Any]:
+    from edge_node.serving.arrivals import RequestPlan
+
+    configs = resolve(parse_scenario(text)).node_configs("run", "", with_harvest=True)
+    return [RequestPlan.of(config) for config in configs]
+
+
+def test_every_request_is_answered_once_wherever_it_ran(tables: dict[str, pd.DataFrame]) -> None:
+    serving, plans = tables["serving"], planned(scenario())
+    for slot in (1, 2, 3):
+        arrived = 0
+        for plan in plans:
+            first = sum(plan.released[:slot])
+            arrived += plan.requests_in(range(first, first + plan.released[slot]))
+        assert serving[serving.slot == slot].requests.sum() == arrived
+    assert serving.unserved_requests.sum() == 0
+    assert tables["slots"].requests.sum() == serving.requests.sum()
+    assert tables["slots"].tokens.sum() == serving.tokens_out.sum()
+    assert tables["slots"].offloaded_batches[tables["slots"].stage == "application"].sum() > 0
+
+
+def test_serving_energy_is_that_of_the_ledgers_application_lines(tables: dict[str, pd.DataFrame]) -> None:
+    lines = tables["lines"]
+    nodes = set(tables["slots"].node_id)
+    own = lines[(lines.stage == "application") & lines.node_id.isin(nodes)]
+    expected = own.groupby(["slot", "node_id"])[["energy_j", "operational_g"]].sum()
+    found = tables["serving"].set_index(["slot", "node_id"])[["energy_j", "operational_g"]].astype(float)
+    pd.testing.assert_frame_equal(found.sort_index(), expected.sort_index(), rtol=1e-12, check_dtype=False)
+    per_token = tables["serving"].energy_j / tables["serving"].tokens_out
+    assert np.allclose(per_token.astype(float), tables["serving"].joules_per_token.astype(float))
+
+
+def test_percentiles_and_counts_agree(tables: dict[str, pd.DataFrame]) -> None:
+    for row in tables["serving"].itertuples():
+        counts = dict(zip(row.latency_bins, row.latency_counts, strict=True))
+        assert sum(counts.values()) == row.requests
+        for name, fraction in (("latency_p50_s", 0.5), ("latency_p95_s", 0.95), ("latency_p99_s", 0.99)):
+            assert latency.quantile(counts, fraction) == pytest.approx(getattr(row, name), rel=0.0101)
+        late = sum(number for k, number in counts.items() if latency.latency_of(k) > 0.01 * 1.011)
+        early = sum(number for k, number in counts.items() if latency.latency_of(k) < 0.01 / 1.011)
+        assert late <= row.deadline_misses <= row.requests - early
+
+
+def test_latencies_repeat_exactly_under_the_modelled_meter(
+    tables: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    pd.testing.assert_frame_equal(tables["serving"], run(tmp_path / "again", scenario())["serving"])
+
+
+def test_generated_tokens_are_counted_apart_from_read_ones(tmp_path: Path) -> None:
+    text = scenario(task="tiny-gpt", data="pydoc", target=1.0).replace(
+        "batches_per_slot = 12", "batches_per_slot = 1"
+    )
+    text = text.replace(
+        "batches_per_slot = 3\nrequests_per_batch = 16", "batches_per_slot = 1\nrequests_per_batch = 2"
+    )
+    serving = run(tmp_path / "gpt", text, "local")["serving"]
+    assert (serving.tokens_out == 16 * serving.requests).all()
+    assert (serving.tokens_in == 64 * serving.requests).all()
+    assert set(serving.service) == {"tiny-gpt"}
+
+
+def test_measured_service_times_are_used_with_the_cpu_time_meter(tmp_path: Path) -> None:
+    text = scenario().replace('kind = "inprocess"', 'kind = "inprocess"\nmeter = "cpu-time"')
+    serving = run(tmp_path / "cpu", text, "local")["serving"]
+    assert (serving.latency_p50_s > 0).all()
+    assert serving.requests.sum() == sum(len(plan.arrival_s) for plan in planned(scenario()))
+
+
+def test_diurnal_load_follows_the_local_hour() -> None:
+    text = scenario(arrivals="diurnal").replace("application = 3", "application = 23")
+    configs = resolve(parse_scenario(text)).node_configs("run", "", with_harvest=True)
+    west, east = (np.array(config.inference.rate_per_s) for config in configs[:2])
+    assert west.shape == (24,)
+    assert np.argmax(east) < np.argmax(west)  # evening comes to the east first
+    assert west.mean() == pytest.approx(east.mean(), rel=1e-9)
+
+
+def test_load_as_a_share_of_what_the_board_can_serve() -> None:
+    text = scenario().replace("[inference]", "[inference]\nload_fraction = 0.25")
+    config = resolve(parse_scenario(text)).node_configs("run", "", with_harvest=True)[0]
+    from edge_node.tasks.registry import find_task
+
+    capacity_per_s = config.board.effective_flop_per_s / find_task("mnist-mlp").serve_flop()
+    assert config.inference.rate_per_s[1] == pytest.approx(0.25 * capacity_per_s)
+
+
+def test_a_trace_file_gives_each_node_its_own_arrivals(tmp_path: Path) -> None:
+    path = tmp_path / "trace.csv"
+    path.write_text("arrival_s,node_id\n0.5,n1\n0.1,n0\n0.2,n1\n")
+    assert read_trace(path, ["n0", "n1", "n2"]) == [(0.1,), (0.2, 0.5), ()]
+    path.write_text("arrival_s\n0.5\n0.1\n")
+    assert read_trace(path, ["n0", "n1"]) == [(0.1, 0.5)] * 2
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("when\n1\n", "arrival_s"),
+        ("arrival_s\n-1\n", "time >= 0"),
+        ("arrival_s\nsoon\n", "arrival_s"),
+        ("arrival_s,node_id\n1,n9\n", "n9"),
+    ],
+)
+def test_a_trace_that_cannot_be_used_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "trace.csv"
+    path.write_text(content)
+    with pytest.raises(UsageError, match=message):
+        read_trace(path, ["n0", "n1"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("requests_per_s = 5\nload_fraction = 0.1", "keep one"),
+        ('path = "x.csv"', "belong together"),
+    ],
+)
+def test_contradictions_of_the_inference_table_are_refused(change: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_scenario(scenario().replace("[inference]", f"[inference]\n{change}"))
