@@ -1,0 +1,97 @@
+"""Everything that was assumed, in words, from the constants and profiles themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from experiments.fei import energy, fig5, market, placement
+from experiments.fei.spec import MODELS, REFERENCE_BATCHES, REFERENCE_SERVERS, Effort
+from experiments.report.units import percent
+
+Pairs = list[tuple[str, str]]
+
+
+def study_assumptions(effort: Effort, world: placement.Intensities, data_used: Sequence[str]) -> Pairs:
+    """Name and text of every assumption of the study."""
+    from edge_node.energy.boards import load_board
+    from edge_node.energy.transport import load_transport
+
+    rates = ", ".join(f"{m.name} {m.learning_rate:g}" for m in MODELS)
+    found: Pairs = [
+        ("Effort", _effort(effort)),
+        ("Data", "; ".join(data_used)),
+        (
+            "Learning",
+            f"FedAvg, all servers every round, plain SGD, learning rates {rates}, equal shares (images drawn at "
+            "random, text in contiguous passages), one seed; the paper reports none of these",
+        ),
+        (
+            "Targets",
+            "97.5 % for images (paper); for text "
+            f"{percent(MODELS[-1].target_fraction)} next-character accuracy, since the paper reports none",
+        ),
+        ("Reference readings", f"servers: {REFERENCE_SERVERS}; E and B: {REFERENCE_BATCHES}"),
+        (
+            "Calibration",
+            "one cell per model and reading of E and B, the row of one server, sets the effective FLOP/s of the "
+            "board (E = busy power x operations / speed); powers are the profile's; all other rows are predictions",
+        ),
+        (
+            "Rounds",
+            "synchronous; transfers at "
+            f"{energy.LINK_BYTES_PER_S / 1e6:g} MB/s; servers draw static power while they wait; one server alone "
+            "neither sends nor waits",
+        ),
+        (
+            "Application",
+            f"{energy.REQUESTS_PER_SERVER:,} requests per edge server; the paper reports no load",
+        ),
+        ("Intensity", f"{world.source}, average, life-cycle; zones {', '.join(world.zones)}"),
+        (
+            "Placement",
+            "sorted: lowest zone first, coordinator in the lowest, an eleventh edge server again in the lowest; "
+            f"random: every board drawn uniformly, {placement.RANDOM_DRAWS:,} draws",
+        ),
+        (
+            "Fig. 5, work",
+            f"batches of the trained {fig5.MODEL} cell with as many edge servers; every server busy with its own work "
+            f"for {percent(market.BUSY_FRACTION, 0)} of each of {market.SLOTS} hourly slots from "
+            f"{market.FIRST_HOUR_UTC}:00 UTC",
+        ),
+        (
+            "Fig. 5, energy",
+            f"{market.REFERENCE_PANEL_W:g} W of panels per server at its zone's site (pvlib, seeded clouds), battery "
+            f"{market.BATTERY_WH:g} Wh, 95 % each way, empty at the start, worth nothing at the end; transfers lose "
+            f"{percent(market.REFERENCE_LOSS_FRACTION, 0)} and are accounted ones between sites",
+        ),
+        (
+            "Fig. 5, seeds",
+            f"{effort.seeds} paired seeds draw the day, the clouds and the order of zones; policies know the whole day",
+        ),
+        (
+            "Surface",
+            f"{fig5.SURFACE_SERVERS} servers, optimum over the day with fractional batches; sleep: a plan within 1 % of "
+            f"its bound or the best after {effort.sleep_time_limit_s:g} s, its gap in the table",
+        ),
+        ("Not counted", "meters; the router is a column of Table I here and in nobody's total"),
+    ]
+    board = load_board("raspberry-pi-4b").sources()
+    transport = load_transport()
+    found += [(f"Board, {name}", text) for name, text in board.items() if name != "effective_flop_per_s"]
+    found.append(("Network", f"{transport.value:g} {transport.unit}: {transport.source}"))
+    return found
+
+
+def _effort(effort: Effort) -> str:
+    parts = []
+    for (model, reading), reduction in effort.trainings.items():
+        if not reduction.is_scaled:
+            parts.append(f"{model}, {reading}: trained at the paper's size")
+            continue
+        parts.append(
+            f"{model}, {reading}: {reduction.examples_fraction:.3g} of the examples"
+            + (f", {reduction.epochs} of 50 epochs" if reading is not REFERENCE_BATCHES else "")
+            + (f", to {percent(reduction.target_fraction)}" if reduction.target_fraction else "")
+            + f", rows {', '.join(map(str, reduction.servers))}"
+        )
+    return f"{effort.name}. " + "; ".join(parts)

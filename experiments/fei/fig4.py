@@ -1,0 +1,89 @@
+"""Fig. 4: grams by life-cycle stage against the number of servers and the target accuracy, recycling measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from carbon_data.units import JOULES_PER_KWH
+from experiments.fei import energy, placement
+from experiments.fei.spec import BY_NAME, REFERENCE_BATCHES, REFERENCE_SERVERS, SERVERS
+from experiments.fei.table1 import Outcome, Row, speeds
+from experiments.fei.training import rounds_to
+
+MODEL = "MLP"
+"""The model whose life cycle is followed ([C]: the paper does not say which one its Fig. 4 shows)."""
+STAGES = ("preparation", "development", "application", "recycling")
+ROWS = tuple(Row(MODEL, REFERENCE_BATCHES, REFERENCE_SERVERS, servers) for servers in SERVERS)
+
+
+def table(outcomes: dict[Row, Outcome], world: placement.Intensities) -> pd.DataFrame:
+    """One row per number of servers, target accuracy and stage; a stage that was not reached is missing.
+
+    Edge servers alone: the coordinator is a line of its own in Table I and belongs to no stage here.
+    """
+    speed = speeds(outcomes).get((MODEL, REFERENCE_BATCHES))
+    records: list[dict[str, Any]] = []
+    for row in ROWS:
+        seen = outcomes.get(row)
+        if seen is None or seen.training is None or speed is None:
+            continue
+        for level in BY_NAME[MODEL].levels_fraction:
+            records += _level(row, seen, level, speed, world)
+    columns = [
+        "servers",
+        "edges",
+        "target_fraction",
+        "stage",
+        "energy_j",
+        "sorted_g",
+        "random_mean_g",
+        "rounds",
+    ]
+    return pd.DataFrame(records, columns=columns)
+
+
+def _level(
+    row: Row, seen: Outcome, level: float, speed: float, world: placement.Intensities
+) -> list[dict[str, Any]]:
+    result = seen.result
+    rounds = rounds_to(result["development"], level)
+    if rounds is None or seen.training is None:
+        return []
+    again = rounds_to(result["recycling"], level)
+    work = energy.Training(
+        edges=row.edges,
+        rounds=rounds,
+        flop_per_round=seen.training.flop_per_round,
+        model_bytes=seen.training.model_bytes,
+        parameters=seen.training.parameters,
+    )
+    one = energy.stage_energy(result, work, again, result["num_train"] / row.edges, speed)
+    counted = {"development": rounds, "recycling": again}
+    records = []
+    for stage, joules in one.as_dict().items():
+        servers_j = np.full(row.edges, np.nan if joules is None else joules)
+        records.append(
+            {
+                "servers": row.servers,
+                "edges": row.edges,
+                "target_fraction": level,
+                "stage": stage,
+                "energy_j": float(servers_j.sum()),
+                "sorted_g": placement.sorted_grams(world, servers_j, 0.0),
+                "random_mean_g": float(servers_j.sum() / JOULES_PER_KWH * world.annual_g_per_kwh.mean()),
+                "rounds": float(counted[stage]) if counted.get(stage) is not None else np.nan,
+            }
+        )
+    return records
+
+
+def shares(frame: pd.DataFrame) -> pd.DataFrame:
+    """Share of each stage in the sorted grams of its servers and target; missing where a stage is missing."""
+    if frame.empty:
+        return frame.assign(share_fraction=[])
+    groups = frame.groupby(["servers", "target_fraction"])["sorted_g"]
+    total = groups.transform(lambda grams: grams.sum(skipna=False))
+    return frame.assign(share_fraction=frame["sorted_g"] / total)

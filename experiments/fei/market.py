@@ -1,0 +1,286 @@
+"""Fleets of Fig. 5 and of the surface: servers in drawn zones with panels and batteries, doing a trained cell's work.
+
+A day of 24 hourly slots. Every server is busy with its own work for half of each hour: batches of a trained cell,
+with their counted operations, at the calibrated speed. What differs between seeds is the day, the clouds and the
+zones; policies and settings of one seed see the same of all three. Fig. 5 runs through the horizon simulator; the
+surface takes the whole day's optimum with perfect foresight (one program over all slots, fractional batches), which
+is what the paper's "complete information" gives, and is about fifteen times as quick.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.market.fleet import Fleet, Limits
+from experiments.fei import placement
+from experiments.fei.engine import content_key, digest_files
+from experiments.fei.spec import ZONES
+
+SLOTS = 24
+SLOT_S = 3600.0
+FIRST_HOUR_UTC = 12
+"""Slot 0: the hour before sunrise in the west of the US, so that a day's sun comes before its night ([C])."""
+BUSY_FRACTION = 0.5
+"""Share of every hour in which a server has own work ([C]): room for as many guests."""
+BATTERY_WH = 27.0
+"""Six hours of a half-busy board ([C]); empty at the start and worth nothing at the end."""
+BATTERY_LIMIT_W = 15.0
+REFERENCE_PANEL_W = 20.0
+REFERENCE_LOSS_FRACTION = 0.1
+CAP_FRACTION = 0.5
+"""Both caps of the paper."""
+POLICIES = ("grid", "local", "det", "dat", "deta")
+FIG5_SERVERS = (2, 4, 6, 8, 10)
+Floats = NDArray[np.float64]
+
+if TYPE_CHECKING:
+    from coordinator.market.layout import Restrictions
+    from coordinator.market.simulate import Bound, World
+    from coordinator.market.solve import SolverOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One batch of a trained cell on the paper's board."""
+
+    seconds_per_batch: float
+    joules_per_batch: float
+    """Above static power."""
+    bytes_per_batch: float
+    batches_per_training: float
+    """Of one server, until the target accuracy was reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the surface runs over."""
+
+    panel_w: float = REFERENCE_PANEL_W
+    loss_fraction: float = REFERENCE_LOSS_FRACTION
+    cap_fraction: float = CAP_FRACTION
+    deadline_slots: int = 0
+    sleep: bool = False
+
+
+def _code_digest() -> str:
+    market = resources.files("coordinator.market")
+    names = ("simulate.py", "physics.py", "program.py", "layout.py", "solve.py", "plan.py")
+    return digest_files([*(market / name for name in names), Path(__file__)])
+
+
+@dataclass(frozen=True, slots=True)
+class Fig5Cell:
+    """All policies on one seed's day at one number of servers, through the simulator."""
+
+    servers: int
+    seed: int
+    work: Work
+    setting: Setting
+
+    @property
+    def weight(self) -> float:
+        return 1e4 + float(self.servers**2)
+
+    def key(self) -> str:
+        return content_key("fig5", asdict(self), _code_digest(), placement.intensities().digest)
+
+    def compute(self, scratch: Path) -> dict[str, Any]:
+        return simulate_policies(self)
+
+
+@dataclass(frozen=True, slots=True)
+class SurfaceCell:
+    """One seed's day under several settings of one panel: optimum of DETA and LOCAL-LP, GRID and LOCAL by rule."""
+
+    servers: int
+    seed: int
+    work: Work
+    settings: tuple[Setting, ...]
+    time_limit_s: float
+    """Of one mixed-integer solve, where nodes may sleep."""
+
+    @property
+    def weight(self) -> float:
+        return sum((100.0 if s.sleep else 1.0) * (1 + s.deadline_slots) for s in self.settings)
+
+    def key(self) -> str:
+        return content_key("surface", asdict(self), _code_digest(), placement.intensities().digest)
+
+    def compute(self, scratch: Path) -> dict[str, Any]:
+        return surface_points(self)
+
+
+def drawn_zones(seed: int) -> NDArray[np.int64]:
+    """The ten zones in this seed's order: the first n are those of n servers, so that a fleet grows by adding."""
+    return np.random.default_rng((7, seed)).permutation(len(ZONES))
+
+
+@lru_cache(maxsize=64)
+def _sun_w_per_w(seed: int) -> Floats:
+    """(Z, 24) output per watt of panel on this seed's day."""
+    from carbon_data.sources.pv import pv_harvest
+
+    start = _start(seed)
+    return np.stack(
+        [
+            pv_harvest(1.0, zone=zone).series(start, timedelta(hours=1), SLOTS, 1000 * seed + z).power_w
+            for z, zone in enumerate(ZONES)
+        ]
+    )
+
+
+def _start(seed: int) -> Any:
+    day = int(np.random.default_rng((11, seed)).integers(0, 364))
+    return placement.YEAR_START + timedelta(days=day, hours=FIRST_HOUR_UTC)
+
+
+def fleet(servers: int, seed: int, work: Work, setting: Setting) -> Fleet:
+    """The fleet of one day."""
+    from edge_node.energy.transport import load_transport
+    from experiments.fei.energy import board
+
+    b = board()
+    zones = drawn_zones(seed)[:servers]
+    start = _start(seed)
+    first = int((start - placement.YEAR_START) / timedelta(hours=1))
+    intensity = placement.intensities().hourly_g_per_kwh[zones, first : first + SLOTS]
+    released = int(BUSY_FRACTION * SLOT_S / work.seconds_per_batch)
+    if released < 1:
+        raise ValueError(
+            f"a batch takes {work.seconds_per_batch:.0f} s, longer than half a slot of {SLOT_S:.0f} s"
+        )
+    backlog = np.zeros((servers, setting.deadline_slots + 1), dtype=np.int64)
+    backlog[:, -1] = released
+    leg = float(np.sqrt(1.0 - setting.loss_fraction))
+
+    def same(value: float) -> Floats:
+        return np.full(servers, value)
+
+    return Fleet(
+        node_ids=tuple(f"{ZONES[z]}-{k}" for k, z in enumerate(zones)),
+        slot=0,
+        slot_s=SLOT_S,
+        stage="development",
+        limits=Limits(
+            offload_cap_fraction=setting.cap_fraction,
+            transfer_cap_fraction=setting.cap_fraction,
+            deadline_slots=setting.deadline_slots,
+            may_sleep=setting.sleep,
+            net_j_per_byte=load_transport().value,
+        ),
+        intensity_g_per_kwh=np.ascontiguousarray(intensity),
+        harvest_j=_sun_w_per_w(seed)[zones] * setting.panel_w * SLOT_S,
+        backlog_batches=backlog,
+        release_batches=np.full((servers, SLOTS - 1), released, dtype=np.int64),
+        seconds_per_batch=np.full((servers, SLOTS), work.seconds_per_batch),
+        joules_per_batch=np.full((servers, SLOTS), work.joules_per_batch),
+        bytes_per_batch=np.full(SLOTS, work.bytes_per_batch),
+        offloadable=np.ones(SLOTS, dtype=bool),
+        static_w=same(b.static_w),
+        sleep_w=same(b.sleep_w),
+        wake_j=same(b.wake_j),
+        wake_s=same(b.wake_s),
+        tx_j_per_byte=same(b.tx_j_per_byte),
+        rx_j_per_byte=same(b.rx_j_per_byte),
+        storage_bytes=same(float(b.storage_bytes)),
+        export_efficiency=same(leg),
+        import_efficiency=same(leg),
+        battery_j=same(0.0),
+        battery_capacity_j=same(BATTERY_WH * 3600.0),
+        charge_efficiency=same(0.95),
+        discharge_efficiency=same(0.95),
+        self_discharge_fraction=same(0.0),
+        charge_limit_w=same(BATTERY_LIMIT_W),
+        discharge_limit_w=same(BATTERY_LIMIT_W),
+        stored_value_g_per_j=same(0.0),
+        asleep=np.zeros(servers, dtype=bool),
+    )
+
+
+def simulate_policies(cell: Fig5Cell) -> dict[str, Any]:
+    """Grams of the day under each policy; work left undone is an error, since grams would then not compare."""
+    from coordinator.market.simulate import World, simulate
+    from coordinator.policies.registry import make_policy
+
+    world = World(fleet(cell.servers, cell.seed, cell.work, cell.setting))
+    grams, harvested, demand = {}, 0.0, 0.0
+    for name in POLICIES:
+        run = simulate(world, make_policy(name), seed=cell.seed)
+        if run.unserved_batches.any():
+            raise ValueError(f"{name} left {int(run.unserved_batches.sum())} batches undone in {cell}")
+        grams[name] = run.emissions_g
+        if name == "local":
+            harvested, demand = float(run.harvest_j.sum()), float(run.demand_j.sum())
+    trainings = SLOTS * int(BUSY_FRACTION * SLOT_S / cell.work.seconds_per_batch)
+    return {
+        "grams": grams,
+        "harvest_to_demand": harvested / demand,
+        "trainings": trainings / cell.work.batches_per_training,
+    }
+
+
+def surface_points(cell: SurfaceCell) -> dict[str, Any]:
+    """Reductions of one seed under every setting, with the gap of mixed-integer solves."""
+    from coordinator.market.layout import Restrictions
+    from coordinator.market.simulate import EVERYTHING, World, simulate
+    from coordinator.market.solve import SolverOptions
+    from coordinator.policies.registry import make_policy
+
+    alone = Restrictions(transfers=False, offloading=False, harvest=True)
+    base: dict[tuple[float, ...], dict[str, float]] = {}
+    points = []
+    for setting in cell.settings:
+        world = World(fleet(cell.servers, cell.seed, cell.work, setting))
+        if (key := (setting.panel_w,)) not in base:
+            plain = replace(setting, deadline_slots=0, sleep=False)
+            still = World(fleet(cell.servers, cell.seed, cell.work, plain))
+            base[key] = {name: simulate(still, make_policy(name)).emissions_g for name in ("grid", "local")}
+        options = SolverOptions(
+            mip_gap_fraction=0.01, time_limit_s=cell.time_limit_s if setting.sleep else None
+        )
+        best = _bound(world, EVERYTHING, options)
+        own = _bound(world, alone, options)
+        points.append(
+            {
+                **asdict(setting),
+                "seed": cell.seed,
+                "servers": cell.servers,
+                "grid_g": base[key]["grid"],
+                "local_g": base[key]["local"],
+                "local_lp_g": None if own is None else own.plan_g,
+                "deta_g": None if best is None else best.plan_g,
+                "deta_bound_g": None if best is None else best.objective_g,
+                "gap_fraction": None if best is None else best.gap_fraction,
+            }
+        )
+    return {"points": points}
+
+
+def _bound(world: World, restrictions: Restrictions, options: SolverOptions) -> Bound | None:
+    """Optimum of the day; None where a mixed-integer solve found no plan, or no bound, in its time.
+
+    A plan that leaves work undone counts as none: its grams would not compare.
+    """
+    from coordinator.market.plan import Plan
+    from coordinator.market.program import build
+    from coordinator.market.simulate import Bound
+    from coordinator.market.solve import solve
+
+    program = build(world.fleet, restrictions, tie_break=False)
+    solution = solve(program, options)
+    if solution.values is None or solution.bound is None:
+        if options.time_limit_s is None:
+            raise ValueError(f"no optimum of a linear program: the solver said {solution.message!r}")
+        return None
+    plan = Plan(program, solution.values)
+    if plan.unserved_batches.sum() > 1e-3:
+        return None
+    return Bound(solution.bound * program.grams_per_unit, plan.objective_g, solution.gap_fraction or 0.0)

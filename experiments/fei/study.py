@@ -1,0 +1,299 @@
+"""``reproduce_fei``: train, place, simulate, judge, draw and write it all.
+
+Claim: the case study of the DETA paper (Table I, Figs. 3 to 5), each statement met, not met or not decidable.
+Cost: --quick about five CPU minutes; --full many hours (the LSTM alone reads the text some thousand times).
+Command: ``detabed reproduce all``. An interrupted study goes on where it stopped: every training and every day is
+kept in the user's cache folder under the hash of all it depends on.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from carbon_data.folders import cache_dir
+from experiments.fei import (
+    assumptions,
+    claims,
+    figures,
+    fig4,
+    fig5,
+    inconsistencies,
+    placement,
+    report,
+    table1,
+)
+from experiments.fei.claims import Judgement, Verdict
+from experiments.fei.engine import run_jobs
+from experiments.fei.fig5 import Fig5Cell
+from experiments.fei.spec import FULL, MODELS, QUICK, Effort
+from experiments.fei.table1 import Outcome, Row
+
+WHAT = ("table1", "fig3", "fig4", "fig5", "all")
+_NEEDS_TABLE = ("table1", "fig3", "all")
+
+
+def reproduce_fei(
+    what: str,
+    output: Path,
+    full: bool,
+    console: Console | None,
+    *,
+    cache: Path | None = None,
+    effort: Effort | None = None,
+) -> dict[str, Any]:
+    """Reproduce ``what`` of ``WHAT`` into the folder ``output``.
+
+    Args:
+        what: table1, fig3, fig4, fig5 or all.
+        output: Folder of the report, its figures, tables and cases; may exist.
+        full: Everything at the paper's size, instead of the quick reductions.
+        console: Where progress and verdicts go; None for silence.
+        cache: Folder of finished trainings and days; None for the user's cache folder.
+        effort: Instead of QUICK or FULL, for tests.
+
+    Returns:
+        ``claims`` (verdict, paper, ours, rule by name), ``tables`` (rows by name), ``run`` and ``report`` (paths).
+
+    Raises:
+        ValueError: unknown ``what``.
+        carbon_data.types.DataError: data files are missing; the message says which and how to get them.
+    """
+    if what not in WHAT:
+        raise ValueError(f"cannot reproduce {what!r}; allowed are {', '.join(WHAT)}")
+    began, cpu = time.perf_counter(), 0.0
+    plan = effort or (FULL if full else QUICK)
+    kept = cache or cache_dir() / "reproduce-fei"
+    data = find_data(plan)
+    world = placement.intensities()
+
+    outcomes, spent = _train(what, plan, data, kept, output, console)
+    cpu += spent
+    frame = table1.table(outcomes, world)
+    judged: dict[str, Judgement] = dict(claims.parameter_claims())
+    sections: list[report.Section] = []
+    tables: dict[str, pd.DataFrame] = {}
+    if what in _NEEDS_TABLE:
+        judged |= claims.table_claims(frame, outcomes, world)
+        errors = table1.errors(frame)
+        tables |= {"table1": frame, "errors": errors}
+        sections += _table_sections(what, frame, errors)
+    if what in ("fig4", "all"):
+        shares = fig4.shares(fig4.table(outcomes, world))
+        judged |= claims.stage_claims(shares)
+        tables["stages"] = shares
+        sections.append(_stage_section(shares))
+    lines: pd.DataFrame | None = None
+    if what in ("fig5", "all"):
+        lines, means, points, spent = _markets(outcomes, plan, kept, console)
+        cpu += spent
+        judged |= claims.market_claims(lines)
+        judged |= claims.surface_claims(means)
+        tables |= {"fig5": lines, "surface": means, "surface_seeds": points}
+        sections.append(_market_section(lines, means))
+    notes = inconsistencies.table(world, lines)
+    tables["inconsistencies"] = notes
+
+    page = report.Page(
+        title="Net-zero network AI: the DETA case study reproduced",
+        kicker=f"detabed reproduce {what} --{plan.name} · Zhang et al., IEEE Communications Magazine, Table I, Figs. 3 to 5",
+        claims=judged,
+        sections=sections,
+        notes=notes,
+        assumptions=assumptions.study_assumptions(plan, world, [text for _, _, text in data.values()]),
+        notices=_notices(plan, frame, world),
+        command=f"detabed reproduce {what} --{plan.name}",
+        origins=[(model, text) for model, (_, _, text) in data.items()]
+        + [("intensity", f"{world.origin.source}; {world.origin.licence}")],
+        cost=[
+            ("CPU seconds of all trainings and days, cached ones included", f"{cpu:.0f}"),
+            ("wall seconds of this run", f"{time.perf_counter() - began:.0f}"),
+        ],
+        extra_tables={k: v for k, v in tables.items() if k in ("fig5", "surface_seeds")},
+    )
+    path = report.write(page, output)
+    answer = {
+        "claims": {name: judgement.as_dict() for name, judgement in judged.items()},
+        "tables": {name: _records(table) for name, table in tables.items() if name != "surface_seeds"},
+        "effort": plan.name,
+        "cpu_s": cpu,
+        "run": str(output),
+        "report": str(path),
+    }
+    (output / "reproduce.json").write_text(json.dumps(answer, indent=1, allow_nan=False), encoding="utf-8")
+    if console is not None:
+        console.print(verdicts(judged))
+    return answer
+
+
+def find_data(effort: Effort) -> dict[str, tuple[str, int, str]]:
+    """Data set name, number of training examples and origin for each model that is trained.
+
+    Images are MNIST and nothing else: the paper's target means it. Text falls back to what ships with Python.
+    Raises DataError that names every missing file and how to get it.
+    """
+    from carbon_data.datasets import dataset, how_to_get, mnist_names
+    from carbon_data.folders import DATA_DIR_VARIABLE, data_dir
+    from carbon_data.types import DataError
+    from edge_node.tasks.registry import find_task
+
+    missing = [name for name in mnist_names() if not (data_dir() / dataset(name).path).is_file()]
+    if missing:
+        ways = "; ".join(f"{name}: {how_to_get(dataset(name))}" for name in missing)
+        raise DataError(
+            f"the reproduction trains on MNIST, and {len(missing)} of its files are not in {data_dir()} (set "
+            f"{DATA_DIR_VARIABLE} for another folder): {ways}. Optional: tinyshakespeare (without it the LSTM learns "
+            "Python's documentation), em-lca-2022 (without it packaged profiles)"
+        )
+    found = {}
+    for model in MODELS:
+        if not any(name == model.name for name, _ in effort.trainings):
+            continue
+        task = find_task(model.task)
+        name = task.resolve_data("auto") if model.data == "shakespeare" else model.data
+        loaded = task.dataset(name)
+        found[model.name] = (name, loaded.num_train, f"{model.name}: {loaded.origin}")
+    return found
+
+
+def _train(
+    what: str,
+    effort: Effort,
+    data: dict[str, tuple[str, int, str]],
+    cache: Path,
+    output: Path,
+    console: Console | None,
+) -> tuple[dict[Row, Outcome], float]:
+    """Train the rows that ``what`` needs; CPU seconds of all of them."""
+    sizes = {name: (known, count) for name, (known, count, _) in data.items()}
+    cells = table1.training_cells(effort, sizes, recycled=fig4.ROWS)
+    if what not in _NEEDS_TABLE:
+        cells = {row: cell for row, cell in cells.items() if row in fig4.ROWS}
+    results, _ = run_jobs(list(cells.values()), cache, what="training", console=console)
+    cpu = 0.0
+    counted = set()
+    outcomes = {}
+    for (row, cell), result in zip(cells.items(), results, strict=True):
+        outcomes[row] = table1.outcome(row, result, effort.trainings[row.model, row.batches])
+        if (key := cell.key()) not in counted:
+            counted.add(key)
+            cpu += result["cost"]["cpu_s"]
+            _case(output, row, result)
+    return outcomes, cpu
+
+
+def _case(output: Path, row: Row, result: dict[str, Any]) -> None:
+    """A folder for one training: what it was, and its rounds."""
+    letter = "e50" if row.batches is table1.BatchReading.AS_PRINTED else "b50"
+    folder = output / "cases" / f"{row.model.lower()}-{letter}-servers{row.servers}-edges{row.edges}"
+    folder.mkdir(parents=True, exist_ok=True)
+    histories = ("development", "recycling")
+    about = {key: value for key, value in result.items() if key not in histories}
+    (folder / "case.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+    rounds = [
+        {"stage": stage, "round": k + 1, **seen}
+        for stage in histories
+        for k, seen in enumerate(result[stage])
+    ]
+    pd.DataFrame(rounds).to_csv(folder / "rounds.csv", index=False)
+
+
+def _markets(
+    outcomes: dict[Row, Outcome], effort: Effort, cache: Path, console: Console | None
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, float]:
+    days: list[Fig5Cell] = fig5.cells(outcomes, effort)
+    seen, _ = run_jobs(days, cache, what="Fig. 5", console=console)
+    points, _ = run_jobs(fig5.surface_cells(outcomes, effort), cache, what="surface", console=console)
+    cpu = sum(result["cost"]["cpu_s"] for result in (*seen, *points))
+    every = fig5.surface(points)
+    return fig5.lines(days, seen), fig5.means(every), every, cpu
+
+
+def _table_sections(what: str, frame: pd.DataFrame, errors: pd.DataFrame) -> list[report.Section]:
+    found = []
+    if what != "fig3":
+        found.append(
+            report.Section(
+                "table1",
+                "Table I",
+                "Rounds from real federated training, energy from the board model calibrated on the row of one "
+                "server, grams by placement. Everything else is prediction.",
+                figures=[[figures.ratios(frame)]],
+                tables=[report.errors(errors), report.table1(frame)],
+            )
+        )
+    if what != "table1":
+        found.append(
+            report.Section(
+                "fig3", "Figure 3", "Energy and emissions against servers.", [[figures.fig3(frame)]]
+            )
+        )
+    return found
+
+
+def _stage_section(shares: pd.DataFrame) -> report.Section:
+    drawn = [[figures.fig4(shares)]] if len(shares) else []
+    lead = "Emissions by stage of the software's life; recycling is measured, where the paper leaves it out."
+    return report.Section("fig4", "Figure 4", lead, drawn, [report.stages(shares)])
+
+
+def _market_section(lines: pd.DataFrame, means: pd.DataFrame) -> report.Section:
+    return report.Section(
+        "fig5",
+        "Figure 5 and the surface",
+        "What trading energy and moving work save, and where on the surface of assumptions 74.9 % lies.",
+        [[figures.fig5(lines)], [figures.surface(means, "local"), figures.surface(means, "grid")]],
+        [report.surface(means)],
+    )
+
+
+def _notices(effort: Effort, frame: pd.DataFrame, world: placement.Intensities) -> list[dict[str, str]]:
+    found = []
+    scaled = int(frame["basis"].str.startswith("scaled").sum())
+    measured = int((frame["basis"] == "measured").sum())
+    absent = len(frame) - scaled - measured
+    found.append(
+        {
+            "level": "info" if scaled + absent == 0 else "warn",
+            "title": f"Effort: {effort.name}",
+            "text": f"of {len(frame)} rows (models, readings, servers) {measured} are trained at the paper's size, "
+            f"{scaled} smaller and scaled by counted work, {absent} are missing; none comes from a formula",
+        }
+    )
+    if not world.is_hourly:
+        found.append(
+            {
+                "level": "warn",
+                "title": "No hourly intensities",
+                "text": "packaged month and hour of day means are used; put em-lca-2022 into the data folder",
+            }
+        )
+    found.append(
+        {
+            "level": "info",
+            "title": "Energy trading is virtual",
+            "text": "boards on Wi-Fi cannot move energy; transfers are accounted between sites on one grid",
+        }
+    )
+    return found
+
+
+def verdicts(judged: dict[str, Judgement]) -> RichTable:
+    """The claims as a table for people."""
+    colours = {Verdict.MET: "green", Verdict.NOT_MET: "red", Verdict.NOT_DECIDABLE: "yellow"}
+    table = RichTable("claim", "verdict", "paper", "ours", title="The paper's claims")
+    for name, judgement in judged.items():
+        colour = colours[judgement.verdict]
+        table.add_row(name, f"[{colour}]{judgement.verdict}[/{colour}]", judgement.paper, judgement.ours)
+    return table
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON: missing is null, never zero."""
+    return json.loads(frame.to_json(orient="records"))  # type: ignore[no-any-return]
