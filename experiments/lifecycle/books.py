@@ -1,0 +1,76 @@
+"""A run's energy lines by place in the life cycle: stages, unallocated, and where they were drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from carbon_data.units import JOULES_PER_KWH
+from experiments.report.measures import OWN_LINES
+from experiments.report.read import Run
+
+STAGES = ("preparation", "development", "application", "recycling")
+UNALLOCATED = "unallocated"
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Energy and grams of a set of lines. J and g CO2e."""
+
+    energy_j: float = 0.0
+    grid_j: float = 0.0
+    operational_g: float = 0.0
+    all_grid_g: float = 0.0
+    """Grams if all of the energy had come from the grid of its place and time: harvest taken away."""
+
+    @property
+    def intensity_g_per_kwh(self) -> float | None:
+        """Grams per kWh used, harvested energy at zero: the I of (L3). None without energy."""
+        return self.operational_g / self.energy_j * JOULES_PER_KWH if self.energy_j > 0 else None
+
+    def __add__(self, other: Sum) -> Sum:
+        return Sum(
+            self.energy_j + other.energy_j,
+            self.grid_j + other.grid_j,
+            self.operational_g + other.operational_g,
+            self.all_grid_g + other.all_grid_g,
+        )
+
+
+def by_stage(run: Run) -> dict[str, Sum]:
+    """Sums by life-cycle stage, network and coordinator included where their lines name the stage.
+
+    Stages without a line are zero joules; ``unallocated`` is idle time. The sums add up to the whole run.
+    """
+    lines = run.tables["lines"].copy()
+    lines["all_grid_g"] = _all_grid_g(run, lines)
+    sums = lines.groupby("stage")[["energy_j", "grid_j", "operational_g", "all_grid_g"]].sum()
+    found = {
+        str(stage): Sum(*map(float, row)) for stage, row in zip(sums.index, sums.to_numpy(), strict=True)
+    }
+    return {stage: found.get(stage, Sum()) for stage in dict.fromkeys([*STAGES, UNALLOCATED, *sorted(found)])}
+
+
+def _all_grid_g(run: Run, lines: pd.DataFrame) -> np.ndarray:
+    """(L1) of each line's whole energy; lines of no node (network, coordinator, router) are all grid as booked."""
+    slots = run.tables["slots"][["slot", "node_id", "intensity_g_per_kwh"]]
+    merged = lines[["slot", "node_id"]].merge(slots, on=["slot", "node_id"], how="left")
+    grams = lines["energy_j"].to_numpy() / JOULES_PER_KWH * merged["intensity_g_per_kwh"].to_numpy()
+    own = lines["node_id"].isin(OWN_LINES).to_numpy()
+    return np.where(own | np.isnan(grams), lines["operational_g"].to_numpy(), grams)
+
+
+def requests(run: Run) -> int:
+    """Inferences served."""
+    return int(run.tables["slots"]["requests"].sum())
+
+
+def rounds(run: Run) -> int:
+    """Rounds of the development stage."""
+    return int((run.tables["rounds"]["stage"] == "development").sum())
+
+
+def slot_count(run: Run) -> int:
+    return int(run.tables["slots"]["slot"].nunique())

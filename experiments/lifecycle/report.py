@@ -1,0 +1,94 @@
+"""The life cycle of a run or comparison as plain data, for JSON and for the report page."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from experiments.lifecycle.books import Sum, by_stage, requests, rounds
+from experiments.lifecycle.columns import harvest_life_cycle, marginal, market_based
+from experiments.lifecycle.embodied import LEFT_OUT, embodied
+from experiments.lifecycle.factors import Factors
+from experiments.lifecycle.footprint import per_inference, sci
+from experiments.lifecycle.setting import setting_of
+from experiments.lifecycle.spread import reductions, total_spread
+from experiments.report.read import Run, Study, load
+
+
+def lifecycle_of(folder: Path) -> dict[str, Any]:
+    """Life cycle of a run folder, or of every run of a compare folder with the reductions' uncertainty.
+
+    Raises carbon_data.types.DataError on an unfinished or damaged folder, or an unfit marginal source.
+    """
+    return lifecycle_of_study(load(Path(folder)))
+
+
+def lifecycle_of_study(study: Study) -> dict[str, Any]:
+    """A run's life cycle; for a comparison ``{"runs": [...], "reductions": [...], "factors": [...]}``."""
+    if not study.is_comparison:
+        return lifecycle_of_run(study.any_run)
+    factors = Factors()
+    found = reductions(study, factors)
+    return {
+        "runs": [lifecycle_of_run(run) for run in study],
+        "reductions": found,
+        "factors": factors.used(),
+    }
+
+
+def lifecycle_of_run(run: Run) -> dict[str, Any]:
+    """Stages with operational and embodied grams, SCI, (L4), and the columns beside the headline.
+
+    Grams CO2e, energies J. A figure that cannot be given is null beside a ``reason``.
+    """
+    factors, setting = Factors(), setting_of(run)
+    stages, made = by_stage(run), embodied(setting, factors)
+    whole = sum(stages.values(), Sum())
+    served = requests(run)
+    marginal_g, marginal_source = marginal(setting)
+    spread = total_spread(run, factors)
+    return {
+        "run_id": run.metadata["run_id"],
+        "policy": run.policy,
+        "seed": run.seed,
+        "stages": [
+            {
+                "stage": stage,
+                "energy_j": total.energy_j,
+                "grid_j": total.grid_j,
+                "operational_g": total.operational_g,
+                "embodied_g": None if made.reason else made.by_stage.get(stage, 0.0),
+            }
+            for stage, total in stages.items()
+        ],
+        "operational_g": whole.operational_g,
+        "operational_spread": None if spread is None else asdict(spread),
+        "embodied": {
+            "value": made.total_g,
+            **({"reason": made.reason} if made.reason else {}),
+            "std_g": None if made.reason else _std(made.devices),
+            "devices": [asdict(device) for device in made.devices],
+            "left_out": LEFT_OUT,
+        },
+        "sci": sci(stages, made, served, rounds(run)),
+        "per_inference": per_inference(stages, made, served, setting.accounting.lifetime_inferences),
+        "columns": {
+            "location_based_average": {"value": whole.operational_g},
+            "market_based": {
+                **market_based(setting).as_dict(),
+                "source": setting.accounting.market_source or None,
+            },
+            "marginal": {**marginal_g.as_dict(), "source": marginal_source or None},
+            "harvest_life_cycle": harvest_life_cycle(setting, factors).as_dict(),
+        },
+        "factors": factors.used(),
+    }
+
+
+def _std(devices: tuple[Any, ...]) -> float:
+    """Devices of one kind share their factor, so their errors add; kinds are independent."""
+    by_kind: dict[str, float] = {}
+    for device in devices:
+        by_kind[device.device] = by_kind.get(device.device, 0.0) + device.std_g
+    return float(sum(value**2 for value in by_kind.values()) ** 0.5)
