@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
@@ -145,6 +146,11 @@ def run_study(
     return Results(points, parameters, extent, len(missing), len(cells) - len(missing))
 
 
+def _leave_interrupts() -> None:
+    """Ctrl-C is for the parent, which cancels what has not begun; a worker finishes and keeps its cell."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _finished(
     cells: Sequence[Cell], parameters: Parameters, paths: dict[Cell, Path], workers: int
 ) -> Iterator[Path]:
@@ -152,7 +158,8 @@ def _finished(
         for cell in cells:
             yield _compute(cell, parameters, paths[cell])
         return
-    with ProcessPoolExecutor(min(workers, len(cells)), mp_context=get_context("spawn")) as pool:
+    pool_of = min(workers, len(cells))
+    with ProcessPoolExecutor(pool_of, mp_context=get_context("spawn"), initializer=_leave_interrupts) as pool:
         pending: set[Future[Path]] = {pool.submit(_compute, cell, parameters, paths[cell]) for cell in cells}
         try:
             while pending:
