@@ -83,9 +83,7 @@ def booking(
         "executed": [[e.owner, e.batches] for e in usage.executed],
         "executed_batches": counted.executed,
         "wasted_batches": counted.wasted,
-        "tokens": 0 if late else usage.tokens,
-        "bits": 0 if late else usage.bits,
-        "requests": 0 if late else usage.requests,
+        **_delivered(usage, counted, late),
         "model_bytes": usage.model_bytes,
         "estimated": estimated,
         "late": late,
@@ -99,6 +97,29 @@ def booking(
         usage.slot,
         usage.node_id,
     )
+
+
+def _delivered(usage: Usage, counted: Counted, late: bool) -> dict[str, int]:
+    """Tokens, bits and requests that (T1) counts: answers of batches that counted elsewhere, or came too late,
+    are delivered twice or to nobody, and left out in proportion, as their joules are waste.
+
+    Outside clients' answers are no batches of anybody and count unless the whole reading is late.
+    """
+    total = counted.executed + counted.wasted
+    share = {"tokens": usage.tokens, "bits": usage.bits, "requests": usage.requests}
+    if late:
+        return dict.fromkeys(share, 0)
+    if counted.wasted == 0:
+        return share
+    outside = usage.outside
+    apart = {
+        "tokens": 0 if outside is None else outside.tokens_out,
+        "bits": 0 if outside is None else outside.bits,
+        "requests": 0 if outside is None else outside.requests,
+    }
+    return {
+        name: apart[name] + (value - apart[name]) * counted.executed // total for name, value in share.items()
+    }
 
 
 def booking_postings(node_id: str, body: Mapping[str, Any]) -> tuple[Posting, ...]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
+from coordinator.bookkeeping import parcels_of
 from coordinator.config import CoordinatorConfig
 from coordinator.guard import TRAINING_STAGES
 from coordinator.ledger.entry import Entry, Unit
@@ -75,6 +76,7 @@ class SlotState:
     totals: dict[str, int] = field(default_factory=dict)
     summary: SlotSummary | None = None
     parcel_pairs: set[tuple[str, str]] = field(default_factory=set)
+    """(owner, executor) of parcels whose network energy is booked."""
 
     @property
     def epoch(self) -> int:
@@ -220,6 +222,9 @@ class Books:
             self.nodes[entry.node_id].uncertain = True
         else:
             slot.settled.add(entry.node_id)
+        if body["late"]:  # the network's line of a parcel is booked with whichever end reports first
+            late = parcels_of([slot.usage[entry.node_id]])
+            slot.parcel_pairs |= {(parcel.owner, parcel.executor) for parcel in late}
         balance = body["balance"]
         self._add(slot, body["lines"])
         for name in ("demand_uj", "grid_uj", "green_uj"):
@@ -294,8 +299,25 @@ def _cap(config: CoordinatorConfig, batches: int) -> int:
 
 
 def missed_batches(slot: SlotState, node_id: str) -> int:
-    """Own batches of a node at their deadline that did not count in ``slot``; 0 for a node not selected."""
+    """Own batches of a node that were missed in ``slot``; 0 for a node not selected."""
     if slot.selected is not None and slot.stage in TRAINING_STAGES and node_id not in slot.selected:
         return 0
-    due = slot.telemetry[node_id].backlog_batches[0]
-    return max(0, due - slot.counted.get(node_id, 0))
+    usage = slot.usage.get(node_id)
+    return count_missed(
+        due=slot.telemetry[node_id].backlog_batches[0],
+        counted=slot.counted.get(node_id, 0),
+        away=slot.away.get(node_id, 0),
+        sent=0 if usage is None else sum(moved.batches for moved in usage.moved if moved.sent),
+    )
+
+
+def count_missed(*, due: int, counted: int, away: int, sent: int) -> int:
+    """(D4) in one slot: own batches at their deadline that nobody ran, and batches that an executor took and
+    did not run, whatever their deadline: they are in nobody's backlog any more.
+
+    ``counted`` batches of the owner count, ``away`` of them ran elsewhere; ``sent`` were delivered, as the
+    owner reports it. Most urgent batches stay at home (edge_node), so that those sent are the least urgent.
+    """
+    delivered = max(sent, away)  # a receipt may be lost, or the owner silent
+    home = counted - away
+    return max(0, due - home - delivered) + delivered - away

@@ -90,8 +90,8 @@ def without_unselected(decision: FleetDecision, fleet: Fleet) -> FleetDecision:
     if decision.selected is None or fleet.stage not in TRAINING_STAGES:
         return decision
     both = decision.selected[:, None] & decision.selected[None, :]
+    batches = np.where(both, decision.batches, 0)
+    missed = np.maximum(fleet.backlog_batches[:, 0] - batches.sum(axis=1), 0)
     return dataclasses.replace(
-        decision,
-        batches=np.where(both, decision.batches, 0),
-        unserved_batches=np.where(decision.selected, decision.unserved_batches, 0),
+        decision, batches=batches, unserved_batches=np.where(decision.selected, missed, 0)
     )

@@ -17,6 +17,7 @@ import pandas as pd
 from carbon_data.types import require_utc
 from carbon_data.units import from_micro
 from coordinator.accounting.tree import Window, efficiency
+from coordinator.books import count_missed
 from coordinator.guard import TRAINING_STAGES
 from coordinator.ledger.entry import Kind
 from coordinator.ledger.store import StoredEntry, read_entries
@@ -271,11 +272,17 @@ def _batch_columns(
 ) -> Row:
     told = run.telemetry[slot, node]
     asked = selected or run.decisions[slot]["stage"] not in TRAINING_STAGES
-    missed = max(0, told["backlog_batches"][0] - counted.get(node, 0)) if asked else 0
+    usage = run.usage.get((slot, node), {"moved": ()})
+    missed = count_missed(
+        due=told["backlog_batches"][0],
+        counted=counted.get(node, 0),
+        away=away.get(node, 0),
+        sent=sum(moved["batches"] for moved in usage["moved"] if moved["sent"]),
+    )
     return {
         "released_batches": told["backlog_batches"][-1],
         "offloaded_batches": away.get(node, 0),
-        "unserved_batches": missed,
+        "unserved_batches": missed if asked else 0,
     }
 
 
@@ -377,10 +384,9 @@ def _serving_rows(run: _Run) -> Iterable[Row]:
             continue
         both = [part for part in (planned, outside) if part is not None]
         row: Row = dict.fromkeys(SERVING_COLUMNS)
-        sums = {
-            name: sum(part[name] for part in both)
-            for name in ("requests", "tokens_in", "tokens_out", "bits", "deadline_misses")
-        }
+        sums = {name: sum(part[name] for part in both) for name in ("tokens_in", "deadline_misses")}
+        # As booked: answers of batches that counted elsewhere are not delivered a second time.
+        sums |= {"requests": booking["requests"], "tokens_out": booking["tokens"], "bits": booking["bits"]}
         row.update(
             sums,
             slot=slot,

@@ -231,6 +231,11 @@ class Schedule:
                 return None
             return MetricRecord({"loss": evaluation.loss, "accuracy": evaluation.accuracy_fraction})
 
+        def evaluated(server_round: int) -> int:
+            # The model before training is evaluated in no slot: its joules go with those of the first round.
+            times = task.due(server_round, rounds) + (server_round == 1 and task.due(0, rounds))
+            return task.examples * times
+
         strategy = Decided(
             task.strategy(),
             self._control,
@@ -238,7 +243,7 @@ class Schedule:
             slots,
             stage,
             wait_s=self._wait_s,
-            evaluated_examples=lambda server_round: task.examples if task.due(server_round, rounds) else 0,
+            evaluated_examples=evaluated,
             on_round=on_round,
             books=self._books,
         )

@@ -273,7 +273,7 @@ def test_the_schedule_runs_all_stages_in_order():
     )
     build_server_app(schedule)(grid, Context(1, 1, {}, RecordDict(), {}))
     assert [call[1:] for call in control.calls if call[0] == "begin"] == list(enumerate(stages))
-    assert [call[3] for call in control.calls if call[0] == "end"] == [0, 100, 100, 0, 0]
+    assert [call[3] for call in control.calls if call[0] == "end"] == [0, 200, 100, 0, 0]
     assert [m.metadata.message_type for m in grid.seen[::2]] == [
         "query.prepare",
         "train",

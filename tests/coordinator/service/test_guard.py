@@ -101,3 +101,14 @@ def test_selection_binds_training_only(fleet: Any) -> None:
     assert np.diag(without_unselected(decision, fleet).batches).tolist() == [6, 0, 6]
     serving = dataclasses.replace(fleet, stage="application")
     assert np.diag(without_unselected(decision, serving).batches).tolist() == [6, 6, 6]
+
+
+def test_batches_meant_for_an_unselected_executor_are_reported_unserved(fleet: Any) -> None:
+    batches = np.diag([4, 6, 6])
+    batches[0, 1] = 2
+    decision = dataclasses.replace(
+        local_decision(fleet), batches=batches, selected=np.array([True, False, True])
+    )
+    kept = without_unselected(decision, fleet)
+    assert kept.batches.sum() == 4 + 6
+    assert kept.unserved_batches.tolist() == [2, 0, 0]

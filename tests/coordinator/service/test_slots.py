@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from coordinator.config import LimitsConfig
 from coordinator.ledger import Unit, verify
 from coordinator.policies.base import Feasible
 from coordinator.policies.local import Local, rule_decision
 from coordinator.policies.registry import make_policy
 from coordinator.protocol import RequestError
+from coordinator.tables import ledger_tables
 from protos.messages import BeginSlot, EndSlot, Refusal, ReportQuery, Stage, Telemetry, Usage
 
 
@@ -248,7 +251,43 @@ def test_batches_run_twice_count_once_and_the_rest_is_waste(bench: Any) -> None:
     booked = sums(bench)
     # n00 answers first, so that the guest's two batches at n01 are the repeated ones: two of its six.
     assert booked["node/n01/stage/development/waste"] == 3_000_001 * 6 * 2 // 6
+    # Nor are their tokens delivered twice: 18 batches of ten, whoever ran them.
+    assert bench.coordinator.report(ReportQuery()).tokens == 18 * 10
     assert verify(bench.config.ledger_path).ok
+
+
+def test_network_energy_of_a_parcel_is_booked_once_when_both_its_ends_are_late(bench: Any) -> None:
+    bench.join()
+    bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    held: list[Any] = []
+    bench.drop = lambda node, message: (
+        node in ("n00", "n01") and isinstance(message, Usage) and not held.append((node, message))
+    )
+    bench.coordinator.end_slot(EndSlot(0, 1.0))
+    bench.drop = lambda node, message: False
+    for node, message in held:
+        bench.coordinator.receive(node, message)
+    bench.restart()  # and a coordinator that comes back counts the same
+    network = {account: v for account, v in sums(bench).items() if account.startswith("network/stage/")}
+    assert sum(network.values()) == 3 * 2000 * 2 + 3 * 5000 * 2
+    assert verify(bench.config.ledger_path).ok
+
+
+def test_batches_that_an_executor_took_and_did_not_run_are_unserved_before_their_deadline_too(
+    tmp_path: Path, kit: Any
+) -> None:
+    """They have left their owner's backlog, so that no later deadline of theirs will be missed."""
+    config = kit.make_config(tmp_path, limits=LimitsConfig(deadline_slots=1))
+    bench = kit.Bench(config, Trader())
+    bench.join()
+    bench.nodes["n01"].skip_guests = True
+    summary = bench.run_slot(0)
+    assert summary.executed_batches == 16
+    assert summary.unserved_batches == 2
+    bench.close()
+    start = datetime(2024, 6, 1, tzinfo=UTC)
+    slots = ledger_tables(config.ledger_path, start=start, trace_step_s=3600.0)["slots"]
+    assert slots.set_index("node_id")["unserved_batches"].to_dict() == {"n00": 2, "n01": 0, "n02": 0}
 
 
 @pytest.mark.parametrize(

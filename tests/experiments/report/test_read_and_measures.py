@@ -103,6 +103,14 @@ def test_books_that_close_pass_and_books_that_do_not_are_reported(make_run: Make
     assert notices(study)[0].title == "The books do not close"
 
 
+def test_books_with_a_figure_missing_in_a_metered_slot_do_not_close(make_run: MakeRun) -> None:
+    folder = make_run()
+    _change(folder, "slots", lambda frame: frame.assign(green_j=None))
+    study = load(folder)
+    assert {check.equation for check in checks(study) if not check.holds} == {"(D1)", "(D2)"}
+    assert notices(study)[0].title == "The books do not close"
+
+
 def test_lost_nodes_are_gaps_and_never_zero(make_run: MakeRun) -> None:
     study = load(make_run("dat", 0, lost={"node-05": 14}))
     one = totals(study.any_run)
