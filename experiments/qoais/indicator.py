@@ -1,0 +1,94 @@
+"""One indicator of a QoAIS report: a value with its formula and where it was read, or why there is none."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Dimension(StrEnum):
+    """The six dimensions of the survey's Table 3, and carbon, which it lacks."""
+
+    PERFORMANCE = "performance"
+    CONNECTION = "connection"
+    DATA = "data"
+    COMPUTATION = "computation"
+    SECURITY = "security"
+    ORCHESTRATION = "orchestration"
+    CARBON = "carbon"
+
+
+class Status(StrEnum):
+    MEASURED = "measured"
+    """From what the run left: tables, ledger, timings, model."""
+    STATED = "stated"
+    """A property of the set-up, from scenario or metadata: nothing was measured for it."""
+    NOT_MEASURED = "not measured"
+    """Could be, but this run holds nothing for it."""
+    MANUAL = "manual"
+    """A person has to judge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator:
+    """``value`` is None exactly for NOT_MEASURED and MANUAL, and ``note`` then says why."""
+
+    dimension: Dimension
+    table3: str
+    """Indicator of Table 3 that this one stands for; for carbon its own name."""
+    name: str
+    status: Status
+    value: float | str | None
+    unit: str = ""
+    formula: str = ""
+    source: str = ""
+    """Files of the run folder that it is computed from."""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        has_value = self.status in (Status.MEASURED, Status.STATED)
+        if has_value != (self.value is not None):
+            raise ValueError(f"{self.name}: status {self.status} with value {self.value!r}")
+        if not has_value and not self.note:
+            raise ValueError(f"{self.name}: no value and no reason")
+        if isinstance(self.value, float) and not math.isfinite(self.value):
+            raise ValueError(
+                f"{self.name}: value {self.value}; a figure that is not finite is no measurement"
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "dimension": self.dimension.value, "status": self.status.value}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Indicators of one line of Table 3: carries what they share."""
+
+    dimension: Dimension
+    table3: str
+
+    def measured(
+        self, name: str, value: float | str, unit: str, formula: str, source: str, note: str = ""
+    ) -> Indicator:
+        return Indicator(
+            self.dimension, self.table3, name, Status.MEASURED, value, unit, formula, source, note
+        )
+
+    def stated(self, name: str, value: float | str, source: str, note: str = "") -> Indicator:
+        return Indicator(self.dimension, self.table3, name, Status.STATED, value, source=source, note=note)
+
+    def lacking(self, name: str, why: str) -> Indicator:
+        return Indicator(self.dimension, self.table3, name, Status.NOT_MEASURED, None, note=why)
+
+    def manual(self, name: str, why: str) -> Indicator:
+        return Indicator(self.dimension, self.table3, name, Status.MANUAL, None, note=why)
+
+    def maybe(
+        self, name: str, value: float | None, unit: str, formula: str, source: str, why: str, note: str = ""
+    ) -> Indicator:
+        """Measured where ``value`` is there, else not measured for the reason ``why``."""
+        if value is None:
+            return self.lacking(name, why)
+        return self.measured(name, float(value), unit, formula, source, note)
