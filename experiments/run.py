@@ -275,6 +275,8 @@ def _export(
             "processes": len({pid for k, pid in processes.items() if k != "coordinator"}),
         },
         "tree_alpha_bits_per_token": scenario.tree.alpha_bits_per_token,
+        "arrivals": scenario.inference.arrivals,
+        "latency_target_s": scenario.inference.latency_target_s,
         "coordinator_zone": resolved.body.zone,
         "coordinator_restarts": restarts,
         "failures": failures,

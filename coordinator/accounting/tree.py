@@ -5,7 +5,8 @@ TREE: token-responsive energy efficiency of the TREE paper; EE: its token-free p
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -51,3 +52,62 @@ def total(windows: Iterable[Window]) -> Window:
     for window in windows:
         result = result + window
     return result
+
+
+def sweep(
+    window: Window, alphas_bits_per_token: Iterable[float]
+) -> list[tuple[float, float | None, float | None]]:
+    """(alpha, TREE, EE) for each weight of a token: EE does not move, and one sees where the two part."""
+    found = [(alpha, efficiency(window, alpha)) for alpha in alphas_bits_per_token]
+    return [(alpha, each.tree_bit_per_j, each.ee_bit_per_j) for alpha, each in found]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUtility:
+    """U_i of (T3) for one service: what its tokens are worth, in bit.
+
+    Linear: alpha * tokens. Saturating: alpha * scale * (1 - exp(-tokens / scale)), which is worth
+    alpha per token at first and never more than alpha * scale in all.
+    """
+
+    alpha_bits_per_token: float
+    saturation_tokens: float | None = None
+    """Scale of saturation; None: linear."""
+
+    def __post_init__(self) -> None:
+        if not self.alpha_bits_per_token >= 0:
+            raise ValueError(f"alpha is {self.alpha_bits_per_token} bit/token; allowed is >= 0")
+        if self.saturation_tokens is not None and not self.saturation_tokens > 0:
+            raise ValueError(f"saturation_tokens is {self.saturation_tokens}; allowed is > 0, or none")
+
+    def bits(self, tokens: float) -> float:
+        """Worth of ``tokens`` tokens, in bit."""
+        if self.saturation_tokens is None:
+            return self.alpha_bits_per_token * tokens
+        scale = self.saturation_tokens
+        return -self.alpha_bits_per_token * scale * math.expm1(-tokens / scale)
+
+
+def weighted_tree(
+    tokens: Mapping[str, tuple[float, int, TokenUtility]],
+    bits: Mapping[str, tuple[float, int]],
+    energy_j: float,
+) -> float | None:
+    """(T3): (sum_i w_i U_i(T_i) + sum_j w_j R_j) / E, in bit/J, over a window; None without energy.
+
+    Args:
+        tokens: By service: weight w_i, tokens T_i delivered, utility U_i.
+        bits: By service: weight w_j, bits R_j delivered.
+        energy_j: Joules of the window.
+
+    Raises:
+        ValueError: a negative weight, count or energy.
+    """
+    values = [energy_j, *(x for w, t, _ in tokens.values() for x in (w, t))]
+    values += [x for pair in bits.values() for x in pair]
+    if not all(value >= 0 for value in values):
+        raise ValueError(f"tokens {dict(tokens)}, bits {dict(bits)}, {energy_j} J; allowed are values >= 0")
+    if energy_j == 0:
+        return None
+    worth = sum(weight * utility.bits(count) for weight, count, utility in tokens.values())
+    return (worth + sum(weight * count for weight, count in bits.values())) / energy_j

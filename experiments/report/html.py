@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from experiments.report import style, tables, units
+from experiments.report import serving_table, style, tables, units
 from experiments.report.facts import Facts, gather
 from experiments.report.figures import Drawing, draw_all
 from experiments.report.measures import BASELINES, over_seeds, reduction
@@ -33,6 +33,11 @@ SECTIONS: tuple[tuple[str, str, str], ...] = (
     ("flows", "Flows", "Energy and work that really moved between nodes."),
     ("batteries", "Batteries", "What was stored, where and when."),
     ("learning", "Learning", "What was learned, against effort and against emissions."),
+    (
+        "serving",
+        "Serving",
+        "How long requests took, and what a token cost in joules and grams.",
+    ),
     ("efficiency", "Efficiency", "Bits and tokens per joule, by policy and by node."),
     ("decisions", "Decisions", "How the plans came about."),
     ("losses", "Losses", "Nodes and readings that went missing."),
@@ -74,6 +79,7 @@ def _tables(study: Study) -> dict[str, tables.Table]:
         tables.provenance(study),
         tables.bookkeeping(study),
         tables.fallbacks(study),
+        serving_table.requests(study),
     ]
     return {table.name: table for table in found if table is not None}
 

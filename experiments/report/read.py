@@ -105,12 +105,27 @@ SCHEMA: dict[str, dict[str, str]] = {
     },
     "nodes": {"node_id": "str", "zone": "str or null", **dict.fromkeys(_NODE_NUMBERS, "number")},
     "decisions": {"slot": "int", "status": "str", "gap_fraction": "number", "objective_g": "number"},
+    "serving": {
+        "slot": "int",
+        "node_id": "str",
+        **dict.fromkeys(
+            [
+                *["requests", "outside_requests", "unserved_requests", "deadline_misses"],
+                *["tokens_in", "tokens_out", "bits", "energy_j", "operational_g"],
+            ],
+            "number",
+        ),
+        "latency_bins": "counts",
+        "latency_counts": "counts",
+    },
 }
 """Table -> column -> kind. More columns are welcome; a missing one is an error."""
 
 UNKNOWN = "unknown"
 """Zone of a node that never registered."""
-MAY_BE_EMPTY = frozenset({"batch_flows", "energy_flows", "rounds", "decisions"})
+MAY_BE_EMPTY = frozenset({"batch_flows", "energy_flows", "rounds", "decisions", "serving"})
+MAY_LACK = frozenset({"serving"})
+"""Tables that runs of an earlier version do not have."""
 REQUIRED_METADATA = ("run_id", "name", "policy", "seed", "slot_s", "trace_step_s")
 POLICY_ORDER = ("grid", "local", "det", "dat", "deta")
 
@@ -241,6 +256,8 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
 def _typed(values: pd.Series, kind: str, where: str) -> pd.Series:
     """One column in the type the figures expect; what cannot be so is an error, null is kept as null."""
     try:
+        if kind == "counts":
+            return values
         if kind == "time":
             return pd.to_datetime(values, utc=True)
         if kind == "str or null":
@@ -276,7 +293,11 @@ def load_run(folder: Path, *, require_done: bool = True) -> Run:
         folder=folder,
         metadata=metadata,
         scenario=scenario.read_text(encoding="utf-8") if scenario.exists() else "",
-        tables={name: _table(folder, name) for name in SCHEMA},
+        tables={
+            name: _table(folder, name)
+            for name in SCHEMA
+            if name not in MAY_LACK or (folder / f"{name}.parquet").exists()
+        },
         timings=_json(timings) if timings.exists() else {},
     )
 

@@ -14,6 +14,7 @@ from experiments.report import style, units
 from experiments.report.measures import BASELINES, over_seeds, reduction, reductions_by_seed, totals
 from experiments.report.notices import Notice, notices
 from experiments.report.read import Run, Study, load
+from experiments.report.serving import as_json, serving_totals
 
 TERMINAL_FIELDS: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
     ("energy_j", "energy", units.joules),
@@ -38,6 +39,7 @@ def comparison_json(study: Study) -> dict[str, Any]:
         every = [totals(run) for run in by_seed.values()]
         policies[policy] = {
             "seeds": list(by_seed),
+            "serving": [as_json(serving_totals(run)) for run in by_seed.values()],
             **{
                 name: [getattr(one, name) for one in every]
                 for name in (
@@ -80,6 +82,7 @@ def run_json(run: Run) -> dict[str, Any]:
     """One run: every field of Totals, and where it lies."""
     one = totals(run)
     return {name: getattr(one, name) for name in one.__dataclass_fields__} | {
+        "serving": as_json(serving_totals(run)),
         "run_id": run.metadata["run_id"],
         "run": str(run.folder),
     }

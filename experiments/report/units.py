@@ -72,7 +72,15 @@ def joules_scale(largest_j: float) -> Scale:
     """Unit of energy fit for values up to ``largest_j``."""
     return _scale(
         largest_j,
-        ((1e3, 1.0, "J"), (1e6, 1e-3, "kJ"), (1e9, 1e-6, "MJ"), (1e12, 1e-9, "GJ"), (math.inf, 1e-12, "TJ")),
+        (
+            (1e-3, 1e6, "µJ"),
+            (1.0, 1e3, "mJ"),
+            (1e3, 1.0, "J"),
+            (1e6, 1e-3, "kJ"),
+            (1e9, 1e-6, "MJ"),
+            (1e12, 1e-9, "GJ"),
+            (math.inf, 1e-12, "TJ"),
+        ),
     )
 
 
@@ -89,6 +97,11 @@ def watts_scale(largest_w: float) -> Scale:
     return _scale(largest_w, ((1.0, 1e3, "mW"), (1e3, 1.0, "W"), (1e6, 1e-3, "kW"), (math.inf, 1e-6, "MW")))
 
 
+def seconds_scale(largest_s: float) -> Scale:
+    """Unit of latency fit for values up to ``largest_s``."""
+    return _scale(largest_s, ((1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (math.inf, 1.0, "s")))
+
+
 def bytes_scale(largest: float) -> Scale:
     """Unit of data fit for values up to ``largest`` bytes."""
     return _scale(largest, ((1e3, 1.0, "B"), (1e6, 1e-3, "kB"), (1e9, 1e-6, "MB"), (math.inf, 1e-9, "GB")))
@@ -100,6 +113,10 @@ def grams(value: float | None, digits: int = 3) -> str:
 
 def joules(value: float | None, digits: int = 3) -> str:
     return NO_VALUE if missing(value) else joules_scale(abs(value)).text(value, digits)  # type: ignore[arg-type]
+
+
+def seconds(value: float | None, digits: int = 3) -> str:
+    return NO_VALUE if missing(value) else seconds_scale(abs(value)).text(value, digits)  # type: ignore[arg-type]
 
 
 def kwh(value_j: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,26 @@ def test_measured_service_times_are_used_with_the_cpu_time_meter(tmp_path: Path)
     serving = run(tmp_path / "cpu", text, "local")["serving"]
     assert (serving.latency_p50_s > 0).all()
     assert serving.requests.sum() == sum(len(plan.arrival_s) for plan in planned(scenario()))
+
+
+def test_the_report_and_the_json_say_what_serving_came_to(
+    tables: dict[str, pd.DataFrame], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "scenario.toml"
+    path.write_text(scenario())
+    assert invoke(["run", str(path), "--policy", "dat", "--output", str(tmp_path / "run"), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)["serving"]
+    serving = tables["serving"]
+    assert said["requests"] == serving.requests.sum()
+    assert said["energy_j"] == pytest.approx(serving.energy_j.sum())
+    assert said["joules_per_token"] == pytest.approx(serving.energy_j.sum() / serving.tokens_out.sum())
+    assert said["latency_p50_s"] <= said["latency_p95_s"] <= said["latency_p99_s"]
+    assert 'id="serving"' in (tmp_path / "run/report.html").read_text()
+    by_node = pd.read_csv(tmp_path / "run/tables/serving.csv")
+    assert by_node[by_node.node_id.notna()].requests.sum() == said["requests"]
+    sweep = pd.read_csv(tmp_path / "run/tables/figure-tree-alpha.csv")
+    assert set(sweep.part) == {"whole run", "serving alone"}
+    assert (sweep.tree_bit_per_j >= sweep.ee_bit_per_j).all()
 
 
 def test_diurnal_load_follows_the_local_hour() -> None:

@@ -9,7 +9,16 @@ from experiments.report.style import look
 
 def draw_all(study: Study) -> dict[str, list[Drawing]]:
     """Section -> drawings. A section without a drawing has nothing to show for this study."""
-    from experiments.report.figures import day, efficiency, emissions, flows, learning, operation
+    from experiments.report.figures import (
+        day,
+        efficiency,
+        emissions,
+        flows,
+        learning,
+        operation,
+        serving,
+        tree,
+    )
 
     with look():
         sections: dict[str, list[Drawing | None]] = {
@@ -23,7 +32,12 @@ def draw_all(study: Study) -> dict[str, list[Drawing]]:
             "flows": [*flows.flows(study)],
             "batteries": [*day.batteries(study)],
             "learning": [learning.accuracy(study)],
-            "efficiency": [efficiency.by_policy(study), efficiency.by_node(study)],
+            "serving": [serving.latency_and_energy(study)],
+            "efficiency": [
+                efficiency.by_policy(study),
+                tree.alpha_sweep(study),
+                efficiency.by_node(study),
+            ],
             "decisions": [operation.decisions(study)],
             "losses": [*operation.losses(study)],
         }

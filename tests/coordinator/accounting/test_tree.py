@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.accounting.tree import Window, efficiency, total
+from coordinator.accounting.tree import TokenUtility, Window, efficiency, sweep, total, weighted_tree
 
 windows = st.builds(Window, st.integers(0, 10**12), st.integers(0, 10**9), st.floats(1e-3, 1e9))
 
@@ -46,3 +46,45 @@ def test_impossible_windows_are_refused(bad: tuple[int, int, float]) -> None:
 def test_negative_alpha_is_refused() -> None:
     with pytest.raises(ValueError, match="alpha"):
         efficiency(Window(1, 1, 1.0), -1.0)
+
+
+@given(windows, st.lists(st.floats(0, 1e9), min_size=2, max_size=8).map(sorted))
+def test_tree_rises_with_alpha_and_ee_does_not_move(window: Window, alphas: list[float]) -> None:
+    found = sweep(window, alphas)
+    trees = [tree for _, tree, _ in found if tree is not None]
+    assert trees == sorted(trees)
+    assert len({ee for _, _, ee in found}) == 1
+    assert all(tree >= ee for _, tree, ee in found if tree is not None and ee is not None)
+
+
+@given(windows, st.floats(0, 1e7))
+def test_weighted_tree_of_one_service_with_weights_one_is_tree(window: Window, alpha: float) -> None:
+    found = weighted_tree(
+        {"chat": (1.0, window.tokens, TokenUtility(alpha))}, {"video": (1.0, window.bits)}, window.energy_j
+    )
+    assert found == pytest.approx(efficiency(window, alpha).tree_bit_per_j, rel=1e-12)
+
+
+@given(st.floats(1e-3, 1e6), st.floats(1.0, 1e9), st.floats(0, 1e9), st.floats(0, 1e9))
+def test_saturating_utility_rises_concavely_below_its_bounds(
+    alpha: float, scale: float, one: float, two: float
+) -> None:
+    utility = TokenUtility(alpha, scale)
+    low, high = sorted((one, two))
+    slack = 1e-9 * alpha * scale
+    assert utility.bits(0.0) == 0.0
+    assert utility.bits(low) <= utility.bits(high) + slack
+    assert utility.bits(high) <= min(alpha * high, alpha * scale) + slack
+    assert utility.bits((low + high) / 2) >= (utility.bits(low) + utility.bits(high)) / 2 - slack
+
+
+def test_weighted_tree_by_hand_and_what_it_refuses() -> None:
+    tokens = {"chat": (2.0, 10, TokenUtility(100.0)), "code": (0.5, 4, TokenUtility(50.0))}
+    assert weighted_tree(tokens, {"video": (3.0, 1000)}, 10.0) == pytest.approx((2000 + 100 + 3000) / 10)
+    assert weighted_tree(tokens, {}, 0.0) is None
+    with pytest.raises(ValueError, match=">= 0"):
+        weighted_tree({}, {"video": (-1.0, 5)}, 1.0)
+    with pytest.raises(ValueError, match="alpha"):
+        TokenUtility(-1.0)
+    with pytest.raises(ValueError, match="saturation"):
+        TokenUtility(1.0, 0.0)

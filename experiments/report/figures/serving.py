@@ -1,0 +1,90 @@
+"""Serving: latency of requests, and joules per token, by policy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from experiments.report import style, units
+from experiments.report.figures.base import Drawing, new_figure, no_grid
+from experiments.report.read import Study
+from experiments.report.serving import QUANTILES, serving_frame
+
+LABELS = {"latency_p50_s": "p50", "latency_p95_s": "p95", "latency_p99_s": "p99"}
+SHADES = {"latency_p50_s": 1.0, "latency_p95_s": 0.65, "latency_p99_s": 0.35}
+
+
+def latency_and_energy(study: Study) -> Drawing | None:
+    """Two panels: percentiles of latency, joules per token; None when no requests came."""
+    frame = serving_frame(study)
+    if frame.empty:
+        return None
+    whole = frame[frame["node_id"].isna()]
+    policies = [policy for policy in study.policies if policy in set(whole["policy"])]
+    mean: Any = whole.groupby("policy")[[*LABELS, "joules_per_token"]].mean().reindex(policies)
+    if mean["latency_p50_s"].isna().all():
+        return None
+    figure = new_figure(1.1 + 0.62 * len(policies))
+    axes: Any = figure.subplots(1, 2, sharey=True, gridspec_kw={"width_ratios": [1.6, 1.0]})
+    text = {
+        policy: f"{style.policy_label(policy)} "
+        + ", ".join(f"{LABELS[name]} {units.seconds(mean.loc[policy, name])}" for name, _ in QUANTILES)
+        + f", {units.joules(mean.loc[policy, 'joules_per_token'])} per token"
+        for policy in policies
+    }
+    target = study.any_run.metadata.get("latency_target_s")
+    drawing = Drawing(
+        name="serving",
+        title="Latency and joules per token by policy",
+        caption=(
+            "From a request's arrival to its answer, in slot time: waiting for its batch, for its way to "
+            "another node where it was offloaded, for the board, and being served. Mean over seeds of each "
+            "run's percentile. Joules per token: all application lines of the nodes over all tokens delivered."
+            + (f" Dashed: latency target, {units.seconds(target)}." if target is not None else "")
+        ),
+        alt="; ".join(text.values()),
+        figure=figure,
+        data=frame,
+    )
+    scale = units.seconds_scale(float(mean["latency_p99_s"].max()))
+    height = 0.26
+    for y, policy in enumerate(policies):
+        for k, (name, _) in enumerate(QUANTILES):
+            value = float(mean.loc[policy, name])
+            bar = axes[0].barh(
+                y + (k - 1) * height,
+                value * scale.factor,
+                height=height * 0.92,
+                color=style.policy_colour(policy),
+                alpha=SHADES[name],
+                lw=0,
+            )[0]
+            drawing.tip(bar, f"{style.policy_label(policy)}, {LABELS[name]}: {scale.text(value)}")
+            axes[0].annotate(
+                f"{LABELS[name]} {scale.text(value)}",
+                (value * scale.factor, y + (k - 1) * height),
+                (4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=8,
+            )
+    axes[0].set_xlabel(f"latency, {scale.unit}")
+    axes[0].set_xlim(0, float(mean["latency_p99_s"].max()) * scale.factor * 1.35 or 1)
+    if target is not None:
+        axes[0].axvline(target * scale.factor, color=style.MUTED, ls=(0, (4, 3)), lw=1)
+    largest = mean["joules_per_token"].max()
+    energy = units.joules_scale(float(largest))
+    for y, policy in enumerate(policies):
+        value = float(mean.loc[policy, "joules_per_token"])
+        bar = axes[1].barh(y, value * energy.factor, height=0.6, color=style.policy_colour(policy), lw=0)[0]
+        drawing.tip(bar, f"{style.policy_label(policy)}: {energy.text(value)} per token")
+        axes[1].annotate(
+            energy.text(value), (value * energy.factor, y), (5, 0), textcoords="offset points", va="center"
+        )
+    axes[1].set_xlabel(f"{energy.unit} per token")
+    axes[1].set_xlim(0, float(largest) * energy.factor * 1.45 or 1)
+    for ax in axes:
+        ax.tick_params(axis="y", length=0)
+        no_grid(ax, "y")
+    axes[0].set_yticks(range(len(policies)), [style.policy_label(policy) for policy in policies])
+    axes[0].set_ylim(len(policies) - 0.5, -0.5)
+    return drawing

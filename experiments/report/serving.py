@@ -1,0 +1,103 @@
+"""What a run's requests came to: latency, tokens, joules and grams per token, by run and by node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from coordinator.accounting.tree import Window, efficiency
+from experiments.report.measures import alpha_bits_per_token
+from experiments.report.read import Run, Study
+from protos import latency
+
+QUANTILES = (("latency_p50_s", 0.50), ("latency_p95_s", 0.95), ("latency_p99_s", 0.99))
+
+
+@dataclass(frozen=True, slots=True)
+class ServingTotals:
+    """Requests answered in a run (or by a node in it). Ratios are of sums; None where there is no divisor."""
+
+    requests: int
+    outside_requests: int
+    """Of these, asked by clients from outside: not in the latencies, which are in slot time."""
+    unserved_requests: int
+    deadline_misses: int
+    tokens_in: int
+    tokens_out: int
+    bits: int
+    tokens_in_per_s: float | None
+    """Over the slots in which anything was served."""
+    tokens_out_per_s: float | None
+    latency_p50_s: float | None
+    """From added-up counts: within 1 %."""
+    latency_p95_s: float | None
+    latency_p99_s: float | None
+    energy_j: float
+    """Application lines of the nodes."""
+    operational_g: float
+    joules_per_token: float | None
+    grams_per_1000_tokens: float | None
+    tree_bit_per_j: float | None
+    ee_bit_per_j: float | None
+
+
+def serving_table(run: Run) -> pd.DataFrame | None:
+    """Rows of the run in which requests came; None for a run without any (or of an older version)."""
+    table = run.tables.get("serving")
+    if table is None or not (table["requests"] + table["unserved_requests"]).sum():
+        return None
+    return table
+
+
+def serving_totals(run: Run, node_id: str | None = None) -> ServingTotals | None:
+    """Of a whole run, or of what one node answered; None when it has no requests."""
+    table = serving_table(run)
+    if table is None:
+        return None
+    return _total(run, table if node_id is None else table[table["node_id"] == node_id])
+
+
+def _total(run: Run, rows: pd.DataFrame) -> ServingTotals:
+    names = ("requests", "outside_requests", "unserved_requests", "deadline_misses", "tokens_in")
+    sums = {name: int(rows[name].sum()) for name in (*names, "tokens_out", "bits")}
+    energy_j, grams = float(rows["energy_j"].sum()), float(rows["operational_g"].sum())
+    duration_s = rows["slot"].nunique() * run.slot_s
+    counts = latency.add(
+        dict(zip((int(k) for k in bins), (int(n) for n in counts), strict=True))
+        for bins, counts in zip(rows["latency_bins"], rows["latency_counts"], strict=True)
+    )
+    alpha, tokens = alpha_bits_per_token(run), sums["tokens_out"]
+    window = Window(sums["bits"], tokens, energy_j)
+    quantiles: dict[str, Any] = {name: latency.quantile(counts, fraction) for name, fraction in QUANTILES}
+    return ServingTotals(
+        **sums,
+        **quantiles,
+        tokens_in_per_s=sums["tokens_in"] / duration_s if duration_s else None,
+        tokens_out_per_s=tokens / duration_s if duration_s else None,
+        energy_j=energy_j,
+        operational_g=grams,
+        joules_per_token=energy_j / tokens if tokens else None,
+        grams_per_1000_tokens=1000.0 * grams / tokens if tokens else None,
+        tree_bit_per_j=None if alpha is None else efficiency(window, alpha).tree_bit_per_j,
+        ee_bit_per_j=efficiency(window, 0.0).ee_bit_per_j,
+    )
+
+
+def as_json(totals: ServingTotals | None) -> dict[str, Any] | None:
+    """Fields by name; None without requests."""
+    return None if totals is None else {name: getattr(totals, name) for name in totals.__dataclass_fields__}
+
+
+def serving_frame(study: Study) -> pd.DataFrame:
+    """One row per run and node (``node_id`` None: all of the run), with every field of ServingTotals."""
+    rows: list[dict[str, Any]] = []
+    for run in study:
+        nodes: Iterable[str | None] = [None, *run.node_ids]
+        for node in nodes:
+            found = as_json(serving_totals(run, node))
+            if found is not None:
+                rows.append({"policy": run.policy, "seed": run.seed, "node_id": node, **found})
+    return pd.DataFrame(rows)

@@ -1,0 +1,49 @@
+"""The table of requests: every policy as a whole, then the nodes of the policy in focus."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from experiments.report import style, units
+from experiments.report.read import Study
+from experiments.report.serving import serving_frame
+from experiments.report.tables import Column, Table
+
+ALL = "all nodes"
+
+
+def requests(study: Study) -> Table | None:
+    """Mean over seeds; None when no requests came. The CSV has every run and node."""
+    frame = serving_frame(study)
+    if frame.empty:
+        return None
+    means = frame.assign(node_id=frame["node_id"].fillna(ALL)).drop(columns="seed")
+    means = means.groupby(["policy", "node_id"], sort=False).mean(numeric_only=True).reset_index()
+    whole = means[means["node_id"] == ALL]
+    nodes = means[(means["node_id"] != ALL) & (means["policy"] == study.focus)]
+    shown = pd.concat([whole, nodes], ignore_index=True)
+    shown["label"] = shown["policy"].map(style.policy_label)
+    late = shown["deadline_misses"] / shown["requests"].where(shown["requests"] > 0)
+    shown["missed_fraction"] = late
+    return Table(
+        "serving",
+        f"Requests, by policy and by the node that answered (nodes: {style.policy_label(study.focus)})",
+        frame,
+        (
+            Column("label", "policy", is_number=False),
+            Column("node_id", "node", is_number=False),
+            Column("requests", "requests", units.count),
+            Column("latency_p50_s", "p50", units.seconds),
+            Column("latency_p95_s", "p95", units.seconds),
+            Column("latency_p99_s", "p99", units.seconds),
+            Column("missed_fraction", "late", units.percent),
+            Column("unserved_requests", "unserved", units.count),
+            Column("tokens_in_per_s", "tokens in/s", units.count),
+            Column("tokens_out_per_s", "tokens out/s", units.count),
+            Column("joules_per_token", "J/token", units.joules),
+            Column("grams_per_1000_tokens", "g/1,000 tokens", units.grams),
+            Column("tree_bit_per_j", "TREE", units.bits_per_joule),
+        ),
+        note="Latency in slot time. Late: answered after the latency target. Energy: the nodes' application lines.",
+        shown=shown,
+    )
