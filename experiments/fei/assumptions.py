@@ -70,8 +70,8 @@ def study_assumptions(effort: Effort, world: placement.Intensities, data_used: S
         ),
         (
             "Surface",
-            f"{fig5.SURFACE_SERVERS} servers, optimum over the day with fractional batches; sleep: a plan within 1 % of "
-            f"its bound or the best after {effort.sleep_time_limit_s:g} s, its gap in the table",
+            f"{fig5.SURFACE_SERVERS} servers, optimum over the day with fractional batches; sleep: a plan within "
+            f"1 % of its bound or the best after {effort.sleep_time_limit_s:g} s, its gap in the table",
         ),
         ("Not counted", "meters; the router is a column of Table I here and in nobody's total"),
     ]

@@ -108,7 +108,8 @@ def run_jobs(
 def _finished(work: Sequence[tuple[Job, Path]], workers: int) -> Iterable[None]:
     if workers == 1 or len(work) < 2:
         for job, path in work:
-            yield _compute(job, path)
+            _compute(job, path)
+            yield
         return
     with ProcessPoolExecutor(min(workers, len(work)), mp_context=get_context("spawn")) as pool:
         pending: set[Future[None]] = {pool.submit(_compute, job, path) for job, path in work}
@@ -116,7 +117,8 @@ def _finished(work: Sequence[tuple[Job, Path]], workers: int) -> Iterable[None]:
             while pending:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in done:
-                    yield future.result()
+                    future.result()
+                    yield
         except BaseException:
             for future in pending:
                 future.cancel()

@@ -61,7 +61,9 @@ def _level(
         parameters=seen.training.parameters,
     )
     one = energy.stage_energy(result, work, again, result["num_train"] / row.edges, speed)
-    counted = {"development": rounds, "recycling": again}
+    counted: dict[str, float] = {"development": float(rounds)}
+    if again is not None:
+        counted["recycling"] = float(again)
     records = []
     for stage, joules in one.as_dict().items():
         servers_j = np.full(row.edges, np.nan if joules is None else joules)
@@ -74,7 +76,7 @@ def _level(
                 "energy_j": float(servers_j.sum()),
                 "sorted_g": placement.sorted_grams(world, servers_j, 0.0),
                 "random_mean_g": float(servers_j.sum() / JOULES_PER_KWH * world.annual_g_per_kwh.mean()),
-                "rounds": float(counted[stage]) if counted.get(stage) is not None else np.nan,
+                "rounds": counted.get(stage, np.nan),
             }
         )
     return records

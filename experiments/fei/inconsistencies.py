@@ -62,7 +62,7 @@ def table(world: Intensities, lines: pd.DataFrame | None) -> pd.DataFrame:
     note(
         "not reported",
         "harvest, batteries, loss, J/bit, sleep power, horizon, year, LSTM target; recycling not measured",
-        f"here: see assumptions; LSTM target {percent(BY_NAME['LSTM'].target_fraction)} is a choice; recycling measured",
+        f"see assumptions; LSTM target {percent(BY_NAME['LSTM'].target_fraction)} is a choice; recycling measured",
     )
     note("ten zones", "ten US regions of PNAS 2019 (2016 data), not named", _zones(world))
     return pd.DataFrame(notes)

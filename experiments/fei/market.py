@@ -9,6 +9,7 @@ is what the paper's "complete information" gives, and is about fifteen times as 
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import lru_cache
@@ -73,7 +74,12 @@ class Setting:
 def _code_digest() -> str:
     market = resources.files("coordinator.market")
     names = ("simulate.py", "physics.py", "program.py", "layout.py", "solve.py", "plan.py")
-    return digest_files([*(market / name for name in names), Path(__file__)])
+    own = [
+        inspect.getsource(function)
+        for function in (fleet, _start, _sun_w_per_w, drawn_zones, simulate_policies, surface_points, _bound)
+    ]
+    constants = [SLOTS, SLOT_S, FIRST_HOUR_UTC, BUSY_FRACTION, BATTERY_WH, BATTERY_LIMIT_W, POLICIES]
+    return content_key(digest_files(market / name for name in names), own, constants)
 
 
 @dataclass(frozen=True, slots=True)

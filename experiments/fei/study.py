@@ -15,21 +15,20 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table as RichTable
 
 from carbon_data.folders import cache_dir
 from experiments.fei import (
     assumptions,
     claims,
-    figures,
     fig4,
     fig5,
+    figures,
     inconsistencies,
     placement,
     report,
     table1,
 )
-from experiments.fei.claims import Judgement, Verdict
+from experiments.fei.claims import Judgement
 from experiments.fei.engine import run_jobs
 from experiments.fei.fig5 import Fig5Cell
 from experiments.fei.spec import FULL, MODELS, QUICK, Effort
@@ -54,7 +53,7 @@ def reproduce_fei(
         what: table1, fig3, fig4, fig5 or all.
         output: Folder of the report, its figures, tables and cases; may exist.
         full: Everything at the paper's size, instead of the quick reductions.
-        console: Where progress and verdicts go; None for silence.
+        console: Where progress goes; None for silence.
         cache: Folder of finished trainings and days; None for the user's cache folder.
         effort: Instead of QUICK or FULL, for tests.
 
@@ -102,7 +101,8 @@ def reproduce_fei(
 
     page = report.Page(
         title="Net-zero network AI: the DETA case study reproduced",
-        kicker=f"detabed reproduce {what} --{plan.name} · Zhang et al., IEEE Communications Magazine, Table I, Figs. 3 to 5",
+        kicker=f"detabed reproduce {what} --{plan.name} · Zhang et al., IEEE Communications Magazine, "
+        "Table I, Figs. 3 to 5",
         claims=judged,
         sections=sections,
         notes=notes,
@@ -127,8 +127,6 @@ def reproduce_fei(
         "report": str(path),
     }
     (output / "reproduce.json").write_text(json.dumps(answer, indent=1, allow_nan=False), encoding="utf-8")
-    if console is not None:
-        console.print(verdicts(judged))
     return answer
 
 
@@ -282,16 +280,6 @@ def _notices(effort: Effort, frame: pd.DataFrame, world: placement.Intensities) 
         }
     )
     return found
-
-
-def verdicts(judged: dict[str, Judgement]) -> RichTable:
-    """The claims as a table for people."""
-    colours = {Verdict.MET: "green", Verdict.NOT_MET: "red", Verdict.NOT_DECIDABLE: "yellow"}
-    table = RichTable("claim", "verdict", "paper", "ours", title="The paper's claims")
-    for name, judgement in judged.items():
-        colour = colours[judgement.verdict]
-        table.add_row(name, f"[{colour}]{judgement.verdict}[/{colour}]", judgement.paper, judgement.ours)
-    return table
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ cell that is interrupted goes on from its last finished round.
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 from collections.abc import Mapping
@@ -77,7 +78,8 @@ class TrainCell:
 @lru_cache(maxsize=1)
 def _code_digest() -> str:
     tasks = resources.files("edge_node.tasks")
-    return digest_files([*(tasks / name for name in _TASK_SOURCES), Path(__file__)])
+    own = [inspect.getsource(function) for function in (train, average, rounds_to, _config, _until_target)]
+    return content_key(digest_files(tasks / name for name in _TASK_SOURCES), own)
 
 
 @lru_cache(maxsize=8)
@@ -256,7 +258,8 @@ def _keep(scratch: Path, weights: Weights, history: dict[str, Any]) -> None:
     draft = scratch.with_name(f"{scratch.name}.{os.getpid()}")
     with draft.open("wb") as stream:
         text = np.frombuffer(json.dumps(history).encode(), dtype=np.uint8)
-        np.savez(stream, _history=text, **weights)
+        arrays: dict[str, Any] = {**weights, "_history": text}
+        np.savez(stream, **arrays)
     os.replace(draft, scratch)
 
 

@@ -1,0 +1,67 @@
+"""The study from end to end, small; and what it says when data are missing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from carbon_data.folders import DATA_DIR_VARIABLE
+from carbon_data.types import DataError
+from edge_node.tasks.data import mnist
+from experiments.fei import market
+from experiments.fei.spec import QUICK, BatchReading, Reduction
+from experiments.fei.study import find_data, reproduce_fei
+
+SMALL = Reduction(0.02, 2, 0.6, max_rounds=6, test_examples=500)
+TINY = replace(
+    QUICK,
+    trainings={("MLP", BatchReading.BATCH_50): SMALL},
+    panels_w=(5.0, 20.0),
+    losses_fraction=(0.1, 0.3),
+    caps_fraction=(0.25, 0.5),
+    deadlines_slots=(0,),
+    seeds=2,
+    sleep_time_limit_s=0.5,
+)
+
+
+def test_missing_files_are_named_with_the_way_to_get_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(DATA_DIR_VARIABLE, str(tmp_path))
+    with pytest.raises(DataError, match=r"mnist-train-images.*detabed data fetch"):
+        find_data(QUICK)
+
+
+def test_unknown_part() -> None:
+    with pytest.raises(ValueError, match="allowed are table1"):
+        reproduce_fei("fig9", Path("unused"), False, None)
+
+
+@pytest.mark.skipif(not mnist.is_present(), reason="the four files of MNIST are not in the data folder")
+def test_from_training_to_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(market, "FIG5_SERVERS", (2, 10))
+    found = reproduce_fei("all", tmp_path / "run", False, None, cache=tmp_path / "cache", effort=TINY)
+    stored = json.loads((tmp_path / "run" / "reproduce.json").read_text())
+    assert stored["claims"] == found["claims"]
+    for claim in found["claims"].values():
+        assert claim["verdict"] in ("met", "not met", "not decidable")
+        assert claim["paper"]
+        assert claim["ours"]
+    rows = found["tables"]["table1"]
+    assert len(rows) == 3 * 2 * 2 * 6
+    trained = [row for row in rows if row["ours_kwh"] is not None]
+    assert trained
+    assert all(row["basis"].startswith("scaled") for row in trained)
+    assert all(row["ratio_kwh"] == pytest.approx(1.0) for row in trained if row["role"] == "calibrated")
+    page = Path(found["report"]).read_text()
+    assert "What does not close" in page
+    assert "http-equiv" not in page
+    assert 'src="' not in page, "self-contained"
+    for name in ("fig3", "fig4", "fig5", "surface-grid", "surface-local"):
+        assert (tmp_path / "run" / "figures" / f"{name}.svg").stat().st_size > 1000
+        assert (tmp_path / "run" / "figures" / f"{name}.pdf").stat().st_size > 1000
+        assert (tmp_path / "run" / "tables" / f"figure-{name}.csv").exists()

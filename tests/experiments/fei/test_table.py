@@ -1,0 +1,97 @@
+"""Readings of Table I, calibration and energy, placement."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from carbon_data.units import joules_to_kwh
+from experiments.fei import energy, placement
+from experiments.fei.claims import parameter_claims
+from experiments.fei.spec import BY_NAME, MODELS, QUICK, SERVERS, BatchReading, ServerReading
+from experiments.fei.training import cell_for, full_round_examples
+
+
+def training(edges: int, rounds: int, flop: float = 1e12) -> energy.Training:
+    return energy.Training(edges, rounds, flop, model_bytes=636_040, parameters=159_010)
+
+
+def test_models_have_the_papers_parameters() -> None:
+    assert {str(judgement.verdict) for judgement in parameter_claims().values()} == {"met"}
+
+
+def test_column_b_counts_the_coordinator() -> None:
+    mlp = BY_NAME["MLP"]
+    assert [mlp.paper_batch(n) * (n - 1) for n in SERVERS[1:]] == [1200] * 5
+    assert [ServerReading.WITH_COORDINATOR.edges(n) for n in SERVERS] == [1, 2, 4, 6, 8, 10]
+    assert [ServerReading.EDGES.edges(n) for n in SERVERS] == list(SERVERS)
+
+
+def test_a_round_in_the_reference_reading_covers_the_data_once() -> None:
+    mlp = BY_NAME["MLP"]
+    for servers in SERVERS:
+        edges = ServerReading.WITH_COORDINATOR.edges(servers)
+        examples = full_round_examples(mlp, 60_000, BatchReading.BATCH_50, servers, edges)
+        assert examples * edges == 60_000
+
+
+def test_a_reduced_training_keeps_the_steps_of_a_round() -> None:
+    mlp = BY_NAME["MLP"]
+    reduction = QUICK.trainings["MLP", BatchReading.AS_PRINTED]
+    cell = cell_for(mlp, "mnist", 60_000, BatchReading.AS_PRINTED, 11, 10, reduction)
+    full_steps = math.ceil(6000 / 120)
+    assert cell.batches_per_round == full_steps
+    assert cell.edges / cell.partitions == pytest.approx(reduction.examples_fraction)
+
+
+@given(st.floats(1e9, 1e15), st.integers(1, 50), st.floats(1e-4, 10.0))
+def test_calibration_gives_back_the_papers_energy(flop: float, rounds: int, kwh: float) -> None:
+    one = training(1, rounds, flop)
+    used = energy.training_energy(one, energy.calibrated_flop_per_s(one, kwh))
+    assert joules_to_kwh(float(used.servers_j.sum())) == pytest.approx(kwh)
+    assert used.coordinator_j == 0.0
+    assert used.network_j == 0.0
+
+
+def test_calibration_takes_one_server_only() -> None:
+    with pytest.raises(ValueError, match="one server"):
+        energy.calibrated_flop_per_s(training(2, 1), 1.0)
+
+
+@given(st.integers(1, 40), st.integers(1, 12))
+def test_energy_is_proportional_to_rounds(rounds: int, edges: int) -> None:
+    once = energy.training_energy(training(edges, 1), 1e9)
+    many = energy.training_energy(training(edges, rounds), 1e9)
+    assert many.servers_j.sum() == pytest.approx(rounds * once.servers_j.sum())
+    assert many.coordinator_j == pytest.approx(rounds * once.coordinator_j)
+
+
+def test_sorted_placement_starts_low_and_wraps() -> None:
+    world = placement.intensities()
+    c = placement.sorted_intensity(world, 11)
+    assert (np.diff(c[:10]) >= 0).all()
+    assert c[10] == c[0]
+    assert c[0] == pytest.approx(24.0, abs=1.0)
+
+
+def test_random_placement_keeps_grams_per_joule() -> None:
+    world = placement.intensities()
+    for count in (2, 10):
+        drawn = placement.random_grams(world, np.full(count, 3.6e6 / count), 0.0)
+        assert drawn.mean() == pytest.approx(world.annual_g_per_kwh.mean(), rel=0.05)
+
+
+def test_the_range_over_starting_hours_holds_the_annual_mean() -> None:
+    world = placement.intensities()
+    low, high = placement.start_spread(world, np.full(6, 1e6), 1e5, duration_s=7200.0)
+    assert low <= placement.sorted_grams(world, np.full(6, 1e6), 1e5) <= high
+
+
+def test_every_model_has_a_figure_for_every_row() -> None:
+    for model in MODELS:
+        assert len(model.batches) == len(model.energy_kwh) == len(model.carbon_g) == len(SERVERS)
+    assert sum(sum(model.energy_kwh) for model in MODELS) == pytest.approx(50.2943)
