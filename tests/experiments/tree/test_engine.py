@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.tree.engine import simulate
@@ -70,7 +70,6 @@ def test_fast_engine_equals_simpy(discipline: Discipline, sleep: SleepMode) -> N
 
 
 @given(seed=st.integers(0, 2**32 - 1), configuration=st.sampled_from(CONFIGURATIONS))
-@settings(max_examples=60)
 def test_fast_engine_equals_simpy_on_any_machine(
     seed: int, configuration: tuple[Discipline, SleepMode]
 ) -> None:
