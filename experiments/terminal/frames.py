@@ -60,11 +60,12 @@ def moving_digits(
     num_frames: int,
     seed: int,
     noise_grey: float,
-    scene_frames: int = 24,
+    light_grey: float,
+    scene_frames: int = 12,
 ) -> Sequence:
     """A fixed camera: a digit comes, moves a few pixels a frame, stands still for a while, and is replaced.
 
-    The light drifts slowly by two grey levels, too little for a small threshold to see at once.
+    The light may drift slowly, frame by frame too little for a threshold to see.
 
     Args:
         images: Digits (N, 1, 28, 28) to choose from.
@@ -72,6 +73,7 @@ def moving_digits(
         num_frames: Length.
         seed: Of choice, ways and noise.
         noise_grey: Deviation of the sensor's noise, grey levels.
+        light_grey: How much brighter and darker the background gets, grey levels.
         scene_frames: Frames until the next digit.
     """
     rng = np.random.default_rng((seed, 2))
@@ -88,7 +90,7 @@ def moving_digits(
         elif phase < scene_frames // 2:
             top, speed[0] = _bounce(top + speed[0], speed[0])
             left, speed[1] = _bounce(left + speed[1], speed[1])
-        frame = ground + np.float32(1.0 + np.sin(2 * np.pi * index / 150))
+        frame = ground + np.float32(light_grey * (1.0 + np.sin(2 * np.pi * index / 150)))
         _paste(frame, images[chosen, 0], round(top), round(left))
         frame += rng.normal(0.0, 1.0, frame.shape).astype(np.float32) * noise_grey
         frames.append(np.clip(np.rint(frame), 0, 255).astype(np.uint8))

@@ -112,6 +112,11 @@ class Options:
     """Profile of the unsplit model."""
     partitioner: Partitioner
 
+    @property
+    def all(self) -> list[LocalOption | OffloadOption]:
+        """Local ones first."""
+        return [*self.local, *self.offload]
+
     def index(self, name: str) -> int:
         """Number of an offloading option on the wire."""
         return next(k for k, option in enumerate(self.offload) if option.name == name)

@@ -10,11 +10,13 @@ CODE_CHANNELS = {"features_2": 2, "features_5": 4, "features_8": 8}
 """Channels that cross a compressed cut: about as many values as fit a few hundred bytes."""
 BITS = (8, 4)
 WIDTH_FRACTIONS = (0.75, 0.5, 0.25)
-THRESHOLDS_GREY = (0, 6, 12, 24)
+THRESHOLDS_GREY = (0, 10, 20, 40, 80, 160)
 REFRESHES = (5, 30, 120)
-REFERENCE_THRESHOLD_GREY = 12
+REFERENCE_THRESHOLD_GREY = 20
+"""Nearly five deviations of the difference of two noisy pixels."""
 REFERENCE_REFRESH = 30
-NOISES_GREY = (0.0, 3.0)
+SCENES_GREY = ((0.0, 0.0), (3.0, 2.0))
+"""Sensor noise and drift of light of the sequences: an ideal camera, and an ordinary one."""
 DISTANCES_M = (100.0, 300.0, 500.0, 700.0, 1000.0, 1500.0)
 """Where the link's rates of the table come from, by path loss and the Shannon rate."""
 FRAME_PERIOD_S = 0.1
@@ -44,6 +46,6 @@ class Extent:
     profile_repeats: int
 
 
-QUICK = Extent("digits", 1438, 359, 16, 3, 3, 240, 160, 20)
+QUICK = Extent("digits", 1438, 359, 14, 3, 3, 240, 160, 20)
 FULL = Extent("auto", 12000, 2000, 12, 4, 10, 960, 600, 100)
 """With MNIST where its files are in the data folder."""

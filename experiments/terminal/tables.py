@@ -103,13 +103,14 @@ def statements(both_ways: pd.DataFrame) -> list[str]:
     """``both_ways_table`` in sentences, one per rate and workload, for the option with the largest saving."""
     found = []
     rows = both_ways[both_ways["option"] != DYNAMIC]
-    for (rate, workload), part in rows.groupby(["rate_bit_per_s", "workload"], sort=False):
-        row = part.loc[part["terminal_j_against_local_fraction"].idxmin()]
+    for _, part in rows.groupby(["rate_bit_per_s", "workload"], sort=False):
+        rest = len(part) - 1
+        row = part.sort_values("terminal_j_against_local_fraction").to_dict("records")[0]
         found.append(
-            f"At {float(rate) / 1e6:.2f} Mbit/s ({workload}), \u201c{row['option']}\u201d lowers the terminal's joules by "
-            f"{-row['terminal_j_against_local_fraction']:.0%} and raises the system's by "
+            f"At {row['rate_bit_per_s'] / 1e6:.2f} Mbit/s ({row['workload']}), “{row['option']}” lowers the terminal's "
+            f"joules by {-row['terminal_j_against_local_fraction']:.0%} and raises the system's by "
             f"{row['system_j_against_local_fraction']:.0%}"
-            + (f" ({len(part)} options do so)." if len(part) > 1 else ".")
+            + (f"; so do {rest} other options, by less for the terminal." if rest else ".")
         )
     return found
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from experiments.terminal.options import Options, scores
 from experiments.terminal.settings import FRAME_PERIOD_S
 from experiments.terminal.shaper import RateSchedule
 
-NEAR_M, FAR_M = 120.0, 1500.0
+NEAR_M, FAR_M = 50.0, 1500.0
 SHADOWING_DB = 4.0
 """Deviation: choice, the 4 to 8 dB usual for shadow fading."""
 SHADOWING_FRAMES = 10.0
@@ -102,7 +103,8 @@ def cost_of_plans(
             )
     frames = pd.DataFrame(rows)
     totals = []
-    for way, part in frames.groupby("way", sort=False):
+    for way in plans:
+        part = frames[frames["way"] == way]
         names = part["option"].tolist()
         totals.append(
             {
@@ -111,7 +113,7 @@ def cost_of_plans(
                 "system_j": part["system_j"].sum(),
                 "latency_mean_s": part["latency_s"].mean(),
                 "late_frames": int((part["latency_s"] > deadline_s).sum()),
-                "changes": sum(a != b for a, b in zip(names, names[1:], strict=False)),
+                "changes": sum(a != b for a, b in pairwise(names)),
                 "up_bytes": part["up_bytes"].sum(),
                 "frames": len(part),
             }

@@ -1,0 +1,166 @@
+"""What the study claims, judged by fixed limits that were written down before the numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments.terminal.settings import ACCURACY_LOSS_FRACTION
+from experiments.terminal.walk import EAGER, HYSTERESIS
+
+SMALLER_FACTOR = 4.0
+"""Semantic compression: at least so many times fewer bytes than the same cut without it."""
+PRUNING_SAVING_FRACTION = 0.3
+INCREMENTAL_SAVING_FRACTION = 0.3
+DYNAMIC_COST_FRACTION = 0.1
+"""What hysteresis may cost in joules against changing at once."""
+EXACT_DIFFERENCE = 1e-4
+"""Incremental inference without threshold: largest difference of a class score, the order of additions."""
+
+
+def _claim(met: bool, statement: str, ours: str) -> dict[str, str]:
+    return {"verdict": "met" if met else "not met", "statement": statement, "ours": ours}
+
+
+def judge(
+    *,
+    cut_differences: list[float],
+    images: pd.DataFrame,
+    table: pd.DataFrame,
+    both_ways: pd.DataFrame,
+    totals: pd.DataFrame,
+    walk_facts: dict[str, Any],
+    sweep: pd.DataFrame,
+) -> dict[str, dict[str, str]]:
+    """Verdicts by name.
+
+    Args:
+        cut_differences: Largest difference from the unsplit model by cut point, in one process.
+        images: ``measure.Executed`` rows of the test set.
+        table: ``tables.mechanisms_table``.
+        both_ways: ``tables.both_ways_table``.
+        totals: Totals of the walk by way.
+        walk_facts: Of the executed walk.
+        sweep: ``sequence.sweep``.
+    """
+    rows = images.set_index("option")
+    exact = rows[rows["mechanism"].isin(["full offloading", "partial offloading"])]
+    by_way = totals.set_index("way")
+    hysteresis = by_way.loc[HYSTERESIS].to_dict()
+    eager = by_way.loc[EAGER].to_dict()
+    fixed = by_way[[not _decides(str(way)) for way in by_way.index]]
+    on_time = fixed[fixed["late_frames"] <= hysteresis["late_frames"]]
+    return {
+        "exact-cuts": _claim(
+            max(cut_differences) == 0.0 and float(exact["max_difference"].max()) == 0.0,
+            "Cut at any boundary, terminal and server together give exactly the unsplit model's scores.",
+            f"{len(cut_differences)} cuts in one process and {len(exact)} over the link; largest difference "
+            f"{max(*cut_differences, float(exact['max_difference'].max())):g}",
+        ),
+        "bytes": _claim(
+            walk_facts["up_bytes_by_frame"]
+            == walk_facts["up_bytes_terminal"]
+            == walk_facts["up_bytes_server"],
+            "Terminal and server count the same bytes.",
+            f"walk: {walk_facts['up_bytes_terminal']} sent, {walk_facts['up_bytes_server']} received; every option "
+            "over the test set likewise",
+        ),
+        "both-ways": _claim(
+            len(both_ways) > 0,
+            "There are link rates at which offloading lowers the terminal's joules and raises the system's.",
+            f"{both_ways['rate_bit_per_s'].nunique()} of {table['rate_bit_per_s'].nunique()} rates, "
+            f"{len(both_ways)} of {int((table['up_bytes'] > 0).sum())} rows",
+        ),
+        "compression": _compression(rows),
+        "pruning": _pruning(rows, table),
+        "dynamic": _claim(
+            bool((on_time["terminal_j"] > hysteresis["terminal_j"]).all()),
+            "While the link changes, following it takes fewer terminal joules than every fixed way that is late no "
+            "more often.",
+            f"{hysteresis['terminal_j'] * 1e3:.0f} mJ, {int(hysteresis['late_frames'])} late; fixed: "
+            + _fixed(fixed),
+        ),
+        "hysteresis": _claim(
+            hysteresis["changes"] < eager["changes"]
+            and hysteresis["terminal_j"] <= (1 + DYNAMIC_COST_FRACTION) * eager["terminal_j"],
+            f"Hysteresis changes less often and costs at most {DYNAMIC_COST_FRACTION:.0%} more joules.",
+            f"{int(hysteresis['changes'])} changes instead of {int(eager['changes'])}; joules "
+            f"{hysteresis['terminal_j'] / eager['terminal_j'] - 1:+.1%}",
+        ),
+        "incremental-exact": _exact_increment(sweep),
+        "incremental": _increment(sweep),
+    }
+
+
+def _decides(way: str) -> bool:
+    return way in (HYSTERESIS, EAGER) or way.startswith("best")
+
+
+def _fixed(fixed: pd.DataFrame) -> str:
+    cheapest = fixed.sort_values("terminal_j").head(3)
+    return ", ".join(
+        f"{way} {row['terminal_j'] * 1e3:.0f} mJ ({int(row['late_frames'])} late)"
+        for way, row in cheapest.iterrows()
+    )
+
+
+def _compression(rows: pd.DataFrame) -> dict[str, str]:
+    base = float(rows.loc["local", "accuracy_fraction"])  # type: ignore[arg-type]
+    good, texts = True, []
+    for name, row in rows[rows["mechanism"] == "semantic compression"].iterrows():
+        plain = rows.loc[str(name).split(",")[0], "up_bytes"]
+        factor, loss = float(plain) / row["up_bytes"], base - row["accuracy_fraction"]  # type: ignore[arg-type]
+        good &= factor >= SMALLER_FACTOR and loss <= ACCURACY_LOSS_FRACTION
+        texts.append(f"{name}: {factor:.0f} times, {-loss:+.1%}")
+    return _claim(
+        good,
+        f"A bottleneck sends at most 1/{SMALLER_FACTOR:.0f} of the bytes and loses at most "
+        f"{ACCURACY_LOSS_FRACTION:.0%} accuracy, at every cut.",
+        "; ".join(texts),
+    )
+
+
+def _pruning(rows: pd.DataFrame, table: pd.DataFrame) -> dict[str, str]:
+    base = float(rows.loc["local", "accuracy_fraction"])  # type: ignore[arg-type]
+    found = []
+    for name, row in rows[rows["mechanism"] == "width pruning"].iterrows():
+        part = table[table["option"] == name].iloc[0]
+        found.append((str(name), -part["terminal_j_against_local_fraction"], base - row["accuracy_fraction"]))
+    met = any(s >= PRUNING_SAVING_FRACTION and loss <= ACCURACY_LOSS_FRACTION for _, s, loss in found)
+    return _claim(
+        met,
+        f"Some width saves at least {PRUNING_SAVING_FRACTION:.0%} of the joules and loses at most "
+        f"{ACCURACY_LOSS_FRACTION:.0%} accuracy.",
+        "; ".join(f"{name}: saves {s:.0%}, {-loss:+.1%}" for name, s, loss in found),
+    )
+
+
+def _exact_increment(sweep: pd.DataFrame) -> dict[str, str]:
+    rows = sweep[sweep["threshold_grey"] == 0]
+    return _claim(
+        float(rows["max_difference"].max()) <= EXACT_DIFFERENCE,
+        "Incremental inference without threshold gives the full model's scores.",
+        f"largest difference {rows['max_difference'].max():.1e}; operations "
+        + ", ".join(
+            f"{share:.0%} at noise {noise:g}"
+            for share, noise in zip(rows["flop_fraction"], rows["noise_grey"], strict=True)
+        ),
+    )
+
+
+def _increment(sweep: pd.DataFrame) -> dict[str, str]:
+    noisy = sweep[sweep["noise_grey"] > 0]
+    loss = noisy["full_accuracy_fraction"] - noisy["accuracy_fraction"]
+    saving = 1.0 - noisy["flop_fraction"]
+    good = noisy[(saving >= INCREMENTAL_SAVING_FRACTION) & (loss <= ACCURACY_LOSS_FRACTION)]
+    index = int(np.argmax(np.where(loss <= ACCURACY_LOSS_FRACTION, saving, -np.inf)))
+    row = noisy.iloc[index]
+    return _claim(
+        len(good) > 0,
+        f"On a noisy sequence some threshold saves at least {INCREMENTAL_SAVING_FRACTION:.0%} of the operations and "
+        f"loses at most {ACCURACY_LOSS_FRACTION:.0%} accuracy.",
+        f"threshold {row['threshold_grey']:g}, refresh every {row['refresh_frames']:g}: saves "
+        f"{saving.iloc[index]:.0%}, accuracy {row['accuracy_fraction'] - row['full_accuracy_fraction']:+.1%}",
+    )
