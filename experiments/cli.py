@@ -151,6 +151,32 @@ def report(run: RunArgument, as_json: JsonOption = False) -> None:
     print_json({"report": str(path)}) if as_json else out.print(f"report: {path}", soft_wrap=True)
 
 
+@app.command()
+def qoais(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Quality of AI service and life cycle of a finished run: every indicator measured, or plainly not."""
+    from experiments.qoais import qoais_of
+    from experiments.qoais.tables import terminal_rows
+
+    if not run.is_dir():
+        raise UsageError(f"{run}: no such folder; give a run folder, e.g. the one `detabed run` printed")
+    found = qoais_of(run)
+    if as_json:
+        print_json(found)
+        return
+    for policy, entry in found["qoais"].items():
+        counts = ", ".join(f"{count} {status}" for status, count in entry["counts"].items())
+        table = Table(
+            "dimension",
+            "indicator",
+            "value",
+            "formula, or why there is no value",
+            title=f"{policy}, seed {entry['seed']}: {counts}",
+        )
+        for row in terminal_rows(entry):
+            table.add_row(*row)
+        out.print(table)
+
+
 @app.command(name="list")
 def list_(
     what: Annotated[

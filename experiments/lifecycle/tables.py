@@ -32,7 +32,8 @@ def _title(run: dict[str, Any]) -> str:
 
 def _columns(runs: list[dict[str, Any]]) -> Table:
     """Mean over seeds of each way of counting; null where any seed lacks it."""
-    records, reasons = [], {}
+    records: list[dict[str, Any]] = []
+    reasons: dict[str, None] = {}
     for policy in dict.fromkeys(run["policy"] for run in runs):
         record: dict[str, Any] = {"policy": policy}
         own = [run for run in runs if run["policy"] == policy]
