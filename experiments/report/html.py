@@ -71,7 +71,13 @@ def write_report(folder: Path, *, require_done: bool = True) -> Path:
 
 
 def _tables(study: Study) -> dict[str, tables.Table]:
+    # Both read runs through this package: imported here, they may be imported first themselves.
+    from experiments.lifecycle.tables import lifecycle_tables
+    from experiments.qoais.tables import qoais_table
+
     found = [
+        *lifecycle_tables(study),
+        qoais_table(study),
         tables.policies(study),
         tables.runs(study),
         tables.nodes(study),
