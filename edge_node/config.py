@@ -49,7 +49,7 @@ class HarvestConfig(Strict):
 
     power_w: tuple[float, ...]
     forecast_w: tuple[float, ...] = ()
-    """What the node expects instead of ``power_w``; empty: it knows (complete information)."""
+    """What the node expects of later slots instead of ``power_w``; empty: it knows (complete information)."""
     source: str = "none"
 
 

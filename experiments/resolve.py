@@ -386,10 +386,17 @@ def _harvests(
             continue
         source = _harvest_source(wanted, spec)
         # Every node has its own sky: the seed of the run and the node's place in it.
-        series = source.series(scenario.time.start, step, intervals, seed=scenario.seed * 1_000_003 + i)
+        seed = scenario.seed * 1_000_003 + i
+        series = source.series(scenario.time.start, step, intervals, seed=seed)
+
+        def earlier(start: datetime, source: Any = source, seed: int = seed) -> NDArray[np.float64]:
+            return np.asarray(source.series(start, step, intervals, seed=seed).power_w)
+
         harvests.append(
             HarvestConfig(
-                power_w=tuple(float(value) for value in series.power_w), source=series.origin.source
+                power_w=tuple(float(value) for value in series.power_w),
+                forecast_w=_forecast(scenario, series.power_w, earlier, f"harvest {i}"),
+                source=series.origin.source,
             )
         )
         origins[f"harvest {node_name(i, len(specs))}"] = origin_dict(series.origin)

@@ -118,7 +118,7 @@ class ControlClient:
 
     def _call(self, rpc: codec.Rpc, request: Any, timeout_s: float) -> Any:
         """One idempotent call, repeated with full jitter while nobody answers."""
-        give_up = self._clock() + self._patience_s
+        gone_since: float | None = None
         attempt = 0
         while True:
             try:
@@ -130,7 +130,9 @@ class ControlClient:
                 return call(request, timeout=timeout_s)
             except grpc.RpcError as error:
                 _raise_if_final(error, rpc, timeout_s)
-                if self._clock() >= give_up:
+                if gone_since is None:  # it may have worked on the answer until now, longer than our patience
+                    gone_since = self._clock()
+                if self._clock() - gone_since >= self._patience_s:
                     raise CoordinatorUnreachableError(
                         f"{rpc.method}: no coordinator at {self._connected_to} within {self._patience_s:g} s "
                         f"({error.details()}); is its process running?"

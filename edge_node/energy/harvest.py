@@ -26,14 +26,16 @@ class Harvest:
     def forecast_uj(self, slot: int, horizon: int) -> tuple[int, ...]:
         """What the node expects for ``slot`` and the following ones, ``horizon`` values.
 
-        Raises MissingDataError beyond the series.
+        The first is the slot itself, which is known, as its intensity is: (D6) caps a share of h_i(t). Raises
+        MissingDataError beyond the series.
         """
         series, name = (
             (self._config.forecast_w, "forecast_w")
             if self._config.forecast_w
             else (self._config.power_w, "power_w")
         )
-        return tuple(self._energy(series, name, slot + ahead) for ahead in range(horizon))
+        later = (self._energy(series, name, slot + ahead) for ahead in range(1, horizon))
+        return (self.energy_uj(slot), *later)
 
     def _energy(self, series: tuple[float, ...], name: str, slot: int) -> int:
         if not 0 <= slot < len(series):

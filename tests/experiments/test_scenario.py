@@ -80,6 +80,22 @@ def test_resolving_twice_gives_the_same_and_seeds_change_the_sky() -> None:
     assert other.zones == one.zones
 
 
+def test_an_imperfect_forecast_is_one_of_harvest_too() -> None:
+    """The same day before, or the truth with an error; the harvest itself stays as it is."""
+    perfect = resolve(parse_scenario(MINIMAL))
+    assert perfect.harvests[0].forecast_w == ()
+    for kind in ("persistence", "gaussian"):
+        text = MINIMAL + f"[forecast]\nkind = '{kind}'\n"
+        told = resolve(parse_scenario(text))
+        for one, known in zip(told.harvests, perfect.harvests, strict=True):
+            assert one.power_w == known.power_w
+            assert len(one.forecast_w) == len(one.power_w)
+            assert one.forecast_w != one.power_w
+            if kind == "persistence":
+                assert one.forecast_w[24:] == pytest.approx(one.power_w[:-24])
+        assert resolve(parse_scenario(text)).harvests == told.harvests
+
+
 def test_batteries_keep_their_hours_of_the_replayed_day() -> None:
     resolved = resolve(parse_scenario(MINIMAL + "[battery]\ncapacity_wh = 12\n"))
     battery = resolved.batteries[0]

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,17 @@ from coordinator.adapters.control_client import (
 from coordinator.books import Books
 from coordinator.ledger import Ledger, Unit, verify
 from protos import codec
-from protos.messages import BeginSlot, Heartbeat, Refusal, Register, Stage, Telemetry, UpMessage, Welcome
+from protos.messages import (
+    BeginSlot,
+    Heartbeat,
+    Refusal,
+    Register,
+    Stage,
+    Status,
+    Telemetry,
+    UpMessage,
+    Welcome,
+)
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).parents[3]
@@ -463,6 +474,34 @@ def test_client_gives_up_with_a_typed_failure_when_nobody_answers() -> None:
     with client, pytest.raises(CoordinatorUnreachableError, match="is its process running"):
         client.begin_slot(0, Stage.DEVELOPMENT, 1.0)
     assert slept[:4] == [0.1, 0.2, 0.4, 0.8]
+
+
+def test_coordinator_that_dies_late_in_a_long_call_is_waited_for() -> None:
+    """A decision may take longer than the client's patience with a coordinator that is gone."""
+    now, calls = [0.0], []
+
+    def get_status(data: bytes, context: grpc.ServicerContext) -> bytes:
+        calls.append(data)
+        now[0] += 50.0  # at work
+        if len(calls) == 1:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "killed")
+        return codec.GET_STATUS.encode_response(Status("run", 2, 0, (), (), 1))
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    server = grpc.server(ThreadPoolExecutor(1))
+    handler = grpc.unary_unary_rpc_method_handler(get_status)
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(codec.GET_STATUS.service, {codec.GET_STATUS.method: handler}),)
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        with ControlClient(f"127.0.0.1:{port}", patience_s=30.0, clock=lambda: now[0], sleep=sleep) as client:
+            assert client.status().epoch == 2
+    finally:
+        server.stop(None)
 
 
 def test_start_up_imports_neither_pandas_nor_torch_nor_a_solver() -> None:

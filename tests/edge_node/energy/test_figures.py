@@ -71,11 +71,12 @@ def test_own_boards_are_read_from_a_file_and_checked(tmp_path: Path) -> None:
 def test_harvest_beyond_its_series_is_an_error_and_not_zero() -> None:
     harvest = Harvest(HarvestConfig(power_w=(1.0, 0.0, 2.5), forecast_w=(3.0, 1.0, 1.0, 1.0)), slot_s=2.0)
     assert [harvest.energy_uj(slot) for slot in range(3)] == [2_000_000, 0, 5_000_000]
-    assert harvest.forecast_uj(0, 3) == (6_000_000, 2_000_000, 2_000_000)
+    assert harvest.forecast_uj(0, 3) == (2_000_000, 2_000_000, 2_000_000)  # the slot itself is known
+    assert harvest.forecast_uj(2, 2) == (5_000_000, 2_000_000)
     with pytest.raises(MissingDataError, match="slot 3"):
         harvest.energy_uj(3)
     with pytest.raises(MissingDataError, match="slot 4"):
-        harvest.forecast_uj(3, 2)
+        harvest.forecast_uj(2, 3)
     with pytest.raises(MissingDataError, match="-1"):
         Harvest(HarvestConfig(power_w=(-1.0,)), slot_s=1.0)
 
