@@ -111,6 +111,7 @@ class EdgeNode:
         self._answers = answers
         self._lock = threading.RLock()
         self._slot_opened = threading.Condition(self._lock)
+        self._leaving = False
         self._work = threading.Lock()
         """The board does one piece of work at a time, as (L2)'s attribution of static power supposes."""
 
@@ -510,6 +511,7 @@ class EdgeNode:
         """
         self.check_request(arrays)
         assert self._answers is not None
+        self._leaving = False
         with self._work:
             began = time.perf_counter()
             self._meter.begin()
@@ -525,15 +527,24 @@ class EdgeNode:
             self._book_outside(answered.result.flop, answered.result, received, sent, latency_s)
             return answered
 
+    def stop_answering(self) -> None:
+        """Whoever waits for a slot to book answers in waits no longer: the process ends."""
+        with self._slot_opened:
+            self._leaving = True
+            self._slot_opened.notify_all()
+
     def _book_outside(
         self, flop: float, result: InferResult | None, received: int, sent: int, latency_s: Times
     ) -> None:
         with self._slot_opened:
             # Between a slot's reading and the next slot nothing is metered: what was done then is the next's.
-            self._slot_opened.wait_for(lambda: self._state is None or self._state.usage is None)
+            def metered() -> bool:
+                return self._state is not None and self._state.usage is None
+
+            self._slot_opened.wait_for(lambda: metered() or self._state is None or self._leaving)
             self._meter.add(Work(Stage.APPLICATION, flop, wasted=result is None))
-            if self._state is None:
-                log.warning("%s: answers given after the run's last reading are in no books", self.node_id)
+            if self._state is None or not metered():
+                log.warning("%s: answers given after the last reading are in no books", self.node_id)
             elif result is not None:
                 self._meter.moved(Stage.APPLICATION, tx_bytes=sent, rx_bytes=received)
                 self._state.outside.add(result, latency_s)

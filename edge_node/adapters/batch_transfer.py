@@ -12,7 +12,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import grpc
@@ -49,9 +49,17 @@ class PeerServer:
     """Takes parcels for the nodes of this process and dispatches them by executor id."""
 
     def __init__(
-        self, receive: Callable[[Parcel], Receipt], credentials: grpc.ServerCredentials | None = None
+        self,
+        receive: Callable[[Parcel], Receipt],
+        credentials: grpc.ServerCredentials | None = None,
+        others: Sequence[grpc.GenericRpcHandler] = (),
+        more_calls: int = 0,
     ) -> None:
-        """``receive`` runs in a worker thread; an unknown executor is its to refuse."""
+        """``receive`` runs in a worker thread; an unknown executor is its to refuse.
+
+        ``others``: further services on the same address, which may take ``more_calls`` at a time.
+        """
+        self._others, self._calls = tuple(others), MAX_CALLS + more_calls
         self._receive = receive
         self._credentials = credentials
         self._server: grpc.aio.Server | None = None
@@ -59,9 +67,9 @@ class PeerServer:
     async def start(self, host: str, port: int) -> str:
         """Listen; port 0 takes a free one. Returns host:port. Raises OSError when the address is taken."""
         handler = grpc.unary_unary_rpc_method_handler(self._deliver)  # bytes in, bytes out: the codec judges
-        self._server = grpc.aio.server(options=SERVER_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
+        self._server = grpc.aio.server(options=SERVER_OPTIONS, maximum_concurrent_rpcs=self._calls)
         self._server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(DELIVER.service, {DELIVER.method: handler}),)
+            (grpc.method_handlers_generic_handler(DELIVER.service, {DELIVER.method: handler}), *self._others)
         )
         target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:

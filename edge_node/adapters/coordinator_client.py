@@ -22,6 +22,7 @@ import grpc
 import grpc.aio
 
 from edge_node.adapters.batch_transfer import CHANNEL_OPTIONS, PeerClient, PeerServer
+from edge_node.adapters.infer_server import MAX_STREAMS, InferServer
 from edge_node.errors import NotReady
 from edge_node.link import FATAL_REFUSALS, LinkError, Response, require_ready, respond, tick
 from edge_node.node import EdgeNode
@@ -65,7 +66,11 @@ class GrpcHost:
     ) -> None:
         self._peer_host, self._peer_port = peer_host, peer_port
         self._channel_credentials = channel_credentials
-        self._server = PeerServer(self._receive_parcel, server_credentials)
+        self._infer = InferServer(lambda: {node_id: link.node for node_id, link in self._links.items()})
+        # One place beyond the streams allowed, so that the next one hears why it is refused.
+        self._server = PeerServer(
+            self._receive_parcel, server_credentials, [self._infer.handler()], MAX_STREAMS + 1
+        )
         self._client: PeerClient | None = None
         self._links: dict[str, GrpcLink] = {}
         self._coordinators: dict[str, grpc.aio.Channel] = {}
@@ -160,6 +165,7 @@ class GrpcHost:
 
     async def _shut_down(self) -> None:
         await self._server.stop()
+        await self._infer.close()
         if self._client is not None:
             await self._client.close()
         channels, self._coordinators = list(self._coordinators.values()), {}
