@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -105,13 +106,26 @@ def run_jobs(
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths], len(missing)
 
 
+def _end_with_parent() -> None:
+    """In a worker: a study that is killed leaves no process behind to compute for nobody."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _finished(work: Sequence[tuple[Job, Path]], workers: int) -> Iterable[None]:
     if workers == 1 or len(work) < 2:
         for job, path in work:
             _compute(job, path)
             yield
         return
-    with ProcessPoolExecutor(min(workers, len(work)), mp_context=get_context("spawn")) as pool:
+    size, context = min(workers, len(work)), get_context("spawn")
+    with ProcessPoolExecutor(size, mp_context=context, initializer=_end_with_parent) as pool:
         pending: set[Future[None]] = {pool.submit(_compute, job, path) for job, path in work}
         try:
             while pending:

@@ -30,7 +30,7 @@ def table(outcomes: dict[Row, Outcome], world: placement.Intensities) -> pd.Data
         seen = outcomes.get(row)
         if seen is None or seen.training is None or speed is None:
             continue
-        for level in BY_NAME[MODEL].levels_fraction:
+        for level in levels(seen):
             records += _level(row, seen, level, speed, world)
     columns = [
         "servers",
@@ -43,6 +43,13 @@ def table(outcomes: dict[Row, Outcome], world: placement.Intensities) -> pd.Data
         "rounds",
     ]
     return pd.DataFrame(records, columns=columns)
+
+
+def levels(seen: Outcome) -> tuple[float, ...]:
+    """Target accuracies shown: the model's own, in proportion where a training stopped at a smaller target."""
+    model = BY_NAME[MODEL]
+    scale = seen.target_fraction / model.target_fraction
+    return tuple(scale * level for level in model.levels_fraction)
 
 
 def _level(

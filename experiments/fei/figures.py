@@ -80,6 +80,8 @@ def fig3(frame: pd.DataFrame) -> Drawing:
             top.set_title(model.name)
             top.set_ylim(bottom=0)
             bottom.set_yscale("log")
+            bottom.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            bottom.yaxis.set_minor_formatter(lambda value, _: "")
             _servers_axis(top, label="")
             _servers_axis(bottom)
         axes[0, 0].set_ylabel("energy, kWh")

@@ -29,7 +29,7 @@ from experiments.fei import (
     table1,
 )
 from experiments.fei.claims import Judgement
-from experiments.fei.engine import run_jobs
+from experiments.fei.engine import WORKERS, run_jobs
 from experiments.fei.fig5 import Fig5Cell
 from experiments.fei.spec import FULL, MODELS, QUICK, Effort
 from experiments.fei.table1 import Outcome, Row
@@ -46,6 +46,7 @@ def reproduce_fei(
     *,
     cache: Path | None = None,
     effort: Effort | None = None,
+    workers: int = WORKERS,
 ) -> dict[str, Any]:
     """Reproduce ``what`` of ``WHAT`` into the folder ``output``.
 
@@ -56,6 +57,7 @@ def reproduce_fei(
         console: Where progress goes; None for silence.
         cache: Folder of finished trainings and days; None for the user's cache folder.
         effort: Instead of QUICK or FULL, for tests.
+        workers: Processes; 1 computes in this one.
 
     Returns:
         ``claims`` (verdict, paper, ours, rule by name), ``tables`` (rows by name), ``run`` and ``report`` (paths).
@@ -72,7 +74,7 @@ def reproduce_fei(
     data = find_data(plan)
     world = placement.intensities()
 
-    outcomes, spent = _train(what, plan, data, kept, output, console)
+    outcomes, spent = _train(what, plan, data, kept, output, console, workers)
     cpu += spent
     frame = table1.table(outcomes, world)
     judged: dict[str, Judgement] = dict(claims.parameter_claims())
@@ -90,7 +92,7 @@ def reproduce_fei(
         sections.append(_stage_section(shares))
     lines: pd.DataFrame | None = None
     if what in ("fig5", "all"):
-        lines, means, points, spent = _markets(outcomes, plan, kept, console)
+        lines, means, points, spent = _markets(outcomes, plan, kept, console, workers)
         cpu += spent
         judged |= claims.market_claims(lines)
         judged |= claims.surface_claims(means)
@@ -167,13 +169,14 @@ def _train(
     cache: Path,
     output: Path,
     console: Console | None,
+    workers: int,
 ) -> tuple[dict[Row, Outcome], float]:
     """Train the rows that ``what`` needs; CPU seconds of all of them."""
     sizes = {name: (known, count) for name, (known, count, _) in data.items()}
     cells = table1.training_cells(effort, sizes, recycled=fig4.ROWS)
     if what not in _NEEDS_TABLE:
         cells = {row: cell for row, cell in cells.items() if row in fig4.ROWS}
-    results, _ = run_jobs(list(cells.values()), cache, what="training", console=console)
+    results, _ = run_jobs(list(cells.values()), cache, what="training", console=console, workers=workers)
     cpu = 0.0
     counted = set()
     outcomes = {}
@@ -203,11 +206,12 @@ def _case(output: Path, row: Row, result: dict[str, Any]) -> None:
 
 
 def _markets(
-    outcomes: dict[Row, Outcome], effort: Effort, cache: Path, console: Console | None
+    outcomes: dict[Row, Outcome], effort: Effort, cache: Path, console: Console | None, workers: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, float]:
     days: list[Fig5Cell] = fig5.cells(outcomes, effort)
-    seen, _ = run_jobs(days, cache, what="Fig. 5", console=console)
-    points, _ = run_jobs(fig5.surface_cells(outcomes, effort), cache, what="surface", console=console)
+    seen, _ = run_jobs(days, cache, what="Fig. 5", console=console, workers=workers)
+    surface = fig5.surface_cells(outcomes, effort)
+    points, _ = run_jobs(surface, cache, what="surface", console=console, workers=workers)
     cpu = sum(result["cost"]["cpu_s"] for result in (*seen, *points))
     every = fig5.surface(points)
     return fig5.lines(days, seen), fig5.means(every), every, cpu

@@ -11,11 +11,11 @@ import pytest
 from carbon_data.folders import DATA_DIR_VARIABLE
 from carbon_data.types import DataError
 from edge_node.tasks.data import mnist
-from experiments.fei import market
+from experiments.fei import fig5, market
 from experiments.fei.spec import QUICK, BatchReading, Reduction
 from experiments.fei.study import find_data, reproduce_fei
 
-SMALL = Reduction(0.02, 2, 0.6, max_rounds=6, test_examples=500)
+SMALL = Reduction(0.02, 2, 0.6, servers=(1, 3, 5), max_rounds=8, test_examples=500)
 TINY = replace(
     QUICK,
     trainings={("MLP", BatchReading.BATCH_50): SMALL},
@@ -43,8 +43,11 @@ def test_unknown_part() -> None:
 
 @pytest.mark.skipif(not mnist.is_present(), reason="the four files of MNIST are not in the data folder")
 def test_from_training_to_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(market, "FIG5_SERVERS", (2, 10))
-    found = reproduce_fei("all", tmp_path / "run", False, None, cache=tmp_path / "cache", effort=TINY)
+    monkeypatch.setattr(market, "FIG5_SERVERS", (2, 4))
+    monkeypatch.setattr(fig5, "SURFACE_SERVERS", 4)
+    found = reproduce_fei(
+        "all", tmp_path / "run", False, None, cache=tmp_path / "cache", effort=TINY, workers=1
+    )
     stored = json.loads((tmp_path / "run" / "reproduce.json").read_text())
     assert stored["claims"] == found["claims"]
     for claim in found["claims"].values():
