@@ -10,7 +10,7 @@ from experiments.qoais.formulas import balance, effective_dimension, entropy_bit
 from experiments.qoais.indicator import Dimension, Indicator, Row
 from experiments.report.read import Run
 
-FEATURE_EXAMPLES = 1000
+FEATURE_EXAMPLES = 500
 HISTOGRAM_BINS = 256
 
 

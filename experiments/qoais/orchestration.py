@@ -7,7 +7,7 @@ from experiments.qoais.indicator import Dimension, Indicator, Row
 from experiments.report.measures import status_kind
 
 AUTOMATIC = frozenset(
-    "start registration telemetry opening adjustment decision usage trade settlement booking gap slot_end".split()
+    "start registration telemetry opening adjustment decision usage trade settlement booking gap slot_end alarm".split()
 )
 """Kinds of ledger entries that coordinator and nodes write by themselves; any other is a person's doing."""
 PARTIAL_AT_MOST_PER_100 = 50.0
