@@ -63,6 +63,8 @@ class CoordinatorConfig(Strict):
     """Slots over which the mean intensity is taken that values a stored joule (a day of trace time)."""
     horizon_slots: int = Field(default=1, ge=1)
     """H: look-ahead handed to the policy, as far as the run goes."""
+    forecast_known_slots: int = Field(default=0, ge=0)
+    """Slots ahead for which the zones' forecasts rest on the past (persistence: a day); 0: for all."""
     foresight: bool = False
     """Tell the policy that the look-ahead is the truth: for the oracle, which refuses to plan on less."""
     limits: LimitsConfig = LimitsConfig()

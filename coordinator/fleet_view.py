@@ -79,7 +79,12 @@ def build_fleet(
     losses = [node.telemetry.mean_loss for node in nodes]
     expected = {zone.zone: zone.forecast_g_per_kwh or zone.intensity_g_per_kwh for zone in config.zones}
     after = slice(slot + horizon, min(slot + horizon + config.value_slots, len(config.stages)))
-    value_g_per_kwh = np.array([np.mean(expected[p.zone][after] or (0.0,)) for p in profiles])
+    known = config.forecast_known_slots
+    # A forecast from the day before knows one day: what lies further ahead is expected like the same hour of it.
+    ahead = [slot + (t - slot) % known if known else t for t in range(after.start, after.stop)]
+    value_g_per_kwh = np.array(
+        [np.mean([expected[p.zone][t] for t in ahead]) if ahead else 0.0 for p in profiles], dtype=float
+    )
     intensities = np.array(
         [(intensity[p.zone][slot], *expected[p.zone][slot + 1 : slot + horizon]) for p in profiles],
         dtype=float,

@@ -123,6 +123,7 @@ class Resolved:
             zones=self.zones,
             value_slots=scenario.coordinator.value_slots,
             horizon_slots=self.horizon_slots,
+            forecast_known_slots=_persistence_slots(scenario),
             foresight=self.foresight,
             limits=LimitsConfig(net_j_per_byte=self.net_j_per_byte, **scenario.limits.model_dump()),
             body=self.body,
@@ -181,6 +182,19 @@ def resolve(scenario: Scenario) -> Resolved:
         raise UsageError(str(error)) from error
 
 
+def _persistence_slots(scenario: Scenario) -> int:
+    """Slots in a day where forecasts are those of the day before, else 0. Raises UsageError for a longer look-ahead."""
+    if scenario.forecast.kind != "persistence" or _needs_truth(scenario):
+        return 0
+    day = int(SECONDS_PER_DAY // scenario.time.trace_step_s)
+    if scenario.coordinator.horizon_slots > day:
+        raise UsageError(
+            f"forecast.kind = persistence knows {day} slots ahead, coordinator.horizon_slots is "
+            f"{scenario.coordinator.horizon_slots}; look less far ahead, or use perfect or gaussian forecasts"
+        )
+    return day
+
+
 def _needs_truth(scenario: Scenario) -> bool:
     from coordinator.policies.registry import make_policy
 
@@ -198,6 +212,7 @@ def _resolve(scenario: Scenario) -> Resolved:
     from edge_node.meters.registry import METERS
 
     make_policy(scenario.policy, **scenario.policy_options)
+    _persistence_slots(scenario)
     meter = scenario.fleet.meter
     if meter not in METERS and ":" not in meter:
         raise UsageError(

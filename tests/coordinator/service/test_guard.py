@@ -112,3 +112,18 @@ def test_batches_meant_for_an_unselected_executor_are_reported_unserved(fleet: A
     kept = without_unselected(decision, fleet)
     assert kept.batches.sum() == 4 + 6
     assert kept.unserved_batches.tolist() == [2, 0, 0]
+
+
+def test_a_forecast_from_the_day_before_knows_one_day(tmp_path: Path, kit: Any) -> None:
+    """What lies beyond it is expected like the same hour of that day, never read from the future."""
+    config = kit.make_config(tmp_path)
+    zones = tuple(
+        zone.model_copy(update={"forecast_g_per_kwh": (10.0, 30.0, 1e6, 1e6)}) for zone in config.zones
+    )
+    config = config.model_copy(update={"zones": zones, "forecast_known_slots": 2})
+    bench = kit.Bench(config, Says(None))
+    bench.join()
+    fleet = bench.coordinator.service.draft().fleet
+    bench.close()
+    # Slots 1, 2, 3 are expected like slots 1, 0, 1.
+    assert fleet.stored_value_g_per_j[0] == pytest.approx(0.91 * (30.0 + 10.0 + 30.0) / 3 / 3.6e6)
