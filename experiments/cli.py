@@ -152,6 +152,35 @@ def report(run: RunArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command()
+def infer(
+    address: Annotated[
+        str, typer.Argument(help="host:port of a node; its daemon prints it as peer_address.")
+    ],
+    data: Annotated[str, typer.Option(help="Data set whose test examples are asked about.")] = "digits",
+    count: Annotated[int, typer.Option(min=1, help="Examples to ask about.")] = 100,
+    batch: Annotated[int, typer.Option(min=1, help="Examples per request.")] = 1,
+    node: Annotated[str, typer.Option(help="Node to ask, where several share the server.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Ask a serving node about test examples over its gRPC Infer stream."""
+    from edge_node.serving.client import InferError, run_infer_client
+
+    try:
+        answered = run_infer_client(address, data=data, count=count, batch=batch, node_id=node)
+    except InferError as error:
+        raise RunError(str(error)) from error
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if as_json:
+        print_json(answered)
+        return
+    table = Table("what", "value", title=address)
+    for key, value in answered.items():
+        table.add_row(key, "not measured" if value is None else str(value))
+    out.print(table)
+
+
+@app.command()
 def qoais(run: RunArgument, as_json: JsonOption = False) -> None:
     """Quality of AI service and life cycle of a finished run: every indicator measured, or plainly not."""
     from experiments.qoais import qoais_of
