@@ -4,7 +4,8 @@ Given prices of the energy hub (lambda_t) and the work hub (mu_t) the nodes have
 interior-point method (Mehrotra's predictor-corrector with Gondzio's centrality correctors) follows all nodes'
 problems at once: in each step every node is eliminated exactly onto the 2 T hub prices (decomposition_kkt.py), the
 small system of the prices is solved, and the nodes follow. The work of a step is linear in N, and the number of steps
-hardly depends on N. Plain price updates (bundle, ADMM) need hundreds of rounds for the same gap.
+hardly depends on N, less so where a sample's prices tell where to begin (decomposition_start.py). Plain price updates
+(bundle, ADMM) need hundreds of rounds for the same gap.
 
 The proof does not rest on the method's own measures: the bound is Lagrange's at the last prices
 (Block.lower_bound), the plan is repaired to keep every limit (decomposition_repair.py), and the gap is theirs.
@@ -24,6 +25,7 @@ from scipy import linalg
 
 from coordinator.market.decomposition_block import Block, Hubs, open_hubs, scaled
 from coordinator.market.decomposition_repair import repair
+from coordinator.market.decomposition_start import settle
 from coordinator.market.decomposition_state import State
 from coordinator.market.fleet import Floats
 from coordinator.market.hub import HubPlan, HubProgram, objective_g
@@ -43,6 +45,13 @@ _STRETCH = 0.3
 _EARLY = 2.5
 """A repaired plan is usually better than the point it came from: try when the point's gap is this many times the
 wanted one."""
+_SAMPLE_FROM = 1000
+"""Nodes from which a sample of them is solved first."""
+_SAMPLE_SHARE = 4
+_MOST_SAMPLED = 4000
+_SAMPLE_GAP = 0.15
+"""Gap at which the sample's prices and barrier are taken: nearer to the optimum the nodes would be too close to their
+bounds to absorb the sample's error."""
 _ZERO = 1e-6
 """Objectives below this share of the fleet's bill without green energy are as good as zero: gaps are relative to
 it there."""
@@ -89,9 +98,11 @@ def solve(
     threads = min(workers or os.cpu_count() or 1, len(starts))
     with ThreadPoolExecutor(threads) as pool:
         run: _Map = (lambda f, items: list(pool.map(f, items))) if threads > 1 else _serial
-        prices = _first_prices(small, hubs)
         cuts = [slice(start, start + block_nodes) for start in starts]
-        states = run(lambda cut, whole=small: State(Block(whole.take(cut), hubs), prices), cuts)
+        prices, barrier = _first_prices(small, hubs), None
+        if program.nodes >= _SAMPLE_FROM and gap_fraction < _SAMPLE_GAP:
+            prices, barrier = _sampled(program, small, unit, hubs, prices, block_nodes, run)
+        states = run(lambda cut, whole=small: _begin(Block(whole.take(cut), hubs), prices, barrier), cuts)
         del small
         return _Climb(program, unit, hubs, states, run, prices).to(gap_fraction, watch)
 
@@ -109,6 +120,51 @@ def _first_prices(small: HubProgram, hubs: Hubs) -> Floats:
     return np.concatenate([energy, work])
 
 
+def _begin(block: Block, prices: Floats, barrier: float | None) -> State:
+    state = State(block, prices)
+    if barrier is not None:
+        settle(state, barrier)
+    return state
+
+
+def _sampled(
+    program: HubProgram,
+    small: HubProgram,
+    unit: Units,
+    hubs: Hubs,
+    first: Floats,
+    block_nodes: int,
+    run: _Map,
+) -> tuple[Floats, float | None]:
+    """Prices and barrier of an evenly drawn sample on its way to the optimum (decomposition_start.py)."""
+    size = min(program.nodes // _SAMPLE_SHARE, _MOST_SAMPLED)
+    pick = np.random.default_rng(0).permutation(program.nodes)[:size]
+    few = small.take(pick)
+    both = open_hubs(few)
+    open_now = np.concatenate([both.energy, both.work])
+    cuts = [slice(start, start + block_nodes) for start in range(0, size, block_nodes)]
+    states = run(lambda cut: State(Block(few.take(cut), both), first * open_now), cuts)
+    climb = _Climb(program.take(pick), unit, both, states, run, first * open_now)
+    barrier = climb.until(_SAMPLE_GAP)
+    if barrier is None:
+        return first, None
+    return np.where(open_now, climb.prices, first), barrier
+
+
+@dataclass(frozen=True, slots=True)
+class _Meeting:
+    """Where all blocks stand, and what they bring to the next step."""
+
+    matrix: Floats
+    right: Floats
+    hub_gap: Floats
+    gap: float
+    """Estimate, relative."""
+    centre: float
+    """Mean product of variables and their prices."""
+    pairs: float
+
+
 class _Climb:
     """The steps, over all blocks."""
 
@@ -123,15 +179,8 @@ class _Climb:
         best: Certified | None = None
         tried, step, proximity = np.inf, 0, _PROXIMITY
         for step in range(_MOST_STEPS):
-            parts = self.run(methodcaller("factor", proximity), self.states)
-            matrix = sum(part[0] for part in parts)
-            right = sum(part[1] for part in parts)
-            measures = [part[2] for part in parts]
-            hub_gap = -sum(m.hub for m in measures)
-            primal, dual = sum(m.primal for m in measures), sum(m.dual for m in measures)
-            products, pairs = sum(m.complementarity for m in measures), sum(m.pairs for m in measures)
-            # the complementarity is the gap once residuals are gone, and does not cancel like primal - dual
-            gap = max(products, abs(primal - dual)) / max(abs(primal), self._least_g / self.unit.grams)
+            meeting = self._meet(proximity)
+            gap = meeting.gap
             if watch is not None:
                 watch(step, gap)
             # a certificate needs neither small residuals nor a good estimate to be right: only to be good
@@ -141,19 +190,47 @@ class _Climb:
                 best = found if best is None or found.gap_fraction < best.gap_fraction else best
                 if best.gap_fraction <= wanted:
                     return best
-            try:
-                factor = linalg.cho_factor(self._regular(matrix), check_finite=True)
-            except (linalg.LinAlgError, ValueError):
+            if not self._step(meeting):
                 if proximity >= _MOST_PROXIMITY:
                     break  # the point is as sharp as double precision allows
                 proximity *= 100.0
-                continue
-            if not self._advance(factor, right + hub_gap, hub_gap, products / pairs, pairs):
-                if proximity >= _MOST_PROXIMITY:
-                    break
-                proximity *= 100.0
         final = self._certify(step, wanted)
         return final if best is None or final.gap_fraction < best.gap_fraction else best
+
+    def until(self, gap: float) -> float | None:
+        """Step until the estimated gap is at most ``gap``; returns the barrier there, None if that is not reached."""
+        for _ in range(_MOST_STEPS):
+            meeting = self._meet(_PROXIMITY)
+            if meeting.gap <= gap:
+                return meeting.centre
+            if not self._step(meeting):
+                return None
+        return None
+
+    def _meet(self, proximity: float) -> _Meeting:
+        parts = self.run(methodcaller("factor", proximity), self.states)
+        measures = [part[2] for part in parts]
+        primal, dual = sum(m.primal for m in measures), sum(m.dual for m in measures)
+        products, pairs = sum(m.complementarity for m in measures), sum(m.pairs for m in measures)
+        hub_gap = -sum(m.hub for m in measures)
+        # the complementarity is the gap once residuals are gone, and does not cancel like primal - dual
+        gap = max(products, abs(primal - dual)) / max(abs(primal), self._least_g / self.unit.grams)
+        return _Meeting(
+            matrix=self._regular(sum(part[0] for part in parts)),
+            right=sum(part[1] for part in parts) + hub_gap,
+            hub_gap=hub_gap,
+            gap=gap,
+            centre=products / pairs,
+            pairs=pairs,
+        )
+
+    def _step(self, meeting: _Meeting) -> bool:
+        """Take a step; False where the matrix is too close to singular, or the step would not move."""
+        try:
+            factor = linalg.cho_factor(meeting.matrix, check_finite=True)
+        except (linalg.LinAlgError, ValueError):
+            return False
+        return self._advance(factor, meeting)
 
     def _regular(self, matrix: Floats) -> Floats:
         diagonal = np.arange(len(matrix))
@@ -168,12 +245,11 @@ class _Climb:
         reach = [min(1.0, _REACH * min(lengths)) for lengths in zip(*steps, strict=True)]
         return reach[0], reach[1]
 
-    def _advance(
-        self, factor: tuple[Floats, bool], right: Floats, hub_gap: Floats, centre: float, pairs: float
-    ) -> bool:
+    def _advance(self, factor: tuple[Floats, bool], meeting: _Meeting) -> bool:
         """One predictor-corrector step; False where it would not move."""
         states, run = self.states, self.run
-        guess = self._solve(factor, right)
+        hub_gap, centre, pairs = meeting.hub_gap, meeting.centre, meeting.pairs
+        guess = self._solve(factor, meeting.right)
         primal, dual = self._lengths(run(methodcaller("predict", guess), states))
         after = sum(run(methodcaller("after_prediction", primal, dual), states)) / pairs
         target = centre * min((after / centre) ** 3, 1.0)

@@ -121,3 +121,17 @@ def rows_in_use(block: Block, theta: np.ndarray) -> np.ndarray:
 def test_a_gap_outside_its_range_is_refused() -> None:
     with pytest.raises(ValueError, match="gap_fraction is 0"):
         decomposition.solve(hub.from_fleet(reference_day(2)), 0.0)
+
+
+def test_a_sample_moves_the_start_and_not_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = hub.from_fleet(random_fleet(5, 120, 12))
+    plain = decomposition.solve(program, 1e-3)
+    monkeypatch.setattr(decomposition, "_SAMPLE_FROM", 50)
+    sampled = decomposition.solve(program, 1e-3)
+    assert sampled.steps != plain.steps  # it did begin elsewhere
+    best = optimum(program)
+    for found in (plain, sampled):
+        assert found.gap_fraction <= 1e-3
+        assert found.bound_g <= best + 1e-6 * abs(best)
+        assert best <= found.objective_g + 1e-6 * abs(best)
+        assert max(hub.residuals(program, found.plan).values()) < 1e-9
