@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.qoais.indicator import Indicator
+from experiments.qoais.indicator import Dimension, Indicator, Status
 from experiments.qoais.report import indicators, readings
 from experiments.report import style, units
-from experiments.report.read import Study
+from experiments.report.read import Run, Study
 from experiments.report.tables import Column, Table
 
 
@@ -28,45 +28,53 @@ def shown_value(one: Indicator) -> str:
     return f"{text}{units.THIN}{one.unit}" if one.unit else text
 
 
-def qoais_table(study: Study) -> Table:
-    """Every indicator of the policy in focus, first seed; boundaries over its seeds."""
+def qoais_tables(study: Study) -> list[Table]:
+    """A table a dimension, named ``qoais_DIMENSION``: policy in focus, first seed; boundaries over its seeds."""
     run = study.any_run
     found = indicators(study, run)
+    known = ", ".join(f"{units.percent(share)} {name}" for name, share in readings(run).items())
+    note = (
+        "Figures are computed from what the run left; manual: a person has to judge. Energies and board times are as "
+        f"well known as their readings: {known} of the energy. Sources and notes of every figure are in the CSV."
+    )
+    return [
+        _table([one for one in found if one.dimension is dimension], dimension, run, note)
+        for dimension in Dimension
+    ]
+
+
+def _table(found: list[Indicator], dimension: Dimension, run: Run, note: str) -> Table:
     frame = pd.DataFrame([one.as_dict() for one in found])
     shown = frame.assign(
-        value=[shown_value(one) for one in found],
+        value=[shown_value(one) if one.value is not None else one.status.value for one in found],
         how=[_how(one) for one in found],
-        what=[one.note or one.formula if one.value is None else one.formula for one in found],
     )
-    known = ", ".join(f"{units.percent(share)} {name}" for name, share in readings(run).items())
     return Table(
-        "qoais",
-        f"QoAIS indicators of {style.policy_label(run.policy)}, seed {run.seed}",
+        f"qoais_{dimension.value}",
+        f"{dimension.value.capitalize()}: {style.policy_label(run.policy)}, seed {run.seed}",
         frame,
         (
-            Column("dimension", "dimension", is_number=False),
-            Column("table3", "indicator of Table 3", is_number=False),
+            Column(
+                "table3", "of" if dimension is Dimension.CARBON else "indicator of Table 3", is_number=False
+            ),
             Column("name", "measured as", is_number=False),
-            Column("value", "value", is_number=True),
-            Column("how", "from", is_number=False),
-            Column("what", "formula, or why there is no value", is_number=False),
+            Column("value", "value"),
+            Column("how", "formula, or why there is no value", is_number=False),
         ),
-        note=(
-            "Measured: computed from what the run left; stated: a property of the set-up; manual: a person has to "
-            f"judge. Energies and board times are as well known as their readings: {known} of the energy."
-        ),
+        note=note if dimension is list(Dimension)[-1] else "",
         shown=shown,
     )
 
 
 def _how(one: Indicator) -> str:
-    return f"{one.status.value}: {one.source}" if one.source else one.status.value
+    """Formula; for a stated property that it was not measured; else the reason why there is no value."""
+    if one.value is None:
+        return one.note
+    return one.formula or f"{one.status.value} by {one.source}"
 
 
 def terminal_rows(policy: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     """Dimension, indicator, value and formula or reason, of one policy of ``qoais_of``."""
-    from experiments.qoais.indicator import Dimension, Status
-
     rows = []
     for entry in policy["indicators"]:
         one = Indicator(

@@ -73,11 +73,11 @@ def write_report(folder: Path, *, require_done: bool = True) -> Path:
 def _tables(study: Study) -> dict[str, tables.Table]:
     # Both read runs through this package: imported here, they may be imported first themselves.
     from experiments.lifecycle.tables import lifecycle_tables
-    from experiments.qoais.tables import qoais_table
+    from experiments.qoais.tables import qoais_tables
 
     found = [
         *lifecycle_tables(study),
-        qoais_table(study),
+        *qoais_tables(study),
         tables.policies(study),
         tables.runs(study),
         tables.nodes(study),

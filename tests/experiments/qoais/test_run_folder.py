@@ -150,4 +150,4 @@ def test_the_command_and_the_page_show_it(
     page = write_report(folder).read_text(encoding="utf-8")
     for text in ('id="qoais"', "Software carbon intensity", "no marginal source for these zones", "Emilsson"):
         assert text in page, text
-    assert (folder / "tables" / "qoais.csv").exists()
+    assert (folder / "tables" / "qoais_carbon.csv").exists()
