@@ -5,6 +5,7 @@ A policy of this family differs only in its ``restrictions`` (table of methods.m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from coordinator.market.backlog import Backlog
 from coordinator.market.fleet import Fleet, Floats, Ints
 from coordinator.market.layout import Restrictions
 from coordinator.market.plan import Plan
-from coordinator.market.program import build
+from coordinator.market.program import Program, build
 from coordinator.market.rounding import WorkLimits, clip_transfers, offload_room, round_batches
 from coordinator.market.solve import Session, Solution, SolverOptions, explain_unserved, unserved
 from coordinator.market.window import window
@@ -72,13 +73,26 @@ class ModelPolicy:
         return optimise(self.view(fleet), self.restrictions, options), state
 
 
-def optimise(fleet: Fleet, restrictions: Restrictions, options: SolverOptions | None = None) -> FleetDecision:
+Reprice = Callable[[Program], Program]
+"""The same program with other costs."""
+
+
+def optimise(
+    fleet: Fleet,
+    restrictions: Restrictions,
+    options: SolverOptions | None = None,
+    reprice: Reprice | None = None,
+) -> FleetDecision:
     """Solve the model for ``fleet`` and turn the first slot of the plan into a decision.
+
+    ``reprice``: another objective than (D0); default: none.
 
     The batches of the slot are rounded to whole ones, then the energy is planned anew around them, from the
     last basis. The outcome's gap is that of the whole plan with whole batches in the first slot, against the
     proven bound."""
     program = build(fleet, restrictions, whole_batches=True)
+    if reprice is not None:
+        program = reprice(program)
     session = Session(program, options)
     first = session.run()
     if first.values is None:

@@ -16,6 +16,7 @@ POLICIES: dict[str, str] = {
     "det": "coordinator.policies.det:Det",
     "dat": "coordinator.policies.dat:Dat",
     "deta": "coordinator.policies.deta:Deta",
+    "deta-tree": "coordinator.policies.deta_tree:DetaTree",
     "oracle": "coordinator.policies.oracle:Oracle",
     "auction": "coordinator.policies.auction:Auction",
     "admm": "coordinator.policies.admm:Admm",
