@@ -167,6 +167,8 @@ def mechanisms(table: pd.DataFrame, deadline_s: float) -> Drawing:
 
 def accuracy(table: pd.DataFrame) -> Drawing:
     """Accuracy against terminal joules and against bytes, at the middle rate."""
+    from matplotlib.ticker import MultipleLocator
+
     rates = sorted(table["rate_bit_per_s"].unique())
     rate = rates[len(rates) // 2]
     rows = table[
@@ -192,14 +194,18 @@ def accuracy(table: pd.DataFrame) -> Drawing:
         for row in rows.to_dict("records"):
             place = (row["terminal_j"] * 1e3, row["accuracy_fraction"])
             if row["mechanism"] == "width pruning":
-                _label(left, place, row["option"].removeprefix("local, "), above=False)
+                _label(left, place, row["option"].removeprefix("local, "), "below")
             if row["mechanism"] == "semantic compression":
-                _label(right, (row["up_bytes"], place[1]), row["option"], above="8" in row["option"])
+                side = {"cut 1": "right", "cut 2": "above", "cut 3": "below"}[row["option"].split(",")[0]]
+                _label(right, (row["up_bytes"], place[1]), row["option"], side)
         _log(left.xaxis)
         _log(right.xaxis)
         left.set_xlabel(f"terminal, mJ per inference at {_rate(rate)}")
         right.set_xlabel("bytes sent per inference")
         left.set_ylabel("accuracy")
+        low = float(rows["accuracy_fraction"].min())
+        left.set_ylim(low - 0.03, min(1.0, float(rows["accuracy_fraction"].max()) + 0.03))
+        left.yaxis.set_major_locator(MultipleLocator(0.05))
         percent_axis(left.yaxis, 0)
         left.set_title("Accuracy and terminal joules")
         right.set_title("Accuracy and bytes")
@@ -214,13 +220,14 @@ def accuracy(table: pd.DataFrame) -> Drawing:
     )
 
 
-def _label(ax: Axes, place: tuple[float, float], text: str, *, above: bool) -> None:
+def _label(ax: Axes, place: tuple[float, float], text: str, side: str) -> None:
+    offset = {"above": (0, 6), "below": (0, -13), "right": (7, -3)}[side]
     ax.annotate(
         text,
         place,
-        (0, 6 if above else -13),
+        offset,
         textcoords="offset points",
-        ha="center",
+        ha="left" if side == "right" else "center",
         fontsize=6.8,
         color=MUTED,
     )
@@ -229,7 +236,9 @@ def _label(ax: Axes, place: tuple[float, float], text: str, *, above: bool) -> N
 def walk(frames: pd.DataFrame, totals: pd.DataFrame, measured: pd.DataFrame, deadline_s: float) -> Drawing:
     """Rate, partition, joules and latency over time while the terminal walks away and back."""
     chosen = frames[frames["way"] == HYSTERESIS]
-    order = [name for name in frames["option"].drop_duplicates() if name in set(chosen["option"])]
+    order = sorted(
+        set(chosen["option"]), key=lambda name: (not name.startswith("local"), name == "full", name)
+    )
     with look():
         figure = new_figure(7.0)
         axes = figure.subplots(4, 1, sharex=True, height_ratios=[1, 0.9, 1.1, 1.1])

@@ -50,9 +50,23 @@ from experiments.terminal.settings import (
     Extent,
 )
 from experiments.terminal.training import Data, Models, load_data, save_models, steps, train_models
-from experiments.terminal.walk import HYSTERESIS, cost_of_plans, draw_walk, execute_plan, plan
+from experiments.terminal.walk import (
+    HYSTERESIS,
+    WALKS,
+    cost_of_plans,
+    draw_walk,
+    execute_plan,
+    plan,
+    repeat_walks,
+)
 
-_DYNAMIC_MECHANISMS = ("local", "full offloading", "partial offloading", "semantic compression")
+_DYNAMIC_MECHANISMS = (
+    "local",
+    "full offloading",
+    "partial offloading",
+    "semantic compression",
+    "width pruning",
+)
 
 
 @dataclass
@@ -211,6 +225,7 @@ def _run(
         walk = draw_walk(parameters, extent.walk_frames, seed)
         plans = plan(walk, dynamic, scene, rules)
         walk_frames, totals = cost_of_plans(walk, plans, dynamic, scene, DEADLINE_S)
+        walks = repeat_walks(parameters, dynamic, scene, rules, extent.walk_frames, range(seed, seed + WALKS))
         walked, walk_facts = execute_plan(
             link, options, walk, plans[HYSTERESIS], frames, data.test_labels, advance
         )
@@ -235,6 +250,7 @@ def _run(
         "profile": counted,
         "walk_frames": walk_frames,
         "walk_totals": totals,
+        "walks": walks,
         "incremental_sweep": sweep,
         "gains_map": _gains(dynamic, scene, least),
         "parameters": pd.DataFrame(
@@ -249,7 +265,7 @@ def _run(
         images=image_rows,
         table=table,
         both_ways=both_ways,
-        totals=totals,
+        walks=walks,
         walk_facts=walk_facts,
         sweep=sweep,
     )
@@ -258,7 +274,7 @@ def _run(
 
 
 def _dynamic_options(options: Options, executed: dict[str, Executed]) -> dict[str, Option]:
-    """What dynamic partition chooses from: the one network's splits, with their measured accuracy."""
+    """What dynamic partition chooses from: every way that needs no memory of earlier frames; measured accuracy."""
     found = {}
     for option in options.all:
         if option.mechanism in _DYNAMIC_MECHANISMS:

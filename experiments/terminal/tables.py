@@ -110,7 +110,7 @@ def statements(both_ways: pd.DataFrame) -> list[str]:
             f"At {row['rate_bit_per_s'] / 1e6:.2f} Mbit/s ({row['workload']}), “{row['option']}” lowers the terminal's "
             f"joules by {-row['terminal_j_against_local_fraction']:.0%} and raises the system's by "
             f"{row['system_j_against_local_fraction']:.0%}"
-            + (f"; so do {rest} other options, by less for the terminal." if rest else ".")
+            + (f"; {rest} more also do, with less for the terminal." if rest else ".")
         )
     return found
 

@@ -7,7 +7,7 @@ the present rate. The run with hysteresis is executed: frames in real time over 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -34,6 +34,8 @@ SHADOWING_FRAMES = 10.0
 HYSTERESIS = "with hysteresis"
 EAGER = "without hysteresis"
 ORACLE = "best at every frame"
+WALKS = 20
+"""Walks over which following the link is judged; one of them is executed."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,23 @@ def cost_of_plans(
     return frames, pd.DataFrame(totals)
 
 
+def repeat_walks(
+    parameters: Parameters,
+    options: dict[str, Option],
+    scene: Scene,
+    rules: Rules,
+    frames: int,
+    seeds: Iterable[int],
+) -> pd.DataFrame:
+    """Totals by seed and way: the same ways on other draws of the shadowing."""
+    found = []
+    for seed in seeds:
+        walk = draw_walk(parameters, frames, seed)
+        totals = cost_of_plans(walk, plan(walk, options, scene, rules), options, scene, rules.deadline_s)[1]
+        found.append(totals.assign(seed=seed))
+    return pd.concat(found, ignore_index=True)
+
+
 def execute_plan(
     link: EdgeLink,
     options: Options,
@@ -135,7 +154,7 @@ def execute_plan(
     Returns:
         Wall-clock rows by frame (they differ from run to run), and what does not: accuracy and bytes on both ends.
     """
-    base = options.local[0]
+    local = {option.name: option for option in options.local}
     link.counts()
     schedule = RateSchedule.stepped([moment.up_bit_per_s for moment in walk.links], FRAME_PERIOD_S)
     link.shape(schedule)
@@ -147,8 +166,8 @@ def execute_plan(
         began = time.perf_counter()
         at_s = link.sender.elapsed_s
         frame = frames[index % len(frames)]
-        if name == base.name:
-            logits, up, send_s = scores(base.model, frame), 0, 0.0
+        if name in local:
+            logits, up, send_s = scores(local[name].model, frame), 0, 0.0
         else:
             reply = link.infer(name, frame)
             logits, up, send_s = reply.logits, reply.up_bytes, reply.send_s
