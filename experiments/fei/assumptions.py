@@ -66,7 +66,8 @@ def study_assumptions(effort: Effort, world: placement.Intensities, data_used: S
         ),
         (
             "Fig. 5, seeds",
-            f"{effort.seeds} paired seeds draw the day, the clouds and the order of zones; policies know the whole day",
+            f"{effort.days} paired seeds ({effort.seeds} for the surface) draw the day, the clouds and "
+            "the order of zones; policies know the whole day",
         ),
         (
             "Surface",

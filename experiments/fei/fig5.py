@@ -58,7 +58,7 @@ def cells(outcomes: dict[Row, Outcome], effort: Effort) -> list[Fig5Cell]:
     return [
         Fig5Cell(servers, seed, work(outcomes, servers), Setting())
         for servers in market.FIG5_SERVERS
-        for seed in range(effort.seeds)
+        for seed in range(effort.days)
     ]
 
 
@@ -152,3 +152,27 @@ def trend(frame: pd.DataFrame, against: str) -> Trend:
     n = wide.columns.to_numpy(dtype=float)
     slopes = [float(np.polyfit(n, row.to_numpy(dtype=float), 1)[0]) for _, row in wide.iterrows()]
     return Trend(estimate(slopes), estimate(wide.iloc[:, 0].tolist()), estimate(wide.iloc[:, -1].tolist()))
+
+
+def panel_for(
+    means: pd.DataFrame, against: str, target_fraction: float, loss_fraction: float
+) -> float | None:
+    """Watts of panel from which the mean reduction reaches a target: caps 50 %, no deferral, no sleep.
+
+    Between the panels that were run by straight line; None when the largest does not reach it.
+    """
+    part = means[
+        (means["cap_fraction"] == market.CAP_FRACTION)
+        & (means["deadline_slots"] == 0)
+        & (means["loss_fraction"] == loss_fraction)
+        & ~means["sleep"].astype(bool)
+    ].sort_values("panel_w")
+    panels = part["panel_w"].tolist()
+    reached = part[f"against_{against}_fraction"].tolist()
+    for k, value in enumerate(reached):
+        if value >= target_fraction:
+            if k == 0:
+                return float(panels[0])
+            step = (target_fraction - reached[k - 1]) / (value - reached[k - 1])
+            return float(panels[k - 1] + step * (panels[k] - panels[k - 1]))
+    return None

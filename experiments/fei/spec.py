@@ -152,7 +152,10 @@ class Effort:
     losses_fraction: tuple[float, ...]
     caps_fraction: tuple[float, ...]
     deadlines_slots: tuple[int, ...]
+    days: int
+    """Paired seeds of Fig. 5."""
     seeds: int
+    """Paired seeds of the surface."""
     sleep_time_limit_s: float
 
 
@@ -180,6 +183,7 @@ QUICK = Effort(
     losses_fraction=(0.0, 0.1, 0.3),
     caps_fraction=(0.25, 0.5, 1.0),
     deadlines_slots=(0, 6),
+    days=10,
     seeds=5,
     sleep_time_limit_s=5.0,
 )
@@ -194,6 +198,7 @@ FULL = Effort(
     losses_fraction=(0.0, 0.1, 0.2, 0.3, 0.5),
     caps_fraction=(0.0, 0.25, 0.5, 0.75, 1.0),
     deadlines_slots=(0, 3, 6, 12),
+    days=20,
     seeds=10,
     sleep_time_limit_s=60.0,
 )

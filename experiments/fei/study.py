@@ -33,6 +33,7 @@ from experiments.fei.engine import WORKERS, run_jobs
 from experiments.fei.fig5 import Fig5Cell
 from experiments.fei.spec import FULL, MODELS, QUICK, Effort
 from experiments.fei.table1 import Outcome, Row
+from experiments.fei.training import TrainCell
 
 WHAT = ("table1", "fig3", "fig4", "fig5", "all")
 _NEEDS_TABLE = ("table1", "fig3", "all")
@@ -74,14 +75,14 @@ def reproduce_fei(
     data = find_data(plan)
     world = placement.intensities()
 
-    outcomes, spent = _train(what, plan, data, kept, output, console, workers)
+    outcomes, companions, spent = _train(what, plan, data, kept, output, console, workers)
     cpu += spent
     frame = table1.table(outcomes, world)
     judged: dict[str, Judgement] = dict(claims.parameter_claims())
     sections: list[report.Section] = []
     tables: dict[str, pd.DataFrame] = {}
     if what in _NEEDS_TABLE:
-        judged |= claims.table_claims(frame, outcomes, world)
+        judged |= claims.table_claims(frame, outcomes, companions)
         errors = table1.errors(frame)
         tables |= {"table1": frame, "errors": errors}
         sections += _table_sections(what, frame, errors)
@@ -170,29 +171,36 @@ def _train(
     output: Path,
     console: Console | None,
     workers: int,
-) -> tuple[dict[Row, Outcome], float]:
-    """Train the rows that ``what`` needs; CPU seconds of all of them."""
+) -> tuple[dict[Row, Outcome], dict[Row, Outcome], float]:
+    """Train the rows that ``what`` needs, and the MLP's companions of the CNN; CPU seconds of all of them."""
     sizes = {name: (known, count) for name, (known, count, _) in data.items()}
     cells = table1.training_cells(effort, sizes, recycled=fig4.ROWS)
-    if what not in _NEEDS_TABLE:
+    beside: dict[Row, TrainCell] = {}
+    if what in _NEEDS_TABLE:
+        beside = table1.companion_cells(effort, sizes)
+    else:
         cells = {row: cell for row, cell in cells.items() if row in fig4.ROWS}
-    results, _ = run_jobs(list(cells.values()), cache, what="training", console=console, workers=workers)
+    rows = [*cells, *beside]
+    every = [*cells.values(), *beside.values()]
+    results, _ = run_jobs(every, cache, what="training", console=console, workers=workers)
     cpu = 0.0
     counted = set()
-    outcomes = {}
-    for (row, cell), result in zip(cells.items(), results, strict=True):
-        outcomes[row] = table1.outcome(row, result, effort.trainings[row.model, row.batches])
+    found: list[Outcome] = []
+    for place, (row, cell, result) in enumerate(zip(rows, every, results, strict=True)):
+        like = row.model if place < len(cells) else "CNN"
+        found.append(table1.outcome(row, result, effort.trainings[like, row.batches]))
         if (key := cell.key()) not in counted:
             counted.add(key)
             cpu += result["cost"]["cpu_s"]
-            _case(output, row, result)
-    return outcomes, cpu
+            _case(output, row, result, "" if place < len(cells) else "-as-small-as-the-cnn")
+    outcomes = dict(zip(cells, found, strict=False))
+    return outcomes, dict(zip(beside, found[len(cells) :], strict=True)), cpu
 
 
-def _case(output: Path, row: Row, result: dict[str, Any]) -> None:
+def _case(output: Path, row: Row, result: dict[str, Any], suffix: str) -> None:
     """A folder for one training: what it was, and its rounds."""
     letter = "e50" if row.batches is table1.BatchReading.AS_PRINTED else "b50"
-    folder = output / "cases" / f"{row.model.lower()}-{letter}-servers{row.servers}-edges{row.edges}"
+    folder = output / "cases" / f"{row.model.lower()}-{letter}-servers{row.servers}-edges{row.edges}{suffix}"
     folder.mkdir(parents=True, exist_ok=True)
     histories = ("development", "recycling")
     about = {key: value for key, value in result.items() if key not in histories}

@@ -13,6 +13,8 @@ from experiments.fei import energy, placement
 from experiments.fei.spec import (
     BY_NAME,
     MODELS,
+    REFERENCE_BATCHES,
+    REFERENCE_SERVERS,
     SERVERS,
     BatchReading,
     Effort,
@@ -67,6 +69,22 @@ def training_cells(
             recycle=(row.model, row.batches, row.edges, row.servers) in wanted,
         )
     return cells
+
+
+def companion_cells(effort: Effort, data: dict[str, tuple[str, int]]) -> dict[Row, TrainCell]:
+    """Rows of the MLP in the reference readings, trained as small as the CNN's where those are reduced.
+
+    So that the two models can be compared on the same examples, to the same accuracy.
+    """
+    reduction = effort.trainings.get(("CNN", REFERENCE_BATCHES))
+    if reduction is None or not reduction.is_scaled or "MLP" not in data:
+        return {}
+    name, num_train = data["MLP"]
+    found = {}
+    for servers in reduction.servers:
+        row = Row("MLP", REFERENCE_BATCHES, REFERENCE_SERVERS, servers)
+        found[row] = cell_for(BY_NAME["MLP"], name, num_train, row.batches, servers, row.edges, reduction)
+    return found
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ TINY = replace(
     losses_fraction=(0.1, 0.3),
     caps_fraction=(0.25, 0.5),
     deadlines_slots=(0,),
+    days=2,
     seeds=2,
     sleep_time_limit_s=0.5,
 )
