@@ -34,7 +34,6 @@ def check_config(config: CoordinatorConfig) -> None:
             raise DataError(f"zone {zone.zone} has a forecast in a run with foresight; give one or the other")
 
 
-
 def told_config(config: CoordinatorConfig) -> dict[str, Any]:
     """The configuration as the ledger keeps it: without the paths and addresses of this start."""
     told = config.model_dump(mode="json")
