@@ -47,6 +47,7 @@ class NodeState:
     asleep: bool = False
     participations: int = 0
     carried_room: tuple[int, ...] | None = None
+    carried_batches: tuple[int, ...] | None = None
     """What (D5) leaves of the older deadline classes; None without deferral or before the first slot."""
 
 
@@ -184,7 +185,9 @@ class Books:
         self.fallbacks += int(plan.status.startswith("fallback"))
         for node_id, decision in decisions.items():
             state = self.nodes[node_id]
-            state.carried_room = self._room_after(telemetry[node_id], decision)
+            left = self._left_after(telemetry[node_id], decision)
+            if left is not None:
+                state.carried_batches, state.carried_room = left
             state.asleep = not decision.awake
 
     def _on_usage(self, entry: Entry, body: dict[str, Any]) -> None:
@@ -274,12 +277,31 @@ class Books:
         fresh = tuple(_cap(self.config, batches) for batches in backlog)
         if carried is None:
             return fresh
-        return (
+        rooms = [
             *(min(room, count) for room, count in zip(carried[:-1], backlog[:-1], strict=True)),
             fresh[-1],
-        )
+        ]
+        # Work released late in a stage, or with a tight latency target, joins what has waited in its class.
+        new, waited = self._class_of_new_work(telemetry.slot), self.nodes[node_id].carried_batches
+        if new < len(rooms) - 1 and waited is not None:
+            added = _cap(self.config, max(0, backlog[new] - waited[new]))
+            rooms[new] = min(rooms[new] + added, backlog[new])
+        return tuple(rooms)
 
-    def _room_after(self, telemetry: Telemetry, decision: Decision) -> tuple[int, ...] | None:
+    def _class_of_new_work(self, slot: int) -> int:
+        """Slots that work released in ``slot`` may wait: to its deadline, within its own stage."""
+        stages, patience = self.config.stages, self.config.limits.deadline_slots
+        if slot >= len(stages):
+            return patience
+        if stages[slot] is Stage.APPLICATION and self.config.request_deadline_slots is not None:
+            patience = min(patience, self.config.request_deadline_slots)
+        last = min(slot + patience, len(stages) - 1)
+        return max(t for t in range(slot, last + 1) if stages[t] is stages[slot]) - slot
+
+    def _left_after(
+        self, telemetry: Telemetry, decision: Decision
+    ) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+        """(batches, room) by deadline class one slot later, before new work; None without deferral."""
         room = self.offload_room(telemetry.node_id, telemetry)
         if room is None:
             return None
@@ -291,7 +313,7 @@ class Books:
             later, _ = backlog.advance(np.array([decision.own_batches]), np.array([away]))
         except ValueError as error:  # the guard has checked this decision: a broken invariant, not an input
             raise AssertionError(f"node {telemetry.node_id}: {error}") from error
-        return tuple(int(value) for value in later.room[0])
+        return tuple(int(n) for n in later.batches[0]), tuple(int(n) for n in later.room[0])
 
 
 def _cap(config: CoordinatorConfig, batches: int) -> int:

@@ -68,6 +68,8 @@ class CoordinatorConfig(Strict):
     foresight: bool = False
     """Tell the policy that the look-ahead is the truth: for the oracle, which refuses to plan on less."""
     limits: LimitsConfig = LimitsConfig()
+    request_deadline_slots: int | None = Field(default=None, ge=0)
+    """Slots that requests of the application stage may wait under their latency target; None: no target."""
     body: CoordinatorBody
     tree_alpha_bits_per_token: float = Field(ge=0)
     host: str = "127.0.0.1"

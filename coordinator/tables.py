@@ -240,7 +240,9 @@ class _Run:
 
 
 def _slot_rows(run: _Run, times: Mapping[int, datetime]) -> Iterable[Row]:
+    counted: dict[str, int] = {}
     for slot, decided in sorted(run.decisions.items()):
+        before = counted
         counted, away = run.counted_batches(slot)
         for node in run.node_ids:
             zone = run.zone_of(node)
@@ -262,6 +264,7 @@ def _slot_rows(run: _Run, times: Mapping[int, datetime]) -> Iterable[Row]:
             )
             if decision is not None:
                 row.update(_batch_columns(run, slot, node, selected, counted, away))
+                row["released_batches"] = _released(run, slot, node, before.get(node, 0))
             if booking is not None:
                 row.update(_booking_columns(node, booking))
             yield row
@@ -280,10 +283,20 @@ def _batch_columns(
         sent=sum(moved["batches"] for moved in usage["moved"] if moved["sent"]),
     )
     return {
-        "released_batches": told["backlog_batches"][-1],
         "offloaded_batches": away.get(node, 0),
         "unserved_batches": missed if asked else 0,
     }
+
+
+def _released(run: _Run, slot: int, node: str, done_before: int) -> int:
+    """New batches in a node's backlog: what is there less what the slot before left over."""
+    backlog = run.telemetry[slot, node]["backlog_batches"]
+    earlier = run.telemetry.get((slot - 1, node))
+    if earlier is None:
+        return int(backlog[-1]) if slot else sum(backlog)
+    waiting = earlier["backlog_batches"]
+    left = sum(waiting) - done_before - max(0, waiting[0] - done_before)
+    return int(sum(backlog) - max(0, left))
 
 
 def _booking_columns(node: str, booking: Mapping[str, Any]) -> Row:

@@ -126,6 +126,9 @@ class Resolved:
             forecast_known_slots=_persistence_slots(scenario),
             foresight=self.foresight,
             limits=LimitsConfig(net_j_per_byte=self.net_j_per_byte, **scenario.limits.model_dump()),
+            request_deadline_slots=None
+            if scenario.inference.latency_target_s is None
+            else int(scenario.inference.latency_target_s // self.slot_s),
             body=self.body,
             tree_alpha_bits_per_token=scenario.tree.alpha_bits_per_token,
             host=scenario.coordinator.host,

@@ -208,3 +208,30 @@ def test_a_trace_that_cannot_be_used_is_refused(tmp_path: Path, content: str, me
 def test_contradictions_of_the_inference_table_are_refused(change: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         parse_scenario(scenario().replace("[inference]", f"[inference]\n{change}"))
+
+
+WAITING = "[limits]\ndeadline_slots = 2\n[coordinator]\nhorizon_slots = {horizon}\n[inference]"
+
+
+@pytest.mark.parametrize(("target", "waits"), [(0.01, False), (1e3, True)])
+def test_a_latency_target_is_a_deadline_where_work_may_wait(
+    tmp_path: Path, target: float, waits: bool
+) -> None:
+    """Work may be put off by two slots, requests only as far as their target allows."""
+    text = scenario(target=target).replace("[inference]", WAITING.format(horizon=3))
+    result = run(tmp_path / "waits", text, "time-shift")
+    serving = result["serving"]
+    assert serving.requests.sum() == sum(len(plan.arrival_s) for plan in planned(text))
+    assert serving.unserved_requests.sum() == 0
+    slot_s = resolve(parse_scenario(text)).slot_s
+    assert (serving.latency_p99_s.max() > slot_s) == waits
+
+
+def test_requests_with_a_tight_target_may_still_be_offloaded(tmp_path: Path) -> None:
+    """(D5) holds for what is released, also where it may not wait as long as other work."""
+    text = scenario().replace("[inference]", WAITING.format(horizon=1))
+    slots = run(tmp_path / "tight", text, "dat")["slots"]
+    application = slots[slots.stage == "application"]
+    assert application.offloaded_batches.sum() > 0
+    assert (application.offloaded_batches <= application.released_batches / 2).all()
+    assert slots.released_batches.sum() == slots.executed_batches.sum()
