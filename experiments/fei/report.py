@@ -167,11 +167,11 @@ def table1(frame: pd.DataFrame) -> Table:
             Column("servers", "servers", _whole),
             Column("rounds", "rounds", _whole),
             Column("how", "which are", is_number=False),
-            Column("paper_kwh", "paper, kWh", _three),
-            Column("ours_kwh", "ours, kWh", _three),
+            Column("paper_kwh", "paper kWh", _three),
+            Column("ours_kwh", "ours kWh", _three),
             Column("ratio_kwh", "ratio", _three),
-            Column("paper_g", "paper, g", _three),
-            Column("sorted_g", "sorted, g", _three),
+            Column("paper_g", "paper g", _three),
+            Column("sorted_g", "sorted g", _three),
             Column("ratio_g", "ratio", _three),
             Column("random_mean_g", "random, g", _three),
         ),
@@ -200,13 +200,13 @@ def errors(frame: pd.DataFrame) -> Table:
             Column("e_b", "E, B", is_number=False),
             Column("counted", "servers are", is_number=False),
             Column("rows_predicted", "rows", _whole),
-            Column("mean_error_kwh_fraction", "energy, mean", _percent),
-            Column("worst_error_kwh_fraction", "energy, worst", _percent),
-            Column("mean_error_g_fraction", "sorted grams, mean", _percent),
-            Column("worst_error_g_fraction", "sorted grams, worst", _percent),
-            Column("effective_gflop_per_s", "calibrated GFLOP/s", _three),
+            Column("mean_error_kwh_fraction", "kWh, mean", _percent),
+            Column("worst_error_kwh_fraction", "kWh, worst", _percent),
+            Column("mean_error_g_fraction", "g, mean", _percent),
+            Column("worst_error_g_fraction", "g, worst", _percent),
+            Column("effective_gflop_per_s", "GFLOP/s", _three),
         ),
-        note="The calibrated speed is a test of the reading: the board's peak is 48 GFLOP/s.",
+        note="Grams: sorted placement. GFLOP/s: the calibrated speed, a test of the reading (the board's peak is 48).",
     )
 
 
@@ -215,7 +215,7 @@ def stages(shares: pd.DataFrame) -> Table:
     key = ["servers", "target_fraction"]
     shown = shares[key].drop_duplicates()
     columns = [Column("servers", "servers", _whole), Column("target_fraction", "target", _percent)]
-    for value, label, text in (("sorted_g", "g", _three), ("share_fraction", "share", _percent)):
+    for value, label, text in (("sorted_g", "g", _three), ("share_fraction", "%", _percent)):
         wide = shares.pivot(index=key, columns="stage", values=value).reset_index()
         shown = shown.merge(wide.rename(columns={s: f"{s} {label}" for s in STAGES}), on=key)
         columns += [Column(f"{stage} {label}", f"{stage}, {label}", text) for stage in STAGES]
