@@ -234,19 +234,19 @@ def test_kill_9_at_random_moments_loses_and_doubles_nothing(
     chance = random.Random(7)
     done = threading.Event()
     errors: list[BaseException] = []
-    shot = threading.Event()
+    shot, stopped = threading.Event(), threading.Event()
 
     def shoot() -> None:
         try:
             for _ in range(kills):
                 if done.wait(chance.uniform(0.0, 0.25)):
-                    return
+                    break
                 process.kill()
                 process.start()
-            shot.set()
-            done.wait()  # the kernel ties a child's parent-death signal to the thread that started it
         except BaseException as error:
             errors.append(error)
+        shot.set()
+        stopped.wait()  # the kernel ties a child's parent-death signal to the thread that started it
 
     shooter = threading.Thread(target=shoot)
     with ControlClient(process.address, patience_s=60.0) as control:
@@ -260,11 +260,13 @@ def test_kill_9_at_random_moments_loses_and_doubles_nothing(
             assert len(summary.settled_nodes) == 3, summary
             assert summary.executed_batches == 18
         done.set()
-        shooter.join()
+        assert shot.wait(60)
         control.wait_for_nodes(3, 10)
     assert not errors
     assert process.epoch > 1
     process.stop()
+    stopped.set()
+    shooter.join()
     assert_every_joule_once(process, nodes.stubs)
     assert not [n for n in verify(process.config.ledger_path).notices if "alarm" in n]
 
