@@ -7,11 +7,11 @@ Claim:   to a proven gap of 0.1 % the decomposition over hub prices is at least 
 Cost:    --quick within a minute on two cores, otherwise about fifteen.
 Command: python -m benchmarks.optimiser [--quick] [--json] [--out FOLDER]
 
-What is compared: the decomposition stops at the proven gap, with a thread per CPU; HiGHS runs to its own tolerance with
-one thread (its LP methods hardly use more; the ratio with one thread each is among the figures), the model already
-built and handed over. Methods take turns in one run. HiGHS's first method has no time limit; the others may take as long as the best so far
-and no longer, since a slower one cannot be the best. Every solve of the decomposition has a fresh process, so that its
-peak memory is its own.
+What is compared: the decomposition stops at the proven gap, with a thread per CPU; HiGHS runs to its own tolerance
+with one thread (its LP methods hardly use more; the ratio with one thread each is among the figures), the model
+already built and handed over. Methods take turns in one run. HiGHS's first method has no time limit; the others may
+take as long as the best so far and no longer, since a slower one cannot be the best. Every solve of the decomposition
+has a fresh process, so that its peak memory is its own.
 """
 
 from __future__ import annotations
