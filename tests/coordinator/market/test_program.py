@@ -3,6 +3,8 @@ hand."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -317,3 +319,16 @@ def test_wrong_scale_of_units_does_not_change_the_plan() -> None:
     values = solve(program).values
     assert values is not None
     assert Plan(program, values).objective_g == pytest.approx(grams(fleet, DETA), rel=1e-4)
+
+
+def test_the_solver_prints_nothing():
+    """``--json`` promises one object on standard output: what the solver's library prints would break it."""
+    code = (
+        "from coordinator.market.instances import reference_day\n"
+        "from coordinator.policies.deta import Deta\n"
+        "Deta().decide(reference_day(2, 3), None)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout == ""
