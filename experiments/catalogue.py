@@ -28,7 +28,7 @@ def _harvests() -> dict[str, str]:
 def _meters() -> dict[str, str]:
     from edge_node.meters.registry import METERS
 
-    return {name: _first_line(factory) for name, factory in METERS.items()}
+    return {name: _first_paragraph(factory) for name, factory in METERS.items()}
 
 
 def _tasks() -> dict[str, str]:
@@ -37,7 +37,7 @@ def _tasks() -> dict[str, str]:
     found = {}
     for name, target in TASKS.items():
         module, _, attribute = target.partition(":")
-        found[name] = _first_line(getattr(import_module(module), attribute))
+        found[name] = _first_paragraph(getattr(import_module(module), attribute))
     return found
 
 
@@ -101,5 +101,5 @@ def catalogue(what: str) -> dict[str, str]:
     return CATALOGUE[what]()
 
 
-def _first_line(thing: object) -> str:
-    return (inspect.getdoc(thing) or "").partition("\n")[0]
+def _first_paragraph(thing: object) -> str:
+    return " ".join((inspect.getdoc(thing) or "").partition("\n\n")[0].split())

@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from experiments.errors import RunError, UsageError
@@ -54,9 +56,36 @@ OutputOption = Annotated[
 RunArgument = Annotated[Path, typer.Argument(help="A run folder, or a compare folder.")]
 
 
+def print_facts(
+    title: str | None, facts: Mapping[str, str], what: str = "what", value: str = "value"
+) -> None:
+    """Two columns for people."""
+    table = Table(what, value, title=title)
+    for key, text in facts.items():
+        table.add_row(escape(key), escape(text))
+    out.print(table)
+
+
 def print_json(value: Any) -> None:
     """One JSON object, nothing else, on standard output. NaN cannot be written."""
     sys.stdout.write(json.dumps(value, indent=2, allow_nan=False, default=str) + "\n")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        out.print(f"detabed {version('detabed')}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()
@@ -117,27 +146,34 @@ def _show(result: Any, as_json: bool) -> None:
 def check(scenario: ScenarioArgument, as_json: JsonOption = False) -> None:
     """Validate a scenario and show what it resolves to, without running anything."""
     from experiments.prepare import describe, open_scenario
+    from experiments.resolve import resolve
 
-    described = describe(open_scenario(scenario))
+    resolved = resolve(open_scenario(scenario))
     if as_json:
-        print_json(described)
+        print_json(resolved.summary())
         return
-    table = Table("what", "value", title=str(described["name"]))
-    for key, value in described.items():
-        table.add_row(key, str(value))
-    out.print(table)
+    print_facts(resolved.scenario.name, describe(resolved))
 
 
 @app.command()
-def init(path: Annotated[Path, typer.Argument(help="File to write; must not exist yet.")]) -> None:
+def init(
+    path: Annotated[Path, typer.Argument(help="File to write; must not exist yet.")],
+    as_json: JsonOption = False,
+) -> None:
     """Write a commented starter scenario."""
     from experiments.prepare import packaged_scenario_text
 
-    if path.exists():
-        raise UsageError(f"{path} exists already; give another name, or remove it first")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(packaged_scenario_text("demo"), encoding="utf-8")
-    out.print(f"wrote {path}; next: detabed compare {path} --policies local,deta --seeds 2")
+    try:
+        if path.exists():
+            raise UsageError(f"{path} exists already; give another name, or remove it first")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(packaged_scenario_text("demo"), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error}; give another name") from None
+    following = f"detabed compare {path} --policies local,deta --seeds 2"
+    print_json({"scenario": str(path), "next": following}) if as_json else out.print(
+        f"wrote {path}; next: {following}", soft_wrap=True
+    )
 
 
 @app.command()
@@ -174,10 +210,8 @@ def infer(
     if as_json:
         print_json(answered)
         return
-    table = Table("what", "value", title=address)
-    for key, value in answered.items():
-        table.add_row(key, "not measured" if value is None else str(value))
-    out.print(table)
+    shown = {key: "not measured" if value is None else str(value) for key, value in answered.items()}
+    print_facts(address, shown)
 
 
 @app.command()
@@ -209,7 +243,11 @@ def qoais(run: RunArgument, as_json: JsonOption = False) -> None:
 @app.command(name="list")
 def list_(
     what: Annotated[
-        str, typer.Argument(help="policies, sources, harvests, meters, tasks, strategies or scenarios.")
+        str,
+        typer.Argument(
+            help="policies, sources, harvests, meters, tasks, strategies, zones, boards, transports, scenarios or "
+            "studies."
+        ),
     ],
     as_json: JsonOption = False,
 ) -> None:
@@ -222,10 +260,7 @@ def list_(
     if as_json:
         print_json({what: entries})
         return
-    table = Table("name", "what it is")
-    for name, description in entries.items():
-        table.add_row(name, description)
-    out.print(table)
+    print_facts(None, entries, "name", "what it is")
 
 
 @data_app.command("status")
@@ -247,19 +282,19 @@ def data_status(as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"folder": str(data_dir()), "datasets": rows})
         return
-    table = Table(
-        "name", "state", "MB", "licence", "file, and what to do", title=f"data folder: {data_dir()}"
-    )
+    table = Table(title="data files")
+    table.add_column("name", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("kB", justify="right", no_wrap=True)
+    table.add_column("licence", overflow="fold")
     for row in rows:
-        megabytes = f"{int(str(row['size_bytes'])) / 1e6:.1f}"
-        table.add_row(
-            str(row["name"]),
-            str(row["state"]),
-            megabytes,
-            str(row["licence"]),
-            f"{row['path']} {row['detail']}".strip(),
-        )
+        kilobytes = f"{int(str(row['size_bytes'])) / 1e3:,.0f}"
+        table.add_row(str(row["name"]), str(row["state"]), kilobytes, str(row["licence"]))
     out.print(table)
+    out.print(f"folder: {data_dir()} (set DETABED_DATA_DIR for another)", soft_wrap=True, highlight=False)
+    for row in rows:
+        if row["detail"]:
+            out.print(f"{row['name']} is {row['state']}: {row['detail']}", soft_wrap=True, markup=False)
 
 
 @data_app.command("fetch")
@@ -273,9 +308,11 @@ def data_fetch(
     from experiments.fetch import fetch_with_progress
 
     fetched = fetch_with_progress(names or [], err)
-    print_json({"fetched": fetched}) if as_json else out.print(
-        f"fetched: {', '.join(fetched) or 'nothing missing'}"
-    )
+    if as_json:
+        print_json(fetched)
+        return
+    for state, names_in_it in fetched.items():
+        out.print(f"{state}: {', '.join(names_in_it) or 'none'}", soft_wrap=True, highlight=False)
 
 
 @ledger_app.command("verify")
@@ -354,16 +391,10 @@ def reproduce(
 @app.command()
 def doctor(as_json: JsonOption = False) -> None:
     """What this machine offers: versions, cores, isolation, data, and any listener open beyond loopback."""
-    from experiments.doctor import examine
+    from experiments.doctor import examine, rows
 
     findings = examine()
-    if as_json:
-        print_json(findings)
-        return
-    table = Table("what", "value")
-    for key, value in findings.items():
-        table.add_row(key, str(value))
-    out.print(table)
+    print_json(findings) if as_json else print_facts(None, rows(findings))
 
 
 def main() -> None:
@@ -392,20 +423,27 @@ def invoke(arguments: list[str]) -> int:
         err.print("interrupted")
         return 130
     except UsageError as error:
-        err.print("[bold red]error:[/bold red]", end=" ")
-        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        return 2
+        return _say("error:", error, 2)
     except RunError as error:
-        err.print("[bold red]failed:[/bold red]", end=" ")
-        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        return 1
+        return _say("failed:", error, 1)
+    except BrokenPipeError:
+        # Whoever read us (head, a pager) has seen enough; nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        # A full disk, a folder taken away in mid-run: the machine's doing, and no news for a programmer.
+        return _say("failed:", error, 1)
     except Exception as error:
         if _is_bad_data(error):
-            err.print("[bold red]error:[/bold red]", end=" ")
-            err.print(str(error), markup=False, highlight=False, soft_wrap=True)
-            return 2
+            return _say("error:", error, 2)
         raise
     return result if isinstance(result, int) else 0
+
+
+def _say(word: str, error: Exception, exit_code: int) -> int:
+    err.print(f"[bold red]{word}[/bold red]", end=" ")
+    err.print(str(error), markup=False, highlight=False, soft_wrap=True)
+    return exit_code
 
 
 def _is_bad_data(error: Exception) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from rich.progress import (
 )
 
 from experiments.errors import RunError, UsageError
+from experiments.prepare import known_policy
 from experiments.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ class Finished:
         """What --json prints."""
         from experiments.report.summary import summary_json
 
-        return summary_json(self.folder) | {"report": None if self.report is None else str(self.report)}
+        report = None if self.report is None else str(self.report)
+        return summary_json(self.folder) | {"report": report, "wall_s": round(self.wall_s, 3)}
 
     def print(self, console: Console) -> None:
         """The table for people, and where the report is."""
@@ -56,30 +59,36 @@ class Finished:
 
 def parse_policies(text: str) -> tuple[str, ...]:
     """Comma-separated policies, each known. Raises UsageError."""
-    from coordinator.policies.registry import PolicyError, resolve
-
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not names:
         raise UsageError("--policies is empty; give e.g. --policies local,det,dat,deta")
-    for name in names:
-        try:
-            resolve(name)
-        except PolicyError as error:
-            raise UsageError(str(error)) from error
-    return names
+    return tuple(known_policy(name) for name in names)
 
 
 def new_folder(wanted: Path | None, name: str) -> Path:
-    """A folder that does not exist yet: the one asked for, or a numbered one under runs/."""
-    if wanted is not None:
-        if (wanted / "DONE").exists() or (wanted.exists() and any(wanted.iterdir())):
-            raise UsageError(
-                f"{wanted} is there already and not empty; give another --output, or remove it first"
-            )
-        return wanted
+    """Where a run will be written: the folder asked for (new, or empty), or a numbered new one under runs/.
+
+    Nothing is made yet. Raises UsageError where it could not be.
+    """
+    folder = wanted
     number = 1
-    while (folder := RUNS / f"{name}-{number:03d}").exists():
-        number += 1
+    while folder is None or (wanted is None and folder.exists()):
+        folder, number = RUNS / f"{name}-{number:03d}", number + 1
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UsageError(
+                f"{folder} is there already and no empty folder; give another --output, or remove it first"
+            )
+        parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not parent.is_dir():
+            raise UsageError(
+                f"{folder}: {parent} is a file, no folder can be made in it; give another --output"
+            )
+        # Tried rather than asked: root may by its rights, and still not on a file system that takes nothing.
+        with tempfile.TemporaryDirectory(prefix=".detabed-", dir=parent):
+            pass
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written: {error}; give another --output") from None
     return folder
 
 

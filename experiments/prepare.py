@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from experiments.errors import UsageError
 from experiments.scenario import Scenario, load_scenario, parse_scenario
+
+if TYPE_CHECKING:
+    from experiments.resolve import Resolved
 
 _PACKAGE = "experiments.scenarios"
 
@@ -41,8 +46,9 @@ def open_scenario(
             )
         scenario = load_scenario(path)
     changes: dict[str, Any] = {}
-    if policy is not None:
-        changes["policy"] = policy
+    if policy is not None and policy != scenario.policy:
+        # Options belong to the policy they were written for.
+        changes |= {"policy": known_policy(policy), "policy_options": {}}
     if seed is not None:
         changes["seed"] = seed
     if fleet is not None:
@@ -52,9 +58,45 @@ def open_scenario(
     return scenario.model_copy(update=changes)
 
 
-def describe(scenario: Scenario) -> dict[str, Any]:
-    """What a scenario resolves to: zones, slot length, work and data; reads data, runs nothing."""
-    from experiments.resolve import resolve
+def known_policy(name: str) -> str:
+    """``name``, if it is a policy's. Raises UsageError: the command line has no line number to point at."""
+    from coordinator.policies.registry import PolicyError, resolve
 
-    resolved = resolve(scenario)
-    return resolved.summary()
+    try:
+        resolve(name)
+    except PolicyError as error:
+        raise UsageError(str(error)) from error
+    return name
+
+
+def describe(resolved: Resolved) -> dict[str, str]:
+    """What a scenario resolves to, in words: each figure with its unit, nodes that are alike counted."""
+    facts = resolved.summary()
+    zones = Counter(spec.zone for spec in resolved.node_specs)
+    stages = Counter(stage.value for stage in resolved.stages)
+    return {
+        "policy": str(facts["policy"]),
+        "seed": str(facts["seed"]),
+        "nodes": f"{facts['nodes']} in {', '.join(_times(zone, n) for zone, n in zones.items())}",
+        "slots": f"{facts['slots']}: {', '.join(f'{n} {stage}' for stage, n in stages.items())}",
+        "a slot lasts": f"{resolved.slot_s:.4g} s; traces advance {facts['trace_step_s']:g} s meanwhile",
+        "traces from": str(facts["start"]),
+        "task": f"{facts['task']} on {facts['data_used']} ({resolved.data_origin})",
+        "batches a node and slot": ", ".join(str(n) for n in facts["batches_per_node_and_slot"]),
+        "highest harvest": _range(facts["harvest_peak_w"], "W"),
+        "battery": _range(facts["battery_capacity_j"], "J"),
+        "intensity": str(next(o["source"] for k, o in resolved.origins.items() if k.startswith("intensity"))),
+    }
+
+
+def _times(name: str, count: int) -> str:
+    return name if count == 1 else f"{name} x {count}"
+
+
+def _range(values: Sequence[float], unit: str) -> str:
+    """How many nodes have some, and from what to what."""
+    some = [value for value in values if value > 0]
+    if not some:
+        return "none"
+    low, high = f"{min(some):.3g}", f"{max(some):.3g}"
+    return f"{low if low == high else f'{low} to {high}'} {unit} at {len(some)} of {len(values)} nodes"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 BITS_PER_BYTE = 8
 DEGREES_PER_HOUR = 15.0
+MAX_REQUESTS_PER_SLOT = 1_000_000
+"""Of one node; each is followed from its arrival to its answer."""
 
 
 def node_inference(
@@ -45,15 +47,16 @@ def node_inference(
             common.model_copy(update={"arrivals": "times", "times_s": tuple(first_s + t for t in times)})
             for times in read_trace(spec.path, names)
         )
-    return tuple(
-        common.model_copy(
-            update={
-                "arrivals": "poisson",
-                "rate_per_s": _rates(scenario, node, board, task, slot_s, len(stages)),
-            }
-        )
+    rates = [
+        _rates(scenario, node, board, task, slot_s, len(stages))
         for node, board in zip(specs, boards, strict=True)
-    )
+    ]
+    if (busiest := max(max(each) for each in rates) * slot_s) > MAX_REQUESTS_PER_SLOT:
+        raise UsageError(
+            f"about {busiest:.3g} requests would reach a node in one slot; allowed are up to {MAX_REQUESTS_PER_SLOT}: "
+            "lower batches_per_slot, requests_per_s or load_fraction, or shorten time.slot_s"
+        )
+    return tuple(common.model_copy(update={"arrivals": "poisson", "rate_per_s": each}) for each in rates)
 
 
 def _rates(

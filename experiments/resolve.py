@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from carbon_data.types import DataError, Origin
+from carbon_data.types import DataError, Origin, Signal
 from coordinator.config import CoordinatorBody, CoordinatorConfig, LimitsConfig, ZoneIntensity
 from edge_node.config import (
     BatteryConfig,
@@ -27,7 +28,7 @@ from edge_node.config import (
 )
 from experiments.errors import UsageError
 from experiments.requests import node_inference
-from experiments.scenario import BatterySpec, BoardSpec, HarvestSpec, NodeSpec, Scenario
+from experiments.scenario import YEAR_S, BatterySpec, BoardSpec, HarvestSpec, NodeSpec, Scenario
 from protos.messages import Stage
 
 if TYPE_CHECKING:
@@ -211,19 +212,24 @@ def node_name(index: int, count: int) -> str:
 
 def _resolve(scenario: Scenario) -> Resolved:
     from coordinator.policies.registry import make_policy
+    from coordinator.policies.registry import resolve as find_policy
     from edge_node.energy.transport import load_transport
-    from edge_node.meters.registry import METERS
+    from experiments.strategies import make_strategy
 
-    make_policy(scenario.policy, **scenario.policy_options)
-    _persistence_slots(scenario)
-    meter = scenario.fleet.meter
-    if meter not in METERS and ":" not in meter:
-        raise UsageError(
-            f"meter {meter!r} is not known; allowed: {', '.join(sorted(METERS))}, or package.module:Name"
-        )
-    specs = tuple(spec for spec in scenario.nodes for _ in range(spec.count))
+    with scenario.at("policy"):
+        find_policy(scenario.policy)
+    with scenario.at("policy_options"):
+        make_policy(scenario.policy, **scenario.policy_options)
+    with scenario.at("coordinator", "horizon_slots"):
+        _persistence_slots(scenario)
+    with scenario.at("fleet", "meter"):
+        _check_meter(scenario.fleet.meter)
+    with scenario.at("task", "strategy"):
+        make_strategy(scenario.task.strategy, dict(scenario.task.strategy_options))
+    entries = tuple(k for k, spec in enumerate(scenario.nodes) for _ in range(spec.count))
+    specs = tuple(scenario.nodes[k] for k in entries)
     stages = scenario.stages.slots()
-    boards, board_notes = _boards(scenario, specs)
+    boards, board_notes = _boards(scenario, entries)
     task, recycling, origin_of_data = _tasks(scenario, len(specs))
     batches, busy_s = _development_work(scenario, task, boards)
     slot_s = (
@@ -232,17 +238,24 @@ def _resolve(scenario: Scenario) -> Resolved:
     late = [i for i, seconds in enumerate(busy_s) if seconds > slot_s]
     if late:
         worst = max(late, key=lambda i: busy_s[i])
-        raise UsageError(
-            f"{node_name(worst, len(specs))} needs {busy_s[worst]:.3g} s for the work of a slot of {slot_s:.3g} s; "
-            "lengthen time.slot_s, or lower task.batches_per_slot, task.local_epochs or task.batch_size"
-        )
+        with scenario.at("time", "slot_s"):
+            raise UsageError(
+                f"{node_name(worst, len(specs))} needs {busy_s[worst]:.3g} s for the work of a slot of {slot_s:.3g} s; "
+                "lengthen time.slot_s, or lower task.batches_per_slot, task.local_epochs or task.batch_size"
+            )
+    with scenario.at("time", "slot_s"):
+        _check_slot(slot_s)
     # A node forecasts its harvest over the whole horizon, also from the last slot on.
     intervals = (
         2 * len(stages) if _needs_truth(scenario) else len(stages) + scenario.coordinator.horizon_slots
     )
-    zones, origins = _zones(scenario, specs, intervals)
-    harvests, harvest_origins = _harvests(scenario, specs, intervals)
-    transport = load_transport(scenario.network.transport)
+    zones, origins = _zones(scenario, intervals)
+    _check_accounting(scenario, zones, len(stages))
+    harvests, harvest_origins = _harvests(scenario, entries, intervals)
+    with scenario.at("network", "transport"):
+        transport = load_transport(scenario.network.transport)
+    with scenario.at("inference"):
+        inference = node_inference(scenario, specs, stages, boards, task.name, slot_s)
     net = scenario.network.net_j_per_byte if scenario.network.net_j_per_byte is not None else transport.value
     return Resolved(
         scenario=scenario,
@@ -253,12 +266,12 @@ def _resolve(scenario: Scenario) -> Resolved:
         batteries=tuple(_battery(scenario, spec.battery or scenario.battery, slot_s) for spec in specs),
         node_specs=specs,
         zones=zones,
-        body=_body(scenario, specs, task),
+        body=_body(scenario, task),
         net_j_per_byte=net,
         task=task,
         recycling=recycling,
         batches_per_node=batches,
-        inference=node_inference(scenario, specs, stages, boards, task.name, slot_s),
+        inference=inference,
         data_used=task.data,
         data_origin=origin_of_data,
         origins={**origins, **harvest_origins},
@@ -266,14 +279,56 @@ def _resolve(scenario: Scenario) -> Resolved:
     )
 
 
-def _boards(scenario: Scenario, specs: tuple[NodeSpec, ...]) -> tuple[tuple[BoardConfig, ...], list[str]]:
+def _check_meter(meter: str) -> None:
+    """Refuse what ``build_meter`` will not know; whether a meter works is seen on its own board."""
+    from edge_node.meters.registry import METERS
+
+    name, _, argument = meter.partition(":")
+    if name == "record":
+        path, equals, inner = argument.rpartition("=")
+        if not (path and equals):
+            raise UsageError(f"meter {meter!r}: write record:PATH=METER, e.g. record:readings.jsonl=modelled")
+        _check_meter(inner)
+    elif name == "replay" and not argument:
+        raise UsageError("meter 'replay' needs the recorded log: replay:PATH")
+    elif name not in METERS:
+        if not (name and argument):
+            raise UsageError(
+                f"meter {meter!r} is not known; allowed: {', '.join(sorted(METERS))}, or package.module:Name"
+            )
+        try:
+            getattr(import_module(name), argument)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise UsageError(
+                f"meter {meter!r} cannot be loaded: {error}; is its package installed?"
+            ) from error
+
+
+def _check_slot(slot_s: float) -> None:
+    """The longest slot that a scenario may state holds for the one found from the work as well."""
+    if slot_s > YEAR_S:
+        raise UsageError(
+            f"the work of a slot takes {slot_s / 2:.3g} s on average; lower task.batches_per_slot, task.local_epochs "
+            "or task.batch_size"
+        )
+
+
+def _board_at(scenario: Scenario, entry: int) -> tuple[BoardSpec, tuple[str | int, ...]]:
+    """Board of an entry of ``nodes``, and where it is written."""
+    own = scenario.nodes[entry].board
+    return (scenario.board, ("board",)) if own is None else (own, ("nodes", entry, "board"))
+
+
+def _boards(scenario: Scenario, entries: tuple[int, ...]) -> tuple[tuple[BoardConfig, ...], list[str]]:
     notes: dict[str, None] = {}
-    boards = []
-    for spec in specs:
-        board, sources = _board(spec.board or scenario.board)
-        boards.append(board)
+    found: dict[int, BoardConfig] = {}
+    for entry in dict.fromkeys(entries):
+        spec, place = _board_at(scenario, entry)
+        with scenario.at(*place):
+            board, sources = _board(spec)
+        found[entry] = board
         notes.update(dict.fromkeys(f"{board.name}: {name}: {text}" for name, text in sources.items()))
-    return tuple(boards), list(notes)
+    return tuple(found[entry] for entry in entries), list(notes)
 
 
 def _board(spec: BoardSpec) -> tuple[BoardConfig, Mapping[str, str]]:
@@ -284,10 +339,10 @@ def _board(spec: BoardSpec) -> tuple[BoardConfig, Mapping[str, str]]:
     board = BoardConfig.model_validate({**profile.config().model_dump(), **changed})
     if board.busy_w < board.static_w:
         raise UsageError(
-            f"board: busy_w {board.busy_w} W is below static_w {board.static_w} W; busy includes static"
+            f"busy_w {board.busy_w} W is below static_w {board.static_w} W; busy includes static"
         )
     if board.sleep_w > board.static_w:
-        raise UsageError(f"board: sleep_w {board.sleep_w} W is above static_w {board.static_w} W")
+        raise UsageError(f"sleep_w {board.sleep_w} W is above static_w {board.static_w} W")
     return board, {
         **profile.sources(),
         **{key: f"{value}, as the scenario says" for key, value in changed.items()},
@@ -298,8 +353,22 @@ def _tasks(scenario: Scenario, nodes: int) -> tuple[TaskConfig, TaskConfig | Non
     from edge_node.tasks.registry import find_task
 
     spec = scenario.task
-    task = find_task(spec.name)
-    data = _data_name(task, spec.data)
+    with scenario.at("task", "name"):
+        task = find_task(spec.name)
+    with scenario.at("task", "data"):
+        data = _data_name(task, spec.data)
+        dataset = task.dataset(data)
+    if spec.batch_size > dataset.num_train:
+        with scenario.at("task", "batch_size"):
+            raise UsageError(
+                f"{spec.batch_size} is more than the {dataset.num_train} training examples of {data}; allowed: "
+                f"1 to {dataset.num_train}"
+            )
+    if nodes > dataset.num_train:
+        with scenario.at("nodes"):
+            raise UsageError(
+                f"{nodes} nodes cannot share {dataset.num_train} examples of {data}; allowed: up to {dataset.num_train}"
+            )
     config = TaskConfig(
         name=spec.name,
         data=data,
@@ -313,15 +382,11 @@ def _tasks(scenario: Scenario, nodes: int) -> tuple[TaskConfig, TaskConfig | Non
         partition_index=0,
         seed=scenario.seed,
     )
-    dataset = task.dataset(data)
-    if nodes > dataset.num_train:
-        raise UsageError(
-            f"{nodes} nodes cannot share {dataset.num_train} examples of {data}; use fewer nodes"
-        )
     recycling = None
     if scenario.stages.recycling:
-        second = spec.recycling.data or task.recycling_data(data)
-        task.dataset(second)
+        with scenario.at("task", "recycling", "data"):
+            second = spec.recycling.data or task.recycling_data(data)
+            task.dataset(second)
         recycling = config.model_copy(
             update={"data": second, "learning_rate": spec.recycling.learning_rate or spec.learning_rate}
         )
@@ -356,30 +421,26 @@ def _development_work(
     return tuple(batches), busy_s
 
 
-def _zones(
-    scenario: Scenario, specs: tuple[NodeSpec, ...], intervals: int
-) -> tuple[tuple[ZoneIntensity, ...], dict[str, dict[str, Any]]]:
-    from carbon_data.sources.registry import intensity_source
-
-    options: dict[str, Any] = dict(scenario.intensity.options)
-    if scenario.intensity.path is not None:
-        options["path"] = scenario.intensity.path
-    source = intensity_source(scenario.intensity.source, **options)
+def _zones(scenario: Scenario, intervals: int) -> tuple[tuple[ZoneIntensity, ...], dict[str, dict[str, Any]]]:
+    with scenario.at("intensity"):
+        source = scenario.intensity.open()
     step = timedelta(seconds=scenario.time.trace_step_s)
-    names = dict.fromkeys([spec.zone for spec in specs] + [_coordinator_zone(scenario)])
     zones, origins = [], {}
-    for zone in names:
-        series = source.series(zone, scenario.time.start, step, intervals)
+    for zone, place in _zone_places(scenario).items():
+        with scenario.at(*place):
+            series = source.series(zone, scenario.time.start, step, intervals)
         origin = origin_dict(series.origin)
 
         def earlier(start: datetime, zone: str = zone) -> NDArray[np.float64]:
             return source.series(zone, start, step, intervals).intensity_g_per_kwh
 
+        with scenario.at("forecast"):
+            forecast = _forecast(scenario, series.intensity_g_per_kwh, earlier, zone)
         zones.append(
             ZoneIntensity(
                 zone=zone,
                 intensity_g_per_kwh=tuple(float(value) for value in series.intensity_g_per_kwh),
-                forecast_g_per_kwh=_forecast(scenario, series.intensity_g_per_kwh, earlier, zone),
+                forecast_g_per_kwh=forecast,
                 origin={key: None if value is None else str(value) for key, value in origin.items()},
             )
         )
@@ -387,25 +448,63 @@ def _zones(
     return tuple(zones), origins
 
 
+def _zone_places(scenario: Scenario) -> dict[str, tuple[str | int, ...]]:
+    """Every zone of the run, and where it is named first."""
+    places: dict[str, tuple[str | int, ...]] = {}
+    for k, spec in enumerate(scenario.nodes):
+        places.setdefault(spec.zone, ("nodes", k, "zone"))
+    places.setdefault(_coordinator_zone(scenario), ("coordinator", "zone"))
+    return places
+
+
+def _check_accounting(scenario: Scenario, zones: tuple[ZoneIntensity, ...], slots: int) -> None:
+    """The columns beside the headline are drawn when the run is over; what they lack is said before it starts."""
+    spec = scenario.accounting
+    names = [zone.zone for zone in zones]
+    with scenario.at("accounting", "market_g_per_kwh"):
+        if strangers := sorted(set(spec.market_g_per_kwh) - set(names)):
+            raise UsageError(
+                f"no node is in {', '.join(strangers)}; zones of this scenario: {', '.join(names)}"
+            )
+    if spec.marginal is None:
+        return
+    with scenario.at("accounting", "marginal"):
+        source = spec.marginal.open()
+        step = timedelta(seconds=scenario.time.trace_step_s)
+        for name in names:
+            require_marginal(source.series(name, scenario.time.start, step, slots), spec.marginal.source)
+
+
+def require_marginal(series: Any, source: str) -> None:
+    """Average and marginal intensity are never mixed. Raises DataError for a series of averages."""
+    if series.origin.signal is not Signal.MARGINAL:
+        raise DataError(
+            f"source {source!r} gives {series.origin.signal} intensity; a marginal one "
+            "is needed, since the two are never mixed"
+        )
+
+
 def _coordinator_zone(scenario: Scenario) -> str:
     return scenario.coordinator.zone or scenario.nodes[0].zone
 
 
 def _harvests(
-    scenario: Scenario, specs: tuple[NodeSpec, ...], intervals: int
+    scenario: Scenario, entries: tuple[int, ...], intervals: int
 ) -> tuple[tuple[HarvestConfig, ...], dict[str, dict[str, Any]]]:
     step = timedelta(seconds=scenario.time.trace_step_s)
     harvests: list[HarvestConfig] = []
     origins: dict[str, dict[str, Any]] = {}
-    for i, spec in enumerate(specs):
+    for i, entry in enumerate(entries):
+        spec = scenario.nodes[entry]
         wanted = spec.harvest or scenario.harvest
         if wanted.kind == "none" or wanted.peak_w == 0:
             harvests.append(_no_harvest(intervals))
             continue
-        source = _harvest_source(wanted, spec)
         # Every node has its own sky: the seed of the run and the node's place in it.
         seed = scenario.seed * 1_000_003 + i
-        series = source.series(scenario.time.start, step, intervals, seed=seed)
+        with scenario.at(*(("harvest",) if spec.harvest is None else ("nodes", entry, "harvest"))):
+            source = _harvest_source(wanted, spec)
+            series = source.series(scenario.time.start, step, intervals, seed=seed)
 
         def earlier(start: datetime, source: Any = source, seed: int = seed) -> NDArray[np.float64]:
             return np.asarray(source.series(start, step, intervals, seed=seed).power_w)
@@ -417,7 +516,7 @@ def _harvests(
                 source=series.origin.source,
             )
         )
-        origins[f"harvest {node_name(i, len(specs))}"] = origin_dict(series.origin)
+        origins[f"harvest {node_name(i, len(entries))}"] = origin_dict(series.origin)
     return tuple(harvests), origins
 
 
@@ -483,10 +582,11 @@ def _battery(scenario: Scenario, spec: BatterySpec, slot_s: float) -> BatteryCon
     )
 
 
-def _body(scenario: Scenario, specs: tuple[NodeSpec, ...], task: TaskConfig) -> CoordinatorBody:
+def _body(scenario: Scenario, task: TaskConfig) -> CoordinatorBody:
     from edge_node.tasks.registry import find_task
 
-    board, _ = _board(scenario.coordinator.board)
+    with scenario.at("coordinator", "board"):
+        board, _ = _board(scenario.coordinator.board)
     joules_per_flop = (board.busy_w - board.static_w) / board.effective_flop_per_s
     return CoordinatorBody(
         zone=_coordinator_zone(scenario),

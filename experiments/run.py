@@ -58,7 +58,7 @@ class Timings:
 def execute(resolved: Resolved, folder: Path, fleet: Fleet, on_slot: Callable[[SlotOutcome], None]) -> Path:
     """Run, export the tables, mark the folder DONE; returns the folder. Raises RunError.
 
-    ``folder`` is made here and holds no DONE until everything in it is complete.
+    ``folder`` is new or empty and made here and holds no DONE until everything in it is complete.
     """
     from coordinator.adapters.flower_server import RunRecord
     from experiments.fleet.supervisor import CoordinatorError
@@ -66,7 +66,7 @@ def execute(resolved: Resolved, folder: Path, fleet: Fleet, on_slot: Callable[[S
     started = time.perf_counter()
     scenario = resolved.scenario
     run_id = f"{scenario.name}-{scenario.policy.replace(':', '.')}-s{scenario.seed}"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     write_scenario(resolved, folder / "scenario.toml")
     record, timings = RunRecord(), Timings()
     try:

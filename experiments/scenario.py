@@ -1,27 +1,61 @@
 """The declared experiment: one validated TOML file.
 
-Everything a run depends on is in here or in the data it names. Unknown keys, NaN, negative capacities and
-impossible caps are refused with the line and what is allowed; zones and data are checked in ``resolve``.
+Everything a run depends on is in here or in the data it names. Unknown keys, wrong types, NaN, negative
+capacities and impossible caps are refused with the line and what is allowed; zones and data are checked in
+``resolve``, which names the line as well (``Scenario.at``).
+
+Upper bounds are no physics: they keep integer microjoules within 64 bits, and a slip of the finger (a batch of
+1e9 images, a billion slots) from taking all memory or all night.
 """
 
 from __future__ import annotations
 
 import tomllib
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from experiments.errors import UsageError
-from experiments.toml_lines import find_line, line_index
+from experiments.where import NOWHERE, Where
 from protos.messages import Stage
 
+if TYPE_CHECKING:
+    from carbon_data.sources.base import IntensitySource
+
+YEAR_S = 366 * 86_400.0
+MAX_SLOTS = 100_000
+MAX_NODES = 100_000
+MAX_FILE_BYTES = 1_000_000
+"""A scenario is a page or two; whoever names a film or /dev/zero gets a sentence, not a full memory."""
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Power = Annotated[float, Field(ge=0, le=1e6)]
+"""W; a megawatt is beyond any edge node."""
+LimitPower = Annotated[float, Field(gt=0, le=1e6)]
+File = Annotated[Path, Field(strict=False)]
+"""TOML has no paths: they are written as strings."""
+
+
+Option = str | float | int | bool | dict[str, float]
+"""Of a source: a plain value, or one for each zone."""
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, strict=True, use_attribute_docstrings=True
+    )
 
 
 class TimeSpec(Strict):
@@ -29,28 +63,36 @@ class TimeSpec(Strict):
 
     start: datetime = datetime(2022, 6, 21, tzinfo=UTC)
     """First interval of the traces; an aware time, e.g. 2022-06-21T00:00:00Z."""
-    trace_step_s: float = Field(default=3600.0, gt=0)
+    trace_step_s: float = Field(default=3600.0, ge=1, le=YEAR_S)
     """How far grid intensity and harvest advance per slot."""
-    slot_s: Literal["auto"] | Annotated[float, Field(gt=0)] = "auto"
+    slot_s: Literal["auto"] | Annotated[float, Field(gt=0, le=YEAR_S)] = "auto"
     """Physical length of a slot; ``auto``: twice the mean busy time of a node in a development slot."""
     scale_storage: bool = True
     """Multiply battery capacities by slot_s / trace_step_s, so that a battery lasts as many hours of the replayed
     day as it would in real time."""
 
-    @model_validator(mode="after")
-    def _aware(self) -> TimeSpec:
-        if self.start.tzinfo is None:
-            raise ValueError("start has no time zone; write e.g. 2022-06-21T00:00:00Z")
-        return self
+    @field_validator("start", mode="before")
+    @classmethod
+    def _aware(cls, value: Any) -> Any:
+        if not isinstance(value, datetime) or value.tzinfo is None:
+            raise ValueError("needs date, time and time zone, without quotes: e.g. 2022-06-21T00:00:00Z")
+        return value
 
 
 class StagesSpec(Strict):
     """Slots of each life-cycle stage, in this order."""
 
-    preparation: int = Field(default=1, ge=0)
-    development: int = Field(default=15, ge=0)
-    application: int = Field(default=6, ge=0)
-    recycling: int = Field(default=2, ge=0)
+    preparation: int = Field(default=1, ge=0, le=MAX_SLOTS)
+    development: int = Field(default=15, ge=0, le=MAX_SLOTS)
+    application: int = Field(default=6, ge=0, le=MAX_SLOTS)
+    recycling: int = Field(default=2, ge=0, le=MAX_SLOTS)
+
+    @model_validator(mode="after")
+    def _something_to_do(self) -> StagesSpec:
+        total = self.preparation + self.development + self.application + self.recycling
+        if not 1 <= total <= MAX_SLOTS:
+            raise ValueError(f"{total} slots in all; allowed are 1 to {MAX_SLOTS}")
+        return self
 
     def slots(self) -> tuple[Stage, ...]:
         """Stage of every slot of the run."""
@@ -75,10 +117,10 @@ class TaskSpec(Strict):
     name: str = "mnist-mlp"
     data: str = "auto"
     """``digits`` (ships with scikit-learn), ``mnist`` (data folder), or ``auto``: mnist where present, else digits."""
-    batch_size: int = Field(default=8, ge=1)
-    batches_per_slot: Literal["pass"] | Annotated[int, Field(ge=1)] = "pass"
+    batch_size: int = Field(default=8, ge=1, le=1_000_000)
+    batches_per_slot: Literal["pass"] | Annotated[int, Field(ge=1, le=1_000_000)] = "pass"
     """Batches a node releases per development slot; ``pass``: one pass over its share."""
-    local_epochs: int = Field(default=3, ge=1)
+    local_epochs: int = Field(default=3, ge=1, le=10_000)
     """Times each batch is trained on within its slot; a batch that is moved is moved once."""
     learning_rate: float = Field(default=0.1, gt=0)
     partition: Literal["iid", "dirichlet"] = "iid"
@@ -86,7 +128,7 @@ class TaskSpec(Strict):
     strategy: str = "fedavg"
     """Flower strategy: fedavg, fedprox, fedavgm, fedadam, fedyogi, fedadagrad, fedmedian, fedtrimmedavg, krum ..."""
     strategy_options: dict[str, float | int | bool | str] = {}
-    round_deadline_s: float = Field(default=60.0, gt=0)
+    round_deadline_s: float = Field(default=60.0, gt=0, le=YEAR_S)
     """Wall seconds after which a round goes on without those who have not answered."""
     recycling: RecyclingSpec = RecyclingSpec()
 
@@ -97,11 +139,11 @@ class InferenceSpec(Strict):
     arrivals: Literal["batches", "poisson", "diurnal", "trace"] = "batches"
     """``batches``: batches_per_slot full ones at the slot's beginning; open loop: ``poisson``, ``diurnal``
     (Poisson whose rate follows the local hour), ``trace`` (arrival times of a file)."""
-    batches_per_slot: int = Field(default=24, ge=0)
+    batches_per_slot: int = Field(default=24, ge=0, le=1_000_000)
     """Mean load in full batches, where neither requests_per_s nor load_fraction says otherwise."""
-    requests_per_batch: int = Field(default=64, ge=1)
+    requests_per_batch: int = Field(default=64, ge=1, le=65_536)
     """Most requests that share a batch."""
-    requests_per_s: float | None = Field(default=None, ge=0)
+    requests_per_s: float | None = Field(default=None, ge=0, le=1e9)
     """Mean arrivals per node and second of slot time (poisson, diurnal)."""
     load_fraction: float | None = Field(default=None, ge=0, le=2)
     """Mean arrivals as a share of what the node's own board can serve (poisson, diurnal)."""
@@ -113,7 +155,7 @@ class InferenceSpec(Strict):
     """Busiest local hour (diurnal)."""
     depth_fraction: Fraction = 0.8
     """How far the rate swings about its mean (diurnal)."""
-    path: Path | None = None
+    path: File | None = None
     """Trace: a CSV with arrival_s (seconds of slot time from the first application slot), and, optionally,
     node_id."""
 
@@ -137,7 +179,7 @@ class LimitsSpec(Strict):
     """b_y: largest share of its batches an owner may have run elsewhere [source: the DETA paper]."""
     transfer_cap_fraction: Fraction = 0.5
     """b_h: largest share of its harvest a node may give away [source: the DETA paper]."""
-    deadline_slots: int = Field(default=0, ge=0)
+    deadline_slots: int = Field(default=0, ge=0, le=MAX_SLOTS)
     """q: slots by which work may be put off; 0: none, so that time shifting is a factor of its own."""
     may_sleep: bool = False
     """Whether nodes may sleep; with offload_cap_fraction < 1 and deadline_slots = 0 nobody who owns work ever can."""
@@ -154,16 +196,25 @@ class NetworkSpec(Strict):
     export_loss_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.025
     """Energy lost on the donor's side of a transfer (choice: 2.5 % each side, about 5 % in all)."""
     import_loss_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.025
-    router_w: float = Field(default=0.0, ge=0)
+    router_w: Power = 0.0
     """Power of the shared router; a line of its own at the coordinator's zone."""
 
 
 class IntensitySpec(Strict):
     source: str = "profiles"
     """A name of ``detabed list sources``, or ``package.module:Name``."""
-    path: Path | None = None
+    path: File | None = None
     """Trace file, for source = "trace"."""
-    options: dict[str, str | float | int | bool] = {}
+    options: dict[str, Option] = {}
+
+    def open(self) -> IntensitySource:
+        """The source. Raises ValueError or DataError for one that cannot be had."""
+        from carbon_data.sources.registry import intensity_source
+
+        options: dict[str, Any] = dict(self.options)
+        if self.path is not None:
+            options["path"] = self.path
+        return intensity_source(self.source, **options)
 
 
 class AccountingSpec(Strict):
@@ -197,36 +248,36 @@ class ForecastSpec(Strict):
 class HarvestSpec(Strict):
     kind: str = "pv"
     """``pv``, ``trace``, ``constant``, ``none``, or ``package.module:Name``."""
-    peak_w: float = Field(default=10.0, ge=0)
+    peak_w: Power = 10.0
     """Rated power of the panel (pv, trace), or the constant power."""
     tilt_deg: float | None = Field(default=None, ge=0, le=90)
     """None: the latitude, facing the equator."""
     azimuth_deg: float | None = Field(default=None, ge=0, lt=360)
     """Degrees east of north."""
-    path: Path | None = None
+    path: File | None = None
     region: str | None = None
-    options: dict[str, str | float | int | bool] = {}
+    options: dict[str, Option] = {}
 
 
 class BatterySpec(Strict):
-    capacity_wh: float = Field(default=10.0, ge=0)
+    capacity_wh: float = Field(default=10.0, ge=0, le=1e6)
     initial_fraction: Fraction = 0.0
     charge_efficiency_fraction: Annotated[float, Field(gt=0, le=1)] = 0.95
     discharge_efficiency_fraction: Annotated[float, Field(gt=0, le=1)] = 0.95
     self_discharge_fraction_per_day: Annotated[float, Field(ge=0, lt=1)] = 0.001
-    charge_limit_w: float = Field(default=15.0, gt=0)
-    discharge_limit_w: float = Field(default=15.0, gt=0)
+    charge_limit_w: LimitPower = 15.0
+    discharge_limit_w: LimitPower = 15.0
 
 
 class BoardSpec(Strict):
     """The board's profile and what differs from it."""
 
     profile: str = "raspberry-pi-4b"
-    static_w: float | None = Field(default=None, ge=0)
-    busy_w: float | None = Field(default=None, ge=0)
-    sleep_w: float | None = Field(default=None, ge=0)
-    wake_j: float | None = Field(default=None, ge=0)
-    wake_s: float | None = Field(default=None, ge=0)
+    static_w: Power | None = None
+    busy_w: Power | None = None
+    sleep_w: Power | None = None
+    wake_j: float | None = Field(default=None, ge=0, le=1e9)
+    wake_s: float | None = Field(default=None, ge=0, le=YEAR_S)
     effective_flop_per_s: float | None = Field(default=None, gt=0)
     tx_j_per_byte: float | None = Field(default=None, ge=0)
     rx_j_per_byte: float | None = Field(default=None, ge=0)
@@ -237,25 +288,42 @@ class NodeSpec(Strict):
     """One edge node, or ``count`` alike."""
 
     zone: str
-    count: int = Field(default=1, ge=1)
+    count: int = Field(default=1, ge=1, le=MAX_NODES)
     latitude_deg: float | None = Field(default=None, ge=-90, le=90)
     longitude_deg: float | None = Field(default=None, ge=-180, le=180)
     harvest: HarvestSpec | None = None
     battery: BatterySpec | None = None
     board: BoardSpec | None = None
 
+    @model_validator(mode="after")
+    def _one_place(self) -> NodeSpec:
+        if self.latitude_deg is not None and self.longitude_deg is None:
+            raise ValueError(
+                "latitude_deg without longitude_deg is no place; give both, or neither (the zone's site)"
+            )
+        return self
+
 
 class CoordinatorSpec(Strict):
     zone: str | None = None
     """Where the coordinator stands; none: the first node's zone."""
     board: BoardSpec = BoardSpec()
-    value_slots: int = Field(default=24, ge=1)
-    horizon_slots: int = Field(default=1, ge=1)
+    value_slots: int = Field(default=24, ge=1, le=MAX_SLOTS)
+    horizon_slots: int = Field(default=1, ge=1, le=MAX_SLOTS)
     """Slots a policy looks ahead; 1: the slot itself, with a value on what stays in the batteries."""
-    heartbeat_s: float = Field(default=2.0, gt=0)
-    lease_s: float = Field(default=6.0, gt=0)
-    host: str = "127.0.0.1"
+    heartbeat_s: float = Field(default=2.0, gt=0, le=3600)
+    lease_s: float = Field(default=6.0, gt=0, le=86_400)
+    host: str = Field(default="127.0.0.1", pattern=r"^[A-Za-z0-9.:\[\]-]{1,253}$")
     """Interface to listen on; anything but loopback is a deliberate choice."""
+
+    @model_validator(mode="after")
+    def _leases_outlast_heartbeats(self) -> CoordinatorSpec:
+        if self.lease_s <= self.heartbeat_s:
+            raise ValueError(
+                f"lease_s {self.lease_s:g} does not outlast heartbeat_s {self.heartbeat_s:g}, every node would be "
+                "lost; make it at least twice as long"
+            )
+        return self
 
 
 class FleetSpec(Strict):
@@ -273,7 +341,10 @@ class TreeSpec(Strict):
 
 
 def _single_or_list(value: Any) -> Any:
-    return [value] if isinstance(value, dict) else value
+    value = [value] if isinstance(value, dict) else value
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError('needs at least one [[nodes]] table, e.g. [[nodes]] with zone = "FR"')
+    return tuple(value)
 
 
 class Scenario(Strict):
@@ -298,15 +369,19 @@ class Scenario(Strict):
     coordinator: CoordinatorSpec = CoordinatorSpec()
     fleet: FleetSpec = FleetSpec()
     tree: TreeSpec = TreeSpec()
-    nodes: Annotated[tuple[NodeSpec, ...], BeforeValidator(_single_or_list)] = Field(min_length=1)
+    nodes: Annotated[tuple[NodeSpec, ...], BeforeValidator(_single_or_list)]
+    _where: Where = PrivateAttr(NOWHERE)
 
-    @model_validator(mode="after")
-    def _something_to_do(self) -> Scenario:
-        if not self.stages.slots():
-            raise ValueError("stages has no slot at all; give at least one stage a positive number")
-        if sum(node.count for node in self.nodes) > 100_000:
-            raise ValueError("more than 100000 nodes in one scenario")
-        return self
+    @field_validator("nodes")
+    @classmethod
+    def _not_too_many(cls, nodes: tuple[NodeSpec, ...]) -> tuple[NodeSpec, ...]:
+        if (total := sum(node.count for node in nodes)) > MAX_NODES:
+            raise ValueError(f"{total} nodes in one scenario; allowed are up to {MAX_NODES}")
+        return nodes
+
+    def at(self, *location: str | int) -> AbstractContextManager[None]:
+        """Refusals within name the file, the line and the key at ``location``; raises UsageError instead of them."""
+        return self._where.at(location)
 
     @property
     def node_count(self) -> int:
@@ -316,10 +391,14 @@ class Scenario(Strict):
 def load_scenario(path: Path) -> Scenario:
     """Read and validate a scenario file. Raises UsageError with file, line, what was got and what is allowed."""
     try:
+        if not path.exists():
+            raise UsageError(f"{path}: no such file; `detabed init {path}` writes a commented starter")
+        if not path.is_file():
+            raise UsageError(f"{path}: a folder or a device, not a scenario file")
+        if (size := path.stat().st_size) > MAX_FILE_BYTES:
+            raise UsageError(f"{path}: {size} bytes; a scenario file has at most {MAX_FILE_BYTES}")
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such file; `detabed init {path}` writes a commented starter") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise UsageError(f"{path}: cannot be read as UTF-8 text: {error}") from None
     return parse_scenario(text, str(path))
 
@@ -328,24 +407,39 @@ def parse_scenario(text: str, name: str = "scenario") -> Scenario:
     """Validate scenario text; ``name`` is what messages call it."""
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is one; so is a number of 5,000 digits
         raise UsageError(f"{name}: not valid TOML: {error}") from None
+    where = Where.of(name, text)
     try:
-        return Scenario.model_validate(raw)
+        scenario = Scenario.model_validate(raw)
     except ValidationError as error:
-        raise UsageError(_explain(error, text, name)) from None
+        raise UsageError(_explain(error, where)) from None
+    scenario._where = where
+    return scenario
 
 
-def _explain(error: ValidationError, text: str, name: str) -> str:
-    index = line_index(text)
-    lines = []
+def _explain(error: ValidationError, where: Where) -> str:
+    """One line for every place that is wrong, whatever number of alternatives were tried there."""
+    found: dict[tuple[str | int, ...], list[str]] = {}
     for item in error.errors(include_url=False):
         location = tuple(part for part in item["loc"] if not _is_union_tag(part))
-        line = find_line(index, location)
-        where = f"{name}:{line}" if line else name
-        dotted = ".".join(str(part) for part in location) or "scenario"
-        lines.append(f"{where}: {dotted}: {_sentence(item, location)}")
-    return "\n".join(dict.fromkeys(lines))
+        found.setdefault(location, []).append(_sentence(item, location))
+    return "\n".join(
+        where.sentence(location, "; or: ".join(dict.fromkeys(sentences)) + _got(error, location))
+        for location, sentences in found.items()
+    )
+
+
+def _got(error: ValidationError, location: tuple[str | int, ...]) -> str:
+    """The value that was got, where it is one that fits a line."""
+    for item in error.errors(include_url=False):
+        if tuple(part for part in item["loc"] if not _is_union_tag(part)) != location:
+            continue
+        if item["type"] in ("extra_forbidden", "missing") or isinstance(item["input"], dict | list | tuple):
+            return ""
+        text = repr(item["input"])
+        return f"; got {text if len(text) <= 80 else text[:77] + '...'}"
+    return ""
 
 
 def _is_union_tag(part: str | int) -> bool:
@@ -359,11 +453,16 @@ _SCALARS = {"float", "int", "str", "bool"}
 
 
 def _sentence(item: Any, location: tuple[str | int, ...]) -> str:
-    if item["type"] == "extra_forbidden":
+    kind = item["type"]
+    if kind == "extra_forbidden":
         return f"unknown key; allowed here: {', '.join(_allowed_keys(location[:-1]))}"
-    if item["type"] == "missing":
+    if kind == "missing":
         return "is missing and has no default"
-    return f"{item['msg']}; got {item['input']!r}"
+    if kind == "value_error":
+        return str(item["ctx"]["error"])
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return f"should be a table; keys allowed in it: {', '.join(_allowed_keys(location))}"
+    return str(item["msg"])
 
 
 def _allowed_keys(table: tuple[str | int, ...]) -> list[str]:
@@ -371,6 +470,8 @@ def _allowed_keys(table: tuple[str | int, ...]) -> list[str]:
     for part in table:
         if isinstance(part, int):
             continue
+        if part not in model.model_fields:
+            break
         annotation = model.model_fields[part].annotation
         found = _model_in(annotation)
         if found is None:

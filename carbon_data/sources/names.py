@@ -18,6 +18,6 @@ def unknown_zone(zone: str, zones: Iterable[str], source: str) -> UnknownZoneErr
     starts = [name for name in known if wanted and name.upper().startswith(wanted + "-")]
     close = difflib.get_close_matches(wanted, known, n=5, cutoff=0.5)
     nearest = list(dict.fromkeys([*parts, *starts, *close]))[:5]
-    hint = f"did you mean {', '.join(nearest)}?" if nearest else "nothing is spelt alike;"
+    hint = f"did you mean {', '.join(nearest)}?" if nearest else "nothing is spelt alike."
     some = ", ".join(known) if len(known) <= 40 else ", ".join(known[:12]) + ", ..."
     return UnknownZoneError(f"zone {zone!r} is not in {source}: {hint} It has {len(known)} zones: {some}")

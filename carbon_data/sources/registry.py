@@ -50,8 +50,9 @@ def harvest_source(name: str, **options: Any) -> HarvestSource:
 
 
 def describe(registry: Mapping[str, Callable[..., Any]]) -> dict[str, str]:
-    """Name and first docstring line of every entry, for ``detabed list sources``."""
-    return {name: (inspect.getdoc(factory) or "").split("\n", 1)[0] for name, factory in registry.items()}
+    """Name and first docstring paragraph of every entry, for ``detabed list sources``."""
+    texts = {name: inspect.getdoc(factory) or "" for name, factory in registry.items()}
+    return {name: " ".join(text.partition("\n\n")[0].split()) for name, text in texts.items()}
 
 
 def options_of(factory: Callable[..., Any]) -> dict[str, str]:

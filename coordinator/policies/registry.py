@@ -98,11 +98,12 @@ def uses_harvest(policy: Policy) -> bool:
 
 
 def describe() -> dict[str, str]:
-    """Registered names with the first line of what each says of itself."""
-    return {
-        name: (inspect.getdoc(importlib.import_module(target.partition(":")[0])) or "").partition("\n")[0]
+    """Registered names with the first paragraph of what each says of itself."""
+    texts = {
+        name: inspect.getdoc(importlib.import_module(target.partition(":")[0])) or ""
         for name, target in POLICIES.items()
     }
+    return {name: " ".join(text.partition("\n\n")[0].split()) for name, text in texts.items()}
 
 
 def _options(factory: Any) -> str:

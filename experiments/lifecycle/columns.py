@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from carbon_data.types import DataError, Signal
 from carbon_data.units import JOULES_PER_KWH
 from experiments.lifecycle.books import slot_count
 from experiments.lifecycle.factors import Factors
 from experiments.lifecycle.given import Given, missing
 from experiments.lifecycle.setting import Setting
 from experiments.report.read import Run
+from experiments.resolve import require_marginal
 
 NO_MARKET = "the scenario names no contract or residual factor (accounting.market_g_per_kwh)"
 NO_MARGINAL = "no marginal source for these zones (accounting.marginal)"
@@ -46,15 +46,10 @@ def market_based(setting: Setting) -> Given:
 
 def marginal(setting: Setting) -> tuple[Given, str]:
     """Grams at marginal intensity, g CO2e, and the source's name. Raises DataError for a source of averages."""
-    from carbon_data.sources.registry import intensity_source
-
     spec, run = setting.accounting.marginal, setting.run
     if spec is None:
         return missing(NO_MARGINAL), ""
-    options: dict[str, Any] = dict(spec.options)
-    if spec.path is not None:
-        options["path"] = spec.path
-    source = intensity_source(spec.source, **options)
+    source = spec.open()
     start = datetime.fromisoformat(str(run.metadata["start"]))
     step = timedelta(seconds=float(run.metadata["trace_step_s"]))
     joules = grid_by_zone(run).unstack("zone").fillna(0.0)
@@ -63,11 +58,7 @@ def marginal(setting: Setting) -> tuple[Given, str]:
     grams, name = 0.0, ""
     for zone in joules.columns:
         series = source.series(str(zone), start, step, count)
-        if series.origin.signal is not Signal.MARGINAL:
-            raise DataError(
-                f"accounting.marginal: source {spec.source!r} gives {series.origin.signal} intensity; a marginal one "
-                "is needed, since the two are never mixed"
-            )
+        require_marginal(series, spec.source)
         name = series.origin.source
         grams += float(np.sum(joules[zone].to_numpy() / JOULES_PER_KWH * series.intensity_g_per_kwh[slots]))
     return Given(grams), name

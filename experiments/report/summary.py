@@ -102,6 +102,7 @@ def print_summary(
     console.print(summary_table(study, wide=console.width >= 132))
     for notice in notices(study):
         console.print(_notice_text(notice))
+    console.print(Text.assemble("folder: ", str(folder)), soft_wrap=True)
     if report is not None:
         console.print(Text.assemble("report: ", (str(report), "bold")), soft_wrap=True)
 

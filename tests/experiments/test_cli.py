@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.catalogue import CATALOGUE
 from experiments.cli import invoke
 from experiments.prepare import packaged_scenario_text
 
@@ -18,13 +19,26 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
         "check",
         "init",
         "report",
+        "infer",
+        "qoais",
         "list",
         "doctor",
+        "reproduce",
         "data status",
+        "data fetch",
         "ledger verify",
+        "policy check",
     ):
         assert invoke([*command.split(), "--help"]) == 0
         assert "Usage" in capsys.readouterr().out
+
+
+def test_help_says_what_an_argument_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["run", "--help"]) == 0
+    assert "packaged" in capsys.readouterr().out
+    assert invoke(["list", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert [what for what in CATALOGUE if what not in shown] == []
 
 
 @pytest.mark.parametrize(
@@ -42,6 +56,11 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
         ["list", "planets"],
         ["policy", "check", "nowhere:Policy"],
         ["data", "fetch", "no-such-data"],
+        ["run", "demo", "--output", "/proc/nowhere/run"],
+        ["compare", "demo", "--output", "/dev/null"],
+        ["run", "demo", "--output", "/dev/null/run"],
+        ["init", "/proc/nowhere/s.toml"],
+        ["init", "/dev/null/s.toml"],
         ["no-such-command"],
     ],
 )

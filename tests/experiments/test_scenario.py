@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+import tomllib
+from pathlib import Path
+from typing import Any
+
 import pytest
+import tomli_w
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from experiments.errors import UsageError
 from experiments.prepare import open_scenario, packaged_scenario_text, packaged_scenarios
 from experiments.resolve import resolve
-from experiments.scenario import parse_scenario
+from experiments.scenario import Scenario, load_scenario, parse_scenario
 from experiments.toml_lines import find_line, line_index
 
 MINIMAL = """name = "small"
@@ -29,7 +39,18 @@ zone = "DE"
         ("[battery]\ncapacity_wh = nan\n", 9, "finite"),
         ("[batery]\n", 8, "unknown key"),
         ("[stages]\ndevelopment = 2.5\n", 9, "integer"),
-        ("[time]\nstart = 2022-06-21T00:00:00\n", 8, "time zone"),
+        ("[time]\nstart = 2022-06-21T00:00:00\n", 9, "time zone"),
+        ('[time]\nstart = "2022-06-21"\n', 9, "time zone"),
+        ("[time]\nslot_s = 'long'\n", 9, "'auto'; or: Input should be a valid number; got 'long'"),
+        ("[stages]\ndevelopment = true\n", 9, "integer; got True"),
+        ("[stages]\ndevelopment = 1000000000\n", 9, "less than or equal to 100000"),
+        ("[task.recycling]\nlearning_rate = '1'\n", 9, "number"),
+        ("[battery]\ncapacity_wh = 1e300\n", 9, "less than or equal to 1000000"),
+        ("[coordinator]\nheartbeat_s = 10\n", 8, "outlast"),
+        ("latitude_deg = 50\n", 6, "longitude_deg"),
+        ("[stages]\npreparation = 0\ndevelopment = 0\napplication = 0\nrecycling = 0\n", 8, "0 slots"),
+        ("count = 1000000\n", 8, "100000"),
+        ("harvest = 3\n", 8, "should be a table; keys allowed in it: azimuth_deg"),
         ("[fleet]\nkind = 'cloud'\n", 9, "'ray'"),
     ],
 )
@@ -56,19 +77,128 @@ def test_broken_toml_and_an_empty_fleet_are_refused() -> None:
         parse_scenario('name = "x"\n', "bad.toml")
 
 
-def test_zones_without_data_unknown_tasks_and_too_short_slots_are_refused_before_anything_starts() -> None:
-    from carbon_data.types import UnknownZoneError
+@pytest.mark.parametrize(
+    ("old", "new", "line", "word"),
+    [
+        ('"FR"', '"US-NW-SLC"', 5, "US-NW-SCL"),
+        ('"DE"', '"XX"', 7, "31 zones: AU-NSW"),
+        ('data = "digits"', 'name = "mnist-transformer"', 3, "known tasks"),
+        ('data = "digits"', 'data = "letters"', 3, "allowed: digits"),
+        ('data = "digits"', 'data = "digits"\nbatch_size = 5000', 4, "allowed: 1 to 1438"),
+        ('data = "digits"', 'data = "digits"\nstrategy = "best"', 4, "allowed: fedavg"),
+        ('name = "small"', 'policy = "best"', 1, "no policy is called"),
+        ('name = "small"', "policy_options = { speed = 3 }", 1, "its options are"),
+        ("[task]", "[time]\nslot_s = 0.001\n[task]", 3, "lengthen time.slot_s"),
+        ("[task]", "[fleet]\nmeter = 'guess'\n[task]", 3, "allowed: cpu-time"),
+        ("[task]", "[fleet]\nmeter = 'replay'\n[task]", 3, "replay:PATH"),
+        ("[task]", "[fleet]\nmeter = 'no.such.module:Meter'\n[task]", 3, "cannot be loaded"),
+        ("[task]", "[coordinator]\nzone = 'XX'\n[task]", 3, "31 zones"),
+        ("[task]", "[harvest]\nkind = 'tide'\n[task]", 2, "there are constant, pv"),
+        ("[task]", "[network]\ntransport = 'pigeon'\n[task]", 3, "wifi-low"),
+        ("[task]", "[board]\nbusy_w = 0.5\n[task]", 2, "busy includes static"),
+        ("[task]", "[intensity]\nsource = 'tea-leaves'\n[task]", 2, "there are profiles"),
+        ("[task]", "[task.recycling]\ndata = 'letters'\n[task]", 3, "allowed: digits"),
+        ("[task]", "[accounting.marginal]\nsource = 'profiles'\n[task]", 2, "a marginal one"),
+        ("[task]", "[inference]\narrivals = 'poisson'\nrequests_per_s = 1e8\n[task]", 2, "requests would"),
+        (
+            "[task]",
+            "[accounting]\nmarket_source = 'x'\nmarket_g_per_kwh = { XX = 1 }\n[task]",
+            4,
+            "zones of this scenario: FR, DE",
+        ),
+    ],
+)
+def test_what_data_and_registries_cannot_provide_is_refused_with_its_line_before_anything_starts(
+    old: str, new: str, line: int, word: str
+) -> None:
+    scenario = parse_scenario(MINIMAL.replace(old, new), "bad.toml")
+    with pytest.raises(UsageError) as caught:
+        resolve(scenario)
+    assert str(caught.value).startswith(f"bad.toml:{line}: ")
+    assert word in str(caught.value)
 
-    with pytest.raises(UnknownZoneError, match="US-NW-SCL"):
-        resolve(parse_scenario(MINIMAL.replace('"FR"', '"US-NW-SLC"')))
-    with pytest.raises(UsageError, match="known tasks"):
-        resolve(parse_scenario(MINIMAL.replace('data = "digits"', 'name = "mnist-transformer"')))
-    with pytest.raises(UsageError, match=r"lengthen time\.slot_s"):
-        resolve(parse_scenario(MINIMAL + "[time]\nslot_s = 0.001\n"))
-    with pytest.raises(UsageError, match="meter"):
-        resolve(parse_scenario(MINIMAL + "[fleet]\nmeter = 'guess'\n"))
-    with pytest.raises(UsageError, match="no policy is called"):
-        resolve(parse_scenario(MINIMAL.replace('name = "small"', 'policy = "best"')))
+
+def test_a_source_can_be_given_a_value_for_each_zone() -> None:
+    text = "[intensity]\nsource = 'constant'\noptions = { intensity_g_per_kwh = { FR = 50, DE = 400 } }\n"
+    zones = resolve(parse_scenario(MINIMAL + text)).zones
+    assert {zone.zone: set(zone.intensity_g_per_kwh) for zone in zones} == {"FR": {50.0}, "DE": {400.0}}
+
+
+WORDS = st.one_of(
+    st.sampled_from(
+        ["FR", "auto", "pass", "none", "pv", "trace", "digits", "local", "os:path", ":", "../x", "\x00"]
+    ),
+    st.text(max_size=8),
+)
+VALUES = st.recursive(
+    st.one_of(
+        st.booleans(),
+        st.integers(),
+        st.sampled_from([0, 1, -1, 10**6, 10**30, 1e-300, 1e300, math.nan, math.inf]),
+        st.floats(),
+        st.datetimes(),
+        WORDS,
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(WORDS, inner, max_size=2)),
+    max_leaves=4,
+)
+
+
+def _paths(model: type[BaseModel]) -> list[tuple[str, ...]]:
+    """Every key of the scenario's tables."""
+    found: list[tuple[str, ...]] = []
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            found += [(name, *path) for path in _paths(inner)]
+        found.append((name,))
+    return found
+
+
+@given(st.lists(st.tuples(st.sampled_from(_paths(Scenario)), VALUES), min_size=1, max_size=3))
+@settings(max_examples=300, deadline=None)
+def test_whatever_stands_in_a_scenario_it_is_valid_or_refused_with_its_file(
+    changes: list[tuple[tuple[str, ...], Any]],
+) -> None:
+    values: dict[str, Any] = tomllib.loads(MINIMAL)
+    for path, value in changes:
+        table = values
+        for key in path[:-1]:
+            inner = table.get(key)
+            table[key] = table = inner if isinstance(inner, dict) else {}
+        table[path[-1]] = value
+    try:
+        text = tomli_w.dumps(values)
+    except (TypeError, ValueError, UnicodeError):
+        assume(False)
+    try:
+        scenario = parse_scenario(text, "fuzz.toml")
+    except UsageError as refused:
+        assert all(line.startswith("fuzz.toml") for line in str(refused).splitlines() if line.strip())
+    else:
+        assert scenario.node_count >= 1
+
+
+@given(st.text(max_size=200) | st.binary(max_size=200).map(lambda b: b.decode("latin-1")))
+@settings(max_examples=200, deadline=None)
+def test_any_text_is_a_scenario_or_refused(text: str) -> None:
+    with contextlib.suppress(UsageError):
+        parse_scenario(text, "fuzz.toml")
+
+
+def test_what_is_no_file_of_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "film.toml").write_bytes(b"# " + b"x" * 2_000_000)
+    for name, word in [
+        ("binary.toml", "UTF-8"),
+        ("film.toml", "at most"),
+        ("none.toml", "init"),
+        (".", "folder"),
+    ]:
+        with pytest.raises(UsageError, match=word):
+            load_scenario(tmp_path / name)
+    with pytest.raises(UsageError, match="device"):
+        load_scenario(Path("/dev/zero"))
 
 
 def test_resolving_twice_gives_the_same_and_seeds_change_the_sky() -> None:
