@@ -240,7 +240,8 @@ class GrpcLink:
         self._call: Any = None
         self._heard_at = 0.0
         self._deliveries: set[asyncio.Task[None]] = set()
-        self._turn: asyncio.Lock | None = None
+        self._turn = asyncio.Lock()
+        self._writing = asyncio.Lock()
         try:
             self._host.enter(self)
         except LinkError:
@@ -328,7 +329,6 @@ class GrpcLink:
 
     async def _attend(self) -> None:
         ceiling_s = BACKOFF_FIRST_S
-        self._turn = asyncio.Lock()
         while not self._failure:
             welcomed = False
             try:
@@ -336,7 +336,10 @@ class GrpcLink:
             except (grpc.aio.AioRpcError, ProtocolError, _StreamOver, TimeoutError) as error:
                 log.info("%s: stream to %s ended: %s", self._node.node_id, self._coordinator, _brief(error))
             except asyncio.CancelledError:
-                raise
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                log.info("%s: stream to %s was cancelled", self._node.node_id, self._coordinator)
             except Exception as error:  # a defect in the node's logic must not look like a quiet node
                 log.exception("%s: the node failed", self._node.node_id)
                 self._fail(f"{type(error).__name__}: {error}")
@@ -387,7 +390,12 @@ class GrpcLink:
         return bytes(data)
 
     async def _say(self, call: Any, message: UpMessage) -> None:
-        await call.write(ATTEND.encode_request(message))
+        # gRPC takes one write at a time: a heartbeat into an answer that is on its way would end the stream.
+        async with self._writing:
+            try:
+                await call.write(ATTEND.encode_request(message))
+            except asyncio.InvalidStateError as error:  # the stream ended before we had read that it did
+                raise _StreamOver(str(error)) from error
 
     async def _handle(self, call: Any, message: DownMessage) -> None:
         if isinstance(message, Refusal):
@@ -403,7 +411,6 @@ class GrpcLink:
     async def _in_turn(self, work: Any) -> Response:
         # One message of a node after the other, off the loop: packing a parcel must not delay other
         # heartbeats.
-        assert self._turn is not None
         async with self._turn:
             return await asyncio.to_thread(work)
 

@@ -187,6 +187,40 @@ def test_a_restarted_coordinator_goes_on_with_the_same_nodes(make_node: MakeNode
     assert summaries == expected
 
 
+def test_heartbeats_and_answers_at_the_same_moment_do_not_end_the_stream(
+    make_node: MakeNode, tmp_path: Path
+) -> None:
+    """gRPC ends a stream on which two writes are under way, and says InvalidStateError to the second."""
+    with serving(coordinator_config(tmp_path)) as running, GrpcHost() as host:
+        links = attach([host], make_nodes(make_node), running.address)
+        streams = [link._call for link in links]
+
+        async def crowd() -> None:
+            beats = [(link, link.node.heartbeat(k)) for k in range(30) for link in links]
+            await asyncio.gather(*(link._say(link._call, beat) for link, beat in beats))
+
+        host.submit(crowd()).result(WAIT_S)
+        with contextlib.closing(ControlClient(running.address)) as control:
+            summary = run_slot(control, links, 0)
+        assert [link._call for link in links] == streams
+    assert summary.settled_nodes == ("n0", "n1", "n2")
+
+
+def test_a_stream_that_ended_unread_is_taken_up_again(make_node: MakeNode, tmp_path: Path) -> None:
+    with serving(coordinator_config(tmp_path)) as running, GrpcHost() as host:
+        links = attach([host], make_nodes(make_node), running.address)
+
+        async def cut_and_write() -> None:
+            call = links[0]._call
+            call.cancel()
+            with pytest.raises(Exception, match="finished|cancel"):
+                await links[0]._say(call, links[0].node.heartbeat(1))
+
+        host.submit(cut_and_write()).result(WAIT_S)
+        with contextlib.closing(ControlClient(running.address)) as control:
+            assert run_slot(control, links, 0).settled_nodes == ("n0", "n1", "n2")
+
+
 def test_an_executor_out_of_reach_leaves_the_work_at_home(make_node: MakeNode, tmp_path: Path) -> None:
     with serving(coordinator_config(tmp_path)) as running, GrpcHost() as one, GrpcHost() as two:
         links = attach([one, two, two], make_nodes(make_node), running.address)
