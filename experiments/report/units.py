@@ -53,7 +53,9 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def _scale(largest: float, steps: tuple[tuple[float, float, str], ...]) -> Scale:
-    """First step (below, factor, unit) whose bound exceeds ``largest``."""
+    """First step (below, factor, unit) whose bound exceeds ``largest``; the unit without prefix for nothing at all."""
+    if largest == 0:
+        return Scale(1.0, next((unit for _, factor, unit in steps if factor == 1.0), steps[0][2]))
     for below, factor, unit in steps:
         if largest < below:
             return Scale(factor, unit)

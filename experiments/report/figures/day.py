@@ -142,7 +142,7 @@ def energy_balance(study: Study) -> Drawing:
     )
     largest = largest or 1.0
     scale = units.joules_scale(largest)
-    columns = min(3, len(policies))
+    columns = 2 if len(policies) == 4 else min(3, len(policies))
     rows = -(-len(policies) // columns)
     figure = new_figure(0.75 + 2.15 * rows)
     axes: Any = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)

@@ -146,7 +146,7 @@ def reductions(study: Study) -> Drawing | None:
         for y, policy in enumerate(shown):
             value = reduction(study, policy, baseline)
             if policy == baseline:
-                ax.text(0, y, "  baseline", va="center", color=style.MUTED, fontsize=9)
+                ax.text(0, y, "   baseline", va="center", color=style.MUTED, fontsize=9)
                 continue
             if value is None:
                 ax.text(0, y, "  no seed in common", va="center", color=style.MUTED, fontsize=9)
@@ -160,7 +160,7 @@ def reductions(study: Study) -> Drawing | None:
                         {"policy": policy, "baseline": baseline, "seed": seed, "reduction_fraction": one}
                     )
                     if value.n > 1:
-                        ax.plot(one, y, "o", ms=3, color=colour, alpha=0.55, zorder=3)
+                        ax.plot(one, y, "o", ms=4, mfc=style.PAPER, mec=colour, mew=1.1, zorder=3)
             if value.low is not None and value.high is not None:
                 ax.plot([value.low, value.high], [y, y], color=colour, lw=3.2, zorder=2)
             dot = ax.plot(

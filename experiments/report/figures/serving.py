@@ -66,6 +66,8 @@ def latency_and_energy(study: Study) -> Drawing | None:
                 textcoords="offset points",
                 va="center",
                 fontsize=8,
+                zorder=5,
+                bbox={"facecolor": style.PAPER, "edgecolor": "none", "pad": 0.8},
             )
     axes[0].set_xlabel(f"latency, {scale.unit}")
     axes[0].set_xlim(0, float(mean["latency_p99_s"].max()) * scale.factor * 1.35 or 1)
