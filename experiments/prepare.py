@@ -36,7 +36,8 @@ def open_scenario(
     name: str, *, policy: str | None = None, seed: int | None = None, fleet: str | None = None
 ) -> Scenario:
     """Scenario from a file, or a packaged one by name, with the command line's changes applied and validated."""
-    if name in packaged_scenarios() and not Path(name).exists():
+    # A file of yours goes before a packaged scenario of its name; a folder, such as an earlier run's, does not.
+    if name in packaged_scenarios() and not Path(name).is_file():
         scenario = parse_scenario(packaged_scenario_text(name), name)
     else:
         path = Path(name)

@@ -9,7 +9,7 @@ import pytest
 
 from experiments.catalogue import CATALOGUE
 from experiments.cli import invoke
-from experiments.prepare import packaged_scenario_text
+from experiments.prepare import open_scenario, packaged_scenario_text
 
 
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,6 +85,16 @@ def test_a_scenario_with_a_bad_value_names_file_and_line(
     assert invoke(["run", "s.toml"]) == 2
     assert "s.toml:" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["s.toml"]
+
+
+def test_an_earlier_run_called_demo_does_not_hide_the_packaged_scenario(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()
+    assert open_scenario("demo").name == "demo"
+    (tmp_path / "mnist").write_text('name = "mine"\n[[nodes]]\nzone = "FR"\n')
+    assert open_scenario("mnist").name == "mine"
 
 
 def test_a_full_output_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
