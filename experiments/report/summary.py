@@ -42,28 +42,8 @@ def comparison_json(study: Study) -> dict[str, Any]:
             "serving": [as_json(serving_totals(run)) for run in by_seed.values()],
             **{
                 name: [getattr(one, name) for one in every]
-                for name in (
-                    "emissions_g",
-                    "nodes_and_network_g",
-                    "accuracy",
-                    "energy_j",
-                    "grid_j",
-                    "harvest_j",
-                    "green_j",
-                    "curtailed_j",
-                    "sent_j",
-                    "moved_batches",
-                    "executed_batches",
-                    "unserved_batches",
-                    "tokens",
-                    "bits",
-                    "requests",
-                    "rounds",
-                    "tree_bit_per_j",
-                    "ee_bit_per_j",
-                    "unmetered_slots",
-                    "dead_slots",
-                )
+                for name in every[0].__dataclass_fields__
+                if name not in ("policy", "seed")
             },
             **{
                 f"reduction_vs_{baseline}_fraction": reductions_by_seed(study, policy, baseline)

@@ -213,7 +213,7 @@ def test_a_stream_that_ended_unread_is_taken_up_again(make_node: MakeNode, tmp_p
         async def cut_and_write() -> None:
             call = links[0]._call
             call.cancel()
-            with pytest.raises(Exception, match="finished|cancel"):
+            with pytest.raises(Exception, match=r"finished|cancel"):
                 await links[0]._say(call, links[0].node.heartbeat(1))
 
         host.submit(cut_and_write()).result(WAIT_S)
