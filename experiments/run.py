@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import math
 import platform
 import sys
 import time
@@ -159,6 +160,11 @@ def learning_task(resolved: Resolved, task: TaskConfig, stage: Stage) -> Learnin
 
     def central(arrays: ArrayRecord) -> Evaluation:
         found = evaluate(task.name, task.data, {name: array.numpy() for name, array in arrays.items()})
+        if not math.isfinite(found.loss):
+            raise RunError(
+                f"learning ran away: the loss on held-out data is {found.loss} in stage {stage}; lower "
+                f"task.learning_rate (it is {task.learning_rate:g}) or task.local_epochs"
+            )
         return Evaluation(loss=found.loss, accuracy_fraction=found.accuracy, examples=found.examples)
 
     return LearningTask(

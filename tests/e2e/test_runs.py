@@ -151,3 +151,14 @@ def test_forecasts_and_the_oracle_run_from_a_scenario(scenario: Path, tmp_path: 
         assert invoke(["run", str(scenario), "--policy", policy, "--output", str(folder), "--no-report"]) == 0
         status = pd.read_parquet(folder / "decisions.parquet").status
         assert not status.str.startswith("fallback").any(), status.tolist()
+
+
+def test_learning_that_runs_away_ends_the_run_with_a_sentence(
+    scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scenario.write_text(SMALL.replace("[task]", "[task]\nlearning_rate = 1e6"))
+    assert invoke(["run", str(scenario), "--output", str(tmp_path / "run"), "--no-report"]) == 1
+    said = capsys.readouterr().err
+    assert "lower task.learning_rate" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "run" / "DONE").exists()
