@@ -92,7 +92,9 @@ def _common(
 def run(
     scenario: ScenarioArgument,
     policy: Annotated[str | None, typer.Option(help="Policy instead of the scenario's.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed instead of the scenario's.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**31 - 1, help="Seed instead of the scenario's.")
+    ] = None,
     output: OutputOption = None,
     fleet: Annotated[str | None, typer.Option(help="ray or inprocess, instead of the scenario's.")] = None,
     report: ReportOption = True,

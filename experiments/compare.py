@@ -22,7 +22,7 @@ from rich.progress import (
 
 from experiments.errors import RunError, UsageError
 from experiments.prepare import known_policy
-from experiments.scenario import Scenario
+from experiments.scenario import MAX_SEED, Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,6 +149,10 @@ def run_compare(
 
     began = time.perf_counter()
     numbers = range(scenario.seed, scenario.seed + seeds)
+    if numbers[-1] > MAX_SEED:
+        raise UsageError(
+            f"seeds {numbers[0]} to {numbers[-1]}; allowed are up to {MAX_SEED}: lower the scenario's seed"
+        )
     specs = [
         scenario.model_copy(
             update={"policy": policy, "seed": seed, "policy_options": _options_for(scenario, policy)}

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from carbon_data.sources.base import IntensitySource
 
 YEAR_S = 366 * 86_400.0
+MAX_SEED = 2**31 - 1
 MAX_SLOTS = 100_000
 MAX_NODES = 100_000
 MAX_FILE_BYTES = 1_000_000
@@ -353,7 +354,7 @@ class Scenario(Strict):
     name: str = Field(default="scenario", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     policy: str = "deta"
     policy_options: dict[str, str | int | float | bool] = {}
-    seed: int = Field(default=0, ge=0, lt=2**31)
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
     time: TimeSpec = TimeSpec()
     stages: StagesSpec = StagesSpec()
     task: TaskSpec = TaskSpec()

@@ -12,7 +12,7 @@ LEDGER = "ledger.sqlite"
 
 def verify_run(folder: Path) -> dict[str, Any]:
     """Verdict on the ledger of ``folder``, or on all ledgers in a compare folder. Raises UsageError."""
-    from coordinator.ledger import verify
+    from coordinator.ledger import LedgerError, verify
 
     ledgers = (
         [folder] if folder.is_file() else sorted(folder.glob(LEDGER)) or sorted(folder.glob(f"*/{LEDGER}"))
@@ -24,7 +24,10 @@ def verify_run(folder: Path) -> dict[str, Any]:
     findings: list[str] = []
     transactions = postings = 0
     for path in ledgers:
-        report = verify(path)
+        try:
+            report = verify(path)
+        except LedgerError as error:
+            raise UsageError(f"{error}; give a run folder or a compare folder") from error
         prefix = "" if len(ledgers) == 1 else f"{path.parent.name}: "
         findings += [f"{prefix}{finding}" for finding in report.findings]
         transactions += report.transactions
