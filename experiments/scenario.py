@@ -14,15 +14,17 @@ import tomllib
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -45,7 +47,15 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Power = Annotated[float, Field(ge=0, le=1e6)]
 """W; a megawatt is beyond any edge node."""
 LimitPower = Annotated[float, Field(gt=0, le=1e6)]
-File = Annotated[Path, Field(strict=False)]
+
+
+def _beside_the_scenario(path: Path, info: ValidationInfo) -> Path:
+    """A relative path counts from the folder of the scenario's file: a scenario and its traces move together."""
+    folder: Path | None = (info.context or {}).get("folder")
+    return path if folder is None else folder / path.expanduser()
+
+
+File = Annotated[Path, Field(strict=False), AfterValidator(_beside_the_scenario)]
 """TOML has no paths: they are written as strings."""
 
 
@@ -84,9 +94,13 @@ class StagesSpec(Strict):
     """Slots of each life-cycle stage, in this order."""
 
     preparation: int = Field(default=1, ge=0, le=MAX_SLOTS)
+    """Receiving and preprocessing data."""
     development: int = Field(default=15, ge=0, le=MAX_SLOTS)
+    """Training; one federated round a slot."""
     application: int = Field(default=6, ge=0, le=MAX_SLOTS)
+    """Serving requests with the trained model."""
     recycling: int = Field(default=2, ge=0, le=MAX_SLOTS)
+    """Transfer of the trained model to a second task."""
 
     @model_validator(mode="after")
     def _something_to_do(self) -> StagesSpec:
@@ -110,25 +124,32 @@ class RecyclingSpec(Strict):
     data: str | None = None
     """Data set of the second task; none: the task's own choice, e.g. the same images inverted."""
     learning_rate: float | None = Field(default=None, gt=0)
+    """Step of the second task's training; none: the first task's."""
 
 
 class TaskSpec(Strict):
     """What is learned, on which data, in which unit of work."""
 
     name: str = "mnist-mlp"
+    """A name of `detabed list tasks`, or `package.module:Name`."""
     data: str = "auto"
     """``digits`` (ships with scikit-learn), ``mnist`` (data folder), or ``auto``: mnist where present, else digits."""
     batch_size: int = Field(default=8, ge=1, le=1_000_000)
+    """Examples of a batch, the unit of work that policies allocate."""
     batches_per_slot: Literal["pass"] | Annotated[int, Field(ge=1, le=1_000_000)] = "pass"
     """Batches a node releases per development slot; ``pass``: one pass over its share."""
     local_epochs: int = Field(default=3, ge=1, le=10_000)
     """Times each batch is trained on within its slot; a batch that is moved is moved once."""
     learning_rate: float = Field(default=0.1, gt=0)
+    """Step of stochastic gradient descent."""
     partition: Literal["iid", "dirichlet"] = "iid"
+    """How examples are dealt to the nodes: alike, or with label skew (Dirichlet)."""
     dirichlet_alpha: float = Field(default=0.5, gt=0)
+    """Concentration of the label skew; smaller is more skewed (dirichlet)."""
     strategy: str = "fedavg"
     """Flower strategy: fedavg, fedprox, fedavgm, fedadam, fedyogi, fedadagrad, fedmedian, fedtrimmedavg, krum ..."""
     strategy_options: dict[str, float | int | bool | str] = {}
+    """Arguments of the strategy."""
     round_deadline_s: float = Field(default=60.0, gt=0, le=YEAR_S)
     """Wall seconds after which a round goes on without those who have not answered."""
     recycling: RecyclingSpec = RecyclingSpec()
@@ -197,6 +218,7 @@ class NetworkSpec(Strict):
     export_loss_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.025
     """Energy lost on the donor's side of a transfer (choice: 2.5 % each side, about 5 % in all)."""
     import_loss_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.025
+    """Energy lost on the recipient's side."""
     router_w: Power = 0.0
     """Power of the shared router; a line of its own at the coordinator's zone."""
 
@@ -207,6 +229,7 @@ class IntensitySpec(Strict):
     path: File | None = None
     """Trace file, for source = "trace"."""
     options: dict[str, Option] = {}
+    """Arguments of the source."""
 
     def open(self) -> IntensitySource:
         """The source. Raises ValueError or DataError for one that cannot be had."""
@@ -256,45 +279,72 @@ class HarvestSpec(Strict):
     azimuth_deg: float | None = Field(default=None, ge=0, lt=360)
     """Degrees east of north."""
     path: File | None = None
+    """Trace file of output per unit of rated power (trace)."""
     region: str | None = None
+    """Column or area of the trace (trace, eia-2022)."""
     options: dict[str, Option] = {}
+    """Arguments of the source."""
 
 
 class BatterySpec(Strict):
     capacity_wh: float = Field(default=10.0, ge=0, le=1e6)
+    """Usable energy; 0: no battery."""
     initial_fraction: Fraction = 0.0
+    """State of charge at the beginning; none of it is counted as emissions."""
     charge_efficiency_fraction: Annotated[float, Field(gt=0, le=1)] = 0.95
+    """eta_c of (D3)."""
     discharge_efficiency_fraction: Annotated[float, Field(gt=0, le=1)] = 0.95
+    """eta_d of (D3)."""
     self_discharge_fraction_per_day: Annotated[float, Field(ge=0, lt=1)] = 0.001
+    """Share of the content lost in a day of the traces."""
     charge_limit_w: LimitPower = 15.0
+    """Highest power into the battery, physical also where capacities are scaled."""
     discharge_limit_w: LimitPower = 15.0
+    """Highest power out of it."""
 
 
 class BoardSpec(Strict):
     """The board's profile and what differs from it."""
 
     profile: str = "raspberry-pi-4b"
+    """A name of `detabed list boards`; every figure there has its source."""
     static_w: Power | None = None
+    """Awake and idle; none, here and below: the profile's figure."""
     busy_w: Power | None = None
+    """While computing."""
     sleep_w: Power | None = None
+    """Asleep."""
     wake_j: float | None = Field(default=None, ge=0, le=1e9)
+    """Energy of waking up, beyond static power."""
     wake_s: float | None = Field(default=None, ge=0, le=YEAR_S)
+    """Time of waking up."""
     effective_flop_per_s: float | None = Field(default=None, gt=0)
+    """Operations the board really does in a second of training."""
     tx_j_per_byte: float | None = Field(default=None, ge=0)
+    """Radio energy of sending, at the sender."""
     rx_j_per_byte: float | None = Field(default=None, ge=0)
+    """Radio energy of receiving, at the receiver."""
     storage_bytes: int | None = Field(default=None, ge=0)
+    """Room for the batches of guests."""
 
 
 class NodeSpec(Strict):
     """One edge node, or ``count`` alike."""
 
     zone: str
+    """Grid zone, a name of `detabed list zones` or of the trace file."""
     count: int = Field(default=1, ge=1, le=MAX_NODES)
+    """How many nodes like this."""
     latitude_deg: float | None = Field(default=None, ge=-90, le=90)
+    """Where its panel stands; none: the zone's site."""
     longitude_deg: float | None = Field(default=None, ge=-180, le=180)
+    """Degrees east."""
     harvest: HarvestSpec | None = None
+    """Its own panel."""
     battery: BatterySpec | None = None
+    """Its own battery."""
     board: BoardSpec | None = None
+    """Its own board."""
 
     @model_validator(mode="after")
     def _one_place(self) -> NodeSpec:
@@ -309,11 +359,15 @@ class CoordinatorSpec(Strict):
     zone: str | None = None
     """Where the coordinator stands; none: the first node's zone."""
     board: BoardSpec = BoardSpec()
+    """What the coordinator itself runs on; its energy is a line of its own."""
     value_slots: int = Field(default=24, ge=1, le=MAX_SLOTS)
+    """Slots after the horizon whose mean intensity values what is left in a battery."""
     horizon_slots: int = Field(default=1, ge=1, le=MAX_SLOTS)
     """Slots a policy looks ahead; 1: the slot itself, with a value on what stays in the batteries."""
     heartbeat_s: float = Field(default=2.0, gt=0, le=3600)
+    """Wall seconds between a node's signs of life."""
     lease_s: float = Field(default=6.0, gt=0, le=86_400)
+    """Wall seconds without a sign of life after which a node is lost to the slot."""
     host: str = Field(default="127.0.0.1", pattern=r"^[A-Za-z0-9.:\[\]-]{1,253}$")
     """Interface to listen on; anything but loopback is a deliberate choice."""
 
@@ -329,11 +383,14 @@ class CoordinatorSpec(Strict):
 
 class FleetSpec(Strict):
     kind: Literal["ray", "inprocess"] = "ray"
+    """`ray`: processes under Ray; `inprocess`: one process, a clock that stands still."""
     processes: Literal["auto", "per-node"] | Annotated[int, Field(ge=1)] = "auto"
+    """`auto`: as many as cores, several nodes in each; `per-node`: one for every node; or a number."""
     isolation: Literal["auto", "netns", "none"] = "auto"
     """``auto``: every listener on loopback, checked after the start; ``netns``: also in a network namespace that has
     only a loopback; ``none``: no check, for clusters."""
     meter: str = "modelled"
+    """A name of `detabed list meters`, or `package.module:Name`."""
 
 
 class TreeSpec(Strict):
@@ -348,13 +405,28 @@ def _single_or_list(value: Any) -> Any:
     return tuple(value)
 
 
+_Table = TypeVar("_Table", bound=Strict)
+
+
+def _inherit(own: _Table, general: _Table, decisive: str | None) -> _Table:
+    """``own``, with what it leaves out taken from ``general``; nothing where it names another ``decisive`` value."""
+    given = own.model_fields_set
+    if decisive in given and getattr(own, decisive) != getattr(general, decisive):
+        return own
+    return general.model_copy(update={name: getattr(own, name) for name in given})
+
+
 class Scenario(Strict):
     """A whole experiment."""
 
     name: str = Field(default="scenario", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    """What runs, folders and reports are called."""
     policy: str = "deta"
+    """A name of `detabed list policies`, or `package.module:Name`."""
     policy_options: dict[str, str | int | float | bool] = {}
+    """Arguments of the policy."""
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    """Of everything drawn at random: data, weights, clouds, arrivals, policy."""
     time: TimeSpec = TimeSpec()
     stages: StagesSpec = StagesSpec()
     task: TaskSpec = TaskSpec()
@@ -380,6 +452,23 @@ class Scenario(Strict):
             raise ValueError(f"{total} nodes in one scenario; allowed are up to {MAX_NODES}")
         return nodes
 
+    @model_validator(mode="after")
+    def _nodes_inherit(self) -> Scenario:
+        """What a node's own table leaves out is as the scenario's table of that name says; a node with another board
+        or another kind of harvest takes nothing over."""
+        merged = tuple(
+            node.model_copy(
+                update={
+                    name: _inherit(own, getattr(self, name), decisive)
+                    for name, decisive in (("harvest", "kind"), ("battery", None), ("board", "profile"))
+                    if (own := getattr(node, name)) is not None
+                }
+            )
+            for node in self.nodes
+        )
+        object.__setattr__(self, "nodes", merged)  # the model is frozen for everybody else
+        return self
+
     def at(self, *location: str | int) -> AbstractContextManager[None]:
         """Refusals within name the file, the line and the key at ``location``; raises UsageError instead of them."""
         return self._where.at(location)
@@ -401,18 +490,19 @@ def load_scenario(path: Path) -> Scenario:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: cannot be read as UTF-8 text: {error}") from None
-    return parse_scenario(text, str(path))
+    return parse_scenario(text, str(path), folder=path.absolute().parent)
 
 
-def parse_scenario(text: str, name: str = "scenario") -> Scenario:
-    """Validate scenario text; ``name`` is what messages call it."""
+def parse_scenario(text: str, name: str = "scenario", folder: Path | None = None) -> Scenario:
+    """Validate scenario text; ``name`` is what messages call it, relative paths in it count from ``folder`` (None:
+    from the working directory)."""
     try:
         raw = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # TOMLDecodeError is one; so is a number of 5,000 digits
         raise UsageError(f"{name}: not valid TOML: {error}") from None
     where = Where.of(name, text)
     try:
-        scenario = Scenario.model_validate(raw)
+        scenario = Scenario.model_validate(raw, context={"folder": folder})
     except ValidationError as error:
         raise UsageError(_explain(error, where)) from None
     scenario._where = where

@@ -14,9 +14,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from experiments import reference
 from experiments.errors import UsageError
 from experiments.prepare import open_scenario, packaged_scenario_text, packaged_scenarios
 from experiments.resolve import resolve
+from experiments.run import write_scenario
 from experiments.scenario import Scenario, load_scenario, parse_scenario
 from experiments.toml_lines import find_line, line_index
 
@@ -253,3 +255,36 @@ def test_lines_are_found_in_nested_arrays_of_tables() -> None:
     assert find_line(index, ("nodes", 1, "battery", "capacity_wh")) == 6
     assert find_line(index, ("nodes", 0, "zone", "deeper")) == 3
     assert find_line(index, ("absent",)) is None
+
+
+def test_a_node_table_takes_over_what_it_leaves_out():
+    text = MINIMAL.replace("[[nodes]]", "[battery]\ncapacity_wh = 7\ncharge_limit_w = 3\n[[nodes]]", 1)
+    scenario = parse_scenario(text + "[nodes.battery]\ncapacity_wh = 20\n")
+    battery = scenario.nodes[-1].battery
+    assert battery is not None
+    assert (battery.capacity_wh, battery.charge_limit_w) == (20, 3)
+
+
+def test_a_node_with_another_kind_of_harvest_takes_nothing_over():
+    text = MINIMAL.replace("[[nodes]]", '[harvest]\nkind = "pv"\ntilt_deg = 12\npeak_w = 4\n[[nodes]]', 1)
+    harvest = parse_scenario(text + '[nodes.harvest]\nkind = "constant"\n').nodes[-1].harvest
+    assert harvest is not None
+    assert (harvest.tilt_deg, harvest.peak_w) == (None, 10.0)
+
+
+def test_a_written_scenario_reads_back_the_same(tmp_path: Path):
+    text = MINIMAL.replace("[[nodes]]", "[battery]\ncapacity_wh = 7\n[[nodes]]", 1)
+    scenario = parse_scenario(text + "[nodes.battery]\ncharge_limit_w = 2\n")
+    write_scenario(resolve(scenario), tmp_path / "scenario.toml")
+    assert load_scenario(tmp_path / "scenario.toml").nodes == scenario.nodes
+
+
+def test_relative_paths_count_from_the_scenario_file(tmp_path: Path):
+    text = MINIMAL.replace("[[nodes]]", '[intensity]\nsource = "trace"\npath = "mine.csv"\n[[nodes]]', 1)
+    (tmp_path / "s.toml").write_text(text)
+    assert load_scenario(tmp_path / "s.toml").intensity.path == tmp_path / "mine.csv"
+
+
+def test_the_reference_page_is_fresh_and_leaves_no_key_unexplained():
+    assert reference.PAGE.read_text(encoding="utf-8") == reference.page()
+    assert not [line for line in reference.page().splitlines() if line.endswith("|  |")]
