@@ -9,9 +9,9 @@ import pandas as pd
 
 from carbon_data.units import JOULES_PER_KWH
 from experiments.fei import energy, placement
+from experiments.fei.federated import rounds_to
 from experiments.fei.spec import BY_NAME, REFERENCE_BATCHES, REFERENCE_SERVERS, SERVERS
 from experiments.fei.table1 import Outcome, Row, speeds
-from experiments.fei.training import rounds_to
 
 MODEL = "MLP"
 """The model whose life cycle is followed ([C]: the paper does not say which one its Fig. 4 shows)."""

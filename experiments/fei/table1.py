@@ -10,6 +10,7 @@ import pandas as pd
 
 from carbon_data.units import joules_to_kwh
 from experiments.fei import energy, placement
+from experiments.fei.federated import rounds_to
 from experiments.fei.spec import (
     BY_NAME,
     MODELS,
@@ -22,7 +23,7 @@ from experiments.fei.spec import (
     Reduction,
     ServerReading,
 )
-from experiments.fei.training import TrainCell, cell_for, full_round_examples, rounds_to
+from experiments.fei.training import TrainCell, cell_for, full_round_examples
 
 
 @dataclass(frozen=True, slots=True)

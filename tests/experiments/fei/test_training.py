@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from experiments.fei.engine import content_key, run_jobs
-from experiments.fei.training import TrainCell, average, rounds_to, train
+from experiments.fei.federated import average, rounds_to, train
+from experiments.fei.training import TrainCell
 
 CELL = TrainCell(
     task="mnist-mlp",
