@@ -10,7 +10,7 @@ import pandas as pd
 from experiments.fei import energy, market
 from experiments.fei.market import Fig5Cell, Setting, SurfaceCell, Work
 from experiments.fei.spec import REFERENCE_BATCHES, REFERENCE_SERVERS, SERVERS, SMALL_BATCH, Effort
-from experiments.fei.table1 import Outcome, Row, speeds
+from experiments.fei.table1 import Outcome, Row
 from experiments.report.stats import Estimate, estimate
 
 MODEL = "MLP"
@@ -28,7 +28,6 @@ def work(outcomes: dict[Row, Outcome], servers: int) -> Work:
 
     Raises ValueError when that cell, or the calibration's, did not reach its target.
     """
-    speed = speeds(outcomes).get((MODEL, REFERENCE_BATCHES))
     row = next(
         (
             row
@@ -38,7 +37,7 @@ def work(outcomes: dict[Row, Outcome], servers: int) -> Work:
         None,
     )
     seen = None if row is None else outcomes[row]
-    if speed is None or seen is None or seen.training is None:
+    if seen is None or seen.training is None or (speed := seen.flop_per_s) is None:
         raise ValueError(
             f"no trained {MODEL} with {servers} edge servers, or none on one server to calibrate with; "
             "raise max_rounds or lower the target of that training"

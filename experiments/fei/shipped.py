@@ -70,14 +70,14 @@ def collect(cache: Path) -> list[dict[str, Any]]:
     import torch
 
     from experiments.fei import fig4
+    from experiments.fei.plan import cells
     from experiments.fei.spec import FULL
     from experiments.fei.study import find_data
-    from experiments.fei.table1 import training_cells
     from experiments.fei.training import code_digest, data_digest
 
     sizes = {name: (data, count) for name, (data, count, _) in find_data(FULL).items()}
     found: dict[str, dict[str, Any]] = {}
-    for cell in training_cells(FULL, sizes, recycled=fig4.ROWS).values():
+    for cell in cells(FULL.trainings, sizes, fig4.ROWS).values():
         path = cache / f"{cell.key()}.json"
         if path.exists():
             result = json.loads(path.read_text(encoding="utf-8"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,16 +14,13 @@ from experiments.fei.federated import rounds_to
 from experiments.fei.spec import (
     BY_NAME,
     MODELS,
-    REFERENCE_BATCHES,
-    REFERENCE_SERVERS,
     SERVERS,
     BatchReading,
-    Effort,
     Model,
     Reduction,
     ServerReading,
 )
-from experiments.fei.training import TrainCell, cell_for, full_round_examples
+from experiments.fei.training import full_round_examples
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,54 +37,6 @@ class Row:
         return self.reading.edges(self.servers)
 
 
-def rows(effort: Effort) -> list[Row]:
-    """Rows that this effort trains."""
-    return [
-        Row(name, batches, reading, servers)
-        for (name, batches), reduction in effort.trainings.items()
-        for reading in reduction.readings
-        for servers in reduction.servers
-    ]
-
-
-def training_cells(
-    effort: Effort, data: dict[str, tuple[str, int]], recycled: tuple[Row, ...] = ()
-) -> dict[Row, TrainCell]:
-    """The training behind each row; rows may share one. ``data``: name and training examples by model."""
-    cells = {}
-    wanted = {(row.model, row.batches, row.edges, row.servers) for row in recycled}
-    for row in rows(effort):
-        model = BY_NAME[row.model]
-        name, num_train = data[row.model]
-        cells[row] = cell_for(
-            model,
-            name,
-            num_train,
-            row.batches,
-            row.servers,
-            row.edges,
-            effort.trainings[row.model, row.batches],
-            recycle=(row.model, row.batches, row.edges, row.servers) in wanted,
-        )
-    return cells
-
-
-def companion_cells(effort: Effort, data: dict[str, tuple[str, int]]) -> dict[Row, TrainCell]:
-    """Rows of the MLP in the reference readings, trained as small as the CNN's where those are reduced.
-
-    So that the two models can be compared on the same examples, to the same accuracy.
-    """
-    reduction = effort.trainings.get(("CNN", REFERENCE_BATCHES))
-    if reduction is None or not reduction.is_scaled or "MLP" not in data:
-        return {}
-    name, num_train = data["MLP"]
-    found = {}
-    for servers in reduction.servers:
-        row = Row("MLP", REFERENCE_BATCHES, REFERENCE_SERVERS, servers)
-        found[row] = cell_for(BY_NAME["MLP"], name, num_train, row.batches, servers, row.edges, reduction)
-    return found
-
-
 @dataclass(frozen=True)
 class Outcome:
     """What was measured for a row, as work of the paper's size."""
@@ -96,12 +45,15 @@ class Outcome:
     training: energy.Training | None
     """None: the target was not reached in the rounds allowed."""
     basis: str
+    """Where its rounds come from, in words; before a colon in one: measured, shipped or scaled."""
     accuracy: float
     target_fraction: float
     result: dict[str, Any]
+    flop_per_s: float | None = None
+    """Speed of the board, calibrated on the row of one server of the same model, reading and size of training."""
 
 
-def outcome(row: Row, result: dict[str, Any], reduction: Reduction) -> Outcome:
+def outcome(row: Row, result: dict[str, Any], basis: str) -> Outcome:
     """Rounds as measured, work per round as counted for the paper's size."""
     model = BY_NAME[row.model]
     target = float(result["cell"]["target_fraction"])
@@ -117,47 +69,86 @@ def outcome(row: Row, result: dict[str, Any], reduction: Reduction) -> Outcome:
             parameters=result["parameters"],
         )
     accuracy = result["development"][-1]["accuracy"] if result["development"] else float("nan")
-    return Outcome(row, training, basis(reduction, target), accuracy, target, result)
+    return Outcome(row, training, basis, accuracy, target, result)
 
 
-def basis(reduction: Reduction, target_fraction: float) -> str:
-    """Where a row's rounds come from, in words."""
-    if not reduction.is_scaled:
-        return "measured"
+def scaled_basis(reduction: Reduction, target_fraction: float) -> str:
+    """What a smaller training stands for."""
     return (
         f"scaled: rounds measured on {reduction.examples_fraction:.3g} of the examples, to "
         f"{target_fraction:.3g} accuracy, then multiplied by the counted work of a full round"
     )
 
 
-def speeds(outcomes: dict[Row, Outcome]) -> dict[tuple[str, BatchReading], float]:
-    """Calibrated speed by model and reading of E and B, from the row of one server."""
-    found = {}
+def calibrated(outcomes: dict[Row, Outcome]) -> dict[Row, Outcome]:
+    """``outcomes`` (all of the paper's size, or all scaled) with their speeds; none without a row of one server."""
+    speeds = {}
     for row, seen in outcomes.items():
         if row.servers == energy.CALIBRATED_SERVERS and seen.training is not None:
             paper = BY_NAME[row.model].paper_kwh(row.servers)
-            found[row.model, row.batches] = energy.calibrated_flop_per_s(seen.training, paper)
-    return found
+            speeds[row.model, row.batches] = energy.calibrated_flop_per_s(seen.training, paper)
+    return {
+        row: replace(seen, flop_per_s=speeds.get((row.model, row.batches))) for row, seen in outcomes.items()
+    }
 
 
-def table(outcomes: dict[Row, Outcome], world: placement.Intensities) -> pd.DataFrame:
-    """One row per row of Table I and reading: paper, ours, ratio. What was not trained is missing (NaN)."""
-    by_speed = speeds(outcomes)
+def table(outcomes: dict[Row, Outcome], absent: dict[Row, str], world: placement.Intensities) -> pd.DataFrame:
+    """One row per row of Table I and reading: paper, ours, ratio. What is missing is NaN, with its reason.
+
+    ``absent``: why rows are not there, in words.
+    """
     records = []
     for model in MODELS:
         for batches in BatchReading:
             for reading in ServerReading:
                 for servers in SERVERS:
                     row = Row(model.name, batches, reading, servers)
-                    records.append(_record(row, model, outcomes.get(row), by_speed, world))
+                    why = absent.get(row, "not trained at this effort")
+                    records.append(_record(row, model, outcomes.get(row), why, world))
     return pd.DataFrame(records)
+
+
+def joules(seen: Outcome) -> tuple[energy.Energy, float] | None:
+    """Energy of a row, and what of the coordinator's the reading counts; None without rounds or speed."""
+    if seen.training is None or seen.flop_per_s is None:
+        return None
+    used = energy.training_energy(seen.training, seen.flop_per_s)
+    return used, used.coordinator_j if seen.row.reading.has_coordinator(seen.row.servers) else 0.0
+
+
+def scaling_check(outcomes: dict[Row, Outcome], scaled: dict[Row, Outcome]) -> pd.DataFrame:
+    """Scaled rows whose training of the paper's size is known: how far scaling lies off it."""
+    records = []
+    for row, small in scaled.items():
+        whole = outcomes.get(row)
+        if whole is None or row.servers == energy.CALIBRATED_SERVERS:
+            continue
+        one, other = joules(whole), joules(small)
+        if one is None or other is None or whole.training is None or small.training is None:
+            continue
+        trained, predicted = (joules_to_kwh(float(u.servers_j.sum()) + c) for u, c in (one, other))
+        records.append(
+            {
+                "model": row.model,
+                "reading_e_b": str(row.batches),
+                "reading_servers": str(row.reading),
+                "servers": row.servers,
+                "trained_rounds": float(whole.training.rounds),
+                "scaled_rounds": float(small.training.rounds),
+                "trained_kwh": trained,
+                "scaled_kwh": predicted,
+                "error_fraction": predicted / trained - 1.0,
+            }
+        )
+    columns = ["model", "reading_e_b", "reading_servers", "servers", "trained_rounds", "scaled_rounds"]
+    return pd.DataFrame(records, columns=[*columns, "trained_kwh", "scaled_kwh", "error_fraction"])
 
 
 def _record(
     row: Row,
     model: Model,
     seen: Outcome | None,
-    by_speed: dict[tuple[str, BatchReading], float],
+    why_absent: str,
     world: placement.Intensities,
 ) -> dict[str, Any]:
     paper_kwh, paper_g = model.paper_kwh(row.servers), model.paper_g(row.servers)
@@ -167,10 +158,11 @@ def _record(
         "reading_servers": str(row.reading),
         "servers": row.servers,
         "edges": row.edges,
-        "basis": "not trained at this effort" if seen is None else seen.basis,
+        "basis": why_absent if seen is None else seen.basis,
         "target_fraction": np.nan if seen is None else seen.target_fraction,
         "accuracy_fraction": np.nan if seen is None else seen.accuracy,
         "rounds": np.nan,
+        "implied_rounds": np.nan,
         "role": "calibrated" if row.servers == energy.CALIBRATED_SERVERS else "prediction",
         "paper_kwh": paper_kwh,
         "ours_kwh": np.nan,
@@ -189,21 +181,26 @@ def _record(
         "effective_gflop_per_s": np.nan,
         "static_fraction": np.nan,
     }
-    speed = by_speed.get((row.model, row.batches))
-    if seen is None or speed is None:
+    if seen is None:
         return record
     if seen.training is None:
         rounds = len(seen.result["development"])
         why = seen.result["diverged"] or f"target {seen.target_fraction:.3g} not reached in {rounds} rounds"
         return record | {"basis": why}
-    used = energy.training_energy(seen.training, speed)
-    coordinator_j = used.coordinator_j if row.reading.has_coordinator(row.servers) else 0.0
+    found = joules(seen)
+    if found is None or seen.flop_per_s is None:
+        return record | {
+            "rounds": float(seen.training.rounds),
+            "basis": f"{seen.basis}; no energy: its row of one server, which calibrates, is missing",
+        }
+    used, coordinator_j = found
     ours_kwh = joules_to_kwh(float(used.servers_j.sum()) + coordinator_j)
     grams = placement.sorted_grams(world, used.servers_j, coordinator_j)
     low, high = placement.start_spread(world, used.servers_j, coordinator_j, used.duration_s)
     drawn = placement.random_grams(world, used.servers_j, coordinator_j)
     return record | {
         "rounds": float(seen.training.rounds),
+        "implied_rounds": seen.training.rounds * paper_kwh / ours_kwh,
         "ours_kwh": ours_kwh,
         "ratio_kwh": ours_kwh / paper_kwh,
         "coordinator_kwh": joules_to_kwh(used.coordinator_j),
@@ -216,7 +213,7 @@ def _record(
         "random_low_g": float(np.quantile(drawn, 0.025)),
         "random_high_g": float(np.quantile(drawn, 0.975)),
         "duration_s": used.duration_s,
-        "effective_gflop_per_s": speed / 1e9,
+        "effective_gflop_per_s": seen.flop_per_s / 1e9,
         "static_fraction": used.static_fraction,
     }
 
@@ -237,6 +234,7 @@ def errors(frame: pd.DataFrame) -> pd.DataFrame:
                 "worst_error_kwh_fraction": float(off_kwh.max()),
                 "mean_error_g_fraction": float(off_g.mean()),
                 "worst_error_g_fraction": float(off_g.max()),
+                "rounds_of_one_server": _rounds_of_one(frame, keys),
                 "effective_gflop_per_s": float(part["effective_gflop_per_s"].iloc[0]),
             }
         )
@@ -249,6 +247,13 @@ def errors(frame: pd.DataFrame) -> pd.DataFrame:
         "worst_error_kwh_fraction",
         "mean_error_g_fraction",
         "worst_error_g_fraction",
+        "rounds_of_one_server",
         "effective_gflop_per_s",
     ]
     return pd.DataFrame(records, columns=columns)
+
+
+def _rounds_of_one(frame: pd.DataFrame, keys: tuple[str, ...]) -> float:
+    """Rounds of the calibrated row: r whole rounds leave the true work anywhere in (r - 1, r]."""
+    of_block = (frame[["model", "reading_e_b", "reading_servers"]] == list(keys)).all(axis=1)
+    return float(frame[of_block & (frame["role"] == "calibrated")]["rounds"].iloc[0])

@@ -18,7 +18,9 @@ from experiments.fei.study import find_data, reproduce_fei
 SMALL = Reduction(0.02, 2, 0.6, servers=(1, 3, 5), max_rounds=8, test_examples=500)
 TINY = replace(
     QUICK,
-    trainings={("MLP", BatchReading.BATCH_50): SMALL},
+    trainings={},
+    scaled={("MLP", BatchReading.BATCH_50): SMALL},
+    uses_shipped=False,
     panels_w=(5.0, 20.0),
     losses_fraction=(0.1, 0.3),
     caps_fraction=(0.25, 0.5),

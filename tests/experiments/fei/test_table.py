@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from carbon_data.units import joules_to_kwh
 from experiments.fei import energy, placement
 from experiments.fei.claims import parameter_claims
-from experiments.fei.spec import BY_NAME, MODELS, QUICK, SERVERS, BatchReading, ServerReading
+from experiments.fei.spec import BY_NAME, MODELS, SERVERS, BatchReading, Reduction, ServerReading
 from experiments.fei.training import cell_for, full_round_examples
 
 
@@ -41,7 +41,7 @@ def test_a_round_in_the_reference_reading_covers_the_data_once() -> None:
 
 def test_a_reduced_training_keeps_the_steps_of_a_round() -> None:
     mlp = BY_NAME["MLP"]
-    reduction = QUICK.trainings["MLP", BatchReading.AS_PRINTED]
+    reduction = Reduction(0.1, 5, 0.93)
     cell = cell_for(mlp, "mnist", 60_000, BatchReading.AS_PRINTED, 11, 10, reduction)
     full_steps = math.ceil(6000 / 120)
     assert cell.batches_per_round == full_steps

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge_node.tasks.registry import find_task
+from experiments.fei import federated
 from experiments.fei.engine import content_key, run_jobs
 from experiments.fei.federated import average, rounds_to, train
 from experiments.fei.training import TrainCell
@@ -49,6 +51,43 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(tmp_path: Path) -
     resumed = train(CELL, scratch)
     assert resumed["development"] == whole["development"]
     assert resumed["recycling"] == whole["recycling"]
+
+
+@pytest.mark.parametrize("after", [1, 3, 4, 7, 11])
+def test_a_training_killed_within_a_round_goes_on_to_the_same_result(
+    after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(federated, "KEEP_EVERY_S", 0.0)
+    monkeypatch.setattr(
+        federated, "CHUNK_FLOP", 3.5 * CELL.batch_size * 639_200.0
+    )  # three batches of the MLP
+    whole = train(CELL, tmp_path / "whole")
+    heard: list[str] = []
+
+    def kill(text: str, examples: float) -> None:
+        heard.append(text)
+        if len(heard) == after:
+            raise KeyboardInterrupt
+
+    cut = tmp_path / "cut"
+    with pytest.raises(KeyboardInterrupt):
+        train(CELL, cut, kill)
+    assert len(heard) == after
+    assert train(CELL, cut) == whole
+
+
+def test_epochs_and_chunks_are_what_one_call_gives(tmp_path: Path) -> None:
+    """A server's epochs, cut into chunks, end in the weights of the workload's own loop over epochs."""
+    cell = replace(CELL, edges=1, local_epochs=3, max_rounds=1, target_fraction=1.0, recycle=False)
+    state = tmp_path / "state"
+    train(cell, state)
+    server = federated.share_of(cell, cell.data, 0)
+    batches = [server.batch(k, "development") for k in range(cell.batches_per_round)]
+    start = find_task(cell.task).initial_parameters(cell.seed)
+    expected = server.train(start, batches, {"local-epochs": 3.0}).parameters
+    with np.load(state) as kept:
+        for name, array in expected.items():
+            np.testing.assert_array_equal(kept[f"global:{name}"], array)
 
 
 def test_average_weights_by_examples() -> None:
