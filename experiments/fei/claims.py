@@ -20,7 +20,7 @@ from experiments.fei.spec import (
     SERVERS,
 )
 from experiments.fei.table1 import Outcome, Row
-from experiments.report.units import percent, short_interval
+from experiments.report.units import MINUS, number, percent, short_interval
 
 LEAST_ROWS = 4
 """Rows of Table I below which no growth is judged."""
@@ -72,6 +72,14 @@ def reference(frame: pd.DataFrame, model: str) -> pd.DataFrame:
     return part[part["ours_kwh"].notna()]
 
 
+def origins(part: pd.DataFrame) -> str:
+    """Where the rows behind a verdict come from, unless all were trained on this machine."""
+    count = part["basis"].str.partition(":")[0].value_counts()
+    if set(count.index) == {"measured"}:
+        return ""
+    return " (" + ", ".join(f"{n} rows {name}" for name, n in count.items()) + ")"
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """Least squares y = intercept + slope x."""
@@ -79,6 +87,12 @@ class Line:
     intercept: float
     slope: float
     r2: float
+
+    def text(self) -> str:
+        """For energy in kWh over servers."""
+        sign = MINUS if self.slope < 0 else "+"
+        slope = number(1000 * abs(self.slope))
+        return f"{number(1000 * self.intercept)} {sign} {slope} Wh per server, R² {self.r2:.3f}"
 
 
 def fit(x: Any, y: Any) -> Line:
@@ -119,26 +133,26 @@ def table_claims(frame: pd.DataFrame, outcomes: dict[Row, Outcome]) -> dict[str,
 
 
 def _linear(part: pd.DataFrame, paper: Line) -> Judgement:
-    said = f"linear; its figures: {paper.intercept:.3g} + {paper.slope:.3g} kWh per server, R2 {paper.r2:.3f}"
-    rule = f"least squares over the rows, slope > 0 and R2 >= {LINEAR_R2}"
+    said = f"linear; its figures: {paper.text()}"
+    rule = f"least squares over the rows, slope > 0 and R² ≥ {LINEAR_R2}"
     if len(part) < LEAST_ROWS:
         return _undecided(said, _too_few(part), rule)
     line = fit(part["servers"], part["ours_kwh"])
-    ours = f"{line.intercept:.3g} + {line.slope:.3g} kWh per server, R2 {line.r2:.3f}"
+    ours = line.text() + origins(part)
     return Judgement(_met(line.slope > 0 and line.r2 >= LINEAR_R2), said, ours, rule)
 
 
 def _faster(part: pd.DataFrame, model: Any, column: str) -> Judgement:
     energy_growth = model.energy_kwh[-1] / model.energy_kwh[0]
     carbon_growth = model.carbon_g[-1] / model.carbon_g[0]
-    said = f"1 to 11 servers: energy x {energy_growth:.2f}, carbon x {carbon_growth:.1f}"
+    said = f"1 to 11 servers: energy × {energy_growth:.2f}, carbon × {carbon_growth:.1f}"
     rule = f"growth of grams over growth of energy, first to last row, above {1 + FASTER_FRACTION:g}"
     if len(part) < LEAST_ROWS:
         return _undecided(said, _too_few(part), rule)
     ordered = part.sort_values("servers")
     e = ordered["ours_kwh"].iloc[-1] / ordered["ours_kwh"].iloc[0]
     c = ordered[column].iloc[-1] / ordered[column].iloc[0]
-    ours = f"energy x {e:.2f}, carbon x {c:.2f}"
+    ours = f"energy × {e:.2f}, carbon × {c:.2f}" + origins(part)
     return Judgement(_met(c / e > 1.0 + FASTER_FRACTION), said, ours, rule)
 
 
@@ -177,7 +191,7 @@ def _cnn_above_mlp(frame: pd.DataFrame, outcomes: dict[Row, Outcome]) -> Judgeme
 def stage_claims(shares: pd.DataFrame) -> dict[str, Judgement]:
     """Claims on Fig. 4."""
     said = "emissions grow with the number of servers in all three stages (recycling not measured)"
-    rule = f"sorted placement: last above first and rank correlation >= {GROWS_RANK}, at the highest target"
+    rule = f"sorted placement: last above first and rank correlation ≥ {GROWS_RANK}, at the highest target"
     found: dict[str, Judgement] = {}
     top = shares["target_fraction"].max() if len(shares) else float("nan")
     for stage in STAGES:
@@ -189,9 +203,9 @@ def stage_claims(shares: pd.DataFrame) -> dict[str, Judgement]:
             continue
         growth = part["sorted_g"].iloc[-1] / part["sorted_g"].iloc[0]
         random = part["random_mean_g"].iloc[-1] / part["random_mean_g"].iloc[0]
-        ours = f"grams x {growth:.2f} from {part['servers'].iloc[0]} to {part['servers'].iloc[-1]} servers"
+        ours = f"grams × {growth:.2f} from {part['servers'].iloc[0]} to {part['servers'].iloc[-1]} servers"
         ours += (
-            f" (random placement: x {random:.2f}, grows: {'yes' if grows(part['random_mean_g']) else 'no'})"
+            f" (random placement: × {random:.2f}, grows: {'yes' if grows(part['random_mean_g']) else 'no'})"
         )
         found[name] = Judgement(_met(grows(part["sorted_g"])), said, ours, rule)
     # The paper's figure has three stages; with recycling measured to the same target, that one grows as well.

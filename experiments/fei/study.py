@@ -35,8 +35,9 @@ from experiments.fei.claims import Judgement
 from experiments.fei.engine import WORKERS, run_jobs
 from experiments.fei.fig5 import Fig5Cell
 from experiments.fei.plan import Plan, make_plan
-from experiments.fei.spec import FULL, QUICK, Effort
+from experiments.fei.spec import FULL, PAPER_REDUCTION_FRACTION, QUICK, Effort
 from experiments.fei.table1 import Outcome, Row
+from experiments.report.units import percent
 
 _KINDS = {
     "measured": "trained on this machine at the paper's size",
@@ -281,7 +282,8 @@ def _market_section(lines: pd.DataFrame, means: pd.DataFrame) -> report.Section:
     return report.Section(
         "fig5",
         "Figure 5 and the surface",
-        "What trading energy and moving work save, and where on the surface of assumptions 74.9 % lies.",
+        "What trading energy and moving work save, and where on the surface of assumptions "
+        f"{percent(PAPER_REDUCTION_FRACTION)} lies.",
         [[figures.fig5(lines)], [figures.surface(means, "local"), figures.surface(means, "grid")]],
         [report.surface(means)],
     )

@@ -253,7 +253,7 @@ def errors(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(records, columns=columns)
 
 
-def _rounds_of_one(frame: pd.DataFrame, keys: tuple[str, ...]) -> float:
+def _rounds_of_one(frame: pd.DataFrame, keys: tuple[Any, ...]) -> float:
     """Rounds of the calibrated row: r whole rounds leave the true work anywhere in (r - 1, r]."""
     of_block = (frame[["model", "reading_e_b", "reading_servers"]] == list(keys)).all(axis=1)
     return float(frame[of_block & (frame["role"] == "calibrated")]["rounds"].iloc[0])
