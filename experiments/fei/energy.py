@@ -81,6 +81,23 @@ def calibrated_flop_per_s(one_server: Training, paper_kwh: float) -> float:
     return board().busy_w * flop / kwh_to_joules(paper_kwh)
 
 
+def flop_per_s_for(training: Training, kwh: float, *, with_coordinator: bool) -> float | None:
+    """Speed at which a training on any number of servers costs ``kwh``; None when radio and waiting alone cost more.
+
+    Energy is a/s + b in the speed s, so two values of it give a and b.
+    """
+
+    def total_j(flop_per_s: float) -> float:
+        used = training_energy(training, flop_per_s)
+        return float(used.servers_j.sum()) + (used.coordinator_j if with_coordinator else 0.0)
+
+    slow, quick = 1e9, 2e9
+    a = (total_j(slow) - total_j(quick)) / (1.0 / slow - 1.0 / quick)
+    b = total_j(slow) - a / slow
+    left_j = kwh_to_joules(kwh) - b
+    return a / left_j if left_j > 0 else None
+
+
 def training_energy(training: Training, flop_per_s: float) -> Energy:
     """Energy of a training at speed ``flop_per_s``."""
     b, k = board(), training.edges

@@ -105,9 +105,9 @@ def reproduce_fei(
     if what in _NEEDS_TABLE:
         judged |= claims.table_claims(frame, outcomes)
         errors = table1.errors(frame)
-        check = table1.scaling_check(whole, scaled)
-        tables |= {"table1": frame, "errors": errors, "scaling": check}
-        sections += _table_sections(what, frame, errors, check)
+        check, turns = table1.scaling_check(whole, scaled), table1.calibrations(outcomes)
+        tables |= {"table1": frame, "errors": errors, "calibrations": turns, "scaling": check}
+        sections += _table_sections(what, frame, errors, turns, check)
     if what in ("fig4", "all"):
         shares = fig4.shares(fig4.table(outcomes, world))
         judged |= claims.stage_claims(shares)
@@ -121,7 +121,7 @@ def reproduce_fei(
         judged |= claims.surface_claims(means)
         tables |= {"fig5": lines, "surface": means, "surface_seeds": points}
         sections.append(_market_section(lines, means))
-    notes = inconsistencies.table(world, lines)
+    notes = inconsistencies.table(world, lines, frame if what in _NEEDS_TABLE else None)
     tables["inconsistencies"] = notes
 
     page = report.Page(
@@ -245,7 +245,7 @@ def _markets(
 
 
 def _table_sections(
-    what: str, frame: pd.DataFrame, errors: pd.DataFrame, check: pd.DataFrame
+    what: str, frame: pd.DataFrame, errors: pd.DataFrame, turns: pd.DataFrame, check: pd.DataFrame
 ) -> list[report.Section]:
     found = []
     if what != "fig3":
@@ -258,6 +258,7 @@ def _table_sections(
                 figures=[[figures.ratios(frame)]],
                 tables=[
                     report.errors(errors),
+                    *([report.calibrations(turns)] if len(turns) else []),
                     report.table1(frame),
                     *([report.scaling(check)] if len(check) else []),
                 ],

@@ -116,6 +116,56 @@ def joules(seen: Outcome) -> tuple[energy.Energy, float] | None:
     return used, used.coordinator_j if seen.row.reading.has_coordinator(seen.row.servers) else 0.0
 
 
+def calibrations(outcomes: dict[Row, Outcome]) -> pd.DataFrame:
+    """Every row in turn as the one that calibrates: mean |ours/paper - 1| in energy of the other rows of its block.
+
+    Table I is calibrated on the row of one server all the same; this says how much of the errors is that row's.
+    """
+    blocks: dict[tuple[str, BatchReading, ServerReading], list[Outcome]] = {}
+    for row, seen in outcomes.items():
+        if seen.training is not None:
+            blocks.setdefault((row.model, row.batches, row.reading), []).append(seen)
+    records = []
+    for (name, batches, reading), block in blocks.items():
+        for one in block:
+            others = [seen for seen in block if seen.row != one.row]
+            speed = _speed(one)
+            if speed is None or not others:
+                continue
+            ours = [joules(replace(seen, flop_per_s=speed)) for seen in others]
+            off = [
+                abs(
+                    joules_to_kwh(float(both[0].servers_j.sum()) + both[1])
+                    / BY_NAME[name].paper_kwh(seen.row.servers)
+                    - 1.0
+                )
+                for seen, both in zip(others, ours, strict=True)
+                if both is not None
+            ]
+            records.append(
+                {
+                    "model": name,
+                    "reading_e_b": str(batches),
+                    "reading_servers": str(reading),
+                    "calibrated_on_servers": one.row.servers,
+                    "rounds": 0 if one.training is None else one.training.rounds,
+                    "effective_gflop_per_s": speed / 1e9,
+                    "rows_predicted": len(off),
+                    "mean_error_kwh_fraction": float(np.mean(off)),
+                    "worst_error_kwh_fraction": float(np.max(off)),
+                }
+            )
+    return pd.DataFrame(records)
+
+
+def _speed(seen: Outcome) -> float | None:
+    if seen.training is None:
+        return None
+    paper = BY_NAME[seen.row.model].paper_kwh(seen.row.servers)
+    counts = seen.row.reading.has_coordinator(seen.row.servers)
+    return energy.flop_per_s_for(seen.training, paper, with_coordinator=counts)
+
+
 def scaling_check(outcomes: dict[Row, Outcome], scaled: dict[Row, Outcome]) -> pd.DataFrame:
     """Scaled rows whose training of the paper's size is known: how far scaling lies off it."""
     records = []

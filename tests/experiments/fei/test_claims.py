@@ -22,6 +22,7 @@ def rows(kwh: list[float], grams: list[float] | None = None) -> pd.DataFrame:
             "ours_kwh": kwh,
             "sorted_g": grams or kwh,
             "random_mean_g": kwh,
+            "basis": "measured",
         }
     )
 

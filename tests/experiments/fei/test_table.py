@@ -57,6 +57,16 @@ def test_calibration_gives_back_the_papers_energy(flop: float, rounds: int, kwh:
     assert used.network_j == 0.0
 
 
+@given(st.integers(1, 12), st.floats(1e9, 1e11), st.booleans())
+def test_a_speed_is_found_from_the_energy_of_any_row(edges: int, speed: float, counts: bool) -> None:
+    some = training(edges, 5)
+    used = energy.training_energy(some, speed)
+    joules = float(used.servers_j.sum()) + (used.coordinator_j if counts else 0.0)
+    found = energy.flop_per_s_for(some, joules_to_kwh(joules), with_coordinator=counts)
+    assert found == pytest.approx(speed, rel=1e-6)
+    assert energy.flop_per_s_for(some, 0.0, with_coordinator=counts) is None or edges == 1
+
+
 def test_calibration_takes_one_server_only() -> None:
     with pytest.raises(ValueError, match="one server"):
         energy.calibrated_flop_per_s(training(2, 1), 1.0)

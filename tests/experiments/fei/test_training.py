@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from edge_node.tasks.registry import find_task
-from experiments.fei import federated
-from experiments.fei.engine import content_key, run_jobs
+from experiments.fei import engine, federated
+from experiments.fei.engine import content_key, run_jobs, tell
 from experiments.fei.federated import average, rounds_to, train
 from experiments.fei.training import TrainCell
 
@@ -142,3 +143,35 @@ def test_what_was_finished_before_an_error_is_kept(tmp_path: Path) -> None:
         run_jobs([Square(5, log, weight=2.0), Square(-1, log)], tmp_path / "cache", what="squares", workers=1)
     _, computed = run_jobs([Square(5, log)], tmp_path / "cache", what="squares", workers=1)
     assert computed == 0
+
+
+@dataclass(frozen=True)
+class Half:
+    """A job that says that it is half done, and looks at the bar's figures meanwhile."""
+
+    weight: float = 10.0
+
+    def key(self) -> str:
+        return "half"
+
+    def compute(self, scratch: Path) -> dict[str, Any]:
+        tell(scratch, "half way", 5.0)
+        with engine._bar(Console(quiet=True)) as progress:
+            watch = engine._Watch(progress, "jobs", {scratch.with_suffix(".json"): self.weight})
+            fresh = progress.tasks[0].completed
+            tell(scratch, "on", 7.0)
+            watch.update()
+            watch.stop()
+            return {
+                "fresh": fresh,
+                "done": progress.tasks[0].completed,
+                "said": progress.tasks[0].fields["said"],
+            }
+
+
+def test_a_running_job_moves_the_bar_by_what_it_says(tmp_path: Path) -> None:
+    results, _ = run_jobs([Half()], tmp_path, what="half", workers=1)
+    assert results[0]["fresh"] == 0.0, "what was done before this study began is no speed of this one"
+    assert results[0]["done"] == pytest.approx(2.0)
+    assert results[0]["said"] == "on"
+    assert [path.name for path in tmp_path.iterdir()] == ["half.json"], "nothing is left beside the result"
