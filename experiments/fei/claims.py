@@ -45,9 +45,12 @@ class Judgement:
     paper: str
     ours: str
     rule: str
+    why: str = ""
+    """Where a claim is not met: whether that is the paper's doing, this model's, or the lack of runs."""
 
     def as_dict(self) -> dict[str, str]:
-        return {"verdict": str(self.verdict), "paper": self.paper, "ours": self.ours, "rule": self.rule}
+        said = {"verdict": str(self.verdict), "paper": self.paper, "ours": self.ours, "rule": self.rule}
+        return said | ({"why": self.why} if self.why else {})
 
 
 def is_scaled(seen: Outcome) -> bool:
@@ -58,8 +61,23 @@ def _met(condition: bool) -> Verdict:
     return Verdict.MET if condition else Verdict.NOT_MET
 
 
-def _undecided(paper: str, why: str, rule: str) -> Judgement:
-    return Judgement(Verdict.NOT_DECIDABLE, paper, why, rule)
+def _undecided(paper: str, ours: str, rule: str) -> Judgement:
+    return Judgement(Verdict.NOT_DECIDABLE, paper, ours, rule, "lack of runs at this effort")
+
+
+_WHY_RANDOM = (
+    "the paper: with zones drawn at random the expected grams per kWh are the mean of the zones for any number of "
+    "servers, so carbon grows as energy does; the climb in its Table I is that of a sorted placement"
+)
+_WHY_LOCAL = (
+    "the paper does not name its baseline. Against LOCAL, own harvest counts in the baseline; what DETA can still move "
+    "is half of the work (its static power stays where it is while nodes are awake) and half of the harvest, most of "
+    "which the owners use themselves"
+)
+_WHY_RECYCLING = (
+    "the paper leaves recycling out. Measured here, the transfer takes more rounds for a higher target as training "
+    "does, so development's share need not rise; without that stage the claim above decides"
+)
 
 
 def reference(frame: pd.DataFrame, model: str) -> pd.DataFrame:
@@ -153,7 +171,9 @@ def _faster(part: pd.DataFrame, model: Any, column: str) -> Judgement:
     e = ordered["ours_kwh"].iloc[-1] / ordered["ours_kwh"].iloc[0]
     c = ordered[column].iloc[-1] / ordered[column].iloc[0]
     ours = f"energy × {e:.2f}, carbon × {c:.2f}" + origins(part)
-    return Judgement(_met(c / e > 1.0 + FASTER_FRACTION), said, ours, rule)
+    verdict = _met(c / e > 1.0 + FASTER_FRACTION)
+    why = _WHY_RANDOM if verdict is Verdict.NOT_MET and column == "random_mean_g" else ""
+    return Judgement(verdict, said, ours, rule, why)
 
 
 def _cnn_above_mlp(frame: pd.DataFrame, outcomes: dict[Row, Outcome]) -> Judgement:
@@ -235,7 +255,8 @@ def _target_shift(shares: pd.DataFrame, stages: tuple[str, ...]) -> Judgement:
         for n, first, last in zip(wide.index, values[:, 0], values[:, -1], strict=True)
     )
     falls = int((steps < -1e-12).any(axis=1).sum())
-    return Judgement(verdict, said, ours + f"; falls somewhere in {falls} of {len(wide)} rows", rule)
+    why = _WHY_RECYCLING if verdict is Verdict.NOT_MET and "recycling" in stages else ""
+    return Judgement(verdict, said, ours + f"; falls somewhere in {falls} of {len(wide)} rows", rule, why)
 
 
 def market_claims(lines: pd.DataFrame) -> dict[str, Judgement]:
@@ -298,9 +319,9 @@ def surface_claims(means: pd.DataFrame) -> dict[str, Judgement]:
             f"{describe(best)}; most anywhere {percent(anywhere[column])} with {describe(anywhere)}; "
             + contour(means, against)
         )
-        found[f"deta-up-to-74.9-percent-against-{against}"] = Judgement(
-            _met(bool(best[column] >= PAPER_REDUCTION_FRACTION)), said, ours, rule
-        )
+        verdict = _met(bool(best[column] >= PAPER_REDUCTION_FRACTION))
+        why = _WHY_LOCAL if verdict is Verdict.NOT_MET and against == "local" else ""
+        found[f"deta-up-to-74.9-percent-against-{against}"] = Judgement(verdict, said, ours, rule, why)
     return found
 
 
