@@ -51,7 +51,8 @@ def table(world: Intensities, lines: pd.DataFrame | None, frame: pd.DataFrame | 
         "columns # of Servers, E = 50, B",
         "B (n - 1) = "
         + ", ".join(f"{BY_NAME['MLP'].paper_batch(n) * (n - 1)}" for n in SERVERS[1:])
-        + " for n = 3 to 11: n counts the coordinator, and 50 B (n - 1) = 60,000 is the data set: batch 50, B batches",
+        + " for n = 3 to 11: n counts the coordinator, and 50 B (n - 1) = 60,000 is the data set: B batches of 50, "
+        "or 50 batches of B an epoch",
     )
     total = sum(sum(m.energy_kwh) for m in MODELS)
     note(

@@ -21,8 +21,12 @@ class Plan:
     """In the cache, or trained by this study."""
     shipped: dict[Row, dict[str, Any]] = field(default_factory=dict)
     scaled: dict[Row, TrainCell] = field(default_factory=dict)
-    absent: dict[Row, str] = field(default_factory=dict)
-    """Why a row is missing, with what it would cost."""
+    absent: dict[Row, TrainCell] = field(default_factory=dict)
+    """Missing rows, with the training that ``--full`` would do."""
+
+    def absent_cpu_s(self) -> float:
+        """What the missing trainings are expected to cost on one core; rows that share one count it once."""
+        return sum(estimate.cpu_s(cell) for cell in {c.key(): c for c in self.absent.values()}.values())
 
 
 def rows_of(trainings: dict[Any, Reduction]) -> list[Row]:
@@ -82,7 +86,7 @@ def make_plan(
         elif effort.uses_shipped and (known := shipped.usable(cell)) is not None:
             plan.shipped[row] = known
         elif row not in plan.scaled:
-            plan.absent[row] = left_to_full(cell)
+            plan.absent[row] = cell
     return plan
 
 

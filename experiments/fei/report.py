@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
+from rich.console import Console
+from rich.progress import track
 
 from experiments.fei.claims import Judgement, Verdict
 from experiments.fei.fig4 import STAGES
@@ -48,8 +50,8 @@ class Page:
     """CSV only."""
 
 
-def write(page: Page, folder: Path) -> Path:
-    """Write report.html, figures/ and tables/ into ``folder``; returns the page's path."""
+def write(page: Page, folder: Path, console: Console | None = None) -> Path:
+    """Write report.html, figures/ and tables/ into ``folder``; returns the page's path. ``console``: for progress."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -57,7 +59,9 @@ def write(page: Page, folder: Path) -> Path:
     figures.mkdir(parents=True, exist_ok=True)
     tables.mkdir(exist_ok=True)
     svg = {}
-    for drawing in (d for section in page.sections for group in section.figures for d in group):
+    drawings = [d for section in page.sections for group in section.figures for d in group]
+    shown = console if console is not None else Console(quiet=True)
+    for drawing in track(drawings, "drawing", console=shown):
         text = drawing.svg()
         drawing.save(figures, text)
         svg[drawing.name] = Markup(inline_svg(drawing, text))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from experiments.fei import (
 from experiments.fei.claims import Judgement
 from experiments.fei.engine import WORKERS, run_jobs
 from experiments.fei.fig5 import Fig5Cell
-from experiments.fei.plan import Plan, make_plan
+from experiments.fei.plan import Plan, hours, left_to_full, make_plan
 from experiments.fei.spec import FULL, PAPER_REDUCTION_FRACTION, QUICK, Effort
 from experiments.fei.table1 import Outcome, Row
 from experiments.report.units import percent
@@ -98,7 +99,8 @@ def reproduce_fei(
     whole, scaled, spent = _train(plan, effort, kept, output, console, workers)
     outcomes = {**scaled, **whole}
     cpu += spent
-    frame = table1.table(outcomes, plan.absent, world)
+    why_absent = {row: left_to_full(cell) for row, cell in plan.absent.items()}
+    frame = table1.table(outcomes, why_absent, world)
     judged: dict[str, Judgement] = dict(claims.parameter_claims())
     sections: list[report.Section] = []
     tables: dict[str, pd.DataFrame] = {}
@@ -132,7 +134,7 @@ def reproduce_fei(
         sections=sections,
         notes=notes,
         assumptions=assumptions.study_assumptions(effort, world, [text for _, _, text in data.values()]),
-        notices=_notices(effort, frame, world),
+        notices=_notices(effort, plan, frame, world),
         command=f"detabed reproduce {what} --{effort.name}",
         origins=[(model, text) for model, (_, _, text) in data.items()]
         + [("intensity", f"{world.origin.source}; {world.origin.licence}")],
@@ -142,7 +144,7 @@ def reproduce_fei(
         ],
         extra_tables={k: v for k, v in tables.items() if k in ("fig5", "surface_seeds")},
     )
-    path = report.write(page, output)
+    path = report.write(page, output, console)
     answer = {
         "claims": {name: judgement.as_dict() for name, judgement in judged.items()},
         "tables": {name: _records(table) for name, table in tables.items() if name != "surface_seeds"},
@@ -290,7 +292,9 @@ def _market_section(lines: pd.DataFrame, means: pd.DataFrame) -> report.Section:
     )
 
 
-def _notices(effort: Effort, frame: pd.DataFrame, world: placement.Intensities) -> list[dict[str, str]]:
+def _notices(
+    effort: Effort, plan: Plan, frame: pd.DataFrame, world: placement.Intensities
+) -> list[dict[str, str]]:
     found = []
     kind = frame["basis"].str.partition(":")[0].where(frame["ours_kwh"].notna(), "missing")
     count = kind.value_counts()
@@ -302,6 +306,17 @@ def _notices(effort: Effort, frame: pd.DataFrame, world: placement.Intensities) 
             "text": f"of {len(frame)} rows (models, readings, servers) {', '.join(parts)}; none comes from a formula",
         }
     )
+    if plan.absent:
+        blocks = Counter(f"{row.model}, {row.batches}" for row in plan.absent)
+        found.append(
+            {
+                "level": "info",
+                "title": "Left to --full",
+                "text": "; ".join(f"{name}: {n} rows" for name, n in blocks.items())
+                + f"; together about {hours(plan.absent_cpu_s())} on one core. --full says what it will take on your "
+                "machine, may be stopped at any time and goes on where it stopped",
+            }
+        )
     if not world.is_hourly:
         found.append(
             {

@@ -12,7 +12,7 @@ import pytest
 from edge_node.tasks.data import mnist
 from experiments.fei import estimate, fig4, shipped
 from experiments.fei.federated import rounds_to
-from experiments.fei.plan import cells, hours, make_plan, rows_of
+from experiments.fei.plan import cells, hours, left_to_full, make_plan, rows_of
 from experiments.fei.spec import FULL, QUICK, SERVERS
 from experiments.fei.training import TrainCell
 
@@ -28,8 +28,11 @@ def test_every_row_is_trained_shipped_scaled_or_absent_with_its_cost(tmp_path: P
     for effort in (QUICK, replace(QUICK, uses_shipped=False)):
         plan = make_plan(effort, SIZES, tmp_path, recycled=fig4.ROWS)
         whole = [*plan.trained, *plan.shipped, *plan.absent]
-        assert len(whole) == len(set(whole)) == 2 * 2 * 2 * len(SERVERS)
-        assert all("left to --full: about" in why for why in plan.absent.values())
+        assert len(whole) == len(set(whole)), "a row has one origin"
+        assert len({*whole, *plan.scaled}) == 2 * 2 * 2 * len(SERVERS), "and every row has one"
+        assert not plan.absent.keys() & plan.scaled.keys()
+        assert all("left to --full: about" in left_to_full(cell) for cell in plan.absent.values())
+        assert plan.absent_cpu_s() > 0
         assert effort.uses_shipped or not plan.shipped
 
 
