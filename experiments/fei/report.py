@@ -220,6 +220,18 @@ def table1(frame: pd.DataFrame) -> Table:
     )
 
 
+def _text_models(trained: pd.DataFrame) -> str:
+    """Accuracy and perplexity of the text model where its trainings ended."""
+    part = trained[trained["perplexity"].notna()]
+    if part.empty:
+        return ""
+    rows = [
+        f"{percent(row['accuracy_fraction'])} and {number(row['perplexity'])} at n = {row['servers']}"
+        for row in part.to_dict("records")
+    ]
+    return "Next-character accuracy and perplexity of the LSTM at its last round: " + ", ".join(rows) + "."
+
+
 def errors(frame: pd.DataFrame) -> Table:
     """Errors of the predictions."""
     return Table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -70,6 +71,14 @@ def outcome(row: Row, result: dict[str, Any], basis: str) -> Outcome:
         )
     accuracy = result["development"][-1]["accuracy"] if result["development"] else float("nan")
     return Outcome(row, training, basis, accuracy, target, result)
+
+
+def perplexity(seen: Outcome) -> float:
+    """exp(loss in nat) of a text model after its last round; images have none (NaN)."""
+    rounds = seen.result["development"]
+    if BY_NAME[seen.row.model].data != "shakespeare" or not rounds:
+        return float("nan")
+    return math.exp(rounds[-1]["loss"])
 
 
 def scaled_basis(reduction: Reduction, target_fraction: float) -> str:
@@ -211,6 +220,7 @@ def _record(
         "basis": why_absent if seen is None else seen.basis,
         "target_fraction": np.nan if seen is None else seen.target_fraction,
         "accuracy_fraction": np.nan if seen is None else seen.accuracy,
+        "perplexity": np.nan if seen is None else perplexity(seen),
         "rounds": np.nan,
         "implied_rounds": np.nan,
         "role": "calibrated" if row.servers == energy.CALIBRATED_SERVERS else "prediction",

@@ -13,6 +13,7 @@ from carbon_data.units import joules_to_kwh
 from experiments.fei import energy, placement
 from experiments.fei.claims import parameter_claims
 from experiments.fei.spec import BY_NAME, MODELS, SERVERS, BatchReading, Reduction, ServerReading
+from experiments.fei.table1 import Outcome, Row, perplexity
 from experiments.fei.training import cell_for, full_round_examples
 
 
@@ -78,6 +79,14 @@ def test_energy_is_proportional_to_rounds(rounds: int, edges: int) -> None:
     many = energy.training_energy(training(edges, rounds), 1e9)
     assert many.servers_j.sum() == pytest.approx(rounds * once.servers_j.sum())
     assert many.coordinator_j == pytest.approx(rounds * once.coordinator_j)
+
+
+def test_perplexity_is_that_of_text() -> None:
+    result = {"development": [{"loss": 3.0}, {"loss": 2.0}]}
+    for name, expected in (("LSTM", math.exp(2.0)), ("MLP", math.nan)):
+        row = Row(name, BatchReading.BATCH_50, ServerReading.EDGES, 1)
+        seen = Outcome(row, None, "measured", 0.4, 0.45, result)
+        assert perplexity(seen) == pytest.approx(expected, nan_ok=True)
 
 
 def test_sorted_placement_starts_low_and_wraps() -> None:
