@@ -33,7 +33,7 @@ def study_assumptions(effort: Effort, world: placement.Intensities, data_used: S
         ("Reference readings", f"servers: {REFERENCE_SERVERS}; E and B: {REFERENCE_BATCHES}"),
         (
             "Calibration",
-            "one cell per model and reading of E and B, the row of one server, sets the effective FLOP/s of the "
+            "one cell per model and reading of E and B, the row of most rounds, sets the effective FLOP/s of the "
             "board (E = busy power x operations / speed); powers are the profile's; all other rows are predictions",
         ),
         (

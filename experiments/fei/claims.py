@@ -203,7 +203,7 @@ def _cnn_above_mlp(frame: pd.DataFrame, outcomes: dict[Row, Outcome]) -> Judgeme
     energy_ratio = (kwh[0] / kwh[1]).dropna()
     ours = (
         f"operations to {percent(level)}: {min(ratios):.1f} to {max(ratios):.1f} times over {len(ratios)} rows; "
-        f"energy, each calibrated on its own first row: {energy_ratio.min():.1f} to {energy_ratio.max():.1f} times"
+        f"energy, each with its own calibration: {energy_ratio.min():.1f} to {energy_ratio.max():.1f} times"
     )
     return Judgement(_met(min(ratios) > 1.0), said, ours, rule)
 

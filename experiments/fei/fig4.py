@@ -27,10 +27,10 @@ def table(outcomes: dict[Row, Outcome], world: placement.Intensities) -> pd.Data
     records: list[dict[str, Any]] = []
     for row in ROWS:
         seen = outcomes.get(row)
-        if seen is None or seen.training is None or seen.flop_per_s is None:
+        if seen is None or seen.training is None or seen.calibration is None:
             continue
         for level in levels(seen):
-            records += _level(row, seen, level, seen.flop_per_s, world)
+            records += _level(row, seen, level, seen.calibration.flop_per_s, world)
     columns = [
         "servers",
         "edges",

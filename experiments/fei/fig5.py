@@ -37,11 +37,12 @@ def work(outcomes: dict[Row, Outcome], servers: int) -> Work:
         None,
     )
     seen = None if row is None else outcomes[row]
-    if seen is None or seen.training is None or (speed := seen.flop_per_s) is None:
+    if seen is None or seen.training is None or seen.calibration is None:
         raise ValueError(
-            f"no trained {MODEL} with {servers} edge servers, or none on one server to calibrate with; "
+            f"no trained {MODEL} with {servers} edge servers, or none to calibrate with; "
             "raise max_rounds or lower the target of that training"
         )
+    speed = seen.calibration.flop_per_s
     flop = SMALL_BATCH * seen.result["train_flop_per_example"]
     b = energy.board()
     return Work(

@@ -96,7 +96,7 @@ def fig3(frame: pd.DataFrame) -> Drawing:
         name="fig3",
         title="Fig. 3: energy and emissions against the number of servers",
         caption=(
-            "Ours: sorted placement unless said otherwise. One server is the calibrated row; the others are "
+            "Ours: sorted placement unless said otherwise. The row of most rounds is calibrated; the others are "
             "predictions. Band: 95 % of random placements. "
             f"Reading of E and B: {REFERENCE_BATCHES}. Rows that were not trained at this effort are not drawn."
         ),
@@ -145,7 +145,7 @@ def ratios(frame: pd.DataFrame) -> Drawing:
     return Drawing(
         name="ratios",
         title="Table I: ours over the paper's",
-        caption="1 is exact; the row of one server is calibrated in energy, everything else predicted.",
+        caption="1 is exact; the row of most rounds is calibrated in energy, everything else predicted.",
         alt="Ratio of predicted to printed energy and emissions against servers, by model.",
         figure=figure,
         data=part,

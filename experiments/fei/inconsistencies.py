@@ -207,6 +207,6 @@ def _speeds(frame: pd.DataFrame) -> str:
         for r in part.to_dict("records")
     ]
     return (
-        "effective speed of the board at which one server's training costs what the paper says (its four cores peak "
+        "effective speed of the board at which the calibrating row costs what the paper says (its four cores peak "
         "at 48 GFLOP/s; below a few tenths the time does not go into arithmetic): " + "; ".join(rows)
     )

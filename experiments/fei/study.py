@@ -255,8 +255,8 @@ def _table_sections(
             report.Section(
                 "table1",
                 "Table I",
-                "Rounds from real federated training, energy from the board model calibrated on the row of one "
-                "server, grams by placement. Everything else is prediction.",
+                "Rounds from real federated training, energy from the board model calibrated on one row of each "
+                "model, grams by placement. Everything else is prediction.",
                 figures=[[figures.ratios(frame)]],
                 tables=[
                     report.errors(errors),

@@ -15,6 +15,7 @@ from experiments.fei.federated import rounds_to
 from experiments.fei.spec import (
     BY_NAME,
     MODELS,
+    REFERENCE_SERVERS,
     SERVERS,
     BatchReading,
     Model,
@@ -38,6 +39,19 @@ class Row:
         return self.reading.edges(self.servers)
 
 
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The one row of a model, reading of E and B, and size of training that sets the board's speed."""
+
+    row: Row
+    rounds: int
+    flop_per_s: float
+
+    def is_of(self, row: Row) -> bool:
+        """Whether ``row`` is the calibrated one; one server alone is the same in both readings of servers."""
+        return row == self.row or row.servers == self.row.servers == 1
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What was measured for a row, as work of the paper's size."""
@@ -50,8 +64,8 @@ class Outcome:
     accuracy: float
     target_fraction: float
     result: dict[str, Any]
-    flop_per_s: float | None = None
-    """Speed of the board, calibrated on the row of one server of the same model, reading and size of training."""
+    calibration: Calibration | None = None
+    """None: no row to calibrate with."""
 
 
 def outcome(row: Row, result: dict[str, Any], basis: str) -> Outcome:
@@ -90,14 +104,27 @@ def scaled_basis(reduction: Reduction, target_fraction: float) -> str:
 
 
 def calibrated(outcomes: dict[Row, Outcome]) -> dict[Row, Outcome]:
-    """``outcomes`` (all of the paper's size, or all scaled) with their speeds; none without a row of one server."""
-    speeds = {}
-    for row, seen in outcomes.items():
-        if row.servers == energy.CALIBRATED_SERVERS and seen.training is not None:
-            paper = BY_NAME[row.model].paper_kwh(row.servers)
-            speeds[row.model, row.batches] = energy.calibrated_flop_per_s(seen.training, paper)
+    """``outcomes`` (all of the paper's size, or all scaled) with what calibrates them.
+
+    Of the rows in the reference reading of servers (all rows where there are none), the one of most rounds, of equal
+    ones that of fewest servers. Rounds are whole: r of them leave the work that was needed anywhere in (r - 1, r], so
+    a row of one round says little about the board's speed, and one of eight says it to an eighth.
+    """
+    found: dict[tuple[str, BatchReading], Calibration] = {}
+    order = sorted(
+        (seen for seen in outcomes.values() if seen.training is not None),
+        key=lambda seen: (
+            seen.row.reading is not REFERENCE_SERVERS,
+            -seen.training.rounds if seen.training else 0,
+            seen.row.servers,
+        ),
+    )
+    for seen in order:
+        key = (seen.row.model, seen.row.batches)
+        if key not in found and seen.training is not None and (speed := _speed(seen)) is not None:
+            found[key] = Calibration(seen.row, seen.training.rounds, speed)
     return {
-        row: replace(seen, flop_per_s=speeds.get((row.model, row.batches))) for row, seen in outcomes.items()
+        row: replace(seen, calibration=found.get((row.model, row.batches))) for row, seen in outcomes.items()
     }
 
 
@@ -117,18 +144,22 @@ def table(outcomes: dict[Row, Outcome], absent: dict[Row, str], world: placement
     return pd.DataFrame(records)
 
 
-def joules(seen: Outcome) -> tuple[energy.Energy, float] | None:
-    """Energy of a row, and what of the coordinator's the reading counts; None without rounds or speed."""
-    if seen.training is None or seen.flop_per_s is None:
+def joules(seen: Outcome, flop_per_s: float | None = None) -> tuple[energy.Energy, float] | None:
+    """Energy of a row, and what of the coordinator's the reading counts; None without rounds or speed.
+
+    ``flop_per_s``: instead of the row's own calibration.
+    """
+    speed = flop_per_s or (seen.calibration.flop_per_s if seen.calibration else None)
+    if seen.training is None or speed is None:
         return None
-    used = energy.training_energy(seen.training, seen.flop_per_s)
+    used = energy.training_energy(seen.training, speed)
     return used, used.coordinator_j if seen.row.reading.has_coordinator(seen.row.servers) else 0.0
 
 
 def calibrations(outcomes: dict[Row, Outcome]) -> pd.DataFrame:
     """Every row in turn as the one that calibrates: mean |ours/paper - 1| in energy of the other rows of its block.
 
-    Table I is calibrated on the row of one server all the same; this says how much of the errors is that row's.
+    Table I keeps to the row of most rounds, whatever this says; it shows how much of the errors is that row's.
     """
     blocks: dict[tuple[str, BatchReading, ServerReading], list[Outcome]] = {}
     for row, seen in outcomes.items():
@@ -141,7 +172,7 @@ def calibrations(outcomes: dict[Row, Outcome]) -> pd.DataFrame:
             speed = _speed(one)
             if speed is None or not others:
                 continue
-            ours = [joules(replace(seen, flop_per_s=speed)) for seen in others]
+            ours = [joules(seen, speed) for seen in others]
             off = [
                 abs(
                     joules_to_kwh(float(both[0].servers_j.sum()) + both[1])
@@ -180,7 +211,7 @@ def scaling_check(outcomes: dict[Row, Outcome], scaled: dict[Row, Outcome]) -> p
     records = []
     for row, small in scaled.items():
         whole = outcomes.get(row)
-        if whole is None or row.servers == energy.CALIBRATED_SERVERS:
+        if whole is None:
             continue
         one, other = joules(whole), joules(small)
         if one is None or other is None or whole.training is None or small.training is None:
@@ -223,7 +254,9 @@ def _record(
         "perplexity": np.nan if seen is None else perplexity(seen),
         "rounds": np.nan,
         "implied_rounds": np.nan,
-        "role": "calibrated" if row.servers == energy.CALIBRATED_SERVERS else "prediction",
+        "role": "prediction",
+        "calibrated_on_servers": np.nan,
+        "calibrated_on_rounds": np.nan,
         "paper_kwh": paper_kwh,
         "ours_kwh": np.nan,
         "ratio_kwh": np.nan,
@@ -248,10 +281,10 @@ def _record(
         why = seen.result["diverged"] or f"target {seen.target_fraction:.3g} not reached in {rounds} rounds"
         return record | {"basis": why}
     found = joules(seen)
-    if found is None or seen.flop_per_s is None:
+    if found is None or seen.calibration is None:
         return record | {
             "rounds": float(seen.training.rounds),
-            "basis": f"{seen.basis}; no energy: its row of one server, which calibrates, is missing",
+            "basis": f"{seen.basis}; no energy: radio and waiting alone cost more than the paper's figure",
         }
     used, coordinator_j = found
     ours_kwh = joules_to_kwh(float(used.servers_j.sum()) + coordinator_j)
@@ -273,7 +306,10 @@ def _record(
         "random_low_g": float(np.quantile(drawn, 0.025)),
         "random_high_g": float(np.quantile(drawn, 0.975)),
         "duration_s": used.duration_s,
-        "effective_gflop_per_s": seen.flop_per_s / 1e9,
+        "role": "calibrated" if seen.calibration.is_of(row) else "prediction",
+        "calibrated_on_servers": float(seen.calibration.row.servers),
+        "calibrated_on_rounds": float(seen.calibration.rounds),
+        "effective_gflop_per_s": seen.calibration.flop_per_s / 1e9,
         "static_fraction": used.static_fraction,
     }
 
@@ -294,7 +330,8 @@ def errors(frame: pd.DataFrame) -> pd.DataFrame:
                 "worst_error_kwh_fraction": float(off_kwh.max()),
                 "mean_error_g_fraction": float(off_g.mean()),
                 "worst_error_g_fraction": float(off_g.max()),
-                "rounds_of_one_server": _rounds_of_one(frame, keys),
+                "calibrated_on_servers": float(part["calibrated_on_servers"].iloc[0]),
+                "calibrated_on_rounds": float(part["calibrated_on_rounds"].iloc[0]),
                 "effective_gflop_per_s": float(part["effective_gflop_per_s"].iloc[0]),
             }
         )
@@ -307,13 +344,8 @@ def errors(frame: pd.DataFrame) -> pd.DataFrame:
         "worst_error_kwh_fraction",
         "mean_error_g_fraction",
         "worst_error_g_fraction",
-        "rounds_of_one_server",
+        "calibrated_on_servers",
+        "calibrated_on_rounds",
         "effective_gflop_per_s",
     ]
     return pd.DataFrame(records, columns=columns)
-
-
-def _rounds_of_one(frame: pd.DataFrame, keys: tuple[Any, ...]) -> float:
-    """Rounds of the calibrated row: r whole rounds leave the true work anywhere in (r - 1, r]."""
-    of_block = (frame[["model", "reading_e_b", "reading_servers"]] == list(keys)).all(axis=1)
-    return float(frame[of_block & (frame["role"] == "calibrated")]["rounds"].iloc[0])
