@@ -363,6 +363,9 @@ def reproduce(
     train: Annotated[
         bool, typer.Option("--train", help="Without the trainings that ship with the package.")
     ] = False,
+    zones: Annotated[
+        str | None, typer.Option(help="Ten or more zones, comma between, instead of the study's own.")
+    ] = None,
     output: OutputOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -372,11 +375,12 @@ def reproduce(
 
     if study not in STUDIES:
         raise UsageError(f"no study is called {study!r}; allowed: {', '.join(STUDIES)}")
-    if train and not is_fei(study):
+    if (train or zones) and not is_fei(study):
         fei = ", ".join(name for name in STUDIES if is_fei(name))
-        raise UsageError(f"--train: no trainings ship for {study!r}; it is an option of {fei}")
+        raise UsageError(f"--train and --zones are options of {fei}, not of {study!r}")
+    chosen = tuple(zone.strip() for zone in zones.split(",")) if zones else None
     folder = output or runs.RUNS / f"reproduce-{study}-{'full' if full else 'quick'}"
-    result = run_study(study, folder, full, err, train=train)
+    result = run_study(study, folder, full, err, train=train, zones=chosen)
     if as_json:
         print_json(result)
         return

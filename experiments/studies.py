@@ -44,16 +44,23 @@ def is_fei(name: str) -> bool:
 
 
 def run_study(
-    name: str, folder: Path, full: bool, console: Console, *, train: bool = False
+    name: str,
+    folder: Path,
+    full: bool,
+    console: Console,
+    *,
+    train: bool = False,
+    zones: tuple[str, ...] | None = None,
 ) -> dict[str, Any]:
     """Run a study; returns ``{"claims": {name: {"verdict", "paper", "ours"}}, "tables": ..., "run": folder}``.
 
-    ``train``: without the trainings that ship with the package (DETA paper's studies only).
+    ``train``: without the trainings that ship with the package; ``zones``: where servers may stand instead of the
+    study's ten (both: the DETA paper's studies only).
     """
     module, _, attribute = STUDIES[name][0].partition(":")
     function: Any = getattr(import_module(f"experiments.{module}"), attribute)
     if is_fei(name):
-        result: dict[str, Any] = function(name, folder, full, console, train=train)
+        result: dict[str, Any] = function(name, folder, full, console, train=train, zones=zones)
     else:
         result = function(folder, full, console)
     return result

@@ -56,7 +56,7 @@ def work(outcomes: dict[Row, Outcome], servers: int) -> Work:
 def cells(outcomes: dict[Row, Outcome], effort: Effort) -> list[Fig5Cell]:
     """All days of the figure."""
     return [
-        Fig5Cell(servers, seed, work(outcomes, servers), Setting())
+        Fig5Cell(servers, seed, work(outcomes, servers), Setting(), effort.zones)
         for servers in market.FIG5_SERVERS
         for seed in range(effort.days)
     ]
@@ -74,9 +74,11 @@ def surface_cells(outcomes: dict[Row, Outcome], effort: Effort) -> list[SurfaceC
                     for loss in effort.losses_fraction
                     for cap in effort.caps_fraction
                 )
-                found.append(SurfaceCell(SURFACE_SERVERS, seed, one, settings, effort.sleep_time_limit_s))
+                found.append(
+                    SurfaceCell(SURFACE_SERVERS, seed, one, settings, effort.sleep_time_limit_s, effort.zones)
+                )
         found += [
-            SurfaceCell(SURFACE_SERVERS, seed, one, (setting,), effort.sleep_time_limit_s)
+            SurfaceCell(SURFACE_SERVERS, seed, one, (setting,), effort.sleep_time_limit_s, effort.zones)
             for setting in SLEEP_SETTINGS
         ]
     return found

@@ -19,6 +19,7 @@ import pandas as pd
 from rich.console import Console
 
 from carbon_data.folders import cache_dir
+from experiments.errors import UsageError
 from experiments.fei import (
     assumptions,
     claims,
@@ -61,6 +62,7 @@ def reproduce_fei(
     effort: Effort | None = None,
     workers: int = WORKERS,
     train: bool = False,
+    zones: tuple[str, ...] | None = None,
 ) -> dict[str, Any]:
     """Reproduce ``what`` of ``WHAT`` into the folder ``output``.
 
@@ -72,6 +74,7 @@ def reproduce_fei(
         cache: Folder of finished trainings and days; None for the user's cache folder.
         effort: Instead of QUICK or FULL, for tests.
         workers: Processes; 1 computes in this one.
+        zones: Instead of the ten of the study; unique, at least ten.
         train: Do without the trainings that ship with the package: rows that would use them are missing.
 
     Returns:
@@ -79,6 +82,7 @@ def reproduce_fei(
 
     Raises:
         ValueError: unknown ``what``.
+        experiments.errors.UsageError: too few zones, or one twice.
         carbon_data.types.DataError: data files are missing; the message says which and how to get them.
     """
     if what not in WHAT:
@@ -87,9 +91,15 @@ def reproduce_fei(
     effort = effort or (FULL if full else QUICK)
     if train:
         effort = replace(effort, uses_shipped=False)
+    if zones is not None:
+        if len(set(zones)) < max(len(zones), fig5.SURFACE_SERVERS):
+            raise UsageError(
+                f"the study needs {fig5.SURFACE_SERVERS} or more zones, each once, got {len(zones)}: {', '.join(zones)}"
+            )
+        effort = replace(effort, zones=zones)
     kept = cache or cache_dir() / "reproduce-fei"
     data = find_data(effort)
-    world = placement.intensities()
+    world = placement.intensities(effort.zones)
 
     sizes = {name: (known, count) for name, (known, count, _) in data.items()}
     only = None if what in _NEEDS_TABLE else fig4.ROWS
