@@ -215,7 +215,7 @@ def table1(frame: pd.DataFrame) -> Table:
             f"{len(frame) - len(trained)} of {len(frame)} rows are missing; the CSV has them with the reason and "
             "their cost under --full, and for every row the "
             "95 % range of random placements, the range over starting hours, the duration, and the coordinator's and "
-            "router's energy."
+            "router's energy. " + _text_models(trained)
         ),
         shown=trained,
     )
@@ -300,7 +300,11 @@ def scaling(check: pd.DataFrame) -> Table:
             Column("scaled_kwh", "kWh, scaled", _three),
             Column("error_fraction", "error", _percent),
         ),
-        note="Both calibrated on their own row of most rounds; the error is that of the ratios of rounds.",
+        note=(
+            "Both calibrated on their own row of most rounds, left out where it is the same; the error is that "
+            f"of the ratios of rounds, {percent(float(check['error_fraction'].abs().mean()), 0)} on average. It is how "
+            "far to trust rows marked scaled."
+        ),
     )
 
 

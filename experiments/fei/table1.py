@@ -206,12 +206,16 @@ def _speed(seen: Outcome) -> float | None:
     return energy.flop_per_s_for(seen.training, paper, with_coordinator=counts)
 
 
+def _calibrates(seen: Outcome) -> bool:
+    return seen.calibration is not None and seen.calibration.is_of(seen.row)
+
+
 def scaling_check(outcomes: dict[Row, Outcome], scaled: dict[Row, Outcome]) -> pd.DataFrame:
     """Scaled rows whose training of the paper's size is known: how far scaling lies off it."""
     records = []
     for row, small in scaled.items():
         whole = outcomes.get(row)
-        if whole is None:
+        if whole is None or (_calibrates(whole) and _calibrates(small)):
             continue
         one, other = joules(whole), joules(small)
         if one is None or other is None or whole.training is None or small.training is None:
