@@ -38,10 +38,29 @@ STUDIES: dict[str, tuple[str, str]] = {
 """Name -> (function below ``experiments``, what it is)."""
 
 
-def run_study(name: str, folder: Path, full: bool, console: Console) -> dict[str, Any]:
-    """Run a study; returns ``{"claims": {name: {"verdict", "paper", "ours"}}, "tables": ..., "run": folder}``."""
+def is_fei(name: str) -> bool:
+    """Whether a study is the DETA paper's, which ships trainings."""
+    return STUDIES[name][0].startswith("fei.")
+
+
+def run_study(
+    name: str,
+    folder: Path,
+    full: bool,
+    console: Console,
+    *,
+    train: bool = False,
+    zones: tuple[str, ...] | None = None,
+) -> dict[str, Any]:
+    """Run a study; returns ``{"claims": {name: {"verdict", "paper", "ours"}}, "tables": ..., "run": folder}``.
+
+    ``train``: without the trainings that ship with the package; ``zones``: where servers may stand instead of the
+    study's ten (both: the DETA paper's studies only).
+    """
     module, _, attribute = STUDIES[name][0].partition(":")
     function: Any = getattr(import_module(f"experiments.{module}"), attribute)
-    part = (name,) if module.startswith("fei.") else ()
-    result: dict[str, Any] = function(*part, folder, full, console)
+    if is_fei(name):
+        result: dict[str, Any] = function(name, folder, full, console, train=train, zones=zones)
+    else:
+        result = function(folder, full, console)
     return result

@@ -33,7 +33,7 @@ def study_assumptions(effort: Effort, world: placement.Intensities, data_used: S
         ("Reference readings", f"servers: {REFERENCE_SERVERS}; E and B: {REFERENCE_BATCHES}"),
         (
             "Calibration",
-            "one cell per model and reading of E and B, the row of one server, sets the effective FLOP/s of the "
+            "one cell per model and reading of E and B, the row of most rounds, sets the effective FLOP/s of the "
             "board (E = busy power x operations / speed); powers are the profile's; all other rows are predictions",
         ),
         (
@@ -85,14 +85,17 @@ def study_assumptions(effort: Effort, world: placement.Intensities, data_used: S
 
 def _effort(effort: Effort) -> str:
     parts = []
-    for (model, reading), reduction in effort.trainings.items():
+    for (model, reading), reduction in (*effort.trainings.items(), *effort.scaled.items()):
+        which = "" if len(reduction.readings) > 1 else f", servers: {reduction.readings[0]}"
         if not reduction.is_scaled:
-            parts.append(f"{model}, {reading}: trained at the paper's size")
+            parts.append(f"{model}, {reading}{which}: trained at the paper's size")
             continue
         parts.append(
-            f"{model}, {reading}: {reduction.examples_fraction:.3g} of the examples"
+            f"{model}, {reading}{which}: scaled from {reduction.examples_fraction:.3g} of the examples"
             + (f", {reduction.epochs} of 50 epochs" if reading is not REFERENCE_BATCHES else "")
             + (f", to {percent(reduction.target_fraction)}" if reduction.target_fraction else "")
             + f", rows {', '.join(map(str, reduction.servers))}"
         )
+    if effort.uses_shipped:
+        parts.append("other rows from trainings that ship with the package, where there are any")
     return f"{effort.name}. " + "; ".join(parts)

@@ -8,8 +8,8 @@ operations per server and round, s the effective speed, L the bytes of the model
     coordinator E = P_st T + (P_busy - P_st) a/s + k L (eps_tx + eps_rx)         k servers
 
 One server alone neither sends nor waits. Powers and radio figures are those of the sourced board profile
-(edge_node/energy/boards/raspberry_pi_4b.toml) and stay as they are; s alone is calibrated, on the row of one
-server, where E = P_busy F/s has no other unknown. Every other row is then a prediction.
+(edge_node/energy/boards/raspberry_pi_4b.toml) and stay as they are; s alone is calibrated, on one row of each model
+(experiments.fei.table1.calibrated says which). Every other row is then a prediction.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ from numpy.typing import NDArray
 from carbon_data.units import kwh_to_joules
 from edge_node.config import BoardConfig
 
-CALIBRATED_SERVERS = 1
-"""The one row of each model's block that sets the speed."""
 LINK_BYTES_PER_S = 6.25e6
 """Wi-Fi between board and router, 50 Mbit/s: the testbed's default ([C])."""
 AGGREGATE_FLOP_PER_PARAMETER = 2.0
@@ -73,12 +71,21 @@ def network_j_per_byte() -> float:
     return load_transport().value
 
 
-def calibrated_flop_per_s(one_server: Training, paper_kwh: float) -> float:
-    """Speed at which one server's training costs what the paper says: s = P_busy F / E."""
-    if one_server.edges != 1:
-        raise ValueError(f"calibrate on one server, got {one_server.edges}: only there E = P_busy F/s")
-    flop = one_server.rounds * one_server.flop_per_round
-    return board().busy_w * flop / kwh_to_joules(paper_kwh)
+def flop_per_s_for(training: Training, kwh: float, *, with_coordinator: bool) -> float | None:
+    """Speed at which a training costs ``kwh``; None when radio and waiting for it alone cost more.
+
+    Energy is a/s + b in the speed s, so two values of it give a and b.
+    """
+
+    def total_j(flop_per_s: float) -> float:
+        used = training_energy(training, flop_per_s)
+        return float(used.servers_j.sum()) + (used.coordinator_j if with_coordinator else 0.0)
+
+    slow, quick = 1e9, 2e9
+    a = (total_j(slow) - total_j(quick)) / (1.0 / slow - 1.0 / quick)
+    b = total_j(slow) - a / slow
+    left_j = kwh_to_joules(kwh) - b
+    return a / left_j if left_j > 0 else None
 
 
 def training_energy(training: Training, flop_per_s: float) -> Energy:

@@ -2,11 +2,14 @@
 
 A result's file name is the job's key, so a changed setting, code or data set never meets an old result, and an
 interrupted study computes only what is missing. A file that exists is whole: results are written beside and
-moved into place.
+moved into place. A job may say where it stands (``tell``): the bar moves and gives the remaining time while
+jobs that take hours are under way.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import hashlib
 import json
 import os
@@ -15,20 +18,27 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context, parent_process
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
 WORKERS = 2
+LOOK_EVERY_S = 1.0
+"""Between two looks at what running jobs say."""
+SPEED_OVER_S = 600.0
+"""Remaining time: from the speed of the last ten minutes."""
+ALMOST = 0.98
+"""Most that a running job counts as done: expected costs are estimates."""
 
 
 class Job(Protocol):
@@ -36,7 +46,7 @@ class Job(Protocol):
 
     @property
     def weight(self) -> float:
-        """Expected cost against other jobs: the longest start first."""
+        """Expected cost against other jobs, in any one unit: the longest start first, and the bar counts it."""
         ...
 
     def key(self) -> str:
@@ -62,6 +72,13 @@ def digest_files(files: Iterable[Any]) -> str:
     return digest.hexdigest()
 
 
+def tell(scratch: Path, text: str, done: float) -> None:
+    """From inside a job: where it stands in words, and how much of its ``weight`` is done."""
+    draft = scratch.with_suffix(f".{os.getpid()}.said")
+    draft.write_text(json.dumps({"text": text, "done": done}), encoding="utf-8")
+    os.replace(draft, scratch.with_suffix(".said"))
+
+
 def _compute(job: Job, path: Path) -> None:
     scratch = path.with_suffix(".partial")
     cpu, wall = time.process_time(), time.perf_counter()
@@ -71,6 +88,7 @@ def _compute(job: Job, path: Path) -> None:
     draft.write_text(json.dumps(result, allow_nan=False), encoding="utf-8")
     os.replace(draft, path)
     scratch.unlink(missing_ok=True)
+    path.with_suffix(".said").unlink(missing_ok=True)
 
 
 def run_jobs(
@@ -90,32 +108,99 @@ def run_jobs(
     missing = {path: job for path, job in zip(paths, jobs, strict=True) if not path.exists()}
     if missing:
         shown = console if console is not None else Console(quiet=True)
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("remaining"),
-            TimeRemainingColumn(elapsed_when_finished=False),
-        )
         order = sorted(missing, key=lambda path: -missing[path].weight)
-        with Progress(*columns, console=shown) as progress:
-            task = progress.add_task(what, total=len(missing))
-            for _ in _finished([(missing[path], path) for path in order], workers):
-                progress.advance(task)
+        with _bar(shown) as progress:
+            watch = _Watch(progress, what, {path: missing[path].weight for path in order})
+            try:
+                for _ in _finished([(missing[path], path) for path in order], workers):
+                    watch.update()
+            finally:
+                watch.stop()
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths], len(missing)
 
 
-def _end_with_parent() -> None:
-    """In a worker: a study that is killed leaves no process behind to compute for nobody."""
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[jobs]}"),
+        TimeElapsedColumn(),
+        TextColumn("remaining"),
+        TimeRemainingColumn(elapsed_when_finished=False),
+        TextColumn("{task.fields[said]}", style="dim"),
+        console=console,
+        speed_estimate_period=SPEED_OVER_S,
+    )
+
+
+class _Watch:
+    """Keeps the bar at the weight of finished jobs and at what running ones say of theirs."""
+
+    def __init__(self, progress: Progress, what: str, weights: dict[Path, float]) -> None:
+        self.progress, self.weights = progress, weights
+        self.task: TaskID = progress.add_task(what, total=sum(weights.values()), jobs="", said="")
+        self.start = {path: _said(path)["done"] for path in weights}
+        """Done by an earlier, interrupted study: no speed of this one."""
+        self.stopped = threading.Event()
+        self.update()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        while not self.stopped.wait(LOOK_EVERY_S):
+            self.update()
+
+    def update(self) -> None:
+        done, ready, said = 0.0, 0, ""
+        total = 0.0
+        for path, weight in self.weights.items():
+            before = min(self.start[path], ALMOST * weight)
+            total += weight - before
+            if path.exists():
+                ready += 1
+                done += weight - before
+                continue
+            where = _said(path)
+            said = where["text"] or said
+            done += max(0.0, min(where["done"], ALMOST * weight) - before)
+        jobs = f"{ready}/{len(self.weights)}"
+        self.progress.update(self.task, completed=done, total=total, jobs=jobs, said=said)
+
+    def stop(self) -> None:
+        self.stopped.set()
+        self.thread.join()
+
+
+def _said(path: Path) -> dict[str, Any]:
+    # Gone between two looks, because the job has just finished: nothing said.
+    with contextlib.suppress(FileNotFoundError):
+        said: dict[str, Any] = json.loads(path.with_suffix(".said").read_text(encoding="utf-8"))
+        return said
+    return {"text": "", "done": 0.0}
+
+
+def _start_worker(stop: Event) -> None:
+    """In a worker: end with the study, however that ends, so that nothing computes for nobody; keep memory."""
     parent = parent_process()
     assert parent is not None
 
     def watch() -> None:
-        parent.join()
+        while not stop.wait(LOOK_EVERY_S) and parent.is_alive():
+            pass
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+    _keep_memory()
+
+
+def _keep_memory() -> None:
+    """Tell glibc to keep freed tensors instead of returning their pages after every batch; elsewhere nothing."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    for parameter, value in ((-3, 1 << 30), (-1, 1 << 30), (-2, 1 << 26)):  # see mallopt(3)
+        mallopt(parameter, value)
 
 
 def _finished(work: Sequence[tuple[Job, Path]], workers: int) -> Iterable[None]:
@@ -125,7 +210,8 @@ def _finished(work: Sequence[tuple[Job, Path]], workers: int) -> Iterable[None]:
             yield
         return
     size, context = min(workers, len(work)), get_context("spawn")
-    with ProcessPoolExecutor(size, mp_context=context, initializer=_end_with_parent) as pool:
+    stop = context.Event()
+    with ProcessPoolExecutor(size, mp_context=context, initializer=_start_worker, initargs=(stop,)) as pool:
         pending: set[Future[None]] = {pool.submit(_compute, job, path) for job, path in work}
         try:
             while pending:
@@ -134,6 +220,7 @@ def _finished(work: Sequence[tuple[Job, Path]], workers: int) -> Iterable[None]:
                     future.result()
                     yield
         except BaseException:
-            for future in pending:
-                future.cancel()
+            # What runs has kept its state: do not wait hours for its end.
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop.set()
             raise

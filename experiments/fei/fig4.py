@@ -9,9 +9,9 @@ import pandas as pd
 
 from carbon_data.units import JOULES_PER_KWH
 from experiments.fei import energy, placement
+from experiments.fei.federated import rounds_to
 from experiments.fei.spec import BY_NAME, REFERENCE_BATCHES, REFERENCE_SERVERS, SERVERS
-from experiments.fei.table1 import Outcome, Row, speeds
-from experiments.fei.training import rounds_to
+from experiments.fei.table1 import Outcome, Row
 
 MODEL = "MLP"
 """The model whose life cycle is followed ([C]: the paper does not say which one its Fig. 4 shows)."""
@@ -24,14 +24,13 @@ def table(outcomes: dict[Row, Outcome], world: placement.Intensities) -> pd.Data
 
     Edge servers alone: the coordinator is a line of its own in Table I and belongs to no stage here.
     """
-    speed = speeds(outcomes).get((MODEL, REFERENCE_BATCHES))
     records: list[dict[str, Any]] = []
     for row in ROWS:
         seen = outcomes.get(row)
-        if seen is None or seen.training is None or speed is None:
+        if seen is None or seen.training is None or seen.calibration is None:
             continue
         for level in levels(seen):
-            records += _level(row, seen, level, speed, world)
+            records += _level(row, seen, level, seen.calibration.flop_per_s, world)
     columns = [
         "servers",
         "edges",

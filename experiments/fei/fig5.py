@@ -10,7 +10,7 @@ import pandas as pd
 from experiments.fei import energy, market
 from experiments.fei.market import Fig5Cell, Setting, SurfaceCell, Work
 from experiments.fei.spec import REFERENCE_BATCHES, REFERENCE_SERVERS, SERVERS, SMALL_BATCH, Effort
-from experiments.fei.table1 import Outcome, Row, speeds
+from experiments.fei.table1 import Outcome, Row
 from experiments.report.stats import Estimate, estimate
 
 MODEL = "MLP"
@@ -28,7 +28,6 @@ def work(outcomes: dict[Row, Outcome], servers: int) -> Work:
 
     Raises ValueError when that cell, or the calibration's, did not reach its target.
     """
-    speed = speeds(outcomes).get((MODEL, REFERENCE_BATCHES))
     row = next(
         (
             row
@@ -38,11 +37,12 @@ def work(outcomes: dict[Row, Outcome], servers: int) -> Work:
         None,
     )
     seen = None if row is None else outcomes[row]
-    if speed is None or seen is None or seen.training is None:
+    if seen is None or seen.training is None or seen.calibration is None:
         raise ValueError(
-            f"no trained {MODEL} with {servers} edge servers, or none on one server to calibrate with; "
+            f"no trained {MODEL} with {servers} edge servers, or none to calibrate with; "
             "raise max_rounds or lower the target of that training"
         )
+    speed = seen.calibration.flop_per_s
     flop = SMALL_BATCH * seen.result["train_flop_per_example"]
     b = energy.board()
     return Work(
@@ -56,7 +56,7 @@ def work(outcomes: dict[Row, Outcome], servers: int) -> Work:
 def cells(outcomes: dict[Row, Outcome], effort: Effort) -> list[Fig5Cell]:
     """All days of the figure."""
     return [
-        Fig5Cell(servers, seed, work(outcomes, servers), Setting())
+        Fig5Cell(servers, seed, work(outcomes, servers), Setting(), effort.zones)
         for servers in market.FIG5_SERVERS
         for seed in range(effort.days)
     ]
@@ -74,9 +74,11 @@ def surface_cells(outcomes: dict[Row, Outcome], effort: Effort) -> list[SurfaceC
                     for loss in effort.losses_fraction
                     for cap in effort.caps_fraction
                 )
-                found.append(SurfaceCell(SURFACE_SERVERS, seed, one, settings, effort.sleep_time_limit_s))
+                found.append(
+                    SurfaceCell(SURFACE_SERVERS, seed, one, settings, effort.sleep_time_limit_s, effort.zones)
+                )
         found += [
-            SurfaceCell(SURFACE_SERVERS, seed, one, (setting,), effort.sleep_time_limit_s)
+            SurfaceCell(SURFACE_SERVERS, seed, one, (setting,), effort.sleep_time_limit_s, effort.zones)
             for setting in SLEEP_SETTINGS
         ]
     return found

@@ -50,6 +50,8 @@ def _paper(ax: Axes, values: tuple[float, ...]) -> None:
 
 def fig3(frame: pd.DataFrame) -> Drawing:
     """Energy and grams against servers for each model, reference reading of E and B, both readings of servers."""
+    from matplotlib.ticker import LogLocator
+
     part = frame[frame["reading_e_b"] == str(REFERENCE_BATCHES)]
     with look():
         figure = new_figure(5.6)
@@ -81,7 +83,9 @@ def fig3(frame: pd.DataFrame) -> Drawing:
             top.set_ylim(bottom=0)
             bottom.set_yscale("log")
             bottom.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            bottom.yaxis.set_minor_formatter(lambda value, _: "")
+            bottom.yaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
+            bottom.yaxis.set_minor_formatter(lambda value, _: f"{value:g}")
+            bottom.tick_params(axis="y", which="minor", labelsize=7)
             _servers_axis(top, label="")
             _servers_axis(bottom)
         axes[0, 0].set_ylabel("energy, kWh")
@@ -92,7 +96,7 @@ def fig3(frame: pd.DataFrame) -> Drawing:
         name="fig3",
         title="Fig. 3: energy and emissions against the number of servers",
         caption=(
-            "Ours: sorted placement unless said otherwise. One server is the calibrated row; the others are "
+            "Ours: sorted placement unless said otherwise. The row of most rounds is calibrated; the others are "
             "predictions. Band: 95 % of random placements. "
             f"Reading of E and B: {REFERENCE_BATCHES}. Rows that were not trained at this effort are not drawn."
         ),
@@ -128,17 +132,20 @@ def ratios(frame: pd.DataFrame) -> Drawing:
             ax.axhline(1.0, color=MUTED, lw=1.0)
             for name, (colour, marker) in _MODELS.items():
                 rows = part[part["model"] == name]
+                if rows.empty:
+                    continue
                 ax.plot(rows["servers"], rows[column], color=colour, marker=marker, ms=5, label=name)
             ax.set_title(title)
             ax.set_yscale("log", base=2)
             ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
             _servers_axis(ax)
         axes[0].set_ylabel("ours / paper")
-        axes[0].legend(loc="upper left")
+        handles, labels = _merged([axes[0]])
+        figure.legend(handles, labels, loc="outside upper left", ncols=3)
     return Drawing(
         name="ratios",
         title="Table I: ours over the paper's",
-        caption="1 is exact; the row of one server is calibrated in energy, everything else predicted.",
+        caption="1 is exact; the row of most rounds is calibrated in energy, everything else predicted.",
         alt="Ratio of predicted to printed energy and emissions against servers, by model.",
         figure=figure,
         data=part,

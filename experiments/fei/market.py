@@ -90,13 +90,14 @@ class Fig5Cell:
     seed: int
     work: Work
     setting: Setting
+    zones: tuple[str, ...] = ZONES
 
     @property
     def weight(self) -> float:
         return 1e4 + float(self.servers**2)
 
     def key(self) -> str:
-        return content_key("fig5", asdict(self), _code_digest(), placement.intensities().digest)
+        return content_key("fig5", asdict(self), _code_digest(), placement.intensities(self.zones).digest)
 
     def compute(self, scratch: Path) -> dict[str, Any]:
         return simulate_policies(self)
@@ -112,25 +113,26 @@ class SurfaceCell:
     settings: tuple[Setting, ...]
     time_limit_s: float
     """Of one mixed-integer solve, where nodes may sleep."""
+    zones: tuple[str, ...] = ZONES
 
     @property
     def weight(self) -> float:
         return sum((100.0 if s.sleep else 1.0) * (1 + s.deadline_slots) for s in self.settings)
 
     def key(self) -> str:
-        return content_key("surface", asdict(self), _code_digest(), placement.intensities().digest)
+        return content_key("surface", asdict(self), _code_digest(), placement.intensities(self.zones).digest)
 
     def compute(self, scratch: Path) -> dict[str, Any]:
         return surface_points(self)
 
 
-def drawn_zones(seed: int) -> NDArray[np.int64]:
-    """The ten zones in this seed's order: the first n are those of n servers, so that a fleet grows by adding."""
-    return np.random.default_rng((7, seed)).permutation(len(ZONES))
+def drawn_zones(seed: int, zones: int = len(ZONES)) -> NDArray[np.int64]:
+    """The zones in this seed's order: the first n are those of n servers, so that a fleet grows by adding."""
+    return np.random.default_rng((7, seed)).permutation(zones)
 
 
 @lru_cache(maxsize=64)
-def _sun_w_per_w(seed: int) -> Floats:
+def _sun_w_per_w(seed: int, zones: tuple[str, ...]) -> Floats:
     """(Z, 24) output per watt of panel on this seed's day."""
     from carbon_data.sources.pv import pv_harvest
 
@@ -138,7 +140,7 @@ def _sun_w_per_w(seed: int) -> Floats:
     return np.stack(
         [
             pv_harvest(1.0, zone=zone).series(start, timedelta(hours=1), SLOTS, 1000 * seed + z).power_w
-            for z, zone in enumerate(ZONES)
+            for z, zone in enumerate(zones)
         ]
     )
 
@@ -148,16 +150,16 @@ def _start(seed: int) -> Any:
     return placement.YEAR_START + timedelta(days=day, hours=FIRST_HOUR_UTC)
 
 
-def fleet(servers: int, seed: int, work: Work, setting: Setting) -> Fleet:
-    """The fleet of one day."""
+def fleet(servers: int, seed: int, work: Work, setting: Setting, among: tuple[str, ...] = ZONES) -> Fleet:
+    """The fleet of one day, its servers in the first of the seed's order of the zones ``among``."""
     from edge_node.energy.transport import load_transport
     from experiments.fei.energy import board
 
     b = board()
-    zones = drawn_zones(seed)[:servers]
+    zones = drawn_zones(seed, len(among))[:servers]
     start = _start(seed)
     first = int((start - placement.YEAR_START) / timedelta(hours=1))
-    intensity = placement.intensities().hourly_g_per_kwh[zones, first : first + SLOTS]
+    intensity = placement.intensities(among).hourly_g_per_kwh[zones, first : first + SLOTS]
     released = int(BUSY_FRACTION * SLOT_S / work.seconds_per_batch)
     if released < 1:
         raise ValueError(
@@ -171,7 +173,7 @@ def fleet(servers: int, seed: int, work: Work, setting: Setting) -> Fleet:
         return np.full(servers, value)
 
     return Fleet(
-        node_ids=tuple(f"{ZONES[z]}-{k}" for k, z in enumerate(zones)),
+        node_ids=tuple(f"{among[z]}-{k}" for k, z in enumerate(zones)),
         slot=0,
         slot_s=SLOT_S,
         stage="development",
@@ -183,7 +185,7 @@ def fleet(servers: int, seed: int, work: Work, setting: Setting) -> Fleet:
             net_j_per_byte=load_transport().value,
         ),
         intensity_g_per_kwh=np.ascontiguousarray(intensity),
-        harvest_j=_sun_w_per_w(seed)[zones] * setting.panel_w * SLOT_S,
+        harvest_j=_sun_w_per_w(seed, among)[zones] * setting.panel_w * SLOT_S,
         backlog_batches=backlog,
         release_batches=np.full((servers, SLOTS - 1), released, dtype=np.int64),
         seconds_per_batch=np.full((servers, SLOTS), work.seconds_per_batch),
@@ -216,7 +218,7 @@ def simulate_policies(cell: Fig5Cell) -> dict[str, Any]:
     from coordinator.market.simulate import World, simulate
     from coordinator.policies.registry import make_policy
 
-    world = World(fleet(cell.servers, cell.seed, cell.work, cell.setting))
+    world = World(fleet(cell.servers, cell.seed, cell.work, cell.setting, cell.zones))
     grams, harvested, demand = {}, 0.0, 0.0
     for name in POLICIES:
         run = simulate(world, make_policy(name), seed=cell.seed)
@@ -244,10 +246,10 @@ def surface_points(cell: SurfaceCell) -> dict[str, Any]:
     base: dict[tuple[float, ...], dict[str, float]] = {}
     points = []
     for setting in cell.settings:
-        world = World(fleet(cell.servers, cell.seed, cell.work, setting))
+        world = World(fleet(cell.servers, cell.seed, cell.work, setting, cell.zones))
         if (key := (setting.panel_w,)) not in base:
             plain = replace(setting, deadline_slots=0, sleep=False)
-            still = World(fleet(cell.servers, cell.seed, cell.work, plain))
+            still = World(fleet(cell.servers, cell.seed, cell.work, plain, cell.zones))
             base[key] = {name: simulate(still, make_policy(name)).emissions_g for name in ("grid", "local")}
         options = SolverOptions(
             mip_gap_fraction=0.01, time_limit_s=cell.time_limit_s if setting.sleep else None

@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Intensities:
-    """Ten zones with their year, from the hourly file where it is at hand, else from the packaged profiles."""
+    """Zones with their year, from the hourly file where it is at hand, else from the packaged profiles."""
 
     zones: tuple[str, ...]
     hourly_g_per_kwh: Floats
@@ -57,9 +57,13 @@ def _names() -> tuple[str, ...]:
     return tuple(each.name for each in DATASETS if "hourly_em_lca" in str(each.path))
 
 
-@lru_cache(maxsize=1)
-def intensities() -> Intensities:
-    """The ten zones. A damaged file is refused with what to do; a missing one is replaced by profiles, and said."""
+@lru_cache(maxsize=4)
+def intensities(zones: tuple[str, ...] = ZONES) -> Intensities:
+    """The year of ``zones``.
+
+    A damaged file is refused with what to do; a missing one is replaced by profiles, and said. Raises DataError for
+    a zone without data.
+    """
     from carbon_data.sources.profiles import packaged_profiles
     from carbon_data.sources.registry import intensity_source
     from carbon_data.types import DataError
@@ -74,10 +78,10 @@ def intensities() -> Intensities:
         if found.state is not DatasetState.PRESENT:
             raise DataError(f"data set {name} is {found.state}: {found.detail}")
         source, label = intensity_source(HOURLY), "hourly file of 2022"
-    series = [source.series(zone, YEAR_START, timedelta(hours=1), YEAR_HOURS) for zone in ZONES]
+    series = [source.series(zone, YEAR_START, timedelta(hours=1), YEAR_HOURS) for zone in zones]
     values = np.stack([one.intensity_g_per_kwh for one in series])
     return Intensities(
-        zones=ZONES,
+        zones=zones,
         hourly_g_per_kwh=values,
         source=label,
         origin=series[-1].origin,

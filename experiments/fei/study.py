@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +19,35 @@ import pandas as pd
 from rich.console import Console
 
 from carbon_data.folders import cache_dir
+from experiments.errors import UsageError
 from experiments.fei import (
     assumptions,
     claims,
+    costs,
     fig4,
     fig5,
     figures,
     inconsistencies,
     placement,
     report,
+    shipped,
     table1,
 )
 from experiments.fei.claims import Judgement
 from experiments.fei.engine import WORKERS, run_jobs
 from experiments.fei.fig5 import Fig5Cell
-from experiments.fei.spec import FULL, MODELS, QUICK, Effort
+from experiments.fei.plan import Plan, hours, left_to_full, make_plan
+from experiments.fei.spec import FULL, PAPER_REDUCTION_FRACTION, QUICK, Effort
 from experiments.fei.table1 import Outcome, Row
-from experiments.fei.training import TrainCell
+from experiments.report.units import percent
 
+_KINDS = {
+    "measured": "trained on this machine at the paper's size",
+    "shipped": "from trainings of that size that ship with the package",
+    "scaled": "trained smaller and scaled by counted work",
+    "missing": "missing",
+}
+"""Origins of rows, in words."""
 WHAT = ("table1", "fig3", "fig4", "fig5", "all")
 _NEEDS_TABLE = ("table1", "fig3", "all")
 
@@ -48,6 +61,8 @@ def reproduce_fei(
     cache: Path | None = None,
     effort: Effort | None = None,
     workers: int = WORKERS,
+    train: bool = False,
+    zones: tuple[str, ...] | None = None,
 ) -> dict[str, Any]:
     """Reproduce ``what`` of ``WHAT`` into the folder ``output``.
 
@@ -59,33 +74,52 @@ def reproduce_fei(
         cache: Folder of finished trainings and days; None for the user's cache folder.
         effort: Instead of QUICK or FULL, for tests.
         workers: Processes; 1 computes in this one.
+        zones: Instead of the ten of the study; unique, at least ten.
+        train: Do without the trainings that ship with the package: rows that would use them are missing.
 
     Returns:
         ``claims`` (verdict, paper, ours, rule by name), ``tables`` (rows by name), ``run`` and ``report`` (paths).
 
     Raises:
         ValueError: unknown ``what``.
+        experiments.errors.UsageError: too few zones, or one twice.
         carbon_data.types.DataError: data files are missing; the message says which and how to get them.
     """
     if what not in WHAT:
         raise ValueError(f"cannot reproduce {what!r}; allowed are {', '.join(WHAT)}")
     began, cpu = time.perf_counter(), 0.0
-    plan = effort or (FULL if full else QUICK)
+    effort = effort or (FULL if full else QUICK)
+    if train:
+        effort = replace(effort, uses_shipped=False)
+    if zones is not None:
+        if len(set(zones)) < max(len(zones), fig5.SURFACE_SERVERS):
+            raise UsageError(
+                f"the study needs {fig5.SURFACE_SERVERS} or more zones, each once, got {len(zones)}: {', '.join(zones)}"
+            )
+        effort = replace(effort, zones=zones)
     kept = cache or cache_dir() / "reproduce-fei"
-    data = find_data(plan)
-    world = placement.intensities()
+    data = find_data(effort)
+    world = placement.intensities(effort.zones)
 
-    outcomes, companions, spent = _train(what, plan, data, kept, output, console, workers)
+    sizes = {name: (known, count) for name, (known, count, _) in data.items()}
+    only = None if what in _NEEDS_TABLE else fig4.ROWS
+    plan = make_plan(effort, sizes, kept, recycled=fig4.ROWS, only=only)
+    if effort is FULL and console is not None:
+        costs.announce(plan, kept, workers, console)
+    whole, scaled, spent = _train(plan, effort, kept, output, console, workers)
+    outcomes = {**scaled, **whole}
     cpu += spent
-    frame = table1.table(outcomes, world)
+    why_absent = {row: left_to_full(cell) for row, cell in plan.absent.items()}
+    frame = table1.table(outcomes, why_absent, world)
     judged: dict[str, Judgement] = dict(claims.parameter_claims())
     sections: list[report.Section] = []
     tables: dict[str, pd.DataFrame] = {}
     if what in _NEEDS_TABLE:
-        judged |= claims.table_claims(frame, outcomes, companions)
+        judged |= claims.table_claims(frame, outcomes)
         errors = table1.errors(frame)
-        tables |= {"table1": frame, "errors": errors}
-        sections += _table_sections(what, frame, errors)
+        check, turns = table1.scaling_check(whole, scaled), table1.calibrations(outcomes)
+        tables |= {"table1": frame, "errors": errors, "calibrations": turns, "scaling": check}
+        sections += _table_sections(what, frame, errors, turns, check)
     if what in ("fig4", "all"):
         shares = fig4.shares(fig4.table(outcomes, world))
         judged |= claims.stage_claims(shares)
@@ -93,25 +127,25 @@ def reproduce_fei(
         sections.append(_stage_section(shares))
     lines: pd.DataFrame | None = None
     if what in ("fig5", "all"):
-        lines, means, points, spent = _markets(outcomes, plan, kept, console, workers)
+        lines, means, points, spent = _markets(outcomes, effort, kept, console, workers)
         cpu += spent
         judged |= claims.market_claims(lines)
         judged |= claims.surface_claims(means)
         tables |= {"fig5": lines, "surface": means, "surface_seeds": points}
         sections.append(_market_section(lines, means))
-    notes = inconsistencies.table(world, lines)
+    notes = inconsistencies.table(world, lines, frame if what in _NEEDS_TABLE else None)
     tables["inconsistencies"] = notes
 
     page = report.Page(
         title="Net-zero network AI: the DETA case study reproduced",
-        kicker=f"detabed reproduce {what} --{plan.name} · Zhang et al., IEEE Communications Magazine, "
+        kicker=f"detabed reproduce {what} --{effort.name} · Zhang et al., IEEE Communications Magazine, "
         "Table I, Figs. 3 to 5",
         claims=judged,
         sections=sections,
         notes=notes,
-        assumptions=assumptions.study_assumptions(plan, world, [text for _, _, text in data.values()]),
-        notices=_notices(plan, frame, world),
-        command=f"detabed reproduce {what} --{plan.name}",
+        assumptions=assumptions.study_assumptions(effort, world, [text for _, _, text in data.values()]),
+        notices=_notices(effort, plan, frame, world),
+        command=f"detabed reproduce {what} --{effort.name}",
         origins=[(model, text) for model, (_, _, text) in data.items()]
         + [("intensity", f"{world.origin.source}; {world.origin.licence}")],
         cost=[
@@ -120,11 +154,11 @@ def reproduce_fei(
         ],
         extra_tables={k: v for k, v in tables.items() if k in ("fig5", "surface_seeds")},
     )
-    path = report.write(page, output)
+    path = report.write(page, output, console)
     answer = {
         "claims": {name: judgement.as_dict() for name, judgement in judged.items()},
         "tables": {name: _records(table) for name, table in tables.items() if name != "surface_seeds"},
-        "effort": plan.name,
+        "effort": effort.name,
         "cpu_s": cpu,
         "run": str(output),
         "report": str(path),
@@ -153,9 +187,7 @@ def find_data(effort: Effort) -> dict[str, tuple[str, int, str]]:
             "Python's documentation), em-lca-2022 (without it packaged profiles)"
         )
     found = {}
-    for model in MODELS:
-        if not any(name == model.name for name, _ in effort.trainings):
-            continue
+    for model in effort.models:
         task = find_task(model.task)
         name = task.resolve_data("auto") if model.data == "shakespeare" else model.data
         loaded = task.dataset(name)
@@ -164,37 +196,36 @@ def find_data(effort: Effort) -> dict[str, tuple[str, int, str]]:
 
 
 def _train(
-    what: str,
+    plan: Plan,
     effort: Effort,
-    data: dict[str, tuple[str, int, str]],
     cache: Path,
     output: Path,
     console: Console | None,
     workers: int,
 ) -> tuple[dict[Row, Outcome], dict[Row, Outcome], float]:
-    """Train the rows that ``what`` needs, and the MLP's companions of the CNN; CPU seconds of all of them."""
-    sizes = {name: (known, count) for name, (known, count, _) in data.items()}
-    cells = table1.training_cells(effort, sizes, recycled=fig4.ROWS)
-    beside: dict[Row, TrainCell] = {}
-    if what in _NEEDS_TABLE:
-        beside = table1.companion_cells(effort, sizes)
-    else:
-        cells = {row: cell for row, cell in cells.items() if row in fig4.ROWS}
-    rows = [*cells, *beside]
-    every = [*cells.values(), *beside.values()]
+    """Outcomes of the paper's size, scaled ones, and CPU seconds of all trainings of this machine behind them."""
+    rows, every = [*plan.trained, *plan.scaled], [*plan.trained.values(), *plan.scaled.values()]
     results, _ = run_jobs(every, cache, what="training", console=console, workers=workers)
-    cpu = 0.0
-    counted = set()
-    found: list[Outcome] = []
+    whole, scaled = {}, {}
+    cpu, counted = 0.0, set()
     for place, (row, cell, result) in enumerate(zip(rows, every, results, strict=True)):
-        like = row.model if place < len(cells) else "CNN"
-        found.append(table1.outcome(row, result, effort.trainings[like, row.batches]))
         if (key := cell.key()) not in counted:
             counted.add(key)
             cpu += result["cost"]["cpu_s"]
-            _case(output, row, result, "" if place < len(cells) else "-as-small-as-the-cnn")
-    outcomes = dict(zip(cells, found, strict=False))
-    return outcomes, dict(zip(beside, found[len(cells) :], strict=True)), cpu
+        reduction = effort.trainings.get((row.model, row.batches))
+        if place >= len(plan.trained):
+            reduction = effort.scaled[row.model, row.batches]
+        if reduction is not None and reduction.is_scaled:
+            basis = table1.scaled_basis(reduction, cell.target_fraction)
+            scaled[row] = table1.outcome(row, result, basis)
+            _case(output, row, result, "-scaled")
+        else:
+            whole[row] = table1.outcome(row, result, "measured")
+            _case(output, row, result, "")
+    for row, result in plan.shipped.items():
+        whole[row] = table1.outcome(row, result, shipped.describe(result))
+        _case(output, row, result, "-shipped")
+    return table1.calibrated(whole), table1.calibrated(scaled), cpu
 
 
 def _case(output: Path, row: Row, result: dict[str, Any], suffix: str) -> None:
@@ -225,17 +256,24 @@ def _markets(
     return fig5.lines(days, seen), fig5.means(every), every, cpu
 
 
-def _table_sections(what: str, frame: pd.DataFrame, errors: pd.DataFrame) -> list[report.Section]:
+def _table_sections(
+    what: str, frame: pd.DataFrame, errors: pd.DataFrame, turns: pd.DataFrame, check: pd.DataFrame
+) -> list[report.Section]:
     found = []
     if what != "fig3":
         found.append(
             report.Section(
                 "table1",
                 "Table I",
-                "Rounds from real federated training, energy from the board model calibrated on the row of one "
-                "server, grams by placement. Everything else is prediction.",
+                "Rounds from real federated training, energy from the board model calibrated on one row of each "
+                "model, grams by placement. Everything else is prediction.",
                 figures=[[figures.ratios(frame)]],
-                tables=[report.errors(errors), report.table1(frame)],
+                tables=[
+                    report.errors(errors),
+                    *([report.calibrations(turns)] if len(turns) else []),
+                    report.table1(frame),
+                    *([report.scaling(check)] if len(check) else []),
+                ],
             )
         )
     if what != "table1":
@@ -257,25 +295,38 @@ def _market_section(lines: pd.DataFrame, means: pd.DataFrame) -> report.Section:
     return report.Section(
         "fig5",
         "Figure 5 and the surface",
-        "What trading energy and moving work save, and where on the surface of assumptions 74.9 % lies.",
+        "What trading energy and moving work save, and where on the surface of assumptions "
+        f"{percent(PAPER_REDUCTION_FRACTION)} lies.",
         [[figures.fig5(lines)], [figures.surface(means, "local"), figures.surface(means, "grid")]],
         [report.surface(means)],
     )
 
 
-def _notices(effort: Effort, frame: pd.DataFrame, world: placement.Intensities) -> list[dict[str, str]]:
+def _notices(
+    effort: Effort, plan: Plan, frame: pd.DataFrame, world: placement.Intensities
+) -> list[dict[str, str]]:
     found = []
-    scaled = int(frame["basis"].str.startswith("scaled").sum())
-    measured = int((frame["basis"] == "measured").sum())
-    absent = len(frame) - scaled - measured
+    kind = frame["basis"].str.partition(":")[0].where(frame["ours_kwh"].notna(), "missing")
+    count = kind.value_counts()
+    parts = [f"{count[name]} {words}" for name, words in _KINDS.items() if name in count]
     found.append(
         {
-            "level": "info" if scaled + absent == 0 else "warn",
+            "level": "info" if set(count.index) == {"measured"} else "warn",
             "title": f"Effort: {effort.name}",
-            "text": f"of {len(frame)} rows (models, readings, servers) {measured} are trained at the paper's size, "
-            f"{scaled} smaller and scaled by counted work, {absent} are missing; none comes from a formula",
+            "text": f"of {len(frame)} rows (models, readings, servers) {', '.join(parts)}; none comes from a formula",
         }
     )
+    if plan.absent:
+        blocks = Counter(f"{row.model}, {row.batches}" for row in plan.absent)
+        found.append(
+            {
+                "level": "info",
+                "title": "Left to --full",
+                "text": "; ".join(f"{name}: {n} rows" for name, n in blocks.items())
+                + f"; together about {hours(plan.absent_cpu_s())} on one core. --full says what it will take on your "
+                "machine, may be stopped at any time and goes on where it stopped",
+            }
+        )
     if not world.is_hourly:
         found.append(
             {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,19 +11,18 @@ import pandas as pd
 
 from carbon_data.units import joules_to_kwh
 from experiments.fei import energy, placement
+from experiments.fei.federated import rounds_to
 from experiments.fei.spec import (
     BY_NAME,
     MODELS,
-    REFERENCE_BATCHES,
     REFERENCE_SERVERS,
     SERVERS,
     BatchReading,
-    Effort,
     Model,
     Reduction,
     ServerReading,
 )
-from experiments.fei.training import TrainCell, cell_for, full_round_examples, rounds_to
+from experiments.fei.training import full_round_examples
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,52 +39,17 @@ class Row:
         return self.reading.edges(self.servers)
 
 
-def rows(effort: Effort) -> list[Row]:
-    """Rows that this effort trains."""
-    return [
-        Row(name, batches, reading, servers)
-        for (name, batches), reduction in effort.trainings.items()
-        for reading in reduction.readings
-        for servers in reduction.servers
-    ]
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The one row of a model, reading of E and B, and size of training that sets the board's speed."""
 
+    row: Row
+    rounds: int
+    flop_per_s: float
 
-def training_cells(
-    effort: Effort, data: dict[str, tuple[str, int]], recycled: tuple[Row, ...] = ()
-) -> dict[Row, TrainCell]:
-    """The training behind each row; rows may share one. ``data``: name and training examples by model."""
-    cells = {}
-    wanted = {(row.model, row.batches, row.edges, row.servers) for row in recycled}
-    for row in rows(effort):
-        model = BY_NAME[row.model]
-        name, num_train = data[row.model]
-        cells[row] = cell_for(
-            model,
-            name,
-            num_train,
-            row.batches,
-            row.servers,
-            row.edges,
-            effort.trainings[row.model, row.batches],
-            recycle=(row.model, row.batches, row.edges, row.servers) in wanted,
-        )
-    return cells
-
-
-def companion_cells(effort: Effort, data: dict[str, tuple[str, int]]) -> dict[Row, TrainCell]:
-    """Rows of the MLP in the reference readings, trained as small as the CNN's where those are reduced.
-
-    So that the two models can be compared on the same examples, to the same accuracy.
-    """
-    reduction = effort.trainings.get(("CNN", REFERENCE_BATCHES))
-    if reduction is None or not reduction.is_scaled or "MLP" not in data:
-        return {}
-    name, num_train = data["MLP"]
-    found = {}
-    for servers in reduction.servers:
-        row = Row("MLP", REFERENCE_BATCHES, REFERENCE_SERVERS, servers)
-        found[row] = cell_for(BY_NAME["MLP"], name, num_train, row.batches, servers, row.edges, reduction)
-    return found
+    def is_of(self, row: Row) -> bool:
+        """Whether ``row`` is the calibrated one; one server alone is the same in both readings of servers."""
+        return row == self.row or row.servers == self.row.servers == 1
 
 
 @dataclass(frozen=True)
@@ -95,12 +60,15 @@ class Outcome:
     training: energy.Training | None
     """None: the target was not reached in the rounds allowed."""
     basis: str
+    """Where its rounds come from, in words; before a colon in one: measured, shipped or scaled."""
     accuracy: float
     target_fraction: float
     result: dict[str, Any]
+    calibration: Calibration | None = None
+    """None: no row to calibrate with."""
 
 
-def outcome(row: Row, result: dict[str, Any], reduction: Reduction) -> Outcome:
+def outcome(row: Row, result: dict[str, Any], basis: str) -> Outcome:
     """Rounds as measured, work per round as counted for the paper's size."""
     model = BY_NAME[row.model]
     target = float(result["cell"]["target_fraction"])
@@ -116,47 +84,165 @@ def outcome(row: Row, result: dict[str, Any], reduction: Reduction) -> Outcome:
             parameters=result["parameters"],
         )
     accuracy = result["development"][-1]["accuracy"] if result["development"] else float("nan")
-    return Outcome(row, training, basis(reduction, target), accuracy, target, result)
+    return Outcome(row, training, basis, accuracy, target, result)
 
 
-def basis(reduction: Reduction, target_fraction: float) -> str:
-    """Where a row's rounds come from, in words."""
-    if not reduction.is_scaled:
-        return "measured"
+def perplexity(seen: Outcome) -> float:
+    """exp(loss in nat) of a text model after its last round; images have none (NaN)."""
+    rounds = seen.result["development"]
+    if BY_NAME[seen.row.model].data != "shakespeare" or not rounds:
+        return float("nan")
+    return math.exp(rounds[-1]["loss"])
+
+
+def scaled_basis(reduction: Reduction, target_fraction: float) -> str:
+    """What a smaller training stands for."""
     return (
         f"scaled: rounds measured on {reduction.examples_fraction:.3g} of the examples, to "
         f"{target_fraction:.3g} accuracy, then multiplied by the counted work of a full round"
     )
 
 
-def speeds(outcomes: dict[Row, Outcome]) -> dict[tuple[str, BatchReading], float]:
-    """Calibrated speed by model and reading of E and B, from the row of one server."""
-    found = {}
-    for row, seen in outcomes.items():
-        if row.servers == energy.CALIBRATED_SERVERS and seen.training is not None:
-            paper = BY_NAME[row.model].paper_kwh(row.servers)
-            found[row.model, row.batches] = energy.calibrated_flop_per_s(seen.training, paper)
-    return found
+def calibrated(outcomes: dict[Row, Outcome]) -> dict[Row, Outcome]:
+    """``outcomes`` (all of the paper's size, or all scaled) with what calibrates them.
+
+    Of the rows in the reference reading of servers (all rows where there are none), the one of most rounds, of equal
+    ones that of fewest servers. Rounds are whole: r of them leave the work that was needed anywhere in (r - 1, r], so
+    a row of one round says little about the board's speed, and one of eight says it to an eighth.
+    """
+    found: dict[tuple[str, BatchReading], Calibration] = {}
+    order = sorted(
+        (seen for seen in outcomes.values() if seen.training is not None),
+        key=lambda seen: (
+            seen.row.reading is not REFERENCE_SERVERS,
+            -seen.training.rounds if seen.training else 0,
+            seen.row.servers,
+        ),
+    )
+    for seen in order:
+        key = (seen.row.model, seen.row.batches)
+        if key not in found and seen.training is not None and (speed := _speed(seen)) is not None:
+            found[key] = Calibration(seen.row, seen.training.rounds, speed)
+    return {
+        row: replace(seen, calibration=found.get((row.model, row.batches))) for row, seen in outcomes.items()
+    }
 
 
-def table(outcomes: dict[Row, Outcome], world: placement.Intensities) -> pd.DataFrame:
-    """One row per row of Table I and reading: paper, ours, ratio. What was not trained is missing (NaN)."""
-    by_speed = speeds(outcomes)
+def table(outcomes: dict[Row, Outcome], absent: dict[Row, str], world: placement.Intensities) -> pd.DataFrame:
+    """One row per row of Table I and reading: paper, ours, ratio. What is missing is NaN, with its reason.
+
+    ``absent``: why rows are not there, in words.
+    """
     records = []
     for model in MODELS:
         for batches in BatchReading:
             for reading in ServerReading:
                 for servers in SERVERS:
                     row = Row(model.name, batches, reading, servers)
-                    records.append(_record(row, model, outcomes.get(row), by_speed, world))
+                    why = absent.get(row, "not trained at this effort")
+                    records.append(_record(row, model, outcomes.get(row), why, world))
     return pd.DataFrame(records)
+
+
+def joules(seen: Outcome, flop_per_s: float | None = None) -> tuple[energy.Energy, float] | None:
+    """Energy of a row, and what of the coordinator's the reading counts; None without rounds or speed.
+
+    ``flop_per_s``: instead of the row's own calibration.
+    """
+    speed = flop_per_s or (seen.calibration.flop_per_s if seen.calibration else None)
+    if seen.training is None or speed is None:
+        return None
+    used = energy.training_energy(seen.training, speed)
+    return used, used.coordinator_j if seen.row.reading.has_coordinator(seen.row.servers) else 0.0
+
+
+def calibrations(outcomes: dict[Row, Outcome]) -> pd.DataFrame:
+    """Every row in turn as the one that calibrates: mean |ours/paper - 1| in energy of the other rows of its block.
+
+    Table I keeps to the row of most rounds, whatever this says; it shows how much of the errors is that row's.
+    """
+    blocks: dict[tuple[str, BatchReading, ServerReading], list[Outcome]] = {}
+    for row, seen in outcomes.items():
+        if seen.training is not None:
+            blocks.setdefault((row.model, row.batches, row.reading), []).append(seen)
+    records = []
+    for (name, batches, reading), block in blocks.items():
+        for one in block:
+            others = [seen for seen in block if seen.row != one.row]
+            speed = _speed(one)
+            if speed is None or not others:
+                continue
+            ours = [joules(seen, speed) for seen in others]
+            off = [
+                abs(
+                    joules_to_kwh(float(both[0].servers_j.sum()) + both[1])
+                    / BY_NAME[name].paper_kwh(seen.row.servers)
+                    - 1.0
+                )
+                for seen, both in zip(others, ours, strict=True)
+                if both is not None
+            ]
+            records.append(
+                {
+                    "model": name,
+                    "reading_e_b": str(batches),
+                    "reading_servers": str(reading),
+                    "calibrated_on_servers": one.row.servers,
+                    "rounds": 0 if one.training is None else one.training.rounds,
+                    "effective_gflop_per_s": speed / 1e9,
+                    "rows_predicted": len(off),
+                    "mean_error_kwh_fraction": float(np.mean(off)),
+                    "worst_error_kwh_fraction": float(np.max(off)),
+                }
+            )
+    return pd.DataFrame(records)
+
+
+def _speed(seen: Outcome) -> float | None:
+    if seen.training is None:
+        return None
+    paper = BY_NAME[seen.row.model].paper_kwh(seen.row.servers)
+    counts = seen.row.reading.has_coordinator(seen.row.servers)
+    return energy.flop_per_s_for(seen.training, paper, with_coordinator=counts)
+
+
+def _calibrates(seen: Outcome) -> bool:
+    return seen.calibration is not None and seen.calibration.is_of(seen.row)
+
+
+def scaling_check(outcomes: dict[Row, Outcome], scaled: dict[Row, Outcome]) -> pd.DataFrame:
+    """Scaled rows whose training of the paper's size is known: how far scaling lies off it."""
+    records = []
+    for row, small in scaled.items():
+        whole = outcomes.get(row)
+        if whole is None or (_calibrates(whole) and _calibrates(small)):
+            continue
+        one, other = joules(whole), joules(small)
+        if one is None or other is None or whole.training is None or small.training is None:
+            continue
+        trained, predicted = (joules_to_kwh(float(u.servers_j.sum()) + c) for u, c in (one, other))
+        records.append(
+            {
+                "model": row.model,
+                "reading_e_b": str(row.batches),
+                "reading_servers": str(row.reading),
+                "servers": row.servers,
+                "trained_rounds": float(whole.training.rounds),
+                "scaled_rounds": float(small.training.rounds),
+                "trained_kwh": trained,
+                "scaled_kwh": predicted,
+                "error_fraction": predicted / trained - 1.0,
+            }
+        )
+    columns = ["model", "reading_e_b", "reading_servers", "servers", "trained_rounds", "scaled_rounds"]
+    return pd.DataFrame(records, columns=[*columns, "trained_kwh", "scaled_kwh", "error_fraction"])
 
 
 def _record(
     row: Row,
     model: Model,
     seen: Outcome | None,
-    by_speed: dict[tuple[str, BatchReading], float],
+    why_absent: str,
     world: placement.Intensities,
 ) -> dict[str, Any]:
     paper_kwh, paper_g = model.paper_kwh(row.servers), model.paper_g(row.servers)
@@ -166,11 +252,15 @@ def _record(
         "reading_servers": str(row.reading),
         "servers": row.servers,
         "edges": row.edges,
-        "basis": "not trained at this effort" if seen is None else seen.basis,
+        "basis": why_absent if seen is None else seen.basis,
         "target_fraction": np.nan if seen is None else seen.target_fraction,
         "accuracy_fraction": np.nan if seen is None else seen.accuracy,
+        "perplexity": np.nan if seen is None else perplexity(seen),
         "rounds": np.nan,
-        "role": "calibrated" if row.servers == energy.CALIBRATED_SERVERS else "prediction",
+        "implied_rounds": np.nan,
+        "role": "prediction",
+        "calibrated_on_servers": np.nan,
+        "calibrated_on_rounds": np.nan,
         "paper_kwh": paper_kwh,
         "ours_kwh": np.nan,
         "ratio_kwh": np.nan,
@@ -188,21 +278,26 @@ def _record(
         "effective_gflop_per_s": np.nan,
         "static_fraction": np.nan,
     }
-    speed = by_speed.get((row.model, row.batches))
-    if seen is None or speed is None:
+    if seen is None:
         return record
     if seen.training is None:
         rounds = len(seen.result["development"])
         why = seen.result["diverged"] or f"target {seen.target_fraction:.3g} not reached in {rounds} rounds"
         return record | {"basis": why}
-    used = energy.training_energy(seen.training, speed)
-    coordinator_j = used.coordinator_j if row.reading.has_coordinator(row.servers) else 0.0
+    found = joules(seen)
+    if found is None or seen.calibration is None:
+        return record | {
+            "rounds": float(seen.training.rounds),
+            "basis": f"{seen.basis}; no energy: radio and waiting alone cost more than the paper's figure",
+        }
+    used, coordinator_j = found
     ours_kwh = joules_to_kwh(float(used.servers_j.sum()) + coordinator_j)
     grams = placement.sorted_grams(world, used.servers_j, coordinator_j)
     low, high = placement.start_spread(world, used.servers_j, coordinator_j, used.duration_s)
     drawn = placement.random_grams(world, used.servers_j, coordinator_j)
     return record | {
         "rounds": float(seen.training.rounds),
+        "implied_rounds": seen.training.rounds * paper_kwh / ours_kwh,
         "ours_kwh": ours_kwh,
         "ratio_kwh": ours_kwh / paper_kwh,
         "coordinator_kwh": joules_to_kwh(used.coordinator_j),
@@ -215,7 +310,10 @@ def _record(
         "random_low_g": float(np.quantile(drawn, 0.025)),
         "random_high_g": float(np.quantile(drawn, 0.975)),
         "duration_s": used.duration_s,
-        "effective_gflop_per_s": speed / 1e9,
+        "role": "calibrated" if seen.calibration.is_of(row) else "prediction",
+        "calibrated_on_servers": float(seen.calibration.row.servers),
+        "calibrated_on_rounds": float(seen.calibration.rounds),
+        "effective_gflop_per_s": seen.calibration.flop_per_s / 1e9,
         "static_fraction": used.static_fraction,
     }
 
@@ -236,6 +334,8 @@ def errors(frame: pd.DataFrame) -> pd.DataFrame:
                 "worst_error_kwh_fraction": float(off_kwh.max()),
                 "mean_error_g_fraction": float(off_g.mean()),
                 "worst_error_g_fraction": float(off_g.max()),
+                "calibrated_on_servers": float(part["calibrated_on_servers"].iloc[0]),
+                "calibrated_on_rounds": float(part["calibrated_on_rounds"].iloc[0]),
                 "effective_gflop_per_s": float(part["effective_gflop_per_s"].iloc[0]),
             }
         )
@@ -248,6 +348,8 @@ def errors(frame: pd.DataFrame) -> pd.DataFrame:
         "worst_error_kwh_fraction",
         "mean_error_g_fraction",
         "worst_error_g_fraction",
+        "calibrated_on_servers",
+        "calibrated_on_rounds",
         "effective_gflop_per_s",
     ]
     return pd.DataFrame(records, columns=columns)

@@ -22,6 +22,7 @@ def rows(kwh: list[float], grams: list[float] | None = None) -> pd.DataFrame:
             "ours_kwh": kwh,
             "sorted_g": grams or kwh,
             "random_mean_g": kwh,
+            "basis": "measured",
         }
     )
 
@@ -49,7 +50,18 @@ def test_carbon_faster_than_energy() -> None:
     kwh = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
     steep = rows(kwh, [1.0, 4.0, 9.0, 16.0, 25.0, 36.0])
     assert claims._faster(steep, model, "sorted_g").verdict is Verdict.MET
-    assert claims._faster(steep, model, "random_mean_g").verdict is Verdict.NOT_MET
+    assert claims._faster(steep, model, "sorted_g").as_dict().keys() == {"verdict", "paper", "ours", "rule"}
+    random = claims._faster(steep, model, "random_mean_g")
+    assert random.verdict is Verdict.NOT_MET
+    assert random.as_dict()["why"].startswith("the paper")
+    assert claims._faster(steep[:2], model, "sorted_g").why == "lack of runs at this effort"
+
+
+def test_rows_that_were_not_all_trained_here_are_counted_by_origin() -> None:
+    mixed = rows([1.0, 2.0, 3.0, 4.0]).assign(basis=["measured", "measured", "shipped: then", "scaled: so"])
+    ours = claims._linear(mixed, PAPER_LINE).ours
+    assert "2 rows measured" in ours
+    assert "1 rows shipped" in ours
 
 
 def test_growth_needs_order_and_rise() -> None:

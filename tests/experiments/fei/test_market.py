@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from experiments.fei import market
 from experiments.fei.market import (
     Fig5Cell,
     Setting,
@@ -25,6 +26,15 @@ def test_a_fleet_grows_by_adding_servers() -> None:
     assert large.node_ids[:2] == small.node_ids
     assert (large.harvest_j[:2] == small.harvest_j).all()
     assert sorted(drawn_zones(3)) == list(range(10))
+
+
+def test_servers_stand_in_the_zones_that_were_chosen() -> None:
+    zones = tuple(reversed(market.ZONES))
+    cell = Fig5Cell(3, 0, WORK, Setting(), zones)
+    seen = fleet(cell.servers, cell.seed, cell.work, cell.setting, cell.zones)
+    expected = [zones[z] for z in drawn_zones(0)[:3]]
+    assert [name.rpartition("-")[0] for name in seen.node_ids] == expected
+    assert cell.key() != Fig5Cell(3, 0, WORK, Setting()).key()
 
 
 def test_servers_are_half_busy() -> None:

@@ -11,6 +11,7 @@ import pytest
 from carbon_data.folders import DATA_DIR_VARIABLE
 from carbon_data.types import DataError
 from edge_node.tasks.data import mnist
+from experiments.errors import UsageError
 from experiments.fei import fig5, market
 from experiments.fei.spec import QUICK, BatchReading, Reduction
 from experiments.fei.study import find_data, reproduce_fei
@@ -18,7 +19,9 @@ from experiments.fei.study import find_data, reproduce_fei
 SMALL = Reduction(0.02, 2, 0.6, servers=(1, 3, 5), max_rounds=8, test_examples=500)
 TINY = replace(
     QUICK,
-    trainings={("MLP", BatchReading.BATCH_50): SMALL},
+    trainings={},
+    scaled={("MLP", BatchReading.BATCH_50): SMALL},
+    uses_shipped=False,
     panels_w=(5.0, 20.0),
     losses_fraction=(0.1, 0.3),
     caps_fraction=(0.25, 0.5),
@@ -35,6 +38,12 @@ def test_missing_files_are_named_with_the_way_to_get_them(
     monkeypatch.setenv(DATA_DIR_VARIABLE, str(tmp_path))
     with pytest.raises(DataError, match=r"mnist-train-images.*detabed data fetch"):
         find_data(QUICK)
+
+
+def test_zones_are_enough_and_each_once() -> None:
+    nine = ("US-NW-SCL", *market.ZONES[:9])
+    with pytest.raises(UsageError, match="10 or more zones, each once, got 10"):
+        reproduce_fei("fig4", Path("unused"), False, None, zones=nine)
 
 
 def test_unknown_part() -> None:

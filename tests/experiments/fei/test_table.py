@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from carbon_data.units import joules_to_kwh
 from experiments.fei import energy, placement
 from experiments.fei.claims import parameter_claims
-from experiments.fei.spec import BY_NAME, MODELS, QUICK, SERVERS, BatchReading, ServerReading
+from experiments.fei.spec import BY_NAME, MODELS, SERVERS, BatchReading, Reduction, ServerReading
+from experiments.fei.table1 import Outcome, Row, calibrated, joules, perplexity
 from experiments.fei.training import cell_for, full_round_examples
 
 
@@ -41,7 +42,7 @@ def test_a_round_in_the_reference_reading_covers_the_data_once() -> None:
 
 def test_a_reduced_training_keeps_the_steps_of_a_round() -> None:
     mlp = BY_NAME["MLP"]
-    reduction = QUICK.trainings["MLP", BatchReading.AS_PRINTED]
+    reduction = Reduction(0.1, 5, 0.93)
     cell = cell_for(mlp, "mnist", 60_000, BatchReading.AS_PRINTED, 11, 10, reduction)
     full_steps = math.ceil(6000 / 120)
     assert cell.batches_per_round == full_steps
@@ -51,15 +52,41 @@ def test_a_reduced_training_keeps_the_steps_of_a_round() -> None:
 @given(st.floats(1e9, 1e15), st.integers(1, 50), st.floats(1e-4, 10.0))
 def test_calibration_gives_back_the_papers_energy(flop: float, rounds: int, kwh: float) -> None:
     one = training(1, rounds, flop)
-    used = energy.training_energy(one, energy.calibrated_flop_per_s(one, kwh))
+    speed = energy.flop_per_s_for(one, kwh, with_coordinator=False)
+    assert speed is not None
+    used = energy.training_energy(one, speed)
     assert joules_to_kwh(float(used.servers_j.sum())) == pytest.approx(kwh)
     assert used.coordinator_j == 0.0
     assert used.network_j == 0.0
 
 
-def test_calibration_takes_one_server_only() -> None:
-    with pytest.raises(ValueError, match="one server"):
-        energy.calibrated_flop_per_s(training(2, 1), 1.0)
+@given(st.integers(1, 12), st.floats(1e9, 1e11), st.booleans())
+def test_a_speed_is_found_from_the_energy_of_any_row(edges: int, speed: float, counts: bool) -> None:
+    some = training(edges, 5)
+    used = energy.training_energy(some, speed)
+    joules = float(used.servers_j.sum()) + (used.coordinator_j if counts else 0.0)
+    found = energy.flop_per_s_for(some, joules_to_kwh(joules), with_coordinator=counts)
+    assert found == pytest.approx(speed, rel=1e-6)
+    assert energy.flop_per_s_for(some, 0.0, with_coordinator=counts) is None or edges == 1
+
+
+def test_the_row_of_most_rounds_calibrates() -> None:
+    outcomes = {}
+    for reading in ServerReading:
+        for servers, rounds in ((1, 1), (3, 2), (5, 4), (7, 4)):
+            row = Row("CNN", BatchReading.BATCH_50, reading, servers)
+            more = rounds + 5 * (reading is ServerReading.EDGES)
+            outcomes[row] = Outcome(row, training(row.edges, more), "measured", 0.98, 0.975, {})
+    found = calibrated(outcomes)
+    chosen = Row("CNN", BatchReading.BATCH_50, ServerReading.WITH_COORDINATOR, 5)
+    for row, seen in found.items():
+        assert seen.calibration is not None
+        assert seen.calibration.row == chosen
+        assert seen.calibration.is_of(row) == (row == chosen)
+    both = joules(found[chosen])
+    assert both is not None
+    total = float(both[0].servers_j.sum()) + both[1]
+    assert joules_to_kwh(total) == pytest.approx(BY_NAME["CNN"].paper_kwh(5))
 
 
 @given(st.integers(1, 40), st.integers(1, 12))
@@ -68,6 +95,14 @@ def test_energy_is_proportional_to_rounds(rounds: int, edges: int) -> None:
     many = energy.training_energy(training(edges, rounds), 1e9)
     assert many.servers_j.sum() == pytest.approx(rounds * once.servers_j.sum())
     assert many.coordinator_j == pytest.approx(rounds * once.coordinator_j)
+
+
+def test_perplexity_is_that_of_text() -> None:
+    result = {"development": [{"loss": 3.0}, {"loss": 2.0}]}
+    for name, expected in (("LSTM", math.exp(2.0)), ("MLP", math.nan)):
+        row = Row(name, BatchReading.BATCH_50, ServerReading.EDGES, 1)
+        seen = Outcome(row, None, "measured", 0.4, 0.45, result)
+        assert perplexity(seen) == pytest.approx(expected, nan_ok=True)
 
 
 def test_sorted_placement_starts_low_and_wraps() -> None:

@@ -8,9 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from experiments.fei.engine import content_key, run_jobs
-from experiments.fei.training import TrainCell, average, rounds_to, train
+from edge_node.tasks.registry import find_task
+from experiments.fei import engine, federated
+from experiments.fei.engine import content_key, run_jobs, tell
+from experiments.fei.federated import average, rounds_to, train
+from experiments.fei.training import TrainCell
 
 CELL = TrainCell(
     task="mnist-mlp",
@@ -48,6 +52,43 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(tmp_path: Path) -
     resumed = train(CELL, scratch)
     assert resumed["development"] == whole["development"]
     assert resumed["recycling"] == whole["recycling"]
+
+
+@pytest.mark.parametrize("after", [1, 3, 4, 7, 11])
+def test_a_training_killed_within_a_round_goes_on_to_the_same_result(
+    after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(federated, "KEEP_EVERY_S", 0.0)
+    monkeypatch.setattr(
+        federated, "CHUNK_FLOP", 3.5 * CELL.batch_size * 639_200.0
+    )  # three batches of the MLP
+    whole = train(CELL, tmp_path / "whole")
+    heard: list[str] = []
+
+    def kill(text: str, examples: float) -> None:
+        heard.append(text)
+        if len(heard) == after:
+            raise KeyboardInterrupt
+
+    cut = tmp_path / "cut"
+    with pytest.raises(KeyboardInterrupt):
+        train(CELL, cut, kill)
+    assert len(heard) == after
+    assert train(CELL, cut) == whole
+
+
+def test_epochs_and_chunks_are_what_one_call_gives(tmp_path: Path) -> None:
+    """A server's epochs, cut into chunks, end in the weights of the workload's own loop over epochs."""
+    cell = replace(CELL, edges=1, local_epochs=3, max_rounds=1, target_fraction=1.0, recycle=False)
+    state = tmp_path / "state"
+    train(cell, state)
+    server = federated.share_of(cell, cell.data, 0)
+    batches = [server.batch(k, "development") for k in range(cell.batches_per_round)]
+    start = find_task(cell.task).initial_parameters(cell.seed)
+    expected = server.train(start, batches, {"local-epochs": 3.0}).parameters
+    with np.load(state) as kept:
+        for name, array in expected.items():
+            np.testing.assert_array_equal(kept[f"global:{name}"], array)
 
 
 def test_average_weights_by_examples() -> None:
@@ -102,3 +143,35 @@ def test_what_was_finished_before_an_error_is_kept(tmp_path: Path) -> None:
         run_jobs([Square(5, log, weight=2.0), Square(-1, log)], tmp_path / "cache", what="squares", workers=1)
     _, computed = run_jobs([Square(5, log)], tmp_path / "cache", what="squares", workers=1)
     assert computed == 0
+
+
+@dataclass(frozen=True)
+class Half:
+    """A job that says that it is half done, and looks at the bar's figures meanwhile."""
+
+    weight: float = 10.0
+
+    def key(self) -> str:
+        return "half"
+
+    def compute(self, scratch: Path) -> dict[str, Any]:
+        tell(scratch, "half way", 5.0)
+        with engine._bar(Console(quiet=True)) as progress:
+            watch = engine._Watch(progress, "jobs", {scratch.with_suffix(".json"): self.weight})
+            fresh = progress.tasks[0].completed
+            tell(scratch, "on", 7.0)
+            watch.update()
+            watch.stop()
+            return {
+                "fresh": fresh,
+                "done": progress.tasks[0].completed,
+                "said": progress.tasks[0].fields["said"],
+            }
+
+
+def test_a_running_job_moves_the_bar_by_what_it_says(tmp_path: Path) -> None:
+    results, _ = run_jobs([Half()], tmp_path, what="half", workers=1)
+    assert results[0]["fresh"] == 0.0, "what was done before this study began is no speed of this one"
+    assert results[0]["done"] == pytest.approx(2.0)
+    assert results[0]["said"] == "on"
+    assert [path.name for path in tmp_path.iterdir()] == ["half.json"], "nothing is left beside the result"

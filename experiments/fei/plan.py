@@ -1,0 +1,108 @@
+"""Where each row of Table I takes its rounds from: trained now, shipped, scaled from a smaller training, or absent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from experiments.fei import estimate, shipped
+from experiments.fei.spec import BY_NAME, FULL, Effort, Reduction
+from experiments.fei.table1 import Row
+from experiments.fei.training import TrainCell, cell_for
+
+
+@dataclass
+class Plan:
+    """Rows by origin. A row may be scaled besides: to calibrate scaled rows, and to check scaling."""
+
+    trained: dict[Row, TrainCell] = field(default_factory=dict)
+    """In the cache, or trained by this study."""
+    shipped: dict[Row, dict[str, Any]] = field(default_factory=dict)
+    scaled: dict[Row, TrainCell] = field(default_factory=dict)
+    absent: dict[Row, TrainCell] = field(default_factory=dict)
+    """Missing rows, with the training that ``--full`` would do."""
+
+    def absent_cpu_s(self) -> float:
+        """What the missing trainings are expected to cost on one core; rows that share one count it once."""
+        return sum(estimate.cpu_s(cell) for cell in {c.key(): c for c in self.absent.values()}.values())
+
+
+def rows_of(trainings: dict[Any, Reduction]) -> list[Row]:
+    """Rows of Table I that these reductions cover."""
+    return [
+        Row(name, batches, reading, servers)
+        for (name, batches), reduction in trainings.items()
+        for reading in reduction.readings
+        for servers in reduction.servers
+    ]
+
+
+def cells(
+    trainings: dict[Any, Reduction], sizes: dict[str, tuple[str, int]], recycled: Iterable[Row] = ()
+) -> dict[Row, TrainCell]:
+    """The training behind each row; rows may share one. ``sizes``: data and number of examples by model."""
+    wanted = {(row.model, row.batches, row.edges, row.servers) for row in recycled}
+    found = {}
+    for row in rows_of(trainings):
+        if row.model not in sizes:
+            continue
+        name, num_train = sizes[row.model]
+        found[row] = cell_for(
+            BY_NAME[row.model],
+            name,
+            num_train,
+            row.batches,
+            row.servers,
+            row.edges,
+            trainings[row.model, row.batches],
+            recycle=(row.model, row.batches, row.edges, row.servers) in wanted,
+        )
+    return found
+
+
+def make_plan(
+    effort: Effort,
+    sizes: dict[str, tuple[str, int]],
+    cache: Path,
+    *,
+    recycled: tuple[Row, ...],
+    only: tuple[Row, ...] | None = None,
+) -> Plan:
+    """Decide for every row. ``recycled``: rows that need the transfer; ``only``: the rows a study needs."""
+    plan = Plan(
+        trained=cells(effort.trainings, sizes, recycled), scaled=cells(effort.scaled, sizes, recycled)
+    )
+    if only is not None:
+        plan.trained = {row: cell for row, cell in plan.trained.items() if row in only}
+        plan.scaled = {row: cell for row, cell in plan.scaled.items() if row in only}
+        return plan
+    for row, cell in cells(FULL.trainings, sizes, recycled).items():
+        if row in plan.trained:
+            continue
+        if (cache / f"{cell.key()}.json").exists():
+            plan.trained[row] = cell
+        elif effort.uses_shipped and (known := shipped.usable(cell)) is not None:
+            plan.shipped[row] = known
+        elif row not in plan.scaled:
+            plan.absent[row] = cell
+    return plan
+
+
+def left_to_full(cell: TrainCell) -> str:
+    """Why a row is not there at this effort, and what it would cost."""
+    rounds = estimate.rounds(cell)
+    return (
+        f"left to --full: about {hours(estimate.cpu_s(cell))} on one core, if it takes {rounds.count:.0f} rounds "
+        f"({'as measured before' if rounds.source == 'shipped' else 'a guess'})"
+    )
+
+
+def hours(seconds: float) -> str:
+    """A duration as people say it."""
+    if seconds < 90.0:
+        return f"{seconds:.0f} s"
+    if seconds < 5400.0:
+        return f"{seconds / 60.0:.0f} min"
+    return f"{seconds / 3600.0:.1f} h"

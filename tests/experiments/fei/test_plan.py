@@ -1,0 +1,64 @@
+"""Where rows of Table I take their rounds from, and the trainings that ship with the package."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from edge_node.tasks.data import mnist
+from experiments.fei import estimate, fig4, shipped
+from experiments.fei.federated import rounds_to
+from experiments.fei.plan import cells, hours, left_to_full, make_plan, rows_of
+from experiments.fei.spec import FULL, QUICK, SERVERS
+from experiments.fei.training import TrainCell
+
+SIZES = {"MLP": ("mnist", 60_000), "CNN": ("mnist", 60_000)}
+
+
+def test_the_full_study_has_all_rows() -> None:
+    assert len(set(rows_of(FULL.trainings))) == 3 * 2 * 2 * len(SERVERS)
+
+
+@pytest.mark.skipif(not mnist.is_present(), reason="the four files of MNIST are not in the data folder")
+def test_every_row_is_trained_shipped_scaled_or_absent_with_its_cost(tmp_path: Path) -> None:
+    for effort in (QUICK, replace(QUICK, uses_shipped=False)):
+        plan = make_plan(effort, SIZES, tmp_path, recycled=fig4.ROWS)
+        whole = [*plan.trained, *plan.shipped, *plan.absent]
+        assert len(whole) == len(set(whole)), "a row has one origin"
+        assert len({*whole, *plan.scaled}) == 2 * 2 * 2 * len(SERVERS), "and every row has one"
+        assert not plan.absent.keys() & plan.scaled.keys()
+        assert all("left to --full: about" in left_to_full(cell) for cell in plan.absent.values())
+        assert plan.absent_cpu_s() > 0
+        assert effort.uses_shipped or not plan.shipped
+
+
+def test_shipped_trainings_are_whole_and_say_where_they_come_from() -> None:
+    text = resources.files("experiments.fei").joinpath(shipped.FILE).read_text(encoding="utf-8")
+    assert len(text) < 500_000
+    for result in json.loads(text):
+        assert result["origin"].keys() == {"date", "code", "data", "python", "torch"}
+        rounds = rounds_to(result["development"], result["cell"]["target_fraction"])
+        assert result["reached"]
+        assert rounds == len(result["development"])
+        cell = TrainCell(**result["cell"])
+        work = cell.round_examples * result["train_flop_per_example"]
+        assert [seen["flop"] for seen in result["development"]] == pytest.approx([work] * rounds)
+        assert shipped.find(cell) == result
+        assert shipped.find(replace(cell, recycle=False)) is not None
+        assert shipped.find(replace(cell, seed=12345)) is None
+
+
+def test_shipped_trainings_are_rows_of_the_full_study() -> None:
+    every = cells(FULL.trainings, {**SIZES, "LSTM": ("shakespeare", 12_542)}, fig4.ROWS).values()
+    for result in shipped.trainings():
+        assert TrainCell(**result["cell"]) in set(every)
+
+
+def test_estimates_grow_with_the_work() -> None:
+    one, *_ = cells({k: v for k, v in FULL.trainings.items() if k[0] == "CNN"}, SIZES).values()
+    assert estimate.cpu_s(replace(one, local_epochs=100)) > estimate.cpu_s(one) > 0
+    assert (hours(30.0), hours(600.0), hours(7200.0)) == ("30 s", "10 min", "2.0 h")
