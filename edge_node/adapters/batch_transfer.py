@@ -12,7 +12,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, cast
 
 import grpc
@@ -52,14 +52,8 @@ class PeerServer:
         self,
         receive: Callable[[Parcel], Receipt],
         credentials: grpc.ServerCredentials | None = None,
-        others: Sequence[grpc.GenericRpcHandler] = (),
-        more_calls: int = 0,
     ) -> None:
-        """``receive`` runs in a worker thread; an unknown executor is its to refuse.
-
-        ``others``: further services on the same address, which may take ``more_calls`` at a time.
-        """
-        self._others, self._calls = tuple(others), MAX_CALLS + more_calls
+        """``receive`` runs in a worker thread; an unknown executor is its to refuse."""
         self._receive = receive
         self._credentials = credentials
         self._server: grpc.aio.Server | None = None
@@ -67,9 +61,9 @@ class PeerServer:
     async def start(self, host: str, port: int) -> str:
         """Listen; port 0 takes a free one. Returns host:port. Raises OSError when the address is taken."""
         handler = grpc.unary_unary_rpc_method_handler(self._deliver)  # bytes in, bytes out: the codec judges
-        self._server = grpc.aio.server(options=SERVER_OPTIONS, maximum_concurrent_rpcs=self._calls)
+        self._server = grpc.aio.server(options=SERVER_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
         self._server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(DELIVER.service, {DELIVER.method: handler}), *self._others)
+            (grpc.method_handlers_generic_handler(DELIVER.service, {DELIVER.method: handler}),)
         )
         target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
