@@ -32,7 +32,7 @@ from edge_node.serving.tally import Tally
 from edge_node.slot import Delivery, Outgoing, Readiness, SlotState
 from edge_node.spool import MemorySpool, Spool
 from edge_node.work import Result, count_result, gather, run_stage
-from edge_node.workload import Arrays, InferResult, Parameters, Workload
+from edge_node.workload import Arrays, BatchWork, InferResult, Parameters, Workload
 from protos.messages import (
     Ack,
     CloseSlot,
@@ -513,7 +513,7 @@ class EdgeNode:
         assert self._answers is not None
         self._leaving = False
         with self._work:
-            began = time.perf_counter()
+            began, cpu_s = time.perf_counter(), time.thread_time()
             self._meter.begin()
             try:
                 assert self._model is not None
@@ -521,10 +521,14 @@ class EdgeNode:
             except BaseException:
                 self._book_outside(0.0, None, 0, 0, np.empty(0))
                 raise
-            latency_s = time.perf_counter() - began + np.asarray(waited_s, dtype=float)
+            wall_s = time.perf_counter() - began
+            latency_s = wall_s + np.asarray(waited_s, dtype=float)
+            seconds = min(time.thread_time() - cpu_s, wall_s)
             received = sum(array.nbytes for array in arrays.values())
             sent = sum(array.nbytes for array in answered.arrays.values())
-            self._book_outside(answered.result.flop, answered.result, received, sent, latency_s)
+            result = answered.result
+            work = BatchWork(result.flop, seconds, result.decode_flop, min(seconds, result.decode_s))
+            self._book_outside(result.flop, result, received, sent, latency_s, work)
             return answered
 
     def stop_answering(self) -> None:
@@ -534,7 +538,13 @@ class EdgeNode:
             self._slot_opened.notify_all()
 
     def _book_outside(
-        self, flop: float, result: InferResult | None, received: int, sent: int, latency_s: Times
+        self,
+        flop: float,
+        result: InferResult | None,
+        received: int,
+        sent: int,
+        latency_s: Times,
+        work: BatchWork | None = None,
     ) -> None:
         with self._slot_opened:
             # Between a slot's reading and the next slot nothing is metered: what was done then is the next's.
@@ -545,9 +555,9 @@ class EdgeNode:
             self._meter.add(Work(Stage.APPLICATION, flop, wasted=result is None))
             if self._state is None or not metered():
                 log.warning("%s: answers given after the last reading are in no books", self.node_id)
-            elif result is not None:
+            elif result is not None and work is not None:
                 self._meter.moved(Stage.APPLICATION, tx_bytes=sent, rx_bytes=received)
-                self._state.outside.add(result, latency_s)
+                self._state.outside.add(result, latency_s, self._serving.service(work))
 
     # --- the slot's end ----------------------------------------------------------------------------------
 

@@ -20,7 +20,6 @@ import pytest
 
 from edge_node.adapters.infer_server import (
     MAX_CONNECTIONS,
-    MAX_STREAMS,
 )
 from edge_node.config import InferenceConfig, TaskConfig
 from edge_node.serving.client import InferClient
