@@ -271,6 +271,43 @@ def qoais(run: RunArgument, as_json: JsonOption = False) -> None:
         out.print(table)
 
 
+@app.command()
+def power(
+    readings: Annotated[
+        str,
+        typer.Argument(
+            help="A TOML file of readings, or a packaged device: raspberry-pi-4b, rtx-4090-server."
+        ),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Fit power by component, (T2), to a device's readings; shows residuals and what stays undetermined."""
+    from experiments.power_fit import fit_report
+
+    found = fit_report(readings)
+    if as_json:
+        print_json(found)
+        return
+    table = Table("coefficient", "value", "unit", title=f"{found['name']}: {found['description']}")
+    for row in found["coefficients"]:
+        value = row["reason"] if row["value"] is None else f"{row['value']:.4g}"
+        table.add_row(row["name"], value, row["unit"])
+    out.print(table)
+    table = Table("reading", "power W", "model W", "residual W", "computation W", "memory W", "radio W")
+    for row in found["readings"]:
+        parts = (row[f"{name}_w"] for name in ("computation", "memory", "communication"))
+        table.add_row(
+            row["name"] + (" (above its rest)" if row["above"] else ""),
+            *(f"{row[name]:.3f}" for name in ("power_w", "model_w", "residual_w")),
+            *("?" if part is None else f"{part:.3f}" for part in parts),
+        )
+    out.print(table)
+    out.print(
+        f"rms residual {found['rms_residual_w']:.3g} W over {len(found['readings'])} readings, rank {found['rank']} "
+        "of 8; ?: the readings do not tell how the total splits"
+    )
+
+
 @app.command(name="list")
 def list_(
     what: Annotated[
