@@ -24,15 +24,17 @@ def render_study(
     lead: str,
     figures: list[tuple[Drawing, str]],
     tables: list[tuple[str, Shown]],
+    *,
+    template: str = "page.html.j2",
     **values: Any,
 ) -> str:
-    """HTML of ``page.html.j2`` in ``package``; ``figures`` with their SVG text, ``values`` for the template's own."""
+    """HTML of ``template`` in ``package``; ``figures`` with their SVG text, ``values`` for what it adds itself."""
     environment = Environment(
         loader=ChoiceLoader([PackageLoader(package, "."), PackageLoader("experiments.report", "templates")]),
         autoescape=True,
         undefined=StrictUndefined,
     )
-    return environment.get_template("page.html.j2").render(
+    return environment.get_template(template).render(
         lead=lead,
         figures=[(drawing, inline_svg(drawing, svg)) for drawing, svg in figures],
         tables=tables,
