@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import NullLocator
 from rich.console import Console
 
 from coordinator.market.simulate import World
@@ -27,7 +28,7 @@ from experiments.fei.energy import board
 from experiments.fei.market import CAP_FRACTION, SLOTS, Setting, Work, fleet
 from experiments.report.figures.base import Drawing, new_figure
 from experiments.report.study_page import Shown, render_study
-from experiments.report.style import MUTED, policy_colour
+from experiments.report.style import MUTED, look, policy_colour
 from experiments.tree.study import progress_bar
 
 NODES = 10
@@ -153,77 +154,84 @@ def _claim(statement: str, met: bool, ours: str) -> dict[str, str]:
     return {"statement": statement, "verdict": "met" if met else "not met", "paper": "", "ours": ours}
 
 
+def against_deta(table: pd.DataFrame) -> pd.DataFrame:
+    """Percent by which grams, TREE and EE of each point differ from DETA's of the same day and way.
+
+    A floor is compared with the optimum without one.
+    """
+    names = ["emissions_g", "tree_bit_per_j", "ee_bit_per_j"]
+    compared = table.assign(against=table["way"].replace(FLOOR, OPTIMUM))
+    free = table[table["price_g_per_kwh"] == 0].drop_duplicates(["seed", "way"])
+    merged = compared.merge(
+        free[["seed", "way", *names]],
+        left_on=["seed", "against"],
+        right_on=["seed", "way"],
+        suffixes=("", "_free"),
+    )
+    for name in names:
+        merged[f"{name}_percent"] = 100.0 * (merged[name] / merged[f"{name}_free"] - 1.0)
+    return merged.drop(columns=["against", "way_free", *(f"{name}_free" for name in names)])
+
+
+def _price(value: float, _position: int | None = None) -> str:
+    return f"{value:,.0f}"
+
+
 def curve(table: pd.DataFrame) -> Drawing:
-    """Grams against TREE: a thin line a day, the mean with its prices, floors as diamonds; EE beside it."""
-    priced, floored, decided = (table[table["way"] == way] for way in (OPTIMUM, FLOOR, DECIDED))
-    figure = new_figure(4.2)
-    axes: Any = figure.subplots(1, 2, width_ratios=(2, 1))
-    left, right = axes
-    names = ["emissions_g", "tree_bit_per_j", "ee_bit_per_j", "energy_j"]
-    mean = priced.groupby("price_g_per_kwh")[names].mean()
-    limits = floored.groupby("tree_floor_fraction")[names].mean()
-    online = decided.groupby("price_g_per_kwh")[names].mean()
+    """Grams against TREE, both against DETA: a thin line a day, means with prices, floors as diamonds; EE beside it."""
+    points = against_deta(table)
+    with look():
+        figure = new_figure(4.2)
+        left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    grams, tree, ee = (f"{name}_percent" for name in ("emissions_g", "tree_bit_per_j", "ee_bit_per_j"))
+    priced = points[points["way"] == OPTIMUM]
     for _, own in priced.groupby("seed"):
         day = own.sort_values("price_g_per_kwh")
-        left.plot(day["emissions_g"], day["tree_bit_per_j"] / 1e6, color=MUTED, lw=0.7, alpha=0.6)
-    colour = policy_colour("deta")
-    left.plot(
-        mean["emissions_g"],
-        mean["tree_bit_per_j"] / 1e6,
-        "o-",
-        color=colour,
-        label="joules priced, mean",
-    )
-    for value in (mean.index[0], 30.0, 100.0, 300.0, 1000.0):
-        point = mean.loc[value]
+        left.plot(day[grams], day[tree], color=MUTED, lw=0.7, alpha=0.7)
+    ways = ((OPTIMUM, "o-", "deta", "optimum of the day, mean"), (DECIDED, "s:", "det", "slot by slot, mean"))
+    for way, style, colour, label in ways:
+        mean = points[points["way"] == way].groupby("price_g_per_kwh")[[grams, tree]].mean()
+        left.plot(mean[grams], mean[tree], style, color=policy_colour(colour), ms=4.5, label=label)
+    mean = priced.groupby("price_g_per_kwh")[[grams, tree, ee]].mean()
+    for value in mean.index[(mean.index >= 100.0) & (mean.index <= 1000.0)]:
         left.annotate(
-            "DETA" if value == 0 else f"{value:g} g/kWh",
-            (point["emissions_g"], point["tree_bit_per_j"] / 1e6),
-            xytext=(7, -9),
+            f"{value:,.0f} g/kWh",
+            tuple(mean.loc[value][[grams, tree]]),
+            xytext=(6, -10),
             textcoords="offset points",
             fontsize=8,
         )
+    limits = points[points["way"] == FLOOR].groupby("tree_floor_fraction")[[grams, tree]].mean()
+    floors = ", ".join(f"{floor:.1%}" for floor in limits.index)
     left.plot(
-        limits["emissions_g"],
-        limits["tree_bit_per_j"] / 1e6,
-        "D",
-        color=policy_colour("dat"),
-        label="floor on TREE: " + ", ".join(f"{floor:.1%}" for floor in limits.index) + " of the best",
+        limits[grams], limits[tree], "D", color=policy_colour("dat"), label=f"floors: {floors} of the best"
     )
-    left.set_xlabel("g CO2e a day")
-    left.set_ylabel("TREE, Mbit/J")
-    left.legend(loc="lower right")
-    for column, label in (("tree_bit_per_j", "TREE"), ("ee_bit_per_j", "EE"), ("emissions_g", "grams")):
-        right.plot(
-            mean.index,
-            100.0 * (mean[column] / mean[column].iloc[0] - 1.0),
-            "--" if label == "EE" else "-",
-            label=label,
-            color=MUTED if label == "grams" else colour,
-        )
-    right.set_xscale("symlog", linthresh=1.0)
+    left.set_xlabel("grams against DETA, %")
+    left.set_ylabel("TREE against DETA, %")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=3)
+    for column, label, style in ((tree, "TREE", "-"), (ee, "EE", "--"), (grams, "grams", ":")):
+        colour = MUTED if label == "grams" else policy_colour("deta" if label == "TREE" else "grid")
+        right.plot(mean.index, mean[column], style, label=label, color=colour)
+    right.set_xscale("symlog", linthresh=10.0)
+    right.set_xticks([0, 10, 100, 1000, 10_000])
+    right.xaxis.set_major_formatter(_price)
+    right.xaxis.set_minor_locator(NullLocator())
     right.set_xlabel("price of a joule, g/kWh")
     right.set_ylabel("change against DETA, %")
-    right.legend()
+    right.legend(loc="upper left")
+    last = mean.iloc[-1]
     return Drawing(
         name="tradeoff",
         title="The trade-off between grams and TREE",
         caption=(
-            "Left: a thin line is one day's optimum with perfect foresight, from DETA to the dearest joule; points are "
-            "means over days. Diamonds: the cleanest plan that keeps TREE at a share of the best. Squares: the policy "
-            "as it decides a run, one slot at a time. Right: the optimum; TREE and EE change alike, because all work "
-            "is done at every price and so bits and tokens are given."
+            "Left: a thin line is one day's optimum with perfect foresight, from DETA (the origin) to the dearest "
+            "joule; points are means over days. Diamonds: the cleanest plan that keeps TREE at a share of the best. "
+            "Squares: the policy as it decides a run, one slot at a time, against DETA deciding likewise. Right: the optimum; "
+            "TREE and EE change alike, because all work is done at every price and so bits and tokens are given."
         ),
-        alt=(
-            f"TREE from {mean['tree_bit_per_j'].iloc[0]:.3g} to {mean['tree_bit_per_j'].iloc[-1]:.3g} bit/J, "
-            f"grams from {mean['emissions_g'].iloc[0]:.3g} to {mean['emissions_g'].iloc[-1]:.3g}"
-        ),
+        alt=f"At the dearest joule TREE changes by {last[tree]:+.2f} %, grams by {last[grams]:+.2f} % against DETA",
         figure=figure,
-        data=pd.concat(
-            [mean.reset_index(), limits.reset_index(), online.reset_index()],
-            keys=[OPTIMUM, FLOOR, DECIDED],
-            names=["way", None],
-        ).reset_index("way"),
+        data=points,
     )
 
 
