@@ -226,8 +226,8 @@ def curve(table: pd.DataFrame) -> Drawing:
         caption=(
             "Left: a thin line is one day's optimum with perfect foresight, from DETA (the origin) to the dearest "
             "joule; points are means over days. Diamonds: the cleanest plan that keeps TREE at a share of the best. "
-            "Squares: the policy as it decides a run, one slot at a time, against DETA deciding likewise. Right: the optimum; "
-            "TREE and EE change alike, because all work is done at every price and so bits and tokens are given."
+            "Squares: the policy as it decides a run, one slot at a time, against DETA deciding likewise. Right: the "
+            "optimum; TREE and EE change alike: all work is done at every price, so bits and tokens are given."
         ),
         alt=f"At the dearest joule TREE changes by {last[tree]:+.2f} %, grams by {last[grams]:+.2f} % against DETA",
         figure=figure,
