@@ -106,7 +106,7 @@ class EdgeNode:
         self._in_doubt = False
         self._mean_loss: float | None = None
         self._model: Parameters | None = None
-        """Global model that the application stage was last given."""
+        """Global model of the application's task, as this node was last given it."""
         self._guests = Guests(config.board.storage_bytes, self._workloads, meter)
         self._answers = answers
         self._lock = threading.RLock()
@@ -465,8 +465,9 @@ class EdgeNode:
             if late:
                 raise NotReady(f"slot {state.slot} was closed while {self.node_id} worked: too late")
             tx_bytes, rx_bytes = count_result(state, result, owners, parameters)
+            if state.stage in (Stage.DEVELOPMENT, Stage.APPLICATION):
+                self._model = parameters  # outside clients are answered while others still train
             if isinstance(result, InferResult):
-                self._model = parameters
                 self._serving.finish(state, result, owners, batches)
             self._meter.moved(state.stage, tx_bytes=tx_bytes, rx_bytes=rx_bytes)
             if state.mean_loss is not None:
@@ -490,14 +491,14 @@ class EdgeNode:
         """Whether outside requests of this form can be answered now.
 
         Raises:
-            NoModel: no global model has come yet (before the application stage), or the run is over.
+            NoModel: no global model has come yet (before the first round), or the run is over.
             ValueError: arrays that the task does not read.
         """
         with self._lock:
             if self._answers is None:
                 raise NoModel(f"{self.node_id} answers no outside clients")
             if self._model is None:
-                raise NoModel(f"{self.node_id} has no global model yet; it comes with the application stage")
+                raise NoModel(f"{self.node_id} has no global model yet; it comes with the first round")
             if self._state is None:
                 raise NoModel(f"the run {self.config.run_id} is over")
             answers = self._answers

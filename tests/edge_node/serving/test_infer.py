@@ -63,8 +63,12 @@ def decide(node: EdgeNode, slot: int, work: bool = True) -> None:
 
 
 def finish(node: EdgeNode, slot: int) -> Usage:
-    usage = node.close(CloseSlot(1, slot))
-    node.on_grant(EnergyGrant(node.node_id, 1, slot, 0, 0))
+    return finish_at(node, slot, 1)
+
+
+def finish_at(node: EdgeNode, slot: int, epoch: int) -> Usage:
+    usage = node.close(CloseSlot(epoch, slot))
+    node.on_grant(EnergyGrant(node.node_id, epoch, slot, 0, 0))
     return usage
 
 
@@ -173,14 +177,24 @@ def test_before_the_first_model_and_after_the_run_clients_are_refused(
 ) -> None:
     made = build_node(config(make_config))
     host.attach(made, "127.0.0.1:1")
-    advance(made, 0)
+    decide(made, 0, work=False)
     with InferClient(host.infer_address) as client:
         with pytest.raises(InferError, match="no global model yet") as refused:
             client.ask(images(1))
         assert refused.value.code == "FAILED_PRECONDITION"
-        advance(made, 1)
+        made.on_decision(Decision("n0", 2, 0, STAGES[0], True, 1, (), (), 0, 0, 0, 9.0))
+        made.execute(initial_parameters("mnist-mlp", 0))
+        assert client.ask(images(1)).tokens_out == 1  # while others still train
+        usage = made.close(CloseSlot(2, 0))
+        assert usage.outside is not None
+        assert energies(usage, Stage.APPLICATION)[Component.COMPUTE] > 0
+        made.on_grant(EnergyGrant("n0", 2, 0, 0, 0))
+        made.on_decision(Decision("n0", 2, 1, STAGES[1], True, 1, (), (), 0, 0, 0, 9.0))
+        made.execute(initial_parameters("mnist-mlp", 0))
+        finish_at(made, 1, 2)
         assert client.ask(images(1)).tokens_out == 1
-        advance(made, 2)
+        made.on_decision(Decision("n0", 2, 2, STAGES[2], True, 0, (), (), 0, 0, 0, 9.0))
+        finish_at(made, 2, 2)
         with pytest.raises(InferError, match="is over"):
             client.ask(images(1))
     with pytest.raises(NoModel):
