@@ -70,9 +70,7 @@ class Outside:
             by_address.setdefault(address, []).append(node)
         for address, nodes in by_address.items():
             self.say(f"Infer: {address} asks {', '.join(nodes)}")
-        self.say(
-            f"Infer: detabed infer {self._folder} --node {min(addresses)}, from the application stage on"
-        )
+        self.say(f"Infer: detabed infer {self._folder} --node {min(addresses)}, from the first round on")
 
     def before_close(self, slot: int) -> None:
         """Keep ``slot`` open, if it is the last one that serves."""
