@@ -1,7 +1,7 @@
 """Reproduction of Fig. 4 of the TREE paper: ``reproduce_fig4`` simulates, judges, draws and writes it all.
 
 Claim: sixteen statements of section IV, each met, not met or not decidable, over a map of settings. Cost: --quick
-about a minute on two busy cores, --full about nine. Command: ``detabed reproduce tree-fig4``.
+half a minute on two cores, --full two and a half. Command: ``detabed reproduce tree-fig4``.
 """
 
 from __future__ import annotations
