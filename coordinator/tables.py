@@ -7,7 +7,7 @@ ledger gives the same tables. pandas is imported here and nowhere else in the co
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from coordinator.books import count_missed
 from coordinator.guard import TRAINING_STAGES
 from coordinator.ledger.entry import Kind
 from coordinator.ledger.store import StoredEntry, read_entries
-from protos.messages import Stage
+from protos.messages import Component, Stage
 
 BALANCE_COLUMNS = (
     "demand",
@@ -108,6 +108,7 @@ SERVING_COLUMNS = (
     *["outside_requests", "outside_latency_p50_s", "outside_latency_p95_s", "outside_latency_p99_s"],
     *["tokens_in_per_s", "tokens_out_per_s", "energy_j", "operational_g"],
     *["joules_per_token", "grams_per_1000_tokens", "tree_bit_per_j", "ee_bit_per_j"],
+    *["prefill_s", "decode_s", "prefill_j", "decode_j"],
     *["latency_bins", "latency_counts"],
 )
 """Requests include those of outside clients; latencies of the two are apart, for theirs are wall time."""
@@ -417,7 +418,29 @@ def _serving_rows(run: _Run) -> Iterable[Row]:
             row[name] = None if planned is None else planned[name]
             row[f"outside_{name}"] = None if outside is None else outside[name]
         row.update(_token_columns(row, alpha, slot_s))
+        row.update(_phase_columns(both, own))
         yield row
+
+
+def _phase_columns(parts: Sequence[Mapping[str, Any]], own: Sequence[Mapping[str, Any]]) -> Row:
+    """Board time and energy of prefill and decode; nulls where the nodes did not say (older ledgers).
+
+    Computation and the static power meanwhile, (L2), are divided by time: both phases draw the same power in the
+    two-state model. Radio and waste belong to neither.
+    """
+    if not parts or any("prefill_s" not in part for part in parts):
+        return {}
+    prefill_s, decode_s = (sum(part[name] for part in parts) for name in ("prefill_s", "decode_s"))
+    if not (busy_s := prefill_s + decode_s):
+        return {"prefill_s": 0.0, "decode_s": 0.0}
+    computing = (Component.COMPUTE, Component.STATIC)
+    joules = from_micro(sum(line["energy_uj"] for line in own if line["component"] in computing))
+    return {
+        "prefill_s": prefill_s,
+        "decode_s": decode_s,
+        "prefill_j": joules * prefill_s / busy_s,
+        "decode_j": joules * decode_s / busy_s,
+    }
 
 
 def _token_columns(row: Row, alpha_bits_per_token: float, slot_s: float) -> Row:

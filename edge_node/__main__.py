@@ -53,8 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=options.log.upper(), format="%(asctime)s %(name)s %(levelname)s %(message)s")
 
     def announce(link: Link) -> None:
-        # One line for whoever started this process: the node is up, and where its peers find it.
-        ready = {"node_id": link.node.node_id, "peer_address": link.address, "boot_id": link.node.boot_id}
+        # One line for whoever started this process: the node is up, and where peers and outside clients find it.
+        ready = {
+            "node_id": link.node.node_id,
+            "peer_address": link.address,
+            "infer_address": link.infer_address,
+            "boot_id": link.node.boot_id,
+        }
         print(json.dumps(ready), flush=True)
 
     try:

@@ -121,3 +121,5 @@ class NodeConfig(Strict):
     """host:port; empty in a fleet that shares one process."""
     peer_host: str = "127.0.0.1"
     peer_port: int = 0
+    infer_port: int = Field(default=0, ge=0, le=65_535)
+    """Port on ``peer_host`` at which outside clients ask; 0 takes a free one."""

@@ -63,11 +63,17 @@ def run_daemon(
     spool = None if spool_path is None else SqliteSpool(spool_path)
     try:
         node = build(config, spool)
-        with GrpcHost(config.peer_host, config.peer_port) as host:
+        with GrpcHost(config.peer_host, config.peer_port, infer_port=config.infer_port) as host:
             link = host.attach(node, config.coordinator_address)
             link.start()
             link.wait_registered(REGISTER_TIMEOUT_S)
-            log.info("%s attends %s, peers at %s", node.node_id, config.coordinator_address, link.address)
+            log.info(
+                "%s attends %s, peers at %s, outside clients at %s",
+                node.node_id,
+                config.coordinator_address,
+                link.address,
+                link.infer_address,
+            )
             if on_ready is not None:
                 on_ready(link)
             serve_flower({node.node_id: link}, stop)

@@ -46,6 +46,11 @@ class Link(Protocol):
         """host:port where peers deliver batches; empty where nodes share a process."""
         ...
 
+    @property
+    def infer_address(self) -> str:
+        """host:port where outside clients ask this node; empty where nobody from outside can."""
+        ...
+
     def start(self) -> None:
         """Register with the coordinator and attend it from now on."""
         ...
@@ -145,6 +150,10 @@ class LocalLink:
 
     @property
     def address(self) -> str:
+        return ""
+
+    @property
+    def infer_address(self) -> str:
         return ""
 
     def register(self) -> Register:

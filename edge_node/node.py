@@ -32,7 +32,7 @@ from edge_node.serving.tally import Tally
 from edge_node.slot import Delivery, Outgoing, Readiness, SlotState
 from edge_node.spool import MemorySpool, Spool
 from edge_node.work import Result, count_result, gather, run_stage
-from edge_node.workload import Arrays, InferResult, Parameters, Workload
+from edge_node.workload import Arrays, BatchWork, InferResult, Parameters, Workload
 from protos.messages import (
     Ack,
     CloseSlot,
@@ -106,7 +106,7 @@ class EdgeNode:
         self._in_doubt = False
         self._mean_loss: float | None = None
         self._model: Parameters | None = None
-        """Global model that the application stage was last given."""
+        """Global model of the application's task, as this node was last given it."""
         self._guests = Guests(config.board.storage_bytes, self._workloads, meter)
         self._answers = answers
         self._lock = threading.RLock()
@@ -465,8 +465,9 @@ class EdgeNode:
             if late:
                 raise NotReady(f"slot {state.slot} was closed while {self.node_id} worked: too late")
             tx_bytes, rx_bytes = count_result(state, result, owners, parameters)
+            if state.stage in (Stage.DEVELOPMENT, Stage.APPLICATION):
+                self._model = parameters  # outside clients are answered while others still train
             if isinstance(result, InferResult):
-                self._model = parameters
                 self._serving.finish(state, result, owners, batches)
             self._meter.moved(state.stage, tx_bytes=tx_bytes, rx_bytes=rx_bytes)
             if state.mean_loss is not None:
@@ -490,14 +491,14 @@ class EdgeNode:
         """Whether outside requests of this form can be answered now.
 
         Raises:
-            NoModel: no global model has come yet (before the application stage), or the run is over.
+            NoModel: no global model has come yet (before the first round), or the run is over.
             ValueError: arrays that the task does not read.
         """
         with self._lock:
             if self._answers is None:
                 raise NoModel(f"{self.node_id} answers no outside clients")
             if self._model is None:
-                raise NoModel(f"{self.node_id} has no global model yet; it comes with the application stage")
+                raise NoModel(f"{self.node_id} has no global model yet; it comes with the first round")
             if self._state is None:
                 raise NoModel(f"the run {self.config.run_id} is over")
             answers = self._answers
@@ -513,7 +514,7 @@ class EdgeNode:
         assert self._answers is not None
         self._leaving = False
         with self._work:
-            began = time.perf_counter()
+            began, cpu_s = time.perf_counter(), time.thread_time()
             self._meter.begin()
             try:
                 assert self._model is not None
@@ -521,10 +522,14 @@ class EdgeNode:
             except BaseException:
                 self._book_outside(0.0, None, 0, 0, np.empty(0))
                 raise
-            latency_s = time.perf_counter() - began + np.asarray(waited_s, dtype=float)
+            wall_s = time.perf_counter() - began
+            latency_s = wall_s + np.asarray(waited_s, dtype=float)
+            seconds = min(time.thread_time() - cpu_s, wall_s)
             received = sum(array.nbytes for array in arrays.values())
             sent = sum(array.nbytes for array in answered.arrays.values())
-            self._book_outside(answered.result.flop, answered.result, received, sent, latency_s)
+            result = answered.result
+            work = BatchWork(result.flop, seconds, result.decode_flop, min(seconds, result.decode_s))
+            self._book_outside(result.flop, result, received, sent, latency_s, work)
             return answered
 
     def stop_answering(self) -> None:
@@ -534,7 +539,13 @@ class EdgeNode:
             self._slot_opened.notify_all()
 
     def _book_outside(
-        self, flop: float, result: InferResult | None, received: int, sent: int, latency_s: Times
+        self,
+        flop: float,
+        result: InferResult | None,
+        received: int,
+        sent: int,
+        latency_s: Times,
+        work: BatchWork | None = None,
     ) -> None:
         with self._slot_opened:
             # Between a slot's reading and the next slot nothing is metered: what was done then is the next's.
@@ -545,9 +556,9 @@ class EdgeNode:
             self._meter.add(Work(Stage.APPLICATION, flop, wasted=result is None))
             if self._state is None or not metered():
                 log.warning("%s: answers given after the last reading are in no books", self.node_id)
-            elif result is not None:
+            elif result is not None and work is not None:
                 self._meter.moved(Stage.APPLICATION, tx_bytes=sent, rx_bytes=received)
-                self._state.outside.add(result, latency_s)
+                self._state.outside.add(result, latency_s, self._serving.service(work))
 
     # --- the slot's end ----------------------------------------------------------------------------------
 

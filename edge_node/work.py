@@ -64,7 +64,7 @@ def infer_each(workload: Workload, parameters: Parameters, batches: list[Arrays]
         # A board of its own would not share its cores with other nodes of this machine.
         seconds = min(time.thread_time() - cpu_s, time.perf_counter() - wall_s)
         results.append(result)
-        work.append(BatchWork(result.flop, seconds))
+        work.append(BatchWork(result.flop, seconds, result.decode_flop, min(seconds, result.decode_s)))
     return InferResult(
         requests=sum(result.requests for result in results),
         tokens=sum(result.tokens for result in results),
@@ -73,6 +73,8 @@ def infer_each(workload: Workload, parameters: Parameters, batches: list[Arrays]
         batches=sum(result.batches for result in results),
         flop=sum(result.flop for result in results),
         input_tokens=sum(result.input_tokens for result in results),
+        decode_flop=sum(result.decode_flop for result in results),
+        decode_s=sum(result.decode_s for result in results),
         by_batch=tuple(work),
     )
 

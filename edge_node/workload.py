@@ -43,6 +43,10 @@ class BatchWork:
     flop: float
     seconds: float
     """Really spent computing (CPU time, at most wall time): not what a board would need."""
+    decode_flop: float = 0.0
+    """Of ``flop``, what was done token by token after the pass over the input (prefill)."""
+    decode_s: float = 0.0
+    """Of ``seconds``, the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,10 @@ class InferResult:
     flop: float
     input_tokens: int = 0
     """Tokens read (prompts), counted apart from those delivered; images have none."""
+    decode_flop: float = 0.0
+    """Of ``flop``, what was done token by token after the pass over the input (prefill)."""
+    decode_s: float = 0.0
+    """Seconds really spent in it."""
     by_batch: tuple[BatchWork, ...] = ()
     """Batch by batch, in the order given."""
 

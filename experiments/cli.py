@@ -98,6 +98,14 @@ def run(
     output: OutputOption = None,
     fleet: Annotated[str | None, typer.Option(help="ray or inprocess, instead of the scenario's.")] = None,
     report: ReportOption = True,
+    serve_for: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            metavar="SECONDS",
+            help="Keep the last application slot open so long for `detabed infer` (fleet ray; Ctrl-C ends it).",
+        ),
+    ] = 0.0,
     as_json: JsonOption = False,
 ) -> None:
     """Run one scenario under one policy; writes a run folder with tables, ledger and report."""
@@ -107,7 +115,9 @@ def run(
     spec = open_scenario(scenario, policy=policy, seed=seed, fleet=fleet)
     folder = study.new_folder(output, f"{spec.name}-{spec.policy.replace(':', '.')}-s{spec.seed}")
     study.isolate(spec)
-    result = study.run_single(spec, folder, err, quiet=as_json and not err.is_terminal, draw=report)
+    result = study.run_single(
+        spec, folder, err, quiet=as_json and not err.is_terminal, draw=report, serve_s=serve_for
+    )
     _show(result, as_json)
 
 
@@ -191,10 +201,17 @@ def report(run: RunArgument, as_json: JsonOption = False) -> None:
 
 @app.command()
 def infer(
-    address: Annotated[
-        str, typer.Argument(help="host:port of a node; its daemon prints it as peer_address.")
+    target: Annotated[
+        str,
+        typer.Argument(
+            help="Folder of a run that lasts, a node of the newest such run in runs/, or host:port "
+            "(a daemon prints it as infer_address)."
+        ),
     ],
-    data: Annotated[str, typer.Option(help="Data set whose test examples are asked about.")] = "digits",
+    data: Annotated[
+        str | None,
+        typer.Option(help="Data set whose test examples are asked about; default: the run's, else digits."),
+    ] = None,
     count: Annotated[int, typer.Option(min=1, help="Examples to ask about.")] = 100,
     batch: Annotated[int, typer.Option(min=1, help="Examples per request.")] = 1,
     node: Annotated[str, typer.Option(help="Node to ask, where several share the server.")] = "",
@@ -202,9 +219,18 @@ def infer(
 ) -> None:
     """Ask a serving node about test examples over its gRPC Infer stream."""
     from edge_node.serving.client import InferError, run_infer_client
+    from experiments import compare as study
+    from experiments.outside import find_target
 
+    found = find_target(target, node, study.RUNS)
     try:
-        answered = run_infer_client(address, data=data, count=count, batch=batch, node_id=node)
+        answered = run_infer_client(
+            found.address,
+            data=data or found.data or "digits",
+            count=count,
+            batch=batch,
+            node_id=found.node_id,
+        )
     except InferError as error:
         raise RunError(str(error)) from error
     except ValueError as error:
@@ -212,8 +238,11 @@ def infer(
     if as_json:
         print_json(answered)
         return
-    shown = {key: "not measured" if value is None else str(value) for key, value in answered.items()}
-    print_facts(address, shown)
+    shown = {
+        key: "not measured" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+        for key, value in answered.items()
+    }
+    print_facts(f"{found.node_id} at {found.address}".removeprefix(" at "), shown)
 
 
 @app.command()
@@ -240,6 +269,43 @@ def qoais(run: RunArgument, as_json: JsonOption = False) -> None:
         for row in terminal_rows(entry):
             table.add_row(*row)
         out.print(table)
+
+
+@app.command()
+def power(
+    readings: Annotated[
+        str,
+        typer.Argument(
+            help="A TOML file of readings, or a packaged device: raspberry-pi-4b, rtx-4090-server."
+        ),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Fit power by component, (T2), to a device's readings; shows residuals and what stays undetermined."""
+    from experiments.power_fit import fit_report
+
+    found = fit_report(readings)
+    if as_json:
+        print_json(found)
+        return
+    table = Table("coefficient", "value", "unit", title=f"{found['name']}: {found['description']}")
+    for row in found["coefficients"]:
+        value = row["reason"] if row["value"] is None else f"{row['value']:.4g}"
+        table.add_row(row["name"], value, row["unit"])
+    out.print(table)
+    table = Table("reading", "power W", "model W", "residual W", "computation W", "memory W", "radio W")
+    for row in found["readings"]:
+        parts = (row[f"{name}_w"] for name in ("computation", "memory", "communication"))
+        table.add_row(
+            row["name"] + (" (above its rest)" if row["above"] else ""),
+            *(f"{row[name]:.3f}" for name in ("power_w", "model_w", "residual_w")),
+            *("?" if part is None else f"{part:.3f}" for part in parts),
+        )
+    out.print(table)
+    out.print(
+        f"rms residual {found['rms_residual_w']:.3g} W over {len(found['readings'])} readings, rank {found['rank']} "
+        "of 8; ?: the readings do not tell how the total splits"
+    )
 
 
 @app.command(name="list")

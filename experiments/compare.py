@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from coordinator.adapters.flower_server import SlotOutcome
     from experiments.fleet.base import Fleet
+    from experiments.outside import Outside
     from experiments.resolve import Resolved
 
 RUNS = Path("runs")
@@ -119,18 +120,31 @@ def make_fleet(scenario: Scenario) -> Fleet:
 
 
 def run_single(
-    scenario: Scenario, folder: Path, console: Console, quiet: bool = False, draw: bool = True
+    scenario: Scenario,
+    folder: Path,
+    console: Console,
+    quiet: bool = False,
+    draw: bool = True,
+    serve_s: float = 0.0,
 ) -> Finished:
-    """One policy, one seed."""
+    """One policy, one seed.
+
+    ``serve_s``: wall seconds for which the last slot of the application stage stays open, so that outside clients
+    can ask; interrupting it ends that wait, not the run. Raises UsageError where nobody could ask.
+    """
+    from experiments.outside import Outside
     from experiments.resolve import resolve
 
     resolved = resolve(scenario)
+    outside = Outside(resolved, folder, serve_s)
     began = time.perf_counter()
     with (
         _progress(console, quiet, total=len(resolved.stages)) as progress,
         _started(scenario, progress) as fleet,
     ):
-        _execute(resolved, folder, fleet, progress)
+        outside.say = progress.print
+        outside.status = progress.say
+        _execute(resolved, folder, fleet, progress, outside)
         report = _report(folder, progress) if draw else None
     return Finished(folder, report, time.perf_counter() - began)
 
@@ -190,11 +204,20 @@ def _options_for(scenario: Scenario, policy: str) -> dict[str, Any]:
     return dict(scenario.policy_options) if policy == scenario.policy else {}
 
 
-def _execute(resolved: Resolved, folder: Path, fleet: Fleet, progress: SlotProgress) -> None:
-    from experiments.run import execute
+def _execute(
+    resolved: Resolved,
+    folder: Path,
+    fleet: Fleet,
+    progress: SlotProgress,
+    outside: Outside | None = None,
+) -> None:
+    from experiments.run import Hooks, execute
 
     progress.begin(resolved)
-    execute(resolved, folder, fleet, progress.slot)
+    hooks = Hooks(on_slot=progress.slot)
+    if outside is not None:
+        hooks = Hooks(progress.slot, outside.opened, outside.before_close)
+    execute(resolved, folder, fleet, hooks)
 
 
 def _report(folder: Path, progress: SlotProgress) -> Path:
@@ -215,6 +238,10 @@ class SlotProgress:
 
     def say(self, what: str) -> None:
         self._bar.update(self._task, description=what, detail="")
+
+    def print(self, what: str) -> None:
+        """A line above the bar that stays."""
+        self._bar.console.print(what, markup=False, highlight=False, soft_wrap=True)
 
     def begin(self, resolved: Resolved) -> None:
         self._label = f"{resolved.scenario.policy} seed {resolved.scenario.seed}"

@@ -56,11 +56,24 @@ class Timings:
     """Largest resident set of the runner's process so far; None where the system does not tell."""
 
 
-def execute(resolved: Resolved, folder: Path, fleet: Fleet, on_slot: Callable[[SlotOutcome], None]) -> Path:
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What a runner wants to hear of a run while it lasts."""
+
+    on_slot: Callable[[SlotOutcome], None] = lambda _: None
+    """After each slot."""
+    on_open: Callable[[dict[str, str]], None] = lambda _: None
+    """Once, with where outside clients ask each node, by node id (empty: nobody from outside can)."""
+    before_close: Callable[[int], None] = lambda _: None
+    """With a slot of the application stage whose work is done, before it is closed."""
+
+
+def execute(resolved: Resolved, folder: Path, fleet: Fleet, hooks: Hooks | None = None) -> Path:
     """Run, export the tables, mark the folder DONE; returns the folder. Raises RunError.
 
     ``folder`` is new or empty and made here and holds no DONE until everything in it is complete.
     """
+    hooks = hooks or Hooks()
     from coordinator.adapters.flower_server import RunRecord
     from experiments.fleet.supervisor import CoordinatorError
 
@@ -71,7 +84,7 @@ def execute(resolved: Resolved, folder: Path, fleet: Fleet, on_slot: Callable[[S
     write_scenario(resolved, folder / "scenario.toml")
     record, timings = RunRecord(), Timings()
     try:
-        restarts, processes = _run_slots(resolved, run_id, folder, fleet, record, timings, on_slot)
+        restarts, processes = _run_slots(resolved, run_id, folder, fleet, record, timings, hooks)
     except CoordinatorError as error:
         raise RunError(f"{folder}: {error}") from error
     _export(resolved, run_id, folder, record, restarts, processes)
@@ -90,7 +103,7 @@ def _run_slots(
     fleet: Fleet,
     record: RunRecord,
     timings: Timings,
-    on_slot: Callable[[SlotOutcome], None],
+    hooks: Hooks,
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     from flwr.app import Context, RecordDict
 
@@ -106,6 +119,7 @@ def _run_slots(
 
     with open_session(fleet, config, folder, nodes_of) as session:
         timings.start_s = time.perf_counter() - begun
+        hooks.on_open(session.infer_addresses)
         slot_began = time.perf_counter()
 
         def finished(outcome: SlotOutcome) -> None:
@@ -115,7 +129,7 @@ def _run_slots(
             timings.decide_s.append(outcome.plan.decide_s)
             slot_began = now
             session.check()
-            on_slot(outcome)
+            hooks.on_slot(outcome)
 
         schedule = Schedule(
             control=session.control,
@@ -130,6 +144,7 @@ def _run_slots(
             on_slot=finished,
             record=record,
             books=session.books,
+            before_close=hooks.before_close,
         )
         grid = session.grid
         context = Context(

@@ -393,9 +393,24 @@ class FleetSpec(Strict):
     """A name of `detabed list meters`, or `package.module:Name`."""
 
 
+class ServiceWorth(Strict):
+    """What a service's tokens and bits are worth in (T3); left as it is, the service counts as in (T1)."""
+
+    token_weight: float = Field(default=1.0, ge=0)
+    """w_i."""
+    bit_weight: float = Field(default=1.0, ge=0)
+    """w_j."""
+    alpha_bits_per_token: float | None = Field(default=None, ge=0)
+    """Worth of the first token, in bit; none: the scenario's alpha."""
+    saturation_tokens: float | None = Field(default=None, gt=0)
+    """Tokens of a window at which U_i has 63 % of its greatest worth; none: linear."""
+
+
 class TreeSpec(Strict):
     alpha_bits_per_token: float = Field(default=70_423.0, ge=0)
     """alpha of (T1); default from prices, 3.0e-5 / 4.26e-10 (methods.md section 5)."""
+    services: dict[str, ServiceWorth] = {}
+    """By task name, e.g. ``[tree.services.mnist-mlp]``: weights and utilities of (T3)."""
 
 
 def _single_or_list(value: Any) -> Any:

@@ -30,6 +30,10 @@ STUDIES: dict[str, tuple[str, str]] = {
         "tree.fig4:reproduce_tree_fig4",
         "TREE paper, Figure 4: sixteen claims over a map of settings.",
     ),
+    "tree-tradeoff": (
+        "tree.tradeoff:reproduce_tradeoff",
+        "TREE as objective or constraint beside carbon: the trade-off curve.",
+    ),
     "terminal": (
         "terminal.study:reproduce_terminal",
         "Terminal and edge server: local, split and full offloading.",

@@ -31,6 +31,7 @@ from protos.validation import (
     ACROSS,
     DTYPE_BYTES,
     MAX_INFER_BYTES,
+    MAX_INFER_FIELDS,
     MAX_ITEMS,
     MAX_PARCEL_BYTES,
     MAX_REPLY_BYTES,
@@ -41,6 +42,7 @@ from protos.validation import (
     safe_text,
     text,
 )
+from protos.wire import has_more_fields
 
 __all__ = [
     "ATTEND",
@@ -353,16 +355,19 @@ def _plain(
     request: type,
     response: type,
     limit: int = MAX_REPLY_BYTES + MAX_STREAM_BYTES,
+    most_fields: int | None = None,
 ) -> Rpc:
-    """A call whose messages travel without an envelope."""
-    return Rpc(
-        f"detabed.v1.{service}",
-        method,
-        encode,
-        lambda data: decode(request, data, limit),
-        encode,
-        lambda data: decode(response, data, limit),
-    )
+    """A call whose messages travel without an envelope; ``most_fields``: at their top level, None: any number."""
+
+    def read(cls: type) -> Callable[[bytes], Any]:
+        def judged(data: bytes) -> Any:
+            if most_fields is not None and len(data) <= limit and has_more_fields(data, most_fields):
+                raise ProtocolError(cls.__name__, "more fields", f"at most {most_fields} fields")
+            return decode(cls, data, limit)
+
+        return judged
+
+    return Rpc(f"detabed.v1.{service}", method, encode, read(request), encode, read(response))
 
 
 ATTEND = Rpc("detabed.v1.Coordinator", "Attend", encode_up, decode_up, encode_down, decode_down)
@@ -371,5 +376,7 @@ END_SLOT = _plain("Coordinator", "EndSlot", messages.EndSlot, messages.SlotSumma
 GET_STATUS = _plain("Coordinator", "GetStatus", messages.StatusRequest, messages.Status)
 GET_REPORT = _plain("Coordinator", "GetReport", messages.ReportQuery, messages.Report)
 DELIVER = _plain("EdgePeer", "Deliver", messages.Parcel, messages.Receipt)
-INFER = _plain("EdgeInference", "Infer", messages.InferRequest, messages.InferAnswer, MAX_INFER_BYTES)
+INFER = _plain(
+    "EdgeInference", "Infer", messages.InferRequest, messages.InferAnswer, MAX_INFER_BYTES, MAX_INFER_FIELDS
+)
 RPCS = (ATTEND, BEGIN_SLOT, END_SLOT, GET_STATUS, GET_REPORT, DELIVER, INFER)

@@ -228,6 +228,10 @@ class Serving:
     """Bins of protos.latency that hold any request, ascending."""
     latency_counts: tuple[int, ...]
     """Requests in each of them."""
+    prefill_s: float
+    """Board time of passes over the input; all of it where nothing is generated token by token."""
+    decode_s: float
+    """Board time of the steps that generate one token each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,10 @@ MAX_PARCEL_BYTES = 64 * 1024 * 1024
 """Largest parcel, all tensors together."""
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 """Largest message between runner and coordinator (a plan of a large fleet)."""
-MAX_INFER_BYTES = 1024 * 1024
-"""Largest message on an Infer stream."""
+MAX_INFER_BYTES = 256 * 1024
+"""Largest message on an Infer stream: 334 images of 28 x 28; who has more asks again on the same stream."""
+MAX_INFER_FIELDS = 32
+"""Fields of a message on an Infer stream, each tensor being one: judged before anything is unpacked."""
 MAX_ITEMS = 1_000_000
 """Longest list in a message; byte limits bind earlier in practice."""
 MAX_TEXT = 4096

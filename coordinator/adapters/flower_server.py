@@ -127,6 +127,8 @@ class Schedule:
         record: Filled as the run goes.
         first_slot: Where to begin.
         books: Where to close slots while models are averaged; None: in turn, in this thread.
+        before_close: Called with a slot of the application stage once its work is done and before it is closed:
+            whatever outside clients ask meanwhile is booked in it.
     """
 
     def __init__(
@@ -143,6 +145,7 @@ class Schedule:
         record: RunRecord | None = None,
         first_slot: int = 0,
         books: Executor | None = None,
+        before_close: Callable[[int], None] = lambda _: None,
     ) -> None:
         if Stage.RECYCLING in stages and recycling is None:
             raise ValueError("the schedule has recycling slots but no recycling task was given")
@@ -161,6 +164,7 @@ class Schedule:
         self.record = record if record is not None else RunRecord()
         self._first_slot = first_slot
         self._books = books
+        self._before_close = before_close
 
     def __call__(self, grid: Grid, context: Context) -> None:
         for stage, slots in stage_runs(self._stages, self._first_slot):
@@ -195,6 +199,8 @@ class Schedule:
             apply_deadline(grid, asked)
             answers = grid.send_and_receive(messages, timeout=self._timeout_s) if messages else []
             replies, _ = read_replies([d.node_id for d in asked], dead, answers, self._names)
+            if stage is Stage.APPLICATION:
+                self._before_close(slot)
             summary = self._control.end_slot(slot, self._wait_s)
             self._finish(SlotOutcome(slot, stage, None, plan, replies, summary))
 

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, cast
 
 import grpc
@@ -38,6 +38,8 @@ CHANNEL_OPTIONS = (
 SERVER_OPTIONS = (
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 2_000),
     ("grpc.max_receive_message_length", MAX_PARCEL_BYTES + MESSAGE_OVERHEAD_BYTES),
+    # Identity alone: what is compressed would be unpacked before anybody looks at its size.
+    ("grpc.compression_enabled_algorithms_bitset", 1),
     ("grpc.so_reuseport", 0),
 )
 REPEAT_S = 2.0
@@ -52,14 +54,8 @@ class PeerServer:
         self,
         receive: Callable[[Parcel], Receipt],
         credentials: grpc.ServerCredentials | None = None,
-        others: Sequence[grpc.GenericRpcHandler] = (),
-        more_calls: int = 0,
     ) -> None:
-        """``receive`` runs in a worker thread; an unknown executor is its to refuse.
-
-        ``others``: further services on the same address, which may take ``more_calls`` at a time.
-        """
-        self._others, self._calls = tuple(others), MAX_CALLS + more_calls
+        """``receive`` runs in a worker thread; an unknown executor is its to refuse."""
         self._receive = receive
         self._credentials = credentials
         self._server: grpc.aio.Server | None = None
@@ -67,9 +63,9 @@ class PeerServer:
     async def start(self, host: str, port: int) -> str:
         """Listen; port 0 takes a free one. Returns host:port. Raises OSError when the address is taken."""
         handler = grpc.unary_unary_rpc_method_handler(self._deliver)  # bytes in, bytes out: the codec judges
-        self._server = grpc.aio.server(options=SERVER_OPTIONS, maximum_concurrent_rpcs=self._calls)
+        self._server = grpc.aio.server(options=SERVER_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
         self._server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(DELIVER.service, {DELIVER.method: handler}), *self._others)
+            (grpc.method_handlers_generic_handler(DELIVER.service, {DELIVER.method: handler}),)
         )
         target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:

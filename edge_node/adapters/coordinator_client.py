@@ -22,7 +22,7 @@ import grpc
 import grpc.aio
 
 from edge_node.adapters.batch_transfer import CHANNEL_OPTIONS, PeerClient, PeerServer
-from edge_node.adapters.infer_server import MAX_STREAMS, InferServer
+from edge_node.adapters.infer_server import InferServer
 from edge_node.errors import NotReady
 from edge_node.link import FATAL_REFUSALS, LinkError, Response, require_ready, respond, tick
 from edge_node.node import EdgeNode
@@ -60,17 +60,17 @@ class GrpcHost:
         peer_host: str = "127.0.0.1",
         peer_port: int = 0,
         *,
+        infer_port: int = 0,
         channel_credentials: grpc.ChannelCredentials | None = None,
         server_credentials: grpc.ServerCredentials | None = None,
         workers: int = 4,
     ) -> None:
-        self._peer_host, self._peer_port = peer_host, peer_port
+        self._peer_host, self._peer_port, self._infer_port = peer_host, peer_port, infer_port
         self._channel_credentials = channel_credentials
-        self._infer = InferServer(lambda: {node_id: link.node for node_id, link in self._links.items()})
-        # One place beyond the streams allowed, so that the next one hears why it is refused.
-        self._server = PeerServer(
-            self._receive_parcel, server_credentials, [self._infer.handler()], MAX_STREAMS + 1
+        self._infer = InferServer(
+            lambda: {node_id: link.node for node_id, link in self._links.items()}, server_credentials
         )
+        self._server = PeerServer(self._receive_parcel, server_credentials)
         self._client: PeerClient | None = None
         self._links: dict[str, GrpcLink] = {}
         self._coordinators: dict[str, grpc.aio.Channel] = {}
@@ -79,6 +79,8 @@ class GrpcHost:
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="edge-node")
         self.address = ""
         """host:port of the batch-transfer server once started."""
+        self.infer_address = ""
+        """host:port at which outside clients ask the nodes of this process, once started."""
 
     def start(self) -> GrpcHost:
         """Start loop and server. Raises OSError when the peer address cannot be had."""
@@ -89,15 +91,16 @@ class GrpcHost:
         self._thread = threading.Thread(target=self._loop.run_forever, name="edge-node-host", daemon=True)
         self._thread.start()
         try:
-            self.address = self.submit(self._start_server()).result()
+            self.address, self.infer_address = self.submit(self._start_servers()).result()
         except BaseException:
             self.close()
             raise
         return self
 
-    async def _start_server(self) -> str:
+    async def _start_servers(self) -> tuple[str, str]:
         self._client = PeerClient(self._channel_credentials)
-        return await self._server.start(self._peer_host, self._peer_port)
+        peers = await self._server.start(self._peer_host, self._peer_port)
+        return peers, await self._infer.start(self._peer_host, self._infer_port)
 
     def attach(self, node: EdgeNode, coordinator_address: str = "", boot_id: str | None = None) -> GrpcLink:
         """The link of ``node``; start it to register. ``boot_id`` default: a fresh random one."""
@@ -255,6 +258,11 @@ class GrpcLink:
     @property
     def address(self) -> str:
         return self._host.address
+
+    @property
+    def infer_address(self) -> str:
+        """host:port at which outside clients ask this node."""
+        return self._host.infer_address
 
     @property
     def fenced(self) -> bool:

@@ -1,217 +1,188 @@
 """The ``Infer`` stream: outside clients ask, the node's latest global model answers, callers share batches.
 
-Runs on the event loop of the process's host; models run in one thread of their own. What arrives is limited
-in size, in number waiting and in streams; a client that breaks the contract loses its stream and disturbs
-nobody else's. Nothing received is ever unpickled: tensors are raw bytes with type and shape.
+A server of its own, apart from the one through which nodes deliver batches to each other: strangers never share
+limits, connections or places with peers. What arrives is limited in connections, streams, size and number waiting,
+and nothing is decompressed: a flood costs less than 50 MB, whatever it sends. A client that breaks
+the contract loses its stream and disturbs nobody else's. Nothing received is ever unpickled: tensors are raw bytes
+with type and shape.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import grpc
 import grpc.aio
-import numpy as np
 
-from edge_node.errors import NodeError, NoModel
+from edge_node.adapters.infer_queue import NodeQueue
+from edge_node.errors import NoModel
 from edge_node.node import EdgeNode
-from edge_node.serving.batching import Batcher, Waiting
-from edge_node.serving.tensors import to_arrays, to_tensors
-from edge_node.workload import Arrays
-from protos.codec import INFER, ProtocolError, safe_text
-from protos.messages import InferAnswer, InferRequest
+from protos.codec import INFER, MAX_INFER_BYTES, safe_text
+from protos.messages import InferAnswer
 
 log = logging.getLogger(__name__)
 
+MAX_CONNECTIONS = 64
+"""Open connections to the Infer port of a process; the next is closed at once."""
 MAX_STREAMS = 32
-"""Infer streams of a process at a time; the next is refused, so that peers' deliveries keep their places."""
+"""Infer streams of a process at a time; the next is refused."""
 MAX_IN_FLIGHT = 64
 """Requests of one stream that may wait for their answer; more are not read."""
-QUEUED_BATCHES = 16
-"""Full batches that may wait at a node; more are not read."""
 IDLE_S = 60.0
-"""A stream without a word for so long is closed."""
+"""A stream without a word for so long, or whose answers nobody takes for so long, is closed."""
+WINDOW_BYTES = 64 * 1024
+"""HTTP/2 flow control: what a connection may send ahead of being read, the least the protocol allows."""
+SERVER_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_INFER_BYTES + 4096),
+    ("grpc.max_concurrent_streams", MAX_STREAMS),
+    ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
+    ("grpc.max_connection_idle_ms", int(IDLE_S * 1000)),
+    ("grpc.max_metadata_size", 8 * 1024),
+    ("grpc.http2.lookahead_bytes", WINDOW_BYTES),
+    ("grpc.http2.bdp_probe", 0),  # it would widen the window for whoever sends much
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # Identity alone: a compressed megabyte would unpack to a gigabyte before anybody looks at its size.
+    ("grpc.compression_enabled_algorithms_bitset", 1),
+    ("grpc.so_reuseport", 0),
+)
 
 
-@dataclass(slots=True)
-class _Asked:
-    """One request and where its answer goes."""
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """Why a stream ends before its client ends it."""
 
-    request: InferRequest
-    arrays: Arrays
-    answer: asyncio.Future[InferAnswer]
+    code: grpc.StatusCode
+    reason: str
 
 
-class NodeQueue:
-    """Requests to one node, batched across callers."""
+_Next = asyncio.Future[InferAnswer] | _Refused | None
+"""What a stream is to be told next; None: it has been told everything."""
 
-    def __init__(self, node: EdgeNode, workers: ThreadPoolExecutor) -> None:
-        inference = node.config.inference
-        self.node, self._workers = node, workers
-        self.batcher: Batcher[_Asked] = Batcher(
-            inference.requests_per_batch,
-            inference.max_wait_s,
-            QUEUED_BATCHES * inference.requests_per_batch,
-        )
-        self._changed = asyncio.Condition()
-        self._task: asyncio.Task[None] | None = None
 
-    async def ask(self, request: InferRequest) -> asyncio.Future[InferAnswer]:
-        """Queue a request, waiting for room; its answer comes in the future.
-
-        Raises NoModel when nobody can answer now, ValueError for what the task does not read.
-        """
-        arrays = to_arrays(request.tensors)
-        await asyncio.to_thread(self.node.check_request, arrays)
-        examples = len(next(iter(arrays.values())))
-        if examples > self.batcher.max_examples:
-            raise ValueError(
-                f"{examples} examples in a request; allowed are 1 to {self.batcher.max_examples}"
-            )
-        loop = asyncio.get_running_loop()
-        asked = _Asked(request, arrays, loop.create_future())
-        kind = tuple((name, arrays[name].dtype.str, arrays[name].shape[1:]) for name in sorted(arrays))
-        async with self._changed:
-            await self._changed.wait_for(lambda: self.batcher.has_room(examples))
-            self.batcher.add(asked, examples, kind, loop.time())
-            self._changed.notify_all()
-        if self._task is None or self._task.done():
-            self._task = loop.create_task(self._serve())
-        return asked.answer
-
-    async def _serve(self) -> None:
-        """Answer batch after batch until nobody waits."""
-        loop = asyncio.get_running_loop()
-        while (due_s := self.batcher.due_s()) is not None:
-            async with self._changed:
-                if (left_s := due_s - loop.time()) > 0:
-                    # A new request may fill the batch before its time.
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._changed.wait(), left_s)
-                    continue
-                batch = self.batcher.take(loop.time())
-                self._changed.notify_all()
-            waiting = [one for one in batch if not one.item.answer.done()]  # the others' callers have left
-            if waiting:
-                await self._answer(waiting)
-
-    async def _answer(self, batch: list[Waiting[_Asked]]) -> None:
-        loop = asyncio.get_running_loop()
-        began_s = loop.time()
-        joined = {
-            name: np.concatenate([one.item.arrays[name] for one in batch]) for name in batch[0].item.arrays
-        }
-        waited_s = [began_s - one.since_s for one in batch for _ in range(one.examples)]
-        wall_s = time.perf_counter()
-        try:
-            answered = await loop.run_in_executor(self._workers, self.node.answer, joined, waited_s)
-        except Exception as error:  # the callers hear of it, whatever it is
-            if not isinstance(error, NodeError | ValueError):
-                log.exception("%s could not answer a batch", self.node.node_id)
-            for one in batch:
-                if not one.item.answer.done():
-                    one.item.answer.set_exception(error)
-            return
-        service_s = time.perf_counter() - wall_s
-        total, begin, result = sum(one.examples for one in batch), 0, answered.result
-        for one in batch:
-            end = begin + one.examples
-            own = {name: array[begin:end] for name, array in answered.arrays.items()}
-            begin = end
-            if not one.item.answer.done():
-                one.item.answer.set_result(
-                    InferAnswer(
-                        request_id=one.item.request.request_id,
-                        node_id=self.node.node_id,
-                        tensors=to_tensors(own),
-                        tokens_in=result.input_tokens * one.examples // total,
-                        tokens_out=result.tokens * one.examples // total,
-                        queue_s=max(0.0, began_s - one.since_s),
-                        service_s=service_s,
-                        batch_examples=total,
-                    )
-                )
-
-    def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+def _refused(error: Exception, late: str) -> _Refused:
+    """``late``: what a TimeoutError means."""
+    if isinstance(error, TimeoutError):
+        return _Refused(grpc.StatusCode.DEADLINE_EXCEEDED, late)
+    code = (
+        grpc.StatusCode.FAILED_PRECONDITION
+        if isinstance(error, NoModel)
+        else grpc.StatusCode.INVALID_ARGUMENT
+    )
+    return _Refused(code, safe_text(error))
 
 
 class InferServer:
-    """Handler of Infer streams for the nodes of a process. ``nodes``: those that live here now, by id."""
+    """Server of Infer streams for the nodes of a process.
 
-    def __init__(self, nodes: Callable[[], Mapping[str, EdgeNode]]) -> None:
+    Args:
+        nodes: Those that live here now, by id.
+        credentials: None: without TLS, for loopback.
+    """
+
+    def __init__(
+        self,
+        nodes: Callable[[], Mapping[str, EdgeNode]],
+        credentials: grpc.ServerCredentials | None = None,
+    ) -> None:
         self._nodes = nodes
+        self._credentials = credentials
         self._queues: dict[str, NodeQueue] = {}
         self._streams = 0
         self._workers = ThreadPoolExecutor(1, thread_name_prefix="edge-node-infer")
+        self._server: grpc.aio.Server | None = None
 
-    def handler(self) -> grpc.GenericRpcHandler:
-        """To be added to a server. Bytes in, bytes out: the codec judges."""
-        method = grpc.stream_stream_rpc_method_handler(self._infer)
-        return grpc.method_handlers_generic_handler(INFER.service, {INFER.method: method})
+    async def start(self, host: str, port: int) -> str:
+        """Listen; port 0 takes a free one. Returns host:port. Raises OSError when the address is taken."""
+        # One place beyond the streams served, so that the next one hears why it is refused.
+        server = grpc.aio.server(options=SERVER_OPTIONS, maximum_concurrent_rpcs=MAX_STREAMS + 1)
+        method = grpc.stream_stream_rpc_method_handler(self._infer)  # bytes in, bytes out: the codec judges
+        server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(INFER.service, {INFER.method: method}),)
+        )
+        target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        try:
+            if self._credentials is None:
+                bound = server.add_insecure_port(target)
+            else:
+                bound = server.add_secure_port(target, self._credentials)
+        except RuntimeError as error:
+            raise OSError(f"Infer cannot listen on {target}: {error}; choose another infer_port") from error
+        await server.start()
+        self._server = server
+        return f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"
 
     async def close(self) -> None:
+        """Refuse and end everything. May be called twice."""
+        if self._server is not None:
+            await self._server.stop(grace=0.2)
+            self._server = None
         for queue in self._queues.values():
             queue.stop()
             queue.node.stop_answering()
         self._workers.shutdown(wait=False)
 
-    async def _infer(
-        self, requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext
-    ) -> AsyncIterator[bytes]:
+    async def _infer(self, requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> None:
         if self._streams >= MAX_STREAMS:
             await context.abort(
                 grpc.StatusCode.RESOURCE_EXHAUSTED, f"{MAX_STREAMS} streams are served at a time; come again"
             )
         self._streams += 1
-        pending: asyncio.Queue[asyncio.Future[InferAnswer] | None] = asyncio.Queue(MAX_IN_FLIGHT)
+        pending: asyncio.Queue[_Next] = asyncio.Queue(MAX_IN_FLIGHT)
         reading = asyncio.create_task(self._read(requests, pending))
-        asked: list[asyncio.Future[InferAnswer]] = []
         try:
-            while (future := await pending.get()) is not None:
-                asked.append(future)
-                yield INFER.encode_response(await future)
-                asked.remove(future)
-            await reading
-        except ProtocolError as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, safe_text(error))
-        except NoModel as error:
-            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, safe_text(error))
-        except ValueError as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, safe_text(error))
-        except TimeoutError:
-            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, f"no request for {IDLE_S:g} s")
+            refused = await self._answer(pending, context)
         finally:
             self._streams -= 1
             reading.cancel()
-            while not pending.empty():
-                if (left := pending.get_nowait()) is not None:
-                    asked.append(left)
-            for future in asked:  # nobody will read these answers
-                future.cancel()
+            while not pending.empty():  # nobody will read these answers
+                if isinstance(left := pending.get_nowait(), asyncio.Future):
+                    left.cancel()
+        if refused is not None:
+            await context.abort(refused.code, refused.reason)
 
-    async def _read(
-        self, requests: AsyncIterator[bytes], pending: asyncio.Queue[asyncio.Future[InferAnswer] | None]
-    ) -> None:
-        """Requests of a stream to the nodes' queues; answers are given in the order asked. Ends with None."""
+    async def _answer(
+        self, pending: asyncio.Queue[_Next], context: grpc.aio.ServicerContext
+    ) -> _Refused | None:
+        """Answers in the order asked; ends with why there are no more, None when all is answered."""
+        while True:
+            following = await pending.get()
+            if not isinstance(following, asyncio.Future):
+                return following
+            try:
+                data = INFER.encode_response(await following)
+                # Who asks and does not take the answers would keep a place for good.
+                await asyncio.wait_for(context.write(data), IDLE_S)
+            except (NoModel, ValueError, TimeoutError) as error:
+                return _refused(error, f"answers were not taken for {IDLE_S:g} s")
+            finally:
+                following.cancel()
+
+    async def _read(self, requests: AsyncIterator[bytes], pending: asyncio.Queue[_Next]) -> None:
+        """Requests of a stream to the nodes' queues. Ends with None, or with why no more are read.
+
+        Errors become values here: one that travelled on would keep the request that caused it, through its frames
+        and the task they belong to, until the garbage collector comes by.
+        """
+        end: _Refused | None = None
         iterator = requests.__aiter__()
         try:
             while True:
-                try:
-                    data = await asyncio.wait_for(iterator.__anext__(), IDLE_S)
-                except StopAsyncIteration:
-                    return
-                request = INFER.decode_request(data)
+                request = INFER.decode_request(await asyncio.wait_for(iterator.__anext__(), IDLE_S))
                 await pending.put(await self._queue(request.node_id).ask(request))
-        finally:
-            await pending.put(None)
+                del request
+        except StopAsyncIteration:
+            pass
+        except (NoModel, ValueError, TimeoutError) as error:
+            end = _refused(error, f"no request for {IDLE_S:g} s")
+        except Exception:  # a defect of ours must end the stream, not leave it waiting
+            log.exception("an Infer stream could not be read")
+            end = _Refused(grpc.StatusCode.INTERNAL, "the request could not be read; see the node's log")
+        await pending.put(end)
 
     def _queue(self, node_id: str) -> NodeQueue:
         nodes = self._nodes()

@@ -92,15 +92,17 @@ def _continue(model: Any, prompts: np.ndarray) -> Answered:
     """The likeliest continuation of each text, byte by byte."""
     requests, length = prompts.shape
     x = F.pad(to_tensor(prompts, torch.int64), (1, 0), value=START)
-    generated = generate(model, x, ANSWER).numpy().astype(np.uint8)
-    flop = prefill_flop(model, length + 1) + decode_flop(model, length + 1, ANSWER)
+    generated = generate(model, x, ANSWER)
+    decoding = decode_flop(model, length + 1, ANSWER)
     result = InferResult(
         requests=requests,
         tokens=requests * ANSWER,
         payload_bits=8 * requests * (length + ANSWER),
         correct=0,
         batches=1,
-        flop=requests * flop,
+        flop=requests * (prefill_flop(model, length + 1) + decoding),
         input_tokens=requests * (length + 1),
+        decode_flop=requests * decoding,
+        decode_s=generated.decode_s,
     )
-    return Answered({"tokens": generated}, result)
+    return Answered({"tokens": generated.tokens.numpy().astype(np.uint8)}, result)

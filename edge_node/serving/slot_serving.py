@@ -11,7 +11,7 @@ from edge_node.config import NodeConfig
 from edge_node.serving.arrivals import RequestPlan
 from edge_node.serving.queue import Job, available_s, serve
 from edge_node.serving.requests import ARRIVAL
-from edge_node.serving.tally import Tally
+from edge_node.serving.tally import Service, Tally
 from edge_node.workload import Arrays, BatchWork, InferResult
 from protos.messages import Serving
 
@@ -39,25 +39,30 @@ class SlotServing:
         """The slot's batches are answered: enter their figures. ``owners``: batches by owner, in order."""
         begin_s = state.slot * self._config.slot_s + (self._config.board.wake_s if state.woke else 0.0)
         names = [owner for owner, count in owners.items() for _ in range(count)]
+        services = [self.service(work) for work in result.by_batch]
         jobs = [
             Job(
                 owner=owner,
                 arrival_s=np.asarray(batch[ARRIVAL]),
-                service_s=self._service_s(work),
+                service_s=service.total_s,
                 payload_bytes=0
                 if owner == self._config.node_id
                 else sum(np.asarray(array).nbytes for array in batch.values()),
             )
-            for owner, batch, work in zip(names, batches, result.by_batch, strict=True)
+            for owner, batch, service in zip(names, batches, services, strict=True)
         ]
         available = available_s(jobs, self._config.inference, self._config.slot_s, begin_s)
         # What the last slot left undone comes first.
         served = serve(jobs, available, max(self._free_s, begin_s))
         self._free_s = served.free_s
-        state.serving.add(result, served.latency_s)
+        state.serving.add(result, served.latency_s, sum(services, Service(0.0, 0.0)))
 
-    def _service_s(self, work: BatchWork) -> float:
-        return work.seconds if self._measured else work.flop / self._config.board.effective_flop_per_s
+    def service(self, work: BatchWork) -> Service:
+        """The board's time for a piece of work: as measured, or counted operations on its effective speed."""
+        if self._measured:
+            return Service(work.seconds - work.decode_s, work.decode_s)
+        speed = self._config.board.effective_flop_per_s
+        return Service((work.flop - work.decode_flop) / speed, work.decode_flop / speed)
 
     def report(self, tally: Tally) -> Serving | None:
         """A tally as it is reported; None when nothing was served."""

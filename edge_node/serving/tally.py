@@ -11,6 +11,22 @@ from protos.latency import count, exact_quantile
 from protos.messages import Serving
 
 
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Board time of answers, by phase."""
+
+    prefill_s: float
+    """Passes over the input; all of it where nothing is generated token by token."""
+    decode_s: float
+
+    def __add__(self, other: Service) -> Service:
+        return Service(self.prefill_s + other.prefill_s, self.decode_s + other.decode_s)
+
+    @property
+    def total_s(self) -> float:
+        return self.prefill_s + self.decode_s
+
+
 @dataclass(slots=True)
 class Tally:
     """Requests answered so far."""
@@ -19,14 +35,18 @@ class Tally:
     tokens_in: int = 0
     tokens_out: int = 0
     bits: int = 0
+    prefill_s: float = 0.0
+    decode_s: float = 0.0
     latency_s: list[float] = field(default_factory=list)
 
-    def add(self, result: InferResult, latency_s: np.ndarray) -> None:
-        """One result and the latency of each of its requests."""
+    def add(self, result: InferResult, latency_s: np.ndarray, service: Service) -> None:
+        """One result, the latency of each of its requests, and the board's time for them."""
         self.requests += result.requests
         self.tokens_in += result.input_tokens
         self.tokens_out += result.tokens
         self.bits += result.payload_bits
+        self.prefill_s += service.prefill_s
+        self.decode_s += service.decode_s
         self.latency_s.extend(float(value) for value in latency_s)
 
     def report(self, service: str, latency_target_s: float | None) -> Serving:
@@ -46,4 +66,6 @@ class Tally:
             latency_p99_s=exact_quantile(ascending, 0.99),
             latency_bins=tuple(bins),
             latency_counts=tuple(bins.values()),
+            prefill_s=self.prefill_s,
+            decode_s=self.decode_s,
         )

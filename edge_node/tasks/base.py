@@ -61,6 +61,10 @@ class Served:
     """Bits of the requests and of the answers, as they travel."""
     correct: int
     flop: float
+    decode_flop: float = 0.0
+    """Of ``flop``, what was done token by token after the pass over the input."""
+    decode_s: float = 0.0
+    """Seconds really spent in it (CPU time of this thread)."""
 
 
 @dataclass(frozen=True, slots=True)

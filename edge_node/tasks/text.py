@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,18 +41,29 @@ class Generator(Protocol):
         ...
 
 
-def generate(model: Generator, prompts: Tensor, count: int) -> Tensor:
+@dataclass(frozen=True)
+class Generated:
+    """What a model went on with."""
+
+    tokens: Tensor
+    """(B, count) bytes."""
+    decode_s: float
+    """CPU seconds of this thread in the decode steps."""
+
+
+def generate(model: Generator, prompts: Tensor, count: int) -> Generated:
     """(B, count) most likely bytes after ``prompts`` (B, P): one pass over the prompt, then token by token.
 
     The first token comes out of the prefill; ``count - 1`` decode steps follow.
     """
     logits, state = model.read(prompts, None)
     answer = torch.empty(len(prompts), count, dtype=torch.int64)
+    began_s = time.thread_time()
     for k in range(count):
         answer[:, k] = logits[:, :BYTES].argmax(dim=1)
         if k + 1 < count:
             logits, state = model.read(answer[:, k : k + 1], state)
-    return answer
+    return Generated(answer, time.thread_time() - began_s)
 
 
 def prefill_flop(model: Generator, prompt: int = PROMPT) -> float:
@@ -113,15 +126,17 @@ class TextTask(Task):
     def serve(self, model: nn.Module, batch: Arrays) -> Served:
         """Go on from the beginning of each excerpt; right when the first byte is the excerpt's own."""
         x, y = self.inputs(batch)
-        answer = generate(model, x[:, :PROMPT], ANSWER)  # type: ignore[arg-type]
+        generated = generate(model, x[:, :PROMPT], ANSWER)  # type: ignore[arg-type]
         requests = len(x)
         return Served(
             requests=requests,
             input_tokens=requests * PROMPT,
             output_tokens=requests * ANSWER,
             payload_bits=8 * requests * (PROMPT - 1 + ANSWER),
-            correct=int((answer[:, 0] == y[:, PROMPT - 1]).sum()),
+            correct=int((generated.tokens[:, 0] == y[:, PROMPT - 1]).sum()),
             flop=requests * self.serve_flop(),
+            decode_flop=requests * decode_flop(model),  # type: ignore[arg-type]
+            decode_s=generated.decode_s,
         )
 
     def prepare(self, batch: Arrays) -> float:

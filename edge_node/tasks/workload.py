@@ -234,4 +234,6 @@ def _total(served: Sequence[Served]) -> InferResult:
         correct=sum(s.correct for s in served),
         batches=len(served),
         flop=sum(s.flop for s in served),
+        decode_flop=sum(s.decode_flop for s in served),
+        decode_s=sum(s.decode_s for s in served),
     )

@@ -44,6 +44,10 @@ class Fleet(Protocol):
         """Process that hosts each node, by node id; nodes of a dead process are left out."""
         ...
 
+    def infer_addresses(self) -> dict[str, str]:
+        """host:port where outside clients ask each node, by node id; nodes that nobody can ask are left out."""
+        ...
+
     def release(self) -> None:
         """Close the nodes of the current run; the processes stay warm."""
         ...

@@ -33,6 +33,11 @@ class Hosted(Protocol):
         """Finds the node by ``context.node_config["node-id"]``."""
         ...
 
+    @property
+    def infer_address(self) -> str:
+        """host:port where outside clients ask these nodes; empty where nobody from outside can."""
+        ...
+
     def close(self) -> None:
         """Close streams and servers of these nodes."""
         ...

@@ -22,6 +22,7 @@ class LocalNodes:
     """Nodes whose coordinator sits in the same process."""
 
     def __init__(self, configs: Sequence[NodeConfig]) -> None:
+        self.infer_address = ""
         self.links: dict[str, LocalLink] = {}
         for config in configs:
             LocalLink(build_node(config), self.links, boot_id=f"{config.run_id}-{config.node_id}")
@@ -43,7 +44,12 @@ class AttendingNodes:
 
     def __init__(self, configs: Sequence[NodeConfig]) -> None:
         first = configs[0]
-        self._host = GrpcHost(first.peer_host, first.peer_port if len(configs) == 1 else 0)
+        alone = len(configs) == 1
+        self._host = GrpcHost(
+            first.peer_host,
+            first.peer_port if alone else 0,
+            infer_port=first.infer_port if alone else 0,
+        )
         try:
             self._host.start()
             links = {c.node_id: self._host.attach(build_node(c), c.coordinator_address) for c in configs}
@@ -53,6 +59,10 @@ class AttendingNodes:
             self._host.close()
             raise
         self.client_app: ClientApp = build_client_app(links)
+
+    @property
+    def infer_address(self) -> str:
+        return self._host.infer_address
 
     def close(self) -> None:
         self._host.close()

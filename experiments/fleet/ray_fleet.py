@@ -50,10 +50,12 @@ class _Process:
     def pid(self) -> int:
         return os.getpid()
 
-    def host(self, configs: Sequence[str], numbers: Mapping[str, int], number: int, builder: str) -> None:
+    def host(self, configs: Sequence[str], numbers: Mapping[str, int], number: int, builder: str) -> str:
+        """Returns where outside clients ask these nodes."""
         self.release()
         parsed = [NodeConfig.model_validate_json(config) for config in configs]
         self._host = NodeHost(parsed, numbers, number, load_builder(builder))
+        return self._host.hosted.infer_address
 
     def release(self) -> None:
         if self._host is not None:
@@ -176,6 +178,7 @@ class RayFleet:
         self._actor_pids: list[int] = []
         self._grid: RayGrid | None = None
         self._placed: dict[str, int] = {}
+        self._infer: list[str] = []
         self._numbers: dict[str, int] = {}
 
     def start(self) -> None:
@@ -233,7 +236,7 @@ class RayFleet:
         self.release()
         self._replace_dead()
         self._grid = None
-        self._ask(
+        self._infer = self._ask(
             [
                 actor.host.remote([config.model_dump_json() for config in share], numbers, number, builder)
                 for actor, share in zip(self._actors, shares, strict=False)
@@ -265,6 +268,9 @@ class RayFleet:
             for node_id, place in self._placed.items()
             if self._numbers[node_id] not in lost
         }
+
+    def infer_addresses(self) -> dict[str, str]:
+        return {node_id: self._infer[place] for node_id, place in self._placed.items() if self._infer[place]}
 
     def release(self) -> None:
         """Close the nodes of the run; a process that died meanwhile has none left to close."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from coordinator.adapters.control_client import ControlClient, CoordinatorUnreachableError
 from coordinator.adapters.direct import DirectCoordinator
@@ -33,6 +34,9 @@ from .supervisor import Restart, Supervisor
 NodesOf = Callable[[str], Sequence[NodeConfig]]
 """Node configurations for a coordinator's address; the address is empty where nobody needs one."""
 
+PROCESSES = "processes.json"
+ADDRESSES = "addresses.json"
+"""Where outside clients ask each node, by node id; in the run folder while the run lasts."""
 REGISTER_S = 60.0
 """Wall seconds in which all nodes must have registered."""
 
@@ -46,6 +50,8 @@ class Session:
     numbers: dict[str, int]
     processes: dict[str, int]
     """Process by node id, and that of the ``coordinator``, when the session was opened."""
+    infer_addresses: dict[str, str] = field(default_factory=dict)
+    """host:port where outside clients ask each node, by node id; empty where nobody from outside can."""
     books: Executor | None = None
     """Where slots may be closed while models are averaged; None where coordinator and runner share a thread."""
     restarts: list[Restart] = field(default_factory=list)
@@ -58,7 +64,7 @@ def open_session(
     fleet: Fleet, config: CoordinatorConfig, folder: Path, nodes_of: NodesOf
 ) -> contextlib.AbstractContextManager[Session]:
     """A run on a started fleet; ``folder`` takes the coordinator's configuration and log, and
-    ``processes.json``.
+    ``processes.json``, and while it lasts ``addresses.json``.
 
     Raises:
         FleetStartError: a process is dead, or nodes do not register.
@@ -86,11 +92,21 @@ def _open_supervised(
             except CoordinatorUnreachableError as error:
                 raise FleetStartError(f"{error} (and see {folder / 'coordinator.log'})") from error
             processes = {**fleet.pids(), "coordinator": supervisor.pid}
-            _write_processes(folder, processes)
+            _write(folder / PROCESSES, processes)
+            addresses = fleet.infer_addresses()
+            _write(folder / ADDRESSES, addresses)
             yield Session(
-                control, grid, dict(fleet.numbers), processes, books, supervisor.restarts, supervisor.check
+                control,
+                grid,
+                dict(fleet.numbers),
+                processes,
+                addresses,
+                books,
+                supervisor.restarts,
+                supervisor.check,
             )
         finally:
+            (folder / ADDRESSES).unlink(missing_ok=True)
             # Nodes leave before their coordinator does, so that nobody sees a broken stream at the end.
             fleet.release()
 
@@ -131,13 +147,15 @@ def _open_direct(
         for node_id, link in links.items():
             coordinator.receive(node_id, link.register())
         processes = {**fleet.pids(), "coordinator": os.getpid()}
-        _write_processes(folder, processes)
+        _write(folder / PROCESSES, processes)
         yield Session(DirectControl(coordinator), grid, numbers, processes)
     finally:
         fleet.release()
         coordinator.close()
 
 
-def _write_processes(folder: Path, processes: dict[str, int]) -> None:
-    """For whoever wants to look at, or kill, a part of the run."""
-    (folder / "processes.json").write_text(json.dumps(processes, indent=1) + "\n", encoding="utf-8")
+def _write(path: Path, what: dict[str, Any]) -> None:
+    """For whoever wants to look at, ask, or kill, a part of the run. Whole or not there."""
+    draft = path.with_suffix(".part")
+    draft.write_text(json.dumps(what, indent=1) + "\n", encoding="utf-8")
+    os.replace(draft, path)

@@ -13,6 +13,10 @@ from experiments.report.measures import alpha_bits_per_token
 from experiments.report.read import Run, Study
 from protos import latency
 
+OPTIONAL = frozenset(
+    "prefill_s decode_s prefill_j decode_j joules_per_token_in joules_per_token_decoded".split()
+)
+"""Fields that runs of older versions, or of images, do not have."""
 QUANTILES = (("latency_p50_s", 0.50), ("latency_p95_s", 0.95), ("latency_p99_s", 0.99))
 
 
@@ -35,6 +39,16 @@ class ServingTotals:
     """From added-up counts: within 1 %."""
     latency_p95_s: float | None
     latency_p99_s: float | None
+    prefill_s: float | None
+    """Board time of passes over the input; None in runs of older versions."""
+    decode_s: float | None
+    prefill_j: float | None
+    """Computation and static power of that time."""
+    decode_j: float | None
+    joules_per_token_in: float | None
+    """Prefill over tokens in; None for images, which have none."""
+    joules_per_token_decoded: float | None
+    """Decode over tokens out; None where nothing is generated token by token."""
     energy_j: float
     """Application lines of the nodes."""
     operational_g: float
@@ -70,11 +84,17 @@ def _total(run: Run, rows: pd.DataFrame) -> ServingTotals:
         for bins, counts in zip(rows["latency_bins"], rows["latency_counts"], strict=True)
     )
     alpha, tokens = alpha_bits_per_token(run), sums["tokens_out"]
+    phases: dict[str, Any] = {
+        name: _sum(rows, name) for name in ("prefill_s", "decode_s", "prefill_j", "decode_j")
+    }
     window = Window(sums["bits"], tokens, energy_j)
     quantiles: dict[str, Any] = {name: latency.quantile(counts, fraction) for name, fraction in QUANTILES}
     return ServingTotals(
         **sums,
         **quantiles,
+        **phases,
+        joules_per_token_in=_per(phases["prefill_j"], sums["tokens_in"]),
+        joules_per_token_decoded=_per(phases["decode_j"], tokens) if phases["decode_s"] else None,
         tokens_in_per_s=sums["tokens_in"] / duration_s if duration_s else None,
         tokens_out_per_s=tokens / duration_s if duration_s else None,
         energy_j=energy_j,
@@ -84,6 +104,17 @@ def _total(run: Run, rows: pd.DataFrame) -> ServingTotals:
         tree_bit_per_j=None if alpha is None else efficiency(window, alpha).tree_bit_per_j,
         ee_bit_per_j=efficiency(window, 0.0).ee_bit_per_j,
     )
+
+
+def _sum(rows: pd.DataFrame, column: str) -> float | None:
+    """None where the column is missing, or nothing is known in it."""
+    if column not in rows or rows[column].isna().all():
+        return None
+    return float(rows[column].sum())
+
+
+def _per(joules: float | None, tokens: int) -> float | None:
+    return joules / tokens if joules is not None and tokens else None
 
 
 def as_json(totals: ServingTotals | None) -> dict[str, Any] | None:
@@ -100,4 +131,7 @@ def serving_frame(study: Study) -> pd.DataFrame:
             found = as_json(serving_totals(run, node))
             if found is not None:
                 rows.append({"policy": run.policy, "seed": run.seed, "node_id": node, **found})
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    for name in OPTIONAL & set(frame.columns):  # None in every row must stay a number that is missing
+        frame[name] = frame[name].astype(float)
+    return frame

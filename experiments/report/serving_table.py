@@ -25,6 +25,16 @@ def requests(study: Study) -> Table | None:
     shown["label"] = shown["policy"].map(style.policy_label)
     late = shown["deadline_misses"] / shown["requests"].where(shown["requests"] > 0)
     shown["missed_fraction"] = late
+    phases = (
+        Column("joules_per_token_in", "prefill, J/token in", units.joules),
+        Column("joules_per_token_decoded", "decode, J/token out", units.joules),
+    )
+    known = tuple(column for column in phases if shown[column.key].notna().any())
+    note = (
+        "Latency in slot time. Late: answered after the latency target. Energy: the nodes' application lines."
+    )
+    if known:
+        note += " Prefill and decode divide computation and the static power meanwhile; radio is in neither."
     return Table(
         "serving",
         f"Requests, by policy and by the node that answered (nodes: {style.policy_label(study.focus)})",
@@ -40,10 +50,11 @@ def requests(study: Study) -> Table | None:
             Column("unserved_requests", "unserved", units.count),
             Column("tokens_in_per_s", "tokens in/s", units.count),
             Column("tokens_out_per_s", "tokens out/s", units.count),
+            *known,
             Column("joules_per_token", "J/token", units.joules),
             Column("grams_per_1000_tokens", "g/1,000 tokens", units.grams),
             Column("tree_bit_per_j", "TREE", units.bits_per_joule),
         ),
-        note="Latency in slot time. Late: answered after the latency target. Energy: the nodes' application lines.",
+        note=note,
         shown=shown,
     )

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from experiments.report.figures.base import Drawing
-from experiments.report.svg import inline_svg
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A table for people."""
-
-    columns: list[str]
-    rows: list[list[str]]
+from experiments.report.study_page import Shown, render_study
 
 
 def mechanisms_for_people(table: pd.DataFrame) -> Shown:
@@ -78,14 +68,12 @@ def render(
     assumptions: list[str],
 ) -> str:
     """HTML of the page; ``figures`` with their SVG text."""
-    environment = Environment(
-        loader=PackageLoader("experiments.terminal", "."), autoescape=True, undefined=StrictUndefined
-    )
-    return environment.get_template("page.html.j2").render(
-        lead=lead,
+    return render_study(
+        "experiments.terminal",
+        lead,
+        figures,
+        tables,
         claims=claims,
         statements=statements,
-        figures=[(drawing, inline_svg(drawing, svg)) for drawing, svg in figures],
-        tables=tables,
         assumptions=assumptions,
     )

@@ -337,7 +337,7 @@ class Usage(_message.Message):
     def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[EnergyLine, _Mapping]]] = ..., harvest_uj: _Optional[int] = ..., executed: _Optional[_Iterable[_Union[Executed, _Mapping]]] = ..., moved: _Optional[_Iterable[_Union[Moved, _Mapping]]] = ..., model_bytes: _Optional[int] = ..., tokens: _Optional[int] = ..., bits: _Optional[int] = ..., requests: _Optional[int] = ..., mean_loss: _Optional[float] = ..., serving: _Optional[_Union[Serving, _Mapping]] = ..., outside: _Optional[_Union[Serving, _Mapping]] = ..., unserved_requests: _Optional[int] = ...) -> None: ...
 
 class Serving(_message.Message):
-    __slots__ = ("service", "requests", "tokens_in", "tokens_out", "bits", "deadline_misses", "latency_p50_s", "latency_p95_s", "latency_p99_s", "latency_bins", "latency_counts")
+    __slots__ = ("service", "requests", "tokens_in", "tokens_out", "bits", "deadline_misses", "latency_p50_s", "latency_p95_s", "latency_p99_s", "latency_bins", "latency_counts", "prefill_s", "decode_s")
     SERVICE_FIELD_NUMBER: _ClassVar[int]
     REQUESTS_FIELD_NUMBER: _ClassVar[int]
     TOKENS_IN_FIELD_NUMBER: _ClassVar[int]
@@ -349,6 +349,8 @@ class Serving(_message.Message):
     LATENCY_P99_S_FIELD_NUMBER: _ClassVar[int]
     LATENCY_BINS_FIELD_NUMBER: _ClassVar[int]
     LATENCY_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    PREFILL_S_FIELD_NUMBER: _ClassVar[int]
+    DECODE_S_FIELD_NUMBER: _ClassVar[int]
     service: str
     requests: int
     tokens_in: int
@@ -360,7 +362,9 @@ class Serving(_message.Message):
     latency_p99_s: float
     latency_bins: _containers.RepeatedScalarFieldContainer[int]
     latency_counts: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, service: _Optional[str] = ..., requests: _Optional[int] = ..., tokens_in: _Optional[int] = ..., tokens_out: _Optional[int] = ..., bits: _Optional[int] = ..., deadline_misses: _Optional[int] = ..., latency_p50_s: _Optional[float] = ..., latency_p95_s: _Optional[float] = ..., latency_p99_s: _Optional[float] = ..., latency_bins: _Optional[_Iterable[int]] = ..., latency_counts: _Optional[_Iterable[int]] = ...) -> None: ...
+    prefill_s: float
+    decode_s: float
+    def __init__(self, service: _Optional[str] = ..., requests: _Optional[int] = ..., tokens_in: _Optional[int] = ..., tokens_out: _Optional[int] = ..., bits: _Optional[int] = ..., deadline_misses: _Optional[int] = ..., latency_p50_s: _Optional[float] = ..., latency_p95_s: _Optional[float] = ..., latency_p99_s: _Optional[float] = ..., latency_bins: _Optional[_Iterable[int]] = ..., latency_counts: _Optional[_Iterable[int]] = ..., prefill_s: _Optional[float] = ..., decode_s: _Optional[float] = ...) -> None: ...
 
 class EnergyGrant(_message.Message):
     __slots__ = ("node_id", "epoch", "slot", "export_uj", "import_uj")

@@ -128,7 +128,7 @@ def node_config(index: int, **changes: Any) -> NodeConfig:
 MakeNode = Callable[..., EdgeNode]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_config() -> Callable[..., NodeConfig]:
     return node_config
 

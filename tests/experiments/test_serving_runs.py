@@ -99,6 +99,21 @@ def test_serving_energy_is_that_of_the_ledgers_application_lines(tables: dict[st
     assert np.allclose(per_token.astype(float), tables["serving"].joules_per_token.astype(float))
 
 
+def computing_j(tables: dict[str, pd.DataFrame]) -> pd.Series:
+    """Computation and static joules of each row of ``serving``."""
+    lines, serving = tables["lines"], tables["serving"]
+    own = lines[(lines.stage == "application") & lines.component.isin(["compute", "static"])]
+    sums = own.groupby(["slot", "node_id"]).energy_j.sum()
+    return pd.Series([sums[row.slot, row.node_id] for row in serving.itertuples()], dtype=float)
+
+
+def test_a_class_comes_out_of_one_pass_over_the_image(tables: dict[str, pd.DataFrame]) -> None:
+    serving = tables["serving"]
+    assert (serving.decode_s == 0).all()
+    assert (serving.decode_j == 0).all()
+    pd.testing.assert_series_equal(computing_j(tables), serving.prefill_j.astype(float), check_names=False)
+
+
 def test_percentiles_and_counts_agree(tables: dict[str, pd.DataFrame]) -> None:
     for row in tables["serving"].itertuples():
         counts = dict(zip(row.latency_bins, row.latency_counts, strict=True))
@@ -123,10 +138,24 @@ def test_generated_tokens_are_counted_apart_from_read_ones(tmp_path: Path) -> No
     text = text.replace(
         "batches_per_slot = 3\nrequests_per_batch = 16", "batches_per_slot = 1\nrequests_per_batch = 2"
     )
-    serving = run(tmp_path / "gpt", text, "local")["serving"]
+    result = run(tmp_path / "gpt", text, "local")
+    serving = result["serving"]
     assert (serving.tokens_out == 16 * serving.requests).all()
     assert (serving.tokens_in == 64 * serving.requests).all()
     assert set(serving.service) == {"tiny-gpt"}
+    # Prefill and decode by their counted work, on the board's speed; their joules are the computation's.
+    from edge_node.tasks.registry import find_task
+    from edge_node.tasks.text import decode_flop, prefill_flop
+
+    model = find_task("tiny-gpt").model()
+    speed = (
+        resolve(parse_scenario(text)).node_configs("run", "", with_harvest=True)[0].board.effective_flop_per_s
+    )
+    assert np.allclose(serving.prefill_s, serving.requests * prefill_flop(model) / speed)
+    assert np.allclose(serving.decode_s, serving.requests * decode_flop(model) / speed)
+    pd.testing.assert_series_equal(computing_j(result), (serving.prefill_j + serving.decode_j).astype(float))
+    per_token_in, per_token_out = serving.prefill_j / serving.tokens_in, serving.decode_j / serving.tokens_out
+    assert (per_token_out > per_token_in).all()  # the cache is read anew for every token
 
 
 def test_measured_service_times_are_used_with_the_cpu_time_meter(tmp_path: Path) -> None:

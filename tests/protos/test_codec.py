@@ -80,6 +80,8 @@ def servings(draw: st.DrawFn) -> messages.Serving:
         draw(seconds),
         bins,
         counts,
+        draw(st.floats(0, 1e6)),
+        draw(st.floats(0, 1e6)),
     )
 
 

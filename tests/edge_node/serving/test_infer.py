@@ -63,8 +63,12 @@ def decide(node: EdgeNode, slot: int, work: bool = True) -> None:
 
 
 def finish(node: EdgeNode, slot: int) -> Usage:
-    usage = node.close(CloseSlot(1, slot))
-    node.on_grant(EnergyGrant(node.node_id, 1, slot, 0, 0))
+    return finish_at(node, slot, 1)
+
+
+def finish_at(node: EdgeNode, slot: int, epoch: int) -> Usage:
+    usage = node.close(CloseSlot(epoch, slot))
+    node.on_grant(EnergyGrant(node.node_id, epoch, slot, 0, 0))
     return usage
 
 
@@ -95,7 +99,7 @@ def node(host: GrpcHost, make_config: MakeConfig) -> EdgeNode:
 
 def test_answers_are_those_of_the_model_and_come_in_order(host: GrpcHost, node: EdgeNode) -> None:
     asked = [images(1 + k % 3, seed=k) for k in range(20)]
-    with InferClient(host.address) as client:
+    with InferClient(host.infer_address) as client:
         answers = list(client.stream(asked))
     assert len(answers) == len(asked)
     for request, answer in zip(asked, answers, strict=True):
@@ -113,7 +117,7 @@ def test_callers_share_a_batch(host: GrpcHost, node: EdgeNode) -> None:
     begin = threading.Barrier(8)
 
     def ask(k: int) -> int:
-        with InferClient(host.address) as client:
+        with InferClient(host.infer_address) as client:
             begin.wait()
             return client.ask(images(1, seed=k)).batch_examples
 
@@ -128,7 +132,7 @@ def test_what_outsiders_had_answered_is_booked_in_the_running_slots_application_
     silent = build_node(config(make_config))
     advance(silent, 0)
     expected = advance(silent, 1)
-    with InferClient(host.address) as client:
+    with InferClient(host.infer_address) as client:
         list(client.stream([images(2, seed=k) for k in range(5)]))
     usage = finish(node, 1)
     assert usage.outside is not None
@@ -146,7 +150,7 @@ def test_what_outsiders_had_answered_is_booked_in_the_running_slots_application_
 
     # In a slot meant for training, answers are application lines all the same.
     decide(node, 2, work=False)
-    with InferClient(host.address) as client:
+    with InferClient(host.infer_address) as client:
         client.ask(images(3))
     training = finish(node, 2)
     assert energies(training, Stage.APPLICATION)[Component.COMPUTE] > 0
@@ -173,14 +177,24 @@ def test_before_the_first_model_and_after_the_run_clients_are_refused(
 ) -> None:
     made = build_node(config(make_config))
     host.attach(made, "127.0.0.1:1")
-    advance(made, 0)
-    with InferClient(host.address) as client:
+    decide(made, 0, work=False)
+    with InferClient(host.infer_address) as client:
         with pytest.raises(InferError, match="no global model yet") as refused:
             client.ask(images(1))
         assert refused.value.code == "FAILED_PRECONDITION"
-        advance(made, 1)
+        made.on_decision(Decision("n0", 2, 0, STAGES[0], True, 1, (), (), 0, 0, 0, 9.0))
+        made.execute(initial_parameters("mnist-mlp", 0))
+        assert client.ask(images(1)).tokens_out == 1  # while others still train
+        usage = made.close(CloseSlot(2, 0))
+        assert usage.outside is not None
+        assert energies(usage, Stage.APPLICATION)[Component.COMPUTE] > 0
+        made.on_grant(EnergyGrant("n0", 2, 0, 0, 0))
+        made.on_decision(Decision("n0", 2, 1, STAGES[1], True, 1, (), (), 0, 0, 0, 9.0))
+        made.execute(initial_parameters("mnist-mlp", 0))
+        finish_at(made, 1, 2)
         assert client.ask(images(1)).tokens_out == 1
-        advance(made, 2)
+        made.on_decision(Decision("n0", 2, 2, STAGES[2], True, 0, (), (), 0, 0, 0, 9.0))
+        finish_at(made, 2, 2)
         with pytest.raises(InferError, match="is over"):
             client.ask(images(1))
     with pytest.raises(NoModel):
@@ -192,7 +206,7 @@ def test_texts_are_continued_and_tokens_counted_apart(host: GrpcHost, make_confi
     host.attach(made, "127.0.0.1:1")
     advance(made, 0, work=False)
     decide(made, 1)
-    with InferClient(host.address) as client:
+    with InferClient(host.infer_address) as client:
         answers = list(
             client.stream([{"tokens": np.frombuffer(text, np.uint8)[None]} for text in (b"def f(", b"class")])
         )
@@ -201,21 +215,21 @@ def test_texts_are_continued_and_tokens_counted_apart(host: GrpcHost, make_confi
 
 
 def test_the_command_says_how_it_went(host: GrpcHost, node: EdgeNode) -> None:
-    said = run_infer_client(host.address, data="digits", count=40, batch=4)
+    said = run_infer_client(host.infer_address, data="digits", count=40, batch=4)
     assert said["answered"] == said["requests"] == 10
     assert said["tokens_out"] == said["examples"] == 40
     assert 0.0 <= said["accuracy_fraction"] <= 1.0
     assert said["queue_p50_s"] <= said["queue_p95_s"] <= said["queue_p99_s"]
     with pytest.raises(ValueError, match="allowed are"):
-        run_infer_client(host.address, data="cats")
+        run_infer_client(host.infer_address, data="cats")
 
 
 def test_nodes_of_one_address_are_told_apart(host: GrpcHost, node: EdgeNode, make_config: MakeConfig) -> None:
     other = build_node(config(make_config, index=1))
     host.attach(other, "127.0.0.1:1")
-    with InferClient(host.address) as client, pytest.raises(InferError, match="n0, n1"):
+    with InferClient(host.infer_address) as client, pytest.raises(InferError, match="n0, n1"):
         client.ask(images(1))
-    with InferClient(host.address, node_id="n0") as client:
+    with InferClient(host.infer_address, node_id="n0") as client:
         assert client.ask(images(1)).node_id == "n0"
 
 
@@ -256,8 +270,8 @@ def raw(address: str, *messages: bytes) -> grpc.StatusCode:
 def test_hostile_payloads_are_refused_and_the_next_client_is_served(
     host: GrpcHost, node: EdgeNode, data: bytes
 ) -> None:
-    assert raw(host.address, data) is grpc.StatusCode.INVALID_ARGUMENT
-    with InferClient(host.address) as client:
+    assert raw(host.infer_address, data) is grpc.StatusCode.INVALID_ARGUMENT
+    with InferClient(host.infer_address) as client:
         assert client.ask(images(1)).tokens_out == 1
 
 
@@ -266,18 +280,18 @@ def test_a_tensor_that_claims_more_than_it_holds_is_refused(host: GrpcHost, node
     good = INFER.encode_request(InferRequest("r", "n0", to_tensors(images(1))))
     huge = good.replace(bytes([1, 1, 28, 28]), b"\xff\xff\xff\x7f")
     assert huge != good
-    assert raw(host.address, huge) is grpc.StatusCode.INVALID_ARGUMENT
+    assert raw(host.infer_address, huge) is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_a_client_cannot_send_what_nobody_would_accept(host: GrpcHost, node: EdgeNode) -> None:
-    with InferClient(host.address) as client, pytest.raises(ProtocolError, match="bytes"):
+    with InferClient(host.infer_address) as client, pytest.raises(ProtocolError, match="bytes"):
         client.ask({"images": np.zeros((2_000, 1, 28, 28), np.uint8)})
 
 
 def test_callers_that_leave_disturb_nobody(host: GrpcHost, node: EdgeNode) -> None:
     for seed in range(5):
-        with InferClient(host.address) as leaver:
+        with InferClient(host.infer_address) as leaver:
             stream = leaver.stream([images(1, seed=k) for k in range(seed, seed + 20)])
             next(stream)
-    with InferClient(host.address) as client:
+    with InferClient(host.infer_address) as client:
         assert len(list(client.stream([images(2, seed=k) for k in range(10)]))) == 10

@@ -21,6 +21,8 @@ from flwr.clientapp import ClientApp
 class Echo:
     """Answers with what it got, how often it ran, and where; fails, sleeps or meddles when told to."""
 
+    infer_address = ""
+
     def __init__(self, configs):
         self.client_app = ClientApp()
         self.runs = {config.node_id: 0 for config in configs}

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import signal
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -14,12 +15,15 @@ from flwr.serverapp.strategy import FedAvg
 
 from coordinator.adapters.flower_server import LearningTask, Schedule, build_server_app
 from coordinator.ledger.verify import verify
+from coordinator.tables import ledger_tables
 from edge_node.adapters.flower_records import from_record, to_record
+from edge_node.serving.client import InferClient
 from edge_node.tasks.evaluation import initial_parameters
 from experiments.fleet.inprocess import InProcessFleet
 from experiments.fleet.isolation import exposed, is_isolated, listeners
 from experiments.fleet.ray_fleet import RayFleet
 from experiments.fleet.session import open_session
+from experiments.outside import find_target
 from experiments.resolve import resolve
 from experiments.scenario import parse_scenario
 from protos.messages import Stage
@@ -62,9 +66,9 @@ NODES = {"n0", "n1", "n2", "n3"}
 
 
 class Run:
-    """A small run, with ``disturb(session, slot)`` called after each slot."""
+    """A small run: ``disturb(session, slot)`` after each slot, ``ask(slot)`` before one that serves ends."""
 
-    def __init__(self, fleet, folder, disturb=lambda session, slot: None, lease_s=30):
+    def __init__(self, fleet, folder, disturb=lambda session, slot: None, lease_s=30, ask=lambda slot: None):
         resolved = resolve(parse_scenario(SCENARIO.format(policy="deta", lease_s=lease_s)))
         config = resolved.coordinator_config("failures", folder / "ledger.sqlite")
         self.outcomes = []
@@ -87,6 +91,7 @@ class Run:
                 timeout_s=60.0,
                 on_slot=on_slot,
                 books=session.books,
+                before_close=ask,
             )
             context = Context(1, 1, {}, RecordDict(), {})
             build_server_app(self.schedule)(session.grid, context)
@@ -161,6 +166,29 @@ def test_processes_compute_what_one_process_computes(fleet, tmp_path, in_process
     # With coordinator, batch transfer and Ray all running: nothing can be reached from outside.
     assert len(found) > 4
     assert is_isolated() or exposed(found) == []
+
+
+@pytest.mark.e2e
+def test_outside_clients_find_every_node_in_the_folder_of_a_run_that_lasts(fleet, tmp_path):
+    answered = {}
+
+    def ask(slot):
+        for node in sorted(NODES):
+            target = find_target(str(tmp_path), node, tmp_path.parent)
+            image = {"images": np.zeros((3, 1, 28, 28), np.uint8)}
+            with InferClient(target.address, node_id=target.node_id) as client:
+                answered[slot, node] = client.ask(image).node_id
+        assert all(listener.loopback for listener in listeners())
+
+    (tmp_path / "scenario.toml").write_text(SCENARIO.format(policy="deta", lease_s=30))
+    Run(fleet, tmp_path, ask=ask)
+    assert answered == {(slot, node): node for slot in (5, 6) for node in NODES}
+    assert not (tmp_path / "addresses.json").exists()
+    start = datetime(2022, 6, 21, tzinfo=UTC)
+    serving = ledger_tables(tmp_path / "ledger.sqlite", start=start, trace_step_s=3600.0)["serving"]
+    assert serving[["slot", "node_id", "outside_requests"]].values.tolist() == [
+        [slot, node, 3] for slot in (5, 6) for node in sorted(NODES)
+    ]
 
 
 @pytest.mark.e2e

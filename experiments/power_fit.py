@@ -1,0 +1,69 @@
+"""``detabed power``: (T2) fitted to a device's readings, with what the readings leave undetermined and by how much they
+are missed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge_node.energy.component_power import COEFFICIENTS, FitError
+from edge_node.energy.components import load_profile
+from edge_node.energy.sourced import SourceError
+from experiments.errors import UsageError
+
+UNITS = dict(
+    zip(
+        COEFFICIENTS,
+        ("W/(V^2 Hz)", "W/(V^2 Hz)", "W/V", "W/(V^2 Hz)", "W/(V^2 Hz)", "W/V", "1", "W"),
+        strict=True,
+    )
+)
+UNDETERMINED = "not determined by these readings"
+
+
+def fit_report(name: str) -> dict[str, Any]:
+    """Coefficients, readings with residuals, and components of a packaged profile or a TOML file of one's own.
+
+    A component's watts are null where the readings do not determine them: an arbitrary split is no finding.
+    Raises UsageError for a profile that does not exist, or to which nothing can be fitted.
+    """
+    try:
+        profile = load_profile(name)
+        model = profile.model()
+    except (SourceError, FitError) as error:
+        raise UsageError(str(error)) from error
+    readings = []
+    for reading in profile.readings:
+        split = model.power(reading.point)
+        known = split.split_identified
+        readings.append(
+            {
+                "name": reading.name,
+                "power_w": reading.power_w,
+                "model_w": reading.power_w - model.residuals_w[reading.name],
+                "residual_w": model.residuals_w[reading.name],
+                "above": reading.above is not None,
+                "covers": sorted(str(component) for component in reading.covers),
+                "computation_w": split.computation_w if known else None,
+                "memory_w": split.memory_w if known else None,
+                "communication_w": split.communication_w if known else None,
+                "source": reading.source,
+            }
+        )
+    return {
+        "name": profile.name,
+        "description": profile.description,
+        "coefficients": [
+            {
+                "name": each,
+                "value": model.coefficients[each] if model.identified[each] else None,
+                "unit": UNITS[each],
+                **({} if model.identified[each] else {"reason": UNDETERMINED}),
+            }
+            for each in COEFFICIENTS
+        ],
+        "rank": model.rank,
+        "rms_residual_w": model.rms_residual_w,
+        "largest_residual_w": max(model.residuals_w.values(), key=abs),
+        "readings": readings,
+    }

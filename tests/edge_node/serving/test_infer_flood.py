@@ -1,0 +1,196 @@
+"""Hostile clients at the Infer port of a real process: its memory stays within the limits, others are served."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+
+from edge_node.adapters.infer_server import (
+    MAX_CONNECTIONS,
+)
+from edge_node.config import InferenceConfig, TaskConfig
+from edge_node.serving.client import InferClient
+from edge_node.serving.tensors import to_tensors
+from protos.codec import INFER, MAX_INFER_BYTES
+from protos.messages import InferRequest, Stage
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read in /proc")
+
+PROCESS = Path(__file__).with_name("serving_process.py")
+WAIT_S = 60.0
+STUBBORN = 4
+GROWTH_BYTES = 50_000_000
+"""What all floods together may add to the process."""
+
+
+class ServingProcess:
+    """A node that serves, and how much memory it has ever held."""
+
+    def __init__(self, config: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(PROCESS)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(config + "\n")
+        self._process.stdin.flush()
+        self.address = self._process.stdout.readline().strip()
+        assert self.address, "the process did not start"
+        with InferClient(self.address) as client:  # everything that is imported late is there afterwards
+            list(client.stream([images(64)] * 20))
+        self.before_bytes = self.peak_bytes()
+
+    def peak_bytes(self) -> int:
+        status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="utf-8")
+        return 1024 * int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
+
+    def growth_bytes(self) -> int:
+        return self.peak_bytes() - self.before_bytes
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(WAIT_S)
+        self._process.kill()
+
+
+@pytest.fixture(scope="module")
+def serving(make_config: Callable[..., Any]) -> Iterator[ServingProcess]:
+    config = make_config(
+        0,
+        stages=(Stage.APPLICATION, Stage.APPLICATION),
+        task=TaskConfig(
+            name="mnist-mlp",
+            data="digits",
+            batch_size=8,
+            batches_per_slot=1,
+            learning_rate=0.1,
+            partitions=1,
+            partition_index=0,
+        ),
+        inference=InferenceConfig(batches_per_slot=1, requests_per_batch=64, max_wait_s=0.01),
+    )
+    process = ServingProcess(config.model_dump_json())
+    yield process
+    process.close()
+
+
+def images(count: int) -> dict[str, np.ndarray]:
+    return {"images": np.random.default_rng(0).integers(0, 256, (count, 1, 28, 28)).astype(np.uint8)}
+
+
+def request(arrays: dict[str, np.ndarray]) -> bytes:
+    return INFER.encode_request(InferRequest("r", "", to_tensors(arrays)))
+
+
+def field(number: int, content: bytes) -> bytes:
+    """One length-delimited field of a protobuf."""
+    length, written = len(content), bytearray()
+    while length >= 0x80:
+        written.append(length & 0x7F | 0x80)
+        length >>= 7
+    return bytes([number << 3 | 2, *written, length]) + content
+
+
+LARGEST = request({"images": np.zeros((MAX_INFER_BYTES - 4096,), np.uint8)})
+TINY_TENSORS = b"\x1a\x00" * (MAX_INFER_BYTES // 2)
+"""Field 3, empty, over a hundred thousand times."""
+LONG_SHAPE = field(
+    3, field(1, b"images") + field(2, b"uint8") + field(3, b"\x81\x01" * (MAX_INFER_BYTES // 2 - 99))
+)
+"""A tensor of over a hundred thousand axes."""
+BEYOND = bytes(16 * MAX_INFER_BYTES)
+"""Within what a peer may deliver in a parcel, not within what a stranger may ask."""
+BOMB = bytes(200 * MAX_INFER_BYTES)
+"""Compressed: a fifth of what a stranger may send."""
+
+
+def flood(address: str, messages: list[bytes], compression: grpc.Compression | None, clients: int) -> None:
+    """``clients`` connections at once, each sending all ``messages`` on a stream of its own."""
+
+    def send(_: int) -> None:
+        options = (("grpc.use_local_subchannel_pool", 1), ("grpc.max_send_message_length", -1))
+        with grpc.insecure_channel(address, options=options) as channel:
+            call = channel.stream_stream(INFER.path)(iter(messages), timeout=20, compression=compression)
+            with contextlib.suppress(grpc.RpcError):
+                list(call)
+
+    with ThreadPoolExecutor(clients) as pool:
+        list(pool.map(send, range(clients)))
+
+
+@pytest.mark.parametrize(
+    ("messages", "compression", "clients"),
+    [
+        ([LARGEST] * 4, None, 96),
+        ([TINY_TENSORS], None, 40),
+        ([LONG_SHAPE], None, 40),
+        ([BEYOND], None, 40),
+        ([BOMB], grpc.Compression.Gzip, 4),
+    ],
+    ids=["largest", "many-tensors", "long-shape", "beyond-the-limit", "compression-bomb"],
+)
+def test_a_flood_costs_a_bounded_amount_of_memory_and_others_are_served(
+    serving: ServingProcess, messages: list[bytes], compression: grpc.Compression | None, clients: int
+) -> None:
+    flood(serving.address, messages, compression, clients)
+    assert serving.growth_bytes() < GROWTH_BYTES
+    with InferClient(serving.address) as client:
+        assert client.ask(images(3)).tokens_out == 3
+
+
+def test_who_asks_without_end_and_takes_no_answer_is_not_read_any_further(serving: ServingProcess) -> None:
+    """Legal requests, as fast as they go, on every stream there is; nobody reads an answer."""
+    data, sent, lock = request(images(64)), [0], threading.Lock()
+    stop = threading.Event()
+
+    def endless() -> Iterator[bytes]:
+        while not stop.is_set():
+            with lock:
+                sent[0] += 1
+            yield data
+
+    with contextlib.ExitStack() as stack:
+        calls = []
+        for _ in range(STUBBORN):
+            options = (("grpc.use_local_subchannel_pool", 1), ("grpc.http2.bdp_probe", 0))
+            channel = stack.enter_context(grpc.insecure_channel(serving.address, options=options))
+            calls.append(channel.stream_stream(INFER.path)(endless(), timeout=WAIT_S))
+        count = -1
+        while count != sent[0]:  # until nothing more is taken
+            count = sent[0]
+            time.sleep(0.5)
+        stop.set()
+        assert serving.growth_bytes() < GROWTH_BYTES
+        for call in calls:
+            call.cancel()
+    with InferClient(serving.address) as client:
+        assert client.ask(images(3)).tokens_out == 3
+
+
+def test_more_connections_than_allowed_are_closed_and_cost_little(serving: ServingProcess) -> None:
+    host, port = serving.address.rsplit(":", 1)
+    opened = [socket.create_connection((host, int(port)), WAIT_S) for _ in range(8 * MAX_CONNECTIONS)]
+    for connection in opened:
+        connection.close()
+    assert serving.growth_bytes() < GROWTH_BYTES
+    with InferClient(serving.address) as client:
+        assert client.ask(images(3)).tokens_out == 3
