@@ -41,6 +41,8 @@ class Own:
     self_discharge_fraction: float
     charge_limit_w: float
     discharge_limit_w: float
+    wake_s: float = 0.0
+    """Seconds of this slot until the node is awake."""
 
     @property
     def available(self) -> int:
@@ -79,7 +81,7 @@ class Work:
         return cls(
             available=own.available,
             may_leave=leave if offloadable else 0,
-            capacity=_whole(own.slot_s / tau) if tau > 0 else PLENTY,
+            capacity=_whole(max(own.slot_s - own.wake_s, 0.0) / tau) if tau > 0 else PLENTY * (own.wake_s < own.slot_s),
             guest_room=_whole(own.storage_bytes / bytes_per_batch) if bytes_per_batch > 0 else PLENTY,
         )
 

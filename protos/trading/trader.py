@@ -203,9 +203,10 @@ class Trader:
         """Load with the work that came of the market so far."""
         return self.load_j(self.home_batches(), self.filled.guest_batches, self.filled.sent_batches)
 
-    def managed(self) -> Managed:
-        """What the node does with itself."""
-        return Managed(self.home_batches(), self.charge_j, self.discharge_j)
+    def managed(self, sent_batches: int, guest_batches: int) -> Managed:
+        """What the node does with itself, with ``sent_batches`` away and ``guest_batches`` here."""
+        home = min(self.work.available - sent_batches, self.work.capacity - guest_batches)
+        return Managed(max(home, 0), self.charge_j, self.discharge_j)
 
 
 def _merged(side: Side, prices: Iterable[float]) -> Iterator[Quote]:
