@@ -59,7 +59,8 @@ class ExchangeAgent:
         any more. Less than this can be taken by the market without breaking any limit of the node's."""
         own, terms = self._own, self._terms
         given = min(
-            float(self.value("export")[0]) * terms.unit_j, terms.transfer_cap_fraction * float(own.harvest_j[0])
+            float(self.value("export")[0]) * terms.unit_j,
+            terms.transfer_cap_fraction * float(own.harvest_j[0]),
         )
         give = given * own.export_efficiency
         take = float(self.value("import")[0]) * terms.unit_j

@@ -62,9 +62,19 @@ def look_ahead(own: Own, terms: MarketTerms) -> LookAhead:
     capacity = max(own.battery_capacity_j, own.battery_j) / energy
     lasts = np.full(t, np.inf)
     build = _Builder()
-    power_in, power_out = (own.slot_s * limit / energy * has_store for limit in (own.charge_limit_w, own.discharge_limit_w))
-    grid, green, curtailed, idle = build.add("grid", lasts, c), build.add("green", lasts), build.add("curtailed", lasts), build.add("idle", lasts)
-    charge, discharge = build.add("charge", np.full(t, power_in)), build.add("discharge", np.full(t, power_out))
+    power_in, power_out = (
+        own.slot_s * limit / energy * has_store for limit in (own.charge_limit_w, own.discharge_limit_w)
+    )
+    grid, green, curtailed, idle = (
+        build.add("grid", lasts, c),
+        build.add("green", lasts),
+        build.add("curtailed", lasts),
+        build.add("idle", lasts),
+    )
+    charge, discharge = (
+        build.add("charge", np.full(t, power_in)),
+        build.add("discharge", np.full(t, power_out)),
+    )
     worth = np.zeros(t)
     worth[-1] = -cost * terms.later_g_per_kwh / JOULES_PER_KWH / terms.unit_g_per_j
     stored = build.add("stored", np.full(t, capacity if has_store else 0.0), worth)
@@ -102,7 +112,8 @@ def look_ahead(own: Own, terms: MarketTerms) -> LookAhead:
     for k in range(classes):
         where = [(left, k - left) for left in range(window) if 0 <= k - left < t]
         build.row(
-            [(missed[k], 1.0), *[(own_[w], 1.0) for w in where], *[(away[w], 1.0) for w in where]], released[k]
+            [(missed[k], 1.0), *[(own_[w], 1.0) for w in where], *[(away[w], 1.0) for w in where]],
+            released[k],
         )  # (D4)
         if q > 0:
             build.row([(unused[k], 1.0), *[(away[w], 1.0) for w in where]], room[k])  # (D5)

@@ -77,11 +77,15 @@ class Work:
     def of(cls, own: Own, bytes_per_batch: float, offloadable: bool) -> Work:
         """Limits of the slot being traded, awake."""
         tau = float(own.seconds_per_batch[0])
-        leave = sum(min(room, count) for room, count in zip(own.room_batches, own.backlog_batches, strict=True))
+        leave = sum(
+            min(room, count) for room, count in zip(own.room_batches, own.backlog_batches, strict=True)
+        )
         return cls(
             available=own.available,
             may_leave=leave if offloadable else 0,
-            capacity=_whole(max(own.slot_s - own.wake_s, 0.0) / tau) if tau > 0 else PLENTY * (own.wake_s < own.slot_s),
+            capacity=_whole(max(own.slot_s - own.wake_s, 0.0) / tau)
+            if tau > 0
+            else PLENTY * (own.wake_s < own.slot_s),
             guest_room=_whole(own.storage_bytes / bytes_per_batch) if bytes_per_batch > 0 else PLENTY,
         )
 

@@ -57,7 +57,8 @@ class Near:
         of its work."""
         places, variables, products = self._pairs
         size = len(self.rows)
-        matrix = np.bincount(places, products * theta[variables], size * size).reshape(size, size)
+        flat = np.bincount(places, products * theta[variables], size * size).astype(np.float64)
+        matrix: Floats = flat.reshape(size, size)
         matrix[np.diag_indices(size)] += soft
         return matrix
 
@@ -99,9 +100,7 @@ class Near:
             none = np.zeros_like(x)
             dx, dy, dz, dw = direction(none, none)
             primal, dual = _length(x, dx, s, -dx * bounded), _length(z, dz, w + ~bounded, dw)
-            after = float(
-                (x + primal * dx) @ (z + dual * dz) + (s - primal * dx * bounded) @ (w + dual * dw)
-            )
+            after = float((x + primal * dx) @ (z + dual * dz) + (s - primal * dx * bounded) @ (w + dual * dw))
             aim_centre = centre * min(max(after / pairs / centre, 0.0), 1.0) ** 3
             dx, dy, dz, dw = direction(aim_centre - dx * dz, (aim_centre + dx * dw) * bounded)
             # the quadratic term ties both sides together: one length for both

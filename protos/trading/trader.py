@@ -58,7 +58,9 @@ class Trader:
         self.later_g_per_j = best_later_g_per_j(own, terms) if has_store else 0.0
         self.room_j = min(own.slot_s * own.charge_limit_w, room) if has_store else 0.0
         """What the battery can take from the bus in this slot."""
-        self.drawable_j = min(own.slot_s * own.discharge_limit_w, stored * self.discharge_efficiency) if has_store else 0.0
+        self.drawable_j = (
+            min(own.slot_s * own.discharge_limit_w, stored * self.discharge_efficiency) if has_store else 0.0
+        )
         """What the battery can give to the bus in this slot."""
         self.harvest_j = float(own.harvest_j[0])
         self.export_cap_j = terms.transfer_cap_fraction * self.harvest_j
@@ -139,7 +141,10 @@ class Trader:
             - self.network_g
             for k in range(min(work.may_leave - overload, alone))
         )
-        bids = [*([Quote(Good.WORK, Side.BID, dear, float(overload))] if overload else []), *_merged(Side.BID, away)]
+        bids = [
+            *([Quote(Good.WORK, Side.BID, dear, float(overload))] if overload else []),
+            *_merged(Side.BID, away),
+        ]
         load, run = self.load_j(alone, 0, 0), per_batch + self.guest_j
         here = (
             self.cost_g(load + (k + 1) * run) - self.cost_g(load + k * run) + self.network_g

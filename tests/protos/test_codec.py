@@ -100,7 +100,9 @@ def message_of(cls: type) -> st.SearchStrategy[typing.Any]:
         return st.builds(cls, **{**others, "tensors": parcels().map(lambda parcel: parcel.tensors)})
     if cls is messages.Quote:
         sizes = st.integers(1, 9).map(float)
-        return st.builds(cls, st.sampled_from(messages.Good), st.sampled_from(messages.Side), st.floats(0, 9), sizes)
+        return st.builds(
+            cls, st.sampled_from(messages.Good), st.sampled_from(messages.Side), st.floats(0, 9), sizes
+        )
     if cls is messages.Offers:
         said = st.lists(message_of(messages.Quote), max_size=3).map(tuple)
         trades = st.lists(st.floats(-9, 9), max_size=3).map(tuple)
@@ -115,7 +117,9 @@ def message_of(cls: type) -> st.SearchStrategy[typing.Any]:
             for name, count in lengths.items()
         }
         fixed["scarcity"] = st.just(()) | st.tuples(st.floats(0, 1), st.floats(0, 1))
-        rest = {f.name: value_of(f.name, hints[f.name]) for f in dataclasses.fields(cls) if f.name not in fixed}
+        rest = {
+            f.name: value_of(f.name, hints[f.name]) for f in dataclasses.fields(cls) if f.name not in fixed
+        }
         return st.builds(cls, **rest, **fixed)
     return st.builds(
         cls, **{field.name: value_of(field.name, hints[field.name]) for field in dataclasses.fields(cls)}

@@ -61,7 +61,14 @@ def own_of(fleet: Fleet, node: int) -> Own:
 
 
 _BODY = (
-    *("static_w", "tx_j_per_byte", "rx_j_per_byte", "storage_bytes", "export_efficiency", "import_efficiency"),
+    *(
+        "static_w",
+        "tx_j_per_byte",
+        "rx_j_per_byte",
+        "storage_bytes",
+        "export_efficiency",
+        "import_efficiency",
+    ),
     *("battery_capacity_j", "charge_efficiency", "discharge_efficiency", "self_discharge_fraction"),
     *("charge_limit_w", "discharge_limit_w"),
 )

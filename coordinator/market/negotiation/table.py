@@ -6,7 +6,7 @@ them. Bodies (power, efficiencies, seconds and joules of a batch) are what nodes
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -117,7 +117,7 @@ class Agreed:
         return cls(np.zeros((size, size), dtype=np.int64), np.zeros((size, size)), status)
 
 
-Questions = list[MarketCall] | list[MarketNews]
+Questions = Sequence[MarketCall | MarketNews]
 """One for every place at the table."""
 Market = Generator[Questions, list[Offers], Agreed]
 """A market in conversation: yields what it asks, is sent what all answered, returns what was agreed."""
@@ -128,7 +128,8 @@ S = TypeVar("S")
 class Negotiating(Protocol):
     """A policy that needs public quantities only: over gRPC it is asked this way, and never for ``decide``."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def init(self, seed: int) -> Any: ...
 

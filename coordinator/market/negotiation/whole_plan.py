@@ -61,7 +61,9 @@ def agree(fleet: Fleet, rules: Rules, trace: dict[int, float] | None = None) -> 
             return Outcome(plan, objective_g(program, plan), int(notes["rounds"]), converged, messages)
 
 
-def _repaired(program: HubProgram, agents: list[ExchangeAgent], unit_j: float, unit_batches: float) -> HubPlan:
+def _repaired(
+    program: HubProgram, agents: list[ExchangeAgent], unit_j: float, unit_batches: float
+) -> HubPlan:
     def block(name: str, unit: float) -> Floats:
         return np.stack([agent.value(name) for agent in agents], axis=-1) * unit
 
