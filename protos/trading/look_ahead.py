@@ -57,8 +57,8 @@ def look_ahead(own: Own, terms: MarketTerms) -> LookAhead:
     room[:window] = own.room_batches
     released, room = released / work, room / work
     open_ = np.asarray(terms.offloadable)
-    with np.errstate(divide="ignore"):
-        guests = np.minimum(own.storage_bytes / size / work, 1.0 / tau)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        guests = np.fmin(own.storage_bytes / size / work, 1.0 / tau)
     capacity = max(own.battery_capacity_j, own.battery_j) / energy
     lasts = np.full(t, np.inf)
     build = _Builder()

@@ -127,7 +127,9 @@ def test_no_fill_at_or_better_than_the_quotes_leaves_a_node_worse_off(
 
 
 def test_a_full_battery_asks_nothing_for_its_surplus() -> None:
-    trader = Trader(own(battery_j=600.0, self_discharge_fraction=0.0, harvest_j=np.array([900.0, 0.0])), terms())
+    trader = Trader(
+        own(battery_j=600.0, self_discharge_fraction=0.0, harvest_j=np.array([900.0, 0.0])), terms()
+    )
     first = next(quote for quote in trader.energy_quotes() if quote.side is Side.ASK)
     assert first.price_g == 0.0
 
