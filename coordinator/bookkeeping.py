@@ -228,6 +228,22 @@ def parcel_line(
     return _row("network", zone, line)
 
 
+def market_line(
+    zone: str,
+    body_zone: str,
+    total_bytes: int,
+    stage: Stage,
+    intensity_g_per_kwh: float,
+    net_j_per_byte: float,
+) -> dict[str, Any] | None:
+    """Network energy of a slot's negotiation between a zone's nodes and the coordinator."""
+    energy_uj = to_micro(total_bytes * net_j_per_byte)
+    if energy_uj == 0:
+        return None
+    line = grid_line(stage, Component.NEGOTIATION, energy_uj, intensity_g_per_kwh, Provenance.MODELLED)
+    return _row("network", zone if zone == body_zone else f"{zone}+{body_zone}", line)
+
+
 def own_lines(
     stage: Stage, zone: str, intensity_g_per_kwh: float, coordinator_uj: int, router_uj: int
 ) -> list[dict[str, Any]]:

@@ -62,7 +62,10 @@ class SlotState:
     transfers: tuple[Transfer, ...]
     selected: frozenset[str] | None
     telemetry: dict[str, Telemetry]
+    """Empty under a policy that negotiates."""
     boots: dict[str, str]
+    market: dict[str, Any] | None = None
+    """Cost and public record of the negotiation, where there was one."""
     usage: dict[str, Usage] = field(default_factory=dict)
     counted: dict[str, int] = field(default_factory=dict)
     """Batches of each owner that count so far."""
@@ -85,8 +88,25 @@ class SlotState:
         return self.plan.epoch
 
     def decided_batches(self, owner: str) -> int:
-        decision = self.decisions[owner]
-        return decision.own_batches + sum(send.batches for send in decision.sends)
+        """Batches of ``owner`` that count at most. What a self-managed owner runs at home it says with its usage;
+        until then only what others run for it is known."""
+        decision, usage = self.decisions[owner], self.usage.get(owner)
+        own = decision.own_batches
+        if decision.self_managed and usage is not None and usage.own_work is not None:
+            own = usage.own_work.own_batches
+        return own + sum(send.batches for send in decision.sends)
+
+    def backlog(self, node_id: str) -> tuple[int, ...] | None:
+        """Own batches before the decision, by slots left; None where a self-managed node has not disclosed it."""
+        if node_id in self.telemetry:
+            return self.telemetry[node_id].backlog_batches
+        usage = self.usage.get(node_id)
+        return None if usage is None or usage.own_work is None else usage.own_work.backlog_batches
+
+    def donor_battery_uj(self, node_id: str) -> int:
+        """What a donor's battery may add to its exports: nothing in a market, where harvest alone is sold."""
+        told = self.telemetry.get(node_id)
+        return 0 if told is None else told.battery_uj
 
     def grants(self, node_id: str) -> tuple[int, int]:
         """(export, import) in uJ of a node once traded."""
@@ -169,7 +189,8 @@ class Books:
         plan = _PLAN.validate_python(body["plan"])
         decisions = {decision.node_id: decision for decision in plan.decisions}
         selected = None if body["selected"] is None else frozenset(body["selected"])
-        telemetry = {node: self.waiting[node] for node in decisions}
+        market = body.get("market")
+        telemetry = {node: self.waiting[node] for node in decisions} if market is None else {}
         slot = SlotState(
             slot=plan.slot,
             stage=Stage(body["stage"]),
@@ -178,14 +199,15 @@ class Books:
             transfers=tuple(Transfer(*row) for row in body["transfers"]),
             selected=selected,
             telemetry=telemetry,
-            boots={node: telemetry[node].boot_id for node in decisions},
+            boots={n: told.boot_id for n, told in telemetry.items()} if market is None else body["boots"],
+            market=market,
         )
         self.slots[plan.slot] = slot
         self.waiting.clear()
         self.fallbacks += int(plan.status.startswith("fallback"))
         for node_id, decision in decisions.items():
             state = self.nodes[node_id]
-            left = self._left_after(telemetry[node_id], decision)
+            left = self._left_after(telemetry[node_id], decision) if market is None else None
             if left is not None:
                 state.carried_batches, state.carried_room = left
             state.asleep = not decision.awake
@@ -324,9 +346,9 @@ def missed_batches(slot: SlotState, node_id: str) -> int:
     """Own batches of a node that were missed in ``slot``; 0 for a node not selected."""
     if slot.selected is not None and slot.stage in TRAINING_STAGES and node_id not in slot.selected:
         return 0
-    usage = slot.usage.get(node_id)
+    usage, backlog = slot.usage.get(node_id), slot.backlog(node_id)
     return count_missed(
-        due=slot.telemetry[node_id].backlog_batches[0],
+        due=0 if backlog is None else backlog[0],  # undisclosed: the gap in the books says so
         counted=slot.counted.get(node_id, 0),
         away=slot.away.get(node_id, 0),
         sent=0 if usage is None else sum(moved.batches for moved in usage.moved if moved.sent),

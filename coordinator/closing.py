@@ -15,6 +15,7 @@ from coordinator.bookkeeping import (
     Counted,
     Parcels,
     booking,
+    market_line,
     own_lines,
     parcel_line,
     parcels_of,
@@ -36,9 +37,7 @@ class Closing:
     def trade(self, slot: SlotState) -> Entry:
         """Outcome of every decided transfer, with the nodes that reported their usage."""
         donors = {
-            node: DonorState(
-                usage.harvest_uj, slot.telemetry[node].battery_uj, slot.decisions[node].discharge_uj
-            )
+            node: DonorState(usage.harvest_uj, slot.donor_battery_uj(node), slot.decisions[node].discharge_uj)
             for node, usage in slot.usage.items()
         }
         profiles = {node: self._books.nodes[node].profile for node in slot.decisions}
@@ -74,7 +73,25 @@ class Closing:
         router_uj = to_micro(body.router_w * self._config.slot_s)
         intensity = self._intensity[body.zone][slot.slot]
         own = own_lines(slot.stage, body.zone, intensity, coordinator_uj, router_uj)
-        return [*self._parcel_lines(slot, parcels), *own], parcels
+        return [*self._parcel_lines(slot, parcels), *self._market_lines(slot), *own], parcels
+
+    def _market_lines(self, slot: SlotState) -> list[dict[str, Any]]:
+        """Network energy of the slot's negotiation, by zone, at the mean intensity of both ends. The nodes' radios are
+        in their own readings."""
+        if slot.market is None:
+            return []
+        by_zone: dict[str, int] = {}
+        for side in ("down_bytes", "up_bytes"):
+            for node, size in slot.market[side].items():
+                zone = self._books.nodes[node].profile.zone
+                by_zone[zone] = by_zone.get(zone, 0) + size
+        body = self._config.body.zone
+        at_body, net = self._intensity[body][slot.slot], self._config.limits.net_j_per_byte
+        lines = [
+            market_line(zone, body, size, slot.stage, (self._intensity[zone][slot.slot] + at_body) / 2, net)
+            for zone, size in sorted(by_zone.items())
+        ]
+        return [line for line in lines if line is not None]
 
     def summary(self, slot: SlotState, lines: Sequence[Mapping[str, Any]]) -> SlotSummary:
         """What the slot came to, with the shared ``lines`` not booked yet."""

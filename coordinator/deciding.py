@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from carbon_data.units import to_micro
 from coordinator.books import Books
 from coordinator.guard import Choice
 from coordinator.ledger.entry import Entry, Kind
-from coordinator.market.fleet import Fleet
+from coordinator.market.fleet import Fleet, Floats
+from coordinator.negotiating import Conversation
+from coordinator.policies.base import Feasible, FleetDecision
 from protos.messages import BeginSlot, Decision, Guest, Send, SlotPlan, Telemetry
 
 UNLIMITED_UJ = 10**18
@@ -28,15 +32,11 @@ class Draft:
 def decision_entry(books: Books, request: BeginSlot, draft: Draft, choice: Choice) -> Entry:
     """The decision of slot ``request.slot`` as the ledger keeps it. Transfers in integer microjoules."""
     ids, chosen = draft.fleet.node_ids, choice.decision
-    transfers = [
-        (ids[i], ids[j], to_micro(float(chosen.transfer_j[i, j])))
-        for i, j in zip(*chosen.transfer_j.nonzero(), strict=True)
-    ]
-    transfers = [row for row in transfers if row[2] > 0]
+    transfers = _transfers(ids, chosen.transfer_j)
     plan = SlotPlan(
         epoch=books.epoch,
         slot=request.slot,
-        decisions=tuple(_node_decisions(books, request, draft.fleet, choice, transfers)),
+        decisions=tuple(_node_decisions(books, request, ids, choice, transfers)),
         lost_nodes=tuple(node for node in books.config.node_ids if node in books.nodes and node not in ids),
         status=choice.status,
         gap_fraction=choice.gap_fraction,
@@ -58,10 +58,60 @@ def decision_entry(books: Books, request: BeginSlot, draft: Draft, choice: Choic
     return Entry(Kind.DECISION, f"decision/{request.slot}", body, slot=request.slot)
 
 
+def market_entry(books: Books, request: BeginSlot, market: Conversation) -> Entry:
+    """What a market agreed on, as the slot's decision: exchanges with others; all else is each node's own choice."""
+    agreed, ids = market.agreed, market.nodes
+    assert agreed is not None
+    n = len(ids)
+    nothing = np.zeros(n)
+    decision = FleetDecision(
+        batches=agreed.batches,
+        transfer_j=agreed.transfer_j,
+        charge_j=nothing,
+        discharge_j=nothing,
+        awake=np.ones(n, dtype=bool),
+        outcome=Feasible(None, agreed.status),
+        unserved_batches=np.zeros(n, dtype=np.int64),
+        notes=agreed.notes,
+    )
+    choice = Choice(decision, agreed.status, None, None, 0.0)
+    transfers = _transfers(ids, decision.transfer_j)
+    told = tuple(
+        replace(one, self_managed=True) for one in _node_decisions(books, request, ids, choice, transfers)
+    )
+    lost = tuple(node for node in books.config.node_ids if node in books.nodes and node not in ids)
+    plan = SlotPlan(books.epoch, request.slot, told, lost, agreed.status, None, 0.0)
+    body: dict[str, Any] = {
+        "stage": str(request.stage),
+        "node_ids": list(ids),
+        "plan": asdict(plan),
+        "transfers": transfers,
+        "selected": None,
+        "unserved": {},
+        "objective_g": None,
+        "notes": {name: float(value) for name, value in sorted(agreed.notes.items())},
+        "boots": {node: books.nodes[node].boot_id for node in ids},
+        "market": {"record": agreed.record, "silent": market.dropped, **market.said.body()},
+    }
+    return Entry(Kind.DECISION, f"decision/{request.slot}", body, slot=request.slot)
+
+
+def _transfers(ids: tuple[str, ...], transfer_j: Floats) -> list[tuple[str, str, int]]:
+    rows = [
+        (ids[i], ids[j], to_micro(float(transfer_j[i, j])))
+        for i, j in zip(*transfer_j.nonzero(), strict=True)
+    ]
+    return [row for row in rows if row[2] > 0]
+
+
 def _node_decisions(
-    books: Books, request: BeginSlot, fleet: Fleet, choice: Choice, transfers: list[tuple[str, str, int]]
+    books: Books,
+    request: BeginSlot,
+    ids: tuple[str, ...],
+    choice: Choice,
+    transfers: list[tuple[str, str, int]],
 ) -> Iterator[Decision]:
-    ids, batches = fleet.node_ids, choice.decision.batches
+    batches = choice.decision.batches
     exports: dict[str, int] = {}
     for donor, _, energy_uj in transfers:
         exports[donor] = exports.get(donor, 0) + energy_uj

@@ -11,6 +11,7 @@ from carbon_data.types import DataError
 from carbon_data.units import JOULES_PER_KWH, from_micro
 from coordinator.config import CoordinatorConfig
 from coordinator.market.fleet import Fleet, Limits
+from coordinator.market.negotiation.table import Table
 from protos.messages import NodeProfile, Stage, Telemetry, WorkProfile
 
 NOT_OFFLOADABLE = (Stage.PREPARATION, Stage.UNALLOCATED)
@@ -55,6 +56,68 @@ def limits_of(config: CoordinatorConfig) -> Limits:
     )
 
 
+def build_table(
+    config: CoordinatorConfig,
+    slot: int,
+    profiles: Mapping[str, NodeProfile],
+    intensity: Mapping[str, Sequence[float]],
+    epoch: int,
+    attempt: int,
+) -> Table:
+    """What is public of the nodes in ``profiles`` (in that order) before ``slot``: no telemetry goes in."""
+    horizon = min(config.horizon_slots, len(config.stages) - slot)
+    stages = config.stages[slot : slot + horizon]
+    bodies = list(profiles.values())
+    work = [[work_of(body, stage) for stage in stages] for body in bodies]
+    intensities, later = _intensities(config, slot, horizon, bodies, intensity)
+
+    def column(name: str) -> np.ndarray:
+        return np.array([float(getattr(body, name)) for body in bodies])
+
+    return Table(
+        node_ids=tuple(profiles),
+        slot=slot,
+        slot_s=config.slot_s,
+        limits=limits_of(config),
+        intensity_g_per_kwh=intensities,
+        later_g_per_kwh=later,
+        seconds_per_batch=np.array([[w.seconds_per_batch for w in row] for row in work]),
+        joules_per_batch=np.array([[w.joules_per_batch for w in row] for row in work]),
+        bytes_per_batch=np.array([[w.bytes_per_batch for w in row] for row in work], dtype=float).max(axis=0),
+        offloadable=np.array([stage not in NOT_OFFLOADABLE for stage in stages]),
+        static_w=column("static_w"),
+        tx_j_per_byte=column("tx_j_per_byte"),
+        rx_j_per_byte=column("rx_j_per_byte"),
+        export_efficiency=1.0 - column("export_loss_fraction"),
+        import_efficiency=1.0 - column("import_loss_fraction"),
+        epoch=epoch,
+        attempt=attempt,
+    )
+
+
+def _intensities(
+    config: CoordinatorConfig,
+    slot: int,
+    horizon: int,
+    bodies: Sequence[NodeProfile],
+    intensity: Mapping[str, Sequence[float]],
+) -> tuple[np.ndarray, np.ndarray]:
+    """(N, H) true intensity of the slot, then what is expected; (N,) mean expected after the horizon."""
+    expected = {zone.zone: zone.forecast_g_per_kwh or zone.intensity_g_per_kwh for zone in config.zones}
+    after = slice(slot + horizon, min(slot + horizon + config.value_slots, len(config.stages)))
+    known = config.forecast_known_slots
+    # A forecast from the day before knows one day: what lies further ahead is expected like the same hour of it.
+    ahead = [slot + (t - slot) % known if known else t for t in range(after.start, after.stop)]
+    value_g_per_kwh = np.array(
+        [np.mean([expected[p.zone][t] for t in ahead]) if ahead else 0.0 for p in bodies], dtype=float
+    )
+    intensities = np.array(
+        [(intensity[p.zone][slot], *expected[p.zone][slot + 1 : slot + horizon]) for p in bodies],
+        dtype=float,
+    )
+    return intensities, value_g_per_kwh
+
+
 def build_fleet(
     config: CoordinatorConfig,
     slot: int,
@@ -77,18 +140,7 @@ def build_fleet(
         return np.array([float(getattr(profile, name)) for profile in profiles])
 
     losses = [node.telemetry.mean_loss for node in nodes]
-    expected = {zone.zone: zone.forecast_g_per_kwh or zone.intensity_g_per_kwh for zone in config.zones}
-    after = slice(slot + horizon, min(slot + horizon + config.value_slots, len(config.stages)))
-    known = config.forecast_known_slots
-    # A forecast from the day before knows one day: what lies further ahead is expected like the same hour of it.
-    ahead = [slot + (t - slot) % known if known else t for t in range(after.start, after.stop)]
-    value_g_per_kwh = np.array(
-        [np.mean([expected[p.zone][t] for t in ahead]) if ahead else 0.0 for p in profiles], dtype=float
-    )
-    intensities = np.array(
-        [(intensity[p.zone][slot], *expected[p.zone][slot + 1 : slot + horizon]) for p in profiles],
-        dtype=float,
-    )
+    intensities, value_g_per_kwh = _intensities(config, slot, horizon, profiles, intensity)
     harvest_j = np.array(
         [[from_micro(uj) for uj in n.telemetry.harvest_forecast_uj[:horizon]] for n in nodes], dtype=float
     )

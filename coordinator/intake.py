@@ -84,6 +84,16 @@ class Intake:
             for line in message.lines
             if line.component in SHARED_COMPONENTS
         ]
+        managed = slot.decisions[node].self_managed
+        if (message.own_work is not None) != managed:
+            wrong.append(
+                f"own_work is {message.own_work}; it belongs to self-managed decisions, this is {managed}"
+            )
+        classes = self._config.limits.deadline_slots + 1
+        if message.own_work is not None and len(message.own_work.backlog_batches) != classes:
+            wrong.append(
+                f"own_work has {len(message.own_work.backlog_batches)} classes, needed are {classes}"
+            )
         if len({e.owner for e in message.executed}) != len(message.executed):
             wrong.append("an owner is named twice in executed")
         wrong += [f"ran batches of {e.owner}, not decided" for e in message.executed if e.owner not in owners]

@@ -8,7 +8,7 @@ then sends the messages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -17,12 +17,14 @@ from coordinator.bookkeeping import gap, message_key, slot_end
 from coordinator.books import Books, SlotState
 from coordinator.closing import Closing
 from coordinator.config import CoordinatorConfig
-from coordinator.deciding import Draft, decision_entry
-from coordinator.fleet_view import NodeView, build_fleet, work_of
+from coordinator.deciding import Draft, decision_entry, market_entry
+from coordinator.fleet_view import NodeView, build_fleet, build_table, work_of
 from coordinator.guard import Choice, choose
 from coordinator.intake import Intake, grant
 from coordinator.ledger.entry import Entry, Kind
 from coordinator.market.fleet import Fleet
+from coordinator.market.negotiation.table import Negotiating, Table
+from coordinator.negotiating import Conversation
 from coordinator.policies.base import Policy
 from coordinator.protocol import Effects, Refused, RequestError
 from coordinator.reporting import node_report, run_labels
@@ -35,6 +37,7 @@ from protos.messages import (
     DownMessage,
     EndSlot,
     Heartbeat,
+    Offers,
     Refusal,
     Register,
     Report,
@@ -82,6 +85,7 @@ class CoordinatorService:
         self._closing = Closing(self.books, self._intensity)
         self._intake = Intake(self.books, self._closing, digest_of)
         self._slot_closing = False
+        self._market: Conversation | None = None
         self._state = policy.init(config.seed)
         for entry in recorded:
             self._replay(entry)
@@ -90,11 +94,25 @@ class CoordinatorService:
     def _replay(self, entry: Entry) -> None:
         if entry.kind is Kind.START and "config" in entry.body:
             require_same_config(entry.body["config"], told_config(self.config))
-        if entry.kind is Kind.DECISION and self._state is not None:
+        if entry.kind is Kind.DECISION and entry.body.get("market") is not None:
+            self._recall(entry)
+        elif entry.kind is Kind.DECISION and self._state is not None:
             # The choice itself is in the ledger; only the policy's state has to be found again.
             fleet = self._fleet(entry.body["node_ids"])
             _, self._state = choose(self._policy, self._state, fleet, lambda: 0.0)
         self.books.apply(entry)
+
+    def _recall(self, decided: Entry) -> None:
+        """The policy's state after a negotiated slot, from what the market left on record."""
+        assert isinstance(self._policy, Negotiating)
+        assert decided.slot is not None
+        ids, record = tuple(decided.body["node_ids"]), decided.body["market"]["record"]
+        self._state = self._policy.recall(ids, decided.slot, self._state, record)
+
+    @property
+    def negotiates(self) -> bool:
+        """Whether the policy does without complete information: nodes are then asked, and send no telemetry."""
+        return isinstance(self._policy, Negotiating)
 
     # --- start, streams, leases ----------------------------------------------------------------------------
 
@@ -126,6 +144,8 @@ class CoordinatorService:
         new = self._intake.is_new(entry)
         if new:
             self._check_profile(message)
+            if self._market is not None and known is not None:
+                self._market.leave(node)
         effects = self._apply([entry] if new else [])
         return self.sessions.open(node), Effects(
             effects.entries, tuple((node, m) for m in self._greeting(node))
@@ -151,6 +171,7 @@ class CoordinatorService:
             lease_s=self.config.lease_s,
             next_slot=self.books.next_slot,
             battery_uj=self.books.battery_uj(node) if self.books.nodes[node].opened else None,
+            negotiates=self.negotiates,
         )
 
     def _greeting(self, node: str) -> list[DownMessage]:
@@ -168,6 +189,8 @@ class CoordinatorService:
                     messages.append(CloseSlot(slot.epoch, slot.slot))
             elif slot.trade is not None and node not in slot.booked:
                 messages.append(grant(slot, node))
+        if self._market is not None and (question := self._market.question_for(node)) is not None:
+            messages.append(question)
         return messages
 
     # --- messages of nodes ---------------------------------------------------------------------------------
@@ -183,6 +206,8 @@ class CoordinatorService:
             raise Refused("already_registered", f"{node} is registered on this stream; open a new one")
         if message.node_id != node:
             raise Refused("wrong_node", f"message of {message.node_id} on the stream of {node}")
+        if isinstance(message, Offers):
+            return self._take_offers(message)
         current = self.books.nodes[node]
         if message.boot_id != current.boot_id:
             raise Refused("stale_boot", f"start {message.boot_id} of {node}, registered is {current.boot_id}")
@@ -203,6 +228,12 @@ class CoordinatorService:
                 refused.follow = (self._ack(node, message.seq), *refused.follow)
             raise
         return Effects(applied.entries, tuple((node, m) for m in (self._ack(node, message.seq), *answers)))
+
+    def _take_offers(self, message: Offers) -> Effects:
+        if self._market is None:
+            raise Refused("no_market", f"no market is open; offers of {message.node_id} came too late")
+        self._market.take(message)
+        return Effects()
 
     def _ack(self, node: str, seq: int) -> Ack:
         acked = self.books.nodes[node].acked_seq
@@ -303,6 +334,55 @@ class CoordinatorService:
         self._state = state
         self._slot_closing = False
         effects = self._apply([decision_entry(self.books, request, draft, choice)])
+        plan = self.books.slots[request.slot].plan
+        return plan, Effects(effects.entries, tuple((d.node_id, d) for d in plan.decisions))
+
+    # --- the runner's calls: begin, without complete information -------------------------------------------
+
+    def awaiting_nodes(self) -> tuple[str, ...]:
+        """Before the first slot, nodes of the run that have not come yet; afterwards nobody is waited for."""
+        live = set(self.sessions.live())
+        return () if self.books.next_slot else tuple(n for n in self.config.node_ids if n not in live)
+
+    def open_market(self) -> Effects:
+        """Call all live nodes to the next slot's market. Raises RequestError when there is none."""
+        assert isinstance(self._policy, Negotiating)
+        nodes = tuple(node for node in self.sessions.live() if node in self.books.nodes)
+        if not nodes:
+            raise RequestError("no_nodes", "no live node is registered; the market has nobody to ask")
+        self._market = Conversation(self._policy, self._state, self._table, nodes)
+        return self._market.questions()
+
+    def _table(self, nodes: Sequence[str], attempt: int) -> Table:
+        profiles = {node: self.books.nodes[node].profile for node in nodes}
+        slot, epoch = self.books.next_slot, self.books.epoch
+        return build_table(self.config, slot, profiles, self._intensity, epoch, attempt)
+
+    def awaiting_offers(self) -> tuple[str, ...]:
+        """Live nodes that owe the market an answer."""
+        live = set(self.sessions.live())
+        return () if self._market is None else tuple(n for n in self._market.awaiting() if n in live)
+
+    def step_market(self, out_of_time: bool = False) -> Effects | None:
+        """Go on with the answers that came; None once the market has closed. Who has not answered is out."""
+        assert self._market is not None
+        if out_of_time:
+            self._market.give_up("the time for negotiating is over")
+            return None
+        return self._market.questions() if self._market.step() else None
+
+    def adopt_market(self, request: BeginSlot) -> tuple[SlotPlan, Effects]:
+        """Make what was agreed the slot's decision: durable first, then sent. Raises RequestError without nodes."""
+        market = self._market
+        assert market is not None
+        assert market.agreed is not None
+        self._market = None
+        if not market.nodes:
+            raise RequestError("no_nodes", f"no node answered the market of slot {request.slot}")
+        self._slot_closing = False
+        entry = market_entry(self.books, request, market)
+        effects = self._apply([entry])
+        self._recall(entry)
         plan = self.books.slots[request.slot].plan
         return plan, Effects(effects.entries, tuple((d.node_id, d) for d in plan.decisions))
 

@@ -202,6 +202,8 @@ class _Run:
                 self.decisions[slot] = body
             elif entry.kind is Kind.USAGE:
                 self.usage[slot, node] = body
+                if body.get("own_work") is not None:  # a market's slot: the backlog was disclosed afterwards
+                    self.telemetry[slot, node] = body["own_work"]
             elif entry.kind is Kind.TRADE:
                 self.trades[slot] = body
             elif entry.kind is Kind.BOOKING:
@@ -221,6 +223,11 @@ class _Run:
         decisions = self.decisions[slot]["plan"]["decisions"]
         return next((decision for decision in decisions if decision["node_id"] == node), None)
 
+    def own_batches(self, slot: int, decision: Mapping[str, Any]) -> int:
+        """Batches to run at home: decided, or, of a self-managed node, as it chose."""
+        told = self.usage.get((slot, decision["node_id"]), {}).get("own_work")
+        return int(decision["own_batches"] if told is None else told["own_batches"])
+
     def counted_batches(self, slot: int) -> tuple[dict[str, int], dict[str, int]]:
         """(all, away) batches of each owner that count in a slot: first come, first counted."""
         counted: dict[str, int] = defaultdict(int)
@@ -233,7 +240,7 @@ class _Run:
                 decision = self.decision_of(slot, owner)
                 if decision is None:
                     continue
-                total = decision["own_batches"] + sum(send["batches"] for send in decision["sends"])
+                total = self.own_batches(slot, decision) + sum(s["batches"] for s in decision["sends"])
                 counts = max(0, min(executed["batches"], total - counted[owner]))
                 counted[owner] += counts
                 away[owner] += counts if owner != node else 0
@@ -263,7 +270,7 @@ def _slot_rows(run: _Run, times: Mapping[int, datetime]) -> Iterable[Row]:
                 metered=booking is not None,
                 selected=None if decision is None else selected,
             )
-            if decision is not None:
+            if decision is not None and (slot, node) in run.telemetry:
                 row.update(_batch_columns(run, slot, node, selected, counted, away))
                 row["released_batches"] = _released(run, slot, node, before.get(node, 0))
             if booking is not None:

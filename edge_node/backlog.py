@@ -80,6 +80,19 @@ class Backlog:
         self._waiting = [batch for batch in self._waiting if batch not in chosen]
         return taken
 
+    def waiting(self, stage: Stage) -> list[Batch]:
+        """Batches of ``stage`` not yet done, earliest deadline first."""
+        return [batch for batch in self._waiting if batch.stage is stage]
+
+    def remove(self, batches: Iterable[Batch]) -> None:
+        """Take exactly these."""
+        chosen = set(batches)
+        self._waiting = [batch for batch in self._waiting if batch not in chosen]
+
+    def released_in(self, slot: int) -> int:
+        """d_i(r): batches released in ``slot``."""
+        return self._released[slot]
+
     def expire(self, slot: int) -> list[Batch]:
         """Remove and return what can no longer run once ``slot`` is over: unserved batches."""
         expired = [batch for batch in self._waiting if batch.deadline <= slot]

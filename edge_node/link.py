@@ -20,6 +20,8 @@ from protos.messages import (
     Decision,
     DownMessage,
     EnergyGrant,
+    MarketCall,
+    MarketNews,
     Parcel,
     Refusal,
     Register,
@@ -117,14 +119,16 @@ def _respond(node: EdgeNode, message: DownMessage) -> Response:
         return Response([node.close(message)])
     if isinstance(message, EnergyGrant):
         return Response([node.on_grant(message), *after_slot(node)])
+    if isinstance(message, MarketCall | MarketNews):
+        return Response(node.on_market(message))
     before = node.slot
     node.on_refusal(message)
     return Response(after_slot(node) if node.slot != before else [])
 
 
 def after_slot(node: EdgeNode) -> list[UpMessage]:
-    """Telemetry of a slot that has just begun; none once the run is over, or while a slot is in doubt."""
-    return [node.telemetry()] if node.expects_decision() else []
+    """What a slot that has just begun has to say; nothing once the run is over, or while a slot is in doubt."""
+    return node.before_slot()
 
 
 def _short(error: Exception) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from edge_node.backlog import Batch
 from edge_node.serving.tally import Tally
 from edge_node.workload import Arrays
-from protos.messages import Decision, EnergyGrant, Moved, Parcel, Settlement, Stage, Telemetry, Usage
+from protos.messages import Decision, EnergyGrant, Moved, OwnWork, Parcel, Settlement, Stage, Telemetry, Usage
 
 
 class Delivery(StrEnum):
@@ -70,6 +70,11 @@ class SlotState:
     """The slot's own and guest requests."""
     outside: Tally = field(default_factory=Tally)
     """Requests of outside clients."""
+    charge_uj: int = 0
+    discharge_uj: int = 0
+    """As decided, or, of a self-managed decision, as this node chose."""
+    own_work: OwnWork | None = None
+    """Of a self-managed decision: what the books are told once the slot is over."""
     unserved_batches: int = 0
     unserved_requests: int = 0
     telemetry: Telemetry | None = None

@@ -81,7 +81,14 @@ __all__ = [
 # --- tables compiled from the dataclasses -----------------------------------------------------------------
 
 _PB_NAMES: dict[type, str] = {messages.BeginSlot: "BeginSlotRequest", messages.EndSlot: "EndSlotRequest"}
-_ENUMS: tuple[type[StrEnum], ...] = (messages.Stage, messages.Component, Provenance)
+_ENUMS: tuple[type[StrEnum], ...] = (
+    messages.Stage,
+    messages.Component,
+    messages.Good,
+    messages.Side,
+    messages.MarketKind,
+    Provenance,
+)
 Convert = Callable[[Any], Any]
 
 

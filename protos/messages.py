@@ -34,6 +34,33 @@ class Component(StrEnum):
     ROUTER = "router"
     WASTE = "waste"
     """Work done twice or thrown away: costs real joules, belongs to no result."""
+    NEGOTIATION = "negotiation"
+    """Bytes of a market's messages over radio and network."""
+
+
+class Good(StrEnum):
+    """What is traded in a market."""
+
+    ENERGY = "energy"
+    """Joules in the hub; prices in g CO2e per J."""
+    WORK = "work"
+    """Whole batches to be run for their owner; prices in g CO2e per batch."""
+
+
+class Side(StrEnum):
+    ASK = "ask"
+    """Offers to give: energy, or to run a batch."""
+    BID = "bid"
+    """Offers to take: energy, or somebody to run a batch."""
+
+
+class MarketKind(StrEnum):
+    """What a node answers a market's call with."""
+
+    QUOTES = "quotes"
+    """Steps of its supply and demand curves (double auction, belief and auction)."""
+    EXCHANGE = "exchange"
+    """Net trades of every slot of the look-ahead (exchange ADMM)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +129,8 @@ class Welcome:
     next_slot: int
     battery_uj: int | None = None
     """What the ledger holds for this node's battery, when it knows the node already."""
+    negotiates: bool = False
+    """The run's policy does without complete information: no telemetry is wanted, only answers to the market."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +198,106 @@ class Decision:
     """Most that may be drawn from the battery; drawn only as far as load and exports need it."""
     deadline_s: float
     """Wall seconds after which the coordinator goes on without this node."""
+    self_managed: bool = False
+    """A market's decision: exchanges with others alone are decided. What the node runs of its own, charges and
+    discharges is its own choice; own_batches, charge_uj and discharge_uj are 0 and mean nothing."""
+
+
+# --- markets: trading without complete information (methods.md section 2) ----------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class MarketTerms:
+    """What is public before a slot's market: intensities, limits and the protocol's parameters."""
+
+    kind: MarketKind
+    intensity_g_per_kwh: tuple[float, ...]
+    """(H,) of the node's own zone: the slot itself, then what is expected."""
+    later_g_per_kwh: float
+    """Mean intensity expected after the look-ahead: what makes a stored joule worth keeping."""
+    scarcity: tuple[float, ...]
+    """(H,) share of the own intensity that a later joule is expected to be worth; empty: all of it."""
+    offload_cap_fraction: float
+    transfer_cap_fraction: float
+    net_j_per_byte: float
+    bytes_per_batch: tuple[float, ...]
+    """(H,)."""
+    offloadable: tuple[bool, ...]
+    """(H,)."""
+    unit_j: float = 1.0
+    """Exchange only: size of one unit of energy, work and price, so that all figures are near 1."""
+    unit_batches: float = 1.0
+    unit_g_per_j: float = 1.0
+    unserved_g: float = 0.0
+    """Exchange only: cost of a batch at its deadline that nobody runs."""
+    rho: float = 1.0
+    work_weight: float = 1.0
+    """Exchange only: rho of work against that of energy."""
+    relaxation: float = 1.6
+
+
+@dataclass(frozen=True, slots=True)
+class MarketCall:
+    """The market of a slot opens (attempt 0), or opens anew without those who fell silent."""
+
+    node_id: str
+    epoch: int
+    slot: int
+    attempt: int
+    terms: MarketTerms
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """What became of a node's quotes of one good and side."""
+
+    good: Good
+    side: Side
+    price_g: float
+    quantity: float
+
+
+@dataclass(frozen=True, slots=True)
+class MarketNews:
+    """Result of a round for one node; to be answered with Offers of the same round."""
+
+    node_id: str
+    epoch: int
+    slot: int
+    attempt: int
+    round: int
+    fills: tuple[Fill, ...] = ()
+    mean_trades: tuple[float, ...] = ()
+    """Exchange only: (2 H,) mean net trade of all, energy then work, in the terms' units."""
+    rho_factor: float = 1.0
+    """Exchange only: by how much rho has changed."""
+    firm: bool = False
+    """Exchange only: the last round; answer with what can be given and taken in this slot for certain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """One step of a supply or demand curve. Quantities of work are whole batches."""
+
+    good: Good
+    side: Side
+    price_g: float
+    quantity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """A node's answer in a market: public quantities and nothing else."""
+
+    node_id: str
+    epoch: int
+    slot: int
+    attempt: int
+    round: int
+    """0 answers the call, k the news of round k."""
+    quotes: tuple[Quote, ...] = ()
+    trades: tuple[float, ...] = ()
+    """Exchange only: (2 H,) net trades, energy then work: what the node gives less what it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +388,18 @@ class Usage:
     """Of clients from outside (EdgeInference), in wall time; counted in tokens, bits and requests too."""
     unserved_requests: int = 0
     """Own requests whose batches nobody served in time."""
+    own_work: OwnWork | None = None
+    """Of self-managed decisions only."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnWork:
+    """What a market did not need to know and the books do, disclosed once the slot is over."""
+
+    own_batches: int
+    """Own batches that the node chose to run at home."""
+    backlog_batches: tuple[int, ...]
+    """Own batches before the decision, by slots left to their deadline (Telemetry's)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,8 +463,9 @@ class Refusal:
     reason: str
 
 
-UpMessage = Register | Heartbeat | Telemetry | Usage | Settlement | Refusal
-DownMessage = Welcome | Decision | CloseSlot | EnergyGrant | Ack | Refusal
+UpMessage = Register | Heartbeat | Telemetry | Usage | Settlement | Refusal | Offers
+DownMessage = Welcome | Decision | CloseSlot | EnergyGrant | Ack | Refusal | MarketCall | MarketNews
+MarketMessage = MarketCall | MarketNews | Offers
 
 
 # --- batches between nodes ---------------------------------------------------------------------------------

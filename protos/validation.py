@@ -175,6 +175,11 @@ _RULES: dict[str, Check] = {
     "dtype": _dtype,
     "gap_fraction": _quantity,  # a gap is relative to the bound and may exceed 1
     "mean_loss": _number(None, None),
+    "trades": _number(None, None),
+    "mean_trades": _number(None, None),
+    "scarcity": _fraction,
+    "relaxation": _number(1.0, 2.0),
+    **dict.fromkeys(("rho_factor", "unit_j", "unit_batches", "unit_g_per_j", "rho"), _number(1e-300, None)),
     "ReportQuery.node_id": _pattern(_id_pattern, _id_allowed, empty=True),
     "InferRequest.node_id": _pattern(_id_pattern, _id_allowed, empty=True),
 }
@@ -246,6 +251,24 @@ def _check_serving(serving: messages.Serving) -> None:
         )
 
 
+def _check_offers(offers: messages.Offers) -> None:
+    for quote in offers.quotes:
+        if quote.quantity <= 0 or (quote.good is messages.Good.WORK and quote.quantity % 1):
+            raise ProtocolError("Quote.quantity", quote.quantity, "more than 0; whole batches of work")
+    if offers.quotes and offers.trades:
+        raise ProtocolError("Offers.trades", len(offers.trades), "either quotes or trades")
+
+
+def _check_terms(terms: messages.MarketTerms) -> None:
+    slots = len(terms.intensity_g_per_kwh)
+    if not slots:
+        raise ProtocolError("MarketTerms.intensity_g_per_kwh", (), "at least the slot itself")
+    for name in ("bytes_per_batch", "offloadable", "scarcity"):
+        values = getattr(terms, name)
+        if len(values) != slots and (values or name != "scarcity"):
+            raise ProtocolError(f"MarketTerms.{name}", f"{len(values)} values", f"{slots}, one a slot")
+
+
 def _check_examples(where: str, tensors: tuple[messages.Tensor, ...]) -> None:
     names = [tensor.name for tensor in tensors]
     if not names or len(set(names)) != len(names):
@@ -259,6 +282,8 @@ ACROSS: dict[type, Callable[[Any], None]] = {
     messages.Tensor: _check_tensor,
     messages.Parcel: _check_parcel,
     messages.Serving: _check_serving,
+    messages.Offers: _check_offers,
+    messages.MarketTerms: _check_terms,
     messages.InferRequest: lambda request: _check_examples("InferRequest", request.tensors),
     messages.InferAnswer: lambda answer: _check_examples("InferAnswer", answer.tensors),
 }

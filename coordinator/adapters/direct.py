@@ -68,6 +68,12 @@ class DirectCoordinator:
     def begin_slot(self, request: BeginSlot) -> SlotPlan:
         """Decide a slot, or send a decided one again. Raises RequestError."""
         known = self.service.begin(request)
+        if known is None and self.service.negotiates:
+            said: Effects | None = self.service.open_market()
+            while said is not None:
+                self._run(said)
+                said = self.service.step_market()
+            known = self.service.adopt_market(request)
         if known is None:
             missing = self.service.awaiting_telemetry()
             draft = self.service.draft()

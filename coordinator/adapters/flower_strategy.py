@@ -59,13 +59,14 @@ class Replies:
 
 
 def decided_batches(decision: Decision) -> int:
-    """Batches a node runs in this slot: its own and its guests'."""
+    """Batches a node runs in this slot, as far as the plan says: its own and its guests'. What a self-managed node
+    runs of its own only the node knows."""
     return decision.own_batches + sum(guest.batches for guest in decision.guests)
 
 
 def workers(plan: SlotPlan) -> tuple[Decision, ...]:
-    """Decisions of the nodes that are awake and have something to run."""
-    return tuple(d for d in plan.decisions if d.awake and decided_batches(d) > 0)
+    """Decisions of the nodes that are awake and have, or after a market may have, something to run."""
+    return tuple(d for d in plan.decisions if d.awake and (d.self_managed or decided_batches(d) > 0))
 
 
 def slot_config(decision: Decision) -> dict[str, ConfigValue]:

@@ -46,6 +46,8 @@ OUTBOX_MESSAGES = 256
 """Messages waiting for one node; a node that reads no faster is dropped, and may come back."""
 REGISTER_S = 5.0
 """Within this a new stream says who it is."""
+MARKET_S = 90.0
+"""Longest negotiation, beyond the wait for nodes; below the runner's patience for a decision."""
 SPARE_RPCS = 64
 """Calls beside two streams a node (an old one may linger): the runner's, and some that are about to be
 refused.
@@ -242,6 +244,8 @@ class CoordinatorServer:
             deadline = self._clock() + request.wait_s
             while True:
                 known = self.service.begin(request)
+                if known is None and self.service.negotiates:
+                    known = await self._negotiate(request, deadline)
                 if known is None:
                     await self._until(self.service.awaiting_telemetry, deadline)
                     draft = self.service.draft()
@@ -252,6 +256,18 @@ class CoordinatorServer:
                     plan, effects = known
                     await self._commit(effects)
                     return plan
+
+    async def _negotiate(self, request: BeginSlot, deadline: float) -> tuple[SlotPlan, Effects]:
+        """Hold the slot's market. Nodes have until ``deadline`` to come, and a lease for every later answer."""
+        await self._until(self.service.awaiting_nodes, deadline)
+        over = self._clock() + request.wait_s + MARKET_S
+        said: Effects | None = self.service.open_market()
+        while said is not None:
+            await self._commit(said)
+            await self._until(self.service.awaiting_offers, deadline)
+            said = self.service.step_market(out_of_time=self._clock() >= over)
+            deadline = self._clock() + self.config.lease_s
+        return self.service.adopt_market(request)
 
     async def end_slot(self, request: EndSlot) -> SlotSummary:
         async with self._slot_lock:

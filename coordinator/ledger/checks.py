@@ -159,10 +159,15 @@ class Checks:
             if decided is None:
                 self._add("batches", item.where, f"ran batches of {owner}, who has no decision")
                 continue
-            total = decided["own_batches"] + sum(send["batches"] for send in decided["sends"])
+            total = self._own_batches(item.slot, decided) + sum(send["batches"] for send in decided["sends"])
             counts = max(0, min(executed["batches"], total - self._counted[item.slot, owner]))
             self._counted[item.slot, owner] += counts
             self._counted_of[item.slot, item.node] += counts
+
+    def _own_batches(self, slot: int, decided: Mapping[str, Any]) -> int:
+        """Batches to run at home: decided, or, of a self-managed node, as its usage says; 0 until it does."""
+        told = self._usage.get((slot, decided["node_id"]), {}).get("own_work")
+        return int(decided["own_batches"] if told is None else told["own_batches"])
 
     def take_settlement(self, item: Item) -> None:
         self._key_of_message(item.key, item.body, item.where)
@@ -322,7 +327,8 @@ class Checks:
             if account.startswith("transfer/") and amount != 0:
                 self._add("transfers", item.where, f"{account} still holds {amount} {unit} after the slot")
         decided = sum(
-            d["own_batches"] + sum(s["batches"] for s in d["sends"]) for d in decision["plan"]["decisions"]
+            self._own_batches(item.slot, d) + sum(s["batches"] for s in d["sends"])
+            for d in decision["plan"]["decisions"]
         )
         counted = self._executed[item.slot]
         summary = item.body["summary"]

@@ -1,32 +1,25 @@
 """Exchange ADMM: nodes agree on a multi-slot plan by prices, without anybody knowing another's books.
 
-methods.md section 2, item 2. Every node stays awake. The first slot of the repaired plan is carried out.
+methods.md section 2, item 2. Every node stays awake. The first slot of what was agreed is carried out.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
-from coordinator.market import hub, hub_recovery
 from coordinator.market.fleet import Fleet
-from coordinator.market.negotiation.exchange import Rules, negotiate
-from coordinator.market.negotiation.local_rule import local_g
-from coordinator.market.negotiation.outcome import bill_g, gap_notes, optimum_g, product_form, whole_batches
-from coordinator.market.negotiation.wire import Wire
-from coordinator.market.rounding import WorkLimits, clip_transfers, round_batches
-from coordinator.market.window import window
-from coordinator.policies.base import Feasible, FleetDecision
-from coordinator.policies.local import rule_decision
+from coordinator.market.negotiation import simulated
+from coordinator.market.negotiation.exchange import Rules, exchange
+from coordinator.market.negotiation.table import Market, Table
+from coordinator.policies.base import FleetDecision
 
 
 @dataclass(frozen=True)
 class Admm:
     """Exchange ADMM over the look-ahead. horizon: slots looked ahead at most (None: all). rounds, tolerance, rho: the
-    protocol's, see negotiation.exchange.Rules. report_gap: solve the centralised program as well, to report the gap
-    (the decision does not use it)."""
+    protocol's, see negotiation.exchange.Rules. report_gap: in the simulator, report the slot's distance to the
+    centralised optimum of that slot alone (no decision uses it)."""
 
     horizon: int | None = None
     rounds: int = 100
@@ -48,42 +41,14 @@ class Admm:
     def init(self, seed: int) -> None:
         """No state: every slot is negotiated anew."""
 
+    def negotiate(self, table: Table, state: Any) -> Market:
+        """Rounds of net trades and their means, from public quantities only."""
+        return exchange(table, self._rules(), self.horizon)
+
+    def recall(self, table_ids: tuple[str, ...], slot: int, state: Any, record: dict[str, Any]) -> Any:
+        """Nothing to remember."""
+        return state
+
     def decide(self, fleet: Fleet, state: Any) -> tuple[FleetDecision, Any]:
-        """Negotiate, then carry out the first slot."""
-        seen = fleet if self.horizon is None else window(fleet, self.horizon)
-        known, wire = product_form(seen), Wire(fleet)
-        program = hub.from_fleet(known)
-        agreed = negotiate(program, wire, self._rules())
-        plan = hub_recovery.without_self_trade(program, agreed.plan)
-        awake = np.ones(fleet.size, dtype=bool)
-        moved = hub_recovery.work_flows(plan, 0).matrix(fleet.size)
-        fractional = moved + np.diag(plan.own_batches[:, 0].sum(axis=0))
-        batches = round_batches(fractional, WorkLimits.of(fleet, awake))
-        missed = np.maximum(fleet.backlog_batches[:, 0] - batches.sum(axis=1), 0)
-        if (
-            missed.any()
-        ):  # whole batches did not fit where the fractions did: run everything that can be run now
-            batches = whole_batches(moved, fleet, awake)
-        transfer_j = hub_recovery.energy_flows(program, plan, 0).matrix(fleet.size)
-        notes = wire.notes() | {
-            "rounds": float(agreed.rounds),
-            "primal_residual": agreed.primal_residual,
-            "dual_residual": agreed.dual_residual,
-            "plan_objective_g": agreed.objective_g,
-        }
-        gap: float | None = None
-        if self.report_gap:
-            alone = local_g(program)
-            notes |= gap_notes(agreed.objective_g, optimum_g(seen), alone, bill_g(seen))
-            gap = notes.get("gap_to_optimum_fraction")
-        reason = "negotiated" if agreed.converged else f"negotiated; stopped after {agreed.rounds} rounds"
-        decision = rule_decision(
-            fleet,
-            batches,
-            outcome=Feasible(None if gap is None else max(gap, 0.0), reason),
-            transfer_j=clip_transfers(transfer_j, fleet),
-            charge_j=plan.charge_j[0].copy(),
-            discharge_j=plan.discharge_j[0].copy(),
-            notes=notes,
-        )
-        return replace(decision, awake=awake), state
+        """The same exchange in the simulator, with nodes made from the fleet's rows."""
+        return simulated.decide(self, fleet, state, self.report_gap)

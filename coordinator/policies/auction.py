@@ -6,25 +6,21 @@ stays awake and runs its backlog as it comes; stored energy is held where its be
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
 from coordinator.market.fleet import Fleet
-from coordinator.market.negotiation.outcome import product_form, slot_notes
-from coordinator.market.negotiation.slot_market import Trade, call_market, trade
-from coordinator.market.negotiation.trader import Trader, traders
-from coordinator.market.negotiation.wire import Wire
-from coordinator.market.rounding import WorkLimits
-from coordinator.policies.base import Feasible, FleetDecision
-from coordinator.policies.local import rule_decision
+from coordinator.market.negotiation import simulated
+from coordinator.market.negotiation.slot_market import auctioned, slot_market
+from coordinator.market.negotiation.table import Market, Table
+from coordinator.policies.base import FleetDecision
+from protos.messages import MarketKind
 
 
 @dataclass(frozen=True)
 class Auction:
-    """Uniform-price double auction. mcafee: McAfee's rule for truthful bids. report_gap: solve the slot's centralised
-    program as well, to report how far the auction is from it (the decision does not use it)."""
+    """Uniform-price double auction. mcafee: McAfee's rule for truthful bids. report_gap: in the simulator, solve the
+    slot's centralised program as well, to report how far the auction is from it (no decision uses it)."""
 
     mcafee: bool = False
     report_gap: bool = True
@@ -35,35 +31,15 @@ class Auction:
     def init(self, seed: int) -> None:
         """No state: a slot's market knows nothing of the last."""
 
+    def negotiate(self, table: Table, state: Any) -> Market:
+        """The market of a slot, from public quantities only."""
+        terms = [table.terms(place, MarketKind.QUOTES) for place in range(table.size)]
+        return slot_market(table, terms, auctioned(self.mcafee))
+
+    def recall(self, table_ids: tuple[str, ...], slot: int, state: Any, record: dict[str, Any]) -> Any:
+        """Nothing to remember."""
+        return state
+
     def decide(self, fleet: Fleet, state: Any) -> tuple[FleetDecision, Any]:
-        """The market of this slot."""
-        known, wire = product_form(fleet), Wire(fleet)
-        agents = traders(known, WorkLimits.of(fleet, np.ones(fleet.size, dtype=bool)))
-        prices: dict[str, float] = {}
-        work, energy = call_market(known, wire, self.mcafee, prices)
-        made = trade(known, agents, lambda quote: wire.carry(quote, quote.node, None), work, energy)
-        return settle(fleet, agents, made, wire.notes() | prices, self.report_gap), state
-
-
-def settle(
-    fleet: Fleet, agents: list[Trader], made: Trade, notes: dict[str, float], report_gap: bool
-) -> FleetDecision:
-    """A slot's trades as a decision, with its distance to the optimum in the notes. Whether a battery stores first, or
-    waits for a dirtier hour, is its trader's choice."""
-    decision = rule_decision(
-        fleet,
-        made.batches,
-        outcome=Feasible(None, "negotiated"),
-        transfer_j=made.transfer_j,
-        charge_j=np.array([agent.charge_j for agent in agents]),
-        discharge_j=np.where([agent.holds for agent in agents], 0.0, fleet.battery_capacity_j),
-        notes=notes,
-    )
-    if not report_gap:
-        return decision
-    notes = notes | slot_notes(fleet, decision)
-    gap = notes.get("gap_to_optimum_fraction")
-    outcome = decision.outcome
-    if isinstance(outcome, Feasible) and gap is not None:
-        outcome = Feasible(max(gap, 0.0), "negotiated; gap to the optimum of this slot alone")
-    return replace(decision, notes=notes, outcome=outcome)
+        """The same market in the simulator, with nodes made from the fleet's rows."""
+        return simulated.decide(self, fleet, state, self.report_gap)

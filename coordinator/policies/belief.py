@@ -2,26 +2,25 @@
 
 methods.md section 2, item 3, a reconstruction of what the paper only names: Dirichlet counts per hour of day, bids at
 the certainty equivalent, and a stable matching in every slot. Its sequence of matchings is an equilibrium of
-bargaining, not the least-carbon plan.
+bargaining, not the least-carbon plan. The market is the notice board: what it keeps are the public quotes, and a
+node's terms carry what follows from those of the others.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-import numpy as np
-
-from coordinator.market.fleet import Fleet, Floats
+from coordinator.market.fleet import Fleet
+from coordinator.market.negotiation import simulated
 from coordinator.market.negotiation.belief import Belief
-from coordinator.market.negotiation.matching import match
-from coordinator.market.negotiation.outcome import product_form
-from coordinator.market.negotiation.slot_market import Offers, trade
-from coordinator.market.negotiation.trader import traders
-from coordinator.market.negotiation.wire import Fill, Good, Side, Wire
-from coordinator.market.rounding import WorkLimits
-from coordinator.policies.auction import settle
+from coordinator.market.negotiation.quote import Quote
+from coordinator.market.negotiation.slot_market import matched, slot_market
+from coordinator.market.negotiation.table import Market, Table
 from coordinator.policies.base import FleetDecision
+from protos.messages import Good, MarketKind, Side
+
+Beliefs = dict[tuple[str, ...], Belief]
 
 
 @dataclass(frozen=True)
@@ -39,46 +38,33 @@ class BeliefAuction:
         if self.slots_per_day < 1:
             raise ValueError(f"slots_per_day is {self.slots_per_day}; allowed is 1 or more")
 
-    def init(self, seed: int) -> dict[tuple[str, ...], Belief]:
+    def init(self, seed: int) -> Beliefs:
         """No belief yet; kept by fleet, so that a change of nodes starts afresh."""
         return {}
 
-    def decide(
-        self, fleet: Fleet, state: dict[tuple[str, ...], Belief]
-    ) -> tuple[FleetDecision, dict[tuple[str, ...], Belief]]:
-        """Bargain over this slot, then learn from what was offered."""
-        known, wire = product_form(fleet), Wire(fleet)
-        belief = state.get(fleet.node_ids) or Belief.prior(fleet.size, self.slots_per_day)
-        limits = WorkLimits.of(fleet, np.ones(fleet.size, dtype=bool))
-        agents = traders(known, limits, belief.scarcity(fleet.slot, fleet.horizon))
-        promised = np.outer(known.export_efficiency, known.import_efficiency)
-        better = np.divide(
-            fleet.transfer_efficiency(), promised, out=np.zeros_like(promised), where=promised > 0
-        )
+    def negotiate(self, table: Table, state: Beliefs) -> Market:
+        """Bargain over this slot, from public quantities only."""
+        scarcity = self._belief(table.node_ids, state).scarcity(table.slot, table.horizon)
+        terms = [
+            table.terms(place, MarketKind.QUOTES, scarcity=tuple(float(s) for s in scarcity[place]))
+            for place in range(table.size)
+        ]
+        return slot_market(table, terms, matched)
 
-        def matched(offers: Offers, good: Good, efficiency: Floats) -> Floats:
-            asks = [q for q in offers if q.side is Side.ASK]
-            bids = [q for q in offers if q.side is Side.BID]
-            amounts = np.zeros((fleet.size, fleet.size))
-            for pair in match(asks, bids, efficiency, np.zeros_like(amounts)):
-                amounts[pair.giver, pair.taker] += pair.quantity
-                # one proposes, the other accepts
-                wire.carry(
-                    Fill(pair.giver, good, Side.ASK, pair.price, pair.quantity), pair.giver, pair.taker
-                )
-                wire.carry(
-                    Fill(pair.taker, good, Side.BID, pair.price, pair.quantity), pair.taker, pair.giver
-                )
-            return amounts
+    def recall(
+        self, table_ids: tuple[str, ...], slot: int, state: Beliefs, record: dict[str, Any]
+    ) -> Beliefs:
+        """Learn from what was offered: the public quotes of energy."""
+        places = {node: place for place, node in enumerate(table_ids)}
+        offers = [
+            Quote(places[node], Good.ENERGY, Side(side), price, quantity)
+            for node, side, price, quantity in record.get("energy_quotes", ())
+        ]
+        return {table_ids: self._belief(table_ids, state).learn(slot, offers)}
 
-        def work(offers: Offers) -> Floats:
-            return matched(offers, Good.WORK, np.ones_like(promised)).T
+    def _belief(self, table_ids: tuple[str, ...], state: Beliefs) -> Belief:
+        return state.get(table_ids) or Belief.prior(len(table_ids), self.slots_per_day)
 
-        def energy(offers: Offers) -> Floats:
-            given = matched(offers, Good.ENERGY, better)
-            out = known.export_efficiency[:, None]
-            return np.divide(given, out, out=np.zeros_like(given), where=out > 0)
-
-        made = trade(known, agents, lambda quote: wire.broadcast(quote, quote.node), work, energy)
-        decision = settle(fleet, agents, made, wire.notes(), self.report_gap)
-        return decision, {fleet.node_ids: belief.learn(fleet.slot, made.offers)}
+    def decide(self, fleet: Fleet, state: Beliefs) -> tuple[FleetDecision, Beliefs]:
+        """The same bargaining in the simulator, with nodes made from the fleet's rows."""
+        return simulated.decide(self, fleet, state, self.report_gap)

@@ -78,8 +78,9 @@ class Meter(Protocol):
         """The work begun in this thread has ended."""
         ...
 
-    def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0) -> None:
-        """Bytes went over this node's radio for ``stage``."""
+    def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0, negotiation: bool = False) -> None:
+        """Bytes went over this node's radio for ``stage``; ``negotiation``: they were a market's messages, booked
+        on a line of their own."""
         ...
 
     def waste(self, work: Work) -> None:

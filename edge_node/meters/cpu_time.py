@@ -61,8 +61,8 @@ class CpuTimeMeter:
             flop, spent = self._joules_by_flop.get(work.stage, (0.0, 0.0))
             self._joules_by_flop[work.stage] = (flop + work.flop, spent + joules)
 
-    def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0) -> None:
-        self._window.radio(stage, tx_bytes, rx_bytes)
+    def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0, negotiation: bool = False) -> None:
+        self._window.radio(stage, tx_bytes, rx_bytes, negotiation)
 
     def waste(self, work: Work) -> None:
         """Rebook the share of the stage's joules that this work has of its counted operations."""

@@ -30,8 +30,8 @@ class ModelledMeter:
         seconds = self._model.busy_s(work.flop)
         self._window.work(work.stage, seconds, self._model.compute_j(work.flop), work.wasted)
 
-    def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0) -> None:
-        self._window.radio(stage, tx_bytes, rx_bytes)
+    def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0, negotiation: bool = False) -> None:
+        self._window.radio(stage, tx_bytes, rx_bytes, negotiation)
 
     def waste(self, work: Work) -> None:
         self._window.waste(work.stage, self._model.compute_j(work.flop))

@@ -38,7 +38,7 @@ class ReplayMeter:
     def add(self, work: Work) -> None:
         """Work costs what the log says."""
 
-    def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0) -> None:
+    def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0, negotiation: bool = False) -> None:
         """The log holds the radio's joules."""
 
     def waste(self, work: Work) -> None:
@@ -70,8 +70,8 @@ class RecordingMeter:
     def add(self, work: Work) -> None:
         self._meter.add(work)
 
-    def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0) -> None:
-        self._meter.moved(stage, tx_bytes, rx_bytes)
+    def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0, negotiation: bool = False) -> None:
+        self._meter.moved(stage, tx_bytes, rx_bytes, negotiation)
 
     def waste(self, work: Work) -> None:
         self._meter.waste(work)

@@ -26,6 +26,8 @@ class Window:
         self.busy_s: dict[Stage, float] = defaultdict(float)
         self.tx_bytes: dict[Stage, int] = defaultdict(int)
         self.rx_bytes: dict[Stage, int] = defaultdict(int)
+        self.market_bytes: dict[Stage, tuple[int, int]] = {}
+        """(tx, rx) of a market's messages."""
 
     def work(self, stage: Stage, seconds: float, joules: float, wasted: bool) -> None:
         self.compute_j[stage, Component.WASTE if wasted else Component.COMPUTE] += joules
@@ -37,7 +39,11 @@ class Window:
         self.compute_j[stage, Component.COMPUTE] -= taken
         self.compute_j[stage, Component.WASTE] += taken
 
-    def radio(self, stage: Stage, tx_bytes: int, rx_bytes: int) -> None:
+    def radio(self, stage: Stage, tx_bytes: int, rx_bytes: int, negotiation: bool = False) -> None:
+        if negotiation:
+            sent, heard = self.market_bytes.get(stage, (0, 0))
+            self.market_bytes[stage] = sent + tx_bytes, heard + rx_bytes
+            return
         self.tx_bytes[stage] += tx_bytes
         self.rx_bytes[stage] += rx_bytes
 
@@ -50,6 +56,9 @@ class Window:
             energies[stage, Component.RADIO_TX] += to_micro(count * board.tx_j_per_byte)
         for stage, count in self.rx_bytes.items():
             energies[stage, Component.RADIO_RX] += to_micro(count * board.rx_j_per_byte)
+        for stage, (sent, heard) in self.market_bytes.items():
+            joules = sent * board.tx_j_per_byte + heard * board.rx_j_per_byte
+            energies[stage, Component.NEGOTIATION] += to_micro(joules)
         return energies
 
     def static_uj(self, static_uj: int, duration_s: float) -> Energies:

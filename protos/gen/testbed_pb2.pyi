@@ -29,6 +29,7 @@ class Component(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     COMPONENT_COORDINATOR: _ClassVar[Component]
     COMPONENT_ROUTER: _ClassVar[Component]
     COMPONENT_WASTE: _ClassVar[Component]
+    COMPONENT_NEGOTIATION: _ClassVar[Component]
 
 class Provenance(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -37,6 +38,24 @@ class Provenance(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PROVENANCE_MODELLED: _ClassVar[Provenance]
     PROVENANCE_REPLAYED: _ClassVar[Provenance]
     PROVENANCE_MISSING: _ClassVar[Provenance]
+
+class Good(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GOOD_UNSPECIFIED: _ClassVar[Good]
+    GOOD_ENERGY: _ClassVar[Good]
+    GOOD_WORK: _ClassVar[Good]
+
+class Side(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SIDE_UNSPECIFIED: _ClassVar[Side]
+    SIDE_ASK: _ClassVar[Side]
+    SIDE_BID: _ClassVar[Side]
+
+class MarketKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MARKETKIND_UNSPECIFIED: _ClassVar[MarketKind]
+    MARKETKIND_QUOTES: _ClassVar[MarketKind]
+    MARKETKIND_EXCHANGE: _ClassVar[MarketKind]
 STAGE_UNSPECIFIED: Stage
 STAGE_PREPARATION: Stage
 STAGE_DEVELOPMENT: Stage
@@ -54,43 +73,59 @@ COMPONENT_NETWORK: Component
 COMPONENT_COORDINATOR: Component
 COMPONENT_ROUTER: Component
 COMPONENT_WASTE: Component
+COMPONENT_NEGOTIATION: Component
 PROVENANCE_UNSPECIFIED: Provenance
 PROVENANCE_MEASURED: Provenance
 PROVENANCE_MODELLED: Provenance
 PROVENANCE_REPLAYED: Provenance
 PROVENANCE_MISSING: Provenance
+GOOD_UNSPECIFIED: Good
+GOOD_ENERGY: Good
+GOOD_WORK: Good
+SIDE_UNSPECIFIED: Side
+SIDE_ASK: Side
+SIDE_BID: Side
+MARKETKIND_UNSPECIFIED: MarketKind
+MARKETKIND_QUOTES: MarketKind
+MARKETKIND_EXCHANGE: MarketKind
 
 class NodeMessage(_message.Message):
-    __slots__ = ("register", "heartbeat", "telemetry", "usage", "settlement", "refusal")
+    __slots__ = ("register", "heartbeat", "telemetry", "usage", "settlement", "refusal", "offers")
     REGISTER_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     TELEMETRY_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     SETTLEMENT_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    OFFERS_FIELD_NUMBER: _ClassVar[int]
     register: Register
     heartbeat: Heartbeat
     telemetry: Telemetry
     usage: Usage
     settlement: Settlement
     refusal: Refusal
-    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., telemetry: _Optional[_Union[Telemetry, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., settlement: _Optional[_Union[Settlement, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ...) -> None: ...
+    offers: Offers
+    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., telemetry: _Optional[_Union[Telemetry, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., settlement: _Optional[_Union[Settlement, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ..., offers: _Optional[_Union[Offers, _Mapping]] = ...) -> None: ...
 
 class CoordinatorMessage(_message.Message):
-    __slots__ = ("welcome", "decision", "close_slot", "energy_grant", "ack", "refusal")
+    __slots__ = ("welcome", "decision", "close_slot", "energy_grant", "ack", "refusal", "market_call", "market_news")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
     CLOSE_SLOT_FIELD_NUMBER: _ClassVar[int]
     ENERGY_GRANT_FIELD_NUMBER: _ClassVar[int]
     ACK_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    MARKET_CALL_FIELD_NUMBER: _ClassVar[int]
+    MARKET_NEWS_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     decision: Decision
     close_slot: CloseSlot
     energy_grant: EnergyGrant
     ack: Ack
     refusal: Refusal
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ..., close_slot: _Optional[_Union[CloseSlot, _Mapping]] = ..., energy_grant: _Optional[_Union[EnergyGrant, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ...) -> None: ...
+    market_call: MarketCall
+    market_news: MarketNews
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ..., close_slot: _Optional[_Union[CloseSlot, _Mapping]] = ..., energy_grant: _Optional[_Union[EnergyGrant, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ..., market_call: _Optional[_Union[MarketCall, _Mapping]] = ..., market_news: _Optional[_Union[MarketNews, _Mapping]] = ...) -> None: ...
 
 class WorkProfile(_message.Message):
     __slots__ = ("stage", "seconds_per_batch", "joules_per_batch", "bytes_per_batch")
@@ -163,20 +198,22 @@ class Register(_message.Message):
     def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., peer_address: _Optional[str] = ..., profile: _Optional[_Union[NodeProfile, _Mapping]] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("run_id", "epoch", "heartbeat_s", "lease_s", "next_slot", "battery_uj")
+    __slots__ = ("run_id", "epoch", "heartbeat_s", "lease_s", "next_slot", "battery_uj", "negotiates")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_S_FIELD_NUMBER: _ClassVar[int]
     LEASE_S_FIELD_NUMBER: _ClassVar[int]
     NEXT_SLOT_FIELD_NUMBER: _ClassVar[int]
     BATTERY_UJ_FIELD_NUMBER: _ClassVar[int]
+    NEGOTIATES_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     epoch: int
     heartbeat_s: float
     lease_s: float
     next_slot: int
     battery_uj: int
-    def __init__(self, run_id: _Optional[str] = ..., epoch: _Optional[int] = ..., heartbeat_s: _Optional[float] = ..., lease_s: _Optional[float] = ..., next_slot: _Optional[int] = ..., battery_uj: _Optional[int] = ...) -> None: ...
+    negotiates: bool
+    def __init__(self, run_id: _Optional[str] = ..., epoch: _Optional[int] = ..., heartbeat_s: _Optional[float] = ..., lease_s: _Optional[float] = ..., next_slot: _Optional[int] = ..., battery_uj: _Optional[int] = ..., negotiates: bool = ...) -> None: ...
 
 class Heartbeat(_message.Message):
     __slots__ = ("node_id", "boot_id", "seq", "monotonic_ns")
@@ -231,7 +268,7 @@ class Guest(_message.Message):
     def __init__(self, owner: _Optional[str] = ..., batches: _Optional[int] = ...) -> None: ...
 
 class Decision(_message.Message):
-    __slots__ = ("node_id", "epoch", "slot", "stage", "awake", "own_batches", "sends", "guests", "export_uj", "charge_uj", "discharge_uj", "deadline_s")
+    __slots__ = ("node_id", "epoch", "slot", "stage", "awake", "own_batches", "sends", "guests", "export_uj", "charge_uj", "discharge_uj", "deadline_s", "self_managed")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SLOT_FIELD_NUMBER: _ClassVar[int]
@@ -244,6 +281,7 @@ class Decision(_message.Message):
     CHARGE_UJ_FIELD_NUMBER: _ClassVar[int]
     DISCHARGE_UJ_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_S_FIELD_NUMBER: _ClassVar[int]
+    SELF_MANAGED_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     epoch: int
     slot: int
@@ -256,7 +294,122 @@ class Decision(_message.Message):
     charge_uj: int
     discharge_uj: int
     deadline_s: float
-    def __init__(self, node_id: _Optional[str] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., stage: _Optional[_Union[Stage, str]] = ..., awake: bool = ..., own_batches: _Optional[int] = ..., sends: _Optional[_Iterable[_Union[Send, _Mapping]]] = ..., guests: _Optional[_Iterable[_Union[Guest, _Mapping]]] = ..., export_uj: _Optional[int] = ..., charge_uj: _Optional[int] = ..., discharge_uj: _Optional[int] = ..., deadline_s: _Optional[float] = ...) -> None: ...
+    self_managed: bool
+    def __init__(self, node_id: _Optional[str] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., stage: _Optional[_Union[Stage, str]] = ..., awake: bool = ..., own_batches: _Optional[int] = ..., sends: _Optional[_Iterable[_Union[Send, _Mapping]]] = ..., guests: _Optional[_Iterable[_Union[Guest, _Mapping]]] = ..., export_uj: _Optional[int] = ..., charge_uj: _Optional[int] = ..., discharge_uj: _Optional[int] = ..., deadline_s: _Optional[float] = ..., self_managed: bool = ...) -> None: ...
+
+class MarketTerms(_message.Message):
+    __slots__ = ("kind", "intensity_g_per_kwh", "later_g_per_kwh", "scarcity", "offload_cap_fraction", "transfer_cap_fraction", "net_j_per_byte", "bytes_per_batch", "offloadable", "unit_j", "unit_batches", "unit_g_per_j", "unserved_g", "rho", "work_weight", "relaxation")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    INTENSITY_G_PER_KWH_FIELD_NUMBER: _ClassVar[int]
+    LATER_G_PER_KWH_FIELD_NUMBER: _ClassVar[int]
+    SCARCITY_FIELD_NUMBER: _ClassVar[int]
+    OFFLOAD_CAP_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    TRANSFER_CAP_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    NET_J_PER_BYTE_FIELD_NUMBER: _ClassVar[int]
+    BYTES_PER_BATCH_FIELD_NUMBER: _ClassVar[int]
+    OFFLOADABLE_FIELD_NUMBER: _ClassVar[int]
+    UNIT_J_FIELD_NUMBER: _ClassVar[int]
+    UNIT_BATCHES_FIELD_NUMBER: _ClassVar[int]
+    UNIT_G_PER_J_FIELD_NUMBER: _ClassVar[int]
+    UNSERVED_G_FIELD_NUMBER: _ClassVar[int]
+    RHO_FIELD_NUMBER: _ClassVar[int]
+    WORK_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    RELAXATION_FIELD_NUMBER: _ClassVar[int]
+    kind: MarketKind
+    intensity_g_per_kwh: _containers.RepeatedScalarFieldContainer[float]
+    later_g_per_kwh: float
+    scarcity: _containers.RepeatedScalarFieldContainer[float]
+    offload_cap_fraction: float
+    transfer_cap_fraction: float
+    net_j_per_byte: float
+    bytes_per_batch: _containers.RepeatedScalarFieldContainer[float]
+    offloadable: _containers.RepeatedScalarFieldContainer[bool]
+    unit_j: float
+    unit_batches: float
+    unit_g_per_j: float
+    unserved_g: float
+    rho: float
+    work_weight: float
+    relaxation: float
+    def __init__(self, kind: _Optional[_Union[MarketKind, str]] = ..., intensity_g_per_kwh: _Optional[_Iterable[float]] = ..., later_g_per_kwh: _Optional[float] = ..., scarcity: _Optional[_Iterable[float]] = ..., offload_cap_fraction: _Optional[float] = ..., transfer_cap_fraction: _Optional[float] = ..., net_j_per_byte: _Optional[float] = ..., bytes_per_batch: _Optional[_Iterable[float]] = ..., offloadable: _Optional[_Iterable[bool]] = ..., unit_j: _Optional[float] = ..., unit_batches: _Optional[float] = ..., unit_g_per_j: _Optional[float] = ..., unserved_g: _Optional[float] = ..., rho: _Optional[float] = ..., work_weight: _Optional[float] = ..., relaxation: _Optional[float] = ...) -> None: ...
+
+class MarketCall(_message.Message):
+    __slots__ = ("node_id", "epoch", "slot", "attempt", "terms")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    epoch: int
+    slot: int
+    attempt: int
+    terms: MarketTerms
+    def __init__(self, node_id: _Optional[str] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., terms: _Optional[_Union[MarketTerms, _Mapping]] = ...) -> None: ...
+
+class Fill(_message.Message):
+    __slots__ = ("good", "side", "price_g", "quantity")
+    GOOD_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    PRICE_G_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    good: Good
+    side: Side
+    price_g: float
+    quantity: float
+    def __init__(self, good: _Optional[_Union[Good, str]] = ..., side: _Optional[_Union[Side, str]] = ..., price_g: _Optional[float] = ..., quantity: _Optional[float] = ...) -> None: ...
+
+class MarketNews(_message.Message):
+    __slots__ = ("node_id", "epoch", "slot", "attempt", "round", "fills", "mean_trades", "rho_factor", "firm")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    FILLS_FIELD_NUMBER: _ClassVar[int]
+    MEAN_TRADES_FIELD_NUMBER: _ClassVar[int]
+    RHO_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    FIRM_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    epoch: int
+    slot: int
+    attempt: int
+    round: int
+    fills: _containers.RepeatedCompositeFieldContainer[Fill]
+    mean_trades: _containers.RepeatedScalarFieldContainer[float]
+    rho_factor: float
+    firm: bool
+    def __init__(self, node_id: _Optional[str] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., round: _Optional[int] = ..., fills: _Optional[_Iterable[_Union[Fill, _Mapping]]] = ..., mean_trades: _Optional[_Iterable[float]] = ..., rho_factor: _Optional[float] = ..., firm: bool = ...) -> None: ...
+
+class Quote(_message.Message):
+    __slots__ = ("good", "side", "price_g", "quantity")
+    GOOD_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    PRICE_G_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    good: Good
+    side: Side
+    price_g: float
+    quantity: float
+    def __init__(self, good: _Optional[_Union[Good, str]] = ..., side: _Optional[_Union[Side, str]] = ..., price_g: _Optional[float] = ..., quantity: _Optional[float] = ...) -> None: ...
+
+class Offers(_message.Message):
+    __slots__ = ("node_id", "epoch", "slot", "attempt", "round", "quotes", "trades")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    QUOTES_FIELD_NUMBER: _ClassVar[int]
+    TRADES_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    epoch: int
+    slot: int
+    attempt: int
+    round: int
+    quotes: _containers.RepeatedCompositeFieldContainer[Quote]
+    trades: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, node_id: _Optional[str] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., round: _Optional[int] = ..., quotes: _Optional[_Iterable[_Union[Quote, _Mapping]]] = ..., trades: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class CloseSlot(_message.Message):
     __slots__ = ("epoch", "slot")
@@ -299,7 +452,7 @@ class Executed(_message.Message):
     def __init__(self, owner: _Optional[str] = ..., batches: _Optional[int] = ...) -> None: ...
 
 class Usage(_message.Message):
-    __slots__ = ("node_id", "boot_id", "seq", "epoch", "slot", "lines", "harvest_uj", "executed", "moved", "model_bytes", "tokens", "bits", "requests", "mean_loss", "serving", "outside", "unserved_requests")
+    __slots__ = ("node_id", "boot_id", "seq", "epoch", "slot", "lines", "harvest_uj", "executed", "moved", "model_bytes", "tokens", "bits", "requests", "mean_loss", "serving", "outside", "unserved_requests", "own_work")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
@@ -317,6 +470,7 @@ class Usage(_message.Message):
     SERVING_FIELD_NUMBER: _ClassVar[int]
     OUTSIDE_FIELD_NUMBER: _ClassVar[int]
     UNSERVED_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    OWN_WORK_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     boot_id: str
     seq: int
@@ -334,7 +488,16 @@ class Usage(_message.Message):
     serving: Serving
     outside: Serving
     unserved_requests: int
-    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[EnergyLine, _Mapping]]] = ..., harvest_uj: _Optional[int] = ..., executed: _Optional[_Iterable[_Union[Executed, _Mapping]]] = ..., moved: _Optional[_Iterable[_Union[Moved, _Mapping]]] = ..., model_bytes: _Optional[int] = ..., tokens: _Optional[int] = ..., bits: _Optional[int] = ..., requests: _Optional[int] = ..., mean_loss: _Optional[float] = ..., serving: _Optional[_Union[Serving, _Mapping]] = ..., outside: _Optional[_Union[Serving, _Mapping]] = ..., unserved_requests: _Optional[int] = ...) -> None: ...
+    own_work: OwnWork
+    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[EnergyLine, _Mapping]]] = ..., harvest_uj: _Optional[int] = ..., executed: _Optional[_Iterable[_Union[Executed, _Mapping]]] = ..., moved: _Optional[_Iterable[_Union[Moved, _Mapping]]] = ..., model_bytes: _Optional[int] = ..., tokens: _Optional[int] = ..., bits: _Optional[int] = ..., requests: _Optional[int] = ..., mean_loss: _Optional[float] = ..., serving: _Optional[_Union[Serving, _Mapping]] = ..., outside: _Optional[_Union[Serving, _Mapping]] = ..., unserved_requests: _Optional[int] = ..., own_work: _Optional[_Union[OwnWork, _Mapping]] = ...) -> None: ...
+
+class OwnWork(_message.Message):
+    __slots__ = ("own_batches", "backlog_batches")
+    OWN_BATCHES_FIELD_NUMBER: _ClassVar[int]
+    BACKLOG_BATCHES_FIELD_NUMBER: _ClassVar[int]
+    own_batches: int
+    backlog_batches: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, own_batches: _Optional[int] = ..., backlog_batches: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Serving(_message.Message):
     __slots__ = ("service", "requests", "tokens_in", "tokens_out", "bits", "deadline_misses", "latency_p50_s", "latency_p95_s", "latency_p99_s", "latency_bins", "latency_counts", "prefill_s", "decode_s")

@@ -29,6 +29,8 @@ SPECIAL: dict[str, st.SearchStrategy[typing.Any]] = {
     "status": TEXT,
     "labels": st.dictionaries(TEXT, TEXT, max_size=3),
     "gap_fraction": st.none() | st.floats(0, 50),
+    "relaxation": st.floats(1, 2),
+    **dict.fromkeys(("rho_factor", "unit_j", "unit_batches", "unit_g_per_j", "rho"), st.floats(1e-9, 1e9)),
 }
 
 
@@ -98,7 +100,29 @@ def message_of(cls: type) -> st.SearchStrategy[typing.Any]:
             for field in dataclasses.fields(cls)
         }
         return st.builds(cls, **{**others, "tensors": parcels().map(lambda parcel: parcel.tensors)})
+    if cls is messages.Quote:
+        sizes = st.integers(1, 9).map(float)
+        return st.builds(
+            cls, st.sampled_from(messages.Good), st.sampled_from(messages.Side), st.floats(0, 9), sizes
+        )
+    if cls is messages.Offers:
+        said = st.lists(message_of(messages.Quote), max_size=3).map(tuple)
+        trades = st.lists(st.floats(-9, 9), max_size=3).map(tuple)
+        either = st.tuples(said, st.just(())) | st.tuples(st.just(()), trades)
+        head = st.tuples(IDS, COUNTS, COUNTS, COUNTS, COUNTS)
+        return st.tuples(head, either).map(lambda parts: messages.Offers(*parts[0], *parts[1]))
     hints = typing.get_type_hints(cls)
+    if cls is messages.MarketTerms:
+        lengths = {"intensity_g_per_kwh": 2, "bytes_per_batch": 2, "offloadable": 2, "scarcity": 2}
+        fixed = {
+            name: st.tuples(*[value_of(name, typing.get_args(hints[name])[0])] * count)
+            for name, count in lengths.items()
+        }
+        fixed["scarcity"] = st.just(()) | st.tuples(st.floats(0, 1), st.floats(0, 1))
+        rest = {
+            f.name: value_of(f.name, hints[f.name]) for f in dataclasses.fields(cls) if f.name not in fixed
+        }
+        return st.builds(cls, **rest, **fixed)
     return st.builds(
         cls, **{field.name: value_of(field.name, hints[field.name]) for field in dataclasses.fields(cls)}
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coordinator.market.negotiation.wire import Quote, Side
+from coordinator.market.negotiation.quote import Quote, Side
 
 _NOTHING = 1e-12
 

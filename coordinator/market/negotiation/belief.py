@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coordinator.market.fleet import Floats
-from coordinator.market.negotiation.wire import Good, Quote, Side
+from coordinator.market.negotiation.quote import Good, Quote, Side
 
 BINS = 5
 

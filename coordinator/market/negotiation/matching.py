@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coordinator.market.fleet import Floats
-from coordinator.market.negotiation.wire import Quote
+from coordinator.market.negotiation.quote import Quote
 
 _NOTHING = 1e-12
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from coordinator.market.negotiation.auction import clear
 from coordinator.market.negotiation.matching import gains, match
-from coordinator.market.negotiation.wire import Fill, Good, Quote, Schedule, Side
+from coordinator.market.negotiation.quote import Quote
+from protos.messages import Good, Side
 
 
 def ask(node: int, price: float, quantity: float = 1.0) -> Quote:
@@ -115,11 +116,22 @@ def test_matching_is_stable(seed: int) -> None:
             assert not ((spare or any(worse)) and (wants or any(poorer)))
 
 
-def test_messages_survive_the_wire() -> None:
-    quote = bid(3, 1.25, 7.5)
-    assert Quote.unpack(quote.pack()) == quote
-    fill = Fill(2, Good.WORK, Side.ASK, 0.5, 3.0)
-    assert Fill.unpack(fill.pack()) == fill
-    schedule = Schedule(4, 17, np.array([1.0, -2.5, 0.0]))
-    back = Schedule.unpack(schedule.pack())
-    assert (back.node, back.round, back.values.tolist()) == (4, 17, [1.0, -2.5, 0.0])
+@given(st.integers(0, 10**6))
+def test_mcafees_rule_makes_truth_the_best_bid(seed: int) -> None:
+    """With one unit a trader nobody gains by another price than its own value (McAfee's theorem)."""
+    rng = np.random.default_rng(seed)
+    values = rng.uniform(0, 10, 8)
+    sides = [Side.ASK] * 4 + [Side.BID] * 4
+    liar = int(rng.integers(0, 8))
+
+    def gain(said: float) -> float:
+        prices = [said if node == liar else float(values[node]) for node in range(8)]
+        book = [Quote(node, Good.ENERGY, sides[node], prices[node], 1.0) for node in range(8)]
+        found = clear(book, mcafee=True)
+        got, given_ = found.bought.get(liar, 0.0), found.sold.get(liar, 0.0)
+        return got * (values[liar] - found.buyer_price) + given_ * (found.seller_price - values[liar])
+
+    honest = gain(float(values[liar]))
+    assert honest >= -1e-12
+    for lie in rng.uniform(0, 10, 12):
+        assert gain(float(lie)) <= honest + 1e-12

@@ -1,0 +1,142 @@
+"""Who sits at a slot's market and what everybody there may know; what a market asks and what it comes to. Pure.
+
+Nothing here holds a battery's content, a harvest or a backlog: a market that is written against ``Table`` cannot use
+them. Bodies (power, efficiencies, seconds and joules of a batch) are what nodes register.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+
+from carbon_data.units import JOULES_PER_KWH
+from coordinator.market.fleet import Bools, Fleet, Floats, Ints, Limits
+from protos.messages import Fill, MarketCall, MarketKind, MarketNews, MarketTerms, Offers
+
+
+@dataclass(frozen=True)
+class Table:
+    """Public quantities of N nodes before a slot. H slots of look-ahead; symbols as in market.fleet."""
+
+    node_ids: tuple[str, ...]
+    slot: int
+    slot_s: float
+    limits: Limits
+    intensity_g_per_kwh: Floats
+    """(N, H)."""
+    later_g_per_kwh: Floats
+    """(N,) mean intensity expected after the look-ahead."""
+    seconds_per_batch: Floats
+    """(N, H)."""
+    joules_per_batch: Floats
+    """(N, H)."""
+    bytes_per_batch: Floats
+    """(H,)."""
+    offloadable: Bools
+    """(H,)."""
+    static_w: Floats
+    tx_j_per_byte: Floats
+    rx_j_per_byte: Floats
+    export_efficiency: Floats
+    import_efficiency: Floats
+    epoch: int = 0
+    attempt: int = 0
+    """How often the market was opened anew without somebody who fell silent."""
+
+    @classmethod
+    def of(cls, fleet: Fleet) -> Table:
+        """What is public of a simulated fleet; losses in product form."""
+        eta = fleet.discharge_efficiency
+        later = np.divide(
+            fleet.stored_value_g_per_j * JOULES_PER_KWH, eta, out=np.zeros_like(eta), where=eta > 0
+        )
+        same = (
+            *("node_ids", "slot", "slot_s", "limits", "intensity_g_per_kwh", "seconds_per_batch"),
+            *("joules_per_batch", "bytes_per_batch", "offloadable", "static_w"),
+            *("tx_j_per_byte", "rx_j_per_byte", "export_efficiency", "import_efficiency"),
+        )
+        return cls(**{name: getattr(fleet, name) for name in same}, later_g_per_kwh=later)
+
+    @property
+    def size(self) -> int:
+        """N."""
+        return len(self.node_ids)
+
+    @property
+    def horizon(self) -> int:
+        """H."""
+        return self.intensity_g_per_kwh.shape[1]
+
+    def terms(self, place: int, kind: MarketKind, horizon: int | None = None, **fields: Any) -> MarketTerms:
+        """Terms for one node; ``fields`` add to what every market tells. ``horizon`` cuts the look-ahead."""
+        seen = slice(0, self.horizon if horizon is None else min(horizon, self.horizon))
+        values: dict[str, Any] = {"scarcity": ()} | fields
+        return MarketTerms(
+            kind=kind,
+            intensity_g_per_kwh=_numbers(self.intensity_g_per_kwh[place, seen]),
+            later_g_per_kwh=float(self.later_g_per_kwh[place]),
+            offload_cap_fraction=self.limits.offload_cap_fraction,
+            transfer_cap_fraction=self.limits.transfer_cap_fraction,
+            net_j_per_byte=self.limits.net_j_per_byte,
+            bytes_per_batch=_numbers(self.bytes_per_batch[seen]),
+            offloadable=tuple(bool(may) for may in self.offloadable[seen]),
+            **values,
+        )
+
+    def call(self, place: int, terms: MarketTerms) -> MarketCall:
+        return MarketCall(self.node_ids[place], self.epoch, self.slot, self.attempt, terms)
+
+    def news(self, place: int, round_: int, fills: tuple[Fill, ...] = (), **fields: Any) -> MarketNews:
+        node = self.node_ids[place]
+        return MarketNews(node, self.epoch, self.slot, self.attempt, round_, fills, **fields)
+
+
+def _numbers(values: Floats) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """What a slot's market came to."""
+
+    batches: Ints
+    """(N, N) of owner i run by executor j != i; the diagonal is each node's own choice and 0 here."""
+    transfer_j: Floats
+    """(N, N) leaving donor i's green bus for recipient j."""
+    status: str
+    notes: dict[str, float] = field(default_factory=dict)
+    record: dict[str, Any] = field(default_factory=dict)
+    """Public results (JSON) for the ledger: what a policy needs to go on from after a restart."""
+
+    @classmethod
+    def nothing(cls, size: int, status: str) -> Agreed:
+        """Nobody trades: every node runs its own work on its own energy."""
+        return cls(np.zeros((size, size), dtype=np.int64), np.zeros((size, size)), status)
+
+
+Questions = Sequence[MarketCall | MarketNews]
+"""One for every place at the table."""
+Market = Generator[Questions, list[Offers], Agreed]
+"""A market in conversation: yields what it asks, is sent what all answered, returns what was agreed."""
+S = TypeVar("S")
+
+
+@runtime_checkable
+class Negotiating(Protocol):
+    """A policy that needs public quantities only: over gRPC it is asked this way, and never for ``decide``."""
+
+    @property
+    def name(self) -> str: ...
+
+    def init(self, seed: int) -> Any: ...
+
+    def negotiate(self, table: Table, state: Any) -> Market:
+        """The market of ``table.slot``."""
+        ...
+
+    def recall(self, table_ids: tuple[str, ...], slot: int, state: Any, record: dict[str, Any]) -> Any:
+        """State after a slot whose market left ``record``, live and after a restart alike."""
+        ...

@@ -1,0 +1,88 @@
+"""A node's place at a slot's market: the market's questions in, Offers out; the same question gets the same answer."""
+
+from __future__ import annotations
+
+from protos.messages import MarketCall, MarketKind, MarketNews, Offers
+from protos.trading.exchange_agent import ExchangeAgent
+from protos.trading.own import Managed, Own
+from protos.trading.trader import Trader
+
+
+class DeskError(ValueError):
+    """A question that does not follow from the conversation so far."""
+
+
+class Desk:
+    """One node in one slot's market. ``own`` never leaves this object.
+
+    A call with a higher (epoch, attempt) begins the conversation anew: the market opened again, without somebody
+    who fell silent, or after a restart of the coordinator.
+    """
+
+    def __init__(self, own: Own) -> None:
+        self._own = own
+        self._session: tuple[int, int] = (-1, -1)
+        self._round = -1
+        self._said: Offers | None = None
+        self._trader: Trader | None = None
+        self._agent: ExchangeAgent | None = None
+
+    @property
+    def session(self) -> tuple[int, int]:
+        """(epoch, attempt) of the conversation; (-1, -1) before the first."""
+        return self._session
+
+    def answer(self, question: MarketCall | MarketNews) -> Offers:
+        """What the node says to a question of the market.
+
+        Raises DeskError for news of a conversation or round that this desk is not in.
+        """
+        session = question.epoch, question.attempt
+        if isinstance(question, MarketCall):
+            if session == self._session and self._said is not None and self._round == 0:
+                return self._said
+            if session <= self._session:
+                raise DeskError(f"call of session {session}; this desk is in {self._session}")
+            self._session, self._round = session, 0
+            return self._say(question, self._open(question))
+        if session == self._session and question.round == self._round and self._said is not None:
+            return self._said
+        if session != self._session or question.round != self._round + 1:
+            raise DeskError(
+                f"news of session {session}, round {question.round}; this desk is in {self._session}, round "
+                f"{self._round}, and expects the next round"
+            )
+        self._round = question.round
+        return self._say(question, self._hear(question))
+
+    def managed(self, sent_batches: int, guest_batches: int) -> Managed:
+        """What the node does with itself once it knows what leaves and what comes. Raises DeskError before any
+        conversation."""
+        if self._agent is not None:
+            return self._agent.managed(sent_batches, guest_batches)
+        if self._trader is None:
+            raise DeskError("this desk has heard of no market; managed() follows a conversation")
+        return self._trader.managed(sent_batches, guest_batches)
+
+    def _open(self, call: MarketCall) -> Offers:
+        head = call.node_id, call.epoch, call.slot, call.attempt, 0
+        if call.terms.kind is MarketKind.EXCHANGE:
+            self._trader, self._agent = None, ExchangeAgent(self._own, call.terms)
+            return Offers(*head, trades=self._agent.propose())
+        self._trader, self._agent = Trader(self._own, call.terms), None
+        return Offers(*head, quotes=tuple(self._trader.work_quotes()))
+
+    def _hear(self, news: MarketNews) -> Offers:
+        head = news.node_id, news.epoch, news.slot, news.attempt, news.round
+        if self._agent is not None:
+            if news.firm:
+                return Offers(*head, quotes=self._agent.firm())
+            self._agent.hear(news.mean_trades, news.rho_factor)
+            return Offers(*head, trades=self._agent.propose())
+        assert self._trader is not None
+        self._trader.take(news.fills)
+        return Offers(*head, quotes=tuple(self._trader.energy_quotes()))
+
+    def _say(self, question: MarketCall | MarketNews, offers: Offers) -> Offers:
+        self._said = offers
+        return offers

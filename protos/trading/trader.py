@@ -1,0 +1,244 @@
+"""A node's trader in one slot: turns private state into steps of supply and demand curves, and nothing else.
+
+Energy. Serving a load L from the own bus costs C(L), convex and in steps: its next joule costs nothing where it would
+be curtailed; eta_c times the value of a stored joule where it would be stored; that value over eta_d where the battery
+gives it; c_i where the grid does. Asks are these values per joule that reaches the hub (/ out_i), bids per joule in
+the hub (* in_i). Work. The k-th guest batch costs its executor C(L_k) - C(L_k-1) and half of the network's grams, and
+the k-th batch sent away spares its owner the same: whole batches, each at its own cost, so that every fill is whole
+and nobody has to round. Convexity keeps a node's bids below its asks: no node trades with itself.
+Sources: methods.md section 2, item 1; the curves in steps are a choice made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from carbon_data.units import JOULES_PER_KWH
+from protos.messages import Fill, Good, MarketTerms, Quote, Side
+from protos.trading.own import Filled, Managed, Own, Work
+
+OVERLOAD_FACTOR = 100.0
+"""A batch that its owner has no time for is worth this many times its own grams to be rid of."""
+_NOTHING = 1e-9
+_SAME_PRICE = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Where harvest and battery go under a load, J: D1 and D2 of one slot by the trader's rule."""
+
+    curtailed: float
+    stored_after: float
+    used: float
+    stored_before: float
+    drawn: float
+    spare: float
+    """What the battery could still give, where it may give anything now."""
+    grid: float
+
+
+@dataclass
+class Trader:
+    """Private state of one node; the market sees quotes only."""
+
+    own: Own
+    terms: MarketTerms
+    filled: Filled = field(default_factory=Filled)
+
+    def __post_init__(self) -> None:
+        own, terms = self.own, self.terms
+        size, has_store = float(terms.bytes_per_batch[0]), own.battery_capacity_j > 0
+        self.work = Work.of(own, size, terms.offloadable[0])
+        self.grams_per_j = terms.intensity_g_per_kwh[0] / JOULES_PER_KWH
+        self.charge_efficiency = own.charge_efficiency if has_store else 1.0
+        self.discharge_efficiency = own.discharge_efficiency if has_store else 1.0
+        stored = own.battery_j * (1.0 - own.self_discharge_fraction) if has_store else 0.0
+        room = max(own.battery_capacity_j - stored, 0.0) / self.charge_efficiency
+        self.later_g_per_j = best_later_g_per_j(own, terms) if has_store else 0.0
+        self.room_j = min(own.slot_s * own.charge_limit_w, room) if has_store else 0.0
+        """What the battery can take from the bus in this slot."""
+        self.drawable_j = (
+            min(own.slot_s * own.discharge_limit_w, stored * self.discharge_efficiency) if has_store else 0.0
+        )
+        """What the battery can give to the bus in this slot."""
+        self.harvest_j = float(own.harvest_j[0])
+        self.export_cap_j = terms.transfer_cap_fraction * self.harvest_j
+        self.joules_per_batch = float(own.joules_per_batch[0])
+        self.owner_j, self.guest_j = size * own.tx_j_per_byte, size * own.rx_j_per_byte
+        self.network_g = 0.5 * self.grams_per_j * size * terms.net_j_per_byte
+
+    # --- what a joule is worth -----------------------------------------------------------------------------
+
+    @property
+    def holds(self) -> bool:
+        """Whether the battery waits for a dirtier hour instead of serving the load now."""
+        return self.grams_per_j * self.discharge_efficiency < self.later_g_per_j
+
+    @property
+    def stored_g_per_j(self) -> float:
+        """What a joule on the bus is worth when it is stored."""
+        return self.charge_efficiency * self.later_g_per_j if self.room_j > 0 else 0.0
+
+    @property
+    def drawn_g_per_j(self) -> float:
+        """What a joule that the battery gives to the bus would have been worth later."""
+        return self.later_g_per_j / self.discharge_efficiency
+
+    @property
+    def charges_first(self) -> bool:
+        """Whether harvest is stored before it serves the load: worth it where a dirtier hour comes."""
+        return self.stored_g_per_j > self.grams_per_j
+
+    @property
+    def charge_j(self) -> float:
+        """What to store before serving the load."""
+        return self.room_j if self.charges_first else 0.0
+
+    @property
+    def discharge_j(self) -> float:
+        """Most to draw from the battery: nothing, or whatever the load asks for."""
+        return 0.0 if self.holds else self.own.battery_capacity_j
+
+    def split(self, load_j: float) -> Split:
+        """Where own energy goes under a load."""
+        before = min(self.harvest_j, self.charge_j)
+        used = min(self.harvest_j - before, load_j)
+        surplus = self.harvest_j - before - used
+        after = min(surplus, self.room_j - before)
+        lack = load_j - used
+        drawable = 0.0 if self.holds else self.drawable_j
+        drawn = min(drawable, lack)
+        return Split(surplus - after, after, used, before, drawn, drawable - drawn, lack - drawn)
+
+    def cost_g(self, load_j: float) -> float:
+        """C(L): grams of the grid's joules, and of stored ones at their worth later."""
+        parts = self.split(load_j)
+        stored = self.stored_g_per_j * (parts.stored_before + parts.stored_after)
+        return self.grams_per_j * parts.grid + self.drawn_g_per_j * parts.drawn - stored
+
+    def load_j(self, own: float, guests: float, sent: float) -> float:
+        """Right side of (D1), awake."""
+        return (
+            self.own.slot_s * self.own.static_w
+            + self.joules_per_batch * (own + guests)
+            + self.guest_j * guests
+            + self.owner_j * sent
+        )
+
+    # --- quotes --------------------------------------------------------------------------------------------
+
+    def work_quotes(self) -> list[Quote]:
+        """Bids to have own batches run elsewhere, dearest first, and asks to run guests, cheapest first."""
+        work, per_batch = self.work, self.joules_per_batch
+        alone = min(work.available, work.capacity)
+        overload = min(work.available - alone, work.may_leave)
+        dear = OVERLOAD_FACTOR * max(per_batch * self.grams_per_j, 1.0 / JOULES_PER_KWH)
+        base = self.load_j(alone, 0, overload)
+        away = (
+            self.cost_g(base - k * (per_batch - self.owner_j))
+            - self.cost_g(base - (k + 1) * (per_batch - self.owner_j))
+            - self.network_g
+            for k in range(min(work.may_leave - overload, alone))
+        )
+        bids = [
+            *([Quote(Good.WORK, Side.BID, dear, float(overload))] if overload else []),
+            *_merged(Side.BID, away),
+        ]
+        load, run = self.load_j(alone, 0, 0), per_batch + self.guest_j
+        here = (
+            self.cost_g(load + (k + 1) * run) - self.cost_g(load + k * run) + self.network_g
+            for k in range(min(work.guest_room, max(work.capacity - work.available, 0)))
+        )
+        return [*bids, *_merged(Side.ASK, here)]
+
+    def energy_quotes(self) -> list[Quote]:
+        """Asks for what it may give away, cheapest first, and bids for what it lacks, around the work it has now."""
+        parts, own = self.split(self.load_now_j()), self.own
+        quotes: list[Quote] = []
+        gives = [
+            (0.0, parts.curtailed),
+            (self.stored_g_per_j, parts.stored_after),
+            (self.drawn_g_per_j, parts.spare),
+            (self.grams_per_j, parts.used),
+            (self.stored_g_per_j, parts.stored_before),
+        ]
+        left = self.export_cap_j if own.export_efficiency > 0 else 0.0
+        for value, energy_j in sorted(gives, key=lambda step: step[0]):
+            amount = min(left, energy_j)
+            left -= amount
+            if amount > _NOTHING:
+                price = value / own.export_efficiency
+                quotes.append(Quote(Good.ENERGY, Side.ASK, price, amount * own.export_efficiency))
+        if own.import_efficiency <= 0:
+            return quotes
+        wants = [
+            (self.grams_per_j, parts.grid),
+            (self.drawn_g_per_j, parts.drawn),
+            (self.stored_g_per_j, self.room_j - parts.stored_before - parts.stored_after),
+        ]
+        for value, energy_j in sorted(wants, key=lambda step: -step[0]):
+            if value > 0 and energy_j > _NOTHING:
+                price, amount = value * own.import_efficiency, energy_j / own.import_efficiency
+                quotes.append(Quote(Good.ENERGY, Side.BID, price, amount))
+        return quotes
+
+    # --- what came of them ---------------------------------------------------------------------------------
+
+    def take(self, fills: Iterable[Fill]) -> None:
+        """The market's result for this node."""
+        for fill in fills:
+            paid = fill.price_g * fill.quantity
+            self.filled.paid_g += paid if fill.side is Side.BID else -paid
+            if fill.good is Good.WORK and fill.side is Side.BID:
+                self.filled.sent_batches += round(fill.quantity)
+            elif fill.good is Good.WORK:
+                self.filled.guest_batches += round(fill.quantity)
+            elif fill.side is Side.BID:
+                self.filled.bought_j += fill.quantity
+            else:
+                self.filled.sold_j += fill.quantity
+
+    def home_batches(self) -> int:
+        """Own batches that run at home: all that time leaves room for."""
+        f = self.filled
+        return max(min(self.work.available - f.sent_batches, self.work.capacity - f.guest_batches), 0)
+
+    def load_now_j(self) -> float:
+        """Load with the work that came of the market so far."""
+        return self.load_j(self.home_batches(), self.filled.guest_batches, self.filled.sent_batches)
+
+    def managed(self, sent_batches: int, guest_batches: int) -> Managed:
+        """What the node does with itself, with ``sent_batches`` away and ``guest_batches`` here."""
+        home = min(self.work.available - sent_batches, self.work.capacity - guest_batches)
+        return Managed(max(home, 0), self.charge_j, self.discharge_j)
+
+
+def _merged(side: Side, prices: Iterable[float]) -> Iterator[Quote]:
+    """Batches one by one as steps of equal price; bids end where being rid of a batch is worth nothing."""
+    price, count = 0.0, 0
+    for each in prices:
+        if side is Side.BID and each <= 0:
+            break
+        if count and abs(each - price) <= _SAME_PRICE * max(abs(price), abs(each)):
+            count += 1
+            continue
+        if count:
+            yield Quote(Good.WORK, side, price, float(count))
+        price, count = max(each, 0.0), 1
+    if count:
+        yield Quote(Good.WORK, side, price, float(count))
+
+
+def best_later_g_per_j(own: Own, terms: MarketTerms) -> float:
+    """Expected best later value of a stored joule: the dearest hour it can still reach, or the look-ahead's end.
+
+    Scarcity is the share of its own intensity that a joule is expected to be worth later, where imports are expected
+    to be plentiful (belief and auction).
+    """
+    keep, eta = 1.0 - own.self_discharge_fraction, own.discharge_efficiency
+    later = terms.later_g_per_kwh / JOULES_PER_KWH * eta * keep ** (len(terms.intensity_g_per_kwh) - 1)
+    for ahead in range(1, len(terms.intensity_g_per_kwh)):
+        worth = terms.intensity_g_per_kwh[ahead] / JOULES_PER_KWH * eta * keep**ahead
+        later = max(later, worth * (terms.scarcity[ahead] if terms.scarcity else 1.0))
+    return later

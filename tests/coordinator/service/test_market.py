@@ -1,0 +1,240 @@
+"""Slots decided by a market: what is on the wire, who falls silent, repeats, and a coordinator that dies."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from coordinator.ledger import verify
+from coordinator.policies.admm import Admm
+from coordinator.policies.auction import Auction
+from coordinator.policies.belief import BeliefAuction
+from coordinator.protocol import Refused
+from protos.messages import (
+    BeginSlot,
+    Decision,
+    EndSlot,
+    MarketCall,
+    MarketNews,
+    Offers,
+    OwnWork,
+    Register,
+    Stage,
+    Telemetry,
+    Usage,
+)
+from protos.trading.desk import Desk
+from protos.trading.own import Own
+
+POLICIES = [Auction(), Auction(mcafee=True), BeliefAuction(slots_per_day=2), Admm(rounds=30)]
+IDS = ["auction", "mcafee", "belief", "admm"]
+
+
+def make_trading(kit: Any) -> type:
+    """The stub node of these tests with a real trader at a real desk."""
+
+    class TradingStub(kit.StubNode):  # type: ignore[misc, name-defined]
+        desk: Desk | None = None
+        desk_slot = -1
+
+        def telemetry(self, slot: int) -> Any:
+            raise AssertionError("a node of a market sends no telemetry")
+
+        def own(self, slot: int) -> Own:
+            p, work = self.profile, self.profile.work[0]
+            return Own(
+                slot_s=kit.SLOT_S,
+                harvest_j=np.full(self.horizon, self.harvest(slot) / 1e6),
+                battery_j=self.battery_uj / 1e6,
+                backlog_batches=(self.release,),
+                room_batches=(self.release // 2,),
+                release_batches=(self.release,) * (self.horizon - 1),
+                static_w=p.static_w,
+                seconds_per_batch=np.full(self.horizon, work.seconds_per_batch),
+                joules_per_batch=np.full(self.horizon, work.joules_per_batch),
+                tx_j_per_byte=p.tx_j_per_byte,
+                rx_j_per_byte=p.rx_j_per_byte,
+                storage_bytes=float(p.storage_bytes),
+                export_efficiency=1 - p.export_loss_fraction,
+                import_efficiency=1 - p.import_loss_fraction,
+                battery_capacity_j=p.battery_capacity_uj / 1e6,
+                charge_efficiency=p.charge_efficiency_fraction,
+                discharge_efficiency=p.discharge_efficiency_fraction,
+                self_discharge_fraction=p.self_discharge_fraction,
+                charge_limit_w=p.charge_limit_w,
+                discharge_limit_w=p.discharge_limit_w,
+            )
+
+        def handle(self, message: Any) -> list[Any]:
+            if isinstance(message, MarketCall | MarketNews):
+                if self.desk is None or self.desk_slot != message.slot:
+                    self.desk, self.desk_slot = Desk(self.own(message.slot)), message.slot
+                return [self.desk.answer(message)]
+            if isinstance(message, Decision):
+                assert message.self_managed
+                assert self.desk is not None
+                sent = sum(send.batches for send in message.sends)
+                guests = sum(guest.batches for guest in message.guests)
+                self.managed = self.desk.managed(sent, guests)
+                home = self.managed.own_batches
+                message = dataclasses.replace(message, own_batches=home, charge_uj=0, discharge_uj=10**12)
+            return [m for m in self._old(message) if m is not None]
+
+        def _old(self, message: Any) -> list[Any]:
+            try:
+                return list(super().handle(message))
+            except AssertionError as error:
+                if "no telemetry" not in str(error):
+                    raise
+                return [m for m in self.spool.values() if not isinstance(m, Telemetry)]
+
+        def say(self, message: Any) -> Any:
+            if isinstance(message, Usage):
+                own = OwnWork(self.decisions[message.slot].own_batches, (self.release,))
+                message = dataclasses.replace(message, own_work=own)
+            return super().say(message)
+
+    return TradingStub
+
+
+def open_bench(kit: Any, folder: Path, policy: Any) -> Any:
+    bench = kit.Bench(kit.make_config(folder, horizon_slots=2), policy)
+    stub = make_trading(kit)
+    bench.nodes = {node: stub(node) for node in bench.config.node_ids}
+    bench.said = []
+    receive = type(bench.coordinator).receive
+
+    def record(node: str, message: Any) -> None:
+        bench.said.append(message)
+        receive(bench.coordinator, node, message)
+
+    bench.coordinator.receive = record
+    return bench
+
+
+@pytest.fixture(params=POLICIES, ids=IDS)
+def bench(request: Any, tmp_path: Path, kit: Any) -> Iterator[Any]:
+    made = open_bench(kit, tmp_path, request.param)
+    yield made
+    made.close()
+
+
+def test_nothing_private_is_said_before_a_slot_is_decided(bench: Any) -> None:
+    """All that a node says before the first decision is who it is and what it offers; later, readings of slots that
+    are over come in between, never a backlog, a forecast or a battery before its slot was decided."""
+    bench.join()
+    bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    assert {type(message) for message in bench.said} == {Register, Offers}
+    allowed = {"node_id", "epoch", "slot", "attempt", "round", "quotes", "trades"}
+    assert {field.name for field in dataclasses.fields(Offers)} == allowed
+    bench.coordinator.end_slot(EndSlot(0, 1.0, 1000, 10))
+    bench.said.clear()
+    bench.coordinator.begin_slot(BeginSlot(1, Stage.DEVELOPMENT, 1.0))
+    assert {type(message) for message in bench.said} == {Offers}
+    assert not any(isinstance(message, Telemetry) for message in bench.said)
+    assert bench.coordinator.service.books.slots[1].telemetry == {}
+
+
+def test_a_negotiated_run_has_sound_books_and_a_line_for_the_negotiation(bench: Any) -> None:
+    bench.join()
+    for slot in range(4):
+        summary = bench.run_slot(slot)
+        assert set(summary.settled_nodes) == set(bench.nodes)
+        assert summary.executed_batches == 3 * 6
+        assert summary.unserved_batches == 0
+        market = bench.coordinator.service.books.slots[slot].market
+        assert market["messages"] >= 2 * 2 * 3
+        said = sum(market["down_bytes"].values()) + sum(market["up_bytes"].values())
+        held = bench.coordinator.service.books.balances
+        booked = [v for (account, _), v in held.items() if account == "network/stage/development/negotiation"]
+        assert booked
+        assert said > 0
+    report = verify(bench.config.ledger_path)
+    assert report.ok, report.findings
+
+
+def test_who_does_not_answer_is_out_and_the_rest_trade(bench: Any) -> None:
+    bench.join()
+    bench.mute.add("n01")
+    plan = bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    assert {decision.node_id for decision in plan.decisions} == {"n00", "n02"}
+    assert plan.lost_nodes == ("n01",)
+    assert bench.coordinator.service.books.slots[0].market["silent"] == ["n01"]
+    peers = {send.executor for decision in plan.decisions for send in decision.sends}
+    assert "n01" not in peers
+    summary = bench.coordinator.end_slot(EndSlot(0, 1.0))
+    assert summary.missing_nodes == ("n01",)
+
+
+def test_a_decided_slot_is_not_negotiated_again(bench: Any) -> None:
+    bench.join()
+    plan = bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    bench.said.clear()
+    assert bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0)) == plan
+    assert bench.said == []
+    bench.restart()
+    bench.join()
+    again = bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    assert again == plan
+    assert all(node.executed_twice == 0 for node in bench.nodes.values())
+
+
+def test_a_coordinator_that_dies_amid_the_market_opens_it_anew(bench: Any) -> None:
+    bench.join()
+    service = bench.coordinator.service
+    bench.coordinator._run(service.open_market())
+    assert service.awaiting_offers() == ()
+    assert bench.coordinator.service.books.next_slot == 0
+    bench.restart()  # nothing of the conversation is durable, and nothing of it bound anybody
+    bench.join()
+    plan = bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    assert plan.epoch == 2
+    assert len(plan.decisions) == 3
+
+
+def test_a_policy_goes_on_from_the_public_record(tmp_path: Path, kit: Any) -> None:
+    bench = open_bench(kit, tmp_path, BeliefAuction(slots_per_day=2))
+    bench.join()
+    bench.run_slot(0)
+    bench.run_slot(1)
+    before = bench.coordinator.service._state
+    bench.restart()
+    after = bench.coordinator.service._state
+    assert before.keys() == after.keys()
+    for nodes in before:
+        np.testing.assert_array_equal(before[nodes].counts, after[nodes].counts)
+    bench.close()
+
+
+def test_repeated_offers_change_nothing_and_stale_ones_are_refused(tmp_path: Path, kit: Any) -> None:
+    bench = open_bench(kit, tmp_path, Auction())
+    bench.join()
+    service = bench.coordinator.service
+    bench.coordinator._run(service.open_market())
+    first = next(message for message in bench.said if isinstance(message, Offers))
+    service._take_offers(first)
+    with pytest.raises(Refused, match="offered otherwise"):
+        service._take_offers(dataclasses.replace(first, quotes=()))
+    with pytest.raises(Refused, match="asked was"):
+        service._take_offers(dataclasses.replace(first, round=1))
+    bench.close()
+
+
+def test_a_market_that_fails_leaves_every_node_to_itself(tmp_path: Path, kit: Any) -> None:
+    class Broken(Auction):
+        def negotiate(self, table: Any, state: Any) -> Any:
+            yield from super().negotiate(table, state)
+            raise ZeroDivisionError("no price")
+
+    bench = open_bench(kit, tmp_path, Broken())
+    bench.join()
+    plan = bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    assert plan.status.startswith("fallback: nobody trades")
+    assert not any(decision.sends or decision.export_uj for decision in plan.decisions)
+    assert bench.coordinator.end_slot(EndSlot(0, 1.0)).executed_batches == 18
+    bench.close()
