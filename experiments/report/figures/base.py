@@ -94,7 +94,9 @@ def time_axis(ax: Axes, times: Edges, ticks: int = 9) -> None:
     """Hours of the replayed trace, UTC; the day below where it changes."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(minticks=3, maxticks=ticks)
+    # Within this many hours half days still fit; beyond, days do, and a floor on ticks would make matplotlib warn.
+    hours = 24.0 * float(times[-1] - times[0])
+    locator = AutoDateLocator(minticks=3 if hours <= 12 * (ticks - 1) else 1, maxticks=ticks)
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(
         ConciseDateFormatter(locator, formats=["%Y", "%b", "%d %b", "%H:%M", "%H:%M", "%S.%f"])
