@@ -364,6 +364,10 @@ class CoordinatorSpec(Strict):
     """Slots after the horizon whose mean intensity values what is left in a battery."""
     horizon_slots: int = Field(default=1, ge=1, le=MAX_SLOTS)
     """Slots a policy looks ahead; 1: the slot itself, with a value on what stays in the batteries."""
+    solver_time_limit_s: float | None = Field(default=None, gt=0, le=86_400)
+    """Wall seconds a policy's solver may take for a decision, for every policy that solves (none: no limit, but
+    20 s where nodes may sleep). After it the best plan counts, with its gap, or LOCAL's rule: the report counts
+    both. A run whose limit was hit may not repeat byte for byte."""
     heartbeat_s: float = Field(default=2.0, gt=0, le=3600)
     """Wall seconds between a node's signs of life."""
     lease_s: float = Field(default=6.0, gt=0, le=86_400)

@@ -8,9 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from coordinator.market.fleet import Fleet, Floats, Ints
+from coordinator.market.layout import Restrictions
 from coordinator.market.rounding import WorkLimits
 from coordinator.policies.base import FleetDecision
-from coordinator.policies.local import rule_decision
+from coordinator.policies.local import BY_RULE, rule_decision
 from coordinator.policies.selection import State
 
 
@@ -24,6 +25,7 @@ class TimeShift:
     cheapest: int = 1
 
     name: ClassVar[str] = "time-shift"
+    restrictions: ClassVar[Restrictions] = BY_RULE
 
     def __post_init__(self) -> None:
         if self.cheapest < 1:

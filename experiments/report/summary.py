@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from experiments.report import regret, style, units
-from experiments.report.measures import BASELINES, over_seeds, reduction, reductions_by_seed, totals
+from experiments.report.measures import BASELINES, decision_counts, over_seeds, reduction, reductions_by_seed, totals
 from experiments.report.notices import Notice, notices
 from experiments.report.read import Run, Study, load
 from experiments.report.serving import as_json, serving_totals
@@ -51,6 +52,7 @@ def comparison_json(study: Study) -> dict[str, Any]:
                 name: [None if one is None else one[name] for one in regrets]
                 for name in ("regret_g", "regret_fraction", "bound_g", "comparable_g")
             },
+            "decisions": [asdict(decision_counts(run)) for run in by_seed.values()],
             "regret_note": [None if one is None else one["note"] or None for one in regrets],
             **{
                 f"reduction_vs_{baseline}_fraction": reductions_by_seed(study, policy, baseline)
@@ -71,6 +73,7 @@ def run_json(run: Run) -> dict[str, Any]:
     one = totals(run)
     return {name: getattr(one, name) for name in one.__dataclass_fields__} | {
         "serving": as_json(serving_totals(run)),
+        "decisions": asdict(decision_counts(run)),
         "run_id": run.metadata["run_id"],
         "run": str(run.folder),
     }

@@ -12,7 +12,7 @@ from experiments.report.figures.groups import file_part
 from experiments.report.measures import status_kind
 from experiments.report.read import Run, Study
 
-STATUS_COLOURS = {"optimal": "#2f9e6e", "feasible": "#4f83b6", "rule": "#b7bcc4", "fallback": "#d1495b"}
+STATUS_COLOURS = {"optimal": "#2f9e6e", "feasible": "#4f83b6", "rule": "#b7bcc4", "infeasible": "#e0a03a", "fallback": "#d1495b"}
 LOST_ROWS = 40
 
 
@@ -41,7 +41,7 @@ def decisions(study: Study) -> Drawing | None:
         caption=(
             "Slots of all seeds. Optimal: proven by the solver for the program of that slot; feasible: "
             "keeps every limit, gap "
-            "reported; rule: the policy is a rule and solves nothing; fallback: another policy stepped in."
+            "reported (also the best plan at a time limit); rule: the policy is a rule and solves nothing; fallback: another policy stepped in."
         ),
         alt="; ".join(
             f"{style.policy_label(p)} "
