@@ -288,6 +288,7 @@ def _export(
         "data_used": resolved.data_used,
         "data_origin": resolved.data_origin,
         "recycling_data": None if resolved.recycling is None else resolved.recycling.data,
+        "target_accuracy_fraction": scenario.task.target_accuracy_fraction,
         "partition": scenario.task.partition,
         "strategy": scenario.task.strategy,
         "meter": scenario.fleet.meter,

@@ -150,6 +150,9 @@ class TaskSpec(Strict):
     """Flower strategy: fedavg, fedprox, fedavgm, fedadam, fedyogi, fedadagrad, fedmedian, fedtrimmedavg, krum ..."""
     strategy_options: dict[str, float | int | bool | str] = {}
     """Arguments of the strategy."""
+    target_accuracy_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Test accuracy at which reports state rounds and grams; none: the highest that every run of a comparison
+    reached. Runs go on after it, so that all do the same work."""
     round_deadline_s: float = Field(default=60.0, gt=0, le=YEAR_S)
     """Wall seconds after which a round goes on without those who have not answered."""
     recycling: RecyclingSpec = RecyclingSpec()

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from experiments.report import regret, style, units
+from experiments.report import learning, regret, style, units
 from experiments.report.measures import BASELINES, decision_counts, over_seeds, reduction, reductions_by_seed, totals
 from experiments.report.notices import Notice, notices
 from experiments.report.read import Run, Study, load
@@ -37,6 +37,7 @@ def comparison_json(study: Study) -> dict[str, Any]:
     which is a bound and no run; ``regret`` says what is in it; ``regret_note`` why a value is below zero or lacking.
     """
     policies: dict[str, Any] = {}
+    target = learning.target_of(study)
     for policy, by_seed in study.runs.items():
         every = [totals(run) for run in by_seed.values()]
         regrets = [regret.entry(study, run) for run in by_seed.values()]
@@ -53,6 +54,7 @@ def comparison_json(study: Study) -> dict[str, Any]:
                 for name in ("regret_g", "regret_fraction", "bound_g", "comparable_g")
             },
             "decisions": [asdict(decision_counts(run)) for run in by_seed.values()],
+            **learning.as_json(study, policy),
             "regret_note": [None if one is None else one["note"] or None for one in regrets],
             **{
                 f"reduction_vs_{baseline}_fraction": reductions_by_seed(study, policy, baseline)
@@ -63,6 +65,8 @@ def comparison_json(study: Study) -> dict[str, Any]:
         "policies": policies,
         "seeds": list(study.seeds),
         "absent": list(study.absent),
+        "target_accuracy_fraction": target.accuracy_fraction,
+        "target_accuracy_is": target.is_what,
         "regret": {key: text for key, text in study.regret.items() if key != "runs"},
         "run": str(study.folder),
     }
