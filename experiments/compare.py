@@ -186,9 +186,7 @@ def run_compare(
         progress.say("bounding the day")
         index = {
             "name": scenario.name,
-            "policies": {
-                policy: [_run_name(policy, seed) for seed in numbers] for policy in policies
-            },
+            "policies": {policy: [_run_name(policy, seed) for seed in numbers] for policy in policies},
             "seeds": list(numbers),
             "run": folder.name,
             "regret": _regret(specs, folder),

@@ -40,7 +40,7 @@ def whole_run(resolved: Resolved) -> Fleet:
                 update={
                     "horizon_slots": slots,
                     "meter": "modelled",
-                    "harvest": given.harvest.model_copy(update={"forecast_w": ()}),
+                    "harvest": given.harvest.model_copy(update={"forecast_w": (), "clear_sky_w": ()}),
                 }
             )
         )

@@ -189,15 +189,32 @@ def resolve(scenario: Scenario) -> Resolved:
 
 def _persistence_slots(scenario: Scenario) -> int:
     """Slots in a day where forecasts are those of the day before, else 0. Raises UsageError for a longer look-ahead."""
-    if scenario.forecast.kind != "persistence" or _needs_truth(scenario):
+    if scenario.forecast.kind not in ("persistence", "clear-sky") or _needs_truth(scenario):
         return 0
     day = int(SECONDS_PER_DAY // scenario.time.trace_step_s)
     if scenario.coordinator.horizon_slots > day:
         raise UsageError(
-            f"forecast.kind = persistence knows {day} slots ahead, coordinator.horizon_slots is "
+            f"forecast.kind = {scenario.forecast.kind} knows {day} slots ahead, coordinator.horizon_slots is "
             f"{scenario.coordinator.horizon_slots}; look less far ahead, or use perfect or gaussian forecasts"
         )
     return day
+
+
+def short_look_ahead(scenario: Scenario) -> str:
+    """What the scenario's look-ahead cuts of its policy's rule; empty where nothing."""
+    from coordinator.policies.registry import make_policy, wanted_horizon
+
+    given, policy = (
+        scenario.coordinator.horizon_slots,
+        make_policy(scenario.policy, **policy_settings(scenario)),
+    )
+    wanted = wanted_horizon(policy, scenario.limits.deadline_slots)
+    if wanted <= given:
+        return ""
+    return (
+        f"policy {scenario.policy} looks {wanted} slots ahead (the present one among them), "
+        f"coordinator.horizon_slots gives {given}: its rule is cut to that"
+    )
 
 
 def policy_settings(scenario: Scenario) -> dict[str, str | int | float | bool]:
@@ -539,15 +556,31 @@ def _harvests(
         def earlier(start: datetime, source: Any = source, seed: int = seed) -> NDArray[np.float64]:
             return np.asarray(source.series(start, step, intervals, seed=seed).power_w)
 
+        by_sky = scenario.forecast.kind == "clear-sky" and not _needs_truth(scenario)
+        with scenario.at("forecast", "kind"):
+            clear = _clear_sky(source, scenario, intervals, seed) if by_sky else ()
         harvests.append(
             HarvestConfig(
                 power_w=tuple(float(value) for value in series.power_w),
-                forecast_w=_forecast(scenario, series.power_w, earlier, f"harvest {i}"),
+                forecast_w=() if by_sky else _forecast(scenario, series.power_w, earlier, f"harvest {i}"),
+                clear_sky_w=clear,
                 source=series.origin.source,
             )
         )
         origins[f"harvest {node_name(i, len(entries))}"] = origin_dict(series.origin)
     return tuple(harvests), origins
+
+
+def _clear_sky(source: Any, scenario: Scenario, intervals: int, seed: int) -> tuple[float, ...]:
+    """Power of every interval without clouds. Raises UsageError for a source that has no clear sky."""
+    if not callable(getattr(source, "clear_sky", None)):
+        raise UsageError(
+            "clear-sky forecasts are for panels (harvest kind pv), or a source of your own with clear_sky(); use "
+            "persistence or gaussian for traces and constant harvests"
+        )
+    step = timedelta(seconds=scenario.time.trace_step_s)
+    series = source.clear_sky().series(scenario.time.start, step, intervals, seed=seed)
+    return tuple(float(value) for value in series.power_w)
 
 
 def _forecast(
@@ -560,7 +593,7 @@ def _forecast(
     spec = scenario.forecast
     if spec.kind == "perfect" or _needs_truth(scenario):
         return ()
-    if spec.kind == "persistence":
+    if spec.kind in ("persistence", "clear-sky"):
         return tuple(float(value) for value in earlier(scenario.time.start - timedelta(days=1)))
     # Seeded by run and by what is forecast, so that every policy of a comparison errs alike.
     rng = np.random.default_rng([scenario.seed, *what.encode()])

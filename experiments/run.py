@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.errors import RunError
-from experiments.resolve import Resolved, policy_settings
+from experiments.resolve import Resolved, policy_settings, short_look_ahead
 from protos.messages import Stage
 
 if TYPE_CHECKING:
@@ -289,6 +289,7 @@ def _export(
         "data_origin": resolved.data_origin,
         "recycling_data": None if resolved.recycling is None else resolved.recycling.data,
         "target_accuracy_fraction": scenario.task.target_accuracy_fraction,
+        "short_look_ahead": short_look_ahead(scenario) or None,
         "partition": scenario.task.partition,
         "strategy": scenario.task.strategy,
         "meter": scenario.fleet.meter,

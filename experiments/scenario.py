@@ -266,8 +266,9 @@ class AccountingSpec(Strict):
 class ForecastSpec(Strict):
     """What nodes and coordinator expect of the slots to come (information regimes, methods.md section 1)."""
 
-    kind: Literal["perfect", "persistence", "gaussian"] = "perfect"
-    """``perfect``: the traces themselves; ``persistence``: as a day before; ``gaussian``: the traces with an error."""
+    kind: Literal["perfect", "persistence", "clear-sky", "gaussian"] = "perfect"
+    """``perfect``: the traces themselves; ``persistence``: as a day before; ``clear-sky``: harvest as under a clear sky
+    times the last clearness index (panels only), intensity as a day before; ``gaussian``: the traces with an error."""
     error_fraction: float = Field(default=0.1, ge=0)
     """gaussian: standard deviation of the additive error, as a share of the trace's mean."""
 

@@ -176,7 +176,9 @@ def _outcome(first: Solution, plan: Plan, missed: Ints) -> Outcome:
             {"(D4) unserved [batches]": max(late, float(missed.sum()))},
         )
     if first.bound is None:
-        return Feasible(None, f"{TIME_LIMIT}, best plan found, no bound" if first.timed_out else first.message)
+        return Feasible(
+            None, f"{TIME_LIMIT}, best plan found, no bound" if first.timed_out else first.message
+        )
     # the bound is of the program's objective; the plan's own is measured on the same scale
     program = plan.program
     objective = float(program.cost @ plan.values)

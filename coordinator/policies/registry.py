@@ -92,6 +92,12 @@ def resolve(name: str) -> Any:
     return factory
 
 
+def wanted_horizon(policy: Policy, deadline_slots: int) -> int:
+    """Slots of look-ahead below which a policy's rule is cut short; 1 where it does not say (``wants_slots``)."""
+    wants = getattr(policy, "wants_slots", None)
+    return max(1, int(wants(deadline_slots))) if callable(wants) else 1
+
+
 def takes(name: str, option: str) -> bool:
     """Whether the policy ``name`` has an ``option`` of that name."""
     try:

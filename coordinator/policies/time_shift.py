@@ -31,6 +31,10 @@ class TimeShift:
         if self.cheapest < 1:
             raise ValueError(f"cheapest is {self.cheapest}; allowed is 1 or more")
 
+    def wants_slots(self, deadline_slots: int) -> int:
+        """Slots of look-ahead that hold every deadline."""
+        return deadline_slots + 1
+
     def init(self, seed: int) -> State:
         return {}
 

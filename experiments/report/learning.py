@@ -40,12 +40,15 @@ class Learning:
 def target_of(study: Study) -> Target:
     """The scenario's target, else the highest accuracy that every run of the study reached."""
     given = {run.metadata.get("target_accuracy_fraction") for run in study}
-    if len(given) == 1 and None not in given:
-        return Target(float(given.pop()), "the scenario's target")
+    wanted = given.pop() if len(given) == 1 else None
+    if wanted is not None:
+        return Target(float(wanted), "the scenario's target")
     best = [_development(run)["test_accuracy"].max() for run in study]
     if any(pd.isna(value) for value in best):
         return Target(None, "no run-by-run accuracy to compare at")
-    return Target(float(min(best)), "the highest accuracy that every run reached; task.target_accuracy_fraction sets it")
+    return Target(
+        float(min(best)), "the highest accuracy that every run reached; task.target_accuracy_fraction sets it"
+    )
 
 
 def learning_of(run: Run, target: Target) -> Learning:

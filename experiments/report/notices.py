@@ -31,6 +31,7 @@ def notices(study: Study) -> list[Notice]:
         *_restarts(study),
         *_work(study),
         *_decisions(study),
+        *_look_ahead(study),
         *_baselines(study),
     ]
     return sorted(found, key=lambda notice: ("bad", "warn", "info").index(notice.level))
@@ -173,6 +174,12 @@ def _decisions(study: Study) -> list[Notice]:
     if late:
         found.append(Notice("warn", "Solver time-outs", "; ".join(late)))
     return found
+
+
+def _look_ahead(study: Study) -> list[Notice]:
+    """Rules that need forecasts and got none, or too few: they are not the rule of their name."""
+    found = dict.fromkeys(text for run in study if (text := run.metadata.get("short_look_ahead")))
+    return [Notice("warn", "Look-ahead cut short", "; ".join(map(str, found)))] if found else []
 
 
 def _baselines(study: Study) -> list[Notice]:

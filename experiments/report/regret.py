@@ -15,9 +15,7 @@ FIELDS = ("comparable_g", "bound_g", "regret_g", "regret_fraction", "gap_fractio
 def entry(study: Study, run: Run) -> dict[str, object] | None:
     """What the comparison says of ``run``; None where it says nothing (a comparison of an earlier version)."""
     own = [
-        one
-        for one in study.regret.get("runs", [])
-        if (one["policy"], one["seed"]) == (run.policy, run.seed)
+        one for one in study.regret.get("runs", []) if (one["policy"], one["seed"]) == (run.policy, run.seed)
     ]
     return own[0] if own else None
 

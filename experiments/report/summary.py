@@ -12,7 +12,14 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from experiments.report import learning, regret, style, units
-from experiments.report.measures import BASELINES, decision_counts, over_seeds, reduction, reductions_by_seed, totals
+from experiments.report.measures import (
+    BASELINES,
+    decision_counts,
+    over_seeds,
+    reduction,
+    reductions_by_seed,
+    totals,
+)
 from experiments.report.notices import Notice, notices
 from experiments.report.read import Run, Study, load
 from experiments.report.serving import as_json, serving_totals

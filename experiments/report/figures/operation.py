@@ -12,7 +12,13 @@ from experiments.report.figures.groups import file_part
 from experiments.report.measures import status_kind
 from experiments.report.read import Run, Study
 
-STATUS_COLOURS = {"optimal": "#2f9e6e", "feasible": "#4f83b6", "rule": "#b7bcc4", "infeasible": "#e0a03a", "fallback": "#d1495b"}
+STATUS_COLOURS = {
+    "optimal": "#2f9e6e",
+    "feasible": "#4f83b6",
+    "rule": "#b7bcc4",
+    "infeasible": "#e0a03a",
+    "fallback": "#d1495b",
+}
 LOST_ROWS = 40
 
 
