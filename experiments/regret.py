@@ -30,7 +30,10 @@ IN_IT = (
     "grid energy of the edge nodes (static, compute, radio of moved batches, waking) at the intensity of its slot, and "
     "the network energy of moved batches at the mean intensity of both ends: the objective (D0), from the booked joules"
 )
-NOT_IN_IT = "coordinator and router; model parameters and requests on the nodes' radio and in the network; embodied emissions"
+NOT_IN_IT = (
+    "coordinator and router; model parameters and requests, on the nodes' radio and in the network; "
+    "embodied emissions"
+)
 
 
 @dataclass(frozen=True, slots=True)

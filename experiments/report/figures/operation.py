@@ -46,8 +46,8 @@ def decisions(study: Study) -> Drawing | None:
         title="Decisions by status",
         caption=(
             "Slots of all seeds. Optimal: proven by the solver for the program of that slot; feasible: "
-            "keeps every limit, gap "
-            "reported (also the best plan at a time limit); rule: the policy is a rule and solves nothing; fallback: another policy stepped in."
+            "keeps every limit, gap reported (also the best plan at a time limit); rule: the policy is a "
+            "rule and solves nothing; fallback: another policy stepped in."
         ),
         alt="; ".join(
             f"{style.policy_label(p)} "
