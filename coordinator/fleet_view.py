@@ -118,6 +118,24 @@ def _intensities(
     return intensities, value_g_per_kwh
 
 
+def _last_slots(config: CoordinatorConfig, slot: int, horizon: int) -> np.ndarray | None:
+    """(H,) last slot, from ``slot`` on, in which work released in each slot may run: no work of one stage runs
+    in another, none after the run, and requests no later than their latency target. None without deferral.
+    """
+    if config.limits.deadline_slots == 0:
+        return None
+    last = []
+    for released in range(slot, slot + horizon):
+        stage, patience = config.stages[released], config.limits.deadline_slots
+        if stage is Stage.APPLICATION and config.request_deadline_slots is not None:
+            patience = min(patience, config.request_deadline_slots)
+        end = released
+        while end < min(released + patience, len(config.stages) - 1) and config.stages[end + 1] is stage:
+            end += 1
+        last.append(end - slot)
+    return np.array(last, dtype=np.int64)
+
+
 def build_fleet(
     config: CoordinatorConfig,
     slot: int,
@@ -182,6 +200,7 @@ def build_fleet(
         stored_value_g_per_j=column("discharge_efficiency_fraction") * value_g_per_kwh / JOULES_PER_KWH,
         asleep=np.array([n.asleep for n in nodes], dtype=bool),
         offload_room_batches=None if None in rooms else np.array(rooms, dtype=np.int64),
+        release_last_slot=_last_slots(config, slot, horizon),
         participations=np.array([n.participations for n in nodes], dtype=np.int64),
         num_examples=np.array([p.num_examples for p in profiles], dtype=np.int64),
         mean_loss=np.array([np.nan if loss is None else loss for loss in losses], dtype=float),

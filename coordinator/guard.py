@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from coordinator.market.fleet import Fleet
-from coordinator.policies.base import Feasible, FleetDecision, Infeasible, Optimal, Policy
+from coordinator.policies.base import TIME_LIMIT, Feasible, FleetDecision, Infeasible, Optimal, Policy
 from coordinator.policies.local import local_decision
 from coordinator.policies.validate import violations
 from protos.messages import Stage
@@ -78,7 +78,8 @@ def _describe(decision: FleetDecision) -> tuple[str, float | None, float | None]
     assert isinstance(outcome, Feasible)
     if outcome.reason.startswith("fallback"):
         return outcome.reason, outcome.gap_fraction, objective
-    name = "rule" if outcome.gap_fraction is None else "feasible"
+    solved = outcome.gap_fraction is not None or outcome.reason.startswith(TIME_LIMIT)
+    name = "feasible" if solved else "rule"
     reason = "" if outcome.reason in ("", name) else f": {outcome.reason}"
     return name + reason, outcome.gap_fraction, objective
 

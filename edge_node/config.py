@@ -50,6 +50,8 @@ class HarvestConfig(Strict):
     power_w: tuple[float, ...]
     forecast_w: tuple[float, ...] = ()
     """What the node expects of later slots instead of ``power_w``; empty: it knows (complete information)."""
+    clear_sky_w: tuple[float, ...] = ()
+    """Power under a clear sky: the node expects it times the last clearness index it saw. Not with ``forecast_w``."""
     source: str = "none"
 
 

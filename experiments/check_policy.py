@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Sequence
+from typing import Any
+
 from experiments.errors import UsageError
 
 
-def check_policy(name: str) -> list[str]:
-    """What the policy breaks, in words; empty when it keeps every rule. Raises UsageError when it cannot be had."""
+def check_policy(name: str, options: Sequence[str] = ()) -> list[str]:
+    """What the policy breaks, in words, each check once with the cases it fails on; empty when it keeps every rule.
+
+    ``options``: ``key=value`` as in a scenario's ``policy_options``. Raises UsageError when it cannot be had."""
     from coordinator.policies import conformance
     from coordinator.policies.registry import PolicyError, make_policy
 
+    settings = parse_options(options)
     try:
-        make_policy(name)
+        make_policy(name, **settings)
     except PolicyError as error:
-        raise UsageError(str(error)) from error
-    return [str(violation) for violation in conformance.check_policy(lambda: make_policy(name))]
+        raise UsageError(
+            f"{error}; give them as --option key=value" if "argument" in str(error) else str(error)
+        ) from error
+    violations = conformance.check_policy(lambda: make_policy(name, **settings))
+    by_check: dict[str, list[str]] = {}
+    for violation in violations:
+        by_check.setdefault(violation.check.name, []).append(str(violation))
+    return [
+        f"{said[0]}" + (f"; and {len(said) - 1} more times" if len(said) > 1 else "")
+        for said in by_check.values()
+    ]
+
+
+def parse_options(texts: Sequence[str]) -> dict[str, Any]:
+    """``key=value`` with the value as TOML has it, or else as text. Raises UsageError."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not (equals and key.strip().isidentifier()):
+            raise UsageError(f"--option {text!r}: write key=value, e.g. --option horizon=6")
+        try:
+            found[key.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            found[key.strip()] = value.strip()
+    return found

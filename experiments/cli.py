@@ -405,17 +405,21 @@ def ledger_verify(run: RunArgument, as_json: JsonOption = False) -> None:
 @policy_app.command("check")
 def policy_check(
     policy: Annotated[str, typer.Argument(help="A registered name, or package.module:Name.")],
+    option: Annotated[
+        list[str] | None, typer.Option(help="An option of the policy as key=value; may be repeated.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run the conformance suite on a policy and print what it breaks. Exit code 1 when something is broken."""
     from experiments.check_policy import check_policy
 
-    violations = check_policy(policy)
+    violations = check_policy(policy, option or ())
     if as_json:
         print_json({"policy": policy, "ok": not violations, "violations": violations})
     elif violations:
         for violation in violations:
-            out.print(f"[red]breaks[/red] {violation}")
+            out.print("[red]breaks[/red]", end=" ")
+            out.print(violation, markup=False, highlight=False, soft_wrap=True)
     else:
         out.print(f"{policy}: [green]keeps every rule[/green]")
     if violations:

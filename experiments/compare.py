@@ -182,16 +182,14 @@ def run_compare(
         with _started(scenario, progress) as fleet:
             folder.mkdir(parents=True, exist_ok=True)
             for spec in specs:
-                _execute(
-                    resolve(spec), folder / f"{spec.policy.replace(':', '.')}-s{spec.seed}", fleet, progress
-                )
+                _execute(resolve(spec), folder / _run_name(spec.policy, spec.seed), fleet, progress)
+        progress.say("bounding the day")
         index = {
             "name": scenario.name,
-            "policies": {
-                policy: [f"{policy.replace(':', '.')}-s{seed}" for seed in numbers] for policy in policies
-            },
+            "policies": {policy: [_run_name(policy, seed) for seed in numbers] for policy in policies},
             "seeds": list(numbers),
             "run": folder.name,
+            "regret": _regret(specs, folder),
         }
         (folder / "compare.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
         (folder / "DONE").write_text("", encoding="utf-8")
@@ -202,6 +200,29 @@ def run_compare(
 def _options_for(scenario: Scenario, policy: str) -> dict[str, Any]:
     """A scenario's policy options belong to its own policy; a comparison runs the others with their defaults."""
     return dict(scenario.policy_options) if policy == scenario.policy else {}
+
+
+def _run_name(policy: str, seed: int) -> str:
+    return f"{policy.replace(':', '.')}-s{seed}"
+
+
+def _regret(specs: list[Scenario], folder: Path) -> dict[str, Any]:
+    """Every run beside the perfect-foresight bound of its seed's day, for compare.json."""
+    from experiments.foresight import whole_run
+    from experiments.regret import IN_IT, NOT_IN_IT, bound_or_reason, regret_of
+    from experiments.report.read import load_run
+    from experiments.resolve import resolve
+
+    days: dict[int, Any] = {}
+    runs = []
+    for spec in specs:
+        resolved = resolve(spec)
+        if spec.seed not in days:
+            fleet = whole_run(resolved)
+            days[spec.seed] = fleet, bound_or_reason(fleet)
+        run = load_run(folder / _run_name(spec.policy, spec.seed))
+        runs.append(regret_of(resolved, run, *days[spec.seed]).as_dict())
+    return {"in_it": IN_IT, "not_in_it": NOT_IN_IT, "runs": runs}
 
 
 def _execute(

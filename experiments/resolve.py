@@ -27,6 +27,7 @@ from edge_node.config import (
     TaskConfig,
 )
 from experiments.errors import UsageError
+from experiments.feasible import refuse_impossible
 from experiments.requests import node_inference
 from experiments.scenario import YEAR_S, BatterySpec, BoardSpec, HarvestSpec, NodeSpec, Scenario
 from protos.messages import Stage
@@ -116,7 +117,7 @@ class Resolved:
             run_id=run_id,
             ledger_path=ledger_path,
             policy=scenario.policy,
-            policy_options=scenario.policy_options,
+            policy_options=policy_settings(scenario),
             seed=scenario.seed,
             slot_s=self.slot_s,
             stages=self.stages,
@@ -142,7 +143,7 @@ class Resolved:
         """Whether the policy uses harvest at all (GRID does not)."""
         from coordinator.policies.registry import make_policy, uses_harvest
 
-        return uses_harvest(make_policy(self.scenario.policy, **self.scenario.policy_options))
+        return uses_harvest(make_policy(self.scenario.policy, **policy_settings(self.scenario)))
 
     @property
     def foresight(self) -> bool:
@@ -188,21 +189,48 @@ def resolve(scenario: Scenario) -> Resolved:
 
 def _persistence_slots(scenario: Scenario) -> int:
     """Slots in a day where forecasts are those of the day before, else 0. Raises UsageError for a longer look-ahead."""
-    if scenario.forecast.kind != "persistence" or _needs_truth(scenario):
+    if scenario.forecast.kind not in ("persistence", "clear-sky") or _needs_truth(scenario):
         return 0
     day = int(SECONDS_PER_DAY // scenario.time.trace_step_s)
     if scenario.coordinator.horizon_slots > day:
         raise UsageError(
-            f"forecast.kind = persistence knows {day} slots ahead, coordinator.horizon_slots is "
+            f"forecast.kind = {scenario.forecast.kind} knows {day} slots ahead, coordinator.horizon_slots is "
             f"{scenario.coordinator.horizon_slots}; look less far ahead, or use perfect or gaussian forecasts"
         )
     return day
 
 
+def short_look_ahead(scenario: Scenario) -> str:
+    """What the scenario's look-ahead cuts of its policy's rule; empty where nothing."""
+    from coordinator.policies.registry import make_policy, wanted_horizon
+
+    given, policy = (
+        scenario.coordinator.horizon_slots,
+        make_policy(scenario.policy, **policy_settings(scenario)),
+    )
+    wanted = wanted_horizon(policy, scenario.limits.deadline_slots)
+    if wanted <= given:
+        return ""
+    return (
+        f"policy {scenario.policy} looks {wanted} slots ahead (the present one among them), "
+        f"coordinator.horizon_slots gives {given}: its rule is cut to that"
+    )
+
+
+def policy_settings(scenario: Scenario) -> dict[str, str | int | float | bool]:
+    """Options of the scenario's policy: its own, and the coordinator's time limit where it solves anything."""
+    from coordinator.policies.registry import takes
+
+    limit_s = scenario.coordinator.solver_time_limit_s
+    if limit_s is None or not takes(scenario.policy, "time_limit_s"):
+        return dict(scenario.policy_options)
+    return {"time_limit_s": limit_s, **scenario.policy_options}
+
+
 def _needs_truth(scenario: Scenario) -> bool:
     from coordinator.policies.registry import make_policy
 
-    return bool(getattr(make_policy(scenario.policy, **scenario.policy_options), "needs_truth", False))
+    return bool(getattr(make_policy(scenario.policy, **policy_settings(scenario)), "needs_truth", False))
 
 
 def node_name(index: int, count: int) -> str:
@@ -219,7 +247,7 @@ def _resolve(scenario: Scenario) -> Resolved:
     with scenario.at("policy"):
         find_policy(scenario.policy)
     with scenario.at("policy_options"):
-        make_policy(scenario.policy, **scenario.policy_options)
+        make_policy(scenario.policy, **policy_settings(scenario))
     with scenario.at("coordinator", "horizon_slots"):
         _persistence_slots(scenario)
     with scenario.at("fleet", "meter"):
@@ -235,14 +263,6 @@ def _resolve(scenario: Scenario) -> Resolved:
     slot_s = (
         scenario.time.slot_s if scenario.time.slot_s != "auto" else sum(busy_s) / len(busy_s) / BUSY_SHARE
     )
-    late = [i for i, seconds in enumerate(busy_s) if seconds > slot_s]
-    if late:
-        worst = max(late, key=lambda i: busy_s[i])
-        with scenario.at("time", "slot_s"):
-            raise UsageError(
-                f"{node_name(worst, len(specs))} needs {busy_s[worst]:.3g} s for the work of a slot of {slot_s:.3g} s; "
-                "lengthen time.slot_s, or lower task.batches_per_slot, task.local_epochs or task.batch_size"
-            )
     with scenario.at("time", "slot_s"):
         _check_slot(slot_s)
     # A node forecasts its harvest over the whole horizon, also from the last slot on.
@@ -257,7 +277,7 @@ def _resolve(scenario: Scenario) -> Resolved:
     with scenario.at("inference"):
         inference = node_inference(scenario, specs, stages, boards, task.name, slot_s)
     net = scenario.network.net_j_per_byte if scenario.network.net_j_per_byte is not None else transport.value
-    return Resolved(
+    resolved = Resolved(
         scenario=scenario,
         slot_s=slot_s,
         stages=stages,
@@ -277,6 +297,33 @@ def _resolve(scenario: Scenario) -> Resolved:
         origins={**origins, **harvest_origins},
         assumptions=_assumptions(scenario, slot_s, board_notes, transport.source),
     )
+    with scenario.at("time", "slot_s"):
+        refuse_impossible(resolved, _busiest_s(resolved, busy_s))
+    return resolved
+
+
+def _busiest_s(resolved: Resolved, development_s: list[float]) -> list[float]:
+    """Seconds of each node's own work in its busiest slot, of the work that a scenario fixes."""
+    from edge_node.tasks.registry import find_task
+
+    task = find_task(resolved.task.name)
+    examples, serve_flop = resolved.task.batch_size, task.serve_flop()
+    busiest = []
+    for i, board in enumerate(resolved.boards):
+        own, inference = resolved.batches_per_node[i], resolved.inference[i]
+        by_stage = {
+            Stage.PREPARATION: own * task.prepare_flop(examples) / board.effective_flop_per_s,
+            Stage.DEVELOPMENT: development_s[i],
+            Stage.RECYCLING: development_s[i],
+            Stage.APPLICATION: inference.batches_per_slot
+            * inference.requests_per_batch
+            * serve_flop
+            / board.effective_flop_per_s
+            if inference.arrivals == "batches"
+            else 0.0,
+        }
+        busiest.append(max(by_stage[stage] for stage in set(resolved.stages)))
+    return busiest
 
 
 def _check_meter(meter: str) -> None:
@@ -509,15 +556,31 @@ def _harvests(
         def earlier(start: datetime, source: Any = source, seed: int = seed) -> NDArray[np.float64]:
             return np.asarray(source.series(start, step, intervals, seed=seed).power_w)
 
+        by_sky = scenario.forecast.kind == "clear-sky" and not _needs_truth(scenario)
+        with scenario.at("forecast", "kind"):
+            clear = _clear_sky(source, scenario, intervals, seed) if by_sky else ()
         harvests.append(
             HarvestConfig(
                 power_w=tuple(float(value) for value in series.power_w),
-                forecast_w=_forecast(scenario, series.power_w, earlier, f"harvest {i}"),
+                forecast_w=() if by_sky else _forecast(scenario, series.power_w, earlier, f"harvest {i}"),
+                clear_sky_w=clear,
                 source=series.origin.source,
             )
         )
         origins[f"harvest {node_name(i, len(entries))}"] = origin_dict(series.origin)
     return tuple(harvests), origins
+
+
+def _clear_sky(source: Any, scenario: Scenario, intervals: int, seed: int) -> tuple[float, ...]:
+    """Power of every interval without clouds. Raises UsageError for a source that has no clear sky."""
+    if not callable(getattr(source, "clear_sky", None)):
+        raise UsageError(
+            "clear-sky forecasts are for panels (harvest kind pv), or a source of your own with clear_sky(); use "
+            "persistence or gaussian for traces and constant harvests"
+        )
+    step = timedelta(seconds=scenario.time.trace_step_s)
+    series = source.clear_sky().series(scenario.time.start, step, intervals, seed=seed)
+    return tuple(float(value) for value in series.power_w)
 
 
 def _forecast(
@@ -530,7 +593,7 @@ def _forecast(
     spec = scenario.forecast
     if spec.kind == "perfect" or _needs_truth(scenario):
         return ()
-    if spec.kind == "persistence":
+    if spec.kind in ("persistence", "clear-sky"):
         return tuple(float(value) for value in earlier(scenario.time.start - timedelta(days=1)))
     # Seeded by run and by what is forecast, so that every policy of a comparison errs alike.
     rng = np.random.default_rng([scenario.seed, *what.encode()])

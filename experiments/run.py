@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.errors import RunError
-from experiments.resolve import Resolved
+from experiments.resolve import Resolved, policy_settings, short_look_ahead
 from protos.messages import Stage
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ def _export(
         "run_id": run_id,
         "name": scenario.name,
         "policy": scenario.policy,
-        "policy_options": scenario.policy_options,
+        "policy_options": policy_settings(scenario),
         "seed": scenario.seed,
         "slot_s": resolved.slot_s,
         "trace_step_s": scenario.time.trace_step_s,
@@ -288,6 +288,8 @@ def _export(
         "data_used": resolved.data_used,
         "data_origin": resolved.data_origin,
         "recycling_data": None if resolved.recycling is None else resolved.recycling.data,
+        "target_accuracy_fraction": scenario.task.target_accuracy_fraction,
+        "short_look_ahead": short_look_ahead(scenario) or None,
         "partition": scenario.task.partition,
         "strategy": scenario.task.strategy,
         "meter": scenario.fleet.meter,

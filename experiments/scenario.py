@@ -150,6 +150,9 @@ class TaskSpec(Strict):
     """Flower strategy: fedavg, fedprox, fedavgm, fedadam, fedyogi, fedadagrad, fedmedian, fedtrimmedavg, krum ..."""
     strategy_options: dict[str, float | int | bool | str] = {}
     """Arguments of the strategy."""
+    target_accuracy_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Test accuracy at which reports state rounds and grams; none: the highest that every run of a comparison
+    reached. Runs go on after it, so that all do the same work."""
     round_deadline_s: float = Field(default=60.0, gt=0, le=YEAR_S)
     """Wall seconds after which a round goes on without those who have not answered."""
     recycling: RecyclingSpec = RecyclingSpec()
@@ -263,8 +266,9 @@ class AccountingSpec(Strict):
 class ForecastSpec(Strict):
     """What nodes and coordinator expect of the slots to come (information regimes, methods.md section 1)."""
 
-    kind: Literal["perfect", "persistence", "gaussian"] = "perfect"
-    """``perfect``: the traces themselves; ``persistence``: as a day before; ``gaussian``: the traces with an error."""
+    kind: Literal["perfect", "persistence", "clear-sky", "gaussian"] = "perfect"
+    """``perfect``: the traces themselves; ``persistence``: as a day before; ``clear-sky``: harvest as under a clear sky
+    times the last clearness index (panels only), intensity as a day before; ``gaussian``: the traces with an error."""
     error_fraction: float = Field(default=0.1, ge=0)
     """gaussian: standard deviation of the additive error, as a share of the trace's mean."""
 
@@ -364,6 +368,10 @@ class CoordinatorSpec(Strict):
     """Slots after the horizon whose mean intensity values what is left in a battery."""
     horizon_slots: int = Field(default=1, ge=1, le=MAX_SLOTS)
     """Slots a policy looks ahead; 1: the slot itself, with a value on what stays in the batteries."""
+    solver_time_limit_s: float | None = Field(default=None, gt=0, le=86_400)
+    """Wall seconds a policy's solver may take for a decision, for every policy that solves (none: no limit, but
+    20 s where nodes may sleep). After it the best plan counts, with its gap, or LOCAL's rule: the report counts
+    both. A run whose limit was hit may not repeat byte for byte."""
     heartbeat_s: float = Field(default=2.0, gt=0, le=3600)
     """Wall seconds between a node's signs of life."""
     lease_s: float = Field(default=6.0, gt=0, le=86_400)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -81,6 +81,10 @@ class PvHarvest:
         return HarvestSeries(
             start=begin, step=step, power_w=power.reshape(count, pieces).mean(axis=1), origin=self._origin()
         )
+
+    def clear_sky(self) -> PvHarvest:
+        """The same panel under a sky without clouds: astronomy, so that its future is known."""
+        return replace(self, clearness=Clearness(mean_fraction=1.0, std_fraction=0.0, floor_fraction=0.0))
 
     def _power_w(self, moments_us: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
         """Power at moments, microseconds since 1970."""

@@ -114,6 +114,10 @@ class Fleet:
     """(N, Q+1) how many batches of each deadline class the owner may still have run elsewhere: what (D5)
     leaves of b_y d_i(r) after the slots before (coordinator.market.backlog keeps it). None: b_y of the
     backlog itself."""
+    release_last_slot: Ints | None = None
+    """(H,) last slot, counted from the present one, in which work released in each slot of the horizon may
+    run: where a life-cycle stage or a latency target ends before the deadline. May lie beyond the horizon.
+    None: q slots after its release. The present backlog's deadlines are in its classes already."""
     loss_fraction: Floats | None = None
     """(N, N) l_ij where losses do not factor; overrides export and import efficiency when given."""
     participations: Ints | None = None
@@ -138,6 +142,7 @@ class Fleet:
             "joules_per_batch": (n, h),
             "bytes_per_batch": (h,),
             "offloadable": (h,),
+            "release_last_slot": (h,),
             "backlog_batches": (n, self.limits.deadline_slots + 1),
             "offload_room_batches": (n, self.limits.deadline_slots + 1),
         }

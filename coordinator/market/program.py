@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from carbon_data.units import JOULES_PER_KWH
-from coordinator.market.fleet import Bools, Fleet, Floats
+from coordinator.market.fleet import Bools, Fleet, Floats, Ints
 from coordinator.market.layout import Layout, Restrictions, Shape, layout_for
 
 TIE_BREAK = 1e-6
@@ -156,6 +156,10 @@ def fill(
     if "left" in col:
         cost[col["left"]] = penalty / 3.0
         upper[col["left"]] = late
+    closed = _closed_entries(layout, fleet)
+    for name in ("home", "away"):
+        if name in col:
+            upper[col[name][:, closed]] = 0.0
     has_store = (fleet.battery_capacity_j > 0) & restrictions.harvest
     upper[col["B"]] = np.maximum(fleet.battery_capacity_j, fleet.battery_j)[:, None] / unit_j
     upper[col["bp"]] = (duration * fleet.charge_limit_w * has_store)[:, None] / unit_j
@@ -227,6 +231,21 @@ def fill(
     )
 
 
+def release_last_slots(fleet: Fleet) -> Ints:
+    """(H,) last slot in which work released in each slot may run; may lie beyond the horizon."""
+    by_deadline = np.arange(fleet.horizon) + fleet.limits.deadline_slots
+    return (
+        by_deadline if fleet.release_last_slot is None else np.minimum(by_deadline, fleet.release_last_slot)
+    )
+
+
+def _closed_entries(layout: Layout, fleet: Fleet) -> Bools:
+    """(E,) entries of layout's windows that come after the last slot of released work."""
+    last = release_last_slots(fleet)[layout.class_first[layout.entry_class]]
+    released = layout.entry_class >= layout.backlog_classes
+    return np.asarray(released & (layout.entry_slot > last))
+
+
 def _power_of_two(value: float) -> float:
     """The power of two next below: scaling by it costs no accuracy."""
     return float(2.0 ** np.floor(np.log2(value)))
@@ -239,8 +258,9 @@ def _floor(value: Floats) -> Floats:
 
 def _work(layout: Layout, fleet: Fleet, whole: bool) -> tuple[Floats, Floats, Floats]:
     """(N, C) batches, those due beyond the horizon, and offload room, by class."""
-    h, q = fleet.horizon, fleet.limits.deadline_slots
+    h = fleet.horizon
     known = layout.backlog_classes
+    last = release_last_slots(fleet)
     cap = fleet.limits.offload_cap_fraction
     backlog = fleet.backlog_batches.astype(float)
     release = fleet.release_batches.astype(float)
@@ -257,7 +277,7 @@ def _work(layout: Layout, fleet: Fleet, whole: bool) -> tuple[Floats, Floats, Fl
 
     late = np.zeros((fleet.size, layout.classes))
     late[:, known - 1] = backlog[:, h:].sum(axis=1)
-    late[:, known:] = np.where(np.arange(1, h) + q > h - 1, release, 0.0)
+    late[:, known:] = np.where(last[1:] > h - 1, release, 0.0)
     return (
         np.column_stack([merge(backlog), release]),
         late,

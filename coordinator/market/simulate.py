@@ -15,11 +15,8 @@ from coordinator.guard import without_unselected
 from coordinator.market.backlog import Backlog
 from coordinator.market.fleet import Bools, Fleet, Floats, Ints
 from coordinator.market.forecast import Forecast, Perfect
-from coordinator.market.layout import Restrictions
 from coordinator.market.physics import execute
-from coordinator.market.plan import Plan
-from coordinator.market.program import build
-from coordinator.market.solve import SolverOptions, solve
+from coordinator.market.program import release_last_slots
 from coordinator.policies.base import Infeasible, Outcome, Policy
 from coordinator.policies.registry import uses_harvest
 from coordinator.policies.validate import violations
@@ -158,10 +155,11 @@ def simulate(world: World, policy: Policy, information: Information | None = Non
         )
         world = replace(world, fleet=truth, harvest_before_j=None, intensity_before_g_per_kwh=None)
     total = truth.horizon
-    backlog = _first_backlog(truth)
+    backlog = first_backlog(truth)
     battery, asleep = truth.battery_j, truth.asleep
     counts = np.zeros(truth.size, dtype=np.int64) if truth.participations is None else truth.participations
     series = (world.intensity(), world.harvest())
+    last = release_last_slots(truth)
     state = policy.init(seed)
     rows: list[dict[str, Any]] = []
     outcomes: list[Outcome] = []
@@ -201,7 +199,7 @@ def simulate(world: World, policy: Policy, information: Information | None = Non
         outcomes.append(decision.outcome)
         battery, asleep = flows.battery_j, ~decision.awake
         if slot + 1 < total:
-            waits = min(truth.limits.deadline_slots, total - 2 - slot)
+            waits = min(int(last[slot + 1]), total - 1) - (slot + 1)
             backlog = backlog.release(
                 truth.release_batches[:, slot], truth.limits.offload_cap_fraction, waits
             )
@@ -211,7 +209,7 @@ def simulate(world: World, policy: Policy, information: Information | None = Non
     )
 
 
-def _first_backlog(truth: Fleet) -> Backlog:
+def first_backlog(truth: Fleet) -> Backlog:
     """Work there is at the start, due at the latest in the run's last slot."""
     q, last = truth.limits.deadline_slots, truth.horizon - 1
     batches = truth.backlog_batches.copy()
@@ -264,6 +262,9 @@ def _fleet_at(
         joules_per_batch=truth.joules_per_batch[:, window],
         bytes_per_batch=truth.bytes_per_batch[window],
         offloadable=truth.offloadable[window],
+        release_last_slot=None
+        if truth.release_last_slot is None
+        else np.maximum(truth.release_last_slot[window] - slot, 0),
         battery_j=battery,
         stored_value_g_per_j=value,
         asleep=asleep,
@@ -271,42 +272,3 @@ def _fleet_at(
         true_intensity_g_per_kwh=truth.intensity_g_per_kwh[:, window] if knows else None,
         true_harvest_j=truth.harvest_j[:, window] if knows else None,
     )
-
-
-EVERYTHING = Restrictions(transfers=True, offloading=True, harvest=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """The best that anybody could do in a world, from the whole model with perfect foresight."""
-
-    objective_g: float
-    """Proven lower bound on ``Run.objective_g`` of every policy that keeps the limits."""
-    plan_g: float
-    """Objective of the plan found (equal to the bound but for a mixed-integer gap)."""
-    gap_fraction: float
-
-
-def oracle_bound(
-    world: World, restrictions: Restrictions = EVERYTHING, options: SolverOptions | None = None
-) -> Bound:
-    """Solve the whole horizon with true values and fractional batches: what regret is measured against."""
-    fleet = world.fleet
-    if fleet.offload_room_batches is None and fleet.limits.deadline_slots >= fleet.horizon:
-        first = _first_backlog(fleet)
-        fleet = replace(fleet, backlog_batches=first.batches, offload_room_batches=first.room)
-    program = build(fleet, restrictions, tie_break=False)
-    solution = solve(program, options)
-    if solution.values is None or solution.bound is None:
-        raise ValueError(f"no bound: the solver said {solution.message!r}; give it more time")
-    return Bound(
-        objective_g=solution.bound * program.grams_per_unit,
-        plan_g=Plan(program, solution.values).objective_g,
-        gap_fraction=solution.gap_fraction or 0.0,
-    )
-
-
-def regret_g(run: Run, bound: Bound) -> float:
-    """Grams (net of what is left in store) that a run lies above the bound. Meaningful where nothing is
-    unserved."""
-    return run.objective_g - bound.objective_g

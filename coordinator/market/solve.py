@@ -23,6 +23,8 @@ from coordinator.policies.base import Infeasible
 _INFINITY = highspy.kHighsInf
 _MINIMISE = highspy.ObjSense.kMinimize.value
 _BY_COLUMN = highspy.MatrixFormat.kColwise.value
+_TIME_LIMIT = "Time limit reached"
+"""HiGHS's word for it."""
 _SERVED = 1e-6
 """Unserved work below this many batches is the solver's rounding."""
 
@@ -70,6 +72,11 @@ class Solution:
     """Wall time to hand the model over."""
     run_s: float
     """Wall time of the solver's own run."""
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the time limit, and not a proof, ended the solve."""
+        return self.message == _TIME_LIMIT
 
 
 class Session:
@@ -151,11 +158,12 @@ def unserved(program: Program, values: Floats) -> float:
     return total if total > _SERVED else 0.0
 
 
-def explain_unserved(program: Program, options: SolverOptions | None = None) -> Infeasible:
+def explain_unserved(program: Program) -> Infeasible:
     """Which limits must give way, and by how much, for all work to be done by its deadline.
 
     Elastic re-solve: every batch served, each of the limits (D5), (D7) time and (D7) storage may be
-    exceeded; least excess in batches. Excess is reported in the limit's own unit: batches, seconds, bytes.
+    exceeded; least excess in batches. Excess is reported in the limit's own unit: batches, seconds, bytes. An
+    LP without time limit: why work is left undone must not depend on the machine.
     """
     layout, fleet = program.layout, program.fleet
     row, col = layout.rows, layout.columns
@@ -172,7 +180,7 @@ def explain_unserved(program: Program, options: SolverOptions | None = None) -> 
     relaxed.column_upper[col["unserved"]] = 0.0
     if layout.shape.sleep:
         relaxed.column_lower[col["a"]] = 0.0
-    highs = _new_highs(options or SolverOptions())
+    highs = _new_highs(SolverOptions())
     _pass(highs, relaxed, False)
     # first the least excess, whatever it emits; energy comes second and does not matter for the message
     highs.changeColsCost(

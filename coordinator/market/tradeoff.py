@@ -13,7 +13,8 @@ from coordinator.market.fleet import Fleet
 from coordinator.market.joules import price_for, priced, used_j
 from coordinator.market.plan import Plan
 from coordinator.market.program import build
-from coordinator.market.simulate import EVERYTHING, Information, Run, World, simulate
+from coordinator.market.regret import EVERYTHING
+from coordinator.market.simulate import Information, Run, World, simulate
 from coordinator.market.solve import solve, unserved
 from coordinator.policies.registry import make_policy
 

@@ -23,6 +23,7 @@ def window(fleet: Fleet, slots: int) -> Fleet:
         joules_per_batch=fleet.joules_per_batch[:, :slots],
         bytes_per_batch=fleet.bytes_per_batch[:slots],
         offloadable=fleet.offloadable[:slots],
+        release_last_slot=None if fleet.release_last_slot is None else fleet.release_last_slot[:slots],
         true_intensity_g_per_kwh=None if truth_c is None else truth_c[:, :slots],
         true_harvest_j=None if truth_h is None else truth_h[:, :slots],
     )

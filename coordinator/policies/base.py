@@ -37,6 +37,10 @@ class Infeasible:
     excess: dict[str, float] = field(default_factory=dict)
 
 
+TIME_LIMIT = "time limit reached"
+"""Begins the reason of every ``Feasible`` that a solver's time-out gave rise to, or stands in it: reports count it."""
+
+
 Outcome = Optimal | Feasible | Infeasible
 
 

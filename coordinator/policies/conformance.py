@@ -4,8 +4,10 @@ breaks."""
 from __future__ import annotations
 
 import copy
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -129,7 +131,9 @@ def _check_case(factory: Callable[[], Policy], fleet: Fleet) -> Iterator[Violati
                 )
             state = following
     except Exception as error:
-        yield Violation(Check.ERROR, f"{type(error).__name__}: {error}")
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(frame.filename).name}:{frame.lineno}"
+        yield Violation(Check.ERROR, f"{type(error).__name__}: {error} ({place})")
     if _fingerprint(fleet) != fingerprint:
         yield Violation(Check.PURITY, "an array of the fleet was changed or made writeable")
 

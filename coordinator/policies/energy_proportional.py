@@ -10,9 +10,10 @@ import numpy as np
 
 from coordinator.guard import TRAINING_STAGES
 from coordinator.market.fleet import Fleet, Floats, Ints
+from coordinator.market.layout import Restrictions
 from coordinator.market.rounding import WorkLimits
 from coordinator.policies.base import FleetDecision
-from coordinator.policies.local import local_decision, rule_decision
+from coordinator.policies.local import BY_RULE, local_decision, rule_decision
 from coordinator.policies.selection import State
 
 
@@ -26,6 +27,7 @@ class EnergyProportional:
     least_batches: int = 1
 
     name: ClassVar[str] = "energy-proportional"
+    restrictions: ClassVar[Restrictions] = BY_RULE
 
     def __post_init__(self) -> None:
         if self.least_batches < 0:

@@ -8,8 +8,12 @@ from typing import Any
 import numpy as np
 
 from coordinator.market.fleet import Fleet, Ints
+from coordinator.market.layout import Restrictions
 from coordinator.market.rounding import WorkLimits
 from coordinator.policies.base import Feasible, FleetDecision, Infeasible, Outcome
+
+BY_RULE = Restrictions(transfers=False, offloading=False, harvest=True)
+"""Freedoms of a rule under which every node does its own work at home."""
 
 
 class Local:
@@ -17,6 +21,7 @@ class Local:
 
     name = "local"
     uses_harvest = True
+    restrictions = BY_RULE
 
     def init(self, seed: int) -> None:
         """No state."""

@@ -35,6 +35,10 @@ class Lowcarb(ClientsPerRound):
         if self.forecast_slots < 1:
             raise ValueError(f"forecast_slots is {self.forecast_slots}; allowed is 1 or more")
 
+    def wants_slots(self, deadline_slots: int) -> int:
+        """Slots of look-ahead that the longest window needs: the present one and Hmax."""
+        return self.forecast_slots + 1
+
     def init(self, seed: int) -> State:
         return {}
 

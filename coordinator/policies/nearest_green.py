@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from coordinator.market.fleet import Fleet, Floats, Ints
+from coordinator.market.layout import Restrictions
 from coordinator.market.rounding import WorkLimits
 from coordinator.policies.base import FleetDecision
 from coordinator.policies.local import rule_decision
@@ -27,6 +28,7 @@ class NearestGreen:
     threshold: float = 0.8
 
     name: ClassVar[str] = "nearest-green"
+    restrictions: ClassVar[Restrictions] = Restrictions(transfers=False, offloading=True, harvest=True)
 
     def __post_init__(self) -> None:
         if not 0.0 < self.threshold <= 1.0:

@@ -19,7 +19,7 @@ from coordinator.market.program import Program, build
 from coordinator.market.rounding import WorkLimits, clip_transfers, offload_room, round_batches
 from coordinator.market.solve import Session, Solution, SolverOptions, explain_unserved, unserved
 from coordinator.market.window import window
-from coordinator.policies.base import Feasible, FleetDecision, Infeasible, Optimal, Outcome
+from coordinator.policies.base import TIME_LIMIT, Feasible, FleetDecision, Infeasible, Optimal, Outcome
 from coordinator.policies.local import local_decision
 
 _PROVEN = 1e-6
@@ -96,9 +96,8 @@ def optimise(
     session = Session(program, options)
     first = session.run()
     if first.values is None:
-        return local_decision(
-            fleet, Feasible(None, f"fallback: LOCAL's rule, for the solver gave no plan ({first.message})")
-        )
+        why = f"{TIME_LIMIT}, no plan found" if first.timed_out else f"no plan ({first.message})"
+        return local_decision(fleet, Feasible(None, f"fallback: LOCAL's rule, for the solver: {why}"))
     plan = Plan(program, first.values)
     awake = plan.awake[:, 0]
     limits = WorkLimits.of(fleet, awake)
@@ -117,8 +116,15 @@ def optimise(
             ):
                 batches, plan = earlier, other
     missed = np.maximum(limits.due - batches.sum(axis=1), 0)
+    undone = max(unserved(program, plan.values), float(missed.sum()))
+    if first.timed_out and undone:
+        # what a plan cut short leaves undone says nothing about the limits: LOCAL may serve it all
+        why = f"{TIME_LIMIT}, best plan found leaves {undone:.6g} batches undone"
+        local = local_decision(fleet, Feasible(None, f"fallback: LOCAL's rule, for the solver: {why}"))
+        if local.unserved_batches.sum() <= missed.sum():
+            return local
     charge_j, discharge_j = _battery(plan)
-    outcome = _outcome(first, plan, missed, options)
+    outcome = _outcome(first, plan, missed)
     return FleetDecision(
         batches=batches,
         transfer_j=clip_transfers(plan.transfer_j(0), fleet),
@@ -159,10 +165,10 @@ def _around(session: Session, plan: Plan, batches: Ints) -> tuple[Solution | Non
     return solution, Plan(program, solution.values)
 
 
-def _outcome(first: Solution, plan: Plan, missed: Ints, options: SolverOptions | None) -> Outcome:
+def _outcome(first: Solution, plan: Plan, missed: Ints) -> Outcome:
     late = unserved(plan.program, plan.values)
     if late > 0 or missed.any():
-        reason = explain_unserved(plan.program, options)
+        reason = explain_unserved(plan.program)
         if reason.excess:
             return reason
         return Infeasible(
@@ -170,7 +176,9 @@ def _outcome(first: Solution, plan: Plan, missed: Ints, options: SolverOptions |
             {"(D4) unserved [batches]": max(late, float(missed.sum()))},
         )
     if first.bound is None:
-        return Feasible(None, first.message)
+        return Feasible(
+            None, f"{TIME_LIMIT}, best plan found, no bound" if first.timed_out else first.message
+        )
     # the bound is of the program's objective; the plan's own is measured on the same scale
     program = plan.program
     objective = float(program.cost @ plan.values)
@@ -178,6 +186,8 @@ def _outcome(first: Solution, plan: Plan, missed: Ints, options: SolverOptions |
     gap = max(objective - first.bound, 0.0) / scale
     if gap <= _PROVEN:
         return Optimal(plan.objective_g)
+    if first.timed_out:
+        return Feasible(gap, f"{TIME_LIMIT}, best plan found")
     if first.optimal:
         return Feasible(gap, "whole batches")
     return Feasible(gap, "within the gap asked for" if first.message == "Optimal" else first.message)

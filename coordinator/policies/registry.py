@@ -7,6 +7,7 @@ import importlib
 import inspect
 from typing import Any
 
+from coordinator.market.layout import Restrictions
 from coordinator.policies.base import Policy
 
 POLICIES: dict[str, str] = {
@@ -91,10 +92,30 @@ def resolve(name: str) -> Any:
     return factory
 
 
+def wanted_horizon(policy: Policy, deadline_slots: int) -> int:
+    """Slots of look-ahead below which a policy's rule is cut short; 1 where it does not say (``wants_slots``)."""
+    wants = getattr(policy, "wants_slots", None)
+    return max(1, int(wants(deadline_slots))) if callable(wants) else 1
+
+
+def takes(name: str, option: str) -> bool:
+    """Whether the policy ``name`` has an ``option`` of that name."""
+    try:
+        return option in inspect.signature(resolve(name)).parameters
+    except (TypeError, ValueError):
+        return False
+
+
 def uses_harvest(policy: Policy) -> bool:
     """Whether nodes run with their harvest and battery under this policy. False for GRID: the runner then
     takes them away, so that the baseline is physical and not a matter of book-keeping."""
     return bool(getattr(policy, "uses_harvest", True))
+
+
+def restrictions_of(policy: Policy) -> Restrictions:
+    """Which freedoms of the one model a policy may use; all of them where it does not say (``restrictions``)."""
+    given = getattr(policy, "restrictions", None)
+    return given if isinstance(given, Restrictions) else Restrictions(True, True, True)
 
 
 def describe() -> dict[str, str]:

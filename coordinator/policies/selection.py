@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from coordinator.guard import TRAINING_STAGES
 from coordinator.market.fleet import Bools, Fleet, Floats, Ints
+from coordinator.market.layout import Restrictions
 from coordinator.policies.base import FleetDecision
-from coordinator.policies.local import local_decision
+from coordinator.policies.local import BY_RULE, local_decision
 
 State = dict[str, Any]
 """States are plain JSON values: a coordinator can write them down and go on from them."""
@@ -24,6 +25,8 @@ class ClientsPerRound:
     """
 
     clients: int | None = None
+
+    restrictions: ClassVar[Restrictions] = BY_RULE
 
     def __post_init__(self) -> None:
         if self.clients is not None and self.clients < 1:

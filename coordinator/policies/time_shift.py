@@ -8,9 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from coordinator.market.fleet import Fleet, Floats, Ints
+from coordinator.market.layout import Restrictions
 from coordinator.market.rounding import WorkLimits
 from coordinator.policies.base import FleetDecision
-from coordinator.policies.local import rule_decision
+from coordinator.policies.local import BY_RULE, rule_decision
 from coordinator.policies.selection import State
 
 
@@ -24,10 +25,15 @@ class TimeShift:
     cheapest: int = 1
 
     name: ClassVar[str] = "time-shift"
+    restrictions: ClassVar[Restrictions] = BY_RULE
 
     def __post_init__(self) -> None:
         if self.cheapest < 1:
             raise ValueError(f"cheapest is {self.cheapest}; allowed is 1 or more")
+
+    def wants_slots(self, deadline_slots: int) -> int:
+        """Slots of look-ahead that hold every deadline."""
+        return deadline_slots + 1
 
     def init(self, seed: int) -> State:
         return {}

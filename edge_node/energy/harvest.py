@@ -6,13 +6,19 @@ from carbon_data.types import MissingDataError
 from carbon_data.units import to_micro
 from edge_node.config import HarvestConfig
 
+SHINING_SHARE = 0.05
+"""The sun shines where a clear sky would give more than this share of the series' highest value (choice)."""
+UNKNOWN_CLEARNESS = 0.7
+"""Clearness index before the sun has shone at all (a middling sky; choice)."""
+
 
 class Harvest:
     """Harvest of a node in integer microjoules. A slot beyond the series raises, it is never zero."""
 
     def __init__(self, config: HarvestConfig, slot_s: float) -> None:
         """Raises MissingDataError for a negative power."""
-        for name, series in (("power_w", config.power_w), ("forecast_w", config.forecast_w)):
+        for name in ("power_w", "forecast_w", "clear_sky_w"):
+            series = getattr(config, name)
             for slot, power in enumerate(series):
                 if power < 0:
                     raise MissingDataError(f"harvest {name}[{slot}] is {power} W; allowed is 0 or more")
@@ -29,6 +35,12 @@ class Harvest:
         The first is the slot itself, which is known, as its intensity is: (D6) caps a share of h_i(t). Raises
         MissingDataError beyond the series.
         """
+        if self._config.clear_sky_w:
+            index = self._clearness(slot)
+            clear = (
+                self._energy(self._config.clear_sky_w, "clear_sky_w", slot + k) for k in range(1, horizon)
+            )
+            return (self.energy_uj(slot), *(round(index * energy_uj) for energy_uj in clear))
         series, name = (
             (self._config.forecast_w, "forecast_w")
             if self._config.forecast_w
@@ -36,6 +48,15 @@ class Harvest:
         )
         later = (self._energy(series, name, slot + ahead) for ahead in range(1, horizon))
         return (self.energy_uj(slot), *later)
+
+    def _clearness(self, slot: int) -> float:
+        """Harvest over clear-sky harvest when the sun last shone, up to ``slot`` (methods.md section 1)."""
+        clear = self._config.clear_sky_w
+        bright = SHINING_SHARE * max(clear)
+        for at in range(min(slot, len(clear) - 1), -1, -1):
+            if clear[at] > bright:
+                return self._config.power_w[at] / clear[at]
+        return UNKNOWN_CLEARNESS
 
     def _energy(self, series: tuple[float, ...], name: str, slot: int) -> int:
         if not 0 <= slot < len(series):

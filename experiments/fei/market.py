@@ -44,7 +44,8 @@ Floats = NDArray[np.float64]
 
 if TYPE_CHECKING:
     from coordinator.market.layout import Restrictions
-    from coordinator.market.simulate import Bound, World
+    from coordinator.market.regret import Bound
+    from coordinator.market.simulate import World
     from coordinator.market.solve import SolverOptions
 
 
@@ -238,7 +239,8 @@ def simulate_policies(cell: Fig5Cell) -> dict[str, Any]:
 def surface_points(cell: SurfaceCell) -> dict[str, Any]:
     """Reductions of one seed under every setting, with the gap of mixed-integer solves."""
     from coordinator.market.layout import Restrictions
-    from coordinator.market.simulate import EVERYTHING, World, simulate
+    from coordinator.market.regret import EVERYTHING
+    from coordinator.market.simulate import World, simulate
     from coordinator.market.solve import SolverOptions
     from coordinator.policies.registry import make_policy
 
@@ -279,7 +281,7 @@ def _bound(world: World, restrictions: Restrictions, options: SolverOptions) -> 
     """
     from coordinator.market.plan import Plan
     from coordinator.market.program import build
-    from coordinator.market.simulate import Bound
+    from coordinator.market.regret import Bound
     from coordinator.market.solve import solve
 
     program = build(world.fleet, restrictions, tie_break=False)

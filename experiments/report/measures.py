@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from coordinator.accounting.tree import Window, efficiency
+from coordinator.policies.base import TIME_LIMIT
 from experiments.report.read import Run, Study
 from experiments.report.stats import Estimate, estimate, paired_reduction, paired_reductions
 
@@ -247,3 +248,44 @@ def checks(study: Study) -> list[Check]:
 def status_kind(status: str) -> str:
     """``optimal``, ``feasible``, ``rule``, ``fallback`` ...: the first word of a decision's status."""
     return status.split(":", 1)[0].split("(", 1)[0].strip().split(" ", 1)[0].lower() or "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionCounts:
+    """How the decisions of a run came about, in slots."""
+
+    slots: int
+    optimal: int
+    feasible: int
+    """Keeps every limit, gap known (``timed_out_plan`` included)."""
+    infeasible: int
+    rule: int
+    fallback: int
+    """LOCAL's rule stood in (``timed_out_local`` included)."""
+    timed_out_plan: int
+    """The solver's time was up: its best plan, with its gap where a bound was known."""
+    timed_out_local: int
+    """The solver's time was up without a usable plan: LOCAL's rule."""
+    largest_gap_fraction: float | None
+
+    @property
+    def timed_out(self) -> int:
+        return self.timed_out_plan + self.timed_out_local
+
+
+def decision_counts(run: Run) -> DecisionCounts:
+    """Counts over the slots of ``run``."""
+    frame = run.tables["decisions"]
+    kinds = frame["status"].map(status_kind)
+    late = frame["status"].str.contains(TIME_LIMIT, regex=False)
+    gaps = frame["gap_fraction"].dropna()
+    return DecisionCounts(
+        slots=len(frame),
+        **{
+            kind: int((kinds == kind).sum())
+            for kind in ("optimal", "feasible", "infeasible", "rule", "fallback")
+        },
+        timed_out_plan=int((late & (kinds != "fallback")).sum()),
+        timed_out_local=int((late & (kinds == "fallback")).sum()),
+        largest_gap_fraction=float(gaps.max()) if len(gaps) else None,
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from experiments.report import style, units
-from experiments.report.measures import BASELINES, checks, status_kind, totals
+from experiments.report.measures import BASELINES, checks, decision_counts, totals
 from experiments.report.read import Run, Study
 
 Level = Literal["bad", "warn", "info"]
@@ -31,6 +31,7 @@ def notices(study: Study) -> list[Notice]:
         *_restarts(study),
         *_work(study),
         *_decisions(study),
+        *_look_ahead(study),
         *_baselines(study),
     ]
     return sorted(found, key=lambda notice: ("bad", "warn", "info").index(notice.level))
@@ -155,13 +156,30 @@ def _work(study: Study) -> list[Notice]:
 
 
 def _decisions(study: Study) -> list[Notice]:
-    hit = []
+    fallbacks, late = [], []
     for run in study:
-        kinds = run.tables["decisions"]["status"].map(status_kind)
-        count = int((kinds == "fallback").sum())
-        if count:
-            hit.append(f"{_where(run)}: {count} of {len(kinds)}")
-    return [Notice("warn", "Fallback decisions", "; ".join(hit))] if hit else []
+        counts = decision_counts(run)
+        if counts.fallback:
+            fallbacks.append(f"{_where(run)}: {counts.fallback} of {counts.slots}")
+        if counts.timed_out:
+            gap = counts.largest_gap_fraction
+            plans = f"best plan in {counts.timed_out_plan}" + (
+                f" (largest gap {units.percent(gap)})" if counts.timed_out_plan and gap is not None else ""
+            )
+            late.append(
+                f"{_where(run)}: {counts.timed_out} of {counts.slots} slots, {plans}, "
+                f"LOCAL's rule in {counts.timed_out_local}"
+            )
+    found = [Notice("warn", "Fallback decisions", "; ".join(fallbacks))] if fallbacks else []
+    if late:
+        found.append(Notice("warn", "Solver time-outs", "; ".join(late)))
+    return found
+
+
+def _look_ahead(study: Study) -> list[Notice]:
+    """Rules that need forecasts and got none, or too few: they are not the rule of their name."""
+    found = dict.fromkeys(text for run in study if (text := run.metadata.get("short_look_ahead")))
+    return [Notice("warn", "Look-ahead cut short", "; ".join(map(str, found)))] if found else []
 
 
 def _baselines(study: Study) -> list[Notice]:

@@ -173,6 +173,9 @@ class Study:
     """policy -> seed -> run, policies in POLICY_ORDER, the others after them by name."""
     absent: tuple[str, ...] = ()
     """Runs that the comparison names and that are not there, or not finished: shown, never passed over."""
+    regret: dict[str, Any] = field(default_factory=dict)
+    """What the comparison says of each run beside its day's perfect-foresight bound: ``in_it``, ``not_in_it``,
+    ``runs`` (experiments.regret). Empty for a run alone."""
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -335,11 +338,11 @@ def load_comparison(folder: Path, *, require_done: bool = True) -> Study:
             f"{folder} holds no finished run; give a run folder, or a compare folder with runs in it"
         )
     summary = folder / "compare.json"
-    if summary.exists():
-        planned = _json(summary)
+    planned = _json(summary) if summary.exists() else {}
+    if planned:
         for policy in planned.get("policies", {}):
             for seed in planned.get("seeds", []):
                 if seed not in found.get(policy, {}):
                     absent.append(f"policy {policy}, seed {seed}: named in compare.json, no finished run")
     runs = {policy: dict(sorted(found[policy].items())) for policy in sorted(found, key=order_key)}
-    return Study(folder, True, runs, tuple(absent))
+    return Study(folder, True, runs, tuple(absent), planned.get("regret", {}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,15 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from experiments.report import style, units
-from experiments.report.measures import BASELINES, over_seeds, reduction, reductions_by_seed, totals
+from experiments.report import learning, regret, style, units
+from experiments.report.measures import (
+    BASELINES,
+    decision_counts,
+    over_seeds,
+    reduction,
+    reductions_by_seed,
+    totals,
+)
 from experiments.report.notices import Notice, notices
 from experiments.report.read import Run, Study, load
 from experiments.report.serving import as_json, serving_totals
@@ -32,11 +40,14 @@ def comparison_json(study: Study) -> dict[str, Any]:
     ``reduction_vs_grid_fraction`` and ``reduction_vs_local_fraction`` are None when that baseline was not
     run; an entry is
     None where the pair is incomplete. ``accuracy``, ``tree_bit_per_j`` and ``ee_bit_per_j`` are None where
-    not measured.
+    not measured. ``regret_g`` = ``comparable_g`` - ``bound_g`` beside the perfect-foresight optimum of the seed's day,
+    which is a bound and no run; ``regret`` says what is in it; ``regret_note`` why a value is below zero or lacking.
     """
     policies: dict[str, Any] = {}
+    target = learning.target_of(study)
     for policy, by_seed in study.runs.items():
         every = [totals(run) for run in by_seed.values()]
+        regrets = [regret.entry(study, run) for run in by_seed.values()]
         policies[policy] = {
             "seeds": list(by_seed),
             "serving": [as_json(serving_totals(run)) for run in by_seed.values()],
@@ -46,6 +57,13 @@ def comparison_json(study: Study) -> dict[str, Any]:
                 if name not in ("policy", "seed")
             },
             **{
+                name: [None if one is None else one[name] for one in regrets]
+                for name in ("regret_g", "regret_fraction", "bound_g", "comparable_g")
+            },
+            "decisions": [asdict(decision_counts(run)) for run in by_seed.values()],
+            **learning.as_json(study, policy),
+            "regret_note": [None if one is None else one["note"] or None for one in regrets],
+            **{
                 f"reduction_vs_{baseline}_fraction": reductions_by_seed(study, policy, baseline)
                 for baseline in BASELINES
             },
@@ -54,6 +72,9 @@ def comparison_json(study: Study) -> dict[str, Any]:
         "policies": policies,
         "seeds": list(study.seeds),
         "absent": list(study.absent),
+        "target_accuracy_fraction": target.accuracy_fraction,
+        "target_accuracy_is": target.is_what,
+        "regret": {key: text for key, text in study.regret.items() if key != "runs"},
         "run": str(study.folder),
     }
 
@@ -63,6 +84,7 @@ def run_json(run: Run) -> dict[str, Any]:
     one = totals(run)
     return {name: getattr(one, name) for name in one.__dataclass_fields__} | {
         "serving": as_json(serving_totals(run)),
+        "decisions": asdict(decision_counts(run)),
         "run_id": run.metadata["run_id"],
         "run": str(run.folder),
     }
@@ -111,6 +133,10 @@ def summary_table(study: Study, *, wide: bool = True) -> RichTable:
         interval = " [95 % CI]" if wide and len(study.seeds) > 1 else ""
         table.add_column(f"vs {baseline.upper()}{interval}", justify="right", no_wrap=True)
     fields = [field for field in TERMINAL_FIELDS if wide or field[0] in ("accuracy", "tree_bit_per_j")]
+    regrets = {policy: regret.mean_regret_g(study, policy) for policy in study.policies}
+    bounded = any(value is not None for value in regrets.values())
+    if bounded:
+        table.add_column("regret", justify="right", no_wrap=True)
     for _, label, _ in fields:
         table.add_column(label, justify="right", no_wrap=True)
     best = min(study.policies, key=lambda p: (over_seeds(study, p, "emissions_g").mean, p))  # type: ignore[union-attr]
@@ -120,6 +146,9 @@ def summary_table(study: Study, *, wide: bool = True) -> RichTable:
             value = None if policy == baseline else reduction(study, policy, baseline)
             short = units.percent(None if value is None else value.mean)
             cells.append("baseline" if policy == baseline else units.short_interval(value) if wide else short)
+        if bounded:
+            value = regrets[policy]
+            cells.append(units.NO_VALUE if value is None else units.grams(value.mean))
         for field, _, text in fields:
             value = over_seeds(study, policy, field)
             cells.append(units.NO_VALUE if value is None else text(value.mean))

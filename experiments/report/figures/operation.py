@@ -12,7 +12,13 @@ from experiments.report.figures.groups import file_part
 from experiments.report.measures import status_kind
 from experiments.report.read import Run, Study
 
-STATUS_COLOURS = {"optimal": "#2f9e6e", "feasible": "#4f83b6", "rule": "#b7bcc4", "fallback": "#d1495b"}
+STATUS_COLOURS = {
+    "optimal": "#2f9e6e",
+    "feasible": "#4f83b6",
+    "rule": "#b7bcc4",
+    "infeasible": "#e0a03a",
+    "fallback": "#d1495b",
+}
 LOST_ROWS = 40
 
 
@@ -40,8 +46,8 @@ def decisions(study: Study) -> Drawing | None:
         title="Decisions by status",
         caption=(
             "Slots of all seeds. Optimal: proven by the solver for the program of that slot; feasible: "
-            "keeps every limit, gap "
-            "reported; rule: the policy is a rule and solves nothing; fallback: another policy stepped in."
+            "keeps every limit, gap reported (also the best plan at a time limit); rule: the policy is a "
+            "rule and solves nothing; fallback: another policy stepped in."
         ),
         alt="; ".join(
             f"{style.policy_label(p)} "

@@ -262,6 +262,28 @@ def test_conflicting_limits_are_named() -> None:
     assert any(name.startswith(("D7_time.edge_00", "D7_storage.edge_01")) for name in reason.excess)
 
 
+def test_work_ends_with_its_stage() -> None:
+    """Released in slot 0 with a deadline two slots on, but its stage ends with slot 0: it may not wait."""
+    fleet = two_nodes()
+    day = reference_day(3, nodes=2)
+    later = replace(
+        day,
+        limits=replace(day.limits, deadline_slots=2),
+        intensity_g_per_kwh=np.array([[720.0, 720.0, 36.0]] * 2),
+        harvest_j=np.zeros((2, 3)),
+        backlog_batches=np.zeros((2, 3), dtype=np.int64),
+        release_batches=np.array([[10, 0], [0, 0]]),
+        joules_per_batch=np.full((2, 3), 36.0),
+        battery_capacity_j=np.zeros(2),
+        static_w=np.zeros(2),
+    )
+    assert fleet.release_last_slot is None
+    assert grams(later, LOCAL_LP) == pytest.approx(360 * 1e-5)  # waits for the clean slot
+    ended = replace(later, release_last_slot=np.array([0, 1, 2]))
+    assert grams(ended, LOCAL_LP) == pytest.approx(360 * 2e-4)
+    assert grams(ended, DETA) == pytest.approx(360 * 2e-4, rel=1e-2)
+
+
 def test_impossible_scenarios_are_found_before_they_start() -> None:
     assert find_conflicts(reference_day(6, nodes=4), LOCAL_LP) is None
     day = reference_day(4, nodes=2)

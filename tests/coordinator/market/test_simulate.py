@@ -14,7 +14,8 @@ from coordinator.market.fleet import Fleet
 from coordinator.market.forecast import ClearSky, GaussianError, Perfect, Persistence, make_forecast
 from coordinator.market.instances import random_fleet, reference_day
 from coordinator.market.physics import execute
-from coordinator.market.simulate import Information, Run, World, oracle_bound, regret_g, simulate
+from coordinator.market.regret import oracle_bound, regret_g
+from coordinator.market.simulate import Information, Run, World, simulate
 from coordinator.market.solve import SolverOptions
 from coordinator.policies.registry import POLICIES, make_policy
 from edge_node.config import BatteryConfig

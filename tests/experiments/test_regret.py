@@ -1,0 +1,135 @@
+"""Regret, fairness and time-outs of real runs; scenarios that no plan can keep."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments.cli import invoke
+from experiments.foresight import whole_run
+from experiments.prepare import open_scenario
+from experiments.regret import (
+    bound_or_reason,
+    comparable_g,
+    done_batches,
+    only_done,
+    regret_of,
+    released_batches,
+)
+from experiments.report.read import load
+from experiments.report.summary import comparison_json
+from experiments.resolve import resolve
+
+
+def test_no_run_is_below_the_bound_of_its_day(small_comparison: Path) -> None:
+    study = load(small_comparison)
+    found = comparison_json(study)
+    for entry in found["policies"].values():
+        for booked, comparable, bound, regret in zip(
+            *(entry[key] for key in ("nodes_and_network_g", "comparable_g", "bound_g", "regret_g")),
+            strict=True,
+        ):
+            assert regret == pytest.approx(comparable - bound)
+            assert regret >= -1e-12
+            assert comparable < booked  # models on the radio and in the network are not in it
+        assert entry["regret_note"] == [None, None]
+    assert "coordinator" in found["regret"]["not_in_it"]
+
+
+def test_whole_run_is_the_work_that_runs_did(small_comparison: Path, small_scenario: Path) -> None:
+    run = load(small_comparison).runs["deta"][0]
+    resolved = resolve(open_scenario(str(small_scenario)))
+    fleet = whole_run(resolved)
+    done = done_batches(run.tables, resolved.node_ids, fleet.horizon)
+    np.testing.assert_array_equal(done, released_batches(fleet))
+    assert comparable_g(run.tables, resolved.net_j_per_byte) > 0
+
+
+def test_work_left_undone_has_a_bound_of_its_own(small_comparison: Path, small_scenario: Path) -> None:
+    run = load(small_comparison).runs["local"][0]
+    resolved = resolve(open_scenario(str(small_scenario)))
+    fleet = whole_run(resolved)
+    day = bound_or_reason(fleet)
+    assert not isinstance(day, str)
+    slots = run.tables["slots"]
+    half = slots.assign(executed_batches=slots["executed_batches"] // 2)
+    done = done_batches(run.tables | {"slots": half}, resolved.node_ids, fleet.horizon)
+    smaller = bound_or_reason(only_done(fleet, done, np.zeros_like(done)))
+    assert not isinstance(smaller, str)
+    assert smaller.objective_g <= day.objective_g + 1e-12
+    run.tables["slots"] = slots.assign(metered=False)
+    unread = regret_of(resolved, run, fleet, day)
+    assert unread.regret_g is None
+    assert "no reading" in unread.note
+    run.tables["slots"] = slots
+
+
+def test_rounds_grams_and_fairness_are_stated(small_comparison: Path) -> None:
+    found = comparison_json(load(small_comparison))
+    assert 0 < found["target_accuracy_fraction"] <= 1
+    for entry in found["policies"].values():
+        assert all(1 <= rounds <= 4 for rounds in entry["rounds_to_accuracy"])
+        assert all(grams > 0 for grams in entry["grams_to_accuracy_g"])
+        assert all(0 < index <= 1 for index in entry["jain_index"])
+
+
+SLOW_NODE = """name = "slow"
+policy = "POLICY"
+[stages]
+preparation = 1
+development = 2
+application = 0
+recycling = 0
+[time]
+slot_s = 0.6
+[task]
+data = "digits"
+batch_size = 16
+local_epochs = 1
+[fleet]
+kind = "inprocess"
+[[nodes]]
+zone = "US-NW-SCL"
+[[nodes]]
+zone = "US-SE-SOCO"
+board = { effective_flop_per_s = 4e8 }
+[[nodes]]
+zone = "US-NW-WACM"
+"""
+
+
+def test_impossible_for_local_is_refused_with_limit_and_amount(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "slow.toml"
+    for command in ("check", "run"):
+        path.write_text(SLOW_NODE.replace("POLICY", "local"))
+        assert invoke([command, str(path)]) == 2
+        said = capsys.readouterr().err
+        assert "(D7) time of n1: 0.179 s too little in t1, and in 1 more slots" in said
+    path.write_text(SLOW_NODE.replace("POLICY", "deta"))  # what the slow board has no time for may leave it
+    assert invoke(["check", str(path), "--json"]) == 0
+    assert [item.name for item in tmp_path.iterdir()] == ["slow.toml"]
+
+
+def test_time_outs_are_counted(
+    small_scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = small_scenario.read_text().replace(
+        "[fleet]",
+        "[limits]\nmay_sleep = true\ndeadline_slots = 1\n"
+        "[coordinator]\nhorizon_slots = 4\nsolver_time_limit_s = 1e-9\n[fleet]",
+    )
+    path = tmp_path / "tight.toml"
+    path.write_text(text)
+    folder = tmp_path / "run"
+    arguments = ["run", str(path), "--policy", "deta", "--output", str(folder), "--no-report", "--json"]
+    assert invoke(arguments) == 0
+    found = json.loads(capsys.readouterr().out)
+    counts = found["decisions"]
+    assert counts["timed_out_plan"] + counts["timed_out_local"] > 0
+    assert counts["timed_out_local"] == counts["fallback"]
+    assert found["unserved_batches"] == 0
