@@ -107,7 +107,10 @@ def reproduce_fei(
     if effort is FULL and console is not None:
         costs.announce(plan, kept, workers, console)
     whole, scaled, spent = _train(plan, effort, kept, output, console, workers)
-    outcomes = {**scaled, **whole}
+    # A row of the paper's size whose block has none to calibrate with gives rounds but no energy: then the scaled one.
+    outcomes = scaled | {
+        row: seen for row, seen in whole.items() if seen.calibration is not None or row not in scaled
+    }
     cpu += spent
     why_absent = {row: left_to_full(cell) for row, cell in plan.absent.items()}
     frame = table1.table(outcomes, why_absent, world)

@@ -106,18 +106,14 @@ def scaled_basis(reduction: Reduction, target_fraction: float) -> str:
 def calibrated(outcomes: dict[Row, Outcome]) -> dict[Row, Outcome]:
     """``outcomes`` (all of the paper's size, or all scaled) with what calibrates them.
 
-    Of the rows in the reference reading of servers (all rows where there are none), the one of most rounds, of equal
-    ones that of fewest servers. Rounds are whole: r of them leave the work that was needed anywhere in (r - 1, r], so
+    Of the rows in the reference reading of servers, the one of most rounds, of equal ones that of fewest servers.
+    Rounds are whole: r of them leave the work that was needed anywhere in (r - 1, r], so
     a row of one round says little about the board's speed, and one of eight says it to an eighth.
     """
     found: dict[tuple[str, BatchReading], Calibration] = {}
     order = sorted(
-        (seen for seen in outcomes.values() if seen.training is not None),
-        key=lambda seen: (
-            seen.row.reading is not REFERENCE_SERVERS,
-            -seen.training.rounds if seen.training else 0,
-            seen.row.servers,
-        ),
+        (s for s in outcomes.values() if s.training is not None and s.row.reading is REFERENCE_SERVERS),
+        key=lambda s: (-s.training.rounds if s.training else 0, s.row.servers),
     )
     for seen in order:
         key = (seen.row.model, seen.row.batches)
@@ -288,7 +284,7 @@ def _record(
     if found is None or seen.calibration is None:
         return record | {
             "rounds": float(seen.training.rounds),
-            "basis": f"{seen.basis}; no energy: radio and waiting alone cost more than the paper's figure",
+            "basis": f"{seen.basis}; no energy: no trained row of the reference reading to calibrate with",
         }
     used, coordinator_j = found
     ours_kwh = joules_to_kwh(float(used.servers_j.sum()) + coordinator_j)
