@@ -48,11 +48,12 @@ def _windows(run: Run) -> Iterator[tuple[str, str, dict[str, tuple[int, int]], f
     yield "run", "", _delivered(served), float(lines["energy_j"].sum())
     for service, rows in served.groupby("service", sort=True):
         yield "service", str(service), _delivered(rows), float(rows["energy_j"].sum())
+    by_node, by_slot = _delivered_by(served, "node_id"), _delivered_by(served, "slot")
     own = lines[~lines["node_id"].isin(OWN_LINES)]
     for node, energy_j in own.groupby("node_id", sort=True)["energy_j"].sum().items():
-        yield "node", str(node), _delivered(served[served["node_id"] == node]), float(energy_j)
+        yield "node", str(node), by_node.get(node, {}), float(energy_j)
     for slot, energy_j in lines.groupby("slot", sort=True)["energy_j"].sum().items():
-        yield "slot", str(slot), _delivered(served[served["slot"] == slot]), float(energy_j)
+        yield "slot", str(slot), by_slot.get(slot, {}), float(energy_j)
 
 
 def _delivered(rows: pd.DataFrame) -> dict[str, tuple[int, int]]:
@@ -61,6 +62,15 @@ def _delivered(rows: pd.DataFrame) -> dict[str, tuple[int, int]]:
         str(service): (int(bits), int(tokens))
         for service, bits, tokens in zip(sums.index, sums["bits"], sums["tokens_out"], strict=True)
     }
+
+
+def _delivered_by(rows: pd.DataFrame, key: str) -> dict[Any, dict[str, tuple[int, int]]]:
+    """(bits, tokens) by value of ``key``, then by service."""
+    found: dict[Any, dict[str, tuple[int, int]]] = {}
+    sums = rows.groupby([key, "service"])[["bits", "tokens_out"]].sum()
+    for (value, service), bits, tokens in zip(sums.index, sums["bits"], sums["tokens_out"], strict=True):
+        found.setdefault(value, {})[str(service)] = (int(bits), int(tokens))
+    return found
 
 
 def _ratios(
