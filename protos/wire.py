@@ -5,6 +5,10 @@ Half a million empty tensors fit into a megabyte and unpack to a hundred. Wire f
 
 from __future__ import annotations
 
+NO_DECOMPRESSION = ("grpc.compression_enabled_algorithms_bitset", 1)
+"""Option of every gRPC server here, identity alone: a compressed megabyte would unpack to a gigabyte before anybody
+looks at its size."""
+
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 

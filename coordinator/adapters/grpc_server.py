@@ -39,6 +39,7 @@ from protos.messages import (
     StatusRequest,
     UpMessage,
 )
+from protos.wire import NO_DECOMPRESSION
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ def server_options(config: CoordinatorConfig) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", codec.MAX_STREAM_BYTES),
         ("grpc.max_send_message_length", codec.MAX_REPLY_BYTES),
+        NO_DECOMPRESSION,
         ("grpc.keepalive_time_ms", 5000),
         ("grpc.keepalive_timeout_ms", 3000),
         ("grpc.keepalive_permit_without_calls", 1),

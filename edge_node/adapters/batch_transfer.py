@@ -21,6 +21,7 @@ import grpc.aio
 from protos import codec
 from protos.codec import DELIVER, MAX_PARCEL_BYTES, ProtocolError
 from protos.messages import Parcel, Receipt
+from protos.wire import NO_DECOMPRESSION
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +39,7 @@ CHANNEL_OPTIONS = (
 SERVER_OPTIONS = (
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 2_000),
     ("grpc.max_receive_message_length", MAX_PARCEL_BYTES + MESSAGE_OVERHEAD_BYTES),
-    # Identity alone: what is compressed would be unpacked before anybody looks at its size.
-    ("grpc.compression_enabled_algorithms_bitset", 1),
+    NO_DECOMPRESSION,
     ("grpc.so_reuseport", 0),
 )
 REPEAT_S = 2.0

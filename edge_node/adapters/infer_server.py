@@ -23,6 +23,7 @@ from edge_node.errors import NoModel
 from edge_node.node import EdgeNode
 from protos.codec import INFER, MAX_INFER_BYTES, safe_text
 from protos.messages import InferAnswer
+from protos.wire import NO_DECOMPRESSION
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +47,7 @@ SERVER_OPTIONS = (
     ("grpc.http2.bdp_probe", 0),  # it would widen the window for whoever sends much
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
-    # Identity alone: a compressed megabyte would unpack to a gigabyte before anybody looks at its size.
-    ("grpc.compression_enabled_algorithms_bitset", 1),
+    NO_DECOMPRESSION,
     ("grpc.so_reuseport", 0),
 )
 

@@ -334,6 +334,10 @@ def test_strangers_and_nonsense_are_refused_and_leave_no_row(process: Process, k
     with pytest.raises(grpc.RpcError) as caught:
         channel.unary_unary(codec.BEGIN_SLOT.path)(b"\0" * (codec.MAX_STREAM_BYTES + 1), timeout=5)
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    bomb = b"\0" * (codec.MAX_STREAM_BYTES - 1)  # allowed in length: it is not even unpacked
+    with pytest.raises(grpc.RpcError) as caught:
+        channel.unary_unary(codec.BEGIN_SLOT.path)(bomb, timeout=5, compression=grpc.Compression.Gzip)
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
     channel.close()
     process.stop()
     assert books_of(process.config).nodes == {}
