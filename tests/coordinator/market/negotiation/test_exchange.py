@@ -35,7 +35,7 @@ def test_nodes_that_need_not_agree_reach_the_optimum_of_living_alone(seed: int, 
     table = Table.of(fleet)
     terms = exchange_terms(table, Rules())[0]
     program = look_ahead(own_of(fleet, 0), terms)
-    x = program.near.solve(np.zeros(8), np.full(8, 1e6))
+    x = program.near.solve(np.zeros(8), np.full(8, 1e6)).x
     alone = hub.from_fleet(fleet, hub.Restrictions(False, False, True))
     central = decomposition.solve(alone, 1e-6)
     mine = float(program.near.cost @ x) * terms.unit_j * terms.unit_g_per_j
