@@ -33,6 +33,8 @@ class Said:
     costs bytes too, but how often streams break is no part of a market: repeats are in the log only.
     """
 
+    rounds: int = 0
+    """Of questions and answers."""
     messages: int = 0
     down_bytes: dict[str, int] = field(default_factory=dict)
     up_bytes: dict[str, int] = field(default_factory=dict)
@@ -50,6 +52,7 @@ class Said:
     def body(self) -> dict[str, Any]:
         """As the ledger keeps it."""
         return {
+            "rounds": self.rounds,
             "messages": self.messages,
             "down_bytes": dict(self.down_bytes),
             "up_bytes": dict(self.up_bytes),
@@ -92,6 +95,7 @@ class Conversation:
             return
         self._offers = {}
         self._questions = {question.node_id: question for question in questions}
+        self.said.rounds += 1
         for question in questions:
             self.said.asked(question)
 
