@@ -7,6 +7,7 @@ under its next epoch.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,8 @@ from protos import codec
 from protos.messages import MarketCall, MarketNews, Offers
 from protos.validation import safe_text
 
+log = logging.getLogger(__name__)
+
 TableOf = Callable[[Sequence[str], int], Table]
 """(nodes, attempt) to the table they sit at."""
 LONGEST_STATUS = 400
@@ -24,8 +27,14 @@ LONGEST_STATUS = 400
 
 @dataclass
 class Said:
-    """What the conversation cost, by node, every attempt and repeat included."""
+    """What the conversation cost, by node, every attempt included: each question and each accepted answer once.
 
+    So the figures are a function of what was said, on every fleet alike. What a broken stream makes a party say again
+    costs bytes too, but how often streams break is no part of a market: repeats are in the log only.
+    """
+
+    rounds: int = 0
+    """Of questions and answers."""
     messages: int = 0
     down_bytes: dict[str, int] = field(default_factory=dict)
     up_bytes: dict[str, int] = field(default_factory=dict)
@@ -43,6 +52,7 @@ class Said:
     def body(self) -> dict[str, Any]:
         """As the ledger keeps it."""
         return {
+            "rounds": self.rounds,
             "messages": self.messages,
             "down_bytes": dict(self.down_bytes),
             "up_bytes": dict(self.up_bytes),
@@ -85,6 +95,9 @@ class Conversation:
             return
         self._offers = {}
         self._questions = {question.node_id: question for question in questions}
+        self.said.rounds += 1
+        for question in questions:
+            self.said.asked(question)
 
     def give_up(self, why: str) -> None:
         """Close the market without a trade: every node for itself, and the status says so."""
@@ -95,16 +108,13 @@ class Conversation:
 
     def questions(self) -> Effects:
         """What those are asked who have not answered the current round."""
-        sends = tuple((node, self._questions[node]) for node in self.awaiting())
-        for _, question in sends:
-            self.said.asked(question)
-        return Effects((), sends)
+        return Effects((), tuple((node, self._questions[node]) for node in self.awaiting()))
 
     def question_for(self, node: str) -> MarketCall | MarketNews | None:
         """What a node that has come back is still to answer."""
         question = self._questions.get(node) if node in self.awaiting() else None
         if question is not None:
-            self.said.asked(question)
+            log.info("%s is asked again by the market of slot %d: it came back", node, question.slot)
         return question
 
     def awaiting(self) -> tuple[str, ...]:
@@ -120,7 +130,6 @@ class Conversation:
 
         Raises Refused for offers of another conversation.
         """
-        self.said.heard(offers)
         question = self._questions.get(offers.node_id)
         asked = None if question is None else _place(question)
         said = offers.epoch, offers.slot, offers.attempt, offers.round
@@ -128,8 +137,13 @@ class Conversation:
             raise Refused(
                 "stale_offers", f"offers of (epoch, slot, attempt, round) {said}; asked was {asked}"
             )
-        known = self._offers.setdefault(offers.node_id, offers)
-        if known != offers:
+        known = self._offers.get(offers.node_id)
+        if known is None:
+            self._offers[offers.node_id] = offers
+            self.said.heard(offers)
+        elif known == offers:
+            log.info("%s said again what it offered in slot %d", offers.node_id, offers.slot)
+        else:
             raise Refused(
                 "offers_conflict", f"{offers.node_id} offered otherwise in round {offers.round} before"
             )

@@ -80,6 +80,8 @@ DECISION_COLUMNS = (
     "nodes",
     "lost_nodes",
     "unserved_batches",
+    # of slots that were negotiated; null elsewhere
+    *["market_rounds", "market_messages", "market_bytes", "market_silent_nodes"],
 )
 PROFILE_COLUMNS = (
     "zone",
@@ -373,7 +375,9 @@ def _energy_rows(run: _Run) -> Iterable[Row]:
 
 def _decision_rows(run: _Run) -> Iterable[Row]:
     for slot, decision in sorted(run.decisions.items()):
+        market = decision.get("market")
         yield {
+            **({} if market is None else _market_cells(market)),
             "slot": slot,
             "epoch": decision["plan"]["epoch"],
             "status": decision["plan"]["status"],
@@ -383,6 +387,16 @@ def _decision_rows(run: _Run) -> Iterable[Row]:
             "lost_nodes": len(decision["plan"]["lost_nodes"]),
             "unserved_batches": sum(decision["unserved"].values()),
         }
+
+
+def _market_cells(market: Mapping[str, Any]) -> Row:
+    """What a slot's negotiation cost in messages; each counts once (coordinator.negotiating.Said)."""
+    return {
+        "market_rounds": market.get("rounds"),
+        "market_messages": market["messages"],
+        "market_bytes": sum(market["down_bytes"].values()) + sum(market["up_bytes"].values()),
+        "market_silent_nodes": len(market["silent"]),
+    }
 
 
 def _serving_rows(run: _Run) -> Iterable[Row]:
@@ -514,6 +528,7 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
             "bits",
             "requests",
             "num_examples",
+            *("market_rounds", "market_messages", "market_silent_nodes"),
         ):
             table[name] = table[name].astype("Int64")
         elif name == "service":

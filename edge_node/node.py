@@ -15,13 +15,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from carbon_data.units import to_micro
 from edge_node.backlog import Backlog, Batch
 from edge_node.config import NodeConfig
 from edge_node.energy.battery import Battery, balance
 from edge_node.energy.harvest import Harvest
 from edge_node.errors import InvalidDecision, NoModel, NotReady, NoWork, StaleDecision
 from edge_node.guests import Guests
+from edge_node.market import MarketSide
 from edge_node.meters.base import Meter, MeterError, Slot, Work
 from edge_node.parcels import pack, payload_bytes
 from edge_node.profile import node_profile, released_batches
@@ -32,10 +32,8 @@ from edge_node.serving.slot_serving import SlotServing
 from edge_node.serving.tally import Tally
 from edge_node.slot import Delivery, Outgoing, Readiness, SlotState
 from edge_node.spool import MemorySpool, Spool
-from edge_node.trading import Offloaded, Seat, own_of
 from edge_node.work import Result, count_result, gather, run_stage
 from edge_node.workload import Arrays, BatchWork, InferResult, Parameters, Workload
-from protos import codec
 from protos.messages import (
     Ack,
     CloseSlot,
@@ -46,7 +44,6 @@ from protos.messages import (
     MarketCall,
     MarketNews,
     NodeProfile,
-    OwnWork,
     Parcel,
     Receipt,
     Refusal,
@@ -58,9 +55,6 @@ from protos.messages import (
     Usage,
     Welcome,
 )
-from protos.trading.desk import DeskError
-from protos.trading.own import Managed, Own
-from protos.trading.own import Work as OwnLimits
 
 log = logging.getLogger(__name__)
 
@@ -120,8 +114,7 @@ class EdgeNode:
         self._answers = answers
         self._negotiates = False
         """As the coordinator's Welcome says: no telemetry, but answers to a market."""
-        self._seat = Seat()
-        self._offloaded = Offloaded()
+        self._market = MarketSide(config, self.profile, meter, self._harvest, self._backlog)
         self._lock = threading.RLock()
         self._slot_opened = threading.Condition(self._lock)
         self._leaving = False
@@ -256,7 +249,13 @@ class EdgeNode:
         with self._lock:
             if not self.expects_decision():
                 return []
-            return self._answer_market() if self._negotiates else [self.telemetry()]
+            if not self._negotiates:
+                return [self.telemetry()]
+            return [*self._market.answer(self._require_open(), self._battery_uj, self._asleep())]
+
+    def _asleep(self) -> bool:
+        """Whether the node slept through the slot before."""
+        return self._last is not None and not self._last.awake
 
     def on_market(self, question: MarketCall | MarketNews) -> list[UpMessage]:
         """A market asks. Answered now, or once the node is in that slot; a repeat gets the same answer.
@@ -267,48 +266,13 @@ class EdgeNode:
         with self._lock:
             if question.node_id != self.node_id:
                 raise InvalidDecision(f"market's question to {question.node_id} came to {self.node_id}")
-            self._seat.hear(question)
+            self._market.hear(question)
             state = self._state
             if state is not None and question.slot > state.slot:
                 self._coordinator_slot, self._in_doubt = question.slot, True
                 if state.decision is None:
                     self._advance(question.slot)  # decided without us
             return self.before_slot()
-
-    def _answer_market(self) -> list[UpMessage]:
-        state, question = self._require_open(), self._seat.question
-        if question is None or self._seat.answered or question.slot != state.slot:
-            return []
-        if self._seat.needs_own(state.slot):
-            self._seat.sit_down(state.slot, self._own(state))
-        try:
-            offers = self._seat.answer()
-        except DeskError as error:
-            log.warning("%s does not answer the market: %s", self.node_id, error)
-            return []
-        self._meter.moved(
-            state.stage,
-            tx_bytes=len(codec.encode_up(offers)),
-            rx_bytes=len(codec.encode_down(question)),
-            negotiation=True,
-        )
-        return [offers]
-
-    def _own(self, state: SlotState) -> Own:
-        stages = self.config.stages[state.slot : state.slot + self.config.horizon_slots]
-        asleep = self._last is not None and not self._last.awake
-        return own_of(
-            self.profile(),
-            slot=state.slot,
-            slot_s=self.config.slot_s,
-            stages=stages,
-            battery_uj=self._battery_uj,
-            harvest_uj=self._harvest.forecast_uj(state.slot, len(stages)),
-            backlog=self._backlog,
-            offloaded=self._offloaded,
-            cap_fraction=self._seat.cap_fraction,
-            wake_s=self.config.board.wake_s if asleep else 0.0,
-        )
 
     # --- telemetry ---------------------------------------------------------------------------------------
 
@@ -393,11 +357,11 @@ class EdgeNode:
                 self._backlog.put_back(outgoing.batches)
         state.own, state.outgoing, state.given_up = [], {}, set()
         state.decision = decision
-        was_awake = self._last.awake if self._last is not None else True
-        state.awake, state.woke = decision.awake, decision.awake and not was_awake
+        state.awake, state.woke = decision.awake, decision.awake and self._asleep()
         state.charge_uj, state.discharge_uj = decision.charge_uj, decision.discharge_uj
         if decision.self_managed:
-            state.own, rest = self._manage(state, decision)
+            body = self._battery_uj, self._battery.capacity_uj, self._asleep()
+            state.own, rest = self._market.manage(state, decision, *body)
         else:
             wanted = decision.own_batches + sum(send.batches for send in decision.sends)
             taken = self._backlog.take(state.stage, wanted)
@@ -416,23 +380,6 @@ class EdgeNode:
         }
         state.sent = {executor: counts for executor, counts in state.sent.items() if executor in executors}
         return [outgoing.parcel for outgoing in state.outgoing.values()]
-
-    def _manage(self, state: SlotState, decision: Decision) -> tuple[list[Batch], list[Batch]]:
-        """(batches to run at home, batches to send) of a market's decision: exchanges are decided, the rest is ours."""
-        sent = sum(send.batches for send in decision.sends)
-        guests = sum(guest.batches for guest in decision.guests)
-        managed = self._seat.managed(state.slot, sent, guests)
-        if managed is None:  # the market came to nothing before it asked: as LOCAL
-            work = OwnLimits.of(self._own(state), 0.0, False)
-            home = max(min(work.available - sent, work.capacity - guests), 0)
-            managed = Managed(home, 0.0, float(self._battery.capacity_uj))
-        before = self._backlog.counts(state.slot)
-        leaving = self._offloaded.choose(self._backlog, state.stage, self._seat.cap_fraction, sent)
-        self._backlog.remove(leaving)
-        staying = self._backlog.take(state.stage, managed.own_batches)
-        state.charge_uj, state.discharge_uj = to_micro(managed.charge_j), to_micro(managed.discharge_j)
-        state.own_work = OwnWork(len(staying), before)
-        return staying, leaving
 
     def _pack(self, decision: Decision, executor: str, batches: list[Batch]) -> Parcel:
         workload, stage = self._workloads[decision.stage], decision.stage.value
@@ -453,7 +400,7 @@ class EdgeNode:
             if outgoing is None:
                 return
             outgoing.delivery = Delivery.DELIVERED
-            self._offloaded.add(outgoing.batches)
+            self._market.offloaded(outgoing.batches)
             state = self._require_open()
             size = payload_bytes(parcel)
             batches, total = state.sent.get(parcel.executor, (0, 0))

@@ -111,6 +111,7 @@ class Seat:
         self.question: MarketCall | MarketNews | None = None
         """The last question, answered or not."""
         self.answered = True
+        self._said: Offers | None = None
 
     def hear(self, question: MarketCall | MarketNews) -> None:
         """Keep a question until the node is in its slot."""
@@ -125,12 +126,15 @@ class Seat:
     def sit_down(self, slot: int, own: Own) -> None:
         self._desk, self._slot = Desk(own), slot
 
-    def answer(self) -> Offers:
-        """Answer the waiting question. Raises DeskError when it does not follow from the conversation."""
+    def answer(self) -> tuple[Offers, bool]:
+        """(answer to the waiting question, whether it was given before). Raises DeskError when the question does not
+        follow from the conversation."""
         assert self._desk is not None
         assert self.question is not None
         self.answered = True
-        return self._desk.answer(self.question)
+        offers = self._desk.answer(self.question)
+        repeated, self._said = offers is self._said, offers
+        return offers, repeated
 
     def managed(self, slot: int, sent_batches: int, guest_batches: int) -> Managed | None:
         """What to do with oneself in ``slot``; None where there was no conversation."""

@@ -31,7 +31,7 @@ IN_IT = (
     "the network energy of moved batches at the mean intensity of both ends: the objective (D0), from the booked joules"
 )
 NOT_IN_IT = (
-    "coordinator and router; model parameters and requests, on the nodes' radio and in the network; "
+    "coordinator and router; model parameters, requests and negotiation, on the nodes' radio and in the network; "
     "embodied emissions"
 )
 
@@ -186,7 +186,7 @@ def comparable_g(tables: Mapping[str, pd.DataFrame], net_j_per_byte: float) -> f
 
 
 def _other_radio_g(tables: Mapping[str, pd.DataFrame], intensity: pd.Series) -> float:
-    """Grams of the nodes' radio beside moved batches: models and outside requests."""
+    """Grams of the nodes' radio beside moved batches: models, outside requests, markets."""
     flows = tables["batch_flows"].query("owner != executor")
     nodes = tables["nodes"].set_index("node_id")
     total = 0.0
@@ -204,4 +204,10 @@ def _other_radio_g(tables: Mapping[str, pd.DataFrame], intensity: pd.Series) -> 
         share = np.clip(1.0 - batches_j / booked["energy_j"].to_numpy(dtype=float), 0.0, 1.0)
         grid_j = booked["grid_j"].to_numpy(dtype=float) * share
         total += float((grid_j * intensity.reindex(booked.index).to_numpy(dtype=float)).sum())
+    lines = tables["lines"]
+    said = lines[(lines["component"] == "negotiation") & lines["node_id"].isin(nodes.index)]
+    said_j = said.groupby(["slot", "node_id"])["grid_j"].sum()
+    total += float(
+        (said_j.to_numpy(dtype=float) * intensity.reindex(said_j.index).to_numpy(dtype=float)).sum()
+    )
     return total / JOULES_PER_KWH

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from experiments.report import learning, regret, serving_table, style, tables, tree_table, units
+from experiments.report import learning, negotiation, regret, serving_table, style, tables, tree_table, units
 from experiments.report.facts import Facts, gather
 from experiments.report.figures import Drawing, draw_all
 from experiments.report.measures import BASELINES, over_seeds, reduction
@@ -86,6 +86,7 @@ def _tables(study: Study) -> dict[str, tables.Table]:
         tables.bookkeeping(study),
         tables.fallbacks(study),
         regret.table(study),
+        negotiation.table(study),
         learning.table(study),
         serving_table.requests(study),
         tree_table.tree_table(study),

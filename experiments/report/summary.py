@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from experiments.report import learning, regret, style, units
+from experiments.report import learning, negotiation, regret, style, units
 from experiments.report.measures import (
     BASELINES,
     decision_counts,
@@ -42,6 +42,9 @@ def comparison_json(study: Study) -> dict[str, Any]:
     None where the pair is incomplete. ``accuracy``, ``tree_bit_per_j`` and ``ee_bit_per_j`` are None where
     not measured. ``regret_g`` = ``comparable_g`` - ``bound_g`` beside the perfect-foresight optimum of the seed's day,
     which is a bound and no run; ``regret`` says what is in it; ``regret_note`` why a value is below zero or lacking.
+    ``regret_fraction`` is the gap to that optimum, ``captured_gain_fraction`` = (LOCAL - C) / (LOCAL - optimum) of the
+    same grams, None without a LOCAL run of the seed or where either left work undone. ``negotiation``: what the
+    markets of a run cost; None where it did not negotiate.
     """
     policies: dict[str, Any] = {}
     target = learning.target_of(study)
@@ -60,6 +63,8 @@ def comparison_json(study: Study) -> dict[str, Any]:
                 name: [None if one is None else one[name] for one in regrets]
                 for name in ("regret_g", "regret_fraction", "bound_g", "comparable_g")
             },
+            "captured_gain_fraction": [regret.captured_gain(study, run) for run in by_seed.values()],
+            "negotiation": [negotiation.as_json(run) for run in by_seed.values()],
             "decisions": [asdict(decision_counts(run)) for run in by_seed.values()],
             **learning.as_json(study, policy),
             "regret_note": [None if one is None else one["note"] or None for one in regrets],
@@ -85,6 +90,7 @@ def run_json(run: Run) -> dict[str, Any]:
     return {name: getattr(one, name) for name in one.__dataclass_fields__} | {
         "serving": as_json(serving_totals(run)),
         "decisions": asdict(decision_counts(run)),
+        "negotiation": negotiation.as_json(run),
         "run_id": run.metadata["run_id"],
         "run": str(run.folder),
     }
@@ -135,8 +141,12 @@ def summary_table(study: Study, *, wide: bool = True) -> RichTable:
     fields = [field for field in TERMINAL_FIELDS if wide or field[0] in ("accuracy", "tree_bit_per_j")]
     regrets = {policy: regret.mean_regret_g(study, policy) for policy in study.policies}
     bounded = any(value is not None for value in regrets.values())
+    gains = {policy: regret.mean_captured_gain(study, policy) for policy in study.policies}
+    captured = bounded and wide and any(value is not None for value in gains.values())
     if bounded:
         table.add_column("regret", justify="right", no_wrap=True)
+    if captured:
+        table.add_column("captured", justify="right", no_wrap=True)
     for _, label, _ in fields:
         table.add_column(label, justify="right", no_wrap=True)
     best = min(study.policies, key=lambda p: (over_seeds(study, p, "emissions_g").mean, p))  # type: ignore[union-attr]
@@ -149,6 +159,9 @@ def summary_table(study: Study, *, wide: bool = True) -> RichTable:
         if bounded:
             value = regrets[policy]
             cells.append(units.NO_VALUE if value is None else units.grams(value.mean))
+        if captured:
+            value = gains[policy]
+            cells.append(units.NO_VALUE if value is None else units.percent(value.mean))
         for field, _, text in fields:
             value = over_seeds(study, policy, field)
             cells.append(units.NO_VALUE if value is None else text(value.mean))

@@ -15,6 +15,7 @@ import numpy as np
 from protos.messages import Good, MarketTerms, Quote, Side
 from protos.trading.look_ahead import look_ahead
 from protos.trading.own import Floats, Managed, Own, Work
+from protos.trading.proximal import Iterate
 
 _NOTHING = 1e-9
 
@@ -30,6 +31,7 @@ class ExchangeAgent:
         self._weight = np.repeat([1.0, terms.work_weight], slots)
         self._trade = self._mean = self._price = np.zeros(2 * slots)
         self._x = np.zeros(0)
+        self._nearby: Iterate | None = None
 
     @property
     def x(self) -> Floats:
@@ -43,7 +45,8 @@ class ExchangeAgent:
     def propose(self) -> tuple[float, ...]:
         """(2 H,) net trades of this round, over-relaxed towards the own problem's solution."""
         aim = self._trade - self._mean - self._price
-        self._x = self._program.near.solve(aim, self._rho * self._weight)
+        solved = self._program.near.solve(aim, self._rho * self._weight, nearby=self._nearby)
+        self._x, self._nearby = solved.x, solved.nearby
         relaxed = self._terms.relaxation * self._program.trade(self._x)
         self._trade = relaxed + (1.0 - self._terms.relaxation) * (self._trade - self._mean)
         return tuple(float(value) for value in self._trade)

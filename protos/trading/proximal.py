@@ -14,17 +14,41 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 Floats = NDArray[np.float64]
 _STEPS = 80
 _REACH = 0.995
 _FLOOR = 1e-9
 """Regularisation of the equations' rows: for equations that repeat each other."""
+_DENSE = 48
+"""Rows up to which A theta A' is formed by one dense product; above, entry by entry."""
+_KEPT = 1e-2
+"""Complementarity of the iterate from which the next solve sets out: near the last solution, and still well inside."""
 
 
 class LocalProblemError(ArithmeticError):
     """A local solve did not converge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Iterate:
+    """A point of the interior point: x and its distance s to the upper bound, multipliers z of x >= 0 and w of
+    x <= upper, y of the rows."""
+
+    x: Floats
+    s: Floats
+    z: Floats
+    w: Floats
+    y: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """A solution, and where the next solve, of a nearby aim, may set out from."""
+
+    x: Floats
+    nearby: Iterate
 
 
 @dataclass(frozen=True)
@@ -52,70 +76,101 @@ class Near:
             products.append(np.outer(values, values).ravel())
         return np.concatenate(places), np.concatenate(variables), np.concatenate(products)
 
+    @cached_property
+    def _bounded(self) -> NDArray[np.bool_]:
+        return np.isfinite(self.upper)
+
     def _normal(self, theta: Floats, soft: Floats) -> Floats:
-        """A theta A' with ``soft`` on its diagonal; a column holds a few entries, so a dense product would waste most
-        of its work."""
-        places, variables, products = self._pairs
+        """A theta A' with ``soft`` on its diagonal; a column holds a few entries, so a large dense product would waste
+        most of its work."""
         size = len(self.rows)
-        flat = np.bincount(places, products * theta[variables], size * size).astype(np.float64)
-        matrix: Floats = flat.reshape(size, size)
-        matrix[np.diag_indices(size)] += soft
+        matrix: Floats
+        if size <= _DENSE:
+            matrix = (self.rows * theta) @ self.rows.T
+        else:
+            places, variables, products = self._pairs
+            flat = np.bincount(places, products * theta[variables], size * size).astype(np.float64)
+            matrix = flat.reshape(size, size)
+        matrix.ravel()[:: size + 1] += soft
         return matrix
 
-    def solve(self, aim: Floats, rho: Floats, tolerance: float = 1e-6) -> Floats:
-        """x (n,) for ``aim`` (k,) and weights ``rho`` (k,).
+    def _cold(self) -> Iterate:
+        cap = np.where(self._bounded, self.upper, 1.0)
+        x = np.where(self._bounded, 0.5 * cap, 1.0)
+        s = np.where(self._bounded, cap - x, 1.0)
+        return Iterate(x, s, np.ones_like(x), self._bounded.astype(float), np.zeros(len(self.rows)))
+
+    def solve(
+        self, aim: Floats, rho: Floats, tolerance: float = 1e-6, nearby: Iterate | None = None
+    ) -> Solved:
+        """x (n,) for ``aim`` (k,) and weights ``rho`` (k,), from ``nearby`` where a solve of a nearby aim left one.
 
         Raises LocalProblemError when the solve stalls above 1e-4.
         """
-        a, bounded = self.rows, np.isfinite(self.upper)
+        if nearby is not None and (found := self._from(nearby, aim, rho, tolerance)[0]) is not None:
+            return found
+        found, centre, missing = self._from(self._cold(), aim, rho, tolerance)
+        if found is None:
+            raise LocalProblemError(
+                f"a node's own problem stalled at complementarity {centre:.1e} and residual {missing:.1e}; check its "
+                "figures for some that are many orders of magnitude apart"
+            )
+        return found
+
+    def _from(
+        self, start: Iterate, aim: Floats, rho: Floats, tolerance: float
+    ) -> tuple[Solved | None, float, float]:
+        """(solution or None, complementarity, largest residual)."""
+        a, at, bounded = self.rows, self.rows.T, self._bounded
         m = len(self.right)
         target = np.concatenate([self.right, aim])
         soft = np.concatenate([np.full(m, _FLOOR), 1.0 / rho])
-        aimed = np.concatenate([np.zeros(m), 1.0 / rho])
-        cap = np.where(bounded, self.upper, 1.0)
-        x = np.where(bounded, 0.5 * cap, 1.0)
-        s, z, w = np.where(bounded, cap - x, 1.0), np.ones_like(x), bounded.astype(float)
-        y = np.zeros(len(a))
-        pairs = len(x) + bounded.sum()
+        aimed = soft.copy()
+        aimed[:m] = 0.0
+        x, s, z, w, y = start.x, start.s, start.z, start.w, start.y
+        pairs, open_ = len(x) + int(bounded.sum()), (~bounded).astype(float)
+        kept = start
         centre = missing = np.inf
         for _ in range(_STEPS):
             gap = target - a @ x - aimed * y
-            slope = self.cost - a.T @ y - z + w
+            slope = self.cost - at @ y - z + w
             centre = float(x @ z + s @ w) / pairs
-            missing = max(float(np.abs(gap).max()), float(np.abs(slope).max()))
+            missing = float(max(abs(gap).max(), abs(slope).max()))
+            if centre >= _KEPT:
+                kept = Iterate(x, s, z, w, y)
             if centre < tolerance and missing < 10 * tolerance:
-                return x
-            theta = 1.0 / (z / x + w / s)
-            factor = cho_factor(self._normal(theta, soft), lower=True, check_finite=False)
+                return Solved(x, kept), centre, missing
+            zx, ws = z / x, w / s
+            theta = 1.0 / (zx + ws)
+            factor, flaw = dpotrf(self._normal(theta, soft), lower=1, overwrite_a=1)
+            if flaw:
+                break  # lost to rounding: what there is may do, see below
 
             def direction(lower: Floats, higher: Floats) -> tuple[Floats, ...]:
                 """Step where x z is to become ``lower`` and s w ``higher``."""
                 gradient = slope + z - w - lower / x + higher / s  # noqa: B023
-                dy = cho_solve(factor, gap + a @ (theta * gradient), check_finite=False)  # noqa: B023
-                dx = theta * (a.T @ dy - gradient)  # noqa: B023
-                dz = lower / x - z - z / x * dx  # noqa: B023
-                dw = (higher / s - w + w / s * dx) * bounded  # noqa: B023
+                dy, _ = dpotrs(factor, gap + a @ (theta * gradient), lower=1, overwrite_b=1)  # noqa: B023
+                dx = theta * (at @ dy - gradient)  # noqa: B023
+                dz = lower / x - z - zx * dx  # noqa: B023
+                dw = (higher / s - w + ws * dx) * bounded  # noqa: B023
                 return dx, dy, dz, dw
 
             none = np.zeros_like(x)
-            dx, dy, dz, dw = direction(none, none)
-            primal, dual = _length(x, dx, s, -dx * bounded), _length(z, dz, w + ~bounded, dw)
-            after = float((x + primal * dx) @ (z + dual * dz) + (s - primal * dx * bounded) @ (w + dual * dw))
+            dx, _, dz, dw = direction(none, none)
+            ds = -dx * bounded
+            primal, dual = _length(x, dx, s, ds), _length(z, dz, w + open_, dw)
+            after = float((x + primal * dx) @ (z + dual * dz) + (s + primal * ds) @ (w + dual * dw))
             aim_centre = centre * min(max(after / pairs / centre, 0.0), 1.0) ** 3
             dx, dy, dz, dw = direction(aim_centre - dx * dz, (aim_centre + dx * dw) * bounded)
+            ds = -dx * bounded
             # the quadratic term ties both sides together: one length for both
-            step = min(_length(x, dx, s, -dx * bounded), _length(z, dz, w + ~bounded, dw))
-            x, s = x + step * dx, s - step * dx * bounded
+            step = min(_length(x, dx, s, ds), _length(z, dz, w + open_, dw))
+            x, s = x + step * dx, s + step * ds
             y, z, w = y + step * dy, z + step * dz, w + step * dw
-        if centre < 1e-4 and missing < 1e-4:
-            return x
-        raise LocalProblemError(
-            f"a node's own problem stalled at complementarity {centre:.1e} and residual {missing:.1e}; check its "
-            "figures for some that are many orders of magnitude apart"
-        )
+        return (Solved(x, kept) if centre < 1e-4 and missing < 1e-4 else None), centre, missing
 
 
 def _length(a: Floats, da: Floats, b: Floats, db: Floats) -> float:
     """Longest step, at most 1, that keeps both positive."""
-    shrink = max(float((-da / a).max()), float((-db / b).max()), _REACH)
-    return _REACH / shrink
+    shrink = min(float((da / a).min()), float((db / b).min()))
+    return _REACH / max(-shrink, _REACH)

@@ -18,7 +18,7 @@ from coordinator.policies.local import Local, local_decision, rule_decision
 from coordinator.policies.registry import POLICIES, PolicyError, make_policy, uses_harvest
 from coordinator.policies.validate import Check, violations
 
-QUICK: dict[str, dict[str, Any]] = {"admm": {"rounds": 3}}
+QUICK: dict[str, dict[str, Any]] = {"admm": {"rounds": 8}}
 """Options that make a slow policy quick: conformance is about limits kept, not about how near the optimum it gets."""
 
 

@@ -217,12 +217,39 @@ def test_repeated_offers_change_nothing_and_stale_ones_are_refused(tmp_path: Pat
     service = bench.coordinator.service
     bench.coordinator._run(service.open_market())
     first = next(message for message in bench.said if isinstance(message, Offers))
+    said = service._market.said.body()
     service._take_offers(first)
+    assert service._market.said.body() == said
     with pytest.raises(Refused, match="offered otherwise"):
         service._take_offers(dataclasses.replace(first, quotes=()))
     with pytest.raises(Refused, match="asked was"):
         service._take_offers(dataclasses.replace(first, round=1))
     bench.close()
+
+
+def test_a_broken_stream_repeats_messages_but_books_them_once(tmp_path: Path, kit: Any) -> None:
+    """What a node is asked again when it comes back, and says again, is in the log and not in the ledger."""
+    plain, broken = (open_bench(kit, tmp_path / name, Auction()) for name in ("plain", "broken"))
+    plain.join()
+    plain.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    broken.join()
+    broken.mute.add("n01")
+    service = broken.coordinator.service
+    broken.coordinator._run(service.open_market())
+    assert service.awaiting_offers() == ("n01",)
+    broken.mute.clear()
+    for _ in range(3):
+        broken.coordinator._run(service.register(broken.nodes["n01"].register())[1])
+    broken.join()
+    while (said := service.step_market()) is not None:
+        broken.coordinator._run(said)
+    _, effects = service.adopt_market(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    broken.coordinator._run(effects)
+    one, two = (bench.coordinator.service.books.slots[0].market for bench in (plain, broken))
+    assert one == two
+    assert two["silent"] == []
+    plain.close()
+    broken.close()
 
 
 def test_a_market_that_fails_leaves_every_node_to_itself(tmp_path: Path, kit: Any) -> None:

@@ -1,0 +1,74 @@
+"""Negotiated policies in comparisons and reports: what they gained, and what negotiating cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from experiments.cli import invoke
+from experiments.report import html, negotiation, regret
+from experiments.report.read import load
+from experiments.report.summary import comparison_json, run_json, summary_table
+
+
+@pytest.fixture(scope="module")
+def folder(small_scenario: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("negotiated") / "compare"
+    cloudy = folder.parent / "cloudy.toml"
+    cloudy.write_text("seed = 1\n" + small_scenario.read_text())
+    arguments = ["compare", str(cloudy), "--policies", "local,auction,belief,admm", "--seeds", "1"]
+    assert invoke([*arguments, "--output", str(folder), "--no-report"]) == 0
+    return folder
+
+
+def test_gain_captured_and_gap_are_stated_of_the_same_grams(folder: Path) -> None:
+    found = comparison_json(load(folder))["policies"]
+    (local_g,), (bound_g,) = found["local"]["comparable_g"], found["local"]["bound_g"]
+    assert found["local"]["captured_gain_fraction"] == [0.0]
+    for policy in ("auction", "belief", "admm"):
+        (gain,), (run_g,) = (found[policy][key] for key in ("captured_gain_fraction", "comparable_g"))
+        assert gain == pytest.approx((local_g - run_g) / (local_g - bound_g))
+        assert gain <= 1
+        assert found[policy]["regret_fraction"] == [pytest.approx((run_g - bound_g) / bound_g)]
+
+
+def test_a_negotiation_costs_what_is_booked_under_its_name(folder: Path) -> None:
+    study = load(folder)
+    assert negotiation.as_json(study.runs["local"][1]) is None
+    for policy in ("auction", "belief", "admm"):
+        run = study.runs[policy][1]
+        cost = negotiation.negotiation_totals(run)
+        assert cost is not None
+        assert run_json(run)["negotiation"]["messages"] == cost.messages
+        assert cost.slots == 8
+        assert cost.rounds is not None
+        assert cost.messages == 2 * 3 * cost.rounds  # nobody fell silent: all are asked, all answer
+        assert cost.silent_nodes == 0
+        # Radio at the nodes, and the network for every byte once.
+        nodes = run.tables["nodes"]
+        net_j = (
+            run.tables["lines"].query("component == 'negotiation' and node_id == 'network'")["energy_j"].sum()
+        )
+        radio = cost.energy_j - net_j
+        dearest = float(nodes[["tx_j_per_byte", "rx_j_per_byte"]].max().max())
+        assert 0 < radio <= dearest * cost.bytes + 1e-6 * 2 * 3 * cost.slots  # booked by the microjoule
+        assert net_j > 0
+        assert 0 < cost.operational_g < 0.05 * run.tables["lines"]["operational_g"].sum()
+
+
+def test_the_report_has_its_tables_only_where_somebody_negotiated(
+    folder: Path, small_comparison: Path
+) -> None:
+    study = load(folder)
+    shown = negotiation.table(study)
+    assert shown is not None
+    assert list(shown.frame["policy"]) == ["admm", "auction", "belief"]
+    assert (shown.frame["bytes_per_slot"] * shown.frame["slots"] == shown.frame["bytes"]).all()
+    assert "captured_gain_fraction" in regret.table(study).frame  # type: ignore[union-attr]
+    assert "captured" in [column.header for column in summary_table(study).columns]
+    html.write_report(folder)
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "what trading without complete information cost" in page
+    assert "gain over LOCAL captured" in page
+    assert negotiation.table(load(small_comparison)) is None
