@@ -93,7 +93,7 @@ def solve(
     if program.carries_cap:
         raise ValueError(
             'the decomposition keeps (D6) slot by slot only, and this program has transfer_cap_over = "horizon"; '
-            "solve it with hub_lp.build and solve.solve_lp, or choose transfer_cap_over = \"slot\""
+            'solve it with hub_lp.build and solve.solve_lp, or choose transfer_cap_over = "slot"'
         )
     if not 0 < gap_fraction < 1:
         raise ValueError(f"gap_fraction is {gap_fraction}; allowed is more than 0 and less than 1")

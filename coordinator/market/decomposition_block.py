@@ -34,7 +34,9 @@ def open_hubs(program: HubProgram) -> Hubs:
     """A hub nobody may give to, or nobody may take from, stays empty and its price is void."""
     leave = np.array(
         [
-            program.offload_cap_batches[t : t + program.deadline_slots + 1][~program.closed[:, t]].max(initial=0.0)
+            program.offload_cap_batches[t : t + program.deadline_slots + 1][~program.closed[:, t]].max(
+                initial=0.0
+            )
             > 0
             for t in range(program.slots)
         ]

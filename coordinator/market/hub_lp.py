@@ -62,7 +62,9 @@ class HubColumns:
         self.own, self.offload = (self._block(window, slots, nodes) for _ in range(2))
         self.guest = self._block(slots, nodes)
         self.unserved = self._block(program.classes, nodes)
-        self.unused_cap = self._block(slots, nodes) if program.carries_cap else np.zeros((0, nodes), dtype=int)
+        self.unused_cap = (
+            self._block(slots, nodes) if program.carries_cap else np.zeros((0, nodes), dtype=int)
+        )
         """Transfer cap not used yet after each slot; only with (D6) over the horizon."""
 
     def _block(self, *shape: int) -> Ints:

@@ -168,7 +168,9 @@ def test_what_was_not_given_may_be_given_later_by_hand() -> None:
     assert grams(later, DETA) == pytest.approx(need)
     assert grams(over_the_horizon(later), DETA) == pytest.approx(need - 1800.0 * 1e-4)
     midway = replace(
-        over_the_horizon(later), harvested_before_j=np.array([4000.0, 0.0]), given_before_j=np.array([3000.0, 0.0])
+        over_the_horizon(later),
+        harvested_before_j=np.array([4000.0, 0.0]),
+        given_before_j=np.array([3000.0, 0.0]),
     )
     np.testing.assert_allclose(midway.transfer_caps_j(), [[800.0, 0.0], [0.0, 0.0]])
     assert grams(midway, DETA) == pytest.approx(need - 800.0 * 1e-4)
