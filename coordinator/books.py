@@ -46,6 +46,9 @@ class NodeState:
     """After a gap or an estimate the battery may hold something else than the books say: once."""
     asleep: bool = False
     participations: int = 0
+    harvested_uj: int = 0
+    given_uj: int = 0
+    """Booked harvest and exports of the run so far: what (D6) over the horizon counts."""
     carried_room: tuple[int, ...] | None = None
     carried_batches: tuple[int, ...] | None = None
     """What (D5) leaves of the older deadline classes; None without deferral or before the first slot."""
@@ -250,7 +253,9 @@ class Books:
         if body["late"]:  # the network's line of a parcel is booked with whichever end reports first
             late = parcels_of([slot.usage[entry.node_id]])
             slot.parcel_pairs |= {(parcel.owner, parcel.executor) for parcel in late}
-        balance = body["balance"]
+        balance, state = body["balance"], self.nodes[entry.node_id]
+        state.harvested_uj += balance["harvest_uj"]
+        state.given_uj += balance["export_uj"]
         self._add(slot, body["lines"])
         for name in ("demand_uj", "grid_uj", "green_uj"):
             slot.totals[name] = slot.totals.get(name, 0) + balance[name]

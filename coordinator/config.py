@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from coordinator.market.fleet import CapOver
 from protos.messages import Stage
 
 
@@ -20,6 +21,7 @@ class LimitsConfig(Strict):
 
     offload_cap_fraction: float = Field(default=0.5, ge=0, le=1)
     transfer_cap_fraction: float = Field(default=0.5, ge=0, le=1)
+    transfer_cap_over: CapOver = "slot"
     deadline_slots: int = Field(default=0, ge=0)
     may_sleep: bool = False
     net_j_per_byte: float = Field(default=0.0, ge=0)

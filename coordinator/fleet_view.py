@@ -28,6 +28,10 @@ class NodeView:
     participations: int
     offload_room: tuple[int, ...] | None
     """By deadline class; None without deferral."""
+    harvested_uj: int = 0
+    """Booked so far in this run."""
+    given_uj: int = 0
+    """Booked exports so far in this run."""
 
 
 def work_of(profile: NodeProfile, stage: Stage) -> WorkProfile:
@@ -50,6 +54,7 @@ def limits_of(config: CoordinatorConfig) -> Limits:
     return Limits(
         offload_cap_fraction=given.offload_cap_fraction,
         transfer_cap_fraction=given.transfer_cap_fraction,
+        transfer_cap_over=given.transfer_cap_over,
         deadline_slots=given.deadline_slots,
         may_sleep=given.may_sleep,
         net_j_per_byte=given.net_j_per_byte,
@@ -201,6 +206,8 @@ def build_fleet(
         asleep=np.array([n.asleep for n in nodes], dtype=bool),
         offload_room_batches=None if None in rooms else np.array(rooms, dtype=np.int64),
         release_last_slot=_last_slots(config, slot, horizon),
+        harvested_before_j=np.array([from_micro(n.harvested_uj) for n in nodes]),
+        given_before_j=np.array([from_micro(n.given_uj) for n in nodes]),
         participations=np.array([n.participations for n in nodes], dtype=np.int64),
         num_examples=np.array([p.num_examples for p in profiles], dtype=np.int64),
         mean_loss=np.array([np.nan if loss is None else loss for loss in losses], dtype=float),

@@ -314,6 +314,8 @@ class CoordinatorService:
                 telemetry=telemetry,
                 asleep=state.asleep,
                 participations=state.participations,
+                harvested_uj=state.harvested_uj,
+                given_uj=state.given_uj,
                 offload_room=self.books.offload_room(node, telemetry),
             )
         return build_fleet(self.config, self.books.next_slot, views, self._intensity)

@@ -168,6 +168,31 @@ def check(scenario: ScenarioArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command()
+def export(
+    scenario: ScenarioArgument,
+    file: Annotated[Path, typer.Argument(help="File to write, ending in .lp or .mps; must not exist yet.")],
+    policy: Annotated[str | None, typer.Option(help="Policy instead of the scenario's.")] = None,
+    slot: Annotated[
+        int,
+        typer.Option(min=0, help="Slot before which it is solved; those before are rolled without learning."),
+    ] = 0,
+    solve: Annotated[bool, typer.Option("--solve", help="Solve it too, and show the optimum.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the program that the policy solves before a slot, for other solvers; names carry equation numbers."""
+    from experiments.export import check_file, export_program
+    from experiments.prepare import open_scenario
+
+    check_file(file)
+    written = export_program(open_scenario(scenario, policy=policy), file, slot, solve)
+    if as_json:
+        print_json(written.as_dict())
+        return
+    shown = {key: "not solved" if value is None else str(value) for key, value in written.as_dict().items()}
+    print_facts(None, shown)
+
+
+@app.command()
 def init(
     path: Annotated[Path, typer.Argument(help="File to write; must not exist yet.")],
     as_json: JsonOption = False,

@@ -67,7 +67,9 @@ def _conflicts(fleet: Fleet, freedoms: Restrictions) -> Infeasible | None:
     if not freedoms.offloading or fleet.size <= PAIRWISE_AT_MOST:
         return find_conflicts(fleet, freedoms)
     try:  # many nodes: the hub form says whether, and each node's own limits say by how much
-        oracle_bound(replace(fleet, limits=replace(fleet.limits, may_sleep=False)), freedoms)
+        # whether work can be done does not depend on energy, so the quicker of the two transfer caps will do
+        limits = replace(fleet.limits, may_sleep=False, transfer_cap_over="slot")
+        oracle_bound(replace(fleet, limits=limits), freedoms)
     except NoBoundError:
         return find_conflicts(fleet, replace(freedoms, transfers=False, offloading=False))
     return None

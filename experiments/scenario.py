@@ -204,6 +204,10 @@ class LimitsSpec(Strict):
     """b_y: largest share of its batches an owner may have run elsewhere [source: the DETA paper]."""
     transfer_cap_fraction: Fraction = 0.5
     """b_h: largest share of its harvest a node may give away [source: the DETA paper]."""
+    transfer_cap_over: Literal["slot", "horizon"] = "slot"
+    """What b_h is a share of, which the paper leaves open (choice: slot): each slot's harvest, or all harvest from the
+    run's begin to that slot less what was given away before (auction, admm and belief keep the slot's, which is within
+    it)."""
     deadline_slots: int = Field(default=0, ge=0, le=MAX_SLOTS)
     """q: slots by which work may be put off; 0: none, so that time shifting is a factor of its own."""
     may_sleep: bool = False

@@ -87,8 +87,14 @@ def solve(
 
     The result is a function of the program, the gap and ``block_nodes`` alone: ``workers`` (threads, default one per
     CPU) change its time and nothing else. ``watch(step, gap estimate)`` is told how it goes. Where the asked gap is
-    not reached the outcome is Feasible with the gap that was. Raises ValueError for a gap outside 0..1.
+    not reached the outcome is Feasible with the gap that was. Raises ValueError for a gap outside 0..1, and for a
+    program whose transfer cap is kept over the horizon: nodes have no row for it here.
     """
+    if program.carries_cap:
+        raise ValueError(
+            'the decomposition keeps (D6) slot by slot only, and this program has transfer_cap_over = "horizon"; '
+            'solve it with hub_lp.build and solve.solve_lp, or choose transfer_cap_over = "slot"'
+        )
     if not 0 < gap_fraction < 1:
         raise ValueError(f"gap_fraction is {gap_fraction}; allowed is more than 0 and less than 1")
     unit = units_of(program)

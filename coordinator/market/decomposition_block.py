@@ -34,7 +34,10 @@ def open_hubs(program: HubProgram) -> Hubs:
     """A hub nobody may give to, or nobody may take from, stays empty and its price is void."""
     leave = np.array(
         [
-            program.offload_cap_batches[t : t + program.deadline_slots + 1].max(initial=0.0) > 0
+            program.offload_cap_batches[t : t + program.deadline_slots + 1][~program.closed[:, t]].max(
+                initial=0.0
+            )
+            > 0
             for t in range(program.slots)
         ]
     )
@@ -133,8 +136,9 @@ class Block:
         may("guest")[~hubs.work] = False
         for left in range(self.window):
             due = slice(left, left + t)
-            may("own")[left] = p.class_batches[due] > 0
-            may("offload")[left] = (p.offload_cap_batches[due] > 0) & hubs.work[:, None]
+            now = ~p.closed[left][:, None]
+            may("own")[left] = (p.class_batches[due] > 0) & now
+            may("offload")[left] = (p.offload_cap_batches[due] > 0) & hubs.work[:, None] & now
         may("unserved")[:] = p.class_batches > 0
         if self.waits:
             may("unused")[:] = p.offload_cap_batches > 0

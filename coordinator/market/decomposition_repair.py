@@ -80,8 +80,9 @@ def _work(p: HubProgram, point: HubPlan) -> tuple[Floats, Floats, Floats, Floats
     window, slots = p.deadline_slots + 1, p.slots
     room = p.seconds_per_batch
     most = np.divide(p.slot_s, room, out=np.full_like(room, np.inf), where=room > 0)
-    own = np.maximum(point.own_batches, 0.0)
-    sent = np.maximum(point.offload_batches, 0.0) * p.offloadable[:, None]
+    may_run = ~p.closed[:, :, None]
+    own = np.maximum(point.own_batches, 0.0) * may_run
+    sent = np.maximum(point.offload_batches, 0.0) * p.offloadable[:, None] * may_run
     allowed = _ratio(p.offload_cap_batches, by_class(sent))
     sent *= np.minimum(_spread(allowed, window, slots), 1.0)
     guest = np.clip(point.guest_batches, 0.0, p.guest_cap_batches)
@@ -90,7 +91,7 @@ def _work(p: HubProgram, point: HubPlan) -> tuple[Floats, Floats, Floats, Floats
     kept = sent * np.divide(home, total, out=np.zeros_like(total), where=total > 0)
     own, sent, guest = own + kept, sent - kept, guest - home
     placed = by_class(own + sent)
-    own = np.where(_spread(placed, window, slots) > 0, own, _spread(p.class_batches, window, slots))
+    own = np.where(_spread(placed, window, slots) > 0, own, _spread(p.class_batches, window, slots) * may_run)
     own_class, sent_class = by_class(own), by_class(sent)
     own *= _spread(_ratio(np.maximum(p.class_batches - sent_class, 0.0), own_class), window, slots)
 

@@ -6,7 +6,7 @@ W, s, bytes, g CO2e per kWh, fractions in 0..1. Symbols in brackets are those of
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+
+CapOver = Literal["slot", "horizon"]
+"""What (D6) is kept over: every slot by itself, or the run from its begin to every slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,10 @@ class Limits:
     offload_cap_fraction: float = 0.5
     """b_y of (D5): largest share of its released batches that an owner may have run elsewhere."""
     transfer_cap_fraction: float = 0.5
-    """b_h of (D6): largest share of a slot's harvest that a node may give away."""
+    """b_h of (D6): largest share of its harvest that a node may give away."""
+    transfer_cap_over: CapOver = "slot"
+    """``slot``: of each slot's harvest. ``horizon``: of all harvest from the run's begin to the end of each slot, so
+    that what was not given away earlier may be given later, and never more than has been harvested by then."""
     deadline_slots: int = 0
     """q: slots after its release in which a batch may still run; 0 means in its own slot."""
     may_sleep: bool = False
@@ -36,6 +42,8 @@ class Limits:
             value = getattr(self, name)
             if not 0.0 <= value <= 1.0:
                 raise ValueError(f"{name} is {value}; allowed is 0..1")
+        if self.transfer_cap_over not in get_args(CapOver):
+            raise ValueError(f"transfer_cap_over is {self.transfer_cap_over!r}; allowed are slot and horizon")
         if self.deadline_slots < 0:
             raise ValueError(f"deadline_slots is {self.deadline_slots}; allowed is 0 or more")
         if not (np.isfinite(self.net_j_per_byte) and self.net_j_per_byte >= 0):
@@ -118,6 +126,11 @@ class Fleet:
     """(H,) last slot, counted from the present one, in which work released in each slot of the horizon may
     run: where a life-cycle stage or a latency target ends before the deadline. May lie beyond the horizon.
     None: q slots after its release. The present backlog's deadlines are in its classes already."""
+    harvested_before_j: Floats | None = None
+    """(N,) harvested in this run before the present slot; None: nothing, the run begins here. Only (D6) over the
+    horizon looks at it."""
+    given_before_j: Floats | None = None
+    """(N,) given away in this run before the present slot, as it left the donor; None: nothing."""
     loss_fraction: Floats | None = None
     """(N, N) l_ij where losses do not factor; overrides export and import efficiency when given."""
     participations: Ints | None = None
@@ -178,6 +191,23 @@ class Fleet:
     def horizon(self) -> int:
         """H."""
         return self.intensity_g_per_kwh.shape[1]
+
+    def transfer_caps_j(self) -> Floats:
+        """(N, H) right-hand side of (D6); column 0 is the most a node may give away in the present slot.
+
+        Over the slot: b_h h_i(t). Over the horizon what is not used is carried on, and these are the increments of
+        max(0, b_h * harvest from the run's begin to slot t - given before the present slot): the sum of a node's
+        exports up to slot t is at most the sum of its increments up to slot t.
+        """
+        caps = self.limits.transfer_cap_fraction * self.harvest_j
+        if self.limits.transfer_cap_over == "slot":
+            return np.asarray(caps)
+        none = np.zeros(self.size)
+        harvested = none if self.harvested_before_j is None else self.harvested_before_j
+        given = none if self.given_before_j is None else self.given_before_j
+        caps[:, 0] += self.limits.transfer_cap_fraction * harvested - given
+        room = np.maximum(np.cumsum(caps, axis=1), 0.0)
+        return np.diff(room, axis=1, prepend=0.0)
 
     def transfer_efficiency(self) -> Floats:
         """(N, N) 1 - l_ij; the diagonal is 1."""

@@ -20,7 +20,8 @@ forms have the same optimum (``hub_recovery.pairwise`` does it; the tests compar
 Shapes: arrays are (T, N) - slots first, nodes contiguous. Deadline classes k = 0..T+q-1 are named by their
 deadline: k <= q is the backlog with k slots left, k > q is released in slot k - q. Class k may run in slots
 max(0, k-q)..k, so in slot t exactly the classes t..t+q may run: axis 0 of (q+1, T, N) arrays is the slots
-left to the deadline. Units: J, batches, g CO2e."""
+left to the deadline. Where a life-cycle stage or a latency target ends earlier, ``closed`` marks the slots of
+a class that come after. Units: J, batches, g CO2e."""
 
 from __future__ import annotations
 
@@ -29,9 +30,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from carbon_data.units import JOULES_PER_KWH
-from coordinator.market.fleet import Fleet, Floats
+from coordinator.market.fleet import Bools, Fleet, Floats
 from coordinator.market.layout import Restrictions
 from coordinator.market.program import _penalty as unserved_penalty_g
+from coordinator.market.program import release_last_slots
 
 DETA = Restrictions(transfers=True, offloading=True, harvest=True)
 LEFT_FACTOR = 1.0 / 3.0
@@ -73,10 +75,12 @@ class HubProgram:
     """(T, N) c_i / 2 * s * eps_net: this end's half of the network's grams per batch."""
     offloadable: np.ndarray
     """(T,) whether work may leave its owner in the slot."""
+    closed: Bools
+    """(q+1, T) slots, by what is left to the deadline, in which a class may not run: its stage has ended."""
     guest_cap_batches: Floats
     """(T, N) S_j / s, and no more than the slot's seconds or the fleet's work allow: always finite."""
     export_cap_j: Floats
-    """(T, N) right-hand side of (D6)."""
+    """(T, N) right-hand side of (D6); over the horizon, what each slot adds to it (Fleet.transfer_caps_j)."""
     export_efficiency: Floats
     """(N,) out_i."""
     import_efficiency: Floats
@@ -93,6 +97,8 @@ class HubProgram:
     discharge_cap_j: Floats
     stored_value_g_per_j: Floats
     """(N,) worth of a joule stored after the last slot."""
+    carries_cap: bool = False
+    """(D6) over the horizon: what of the export cap is not used in a slot may be used later."""
 
     @property
     def slots(self) -> int:
@@ -114,10 +120,15 @@ class HubProgram:
         per_node: dict[str, Floats] = {}
         for spec in fields(self):
             value = getattr(self, spec.name)
-            if isinstance(value, np.ndarray) and spec.name != "offloadable":
+            if isinstance(value, np.ndarray) and spec.name not in ("offloadable", "closed"):
                 per_node[spec.name] = np.ascontiguousarray(value[..., nodes])
         return HubProgram(
-            slot_s=self.slot_s, deadline_slots=self.deadline_slots, offloadable=self.offloadable, **per_node
+            slot_s=self.slot_s,
+            deadline_slots=self.deadline_slots,
+            offloadable=self.offloadable,
+            closed=self.closed,
+            carries_cap=self.carries_cap,
+            **per_node,
         )
 
 
@@ -167,11 +178,14 @@ def from_fleet(fleet: Fleet, restrictions: Restrictions = DETA) -> HubProgram:
     if fleet.offload_room_batches is not None and restrictions.offloading:
         room[: q + 1] = fleet.offload_room_batches.T
     unserved_g = np.full_like(classes, unserved_penalty_g(fleet))
-    unserved_g[slots:] *= LEFT_FACTOR
+    last = release_last_slots(fleet)
+    due = np.concatenate([np.arange(q + 1), last[1:]])
+    unserved_g[due >= slots] *= LEFT_FACTOR
+    closed = np.arange(slots) > due[np.arange(slots) + np.arange(q + 1)[:, None]]
     harvest = _rows(fleet.harvest_j) * restrictions.harvest
     storage = _quotient(fleet.storage_bytes, payload)
     in_time = _quotient(fleet.slot_s, seconds)
-    may_leave = np.array([room[t : t + q + 1].sum() for t in range(slots)])[:, None]
+    may_leave = np.array([room[t : t + q + 1][~closed[:, t]].sum() for t in range(slots)])[:, None]
     guests = np.where(fleet.offloadable[:, None], np.minimum(np.minimum(storage, in_time), may_leave), 0.0)
     has_store = (fleet.battery_capacity_j > 0) & restrictions.harvest
     return HubProgram(
@@ -189,8 +203,9 @@ def from_fleet(fleet: Fleet, restrictions: Restrictions = DETA) -> HubProgram:
         guest_j=payload * fleet.rx_j_per_byte,
         network_g=grams_per_j * payload * (limits.net_j_per_byte / 2),
         offloadable=fleet.offloadable,
+        closed=closed,
         guest_cap_batches=guests,
-        export_cap_j=limits.transfer_cap_fraction * harvest * restrictions.transfers,
+        export_cap_j=_rows(fleet.transfer_caps_j()) * (restrictions.harvest and restrictions.transfers),
         export_efficiency=fleet.export_efficiency,
         import_efficiency=fleet.import_efficiency,
         battery_j=fleet.battery_j,
@@ -201,6 +216,7 @@ def from_fleet(fleet: Fleet, restrictions: Restrictions = DETA) -> HubProgram:
         charge_cap_j=fleet.slot_s * fleet.charge_limit_w * has_store,
         discharge_cap_j=fleet.slot_s * fleet.discharge_limit_w * has_store,
         stored_value_g_per_j=fleet.stored_value_g_per_j,
+        carries_cap=limits.transfer_cap_over == "horizon",
     )
 
 
@@ -251,6 +267,10 @@ def residuals(program: HubProgram, plan: HubPlan) -> dict[str, float]:
     lowest = min(float(getattr(x, spec.name).min(initial=0.0)) for spec in fields(x))
     over = lambda value, cap: float(np.maximum(value - cap, 0.0).max(initial=0.0))  # noqa: E731
     hub_j = float(p.export_efficiency.sum()) * energy
+    late = float((x.own_batches + x.offload_batches)[p.closed].max(initial=0.0))
+    given, cap = x.export_j, p.export_cap_j
+    if p.carries_cap:
+        given, cap = np.cumsum(given, axis=0), np.cumsum(cap, axis=0)
     return {
         "D1 demand": float(np.abs(x.grid_j + x.green_j - load).max()) / energy,
         "D2 bus": float(np.abs(bus_in - x.green_j - x.charge_j - x.export_j - x.curtailed_j).max()) / energy,
@@ -262,10 +282,11 @@ def residuals(program: HubProgram, plan: HubPlan) -> dict[str, float]:
             np.abs(by_class(x.own_batches + x.offload_batches) + x.unserved_batches - p.class_batches).max()
         )
         / work,
+        "D4 stage ended": late / work,
         "D4 hub": float(np.abs((x.offload_batches.sum(axis=0) - x.guest_batches).sum(axis=1)).max())
         / (work * p.nodes),
         "D5 offload cap": over(by_class(x.offload_batches), p.offload_cap_batches) / work,
-        "D6 transfer cap": over(x.export_j, p.export_cap_j) / energy,
+        "D6 transfer cap": over(given, cap) / energy,
         "D7 time": over(seconds, p.slot_s) / p.slot_s,
         "D7 storage": over(x.guest_batches, p.guest_cap_batches) / work,
         "sign": max(-lowest, 0.0) / min(energy, work),

@@ -62,6 +62,10 @@ class HubColumns:
         self.own, self.offload = (self._block(window, slots, nodes) for _ in range(2))
         self.guest = self._block(slots, nodes)
         self.unserved = self._block(program.classes, nodes)
+        self.unused_cap = (
+            self._block(slots, nodes) if program.carries_cap else np.zeros((0, nodes), dtype=int)
+        )
+        """Transfer cap not used yet after each slot; only with (D6) over the horizon."""
 
     def _block(self, *shape: int) -> Ints:
         start, self.size = self.size, self.size + int(np.prod(shape))
@@ -138,6 +142,12 @@ def build(program: HubProgram) -> tuple[LinearProgram, HubColumns, Units]:
     rows.put(time, col.own, share)
     rows.put(time, col.guest, share)
 
+    if p.carries_cap:
+        given = rows.add(-INFINITY, p.export_cap_j / energy, slots, nodes)  # (D6) over the horizon
+        rows.put(given, col.export, 1.0)
+        rows.put(given, col.unused_cap, 1.0)
+        rows.put(given[1:], col.unused_cap[:-1], -1.0)
+
     cost = np.zeros(col.size)
     cost[col.grid] = p.grams_per_j / unit.grams_per_j
     cost[col.offload] = p.network_g * work / unit.grams
@@ -149,9 +159,12 @@ def build(program: HubProgram) -> tuple[LinearProgram, HubColumns, Units]:
     upper[col.charge] = p.charge_cap_j / energy
     upper[col.discharge] = p.discharge_cap_j / energy
     upper[col.stored] = p.battery_capacity_j / energy
-    upper[col.export] = p.export_cap_j / energy  # (D6)
+    if not p.carries_cap:
+        upper[col.export] = p.export_cap_j / energy  # (D6)
     upper[col.guest] = p.guest_cap_batches / work  # (D7) storage
     upper[col.offload[:, ~p.offloadable]] = 0.0
+    upper[col.own[p.closed]] = 0.0
+    upper[col.offload[p.closed]] = 0.0
 
     row, column, value = (np.concatenate(part) for part in zip(*rows.entries, strict=True))
     matrix = sparse.csc_matrix((value, (row, column)), shape=(rows.size, col.size))

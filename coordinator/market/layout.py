@@ -41,6 +41,8 @@ class Shape:
     deadline_slots: int
     restrictions: Restrictions
     sleep: bool
+    carries_cap: bool = False
+    """(D6) over the horizon: what of the transfer cap is not used in a slot is carried on."""
 
 
 COLUMN_MEANING = {
@@ -56,6 +58,7 @@ COLUMN_MEANING = {
     "left": "batches left beyond the horizon, their deadline being later still",
     "w": "batches of an owner run by an executor",
     "x": "energy sent",
+    "m": "transfer cap not used yet, after the slot; only with (D6) over the horizon",
     "a": "awake",
     "z": "wake-up",
 }
@@ -154,6 +157,8 @@ class Layout:
                 self._column("away", n, len(self.entry_slot))
         if shape.restrictions.transfers:
             self._column("x", self.pairs, h)
+            if shape.carries_cap:
+                self._column("m", n, h)
         if shape.sleep:
             self._column("a", n, h)
             self._column("z", n, h)
@@ -225,6 +230,9 @@ class Layout:
             self._entry("D2.x_donor", row["D2_green_bus"][i], x, -1.0)
             self._entry("D2.x_recipient", row["D2_green_bus"][j], x)
             self._entry("D6.x", row["D6_transfer_cap"][i], x, 1.0)
+            if shape.carries_cap:
+                self._entry("D6.m", row["D6_transfer_cap"], col["m"], 1.0)
+                self._entry("D6.m_before", row["D6_transfer_cap"][:, 1:], col["m"][:, :-1], -1.0)
         if shape.sleep:
             self._entry("D1.a", row["D1_energy_use"], col["a"])
             self._entry("D1.z", row["D1_energy_use"], col["z"])

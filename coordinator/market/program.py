@@ -75,7 +75,8 @@ def build(
     whole_batches: tighten (D5) and (D7) to what whole batches can use (floor(b_y d), floor(D/tau),
     floor(S/s)), so that a fractional solution can be rounded without breaking a limit."""
     sleep = fleet.limits.may_sleep
-    shape = Shape(fleet.size, fleet.horizon, fleet.limits.deadline_slots, restrictions, sleep)
+    carries = restrictions.transfers and fleet.limits.transfer_cap_over == "horizon"
+    shape = Shape(fleet.size, fleet.horizon, fleet.limits.deadline_slots, restrictions, sleep, carries)
     return fill(
         layout_for(shape),
         fleet,
@@ -202,7 +203,7 @@ def fill(
         row_upper[row["D5_offload_cap"]] = room
         row_upper[row["D7_storage"]] = guest_room
     if restrictions.transfers:
-        row_upper[row["D6_transfer_cap"]] = fleet.limits.transfer_cap_fraction * harvest_j / unit_j
+        row_upper[row["D6_transfer_cap"]] = fleet.transfer_caps_j() * restrictions.harvest / unit_j
     row_upper[row["D7_time"]] = 0.0 if layout.shape.sleep else capacity
     if layout.shape.sleep:
         row_lower[row["D8_wake_up"]] = 0.0

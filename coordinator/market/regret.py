@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from coordinator.market import decomposition, hub
+from coordinator.market import decomposition, hub, hub_lp
 from coordinator.market.fleet import Fleet
 from coordinator.market.layout import Restrictions
 from coordinator.market.plan import Plan
 from coordinator.market.program import build
 from coordinator.market.simulate import Run, World, first_backlog
-from coordinator.market.solve import SolverOptions, solve, unserved
+from coordinator.market.solve import SolverOptions, solve, solve_lp, unserved
 
 EVERYTHING = Restrictions(transfers=True, offloading=True, harvest=True)
 PAIRWISE_AT_MOST = 60
@@ -65,12 +65,25 @@ def oracle_bound(
 
 
 def _by_hub(fleet: Fleet, restrictions: Restrictions) -> Bound:
-    """From the decomposition. Work's windows reach over the ends of stages there: still a lower bound."""
-    found = decomposition.solve(hub.from_fleet(fleet, restrictions), HUB_GAP_FRACTION)
-    late = float(found.plan.unserved_batches.sum())
+    """From the decomposition; from the hub LP itself where (D6) is kept over the horizon, which the former cannot."""
+    program = hub.from_fleet(fleet, restrictions)
+    if program.carries_cap:
+        lp, columns, units = hub_lp.build(program)
+        solved = solve_lp(lp.cost, lp.matrix, lp.row_lower, lp.row_upper, lp.column_upper)
+        if solved.values is None or solved.objective is None:
+            raise NoBoundError(f"no bound: the solver said {solved.message!r}")
+        plan, objective_g = hub_lp.plan_of(columns, units, solved.values), solved.objective * units.grams
+        _refuse_unserved(plan)
+        return Bound(objective_g, objective_g, 0.0)
+    found = decomposition.solve(program, HUB_GAP_FRACTION)
+    _refuse_unserved(found.plan)
+    return Bound(found.bound_g, found.objective_g, found.gap_fraction)
+
+
+def _refuse_unserved(plan: hub.HubPlan) -> None:
+    late = float(plan.unserved_batches.sum())
     if late > 1e-6:
         raise NoBoundError(f"no bound: {late:.4g} batches can be run by nobody within the limits")
-    return Bound(found.bound_g, found.objective_g, found.gap_fraction)
 
 
 def regret_g(run: Run, bound: Bound) -> float:

@@ -166,7 +166,7 @@ def clip_transfers(transfer_j: Floats, fleet: Fleet) -> Floats:
     """
     sent = np.where(np.eye(len(transfer_j), dtype=bool), 0.0, np.maximum(transfer_j, 0.0))
     sent[sent < 1e-9 * max(float(sent.max(initial=0.0)), 1e-300)] = 0.0
-    cap = fleet.limits.transfer_cap_fraction * fleet.harvest_j[:, 0]
+    cap = fleet.transfer_caps_j()[:, 0]
     total = sent.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         factor = np.where(total > cap, cap / total, 1.0)

@@ -157,6 +157,8 @@ def simulate(world: World, policy: Policy, information: Information | None = Non
     total = truth.horizon
     backlog = first_backlog(truth)
     battery, asleep = truth.battery_j, truth.asleep
+    harvested = np.zeros(truth.size) if truth.harvested_before_j is None else truth.harvested_before_j
+    given_away = np.zeros(truth.size) if truth.given_before_j is None else truth.given_before_j
     counts = np.zeros(truth.size, dtype=np.int64) if truth.participations is None else truth.participations
     series = (world.intensity(), world.harvest())
     last = release_last_slots(truth)
@@ -164,7 +166,11 @@ def simulate(world: World, policy: Policy, information: Information | None = Non
     rows: list[dict[str, Any]] = []
     outcomes: list[Outcome] = []
     for slot in range(total):
-        fleet = _fleet_at(world, told, series, slot, backlog, battery, asleep, counts, policy)
+        fleet = replace(
+            _fleet_at(world, told, series, slot, backlog, battery, asleep, counts, policy),
+            harvested_before_j=harvested,
+            given_before_j=given_away,
+        )
         decision, state = policy.decide(fleet, state)
         wrong = violations(fleet, decision)
         if wrong:
@@ -198,6 +204,7 @@ def simulate(world: World, policy: Policy, information: Information | None = Non
         rows.append(row)
         outcomes.append(decision.outcome)
         battery, asleep = flows.battery_j, ~decision.awake
+        harvested, given_away = harvested + flows.harvest_j, given_away + flows.export_j
         if slot + 1 < total:
             waits = min(int(last[slot + 1]), total - 1) - (slot + 1)
             backlog = backlog.release(

@@ -126,7 +126,7 @@ class Session:
         self._mixed = False
 
     def write(self, path: Path, node_ids: tuple[str, ...]) -> None:
-        """Write the model as ``.lp`` or ``.mps`` with readable names; see ``export``."""
+        """Write the model as ``.lp`` or ``.mps`` with readable names; see ``write``."""
         for index, name in enumerate(self.program.layout.column_names(node_ids)):
             self._highs.passColName(index, name)
         for index, name in enumerate(self.program.layout.row_names(node_ids)):
@@ -146,10 +146,15 @@ def export(program: Program, path: Path) -> None:
 
     ``path`` ends in ``.lp`` or ``.mps``; any HiGHS, CPLEX, Gurobi or SCIP reads either. Raises ValueError
     for another ending."""
+    plain = build(program.fleet, program.restrictions, whole_batches=program.whole_batches, scaled=False)
+    write(plain, path)
+
+
+def write(program: Program, path: Path) -> None:
+    """Write ``program`` as it is, costs and scale included; otherwise as ``export``."""
     if path.suffix not in (".lp", ".mps"):
         raise ValueError(f"cannot export to {path.name!r}; allowed endings are .lp and .mps")
-    plain = build(program.fleet, program.restrictions, whole_batches=program.whole_batches, scaled=False)
-    Session(plain).write(path, plain.fleet.node_ids)
+    Session(program).write(path, program.fleet.node_ids)
 
 
 def unserved(program: Program, values: Floats) -> float:

@@ -84,6 +84,14 @@ def _corners() -> Iterator[tuple[str, Fleet]]:
         "caps of zero",
         replace(day, limits=replace(day.limits, offload_cap_fraction=0.0, transfer_cap_fraction=0.0)),
     )
+    horizon = replace(day, limits=replace(day.limits, transfer_cap_over="horizon"))
+    harvested = np.full(day.size, 2.0 * float(day.harvest_j.max()) + 1.0)
+    yield "transfer cap over the horizon, nothing given yet", replace(horizon, harvested_before_j=harvested)
+    used = day.limits.transfer_cap_fraction * harvested
+    yield (
+        "transfer cap over the horizon, used up",
+        replace(horizon, harvested_before_j=harvested, given_before_j=used),
+    )
     yield "grid without carbon", replace(day, intensity_g_per_kwh=np.zeros_like(day.intensity_g_per_kwh))
     deferrable = np.column_stack([np.zeros((4, 2), dtype=np.int64), day.backlog_batches])
     waiting = replace(day, limits=replace(day.limits, deadline_slots=2), backlog_batches=deferrable)

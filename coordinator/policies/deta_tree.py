@@ -38,17 +38,26 @@ class DetaTree(ModelPolicy):
         if floor is not None and not 0 < floor <= 1:
             raise ValueError(f"tree_floor_fraction is {floor}; allowed is above 0, up to 1, or none")
 
+    def program(self, fleet: Fleet, *, scaled: bool = True) -> Program:
+        """See ModelPolicy; joules are priced."""
+        price = self._price(super().program(fleet))
+        return priced(super().program(fleet, scaled=scaled), price)
+
+    def _price(self, program: Program) -> float:
+        """Grams per kWh: the one given, or the lowest that keeps the floor."""
+        if self.tree_floor_fraction is None:
+            return self.price_g_per_kwh
+        options = self.solver_options(program.fleet.limits.may_sleep)
+        return price_for(program, self.tree_floor_fraction, options)
+
     def decide(self, fleet: Fleet, state: Any) -> tuple[FleetDecision, Any]:
         """See ModelPolicy; the price used is in the decision's notes."""
         options = self.solver_options(fleet.limits.may_sleep)
         used: list[float] = []
 
         def reprice(program: Program) -> Program:
-            price = self.price_g_per_kwh
-            if self.tree_floor_fraction is not None:
-                price = price_for(program, self.tree_floor_fraction, options)
-            used.append(price)
-            return priced(program, price)
+            used.append(self._price(program))
+            return priced(program, used[0])
 
         decision = optimise(self.view(fleet), self.restrictions, options, reprice)
         decision.notes["price_g_per_kwh"] = used[0]

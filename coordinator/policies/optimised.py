@@ -67,6 +67,10 @@ class ModelPolicy:
         """What of the fleet this policy looks at."""
         return fleet if self.horizon is None else window(fleet, self.horizon)
 
+    def program(self, fleet: Fleet, *, scaled: bool = True) -> Program:
+        """The program this policy solves for ``fleet``; ``scaled=False``: in J, batches and g, to be read by people."""
+        return build(self.view(fleet), self.restrictions, whole_batches=True, scaled=scaled)
+
     def decide(self, fleet: Fleet, state: Any) -> tuple[FleetDecision, Any]:
         """Decision for the slot of the optimal plan; ``state`` passes through."""
         options = self.solver_options(fleet.limits.may_sleep)

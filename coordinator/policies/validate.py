@@ -147,7 +147,7 @@ def _work(fleet: Fleet, decision: FleetDecision) -> Iterator[Violation]:
 
 def _energy(fleet: Fleet, decision: FleetDecision) -> Iterator[Violation]:
     sent = decision.transfer_j.sum(axis=1)
-    cap = fleet.limits.transfer_cap_fraction * fleet.harvest_j[:, 0]
+    cap = fleet.transfer_caps_j()[:, 0]
     over = sent > cap * (1.0 + _TOLERANCE)
     yield from _each(fleet, over, Check.TRANSFER_CAP, "sends {} J, at most {} J allowed", sent, cap)
     to_itself = np.diag(decision.transfer_j)

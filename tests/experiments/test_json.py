@@ -22,6 +22,9 @@ recycling = 0
 [task]
 data = "digits"
 batches_per_slot = 2
+[inference]
+batches_per_slot = 1
+requests_per_batch = 8
 [fleet]
 kind = "inprocess"
 [[nodes]]
@@ -99,7 +102,15 @@ def test_compare_gives_a_list_with_an_entry_per_seed(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    ["check tiny.toml", "ledger verify run", "doctor", "data status", "policy check local", "init new.toml"],
+    [
+        "check tiny.toml",
+        "ledger verify run",
+        "doctor",
+        "data status",
+        "policy check local",
+        "init new.toml",
+        "export tiny.toml tiny.lp --policy deta",
+    ],
 )
 def test_the_object_has_the_documented_keys(folder: Path, arguments: str) -> None:
     words = arguments.split()

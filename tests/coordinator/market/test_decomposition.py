@@ -45,6 +45,21 @@ def test_bound_below_optimum_below_plan(seed: int, deadline: int, block_nodes: i
     assert hub.objective_g(program, found.plan) == pytest.approx(found.objective_g)
 
 
+@settings(max_examples=30, deadline=None)
+@given(SEEDS, st.integers(1, 2))
+def test_work_ends_with_its_stage(seed: int, deadline: int) -> None:
+    fleet = random_fleet(seed, deadline_slots=deadline)
+    patience = np.random.default_rng(seed).integers(0, deadline + 1, fleet.horizon)
+    program = hub.from_fleet(replace(fleet, release_last_slot=np.arange(fleet.horizon) + patience))
+    found = decomposition.solve(program, 1e-3, workers=1)
+    best = optimum(program)
+    slack = 1e-6 * abs(best) + 1e-7 * bill_g(program)
+    assert found.bound_g <= best + slack
+    assert best <= found.objective_g + slack
+    assert found.gap_fraction <= 1e-3
+    assert max(hub.residuals(program, found.plan).values()) < 1e-9
+
+
 @pytest.mark.parametrize("deadline", [0, 2])
 def test_a_day_of_a_small_town(deadline: int) -> None:
     program = hub.from_fleet(random_fleet(4, 60, 24, deadline_slots=deadline))

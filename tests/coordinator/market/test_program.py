@@ -116,6 +116,68 @@ def test_energy_and_work_are_conserved(seed: int, deadline: int) -> None:
     assert gone[:, ~fleet.offloadable].sum() == pytest.approx(0.0, abs=1e-6)
 
 
+def over_the_horizon(fleet: Fleet, cap_fraction: float | None = None) -> Fleet:
+    limits = replace(fleet.limits, transfer_cap_over="horizon")
+    if cap_fraction is not None:
+        limits = replace(limits, transfer_cap_fraction=cap_fraction)
+    return replace(fleet, limits=limits)
+
+
+@quick
+@given(seed=seeds, deadline=st.integers(0, 1), tight=st.floats(0, 1), more=st.floats(0, 1))
+def test_a_cap_over_the_horizon_relaxes_that_over_the_slot(
+    seed: int, deadline: int, tight: float, more: float
+) -> None:
+    fleet = random_fleet(seed, deadline_slots=deadline)
+    slot = replace(fleet, limits=replace(fleet.limits, transfer_cap_fraction=tight))
+    horizon = over_the_horizon(slot)
+    loose = over_the_horizon(slot, tight + (1 - tight) * more)
+    scale = 1e-6 * max(abs(grams(slot, DETA)), 1e-6)
+    assert grams(horizon, DETA) <= grams(slot, DETA) + scale
+    assert grams(loose, DETA) <= grams(horizon, DETA) + scale
+    plan = Plan(build(horizon, DETA), solve(build(horizon, DETA)).values)  # type: ignore[arg-type]
+    sent = np.stack([plan.transfer_j(t).sum(axis=1) for t in range(fleet.horizon)], axis=1)
+    most = tight * np.cumsum(fleet.harvest_j, axis=1)
+    assert (np.cumsum(sent, axis=1) <= most + 1e-6 * max(float(fleet.harvest_j.max()), 1.0)).all()
+
+
+def test_what_was_not_given_may_be_given_later_by_hand() -> None:
+    """3600 J harvested in slot 0, where nobody needs them; the donor's battery keeps them for slot 1."""
+    fleet = two_nodes()
+    later = replace(
+        reference_day(2, nodes=2),
+        limits=replace(fleet.limits, transfer_cap_fraction=0.5),
+        intensity_g_per_kwh=np.array([[0.0, 0.0], [0.0, 360.0]]),
+        harvest_j=np.array([[3600.0, 0.0], [0.0, 0.0]]),
+        backlog_batches=np.zeros((2, 1), dtype=np.int64),
+        release_batches=np.zeros((2, 1), dtype=np.int64),
+        static_w=np.full(2, 60.0),
+        battery_j=np.zeros(2),
+        battery_capacity_j=np.full(2, 1e6),
+        charge_efficiency=np.ones(2),
+        discharge_efficiency=np.ones(2),
+        self_discharge_fraction=np.zeros(2),
+        charge_limit_w=np.full(2, 1e6),
+        discharge_limit_w=np.full(2, 1e6),
+        export_efficiency=np.ones(2),
+        import_efficiency=np.ones(2),
+        stored_value_g_per_j=np.zeros(2),
+    )
+    later = replace(later, battery_capacity_j=np.array([1e6, 0.0]))  # only the donor can keep anything
+    need = later.slot_s * 60.0 * 1e-4  # all of node 1's load in slot 1, at 360 g/kWh
+    assert grams(later, DETA) == pytest.approx(need)
+    assert grams(over_the_horizon(later), DETA) == pytest.approx(need - 1800.0 * 1e-4)
+    midway = replace(
+        over_the_horizon(later),
+        harvested_before_j=np.array([4000.0, 0.0]),
+        given_before_j=np.array([3000.0, 0.0]),
+    )
+    np.testing.assert_allclose(midway.transfer_caps_j(), [[800.0, 0.0], [0.0, 0.0]])
+    assert grams(midway, DETA) == pytest.approx(need - 800.0 * 1e-4)
+    with pytest.raises(ValueError, match="allowed are slot and horizon"):
+        replace(later.limits, transfer_cap_over="day")  # type: ignore[arg-type]
+
+
 @quick
 @given(seed=seeds, field=st.sampled_from(["b_y", "b_h", "Bmax", "loss"]))
 def test_more_room_never_costs(seed: int, field: str) -> None:

@@ -133,6 +133,43 @@ def test_a_donor_gives_no_more_than_it_has() -> None:
         balance(Battery.from_config(None, 60.0), 0, demand_uj=0, harvest_uj=10, export_uj=25)
 
 
+@settings(max_examples=20, deadline=None)
+@given(seeds, st.sampled_from([1, 2, None]), st.sampled_from(["deta", "det", "fedzero", "auction", "admm"]))
+def test_a_transfer_cap_over_the_horizon_is_kept_over_the_run(
+    seed: int, horizon: int | None, name: str
+) -> None:
+    """Whatever is looked ahead and however wrong the forecast: at no time has a node given away more than b_h of
+    what it has harvested in the run until then; and nobody beats the bound."""
+    fleet = random_fleet(seed, 3, 5)
+    fleet = replace(fleet, limits=replace(fleet.limits, transfer_cap_over="horizon"))
+    told = Information(horizon, harvest=GaussianError(0.5, seed))
+    run = simulate(World(fleet), make_policy(name), told)
+    assert_conserved(run)
+    given_j, harvested_j = run.export_j.cumsum(axis=0), run.harvest_j.cumsum(axis=0)
+    assert (given_j <= fleet.limits.transfer_cap_fraction * harvested_j * (1 + 1e-9) + 1e-6).all()
+    if not run.unserved_batches.any():
+        bound = oracle_bound(fleet)
+        assert regret_g(run, bound) >= -1e-6 * max(abs(bound.objective_g), 1e-3)
+
+
+def test_a_cap_over_the_horizon_lets_a_battery_give_at_night() -> None:
+    day = reference_day(24, nodes=6)
+    carried = replace(day, limits=replace(day.limits, transfer_cap_over="horizon"))
+    slot, horizon = (simulate(World(fleet), make_policy("deta"), Information(6)) for fleet in (day, carried))
+    dark = (day.harvest_j == 0).T
+    assert slot.export_j[dark].sum() == 0
+    assert horizon.export_j[dark].sum() > 0
+    assert oracle_bound(carried).objective_g < oracle_bound(day).objective_g
+
+
+def test_a_large_fleet_has_a_bound_with_a_cap_over_the_horizon(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = random_fleet(11, 8, 4, deadline_slots=1)
+    fleet = replace(fleet, limits=replace(fleet.limits, transfer_cap_over="horizon"))
+    pairwise = oracle_bound(fleet)
+    monkeypatch.setattr("coordinator.market.regret.PAIRWISE_AT_MOST", 4)
+    assert oracle_bound(fleet).objective_g == pytest.approx(pairwise.objective_g, rel=1e-6)
+
+
 def test_regret_shrinks_with_information() -> None:
     world = World(reference_day(12))
     bound = oracle_bound(world)

@@ -478,3 +478,53 @@ def test_report_holds_the_testbeds_own_lines(bench: Any) -> None:
     assert report.tokens == 2 * 18 * 10
     only = bench.coordinator.report(ReportQuery("n01"))
     assert {line.node_id for line in only.lines} == {"n01"}
+
+
+class Saver:
+    """Gives nothing in even slots and all that (D6) allows in odd ones."""
+
+    name = "saver"
+
+    def init(self, seed: int) -> None:
+        return None
+
+    def decide(self, fleet: Any, state: None) -> Any:
+        n = fleet.size
+        shift = np.roll(np.eye(n, dtype=bool), 1, axis=1)
+        given = fleet.transfer_caps_j()[:, 0] * (fleet.slot % 2)
+        batches = np.diag(fleet.backlog_batches.sum(axis=1))
+        return rule_decision(
+            fleet, batches.astype(np.int64), Feasible(None, "rule"), transfer_j=shift * given[:, None]
+        ), state
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_transfer_cap_over_the_horizon_counts_what_is_booked(
+    tmp_path: Path, kit: Any, restart: bool
+) -> None:
+    """Unused cap is carried on, and the count survives a restart: it is in the ledger."""
+    limits = LimitsConfig(net_j_per_byte=2e-6, transfer_cap_over="horizon")
+    bench = kit.Bench(kit.make_config(tmp_path, limits=limits), Saver())
+    bench.join()
+    given, harvested = [], []
+    for slot in range(4):
+        if restart and slot in (1, 3):
+            bench.restart()
+            bench.join()
+        assert "fallback" not in bench.coordinator.begin_slot(BeginSlot(slot, Stage.DEVELOPMENT, 1.0)).status
+        bench.coordinator.end_slot(EndSlot(slot, 1.0, 1000, 10))
+        states = bench.coordinator.service.books.nodes
+        given.append(np.array([states[node].given_uj for node in bench.nodes]))
+        harvested.append(np.array([states[node].harvested_uj for node in bench.nodes]))
+        metered = [sum(u.harvest_uj for u in stub.usages.values()) for stub in bench.nodes.values()]
+        np.testing.assert_array_equal(harvested[-1], metered)
+    assert not given[0].any()
+    assert not (given[2] - given[1]).any()
+    # All of the cap, to the microjoule: half of what was harvested from the run's begin. The first node's battery does
+    # not hold as much in the last slot.
+    np.testing.assert_allclose(given[1], 0.5 * harvested[1], rtol=0, atol=1)
+    np.testing.assert_allclose(given[3][1:], 0.5 * harvested[3][1:], rtol=0, atol=1)
+    assert given[3][0] <= 0.5 * harvested[3][0]
+    assert (given[1] > 0.6 * (harvested[1] - harvested[0])).all()  # more than half of the slot's own
+    bench.close()
+    assert verify(bench.config.ledger_path).ok
