@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from coordinator.config import CoordinatorBody, CoordinatorConfig, LimitsConfig, ZoneIntensity
@@ -22,8 +23,11 @@ from protos.messages import (
     EnergyGrant,
     EnergyLine,
     Executed,
+    MarketCall,
+    MarketNews,
     Moved,
     NodeProfile,
+    OwnWork,
     Refusal,
     Register,
     Settlement,
@@ -34,6 +38,8 @@ from protos.messages import (
     Welcome,
     WorkProfile,
 )
+from protos.trading.desk import Desk
+from protos.trading.own import Own
 
 SLOT_S = 60.0
 BATCHES = 6
@@ -254,6 +260,70 @@ class StubNode:
         return [said, self.telemetry(self.slot)]
 
 
+class TradingStub(StubNode):
+    """The stub node with a real trader at a real desk."""
+
+    desk: Desk | None = None
+    desk_slot = -1
+
+    def telemetry(self, slot: int) -> Any:
+        raise AssertionError("a node of a market sends no telemetry")
+
+    def own(self, slot: int) -> Own:
+        p, work = self.profile, self.profile.work[0]
+        return Own(
+            slot_s=SLOT_S,
+            harvest_j=np.full(self.horizon, self.harvest(slot) / 1e6),
+            battery_j=self.battery_uj / 1e6,
+            backlog_batches=(self.release,),
+            room_batches=(self.release // 2,),
+            release_batches=(self.release,) * (self.horizon - 1),
+            static_w=p.static_w,
+            seconds_per_batch=np.full(self.horizon, work.seconds_per_batch),
+            joules_per_batch=np.full(self.horizon, work.joules_per_batch),
+            tx_j_per_byte=p.tx_j_per_byte,
+            rx_j_per_byte=p.rx_j_per_byte,
+            storage_bytes=float(p.storage_bytes),
+            export_efficiency=1 - p.export_loss_fraction,
+            import_efficiency=1 - p.import_loss_fraction,
+            battery_capacity_j=p.battery_capacity_uj / 1e6,
+            charge_efficiency=p.charge_efficiency_fraction,
+            discharge_efficiency=p.discharge_efficiency_fraction,
+            self_discharge_fraction=p.self_discharge_fraction,
+            charge_limit_w=p.charge_limit_w,
+            discharge_limit_w=p.discharge_limit_w,
+        )
+
+    def handle(self, message: Any) -> list[Any]:
+        if isinstance(message, MarketCall | MarketNews):
+            if self.desk is None or self.desk_slot != message.slot:
+                self.desk, self.desk_slot = Desk(self.own(message.slot)), message.slot
+            return [self.desk.answer(message)]
+        if isinstance(message, Decision):
+            assert message.self_managed
+            assert self.desk is not None
+            sent = sum(send.batches for send in message.sends)
+            guests = sum(guest.batches for guest in message.guests)
+            self.managed = self.desk.managed(sent, guests)
+            home = self.managed.own_batches
+            message = dataclasses.replace(message, own_batches=home, charge_uj=0, discharge_uj=10**12)
+        return [m for m in self._old(message) if m is not None]
+
+    def _old(self, message: Any) -> list[Any]:
+        try:
+            return list(super().handle(message))
+        except AssertionError as error:
+            if "no telemetry" not in str(error):
+                raise
+            return [m for m in self.spool.values() if not isinstance(m, Telemetry)]
+
+    def say(self, message: Any) -> Any:
+        if isinstance(message, Usage):
+            own = OwnWork(self.decisions[message.slot].own_batches, (self.release,))
+            message = dataclasses.replace(message, own_work=own)
+        return super().say(message)
+
+
 class Bench:
     """A direct coordinator with stub nodes; ``mute`` nodes get messages and answer nothing."""
 
@@ -306,6 +376,7 @@ def kit() -> Any:
         profile=profile,
         make_config=make_config,
         StubNode=StubNode,
+        TradingStub=TradingStub,
         Bench=Bench,
         SLOT_S=SLOT_S,
         BATCHES=BATCHES,

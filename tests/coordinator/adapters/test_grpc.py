@@ -32,6 +32,8 @@ from protos import codec
 from protos.messages import (
     BeginSlot,
     Heartbeat,
+    MarketCall,
+    MarketNews,
     Refusal,
     Register,
     Stage,
@@ -292,6 +294,43 @@ def test_dead_node_does_not_hold_up_the_slot_longer_than_its_lease(
     report = verify(process.config.ledger_path)
     assert report.ok, report.findings
     assert report.notices == ["2 unmetered node slots"]
+
+
+@pytest.mark.parametrize("policy", ["auction", "admm"])
+def test_a_node_that_never_answers_the_market_is_left_out_when_its_lease_is_over(
+    policy: str, tmp_path: Path, kit: Any
+) -> None:
+    """It lives and beats, and says nothing to the market: the others trade without it, the slot goes on."""
+
+    class Mute(kit.TradingStub):  # type: ignore[misc, name-defined]
+        def handle(self, message: Any) -> list[Any]:
+            return [] if isinstance(message, MarketCall | MarketNews) else list(super().handle(message))
+
+    process = Process(kit.make_config(tmp_path, nodes=3, slots=2, policy=policy, lease_s=1.0), tmp_path)
+    process.start()
+    stubs = [(Mute if node == "n01" else kit.TradingStub)(node) for node in process.config.node_ids]
+    nodes = NodeThreads(stubs, process.address)
+    try:
+        with ControlClient(process.address) as control:
+            control.wait_for_nodes(3, 10)
+            plan = control.begin_slot(0, Stage.DEVELOPMENT, 1.0)
+            assert plan.status.startswith("rule: negotiated")
+            assert {decision.node_id for decision in plan.decisions} == {"n00", "n02"}
+            assert plan.lost_nodes == ("n01",)
+            summary = control.end_slot(0, 10.0)
+            assert summary.missing_nodes == ("n01",)
+            assert summary.executed_batches == 2 * kit.BATCHES
+        process.stop()
+        market = books_of(process.config).slots[0].market
+        assert market is not None
+        assert market["silent"] == ["n01"]
+        assert market["up_bytes"].keys() == {"n00", "n02"}
+        report = verify(process.config.ledger_path)
+        assert report.ok, report.findings
+    finally:
+        nodes.stop()
+        if process.popen is not None and process.popen.poll() is None:
+            process.kill()
 
 
 def say(address: str, *messages: UpMessage | bytes) -> list[Any]:
