@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from carbon_data.units import JOULES_PER_KWH
-from experiments.report.measures import OWN_LINES
+from experiments.report.baselines import OWN_LINES
 from experiments.report.read import Run
 
 STAGES = ("preparation", "development", "application", "recycling")

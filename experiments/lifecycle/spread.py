@@ -19,7 +19,7 @@ from carbon_data.uncertainty import (
 )
 from experiments.lifecycle.columns import BETWEEN_ZONES
 from experiments.lifecycle.factors import Factors
-from experiments.report.measures import BASELINES
+from experiments.report.baselines import BASELINES
 from experiments.report.read import Run, Study
 
 DRAWS = 10_000

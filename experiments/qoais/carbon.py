@@ -8,7 +8,8 @@ from experiments.lifecycle import lifecycle_of_run
 from experiments.qoais.evidence import Evidence
 from experiments.qoais.indicator import Dimension, Indicator, Row
 from experiments.qoais.performance import TARGET_FRACTION
-from experiments.report.measures import BASELINES, reduction, totals
+from experiments.report.baselines import BASELINES, ORIGIN, is_worked_out
+from experiments.report.measures import reduction, totals
 from experiments.report.read import Study
 
 
@@ -113,6 +114,8 @@ def _reductions(study: Study, policy: str) -> list[Indicator]:
         note = (
             "" if value is None or value.low is None else f"95 % interval {value.low:.3f} to {value.high:.3f}"
         )
+        if is_worked_out(study, baseline):
+            note = "; ".join(filter(None, (note, ORIGIN)))
         found.append(
             row.maybe(
                 f"reduction against {baseline.upper()}",

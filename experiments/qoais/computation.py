@@ -6,7 +6,7 @@ import numpy as np
 
 from experiments.qoais.evidence import Evidence
 from experiments.qoais.indicator import Dimension, Indicator, Row
-from experiments.report.measures import OWN_LINES
+from experiments.report.baselines import OWN_LINES
 from experiments.report.read import Run
 
 

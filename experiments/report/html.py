@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from experiments.report import learning, negotiation, regret, serving_table, style, tables, tree_table, units
+from experiments.report.baselines import BASELINES, is_worked_out
 from experiments.report.facts import Facts, gather
 from experiments.report.figures import Drawing, draw_all
-from experiments.report.measures import BASELINES, over_seeds, reduction
+from experiments.report.measures import over_seeds, reduction
 from experiments.report.notices import notices
 from experiments.report.read import Study, load
 from experiments.report.stats import Estimate
@@ -189,6 +190,8 @@ def headline(study: Study, facts: Facts) -> dict[str, Any]:
                 if value.low is not None
                 else "one seed: no interval"
             )
+            if is_worked_out(study, baseline):
+                ci += f"; {baseline.upper()} worked out from LOCAL's demand"
             cards.append(
                 {
                     "value": f"{units.percent(abs(value.mean))} {direction}",

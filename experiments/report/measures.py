@@ -11,13 +11,12 @@ import pandas as pd
 
 from coordinator.accounting.tree import Window, efficiency
 from coordinator.policies.base import TIME_LIMIT
+from experiments.report import baselines
+from experiments.report.baselines import OWN_LINES
 from experiments.report.read import Run, Study
 from experiments.report.stats import Estimate, estimate, paired_reduction, paired_reductions
 
-OWN_LINES = ("network", "coordinator", "router")
-"""What belongs to no edge node and is a line of its own (methods.md section 4)."""
 CATEGORIES = ("preparation", "development", "application", "recycling", "unallocated", "waste", *OWN_LINES)
-BASELINES = ("grid", "local")
 RESIDUAL_ALLOWED_FRACTION = 1e-6
 
 
@@ -132,19 +131,22 @@ def over_seeds(study: Study, policy: str, name: str) -> Estimate | None:
 
 
 def emissions_by_seed(study: Study, policy: str) -> dict[int, float]:
+    """Grams of every seed; of GRID worked out from LOCAL where it was not run itself."""
+    if baselines.is_worked_out(study, policy):
+        return {seed: baselines.all_from_grid_g(run) for seed, run in study.runs["local"].items()}
     return {seed: totals(run).emissions_g for seed, run in study.runs.get(policy, {}).items()}
 
 
 def reduction(study: Study, policy: str, baseline: str) -> Estimate | None:
-    """Paired reduction of total emissions against ``baseline``; None when the baseline was not run with
-    these seeds."""
+    """Paired reduction of total emissions against ``baseline``; None when there is no such baseline with these
+    seeds."""
     return paired_reduction(emissions_by_seed(study, policy), emissions_by_seed(study, baseline))
 
 
 def reductions_by_seed(study: Study, policy: str, baseline: str) -> list[float | None] | None:
-    """Reduction for every seed of ``policy`` (None where the pair is incomplete); None when the baseline
-    was not run."""
-    if baseline not in study.runs:
+    """Reduction for every seed of ``policy`` (None where the pair is incomplete); None when there is no such
+    baseline."""
+    if baseline not in baselines.there(study):
         return None
     pairs = paired_reductions(emissions_by_seed(study, policy), emissions_by_seed(study, baseline))
     return [pairs.get(seed) for seed in study.runs[policy]]

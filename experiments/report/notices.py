@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from experiments.report import style, units
-from experiments.report.measures import BASELINES, checks, decision_counts, totals
+from experiments.report.baselines import BASELINES, ORIGIN, is_worked_out, there
+from experiments.report.measures import checks, decision_counts, totals
 from experiments.report.read import Run, Study
 
 Level = Literal["bad", "warn", "info"]
@@ -200,8 +201,10 @@ def _baselines(study: Study) -> list[Notice]:
             f"{baseline},{','.join(study.policies)}.",
         )
         for baseline in BASELINES
-        if baseline not in study.runs
+        if baseline not in there(study)
     ]
+    if is_worked_out(study, "grid"):
+        found.append(Notice("info", "GRID was not run", f"{ORIGIN}."))
     if len(study.seeds) == 1:
         found.append(
             Notice("info", "One seed", "No spread and no confidence interval can be stated; give --seeds 5.")

@@ -12,8 +12,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from experiments.report import learning, negotiation, regret, style, units
+from experiments.report.baselines import BASELINES, there
 from experiments.report.measures import (
-    BASELINES,
     decision_counts,
     over_seeds,
     reduction,
@@ -134,8 +134,8 @@ def summary_table(study: Study, *, wide: bool = True) -> RichTable:
     table.add_column(
         "emissions" if len(study.seeds) == 1 else "emissions ± sd", justify="right", no_wrap=True
     )
-    there = [baseline for baseline in BASELINES if study.is_comparison and baseline in study.runs]
-    for baseline in there:
+    baselines = there(study) if study.is_comparison else []
+    for baseline in baselines:
         interval = " [95 % CI]" if wide and len(study.seeds) > 1 else ""
         table.add_column(f"vs {baseline.upper()}{interval}", justify="right", no_wrap=True)
     fields = [field for field in TERMINAL_FIELDS if wide or field[0] in ("accuracy", "tree_bit_per_j")]
@@ -152,7 +152,7 @@ def summary_table(study: Study, *, wide: bool = True) -> RichTable:
     best = min(study.policies, key=lambda p: (over_seeds(study, p, "emissions_g").mean, p))  # type: ignore[union-attr]
     for policy in study.policies:
         cells = [units.spread(over_seeds(study, policy, "emissions_g"), units.grams_scale)]
-        for baseline in there:
+        for baseline in baselines:
             value = None if policy == baseline else reduction(study, policy, baseline)
             short = units.percent(None if value is None else value.mean)
             cells.append("baseline" if policy == baseline else units.short_interval(value) if wide else short)

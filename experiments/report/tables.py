@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from experiments.report import style, units
-from experiments.report.measures import BASELINES, OWN_LINES, checks, over_seeds, reduction, totals
+from experiments.report.baselines import BASELINES, OWN_LINES, there
+from experiments.report.measures import checks, over_seeds, reduction, totals
 from experiments.report.read import Run, Study
 
 ROWS_AT_MOST = 200
@@ -109,8 +110,8 @@ def policies(study: Study) -> Table:
         ),
         *(
             Column(f"reduction_vs_{baseline}_fraction", f"against {baseline.upper()}", units.percent)
-            for baseline in BASELINES
-            if baseline in study.runs and study.is_comparison
+            for baseline in there(study)
+            if study.is_comparison
         ),
         Column("accuracy", "accuracy", units.percent),
         Column("energy_j", "energy", units.joules),

@@ -10,7 +10,8 @@ import pandas as pd
 from coordinator.accounting.tree import TokenUtility, Window, efficiency, weighted_tree
 from experiments.errors import UsageError
 from experiments.report import style, units
-from experiments.report.measures import OWN_LINES, alpha_bits_per_token
+from experiments.report.baselines import OWN_LINES
+from experiments.report.measures import alpha_bits_per_token
 from experiments.report.read import Run, Study
 from experiments.report.serving import serving_table
 from experiments.report.tables import Column, Table

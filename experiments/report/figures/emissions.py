@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from experiments.report import style, units
+from experiments.report.baselines import BASELINES, ORIGIN, is_worked_out, there
 from experiments.report.figures.base import (
     Drawing,
     clock,
@@ -20,7 +21,6 @@ from experiments.report.figures.base import (
     time_axis,
 )
 from experiments.report.measures import (
-    BASELINES,
     by_category,
     emissions_by_seed,
     over_seeds,
@@ -118,12 +118,12 @@ def by_policy(study: Study) -> Drawing | None:
 
 def reductions(study: Study) -> Drawing | None:
     """Paired reductions with their interval against GRID and LOCAL; None when neither baseline was run."""
-    there = [name for name in BASELINES if name in study.runs]
+    named = there(study)
     shown = [policy for policy in study.policies if policy != "grid"]
-    if not there or (there == ["local"] and shown == ["local"]) or not shown:
+    if not named or (named == ["local"] and shown == ["local"]) or not shown:
         return None
     figure = new_figure(1.15 + 0.46 * len(shown))
-    axes: Any = figure.subplots(1, len(there), sharey=True, squeeze=False)[0]
+    axes: Any = figure.subplots(1, len(named), sharey=True, squeeze=False)[0]
     rows: list[dict[str, Any]] = []
     drawing = Drawing(
         name="reductions",
@@ -134,15 +134,16 @@ def reductions(study: Study) -> Drawing | None:
             "seeds); small dots: single seeds."
             + ("" if len(study.seeds) > 1 else " One seed: no interval.")
             + "".join(
-                f" {b.upper()} was not run, so there is no panel for it." for b in BASELINES if b not in there
+                f" {b.upper()} was not run, so there is no panel for it." for b in BASELINES if b not in named
             )
+            + (f" {ORIGIN}." if is_worked_out(study, "grid") else "")
         ),
         alt="",
         figure=figure,
         data=pd.DataFrame(),
     )
     words = []
-    for ax, baseline in zip(axes, there, strict=True):
+    for ax, baseline in zip(axes, named, strict=True):
         for y, policy in enumerate(shown):
             value = reduction(study, policy, baseline)
             if policy == baseline:

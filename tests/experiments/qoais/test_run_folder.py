@@ -70,8 +70,7 @@ def test_what_is_measured_agrees_with_the_tables(found: dict[str, Any], small_co
     assert 0 <= value["deviation from float64"] < 1e-4
     assert 0 < value["utilisation"] <= 1
     assert value["accuracy under noise 1"] <= value["accuracy under noise 0.1"] + 0.05
-    assert value["reduction against GRID"] is None
-    assert value["reduction against LOCAL"] > 0
+    assert value["reduction against GRID"] > value["reduction against LOCAL"] > 0
     worst, best = value["recall of the worst class"], value["recall of the best class"]
     assert worst <= value["accuracy of the worst node"] <= best
 

@@ -150,11 +150,17 @@ def test_comparison_json_has_one_value_per_seed(make_compare: MakeRun) -> None:
 
 
 def test_a_baseline_that_was_not_run_gives_null_and_a_notice(make_compare: MakeRun) -> None:
-    study = load(make_compare(("local", "deta"), (4,)))
-    assert comparison_json(study)["policies"]["deta"]["reduction_vs_grid_fraction"] is None
+    study = load(make_compare(("grid", "deta"), (4,)))
+    assert comparison_json(study)["policies"]["deta"]["reduction_vs_local_fraction"] is None
     titles = {notice.title for notice in notices(study)}
-    assert {"GRID was not run", "One seed"} <= titles
-    assert "LOCAL was not run" not in titles
+    assert {"LOCAL was not run", "One seed"} <= titles
+    assert "GRID was not run" not in titles
+
+
+def test_grid_that_was_not_run_is_worked_out_from_local_and_said_to_be(make_compare: MakeRun) -> None:
+    study = load(make_compare(("local", "deta"), (4,)))
+    assert comparison_json(study)["policies"]["deta"]["reduction_vs_grid_fraction"] is not None
+    assert "LOCAL's metered demand" in next(n.text for n in notices(study) if n.title == "GRID was not run")
 
 
 def test_run_json_is_plain(make_run: MakeRun) -> None:
@@ -169,5 +175,4 @@ def test_terminal_table_has_a_row_per_policy(make_compare: MakeRun) -> None:
     table = summary_table(study)
     assert table.row_count == 3
     headers = [str(column.header) for column in table.columns]
-    assert "vs LOCAL [95 % CI]" in headers
-    assert not any("GRID" in header for header in headers)
+    assert {"vs LOCAL [95 % CI]", "vs GRID [95 % CI]"} <= set(headers)

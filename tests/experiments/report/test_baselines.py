@@ -1,0 +1,27 @@
+"""GRID worked out from LOCAL's books is what a run of GRID emits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from experiments.cli import invoke
+from experiments.report.baselines import all_from_grid_g
+from experiments.report.measures import totals
+from experiments.report.read import load
+
+
+def test_grid_worked_out_from_local_is_what_a_run_of_grid_emits(
+    small_scenario: Path, small_comparison: Path, tmp_path: Path
+) -> None:
+    ran = tmp_path / "grid"
+    arguments = ["run", str(small_scenario), "--policy", "grid", "--output", str(ran), "--no-report"]
+    assert invoke(arguments) == 0
+    local = load(small_comparison / "local-s0").any_run
+    assert all_from_grid_g(local) > totals(local).emissions_g
+    # Each line of either run is rounded to the microgram.
+    lines = len(local.tables["lines"])
+    assert all_from_grid_g(local) == pytest.approx(
+        totals(load(ran).any_run).emissions_g, rel=1e-9, abs=0.5e-6 * lines
+    )
