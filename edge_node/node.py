@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from edge_node.backlog import Backlog, Batch
 from edge_node.config import NodeConfig
+from edge_node.decided import check_decision
 from edge_node.energy.battery import Battery, balance
 from edge_node.energy.harvest import Harvest
 from edge_node.errors import InvalidDecision, NotReady, NoWork, StaleDecision
@@ -28,7 +29,7 @@ from edge_node.serving.requests import RequestWorkload
 from edge_node.serving.slot_serving import SlotServing
 from edge_node.serving.tally import Tally
 from edge_node.slot import Delivery, Outgoing, Readiness, SlotState
-from edge_node.spool import MemorySpool, Spool
+from edge_node.spool import MemorySpool, Spool, relabel
 from edge_node.work import Result, count_result, gather, run_stage
 from edge_node.workload import Arrays, InferResult, Parameters, Workload
 from protos.messages import (
@@ -149,22 +150,8 @@ class EdgeNode:
                 )
             if not self._boot_id:
                 self._boot_id = boot_id
-                self._relabel_spool()
+                relabel(self._spool, boot_id)
             return Register(self.node_id, boot_id, peer_address, self.profile())
-
-    def _relabel_spool(self) -> None:
-        """Readings that the boot before could not deliver are this boot's to deliver, under numbers of its
-        own.
-
-        The coordinator takes one reading per node and slot, so that none is booked twice.
-        """
-        for message in self._spool.pending():
-            if isinstance(message, Usage | Settlement):
-                fresh = replace(message, boot_id=self._boot_id, seq=self._spool.next_seq())
-                self._spool.put(fresh.seq, fresh)
-                self._spool.remove(message.seq)
-            elif isinstance(message, Telemetry):
-                self._spool.remove(message.seq)
 
     def profile(self) -> NodeProfile:
         """Constants of this node."""
@@ -310,7 +297,7 @@ class EdgeNode:
             InvalidDecision: not for this node, or impossible.
         """
         with self._lock:
-            self._check_decision(decision)
+            check_decision(self.config, decision)
             key, fence = (decision.epoch, decision.slot), self._spool.fence
             state = self._find(decision.slot)
             known = state.decision if state is not None else None
@@ -330,20 +317,6 @@ class EdgeNode:
             if decision.slot > self.slot:
                 self._advance(decision.slot)
             return self._adopt(self._require_open(), decision)
-
-    def _check_decision(self, decision: Decision) -> None:
-        if decision.node_id != self.node_id:
-            raise InvalidDecision(f"decision of {decision.node_id} came to {self.node_id}")
-        if not 0 <= decision.slot < len(self.config.stages):
-            raise InvalidDecision(f"slot {decision.slot} of a run of {len(self.config.stages)} slots")
-        if decision.stage is not self.config.stages[decision.slot]:
-            planned = self.config.stages[decision.slot]
-            raise InvalidDecision(f"slot {decision.slot} is {planned} in this run, not {decision.stage}")
-        if not decision.awake and (decision.own_batches or decision.sends or decision.guests):
-            raise InvalidDecision(f"{self.node_id} cannot sleep and work in slot {decision.slot}")
-        for names in ([s.executor for s in decision.sends], [g.owner for g in decision.guests]):
-            if len(set(names)) != len(names) or self.node_id in names:
-                raise InvalidDecision(f"peers of {self.node_id} are {names}; allowed is each other node once")
 
     def _adopt(self, state: SlotState, decision: Decision) -> list[Parcel]:
         self._backlog.put_back(state.own)
