@@ -9,31 +9,29 @@ from __future__ import annotations
 import logging
 import math
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from edge_node.backlog import Backlog, Batch
 from edge_node.config import NodeConfig
+from edge_node.decided import check_decision
 from edge_node.energy.battery import Battery, balance
 from edge_node.energy.harvest import Harvest
-from edge_node.errors import InvalidDecision, NoModel, NotReady, NoWork, StaleDecision
+from edge_node.errors import InvalidDecision, NotReady, NoWork, StaleDecision
 from edge_node.guests import Guests
 from edge_node.market import MarketSide
 from edge_node.meters.base import Meter, MeterError, Slot, Work
+from edge_node.outside import OutsideClients
 from edge_node.parcels import pack, payload_bytes
 from edge_node.profile import node_profile, released_batches
-from edge_node.serving.arrivals import Times
 from edge_node.serving.port import Answered, Answers
 from edge_node.serving.requests import RequestWorkload
 from edge_node.serving.slot_serving import SlotServing
 from edge_node.serving.tally import Tally
 from edge_node.slot import Delivery, Outgoing, Readiness, SlotState
-from edge_node.spool import MemorySpool, Spool
+from edge_node.spool import MemorySpool, Spool, relabel
 from edge_node.work import Result, count_result, gather, run_stage
-from edge_node.workload import Arrays, BatchWork, InferResult, Parameters, Workload
+from edge_node.workload import Arrays, InferResult, Parameters, Workload
 from protos.messages import (
     Ack,
     CloseSlot,
@@ -108,18 +106,16 @@ class EdgeNode:
         self._coordinator_slot = 0
         self._in_doubt = False
         self._mean_loss: float | None = None
-        self._model: Parameters | None = None
-        """Global model of the application's task, as this node was last given it."""
         self._guests = Guests(config.board.storage_bytes, self._workloads, meter)
-        self._answers = answers
         self._negotiates = False
         """As the coordinator's Welcome says: no telemetry, but answers to a market."""
         self._market = MarketSide(config, self.profile, meter, self._harvest, self._backlog)
         self._lock = threading.RLock()
-        self._slot_opened = threading.Condition(self._lock)
-        self._leaving = False
         self._work = threading.Lock()
         """The board does one piece of work at a time, as (L2)'s attribution of static power supposes."""
+        self._outside = OutsideClients(
+            config, answers, meter, self._serving, self._lock, self._work, lambda: self._state
+        )
 
     # --- who and where -----------------------------------------------------------------------------------
 
@@ -154,22 +150,8 @@ class EdgeNode:
                 )
             if not self._boot_id:
                 self._boot_id = boot_id
-                self._relabel_spool()
+                relabel(self._spool, boot_id)
             return Register(self.node_id, boot_id, peer_address, self.profile())
-
-    def _relabel_spool(self) -> None:
-        """Readings that the boot before could not deliver are this boot's to deliver, under numbers of its
-        own.
-
-        The coordinator takes one reading per node and slot, so that none is booked twice.
-        """
-        for message in self._spool.pending():
-            if isinstance(message, Usage | Settlement):
-                fresh = replace(message, boot_id=self._boot_id, seq=self._spool.next_seq())
-                self._spool.put(fresh.seq, fresh)
-                self._spool.remove(message.seq)
-            elif isinstance(message, Telemetry):
-                self._spool.remove(message.seq)
 
     def profile(self) -> NodeProfile:
         """Constants of this node."""
@@ -315,7 +297,7 @@ class EdgeNode:
             InvalidDecision: not for this node, or impossible.
         """
         with self._lock:
-            self._check_decision(decision)
+            check_decision(self.config, decision)
             key, fence = (decision.epoch, decision.slot), self._spool.fence
             state = self._find(decision.slot)
             known = state.decision if state is not None else None
@@ -335,20 +317,6 @@ class EdgeNode:
             if decision.slot > self.slot:
                 self._advance(decision.slot)
             return self._adopt(self._require_open(), decision)
-
-    def _check_decision(self, decision: Decision) -> None:
-        if decision.node_id != self.node_id:
-            raise InvalidDecision(f"decision of {decision.node_id} came to {self.node_id}")
-        if not 0 <= decision.slot < len(self.config.stages):
-            raise InvalidDecision(f"slot {decision.slot} of a run of {len(self.config.stages)} slots")
-        if decision.stage is not self.config.stages[decision.slot]:
-            planned = self.config.stages[decision.slot]
-            raise InvalidDecision(f"slot {decision.slot} is {planned} in this run, not {decision.stage}")
-        if not decision.awake and (decision.own_batches or decision.sends or decision.guests):
-            raise InvalidDecision(f"{self.node_id} cannot sleep and work in slot {decision.slot}")
-        for names in ([s.executor for s in decision.sends], [g.owner for g in decision.guests]):
-            if len(set(names)) != len(names) or self.node_id in names:
-                raise InvalidDecision(f"peers of {self.node_id} are {names}; allowed is each other node once")
 
     def _adopt(self, state: SlotState, decision: Decision) -> list[Parcel]:
         self._backlog.put_back(state.own)
@@ -512,7 +480,7 @@ class EdgeNode:
                 raise NotReady(f"slot {state.slot} was closed while {self.node_id} worked: too late")
             tx_bytes, rx_bytes = count_result(state, result, owners, parameters)
             if state.stage in (Stage.DEVELOPMENT, Stage.APPLICATION):
-                self._model = parameters  # outside clients are answered while others still train
+                self._outside.model = parameters  # outside clients are answered while others still train
             if isinstance(result, InferResult):
                 self._serving.finish(state, result, owners, batches)
             self._meter.moved(state.stage, tx_bytes=tx_bytes, rx_bytes=rx_bytes)
@@ -534,77 +502,16 @@ class EdgeNode:
     # --- outside clients ---------------------------------------------------------------------------------
 
     def check_request(self, arrays: Arrays) -> None:
-        """Whether outside requests of this form can be answered now.
-
-        Raises:
-            NoModel: no global model has come yet (before the first round), or the run is over.
-            ValueError: arrays that the task does not read.
-        """
-        with self._lock:
-            if self._answers is None:
-                raise NoModel(f"{self.node_id} answers no outside clients")
-            if self._model is None:
-                raise NoModel(f"{self.node_id} has no global model yet; it comes with the first round")
-            if self._state is None:
-                raise NoModel(f"the run {self.config.run_id} is over")
-            answers = self._answers
-        answers.check(arrays)
+        """Whether outside requests of this form can be answered now. Raises as ``OutsideClients.check``."""
+        self._outside.check(arrays)
 
     def answer(self, arrays: Arrays, waited_s: Sequence[float] = ()) -> Answered:
-        """Answer outside requests with the latest global model; booked in the application lines of the slot
-        that is running when they are done.
-
-        ``waited_s``: what each request has waited already, for its latency. Raises as ``check_request``.
-        """
-        self.check_request(arrays)
-        assert self._answers is not None
-        self._leaving = False
-        with self._work:
-            began, cpu_s = time.perf_counter(), time.thread_time()
-            self._meter.begin()
-            try:
-                assert self._model is not None
-                answered = self._answers.answer(self._model, arrays)
-            except BaseException:
-                self._book_outside(0.0, None, 0, 0, np.empty(0))
-                raise
-            wall_s = time.perf_counter() - began
-            latency_s = wall_s + np.asarray(waited_s, dtype=float)
-            seconds = min(time.thread_time() - cpu_s, wall_s)
-            received = sum(array.nbytes for array in arrays.values())
-            sent = sum(array.nbytes for array in answered.arrays.values())
-            result = answered.result
-            work = BatchWork(result.flop, seconds, result.decode_flop, min(seconds, result.decode_s))
-            self._book_outside(result.flop, result, received, sent, latency_s, work)
-            return answered
+        """Answer outside requests; see ``OutsideClients.answer``."""
+        return self._outside.answer(arrays, waited_s)
 
     def stop_answering(self) -> None:
         """Whoever waits for a slot to book answers in waits no longer: the process ends."""
-        with self._slot_opened:
-            self._leaving = True
-            self._slot_opened.notify_all()
-
-    def _book_outside(
-        self,
-        flop: float,
-        result: InferResult | None,
-        received: int,
-        sent: int,
-        latency_s: Times,
-        work: BatchWork | None = None,
-    ) -> None:
-        with self._slot_opened:
-            # Between a slot's reading and the next slot nothing is metered: what was done then is the next's.
-            def metered() -> bool:
-                return self._state is not None and self._state.usage is None
-
-            self._slot_opened.wait_for(lambda: metered() or self._state is None or self._leaving)
-            self._meter.add(Work(Stage.APPLICATION, flop, wasted=result is None))
-            if self._state is None or not metered():
-                log.warning("%s: answers given after the last reading are in no books", self.node_id)
-            elif result is not None and work is not None:
-                self._meter.moved(Stage.APPLICATION, tx_bytes=sent, rx_bytes=received)
-                self._state.outside.add(result, latency_s, self._serving.service(work))
+        self._outside.stop()
 
     # --- the slot's end ----------------------------------------------------------------------------------
 
@@ -741,7 +648,7 @@ class EdgeNode:
         return self._state
 
     def _open(self, slot: int, awake: bool) -> None:
-        self._slot_opened.notify_all()
+        self._outside.slot_opened()
         if slot >= len(self.config.stages):
             self._state = None
             if self._last is None:  # registered after the end

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
-from protos.messages import UpMessage
+from protos.messages import Settlement, Telemetry, UpMessage, Usage
 
 
 class Spool(Protocol):
@@ -77,3 +78,17 @@ class MemorySpool:
 
     def raise_fence(self, epoch: int, slot: int) -> None:
         self._fence = max(self._fence or (epoch, slot), (epoch, slot))
+
+
+def relabel(spool: Spool, boot_id: str) -> None:
+    """Readings that the boot before could not deliver are this boot's to deliver, under numbers of its own.
+
+    The coordinator takes one reading per node and slot, so that none is booked twice.
+    """
+    for message in spool.pending():
+        if isinstance(message, Usage | Settlement):
+            fresh = replace(message, boot_id=boot_id, seq=spool.next_seq())
+            spool.put(fresh.seq, fresh)
+            spool.remove(message.seq)
+        elif isinstance(message, Telemetry):
+            spool.remove(message.seq)

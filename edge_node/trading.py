@@ -97,6 +97,9 @@ def own_of(
         charge_limit_w=profile.charge_limit_w,
         discharge_limit_w=profile.discharge_limit_w,
         wake_s=wake_s,
+        release_last_slots=tuple(
+            backlog.deadline(released) - slot for released in range(slot + 1, slot + len(stages))
+        ),
     )
 
 

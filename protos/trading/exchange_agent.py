@@ -8,6 +8,7 @@ section 7.3 (2011). The last round is firm: what the node can really give and ta
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -88,8 +89,10 @@ class ExchangeAgent:
         own, terms = self._own, self._terms
         work = Work.of(own, float(terms.bytes_per_batch[0]), terms.offloadable[0])
         home = max(min(work.available - sent_batches, work.capacity - guest_batches), 0)
-        planned = float(self.value("own")[:, 0].sum()) * terms.unit_batches
+        # What the plan does now is done now, rounded up and here where it did not leave: put off is never more than
+        # the plan puts off, for whose later slots nobody has more time than the plan gave them.
+        planned = float(self.value("own")[:, 0].sum() + self.value("away")[:, 0].sum()) * terms.unit_batches
         due = max(own.backlog_batches[0] - sent_batches, 0)
-        home = min(home, max(due, round(planned + 1e-6)))
+        home = min(home, max(due, math.ceil(planned - sent_batches - 1e-4)))
         charge, discharge = (float(self.value(name)[0]) * terms.unit_j for name in ("charge", "discharge"))
         return Managed(home, charge, discharge)

@@ -82,10 +82,17 @@ def look_ahead(own: Own, terms: MarketTerms) -> LookAhead:
     bought = build.add("import", lasts if own.import_efficiency > 0 else np.zeros(t))
     hosted = build.add("guest", np.where(open_, guests, 0.0), network)
     late = np.arange(window)[:, None] + np.arange(t)[None, :]
-    own_ = build.add("own", np.where(released[late] > 0, np.inf, 0.0))
-    away = build.add("away", np.where(open_[None, :], room[late], 0.0), np.broadcast_to(network, late.shape))
+    last = np.arange(classes)
+    """(T+Q,) last slot of each class: its deadline, or the end of its stage."""
+    if own.release_last_slots:
+        last[window:] = np.minimum(last[window:], own.release_last_slots[: t - 1])
+    in_time = np.arange(t)[None, :] <= last[late]
+    own_ = build.add("own", np.where(in_time & (released[late] > 0), np.inf, 0.0))
+    away = build.add(
+        "away", np.where(in_time & open_[None, :], room[late], 0.0), np.broadcast_to(network, late.shape)
+    )
     price = np.full(classes, terms.unserved_g * work / gram)
-    price[t:] *= LEFT_FACTOR
+    price[last >= t] *= LEFT_FACTOR
     missed = build.add("unserved", np.where(released > 0, np.inf, 0.0), price)
     unused = build.add("unused", np.where((room > 0) & (q > 0), np.inf, 0.0))
 

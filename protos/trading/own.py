@@ -43,6 +43,9 @@ class Own:
     discharge_limit_w: float
     wake_s: float = 0.0
     """Seconds of this slot until the node is awake."""
+    release_last_slots: tuple[int, ...] = ()
+    """(H-1,) last slot, counted from this one, in which each later release may run: work of one stage runs in no
+    other. Empty: Q slots after its release."""
 
     @property
     def available(self) -> int:

@@ -55,6 +55,9 @@ def own_of(fleet: Fleet, node: int) -> Own:
         release_batches=tuple(int(n) for n in fleet.release_batches[node]),
         seconds_per_batch=fleet.seconds_per_batch[node],
         joules_per_batch=fleet.joules_per_batch[node],
+        release_last_slots=()
+        if fleet.release_last_slot is None
+        else tuple(int(last) for last in fleet.release_last_slot[1:]),
         wake_s=float(fleet.wake_s[node]) if fleet.asleep[node] and fleet.limits.may_sleep else 0.0,
         **{name: float(getattr(fleet, name)[node]) for name in _BODY},
     )

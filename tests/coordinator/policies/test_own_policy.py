@@ -1,4 +1,4 @@
-"""The documented template of a policy of one's own is complete: it conforms and runs as printed."""
+"""The documented templates of policies of one's own are complete: they conform and run as printed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from coordinator.market.instances import reference_day
+from coordinator.market.negotiation.table import Negotiating
 from coordinator.market.simulate import World, simulate
 from coordinator.policies.conformance import check_named
 from coordinator.policies.registry import make_policy
@@ -16,14 +17,18 @@ from coordinator.policies.registry import make_policy
 GUIDE = Path(__file__).parents[3] / "docs" / "own-policy.md"
 
 
-def test_template_conforms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), flags=re.DOTALL)
+@pytest.mark.parametrize(("place", "kind", "negotiates"), [(0, "Deta2", False), (1, "QuietDet", True)])
+def test_template_conforms(
+    place: int, kind: str, negotiates: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), flags=re.DOTALL)[place]
     (tmp_path / "mylab_template.py").write_text(code)
     monkeypatch.syspath_prepend(str(tmp_path))
-    name = "mylab_template:Deta2"
+    name = f"mylab_template:{kind}"
     try:
         assert [str(violation) for violation in check_named(name, seeds=2)] == []
         run = simulate(World(reference_day(4, nodes=3)), make_policy(name))
         assert run.unserved_batches.sum() == 0
+        assert isinstance(make_policy(name), Negotiating) is negotiates
     finally:
         sys.modules.pop("mylab_template", None)
