@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from carbon_data.own_code import look_beside
 from experiments.errors import UsageError
 from experiments.scenario import Scenario, load_scenario, parse_scenario
 
@@ -35,9 +36,11 @@ def packaged_scenario_text(name: str) -> str:
 def open_scenario(
     name: str, *, policy: str | None = None, seed: int | None = None, fleet: str | None = None
 ) -> Scenario:
-    """Scenario from a file, or a packaged one by name, with the command line's changes applied and validated."""
+    """Scenario from a file, or a packaged one by name, with the command line's changes applied and validated.
+    What it names as ``package.module:Name`` is looked for beside it too, from now on (carbon_data.own_code)."""
     # A file of yours goes before a packaged scenario of its name; a folder, such as an earlier run's, does not.
     if name in packaged_scenarios() and not Path(name).is_file():
+        look_beside(None)
         scenario = parse_scenario(packaged_scenario_text(name), name)
     else:
         path = Path(name)
@@ -46,6 +49,7 @@ def open_scenario(
                 f"{name}: neither a file nor a packaged scenario; packaged are: {', '.join(packaged_scenarios())}"
             )
         scenario = load_scenario(path)
+        look_beside(path.absolute().parent)
     changes: dict[str, Any] = {}
     if policy is not None and policy != scenario.policy:
         # Options belong to the policy they were written for.

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from carbon_data.own_code import import_named
 from carbon_data.types import DataError, Origin, Signal
 from coordinator.config import CoordinatorBody, CoordinatorConfig, LimitsConfig, ZoneIntensity
 from edge_node.config import (
@@ -344,11 +344,9 @@ def _check_meter(meter: str) -> None:
                 f"meter {meter!r} is not known; allowed: {', '.join(sorted(METERS))}, or package.module:Name"
             )
         try:
-            getattr(import_module(name), argument)
+            getattr(import_named(name), argument)
         except (ImportError, AttributeError, ValueError) as error:
-            raise UsageError(
-                f"meter {meter!r} cannot be loaded: {error}; is its package installed?"
-            ) from error
+            raise UsageError(f"meter {meter!r} cannot be loaded: {error}") from error
 
 
 def _check_slot(slot_s: float) -> None:

@@ -6,6 +6,7 @@ import inspect
 from importlib import import_module
 from typing import Any
 
+from carbon_data.own_code import import_named
 from experiments.errors import UsageError
 
 STRATEGIES: dict[str, str] = {
@@ -29,7 +30,7 @@ def make_strategy(name: str, options: dict[str, Any]) -> Any:
     try:
         if ":" in name:
             module, _, attribute = name.partition(":")
-            factory = getattr(import_module(module), attribute)
+            factory = getattr(import_named(module), attribute)
         elif name in STRATEGIES:
             factory = getattr(import_module("flwr.serverapp.strategy"), STRATEGIES[name])
         else:
@@ -37,7 +38,7 @@ def make_strategy(name: str, options: dict[str, Any]) -> Any:
                 f"strategy {name!r} is not known; allowed: {', '.join(STRATEGIES)}, or package.module:Name"
             )
     except (ImportError, AttributeError) as error:
-        raise UsageError(f"strategy {name!r} cannot be loaded: {error}; is its package installed?") from error
+        raise UsageError(f"strategy {name!r} cannot be loaded: {error}") from error
     try:
         return factory(**options)
     except TypeError as error:

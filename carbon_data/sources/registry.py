@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from carbon_data.own_code import import_named
 from carbon_data.sources.base import HarvestSource, IntensitySource
 from carbon_data.sources.constant import ConstantHarvest, ConstantIntensity
 from carbon_data.sources.electricity_maps import ElectricityMaps
@@ -94,7 +94,7 @@ def _load(name: str, registry: Mapping[str, Callable[..., Any]], kind: str) -> C
             f"no {kind} is called {name!r}; there are {', '.join(registry)}, or give package.module:Name"
         )
     try:
-        target = getattr(importlib.import_module(module_name), attribute)
+        target = getattr(import_named(module_name), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise DataError(f"{kind} {name!r} cannot be imported: {error}") from error
     if not callable(target):

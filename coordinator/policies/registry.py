@@ -7,6 +7,7 @@ import importlib
 import inspect
 from typing import Any
 
+from carbon_data.own_code import import_named
 from coordinator.market.layout import Restrictions
 from coordinator.policies.base import Policy
 
@@ -69,12 +70,9 @@ def resolve(name: str) -> Any:
             "your own as package.module:Name"
         )
     try:
-        module = importlib.import_module(module_name)
+        module = (importlib.import_module if name in POLICIES else import_named)(module_name)
     except ImportError as error:
-        raise PolicyError(
-            f"policy {name!r}: module {module_name!r} cannot be imported ({error}); is it installed, or its "
-            "folder on PYTHONPATH?"
-        ) from error
+        raise PolicyError(f"policy {name!r}: module {module_name!r} cannot be imported ({error})") from error
     factory = getattr(module, attribute, None)
     if factory is None:
         public = sorted(

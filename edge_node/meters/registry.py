@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
+from carbon_data.own_code import import_named
 from edge_node.config import BoardConfig
 from edge_node.meters.base import Meter, MeterContext, MeterError
 from edge_node.meters.cpu_time import CpuTimeMeter, ProcessCpuTimeMeter
@@ -50,9 +50,9 @@ def build_meter(spec: str, board: BoardConfig, slot_s: float) -> Meter:
             f"unknown meter {spec!r}; allowed are {names}, record:PATH=METER or package.module:Name"
         )
     try:
-        factory = getattr(import_module(name), argument)
+        factory = getattr(import_named(name), argument)
     except (ImportError, AttributeError) as error:
-        raise MeterError(f"meter {spec!r} cannot be loaded: {error}; is its package installed?") from error
+        raise MeterError(f"meter {spec!r} cannot be loaded: {error}") from error
     meter = factory(MeterContext(board, slot_s))
     if not isinstance(meter, Meter):
         raise MeterError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 
+from carbon_data.own_code import import_named
 from edge_node.tasks.base import Task
 
 TASKS: dict[str, str] = {
@@ -30,9 +31,9 @@ def find_task(name: str) -> Task:
             f"unknown task {name!r}; known tasks: {', '.join(TASKS)}; or give your own as package.module:Name"
         )
     try:
-        found = getattr(import_module(module), attribute)
+        found = getattr((import_module if name in TASKS else import_named)(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"task {name!r} cannot be loaded: {error}; is its package installed?") from error
+        raise ValueError(f"task {name!r} cannot be loaded: {error}") from error
     task = found() if isinstance(found, type) else found
     if not isinstance(task, Task):
         raise ValueError(f"task {name!r} is a {type(task).__name__}, not an edge_node.tasks.base.Task")

@@ -17,6 +17,7 @@ from typing import Protocol
 from flwr.app import Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
+from carbon_data.own_code import VARIABLE
 from edge_node.config import NodeConfig
 
 from .flower_private import CLIENT_APP_RAISED, adopt_id, bind_identity, error_reply
@@ -138,5 +139,5 @@ def process_environment() -> dict[str, str]:
         "MALLOC_MMAP_THRESHOLD_": str(_KEEP_BYTES),
         "MALLOC_TRIM_THRESHOLD_": str(_KEEP_BYTES),
         "MALLOC_TOP_PAD_": str(_TOP_PAD_BYTES),
-        **{k: v for k in ("DETABED_DATA_DIR",) if (v := os.environ.get(k)) is not None},
+        **{k: v for k in ("DETABED_DATA_DIR", VARIABLE) if (v := os.environ.get(k)) is not None},
     }
