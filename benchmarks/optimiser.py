@@ -229,15 +229,17 @@ def draw(rows: list[dict[str, Any]], folder: Path) -> Path:
 
     figure, axes = pyplot.subplots(figsize=(6.4, 4.4), layout="constrained")
     at_day = [row for row in rows if row["slots"] == SLOTS]
-    for method in dict.fromkeys(row["method"] for row in at_day):
+    for number, method in enumerate(dict.fromkeys(row["method"] for row in at_day)):
+        colour = f"C{number}"
         done = sorted(
             (r["nodes"], r["wall_s"]) for r in at_day if r["method"] == method and not r["timed_out"]
         )
         late = sorted((r["nodes"], r["wall_s"]) for r in at_day if r["method"] == method and r["timed_out"])
-        (line,) = axes.loglog(*zip(*done, strict=True), marker="o", label=method) if done else (None,)
-        if late:
-            colour = line.get_color() if line is not None else "grey"
-            axes.loglog(*zip(*late, strict=True), marker="^", linestyle="none", mfc="none", color=colour)
+        if done:
+            axes.loglog(*zip(*done, strict=True), marker="o", color=colour, label=method)
+        if late:  # named in the legend too, where it finished nowhere
+            name = None if done else f"{method} (never finished)"
+            axes.loglog(*zip(*late, strict=True), "^", mfc="none", color=colour, label=name)
     axes.set(xlabel="nodes", ylabel="solve time [s]", title=f"{SLOTS} slots; open triangles: stopped there")
     axes.grid(True, which="both", alpha=0.3)
     axes.legend()
