@@ -115,7 +115,7 @@ def _reductions(study: Study, policy: str) -> list[Indicator]:
             "" if value is None or value.low is None else f"95 % interval {value.low:.3f} to {value.high:.3f}"
         )
         if is_worked_out(study, baseline):
-            note = "; ".join(filter(None, (note, ORIGIN)))
+            note = "; ".join(filter(None, (note, f"GRID {ORIGIN}")))
         found.append(
             row.maybe(
                 f"reduction against {baseline.upper()}",

@@ -13,7 +13,7 @@ from experiments.report.read import Run, Study
 BASELINES = ("grid", "local")
 OWN_LINES = ("network", "coordinator", "router")
 """What belongs to no edge node and is a line of its own (methods.md section 4)."""
-ORIGIN = "GRID is worked out from LOCAL's metered demand: the same work, every joule from the grid"
+ORIGIN = "worked out from LOCAL's metered demand: the same work, every joule from the grid"
 
 
 def is_worked_out(study: Study, baseline: str) -> bool:

@@ -204,7 +204,7 @@ def _baselines(study: Study) -> list[Notice]:
         if baseline not in there(study)
     ]
     if is_worked_out(study, "grid"):
-        found.append(Notice("info", "GRID was not run", f"{ORIGIN}."))
+        found.append(Notice("info", "GRID was not run", f"It is {ORIGIN}."))
     if len(study.seeds) == 1:
         found.append(
             Notice("info", "One seed", "No spread and no confidence interval can be stated; give --seeds 5.")

@@ -24,6 +24,8 @@ from experiments.report.notices import Notice, notices
 from experiments.report.read import Run, Study, load
 from experiments.report.serving import as_json, serving_totals
 
+WIDE_COLUMNS = 152
+"""A terminal as wide as this shows every column in full."""
 TERMINAL_FIELDS: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
     ("energy_j", "energy", units.joules),
     ("accuracy", "accuracy", units.percent),
@@ -107,7 +109,7 @@ def print_summary(
 ) -> None:
     """The table at the end of a run or comparison, its notices, and the report's path."""
     study = load(folder, require_done=require_done)
-    console.print(summary_table(study, wide=console.width >= 132))
+    console.print(summary_table(study, wide=console.width >= WIDE_COLUMNS))
     for notice in notices(study):
         console.print(_notice_text(notice))
     console.print(Text.assemble("folder: ", str(folder)), soft_wrap=True)
@@ -138,7 +140,8 @@ def summary_table(study: Study, *, wide: bool = True) -> RichTable:
     for baseline in baselines:
         interval = " [95 % CI]" if wide and len(study.seeds) > 1 else ""
         table.add_column(f"vs {baseline.upper()}{interval}", justify="right", no_wrap=True)
-    fields = [field for field in TERMINAL_FIELDS if wide or field[0] in ("accuracy", "tree_bit_per_j")]
+    narrow = ("accuracy",) if len(baselines) > 1 else ("accuracy", "tree_bit_per_j")
+    fields = [field for field in TERMINAL_FIELDS if wide or field[0] in narrow]
     regrets = {policy: regret.mean_regret_g(study, policy) for policy in study.policies}
     bounded = any(value is not None for value in regrets.values())
     gains = {policy: regret.mean_captured_gain(study, policy) for policy in study.policies}

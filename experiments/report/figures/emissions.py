@@ -136,7 +136,7 @@ def reductions(study: Study) -> Drawing | None:
             + "".join(
                 f" {b.upper()} was not run, so there is no panel for it." for b in BASELINES if b not in named
             )
-            + (f" {ORIGIN}." if is_worked_out(study, "grid") else "")
+            + (f" GRID is {ORIGIN}." if is_worked_out(study, "grid") else "")
         ),
         alt="",
         figure=figure,
