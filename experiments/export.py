@@ -70,7 +70,8 @@ def export_program(scenario: Scenario, path: Path, slot: int = 0, solved: bool =
     from coordinator.market.solve import solve, write
     from coordinator.policies.optimised import ModelPolicy
     from coordinator.policies.registry import make_policy
-    from experiments.resolve import policy_settings, resolve
+    from experiments.chosen_policy import policy_settings
+    from experiments.resolve import resolve
 
     check_file(path)
     resolved = resolve(scenario)

@@ -6,17 +6,14 @@ Whatever a zone, a trace, a task or a board cannot provide is refused here, befo
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from carbon_data.own_code import import_named
-from carbon_data.types import DataError, Origin, Signal
+from carbon_data.types import DataError, Signal
 from coordinator.config import CoordinatorBody, CoordinatorConfig, LimitsConfig, ZoneIntensity
 from edge_node.config import (
     BatteryConfig,
@@ -26,10 +23,20 @@ from edge_node.config import (
     NodeConfig,
     TaskConfig,
 )
+from experiments.chosen_policy import needs_truth, policy_settings
 from experiments.errors import UsageError
 from experiments.feasible import refuse_impossible
 from experiments.requests import node_inference
-from experiments.scenario import YEAR_S, BatterySpec, BoardSpec, HarvestSpec, NodeSpec, Scenario
+from experiments.scenario import YEAR_S, BatterySpec, BoardSpec, NodeSpec, Scenario
+from experiments.traces import (
+    SECONDS_PER_DAY,
+    coordinator_zone,
+    harvest_traces,
+    no_harvest,
+    node_name,
+    persistence_slots,
+    zone_traces,
+)
 from protos.messages import Stage
 
 if TYPE_CHECKING:
@@ -37,7 +44,6 @@ if TYPE_CHECKING:
 
     from edge_node.tasks.base import Task
 
-SECONDS_PER_DAY = 86_400.0
 BUSY_SHARE = 0.5
 """slot_s = "auto": a slot lasts so long that a node is busy for this share of it on average."""
 AGGREGATE_FLOP_PER_PARAMETER = 2.0
@@ -78,7 +84,7 @@ class Resolved:
         scenario = self.scenario
         configs = []
         for i, spec in enumerate(self.node_specs):
-            harvest = self.harvests[i] if with_harvest else _no_harvest(len(self.harvests[i].power_w))
+            harvest = self.harvests[i] if with_harvest else no_harvest(len(self.harvests[i].power_w))
             configs.append(
                 NodeConfig(
                     run_id=run_id,
@@ -125,7 +131,7 @@ class Resolved:
             zones=self.zones,
             value_slots=scenario.coordinator.value_slots,
             horizon_slots=self.horizon_slots,
-            forecast_known_slots=_persistence_slots(scenario),
+            forecast_known_slots=persistence_slots(scenario),
             foresight=self.foresight,
             limits=LimitsConfig(net_j_per_byte=self.net_j_per_byte, **scenario.limits.model_dump()),
             request_deadline_slots=None
@@ -148,7 +154,7 @@ class Resolved:
     @property
     def foresight(self) -> bool:
         """Whether the policy is told the true future, to the end of the run (the oracle is)."""
-        return _needs_truth(self.scenario)
+        return needs_truth(self.scenario)
 
     @property
     def horizon_slots(self) -> int:
@@ -187,57 +193,6 @@ def resolve(scenario: Scenario) -> Resolved:
         raise UsageError(str(error)) from error
 
 
-def _persistence_slots(scenario: Scenario) -> int:
-    """Slots in a day where forecasts are those of the day before, else 0. Raises UsageError for a longer look-ahead."""
-    if scenario.forecast.kind not in ("persistence", "clear-sky") or _needs_truth(scenario):
-        return 0
-    day = int(SECONDS_PER_DAY // scenario.time.trace_step_s)
-    if scenario.coordinator.horizon_slots > day:
-        raise UsageError(
-            f"forecast.kind = {scenario.forecast.kind} knows {day} slots ahead, coordinator.horizon_slots is "
-            f"{scenario.coordinator.horizon_slots}; look less far ahead, or use perfect or gaussian forecasts"
-        )
-    return day
-
-
-def short_look_ahead(scenario: Scenario) -> str:
-    """What the scenario's look-ahead cuts of its policy's rule; empty where nothing."""
-    from coordinator.policies.registry import make_policy, wanted_horizon
-
-    given, policy = (
-        scenario.coordinator.horizon_slots,
-        make_policy(scenario.policy, **policy_settings(scenario)),
-    )
-    wanted = wanted_horizon(policy, scenario.limits.deadline_slots)
-    if wanted <= given:
-        return ""
-    return (
-        f"policy {scenario.policy} looks {wanted} slots ahead (the present one among them), "
-        f"coordinator.horizon_slots gives {given}: its rule is cut to that"
-    )
-
-
-def policy_settings(scenario: Scenario) -> dict[str, str | int | float | bool]:
-    """Options of the scenario's policy: its own, and the coordinator's time limit where it solves anything."""
-    from coordinator.policies.registry import takes
-
-    limit_s = scenario.coordinator.solver_time_limit_s
-    if limit_s is None or not takes(scenario.policy, "time_limit_s"):
-        return dict(scenario.policy_options)
-    return {"time_limit_s": limit_s, **scenario.policy_options}
-
-
-def _needs_truth(scenario: Scenario) -> bool:
-    from coordinator.policies.registry import make_policy
-
-    return bool(getattr(make_policy(scenario.policy, **policy_settings(scenario)), "needs_truth", False))
-
-
-def node_name(index: int, count: int) -> str:
-    """n0, n1, ...; padded so that names sort."""
-    return f"n{index:0{len(str(count - 1))}d}"
-
-
 def _resolve(scenario: Scenario) -> Resolved:
     from coordinator.policies.registry import make_policy
     from coordinator.policies.registry import resolve as find_policy
@@ -249,7 +204,7 @@ def _resolve(scenario: Scenario) -> Resolved:
     with scenario.at("policy_options"):
         make_policy(scenario.policy, **policy_settings(scenario))
     with scenario.at("coordinator", "horizon_slots"):
-        _persistence_slots(scenario)
+        persistence_slots(scenario)
     with scenario.at("fleet", "meter"):
         _check_meter(scenario.fleet.meter)
     with scenario.at("task", "strategy"):
@@ -266,12 +221,10 @@ def _resolve(scenario: Scenario) -> Resolved:
     with scenario.at("time", "slot_s"):
         _check_slot(slot_s)
     # A node forecasts its harvest over the whole horizon, also from the last slot on.
-    intervals = (
-        2 * len(stages) if _needs_truth(scenario) else len(stages) + scenario.coordinator.horizon_slots
-    )
-    zones, origins = _zones(scenario, intervals)
+    intervals = 2 * len(stages) if needs_truth(scenario) else len(stages) + scenario.coordinator.horizon_slots
+    zones, origins = zone_traces(scenario, intervals)
     _check_accounting(scenario, zones, len(stages))
-    harvests, harvest_origins = _harvests(scenario, entries, intervals)
+    harvests, harvest_origins = harvest_traces(scenario, entries, intervals)
     with scenario.at("network", "transport"):
         transport = load_transport(scenario.network.transport)
     with scenario.at("inference"):
@@ -466,42 +419,6 @@ def _development_work(
     return tuple(batches), busy_s
 
 
-def _zones(scenario: Scenario, intervals: int) -> tuple[tuple[ZoneIntensity, ...], dict[str, dict[str, Any]]]:
-    with scenario.at("intensity"):
-        source = scenario.intensity.open()
-    step = timedelta(seconds=scenario.time.trace_step_s)
-    zones, origins = [], {}
-    for zone, place in _zone_places(scenario).items():
-        with scenario.at(*place):
-            series = source.series(zone, scenario.time.start, step, intervals)
-        origin = origin_dict(series.origin)
-
-        def earlier(start: datetime, zone: str = zone) -> NDArray[np.float64]:
-            return source.series(zone, start, step, intervals).intensity_g_per_kwh
-
-        with scenario.at("forecast"):
-            forecast = _forecast(scenario, series.intensity_g_per_kwh, earlier, zone)
-        zones.append(
-            ZoneIntensity(
-                zone=zone,
-                intensity_g_per_kwh=tuple(float(value) for value in series.intensity_g_per_kwh),
-                forecast_g_per_kwh=forecast,
-                origin={key: None if value is None else str(value) for key, value in origin.items()},
-            )
-        )
-        origins[f"intensity {zone}"] = origin
-    return tuple(zones), origins
-
-
-def _zone_places(scenario: Scenario) -> dict[str, tuple[str | int, ...]]:
-    """Every zone of the run, and where it is named first."""
-    places: dict[str, tuple[str | int, ...]] = {}
-    for k, spec in enumerate(scenario.nodes):
-        places.setdefault(spec.zone, ("nodes", k, "zone"))
-    places.setdefault(_coordinator_zone(scenario), ("coordinator", "zone"))
-    return places
-
-
 def _check_accounting(scenario: Scenario, zones: tuple[ZoneIntensity, ...], slots: int) -> None:
     """The columns beside the headline are drawn when the run is over; what they lack is said before it starts."""
     spec = scenario.accounting
@@ -529,102 +446,6 @@ def require_marginal(series: Any, source: str) -> None:
         )
 
 
-def _coordinator_zone(scenario: Scenario) -> str:
-    return scenario.coordinator.zone or scenario.nodes[0].zone
-
-
-def _harvests(
-    scenario: Scenario, entries: tuple[int, ...], intervals: int
-) -> tuple[tuple[HarvestConfig, ...], dict[str, dict[str, Any]]]:
-    step = timedelta(seconds=scenario.time.trace_step_s)
-    harvests: list[HarvestConfig] = []
-    origins: dict[str, dict[str, Any]] = {}
-    for i, entry in enumerate(entries):
-        spec = scenario.nodes[entry]
-        wanted = spec.harvest or scenario.harvest
-        if wanted.kind == "none" or wanted.peak_w == 0:
-            harvests.append(_no_harvest(intervals))
-            continue
-        # Every node has its own sky: the seed of the run and the node's place in it.
-        seed = scenario.seed * 1_000_003 + i
-        with scenario.at(*(("harvest",) if spec.harvest is None else ("nodes", entry, "harvest"))):
-            source = _harvest_source(wanted, spec)
-            series = source.series(scenario.time.start, step, intervals, seed=seed)
-
-        def earlier(start: datetime, source: Any = source, seed: int = seed) -> NDArray[np.float64]:
-            return np.asarray(source.series(start, step, intervals, seed=seed).power_w)
-
-        by_sky = scenario.forecast.kind == "clear-sky" and not _needs_truth(scenario)
-        with scenario.at("forecast", "kind"):
-            clear = _clear_sky(source, scenario, intervals, seed) if by_sky else ()
-        harvests.append(
-            HarvestConfig(
-                power_w=tuple(float(value) for value in series.power_w),
-                forecast_w=() if by_sky else _forecast(scenario, series.power_w, earlier, f"harvest {i}"),
-                clear_sky_w=clear,
-                source=series.origin.source,
-            )
-        )
-        origins[f"harvest {node_name(i, len(entries))}"] = origin_dict(series.origin)
-    return tuple(harvests), origins
-
-
-def _clear_sky(source: Any, scenario: Scenario, intervals: int, seed: int) -> tuple[float, ...]:
-    """Power of every interval without clouds. Raises UsageError for a source that has no clear sky."""
-    if not callable(getattr(source, "clear_sky", None)):
-        raise UsageError(
-            "clear-sky forecasts are for panels (harvest kind pv), or a source of your own with clear_sky(); use "
-            "persistence or gaussian for traces and constant harvests"
-        )
-    step = timedelta(seconds=scenario.time.trace_step_s)
-    series = source.clear_sky().series(scenario.time.start, step, intervals, seed=seed)
-    return tuple(float(value) for value in series.power_w)
-
-
-def _forecast(
-    scenario: Scenario,
-    truth: NDArray[np.float64],
-    earlier: Callable[[datetime], NDArray[np.float64]],
-    what: str,
-) -> tuple[float, ...]:
-    """Expected value of every interval; empty for perfect forecasts, and for the oracle, which has no others."""
-    spec = scenario.forecast
-    if spec.kind == "perfect" or _needs_truth(scenario):
-        return ()
-    if spec.kind in ("persistence", "clear-sky"):
-        return tuple(float(value) for value in earlier(scenario.time.start - timedelta(days=1)))
-    # Seeded by run and by what is forecast, so that every policy of a comparison errs alike.
-    rng = np.random.default_rng([scenario.seed, *what.encode()])
-    error = rng.standard_normal(truth.size) * spec.error_fraction * truth.mean()
-    return tuple(float(value) for value in np.maximum(truth + error, 0.0))
-
-
-def _harvest_source(spec: HarvestSpec, node: NodeSpec) -> Any:
-    from carbon_data.sources.registry import harvest_source
-
-    options: dict[str, Any] = dict(spec.options)
-    if spec.kind == "pv":
-        options |= {"peak_w": spec.peak_w, "zone": node.zone}
-        options |= {
-            key: value for key in ("tilt_deg", "azimuth_deg") if (value := getattr(spec, key)) is not None
-        }
-        if node.latitude_deg is not None and node.longitude_deg is not None:
-            options |= {"latitude_deg": node.latitude_deg, "longitude_deg": node.longitude_deg}
-            del options["zone"]
-    elif spec.kind == "constant":
-        options["power_w"] = spec.peak_w
-    else:
-        options["peak_w"] = spec.peak_w
-        for key in ("path", "region"):
-            if (value := getattr(spec, key)) is not None:
-                options[key] = value
-    return harvest_source(spec.kind, **options)
-
-
-def _no_harvest(intervals: int) -> HarvestConfig:
-    return HarvestConfig(power_w=(0.0,) * intervals, source="none")
-
-
 def _battery(scenario: Scenario, spec: BatterySpec, slot_s: float) -> BatteryConfig | None:
     if spec.capacity_wh == 0:
         return None
@@ -650,26 +471,12 @@ def _body(scenario: Scenario, task: TaskConfig) -> CoordinatorBody:
         board, _ = _board(scenario.coordinator.board)
     joules_per_flop = (board.busy_w - board.static_w) / board.effective_flop_per_s
     return CoordinatorBody(
-        zone=_coordinator_zone(scenario),
+        zone=coordinator_zone(scenario),
         static_w=board.static_w,
         joules_per_aggregated_parameter=AGGREGATE_FLOP_PER_PARAMETER * joules_per_flop,
         joules_per_evaluated_example=find_task(task.name).flop().forward * joules_per_flop,
         router_w=scenario.network.router_w,
     )
-
-
-def origin_dict(origin: Origin) -> dict[str, Any]:
-    """An Origin as plain data, for metadata and reports."""
-    return {
-        "source": origin.source,
-        "licence": origin.licence,
-        "signal": None if origin.signal is None else origin.signal.value,
-        "scope": None if origin.scope is None else origin.scope.value,
-        "provenance": origin.provenance.value,
-        "sha256": origin.sha256,
-        "url": origin.url,
-        "notes": "; ".join(origin.notes) or None,
-    }
 
 
 def _assumptions(scenario: Scenario, slot_s: float, boards: list[str], transport: str) -> tuple[str, ...]:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.chosen_policy import policy_settings, short_look_ahead
 from experiments.errors import RunError
-from experiments.resolve import Resolved, policy_settings, short_look_ahead
+from experiments.resolve import Resolved
 from protos.messages import Stage
 
 if TYPE_CHECKING:
