@@ -94,10 +94,8 @@ def test_compare_gives_a_list_with_an_entry_per_seed(folder: Path) -> None:
     assert set(found) == documented("compare")
     totals = documented("run") - {"policy", "seed", "serving", "run_id", "run", "report", "wall_s"}
     for entry in found["policies"].values():
-        lists = {key: value for key, value in entry.items() if key != "reduction_vs_grid_fraction"}
-        assert totals <= set(lists)
-        assert all(len(value) == 2 for value in lists.values())
-    assert found["policies"]["deta"]["reduction_vs_grid_fraction"] is None
+        assert totals <= set(entry)
+        assert all(len(value) == 2 for value in entry.values())
 
 
 @pytest.mark.parametrize(
