@@ -49,6 +49,5 @@ def test_the_decomposition_brackets_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_clarabel_on_the_hub_form(name: str) -> None:
-    pytest.importorskip("clarabel", reason="the second solver is a development dependency")
     fleet = TOOLS.from_json(RECORDS[name]["fleet"])
     assert TOOLS.clarabel_g(fleet) == pytest.approx(RECORDS[name]["objective_g"], rel=1e-6)
