@@ -23,11 +23,12 @@ from typing import Any
 
 from rich.console import Console
 
-from experiments.fei.engine import WORKERS, content_key, run_jobs
+from experiments.fei.engine import content_key, run_jobs
 from experiments.fei.market import Fig5Cell, Setting, SurfaceCell, Work
 from experiments.fei.training import TrainCell
 
 SERVERS = 10
+WORKERS = 2
 WORK = Work(
     seconds_per_batch=0.57, joules_per_batch=1.7, bytes_per_batch=40_000.0, batches_per_training=960.0
 )

@@ -458,26 +458,27 @@ def reproduce(
         bool, typer.Option("--full/--quick", help="All of it, or reduced and scaled where it must.")
     ] = False,
     train: Annotated[
-        bool, typer.Option("--train", help="Without the trainings that ship with the package.")
+        bool, typer.Option("--train", help="Train what else comes from trainings that ship with the package.")
     ] = False,
     zones: Annotated[
         str | None, typer.Option(help="Ten or more zones, comma between, instead of the study's own.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that compute; without it, one a core.")
     ] = None,
     output: OutputOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a study of a paper again and put its claims beside ours; interrupted, it continues where it stopped."""
     from experiments import compare as runs
-    from experiments.studies import STUDIES, is_fei, run_study
+    from experiments.studies import STUDIES, run_study
 
     if study not in STUDIES:
         raise UsageError(f"no study is called {study!r}; allowed: {', '.join(STUDIES)}")
-    if (train or zones) and not is_fei(study):
-        fei = ", ".join(name for name in STUDIES if is_fei(name))
-        raise UsageError(f"--train and --zones are options of {fei}, not of {study!r}")
     chosen = tuple(zone.strip() for zone in zones.split(",")) if zones else None
+    given = {"train": train or None, "zones": chosen, "workers": workers}
     folder = output or runs.RUNS / f"reproduce-{study}-{'full' if full else 'quick'}"
-    result = run_study(study, folder, full, err, train=train, zones=chosen)
+    result = run_study(study, folder, full, err, **{k: v for k, v in given.items() if v is not None})
     if as_json:
         print_json(result)
         return

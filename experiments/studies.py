@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+
+from experiments.errors import UsageError
 
 STUDIES: dict[str, tuple[str, str]] = {
     "table1": (
@@ -42,29 +45,35 @@ STUDIES: dict[str, tuple[str, str]] = {
 """Name -> (function below ``experiments``, what it is)."""
 
 
-def is_fei(name: str) -> bool:
-    """Whether a study is the DETA paper's, which ships trainings."""
+def run_study(name: str, folder: Path, full: bool, console: Console, **options: Any) -> dict[str, Any]:
+    """Run a study; returns ``{"claims": {name: {"verdict", "paper", "ours"}}, "tables": ..., "run": folder}``.
+
+    ``options``: ``train`` (without the trainings that ship with the package), ``zones`` (where servers may stand
+    instead of the study's ten), ``workers`` (processes; one a core). Raises UsageError for one that the study lacks.
+    """
+    lacking = [option for option in options if option not in options_of(name)]
+    if lacking:
+        having = ", ".join(study for study in STUDIES if set(lacking) <= options_of(study))
+        flags = " and ".join(f"--{option}" for option in lacking)
+        raise UsageError(
+            f"{flags}: not of {name!r}; {having} " + ("has it" if "," not in having else "have it")
+        )
+    function = _function(name)
+    arguments = (name, folder) if _is_fei(name) else (folder,)
+    result: dict[str, Any] = function(*arguments, full, console, **options)
+    return result
+
+
+def options_of(name: str) -> set[str]:
+    """Those of ``run_study``'s options that a study takes."""
+    return {"train", "zones", "workers"} & inspect.signature(_function(name)).parameters.keys()
+
+
+def _is_fei(name: str) -> bool:
+    """Whether a study is a part of the DETA paper's, which are all one function."""
     return STUDIES[name][0].startswith("fei.")
 
 
-def run_study(
-    name: str,
-    folder: Path,
-    full: bool,
-    console: Console,
-    *,
-    train: bool = False,
-    zones: tuple[str, ...] | None = None,
-) -> dict[str, Any]:
-    """Run a study; returns ``{"claims": {name: {"verdict", "paper", "ours"}}, "tables": ..., "run": folder}``.
-
-    ``train``: without the trainings that ship with the package; ``zones``: where servers may stand instead of the
-    study's ten (both: the DETA paper's studies only).
-    """
+def _function(name: str) -> Any:
     module, _, attribute = STUDIES[name][0].partition(":")
-    function: Any = getattr(import_module(f"experiments.{module}"), attribute)
-    if is_fei(name):
-        result: dict[str, Any] = function(name, folder, full, console, train=train, zones=zones)
-    else:
-        result = function(folder, full, console)
-    return result
+    return getattr(import_module(f"experiments.{module}"), attribute)

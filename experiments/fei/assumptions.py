@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from experiments.fei import energy, fig5, market, placement
-from experiments.fei.spec import MODELS, REFERENCE_BATCHES, REFERENCE_SERVERS, Effort
+from experiments.fei.spec import MODELS, REFERENCE_BATCHES, REFERENCE_SERVERS, Effort, Reduction
 from experiments.report.units import percent
 
 Pairs = list[tuple[str, str]]
@@ -95,7 +95,17 @@ def _effort(effort: Effort) -> str:
             + (f", {reduction.epochs} of 50 epochs" if reading is not REFERENCE_BATCHES else "")
             + (f", to {percent(reduction.target_fraction)}" if reduction.target_fraction else "")
             + f", rows {', '.join(map(str, reduction.servers))}"
+            + _before(reduction)
         )
     if effort.uses_shipped:
-        parts.append("other rows from trainings that ship with the package, where there are any")
+        parts.append(
+            "rows of the paper's size from trainings that ship with the package, where there are any"
+        )
     return f"{effort.name}. " + "; ".join(parts)
+
+
+def _before(reduction: Reduction) -> str:
+    if reduction.live is None:
+        return ""
+    rows = ", ".join(map(str, reduction.live)) or "none"
+    return f" (trained by this study: {rows}; the others before, as shipped)"

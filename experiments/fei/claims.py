@@ -54,7 +54,7 @@ class Judgement:
 
 
 def is_scaled(seen: Outcome) -> bool:
-    return seen.basis.startswith("scaled")
+    return "scaled" in seen.basis.partition(":")[0]
 
 
 def _met(condition: bool) -> Verdict:

@@ -1,4 +1,4 @@
-"""The sweep engine: jobs on two processes, every result kept under the hash of all it depends on.
+"""The sweep engine: jobs on a few processes, every result kept under the hash of all it depends on.
 
 A result's file name is the job's key, so a changed setting, code or data set never meets an old result, and an
 interrupted study computes only what is missing. A file that exists is whole: results are written beside and
@@ -32,7 +32,6 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-WORKERS = 2
 LOOK_EVERY_S = 1.0
 """Between two looks at what running jobs say."""
 SPEED_OVER_S = 600.0
@@ -97,7 +96,7 @@ def run_jobs(
     *,
     what: str,
     console: Console | None = None,
-    workers: int = WORKERS,
+    workers: int,
 ) -> tuple[list[dict[str, Any]], int]:
     """Results in the order of ``jobs``, and how many had to be computed.
 

@@ -21,8 +21,12 @@ class Plan:
     """In the cache, or trained by this study."""
     shipped: dict[Row, dict[str, Any]] = field(default_factory=dict)
     scaled: dict[Row, TrainCell] = field(default_factory=dict)
+    shipped_scaled: dict[Row, dict[str, Any]] = field(default_factory=dict)
+    """Trained smaller, before: too long for a quick study even so."""
     absent: dict[Row, TrainCell] = field(default_factory=dict)
     """Missing rows, with the training that ``--full`` would do."""
+    left: dict[Row, TrainCell] = field(default_factory=dict)
+    """Missing rows that ``--train`` would train smaller."""
 
     def absent_cpu_s(self) -> float:
         """What the missing trainings are expected to cost on one core; rows that share one count it once."""
@@ -71,27 +75,51 @@ def make_plan(
     only: tuple[Row, ...] | None = None,
 ) -> Plan:
     """Decide for every row. ``recycled``: rows that need the transfer; ``only``: the rows a study needs."""
-    plan = Plan(
-        trained=cells(effort.trainings, sizes, recycled), scaled=cells(effort.scaled, sizes, recycled)
-    )
+    plan = Plan(trained=cells(effort.trainings, sizes, recycled))
+    for row, cell in cells(effort.scaled, sizes, recycled).items():
+        live = effort.scaled[row.model, row.batches].is_live(row.servers)
+        if live or not effort.uses_shipped or _kept(cell, cache):
+            plan.scaled[row] = cell
+        elif (known := shipped.usable(cell)) is not None:
+            plan.shipped_scaled[row] = known
+        else:
+            plan.left[row] = cell
     if only is not None:
         plan.trained = {row: cell for row, cell in plan.trained.items() if row in only}
         plan.scaled = {row: cell for row, cell in plan.scaled.items() if row in only}
+        plan.shipped_scaled = {row: known for row, known in plan.shipped_scaled.items() if row in only}
         return plan
     for row, cell in cells(FULL.trainings, sizes, recycled).items():
         if row in plan.trained:
             continue
-        if (cache / f"{cell.key()}.json").exists():
+        if _kept(cell, cache):
             plan.trained[row] = cell
         elif effort.uses_shipped and (known := shipped.usable(cell)) is not None:
             plan.shipped[row] = known
-        elif row not in plan.scaled:
+        elif row not in plan.scaled and row not in plan.shipped_scaled:
             plan.absent[row] = cell
     return plan
 
 
+def _kept(cell: TrainCell, cache: Path) -> bool:
+    return (cache / f"{cell.key()}.json").exists()
+
+
+def why_absent(plan: Plan) -> dict[Row, str]:
+    """Why rows are missing at this effort, and what they would cost."""
+    return {
+        row: left_to_full(cell)
+        + (
+            f"; or to --train, smaller: about {hours(estimate.cpu_s(plan.left[row]))}"
+            if row in plan.left
+            else ""
+        )
+        for row, cell in plan.absent.items()
+    }
+
+
 def left_to_full(cell: TrainCell) -> str:
-    """Why a row is not there at this effort, and what it would cost."""
+    """What the row's training at the paper's size would cost."""
     rounds = estimate.rounds(cell)
     return (
         f"left to --full: about {hours(estimate.cpu_s(cell))} on one core, if it takes {rounds.count:.0f} rounds "

@@ -1,15 +1,17 @@
-"""Trainings of the paper's size that were run before and come with the package, each with its origin.
+"""Trainings that were run before and come with the package, each with its origin.
 
-``--quick`` cannot train the largest rows in ten minutes. Where such a row was trained to its end in an earlier
-``--full``, its rounds are here: real trainings, named as shipped in every row that uses them, and only used when the
-data's hash is the same. ``--full`` and ``--train`` ignore them.
+``--quick`` cannot train the largest rows in ten minutes. Where such a row was trained to its end before, at the
+paper's size or smaller (``Reduction.live``), its rounds are here: real trainings, named as shipped in every row that
+uses them. They are used when the data's hash is the same and today's code takes the same first steps. ``--full`` and
+``--train`` ignore them.
 
-After a ``--full``: python -m experiments.fei.shipped  (writes every finished training of the paper's size in the
-cache folder into shipped.json)
+python -m experiments.fei.shipped            writes every finished training of the cache folder into shipped.json
+python -m experiments.fei.shipped --train    before that, trains the smaller ones that --quick leaves to it
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
 from dataclasses import asdict
@@ -19,12 +21,18 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from experiments.fei.training import TrainCell
 
 FILE = "shipped.json"
 _FREE = ("recycle", "max_rounds")
 """Fields in which a shipped training may be more than what is asked for."""
+PROBE_STEPS = 2
+"""The second loss is that of weights which one backward pass and one update made."""
+PROBE_TOLERANCE = 1e-3
+"""Relative: other processors and libraries round otherwise, other mathematics is farther off."""
 
 
 @lru_cache(maxsize=1)
@@ -47,37 +55,93 @@ def find(cell: TrainCell) -> dict[str, Any] | None:
 
 
 def usable(cell: TrainCell) -> dict[str, Any] | None:
-    """As ``find``, if it was trained on the very data at hand."""
+    """As ``find``, if it was trained on the very data at hand, in the way that today's code trains."""
     from experiments.fei.training import data_digest
 
     found = find(cell)
     if found is None or found["origin"]["data"] != data_digest(cell.task, cell.data):
         return None
-    return found
+    return found if _same_code(found) or _same_steps(cell.task, cell.batch_size) else None
 
 
-def describe(result: dict[str, Any]) -> str:
-    """Where a shipped training comes from, in words."""
+def origin(result: dict[str, Any]) -> str:
+    """Where a shipped training that is ``usable`` comes from, in words."""
+    said = f"trained to its end on {result['origin']['date']}, not now"
+    if _same_code(result):
+        return said
+    return f"{said}; training code or torch have changed since, and take the same first steps"
+
+
+def probe(cell: TrainCell) -> list[float]:
+    """Losses of the first server's first mini-batches, from the initial model: what code does, in numbers."""
+    from edge_node.tasks.process import configure_process
+    from edge_node.tasks.registry import find_task
+    from experiments.fei.federated import share_of
+    from protos.messages import Stage
+
+    configure_process()
+    weights: Any = find_task(cell.task).initial_parameters(cell.seed)
+    server = share_of(cell, cell.data, 0)
+    losses = []
+    for k in range(PROBE_STEPS):
+        done = server.train(weights, [server.batch(k, Stage.DEVELOPMENT)], {})
+        weights = done.parameters
+        losses.append(done.mean_loss)
+    return losses
+
+
+def _same_code(result: dict[str, Any]) -> bool:
     from experiments.fei.training import code_digest
 
-    origin = result["origin"]
-    changed = "" if origin["code"] == code_digest() else ", with training code that has changed since"
-    return f"shipped: trained to its end on {origin['date']}, not now{changed}"
+    return bool(result["origin"]["code"] == code_digest() and result["origin"]["torch"] == _torch())
 
 
-def collect(cache: Path) -> list[dict[str, Any]]:
-    """Finished trainings of the paper's size in ``cache``, for today's code and data, with their origin."""
+@lru_cache(maxsize=64)
+def _same_steps(task: str, batch_size: int) -> bool:
+    """Whether today's code takes the first steps of a shipped training; one stands for all of its task and batch."""
+    from experiments.fei.training import TrainCell
+
+    result = next(
+        r for r in trainings() if (r["cell"]["task"], r["cell"]["batch_size"]) == (task, batch_size)
+    )
+    today = probe(TrainCell(**result["cell"]))
+    return bool(np.allclose(today, result["origin"]["probe"], rtol=PROBE_TOLERANCE, atol=0.0))
+
+
+def _torch() -> str:
+    """Version without the build, which says where it was got."""
     import torch
 
+    return str(torch.__version__).partition("+")[0]
+
+
+def wanted() -> list[TrainCell]:
+    """All that may ship: trainings of the paper's size, and the smaller ones that ``--quick`` does not run."""
     from experiments.fei import fig4
     from experiments.fei.plan import cells
     from experiments.fei.spec import FULL
     from experiments.fei.study import find_data
-    from experiments.fei.training import code_digest, data_digest
 
     sizes = {name: (data, count) for name, (data, count, _) in find_data(FULL).items()}
+    return [*smaller(sizes), *cells(FULL.trainings, sizes, fig4.ROWS).values()]
+
+
+def smaller(sizes: dict[str, tuple[str, int]]) -> list[TrainCell]:
+    """Scaled trainings of ``--quick`` that it takes from here; ``sizes`` as of experiments.fei.plan.cells."""
+    from experiments.fei.plan import cells
+    from experiments.fei.spec import QUICK
+
+    every = cells(QUICK.scaled, sizes).items()
+    chosen = [cell for row, cell in every if not QUICK.scaled[row.model, row.batches].is_live(row.servers)]
+    return list(dict.fromkeys(chosen))
+
+
+def collect(cache: Path) -> list[dict[str, Any]]:
+    """Finished ones of ``wanted`` in ``cache``, for today's code and data, with their origin."""
+    from experiments.fei.training import code_digest, data_digest
+
     found: dict[str, dict[str, Any]] = {}
-    for cell in cells(FULL.trainings, sizes, fig4.ROWS).values():
+    for cell in wanted():
         path = cache / f"{cell.key()}.json"
         if path.exists():
             result = json.loads(path.read_text(encoding="utf-8"))
@@ -87,17 +151,35 @@ def collect(cache: Path) -> list[dict[str, Any]]:
                 "code": code_digest(),
                 "data": data_digest(cell.task, cell.data),
                 "python": platform.python_version(),
-                "torch": torch.__version__,
+                "torch": _torch(),
+                "probe": probe(cell),
             }
             found[path.stem] = result
     return list(found.values())
 
 
 def main() -> None:
-    from carbon_data.folders import cache_dir
+    from rich.console import Console
 
-    every = collect(cache_dir() / "reproduce-fei")
-    kept = {json.dumps(r["cell"], sort_keys=True): r for r in [*trainings(), *every]}
+    from carbon_data.folders import cache_dir
+    from experiments.fei.engine import run_jobs
+    from experiments.fei.study import find_data
+    from experiments.fei.training import TrainCell
+    from experiments.resolve import cpu_count
+
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--train", action="store_true", help="train the smaller ones that are missing")
+    cache = cache_dir() / "reproduce-fei"
+    if parser.parse_args().train:
+        from experiments.fei.spec import QUICK
+
+        sizes = {name: (data, count) for name, (data, count, _) in find_data(QUICK).items()}
+        run_jobs(smaller(sizes), cache, what="training", console=Console(stderr=True), workers=cpu_count())
+    every, now = collect(cache), set(wanted())
+    before = [result for result in trainings() if TrainCell(**result["cell"]) in now]
+    kept = {json.dumps(r["cell"], sort_keys=True): r for r in [*before, *every]}
     path = Path(str(resources.files("experiments.fei").joinpath(FILE)))
     lines = ",\n".join(json.dumps(result, sort_keys=True) for result in kept.values())
     path.write_text(f"[\n{lines}\n]\n", encoding="utf-8")

@@ -34,17 +34,19 @@ from experiments.fei import (
     table1,
 )
 from experiments.fei.claims import Judgement
-from experiments.fei.engine import WORKERS, run_jobs
+from experiments.fei.engine import run_jobs
 from experiments.fei.fig5 import Fig5Cell
-from experiments.fei.plan import Plan, hours, left_to_full, make_plan
+from experiments.fei.plan import Plan, hours, make_plan, why_absent
 from experiments.fei.spec import FULL, PAPER_REDUCTION_FRACTION, QUICK, Effort
 from experiments.fei.table1 import Outcome, Row
 from experiments.report.units import percent
+from experiments.resolve import cpu_count
 
 _KINDS = {
     "measured": "trained on this machine at the paper's size",
     "shipped": "from trainings of that size that ship with the package",
     "scaled": "trained smaller and scaled by counted work",
+    "shipped, scaled": "scaled likewise from smaller trainings that ship with the package",
     "missing": "missing",
 }
 """Origins of rows, in words."""
@@ -60,7 +62,7 @@ def reproduce_fei(
     *,
     cache: Path | None = None,
     effort: Effort | None = None,
-    workers: int = WORKERS,
+    workers: int | None = None,
     train: bool = False,
     zones: tuple[str, ...] | None = None,
 ) -> dict[str, Any]:
@@ -73,7 +75,7 @@ def reproduce_fei(
         console: Where progress goes; None for silence.
         cache: Folder of finished trainings and days; None for the user's cache folder.
         effort: Instead of QUICK or FULL, for tests.
-        workers: Processes; 1 computes in this one.
+        workers: Processes; 1 computes in this one, None takes one a core.
         zones: Instead of the ten of the study; unique, at least ten.
         train: Do without the trainings that ship with the package: rows that would use them are missing.
 
@@ -88,6 +90,7 @@ def reproduce_fei(
     if what not in WHAT:
         raise ValueError(f"cannot reproduce {what!r}; allowed are {', '.join(WHAT)}")
     began, cpu = time.perf_counter(), 0.0
+    workers = workers or cpu_count()
     effort = effort or (FULL if full else QUICK)
     if train:
         effort = replace(effort, uses_shipped=False)
@@ -104,7 +107,7 @@ def reproduce_fei(
     sizes = {name: (known, count) for name, (known, count, _) in data.items()}
     only = None if what in _NEEDS_TABLE else fig4.ROWS
     plan = make_plan(effort, sizes, kept, recycled=fig4.ROWS, only=only)
-    if effort is FULL and console is not None:
+    if not effort.uses_shipped and console is not None:
         costs.announce(plan, kept, workers, console)
     whole, scaled, spent = _train(plan, effort, kept, output, console, workers)
     # A row of the paper's size whose block has none to calibrate with gives rounds but no energy: then the scaled one.
@@ -112,8 +115,7 @@ def reproduce_fei(
         row: seen for row, seen in whole.items() if seen.calibration is not None or row not in scaled
     }
     cpu += spent
-    why_absent = {row: left_to_full(cell) for row, cell in plan.absent.items()}
-    frame = table1.table(outcomes, why_absent, world)
+    frame = table1.table(outcomes, why_absent(plan), world)
     judged: dict[str, Judgement] = dict(claims.parameter_claims())
     sections: list[report.Section] = []
     tables: dict[str, pd.DataFrame] = {}
@@ -226,8 +228,13 @@ def _train(
             whole[row] = table1.outcome(row, result, "measured")
             _case(output, row, result, "")
     for row, result in plan.shipped.items():
-        whole[row] = table1.outcome(row, result, shipped.describe(result))
+        whole[row] = table1.outcome(row, result, f"shipped: {shipped.origin(result)}")
         _case(output, row, result, "-shipped")
+    for row, result in plan.shipped_scaled.items():
+        reduction = effort.scaled[row.model, row.batches]
+        what = table1.reduced(reduction, result["cell"]["target_fraction"])
+        scaled[row] = table1.outcome(row, result, f"shipped, scaled: {what}; {shipped.origin(result)}")
+        _case(output, row, result, "-shipped-scaled")
     return table1.calibrated(whole), table1.calibrated(scaled), cpu
 
 

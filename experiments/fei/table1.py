@@ -60,7 +60,8 @@ class Outcome:
     training: energy.Training | None
     """None: the target was not reached in the rounds allowed."""
     basis: str
-    """Where its rounds come from, in words; before a colon in one: measured, shipped or scaled."""
+    """Where its rounds come from, in words; before a colon, if there is one, in short: measured, shipped, scaled, or
+    "shipped, scaled"."""
     accuracy: float
     target_fraction: float
     result: dict[str, Any]
@@ -97,8 +98,13 @@ def perplexity(seen: Outcome) -> float:
 
 def scaled_basis(reduction: Reduction, target_fraction: float) -> str:
     """What a smaller training stands for."""
+    return f"scaled: {reduced(reduction, target_fraction)}"
+
+
+def reduced(reduction: Reduction, target_fraction: float) -> str:
+    """What was measured by a training made smaller by ``reduction``."""
     return (
-        f"scaled: rounds measured on {reduction.examples_fraction:.3g} of the examples, to "
+        f"rounds measured on {reduction.examples_fraction:.3g} of the examples, to "
         f"{target_fraction:.3g} accuracy, then multiplied by the counted work of a full round"
     )
 

@@ -145,9 +145,11 @@ def reproduce_fig4(
     return report
 
 
-def reproduce_tree_fig4(output: Path, full: bool, console: Console | None) -> dict[str, Any]:
+def reproduce_tree_fig4(
+    output: Path, full: bool, console: Console | None, *, workers: int | None = None
+) -> dict[str, Any]:
     """``detabed reproduce tree-fig4``: run the study into ``output`` and show the verdicts on ``console``."""
-    report = reproduce_fig4(output, quick=not full, console=console)
+    report = reproduce_fig4(output, quick=not full, console=console, workers=workers)
     if console is not None:
         console.print(verdicts(report))
     return report
