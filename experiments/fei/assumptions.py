@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from experiments.fei import energy, fig5, market, placement
-from experiments.fei.spec import MODELS, REFERENCE_BATCHES, REFERENCE_SERVERS, Effort, Reduction
+from experiments.fei.spec import MODELS, REFERENCE_BATCHES, REFERENCE_SERVERS, SEEDED, Effort, Reduction
 from experiments.report.units import percent
 
 Pairs = list[tuple[str, str]]
@@ -16,14 +16,23 @@ def study_assumptions(effort: Effort, world: placement.Intensities, data_used: S
     from edge_node.energy.boards import load_board
     from edge_node.energy.transport import load_transport
 
-    rates = ", ".join(f"{m.name} {m.learning_rate:g}" for m in MODELS)
+    rates = ", ".join(
+        f"{m.name} {m.learning_rate:g}"
+        + (
+            f" ({m.learning_rate_printed:g} with E local epochs)"
+            if m.learning_rate_printed is not None
+            else ""
+        )
+        for m in MODELS
+    )
     found: Pairs = [
         ("Effort", _effort(effort)),
         ("Data", "; ".join(data_used)),
         (
             "Learning",
             f"FedAvg, all servers every round, plain SGD, learning rates {rates}, equal shares (images drawn at "
-            "random, text in contiguous passages), one seed; the paper reports none of these",
+            f"random, text in contiguous passages); {effort.train_seeds} seeds for the reference rows of {' and '.join(SEEDED)}, "
+            "one for all others; the paper reports none of these",
         ),
         (
             "Targets",

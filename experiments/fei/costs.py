@@ -13,7 +13,9 @@ from experiments.fei.plan import Plan, hours
 
 def announce(plan: Plan, cache: Path, workers: int, console: Console) -> None:
     """Print the trainings still to do by model and reading, and the time they are expected to take."""
-    cells = {cell.key(): (row, cell) for row, cell in (*plan.trained.items(), *plan.scaled.items())}
+    again = [(row, cell) for (row, _), cell in plan.again.items()]
+    every = [*plan.trained.items(), *plan.scaled.items(), *again]
+    cells = {cell.key(): (row, cell) for row, cell in every}
     to_do = {key: both for key, both in cells.items() if not (cache / f"{key}.json").exists()}
     console.print(f"{len(cells)} trainings, {len(cells) - len(to_do)} of them finished before and in {cache}")
     if not to_do:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from experiments.fei import estimate, shipped
-from experiments.fei.spec import BY_NAME, FULL, Effort, Reduction
+from experiments.fei.spec import (
+    BY_NAME,
+    FULL,
+    REFERENCE_BATCHES,
+    REFERENCE_SERVERS,
+    SEEDED,
+    Effort,
+    Reduction,
+)
 from experiments.fei.table1 import Row
 from experiments.fei.training import TrainCell, cell_for
 
@@ -25,6 +33,9 @@ class Plan:
     """Trained smaller, before: too long for a quick study even so."""
     absent: dict[Row, TrainCell] = field(default_factory=dict)
     """Missing rows, with the training that ``--full`` would do."""
+    again: dict[tuple[Row, int], TrainCell] = field(default_factory=dict)
+    """Rows of the reference readings from other seeds (1 and up), in the cache or trained by this study."""
+    shipped_again: dict[tuple[Row, int], dict[str, Any]] = field(default_factory=dict)
     left: dict[Row, TrainCell] = field(default_factory=dict)
     """Missing rows that ``--train`` would train smaller."""
 
@@ -98,7 +109,25 @@ def make_plan(
             plan.shipped[row] = known
         elif row not in plan.scaled and row not in plan.shipped_scaled:
             plan.absent[row] = cell
+    for (row, seed), cell in other_seeds(effort.train_seeds, sizes, recycled).items():
+        if not effort.uses_shipped or _kept(cell, cache):
+            plan.again[row, seed] = cell
+        elif (known := shipped.usable(cell)) is not None:
+            plan.shipped_again[row, seed] = known
     return plan
+
+
+def other_seeds(
+    count: int, sizes: dict[str, tuple[str, int]], recycled: Iterable[Row] = ()
+) -> dict[tuple[Row, int], TrainCell]:
+    """Seeds 1 to ``count`` - 1 of the rows that are trained from several, in the reference readings."""
+    chosen = {key: FULL.trainings[key] for key in ((name, REFERENCE_BATCHES) for name in SEEDED)}
+    return {
+        (row, seed): replace(cell, seed=seed)
+        for row, cell in cells(chosen, sizes, recycled).items()
+        if row.reading is REFERENCE_SERVERS
+        for seed in range(1, count)
+    }
 
 
 def _kept(cell: TrainCell, cache: Path) -> bool:

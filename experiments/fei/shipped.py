@@ -1,12 +1,12 @@
 """Trainings that were run before and come with the package, each with its origin.
 
-``--quick`` cannot train the largest rows in ten minutes. Where such a row was trained to its end before, at the
-paper's size or smaller (``Reduction.live``), its rounds are here: real trainings, named as shipped in every row that
-uses them. They are used when the data's hash is the same and today's code takes the same first steps. ``--full`` and
-``--train`` ignore them.
+``--quick`` cannot train the largest rows in ten minutes, nor any row from five seeds. Where a row was trained to its
+end before, at the paper's size or smaller (``Reduction.live``), its rounds are here: real trainings, named as shipped
+in every row that uses them. They are used when the data's hash is the same and today's code takes the same first
+steps. ``--full`` and ``--train`` ignore them.
 
 python -m experiments.fei.shipped            writes every finished training of the cache folder into shipped.json
-python -m experiments.fei.shipped --train    before that, trains the smaller ones that --quick leaves to it
+python -m experiments.fei.shipped --train    before that, trains those that --quick always takes from here
 """
 
 from __future__ import annotations
@@ -123,17 +123,21 @@ def wanted() -> list[TrainCell]:
     from experiments.fei.study import find_data
 
     sizes = {name: (data, count) for name, (data, count, _) in find_data(FULL).items()}
-    return [*smaller(sizes), *cells(FULL.trainings, sizes, fig4.ROWS).values()]
+    return [*for_quick(sizes), *cells(FULL.trainings, sizes, fig4.ROWS).values()]
 
 
-def smaller(sizes: dict[str, tuple[str, int]]) -> list[TrainCell]:
-    """Scaled trainings of ``--quick`` that it takes from here; ``sizes`` as of experiments.fei.plan.cells."""
-    from experiments.fei.plan import cells
+def for_quick(sizes: dict[str, tuple[str, int]]) -> list[TrainCell]:
+    """What ``--quick`` always takes from here: smaller trainings that are not live, and other seeds.
+
+    ``sizes`` as of experiments.fei.plan.cells.
+    """
+    from experiments.fei import fig4
+    from experiments.fei.plan import cells, other_seeds
     from experiments.fei.spec import QUICK
 
     every = cells(QUICK.scaled, sizes).items()
     chosen = [cell for row, cell in every if not QUICK.scaled[row.model, row.batches].is_live(row.servers)]
-    return list(dict.fromkeys(chosen))
+    return list(dict.fromkeys([*chosen, *other_seeds(QUICK.train_seeds, sizes, fig4.ROWS).values()]))
 
 
 def collect(cache: Path) -> list[dict[str, Any]]:
@@ -170,13 +174,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--train", action="store_true", help="train the smaller ones that are missing")
+    parser.add_argument("--train", action="store_true", help="train what --quick needs and is missing")
     cache = cache_dir() / "reproduce-fei"
     if parser.parse_args().train:
         from experiments.fei.spec import QUICK
 
         sizes = {name: (data, count) for name, (data, count, _) in find_data(QUICK).items()}
-        run_jobs(smaller(sizes), cache, what="training", console=Console(stderr=True), workers=cpu_count())
+        run_jobs(for_quick(sizes), cache, what="training", console=Console(stderr=True), workers=cpu_count())
     every, now = collect(cache), set(wanted())
     before = [result for result in trainings() if TrainCell(**result["cell"]) in now]
     kept = {json.dumps(r["cell"], sort_keys=True): r for r in [*before, *every]}

@@ -110,6 +110,8 @@ def reproduce_fei(
     if not effort.uses_shipped and console is not None:
         costs.announce(plan, kept, workers, console)
     whole, scaled, spent = _train(plan, effort, kept, output, console, workers)
+    seeded, more = _train_again(plan, whole, kept, output, console, workers)
+    spent += more
     # A row of the paper's size whose block has none to calibrate with gives rounds but no energy: then the scaled one.
     outcomes = scaled | {
         row: seen for row, seen in whole.items() if seen.calibration is not None or row not in scaled
@@ -236,6 +238,29 @@ def _train(
         scaled[row] = table1.outcome(row, result, f"shipped, scaled: {what}; {shipped.origin(result)}")
         _case(output, row, result, "-shipped-scaled")
     return table1.calibrated(whole), table1.calibrated(scaled), cpu
+
+
+def _train_again(
+    plan: Plan, first: dict[Row, Outcome], cache: Path, output: Path, console: Console | None, workers: int
+) -> tuple[dict[int, dict[Row, Outcome]], float]:
+    """Outcomes of the rows that are trained from several seeds, by seed, each calibrated on its own; CPU seconds.
+
+    Seed 0 is the study's own. Seeds of which a row is missing are left out: they are compared row by row.
+    """
+    results, _ = run_jobs(
+        list(plan.again.values()), cache, what="other seeds", console=console, workers=workers
+    )
+    found = {key: (result, "measured", "") for key, result in zip(plan.again, results, strict=True)} | {
+        key: (result, f"shipped: {shipped.origin(result)}", "-shipped")
+        for key, result in plan.shipped_again.items()
+    }
+    rows = {row for row, _ in found}
+    seeded = {0: {row: seen for row, seen in first.items() if row in rows}}
+    for (row, seed), (result, basis, suffix) in found.items():
+        seeded.setdefault(seed, {})[row] = table1.outcome(row, result, basis)
+        _case(output, row, result, f"-seed{seed}{suffix}")
+    whole = {seed: table1.calibrated(seen) for seed, seen in seeded.items() if seen.keys() == rows}
+    return whole, float(sum(result["cost"]["cpu_s"] for result in results))
 
 
 def _case(output: Path, row: Row, result: dict[str, Any], suffix: str) -> None:

@@ -67,10 +67,12 @@ def test_shipped_trainings_are_whole_and_say_where_they_come_from() -> None:
 
 
 def test_shipped_trainings_are_rows_of_the_full_study_or_smaller_ones_of_the_quick() -> None:
-    wanted = {*cells(FULL.trainings, SIZES, fig4.ROWS).values(), *shipped.smaller(SIZES)}
+    wanted = {*cells(FULL.trainings, SIZES, fig4.ROWS).values(), *shipped.for_quick(SIZES)}
     shipped_cells = [TrainCell(**result["cell"]) for result in shipped.trainings()]
     assert set(shipped_cells) <= wanted
-    assert set(shipped.smaller(SIZES)) <= set(shipped_cells), "the quick study has all that it leaves to them"
+    assert set(shipped.for_quick(SIZES)) <= set(shipped_cells), (
+        "the quick study has all that it leaves to them"
+    )
 
 
 @pytest.mark.skipif(not mnist.is_present(), reason="the four files of MNIST are not in the data folder")
