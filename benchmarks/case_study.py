@@ -8,10 +8,7 @@ The goal is held against the wall clock, which on a busy machine is the stricter
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks._command import measuring, parser, show
 from experiments.tree.engine import simulate
 from experiments.tree.model import (
     Discipline,
@@ -108,20 +106,8 @@ def run(*, quick: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.case_study", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer packets and repeats")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    arguments = parser.parse_args()
-    report = run(quick=arguments.quick)
-    if arguments.json:
-        sys.stdout.write(json.dumps(report, indent=2) + "\n")
-    else:
-        for name, value in report["figures"].items():
-            sys.stdout.write(f"{name:36} {value:,.1f}\n")
-        for name, goal in report["goals"].items():
-            met = "met" if goal["met"] else "not met"
-            sys.stdout.write(f"goal {name} {goal['op']} {goal['goal']:,.0f}: {met}\n")
-    sys.exit(0 if all(goal["met"] for goal in report["goals"].values()) else 1)
+    arguments = parser(__doc__, "fewer packets and repeats").parse_args()
+    show(measuring(lambda _say: run(quick=arguments.quick)), arguments.json)
 
 
 if __name__ == "__main__":

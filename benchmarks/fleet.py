@@ -13,11 +13,8 @@ the same machine; a ratio is the median over such pairs.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -29,8 +26,8 @@ import numpy as np
 from flwr.app import Context, RecordDict
 from flwr.serverapp.strategy import FedAvg
 from numpy.typing import NDArray
-from rich.console import Console
 
+from benchmarks._command import measuring, parser, show
 from benchmarks._decision import measure_decision
 from coordinator.adapters.flower_server import (
     LearningTask,
@@ -217,24 +214,8 @@ def run(quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, LOCAL alone: within a minute")
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    arguments = parser.parse_args()
-    err = Console(stderr=True)
-    with err.status("measuring") as status:
-        found = run(arguments.quick, lambda text: status.update(text) if err.is_terminal else err.print(text))
-    if arguments.json:
-        sys.stdout.write(json.dumps(found, indent=1, allow_nan=False) + "\n")
-        return
-    out = Console()
-    for name, value in found["figures"].items():
-        out.print(f"{name:28} {value:.4g}")
-    for name, goal in found["goals"].items():
-        verdict = "met" if goal["met"] else "NOT met"
-        out.print(f"{name:28} {goal['value']:.3g} {goal['op']} {goal['goal']:g}: {verdict}")
+    arguments = parser(__doc__, "fewer rounds, LOCAL alone: within a minute").parse_args()
+    show(measuring(lambda say: run(arguments.quick, say)), arguments.json)
 
 
 if __name__ == "__main__":

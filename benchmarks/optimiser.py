@@ -16,7 +16,6 @@ has a fresh process, so that its peak memory is its own.
 
 from __future__ import annotations
 
-import argparse
 import json
 import multiprocessing
 import os
@@ -35,6 +34,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks._command import measuring, parser, show, show_goals
 from benchmarks._decision import measure_decision
 from coordinator.market import decomposition, hub, hub_lp
 from coordinator.market.fleet import Fleet
@@ -251,23 +251,15 @@ def draw(rows: list[dict[str, Any]], folder: Path) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="small sizes: within a minute")
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    parser.add_argument("--out", type=Path, help="folder for the table (JSON) and the log-log plot")
-    arguments = parser.parse_args()
-    err = Console(stderr=True)
-    with err.status("measuring") as status:
-        found, rows = run(
-            arguments.quick, lambda text: status.update(text) if err.is_terminal else err.print(text)
-        )
+    made = parser(__doc__, "small sizes: within a minute")
+    made.add_argument("--out", type=Path, help="folder for the table (JSON) and the log-log plot")
+    arguments = made.parse_args()
+    found, rows = measuring(lambda say: run(arguments.quick, say))
     if arguments.out is not None:
-        err.print(f"drew {draw(rows, arguments.out)}")
+        Console(stderr=True).print(f"drew {draw(rows, arguments.out)}")
         (arguments.out / "optimiser.json").write_text(json.dumps(found | {"rows": rows}, indent=1))
     if arguments.json:
-        sys.stdout.write(json.dumps(found, indent=1, allow_nan=False) + "\n")
+        show(found, as_json=True)
         return
     out = Console()
     table = Table("nodes", "slots", "method", "time [s]", "gap", "steps", "peak [GiB]")
@@ -280,9 +272,7 @@ def main() -> None:
         )
     out.print(table)
     out.print(found["figures"]["machine"])
-    for name, entry in found["goals"].items():
-        verdict = "met" if entry["met"] else "NOT met"
-        out.print(f"{name:36} {entry['value']:.4g} {entry['op']} {entry['goal']:g}: {verdict}")
+    show_goals(found, out)
 
 
 if __name__ == "__main__":

@@ -12,17 +12,13 @@ packaged digits. Engine and cells run as in ``detabed reproduce``; CPU seconds a
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
+from benchmarks._command import measuring, parser, show
 from experiments.fei.engine import content_key, run_jobs
 from experiments.fei.market import Fig5Cell, Setting, SurfaceCell, Work
 from experiments.fei.training import TrainCell
@@ -99,23 +95,8 @@ def run(quick: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="fewer cells: about twenty seconds")
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    arguments = parser.parse_args()
-    with Console(stderr=True).status("measuring"):
-        found = run(arguments.quick)
-    if arguments.json:
-        sys.stdout.write(json.dumps(found, indent=1, allow_nan=False) + "\n")
-        return
-    out = Console()
-    for name, value in found["figures"].items():
-        out.print(f"{name:28} {value:.4g}")
-    for name, goal in found["goals"].items():
-        verdict = "met" if goal["met"] else "NOT met"
-        out.print(f"{name:28} {goal['value']:.3g} {goal['op']} {goal['goal']:g}: {verdict}")
+    arguments = parser(__doc__, "fewer cells: about twenty seconds").parse_args()
+    show(measuring(lambda _say: run(arguments.quick)), arguments.json)
 
 
 if __name__ == "__main__":

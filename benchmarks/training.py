@@ -12,8 +12,6 @@ that what else the machine does weighs little. Both give the same model (tests/e
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import statistics
 import sys
@@ -23,9 +21,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from rich.console import Console
 from torch import Tensor, nn
 
+from benchmarks._command import measuring, parser, show
 from edge_node.config import TaskConfig
 from edge_node.tasks.process import configure_process
 from edge_node.tasks.workload import TaskWorkload, build_workload
@@ -169,27 +167,12 @@ def run(quick: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="fewer repetitions: about half a minute")
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    arguments = parser.parse_args()
+    arguments = parser(__doc__, "fewer repetitions: about half a minute").parse_args()
     if not MALLOC.items() <= os.environ.items():
         # The allocator reads its settings when a process starts.
         command = [sys.executable, "-m", "benchmarks.training", *sys.argv[1:]]
         os.execve(sys.executable, command, {**os.environ, **MALLOC})
-    with Console(stderr=True).status("measuring"):
-        found = run(arguments.quick)
-    if arguments.json:
-        sys.stdout.write(json.dumps(found, indent=1, allow_nan=False) + "\n")
-        return
-    out = Console()
-    for name, value in found["figures"].items():
-        out.print(f"{name:28} {value:.4g}")
-    for name, goal in found["goals"].items():
-        verdict = "met" if goal["met"] else "NOT met"
-        out.print(f"{name:28} {goal['value']:.3g} {goal['op']} {goal['goal']:g}: {verdict}")
+    show(measuring(lambda _say: run(arguments.quick)), arguments.json)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,46 @@
+"""What every benchmark's command line has: --quick, --json, and how figures and goals are shown."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+
+
+def parser(description: str | None, quick: str) -> argparse.ArgumentParser:
+    """Parser with ``--quick`` (``quick`` says what it leaves out) and ``--json``; ``description``: the module's."""
+    made = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("--quick", action="store_true", help=quick)
+    made.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    return made
+
+
+def measuring(run: Callable[[Callable[[str], None]], Any]) -> Any:
+    """``run(say)`` under a spinner on standard error; ``say`` changes its words, or prints them to a file."""
+    err = Console(stderr=True)
+    with err.status("measuring") as status:
+        return run(lambda text: status.update(text) if err.is_terminal else err.print(text))
+
+
+def show(found: dict[str, Any], as_json: bool) -> None:
+    """Print ``figures`` and ``goals``, or all of it as JSON. A missed goal is said; measuring has not failed."""
+    if as_json:
+        sys.stdout.write(json.dumps(found, indent=1, allow_nan=False) + "\n")
+        return
+    out = Console()
+    for name, value in found["figures"].items():
+        out.print(f"{name:36} {value:.5g}" if isinstance(value, float | int) else f"{name:36} {value}")
+    show_goals(found, out)
+
+
+def show_goals(found: dict[str, Any], out: Console) -> None:
+    """What was reached beside each goal."""
+    for name, goal in found["goals"].items():
+        verdict = "met" if goal["met"] else "NOT met"
+        out.print(f"{name:36} {goal['value']:.4g} {goal['op']} {goal['goal']:g}: {verdict}")
