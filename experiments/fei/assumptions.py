@@ -16,15 +16,7 @@ def study_assumptions(effort: Effort, world: placement.Intensities, data_used: S
     from edge_node.energy.boards import load_board
     from edge_node.energy.transport import load_transport
 
-    rates = ", ".join(
-        f"{m.name} {m.learning_rate:g}"
-        + (
-            f" ({m.learning_rate_printed:g} with E local epochs)"
-            if m.learning_rate_printed is not None
-            else ""
-        )
-        for m in MODELS
-    )
+    rates = ", ".join(f"{m.name} {m.learning_rate:g}" for m in MODELS)
     found: Pairs = [
         ("Effort", _effort(effort)),
         ("Data", "; ".join(data_used)),

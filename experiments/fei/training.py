@@ -123,7 +123,7 @@ def cell_for(
         batch_size=batch_size,
         batches_per_round=batches,
         local_epochs=epochs,
-        learning_rate=model.rate(reading),
+        learning_rate=model.learning_rate,
         target_fraction=reduction.target_fraction or model.target_fraction,
         max_rounds=reduction.max_rounds,
         test_examples=reduction.test_examples,
