@@ -237,14 +237,14 @@ def _figure(value: float) -> str:
 def scaling_bias(
     check: pd.DataFrame, batches: BatchReading, servers: ServerReading
 ) -> dict[int, float] | None:
-    """Known relative error of scaled energy by number of servers; None where no training is known at both sizes.
+    """Known relative error of scaled energy by number of servers; None where too few are known at both sizes.
 
-    That of the same reading, else of the same E and B, else of all; the mean of the models. A number that is missing
-    is one whose row calibrates both sizes, where the error is 0 by construction.
+    That of the same reading, else of the same E and B, else of all, whichever has ``LEAST_ROWS`` numbers of servers;
+    the mean of the models. A number that is missing is one whose row calibrates both sizes: error 0 by construction.
     """
     alike = check[check["reading_e_b"] == str(batches)]
     for part in (alike[alike["reading_servers"] == str(servers)], alike, check):
-        if len(part):
+        if part["servers"].nunique() >= LEAST_ROWS:
             return {
                 int(str(n)): float(e) for n, e in part.groupby("servers")["error_fraction"].mean().items()
             }
@@ -282,7 +282,7 @@ def _judge_rows(
         rule=f"{plain.rule}; and the verdict must stay when the known error of scaling is taken out",
     )
     if bias is None:
-        why_not = "lack of runs: how far scaling lies off is not known at this effort"
+        why_not = "lack of runs: how far scaling lies off is known of too few rows at this effort"
         return replace(plain, verdict=Verdict.NOT_DECIDABLE, why=why_not)
     other = measure(_without_bias(part, bias))
     assert isinstance(other, Measured)
@@ -290,7 +290,7 @@ def _judge_rows(
     known = [bias.get(int(n), 0.0) for n in scaled["servers"]]
     said_why = (
         f"scaling: {len(scaled)} of {counted(len(part), 'row')} scaled; where both sizes are known such rows are "
-        f"{percent(min(known))} to {percent(max(known))} off in energy; with that taken out, row by row, "
+        f"{percent(round(min(known), 3) + 0.0)} to {percent(round(max(known), 3) + 0.0)} off in energy; with that taken out, row by row, "
         + "; ".join(label.format(_figure(value)) for label, value in other.figures.items())
         + f": {'the same verdict' if same else 'the other verdict'}"
     )

@@ -118,6 +118,7 @@ def reproduce_fei(
     }
     cpu += spent
     frame = table1.table(outcomes, why_absent(plan), world)
+    seeded = table1.covering(seeded, whole)
     seeds = table1.by_seed(seeded, world)
     judged: dict[str, Judgement] = dict(claims.parameter_claims())
     sections: list[report.Section] = []
@@ -169,7 +170,9 @@ def reproduce_fei(
             ("CPU seconds of all trainings and days, cached ones included", f"{cpu:.0f}"),
             ("wall seconds of this run", f"{time.perf_counter() - began:.0f}"),
         ],
-        extra_tables={k: v for k, v in tables.items() if k in ("fig5", "surface_seeds", "stages_seeds")},
+        extra_tables={
+            k: v for k, v in tables.items() if k in ("fig5", "surface_seeds", "seeds", "stages_seeds")
+        },
     )
     path = report.write(page, output, console)
     answer = {

@@ -16,6 +16,7 @@ from experiments.fei.federated import rounds_to
 from experiments.fei.spec import (
     BY_NAME,
     MODELS,
+    REFERENCE_BATCHES,
     REFERENCE_SERVERS,
     SERVERS,
     BatchReading,
@@ -242,6 +243,26 @@ def total_kwh(seen: Outcome, flop_per_s: float | None = None) -> float | None:
     """Energy that the reading counts, kWh; as ``joules``."""
     both = joules(seen, flop_per_s)
     return None if both is None else joules_to_kwh(float(both[0].servers_j.sum()) + both[1])
+
+
+def covering(
+    seeded: dict[int, dict[Row, Outcome]], first: dict[Row, Outcome]
+) -> dict[int, dict[Row, Outcome]]:
+    """``seeded`` for those models only whose reference rows, as far as ``first`` has them whole, all seeds have.
+
+    A seed that lacks rows would be calibrated, and judged, on others than Table I.
+    """
+    wanted = {
+        row
+        for row, seen in first.items()
+        if seen.size == "whole" and (row.batches, row.reading) == (REFERENCE_BATCHES, REFERENCE_SERVERS)
+    }
+    common = set.intersection(*(set(outcomes) for outcomes in seeded.values())) if seeded else set()
+    lacking = {row.model for row in wanted - common}
+    return {
+        seed: {row: seen for row, seen in outcomes.items() if row.model not in lacking}
+        for seed, outcomes in seeded.items()
+    }
 
 
 def by_seed(seeded: dict[int, dict[Row, Outcome]], world: placement.Intensities) -> pd.DataFrame:

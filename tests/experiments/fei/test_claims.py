@@ -129,8 +129,9 @@ def scaling(errors: dict[int, float]) -> pd.DataFrame:
     ("errors", "verdict"),
     [
         ({}, Verdict.NOT_DECIDABLE),
-        ({1: -0.1, 3: -0.1}, Verdict.MET),
-        ({1: -0.9, 3: -0.7}, Verdict.NOT_DECIDABLE),
+        ({1: -0.1, 3: -0.1, 5: 0.0}, Verdict.NOT_DECIDABLE),
+        ({1: -0.1, 3: -0.1, 5: 0.0, 7: 0.0}, Verdict.MET),
+        ({1: -0.9, 3: -0.7, 5: 0.0, 7: 0.0}, Verdict.NOT_DECIDABLE),
     ],
 )
 def test_scaled_rows_decide_only_what_their_known_error_leaves(
@@ -141,11 +142,12 @@ def test_scaled_rows_decide_only_what_their_known_error_leaves(
     assert one.verdict is verdict
     assert "small trainings stopped at 35.0" in one.ours
     assert "scaling" in one.why
+    assert ("the other verdict" in one.why) == (errors.get(1) == -0.9)
 
 
 def test_scaling_does_not_touch_carbon_per_energy() -> None:
     small = rows(STRAIGHT, [k * k for k in STRAIGHT], "LSTM").assign(basis="scaled: so", size="scaled")
-    one = judged(small, scaling({1: -0.9, 3: -0.7}))["carbon-grows-faster-sorted-lstm"]
+    one = judged(small, scaling({1: -0.9, 3: -0.7, 5: 0.0, 7: 0.0}))["carbon-grows-faster-sorted-lstm"]
     assert one.verdict is Verdict.MET
 
 

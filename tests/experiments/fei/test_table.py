@@ -17,6 +17,7 @@ from experiments.fei.claims import parameter_claims
 from experiments.fei.spec import (
     BY_NAME,
     MODELS,
+    REFERENCE_BATCHES,
     REFERENCE_SERVERS,
     SERVERS,
     BatchReading,
@@ -30,6 +31,7 @@ from experiments.fei.table1 import (
     by_seed,
     calibrated,
     calibrations,
+    covering,
     errors,
     joules,
     outcome,
@@ -217,6 +219,20 @@ def test_every_seed_is_calibrated_on_its_own() -> None:
     assert list(one["servers"]) == [3, 1]
     assert np.allclose(one["ratio_kwh"], 1.0)
     assert by_seed({0: seeded[0]}, world).empty
+
+
+def test_seeds_that_lack_rows_of_a_model_are_not_compared() -> None:
+    every = {
+        Row(name, REFERENCE_BATCHES, REFERENCE_SERVERS, n): outcome(
+            Row(name, REFERENCE_BATCHES, REFERENCE_SERVERS, n), result(2), "measured"
+        )
+        for name in ("MLP", "CNN")
+        for n in (1, 3)
+    }
+    some = {row: seen for row, seen in every.items() if (row.model, row.servers) != ("CNN", 3)}
+    assert {row.model for row in covering({0: every, 1: some}, every)[0]} == {"MLP"}
+    assert covering({0: every, 1: every}, every) == {0: every, 1: every}
+    assert covering({0: {}}, every) == {0: {}}
 
 
 def test_a_scaled_training_says_how_small_it_was() -> None:
