@@ -287,10 +287,10 @@ def _judge_rows(
     other = measure(_without_bias(part, bias))
     assert isinstance(other, Measured)
     same = _met(other.holds) is plain.verdict
-    known = [bias.get(int(n), 0.0) for n in scaled["servers"]]
+    known = [round(bias.get(int(n), 0.0), 3) + 0.0 for n in scaled["servers"]]  # + 0.0: no minus at 0
     said_why = (
         f"scaling: {len(scaled)} of {counted(len(part), 'row')} scaled; where both sizes are known such rows are "
-        f"{percent(round(min(known), 3) + 0.0)} to {percent(round(max(known), 3) + 0.0)} off in energy; with that taken out, row by row, "
+        f"{percent(min(known))} to {percent(max(known))} off in energy; with that taken out, row by row, "
         + "; ".join(label.format(_figure(value)) for label, value in other.figures.items())
         + f": {'the same verdict' if same else 'the other verdict'}"
     )

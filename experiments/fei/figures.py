@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -39,7 +39,11 @@ if TYPE_CHECKING:
 _OURS = {ServerReading.WITH_COORDINATOR: ("#0072b2", "o", "-"), ServerReading.EDGES: ("#56b4e9", "^", "--")}
 _MODELS = {"MLP": ("#0072b2", "o"), "CNN": ("#d55e00", "s"), "LSTM": ("#009e73", "D")}
 _RANDOM = "#e69f00"
-_FILLS = {"measured": "full", "shipped": "bottom", "scaled": "none"}
+_FILLS: dict[str, Literal["full", "bottom", "none"]] = {
+    "measured": "full",
+    "shipped": "bottom",
+    "scaled": "none",
+}
 """How a point is filled, by the origin of its rounds."""
 _ORIGINS = {
     "measured": "trained here, paper's size",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from rich.console import Console
 from rich.progress import track
 
 from experiments.fei.claims import About, Judgement, Verdict
-from experiments.fei.fig4 import STAGES
+from experiments.fei.energy import REQUESTS_PER_SERVER
+from experiments.fei.fig4 import MODEL, STAGES
 from experiments.fei.spec import REFERENCE_BATCHES, REFERENCE_SERVERS, BatchReading, ServerReading
 from experiments.report.figures.base import Drawing
 from experiments.report.html import TEMPLATES
@@ -236,7 +238,8 @@ def seeds(frame: pd.DataFrame) -> Table:
                     NO_VALUE if missing(value) else str(value)
                     for value in part.sort_values("seed")["rounds"].tolist()
                 ),
-                **{column: _range(part[column]) for column in ("rounds", "sorted_g")},
+                "rounds": _range(part["rounds"], trimmed),
+                "sorted_g": _range(part["sorted_g"]),
                 "wh": _range(1000.0 * part["ours_kwh"]),
                 "paper_wh": 1000.0 * part["paper_kwh"].iloc[0],
                 "paper_g": part["paper_g"].iloc[0],
@@ -266,13 +269,12 @@ def seeds(frame: pd.DataFrame) -> Table:
     )
 
 
-def _range(values: pd.Series[float]) -> str:
+def _range(values: pd.Series[float], text: Callable[[float], str] = number) -> str:
     """Mean, lowest and highest."""
     known = values.dropna().astype(float)
     if known.empty:
         return NO_VALUE
-    low, high = number(float(known.min())), number(float(known.max()))
-    return f"{number(float(known.mean()))} [{low}, {high}]"
+    return f"{text(float(known.mean()))} [{text(float(known.min()))}, {text(float(known.max()))}]"
 
 
 def table1(frame: pd.DataFrame) -> Table:
@@ -428,6 +430,11 @@ def stages(shares: pd.DataFrame) -> Table:
         "Emissions by stage, sorted placement, edge servers only",
         shares,
         tuple(columns),
+        note=(
+            f"{MODEL}, training seed 0. Servers as in Table I: the number counts the coordinator, whose grams are in "
+            f"no stage. Application: {REQUESTS_PER_SERVER:,} requests an edge server, a choice, since the paper reports "
+            "no load; its grams grow with the servers for that reason alone. Preparation's joules do not depend on them."
+        ),
         shown=wide.join(grams).reset_index(),
     )
 
