@@ -231,7 +231,8 @@ def _spread(values: list[float]) -> str:
 
 def _figure(value: float) -> str:
     """Three digits; whole numbers as such."""
-    return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1000 else number(value)
+    is_whole = abs(value - round(value)) <= EXACT and abs(value) < 1000
+    return f"{value:.0f}" if is_whole else number(value)
 
 
 def scaling_bias(
@@ -240,20 +241,20 @@ def scaling_bias(
     """Known relative error of scaled energy by number of servers; None where too few are known at both sizes.
 
     That of the same reading, else of the same E and B, else of all, whichever has ``LEAST_ROWS`` numbers of servers;
-    the mean of the models. A number that is missing is one whose row calibrates both sizes: error 0 by construction.
+    the mean of the models. Numbers between known ones by straight line, those beyond as the nearest.
     """
     alike = check[check["reading_e_b"] == str(batches)]
     for part in (alike[alike["reading_servers"] == str(servers)], alike, check):
-        if part["servers"].nunique() >= LEAST_ROWS:
-            return {
-                int(str(n)): float(e) for n, e in part.groupby("servers")["error_fraction"].mean().items()
-            }
+        known = part.groupby("servers")["error_fraction"].mean()
+        if len(known) >= LEAST_ROWS:
+            x, y = known.index.to_numpy(dtype=float), known.to_numpy(dtype=float)
+            return {n: float(np.interp(n, x, y)) for n in SERVERS}
     return None
 
 
 def _without_bias(part: pd.DataFrame, bias: dict[int, float]) -> pd.DataFrame:
     """``part`` with the energy and grams of scaled rows as they would be, were they off as the known ones are."""
-    factor = part["servers"].map(lambda n: 1.0 + bias.get(n, 0.0)).where(part["size"] == "scaled", 1.0)
+    factor = part["servers"].map(lambda n: 1.0 + bias[n]).where(part["size"] == "scaled", 1.0)
     columns = [name for name in ("ours_kwh", "sorted_g", "random_mean_g") if name in part]
     return part.assign(**{name: part[name] / factor for name in columns})
 
@@ -287,10 +288,11 @@ def _judge_rows(
     other = measure(_without_bias(part, bias))
     assert isinstance(other, Measured)
     same = _met(other.holds) is plain.verdict
-    known = [round(bias.get(int(n), 0.0), 3) + 0.0 for n in scaled["servers"]]  # + 0.0: no minus at 0
+    known = sorted({round(bias[int(n)], 3) + 0.0 for n in scaled["servers"]})  # + 0.0: no minus at 0
+    off = " to ".join(percent(value) for value in dict.fromkeys((known[0], known[-1])))
     said_why = (
         f"scaling: {len(scaled)} of {counted(len(part), 'row')} scaled; where both sizes are known such rows are "
-        f"{percent(min(known))} to {percent(max(known))} off in energy; with that taken out, row by row, "
+        f"{off} off in energy; with that taken out, row by row, "
         + "; ".join(label.format(_figure(value)) for label, value in other.figures.items())
         + f": {'the same verdict' if same else 'the other verdict'}"
     )

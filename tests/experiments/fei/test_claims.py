@@ -145,6 +145,21 @@ def test_scaled_rows_decide_only_what_their_known_error_leaves(
     assert ("the other verdict" in one.why) == (errors.get(1) == -0.9)
 
 
+def test_the_error_of_scaling_is_that_of_the_nearest_reading_that_has_enough() -> None:
+    own = scaling({3: -0.4, 5: -0.2, 9: 0.0, 11: 0.2})
+    found = claims.scaling_bias(own, REFERENCE_BATCHES, REFERENCE_SERVERS)
+    assert found == pytest.approx({1: -0.4, 3: -0.4, 5: -0.2, 7: -0.1, 9: 0.0, 11: 0.2})
+    other = own.assign(reading_e_b=str(BatchReading.AS_PRINTED), error_fraction=0.5)
+    both = pd.concat([own[:2], other])
+    assert claims.scaling_bias(both, BatchReading.AS_PRINTED, REFERENCE_SERVERS) == dict.fromkeys(
+        SERVERS, 0.5
+    )
+    mixed = claims.scaling_bias(both, REFERENCE_BATCHES, REFERENCE_SERVERS)
+    assert mixed is not None
+    assert mixed[3] == pytest.approx((0.5 - 0.4) / 2)
+    assert claims.scaling_bias(own[:3], REFERENCE_BATCHES, REFERENCE_SERVERS) is None
+
+
 def test_scaling_does_not_touch_carbon_per_energy() -> None:
     small = rows(STRAIGHT, [k * k for k in STRAIGHT], "LSTM").assign(basis="scaled: so", size="scaled")
     one = judged(small, scaling({1: -0.9, 3: -0.7, 5: 0.0, 7: 0.0}))["carbon-grows-faster-sorted-lstm"]
