@@ -8,8 +8,9 @@ operations per server and round, s the effective speed, L the bytes of the model
     coordinator E = P_st T + (P_busy - P_st) a/s + k L (eps_tx + eps_rx)         k servers
 
 One server alone neither sends nor waits. Powers and radio figures are those of the sourced board profile
-(edge_node/energy/boards/raspberry_pi_4b.toml) and stay as they are; s alone is calibrated, on one row of each model
-(experiments.fei.table1.calibrated says which). Every other row is then a prediction.
+(edge_node/energy/boards/raspberry_pi_4b.toml) and stay as they are; s alone is calibrated, on one row of each model,
+reading of E and B, and size of training (experiments.fei.table1.calibrated says which). Every other row is then a
+prediction.
 """
 
 from __future__ import annotations

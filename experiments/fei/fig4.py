@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from carbon_data.units import JOULES_PER_KWH
 from experiments.fei import energy, placement
 from experiments.fei.federated import rounds_to
 from experiments.fei.spec import BY_NAME, REFERENCE_BATCHES, REFERENCE_SERVERS, SERVERS
@@ -41,7 +40,13 @@ def table(outcomes: dict[Row, Outcome], world: placement.Intensities) -> pd.Data
         "random_mean_g",
         "rounds",
     ]
-    return pd.DataFrame(records, columns=columns)
+    return pd.DataFrame(records, columns=columns).astype({"rounds": "Int64"})
+
+
+def by_seed(seeded: dict[int, dict[Row, Outcome]], world: placement.Intensities) -> pd.DataFrame:
+    """``shares`` of every training seed, with its ``seed``; empty with fewer than two."""
+    frames = [shares(table(seen, world)).assign(seed=seed) for seed, seen in sorted(seeded.items())]
+    return pd.concat(frames, ignore_index=True) if len(frames) > 1 else shares(table({}, world)).assign(seed=[])
 
 
 def levels(seen: Outcome) -> tuple[float, ...]:
@@ -67,9 +72,7 @@ def _level(
         parameters=seen.training.parameters,
     )
     one = energy.stage_energy(result, work, again, result["num_train"] / row.edges, speed)
-    counted: dict[str, float] = {"development": float(rounds)}
-    if again is not None:
-        counted["recycling"] = float(again)
+    counted = {"development": rounds} if again is None else {"development": rounds, "recycling": again}
     records = []
     for stage, joules in one.as_dict().items():
         servers_j = np.full(row.edges, np.nan if joules is None else joules)
@@ -81,7 +84,7 @@ def _level(
                 "stage": stage,
                 "energy_j": float(servers_j.sum()),
                 "sorted_g": placement.sorted_grams(world, servers_j, 0.0),
-                "random_mean_g": float(servers_j.sum() / JOULES_PER_KWH * world.annual_g_per_kwh.mean()),
+                "random_mean_g": placement.random_mean_grams(world, servers_j, 0.0),
                 "rounds": counted.get(stage, np.nan),
             }
         )

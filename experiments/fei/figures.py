@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from experiments.fei.energy import REQUESTS_PER_SERVER
 from experiments.fei.fig4 import MODEL, STAGES
 from experiments.fei.market import CAP_FRACTION, FIG5_SERVERS
 from experiments.fei.spec import (
@@ -20,9 +21,9 @@ from experiments.fei.spec import (
 from experiments.report.figures.base import Drawing, new_figure, no_grid, percent_axis
 from experiments.report.stats import estimate
 from experiments.report.style import (
-    CATEGORY_HATCHES,
     INK,
     MUTED,
+    PAPER,
     category_colour,
     energy_map,
     look,
@@ -37,6 +38,20 @@ if TYPE_CHECKING:
 
 _OURS = {ServerReading.WITH_COORDINATOR: ("#0072b2", "o", "-"), ServerReading.EDGES: ("#56b4e9", "^", "--")}
 _MODELS = {"MLP": ("#0072b2", "o"), "CNN": ("#d55e00", "s"), "LSTM": ("#009e73", "D")}
+_RANDOM = "#e69f00"
+_FILLS: dict[str, Literal["full", "bottom", "none"]] = {
+    "measured": "full",
+    "shipped": "bottom",
+    "scaled": "none",
+}
+"""How a point is filled, by the origin of its rounds."""
+_ORIGINS = {
+    "measured": "trained here, paper's size",
+    "shipped": "so trained before",
+    "scaled": "scaled from a smaller one",
+}
+_STAGE_HATCHES = {"preparation": "xxxx", "development": "", "application": "////", "recycling": "...."}
+_RATIO_TICKS = (0.25, 0.33, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
 
 
 def _servers_axis(ax: Axes, ticks: tuple[int, ...] = SERVERS, label: str = "servers") -> None:
@@ -48,8 +63,68 @@ def _paper(ax: Axes, values: tuple[float, ...]) -> None:
     ax.plot(SERVERS, values, color=INK, marker="x", lw=1.0, ls=":", label="paper", zorder=4)
 
 
-def fig3(frame: pd.DataFrame) -> Drawing:
-    """Energy and grams against servers for each model, reference reading of E and B, both readings of servers."""
+def _points(
+    ax: Axes, rows: pd.DataFrame, column: str, colour: str, marker: str, style: str = "-", label: str = ""
+) -> None:
+    """A line with its points: filled as their rounds were come by, the calibrating one in a ring."""
+    ax.plot(rows["servers"], rows[column], color=colour, ls=style, marker=marker, ms=0, label=label)
+    kind = rows["basis"].str.partition(":")[0].str.replace("shipped, ", "")
+    for name, fill in _FILLS.items():
+        part = rows[kind == name]
+        ax.plot(
+            part["servers"],
+            part[column],
+            color=colour,
+            ls="",
+            marker=marker,
+            ms=5,
+            fillstyle=fill,
+            markerfacecoloralt=PAPER,
+            zorder=3,
+        )
+    one = rows[rows["role"] == "calibrated"]
+    ax.plot(
+        one["servers"], one[column], color=INK, ls="", marker="o", ms=9, fillstyle="none", mew=0.8, zorder=3
+    )
+
+
+def _seed_bars(
+    ax: Axes, seeds: pd.DataFrame, model: str, column: str, colour: str, offset: float = 0.0
+) -> None:
+    """From the lowest to the highest training seed, where there are several."""
+    part = seeds[seeds["model"] == model]
+    if part.empty:
+        return
+    spread = part.groupby("servers")[column].agg(["min", "max"])
+    x = spread.index.to_numpy(dtype=float) + offset
+    ax.vlines(x, spread["min"], spread["max"], color=colour, lw=3.5, alpha=0.3, zorder=1)
+
+
+def _legend(figure: Any, axes: list[Any], shown: pd.DataFrame, ncols: int, has_seeds: bool) -> None:
+    """Lines of the axes, and what the filling of points, rings and bars mean, as far as they occur."""
+    from matplotlib.lines import Line2D
+
+    handles, labels = _merged(axes)
+    kinds = set(shown["basis"].str.partition(":")[0].str.replace("shipped, ", ""))
+    for name, fill in _FILLS.items():
+        if name in kinds:
+            handles.append(
+                Line2D([], [], color=MUTED, ls="", marker="o", ms=5, fillstyle=fill, markerfacecoloralt=PAPER)
+            )
+            labels.append(_ORIGINS[name])
+    handles.append(Line2D([], [], color=INK, ls="", marker="o", ms=9, fillstyle="none", mew=0.8))
+    labels.append("calibrated")
+    if has_seeds:
+        handles.append(Line2D([], [], color=MUTED, lw=3.5, alpha=0.3))
+        labels.append("lowest to highest seed")
+    figure.legend(handles, labels, loc="outside upper left", ncols=ncols)
+
+
+def fig3(frame: pd.DataFrame, seeds: pd.DataFrame) -> Drawing:
+    """Energy and grams against servers for each model, reference reading of E and B, both readings of servers.
+
+    ``seeds``: rows of several training seeds (experiments.fei.table1.by_seed), or empty.
+    """
     from matplotlib.ticker import LogLocator
 
     part = frame[frame["reading_e_b"] == str(REFERENCE_BATCHES)]
@@ -65,17 +140,18 @@ def fig3(frame: pd.DataFrame) -> Drawing:
                 rows = rows[rows["ours_kwh"].notna()]
                 if rows.empty:
                     continue
-                line = {"color": colour, "marker": marker, "ls": style, "ms": 4.5}
                 label = f"ours, {reading}"
-                top.plot(rows["servers"], rows["ours_kwh"], label=label, **line)
-                bottom.plot(rows["servers"], rows["sorted_g"], label=label, **line)
+                _points(top, rows, "ours_kwh", colour, marker, style, label)
+                _points(bottom, rows, "sorted_g", colour, marker, style, label)
                 if reading is REFERENCE_SERVERS:
-                    bottom.plot(rows["servers"], rows["random_mean_g"], color="#e69f00", label="ours, random")
+                    _seed_bars(top, seeds, model.name, "ours_kwh", colour)
+                    _seed_bars(bottom, seeds, model.name, "sorted_g", colour)
+                    bottom.plot(rows["servers"], rows["random_mean_g"], color=_RANDOM, label="ours, random")
                     bottom.fill_between(
                         rows["servers"].to_numpy(dtype=float),
                         rows["random_low_g"].to_numpy(dtype=float),
                         rows["random_high_g"].to_numpy(dtype=float),
-                        color="#e69f00",
+                        color=_RANDOM,
                         alpha=0.18,
                         lw=0,
                     )
@@ -87,18 +163,20 @@ def fig3(frame: pd.DataFrame) -> Drawing:
             bottom.yaxis.set_minor_formatter(lambda value, _: f"{value:g}")
             bottom.tick_params(axis="y", which="minor", labelsize=7)
             _servers_axis(top, label="")
-            _servers_axis(bottom)
+            _servers_axis(bottom, label="# of Servers")
         axes[0, 0].set_ylabel("energy, kWh")
         axes[1, 0].set_ylabel("emissions, g CO2e")
-        handles, labels = _merged(list(axes.ravel()))
-        figure.legend(handles, labels, loc="outside upper left", ncols=3)
+        _legend(figure, list(axes.ravel()), part[part["ours_kwh"].notna()], 3, len(seeds) > 0)
     return Drawing(
         name="fig3",
         title="Fig. 3: energy and emissions against the number of servers",
         caption=(
-            "Ours: sorted placement unless said otherwise. The row of most rounds is calibrated; the others are "
-            "predictions. Band: 95 % of random placements. "
-            f"Reading of E and B: {REFERENCE_BATCHES}. Rows that were not trained at this effort are not drawn."
+            "Ours: sorted placement unless said otherwise. The ringed row of most rounds is calibrated, one a model "
+            "and size of training; the others are predictions. Orange: the expected value of random placements, band "
+            f"95 % of them. Reading of E and B: {REFERENCE_BATCHES}. "
+            + _seed_note(seeds)
+            + "Rows that were not "
+            "trained at this effort are not drawn."
         ),
         alt="Energy and emissions of MLP, CNN and LSTM against servers, ours beside the paper's.",
         figure=figure,
@@ -115,71 +193,104 @@ def _merged(axes: list[Any]) -> tuple[list[Any], list[str]]:
     return list(found.values()), list(found)
 
 
-def ratios(frame: pd.DataFrame) -> Drawing:
-    """Ours over the paper's, energy and sorted grams, reference readings."""
+def _seed_note(seeds: pd.DataFrame) -> str:
+    """What points and bars are in terms of training seeds."""
+    if seeds.empty:
+        return "One training seed. "
+    names = " and ".join(name for name in _MODELS if (seeds["model"] == name).any())
+    count = seeds["seed"].nunique()
+    return f"Points are training seed 0, bars the range of {count} seeds, {names}, reference readings. "
+
+
+def ratios(frame: pd.DataFrame, seeds: pd.DataFrame) -> Drawing:
+    """Ours over the paper's, energy and sorted grams, reference readings; ``seeds`` as in ``fig3``."""
+    from matplotlib.ticker import FixedLocator, NullLocator
+
     part = frame[
         (frame["reading_e_b"] == str(REFERENCE_BATCHES))
         & (frame["reading_servers"] == str(REFERENCE_SERVERS))
         & frame["ours_kwh"].notna()
     ]
     with look():
-        figure = new_figure(2.9)
+        figure = new_figure(4.0)
         axes = figure.subplots(1, 2, sharey=True)
         for ax, column, title in (
             (axes[0], "ratio_kwh", "energy"),
             (axes[1], "ratio_g", "emissions, sorted"),
         ):
             ax.axhline(1.0, color=MUTED, lw=1.0)
-            for name, (colour, marker) in _MODELS.items():
+            for k, (name, (colour, marker)) in enumerate(_MODELS.items()):
                 rows = part[part["model"] == name]
                 if rows.empty:
                     continue
-                ax.plot(rows["servers"], rows[column], color=colour, marker=marker, ms=5, label=name)
+                _points(ax, rows, column, colour, marker, label=name)
+                _seed_bars(ax, seeds, name, column, colour, offset=0.2 * (k - 0.5))
             ax.set_title(title)
             ax.set_yscale("log", base=2)
+            ax.yaxis.set_major_locator(FixedLocator(_RATIO_TICKS))
+            ax.yaxis.set_minor_locator(NullLocator())
             ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            _servers_axis(ax)
+            _servers_axis(ax, label="# of Servers")
         axes[0].set_ylabel("ours / paper")
-        handles, labels = _merged([axes[0]])
-        figure.legend(handles, labels, loc="outside upper left", ncols=3)
+        _legend(figure, [axes[0]], part, 4, len(seeds) > 0)
     return Drawing(
         name="ratios",
         title="Table I: ours over the paper's",
-        caption="1 is exact; the row of most rounds is calibrated in energy, everything else predicted.",
+        caption="1 is exact; the ringed row of most rounds is calibrated in energy, all else predicted, its grams too. "
+        + _seed_note(seeds).strip(),
         alt="Ratio of predicted to printed energy and emissions against servers, by model.",
         figure=figure,
         data=part,
     )
 
 
-def fig4(shares: pd.DataFrame) -> Drawing:
-    """Grams by stage against servers, and shares of the stages by servers and target."""
+def fig4(shares: pd.DataFrame, seeds: pd.DataFrame) -> Drawing:
+    """Grams by stage against servers, and shares of the stages by servers and target.
+
+    ``seeds``: the same of several training seeds (experiments.fei.fig4.by_seed), or empty.
+    """
     levels = sorted(shares["target_fraction"].unique())
+    total, developed = _sums(seeds, STAGES, "sorted_g"), _sums(seeds, STAGES[:2], "share_fraction")
+    prepared = shares[shares["stage"] == "preparation"]["share_fraction"].dropna()
     with look():
-        figure = new_figure(3.9)
-        axes = figure.subplots(1, 2, width_ratios=(1.0, 1.5))
+        figure = new_figure(4.2)
+        axes = figure.subplots(1, 2, width_ratios=(1.0, 1.6))
         top = shares[shares["target_fraction"] == levels[-1]]
         _stacked(axes[0], top, "sorted_g", 0.0, 1.3)
+        _error_bars(axes[0], total[total["target_fraction"] == levels[-1]], "sorted_g", 0.0)
         axes[0].set_ylabel("emissions, g CO2e")
-        axes[0].set_title(f"target {percent(levels[-1])}")
-        _servers_axis(axes[0])
+        axes[0].set_title(f"to {percent(levels[-1])} accuracy")
         width = 1.6 / len(levels)
         for k, level in enumerate(levels):
             part = shares[shares["target_fraction"] == level]
             offset = (k - (len(levels) - 1) / 2) * width
             _stacked(axes[1], part, "share_fraction", offset, width * 0.9)
-        axes[1].set_title("shares; bars from left to right: " + ", ".join(percent(v) for v in levels))
+            _error_bars(axes[1], developed[developed["target_fraction"] == level], "share_fraction", offset)
+        axes[1].set_title("shares, to " + ", ".join(percent(v) for v in levels) + " (bars, left to right)")
         percent_axis(axes[1].yaxis, 0)
         axes[1].set_ylim(0, 1)
-        _servers_axis(axes[1])
+        for ax in axes:
+            _servers_axis(ax, label="# of Servers, with coordinator")
         handles, labels = _merged([axes[0]])
+        if len(prepared):
+            share = f" ({percent(prepared.min())} to {percent(prepared.max())})"
+            labels = [label + share if label == "preparation" else label for label in labels]
         figure.legend(handles, labels, loc="outside upper left", ncols=4)
     return Drawing(
         name="fig4",
         title="Fig. 4: emissions by life-cycle stage, and the stages' shares by target accuracy",
         caption=(
-            f"{MODEL}, sorted placement, edge servers only. Recycling is a measured transfer of the trained model to "
-            "the inverted images, to the same accuracy. Missing bars: a stage that did not reach its target."
+            f"{MODEL}, sorted placement. Servers as in Table I: n counts the coordinator, whose own grams are in no "
+            f"stage here. Application: {REQUESTS_PER_SERVER:,} requests an edge server, a choice: the paper reports no "
+            "load, and says from elsewhere that with most companies application consumes much more than development. "
+            "Recycling is a measured transfer of the trained model to the inverted images, to the same accuracy. "
+            "Missing bars: a stage that did not reach its target. "
+            + (
+                "One training seed."
+                if seeds.empty
+                else f"Bars are training seed 0; whiskers the range of {seeds['seed'].nunique()} seeds, of the sum at "
+                "the left, of preparation and development together at the right."
+            )
         ),
         alt="Stacked bars of preparation, development, application and recycling against servers.",
         figure=figure,
@@ -200,11 +311,27 @@ def _stacked(ax: Axes, part: pd.DataFrame, column: str, offset: float, width: fl
             width,
             bottom=base,
             color=category_colour(stage),
-            hatch=CATEGORY_HATCHES.get(stage),
+            hatch=_STAGE_HATCHES[stage],
             label=stage,
             lw=0,
         )
         base = base + np.nan_to_num(values)
+
+
+def _sums(seeds: pd.DataFrame, stages: tuple[str, ...], column: str) -> pd.DataFrame:
+    """Sum of a column over stages, by seed, servers and target; those with a stage missing are left out."""
+    part = seeds[seeds["stage"].isin(stages)]
+    keys = ["seed", "servers", "target_fraction"]
+    return part.groupby(keys)[column].sum(min_count=len(stages)).dropna().reset_index()
+
+
+def _error_bars(ax: Axes, part: pd.DataFrame, column: str, offset: float) -> None:
+    """Whiskers from the lowest to the highest training seed."""
+    spread = part.groupby("servers")[column].agg(["min", "max"])
+    low, high = (spread[name].to_numpy(dtype=float) for name in ("min", "max"))
+    middle = (low + high) / 2
+    x = spread.index.to_numpy(dtype=float) + offset
+    ax.errorbar(x, middle, (high - low) / 2, color=INK, ls="", elinewidth=0.9, capsize=2, zorder=5)
 
 
 def fig5(lines: pd.DataFrame) -> Drawing:

@@ -102,8 +102,13 @@ def sorted_grams(world: Intensities, servers_j: Floats, coordinator_j: float) ->
     return float((servers_j * c).sum() + coordinator_j * c[0]) / JOULES_PER_KWH
 
 
+def random_mean_grams(world: Intensities, servers_j: Floats, coordinator_j: float) -> float:
+    """Expected g CO2e with every board's zone drawn uniformly, as the paper's text says: exact, without draws."""
+    return float((servers_j.sum() + coordinator_j) * world.annual_g_per_kwh.mean()) / JOULES_PER_KWH
+
+
 def random_grams(world: Intensities, servers_j: Floats, coordinator_j: float, seed: int = 0) -> Floats:
-    """(RANDOM_DRAWS,) g CO2e with every board's zone drawn uniformly, as the paper's text says."""
+    """(RANDOM_DRAWS,) g CO2e of such draws, for their range."""
     rng = np.random.default_rng(seed)
     boards = np.append(servers_j, coordinator_j)
     c = world.annual_g_per_kwh[rng.integers(0, len(world.zones), (RANDOM_DRAWS, len(boards)))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
-from experiments.fei.claims import Judgement, Verdict
-from experiments.fei.fig4 import STAGES
-from experiments.fei.spec import BatchReading, ServerReading
+from experiments.fei.claims import About, Judgement, Verdict
+from experiments.fei.energy import REQUESTS_PER_SERVER
+from experiments.fei.fig4 import MODEL, STAGES
+from experiments.fei.spec import REFERENCE_BATCHES, REFERENCE_SERVERS, BatchReading, ServerReading
 from experiments.report.figures.base import Drawing
 from experiments.report.html import TEMPLATES
 from experiments.report.svg import inline_svg
@@ -93,6 +95,7 @@ def write(page: Page, folder: Path, console: Console | None = None) -> Path:
         cards=_cards(page.claims),
         notices=page.notices,
         claims=claims,
+        about=About,
         sections=page.sections,
         notes=page.notes.to_dict("records"),
         assumptions=page.assumptions,
@@ -107,27 +110,38 @@ def write(page: Page, folder: Path, console: Console | None = None) -> Path:
     return path
 
 
-def count(claims: dict[str, Judgement], verdict: Verdict) -> int:
-    return sum(judgement.verdict is verdict for judgement in claims.values())
+def count(claims: dict[str, Judgement], verdict: Verdict, about: About = About.CLAIM) -> int:
+    """Tests of one kind with one verdict."""
+    return sum(one.verdict is verdict and one.about is about for one in claims.values())
 
 
 def sentence(claims: dict[str, Judgement]) -> str:
-    """The headline."""
-    return (
-        f"Of {len(claims)} tests of the paper's claims {count(claims, Verdict.MET)} are met, "
+    """The headline: the paper's claims, and apart from them what else is tested."""
+    kinds = {kind: sum(one.about is kind for one in claims.values()) for kind in About}
+    said = (
+        f"Of {kinds[About.CLAIM]} tests of the paper's claims {count(claims, Verdict.MET)} are met, "
         f"{count(claims, Verdict.NOT_MET)} are not, and {count(claims, Verdict.NOT_DECIDABLE)} cannot be decided "
         "at this effort."
     )
+    besides = [
+        f"{count(claims, Verdict.MET, kind)} of {kinds[kind]} {words}"
+        for kind, words in (
+            (About.SETUP, "parameter counts that the paper prints"),
+            (About.ADDED, "tests on recycling, of which the paper has no figure"),
+        )
+        if kinds[kind]
+    ]
+    return f"{said} Not counted there, and met: {'; '.join(besides)}." if besides else said
 
 
 def _cards(claims: dict[str, Judgement]) -> list[dict[str, str]]:
     notes = {
         Verdict.MET: "as the paper says, by a stated rule",
         Verdict.NOT_MET: "ours contradicts, or does not show it",
-        Verdict.NOT_DECIDABLE: "too few rows, or an interval across zero",
+        Verdict.NOT_DECIDABLE: "too few rows, seeds that disagree, scaling, or an interval across zero",
     }
     return [
-        {"value": str(count(claims, verdict)), "label": str(verdict), "note": note}
+        {"value": str(count(claims, verdict)), "label": f"claims {verdict}", "note": note}
         for verdict, note in notes.items()
     ]
 
@@ -175,9 +189,108 @@ _READINGS = (
 )
 
 
+_SIZES = (
+    "Size: whole rows are of the paper's size, scaled ones come from smaller trainings; a model and reading with both "
+    "has two blocks, each calibrated on a row of its own. "
+)
+
+
 def _reading(frame: pd.DataFrame) -> pd.Series[str]:
     """Both readings of a row in one column."""
     return frame["reading_e_b"].map(_SHORT) + ", " + frame["reading_servers"].map(_SHORT)
+
+
+def readings(frame: pd.DataFrame) -> Table:
+    """Verdicts on Table I in all four readings, a claim a row."""
+    reading = _reading(frame)
+    wide = frame.assign(reading=reading).pivot(index="claim", columns="reading", values="verdict")
+    wide = wide.reindex(index=frame["claim"].drop_duplicates(), columns=reading.drop_duplicates())
+    reference = f"{_SHORT[str(REFERENCE_BATCHES)]}, {_SHORT[str(REFERENCE_SERVERS)]}"
+    return Table(
+        name="claims_by_reading",
+        caption="Claims in every reading",
+        frame=frame,
+        shown=wide.reset_index(),
+        columns=(
+            Column("claim", "claim", is_number=False),
+            *(
+                Column(name, name + (" (reference)" if name == reference else ""), str, is_number=False)
+                for name in wide.columns
+            ),
+        ),
+        note=(
+            _READINGS
+            + "The verdicts at the top are those of the reference readings, over all training seeds; other readings "
+            "have one training seed. The CSV has the figures behind each."
+        ),
+    )
+
+
+def seeds(frame: pd.DataFrame) -> Table:
+    """Rounds, energy and sorted grams of the rows that were trained from several seeds."""
+    records = []
+    for (name, servers), part in frame.groupby(["model", "servers"], sort=False):
+        records.append(
+            {
+                "model": name,
+                "servers": servers,
+                "each": ", ".join(
+                    NO_VALUE if missing(value) else str(value)
+                    for value in part.sort_values("seed")["rounds"].tolist()
+                ),
+                "rounds": _range(part["rounds"], trimmed),
+                "sorted_g": _range(part["sorted_g"]),
+                "wh": _range(1000.0 * part["ours_kwh"]),
+                "paper_wh": 1000.0 * part["paper_kwh"].iloc[0],
+                "paper_g": part["paper_g"].iloc[0],
+                **{f"{column} mean": part[column].mean() for column in ("rounds", "ours_kwh", "sorted_g")},
+            }
+        )
+    return Table(
+        name="seeds",
+        caption="Rounds by seed",
+        frame=frame,
+        shown=pd.DataFrame(records),
+        columns=(
+            Column("model", "model", is_number=False),
+            Column("servers", "n", _whole),
+            Column("each", "rounds by seed", is_number=False),
+            Column("rounds", "rounds, mean", str, sort="rounds mean"),
+            Column("wh", "ours, Wh", str, sort="ours_kwh mean"),
+            Column("paper_wh", "paper, Wh", _three),
+            Column("sorted_g", "sorted, g", str, sort="sorted_g mean"),
+            Column("paper_g", "paper, g", _three),
+        ),
+        note=(
+            "Reference readings. Training seeds 0, 1, ... in their order (first model, shares, order of examples), "
+            "each calibrated on its own row of most rounds; Table I and the points of the figures are seed 0. Means "
+            "over the seeds, in brackets lowest and highest. " + _errors_by_seed(frame)
+        ),
+    )
+
+
+def _errors_by_seed(frame: pd.DataFrame) -> str:
+    """How far the predicted rows of a seed lie off on average, lowest to highest seed."""
+    predicted = frame[frame["role"] == "prediction"]
+    off = (
+        (predicted["ratio_kwh"] - 1.0)
+        .abs()
+        .groupby([predicted["model"], predicted["seed"]], sort=False)
+        .mean()
+    )
+    said = [
+        f"{name} {percent(float(part.min()))} to {percent(float(part.max()))}"
+        for name, part in off.groupby(level=0, sort=False)
+    ]
+    return f"Mean error in energy of a seed's predicted rows: {', '.join(said)}."
+
+
+def _range(values: pd.Series[float], text: Callable[[float], str] = number) -> str:
+    """Mean, lowest and highest."""
+    known = values.dropna().astype(float)
+    if known.empty:
+        return NO_VALUE
+    return f"{text(float(known.mean()))} [{text(float(known.min()))}, {text(float(known.max()))}]"
 
 
 def table1(frame: pd.DataFrame) -> Table:
@@ -208,14 +321,14 @@ def table1(frame: pd.DataFrame) -> Table:
         ),
         note=(
             _READINGS
-            + "Ratio: ours over the paper's; the energy of the row of most rounds is calibrated, all else "
-            "predicted. Implied: the rounds at which our energy would be the paper's. Measured: trained on this "
-            "machine at the paper's size; shipped: so trained earlier, and part of the package; scaled: see the "
-            "effort under Assumptions. "
+            + "Ratio: ours over the paper's; the energy of the row of most rounds is calibrated, all else predicted, "
+            "each size of training apart. Implied: the rounds at which our energy would be the paper's. Measured: "
+            "trained on this machine at the paper's size; shipped: so trained earlier, and part of the package; "
+            "scaled: from a smaller training (its size is in the CSV's column basis); shipped, scaled: both. "
             f"{len(frame) - len(trained)} of {len(frame)} rows are missing; the CSV has them with the reason and "
-            "their cost under --full, and for every row the "
-            "95 % range of random placements, the range over starting hours, the duration, and the coordinator's and "
-            "router's energy. " + _text_models(trained)
+            "their cost under --full, and for every row the 95 % range of random placements (their mean is exact), the "
+            "range over starting hours, the duration, and the coordinator's and router's energy. "
+            + _text_models(trained)
         ),
         shown=trained,
     )
@@ -243,6 +356,7 @@ def errors(frame: pd.DataFrame) -> Table:
         columns=(
             Column("model", "model", is_number=False),
             Column("reading", "reading", is_number=False),
+            Column("size", "size", is_number=False),
             Column("rows_predicted", "rows", _whole),
             Column("mean_error_kwh_fraction", "kWh, mean", _percent),
             Column("worst_error_kwh_fraction", "kWh, worst", _percent),
@@ -254,6 +368,7 @@ def errors(frame: pd.DataFrame) -> Table:
         ),
         note=(
             _READINGS
+            + _SIZES
             + "Grams: sorted placement. GFLOP/s: the calibrated speed, a test of the reading (the board's peak is 48). "
             "Rounds are whole: r rounds of the calibrated row leave its work anywhere in (r - 1, r], so with few of "
             "them all predictions of a block share an error of up to one round in r."
@@ -265,8 +380,11 @@ def calibrations(frame: pd.DataFrame) -> Table:
     """Errors of each block by the row that calibrates it."""
     wide = frame.assign(
         reading=_reading(frame),
-        text=[percent(v, 0) for v in frame["mean_error_kwh_fraction"]],
-    ).pivot(index=["model", "reading"], columns="calibrated_on_servers", values="text")
+        text=[
+            percent(v) + ("*" if used else "")
+            for v, used in zip(frame["mean_error_kwh_fraction"], frame["is_table1s"], strict=True)
+        ],
+    ).pivot(index=["model", "reading", "size"], columns="calibrated_on_servers", values="text")
     wide.columns = [f"n{n}" for n in wide.columns]
     return Table(
         name="calibrations",
@@ -276,10 +394,12 @@ def calibrations(frame: pd.DataFrame) -> Table:
         columns=(
             Column("model", "model", is_number=False),
             Column("reading", "reading", is_number=False),
+            Column("size", "size", is_number=False),
             *(Column(name, f"n = {name[1:]}", str) for name in wide.columns),
         ),
-        note="Table I uses the column of the row of most rounds, named above, whatever its error. Rounds are whole: a "
-        "row of one or two says little about the speed, and shows here as a column of large errors.",
+        note="The calibrating row is one of n − 1 edge servers, of the same size, in both readings of servers. * the "
+        "row of most rounds, which Table I uses whatever its error; its figure is the mean in the table of errors. "
+        "Rounds are whole: a row of one or two says little about the speed, and shows as a column of large errors.",
     )
 
 
@@ -326,6 +446,12 @@ def stages(shares: pd.DataFrame) -> Table:
         "Emissions by stage, sorted placement, edge servers only",
         shares,
         tuple(columns),
+        note=(
+            f"{MODEL}, training seed 0. Servers as in Table I: the number counts the coordinator, whose grams are "
+            f"in no stage. Application: {REQUESTS_PER_SERVER:,} requests an edge server, a choice, since the paper "
+            "reports no load; its grams grow with the servers for that reason alone. Preparation's joules do not "
+            "depend on them."
+        ),
         shown=wide.join(grams).reset_index(),
     )
 

@@ -118,20 +118,31 @@ def reproduce_fei(
     }
     cpu += spent
     frame = table1.table(outcomes, why_absent(plan), world)
+    seeded = table1.covering(seeded, whole)
+    seeds = table1.by_seed(seeded, world)
     judged: dict[str, Judgement] = dict(claims.parameter_claims())
     sections: list[report.Section] = []
     tables: dict[str, pd.DataFrame] = {}
     if what in _NEEDS_TABLE:
-        judged |= claims.table_claims(frame, outcomes)
-        errors = table1.errors(frame)
-        check, turns = table1.scaling_check(whole, scaled), table1.calibrations(outcomes)
-        tables |= {"table1": frame, "errors": errors, "calibrations": turns, "scaling": check}
-        sections += _table_sections(what, frame, errors, turns, check)
+        check = table1.scaling_check(whole, scaled)
+        headline = claims.table_claims(frame, check, seeds)
+        judged |= headline
+        found = {
+            "table1": frame,
+            "seeds": seeds,
+            "errors": table1.errors(frame),
+            "calibrations": table1.calibrations(outcomes, whole, scaled),
+            "scaling": check,
+            "claims_by_reading": claims.every_reading(frame, check, seeds, headline),
+        }
+        tables |= found
+        sections += _table_sections(what, found)
     if what in ("fig4", "all"):
         shares = fig4.shares(fig4.table(outcomes, world))
-        judged |= claims.stage_claims(shares)
-        tables["stages"] = shares
-        sections.append(_stage_section(shares))
+        shares_by_seed = fig4.by_seed(seeded, world)
+        judged |= claims.stage_claims(shares, shares_by_seed)
+        tables |= {"stages": shares, "stages_seeds": shares_by_seed}
+        sections.append(_stage_section(shares, shares_by_seed))
     lines: pd.DataFrame | None = None
     if what in ("fig5", "all"):
         lines, means, points, spent = _markets(outcomes, effort, kept, console, workers)
@@ -159,7 +170,9 @@ def reproduce_fei(
             ("CPU seconds of all trainings and days, cached ones included", f"{cpu:.0f}"),
             ("wall seconds of this run", f"{time.perf_counter() - began:.0f}"),
         ],
-        extra_tables={k: v for k, v in tables.items() if k in ("fig5", "surface_seeds")},
+        extra_tables={
+            k: v for k, v in tables.items() if k in ("fig5", "surface_seeds", "seeds", "stages_seeds")
+        },
     )
     path = report.write(page, output, console)
     answer = {
@@ -223,7 +236,7 @@ def _train(
         if place >= len(plan.trained):
             reduction = effort.scaled[row.model, row.batches]
         if reduction is not None and reduction.is_scaled:
-            basis = table1.scaled_basis(reduction, cell.target_fraction)
+            basis = table1.scaled_basis(reduction, result["cell"])
             scaled[row] = table1.outcome(row, result, basis)
             _case(output, row, result, "-scaled")
         else:
@@ -234,7 +247,7 @@ def _train(
         _case(output, row, result, "-shipped")
     for row, result in plan.shipped_scaled.items():
         reduction = effort.scaled[row.model, row.batches]
-        what = table1.reduced(reduction, result["cell"]["target_fraction"])
+        what = table1.reduced(reduction, result["cell"])
         scaled[row] = table1.outcome(row, result, f"shipped, scaled: {what}; {shipped.origin(result)}")
         _case(output, row, result, "-shipped-scaled")
     return table1.calibrated(whole), table1.calibrated(scaled), cpu
@@ -291,9 +304,8 @@ def _markets(
     return fig5.lines(days, seen), fig5.means(every), every, cpu
 
 
-def _table_sections(
-    what: str, frame: pd.DataFrame, errors: pd.DataFrame, turns: pd.DataFrame, check: pd.DataFrame
-) -> list[report.Section]:
+def _table_sections(what: str, tables: dict[str, pd.DataFrame]) -> list[report.Section]:
+    frame, seeds = tables["table1"], tables["seeds"]
     found = []
     if what != "fig3":
         found.append(
@@ -301,27 +313,29 @@ def _table_sections(
                 "table1",
                 "Table I",
                 "Rounds from real federated training, energy from the board model calibrated on one row of each "
-                "model, grams by placement. Everything else is prediction.",
-                figures=[[figures.ratios(frame)]],
+                "model, reading of E and B, and size of training; grams by placement. Everything else is prediction.",
+                figures=[[figures.ratios(frame, seeds)]],
                 tables=[
-                    report.errors(errors),
-                    *([report.calibrations(turns)] if len(turns) else []),
+                    report.readings(tables["claims_by_reading"]),
+                    *([report.seeds(seeds)] if len(seeds) else []),
+                    report.errors(tables["errors"]),
+                    *([report.calibrations(tables["calibrations"])] if len(tables["calibrations"]) else []),
                     report.table1(frame),
-                    *([report.scaling(check)] if len(check) else []),
+                    *([report.scaling(tables["scaling"])] if len(tables["scaling"]) else []),
                 ],
             )
         )
     if what != "table1":
         found.append(
             report.Section(
-                "fig3", "Figure 3", "Energy and emissions against servers.", [[figures.fig3(frame)]]
+                "fig3", "Figure 3", "Energy and emissions against servers.", [[figures.fig3(frame, seeds)]]
             )
         )
     return found
 
 
-def _stage_section(shares: pd.DataFrame) -> report.Section:
-    drawn = [[figures.fig4(shares)]] if len(shares) else []
+def _stage_section(shares: pd.DataFrame, seeds: pd.DataFrame) -> report.Section:
+    drawn = [[figures.fig4(shares, seeds)]] if len(shares) else []
     lead = "Emissions by stage of the software's life; recycling is measured, where the paper leaves it out."
     return report.Section("fig4", "Figure 4", lead, drawn, [report.stages(shares)])
 
@@ -382,4 +396,4 @@ def _notices(
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as JSON: missing is null, never zero."""
-    return json.loads(frame.to_json(orient="records"))  # type: ignore[no-any-return]
+    return json.loads(frame.to_json(orient="records", double_precision=15))  # type: ignore[no-any-return]

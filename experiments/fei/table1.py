@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 
 from carbon_data.units import joules_to_kwh
+from edge_node.tasks.data.text import LENGTH
 from experiments.fei import energy, placement
 from experiments.fei.federated import rounds_to
 from experiments.fei.spec import (
     BY_NAME,
     MODELS,
+    REFERENCE_BATCHES,
     REFERENCE_SERVERS,
     SERVERS,
     BatchReading,
@@ -68,6 +70,11 @@ class Outcome:
     calibration: Calibration | None = None
     """None: no row to calibrate with."""
 
+    @property
+    def size(self) -> str:
+        """``whole``, or ``scaled`` from a smaller training: each is calibrated among its own."""
+        return "scaled" if "scaled" in self.basis.partition(":")[0] else "whole"
+
 
 def outcome(row: Row, result: dict[str, Any], basis: str) -> Outcome:
     """Rounds as measured, work per round as counted for the paper's size."""
@@ -96,17 +103,35 @@ def perplexity(seen: Outcome) -> float:
     return math.exp(rounds[-1]["loss"])
 
 
-def scaled_basis(reduction: Reduction, target_fraction: float) -> str:
-    """What a smaller training stands for."""
-    return f"scaled: {reduced(reduction, target_fraction)}"
+def scaled_basis(reduction: Reduction, cell: dict[str, Any]) -> str:
+    """What a smaller training stands for. ``cell``: the training's (experiments.fei.training.TrainCell)."""
+    return f"scaled: {reduced(reduction, cell)}"
 
 
-def reduced(reduction: Reduction, target_fraction: float) -> str:
-    """What was measured by a training made smaller by ``reduction``."""
-    return (
-        f"rounds measured on {reduction.examples_fraction:.3g} of the examples, to "
-        f"{target_fraction:.3g} accuracy, then multiplied by the counted work of a full round"
-    )
+def reduced(reduction: Reduction, cell: dict[str, Any]) -> str:
+    """What was measured by a training made smaller by ``reduction``, in ``cell``."""
+    is_text = "lstm" in cell["task"]
+    tested = cell["test_examples"]
+    parts = [
+        f"rounds measured on {reduction.examples_fraction:.3g} of the examples",
+        f"a round of a server {counted(cell['batches_per_round'], 'mini-batch', 'mini-batches')} of "
+        f"{cell['batch_size']}"
+        + (f" in each of {counted(cell['local_epochs'], 'epoch')}" if cell["local_epochs"] > 1 else ""),
+        f"to {cell['target_fraction']:.3g} accuracy"
+        + (f" on {tested} of the test {'excerpts' if is_text else 'images'}" if tested else ""),
+        "then multiplied by the counted work of a full round",
+    ]
+    if is_text:
+        parts.insert(
+            1,
+            f"an example being an excerpt of {LENGTH} bytes, all predicted, where the paper's samples are characters",
+        )
+    return ", ".join(parts)
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number with its noun."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def calibrated(outcomes: dict[Row, Outcome]) -> dict[Row, Outcome]:
@@ -143,7 +168,7 @@ def table(outcomes: dict[Row, Outcome], absent: dict[Row, str], world: placement
                     row = Row(model.name, batches, reading, servers)
                     why = absent.get(row, "not trained at this effort")
                     records.append(_record(row, model, outcomes.get(row), why, world))
-    return pd.DataFrame(records)
+    return _typed(pd.DataFrame(records))
 
 
 def joules(seen: Outcome, flop_per_s: float | None = None) -> tuple[energy.Energy, float] | None:
@@ -158,46 +183,131 @@ def joules(seen: Outcome, flop_per_s: float | None = None) -> tuple[energy.Energ
     return used, used.coordinator_j if seen.row.reading.has_coordinator(seen.row.servers) else 0.0
 
 
-def calibrations(outcomes: dict[Row, Outcome]) -> pd.DataFrame:
-    """Every row in turn as the one that calibrates: mean |ours/paper - 1| in energy of the other rows of its block.
+def calibrations(
+    outcomes: dict[Row, Outcome], whole: dict[Row, Outcome], scaled: dict[Row, Outcome]
+) -> pd.DataFrame:
+    """Every row of the reference reading of servers in turn as the one that calibrates its model and size.
 
-    Table I keeps to the row of most rounds, whatever this says; it shows how much of the errors is that row's.
+    Mean and worst |ours/paper - 1| in energy of the other rows of Table I (``outcomes``), block by block as in
+    ``errors``. Table I keeps to the row of most rounds, whatever this says; it shows how much of the errors is that
+    row's. ``whole`` and ``scaled``: all rows of a size, shown or not.
     """
-    blocks: dict[tuple[str, BatchReading, ServerReading], list[Outcome]] = {}
-    for row, seen in outcomes.items():
-        if seen.training is not None:
-            blocks.setdefault((row.model, row.batches, row.reading), []).append(seen)
     records = []
-    for (name, batches, reading), block in blocks.items():
-        for one in block:
-            others = [seen for seen in block if seen.row != one.row]
-            speed = _speed(one)
-            if speed is None or not others:
+    for (name, batches, reading, size), block in _blocks(outcomes).items():
+        every = scaled if size == "scaled" else whole
+        chosen = block[0].calibration
+        for one in every.values():
+            if (one.row.model, one.row.batches, one.row.reading) != (name, batches, REFERENCE_SERVERS):
                 continue
-            ours = [joules(seen, speed) for seen in others]
+            speed = _speed(one)
+            if one.training is None or speed is None:
+                continue
+            turn = Calibration(one.row, one.training.rounds, speed)
             off = [
-                abs(
-                    joules_to_kwh(float(both[0].servers_j.sum()) + both[1])
-                    / BY_NAME[name].paper_kwh(seen.row.servers)
-                    - 1.0
-                )
-                for seen, both in zip(others, ours, strict=True)
-                if both is not None
+                abs(kwh / BY_NAME[name].paper_kwh(seen.row.servers) - 1.0)
+                for seen in block
+                if not turn.is_of(seen.row) and (kwh := total_kwh(seen, speed)) is not None
             ]
+            if not off:
+                continue
             records.append(
                 {
                     "model": name,
                     "reading_e_b": str(batches),
                     "reading_servers": str(reading),
+                    "size": size,
                     "calibrated_on_servers": one.row.servers,
-                    "rounds": 0 if one.training is None else one.training.rounds,
+                    "rounds": one.training.rounds,
                     "effective_gflop_per_s": speed / 1e9,
                     "rows_predicted": len(off),
                     "mean_error_kwh_fraction": float(np.mean(off)),
                     "worst_error_kwh_fraction": float(np.max(off)),
+                    "is_table1s": chosen is not None and chosen.row == one.row,
                 }
             )
     return pd.DataFrame(records)
+
+
+def _blocks(
+    outcomes: dict[Row, Outcome],
+) -> dict[tuple[str, BatchReading, ServerReading, str], list[Outcome]]:
+    """Rows with rounds, by model, reading and size."""
+    blocks: dict[tuple[str, BatchReading, ServerReading, str], list[Outcome]] = {}
+    for row, seen in outcomes.items():
+        if seen.training is not None:
+            blocks.setdefault((row.model, row.batches, row.reading, seen.size), []).append(seen)
+    return blocks
+
+
+def total_kwh(seen: Outcome, flop_per_s: float | None = None) -> float | None:
+    """Energy that the reading counts, kWh; as ``joules``."""
+    both = joules(seen, flop_per_s)
+    return None if both is None else joules_to_kwh(float(both[0].servers_j.sum()) + both[1])
+
+
+def covering(
+    seeded: dict[int, dict[Row, Outcome]], first: dict[Row, Outcome]
+) -> dict[int, dict[Row, Outcome]]:
+    """``seeded`` for those models only whose reference rows, as far as ``first`` has them whole, all seeds have.
+
+    A seed that lacks rows would be calibrated, and judged, on others than Table I.
+    """
+    wanted = {
+        row
+        for row, seen in first.items()
+        if seen.size == "whole" and (row.batches, row.reading) == (REFERENCE_BATCHES, REFERENCE_SERVERS)
+    }
+    common = set.intersection(*(set(outcomes) for outcomes in seeded.values())) if seeded else set()
+    lacking = {row.model for row in wanted - common}
+    return {
+        seed: {row: seen for row, seen in outcomes.items() if row.model not in lacking}
+        for seed, outcomes in seeded.items()
+    }
+
+
+def by_seed(seeded: dict[int, dict[Row, Outcome]], world: placement.Intensities) -> pd.DataFrame:
+    """The rows that were trained from several seeds: one row per seed and row of Table I, columns as of ``table``.
+
+    Each seed is calibrated on its own row of most rounds. Empty with fewer than two seeds.
+    """
+    if len(seeded) < 2:
+        return pd.DataFrame(columns=SEED_COLUMNS)
+    records = [
+        {"seed": seed, **_record(row, BY_NAME[row.model], seen, "", world)}
+        for seed, outcomes in sorted(seeded.items())
+        for row, seen in outcomes.items()
+    ]
+    return _typed(pd.DataFrame(records, columns=SEED_COLUMNS))
+
+
+SEED_COLUMNS = [
+    "model",
+    "reading_e_b",
+    "reading_servers",
+    "servers",
+    "seed",
+    "basis",
+    "size",
+    "target_fraction",
+    "accuracy_fraction",
+    "rounds",
+    "role",
+    "calibrated_on_servers",
+    "flop_per_server",
+    "paper_kwh",
+    "ours_kwh",
+    "ratio_kwh",
+    "paper_g",
+    "sorted_g",
+    "ratio_g",
+    "random_mean_g",
+]
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Whole numbers as such, also where some are missing."""
+    whole = [name for name in ("rounds", "calibrated_on_servers", "calibrated_on_rounds") if name in frame]
+    return frame.astype(dict.fromkeys(whole, "Int64"))
 
 
 def _speed(seen: Outcome) -> float | None:
@@ -219,18 +329,17 @@ def scaling_check(outcomes: dict[Row, Outcome], scaled: dict[Row, Outcome]) -> p
         whole = outcomes.get(row)
         if whole is None or (_calibrates(whole) and _calibrates(small)):
             continue
-        one, other = joules(whole), joules(small)
-        if one is None or other is None or whole.training is None or small.training is None:
+        trained, predicted = total_kwh(whole), total_kwh(small)
+        if trained is None or predicted is None or whole.training is None or small.training is None:
             continue
-        trained, predicted = (joules_to_kwh(float(u.servers_j.sum()) + c) for u, c in (one, other))
         records.append(
             {
                 "model": row.model,
                 "reading_e_b": str(row.batches),
                 "reading_servers": str(row.reading),
                 "servers": row.servers,
-                "trained_rounds": float(whole.training.rounds),
-                "scaled_rounds": float(small.training.rounds),
+                "trained_rounds": whole.training.rounds,
+                "scaled_rounds": small.training.rounds,
                 "trained_kwh": trained,
                 "scaled_kwh": predicted,
                 "error_fraction": predicted / trained - 1.0,
@@ -255,14 +364,16 @@ def _record(
         "servers": row.servers,
         "edges": row.edges,
         "basis": why_absent if seen is None else seen.basis,
+        "size": None if seen is None else seen.size,
         "target_fraction": np.nan if seen is None else seen.target_fraction,
         "accuracy_fraction": np.nan if seen is None else seen.accuracy,
         "perplexity": np.nan if seen is None else perplexity(seen),
         "rounds": np.nan,
         "implied_rounds": np.nan,
-        "role": "prediction",
+        "role": "missing",
         "calibrated_on_servers": np.nan,
         "calibrated_on_rounds": np.nan,
+        "flop_per_server": np.nan,
         "paper_kwh": paper_kwh,
         "ours_kwh": np.nan,
         "ratio_kwh": np.nan,
@@ -286,10 +397,13 @@ def _record(
         rounds = len(seen.result["development"])
         why = seen.result["diverged"] or f"target {seen.target_fraction:.3g} not reached in {rounds} rounds"
         return record | {"basis": why}
+    record |= {
+        "rounds": seen.training.rounds,
+        "flop_per_server": seen.training.rounds * seen.training.flop_per_round,
+    }
     found = joules(seen)
     if found is None or seen.calibration is None:
         return record | {
-            "rounds": float(seen.training.rounds),
             "basis": f"{seen.basis}; no energy: no trained row of the reference reading to calibrate with",
         }
     used, coordinator_j = found
@@ -298,7 +412,6 @@ def _record(
     low, high = placement.start_spread(world, used.servers_j, coordinator_j, used.duration_s)
     drawn = placement.random_grams(world, used.servers_j, coordinator_j)
     return record | {
-        "rounds": float(seen.training.rounds),
         "implied_rounds": seen.training.rounds * paper_kwh / ours_kwh,
         "ours_kwh": ours_kwh,
         "ratio_kwh": ours_kwh / paper_kwh,
@@ -308,43 +421,44 @@ def _record(
         "ratio_g": grams / paper_g,
         "sorted_low_start_g": low,
         "sorted_high_start_g": high,
-        "random_mean_g": float(drawn.mean()),
+        "random_mean_g": placement.random_mean_grams(world, used.servers_j, coordinator_j),
         "random_low_g": float(np.quantile(drawn, 0.025)),
         "random_high_g": float(np.quantile(drawn, 0.975)),
         "duration_s": used.duration_s,
         "role": "calibrated" if seen.calibration.is_of(row) else "prediction",
-        "calibrated_on_servers": float(seen.calibration.row.servers),
-        "calibrated_on_rounds": float(seen.calibration.rounds),
+        "calibrated_on_servers": seen.calibration.row.servers,
+        "calibrated_on_rounds": seen.calibration.rounds,
         "effective_gflop_per_s": seen.calibration.flop_per_s / 1e9,
         "static_fraction": used.static_fraction,
     }
 
 
 def errors(frame: pd.DataFrame) -> pd.DataFrame:
-    """How far the predictions lie off, by model and reading: mean and worst |ours/paper - 1|, rows predicted."""
-    predicted = frame[(frame["role"] == "prediction") & frame["ours_kwh"].notna()]
+    """How far the predictions lie off, by model, reading and size: mean and worst |ours/paper - 1|, rows predicted.
+
+    Whole rows and scaled ones of a reading are two blocks, since each size is calibrated on a row of its own.
+    """
+    block = ["model", "reading_e_b", "reading_servers", "size"]
+    predicted = frame[frame["role"] == "prediction"]
     records = []
-    for keys, part in predicted.groupby(["model", "reading_e_b", "reading_servers"], sort=False):
+    for keys, part in predicted.groupby(block, sort=False):
         off_kwh, off_g = (part["ratio_kwh"] - 1.0).abs(), (part["ratio_g"] - 1.0).abs()
+        one = part.iloc[0]
         records.append(
-            {
-                "model": keys[0],
-                "reading_e_b": keys[1],
-                "reading_servers": keys[2],
+            dict(zip(block, keys, strict=True))
+            | {
                 "rows_predicted": len(part),
                 "mean_error_kwh_fraction": float(off_kwh.mean()),
                 "worst_error_kwh_fraction": float(off_kwh.max()),
                 "mean_error_g_fraction": float(off_g.mean()),
                 "worst_error_g_fraction": float(off_g.max()),
-                "calibrated_on_servers": float(part["calibrated_on_servers"].iloc[0]),
-                "calibrated_on_rounds": float(part["calibrated_on_rounds"].iloc[0]),
-                "effective_gflop_per_s": float(part["effective_gflop_per_s"].iloc[0]),
+                "calibrated_on_servers": int(one["calibrated_on_servers"]),
+                "calibrated_on_rounds": int(one["calibrated_on_rounds"]),
+                "effective_gflop_per_s": float(one["effective_gflop_per_s"]),
             }
         )
     columns = [
-        "model",
-        "reading_e_b",
-        "reading_servers",
+        *block,
         "rows_predicted",
         "mean_error_kwh_fraction",
         "worst_error_kwh_fraction",

@@ -5,17 +5,21 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from experiments.fei import claims, inconsistencies, placement
-from experiments.fei.claims import Verdict
-from experiments.fei.spec import REFERENCE_BATCHES, REFERENCE_SERVERS, SERVERS
+from experiments.fei import claims, inconsistencies, placement, report, table1
+from experiments.fei.claims import About, Judgement, Verdict
+from experiments.fei.fig4 import STAGES
+from experiments.fei.spec import REFERENCE_BATCHES, REFERENCE_SERVERS, SERVERS, BatchReading
 
-PAPER_LINE = claims.Line(0.0, 1.0, 1.0)
+NO_SEEDS = pd.DataFrame(columns=table1.SEED_COLUMNS)
+NO_CHECK = pd.DataFrame(columns=["reading_e_b", "reading_servers", "servers", "error_fraction"])
 
 
-def rows(kwh: list[float], grams: list[float] | None = None) -> pd.DataFrame:
+def rows(
+    kwh: list[float], grams: list[float] | None = None, model: str = "MLP", flop: float = 1.0
+) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "model": "MLP",
+            "model": model,
             "reading_e_b": str(REFERENCE_BATCHES),
             "reading_servers": str(REFERENCE_SERVERS),
             "servers": SERVERS[: len(kwh)],
@@ -23,8 +27,24 @@ def rows(kwh: list[float], grams: list[float] | None = None) -> pd.DataFrame:
             "sorted_g": grams or kwh,
             "random_mean_g": kwh,
             "basis": "measured",
+            "size": "whole",
+            "target_fraction": 0.975,
+            "flop_per_server": flop,
         }
     )
+
+
+def judged(
+    frame: pd.DataFrame, check: pd.DataFrame = NO_CHECK, seeds: pd.DataFrame = NO_SEEDS
+) -> dict[str, Judgement]:
+    return claims.table_claims(frame, check, seeds)
+
+
+def by_seed(*series: list[float]) -> pd.DataFrame:
+    return pd.concat([rows(kwh).assign(seed=seed) for seed, kwh in enumerate(series)])
+
+
+STRAIGHT, CROOKED = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1.0, 9.0, 1.0, 9.0, 1.0, 9.0]
 
 
 def test_a_line_is_found_exactly() -> None:
@@ -35,39 +55,195 @@ def test_a_line_is_found_exactly() -> None:
 @pytest.mark.parametrize(
     ("kwh", "verdict"),
     [
-        ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], Verdict.MET),
-        ([1.0, 9.0, 1.0, 9.0, 1.0, 9.0], Verdict.NOT_MET),
+        (STRAIGHT, Verdict.MET),
+        (CROOKED, Verdict.NOT_MET),
         ([6.0, 5.0, 4.0, 3.0, 2.0, 1.0], Verdict.NOT_MET),
         ([1.0, 2.0, 3.0], Verdict.NOT_DECIDABLE),
     ],
 )
 def test_linear_growth(kwh: list[float], verdict: Verdict) -> None:
-    assert claims._linear(rows(kwh), PAPER_LINE).verdict is verdict
+    one = judged(rows(kwh))["energy-grows-linearly-mlp"]
+    assert one.verdict is verdict
+    assert ("one training seed" in one.ours) == (verdict is not Verdict.NOT_DECIDABLE)
+
+
+@pytest.mark.parametrize(
+    ("series", "verdict", "said"),
+    [
+        ((STRAIGHT, STRAIGHT, STRAIGHT), Verdict.MET, "met with 3 of 3 training seeds"),
+        ((CROOKED, CROOKED), Verdict.NOT_MET, "met with 0 of 2 training seeds"),
+        ((STRAIGHT, CROOKED, STRAIGHT), Verdict.NOT_DECIDABLE, "met with 2 of 3 training seeds"),
+        ((STRAIGHT, STRAIGHT[:3]), Verdict.NOT_DECIDABLE, "met with 1 of 2 training seeds"),
+    ],
+)
+def test_a_claim_must_hold_with_every_training_seed(
+    series: tuple[list[float], ...], verdict: Verdict, said: str
+) -> None:
+    one = judged(rows(series[0]), seeds=by_seed(*series))["energy-grows-linearly-mlp"]
+    assert one.verdict is verdict
+    assert said in one.ours
+    assert bool(one.why) == (verdict is Verdict.NOT_DECIDABLE)
+
+
+def test_the_spread_over_seeds_is_said() -> None:
+    twice = [2 * value for value in STRAIGHT]
+    one = judged(rows(STRAIGHT), seeds=by_seed(STRAIGHT, twice))["energy-grows-linearly-mlp"]
+    assert "750 (500 to 1" in one.ours.replace("\u202f", ""), "Wh more per server"
 
 
 def test_carbon_faster_than_energy() -> None:
-    model = claims.MODELS[0]
-    kwh = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
-    steep = rows(kwh, [1.0, 4.0, 9.0, 16.0, 25.0, 36.0])
-    assert claims._faster(steep, model, "sorted_g").verdict is Verdict.MET
-    assert claims._faster(steep, model, "sorted_g").as_dict().keys() == {"verdict", "paper", "ours", "rule"}
-    random = claims._faster(steep, model, "random_mean_g")
+    steep = judged(rows(STRAIGHT, [1.0, 4.0, 9.0, 16.0, 25.0, 36.0]))
+    one = steep["carbon-grows-faster-sorted-mlp"]
+    assert one.verdict is Verdict.MET
+    assert one.as_dict().keys() == {"verdict", "about", "paper", "ours", "rule", "why"}
+    random = steep["carbon-grows-faster-random-mlp"]
     assert random.verdict is Verdict.NOT_MET
-    assert random.as_dict()["why"].startswith("the paper")
-    assert claims._faster(steep[:2], model, "sorted_g").why == "lack of runs at this effort"
+    assert random.why.startswith("the paper")
+    assert judged(rows(STRAIGHT[:2]))["carbon-grows-faster-sorted-mlp"].why == "lack of runs at this effort"
+
+
+def test_growth_is_compared_over_the_same_rows() -> None:
+    lstm = claims.MODELS[2]
+    some = rows([1.0, 2.0, 3.0, 4.0], model="LSTM").assign(servers=[3, 5, 7, 9])
+    found = judged(some)
+    assert found["carbon-grows-faster-sorted-lstm"].paper == (
+        f"3 to 9 servers: energy × {lstm.paper_kwh(9) / lstm.paper_kwh(3):.2f}, "
+        f"carbon × {lstm.paper_g(9) / lstm.paper_g(3):.1f}"
+    )
+    line = claims.fit([3, 5, 7, 9], [lstm.paper_kwh(n) for n in (3, 5, 7, 9)])
+    assert f"rows of 3, 5, 7, 9 servers: {line.text()}" in found["energy-grows-linearly-lstm"].paper
+
+
+def scaling(errors: dict[int, float]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "reading_e_b": str(REFERENCE_BATCHES),
+            "reading_servers": str(REFERENCE_SERVERS),
+            "servers": list(errors),
+            "error_fraction": list(errors.values()),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("errors", "verdict"),
+    [
+        ({}, Verdict.NOT_DECIDABLE),
+        ({1: -0.1, 3: -0.1, 5: 0.0}, Verdict.NOT_DECIDABLE),
+        ({1: -0.1, 3: -0.1, 5: 0.0, 7: 0.0}, Verdict.MET),
+        ({1: -0.9, 3: -0.7, 5: 0.0, 7: 0.0}, Verdict.NOT_DECIDABLE),
+    ],
+)
+def test_scaled_rows_decide_only_what_their_known_error_leaves(
+    errors: dict[int, float], verdict: Verdict
+) -> None:
+    small = rows(STRAIGHT, model="LSTM").assign(basis="scaled: so", size="scaled", target_fraction=0.35)
+    one = judged(small, scaling(errors) if errors else NO_CHECK)["energy-grows-linearly-lstm"]
+    assert one.verdict is verdict
+    assert "small trainings stopped at 35.0" in one.ours
+    assert "scaling" in one.why
+    assert ("the other verdict" in one.why) == (errors.get(1) == -0.9)
+
+
+def test_the_error_of_scaling_is_that_of_the_nearest_reading_that_has_enough() -> None:
+    own = scaling({3: -0.4, 5: -0.2, 9: 0.0, 11: 0.2})
+    found = claims.scaling_bias(own, REFERENCE_BATCHES, REFERENCE_SERVERS)
+    assert found == pytest.approx({1: -0.4, 3: -0.4, 5: -0.2, 7: -0.1, 9: 0.0, 11: 0.2})
+    other = own.assign(reading_e_b=str(BatchReading.AS_PRINTED), error_fraction=0.5)
+    both = pd.concat([own[:2], other])
+    assert claims.scaling_bias(both, BatchReading.AS_PRINTED, REFERENCE_SERVERS) == dict.fromkeys(
+        SERVERS, 0.5
+    )
+    mixed = claims.scaling_bias(both, REFERENCE_BATCHES, REFERENCE_SERVERS)
+    assert mixed is not None
+    assert mixed[3] == pytest.approx((0.5 - 0.4) / 2)
+    assert claims.scaling_bias(own[:3], REFERENCE_BATCHES, REFERENCE_SERVERS) is None
+
+
+def test_scaling_does_not_touch_carbon_per_energy() -> None:
+    small = rows(STRAIGHT, [k * k for k in STRAIGHT], "LSTM").assign(basis="scaled: so", size="scaled")
+    one = judged(small, scaling({1: -0.9, 3: -0.7, 5: 0.0, 7: 0.0}))["carbon-grows-faster-sorted-lstm"]
+    assert one.verdict is Verdict.MET
 
 
 def test_rows_that_were_not_all_trained_here_are_counted_by_origin() -> None:
-    mixed = rows([1.0, 2.0, 3.0, 4.0]).assign(basis=["measured", "measured", "shipped: then", "scaled: so"])
-    ours = claims._linear(mixed, PAPER_LINE).ours
-    assert "2 rows measured" in ours
-    assert "1 rows shipped" in ours
+    mixed = rows([1.0, 2.0, 3.0, 4.0]).assign(basis=["measured", "measured", "measured", "shipped: then"])
+    ours = judged(mixed)["energy-grows-linearly-mlp"].ours
+    assert "3 rows measured" in ours
+    assert "1 row shipped" in ours
+
+
+@pytest.mark.parametrize(
+    ("flop", "grams", "verdict"),
+    [(2.0, 2.0, Verdict.MET), (0.5, 2.0, Verdict.NOT_MET), (2.0, 0.5, Verdict.NOT_MET)],
+)
+def test_the_cnn_must_need_more_operations_and_more_grams(
+    flop: float, grams: float, verdict: Verdict
+) -> None:
+    both = [rows(STRAIGHT), rows(STRAIGHT, [grams * k for k in STRAIGHT], "CNN", flop)]
+    assert judged(pd.concat(both))["cnn-above-mlp"].verdict is verdict
+    apart = [both[0], both[1].assign(size="scaled")]
+    assert judged(pd.concat(apart))["cnn-above-mlp"].verdict is Verdict.NOT_DECIDABLE
+
+
+def test_every_reading_has_a_verdict_on_every_claim() -> None:
+    frame = rows(CROOKED)
+    other = frame.assign(reading_e_b=str(BatchReading.AS_PRINTED), ours_kwh=STRAIGHT)
+    both = pd.concat([frame, other])
+    found = claims.every_reading(both, NO_CHECK, NO_SEEDS, judged(both))
+    assert len(found) == 4 * 10
+    linear = found[found["claim"] == "energy-grows-linearly-mlp"]
+    assert list(linear["verdict"]) == ["not decidable", "met", "not decidable", "not met"]
+    assert list(linear["is_reference"]) == [False, False, False, True]
+
+
+def stages(development: list[list[float]]) -> pd.DataFrame:
+    """Grams of development by servers and target; the other stages alike at both."""
+    records = []
+    for servers, levels in zip(SERVERS, development, strict=False):
+        for target, grams in zip((0.95, 0.975), levels, strict=True):
+            for stage in STAGES:
+                value = {"development": grams, "application": float(servers), "preparation": 1.0}.get(
+                    stage, 5.0
+                )
+                records.append((servers, target, stage, value, value))
+    columns = ["servers", "target_fraction", "stage", "sorted_g", "random_mean_g"]
+    return pd.DataFrame(records, columns=columns)
+
+
+def test_stages_are_judged_by_placement_and_say_what_is_by_construction() -> None:
+    found = claims.stage_claims(stages([[k, k + 1.0] for k in STRAIGHT]), pd.DataFrame())
+    assert found["stage-grows-random-development"].verdict is Verdict.MET
+    assert found["stage-grows-random-preparation"].verdict is Verdict.NOT_MET
+    assert "by construction" in found["stage-grows-sorted-application"].why
+    assert "cannot fall" in found["higher-target-shifts-share-to-development"].why
+    assert found["stage-grows-sorted-recycling"].about is About.ADDED
+
+
+def test_stages_are_judged_on_every_seed() -> None:
+    up, level = stages([[k, k + 1.0] for k in STRAIGHT]), stages([[1.0, 1.0]] * 6)
+    seeds = pd.concat([up.assign(seed=0), level.assign(seed=1)])
+    found = claims.stage_claims(up, seeds)
+    for name in ("stage-grows-sorted-development", "higher-target-shifts-share-to-development"):
+        assert found[name].verdict is Verdict.NOT_DECIDABLE
+        assert "met with 1 of 2 training seeds" in found[name].ours
+
+
+def test_the_headline_counts_claims_and_names_what_is_none() -> None:
+    about = {"a": About.CLAIM, "b": About.CLAIM, "c": About.SETUP, "d": About.ADDED}
+    said = report.sentence(
+        {name: Judgement(Verdict.MET, "", "", "", about=kind) for name, kind in about.items()}
+    )
+    assert said.startswith("Of 2 tests of the paper's claims 2 are met")
+    assert "1 of 1 parameter counts" in said
+    assert "1 of 1 tests on recycling" in said
 
 
 def test_growth_needs_order_and_rise() -> None:
     assert claims.grows([1, 2, 3, 5])
     assert not claims.grows([5, 3, 2, 1])
     assert not claims.grows([1, 9, 8, 7, 6, 2])
+    assert not claims.grows([1.0, 1.0, 1.0, 1.0 + 1e-15]), "rounding"
 
 
 def days(seed: int, servers: int, deta: float) -> list[dict[str, object]]:

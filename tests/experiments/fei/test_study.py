@@ -71,7 +71,12 @@ def test_from_training_to_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert trained
     assert all(row["basis"].startswith("scaled") for row in trained)
     assert all(row["ratio_kwh"] == pytest.approx(1.0) for row in trained if row["role"] == "calibrated")
+    assert found["tables"]["seeds"] == [], "one training seed"
+    by_reading = found["tables"]["claims_by_reading"]
+    assert {row["verdict"] for row in by_reading} <= {"met", "not met", "not decidable"}
+    assert len(by_reading) == 4 * len({row["claim"] for row in by_reading})
     page = Path(found["report"]).read_text()
+    assert "Claims in every reading" in page
     assert "What does not close" in page
     assert "http-equiv" not in page
     assert 'src="' not in page, "self-contained"

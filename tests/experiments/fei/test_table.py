@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,8 +14,31 @@ from hypothesis import strategies as st
 from carbon_data.units import joules_to_kwh
 from experiments.fei import energy, placement
 from experiments.fei.claims import parameter_claims
-from experiments.fei.spec import BY_NAME, MODELS, SERVERS, BatchReading, Reduction, ServerReading
-from experiments.fei.table1 import Outcome, Row, calibrated, joules, perplexity
+from experiments.fei.spec import (
+    BY_NAME,
+    MODELS,
+    REFERENCE_BATCHES,
+    REFERENCE_SERVERS,
+    SERVERS,
+    BatchReading,
+    Reduction,
+    ServerReading,
+)
+from experiments.fei.study import _records
+from experiments.fei.table1 import (
+    Outcome,
+    Row,
+    by_seed,
+    calibrated,
+    calibrations,
+    covering,
+    errors,
+    joules,
+    outcome,
+    perplexity,
+    scaled_basis,
+    table,
+)
 from experiments.fei.training import cell_for, full_round_examples
 
 
@@ -117,13 +142,117 @@ def test_random_placement_keeps_grams_per_joule() -> None:
     world = placement.intensities()
     for count in (2, 10):
         drawn = placement.random_grams(world, np.full(count, 3.6e6 / count), 0.0)
-        assert drawn.mean() == pytest.approx(world.annual_g_per_kwh.mean(), rel=0.05)
+        exact = placement.random_mean_grams(world, np.full(count, 3.6e6 / count), 0.0)
+        assert exact == pytest.approx(world.annual_g_per_kwh.mean())
+        assert drawn.mean() == pytest.approx(exact, rel=0.05)
 
 
 def test_the_range_over_starting_hours_holds_the_annual_mean() -> None:
     world = placement.intensities()
     low, high = placement.start_spread(world, np.full(6, 1e6), 1e5, duration_s=7200.0)
     assert low <= placement.sorted_grams(world, np.full(6, 1e6), 1e5) <= high
+
+
+def result(rounds: int, target: float = 0.975) -> dict[str, Any]:
+    """A training of the MLP that reaches its target in its last round."""
+    return {
+        "cell": {"target_fraction": target},
+        "development": [{"accuracy": 0.5, "loss": 1.0}] * (rounds - 1) + [{"accuracy": 0.98, "loss": 0.1}],
+        "num_train": 60_000,
+        "train_flop_per_example": 6e5,
+        "model_bytes": 636_040,
+        "parameters": 159_010,
+        "diverged": "",
+    }
+
+
+def block(
+    rounds: dict[int, int], basis: str, reading: ServerReading = REFERENCE_SERVERS
+) -> dict[Row, Outcome]:
+    every = {Row("MLP", BatchReading.AS_PRINTED, reading, n): r for n, r in rounds.items()}
+    return {row: outcome(row, result(r), basis) for row, r in every.items()}
+
+
+def test_both_tables_of_errors_say_the_same_of_a_block() -> None:
+    world = placement.intensities()
+    edges = block({3: 2, 5: 2}, "shipped: before", ServerReading.EDGES)
+    whole = calibrated(block({1: 2, 3: 3, 11: 6}, "measured") | edges)
+    scaled = calibrated(block({1: 1, 3: 2, 5: 3, 7: 4, 9: 4}, "scaled: smaller"))
+    shown = scaled | whole
+    frame = table(shown, {}, world)
+    found = errors(frame)
+    turns = calibrations(shown, whole, scaled)
+    assert set(found["size"]) == {"whole", "scaled"}
+    keys = ["model", "reading_e_b", "reading_servers", "size"]
+    both = found.merge(turns[turns["is_table1s"]], on=keys, suffixes=("", "_turn"))
+    assert len(both) == len(found) == 3
+    assert np.allclose(both["mean_error_kwh_fraction"], both["mean_error_kwh_fraction_turn"])
+
+
+def test_missing_rows_are_missing_and_counts_are_whole() -> None:
+    shown = calibrated(block({1: 2, 3: 3}, "measured"))
+    records = _records(table(shown, {}, placement.intensities()))
+    roles = [record["role"] for record in records]
+    assert (roles.count("calibrated"), roles.count("prediction")) == (1, 1)
+    assert roles.count("missing") == len(records) - 2
+    for record in records:
+        known = record["role"] != "missing"
+        assert isinstance(record["rounds"], int if known else type(None))
+        assert isinstance(record["calibrated_on_servers"], int if known else type(None))
+
+
+def test_small_energies_keep_their_digits() -> None:
+    assert _records(pd.DataFrame({"kwh": [1.23456789e-7]}))[0]["kwh"] == pytest.approx(
+        1.23456789e-7, rel=1e-7
+    )
+
+
+def test_every_seed_is_calibrated_on_its_own() -> None:
+    world = placement.intensities()
+    seeded = {
+        0: calibrated(block({1: 2, 3: 3}, "measured")),
+        1: calibrated(block({1: 4, 3: 3}, "shipped: so")),
+    }
+    frame = by_seed(seeded, world)
+    assert list(frame["seed"]) == [0, 0, 1, 1]
+    one = frame[frame["role"] == "calibrated"]
+    assert list(one["servers"]) == [3, 1]
+    assert np.allclose(one["ratio_kwh"], 1.0)
+    assert by_seed({0: seeded[0]}, world).empty
+
+
+def test_seeds_that_lack_rows_of_a_model_are_not_compared() -> None:
+    every = {
+        Row(name, REFERENCE_BATCHES, REFERENCE_SERVERS, n): outcome(
+            Row(name, REFERENCE_BATCHES, REFERENCE_SERVERS, n), result(2), "measured"
+        )
+        for name in ("MLP", "CNN")
+        for n in (1, 3)
+    }
+    some = {row: seen for row, seen in every.items() if (row.model, row.servers) != ("CNN", 3)}
+    assert {row.model for row in covering({0: every, 1: some}, every)[0]} == {"MLP"}
+    assert covering({0: every, 1: every}, every) == {0: every, 1: every}
+    assert covering({0: {}}, every) == {0: {}}
+
+
+def test_a_scaled_training_says_how_small_it_was() -> None:
+    text = {
+        "task": "shakespeare-lstm",
+        "batch_size": 16,
+        "batches_per_round": 1,
+        "local_epochs": 1,
+        "test_examples": 100,
+        "target_fraction": 0.35,
+    }
+    said = scaled_basis(Reduction(0.106, target_fraction=0.35), text)
+    for part in (
+        "0.106 of the examples",
+        "excerpt of 80 bytes",
+        "1 mini-batch of 16",
+        "100 of the test excerpts",
+    ):
+        assert part in said
+    assert "excerpt" not in scaled_basis(Reduction(0.1), text | {"task": "mnist-mlp"})
 
 
 def test_every_model_has_a_figure_for_every_row() -> None:
