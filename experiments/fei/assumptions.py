@@ -23,8 +23,9 @@ def study_assumptions(effort: Effort, world: placement.Intensities, data_used: S
         (
             "Learning",
             f"FedAvg, all servers every round, plain SGD, learning rates {rates}, equal shares (images drawn at "
-            f"random, text in contiguous passages); {effort.train_seeds} seeds for the reference rows of {' and '.join(SEEDED)}, "
-            "one for all others; the paper reports none of these",
+            "random, text in contiguous passages); "
+            f"{effort.train_seeds} seeds for the reference rows of {' and '.join(SEEDED)}, one for all others; the paper "
+            "reports none of these",
         ),
         (
             "Targets",
@@ -34,8 +35,9 @@ def study_assumptions(effort: Effort, world: placement.Intensities, data_used: S
         ("Reference readings", f"servers: {REFERENCE_SERVERS}; E and B: {REFERENCE_BATCHES}"),
         (
             "Calibration",
-            "one cell per model and reading of E and B, the row of most rounds, sets the effective FLOP/s of the "
-            "board (E = busy power x operations / speed); powers are the profile's; all other rows are predictions",
+            "one row per model, reading of E and B, and size of training (whole or scaled), that of most rounds, sets "
+            "the effective FLOP/s of the board (E = busy power x operations / speed), for each training seed its own; "
+            "powers are the profile's; all other rows are predictions",
         ),
         (
             "Rounds",
@@ -51,7 +53,7 @@ def study_assumptions(effort: Effort, world: placement.Intensities, data_used: S
         (
             "Placement",
             "sorted: lowest zone first, coordinator in the lowest, an eleventh edge server again in the lowest; "
-            f"random: every board drawn uniformly, {placement.RANDOM_DRAWS:,} draws",
+            f"random: every board drawn uniformly; expected value exact, {placement.RANDOM_DRAWS:,} draws for its range",
         ),
         (
             "Fig. 5, work",

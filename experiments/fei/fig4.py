@@ -46,7 +46,9 @@ def table(outcomes: dict[Row, Outcome], world: placement.Intensities) -> pd.Data
 def by_seed(seeded: dict[int, dict[Row, Outcome]], world: placement.Intensities) -> pd.DataFrame:
     """``shares`` of every training seed, with its ``seed``; empty with fewer than two."""
     frames = [shares(table(seen, world)).assign(seed=seed) for seed, seen in sorted(seeded.items())]
-    return pd.concat(frames, ignore_index=True) if len(frames) > 1 else shares(table({}, world)).assign(seed=[])
+    return (
+        pd.concat(frames, ignore_index=True) if len(frames) > 1 else shares(table({}, world)).assign(seed=[])
+    )
 
 
 def levels(seen: Outcome) -> tuple[float, ...]:

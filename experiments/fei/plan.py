@@ -99,6 +99,7 @@ def make_plan(
         plan.trained = {row: cell for row, cell in plan.trained.items() if row in only}
         plan.scaled = {row: cell for row, cell in plan.scaled.items() if row in only}
         plan.shipped_scaled = {row: known for row, known in plan.shipped_scaled.items() if row in only}
+        _add_seeds(plan, effort, sizes, cache, recycled, only)
         return plan
     for row, cell in cells(FULL.trainings, sizes, recycled).items():
         if row in plan.trained:
@@ -109,12 +110,25 @@ def make_plan(
             plan.shipped[row] = known
         elif row not in plan.scaled and row not in plan.shipped_scaled:
             plan.absent[row] = cell
+    _add_seeds(plan, effort, sizes, cache, recycled, None)
+    return plan
+
+
+def _add_seeds(
+    plan: Plan,
+    effort: Effort,
+    sizes: dict[str, tuple[str, int]],
+    cache: Path,
+    recycled: tuple[Row, ...],
+    only: tuple[Row, ...] | None,
+) -> None:
     for (row, seed), cell in other_seeds(effort.train_seeds, sizes, recycled).items():
+        if only is not None and row not in only:
+            continue
         if not effort.uses_shipped or _kept(cell, cache):
             plan.again[row, seed] = cell
         elif (known := shipped.usable(cell)) is not None:
             plan.shipped_again[row, seed] = known
-    return plan
 
 
 def other_seeds(
