@@ -24,8 +24,8 @@ def study_assumptions(effort: Effort, world: placement.Intensities, data_used: S
             "Learning",
             f"FedAvg, all servers every round, plain SGD, learning rates {rates}, equal shares (images drawn at "
             "random, text in contiguous passages); "
-            f"{effort.train_seeds} seeds for the reference rows of {' and '.join(SEEDED)}, one for all others; the paper "
-            "reports none of these",
+            f"{effort.train_seeds} seeds for the reference rows of {' and '.join(SEEDED)}, one for all others; the "
+            "paper reports none of these",
         ),
         (
             "Targets",
@@ -53,7 +53,7 @@ def study_assumptions(effort: Effort, world: placement.Intensities, data_used: S
         (
             "Placement",
             "sorted: lowest zone first, coordinator in the lowest, an eleventh edge server again in the lowest; "
-            f"random: every board drawn uniformly; expected value exact, {placement.RANDOM_DRAWS:,} draws for its range",
+            f"random: every board drawn uniformly, expected value exact, {placement.RANDOM_DRAWS:,} draws for its range",
         ),
         (
             "Fig. 5, work",

@@ -39,8 +39,8 @@ class BatchReading(StrEnum):
 
 REFERENCE_SERVERS = ServerReading.WITH_COORDINATOR
 REFERENCE_BATCHES = BatchReading.BATCH_50
-"""The readings that column B fits (note 2): B (n - 1) = 1200, and 50 B (n - 1) is the data set. The board's speed speaks
-for E epochs of B instead: a plausible one with them, a very low one without."""
+"""The readings that column B fits (note 2): B (n - 1) = 1200, and 50 B (n - 1) is the data set. The board's speed
+speaks for E epochs of B instead: a plausible one with them, a very low one without."""
 
 
 @dataclass(frozen=True, slots=True)

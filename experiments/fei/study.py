@@ -258,7 +258,7 @@ def _train_again(
 ) -> tuple[dict[int, dict[Row, Outcome]], float]:
     """Outcomes of the rows that are trained from several seeds, by seed, each calibrated on its own; CPU seconds.
 
-    Seed 0 is the study's own. Seeds of which a row is missing are left out: they are compared row by row.
+    Seed 0 is the study's own. Rows may be missing from a seed (table1.covering).
     """
     results, _ = run_jobs(
         list(plan.again.values()), cache, what="other seeds", console=console, workers=workers
@@ -272,7 +272,7 @@ def _train_again(
     for (row, seed), (result, basis, suffix) in found.items():
         seeded.setdefault(seed, {})[row] = table1.outcome(row, result, basis)
         _case(output, row, result, f"-seed{seed}{suffix}")
-    whole = {seed: table1.calibrated(seen) for seed, seen in seeded.items() if seen.keys() == rows}
+    whole = {seed: table1.calibrated(seen) for seed, seen in seeded.items()}
     return whole, float(sum(result["cost"]["cpu_s"] for result in results))
 
 
