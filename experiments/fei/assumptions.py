@@ -53,7 +53,8 @@ def study_assumptions(effort: Effort, world: placement.Intensities, data_used: S
         (
             "Placement",
             "sorted: lowest zone first, coordinator in the lowest, an eleventh edge server again in the lowest; "
-            f"random: every board drawn uniformly, expected value exact, {placement.RANDOM_DRAWS:,} draws for its range",
+            "random: every board drawn uniformly, expected value exact, "
+            f"{placement.RANDOM_DRAWS:,} draws for its range",
         ),
         (
             "Fig. 5, work",
