@@ -40,11 +40,13 @@ def judged(
     return claims.table_claims(frame, check, seeds)
 
 
-def by_seed(*series: list[float]) -> pd.DataFrame:
-    return pd.concat([rows(kwh).assign(seed=seed) for seed, kwh in enumerate(series)])
+def by_seed(*series: list[float], grams: list[list[float]] | None = None) -> pd.DataFrame:
+    every = zip(series, grams or series, strict=True)
+    return pd.concat([rows(kwh, g).assign(seed=seed) for seed, (kwh, g) in enumerate(every)])
 
 
 STRAIGHT, CROOKED = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1.0, 9.0, 1.0, 9.0, 1.0, 9.0]
+STEEP, SCATTERED = [1.0, 4.0, 9.0, 16.0, 25.0, 36.0], [1.5, 1.0, 4.0, 3.0, 6.0, 5.0]
 
 
 def test_a_line_is_found_exactly() -> None:
@@ -70,25 +72,41 @@ def test_linear_growth(kwh: list[float], verdict: Verdict) -> None:
 @pytest.mark.parametrize(
     ("series", "verdict", "said"),
     [
-        ((STRAIGHT, STRAIGHT, STRAIGHT), Verdict.MET, "met with 3 of 3 training seeds"),
-        ((CROOKED, CROOKED), Verdict.NOT_MET, "met with 0 of 2 training seeds"),
-        ((STRAIGHT, CROOKED, STRAIGHT), Verdict.NOT_DECIDABLE, "met with 2 of 3 training seeds"),
-        ((STRAIGHT, STRAIGHT[:3]), Verdict.NOT_DECIDABLE, "met with 1 of 2 training seeds"),
+        ((STEEP, STEEP, STEEP), Verdict.MET, "met with 3 of 3 training seeds"),
+        ((STRAIGHT, STRAIGHT), Verdict.NOT_MET, "met with 0 of 2 training seeds"),
+        ((STEEP, STRAIGHT, STEEP), Verdict.NOT_DECIDABLE, "met with 2 of 3 training seeds"),
+        ((STEEP, STEEP[:3]), Verdict.NOT_DECIDABLE, "met with 1 of 2 training seeds"),
     ],
 )
 def test_a_claim_must_hold_with_every_training_seed(
     series: tuple[list[float], ...], verdict: Verdict, said: str
 ) -> None:
-    one = judged(rows(series[0]), seeds=by_seed(*series))["energy-grows-linearly-mlp"]
+    seeds = by_seed(*(STRAIGHT[: len(grams)] for grams in series), grams=list(series))
+    one = judged(rows(STRAIGHT, series[0]), seeds=seeds)["carbon-grows-faster-sorted-mlp"]
     assert one.verdict is verdict
     assert said in one.ours
-    assert bool(one.why) == (verdict is Verdict.NOT_DECIDABLE)
+
+
+@pytest.mark.parametrize(
+    ("series", "verdict"),
+    [
+        ((SCATTERED, [2 * a - b for a, b in zip(STRAIGHT, SCATTERED, strict=True)]), Verdict.MET),
+        ((CROOKED, CROOKED), Verdict.NOT_MET),
+        (([3 * value for value in STRAIGHT], STRAIGHT[::-1]), Verdict.NOT_MET),
+        ((STRAIGHT, STRAIGHT[:3]), Verdict.NOT_DECIDABLE),
+    ],
+)
+def test_the_line_goes_through_the_means_of_the_seeds(
+    series: tuple[list[float], ...], verdict: Verdict
+) -> None:
+    one = judged(rows(series[0]), seeds=by_seed(*series))["energy-grows-linearly-mlp"]
+    assert one.verdict is verdict
 
 
 def test_the_spread_over_seeds_is_said() -> None:
-    twice = [2 * value for value in STRAIGHT]
-    one = judged(rows(STRAIGHT), seeds=by_seed(STRAIGHT, twice))["energy-grows-linearly-mlp"]
-    assert "750 (500 to 1" in one.ours.replace("\u202f", ""), "Wh more per server"
+    one = judged(rows(STRAIGHT), seeds=by_seed(STRAIGHT, SCATTERED))["energy-grows-linearly-mlp"]
+    alone = claims.fit(SERVERS, SCATTERED)
+    assert f"each alone, R² {(1 + alone.r2) / 2:.3f} ({alone.r2:.3f} to 1)" in one.ours
 
 
 def test_carbon_faster_than_energy() -> None:
