@@ -9,6 +9,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
+from experiments.fei import fig5
 from experiments.fei.claims import Judgement, Verdict
 from experiments.fei.fig4 import STAGES
 from experiments.fei.spec import BatchReading, ServerReading
@@ -16,7 +17,7 @@ from experiments.report.figures.base import Drawing
 from experiments.report.html import TEMPLATES
 from experiments.report.svg import inline_svg
 from experiments.report.tables import Column, Table
-from experiments.report.units import MINUS, NO_VALUE, missing, number, percent, trimmed
+from experiments.report.units import NO_VALUE, missing, number, percent, trimmed
 
 HERE = Path(__file__).parent
 
@@ -124,7 +125,7 @@ def _cards(claims: dict[str, Judgement]) -> list[dict[str, str]]:
     notes = {
         Verdict.MET: "as the paper says, by a stated rule",
         Verdict.NOT_MET: "ours contradicts, or does not show it",
-        Verdict.NOT_DECIDABLE: "too few rows, or an interval across zero",
+        Verdict.NOT_DECIDABLE: "too few rows, or an interval across the limit",
     }
     return [
         {"value": str(count(claims, verdict)), "label": str(verdict), "note": note}
@@ -332,52 +333,36 @@ def stages(shares: pd.DataFrame) -> Table:
 
 def surface(means: pd.DataFrame) -> Table:
     """The surface, highest reduction against LOCAL first."""
+    records = means.to_dict("records")
     shown = means.assign(
-        grid=[
-            _band(m, a, b)
-            for m, a, b in zip(
-                means["against_grid_fraction"],
-                means["grid_low_fraction"],
-                means["grid_high_fraction"],
-                strict=True,
-            )
-        ],
-        local=[
-            _band(m, a, b)
-            for m, a, b in zip(
-                means["against_local_fraction"],
-                means["local_low_fraction"],
-                means["local_high_fraction"],
-                strict=True,
-            )
-        ],
+        grid=[fig5.known(record, "grid") for record in records],
+        local=[fig5.known(record, "local") for record in records],
         nodes=["may sleep" if s else "awake" for s in means["sleep"]],
     ).sort_values("against_local_fraction", ascending=False)
     return Table(
         name="surface",
-        caption="DETA's reduction at ten servers, mean over seeds with 95 % interval",
+        caption="DETA's reduction at ten servers, mean over seeds with 95 % interval; from plan to bound with sleep",
         frame=means,
         columns=(
             Column("panel_w", "panel, W", trimmed),
+            Column("harvest_to_demand", "harvest / demand", _two),
             Column("loss_fraction", "loss", _setting),
             Column("cap_fraction", "caps", _setting),
-            Column("deadline_slots", "slack, h", _whole),
+            Column("deadline_slots", "slack, slots", _whole),
             Column("nodes", "nodes", is_number=False),
             Column("grid", "against GRID", str, sort="against_grid_fraction"),
             Column("local", "against LOCAL", str, sort="against_local_fraction"),
             Column("shift_alone_fraction", "LOCAL-LP", _percent),
-            Column("worst_gap_fraction", "worst gap", _percent),
         ),
         note=(
-            "LOCAL-LP: reduction against LOCAL when it plans each node alone with the same "
-            "slack: what battery planning and deferral bring without any "
-            "exchange. Gap: how far a better plan could lie at most, where nodes may sleep."
+            "LOCAL-LP: reduction against LOCAL when it plans each node alone with the same slack: what battery "
+            "planning "
+            'and slack bring without any exchange (not computed with sleep). Where nodes may sleep, "x to y %" is the '
+            "reduction of the plan found and the most that any plan can reach; the interval runs from the lower end "
+            "of the "
+            f"first to the upper end of the second. More than {percent(fig5.UNDECIDED_FRACTION, 0)} apart they leave "
+            "it "
+            "undecided. The CSV has both with the interval of each; a slot is an hour."
         ),
         shown=shown,
     )
-
-
-def _band(mean: float, low: float, high: float) -> str:
-    if missing(mean):
-        return NO_VALUE
-    return f"{percent(mean)} [{100 * low:.1f}, {100 * high:.1f}]".replace("-", MINUS)
