@@ -24,7 +24,6 @@ from experiments.report.style import (
     CATEGORY_HATCHES,
     INK,
     MUTED,
-    PAPER,
     category_colour,
     energy_map,
     look,
@@ -38,6 +37,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _OURS = {ServerReading.WITH_COORDINATOR: ("#0072b2", "o", "-"), ServerReading.EDGES: ("#56b4e9", "^", "--")}
+_WHITE = "#ffffff"
+"""On the map, whose colours stay the same on a dark page."""
 _SLEEP_LOOKS = (("#56b4e9", "^", "--"), ("#0072b2", "D", "-"), ("#d55e00", "s", ":"))
 """In the order of fig5.SLEEP_SETTINGS."""
 _MODELS = {"MLP": ("#0072b2", "o"), "CNN": ("#d55e00", "s"), "LSTM": ("#009e73", "D")}
@@ -341,7 +342,7 @@ def _panel(ax: Axes, part: pd.DataFrame, column: str) -> Any:
         lines = ax.contour(x, y, values, levels=[PAPER_REDUCTION_FRACTION], colors=INK, linewidths=1.6)
         _name_contour(ax, lines, float(y[-1]))
     xs, ys = np.meshgrid(x, y)
-    ax.plot(xs.ravel(), ys.ravel(), "o", ms=2.6, mfc=PAPER, mec=INK, mew=0.5, clip_on=False, zorder=3)
+    ax.plot(xs.ravel(), ys.ravel(), "o", ms=2.6, mfc=_WHITE, mec=INK, mew=0.5, clip_on=False, zorder=3)
     if CAP_FRACTION in y:
         value = values[int(np.flatnonzero(y == CAP_FRACTION)[0]), -1]
         ax.annotate(
@@ -351,7 +352,7 @@ def _panel(ax: Axes, part: pd.DataFrame, column: str) -> Any:
             textcoords="offset points",
             ha="right",
             fontsize=7,
-            color=PAPER if value > 0.4 else INK,
+            color=_WHITE if value > 0.4 else INK,
         )
     percent_axis(ax.yaxis, 0)
     no_grid(ax)
@@ -368,7 +369,7 @@ def _name_contour(ax: Axes, lines: Any, top: float) -> None:
         (4, -9 if end[1] >= top else 4),
         textcoords="offset points",
         fontsize=7,
-        color=PAPER,
+        color=_WHITE,
     )
 
 
