@@ -153,12 +153,14 @@ def test_the_papers_reduction_is_judged_by_the_interval_of_the_best_point(
 ) -> None:
     means = surface({"strict": strict, "slack": (0.9, 0.9), "sleep": asleep})
     judged = claims.surface_claims(means, ("US-NW-SCL",))
+    first = judged["deta-up-to-74.9-percent-against-grid"].rule
+    for assumed in ("27 Wh, empty", "3 W static", "NW-SCL", "known in advance", "50\u202f% of every hour"):
+        assert assumed in first
     for against in ("grid", "local"):
         one = judged[f"deta-up-to-74.9-percent-against-{against}"]
         two = judged[f"deta-up-to-74.9-percent-with-sleep-and-slack-against-{against}"]
         assert (str(one.verdict), str(two.verdict)) == verdicts
-        assert "27 Wh" in one.rule
-        assert "US-NW-SCL" in two.rule
+        assert one.rule.endswith("not their grids are connected") or "as for the first" in one.rule
         assert "with slack, awake, same caps: 89.6" in one.ours, "what lies outside is named apart"
         assert ("undecided: between" in two.ours) is (asleep[1] - asleep[0] > 0.05)
 
