@@ -67,16 +67,14 @@ def study_assumptions(effort: Effort, world: placement.Intensities, data_used: S
         (
             "Fig. 5, seeds",
             f"{effort.days} paired seeds ({effort.seeds} for the surface) set the clouds and the order of zones; "
-            "their days "
-            f"are {', '.join(str(market.day_of_year(k) + 1) for k in range(effort.days))} of 365, golden-ratio steps "
-            "from "
-            "a drawn one, so that they differ and are spread over the seasons; policies know the whole day",
+            f"their days are {', '.join(str(market.day_of_year(k) + 1) for k in range(effort.days))} of 365, "
+            "golden-ratio steps from a drawn one, so that they differ and are spread over the seasons; policies "
+            "know the whole day",
         ),
         (
             "Surface",
             f"{fig5.SURFACE_SERVERS} servers, optimum over the day with fractional batches; where nodes may sleep, a "
-            "plan "
-            "found and a bound that no plan can beat, both from linear programs (no wall clock enters)",
+            "plan found and a bound that no plan can beat, both from linear programs (no wall clock enters)",
         ),
         ("Not counted", "meters; the router is a column of Table I here and in nobody's total"),
     ]

@@ -71,12 +71,10 @@ _WHY_RANDOM = (
     "servers, so carbon grows as energy does; the climb in its Table I is that of a sorted placement"
 )
 _WHY_LOCAL = (
-    "with caps of 50 % and no slack no node can sleep, whatever the paper's \"sleeping mode\": half of each slot's "
-    "own work "
-    "must run at home in that slot, so every node draws static power throughout, two thirds of a half-busy board's "
-    "energy. "
-    "That sets the limit, not the exchange: with sleep and slack see the claim on sleep below. Besides, own harvest "
-    "counts in the baseline here, and the paper does not say whether it does in its own"
+    "with caps of 50 % and no slack no node can sleep, whatever the paper's \"sleeping mode\": half of each slot's own "
+    "work must run at home in that slot, so every node draws static power throughout, two thirds of a half-busy "
+    "board's energy. That is what limits it: see the claim with sleep and slack. Besides, own harvest counts in this "
+    "baseline, and the paper does not say whether it does in its own"
 )
 _WHY_RECYCLING = (
     "the paper leaves recycling out. Measured here, the transfer takes more rounds for a higher target as training "
@@ -413,8 +411,7 @@ def _panels(line: pd.DataFrame, against: str) -> str:
         return f"reached from {first:g} W of panel or less (harvest {share[first]:.2f} times demand)"
     return (
         f"reached from between {before:g} and {first:g} W of panel (harvest {share[before]:.2f} to "
-        f"{share[first]:.2f} times "
-        "demand)"
+        f"{share[first]:.2f} times demand)"
     )
 
 
@@ -430,10 +427,10 @@ def conditions(means: pd.DataFrame, zones: Sequence[str]) -> str:
     where = ", ".join(zone.removeprefix("US-") for zone in zones)
     return (
         f"batteries of {market.BATTERY_WH:g} Wh, empty at the start; boards of {board.static_w:g} W static and "
-        f"{board.busy_w:g} W busy, busy with own work for {percent(market.BUSY_FRACTION, 0)} of every hour; one "
-        f"in each of the zones {where}; {seeds} days of 2022 (the year's days {days}); the whole day known in advance; "
-        "panels, loss and caps alike for all servers; energy moves between sites whether or not their grids are "
-        "connected"
+        f"{board.busy_w:g} W busy, busy with own work for {percent(market.BUSY_FRACTION, 0)} of every hour; "
+        f"each in a zone of its own, of {where}; {seeds} days of 2022 (the year's days {days}); the whole day known in "
+        "advance; panels, loss and caps alike for all servers; energy moves between sites whether or not their grids "
+        "are connected"
     )
 
 

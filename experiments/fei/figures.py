@@ -247,12 +247,9 @@ def fig5(lines: pd.DataFrame) -> Drawing:
         title="Fig. 5: without and with DET, DAT and DETA, against the number of servers",
         caption=(
             "Mean over paired seeds (day, clouds, zones) with 95 % interval; caps 50 %, nodes awake, no slack. The "
-            "paper "
-            'compares "with and without" and leaves open whether what is harvested on the spot counts without: GRID '
-            "uses "
-            "no harvest, LOCAL its own and no exchange, and both are shown. DET and DAT lie close: DET is drawn a "
-            "little to "
-            "the left, DAT to the right. Horizontal dashes: the paper's 74.9 %."
+            'paper compares "with and without" and leaves open whether own harvest counts without: GRID uses none, '
+            "LOCAL its own and no exchange; both are shown. DET and DAT lie close: DET is drawn a little to the left, "
+            "DAT to the right. Horizontal dashes: the paper's 74.9 %."
         ),
         alt="Emissions per training and reductions of DET, DAT and DETA against the number of edge servers.",
         figure=figure,
@@ -321,8 +318,7 @@ def surface(means: pd.DataFrame, against: str) -> Drawing:
             f"Mean over paired seeds of the reduction against {against.upper()}, optimum of the day with perfect "
             f"foresight. Heavy line: the contour of {percent(PAPER_REDUCTION_FRACTION)} (no line: not crossed in the "
             f"panel); thin line: the paper's caps of {percent(CAP_FRACTION, 0)}; dots: what was computed, straight "
-            "between "
-            f"them. Most at these caps with nodes awake: {most}. Where nodes may sleep, see the next figure."
+            f"between them. Most at these caps with nodes awake: {most}. Where nodes may sleep, see the next figure."
         ),
         alt=f"Heat maps of DETA's reduction against {against} over panel power and caps, by loss and slack.",
         figure=figure,
@@ -423,10 +419,9 @@ def sleep(means: pd.DataFrame) -> Drawing:
         title="DETA's reduction at ten servers where nodes may sleep",
         caption=(
             f"Mean over paired seeds, {percent(REFERENCE_LOSS_FRACTION, 0)} loss. Lines: the plan found; shaded up "
-            "to what "
-            "no plan can exceed. At caps 50 % and no slack no node can sleep, since half of each slot's own work "
-            "stays in "
-            f"its slot. Horizontal dashes: the paper's {percent(PAPER_REDUCTION_FRACTION)}. Intervals are in the table."
+            "to what no plan can exceed. At caps 50 % and no slack no node can sleep, since half of each slot's own "
+            f"work stays in its slot. Horizontal dashes: the paper's {percent(PAPER_REDUCTION_FRACTION)}. Intervals "
+            "are in the table."
         ),
         alt="Reduction against panel power, nodes awake and with sleep, against GRID and against LOCAL.",
         figure=figure,

@@ -341,10 +341,9 @@ def _market_section(lines: pd.DataFrame, means: pd.DataFrame, zones: Sequence[st
         "fig5",
         "Figure 5 and the surface",
         f"What trading energy and moving work save, and where on the surface of assumptions {target} lies. At "
-        f"{fig5.SURFACE_SERVERS} servers, caps {percent(market.CAP_FRACTION, 0)}, nodes awake and no slack: {reached}. "
-        f"All this assumes: {claims.conditions(means, zones)}. Slack: slots of an hour by which work may wait; the "
-        "paper "
-        "mentions none, but without it caps of 50 % keep every node awake.",
+        f"{fig5.SURFACE_SERVERS} servers, caps {percent(market.CAP_FRACTION, 0)}, nodes awake and no slack: "
+        f"{reached}. All this assumes: {claims.conditions(means, zones)}. Slack: slots of an hour by which work may "
+        "wait; the paper mentions none, but without it caps of 50 % keep every node awake.",
         [
             [figures.fig5(lines)],
             [figures.surface(means, "local"), figures.surface(means, "grid")],
