@@ -329,7 +329,7 @@ def surface_claims(means: pd.DataFrame, zones: Sequence[str]) -> dict[str, Judge
         )
         rule = (
             f'caps {percent(CAP_FRACTION, 0)}, {nodes}; "up to" is the point of the highest mean: met when its 95 % '
-            f"interval lies at or above {target}, not met when no point's reaches it"
+            f"interval lies at or above {target}, not met when no point's interval reaches it"
             + (" (from the plan's lower end to the bound's upper end)" if sleep else "")
             + ", else not decidable. Reaching is tested, not that it is the most"
         )
@@ -360,8 +360,7 @@ def surface_claims(means: pd.DataFrame, zones: Sequence[str]) -> dict[str, Judge
 def _best(part: pd.DataFrame, against: str) -> dict[str, Any]:
     """The point of the highest mean reduction by its plan."""
     ordered = part.sort_values(f"against_{against}_fraction", na_position="first")
-    best: dict[str, Any] = ordered.to_dict("records")[-1]
-    return best
+    return {str(name): value for name, value in ordered.iloc[-1].items()}
 
 
 def _reaches(part: pd.DataFrame, against: str) -> Verdict:
@@ -391,8 +390,14 @@ def _beyond(means: pd.DataFrame, against: str) -> str:
 def contour(part: pd.DataFrame, against: str) -> str:
     """Between which panels the mean reaches 74.9 %, with harvest over demand, by loss and slack."""
     places: dict[str, list[str]] = {}
-    for (loss, slack), line in part.groupby(["loss_fraction", "deadline_slots"], sort=True):
-        where = f"{percent(float(loss), 0)} loss" + (f" and {_slots(slack)}" if slack else "")
+    kinds = (
+        part[["loss_fraction", "deadline_slots"]]
+        .drop_duplicates()
+        .sort_values(["loss_fraction", "deadline_slots"])
+    )
+    for loss, slack in kinds.itertuples(index=False):
+        line = part[(part["loss_fraction"] == loss) & (part["deadline_slots"] == slack)]
+        where = f"{percent(float(loss), 0)} loss" + (f" and {_slots(int(slack))}" if slack else "")
         places.setdefault(_panels(line, against), []).append(where)
     target = percent(PAPER_REDUCTION_FRACTION)
     return f"{target} by the mean: " + ", ".join(

@@ -308,8 +308,8 @@ def surface(means: pd.DataFrame, against: str) -> Drawing:
         bar.outline.set_visible(False)
     at_caps = awake[awake["cap_fraction"] == CAP_FRACTION]
     most = ", ".join(
-        f"{percent(float(part[column].max()))} with {int(slack)} slots of slack"
-        for slack, part in at_caps.groupby("deadline_slots")
+        f"{percent(float(at_caps[at_caps['deadline_slots'] == slack][column].max()))} with {slack} slots of slack"
+        for slack in deadlines
     )
     return Drawing(
         name=f"surface-{against}",

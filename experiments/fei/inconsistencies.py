@@ -126,8 +126,10 @@ def _placement(world: Intensities, frame: pd.DataFrame | None) -> str:
         f"grams per kWh in Table I climb {paper}; sorted placement of our zones (coordinator in the lowest) gives "
         f"{ours} if every board takes the same energy; random placement would stay at {mean:.0f} on average"
     )
+    if frame is None:
+        return text
     parts = []
-    for model in MODELS if frame is not None else ():
+    for model in MODELS:
         part = _reference(frame, model.name)
         if len(part):
             rows = ", ".join(
@@ -165,7 +167,8 @@ def _bound(world: Intensities, lines: pd.DataFrame | None) -> str:
     rest = 1.0 - (1.0 - PAPER_REDUCTION_FRACTION) / (1.0 - bound)
     text = (
         f"without sleep DAT alone is bounded by b_y (1 - c_min/c_mean) = {percent(bound)}, so harvest must displace "
-        f"{percent(rest)} of the rest"
+        f"{percent(rest)} of the rest. With these caps and no work that waits no node can sleep, though the paper has "
+        'nodes "turn into sleeping mode": half of each slot\'s own work stays in its slot'
     )
     if lines is not None:
         most = lines["servers"].max()

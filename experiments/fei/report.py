@@ -359,7 +359,8 @@ def surface(means: pd.DataFrame) -> Table:
             "planning and slack bring without any exchange (not computed with sleep). Where nodes may sleep, "
             '"x to y %" is the reduction of the plan found and the most that any plan can reach; the interval runs '
             "from the lower end of the first to the upper end of the second. More than "
-            f"{percent(fig5.UNDECIDED_FRACTION, 0)} apart they leave it undecided. The CSV has both with the interval of each; a slot is an hour."
+            f"{percent(fig5.UNDECIDED_FRACTION, 0)} apart they leave it undecided. The CSV has both with the interval "
+            "of each; a slot is an hour."
         ),
         shown=shown,
     )
