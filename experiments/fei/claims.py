@@ -342,6 +342,11 @@ def surface_claims(means: pd.DataFrame, zones: Sequence[str]) -> dict[str, Judge
             )
             if not sleep:
                 ours += "; " + _beyond(means, against)
+            elif against == "local":
+                alone = percent(best["alone_bound_fraction"])
+                ours += (
+                    f". LOCAL stays awake; sleep and slack without any exchange save at most {alone} there"
+                )
             why = _WHY_LOCAL if verdict is Verdict.NOT_MET and against == "local" and not sleep else ""
             if verdict is Verdict.NOT_DECIDABLE:
                 is_open = best[f"against_{against}_bound_fraction"] - best[f"against_{against}_fraction"]
@@ -378,10 +383,10 @@ def _beyond(means: pd.DataFrame, against: str) -> str:
     kinds = {
         "with slack, awake, same caps": means[at_caps & awake & (means["deadline_slots"] > 0)],
         "with slack and sleep, same caps": means[at_caps & ~awake],
-        "with other caps": means[~at_caps],
+        "with other caps (with sleep too)": means[~at_caps],
     }
     return "; ".join(
-        f"{name}: {fig5.known(best := _best(part, against), against)} with {describe(best)}"
+        f"{name}: up to {fig5.known(_best(part, against), against)}"
         for name, part in kinds.items()
         if len(part)
     )

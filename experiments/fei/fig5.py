@@ -114,12 +114,12 @@ def surface(results: list[dict[str, Any]]) -> pd.DataFrame:
     They differ only where nodes may sleep. DETA is missing (NaN) where no plan was found.
     """
     frame = pd.DataFrame([point for result in results for point in result["points"]])
-    for column in ("deta_g", "deta_bound_g", "local_lp_g", "gap_fraction"):
+    for column in ("deta_g", "deta_bound_g", "local_lp_bound_g", "gap_fraction"):
         frame[column] = frame[column].astype(float)
     for against in ("grid", "local"):
         frame[f"against_{against}_fraction"] = 1.0 - frame["deta_g"] / frame[f"{against}_g"]
         frame[f"against_{against}_bound_fraction"] = 1.0 - frame["deta_bound_g"] / frame[f"{against}_g"]
-    frame["shift_alone_fraction"] = 1.0 - frame["local_lp_g"] / frame["local_g"]
+    frame["alone_bound_fraction"] = 1.0 - frame["local_lp_bound_g"] / frame["local_g"]
     return frame
 
 
@@ -141,7 +141,7 @@ def means(frame: pd.DataFrame) -> pd.DataFrame:
                 record[f"against_{against}{kind}_fraction"] = value.mean if value else float("nan")
                 record[f"{against}{kind}_low_fraction"] = _number(value.low) if value else float("nan")
                 record[f"{against}{kind}_high_fraction"] = _number(value.high) if value else float("nan")
-        record["shift_alone_fraction"] = part["shift_alone_fraction"].mean()
+        record["alone_bound_fraction"] = part["alone_bound_fraction"].mean()
         records.append(record)
     return pd.DataFrame(records)
 

@@ -258,12 +258,13 @@ def simulate_policies(cell: Fig5Cell) -> dict[str, Any]:
 
 
 def surface_points(cell: SurfaceCell) -> dict[str, Any]:
-    """Grams of one seed's day under every setting: GRID and LOCAL, DETA's plan and a bound on every plan of DETA."""
+    """Grams of one seed's day under every setting: GRID and LOCAL, DETA's plan and a bound on every plan of DETA, and
+    the same bound without any exchange (LOCAL-LP). A bound is the optimum where nodes stay awake."""
     from coordinator.market.layout import Restrictions
     from coordinator.market.regret import EVERYTHING
     from coordinator.market.simulate import World, simulate
     from coordinator.policies.registry import make_policy
-    from experiments.fei.sleeping import plan_and_bound
+    from experiments.fei.sleeping import bound_g, plan_and_bound
 
     alone = Restrictions(transfers=False, offloading=False, harvest=True)
     base: dict[float, dict[str, float]] = {}
@@ -280,7 +281,7 @@ def surface_points(cell: SurfaceCell) -> dict[str, Any]:
             }
         world = fleet(cell.servers, cell.seed, cell.work, setting, cell.zones)
         best = plan_and_bound(world, EVERYTHING) if setting.sleep else _optimum(world, EVERYTHING)
-        own = None if setting.sleep else _optimum(world, alone)
+        own_g = bound_g(world, alone) if setting.sleep else _optimum(world, alone).objective_g
         points.append(
             {
                 **asdict(setting),
@@ -288,7 +289,7 @@ def surface_points(cell: SurfaceCell) -> dict[str, Any]:
                 "servers": cell.servers,
                 "day": day_of_year(cell.seed) + 1,
                 **base[setting.panel_w],
-                "local_lp_g": None if own is None else own.plan_g,
+                "local_lp_bound_g": own_g,
                 "deta_g": None if best is None else best.plan_g,
                 "deta_bound_g": None if best is None else best.objective_g,
                 "gap_fraction": None if best is None else best.gap_fraction,

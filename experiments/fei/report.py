@@ -338,6 +338,10 @@ def surface(means: pd.DataFrame) -> Table:
         grid=[fig5.known(record, "grid") for record in records],
         local=[fig5.known(record, "local") for record in records],
         nodes=["may sleep" if s else "awake" for s in means["sleep"]],
+        alone=[
+            ("at most " if record["sleep"] else "") + percent(record["alone_bound_fraction"])
+            for record in records
+        ],
     ).sort_values("against_local_fraction", ascending=False)
     return Table(
         name="surface",
@@ -352,11 +356,11 @@ def surface(means: pd.DataFrame) -> Table:
             Column("nodes", "nodes", is_number=False),
             Column("grid", "against GRID", str, sort="against_grid_fraction"),
             Column("local", "against LOCAL", str, sort="against_local_fraction"),
-            Column("shift_alone_fraction", "LOCAL-LP", _percent),
+            Column("alone", "LOCAL-LP", str, sort="alone_bound_fraction"),
         ),
         note=(
             "LOCAL-LP: reduction against LOCAL when it plans each node alone with the same slack: what battery "
-            "planning and slack bring without any exchange (not computed with sleep). Where nodes may sleep, "
+            "planning and slack, and sleep, bring without any exchange. Where nodes may sleep, "
             '"x to y %" is the reduction of the plan found and the most that any plan can reach; the interval runs '
             "from the lower end of the first to the upper end of the second. More than "
             f"{percent(fig5.UNDECIDED_FRACTION, 0)} apart they leave it undecided. The CSV has both with the interval "

@@ -131,7 +131,7 @@ def surface(reductions: dict[str, tuple[float, float]], seeds: int = 5) -> pd.Da
                 "harvest_to_demand": panel / 30.0,
                 "grid_g": 100.0,
                 "local_g": 100.0,
-                "local_lp_g": None,
+                "local_lp_bound_g": 60.0,
                 "deta_g": 100.0 * (1 - plan + less),
                 "deta_bound_g": 100.0 * (1 - bound + less),
                 "gap_fraction": 0.0,
@@ -161,7 +161,8 @@ def test_the_papers_reduction_is_judged_by_the_interval_of_the_best_point(
         two = judged[f"deta-up-to-74.9-percent-with-sleep-and-slack-against-{against}"]
         assert (str(one.verdict), str(two.verdict)) == verdicts
         assert one.rule.endswith("their grids are connected") or "as for the first" in one.rule
-        assert "with slack, awake, same caps: 89.6" in one.ours, "what lies outside is named apart"
+        assert "with slack, awake, same caps: up to 89.6" in one.ours, "what lies outside is named apart"
+        assert ("without any exchange save at most 40.0" in two.ours) is (against == "local")
         assert ("undecided: between" in two.ours) is (asleep[1] - asleep[0] > 0.05)
 
 

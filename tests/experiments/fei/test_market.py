@@ -76,8 +76,8 @@ def test_the_surface_is_monotone_in_caps_and_loss() -> None:
     for cap in (0.25, 0.5, 1.0):
         assert by[0.0, cap] <= by[0.3, cap] + 1e-9
     for point in points:
-        assert point["deta_g"] <= point["local_lp_g"] + 1e-9
-        assert point["local_lp_g"] <= point["local_g"] * (1 + 1e-6)
+        assert point["deta_g"] <= point["local_lp_bound_g"] + 1e-9
+        assert point["local_lp_bound_g"] <= point["local_g"] * (1 + 1e-6)
         assert point["local_g"] <= point["grid_g"]
         assert point["deta_bound_g"] == point["deta_g"]
 
@@ -89,6 +89,7 @@ def test_the_surface_with_sleep_lies_between_plan_and_bound() -> None:
     )
     awake, asleep, held, cannot = surface_points(SurfaceCell(3, 1, WORK, settings))["points"]
     assert asleep["deta_bound_g"] <= asleep["deta_g"] < awake["deta_g"]
+    assert asleep["deta_bound_g"] <= asleep["local_lp_bound_g"] < awake["local_lp_bound_g"]
     # Caps of 50 % and no slack: a window is one slot, so the bound itself says that no node can sleep.
     assert cannot["deta_bound_g"] == pytest.approx(held["deta_g"], rel=1e-6)
     assert cannot["deta_g"] == pytest.approx(held["deta_g"], rel=1e-6)

@@ -13,7 +13,7 @@ from coordinator.market.program import build
 from coordinator.market.regret import EVERYTHING, oracle_bound
 from coordinator.market.solve import SolverOptions
 from experiments.fei.market import Setting, Work, fleet
-from experiments.fei.sleeping import nearest_pattern, own_windows, plan_and_bound
+from experiments.fei.sleeping import bound_g, nearest_pattern, own_windows, plan_and_bound
 
 WORK = Work(
     seconds_per_batch=60.0, joules_per_batch=180.0, bytes_per_batch=40_000.0, batches_per_training=600.0
@@ -43,6 +43,7 @@ def test_bound_and_plan_enclose_the_optimum(cap: float, slack: int) -> None:
     assert found is not None
     assert found.objective_g <= best.plan_g * (1 + 1e-6)
     assert best.objective_g <= found.plan_g * (1 + 1e-6)
+    assert bound_g(day, EVERYTHING) == pytest.approx(found.objective_g)
     assert found.gap_fraction == pytest.approx((found.plan_g - found.objective_g) / found.plan_g)
 
 
