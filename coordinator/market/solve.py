@@ -116,6 +116,12 @@ class Session:
         level = np.ascontiguousarray(values, dtype=np.float64)
         self._highs.changeColsBounds(len(index), index, level, level)
 
+    def require(self, columns: Ints, least: float) -> None:
+        """Add the row ``sum of columns >= least``: a valid inequality, which makes a relaxation tighter. Its
+        price comes after those of the program's own rows."""
+        index = np.ascontiguousarray(columns, dtype=np.int32)
+        self._highs.addRow(least, _INFINITY, len(index), index, np.ones(len(index)))
+
     def relax_integers(self) -> None:
         """Forget that columns must be whole (once they are fixed), and the time limit: an LP is left,
         quickly solved."""

@@ -70,13 +70,15 @@ def study_assumptions(effort: Effort, world: placement.Intensities, data_used: S
         ),
         (
             "Fig. 5, seeds",
-            f"{effort.days} paired seeds ({effort.seeds} for the surface) draw the day, the clouds and "
-            "the order of zones; policies know the whole day",
+            f"{effort.days} paired seeds ({effort.seeds} for the surface) set the clouds and the order of zones; "
+            f"their days are {', '.join(str(market.day_of_year(k) + 1) for k in range(effort.days))} of 365, "
+            "golden-ratio steps from a drawn one, so that they differ and are spread over the seasons; policies "
+            "know the whole day",
         ),
         (
             "Surface",
-            f"{fig5.SURFACE_SERVERS} servers, optimum over the day with fractional batches; sleep: a plan within "
-            f"1 % of its bound or the best after {effort.sleep_time_limit_s:g} s, its gap in the table",
+            f"{fig5.SURFACE_SERVERS} servers, optimum over the day with fractional batches; where nodes may sleep, a "
+            "plan found and a bound that no plan can beat, both from linear programs (no wall clock enters)",
         ),
         ("Not counted", "meters; the router is a column of Table I here and in nobody's total"),
     ]

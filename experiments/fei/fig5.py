@@ -12,14 +12,18 @@ from experiments.fei.market import Fig5Cell, Setting, SurfaceCell, Work
 from experiments.fei.spec import REFERENCE_BATCHES, REFERENCE_SERVERS, SERVERS, SMALL_BATCH, Effort
 from experiments.fei.table1 import Outcome, Row
 from experiments.report.stats import Estimate, estimate
+from experiments.report.units import MINUS, NO_VALUE, missing, percent
 
 MODEL = "MLP"
 SURFACE_SERVERS = 10
-SLEEP_SETTINGS = (
-    Setting(cap_fraction=1.0, sleep=True),
-    Setting(cap_fraction=market.CAP_FRACTION, deadline_slots=2, sleep=True),
-)
-"""Where nodes may sleep: without a 50 % cap, or with deferral; at 50 % and no deferral none can (note 6)."""
+SLEEP_SETTINGS = ((market.CAP_FRACTION, 1), (market.CAP_FRACTION, 2), (1.0, 0))
+"""Caps and slots of slack where nodes may sleep, over all panels at the reference loss ([C]: the paper's caps with the
+least slack that allows sleep, and one more; no slack and no caps). At caps of 50 % and no slack no node can sleep:
+half of each slot's own work stays in that slot (methods.md section 1)."""
+SAME_FRACTION = 5e-4
+"""Plan and bound nearer than this are printed as one figure."""
+UNDECIDED_FRACTION = 0.05
+"""Plan and bound further apart than this leave a reduction undecided ([C])."""
 GROUP = ["panel_w", "loss_fraction", "cap_fraction", "deadline_slots", "sleep"]
 
 
@@ -63,7 +67,7 @@ def cells(outcomes: dict[Row, Outcome], effort: Effort) -> list[Fig5Cell]:
 
 
 def surface_cells(outcomes: dict[Row, Outcome], effort: Effort) -> list[SurfaceCell]:
-    """The surface at ten servers: one cell per seed, panel and deadline, and one for sleep."""
+    """The surface at ten servers: one cell per seed, panel and slack with all nodes awake, and one with sleep."""
     one = work(outcomes, SURFACE_SERVERS)
     found = []
     for seed in range(effort.seeds):
@@ -74,13 +78,12 @@ def surface_cells(outcomes: dict[Row, Outcome], effort: Effort) -> list[SurfaceC
                     for loss in effort.losses_fraction
                     for cap in effort.caps_fraction
                 )
-                found.append(
-                    SurfaceCell(SURFACE_SERVERS, seed, one, settings, effort.sleep_time_limit_s, effort.zones)
-                )
-        found += [
-            SurfaceCell(SURFACE_SERVERS, seed, one, (setting,), effort.sleep_time_limit_s, effort.zones)
-            for setting in SLEEP_SETTINGS
-        ]
+                found.append(SurfaceCell(SURFACE_SERVERS, seed, one, settings, effort.zones))
+            asleep = tuple(
+                Setting(panel, cap_fraction=cap, deadline_slots=slack, sleep=True)
+                for cap, slack in SLEEP_SETTINGS
+            )
+            found.append(SurfaceCell(SURFACE_SERVERS, seed, one, asleep, effort.zones))
     return found
 
 
@@ -106,34 +109,53 @@ def lines(cells: list[Fig5Cell], results: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def surface(results: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row per setting and seed. Where no plan was found in the time allowed, DETA is missing (NaN)."""
+    """One row per setting and seed: reductions of DETA's plan, and those that no plan can exceed (``_bound``).
+
+    They differ only where nodes may sleep. DETA is missing (NaN) where no plan was found.
+    """
     frame = pd.DataFrame([point for result in results for point in result["points"]])
-    for column in ("deta_g", "deta_bound_g", "local_lp_g", "gap_fraction"):
+    for column in ("deta_g", "deta_bound_g", "local_lp_bound_g", "gap_fraction"):
         frame[column] = frame[column].astype(float)
-    frame["against_grid_fraction"] = 1.0 - frame["deta_g"] / frame["grid_g"]
-    frame["against_local_fraction"] = 1.0 - frame["deta_g"] / frame["local_g"]
-    frame["shift_alone_fraction"] = 1.0 - frame["local_lp_g"] / frame["local_g"]
+    for against in ("grid", "local"):
+        frame[f"against_{against}_fraction"] = 1.0 - frame["deta_g"] / frame[f"{against}_g"]
+        frame[f"against_{against}_bound_fraction"] = 1.0 - frame["deta_bound_g"] / frame[f"{against}_g"]
+    frame["alone_bound_fraction"] = 1.0 - frame["local_lp_bound_g"] / frame["local_g"]
     return frame
 
 
 def means(frame: pd.DataFrame) -> pd.DataFrame:
-    """Mean over seeds and its 95 % interval for every setting of the surface, settings with all seeds only."""
+    """Mean over seeds for every setting of the surface, settings with all seeds only.
+
+    Of plan and bound, with the 95 % interval of each: what is known of the optimum lies between ``_low_fraction`` (of
+    the plan) and ``_bound_high_fraction`` (of the bound).
+    """
     records = []
     for keys, part in frame.groupby(GROUP, sort=True):
         record: dict[str, Any] = dict(zip(GROUP, keys, strict=True))
         record["seeds"] = int(part["deta_g"].notna().sum())
+        record["harvest_to_demand"] = part["harvest_to_demand"].mean()
         for against in ("grid", "local"):
-            column = f"against_{against}_fraction"
-            values = part[column].dropna()
-            complete = len(values) == len(part)
-            value: Estimate | None = estimate(values.tolist()) if complete else None
-            record[column] = value.mean if value else float("nan")
-            record[f"{against}_low_fraction"] = value.low if value else float("nan")
-            record[f"{against}_high_fraction"] = value.high if value else float("nan")
-        record["shift_alone_fraction"] = part["shift_alone_fraction"].mean()
-        record["worst_gap_fraction"] = part["gap_fraction"].max()
+            for kind in ("", "_bound"):
+                values = part[f"against_{against}{kind}_fraction"].dropna()
+                value: Estimate | None = estimate(values.tolist()) if len(values) == len(part) else None
+                record[f"against_{against}{kind}_fraction"] = value.mean if value else float("nan")
+                record[f"{against}{kind}_low_fraction"] = _number(value.low) if value else float("nan")
+                record[f"{against}{kind}_high_fraction"] = _number(value.high) if value else float("nan")
+        record["alone_bound_fraction"] = part["alone_bound_fraction"].mean()
         records.append(record)
     return pd.DataFrame(records)
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def within_caps(means: pd.DataFrame, *, sleep: bool) -> pd.DataFrame:
+    """Settings with both caps at the paper's 50 %: awake and without slack, or with sleep (and the slack it needs)."""
+    at_caps = means[means["cap_fraction"] == market.CAP_FRACTION]
+    if sleep:
+        return at_caps[at_caps["sleep"].astype(bool)]
+    return at_caps[~at_caps["sleep"].astype(bool) & (at_caps["deadline_slots"] == 0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +163,14 @@ class Trend:
     """Slope of the reduction over the number of servers, one per seed."""
 
     per_server: Estimate
-    first: Estimate
-    last: Estimate
+    by_servers: dict[int, Estimate]
+    rest: dict[int, Estimate]
+    """From each number of servers to the largest: what is still gained, paired by seed."""
+
+    @property
+    def flat_from(self) -> int | None:
+        """Fewest servers from which no further growth is shown (interval of ``rest`` not above 0)."""
+        return next((n for n, gain in self.rest.items() if gain.low is None or gain.low <= 0), None)
 
 
 def trend(frame: pd.DataFrame, against: str) -> Trend:
@@ -153,28 +181,41 @@ def trend(frame: pd.DataFrame, against: str) -> Trend:
     wide = deta.pivot(index="seed", columns="servers", values=f"against_{against}_fraction")
     n = wide.columns.to_numpy(dtype=float)
     slopes = [float(np.polyfit(n, row.to_numpy(dtype=float), 1)[0]) for _, row in wide.iterrows()]
-    return Trend(estimate(slopes), estimate(wide.iloc[:, 0].tolist()), estimate(wide.iloc[:, -1].tolist()))
+    last = wide.iloc[:, -1]
+    return Trend(
+        per_server=estimate(slopes),
+        by_servers={int(k): estimate(wide[k].tolist()) for k in wide.columns},
+        rest={int(k): estimate((last - wide[k]).tolist()) for k in wide.columns[:-1]},
+    )
 
 
-def panel_for(
-    means: pd.DataFrame, against: str, target_fraction: float, loss_fraction: float
-) -> float | None:
-    """Watts of panel from which the mean reduction reaches a target: caps 50 %, no deferral, no sleep.
+def known(setting: Any, against: str) -> str:
+    """The mean reduction at a point of the surface, as far as it is known, with its 95 % interval.
 
-    Between the panels that were run by straight line; None when the largest does not reach it.
+    One figure where plan and bound are one; a range from plan to bound where they differ; said to be undecided where
+    they are far apart. The interval then runs from the lower end of the plan's to the upper end of the bound's.
     """
-    part = means[
-        (means["cap_fraction"] == market.CAP_FRACTION)
-        & (means["deadline_slots"] == 0)
-        & (means["loss_fraction"] == loss_fraction)
-        & ~means["sleep"].astype(bool)
-    ].sort_values("panel_w")
-    panels = part["panel_w"].tolist()
-    reached = part[f"against_{against}_fraction"].tolist()
-    for k, value in enumerate(reached):
-        if value >= target_fraction:
-            if k == 0:
-                return float(panels[0])
-            step = (target_fraction - reached[k - 1]) / (value - reached[k - 1])
-            return float(panels[k - 1] + step * (panels[k] - panels[k - 1]))
+    plan, bound = (float(setting[f"against_{against}{kind}_fraction"]) for kind in ("", "_bound"))
+    if missing(plan):
+        return NO_VALUE
+    low, high = setting[f"{against}_low_fraction"], setting[f"{against}_bound_high_fraction"]
+    # A t interval may pass what cannot be passed.
+    interval = "" if missing(low) else f" [{100 * low:.1f}, {100 * min(high, 1.0):.1f}]".replace("-", MINUS)
+    if bound - plan < SAME_FRACTION:
+        return percent(plan) + interval
+    if bound - plan > UNDECIDED_FRACTION:
+        return f"undecided: between {percent(plan)} and {percent(bound)}{interval}"
+    return f"{100 * plan:.1f} to {percent(bound)}{interval}"
+
+
+def panels_around(
+    part: pd.DataFrame, against: str, target_fraction: float
+) -> tuple[float | None, float] | None:
+    """Panels in W between which the mean reduction of the plan reaches a target: the last that does not (None: the
+    smallest already does) and the first that does. None: the largest does not. ``part``: one setting over panels."""
+    before: float | None = None
+    for record in part.sort_values("panel_w").to_dict("records"):
+        if record[f"against_{against}_fraction"] >= target_fraction:
+            return before, float(record["panel_w"])
+        before = float(record["panel_w"])
     return None

@@ -4,14 +4,15 @@ A day of 24 hourly slots. Every server is busy with its own work for half of eac
 with their counted operations, at the calibrated speed. What differs between seeds is the day, the clouds and the
 zones; policies and settings of one seed see the same of all three. Fig. 5 runs through the horizon simulator; the
 surface takes the whole day's optimum with perfect foresight (one program over all slots, fractional batches), which
-is what the paper's "complete information" gives, and is about fifteen times as quick.
+is what the paper's "complete information" gives, and is about fifteen times as quick. Where nodes may sleep it is a
+plan and a bound on every plan (sleeping.py).
 """
 
 from __future__ import annotations
 
 import inspect
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -35,18 +36,22 @@ BATTERY_WH = 27.0
 """Six hours of a half-busy board ([C]); empty at the start and worth nothing at the end."""
 BATTERY_LIMIT_W = 15.0
 REFERENCE_PANEL_W = 20.0
+"""[C]: harvest over demand is then about two thirds (a half-busy board takes 4.5 W; a watt of panel gives 0.146 W as
+the mean of the ten zones and the year). With caps of 50 % DAT alone saves at most 45.6 %, so that 74.9 % needs harvest
+to displace at least 53.8 % of the rest (note 6): the smallest of the surface's panels that gives as much."""
 REFERENCE_LOSS_FRACTION = 0.1
 CAP_FRACTION = 0.5
 """Both caps of the paper."""
 POLICIES = ("grid", "local", "det", "dat", "deta")
 FIG5_SERVERS = (2, 4, 6, 8, 10)
+DAYS = 364
+"""Days on which a run may begin: it ends on the next."""
+GOLDEN_FRACTION = 0.5 * (5.0**0.5 - 1.0)
 Floats = NDArray[np.float64]
 
 if TYPE_CHECKING:
     from coordinator.market.layout import Restrictions
     from coordinator.market.regret import Bound
-    from coordinator.market.simulate import World
-    from coordinator.market.solve import SolverOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +80,22 @@ class Setting:
 def _code_digest() -> str:
     market = resources.files("coordinator.market")
     names = ("simulate.py", "physics.py", "program.py", "layout.py", "solve.py", "plan.py")
+    files = [*(market / name for name in names), resources.files("experiments.fei") / "sleeping.py"]
     own = [
         inspect.getsource(function)
-        for function in (fleet, _start, _sun_w_per_w, drawn_zones, simulate_policies, surface_points, _bound)
+        for function in (
+            fleet,
+            day_of_year,
+            _start,
+            _sun_w_per_w,
+            drawn_zones,
+            simulate_policies,
+            surface_points,
+            _optimum,
+        )
     ]
-    constants = [SLOTS, SLOT_S, FIRST_HOUR_UTC, BUSY_FRACTION, BATTERY_WH, BATTERY_LIMIT_W, POLICIES]
-    return content_key(digest_files(market / name for name in names), own, constants)
+    constants = [SLOTS, SLOT_S, FIRST_HOUR_UTC, BUSY_FRACTION, BATTERY_WH, BATTERY_LIMIT_W, POLICIES, DAYS]
+    return content_key(digest_files(files), own, constants)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +127,11 @@ class SurfaceCell:
     seed: int
     work: Work
     settings: tuple[Setting, ...]
-    time_limit_s: float
-    """Of one mixed-integer solve, where nodes may sleep."""
     zones: tuple[str, ...] = ZONES
 
     @property
     def weight(self) -> float:
-        return sum((100.0 if s.sleep else 1.0) * (1 + s.deadline_slots) for s in self.settings)
+        return sum((8.0 if s.sleep else 1.0) * (1 + s.deadline_slots) for s in self.settings)
 
     def key(self) -> str:
         return content_key("surface", asdict(self), _code_digest(), placement.intensities(self.zones).digest)
@@ -146,9 +159,17 @@ def _sun_w_per_w(seed: int, zones: tuple[str, ...]) -> Floats:
     )
 
 
-def _start(seed: int) -> Any:
-    day = int(np.random.default_rng((11, seed)).integers(0, 364))
-    return placement.YEAR_START + timedelta(days=day, hours=FIRST_HOUR_UTC)
+def day_of_year(seed: int) -> int:
+    """The day of a seed, from 0: steps of the golden ratio through the year from a drawn day.
+
+    However many seeds a study has, its days are spread over the seasons, and the first hundred all differ.
+    """
+    first = float(np.random.default_rng(11).random())
+    return int(DAYS * ((first + seed * GOLDEN_FRACTION) % 1.0))
+
+
+def _start(seed: int) -> datetime:
+    return placement.YEAR_START + timedelta(days=day_of_year(seed), hours=FIRST_HOUR_UTC)
 
 
 def fleet(servers: int, seed: int, work: Work, setting: Setting, among: tuple[str, ...] = ZONES) -> Fleet:
@@ -237,35 +258,38 @@ def simulate_policies(cell: Fig5Cell) -> dict[str, Any]:
 
 
 def surface_points(cell: SurfaceCell) -> dict[str, Any]:
-    """Reductions of one seed under every setting, with the gap of mixed-integer solves."""
+    """Grams of one seed's day under every setting: GRID and LOCAL, DETA's plan and a bound on every plan of DETA, and
+    the same bound without any exchange (LOCAL-LP). A bound is the optimum where nodes stay awake."""
     from coordinator.market.layout import Restrictions
     from coordinator.market.regret import EVERYTHING
     from coordinator.market.simulate import World, simulate
-    from coordinator.market.solve import SolverOptions
     from coordinator.policies.registry import make_policy
+    from experiments.fei.sleeping import bound_g, plan_and_bound
 
     alone = Restrictions(transfers=False, offloading=False, harvest=True)
-    base: dict[tuple[float, ...], dict[str, float]] = {}
+    base: dict[float, dict[str, float]] = {}
     points = []
     for setting in cell.settings:
-        world = World(fleet(cell.servers, cell.seed, cell.work, setting, cell.zones))
-        if (key := (setting.panel_w,)) not in base:
+        if setting.panel_w not in base:
             plain = replace(setting, deadline_slots=0, sleep=False)
             still = World(fleet(cell.servers, cell.seed, cell.work, plain, cell.zones))
-            base[key] = {name: simulate(still, make_policy(name)).emissions_g for name in ("grid", "local")}
-        options = SolverOptions(
-            mip_gap_fraction=0.01, time_limit_s=cell.time_limit_s if setting.sleep else None
-        )
-        best = _bound(world, EVERYTHING, options)
-        own = _bound(world, alone, options)
+            grid, local = (simulate(still, make_policy(name)) for name in ("grid", "local"))
+            base[setting.panel_w] = {
+                "grid_g": grid.emissions_g,
+                "local_g": local.emissions_g,
+                "harvest_to_demand": float(local.harvest_j.sum() / local.demand_j.sum()),
+            }
+        world = fleet(cell.servers, cell.seed, cell.work, setting, cell.zones)
+        best = plan_and_bound(world, EVERYTHING) if setting.sleep else _optimum(world, EVERYTHING)
+        own_g = bound_g(world, alone) if setting.sleep else _optimum(world, alone).objective_g
         points.append(
             {
                 **asdict(setting),
                 "seed": cell.seed,
                 "servers": cell.servers,
-                "grid_g": base[key]["grid"],
-                "local_g": base[key]["local"],
-                "local_lp_g": None if own is None else own.plan_g,
+                "day": day_of_year(cell.seed) + 1,
+                **base[setting.panel_w],
+                "local_lp_bound_g": own_g,
                 "deta_g": None if best is None else best.plan_g,
                 "deta_bound_g": None if best is None else best.objective_g,
                 "gap_fraction": None if best is None else best.gap_fraction,
@@ -274,23 +298,18 @@ def surface_points(cell: SurfaceCell) -> dict[str, Any]:
     return {"points": points}
 
 
-def _bound(world: World, restrictions: Restrictions, options: SolverOptions) -> Bound | None:
-    """Optimum of the day; None where a mixed-integer solve found no plan, or no bound, in its time.
-
-    A plan that leaves work undone counts as none: its grams would not compare.
-    """
+def _optimum(world: Fleet, restrictions: Restrictions) -> Bound:
+    """Optimum of a day on which all nodes stay awake: a linear program, so plan and bound are one."""
     from coordinator.market.plan import Plan
     from coordinator.market.program import build
     from coordinator.market.regret import Bound
     from coordinator.market.solve import solve
 
-    program = build(world.fleet, restrictions, tie_break=False)
-    solution = solve(program, options)
-    if solution.values is None or solution.bound is None:
-        if options.time_limit_s is None:
-            raise ValueError(f"no optimum of a linear program: the solver said {solution.message!r}")
-        return None
+    program = build(world, restrictions, tie_break=False)
+    solution = solve(program)
+    if solution.values is None or not solution.optimal:
+        raise ValueError(f"no optimum of a linear program: the solver said {solution.message!r}")
     plan = Plan(program, solution.values)
     if plan.unserved_batches.sum() > 1e-3:
-        return None
-    return Bound(solution.bound * program.grams_per_unit, plan.objective_g, solution.gap_fraction or 0.0)
+        raise ValueError("the optimum of a day leaves work undone: its grams do not compare")
+    return Bound(plan.objective_g, plan.objective_g, 0.0)

@@ -183,7 +183,6 @@ class Effort:
     """Paired seeds of Fig. 5."""
     seeds: int
     """Paired seeds of the surface."""
-    sleep_time_limit_s: float
     zones: tuple[str, ...] = ZONES
     """Where servers may stand; at least as many as Fig. 5 has servers."""
 
@@ -212,13 +211,12 @@ QUICK = Effort(
     },
     train_seeds=5,
     uses_shipped=True,
-    panels_w=(5.0, 10.0, 20.0, 30.0, 40.0),
+    panels_w=(5.0, 10.0, 15.0, 20.0, 40.0),
     losses_fraction=(0.0, 0.1, 0.3),
     caps_fraction=(0.25, 0.5, 1.0),
     deadlines_slots=(0, 6),
     days=10,
     seeds=5,
-    sleep_time_limit_s=5.0,
 )
 FULL = Effort(
     name="full",
@@ -236,7 +234,6 @@ FULL = Effort(
     deadlines_slots=(0, 3, 6, 12),
     days=20,
     seeds=10,
-    sleep_time_limit_s=60.0,
 )
 
 PAPER_REDUCTION_FRACTION = 0.749

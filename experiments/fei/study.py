@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from experiments.fei import (
     fig5,
     figures,
     inconsistencies,
+    market,
     placement,
     report,
     shipped,
@@ -35,7 +37,7 @@ from experiments.fei import (
 )
 from experiments.fei.claims import Judgement
 from experiments.fei.engine import run_jobs
-from experiments.fei.fig5 import Fig5Cell
+from experiments.fei.market import Fig5Cell, SurfaceCell
 from experiments.fei.plan import Plan, hours, make_plan, why_absent
 from experiments.fei.spec import FULL, PAPER_REDUCTION_FRACTION, QUICK, Effort
 from experiments.fei.table1 import Outcome, Row
@@ -145,12 +147,12 @@ def reproduce_fei(
         sections.append(_stage_section(shares, shares_by_seed))
     lines: pd.DataFrame | None = None
     if what in ("fig5", "all"):
-        lines, means, points, spent = _markets(outcomes, effort, kept, console, workers)
+        lines, means, points, spent = _markets(outcomes, effort, kept, output, console, workers)
         cpu += spent
         judged |= claims.market_claims(lines)
-        judged |= claims.surface_claims(means)
+        judged |= claims.surface_claims(means, effort.zones)
         tables |= {"fig5": lines, "surface": means, "surface_seeds": points}
-        sections.append(_market_section(lines, means))
+        sections.append(_market_section(lines, means, effort.zones))
     notes = inconsistencies.table(world, lines, frame if what in _NEEDS_TABLE else None)
     tables["inconsistencies"] = notes
 
@@ -177,7 +179,7 @@ def reproduce_fei(
     path = report.write(page, output, console)
     answer = {
         "claims": {name: judgement.as_dict() for name, judgement in judged.items()},
-        "tables": {name: _records(table) for name, table in tables.items() if name != "surface_seeds"},
+        "tables": {name: _records(table) for name, table in tables.items()},
         "effort": effort.name,
         "cpu_s": cpu,
         "run": str(output),
@@ -293,15 +295,43 @@ def _case(output: Path, row: Row, result: dict[str, Any], suffix: str) -> None:
 
 
 def _markets(
-    outcomes: dict[Row, Outcome], effort: Effort, cache: Path, console: Console | None, workers: int
+    outcomes: dict[Row, Outcome],
+    effort: Effort,
+    cache: Path,
+    output: Path,
+    console: Console | None,
+    workers: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, float]:
     days: list[Fig5Cell] = fig5.cells(outcomes, effort)
     seen, _ = run_jobs(days, cache, what="Fig. 5", console=console, workers=workers)
     surface = fig5.surface_cells(outcomes, effort)
     points, _ = run_jobs(surface, cache, what="surface", console=console, workers=workers)
     cpu = sum(result["cost"]["cpu_s"] for result in (*seen, *points))
+    for day, result in zip(days, seen, strict=True):
+        _day(output, f"fig5-servers{day.servers}-seed{day.seed}", day, result, result["grams"].items())
+    for cell, result in zip(surface, points, strict=True):
+        first = cell.settings[0]
+        nodes = "sleep" if first.sleep else f"slack{first.deadline_slots}"
+        name = f"surface-panel{first.panel_w:g}-{nodes}-seed{cell.seed}"
+        _day(output, name, cell, result, result["points"])
     every = fig5.surface(points)
     return fig5.lines(days, seen), fig5.means(every), every, cpu
+
+
+def _day(
+    output: Path, name: str, cell: Fig5Cell | SurfaceCell, result: dict[str, Any], rows: Iterable[Any]
+) -> None:
+    """A folder for one day of Fig. 5 or of the surface: its setting, and grams by policy or by point."""
+    folder = output / "cases" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    about = {"cell": asdict(cell), "day": market.day_of_year(cell.seed) + 1, "cost": result["cost"]}
+    if isinstance(cell, Fig5Cell):
+        about |= {key: result[key] for key in ("harvest_to_demand", "trainings")}
+        table = pd.DataFrame(list(rows), columns=["policy", "day_g"])
+    else:
+        table = pd.DataFrame(list(rows))
+    (folder / "case.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+    table.to_csv(folder / "grams.csv", index=False, lineterminator="\n")
 
 
 def _table_sections(what: str, tables: dict[str, pd.DataFrame]) -> list[report.Section]:
@@ -340,13 +370,24 @@ def _stage_section(shares: pd.DataFrame, seeds: pd.DataFrame) -> report.Section:
     return report.Section("fig4", "Figure 4", lead, drawn, [report.stages(shares)])
 
 
-def _market_section(lines: pd.DataFrame, means: pd.DataFrame) -> report.Section:
+def _market_section(lines: pd.DataFrame, means: pd.DataFrame, zones: Sequence[str]) -> report.Section:
+    target = percent(PAPER_REDUCTION_FRACTION)
+    inside = fig5.within_caps(means, sleep=False)
+    reached = "; ".join(
+        f"against {against.upper()} {claims.contour(inside, against)}" for against in ("grid", "local")
+    )
     return report.Section(
         "fig5",
         "Figure 5 and the surface",
-        "What trading energy and moving work save, and where on the surface of assumptions "
-        f"{percent(PAPER_REDUCTION_FRACTION)} lies.",
-        [[figures.fig5(lines)], [figures.surface(means, "local"), figures.surface(means, "grid")]],
+        f"What trading energy and moving work save, and where on the surface of assumptions {target} lies. At "
+        f"{fig5.SURFACE_SERVERS} servers, caps {percent(market.CAP_FRACTION, 0)}, nodes awake and no slack: "
+        f"{reached}. All this assumes: {claims.conditions(means, zones)}. Slack: slots of an hour by which work may "
+        "wait; the paper mentions none, but without it caps of 50 % keep every node awake.",
+        [
+            [figures.fig5(lines)],
+            [figures.surface(means, "local"), figures.surface(means, "grid")],
+            [figures.sleep(means)],
+        ],
         [report.surface(means)],
     )
 
@@ -388,7 +429,8 @@ def _notices(
         {
             "level": "info",
             "title": "Energy trading is virtual",
-            "text": "boards on Wi-Fi cannot move energy; transfers are accounted between sites on one grid",
+            "text": "boards on Wi-Fi cannot move energy; transfers are accounted between sites, and "
+            + inconsistencies.grids(world.zones),
         }
     )
     return found

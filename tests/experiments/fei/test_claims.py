@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pandas as pd
 import pytest
 
-from experiments.fei import claims, inconsistencies, placement, report, table1
+from experiments.fei import claims, fig5, inconsistencies, placement, report, table1
 from experiments.fei.claims import About, Judgement, Verdict
 from experiments.fei.fig4 import STAGES
 from experiments.fei.spec import REFERENCE_BATCHES, REFERENCE_SERVERS, SERVERS, BatchReading
@@ -288,6 +290,105 @@ def test_market_claims(at_ten: float, verdict: str) -> None:
     judged = claims.market_claims(pd.DataFrame(rows))
     assert judged["deta-not-above-dat"].verdict is Verdict.MET
     assert str(judged["deta-reduction-grows-against-grid"].verdict) == verdict
+
+
+def test_where_growth_ends_is_said() -> None:
+    levels = {2: 5.0, 6: 3.0, 10: 3.0}
+    rows = [
+        row
+        for seed in range(5)
+        for n, g in levels.items()
+        for row in days(seed, n, g + (seed % 2) * (0.1 if n == 6 else 0.0))
+    ]
+    judged = claims.market_claims(pd.DataFrame(rows))["deta-reduction-grows-against-local"]
+    assert judged.verdict is Verdict.MET
+    assert "from 6 to 10 servers" in judged.ours
+
+
+def surface(reductions: dict[str, tuple[float, float]], seeds: int = 5) -> pd.DataFrame:
+    """A surface of two panels: plan and bound of the reduction at the larger, by kind of point."""
+    settings = {
+        "strict": {"deadline_slots": 0, "sleep": False},
+        "slack": {"deadline_slots": 6, "sleep": False},
+        "sleep": {"deadline_slots": 2, "sleep": True},
+    }
+    points = []
+    for (name, (plan, bound)), panel, seed in product(reductions.items(), (10.0, 20.0), range(seeds)):
+        less = (0.2 if panel < 20.0 else 0.0) + 0.01 * (seed % 2)
+        points.append(
+            {
+                "panel_w": panel,
+                "loss_fraction": 0.1,
+                "cap_fraction": 0.5,
+                **settings[name],
+                "seed": seed,
+                "harvest_to_demand": panel / 30.0,
+                "grid_g": 100.0,
+                "local_g": 100.0,
+                "local_lp_bound_g": 60.0,
+                "deta_g": 100.0 * (1 - plan + less),
+                "deta_bound_g": 100.0 * (1 - bound + less),
+                "gap_fraction": 0.0,
+            }
+        )
+    return fig5.means(fig5.surface([{"points": points}]))
+
+
+@pytest.mark.parametrize(
+    ("strict", "asleep", "verdicts"),
+    [
+        ((0.85, 0.85), (0.95, 0.96), ("met", "met")),
+        ((0.50, 0.50), (0.60, 0.95), ("not met", "not decidable")),
+        ((0.755, 0.755), (0.60, 0.61), ("not decidable", "not met")),
+    ],
+)
+def test_the_papers_reduction_is_judged_by_the_interval_of_the_best_point(
+    strict: tuple[float, float], asleep: tuple[float, float], verdicts: tuple[str, str]
+) -> None:
+    means = surface({"strict": strict, "slack": (0.9, 0.9), "sleep": asleep})
+    judged = claims.surface_claims(means, ("US-NW-SCL",))
+    first = judged["deta-up-to-74.9-percent-against-grid"].rule
+    for assumed in ("27 Wh, empty", "3 W static", "NW-SCL", "known in advance", "50\u202f% of every hour"):
+        assert assumed in first
+    for against in ("grid", "local"):
+        one = judged[f"deta-up-to-74.9-percent-against-{against}"]
+        two = judged[f"deta-up-to-74.9-percent-with-sleep-and-slack-against-{against}"]
+        assert (str(one.verdict), str(two.verdict)) == verdicts
+        assert one.rule.endswith("their grids are connected") or "as for the first" in one.rule
+        assert "with slack, awake, same caps: up to 89.6" in one.ours, "what lies outside is named apart"
+        assert ("without any exchange save at most 40.0" in two.ours) is (against == "local")
+        assert ("undecided: between" in two.ours) is (asleep[1] - asleep[0] > 0.05)
+
+
+def test_panels_between_which_the_reduction_is_reached() -> None:
+    means = surface({"strict": (0.85, 0.85)})
+    part = fig5.within_caps(means, sleep=False)
+    assert fig5.panels_around(part, "grid", 0.749) == (10.0, 20.0)
+    assert fig5.panels_around(part, "grid", 0.9) is None
+    assert fig5.panels_around(part, "grid", 0.1) == (None, 10.0)
+    assert "between 10 and 20 W of panel (harvest 0.33 to 0.67 times demand)" in claims.contour(part, "grid")
+
+
+@pytest.mark.parametrize(
+    ("plan", "bound", "text"),
+    [(0.8, 0.8, "80.0"), (0.8, 0.82, "80.0 to 82.0"), (0.6, 0.95, "undecided: between 60.0")],
+)
+def test_a_reduction_says_how_far_it_is_known(plan: float, bound: float, text: str) -> None:
+    point = {"against_grid_fraction": plan, "against_grid_bound_fraction": bound}
+    assert fig5.known(point | {"grid_low_fraction": 0.5, "grid_bound_high_fraction": 1.2}, "grid").startswith(
+        text
+    )
+    assert "100.0]" in fig5.known(point | {"grid_low_fraction": 0.5, "grid_bound_high_fraction": 1.2}, "grid")
+
+
+def test_zones_on_grids_that_are_not_connected_are_said_to_be() -> None:
+    assert "not connected: 1 in the western and 1 in the eastern" in inconsistencies.grids(
+        ("US-NW-SCL", "US-MIDA-PJM")
+    )
+    assert inconsistencies.grids(("US-NW-SCL", "US-SW-AZPS")) == (
+        "all 2 zones lie in the western interconnection of the US"
+    )
+    assert "not checked" in inconsistencies.grids(("DE", "FR"))
 
 
 def test_every_inconsistency_of_the_paper_is_stated() -> None:

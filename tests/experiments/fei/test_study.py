@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from carbon_data.folders import DATA_DIR_VARIABLE
@@ -29,7 +30,6 @@ TINY = replace(
     deadlines_slots=(0,),
     days=2,
     seeds=2,
-    sleep_time_limit_s=0.5,
 )
 
 
@@ -65,6 +65,12 @@ def test_from_training_to_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert claim["verdict"] in ("met", "not met", "not decidable")
         assert claim["paper"]
         assert claim["ours"]
+    points = pd.DataFrame(stored["tables"]["surface_seeds"])
+    assert set(points["seed"]) == {0, 1}
+    assert (points["deta_bound_g"] <= points["deta_g"] * (1 + 1e-9)).all()
+    for case in ("fig5-servers4-seed1", "surface-panel20-slack0-seed0", "surface-panel20-sleep-seed1"):
+        assert len(pd.read_csv(tmp_path / "run" / "cases" / case / "grams.csv")) > 2
+        assert json.loads((tmp_path / "run" / "cases" / case / "case.json").read_text())["day"] > 0
     rows = found["tables"]["table1"]
     assert len(rows) == 3 * 2 * 2 * 6
     trained = [row for row in rows if row["ours_kwh"] is not None]
@@ -80,7 +86,7 @@ def test_from_training_to_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "What does not close" in page
     assert "http-equiv" not in page
     assert 'src="' not in page, "self-contained"
-    for name in ("fig3", "fig4", "fig5", "surface-grid", "surface-local"):
+    for name in ("fig3", "fig4", "fig5", "surface-grid", "surface-local", "sleep"):
         assert (tmp_path / "run" / "figures" / f"{name}.svg").stat().st_size > 1000
         assert (tmp_path / "run" / "figures" / f"{name}.pdf").stat().st_size > 1000
         assert (tmp_path / "run" / "tables" / f"figure-{name}.csv").exists()
