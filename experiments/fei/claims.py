@@ -702,7 +702,7 @@ def contour(part: pd.DataFrame, against: str) -> str:
         where = f"{percent(float(loss), 0)} loss" + (f" and {_slots(int(slack))}" if slack else "")
         places.setdefault(_panels(line, against), []).append(where)
     target = percent(PAPER_REDUCTION_FRACTION)
-    return f"{target} by the mean: " + ", ".join(
+    return f"{target} on average: " + ", ".join(
         f"{panels} at {', '.join(where)}" for panels, where in places.items()
     )
 
@@ -715,9 +715,9 @@ def _panels(line: pd.DataFrame, against: str) -> str:
         return f"not reached with panels up to {most:g} W (harvest {share[most]:.2f} times demand)"
     before, first = around
     if before is None:
-        return f"reached from {first:g} W of panel or less (harvest {share[first]:.2f} times demand)"
+        return f"reached with {first:g} W of panel or less (harvest {share[first]:.2f} times demand)"
     return (
-        f"reached from between {before:g} and {first:g} W of panel (harvest {share[before]:.2f} to "
+        f"first reached between {before:g} and {first:g} W of panel (harvest {share[before]:.2f} to "
         f"{share[first]:.2f} times demand)"
     )
 

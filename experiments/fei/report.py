@@ -463,10 +463,9 @@ def surface(means: pd.DataFrame) -> Table:
     shown = means.assign(
         grid=[fig5.known(record, "grid") for record in records],
         local=[fig5.known(record, "local") for record in records],
-        nodes=["may sleep" if s else "awake" for s in means["sleep"]],
+        nodes=["sleep" if s else "awake" for s in means["sleep"]],
         alone=[
-            ("at most " if record["sleep"] else "") + percent(record["alone_bound_fraction"])
-            for record in records
+            ("≤ " if record["sleep"] else "") + percent(record["alone_bound_fraction"]) for record in records
         ],
     ).sort_values("against_local_fraction", ascending=False)
     return Table(
@@ -486,7 +485,7 @@ def surface(means: pd.DataFrame) -> Table:
         ),
         note=(
             "LOCAL-LP: reduction against LOCAL when it plans each node alone with the same slack: what battery "
-            "planning and slack, and sleep, bring without any exchange. Where nodes may sleep, "
+            "planning and slack, and sleep, bring without any exchange (≤: at most). Where nodes may sleep, "
             '"x to y %" is the reduction of the plan found and the most that any plan can reach; the interval runs '
             "from the lower end of the first to the upper end of the second. More than "
             f"{percent(fig5.UNDECIDED_FRACTION, 0)} apart they leave it undecided. The CSV has both with the interval "
