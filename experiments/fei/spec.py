@@ -216,7 +216,7 @@ QUICK = Effort(
     caps_fraction=(0.25, 0.5, 1.0),
     deadlines_slots=(0, 6),
     days=10,
-    seeds=5,
+    seeds=10,
 )
 FULL = Effort(
     name="full",
@@ -233,7 +233,7 @@ FULL = Effort(
     caps_fraction=(0.0, 0.25, 0.5, 0.75, 1.0),
     deadlines_slots=(0, 3, 6, 12),
     days=20,
-    seeds=10,
+    seeds=20,
 )
 
 PAPER_REDUCTION_FRACTION = 0.749
