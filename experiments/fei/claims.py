@@ -313,7 +313,7 @@ def _judge_line(said: str, parts: Parts, bias: dict[int, float] | None) -> Judge
         return _judge_rows(said, rule, _linear, parts, {}, bias)
     rule = f"least squares over the rows, means of the training seeds, R² ≥ {LINEAR_R2}; slope > 0 with each alone"
     every = pd.concat(parts.values())
-    means = every.groupby("servers", as_index=False)["ours_kwh"].mean()
+    means = every.groupby("servers", as_index=False)[["ours_kwh"]].mean()
     found, alone = _linear(means), [_linear(part) for part in parts.values()]
     judged = [one for one in alone if isinstance(one, Measured)]
     if isinstance(found, str) or len(judged) < len(alone):
