@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -24,9 +25,11 @@ class Fleet(Protocol):
         """Start the processes and have them import what nodes need."""
         ...
 
-    def reset(self, configs: Sequence[NodeConfig], *, builder: str = DEFAULT_BUILDER) -> NodeGrid:
+    def reset(
+        self, configs: Sequence[NodeConfig], *, builder: str = DEFAULT_BUILDER, logs: Path | None = None
+    ) -> NodeGrid:
         """Host the nodes of a new run in the same warm processes; the nodes of the run before are closed
-        first.
+        first. ``logs``: folder in which processes of their own on this machine keep what their nodes log.
         """
         ...
 

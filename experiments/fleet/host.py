@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,8 @@ from carbon_data.own_code import VARIABLE
 from edge_node.config import NodeConfig
 
 from .flower_private import CLIENT_APP_RAISED, adopt_id, bind_identity, error_reply
+
+log = logging.getLogger(__name__)
 
 _KEEP_BYTES = 2**30
 _TOP_PAD_BYTES = 2**26
@@ -103,6 +106,8 @@ class NodeHost:
                 reply = self.hosted.client_app(message, context)
             except Exception as error:  # the boundary to arbitrary client code
                 node_id = context.node_config["node-id"]
+                # The reply is one line. Whoever wrote that code wants to know where.
+                log.info("%s: %s failed", node_id, message.metadata.message_type, exc_info=True)
                 reply = error_reply(message, CLIENT_APP_RAISED, f"{node_id}: {type(error).__name__}: {error}")
             self._answered[number] = (key, reply)
             return reply

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -81,7 +82,9 @@ class InProcessFleet:
     def start(self) -> None:
         """Nothing to start: nodes come with ``reset``."""
 
-    def reset(self, configs: Sequence[NodeConfig], *, builder: str = DEFAULT_BUILDER) -> InProcessGrid:
+    def reset(
+        self, configs: Sequence[NodeConfig], *, builder: str = DEFAULT_BUILDER, logs: Path | None = None
+    ) -> InProcessGrid:
         self.release()
         self._numbers = numbers_of(configs)
         number = run_number(configs[0].run_id)

@@ -12,6 +12,7 @@ import logging
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,6 +27,7 @@ from .flower_private import NODE_UNAVAILABLE, PackedArrays, error_reply, pack, p
 from .grid import NodeGrid
 from .host import NodeHost, keep_memory, load_builder
 from .isolation import Isolation
+from .node_log import logged_to
 from .ray_local import FleetStartError, LocalRay
 
 logger = logging.getLogger(__name__)
@@ -46,13 +48,18 @@ class _Process:
 
             torch.set_num_threads(1)
         self._host: NodeHost | None = None
+        self._log = contextlib.ExitStack()
 
     def pid(self) -> int:
         return os.getpid()
 
-    def host(self, configs: Sequence[str], numbers: Mapping[str, int], number: int, builder: str) -> str:
-        """Returns where outside clients ask these nodes."""
+    def host(
+        self, configs: Sequence[str], numbers: Mapping[str, int], number: int, builder: str, log: str
+    ) -> str:
+        """Returns where outside clients ask these nodes. ``log``: file of what they log; empty for none."""
         self.release()
+        if log:
+            self._log.enter_context(logged_to(Path(log)))
         parsed = [NodeConfig.model_validate_json(config) for config in configs]
         self._host = NodeHost(parsed, numbers, number, load_builder(builder))
         return self._host.hosted.infer_address
@@ -61,6 +68,7 @@ class _Process:
         if self._host is not None:
             self._host.close()
             self._host = None
+        self._log.close()
 
     def handle(self, head: bytes, keys: Sequence[str], *arrays: PackedArrays) -> Packed:
         if self._host is None:
@@ -224,8 +232,13 @@ class RayFleet:
         except RayError as error:
             raise FleetStartError(f"a fleet process did not {what}: {error}") from error
 
-    def reset(self, configs: Sequence[NodeConfig], *, builder: str = DEFAULT_BUILDER) -> RayGrid:
+    def reset(
+        self, configs: Sequence[NodeConfig], *, builder: str = DEFAULT_BUILDER, logs: Path | None = None
+    ) -> RayGrid:
         """Host the nodes of a run; those of the run before are closed first, dead processes replaced.
+
+        ``logs``: folder of one file a process, ``nodes-<k>.log``, for what its nodes log and where it crashes. On a
+        cluster that runs already, Ray keeps it.
 
         Raises:
             FleetStartError: a process is dead, or building its nodes failed.
@@ -238,8 +251,14 @@ class RayFleet:
         self._grid = None
         self._infer = self._ask(
             [
-                actor.host.remote([config.model_dump_json() for config in share], numbers, number, builder)
-                for actor, share in zip(self._actors, shares, strict=False)
+                actor.host.remote(
+                    [config.model_dump_json() for config in share],
+                    numbers,
+                    number,
+                    builder,
+                    str(logs.resolve() / f"nodes-{place}.log") if logs and self._local else "",
+                )
+                for place, (actor, share) in enumerate(zip(self._actors, shares, strict=False))
             ],
             "host its nodes",
         )

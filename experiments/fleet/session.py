@@ -85,7 +85,7 @@ def _open_supervised(
         ThreadPoolExecutor(1, thread_name_prefix="books") as books,
     ):
         configs = nodes_of(supervisor.address)
-        grid = fleet.reset(configs)
+        grid = fleet.reset(configs, logs=folder)
         try:
             try:
                 control.wait_for_nodes(len(configs), REGISTER_S)

@@ -148,6 +148,16 @@ def test_the_same_processes_serve_several_runs(fleet, echo, node_configs):
     assert set(runs(fleet.grid.send_and_receive(train_messages(fleet.grid, "slot-0"))).values()) == {1}
 
 
+def test_what_nodes_log_is_kept_with_the_run_and_nothing_else(fleet, echo, node_configs, tmp_path):
+    fleet.reset(node_configs(4), builder=echo, logs=tmp_path)
+    fleet.grid.send_and_receive(train_messages(fleet.grid, "slot-0", fail="n1"))
+    fleet.release()
+    (log,) = tmp_path.iterdir()
+    assert log.name == "nodes-1.log", "the other process had nothing to say"
+    assert "n1: train failed" in log.read_text()
+    assert 'raise RuntimeError("told to fail")' in log.read_text()
+
+
 def test_an_exception_of_one_node_is_its_own(fleet):
     replies = fleet.grid.send_and_receive(train_messages(fleet.grid, "slot-0", fail="n1"))
     assert [r.error.reason for r in replies if r.has_error()] == ["n1: RuntimeError: told to fail"]
