@@ -14,7 +14,7 @@ from experiments.report.read import Run, Study
 from protos import latency
 
 OPTIONAL = frozenset(
-    "prefill_s decode_s prefill_j decode_j joules_per_token_in joules_per_token_decoded".split()
+    "prefill_s decode_s prefill_j decode_j joules_per_token_in joules_per_token_decoded outside_worst_p95_s".split()
 )
 """Fields that runs of older versions, or of images, do not have."""
 QUANTILES = (("latency_p50_s", 0.50), ("latency_p95_s", 0.95), ("latency_p99_s", 0.99))
@@ -27,6 +27,8 @@ class ServingTotals:
     requests: int
     outside_requests: int
     """Of these, asked by clients from outside: not in the latencies, which are in slot time."""
+    outside_worst_p95_s: float | None
+    """Wall time; the largest of the 95 % quantiles of a node's slots, which alone are kept. None without any."""
     unserved_requests: int
     deadline_misses: int
     tokens_in: int
@@ -93,6 +95,7 @@ def _total(run: Run, rows: pd.DataFrame) -> ServingTotals:
         **sums,
         **quantiles,
         **phases,
+        outside_worst_p95_s=_largest(rows, "outside_latency_p95_s"),
         joules_per_token_in=_per(phases["prefill_j"], sums["tokens_in"]),
         joules_per_token_decoded=_per(phases["decode_j"], tokens) if phases["decode_s"] else None,
         tokens_in_per_s=sums["tokens_in"] / duration_s if duration_s else None,
@@ -111,6 +114,12 @@ def _sum(rows: pd.DataFrame, column: str) -> float | None:
     if column not in rows or rows[column].isna().all():
         return None
     return float(rows[column].sum())
+
+
+def _largest(rows: pd.DataFrame, column: str) -> float | None:
+    if column not in rows or rows[column].isna().all():
+        return None
+    return float(rows[column].max())
 
 
 def _per(joules: float | None, tokens: int) -> float | None:

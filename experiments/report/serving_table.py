@@ -30,9 +30,16 @@ def requests(study: Study) -> Table | None:
         Column("joules_per_token_decoded", "decode, J/token out", units.joules),
     )
     known = tuple(column for column in phases if shown[column.key].notna().any())
+    outside = (
+        Column("outside_requests", "of them from outside", units.count),
+        Column("outside_worst_p95_s", "outside p95, worst slot", units.seconds),
+    )
+    asked = outside if shown["outside_requests"].any() else ()
     note = (
         "Latency in slot time. Late: answered after the latency target. Energy: the nodes' application lines."
     )
+    if asked:
+        note += " Outside clients' latency in wall time, from arrival to answer; not in p50 to p99."
     if known:
         note += " Prefill and decode divide computation and the static power meanwhile; radio is in neither."
     return Table(
@@ -46,6 +53,7 @@ def requests(study: Study) -> Table | None:
             Column("latency_p50_s", "p50", units.seconds),
             Column("latency_p95_s", "p95", units.seconds),
             Column("latency_p99_s", "p99", units.seconds),
+            *asked,
             Column("missed_fraction", "late", units.percent),
             Column("unserved_requests", "unserved", units.count),
             Column("tokens_in_per_s", "tokens in/s", units.count),

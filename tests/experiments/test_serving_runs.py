@@ -183,6 +183,22 @@ def test_the_report_and_the_json_say_what_serving_came_to(
     sweep = pd.read_csv(tmp_path / "run/tables/figure-tree-alpha.csv")
     assert set(sweep.part) == {"whole run", "serving alone"}
     assert (sweep.tree_bit_per_j >= sweep.ee_bit_per_j).all()
+    assert said["outside_requests"] == 0
+    assert said["outside_worst_p95_s"] is None
+
+
+def test_the_report_shows_the_latency_of_outside_clients_apart(tmp_path: Path) -> None:
+    run(tmp_path / "asked", scenario(), "local")
+    folder = tmp_path / "asked/run"
+    (path,) = folder.rglob("serving.parquet")
+    serving = pd.read_parquet(path)
+    serving.loc[:1, "outside_requests"] = 5
+    serving.loc[:1, "outside_latency_p95_s"] = [0.2, 0.5]
+    serving.to_parquet(path)
+    assert invoke(["report", str(folder)]) == 0
+    by_node = pd.read_csv(folder / "tables/serving.csv")
+    assert by_node[by_node.node_id.isna()].outside_worst_p95_s.tolist() == [0.5]
+    assert "outside p95, worst slot" in (folder / "report.html").read_text()
 
 
 def test_diurnal_load_follows_the_local_hour() -> None:
