@@ -233,7 +233,7 @@ FULL = Effort(
     caps_fraction=(0.0, 0.25, 0.5, 0.75, 1.0),
     deadlines_slots=(0, 3, 6, 12),
     days=20,
-    seeds=20,
+    seeds=10,
 )
 
 PAPER_REDUCTION_FRACTION = 0.749
