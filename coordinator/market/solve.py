@@ -15,6 +15,7 @@ import highspy
 import numpy as np
 from scipy import sparse
 
+from coordinator.market.awake import Rows, awake_rows
 from coordinator.market.fleet import Fleet, Floats, Ints
 from coordinator.market.layout import Layout, Restrictions
 from coordinator.market.program import Program, build
@@ -67,7 +68,7 @@ class Solution:
     """Objective of ``values``, program units (penalties and tie-break included)."""
     message: str
     row_duals: Floats | None
-    """Prices of the rows, LP only."""
+    """Prices of the program's rows, LP only."""
     pass_s: float
     """Wall time to hand the model over."""
     run_s: float
@@ -80,15 +81,22 @@ class Solution:
 
 
 class Session:
-    """One program in the solver; re-solved with changed bounds from the last basis."""
+    """One program in the solver; re-solved with changed bounds from the last basis.
 
-    def __init__(self, program: Program, options: SolverOptions | None = None) -> None:
+    ``tighten``: with the rows of coordinator.market.awake, where nodes may sleep; they come after the program's own.
+    """
+
+    def __init__(
+        self, program: Program, options: SolverOptions | None = None, *, tighten: bool = True
+    ) -> None:
         self.program = program
         self.options = options or SolverOptions()
         started = time.perf_counter()
         self._highs = _new_highs(self.options)
         self._mixed = program.is_mixed_integer
         _pass(self._highs, program, self._mixed)
+        if tighten:
+            _add_rows(self._highs, awake_rows(program))
         self._pass_s = time.perf_counter() - started
 
     def run(self) -> Solution:
@@ -115,12 +123,6 @@ class Session:
         index = np.ascontiguousarray(columns, dtype=np.int32)
         level = np.ascontiguousarray(values, dtype=np.float64)
         self._highs.changeColsBounds(len(index), index, level, level)
-
-    def require(self, columns: Ints, least: float) -> None:
-        """Add the row ``sum of columns >= least``: a valid inequality, which makes a relaxation tighter. Its
-        price comes after those of the program's own rows."""
-        index = np.ascontiguousarray(columns, dtype=np.int32)
-        self._highs.addRow(least, _INFINITY, len(index), index, np.ones(len(index)))
 
     def relax_integers(self) -> None:
         """Forget that columns must be whole (once they are fixed), and the time limit: an LP is left,
@@ -160,7 +162,7 @@ def write(program: Program, path: Path) -> None:
     """Write ``program`` as it is, costs and scale included; otherwise as ``export``."""
     if path.suffix not in (".lp", ".mps"):
         raise ValueError(f"cannot export to {path.name!r}; allowed endings are .lp and .mps")
-    Session(program).write(path, program.fleet.node_ids)
+    Session(program, tighten=False).write(path, program.fleet.node_ids)
 
 
 def unserved(program: Program, values: Floats) -> float:
@@ -301,6 +303,14 @@ def _pass(highs: highspy.Highs, program: Program, mixed_integer: bool) -> None:
         )
 
 
+def _add_rows(highs: highspy.Highs, rows: Rows) -> None:
+    if len(rows.least):
+        none = np.full(len(rows.least), _INFINITY)
+        highs.addRows(
+            len(rows.least), rows.least, none, len(rows.columns), rows.start, rows.columns, rows.values
+        )
+
+
 def _read(highs: highspy.Highs, program: Program, pass_s: float, run_s: float) -> Solution:
     status = highs.getModelStatus()
     info = highs.getInfo()
@@ -318,7 +328,7 @@ def _read(highs: highspy.Highs, program: Program, pass_s: float, run_s: float) -
     if mixed:
         bound = float(info.mip_dual_bound) if np.isfinite(info.mip_dual_bound) else None
         gap = float(info.mip_gap) if np.isfinite(info.mip_gap) else None
-    duals = None if mixed else np.asarray(solution.row_dual)
+    duals = None if mixed else np.asarray(solution.row_dual)[: program.layout.num_rows]
     optimal = proven and gap is not None and gap <= 1e-6
     return Solution(values, optimal, gap, bound, objective, message, duals, pass_s, run_s)
 

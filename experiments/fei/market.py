@@ -79,7 +79,7 @@ class Setting:
 
 def _code_digest() -> str:
     market = resources.files("coordinator.market")
-    names = ("simulate.py", "physics.py", "program.py", "layout.py", "solve.py", "plan.py")
+    names = ("simulate.py", "physics.py", "program.py", "layout.py", "awake.py", "solve.py", "plan.py")
     files = [*(market / name for name in names), resources.files("experiments.fei") / "sleeping.py"]
     own = [
         inspect.getsource(function)

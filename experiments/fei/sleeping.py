@@ -1,11 +1,9 @@
 """A day on which nodes may sleep: a plan, and a bound on every plan, from linear programs only.
 
 Which node is awake when is a mixed-integer question, and a general solver leaves it wide open on these days (ten
-nodes, 24 slots, two slots of slack: after seconds its plan emits ten times its bound). Two things close it:
+nodes, 24 slots, two slots of slack). Two things close it:
 
-    bound  A node that must run work of its own at home is awake at least once in the window of that work: with
-           (1 - b_y) d_i(r) > 0,  sum of a_i(t) over t in [r, r + q]  >= 1. With these rows the relaxation is tight
-           where caps bind.
+    bound  The relaxation with the rows of coordinator.market.awake and all work done is tight where caps bind.
     plan   Node by node, the dearest grid first: the pattern of whole a_i(t) that keeps the windows and lies nearest to
            the relaxation's is fixed, and the rest solved again; then single slots are flipped where prices say so.
 
@@ -21,6 +19,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from coordinator.market.awake import own_windows
 from coordinator.market.fleet import Fleet
 from coordinator.market.layout import Restrictions
 from coordinator.market.plan import Plan
@@ -74,29 +73,11 @@ def _relaxation(
         if name in columns:
             upper[columns[name]] = 0.0
     relaxed = replace(program, column_upper=upper, integer=np.zeros_like(program.integer))
-    windows = own_windows(program)
     session = Session(relaxed)
-    for node, each in enumerate(windows):
-        for first, last in each:
-            session.require(columns["a"][node, first : last + 1], 1.0)
     least = session.run()
     if least.values is None or least.objective is None:
         raise ValueError(f"no relaxation of a day with sleep: the solver said {least.message!r}")
-    return session, relaxed, least, windows
-
-
-def own_windows(program: Program) -> list[list[tuple[int, int]]]:
-    """For each node, the windows of slots within which it must be awake at least once."""
-    layout = program.layout
-    stays = program.class_batches - program.class_room_batches * program.restrictions.offloading
-    return [
-        [
-            (int(layout.class_first[c]), int(layout.class_last[c]))
-            for c in range(layout.classes)
-            if stays[node, c] > 1e-9
-        ]
-        for node in range(program.fleet.size)
-    ]
+    return session, relaxed, least, own_windows(program)
 
 
 def nearest_pattern(level: Floats, windows: Windows) -> Floats:
@@ -163,7 +144,7 @@ def _flip(
     current = start
     for _ in range(FLIPS):
         assert current.row_duals is not None
-        price = program.cost[a] - (matrix @ current.row_duals[: program.layout.num_rows]).reshape(a.shape)
+        price = program.cost[a] - (matrix @ current.row_duals).reshape(a.shape)
         gain = np.where(awake > 0, price, -price)
         better: Solution | None = None
         for place in np.argsort(-gain, axis=None, kind="stable")[:TRIES]:

@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coordinator.market.awake import own_windows
 from coordinator.market.fleet import Fleet
 from coordinator.market.layout import Restrictions
 from coordinator.market.program import build
 from coordinator.market.regret import EVERYTHING, oracle_bound
 from coordinator.market.solve import SolverOptions
 from experiments.fei.market import Setting, Work, fleet
-from experiments.fei.sleeping import bound_g, nearest_pattern, own_windows, plan_and_bound
+from experiments.fei.sleeping import bound_g, nearest_pattern, plan_and_bound
 
 WORK = Work(
     seconds_per_batch=60.0, joules_per_batch=180.0, bytes_per_batch=40_000.0, batches_per_training=600.0

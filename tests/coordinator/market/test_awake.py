@@ -1,0 +1,70 @@
+"""Rows on awake windows: they cut off no plan, and the relaxation with them is nearer to the optimum."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coordinator.market.awake import awake_rows, own_windows
+from coordinator.market.instances import random_fleet
+from coordinator.market.layout import Restrictions
+from coordinator.market.program import Program, build
+from coordinator.market.solve import Session, SolverOptions, unserved
+
+EXACT = SolverOptions(mip_gap_fraction=0.0)
+EVERYTHING = Restrictions(transfers=True, offloading=True, harvest=True)
+
+
+def day(seed: int, slack: int, load: int = 1, cap: float | None = None) -> Program:
+    fleet = random_fleet(seed, 3, 4, deadline_slots=slack, may_sleep=True)
+    if cap is not None:
+        fleet = replace(fleet, limits=replace(fleet.limits, offload_cap_fraction=cap))
+    more = replace(
+        fleet, backlog_batches=load * fleet.backlog_batches, release_batches=load * fleet.release_batches
+    )
+    return build(more, EVERYTHING)
+
+
+def best(program: Program, *, tighten: bool) -> float:
+    found = Session(program, EXACT, tighten=tighten).run()
+    assert found.objective is not None
+    return found.objective
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), slack=st.integers(0, 2), load=st.sampled_from([1, 1, 7]))
+def test_no_plan_is_cut_off(seed: int, slack: int, load: int) -> None:
+    program = day(seed, slack, load)
+    assert best(program, tighten=True) == pytest.approx(best(program, tighten=False), rel=1e-6, abs=1e-6)
+
+
+def test_the_relaxation_is_nearer_to_the_optimum() -> None:
+    left = {True: 0.0, False: 0.0}
+    for seed in range(8):
+        program = day(seed, 1, cap=0.5)
+        relaxed = replace(program, integer=np.zeros_like(program.integer))
+        optimum = best(program, tighten=True)
+        for tighten in left:
+            bound = best(relaxed, tighten=tighten)
+            assert bound <= optimum + 1e-6 * abs(optimum)
+            left[tighten] += (optimum - bound) * program.grams_per_unit
+    assert left[True] < 0.5 * left[False]
+
+
+def test_work_that_nobody_can_do_is_still_missed_not_refused() -> None:
+    program = day(1, 1, load=100, cap=0.5)
+    values = Session(program, EXACT).run().values
+    assert values is not None
+    assert unserved(program, values) > 0
+
+
+def test_no_rows_where_nodes_stay_awake_or_all_work_may_leave() -> None:
+    free = day(0, 1, cap=1.0)
+    assert len(awake_rows(free).least) == 0
+    assert own_windows(free) == [[], [], []]
+    limits = replace(free.fleet.limits, may_sleep=False, offload_cap_fraction=0.5)
+    assert len(awake_rows(build(replace(free.fleet, limits=limits), EVERYTHING)).least) == 0
