@@ -94,6 +94,10 @@ _WHY_SORTED = (
 _WHY_SEEDS = (
     "rounds are whole and few, and change with the training seed: the verdict hangs on one or two of them"
 )
+_WHY_STEPS = (
+    "energy grows, but in steps: rounds are whole, and the target takes only {} of them (means over seeds, by "
+    "servers)"
+)
 _WHY_LOCAL = (
     "with caps of 50 % and no slack no node can sleep, whatever the paper's \"sleeping mode\": half of each slot's own "
     "work must run at home in that slot, so every node draws static power throughout, two thirds of a half-busy "
@@ -321,11 +325,13 @@ def _judge_line(said: str, parts: Parts, bias: dict[int, float] | None) -> Judge
     holds = found.holds and all(one.figures[_SLOPE] > 0 for one in judged)
     ours = "; ".join(label.format(_figure(value)) for label, value in found.figures.items())
     spread = _spread([one.figures[_R2] for one in judged])
+    rounds = every.groupby("servers")["rounds"].mean()
     return Judgement(
         _met(holds),
         said,
         f"means of {len(parts)} training seeds: {ours}; each alone, {_R2.format(spread)}{origins(every)}",
         rule,
+        "" if holds or found.figures[_SLOPE] <= 0 else _WHY_STEPS.format(", ".join(map(_figure, rounds))),
     )
 
 

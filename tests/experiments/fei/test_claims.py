@@ -32,6 +32,7 @@ def rows(
             "size": "whole",
             "target_fraction": 0.975,
             "flop_per_server": flop,
+            "rounds": 1.0,
         }
     )
 
