@@ -1,7 +1,7 @@
 """``reproduce_fei``: train, place, simulate, judge, draw and write it all.
 
 Claim: the case study of the DETA paper (Table I, Figs. 3 to 5), each statement met, not met or not decidable.
-Cost: --quick about 18 CPU minutes on two processes; --full days (the LSTM reads the text thousands of times).
+Cost: --quick about 13 CPU minutes on two processes; --full a day (the LSTM reads the text hundreds of times).
 Command: ``detabed reproduce all``. An interrupted study goes on where it stopped: every training and every day is
 kept in the user's cache folder under the hash of all it depends on.
 """
