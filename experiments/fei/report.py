@@ -336,15 +336,22 @@ def table1(frame: pd.DataFrame) -> Table:
 
 
 def _text_models(trained: pd.DataFrame) -> str:
-    """Accuracy and perplexity of the text model where its trainings ended."""
-    part = trained[trained["perplexity"].notna()]
+    """Accuracy and perplexity of the text model where its trainings in the reference readings ended."""
+    reference = (trained["reading_e_b"] == str(REFERENCE_BATCHES)) & (
+        trained["reading_servers"] == str(REFERENCE_SERVERS)
+    )
+    part = trained[reference & trained["perplexity"].notna()]
     if part.empty:
         return ""
     rows = [
         f"{percent(row['accuracy_fraction'])} and {number(row['perplexity'])} at n = {row['servers']}"
         for row in part.to_dict("records")
     ]
-    return "Next-character accuracy and perplexity of the LSTM at its last round: " + ", ".join(rows) + "."
+    return (
+        "Next-character accuracy and perplexity of the LSTM at its last round, reference readings (all: CSV): "
+        + ", ".join(rows)
+        + "."
+    )
 
 
 def errors(frame: pd.DataFrame) -> Table:
