@@ -56,7 +56,7 @@ def run(quick: bool) -> dict[str, Any]:
             for cap in (0.25, 0.5, 1.0)
             for deadline in ((0,) if quick else (0, 6))
         )
-        surface = [SurfaceCell(SERVERS, seed, WORK, settings, 1.0) for seed in range(4 if quick else 10)]
+        surface = [SurfaceCell(SERVERS, seed, WORK, settings) for seed in range(4 if quick else 10)]
         began = time.perf_counter()
         results, _ = run_jobs(surface, cache, what="surface", workers=WORKERS)
         wall = time.perf_counter() - began
