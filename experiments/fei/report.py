@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from experiments.fei import fig5
-from experiments.fei.claims import About, Judgement, Verdict
+from experiments.fei.claims.judgement import About, Judgement, Verdict
 from experiments.fei.energy import REQUESTS_PER_SERVER
 from experiments.fei.fig4 import MODEL, STAGES
 from experiments.fei.spec import REFERENCE_BATCHES, REFERENCE_SERVERS, BatchReading, ServerReading

@@ -23,7 +23,6 @@ from carbon_data.folders import cache_dir
 from experiments.errors import UsageError
 from experiments.fei import (
     assumptions,
-    claims,
     costs,
     fig4,
     fig5,
@@ -35,7 +34,11 @@ from experiments.fei import (
     shipped,
     table1,
 )
-from experiments.fei.claims import Judgement
+from experiments.fei.claims.judgement import Judgement
+from experiments.fei.claims.markets import conditions, contour, market_claims, surface_claims
+from experiments.fei.claims.setup import parameter_claims
+from experiments.fei.claims.stages import stage_claims
+from experiments.fei.claims.table import every_reading, table_claims
 from experiments.fei.engine import run_jobs
 from experiments.fei.market import Fig5Cell, SurfaceCell
 from experiments.fei.plan import Plan, hours, make_plan, why_absent
@@ -122,12 +125,12 @@ def reproduce_fei(
     frame = table1.table(outcomes, why_absent(plan), world)
     seeded = table1.covering(seeded, whole)
     seeds = table1.by_seed(seeded, world)
-    judged: dict[str, Judgement] = dict(claims.parameter_claims())
+    judged: dict[str, Judgement] = dict(parameter_claims())
     sections: list[report.Section] = []
     tables: dict[str, pd.DataFrame] = {}
     if what in _NEEDS_TABLE:
         check = table1.scaling_check(whole, scaled)
-        headline = claims.table_claims(frame, check, seeds)
+        headline = table_claims(frame, check, seeds)
         judged |= headline
         found = {
             "table1": frame,
@@ -135,22 +138,22 @@ def reproduce_fei(
             "errors": table1.errors(frame),
             "calibrations": table1.calibrations(outcomes, whole, scaled),
             "scaling": check,
-            "claims_by_reading": claims.every_reading(frame, check, seeds, headline),
+            "claims_by_reading": every_reading(frame, check, seeds, headline),
         }
         tables |= found
         sections += _table_sections(what, found)
     if what in ("fig4", "all"):
         shares = fig4.shares(fig4.table(outcomes, world))
         shares_by_seed = fig4.by_seed(seeded, world)
-        judged |= claims.stage_claims(shares, shares_by_seed)
+        judged |= stage_claims(shares, shares_by_seed)
         tables |= {"stages": shares, "stages_seeds": shares_by_seed}
         sections.append(_stage_section(shares, shares_by_seed))
     lines: pd.DataFrame | None = None
     if what in ("fig5", "all"):
         lines, means, points, spent = _markets(outcomes, effort, kept, output, console, workers)
         cpu += spent
-        judged |= claims.market_claims(lines)
-        judged |= claims.surface_claims(means, effort.zones)
+        judged |= market_claims(lines)
+        judged |= surface_claims(means, effort.zones)
         tables |= {"fig5": lines, "surface": means, "surface_seeds": points}
         sections.append(_market_section(lines, means, effort.zones))
     notes = inconsistencies.table(world, lines, frame if what in _NEEDS_TABLE else None)
@@ -374,14 +377,14 @@ def _market_section(lines: pd.DataFrame, means: pd.DataFrame, zones: Sequence[st
     target = percent(PAPER_REDUCTION_FRACTION)
     inside = fig5.within_caps(means, sleep=False)
     reached = "; ".join(
-        f"against {against.upper()} {claims.contour(inside, against)}" for against in ("grid", "local")
+        f"against {against.upper()} {contour(inside, against)}" for against in ("grid", "local")
     )
     return report.Section(
         "fig5",
         "Figure 5 and the surface",
         f"What trading energy and moving work save, and where on the surface of assumptions {target} lies. At "
         f"{fig5.SURFACE_SERVERS} servers, caps {percent(market.CAP_FRACTION, 0)}, nodes awake and no slack: "
-        f"{reached}. All this assumes: {claims.conditions(means, zones)}. Slack: slots of an hour by which work may "
+        f"{reached}. All this assumes: {conditions(means, zones)}. Slack: slots of an hour by which work may "
         "wait; the paper mentions none, but without it caps of 50 % keep every node awake.",
         [
             [figures.fig5(lines)],

@@ -7,10 +7,13 @@ from itertools import product
 import pandas as pd
 import pytest
 
-from experiments.fei import claims, fig5, inconsistencies, placement, report, table1
-from experiments.fei.claims import About, Judgement, Verdict
+from experiments.fei import fig5, inconsistencies, placement, report, table1
+from experiments.fei.claims.judgement import About, Judgement, Verdict, grows
+from experiments.fei.claims.markets import contour, market_claims, surface_claims
+from experiments.fei.claims.stages import stage_claims
+from experiments.fei.claims.table import every_reading, fit, scaling_bias, table_claims
 from experiments.fei.fig4 import STAGES
-from experiments.fei.spec import REFERENCE_BATCHES, REFERENCE_SERVERS, SERVERS, BatchReading
+from experiments.fei.spec import MODELS, REFERENCE_BATCHES, REFERENCE_SERVERS, SERVERS, BatchReading
 
 NO_SEEDS = pd.DataFrame(columns=table1.SEED_COLUMNS)
 NO_CHECK = pd.DataFrame(columns=["reading_e_b", "reading_servers", "servers", "error_fraction"])
@@ -40,7 +43,7 @@ def rows(
 def judged(
     frame: pd.DataFrame, check: pd.DataFrame = NO_CHECK, seeds: pd.DataFrame = NO_SEEDS
 ) -> dict[str, Judgement]:
-    return claims.table_claims(frame, check, seeds)
+    return table_claims(frame, check, seeds)
 
 
 def by_seed(*series: list[float], grams: list[list[float]] | None = None) -> pd.DataFrame:
@@ -53,7 +56,7 @@ STEEP, SCATTERED = [1.0, 4.0, 9.0, 16.0, 25.0, 36.0], [1.5, 1.0, 4.0, 3.0, 6.0, 
 
 
 def test_a_line_is_found_exactly() -> None:
-    line = claims.fit([1, 2, 3], [3.0, 5.0, 7.0])
+    line = fit([1, 2, 3], [3.0, 5.0, 7.0])
     assert (line.intercept, line.slope, line.r2) == pytest.approx((1.0, 2.0, 1.0))
 
 
@@ -108,7 +111,7 @@ def test_the_line_goes_through_the_means_of_the_seeds(
 
 def test_the_spread_over_seeds_is_said() -> None:
     one = judged(rows(STRAIGHT), seeds=by_seed(STRAIGHT, SCATTERED))["energy-grows-linearly-mlp"]
-    alone = claims.fit(SERVERS, SCATTERED)
+    alone = fit(SERVERS, SCATTERED)
     assert f"each alone, R² {(1 + alone.r2) / 2:.3f} ({alone.r2:.3f} to 1)" in one.ours
 
 
@@ -124,14 +127,14 @@ def test_carbon_faster_than_energy() -> None:
 
 
 def test_growth_is_compared_over_the_same_rows() -> None:
-    lstm = claims.MODELS[2]
+    lstm = MODELS[2]
     some = rows([1.0, 2.0, 3.0, 4.0], model="LSTM").assign(servers=[3, 5, 7, 9])
     found = judged(some)
     assert found["carbon-grows-faster-sorted-lstm"].paper == (
         f"3 to 9 servers: energy × {lstm.paper_kwh(9) / lstm.paper_kwh(3):.2f}, "
         f"carbon × {lstm.paper_g(9) / lstm.paper_g(3):.1f}"
     )
-    line = claims.fit([3, 5, 7, 9], [lstm.paper_kwh(n) for n in (3, 5, 7, 9)])
+    line = fit([3, 5, 7, 9], [lstm.paper_kwh(n) for n in (3, 5, 7, 9)])
     assert f"rows of 3, 5, 7, 9 servers: {line.text()}" in found["energy-grows-linearly-lstm"].paper
 
 
@@ -168,17 +171,15 @@ def test_scaled_rows_decide_only_what_their_known_error_leaves(
 
 def test_the_error_of_scaling_is_that_of_the_nearest_reading_that_has_enough() -> None:
     own = scaling({3: -0.4, 5: -0.2, 9: 0.0, 11: 0.2})
-    found = claims.scaling_bias(own, REFERENCE_BATCHES, REFERENCE_SERVERS)
+    found = scaling_bias(own, REFERENCE_BATCHES, REFERENCE_SERVERS)
     assert found == pytest.approx({1: -0.4, 3: -0.4, 5: -0.2, 7: -0.1, 9: 0.0, 11: 0.2})
     other = own.assign(reading_e_b=str(BatchReading.AS_PRINTED), error_fraction=0.5)
     both = pd.concat([own[:2], other])
-    assert claims.scaling_bias(both, BatchReading.AS_PRINTED, REFERENCE_SERVERS) == dict.fromkeys(
-        SERVERS, 0.5
-    )
-    mixed = claims.scaling_bias(both, REFERENCE_BATCHES, REFERENCE_SERVERS)
+    assert scaling_bias(both, BatchReading.AS_PRINTED, REFERENCE_SERVERS) == dict.fromkeys(SERVERS, 0.5)
+    mixed = scaling_bias(both, REFERENCE_BATCHES, REFERENCE_SERVERS)
     assert mixed is not None
     assert mixed[3] == pytest.approx((0.5 - 0.4) / 2)
-    assert claims.scaling_bias(own[:3], REFERENCE_BATCHES, REFERENCE_SERVERS) is None
+    assert scaling_bias(own[:3], REFERENCE_BATCHES, REFERENCE_SERVERS) is None
 
 
 def test_scaling_does_not_touch_carbon_per_energy() -> None:
@@ -211,7 +212,7 @@ def test_every_reading_has_a_verdict_on_every_claim() -> None:
     frame = rows(CROOKED)
     other = frame.assign(reading_e_b=str(BatchReading.AS_PRINTED), ours_kwh=STRAIGHT)
     both = pd.concat([frame, other])
-    found = claims.every_reading(both, NO_CHECK, NO_SEEDS, judged(both))
+    found = every_reading(both, NO_CHECK, NO_SEEDS, judged(both))
     assert len(found) == 4 * 10
     linear = found[found["claim"] == "energy-grows-linearly-mlp"]
     assert list(linear["verdict"]) == ["not decidable", "met", "not decidable", "not met"]
@@ -233,7 +234,7 @@ def stages(development: list[list[float]]) -> pd.DataFrame:
 
 
 def test_stages_are_judged_by_placement_and_say_what_is_by_construction() -> None:
-    found = claims.stage_claims(stages([[k, k + 1.0] for k in STRAIGHT]), pd.DataFrame())
+    found = stage_claims(stages([[k, k + 1.0] for k in STRAIGHT]), pd.DataFrame())
     assert found["stage-grows-random-development"].verdict is Verdict.MET
     assert found["stage-grows-random-preparation"].verdict is Verdict.NOT_MET
     assert "by construction" in found["stage-grows-sorted-application"].why
@@ -244,7 +245,7 @@ def test_stages_are_judged_by_placement_and_say_what_is_by_construction() -> Non
 def test_stages_are_judged_on_every_seed() -> None:
     up, level = stages([[k, k + 1.0] for k in STRAIGHT]), stages([[1.0, 1.0]] * 6)
     seeds = pd.concat([up.assign(seed=0), level.assign(seed=1)])
-    found = claims.stage_claims(up, seeds)
+    found = stage_claims(up, seeds)
     for name in ("stage-grows-sorted-development", "higher-target-shifts-share-to-development"):
         assert found[name].verdict is Verdict.NOT_DECIDABLE
         assert "met with 1 of 2 training seeds" in found[name].ours
@@ -261,10 +262,10 @@ def test_the_headline_counts_claims_and_names_what_is_none() -> None:
 
 
 def test_growth_needs_order_and_rise() -> None:
-    assert claims.grows([1, 2, 3, 5])
-    assert not claims.grows([5, 3, 2, 1])
-    assert not claims.grows([1, 9, 8, 7, 6, 2])
-    assert not claims.grows([1.0, 1.0, 1.0, 1.0 + 1e-15]), "rounding"
+    assert grows([1, 2, 3, 5])
+    assert not grows([5, 3, 2, 1])
+    assert not grows([1, 9, 8, 7, 6, 2])
+    assert not grows([1.0, 1.0, 1.0, 1.0 + 1e-15]), "rounding"
 
 
 def days(seed: int, servers: int, deta: float) -> list[dict[str, object]]:
@@ -288,7 +289,7 @@ def test_market_claims(at_ten: float, verdict: str) -> None:
     rows = [
         row for seed in range(5) for n, g in ((2, 5.0), (10, at_ten)) for row in days(seed, n, g + seed / 100)
     ]
-    judged = claims.market_claims(pd.DataFrame(rows))
+    judged = market_claims(pd.DataFrame(rows))
     assert judged["deta-not-above-dat"].verdict is Verdict.MET
     assert str(judged["deta-reduction-grows-against-grid"].verdict) == verdict
 
@@ -301,7 +302,7 @@ def test_where_growth_ends_is_said() -> None:
         for n, g in levels.items()
         for row in days(seed, n, g + (seed % 2) * (0.1 if n == 6 else 0.0))
     ]
-    judged = claims.market_claims(pd.DataFrame(rows))["deta-reduction-grows-against-local"]
+    judged = market_claims(pd.DataFrame(rows))["deta-reduction-grows-against-local"]
     assert judged.verdict is Verdict.MET
     assert "from 6 to 10 servers" in judged.ours
 
@@ -347,7 +348,7 @@ def test_the_papers_reduction_is_judged_by_the_interval_of_the_best_point(
     strict: tuple[float, float], asleep: tuple[float, float], verdicts: tuple[str, str]
 ) -> None:
     means = surface({"strict": strict, "slack": (0.9, 0.9), "sleep": asleep})
-    judged = claims.surface_claims(means, ("US-NW-SCL",))
+    judged = surface_claims(means, ("US-NW-SCL",))
     first = judged["deta-up-to-74.9-percent-against-grid"].rule
     for assumed in ("27 Wh, empty", "3 W static", "NW-SCL", "known in advance", "50\u202f% of every hour"):
         assert assumed in first
@@ -367,7 +368,7 @@ def test_panels_between_which_the_reduction_is_reached() -> None:
     assert fig5.panels_around(part, "grid", 0.749) == (10.0, 20.0)
     assert fig5.panels_around(part, "grid", 0.9) is None
     assert fig5.panels_around(part, "grid", 0.1) == (None, 10.0)
-    assert "between 10 and 20 W of panel (harvest 0.33 to 0.67 times demand)" in claims.contour(part, "grid")
+    assert "between 10 and 20 W of panel (harvest 0.33 to 0.67 times demand)" in contour(part, "grid")
 
 
 @pytest.mark.parametrize(

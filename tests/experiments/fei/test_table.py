@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from carbon_data.units import joules_to_kwh
 from experiments.fei import energy, placement
-from experiments.fei.claims import parameter_claims
+from experiments.fei.claims.setup import parameter_claims
 from experiments.fei.spec import (
     BY_NAME,
     MODELS,

@@ -1,0 +1,347 @@
+"""Claims on Table I and Fig. 3: linear energy, carbon against energy, CNN above MLP; in any reading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments.fei.claims.judgement import (
+    LEAST_ROWS,
+    Judgement,
+    Measure,
+    Measured,
+    Parts,
+    Verdict,
+    figure,
+    judge,
+    met,
+    spread,
+    too_few,
+    undecided,
+)
+from experiments.fei.spec import (
+    MODELS,
+    REFERENCE_BATCHES,
+    REFERENCE_SERVERS,
+    SERVERS,
+    BatchReading,
+    Model,
+    ServerReading,
+)
+from experiments.fei.table1 import counted
+from experiments.report.units import MINUS, number, percent
+
+LINEAR_R2 = 0.9
+FASTER_FRACTION = 0.05
+"""How much faster carbon must grow than energy, from first to last row, to count."""
+_SLOPE, _R2 = "{} Wh more per server", "R² {}"
+_WHY_RANDOM = (
+    "the paper: with zones drawn at random the expected grams per kWh are the mean of the zones for any number of "
+    "servers, so expected carbon grows exactly as energy does; the climb in its Table I is that of a sorted placement"
+)
+_WHY_SORTED = (
+    "the placement: sorted zones alone decide the grams per kWh of a number of servers (but for the coordinator's "
+    "share), whatever rounds were measured"
+)
+_WHY_STEPS = (
+    "energy grows, but in steps: rounds are whole, and the target takes only {} of them (means over seeds, by "
+    "servers)"
+)
+
+
+def rows_of(frame: pd.DataFrame, model: str, batches: BatchReading, servers: ServerReading) -> pd.DataFrame:
+    """Rows of one model and reading that were trained to the target, by servers."""
+    part = frame[
+        (frame["model"] == model)
+        & (frame["reading_e_b"] == str(batches))
+        & (frame["reading_servers"] == str(servers))
+    ]
+    return part[part["ours_kwh"].notna()].sort_values("servers")
+
+
+def origins(part: pd.DataFrame) -> str:
+    """Where the rows behind a verdict come from, unless all were trained on this machine."""
+    count = part["basis"].str.partition(":")[0].value_counts()
+    if set(count.index) == {"measured"}:
+        return ""
+    return " (" + ", ".join(f"{counted(n, 'row')} {name}" for name, n in count.items()) + ")"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Least squares y = intercept + slope x."""
+
+    intercept: float
+    slope: float
+    r2: float
+
+    def text(self) -> str:
+        """For energy in kWh over servers."""
+        sign = MINUS if self.slope < 0 else "+"
+        slope = number(1000 * abs(self.slope))
+        return f"{number(1000 * self.intercept)} {sign} {slope} Wh per server, R² {self.r2:.3f}"
+
+
+def fit(x: Any, y: Any) -> Line:
+    """Straight line through points, with the share of variance it explains."""
+    xs, ys = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    slope, intercept = np.polyfit(xs, ys, 1)
+    left, whole = ys - (intercept + slope * xs), ys - ys.mean()
+    return Line(float(intercept), float(slope), 1.0 - float(left @ left) / float(whole @ whole))
+
+
+def scaling_bias(
+    check: pd.DataFrame, batches: BatchReading, servers: ServerReading
+) -> dict[int, float] | None:
+    """Known relative error of scaled energy by number of servers; None where too few are known at both sizes.
+
+    That of the same reading, else of the same E and B, else of all, whichever has ``LEAST_ROWS`` numbers of servers;
+    the mean of the models. Numbers between known ones by straight line, those beyond as the nearest.
+    """
+    alike = check[check["reading_e_b"] == str(batches)]
+    for part in (alike[alike["reading_servers"] == str(servers)], alike, check):
+        known = part.groupby("servers")["error_fraction"].mean()
+        if len(known) >= LEAST_ROWS:
+            x, y = known.index.to_numpy(dtype=float), known.to_numpy(dtype=float)
+            return {n: float(np.interp(n, x, y)) for n in SERVERS}
+    return None
+
+
+def _without_bias(part: pd.DataFrame, bias: dict[int, float]) -> pd.DataFrame:
+    """``part`` with the energy and grams of scaled rows as they would be, were they off as the known ones are."""
+    factor = part["servers"].map(lambda n: 1.0 + bias[n]).where(part["size"] == "scaled", 1.0)
+    columns = [name for name in ("ours_kwh", "sorted_g", "random_mean_g") if name in part]
+    return part.assign(**{name: part[name] / factor for name in columns})
+
+
+def _judge_rows(
+    said: str,
+    rule: str,
+    measure: Measure,
+    parts: Parts,
+    why: dict[Verdict, str],
+    bias: dict[int, float] | None,
+) -> Judgement:
+    """As ``judge``, with the origin of the rows; not decidable where the known error of scaling decides."""
+    part = next(iter(parts.values()))
+    plain = judge(said, rule, measure, parts, why)
+    if not isinstance(measure(part), Measured):
+        return plain
+    scaled = part[part["size"] == "scaled"]
+    plain = replace(plain, ours=plain.ours + origins(pd.concat(parts.values())))
+    if scaled.empty:
+        return plain
+    stopped = ", ".join(percent(level) for level in sorted(scaled["target_fraction"].unique()))
+    plain = replace(
+        plain,
+        ours=f"{plain.ours}; small trainings stopped at {stopped} accuracy",
+        rule=f"{plain.rule}; and the verdict must stay when the known error of scaling is taken out",
+    )
+    if bias is None:
+        why_not = "lack of runs: how far scaling lies off is known of too few rows at this effort"
+        return replace(plain, verdict=Verdict.NOT_DECIDABLE, why=why_not)
+    other = measure(_without_bias(part, bias))
+    assert isinstance(other, Measured)
+    same = met(other.holds) is plain.verdict
+    known = sorted({round(bias[int(n)], 3) + 0.0 for n in scaled["servers"]})  # + 0.0: no minus at 0
+    off = " to ".join(percent(value) for value in dict.fromkeys((known[0], known[-1])))
+    said_why = (
+        f"scaling: {len(scaled)} of {counted(len(part), 'row')} scaled; where both sizes are known such rows are "
+        f"{off} off in energy; with that taken out, row by row, "
+        + "; ".join(label.format(figure(value)) for label, value in other.figures.items())
+        + f": {'the same verdict' if same else 'the other verdict'}"
+    )
+    if len(scaled) < len(part):
+        said_why += ". Whole and scaled rows are calibrated on a row each"
+    if same and plain.why:
+        said_why = f"{plain.why}; {said_why}"
+    return replace(plain, verdict=plain.verdict if same else Verdict.NOT_DECIDABLE, why=said_why)
+
+
+def _judge_line(said: str, parts: Parts, bias: dict[int, float] | None) -> Judgement:
+    """Energy over servers. With several training seeds the line goes through their means: rounds are whole, and what a
+    single seed's few rounds scatter about a line is no curvature."""
+    rule = f"least squares over the rows, slope > 0 and R² ≥ {LINEAR_R2}"
+    if len(parts) == 1:
+        return _judge_rows(said, rule, _linear, parts, {}, bias)
+    rule = f"least squares over the rows, means of the training seeds, R² ≥ {LINEAR_R2}; slope > 0 with each alone"
+    every = pd.concat(parts.values())
+    means = every.groupby("servers", as_index=False)[["ours_kwh"]].mean()
+    found, alone = _linear(means), [_linear(part) for part in parts.values()]
+    judged = [one for one in alone if isinstance(one, Measured)]
+    if isinstance(found, str) or len(judged) < len(alone):
+        return undecided(said, next(str(one) for one in (found, *alone) if isinstance(one, str)), rule)
+    holds = found.holds and all(one.figures[_SLOPE] > 0 for one in judged)
+    ours = "; ".join(label.format(figure(value)) for label, value in found.figures.items())
+    alone_r2 = spread([one.figures[_R2] for one in judged])
+    rounds = every.groupby("servers")["rounds"].mean()
+    return Judgement(
+        met(holds),
+        said,
+        f"means of {len(parts)} training seeds: {ours}; each alone, {_R2.format(alone_r2)}{origins(every)}",
+        rule,
+        "" if holds or found.figures[_SLOPE] <= 0 else _WHY_STEPS.format(", ".join(map(figure, rounds))),
+    )
+
+
+def table_claims(
+    frame: pd.DataFrame,
+    check: pd.DataFrame,
+    seeds: pd.DataFrame,
+    batches: BatchReading = REFERENCE_BATCHES,
+    servers: ServerReading = REFERENCE_SERVERS,
+) -> dict[str, Judgement]:
+    """Claims on Table I and Fig. 3 in one reading.
+
+    Args:
+        frame: Table I (experiments.fei.table1.table).
+        check: What scaling is worth (experiments.fei.table1.scaling_check).
+        seeds: Rows of other training seeds (experiments.fei.table1.by_seed); those of this reading are used.
+        batches: Reading of E and B.
+        servers: Reading of the number of servers.
+    """
+    bias = scaling_bias(check, batches, servers)
+    found = {}
+    for model in MODELS:
+        parts = _parts(frame, seeds, model.name, batches, servers)
+        first = next(iter(parts.values()))
+        name = model.name.lower()
+
+        rows = [int(n) for n in first["servers"]]
+        found[f"energy-grows-linearly-{name}"] = _judge_line(_paper_line(model, rows), parts, bias)
+        for placed, column, why in (
+            ("sorted", "sorted_g", {Verdict.MET: _WHY_SORTED}),
+            ("random", "random_mean_g", {Verdict.NOT_MET: _WHY_RANDOM}),
+        ):
+            found[f"carbon-grows-faster-{placed}-{name}"] = _judge_rows(
+                _paper_growth(model, rows),
+                f"growth of grams over growth of energy, first to last row, above {1 + FASTER_FRACTION:g}",
+                lambda part, column=column: _faster(part, column),  # type: ignore[misc]
+                parts,
+                why,
+                bias,
+            )
+    found["cnn-above-mlp"] = _cnn_above_mlp(frame, seeds, batches, servers)
+    return found
+
+
+def _parts(
+    frame: pd.DataFrame, seeds: pd.DataFrame, model: str, batches: BatchReading, servers: ServerReading
+) -> Parts:
+    """Rows of a model by training seed: the table's own where there is but one."""
+    again = rows_of(seeds, model, batches, servers)
+    if again.empty:
+        return {0: rows_of(frame, model, batches, servers)}
+    return {int(str(seed)): part for seed, part in again.groupby("seed")}
+
+
+def every_reading(
+    frame: pd.DataFrame, check: pd.DataFrame, seeds: pd.DataFrame, headline: dict[str, Judgement]
+) -> pd.DataFrame:
+    """Verdicts of ``table_claims`` in each of the four readings; ``headline``: those of the reference readings."""
+    records = []
+    for batches in BatchReading:
+        for servers in ServerReading:
+            reference = (batches, servers) == (REFERENCE_BATCHES, REFERENCE_SERVERS)
+            judged = headline if reference else table_claims(frame, check, seeds, batches, servers)
+            records += [
+                {
+                    "claim": name,
+                    "reading_e_b": str(batches),
+                    "reading_servers": str(servers),
+                    "is_reference": reference,
+                    "verdict": str(one.verdict),
+                    "ours": one.ours,
+                    "why": one.why,
+                }
+                for name, one in judged.items()
+            ]
+    return pd.DataFrame(records)
+
+
+def _between(rows: list[int]) -> str:
+    """The rows that are compared, in words."""
+    if rows in ([], list(SERVERS)):
+        return f"{SERVERS[0]} to {SERVERS[-1]} servers"
+    return "rows of " + ", ".join(str(n) for n in rows) + " servers"
+
+
+def _paper_line(model: Model, rows: list[int]) -> str:
+    """The paper's energy over the rows that are compared."""
+    over = rows if len(rows) >= LEAST_ROWS else list(SERVERS)
+    return f"linear; its figures, {_between(over)}: {fit(over, [model.paper_kwh(n) for n in over]).text()}"
+
+
+def _paper_growth(model: Model, rows: list[int]) -> str:
+    """The paper's growth from first to last of the rows that are compared."""
+    over = rows if len(rows) >= LEAST_ROWS else list(SERVERS)
+    first, last = over[0], over[-1]
+    kwh, grams = (one(last) / one(first) for one in (model.paper_kwh, model.paper_g))
+    return f"{first} to {last} servers: energy × {kwh:.2f}, carbon × {grams:.1f}"
+
+
+def _linear(part: pd.DataFrame) -> Measured | str:
+    if len(part) < LEAST_ROWS:
+        return too_few(part)
+    line = fit(part["servers"], part["ours_kwh"])
+    return Measured(
+        line.slope > 0 and line.r2 >= LINEAR_R2,
+        {
+            "{} Wh at none": 1000 * line.intercept,
+            _SLOPE: 1000 * line.slope,
+            _R2: line.r2,
+        },
+    )
+
+
+def _faster(part: pd.DataFrame, column: str) -> Measured | str:
+    if len(part) < LEAST_ROWS:
+        return too_few(part)
+    e = part["ours_kwh"].iloc[-1] / part["ours_kwh"].iloc[0]
+    c = part[column].iloc[-1] / part[column].iloc[0]
+    return Measured(
+        bool(c / e > 1.0 + FASTER_FRACTION),
+        {"energy × {}": e, "carbon × {}": c, "carbon over energy × {}": c / e},
+    )
+
+
+def _cnn_above_mlp(
+    frame: pd.DataFrame, seeds: pd.DataFrame, batches: BatchReading, servers: ServerReading
+) -> Judgement:
+    cnn, mlp = MODELS[1], MODELS[0]
+    kwh = [cnn.paper_kwh(n) / mlp.paper_kwh(n) for n in SERVERS]
+    grams = [cnn.paper_g(n) / mlp.paper_g(n) for n in SERVERS]
+    said = (
+        f"CNN above MLP in every row ({min(kwh):.1f} to {max(kwh):.1f} times in energy, {min(grams):.1f} to "
+        f"{max(grams):.1f} in grams)"
+    )
+    rule = (
+        "rows trained alike (same accuracy, paper's size): counted operations, without any calibration, and sorted "
+        "grams, each with its own calibration, of the CNN above those of the MLP in every row"
+    )
+    both = [_parts(frame, seeds, model.name, batches, servers) for model in (cnn, mlp)]
+    parts = {
+        seed: both[0][seed].merge(both[1][seed], on=["servers", "target_fraction"], suffixes=("", "_mlp"))
+        for seed in both[0]
+        if seed in both[1]
+    }
+    return judge(said, rule, _above, parts, {})
+
+
+def _above(part: pd.DataFrame) -> Measured | str:
+    """``part``: rows of the CNN, those of the MLP beside them (_mlp)."""
+    alike = part[(part["size"] == "whole") & (part["size_mlp"] == "whole")]
+    if len(alike) < LEAST_ROWS:
+        return f"{counted(len(alike), 'row')} with both models trained alike; {LEAST_ROWS} are needed"
+    over = {
+        name: alike[column] / alike[f"{column}_mlp"]
+        for name, column in (("operations", "flop_per_server"), ("energy", "ours_kwh"), ("grams", "sorted_g"))
+    }
+    figures = {}
+    for name, ratio in over.items():
+        figures[f"{name} in the least row × {{}}"] = float(ratio.min())
+        figures[f"{name} in the most × {{}}"] = float(ratio.max())
+    return Measured(bool((over["operations"] > 1).all() and (over["grams"] > 1).all()), figures)
