@@ -64,6 +64,11 @@ class Model:
     """Target accuracies of Fig. 4 ([C]: the paper's axis is not printed)."""
     partition: str
 
+    @property
+    def is_text(self) -> bool:
+        """Whether it predicts characters; the others see images."""
+        return self.data == "shakespeare"
+
     def paper_kwh(self, servers: int) -> float:
         return self.energy_kwh[SERVERS.index(servers)]
 

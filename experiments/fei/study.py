@@ -214,7 +214,7 @@ def find_data(effort: Effort) -> dict[str, tuple[str, int, str]]:
     found = {}
     for model in effort.models:
         task = find_task(model.task)
-        name = task.resolve_data("auto") if model.data == "shakespeare" else model.data
+        name = task.resolve_data("auto") if model.is_text else model.data
         loaded = task.dataset(name)
         found[model.name] = (name, loaded.num_train, f"{model.name}: {loaded.origin}")
     return found

@@ -98,7 +98,7 @@ def outcome(row: Row, result: dict[str, Any], basis: str) -> Outcome:
 def perplexity(seen: Outcome) -> float:
     """exp(loss in nat) of a text model after its last round; images have none (NaN)."""
     rounds = seen.result["development"]
-    if BY_NAME[seen.row.model].data != "shakespeare" or not rounds:
+    if not BY_NAME[seen.row.model].is_text or not rounds:
         return float("nan")
     return math.exp(rounds[-1]["loss"])
 
@@ -110,7 +110,7 @@ def scaled_basis(reduction: Reduction, cell: dict[str, Any]) -> str:
 
 def reduced(reduction: Reduction, cell: dict[str, Any]) -> str:
     """What was measured by a training made smaller by ``reduction``, in ``cell``."""
-    is_text = "lstm" in cell["task"]
+    is_text = next(model.is_text for model in MODELS if model.task == cell["task"])
     tested = cell["test_examples"]
     parts = [
         f"rounds measured on {reduction.examples_fraction:.3g} of the examples",

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from coordinator.config import CoordinatorBody, CoordinatorConfig, ZoneIntensity
+from protos.messages import Stage
+
 SMALL = """name = "small"
 [stages]
 preparation = 1
@@ -30,6 +33,28 @@ zone = "US-SE-SOCO"
 [[nodes]]
 zone = "US-NW-WACM"
 """
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> CoordinatorConfig:
+    """Of a coordinator with one node and one slot, as a process of its own takes it."""
+    return CoordinatorConfig(
+        run_id=str(tmp_path / "run"),
+        ledger_path=tmp_path / "ledger.sqlite",
+        policy="local",
+        slot_s=60.0,
+        stages=(Stage.DEVELOPMENT,),
+        node_ids=("n0",),
+        zones=(ZoneIntensity(zone="Z", intensity_g_per_kwh=(1.0,), origin={}),),
+        body=CoordinatorBody(
+            zone="Z",
+            static_w=1.0,
+            joules_per_aggregated_parameter=0.0,
+            joules_per_evaluated_example=0.0,
+            router_w=0.0,
+        ),
+        tree_alpha_bits_per_token=1.0,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 
 from carbon_data import own_code
-from coordinator.config import CoordinatorBody, CoordinatorConfig, ZoneIntensity
+from coordinator.config import CoordinatorConfig
 from coordinator.policies.registry import PolicyError, resolve
 from experiments.fleet.supervisor import CoordinatorError, Supervisor
-from protos.messages import Stage
 
 ROOT = Path(__file__).parents[2]
 CODE = """
@@ -170,27 +169,16 @@ def test_a_module_that_lacks_another_says_which(
 
 @pytest.mark.parametrize("known", [True, False])
 def test_the_coordinator_s_process_finds_it(
-    lab: Path, tmp_path: Path, clean_path: None, monkeypatch: pytest.MonkeyPatch, known: bool
+    lab: Path,
+    tmp_path: Path,
+    clean_path: None,
+    monkeypatch: pytest.MonkeyPatch,
+    config: CoordinatorConfig,
+    known: bool,
 ) -> None:
     if known:
         own_code.look_beside(lab)
-    config = CoordinatorConfig(
-        run_id="run",
-        ledger_path=tmp_path / "ledger.sqlite",
-        policy="beside_lab.deta2:Mine",
-        slot_s=60.0,
-        stages=(Stage.DEVELOPMENT,),
-        node_ids=("n0",),
-        zones=(ZoneIntensity(zone="Z", intensity_g_per_kwh=(1.0,), origin={}),),
-        body=CoordinatorBody(
-            zone="Z",
-            static_w=1.0,
-            joules_per_aggregated_parameter=0.0,
-            joules_per_evaluated_example=0.0,
-            router_w=0.0,
-        ),
-        tree_alpha_bits_per_token=1.0,
-    )
+    config = config.model_copy(update={"policy": "beside_lab.deta2:Mine"})
     supervisor = Supervisor(config, tmp_path, restarts=0)
     try:
         if known:

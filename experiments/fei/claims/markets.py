@@ -113,7 +113,7 @@ def surface_claims(means: pd.DataFrame, zones: Sequence[str]) -> dict[str, Judge
                 why = (
                     f"plan and bound lie on both sides of {target}: a better plan or a tighter bound would decide"
                     if is_open > fig5.UNDECIDED_FRACTION
-                    else f"the interval of the best point includes {target}: more seeds (--full) would narrow it"
+                    else f"the interval of the best point includes {target}: more days would narrow it"
                 )
             found[f"deta-up-to-74.9-percent{suffix}-against-{against}"] = Judgement(
                 verdict, paper, ours, rule + assumed, why

@@ -13,9 +13,7 @@ import time
 
 import pytest
 
-from coordinator.config import CoordinatorBody, CoordinatorConfig, ZoneIntensity
 from experiments.fleet.supervisor import CoordinatorError, Supervisor
-from protos.messages import Stage
 
 SERVER = """
 import json, os, socket, sys
@@ -33,27 +31,6 @@ while True:
     connection.sendall(str(os.getpid()).encode())
     connection.close()
 """
-
-
-@pytest.fixture
-def config(tmp_path):
-    return CoordinatorConfig(
-        run_id=str(tmp_path / "run"),
-        ledger_path=tmp_path / "ledger.sqlite",
-        policy="local",
-        slot_s=60.0,
-        stages=(Stage.DEVELOPMENT,),
-        node_ids=("n0",),
-        zones=(ZoneIntensity(zone="Z", intensity_g_per_kwh=(1.0,), origin={}),),
-        body=CoordinatorBody(
-            zone="Z",
-            static_w=1.0,
-            joules_per_aggregated_parameter=0.0,
-            joules_per_evaluated_example=0.0,
-            router_w=0.0,
-        ),
-        tree_alpha_bits_per_token=1.0,
-    )
 
 
 @pytest.fixture
