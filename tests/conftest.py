@@ -16,7 +16,8 @@ for _name, _value in {
 }.items():
     os.environ.setdefault(_name, _value)
 
-hypothesis.settings.register_profile("default", deadline=None, print_blob=True)
+# The same examples on every machine and in every run; ``--long`` draws new ones.
+hypothesis.settings.register_profile("default", deadline=None, print_blob=True, derandomize=True)
 hypothesis.settings.register_profile("long", deadline=None, max_examples=10_000)
 
 

@@ -234,7 +234,7 @@ def test_an_executor_out_of_reach_leaves_the_work_at_home(make_node: MakeNode, t
 
 
 def test_a_node_that_dies_is_a_gap_and_its_guests_are_given_up(make_node: MakeNode, tmp_path: Path) -> None:
-    config = coordinator_config(tmp_path, lease_s=1.0)
+    config = coordinator_config(tmp_path, lease_s=5.0)
     with serving(config) as running, GrpcHost() as one, GrpcHost() as two:
         links = attach([one, two, two], make_nodes(make_node), running.address)
         with contextlib.closing(ControlClient(running.address)) as control:

@@ -89,8 +89,10 @@ def serving(make_config: Callable[..., Any]) -> Iterator[ServingProcess]:
         inference=InferenceConfig(batches_per_slot=1, requests_per_batch=64, max_wait_s=0.01),
     )
     process = ServingProcess(config.model_dump_json())
-    yield process
-    process.close()
+    try:
+        yield process
+    finally:
+        process.close()
 
 
 def images(count: int) -> dict[str, np.ndarray]:

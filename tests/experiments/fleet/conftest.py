@@ -35,7 +35,9 @@ class Echo:
             if config.get("fail", "") == node_id:
                 raise RuntimeError("told to fail")
             if config.get("slow", "") == node_id:
-                time.sleep(float(config["sleep-s"]))
+                time.sleep(float(config.get("sleep-s", 0.0)))
+                while "gate" in config and not os.path.exists(config["gate"]):
+                    time.sleep(0.01)
             arrays = message.content["arrays"]
             metrics = {"num-examples": 10, "loss": 1.0, "runs": self.runs[node_id], "pid": os.getpid()}
             reply = Message(

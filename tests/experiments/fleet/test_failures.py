@@ -201,7 +201,7 @@ def test_a_killed_node_process_does_not_end_the_run(fleet, tmp_path):
             lost.update(name for name, pid in session.processes.items() if pid == victim)
             os.kill(victim, signal.SIGKILL)
 
-    run = Run(fleet, tmp_path, kill_one, lease_s=5)
+    run = Run(fleet, tmp_path, kill_one, lease_s=10)
     assert lost == {"n1", "n3"}
     for outcome in run.outcomes[3:]:
         assert set(outcome.replies.answered) == NODES - lost, outcome.replies
