@@ -272,7 +272,7 @@ def infer(
 
 @app.command()
 def qoais(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Quality of AI service and life cycle of a finished run: every indicator measured, or plainly not."""
+    """Quality of AI service and life cycle of a finished run; every indicator says how it is known."""
     from experiments.qoais import qoais_of
     from experiments.qoais.tables import terminal_rows
 
@@ -288,6 +288,7 @@ def qoais(run: RunArgument, as_json: JsonOption = False) -> None:
             "dimension",
             "indicator",
             "value",
+            "reading",
             "formula, or why there is no value",
             title=f"{policy}, seed {entry['seed']}: {counts}",
         )

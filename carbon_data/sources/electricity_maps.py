@@ -117,7 +117,8 @@ class ElectricityMaps:
             licence="terms of the Electricity Maps API",
             signal=Signal.AVERAGE,
             scope=self._scope,
-            provenance=Provenance.MODELLED if many else Provenance.MEASURED,
+            # Also where no hour is estimated: metered generation times a constant factor of each source.
+            provenance=Provenance.MODELLED,
             url=self._base_url,
             notes=(f"{many} of {len(hours)} hours estimated ({', '.join(estimated)})",) if many else (),
         )

@@ -54,7 +54,8 @@ class UkCarbonIntensity:
             licence="CC-BY-4.0",
             signal=Signal.AVERAGE,
             scope=Scope.DIRECT,
-            provenance=Provenance.MEASURED,
+            # Metered generation times a constant factor of each fuel.
+            provenance=Provenance.MODELLED,
             url=self._base_url,
         )
         means = interval_means(values, first, HALF_HOUR, begin, step, count)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from carbon_data.units import JOULES_PER_KWH
 from experiments.report.baselines import OWN_LINES
+from experiments.report.provenance import Known, joules_by_provenance, known_from
 from experiments.report.read import Run
 
 STAGES = ("preparation", "development", "application", "recycling")
@@ -24,6 +25,14 @@ class Sum:
     operational_g: float = 0.0
     all_grid_g: float = 0.0
     """Grams if all of the energy had come from the grid of its place and time: harvest taken away."""
+    by_provenance: tuple[tuple[str, float], ...] = ()
+    """(provenance, J): the energy by how it is known."""
+
+    def known(self, *, has_constants: bool = False, missing_fraction: float = 0.0) -> Known:
+        """How a figure made of these lines is known."""
+        return known_from(
+            dict(self.by_provenance), has_constants=has_constants, missing_fraction=missing_fraction
+        )
 
     @property
     def intensity_g_per_kwh(self) -> float | None:
@@ -31,11 +40,15 @@ class Sum:
         return self.operational_g / self.energy_j * JOULES_PER_KWH if self.energy_j > 0 else None
 
     def __add__(self, other: Sum) -> Sum:
+        joules = dict(self.by_provenance)
+        for name, energy_j in other.by_provenance:
+            joules[name] = joules.get(name, 0.0) + energy_j
         return Sum(
             self.energy_j + other.energy_j,
             self.grid_j + other.grid_j,
             self.operational_g + other.operational_g,
             self.all_grid_g + other.all_grid_g,
+            tuple(joules.items()),
         )
 
 
@@ -46,10 +59,12 @@ def by_stage(run: Run) -> dict[str, Sum]:
     """
     lines = run.tables["lines"].copy()
     lines["all_grid_g"] = _all_grid_g(run, lines)
-    sums = lines.groupby("stage")[["energy_j", "grid_j", "operational_g", "all_grid_g"]].sum()
-    found = {
-        str(stage): Sum(*map(float, row)) for stage, row in zip(sums.index, sums.to_numpy(), strict=True)
-    }
+    columns = ("energy_j", "grid_j", "operational_g", "all_grid_g")
+    found = {}
+    for stage, own in lines.groupby("stage"):
+        energy_j, grid_j, operational_g, all_grid_g = (float(own[name].sum()) for name in columns)
+        provenance = tuple(joules_by_provenance(own).items())
+        found[str(stage)] = Sum(energy_j, grid_j, operational_g, all_grid_g, provenance)
     return {stage: found.get(stage, Sum()) for stage in dict.fromkeys([*STAGES, UNALLOCATED, *sorted(found)])}
 
 

@@ -13,6 +13,7 @@ from experiments.lifecycle.factors import Factors
 from experiments.lifecycle.footprint import per_inference, sci
 from experiments.lifecycle.setting import setting_of
 from experiments.lifecycle.spread import reductions, total_spread
+from experiments.report.provenance import CONSTANT, missing_fraction
 from experiments.report.read import Run, Study, load
 
 
@@ -48,6 +49,8 @@ def lifecycle_of_run(run: Run) -> dict[str, Any]:
     served = requests(run)
     marginal_g, marginal_source = marginal(setting)
     spread = total_spread(run, factors)
+    gaps = missing_fraction(run)
+    reading = whole.known(missing_fraction=gaps).as_dict()
     return {
         "run_id": run.metadata["run_id"],
         "policy": run.policy,
@@ -59,10 +62,12 @@ def lifecycle_of_run(run: Run) -> dict[str, Any]:
                 "grid_j": total.grid_j,
                 "operational_g": total.operational_g,
                 "embodied_g": None if made.reason else made.by_stage.get(stage, 0.0),
+                "reading": total.known(missing_fraction=gaps).as_dict(),
             }
             for stage, total in stages.items()
         ],
         "operational_g": whole.operational_g,
+        "reading": reading,
         "operational_spread": None if spread is None else asdict(spread),
         "embodied": {
             "value": made.total_g,
@@ -70,17 +75,24 @@ def lifecycle_of_run(run: Run) -> dict[str, Any]:
             "std_g": None if made.reason else _std(made.devices),
             "devices": [asdict(device) for device in made.devices],
             "left_out": LEFT_OUT,
+            "reading": CONSTANT.as_dict(),
         },
-        "sci": sci(stages, made, served, rounds(run)),
-        "per_inference": per_inference(stages, made, served, setting.accounting.lifetime_inferences),
+        "sci": sci(stages, made, served, rounds(run), missing_fraction=gaps),
+        "per_inference": per_inference(
+            stages, made, served, setting.accounting.lifetime_inferences, missing_fraction=gaps
+        ),
         "columns": {
-            "location_based_average": {"value": whole.operational_g},
+            "location_based_average": {"value": whole.operational_g, "reading": reading},
             "market_based": {
                 **market_based(setting).as_dict(),
                 "source": setting.accounting.market_source or None,
+                "reading": reading,
             },
-            "marginal": {**marginal_g.as_dict(), "source": marginal_source or None},
-            "harvest_life_cycle": harvest_life_cycle(setting, factors).as_dict(),
+            "marginal": {**marginal_g.as_dict(), "source": marginal_source or None, "reading": reading},
+            "harvest_life_cycle": {
+                **harvest_life_cycle(setting, factors).as_dict(),
+                "reading": CONSTANT.as_dict(),
+            },
         },
         "factors": factors.used(),
     }

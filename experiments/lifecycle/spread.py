@@ -20,6 +20,7 @@ from carbon_data.uncertainty import (
 from experiments.lifecycle.columns import BETWEEN_ZONES
 from experiments.lifecycle.factors import Factors
 from experiments.report.baselines import BASELINES
+from experiments.report.provenance import known_of_reduction
 from experiments.report.read import Run, Study
 
 DRAWS = 10_000
@@ -103,6 +104,7 @@ def _reduction(
         "policy": policy,
         "baseline": baseline,
         "seeds": len(pairs),
+        "reading": known_of_reduction(study, policy, baseline).as_dict(),
         "draws": draws,
         "errors": asdict(error),
         "reduction": float(np.mean([1.0 - b.grams.sum() / a.grams.sum() for a, b in pairs])),

@@ -26,6 +26,11 @@ def lifecycle_tables(study: Study) -> list[Table]:
     return [*tables, _factors([*runs, found])]
 
 
+def _with_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """``frame`` with its readings in words."""
+    return frame.assign(reading=[reading["text"] for reading in frame["reading"]])
+
+
 def _title(run: dict[str, Any]) -> str:
     return f"{style.policy_label(run['policy'])}, seed {run['seed']}"
 
@@ -48,6 +53,7 @@ def _columns(runs: list[dict[str, Any]]) -> Table:
                     if "reason" in entry
                 }
             )
+        record["reading"] = "; ".join(dict.fromkeys(run["reading"]["text"] for run in own))
         records.append(record)
     return Table(
         "lifecycle_columns",
@@ -60,10 +66,12 @@ def _columns(runs: list[dict[str, Any]]) -> Table:
             Column("marginal_g", "marginal", units.grams),
             Column("embodied_g", "embodied", units.grams),
             Column("harvest_life_cycle_g", "harvest’s life cycle", units.grams),
+            Column("reading", "reading", is_number=False),
         ),
         note=" ".join(
             [
-                "Average intensity is for inventory, marginal for the effect of shifting load.",
+                "Average intensity is for inventory, marginal for the effect of shifting load. Reading: of the "
+                "joules; embodied emissions and the harvest's life cycle are modelled.",
                 *(f"Not given: {reason}." for reason in reasons),
                 runs[0]["embodied"]["left_out"],
             ]
@@ -75,20 +83,21 @@ def _stages(run: dict[str, Any]) -> Table:
     return Table(
         "lifecycle_stages",
         f"Stages with embodied emissions as a second column: {_title(run)}",
-        pd.DataFrame(run["stages"]),
+        _with_text(pd.DataFrame(run["stages"])),
         (
             Column("stage", "stage", is_number=False),
             Column("energy_j", "energy", units.joules),
             Column("grid_j", "from grid", units.joules),
             Column("operational_g", "operational", units.grams),
             Column("embodied_g", "embodied", units.grams),
+            Column("reading", "reading of the joules", is_number=False),
         ),
         note="Network, coordinator and router count to the stage they served; embodied emissions follow time.",
     )
 
 
 def _sci(run: dict[str, Any]) -> Table:
-    frame = pd.DataFrame(run["sci"]).drop(columns="boundary")
+    frame = _with_text(pd.DataFrame(run["sci"]).drop(columns="boundary"))
     return Table(
         "lifecycle_sci",
         f"Software carbon intensity (L3), SCI = (E · I + M) / R: {_title(run)}",
@@ -101,6 +110,7 @@ def _sci(run: dict[str, Any]) -> Table:
             Column("units", "R", units.number),
             Column("operational_g_per_unit", "without M", units.grams),
             Column("sci_g_per_unit", "SCI", units.grams),
+            Column("reading", "reading", is_number=False),
         ),
     )
 
@@ -120,7 +130,8 @@ def _inference(run: dict[str, Any]) -> Table:
         "break_even_inferences"
     ).split()
     note = (
-        f"N_life = {found['lifetime_inferences']:,.0f} inferences (accounting.lifetime_inferences)."
+        f"N_life = {found['lifetime_inferences']:,.0f} inferences (accounting.lifetime_inferences). "
+        f"Footprint: {found['reading']['text']}; N*: {found['break_even_reading']['text']}."
         if records
         else f"Not given: {found['reason']}."
     )

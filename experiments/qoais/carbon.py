@@ -10,6 +10,7 @@ from experiments.qoais.indicator import Dimension, Indicator, Row
 from experiments.qoais.performance import TARGET_FRACTION
 from experiments.report.baselines import BASELINES, ORIGIN, is_worked_out
 from experiments.report.measures import reduction, totals
+from experiments.report.provenance import CONSTANT, Known, known_of, known_of_reduction
 from experiments.report.read import Study
 
 
@@ -24,12 +25,13 @@ def carbon(evidence: Evidence, study: Study) -> list[Indicator]:
     rounds = run.tables["rounds"].query("stage == 'development'")
     reached = rounds[rounds["test_accuracy"] >= TARGET_FRACTION]
     return [
-        emissions.measured(
+        emissions.known(
             "operational emissions",
             life["operational_g"],
             "g",
             "(L1): sum of grid energy times intensity; scope 2, location-based",
             books,
+            known_of(run),
             "" if spread is None else f"95 % of draws between {spread['low']:.3g} and {spread['high']:.3g} g",
         ),
         emissions.maybe(
@@ -40,6 +42,7 @@ def carbon(evidence: Evidence, study: Study) -> list[Indicator]:
             "scenario.toml, carbon_data/factors",
             life["embodied"].get("reason", ""),
             "a column of its own",
+            known=CONSTANT,
         ),
         emissions.maybe(
             f"emissions to {TARGET_FRACTION:.0%} accuracy",
@@ -48,6 +51,7 @@ def carbon(evidence: Evidence, study: Study) -> list[Indicator]:
             "cumulative_g of the first round that reaches it",
             "rounds.parquet",
             "the target was not reached in this run",
+            known=known_of(run),
         ),
         *_sci(life),
         *_inference(life),
@@ -58,6 +62,8 @@ def carbon(evidence: Evidence, study: Study) -> list[Indicator]:
             "green energy used / all energy",
             "slots.parquet, lines.parquet",
             "the run used no energy",
+            # Harvest comes from a model of panels or from a trace: no meter counts it.
+            known=known_of(run, has_constants=True),
         ),
         *_reductions(study, run.policy),
     ]
@@ -73,6 +79,7 @@ def _sci(life: dict[str, Any]) -> list[Indicator]:
             "(L3): (E * I + M) / R",
             "lines.parquet, carbon_data/factors",
             line.get("reason", ""),
+            known=Known.from_dict(line["reading"]),
         )
         for line in life["sci"]
     ]
@@ -92,6 +99,7 @@ def _inference(life: dict[str, Any]) -> list[Indicator]:
             "lines.parquet, carbon_data/factors",
             found.get("embodied_reason", ""),
             f"N_life = {found['lifetime_inferences']:g}",
+            known=Known.from_dict(found["reading"]),
         ),
         row.maybe(
             "break-even count",
@@ -100,6 +108,7 @@ def _inference(life: dict[str, Any]) -> list[Indicator]:
             "(L4): N* = C_dev / (PUE e_inf c)",
             "lines.parquet",
             "serving emitted nothing, so it never breaks even",
+            known=Known.from_dict(found["break_even_reading"]),
         ),
     ]
 
@@ -125,6 +134,7 @@ def _reductions(study: Study, policy: str) -> list[Indicator]:
                 "lines.parquet of both runs",
                 f"{baseline.upper()} was not run beside it with these seeds",
                 note,
+                known=known_of_reduction(study, policy, baseline),
             )
         )
     return found

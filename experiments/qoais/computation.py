@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from experiments.qoais.evidence import Evidence
 from experiments.qoais.indicator import Dimension, Indicator, Row
 from experiments.report.baselines import OWN_LINES
+from experiments.report.provenance import joules_by_provenance, known_from, missing_fraction
 from experiments.report.read import Run
 
 
@@ -40,7 +42,8 @@ def _accuracy(evidence: Evidence) -> list[Indicator]:
 
 def _duration(run: Run) -> list[Indicator]:
     row = Row(Dimension.COMPUTATION, "duration")
-    busy = _busy_s(run, "development")
+    static = _static(run, "development")
+    busy = _busy_s(run, static)
     rounds = int((run.tables["rounds"]["stage"] == "development").sum())
     total = run.timings.get("total_s")
     return [
@@ -51,6 +54,7 @@ def _duration(run: Run) -> list[Indicator]:
             "slowest node's static energy of development / static power / rounds, board time",
             "lines.parquet, nodes.parquet",
             "the run has no development rounds, or boards without static power",
+            known=known_from(joules_by_provenance(static), missing_fraction=missing_fraction(run)),
         ),
         row.maybe(
             "wall time of the run",
@@ -64,10 +68,14 @@ def _duration(run: Run) -> list[Indicator]:
     ]
 
 
-def _busy_s(run: Run, stage: str) -> float | None:
-    """Busy time of the busiest node in ``stage``, by (L2)."""
-    lines, nodes = run.tables["lines"], run.tables["nodes"]
-    static = lines[(lines["stage"] == stage) & (lines["component"] == "static")]
+def _static(run: Run, stage: str) -> pd.DataFrame:
+    lines = run.tables["lines"]
+    return lines[(lines["stage"] == stage) & (lines["component"] == "static")]
+
+
+def _busy_s(run: Run, static: pd.DataFrame) -> float | None:
+    """Busy time of the busiest node over its ``static`` lines, by (L2)."""
+    nodes = run.tables["nodes"]
     if static.empty or "static_w" not in nodes or not (nodes["static_w"] > 0).all():
         return None
     busy = static.groupby("node_id")["energy_j"].sum() / nodes.set_index("node_id")["static_w"]
@@ -81,9 +89,8 @@ def _efficiency(evidence: Evidence) -> list[Indicator]:
     static = own[own["component"] == "static"]
     whole = float(static["energy_j"].sum())
     busy = float(static.loc[static["stage"] != "unallocated", "energy_j"].sum())
-    joules = own[own["component"].isin(["compute", "static"]) & (own["stage"] == "development")][
-        "energy_j"
-    ].sum()
+    training = own[own["component"].isin(["compute", "static"]) & (own["stage"] == "development")]
+    joules, gaps = float(training["energy_j"].sum()), missing_fraction(run)
     flop, why = _training_flop(evidence)
     peak = run.timings.get("peak_memory_bytes")
     parameters = evidence.parameters
@@ -91,11 +98,12 @@ def _efficiency(evidence: Evidence) -> list[Indicator]:
     return [
         row.maybe(
             "operations per joule, training",
-            flop / float(joules) if flop is not None and joules > 0 else None,
+            flop / joules if flop is not None and joules > 0 else None,
             "FLOP/J",
             "executed batches * batch size * counted FLOP * local epochs / (compute + static energy of development)",
             "slots.parquet, lines.parquet, scenario.toml",
             why or "development used no energy",
+            known=known_from(joules_by_provenance(training), missing_fraction=gaps),
         ),
         row.maybe(
             "utilisation",
@@ -104,6 +112,7 @@ def _efficiency(evidence: Evidence) -> list[Indicator]:
             "static energy of busy time / static energy: share of the awake time in which nodes worked",
             "lines.parquet",
             "boards without static power",
+            known=known_from(joules_by_provenance(static), missing_fraction=gaps),
         ),
         row.maybe(
             "memory of the model",

@@ -9,6 +9,7 @@ from carbon_data.units import BITS_PER_BYTE
 from experiments.lifecycle.books import slot_count
 from experiments.qoais.evidence import Evidence
 from experiments.qoais.indicator import Dimension, Indicator, Row
+from experiments.report.provenance import CONSTANT, known_of
 
 LOOPBACK = "nodes talk over this machine's loopback: what it shows is not a link's"
 
@@ -33,20 +34,22 @@ def _bandwidth(evidence: Evidence) -> list[Indicator]:
     rate = by_slot * BITS_PER_BYTE / run.slot_s
     source = "slots.parquet, batch_flows.parquet"
     return [
-        row.measured(
+        row.known(
             "throughput used",
             float(by_slot.sum()) * BITS_PER_BYTE / (slot_count(run) * run.slot_s),
             "bit/s",
             "8 (model bytes + batch payload bytes) / board time",
             source,
+            CONSTANT,
             "bytes counted at both ends, over board time: what the service asks of links, not what they could carry",
         ),
-        row.measured(
+        row.known(
             "jitter of the throughput used",
             float(np.std(rate)),
             "bit/s",
             "standard deviation over slots",
             source,
+            CONSTANT,
         ),
         row.lacking("bandwidth of the links", LOOPBACK),
     ]
@@ -63,18 +66,21 @@ def _delay(evidence: Evidence) -> list[Indicator]:
         )
     else:
         note = "slot time: waiting for the batch, computing on the board, travelling between nodes"
+        # Computing is as well known as the board's joules; travelling takes the scenario's rate of links.
+        known = known_of(evidence.run, stages=("application",), has_constants=True)
         formula = "quantile of the summed latency histogram"
         for name, value in quantiles.items():
             found.append(
-                row.measured(f"latency of answers, {name}", value, "s", formula, "serving.parquet", note)
+                row.known(f"latency of answers, {name}", value, "s", formula, "serving.parquet", known, note)
             )
         found.append(
-            row.measured(
+            row.known(
                 "jitter of answers",
                 quantiles["p95"] - quantiles["p50"],
                 "s",
                 "p95 - p50 of the latency of answers",
                 "serving.parquet",
+                known,
             )
         )
     turns = [float(value) for value in evidence.run.timings.get("slots_s", [])]

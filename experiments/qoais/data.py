@@ -8,6 +8,7 @@ from edge_node.tasks.base import Dataset
 from experiments.qoais.evidence import Evidence
 from experiments.qoais.formulas import balance, effective_dimension, entropy_bits, jensen_shannon_bits
 from experiments.qoais.indicator import Dimension, Indicator, Row
+from experiments.report.provenance import joules_by_provenance, known_from, missing_fraction
 from experiments.report.read import Run
 
 FEATURE_EXAMPLES = 500
@@ -82,12 +83,13 @@ def _preparation(run: Run) -> Indicator:
             "preparation time", "the run has no preparation stage, or boards without static power"
         )
     busy_s = static.groupby("node_id")["energy_j"].sum() / nodes.set_index("node_id")["static_w"]
-    return row.measured(
+    return row.known(
         "preparation time",
         float(busy_s.mean()),
         "s",
         "mean over nodes of static energy of preparation / static power, board time",
         "lines.parquet, nodes.parquet",
+        known_from(joules_by_provenance(static), missing_fraction=missing_fraction(run)),
     )
 
 

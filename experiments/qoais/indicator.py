@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from experiments.report.provenance import COUNTED, Kind, Known
+
 
 class Dimension(StrEnum):
     """The six dimensions of the survey's Table 3, and carbon, which it lacks."""
@@ -22,13 +24,28 @@ class Dimension(StrEnum):
 
 class Status(StrEnum):
     MEASURED = "measured"
-    """From what the run left: tables, ledger, timings, model."""
+    """Counted, timed or evaluated in the run, or from joules that were all metered."""
+    REPLAYED = "replayed"
+    """From joules of a recorded trace."""
+    MODELLED = "modelled"
+    """From counted work and constants."""
+    MIXED = "mixed"
+    """From joules of several kinds, or from metered joules and constants: ``reading`` says which."""
     STATED = "stated"
     """A property of the set-up, from scenario or metadata: nothing was measured for it."""
     NOT_MEASURED = "not measured"
     """Could be, but this run holds nothing for it."""
     MANUAL = "manual"
     """A person has to judge."""
+
+
+OF_KIND = {
+    Kind.MEASURED: Status.MEASURED,
+    Kind.REPLAYED: Status.REPLAYED,
+    Kind.MODELLED: Status.MODELLED,
+    Kind.MIXED: Status.MIXED,
+}
+WITH_VALUE = (*OF_KIND.values(), Status.STATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +63,11 @@ class Indicator:
     source: str = ""
     """Files of the run folder that it is computed from."""
     note: str = ""
+    reading: str = ""
+    """How it is known, in words; empty where there is no value, or it is stated."""
 
     def __post_init__(self) -> None:
-        has_value = self.status in (Status.MEASURED, Status.STATED)
+        has_value = self.status in WITH_VALUE
         if has_value != (self.value is not None):
             raise ValueError(f"{self.name}: status {self.status} with value {self.value!r}")
         if not has_value and not self.note:
@@ -69,12 +88,35 @@ class Row:
     dimension: Dimension
     table3: str
 
+    def known(
+        self,
+        name: str,
+        value: float | str,
+        unit: str,
+        formula: str,
+        source: str,
+        known: Known,
+        note: str = "",
+    ) -> Indicator:
+        """A value that is as well known as what it rests on. Raises KeyError for one that rests on nothing."""
+        return Indicator(
+            self.dimension,
+            self.table3,
+            name,
+            OF_KIND[known.kind],
+            value,
+            unit,
+            formula,
+            source,
+            note,
+            known.text,
+        )
+
     def measured(
         self, name: str, value: float | str, unit: str, formula: str, source: str, note: str = ""
     ) -> Indicator:
-        return Indicator(
-            self.dimension, self.table3, name, Status.MEASURED, value, unit, formula, source, note
-        )
+        """A value counted, timed or evaluated in the run itself."""
+        return self.known(name, value, unit, formula, source, COUNTED, note)
 
     def stated(self, name: str, value: float | str, source: str, note: str = "") -> Indicator:
         return Indicator(self.dimension, self.table3, name, Status.STATED, value, source=source, note=note)
@@ -86,9 +128,18 @@ class Row:
         return Indicator(self.dimension, self.table3, name, Status.MANUAL, None, note=why)
 
     def maybe(
-        self, name: str, value: float | None, unit: str, formula: str, source: str, why: str, note: str = ""
+        self,
+        name: str,
+        value: float | None,
+        unit: str,
+        formula: str,
+        source: str,
+        why: str,
+        note: str = "",
+        *,
+        known: Known = COUNTED,
     ) -> Indicator:
-        """Measured where ``value`` is there, else not measured for the reason ``why``."""
+        """``known`` where ``value`` is there, else not measured for the reason ``why``."""
         if value is None:
             return self.lacking(name, why)
-        return self.measured(name, float(value), unit, formula, source, note)
+        return self.known(name, float(value), unit, formula, source, known, note)

@@ -10,6 +10,7 @@ from experiments.qoais.evidence import Evidence
 from experiments.qoais.formulas import jain, rank_correlation, reweighted_accuracy
 from experiments.qoais.indicator import Dimension, Indicator, Row
 from experiments.report.measures import totals
+from experiments.report.provenance import CONSTANT
 from experiments.report.read import Run
 
 TARGET_FRACTION = 0.95
@@ -78,8 +79,13 @@ def _training_time(evidence: Evidence) -> list[Indicator]:
     reached = rounds[rounds["test_accuracy"] >= TARGET_FRACTION]
     first = None if reached.empty else int(reached["slot"].iloc[0]) - int(rounds["slot"].iloc[0]) + 1
     return [
-        row.measured(
-            "development time", len(rounds) * run.slot_s, "s", "rounds * slot_s, board time", "rounds.parquet"
+        row.known(
+            "development time",
+            len(rounds) * run.slot_s,
+            "s",
+            "rounds * slot_s, board time",
+            "rounds.parquet",
+            CONSTANT,
         ),
         row.maybe(
             name,
@@ -88,6 +94,7 @@ def _training_time(evidence: Evidence) -> list[Indicator]:
             "slots of development until test_accuracy reaches it, times slot_s, board time",
             "rounds.parquet",
             "the target was not reached in this run",
+            known=CONSTANT,
         ),
     ]
 

@@ -1,8 +1,8 @@
 """The QoAIS report of a finished run or comparison: six dimensions of the survey's Table 3, and carbon.
 
 QoAIS: quality of AI service, after section 5.2 and Table 3 of the survey of AI and communication for 6G networks;
-the formulas are those of methods.md section 7. Measured means computed from what the run left; energies and board
-times among it are as well known as their readings, whose shares are given.
+the formulas are those of methods.md section 7. Measured: counted, timed or evaluated in the run, or of joules that were
+all metered. What rests on energies and board times is as well known as their readings.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from experiments.qoais.indicator import Indicator, Status
 from experiments.qoais.orchestration import orchestration
 from experiments.qoais.performance import performance
 from experiments.qoais.security import security
+from experiments.report.provenance import known_of
 from experiments.report.read import Run, Study, load
 
 
@@ -39,8 +40,7 @@ def indicators(study: Study, run: Run) -> list[Indicator]:
 
 def readings(run: Run) -> dict[str, float]:
     """Share of the booked energy by how it is known: measured, modelled, replayed."""
-    energy = run.tables["lines"].groupby("provenance")["energy_j"].sum()
-    return {str(name): float(joules) / float(energy.sum()) for name, joules in energy.items()}
+    return dict(known_of(run).shares)
 
 
 def qoais_of(folder: Path) -> dict[str, Any]:

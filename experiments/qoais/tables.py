@@ -34,8 +34,9 @@ def qoais_tables(study: Study) -> list[Table]:
     found = indicators(study, run)
     known = ", ".join(f"{units.percent(share)} {name}" for name, share in readings(run).items())
     note = (
-        "Figures are computed from what the run left; manual: a person has to judge. Energies and board times are as "
-        f"well known as their readings: {known} of the energy. Sources and notes of every figure are in the CSV."
+        "Measured: counted, timed or evaluated in the run, or of joules that were all metered. Modelled: from counted "
+        f"work and constants. Joules of this run: {known}. Manual: a person has to judge. Sources and notes of every "
+        "figure are in the CSV."
     )
     return [
         _table([one for one in found if one.dimension is dimension], dimension, run, note)
@@ -46,8 +47,9 @@ def qoais_tables(study: Study) -> list[Table]:
 def _table(found: list[Indicator], dimension: Dimension, run: Run, note: str) -> Table:
     frame = pd.DataFrame([one.as_dict() for one in found])
     shown = frame.assign(
-        value=[shown_value(one) if one.value is not None else one.status.value for one in found],
+        value=[shown_value(one) for one in found],
         how=[_how(one) for one in found],
+        known=[one.reading or one.status.value for one in found],
     )
     return Table(
         f"qoais_{dimension.value}",
@@ -57,8 +59,9 @@ def _table(found: list[Indicator], dimension: Dimension, run: Run, note: str) ->
             Column(
                 "table3", "of" if dimension is Dimension.CARBON else "indicator of Table 3", is_number=False
             ),
-            Column("name", "measured as", is_number=False),
+            Column("name", "figure", is_number=False),
             Column("value", "value"),
+            Column("known", "reading", is_number=False),
             Column("how", "formula, or why there is no value", is_number=False),
         ),
         note=note if dimension is list(Dimension)[-1] else "",
@@ -73,15 +76,13 @@ def _how(one: Indicator) -> str:
     return one.formula or f"{one.status.value} by {one.source}"
 
 
-def terminal_rows(policy: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    """Dimension, indicator, value and formula or reason, of one policy of ``qoais_of``."""
+def terminal_rows(policy: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
+    """Dimension, indicator, value, reading and formula or reason, of one policy of ``qoais_of``."""
     rows = []
     for entry in policy["indicators"]:
         one = Indicator(
             **{**entry, "dimension": Dimension(entry["dimension"]), "status": Status(entry["status"])}
         )
-        value = shown_value(one) if one.value is not None else one.status.value
-        rows.append(
-            (one.dimension.value, one.name, value, one.formula if one.value is not None else one.note)
-        )
+        how = one.formula if one.value is not None else one.note
+        rows.append((one.dimension.value, one.name, shown_value(one), one.reading or one.status.value, how))
     return rows

@@ -164,7 +164,7 @@ def test_conforms(make: Make) -> None:
 def test_the_request_is_the_documented_one(make: Make, service: Service) -> None:
     series = make().series("DE", START, HOUR, 3)
     np.testing.assert_allclose(series.intensity_g_per_kwh, [313, 314, 315])
-    assert series.origin.provenance is Provenance.MEASURED
+    assert series.origin.provenance is Provenance.MODELLED  # generation times factors, estimated or not
     path, query, headers = service.requests[0]
     assert path == "/v3/carbon-intensity/past-range"
     assert query["zone"] == "DE"

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from carbon_data.types import DataError
-from experiments.lifecycle.books import by_stage
+from experiments.lifecycle.books import Sum, by_stage
 from experiments.lifecycle.columns import grid_by_zone, harvest_life_cycle, marginal, market_based
 from experiments.lifecycle.embodied import embodied
 from experiments.lifecycle.factors import Factors, table
@@ -85,6 +85,7 @@ def make_run(
                 "intensity_g_per_kwh": intensity,
                 "requests": requests,
                 "harvest_j": harvest,
+                "metered": True,
             }
             for slot, requests in ((0, 0), (1, 2000))
             for node, zone, intensity, harvest in (("n0", "A", 100.0, 2.0 * KWH), ("n1", "B", 400.0, 0.0))
@@ -187,6 +188,22 @@ def test_footprint_of_an_inference_and_break_even() -> None:
     assert found["all_from_grid"]["running_g"] == pytest.approx(0.35)
     assert found["all_from_grid"]["break_even_inferences"] == pytest.approx(1650 / 0.35)
     assert per_inference(by_stage(run), made, 0, 1e5)["value"] is None
+
+
+def test_a_score_is_measured_only_where_all_its_joules_were_and_no_constant_enters() -> None:
+    """n0 metered: 2 of the 4 kWh of the application; with embodied emissions no score is measured."""
+    lines = [{**x, "provenance": "measured" if x["node_id"] == "n0" else "modelled"} for x in LINES]
+    stages = by_stage(make_run(lines=lines))
+    made = embodied(setting_of(make_run()), Factors())
+    assert dict(stages["application"].known().shares) == pytest.approx({"measured": 0.5, "modelled": 0.5})
+    whole = sum(stages.values(), Sum())
+    assert dict(whole.by_provenance)["measured"] == pytest.approx(6.0 * KWH)
+    assert sci(stages, made, 2000, 1)[0]["reading"]["kind"] == "mixed"
+    metered = by_stage(make_run(lines=[{**x, "provenance": "measured"} for x in LINES]))
+    assert metered["application"].known().kind.value == "measured"
+    assert sci(metered, made, 2000, 1)[0]["reading"]["kind"] == "mixed"
+    found = per_inference(metered, made, 2000, 1e5)
+    assert (found["reading"]["kind"], found["break_even_reading"]["kind"]) == ("mixed", "measured")
 
 
 def test_grid_energy_by_zone_halves_lines_between_two_zones_and_loses_nothing() -> None:

@@ -125,6 +125,44 @@ def test_what_a_folder_lacks_is_said_not_invented(small_comparison: Path, tmp_pa
         assert entries[name]["note"]
 
 
+def test_nothing_that_rests_on_joules_or_board_time_is_called_measured_under_a_modelled_meter(
+    found: dict[str, Any],
+) -> None:
+    entries = {one["name"]: one for one in found["qoais"]["deta"]["indicators"]}
+    given = {name: one for name, one in entries.items() if one["value"] is not None}
+    assert {one["status"] for one in given.values() if one["dimension"] == "carbon"} == {"modelled"}
+    for name in (
+        *["development time", "throughput used", "latency of answers, p95", "computing time of a round"],
+        *["operations per joule, training", "utilisation", "preparation time"],
+    ):
+        assert given[name]["status"] == given[name]["reading"] == "modelled", name
+    for name in ("held-out accuracy, mean", "turn-around of a slot", "memory of the model", "decisions"):
+        assert given[name]["status"] == "measured", name
+    assert found["lifecycle"]["runs"][0]["reading"]["text"] == "modelled"
+
+
+def test_labels_turn_with_the_meter_of_the_bookings(small_comparison: Path, tmp_path: Path) -> None:
+    """One metered node: mixed, with its share; all metered: measured, but for what constants give."""
+    folder = tmp_path / "metered"
+    shutil.copytree(small_comparison / "deta-s0", folder)
+    lines = pd.read_parquet(folder / "lines.parquet")
+    lines.loc[lines["node_id"] == "n0", "provenance"] = "measured"
+    lines.to_parquet(folder / "lines.parquet", index=False)
+    share = lines.loc[lines["node_id"] == "n0", "energy_j"].sum() / lines["energy_j"].sum()
+    entries = {one["name"]: one for one in qoais_of(folder)["qoais"]["deta"]["indicators"]}
+    emitted = entries["operational emissions"]
+    assert emitted["status"] == "mixed"
+    assert emitted["reading"].replace("\u202f", " ") == (
+        f"measured and modelled, {100 * share:.1f} % of joules measured"
+    )
+    lines.assign(provenance="measured").to_parquet(folder / "lines.parquet", index=False)
+    entries = {one["name"]: one for one in qoais_of(folder)["qoais"]["deta"]["indicators"]}
+    assert entries["operational emissions"]["status"] == entries["utilisation"]["status"] == "measured"
+    assert entries["embodied emissions"]["status"] == "modelled"
+    assert entries["SCI per run"]["status"] == "mixed"
+    assert entries["latency of answers, p95"]["status"] == "mixed"  # the rate of links is the scenario's
+
+
 def test_a_damaged_share_is_noticed(small_comparison: Path, tmp_path: Path) -> None:
     folder = tmp_path / "changed"
     shutil.copytree(small_comparison / "deta-s0", folder)
