@@ -7,6 +7,9 @@ from datetime import UTC, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from carbon_data.sources.table import read_table
 from edge_node.config import BoardConfig, InferenceConfig
 from experiments.errors import UsageError
 from protos.messages import Stage
@@ -101,17 +104,16 @@ def read_trace(path: Path, names: Sequence[str]) -> list[tuple[float, ...]]:
     """Ascending arrival times by node, seconds from the first application slot; without a column
     ``node_id`` every node gets all of them.
     """
-    import pandas as pd
-
     try:
-        frame = pd.read_csv(path)
-        times = frame["arrival_s"].astype(float)
+        table = read_table(path)
+        times = table.numbers("arrival_s")
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(f"{path}: needs a CSV with a column arrival_s of numbers ({error})") from None
-    if times.isna().any() or (times < 0).any() or (times == float("inf")).any():
+    if not (np.isfinite(times) & (times >= 0)).all():
         raise UsageError(f"{path}: arrival_s holds something that is no time >= 0")
-    if "node_id" not in frame:
-        return [tuple(sorted(times))] * len(names)
-    if strangers := sorted(set(frame["node_id"].astype(str)) - set(names)):
+    if "node_id" not in table.columns:
+        return [tuple(sorted(times.tolist()))] * len(names)
+    owners = table.frame["node_id"].astype(str).to_numpy()
+    if strangers := sorted(set(owners) - set(names)):
         raise UsageError(f"{path}: node_id names {strangers[:5]}; nodes are {', '.join(names[:20])}")
-    return [tuple(sorted(times[frame["node_id"].astype(str) == name])) for name in names]
+    return [tuple(sorted(times[owners == name].tolist())) for name in names]

@@ -236,6 +236,8 @@ class IntensitySpec(Strict):
     """A name of ``detabed list sources``, or ``package.module:Name``."""
     path: File | None = None
     """Trace file, for source = "trace"."""
+    files: dict[str, File] = {}
+    """Trace file of each zone, for source = "trace": { DE = "de.csv", FR = "fr.csv" }."""
     options: dict[str, Option] = {}
     """Arguments of the source."""
 
@@ -246,6 +248,8 @@ class IntensitySpec(Strict):
         options: dict[str, Any] = dict(self.options)
         if self.path is not None:
             options["path"] = self.path
+        if self.files:
+            options["files"] = dict(self.files)
         return intensity_source(self.source, **options)
 
 

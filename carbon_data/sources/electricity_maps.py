@@ -27,6 +27,7 @@ from carbon_data.folders import cache_dir
 from carbon_data.http import AuthenticationError, BadResponseError, HttpClient, NotFoundError
 from carbon_data.sources.json_cache import JsonCache
 from carbon_data.sources.names import unknown_zone
+from carbon_data.sources.portal_export import TEST_MODE
 from carbon_data.sources.resample import EPOCH, check_request, covering, interval_means
 from carbon_data.types import (
     DataError,
@@ -161,6 +162,11 @@ class ElectricityMaps:
         ):
             raise BadResponseError(
                 f"zone {zone}: intensity {value!r} at {moment.isoformat()}; a number >= 0 is documented"
+            )
+        if TEST_MODE in str(entry.get("estimationMethod", "")).casefold():
+            raise BadResponseError(
+                f"zone {zone}: the value of {moment.isoformat()} is invented for test tokens "
+                f"({entry['estimationMethod']}); set {TOKEN_VARIABLE} to a token with access to the zone"
             )
         estimated = bool(entry.get("isEstimated", False))
         if estimated and not self._allow_estimated:

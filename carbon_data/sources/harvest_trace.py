@@ -1,6 +1,4 @@
-"""Harvest from a measured trace of output per unit of peak: somebody's real sun or wind, scaled to a
-panel.
-"""
+"""Harvest from a measured trace of output per unit of peak, scaled to a panel."""
 
 from __future__ import annotations
 
@@ -11,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from carbon_data.datasets import require
-from carbon_data.sources.trace_file import TraceFile
+from carbon_data.sources.table import read_table
+from carbon_data.sources.trace_file import ZONE_COLUMNS, TraceFile, form_of
 from carbon_data.sources.traces import read_sidecar
 from carbon_data.sources.window import Fill, cut
 from carbon_data.types import DataError, HarvestSeries, MissingDataError, Origin, Provenance
@@ -28,7 +27,8 @@ class HarvestTrace:
     ``column`` holds output over yearly peak, in 0..1. Values between -0.02 and 0 are a plant's own
     consumption: they become 0, and a note says how many. Anything below, or above 1, is refused. Small
     output at night (as AZPS and MISO show for solar: other plant reported as solar) is left as reported.
-    ``seed`` has no effect.
+    ``seed`` has no effect. Form of the file and of its time stamps: as for an intensity trace; ``time_start`` anchors
+    time in seconds.
     """
 
     def __init__(
@@ -43,6 +43,12 @@ class HarvestTrace:
         url: str | None = None,
         time_column: str | None = None,
         zone_column: str | None = None,
+        interval_s: float | None = None,
+        separator: str | None = None,
+        decimal: str | None = None,
+        encoding: str | None = None,
+        timezone: str | None = None,
+        time_start: str | None = None,
         fill: str | None = None,
     ) -> None:
         if not (math.isfinite(peak_w) and peak_w >= 0):
@@ -51,7 +57,21 @@ class HarvestTrace:
         about = read_sidecar(path)
         self._peak_w = peak_w
         self._fill = Fill.parse(fill)
-        file = TraceFile(path, column, time_column=time_column, zone_column=zone_column)
+        form = form_of(
+            value_column=column,
+            time_column=time_column,
+            zone_column=zone_column,
+            interval_s=interval_s,
+            separator=separator,
+            decimal=decimal,
+            encoding=encoding,
+            timezone=timezone,
+            time_start=time_start,
+        )
+        table = read_table(path, form.dialect)
+        alone = column in table.columns and (zone_column or table.named(*ZONE_COLUMNS)) is None
+        file = TraceFile(path, form, only_zone=region if alone else None, table=table)
+        self._file_notes = file.notes
         self._trace = file.trace(region)
         if np.isnan(self._trace.values).all():
             raise MissingDataError(
@@ -91,7 +111,7 @@ class HarvestTrace:
             provenance=Provenance.REPLAYED,
             sha256=self._origin.sha256,
             url=self._origin.url,
-            notes=notes,
+            notes=(*self._file_notes, *notes),
         )
         power_w = np.maximum(per_unit, 0.0) * self._peak_w
         return HarvestSeries(start=begin, step=step, power_w=power_w, origin=origin)

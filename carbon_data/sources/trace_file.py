@@ -1,29 +1,48 @@
 """Reading a trace file: CSV(.gz) or Parquet, long or wide, into one clean series a zone.
 
-What is checked here: columns, time stamps that say their zone, no stamp twice, stamps on one regular grid.
-Rows may come in any order. Gaps stay gaps (NaN): what becomes of them is decided where the series is asked
-for.
+What is checked here: columns, time stamps that say their zone, no stamp twice, stamps on one regular grid, headers
+that name another unit. Rows may come in any order. Gaps stay gaps (NaN): what becomes of them is decided where the
+series is asked for.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from carbon_data.sources.names import unknown_zone
+from carbon_data.sources.resample import microseconds
+from carbon_data.sources.stamps import Clock, moment, to_utc_us
+from carbon_data.sources.table import Dialect, Table, read_table
 from carbon_data.types import DataError, MissingDataError
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-TIME_COLUMNS = ("timestamp", "datetime", "time")
-ZONE_COLUMNS = ("zone", "region", "zone_key")
+TIME_COLUMNS = (
+    "timestamp",
+    "datetime",
+    "time",
+    "datetime (utc)",
+    "datetime_utc",
+    "utc_timestamp",
+    "utc time",
+)
+ZONE_COLUMNS = ("zone", "region", "zone_key", "zone id", "zone_id")
+G_PER_KWH = {"g/kWh": 1.0, "kg/MWh": 1.0, "kg/kWh": 1000.0, "t/MWh": 1000.0, "lb/MWh": 0.45359237}
+"""Units of intensity that are understood, in g/kWh (a pound is 453.59237 g by definition)."""
+_UNIT = re.compile(
+    r"(?<![a-z])(g|grams?|kg|t|tonnes?|tons?|lbs?)[ _]?(?:co2|co₂)?(?:e|eq)?[ _]?(?:/|per)[ _]?(k|m)wh",
+    re.IGNORECASE,
+)
+_NO_INTENSITY = re.compile(
+    r"\b(?:[kMGT]?W(?:h|p)?|percent|price|EUR|USD|generation|demand|load|capacity|°C)\b|%", re.IGNORECASE
+)
+"""Units and words of a header that is no intensity."""
+_INTENSITY = re.compile(r"(?:intensity|co2|co₂|carbon)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -41,57 +60,104 @@ class ZoneTrace:
         return self.start + self.values.size * self.interval
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What is given of a file's form; None is found among the usual names, or recognised."""
+
+    value_column: str | None = None
+    time_column: str | None = None
+    zone_column: str | None = None
+    interval: timedelta | None = None
+    dialect: Dialect = field(default_factory=Dialect)
+    clock: Clock = field(default_factory=Clock)
+
+
 class TraceFile:
     """A trace file in memory.
 
     Long: one row a zone and time (time, zone, value). Wide: one column a zone. Names of the time and zone
-    columns are found among the usual ones unless given; a wide file has no zone column, and every other
-    column is a zone.
+    columns are found among the usual ones, whatever their capitals, unless given; a wide file has no zone column,
+    and every other column is a zone. ``usual_values``: names of the value column to look for. ``only_zone``: the file
+    holds this zone alone, and its value column needs no zone's name. ``table``: the file as it is read already.
     """
 
     def __init__(
         self,
         path: Path,
-        value_column: str,
+        form: Form,
         *,
-        time_column: str | None = None,
-        zone_column: str | None = None,
-        interval: timedelta | None = None,
+        usual_values: tuple[str, ...] = (),
+        only_zone: str | None = None,
+        table: Table | None = None,
     ) -> None:
         self.path = path
-        self.sha256 = _digest(path)
-        self._interval = interval
-        frame = _read(path)
-        self._time_column = _column(frame, time_column, TIME_COLUMNS, path)
-        self._zone_column = zone_column or next((c for c in ZONE_COLUMNS if c in frame.columns), None)
-        self._value_column = value_column
-        if zone_column is not None and zone_column not in frame.columns:
+        self.sha256 = digest(path)
+        self._interval = form.interval
+        self.table = read_table(path, form.dialect) if table is None else table
+        time = _column(self.table, form.time_column, TIME_COLUMNS, "time_column")
+        zones = form.zone_column or self.table.named(*ZONE_COLUMNS)
+        self._stamps, notes = to_utc_us(self.table.frame[time], form.clock, str(path))
+        self.notes = (*self.table.notes, *notes)
+        self._value_column: str | None = None
+        if form.zone_column is not None and form.zone_column not in self.table.columns:
             raise DataError(
-                f"{path} has no column {zone_column!r}; it has {', '.join(map(str, frame.columns))}"
+                f"{path} has no column {form.zone_column!r}; it has {', '.join(self.table.columns)}: correct "
+                "zone_column"
             )
-        if self._zone_column is not None and value_column not in frame.columns:
-            raise DataError(
-                f"{path} has no column {value_column!r}; it has {', '.join(map(str, frame.columns))}: "
-                "name it in value_column"
-            )
-        self._frame = frame
-        self._stamps = _utc(frame[self._time_column], path)
-        if self._zone_column is not None:
-            labels = frame[self._zone_column].astype("string")
-            if labels.isna().any():
-                raise DataError(f"{path}: row {int(np.argmax(labels.isna()))} has no {self._zone_column}")
-            self._groups: dict[str, Any] = {
-                str(k): v for k, v in frame.groupby(labels, observed=True).indices.items()
-            }
+        self._groups: dict[str, NDArray[np.intp] | None]
+        if zones is not None:
+            self._value_column = _column(self.table, form.value_column, usual_values, "value_column")
+            self._groups = self._by_zone(zones)
+        elif only_zone is not None:
+            self._value_column = self._single_value(form.value_column, usual_values, time)
+            self._groups = {only_zone: None}
         else:
-            self._groups = {str(c): None for c in frame.columns if c != self._time_column}
+            self._groups = {name: None for name in self.table.columns if name != time}
         if not self._groups:
-            raise DataError(f"{path} holds no zone")
+            raise DataError(f"{path} holds no zone: it has no column but {time!r}")
+        if only_zone is not None and zones is not None and only_zone not in self._groups:
+            raise DataError(
+                f"{path} holds {', '.join(sorted(self._groups)[:5])}, not {only_zone}; correct files"
+            )
         self._traces: dict[str, ZoneTrace] = {}
+
+    def _by_zone(self, column: str) -> dict[str, NDArray[np.intp] | None]:
+        labels = self.table.frame[column].astype("string").str.strip()
+        empty = (labels.isna() | (labels == "")).to_numpy(dtype=bool)
+        if empty.any():
+            raise DataError(
+                f"{self.path}: row {int(np.argmax(empty))} has no {column}; fill it in, or remove the row"
+            )
+        groups = self.table.frame.groupby(labels, observed=True).indices
+        return {str(zone): np.asarray(rows, dtype=np.intp) for zone, rows in groups.items()}
+
+    def _single_value(self, named: str | None, usual: tuple[str, ...], time: str) -> str:
+        """The value column of a file that holds one zone."""
+        if named is not None:
+            return _column(self.table, named, (), "value_column")
+        others = [name for name in self.table.columns if name != time]
+        found = self.table.named(*usual) or (others[0] if len(others) == 1 else None)
+        if found is None:
+            raise DataError(
+                f"{self.path} has the columns {', '.join(others)}: say which holds the values, e.g. value_column = "
+                f'"{others[0] if others else "value"}"'
+            )
+        return found
 
     def zones(self) -> list[str]:
         """Zones of the file, sorted."""
         return sorted(self._groups)
+
+    def value_column(self, zone: str) -> str:
+        """Header over the values of ``zone``."""
+        return self._value_column or zone
+
+    def between(self, zone: str, begin: datetime, end: datetime) -> NDArray[np.intp]:
+        """Rows of ``zone`` whose stamps lie in [begin, end)."""
+        rows = self._groups[zone]
+        index = np.arange(self._stamps.size) if rows is None else np.asarray(rows)
+        stamps = self._stamps[index]
+        return index[(stamps >= microseconds(begin)) & (stamps < microseconds(end))]
 
     def trace(self, zone: str) -> ZoneTrace:
         """The whole series of ``zone``. Raises UnknownZoneError, or MissingDataError when its stamps are
@@ -104,52 +170,79 @@ class TraceFile:
         return self._traces[zone]
 
     def _regular(self, zone: str) -> ZoneTrace:
-        import pandas as pd
-
         rows = self._groups[zone]
         stamps = self._stamps if rows is None else self._stamps[rows]
-        column = self._frame[zone] if rows is None else self._frame[self._value_column].iloc[rows]
         try:
-            numbers = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
-        except (ValueError, TypeError) as error:
-            raise DataError(f"{self.path}, zone {zone}: a value is not a number ({error})") from error
+            numbers = self.table.numbers(self.value_column(zone), rows)
+        except DataError as error:
+            raise DataError(f"zone {zone}: {error}") from None
         order = np.argsort(stamps, kind="stable")
         stamps, numbers = stamps[order], numbers[order]
         steps = np.diff(stamps)
         if (steps == 0).any():
-            twice = _moment(stamps[int(np.argmax(steps == 0))])
+            twice = moment(stamps[int(np.argmax(steps == 0))])
             raise MissingDataError(
                 f"{self.path}, zone {zone}: {twice.isoformat()} occurs twice; remove one of the rows, the "
                 "file cannot say which"
             )
         if np.isinf(numbers).any():
-            where = _moment(stamps[int(np.argmax(np.isinf(numbers)))])
+            where = moment(stamps[int(np.argmax(np.isinf(numbers)))])
             raise MissingDataError(f"{self.path}, zone {zone}: infinite value at {where.isoformat()}")
         interval_us = self._interval_us(zone, steps)
         offsets = stamps - stamps[0]
         if (offsets % interval_us != 0).any():
-            where = _moment(stamps[int(np.argmax(offsets % interval_us != 0))])
+            where = moment(stamps[int(np.argmax(offsets % interval_us != 0))])
             raise MissingDataError(
                 f"{self.path}, zone {zone}: {where.isoformat()} is off the grid of "
                 f"{timedelta(microseconds=interval_us)} from "
-                f"{_moment(stamps[0]).isoformat()}; give regular stamps (each names the start of its "
+                f"{moment(stamps[0]).isoformat()}; give regular stamps (each names the start of its "
                 "interval)"
             )
         values = np.full(int(offsets[-1] // interval_us) + 1, np.nan)
         values[offsets // interval_us] = numbers
-        return ZoneTrace(zone, _moment(stamps[0]), timedelta(microseconds=interval_us), values)
+        return ZoneTrace(zone, moment(stamps[0]), timedelta(microseconds=interval_us), values)
 
     def _interval_us(self, zone: str, steps: NDArray[np.int64]) -> int:
         """The given interval, or the commonest distance of two stamps."""
         if self._interval is not None:
             return self._interval // timedelta(microseconds=1)
         if steps.size == 0:
-            raise MissingDataError(f"{self.path}, zone {zone}: one row only; give the interval it stands for")
+            raise MissingDataError(
+                f"{self.path}, zone {zone}: one row only; give the interval it stands for: interval_s"
+            )
         sizes, counts = np.unique(steps, return_counts=True)
         return int(sizes[np.argmax(counts)])
 
 
-def _digest(path: Path) -> str:
+def unit_of_header(header: str) -> str | None:
+    """The unit of G_PER_KWH that ``header`` names, e.g. ``kg/kWh`` for ``kgCO2_per_kWh``; None where it names none."""
+    found = _UNIT.search(header)
+    if found is None:
+        return None
+    mass = found[1].lower()
+    mass = (
+        "g"
+        if mass.startswith("g")
+        else "lb"
+        if mass.startswith("lb")
+        else "t"
+        if mass.startswith("t")
+        else "kg"
+    )
+    unit = f"{mass}/{found[2].lower()}Wh".replace("/mWh", "/MWh")
+    return unit if unit in G_PER_KWH else None
+
+
+def names_another_unit(header: str) -> str | None:
+    """The unit or word in ``header`` that no intensity has, e.g. ``MW``; None for one that may be an intensity."""
+    if _INTENSITY.search(header) or unit_of_header(header) is not None:
+        return None
+    found = _NO_INTENSITY.search(header.replace("_", " "))
+    return None if found is None else found[0]
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file, hex. Raises DataError where it cannot be read."""
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -159,67 +252,40 @@ def _digest(path: Path) -> str:
         ) from error
 
 
-def _read(path: Path) -> pd.DataFrame:
-    import pandas as pd
-    import pyarrow as pa
-
-    try:
-        if path.suffix == ".parquet":
-            frame = pd.read_parquet(path)
-            if isinstance(frame.index, pd.DatetimeIndex):
-                frame = frame.rename_axis(index=str(frame.index.name or TIME_COLUMNS[0])).reset_index()
-        elif path.name.endswith((".csv", ".csv.gz")):
-            frame = pd.read_csv(path)
-        else:
-            raise DataError(f"{path} is neither .csv, .csv.gz nor .parquet")
-    except DataError:
-        raise
-    except (ValueError, OSError, EOFError, pa.ArrowException) as error:
-        raise DataError(f"{path} cannot be read as a table: {error}") from error
-    if frame.empty:
-        raise DataError(f"{path} has no rows")
-    return frame
+def _column(table: Table, named: str | None, usual: tuple[str, ...], option: str) -> str:
+    """The column called ``named``, or the first of the usual ones, whatever its capitals."""
+    found = (named if named in table.columns else None) if named is not None else table.named(*usual)
+    if found is not None:
+        return found
+    missing = repr(named) if named is not None else " or ".join(repr(name) for name in usual[:3])
+    hint = f'name it: {option} = "..."'
+    if len(table.columns) == 1:
+        hint = (
+            f'if its columns are not separated by {table.separator!r}, give separator, e.g. separator = ";"'
+        )
+    raise DataError(f"{table.path} has no column {missing}; it has {', '.join(table.columns)}: {hint}")
 
 
-def _column(frame: pd.DataFrame, named: str | None, usual: tuple[str, ...], path: Path) -> str:
-    """The column called ``named``, or the first of the usual ones."""
-    for candidate in (named,) if named is not None else usual:
-        if candidate in frame.columns:
-            return candidate
-    raise DataError(
-        f"{path} has no column {named or ' or '.join(usual)!r}; it has "
-        f"{', '.join(map(str, frame.columns))}: name it"
+def form_of(
+    *,
+    value_column: str | None = None,
+    time_column: str | None = None,
+    zone_column: str | None = None,
+    interval_s: float | None = None,
+    separator: str | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
+    timezone: str | None = None,
+    time_start: str | None = None,
+) -> Form:
+    """The form that a source's options describe. Raises DataError for what they do not allow."""
+    if interval_s is not None and not interval_s > 0:
+        raise DataError(f"interval_s is {interval_s}; allowed is more than 0")
+    return Form(
+        value_column=value_column,
+        time_column=time_column,
+        zone_column=zone_column,
+        interval=None if interval_s is None else timedelta(seconds=interval_s),
+        dialect=Dialect(separator, decimal, encoding),
+        clock=Clock(timezone, time_start),
     )
-
-
-def _utc(column: Any, path: Path) -> NDArray[np.int64]:
-    """Time stamps as microseconds since 1970 UTC; a stamp without a zone is refused, since its zone would
-    be a guess.
-    """
-    import pandas as pd
-
-    if isinstance(column.dtype, pd.DatetimeTZDtype):
-        stamps = column.dt.tz_convert("UTC")
-    else:
-        text = column.astype("string")
-        vague = ~text.str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$", regex=True, na=False)
-        if vague.any():
-            row = int(np.argmax(vague.to_numpy()))
-            raise DataError(
-                f"{path}: time stamp {column.iloc[row]!r} in row {row} has no time zone; write ...T00:00Z "
-                "or ...+01:00"
-            )
-        try:
-            stamps = pd.to_datetime(text, utc=True, format="ISO8601")
-        except (ValueError, OverflowError) as error:
-            raise DataError(f"{path}: a time stamp cannot be read: {error}") from error
-    if stamps.isna().any():
-        raise DataError(f"{path}: row {int(np.argmax(stamps.isna().to_numpy()))} has no time stamp")
-    return stamps.dt.tz_localize(None).astype("datetime64[us]").to_numpy().astype(np.int64)
-
-
-def _moment(microseconds: int | np.int64) -> datetime:
-    """Microseconds since 1970 as aware UTC."""
-    from carbon_data.sources.resample import EPOCH
-
-    return EPOCH + timedelta(microseconds=int(microseconds))

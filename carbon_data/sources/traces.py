@@ -1,17 +1,50 @@
-"""Intensity from hourly trace files: those of the data folder and anybody's own."""
+"""Intensity from hourly trace files: those of the data folder and the user's own."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from carbon_data.datasets import require
-from carbon_data.sources.trace_file import TraceFile
+from carbon_data.sources import portal_export
+from carbon_data.sources.names import unknown_zone
+from carbon_data.sources.table import read_table
+from carbon_data.sources.trace_file import (
+    G_PER_KWH,
+    Form,
+    TraceFile,
+    digest,
+    form_of,
+    names_another_unit,
+    unit_of_header,
+)
 from carbon_data.sources.window import Fill, cut, longest_run
-from carbon_data.types import DataError, IntensitySeries, Origin, Provenance, Scope, Signal
+from carbon_data.types import (
+    DataError,
+    IntensitySeries,
+    Origin,
+    Provenance,
+    Scope,
+    Signal,
+    UnknownZoneError,
+)
+
+VALUE_COLUMNS = (
+    "gCO2e_per_kWh",
+    "carbon_intensity",
+    "carbonIntensity",
+    "intensity_g_per_kwh",
+    "gCO2_per_kWh",
+    "carbon_intensity_gCO2_per_kWh",
+)
+"""Usual names of a column of intensities."""
 
 LONGEST_FLAT_H = 24.0
 """Longest stretch of one value that is believed of an unknown file ([C]: no mixed grid holds still for a
@@ -20,56 +53,82 @@ day).
 
 
 class TraceIntensity:
-    """Intensity from a CSV(.gz) or Parquet file, long or wide; the file's period only, gaps refused.
+    """Intensity from a CSV(.gz) or Parquet file, long or wide, or from one file a zone; gaps refused.
 
-    ``signal`` and ``scope`` must be known: from the arguments, or from a sidecar ``<file>.toml`` with
-    source, licence, signal and scope. ``fill`` is None or e.g. ``interpolate:3h``; ``longest_flat_h`` None
-    believes any stretch of one value, and notes it.
+    ``path``, or ``files``: the file of each zone. ``format = "electricity-maps"``: a download of its data portal as it
+    is. ``signal`` and ``scope`` must be known: from the arguments, the format, or a sidecar ``<file>.toml`` with
+    source, licence, signal and scope. ``fill`` is None or e.g. ``interpolate:3h``; ``longest_flat_h`` None believes
+    any stretch of one value, and notes it. ``value_unit``: g/kWh, kg/kWh, kg/MWh, t/MWh or lb/MWh. Separator, decimal
+    mark and encoding are recognised unless given; ``timezone`` is that of stamps without one, ``time_start`` what
+    seconds count from. ``allow_estimated`` False refuses hours that the format marks as estimates.
     """
 
     def __init__(
         self,
-        path: str | Path,
+        path: str | Path | None = None,
         *,
+        files: Mapping[str, str | Path] | None = None,
+        format: str | None = None,
         signal: str | None = None,
         scope: str | None = None,
         source: str | None = None,
         licence: str | None = None,
         url: str | None = None,
-        value_column: str = "gCO2e_per_kWh",
+        value_column: str | None = None,
+        value_unit: str | None = None,
         time_column: str | None = None,
         zone_column: str | None = None,
         interval_s: float | None = None,
+        separator: str | None = None,
+        decimal: str | None = None,
+        encoding: str | None = None,
+        timezone: str | None = None,
+        time_start: str | None = None,
         fill: str | None = None,
         longest_flat_h: float | None = LONGEST_FLAT_H,
+        allow_estimated: bool = True,
     ) -> None:
-        path = Path(path)
+        if (path is None) == (not files):
+            raise DataError(
+                'give path = "FILE", or files = { DE = "FILE", FR = "FILE" } for one file a zone; one of them'
+            )
+        if format not in (None, portal_export.FORMAT):
+            raise DataError(
+                f"format is {format!r}; allowed is {portal_export.FORMAT!r}, or none with the columns named"
+            )
+        if value_unit is not None and value_unit not in G_PER_KWH:
+            raise DataError(f"value_unit is {value_unit!r}; allowed are {', '.join(G_PER_KWH)}")
         self._fill = Fill.parse(fill)
         self._longest_flat = None if longest_flat_h is None else timedelta(hours=longest_flat_h)
-        interval = None if interval_s is None else timedelta(seconds=interval_s)
-        if interval is not None and interval <= timedelta(0):
-            raise DataError(f"interval_s is {interval_s}; allowed is more than 0")
-        about = read_sidecar(path)
-        self._file = TraceFile(
-            path, value_column, time_column=time_column, zone_column=zone_column, interval=interval
+        self._unit = value_unit
+        form = form_of(
+            value_column=value_column,
+            time_column=time_column,
+            zone_column=zone_column,
+            interval_s=interval_s,
+            separator=separator,
+            decimal=decimal,
+            encoding=encoding,
+            timezone=timezone,
+            time_start=time_start,
         )
-        self._origin = Origin(
-            source=source or about.get("source") or path.name,
-            licence=licence or about.get("licence") or "not stated",
-            signal=_one_of(Signal, signal or about.get("signal"), "signal", path),
-            scope=_one_of(Scope, scope or about.get("scope"), "scope", path),
-            provenance=Provenance.REPLAYED,
-            sha256=self._file.sha256,
-            url=url or about.get("url"),
-        )
+        said = _Said(format, signal, scope, source, licence, url, allow_estimated)
+        if path is not None:
+            one = _open(Path(path), form, said, None)
+            self._files = dict.fromkeys(one.file.zones(), one)
+            self._single = len(one.file.zones()) == 1 and one.file.table.named(*VALUE_COLUMNS) is not None
+        else:
+            assert files is not None
+            self._files = {zone: _open(Path(name), form, said, zone) for zone, name in files.items()}
+            self._single = False
 
     def zones(self) -> Sequence[str]:
-        """Zones of the file, sorted."""
-        return self._file.zones()
+        """Zones of the file or files, sorted."""
+        return sorted(self._files)
 
     def period(self, zone: str) -> tuple[datetime, datetime]:
-        """Start and end of what the file has of ``zone``."""
-        trace = self._file.trace(zone)
+        """Start and end of what is known of ``zone``."""
+        trace = self._of(zone).file.trace(zone)
         return trace.start, trace.end
 
     def series(self, zone: str, start: datetime, step: timedelta, count: int) -> IntensitySeries:
@@ -78,27 +137,132 @@ class TraceIntensity:
         Raises UnknownZoneError, and MissingDataError outside the file's period, at a gap, or where a value
         is stale.
         """
-        trace = self._file.trace(zone)
+        opened = self._of(zone)
+        factor = _grams_factor(opened.file, zone, self._unit)
         begin, values, notes = cut(
-            trace, start, step, count, fill=self._fill, longest_flat=self._longest_flat
+            opened.file.trace(zone), start, step, count, fill=self._fill, longest_flat=self._longest_flat
         )
+        values = values * factor
         run, since = longest_run(values)
         if self._longest_flat is None and run * step > timedelta(hours=LONGEST_FLAT_H):
             notes += (
                 f"zone {zone}: {values[since]:g} throughout {run * step} from "
                 f"{(begin + since * step).isoformat()}",
             )
-        origin = Origin(
-            source=self._origin.source,
-            licence=self._origin.licence,
-            signal=self._origin.signal,
-            scope=self._origin.scope,
-            provenance=self._origin.provenance,
-            sha256=self._origin.sha256,
-            url=self._origin.url,
-            notes=notes,
+        if factor != 1.0:
+            notes += (f"values converted from {self._unit}",)
+        notes = (*opened.file.notes, *notes, *opened.estimates(zone, begin, begin + count * step))
+        return IntensitySeries(
+            zone=zone,
+            start=begin,
+            step=step,
+            intensity_g_per_kwh=values,
+            origin=replace(opened.origin, notes=notes),
         )
-        return IntensitySeries(zone=zone, start=begin, step=step, intensity_g_per_kwh=values, origin=origin)
+
+    def _of(self, zone: str) -> _Opened:
+        if zone not in self._files:
+            error = unknown_zone(zone, self._files, "the trace")
+            if self._single:
+                (file,) = {one.file.path for one in self._files.values()}
+                raise UnknownZoneError(
+                    f"{error}. {file.name} has no zone column: if its values are those of {zone}, give files = "
+                    f'{{ {zone} = "{file.name}" }} in place of path'
+                )
+            raise error
+        return self._files[zone]
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the scenario says of all files alike."""
+
+    format: str | None
+    signal: str | None
+    scope: str | None
+    source: str | None
+    licence: str | None
+    url: str | None
+    allow_estimated: bool
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A file, where its figures come from, and which of its rows are estimates."""
+
+    file: TraceFile
+    origin: Origin
+    estimated: NDArray[np.bool_] | None
+
+    def estimates(self, zone: str, begin: datetime, end: datetime) -> tuple[str, ...]:
+        """A note on how many hours of the request are estimates of the source."""
+        if self.estimated is None:
+            return ()
+        inside = self.file.between(zone, begin, end)
+        many = int(self.estimated[inside].sum())
+        return (f"zone {zone}: {many} of {inside.size} values are estimates of the source",) if many else ()
+
+
+def _open(path: Path, form: Form, said: _Said, only_zone: str | None) -> _Opened:
+    about = read_sidecar(path)
+    sha256 = digest(path)
+    table = read_table(path, form.dialect)
+    estimated, source, licence, signal, scope = None, None, None, None, None
+    if said.format == portal_export.FORMAT:
+        scope = _one_of(Scope, said.scope or about.get("scope") or Scope.LIFE_CYCLE, "scope", path)
+        columns = portal_export.columns_of(table, scope)
+        form = replace(
+            form,
+            time_column=form.time_column or columns.time,
+            zone_column=form.zone_column or columns.zone,
+            value_column=form.value_column or columns.value,
+        )
+        source, licence, signal = portal_export.SOURCE, portal_export.LICENCE, Signal.AVERAGE
+        estimated = portal_export.estimated_rows(table, columns)
+        if not said.allow_estimated and estimated.any():
+            raise DataError(
+                f"{path}: {int(estimated.sum())} of {estimated.size} rows are estimates, the first is row "
+                f"{int(np.argmax(estimated))}; allow_estimated = false refuses them"
+            )
+    else:
+        if portal_export.looks_like_one(table):
+            portal_export.refuse_test_mode(table, table.named("Data estimation method"))
+            if form.value_column is None:
+                raise DataError(
+                    f"{path} looks like a download of the Electricity Maps data portal: give format = "
+                    f'"{portal_export.FORMAT}"'
+                )
+    file = TraceFile(path, form, usual_values=VALUE_COLUMNS, only_zone=only_zone, table=table)
+    origin = Origin(
+        source=said.source or about.get("source") or source or path.name,
+        licence=said.licence or about.get("licence") or licence or "not stated",
+        signal=_one_of(Signal, said.signal or about.get("signal") or signal, "signal", path),
+        scope=_one_of(Scope, said.scope or about.get("scope") or scope, "scope", path),
+        provenance=Provenance.REPLAYED,
+        sha256=sha256,
+        url=said.url or about.get("url"),
+    )
+    return _Opened(file, origin, estimated)
+
+
+def _grams_factor(file: TraceFile, zone: str, unit: str | None) -> float:
+    """g/kWh in one unit of the values of ``zone``. Raises DataError where the header names another unit."""
+    header = file.value_column(zone)
+    if (word := names_another_unit(header)) is not None:
+        raise DataError(
+            f"{file.path}: column {header!r} is no intensity, its header says {word}; name the intensity's column in "
+            "value_column"
+        )
+    named = unit_of_header(header)
+    if unit is None and named is not None and G_PER_KWH[named] != 1.0:
+        raise DataError(
+            f'{file.path}: column {header!r} is in {named}, not g/kWh; give value_unit = "{named}"'
+        )
+    if unit is not None and named is not None and G_PER_KWH[named] != G_PER_KWH[unit]:
+        raise DataError(
+            f"{file.path}: column {header!r} is in {named}, value_unit says {unit}; correct one of them"
+        )
+    return 1.0 if unit is None else G_PER_KWH[unit]
 
 
 def em_lca_2022(fill: str | None = None, longest_flat_h: float | None = None) -> TraceIntensity:

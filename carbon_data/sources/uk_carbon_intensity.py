@@ -65,15 +65,24 @@ class UkCarbonIntensity:
         document = self._client.get_json(
             f"{self._base_url}/intensity/{start:%Y-%m-%dT%H:%MZ}/{end:%Y-%m-%dT%H:%MZ}"
         )
+        found: dict[datetime, Any] = {}
         try:
-            return {
-                datetime.fromisoformat(entry["from"]).astimezone(start.tzinfo): entry["intensity"]["actual"]
-                for entry in document["data"]
-            }
+            for entry in document["data"]:
+                moment = datetime.fromisoformat(entry["from"]).astimezone(start.tzinfo)
+                value = entry["intensity"]["actual"]
+                if moment in found and found[moment] != value:
+                    raise BadResponseError(
+                        f"zone GB: {moment.isoformat()} occurs twice in the answer, with "
+                        f"{found[moment]!r} and {value!r}"
+                    )
+                found[moment] = value
         except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, BadResponseError):
+                raise
             raise BadResponseError(
                 f"the answer for {start.isoformat()} is not as documented: {error!r}"
             ) from error
+        return found
 
     @staticmethod
     def _value(found: dict[datetime, Any], moment: datetime) -> float:

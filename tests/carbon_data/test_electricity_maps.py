@@ -231,6 +231,14 @@ def test_estimates_are_labelled_kept_a_day_or_refused(
 
 
 @pytest.mark.parametrize("missing", ["null", "absent"])
+def test_values_invented_for_test_tokens_are_refused(make: Make, service: Service) -> None:
+    service.change = lambda item, _: item | {"estimationMethod": "SANDBOX_MODE_DATA", "isEstimated": True}
+    with pytest.raises(
+        BadResponseError, match=r"invented for test tokens \(SANDBOX_MODE_DATA\).*ELECTRICITYMAPS"
+    ):
+        make().series("DE", START, HOUR, 3)
+
+
 def test_a_missing_hour_names_zone_and_time_and_is_not_cached(
     make: Make, service: Service, missing: str
 ) -> None:
@@ -400,3 +408,16 @@ def test_uk_conforms_and_never_takes_a_forecast(service: Service, client: HttpCl
     service.first = [(200, {}, b'{"data":[{"from":"x"}]}')]
     with pytest.raises(BadResponseError):
         source.series("GB", START, HOUR, 3)
+
+
+def test_uk_refuses_two_values_for_one_half_hour(service: Service, client: HttpClient) -> None:
+    halves = [(0, 200), (30, 210), (0, 600)]
+    data = [
+        {"from": f"2023-07-13T00:{minute:02d}Z", "to": "x", "intensity": {"forecast": 1, "actual": value}}
+        for minute, value in halves
+    ]
+    service.first = [(200, {}, json.dumps({"data": data}).encode())]
+    with pytest.raises(
+        BadResponseError, match=r"2023-07-13T00:00:00.* occurs twice in the answer, with 200 and 600"
+    ):
+        UkCarbonIntensity(base_url=service.url, client=client).series("GB", START, HOUR, 1)

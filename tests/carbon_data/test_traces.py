@@ -144,7 +144,7 @@ def test_naive_stamps_missing_columns_and_unreadable_files_are_refused(tmp_path:
     naive["timestamp"] = naive["timestamp"].dt.tz_localize(None)
     with pytest.raises(DataError, match="no time zone"):
         TraceIntensity(write(tmp_path / "n.csv", naive), **KNOWN)
-    with pytest.raises(DataError, match="name it in value_column"):
+    with pytest.raises(DataError, match="name it: value_column"):
         TraceIntensity(write(tmp_path / "c.csv", frame().rename(columns={"gCO2e_per_kWh": "ci"})), **KNOWN)
     with pytest.raises(DataError, match="no column"):
         TraceIntensity(write(tmp_path / "z.csv", frame().drop(columns="timestamp")), **KNOWN)
