@@ -483,14 +483,18 @@ def reproduce(
     if as_json:
         print_json(result)
         return
-    table = Table("claim", "verdict", "paper", "ours", title=f"{study}, {'full' if full else 'quick'}")
+    # What no paper claims is checked, not reproduced.
+    is_own = "checks" in result
+    said = ("check", "verdict", "statement", "ours") if is_own else ("claim", "verdict", "paper", "ours")
+    table = Table(*said, title=f"{study}, {'full' if full else 'quick'}")
     colours = {"met": "green", "not met": "red"}
-    for name, claim in result["claims"].items():
+    for name, claim in result["checks" if is_own else "claims"].items():
         verdict = str(claim["verdict"])
         table.add_row(
             name,
-            f"[{colours.get(verdict, 'yellow')}]{verdict}[/]",
-            str(claim.get("paper", "")),
+            f"[{colours.get(verdict, 'yellow')}]{verdict}[/]"
+            + (", by construction" if claim.get("by_construction") else ""),
+            str(claim.get(said[2], "")),
             str(claim.get("ours", "")),
         )
     out.print(table)

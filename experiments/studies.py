@@ -48,6 +48,8 @@ STUDIES: dict[str, tuple[str, str]] = {
 def run_study(name: str, folder: Path, full: bool, console: Console, **options: Any) -> dict[str, Any]:
     """Run a study; returns ``{"claims": {name: {"verdict", "paper", "ours"}}, "tables": ..., "run": folder}``.
 
+    A study of no paper has ``checks`` (``verdict``, ``statement``, ``ours``) instead of claims.
+
     ``options``: ``train`` (without the trainings that ship with the package), ``zones`` (where servers may stand
     instead of the study's ten), ``workers`` (processes; one a core). Raises UsageError for one that the study lacks.
     """

@@ -63,14 +63,6 @@ def content_key(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def digest_files(files: Iterable[Any]) -> str:
-    """sha256 over the bytes of source files, in the order given (paths or importlib resources)."""
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
 def tell(scratch: Path, text: str, done: float) -> None:
     """From inside a job: where it stands in words, and how much of its ``weight`` is done."""
     draft = scratch.with_suffix(f".{os.getpid()}.said")

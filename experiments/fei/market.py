@@ -10,11 +10,9 @@ plan and a bound on every plan (sleeping.py).
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +21,9 @@ from numpy.typing import NDArray
 
 from coordinator.market.fleet import Fleet, Limits
 from experiments.fei import placement
-from experiments.fei.engine import content_key, digest_files
+from experiments.fei.engine import content_key
 from experiments.fei.spec import ZONES
+from experiments.import_closure import closure_digest
 
 SLOTS = 24
 SLOT_S = 3600.0
@@ -77,27 +76,6 @@ class Setting:
     sleep: bool = False
 
 
-def _code_digest() -> str:
-    market = resources.files("coordinator.market")
-    names = ("simulate.py", "physics.py", "program.py", "layout.py", "awake.py", "solve.py", "plan.py")
-    files = [*(market / name for name in names), resources.files("experiments.fei") / "sleeping.py"]
-    own = [
-        inspect.getsource(function)
-        for function in (
-            fleet,
-            day_of_year,
-            _start,
-            _sun_w_per_w,
-            drawn_zones,
-            simulate_policies,
-            surface_points,
-            _optimum,
-        )
-    ]
-    constants = [SLOTS, SLOT_S, FIRST_HOUR_UTC, BUSY_FRACTION, BATTERY_WH, BATTERY_LIMIT_W, POLICIES, DAYS]
-    return content_key(digest_files(files), own, constants)
-
-
 @dataclass(frozen=True, slots=True)
 class Fig5Cell:
     """All policies on one seed's day at one number of servers, through the simulator."""
@@ -113,7 +91,9 @@ class Fig5Cell:
         return 1e4 + float(self.servers**2)
 
     def key(self) -> str:
-        return content_key("fig5", asdict(self), _code_digest(), placement.intensities(self.zones).digest)
+        return content_key(
+            "fig5", asdict(self), closure_digest(__name__), placement.intensities(self.zones).digest
+        )
 
     def compute(self, scratch: Path) -> dict[str, Any]:
         return simulate_policies(self)
@@ -134,7 +114,9 @@ class SurfaceCell:
         return sum((8.0 if s.sleep else 1.0) * (1 + s.deadline_slots) for s in self.settings)
 
     def key(self) -> str:
-        return content_key("surface", asdict(self), _code_digest(), placement.intensities(self.zones).digest)
+        return content_key(
+            "surface", asdict(self), closure_digest(__name__), placement.intensities(self.zones).digest
+        )
 
     def compute(self, scratch: Path) -> dict[str, Any]:
         return surface_points(self)

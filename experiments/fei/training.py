@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from experiments.fei import estimate, federated
-from experiments.fei.engine import content_key, digest_files, tell
+from experiments.fei.engine import content_key, tell
 from experiments.fei.spec import SMALL_BATCH, BatchReading, Model, Reduction
-
-_TASK_SOURCES = (
-    "base.py",
-    "evaluation.py",
-    "flops.py",
-    "images.py",
-    "mnist_cnn.py",
-    "mnist_mlp.py",
-    "partition.py",
-    "peephole.py",
-    "shakespeare_lstm.py",
-    "text.py",
-    "workload.py",
-)
+from experiments.import_closure import closure_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +57,9 @@ class TrainCell:
         )
 
 
-@lru_cache(maxsize=1)
 def code_digest() -> str:
-    """sha256 over the sources that decide what a training gives."""
-    tasks = resources.files("edge_node.tasks")
-    return content_key(digest_files(tasks / name for name in _TASK_SOURCES), inspect.getsource(federated))
+    """sha256 over all that decides what a training gives: sources and libraries."""
+    return closure_digest(federated.__name__)
 
 
 @lru_cache(maxsize=8)

@@ -12,7 +12,6 @@ import json
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +28,7 @@ from edge_node.splitting.partition import Partitioner
 from edge_node.splitting.pruning import pruned
 from edge_node.tasks.base import Dataset
 from edge_node.tasks.data import images as image_data
+from experiments.import_closure import closure_digest
 from experiments.terminal.frames import Frames, scattered
 from experiments.terminal.settings import BITS, CODE_CHANNELS, CUTS, WIDTH_FRACTIONS, Extent
 
@@ -36,10 +36,6 @@ BATCH = 16
 PEAK_LEARNING_RATE = 2e-3
 TUNE_LEARNING_RATE = 1e-3
 BETA_FIRST, BETA_SECOND = 0.9, 0.999
-_SOURCES = (
-    ("experiments.terminal", ("training.py", "frames.py")),
-    ("edge_node.splitting", ("network.py", "bottleneck.py", "pruning.py")),
-)
 
 Labels = NDArray[np.int64]
 Advance = Callable[[str], None]
@@ -89,14 +85,12 @@ def load_data(extent: Extent) -> Data:
 
 
 def digest_of(data: Data, extent: Extent, seed: int) -> str:
-    """Hash of code, images, settings and seed."""
+    """Hash of code, libraries, images, settings and seed."""
     found = hashlib.sha256()
-    for package, names in _SOURCES:
-        for name in names:
-            found.update((resources.files(package) / name).read_bytes())
+    found.update(closure_digest(__name__).encode())
     for array in (data.train, data.train_labels):
         found.update(np.ascontiguousarray(array).tobytes())
-    settings = {"extent": asdict(extent), "seed": seed, "channels": CODE_CHANNELS, "torch": torch.__version__}
+    settings = {"extent": asdict(extent), "seed": seed}
     found.update(json.dumps(settings, sort_keys=True).encode())
     return found.hexdigest()
 

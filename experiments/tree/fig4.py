@@ -21,14 +21,8 @@ from rich.table import Table
 from experiments.report.figures.base import Drawing
 from experiments.report.style import look
 from experiments.tree import figures as draw_figures
-from experiments.tree.claims import (
-    CHANGE_FRACTION,
-    CLAIMS,
-    CONFIDENCE_FRACTION,
-    FLAT_FRACTION,
-    Judgement,
-    Verdict,
-)
+from experiments.tree.claims import CLAIMS, Judgement
+from experiments.tree.conditions import CHANGE_FRACTION, CONFIDENCE_FRACTION, FLAT_FRACTION, Verdict
 from experiments.tree.engine import simulate
 from experiments.tree.model import Discipline, Service, SleepMode, build_machine
 from experiments.tree.page import case_study_page
@@ -73,8 +67,9 @@ def reproduce_fig4(
         workers: Processes; None for one per core.
 
     Returns:
-        ``claims`` (verdict in the reference setting, the paper's words, ours, and in how many settings of the
-        map it is met), ``map``, ``tables`` and ``figures`` (paths), ``run`` (the folder).
+        ``claims`` (verdict in the reference setting, the paper's words, ours, in how many distinct settings of the
+        map it is met, and what gives the verdict without simulation, where something does), ``map``, ``tables`` and
+        ``figures`` (paths), ``run`` (the folder).
 
     Raises:
         ValueError: fewer than ten seeds.
@@ -90,7 +85,7 @@ def reproduce_fig4(
     results = run_study(folder, study_settings(), extent, console=console, workers=workers)
     simulated_s = time.perf_counter() - started
     curves = curves_table(results)
-    judged = judge_all(curves)
+    judged = judge_all(curves, results.parameters)
     claims, ablations = claims_table(judged), ablation_table(curves)
     example = _example(results.parameters)
     tables = {
@@ -166,7 +161,8 @@ def verdicts(report: dict[str, Any]) -> Table:
         table.add_row(
             name,
             claim["paper"],
-            f"[{colour}]{claim['verdict']}[/{colour}]",
+            f"[{colour}]{claim['verdict']}[/{colour}]"
+            + (", by construction" if "by_construction" in claim else ""),
             claim["ours"],
             f"{claim['met_in']} of {claim['settings']}",
         )
@@ -174,12 +170,14 @@ def verdicts(report: dict[str, Any]) -> Table:
 
 
 def _claims(judged: dict[Reading, dict[str, Judgement]]) -> dict[str, dict[str, Any]]:
+    """Verdicts of the reference setting, and counts over settings that differ in the figures that a claim reads."""
     found: dict[str, dict[str, Any]] = {}
     for claim in CLAIMS:
         if not claim.counted:
             continue
         here = judged[REFERENCE][claim.name]
-        everywhere = [by_claim[claim.name].verdict for by_claim in judged.values()]
+        distinct = {by_claim[claim.name].digest: by_claim[claim.name] for by_claim in judged.values()}
+        everywhere = [one.verdict for one in distinct.values()]
         found[claim.name] = {
             "verdict": str(here.verdict),
             "paper": claim.paper,
@@ -188,6 +186,8 @@ def _claims(judged: dict[Reading, dict[str, Judgement]]) -> dict[str, dict[str, 
             "not_met_in": everywhere.count(Verdict.NOT_MET),
             "not_decidable_in": everywhere.count(Verdict.NOT_DECIDABLE),
             "settings": len(everywhere),
+            "by_construction_in": sum(bool(one.by_construction) for one in distinct.values()),
+            **({"by_construction": here.by_construction} if here.by_construction else {}),
         }
     return found
 

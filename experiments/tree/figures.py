@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from experiments.report.figures.base import WIDTH_IN, Drawing, new_figure
 from experiments.report.style import BAD, CURTAILED, GREEN, INK, MUTED, RULE, look
-from experiments.tree.claims import CLAIMS, CONFIDENCE_FRACTION, Judgement, Verdict
+from experiments.tree.claims import CLAIMS, Judgement
+from experiments.tree.conditions import CONFIDENCE_FRACTION, Verdict
 from experiments.tree.measure import Counting
 from experiments.tree.model import Discipline, Service, SleepMode
 from experiments.tree.power import PowerSeries

@@ -1,8 +1,8 @@
 """Runs the cells of a study on all cores, keeps each under the hash of all it depends on, and continues.
 
 A cell is one setting under one seed, all points of its sweep. Its file name is the hash of parameters, setting,
-seed, extent and the sources of the simulation itself: a changed model never meets an old result, and an
-interrupted study computes only what is missing.
+seed, extent and all that this module imports (experiments.import_closure): a changed model never meets an old result,
+and an interrupted study computes only what is missing.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
-from functools import lru_cache
-from importlib import resources
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -29,14 +27,13 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from experiments.import_closure import closure_digest
 from experiments.tree.engine import simulate
 from experiments.tree.measure import Point, take
 from experiments.tree.model import Machine, build_machine
 from experiments.tree.parameters import Parameters, load_parameters, picoseconds
 from experiments.tree.settings import Extent, Setting, grid, rates_per_s
 from experiments.tree.traffic import draw
-
-_SOURCES = ("engine.py", "model.py", "traffic.py", "measure.py", "settings.py", "study.py", "power.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +45,10 @@ class Cell:
     extent: Extent
 
 
-@lru_cache(maxsize=1)
-def _code_digest() -> str:
-    digest = hashlib.sha256()
-    for name in _SOURCES:
-        digest.update((resources.files(__package__) / name).read_bytes())
-    return digest.hexdigest()
-
-
 def cell_key(cell: Cell, parameters: Parameters) -> str:
     """Content hash of everything the cell's result depends on."""
     described = {
-        "code": _code_digest(),
+        "code": closure_digest(__name__),
         "parameters": asdict(parameters),
         "setting": cell.setting.as_dict(),
         "grid": grid(cell.setting.sweep),

@@ -7,10 +7,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from experiments.report.stats import estimate
-from experiments.tree.claims import CLAIMS, Judgement, judge
+from experiments.tree.claims import CLAIMS, Judgement, against_fluid, judge
+from experiments.tree.fluid import fluid_curves
 from experiments.tree.measure import Counting, figures, tree_bit_per_j
-from experiments.tree.model import Discipline, Service, SleepMode
-from experiments.tree.parameters import load_figures
+from experiments.tree.model import Discipline, Service, SleepMode, build_machine
+from experiments.tree.parameters import Parameters, load_figures
 from experiments.tree.power import state_powers
 from experiments.tree.settings import (
     ALPHAS_BITS_PER_TOKEN,
@@ -73,20 +74,24 @@ def matrix(rows: pd.DataFrame, column: str) -> Array:
     return rows[column].to_numpy(dtype=np.float64).reshape(seeds, -1)
 
 
-def judge_all(curves: pd.DataFrame) -> dict[Reading, dict[str, Judgement]]:
-    """Every claim in every setting of the map."""
+def judge_all(curves: pd.DataFrame, parameters: Parameters) -> dict[Reading, dict[str, Judgement]]:
+    """Every claim in every setting of the map, and what of it needs no simulation."""
     judged: dict[Reading, dict[str, Judgement]] = {}
     for background in Background:
         for discipline in Discipline:
             parts = {s: pick(curves, Setting(s, background, discipline)) for s in Service}
             for reading in readings():
                 if (reading.background, reading.discipline) == (background, discipline):
-                    judged[reading] = _judge_reading(reading, parts)
+                    judged[reading] = _judge_reading(reading, parts, parameters)
     return {reading: judged[reading] for reading in readings()}
 
 
-def _judge_reading(reading: Reading, parts: dict[Service, pd.DataFrame]) -> dict[str, Judgement]:
+def _judge_reading(
+    reading: Reading, parts: dict[Service, pd.DataFrame], parameters: Parameters
+) -> dict[str, Judgement]:
     found = {}
+    machine = build_machine(parameters, reading.discipline, SleepMode.JOINT)
+    powers = state_powers(parameters)
     tree = TREE_COLUMNS[reading.alpha_bits_per_token, reading.counting]
     columns = {
         "ee": "ee_bit_per_j",
@@ -100,12 +105,22 @@ def _judge_reading(reading: Reading, parts: dict[Service, pd.DataFrame]) -> dict
     }
     for service, rows in parts.items():
         values = {figure: matrix(rows, column) for figure, column in columns.items()}
-        found.update({claim.name: judge(claim, values) for claim in CLAIMS if claim.sweep is service})
+        expected = fluid_curves(reading, service, machine, powers)
+        found.update(
+            {
+                claim.name: against_fluid(judge(claim, values), judge(claim, expected))
+                for claim in CLAIMS
+                if claim.sweep is service
+            }
+        )
     return {claim.name: found[claim.name] for claim in CLAIMS}
 
 
 def claims_table(judged: dict[Reading, dict[str, Judgement]]) -> pd.DataFrame:
-    """One row per setting and claim: verdict, and the interval of every condition that decided it."""
+    """One row per setting and claim: verdict, and the interval of every condition that decided it.
+
+    Rows of a claim that share ``distinct`` have the same measured values: one setting, counted once.
+    """
     rows = []
     for reading, by_claim in judged.items():
         for name, judgement in by_claim.items():
@@ -120,6 +135,9 @@ def claims_table(judged: dict[Reading, dict[str, Judgement]]) -> pd.DataFrame:
                     "one_of_sixteen": judgement.claim.counted,
                     "verdict": str(judgement.verdict),
                     "ours": judgement.ours,
+                    "reads": " ".join(sorted(judgement.reads)),
+                    "distinct": judgement.digest[:12],
+                    "by_construction": judgement.by_construction,
                     "conditions": " | ".join(
                         f"{finding} -> {finding.verdict}" for finding in judgement.findings
                     ),

@@ -152,7 +152,10 @@ def test_the_whole_reproduction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     report = reproduce_fig4(tmp_path)
     assert len(report["claims"]) == 16
     for claim in report["claims"].values():
-        assert claim["met_in"] + claim["not_met_in"] + claim["not_decidable_in"] == claim["settings"] == 96
+        assert claim["met_in"] + claim["not_met_in"] + claim["not_decidable_in"] == claim["settings"] <= 96
+    # Alpha and the way of counting tokens cannot change what has neither in it.
+    assert all(report["claims"][name]["settings"] <= 8 for name in ("VR2", "VR5", "VU6", "VG3", "VG5"))
+    assert report["claims"]["VG2"]["settings"] > 8
     assert json.loads((tmp_path / "claims.json").read_text()) == report
     assert verdicts(report).row_count == 16
     assert all(Path(path).is_file() for path in (*report["tables"].values(), *report["figures"].values()))

@@ -22,7 +22,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
 
 
 def test_the_exact_curve_is_ordered_and_floors_are_kept(report: dict[str, dict[str, str]]) -> None:
-    verdicts = {name: claim["verdict"] for name, claim in report["claims"].items()}  # type: ignore[attr-defined]
+    verdicts = {name: claim["verdict"] for name, claim in report["checks"].items()}  # type: ignore[attr-defined]
     assert verdicts["tree-rises"] == verdicts["grams-rise"] == verdicts["floor-kept"] == "met"
     table = pd.read_csv(report["tables"]["tradeoff"])
     assert set(table.way) == {OPTIMUM, FLOOR, DECIDED}
@@ -44,4 +44,20 @@ def test_a_day_on_which_tree_falls_is_not_met(report: dict[str, dict[str, str]])
     table = pd.read_csv(report["tables"]["tradeoff"])
     worse = (table.way == OPTIMUM) & (table.price_g_per_kwh == 300.0)
     table.loc[worse, "tree_bit_per_j"] *= 0.5
+    judged = judge(table)["tree-rises"]
+    assert judged["verdict"] == "not met"
+    assert "by_construction" not in judged
+
+
+def test_a_price_that_moves_nothing_is_no_rise(report: dict[str, dict[str, str]]) -> None:
+    table = pd.read_csv(report["tables"]["tradeoff"])
+    own = table.way == OPTIMUM
+    table.loc[own, "tree_bit_per_j"] = table.loc[own, "tree_bit_per_j"].iloc[0]
     assert judge(table)["tree-rises"]["verdict"] == "not met"
+
+
+def test_what_the_program_itself_guarantees_is_said_beside_the_verdict(
+    report: dict[str, dict[str, dict[str, str]]],
+) -> None:
+    said = {name for name, check in report["checks"].items() if "by_construction" in check}
+    assert said == {"tree-rises", "grams-rise", "floor-kept"}
