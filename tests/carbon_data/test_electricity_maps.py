@@ -230,7 +230,6 @@ def test_estimates_are_labelled_kept_a_day_or_refused(
     assert len(service.requests) == asked + 1
 
 
-@pytest.mark.parametrize("missing", ["null", "absent"])
 def test_values_invented_for_test_tokens_are_refused(make: Make, service: Service) -> None:
     service.change = lambda item, _: item | {"estimationMethod": "SANDBOX_MODE_DATA", "isEstimated": True}
     with pytest.raises(
@@ -239,6 +238,7 @@ def test_values_invented_for_test_tokens_are_refused(make: Make, service: Servic
         make().series("DE", START, HOUR, 3)
 
 
+@pytest.mark.parametrize("missing", ["null", "absent"])
 def test_a_missing_hour_names_zone_and_time_and_is_not_cached(
     make: Make, service: Service, missing: str
 ) -> None:
