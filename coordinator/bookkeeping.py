@@ -11,10 +11,8 @@ from carbon_data.units import to_micro
 from coordinator.accounting.lifecycle import AttributedLine, attribute, grid_line, waste_from
 from coordinator.ledger.entry import Entry, Kind, Posting, Unit, merged
 from coordinator.market.settle import Balance, SettledTransfer
-from protos.messages import Component, Settlement, SlotSummary, Stage, Usage
+from protos.messages import HOLDERS, Component, Holder, Settlement, SlotSummary, Stage, Usage
 
-SHARED = ("network", "coordinator", "router")
-"""Lines that belong to no node."""
 BALANCE_FIELDS = tuple(Balance.__slots__)
 
 
@@ -53,7 +51,7 @@ class BookingContext:
 def booking(
     usage: Usage, balance: Balance, context: BookingContext, *, estimated: bool = False, late: bool = False
 ) -> Entry:
-    """The one transaction of a node's slot: sources, stores, sinks, losses and micrograms.
+    """The one transaction of a node's slot: sources, stores, sinks, losses and emissions.
 
     ``estimated``: the split of the metered joules is the coordinator's cautious one. ``late``: the reading
     came after the slot's end, so its work counts as waste.
@@ -71,7 +69,7 @@ def booking(
         network = grid_line(
             context.stage, Component.NETWORK, network_uj, context.intensity_g_per_kwh, Provenance.MODELLED
         )
-        lines.append(_row("network", context.zone, network))
+        lines.append(_row(Holder.NETWORK, context.zone, network))
     lines.extend(dict(line) for line in context.parcel_lines)
     body = {
         "stage": str(context.stage),
@@ -146,16 +144,16 @@ def booking_postings(node_id: str, body: Mapping[str, Any]) -> tuple[Posting, ..
 
 
 def line_postings(lines: Iterable[Mapping[str, Any]]) -> list[Posting]:
-    """Energy and micrograms of attributed lines; shared lines draw on a grid account of their own."""
+    """Energy and emissions of attributed lines; shared lines draw on a grid account of their own."""
     postings: list[Posting] = []
     for line in lines:
-        holder = line["node_id"] if line["node_id"] in SHARED else f"node/{line['node_id']}"
+        holder = line["node_id"] if line["node_id"] in HOLDERS else f"node/{line['node_id']}"
         account = f"{holder}/stage/{line['stage']}/{line['component']}"
         postings.append(_uj(account, line["energy_uj"]))
-        if line["node_id"] in SHARED:
+        if line["node_id"] in HOLDERS:
             postings.append(_uj(f"{holder}/grid", -line["energy_uj"]))
-        postings.append(Posting(account, Unit.MICROGRAMS, -line["operational_ug"]))
-        postings.append(Posting("atmosphere", Unit.MICROGRAMS, line["operational_ug"]))
+        postings.append(Posting(account, Unit.PICOGRAMS, -line["operational_pg"]))
+        postings.append(Posting("atmosphere", Unit.PICOGRAMS, line["operational_pg"]))
     return postings
 
 
@@ -225,7 +223,7 @@ def parcel_line(
     (zone_i, c_i), (zone_j, c_j) = ends[parcels.owner], ends[parcels.executor]
     line = grid_line(stage, Component.NETWORK, energy_uj, (c_i + c_j) / 2, Provenance.MODELLED)
     zone = zone_i if zone_i == zone_j else f"{zone_i}+{zone_j}"
-    return _row("network", zone, line)
+    return _row(Holder.NETWORK, zone, line)
 
 
 def market_line(
@@ -241,7 +239,7 @@ def market_line(
     if energy_uj == 0:
         return None
     line = grid_line(stage, Component.NEGOTIATION, energy_uj, intensity_g_per_kwh, Provenance.MODELLED)
-    return _row("network", zone if zone == body_zone else f"{zone}+{body_zone}", line)
+    return _row(Holder.NETWORK, zone if zone == body_zone else f"{zone}+{body_zone}", line)
 
 
 def own_lines(
@@ -249,8 +247,8 @@ def own_lines(
 ) -> list[dict[str, Any]]:
     """The testbed's own coordinator and router."""
     parts = (
-        ("coordinator", Component.COORDINATOR, coordinator_uj),
-        ("router", Component.ROUTER, router_uj),
+        (Holder.COORDINATOR, Component.COORDINATOR, coordinator_uj),
+        (Holder.ROUTER, Component.ROUTER, router_uj),
     )
     return [
         _row(name, zone, grid_line(stage, component, energy, intensity_g_per_kwh, Provenance.MODELLED))
@@ -273,13 +271,13 @@ def slot_end(summary: SlotSummary, lines: Sequence[Mapping[str, Any]], parcels: 
 
 def _row(node_id: str, zone: str, line: AttributedLine) -> dict[str, Any]:
     return {
-        "node_id": node_id,
+        "node_id": str(node_id),
         "zone": zone,
         "stage": str(line.stage),
         "component": str(line.component),
         "energy_uj": line.energy_uj,
         "grid_uj": line.grid_uj,
-        "operational_ug": line.operational_ug,
+        "operational_pg": line.operational_pg,
         "provenance": str(line.provenance),
     }
 

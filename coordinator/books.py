@@ -20,7 +20,17 @@ from coordinator.guard import TRAINING_STAGES
 from coordinator.ledger.entry import Entry, Unit
 from coordinator.market.backlog import Backlog
 from coordinator.market.settle import SettledTransfer, Transfer
-from protos.messages import Decision, NodeProfile, Register, SlotPlan, SlotSummary, Stage, Telemetry, Usage
+from protos.messages import (
+    HOLDERS,
+    Decision,
+    NodeProfile,
+    Register,
+    SlotPlan,
+    SlotSummary,
+    Stage,
+    Telemetry,
+    Usage,
+)
 
 _REGISTER = TypeAdapter(Register)
 _TELEMETRY = TypeAdapter(Telemetry)
@@ -286,11 +296,9 @@ class Books:
             state.acked_seq = seq if state.acked_seq is None else max(seq, state.acked_seq)
 
     def _add(self, slot: SlotState, lines: Sequence[dict[str, Any]]) -> None:
-        total = sum(line["operational_ug"] for line in lines)
-        slot.totals["emissions_ug"] = slot.totals.get("emissions_ug", 0) + total
-        shared = sum(
-            line["energy_uj"] for line in lines if line["node_id"] in ("network", "coordinator", "router")
-        )
+        total = sum(line["operational_pg"] for line in lines)
+        slot.totals["emissions_pg"] = slot.totals.get("emissions_pg", 0) + total
+        shared = sum(line["energy_uj"] for line in lines if line["node_id"] in HOLDERS)
         slot.totals["shared_uj"] = slot.totals.get("shared_uj", 0) + shared
 
     def offload_room(self, node_id: str, telemetry: Telemetry) -> tuple[int, ...] | None:

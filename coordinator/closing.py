@@ -99,7 +99,7 @@ class Closing:
         shared_uj = totals.get("shared_uj", 0) + sum(line["energy_uj"] for line in lines)
         return SlotSummary(
             slot=slot.slot,
-            emissions_ug=totals.get("emissions_ug", 0) + sum(line["operational_ug"] for line in lines),
+            emissions_pg=totals.get("emissions_pg", 0) + sum(line["operational_pg"] for line in lines),
             grid_uj=totals.get("grid_uj", 0) + shared_uj,
             green_uj=totals.get("green_uj", 0),
             demand_uj=totals.get("demand_uj", 0) + shared_uj,

@@ -6,9 +6,7 @@ from typing import Any
 
 from carbon_data.types import DataError
 from coordinator.config import CoordinatorConfig
-
-RESERVED_IDS = ("network", "coordinator", "router")
-"""Holders of the shared lines in the books."""
+from protos.messages import HOLDERS
 
 
 def check_config(config: CoordinatorConfig) -> None:
@@ -18,9 +16,9 @@ def check_config(config: CoordinatorConfig) -> None:
         raise DataError(f"zones are named twice in {zones}; give one series for each zone")
     if config.body.zone not in zones:
         raise DataError(f"the coordinator's zone {config.body.zone} has no intensities; given are {zones}")
-    reserved = set(config.node_ids) & set(RESERVED_IDS)
+    reserved = set(config.node_ids) & set(HOLDERS)
     if reserved or len(set(config.node_ids)) != len(config.node_ids):
-        raise DataError(f"node ids must differ and not be one of {RESERVED_IDS}; got {config.node_ids}")
+        raise DataError(f"node ids must differ and not be one of {HOLDERS}; got {config.node_ids}")
     needed = len(config.stages)
     for zone in config.zones:
         for series in filter(None, (zone.intensity_g_per_kwh, zone.forecast_g_per_kwh)):

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from carbon_data.types import require_utc
-from carbon_data.units import from_micro
+from carbon_data.units import from_micro, from_pico
 from coordinator.accounting.tree import Window, efficiency
 from coordinator.books import count_missed
 from coordinator.guard import TRAINING_STAGES
@@ -323,7 +323,7 @@ def _booking_columns(node: str, booking: Mapping[str, Any]) -> Row:
         "bits": booking["bits"],
         "requests": booking["requests"],
         "model_bytes": booking["model_bytes"],
-        "operational_g": from_micro(sum(line["operational_ug"] for line in own)),
+        "operational_g": from_pico(sum(line["operational_pg"] for line in own)),
     }
 
 
@@ -337,15 +337,18 @@ def _line_rows(run: _Run) -> Iterable[Row]:
         for body in bodies:
             for line in body["lines"]:
                 key = tuple(line[name] for name in ("node_id", "zone", "stage", "component", "provenance"))
-                for index, name in enumerate(("energy_uj", "grid_uj", "operational_ug")):
+                for index, name in enumerate(("energy_uj", "grid_uj", "operational_pg")):
                     sums[key][index] += line[name]
         for key in sorted(sums, key=lambda key: (order.get(key[0], len(order)), key)):
             node, zone, stage, component, provenance = key
-            energy, grid, grams = (from_micro(value) for value in sums[key])
+            energy_uj, grid_uj, emissions_pg = sums[key]
             yield dict(
                 zip(
                     LINE_COLUMNS,
-                    (slot, node, zone, stage, component, energy, grid, grams, provenance),
+                    (
+                        *(slot, node, zone, stage, component),
+                        *(from_micro(energy_uj), from_micro(grid_uj), from_pico(emissions_pg), provenance),
+                    ),
                     strict=True,
                 )
             )
@@ -431,7 +434,7 @@ def _serving_rows(run: _Run) -> Iterable[Row]:
             unserved_requests=unserved,
             outside_requests=0 if outside is None else outside["requests"],
             energy_j=from_micro(sum(line["energy_uj"] for line in own)),
-            operational_g=from_micro(sum(line["operational_ug"] for line in own)),
+            operational_g=from_pico(sum(line["operational_pg"] for line in own)),
             latency_bins=[] if planned is None else list(planned["latency_bins"]),
             latency_counts=[] if planned is None else list(planned["latency_counts"]),
         )
@@ -501,15 +504,15 @@ def _node_rows(run: _Run) -> Iterable[Row]:
 
 def _totals(node: str, bookings: list[Mapping[str, Any]]) -> Row:
     energies = ("demand", "grid", "green", "harvest", "export", "import", "curtailed")
-    grams = sum(
-        line["operational_ug"] for body in bookings for line in body["lines"] if line["node_id"] == node
+    emissions_pg = sum(
+        line["operational_pg"] for body in bookings for line in body["lines"] if line["node_id"] == node
     )
     counts = ("tokens", "bits", "requests", "executed_batches", "wasted_batches")
     training = [body for body in bookings if body["stage"] in TRAINING_STAGES and body["executed_batches"]]
     return {
         **{f"{n}_j": from_micro(sum(body["balance"][f"{n}_uj"] for body in bookings)) for n in energies},
         **{name: sum(body[name] for body in bookings) for name in counts},
-        "operational_g": from_micro(grams),
+        "operational_g": from_pico(emissions_pg),
         "participations": len(training),
     }
 

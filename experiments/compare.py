@@ -255,7 +255,7 @@ class SlotProgress:
         self._bar = bar
         self._task = bar.add_task("starting", total=total, detail="")
         self._label = ""
-        self._emissions_ug = 0
+        self._emissions_pg = 0
 
     def say(self, what: str) -> None:
         self._bar.update(self._task, description=what, detail="")
@@ -266,18 +266,18 @@ class SlotProgress:
 
     def begin(self, resolved: Resolved) -> None:
         self._label = f"{resolved.scenario.policy} seed {resolved.scenario.seed}"
-        self._emissions_ug = 0
+        self._emissions_pg = 0
         self.say(self._label)
 
     def slot(self, outcome: SlotOutcome) -> None:
-        self._emissions_ug += outcome.summary.emissions_ug
+        self._emissions_pg += outcome.summary.emissions_pg
         accuracy = f", accuracy {outcome.evaluation.accuracy_fraction:.1%}" if outcome.evaluation else ""
         lost = f", [red]{len(outcome.plan.lost_nodes)} lost[/red]" if outcome.plan.lost_nodes else ""
         self._bar.update(
             self._task,
             advance=1,
             description=f"{self._label}: {outcome.stage.value}",
-            detail=f"{self._emissions_ug / 1e3:.2f} mg CO2e{accuracy}{lost}",
+            detail=f"{self._emissions_pg / 1e9:.2f} mg CO2e{accuracy}{lost}",
         )
 
 

@@ -168,7 +168,7 @@ def _matrix(sums: pd.Series, node_ids: tuple[str, ...], slots: int) -> Ints:
 
 
 def comparable_g(tables: Mapping[str, pd.DataFrame], net_j_per_byte: float) -> float:
-    """IN_IT in grams: (D0) as it happened, from the joules of a run's tables (its grams are rounded to the microgram).
+    """IN_IT in grams: (D0) as it happened, from the joules of a run's tables (older runs have their grams rounded).
 
     A node's grid energy less what of it its radio drew for models and requests, as the books attribute it: in
     proportion to energy."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from carbon_data.units import from_pico
 from experiments.chosen_policy import policy_settings, short_look_ahead
 from experiments.errors import RunError
 from experiments.resolve import Resolved
@@ -243,9 +244,9 @@ def _export(
     export_tables(
         folder / "ledger.sqlite", folder, start=scenario.time.start, trace_step_s=scenario.time.trace_step_s
     )
-    rows, cumulative_ug = [], 0
+    rows, cumulative_pg = [], 0
     for outcome in record.outcomes:
-        cumulative_ug += outcome.summary.emissions_ug
+        cumulative_pg += outcome.summary.emissions_pg
         if outcome.server_round is None:
             continue
         evaluation = outcome.evaluation
@@ -259,7 +260,7 @@ def _export(
                 "train_loss": outcome.replies.metrics.get("loss"),
                 "test_loss": None if evaluation is None else evaluation.loss,
                 "test_accuracy": None if evaluation is None else evaluation.accuracy_fraction,
-                "cumulative_g": cumulative_ug / 1e6,
+                "cumulative_g": from_pico(cumulative_pg),
             }
         )
     columns = (

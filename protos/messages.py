@@ -1,7 +1,7 @@
 """What the parties say to each other, as plain frozen values. Units are in the names.
 
 Pure: no generated code here. ``protos.codec`` alone turns these into protobuf and back, and validates.
-Booked energies are integer microjoules (``_uj``), emissions integer micrograms (``_ug``).
+Booked energies are integer microjoules (``_uj``), emissions integer picograms (``_pg``).
 """
 
 from __future__ import annotations
@@ -36,6 +36,18 @@ class Component(StrEnum):
     """Work done twice or thrown away: costs real joules, belongs to no result."""
     NEGOTIATION = "negotiation"
     """Bytes of a market's messages over radio and network."""
+
+
+class Holder(StrEnum):
+    """Who has lines of its own in the books beside the nodes; no node may be named so."""
+
+    NETWORK = "network"
+    COORDINATOR = "coordinator"
+    ROUTER = "router"
+
+
+HOLDERS = tuple(str(holder) for holder in Holder)
+"""Names of all holders."""
 
 
 class Good(StrEnum):
@@ -583,7 +595,7 @@ class SlotSummary:
     """What a slot came to, from the ledger."""
 
     slot: int
-    emissions_ug: int
+    emissions_pg: int
     grid_uj: int
     green_uj: int
     demand_uj: int
@@ -625,7 +637,7 @@ class ReportLine:
     stage: Stage
     component: Component
     energy_uj: int
-    emissions_ug: int
+    emissions_pg: int
 
 
 @dataclass(frozen=True, slots=True)

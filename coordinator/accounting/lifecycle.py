@@ -1,4 +1,4 @@
-"""Life-cycle attribution (methods.md section 4): a node's grid energy and its micrograms, by energy line.
+"""Life-cycle attribution (methods.md section 4): a node's grid energy and its emissions, by energy line.
 
 Pure, in integers: the parts sum exactly to the whole. Stages are software stages, not hardware LCA stages.
 """
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from carbon_data.units import JOULES_PER_KWH
+from carbon_data.units import JOULES_PER_KWH, MICRO
 from coordinator.market.settle import spread
 from protos.messages import Component, EnergyLine, Stage
 
@@ -22,17 +22,21 @@ class AttributedLine:
     component: Component
     energy_uj: int
     grid_uj: int
-    operational_ug: int
+    operational_pg: int
     provenance: str
 
 
-def operational_ug(grid_uj: int, intensity_g_per_kwh: float) -> int:
-    """One term of (L1): micrograms CO2e of ``grid_uj`` microjoules, rounded half to even.
+def operational_pg(grid_uj: int, intensity_g_per_kwh: float) -> int:
+    """One term of (L1): picograms CO2e of ``grid_uj`` microjoules, rounded half to even.
 
-    uJ / 3.6e6 J/kWh * g/kWh = ug: the two factors of 10^6 cancel. Exact rational arithmetic, so that a
-    replay on another machine books the same microgram.
+    Exact rational arithmetic, so that a replay on another machine books the same picogram.
     """
-    return round(Fraction(grid_uj) * Fraction(intensity_g_per_kwh) / Fraction(JOULES_PER_KWH))
+    return round(emitted_pg(grid_uj, intensity_g_per_kwh))
+
+
+def emitted_pg(grid_uj: int, intensity_g_per_kwh: float) -> Fraction:
+    """One term of (L1), exact: E / 3.6e6 J/kWh * c; from uJ to pg another factor of 10^6 remains."""
+    return Fraction(grid_uj) * Fraction(intensity_g_per_kwh) * MICRO / Fraction(JOULES_PER_KWH)
 
 
 def attribute(
@@ -41,11 +45,11 @@ def attribute(
     """(L1), (L2): a slot's grid energy and emissions over the node's lines, in proportion to energy.
 
     Invariant: attributed lines (``unallocated`` included) sum exactly to the metered energy, to ``grid_uj``
-    and to the slot's micrograms. Raises ValueError when there is grid energy and no line.
+    and to the slot's emissions. Raises ValueError when there is grid energy and no line.
     """
     weights = [line.energy_uj for line in lines]
     grids = spread(grid_uj, weights)
-    grams = spread(operational_ug(grid_uj, intensity_g_per_kwh), weights)
+    grams = spread(operational_pg(grid_uj, intensity_g_per_kwh), weights)
     return tuple(
         AttributedLine(line.stage, line.component, line.energy_uj, grid, gram, str(line.provenance))
         for line, grid, gram in zip(lines, grids, grams, strict=True)
@@ -56,7 +60,7 @@ def grid_line(
     stage: Stage, component: Component, energy_uj: int, intensity_g_per_kwh: float, provenance: str
 ) -> AttributedLine:
     """A line that draws all its energy from the grid: network, coordinator, router."""
-    grams = operational_ug(energy_uj, intensity_g_per_kwh)
+    grams = operational_pg(energy_uj, intensity_g_per_kwh)
     return AttributedLine(stage, component, energy_uj, energy_uj, grams, provenance)
 
 

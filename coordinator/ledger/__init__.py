@@ -2,7 +2,7 @@
 
 An *entry* is a document (canonical JSON: a decision, a reading, a gap ...) with or without *postings*; the
 postings of an entry sum to zero in each unit, so nothing can appear or vanish. Energies are integer
-microjoules (``uJ``), emissions integer micrograms CO2e (``ug``). An entry has a key that counts once: the
+microjoules (``uJ``), emissions integer picograms CO2e (``pg``). An entry has a key that counts once: the
 same key with the same content is a repeat, with other content an alarm; nothing is ever overwritten, and
 triggers forbid UPDATE and DELETE.
 
@@ -16,12 +16,14 @@ Chart of accounts, unit ``uJ`` (positive: energy arrives in the account)::
     node/<id>/curtailed                 sink: harvested, not usable
     node/<id>/loss/charge|discharge|self_discharge
     node/<id>/stage/<stage>/<component> sink: what a life-cycle stage used, by physical component
-    transfer/<donor>-><recipient>       in passing: +sent by the donor, -sent for the recipient; zero after
-    a slot loss/transfer/<donor>-><recipient>  sink: what the transfer lost network/grid,
-    network/stage/<stage>/network            bytes moved between nodes and to the aggregator
-    coordinator/grid, coordinator/stage/<stage>/coordinator router/grid, router/stage/<stage>/router
+    transfer/<donor>-><recipient>       in passing: +sent by the donor, -sent for the recipient; zero
+                                        after a slot
+    loss/transfer/<donor>-><recipient>  sink: what the transfer lost
+    network/grid, network/stage/<stage>/network              bytes moved between nodes and to the aggregator
+    coordinator/grid, coordinator/stage/<stage>/coordinator
+    router/grid, router/stage/<stage>/router
 
-In unit ``ug``: ``atmosphere`` takes (positive) what the ``.../stage/<stage>/<component>`` accounts owe
+In unit ``pg``: ``atmosphere`` takes (positive) what the ``.../stage/<stage>/<component>`` accounts owe
 (negative).
 """
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from coordinator.ledger.entry import Kind, Posting, Unit
+from protos.messages import HOLDERS
 
 Add = Callable[[str, str, str], None]
-SHARED = ("network", "coordinator", "router")
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ class Checks:
             self._counts["bookings by estimate"] += 1
         self._check_executed(item.slot, item.node, item.body, usage, item.where)
         if not item.body["late"]:
-            self._emissions[item.slot] += sum(line["operational_ug"] for line in item.body["lines"])
+            self._emissions[item.slot] += sum(line["operational_pg"] for line in item.body["lines"])
 
     def _check_battery(self, node: str, balance: Any, before: int, where: str) -> None:
         if balance["battery_before_uj"] != before:
@@ -228,7 +228,7 @@ class Checks:
 
     def _check_reading(self, node: str, body: Any, usage: Any, where: str) -> None:
         metered = sum(line["energy_uj"] for line in usage["lines"])
-        own = [line for line in body["lines"] if line["node_id"] not in SHARED]
+        own = [line for line in body["lines"] if line["node_id"] not in HOLDERS]
         if sum(line["energy_uj"] for line in own) != metered or body["balance"]["demand_uj"] != metered:
             self._add("reading", where, f"books another demand than the {metered} uJ that {node} metered")
         if body["balance"]["harvest_uj"] != usage["harvest_uj"]:
@@ -281,14 +281,14 @@ class Checks:
     @staticmethod
     def _add_lines(wanted: dict[tuple[str, str], int], lines: Any) -> None:
         for line in lines:
-            shared = line["node_id"] in SHARED
+            shared = line["node_id"] in HOLDERS
             holder = line["node_id"] if shared else f"node/{line['node_id']}"
             account = f"{holder}/stage/{line['stage']}/{line['component']}"
             wanted[account, Unit.MICROJOULES] += line["energy_uj"]
             if shared:
                 wanted[f"{holder}/grid", Unit.MICROJOULES] -= line["energy_uj"]
-            wanted[account, Unit.MICROGRAMS] -= line["operational_ug"]
-            wanted["atmosphere", Unit.MICROGRAMS] += line["operational_ug"]
+            wanted[account, Unit.PICOGRAMS] -= line["operational_pg"]
+            wanted["atmosphere", Unit.PICOGRAMS] += line["operational_pg"]
 
     def _compare(self, wanted: dict[tuple[str, str], int], postings: Any, where: str) -> None:
         got: dict[tuple[str, str], int] = defaultdict(int)
@@ -338,12 +338,12 @@ class Checks:
                 item.where,
                 f"{counted} batches count, decided were {decided}, summary {summary['executed_batches']}",
             )
-        emitted = self._emissions[item.slot] + sum(line["operational_ug"] for line in item.body["lines"])
-        if emitted != summary["emissions_ug"]:
+        emitted = self._emissions[item.slot] + sum(line["operational_pg"] for line in item.body["lines"])
+        if emitted != summary["emissions_pg"]:
             self._add(
                 "summary",
                 item.where,
-                f"emissions {summary['emissions_ug']} ug, the lines sum to {emitted} ug",
+                f"emissions {summary['emissions_pg']} pg, the lines sum to {emitted} pg",
             )
 
     def _check_legs(self, slot: int, t: Any, where: str) -> None:
@@ -361,11 +361,11 @@ class Checks:
         owed = sum(
             amount
             for (account, unit), amount in self._balances.items()
-            if unit == Unit.MICROGRAMS and account != "atmosphere"
+            if unit == Unit.PICOGRAMS and account != "atmosphere"
         )
-        held = self._balances["atmosphere", Unit.MICROGRAMS]
+        held = self._balances["atmosphere", Unit.PICOGRAMS]
         if owed + held != 0:
-            self._add("sums", "atmosphere", f"{held} ug in the atmosphere, {-owed} ug owed by stages")
+            self._add("sums", "atmosphere", f"{held} pg in the atmosphere, {-owed} pg owed by stages")
         usage_open = {s for s, _ in self._usage if s in self._ended}
         for slot, node in self._usage:
             if slot in usage_open and (slot, node) not in self._booked:

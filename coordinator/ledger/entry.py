@@ -24,7 +24,7 @@ class Unit(StrEnum):
     """What postings count."""
 
     MICROJOULES = "uJ"
-    MICROGRAMS = "ug"
+    PICOGRAMS = "pg"
 
 
 class Kind(StrEnum):

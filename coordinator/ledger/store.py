@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coordinator.ledger.entry import GENESIS, Entry, Kind, LedgerError, Posting, Unit, chain_hash
+from coordinator.ledger.formats import CURRENT, READABLE, Format
 
-FORMAT = "detabed-ledger-1"
 GROUP_LIMIT = 512
 """Most submissions written in one commit."""
 
@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS postings (
     entry_id INTEGER NOT NULL REFERENCES entries (id),
     line INTEGER NOT NULL,
     account TEXT NOT NULL,
-    unit TEXT NOT NULL CHECK (unit IN ('uJ', 'ug')),
+    unit TEXT NOT NULL CHECK (unit IN ('uJ', 'pg')),
     amount INTEGER NOT NULL CHECK (typeof(amount) = 'integer'),
     PRIMARY KEY (entry_id, line)
 ) WITHOUT ROWID;
@@ -265,8 +265,8 @@ def conflict_alarm(offered: Entry, stored_digest: str) -> Entry:
     )
 
 
-def open_read_only(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write. Raises LedgerError when there is no such ledger."""
+def open_read_only(path: Path) -> tuple[sqlite3.Connection, Format]:
+    """A connection that cannot write, and the file's format. Raises LedgerError when there is no such ledger."""
     if not Path(path).is_file():
         raise LedgerError(f"{path} is no file; a finished or running run has its ledger in ledger.sqlite")
     connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
@@ -275,15 +275,22 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         connection.close()
         raise LedgerError(f"{path} is not a ledger of this project: {error}") from error
-    if row is None or row[0] != FORMAT:
+    if row is None or row[0] not in READABLE:
         connection.close()
-        raise LedgerError(f"{path} has ledger format {row and row[0]}; this version reads {FORMAT}")
-    return connection
+        raise LedgerError(
+            f"{path} has ledger format {row and row[0]}; this version reads {', '.join(sorted(READABLE))}: read "
+            "it with the version that wrote it"
+        )
+    return connection, READABLE[row[0]]
 
 
 def read_entries(path: Path) -> Iterator[StoredEntry]:
-    """All committed entries of a ledger file in order, as stored (nothing is checked: that is ``verify``)."""
-    with contextlib.closing(open_read_only(path)) as connection:
+    """All committed entries of a ledger file in order, in today's units (nothing is checked: that is ``verify``).
+
+    Digest and chain are as stored; ``text`` of an entry is the stored document.
+    """
+    connection, stored_as = open_read_only(path)
+    with contextlib.closing(connection):
         postings = connection.execute(
             "SELECT entry_id, account, unit, amount FROM postings ORDER BY entry_id, line"
         )
@@ -295,15 +302,17 @@ def read_entries(path: Path) -> Iterator[StoredEntry]:
             own: list[Posting] = []
             while waiting is not None and waiting[0] <= entry_id:
                 if waiting[0] == entry_id:
-                    own.append(Posting(waiting[1], Unit(waiting[2]), waiting[3]))
+                    own.append(stored_as.posting(waiting[1], waiting[2], waiting[3]))
                 waiting = postings.fetchone()
-            entry = Entry(Kind(kind), key, json.loads(body), tuple(own), slot, node_id, text=body)
+            document = stored_as.document(json.loads(body))
+            entry = Entry(Kind(kind), key, document, tuple(own), slot, node_id, text=body)
             yield StoredEntry(entry_id, entry, digest, chain)
 
 
 def run_id_of(path: Path) -> str:
     """Name of the run a ledger belongs to."""
-    with contextlib.closing(open_read_only(path)) as connection:
+    connection, _ = open_read_only(path)
+    with contextlib.closing(connection):
         return str(connection.execute("SELECT value FROM meta WHERE name = 'run_id'").fetchone()[0])
 
 
@@ -326,7 +335,7 @@ def _prepare(connection: sqlite3.Connection, run_id: str, path: Path) -> None:
     for table in ("meta", "entries", "postings"):
         for verb in ("UPDATE", "DELETE"):
             connection.execute(_TRIGGER.format(table=table, verb=verb, what=verb.lower()))
-    for name, value in (("format", FORMAT), ("run_id", run_id)):
+    for name, value in (("format", CURRENT.name), ("run_id", run_id)):
         connection.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (name, value))
         stored = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()[0]
         if stored != value:

@@ -21,10 +21,10 @@ from coordinator.ledger.entry import (
     Kind,
     LedgerError,
     Posting,
-    Unit,
     chain_hash,
     content_digest,
 )
+from coordinator.ledger.formats import Format
 from coordinator.ledger.store import open_read_only
 
 MOST_FINDINGS = 1000
@@ -93,11 +93,12 @@ def verify(path: Path, expected_head: str | None = None) -> VerifyReport:
     Raises LedgerError when there is no ledger to look at; whatever is wrong inside becomes findings.
     """
     report = VerifyReport(str(path))
-    with contextlib.closing(open_read_only(path)) as connection:
+    connection, stored_as = open_read_only(path)
+    with contextlib.closing(connection):
         report.run_id = str(connection.execute("SELECT value FROM meta WHERE name = 'run_id'").fetchone()[0])
         try:
             _check_file(connection, report)
-            heads = _check_entries(connection, report)
+            heads = _check_entries(connection, stored_as, report)
             _check_counts(connection, report)
         except sqlite3.DatabaseError as error:
             report.add("file", report.path, f"the database cannot be read: {error}")
@@ -117,7 +118,7 @@ def _check_file(connection: sqlite3.Connection, report: VerifyReport) -> None:
         report.add("guards", report.path, f"triggers that forbid changes are gone: {', '.join(missing)}")
 
 
-def _check_entries(connection: sqlite3.Connection, report: VerifyReport) -> set[str]:
+def _check_entries(connection: sqlite3.Connection, stored_as: Format, report: VerifyReport) -> set[str]:
     """One pass in order: chain, digests, sums, keys, and what the documents say of each other."""
     checks = Checks(report.add)
     kinds: Counter[str] = Counter()
@@ -156,12 +157,14 @@ def _check_entries(connection: sqlite3.Connection, report: VerifyReport) -> set[
             report.add("chain", where, "does not continue the chain: this entry or one before was changed")
         previous = chain
         heads.add(chain)
-        _check_sums(report, where, own)
+        _check_sums(report, where, own, stored_as)
         document = _parse(report, where, body)
         if document is not None:
             try:
                 before = checks.battery_uj(node_id)
-                checks.take(Item(Kind(kind), key, slot, node_id, document, tuple(own), where, before))
+                document = stored_as.document(document)
+                today = tuple(stored_as.posting(p.account, p.unit, p.amount) for p in own)
+                checks.take(Item(Kind(kind), key, slot, node_id, document, today, where, before))
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 report.add("document", where, f"cannot be understood: {type(error).__name__} {error}")
     while waiting is not None:
@@ -174,7 +177,7 @@ def _check_entries(connection: sqlite3.Connection, report: VerifyReport) -> set[
     return heads
 
 
-def _check_sums(report: VerifyReport, where: str, postings: list[Posting]) -> None:
+def _check_sums(report: VerifyReport, where: str, postings: list[Posting], stored_as: Format) -> None:
     totals: Counter[str] = Counter()
     for posting in postings:
         if not isinstance(posting.amount, int):
@@ -182,8 +185,8 @@ def _check_sums(report: VerifyReport, where: str, postings: list[Posting]) -> No
             return
         totals[posting.unit] += posting.amount
     for unit, total in totals.items():
-        if unit not in set(Unit):
-            report.add("sums", where, f"unit {unit!r} is not one of {[str(u) for u in Unit]}")
+        if unit not in stored_as.units:
+            report.add("sums", where, f"unit {unit!r} is not one of {sorted(stored_as.units)}")
         if total != 0:
             report.add("sums", where, f"postings in {unit} sum to {total}, not 0")
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from carbon_data.units import JOULES_PER_KWH
-from experiments.report.baselines import OWN_LINES
 from experiments.report.provenance import Known, joules_by_provenance, known_from
 from experiments.report.read import Run
+from protos.messages import HOLDERS
 
 STAGES = ("preparation", "development", "application", "recycling")
 UNALLOCATED = "unallocated"
@@ -73,7 +73,7 @@ def _all_grid_g(run: Run, lines: pd.DataFrame) -> np.ndarray:
     slots = run.tables["slots"][["slot", "node_id", "intensity_g_per_kwh"]]
     merged = lines[["slot", "node_id"]].merge(slots, on=["slot", "node_id"], how="left")
     grams = lines["energy_j"].to_numpy() / JOULES_PER_KWH * merged["intensity_g_per_kwh"].to_numpy()
-    own = lines["node_id"].isin(OWN_LINES).to_numpy()
+    own = lines["node_id"].isin(HOLDERS).to_numpy()
     return np.where(own | np.isnan(grams), lines["operational_g"].to_numpy(), grams)
 
 

@@ -7,9 +7,9 @@ import pandas as pd
 
 from experiments.qoais.evidence import Evidence
 from experiments.qoais.indicator import Dimension, Indicator, Row
-from experiments.report.baselines import OWN_LINES
 from experiments.report.provenance import joules_by_provenance, known_from, missing_fraction
 from experiments.report.read import Run
+from protos.messages import HOLDERS
 
 
 def computation(evidence: Evidence) -> list[Indicator]:
@@ -85,7 +85,7 @@ def _busy_s(run: Run, static: pd.DataFrame) -> float | None:
 def _efficiency(evidence: Evidence) -> list[Indicator]:
     row, run = Row(Dimension.COMPUTATION, "efficiency"), evidence.run
     lines = run.tables["lines"]
-    own = lines[~lines["node_id"].isin(OWN_LINES)]
+    own = lines[~lines["node_id"].isin(HOLDERS)]
     static = own[own["component"] == "static"]
     whole = float(static["energy_j"].sum())
     busy = float(static.loc[static["stage"] != "unallocated", "energy_j"].sum())

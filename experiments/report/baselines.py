@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from carbon_data.units import JOULES_PER_KWH
 from experiments.report.read import Run, Study
+from protos.messages import HOLDERS
 
 BASELINES = ("grid", "local")
-OWN_LINES = ("network", "coordinator", "router")
-"""What belongs to no edge node and is a line of its own (methods.md section 4)."""
 ORIGIN = "worked out from LOCAL's metered demand: the same work, every joule from the grid"
 
 
@@ -32,7 +31,7 @@ def all_from_grid_g(run: Run) -> float:
     Lines of network, coordinator and router are grid energy as they are.
     """
     lines, slots = run.tables["lines"], run.tables["slots"]
-    shared = lines["node_id"].isin(OWN_LINES)
+    shared = lines["node_id"].isin(HOLDERS)
     intensity = slots.set_index(["slot", "node_id"])["intensity_g_per_kwh"].astype(float)
     energy_j = lines[~shared].groupby(["slot", "node_id"])["energy_j"].sum().astype(float)
     own_g = (energy_j * intensity.reindex(energy_j.index)).sum(skipna=False) / JOULES_PER_KWH

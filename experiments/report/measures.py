@@ -12,11 +12,11 @@ import pandas as pd
 from coordinator.accounting.tree import Window, efficiency
 from coordinator.policies.base import TIME_LIMIT
 from experiments.report import baselines
-from experiments.report.baselines import OWN_LINES
 from experiments.report.read import Run, Study
 from experiments.report.stats import Estimate, estimate, paired_reduction, paired_reductions
+from protos.messages import HOLDERS, Holder
 
-CATEGORIES = ("preparation", "development", "application", "recycling", "unallocated", "waste", *OWN_LINES)
+CATEGORIES = ("preparation", "development", "application", "recycling", "unallocated", "waste", *HOLDERS)
 RESIDUAL_ALLOWED_FRACTION = 1e-6
 
 
@@ -95,7 +95,7 @@ def _totals(key: _ById) -> Totals:
     tokens, bits = int(slots["tokens"].sum()), int(slots["bits"].sum())
     window = Window(bits, tokens, energy_j)
     alpha = alpha_bits_per_token(run)
-    own_body = lines["node_id"].isin(["coordinator", "router"])
+    own_body = lines["node_id"].isin([Holder.COORDINATOR, Holder.ROUTER])
     return Totals(
         policy=run.policy,
         seed=run.seed,
@@ -156,7 +156,7 @@ def with_category(lines: pd.DataFrame) -> pd.DataFrame:
     """``lines`` with a ``category`` column: own lines first, then waste, then the life-cycle stage."""
     category = lines["stage"].where(lines["component"] != "waste", "waste")
     category = category.where(lines["component"] != "network", "network")
-    category = category.where(~lines["node_id"].isin(OWN_LINES), lines["node_id"])
+    category = category.where(~lines["node_id"].isin(HOLDERS), lines["node_id"])
     return lines.assign(category=category)
 
 

@@ -55,7 +55,7 @@ def negotiation_totals(run: Run) -> NegotiationTotals | None:
 
 
 def operational_g(run: Run) -> float:
-    """Grams of the negotiation, from booked joules: its lines are far below the microgram to which grams are booked.
+    """Grams of the negotiation, from booked joules: in runs that booked micrograms its lines are far below one.
 
     A node's radio at its own intensity, the network between a zone's nodes and the coordinator at the mean of both
     ends, as the coordinator books them."""

@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 
 from experiments.report import style, units
-from experiments.report.baselines import BASELINES, OWN_LINES, there
+from experiments.report.baselines import BASELINES, there
 from experiments.report.measures import checks, over_seeds, reduction, totals
 from experiments.report.read import Run, Study
+from protos.messages import HOLDERS
 
 ROWS_AT_MOST = 200
 """Rows shown in the page; the CSV always has all of them."""
@@ -213,7 +214,7 @@ def lines(study: Study) -> Table:
     frames = []
     for run in study:
         own = run.tables["lines"]
-        where = own["node_id"].where(own["node_id"].isin(OWN_LINES), "edge nodes")
+        where = own["node_id"].where(own["node_id"].isin(HOLDERS), "edge nodes")
         sums = own.assign(where=where).groupby(keys)[["energy_j", "grid_j", "operational_g"]].sum()
         frames.append((sums / len(study.runs[run.policy])).reset_index().assign(policy=run.policy))
     frame = pd.concat(frames, ignore_index=True).groupby(["policy", *keys], as_index=False).sum()

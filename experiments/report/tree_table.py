@@ -10,12 +10,12 @@ import pandas as pd
 from coordinator.accounting.tree import TokenUtility, Window, efficiency, weighted_tree
 from experiments.errors import UsageError
 from experiments.report import style, units
-from experiments.report.baselines import OWN_LINES
 from experiments.report.measures import alpha_bits_per_token
 from experiments.report.read import Run, Study
 from experiments.report.serving import serving_table
 from experiments.report.tables import Column, Table
 from experiments.scenario import ServiceWorth, parse_scenario
+from protos.messages import HOLDERS
 
 COLUMNS = "part name bits tokens_out energy_j tree_bit_per_j weighted_tree_bit_per_j ee_bit_per_j".split()
 
@@ -50,7 +50,7 @@ def _windows(run: Run) -> Iterator[tuple[str, str, dict[str, tuple[int, int]], f
     for service, rows in served.groupby("service", sort=True):
         yield "service", str(service), _delivered(rows), float(rows["energy_j"].sum())
     by_node, by_slot = _delivered_by(served, "node_id"), _delivered_by(served, "slot")
-    own = lines[~lines["node_id"].isin(OWN_LINES)]
+    own = lines[~lines["node_id"].isin(HOLDERS)]
     for node, energy_j in own.groupby("node_id", sort=True)["energy_j"].sum().items():
         yield "node", str(node), by_node.get(node, {}), float(energy_j)
     for slot, energy_j in lines.groupby("slot", sort=True)["energy_j"].sum().items():

@@ -714,9 +714,8 @@ class EndSlotRequest(_message.Message):
     def __init__(self, slot: _Optional[int] = ..., wait_s: _Optional[float] = ..., aggregated_parameters: _Optional[int] = ..., evaluated_examples: _Optional[int] = ...) -> None: ...
 
 class SlotSummary(_message.Message):
-    __slots__ = ("slot", "emissions_ug", "grid_uj", "green_uj", "demand_uj", "moved_batches", "transferred_uj", "executed_batches", "unserved_batches", "settled_nodes", "missing_nodes")
+    __slots__ = ("slot", "grid_uj", "green_uj", "demand_uj", "moved_batches", "transferred_uj", "executed_batches", "unserved_batches", "settled_nodes", "missing_nodes", "emissions_pg")
     SLOT_FIELD_NUMBER: _ClassVar[int]
-    EMISSIONS_UG_FIELD_NUMBER: _ClassVar[int]
     GRID_UJ_FIELD_NUMBER: _ClassVar[int]
     GREEN_UJ_FIELD_NUMBER: _ClassVar[int]
     DEMAND_UJ_FIELD_NUMBER: _ClassVar[int]
@@ -726,8 +725,8 @@ class SlotSummary(_message.Message):
     UNSERVED_BATCHES_FIELD_NUMBER: _ClassVar[int]
     SETTLED_NODES_FIELD_NUMBER: _ClassVar[int]
     MISSING_NODES_FIELD_NUMBER: _ClassVar[int]
+    EMISSIONS_PG_FIELD_NUMBER: _ClassVar[int]
     slot: int
-    emissions_ug: int
     grid_uj: int
     green_uj: int
     demand_uj: int
@@ -737,7 +736,8 @@ class SlotSummary(_message.Message):
     unserved_batches: int
     settled_nodes: _containers.RepeatedScalarFieldContainer[str]
     missing_nodes: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, slot: _Optional[int] = ..., emissions_ug: _Optional[int] = ..., grid_uj: _Optional[int] = ..., green_uj: _Optional[int] = ..., demand_uj: _Optional[int] = ..., moved_batches: _Optional[int] = ..., transferred_uj: _Optional[int] = ..., executed_batches: _Optional[int] = ..., unserved_batches: _Optional[int] = ..., settled_nodes: _Optional[_Iterable[str]] = ..., missing_nodes: _Optional[_Iterable[str]] = ...) -> None: ...
+    emissions_pg: int
+    def __init__(self, slot: _Optional[int] = ..., grid_uj: _Optional[int] = ..., green_uj: _Optional[int] = ..., demand_uj: _Optional[int] = ..., moved_batches: _Optional[int] = ..., transferred_uj: _Optional[int] = ..., executed_batches: _Optional[int] = ..., unserved_batches: _Optional[int] = ..., settled_nodes: _Optional[_Iterable[str]] = ..., missing_nodes: _Optional[_Iterable[str]] = ..., emissions_pg: _Optional[int] = ...) -> None: ...
 
 class StatusRequest(_message.Message):
     __slots__ = ()
@@ -766,18 +766,18 @@ class ReportQuery(_message.Message):
     def __init__(self, node_id: _Optional[str] = ...) -> None: ...
 
 class ReportLine(_message.Message):
-    __slots__ = ("node_id", "stage", "component", "energy_uj", "emissions_ug")
+    __slots__ = ("node_id", "stage", "component", "energy_uj", "emissions_pg")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     STAGE_FIELD_NUMBER: _ClassVar[int]
     COMPONENT_FIELD_NUMBER: _ClassVar[int]
     ENERGY_UJ_FIELD_NUMBER: _ClassVar[int]
-    EMISSIONS_UG_FIELD_NUMBER: _ClassVar[int]
+    EMISSIONS_PG_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     stage: Stage
     component: Component
     energy_uj: int
-    emissions_ug: int
-    def __init__(self, node_id: _Optional[str] = ..., stage: _Optional[_Union[Stage, str]] = ..., component: _Optional[_Union[Component, str]] = ..., energy_uj: _Optional[int] = ..., emissions_ug: _Optional[int] = ...) -> None: ...
+    emissions_pg: int
+    def __init__(self, node_id: _Optional[str] = ..., stage: _Optional[_Union[Stage, str]] = ..., component: _Optional[_Union[Component, str]] = ..., energy_uj: _Optional[int] = ..., emissions_pg: _Optional[int] = ...) -> None: ...
 
 class Report(_message.Message):
     __slots__ = ("run_id", "lines", "tokens", "bits", "requests", "labels")

@@ -68,7 +68,7 @@ def test_lines_sum_to_the_summaries_of_the_coordinator(made: Any) -> None:
     by_slot = tables["lines"].groupby("slot")[["energy_j", "grid_j", "operational_g"]].sum()
     for summary in summaries:
         assert by_slot.loc[summary.slot, "operational_g"] == pytest.approx(
-            summary.emissions_ug / 1e6, rel=1e-12
+            summary.emissions_pg / 1e12, rel=1e-12
         )
         assert by_slot.loc[summary.slot, "grid_j"] == pytest.approx(summary.grid_uj / 1e6, rel=1e-12)
         assert by_slot.loc[summary.slot, "energy_j"] == pytest.approx(summary.demand_uj / 1e6, rel=1e-12)

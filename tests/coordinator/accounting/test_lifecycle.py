@@ -1,4 +1,4 @@
-"""Attribution of grid energy and micrograms: exact, in proportion, nothing left over."""
+"""Attribution of grid energy and emissions: exact, in proportion, nothing left over."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carbon_data.units import operational_grams
-from coordinator.accounting.lifecycle import attribute, grid_line, operational_ug, waste_from
+from coordinator.accounting.lifecycle import attribute, grid_line, operational_pg, waste_from
 from protos.messages import Component, EnergyLine, Stage
 
 lines = st.lists(
@@ -25,11 +25,11 @@ lines = st.lists(
 
 
 @given(st.integers(0, 10**12), st.floats(0, 2000))
-def test_micrograms_are_the_equation_rounded_once(grid_uj: int, intensity: float) -> None:
-    exact = Fraction(grid_uj) * Fraction(intensity) / 3_600_000
-    assert abs(operational_ug(grid_uj, intensity) - exact) <= Fraction(1, 2)
+def test_picograms_are_the_equation_rounded_once(grid_uj: int, intensity: float) -> None:
+    exact = Fraction(grid_uj) * Fraction(intensity) * 1_000_000 / 3_600_000
+    assert abs(operational_pg(grid_uj, intensity) - exact) <= Fraction(1, 2)
     grams = operational_grams(grid_uj / 1e6, intensity)
-    assert abs(operational_ug(grid_uj, intensity) / 1e6 - grams) <= 1e-6 + 1e-9 * grams
+    assert abs(operational_pg(grid_uj, intensity) / 1e12 - grams) <= 1e-12 + 1e-9 * grams
 
 
 @given(lines, st.data(), st.floats(0, 2000))
@@ -41,14 +41,14 @@ def test_attributed_lines_sum_exactly(
     found = attribute(given_lines, grid, intensity)
     assert sum(line.energy_uj for line in found) == metered  # (L2): attributed + unallocated = metered
     assert sum(line.grid_uj for line in found) == grid
-    assert sum(line.operational_ug for line in found) == operational_ug(grid, intensity)
+    assert sum(line.operational_pg for line in found) == operational_pg(grid, intensity)
     assert all(line.grid_uj <= line.energy_uj for line in found)
     assert [(line.stage, line.component) for line in found] == [(g.stage, g.component) for g in given_lines]
 
 
 def test_shared_lines_draw_all_from_the_grid() -> None:
     line = grid_line(Stage.DEVELOPMENT, Component.NETWORK, 3_600_000_000_000, 500.0, "modelled")
-    assert (line.grid_uj, line.operational_ug) == (3_600_000_000_000, 500_000_000)  # 1 kWh at 500 g
+    assert (line.grid_uj, line.operational_pg) == (3_600_000_000_000, 500 * 10**12)  # 1 kWh at 500 g
 
 
 @given(lines, st.integers(1, 50), st.data())

@@ -32,7 +32,7 @@ def entry(key: str, amount: int = 5, **body: Any) -> Entry:
 def test_postings_that_do_not_sum_to_zero_are_refused() -> None:
     with pytest.raises(LedgerError, match="sum to 1"):
         Entry(Kind.OPENING, "k", {}, (Posting("a", Unit.MICROJOULES, 1),))
-    with pytest.raises(LedgerError, match="ug sum to 2"):
+    with pytest.raises(LedgerError, match="pg sum to 2"):
         Entry(
             Kind.OPENING,
             "k",
@@ -40,7 +40,7 @@ def test_postings_that_do_not_sum_to_zero_are_refused() -> None:
             (
                 Posting("a", Unit.MICROJOULES, 1),
                 Posting("b", Unit.MICROJOULES, -1),
-                Posting("c", Unit.MICROGRAMS, 2),
+                Posting("c", Unit.PICOGRAMS, 2),
             ),
         )
 

@@ -181,7 +181,7 @@ FORGED = {
     "sequence number": (edit_body("usage", lambda b: b.update(seq=b["seq"] + 1000)), "keys"),
     "posted transfer made void": (edit_body("trade", void_one), "transfers"),
     "transfer left out": (edit_body("trade", lambda b: b["transfers"].clear()), "transfers"),
-    "summary": (edit_body("slot_end", lambda b: b["summary"].update(emissions_ug=1)), "summary"),
+    "summary": (edit_body("slot_end", lambda b: b["summary"].update(emissions_pg=1)), "summary"),
     "summary's batches": (
         edit_body("slot_end", lambda b: b["summary"].update(executed_batches=1)),
         "batches",
@@ -235,4 +235,4 @@ def test_missing_guards_and_broken_pages_are_findings(path: Path) -> None:
 
 
 def test_unit_is_one_of_two() -> None:
-    assert {str(unit) for unit in Unit} == {"uJ", "ug"}
+    assert {str(unit) for unit in Unit} == {"uJ", "pg"}

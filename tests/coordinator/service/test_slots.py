@@ -474,7 +474,7 @@ def test_report_holds_the_testbeds_own_lines(bench: Any) -> None:
     assert lines["router", "router"].energy_uj == 2 * 240_000_000
     # Two batches of 1000 bytes a pair and slot, and 5000 bytes of model a node and slot, at 2 uJ a byte.
     assert lines["network", "network"].energy_uj == 2 * (3 * 2000 * 2 + 3 * 5000 * 2)
-    assert sum(line.emissions_ug for line in report.lines) == sum(s.emissions_ug for s in summaries)
+    assert sum(line.emissions_pg for line in report.lines) == sum(s.emissions_pg for s in summaries)
     assert report.tokens == 2 * 18 * 10
     only = bench.coordinator.report(ReportQuery("n01"))
     assert {line.node_id for line in only.lines} == {"n01"}

@@ -20,8 +20,8 @@ def test_grid_worked_out_from_local_is_what_a_run_of_grid_emits(
     assert invoke(arguments) == 0
     local = load(small_comparison / "local-s0").any_run
     assert all_from_grid_g(local) > totals(local).emissions_g
-    # Each line of either run is rounded to the microgram.
+    # Each line of either run is rounded to the picogram.
     lines = len(local.tables["lines"])
     assert all_from_grid_g(local) == pytest.approx(
-        totals(load(ran).any_run).emissions_g, rel=1e-9, abs=0.5e-6 * lines
+        totals(load(ran).any_run).emissions_g, rel=1e-9, abs=0.5e-12 * lines
     )
