@@ -67,8 +67,8 @@ def own_of(
     wake_s: float,
 ) -> Own:
     """The trader's private state. ``stages``: of the look-ahead, the slot itself first."""
-    work = {one.stage: (one.seconds_per_batch, one.joules_per_batch) for one in profile.work}
-    bodies = [work.get(stage, (0.0, 0.0)) for stage in stages]
+    work = {one.stage: (one.seconds_per_batch, one.joules_per_batch, one.model_j) for one in profile.work}
+    bodies = [work.get(stage, (0.0, 0.0, 0.0)) for stage in stages]
     counts = backlog.counts(slot)
     room, by_class = offloaded.room(backlog, stages[0], cap_fraction), [0] * len(counts)
     for batch in reversed(backlog.waiting(stages[0])):
@@ -83,8 +83,9 @@ def own_of(
         room_batches=tuple(by_class),
         release_batches=backlog.forecast(slot, len(stages)),
         static_w=profile.static_w,
-        seconds_per_batch=np.array([seconds for seconds, _ in bodies]),
-        joules_per_batch=np.array([joules for _, joules in bodies]),
+        seconds_per_batch=np.array([seconds for seconds, _, _ in bodies]),
+        joules_per_batch=np.array([joules for _, joules, _ in bodies]),
+        model_j=np.array([model for _, _, model in bodies]),
         tx_j_per_byte=profile.tx_j_per_byte,
         rx_j_per_byte=profile.rx_j_per_byte,
         storage_bytes=float(profile.storage_bytes),

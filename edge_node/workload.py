@@ -24,6 +24,8 @@ class WorkCost:
 
     flop_per_batch: float
     bytes_per_batch: int
+    model_bytes: int = 0
+    """Bytes of the model's parameters: received by a node before it trains or serves, sent back after training."""
 
 
 @dataclass(frozen=True, slots=True)

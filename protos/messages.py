@@ -84,6 +84,9 @@ class WorkProfile:
     joules_per_batch: float
     bytes_per_batch: int
     """Bytes that travel when a batch is offloaded, payload as serialised."""
+    model_j: float = 0.0
+    """Radio energy of a slot in which the node runs any of this work, however many batches: model parameters
+    received and, in training, sent back."""
 
 
 @dataclass(frozen=True, slots=True)

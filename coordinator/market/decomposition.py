@@ -30,6 +30,7 @@ from coordinator.market.decomposition_state import State
 from coordinator.market.fleet import Floats
 from coordinator.market.hub import HubPlan, HubProgram, objective_g
 from coordinator.market.hub_lp import Units, units_of
+from coordinator.market.local_plan import local_plan
 from coordinator.policies.base import Feasible, Optimal
 
 OPTIMAL_GAP = 1e-6
@@ -55,6 +56,8 @@ bounds to absorb the sample's error."""
 _ZERO = 1e-6
 """Objectives below this share of the fleet's bill without green energy are as good as zero: gaps are relative to
 it there."""
+_NET_ZERO = 1e-9
+"""A plan this near to what nothing can undercut, as a share of that bill, is net-zero: rounding is all that is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,8 @@ def solve(
     if not 0 < gap_fraction < 1:
         raise ValueError(f"gap_fraction is {gap_fraction}; allowed is more than 0 and less than 1")
     unit = units_of(program)
+    if (alone := _alone(program, unit)) is not None:
+        return alone
     small = scaled(program, unit)
     hubs = open_hubs(small)
     starts = range(0, program.nodes, block_nodes)
@@ -111,6 +116,35 @@ def solve(
         states = run(lambda cut, whole=small: _begin(Block(whole.take(cut), hubs), prices, barrier), cuts)
         del small
         return _Climb(program, unit, hubs, states, run, prices).to(gap_fraction, watch)
+
+
+def _bill_g(program: HubProgram, unit: Units) -> float:
+    """What the static load would emit from the grid, g; where nothing emits, the same load at the unit's intensity."""
+    bill = float(np.vdot(program.grams_per_j, program.static_j))
+    return bill or unit.grams * program.slots * program.nodes
+
+
+def _floor_g(program: HubProgram) -> float:
+    """No plan has a lower objective, whatever the prices: nothing emitted, and every battery full at the end."""
+    return -float(np.vdot(program.stored_value_g_per_j, program.battery_capacity_j))
+
+
+def _gap(objective_g: float, bound_g: float, bill_g: float) -> float:
+    """Of a plan to a bound, relative to the plan, or to what counts as zero; none for a plan that is net-zero."""
+    above = objective_g - bound_g
+    return 0.0 if above <= _NET_ZERO * bill_g else above / max(abs(objective_g), _ZERO * bill_g)
+
+
+def _alone(program: HubProgram, unit: Units) -> Certified | None:
+    """LOCAL's plan where that cannot be undercut: every node lives on its own harvest, or nothing emits."""
+    plan = local_plan(program)
+    if plan.unserved_batches.any() or plan.own_batches[program.closed].any():
+        return None
+    objective, floor = objective_g(program, plan), _floor_g(program)
+    if _gap(objective, floor, _bill_g(program, unit)) > 0.0:
+        return None
+    free = np.zeros(program.slots)
+    return Certified(plan, objective, floor, 0.0, free, free.copy(), 0, Optimal(objective))
 
 
 _Map = Callable[[Callable[..., Any], Iterable[Any]], list[Any]]
@@ -178,7 +212,7 @@ class _Climb:
         self, program: HubProgram, unit: Units, hubs: Hubs, states: list[State], run: _Map, prices: Floats
     ) -> None:
         self.program, self.unit, self.states, self.run, self.prices = program, unit, states, run, prices
-        self._least_g = _ZERO * float(np.vdot(program.grams_per_j, program.static_j)) + np.finfo(float).tiny
+        self._bill_g = _bill_g(program, unit)
         self.open = np.concatenate([hubs.energy, hubs.work])
 
     def to(self, wanted: float, watch: Callable[[int, float], None] | None) -> Certified:
@@ -220,7 +254,7 @@ class _Climb:
         products, pairs = sum(m.complementarity for m in measures), sum(m.pairs for m in measures)
         hub_gap = -sum(m.hub for m in measures)
         # the complementarity is the gap once residuals are gone, and does not cancel like primal - dual
-        gap = max(products, abs(primal - dual)) / max(abs(primal), self._least_g / self.unit.grams)
+        gap = max(products, abs(primal - dual)) / max(abs(primal), _ZERO * self._bill_g / self.unit.grams)
         return _Meeting(
             matrix=self._regular(sum(part[0] for part in parts)),
             right=sum(part[1] for part in parts) + hub_gap,
@@ -279,9 +313,10 @@ class _Climb:
 
     def _certify(self, step: int, wanted: float) -> Certified:
         bound = sum(self.run(lambda s: s.block.lower_bound(s.y, self.prices), self.states)) * self.unit.grams
+        bound = max(bound, _floor_g(self.program))
         plan = repair(self.program, self._point())
         objective = objective_g(self.program, plan)
-        gap = max(objective - bound, 0.0) / max(abs(objective), self._least_g)
+        gap = _gap(objective, bound, self._bill_g)
         slots = self.program.slots
         reason = "" if gap <= wanted else f"asked for a gap of {wanted:g}, reached {gap:g} in {step} steps"
         return Certified(

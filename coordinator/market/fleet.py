@@ -118,6 +118,9 @@ class Fleet:
     asleep: Bools
     """(N,) whether the node slept in the slot before: a_i(t-1) = 0."""
 
+    model_j: Floats | None = None
+    """(N, H) m_i(t): radio energy of the model's parameters in a slot in which the node runs at least one batch, its
+    own or a guest's; independent of how many. None: none."""
     offload_room_batches: Ints | None = None
     """(N, Q+1) how many batches of each deadline class the owner may still have run elsewhere: what (D5)
     leaves of b_y d_i(r) after the slots before (coordinator.market.backlog keeps it). None: b_y of the
@@ -153,6 +156,7 @@ class Fleet:
             "release_batches": (n, h - 1),
             "seconds_per_batch": (n, h),
             "joules_per_batch": (n, h),
+            "model_j": (n, h),
             "bytes_per_batch": (h,),
             "offloadable": (h,),
             "release_last_slot": (h,),

@@ -32,8 +32,8 @@ import numpy as np
 from carbon_data.units import JOULES_PER_KWH
 from coordinator.market.fleet import Bools, Fleet, Floats
 from coordinator.market.layout import Restrictions
+from coordinator.market.participation import last_slots, model_energy, whole
 from coordinator.market.program import _penalty as unserved_penalty_g
-from coordinator.market.program import release_last_slots
 
 DETA = Restrictions(transfers=True, offloading=True, harvest=True)
 LEFT_FACTOR = 1.0 / 3.0
@@ -56,7 +56,7 @@ class HubProgram:
     harvest_j: Floats
     """(T, N) h_i(t)."""
     static_j: Floats
-    """(T, N) D * P_st."""
+    """(T, N) D * P_st, and the part of m_i(t) that is drawn whatever is decided (participation.py)."""
     class_batches: Floats
     """(K, N) batches of each deadline class."""
     unserved_g: Floats
@@ -64,7 +64,7 @@ class HubProgram:
     offload_cap_batches: Floats
     """(K, N) right-hand side of (D5)."""
     joules_per_batch: Floats
-    """(T, N) e."""
+    """(T, N) e, and where it is not sure that anything runs, the share of m_i(t) on each batch."""
     seconds_per_batch: Floats
     """(T, N) tau."""
     owner_j: Floats
@@ -157,9 +157,10 @@ class HubPlan:
     """(K, N)."""
 
 
-def from_fleet(fleet: Fleet, restrictions: Restrictions = DETA) -> HubProgram:
+def from_fleet(fleet: Fleet, restrictions: Restrictions = DETA, *, whole_batches: bool = False) -> HubProgram:
     """Hub program of a fleet with every node awake over the fleet's whole horizon: the same model, limits and
-    penalties as ``program.build`` in O(N T) variables.
+    penalties as ``program.build`` in O(N T) variables. ``whole_batches``: (D5) and (D7) as whole batches can use
+    them, as there.
 
     Raises NotProductFormError where the fleet gives a loss matrix.
     """
@@ -171,20 +172,26 @@ def from_fleet(fleet: Fleet, restrictions: Restrictions = DETA) -> HubProgram:
     limits, slots, q = fleet.limits, fleet.horizon, fleet.limits.deadline_slots
     grams_per_j = _rows(fleet.intensity_g_per_kwh) / JOULES_PER_KWH
     payload = fleet.bytes_per_batch[:, None]
-    joules, seconds = _rows(fleet.joules_per_batch), _rows(fleet.seconds_per_batch)
+    model = model_energy(fleet, restrictions.offloading)
+    joules, seconds = _rows(fleet.joules_per_batch + model.share_j), _rows(fleet.seconds_per_batch)
     cap = limits.offload_cap_fraction * restrictions.offloading
     classes = np.concatenate([fleet.backlog_batches, fleet.release_batches], axis=1).T.astype(np.float64)
     room = cap * classes
+    if whole_batches:
+        room = whole(room).astype(np.float64)
     if fleet.offload_room_batches is not None and restrictions.offloading:
         room[: q + 1] = fleet.offload_room_batches.T
     unserved_g = np.full_like(classes, unserved_penalty_g(fleet))
-    last = release_last_slots(fleet)
+    last = last_slots(fleet)
     due = np.concatenate([np.arange(q + 1), last[1:]])
     unserved_g[due >= slots] *= LEFT_FACTOR
     closed = np.arange(slots) > due[np.arange(slots) + np.arange(q + 1)[:, None]]
     harvest = _rows(fleet.harvest_j) * restrictions.harvest
     storage = _quotient(fleet.storage_bytes, payload)
     in_time = _quotient(fleet.slot_s, seconds)
+    if whole_batches:
+        storage, in_time = np.floor(storage + 1e-9), np.maximum(np.floor(in_time + 1e-9), 1.0)
+        seconds = np.where(seconds > 0, np.maximum(fleet.slot_s / in_time, seconds), 0.0)
     may_leave = np.array([room[t : t + q + 1][~closed[:, t]].sum() for t in range(slots)])[:, None]
     guests = np.where(fleet.offloadable[:, None], np.minimum(np.minimum(storage, in_time), may_leave), 0.0)
     has_store = (fleet.battery_capacity_j > 0) & restrictions.harvest
@@ -193,7 +200,7 @@ def from_fleet(fleet: Fleet, restrictions: Restrictions = DETA) -> HubProgram:
         deadline_slots=q,
         grams_per_j=grams_per_j,
         harvest_j=harvest,
-        static_j=np.repeat((fleet.slot_s * fleet.static_w)[None, :], slots, axis=0),
+        static_j=fleet.slot_s * fleet.static_w + _rows(model.fixed_j),
         class_batches=np.ascontiguousarray(classes),
         unserved_g=unserved_g,
         offload_cap_batches=room,

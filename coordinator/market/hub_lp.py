@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from carbon_data.units import JOULES_PER_KWH
 from coordinator.market.fleet import Floats, Ints
 from coordinator.market.hub import HubPlan, HubProgram
 
@@ -47,7 +48,8 @@ def units_of(program: HubProgram) -> Units:
     batches = float(work.mean()) if work.size else 1.0
     load = program.static_j.mean() + program.joules_per_batch.mean() * batches
     grams = float(program.grams_per_j.mean())
-    return Units(joules=float(load) or 1.0, batches=batches, grams_per_j=grams or 1.0)
+    # Where nothing emits, only work left undone costs: its price is that at 1 g/kWh (program._penalty).
+    return Units(joules=float(load) or 1.0, batches=batches, grams_per_j=grams or 1.0 / JOULES_PER_KWH)
 
 
 class HubColumns:

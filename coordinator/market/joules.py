@@ -47,6 +47,8 @@ def _dearest_j(fleet: Fleet) -> float:
     """Most that a batch can cost: with its way to another node, and that node's waking."""
     radio = float(fleet.tx_j_per_byte.max() + fleet.rx_j_per_byte.max()) + fleet.limits.net_j_per_byte
     joules = float(fleet.joules_per_batch.max()) + float(fleet.bytes_per_batch.max()) * radio
+    if fleet.model_j is not None:
+        joules += float(fleet.model_j.max())
     if fleet.limits.may_sleep:
         joules += fleet.slot_s * float(fleet.static_w.max()) + float(fleet.wake_j.max())
     return max(joules, 1e-3)

@@ -37,16 +37,18 @@ class SlotFlows:
 
 
 def demand_j(fleet: Fleet, batches: Ints, awake: Bools) -> Floats:
-    """Right side of (D1): (N,) J of static or sleep power, wake-up, work, receiving and sending."""
+    """Right side of (D1): (N,) J of static or sleep power, wake-up, work, receiving and sending, models."""
     home = np.diag(batches)
     guests, away = batches.sum(axis=0) - home, batches.sum(axis=1) - home
     woken = awake & fleet.asleep & fleet.limits.may_sleep
     size = float(fleet.bytes_per_batch[0])
+    model = 0.0 if fleet.model_j is None else np.where(home + guests > 0, fleet.model_j[:, 0], 0.0)
     return np.asarray(
         fleet.slot_s * np.where(awake, fleet.static_w, fleet.sleep_w)
         + np.where(woken, fleet.wake_j, 0.0)
         + fleet.joules_per_batch[:, 0] * (home + guests)
         + size * (fleet.rx_j_per_byte * guests + fleet.tx_j_per_byte * away)
+        + model
     )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from carbon_data.units import JOULES_PER_KWH
 from coordinator.market.fleet import Bools, Fleet, Floats, Ints
 from coordinator.market.layout import Layout, Restrictions, Shape, layout_for
+from coordinator.market.participation import last_slots, model_energy
 
 TIE_BREAK = 1e-6
 """Cost of moving a joule or a batch for nothing, as a share of its mean cost: among equal plans the quiet
@@ -56,6 +57,16 @@ class Program:
     """(N, C) right-hand side of (D5)."""
     late_batches: Floats
     """(N, C) of these, work whose deadline lies beyond the horizon."""
+    quiet_costs: dict[str, float]
+    """Tie-break in the cost of each of ``w`` and ``x``, program units; empty without one."""
+    model_share_j: Floats
+    """(N, H) part of m_i(t) that (D1) takes as a share on every batch (participation.py)."""
+
+    def quiet_cost(self, values: Floats) -> float:
+        """Part of the objective of ``values`` that is the tie-break alone."""
+        return sum(
+            each * float(values[self.layout.columns[name]].sum()) for name, each in self.quiet_costs.items()
+        )
 
     @property
     def is_mixed_integer(self) -> bool:
@@ -118,17 +129,19 @@ def fill(
     guest_room = _guest_room(fleet, whole_batches)
 
     # --- terms of the matrix, under the names of layout._connect; energy in units, work in batches
+    model = model_energy(fleet, restrictions.offloading)
+    per_batch_j = fleet.joules_per_batch + model.share_j
     size = fleet.bytes_per_batch
     charge_efficiency = np.where(fleet.battery_capacity_j > 0, fleet.charge_efficiency, 1.0)
     discharge_efficiency = np.where(fleet.battery_capacity_j > 0, fleet.discharge_efficiency, 1.0)
     terms: dict[str, Floats] = {
-        "D1.home": -fleet.joules_per_batch[:, slots] / unit_j,
+        "D1.home": -per_batch_j[:, slots] / unit_j,
         "D3.B_before": (fleet.self_discharge_fraction - 1.0)[:, None],
         "D3.bp": -charge_efficiency[:, None],
         "D3.bm": (1.0 / discharge_efficiency)[:, None],
     }
     if restrictions.offloading:
-        received_j = fleet.joules_per_batch + size * fleet.rx_j_per_byte[:, None]
+        received_j = per_batch_j + size * fleet.rx_j_per_byte[:, None]
         terms["D1.w_executor"] = (-received_j / unit_j)[j]
         terms["D1.w_owner"] = (-size * fleet.tx_j_per_byte[:, None] / unit_j)[i]
     if restrictions.transfers:
@@ -166,14 +179,17 @@ def fill(
     upper[col["bp"]] = (duration * fleet.charge_limit_w * has_store)[:, None] / unit_j
     upper[col["bm"]] = (duration * fleet.discharge_limit_w * has_store)[:, None] / unit_j
     quiet_g = TIE_BREAK * mean_g_per_j if tie_break else 0.0
+    quiet_costs: dict[str, float] = {}
     if restrictions.offloading:
         middle = 0.5 * (c_g_per_j[i] + c_g_per_j[j])
         moved_j = fleet.limits.net_j_per_byte * size
-        cost[col["w"]] = middle * moved_j + quiet_g * max(float(fleet.joules_per_batch.mean()), 1e-6)
+        quiet_costs["w"] = quiet_g * max(float(fleet.joules_per_batch.mean()), 1e-6) / unit_g
+        cost[col["w"]] = middle * moved_j + quiet_costs["w"] * unit_g
         upper[col["w"][:, ~fleet.offloadable]] = 0.0
         if layout.split:
             upper[col["away"][:, ~fleet.offloadable[slots]]] = 0.0
     if restrictions.transfers:
+        quiet_costs["x"] = quiet_g * unit_j / unit_g
         cost[col["x"]] = quiet_g * unit_j
     integer = np.zeros(layout.num_columns, dtype=bool)
     if layout.shape.sleep:
@@ -191,7 +207,7 @@ def fill(
         row_lower[row[name]] = right
         row_upper[row[name]] = right
 
-    equal("D1_energy_use", asleep_j[:, None] / unit_j)
+    equal("D1_energy_use", (asleep_j[:, None] + model.fixed_j) / unit_j)
     equal("D2_green_bus", -harvest_j / unit_j)
     start = np.zeros((n, h))
     start[:, 0] = (1.0 - fleet.self_discharge_fraction) * fleet.battery_j / unit_j
@@ -229,20 +245,14 @@ def fill(
         class_batches=batches,
         class_room_batches=room,
         late_batches=late,
-    )
-
-
-def release_last_slots(fleet: Fleet) -> Ints:
-    """(H,) last slot in which work released in each slot may run; may lie beyond the horizon."""
-    by_deadline = np.arange(fleet.horizon) + fleet.limits.deadline_slots
-    return (
-        by_deadline if fleet.release_last_slot is None else np.minimum(by_deadline, fleet.release_last_slot)
+        quiet_costs=quiet_costs,
+        model_share_j=model.share_j,
     )
 
 
 def _closed_entries(layout: Layout, fleet: Fleet) -> Bools:
     """(E,) entries of layout's windows that come after the last slot of released work."""
-    last = release_last_slots(fleet)[layout.class_first[layout.entry_class]]
+    last = last_slots(fleet)[layout.class_first[layout.entry_class]]
     released = layout.entry_class >= layout.backlog_classes
     return np.asarray(released & (layout.entry_slot > last))
 
@@ -261,7 +271,7 @@ def _work(layout: Layout, fleet: Fleet, whole: bool) -> tuple[Floats, Floats, Fl
     """(N, C) batches, those due beyond the horizon, and offload room, by class."""
     h = fleet.horizon
     known = layout.backlog_classes
-    last = release_last_slots(fleet)
+    last = last_slots(fleet)
     cap = fleet.limits.offload_cap_fraction
     backlog = fleet.backlog_batches.astype(float)
     release = fleet.release_batches.astype(float)
@@ -315,6 +325,8 @@ def _penalty(fleet: Fleet) -> float:
     limits, size = fleet.limits, float(fleet.bytes_per_batch.max())
     radio = float(fleet.tx_j_per_byte.max() + fleet.rx_j_per_byte.max()) + limits.net_j_per_byte
     dearest_j = float(fleet.joules_per_batch.max()) + size * radio
+    if fleet.model_j is not None:
+        dearest_j += float(fleet.model_j.max())
     if limits.may_sleep:
         dearest_j += fleet.slot_s * float(fleet.static_w.max()) + float(fleet.wake_j.max())
     worst_g_per_j = max(

@@ -1,7 +1,8 @@
 """Regret: how far a run lies above the best that anybody could have done with perfect foresight (methods.md section 1).
 
-The bound is the optimum of the whole model over the whole run with true values, fractional batches and every
-freedom: a lower bound for any policy that keeps the limits and does the same work."""
+The bound is the optimum of the whole model over the whole run with true values, every freedom and fractional batches
+within the caps of whole ones (what is executed floors (D5) and (D7)): a lower bound for any policy that keeps the limits
+and does the same work."""
 
 from __future__ import annotations
 
@@ -51,7 +52,7 @@ def oracle_bound(
     wide = fleet.size > PAIRWISE_AT_MOST and fleet.loss_fraction is None
     if wide and not fleet.limits.may_sleep:
         return _by_hub(fleet, restrictions)
-    program = build(fleet, restrictions, tie_break=False)
+    program = build(fleet, restrictions, whole_batches=True, tie_break=False)
     solution = solve(program, options)
     if solution.values is None or solution.bound is None:
         raise NoBoundError(f"no bound: the solver said {solution.message!r}; give it more time")
@@ -66,7 +67,7 @@ def oracle_bound(
 
 def _by_hub(fleet: Fleet, restrictions: Restrictions) -> Bound:
     """From the decomposition; from the hub LP itself where (D6) is kept over the horizon, which the former cannot."""
-    program = hub.from_fleet(fleet, restrictions)
+    program = hub.from_fleet(fleet, restrictions, whole_batches=True)
     if program.carries_cap:
         lp, columns, units = hub_lp.build(program)
         solved = solve_lp(lp.cost, lp.matrix, lp.row_lower, lp.row_upper, lp.column_upper)

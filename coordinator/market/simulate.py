@@ -16,7 +16,7 @@ from coordinator.market.backlog import Backlog
 from coordinator.market.fleet import Bools, Fleet, Floats, Ints
 from coordinator.market.forecast import Forecast, Perfect
 from coordinator.market.physics import execute
-from coordinator.market.program import release_last_slots
+from coordinator.market.participation import last_slots
 from coordinator.policies.base import Infeasible, Outcome, Policy
 from coordinator.policies.registry import uses_harvest
 from coordinator.policies.validate import violations
@@ -161,7 +161,7 @@ def simulate(world: World, policy: Policy, information: Information | None = Non
     given_away = np.zeros(truth.size) if truth.given_before_j is None else truth.given_before_j
     counts = np.zeros(truth.size, dtype=np.int64) if truth.participations is None else truth.participations
     series = (world.intensity(), world.harvest())
-    last = release_last_slots(truth)
+    last = last_slots(truth)
     state = policy.init(seed)
     rows: list[dict[str, Any]] = []
     outcomes: list[Outcome] = []
@@ -267,6 +267,7 @@ def _fleet_at(
         release_batches=truth.release_batches[:, slot : end - 1],
         seconds_per_batch=truth.seconds_per_batch[:, window],
         joules_per_batch=truth.joules_per_batch[:, window],
+        model_j=None if truth.model_j is None else truth.model_j[:, window],
         bytes_per_batch=truth.bytes_per_batch[window],
         offloadable=truth.offloadable[window],
         release_last_slot=None

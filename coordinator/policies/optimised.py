@@ -24,6 +24,8 @@ from coordinator.policies.local import local_decision
 
 _PROVEN = 1e-6
 """Relative gap below which a plan counts as optimal: the solver's own tolerance."""
+_ZERO = 1e-6
+"""Objectives below this share of the plan's bill without green energy are as good as zero: gaps are relative to it."""
 
 
 SLEEP_TIME_LIMIT_S = 20.0
@@ -86,10 +88,11 @@ def optimise(
     restrictions: Restrictions,
     options: SolverOptions | None = None,
     reprice: Reprice | None = None,
+    watch: Callable[[Plan], None] | None = None,
 ) -> FleetDecision:
     """Solve the model for ``fleet`` and turn the first slot of the plan into a decision.
 
-    ``reprice``: another objective than (D0); default: none.
+    ``reprice``: another objective than (D0); default: none. ``watch`` is given the plan that the decision is from.
 
     The batches of the slot are rounded to whole ones, then the energy is planned anew around them, from the
     last basis. The outcome's gap is that of the whole plan with whole batches in the first slot, against the
@@ -107,8 +110,8 @@ def optimise(
     limits = WorkLimits.of(fleet, awake)
     fractional = plan.batches(0)
     batches = round_batches(fractional, limits)
-    is_whole = np.abs(batches - fractional).max() < _PROVEN
-    if not is_whole:
+    settled = np.abs(batches - fractional).max() < _PROVEN and not _drawn_beside(program, batches).any()
+    if not settled:
         second, plan = _around(session, plan, batches)
         late = unserved(program, first.values)
         if second is None or unserved(program, plan.values) > late + _PROVEN:
@@ -127,6 +130,8 @@ def optimise(
         local = local_decision(fleet, Feasible(None, f"fallback: LOCAL's rule, for the solver: {why}"))
         if local.unserved_batches.sum() <= missed.sum():
             return local
+    if watch is not None:
+        watch(plan)
     charge_j, discharge_j = _battery(plan)
     outcome = _outcome(first, plan, missed)
     return FleetDecision(
@@ -155,6 +160,9 @@ def _around(session: Session, plan: Plan, batches: Ints) -> tuple[Solution | Non
         return np.column_stack([by_deadline[:, :last], by_deadline[:, last:].sum(axis=1)]).astype(float)
 
     session.fix(layout.columns["home"][:, now].ravel(), merged(stay).ravel())
+    demand = layout.rows["D1_energy_use"][:, 0]
+    beside = _drawn_beside(program, batches) / program.joules_per_unit
+    session.set_right(demand, program.row_lower[demand] + beside)
     if "w" in layout.columns:
         moved = batches[layout.owner, layout.executor].astype(float)
         session.fix(layout.columns["w"][:, 0], moved)
@@ -167,6 +175,16 @@ def _around(session: Session, plan: Plan, batches: Ints) -> tuple[Solution | Non
     if solution.values is None:
         return None, plan
     return solution, Plan(program, solution.values)
+
+
+def _drawn_beside(program: Program, batches: Ints) -> Floats:
+    """(N,) J that (D1) of the slot lacks when its whole ``batches`` are known: the model's m_i where the node runs any,
+    less the share of it that every batch has brought along. Zero where it was sure that the node runs."""
+    fleet, run = program.fleet, batches.sum(axis=0)
+    if fleet.model_j is None:
+        return np.zeros(fleet.size)
+    share_j = program.model_share_j[:, 0]
+    return np.where((share_j > 0) & (run > 0), fleet.model_j[:, 0] - share_j * run, 0.0)
 
 
 def _outcome(first: Solution, plan: Plan, missed: Ints) -> Outcome:
@@ -185,8 +203,8 @@ def _outcome(first: Solution, plan: Plan, missed: Ints) -> Outcome:
         )
     # the bound is of the program's objective; the plan's own is measured on the same scale
     program = plan.program
-    objective = float(program.cost @ plan.values)
-    scale = max(abs(objective), plan.emissions_g / program.grams_per_unit, 1e-12)
+    objective = float(program.cost @ plan.values) - program.quiet_cost(plan.values)
+    scale = max(abs(objective), plan.emissions_g / program.grams_per_unit, _ZERO * _bill(plan))
     gap = max(objective - first.bound, 0.0) / scale
     if gap <= _PROVEN:
         return Optimal(plan.objective_g)
@@ -195,6 +213,11 @@ def _outcome(first: Solution, plan: Plan, missed: Ints) -> Outcome:
     if first.optimal:
         return Feasible(gap, "whole batches")
     return Feasible(gap, "within the gap asked for" if first.message == "Optimal" else first.message)
+
+
+def _bill(plan: Plan) -> float:
+    """What all energy that the plan uses would cost at the mean intensity, in the program's units of grams."""
+    return float((plan.grid_j + plan.green_j).sum()) / plan.program.joules_per_unit
 
 
 def _battery(plan: Plan) -> tuple[Floats, Floats]:

@@ -49,4 +49,12 @@ class PowerModel:
             seconds_per_batch=self.busy_s(cost.flop_per_batch),
             joules_per_batch=self.compute_j(cost.flop_per_batch),
             bytes_per_batch=cost.bytes_per_batch,
+            model_j=self.model_j(stage, cost.model_bytes),
         )
+
+    def model_j(self, stage: Stage, model_bytes: int) -> float:
+        """Radio energy of a slot in which a node runs work of ``stage``: its model comes, and goes back trained."""
+        if stage not in (Stage.DEVELOPMENT, Stage.RECYCLING, Stage.APPLICATION):
+            return 0.0
+        sent = 0 if stage is Stage.APPLICATION else model_bytes
+        return model_bytes * self.board.rx_j_per_byte + sent * self.board.tx_j_per_byte

@@ -46,7 +46,8 @@ class RequestWorkload:
             return cost
         share = 1.0 if self._fixed else self.plan.mean_size / self._inner_size
         size = self._inner_size * share
-        return WorkCost(cost.flop_per_batch * share, math.ceil(cost.bytes_per_batch * share + 8 * size))
+        bytes_per_batch = math.ceil(cost.bytes_per_batch * share + 8 * size)
+        return WorkCost(cost.flop_per_batch * share, bytes_per_batch, cost.model_bytes)
 
     def batch(self, batch_id: int, stage: str) -> Arrays:
         """As the inner workload's; in the application stage the plan's batch, with ``arrival_s``."""

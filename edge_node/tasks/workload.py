@@ -88,7 +88,8 @@ class TaskWorkload:
             per_batch = self.task.prepare_flop(examples)
         else:
             per_batch = examples * self.task.flop().train * self.config.local_epochs
-        return WorkCost(per_batch, sum(array.nbytes for array in self.batch(0, stage).values()))
+        model_bytes = sum(tensor.nbytes for tensor in self._model().parameters())
+        return WorkCost(per_batch, sum(array.nbytes for array in self.batch(0, stage).values()), model_bytes)
 
     def batch(self, batch_id: int, stage: str) -> Arrays:
         """Arrays of own batch ``batch_id`` >= 0; in the application stage, requests from the test set."""

@@ -128,16 +128,18 @@ class CoordinatorMessage(_message.Message):
     def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ..., close_slot: _Optional[_Union[CloseSlot, _Mapping]] = ..., energy_grant: _Optional[_Union[EnergyGrant, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ..., market_call: _Optional[_Union[MarketCall, _Mapping]] = ..., market_news: _Optional[_Union[MarketNews, _Mapping]] = ...) -> None: ...
 
 class WorkProfile(_message.Message):
-    __slots__ = ("stage", "seconds_per_batch", "joules_per_batch", "bytes_per_batch")
+    __slots__ = ("stage", "seconds_per_batch", "joules_per_batch", "bytes_per_batch", "model_j")
     STAGE_FIELD_NUMBER: _ClassVar[int]
     SECONDS_PER_BATCH_FIELD_NUMBER: _ClassVar[int]
     JOULES_PER_BATCH_FIELD_NUMBER: _ClassVar[int]
     BYTES_PER_BATCH_FIELD_NUMBER: _ClassVar[int]
+    MODEL_J_FIELD_NUMBER: _ClassVar[int]
     stage: Stage
     seconds_per_batch: float
     joules_per_batch: float
     bytes_per_batch: int
-    def __init__(self, stage: _Optional[_Union[Stage, str]] = ..., seconds_per_batch: _Optional[float] = ..., joules_per_batch: _Optional[float] = ..., bytes_per_batch: _Optional[int] = ...) -> None: ...
+    model_j: float
+    def __init__(self, stage: _Optional[_Union[Stage, str]] = ..., seconds_per_batch: _Optional[float] = ..., joules_per_batch: _Optional[float] = ..., bytes_per_batch: _Optional[int] = ..., model_j: _Optional[float] = ...) -> None: ...
 
 class NodeProfile(_message.Message):
     __slots__ = ("zone", "static_w", "sleep_w", "wake_j", "wake_s", "tx_j_per_byte", "rx_j_per_byte", "storage_bytes", "battery_capacity_uj", "charge_efficiency_fraction", "discharge_efficiency_fraction", "self_discharge_fraction", "charge_limit_w", "discharge_limit_w", "export_loss_fraction", "import_loss_fraction", "work", "meter", "provenance", "num_examples", "data_digest")

@@ -87,6 +87,7 @@ def look_ahead(own: Own, terms: MarketTerms) -> LookAhead:
     if own.release_last_slots:
         last[window:] = np.minimum(last[window:], own.release_last_slots[: t - 1])
     in_time = np.arange(t)[None, :] <= last[late]
+    models = _models_j(own, terms, last[window:] <= np.arange(1, t)) / energy
     own_ = build.add("own", np.where(in_time & (released[late] > 0), np.inf, 0.0))
     away = build.add(
         "away", np.where(in_time & open_[None, :], room[late], 0.0), np.broadcast_to(network, late.shape)
@@ -100,7 +101,7 @@ def look_ahead(own: Own, terms: MarketTerms) -> LookAhead:
         both = list(range(window))
         demand = [(grid[slot], 1.0), (green[slot], 1.0), (hosted[slot], -(e[slot] + guest[slot]))]
         demand += [(own_[k, slot], -e[slot]) for k in both] + [(away[k, slot], -owner[slot]) for k in both]
-        build.row(demand, own.slot_s * own.static_w / energy)  # (D1)
+        build.row(demand, own.slot_s * own.static_w / energy + models[slot])  # (D1)
         build.row(
             [
                 (bought[slot], own.import_efficiency),
@@ -129,6 +130,19 @@ def look_ahead(own: Own, terms: MarketTerms) -> LookAhead:
     for slot in range(t):
         build.aim([(hosted[slot], -1.0), *[(away[k, slot], 1.0) for k in range(window)]])
     return LookAhead(build.near(), build.columns, t)
+
+
+def _models_j(own: Own, terms: MarketTerms, at_once: np.ndarray) -> Floats:
+    """(T,) energy of the model's parameters where some own batch must run in the slot and cannot leave: as
+    coordinator.market.participation. ``at_once``: later releases that may run in their own slot only."""
+    t = len(terms.intensity_g_per_kwh)
+    if own.model_j is None:
+        return np.zeros(t)
+    due = np.array([own.backlog_batches[0], *own.release_batches[: t - 1]], dtype=float)
+    due[1:] *= at_once
+    leave = np.floor(terms.offload_cap_fraction * due + 1e-9)
+    leave[0] = own.room_batches[0]
+    return np.where(due - leave * np.asarray(terms.offloadable) >= 1, own.model_j[:t], 0.0)
 
 
 class _Builder:

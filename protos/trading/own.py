@@ -41,6 +41,8 @@ class Own:
     self_discharge_fraction: float
     charge_limit_w: float
     discharge_limit_w: float
+    model_j: Floats | None = None
+    """(H,) radio energy of the model's parameters in a slot in which the node runs anything. None: none."""
     wake_s: float = 0.0
     """Seconds of this slot until the node is awake."""
     release_last_slots: tuple[int, ...] = ()

@@ -119,11 +119,13 @@ class Trader:
 
     def load_j(self, own: float, guests: float, sent: float) -> float:
         """Right side of (D1), awake."""
+        models = self.own.model_j
         return (
             self.own.slot_s * self.own.static_w
             + self.joules_per_batch * (own + guests)
             + self.guest_j * guests
             + self.owner_j * sent
+            + (float(models[0]) if models is not None and own + guests > 0 else 0.0)
         )
 
     # --- quotes --------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from coordinator.market import decomposition, hub, hub_lp
 from coordinator.market.decomposition_block import Block, open_hubs, scaled
 from coordinator.market.decomposition_kkt import Eliminated
+from coordinator.market.fleet import Fleet
 from coordinator.market.instances import random_fleet, reference_day
 from coordinator.market.solve import solve_lp
 from coordinator.policies.base import Feasible, Optimal
@@ -150,3 +151,47 @@ def test_a_sample_moves_the_start_and_not_the_proof(monkeypatch: pytest.MonkeyPa
         assert found.bound_g <= best + 1e-6 * abs(best)
         assert best <= found.objective_g + 1e-6 * abs(best)
         assert max(hub.residuals(program, found.plan).values()) < 1e-9
+
+
+def nothing_emits() -> Fleet:
+    day = reference_day(24)
+    return replace(day, intensity_g_per_kwh=np.zeros((10, 24)), stored_value_g_per_j=np.zeros(10))
+
+
+def sun_for_all(nodes_with_sun: int) -> Fleet:
+    """2 kJ of harvest a slot, several times the load, at the first nodes."""
+    day = reference_day(24)
+    harvest = np.where(np.arange(10)[:, None] < nodes_with_sun, 2000.0, 0.0) * np.ones((10, 24))
+    return replace(day, harvest_j=harvest, stored_value_g_per_j=np.zeros(10))
+
+
+@pytest.mark.parametrize("fleet", [nothing_emits(), sun_for_all(10)])
+def test_a_net_zero_program_is_optimal_at_once(fleet: Fleet) -> None:
+    found = decomposition.solve(hub.from_fleet(fleet))
+    assert (found.steps, found.gap_fraction, found.objective_g, found.bound_g) == (0, 0.0, 0.0, 0.0)
+    assert isinstance(found.outcome, Optimal)
+    assert max(hub.residuals(hub.from_fleet(fleet), found.plan).values()) < 1e-9
+
+
+@pytest.mark.parametrize("nodes_with_sun", [3, 5, 9])
+def test_net_zero_by_trade_is_proven(nodes_with_sun: int) -> None:
+    """Nodes without sun live on what the others send: nothing is emitted, and nothing can undercut that."""
+    fleet = sun_for_all(nodes_with_sun)
+    fleet = replace(fleet, limits=replace(fleet.limits, net_j_per_byte=0.0))
+    found = decomposition.solve(hub.from_fleet(fleet))
+    assert found.gap_fraction == 0.0
+    assert isinstance(found.outcome, Optimal)
+    assert found.bound_g == 0.0
+    assert found.objective_g <= 1e-8 * bill_g(hub.from_fleet(fleet))
+    assert found.steps < 30
+
+
+def test_work_that_must_move_where_nothing_emits() -> None:
+    """LOCAL's plan leaves batches undone; the objective is then their price alone, and goes to zero."""
+    fleet = nothing_emits()
+    backlog = fleet.backlog_batches.copy()
+    backlog[0] = 60
+    found = decomposition.solve(hub.from_fleet(replace(fleet, backlog_batches=backlog)))
+    assert found.gap_fraction == 0.0
+    assert found.plan.unserved_batches.sum() < 1e-6
+    assert found.steps < 30

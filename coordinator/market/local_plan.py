@@ -24,7 +24,6 @@ def local_plan(program: HubProgram) -> HubPlan:
         load = p.static_j[t] + p.joules_per_batch[t] * own[:, t].sum(axis=0)
         kept = p.keep_fraction * level
         direct = np.minimum(p.harvest_j[t], load)
-        np.maximum(p.battery_capacity_j - kept, 0.0)
         charge[t] = np.minimum.reduce(
             [
                 p.harvest_j[t] - direct,
