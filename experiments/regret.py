@@ -28,8 +28,9 @@ BOUND_TIME_LIMIT_S = 30.0
 NEGLIGIBLE_FRACTION = 1e-6
 """Of the bound: microjoules of the books, and the solver's tolerance."""
 IN_IT = (
-    "grid energy of the edge nodes (static, compute, radio of moved batches and of the model's parameters, waking) at the "
-    "intensity of its slot, and the network energy of moved batches at the mean intensity of both ends: the objective (D0), from the booked joules"
+    "grid energy of the edge nodes (static, compute, radio of moved batches and of model parameters, waking) at the "
+    "intensity of its slot, and the network energy of moved batches at the mean intensity of both ends: the objective "
+    "(D0), from the booked joules"
 )
 NOT_IN_IT = (
     "coordinator and router; requests and negotiation, on the nodes' radio and in the network; model parameters in the "

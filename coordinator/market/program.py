@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from carbon_data.units import JOULES_PER_KWH
-from coordinator.market.fleet import Bools, Fleet, Floats, Ints
+from coordinator.market.fleet import Bools, Fleet, Floats
 from coordinator.market.layout import Layout, Restrictions, Shape, layout_for
 from coordinator.market.participation import last_slots, model_energy
 

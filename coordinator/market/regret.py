@@ -1,8 +1,8 @@
 """Regret: how far a run lies above the best that anybody could have done with perfect foresight (methods.md section 1).
 
 The bound is the optimum of the whole model over the whole run with true values, every freedom and fractional batches
-within the caps of whole ones (what is executed floors (D5) and (D7)): a lower bound for any policy that keeps the limits
-and does the same work."""
+within the caps of whole ones (what is executed floors (D5) and (D7)): a lower bound for any policy that keeps the
+limits and does the same work."""
 
 from __future__ import annotations
 

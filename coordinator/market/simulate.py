@@ -15,8 +15,8 @@ from coordinator.guard import without_unselected
 from coordinator.market.backlog import Backlog
 from coordinator.market.fleet import Bools, Fleet, Floats, Ints
 from coordinator.market.forecast import Forecast, Perfect
-from coordinator.market.physics import execute
 from coordinator.market.participation import last_slots
+from coordinator.market.physics import execute
 from coordinator.policies.base import Infeasible, Outcome, Policy
 from coordinator.policies.registry import uses_harvest
 from coordinator.policies.validate import violations

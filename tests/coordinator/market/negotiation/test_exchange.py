@@ -7,8 +7,8 @@ import pytest
 
 from coordinator.market import decomposition, hub
 from coordinator.market.instances import random_fleet, reference_day
-from coordinator.market.negotiation.exchange import Rules, exchange_terms
 from coordinator.market.local_plan import local_g, local_plan
+from coordinator.market.negotiation.exchange import Rules, exchange_terms
 from coordinator.market.negotiation.simulated import own_of
 from coordinator.market.negotiation.table import Table
 from coordinator.market.negotiation.whole_plan import agree
