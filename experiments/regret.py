@@ -201,8 +201,11 @@ def _other_radio_g(tables: Mapping[str, pd.DataFrame], intensity: pd.Series) -> 
         moved.index = moved.index.set_names(["slot", "node_id"])
         per_byte = nodes[f"{component.removeprefix('radio_')}_j_per_byte"].astype(float)
         node_of = booked.index.get_level_values("node_id")
-        in_bound = sum(part.reindex(booked.index, fill_value=0) for part in (moved, models[component]))
-        in_bound_j = in_bound.to_numpy(dtype=float) * per_byte.reindex(node_of).to_numpy(dtype=float)
+        of_batches, of_models = (
+            part.reindex(booked.index, fill_value=0).to_numpy(dtype=float)
+            for part in (moved, models[component])
+        )
+        in_bound_j = (of_batches + of_models) * per_byte.reindex(node_of).to_numpy(dtype=float)
         share = np.clip(1.0 - in_bound_j / booked["energy_j"].to_numpy(dtype=float), 0.0, 1.0)
         grid_j = booked["grid_j"].to_numpy(dtype=float) * share
         total += float((grid_j * intensity.reindex(booked.index).to_numpy(dtype=float)).sum())

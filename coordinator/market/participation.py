@@ -52,7 +52,11 @@ def _due_at_once(fleet: Fleet) -> tuple[Ints, Ints]:
     cap, window = fleet.limits.offload_cap_fraction, last_slots(fleet) - np.arange(fleet.horizon)
     released = np.where(window[1:] <= 0, fleet.release_batches, 0)
     now = fleet.backlog_batches[:, :1]
-    may_leave = whole(cap * now) if fleet.offload_room_batches is None else fleet.offload_room_batches[:, :1]
+    may_leave = (
+        whole(np.asarray(cap * now))
+        if fleet.offload_room_batches is None
+        else fleet.offload_room_batches[:, :1]
+    )
     return np.hstack([now, released]), np.hstack([may_leave, whole(cap * released)])
 
 

@@ -126,9 +126,8 @@ class Session:
 
     def set_right(self, rows: Ints, values: Floats) -> None:
         """Right-hand sides of the equations ``rows`` for the next run."""
-        index = np.ascontiguousarray(rows, dtype=np.int32)
-        level = np.ascontiguousarray(values, dtype=np.float64)
-        self._highs.changeRowsBounds(len(index), index, level, level)
+        for row, level in zip(rows.tolist(), values.tolist(), strict=True):
+            self._highs.changeRowBounds(row, level, level)
 
     def relax_integers(self) -> None:
         """Forget that columns must be whole (once they are fixed), and the time limit: an LP is left,
