@@ -8,8 +8,11 @@ is looked at only once something of one's own is named: naming it is what lets i
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
+import sysconfig
+import traceback
 from pathlib import Path
 from types import ModuleType
 
@@ -41,3 +44,40 @@ def import_named(module: str) -> ModuleType:
             f"{error}; looked for in the working directory, on PYTHONPATH, among installed packages{beside}",
             name=error.name,
         ) from error
+
+
+def place_of(error: BaseException, thing: object = None) -> str:
+    """``file:line`` at which ``error`` arose, for the one who wrote the code: the last line in the module of ``thing``
+    (an object of one's own), else the last in code that is neither ours nor a library's, else the last of all."""
+    frames = [
+        (frame.filename, frame.lineno)
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<")
+    ]
+    if not frames:
+        return "an unknown place"
+    home = _file_of(thing)
+    in_home = [frame for frame in frames if frame[0] == home]
+    own = [frame for frame in frames if not frame[0].startswith(_foreign())]
+    file, line = (in_home or own or frames)[-1]
+    return f"{file}:{line}"
+
+
+def place_of_method(thing: object, name: str) -> str:
+    """``file:line`` of the method ``name`` of ``thing``; of its class where the method is not written in Python."""
+    method = inspect.unwrap(getattr(type(thing), name))
+    code = getattr(method, "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else f"class {type(thing).__qualname__}"
+
+
+def _file_of(thing: object) -> str | None:
+    module = sys.modules.get(type(thing).__module__)
+    return getattr(module, "__file__", None)
+
+
+def _foreign() -> tuple[str, ...]:
+    """Folders of our own packages, of Python and of installed libraries."""
+    root = Path(__file__).resolve().parents[1]
+    ours = [root / name for name in ("carbon_data", "protos", "coordinator", "edge_node", "experiments")]
+    libraries = {sysconfig.get_path(key) for key in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return tuple(f"{folder}{os.sep}" for folder in (*map(str, ours), *sorted(libraries)))

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from carbon_data.own_code import place_of, place_of_method
 from coordinator.market.fleet import Fleet
 from coordinator.policies.base import TIME_LIMIT, Feasible, FleetDecision, Infeasible, Optimal, Policy
 from coordinator.policies.local import local_decision
@@ -48,10 +49,13 @@ def choose(policy: Policy, state: Any, fleet: Fleet, clock: Callable[[], float])
         decision, following = policy.decide(fleet, state)
         broken = [str(violation) for violation in violations(fleet, decision)] + _bad_notes(decision)
         status, gap, objective = _describe(decision) if not broken else ("", None, None)
-    except Exception as error:  # a policy of anybody's may raise anything; the slot goes on, and says so
+        place = place_of_method(policy, "decide") if broken else ""
+    except Exception as error:  # user policies may raise; the slot goes on, and says so
         broken = [f"{type(error).__name__}: {error}"]
+        place = place_of(error, policy)
     if broken:
-        why = " ".join("; ".join(broken[:3]).split())
+        # The place goes first: a long list of violations is cut.
+        why = f"at {place}: " + " ".join("; ".join(broken[:3]).split())
         status = f"fallback: local rule, for {policy.name} gave no plan that may be executed ({why})"
         return Choice(
             local_decision(fleet), safe_text(status, LONGEST_STATUS), None, None, clock() - begun

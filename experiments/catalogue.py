@@ -42,9 +42,9 @@ def _tasks() -> dict[str, str]:
 
 
 def _strategies() -> dict[str, str]:
-    from experiments.strategies import STRATEGIES
+    from experiments.strategies import describe_strategies
 
-    return {name: f"flwr.serverapp.strategy.{target}" for name, target in STRATEGIES.items()}
+    return describe_strategies()
 
 
 def _scenarios() -> dict[str, str]:

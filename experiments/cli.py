@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -115,9 +116,10 @@ def run(
     spec = open_scenario(scenario, policy=policy, seed=seed, fleet=fleet)
     folder = study.new_folder(output, f"{spec.name}-{spec.policy.replace(':', '.')}-s{spec.seed}")
     study.isolate(spec)
-    result = study.run_single(
-        spec, folder, err, quiet=as_json and not err.is_terminal, draw=report, serve_s=serve_for
-    )
+    with _failures_in_json(folder, as_json):
+        result = study.run_single(
+            spec, folder, err, quiet=as_json and not err.is_terminal, draw=report, serve_s=serve_for
+        )
     _show(result, as_json)
 
 
@@ -141,17 +143,36 @@ def compare(
     names = study.parse_policies(policies)
     folder = study.new_folder(output, f"{spec.name}-compare")
     study.isolate(spec)
-    result = study.run_compare(
-        spec, names, seeds, folder, err, quiet=as_json and not err.is_terminal, draw=report
-    )
+    with _failures_in_json(folder, as_json):
+        result = study.run_compare(
+            spec, names, seeds, folder, err, quiet=as_json and not err.is_terminal, draw=report
+        )
     _show(result, as_json)
 
 
+@contextmanager
+def _failures_in_json(folder: Path, as_json: bool) -> Iterator[None]:
+    """With --json a failure is the one object on standard output; the sentence on standard error stays."""
+    try:
+        yield
+    except (RunError, OSError) as error:
+        if as_json:
+            from experiments.run import describe_failure
+
+            print_json({"failed": describe_failure(error), "run": str(folder) if folder.exists() else None})
+        raise
+
+
 def _show(result: Any, as_json: bool) -> None:
+    """The figures; exit code 1 where a run of a comparison failed."""
     if as_json:
         print_json(result.as_dict())
     else:
         result.print(out)
+    for name, why in result.failed.items():
+        _say("failed:", f"{name}: {why}", 1)
+    if result.failed:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -544,8 +565,10 @@ def invoke(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        # A full disk, a folder taken away in mid-run: the machine's doing, and no news for a programmer.
-        return _say("failed:", error, 1)
+        # A full disk, a folder taken away in mid-run: printed without a traceback.
+        from experiments.run import describe_failure
+
+        return _say("failed:", describe_failure(error), 1)
     except Exception as error:
         if _is_bad_data(error):
             return _say("error:", error, 2)
@@ -553,7 +576,7 @@ def invoke(arguments: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _say(word: str, error: Exception, exit_code: int) -> int:
+def _say(word: str, error: object, exit_code: int) -> int:
     err.print(f"[bold red]{word}[/bold red]", end=" ")
     err.print(str(error), markup=False, highlight=False, soft_wrap=True)
     return exit_code

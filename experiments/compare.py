@@ -6,7 +6,7 @@ import json
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from experiments.errors import RunError, UsageError
+from experiments.errors import FailedRunError, RunError, UsageError
+from experiments.failure import mark_failed
 from experiments.prepare import known_policy
 from experiments.scenario import MAX_SEED, Scenario
 
@@ -43,6 +44,8 @@ class Finished:
     report: Path | None
     """None: not drawn; ``detabed report FOLDER`` does so at any time."""
     wall_s: float
+    failed: dict[str, str] = field(default_factory=dict)
+    """Runs of a comparison that failed, and why."""
 
     def as_dict(self) -> dict[str, Any]:
         """What --json prints."""
@@ -179,22 +182,35 @@ def run_compare(
         for policy in policies:
             # Seeds differ in clouds and data order only: one of them shows whether the policy's run is possible.
             resolve(next(spec for spec in specs if spec.policy == policy))
+        failed: dict[str, str] = {}
         with _started(scenario, progress) as fleet:
             folder.mkdir(parents=True, exist_ok=True)
             for spec in specs:
-                _execute(resolve(spec), folder / _run_name(spec.policy, spec.seed), fleet, progress)
+                name = _run_name(spec.policy, spec.seed)
+                try:
+                    _execute(resolve(spec), folder / name, fleet, progress)
+                except RunError as error:
+                    failed[name] = str(error).removeprefix(f"{folder / name}: ")
+        if len(failed) == len(specs):
+            raise FailedRunError(folder, tuple(f"{name}: {why}" for name, why in failed.items()))
         progress.say("bounding the day")
         index = {
             "name": scenario.name,
             "policies": {policy: [_run_name(policy, seed) for seed in numbers] for policy in policies},
             "seeds": list(numbers),
             "run": folder.name,
-            "regret": _regret(specs, folder),
+            "failed": failed,
+            "regret": _regret(
+                [spec for spec in specs if _run_name(spec.policy, spec.seed) not in failed], folder
+            ),
         }
         (folder / "compare.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
-        (folder / "DONE").write_text("", encoding="utf-8")
+        if failed:
+            mark_failed(folder, "; ".join(f"{name}: {why}" for name, why in failed.items()))
+        else:
+            (folder / "DONE").write_text("", encoding="utf-8")
         report = _report(folder, progress) if draw else None
-    return Finished(folder, report, time.perf_counter() - began)
+    return Finished(folder, report, time.perf_counter() - began, failed)
 
 
 def _options_for(scenario: Scenario, policy: str) -> dict[str, Any]:
@@ -238,7 +254,11 @@ def _execute(
     hooks = Hooks(on_slot=progress.slot)
     if outside is not None:
         hooks = Hooks(progress.slot, outside.opened, outside.before_close)
-    execute(resolved, folder, fleet, hooks)
+    try:
+        execute(resolved, folder, fleet, hooks)
+    except RunError:
+        progress.say("failed")  # without the figures of the slots it got through
+        raise
 
 
 def _report(folder: Path, progress: SlotProgress) -> Path:

@@ -9,3 +9,11 @@ class UsageError(Exception):
 
 class RunError(Exception):
     """A run that started and could not be finished: exit code 1."""
+
+
+class FailedRunError(RunError):
+    """A run that ended and may not count as done: ``reasons`` say why; its folder keeps what there is."""
+
+    def __init__(self, folder: object, reasons: tuple[str, ...]) -> None:
+        self.reasons = reasons
+        super().__init__(f"{folder}: {'; '.join(reasons)}")

@@ -11,7 +11,7 @@ import numpy as np
 
 from carbon_data.sources.table import read_table
 from edge_node.config import BoardConfig, InferenceConfig
-from experiments.errors import UsageError
+from experiments.errors import RunError, UsageError
 from protos.messages import Stage
 
 if TYPE_CHECKING:
@@ -46,9 +46,11 @@ def node_inference(
         assert spec.path is not None
         names = [f"n{i:0{len(str(len(specs) - 1))}d}" for i in range(len(specs))]
         first_s = stages.index(Stage.APPLICATION) * slot_s
+        traces = read_trace(spec.path, names)
+        _require_arrivals(spec.path, traces, stages.count(Stage.APPLICATION), slot_s)
         return tuple(
             common.model_copy(update={"arrivals": "times", "times_s": tuple(first_s + t for t in times)})
-            for times in read_trace(spec.path, names)
+            for times in traces
         )
     rates = [
         _rates(scenario, node, board, task, slot_s, len(stages))
@@ -60,6 +62,19 @@ def node_inference(
             "lower batches_per_slot, requests_per_s or load_fraction, or shorten time.slot_s"
         )
     return tuple(common.model_copy(update={"arrivals": "poisson", "rate_per_s": each}) for each in rates)
+
+
+def _require_arrivals(path: Path, traces: Sequence[Sequence[float]], slots: int, slot_s: float) -> None:
+    """Raises RunError where not one request arrives within the stage: a run that serves nobody shows nothing."""
+    times = [time for trace in traces for time in trace]
+    if times and min(times) < slots * slot_s:
+        return
+    first = f"the first comes at {min(times):g} s" if times else "there are none"
+    raise RunError(
+        f"{path}: all {len(times)} arrivals fall outside the application stage: {first}, and the stage's {slots} slots "
+        f"of {slot_s:.4g} s end at {slots * slot_s:.4g} s; arrival_s counts seconds of slot time from the first "
+        "application slot: rescale it, or lengthen time.slot_s or stages.application"
+    )
 
 
 def _rates(

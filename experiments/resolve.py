@@ -197,7 +197,7 @@ def _resolve(scenario: Scenario) -> Resolved:
     from coordinator.policies.registry import make_policy
     from coordinator.policies.registry import resolve as find_policy
     from edge_node.energy.transport import load_transport
-    from experiments.strategies import make_strategy
+    from experiments.strategies import check_strategy
 
     with scenario.at("policy"):
         find_policy(scenario.policy)
@@ -207,8 +207,7 @@ def _resolve(scenario: Scenario) -> Resolved:
         persistence_slots(scenario)
     with scenario.at("fleet", "meter"):
         _check_meter(scenario.fleet.meter)
-    with scenario.at("task", "strategy"):
-        make_strategy(scenario.task.strategy, dict(scenario.task.strategy_options))
+    check_strategy(scenario)
     entries = tuple(k for k, spec in enumerate(scenario.nodes) for _ in range(spec.count))
     specs = tuple(scenario.nodes[k] for k in entries)
     stages = scenario.stages.slots()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
 import json
 import math
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from carbon_data.units import from_pico
 from experiments.chosen_policy import policy_settings, short_look_ahead
-from experiments.errors import RunError
+from experiments.errors import FailedRunError, RunError
+from experiments.failure import mark_failed, reasons_to_fail
 from experiments.resolve import Resolved
 from protos.messages import Stage
 
@@ -71,13 +73,51 @@ class Hooks:
 
 
 def execute(resolved: Resolved, folder: Path, fleet: Fleet, hooks: Hooks | None = None) -> Path:
-    """Run, export the tables, mark the folder DONE; returns the folder. Raises RunError.
+    """Run, export the tables, mark the folder DONE; returns the folder.
 
-    ``folder`` is new or empty and made here and holds no DONE until everything in it is complete.
+    ``folder`` is new or empty and made here and holds no DONE until everything in it is complete. A run that fails
+    leaves what there is, and FAILED with the reason (experiments.failure).
+
+    Raises:
+        FailedRunError: it came to its end and may not count as done.
+        RunError: it could not come to its end.
     """
-    hooks = hooks or Hooks()
-    from coordinator.adapters.flower_server import RunRecord
+    try:
+        return _execute(resolved, folder, fleet, hooks or Hooks())
+    except FailedRunError as error:
+        mark_failed(folder, "; ".join(error.reasons))
+        raise
+    except RunError as error:
+        mark_failed(folder, str(error))
+        raise
+    except failures() as error:
+        sentence = f"{folder}: {describe_failure(error)}"
+        mark_failed(folder, sentence)
+        raise RunError(sentence) from error
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What parts of a run raise when they cannot go on: other people's code, the coordinator, a process, the disk."""
+    from coordinator.adapters.control_client import CoordinatorError as CallFailed
+    from coordinator.adapters.flower_strategy import StrategyError
+    from coordinator.ledger import LedgerError
+    from coordinator.protocol import RequestError
+    from experiments.fleet.ray_local import FleetStartError
     from experiments.fleet.supervisor import CoordinatorError
+
+    return (CoordinatorError, CallFailed, FleetStartError, StrategyError, LedgerError, RequestError, OSError)
+
+
+def describe_failure(error: Exception) -> str:
+    """One sentence; a full disk is called that, whichever part met it."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" ({error.filename})" if error.filename else ""
+        return f"the disk is full{where}; make room, or give another --output"
+    return str(error)
+
+
+def _execute(resolved: Resolved, folder: Path, fleet: Fleet, hooks: Hooks) -> Path:
+    from coordinator.adapters.flower_server import RunRecord
 
     started = time.perf_counter()
     scenario = resolved.scenario
@@ -85,15 +125,14 @@ def execute(resolved: Resolved, folder: Path, fleet: Fleet, hooks: Hooks | None 
     folder.mkdir(parents=True, exist_ok=True)
     write_scenario(resolved, folder / "scenario.toml")
     record, timings = RunRecord(), Timings()
-    try:
-        restarts, processes = _run_slots(resolved, run_id, folder, fleet, record, timings, hooks)
-    except CoordinatorError as error:
-        raise RunError(f"{folder}: {error}") from error
-    _export(resolved, run_id, folder, record, restarts, processes)
+    restarts, processes = _run_slots(resolved, run_id, folder, fleet, record, timings, hooks)
+    reasons = _export(resolved, run_id, folder, record, restarts, processes)
     write_models(record, folder / MODEL)
     timings.peak_memory_bytes = peak_memory_bytes()
     timings.total_s = time.perf_counter() - started
     (folder / "timings.json").write_text(json.dumps(timings.__dict__, indent=1) + "\n", encoding="utf-8")
+    if reasons:
+        raise FailedRunError(folder, reasons)
     (folder / DONE).write_text("", encoding="utf-8")
     return folder
 
@@ -185,7 +224,9 @@ def learning_task(resolved: Resolved, task: TaskConfig, stage: Stage) -> Learnin
         return Evaluation(loss=found.loss, accuracy_fraction=found.accuracy, examples=found.examples)
 
     return LearningTask(
-        strategy=lambda: make_strategy(scenario.task.strategy, dict(scenario.task.strategy_options)),
+        strategy=lambda: make_strategy(
+            scenario.task.strategy, scenario.task.strategy_options, task.learning_rate
+        ),
         initial=initial,
         evaluate=central,
         examples=find_task(task.name).dataset(task.data).num_test,
@@ -234,14 +275,15 @@ def _export(
     record: RunRecord,
     restarts: list[dict[str, Any]],
     processes: dict[str, int],
-) -> None:
+) -> tuple[str, ...]:
+    """Tables and metadata; returns why the run may not count as done, if there is a reason."""
     import pandas as pd
 
     from coordinator.tables import export_tables
     from edge_node.energy.boards import board_names
 
     scenario = resolved.scenario
-    export_tables(
+    tables = export_tables(
         folder / "ledger.sqlite", folder, start=scenario.time.start, trace_step_s=scenario.time.trace_step_s
     )
     rows, cumulative_pg = [], 0
@@ -267,7 +309,7 @@ def _export(
         "round slot stage participants num_examples train_loss test_loss test_accuracy cumulative_g".split()
     )
     pd.DataFrame(rows, columns=columns).to_parquet(folder / "rounds.parquet", index=False)
-    failures = [
+    troubles = [
         {"slot": outcome.slot, "node_id": node_id, "reason": reason}
         for outcome in record.outcomes
         for node_id, reason in [
@@ -276,6 +318,7 @@ def _export(
             *((name, "its process was dead") for name in outcome.replies.unreachable),
         ]
     ]
+    reasons = reasons_to_fail(resolved, record.outcomes, pd.read_parquet(tables["slots"].absolute()))
     metadata = {
         "run_id": run_id,
         "name": scenario.name,
@@ -304,7 +347,8 @@ def _export(
         "latency_target_s": scenario.inference.latency_target_s,
         "coordinator_zone": resolved.body.zone,
         "coordinator_restarts": restarts,
-        "failures": failures,
+        "failures": troubles,
+        "failed": list(reasons),
         "initial_accuracy": {
             stage.value: found.accuracy_fraction for stage, found in record.initial_evaluations.items()
         },
@@ -319,6 +363,7 @@ def _export(
     (folder / "metadata.json").write_text(
         json.dumps(metadata, indent=1, allow_nan=False) + "\n", encoding="utf-8"
     )
+    return reasons
 
 
 def versions() -> dict[str, str]:

@@ -410,6 +410,16 @@ class FleetSpec(Strict):
     """A name of `detabed list meters`, or `package.module:Name`."""
 
 
+class ToleranceSpec(Strict):
+    """What a run may miss and still count as done; a run that missed more fails, with exit code 1."""
+
+    unserved_fraction: Fraction = 0.01
+    """Largest share of the batches that were due and stayed unserved (lost nodes' work is not in it while lost_nodes
+    is true); 1: any."""
+    lost_nodes: bool = True
+    """Whether a run counts as done when the process of a node was lost; what it left undone is reported."""
+
+
 class ServiceWorth(Strict):
     """What a service's tokens and bits are worth in (T3); left as it is, the service counts as in (T1)."""
 
@@ -473,6 +483,7 @@ class Scenario(Strict):
     board: BoardSpec = BoardSpec()
     coordinator: CoordinatorSpec = CoordinatorSpec()
     fleet: FleetSpec = FleetSpec()
+    tolerance: ToleranceSpec = ToleranceSpec()
     tree: TreeSpec = TreeSpec()
     nodes: Annotated[tuple[NodeSpec, ...], BeforeValidator(_single_or_list)]
     _where: Where = PrivateAttr(NOWHERE)

@@ -9,19 +9,28 @@ inner strategy's own sampling is switched off.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from flwr.app import ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
+import numpy as np
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
+from carbon_data.own_code import place_of
 from protos.messages import Decision, SlotPlan, SlotSummary, Stage
 
 ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
 """Keys of the records in a message's content."""
+NODE_UNAVAILABLE = 5
+"""Flower's error code of a node whose process is gone (flwr.common.constant.ErrorCode)."""
+
+
+class StrategyError(RuntimeError):
+    """The strategy raised, or made a model that is not the nodes' model."""
 
 
 ConfigValue = (
@@ -50,12 +59,16 @@ class Replies:
     """Nodes whose work counts."""
     failed: dict[str, str]
     """Nodes that answered with an error, or whose process is dead, and why."""
+    raised: tuple[str, ...]
+    """Those of ``failed`` that live: their own code raised, or answered what nobody can read."""
     missing: tuple[str, ...]
     """Nodes that had not answered by the deadline."""
     unreachable: tuple[str, ...]
     """Nodes that were to work but were known to be dead before the slot's messages went out."""
     metrics: dict[str, float] = field(default_factory=dict)
     """Sums over ``answered`` of counts, and the example-weighted mean of ``loss``."""
+    aggregated: bool | None = None
+    """Whether the strategy made a model of the answers; None where there was nothing to make one of."""
 
 
 def decided_batches(decision: Decision) -> int:
@@ -101,11 +114,14 @@ def read_replies(
     """
     usable: list[Message] = []
     failed: dict[str, str] = {}
+    gone: set[str] = set()
     idle: list[str] = []
     for reply in replies:
         name = names[reply.metadata.src_node_id]
         if reply.has_error():
             failed[name] = reply.error.reason or f"error {reply.error.code}"
+            if reply.error.code == NODE_UNAVAILABLE:
+                gone.add(name)
         elif METRICS not in reply.content:
             failed[name] = f"reply without a record named {METRICS!r}"
         elif ARRAYS in reply.content and not float(_number(reply.content[METRICS], "num-examples") or 0) > 0:
@@ -122,6 +138,7 @@ def read_replies(
             sent=tuple(sent),
             answered=answered,
             failed=failed,
+            raised=tuple(name for name in sent if name in failed and name not in gone),
             missing=tuple(name for name in sent if name not in heard),
             unreachable=tuple(unreachable),
             metrics=_total(usable),
@@ -242,6 +259,7 @@ class Decided(Strategy):
         self._plan: SlotPlan | None = None
         self._sent: tuple[str, ...] = ()
         self._unreachable: tuple[str, ...] = ()
+        self._model: ArrayRecord | None = None
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -263,10 +281,14 @@ class Decided(Strategy):
             return []
         apply_deadline(grid, chosen)
         numbers = [self._numbers[d.node_id] for d in chosen]
-        templates = {
-            message.metadata.dst_node_id: message.content
-            for message in self.inner.configure_train(server_round, arrays, config, _Chosen(grid, numbers))
-        }
+        self._model = arrays
+        with self._strategy_errors(server_round):
+            templates = {
+                message.metadata.dst_node_id: message.content
+                for message in self.inner.configure_train(
+                    server_round, arrays, config, _Chosen(grid, numbers)
+                )
+            }
         return [
             Message(
                 _with_config(templates[number], slot_config(decision)),
@@ -297,7 +319,12 @@ class Decided(Strategy):
         arrays: ArrayRecord | None = None
         metrics: MetricRecord | None = None
         if usable:
-            arrays, metrics = self.inner.aggregate_train(server_round, usable)
+            with self._strategy_errors(server_round):
+                arrays, metrics = self.inner.aggregate_train(server_round, usable)
+                if arrays is not None:
+                    assert self._model is not None  # nodes answered, so that they were sent one
+                    arrays = like(arrays, self._model)
+            result = replace(result, aggregated=arrays is not None)
         summary = close() if closing is None else closing.result()
         self._on_round(server_round, self._plan, result, summary)
         return arrays, metrics
@@ -313,6 +340,36 @@ class Decided(Strategy):
 
     def summary(self) -> None:
         self.inner.summary()
+
+    @contextmanager
+    def _strategy_errors(self, server_round: int) -> Iterator[None]:
+        """The boundary to other people's strategies: what they raise, with round, file and line."""
+        try:
+            yield
+        except Exception as error:
+            raise StrategyError(
+                f"strategy {type(self.inner).__name__} failed in round {server_round}: "
+                f"{type(error).__name__}: {error} (at {place_of(error, self.inner)})"
+            ) from error
+
+
+def like(arrays: ArrayRecord, model: ArrayRecord) -> ArrayRecord:
+    """``arrays`` in the order and the number types of ``model``: strategies compute in wider types than nodes train in.
+
+    Raises StrategyError for other names or shapes.
+    """
+    if set(arrays) != set(model):
+        raise StrategyError(f"it made the parameters {sorted(arrays)}; the model has {sorted(model)}")
+    made = ArrayRecord()
+    for name, wanted in model.items():
+        array = arrays[name]
+        if tuple(array.shape) != tuple(wanted.shape):
+            raise StrategyError(
+                f"it made parameter {name} of shape {tuple(array.shape)}; the model's is {tuple(wanted.shape)}"
+            )
+        same = array.dtype == wanted.dtype
+        made[name] = array if same else Array(np.ascontiguousarray(array.numpy(), dtype=wanted.dtype))
+    return made
 
 
 def count_parameters(arrays: ArrayRecord) -> int:

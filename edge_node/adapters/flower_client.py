@@ -24,6 +24,7 @@ from functools import wraps
 from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
+from carbon_data.own_code import place_of
 from edge_node.adapters.flower_records import from_record, to_record
 from edge_node.errors import NoWork
 from edge_node.link import Link
@@ -130,7 +131,7 @@ def _answers_with_errors(handler: Handler) -> Handler:
             name = context.node_config.get(NODE_ID, context.node_id)
             kind = message.metadata.message_type
             log.warning("%s could not answer %s: %s", name, kind, error, exc_info=True)
-            reason = f"{name} could not answer {kind}: {type(error).__name__}: {error}"
+            reason = f"{name} could not answer {kind}: {type(error).__name__}: {error} (at {place_of(error)})"
             return Message(Error(CLIENT_APP_RAISED, reason), reply_to=message)
 
     return answer

@@ -18,7 +18,7 @@ from typing import Protocol
 from flwr.app import Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
-from carbon_data.own_code import VARIABLE
+from carbon_data.own_code import VARIABLE, place_of
 from edge_node.config import NodeConfig
 
 from .flower_private import CLIENT_APP_RAISED, adopt_id, bind_identity, error_reply
@@ -108,7 +108,11 @@ class NodeHost:
                 node_id = context.node_config["node-id"]
                 # The reply is one line. Whoever wrote that code wants to know where.
                 log.info("%s: %s failed", node_id, message.metadata.message_type, exc_info=True)
-                reply = error_reply(message, CLIENT_APP_RAISED, f"{node_id}: {type(error).__name__}: {error}")
+                reply = error_reply(
+                    message,
+                    CLIENT_APP_RAISED,
+                    f"{node_id}: {type(error).__name__}: {error} (at {place_of(error)})",
+                )
             self._answered[number] = (key, reply)
             return reply
 

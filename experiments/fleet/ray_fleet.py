@@ -18,12 +18,21 @@ from typing import Any, Self
 
 import ray
 from flwr.app import Message
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from edge_node.config import NodeConfig
 
 from .base import DEFAULT_BUILDER, deal, numbers_of, process_count, run_number
-from .flower_private import NODE_UNAVAILABLE, PackedArrays, error_reply, pack, pack_arrays, pack_head, unpack
+from .flower_private import (
+    CLIENT_APP_RAISED,
+    NODE_UNAVAILABLE,
+    PackedArrays,
+    error_reply,
+    pack,
+    pack_arrays,
+    pack_head,
+    unpack,
+)
 from .grid import NodeGrid
 from .host import NodeHost, keep_memory, load_builder
 from .isolation import Isolation
@@ -125,9 +134,11 @@ class RayGrid(NodeGrid):
             # Only the head is kept: enough to name the message in an error reply, and the arrays can go.
             self._pending[message_id] = (reference, message)
 
-    def _unavailable(self, message: Message, reason: str = "its process is dead") -> Message:
+    def _unavailable(
+        self, message: Message, reason: str = "its process is dead", code: int = NODE_UNAVAILABLE
+    ) -> Message:
         node_id = self.names[message.metadata.dst_node_id]
-        return error_reply(message, NODE_UNAVAILABLE, f"{node_id}: {reason}")
+        return error_reply(message, code, f"{node_id}: {reason}")
 
     def _collect(self, message_ids: set[str], wait_s: float | None) -> list[Message]:
         replies = [self._ready.pop(message_id) for message_id in message_ids & self._ready.keys()]
@@ -150,6 +161,10 @@ class RayGrid(NodeGrid):
         except RayActorError:
             self.mark_lost(self._actors[message.metadata.dst_node_id])
             return self._unavailable(message, "its process died")
+        except RayTaskError as error:  # the process lives; what it ran raised
+            return self._unavailable(
+                message, f"{type(error.cause).__name__}: {error.cause}", CLIENT_APP_RAISED
+            )
         except RayError as error:
             return self._unavailable(message, f"{type(error).__name__}: {error}")
         return unpack(head, arrays)

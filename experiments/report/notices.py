@@ -51,7 +51,10 @@ def _books(study: Study) -> list[Notice]:
 
 
 def _absent(study: Study) -> list[Notice]:
-    return [Notice("bad", "Incomplete comparison", "; ".join(study.absent))] if study.absent else []
+    found = [Notice("bad", "Failed run", f"{name}: {why}") for name, why in study.failed.items()]
+    if study.absent:
+        found.append(Notice("bad", "Incomplete comparison", "; ".join(study.absent)))
+    return found
 
 
 def _where(run: Run) -> str:

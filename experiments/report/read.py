@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from carbon_data.types import DataError
+from experiments.failure import failure_of
 
 _SLOT_NUMBERS = [
     "intensity_g_per_kwh",
@@ -176,6 +177,8 @@ class Study:
     regret: dict[str, Any] = field(default_factory=dict)
     """What the comparison says of each run beside its day's perfect-foresight bound: ``in_it``, ``not_in_it``,
     ``runs`` (experiments.regret). Empty for a run alone."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Runs of the comparison that failed, by folder name, and why: named, and in no figure."""
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -237,7 +240,7 @@ def _json(path: Path) -> dict[str, Any]:
 def _table(folder: Path, name: str) -> pd.DataFrame:
     path = folder / f"{name}.parquet"
     try:
-        frame = pd.read_parquet(path)
+        frame = pd.read_parquet(path.absolute())  # pyarrow takes a relative "a:b/..." for an address
     except FileNotFoundError:
         raise DataError(f"{path} is missing; the run is incomplete, run it again") from None
     except (OSError, ValueError) as error:
@@ -284,6 +287,8 @@ def load_run(folder: Path, *, require_done: bool = True) -> Run:
     """Read one run folder. Raises DataError when it is unfinished, incomplete or breaks SCHEMA."""
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder; give a run folder, e.g. runs/NAME-deta-s0")
+    if require_done and (failure := failure_of(folder)):
+        raise DataError(f"{folder}: the run failed, its figures do not count: {failure}")
     if require_done and not (folder / "DONE").exists():
         raise DataError(f"{folder} has no DONE file: the run is not finished; let it end, or start it again")
     metadata = _json(folder / "metadata.json")
@@ -323,9 +328,15 @@ def load_comparison(folder: Path, *, require_done: bool = True) -> Study:
         )
     found: dict[str, dict[int, Run]] = {}
     absent: list[str] = []
+    summary = folder / "compare.json"
+    planned = _json(summary) if summary.exists() else {}
+    failed: dict[str, str] = dict(planned.get("failed", {}))
     for path in sorted(folder.glob("*/metadata.json")):
         if require_done and not (path.parent / "DONE").exists():
-            absent.append(f"{path.parent.name}: not finished")
+            if failure := failure_of(path.parent):
+                failed.setdefault(path.parent.name, failure)
+            else:
+                absent.append(f"{path.parent.name}: not finished")
             continue
         run = load_run(path.parent, require_done=require_done)
         if run.seed in found.setdefault(run.policy, {}):
@@ -337,12 +348,10 @@ def load_comparison(folder: Path, *, require_done: bool = True) -> Study:
         raise DataError(
             f"{folder} holds no finished run; give a run folder, or a compare folder with runs in it"
         )
-    summary = folder / "compare.json"
-    planned = _json(summary) if summary.exists() else {}
     if planned:
-        for policy in planned.get("policies", {}):
-            for seed in planned.get("seeds", []):
-                if seed not in found.get(policy, {}):
+        for policy, names in planned.get("policies", {}).items():
+            for place, seed in enumerate(planned.get("seeds", [])):
+                if seed not in found.get(policy, {}) and not set(names[place : place + 1]) & set(failed):
                     absent.append(f"policy {policy}, seed {seed}: named in compare.json, no finished run")
     runs = {policy: dict(sorted(found[policy].items())) for policy in sorted(found, key=order_key)}
-    return Study(folder, True, runs, tuple(absent), planned.get("regret", {}))
+    return Study(folder, True, runs, tuple(absent), planned.get("regret", {}), failed)

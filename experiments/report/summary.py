@@ -79,6 +79,7 @@ def comparison_json(study: Study) -> dict[str, Any]:
         "policies": policies,
         "seeds": list(study.seeds),
         "absent": list(study.absent),
+        "failed": dict(study.failed),
         "target_accuracy_fraction": target.accuracy_fraction,
         "target_accuracy_is": target.is_what,
         "regret": {key: text for key, text in study.regret.items() if key != "runs"},

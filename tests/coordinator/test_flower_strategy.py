@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
-from flwr.serverapp.strategy import FedAdam, FedAvg, FedAvgM, FedMedian, FedProx, FedYogi
+from flwr.serverapp.strategy import FedAdam, FedAvg, FedAvgM, FedMedian, FedProx, FedYogi, QFedAvg
 
 from coordinator.adapters.flower_server import (
     Evaluation,
@@ -22,7 +22,7 @@ from coordinator.adapters.flower_server import (
     log_to_file,
     stage_runs,
 )
-from coordinator.adapters.flower_strategy import Decided, read_replies
+from coordinator.adapters.flower_strategy import Decided, StrategyError, read_replies
 from experiments.fleet.flower_private import bind_identity, empty_run, stamp
 from protos.messages import Decision, Guest, SlotPlan, SlotSummary, Stage
 
@@ -179,6 +179,7 @@ def test_errors_silence_and_dead_nodes_do_not_stop_the_round():
     result = strategy.start(grid, zeros(), num_rounds=1)
     assert weight(result) == 3.0
     assert (seen[0].answered, seen[0].failed, seen[0].missing) == (("c",), {"a": "broken"}, ("b",))
+    assert seen[0].raised == ("a",)
     grid = Nodes(dead=[4])
     strategy = decided(control, on_round=lambda r, plan, replies, summary: seen.append(replies))
     strategy.start(grid, zeros(), num_rounds=1)
@@ -214,6 +215,43 @@ def test_flowers_strategies_work_unchanged_with_one_living_node(make):
     result = decided(control, make()).start(grid, zeros(), num_rounds=2)
     assert len(grid.seen) == 2
     assert weight(result) > 0
+
+
+@pytest.mark.parametrize("make", [FedAdam, lambda: QFedAvg(client_learning_rate=0.1, train_loss_key="loss")])
+def test_models_go_out_in_the_nodes_number_type_whatever_the_strategy_computes_in(make):
+    alone = make()
+    sent = alone.configure_train(1, zeros(), ConfigRecord(), Nodes(dead=[4]))
+    replies = list(Nodes().send_and_receive([_told(message) for message in sent]))
+    made, _ = alone.aggregate_train(1, replies)
+    assert made["b"].dtype == "float64"  # what nodes of float32 models refuse
+    grid = Nodes(dead=[4])
+    result = decided(Script({"a": 1, "b": 1}), make()).start(grid, zeros(), num_rounds=2)
+    second = grid.seen[2].content["arrays"]
+    assert {array.dtype for array in [*second.values(), *result.arrays.values()]} == {"float32"}
+    np.testing.assert_array_equal(second["b"].numpy(), made["b"].numpy().astype(np.float32))
+
+
+def _told(message):
+    message.content["config"]["batches"] = 1
+    return message
+
+
+class Reshaping(FedAvg):
+    def aggregate_train(self, server_round, replies):
+        arrays, metrics = super().aggregate_train(server_round, replies)
+        return ArrayRecord({"w": arrays["w"], "b": Array(np.zeros(2, np.float32))}), metrics
+
+
+class Renaming(FedAvg):
+    def aggregate_train(self, server_round, replies):
+        arrays, metrics = super().aggregate_train(server_round, replies)
+        return ArrayRecord({"weights": arrays["w"]}), metrics
+
+
+@pytest.mark.parametrize(("inner", "said"), [(Reshaping(), "shape"), (Renaming(), "weights")])
+def test_a_strategy_that_makes_another_model_is_named(inner, said):
+    with pytest.raises(StrategyError, match=said):
+        decided(Script({"a": 1}), inner).start(Nodes(), zeros(), num_rounds=1)
 
 
 def test_a_strategys_own_settings_reach_the_nodes():

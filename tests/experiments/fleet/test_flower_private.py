@@ -8,8 +8,10 @@ import importlib.metadata
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.common.constant import ErrorCode
 from flwr.serverapp import Grid
 
+from coordinator.adapters import flower_strategy
 from experiments.fleet import flower_private as private
 from experiments.fleet.inprocess import InProcessGrid
 
@@ -63,6 +65,7 @@ def test_a_message_survives_packing_and_copying():
 
 
 def test_an_error_survives_packing():
+    assert flower_strategy.NODE_UNAVAILABLE == private.NODE_UNAVAILABLE == ErrorCode.NODE_UNAVAILABLE
     error = private.error_reply(message(), private.NODE_UNAVAILABLE, "gone")
     back = private.unpack(*private.pack(error))
     assert (back.error.code, back.error.reason) == (private.NODE_UNAVAILABLE, "gone")
