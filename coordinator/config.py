@@ -27,13 +27,29 @@ class LimitsConfig(Strict):
     net_j_per_byte: float = Field(default=0.0, ge=0)
 
 
+class ForecastIssue(Strict):
+    """What was expected of the coming slots at one moment: used as it is, from ``from_slot`` until the next issue."""
+
+    issued: str
+    """Aware UTC time, ISO 8601."""
+    from_slot: int = Field(ge=0)
+    """First decision that may use it: the first slot that begins at the time of issue or later; 0 for the newest issue
+    before the run."""
+    g_per_kwh: tuple[float, ...]
+    """Expected of the slots after ``from_slot``, which is itself known, g CO2e per kWh."""
+    given_slots: int = Field(ge=0)
+    """As many of them come from the issue; the others continue it by the rule that the run's metadata state."""
+
+
 class ZoneIntensity(Strict):
     """Intensity of one zone for every slot of the run, g CO2e per kWh."""
 
     zone: str
     intensity_g_per_kwh: tuple[float, ...]
     forecast_g_per_kwh: tuple[float, ...] = ()
-    """What is expected of each slot until it comes; empty: the future is known (perfect forecast)."""
+    """What is expected of each slot until it comes; empty: the future is known (perfect forecast), or ``issues``."""
+    issues: tuple[ForecastIssue, ...] = ()
+    """Forecasts with a time of issue, oldest first; not with ``forecast_g_per_kwh``."""
     origin: dict[str, str | None]
     """carbon_data.types.Origin as text: source, licence, signal, scope, provenance, sha256."""
 

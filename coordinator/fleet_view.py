@@ -10,6 +10,7 @@ import numpy as np
 from carbon_data.types import DataError
 from carbon_data.units import JOULES_PER_KWH, from_micro
 from coordinator.config import CoordinatorConfig
+from coordinator.expecting import expected_g_per_kwh
 from coordinator.market.fleet import Fleet, Limits
 from coordinator.market.negotiation.table import Table
 from protos.messages import NodeProfile, Stage, Telemetry, WorkProfile
@@ -108,17 +109,19 @@ def _intensities(
     intensity: Mapping[str, Sequence[float]],
 ) -> tuple[np.ndarray, np.ndarray]:
     """(N, H) true intensity of the slot, then what is expected; (N,) mean expected after the horizon."""
-    expected = {zone.zone: zone.forecast_g_per_kwh or zone.intensity_g_per_kwh for zone in config.zones}
-    after = slice(slot + horizon, min(slot + horizon + config.value_slots, len(config.stages)))
-    known = config.forecast_known_slots
-    # A forecast from the day before knows one day: what lies further ahead is expected like the same hour of it.
-    ahead = [slot + (t - slot) % known if known else t for t in range(after.start, after.stop)]
+    ahead = min(horizon - 1 + config.value_slots, len(config.stages) - 1 - slot)
+    wanted = {body.zone for body in bodies}
+    expected = {
+        zone.zone: expected_g_per_kwh(zone, slot, ahead, config.forecast_known_slots)
+        for zone in config.zones
+        if zone.zone in wanted
+    }
+    after = {name: series[horizon - 1 :] for name, series in expected.items()}
     value_g_per_kwh = np.array(
-        [np.mean([expected[p.zone][t] for t in ahead]) if ahead else 0.0 for p in bodies], dtype=float
+        [np.mean(after[p.zone]) if after[p.zone] else 0.0 for p in bodies], dtype=float
     )
     intensities = np.array(
-        [(intensity[p.zone][slot], *expected[p.zone][slot + 1 : slot + horizon]) for p in bodies],
-        dtype=float,
+        [(intensity[p.zone][slot], *expected[p.zone][: horizon - 1]) for p in bodies], dtype=float
     )
     return intensities, value_g_per_kwh
 

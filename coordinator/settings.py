@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from carbon_data.types import DataError
-from coordinator.config import CoordinatorConfig
+from coordinator.config import CoordinatorConfig, ZoneIntensity
 from protos.messages import HOLDERS
 
 
@@ -28,8 +28,37 @@ def check_config(config: CoordinatorConfig) -> None:
                 )
             if min(series) < 0:
                 raise DataError(f"zone {zone.zone} has a negative intensity; allowed are values >= 0")
-        if config.foresight and zone.forecast_g_per_kwh:
+        if config.foresight and (zone.forecast_g_per_kwh or zone.issues):
             raise DataError(f"zone {zone.zone} has a forecast in a run with foresight; give one or the other")
+        if zone.issues:
+            _check_issues(zone, config)
+
+
+def _check_issues(zone: ZoneIntensity, config: CoordinatorConfig) -> None:
+    """Raises DataError unless every decision finds an issue that speaks of all that it looks at."""
+    if zone.forecast_g_per_kwh:
+        raise DataError(
+            f"zone {zone.zone} has issued forecasts and a series of expectations; give one or the other"
+        )
+    begins = [issue.from_slot for issue in zone.issues]
+    if begins[0] != 0 or sorted(set(begins)) != begins:
+        raise DataError(
+            f"zone {zone.zone}: forecasts are issued for decisions from slots {begins} on; they must ascend from 0"
+        )
+    total = len(config.stages)
+    for issue, end in zip(zone.issues, [*begins[1:], total], strict=True):
+        if min(issue.g_per_kwh, default=0.0) < 0:
+            raise DataError(
+                f"zone {zone.zone}: the forecast issued {issue.issued} holds a negative intensity; allowed are values "
+                ">= 0"
+            )
+        last_decision = min(end, total) - 1
+        needed = min(last_decision + config.horizon_slots + config.value_slots, total) - issue.from_slot - 1
+        if len(issue.g_per_kwh) < needed:
+            raise DataError(
+                f"zone {zone.zone}: the forecast issued {issue.issued} has {len(issue.g_per_kwh)} values after slot "
+                f"{issue.from_slot}, decisions that rest on it look at {needed}"
+            )
 
 
 def told_config(config: CoordinatorConfig) -> dict[str, Any]:

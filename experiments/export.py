@@ -176,16 +176,18 @@ class _Until:
 
 def _expected_intensity(resolved: Resolved) -> Forecast:
     """What coordinator.fleet_view expects: the slot itself is known, later ones are as the zone's forecast says."""
+    from coordinator.expecting import expected_g_per_kwh
+
     config = resolved.coordinator_config("export", Path("none"))
-    by_zone = {zone.zone: zone.forecast_g_per_kwh or zone.intensity_g_per_kwh for zone in config.zones}
-    expected = np.array([by_zone[spec.zone] for spec in resolved.node_specs], dtype=float)
-    known = config.forecast_known_slots
+    zones = {zone.zone: zone for zone in config.zones}
 
     def told(series: Floats, now: int, slots: int) -> Floats:
-        ahead = [now + (k % known if known else k) for k in range(slots)]
-        found = expected[:, ahead]
-        found[:, 0] = series[:, now]
-        return found
+        later = {
+            name: expected_g_per_kwh(zone, now, slots - 1, config.forecast_known_slots)
+            for name, zone in zones.items()
+        }
+        rows = [(series[i, now], *later[spec.zone]) for i, spec in enumerate(resolved.node_specs)]
+        return np.array(rows, dtype=float)
 
     return told
 

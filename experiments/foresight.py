@@ -30,7 +30,9 @@ def whole_run(resolved: Resolved) -> Fleet:
             "horizon_slots": slots,
             "foresight": True,
             "forecast_known_slots": 0,
-            "zones": tuple(zone.model_copy(update={"forecast_g_per_kwh": ()}) for zone in told.zones),
+            "zones": tuple(
+                zone.model_copy(update={"forecast_g_per_kwh": (), "issues": ()}) for zone in told.zones
+            ),
         }
     )
     views = {}

@@ -91,7 +91,17 @@ def describe(resolved: Resolved) -> dict[str, str]:
         "highest harvest": _range(facts["harvest_peak_w"], "W"),
         "battery": _range(facts["battery_capacity_j"], "J"),
         "intensity": str(next(o["source"] for k, o in resolved.origins.items() if k.startswith("intensity"))),
+        "forecast": _forecast(resolved),
     }
+
+
+def _forecast(resolved: Resolved) -> str:
+    """What is expected of intensity and harvest, and what a file's issues lack."""
+    spec = resolved.scenario.forecast
+    kinds = spec.kind if spec.of_harvest == spec.kind else f"{spec.kind}; harvest {spec.of_harvest}"
+    files = [origin for name, origin in resolved.origins.items() if name.startswith("forecast ")]
+    notes = [str(origin["notes"]) for origin in files]
+    return "; ".join([kinds, *dict.fromkeys(str(origin["source"]) for origin in files), *notes])
 
 
 def _times(name: str, count: int) -> str:

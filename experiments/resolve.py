@@ -174,6 +174,7 @@ class Resolved:
             "slot_s": self.slot_s,
             "trace_step_s": scenario.time.trace_step_s,
             "start": scenario.time.start.isoformat(),
+            "forecast": scenario.forecast.kind,
             "task": self.task.name,
             "data_used": self.data_used,
             "batches_per_node_and_slot": sorted(set(self.batches_per_node)),

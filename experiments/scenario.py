@@ -275,11 +275,58 @@ class AccountingSpec(Strict):
 class ForecastSpec(Strict):
     """What nodes and coordinator expect of the slots to come (information regimes, methods.md section 1)."""
 
-    kind: Literal["perfect", "persistence", "clear-sky", "gaussian"] = "perfect"
+    kind: Literal["perfect", "persistence", "clear-sky", "gaussian", "file"] = "perfect"
     """``perfect``: the traces themselves; ``persistence``: as a day before; ``clear-sky``: harvest as under a clear sky
-    times the last clearness index (panels only), intensity as a day before; ``gaussian``: the traces with an error."""
+    times the last clearness index (panels only), intensity as a day before; ``gaussian``: the traces with an error;
+    ``file``: intensity as issued forecasts of a file say, the newest not after each decision."""
+    harvest: Literal["perfect", "persistence", "clear-sky", "gaussian"] | None = None
+    """What is expected of harvest, where it differs from ``kind``; none: as ``kind``, and persistence for ``file``."""
     error_fraction: float = Field(default=0.1, ge=0)
     """gaussian: standard deviation of the additive error, as a share of the trace's mean."""
+    path: File | None = None
+    """file: a CSV(.gz) or Parquet with a row for each zone, time of issue and lead."""
+    dataset: Literal["sundial-2022"] | None = None
+    """file: forecasts of the data folder by name, instead of ``path``."""
+    zone_column: str | None = None
+    """file: none, here and below: zone, region or zone_key."""
+    issued_column: str | None = None
+    """file: time of issue with its time zone; issued, issued_at or issue_time."""
+    lead_column: str | None = None
+    """file: whole steps from the issue to the interval's begin; lead_h or lead."""
+    value_column: str | None = None
+    """file: g CO2e per kWh; value, g_per_kwh or forecast_g_per_kwh."""
+    lead_unit_s: float = Field(default=3600.0, gt=0, le=YEAR_S)
+    """file: length of one lead."""
+    scope: Literal["direct", "life-cycle"] | None = None
+    """file: what ``path`` forecasts; none: as its sidecar PATH.toml says."""
+    other_scope: bool = False
+    """file: whether a forecast of another scope than [intensity]'s is used as it is, and metadata say so."""
+    beyond: Literal["refuse", "persistence"] = "refuse"
+    """file: what is expected beyond an issue's last lead: nothing, so that the run is refused; or the same hour of the
+    last day that is known."""
+
+    @model_validator(mode="after")
+    def _one_file(self) -> ForecastSpec:
+        own = {"path", "dataset", "other_scope", "beyond", "scope", "lead_unit_s"} | {
+            name for name in type(self).model_fields if name.endswith("_column")
+        }
+        # what is as it would be anyway says nothing: a scenario written by a run names every key
+        given = {name for name in own if getattr(self, name) != type(self).model_fields[name].default}
+        if self.kind != "file":
+            if strangers := sorted(given):
+                raise ValueError(f'{strangers[0]} is for kind = "file", not for {self.kind!r}')
+        elif (self.path is None) == (self.dataset is None):
+            raise ValueError('kind = "file" needs either path or dataset, e.g. dataset = "sundial-2022"')
+        elif self.dataset is not None and (strangers := sorted(given - {"dataset", "other_scope", "beyond"})):
+            raise ValueError(f"{strangers[0]} is for path; what dataset {self.dataset!r} holds is known")
+        return self
+
+    @property
+    def of_harvest(self) -> Literal["perfect", "persistence", "clear-sky", "gaussian"]:
+        """Kind of the forecasts of harvest."""
+        if self.harvest is not None:
+            return self.harvest
+        return "persistence" if self.kind == "file" else self.kind
 
 
 class HarvestSpec(Strict):

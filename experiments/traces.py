@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carbon_data.types import Origin
-from coordinator.config import ZoneIntensity
+from coordinator.config import ForecastIssue, ZoneIntensity
 from edge_node.config import HarvestConfig
 from experiments.chosen_policy import needs_truth
 from experiments.errors import UsageError
+from experiments.issued import open_forecast, zone_issues
 from experiments.scenario import HarvestSpec, NodeSpec, Scenario
 
 SECONDS_PER_DAY = 86_400.0
@@ -27,6 +28,10 @@ def zone_traces(
     with scenario.at("intensity"):
         source = scenario.intensity.open()
     step = timedelta(seconds=scenario.time.trace_step_s)
+    issued = scenario.forecast.kind == "file" and not needs_truth(scenario)
+    with scenario.at("forecast"):
+        file = open_forecast(scenario.forecast) if issued else None
+    decided = {spec.zone for spec in scenario.nodes}
     zones, origins = [], {}
     for zone, place in _zone_places(scenario).items():
         with scenario.at(*place):
@@ -36,13 +41,22 @@ def zone_traces(
         def earlier(start: datetime, zone: str = zone) -> NDArray[np.float64]:
             return source.series(zone, start, step, intervals).intensity_g_per_kwh
 
+        forecast: tuple[float, ...] = ()
+        issues: tuple[ForecastIssue, ...] = ()
         with scenario.at("forecast"):
-            forecast = _forecast(scenario, series.intensity_g_per_kwh, earlier, zone)
+            if file is None:
+                forecast = _forecast(
+                    scenario, scenario.forecast.kind, series.intensity_g_per_kwh, earlier, zone
+                )
+            elif zone in decided:
+                issues, origin_of = zone_issues(scenario, file, series, earlier)
+                origins[f"forecast {zone}"] = origin_dict(origin_of)
         zones.append(
             ZoneIntensity(
                 zone=zone,
                 intensity_g_per_kwh=tuple(float(value) for value in series.intensity_g_per_kwh),
                 forecast_g_per_kwh=forecast,
+                issues=issues,
                 origin={key: None if value is None else str(value) for key, value in origin.items()},
             )
         )
@@ -86,13 +100,16 @@ def harvest_traces(
         def earlier(start: datetime, source: Any = source, seed: int = seed) -> NDArray[np.float64]:
             return np.asarray(source.series(start, step, intervals, seed=seed).power_w)
 
-        by_sky = scenario.forecast.kind == "clear-sky" and not needs_truth(scenario)
+        kind = scenario.forecast.of_harvest
+        by_sky = kind == "clear-sky" and not needs_truth(scenario)
         with scenario.at("forecast", "kind"):
             clear = _clear_sky(source, scenario, intervals, seed) if by_sky else ()
         harvests.append(
             HarvestConfig(
                 power_w=tuple(float(value) for value in series.power_w),
-                forecast_w=() if by_sky else _forecast(scenario, series.power_w, earlier, f"harvest {i}"),
+                forecast_w=()
+                if by_sky
+                else _forecast(scenario, kind, series.power_w, earlier, f"harvest {i}"),
                 clear_sky_w=clear,
                 source=series.origin.source,
             )
@@ -115,33 +132,38 @@ def _clear_sky(source: Any, scenario: Scenario, intervals: int, seed: int) -> tu
 
 def _forecast(
     scenario: Scenario,
+    kind: str,
     truth: NDArray[np.float64],
     earlier: Callable[[datetime], NDArray[np.float64]],
     what: str,
 ) -> tuple[float, ...]:
     """Expected value of every interval; empty for perfect forecasts, and for the oracle, which has no others."""
-    spec = scenario.forecast
-    if spec.kind == "perfect" or needs_truth(scenario):
+    if kind == "perfect" or needs_truth(scenario):
         return ()
-    if spec.kind in ("persistence", "clear-sky"):
+    if kind in ("persistence", "clear-sky"):
         return tuple(float(value) for value in earlier(scenario.time.start - timedelta(days=1)))
     # Seeded by run and by what is forecast, so that every policy of a comparison errs alike.
     rng = np.random.default_rng([scenario.seed, *what.encode()])
-    error = rng.standard_normal(truth.size) * spec.error_fraction * truth.mean()
+    error = rng.standard_normal(truth.size) * scenario.forecast.error_fraction * truth.mean()
     return tuple(float(value) for value in np.maximum(truth + error, 0.0))
 
 
 def persistence_slots(scenario: Scenario) -> int:
-    """Slots in a day where forecasts are those of the day before, else 0. Raises UsageError for a longer look-ahead."""
-    if scenario.forecast.kind not in ("persistence", "clear-sky") or needs_truth(scenario):
-        return 0
+    """Slots in a day where intensities are expected as those of the day before, else 0. Raises UsageError for a longer
+    look-ahead, also where harvest alone is expected so."""
+    spec = scenario.forecast
     day = int(SECONDS_PER_DAY // scenario.time.trace_step_s)
+    kinds = {"kind": spec.kind, "harvest": spec.of_harvest}
+    short = {name: kind for name, kind in kinds.items() if kind in ("persistence", "clear-sky")}
+    if not short or needs_truth(scenario):
+        return 0
     if scenario.coordinator.horizon_slots > day:
+        name, kind = next(iter(short.items()))
         raise UsageError(
-            f"forecast.kind = {scenario.forecast.kind} knows {day} slots ahead, coordinator.horizon_slots is "
+            f"forecast.{name} = {kind} knows {day} slots ahead, coordinator.horizon_slots is "
             f"{scenario.coordinator.horizon_slots}; look less far ahead, or use perfect or gaussian forecasts"
         )
-    return day
+    return day if "kind" in short else 0
 
 
 def _harvest_source(spec: HarvestSpec, node: NodeSpec) -> Any:

@@ -13,7 +13,7 @@ from carbon_data.sources.electricity_maps import ElectricityMaps
 from carbon_data.sources.harvest_trace import HarvestTrace, eia_2022
 from carbon_data.sources.profiles import PackagedProfiles
 from carbon_data.sources.pv import pv_harvest
-from carbon_data.sources.traces import TraceIntensity, eia_production_2022, em_lca_2022
+from carbon_data.sources.traces import TraceIntensity, eia_production_2022, em_2021_2024, em_lca_2022
 from carbon_data.sources.uk_carbon_intensity import UkCarbonIntensity
 from carbon_data.types import DataError
 
@@ -22,6 +22,7 @@ INTENSITY_SOURCES: dict[str, Callable[..., IntensitySource]] = {
     "constant": ConstantIntensity,
     "trace": TraceIntensity,
     "em-lca-2022": em_lca_2022,
+    "em-2021-2024": em_2021_2024,
     "eia-production-2022": eia_production_2022,
     "electricity-maps": ElectricityMaps,
     "uk-carbon-intensity": UkCarbonIntensity,

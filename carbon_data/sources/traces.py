@@ -305,6 +305,31 @@ def eia_production_2022(
     )
 
 
+def em_2021_2024(
+    scope: str = Scope.LIFE_CYCLE, fill: str | None = None, longest_flat_h: float | None = None
+) -> TraceIntensity:
+    """Hourly intensity of the ten reference zones, 2021 to 2024, ``scope`` direct or life-cycle (Electricity Maps);
+    data folder.
+
+    Hydro zones hold zero (direct) for days: flat stretches are noted, not refused. 237 hours have no value: a period
+    with one of them is refused unless ``fill`` allows a repair.
+    """
+    columns = {Scope.DIRECT: "direct_g_per_kwh", Scope.LIFE_CYCLE: "lifecycle_g_per_kwh"}
+    path = require("em-2021-2024")
+    which: Scope = _one_of(Scope, scope, "scope", path)
+    return TraceIntensity(
+        path,
+        signal=Signal.AVERAGE,
+        scope=which,
+        value_column=columns[which],
+        source=f"Electricity Maps, hourly {which} intensity 2021 to 2024, through nesl/CarbonX",
+        licence="ODbL-1.0",
+        url="https://github.com/nesl/CarbonX",
+        fill=fill,
+        longest_flat_h=longest_flat_h,
+    )
+
+
 def read_sidecar(path: Path) -> dict[str, Any]:
     """Content of ``<file>.toml`` beside a trace file, empty when there is none."""
     sidecar = path.with_name(path.name + ".toml")

@@ -1,0 +1,211 @@
+"""Forecasts as they were issued: a file with rows of zone, time of issue, lead and value.
+
+Lead k of an issue is expected of the interval that begins k steps after it. Nothing is interpolated: an issue ends at
+its first absent value, and one without any value was not issued; values a little below zero, as models make them, are
+taken as zero. All three are told in ``notes``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carbon_data.datasets import require
+from carbon_data.sources.names import unknown_zone
+from carbon_data.sources.resample import covering, interval_means
+from carbon_data.sources.trace_file import ZONE_COLUMNS, _column, _digest, _moment, _read, _utc
+from carbon_data.sources.traces import _one_of, read_sidecar
+from carbon_data.types import DataError, MissingDataError, Origin, Provenance, Scope, Signal
+
+ISSUED_COLUMNS = ("issued", "issued_at", "issue_time")
+LEAD_COLUMNS = ("lead_h", "lead")
+UNDERSHOOT_G_PER_KWH = 5.0
+"""Values may lie as far below zero: models undershoot where they expect next to nothing. What lies lower is another
+quantity, and refused (choice)."""
+VALUE_COLUMNS = ("value", "g_per_kwh", "forecast_g_per_kwh")
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """What was expected of one zone at one moment."""
+
+    zone: str
+    issued: datetime
+    first: datetime
+    """Start of the first interval; ``issued`` plus the smallest lead."""
+    step: timedelta
+    values: NDArray[np.float64]
+    """g CO2e per kWh, one an interval."""
+
+    @property
+    def end(self) -> datetime:
+        """End of the last interval."""
+        return self.first + self.values.size * self.step
+
+    def means(self, start: datetime, step: timedelta, count: int) -> NDArray[np.float64]:
+        """Time-weighted means over the first of ``count`` intervals from ``start`` on that the issue covers; as many
+        as it covers. An issue that begins later than ``start`` covers none."""
+        covered = min(count, (self.end - start) // step)
+        if covered < 1 or start < self.first:
+            return np.empty(0)
+        first, cells = covering(start, step, covered, self.step, self.first)
+        low = (first - self.first) // self.step
+        return interval_means(self.values[low : low + cells], first, self.step, start, step, covered)
+
+
+class ForecastFile:
+    """Issued forecasts of a CSV(.gz) or Parquet file; ``lead_unit_s`` is the length of one lead.
+
+    ``scope`` (and ``signal``, average unless said) must be known: from the arguments, or from a sidecar
+    ``<file>.toml`` with source, licence, signal and scope.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        value_column: str | None = None,
+        zone_column: str | None = None,
+        issued_column: str | None = None,
+        lead_column: str | None = None,
+        lead_unit_s: float = 3600.0,
+        signal: str | None = None,
+        scope: str | None = None,
+        source: str | None = None,
+        licence: str | None = None,
+        url: str | None = None,
+    ) -> None:
+        self.path = Path(path)
+        if not lead_unit_s > 0:
+            raise DataError(f"lead_unit_s is {lead_unit_s}; allowed is more than 0")
+        self._unit = timedelta(seconds=lead_unit_s)
+        about = read_sidecar(self.path)
+        self.origin = Origin(
+            source=source or about.get("source") or self.path.name,
+            licence=licence or about.get("licence") or "not stated",
+            signal=_one_of(Signal, signal or about.get("signal") or Signal.AVERAGE, "signal", self.path),
+            scope=_one_of(Scope, scope or about.get("scope"), "scope", self.path),
+            provenance=Provenance.MODELLED,
+            sha256=_digest(self.path),
+            url=url or about.get("url"),
+        )
+        frame = _read(self.path)
+        zones = frame[_column(frame, zone_column, ZONE_COLUMNS, self.path)].astype("string")
+        if zones.isna().any():
+            raise DataError(f"{self.path}: row {int(np.argmax(zones.isna()))} has no zone")
+        self._issued = _utc(frame[_column(frame, issued_column, ISSUED_COLUMNS, self.path)], self.path)
+        self._leads = self._numbers(frame, _column(frame, lead_column, LEAD_COLUMNS, self.path))
+        self._values = self._numbers(frame, _column(frame, value_column, VALUE_COLUMNS, self.path))
+        if np.isnan(self._leads).any() or (self._leads < 0).any() or (self._leads % 1 != 0).any():
+            raise DataError(
+                f"{self.path}: leads are whole numbers from 0 on; row "
+                f"{int(np.argmax(~(self._leads >= 0) | (self._leads % 1 != 0)))} has none"
+            )
+        wrong = np.isinf(self._values) | (self._values < -UNDERSHOOT_G_PER_KWH)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise MissingDataError(
+                f"{self.path}: row {row} expects {self._values[row]:g} g/kWh; allowed are finite values from "
+                f"{-UNDERSHOOT_G_PER_KWH:g} on, and none where there is no forecast"
+            )
+        self._rows: dict[str, NDArray[np.int64]] = {
+            str(zone): np.asarray(rows) for zone, rows in frame.groupby(zones, observed=True).indices.items()
+        }
+        self._found: dict[str, tuple[tuple[Issue, ...], tuple[str, ...]]] = {}
+
+    def _numbers(self, frame: Any, column: str) -> NDArray[np.float64]:
+        try:
+            return np.asarray(frame[column].to_numpy(dtype=np.float64, na_value=np.nan))
+        except (ValueError, TypeError) as error:
+            raise DataError(
+                f"{self.path}, column {column}: a value is not a number ({error}); name the column of the values in "
+                "value_column, that of the leads in lead_column"
+            ) from error
+
+    def zones(self) -> list[str]:
+        """Zones of the file, sorted."""
+        return sorted(self._rows)
+
+    def issues(self, zone: str) -> tuple[Issue, ...]:
+        """All issues of ``zone`` that hold a value, oldest first. Raises UnknownZoneError or MissingDataError."""
+        return self._of(zone)[0]
+
+    def notes(self, zone: str) -> tuple[str, ...]:
+        """What is absent from the issues of ``zone``."""
+        return self._of(zone)[1]
+
+    def _of(self, zone: str) -> tuple[tuple[Issue, ...], tuple[str, ...]]:
+        if zone not in self._rows:
+            raise unknown_zone(zone, self._rows, str(self.path))
+        if zone not in self._found:
+            self._found[zone] = self._split(zone)
+        return self._found[zone]
+
+    def _split(self, zone: str) -> tuple[tuple[Issue, ...], tuple[str, ...]]:
+        rows = self._rows[zone]
+        order = rows[np.lexsort((self._leads[rows], self._issued[rows]))]
+        issued, leads, values = self._issued[order], self._leads[order].astype(np.int64), self._values[order]
+        below = int((values < 0).sum())
+        values = np.where(values < 0, 0.0, values)
+        edges = np.flatnonzero(np.diff(issued)) + 1
+        issues, notes = [], Counter[str]()
+        for moment, own_leads, own in zip(
+            (_moment(stamp) for stamp in issued[np.concatenate([[0], edges])]),
+            np.split(leads, edges),
+            np.split(values, edges),
+            strict=True,
+        ):
+            step = self._step(zone, moment, own_leads)
+            absent = np.flatnonzero(np.isnan(own))
+            if absent.size:
+                own = own[: absent[0]]
+                notes[
+                    "hold no value and count as not issued" if not own.size else "end before their last lead"
+                ] += 1
+            if own.size:
+                first = moment + int(own_leads[0]) * self._unit
+                issues.append(Issue(zone, moment, first, step, own))
+        if not issues:
+            raise MissingDataError(f"{self.path}, zone {zone}: no issue holds a value")
+        told = [f"zone {zone}: {count} issues {what}" for what, count in notes.items()]
+        if below:
+            told.append(f"zone {zone}: {below} values a little below zero taken as zero")
+        return tuple(issues), tuple(told)
+
+    def _step(self, zone: str, issued: datetime, leads: NDArray[np.int64]) -> timedelta:
+        """Length of an interval of one issue; its leads must be evenly spaced."""
+        steps = np.unique(np.diff(leads)) if leads.size > 1 else np.array([1])
+        if steps.size != 1 or steps[0] == 0:
+            what = "a lead twice" if steps[0] == 0 else "leads at uneven distances"
+            raise MissingDataError(
+                f"{self.path}, zone {zone}: the issue of {issued.isoformat()} has {what}; give each lead once, none "
+                "left out (without a value where there is none)"
+            )
+        return int(steps[0]) * self._unit
+
+
+@lru_cache(maxsize=2)
+def sundial_2022() -> ForecastFile:
+    """Forecasts of direct intensity for ten US zones, 2022: issued daily at 00:00 UTC, 96 leads of an hour (model
+    Sundial, repository nesl/CarbonX); data folder. For use with source em-2021-2024, scope direct.
+    """
+    return ForecastFile(
+        require("sundial-2022"),
+        value_column="direct_g_per_kwh",
+        signal=Signal.AVERAGE,
+        scope=Scope.DIRECT,
+        source="forecasts of model Sundial, issued daily, through nesl/CarbonX",
+        licence="BSD-3-Clause (repository); made from Electricity Maps data, ODbL-1.0",
+        url="https://github.com/nesl/CarbonX",
+    )
+
+
+FORECAST_DATASETS = {"sundial-2022": sundial_2022}
+"""Issued forecasts of the data folder, by name."""
