@@ -37,7 +37,12 @@ def open_forecast(spec: ForecastSpec) -> ForecastFile:
         issued_column=spec.issued_column,
         lead_column=spec.lead_column,
         lead_unit_s=spec.lead_unit_s,
+        value_unit=spec.value_unit,
         scope=spec.scope,
+        separator=spec.separator,
+        decimal=spec.decimal,
+        encoding=spec.encoding,
+        timezone=spec.timezone,
     )
 
 

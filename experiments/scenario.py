@@ -272,6 +272,9 @@ class AccountingSpec(Strict):
         return self
 
 
+_DIALECT = ("value_unit", "separator", "decimal", "encoding", "timezone")
+
+
 class ForecastSpec(Strict):
     """What nodes and coordinator expect of the slots to come (information regimes, methods.md section 1)."""
 
@@ -297,6 +300,16 @@ class ForecastSpec(Strict):
     """file: g CO2e per kWh; value, g_per_kwh or forecast_g_per_kwh."""
     lead_unit_s: float = Field(default=3600.0, gt=0, le=YEAR_S)
     """file: length of one lead."""
+    value_unit: str | None = None
+    """file: unit of the values, where it is not g/kWh: kg/MWh, kg/kWh, t/MWh or lb/MWh."""
+    separator: str | None = None
+    """file: of a CSV; none, here and below: recognised."""
+    decimal: Literal[".", ","] | None = None
+    """file: decimal mark."""
+    encoding: str | None = None
+    """file: e.g. utf-8, utf-16 or cp1252."""
+    timezone: str | None = None
+    """file: zone of time stamps that do not say theirs, e.g. UTC or Europe/Berlin."""
     scope: Literal["direct", "life-cycle"] | None = None
     """file: what ``path`` forecasts; none: as its sidecar PATH.toml says."""
     other_scope: bool = False
@@ -307,7 +320,7 @@ class ForecastSpec(Strict):
 
     @model_validator(mode="after")
     def _one_file(self) -> ForecastSpec:
-        own = {"path", "dataset", "other_scope", "beyond", "scope", "lead_unit_s"} | {
+        own = {"path", "dataset", "other_scope", "beyond", "scope", "lead_unit_s", *_DIALECT} | {
             name for name in type(self).model_fields if name.endswith("_column")
         }
         # what is as it would be anyway says nothing: a scenario written by a run names every key

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +19,19 @@ from numpy.typing import NDArray
 from carbon_data.datasets import require
 from carbon_data.sources.names import unknown_zone
 from carbon_data.sources.resample import covering, interval_means
-from carbon_data.sources.trace_file import ZONE_COLUMNS, _column, _digest, _moment, _read, _utc
+from carbon_data.sources.stamps import Clock, moment, to_utc_us
+from carbon_data.sources.table import Dialect, read_table
+from carbon_data.sources.trace_file import G_PER_KWH, ZONE_COLUMNS, digest, find_column, grams_factor
 from carbon_data.sources.traces import _one_of, read_sidecar
-from carbon_data.types import DataError, MissingDataError, Origin, Provenance, Scope, Signal
+from carbon_data.types import (
+    HIGHEST_INTENSITY_G_PER_KWH,
+    DataError,
+    MissingDataError,
+    Origin,
+    Provenance,
+    Scope,
+    Signal,
+)
 
 ISSUED_COLUMNS = ("issued", "issued_at", "issue_time")
 LEAD_COLUMNS = ("lead_h", "lead")
@@ -76,15 +85,22 @@ class ForecastFile:
         issued_column: str | None = None,
         lead_column: str | None = None,
         lead_unit_s: float = 3600.0,
+        value_unit: str | None = None,
         signal: str | None = None,
         scope: str | None = None,
         source: str | None = None,
         licence: str | None = None,
         url: str | None = None,
+        separator: str | None = None,
+        decimal: str | None = None,
+        encoding: str | None = None,
+        timezone: str | None = None,
     ) -> None:
         self.path = Path(path)
         if not lead_unit_s > 0:
             raise DataError(f"lead_unit_s is {lead_unit_s}; allowed is more than 0")
+        if value_unit is not None and value_unit not in G_PER_KWH:
+            raise DataError(f"value_unit is {value_unit!r}; allowed are {', '.join(G_PER_KWH)}")
         self._unit = timedelta(seconds=lead_unit_s)
         about = read_sidecar(self.path)
         self.origin = Origin(
@@ -93,41 +109,41 @@ class ForecastFile:
             signal=_one_of(Signal, signal or about.get("signal") or Signal.AVERAGE, "signal", self.path),
             scope=_one_of(Scope, scope or about.get("scope"), "scope", self.path),
             provenance=Provenance.MODELLED,
-            sha256=_digest(self.path),
+            sha256=digest(self.path),
             url=url or about.get("url"),
         )
-        frame = _read(self.path)
-        zones = frame[_column(frame, zone_column, ZONE_COLUMNS, self.path)].astype("string")
-        if zones.isna().any():
-            raise DataError(f"{self.path}: row {int(np.argmax(zones.isna()))} has no zone")
-        self._issued = _utc(frame[_column(frame, issued_column, ISSUED_COLUMNS, self.path)], self.path)
-        self._leads = self._numbers(frame, _column(frame, lead_column, LEAD_COLUMNS, self.path))
-        self._values = self._numbers(frame, _column(frame, value_column, VALUE_COLUMNS, self.path))
-        if np.isnan(self._leads).any() or (self._leads < 0).any() or (self._leads % 1 != 0).any():
+        table = read_table(self.path, Dialect(separator, decimal, encoding))
+        column = find_column(table, value_column, VALUE_COLUMNS, "value_column")
+        zones = find_column(table, zone_column, ZONE_COLUMNS, "zone_column")
+        labels = table.frame[zones].astype("string").str.strip()
+        if (labels.isna() | (labels == "")).any():
+            row = int(np.argmax((labels.isna() | (labels == "")).to_numpy(dtype=bool)))
+            raise DataError(f"{self.path}: row {row} has no zone; fill it in, or remove the row")
+        made = find_column(table, issued_column, ISSUED_COLUMNS, "issued_column")
+        self._issued, stamp_notes = to_utc_us(table.frame[made], Clock(timezone), str(self.path))
+        self._read_notes = (*table.notes, *stamp_notes)
+        leads = table.numbers(find_column(table, lead_column, LEAD_COLUMNS, "lead_column"), None)
+        unusable = ~(leads >= 0) | (leads % 1 != 0)
+        if unusable.any():
+            row = int(np.argmax(unusable))
             raise DataError(
-                f"{self.path}: leads are whole numbers from 0 on; row "
-                f"{int(np.argmax(~(self._leads >= 0) | (self._leads % 1 != 0)))} has none"
+                f"{self.path}: row {row} has lead {leads[row]:g}; allowed are whole numbers from 0 on"
             )
-        wrong = np.isinf(self._values) | (self._values < -UNDERSHOOT_G_PER_KWH)
+        self._leads = leads.astype(np.int64)
+        factor = grams_factor(self.path, column, value_unit)
+        self._values = factor * table.numbers(column, None)
+        wrong = (self._values < -UNDERSHOOT_G_PER_KWH) | (self._values > HIGHEST_INTENSITY_G_PER_KWH)
         if wrong.any():
             row = int(np.argmax(wrong))
             raise MissingDataError(
-                f"{self.path}: row {row} expects {self._values[row]:g} g/kWh; allowed are finite values from "
-                f"{-UNDERSHOOT_G_PER_KWH:g} on, and none where there is no forecast"
+                f"{self.path}: row {row} expects {self._values[row]:g} g/kWh; allowed are values from "
+                f"{-UNDERSHOOT_G_PER_KWH:g} to {HIGHEST_INTENSITY_G_PER_KWH:g}, and none where there is no forecast"
             )
-        self._rows: dict[str, NDArray[np.int64]] = {
-            str(zone): np.asarray(rows) for zone, rows in frame.groupby(zones, observed=True).indices.items()
+        self._rows: dict[str, NDArray[np.intp]] = {
+            str(zone): np.asarray(rows, dtype=np.intp)
+            for zone, rows in table.frame.groupby(labels, observed=True).indices.items()
         }
         self._found: dict[str, tuple[tuple[Issue, ...], tuple[str, ...]]] = {}
-
-    def _numbers(self, frame: Any, column: str) -> NDArray[np.float64]:
-        try:
-            return np.asarray(frame[column].to_numpy(dtype=np.float64, na_value=np.nan))
-        except (ValueError, TypeError) as error:
-            raise DataError(
-                f"{self.path}, column {column}: a value is not a number ({error}); name the column of the values in "
-                "value_column, that of the leads in lead_column"
-            ) from error
 
     def zones(self) -> list[str]:
         """Zones of the file, sorted."""
@@ -151,18 +167,18 @@ class ForecastFile:
     def _split(self, zone: str) -> tuple[tuple[Issue, ...], tuple[str, ...]]:
         rows = self._rows[zone]
         order = rows[np.lexsort((self._leads[rows], self._issued[rows]))]
-        issued, leads, values = self._issued[order], self._leads[order].astype(np.int64), self._values[order]
+        issued, leads, values = self._issued[order], self._leads[order], self._values[order]
         below = int((values < 0).sum())
         values = np.where(values < 0, 0.0, values)
         edges = np.flatnonzero(np.diff(issued)) + 1
         issues, notes = [], Counter[str]()
-        for moment, own_leads, own in zip(
-            (_moment(stamp) for stamp in issued[np.concatenate([[0], edges])]),
+        for made, own_leads, own in zip(
+            (moment(stamp) for stamp in issued[np.concatenate([[0], edges])]),
             np.split(leads, edges),
             np.split(values, edges),
             strict=True,
         ):
-            step = self._step(zone, moment, own_leads)
+            step = self._step(zone, made, own_leads)
             absent = np.flatnonzero(np.isnan(own))
             if absent.size:
                 own = own[: absent[0]]
@@ -170,11 +186,12 @@ class ForecastFile:
                     "hold no value and count as not issued" if not own.size else "end before their last lead"
                 ] += 1
             if own.size:
-                first = moment + int(own_leads[0]) * self._unit
-                issues.append(Issue(zone, moment, first, step, own))
+                first = made + int(own_leads[0]) * self._unit
+                issues.append(Issue(zone, made, first, step, own))
         if not issues:
             raise MissingDataError(f"{self.path}, zone {zone}: no issue holds a value")
-        told = [f"zone {zone}: {count} issues {what}" for what, count in notes.items()]
+        told = [*self._read_notes]
+        told += [f"zone {zone}: {count} issues {what}" for what, count in notes.items()]
         if below:
             told.append(f"zone {zone}: {below} values a little below zero taken as zero")
         return tuple(issues), tuple(told)

@@ -94,7 +94,7 @@ class TraceFile:
         self.sha256 = digest(path)
         self._interval = form.interval
         self.table = read_table(path, form.dialect) if table is None else table
-        time = _column(self.table, form.time_column, TIME_COLUMNS, "time_column")
+        time = find_column(self.table, form.time_column, TIME_COLUMNS, "time_column")
         zones = form.zone_column or self.table.named(*ZONE_COLUMNS)
         self._stamps, notes = to_utc_us(self.table.frame[time], form.clock, str(path))
         self.notes = (*self.table.notes, *notes)
@@ -106,7 +106,7 @@ class TraceFile:
             )
         self._groups: dict[str, NDArray[np.intp] | None]
         if zones is not None:
-            self._value_column = _column(self.table, form.value_column, usual_values, "value_column")
+            self._value_column = find_column(self.table, form.value_column, usual_values, "value_column")
             self._groups = self._by_zone(zones)
         elif only_zone is not None:
             self._value_column = self._single_value(form.value_column, usual_values, time)
@@ -134,7 +134,7 @@ class TraceFile:
     def _single_value(self, named: str | None, usual: tuple[str, ...], time: str) -> str:
         """The value column of a file that holds one zone."""
         if named is not None:
-            return _column(self.table, named, (), "value_column")
+            return find_column(self.table, named, (), "value_column")
         others = [name for name in self.table.columns if name != time]
         found = self.table.named(*usual) or (others[0] if len(others) == 1 else None)
         if found is None:
@@ -241,6 +241,23 @@ def names_another_unit(header: str) -> str | None:
     return None if found is None else found[0]
 
 
+def grams_factor(path: Path, header: str, unit: str | None) -> float:
+    """g/kWh in one unit of the values under ``header``. Raises DataError where the header names another unit."""
+    if (word := names_another_unit(header)) is not None:
+        raise DataError(
+            f"{path}: column {header!r} is no intensity, its header says {word}; name the intensity's column in "
+            "value_column"
+        )
+    named = unit_of_header(header)
+    if unit is None and named is not None and G_PER_KWH[named] != 1.0:
+        raise DataError(f'{path}: column {header!r} is in {named}, not g/kWh; give value_unit = "{named}"')
+    if unit is not None and named is not None and G_PER_KWH[named] != G_PER_KWH[unit]:
+        raise DataError(
+            f"{path}: column {header!r} is in {named}, value_unit says {unit}; correct one of them"
+        )
+    return 1.0 if unit is None else G_PER_KWH[unit]
+
+
 def digest(path: Path) -> str:
     """sha256 of a file, hex. Raises DataError where it cannot be read."""
     try:
@@ -252,7 +269,7 @@ def digest(path: Path) -> str:
         ) from error
 
 
-def _column(table: Table, named: str | None, usual: tuple[str, ...], option: str) -> str:
+def find_column(table: Table, named: str | None, usual: tuple[str, ...], option: str) -> str:
     """The column called ``named``, or the first of the usual ones, whatever its capitals."""
     found = (named if named in table.columns else None) if named is not None else table.named(*usual)
     if found is not None:

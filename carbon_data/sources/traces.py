@@ -22,8 +22,7 @@ from carbon_data.sources.trace_file import (
     TraceFile,
     digest,
     form_of,
-    names_another_unit,
-    unit_of_header,
+    grams_factor,
 )
 from carbon_data.sources.window import Fill, cut, longest_run
 from carbon_data.types import (
@@ -138,7 +137,7 @@ class TraceIntensity:
         is stale.
         """
         opened = self._of(zone)
-        factor = _grams_factor(opened.file, zone, self._unit)
+        factor = grams_factor(opened.file.path, opened.file.value_column(zone), self._unit)
         begin, values, notes = cut(
             opened.file.trace(zone), start, step, count, fill=self._fill, longest_flat=self._longest_flat
         )
@@ -243,26 +242,6 @@ def _open(path: Path, form: Form, said: _Said, only_zone: str | None) -> _Opened
         url=said.url or about.get("url"),
     )
     return _Opened(file, origin, estimated)
-
-
-def _grams_factor(file: TraceFile, zone: str, unit: str | None) -> float:
-    """g/kWh in one unit of the values of ``zone``. Raises DataError where the header names another unit."""
-    header = file.value_column(zone)
-    if (word := names_another_unit(header)) is not None:
-        raise DataError(
-            f"{file.path}: column {header!r} is no intensity, its header says {word}; name the intensity's column in "
-            "value_column"
-        )
-    named = unit_of_header(header)
-    if unit is None and named is not None and G_PER_KWH[named] != 1.0:
-        raise DataError(
-            f'{file.path}: column {header!r} is in {named}, not g/kWh; give value_unit = "{named}"'
-        )
-    if unit is not None and named is not None and G_PER_KWH[named] != G_PER_KWH[unit]:
-        raise DataError(
-            f"{file.path}: column {header!r} is in {named}, value_unit says {unit}; correct one of them"
-        )
-    return 1.0 if unit is None else G_PER_KWH[unit]
 
 
 def em_lca_2022(fill: str | None = None, longest_flat_h: float | None = None) -> TraceIntensity:
