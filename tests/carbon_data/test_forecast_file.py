@@ -89,12 +89,12 @@ def test_columns_of_any_name(tmp_path: Path) -> None:
 
 def test_units_and_dialects(tmp_path: Path) -> None:
     path = tmp_path / "issued.csv"
-    path.write_text("zone;issued;lead;kg_per_kwh\nNA;2022-03-01 00:00;0;0,125\n", encoding="utf-16")
+    path.write_text("zone;issued;lead;kg_per_kwh\nNA;2022-03-01 00:00;0;0,1255\n", encoding="utf-16")
     options = {"scope": "direct", "value_column": "kg_per_kwh", "timezone": "Europe/Berlin"}
     with pytest.raises(DataError, match=r"kg_per_kwh.*value_unit = \"kg/kWh\""):
         ForecastFile(path, **options)
     one = ForecastFile(path, value_unit="kg/kWh", **options).issues("NA")[0]
-    assert (one.issued, one.values.tolist()) == (START - HOUR, [125])
+    assert (one.issued, one.values.tolist()) == (START - HOUR, [125.5])
     with pytest.raises(DataError, match="value_unit is 'g'; allowed are g/kWh"):
         ForecastFile(path, value_unit="g", **options)
 
