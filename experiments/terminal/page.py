@@ -1,4 +1,4 @@
-"""The study's page: claims, both-ways statements, figures, tables, assumptions; one file, nothing loaded from afar."""
+"""The study's page: checks, both-ways statements, figures, tables, assumptions; one file, nothing loaded from afar."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def timings_for_people(table: pd.DataFrame) -> Shown:
 
 def render(
     lead: str,
-    claims: dict[str, Any],
+    checks: dict[str, Any],
     statements: list[str],
     figures: list[tuple[Drawing, str]],
     tables: list[tuple[str, Shown]],
@@ -73,7 +73,7 @@ def render(
         lead,
         figures,
         tables,
-        claims=claims,
+        checks=checks,
         statements=statements,
         assumptions=assumptions,
     )

@@ -1,8 +1,8 @@
 """Terminal and edge server, executed: ``reproduce_terminal`` trains, splits, offloads, measures, judges and draws.
 
-Claim: which of local, full and partial offloading takes the fewest terminal joules depends on the link, four mechanisms
-lower them further, and lower terminal joules can mean higher system joules. Cost: quick, a minute or two of two
-cores, of which most is training, which a second run takes from the cache. Command: ``detabed reproduce terminal``.
+Checked: which of local, full and partial offloading takes the fewest terminal joules depends on the link, four
+mechanisms lower them further, and lower terminal joules can mean higher system joules. Cost: quick, a minute or two of
+two cores, of which most is training, which a second run takes from the cache. Command: ``detabed reproduce terminal``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from experiments.report.style import look
 from experiments.terminal import figures as draw
 from experiments.terminal import sequence as incremental
 from experiments.terminal import tables as make
-from experiments.terminal.claims import judge
+from experiments.terminal.checks import judge
 from experiments.terminal.client import EdgeLink
 from experiments.terminal.frames import Sequence, moving_digits
 from experiments.terminal.measure import Executed, execute, time_shaped
@@ -75,7 +75,7 @@ class Results:
 
     tables: dict[str, pd.DataFrame]
     measured: dict[str, pd.DataFrame]
-    claims: dict[str, dict[str, str]]
+    checks: dict[str, dict[str, str]]
     statements: list[str]
     walk_facts: dict[str, Any]
 
@@ -90,7 +90,7 @@ def reproduce_terminal(output: Path, full: bool, console: Console | None, seed: 
         seed: Of training, sequences and the walk.
 
     Returns:
-        ``claims`` (verdict, statement, ours), ``statements`` (where offloading lowers terminal joules and raises
+        ``checks`` (verdict, statement, ours), ``statements`` (where offloading lowers terminal joules and raises
         system joules), ``tables`` and ``figures`` (paths), ``page`` and ``run`` (the folder).
 
     Raises:
@@ -126,7 +126,7 @@ def _reproduce(output: Path, extent: Extent, console: Console | None, seed: int)
     page = _page(results, drawn, data, extent, parameters)
     (output / "report.html").write_text(page, encoding="utf-8")
     report = {
-        "claims": results.claims,
+        "checks": results.checks,
         "statements": results.statements,
         "walk": results.walk_facts,
         "data": {"name": data.source.name, "origin": data.source.origin, "test_examples": len(data.test)},
@@ -140,7 +140,7 @@ def _reproduce(output: Path, extent: Extent, console: Console | None, seed: int)
         "page": str(output / "report.html"),
         "run": str(output),
     }
-    (output / "claims.json").write_text(
+    (output / "checks.json").write_text(
         json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8"
     )
     timings = {"all_s": time.perf_counter() - started, "trained_now": models.trained_now}
@@ -151,11 +151,14 @@ def _reproduce(output: Path, extent: Extent, console: Console | None, seed: int)
 
 
 def verdicts(report: dict[str, Any]) -> Table:
-    """The claims as a table for people."""
-    table = Table("claim", "verdict", "found")
-    for name, claim in report["claims"].items():
-        colour = "green" if claim["verdict"] == "met" else "red"
-        table.add_row(name, f"[{colour}]{claim['verdict']}[/{colour}]", claim["ours"])
+    """The checks as a table for people."""
+    table = Table("check", "verdict", "found")
+    for name, check in report["checks"].items():
+        colour = "green" if check["verdict"] == "met" else "red"
+        verdict = f"[{colour}]{check['verdict']}[/{colour}]"
+        if "by_construction" in check:
+            verdict += ", by construction"
+        table.add_row(name, verdict, check["ours"])
     return table
 
 
@@ -260,7 +263,7 @@ def _run(
             ]
         ),
     }
-    claims = judge(
+    checks = judge(
         cut_differences=_cut_differences(options, frames[:8]),
         images=image_rows,
         table=table,
@@ -270,7 +273,7 @@ def _run(
         sweep=sweep,
     )
     measured = {"profile": profiled, "latency": pd.DataFrame(timed), "walk": walked}
-    return Results(tables, measured, claims, make.statements(both_ways), walk_facts)
+    return Results(tables, measured, checks, make.statements(both_ways), walk_facts)
 
 
 def _dynamic_options(options: Options, executed: dict[str, Executed]) -> dict[str, Option]:
@@ -411,4 +414,4 @@ def _page(
             timings_for_people(results.measured["latency"]),
         ),
     ]
-    return render(lead, results.claims, results.statements, drawn, shown, assumptions)
+    return render(lead, results.checks, results.statements, drawn, shown, assumptions)
