@@ -369,7 +369,7 @@ class Bench:
         self.coordinator.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def kit() -> Any:
     """The helpers of this file."""
     return SimpleNamespace(
