@@ -10,7 +10,9 @@ from carbon_data.own_code import import_named
 from carbon_data.sources.base import HarvestSource, IntensitySource
 from carbon_data.sources.constant import ConstantHarvest, ConstantIntensity
 from carbon_data.sources.electricity_maps import ElectricityMaps
+from carbon_data.sources.generation import GenerationAverage
 from carbon_data.sources.harvest_trace import HarvestTrace, eia_2022
+from carbon_data.sources.marginal import GenerationMarginal
 from carbon_data.sources.profiles import PackagedProfiles
 from carbon_data.sources.pv import pv_harvest
 from carbon_data.sources.traces import TraceIntensity, eia_production_2022, em_2021_2024, em_lca_2022
@@ -24,6 +26,8 @@ INTENSITY_SOURCES: dict[str, Callable[..., IntensitySource]] = {
     "em-lca-2022": em_lca_2022,
     "em-2021-2024": em_2021_2024,
     "eia-production-2022": eia_production_2022,
+    "generation-average": GenerationAverage,
+    "generation-marginal": GenerationMarginal,
     "electricity-maps": ElectricityMaps,
     "uk-carbon-intensity": UkCarbonIntensity,
 }

@@ -1,0 +1,188 @@
+"""Average and marginal intensity from generation by fuel: the same factors, never mixed, with their uncertainty."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from carbon_data.datasets import DatasetState, dataset, status_of
+from carbon_data.sources.conformance import intensity_violations
+from carbon_data.sources.generation import GenerationAverage, GenerationFile, fuel_factors
+from carbon_data.sources.marginal import GenerationMarginal
+from carbon_data.sources.registry import intensity_source
+from carbon_data.types import DataError, MissingDataError, Scope, Signal
+
+START = datetime(2020, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DAYS = 366
+GAS_SHARE = {"day": 0.7, "night": 0.2}
+"""Of every change, by day (6 to 17 h UTC) and by night; coal does the rest."""
+
+
+def grid(seed: int = 0, noise: float = 0.0, days: int = DAYS) -> pd.DataFrame:
+    """A zone whose margin is known: coal and gas follow the load, sun comes and goes, nuclear stands still."""
+    rng = np.random.default_rng(seed)
+    hours = np.arange(24 * days)
+    by_day = (hours % 24 >= 6) & (hours % 24 < 18)
+    load = rng.normal(0.0, 100.0, hours.size)
+    change = np.diff(load, prepend=0.0)
+    # both changes of an hour, in and out, lie in one regime but at its edges
+    share = np.where(by_day, GAS_SHARE["day"], GAS_SHARE["night"])
+    gas = 5000.0 + np.cumsum(share * change) + noise * rng.normal(size=hours.size)
+    coal = 5000.0 + np.cumsum((1.0 - share) * change)
+    solar = np.maximum(np.sin(np.pi * (hours % 24 - 6) / 12), 0.0) * rng.uniform(500, 5000, hours.size)
+    return pd.DataFrame(
+        {
+            "zone": "Z",
+            "time": [(START + int(h) * HOUR).isoformat() for h in hours],
+            "nat_gas_mw": gas,
+            "coal_mw": coal,
+            "nuclear_mw": 3000.0,
+            "solar_mw": solar,
+        }
+    )
+
+
+def written(folder: Path, frame: pd.DataFrame) -> Path:
+    path = folder / "mix.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+def test_the_margin_of_a_grid_whose_margin_is_known(tmp_path: Path) -> None:
+    """By day 0.7 x 490 + 0.3 x 820, by night 0.2 x 490 + 0.8 x 820; sun, however wild, is no part of it."""
+    source = GenerationMarginal(written(tmp_path, grid()))
+    found = source.estimate("Z")
+    assert found.fuels == ("coal", "nat_gas", "nuclear")
+    assert found.shares.sum(axis=2) == pytest.approx(np.ones((4, 24)))
+    assert found.g_per_kwh[:, 8:16] == pytest.approx(np.full((4, 8), 589.0))
+    assert found.g_per_kwh[:, 20:24] == pytest.approx(np.full((4, 4), 754.0))
+    assert found.standard_error[:, 8:16].max() < 1e-6
+    assert found.r2 > 0.99
+    assert found.changes == 24 * DAYS - 1
+
+
+def test_the_standard_error_covers_the_truth(tmp_path: Path) -> None:
+    """Gas that also wanders by itself: two standard errors hold 589 in about 95 of 100 bins."""
+    inside = []
+    for seed in range(4):
+        found = GenerationMarginal(written(tmp_path, grid(seed, noise=30.0))).estimate("Z")
+        error = found.standard_error[:, 8:16]
+        assert (error > 0.5).all()
+        # what wanders is a part of the load too and shifts the truth: to the share of both variances
+        truth = 820.0 - 330.0 * (0.7 * 100.0**2 + 30.0**2) / (100.0**2 + 30.0**2)
+        inside.append(np.abs(found.g_per_kwh[:, 8:16] - truth) < 2.0 * error)
+    assert 0.88 < np.mean(inside) < 0.995
+
+
+def test_average_and_marginal_have_the_same_factors_and_say_which_they_are(tmp_path: Path) -> None:
+    path = written(tmp_path, grid())
+    average = GenerationAverage(path).series("Z", START, HOUR, 30)
+    marginal = GenerationMarginal(path).series("Z", START, HOUR, 30)
+    assert (average.origin.signal, marginal.origin.signal) == (Signal.AVERAGE, Signal.MARGINAL)
+    assert average.origin.scope is marginal.origin.scope is Scope.LIFE_CYCLE
+    mix = GenerationFile(path).mix("Z")
+    row = dict(zip(mix.fuels, mix.generation[5], strict=True))
+    grams = sum(row[fuel] * fuel_factors()[fuel] for fuel in row)
+    assert average.intensity_g_per_kwh[5] == pytest.approx(grams / sum(row.values()))
+    assert marginal.intensity_g_per_kwh[[10, 22]] == pytest.approx([589.0, 754.0])
+    assert any("standard error" in note for note in marginal.origin.notes)
+    assert any("not what one more kWh causes" in note for note in marginal.origin.notes)
+
+
+def test_sources_conform(tmp_path: Path) -> None:
+    path = written(tmp_path, grid())
+    for source in (GenerationAverage(path), GenerationMarginal(path)):
+        assert intensity_violations(source, START + 40 * HOUR) == []
+
+
+def test_factors_of_ones_own_need_their_scope(tmp_path: Path) -> None:
+    path = written(tmp_path, grid())
+    direct = GenerationMarginal(
+        path, factors={"nat_gas": 400.0, "coal": 1000.0, "nuclear": 0.0}, scope="direct"
+    )
+    series = direct.series("Z", START, HOUR, 24)
+    assert series.origin.scope is Scope.DIRECT
+    assert series.intensity_g_per_kwh[12] == pytest.approx(0.7 * 400 + 0.3 * 1000)
+    with pytest.raises(DataError, match="the packaged factors are life-cycle ones; give factors"):
+        GenerationMarginal(path, scope="direct")
+    with pytest.raises(DataError, match="none is named after a fuel of lignite"):
+        GenerationMarginal(path, factors={"lignite": 1.0})
+
+
+def test_fossil_plants_alone_may_be_asked_for(tmp_path: Path) -> None:
+    found = GenerationMarginal(written(tmp_path, grid()), responding="fossil").estimate("Z")
+    assert found.fuels == ("coal", "nat_gas")
+    with pytest.raises(DataError, match="responding is 'all'; allowed are net-load and fossil"):
+        GenerationMarginal(tmp_path / "mix.csv", responding="all")
+
+
+def test_other_years_are_answered_on_purpose_only(tmp_path: Path) -> None:
+    path = written(tmp_path, grid())
+    later = datetime(2022, 7, 1, tzinfo=UTC)
+    with pytest.raises(MissingDataError, match="other_years = true"):
+        GenerationMarginal(path).series("Z", later, HOUR, 1)
+    series = GenerationMarginal(path, other_years=True).series("Z", later, HOUR, 24)
+    assert series.intensity_g_per_kwh[[10, 22]] == pytest.approx([589.0, 754.0])
+    assert "zone Z: estimated on 2020 to 2020, used for 2022" in series.origin.notes
+
+
+def test_what_is_absent_or_below_zero_is_told(tmp_path: Path) -> None:
+    frame = grid()
+    frame["hydro_mw"] = 10.0
+    frame.loc[[3, 4], "hydro_mw"] = -5.0
+    frame["oil_mw"] = np.nan
+    frame.loc[100, "coal_mw"] = np.nan
+    path = written(tmp_path, frame)
+    marginal = GenerationMarginal(path)
+    assert marginal.estimate("Z").changes == 24 * DAYS - 3
+    notes = marginal.series("Z", START, HOUR, 1).origin.notes
+    assert "zone Z reports no oil" in notes
+    assert "zone Z: hydro below zero in 2 hours, taken as no generation" in notes
+    with pytest.raises(MissingDataError, match="no value"):
+        GenerationAverage(path).series("Z", START + 90 * HOUR, HOUR, 24)
+
+
+@pytest.mark.parametrize(
+    ("days", "change", "said"),
+    [
+        (20, {}, "no change of generation in spring"),
+        (366, {"coal_mw": 5000.0, "nat_gas_mw": 5000.0}, "no change of generation in winter"),
+    ],
+)
+def test_where_there_is_nothing_to_estimate(
+    tmp_path: Path, days: int, change: dict[str, float], said: str
+) -> None:
+    with pytest.raises(MissingDataError, match=said):
+        GenerationMarginal(written(tmp_path, grid(days=days).assign(**change))).estimate("Z")
+
+
+def test_a_margin_below_zero_is_refused_not_cut(tmp_path: Path) -> None:
+    """Coal that falls twice as fast as gas rises whenever the load rises: no margin, but an accident of the data."""
+    frame = grid()
+    rise = frame["nat_gas_mw"] - 5000.0
+    frame["coal_mw"] = 20_000.0 - 2.0 * rise
+    frame["nuclear_mw"] = 3000.0 + 3.0 * rise
+    with pytest.raises(DataError, match=r"is -\d+ g/kWh .*does not tell what follows the load"):
+        GenerationMarginal(written(tmp_path, frame)).estimate("Z")
+
+
+def test_the_zones_of_the_data_folder() -> None:
+    """The file's own intensity is the average that the packaged factors give; margins lie between coal and water."""
+    if status_of(dataset("generation-mix-2020-2021")).state is not DatasetState.PRESENT:
+        pytest.skip("not in the data folder")
+    average, marginal = intensity_source("generation-average"), intensity_source("generation-marginal")
+    start = datetime(2021, 3, 1, tzinfo=UTC)
+    frame = pd.read_parquet(status_of(dataset("generation-mix-2020-2021")).path)
+    for zone in average.zones():
+        stated = frame[(frame["zone"] == zone) & (frame["time"] >= start)]["intensity_g_per_kwh"][:48]
+        found = average.series(zone, start, HOUR, 48).intensity_g_per_kwh
+        assert found == pytest.approx(stated.to_numpy(), abs=0.011)
+        assert isinstance(marginal, GenerationMarginal)
+        one = marginal.estimate(zone)
+        assert 20.0 < one.g_per_kwh.min() <= one.g_per_kwh.max() < 820.0
+        assert (one.standard_error > 0).all()
