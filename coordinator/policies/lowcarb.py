@@ -6,6 +6,7 @@ Rule of github.com/birnbaum/flwr-lowcarb (methods.md section 3), re-implemented 
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,8 +16,9 @@ from coordinator.market.fleet import Fleet, Floats, Ints
 from coordinator.policies.base import FleetDecision
 from coordinator.policies.selection import ClientsPerRound, State, participations, select, smallest
 
-_LARGE = 1e9
-"""Beats every improvement of an intensity; the original uses the largest integer."""
+_LARGE = float(sys.maxsize)
+"""The original's: beats every improvement. So large that a double keeps no intensity below 512 g/kWh beside it: nodes
+without a window tie, and ties go to the first."""
 
 
 @dataclass(frozen=True)

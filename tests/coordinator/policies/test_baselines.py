@@ -14,11 +14,13 @@ from coordinator.market.instances import reference_day
 from coordinator.market.rounding import WorkLimits
 from coordinator.policies.base import Feasible
 from coordinator.policies.energy_proportional import proportional_batches
-from coordinator.policies.fedzero import attribute_energy, best_selection, release_probability
+from coordinator.policies.fedzero_blocklist import Cycle, release_probability, released, with_participants
+from coordinator.policies.fedzero_energy import attribute_energy
+from coordinator.policies.fedzero_selection import best_selection, scaled_utility, shortest_round
 from coordinator.policies.hard_budget import work_g
 from coordinator.policies.lowcarb import forecast_windows, lowcarb_scores
 from coordinator.policies.nearest_green import nearest_green_batches
-from coordinator.policies.oort import oort_scores, slowness
+from coordinator.policies.oort import oort_scores, preferred_duration_s, slowness
 from coordinator.policies.registry import make_policy
 from coordinator.policies.time_shift import shifted_batches
 
@@ -77,8 +79,12 @@ def test_lowcarb_windows_grow_with_participation() -> None:
 def test_lowcarb_scores_by_hand() -> None:
     intensity = np.array(
         [
-            [100.0, 50.0, 10.0],  # window 0: large - 100
-            [200.0, 150.0, 90.0],  # window 0 as well: large - 200, so after node 0
+            [200.0, 50.0, 10.0],  # window 0: in any case
+            [
+                100.0,
+                150.0,
+                90.0,
+            ],  # window 0 as well, cleaner, and yet after node 0: they tie, as in the original
             [300.0, 280.0, 100.0],  # window 1: 280 - 300 = -20
             [300.0, 400.0, 250.0],  # window 2: min(100, -50) = -50
             [10.0, 10.0, 10.0],  # above the 80th percentile of participation: last
@@ -86,7 +92,7 @@ def test_lowcarb_scores_by_hand() -> None:
     )
     count = np.array([0, 2, 6, 8, 8])
     scores = lowcarb_scores(intensity, count, 2)
-    assert scores[0] > scores[1] > 1e8
+    assert scores[0] == scores[1] > 1e18
     assert scores[2:].tolist() == [-20.0, -50.0, -50.0 + 50.0]
     # the percentile is of participation itself: with one node far ahead only that one is left out
     ahead = lowcarb_scores(intensity, np.array([0, 2, 6, 8, 20]), 2)
@@ -103,60 +109,192 @@ def test_oort_slowness_by_hand() -> None:
     assert slowness(np.array([5.0, 10.0, 20.0]), 10.0, 2.0).tolist() == [1.0, 1.0, 0.25]
 
 
+def test_oort_prefers_the_duration_at_a_percentile() -> None:
+    duration = np.array([40.0, 10.0, 30.0, 20.0])
+    assert [preferred_duration_s(duration, p) for p in (0.0, 30.0, 50.0, 99.0)] == [10.0, 20.0, 30.0, 40.0]
+    assert preferred_duration_s(duration, 100.0) == np.inf
+
+
 def test_oort_scores_by_hand() -> None:
-    utility = np.array([100.0, 300.0, 0.0])
-    known = np.array([True, True, False])
-    # round 4, last selected in rounds 1 and 3: bonuses sqrt(0.1 ln 4 / 1) and sqrt(0.1 ln 4 / 3)
-    scores = oort_scores(utility, np.array([1, 3, 1]), 4, known)
-    high, low = np.percentile([100.0, 300.0], 95), 99.9
-    assert scores[0] == pytest.approx((100 - low) / (high - low) + np.sqrt(0.1 * np.log(4)))
-    assert scores[1] == pytest.approx(1.0 + np.sqrt(0.1 * np.log(4) / 3))
+    # rewards of all count for the range, also of node 2, which is not known yet: 300 - 0.999 * 40, clipped at the third
+    # of four. Round 5: bonuses sqrt(0.1 ln 4 / 1) and sqrt(0.1 ln 4 / 3)
+    reward = np.array([100.0, 300.0, 40.0, 200.0])
+    known = np.array([True, True, False, True])
+    scores = oort_scores(reward, np.array([1, 3, 1, 2]), 4, known, clip=0.5)
+    low, spread = 0.999 * 40.0, 300.0 - 0.999 * 40.0
+    assert scores[0] == pytest.approx((100 - low) / spread + np.sqrt(0.1 * np.log(4)))
+    assert scores[1] == pytest.approx((200 - low) / spread + np.sqrt(0.1 * np.log(4) / 3))
     assert scores[2] == 0.0
+    assert scores[3] == pytest.approx((200 - low) / spread + np.sqrt(0.1 * np.log(4) / 2))
 
 
-def test_oort_explores_then_exploits() -> None:
+def trained_fleet(loss: list[float], seconds: list[float] | None = None) -> Fleet:
+    """Nodes that have all trained once, with 100 examples each."""
+    n = len(loss)
+    return fleet_of(
+        [1.0] * n,
+        mean_loss=np.array(loss),
+        participations=np.ones(n, dtype=np.int64),
+        num_examples=np.full(n, 100),
+        seconds_per_batch=np.array(seconds or [1.0] * n)[:, None],
+    )
+
+
+def shares(fleet: Fleet, rounds: int = 200, **options: Any) -> np.ndarray:
+    """(N,) share of first rounds, over slots as seeds, in which a node is chosen."""
+    counts = np.zeros(fleet.size)
+    for slot in range(rounds):
+        counts[chosen(replace(fleet, slot=slot), "oort", **options)] += 1
+    return counts / rounds
+
+
+def test_oort_is_random_before_anybody_has_trained() -> None:
     unknown = fleet_of([1.0] * 6, mean_loss=np.full(6, np.nan))
-    assert len(chosen(unknown, "oort", clients=3)) == 3
-    # all known, loss of node 5 far above: with a cut-off at the k-th best it is always exploited
-    loss = np.array([0.1, 0.1, 0.1, 0.1, 0.1, 5.0])
-    known = fleet_of([1.0] * 6, mean_loss=loss, participations=np.ones(6, dtype=np.int64))
-    for slot in range(10):
-        assert 5 in chosen(replace(known, slot=slot), "oort", clients=1)
+    assert shares(unknown, clients=3).sum() == pytest.approx(3.0)
+    assert (np.abs(shares(unknown, clients=3) - 0.5) < 0.15).all()
+
+
+def test_oort_exploits_the_larger_loss() -> None:
+    # rewards 100 and 500: shares 0 (to a thousandth of the range) and 1 in the first round, where the bonus is 0
+    picked = shares(trained_fleet([1.0, 1.0, 1.0, 5.0]), clients=1, clip=1.0)
+    assert picked[3] > 0.99
+    assert shares(trained_fleet([1.0, 2.0, 3.0]), clients=1)[[0, 1, 2]].argsort().tolist() == [0, 1, 2]
+
+
+def test_oort_squares_the_penalty_of_slow_nodes_only() -> None:
+    """Two of three nodes take 10 s, preferred; the third takes 20 s and scores a quarter, without penalty the same."""
+    slow = trained_fleet([2.0, 2.0, 2.0], [1.0, 1.0, 2.0])
+    # range of equal rewards: 200 - 199.8 = 0.2, so every share is 1 and chances are 1 : 1 : 1/4
+    assert shares(slow, 600, clients=1)[2] == pytest.approx(1 / 9, abs=0.04)
+    assert shares(slow, 600, clients=1, penalty=0.0)[2] == pytest.approx(1 / 3, abs=0.06)
+    assert shares(slow, 600, clients=1, preferred_percentile=100.0)[2] == pytest.approx(1 / 3, abs=0.06)
+    fast = trained_fleet([2.0, 2.0, 2.0], [2.0, 2.0, 1.0])
+    assert shares(fast, 600, clients=1, preferred_percentile=50.0)[2] == pytest.approx(1 / 3, abs=0.06)
+
+
+def test_oort_explores_the_large_and_the_fast() -> None:
+    """Nodes 1 to 3 are unknown, with 100, 400 and 400 examples; node 3 takes twice the preferred time: 100."""
+    fleet = fleet_of(
+        [1.0] * 4,
+        mean_loss=np.array([1.0, np.nan, np.nan, np.nan]),
+        participations=np.array([1, 0, 0, 0]),
+        num_examples=np.array([100, 100, 400, 400]),
+        seconds_per_batch=np.array([[1.0], [1.0], [1.0], [2.0]]),
+    )
+    picked = shares(fleet, 600, clients=2, epsilon=0.6, epsilon_decay=1.0)
+    assert picked[0] == 1.0  # one exploited, one explored
+    assert picked[1:] == pytest.approx([1 / 6, 4 / 6, 1 / 6], abs=0.05)
+    # a window of one: only the heaviest
+    assert shares(fleet, 50, clients=2, epsilon=0.6, epsilon_decay=1.0, sample_window=1.0).tolist() == [
+        1,
+        0,
+        1,
+        0,
+    ]
+
+
+def test_oort_cuts_off_low_scores_once_enough_are_admitted() -> None:
+    """Of 30 nodes one is exploited: ten are admitted, and beyond these only what reaches the cut-off."""
+    loss = [10.0 - 0.01 * k for k in range(11)] + [0.1] * 19
+    rare = shares(trained_fleet(loss), 400, clients=1, cut_off=0.95, epsilon=0.0, epsilon_least=0.0, clip=1.0)
+    assert rare[11:].sum() == 0.0
+    assert (rare[:11] > 0).all()
+    kept = trained_fleet([10.0 - 0.01 * k for k in range(5)] + [7.0] * 24 + [0.1])
+    some = shares(kept, 400, clients=1, cut_off=0.95, epsilon=0.0, epsilon_least=0.0)
+    assert (some[5:11] > 0).all()  # below the cut-off, but among the first eleven
+    assert some[11:].sum() == 0.0
+
+
+def test_oort_paces_the_preferred_duration() -> None:
+    """Flat utility raises the percentile by the step, a fivefold change lowers it, anything else leaves it."""
+    fleet = trained_fleet([1.0, 2.0, 3.0, 4.0])
+
+    def percentile(before: float, now: float, at: int = 4) -> float:
+        policy = make_policy("oort", clients=2, pacer_step=2, pacer_delta=7.0)
+        state = policy.init(0) | {"round": at + 1, "history": [before, before, now]}
+        # two nodes were exploited last and trained since: their mean reward is the newest entry
+        ready = replace(fleet, mean_loss=np.full(4, now / 100.0), participations=np.full(4, 2))
+        told = dict.fromkeys(fleet.node_ids, 1)
+        state |= {"exploited": list(fleet.node_ids[:2]), "trained": told}
+        return float(policy.decide(ready, state)[1]["percentile"])
+
+    assert percentile(100.0, 105.0) == 37.0
+    assert percentile(100.0, 95.0) == 37.0
+    assert percentile(100.0, 120.0) == 30.0
+    assert percentile(100.0, 700.0) == 23.0
+    assert percentile(100.0, 590.0) == 30.0
+    assert percentile(100.0, 105.0, at=3) == 30.0  # not a step of the pacer
+    assert percentile(100.0, 105.0, at=2) == 30.0  # too early
+
+
+def test_oort_repeats_what_it_explored_last_or_exploits_instead() -> None:
+    fleet = trained_fleet([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    for repeat, several in ((True, {2, 3}), (False, {3})):
+        policy = make_policy("oort", clients=3, repeat_explored=repeat)
+        state = policy.init(0) | {"round": 9, "explored": ["edge-05"]}
+        decision, following = policy.decide(fleet, state)
+        assert decision.selected is not None
+        assert int(decision.selected.sum()) in several
+        assert bool(decision.selected[5]) or not repeat
+        assert following["explored"] == (["edge-05"] if repeat else [])
+
+
+def test_oort_takes_all_where_all_are_asked_for() -> None:
+    assert chosen(trained_fleet([1.0, 2.0, 3.0]), "oort", clients=3) == [0, 1, 2]
 
 
 def test_oort_epsilon_decays_to_its_floor() -> None:
     policy = make_policy("oort", clients=2)
-    state, shares = policy.init(0), []
-    fleet = fleet_of([1.0] * 4)
+    state, given = policy.init(0), []
+    fleet = trained_fleet([1.0, 2.0, 3.0, 4.0])
     for slot in range(200):
         decision, state = policy.decide(replace(fleet, slot=slot), state)
-        shares.append(decision.notes["exploration_share"])
-    assert shares[:2] == pytest.approx([0.9, 0.9 * 0.98])
-    assert shares[-1] == 0.2
+        given.append(decision.notes["exploration_share"])
+    assert given[:2] == pytest.approx([0.9 * 0.98, 0.9 * 0.98**2])
+    assert given[-1] == 0.3
     assert json.loads(json.dumps(state)) == state
 
 
 def test_fedzero_attributes_minimum_first_then_what_is_missing() -> None:
-    # 100 J, 10 J a batch; minima 2 and 4 take 60 J, the rest in proportion to 4 and 12 still missing
-    given = attribute_energy(100.0, np.full(2, 10.0), np.array([2.0, 4.0]), np.array([6.0, 16.0]))
-    assert given == pytest.approx([3.0, 7.0])
-    # not even the minima: 30 J of 60 J, half of each minimum
-    given = attribute_energy(30.0, np.full(2, 10.0), np.array([2.0, 4.0]), np.array([6.0, 16.0]))
-    assert given == pytest.approx([1.0, 2.0])
+    """Two clients of 10 and 20 J a batch, minima 2 and 4, maxima 6 and 16, nothing done yet.
+
+    100 J: to the minima 20 J and 80 J are missing, so batches go 1 : 4: x (10 + 4 * 20) = 100, x = 10/9."""
+    joules, none = np.array([10.0, 20.0]), np.zeros(2)
+    least, most, plenty = np.array([2.0, 4.0]), np.array([6.0, 16.0]), np.array([50.0, 50.0])
+    given = attribute_energy(100.0, joules, none, least, most, plenty)
+    assert given == pytest.approx([10 / 9, 40 / 9])
+    # client 0 has its minimum: all goes to client 1, up to what time allows, and the rest to client 0
+    given = attribute_energy(100.0, joules, np.array([2.0, 0.0]), least, most, np.array([50.0, 4.0]))
+    assert given == pytest.approx([2.0, 4.0])
+    # both above their minimum, 30 J and 200 J missing to the maximum: 3 : 20, x (30 + 400) = 86
+    given = attribute_energy(86.0, joules, np.array([3.0, 6.0]), least, most, plenty)
+    assert given == pytest.approx([0.6, 4.0])
+
+
+def test_fedzero_fills_room_and_shares_the_rest() -> None:
+    # missing 100 J each: 1 : 1, but client 0 has time for 2: 20 J to it, 50 J and 5 batches to client 1
+    joules, done, least = np.full(2, 10.0), np.zeros(2), np.full(2, 10.0)
+    given = attribute_energy(70.0, joules, done, least, np.full(2, 20.0), np.array([2.0, 50.0]))
+    assert given == pytest.approx([2.0, 5.0])
+    # no work that costs nothing is left undone, none beyond the maximum is given
+    given = attribute_energy(1e6, np.array([0.0, 10.0]), done, least, np.full(2, 20.0), np.full(2, 50.0))
+    assert given.tolist() == [20.0, 20.0]
 
 
 @pytest.mark.parametrize("energy", [0.0, 35.0, 60.0, 1e6])
 def test_fedzero_never_spends_an_energy_twice(energy: float) -> None:
     joules = np.array([10.0, 7.0, 3.0])
-    given = attribute_energy(energy, joules, np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0]))
+    least, most = np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0])
+    given = attribute_energy(
+        energy, joules, np.array([0.0, 3.0, 1.0]), least, most, np.array([3.0, 9.0, 1.0])
+    )
     assert (given * joules).sum() <= energy + 1e-9
-    assert (given <= [4.0, 5.0, 6.0]).all()
+    assert (given <= [3.0, 2.0, 1.0]).all()
 
 
-def test_fedzero_selects_by_utility_within_domains() -> None:
-    # nodes 0 and 1 share 40 J, node 2 has 100 J; 10 J a batch, 3 to 8 batches each. With two clients, 0 and 2
-    # give 1.0 * 4 + 0.5 * 8 = 8, 1 and 2 give 0.9 * 4 + 0.5 * 8, and 0 and 1 cannot both reach 3 of the 40 J
-    arguments: dict[str, Any] = {
+def selection_case() -> dict[str, Any]:
+    """Nodes 0 and 1 share 40 J, node 2 has 100 J; 10 J a batch, 3 to 8 batches each."""
+    return {
         "utility": np.array([1.0, 0.9, 0.5]),
         "least": np.full(3, 3.0),
         "most": np.full(3, 8.0),
@@ -166,26 +304,73 @@ def test_fedzero_selects_by_utility_within_domains() -> None:
         "domain": np.array([0, 0, 1]),
         "allowed": np.ones(3, dtype=bool),
     }
-    assert best_selection(count=2, **arguments).tolist() == [True, False, True]  # type: ignore[union-attr]
-    assert best_selection(count=3, **arguments) is None
+
+
+def test_fedzero_selects_by_utility_within_domains() -> None:
+    # with two clients, 0 and 2 give 1.0 * 4 + 0.5 * 8 = 8, 1 and 2 give 0.9 * 4 + 0.5 * 8, and 0 and 1 cannot both
+    # reach 3 of the 40 J
+    case = selection_case()
+    assert best_selection(count=2, **case).tolist() == [True, False, True]  # type: ignore[union-attr]
+    assert best_selection(count=3, **case) is None
+    # utility per batch counts with the batches there is energy for: 0.5 * 8 beats 0.9 * 4, not 1.2 * 4
+    weak = case | {"utility": np.array([0.9, 0.8, 0.5])}
+    assert best_selection(count=1, **weak).tolist() == [False, False, True]  # type: ignore[union-attr]
+    strong = case | {"utility": np.array([1.2, 0.8, 0.5])}
+    assert best_selection(count=1, **strong).tolist() == [True, False, False]  # type: ignore[union-attr]
+    # time counts as energy does: with room for 3 batches node 2 gives 1.5
+    busy = weak | {"capacity": np.array([[50.0], [50.0], [3.0]])}
+    assert best_selection(count=1, **busy).tolist() == [True, False, False]  # type: ignore[union-attr]
+
+
+def test_fedzero_takes_the_shortest_round() -> None:
+    # 10 J now and 20 J in the next slot: two slots for 3 batches; node 2 is not needed
+    case = selection_case() | {
+        "capacity": np.full((3, 3), 50.0),
+        "joules_per_batch": np.full((3, 3), 10.0),
+        "energy_j": np.array([[10.0, 20.0, 90.0], [0.0, 0.0, 0.0], [10.0, 0.0, 90.0]]),
+    }
+    found = shortest_round(count=1, **case)
+    assert found is not None
+    assert (found[0].tolist(), found[1]) == ([True, False, False], 2)
+    found = shortest_round(count=2, **case)
+    assert found is not None
+    # 8 of node 0 and 8 of node 2 are worth 8 + 0.5 * 8; 8 of node 0 and the 4 left in its domain 8 + 0.9 * 4
+    assert (found[0].tolist(), found[1]) == ([True, False, True], 3)
+    assert shortest_round(count=3, **(case | {"allowed": np.array([True, True, False])})) is None
+
+
+def test_fedzero_scales_utility_to_its_range() -> None:
+    assert scaled_utility(np.array([30.0, 10.0, 20.0])).tolist() == [1.0, 0.0, 0.5]
+    assert scaled_utility(np.array([7.0, 7.0])).tolist() == [1.0, 1.0]
 
 
 def test_fedzero_looks_for_the_shortest_round_and_waits_in_the_dark() -> None:
     day = reference_day(4, nodes=2)
-    harvest = np.array([[0.0, 0.0, 400.0, 0.0]] * 2)
+    harvest = np.array([[40.0, 0.0, 400.0, 0.0]] * 2)
     fleet = replace(
         day,
         harvest_j=harvest,
         static_w=np.zeros(2),
         backlog_batches=np.full((2, 1), 10),
+        joules_per_batch=np.full((2, 4), 36.0),
+        seconds_per_batch=np.ones((2, 4)),
         battery_capacity_j=np.zeros(2),
     )
     policy = make_policy("fedzero", clients=2)
     decision, state = policy.decide(fleet, policy.init(0))
     assert decision.selected is not None
     assert decision.selected.all()
-    assert state["left"] == 2  # three slots in all, the first of them now
-    assert decision.batches.sum() == 0  # no energy yet
+    assert decision.batches.diagonal().tolist() == [1, 1]  # 40 J pay for one
+    assert state["left"] == 3  # a round may last as long as the look-ahead
+    # two of ten are the minimum: the round ends when both have them, and not before
+    for slot, energy in ((1, 0.0), (2, 400.0)):
+        now = replace(fleet, slot=slot, harvest_j=np.array([[energy, 0.0, 0.0, 0.0]] * 2))
+        assert state["members"] != {}
+        decision, state = policy.decide(now, state)
+    assert decision.batches.diagonal().tolist() == [9, 9]  # ten in the round, not ten a slot
+    assert state["members"] == {}
+    assert state["last"] == ["edge-00", "edge-01"]
+    assert state["rounds"] == {"edge-00": 1, "edge-01": 1}
     dark = replace(fleet, harvest_j=np.zeros((2, 4)))
     decision, state = policy.decide(dark, policy.init(0))
     assert decision.selected is not None
@@ -195,19 +380,146 @@ def test_fedzero_looks_for_the_shortest_round_and_waits_in_the_dark() -> None:
     assert json.loads(json.dumps(state)) == state
 
 
+def test_fedzero_drops_who_has_no_energy_now() -> None:
+    """Node 0 has more utility and will have sun; node 1 has some now."""
+    fleet = replace(
+        reference_day(2, nodes=2),
+        harvest_j=np.array([[0.0, 9e5], [9e5, 9e5]]),
+        static_w=np.zeros(2),
+        battery_capacity_j=np.zeros(2),
+        mean_loss=np.array([9.0, 1.0]),
+    )
+    assert chosen(fleet, "fedzero", clients=1) == [1]
+    assert chosen(replace(fleet, harvest_j=np.full((2, 2), 9e5)), "fedzero", clients=1) == [0]
+
+
+def test_fedzero_prefers_the_useful_by_loss_and_examples() -> None:
+    sunny = {"harvest_j": np.full((3, 1), 1e4), "num_examples": np.array([10, 20, 40])}
+    known = fleet_of([1.0, 2.0, 3.0], mean_loss=np.array([5.0, 1.0, 1.0]), **sunny)
+    assert chosen(known, "fedzero", clients=1) == [0]  # 50, 20 and 40
+    assert chosen(replace(known, mean_loss=np.array([1.0, 3.0, 1.0])), "fedzero", clients=1) == [1]
+    # who has not trained yet counts with its examples: 50 and 1 against 40
+    assert chosen(replace(known, mean_loss=np.array([5.0, 0.1, np.nan])), "fedzero", clients=1) == [0]
+    assert chosen(replace(known, mean_loss=np.array([3.0, 0.1, np.nan])), "fedzero", clients=1) == [2]
+
+
+def test_fedzero_leaves_the_static_load_its_energy() -> None:
+    """One slot of 3,600 s: 0.1 W and 360 J of static load leave 72 J and two batches of 36 J of 432 J. In the second
+    slot likewise: the round needs both."""
+    day = reference_day(2, nodes=1)
+    fleet = replace(
+        day,
+        slot_s=3600.0,
+        harvest_j=np.array([[432.0, 468.0]]),
+        static_w=np.array([0.1]),
+        joules_per_batch=np.full((1, 2), 36.0),
+        seconds_per_batch=np.ones((1, 2)),
+        backlog_batches=np.full((1, 1), 10),
+        battery_capacity_j=np.zeros(1),
+    )
+    policy = make_policy("fedzero", clients=1, least_share=0.5)
+    decision, state = policy.decide(fleet, policy.init(0))
+    assert decision.batches[0, 0] == 2
+    assert state["members"] == {"edge-00": {"done": 2, "least": 5, "most": 10}}
+    darker = replace(fleet, harvest_j=np.array([[432.0, 467.0]]))  # two batches and a bit in the second slot
+    assert policy.decide(darker, policy.init(0))[1]["members"] == {}
+
+
+def test_fedzero_lets_a_zone_share_its_energy() -> None:
+    """Nodes 0 and 1 are in one zone, 2 in another: node 0's 1,080 J pay for 30 batches of its zone."""
+    fleet = replace(
+        fleet_of([100.0, 100.0, 200.0], harvest_j=np.array([[1080.0], [0.0], [360.0]])),
+        backlog_batches=np.array([[10], [12], [10]]),
+    )
+    fleet = replace(fleet, limits=replace(fleet.limits, transfer_cap_fraction=0.9))
+    policy = make_policy("fedzero", clients=3, domains="zone")
+    decision, _ = policy.decide(fleet, policy.init(0))
+    # missing to the minima: 2, 3 and 2 batches; all of the zone's minima and maxima are paid for
+    assert decision.batches.diagonal().tolist() == [10, 12, 10]
+    carried = decision.transfer_j
+    assert carried[0, 1] == pytest.approx(432.0)
+    assert carried.sum() == pytest.approx(432.0)
+    alone, _ = make_policy("fedzero", clients=2, domains="node").decide(fleet, policy.init(0))
+    assert alone.batches.diagonal().tolist() == [10, 0, 10]
+    assert alone.transfer_j.sum() == 0.0
+
+
 def test_fedzero_blocklist_releases_by_chance() -> None:
-    # mean 3: at or below it always, one above with 1/1, three above with 1/3
-    assert release_probability(np.array([1, 1, 4, 6]), 1.0).tolist() == pytest.approx([1.0, 1.0, 1.0, 1 / 3])
+    # mean 3: at or below it always, one above with 1/1, three above with 1/3; without a mean always
+    assert [release_probability(p, 3.0, 1.0) for p in (1, 3, 4, 6)] == pytest.approx([1.0, 1.0, 1.0, 1 / 3])
+    assert release_probability(6, 3.0, 0.6) == pytest.approx(0.2)
+    assert release_probability(6, None, 0.6) == 1.0
+
+
+class Draws:
+    """The given numbers, one after the other."""
+
+    def __init__(self, *numbers: float) -> None:
+        self.left = list(numbers)
+
+    def random(self) -> float:
+        return self.left.pop(0)
+
+
+def test_fedzero_passes_over_the_entry_after_a_released_one() -> None:
+    rounds = dict.fromkeys("abcd", 5)  # chances 1/5
+    draws = Draws(0.2, 0.9, 0.1)
+    assert released(["a", "b", "c", "d"], rounds, 0.0, 1.0, draws) == ["b", "c"]
+    assert draws.left == []  # of a, c and d
+    # listed twice: the first entry goes, the second stays
+    assert released(["a", "b", "a"], rounds, 0.0, 1.0, Draws(0.9, 0.9, 0.1)) == ["b", "a"]
+
+
+def test_fedzero_blocks_the_less_useful_of_the_last_participants() -> None:
+    utility = {"a": 40.0, "b": 10.0, "c": 30.0, "d": 20.0}
+    assert with_participants(["x"], utility, 0.5) == ["x", "b", "d"]  # at or below 25
+    assert with_participants([], utility, 1.0) == ["a", "b", "c", "d"]
+    assert with_participants([], utility, 0.0) == ["b"]
+
+
+def test_fedzero_compares_with_a_mean_renewed_daily() -> None:
+    """Nothing for the first half day, then over to the mean of those seen, 3; a day later that one holds."""
+    hour, rounds = 3600.0, {"a": 2, "b": 4, "c": 100}
+    mean, cycle = Cycle().at(5 * hour, rounds)
+    assert (mean, cycle.begun_s) == (0.0, 5 * hour)
+    cycle = cycle.with_active(["a"]).with_active(["b", "a"])
+    assert cycle.active == ("a", "b")
+    assert [cycle.at(h * hour, rounds)[0] for h in (16.9, 17, 23, 28)] == [0.0, 0.0, 1.5, 2.75]
+    mean, following = cycle.at(29 * hour, rounds)
+    assert mean == 0.0  # still the old one
+    assert (following.begun_s, following.mean, following.active) == (29 * hour, 3.0, ())
+    assert following.at(30 * hour, rounds)[0] == 3.0
+    assert following.at(42 * hour, rounds)[0] is None  # nobody seen in its second half
+    assert Cycle.of(json.loads(json.dumps(cycle.to_state()))) == cycle
 
 
 def test_fedzero_blocks_recent_participants() -> None:
-    fleet = fleet_of([1.0, 2.0, 3.0], harvest_j=np.full((3, 1), 1e4), participations=np.array([9, 0, 0]))
-    policy = make_policy("fedzero", clients=1, release=0.0)
-    state = policy.init(0) | {"last": ["edge-00"]}
-    decision, following = policy.decide(fleet, state)
+    fleet = fleet_of([1.0, 2.0, 3.0], harvest_j=np.full((3, 1), 1e4), mean_loss=np.array([9.0, 1.0, 2.0]))
+    often = {"last": ["edge-00"], "rounds": {"edge-00": 9}}
+    policy = make_policy("fedzero", clients=1, release=1e-9)
+    decision, following = policy.decide(fleet, policy.init(0) | often)
     assert following["blocked"] == ["edge-00"]
     assert decision.selected is not None
-    assert not decision.selected[0]
+    assert decision.selected.tolist() == [False, False, True]
+    assert decision.notes["blocked"] == 1.0
+    # released at once where release is certain; no list at all without it
+    for release in (1e9, 0.0):
+        free = make_policy("fedzero", clients=1, release=release)
+        decision, following = free.decide(fleet, free.init(0) | often)
+        assert following["blocked"] == []
+        assert decision.selected is not None
+        assert decision.selected[0]
+    # who has no energy now does not join the list
+    dark = replace(fleet, harvest_j=np.array([[0.0], [1e4], [1e4]]))
+    assert policy.decide(dark, policy.init(0) | often)[1]["blocked"] == []
+
+
+def test_fedzero_blocks_by_the_quantile_of_utility() -> None:
+    fleet = fleet_of([1.0] * 3, harvest_j=np.full((3, 1), 1e4), mean_loss=np.array([3.0, 1.0, 2.0]))
+    fleet = replace(fleet, num_examples=np.full(3, 100))
+    policy = make_policy("fedzero", clients=1, release=1e-9, exclusion_share=0.5)
+    state = policy.init(0) | {"last": list(fleet.node_ids), "rounds": dict.fromkeys(fleet.node_ids, 2)}
+    assert policy.decide(fleet, state)[1]["blocked"] == ["edge-01", "edge-02"]
 
 
 def test_energy_proportional_by_hand() -> None:
