@@ -48,29 +48,30 @@ JOULES_PER_BATCH_UJ = 3_000_001
 
 
 def profile(index: int = 0, **changes: Any) -> NodeProfile:
-    """A board with a small battery; odd figures, so that rounding has something to do."""
+    """A board with a small battery. No two figures are equal, within a board or between boards, so that none can stand
+    in for another unseen; odd ones, so that rounding has something to do."""
+    own = 1.0 + 0.01 * index
     work = tuple(
-        WorkProfile(stage, 2.0, JOULES_PER_BATCH_UJ / 1e6, 1000)
-        for stage in Stage
-        if stage is not Stage.UNALLOCATED
+        WorkProfile(stage, (2.0 + 0.1 * place) * own, JOULES_PER_BATCH_UJ / 1e6, 1000)
+        for place, stage in enumerate(s for s in Stage if s is not Stage.UNALLOCATED)
     )
     values: dict[str, Any] = {
         "zone": f"Z{index % 2}",
-        "static_w": 2.7,
-        "sleep_w": 0.3,
-        "wake_j": 1.0,
-        "wake_s": 1.0,
-        "tx_j_per_byte": 1e-7,
-        "rx_j_per_byte": 1e-7,
-        "storage_bytes": 10**6,
-        "battery_capacity_uj": 500_000_011,
-        "charge_efficiency_fraction": 0.93,
-        "discharge_efficiency_fraction": 0.91,
-        "self_discharge_fraction": 0.001,
-        "charge_limit_w": 5.0,
-        "discharge_limit_w": 5.0,
-        "export_loss_fraction": 0.03,
-        "import_loss_fraction": 0.02,
+        "static_w": 2.7 * own,
+        "sleep_w": 0.3 * own,
+        "wake_j": 1.1 * own,
+        "wake_s": 0.9 * own,
+        "tx_j_per_byte": 1.2e-7 * own,
+        "rx_j_per_byte": 0.7e-7 * own,
+        "storage_bytes": 10**6 + index,
+        "battery_capacity_uj": 500_000_011 + index,
+        "charge_efficiency_fraction": 0.93 - 0.001 * index,
+        "discharge_efficiency_fraction": 0.91 - 0.001 * index,
+        "self_discharge_fraction": 0.001 * own,
+        "charge_limit_w": 5.0 * own,
+        "discharge_limit_w": 4.0 * own,
+        "export_loss_fraction": 0.03 * own,
+        "import_loss_fraction": 0.02 * own,
         "work": work,
         "meter": "modelled",
         "provenance": "modelled",

@@ -250,7 +250,7 @@ FORGED = {
     "less than nothing received": Forged("transfers", "-1 of", (body(T0, transfer(received_uj=-1)),)),
     "void without a reason": Forged(
         "transfers",
-        "n00->n03 is void without a reason",
+        " is void without a reason",
         (body(T0, transfer(sent_uj=0, received_uj=0)),),
     ),
     "export that no transfer explains": Forged(
@@ -260,7 +260,7 @@ FORGED = {
     ),
     "leg of another amount": Forged(
         "transfers",
-        "n00->n03: legs booked",
+        ": legs booked {'out'",
         (body(T0, transfer(received_uj=19_487_302)),),
     ),
     "transfer that stays open": Forged(
