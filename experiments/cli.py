@@ -182,6 +182,8 @@ def check(scenario: ScenarioArgument, as_json: JsonOption = False) -> None:
     from experiments.resolve import resolve
 
     resolved = resolve(open_scenario(scenario))
+    for warning in resolved.warnings:
+        _say("warning:", warning, 0)
     if as_json:
         print_json(resolved.summary())
         return

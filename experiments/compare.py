@@ -146,6 +146,7 @@ def run_single(
         _started(scenario, progress) as fleet,
     ):
         outside.say = progress.print
+        progress.warn(resolved)
         outside.status = progress.say
         _execute(resolved, folder, fleet, progress, outside)
         report = _report(folder, progress) if draw else None
@@ -181,7 +182,8 @@ def run_compare(
         progress.say("resolving")
         for policy in policies:
             # Seeds differ in clouds and data order only: one of them shows whether the policy's run is possible.
-            resolve(next(spec for spec in specs if spec.policy == policy))
+            resolved = resolve(next(spec for spec in specs if spec.policy == policy))
+        progress.warn(resolved)
         failed: dict[str, str] = {}
         with _started(scenario, progress) as fleet:
             folder.mkdir(parents=True, exist_ok=True)
@@ -283,6 +285,11 @@ class SlotProgress:
     def print(self, what: str) -> None:
         """A line above the bar that stays."""
         self._bar.console.print(what, markup=False, highlight=False, soft_wrap=True)
+
+    def warn(self, resolved: Resolved) -> None:
+        """What can be run and may not be what was meant."""
+        for warning in resolved.warnings:
+            self.print(f"warning: {warning}")
 
     def begin(self, resolved: Resolved) -> None:
         self._label = f"{resolved.scenario.policy} seed {resolved.scenario.seed}"

@@ -12,7 +12,6 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from carbon_data.own_code import import_named
 from carbon_data.types import DataError, Signal
 from coordinator.config import CoordinatorBody, CoordinatorConfig, LimitsConfig, ZoneIntensity
 from edge_node.config import (
@@ -45,7 +44,10 @@ if TYPE_CHECKING:
     from edge_node.tasks.base import Task
 
 BUSY_SHARE = 0.5
-"""slot_s = "auto": a slot lasts so long that a node is busy for this share of it on average."""
+"""slot_s = "auto": a slot lasts so long that a node is busy for this share of it on average, in the busiest stage."""
+WORST_SHARE = 0.95
+"""slot_s = "auto": and so long that no node is busy for more than this share of it with its own work (choice: 5 % are
+left for waking and for rounding to whole batches)."""
 AGGREGATE_FLOP_PER_PARAMETER = 2.0
 """Weighted averaging: one multiplication and one addition per parameter and participant."""
 
@@ -72,6 +74,18 @@ class Resolved:
     data_origin: str
     origins: dict[str, dict[str, Any]]
     assumptions: tuple[str, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What can be run and may not be what was meant."""
+        step_s = self.scenario.time.trace_step_s
+        if self.slot_s <= step_s:
+            return ()
+        return (
+            f"a slot of {self.slot_s:.4g} s is longer than the {step_s:g} s that the traces advance in it: each slot's "
+            f"joules count at the intensity of its first {step_s:g} s; raise time.trace_step_s, or lower the work of a "
+            "slot",
+        )
 
     @property
     def node_ids(self) -> tuple[str, ...]:
@@ -180,6 +194,7 @@ class Resolved:
             "batches_per_node_and_slot": sorted(set(self.batches_per_node)),
             "harvest_peak_w": [max(harvest.power_w) for harvest in self.harvests],
             "battery_capacity_j": [battery.capacity_j if battery else 0.0 for battery in self.batteries],
+            "warnings": list(self.warnings),
         }
 
 
@@ -206,20 +221,21 @@ def _resolve(scenario: Scenario) -> Resolved:
         make_policy(scenario.policy, **policy_settings(scenario))
     with scenario.at("coordinator", "horizon_slots"):
         persistence_slots(scenario)
-    with scenario.at("fleet", "meter"):
-        _check_meter(scenario.fleet.meter)
+    with scenario.at("fleet", "kind"):
+        _check_sockets(scenario)
     check_strategy(scenario)
     entries = tuple(k for k, spec in enumerate(scenario.nodes) for _ in range(spec.count))
     specs = tuple(scenario.nodes[k] for k in entries)
     stages = scenario.stages.slots()
     boards, board_notes = _boards(scenario, entries)
     task, recycling, origin_of_data = _tasks(scenario, len(specs))
-    batches, busy_s = _development_work(scenario, task, boards)
-    slot_s = (
-        scenario.time.slot_s if scenario.time.slot_s != "auto" else sum(busy_s) / len(busy_s) / BUSY_SHARE
-    )
+    batches, development_s = _development_work(scenario, task, boards)
+    work_s = _work_s(scenario, boards, task, batches, development_s)
+    slot_s = _slot_s(scenario, stages, work_s)
     with scenario.at("time", "slot_s"):
         _check_slot(slot_s)
+    with scenario.at("fleet", "meter"):
+        _check_meter(scenario, boards[0], slot_s)
     # A node forecasts its harvest over the whole horizon, also from the last slot on.
     intervals = 2 * len(stages) if needs_truth(scenario) else len(stages) + scenario.coordinator.horizon_slots
     zones, origins = zone_traces(scenario, intervals)
@@ -251,55 +267,74 @@ def _resolve(scenario: Scenario) -> Resolved:
         assumptions=_assumptions(scenario, slot_s, board_notes, transport.source),
     )
     with scenario.at("time", "slot_s"):
-        refuse_impossible(resolved, _busiest_s(resolved, busy_s))
+        refuse_impossible(resolved, _busiest_s(scenario, stages, work_s))
     return resolved
 
 
-def _busiest_s(resolved: Resolved, development_s: list[float]) -> list[float]:
-    """Seconds of each node's own work in its busiest slot, of the work that a scenario fixes."""
+def _work_s(
+    scenario: Scenario,
+    boards: tuple[BoardConfig, ...],
+    task: TaskConfig,
+    batches: tuple[int, ...],
+    development_s: list[float],
+) -> dict[Stage, list[float]]:
+    """Seconds each node's board needs for its own work of a slot, by stage: fixed work, and the mean of requests whose
+    number is given by slot. Requests per second take the same share of a slot of any length: they are left out."""
     from edge_node.tasks.registry import find_task
 
-    task = find_task(resolved.task.name)
-    examples, serve_flop = resolved.task.batch_size, task.serve_flop()
-    busiest = []
-    for i, board in enumerate(resolved.boards):
-        own, inference = resolved.batches_per_node[i], resolved.inference[i]
-        by_stage = {
-            Stage.PREPARATION: own * task.prepare_flop(examples) / board.effective_flop_per_s,
-            Stage.DEVELOPMENT: development_s[i],
-            Stage.RECYCLING: development_s[i],
-            Stage.APPLICATION: inference.batches_per_slot
-            * inference.requests_per_batch
-            * serve_flop
-            / board.effective_flop_per_s
-            if inference.arrivals == "batches"
-            else 0.0,
-        }
-        busiest.append(max(by_stage[stage] for stage in set(resolved.stages)))
-    return busiest
+    found, spec = find_task(task.name), scenario.inference
+    speed = [board.effective_flop_per_s for board in boards]
+    by_second = spec.requests_per_s is not None or spec.load_fraction is not None or spec.arrivals == "trace"
+    requests = 0 if by_second else spec.batches_per_slot * spec.requests_per_batch
+    prepare_flop, serve_flop = found.prepare_flop(task.batch_size), found.serve_flop()
+    return {
+        Stage.PREPARATION: [count * prepare_flop / each for count, each in zip(batches, speed, strict=True)],
+        Stage.DEVELOPMENT: development_s,
+        Stage.APPLICATION: [requests * serve_flop / each for each in speed],
+        Stage.RECYCLING: development_s,
+    }
 
 
-def _check_meter(meter: str) -> None:
-    """Refuse what ``build_meter`` will not know; whether a meter works is seen on its own board."""
-    from edge_node.meters.registry import METERS
+def _slot_s(scenario: Scenario, stages: tuple[Stage, ...], work_s: dict[Stage, list[float]]) -> float:
+    """Length of a slot: as the scenario says; ``auto``: so long that in every stage a node is busy for BUSY_SHARE of it
+    on average, and none for more than WORST_SHARE. A development slot counts whether there is one or not."""
+    if scenario.time.slot_s != "auto":
+        return scenario.time.slot_s
+    covered = [work_s[stage] for stage in {*stages, Stage.DEVELOPMENT}]
+    return max(max(sum(each) / len(each) / BUSY_SHARE, max(each) / WORST_SHARE) for each in covered)
 
-    name, _, argument = meter.partition(":")
-    if name == "record":
-        path, equals, inner = argument.rpartition("=")
-        if not (path and equals):
-            raise UsageError(f"meter {meter!r}: write record:PATH=METER, e.g. record:readings.jsonl=modelled")
-        _check_meter(inner)
-    elif name == "replay" and not argument:
-        raise UsageError("meter 'replay' needs the recorded log: replay:PATH")
-    elif name not in METERS:
-        if not (name and argument):
-            raise UsageError(
-                f"meter {meter!r} is not known; allowed: {', '.join(sorted(METERS))}, or package.module:Name"
-            )
-        try:
-            getattr(import_named(name), argument)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise UsageError(f"meter {meter!r} cannot be loaded: {error}") from error
+
+def _busiest_s(
+    scenario: Scenario, stages: tuple[Stage, ...], work_s: dict[Stage, list[float]]
+) -> list[float]:
+    """Seconds of each node's own work in its busiest slot, of the work that a scenario fixes."""
+    fixed = [
+        work_s[stage]
+        for stage in set(stages)
+        if stage is not Stage.APPLICATION or scenario.inference.arrivals == "batches"
+    ]
+    return (
+        [max(each) for each in zip(*fixed, strict=True)] if fixed else [0.0] * len(work_s[Stage.DEVELOPMENT])
+    )
+
+
+def _check_meter(scenario: Scenario, board: BoardConfig, slot_s: float) -> None:
+    """Refuse a meter that is not known or cannot run here: nodes of every kind of fleet live on this machine."""
+    from edge_node.meters.base import MeterError
+    from edge_node.meters.registry import probe_meter
+
+    try:
+        probe_meter(scenario.fleet.meter, board, slot_s)
+    except MeterError as error:
+        raise UsageError(str(error)) from error
+
+
+def _check_sockets(scenario: Scenario) -> None:
+    """Refuse a temporary folder in which Ray could not make its sockets."""
+    if scenario.fleet.kind == "ray":
+        from experiments.fleet.temporary import require_short_folder
+
+        require_short_folder()
 
 
 def _check_slot(slot_s: float) -> None:
@@ -482,7 +517,10 @@ def _body(scenario: Scenario, task: TaskConfig) -> CoordinatorBody:
 def _assumptions(scenario: Scenario, slot_s: float, boards: list[str], transport: str) -> tuple[str, ...]:
     time = scenario.time
     auto = (
-        f" (twice the mean busy time of a node: BUSY_SHARE {BUSY_SHARE:g})" if time.slot_s == "auto" else ""
+        f" (twice the mean busy time of a node in the busiest stage: BUSY_SHARE {BUSY_SHARE:g}; no node is busy for "
+        f"more than {WORST_SHARE:g} of it)"
+        if time.slot_s == "auto"
+        else ""
     )
     storage = (
         f"Battery capacities are multiplied by slot_s / trace_step_s = {slot_s / time.trace_step_s:.3g}: "

@@ -357,6 +357,7 @@ def _export(
         ),
         "origins": resolved.origins,
         "assumptions": list(resolved.assumptions),
+        "warnings": list(resolved.warnings),
         "boards": list(board_names()),
         "versions": versions(),
     }

@@ -78,7 +78,8 @@ class TimeSpec(Strict):
     trace_step_s: float = Field(default=3600.0, ge=1, le=YEAR_S)
     """How far grid intensity and harvest advance per slot."""
     slot_s: Literal["auto"] | Annotated[float, Field(gt=0, le=YEAR_S)] = "auto"
-    """Physical length of a slot; ``auto``: twice the mean busy time of a node in a development slot."""
+    """Physical length of a slot; ``auto``: twice the mean busy time of a node in the busiest stage, and long
+    enough for the busiest node."""
     scale_storage: bool = True
     """Multiply battery capacities by slot_s / trace_step_s, so that a battery lasts as many hours of the replayed
     day as it would in real time."""
@@ -380,7 +381,8 @@ class BoardSpec(Strict):
     """The board's profile and what differs from it."""
 
     profile: str = "raspberry-pi-4b"
-    """A name of `detabed list boards`; every figure there has its source."""
+    """A name of `detabed list boards`, or the path of a TOML file like theirs (relative: beside the scenario); every
+    figure there has its source."""
     static_w: Power | None = None
     """Awake and idle; none, here and below: the profile's figure."""
     busy_w: Power | None = None
@@ -399,6 +401,11 @@ class BoardSpec(Strict):
     """Radio energy of receiving, at the receiver."""
     storage_bytes: int | None = Field(default=None, ge=0)
     """Room for the batches of guests."""
+
+    @field_validator("profile")
+    @classmethod
+    def _file_beside_the_scenario(cls, value: str, info: ValidationInfo) -> str:
+        return str(_beside_the_scenario(Path(value), info)) if value.endswith(".toml") else value
 
 
 class NodeSpec(Strict):

@@ -127,6 +127,10 @@ class SensorMeter:
         self._window = Window()
         self._start_uj, self._start_s = sensor.energy_uj(), clock()
 
+    def stop(self) -> None:
+        """Let go of the sensor."""
+        self._sensor.stop()
+
     def open(self, slot: int) -> None:
         self._window = Window()
         self._start_uj, self._start_s = self._sensor.energy_uj(), self._clock()

@@ -9,7 +9,7 @@ from carbon_data.own_code import import_named
 from edge_node.config import BoardConfig
 from edge_node.meters.base import Meter, MeterContext, MeterError
 from edge_node.meters.cpu_time import CpuTimeMeter, ProcessCpuTimeMeter
-from edge_node.meters.hwmon import HwmonMeter, RaplMeter
+from edge_node.meters.hwmon import HwmonMeter, RaplMeter, SensorMeter
 from edge_node.meters.modelled import ModelledMeter
 from edge_node.meters.replay import RecordingMeter, ReplayMeter
 
@@ -21,6 +21,23 @@ METERS: dict[str, Callable[[MeterContext], Meter]] = {
     "rapl": RaplMeter,
     "hwmon": HwmonMeter,
 }
+
+
+def probe_meter(spec: str, board: BoardConfig, slot_s: float) -> None:
+    """Raises MeterError where ``build_meter`` would on this machine; nothing stays open, and no log is begun."""
+    name, _, argument = spec.partition(":")
+    if name == "record":
+        path, equals, inner = argument.rpartition("=")
+        if path and equals:
+            if not (folder := Path(path).absolute().parent).is_dir():
+                raise MeterError(
+                    f"meter {spec!r}: there is no folder {folder} to write the log into; make it first"
+                )
+            return probe_meter(inner, board, slot_s)
+    meter = build_meter(spec, board, slot_s)
+    if isinstance(meter, SensorMeter):
+        meter.stop()
+    return None
 
 
 def build_meter(spec: str, board: BoardConfig, slot_s: float) -> Meter:

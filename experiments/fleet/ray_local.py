@@ -27,6 +27,7 @@ from typing import Any, Self
 
 from .host import process_environment
 from .isolation import Isolation, require_loopback
+from .temporary import PREFIX
 
 logger = logging.getLogger(__name__)
 
@@ -155,7 +156,7 @@ class LocalRay:
 
     def _set_environment(self) -> None:
         # Short: Ray puts Unix sockets below it, whose paths may have 107 characters at most.
-        self._folder = Path(tempfile.mkdtemp(prefix="detabed-"))
+        self._folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         token = self._folder / "token"
         descriptor = os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:

@@ -33,6 +33,7 @@ def notices(study: Study) -> list[Notice]:
         *_work(study),
         *_decisions(study),
         *_look_ahead(study),
+        *_warnings(study),
         *_baselines(study),
     ]
     return sorted(found, key=lambda notice: ("bad", "warn", "info").index(notice.level))
@@ -184,6 +185,11 @@ def _look_ahead(study: Study) -> list[Notice]:
     """Rules that need forecasts and got none, or too few: they are not the rule of their name."""
     found = dict.fromkeys(text for run in study if (text := run.metadata.get("short_look_ahead")))
     return [Notice("warn", "Look-ahead cut short", "; ".join(map(str, found)))] if found else []
+
+
+def _warnings(study: Study) -> list[Notice]:
+    found = dict.fromkeys(str(text) for run in study for text in run.metadata.get("warnings") or ())
+    return [Notice("warn", "Warning", text) for text in found]
 
 
 def _baselines(study: Study) -> list[Notice]:

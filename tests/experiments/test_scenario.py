@@ -91,7 +91,7 @@ def test_broken_toml_and_an_empty_fleet_are_refused() -> None:
         ('name = "small"', 'policy = "best"', 1, "no policy is called"),
         ('name = "small"', "policy_options = { speed = 3 }", 1, "its options are"),
         ("[task]", "[time]\nslot_s = 0.001\n[task]", 3, "(D7) time of n0"),
-        ("[task]", "[fleet]\nmeter = 'guess'\n[task]", 3, "allowed: cpu-time"),
+        ("[task]", "[fleet]\nmeter = 'guess'\n[task]", 3, "allowed are modelled, cpu-time"),
         ("[task]", "[fleet]\nmeter = 'replay'\n[task]", 3, "replay:PATH"),
         ("[task]", "[fleet]\nmeter = 'no.such.module:Meter'\n[task]", 3, "cannot be loaded"),
         ("[task]", "[coordinator]\nzone = 'XX'\n[task]", 3, "31 zones"),
