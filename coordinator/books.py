@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from coordinator.bookkeeping import parcels_of
+from coordinator.bookkeeping import COUNTS, parcels_of
 from coordinator.config import CoordinatorConfig
 from coordinator.guard import TRAINING_STAGES
 from coordinator.ledger.entry import Entry, Unit
@@ -143,7 +143,8 @@ class Books:
         self.waiting: dict[str, Telemetry] = {}
         """Telemetry for the next slot to be decided."""
         self.balances: dict[tuple[str, Unit], int] = {}
-        self.tokens = self.bits = self.requests = 0
+        self.delivered = dict.fromkeys(COUNTS, 0)
+        """Requests, tokens and bits delivered so far."""
         self.alarms = self.fallbacks = self.gaps = 0
 
     @property
@@ -269,9 +270,8 @@ class Books:
         self._add(slot, body["lines"])
         for name in ("demand_uj", "grid_uj", "green_uj"):
             slot.totals[name] = slot.totals.get(name, 0) + balance[name]
-        self.tokens += body["tokens"]
-        self.bits += body["bits"]
-        self.requests += body["requests"]
+        for name in COUNTS:
+            self.delivered[name] += body[name]
 
     def _on_gap(self, entry: Entry, body: dict[str, Any]) -> None:
         self.gaps += 1

@@ -32,10 +32,12 @@ def node_report(books: Books, node_id: str = "") -> tuple[ReportLine, ...]:
 
 
 def run_labels(books: Books) -> dict[str, str]:
-    """Facts about the run that are no energy: policy, fallbacks, alarms, gaps, TREE and EE of the whole."""
+    """Facts about the run that are no energy: policy, fallbacks, alarms, gaps, TREE and EE of the testbed."""
     energy_uj = sum(line.energy_uj for line in node_report(books))
     alpha = books.config.tree_alpha_bits_per_token
-    whole = efficiency(Window(books.bits, books.tokens, from_micro(energy_uj)), alpha)
+    told = books.delivered
+    window = Window(told["bits"], told["tokens_in"], told["tokens_out"], from_micro(energy_uj))
+    whole = efficiency(window, alpha)
     labels = {
         "policy": books.config.policy,
         "epoch": str(books.epoch),
@@ -45,7 +47,8 @@ def run_labels(books: Books) -> dict[str, str]:
         "unmetered_node_slots": str(books.gaps),
         "tree_alpha_bits_per_token": repr(alpha),
     }
-    if whole.tree_bit_per_j is not None and whole.ee_bit_per_j is not None:
-        labels["tree_bit_per_j"] = repr(whole.tree_bit_per_j)
-        labels["ee_bit_per_j"] = repr(whole.ee_bit_per_j)
+    for name in ("tree", "tree_generated", "ee"):
+        value = getattr(whole, f"{name}_bit_per_j")
+        if value is not None:
+            labels[f"{name}_testbed_bit_per_j"] = repr(value)
     return labels

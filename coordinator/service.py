@@ -469,9 +469,7 @@ class CoordinatorService:
         return Report(
             run_id=self.config.run_id,
             lines=node_report(self.books, query.node_id),
-            tokens=self.books.tokens,
-            bits=self.books.bits,
-            requests=self.books.requests,
+            **self.books.delivered,
             labels=run_labels(self.books),
         )
 

@@ -17,10 +17,12 @@ import pandas as pd
 from carbon_data.types import require_utc
 from carbon_data.units import from_micro, from_pico
 from coordinator.accounting.tree import Window, efficiency
+from coordinator.bookkeeping import COUNTS, delivered_by_service
 from coordinator.books import count_missed
 from coordinator.guard import TRAINING_STAGES
 from coordinator.ledger.entry import Kind
 from coordinator.ledger.store import StoredEntry, read_entries
+from coordinator.market.settle import spread
 from protos.messages import Component, Stage
 
 BALANCE_COLUMNS = (
@@ -56,7 +58,7 @@ SLOT_COLUMNS = (
     ],
     *(f"{name}_j" for name in BALANCE_COLUMNS),
     *["released_batches", "executed_batches", "guest_batches", "offloaded_batches", "unserved_batches"],
-    *["wasted_batches", "tokens", "bits", "requests", "model_bytes", "operational_g"],
+    *["wasted_batches", *COUNTS, "model_bytes", "operational_g"],
 )
 LINE_COLUMNS = (
     "slot",
@@ -104,16 +106,21 @@ PROFILE_COLUMNS = (
     "num_examples",
     "data_digest",
 )
+RATIOS = ("tree", "tree_generated", "ee")
+SERVING_RATIOS = tuple(f"{name}_serving_bit_per_j" for name in RATIOS)
+NODE_RATIOS = tuple(f"{name}_node_bit_per_j" for name in RATIOS)
 SERVING_COLUMNS = (
     *["slot", "node_id", "stage", "service", "requests", "tokens_in", "tokens_out", "bits"],
     *["latency_p50_s", "latency_p95_s", "latency_p99_s", "deadline_misses", "unserved_requests"],
     *["outside_requests", "outside_latency_p50_s", "outside_latency_p95_s", "outside_latency_p99_s"],
     *["tokens_in_per_s", "tokens_out_per_s", "energy_j", "operational_g"],
-    *["joules_per_token", "grams_per_1000_tokens", "tree_bit_per_j", "ee_bit_per_j"],
+    *["joules_per_request", "joules_per_token", "grams_per_1000_tokens", *SERVING_RATIOS],
     *["prefill_s", "decode_s", "prefill_j", "decode_j"],
     *["latency_bins", "latency_counts"],
 )
-"""Requests include those of outside clients; latencies of the two are apart, for theirs are wall time."""
+"""A row for every node, slot and service. Requests include those of outside clients; latencies of the two are apart,
+for theirs are wall time. Tokens are those of tasks that generate; figures per token are over input and generated ones,
+and null where there are none. TREE and EE divide by the joules of the row: the node's application lines."""
 NODE_COLUMNS = (
     "node_id",
     *PROFILE_COLUMNS,
@@ -132,14 +139,13 @@ NODE_COLUMNS = (
         "import_j",
         "curtailed_j",
         "operational_g",
-        "tokens",
-        "bits",
-        "requests",
+        *COUNTS,
         "executed_batches",
         "wasted_batches",
     ],
-    *["participations", "tree_bit_per_j", "ee_bit_per_j"],
+    *["participations", *NODE_RATIOS],
 )
+"""TREE and EE of a node divide what it delivered by all joules it used in the run."""
 
 Row = dict[str, Any]
 
@@ -230,6 +236,15 @@ class _Run:
         told = self.usage.get((slot, decision["node_id"]), {}).get("own_work")
         return int(decision["own_batches"] if told is None else told["own_batches"])
 
+    def services(self, slot: int, node: str) -> list[Mapping[str, Any]]:
+        """What a node delivered in a slot, by service."""
+        return delivered_by_service(self.bookings[slot, node], self.usage.get((slot, node), {}))
+
+    def delivered(self, slot: int, node: str) -> dict[str, int]:
+        """Likewise, of all services."""
+        services = self.services(slot, node)
+        return {name: sum(service[name] for service in services) for name in COUNTS}
+
     def counted_batches(self, slot: int) -> tuple[dict[str, int], dict[str, int]]:
         """(all, away) batches of each owner that count in a slot: first come, first counted."""
         counted: dict[str, int] = defaultdict(int)
@@ -276,7 +291,7 @@ def _slot_rows(run: _Run, times: Mapping[int, datetime]) -> Iterable[Row]:
                 row.update(_batch_columns(run, slot, node, selected, counted, away))
                 row["released_batches"] = _released(run, slot, node, before.get(node, 0))
             if booking is not None:
-                row.update(_booking_columns(node, booking))
+                row.update(_booking_columns(node, booking, run.delivered(slot, node)))
             yield row
 
 
@@ -309,7 +324,7 @@ def _released(run: _Run, slot: int, node: str, done_before: int) -> int:
     return int(sum(backlog) - max(0, left))
 
 
-def _booking_columns(node: str, booking: Mapping[str, Any]) -> Row:
+def _booking_columns(node: str, booking: Mapping[str, Any], delivered: Mapping[str, int]) -> Row:
     own = [line for line in booking["lines"] if line["node_id"] == node]
     guests = sum(count for owner, count in booking["executed"] if owner != node)
     return {
@@ -319,9 +334,7 @@ def _booking_columns(node: str, booking: Mapping[str, Any]) -> Row:
         "executed_batches": booking["executed_batches"],
         "guest_batches": guests,
         "wasted_batches": booking["wasted_batches"],
-        "tokens": booking["tokens"],
-        "bits": booking["bits"],
-        "requests": booking["requests"],
+        **delivered,
         "model_bytes": booking["model_bytes"],
         "operational_g": from_pico(sum(line["operational_pg"] for line in own)),
     }
@@ -403,7 +416,8 @@ def _market_cells(market: Mapping[str, Any]) -> Row:
 
 
 def _serving_rows(run: _Run) -> Iterable[Row]:
-    """A row for every node and slot in which the application stage used energy, answered, or failed to answer.
+    """A row for every node, slot and service in which the application stage used energy, answered, or failed to
+    answer; one without a service where none can be named.
 
     Energy and grams are those of the node's own lines of that stage, whatever the slot was meant for.
     """
@@ -416,34 +430,88 @@ def _serving_rows(run: _Run) -> Iterable[Row]:
             for line in booking["lines"]
             if line["node_id"] == node and line["stage"] == Stage.APPLICATION
         ]
-        planned, outside = (None if booking["late"] else usage.get(name) for name in ("serving", "outside"))
+        late = booking["late"]
+        planned = {part["service"]: part for part in (() if late else usage.get("serving", ()))}
+        outside = None if late else usage.get("outside")
+        delivered = {part["service"]: part for part in run.services(slot, node)}
+        names = [
+            *planned,
+            *([] if outside is None or outside["service"] in planned else [outside["service"]]),
+        ]
         unserved = usage.get("unserved_requests", 0)
-        if not own and planned is None and outside is None and not unserved:
+        if not own and not names and not unserved:
             continue
-        both = [part for part in (planned, outside) if part is not None]
-        row: Row = dict.fromkeys(SERVING_COLUMNS)
-        sums = {name: sum(part[name] for part in both) for name in ("tokens_in", "deadline_misses")}
-        # As booked: answers of batches that counted elsewhere are not delivered a second time.
-        sums |= {"requests": booking["requests"], "tokens_out": booking["tokens"], "bits": booking["bits"]}
-        row.update(
-            sums,
-            slot=slot,
-            node_id=node,
-            stage=booking["stage"],
-            service=both[0]["service"] if both else None,
-            unserved_requests=unserved,
-            outside_requests=0 if outside is None else outside["requests"],
-            energy_j=from_micro(sum(line["energy_uj"] for line in own)),
-            operational_g=from_pico(sum(line["operational_pg"] for line in own)),
-            latency_bins=[] if planned is None else list(planned["latency_bins"]),
-            latency_counts=[] if planned is None else list(planned["latency_counts"]),
-        )
-        for name in ("latency_p50_s", "latency_p95_s", "latency_p99_s"):
-            row[name] = None if planned is None else planned[name]
-            row[f"outside_{name}"] = None if outside is None else outside[name]
-        row.update(_token_columns(row, alpha, slot_s))
-        row.update(_phase_columns(both, own))
-        yield row
+        parts = [
+            [p for p in (planned.get(name), outside) if p is not None and p["service"] == name]
+            for name in names
+        ]
+        # Whose unserved requests they are is told of the node as a whole: where it has one service, they are its.
+        rows: list[Row] = [
+            _serving_row(planned.get(name), outside, delivered.get(name, NOTHING), of_service)
+            for name, of_service in zip(names, parts, strict=True)
+        ]
+        if not rows or (unserved and len(rows) > 1):
+            rows.append(_serving_row(None, None, NOTHING, []))
+            parts.append([])
+        rows[-1]["unserved_requests"] = unserved
+        shares = _shares(own, parts, rows)
+        for row, of_service, lines in zip(rows, parts, shares, strict=True):
+            row.update(slot=slot, node_id=node, stage=booking["stage"])
+            row["energy_j"] = from_micro(sum(line["energy_uj"] for line in lines))
+            row["operational_g"] = from_pico(sum(line["operational_pg"] for line in lines))
+            row.update(_token_columns(row, alpha, slot_s))
+            row.update(_phase_columns(of_service, lines))
+            yield row
+
+
+NOTHING: Mapping[str, Any] = {"service": None, **dict.fromkeys(COUNTS, 0)}
+
+
+def _serving_row(
+    planned: Mapping[str, Any] | None,
+    outside: Mapping[str, Any] | None,
+    delivered: Mapping[str, Any],
+    parts: Sequence[Mapping[str, Any]],
+) -> Row:
+    """Counts and latencies of one service. Delivered is what was booked: answers of batches that counted elsewhere are
+    not delivered a second time."""
+    row: Row = dict.fromkeys(SERVING_COLUMNS)
+    asked = outside if outside is not None and outside in parts else None
+    row.update(
+        {name: delivered[name] for name in COUNTS},
+        service=parts[0]["service"] if parts else None,
+        deadline_misses=sum(part["deadline_misses"] for part in parts),
+        unserved_requests=0,
+        outside_requests=0 if asked is None else asked["requests"],
+        latency_bins=[] if planned is None else list(planned["latency_bins"]),
+        latency_counts=[] if planned is None else list(planned["latency_counts"]),
+    )
+    for name in ("latency_p50_s", "latency_p95_s", "latency_p99_s"):
+        row[name] = None if planned is None else planned[name]
+        row[f"outside_{name}"] = None if asked is None else asked[name]
+    return row
+
+
+def _shares(
+    own: Sequence[Mapping[str, Any]], parts: Sequence[Sequence[Mapping[str, Any]]], rows: Sequence[Row]
+) -> list[list[Mapping[str, Any]]]:
+    """A node's application lines by service, in whole units: radio by the bits that each delivered, everything else by
+    the board's time for it. The parts of a line sum to the line."""
+    if len(rows) == 1:
+        return [list(own)]
+    busy = [
+        round(1e9 * sum(p.get("prefill_s", 0.0) + p.get("decode_s", 0.0) for p in part)) for part in parts
+    ]
+    bits = [row["bits"] for row in rows]
+    found: list[list[Mapping[str, Any]]] = [[] for _ in rows]
+    for line in own:
+        weights = bits if line["component"] in (Component.RADIO_TX, Component.RADIO_RX) else busy
+        weights = weights if any(weights) else [1, *[0] * (len(rows) - 1)]
+        energies = spread(line["energy_uj"], weights)
+        emissions = spread(line["operational_pg"], weights)
+        for k, (energy_uj, emissions_pg) in enumerate(zip(energies, emissions, strict=True)):
+            found[k].append({**line, "energy_uj": energy_uj, "operational_pg": emissions_pg})
+    return found
 
 
 def _phase_columns(parts: Sequence[Mapping[str, Any]], own: Sequence[Mapping[str, Any]]) -> Row:
@@ -468,16 +536,16 @@ def _phase_columns(parts: Sequence[Mapping[str, Any]], own: Sequence[Mapping[str
 
 
 def _token_columns(row: Row, alpha_bits_per_token: float, slot_s: float) -> Row:
-    """Figures per token and per second; null where there is nothing to divide by."""
-    tokens = row["tokens_out"]
-    found = efficiency(Window(row["bits"], tokens, row["energy_j"]), alpha_bits_per_token)
+    """Figures per request, token and second; null where there is nothing to divide by."""
+    window = Window(row["bits"], row["tokens_in"], row["tokens_out"], row["energy_j"])
+    found, tokens = efficiency(window, alpha_bits_per_token), window.tokens
     return {
         "tokens_in_per_s": row["tokens_in"] / slot_s if slot_s else None,
-        "tokens_out_per_s": tokens / slot_s if slot_s else None,
+        "tokens_out_per_s": row["tokens_out"] / slot_s if slot_s else None,
+        "joules_per_request": row["energy_j"] / row["requests"] if row["requests"] else None,
         "joules_per_token": row["energy_j"] / tokens if tokens else None,
         "grams_per_1000_tokens": 1000.0 * row["operational_g"] / tokens if tokens else None,
-        "tree_bit_per_j": found.tree_bit_per_j,
-        "ee_bit_per_j": found.ee_bit_per_j,
+        **{f"{name}_serving_bit_per_j": getattr(found, f"{name}_bit_per_j") for name in RATIOS},
     }
 
 
@@ -493,12 +561,14 @@ def _node_rows(run: _Run) -> Iterable[Row]:
             row["battery_capacity_j"] = from_micro(profile["battery_capacity_uj"])
         bookings = [body for (_, who), body in run.bookings.items() if who == node]
         row.update(_totals(node, bookings))
+        delivered = [run.delivered(slot, who) for slot, who in run.bookings if who == node]
+        row.update({name: sum(counts[name] for counts in delivered) for name in COUNTS})
         row["slots"] = len(bookings)
         row["unmetered_slots"] = len(run.ends) - sum((slot, node) in run.bookings for slot in run.ends)
         row["adjustment_j"] = from_micro(run.adjusted_uj.get(node, 0))
-        window = Window(row["bits"], row["tokens"], row["demand_j"])
+        window = Window(row["bits"], row["tokens_in"], row["tokens_out"], row["demand_j"])
         found = efficiency(window, alpha)
-        row["tree_bit_per_j"], row["ee_bit_per_j"] = found.tree_bit_per_j, found.ee_bit_per_j
+        row.update({f"{name}_node_bit_per_j": getattr(found, f"{name}_bit_per_j") for name in RATIOS})
         yield row
 
 
@@ -507,7 +577,7 @@ def _totals(node: str, bookings: list[Mapping[str, Any]]) -> Row:
     emissions_pg = sum(
         line["operational_pg"] for body in bookings for line in body["lines"] if line["node_id"] == node
     )
-    counts = ("tokens", "bits", "requests", "executed_batches", "wasted_batches")
+    counts = ("executed_batches", "wasted_batches")
     training = [body for body in bookings if body["stage"] in TRAINING_STAGES and body["executed_batches"]]
     return {
         **{f"{n}_j": from_micro(sum(body["balance"][f"{n}_uj"] for body in bookings)) for n in energies},
@@ -521,15 +591,11 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
     """Columns that may have gaps in types that have nulls, so that a gap is never a NaN or a zero."""
     for name in table.columns:
         if name.endswith(
-            ("_j", "_g", "_g_per_kwh", "_fraction", "_w", "_bit_per_j", "_s", "_per_token", "_tokens")
+            ("_j", "_g", "_g_per_kwh", "_fraction", "_w", "_s", "_per_request", "_per_token", "_1000_tokens")
         ):
             table[name] = table[name].astype("Float64")
         elif name.endswith(("_batches", "_bytes", "_requests", "_misses")) or name in (
-            "tokens",
-            "tokens_in",
-            "tokens_out",
-            "bits",
-            "requests",
+            *COUNTS,
             "num_examples",
             *("market_rounds", "market_messages", "market_silent_nodes"),
         ):

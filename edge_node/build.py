@@ -10,7 +10,7 @@ from protos.messages import Stage
 
 
 def build_node(config: NodeConfig, spool: Spool | None = None) -> EdgeNode:
-    """A node with its task's workloads and its meter.
+    """A node with its task's workloads, the services beside it, and its meter.
 
     Raises:
         ValueError: the task, its sizes or its data do not fit.
@@ -18,7 +18,7 @@ def build_node(config: NodeConfig, spool: Spool | None = None) -> EdgeNode:
         MeterError: the meter is unknown or cannot run here.
     """
     from edge_node.serving.answers import TaskAnswers  # imports torch: only where work is done
-    from edge_node.tasks.workload import TaskWorkload, build_workload
+    from edge_node.tasks.workload import TaskWorkload, build_workload, untrained_parameters
 
     meter = build_meter(config.meter, config.board, config.slot_s)
     task = build_workload(config.task, config.inference)
@@ -28,4 +28,15 @@ def build_node(config: NodeConfig, spool: Spool | None = None) -> EdgeNode:
         workloads[Stage.RECYCLING] = build_workload(config.recycling_task, config.inference)
     elif Stage.RECYCLING in config.stages:
         workloads[Stage.RECYCLING] = task
-    return EdgeNode(config, workloads, meter, spool, TaskAnswers(config.task.name))
+    serving = config.inference.services if Stage.APPLICATION in config.stages else ()
+    services = [
+        (
+            build_workload(
+                service.task,
+                config.inference.model_copy(update={"requests_per_batch": service.requests_per_batch}),
+            ),
+            untrained_parameters(service.task.name, config.seed),
+        )
+        for service in serving
+    ]
+    return EdgeNode(config, workloads, meter, spool, TaskAnswers(config.task.name), services)

@@ -74,6 +74,26 @@ class TaskConfig(Strict):
     partitions: int = Field(ge=1)
     partition_index: int = Field(ge=0)
     seed: int = 0
+    prompt_tokens: int | None = Field(default=None, ge=1)
+    """Tokens of a request's prompt, of a task that generates; None: the task's own length."""
+    answer_tokens: int | None = Field(default=None, ge=1)
+    """Tokens generated for a request; likewise."""
+
+
+class ServiceConfig(Strict):
+    """A service beside the learned task in the application stage: requests of another task, at a rate of their own.
+
+    Its model is drawn from the run's seed and not trained: generating costs the same joules either way.
+    """
+
+    name: str
+    """What tables and reports call it."""
+    task: TaskConfig
+    rate_per_s: tuple[Annotated[float, Field(ge=0)], ...]
+    """Requests per second of slot time, by slot of the run."""
+    requests_per_batch: int = Field(default=8, ge=1)
+    max_wait_s: float = Field(default=0.05, ge=0)
+    latency_target_s: float | None = Field(default=None, gt=0)
 
 
 class InferenceConfig(Strict):
@@ -96,6 +116,13 @@ class InferenceConfig(Strict):
     """Requests answered later count as missed; a batch may wait for no slot that the target does not allow."""
     link_bytes_per_s: float = Field(default=6.25e6, gt=0)
     """Rate at which batches travel between nodes; only latency depends on it."""
+    services: tuple[ServiceConfig, ...] = ()
+    """Further services, beside the learned task."""
+    planned_flop_per_batch: float | None = Field(default=None, gt=0)
+    """What policies reckon with for a batch of the application stage where several services mix: the mean of the
+    whole fleet, so that a batch costs the same operations wherever it is planned. None: the node's own mean."""
+    planned_bytes_per_batch: int | None = Field(default=None, ge=1)
+    """Likewise its payload."""
 
 
 class NodeConfig(Strict):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from edge_node.meters.base import Meter
-from edge_node.parcels import ParcelError, payload_bytes, unpack
+from edge_node.parcels import payload_bytes, unpack
+from edge_node.serving.requests import RequestWorkload
 from edge_node.slot import Incoming, SlotState
 from edge_node.workload import Arrays, Workload
 from protos.messages import Parcel, Receipt, Stage
@@ -20,7 +22,7 @@ class Guests:
         self._meter = meter
         self._early: dict[str, Parcel] = {}
         """Parcels for the next slot, by owner."""
-        self._templates: dict[Stage, Arrays] = {}
+        self._templates: dict[tuple[Stage, int], Arrays] = {}
 
     def keep_early(self, parcel: Parcel) -> Receipt:
         """Hold a parcel for the next slot: its owner heard of the decision before this node did."""
@@ -51,8 +53,8 @@ class Guests:
         if taken + size > self._storage_bytes:
             return self._full()
         try:
-            batches = unpack(parcel, self._template(state.stage))
-        except ParcelError as error:
+            batches = unpack(parcel, partial(self._template, state.stage))
+        except ValueError as error:
             return Receipt(False, 0, str(error))
         state.incoming[parcel.owner] = Incoming(parcel.epoch, parcel.batch_ids, batches, size)
         count, total = state.received.get(parcel.owner, (0, 0))
@@ -63,7 +65,17 @@ class Guests:
     def _full(self) -> Receipt:
         return Receipt(False, 0, f"storage of {self._storage_bytes} bytes is full")
 
-    def _template(self, stage: Stage) -> Arrays:
-        if stage not in self._templates:
-            self._templates[stage] = self._workloads[stage].batch(0, stage.value)
-        return self._templates[stage]
+    def _template(self, stage: Stage, service: int) -> Arrays:
+        """What a batch looks like. Raises ValueError for a service that this node does not have."""
+        key = (stage, service)
+        if key not in self._templates:
+            workload = self._workloads[stage]
+            if isinstance(workload, RequestWorkload) and stage is Stage.APPLICATION:
+                self._templates[key] = workload.template(service)
+            elif service == 0:
+                self._templates[key] = workload.batch(0, stage.value)
+            else:
+                raise ValueError(
+                    f"service {service} in the {stage} stage; only the application stage has several"
+                )
+        return self._templates[key]

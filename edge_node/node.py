@@ -25,9 +25,8 @@ from edge_node.outside import OutsideClients
 from edge_node.parcels import pack, payload_bytes
 from edge_node.profile import node_profile, released_batches
 from edge_node.serving.port import Answered, Answers
-from edge_node.serving.requests import RequestWorkload
+from edge_node.serving.requests import RequestWorkload, Services
 from edge_node.serving.slot_serving import SlotServing
-from edge_node.serving.tally import Tally
 from edge_node.slot import Delivery, Outgoing, Readiness, SlotState
 from edge_node.spool import MemorySpool, Spool, relabel
 from edge_node.work import Result, count_result, gather, run_stage
@@ -69,6 +68,7 @@ class EdgeNode:
         meter: Its meter.
         spool: Where messages wait for their acknowledgement; default: in memory.
         answers: How outside clients are answered; default: they are refused.
+        services: What the application stage serves beside the task, in the order of ``config.inference.services``.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class EdgeNode:
         meter: Meter,
         spool: Spool | None = None,
         answers: Answers | None = None,
+        services: Services = (),
     ) -> None:
         if missing := sorted(set(config.stages) - {Stage.UNALLOCATED} - set(workloads)):
             raise InvalidDecision(f"{config.node_id}: no workload for stages {missing}")
@@ -86,7 +87,7 @@ class EdgeNode:
         self._serving = SlotServing(config, measured=bool(getattr(meter, "measures_time", False)))
         if Stage.APPLICATION in self._workloads and Stage.APPLICATION in config.stages:
             inner = self._workloads[Stage.APPLICATION]
-            self._workloads[Stage.APPLICATION] = RequestWorkload(inner, self._serving.plan)
+            self._workloads[Stage.APPLICATION] = RequestWorkload(inner, self._serving.plan, services)
         self._meter = meter
         self._spool = spool if spool is not None else MemorySpool()
         self._battery = Battery.from_config(config.battery, config.slot_s)
@@ -497,7 +498,7 @@ class EdgeNode:
             self._meter.waste(Work(state.stage, state.flop))
             self._backlog.put_back(state.own)
             state.own, state.executed = [], {}
-            state.serving = Tally()
+            state.serving = {}
 
     # --- outside clients ---------------------------------------------------------------------------------
 
@@ -558,7 +559,6 @@ class EdgeNode:
         except MeterError:
             self._finish(state)
             raise
-        served = (state.serving, state.outside)
         state.usage = Usage(
             node_id=self.node_id,
             boot_id=self._boot_id,
@@ -570,11 +570,8 @@ class EdgeNode:
             executed=tuple(Executed(owner, count) for owner, count in sorted(state.executed.items())),
             moved=state.moved(),
             model_bytes=state.model_bytes,
-            tokens=sum(tally.tokens_out for tally in served),
-            bits=sum(tally.bits for tally in served),
-            requests=sum(tally.requests for tally in served),
             mean_loss=state.mean_loss,
-            serving=self._serving.report(state.serving),
+            serving=self._serving.reports(state.serving),
             outside=self._serving.report(state.outside),
             unserved_requests=state.unserved_requests,
             own_work=state.own_work,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_node.serving.requests import SERVICE, service_of
 from edge_node.workload import Arrays
-from protos.messages import Parcel, Tensor
+from protos.messages import Parcel, Tensor, service_of_tensor, tensor_name
 
 
 class ParcelError(ValueError):
@@ -27,41 +28,79 @@ def pack(
     batch_ids: Sequence[int],
     batches: Sequence[Arrays],
 ) -> Parcel:
-    """One parcel of ``batches``, concatenated along axis 0.
+    """One parcel of ``batches``, those of each service concatenated along axis 0.
 
     Raises:
-        ParcelError: no batches, or batches of different names.
+        ParcelError: no batches, or batches of one service with different names.
     """
-    if not batches or any(set(batch) != set(batches[0]) for batch in batches):
+    services = [service_of(batch) for batch in batches]
+    kinds = {
+        service: [batch for batch, asks in zip(batches, services, strict=True) if asks == service]
+        for service in set(services)
+    }
+    if not batches or any(set(batch) != set(same[0]) for same in kinds.values() for batch in same):
         raise ParcelError(
-            f"batches {list(batch_ids)[:8]} of {owner}: need at least one, all with the same arrays"
+            f"batches {list(batch_ids)[:8]} of {owner}: need at least one, all of a service with the same arrays"
         )
-    sizes = [_examples(batch) for batch in batches]
     tensors = []
-    for name in sorted(batches[0]):
-        joined = np.concatenate([np.asarray(batch[name]) for batch in batches])
-        wire = joined.astype(joined.dtype.newbyteorder("<"), order="C", copy=False)
-        tensors.append(Tensor(name, joined.dtype.name, tuple(joined.shape), wire.tobytes()))
-    return Parcel(run_id, epoch, slot, owner, executor, tuple(batch_ids), tuple(tensors), tuple(sizes))
+    for service in sorted(kinds):
+        same = kinds[service]
+        for name in sorted(set(same[0]) - {SERVICE}):
+            joined = np.concatenate([np.asarray(batch[name]) for batch in same])
+            wire = joined.astype(joined.dtype.newbyteorder("<"), order="C", copy=False)
+            tensors.append(
+                Tensor(tensor_name(service, name), joined.dtype.name, tuple(joined.shape), wire.tobytes())
+            )
+    return Parcel(
+        run_id,
+        epoch,
+        slot,
+        owner,
+        executor,
+        tuple(batch_ids),
+        tuple(tensors),
+        tuple(_examples(batch) for batch in batches),
+        tuple(services) if any(services) else (),
+    )
 
 
-def unpack(parcel: Parcel, template: Arrays) -> list[Arrays]:
+def unpack(parcel: Parcel, template: Callable[[int], Arrays]) -> list[Arrays]:
     """The batches of a parcel as arrays of one's own.
 
     Args:
         parcel: As the codec lets it pass.
-        template: A batch of the executor's own task in this stage: names, dtypes and shapes must agree.
+        template: A batch of the executor's own task in this stage, by service: names, dtypes and shapes must agree.
 
     Raises:
         ParcelError: they do not.
+        ValueError: a service that the executor does not have.
     """
-    arrays: dict[str, NDArray[Any]] = {}
-    if {tensor.name for tensor in parcel.tensors} != set(template):
+    services = parcel.batch_services or (0,) * len(parcel.batch_ids)
+    arrays = {service: _arrays(parcel, service, template(service)) for service in sorted(set(services))}
+    if strangers := {service_of_tensor(tensor.name) for tensor in parcel.tensors} - set(services):
+        raise ParcelError(f"parcel holds arrays of services {sorted(strangers)} and no batch of them")
+    begun = dict.fromkeys(arrays, 0)
+    batches: list[Arrays] = []
+    for service, size in zip(services, parcel.batch_sizes, strict=True):
+        start = begun[service]
+        begun[service] = start + size
+        batch = {name: array[start : start + size] for name, array in arrays[service].items()}
+        tag = {SERVICE: np.full(size, service, dtype=np.uint8)} if service else {}
+        batches.append({**batch, **tag})
+    return batches
+
+
+def _arrays(parcel: Parcel, service: int, template: Arrays) -> dict[str, NDArray[Any]]:
+    """Arrays of one service's batches, by the task's names."""
+    wanted = {tensor_name(service, name): name for name in template if name != SERVICE}
+    tensors = [tensor for tensor in parcel.tensors if service_of_tensor(tensor.name) == service]
+    if {tensor.name for tensor in tensors} != set(wanted):
         raise ParcelError(
-            f"parcel holds {[t.name for t in parcel.tensors]}; the task's batches hold {sorted(template)}"
+            f"parcel holds {[t.name for t in tensors]}; the task's batches hold {sorted(wanted)}"
         )
-    for tensor in parcel.tensors:
-        expected = np.asarray(template[tensor.name])
+    arrays: dict[str, NDArray[Any]] = {}
+    for tensor in tensors:
+        expected = np.asarray(template[wanted[tensor.name]])
         if tensor.dtype != expected.dtype.name or tensor.shape[1:] != expected.shape[1:]:
             raise ParcelError(
                 f"{tensor.name} is {tensor.dtype} of shape {tensor.shape}; "
@@ -69,10 +108,8 @@ def unpack(parcel: Parcel, template: Arrays) -> list[Arrays]:
             )
         size = math.prod(tensor.shape)
         flat = np.frombuffer(tensor.data, dtype=expected.dtype.newbyteorder("<"), count=size)
-        arrays[tensor.name] = flat.astype(expected.dtype).reshape(tensor.shape)
-    ends = np.cumsum(parcel.batch_sizes)
-    starts = ends - np.asarray(parcel.batch_sizes)
-    return [{name: a[i:j] for name, a in arrays.items()} for i, j in zip(starts, ends, strict=True)]
+        arrays[wanted[tensor.name]] = flat.astype(expected.dtype).reshape(tensor.shape)
+    return arrays
 
 
 def payload_bytes(parcel: Parcel) -> int:

@@ -66,8 +66,8 @@ class SlotState:
     """(batches, bytes) taken in, by owner."""
     model_bytes: int = 0
     mean_loss: float | None = None
-    serving: Tally = field(default_factory=Tally)
-    """The slot's own and guest requests."""
+    serving: dict[int, Tally] = field(default_factory=dict)
+    """The slot's own and guest requests, by service."""
     outside: Tally = field(default_factory=Tally)
     """Requests of outside clients."""
     charge_uj: int = 0

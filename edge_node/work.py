@@ -5,10 +5,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge_node.slot import SlotState
-from edge_node.workload import Arrays, BatchWork, InferResult, Parameters, TrainResult, Workload
+from edge_node.workload import (
+    Arrays,
+    BatchWork,
+    InferResult,
+    Parameters,
+    TrainResult,
+    Workload,
+    add_up,
+)
 from protos.messages import Stage
 
 
@@ -65,18 +73,7 @@ def infer_each(workload: Workload, parameters: Parameters, batches: list[Arrays]
         seconds = min(time.thread_time() - cpu_s, time.perf_counter() - wall_s)
         results.append(result)
         work.append(BatchWork(result.flop, seconds, result.decode_flop, min(seconds, result.decode_s)))
-    return InferResult(
-        requests=sum(result.requests for result in results),
-        tokens=sum(result.tokens for result in results),
-        payload_bits=sum(result.payload_bits for result in results),
-        correct=sum(result.correct for result in results),
-        batches=sum(result.batches for result in results),
-        flop=sum(result.flop for result in results),
-        input_tokens=sum(result.input_tokens for result in results),
-        decode_flop=sum(result.decode_flop for result in results),
-        decode_s=sum(result.decode_s for result in results),
-        by_batch=tuple(work),
-    )
+    return replace(add_up(results), by_batch=tuple(work))
 
 
 def count_result(

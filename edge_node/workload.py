@@ -54,21 +54,39 @@ class BatchWork:
 @dataclass(frozen=True, slots=True)
 class InferResult:
     requests: int
-    tokens: int
-    """Tokens delivered: one per classified image unless the task says otherwise; for text, the generated ones."""
     payload_bits: int
     """Bits of requests and answers."""
     correct: int
     batches: int
     flop: float
     input_tokens: int = 0
-    """Tokens read (prompts), counted apart from those delivered; images have none."""
+    """Tokens read (prompts) by a task that generates; images have none."""
+    output_tokens: int = 0
+    """Tokens generated; a class is none."""
     decode_flop: float = 0.0
     """Of ``flop``, what was done token by token after the pass over the input (prefill)."""
     decode_s: float = 0.0
     """Seconds really spent in it."""
     by_batch: tuple[BatchWork, ...] = ()
     """Batch by batch, in the order given."""
+    parts: tuple[InferResult, ...] = ()
+    """Likewise: what each batch came to."""
+
+
+def add_up(results: Sequence[InferResult]) -> InferResult:
+    """Sums of ``results``, which become its parts."""
+    return InferResult(
+        requests=sum(result.requests for result in results),
+        payload_bits=sum(result.payload_bits for result in results),
+        correct=sum(result.correct for result in results),
+        batches=sum(result.batches for result in results),
+        flop=sum(result.flop for result in results),
+        input_tokens=sum(result.input_tokens for result in results),
+        output_tokens=sum(result.output_tokens for result in results),
+        decode_flop=sum(result.decode_flop for result in results),
+        decode_s=sum(result.decode_s for result in results),
+        parts=tuple(results),
+    )
 
 
 class Workload(Protocol):

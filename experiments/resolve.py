@@ -149,8 +149,8 @@ class Resolved:
             foresight=self.foresight,
             limits=LimitsConfig(net_j_per_byte=self.net_j_per_byte, **scenario.limits.model_dump()),
             request_deadline_slots=None
-            if scenario.inference.latency_target_s is None
-            else int(scenario.inference.latency_target_s // self.slot_s),
+            if (target_s := scenario.inference.strictest_target_s) is None
+            else int(target_s // self.slot_s),
             body=self.body,
             tree_alpha_bits_per_token=scenario.tree.alpha_bits_per_token,
             host=scenario.coordinator.host,
@@ -244,7 +244,7 @@ def _resolve(scenario: Scenario) -> Resolved:
     with scenario.at("network", "transport"):
         transport = load_transport(scenario.network.transport)
     with scenario.at("inference"):
-        inference = node_inference(scenario, specs, stages, boards, task.name, slot_s)
+        inference = node_inference(scenario, specs, stages, boards, task, slot_s)
     net = scenario.network.net_j_per_byte if scenario.network.net_j_per_byte is not None else transport.value
     resolved = Resolved(
         scenario=scenario,

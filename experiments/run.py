@@ -345,6 +345,7 @@ def _export(
         "tree_alpha_bits_per_token": scenario.tree.alpha_bits_per_token,
         "arrivals": scenario.inference.arrivals,
         "latency_target_s": scenario.inference.latency_target_s,
+        "services": _services(resolved),
         "coordinator_zone": resolved.body.zone,
         "coordinator_restarts": restarts,
         "failures": troubles,
@@ -365,6 +366,20 @@ def _export(
         json.dumps(metadata, indent=1, allow_nan=False) + "\n", encoding="utf-8"
     )
     return reasons
+
+
+def _services(resolved: Resolved) -> list[dict[str, Any]]:
+    """What was served beside the learned task, with which model."""
+    return [
+        {
+            "name": service.name,
+            "task": service.task.name,
+            "data": service.task.data,
+            "model": "untrained, drawn from the seed",
+            "latency_target_s": service.latency_target_s,
+        }
+        for service in resolved.inference[0].services
+    ]
 
 
 def versions() -> dict[str, str]:

@@ -60,6 +60,11 @@ File = Annotated[Path, Field(strict=False), AfterValidator(_beside_the_scenario)
 """TOML has no paths: they are written as strings."""
 
 
+def _as_tuple(value: Any) -> Any:
+    """TOML has lists where the models have tuples."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 Option = str | float | int | bool | dict[str, float]
 """Of a source: a plain value, or one for each zone."""
 
@@ -160,6 +165,50 @@ class TaskSpec(Strict):
     recycling: RecyclingSpec = RecyclingSpec()
 
 
+class ServiceSpec(Strict):
+    """A service beside the learned task, in the same application slots: requests of another task, typically one that
+    generates tokens. Its model is drawn from the seed and not trained (generating costs the same joules); its batches
+    are moved like all others."""
+
+    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    """What tables and reports call it; none: the task's name."""
+    task: str = "tiny-gpt"
+    """A name of `detabed list tasks`, or `package.module:Name`."""
+    data: str = "default"
+    """Data set of its requests; ``default``: the task's own that needs no download."""
+    arrivals: Literal["poisson", "diurnal"] = "poisson"
+    """Open loop: Poisson, or Poisson whose rate follows the local hour."""
+    requests_per_s: float | None = Field(default=None, ge=0, le=1e9)
+    """Mean arrivals per node and second of slot time."""
+    load_fraction: float | None = Field(default=None, ge=0, le=2)
+    """Mean arrivals as a share of what the node's own board can serve. One of the two must be given."""
+    requests_per_batch: int = Field(default=8, ge=1, le=65_536)
+    """Most requests that share a batch."""
+    max_wait_s: float = Field(default=0.05, ge=0)
+    """Longest that a request waits for others to share its batch, in slot time."""
+    latency_target_s: float | None = Field(default=None, gt=0)
+    """Answers later than this, in slot time, are counted as missed."""
+    peak_hour: float = Field(default=20.0, ge=0, lt=24)
+    """Busiest local hour (diurnal)."""
+    depth_fraction: Fraction = 0.8
+    """How far the rate swings about its mean (diurnal)."""
+    prompt_tokens: int | None = Field(default=None, ge=1)
+    """Tokens of a request's prompt (tasks that generate); none: the task's own length, 64 for text."""
+    answer_tokens: int | None = Field(default=None, ge=1)
+    """Tokens generated for a request; none: the task's own length, 16 for text."""
+
+    @property
+    def label(self) -> str:
+        """Its name in tables and reports."""
+        return self.task if self.name is None else self.name
+
+    @model_validator(mode="after")
+    def _one_load(self) -> ServiceSpec:
+        if (self.requests_per_s is None) == (self.load_fraction is None):
+            raise ValueError("give requests_per_s or load_fraction, one of the two: how many requests come")
+        return self
+
+
 class InferenceSpec(Strict):
     """Load of the application stage: requests that arrive at every node, and how they are batched."""
 
@@ -185,6 +234,21 @@ class InferenceSpec(Strict):
     path: File | None = None
     """Trace: a CSV with arrival_s (seconds of slot time from the first application slot), and, optionally,
     node_id."""
+    services: Annotated[tuple[ServiceSpec, ...], BeforeValidator(_as_tuple)] = ()
+    """``[[inference.services]]``: what the nodes serve beside the learned task."""
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> InferenceSpec:
+        names = [service.label for service in self.services]
+        if doubled := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two services are called {', '.join(doubled)}; give each a name of its own")
+        return self
+
+    @property
+    def strictest_target_s(self) -> float | None:
+        """The lowest latency target of all services; None: none has one."""
+        targets = [self.latency_target_s, *(service.latency_target_s for service in self.services)]
+        return min((target for target in targets if target is not None), default=None)
 
     @model_validator(mode="after")
     def _one_load(self) -> InferenceSpec:
@@ -491,20 +555,23 @@ class ServiceWorth(Strict):
     """What a service's tokens and bits are worth in (T3); left as it is, the service counts as in (T1)."""
 
     token_weight: float = Field(default=1.0, ge=0)
-    """w_i."""
+    """w_i, of input and generated tokens."""
     bit_weight: float = Field(default=1.0, ge=0)
     """w_j."""
     alpha_bits_per_token: float | None = Field(default=None, ge=0)
     """Worth of the first token, in bit; none: the scenario's alpha."""
     saturation_tokens: float | None = Field(default=None, gt=0)
     """Tokens of a window at which U_i has 63 % of its greatest worth; none: linear."""
+    answer_bits: float = Field(default=0.0, ge=0)
+    """Worth of an answer beside its bits, in bit: for services whose answers are no tokens (a class)."""
 
 
 class TreeSpec(Strict):
     alpha_bits_per_token: float = Field(default=70_423.0, ge=0)
-    """alpha of (T1); default from prices, 3.0e-5 / 4.26e-10 (methods.md section 5)."""
+    """alpha of (T1), for tokens of tasks that generate; default from prices of a large language model's tokens and of
+    mobile data, 3.0e-5 / 4.26e-10 (methods.md section 5)."""
     services: dict[str, ServiceWorth] = {}
-    """By task name, e.g. ``[tree.services.mnist-mlp]``: weights and utilities of (T3)."""
+    """By name of the service, e.g. ``[tree.services.tiny-gpt]``: weights and utilities of (T3)."""
 
 
 def _single_or_list(value: Any) -> Any:
@@ -554,6 +621,15 @@ class Scenario(Strict):
     tree: TreeSpec = TreeSpec()
     nodes: Annotated[tuple[NodeSpec, ...], BeforeValidator(_single_or_list)]
     _where: Where = PrivateAttr(NOWHERE)
+
+    @model_validator(mode="after")
+    def _services_are_told_apart(self) -> Scenario:
+        if any(service.label == self.task.name for service in self.inference.services):
+            raise ValueError(
+                f"a service of [[inference.services]] is called {self.task.name}, as the learned task is: give it a "
+                "name of its own"
+            )
+        return self
 
     @field_validator("nodes")
     @classmethod

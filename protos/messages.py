@@ -356,12 +356,12 @@ class Serving:
     """Requests that a node answered in a slot. Latencies from arrival to answer; None where none was answered."""
 
     service: str
-    """Name of the task that answers."""
+    """What answers: the learned task, or a service beside it."""
     requests: int
     tokens_in: int
-    """Read (prompts)."""
+    """Read (prompts) by a task that generates; 0 of a classifier."""
     tokens_out: int
-    """Delivered."""
+    """Generated; 0 of a classifier, whose answers are bits and no tokens."""
     bits: int
     deadline_misses: int
     """Answered later than the latency target."""
@@ -393,18 +393,20 @@ class Usage:
     moved: tuple[Moved, ...]
     model_bytes: int
     """Bytes of model parameters received and sent by this node."""
-    tokens: int
-    bits: int
-    requests: int
     mean_loss: float | None = None
-    serving: Serving | None = None
-    """Of the slot's own and guest batches, in slot time."""
+    serving: tuple[Serving, ...] = ()
+    """Of the slot's own and guest batches, in slot time, by service."""
     outside: Serving | None = None
-    """Of clients from outside (EdgeInference), in wall time; counted in tokens, bits and requests too."""
+    """Of clients from outside (EdgeInference), in wall time; none of these are in ``serving``."""
     unserved_requests: int = 0
     """Own requests whose batches nobody served in time."""
     own_work: OwnWork | None = None
     """Of self-managed decisions only."""
+
+    @property
+    def served(self) -> tuple[Serving, ...]:
+        """All that was answered: by service, then outside clients."""
+        return self.serving if self.outside is None else (*self.serving, self.outside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -497,9 +499,23 @@ class Parcel:
     executor: str
     batch_ids: tuple[int, ...]
     tensors: tuple[Tensor, ...]
-    """Per tensor of the task (e.g. images, labels) all batches concatenated along axis 0."""
+    """Per tensor of the task (e.g. images, labels) all batches of its service concatenated along axis 0."""
     batch_sizes: tuple[int, ...]
     """Examples per batch, so that the executor can cut the batches apart again."""
+    batch_services: tuple[int, ...] = ()
+    """Which service each batch asks, where an application stage has several: 0 the learned task, k the k-th beside it.
+    Tensors of service k hold its batches alone and are called ``k:NAME``. Empty: all batches are of service 0."""
+
+
+def tensor_name(service: int, name: str) -> str:
+    """What a parcel calls array ``name`` of a service's batches."""
+    return f"{service}:{name}" if service else name
+
+
+def service_of_tensor(name: str) -> int:
+    """The service whose batches a parcel's tensor holds."""
+    number, colon, _ = name.partition(":")
+    return int(number) if colon and number.isascii() and number.isdigit() else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -647,7 +663,8 @@ class ReportLine:
 class Report:
     run_id: str
     lines: tuple[ReportLine, ...]
-    tokens: int
+    tokens_in: int
+    tokens_out: int
     bits: int
     requests: int
     labels: dict[str, str] = field(default_factory=dict)

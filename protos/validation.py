@@ -216,13 +216,19 @@ def _check_parcel(parcel: messages.Parcel) -> None:
     names = [tensor.name for tensor in parcel.tensors]
     if not names or len(set(names)) != len(names):
         raise ProtocolError("Parcel.tensors", names, "at least one tensor, each name once")
-    examples = sum(sizes)
+    services = parcel.batch_services or (0,) * len(ids)
+    if len(services) != len(ids):
+        raise ProtocolError("Parcel.batch_services", services, f"none, or {len(ids)}, one per batch")
+    examples: dict[int, int] = {}
+    for service, size in zip(services, sizes, strict=True):
+        examples[service] = examples.get(service, 0) + size
     for tensor in parcel.tensors:
-        if tensor.shape[0] != examples:
+        expected = examples.get(messages.service_of_tensor(tensor.name), 0)
+        if tensor.shape[0] != expected:
             raise ProtocolError(
                 f"Parcel.tensors[{tensor.name}].shape",
                 tensor.shape,
-                f"{examples} along axis 0 (sum of batch_sizes)",
+                f"{expected} along axis 0 (sum of its service's batch_sizes)",
             )
     if (total := payload_bytes(parcel)) > MAX_PARCEL_BYTES:
         raise ProtocolError("Parcel.tensors", f"{total} bytes", f"at most {MAX_PARCEL_BYTES} bytes")

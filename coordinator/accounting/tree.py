@@ -1,6 +1,8 @@
 """TREE and EE from booked figures: (T1) of methods.md section 5, over a window in bits, tokens and joules.
 
-TREE: token-responsive energy efficiency of the TREE paper; EE: its token-free part. Both in bit/J.
+TREE: token-responsive energy efficiency of the TREE paper; EE: its token-free part. Both in bit/J. Tokens are those
+of tasks that generate, input and generated ones apart: TREE is over both, as the paper's equation 1 has it ("the
+number of input or output tokens"), and TREE over generated tokens stands beside it.
 """
 
 from __future__ import annotations
@@ -15,15 +17,28 @@ class Window:
     """What was delivered in a window (a run, a node, a stage or a slot), and the energy it took."""
 
     bits: int
-    tokens: int
+    tokens_in: int
+    """Read."""
+    tokens_out: int
+    """Generated."""
     energy_j: float
 
     def __post_init__(self) -> None:
-        if self.bits < 0 or self.tokens < 0 or not self.energy_j >= 0:
+        if min(self.bits, self.tokens_in, self.tokens_out) < 0 or not self.energy_j >= 0:
             raise ValueError(f"{self}: allowed are values >= 0")
 
     def __add__(self, other: Window) -> Window:
-        return Window(self.bits + other.bits, self.tokens + other.tokens, self.energy_j + other.energy_j)
+        return Window(
+            self.bits + other.bits,
+            self.tokens_in + other.tokens_in,
+            self.tokens_out + other.tokens_out,
+            self.energy_j + other.energy_j,
+        )
+
+    @property
+    def tokens(self) -> int:
+        """T of (T1): input and generated."""
+        return self.tokens_in + self.tokens_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +46,9 @@ class Efficiency:
     """(T1) of one window; None where no energy was used, since a ratio to nothing is not zero."""
 
     tree_bit_per_j: float | None
+    """Over input and generated tokens."""
+    tree_generated_bit_per_j: float | None
+    """Over generated tokens alone."""
     ee_bit_per_j: float | None
 
 
@@ -39,16 +57,17 @@ def efficiency(window: Window, alpha_bits_per_token: float) -> Efficiency:
     if not alpha_bits_per_token >= 0:
         raise ValueError(f"alpha is {alpha_bits_per_token} bit/token; allowed is >= 0")
     if window.energy_j == 0:
-        return Efficiency(None, None)
+        return Efficiency(None, None, None)
     return Efficiency(
         tree_bit_per_j=(window.bits + alpha_bits_per_token * window.tokens) / window.energy_j,
+        tree_generated_bit_per_j=(window.bits + alpha_bits_per_token * window.tokens_out) / window.energy_j,
         ee_bit_per_j=window.bits / window.energy_j,
     )
 
 
 def total(windows: Iterable[Window]) -> Window:
     """Sum of windows: ratios are taken of sums, never averaged."""
-    result = Window(0, 0, 0.0)
+    result = Window(0, 0, 0, 0.0)
     for window in windows:
         result = result + window
     return result
@@ -64,7 +83,7 @@ def sweep(
 
 @dataclass(frozen=True, slots=True)
 class TokenUtility:
-    """U_i of (T3) for one service: what its tokens are worth, in bit.
+    """U_i of (T3) for one service: what its tokens (input and generated) are worth, in bit.
 
     Linear: alpha * tokens. Saturating: alpha * scale * (1 - exp(-tokens / scale)), which is worth
     alpha per token at first and never more than alpha * scale in all.
@@ -96,7 +115,7 @@ def weighted_tree(
     """(T3): (sum_i w_i U_i(T_i) + sum_j w_j R_j) / E, in bit/J, over a window; None without energy.
 
     Args:
-        tokens: By service: weight w_i, tokens T_i delivered, utility U_i.
+        tokens: By service: weight w_i, tokens T_i, utility U_i.
         bits: By service: weight w_j, bits R_j delivered.
         energy_j: Joules of the window.
 

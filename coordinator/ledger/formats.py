@@ -1,7 +1,9 @@
 """Formats of the ledger file: what is written now, and what older versions wrote and this one still reads.
 
-Format 1 booked emissions in micrograms (unit ``ug``, document keys ``..._ug``). Its chain and digests are checked on
-the stored text; everything else sees its amounts in picograms, so that only this file knows of it.
+Format 1 booked emissions in micrograms (unit ``ug``, document keys ``..._ug``), and a reading told of one service at
+most. Its chain and digests are checked on the stored text; everything else sees its amounts in picograms and its
+services as a list, so that only this file knows of it. What its bookings call ``tokens`` is read by
+coordinator.bookkeeping.delivered_by_service.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ class Format:
         return Posting(account, Unit.PICOGRAMS, amount * self.picograms)
 
     def document(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A stored document with emissions in picograms: those of its lines and of its summary."""
+        """A stored document with emissions in picograms, those of its lines and of its summary, and what a reading
+        served as a list of services."""
         if self.picograms == 1:
             return body
         changed = dict(body)
@@ -43,6 +46,8 @@ class Format:
             changed["lines"] = [self._in_picograms(line, "operational") for line in body["lines"]]
         if isinstance(body.get("summary"), Mapping):
             changed["summary"] = self._in_picograms(body["summary"], "emissions")
+        if "serving" in body:
+            changed["serving"] = [] if body["serving"] is None else [body["serving"]]
         return changed
 
     def _in_picograms(self, row: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -41,18 +41,26 @@ class TradeOff:
 class Delivered:
     """What a batch of the world's work delivers, and what a token is worth."""
 
-    tokens_per_batch: float
+    tokens_in_per_batch: float
+    tokens_out_per_batch: float
     bits_per_batch: float
     alpha_bits_per_token: float
+
+    def window(self, batches: float, energy_j: float) -> Window:
+        """(T1)'s window of that many batches."""
+        return Window(
+            round(batches * self.bits_per_batch),
+            round(batches * self.tokens_in_per_batch),
+            round(batches * self.tokens_out_per_batch),
+            energy_j,
+        )
 
 
 def tree_tradeoff(
     world: World,
     prices_g_per_kwh: Iterable[float] = PRICES_G_PER_KWH,
     *,
-    tokens_per_batch: float,
-    bits_per_batch: float,
-    alpha_bits_per_token: float,
+    delivered: Delivered,
     information: Information | None = None,
     horizon: int | None = None,
     seed: int = 0,
@@ -62,14 +70,11 @@ def tree_tradeoff(
     Args:
         world: What happens; see coordinator.market.simulate.
         prices_g_per_kwh: lambda, in grams per kWh used.
-        tokens_per_batch: Tokens that a batch of the world's work delivers.
-        bits_per_batch: Bits likewise.
-        alpha_bits_per_token: alpha of (T1).
+        delivered: What a batch delivers, and alpha of (T1).
         information: What the policy is told.
         horizon: Slots it looks ahead.
         seed: Of forecasts and policy.
     """
-    delivered = Delivered(tokens_per_batch, bits_per_batch, alpha_bits_per_token)
     return tuple(
         tree_point(world, delivered, information, seed, price_g_per_kwh=price, horizon=horizon)
         for price in prices_g_per_kwh
@@ -87,10 +92,7 @@ def tree_point(
     run = simulate(world, make_policy("deta-tree", **options), information, seed)
     batches = int(run.executed_batches.sum())
     energy_j = run_energy_j(run)
-    window = Window(
-        round(batches * delivered.bits_per_batch), round(batches * delivered.tokens_per_batch), energy_j
-    )
-    found = efficiency(window, delivered.alpha_bits_per_token)
+    found = efficiency(delivered.window(batches, energy_j), delivered.alpha_bits_per_token)
     floored = options.get("tree_floor_fraction") is not None
     return TradeOff(
         price_g_per_kwh=None if floored else float(options["price_g_per_kwh"]),
@@ -124,10 +126,7 @@ def optimal_point(
     due = float(fleet.backlog_batches.sum() + fleet.release_batches.sum())
     left = unserved(repriced, solution.values)
     done = due - left
-    window = Window(
-        round(done * delivered.bits_per_batch), round(done * delivered.tokens_per_batch), energy_j
-    )
-    found = efficiency(window, delivered.alpha_bits_per_token)
+    found = efficiency(delivered.window(done, energy_j), delivered.alpha_bits_per_token)
     return TradeOff(
         price_g_per_kwh=price,
         emissions_g=plan.emissions_g,

@@ -95,12 +95,12 @@ def build_client_app(links: Mapping[str, Link]) -> ClientApp:
         link = _find(links, context)
         result = _work(link, message, SERVED, _parameters(message))
         if result is None:
-            result = InferResult(requests=0, tokens=0, payload_bits=0, correct=0, batches=0, flop=0.0)
+            result = InferResult(requests=0, payload_bits=0, correct=0, batches=0, flop=0.0)
         assert isinstance(result, InferResult)
         metrics = {
             "requests": result.requests,
-            "tokens": result.tokens,
-            "input-tokens": result.input_tokens,
+            "tokens-in": result.input_tokens,
+            "tokens-out": result.output_tokens,
             "bits": result.payload_bits,
             "correct": result.correct,
             "batches": result.batches,

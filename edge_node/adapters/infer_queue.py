@@ -121,7 +121,7 @@ class NodeQueue:
                         node_id=self.node.node_id,
                         tensors=to_tensors(own),
                         tokens_in=result.input_tokens * one.examples // total,
-                        tokens_out=result.tokens * one.examples // total,
+                        tokens_out=result.output_tokens * one.examples // total,
                         queue_s=max(0.0, began_s - one.since_s),
                         service_s=service_s,
                         batch_examples=total,

@@ -79,7 +79,6 @@ def _classify(task: ImageTask, model: nn.Module, arrays: Arrays) -> Answered:
     confidence, classes = F.softmax(model(x), dim=1).max(dim=1)
     result = InferResult(
         requests=len(images),
-        tokens=len(images),
         payload_bits=8 * images.nbytes + ANSWER_BITS * len(images),
         correct=0,
         batches=1,
@@ -96,12 +95,12 @@ def _continue(model: Any, prompts: np.ndarray) -> Answered:
     decoding = decode_flop(model, length + 1, ANSWER)
     result = InferResult(
         requests=requests,
-        tokens=requests * ANSWER,
         payload_bits=8 * requests * (length + ANSWER),
         correct=0,
         batches=1,
         flop=requests * (prefill_flop(model, length + 1) + decoding),
         input_tokens=requests * (length + 1),
+        output_tokens=requests * ANSWER,
         decode_flop=requests * decoding,
         decode_s=generated.decode_s,
     )

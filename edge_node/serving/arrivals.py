@@ -76,16 +76,24 @@ def dispatch_s(arrival_s: Times, max_requests: int, max_wait_s: float, slot_s: f
 
 @dataclass(frozen=True)
 class RequestPlan:
-    """All requests of one node in a run, as batches numbered in order of arrival."""
+    """All requests of one node in a run, as batches numbered slot by slot.
+
+    Batches of several services are mixed evenly within a slot, so that any run of consecutive batches holds them in
+    about the same proportion: policies allot batches by number, and reckon with their mean.
+    """
 
     inference: InferenceConfig
     slot_s: float
     arrival_s: Times
-    """Of every request, ascending."""
+    """Of every request, batch by batch; ascending within a batch."""
     cuts: tuple[tuple[int, int], ...]
     """Requests [start, stop) of each batch."""
     released: tuple[int, ...]
     """Batches by slot of the run."""
+    kinds: tuple[int, ...]
+    """Service of each batch: 0 the node's own task, k the k-th of ``inference.services``."""
+    firsts: tuple[int, ...]
+    """Number of each batch's first request among all of its service."""
     sizes: NDArray[np.int64] = field(init=False)
     """Requests of each batch."""
 
@@ -97,21 +105,34 @@ class RequestPlan:
     @classmethod
     def of(cls, config: NodeConfig) -> RequestPlan:
         """The plan that follows from a node's configuration: the same for the same configuration."""
-        inference, slot_s = config.inference, config.slot_s
+        return cls.make(config.inference, config.slot_s, config.stages, config.seed, config.index)
+
+    @classmethod
+    def make(
+        cls, inference: InferenceConfig, slot_s: float, stages: Sequence[Stage], seed: int, index: int
+    ) -> RequestPlan:
+        """As ``of``, from what a plan depends on. ``index``: the node's number in the fleet."""
         arrivals: list[Times] = []
         cuts: list[tuple[int, int]] = []
-        released = []
-        count = 0
-        for slot, stage in enumerate(config.stages):
-            times = _slot_arrivals(config, slot) if stage is Stage.APPLICATION else np.empty(0)
-            # All of a slot are there at its beginning: batches are full, whatever the waiting time.
-            wait_s = math.inf if inference.arrivals == "batches" else inference.max_wait_s
-            own = cut_batches(times, inference.requests_per_batch, wait_s)
-            cuts.extend((count + start, count + stop) for start, stop in own)
-            released.append(len(own))
-            arrivals.append(slot * slot_s + times)
-            count += len(times)
-        return cls(inference, slot_s, np.concatenate(arrivals), tuple(cuts), tuple(released))
+        kinds: list[int] = []
+        firsts: list[int] = []
+        released: list[int] = []
+        requests = 0
+        by_kind = [0] * (1 + len(inference.services))
+        for slot, stage in enumerate(stages):
+            batches = (
+                _slot_batches(inference, slot_s, seed, index, slot) if stage is Stage.APPLICATION else []
+            )
+            for kind, times in batches:
+                cuts.append((requests, requests + len(times)))
+                kinds.append(kind)
+                firsts.append(by_kind[kind])
+                arrivals.append(slot * slot_s + times)
+                requests += len(times)
+                by_kind[kind] += len(times)
+            released.append(len(batches))
+        every = np.concatenate(arrivals) if arrivals else np.empty(0)
+        return cls(inference, slot_s, every, tuple(cuts), tuple(released), tuple(kinds), tuple(firsts))
 
     @cached_property
     def mean_size(self) -> float:
@@ -128,14 +149,41 @@ class RequestPlan:
         return self.arrival_s[start:stop]
 
 
-def _slot_arrivals(config: NodeConfig, slot: int) -> Times:
-    """Arrivals within a slot, in seconds from its beginning."""
-    inference, slot_s = config.inference, config.slot_s
+def _slot_batches(
+    inference: InferenceConfig, slot_s: float, seed: int, index: int, slot: int
+) -> list[tuple[int, Times]]:
+    """(service, arrival times from the slot's beginning) of each batch of a slot, services mixed evenly."""
+    placed: list[tuple[float, int, Times]] = []
+    for kind in range(1 + len(inference.services)):
+        times = _slot_arrivals(inference, slot_s, seed, index, slot, kind)
+        most, wait_s = batching(inference, kind)
+        cuts = cut_batches(times, most, wait_s)
+        placed += [((j + 0.5) / len(cuts), kind, times[start:stop]) for j, (start, stop) in enumerate(cuts)]
+    return [(kind, times) for _, kind, times in sorted(placed, key=lambda each: each[:2])]
+
+
+def batching(inference: InferenceConfig, kind: int) -> tuple[int, float]:
+    """(most requests of a batch, longest wait for company in s) of a service."""
+    if kind:
+        service = inference.services[kind - 1]
+        return service.requests_per_batch, service.max_wait_s
+    # All of a slot are there at its beginning: batches are full, whatever the waiting time.
+    return inference.requests_per_batch, math.inf if inference.arrivals == "batches" else inference.max_wait_s
+
+
+def _slot_arrivals(
+    inference: InferenceConfig, slot_s: float, seed: int, index: int, slot: int, kind: int
+) -> Times:
+    """Arrivals of a service within a slot, in seconds from its beginning."""
+    if kind:
+        # Streams of randomness of their own: a second service changes nothing of the first one's requests.
+        random = np.random.default_rng((seed, index, slot, 0x5E47, kind))
+        return poisson(inference.services[kind - 1].rate_per_s[slot], slot_s, random)
     if inference.arrivals == "batches":
         return np.zeros(inference.batches_per_slot * inference.requests_per_batch)
     if inference.arrivals == "times":
         times = np.asarray(inference.times_s) - slot * slot_s
         return times[(times >= 0.0) & (times < slot_s)]
     # One stream of randomness a node and slot: a slot's requests do not depend on the slots before it.
-    random = np.random.default_rng((config.seed, config.index, slot, 0x5E47))
+    random = np.random.default_rng((seed, index, slot, 0x5E47))
     return poisson(inference.rate_per_s[slot], slot_s, random)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_node.config import InferenceConfig
 from edge_node.serving.arrivals import Times, dispatch_s
 
 
@@ -27,28 +26,30 @@ class Job:
     service_s: float
     payload_bytes: int
     """What travelled to get it here; 0 for one's own."""
+    max_requests: int
+    """As its service's batches are closed."""
+    max_wait_s: float
+    """Likewise; infinite where all requests are there at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
     """What came of one slot's jobs."""
 
-    latency_s: Times
-    """Of each request from arrival to answer, in the order served."""
+    latency_s: tuple[Times, ...]
+    """Of each job's requests from arrival to answer, jobs in the order given."""
     free_s: float
     """When the board is free again."""
 
 
-def available_s(
-    jobs: Sequence[Job], inference: InferenceConfig, slot_s: float, begin_s: float
-) -> list[float]:
+def available_s(jobs: Sequence[Job], link_bytes_per_s: float, slot_s: float, begin_s: float) -> list[float]:
     """When each job can begin: closed by the batcher, decided upon, and here.
 
     Batches of one owner come over its link one after the other, in the order of their dispatch.
     """
     ready = [
-        max(begin_s, dispatch_s(job.arrival_s, inference.requests_per_batch, inference.max_wait_s, slot_s))
-        if inference.arrivals != "batches"
+        max(begin_s, dispatch_s(job.arrival_s, job.max_requests, job.max_wait_s, slot_s))
+        if math.isfinite(job.max_wait_s)
         else max(begin_s, float(job.arrival_s[-1]))
         for job in jobs
     ]
@@ -57,14 +58,14 @@ def available_s(
         job = jobs[k]
         if job.payload_bytes:
             start = max(ready[k], link_free.get(job.owner, -math.inf))
-            ready[k] = link_free[job.owner] = start + job.payload_bytes / inference.link_bytes_per_s
+            ready[k] = link_free[job.owner] = start + job.payload_bytes / link_bytes_per_s
     return ready
 
 
 def serve(jobs: Sequence[Job], available: Sequence[float], free_s: float) -> Served:
     """First come, first served, by one board that is free from ``free_s`` on; ties in the order given."""
-    latencies: list[Times] = []
+    latencies = [np.empty(0)] * len(jobs)
     for k in sorted(range(len(jobs)), key=lambda k: (available[k], k)):
         free_s = max(free_s, available[k]) + jobs[k].service_s
-        latencies.append(free_s - jobs[k].arrival_s)
-    return Served(np.concatenate(latencies) if latencies else np.empty(0), free_s)
+        latencies[k] = free_s - jobs[k].arrival_s
+    return Served(tuple(latencies), free_s)

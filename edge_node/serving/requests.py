@@ -1,31 +1,51 @@
-"""The application stage's workload with open-loop requests: batches of the size that arrived, time-stamped."""
+"""The application stage's workload: batches of the size that arrived, time-stamped, of one service or several."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from edge_node.serving.arrivals import RequestPlan
-from edge_node.workload import Arrays, InferResult, Parameters, TrainResult, WorkCost, Workload
+from edge_node.workload import Arrays, InferResult, Parameters, TrainResult, WorkCost, Workload, add_up
 from protos.messages import Stage
 
 ARRIVAL = "arrival_s"
 """Array of a batch of requests: when each arrived, float64 seconds of slot time. It travels with the batch."""
+SERVICE = "service"
+"""Array of a batch of a further service: its number. Made at both ends; a parcel says it once a batch."""
+
+Services = Sequence[tuple[Workload, Parameters]]
+"""Further services of a node: their requests, and the model that answers them."""
+
+
+def service_of(batch: Arrays) -> int:
+    """Which service a batch asks: 0 the node's own task, k the k-th of its further services."""
+    return int(batch[SERVICE][0]) if SERVICE in batch else 0
 
 
 class RequestWorkload:
     """A node's workload (edge_node.workload.Workload) whose application batches come from a RequestPlan.
 
-    The requests themselves are the inner workload's, in its order; how many share a batch, and when they
+    The requests themselves are the inner workloads', in their order; how many share a batch, and when they
     came, is the plan's.
     """
 
-    def __init__(self, inner: Workload, plan: RequestPlan) -> None:
+    def __init__(self, inner: Workload, plan: RequestPlan, services: Services = ()) -> None:
+        """Raises ValueError when the plan has another number of further services."""
+        if len(services) != len(plan.inference.services):
+            raise ValueError(
+                f"{len(services)} further services are built, {len(plan.inference.services)} are configured"
+            )
         self.inner, self.plan = inner, plan
+        self._services = tuple(services)
+        self._workloads = (inner, *(workload for workload, _ in services))
         self._fixed = plan.inference.arrivals == "batches"
-        self._inner_size = len(next(iter(inner.batch(0, Stage.APPLICATION).values())))
+        self._inner_sizes = [
+            len(next(iter(workload.batch(0, Stage.APPLICATION).values()))) for workload in self._workloads
+        ]
 
     @property
     def num_examples(self) -> int:
@@ -40,44 +60,71 @@ class RequestWorkload:
         return self.inner.digest
 
     def cost(self, stage: str) -> WorkCost:
-        """Of an average batch of requests: batches differ in size, planning needs one figure."""
+        """Of an average batch of requests: batches differ in size and service, planning needs one figure."""
         cost = self.inner.cost(stage)
         if stage != Stage.APPLICATION:
             return cost
-        share = 1.0 if self._fixed else self.plan.mean_size / self._inner_size
-        size = self._inner_size * share
+        if self._services:
+            return self._mixed_cost(cost.model_bytes)
+        share = 1.0 if self._fixed else self.plan.mean_size / self._inner_sizes[0]
+        size = self._inner_sizes[0] * share
         bytes_per_batch = math.ceil(cost.bytes_per_batch * share + 8 * size)
         return WorkCost(cost.flop_per_batch * share, bytes_per_batch, cost.model_bytes)
+
+    def _mixed_cost(self, model_bytes: int) -> WorkCost:
+        """Models of further services do not travel: every node draws them from the seed."""
+        told = self.plan.inference
+        if told.planned_flop_per_batch is not None and told.planned_bytes_per_batch is not None:
+            return WorkCost(told.planned_flop_per_batch, told.planned_bytes_per_batch, model_bytes)
+        costs = [workload.cost(Stage.APPLICATION) for workload in self._workloads]
+        return replace(mean_cost([self.plan], costs, self._inner_sizes), model_bytes=model_bytes)
 
     def batch(self, batch_id: int, stage: str) -> Arrays:
         """As the inner workload's; in the application stage the plan's batch, with ``arrival_s``."""
         if stage != Stage.APPLICATION:
             return self.inner.batch(batch_id, stage)
-        if self._fixed:
-            arrays, arrivals = self.inner.batch(batch_id, stage), self._fixed_arrivals(batch_id)
-        elif not self.plan.cuts and batch_id == 0:
-            # Nobody asks here; peers' batches are still compared with what one would look like.
-            arrays, arrivals = self._requests(0, 1), np.zeros(1)
-        else:
-            arrays = self._requests(*self.plan.cuts[batch_id])
+        if batch_id < len(self.plan.cuts):
+            kind, first = self.plan.kinds[batch_id], self.plan.firsts[batch_id]
             arrivals = self.plan.batch_arrivals(batch_id)
-        return {**arrays, ARRIVAL: arrivals}
+            if kind or not self._fixed:
+                return self._tagged(kind, self._requests(kind, first, len(arrivals)), arrivals)
+            batch_id = first // self.plan.inference.requests_per_batch
+            return self._fixed_batch(batch_id, float(arrivals[0]))
+        if self._fixed:
+            return self._fixed_batch(batch_id, 0.0)
+        if batch_id == 0:
+            return self.template(0)  # nobody asks here
+        raise ValueError(f"batch {batch_id} of {len(self.plan.cuts)} planned ones")
 
-    def _fixed_arrivals(self, batch_id: int) -> np.ndarray:
-        slots = np.repeat(np.arange(len(self.plan.released)), self.plan.released)
-        start_s = float(slots[batch_id]) * self.plan.slot_s if batch_id < len(slots) else 0.0
-        return np.full(self._inner_size, start_s)
+    def template(self, kind: int) -> Arrays:
+        """What a batch of a service looks like: peers' batches are compared with it, also where nobody asks here.
 
-    def _requests(self, start: int, stop: int) -> Arrays:
-        size = self._inner_size
+        Raises ValueError for a service that this node does not have.
+        """
+        if not 0 <= kind < len(self._workloads):
+            raise ValueError(f"service {kind}; this node has 0 to {len(self._workloads) - 1}")
+        return self._tagged(kind, self._requests(kind, 0, 1), np.zeros(1))
+
+    def _fixed_batch(self, number: int, start_s: float) -> Arrays:
+        arrays = self.inner.batch(number, Stage.APPLICATION)
+        return {**arrays, ARRIVAL: np.full(self._inner_sizes[0], start_s)}
+
+    def _requests(self, kind: int, start: int, count: int) -> Arrays:
+        size, stop = self._inner_sizes[kind], start + count
         blocks = [
-            self.inner.batch(k, Stage.APPLICATION) for k in range(start // size, (stop - 1) // size + 1)
+            self._workloads[kind].batch(k, Stage.APPLICATION)
+            for k in range(start // size, (stop - 1) // size + 1)
         ]
         offset = start - start // size * size
         return {
-            name: np.concatenate([block[name] for block in blocks])[offset : offset + stop - start]
+            name: np.concatenate([block[name] for block in blocks])[offset : offset + count]
             for name in blocks[0]
         }
+
+    @staticmethod
+    def _tagged(kind: int, arrays: Arrays, arrivals: np.ndarray) -> Arrays:
+        tag = {SERVICE: np.full(len(arrivals), kind, dtype=np.uint8)} if kind else {}
+        return {**arrays, ARRIVAL: arrivals, **tag}
 
     def prepare(self, batches: Sequence[Arrays]) -> float:
         return self.inner.prepare(batches)
@@ -88,6 +135,26 @@ class RequestWorkload:
         return self.inner.train(parameters, batches, options)
 
     def infer(self, parameters: Parameters, batches: Sequence[Arrays]) -> InferResult:
-        """Answers; the time stamps are the node's business."""
-        bare = [{name: array for name, array in batch.items() if name != ARRIVAL} for batch in batches]
-        return self.inner.infer(parameters, bare)
+        """Answers: the node's own task with ``parameters``, further services with their own models. The time stamps
+        are the node's business."""
+        results = []
+        for batch in batches:
+            kind = service_of(batch)
+            model = self._services[kind - 1][1] if kind else parameters
+            bare = {name: array for name, array in batch.items() if name not in (ARRIVAL, SERVICE)}
+            results.append(self._workloads[kind].infer(model, [bare]))
+        return add_up(results)
+
+
+def mean_cost(plans: Sequence[RequestPlan], costs: Sequence[WorkCost], sizes: Sequence[int]) -> WorkCost:
+    """Mean cost of the batches of these plans. ``costs`` and ``sizes``: of a batch of each service, and its
+    requests. Without any batch: of the largest that the first service allows."""
+    flop_each = [cost.flop_per_batch / size for cost, size in zip(costs, sizes, strict=True)]
+    bytes_each = [cost.bytes_per_batch / size + 8 for cost, size in zip(costs, sizes, strict=True)]
+    kinds = np.array([kind for plan in plans for kind in plan.kinds], dtype=np.int64)
+    if not len(kinds):
+        most = plans[0].inference.requests_per_batch
+        return WorkCost(most * flop_each[0], math.ceil(most * bytes_each[0]))
+    requests = np.concatenate([plan.sizes for plan in plans])
+    flop, size = np.array(flop_each)[kinds] @ requests, np.array(bytes_each)[kinds] @ requests
+    return WorkCost(float(flop / len(kinds)), math.ceil(size / len(kinds)))

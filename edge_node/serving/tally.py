@@ -43,7 +43,7 @@ class Tally:
         """One result, the latency of each of its requests, and the board's time for them."""
         self.requests += result.requests
         self.tokens_in += result.input_tokens
-        self.tokens_out += result.tokens
+        self.tokens_out += result.output_tokens
         self.bits += result.payload_bits
         self.prefill_s += service.prefill_s
         self.decode_s += service.decode_s

@@ -56,7 +56,9 @@ class Served:
 
     requests: int
     input_tokens: int
+    """Read by a task that generates; 0 for classifications, which have no tokens."""
     output_tokens: int
+    """Generated."""
     payload_bits: int
     """Bits of the requests and of the answers, as they travel."""
     correct: int
@@ -91,8 +93,9 @@ class Task(ABC):
     default_data: str
     """Data set that works without any download."""
     data_names: tuple[str, ...]
-    tokens_per_request: tuple[int, int] = (0, 1)
-    """Input and output tokens of one request: an image is one answer."""
+    tokens_per_request: tuple[int, int] = (0, 0)
+    """Input and generated tokens of one request. A class is an answer, not a token: (0, 0) unless the task
+    generates."""
     evaluation_chunk: int = 500
     """Examples evaluated at a time: activations stay small."""
 
@@ -131,6 +134,18 @@ class Task(ABC):
     def serve_flop(self) -> float:
         """Counted work of one request."""
         return self.flop().forward
+
+    def for_requests(self, prompt_tokens: int | None, answer_tokens: int | None) -> Task:
+        """This task with requests of other lengths (None: its own). Raises ValueError where it has none."""
+        if prompt_tokens is None and answer_tokens is None:
+            return self
+        raise ValueError(
+            f"task {self.name} generates no tokens; prompt_tokens and answer_tokens are for tasks that do"
+        )
+
+    def requests(self, examples: Arrays) -> Arrays:
+        """What of these test examples a request carries: all of it, unless a task needs less."""
+        return examples
 
     @abstractmethod
     def serve(self, model: nn.Module, batch: Arrays) -> Served:

@@ -62,13 +62,13 @@ class ImageTask(Task):
         return self._flop
 
     def serve(self, model: nn.Module, batch: Arrays) -> Served:
-        """Classify images: each is one request, one answer, one token (the class)."""
+        """Classify images: each is one request and one answer, and no token."""
         x, y = self.inputs(batch)
         right, answered = self.correct(model(x), y)
         return Served(
             requests=answered,
             input_tokens=0,
-            output_tokens=answered,
+            output_tokens=0,
             payload_bits=8 * batch["images"].nbytes + ANSWER_BITS * answered,
             correct=right,
             flop=answered * self.flop().forward,

@@ -38,3 +38,9 @@ def find_task(name: str) -> Task:
     if not isinstance(task, Task):
         raise ValueError(f"task {name!r} is a {type(task).__name__}, not an edge_node.tasks.base.Task")
     return task
+
+
+@cache
+def configured_task(name: str, prompt_tokens: int | None = None, answer_tokens: int | None = None) -> Task:
+    """The task with requests of these lengths (None: its own); one instance a process. Raises ValueError."""
+    return find_task(name).for_requests(prompt_tokens, answer_tokens)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -22,9 +23,9 @@ START = 256
 """Symbol before the first byte of an excerpt; 257 is left for an end, as in the paper's 258 symbols."""
 VOCABULARY = 258
 PROMPT = 64
-"""Input tokens of a request: START and 63 bytes."""
+"""Input tokens of a request unless a service has its own length: START and 63 bytes."""
 ANSWER = 16
-"""Tokens generated for a request."""
+"""Tokens generated for a request, likewise."""
 PREPARE_FLOP_PER_BYTE = 2.0
 """Counting symbols: one addition, one comparison."""
 
@@ -90,6 +91,24 @@ class TextTask(Task):
     def model(self) -> Any:
         """A Generator that is an nn.Module of (B, T) tokens to (B, T, V) logits."""
 
+    def for_requests(self, prompt_tokens: int | None, answer_tokens: int | None) -> Task:
+        """See Task. Prompt (START included) and answer together have at most the length of an excerpt."""
+        own = self.tokens_per_request
+        prompt = own[0] if prompt_tokens is None else prompt_tokens
+        answer = own[1] if answer_tokens is None else answer_tokens
+        if prompt < 1 or answer < 1 or prompt + answer > text.LENGTH:
+            raise ValueError(
+                f"prompt_tokens {prompt} and answer_tokens {answer}; allowed are at least 1 each, and at most "
+                f"{text.LENGTH} together"
+            )
+        other = copy.copy(self)
+        other.tokens_per_request, other._serve_flop = (prompt, answer), None
+        return other
+
+    def requests(self, examples: Arrays) -> Arrays:
+        """The bytes of the prompt, and the one after it, by which the first answer is judged."""
+        return {"tokens": examples["tokens"][:, : self.tokens_per_request[0]]}
+
     def dataset(self, name: str) -> Dataset:
         return text.load(name)
 
@@ -120,22 +139,24 @@ class TextTask(Task):
     def serve_flop(self) -> float:
         if self._serve_flop is None:
             model = self.model()
-            self._serve_flop = prefill_flop(model) + decode_flop(model)
+            prompt, answer = self.tokens_per_request
+            self._serve_flop = prefill_flop(model, prompt) + decode_flop(model, prompt, answer)
         return self._serve_flop
 
     def serve(self, model: nn.Module, batch: Arrays) -> Served:
         """Go on from the beginning of each excerpt; right when the first byte is the excerpt's own."""
         x, y = self.inputs(batch)
-        generated = generate(model, x[:, :PROMPT], ANSWER)  # type: ignore[arg-type]
+        prompt, answer = self.tokens_per_request
+        generated = generate(model, x[:, :prompt], answer)  # type: ignore[arg-type]
         requests = len(x)
         return Served(
             requests=requests,
-            input_tokens=requests * PROMPT,
-            output_tokens=requests * ANSWER,
-            payload_bits=8 * requests * (PROMPT - 1 + ANSWER),
-            correct=int((generated.tokens[:, 0] == y[:, PROMPT - 1]).sum()),
+            input_tokens=requests * prompt,
+            output_tokens=requests * answer,
+            payload_bits=8 * requests * (prompt - 1 + answer),
+            correct=int((generated.tokens[:, 0] == y[:, prompt - 1]).sum()),
             flop=requests * self.serve_flop(),
-            decode_flop=requests * decode_flop(model),  # type: ignore[arg-type]
+            decode_flop=requests * decode_flop(model, prompt, answer),  # type: ignore[arg-type]
             decode_s=generated.decode_s,
         )
 

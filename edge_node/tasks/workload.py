@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from edge_node.config import InferenceConfig, TaskConfig
 from edge_node.tasks.base import Served, Task, load_arrays, to_arrays
 from edge_node.tasks.partition import split
-from edge_node.tasks.registry import find_task
+from edge_node.tasks.registry import configured_task, find_task
 from edge_node.workload import (
     TRAIN_OPTIONS,
     Arrays,
@@ -51,7 +51,7 @@ class TaskWorkload:
             )
         self.config = config
         self.inference = inference or InferenceConfig()
-        self.task: Task = find_task(config.name)
+        self.task: Task = configured_task(config.name, config.prompt_tokens, config.answer_tokens)
         self.data = self.task.dataset(config.data)
         shares = _shares(
             config.name,
@@ -104,7 +104,7 @@ class TaskWorkload:
             inside = passes == number
             chosen[inside] = examples[self._order(int(number), len(examples), serving)[places[inside]]]
         if serving:
-            return {name: array[chosen] for name, array in self.data.test.items()}
+            return self.task.requests({name: array[chosen] for name, array in self.data.test.items()})
         return {**{name: array[chosen] for name, array in self.data.train.items()}, IDS: chosen}
 
     def prepare(self, batches: Sequence[Arrays]) -> float:
@@ -200,6 +200,15 @@ def build_workload(config: TaskConfig, inference: InferenceConfig | None = None)
 
 
 @lru_cache(maxsize=8)
+def untrained_parameters(task: str, seed: int) -> Parameters:
+    """A task's model before any training, one copy for all nodes of a process."""
+    parameters = find_task(task).initial_parameters(seed)
+    for array in parameters.values():
+        array.setflags(write=False)
+    return parameters
+
+
+@lru_cache(maxsize=8)
 def _shares(
     task: str, data: str, kind: str, partitions: int, seed: int, alpha: float
 ) -> tuple[NDArray[np.int64], ...]:
@@ -229,8 +238,8 @@ def _examples(batch: Arrays) -> int:
 def _total(served: Sequence[Served]) -> InferResult:
     return InferResult(
         requests=sum(s.requests for s in served),
-        tokens=sum(s.output_tokens for s in served),
         input_tokens=sum(s.input_tokens for s in served),
+        output_tokens=sum(s.output_tokens for s in served),
         payload_bits=sum(s.payload_bits for s in served),
         correct=sum(s.correct for s in served),
         batches=len(served),

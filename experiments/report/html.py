@@ -221,9 +221,12 @@ def headline(study: Study, facts: Facts) -> dict[str, Any]:
         )
         cards.append(
             {
-                "value": units.bits_per_joule(one.tree_bit_per_j),
-                "label": "TREE",
-                "note": f"EE {units.bits_per_joule(one.ee_bit_per_j)}",
+                "value": units.bits_per_joule(one.tree_testbed_bit_per_j),
+                "label": "TREE of the testbed",
+                "note": (
+                    f"{units.bits_per_joule(one.tree_generated_testbed_bit_per_j)} over generated tokens alone; "
+                    f"EE {units.bits_per_joule(one.ee_testbed_bit_per_j)}; all over all joules of the run"
+                ),
             }
         )
     sentence = f"{label} emitted {units.spread(emissions, units.grams_scale)} CO₂e"

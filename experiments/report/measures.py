@@ -42,14 +42,19 @@ class Totals:
     moved_bytes: int
     executed_batches: int
     unserved_batches: int
-    tokens: int
+    tokens_in: int | None
+    """Read by tasks that generate. None in runs of older versions that do not say which tokens they counted."""
+    tokens_out: int | None
+    """Generated."""
     bits: int
     requests: int
     rounds: int
     accuracy: float | None
     """Last measured test accuracy of the development stage."""
-    tree_bit_per_j: float | None
-    ee_bit_per_j: float | None
+    tree_testbed_bit_per_j: float | None
+    """Over input and generated tokens. It and the next two divide by all joules of the testbed, every stage."""
+    tree_generated_testbed_bit_per_j: float | None
+    ee_testbed_bit_per_j: float | None
     unmetered_slots: int
     dead_slots: int
 
@@ -92,9 +97,11 @@ def _totals(key: _ById) -> Totals:
     posted = run.tables["energy_flows"].query("status == 'posted'")
     moved = run.tables["batch_flows"].query("owner != executor")
     energy_j = float(lines["energy_j"].sum())
-    tokens, bits = int(slots["tokens"].sum()), int(slots["bits"].sum())
-    window = Window(bits, tokens, energy_j)
+    bits = int(slots["bits"].sum())
+    tokens_in, tokens_out = (_counted(slots[name]) for name in ("tokens_in", "tokens_out"))
     alpha = alpha_bits_per_token(run)
+    known = alpha is not None and tokens_in is not None and tokens_out is not None
+    found = efficiency(Window(bits, tokens_in or 0, tokens_out or 0, energy_j), alpha or 0.0)
     own_body = lines["node_id"].isin([Holder.COORDINATOR, Holder.ROUTER])
     return Totals(
         policy=run.policy,
@@ -112,16 +119,23 @@ def _totals(key: _ById) -> Totals:
         moved_bytes=int(moved["payload_bytes"].sum()),
         executed_batches=int(slots["executed_batches"].sum()),
         unserved_batches=int(slots["unserved_batches"].sum()),
-        tokens=tokens,
+        tokens_in=tokens_in,
+        tokens_out=tokens_out,
         bits=bits,
         requests=int(slots["requests"].sum()),
         rounds=len(run.tables["rounds"]),
         accuracy=_final_accuracy(run.tables["rounds"]),
-        tree_bit_per_j=None if alpha is None else efficiency(window, alpha).tree_bit_per_j,
-        ee_bit_per_j=efficiency(window, alpha or 0.0).ee_bit_per_j,
+        tree_testbed_bit_per_j=found.tree_bit_per_j if known else None,
+        tree_generated_testbed_bit_per_j=found.tree_generated_bit_per_j if known else None,
+        ee_testbed_bit_per_j=found.ee_bit_per_j,
         unmetered_slots=int((~slots["metered"]).sum()),
         dead_slots=int((~slots["alive"]).sum()),
     )
+
+
+def _counted(column: pd.Series) -> int | None:
+    """Sum over the slots that say anything; None where none does and there are slots that were metered."""
+    return None if len(column) and column.isna().all() else int(column.sum())
 
 
 def over_seeds(study: Study, policy: str, name: str) -> Estimate | None:

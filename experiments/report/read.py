@@ -16,6 +16,7 @@ import pandas as pd
 
 from carbon_data.types import DataError
 from experiments.failure import failure_of
+from experiments.report.older import as_today
 
 _SLOT_NUMBERS = [
     "intensity_g_per_kwh",
@@ -38,7 +39,8 @@ _SLOT_NUMBERS = [
     "guest_batches",
     "offloaded_batches",
     "unserved_batches",
-    "tokens",
+    "tokens_in",
+    "tokens_out",
     "bits",
     "requests",
     "model_bytes",
@@ -48,11 +50,13 @@ _NODE_NUMBERS = [
     "demand_j",
     "grid_j",
     "operational_g",
-    "tokens",
+    "tokens_in",
+    "tokens_out",
     "bits",
     "executed_batches",
-    "tree_bit_per_j",
-    "ee_bit_per_j",
+    "tree_node_bit_per_j",
+    "tree_generated_node_bit_per_j",
+    "ee_node_bit_per_j",
 ]
 
 SCHEMA: dict[str, dict[str, str]] = {
@@ -237,14 +241,25 @@ def _json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _table(folder: Path, name: str) -> pd.DataFrame:
-    path = folder / f"{name}.parquet"
+def _parquet(path: Path) -> pd.DataFrame:
     try:
-        frame = pd.read_parquet(path.absolute())  # pyarrow takes a relative "a:b/..." for an address
+        return pd.read_parquet(path.absolute())  # pyarrow takes a relative "a:b/..." for an address
     except FileNotFoundError:
         raise DataError(f"{path} is missing; the run is incomplete, run it again") from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is not readable as Parquet ({error}); the run folder is damaged") from None
+
+
+def _table(folder: Path, name: str, alpha_bits_per_token: float) -> pd.DataFrame:
+    path = folder / f"{name}.parquet"
+
+    def beside(other: str) -> pd.DataFrame | None:
+        return _parquet(folder / f"{other}.parquet") if (folder / f"{other}.parquet").exists() else None
+
+    try:
+        frame = as_today(name, _parquet(path), beside, alpha_bits_per_token)
+    except KeyError as error:
+        raise DataError(f"{path} lacks {error}; was it written by an older version?") from None
     wanted = SCHEMA[name]
     lacking = [column for column in wanted if column not in frame.columns]
     if lacking:
@@ -302,7 +317,7 @@ def load_run(folder: Path, *, require_done: bool = True) -> Run:
         metadata=metadata,
         scenario=scenario.read_text(encoding="utf-8") if scenario.exists() else "",
         tables={
-            name: _table(folder, name)
+            name: _table(folder, name, float(metadata.get("tree_alpha_bits_per_token") or 0.0))
             for name in SCHEMA
             if name not in MAY_LACK or (folder / f"{name}.parquet").exists()
         },

@@ -1,8 +1,11 @@
-"""What a run's requests came to: latency, tokens, joules and grams per token, by run and by node."""
+"""What a run's requests came to: latency, tokens, joules and grams per token, by run, service and node.
+
+TREE and EE of serving divide by the joules of the nodes' application lines; those of the testbed (measures.Totals) by
+all joules of the run.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +17,10 @@ from experiments.report.read import Run, Study
 from protos import latency
 
 OPTIONAL = frozenset(
-    "prefill_s decode_s prefill_j decode_j joules_per_token_in joules_per_token_decoded outside_worst_p95_s".split()
+    (
+        "prefill_s decode_s prefill_j decode_j joules_per_token_in joules_per_token_decoded outside_worst_p95_s "
+        "joules_per_token grams_per_1000_tokens"
+    ).split()
 )
 """Fields that runs of older versions, or of images, do not have."""
 QUANTILES = (("latency_p50_s", 0.50), ("latency_p95_s", 0.95), ("latency_p99_s", 0.99))
@@ -32,7 +38,9 @@ class ServingTotals:
     unserved_requests: int
     deadline_misses: int
     tokens_in: int
+    """Read by tasks that generate; a class is no token."""
     tokens_out: int
+    """Generated."""
     bits: int
     tokens_in_per_s: float | None
     """Over the slots in which anything was served."""
@@ -54,10 +62,14 @@ class ServingTotals:
     energy_j: float
     """Application lines of the nodes."""
     operational_g: float
+    joules_per_request: float | None
     joules_per_token: float | None
+    """Over input and generated tokens, like the next; joules and grams of the services that have tokens."""
     grams_per_1000_tokens: float | None
-    tree_bit_per_j: float | None
-    ee_bit_per_j: float | None
+    tree_serving_bit_per_j: float | None
+    """Over input and generated tokens. It and the next two divide by ``energy_j``."""
+    tree_generated_serving_bit_per_j: float | None
+    ee_serving_bit_per_j: float | None
 
 
 def serving_table(run: Run) -> pd.DataFrame | None:
@@ -68,12 +80,22 @@ def serving_table(run: Run) -> pd.DataFrame | None:
     return table
 
 
-def serving_totals(run: Run, node_id: str | None = None) -> ServingTotals | None:
-    """Of a whole run, or of what one node answered; None when it has no requests."""
+def serving_totals(run: Run, node_id: str | None = None, service: str | None = None) -> ServingTotals | None:
+    """Of a whole run, or of what one node answered, or of one service; None when it has no requests."""
     table = serving_table(run)
     if table is None:
         return None
-    return _total(run, table if node_id is None else table[table["node_id"] == node_id])
+    if node_id is not None:
+        table = table[table["node_id"] == node_id]
+    if service is not None:
+        table = table[table["service"] == service]
+    return _total(run, table)
+
+
+def service_names(run: Run) -> list[str]:
+    """Services that answered anything, in order of their names."""
+    table = serving_table(run)
+    return [] if table is None else sorted(str(name) for name in table["service"].dropna().unique())
 
 
 def _total(run: Run, rows: pd.DataFrame) -> ServingTotals:
@@ -85,11 +107,14 @@ def _total(run: Run, rows: pd.DataFrame) -> ServingTotals:
         dict(zip((int(k) for k in bins), (int(n) for n in counts), strict=True))
         for bins, counts in zip(rows["latency_bins"], rows["latency_counts"], strict=True)
     )
-    alpha, tokens = alpha_bits_per_token(run), sums["tokens_out"]
+    alpha = alpha_bits_per_token(run)
     phases: dict[str, Any] = {
         name: _sum(rows, name) for name in ("prefill_s", "decode_s", "prefill_j", "decode_j")
     }
-    window = Window(sums["bits"], tokens, energy_j)
+    window = Window(sums["bits"], sums["tokens_in"], sums["tokens_out"], energy_j)
+    found = efficiency(window, alpha or 0.0)
+    generating = _generating(rows)
+    tokens = window.tokens
     quantiles: dict[str, Any] = {name: latency.quantile(counts, fraction) for name, fraction in QUANTILES}
     return ServingTotals(
         **sums,
@@ -97,16 +122,24 @@ def _total(run: Run, rows: pd.DataFrame) -> ServingTotals:
         **phases,
         outside_worst_p95_s=_largest(rows, "outside_latency_p95_s"),
         joules_per_token_in=_per(phases["prefill_j"], sums["tokens_in"]),
-        joules_per_token_decoded=_per(phases["decode_j"], tokens) if phases["decode_s"] else None,
+        joules_per_token_decoded=_per(phases["decode_j"], sums["tokens_out"]) if phases["decode_s"] else None,
         tokens_in_per_s=sums["tokens_in"] / duration_s if duration_s else None,
-        tokens_out_per_s=tokens / duration_s if duration_s else None,
+        tokens_out_per_s=sums["tokens_out"] / duration_s if duration_s else None,
         energy_j=energy_j,
         operational_g=grams,
-        joules_per_token=energy_j / tokens if tokens else None,
-        grams_per_1000_tokens=1000.0 * grams / tokens if tokens else None,
-        tree_bit_per_j=None if alpha is None else efficiency(window, alpha).tree_bit_per_j,
-        ee_bit_per_j=efficiency(window, 0.0).ee_bit_per_j,
+        joules_per_request=_per(energy_j, sums["requests"]),
+        joules_per_token=_per(float(generating["energy_j"].sum()), tokens),
+        grams_per_1000_tokens=_per(1000.0 * float(generating["operational_g"].sum()), tokens),
+        tree_serving_bit_per_j=None if alpha is None else found.tree_bit_per_j,
+        tree_generated_serving_bit_per_j=None if alpha is None else found.tree_generated_bit_per_j,
+        ee_serving_bit_per_j=found.ee_bit_per_j,
     )
+
+
+def _generating(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the services that read or generated any token: what classifies has no figure per token."""
+    tokens = (rows["tokens_in"] + rows["tokens_out"]).groupby(rows["service"]).sum()
+    return rows[rows["service"].isin(tokens[tokens > 0].index)]
 
 
 def _sum(rows: pd.DataFrame, column: str) -> float | None:
@@ -122,8 +155,8 @@ def _largest(rows: pd.DataFrame, column: str) -> float | None:
     return float(rows[column].max())
 
 
-def _per(joules: float | None, tokens: int) -> float | None:
-    return joules / tokens if joules is not None and tokens else None
+def _per(amount: float | None, count: int) -> float | None:
+    return amount / count if amount is not None and count else None
 
 
 def as_json(totals: ServingTotals | None) -> dict[str, Any] | None:
@@ -131,15 +164,31 @@ def as_json(totals: ServingTotals | None) -> dict[str, Any] | None:
     return None if totals is None else {name: getattr(totals, name) for name in totals.__dataclass_fields__}
 
 
+def serving_json(run: Run) -> dict[str, Any] | None:
+    """ServingTotals of a run, and under ``services`` those of each of its services; None without requests."""
+    whole = as_json(serving_totals(run))
+    if whole is None:
+        return None
+    return {
+        **whole,
+        "services": {name: as_json(serving_totals(run, service=name)) for name in service_names(run)},
+    }
+
+
 def serving_frame(study: Study) -> pd.DataFrame:
-    """One row per run and node (``node_id`` None: all of the run), with every field of ServingTotals."""
+    """One row per run and node (``node_id`` None: all of the run), with every field of ServingTotals; where a run has
+    several services, one for each of them as well."""
     rows: list[dict[str, Any]] = []
     for run in study:
-        nodes: Iterable[str | None] = [None, *run.node_ids]
-        for node in nodes:
-            found = as_json(serving_totals(run, node))
+        services = service_names(run)
+        parts: list[tuple[str | None, str | None]] = [(None, None)]
+        parts += [(None, service) for service in services] if len(services) > 1 else []
+        parts += [(node, None) for node in run.node_ids]
+        for node, service in parts:
+            found = as_json(serving_totals(run, node, service))
             if found is not None:
-                rows.append({"policy": run.policy, "seed": run.seed, "node_id": node, **found})
+                place = {"policy": run.policy, "seed": run.seed, "node_id": node, "service": service}
+                rows.append({**place, **found})
     frame = pd.DataFrame(rows)
     for name in OPTIONAL & set(frame.columns):  # None in every row must stay a number that is missing
         frame[name] = frame[name].astype(float)

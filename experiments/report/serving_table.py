@@ -10,6 +10,7 @@ from experiments.report.serving import serving_frame
 from experiments.report.tables import Column, Table
 
 ALL = "all nodes"
+EVERY = "all"
 
 
 def requests(study: Study) -> Table | None:
@@ -17,8 +18,9 @@ def requests(study: Study) -> Table | None:
     frame = serving_frame(study)
     if frame.empty:
         return None
-    means = frame.assign(node_id=frame["node_id"].fillna(ALL)).drop(columns="seed")
-    means = means.groupby(["policy", "node_id"], sort=False).mean(numeric_only=True).reset_index()
+    means = frame.assign(node_id=frame["node_id"].fillna(ALL), service=frame["service"].fillna(EVERY))
+    parts = means.drop(columns="seed").groupby(["policy", "node_id", "service"], sort=False)
+    means = parts.mean(numeric_only=True).reset_index()
     whole = means[means["node_id"] == ALL]
     nodes = means[(means["node_id"] != ALL) & (means["policy"] == study.focus)]
     shown = pd.concat([whole, nodes], ignore_index=True)
@@ -35,9 +37,24 @@ def requests(study: Study) -> Table | None:
         Column("outside_worst_p95_s", "outside p95, worst slot", units.seconds),
     )
     asked = outside if shown["outside_requests"].any() else ()
-    note = (
-        "Latency in slot time. Late: answered after the latency target. Energy: the nodes' application lines."
+    services = (Column("service", "service", is_number=False),) if shown["service"].nunique() > 1 else ()
+    tokens = (
+        Column("tokens_in_per_s", "tokens in/s", units.count),
+        Column("tokens_out_per_s", "tokens out/s", units.count),
     )
+    per_token = (
+        Column("joules_per_token", "J/token", units.joules),
+        Column("grams_per_1000_tokens", "g/1,000 tokens", units.grams),
+    )
+    generates = bool(shown["joules_per_token"].notna().any())
+    note = (
+        "Latency in slot time. Late: answered after the latency target. Energy: the nodes' application lines, by which "
+        "TREE and EE of serving divide too; those of the testbed divide by all joules of the run."
+    )
+    if generates:
+        note += " Per token: over input and generated tokens, of the services that have any; a class is none."
+    for told in study.any_run.metadata.get("services", []):
+        note += f" {told['name']}: {told['task']} on {told['data']}, model {told['model']}."
     if asked:
         note += " Outside clients' latency in wall time, from arrival to answer; not in p50 to p99."
     if known:
@@ -49,6 +66,7 @@ def requests(study: Study) -> Table | None:
         (
             Column("label", "policy", is_number=False),
             Column("node_id", "node", is_number=False),
+            *services,
             Column("requests", "requests", units.count),
             Column("latency_p50_s", "p50", units.seconds),
             Column("latency_p95_s", "p95", units.seconds),
@@ -56,12 +74,13 @@ def requests(study: Study) -> Table | None:
             *asked,
             Column("missed_fraction", "late", units.percent),
             Column("unserved_requests", "unserved", units.count),
-            Column("tokens_in_per_s", "tokens in/s", units.count),
-            Column("tokens_out_per_s", "tokens out/s", units.count),
+            Column("joules_per_request", "J/answer", units.joules),
+            *(tokens if generates else ()),
             *known,
-            Column("joules_per_token", "J/token", units.joules),
-            Column("grams_per_1000_tokens", "g/1,000 tokens", units.grams),
-            Column("tree_bit_per_j", "TREE", units.bits_per_joule),
+            *(per_token if generates else ()),
+            Column("tree_serving_bit_per_j", "TREE, serving", units.bits_per_joule),
+            Column("tree_generated_serving_bit_per_j", "generated tokens only", units.bits_per_joule),
+            Column("ee_serving_bit_per_j", "EE, serving", units.bits_per_joule),
         ),
         note=note,
         shown=shown,

@@ -22,14 +22,14 @@ from experiments.report.measures import (
 )
 from experiments.report.notices import Notice, notices
 from experiments.report.read import Run, Study, load
-from experiments.report.serving import as_json, serving_totals
+from experiments.report.serving import serving_json
 
 WIDE_COLUMNS = 152
 """A terminal as wide as this shows every column in full."""
 TERMINAL_FIELDS: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
     ("energy_j", "energy", units.joules),
     ("accuracy", "accuracy", units.percent),
-    ("tree_bit_per_j", "TREE", units.bits_per_joule),
+    ("tree_testbed_bit_per_j", "TREE, testbed", units.bits_per_joule),
     ("moved_batches", "moved", units.count),
     ("sent_j", "transferred", units.joules),
 )
@@ -39,10 +39,9 @@ def comparison_json(study: Study) -> dict[str, Any]:
     """``{"policies": {name: {...}}, "seeds": [...], "run": folder}``; every list has one entry per seed,
     in order.
 
-    ``reduction_vs_grid_fraction`` and ``reduction_vs_local_fraction`` are None when that baseline was not
-    run; an entry is
-    None where the pair is incomplete. ``accuracy``, ``tree_bit_per_j`` and ``ee_bit_per_j`` are None where
-    not measured. ``regret_g`` = ``comparable_g`` - ``bound_g`` beside the perfect-foresight optimum of the seed's day,
+    ``reduction_vs_grid_fraction`` and ``reduction_vs_local_fraction`` are None when that baseline was not run; an entry
+    is None where the pair is incomplete. ``accuracy`` and ``tree_testbed_bit_per_j`` are None where not measured.
+    ``regret_g`` = ``comparable_g`` - ``bound_g`` beside the perfect-foresight optimum of the seed's day,
     which is a bound and no run; ``regret`` says what is in it; ``regret_note`` why a value is below zero or lacking.
     ``regret_fraction`` is the gap to that optimum, ``captured_gain_fraction`` = (LOCAL - C) / (LOCAL - optimum) of the
     same grams, None without a LOCAL run of the seed or where either left work undone. ``negotiation``: what the
@@ -55,7 +54,7 @@ def comparison_json(study: Study) -> dict[str, Any]:
         regrets = [regret.entry(study, run) for run in by_seed.values()]
         policies[policy] = {
             "seeds": list(by_seed),
-            "serving": [as_json(serving_totals(run)) for run in by_seed.values()],
+            "serving": [serving_json(run) for run in by_seed.values()],
             **{
                 name: [getattr(one, name) for one in every]
                 for name in every[0].__dataclass_fields__
@@ -91,7 +90,7 @@ def run_json(run: Run) -> dict[str, Any]:
     """One run: every field of Totals, and where it lies."""
     one = totals(run)
     return {name: getattr(one, name) for name in one.__dataclass_fields__} | {
-        "serving": as_json(serving_totals(run)),
+        "serving": serving_json(run),
         "decisions": asdict(decision_counts(run)),
         "negotiation": negotiation.as_json(run),
         "run_id": run.metadata["run_id"],
@@ -141,7 +140,7 @@ def summary_table(study: Study, *, wide: bool = True) -> RichTable:
     for baseline in baselines:
         interval = " [95 % CI]" if wide and len(study.seeds) > 1 else ""
         table.add_column(f"vs {baseline.upper()}{interval}", justify="right", no_wrap=True)
-    narrow = ("accuracy",) if len(baselines) > 1 else ("accuracy", "tree_bit_per_j")
+    narrow = ("accuracy",) if len(baselines) > 1 else ("accuracy", "tree_testbed_bit_per_j")
     fields = [field for field in TERMINAL_FIELDS if wide or field[0] in narrow]
     regrets = {policy: regret.mean_regret_g(study, policy) for policy in study.policies}
     bounded = any(value is not None for value in regrets.values())

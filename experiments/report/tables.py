@@ -15,6 +15,8 @@ from experiments.report.measures import checks, over_seeds, reduction, totals
 from experiments.report.read import Run, Study
 from protos.messages import HOLDERS
 
+TESTBED_RATIOS = ("tree_testbed_bit_per_j", "tree_generated_testbed_bit_per_j", "ee_testbed_bit_per_j")
+"""Over all joules of the testbed; those of serving and of a node have names of their own."""
 ROWS_AT_MOST = 200
 """Rows shown in the page; the CSV always has all of them."""
 
@@ -96,8 +98,7 @@ def policies(study: Study) -> Table:
             "moved_batches",
             "unserved_batches",
             "accuracy",
-            "tree_bit_per_j",
-            "ee_bit_per_j",
+            *TESTBED_RATIOS,
         ):
             record[name] = _mean(study, policy, name)
         records.append(record)
@@ -117,8 +118,9 @@ def policies(study: Study) -> Table:
         Column("accuracy", "accuracy", units.percent),
         Column("energy_j", "energy", units.joules),
         Column("grid_j", "from grid", units.joules),
-        Column("tree_bit_per_j", "TREE", units.bits_per_joule),
-        Column("ee_bit_per_j", "EE", units.bits_per_joule),
+        Column("tree_testbed_bit_per_j", "TREE, testbed", units.bits_per_joule),
+        Column("tree_generated_testbed_bit_per_j", "generated tokens only", units.bits_per_joule),
+        Column("ee_testbed_bit_per_j", "EE, testbed", units.bits_per_joule),
         Column("curtailed_j", "curtailed", units.joules),
         Column("sent_j", "transferred", units.joules),
         Column("moved_batches", "moved", units.count),
@@ -168,7 +170,8 @@ def runs(study: Study) -> Table:
             Column("moved_bytes", "moved data", units.data_bytes),
             Column("unserved_batches", "unserved", units.count),
             Column("requests", "requests", units.count),
-            Column("tokens", "tokens", units.count),
+            Column("tokens_in", "tokens in", units.count),
+            Column("tokens_out", "tokens out", units.count),
             Column("unmetered_slots", "unmetered node-slots", units.count),
         ),
     )
@@ -201,9 +204,10 @@ def nodes(study: Study) -> Table:
             Column("grid_j", "from grid", units.joules),
             Column("harvest_j", "harvest", units.joules),
             Column("executed_batches", "batches run", units.count),
-            Column("tokens", "tokens", units.count),
-            Column("tree_bit_per_j", "TREE", units.bits_per_joule),
-            Column("ee_bit_per_j", "EE", units.bits_per_joule),
+            Column("tokens_in", "tokens in", units.count),
+            Column("tokens_out", "tokens out", units.count),
+            Column("tree_node_bit_per_j", "TREE, node", units.bits_per_joule),
+            Column("ee_node_bit_per_j", "EE, node", units.bits_per_joule),
         ),
     )
 

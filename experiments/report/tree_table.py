@@ -17,92 +17,107 @@ from experiments.report.tables import Column, Table
 from experiments.scenario import ServiceWorth, parse_scenario
 from protos.messages import HOLDERS
 
-COLUMNS = "part name bits tokens_out energy_j tree_bit_per_j weighted_tree_bit_per_j ee_bit_per_j".split()
+COLUMNS = (
+    "part name divides_by requests bits tokens_in tokens_out energy_j tree_bit_per_j tree_generated_bit_per_j "
+    "weighted_tree_bit_per_j ee_bit_per_j"
+).split()
+COUNTS = ["requests", "bits", "tokens_in", "tokens_out"]
+DIVIDES_BY = {
+    "run": "all joules of the testbed",
+    "service": "its nodes' application lines",
+    "serving": "the nodes' application lines",
+    "node": "all joules of the node",
+    "slot": "all joules of the testbed in the slot",
+}
+"""What a row's ratios divide by: one figure has one name."""
+
+Delivered = Mapping[str, Mapping[str, int]]
+"""COUNTS by service."""
 
 
 def tree_rows(run: Run) -> pd.DataFrame:
-    """One row for the run, each service, each node and each slot; empty without a booked alpha.
+    """One row for the run, for serving, each service, each node and each slot; empty without a booked alpha.
 
-    Energy of the run and of a slot is all of the testbed's (coordinator, router, network included), of a node its
-    own, of a service that of the application lines of the nodes that served it. Tokens are those delivered. A window
-    without energy has no ratio.
+    ``divides_by`` says which joules a row has (DIVIDES_BY): coordinator, router and network are in those of the run
+    and of a slot. A window without energy has no ratio.
     """
     alpha = alpha_bits_per_token(run)
     if alpha is None:
         return pd.DataFrame(columns=COLUMNS)
     worths = _worths(run)
     rows = [
-        {"part": part, "name": name, **_ratios(delivered, energy_j, alpha, worths)}
+        {
+            "part": part,
+            "name": name,
+            "divides_by": DIVIDES_BY[part],
+            **_ratios(delivered, energy_j, alpha, worths),
+        }
         for part, name, delivered, energy_j in _windows(run)
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _windows(run: Run) -> Iterator[tuple[str, str, dict[str, tuple[int, int]], float]]:
-    """(part, name, (bits, tokens) by service, energy in J)."""
+def _windows(run: Run) -> Iterator[tuple[str, str, Delivered, float]]:
+    """(part, name, what was delivered, energy in J)."""
     lines = run.tables["lines"]
     table = serving_table(run)
-    served = pd.DataFrame(columns=["slot", "node_id", "service", "bits", "tokens_out", "energy_j"])
-    if table is not None:
-        # A row in which nothing was answered names no service: its energy is nobody's in particular.
-        served = table[table["service"].notna()]
+    every = (
+        pd.DataFrame(columns=["slot", "node_id", "service", *COUNTS, "energy_j"]) if table is None else table
+    )
+    # A row in which nothing was answered names no service: its energy is nobody's in particular.
+    served = every[every["service"].notna()]
     yield "run", "", _delivered(served), float(lines["energy_j"].sum())
+    if table is not None:
+        yield "serving", "", _delivered(served), float(every["energy_j"].sum())
     for service, rows in served.groupby("service", sort=True):
         yield "service", str(service), _delivered(rows), float(rows["energy_j"].sum())
-    by_node, by_slot = _delivered_by(served, "node_id"), _delivered_by(served, "slot")
+    by_node = {str(node): _delivered(rows) for node, rows in served.groupby("node_id")}
+    by_slot: dict[Any, Delivered] = {slot: _delivered(rows) for slot, rows in served.groupby("slot")}
     own = lines[~lines["node_id"].isin(HOLDERS)]
     for node, energy_j in own.groupby("node_id", sort=True)["energy_j"].sum().items():
-        yield "node", str(node), by_node.get(node, {}), float(energy_j)
+        yield "node", str(node), by_node.get(str(node), {}), float(energy_j)
     for slot, energy_j in lines.groupby("slot", sort=True)["energy_j"].sum().items():
         yield "slot", str(slot), by_slot.get(slot, {}), float(energy_j)
 
 
-def _delivered(rows: pd.DataFrame) -> dict[str, tuple[int, int]]:
-    sums = rows.groupby("service")[["bits", "tokens_out"]].sum()
-    return {
-        str(service): (int(bits), int(tokens))
-        for service, bits, tokens in zip(sums.index, sums["bits"], sums["tokens_out"], strict=True)
-    }
-
-
-def _delivered_by(rows: pd.DataFrame, key: str) -> dict[Any, dict[str, tuple[int, int]]]:
-    """(bits, tokens) by value of ``key``, then by service."""
-    found: dict[Any, dict[str, tuple[int, int]]] = {}
-    sums = rows.groupby([key, "service"])[["bits", "tokens_out"]].sum()
-    for (value, service), bits, tokens in zip(sums.index, sums["bits"], sums["tokens_out"], strict=True):
-        found.setdefault(value, {})[str(service)] = (int(bits), int(tokens))
-    return found
+def _delivered(rows: pd.DataFrame) -> Delivered:
+    sums = rows.groupby("service")[COUNTS].sum()
+    return {str(name): {count: int(row[count]) for count in COUNTS} for name, row in sums.iterrows()}
 
 
 def _ratios(
-    delivered: Mapping[str, tuple[int, int]],
+    delivered: Delivered,
     energy_j: float,
     alpha: float,
     worths: Mapping[str, ServiceWorth] | None,
 ) -> dict[str, Any]:
-    window = Window(
-        sum(bits for bits, _ in delivered.values()), sum(tokens for _, tokens in delivered.values()), energy_j
-    )
-    found = efficiency(window, alpha)
-    weighted = None
-    if worths is not None:
-        by_service = {service: worths.get(service, ServiceWorth()) for service in delivered}
-        weighted = weighted_tree(
-            {
-                service: (worth.token_weight, delivered[service][1], _utility(worth, alpha))
-                for service, worth in by_service.items()
-            },
-            {service: (worth.bit_weight, delivered[service][0]) for service, worth in by_service.items()},
-            energy_j,
-        )
+    sums = {name: sum(counts[name] for counts in delivered.values()) for name in COUNTS}
+    found = efficiency(Window(sums["bits"], sums["tokens_in"], sums["tokens_out"], energy_j), alpha)
     return {
-        "bits": window.bits,
-        "tokens_out": window.tokens,
+        **sums,
         "energy_j": energy_j,
         "tree_bit_per_j": found.tree_bit_per_j,
-        "weighted_tree_bit_per_j": weighted,
+        "tree_generated_bit_per_j": found.tree_generated_bit_per_j,
+        "weighted_tree_bit_per_j": None if worths is None else _weighted(delivered, energy_j, alpha, worths),
         "ee_bit_per_j": found.ee_bit_per_j,
     }
+
+
+def _weighted(
+    delivered: Delivered, energy_j: float, alpha: float, worths: Mapping[str, ServiceWorth]
+) -> float | None:
+    """(T3). An answer that the scenario gives a worth of its own (a class has no tokens) adds it to the bits."""
+    tokens, bits = {}, {}
+    for service, counts in delivered.items():
+        worth = worths.get(service, ServiceWorth())
+        tokens[service] = (
+            worth.token_weight,
+            counts["tokens_in"] + counts["tokens_out"],
+            _utility(worth, alpha),
+        )
+        bits[service] = (worth.bit_weight, counts["bits"])
+        bits[f"{service}: answers"] = (worth.answer_bits, counts["requests"])
+    return weighted_tree(tokens, bits, energy_j)
 
 
 def _utility(worth: ServiceWorth, alpha: float) -> TokenUtility:
@@ -137,6 +152,7 @@ def tree_table(study: Study) -> Table | None:
             if worth.saturation_tokens is None
             else f"saturating at {worth.saturation_tokens:g} tokens"
         )
+        + (f", {worth.answer_bits:g} bit an answer" if worth.answer_bits else "")
         for name, worth in (services or {}).items()
     )
     return Table(
@@ -146,16 +162,18 @@ def tree_table(study: Study) -> Table | None:
         (
             Column("part", "part", is_number=False),
             Column("name", "name", is_number=False),
+            Column("divides_by", "divides by", is_number=False),
             Column("bits", "bits", units.count),
-            Column("tokens_out", "tokens", units.count),
+            Column("tokens_in", "tokens in", units.count),
+            Column("tokens_out", "tokens out", units.count),
             Column("energy_j", "energy", units.joules),
             Column("tree_bit_per_j", "TREE (T1)", units.bits_per_joule),
+            Column("tree_generated_bit_per_j", "generated tokens only", units.bits_per_joule),
             Column("weighted_tree_bit_per_j", "weighted (T3)", units.bits_per_joule),
             Column("ee_bit_per_j", "EE", units.bits_per_joule),
         ),
         note=(
-            "Energy of the run and of a slot: all of the testbed's; of a node: its own; of a service: its application "
-            "lines. "
+            "(T1) counts input and generated tokens, of services that generate. "
             + (
                 reason
                 or (f"(T3): {terms}." if terms else "(T3) without [tree.services] in the scenario is (T1).")

@@ -126,7 +126,8 @@ def tree_bit_per_j(
     point: Point, machine: Machine, energy_j: float, alpha_bits_per_token: float, counting: Counting
 ) -> float:
     """(T1) of the window."""
-    window = Window(bits(point, machine), tokens(point, machine, counting), energy_j)
+    # ``counting`` has chosen among input and generated tokens already: what is left is T.
+    window = Window(bits(point, machine), 0, tokens(point, machine, counting), energy_j)
     value = efficiency(window, alpha_bits_per_token).tree_bit_per_j
     if value is None:
         raise ValueError(

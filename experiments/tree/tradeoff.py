@@ -32,8 +32,10 @@ from experiments.report.style import MUTED, look, policy_colour
 from experiments.tree.study import progress_bar
 
 NODES = 10
-REQUESTS = 64
-"""Requests of a batch."""
+IMAGES, TEXTS = 64, 2
+"""Requests of a batch: about the proportion of the demo's two services."""
+PROMPT_TOKENS, ANSWER_TOKENS = 16, 8
+"""Of a text, as in the demo."""
 ALPHA_BITS_PER_TOKEN = 70_423.0
 """From the prices that the TREE paper quotes (methods.md section 5)."""
 FLOORS = (0.996, 0.998, 1.0)
@@ -49,9 +51,10 @@ OPTIMUM, FLOOR, DECIDED = "optimum", "optimum with a floor", "slot by slot"
 
 
 def reproduce_tradeoff(folder: Path, full: bool, console: Console | None = None) -> dict[str, Any]:
-    """Days of ten nodes that serve images; returns ``checks``, ``tables``, ``figures``, ``page`` and ``run``."""
+    """Days of ten nodes that serve images and short texts; returns ``checks``, ``tables``, ``figures``, ``page`` and
+    ``run``."""
     seeds = SEEDS_FULL if full else SEEDS_QUICK
-    work, delivered = _served_images()
+    work, delivered = _served_mix()
     rows: list[dict[str, Any]] = []
 
     def add(seed: int, way: str, point: TradeOff, floor: float | None = None) -> None:
@@ -100,21 +103,29 @@ def reproduce_tradeoff(folder: Path, full: bool, console: Console | None = None)
     return report
 
 
-def _served_images() -> tuple[Work, Delivered]:
-    """A batch of images as the MLP classifies them on the board, and what it delivers."""
+def _served_mix() -> tuple[Work, Delivered]:
+    """A batch of images as the MLP classifies them on the board, with texts that the transformer continues, and what it
+    delivers: bits of both, tokens of the texts."""
     from edge_node.tasks.images import ANSWER_BITS
-    from edge_node.tasks.registry import find_task
+    from edge_node.tasks.registry import configured_task, find_task
 
-    made, flop = board(), REQUESTS * find_task("mnist-mlp").serve_flop()
+    texts = configured_task("tiny-gpt", PROMPT_TOKENS, ANSWER_TOKENS)
+    made, flop = board(), IMAGES * find_task("mnist-mlp").serve_flop() + TEXTS * texts.serve_flop()
     seconds = flop / made.effective_flop_per_s
     pixels = 28 * 28
+    text_bits = 8 * (PROMPT_TOKENS - 1 + ANSWER_TOKENS)
     work = Work(
         seconds_per_batch=seconds,
         joules_per_batch=seconds * (made.busy_w - made.static_w),
-        bytes_per_batch=REQUESTS * pixels,
+        bytes_per_batch=IMAGES * pixels + TEXTS * PROMPT_TOKENS,
         batches_per_training=1.0,
     )
-    return work, Delivered(REQUESTS, REQUESTS * (8 * pixels + ANSWER_BITS), ALPHA_BITS_PER_TOKEN)
+    return work, Delivered(
+        tokens_in_per_batch=TEXTS * PROMPT_TOKENS,
+        tokens_out_per_batch=TEXTS * ANSWER_TOKENS,
+        bits_per_batch=IMAGES * (8 * pixels + ANSWER_BITS) + TEXTS * text_bits,
+        alpha_bits_per_token=ALPHA_BITS_PER_TOKEN,
+    )
 
 
 def judge(table: pd.DataFrame) -> dict[str, dict[str, str]]:
@@ -266,14 +277,16 @@ def _page(report: dict[str, Any], table: pd.DataFrame, drawing: Drawing, svg: st
     columns = ["way", "price g/kWh", "floor", "g CO2e", "kJ", "TREE Mbit/J", "EE Mbit/J", "batches moved"]
     return render_study(
         "experiments.tree",
-        f"Ten boards in ten US zones serve images for a day of {SLOTS} slots; {report['seeds']} paired days. DETA's "
-        "objective, grams, gets a price on every joule used, or a floor on TREE beside it.",
+        f"Ten boards in ten US zones serve images and texts for a day of {SLOTS} slots; {report['seeds']} paired days. "
+        "DETA's objective, grams, gets a price on every joule used, or a floor on TREE beside it.",
         [(drawing, svg)],
         [("Means over days", Shown(columns, rows))],
         template="tradeoff.html.j2",
         checks=report["checks"],
         assumptions=[
-            f"Batches of {REQUESTS} images through the MLP; alpha {ALPHA_BITS_PER_TOKEN:,.0f} bit per token.",
+            f"Batches of {IMAGES} images through the MLP and {TEXTS} texts of {PROMPT_TOKENS} tokens through the small "
+            f"transformer, which generates {ANSWER_TOKENS} for each; alpha {ALPHA_BITS_PER_TOKEN:,.0f} bit per token, "
+            "input or generated.",
             "Days, zones, panels, batteries and losses as in the reproduction of Fig. 5 of the DETA paper; "
             f"both caps {CAP_FRACTION:.0%}; no sleep.",
             "Joules are those used by nodes and by the network for moved batches, whatever their source; losses of "

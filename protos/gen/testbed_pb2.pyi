@@ -454,7 +454,7 @@ class Executed(_message.Message):
     def __init__(self, owner: _Optional[str] = ..., batches: _Optional[int] = ...) -> None: ...
 
 class Usage(_message.Message):
-    __slots__ = ("node_id", "boot_id", "seq", "epoch", "slot", "lines", "harvest_uj", "executed", "moved", "model_bytes", "tokens", "bits", "requests", "mean_loss", "serving", "outside", "unserved_requests", "own_work")
+    __slots__ = ("node_id", "boot_id", "seq", "epoch", "slot", "lines", "harvest_uj", "executed", "moved", "model_bytes", "mean_loss", "serving", "outside", "unserved_requests", "own_work")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
@@ -465,9 +465,6 @@ class Usage(_message.Message):
     EXECUTED_FIELD_NUMBER: _ClassVar[int]
     MOVED_FIELD_NUMBER: _ClassVar[int]
     MODEL_BYTES_FIELD_NUMBER: _ClassVar[int]
-    TOKENS_FIELD_NUMBER: _ClassVar[int]
-    BITS_FIELD_NUMBER: _ClassVar[int]
-    REQUESTS_FIELD_NUMBER: _ClassVar[int]
     MEAN_LOSS_FIELD_NUMBER: _ClassVar[int]
     SERVING_FIELD_NUMBER: _ClassVar[int]
     OUTSIDE_FIELD_NUMBER: _ClassVar[int]
@@ -483,15 +480,12 @@ class Usage(_message.Message):
     executed: _containers.RepeatedCompositeFieldContainer[Executed]
     moved: _containers.RepeatedCompositeFieldContainer[Moved]
     model_bytes: int
-    tokens: int
-    bits: int
-    requests: int
     mean_loss: float
-    serving: Serving
+    serving: _containers.RepeatedCompositeFieldContainer[Serving]
     outside: Serving
     unserved_requests: int
     own_work: OwnWork
-    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[EnergyLine, _Mapping]]] = ..., harvest_uj: _Optional[int] = ..., executed: _Optional[_Iterable[_Union[Executed, _Mapping]]] = ..., moved: _Optional[_Iterable[_Union[Moved, _Mapping]]] = ..., model_bytes: _Optional[int] = ..., tokens: _Optional[int] = ..., bits: _Optional[int] = ..., requests: _Optional[int] = ..., mean_loss: _Optional[float] = ..., serving: _Optional[_Union[Serving, _Mapping]] = ..., outside: _Optional[_Union[Serving, _Mapping]] = ..., unserved_requests: _Optional[int] = ..., own_work: _Optional[_Union[OwnWork, _Mapping]] = ...) -> None: ...
+    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[EnergyLine, _Mapping]]] = ..., harvest_uj: _Optional[int] = ..., executed: _Optional[_Iterable[_Union[Executed, _Mapping]]] = ..., moved: _Optional[_Iterable[_Union[Moved, _Mapping]]] = ..., model_bytes: _Optional[int] = ..., mean_loss: _Optional[float] = ..., serving: _Optional[_Iterable[_Union[Serving, _Mapping]]] = ..., outside: _Optional[_Union[Serving, _Mapping]] = ..., unserved_requests: _Optional[int] = ..., own_work: _Optional[_Union[OwnWork, _Mapping]] = ...) -> None: ...
 
 class OwnWork(_message.Message):
     __slots__ = ("own_batches", "backlog_batches")
@@ -616,7 +610,7 @@ class Tensor(_message.Message):
     def __init__(self, name: _Optional[str] = ..., dtype: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class Parcel(_message.Message):
-    __slots__ = ("run_id", "epoch", "slot", "owner", "executor", "batch_ids", "tensors", "batch_sizes")
+    __slots__ = ("run_id", "epoch", "slot", "owner", "executor", "batch_ids", "tensors", "batch_sizes", "batch_services")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SLOT_FIELD_NUMBER: _ClassVar[int]
@@ -625,6 +619,7 @@ class Parcel(_message.Message):
     BATCH_IDS_FIELD_NUMBER: _ClassVar[int]
     TENSORS_FIELD_NUMBER: _ClassVar[int]
     BATCH_SIZES_FIELD_NUMBER: _ClassVar[int]
+    BATCH_SERVICES_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     epoch: int
     slot: int
@@ -633,7 +628,8 @@ class Parcel(_message.Message):
     batch_ids: _containers.RepeatedScalarFieldContainer[int]
     tensors: _containers.RepeatedCompositeFieldContainer[Tensor]
     batch_sizes: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, run_id: _Optional[str] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., owner: _Optional[str] = ..., executor: _Optional[str] = ..., batch_ids: _Optional[_Iterable[int]] = ..., tensors: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ..., batch_sizes: _Optional[_Iterable[int]] = ...) -> None: ...
+    batch_services: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, run_id: _Optional[str] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., owner: _Optional[str] = ..., executor: _Optional[str] = ..., batch_ids: _Optional[_Iterable[int]] = ..., tensors: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ..., batch_sizes: _Optional[_Iterable[int]] = ..., batch_services: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Receipt(_message.Message):
     __slots__ = ("accepted", "payload_bytes", "reason")
@@ -782,7 +778,7 @@ class ReportLine(_message.Message):
     def __init__(self, node_id: _Optional[str] = ..., stage: _Optional[_Union[Stage, str]] = ..., component: _Optional[_Union[Component, str]] = ..., energy_uj: _Optional[int] = ..., emissions_pg: _Optional[int] = ...) -> None: ...
 
 class Report(_message.Message):
-    __slots__ = ("run_id", "lines", "tokens", "bits", "requests", "labels")
+    __slots__ = ("run_id", "lines", "tokens_out", "bits", "requests", "labels", "tokens_in")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -792,14 +788,16 @@ class Report(_message.Message):
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     LINES_FIELD_NUMBER: _ClassVar[int]
-    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_OUT_FIELD_NUMBER: _ClassVar[int]
     BITS_FIELD_NUMBER: _ClassVar[int]
     REQUESTS_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_IN_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     lines: _containers.RepeatedCompositeFieldContainer[ReportLine]
-    tokens: int
+    tokens_out: int
     bits: int
     requests: int
     labels: _containers.ScalarMap[str, str]
-    def __init__(self, run_id: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[ReportLine, _Mapping]]] = ..., tokens: _Optional[int] = ..., bits: _Optional[int] = ..., requests: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    tokens_in: int
+    def __init__(self, run_id: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[ReportLine, _Mapping]]] = ..., tokens_out: _Optional[int] = ..., bits: _Optional[int] = ..., requests: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., tokens_in: _Optional[int] = ...) -> None: ...

@@ -30,6 +30,7 @@ from protos.messages import (
     OwnWork,
     Refusal,
     Register,
+    Serving,
     Settlement,
     Stage,
     Telemetry,
@@ -79,6 +80,14 @@ def profile(index: int = 0, **changes: Any) -> NodeProfile:
         "data_digest": "0" * 64,
     }
     return NodeProfile(**(values | changes))
+
+
+def served(batches: int, service: str = "text") -> Serving:
+    """What batches of a stub's requests come to: seven tokens read and ten generated a batch."""
+    return Serving(
+        *(service, 3 * batches, 7 * batches, 10 * batches, 800 * batches, 0, 0.1, 0.2, 0.3),
+        *((10,), (3 * batches,), 0.5 * batches, 0.25 * batches),
+    )
 
 
 def make_config(folder: Path, nodes: int = 3, slots: int = 4, **changes: Any) -> CoordinatorConfig:
@@ -231,9 +240,7 @@ class StubNode:
             tuple(Executed(owner, count) for owner, count in sorted(executed.items()) if count),
             tuple(moved),
             5000 * (total > 0),
-            10 * total,
-            800 * total,
-            0,
+            serving=(served(total),) if total else (),
         )
         said = self.say(usage)
         self.usages[slot] = said

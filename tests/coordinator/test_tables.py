@@ -18,15 +18,16 @@ COLUMNS = {
     "slots": "slot time stage node_id zone intensity_g_per_kwh alive awake metered demand_j grid_j green_j "
     "harvest_j charge_j charge_loss_j discharge_j discharge_loss_j self_discharge_j export_j import_j "
     "curtailed_j battery_before_j battery_after_j released_batches executed_batches guest_batches "
-    "offloaded_batches unserved_batches tokens bits requests model_bytes operational_g",
+    "offloaded_batches unserved_batches tokens_in tokens_out bits requests model_bytes operational_g",
     "lines": "slot node_id zone stage component energy_j grid_j operational_g provenance",
     "batch_flows": "slot owner executor batches payload_bytes",
     "energy_flows": "slot donor recipient sent_j received_j status",
-    "nodes": "node_id zone static_w demand_j grid_j operational_g tokens bits executed_batches "
-    "tree_bit_per_j ee_bit_per_j",
+    "nodes": "node_id zone static_w demand_j grid_j operational_g tokens_in tokens_out bits executed_batches "
+    "tree_node_bit_per_j ee_node_bit_per_j",
     "decisions": "slot status gap_fraction objective_g",
     "serving": "slot node_id requests tokens_in tokens_out latency_p50_s latency_p95_s latency_p99_s "
-    "deadline_misses unserved_requests energy_j operational_g joules_per_token grams_per_1000_tokens",
+    "deadline_misses unserved_requests energy_j operational_g joules_per_request joules_per_token "
+    "grams_per_1000_tokens",
 }
 
 
@@ -104,12 +105,12 @@ def test_gap_is_null_and_never_zero(made: Any) -> None:
     assert not silent["metered"]
     assert not dead["alive"]
     for row in (silent, dead):
-        for column in ("demand_j", "grid_j", "operational_g", "tokens", "executed_batches"):
+        for column in ("demand_j", "grid_j", "operational_g", "tokens_in", "tokens_out", "executed_batches"):
             assert pd.isna(row[column]), column
     nodes = tables["nodes"].set_index("node_id")
     assert nodes.loc["n03", "unmetered_slots"] == 2
     assert nodes.loc["n00", "unmetered_slots"] == 0
-    totals = tables["slots"].groupby("node_id")[["demand_j", "grid_j", "tokens"]].sum()
+    totals = tables["slots"].groupby("node_id")[["demand_j", "grid_j", "tokens_in", "tokens_out"]].sum()
     for column in totals.columns:
         assert nodes[column].astype(float).to_dict() == pytest.approx(totals[column].astype(float).to_dict())
 

@@ -80,7 +80,7 @@ class LinearWorkload:
 
     def infer(self, parameters: Parameters, batches: Sequence[Arrays]) -> InferResult:
         requests = BATCH * len(batches)
-        return InferResult(requests, requests, requests * 64, requests, len(batches), 1e5 * len(batches))
+        return InferResult(requests, requests * 64, requests, len(batches), 1e5 * len(batches))
 
 
 BOARD = BoardConfig(

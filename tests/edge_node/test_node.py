@@ -352,7 +352,9 @@ def test_serving_counts_requests_tokens_and_bits(make_node: MakeNode, model: Par
     node.on_decision(decide("n0", 1, own=2, stage=Stage.APPLICATION))
     node.execute(model)
     usage, _ = finish(node, 1)
-    assert (usage.requests, usage.tokens, usage.bits, usage.model_bytes) == (10, 10, 640, 16)
+    (served,) = usage.served
+    assert (served.requests, served.tokens_in, served.tokens_out, served.bits) == (10, 0, 0, 640)
+    assert usage.model_bytes == 16
     assert node.slot == 2
     with pytest.raises(NotReady):
         node.telemetry()

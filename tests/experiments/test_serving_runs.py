@@ -84,7 +84,9 @@ def test_every_request_is_answered_once_wherever_it_ran(tables: dict[str, pd.Dat
         assert serving[serving.slot == slot].requests.sum() == arrived
     assert serving.unserved_requests.sum() == 0
     assert tables["slots"].requests.sum() == serving.requests.sum()
-    assert tables["slots"].tokens.sum() == serving.tokens_out.sum()
+    assert (
+        tables["slots"].tokens_in.sum() == tables["slots"].tokens_out.sum() == serving.tokens_out.sum() == 0
+    )
     assert tables["slots"].offloaded_batches[tables["slots"].stage == "application"].sum() > 0
 
 
@@ -95,8 +97,9 @@ def test_serving_energy_is_that_of_the_ledgers_application_lines(tables: dict[st
     expected = own.groupby(["slot", "node_id"])[["energy_j", "operational_g"]].sum()
     found = tables["serving"].set_index(["slot", "node_id"])[["energy_j", "operational_g"]].astype(float)
     pd.testing.assert_frame_equal(found.sort_index(), expected.sort_index(), rtol=1e-12, check_dtype=False)
-    per_token = tables["serving"].energy_j / tables["serving"].tokens_out
-    assert np.allclose(per_token.astype(float), tables["serving"].joules_per_token.astype(float))
+    per_answer = tables["serving"].energy_j / tables["serving"].requests
+    assert np.allclose(per_answer.astype(float), tables["serving"].joules_per_request.astype(float))
+    assert tables["serving"].joules_per_token.isna().all()  # a class is no token
 
 
 def computing_j(tables: dict[str, pd.DataFrame]) -> pd.Series:
@@ -175,14 +178,15 @@ def test_the_report_and_the_json_say_what_serving_came_to(
     serving = tables["serving"]
     assert said["requests"] == serving.requests.sum()
     assert said["energy_j"] == pytest.approx(serving.energy_j.sum())
-    assert said["joules_per_token"] == pytest.approx(serving.energy_j.sum() / serving.tokens_out.sum())
+    assert said["joules_per_request"] == pytest.approx(serving.energy_j.sum() / serving.requests.sum())
+    assert said["joules_per_token"] is None
+    assert said["tree_serving_bit_per_j"] == said["ee_serving_bit_per_j"]
+    assert set(said["services"]) == {"mnist-mlp"}
     assert said["latency_p50_s"] <= said["latency_p95_s"] <= said["latency_p99_s"]
     assert 'id="serving"' in (tmp_path / "run/report.html").read_text()
     by_node = pd.read_csv(tmp_path / "run/tables/serving.csv")
     assert by_node[by_node.node_id.notna()].requests.sum() == said["requests"]
-    sweep = pd.read_csv(tmp_path / "run/tables/figure-tree-alpha.csv")
-    assert set(sweep.part) == {"whole run", "serving alone"}
-    assert (sweep.tree_bit_per_j >= sweep.ee_bit_per_j).all()
+    assert not (tmp_path / "run/tables/figure-tree-alpha.csv").exists()  # no token, nothing to weigh
     assert said["outside_requests"] == 0
     assert said["outside_worst_p95_s"] is None
 

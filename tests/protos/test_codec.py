@@ -276,7 +276,7 @@ def _samples() -> list[tuple[typing.Callable[[bytes], typing.Any], bytes]]:
     usage = messages.Usage(
         *("n1", "b1", 1, 1, 2),
         (messages.EnergyLine(Stage.DEVELOPMENT, Component.COMPUTE, 5, "modelled"),),
-        *(6, (messages.Executed("n1", 3),), (messages.Moved("n2", True, 1, 9),), 4, 0, 0, 0, 0.5),
+        *(6, (messages.Executed("n1", 3),), (messages.Moved("n2", True, 1, 9),), 4, 0.5),
     )
     return [
         (codec.decode_up, codec.encode_up(messages.Register("n1", "b", "h:1", PROFILE))),

@@ -12,7 +12,11 @@ from experiments.report.figures.groups import group_names, grouping
 from experiments.report.measures import alpha_bits_per_token, over_seeds, totals
 from experiments.report.read import Study
 
-FIELDS = (("tree_bit_per_j", "TREE"), ("ee_bit_per_j", "EE"))
+FIELDS = (
+    ("tree_testbed_bit_per_j", "TREE, testbed"),
+    ("tree_generated_testbed_bit_per_j", "over generated tokens"),
+    ("ee_testbed_bit_per_j", "EE, testbed"),
+)
 
 
 def by_policy(study: Study) -> Drawing | None:
@@ -30,11 +34,11 @@ def by_policy(study: Study) -> Drawing | None:
     alpha = alpha_bits_per_token(study.any_run)
     drawing = Drawing(
         name="tree-by-policy",
-        title="TREE and EE by policy",
+        title="TREE and EE of the testbed by policy",
         caption=(
-            "Token-responsive energy efficiency, TREE = (bits + α · tokens) / joules, and EE = bits / "
-            "joules, over the whole run "
-            "and all energy of the testbed, coordinator, router and network included."
+            "Token-responsive energy efficiency, TREE = (bits + α · tokens) / joules, over input and generated tokens "
+            "and over generated ones alone, and EE = bits / joules, over the whole run and all energy of the testbed, "
+            "coordinator, router and network included. Tokens are those of services that generate; a class is none."
             + (f" α = {units.count(alpha)} bit per token." if alpha is not None else "")
             + " Bar: mean; dots: seeds."
         ),
@@ -102,17 +106,17 @@ def _nodes(study: Study) -> tuple[pd.DataFrame, list[str], str]:
         frame = nodes.assign(
             policy=run.policy,
             group=nodes["node_id"].map(group_of),
-            tree_bits=nodes["tree_bit_per_j"] * nodes["demand_j"],
-            ee_bits=nodes["ee_bit_per_j"] * nodes["demand_j"],
-            rated_j=nodes["demand_j"].where(nodes["tree_bit_per_j"].notna()),
+            tree_bits=nodes["tree_node_bit_per_j"] * nodes["demand_j"],
+            ee_bits=nodes["ee_node_bit_per_j"] * nodes["demand_j"],
+            rated_j=nodes["demand_j"].where(nodes["tree_node_bit_per_j"].notna()),
             seeds=len(study.runs[run.policy]),
         )
         frames.append(frame)
     every = pd.concat(frames, ignore_index=True)
     every["share_g"] = every["operational_g"] / every["seeds"]
     sums = every.groupby(["policy", "group"])[["tree_bits", "ee_bits", "rated_j", "share_g"]].sum(min_count=1)
-    sums["tree_bit_per_j"] = sums["tree_bits"] / sums["rated_j"]
-    sums["ee_bit_per_j"] = sums["ee_bits"] / sums["rated_j"]
+    sums["tree_node_bit_per_j"] = sums["tree_bits"] / sums["rated_j"]
+    sums["ee_node_bit_per_j"] = sums["ee_bits"] / sums["rated_j"]
     return sums.rename(columns={"share_g": "operational_g"}).reset_index(), groups, kind
 
 
@@ -138,12 +142,12 @@ def by_node(study: Study) -> Drawing:
             for part in [frame[frame["policy"] == policy].set_index("group")["operational_g"].reindex(groups)]
         ),
         figure=figure,
-        data=frame[["policy", "group", "operational_g", "tree_bit_per_j", "ee_bit_per_j"]],
+        data=frame[["policy", "group", "operational_g", "tree_node_bit_per_j", "ee_node_bit_per_j"]],
     )
     panels: list[tuple[str, str, Any]] = [
         ("operational_g", "Emissions", units.grams_scale),
-        ("tree_bit_per_j", "TREE", units.bits_per_joule_scale),
-        ("ee_bit_per_j", "EE", units.bits_per_joule_scale),
+        ("tree_node_bit_per_j", "TREE, node", units.bits_per_joule_scale),
+        ("ee_node_bit_per_j", "EE, node", units.bits_per_joule_scale),
     ]
     for ax, (column, title, fit) in zip(axes, panels, strict=True):
         largest = frame[column].max()

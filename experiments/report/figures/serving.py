@@ -1,4 +1,4 @@
-"""Serving: latency of requests, and joules per token, by policy."""
+"""Serving: latency of requests, and joules per token or per answer, by policy."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from experiments.report.read import Study
 from experiments.report.serving import QUANTILES, serving_frame
 
 LABELS = {"latency_p50_s": "p50", "latency_p95_s": "p95", "latency_p99_s": "p99"}
+ANSWERS = ("joules_per_request", "answer")
 SHADES = {"latency_p50_s": 1.0, "latency_p95_s": 0.65, "latency_p99_s": 0.35}
 
 
@@ -18,9 +19,11 @@ def latency_and_energy(study: Study) -> Drawing | None:
     frame = serving_frame(study)
     if frame.empty:
         return None
-    whole = frame[frame["node_id"].isna()]
+    whole = frame[frame["node_id"].isna() & frame["service"].isna()]
     policies = [policy for policy in study.policies if policy in set(whole["policy"])]
-    mean: Any = whole.groupby("policy")[[*LABELS, "joules_per_token"]].mean().reindex(policies)
+    # Per token where anything generates, of the services that do; a run that only classifies has joules per answer.
+    column, unit = ("joules_per_token", "token") if whole["joules_per_token"].notna().all() else ANSWERS
+    mean: Any = whole.groupby("policy")[[*LABELS, column]].mean().reindex(policies)
     if mean["latency_p50_s"].isna().all():
         return None
     figure = new_figure(1.1 + 0.62 * len(policies))
@@ -28,17 +31,22 @@ def latency_and_energy(study: Study) -> Drawing | None:
     text = {
         policy: f"{style.policy_label(policy)} "
         + ", ".join(f"{LABELS[name]} {units.seconds(mean.loc[policy, name])}" for name, _ in QUANTILES)
-        + f", {units.joules(mean.loc[policy, 'joules_per_token'])} per token"
+        + f", {units.joules(mean.loc[policy, column])} per {unit}"
         for policy in policies
     }
     target = study.any_run.metadata.get("latency_target_s")
     drawing = Drawing(
         name="serving",
-        title="Latency and joules per token by policy",
+        title=f"Latency and joules per {unit} by policy",
         caption=(
             "From a request's arrival to its answer, in slot time: waiting for its batch, for its way to "
             "another node where it was offloaded, for the board, and being served. Mean over seeds of each "
-            "run's percentile. Joules per token: all application lines of the nodes over all tokens delivered."
+            "run's percentile. "
+            + (
+                "Joules per token: application lines of the services that generate, over input and generated tokens."
+                if unit == "token"
+                else "Joules per answer: application lines of the nodes over all answers."
+            )
             + (f" Dashed: latency target, {units.seconds(target)}." if target is not None else "")
         ),
         alt="; ".join(text.values()),
@@ -73,16 +81,16 @@ def latency_and_energy(study: Study) -> Drawing | None:
     axes[0].set_xlim(0, float(mean["latency_p99_s"].max()) * scale.factor * 1.35 or 1)
     if target is not None:
         axes[0].axvline(target * scale.factor, color=style.MUTED, ls=(0, (4, 3)), lw=1)
-    largest = mean["joules_per_token"].max()
+    largest = mean[column].max()
     energy = units.joules_scale(float(largest))
     for y, policy in enumerate(policies):
-        value = float(mean.loc[policy, "joules_per_token"])
+        value = float(mean.loc[policy, column])
         bar = axes[1].barh(y, value * energy.factor, height=0.6, color=style.policy_colour(policy), lw=0)[0]
-        drawing.tip(bar, f"{style.policy_label(policy)}: {energy.text(value)} per token")
+        drawing.tip(bar, f"{style.policy_label(policy)}: {energy.text(value)} per {unit}")
         axes[1].annotate(
             energy.text(value), (value * energy.factor, y), (5, 0), textcoords="offset points", va="center"
         )
-    axes[1].set_xlabel(f"{energy.unit} per token")
+    axes[1].set_xlabel(f"{energy.unit} per {unit}")
     axes[1].set_xlim(0, float(largest) * energy.factor * 1.45 or 1)
     for ax in axes:
         ax.tick_params(axis="y", length=0)

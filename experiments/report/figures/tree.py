@@ -17,6 +17,8 @@ from experiments.report.serving import serving_totals
 ALPHAS = tuple(float(value) for value in np.logspace(0, 7.5, 46))
 """bit per token; the paper's 10, its prices' 70,423, and the 1e6 and 1e7 of methods.md section 5 among them."""
 MARKED = (10.0, 7e4, 1e6, 1e7)
+TESTBED, SERVING = "testbed", "serving"
+"""What a ratio divides by: all joules of the run, or the nodes' application lines."""
 
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -27,20 +29,23 @@ def _power_of_ten(value: float, _position: int | None = None) -> str:
 
 
 def _windows(study: Study, policy: str) -> dict[str, Window]:
-    """Sums over seeds of the whole testbed and, where requests came, of serving alone."""
+    """Sums over seeds: what was delivered over all joules of the testbed and, where requests came, over those of the
+    nodes' application lines alone."""
     runs = list(study.runs[policy].values())
     every = [totals(run) for run in runs]
     found = {
-        "whole run": Window(
+        TESTBED: Window(
             sum(one.bits for one in every),
-            sum(one.tokens for one in every),
+            sum(one.tokens_in or 0 for one in every),
+            sum(one.tokens_out or 0 for one in every),
             sum(one.energy_j for one in every),
         )
     }
     served = [one for one in (serving_totals(run) for run in runs) if one is not None]
     if len(served) == len(runs):
-        found["serving alone"] = Window(
+        found[SERVING] = Window(
             sum(one.bits for one in served),
+            sum(one.tokens_in for one in served),
             sum(one.tokens_out for one in served),
             sum(one.energy_j for one in served),
         )
@@ -48,14 +53,12 @@ def _windows(study: Study, policy: str) -> dict[str, Window]:
 
 
 def alpha_sweep(study: Study) -> Drawing | None:
-    """A panel for the whole run and one for serving alone; None when no token was delivered."""
+    """A panel for the testbed and one for serving; None when no token was read or generated."""
     windows = {policy: _windows(study, policy) for policy in study.policies}
     panels = [
-        name
-        for name in ("whole run", "serving alone")
-        if all(name in windows[policy] for policy in study.policies)
+        name for name in (TESTBED, SERVING) if all(name in windows[policy] for policy in study.policies)
     ]
-    if not any(window["whole run"].tokens for window in windows.values()):
+    if not any(window[TESTBED].tokens for window in windows.values()):
         return None
     rows = [
         {
@@ -73,14 +76,15 @@ def alpha_sweep(study: Study) -> Drawing | None:
     used = alpha_bits_per_token(study.any_run)
     figure = new_figure(3.5)
     axes: Any = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    first = windows[study.focus]["whole run"]
+    first = windows[study.focus][TESTBED]
     parting = first.bits / first.tokens if first.tokens else None
     drawing = Drawing(
         name="tree-alpha",
         title="TREE over α, EE beside it",
         caption=(
-            "TREE = (bits + α · tokens) / joules over the weight α of a token; dashed: EE = bits / joules, "
-            "which knows no tokens. The two part where α reaches the bits that travel for a token"
+            "TREE = (bits + α · tokens) / joules over the weight α of a token, input and generated tokens together; "
+            "dashed: EE = bits / joules, which knows no tokens. Left over all joules of the testbed, right over the "
+            "nodes' application lines. The two part where α reaches the bits that travel for a token"
             + (f", here {units.count(parting)}" if parting is not None else "")
             + ". Dots: α = 10, 7·10⁴, 10⁶ and 10⁷ bit per token"
             + (f"; dotted line: the run's own, {units.count(used)}." if used is not None else ".")

@@ -212,7 +212,7 @@ def test_run_over_grpc_and_clean_end(process: Process, nodes: NodeThreads) -> No
             assert control.end_slot(slot, 5.0) == summary
         status = control.status()
         assert (status.next_slot, status.epoch, status.pid) == (3, 1, process.popen.pid)  # type: ignore[union-attr]
-        assert control.report().tokens > 0
+        assert control.report().tokens_out > 0
         with pytest.raises(CoordinatorRefusedError) as caught:
             control.begin_slot(9, Stage.DEVELOPMENT, 1.0)
         assert caught.value.code == "wrong_slot"

@@ -18,7 +18,7 @@ from coordinator.market.plan import Plan
 from coordinator.market.program import build
 from coordinator.market.simulate import World
 from coordinator.market.solve import solve, unserved
-from coordinator.market.tradeoff import tree_tradeoff
+from coordinator.market.tradeoff import Delivered, tree_tradeoff
 from coordinator.policies.conformance import check_named
 from coordinator.policies.registry import PolicyError, make_policy
 
@@ -92,9 +92,7 @@ def test_the_trade_off_runs_from_least_grams_to_highest_tree() -> None:
     points = tree_tradeoff(
         World(costly_transport(6)),
         (0.0, 100.0, 1e5),
-        tokens_per_batch=64.0,
-        bits_per_batch=64 * 6280.0,
-        alpha_bits_per_token=70_423.0,
+        delivered=Delivered(32.0, 16.0, 64 * 6280.0, 70_423.0),
         horizon=1,
     )
     trees = [point.tree_bit_per_j for point in points]

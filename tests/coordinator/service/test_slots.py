@@ -254,7 +254,8 @@ def test_batches_run_twice_count_once_and_the_rest_is_waste(bench: Any) -> None:
     # n00 answers first, so that the guest's two batches at n01 are the repeated ones: two of its six.
     assert booked["node/n01/stage/development/waste"] == 3_000_001 * 6 * 2 // 6
     # Nor are their tokens delivered twice: 18 batches of ten, whoever ran them.
-    assert bench.coordinator.report(ReportQuery()).tokens == 18 * 10
+    report = bench.coordinator.report(ReportQuery())
+    assert (report.tokens_in, report.tokens_out) == (18 * 7, 18 * 10)
     assert verify(bench.config.ledger_path).ok
 
 
@@ -477,7 +478,7 @@ def test_report_holds_the_testbeds_own_lines(bench: Any) -> None:
     # Two batches of 1000 bytes a pair and slot, and 5000 bytes of model a node and slot, at 2 uJ a byte.
     assert lines["network", "network"].energy_uj == 2 * (3 * 2000 * 2 + 3 * 5000 * 2)
     assert sum(line.emissions_pg for line in report.lines) == sum(s.emissions_pg for s in summaries)
-    assert report.tokens == 2 * 18 * 10
+    assert (report.tokens_in, report.tokens_out) == (2 * 18 * 7, 2 * 18 * 10)
     only = bench.coordinator.report(ReportQuery("n01"))
     assert {line.node_id for line in only.lines} == {"n01"}
 

@@ -107,7 +107,7 @@ def test_answers_are_those_of_the_model_and_come_in_order(host: GrpcHost, node: 
         given = to_arrays(answer.tensors)
         assert np.array_equal(given["classes"], direct["classes"])
         assert np.allclose(given["confidence"], direct["confidence"], atol=1e-5)
-        assert answer.tokens_out == len(request["images"])
+        assert (answer.tokens_in, answer.tokens_out) == (0, 0)  # a class is an answer and no token
         assert answer.node_id == "n0"
         assert len(request["images"]) <= answer.batch_examples <= 8
 
@@ -136,7 +136,7 @@ def test_what_outsiders_had_answered_is_booked_in_the_running_slots_application_
         list(client.stream([images(2, seed=k) for k in range(5)]))
     usage = finish(node, 1)
     assert usage.outside is not None
-    assert (usage.outside.requests, usage.outside.tokens_out) == (10, 10)
+    assert (usage.outside.requests, usage.outside.tokens_out) == (10, 0)
     assert usage.requests == expected.requests + 10
     assert usage.serving == expected.serving  # the slot's own latencies do not change
     before, after = energies(expected, Stage.APPLICATION), energies(usage, Stage.APPLICATION)
@@ -184,7 +184,7 @@ def test_before_the_first_model_and_after_the_run_clients_are_refused(
         assert refused.value.code == "FAILED_PRECONDITION"
         made.on_decision(Decision("n0", 2, 0, STAGES[0], True, 1, (), (), 0, 0, 0, 9.0))
         made.execute(initial_parameters("mnist-mlp", 0))
-        assert client.ask(images(1)).tokens_out == 1  # while others still train
+        assert client.ask(images(1)).batch_examples == 1  # while others still train
         usage = made.close(CloseSlot(2, 0))
         assert usage.outside is not None
         assert energies(usage, Stage.APPLICATION)[Component.COMPUTE] > 0
@@ -192,7 +192,7 @@ def test_before_the_first_model_and_after_the_run_clients_are_refused(
         made.on_decision(Decision("n0", 2, 1, STAGES[1], True, 1, (), (), 0, 0, 0, 9.0))
         made.execute(initial_parameters("mnist-mlp", 0))
         finish_at(made, 1, 2)
-        assert client.ask(images(1)).tokens_out == 1
+        assert client.ask(images(1)).batch_examples == 1
         made.on_decision(Decision("n0", 2, 2, STAGES[2], True, 0, (), (), 0, 0, 0, 9.0))
         finish_at(made, 2, 2)
         with pytest.raises(InferError, match="is over"):
@@ -217,7 +217,7 @@ def test_texts_are_continued_and_tokens_counted_apart(host: GrpcHost, make_confi
 def test_the_command_says_how_it_went(host: GrpcHost, node: EdgeNode) -> None:
     said = run_infer_client(host.infer_address, data="digits", count=40, batch=4)
     assert said["answered"] == said["requests"] == 10
-    assert said["tokens_out"] == said["examples"] == 40
+    assert (said["tokens_out"], said["examples"]) == (0, 40)
     assert 0.0 <= said["accuracy_fraction"] <= 1.0
     assert said["queue_p50_s"] <= said["queue_p95_s"] <= said["queue_p99_s"]
     with pytest.raises(ValueError, match="allowed are"):
@@ -272,7 +272,7 @@ def test_hostile_payloads_are_refused_and_the_next_client_is_served(
 ) -> None:
     assert raw(host.infer_address, data) is grpc.StatusCode.INVALID_ARGUMENT
     with InferClient(host.infer_address) as client:
-        assert client.ask(images(1)).tokens_out == 1
+        assert client.ask(images(1)).batch_examples == 1
 
 
 def test_a_tensor_that_claims_more_than_it_holds_is_refused(host: GrpcHost, node: EdgeNode) -> None:

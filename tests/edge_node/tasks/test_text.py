@@ -239,7 +239,7 @@ def test_requests_count_tokens_in_and_out(name):
     batch = node.batch(0, "application")
     result = node.infer(start, [batch, node.batch(1, "application")])
     assert (result.requests, result.batches) == (6, 2)
-    assert (result.input_tokens, result.tokens) == (6 * PROMPT, 6 * ANSWER)
+    assert (result.input_tokens, result.output_tokens) == (6 * PROMPT, 6 * ANSWER)
     assert result.payload_bits == 8 * 6 * (PROMPT - 1 + ANSWER)
     assert result.flop == pytest.approx(2 * node.cost("application").flop_per_batch)
     assert find_task(name).tokens_per_request == (PROMPT, ANSWER)

@@ -168,7 +168,7 @@ def test_requests_come_from_the_test_set_and_are_counted():
     start = initial_parameters("mnist-mlp", 1)
     work = [workload.batch(k, APPLICATION) for k in range(18)]
     result = workload.infer(start, work)
-    assert (result.requests, result.tokens, result.input_tokens, result.batches) == (360, 360, 0, 18)
+    assert (result.requests, result.output_tokens, result.input_tokens, result.batches) == (360, 0, 0, 18)
     assert result.payload_bits == 360 * (784 + 1) * 8
     assert result.flop == pytest.approx(18 * workload.cost(APPLICATION).flop_per_batch)
     # 360 requests are the 359 test images and one of them again.

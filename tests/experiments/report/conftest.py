@@ -136,7 +136,8 @@ def simulate(
                 "guest_batches": int(moved[:, i].sum()),
                 "offloaded_batches": int(moved[i].sum()),
                 "unserved_batches": 0,
-                "tokens": int(run_here[i] * 64 * (stage == "application")),
+                "tokens_in": int(run_here[i] * 24 * (stage == "application")),
+                "tokens_out": int(run_here[i] * 40 * (stage == "application")),
                 "bits": int(run_here[i] * 64 * 6272 * (stage == "application")),
                 "requests": int(run_here[i] * 64 * (stage == "application")),
                 "model_bytes": 1_272_080 if stage in ("development", "recycling") else 0,
@@ -242,13 +243,15 @@ def simulate(
     sums = (
         tables["slots"]
         .groupby(["node_id", "zone"])[
-            ["demand_j", "grid_j", "operational_g", "tokens", "bits", "executed_batches"]
+            ["demand_j", "grid_j", "operational_g", "tokens_in", "tokens_out", "bits", "executed_batches"]
         ]
         .sum()
         .reset_index()
     )
-    sums["tree_bit_per_j"] = (sums["bits"] + ALPHA * sums["tokens"]) / sums["demand_j"]
-    sums["ee_bit_per_j"] = sums["bits"] / sums["demand_j"]
+    tokens = sums["tokens_in"] + sums["tokens_out"]
+    sums["tree_node_bit_per_j"] = (sums["bits"] + ALPHA * tokens) / sums["demand_j"]
+    sums["tree_generated_node_bit_per_j"] = (sums["bits"] + ALPHA * sums["tokens_out"]) / sums["demand_j"]
+    sums["ee_node_bit_per_j"] = sums["bits"] / sums["demand_j"]
     return tables | {"nodes": sums.assign(static_w=STATIC_W)}
 
 

@@ -147,7 +147,9 @@ def test_a_run_with_nothing_to_show_still_has_a_report(make_run: MakeRun) -> Non
         path = folder / f"{table}.parquet"
         pd.read_parquet(path).head(0).to_parquet(path)
     slots = pd.read_parquet(folder / "slots.parquet")
-    still = slots.assign(harvest_j=0.0, tokens=0, bits=0, battery_after_j=0.0, operational_g=0.0, grid_j=0.0)
+    still = slots.assign(
+        harvest_j=0.0, tokens_in=0, tokens_out=0, bits=0, battery_after_j=0.0, operational_g=0.0, grid_j=0.0
+    )
     still.to_parquet(folder / "slots.parquet")
     nodes = pd.read_parquet(folder / "nodes.parquet")
     nodes.assign(tree_bit_per_j=None, ee_bit_per_j=None).to_parquet(folder / "nodes.parquet")

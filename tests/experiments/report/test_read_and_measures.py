@@ -77,8 +77,12 @@ def test_totals_are_the_sum_of_all_lines(make_run: MakeRun) -> None:
     assert one.emissions_g == pytest.approx(lines["operational_g"].sum())
     own = lines[lines["node_id"].isin(["coordinator", "router"])]["operational_g"].sum()
     assert one.emissions_g - one.nodes_and_network_g == pytest.approx(own)
-    bits, tokens = run.tables["slots"]["bits"].sum(), run.tables["slots"]["tokens"].sum()
-    assert one.tree_bit_per_j == pytest.approx((bits + 70_423.0 * tokens) / lines["energy_j"].sum())
+    bits, read, made = (run.tables["slots"][name].sum() for name in ("bits", "tokens_in", "tokens_out"))
+    joules = lines["energy_j"].sum()
+    assert (one.tokens_in, one.tokens_out) == (read, made)
+    assert one.tree_testbed_bit_per_j == pytest.approx((bits + 70_423.0 * (read + made)) / joules)
+    assert one.tree_generated_testbed_bit_per_j == pytest.approx((bits + 70_423.0 * made) / joules)
+    assert one.ee_testbed_bit_per_j == pytest.approx(bits / joules)
     assert one.accuracy == pytest.approx(
         run.tables["rounds"].query("stage == 'development'")["test_accuracy"].iloc[-1]
     )
