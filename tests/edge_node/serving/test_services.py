@@ -19,8 +19,7 @@ from edge_node.serving.arrivals import RequestPlan
 from edge_node.serving.requests import ARRIVAL, RequestWorkload, mean_cost, service_of
 from edge_node.workload import Arrays, InferResult, Parameters, WorkCost
 from protos import codec
-from protos.messages import Decision, Guest, Parcel, Send, Stage
-from tests.edge_node.test_node import finish, welcome
+from protos.messages import CloseSlot, Decision, EnergyGrant, Guest, Parcel, Send, Stage, Usage, Welcome
 
 STAGES = (Stage.DEVELOPMENT, Stage.APPLICATION, Stage.APPLICATION)
 SLOT_S = 10.0
@@ -48,10 +47,34 @@ def inference(rate_per_s: float = 3.0, words_per_s: float = 1.0, **changes: Any)
     return InferenceConfig(**{**told, **changes})
 
 
-class Words:
-    """A service that generates: five tokens in, two out a request; eleven times the work of a linear request."""
+class Images:
+    """The learned task: answers of 3 byte each, and no tokens."""
 
     num_examples = num_batches = 1
+    digest = "1" * 64
+
+    def cost(self, stage: str) -> WorkCost:
+        return WorkCost(flop_per_batch=5 * 2e4, bytes_per_batch=5 * 4)
+
+    def batch(self, batch_id: int, stage: str) -> Arrays:
+        return {"x": np.arange(5 * batch_id, 5 * batch_id + 5, dtype=np.int32)}
+
+    def prepare(self, batches: Sequence[Arrays]) -> float:
+        return 0.0
+
+    def train(self, parameters: Parameters, batches: Sequence[Arrays], options: Any) -> Any:
+        raise AssertionError("not in these slots")
+
+    def infer(self, parameters: Parameters, batches: Sequence[Arrays]) -> InferResult:
+        assert set(parameters) == {"w"}
+        (batch,) = batches
+        n = len(batch["x"])
+        return InferResult(n, 24 * n, n, 1, 2e4 * n)
+
+
+class Words(Images):
+    """A service that generates: five tokens in, two out a request; eleven times the work of an image."""
+
     digest = "0" * 64
 
     def cost(self, stage: str) -> WorkCost:
@@ -61,12 +84,6 @@ class Words:
         return {
             "tokens": np.arange(7 * batch_id, 7 * batch_id + 7, dtype=np.uint8)[:, None].repeat(5, axis=1)
         }
-
-    def prepare(self, batches: Sequence[Arrays]) -> float:
-        raise AssertionError("a service beside the task is not prepared")
-
-    def train(self, parameters: Parameters, batches: Sequence[Arrays], options: Any) -> Any:
-        raise AssertionError("nor trained")
 
     def infer(self, parameters: Parameters, batches: Sequence[Arrays]) -> InferResult:
         assert set(parameters) == {"words"}
@@ -78,7 +95,6 @@ class Words:
 
 MODEL: Parameters = {"words": np.zeros(1, dtype=np.float32)}
 MakeConfig = Callable[..., NodeConfig]
-MakeNode = Callable[..., EdgeNode]
 
 
 @given(st.integers(0, 50), st.floats(0.0, 8.0), st.floats(0.0, 4.0))
@@ -125,10 +141,8 @@ def test_the_mean_cost_is_that_of_all_batches() -> None:
 
 
 def two_services(make_config: MakeConfig, index: int = 0) -> RequestWorkload:
-    from tests.edge_node.conftest import LinearWorkload
-
     config = make_config(index, stages=STAGES, inference=inference())
-    return RequestWorkload(LinearWorkload(index), RequestPlan.of(config), [(Words(), MODEL)])
+    return RequestWorkload(Images(), RequestPlan.of(config), [(Words(), MODEL)])
 
 
 def test_batches_hold_the_requests_of_their_service_and_say_which(make_config: MakeConfig) -> None:
@@ -178,7 +192,7 @@ def test_one_service_alone_travels_as_before(make_config: MakeConfig) -> None:
         batches=[workload.batch(k, Stage.APPLICATION) for k in own],
     )
     assert parcel.batch_services == ()
-    assert {tensor.name for tensor in parcel.tensors} == {"x", "y", "key", ARRIVAL}
+    assert {tensor.name for tensor in parcel.tensors} == {"x", ARRIVAL}
 
 
 def test_parcels_that_contradict_themselves_are_refused(make_config: MakeConfig) -> None:
@@ -201,22 +215,29 @@ def test_parcels_that_contradict_themselves_are_refused(make_config: MakeConfig)
         unpack(lacking, workload.template)
 
 
-def built(make_config: MakeConfig, index: int) -> EdgeNode:
-    from tests.edge_node.conftest import LinearWorkload
+def welcome(node: EdgeNode) -> None:
+    node.register("boot")
+    node.on_welcome(Welcome("run", epoch=1, heartbeat_s=1.0, lease_s=3.0, next_slot=0))
 
+
+def finish(node: EdgeNode, slot: int, epoch: int) -> Usage:
+    usage = node.close(CloseSlot(epoch, slot))
+    node.on_grant(EnergyGrant(node.node_id, epoch, slot, 0, 0))
+    return usage
+
+
+def built(make_config: MakeConfig, index: int) -> EdgeNode:
     config = make_config(index, stages=STAGES, inference=inference())
     meter = build_meter(config.meter, config.board, config.slot_s)
-    workloads = dict.fromkeys(set(STAGES), LinearWorkload(index))
+    workloads = dict.fromkeys(set(STAGES), Images())
     node = EdgeNode(config, workloads, meter, services=[(Words(), MODEL)])
     welcome(node)
     node.on_decision(Decision(f"n{index}", 1, 0, STAGES[0], True, 0, (), (), 0, 0, 0, 9.0))
-    finish(node, 0)
+    finish(node, 0, 1)
     return node
 
 
-def test_batches_of_both_services_move_and_every_request_is_counted_once(
-    make_config: MakeConfig, model: Parameters
-) -> None:
+def test_batches_of_both_services_move_and_every_request_is_counted_once(make_config: MakeConfig) -> None:
     owner, executor = built(make_config, 0), built(make_config, 1)
     plans = [RequestPlan.of(node.config) for node in (owner, executor)]
     due, home = plans[0].released[1], plans[1].released[1]
@@ -228,37 +249,29 @@ def test_batches_of_both_services_move_and_every_request_is_counted_once(
     assert set(parcel.batch_services) == {0, 1}
     assert executor.on_parcel(parcel).accepted
     owner.parcel_delivered(parcel)
-    served = {"linear": [0, 0, 0], "words": [0, 0, 0]}
+    served = {"linear": [0] * 4, "words": [0] * 4}
     for node in (owner, executor):
-        node.execute(model)
-        usage, _ = finish(node, 1, 2)
+        node.execute({"w": np.zeros(1, dtype=np.float32)})
+        usage = finish(node, 1, 2)
         assert [part.service for part in usage.serving] == ["linear", "words"]
         for part in usage.serving:
-            counts = (part.requests, part.tokens_in, part.tokens_out)
+            assert sum(part.latency_counts) == part.requests
+            counts = (part.requests, part.tokens_in, part.tokens_out, part.bits)
             served[part.service] = [a + b for a, b in zip(served[part.service], counts, strict=True)]
         assert usage.serving[0].decode_s == 0.0
         # Prefill and decode of the generating service, as counted on the board's speed of 1e6 per second.
         words = usage.serving[1]
-        assert sum(words.latency_counts) == words.requests
         assert words.prefill_s == pytest.approx(0.12 * words.requests)
         assert words.decode_s == pytest.approx(0.1 * words.requests)
-    asked = [
-        sum(
-            int(size)
-            for plan in plans
-            for k, size in enumerate(plan.sizes[: plan.released[1]])
-            if plan.kinds[k] == kind
-        )
-        for kind in (0, 1)
-    ]
-    # The linear fake answers five a batch, whatever arrived: words are counted request by request.
-    assert served["words"] == [asked[1], 5 * asked[1], 2 * asked[1]]
-    assert served["linear"][1:] == [0, 0]
+    asked = [0, 0]
+    for plan in plans:
+        for kind, size in list(zip(plan.kinds, plan.sizes, strict=True))[: plan.released[1]]:
+            asked[kind] += int(size)
+    assert served["linear"] == [asked[0], 0, 0, 24 * asked[0]]
+    assert served["words"] == [asked[1], 5 * asked[1], 2 * asked[1], 56 * asked[1]]
 
 
 def test_a_node_wants_as_many_services_as_it_is_told_of(make_config: MakeConfig) -> None:
-    from tests.edge_node.conftest import LinearWorkload
-
     config = make_config(0, stages=STAGES, inference=inference())
     with pytest.raises(ValueError, match="0 further services are built, 1 are configured"):
-        RequestWorkload(LinearWorkload(0), RequestPlan.of(config))
+        RequestWorkload(Images(), RequestPlan.of(config))

@@ -152,7 +152,7 @@ def test_a_run_with_nothing_to_show_still_has_a_report(make_run: MakeRun) -> Non
     )
     still.to_parquet(folder / "slots.parquet")
     nodes = pd.read_parquet(folder / "nodes.parquet")
-    nodes.assign(tree_bit_per_j=None, ee_bit_per_j=None).to_parquet(folder / "nodes.parquet")
+    nodes.assign(tree_node_bit_per_j=None, ee_node_bit_per_j=None).to_parquet(folder / "nodes.parquet")
     page = Page(write_report(folder))
     assert "no node harvests energy" in page.text
     assert 'id="learning"' not in page.text

@@ -142,7 +142,7 @@ def test_comparison_json_has_one_value_per_seed(make_compare: MakeRun) -> None:
     found = comparison_json(study)
     json.dumps(found, allow_nan=False)
     deta, local = found["policies"]["deta"], found["policies"]["local"]
-    assert len(deta["emissions_g"]) == len(deta["accuracy"]) == len(deta["tree_bit_per_j"]) == 3
+    assert len(deta["emissions_g"]) == len(deta["accuracy"]) == len(deta["tree_testbed_bit_per_j"]) == 3
     for k in range(3):
         assert deta["reduction_vs_local_fraction"][k] == pytest.approx(
             1 - deta["emissions_g"][k] / local["emissions_g"][k]
