@@ -13,7 +13,7 @@ from coordinator.market.fleet import Fleet
 from coordinator.market.instances import reference_day
 from coordinator.market.rounding import WorkLimits
 from coordinator.policies.base import Feasible
-from coordinator.policies.energy_proportional import proportional_batches
+from coordinator.policies.energy_proportional import green_energy_j, proportional_batches
 from coordinator.policies.fedzero_blocklist import Cycle, release_probability, released, with_participants
 from coordinator.policies.fedzero_energy import attribute_energy
 from coordinator.policies.fedzero_selection import best_selection, scaled_utility, shortest_round
@@ -21,7 +21,8 @@ from coordinator.policies.hard_budget import work_g
 from coordinator.policies.lowcarb import forecast_windows, lowcarb_scores
 from coordinator.policies.nearest_green import nearest_green_batches
 from coordinator.policies.oort import oort_scores, preferred_duration_s, slowness
-from coordinator.policies.registry import make_policy
+from coordinator.policies.registry import make_policy, wanted_horizon
+from coordinator.policies.selection import statistical_utility
 from coordinator.policies.time_shift import shifted_batches
 
 
@@ -70,6 +71,31 @@ def test_half_of_the_nodes_unless_told_and_never_more_than_there_are() -> None:
         make_policy("lowest-ci", clients=0)
 
 
+def test_selection_is_for_stages_that_train() -> None:
+    fleet = fleet_of([3.0, 1.0, 2.0])
+    policy = make_policy("lowest-ci", clients=1)
+    for stage, selected in (
+        ("development", [1]),
+        ("recycling", [1]),
+        ("application", None),
+        ("preparation", None),
+    ):
+        decision, _ = policy.decide(replace(fleet, stage=stage), policy.init(0))
+        assert np.diag(decision.batches).tolist() == [10, 10, 10]
+        assert (None if decision.selected is None else np.flatnonzero(decision.selected).tolist()) == selected
+
+
+def test_utility_is_examples_times_loss() -> None:
+    fleet = fleet_of([1.0] * 2, mean_loss=np.array([0.5, np.nan]), num_examples=np.array([30, 40]))
+    utility = statistical_utility(fleet)
+    assert utility[0] == 15.0
+    assert np.isnan(utility[1])
+    assert np.isnan(statistical_utility(replace(fleet, mean_loss=None))).all()
+    for name, field in (("lowcarb", "participations"), ("fedzero", "num_examples")):
+        with pytest.raises(ValueError, match=field):
+            chosen(replace(fleet, **{field: None}), name)  # type: ignore[arg-type]
+
+
 def test_lowcarb_windows_grow_with_participation() -> None:
     # 2 p / p_max - 1 of 0, 5, 8, 10 rounds: 0 (below half), 0, 0.6, 1 of ten slots
     assert forecast_windows(np.array([0, 5, 8, 10]), 10).tolist() == [0, 0, 6, 10]
@@ -97,11 +123,33 @@ def test_lowcarb_scores_by_hand() -> None:
     # the percentile is of participation itself: with one node far ahead only that one is left out
     ahead = lowcarb_scores(intensity, np.array([0, 2, 6, 8, 20]), 2)
     assert ahead[4] == -np.inf
+    # of 22 nodes with 0 to 21 rounds those above 16.8
+    many = lowcarb_scores(np.full((22, 2), 100.0), np.arange(22), 1)
+    assert np.isneginf(many).tolist() == [False] * 17 + [True] * 5
     fleet = fleet_of([1.0] * 5)
     fleet = replace(
         reference_day(3, nodes=5), intensity_g_per_kwh=intensity, participations=np.array([0, 2, 6, 8, 20])
     )
     assert chosen(fleet, "lowcarb", clients=2, forecast_slots=2) == [0, 1]
+
+
+def test_lowcarb_looks_as_far_as_it_is_told_and_can() -> None:
+    """Before anybody took part every window is the longest. One slot ahead node 1 improves least, two ahead node 0."""
+    intensity = np.array([[100.0, 50.0, 90.0], [100.0, 60.0, 20.0]])
+    fleet = replace(
+        reference_day(3, nodes=2), intensity_g_per_kwh=intensity, participations=np.zeros(2, dtype=np.int64)
+    )
+    assert chosen(fleet, "lowcarb", clients=1, forecast_slots=1) == [1]
+    assert chosen(fleet, "lowcarb", clients=1, forecast_slots=2) == [0]
+    # half of the longest window, which is what is known: 1 of 2 slots for node 1, and 2 of 2 for node 0
+    half = replace(
+        reference_day(3, nodes=3),
+        intensity_g_per_kwh=np.vstack([intensity, [100.0, 10.0, 10.0]]),
+        participations=np.array([4, 3, 4]),
+    )
+    assert chosen(half, "lowcarb", clients=1, forecast_slots=12) == [1]
+    assert wanted_horizon(make_policy("lowcarb"), 0) == 13
+    assert wanted_horizon(make_policy("lowcarb", forecast_slots=4), 0) == 5
 
 
 def test_oort_slowness_by_hand() -> None:
@@ -126,6 +174,14 @@ def test_oort_scores_by_hand() -> None:
     assert scores[1] == pytest.approx((200 - low) / spread + np.sqrt(0.1 * np.log(4) / 3))
     assert scores[2] == 0.0
     assert scores[3] == pytest.approx((200 - low) / spread + np.sqrt(0.1 * np.log(4) / 2))
+
+
+def test_oort_brings_tiny_rewards_to_a_range_of_their_own() -> None:
+    # all 0.02: the range is 0.001 * 0.02, but counts as 1e-4; and rewards of nothing at all are worth the bonus
+    scores = oort_scores(np.full(2, 0.02), np.array([1, 2]), 1, np.array([True, True]), clip=0.9)
+    assert scores == pytest.approx([0.2, 0.2])
+    bonus = np.sqrt(0.1 * np.log(7) / 2)
+    assert oort_scores(np.zeros(1), np.array([2]), 7, np.array([True]), clip=0.9) == pytest.approx([bonus])
 
 
 def trained_fleet(loss: list[float], seconds: list[float] | None = None) -> Fleet:
@@ -522,6 +578,33 @@ def test_fedzero_blocks_by_the_quantile_of_utility() -> None:
     assert policy.decide(fleet, state)[1]["blocked"] == ["edge-01", "edge-02"]
 
 
+def test_green_energy_by_hand() -> None:
+    """Slot of 10 s. Node 0: harvest 100 J; 200 J stored lose 10 % and come out at 80 %: 144 J, but 12 W let 120 J out;
+    5 W of static load take 50 J: 170 J. Node 1: 30 W let all 144 J out: 194 J. Node 2: static load takes all."""
+    fleet = replace(
+        fleet_of([1.0] * 3, harvest_j=np.array([[100.0], [100.0], [40.0]])),
+        slot_s=10.0,
+        battery_j=np.array([200.0, 200.0, 0.0]),
+        battery_capacity_j=np.full(3, 250.0),
+        self_discharge_fraction=np.full(3, 0.1),
+        discharge_efficiency=np.full(3, 0.8),
+        discharge_limit_w=np.array([12.0, 30.0, 12.0]),
+        static_w=np.full(3, 5.0),
+    )
+    assert green_energy_j(fleet) == pytest.approx([170.0, 194.0, 0.0])
+
+
+def test_energy_proportional_keeps_time_and_runs_what_costs_nothing() -> None:
+    fleet = fleet_of([1.0] * 2, harvest_j=np.full((2, 1), 1e5), joules_per_batch=np.array([[0.0], [36.0]]))
+    slow = replace(fleet, seconds_per_batch=np.array([[fleet.slot_s / 9.0], [fleet.slot_s / 3.0]]))
+    policy = make_policy("energy-proportional", least_batches=2)
+    assert np.diag(policy.decide(slow, {})[0].batches).tolist() == [9, 3]
+    dark = replace(slow, harvest_j=np.zeros((2, 1)))
+    assert np.diag(policy.decide(dark, {})[0].batches).tolist() == [9, 2]
+    with pytest.raises(ValueError, match="0 or more"):
+        make_policy("energy-proportional", least_batches=-1)
+
+
 def test_energy_proportional_by_hand() -> None:
     # 36 J a batch: 100 J pay for two whole batches, 1000 J for 27
     assert proportional_batches(np.array([100.0, 1000.0, 0.0]), np.full(3, 36.0)).tolist() == [2, 27, 0]
@@ -570,6 +653,59 @@ def test_nearest_green_sends_first_what_does_not_fit_at_home() -> None:
     assert batches[0].tolist() == [5, 0, 0, 5]
 
 
+def test_nearest_green_decides_by_the_present_intensity_and_its_threshold() -> None:
+    """Node 1 is at 60 % of node 0 now and dearer later."""
+    day = reference_day(2, nodes=2)
+    fleet = replace(
+        day,
+        intensity_g_per_kwh=np.array([[100.0, 10.0], [60.0, 500.0]]),
+        backlog_batches=np.full((2, 1), 10),
+        seconds_per_batch=np.ones((2, 2)),
+    )
+    batches = make_policy("nearest-green").decide(fleet, {})[0].batches
+    assert batches.tolist() == [[5, 5], [0, 10]]
+    batches = make_policy("nearest-green", threshold=0.5).decide(fleet, {})[0].batches
+    assert batches.tolist() == [[10, 0], [0, 10]]
+    for threshold in (0.0, 1.1):
+        with pytest.raises(ValueError, match="above 0"):
+            make_policy("nearest-green", threshold=threshold)
+
+
+def test_nearest_green_gives_back_the_time_of_what_it_sends() -> None:
+    """No node has time to spare but node 2; node 0 sends three batches there, and has time for three of node 3."""
+    tight = limits_of(
+        available=np.array([10, 10, 0, 10]),
+        due=np.array([10, 10, 0, 10]),
+        may_leave=np.array([5, 5, 0, 5]),
+        capacity=np.array([10, 10, 3, 10]),
+    )
+    batches = nearest_green_batches(np.array([100.0, 50.0, 30.0, 200.0]), tight, 0.8)
+    # node 0: nearest green is 1 (no time), then 2 (three); node 1: 2 is full; node 3: 2 is full, then 1 is, then 0 has
+    assert batches.tolist() == [[7, 0, 3, 0], [0, 10, 0, 0], [0, 0, 0, 0], [3, 0, 0, 7]]
+
+
+def test_hard_budget_spends_to_the_last_gram_and_no_further() -> None:
+    # work of 0.036 g and 0.072 g: both fit 0.108 g exactly; dearer work first in line ends the list
+    fleet = fleet_of([720.0, 360.0])
+    assert chosen(fleet, "hard-budget", clients=2, budget_g=0.036 + 0.072) == [0, 1]
+    assert chosen(fleet, "hard-budget", clients=1, budget_g=1.0) == [1]
+    # the second cleanest is too dear, and the third, cheap by its sun, waits with it
+    sunny = fleet_of([100.0, 200.0, 300.0], harvest_j=np.array([[0.0], [0.0], [360.0]]))
+    assert chosen(sunny, "hard-budget", clients=3, budget_g=0.015) == [0]
+    policy = make_policy("hard-budget", clients=2, budget_g=0.05)
+    decision, state = policy.decide(fleet, policy.init(0))
+    assert decision.notes["budget_spent_g"] == state["spent_g"] == pytest.approx(0.036)
+    with pytest.raises(ValueError, match="finite value"):
+        make_policy("hard-budget", budget_g=-0.1)
+
+
+def test_hard_budget_counts_the_work_there_is_time_for() -> None:
+    fleet = fleet_of([360.0])
+    assert work_g(replace(fleet, seconds_per_batch=np.full((1, 1), fleet.slot_s / 4))) == pytest.approx(
+        [0.0144]
+    )
+
+
 def test_hard_budget_stops_when_spent() -> None:
     # 360 J at 360 and 720 g/kWh: 0.036 g and 0.072 g
     fleet = fleet_of([720.0, 360.0])
@@ -600,6 +736,29 @@ def test_time_shift_waits_for_the_cheapest_slots() -> None:
     assert shifted_batches(intensity, backlog, 2).tolist() == [0, 5, 5]
     # work at its deadline always runs
     assert shifted_batches(intensity, np.array([[4, 0, 10]] * 3), 1).tolist() == [4, 14, 14]
+
+
+def test_time_shift_looks_at_each_class_and_keeps_time() -> None:
+    """Node 0 has 6 batches due by slot 1 and 9 by slot 2, k = 2: classes of two and three slots."""
+    intensity = np.array([[200.0, 100.0, 300.0]])
+    # both slots of the first class: half of 6; slots 0 and 1 of the second: half of 9, rounded up
+    assert shifted_batches(intensity, np.array([[0, 6, 9]]), 2).tolist() == [3 + 5]
+    assert shifted_batches(intensity, np.array([[1, 6, 9]]), 1).tolist() == [1]
+    # forecasts of one slot: everything now
+    assert shifted_batches(intensity[:, :1], np.array([[1, 6, 9]]), 2).tolist() == [16]
+    day = reference_day(3, nodes=1)
+    fleet = replace(
+        day,
+        limits=replace(day.limits, deadline_slots=2),
+        backlog_batches=np.array([[2, 6, 9]]),
+        intensity_g_per_kwh=intensity,
+        seconds_per_batch=np.full((1, 3), day.slot_s / 7.5),
+    )
+    assert make_policy("time-shift", cheapest=2).decide(fleet, {})[0].batches.tolist() == [[7]]
+    assert make_policy("time-shift").decide(fleet, {})[0].batches.tolist() == [[2]]
+    assert wanted_horizon(make_policy("time-shift"), 2) == 3
+    with pytest.raises(ValueError, match="1 or more"):
+        make_policy("time-shift", cheapest=0)
 
 
 def test_time_shift_runs_everything_by_its_deadline() -> None:
