@@ -126,11 +126,16 @@ def delivered_by_service(booking: Mapping[str, Any], usage: Mapping[str, Any]) -
     """What a booking's document counts as delivered: ``service`` and COUNTS of each service.
 
     Documents of older versions name no services and counted a class as a token: there a service that read no tokens
-    has none, and what its ``usage`` counted is booked in the proportion in which its requests were.
+    has none, and what its ``usage`` counted is booked in the proportion in which its requests were. Where the usage
+    does not say either, as many tokens as requests were classes.
     """
     if "services" in booking:
         return list(booking["services"])
     parts = [part for part in (*usage.get("serving", ()), usage.get("outside")) if part is not None]
+    if not parts and any(booking[name] for name in ("requests", "tokens", "bits")):
+        generated = booking["tokens"] if booking["tokens"] != booking["requests"] else 0
+        told = {"requests": booking["requests"], "bits": booking["bits"]}
+        return [{"service": None, **told, "tokens_in": 0, "tokens_out": generated}]
     said = sum(part["requests"] for part in parts)
     found: dict[str, dict[str, int]] = {}
     for part in parts:
