@@ -56,7 +56,7 @@ def ask(folder: Path, *arguments: str, exit_code: int = 0) -> dict[str, Any]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert done.returncode == exit_code, done.stderr

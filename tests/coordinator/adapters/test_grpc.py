@@ -430,7 +430,7 @@ def test_many_streams_do_not_starve_a_healthy_node(process: Process, nodes: Node
             calls = [channel.stream_stream(codec.ATTEND.path)() for _ in range(300)]
             reads = [asyncio.ensure_future(call.read()) for call in calls]
             # Those inside wait for an answer that never comes; one that is turned away is told at once.
-            done, waiting = await asyncio.wait(reads, timeout=60, return_when=asyncio.FIRST_EXCEPTION)
+            done, waiting = await asyncio.wait(reads, timeout=600, return_when=asyncio.FIRST_EXCEPTION)
             for read in done:
                 error = read.exception()
                 refused += isinstance(error, aio.AioRpcError) and (
@@ -467,7 +467,7 @@ def test_bad_configuration_ends_with_2_and_one_line(tmp_path: Path, kit: Any) ->
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
         )
         assert ended.returncode == 2
         assert said in ended.stderr
