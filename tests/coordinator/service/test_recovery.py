@@ -157,6 +157,60 @@ def test_offload_room_of_a_release_holds_over_slots_and_restarts(tmp_path: Path,
     bench.close()
 
 
+def test_offload_room_of_work_released_late_joins_that_of_work_that_waited(tmp_path: Path, kit: Any) -> None:
+    """(D5) near the end of a stage: new work is due with older work, in its class; each has its own share."""
+    stages = (Stage.DEVELOPMENT,) * 3 + (Stage.APPLICATION,)
+    limits = LimitsConfig(deadline_slots=2, offload_cap_fraction=0.5)
+    config = kit.make_config(tmp_path, nodes=2, stages=stages, limits=limits)
+    bench = kit.Bench(config, make_policy("local"))
+    bench.join()
+    books = bench.coordinator.service.books
+    state, telemetry = books.nodes["n00"], books.waiting["n00"]
+    # In slot 1 new work may wait one slot, to the stage's end: five of eleven in that class waited, with room for one.
+    state.carried_room, state.carried_batches = (2, 1, 0), (4, 5, 0)
+    late = dataclasses.replace(telemetry, slot=1, backlog_batches=(3, 11, 0))
+    assert books.offload_room("n00", late) == (2, 1 + 3, 0)
+    # A class never has more room than batches, nor does work that ran keep its room.
+    less = dataclasses.replace(telemetry, slot=1, backlog_batches=(1, 5, 0))
+    assert books.offload_room("n00", less) == (1, 1, 0)
+    # In the stage's last slot all new work is due at once.
+    state.carried_room, state.carried_batches = (1, 0, 0), (2, 0, 0)
+    last = dataclasses.replace(telemetry, slot=2, backlog_batches=(8, 0, 0))
+    assert books.offload_room("n00", last) == (1 + 3, 0, 0)
+    bench.close()
+
+
+def test_a_battery_may_differ_once_after_a_reboot_and_never_without_one(tmp_path: Path, kit: Any) -> None:
+    bench = kit.Bench(kit.make_config(tmp_path, nodes=3), make_policy("local"))
+    bench.join()
+    bench.run_slot(0)
+    held = bench.coordinator.service.books.battery_uj("n01")
+
+    def report(boot: str, battery_uj: int) -> list[str]:
+        """Codes of the refusals that a node of this boot gets for saying what its battery holds."""
+        stub = kit.StubNode("n01", boot_id=boot)
+        stub.battery_uj, stub.slot = battery_uj, 0
+        bench.nodes["n01"] = stub
+        bench.join("n01")
+        return [refusal.code for refusal in stub.refusals]
+
+    assert report("boot2", held - 1_000_003) == []
+    bench.run_slot(1)
+    books = bench.coordinator.service.books
+    adjusted = books.balances["node/n01/adjustment", Unit.MICROJOULES]
+    assert adjusted == 1_000_003
+    assert not books.nodes["n01"].uncertain
+    # The same boot says another figure: nothing explains it.
+    stub = bench.nodes["n01"]
+    telemetry = dataclasses.replace(books.waiting["n01"], seq=stub.seq + 1, battery_uj=stub.battery_uj + 7)
+    bench.coordinator.receive("n01", telemetry)
+    assert [refusal.code for refusal in stub.refusals] == ["battery_discontinuous"]
+    assert books.balances["node/n01/adjustment", Unit.MICROJOULES] == adjusted
+    bench.close()
+    report_ = verify(bench.config.ledger_path)
+    assert report_.ok, report_.findings
+
+
 @hypothesis.settings(max_examples=10, deadline=None)
 @hypothesis.given(data=st.data())
 def test_whatever_is_lost_or_doubled_the_books_balance(data: Any, tmp_path_factory: Any) -> None:
