@@ -1,13 +1,14 @@
 """``python -m coordinator CONFIG.json``: the coordinator as a process of its own.
 
-Prints one line of JSON when it is ready, ``{"address": "127.0.0.1:PORT", "pid": ..., "epoch": ...}``, logs to
-standard error, ends cleanly on SIGTERM or SIGINT, and dies with its parent. Exit codes: 0 ended, 2 bad
-configuration, 70 the ledger could not be written.
+Prints one line of JSON when it is ready, ``{"address": "127.0.0.1:PORT", "pid": ..., "epoch": ...}``, and one
+when it cannot go on, ``{"failed": "why"}``; logs to standard error, ends cleanly on SIGTERM or SIGINT, and dies with
+its parent. Exit codes: 0 ended, 2 bad configuration, 70 the ledger could not be written.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -38,10 +39,17 @@ def main(arguments: list[str]) -> int:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        print(f"{arguments[0]}: {place}: {first['msg']} (got {first['input']!r:.80})", file=sys.stderr)
+        _give_up(f"{arguments[0]}: {place}: {first['msg']} (got {first['input']!r:.80})")
     except (DataError, LedgerError, OSError, ValueError) as error:
-        print(f"coordinator: {error}", file=sys.stderr)
+        _give_up(f"coordinator: {error}")
     return EXIT_BAD_CONFIG
+
+
+def _give_up(why: str) -> None:
+    """To whoever started it, and to the log; a full disk may take no log."""
+    print(json.dumps({"failed": why}), flush=True)
+    with contextlib.suppress(OSError):
+        print(why, file=sys.stderr, flush=True)
 
 
 async def _serve(config: CoordinatorConfig) -> int:
@@ -67,7 +75,10 @@ async def _serve(config: CoordinatorConfig) -> int:
             wait.cancel()
     finally:
         await server.stop()
-    return EXIT_LEDGER_FAILED if server.failed.is_set() else 0
+    if server.failed.is_set():
+        _give_up(f"coordinator: {server.ledger.failure}")
+        return EXIT_LEDGER_FAILED
+    return 0
 
 
 if __name__ == "__main__":

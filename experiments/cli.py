@@ -434,7 +434,8 @@ def data_fetch(
 
 @ledger_app.command("verify")
 def ledger_verify(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Check the books of a run: sums, chain, batteries, transfers, batches. Exit code 1 when a finding stands."""
+    """Check the books of a run: sums, chain, batteries, transfers, batches. Exit code 1 when a finding stands, or when
+    the books are incomplete: not all slots are closed, or nothing was booked."""
     from experiments.verify import verify_run
 
     verdict = verify_run(run)
@@ -443,7 +444,16 @@ def ledger_verify(run: RunArgument, as_json: JsonOption = False) -> None:
     else:
         for finding in verdict["findings"]:
             err.print(f"[red]finding[/red] {finding}")
-        word = "[green]sound[/green]" if verdict["ok"] else "[red]not sound[/red]"
+        for lack in verdict["incomplete"]:
+            err.print("[yellow]incomplete[/yellow]", end=" ")
+            err.print(lack, markup=False, highlight=False, soft_wrap=True)
+        word = (
+            "[red]not sound[/red]"
+            if verdict["findings"]
+            else "[yellow]incomplete[/yellow]"
+            if verdict["incomplete"]
+            else "[green]sound[/green]"
+        )
         out.print(
             f"{run}: {word}; {verdict['transactions']} transactions, {verdict['postings']} postings checked"
         )

@@ -7,6 +7,8 @@ import importlib.metadata
 import json
 import math
 import platform
+import re
+import sqlite3
 import sys
 import time
 from collections.abc import Callable
@@ -105,7 +107,10 @@ def failures() -> tuple[type[Exception], ...]:
     from experiments.fleet.ray_local import FleetStartError
     from experiments.fleet.supervisor import CoordinatorError
 
-    return (CoordinatorError, CallFailed, FleetStartError, StrategyError, LedgerError, RequestError, OSError)
+    return (
+        *(CoordinatorError, CallFailed, FleetStartError, StrategyError),
+        *(LedgerError, RequestError, OSError, sqlite3.Error),
+    )
 
 
 def describe_failure(error: Exception) -> str:
@@ -237,6 +242,7 @@ def learning_task(resolved: Resolved, task: TaskConfig, stage: Stage) -> Learnin
 
 def write_models(record: RunRecord, path: Path) -> None:
     """The last model of every learning stage in one safetensors file; none when nothing was learned."""
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     tensors = {
@@ -245,7 +251,11 @@ def write_models(record: RunRecord, path: Path) -> None:
         for name, array in arrays.items()
     }
     if tensors:
-        save_file(tensors, path)
+        try:
+            save_file(tensors, path)
+        except SafetensorError as error:  # its text has the number of the operating system's error
+            number = re.search(r"os error (\d+)", str(error))
+            raise OSError(int(number[1]) if number else errno.EIO, str(error), str(path)) from error
 
 
 def peak_memory_bytes() -> int | None:

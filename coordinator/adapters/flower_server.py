@@ -17,6 +17,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, 
 from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.strategy import Strategy
 
+from carbon_data.quiet_log import QuietFileHandler
 from protos.messages import SlotPlan, SlotSummary, Stage
 
 from .flower_strategy import (
@@ -106,7 +107,7 @@ def log_to_file(path: Path) -> None:
     for handler in list(flower.handlers):
         flower.removeHandler(handler)
         handler.close()
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler = QuietFileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     flower.addHandler(handler)
     flower.propagate = False

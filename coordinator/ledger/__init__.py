@@ -28,7 +28,14 @@ In unit ``pg``: ``atmosphere`` takes (positive) what the ``.../stage/<stage>/<co
 """
 
 from coordinator.ledger.entry import Entry, Kind, LedgerError, Posting, Unit, canonical_json
-from coordinator.ledger.store import KeyConflictError, Ledger, LedgerLockedError, StoredEntry, read_entries
+from coordinator.ledger.store import (
+    KeyConflictError,
+    Ledger,
+    LedgerEmptyError,
+    LedgerLockedError,
+    StoredEntry,
+    read_entries,
+)
 from coordinator.ledger.verify import Finding, VerifyReport, verify
 
 __all__ = [
@@ -37,6 +44,7 @@ __all__ = [
     "KeyConflictError",
     "Kind",
     "Ledger",
+    "LedgerEmptyError",
     "LedgerError",
     "LedgerLockedError",
     "Posting",

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import queue
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -52,6 +53,10 @@ class KeyConflictError(LedgerError):
     """A key came again with other content. The alarm is already in the ledger; the first content stands."""
 
 
+class LedgerEmptyError(LedgerError):
+    """A file in which nothing was ever booked."""
+
+
 class LedgerLockedError(LedgerError):
     """Another process holds this ledger."""
 
@@ -86,6 +91,9 @@ class Ledger:
             self._writer = _connect(self.path)
             _prepare(self._writer, run_id, self.path)
             self._reader = _connect(self.path)
+        except sqlite3.Error as error:
+            os.close(self._lock_fd)
+            raise _disk_error(error, self.path) from error
         except BaseException:
             os.close(self._lock_fd)
             raise
@@ -141,6 +149,11 @@ class Ledger:
         """Number of entries and the last chain value: an anchor that tells a shortened file."""
         return self._last_id, self._head
 
+    @property
+    def failure(self) -> BaseException | None:
+        """Why it takes nothing more; None while it does."""
+        return self._failure
+
     def close(self) -> None:
         """Write what is queued, then let go of the file. Idempotent."""
         if self._closed:
@@ -188,7 +201,8 @@ class Ledger:
             for submission in group:
                 outcomes.append(self._insert_all(submission.entries))
             self._writer.execute("COMMIT")
-        except BaseException as error:
+        except BaseException as raised:
+            error = _disk_error(raised, self.path) if isinstance(raised, sqlite3.Error) else raised
             # What memory holds is now ahead of the disk: nobody may build on it, so the ledger stops for
             # good.
             with contextlib.suppress(sqlite3.Error):
@@ -265,12 +279,36 @@ def conflict_alarm(offered: Entry, stored_digest: str) -> Entry:
     )
 
 
+_DISK_CODES = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+_LITTLE_BYTES = 65_536
+"""Free space below which an I/O error of SQLite is that of a full disk (its shared-memory file has 32 KiB)."""
+
+
+def _is_full(error: sqlite3.Error, path: Path) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the primary code
+    if code == sqlite3.SQLITE_FULL:
+        return True
+    return code in _DISK_CODES and shutil.disk_usage(path.parent).free < _LITTLE_BYTES
+
+
+def _disk_error(error: sqlite3.Error, path: Path) -> LedgerError:
+    """SQLite's failure as a sentence."""
+    if _is_full(error, path):
+        return LedgerError(f"the disk is full ({path}); make room, or give another --output")
+    return LedgerError(f"{path} cannot be written: {error}")
+
+
 def open_read_only(path: Path) -> tuple[sqlite3.Connection, Format]:
     """A connection that cannot write, and the file's format. Raises LedgerError when there is no such ledger."""
     if not Path(path).is_file():
         raise LedgerError(f"{path} is no file; a finished or running run has its ledger in ledger.sqlite")
+    if Path(path).stat().st_size == 0:
+        raise LedgerEmptyError(f"{path} is empty: nothing was booked, or it was cut to nothing")
     connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
     try:
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+            connection.close()
+            raise LedgerEmptyError(f"{path} has no tables: nothing was booked")
         row = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
     except sqlite3.DatabaseError as error:
         connection.close()
@@ -329,6 +367,8 @@ def _prepare(connection: sqlite3.Connection, run_id: str, path: Path) -> None:
     try:
         connection.executescript(_SCHEMA)
     except sqlite3.DatabaseError as error:
+        if _is_full(error, path):
+            raise
         raise LedgerError(
             f"{path} is not a ledger of this project: {error}; choose another run folder"
         ) from error

@@ -8,6 +8,8 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+from carbon_data.quiet_log import QuietStreamHandler
+
 FORMAT = "%(asctime)s %(name)s %(levelname)s %(message)s"
 CHATTY = ("edge_node", "experiments.fleet")
 """Loggers that are followed from INFO on; others from WARNING."""
@@ -21,20 +23,22 @@ def logged_to(path: Path) -> Iterator[None]:
     """
     own = [logging.getLogger(name) for name in CHATTY]
     before = [one.level for one in own]
-    with path.open("a", encoding="utf-8") as stream:
-        handler = logging.StreamHandler(stream)
-        handler.setFormatter(logging.Formatter(FORMAT))
-        logging.getLogger().addHandler(handler)
-        for one in own:
-            one.setLevel(logging.INFO)
-        was_enabled = faulthandler.is_enabled()
-        faulthandler.enable(stream)
-        try:
-            yield
-        finally:
-            faulthandler.enable() if was_enabled else faulthandler.disable()
-            for one, level in zip(own, before, strict=True):
-                one.setLevel(level)
-            logging.getLogger().removeHandler(handler)
+    stream = path.open("a", encoding="utf-8")
+    handler = QuietStreamHandler(stream)
+    handler.setFormatter(logging.Formatter(FORMAT))
+    logging.getLogger().addHandler(handler)
+    for one in own:
+        one.setLevel(logging.INFO)
+    was_enabled = faulthandler.is_enabled()
+    faulthandler.enable(stream)
+    try:
+        yield
+    finally:
+        faulthandler.enable() if was_enabled else faulthandler.disable()
+        for one, level in zip(own, before, strict=True):
+            one.setLevel(level)
+        logging.getLogger().removeHandler(handler)
+        with contextlib.suppress(OSError):  # a full disk: the run says so
+            stream.close()
     if path.stat().st_size == 0:
         path.unlink()

@@ -79,9 +79,13 @@ def open_session(
 def _open_supervised(
     fleet: Fleet, config: CoordinatorConfig, folder: Path, nodes_of: NodesOf
 ) -> Iterator[Session]:
+    def address() -> str:
+        supervisor.check()  # one that will not come back is not waited for
+        return supervisor.address
+
     with (
         Supervisor(config, folder) as supervisor,
-        ControlClient(lambda: supervisor.address) as control,
+        ControlClient(address) as control,
         ThreadPoolExecutor(1, thread_name_prefix="books") as books,
     ):
         configs = nodes_of(supervisor.address)

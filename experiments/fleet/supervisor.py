@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
+EXIT_LEDGER_FAILED = 70
+"""Of a coordinator whose ledger cannot be written: it would fail again (coordinator.__main__)."""
 
 
 class CoordinatorError(RuntimeError):
@@ -72,7 +74,9 @@ class Supervisor:
         self._address = ""
         self._ready = threading.Event()
         self._stopping = threading.Event()
-        self._failure: CoordinatorError | None = None
+        self._failure: CoordinatorError | OSError | None = None
+        self._said = ""
+        self._drained = threading.Event()
         self._thread: threading.Thread | None = None
         self.restarts: list[Restart] = []
 
@@ -116,6 +120,7 @@ class Supervisor:
 
         Raises:
             CoordinatorError: it died more often than allowed, or never started.
+            OSError: its files cannot be written.
         """
         if self._failure is not None:
             raise self._failure
@@ -147,6 +152,11 @@ class Supervisor:
                 if self._stopping.is_set():
                     return
                 ended = time.monotonic()
+                if exit_code == EXIT_LEDGER_FAILED:
+                    self._drained.wait(STOP_TIMEOUT_S)
+                    raise CoordinatorError(
+                        self._said or f"its ledger cannot be written; see {self._log_path}"
+                    )
                 if len(self.restarts) >= self._allowed:
                     raise CoordinatorError(
                         f"the coordinator died {len(self.restarts) + 1} times ({_describe(exit_code)}); "
@@ -157,10 +167,9 @@ class Supervisor:
                 restart = Restart(exit_code, time.monotonic() - ended)
                 self.restarts.append(restart)
                 self._on_restart(restart)
-        except CoordinatorError as error:
+        except (CoordinatorError, OSError) as error:
             if not self._stopping.is_set():
                 self._failure = error
-                logger.error("%s", error)
         finally:
             self._ready.set()
 
@@ -195,17 +204,30 @@ class Supervisor:
             line = stdout.readline()
         finally:
             timer.cancel()
-        # Whatever it prints later goes nowhere, and must not block it.
-        threading.Thread(target=_drain, args=(stdout,), daemon=True).start()
+        # Whatever it prints later must not block it; why it gives up is remembered.
+        self._drained.clear()
+        threading.Thread(target=self._drain, args=(stdout,), daemon=True).start()
+        self._hear(line)
         try:
             return str(json.loads(line)["address"])
         except (ValueError, KeyError, TypeError) as error:
             process.kill()
             exit_code = process.wait()
             raise CoordinatorError(
-                f"the coordinator did not start ({_describe(exit_code)}): {self._last_words() or 'no word of it'}"
-                f". See {self._log_path}"
+                f"the coordinator did not start ({_describe(exit_code)}): "
+                f"{self._said or self._last_words() or 'it gave no reason'}. See {self._log_path}"
             ) from error
+
+    def _drain(self, stdout: IO[str]) -> None:
+        for line in stdout:
+            self._hear(line)
+        self._drained.set()
+
+    def _hear(self, line: str) -> None:
+        try:
+            self._said = str(json.loads(line)["failed"])
+        except (ValueError, KeyError, TypeError):
+            return  # any other line is not for us
 
     def _last_words(self) -> str:
         lines = self._log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
@@ -219,11 +241,6 @@ class Supervisor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-def _drain(stream: IO[str]) -> None:
-    for _ in stream:
-        pass
 
 
 def _describe(exit_code: int) -> str:

@@ -168,7 +168,7 @@ def test_failed_disk_stops_the_ledger_for_good(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "l", "run")
     ledger.write([entry("k")])
     ledger._writer.execute("PRAGMA query_only = ON")
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(LedgerError, match="cannot be written"):
         ledger.write([entry("k2")])
     with pytest.raises(LedgerError, match="failed before"):
         ledger.write([entry("k3")])

@@ -1,0 +1,41 @@
+"""Log files that do not complain on the terminal when the disk is full: the run itself finds that out and says it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    TextHandler = logging.StreamHandler[TextIO]
+else:
+    TextHandler = logging.StreamHandler
+
+
+def _show(handler: logging.Handler, record: logging.LogRecord) -> None:
+    """Lines that cannot be written are dropped; a fault of the caller's (a bad format) is shown as ever."""
+    if not isinstance(sys.exc_info()[1], OSError):
+        logging.Handler.handleError(handler, record)
+
+
+class QuietStreamHandler(TextHandler):
+    """Writes to an open stream."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        _show(self, record)
+
+
+class QuietFileHandler(logging.FileHandler):
+    """Appends to a file made at the first line."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, encoding="utf-8", delay=True)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        _show(self, record)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
