@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from carbon_data.own_code import look_beside
 from experiments.errors import UsageError
-from experiments.scenario import Scenario, load_scenario, parse_scenario
+from experiments.scenario import Scenario, ServiceSpec, load_scenario, parse_scenario
 
 if TYPE_CHECKING:
     from experiments.resolve import Resolved
@@ -87,6 +87,8 @@ def describe(resolved: Resolved) -> dict[str, str]:
         "a slot lasts": f"{resolved.slot_s:.4g} s; traces advance {facts['trace_step_s']:g} s meanwhile",
         "traces from": str(facts["start"]),
         "task": f"{facts['task']} on {facts['data_used']} ({resolved.data_origin})",
+        "also served": ", ".join(_service(each) for each in resolved.scenario.inference.services)
+        or "nothing",
         "batches a node and slot": ", ".join(str(n) for n in facts["batches_per_node_and_slot"]),
         "highest harvest": _range(facts["harvest_peak_w"], "W"),
         "battery": _range(facts["battery_capacity_j"], "J"),
@@ -102,6 +104,11 @@ def _forecast(resolved: Resolved) -> str:
     files = [origin for name, origin in resolved.origins.items() if name.startswith("forecast ")]
     notes = [str(origin["notes"]) for origin in files]
     return "; ".join([kinds, *dict.fromkeys(str(origin["source"]) for origin in files), *notes])
+
+
+def _service(spec: ServiceSpec) -> str:
+    name = spec.label if spec.label == spec.task else f"{spec.label} ({spec.task})"
+    return f"{name}, untrained"
 
 
 def _times(name: str, count: int) -> str:

@@ -191,6 +191,7 @@ class Resolved:
             "forecast": scenario.forecast.kind,
             "task": self.task.name,
             "data_used": self.data_used,
+            "services": [service.label for service in scenario.inference.services],
             "batches_per_node_and_slot": sorted(set(self.batches_per_node)),
             "harvest_peak_w": [max(harvest.power_w) for harvest in self.harvests],
             "battery_capacity_j": [battery.capacity_j if battery else 0.0 for battery in self.batteries],
@@ -539,6 +540,11 @@ def _assumptions(scenario: Scenario, slot_s: float, boards: list[str], transport
         else f"Energy in the network per byte: {scenario.network.net_j_per_byte:g} J, as the scenario says.",
         "Scope 2, location-based, average intensity; harvested energy counts zero.",
         "Offloading sends raw batches from owner to executor: this gives up the privacy premise of federated learning.",
+        *(
+            f"Service {service.label}: {service.task} answers with an untrained model, drawn from the seed on every "
+            "node: it decodes real tokens at the cost of a trained one, and what it says means nothing."
+            for service in scenario.inference.services
+        ),
         *boards,
     )
 

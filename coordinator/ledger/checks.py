@@ -11,6 +11,7 @@ from coordinator.ledger.entry import Kind, Posting, Unit
 from protos.messages import HOLDERS
 
 Add = Callable[[str, str, str], None]
+DELIVERED = ("requests", "tokens_in", "tokens_out", "bits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +216,7 @@ class Checks:
         elif item.body["estimated"]:
             self._counts["bookings by estimate"] += 1
         self._check_executed(item.slot, item.node, item.body, usage, item.where)
+        self._check_delivered(item.body, usage, item.where)
         if not item.body["late"]:
             self._emissions[item.slot] += sum(line["operational_pg"] for line in item.body["lines"])
 
@@ -235,6 +237,27 @@ class Checks:
             self._add("reading", where, f"books another harvest than the {usage['harvest_uj']} uJ metered")
         if sum(line["grid_uj"] for line in own) != body["balance"]["grid_uj"]:
             self._add("reading", where, "the lines' grid energy is not the node's")
+
+    def _check_delivered(self, body: Any, usage: Any, where: str) -> None:
+        """What (T1) counts is what the reading says of each service, less the share of wasted batches."""
+        if "services" not in body:
+            return  # format 1 booked sums alone
+        wanted: dict[str, dict[str, int]] = {}
+        counted, wasted = body["executed_batches"], body["wasted_batches"]
+        planned = [(part, wasted) for part in usage["serving"]]
+        outside = [] if usage["outside"] is None else [(usage["outside"], 0)]
+        for part, out in [] if body["late"] else [*planned, *outside]:
+            own = wanted.setdefault(part["service"], dict.fromkeys(DELIVERED, 0))
+            for name in DELIVERED:
+                own[name] += part[name] * counted // (counted + out) if out else part[name]
+        if {part["service"]: {name: part[name] for name in DELIVERED} for part in body["services"]} != wanted:
+            self._add(
+                "delivered", where, f"counts {body['services']} as delivered, the reading makes it {wanted}"
+            )
+        if any(body[name] != sum(part[name] for part in body["services"]) for name in DELIVERED):
+            self._add(
+                "delivered", where, "requests, tokens or bits are not the sums of those of the services"
+            )
 
     def _check_identities(self, b: Any, where: str) -> None:
         if b["demand_uj"] != b["grid_uj"] + b["green_uj"]:

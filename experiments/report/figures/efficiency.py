@@ -89,7 +89,7 @@ def by_policy(study: Study) -> Drawing | None:
             )
         ax.set_title(title)
         ax.set_xlabel(scale.unit)
-        ax.set_xlim(0, largest * scale.factor * 1.3 or 1)
+        ax.set_xlim(0, largest * scale.factor * 1.6 or 1)
         ax.tick_params(axis="y", length=0)
         no_grid(ax, "y")
     axes[0].set_yticks(range(len(policies)), [style.policy_label(policy) for policy in policies])

@@ -47,7 +47,8 @@ def latency_and_energy(study: Study) -> Drawing | None:
                 if unit == "token"
                 else "Joules per answer: application lines of the nodes over all answers."
             )
-            + (f" Dashed: latency target, {units.seconds(target)}." if target is not None else "")
+            + (" Latency of all services together." if study.any_run.metadata.get("services") else "")
+            + (f" Dashed: latency target of the task, {units.seconds(target)}." if target is not None else "")
         ),
         alt="; ".join(text.values()),
         figure=figure,

@@ -296,6 +296,14 @@ FORGED = {
     "grid energy of the lines": Forged(
         "reading", "the lines' grid energy is not the node's", (body(B0, one_more(0, "grid_uj")),)
     ),
+    "tokens that nobody generated": Forged(
+        "delivered",
+        "as delivered, the reading makes it {'text': ",
+        (body(B0, lambda b: (b["services"][0].update(tokens_out=10**9), b.update(tokens_out=10**9))),),
+    ),
+    "tokens of no service": Forged(
+        "delivered", "are not the sums of those of the services", (body(B0, add("tokens_in")),)
+    ),
     "(D1)": Forged("identity", "(D1)", (body(B0, balance(green_uj=1)),)),
     "(D2) harvest": Forged("identity", "(D2)", (body(B0, balance(harvest_uj=1)),)),
     "(D2) curtailed": Forged("identity", "(D2)", (body(B0, balance(curtailed_uj=1)),)),
