@@ -1,16 +1,21 @@
 """How far reported grams may be off: Monte-Carlo draws with systematic meter gain, paired between runs
 (section 4).
 
-Pure: numpy and scipy only. Errors are relative. What is systematic (the gain of a meter, the bias of a
-zone's intensity) is drawn once a meter or zone and adds linearly over everything it touches; what is random
-is drawn per line and adds in quadrature. A reduction 1 - C1/C0 uses the *same* draws in both runs, since
-the same meters were read.
+Pure: numpy and scipy only. Errors are relative. What is systematic (the gain of a meter, a factor per byte, the
+bias of a zone's intensity) is drawn once a meter or zone and adds linearly over everything it touches; what is random
+is drawn per line and adds in quadrature. A reduction 1 - C1/C0 uses the *same* draws in both runs, since the same
+meters were read. A meter or zone has the same draws in every call with the same seed, whatever else is in the call:
+draw k is one world for all runs of a comparison.
+
+Draws re-price what was booked. A decision made under the booked figures stays the decision.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import NormalDist
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,12 +35,34 @@ class ErrorModel:
     """Bias of a zone's intensity: systematic over all energy drawn there."""
     random_std_fraction: float = 0.0
     """Independent error of each line."""
+    meter_std_fraction: Mapping[str, float] = field(default_factory=dict)
+    """Of meters whose gain has a deviation of its own."""
+    meter_range: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Of meters whose gain is log-uniform instead: its ends, over the booked figure (1: as booked)."""
 
     def __post_init__(self) -> None:
-        for name in ("gain_std_fraction", "intensity_std_fraction", "random_std_fraction"):
-            value = getattr(self, name)
+        named = {
+            name: getattr(self, name)
+            for name in ("gain_std_fraction", "intensity_std_fraction", "random_std_fraction")
+        }
+        for name, value in {**named, **self.meter_std_fraction}.items():
             if not 0.0 <= value < 1.0:
                 raise DataError(f"{name} is {value}; allowed is 0 or more and below 1")
+        for name, (low, high) in self.meter_range.items():
+            if not (0.0 < low <= high and np.isfinite(high)):
+                raise DataError(f"the range of {name} is {low} to {high}; allowed is 0 < low <= high")
+
+    def gain_ends(self, meter: str, level_fraction: float = 0.95) -> tuple[float, float]:
+        """Low and high gain of ``meter``: the ends of its range, or the central interval of its deviation."""
+        if meter in self.meter_range:
+            return self.meter_range[meter]
+        sigma, shift = _log_normal(self.gain_std(meter))
+        half = NormalDist().inv_cdf(0.5 + level_fraction / 2.0) * sigma
+        return float(np.exp(shift - half)), float(np.exp(shift + half))
+
+    def gain_std(self, meter: str) -> float:
+        """Relative standard deviation of a meter that has no range."""
+        return self.meter_std_fraction.get(meter, self.gain_std_fraction)
 
 
 @dataclass(frozen=True)
@@ -85,25 +112,26 @@ def monte_carlo_totals(
 ) -> Floats:
     """(R, draws) totals in g of ``runs`` under common draws: row r, column k is run r in world k.
 
-    Factors are log-normal with mean 1, so that no draw turns a gain negative. The random part is the normal
-    limit of the sum of independent line errors.
+    Gains are log-normal with mean 1, so that no draw turns one negative, or log-uniform between the ends of the
+    meter's range. The random part is the normal limit of the sum of independent line errors.
     """
     if not runs or draws < 2:
         raise DataError(f"{len(runs)} runs and {draws} draws; allowed is at least one run and two draws")
     meters = sorted({meter for run in runs for meter in run.meters})
     zones = sorted({zone for run in runs for zone in run.zones})
-    systematic, *per_run = np.random.default_rng(seed).spawn(1 + len(runs))
-    gain = _factors(systematic, error.gain_std_fraction, (len(meters), draws))
-    intensity = _factors(systematic, error.intensity_std_fraction, (len(zones), draws))
+    gain = np.array([_gain(error, meter, _random(seed, "meter", meter), draws) for meter in meters])
+    intensity = np.array(
+        [_factors(_random(seed, "zone", zone), error.intensity_std_fraction, draws) for zone in zones]
+    )
     totals = np.empty((len(runs), draws))
-    for row, (run, random) in enumerate(zip(runs, per_run, strict=True)):
+    for row, run in enumerate(runs):
         grams = np.zeros((len(meters), len(zones)))
         np.add.at(
             grams, ([meters.index(m) for m in run.meters], [zones.index(z) for z in run.zones]), run.grams
         )
         totals[row] = np.einsum("mz,mk,zk->k", grams, gain, intensity)
         noise = error.random_std_fraction * float(np.sqrt(np.sum(run.grams**2)))
-        totals[row] += noise * random.standard_normal(draws)
+        totals[row] += noise * _random(seed, "run", str(row)).standard_normal(draws)
     return totals
 
 
@@ -120,25 +148,70 @@ def reduction(
 def paired_reduction(
     baseline_g: ArrayLike, candidate_g: ArrayLike, *, level_fraction: float = 0.95
 ) -> Spread:
-    """Spread of 1 - C1/C0 over paired seeds, (S,) totals each: Student's t interval of the mean."""
+    """Spread of 1 - C1/C0 over paired seeds, (S,) totals each: Student's t interval of the mean, at most 1."""
     from scipy import stats  # scipy.stats takes long to import and few commands need it
 
+    values = _paired_values(baseline_g, candidate_g)
+    std = float(values.std(ddof=1))
+    half = float(stats.t.ppf(0.5 + level_fraction / 2.0, values.size - 1)) * std / float(np.sqrt(values.size))
+    mean = float(values.mean())
+    return Spread(mean=mean, std=std, low=mean - half, high=min(1.0, mean + half))
+
+
+def reduction_of_seeds(
+    baseline_g: ArrayLike, candidate_g: ArrayLike, *, level_fraction: float = 0.95, seed: int = 0
+) -> Spread:
+    """Spread of the mean of 1 - C1/C0 over seeds, from (S, K) totals under common draws: errors of readings and of
+    the mean over few seeds together.
+
+    In draw k the mean over the seeds is that of world k, moved by Student's t with S - 1 degrees times its standard
+    error there. With one seed only the errors of readings are left. No reduction is above 1.
+    """
+    values = _paired_values(baseline_g, candidate_g)
+    worlds = values.mean(axis=0)
+    seeds, draws = values.shape
+    if seeds == 1:
+        return spread(worlds, level_fraction)
+    error = values.std(axis=0, ddof=1) / np.sqrt(seeds)
+    moved = worlds + error * _random(seed, "seeds", "mean").standard_t(seeds - 1, draws)
+    found = spread(np.minimum(moved, 1.0), level_fraction)
+    # Student's t with few degrees has no variance, hence no mean of the draws: those of the worlds and the seeds.
+    std = float(np.sqrt(worlds.var() + np.mean(error**2)))
+    return Spread(mean=float(worlds.mean()), std=std, low=found.low, high=found.high)
+
+
+def _paired_values(baseline_g: ArrayLike, candidate_g: ArrayLike) -> Floats:
+    """1 - C1/C0, seeds first."""
     before = np.asarray(baseline_g, dtype=np.float64)
     after = np.asarray(candidate_g, dtype=np.float64)
-    if before.ndim != 1 or before.shape != after.shape or before.size < 2:
+    if before.shape != after.shape or before.ndim not in (1, 2) or (before.ndim == 1 and before.size < 2):
         raise DataError(
             f"got {before.shape} and {after.shape} totals; give the same seeds, at least two, for both"
         )
     if not (np.isfinite(before).all() and np.isfinite(after).all()) or (before <= 0).any():
         raise DataError("totals must be finite, and those of the baseline positive")
-    values = 1.0 - after / before
-    std = float(values.std(ddof=1))
-    half = float(stats.t.ppf(0.5 + level_fraction / 2.0, values.size - 1)) * std / float(np.sqrt(values.size))
-    mean = float(values.mean())
-    return Spread(mean=mean, std=std, low=mean - half, high=mean + half)
+    return 1.0 - after / before
 
 
-def _factors(random: np.random.Generator, std_fraction: float, shape: tuple[int, int]) -> Floats:
+def _random(seed: int, kind: str, name: str) -> np.random.Generator:
+    """A stream of its own for everything that is drawn."""
+    return np.random.default_rng([seed, crc32(kind.encode()), crc32(name.encode())])
+
+
+def _gain(error: ErrorModel, meter: str, random: np.random.Generator, draws: int) -> Floats:
+    if meter in error.meter_range:
+        low, high = np.log(error.meter_range[meter])
+        return np.exp(low + (high - low) * random.random(draws))
+    return _factors(random, error.gain_std(meter), draws)
+
+
+def _factors(random: np.random.Generator, std_fraction: float, draws: int) -> Floats:
     """Log-normal factors with mean 1 and relative standard deviation ``std_fraction``."""
+    sigma, shift = _log_normal(std_fraction)
+    return np.exp(sigma * random.standard_normal(draws) + shift)
+
+
+def _log_normal(std_fraction: float) -> tuple[float, float]:
+    """(sigma, mu) of the logarithm of a factor with mean 1."""
     sigma = float(np.sqrt(np.log1p(std_fraction**2)))
-    return np.exp(sigma * random.standard_normal(shape) - sigma**2 / 2.0)
+    return sigma, -(sigma**2) / 2.0

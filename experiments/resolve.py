@@ -22,9 +22,11 @@ from edge_node.config import (
     NodeConfig,
     TaskConfig,
 )
+from edge_node.energy.transport import load_transport
 from experiments.chosen_policy import needs_truth, policy_settings
 from experiments.errors import UsageError
 from experiments.feasible import refuse_impossible
+from experiments.network_factor import NetworkFactor, network_factor
 from experiments.requests import node_inference
 from experiments.scenario import YEAR_S, BatterySpec, BoardSpec, NodeSpec, Scenario
 from experiments.traces import (
@@ -65,7 +67,7 @@ class Resolved:
     node_specs: tuple[NodeSpec, ...]
     zones: tuple[ZoneIntensity, ...]
     body: CoordinatorBody
-    net_j_per_byte: float
+    network: NetworkFactor
     task: TaskConfig
     recycling: TaskConfig | None
     batches_per_node: tuple[int, ...]
@@ -86,6 +88,11 @@ class Resolved:
             f"joules count at the intensity of its first {step_s:g} s; raise time.trace_step_s, or lower the work of a "
             "slot",
         )
+
+    @property
+    def net_j_per_byte(self) -> float:
+        """eps_net as booked and as decisions are made under it."""
+        return self.network.booked_j_per_byte
 
     @property
     def node_ids(self) -> tuple[str, ...]:
@@ -213,7 +220,6 @@ def resolve(scenario: Scenario) -> Resolved:
 def _resolve(scenario: Scenario) -> Resolved:
     from coordinator.policies.registry import make_policy
     from coordinator.policies.registry import resolve as find_policy
-    from edge_node.energy.transport import load_transport
     from experiments.strategies import check_strategy
 
     with scenario.at("policy"):
@@ -243,10 +249,11 @@ def _resolve(scenario: Scenario) -> Resolved:
     _check_accounting(scenario, zones, len(stages))
     harvests, harvest_origins = harvest_traces(scenario, entries, intervals)
     with scenario.at("network", "transport"):
-        transport = load_transport(scenario.network.transport)
+        load_transport(scenario.network.transport)
+    with scenario.at("network", "net_low_j_per_byte"):
+        network = network_factor(scenario.network)
     with scenario.at("inference"):
         inference = node_inference(scenario, specs, stages, boards, task, slot_s)
-    net = scenario.network.net_j_per_byte if scenario.network.net_j_per_byte is not None else transport.value
     resolved = Resolved(
         scenario=scenario,
         slot_s=slot_s,
@@ -257,7 +264,7 @@ def _resolve(scenario: Scenario) -> Resolved:
         node_specs=specs,
         zones=zones,
         body=_body(scenario, task),
-        net_j_per_byte=net,
+        network=network,
         task=task,
         recycling=recycling,
         batches_per_node=batches,
@@ -265,7 +272,7 @@ def _resolve(scenario: Scenario) -> Resolved:
         data_used=task.data,
         data_origin=origin_of_data,
         origins={**origins, **harvest_origins},
-        assumptions=_assumptions(scenario, slot_s, board_notes, transport.source),
+        assumptions=_assumptions(scenario, slot_s, board_notes, network),
     )
     with scenario.at("time", "slot_s"):
         refuse_impossible(resolved, _busiest_s(scenario, stages, work_s))
@@ -515,7 +522,9 @@ def _body(scenario: Scenario, task: TaskConfig) -> CoordinatorBody:
     )
 
 
-def _assumptions(scenario: Scenario, slot_s: float, boards: list[str], transport: str) -> tuple[str, ...]:
+def _assumptions(
+    scenario: Scenario, slot_s: float, boards: list[str], network: NetworkFactor
+) -> tuple[str, ...]:
     time = scenario.time
     auto = (
         f" (twice the mean busy time of a node in the busiest stage: BUSY_SHARE {BUSY_SHARE:g}; no node is busy for "
@@ -535,9 +544,9 @@ def _assumptions(scenario: Scenario, slot_s: float, boards: list[str], transport
         storage,
         "Energy transfers are accounted transfers between sites on a common grid; loss on the donor's side "
         f"{scenario.network.export_loss_fraction:g}, on the recipient's {scenario.network.import_loss_fraction:g}.",
-        f"Energy in the network per byte: {transport}."
-        if scenario.network.net_j_per_byte is None
-        else f"Energy in the network per byte: {scenario.network.net_j_per_byte:g} J, as the scenario says.",
+        f"Energy in the network per byte: {network.booked_j_per_byte:g} J ({network.source}); drawn between "
+        f"{network.low_j_per_byte:g} and {network.high_j_per_byte:g} J in the intervals. Decisions were made under the "
+        "booked figure.",
         "Scope 2, location-based, average intensity; harvested energy counts zero.",
         "Offloading sends raw batches from owner to executor: this gives up the privacy premise of federated learning.",
         *(

@@ -20,6 +20,7 @@ from carbon_data.units import from_pico
 from experiments.chosen_policy import policy_settings, short_look_ahead
 from experiments.errors import FailedRunError, RunError
 from experiments.failure import mark_failed, reasons_to_fail
+from experiments.network_factor import METADATA_KEY
 from experiments.resolve import Resolved
 from protos.messages import Stage
 
@@ -357,6 +358,7 @@ def _export(
         "latency_target_s": scenario.inference.latency_target_s,
         "services": _services(resolved),
         "coordinator_zone": resolved.body.zone,
+        METADATA_KEY: resolved.network.as_metadata(),
         "coordinator_restarts": restarts,
         "failures": troubles,
         "failed": list(reasons),

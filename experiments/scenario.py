@@ -281,10 +281,15 @@ class LimitsSpec(Strict):
 
 
 class NetworkSpec(Strict):
-    transport: str = "wifi-low"
+    transport: str = "wifi"
     """Named figure for the energy in the network per byte (edge_node/energy/transport.toml)."""
     net_j_per_byte: float | None = Field(default=None, ge=0)
     """Overrides ``transport``."""
+    net_low_j_per_byte: float | None = Field(default=None, gt=0)
+    """Low end of the factor's range in the Monte-Carlo draws (none: of the transport's sources; with
+    ``net_j_per_byte``, as wide as Wi-Fi equipment about it)."""
+    net_high_j_per_byte: float | None = Field(default=None, gt=0)
+    """High end."""
     link_bit_per_s: float = Field(default=50e6, gt=0)
     """Rate at which requests travel between nodes (choice: a board's share of a Wi-Fi cell); latency alone depends
     on it."""
@@ -294,6 +299,17 @@ class NetworkSpec(Strict):
     """Energy lost on the recipient's side."""
     router_w: Power = 0.0
     """Power of the shared router; a line of its own at the coordinator's zone."""
+
+    @model_validator(mode="after")
+    def _both_ends(self) -> NetworkSpec:
+        low, high = self.net_low_j_per_byte, self.net_high_j_per_byte
+        if (low is None) != (high is None):
+            raise ValueError(
+                "net_low_j_per_byte and net_high_j_per_byte are the two ends of one range; give both"
+            )
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"net_low_j_per_byte {low:g} is above net_high_j_per_byte {high:g}; swap them")
+        return self
 
 
 class IntensitySpec(Strict):

@@ -1,4 +1,4 @@
-"""Energy in the network per byte, by name, each with its source."""
+"""Energy in the network per byte, by name, each with its source and the ends that sources give."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from importlib import resources
 
 from edge_node.energy.sourced import Figure, SourceError, read_figures
 
-DEFAULT_TRANSPORT = "wifi-low"
+DEFAULT_TRANSPORT = "wifi"
 
 
 def transports() -> dict[str, Figure]:
@@ -16,6 +16,8 @@ def transports() -> dict[str, Figure]:
     for name, figure in figures.items():
         if figure.unit != "J/byte":
             raise SourceError(f"transport {name} is in {figure.unit}; allowed is J/byte")
+        if figure.range is None:
+            raise SourceError(f"transport {name} has no low and high; give both ends with their sources")
     return figures
 
 

@@ -85,7 +85,7 @@ def study_assumptions(effort: Effort, world: placement.Intensities, data_used: S
         ("Not counted", "meters; the router is a column of Table I here and in nobody's total"),
     ]
     board = load_board("raspberry-pi-4b").sources()
-    transport = load_transport()
+    transport = load_transport(energy.TRANSPORT)
     found += [(f"Board, {name}", text) for name, text in board.items() if name != "effective_flop_per_s"]
     found.append(("Network", f"{transport.value:g} {transport.unit}: {transport.source}"))
     return found

@@ -156,8 +156,7 @@ def _start(seed: int) -> datetime:
 
 def fleet(servers: int, seed: int, work: Work, setting: Setting, among: tuple[str, ...] = ZONES) -> Fleet:
     """The fleet of one day, its servers in the first of the seed's order of the zones ``among``."""
-    from edge_node.energy.transport import load_transport
-    from experiments.fei.energy import board
+    from experiments.fei.energy import board, network_j_per_byte
 
     b = board()
     zones = drawn_zones(seed, len(among))[:servers]
@@ -186,7 +185,7 @@ def fleet(servers: int, seed: int, work: Work, setting: Setting, among: tuple[st
             transfer_cap_fraction=setting.cap_fraction,
             deadline_slots=setting.deadline_slots,
             may_sleep=setting.sleep,
-            net_j_per_byte=load_transport().value,
+            net_j_per_byte=network_j_per_byte(),
         ),
         intensity_g_per_kwh=np.ascontiguousarray(intensity),
         harvest_j=_sun_w_per_w(seed, among)[zones] * setting.panel_w * SLOT_S,

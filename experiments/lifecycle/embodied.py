@@ -51,6 +51,14 @@ class Embodied:
     def total_g(self) -> float | None:
         return None if self.reason else sum(device.share_g for device in self.devices)
 
+    @property
+    def std_g(self) -> float:
+        """Devices of one kind share their factor, so their errors add; kinds are independent."""
+        by_kind: dict[str, float] = {}
+        for device in self.devices:
+            by_kind[device.device] = by_kind.get(device.device, 0.0) + device.std_g
+        return float(sum(value**2 for value in by_kind.values()) ** 0.5)
+
 
 def embodied(setting: Setting, factors: Factors) -> Embodied:
     """Embodied emissions of ``setting.run``. Not given when a board has no factor: never zero instead."""

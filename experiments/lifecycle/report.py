@@ -12,7 +12,8 @@ from experiments.lifecycle.embodied import LEFT_OUT, embodied
 from experiments.lifecycle.factors import Factors
 from experiments.lifecycle.footprint import per_inference, sci
 from experiments.lifecycle.setting import setting_of
-from experiments.lifecycle.spread import reductions, total_spread
+from experiments.lifecycle.spread import error_model, network_json, reductions_json, total_spread
+from experiments.lifecycle.tornado import tornado
 from experiments.report.provenance import CONSTANT, missing_fraction
 from experiments.report.read import Run, Study, load
 
@@ -26,14 +27,17 @@ def lifecycle_of(folder: Path) -> dict[str, Any]:
 
 
 def lifecycle_of_study(study: Study) -> dict[str, Any]:
-    """A run's life cycle; for a comparison ``{"runs": [...], "reductions": [...], "factors": [...]}``."""
+    """A run's life cycle; of a comparison that of its runs, and the reductions with what their intervals rest on."""
     if not study.is_comparison:
-        return lifecycle_of_run(study.any_run)
+        return lifecycle_of_run(study.any_run) | {"tornado": tornado_json(study)}
     factors = Factors()
-    found = reductions(study, factors)
+    error = error_model(study, factors)
     return {
         "runs": [lifecycle_of_run(run) for run in study],
-        "reductions": found,
+        "reductions": reductions_json(study),
+        "errors": asdict(error),
+        "network_factor": network_json(study.any_run),
+        "tornado": tornado_json(study),
         "factors": factors.used(),
     }
 
@@ -72,7 +76,7 @@ def lifecycle_of_run(run: Run) -> dict[str, Any]:
         "embodied": {
             "value": made.total_g,
             **({"reason": made.reason} if made.reason else {}),
-            "std_g": None if made.reason else _std(made.devices),
+            "std_g": None if made.reason else made.std_g,
             "devices": [asdict(device) for device in made.devices],
             "left_out": LEFT_OUT,
             "reading": CONSTANT.as_dict(),
@@ -94,13 +98,12 @@ def lifecycle_of_run(run: Run) -> dict[str, Any]:
                 "reading": CONSTANT.as_dict(),
             },
         },
+        "network_factor": network_json(run),
         "factors": factors.used(),
     }
 
 
-def _std(devices: tuple[Any, ...]) -> float:
-    """Devices of one kind share their factor, so their errors add; kinds are independent."""
-    by_kind: dict[str, float] = {}
-    for device in devices:
-        by_kind[device.device] = by_kind.get(device.device, 0.0) + device.std_g
-    return float(sum(value**2 for value in by_kind.values()) ** 0.5)
+def tornado_json(study: Study) -> dict[str, Any] | None:
+    """What the answer depends on; None where nothing was emitted."""
+    found = tornado(study)
+    return None if found is None else found.as_dict()

@@ -1,44 +1,79 @@
-"""How far a comparison's reductions may be off: Monte-Carlo with paired draws, seeds apart and together."""
+"""How far a comparison's reductions may be off: Monte-Carlo with paired draws, seeds apart and together.
+
+Three kinds of error are drawn: the gain of boards and meters, the network's energy per byte between the ends of its
+sources (experiments.network_factor), and the bias of each zone's intensity. Draw k is one world for all policies and
+seeds. Draws re-price the booked lines; what was decided under the booked factor stays decided.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from carbon_data.types import Provenance
+from carbon_data.types import DataError, Provenance
 from carbon_data.uncertainty import (
     ErrorModel,
     GramLines,
     Spread,
     monte_carlo_totals,
     paired_reduction,
+    reduction_of_seeds,
     spread,
 )
 from experiments.lifecycle.columns import BETWEEN_ZONES
 from experiments.lifecycle.factors import Factors
-from experiments.report.baselines import BASELINES
+from experiments.network_factor import NetworkFactor
+from experiments.report.baselines import there
+from experiments.report.boundary import Boundary, inside
+from experiments.report.functional import LABELS, unit_lines
+from experiments.report.measures import ById, lines_by_seed
 from experiments.report.provenance import known_of_reduction
 from experiments.report.read import Run, Study
+from protos.messages import Holder
 
 DRAWS = 10_000
+NETWORK = str(Holder.NETWORK)
+"""Also the name of the network's factor in the draws."""
+BOARDS = "boards' model"
 
 
-def gram_lines(run: Run) -> GramLines:
-    """Emissions of ``run`` by the meter and the zone they came from, summed: (L,) lines.
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A policy's reduction against a baseline within a boundary, with its intervals (95 %)."""
 
-    Modelled lines share one gain, since they share a board's figures; the network has its own; a measured line has
-    the gain of its node's meter. Grams of a line between two zones count half in each, as its intensity does.
+    policy: str
+    baseline: str
+    boundary: Boundary
+    seeds: int
+    draws: int
+    reduction: float
+    """Mean over paired seeds of 1 - C / C_baseline, as booked."""
+    readings: Spread
+    """Paired draws over the mean of the seeds: boards, network, intensity."""
+    seeds_interval: Spread | None
+    """Student's t over paired seeds, as booked; None with one."""
+    together: Spread
+    """Both: in each draw the mean over seeds moves by Student's t. With one seed, ``readings``."""
+
+
+def gram_lines(lines: pd.DataFrame) -> GramLines:
+    """Emissions of booked ``lines`` by the meter and the zone they came from, summed: (L,) lines.
+
+    Modelled lines share one gain, since they share a board's figures; the network's share its factor per byte; a
+    measured line has the gain of its node's meter. Grams of a line between two zones count half in each, as its
+    intensity does.
     """
-    lines = run.tables["lines"]
     grams = lines["operational_g"].to_numpy(dtype=np.float64)
     known = np.isfinite(grams)
     measured = lines["provenance"] == Provenance.MEASURED.value
-    meter = pd.Series("boards' model", index=lines.index)
-    meter = meter.where(lines["component"] != "network", "network's model")
-    meter = meter.where(~measured, lines["node_id"])
+    meter = pd.Series(BOARDS, index=lines.index).where(~measured, lines["node_id"])
+    meter = meter.where(lines["node_id"] != NETWORK, NETWORK)
     frame = pd.DataFrame(
         {"meter": meter, "zone": lines["zone"].str.split(BETWEEN_ZONES, regex=False), "g": grams}
     )[known]
@@ -52,70 +87,157 @@ def gram_lines(run: Run) -> GramLines:
     )
 
 
-def error_model(runs: list[Run], factors: Factors) -> ErrorModel:
-    """Errors of the readings in ``runs``: the modelled gain as soon as any line is modelled, the larger of the two."""
-    provenance = {str(value) for run in runs for value in run.tables["lines"]["provenance"].unique()}
-    kind = "measured-gain" if provenance == {Provenance.MEASURED.value} else "modelled-gain"
+def error_model(runs: Iterable[Run], factors: Factors) -> ErrorModel:
+    """Errors of the readings in ``runs``: one gain for all boards' models, one of its own for every node that was
+    metered, and the network's factor between its ends."""
+    runs = list(runs)
+    lines = [run.tables["lines"] for run in runs]
+    metered = sorted(
+        {
+            str(node)
+            for frame in lines
+            for node in frame.loc[frame["provenance"] == Provenance.MEASURED.value, "node_id"].unique()
+        }
+    )
+    meter_std = {}
+    if metered:
+        own = factors.need("uncertainty", "measured-gain", "fraction")
+        meter_std = dict.fromkeys(metered, own)
+    ratios = network_ratios(runs)
     return ErrorModel(
-        gain_std_fraction=factors.need("uncertainty", kind, "fraction"),
+        gain_std_fraction=factors.need("uncertainty", "modelled-gain", "fraction"),
         intensity_std_fraction=factors.need("uncertainty", "intensity", "fraction"),
+        meter_std_fraction=meter_std,
+        meter_range={} if ratios is None else {NETWORK: ratios},
     )
 
 
-def total_spread(run: Run, factors: Factors, *, draws: int = DRAWS) -> Spread | None:
+def network_ratios(runs: Iterable[Run]) -> tuple[float, float] | None:
+    """Ends of the network's factor over the booked one; None for runs that do not record it (earlier versions): their
+    network is then drawn like a board's model. Raises DataError where runs booked different factors."""
+    found = {factor_of(run) for run in runs}
+    if len(found) > 1:
+        booked = ", ".join(
+            "not recorded" if one is None else f"{one.booked_j_per_byte:g} J/byte" for one in found
+        )
+        raise DataError(
+            f"these runs booked the network differently ({booked}); compare runs of one scenario and version"
+        )
+    factor = found.pop() if found else None
+    return None if factor is None else factor.ratios()
+
+
+def factor_of(run: Run) -> NetworkFactor | None:
+    """The network's factor as the run recorded it."""
+    return NetworkFactor.from_metadata(run.metadata)
+
+
+def network_json(run: Run) -> dict[str, Any] | None:
+    """The network's factor per byte with its ends; None for runs that did not record it."""
+    factor = factor_of(run)
+    return None if factor is None else factor.as_metadata()
+
+
+def total_spread(
+    run: Run, factors: Factors, *, boundary: Boundary = Boundary.TESTBED, draws: int = DRAWS
+) -> Spread | None:
     """Spread of the run's grams from the errors of readings; None when the run emitted nothing."""
-    lines = gram_lines(run)
+    lines = gram_lines(inside(run.tables["lines"], boundary))
     if lines.grams.size == 0:
         return None
     return spread(monte_carlo_totals([lines], error_model([run], factors), draws=draws)[0])
 
 
-def reductions(study: Study, factors: Factors, *, draws: int = DRAWS, seed: int = 0) -> list[dict[str, Any]]:
-    """Every policy against GRID and LOCAL, over the seeds both have.
+def unit_spreads(study: Study, policy: str, boundary: Boundary, *, draws: int = DRAWS) -> dict[str, Spread]:
+    """Functional units of ``policy``, mean over its seeds, under the draws: field of FunctionalUnits -> spread. Units
+    that some seed did not make are left out."""
+    runs = list(study.runs[policy].values())
+    made = [unit_lines(run, boundary) for run in runs]
+    error = error_model(study, Factors())
+    found = {}
+    for name in LABELS:
+        parts = [one[name] for one in made if name in one]
+        grams = [gram_lines(part.lines) for part in parts]
+        if len(parts) < len(runs) or any(one.grams.size == 0 for one in grams):
+            continue
+        totals = monte_carlo_totals(grams, error, draws=draws)
+        per_unit = totals / np.array([part.units for part in parts])[:, None]
+        found[name] = spread(per_unit.mean(axis=0))
+    return found
 
-    ``readings``: paired draws, the same meters and zones in both runs and all seeds; ``seeds``: Student's t over
-    paired seeds (two or more); ``together``: in each draw the seeds are drawn anew with replacement, so that it
-    holds both.
-    """
-    rows = []
-    for baseline in (name for name in BASELINES if name in study.runs):
+
+def stated_reduction(study: Study, policy: str, baseline: str, boundary: Boundary) -> Stated | None:
+    """The reduction as every headline states it; None where the baseline is not there with these seeds."""
+    return _all_stated(ById(study)).get((policy, baseline, boundary))
+
+
+def stated_reductions(study: Study, *, draws: int = DRAWS, seed: int = 0) -> list[Stated]:
+    """Every policy against GRID and LOCAL, over the seeds both have, for nodes alone and the whole testbed."""
+    error = error_model(study, Factors())
+    found = []
+    for baseline in there(study):
         for policy in study.policies:
-            if policy != baseline and (row := _reduction(study, policy, baseline, factors, draws, seed)):
-                rows.append(row)
-    return rows
+            for boundary in Boundary:
+                if policy != baseline:
+                    one = _stated(study, policy, baseline, boundary, error, draws, seed)
+                    found += [] if one is None else [one]
+    return found
 
 
-def _reduction(
-    study: Study, policy: str, baseline: str, factors: Factors, draws: int, seed: int
-) -> dict[str, Any] | None:
-    before, after = study.runs[baseline], study.runs[policy]
-    lines = {
-        number: (gram_lines(before[number]), gram_lines(after[number]))
-        for number in sorted(before.keys() & after.keys())
-    }
-    pairs = [pair for pair in lines.values() if pair[0].grams.size]
-    if not pairs:
+@lru_cache(maxsize=16)
+def _all_stated(study: ById[Study]) -> dict[tuple[str, str, Boundary], Stated]:
+    return {(one.policy, one.baseline, one.boundary): one for one in stated_reductions(study.value)}
+
+
+def _stated(
+    study: Study,
+    policy: str,
+    baseline: str,
+    boundary: Boundary,
+    error: ErrorModel,
+    draws: int,
+    seed: int,
+) -> Stated | None:
+    before, after = pairs_of(study, policy, baseline, boundary)
+    if not before:
         return None
-    used = [run for number in lines for run in (before[number], after[number])]
-    error = error_model(used, factors)
-    totals = monte_carlo_totals([run for pair in pairs for run in pair], error, draws=draws, seed=seed)
-    by_seed = 1.0 - totals[1::2] / totals[0::2]
-    row: dict[str, Any] = {
-        "policy": policy,
-        "baseline": baseline,
-        "seeds": len(pairs),
-        "reading": known_of_reduction(study, policy, baseline).as_dict(),
-        "draws": draws,
-        "errors": asdict(error),
-        "reduction": float(np.mean([1.0 - b.grams.sum() / a.grams.sum() for a, b in pairs])),
-        "readings": asdict(spread(by_seed.mean(axis=0))),
-        "seeds_interval": None,
-        "together": None,
-    }
-    if len(pairs) > 1:
-        row["seeds_interval"] = asdict(
-            paired_reduction([a.grams.sum() for a, _ in pairs], [b.grams.sum() for _, b in pairs])
-        )
-        chosen = np.random.default_rng([seed, 1]).integers(len(pairs), size=by_seed.shape)
-        row["together"] = asdict(spread(np.take_along_axis(by_seed, chosen, axis=0).mean(axis=0)))
-    return row
+    totals: NDArray[np.float64] = monte_carlo_totals([*before, *after], error, draws=draws, seed=seed)
+    count = len(before)
+    booked = [float(one.grams.sum()) for one in (*before, *after)]
+    by_seed = 1.0 - totals[count:] / totals[:count]
+    return Stated(
+        policy=policy,
+        baseline=baseline,
+        boundary=boundary,
+        seeds=count,
+        draws=draws,
+        reduction=float(np.mean([1.0 - b / a for a, b in zip(booked[:count], booked[count:], strict=True)])),
+        readings=spread(by_seed.mean(axis=0)),
+        seeds_interval=paired_reduction(booked[:count], booked[count:]) if count > 1 else None,
+        together=reduction_of_seeds(totals[:count], totals[count:], seed=seed),
+    )
+
+
+def pairs_of(
+    study: Study, policy: str, baseline: str, boundary: Boundary
+) -> tuple[list[GramLines], list[GramLines]]:
+    """(baseline, policy) lines of the seeds that both have and in which the baseline emitted anything."""
+    before, after = lines_by_seed(study, baseline), lines_by_seed(study, policy)
+    pairs = [
+        (gram_lines(inside(before[number], boundary)), gram_lines(inside(after[number], boundary)))
+        for number in sorted(before.keys() & after.keys())
+    ]
+    pairs = [pair for pair in pairs if pair[0].grams.size]
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def reductions_json(study: Study) -> list[dict[str, Any]]:
+    """Every stated reduction as plain data."""
+    return [
+        {
+            **asdict(one),
+            "boundary": one.boundary.value,
+            "reading": known_of_reduction(study, one.policy, one.baseline).as_dict(),
+        }
+        for one in _all_stated(ById(study)).values()
+    ]

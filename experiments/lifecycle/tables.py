@@ -9,6 +9,7 @@ import pandas as pd
 
 from experiments.lifecycle.report import lifecycle_of_study
 from experiments.report import style, units
+from experiments.report.boundary import Boundary
 from experiments.report.read import Study
 from experiments.report.tables import Column, Table
 
@@ -22,7 +23,7 @@ def lifecycle_tables(study: Study) -> list[Table]:
     focus = next(r for r in runs if (r["policy"], r["seed"]) == (study.any_run.policy, study.any_run.seed))
     tables = [_columns(runs), _stages(focus), _sci(focus), _inference(focus)]
     if study.is_comparison and found["reductions"]:
-        tables.append(_uncertainty(found["reductions"]))
+        tables.append(_uncertainty(found["reductions"], found["errors"]))
     return [*tables, _factors([*runs, found])]
 
 
@@ -152,10 +153,11 @@ def _inference(run: dict[str, Any]) -> Table:
     )
 
 
-def _uncertainty(rows: list[dict[str, Any]]) -> Table:
+def _uncertainty(rows: list[dict[str, Any]], errors: dict[str, Any]) -> Table:
     records = []
     for row in rows:
-        record = {key: row[key] for key in ("policy", "baseline", "seeds", "reduction")}
+        record = {key: row[key] for key in ("policy", "baseline", "boundary", "seeds", "reduction")}
+        record["counts"] = Boundary(row["boundary"]).label
         for name in ("readings", "seeds_interval", "together"):
             for bound in ("low", "high"):
                 record[f"{name}_{bound}"] = None if row[name] is None else row[name][bound]
@@ -170,21 +172,23 @@ def _uncertainty(rows: list[dict[str, Any]]) -> Table:
     return Table(
         "lifecycle_uncertainty",
         "How sure the reductions are: 95 % intervals",
-        frame.drop(columns=["readings", "seeds_interval", "together"]),
+        frame.drop(columns=["readings", "seeds_interval", "together", "counts"]),
         (
             Column("policy", "policy", style.policy_label, is_number=False),
             Column("baseline", "against", style.policy_label, is_number=False),
+            Column("counts", "counts", is_number=False),
             Column("seeds", "paired seeds"),
             Column("reduction", "reduction", units.percent),
             Column("readings", "from readings", sort="readings_low"),
             Column("seeds_interval", "from seeds", sort="seeds_interval_low"),
-            Column("together", "both, seeds drawn anew", sort="together_low"),
+            Column("together", "both", sort="together_low"),
         ),
         note=(
-            f"From readings: {first['draws']:,} paired Monte-Carlo draws, the same gain and the same zones in both "
-            f"runs (gain {units.percent(first['errors']['gain_std_fraction'])}, intensity "
-            f"{units.percent(first['errors']['intensity_std_fraction'])}); from seeds: Student's t over paired seeds; "
-            "both: the seeds drawn anew with replacement in every draw, too narrow with few seeds."
+            f"From readings: {first['draws']:,} paired Monte-Carlo draws, each of them one world for all runs (boards' "
+            f"gain {units.percent(errors['gain_std_fraction'])}, intensity "
+            f"{units.percent(errors['intensity_std_fraction'])}, the network's factor "
+            "log-uniform between its ends); from seeds: Student's t over paired seeds; both: the "
+            "mean over seeds moved by Student's t in every draw."
         ),
         shown=frame,
     )

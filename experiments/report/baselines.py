@@ -7,6 +7,9 @@ says so (``ORIGIN``).
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
+
 from carbon_data.units import JOULES_PER_KWH
 from experiments.report.read import Run, Study
 from protos.messages import HOLDERS
@@ -25,14 +28,17 @@ def there(study: Study) -> list[str]:
     return [name for name in BASELINES if name in study.runs or is_worked_out(study, name)]
 
 
-def all_from_grid_g(run: Run) -> float:
-    """Grams of ``run`` had nobody harvested: (L1) with every joule of a node at its own grid's intensity.
+def all_from_grid(run: Run) -> pd.DataFrame:
+    """Lines of ``run`` without any harvest: (L1) with every joule of a node at its own grid's intensity.
 
-    Lines of network, coordinator and router are grid energy as they are.
+    Lines of network, coordinator and router are grid energy as they are. Grams of a line whose intensity is not known
+    are null.
     """
     lines, slots = run.tables["lines"], run.tables["slots"]
     shared = lines["node_id"].isin(HOLDERS)
     intensity = slots.set_index(["slot", "node_id"])["intensity_g_per_kwh"].astype(float)
-    energy_j = lines[~shared].groupby(["slot", "node_id"])["energy_j"].sum().astype(float)
-    own_g = (energy_j * intensity.reindex(energy_j.index)).sum(skipna=False) / JOULES_PER_KWH
-    return float(own_g) + float(lines.loc[shared, "operational_g"].sum())
+    here = pd.MultiIndex.from_frame(lines[["slot", "node_id"]])
+    grams = lines["energy_j"].to_numpy() * intensity.reindex(here).to_numpy() / JOULES_PER_KWH
+    return lines.assign(
+        grid_j=lines["energy_j"], operational_g=np.where(shared, lines["operational_g"].to_numpy(), grams)
+    )

@@ -111,12 +111,19 @@ def _learned(meta: dict[str, Any]) -> str:
 
 def _time_text(run: Run, count: int) -> str:
     step = float(run.metadata["trace_step_s"])
+    if step == run.slot_s:
+        return (
+            f"A slot lasts {duration(run.slot_s)}, and the traces of grid intensity and harvest advance as much: the "
+            f"{count} slots are {duration(count * step)} of real time. Every energy is physical."
+        )
     return (
         f"A slot lasts {duration(run.slot_s)} of the board's own time; per slot the traces of grid "
         f"intensity and harvest advance "
         f"{duration(step)}. So {count} slots replay {duration(count * step)} of grid and weather in "
         f"{duration(count * run.slot_s)} of "
-        "board time. Every energy in this report is physical: power times the slot's own length."
+        "board time. Every energy in this report is physical: power times the slot's own length. Totals are therefore "
+        f"those of {duration(count * run.slot_s)} of work, not of {duration(count * step)}: they say which policy "
+        "emitted less, and grams per round, answer, token and hour say how much."
     )
 
 

@@ -6,12 +6,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from experiments.report import learning, negotiation, regret, serving_table, style, tables, tree_table, units
+from experiments.lifecycle.spread import stated_reduction
+from experiments.report import (
+    headline_tables,
+    learning,
+    negotiation,
+    regret,
+    serving_table,
+    style,
+    tables,
+    tree_table,
+    units,
+)
 from experiments.report.baselines import BASELINES, is_worked_out
-from experiments.report.facts import Facts, gather
+from experiments.report.boundary import Boundary
+from experiments.report.facts import gather
 from experiments.report.figures import Drawing, draw_all
-from experiments.report.measures import over_seeds, reduction
+from experiments.report.functional import LABELS
+from experiments.report.headline_tables import unit_means
+from experiments.report.measures import Totals, over_seeds, totals
 from experiments.report.notices import notices
+from experiments.report.provenance import known_of
 from experiments.report.read import Study, load
 from experiments.report.stats import Estimate
 from experiments.report.svg import inline_svg
@@ -77,6 +92,8 @@ def _tables(study: Study) -> dict[str, tables.Table]:
     from experiments.qoais.tables import qoais_tables
 
     found = [
+        headline_tables.functional(study),
+        headline_tables.reductions(study),
         *lifecycle_tables(study),
         *qoais_tables(study),
         tables.policies(study),
@@ -136,7 +153,8 @@ def render(
             f"{'comparison' if study.is_comparison else style.policy_label(study.any_run.policy)}"
         ),
         facts=facts,
-        headline=headline(study, facts),
+        headline=headline(study),
+        reading=known_of(*study).text,
         notices=notices(study),
         sections=sections,
         tables=shown,
@@ -155,51 +173,23 @@ def _figure_groups(drawings: list[Drawing]) -> list[list[Drawing]]:
     return groups
 
 
-def headline(study: Study, facts: Facts) -> dict[str, Any]:
-    """The sentence and the big figures at the top: the policy in focus, reductions with their baseline
-    named."""
+def headline(study: Study) -> dict[str, Any]:
+    """The sentence and the big figures at the top, of the policy in focus: functional units first, then reductions
+    with their baseline and boundary named."""
     policy = study.focus
     label = style.policy_label(policy)
-    emissions = over_seeds(study, policy, "emissions_g")
-    assert emissions is not None
+    per_unit = {boundary: unit_means(study, policy, boundary) for boundary in Boundary}
+    whole = {name: grams for name, grams in per_unit[Boundary.TESTBED].items() if grams is not None}
     cards = [
         {
-            "value": units.grams(emissions.mean),
-            "label": f"CO₂e under {label}",
-            "note": _spread_note(emissions, units.grams),
+            "value": units.grams(grams),
+            "label": f"CO₂e {LABELS[name]}",
+            "note": f"{label}, whole testbed; nodes alone {units.grams(per_unit[Boundary.NODES][name])}",
         }
+        for name, grams in whole.items()
     ]
-    said = []
-    if study.is_comparison:
-        for baseline in BASELINES:
-            if baseline == policy:
-                continue
-            value = reduction(study, policy, baseline)
-            if value is None:
-                cards.append(
-                    {
-                        "value": units.NO_VALUE,
-                        "label": f"against {baseline.upper()}",
-                        "note": f"{baseline.upper()} was not run with these seeds",
-                    }
-                )
-                continue
-            direction = "less" if value.mean >= 0 else "more"
-            ci = (
-                f"95 % CI {units.percent(value.low)} to {units.percent(value.high)}, {value.n} paired seeds"
-                if value.low is not None
-                else "one seed: no interval"
-            )
-            if is_worked_out(study, baseline):
-                ci += f"; {baseline.upper()} worked out from LOCAL's demand"
-            cards.append(
-                {
-                    "value": f"{units.percent(abs(value.mean))} {direction}",
-                    "label": f"than {baseline.upper()}",
-                    "note": ci,
-                }
-            )
-            said.append(f"{units.percent(abs(value.mean))} {direction} than {baseline.upper()}")
+    reduced, said = _reductions(study)
+    cards += reduced
     accuracy = over_seeds(study, policy, "accuracy")
     if accuracy is not None:
         cards.append(
@@ -210,30 +200,69 @@ def headline(study: Study, facts: Facts) -> dict[str, Any]:
             }
         )
     if not study.is_comparison:
-        one = facts.totals
-        green = one.green_j / (one.energy_j or 1.0)
-        cards.append(
-            {
-                "value": units.percent(green),
-                "label": "of all energy was harvested",
-                "note": f"{units.joules(one.energy_j)} used in all",
-            }
-        )
-        cards.append(
-            {
-                "value": units.bits_per_joule(one.tree_testbed_bit_per_j),
-                "label": "TREE of the testbed",
-                "note": (
-                    f"{units.bits_per_joule(one.tree_generated_testbed_bit_per_j)} over generated tokens alone; "
-                    f"EE {units.bits_per_joule(one.ee_testbed_bit_per_j)}; all over all joules of the run"
-                ),
-            }
-        )
-    sentence = f"{label} emitted {units.spread(emissions, units.grams_scale)} CO₂e"
-    sentence += f": {' and '.join(said)}." if said else "."
+        cards += _single_run(totals(study.any_run))
+    sentence = f"{label} emitted {_listed([f'{units.grams(g)} {LABELS[n]}' for n, g in whole.items()])}"
+    sentence += f": {'; '.join(said)}." if said else "."
     if study.is_comparison and not said:
         sentence += " Neither GRID nor LOCAL was run, so no reduction can be stated."
     return {"sentence": sentence, "cards": cards}
+
+
+def _reductions(study: Study) -> tuple[list[dict[str, str]], list[str]]:
+    """Cards and clauses: every baseline for nodes alone and for the whole testbed."""
+    cards, clauses = [], []
+    for boundary in Boundary if study.is_comparison else ():
+        said = []
+        for baseline in BASELINES:
+            if baseline == study.focus:
+                continue
+            value = stated_reduction(study, study.focus, baseline, boundary)
+            if value is None:
+                if boundary is Boundary.TESTBED:
+                    cards.append(
+                        {
+                            "value": units.NO_VALUE,
+                            "label": f"against {baseline.upper()}",
+                            "note": f"{baseline.upper()} was not run with these seeds",
+                        }
+                    )
+                continue
+            than = f"{units.percent(abs(value.reduction))} {'less' if value.reduction >= 0 else 'more'}"
+            seeds = f"{value.seeds} paired seeds" if value.seeds > 1 else "one seed"
+            note = (
+                f"95 % {units.percent(value.together.low)} to {units.percent(value.together.high)}, {seeds}"
+            )
+            if is_worked_out(study, baseline):
+                note += f"; {baseline.upper()} worked out from LOCAL's demand"
+            cards.append({"value": than, "label": f"than {baseline.upper()}, {boundary.label}", "note": note})
+            said.append(f"{than} than {baseline.upper()}")
+        if said:
+            clauses.append(f"{boundary.label} {' and '.join(said)}")
+    return cards, clauses
+
+
+def _single_run(one: Totals) -> list[dict[str, str]]:
+    green = one.green_j / (one.energy_j or 1.0)
+    return [
+        {
+            "value": units.percent(green),
+            "label": "of all energy was harvested",
+            "note": f"{units.joules(one.energy_j)} used in all",
+        },
+        {
+            "value": units.bits_per_joule(one.tree_testbed_bit_per_j),
+            "label": "TREE of the testbed",
+            "note": (
+                f"{units.bits_per_joule(one.tree_generated_testbed_bit_per_j)} over generated tokens alone; "
+                f"EE {units.bits_per_joule(one.ee_testbed_bit_per_j)}; all over all joules of the run"
+            ),
+        },
+    ]
+
+
+def _listed(parts: list[str]) -> str:
+    """``a, b and c``."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def _spread_note(value: Estimate, text: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -12,12 +12,14 @@ import pandas as pd
 from coordinator.accounting.tree import Window, efficiency
 from coordinator.policies.base import TIME_LIMIT
 from experiments.report import baselines
+from experiments.report.boundary import Boundary, inside
 from experiments.report.read import Run, Study
 from experiments.report.stats import Estimate, estimate, paired_reduction, paired_reductions
 from protos.messages import HOLDERS, Holder
 
 CATEGORIES = ("preparation", "development", "application", "recycling", "unallocated", "waste", *HOLDERS)
 RESIDUAL_ALLOWED_FRACTION = 1e-6
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Totals:
     """Everything: nodes, network, coordinator and router."""
     nodes_and_network_g: float
     """Without coordinator and router: what (D0) minimises."""
+    nodes_g: float
+    """Nodes alone."""
     energy_j: float
     grid_j: float
     harvest_j: float
@@ -74,25 +78,25 @@ def alpha_bits_per_token(run: Run) -> float | None:
 
 def totals(run: Run) -> Totals:
     """Totals of ``run``; cached per run object."""
-    return _totals(_ById(run))
+    return _totals(ById(run))
 
 
-class _ById:
-    """Lets a run (whose tables have no hash) be a cache key by identity."""
+class ById(Generic[T]):
+    """Lets a run or study (whose tables have no hash) be a cache key by identity."""
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
+    def __init__(self, value: T) -> None:
+        self.value = value
 
     def __hash__(self) -> int:
-        return id(self.run)
+        return id(self.value)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ById) and other.run is self.run
+        return isinstance(other, ById) and other.value is self.value
 
 
 @lru_cache(maxsize=1024)
-def _totals(key: _ById) -> Totals:
-    run = key.run
+def _totals(key: ById[Run]) -> Totals:
+    run = key.value
     slots, lines = run.tables["slots"], run.tables["lines"]
     posted = run.tables["energy_flows"].query("status == 'posted'")
     moved = run.tables["batch_flows"].query("owner != executor")
@@ -108,6 +112,7 @@ def _totals(key: _ById) -> Totals:
         seed=run.seed,
         emissions_g=float(lines["operational_g"].sum()),
         nodes_and_network_g=float(lines.loc[~own_body, "operational_g"].sum()),
+        nodes_g=float(inside(lines, Boundary.NODES)["operational_g"].sum()),
         energy_j=energy_j,
         grid_j=float(lines["grid_j"].sum()),
         harvest_j=float(slots["harvest_j"].sum()),
@@ -144,25 +149,40 @@ def over_seeds(study: Study, policy: str, name: str) -> Estimate | None:
     return None if any(value is None for value in values) else estimate(values)
 
 
-def emissions_by_seed(study: Study, policy: str) -> dict[int, float]:
-    """Grams of every seed; of GRID worked out from LOCAL where it was not run itself."""
+def lines_by_seed(study: Study, policy: str) -> dict[int, pd.DataFrame]:
+    """Booked lines of every seed; of GRID worked out from LOCAL where it was not run itself."""
     if baselines.is_worked_out(study, policy):
-        return {seed: baselines.all_from_grid_g(run) for seed, run in study.runs["local"].items()}
-    return {seed: totals(run).emissions_g for seed, run in study.runs.get(policy, {}).items()}
+        return {seed: baselines.all_from_grid(run) for seed, run in study.runs["local"].items()}
+    return {seed: run.tables["lines"] for seed, run in study.runs.get(policy, {}).items()}
 
 
-def reduction(study: Study, policy: str, baseline: str) -> Estimate | None:
-    """Paired reduction of total emissions against ``baseline``; None when there is no such baseline with these
-    seeds."""
-    return paired_reduction(emissions_by_seed(study, policy), emissions_by_seed(study, baseline))
+def emissions_by_seed(study: Study, policy: str, boundary: Boundary = Boundary.TESTBED) -> dict[int, float]:
+    """Grams of every seed within ``boundary``."""
+    return {
+        seed: float(inside(lines, boundary)["operational_g"].sum(skipna=policy in study.runs))
+        for seed, lines in lines_by_seed(study, policy).items()
+    }
 
 
-def reductions_by_seed(study: Study, policy: str, baseline: str) -> list[float | None] | None:
+def reduction(
+    study: Study, policy: str, baseline: str, boundary: Boundary = Boundary.TESTBED
+) -> Estimate | None:
+    """Paired reduction of emissions against ``baseline``; None when there is no such baseline with these seeds."""
+    return paired_reduction(
+        emissions_by_seed(study, policy, boundary), emissions_by_seed(study, baseline, boundary)
+    )
+
+
+def reductions_by_seed(
+    study: Study, policy: str, baseline: str, boundary: Boundary = Boundary.TESTBED
+) -> list[float | None] | None:
     """Reduction for every seed of ``policy`` (None where the pair is incomplete); None when there is no such
     baseline."""
     if baseline not in baselines.there(study):
         return None
-    pairs = paired_reductions(emissions_by_seed(study, policy), emissions_by_seed(study, baseline))
+    pairs = paired_reductions(
+        emissions_by_seed(study, policy, boundary), emissions_by_seed(study, baseline, boundary)
+    )
     return [pairs.get(seed) for seed in study.runs[policy]]
 
 

@@ -113,7 +113,7 @@ def _total(run: Run, rows: pd.DataFrame) -> ServingTotals:
     }
     window = Window(sums["bits"], sums["tokens_in"], sums["tokens_out"], energy_j)
     found = efficiency(window, alpha or 0.0)
-    generating = _generating(rows)
+    generating = generating_rows(rows)
     tokens = window.tokens
     quantiles: dict[str, Any] = {name: latency.quantile(counts, fraction) for name, fraction in QUANTILES}
     return ServingTotals(
@@ -136,7 +136,7 @@ def _total(run: Run, rows: pd.DataFrame) -> ServingTotals:
     )
 
 
-def _generating(rows: pd.DataFrame) -> pd.DataFrame:
+def generating_rows(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of the services that read or generated any token: what classifies has no figure per token."""
     tokens = (rows["tokens_in"] + rows["tokens_out"]).groupby(rows["service"]).sum()
     return rows[rows["service"].isin(tokens[tokens > 0].index)]

@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table as RichTable
 from rich.text import Text
 
-from experiments.report import learning, negotiation, regret, style, units
-from experiments.report.baselines import BASELINES, there
-from experiments.report.measures import (
-    decision_counts,
-    over_seeds,
-    reduction,
-    reductions_by_seed,
-    totals,
-)
+from experiments.lifecycle.spread import network_json, reductions_json
+from experiments.report import learning, negotiation, regret
+from experiments.report.baselines import BASELINES
+from experiments.report.boundary import Boundary
+from experiments.report.functional import functional_units
+from experiments.report.measures import decision_counts, reductions_by_seed, totals
 from experiments.report.notices import Notice, notices
+from experiments.report.provenance import known_of
 from experiments.report.read import Run, Study, load
 from experiments.report.serving import serving_json
-
-WIDE_COLUMNS = 152
-"""A terminal as wide as this shows every column in full."""
-TERMINAL_FIELDS: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
-    ("energy_j", "energy", units.joules),
-    ("accuracy", "accuracy", units.percent),
-    ("tree_testbed_bit_per_j", "TREE, testbed", units.bits_per_joule),
-    ("moved_batches", "moved", units.count),
-    ("sent_j", "transferred", units.joules),
-)
+from experiments.report.terminal import WIDE_COLUMNS, functional_table, reductions_table, totals_table
 
 
 def comparison_json(study: Study) -> dict[str, Any]:
     """``{"policies": {name: {...}}, "seeds": [...], "run": folder}``; every list has one entry per seed,
     in order.
 
+    ``functional_units`` lead: grams per round, 1,000 answers, 1,000 tokens and hour of the fleet. ``reductions`` states
+    every reduction with its intervals, for nodes alone and the whole testbed; the entries by seed of the whole testbed
+    are ``reduction_vs_...``, of nodes alone ``nodes_reduction_vs_...``.
     ``reduction_vs_grid_fraction`` and ``reduction_vs_local_fraction`` are None when that baseline was not run; an entry
     is None where the pair is incomplete. ``accuracy`` and ``tree_testbed_bit_per_j`` are None where not measured.
     ``regret_g`` = ``comparable_g`` - ``bound_g`` beside the perfect-foresight optimum of the seed's day,
@@ -53,6 +43,7 @@ def comparison_json(study: Study) -> dict[str, Any]:
         every = [totals(run) for run in by_seed.values()]
         regrets = [regret.entry(study, run) for run in by_seed.values()]
         policies[policy] = {
+            "functional_units": [_functional(run) for run in by_seed.values()],
             "seeds": list(by_seed),
             "serving": [serving_json(run) for run in by_seed.values()],
             **{
@@ -70,12 +61,18 @@ def comparison_json(study: Study) -> dict[str, Any]:
             **learning.as_json(study, policy),
             "regret_note": [None if one is None else one["note"] or None for one in regrets],
             **{
-                f"reduction_vs_{baseline}_fraction": reductions_by_seed(study, policy, baseline)
+                f"{prefix}reduction_vs_{baseline}_fraction": reductions_by_seed(
+                    study, policy, baseline, boundary
+                )
                 for baseline in BASELINES
+                for prefix, boundary in (("", Boundary.TESTBED), ("nodes_", Boundary.NODES))
             },
+            "reading": [known_of(run).text for run in by_seed.values()],
         }
     return {
         "policies": policies,
+        "reductions": reductions_json(study),
+        "network_factor": network_json(study.any_run),
         "seeds": list(study.seeds),
         "absent": list(study.absent),
         "failed": dict(study.failed),
@@ -89,13 +86,24 @@ def comparison_json(study: Study) -> dict[str, Any]:
 def run_json(run: Run) -> dict[str, Any]:
     """One run: every field of Totals, and where it lies."""
     one = totals(run)
-    return {name: getattr(one, name) for name in one.__dataclass_fields__} | {
-        "serving": serving_json(run),
-        "decisions": asdict(decision_counts(run)),
-        "negotiation": negotiation.as_json(run),
-        "run_id": run.metadata["run_id"],
-        "run": str(run.folder),
-    }
+    return (
+        {"functional_units": _functional(run)}
+        | {name: getattr(one, name) for name in one.__dataclass_fields__}
+        | {
+            "reading": known_of(run).text,
+            "network_factor": network_json(run),
+            "serving": serving_json(run),
+            "decisions": asdict(decision_counts(run)),
+            "negotiation": negotiation.as_json(run),
+            "run_id": run.metadata["run_id"],
+            "run": str(run.folder),
+        }
+    )
+
+
+def _functional(run: Run) -> dict[str, dict[str, float | None]]:
+    """Grams per functional unit by boundary."""
+    return {boundary.value: functional_units(run, boundary).as_dict() for boundary in reversed(Boundary)}
 
 
 def summary_json(folder: Path, *, require_done: bool = True) -> dict[str, Any]:
@@ -109,7 +117,11 @@ def print_summary(
 ) -> None:
     """The table at the end of a run or comparison, its notices, and the report's path."""
     study = load(folder, require_done=require_done)
-    console.print(summary_table(study, wide=console.width >= WIDE_COLUMNS))
+    console.print(functional_table(study))
+    reductions = reductions_table(study)
+    if reductions is not None:
+        console.print(reductions)
+    console.print(totals_table(study, wide=console.width >= WIDE_COLUMNS))
     for notice in notices(study):
         console.print(_notice_text(notice))
     console.print(Text.assemble("folder: ", str(folder)), soft_wrap=True)
@@ -120,54 +132,3 @@ def print_summary(
 def _notice_text(notice: Notice) -> Text:
     colour = {"bad": "bold red", "warn": "yellow", "info": "dim"}[notice.level]
     return Text.assemble((f"{notice.title}: ", colour), notice.text)
-
-
-def summary_table(study: Study, *, wide: bool = True) -> RichTable:
-    """Rows are policies; a column whose figures do not exist is left out rather than filled.
-
-    ``wide=False`` leaves out intervals, energy and flows, so that the table fits 80 columns.
-    """
-    name = str(study.any_run.metadata["name"])
-    seeds = (
-        f"{len(study.seeds)} paired seeds" if len(study.seeds) > 1 else f"seed {study.seeds[0]}, no spread"
-    )
-    table = RichTable(title=f"{name}: {seeds}", title_justify="left", caption_justify="left")
-    table.add_column("policy", style="bold", no_wrap=True)
-    table.add_column(
-        "emissions" if len(study.seeds) == 1 else "emissions ± sd", justify="right", no_wrap=True
-    )
-    baselines = there(study) if study.is_comparison else []
-    for baseline in baselines:
-        interval = " [95 % CI]" if wide and len(study.seeds) > 1 else ""
-        table.add_column(f"vs {baseline.upper()}{interval}", justify="right", no_wrap=True)
-    narrow = ("accuracy",) if len(baselines) > 1 else ("accuracy", "tree_testbed_bit_per_j")
-    fields = [field for field in TERMINAL_FIELDS if wide or field[0] in narrow]
-    regrets = {policy: regret.mean_regret_g(study, policy) for policy in study.policies}
-    bounded = any(value is not None for value in regrets.values())
-    gains = {policy: regret.mean_captured_gain(study, policy) for policy in study.policies}
-    captured = bounded and wide and any(value is not None for value in gains.values())
-    if bounded:
-        table.add_column("regret", justify="right", no_wrap=True)
-    if captured:
-        table.add_column("captured", justify="right", no_wrap=True)
-    for _, label, _ in fields:
-        table.add_column(label, justify="right", no_wrap=True)
-    best = min(study.policies, key=lambda p: (over_seeds(study, p, "emissions_g").mean, p))  # type: ignore[union-attr]
-    for policy in study.policies:
-        cells = [units.spread(over_seeds(study, policy, "emissions_g"), units.grams_scale)]
-        for baseline in baselines:
-            value = None if policy == baseline else reduction(study, policy, baseline)
-            short = units.percent(None if value is None else value.mean)
-            cells.append("baseline" if policy == baseline else units.short_interval(value) if wide else short)
-        if bounded:
-            value = regrets[policy]
-            cells.append(units.NO_VALUE if value is None else units.grams(value.mean))
-        if captured:
-            value = gains[policy]
-            cells.append(units.NO_VALUE if value is None else units.percent(value.mean))
-        for field, _, text in fields:
-            value = over_seeds(study, policy, field)
-            cells.append(units.NO_VALUE if value is None else text(value.mean))
-        green = study.is_comparison and len(study.policies) > 1 and policy == best
-        table.add_row(style.policy_label(policy), *cells, style="green" if green else None)
-    return table

@@ -10,8 +10,7 @@ from typing import Any
 import pandas as pd
 
 from experiments.report import style, units
-from experiments.report.baselines import BASELINES, there
-from experiments.report.measures import checks, over_seeds, reduction, totals
+from experiments.report.measures import checks, over_seeds, totals
 from experiments.report.read import Run, Study
 from protos.messages import HOLDERS
 
@@ -70,8 +69,7 @@ class Table:
 
 
 def policies(study: Study) -> Table:
-    """One row per policy: emissions with spread, reductions against both baselines, energy, accuracy,
-    TREE, EE."""
+    """One row per policy: totals of the replay, with energy, accuracy, TREE and EE."""
     records = []
     for policy in study.policies:
         emissions = over_seeds(study, policy, "emissions_g")
@@ -81,13 +79,9 @@ def policies(study: Study) -> Table:
             "seeds": emissions.n,
             "emissions_mean_g": emissions.mean,
             "emissions_sd_g": emissions.sd,
+            "nodes_mean_g": _mean(study, policy, "nodes_g"),
             "nodes_and_network_mean_g": _mean(study, policy, "nodes_and_network_g"),
         }
-        for baseline in BASELINES:
-            value = None if policy == baseline else reduction(study, policy, baseline)
-            record[f"reduction_vs_{baseline}_fraction"] = None if value is None else value.mean
-            record[f"reduction_vs_{baseline}_low_fraction"] = None if value is None else value.low
-            record[f"reduction_vs_{baseline}_high_fraction"] = None if value is None else value.high
         for name in (
             "energy_j",
             "grid_j",
@@ -110,11 +104,6 @@ def policies(study: Study) -> Table:
             "emissions ± sd" if len(study.seeds) > 1 else "emissions",
             sort="emissions_mean_g",
         ),
-        *(
-            Column(f"reduction_vs_{baseline}_fraction", f"against {baseline.upper()}", units.percent)
-            for baseline in there(study)
-            if study.is_comparison
-        ),
         Column("accuracy", "accuracy", units.percent),
         Column("energy_j", "energy", units.joules),
         Column("grid_j", "from grid", units.joules),
@@ -125,12 +114,12 @@ def policies(study: Study) -> Table:
         Column("sent_j", "transferred", units.joules),
         Column("moved_batches", "moved", units.count),
         Column("unserved_batches", "unserved", units.count),
-        Column("nodes_and_network_mean_g", "nodes, network only", units.grams),
+        Column("nodes_mean_g", "nodes alone", units.grams),
     ]
     idle = {
         key for key in ("curtailed_j", "sent_j", "moved_batches", "unserved_batches") if not frame[key].any()
     }
-    caption = "Policies side by side, means over seeds" if study.is_comparison else "Totals"
+    caption = "Totals of the replay" + (", means over seeds" if study.is_comparison else "")
     spreads = [units.spread(over_seeds(study, p, "emissions_g"), units.grams_scale) for p in study.policies]
     return Table(
         "policies",

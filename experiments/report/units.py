@@ -183,6 +183,19 @@ def interval(value: Estimate | None) -> str:
     return f"{percent(value.mean)} ({percent(value.low)} to {percent(value.high)})"
 
 
+def grams_range(value: float, low: float, high: float) -> str:
+    """Grams as ``1.22 [1.10, 4.56] mg``, all in the unit that fits ``value``."""
+    scale = grams_scale(abs(value))
+    shown, *ends = (number(one * scale.factor) for one in (value, low, high))
+    return f"{shown} [{', '.join(ends)}]{THIN}{scale.unit}"
+
+
+def reduction_text(value: float, low: float, high: float) -> str:
+    """A reduction as ``20.1 % [10.2, 24.9]``."""
+    ends = (f"{100 * bound:.1f}".replace("-", MINUS) for bound in (low, high))
+    return f"{percent(value)} [{', '.join(ends)}]"
+
+
 def short_interval(value: Estimate | None) -> str:
     """A reduction as ``mean [low, high]`` in percent, for narrow columns."""
     if value is None or value.low is None or value.high is None:

@@ -92,7 +92,16 @@ def test_compare_gives_a_list_with_an_entry_per_seed(folder: Path) -> None:
         "--no-report",
     )
     assert set(found) == documented("compare")
-    totals = documented("run") - {"policy", "seed", "serving", "run_id", "run", "report", "wall_s"}
+    totals = documented("run") - {
+        "policy",
+        "seed",
+        "serving",
+        "run_id",
+        "run",
+        "report",
+        "wall_s",
+        "network_factor",
+    }
     for entry in found["policies"].values():
         assert totals <= set(entry)
         assert all(len(value) == 2 for value in entry.values())

@@ -9,7 +9,8 @@ import pytest
 from experiments.cli import invoke
 from experiments.report import html, negotiation, regret
 from experiments.report.read import load
-from experiments.report.summary import comparison_json, run_json, summary_table
+from experiments.report.summary import comparison_json, run_json
+from experiments.report.terminal import totals_table
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def test_the_report_has_its_tables_only_where_somebody_negotiated(
     assert list(shown.frame["policy"]) == ["admm", "auction", "belief"]
     assert (shown.frame["bytes_per_slot"] * shown.frame["slots"] == shown.frame["bytes"]).all()
     assert "captured_gain_fraction" in regret.table(study).frame  # type: ignore[union-attr]
-    assert "captured" in [column.header for column in summary_table(study).columns]
+    assert "captured" in [column.header for column in totals_table(study).columns]
     tables = html._tables(study)
     assert {"negotiation", "regret"} <= tables.keys()
     assert "gain over LOCAL captured" in [column.label for column in tables["regret"].columns]
@@ -79,7 +80,9 @@ def test_work_that_may_wait_is_run_once_and_in_time(
 ) -> None:
     """Under deadlines the backlog is each node's own knowledge until the slot is over; the books still close."""
     path, run = tmp_path / "waiting.toml", tmp_path / "run"
-    limits = "[limits]\ndeadline_slots = 2\n[coordinator]\nhorizon_slots = 4\n[fleet]"
+    # At the low end of Wi-Fi a batch is worth moving in one slot.
+    network = "[network]\ntransport = 'wifi-low'\n"
+    limits = network + "[limits]\ndeadline_slots = 2\n[coordinator]\nhorizon_slots = 4\n[fleet]"
     path.write_text(small_scenario.read_text().replace("[fleet]", limits))
     assert invoke(["run", str(path), "--policy", policy, "--output", str(run), "--no-report"]) == 0
     assert invoke(["ledger", "verify", str(run), "--json"]) == 0

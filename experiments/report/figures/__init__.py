@@ -16,13 +16,19 @@ def draw_all(study: Study) -> dict[str, list[Drawing]]:
         flows,
         learning,
         operation,
+        reductions,
         serving,
+        tornado,
         tree,
     )
 
     with look():
         sections: dict[str, list[Drawing | None]] = {
-            "emissions": [emissions.by_policy(study), emissions.reductions(study)],
+            "emissions": [
+                reductions.reductions(study),
+                tornado.what_it_depends_on(study),
+                emissions.by_policy(study),
+            ],
             "stages": [
                 emissions.by_stage(study),
                 emissions.energy_by_stage(study),

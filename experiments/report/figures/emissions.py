@@ -3,18 +3,14 @@ day."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
 from experiments.report import style, units
-from experiments.report.baselines import BASELINES, ORIGIN, is_worked_out, there
 from experiments.report.figures.base import (
     Drawing,
     clock,
     new_figure,
     no_grid,
-    percent_axis,
     slot_bands,
     slot_edges,
     stage_strip,
@@ -24,8 +20,6 @@ from experiments.report.measures import (
     by_category,
     emissions_by_seed,
     over_seeds,
-    reduction,
-    reductions_by_seed,
     totals,
 )
 from experiments.report.read import Study
@@ -113,84 +107,6 @@ def by_policy(study: Study) -> Drawing | None:
     ax.set_xlabel(f"operational emissions, {scale.unit} CO₂e")
     ax.tick_params(axis="y", length=0)
     no_grid(ax, "y")
-    return drawing
-
-
-def reductions(study: Study) -> Drawing | None:
-    """Paired reductions with their interval against GRID and LOCAL; None when neither baseline was run."""
-    named = there(study)
-    shown = [policy for policy in study.policies if policy != "grid"]
-    if not named or (named == ["local"] and shown == ["local"]) or not shown:
-        return None
-    figure = new_figure(1.15 + 0.46 * len(shown))
-    axes: Any = figure.subplots(1, len(named), sharey=True, squeeze=False)[0]
-    rows: list[dict[str, Any]] = []
-    drawing = Drawing(
-        name="reductions",
-        title="Reductions against the baselines",
-        caption=(
-            "1 − policy / baseline, seed by seed, then averaged. Line: 95 % confidence interval "
-            "(Student's t over paired "
-            "seeds); small dots: single seeds."
-            + ("" if len(study.seeds) > 1 else " One seed: no interval.")
-            + "".join(
-                f" {b.upper()} was not run, so there is no panel for it." for b in BASELINES if b not in named
-            )
-            + (f" GRID is {ORIGIN}." if is_worked_out(study, "grid") else "")
-        ),
-        alt="",
-        figure=figure,
-        data=pd.DataFrame(),
-    )
-    words = []
-    for ax, baseline in zip(axes, named, strict=True):
-        for y, policy in enumerate(shown):
-            value = reduction(study, policy, baseline)
-            if policy == baseline:
-                ax.text(0, y, "   baseline", va="center", color=style.MUTED, fontsize=9)
-                continue
-            if value is None:
-                ax.text(0, y, "  no seed in common", va="center", color=style.MUTED, fontsize=9)
-                continue
-            colour = style.policy_colour(policy)
-            for seed, one in zip(
-                study.runs[policy], reductions_by_seed(study, policy, baseline) or [], strict=True
-            ):
-                if one is not None:
-                    rows.append(
-                        {"policy": policy, "baseline": baseline, "seed": seed, "reduction_fraction": one}
-                    )
-                    if value.n > 1:
-                        ax.plot(one, y, "o", ms=4, mfc=style.PAPER, mec=colour, mew=1.1, zorder=3)
-            if value.low is not None and value.high is not None:
-                ax.plot([value.low, value.high], [y, y], color=colour, lw=3.2, zorder=2)
-            dot = ax.plot(
-                value.mean, y, style.policy_marker(policy), ms=8, color=colour, mec=style.PAPER, zorder=4
-            )[0]
-            text = f"{style.policy_label(policy)} against {baseline.upper()}: {units.interval(value)}"
-            drawing.tip(dot, text)
-            words.append(text)
-            ax.annotate(
-                units.percent(value.mean),
-                (max(value.mean, value.high or value.mean), y),
-                (9, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=9.5,
-                fontweight="bold",
-            )
-        ax.set_title(f"against {baseline.upper()}")
-        ax.axvline(0, color=style.MUTED, lw=1)
-        low, high = ax.get_xlim()
-        ax.set_xlim(min(low, -0.02), max(high, 0.05) + 0.2 * (max(high, 0.05) - min(low, -0.02)))
-        percent_axis(ax.xaxis, 0)
-        ax.set_xlabel("reduction of emissions")
-        ax.tick_params(axis="y", length=0)
-        no_grid(ax, "y")
-    axes[0].set_yticks(range(len(shown)), [style.policy_label(policy) for policy in shown])
-    axes[0].set_ylim(len(shown) - 0.5, -0.5)
-    drawing.alt = "Reductions: " + "; ".join(words)
-    drawing.data = pd.DataFrame(rows)
     return drawing
 
 

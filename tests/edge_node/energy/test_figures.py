@@ -21,7 +21,34 @@ def test_every_packaged_figure_has_a_source() -> None:
     for name in board_names():
         assert all(figure.source for figure in load_board(name).figures.values())
     assert all(figure.source for figure in transports().values())
-    assert load_transport().value == pytest.approx(0.125e-6 * 8)
+    assert load_transport("wifi-low").value == pytest.approx(0.125e-6 * 8)
+
+
+def test_every_transport_has_the_ends_of_its_sources_and_the_default_is_their_geometric_middle() -> None:
+    for name, figure in transports().items():
+        assert figure.range is not None, name
+        assert figure.range.low_source, name
+        assert figure.range.high_source, name
+        assert 0 < figure.range.low < figure.range.high, name
+        assert figure.range.low <= figure.value <= figure.range.high, name
+    wifi = load_transport()
+    assert wifi.range is not None
+    assert wifi.value == pytest.approx((wifi.range.low * wifi.range.high) ** 0.5, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("ends", "message"),
+    [
+        ("low = 1\nhigh = 3", "has no low_source, high_source"),
+        ('low = 1\nhigh = 3\nlow_source = "a"\nhigh_source = " "', "has no high_source"),
+        ('low = 3\nhigh = 4\nlow_source = "a"\nhigh_source = "b"', "0 < low <= value <= high"),
+        ('low = 0\nhigh = 4\nlow_source = "a"\nhigh_source = "b"', "0 < low <= value <= high"),
+        ('low = 1\nhigh = inf\nlow_source = "a"\nhigh_source = "b"', "finite"),
+    ],
+)
+def test_a_range_needs_both_ends_with_sources_about_the_value(ends: str, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        read_figures(f'[x]\nvalue = 2\nunit = "J/byte"\nsource = "s"\n{ends}', "table")
 
 
 def test_the_raspberry_pi_is_the_vendors() -> None:

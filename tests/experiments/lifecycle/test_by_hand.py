@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from carbon_data.types import DataError
+from carbon_data.uncertainty import monte_carlo_totals
 from experiments.lifecycle.books import Sum, by_stage
 from experiments.lifecycle.columns import grid_by_zone, harvest_life_cycle, marginal, market_based
 from experiments.lifecycle.embodied import embodied
@@ -17,7 +19,16 @@ from experiments.lifecycle.factors import Factors, table
 from experiments.lifecycle.footprint import per_inference, sci
 from experiments.lifecycle.given import Given
 from experiments.lifecycle.setting import setting_of
-from experiments.lifecycle.spread import gram_lines, reductions
+from experiments.lifecycle.spread import (
+    error_model,
+    gram_lines,
+    network_ratios,
+    stated_reductions,
+    total_spread,
+)
+from experiments.lifecycle.tornado import tornado
+from experiments.report.boundary import Boundary
+from experiments.report.functional import functional_units
 from experiments.report.read import Run, Study
 
 KWH = 3.6e6
@@ -254,11 +265,11 @@ def test_harvest_has_a_life_cycle_of_its_own_column() -> None:
 
 def test_gram_lines_keep_every_gram_under_the_right_meter() -> None:
     lines = [*LINES, line(1, "n1", "B", "application", "compute", 1.0, 1.0, 400.0, "measured")]
-    found = gram_lines(make_run(lines=lines))
+    found = gram_lines(pd.DataFrame(lines))
     assert found.grams.sum() == pytest.approx(sum(x["operational_g"] for x in lines))
     by_meter = {meter: found.grams[[m == meter for m in found.meters]].sum() for meter in set(found.meters)}
     assert by_meter["n1"] == pytest.approx(400.0)
-    assert by_meter["network's model"] == pytest.approx(50.0)
+    assert by_meter["network"] == pytest.approx(50.0)
 
 
 def test_a_reduction_that_meters_share_has_no_spread_of_readings() -> None:
@@ -272,12 +283,119 @@ def test_a_reduction_that_meters_share_has_no_spread_of_readings() -> None:
             "deta": {s: make_run(lines=half, seed=s) for s in (0, 1)},
         },
     )
-    (row,) = reductions(study, Factors(), draws=200)
-    assert (row["policy"], row["baseline"], row["seeds"]) == ("deta", "local", 2)
-    assert row["reduction"] == pytest.approx(0.5)
-    assert row["readings"]["std"] == pytest.approx(0.0, abs=1e-12)
-    assert row["together"]["low"] == pytest.approx(0.5)
-    assert np.isclose(row["seeds_interval"]["mean"], 0.5)
+    rows = {(one.policy, one.baseline, one.boundary): one for one in stated_reductions(study, draws=200)}
+    assert len(rows) == 6  # DETA against GRID and LOCAL, LOCAL against GRID, nodes alone and whole testbed
+    row = rows["deta", "local", Boundary.TESTBED]
+    assert row.seeds == 2
+    assert row.reduction == pytest.approx(0.5)
+    assert row.readings.std == pytest.approx(0.0, abs=1e-12)
+    assert row.together.low == pytest.approx(0.5)
+    assert row.seeds_interval is not None
+    assert np.isclose(row.seeds_interval.mean, 0.5)
+
+
+NETWORK = {
+    "booked_j_per_byte": 4e-6,
+    "low_j_per_byte": 1e-6,
+    "high_j_per_byte": 16e-6,
+    "source": "s",
+    "low_source": "l",
+    "high_source": "h",
+}
+
+
+def with_network(run: Run) -> Run:
+    return Run(run.folder, {**run.metadata, "network": NETWORK}, run.scenario, run.tables)
+
+
+def test_the_networks_factor_scales_its_lines_alone_between_its_ends() -> None:
+    """Grams: 1800 of nodes and coordinator, 50 of the network at 4 J/MB: 12.5 g to 200 g at its ends."""
+    run = with_network(make_run())
+    error = replace(error_model([run], Factors()), gain_std_fraction=0.0, intensity_std_fraction=0.0)
+    assert error.meter_range == {"network": (0.25, 4.0)}
+    drawn = monte_carlo_totals([gram_lines(run.tables["lines"])], error)[0]
+    assert 1812.5 <= drawn.min() < 1813.5
+    assert 1990 < drawn.max() <= 2000.0
+    nodes = total_spread(run, Factors(), boundary=Boundary.NODES)
+    assert nodes is not None
+    assert nodes.mean == pytest.approx(1600.0, rel=0.01)
+
+
+def test_nodes_alone_do_not_depend_on_the_networks_factor_and_the_whole_testbed_does() -> None:
+    saved = [{**x, "operational_g": x["operational_g"] / 2} if x["node_id"] == "n1" else x for x in LINES]
+    more = [{**x, "operational_g": 400.0} if x["node_id"] == "network" else x for x in saved]
+    runs = {"local": make_run(policy="local"), "deta": make_run(lines=more)}
+    wide = Study(Path("x"), True, {name: {0: with_network(run)} for name, run in runs.items()})
+    narrow = {**NETWORK, "low_j_per_byte": 4e-6, "high_j_per_byte": 4e-6}
+    still = Study(
+        Path("x"),
+        True,
+        {
+            name: {0: Run(r.folder, {**r.metadata, "network": narrow}, "", r.tables)}
+            for name, r in runs.items()
+        },
+    )
+    one, other = (
+        {r.boundary: r for r in stated_reductions(study, draws=2000) if r.baseline == "local"}
+        for study in (wide, still)
+    )
+    assert one[Boundary.NODES].together == other[Boundary.NODES].together
+    assert (
+        one[Boundary.TESTBED].reduction
+        == other[Boundary.TESTBED].reduction
+        == pytest.approx(1 - (1850.0 - 600.0 + 350.0) / 1850.0)
+    )
+    # At four times the factor the network's extra 350 g grow to 1,400 g: nothing is saved any more.
+    assert one[Boundary.TESTBED].together.low < 0 < other[Boundary.TESTBED].together.low
+    assert one[Boundary.TESTBED].together.high > other[Boundary.TESTBED].together.high
+
+
+def test_runs_that_booked_the_network_differently_are_not_compared() -> None:
+    other = Run(Path("x"), {**make_run().metadata, "network": {**NETWORK, "booked_j_per_byte": 5e-6}}, "", {})
+    with pytest.raises(DataError, match="booked the network differently"):
+        network_ratios([with_network(make_run()), other])
+
+
+def test_every_metered_node_has_a_gain_of_its_own() -> None:
+    lines = [{**x, "provenance": "measured"} if x["node_id"] == "n0" else x for x in LINES]
+    error = error_model([make_run(lines=lines)], Factors())
+    assert error.meter_std_fraction == {"n0": table("uncertainty")["measured-gain"].value}
+    assert error.gain_std("boards' model") == table("uncertainty")["modelled-gain"].value
+
+
+def test_functional_units_by_hand() -> None:
+    """Development 1500 g in one round, application 300 g for 4,000 answers, 1850 g (idle too) in two hours of board
+    time."""
+    run = make_run()
+    found = functional_units(run)
+    assert found.per_round_g == pytest.approx(1500.0)
+    assert found.per_1000_answers_g == pytest.approx(75.0)
+    assert found.per_hour_g == pytest.approx(1850.0 / 2)
+    assert found.per_1000_tokens_g is None  # nothing was served in tokens: missing, not zero
+    nodes = functional_units(run, Boundary.NODES)
+    assert nodes.per_round_g == pytest.approx(1350.0)
+    assert nodes.per_1000_answers_g == pytest.approx(50.0)
+
+
+def test_tokens_bear_the_joules_of_their_service_and_its_part_of_the_shared_lines() -> None:
+    """n0's text reads 3,000 and generates 1,000 tokens with half of its 2 kWh, images use the other half; n1 serves
+    images with 1 kWh: half of n0's 200 g and a third of the coordinator's 100 g."""
+    run = make_run()
+    serving = pd.DataFrame(
+        {
+            "slot": [1, 1, 1],
+            "node_id": ["n0", "n0", "n1"],
+            "service": ["text", "images", "images"],
+            "requests": [10, 20, 20],
+            "unserved_requests": [0, 0, 0],
+            "tokens_in": [3000, 0, 0],
+            "tokens_out": [1000, 0, 0],
+            "energy_j": [KWH, KWH, KWH],
+        }
+    )
+    run = Run(run.folder, run.metadata, run.scenario, {**run.tables, "serving": serving})
+    assert functional_units(run).per_1000_tokens_g == pytest.approx((100.0 + 100.0 / 3) / 4)
+    assert functional_units(run, Boundary.NODES).per_1000_tokens_g == pytest.approx(25.0)
 
 
 def test_every_factor_has_a_source_and_choices_say_so() -> None:
@@ -292,3 +410,36 @@ def test_given_is_a_value_or_a_reason() -> None:
         Given(None)
     with pytest.raises(ValueError, match="give one"):
         Given(1.0, "why")
+
+
+def test_the_tornado_sets_one_source_at_a_time_to_its_ends() -> None:
+    """Network at a quarter and four times its 50 g in both runs; n1's grams halved under DETA, twice so for seed 1."""
+    runs: dict[str, dict[int, Run]] = {"local": {}, "deta": {}}
+    for seed, kept in ((0, 0.5), (1, 0.25)):
+        saved = [
+            {**x, "operational_g": x["operational_g"] * (kept if x["node_id"] == "n1" else 1)} for x in LINES
+        ]
+        runs["local"][seed] = with_network(make_run(policy="local", seed=seed))
+        runs["deta"][seed] = with_network(make_run(lines=saved, seed=seed))
+    found = tornado(Study(Path("x"), True, runs), draws=2000)
+    assert found is not None
+    assert (found.policy, found.baseline) == ("deta", "local")
+    saved_g = (600.0 + 900.0) / 2
+    assert found.booked.reduction == pytest.approx(saved_g / 1850)
+    assert found.booked.per_hour_g == pytest.approx((1850 - saved_g) / 2)
+    bars = {bar.source: bar for bar in found.bars}
+    network = bars["network factor"]
+    assert network.low.reduction == pytest.approx(saved_g / 1812.5)
+    assert network.high.reduction == pytest.approx(saved_g / 2000.0)
+    assert network.high.per_hour_g == pytest.approx((2000 - saved_g) / 2)
+    seeds = bars["seeds"]
+    assert (seeds.low.reduction, seeds.high.reduction) == pytest.approx((600 / 1850, 900 / 1850))
+    embodied_g = embodied(setting_of(make_run()), Factors())
+    counted = embodied_g.total_g + 1.959964 * embodied_g.std_g  # type: ignore[operator]
+    assert bars["embodied emissions"].high.reduction == pytest.approx(saved_g / (1850 + counted))
+    assert bars["harvest's life cycle"].high.reduction == pytest.approx(
+        saved_g / (1850 + 4 * table("harvest")["pv"].value)
+    )
+    assert {"board power (model)", "intensity of the zones"} <= bars.keys()
+    assert found.not_given == {"meters": "no joule was metered"}
+    assert [bar.width for bar in found.bars] == sorted((bar.width for bar in found.bars), reverse=True)

@@ -37,8 +37,17 @@ def test_stages_devices_and_columns_add_up(small_comparison: Path) -> None:
 def test_a_comparison_states_its_reductions_with_three_intervals(small_comparison: Path) -> None:
     found = lifecycle_of(small_comparison)
     assert len(found["runs"]) == 4
-    (row,) = found["reductions"]
-    assert (row["policy"], row["baseline"], row["seeds"]) == ("deta", "local", 2)
-    for name in ("readings", "seeds_interval", "together"):
-        assert row[name]["low"] <= row["reduction"] <= row[name]["high"]
-    assert row["errors"]["gain_std_fraction"] > 0.1  # modelled readings are no better than that
+    rows = [row for row in found["reductions"] if (row["policy"], row["baseline"]) == ("deta", "local")]
+    assert [row["boundary"] for row in rows] == ["nodes", "testbed"]
+    for row in rows:
+        assert row["seeds"] == 2
+        for name in ("readings", "seeds_interval", "together"):
+            assert row[name]["low"] <= row["reduction"] <= row[name]["high"]
+        assert row["together"]["low"] <= row["readings"]["low"]
+    assert found["errors"]["gain_std_fraction"] > 0.1  # modelled readings are no better than that
+    factor = found["network_factor"]
+    assert factor["low_j_per_byte"] < factor["high_j_per_byte"]
+    booked = factor["booked_j_per_byte"]
+    assert found["errors"]["meter_range"]["network"] == pytest.approx(
+        [factor["low_j_per_byte"] / booked, factor["high_j_per_byte"] / booked]
+    )

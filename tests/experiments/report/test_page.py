@@ -83,8 +83,10 @@ def test_ids_are_unique_and_links_lead_somewhere(compared: Path) -> None:
 
 def test_the_headline_names_both_baselines_and_losses(compared: Path) -> None:
     page = Page(compared / "report.html")
-    assert re.search(r"DETA emitted .* less than GRID and .* less than LOCAL", page.text)
-    assert "95 % CI" in page.text
+    than = r"[\d.]+\u202f% less than GRID and [\d.]+\u202f% less than LOCAL"
+    assert re.search(rf"DETA emitted .* per round.*: nodes alone {than}; whole testbed {than}\.", page.text)
+    assert page.text.index('id="table-functional_units"') < page.text.index('id="table-policies"')
+    assert 'id="table-reductions"' in page.text
     assert "Lost nodes" in page.text
     assert "Fallback decisions" in page.text
     assert "solver ran out of time" in page.text

@@ -13,7 +13,8 @@ from carbon_data.types import DataError
 from experiments.report.measures import by_category, checks, over_seeds, reduction, totals
 from experiments.report.notices import notices
 from experiments.report.read import load, load_run
-from experiments.report.summary import comparison_json, run_json, summary_json, summary_table
+from experiments.report.summary import comparison_json, run_json, summary_json
+from experiments.report.terminal import functional_table, reductions_table, totals_table
 
 MakeRun = Callable[..., Path]
 
@@ -174,9 +175,34 @@ def test_run_json_is_plain(make_run: MakeRun) -> None:
     assert (found["policy"], found["seed"]) == ("det", 3)
 
 
-def test_terminal_table_has_a_row_per_policy(make_compare: MakeRun) -> None:
+def test_the_terminal_leads_with_functional_units_and_states_reductions_twice(make_compare: MakeRun) -> None:
     study = load(make_compare(("local", "dat", "deta"), (0, 1)))
-    table = summary_table(study)
-    assert table.row_count == 3
-    headers = [str(column.header) for column in table.columns]
-    assert {"vs LOCAL [95 % CI]", "vs GRID [95 % CI]"} <= set(headers)
+    leading = functional_table(study)
+    assert leading.row_count == 2 * 3  # whole testbed, nodes alone
+    assert {"per round", "per hour of the fleet"} <= {str(column.header) for column in leading.columns}
+    stated = reductions_table(study)
+    assert stated is not None
+    assert [str(column.header) for column in stated.columns[2:]] == ["nodes alone", "whole testbed"]
+    assert stated.row_count == 3 + 2  # against GRID, worked out, and LOCAL
+    assert totals_table(study).row_count == 3
+    assert reductions_table(load(study.folder / "deta-s0")) is None
+
+
+def test_json_states_every_reduction_for_nodes_alone_and_for_the_whole_testbed(make_compare: MakeRun) -> None:
+    study = load(make_compare(("local", "deta"), (0, 1)))
+    found = comparison_json(study)
+    rows = {(row["policy"], row["baseline"], row["boundary"]): row for row in found["reductions"]}
+    assert set(rows) == {
+        (policy, baseline, boundary)
+        for policy, baseline in (("deta", "local"), ("deta", "grid"), ("local", "grid"))
+        for boundary in ("nodes", "testbed")
+    }
+    deta = found["policies"]["deta"]
+    for boundary, key in (("testbed", ""), ("nodes", "nodes_")):
+        row = rows["deta", "local", boundary]
+        assert row["reduction"] == pytest.approx(sum(deta[f"{key}reduction_vs_local_fraction"]) / 2)
+        assert row["together"]["low"] <= row["readings"]["low"] <= row["readings"]["high"] <= 1.0
+    # The shared lines are the same under both policies: they dilute the reduction of the nodes.
+    assert rows["deta", "local", "nodes"]["reduction"] > rows["deta", "local", "testbed"]["reduction"]
+    assert next(iter(deta)) == "functional_units"
+    assert [one["testbed"]["per_1000_tokens_g"] for one in deta["functional_units"]] == [None, None]
