@@ -77,10 +77,12 @@ class CoordinatorConfig(Strict):
     node_ids: tuple[str, ...] = Field(min_length=1)
     """Nodes that belong to this run; nobody else may register."""
     zones: tuple[ZoneIntensity, ...]
-    value_slots: int = Field(default=24, ge=1)
-    """Slots over which the mean intensity is taken that values a stored joule (a day of trace time)."""
     horizon_slots: int = Field(default=1, ge=1)
-    """H: look-ahead handed to the policy, as far as the run goes."""
+    """H: slots that a policy optimises, the present one among them, as far as the run goes."""
+    known_slots: int = Field(default=1, ge=1)
+    """Slots that a policy knows of at least, as far as the run goes: they value what is stored after H (D9)."""
+    day_slots: int = Field(default=24, ge=1)
+    """Slots in a day of trace time."""
     forecast_known_slots: int = Field(default=0, ge=0)
     """Slots ahead for which the zones' forecasts rest on the past (persistence: a day); 0: for all."""
     foresight: bool = False
@@ -94,3 +96,8 @@ class CoordinatorConfig(Strict):
     port: int = Field(default=0, ge=0, le=65535)
     heartbeat_s: float = Field(default=2.0, gt=0)
     lease_s: float = Field(default=6.0, gt=0)
+
+    @property
+    def look_ahead_slots(self) -> int:
+        """Slots of which nodes and forecasts must tell, the present one among them."""
+        return max(self.horizon_slots, self.known_slots)

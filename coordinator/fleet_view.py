@@ -71,7 +71,7 @@ def build_table(
     attempt: int,
 ) -> Table:
     """What is public of the nodes in ``profiles`` (in that order) before ``slot``: no telemetry goes in."""
-    horizon = min(config.horizon_slots, len(config.stages) - slot)
+    horizon = min(config.look_ahead_slots, len(config.stages) - slot)
     stages = config.stages[slot : slot + horizon]
     bodies = list(profiles.values())
     work = [[work_of(body, stage) for stage in stages] for body in bodies]
@@ -96,6 +96,7 @@ def build_table(
         rx_j_per_byte=column("rx_j_per_byte"),
         export_efficiency=1.0 - column("export_loss_fraction"),
         import_efficiency=1.0 - column("import_loss_fraction"),
+        decision_slots=min(config.horizon_slots, horizon),
         epoch=epoch,
         attempt=attempt,
     )
@@ -108,22 +109,17 @@ def _intensities(
     bodies: Sequence[NodeProfile],
     intensity: Mapping[str, Sequence[float]],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(N, H) true intensity of the slot, then what is expected; (N,) mean expected after the horizon."""
-    ahead = min(horizon - 1 + config.value_slots, len(config.stages) - 1 - slot)
+    """(N, H) true intensity of the slot, then what is expected; (N,) mean of the last known day where the run goes on
+    after it, else 0: what is left at the run's end helps nobody in it."""
     wanted = {body.zone for body in bodies}
     expected = {
-        zone.zone: expected_g_per_kwh(zone, slot, ahead, config.forecast_known_slots)
+        zone.zone: expected_g_per_kwh(zone, slot, horizon - 1, config.forecast_known_slots)
         for zone in config.zones
         if zone.zone in wanted
     }
-    after = {name: series[horizon - 1 :] for name, series in expected.items()}
-    value_g_per_kwh = np.array(
-        [np.mean(after[p.zone]) if after[p.zone] else 0.0 for p in bodies], dtype=float
-    )
-    intensities = np.array(
-        [(intensity[p.zone][slot], *expected[p.zone][: horizon - 1]) for p in bodies], dtype=float
-    )
-    return intensities, value_g_per_kwh
+    intensities = np.array([(intensity[p.zone][slot], *expected[p.zone]) for p in bodies], dtype=float)
+    goes_on = slot + horizon < len(config.stages)
+    return intensities, intensities[:, -config.day_slots :].mean(axis=1) * goes_on
 
 
 def _last_slots(config: CoordinatorConfig, slot: int, horizon: int) -> np.ndarray | None:
@@ -153,10 +149,10 @@ def build_fleet(
     """The Fleet of the nodes in ``views`` (in that order) before ``slot``.
 
     ``intensity`` is what has been and is; later columns come from each zone's forecast, where it has one. The
-    horizon ends with the run. stored_value_g_per_j is eta_d times the mean intensity expected over the
-    ``value_slots`` slots after the horizon, as far as the run goes: what is left at its end helps nobody in it.
+    look-ahead ends with the run. stored_value_g_per_j is eta_d times the mean intensity of the last known day where
+    the run goes on, else 0; policies that plan work the value out from the fleet itself (D9).
     """
-    horizon = min(config.horizon_slots, len(config.stages) - slot)
+    horizon = min(config.look_ahead_slots, len(config.stages) - slot)
     stages = config.stages[slot : slot + horizon]
     nodes = list(views.values())
     profiles = [node.profile for node in nodes]
@@ -207,6 +203,9 @@ def build_fleet(
         charge_limit_w=column("charge_limit_w"),
         discharge_limit_w=column("discharge_limit_w"),
         stored_value_g_per_j=column("discharge_efficiency_fraction") * value_g_per_kwh / JOULES_PER_KWH,
+        decision_slots=min(config.horizon_slots, horizon),
+        later_slots=len(config.stages) - slot - horizon,
+        day_slots=config.day_slots,
         asleep=np.array([n.asleep for n in nodes], dtype=bool),
         offload_room_batches=None if None in rooms else np.array(rooms, dtype=np.int64),
         release_last_slot=_last_slots(config, slot, horizon),

@@ -24,6 +24,8 @@ TRAINING_STAGES = (Stage.DEVELOPMENT, Stage.RECYCLING)
 """Stages in which a client-selection rule chooses who takes part."""
 
 LONGEST_STATUS = 400
+REPLACED = "fallback: local rule, for "
+"""Begins the status of a decision of the local rule in place of the policy's: the policy's state is the one before."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +58,7 @@ def choose(policy: Policy, state: Any, fleet: Fleet, clock: Callable[[], float])
     if broken:
         # The place goes first: a long list of violations is cut.
         why = f"at {place}: " + " ".join("; ".join(broken[:3]).split())
-        status = f"fallback: local rule, for {policy.name} gave no plan that may be executed ({why})"
+        status = f"{REPLACED}{policy.name} gave no plan that may be executed ({why})"
         return Choice(
             local_decision(fleet), safe_text(status, LONGEST_STATUS), None, None, clock() - begun
         ), state

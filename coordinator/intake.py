@@ -55,7 +55,7 @@ class Intake:
             raise Refused(code, f"telemetry of slot {message.slot}; the next to be decided is {next_slot}")
         if next_slot >= len(self._config.stages):
             return [], []  # the run is over: nothing will be decided from it
-        horizon, classes = self._config.horizon_slots, self._config.limits.deadline_slots + 1
+        horizon, classes = self._config.look_ahead_slots, self._config.limits.deadline_slots + 1
         wrong = [
             f"{name} has {len(values)} values, needed are {needed}"
             for name, values, needed, exact in (

@@ -19,7 +19,7 @@ from coordinator.closing import Closing
 from coordinator.config import CoordinatorConfig
 from coordinator.deciding import Draft, decision_entry, market_entry
 from coordinator.fleet_view import NodeView, build_fleet, build_table, work_of
-from coordinator.guard import Choice, choose
+from coordinator.guard import REPLACED, Choice, choose
 from coordinator.intake import Intake, grant
 from coordinator.ledger.entry import Entry, Kind
 from coordinator.market.fleet import Fleet
@@ -96,11 +96,21 @@ class CoordinatorService:
             require_same_config(entry.body["config"], told_config(self.config))
         if entry.kind is Kind.DECISION and entry.body.get("market") is not None:
             self._recall(entry)
-        elif entry.kind is Kind.DECISION and self._state is not None:
-            # The choice itself is in the ledger; only the policy's state has to be found again.
-            fleet = self._fleet(entry.body["node_ids"])
-            _, self._state = choose(self._policy, self._state, fleet, lambda: 0.0)
+        elif entry.kind is Kind.DECISION:
+            self._find_state(entry)
         self.books.apply(entry)
+
+    def _find_state(self, decided: Entry) -> None:
+        """The policy's state after a past decision; the choice itself is in the ledger. A policy that can ``follow``
+        is not asked to decide again."""
+        follow = getattr(self._policy, "follow", None)
+        if follow is None and self._state is None:
+            return
+        fleet = self._fleet(decided.body["node_ids"])
+        if follow is None:
+            _, self._state = choose(self._policy, self._state, fleet, lambda: 0.0)
+        elif not decided.body["plan"]["status"].startswith(REPLACED):
+            self._state = follow(fleet, self._state)
 
     def _recall(self, decided: Entry) -> None:
         """The policy's state after a negotiated slot, from what the market left on record."""

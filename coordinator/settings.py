@@ -53,7 +53,7 @@ def _check_issues(zone: ZoneIntensity, config: CoordinatorConfig) -> None:
                 ">= 0"
             )
         last_decision = min(end, total) - 1
-        needed = min(last_decision + config.horizon_slots + config.value_slots, total) - issue.from_slot - 1
+        needed = min(last_decision + config.look_ahead_slots, total) - issue.from_slot - 1
         if len(issue.g_per_kwh) < needed:
             raise DataError(
                 f"zone {zone.zone}: the forecast issued {issue.issued} has {len(issue.g_per_kwh)} values after slot "

@@ -136,6 +136,7 @@ class NodeConfig(Strict):
     """Life-cycle stage of every slot."""
     deadline_slots: int = Field(default=0, ge=0)
     horizon_slots: int = Field(default=1, ge=1)
+    """Slots of which the node tells what it expects, the present one among them."""
     board: BoardConfig
     battery: BatteryConfig | None = None
     export_loss_fraction: float = Field(default=0.0, ge=0, lt=1)

@@ -141,7 +141,8 @@ def fleet_before(resolved: Resolved, policy: ModelPolicy, slot: int) -> Fleet:
         horizon=config.horizon_slots,
         intensity=_expected_intensity(resolved),
         harvest=_expected_harvest(resolved),
-        value_slots=config.value_slots,
+        value_slots=config.known_slots,
+        day_slots=config.day_slots,
     )
     watched = _Until(policy, slot)
     try:

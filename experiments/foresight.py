@@ -28,6 +28,7 @@ def whole_run(resolved: Resolved) -> Fleet:
     config = told.model_copy(
         update={
             "horizon_slots": slots,
+            "known_slots": slots,
             "foresight": True,
             "forecast_known_slots": 0,
             "zones": tuple(

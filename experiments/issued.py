@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from carbon_data.sources.forecast_file import FORECAST_DATASETS, ForecastFile, Issue
 from carbon_data.types import IntensitySeries, Origin
 from coordinator.config import ForecastIssue
+from experiments.chosen_policy import known_slots
 from experiments.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def zone_issues(
     spec, zone = scenario.forecast, series.zone
     _refuse_other_kinds(spec, file, series)
     total = len(scenario.stages.slots())
-    reach = scenario.coordinator.horizon_slots + scenario.coordinator.value_slots
+    reach = known_slots(scenario)
     found, notes = [], [*file.notes(zone)]
     continued, oldest = 0, timedelta(0)
     for from_slot, end, issue in _in_use(file, series, total):
@@ -137,7 +138,7 @@ def _too_short(issue: Issue, series: IntensitySeries, end: int, until: int) -> s
         f"zone {issue.zone}: the issue of {issue.issued.isoformat()} covers {issue.first.isoformat()} to "
         f"{issue.end.isoformat()} ({issue.values.size} leads), the decision of {decision.isoformat()} that rests on it "
         f"looks until {wanted.isoformat()} "
-        "(coordinator.horizon_slots and the coordinator.value_slots after it); look less far ahead, choose another "
+        "(the larger of coordinator.horizon_slots and coordinator.value_slots); look less far ahead, choose another "
         'period, or set forecast.beyond = "persistence" to continue it by the last day known'
     )
 

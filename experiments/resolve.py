@@ -23,7 +23,7 @@ from edge_node.config import (
     TaskConfig,
 )
 from edge_node.energy.transport import load_transport
-from experiments.chosen_policy import needs_truth, policy_settings
+from experiments.chosen_policy import day_slots, horizon_slots, known_slots, needs_truth, policy_settings
 from experiments.errors import UsageError
 from experiments.feasible import refuse_impossible
 from experiments.network_factor import NetworkFactor, network_factor
@@ -116,7 +116,7 @@ class Resolved:
                     slot_s=self.slot_s,
                     stages=self.stages,
                     deadline_slots=scenario.limits.deadline_slots,
-                    horizon_slots=self.horizon_slots,
+                    horizon_slots=self.known_slots,
                     board=self.boards[i],
                     battery=self.batteries[i] if with_harvest else None,
                     export_loss_fraction=scenario.network.export_loss_fraction,
@@ -150,8 +150,9 @@ class Resolved:
             stages=self.stages,
             node_ids=self.node_ids,
             zones=self.zones,
-            value_slots=scenario.coordinator.value_slots,
             horizon_slots=self.horizon_slots,
+            known_slots=self.known_slots,
+            day_slots=day_slots(scenario),
             forecast_known_slots=persistence_slots(scenario),
             foresight=self.foresight,
             limits=LimitsConfig(net_j_per_byte=self.net_j_per_byte, **scenario.limits.model_dump()),
@@ -179,8 +180,13 @@ class Resolved:
 
     @property
     def horizon_slots(self) -> int:
-        """H: slots a policy looks ahead."""
-        return len(self.stages) if self.foresight else self.scenario.coordinator.horizon_slots
+        """H: slots that a policy optimises."""
+        return horizon_slots(self.scenario)
+
+    @property
+    def known_slots(self) -> int:
+        """Slots that a decision knows of."""
+        return known_slots(self.scenario)
 
     def summary(self) -> dict[str, Any]:
         """For people and for ``detabed check``."""
@@ -192,6 +198,8 @@ class Resolved:
             "nodes": len(self.node_specs),
             "zones": sorted({spec.zone for spec in self.node_specs}),
             "slots": len(self.stages),
+            "horizon_slots": self.horizon_slots,
+            "known_slots": self.known_slots,
             "slot_s": self.slot_s,
             "trace_step_s": scenario.time.trace_step_s,
             "start": scenario.time.start.isoformat(),
@@ -243,8 +251,8 @@ def _resolve(scenario: Scenario) -> Resolved:
         _check_slot(slot_s)
     with scenario.at("fleet", "meter"):
         _check_meter(scenario, boards[0], slot_s)
-    # A node forecasts its harvest over the whole horizon, also from the last slot on.
-    intervals = 2 * len(stages) if needs_truth(scenario) else len(stages) + scenario.coordinator.horizon_slots
+    # A node forecasts its harvest over all that decisions know, also from the last slot on.
+    intervals = len(stages) + known_slots(scenario)
     zones, origins = zone_traces(scenario, intervals)
     _check_accounting(scenario, zones, len(stages))
     harvests, harvest_origins = harvest_traces(scenario, entries, intervals)

@@ -520,10 +520,12 @@ class CoordinatorSpec(Strict):
     """Where the coordinator stands; none: the first node's zone."""
     board: BoardSpec = BoardSpec()
     """What the coordinator itself runs on; its energy is a line of its own."""
-    value_slots: int = Field(default=24, ge=1, le=MAX_SLOTS)
-    """Slots after the horizon whose mean intensity values what is left in a battery."""
-    horizon_slots: int = Field(default=1, ge=1, le=MAX_SLOTS)
-    """Slots a policy looks ahead; 1: the slot itself, with a value on what stays in the batteries."""
+    horizon_slots: int | None = Field(default=None, ge=1, le=MAX_SLOTS)
+    """Slots that a policy optimises, the present one among them; what is known after them values what stays in the
+    batteries. None: a day, but no more than 10,000 / (N (N - 1)) slots for N nodes, and 6 where nodes may sleep; 1:
+    myopic."""
+    value_slots: int | None = Field(default=None, ge=1, le=MAX_SLOTS)
+    """Slots that a policy knows of at least, to value what is stored after its horizon; none: a day."""
     solver_time_limit_s: float | None = Field(default=None, gt=0, le=86_400)
     """Wall seconds a policy's solver may take for a decision, for every policy that solves (none: no limit, but
     20 s where nodes may sleep). After it the best plan counts, with its gap, or LOCAL's rule: the report counts

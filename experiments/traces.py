@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 from carbon_data.types import Origin
 from coordinator.config import ForecastIssue, ZoneIntensity
 from edge_node.config import HarvestConfig
-from experiments.chosen_policy import needs_truth
+from experiments.chosen_policy import SECONDS_PER_DAY, known_slots, needs_truth
 from experiments.errors import UsageError
 from experiments.issued import open_forecast, zone_issues
 from experiments.scenario import HarvestSpec, NodeSpec, Scenario
-
-SECONDS_PER_DAY = 86_400.0
 
 
 def zone_traces(
@@ -157,11 +155,11 @@ def persistence_slots(scenario: Scenario) -> int:
     short = {name: kind for name, kind in kinds.items() if kind in ("persistence", "clear-sky")}
     if not short or needs_truth(scenario):
         return 0
-    if scenario.coordinator.horizon_slots > day:
+    if known_slots(scenario) > day:
         name, kind = next(iter(short.items()))
         raise UsageError(
-            f"forecast.{name} = {kind} knows {day} slots ahead, coordinator.horizon_slots is "
-            f"{scenario.coordinator.horizon_slots}; look less far ahead, or use perfect or gaussian forecasts"
+            f"forecast.{name} = {kind} knows {day} slots ahead, coordinator.horizon_slots and "
+            f"value_slots ask for {known_slots(scenario)}; look less far ahead, or use perfect or gaussian forecasts"
         )
     return day if "kind" in short else 0
 

@@ -113,11 +113,20 @@ class Fleet:
     discharge_limit_w: Floats
     """(N,) P for discharging."""
     stored_value_g_per_j: Floats
-    """(N,) value of a joule left in store at the end of the horizon: eta_d times the mean intensity expected
-    over the next day, in g per J. What makes a short horizon keep energy for a dirtier hour."""
+    """(N,) value of a joule left in store at the end of what is known, g per J, where every joule is worth the same:
+    the end of the run, or eta_d times the mean intensity of the day after. Policies that plan value it by (D9)."""
     asleep: Bools
     """(N,) whether the node slept in the slot before: a_i(t-1) = 0."""
 
+    decision_slots: int | None = None
+    """Slots from the present one on that a policy optimises; what is known beyond them values what is stored then
+    (D9). None: all H."""
+    later_slots: int = 0
+    """Slots of the run after the H that are known: expected to be like the last known day."""
+    end_value_g_per_j: Floats | None = None
+    """(N,) worth of a joule in store when the run ends; None: nothing. Only looked at where ``later_slots`` > 0."""
+    day_slots: int = 24
+    """Slots in a day."""
     model_j: Floats | None = None
     """(N, H) m_i(t): radio energy of the model's parameters in a slot in which the node runs at least one batch, its
     own or a guest's; independent of how many. None: none."""
@@ -149,6 +158,9 @@ class Fleet:
 
     def __post_init__(self) -> None:
         n, h = self.intensity_g_per_kwh.shape
+        for name, least in (("decision_slots", 1), ("later_slots", 0), ("day_slots", 1)):
+            if (slots := getattr(self, name)) is not None and slots < least:
+                raise ValueError(f"{name} is {slots}; allowed is {least} or more")
         if n != len(self.node_ids):
             raise ValueError(f"intensity has {n} rows for {len(self.node_ids)} nodes")
         shapes: dict[str, tuple[int, ...]] = {

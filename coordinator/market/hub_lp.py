@@ -175,6 +175,11 @@ def build(program: HubProgram) -> tuple[LinearProgram, HubColumns, Units]:
     return LinearProgram(cost, matrix, lower, most, upper), col, unit
 
 
+def hub_rows(program: HubProgram) -> Ints:
+    """(T,) rows of the energy hub's balance: their duals are its prices."""
+    return 2 * program.slots * program.nodes + np.arange(program.slots)
+
+
 def plan_of(columns: HubColumns, units: Units, values: Floats) -> HubPlan:
     """A solver's point as a plan."""
     energy, work = units.joules, units.batches

@@ -43,6 +43,8 @@ class Shape:
     sleep: bool
     carries_cap: bool = False
     """(D6) over the horizon: what of the transfer cap is not used in a slot is carried on."""
+    steps: int = 0
+    """Steps of the value of what is stored at the horizon's end (D9); 0: every joule is worth the same."""
 
 
 COLUMN_MEANING = {
@@ -58,6 +60,7 @@ COLUMN_MEANING = {
     "left": "batches left beyond the horizon, their deadline being later still",
     "w": "batches of an owner run by an executor",
     "x": "energy sent",
+    "v": "stored at the horizon's end, in each step of its value; only with (D9)",
     "m": "transfer cap not used yet, after the slot; only with (D6) over the horizon",
     "a": "awake",
     "z": "wake-up",
@@ -147,6 +150,8 @@ class Layout:
         n, h = shape.nodes, shape.horizon
         for name in ("g", "u", "k", "bp", "bm", "B"):
             self._column(name, n, h)
+        if shape.steps:
+            self._column("v", n, shape.steps)
         self._column("home", n, len(self.entry_slot))
         self._column("unserved", n, self.classes)
         if shape.deadline_slots > 0:
@@ -169,6 +174,8 @@ class Layout:
         self._row("D1_energy_use", n, h)
         self._row("D2_green_bus", n, h)
         self._row("D3_battery", n, h)
+        if shape.steps:
+            self._row("D9_stored_value", n, 1)
         self._row("D4_all_work_done", n, self.classes)
         if self.split:
             self._row("D4_split", n, h)
@@ -205,6 +212,9 @@ class Layout:
         self._entry("D3.B_before", row["D3_battery"][:, 1:], col["B"][:, :-1])
         self._entry("D3.bp", row["D3_battery"], col["bp"])
         self._entry("D3.bm", row["D3_battery"], col["bm"])
+        if shape.steps:
+            self._entry("D9.B", row["D9_stored_value"], col["B"][:, -1:], 1.0)
+            self._entry("D9.v", row["D9_stored_value"], col["v"], -1.0)
         self._entry("D4.home", row["D4_all_work_done"][:, classes], col["home"], 1.0)
         self._entry("D4.unserved", row["D4_all_work_done"], col["unserved"], 1.0)
         if "left" in col:
@@ -253,6 +263,7 @@ class Layout:
             "away": entries,
             "unserved": self.class_names(),
             "left": self.class_names(),
+            "v": [f"s{k}" for k in range(self.shape.steps)],
         }
         pairs = [f"{nodes[i]}.{nodes[j]}" for i, j in zip(self.owner, self.executor, strict=True)]
         first = {"w": pairs, "x": pairs}
@@ -266,13 +277,9 @@ class Layout:
     def row_names(self, node_ids: Sequence[str]) -> list[str]:
         """Readable names that begin with the equation's number, e.g. ``D2_green_bus.edge_00.t5``."""
         nodes, slots = _clean(node_ids), [f"t{t}" for t in range(self.shape.horizon)]
-        per_class = ("D4_all_work_done", "D5_offload_cap")
-        return [
-            f"{name}.{a}.{b}"
-            for name in self.rows
-            for a in nodes
-            for b in (self.class_names() if name in per_class else slots)
-        ]
+        classes = self.class_names()
+        second = {"D4_all_work_done": classes, "D5_offload_cap": classes, "D9_stored_value": slots[-1:]}
+        return [f"{name}.{a}.{b}" for name in self.rows for a in nodes for b in second.get(name, slots)]
 
     def class_name(self, c: int) -> str:
         """``r0d2``: released by slot 0 of the horizon, to be done by slot 2."""

@@ -106,6 +106,6 @@ class Plan:
     @cached_property
     def objective_g(self) -> float:
         """(D0) less the value of what is left in store; neither penalties nor tie-break."""
-        return self.emissions_g - float(
-            (self.program.fleet.stored_value_g_per_j * self.stored_j[:, -1]).sum()
-        )
+        left, value = self.stored_j[:, -1], self.program.stored_value
+        each = self.program.fleet.stored_value_g_per_j * left if value is None else value.of(left)
+        return self.emissions_g - float(each.sum())

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from carbon_data.stored_value import StoredValue
 from carbon_data.units import JOULES_PER_KWH
 from coordinator.market.fleet import Bools, Fleet, Floats
 from coordinator.market.layout import Layout, Restrictions, Shape, layout_for
@@ -59,6 +60,8 @@ class Program:
     """(N, C) of these, work whose deadline lies beyond the horizon."""
     quiet_costs: dict[str, float]
     """Tie-break in the cost of each of ``w`` and ``x``, program units; empty without one."""
+    stored_value: StoredValue | None
+    """(D9): worth of what is stored at the horizon's end; None: the fleet's own, the same for every joule."""
     model_share_j: Floats
     """(N, H) part of m_i(t) that (D1) takes as a share on every batch (participation.py)."""
 
@@ -80,14 +83,17 @@ def build(
     whole_batches: bool = False,
     scaled: bool = True,
     tie_break: bool = True,
+    stored_value: StoredValue | None = None,
 ) -> Program:
     """The program of ``fleet`` under ``restrictions``.
 
     whole_batches: tighten (D5) and (D7) to what whole batches can use (floor(b_y d), floor(D/tau),
-    floor(S/s)), so that a fractional solution can be rounded without breaking a limit."""
+    floor(S/s)), so that a fractional solution can be rounded without breaking a limit. stored_value: (D9) in place
+    of the fleet's own worth of what is stored at the end."""
     sleep = fleet.limits.may_sleep
     carries = restrictions.transfers and fleet.limits.transfer_cap_over == "horizon"
-    shape = Shape(fleet.size, fleet.horizon, fleet.limits.deadline_slots, restrictions, sleep, carries)
+    steps = 0 if stored_value is None else stored_value.grams_per_j.shape[1]
+    shape = Shape(fleet.size, fleet.horizon, fleet.limits.deadline_slots, restrictions, sleep, carries, steps)
     return fill(
         layout_for(shape),
         fleet,
@@ -95,6 +101,7 @@ def build(
         whole_batches=whole_batches,
         scaled=scaled,
         tie_break=tie_break,
+        stored_value=stored_value,
     )
 
 
@@ -106,6 +113,7 @@ def fill(
     whole_batches: bool = False,
     scaled: bool = True,
     tie_break: bool = True,
+    stored_value: StoredValue | None = None,
 ) -> Program:
     """Numbers of ``fleet`` in the pattern of ``layout``."""
     n, h = fleet.size, fleet.horizon
@@ -163,7 +171,12 @@ def fill(
     lower = np.zeros(layout.num_columns)
     upper = np.full(layout.num_columns, np.inf)
     cost[col["g"]] = c_g_per_j * unit_j
-    cost[col["B"][:, -1]] = -fleet.stored_value_g_per_j * unit_j
+    if stored_value is None:
+        cost[col["B"][:, -1]] = -fleet.stored_value_g_per_j * unit_j
+    else:
+        cost[col["v"]] = -stored_value.grams_per_j * unit_j
+        upper[col["v"]] = stored_value.widths_j / unit_j
+        upper[col["v"][:, -1]] = np.inf
     penalty = _penalty(fleet)
     cost[col["unserved"]] = penalty
     upper[col["unserved"]] = batches - late
@@ -212,6 +225,8 @@ def fill(
     start = np.zeros((n, h))
     start[:, 0] = (1.0 - fleet.self_discharge_fraction) * fleet.battery_j / unit_j
     equal("D3_battery", start)
+    if stored_value is not None:
+        equal("D9_stored_value", 0.0)
     equal("D4_all_work_done", batches)
     if layout.split:
         equal("D4_split", 0.0)
@@ -246,6 +261,7 @@ def fill(
         class_room_batches=room,
         late_batches=late,
         quiet_costs=quiet_costs,
+        stored_value=stored_value,
         model_share_j=model.share_j,
     )
 

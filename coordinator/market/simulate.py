@@ -72,12 +72,14 @@ class Information:
     """
 
     horizon: int | None = None
-    """H: slots of look-ahead; None: to the end of the run."""
+    """H: slots that a policy optimises; None: to the end of the run."""
     intensity: Forecast = field(default_factory=Perfect)
     harvest: Forecast = field(default_factory=Perfect)
     value_slots: int = _DAY
-    """Slots after the look-ahead whose mean intensity prices a stored joule; the end of the run has its own
-    price."""
+    """Slots ahead that are known at least, as far as the run goes: they value what is stored after the ``horizon``
+    (D9). A day."""
+    day_slots: int = _DAY
+    """Slots in a day."""
 
 
 @dataclass(frozen=True)
@@ -245,7 +247,8 @@ def _fleet_at(
     """The fleet as a policy may know it in ``slot``."""
     truth, total = world.fleet, world.fleet.horizon
     knows = bool(getattr(policy, "needs_truth", False))
-    slots = total - slot if told.horizon is None or knows else min(told.horizon, total - slot)
+    decided = total - slot if told.horizon is None or knows else min(told.horizon, total - slot)
+    slots = min(max(decided, told.value_slots), total - slot)
     end, now = slot + slots, world.lead_in + slot
     intensity, harvest = (
         forecast(values, now, slots)
@@ -253,13 +256,16 @@ def _fleet_at(
     )
     value = truth.stored_value_g_per_j
     if end < total:
-        # the mean intensity expected over the day after the look-ahead, as far as the run goes
-        longer = told.intensity(series[0], now, min(slots + told.value_slots, total - slot))
-        value = truth.discharge_efficiency * longer[:, slots:].mean(axis=1) / JOULES_PER_KWH
+        day = intensity[:, -told.day_slots :].mean(axis=1)
+        value = truth.discharge_efficiency * day / JOULES_PER_KWH
     window = slice(slot, end)
     return replace(
         truth,
         slot=slot,
+        decision_slots=decided,
+        later_slots=total - end,
+        end_value_g_per_j=truth.stored_value_g_per_j,
+        day_slots=told.day_slots,
         intensity_g_per_kwh=intensity,
         harvest_j=harvest,
         backlog_batches=backlog.batches,

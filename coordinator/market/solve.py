@@ -159,7 +159,13 @@ def export(program: Program, path: Path) -> None:
 
     ``path`` ends in ``.lp`` or ``.mps``; any HiGHS, CPLEX, Gurobi or SCIP reads either. Raises ValueError
     for another ending."""
-    plain = build(program.fleet, program.restrictions, whole_batches=program.whole_batches, scaled=False)
+    plain = build(
+        program.fleet,
+        program.restrictions,
+        whole_batches=program.whole_batches,
+        scaled=False,
+        stored_value=program.stored_value,
+    )
     write(plain, path)
 
 

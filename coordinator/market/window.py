@@ -8,7 +8,8 @@ from coordinator.market.fleet import Fleet
 
 
 def window(fleet: Fleet, slots: int) -> Fleet:
-    """The first ``slots`` of the horizon (all of it when it is shorter)."""
+    """The first ``slots`` of the horizon (all of it when it is shorter). What a joule stored at their end is worth is
+    the caller's to say: the fleet's own value is that at the end of all that is known."""
     if slots < 1:
         raise ValueError(f"a horizon of {slots} slots; allowed is 1 or more")
     if slots >= fleet.horizon:

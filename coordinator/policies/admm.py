@@ -17,9 +17,9 @@ from coordinator.policies.base import FleetDecision
 
 @dataclass(frozen=True)
 class Admm:
-    """Exchange ADMM over the look-ahead. horizon: slots looked ahead at most (None: all). rounds, tolerance, rho: the
-    protocol's, see negotiation.exchange.Rules. report_gap: in the simulator, report the slot's distance to the
-    centralised optimum of that slot alone (no decision uses it)."""
+    """Exchange ADMM over the slots to decide. horizon: slots at most (None: all that are to be decided). rounds,
+    tolerance, rho: the protocol's, see negotiation.exchange.Rules. report_gap: in the simulator, report the slot's
+    distance to the centralised optimum of that slot alone (no decision uses it)."""
 
     horizon: int | None = None
     rounds: int = 100
@@ -43,7 +43,8 @@ class Admm:
 
     def negotiate(self, table: Table, state: Any) -> Market:
         """Rounds of net trades and their means, from public quantities only."""
-        return exchange(table, self._rules(), self.horizon)
+        slots = [most for most in (self.horizon, table.decision_slots) if most is not None]
+        return exchange(table, self._rules(), min(slots) if slots else None)
 
     def recall(self, table_ids: tuple[str, ...], slot: int, state: Any, record: dict[str, Any]) -> Any:
         """Nothing to remember."""

@@ -79,7 +79,10 @@ class FleetDecision:
 
 @runtime_checkable
 class Policy(Protocol):
-    """Decides what the fleet does in a slot."""
+    """Decides what the fleet does in a slot.
+
+    Optional: ``follow(fleet, state) -> state``, the state after a slot without deciding it. A restarted coordinator
+    then asks for it, where it would have every past slot decided again to find the state."""
 
     name: str
 

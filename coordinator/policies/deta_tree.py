@@ -6,11 +6,12 @@ TREE: token-responsive energy efficiency (the TREE paper), (T1) of methods.md se
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from coordinator.market.fleet import Fleet
 from coordinator.market.joules import price_for, priced
 from coordinator.market.layout import Restrictions
+from coordinator.market.outlook import Outlook
 from coordinator.market.program import Program
 from coordinator.policies.base import FleetDecision
 from coordinator.policies.optimised import ModelPolicy, optimise
@@ -38,10 +39,10 @@ class DetaTree(ModelPolicy):
         if floor is not None and not 0 < floor <= 1:
             raise ValueError(f"tree_floor_fraction is {floor}; allowed is above 0, up to 1, or none")
 
-    def program(self, fleet: Fleet, *, scaled: bool = True) -> Program:
+    def program(self, fleet: Fleet, state: Outlook | None = None, *, scaled: bool = True) -> Program:
         """See ModelPolicy; joules are priced."""
-        price = self._price(super().program(fleet))
-        return priced(super().program(fleet, scaled=scaled), price)
+        price = self._price(super().program(fleet, state))
+        return priced(super().program(fleet, state, scaled=scaled), price)
 
     def _price(self, program: Program) -> float:
         """Grams per kWh: the one given, or the lowest that keeps the floor."""
@@ -50,15 +51,16 @@ class DetaTree(ModelPolicy):
         options = self.solver_options(program.fleet.limits.may_sleep)
         return price_for(program, self.tree_floor_fraction, options)
 
-    def decide(self, fleet: Fleet, state: Any) -> tuple[FleetDecision, Any]:
+    def decide(self, fleet: Fleet, state: Outlook | None) -> tuple[FleetDecision, Outlook | None]:
         """See ModelPolicy; the price used is in the decision's notes."""
-        options = self.solver_options(fleet.limits.may_sleep)
+        options, state = self.solver_options(fleet.limits.may_sleep), self.follow(fleet, state)
+        decided, value = self.ahead(fleet, state)
         used: list[float] = []
 
         def reprice(program: Program) -> Program:
             used.append(self._price(program))
             return priced(program, used[0])
 
-        decision = optimise(self.view(fleet), self.restrictions, options, reprice)
+        decision = optimise(decided, self.restrictions, options, reprice, stored_value=value)
         decision.notes["price_g_per_kwh"] = used[0]
         return decision, state

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
+from carbon_data.stored_value import StoredValue
 from coordinator.market.backlog import Backlog
 from coordinator.market.fleet import Fleet, Floats, Ints
 from coordinator.market.layout import Restrictions
+from coordinator.market.outlook import Outlook, plan_ahead, value_after
 from coordinator.market.plan import Plan
 from coordinator.market.program import Program, build
 from coordinator.market.rounding import WorkLimits, clip_transfers, offload_room, round_batches
@@ -28,6 +30,8 @@ _ZERO = 1e-6
 """Objectives below this share of the plan's bill without green energy are as good as zero: gaps are relative to it."""
 
 
+MOST_STEPS = 24
+"""Steps of (D9) in a program; a day of a node has about ten."""
 SLEEP_TIME_LIMIT_S = 20.0
 """Default limit of a mixed-integer solve, whose time may grow without bound: ten nodes and 24 slots in which
 work may wait take minutes to close. Look ahead 6 to 12 slots where nodes may sleep."""
@@ -35,9 +39,10 @@ work may wait take minutes to close. Look ahead 6 to 12 slots where nodes may sl
 
 @dataclass(frozen=True)
 class ModelPolicy:
-    """Optimises over the look-ahead it is given, applies the first slot (model predictive control).
+    """Optimises the slots that the fleet asks it to decide, applies the first (model predictive control).
 
-    horizon: slots looked ahead at most; None: all that the fleet knows; 1: myopic. mip_gap: relative gap at
+    What is stored at their end is worth what the slots after them can use it for (D9). horizon: slots optimised at
+    most; None: the fleet's ``decision_slots``; 1: myopic. mip_gap: relative gap at
     which a solve with sleeping nodes may stop. time_limit_s: wall seconds per solve; None: none, but
     SLEEP_TIME_LIMIT_S where nodes may sleep. On time-out the best plan found is used with its gap, or
     LOCAL's rule when there is none; the outcome says which."""
@@ -62,21 +67,53 @@ class ModelPolicy:
         limit = SLEEP_TIME_LIMIT_S if may_sleep and self.time_limit_s is None else self.time_limit_s
         return SolverOptions(mip_gap_fraction=self.mip_gap, time_limit_s=limit)
 
-    def init(self, seed: int) -> None:
-        """No state: the plan follows from the fleet alone."""
+    def init(self, seed: int) -> Outlook | None:
+        """No hub prices yet."""
+        return None
 
     def view(self, fleet: Fleet) -> Fleet:
-        """What of the fleet this policy looks at."""
-        return fleet if self.horizon is None else window(fleet, self.horizon)
+        """What of the fleet this policy knows."""
+        return fleet
 
-    def program(self, fleet: Fleet, *, scaled: bool = True) -> Program:
-        """The program this policy solves for ``fleet``; ``scaled=False``: in J, batches and g, to be read by people."""
-        return build(self.view(fleet), self.restrictions, whole_batches=True, scaled=scaled)
+    def decided_slots(self, fleet: Fleet) -> int:
+        """Slots of ``fleet`` that are optimised."""
+        most = [slots for slots in (self.horizon, fleet.decision_slots) if slots is not None]
+        return min([fleet.horizon, *most])
 
-    def decide(self, fleet: Fleet, state: Any) -> tuple[FleetDecision, Any]:
-        """Decision for the slot of the optimal plan; ``state`` passes through."""
-        options = self.solver_options(fleet.limits.may_sleep)
-        return optimise(self.view(fleet), self.restrictions, options), state
+    def follow(self, fleet: Fleet, state: Outlook | None) -> Outlook | None:
+        """State after a slot: the hub prices of the last plan, made anew a few times a day. What a restarted
+        coordinator asks in place of deciding all past slots again."""
+        known = self.view(fleet)
+        if not self.restrictions.transfers or self._sees_the_end(known):
+            return state
+        return state if state is not None and state.holds(known) else plan_ahead(known, self.restrictions)
+
+    def _sees_the_end(self, known: Fleet) -> bool:
+        """Whether all that is known is optimised, to the end of the run: the fleet's own value is then right."""
+        return self.decided_slots(known) == known.horizon and known.later_slots == 0
+
+    def ahead(self, fleet: Fleet, state: Outlook | None) -> tuple[Fleet, StoredValue | None]:
+        """The slots to optimise, and what a joule stored at their end is worth. ``state``: that after ``follow``."""
+        known = self.view(fleet)
+        if self._sees_the_end(known):
+            return known, None
+        slots = self.decided_slots(known)
+        value = value_after(known, slots, state if self.restrictions.transfers else None)
+        if value.grams_per_j.shape[1] > MOST_STEPS:
+            value = value.in_steps(MOST_STEPS)
+        return window(known, slots), value
+
+    def program(self, fleet: Fleet, state: Outlook | None = None, *, scaled: bool = True) -> Program:
+        """The program this policy solves for ``fleet`` in ``state``; ``scaled=False``: in J, batches and g, to be read
+        by people."""
+        decided, value = self.ahead(fleet, self.follow(fleet, state))
+        return build(decided, self.restrictions, whole_batches=True, scaled=scaled, stored_value=value)
+
+    def decide(self, fleet: Fleet, state: Outlook | None) -> tuple[FleetDecision, Outlook | None]:
+        """Decision for the slot of the optimal plan."""
+        options, state = self.solver_options(fleet.limits.may_sleep), self.follow(fleet, state)
+        decided, value = self.ahead(fleet, state)
+        return optimise(decided, self.restrictions, options, stored_value=value), state
 
 
 Reprice = Callable[[Program], Program]
@@ -89,15 +126,17 @@ def optimise(
     options: SolverOptions | None = None,
     reprice: Reprice | None = None,
     watch: Callable[[Plan], None] | None = None,
+    stored_value: StoredValue | None = None,
 ) -> FleetDecision:
     """Solve the model for ``fleet`` and turn the first slot of the plan into a decision.
 
-    ``reprice``: another objective than (D0); default: none. ``watch`` is given the plan that the decision is from.
+    ``reprice``: another objective than (D0); default: none. ``stored_value``: (D9), see program.build. ``watch`` is
+    given the plan that the decision is from.
 
     The batches of the slot are rounded to whole ones, then the energy is planned anew around them, from the
     last basis. The outcome's gap is that of the whole plan with whole batches in the first slot, against the
     proven bound."""
-    program = build(fleet, restrictions, whole_batches=True)
+    program = build(fleet, restrictions, whole_batches=True, stored_value=stored_value)
     if reprice is not None:
         program = reprice(program)
     session = Session(program, options)

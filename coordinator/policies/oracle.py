@@ -21,4 +21,4 @@ class Oracle(ModelPolicy):
 
     def view(self, fleet: Fleet) -> Fleet:
         """The true future. Raises ValueError where the fleet was not told it."""
-        return super().view(with_truth(fleet))
+        return with_truth(fleet)

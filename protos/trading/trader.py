@@ -2,10 +2,11 @@
 
 Energy. Serving a load L from the own bus costs C(L), convex and in steps: its next joule costs nothing where it would
 be curtailed; eta_c times the value of a stored joule where it would be stored; that value over eta_d where the battery
-gives it; c_i where the grid does. Asks are these values per joule that reaches the hub (/ out_i), bids per joule in
-the hub (* in_i). Work. The k-th guest batch costs its executor C(L_k) - C(L_k-1) and half of the network's grams, and
-the k-th batch sent away spares its owner the same: whole batches, each at its own cost, so that every fill is whole
-and nobody has to round. Convexity keeps a node's bids below its asks: no node trades with itself.
+gives it; c_i where the grid does. The value is (D9) of the node by itself: what its own coming loads can use, nothing
+where its own sun will fill the battery anyway. Asks are these values per joule that reaches the hub (/ out_i), bids
+per joule in the hub (* in_i). Work. The k-th guest batch costs its executor C(L_k) - C(L_k-1) and half of the
+network's grams, and the k-th batch sent away spares its owner the same: whole batches, each at its own cost, so that
+every fill is whole and nobody has to round. Convexity keeps a node's bids below its asks: no node trades with itself.
 Sources: methods.md section 2, item 1; the curves in steps are a choice made here.
 """
 
@@ -13,7 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
+from carbon_data.stored_value import Days, Store, StoredValue, linear, stored_value
 from carbon_data.units import JOULES_PER_KWH
 from protos.messages import Fill, Good, MarketTerms, Quote, Side
 from protos.trading.own import Filled, Managed, Own, Work
@@ -22,6 +28,8 @@ OVERLOAD_FACTOR = 100.0
 """A batch that its owner has no time for is worth this many times its own grams to be rid of."""
 _NOTHING = 1e-9
 _SAME_PRICE = 1e-12
+_LITTLE = 1e-6
+"""Share of a battery just below its charge: where the worth of what it gives is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,9 @@ class Trader:
         self.discharge_efficiency = own.discharge_efficiency if has_store else 1.0
         stored = own.battery_j * (1.0 - own.self_discharge_fraction) if has_store else 0.0
         room = max(own.battery_capacity_j - stored, 0.0) / self.charge_efficiency
-        self.later_g_per_j = best_later_g_per_j(own, terms) if has_store else 0.0
+        self.value = later_value(own, terms)
+        """(D9) of what is stored after this slot."""
+        self.kept_j = stored
         self.room_j = min(own.slot_s * own.charge_limit_w, room) if has_store else 0.0
         """What the battery can take from the bus in this slot."""
         self.drawable_j = (
@@ -71,34 +81,30 @@ class Trader:
     # --- what a joule is worth -----------------------------------------------------------------------------
 
     @property
-    def holds(self) -> bool:
-        """Whether the battery waits for a dirtier hour instead of serving the load now."""
-        return self.grams_per_j * self.discharge_efficiency < self.later_g_per_j
-
-    @property
     def stored_g_per_j(self) -> float:
         """What a joule on the bus is worth when it is stored."""
-        return self.charge_efficiency * self.later_g_per_j if self.room_j > 0 else 0.0
+        up = float(self.value.slope_at(np.array([self.kept_j]))[0])
+        return self.charge_efficiency * up if self.room_j > 0 else 0.0
 
     @property
     def drawn_g_per_j(self) -> float:
         """What a joule that the battery gives to the bus would have been worth later."""
-        return self.later_g_per_j / self.discharge_efficiency
+        down = self.value.slope_at(np.array([max(self.kept_j - _LITTLE * self.own.battery_capacity_j, 0.0)]))
+        return float(down[0]) / self.discharge_efficiency
 
-    @property
-    def charges_first(self) -> bool:
-        """Whether harvest is stored before it serves the load: worth it where a dirtier hour comes."""
-        return self.stored_g_per_j > self.grams_per_j
-
-    @property
+    @cached_property
     def charge_j(self) -> float:
-        """What to store before serving the load."""
-        return self.room_j if self.charges_first else 0.0
+        """What to store before serving the load: as much as is worth more later than it saves now."""
+        worth = self.charge_efficiency * self.value.grams_per_j[0] > self.grams_per_j
+        target_j = float(self.value.widths_j[0][worth].sum())
+        return min(max(target_j - self.kept_j, 0.0) / self.charge_efficiency, self.room_j)
 
-    @property
+    @cached_property
     def discharge_j(self) -> float:
-        """Most to draw from the battery: nothing, or whatever the load asks for."""
-        return 0.0 if self.holds else self.own.battery_capacity_j
+        """Most to draw from the battery: what is worth less later than it saves now."""
+        worth = self.value.grams_per_j[0] > self.grams_per_j * self.discharge_efficiency
+        reserve_j = float(self.value.widths_j[0][worth].sum())
+        return max(self.kept_j - reserve_j, 0.0) * self.discharge_efficiency
 
     def split(self, load_j: float) -> Split:
         """Where own energy goes under a load."""
@@ -107,15 +113,17 @@ class Trader:
         surplus = self.harvest_j - before - used
         after = min(surplus, self.room_j - before)
         lack = load_j - used
-        drawable = 0.0 if self.holds else self.drawable_j
+        drawable = min(self.discharge_j, self.drawable_j)
         drawn = min(drawable, lack)
         return Split(surplus - after, after, used, before, drawn, drawable - drawn, lack - drawn)
 
     def cost_g(self, load_j: float) -> float:
         """C(L): grams of the grid's joules, and of stored ones at their worth later."""
         parts = self.split(load_j)
-        stored = self.stored_g_per_j * (parts.stored_before + parts.stored_after)
-        return self.grams_per_j * parts.grid + self.drawn_g_per_j * parts.drawn - stored
+        stored = self.charge_efficiency * (parts.stored_before + parts.stored_after)
+        after = self.kept_j + stored - parts.drawn / self.discharge_efficiency
+        before_g, after_g = (float(self.value.of(np.array([level]))[0]) for level in (self.kept_j, after))
+        return self.grams_per_j * parts.grid + before_g - after_g
 
     def load_j(self, own: float, guests: float, sent: float) -> float:
         """Right side of (D1), awake."""
@@ -232,15 +240,34 @@ def _merged(side: Side, prices: Iterable[float]) -> Iterator[Quote]:
         yield Quote(Good.WORK, side, price, float(count))
 
 
-def best_later_g_per_j(own: Own, terms: MarketTerms) -> float:
-    """Expected best later value of a stored joule: the dearest hour it can still reach, or the look-ahead's end.
+def later_value(own: Own, terms: MarketTerms) -> StoredValue:
+    """(D9) of the node by itself after this slot, over the look-ahead that the terms give.
 
     Scarcity is the share of its own intensity that a joule is expected to be worth later, where imports are expected
     to be plentiful (belief and auction).
     """
-    keep, eta = 1.0 - own.self_discharge_fraction, own.discharge_efficiency
-    later = terms.later_g_per_kwh / JOULES_PER_KWH * eta * keep ** (len(terms.intensity_g_per_kwh) - 1)
-    for ahead in range(1, len(terms.intensity_g_per_kwh)):
-        worth = terms.intensity_g_per_kwh[ahead] / JOULES_PER_KWH * eta * keep**ahead
-        later = max(later, worth * (terms.scarcity[ahead] if terms.scarcity else 1.0))
-    return later
+    slots = len(terms.intensity_g_per_kwh)
+    grams = np.asarray(terms.intensity_g_per_kwh) / JOULES_PER_KWH
+    if terms.scarcity:
+        grams = grams * np.asarray(terms.scarcity)
+    released = np.array([0.0, *own.release_batches[: slots - 1]])
+    load = own.slot_s * own.static_w + own.joules_per_batch[:slots] * released
+    if own.model_j is not None:
+        load = load + own.model_j[:slots] * (released > 0)
+    has_store = own.battery_capacity_j > 0
+
+    def one(value: float) -> NDArray[np.float64]:
+        return np.array([value])
+
+    store = Store(
+        capacity_j=one(max(own.battery_capacity_j, own.battery_j) if has_store else 0.0),
+        charge_efficiency=one(own.charge_efficiency if has_store else 1.0),
+        discharge_efficiency=one(own.discharge_efficiency if has_store else 1.0),
+        keep_fraction=one(1.0 - own.self_discharge_fraction),
+        charge_cap_j=one(own.slot_s * own.charge_limit_w),
+        discharge_cap_j=one(own.slot_s * own.discharge_limit_w),
+    )
+    end = linear(store.capacity_j, one(own.discharge_efficiency * terms.later_g_per_kwh / JOULES_PER_KWH))
+    ahead = slice(1, slots)
+    days = Days(load[ahead, None], own.harvest_j[ahead, None], grams[ahead, None])
+    return stored_value(days, store, end)

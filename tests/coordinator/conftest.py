@@ -358,7 +358,7 @@ class Bench:
     def join(self, *nodes: str) -> None:
         for node in nodes or self.nodes:
             stub = self.nodes[node]
-            stub.horizon = self.config.horizon_slots
+            stub.horizon = self.config.look_ahead_slots
             stub.classes = self.config.limits.deadline_slots + 1
             self.coordinator.receive(node, stub.register())
 

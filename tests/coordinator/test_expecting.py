@@ -58,7 +58,7 @@ class Watching(Local):
 
 def test_a_policy_sees_the_issue_of_its_decision(tmp_path: Path, kit: Any) -> None:
     """Through the coordinator itself, slot by slot: the slot's own intensity is the true one."""
-    config = kit.make_config(tmp_path, slots=5, horizon_slots=2, value_slots=2)
+    config = kit.make_config(tmp_path, slots=5, horizon_slots=2)
     zones = tuple(
         one.model_copy(update={"issues": (issue(0, 10, 20, 30, 40), issue(2, 70, 80))})
         for one in config.zones

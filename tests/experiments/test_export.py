@@ -42,6 +42,7 @@ zone = "FR"
 [[nodes]]
 zone = "PL"
 count = 2
+harvest = { kind = "none" }
 """
 
 

@@ -41,7 +41,7 @@ path = "issued.csv"
 scope = "direct"
 [coordinator]
 horizon_slots = 4
-value_slots = 3
+value_slots = 7
 [fleet]
 kind = "inprocess"
 [[nodes]]
@@ -107,9 +107,10 @@ def test_the_policy_plans_on_it(tmp_path: Path, slot: int) -> None:
     found = resolved(write(tmp_path))
     fleet = fleet_before(found, make_policy("deta", horizon=4), slot)
     at = 6 if slot == 6 else -6
+    assert fleet.decision_slots == 4
     for i, name in enumerate(("FR", "DE")):
         assert fleet.intensity_g_per_kwh[i].tolist() == pytest.approx(
-            [truth(name, slot), *(said(name, at, slot + k) for k in range(1, 4))]
+            [truth(name, slot), *(said(name, at, slot + k) for k in range(1, 7))]
         )
 
 

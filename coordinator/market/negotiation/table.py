@@ -28,7 +28,7 @@ class Table:
     intensity_g_per_kwh: Floats
     """(N, H)."""
     later_g_per_kwh: Floats
-    """(N,) mean intensity expected after the look-ahead."""
+    """(N,) mean intensity of the last day of the look-ahead where the run goes on after it, else 0."""
     seconds_per_batch: Floats
     """(N, H)."""
     joules_per_batch: Floats
@@ -42,6 +42,8 @@ class Table:
     rx_j_per_byte: Floats
     export_efficiency: Floats
     import_efficiency: Floats
+    decision_slots: int | None = None
+    """Slots of the look-ahead that a market decides; what is known beyond them values what is stored. None: all."""
     epoch: int = 0
     attempt: int = 0
     """How often the market was opened anew without somebody who fell silent."""
@@ -56,7 +58,7 @@ class Table:
         same = (
             *("node_ids", "slot", "slot_s", "limits", "intensity_g_per_kwh", "seconds_per_batch"),
             *("joules_per_batch", "bytes_per_batch", "offloadable", "static_w"),
-            *("tx_j_per_byte", "rx_j_per_byte", "export_efficiency", "import_efficiency"),
+            *("tx_j_per_byte", "rx_j_per_byte", "export_efficiency", "import_efficiency", "decision_slots"),
         )
         return cls(**{name: getattr(fleet, name) for name in same}, later_g_per_kwh=later)
 

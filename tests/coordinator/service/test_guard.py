@@ -44,8 +44,9 @@ def test_fleet_is_what_the_nodes_said(fleet: Any, kit: Any) -> None:
     assert fleet.harvest_j[:, 0].tolist() == pytest.approx([41.000007, 82.000014, 123.000021])
     assert fleet.backlog_batches.tolist() == [[6]] * 3
     assert fleet.battery_j.tolist() == [100.000003] * 3
-    mean = np.mean([20.0 + 10.1 * t for t in range(1, 4)])  # the rest of the run: four slots
-    assert fleet.stored_value_g_per_j[0] == pytest.approx(0.91 * mean / 3.6e6)
+    assert fleet.stored_value_g_per_j[0] == pytest.approx(
+        0.91 * 20.0 / 3.6e6
+    )  # no more than the slot is known
     assert np.isnan(fleet.mean_loss).all()
 
 
@@ -120,10 +121,29 @@ def test_a_forecast_from_the_day_before_knows_one_day(tmp_path: Path, kit: Any) 
     zones = tuple(
         zone.model_copy(update={"forecast_g_per_kwh": (10.0, 30.0, 1e6, 1e6)}) for zone in config.zones
     )
-    config = config.model_copy(update={"zones": zones, "forecast_known_slots": 2})
+    config = config.model_copy(update={"zones": zones, "forecast_known_slots": 2, "known_slots": 4})
     bench = kit.Bench(config, Says(None))
     bench.join()
     fleet = bench.coordinator.service.draft().fleet
     bench.close()
     # Slots 1, 2, 3 are expected like slots 1, 0, 1.
-    assert fleet.stored_value_g_per_j[0] == pytest.approx(0.91 * (30.0 + 10.0 + 30.0) / 3 / 3.6e6)
+    assert fleet.intensity_g_per_kwh[0].tolist() == [20.0, 30.0, 10.0, 30.0]
+    assert fleet.decision_slots == 1
+
+
+def test_what_is_known_reaches_further_than_what_is_decided(tmp_path: Path, kit: Any) -> None:
+    """A joule left at the end of all that is known is worth the mean of its last day, as long as the run goes on."""
+    config = kit.make_config(tmp_path, slots=4, horizon_slots=1, known_slots=2, day_slots=2)
+    bench = kit.Bench(config, Says(None))
+    bench.join()
+    fleet = bench.coordinator.service.draft().fleet
+    bench.close()
+    assert (fleet.decision_slots, fleet.horizon, fleet.later_slots, fleet.day_slots) == (1, 2, 2, 2)
+    mean = fleet.intensity_g_per_kwh.mean(axis=1) / 3.6e6
+    assert fleet.stored_value_g_per_j == pytest.approx(fleet.discharge_efficiency * mean)
+    whole = kit.make_config(tmp_path / "whole", slots=4, horizon_slots=1, known_slots=4, day_slots=2)
+    bench = kit.Bench(whole, Says(None))
+    bench.join()
+    fleet = bench.coordinator.service.draft().fleet
+    bench.close()
+    assert (fleet.horizon, fleet.later_slots, fleet.stored_value_g_per_j.tolist()) == (4, 0, [0.0, 0.0, 0.0])

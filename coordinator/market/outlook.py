@@ -1,0 +1,127 @@
+"""What the slots after a policy's decision are expected to be: the days (D9) is worked out over, and hub prices.
+
+A policy that trades values stored energy at the hub prices of a plan over all that is known, made ``PLANS_PER_DAY``
+times a day and kept in the policy's state; one that does not, by what its nodes need themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from carbon_data.stored_value import Days, Store, StoredValue, Trade, linear, stored_value
+from carbon_data.units import JOULES_PER_KWH
+from coordinator.market import decomposition, hub, hub_lp
+from coordinator.market.fleet import Fleet, Floats
+from coordinator.market.layout import Restrictions
+from coordinator.market.negotiation.outcome import product_form
+from coordinator.market.solve import solve_lp
+
+PLANS_PER_DAY = 4
+DECOMPOSED_FROM = 60
+"""Nodes from which the plan comes from the decomposition, to the gap below."""
+PLAN_GAP_FRACTION = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Hub prices and planned loads of the slots from ``slot`` on."""
+
+    slot: int
+    node_ids: tuple[str, ...]
+    price_g_per_j: Floats
+    """(T,) lambda(t) of a joule in the hub."""
+    load_j: Floats
+    """(T, N) planned right side of (D1)."""
+
+    def holds(self, fleet: Fleet) -> bool:
+        """Whether it still speaks of ``fleet``: the same nodes, and not too long ago."""
+        age = fleet.slot - self.slot
+        return self.node_ids == fleet.node_ids and 0 <= age < max(fleet.day_slots // PLANS_PER_DAY, 1)
+
+
+def plan_ahead(fleet: Fleet, restrictions: Restrictions) -> Outlook:
+    """Plan all that is known of ``fleet``, every node awake. Losses by pair are read as product_form does."""
+    program = hub.from_fleet(product_form(fleet), restrictions)
+    if fleet.size >= DECOMPOSED_FROM and not program.carries_cap:
+        found = decomposition.solve(program, PLAN_GAP_FRACTION)
+        return Outlook(
+            fleet.slot, fleet.node_ids, found.energy_price_g_per_j, hub.load_j(program, found.plan)
+        )
+    lp, columns, units = hub_lp.build(program)
+    solved = solve_lp(lp.cost, lp.matrix, lp.row_lower, lp.row_upper, lp.column_upper)
+    if solved.values is None or solved.row_duals is None:
+        raise ArithmeticError(f"no plan to take hub prices from; the solver said {solved.message!r}")
+    prices = np.abs(solved.row_duals[hub_lp.hub_rows(program)]) * units.grams_per_j
+    plan = hub_lp.plan_of(columns, units, solved.values)
+    return Outlook(fleet.slot, fleet.node_ids, prices, hub.load_j(program, plan))
+
+
+def value_after(fleet: Fleet, slots: int, outlook: Outlook | None) -> StoredValue:
+    """(D9) of ``fleet``'s batteries after the first ``slots``; ``outlook`` where its nodes may trade energy."""
+    ahead = _ahead(fleet, slots)
+    loads = _alone_j(fleet)[ahead]
+    grams = fleet.intensity_g_per_kwh.T[ahead] / JOULES_PER_KWH
+    harvest = fleet.harvest_j.T[ahead]
+    trade = None
+    if outlook is not None:
+        planned = _same_hours(ahead + fleet.slot - outlook.slot, len(outlook.load_j), fleet.day_slots)
+        loads, trade = outlook.load_j[planned], _trade(fleet, outlook.price_g_per_j[planned], harvest)
+    return stored_value(Days(loads, harvest, grams), _store(fleet), _end(fleet), trade)
+
+
+def _ahead(fleet: Fleet, slots: int) -> np.ndarray:
+    """Columns of the fleet for every slot after the first ``slots``, up to a day beyond what is known."""
+    beyond = min(fleet.later_slots, fleet.day_slots)
+    return _same_hours(np.arange(slots, fleet.horizon + beyond), fleet.horizon, fleet.day_slots)
+
+
+def _same_hours(slots: np.ndarray, known: int, day_slots: int) -> np.ndarray:
+    """``slots`` with those beyond the ``known`` ones as the same hour of the last known day."""
+    period = min(day_slots, known)
+    days = np.maximum(-((known - 1 - slots) // period), 0)
+    return np.asarray(slots - days * period)
+
+
+def _end(fleet: Fleet) -> StoredValue:
+    """Worth of what is stored after the last slot that is looked at."""
+    value = fleet.stored_value_g_per_j
+    if 0 < fleet.later_slots <= fleet.day_slots:
+        value = np.zeros(fleet.size) if fleet.end_value_g_per_j is None else fleet.end_value_g_per_j
+    return linear(_capacity_j(fleet), value)
+
+
+def _capacity_j(fleet: Fleet) -> Floats:
+    return np.maximum(fleet.battery_capacity_j, fleet.battery_j)
+
+
+def _store(fleet: Fleet) -> Store:
+    has = fleet.battery_capacity_j > 0
+    return Store(
+        capacity_j=_capacity_j(fleet),
+        charge_efficiency=np.where(has, fleet.charge_efficiency, 1.0),
+        discharge_efficiency=np.where(has, fleet.discharge_efficiency, 1.0),
+        keep_fraction=1.0 - fleet.self_discharge_fraction,
+        charge_cap_j=fleet.slot_s * fleet.charge_limit_w * has,
+        discharge_cap_j=fleet.slot_s * fleet.discharge_limit_w * has,
+    )
+
+
+def _alone_j(fleet: Fleet) -> Floats:
+    """(H, N) load of every node's own work, run at home as it is released."""
+    batches = np.hstack([fleet.backlog_batches.sum(axis=1, keepdims=True), fleet.release_batches])
+    load = fleet.slot_s * fleet.static_w[:, None] + fleet.joules_per_batch * batches
+    if fleet.model_j is not None:
+        load = load + fleet.model_j * (batches > 0)
+    return np.ascontiguousarray(load.T)
+
+
+def _trade(fleet: Fleet, price_g_per_j: Floats, harvest_j: Floats) -> Trade:
+    """What a node pays and gets at hub prices, (T, N); it may sell a share of its harvest (D6). Where nobody may sell
+    nobody can buy; where they may and the price is 0, there is more than anybody needs."""
+    known = product_form(fleet)
+    price, into = price_g_per_j[:, None], known.import_efficiency
+    caps = fleet.limits.transfer_cap_fraction * harvest_j * (known.export_efficiency > 0)
+    open_ = (into > 0) & (caps.max(axis=1, keepdims=True) > 0)
+    buy = np.divide(price, into, out=np.full(harvest_j.shape, np.inf), where=open_)
+    return Trade(buy, price * known.export_efficiency, caps)
