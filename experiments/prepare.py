@@ -84,6 +84,7 @@ def describe(resolved: Resolved) -> dict[str, str]:
         "seed": str(facts["seed"]),
         "nodes": f"{facts['nodes']} in {', '.join(_times(zone, n) for zone, n in zones.items())}",
         "slots": f"{facts['slots']}: {', '.join(f'{n} {stage}' for stage, n in stages.items())}",
+        "a policy plans": f"{facts['horizon_slots']} slots ahead, knowing {facts['known_slots']}",
         "a slot lasts": f"{resolved.slot_s:.4g} s; traces advance {facts['trace_step_s']:g} s meanwhile",
         "traces from": str(facts["start"]),
         "task": f"{facts['task']} on {facts['data_used']} ({resolved.data_origin})",
