@@ -1,6 +1,6 @@
 """Code of one's own, named ``package.module:Name``: where it is looked for, in every process of a run.
 
-First where Python looks anyway (the working directory, PYTHONPATH, installed packages), then in the folder of the
+First where Python looks anyway (PYTHONPATH, installed packages), then in the working directory and in the folder of the
 scenario that names it. That folder is told to processes that start later (coordinator, Ray's workers, daemons) in the
 environment. It comes last, so that no file beside a scenario takes the place of a module that is there already, and it
 is looked at only once something of one's own is named: naming it is what lets its code run."""
@@ -15,6 +15,8 @@ import sysconfig
 import traceback
 from pathlib import Path
 from types import ModuleType
+
+from carbon_data.ours import NAMES
 
 VARIABLE = "DETABED_OWN_CODE"
 """Folder of the scenario in use; inherited by child processes."""
@@ -39,6 +41,10 @@ def import_named(module: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise  # found, but something that it needs is not
+        if (name := module.partition(".")[0]) in NAMES:
+            raise ModuleNotFoundError(
+                f"{error}: {name!r} is a package of this project; call yours otherwise", name=error.name
+            ) from error
         beside = f", beside the scenario in {folder}" if folder else ""
         raise ModuleNotFoundError(
             f"{error}; looked for in the working directory, on PYTHONPATH, among installed packages{beside}",
@@ -78,6 +84,6 @@ def _file_of(thing: object) -> str | None:
 def _foreign() -> tuple[str, ...]:
     """Folders of our own packages, of Python and of installed libraries."""
     root = Path(__file__).resolve().parents[1]
-    ours = [root / name for name in ("carbon_data", "protos", "coordinator", "edge_node", "experiments")]
+    ours = [root / name for name in NAMES]
     libraries = {sysconfig.get_path(key) for key in ("stdlib", "platstdlib", "purelib", "platlib")}
     return tuple(f"{folder}{os.sep}" for folder in (*map(str, ours), *sorted(libraries)))

@@ -552,9 +552,10 @@ def invoke(arguments: list[str]) -> int:
     """Run one command line; returns the exit code."""
     import click
 
-    # Policies, tasks and sources of one's own lie in the folder where one stands, as with ``python -m``.
-    if (here := os.getcwd()) not in sys.path:
-        sys.path.insert(0, here)
+    # Policies, tasks and sources of one's own lie in the working directory. It is looked at last, so that a file there
+    # takes the place of no module that a run needs.
+    here = os.getcwd()
+    sys.path[:] = [*(folder for folder in sys.path if folder not in ("", here)), here]
     try:
         result = app(args=arguments, prog_name="detabed", standalone_mode=False)
     except (typer.Exit, click.exceptions.Exit) as stop:

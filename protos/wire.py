@@ -9,6 +9,16 @@ NO_DECOMPRESSION = ("grpc.compression_enabled_algorithms_bitset", 1)
 """Option of every gRPC server here, identity alone: a compressed megabyte would unpack to a gigabyte before anybody
 looks at its size."""
 
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
+
+
+def proxy_options(address: str) -> tuple[tuple[str, int], ...]:
+    """Options of a gRPC channel to ``address`` (host:port): none on this machine goes through ``http_proxy``."""
+    host = address.rpartition(":")[0].strip("[]")
+    loopback = host in LOOPBACK_NAMES or host.startswith("127.")
+    return (("grpc.enable_http_proxy", 0),) if loopback else ()
+
+
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 

@@ -25,6 +25,7 @@ from protos.messages import (
     Status,
     StatusRequest,
 )
+from protos.wire import proxy_options
 
 FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.1, 5.0
 SHORT_CALL_S = 5.0
@@ -149,6 +150,7 @@ class ControlClient:
             self._channel = grpc.insecure_channel(
                 address,
                 options=[
+                    *proxy_options(address),
                     ("grpc.max_receive_message_length", codec.MAX_REPLY_BYTES),
                     ("grpc.max_send_message_length", codec.MAX_STREAM_BYTES),
                     ("grpc.keepalive_time_ms", 5000),

@@ -21,7 +21,7 @@ import grpc.aio
 from protos import codec
 from protos.codec import DELIVER, MAX_PARCEL_BYTES, ProtocolError
 from protos.messages import Parcel, Receipt
-from protos.wire import NO_DECOMPRESSION
+from protos.wire import NO_DECOMPRESSION, proxy_options
 
 log = logging.getLogger(__name__)
 
@@ -133,6 +133,7 @@ class PeerClient:
         if address not in self._channels:
             options = (
                 *CHANNEL_OPTIONS,
+                *proxy_options(address),
                 ("grpc.max_send_message_length", MAX_PARCEL_BYTES + MESSAGE_OVERHEAD_BYTES),
             )
             if self._credentials is None:

@@ -29,6 +29,7 @@ from edge_node.node import EdgeNode
 from edge_node.slot import Readiness
 from protos.codec import ATTEND, MAX_STREAM_BYTES, ProtocolError, safe_text
 from protos.messages import DownMessage, Parcel, Receipt, Refusal, UpMessage, Welcome
+from protos.wire import proxy_options
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +127,11 @@ class GrpcHost:
     def channel(self, address: str) -> grpc.aio.Channel:
         """Channel to a coordinator, shared by all nodes of the process. On the loop only."""
         if address not in self._coordinators:
-            options = (*CHANNEL_OPTIONS, ("grpc.max_receive_message_length", MAX_STREAM_BYTES + 4096))
+            options = (
+                *CHANNEL_OPTIONS,
+                *proxy_options(address),
+                ("grpc.max_receive_message_length", MAX_STREAM_BYTES + 4096),
+            )
             if self._channel_credentials is None:
                 self._coordinators[address] = grpc.aio.insecure_channel(address, options=options)
             else:

@@ -25,6 +25,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from protos.wire import LOOPBACK_NAMES
+
 from .host import process_environment
 from .isolation import Isolation, require_loopback
 from .temporary import PREFIX
@@ -99,6 +101,16 @@ def _reread_environment() -> None:
     AuthenticationTokenLoader.instance().reset_cache()
 
 
+def _without_proxy() -> dict[str, str]:
+    """Loopback goes through no proxy, in this process and in those to come; what the user exempts stays exempt."""
+    names = ("no_proxy", "NO_PROXY", *(name for name in ("no_grpc_proxy",) if name in os.environ))
+    given = {name: os.environ.get(name, "") for name in names}
+    return {
+        name: ",".join(dict.fromkeys(part for part in (*value.split(","), *LOOPBACK_NAMES) if part))
+        for name, value in given.items()
+    }
+
+
 class LocalRay:
     """A Ray of our own on this machine: token authentication, no dashboard, nothing reported to anyone.
 
@@ -165,7 +177,9 @@ class LocalRay:
             **process_environment(),
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(token),
-            "RAY_preload_python_modules": ",".join(self._preload),
+            # Ours first: what it does for our names must be done before Ray puts the working directory in front.
+            "RAY_preload_python_modules": ",".join(("experiments", *self._preload)),
+            **_without_proxy(),
             "RAY_memory_monitor_refresh_ms": "0",
             # Ray's default of 15 leaves the nodes what every other process of a busy machine does not want.
             "RAY_worker_niceness": "1",

@@ -1,6 +1,6 @@
 """Run a module as a child that dies with its parent.
 
-Usage: ``python -m experiments.fleet.spawn PARENT_PID MODULE ARGS...``
+Usage: ``command(MODULE, ARGS...)``; it runs ``experiments.fleet.spawn PARENT_PID MODULE ARGS...``
 
 Ray blocks SIGINT in processes it starts and their children inherit that, and a killed parent leaves orphans
 behind. Both are put right here, in the child itself, before the module runs.
@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 1.0
@@ -33,6 +34,19 @@ def _watch(parent_pid: int) -> None:
     while os.getppid() == parent_pid:
         time.sleep(_POLL_S)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+_START = """import os, runpy, sys
+sys.path += [sys.argv.pop(1), os.getcwd()]
+runpy.run_module("experiments.fleet.spawn", run_name="__main__", alter_sys=True)"""
+"""Our own folder and the working directory come last, where code of one's own is looked for too."""
+
+
+def command(module: str, *arguments: str) -> list[str]:
+    """What to execute. ``-P``: Python puts the working directory first otherwise, with folders that may be called as
+    ours are."""
+    root = str(Path(__file__).resolve().parents[2])
+    return [sys.executable, "-P", "-c", _START, root, str(os.getpid()), module, *arguments]
 
 
 def main() -> None:

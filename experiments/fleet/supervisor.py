@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +19,8 @@ from types import TracebackType
 from typing import IO, Self
 
 from coordinator.config import CoordinatorConfig
+
+from .spawn import command
 
 logger = logging.getLogger(__name__)
 
@@ -176,9 +176,8 @@ class Supervisor:
     def _launch(self) -> None:
         self._config_path.write_text(self._config.model_dump_json(indent=1), encoding="utf-8")
         with self._log_path.open("a", encoding="utf-8") as log:
-            command = [sys.executable, "-m", "experiments.fleet.spawn", str(os.getpid())]
             self._process = subprocess.Popen(
-                [*command, self._module, str(self._config_path)],
+                command(self._module, str(self._config_path)),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

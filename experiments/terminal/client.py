@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import select
 import socket
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Self
 from torch import Tensor
 
 from edge_node.splitting.incremental import Frame
+from experiments.fleet.spawn import command
 from experiments.terminal.options import Options
 from experiments.terminal.server import COUNTS
 from experiments.terminal.shaper import RateSchedule, ShapedSender
@@ -67,11 +66,10 @@ class EdgeLink:
 
     def __enter__(self) -> Self:
         token = secrets.token_bytes(TOKEN_BYTES)
-        command = [sys.executable, "-m", "experiments.fleet.spawn", str(os.getpid())]
-        command += ["experiments.terminal.server", str(self._models), self._digest]
+        wanted = command("experiments.terminal.server", str(self._models), self._digest)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+                wanted, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
             )
         try:
             assert self._process.stdin is not None  # both are pipes
