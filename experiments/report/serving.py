@@ -56,7 +56,7 @@ class ServingTotals:
     """Computation and static power of that time."""
     decode_j: float | None
     joules_per_token_in: float | None
-    """Prefill over tokens in; None for images, which have none."""
+    """Prefill of the services that generate, over tokens in; None for images, which have none."""
     joules_per_token_decoded: float | None
     """Decode over tokens out; None where nothing is generated token by token."""
     energy_j: float
@@ -121,8 +121,10 @@ def _total(run: Run, rows: pd.DataFrame) -> ServingTotals:
         **quantiles,
         **phases,
         outside_worst_p95_s=_largest(rows, "outside_latency_p95_s"),
-        joules_per_token_in=_per(phases["prefill_j"], sums["tokens_in"]),
-        joules_per_token_decoded=_per(phases["decode_j"], sums["tokens_out"]) if phases["decode_s"] else None,
+        joules_per_token_in=_per(_sum(generating, "prefill_j"), sums["tokens_in"]),
+        joules_per_token_decoded=_per(_sum(generating, "decode_j"), sums["tokens_out"])
+        if phases["decode_s"]
+        else None,
         tokens_in_per_s=sums["tokens_in"] / duration_s if duration_s else None,
         tokens_out_per_s=sums["tokens_out"] / duration_s if duration_s else None,
         energy_j=energy_j,

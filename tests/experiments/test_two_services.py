@@ -149,6 +149,8 @@ def test_every_figure_has_one_name_and_says_what_it_divides_by(folder: Path) -> 
         == words.joules_per_token
         == words.energy_j / (words.tokens_in + words.tokens_out)
     )
+    assert served.joules_per_token_in == pytest.approx(words.prefill_j / words.tokens_in)
+    assert served.joules_per_token_decoded == pytest.approx(words.decode_j / words.tokens_out)
     page = (folder / "report.html").read_text()
     assert "TREE of the testbed" in page
     assert "TREE, serving" in page
