@@ -22,6 +22,7 @@ TERMINAL_FIELDS: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
     ("energy_j", "energy", units.joules),
     ("accuracy", "accuracy", units.percent),
     ("tree_testbed_bit_per_j", "TREE, testbed", units.bits_per_joule),
+    ("tree_generated_testbed_bit_per_j", "generated only", units.bits_per_joule),
     ("moved_batches", "moved", units.count),
     ("sent_j", "transferred", units.joules),
 )
