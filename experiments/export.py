@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from coordinator.market.fleet import Fleet, Floats
     from coordinator.market.forecast import Forecast
     from coordinator.market.program import Program
+    from coordinator.market.simulate import Information
     from coordinator.policies.base import FleetDecision
     from coordinator.policies.optimised import ModelPolicy
     from experiments.resolve import Resolved
@@ -131,22 +132,29 @@ def solving() -> list[str]:
     )
 
 
-def fleet_before(resolved: Resolved, policy: ModelPolicy, slot: int) -> Fleet:
-    """The fleet as ``policy`` knows it before ``slot`` of the scenario's run, all slots before it rolled."""
-    from coordinator.market.simulate import Information, World, simulate
-    from experiments.foresight import whole_run
+def information(resolved: Resolved) -> Information:
+    """What a policy is told in the scenario's run, for the horizon simulator: forecasts as the run's own code makes
+    them."""
+    from coordinator.market.simulate import Information
 
     config = resolved.coordinator_config("export", Path("none"))
-    told = Information(
+    return Information(
         horizon=config.horizon_slots,
         intensity=_expected_intensity(resolved),
         harvest=_expected_harvest(resolved),
         value_slots=config.known_slots,
         day_slots=config.day_slots,
     )
+
+
+def fleet_before(resolved: Resolved, policy: ModelPolicy, slot: int) -> Fleet:
+    """The fleet as ``policy`` knows it before ``slot`` of the scenario's run, all slots before it rolled."""
+    from coordinator.market.simulate import World, simulate
+    from experiments.foresight import whole_run
+
     watched = _Until(policy, slot)
     try:
-        simulate(World(whole_run(resolved)), watched, told, seed=resolved.scenario.seed)
+        simulate(World(whole_run(resolved)), watched, information(resolved), seed=resolved.scenario.seed)
     except _Reached as reached:
         return reached.fleet
     raise RunError(f"the run ended before slot {slot}")

@@ -64,7 +64,7 @@ def zone_issues(
     reach = known_slots(scenario)
     found, notes = [], [*file.notes(zone)]
     continued, oldest = 0, timedelta(0)
-    for from_slot, end, issue in _in_use(file, series, total):
+    for from_slot, end, issue in _in_use(file, series, total, timedelta(hours=spec.delay_h)):
         needed = min(end - 1 + reach, total) - from_slot - 1
         begin = series.start + (from_slot + 1) * series.step
         values = issue.means(begin, series.step, needed)
@@ -112,19 +112,21 @@ def _refuse_other_kinds(spec: ForecastSpec, file: ForecastFile, series: Intensit
         )
 
 
-def _in_use(file: ForecastFile, series: IntensitySeries, total: int) -> list[tuple[int, int, Issue]]:
+def _in_use(
+    file: ForecastFile, series: IntensitySeries, total: int, delay: timedelta
+) -> list[tuple[int, int, Issue]]:
     """Of the run's issues: first decision, the one after the last, and the issue; decisions are taken when a slot
-    begins."""
+    begins, and know an issue ``delay`` after its time."""
     firsts: dict[int, Issue] = {}
     for issue in file.issues(series.zone):
         # rounded up: an issue within a slot is known to the next decision
-        slot = max(0, -((series.start - issue.issued) // series.step))
+        slot = max(0, -((series.start - issue.issued - delay) // series.step))
         if slot < total:
             firsts[slot] = issue
     if 0 not in firsts:
-        oldest = file.issues(series.zone)[0].issued
+        oldest = file.issues(series.zone)[0].issued + delay
         raise UsageError(
-            f"zone {series.zone}: the oldest issue is of {oldest.isoformat()}, the run starts at "
+            f"zone {series.zone}: the oldest issue is known from {oldest.isoformat()} on, the run starts at "
             f"{series.start.isoformat()}; set time.start to {oldest.isoformat()} or later"
         )
     slots = sorted(firsts)

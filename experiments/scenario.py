@@ -381,6 +381,8 @@ class ForecastSpec(Strict):
     """file: g CO2e per kWh; value, g_per_kwh or forecast_g_per_kwh."""
     lead_unit_s: float = Field(default=3600.0, gt=0, le=YEAR_S)
     """file: length of one lead."""
+    delay_h: float = Field(default=0.0, ge=0, le=8784)
+    """file: hours from an issue's time until decisions may use it."""
     value_unit: str | None = None
     """file: unit of the values, where it is not g/kWh: kg/MWh, kg/kWh, t/MWh or lb/MWh."""
     separator: str | None = None
@@ -401,7 +403,7 @@ class ForecastSpec(Strict):
 
     @model_validator(mode="after")
     def _one_file(self) -> ForecastSpec:
-        own = {"path", "dataset", "other_scope", "beyond", "scope", "lead_unit_s", *_DIALECT} | {
+        own = {"path", "dataset", "other_scope", "beyond", "delay_h", "scope", "lead_unit_s", *_DIALECT} | {
             name for name in type(self).model_fields if name.endswith("_column")
         }
         # what is as it would be anyway says nothing: a scenario written by a run names every key
@@ -411,7 +413,9 @@ class ForecastSpec(Strict):
                 raise ValueError(f'{strangers[0]} is for kind = "file", not for {self.kind!r}')
         elif (self.path is None) == (self.dataset is None):
             raise ValueError('kind = "file" needs either path or dataset, e.g. dataset = "sundial-2022"')
-        elif self.dataset is not None and (strangers := sorted(given - {"dataset", "other_scope", "beyond"})):
+        elif self.dataset is not None and (
+            strangers := sorted(given - {"dataset", "other_scope", "beyond", "delay_h"})
+        ):
             raise ValueError(f"{strangers[0]} is for path; what dataset {self.dataset!r} holds is known")
         return self
 

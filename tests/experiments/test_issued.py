@@ -124,6 +124,20 @@ def test_an_issue_within_a_slot_is_known_to_the_next_decision(tmp_path: Path) ->
     assert zone.issues[1].g_per_kwh[0] == pytest.approx((said("FR", 6, 7) + said("FR", 6, 8)) / 2)
 
 
+def test_issues_may_be_known_later_than_they_are_made(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, leads=40, issues=(-18, -6, 6, 18), **{'kind = "file"': 'kind = "file"\ndelay_h = 7.5'}
+    )
+    zone = resolved(path).zones[0]
+    assert [(issue.from_slot, issue.issued[8:13]) for issue in zone.issues] == [
+        (0, "20T06"),
+        (2, "20T18"),
+        (14, "21T06"),
+        (26, "21T18"),
+    ]
+    assert expected_g_per_kwh(zone, 13, 2) == pytest.approx([said("FR", -6, hour) for hour in (14, 15)])
+
+
 def test_the_oracle_and_the_bound_know_the_truth(tmp_path: Path) -> None:
     path = write(tmp_path)
     assert all(zone.issues == () for zone in resolved(path, "oracle").zones)
@@ -197,7 +211,7 @@ def test_persistence_repeats_the_issue_where_it_has_a_day(tmp_path: Path) -> Non
         ({'"average"': '"marginal"'}, ["average intensity", "gives marginal", "never mixed"]),
         (
             {"2022-06-21T00:00:00Z": "2022-06-20T12:00:00Z"},
-            ["oldest issue is of 2022-06-20T18:00:00", "time.start"],
+            ["oldest issue is known from 2022-06-20T18:00:00", "time.start"],
         ),
         ({"horizon_slots = 4": "horizon_slots = 25"}, ["forecast.harvest = persistence knows 24 slots"]),
     ],
