@@ -37,6 +37,10 @@ STUDIES: dict[str, tuple[str, str]] = {
         "tree.tradeoff:reproduce_tradeoff",
         "TREE as objective or constraint beside carbon: the trade-off curve.",
     ),
+    "forecasts": (
+        "forecasts.study:reproduce_forecasts",
+        "What survives real forecasts, by lead and zone; policies under average and marginal intensity.",
+    ),
     "terminal": (
         "terminal.study:reproduce_terminal",
         "Terminal and edge server: local, split and full offloading.",

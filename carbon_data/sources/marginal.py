@@ -115,7 +115,7 @@ class GenerationMarginal:
             )
         first, cells = covering(begin, step, count, HOUR)
         moments = np.datetime64(first.replace(tzinfo=None), "h") + np.arange(cells)
-        season, hour = _season_hour(moments)
+        season, hour = season_hour(moments)
         values = interval_means(found.g_per_kwh[season, hour], first, HOUR, begin, step, count)
         notes = [
             METHOD,
@@ -151,7 +151,7 @@ def estimate(mix: Mix, factors: NDArray[np.float64], responding: str) -> Margina
     load = change.sum(axis=1)
     known = np.isfinite(load)
     moments = np.datetime64(mix.start.replace(tzinfo=None), "h") + np.arange(len(mix.generation))
-    season, hour = _season_hour(moments)
+    season, hour = season_hour(moments)
     day = moments.astype("datetime64[D]").astype(np.int64)
     factor = factors[follows]
     shares = np.empty((len(SEASONS), HOURS, len(follows)))
@@ -196,7 +196,7 @@ def estimate(mix: Mix, factors: NDArray[np.float64], responding: str) -> Margina
     )
 
 
-def _season_hour(moments: NDArray[np.datetime64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def season_hour(moments: NDArray[np.datetime64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Season (0: from December on) and hour of day of every moment."""
     months = moments.astype("datetime64[M]").astype(np.int64) % 12
     return (months + 1) % 12 // 3, moments.astype("datetime64[h]").astype(np.int64) % HOURS

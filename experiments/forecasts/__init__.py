@@ -1,0 +1,1 @@
+"""What forecasts are worth: gains that survive real forecasts, and rankings under average and marginal intensity."""

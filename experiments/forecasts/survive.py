@@ -1,0 +1,155 @@
+"""What share of DETA's gain over LOCAL survives a regime of knowledge: by regime, age of the issue, and zone.
+
+The share is (LOCAL - DETA under the regime) / (LOCAL - DETA that knows the future), grams summed over days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments.forecasts.cells import KnowledgeCell
+from experiments.forecasts.days import BY_NAME, DEADLINES, ISSUED, PERFECT
+from experiments.forecasts.shares import Share, share
+
+LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much of the study is computed."""
+
+    days: int
+    regimes: dict[int, tuple[str, ...]]
+    """By deadline, without ``perfect`` and LOCAL, which are always there."""
+    single_zones: tuple[int, ...]
+    """Deadlines for which every zone's forecast is taken alone too."""
+
+
+FULL = Extent(10, dict.fromkeys(DEADLINES, tuple(name for name in BY_NAME if name != PERFECT.name)), (6,))
+QUICK = Extent(
+    3,
+    {0: ("issued", "persistence", "gaussian", "issued-all", "issued-48h"), 6: ("issued", "persistence")},
+    (),
+)
+
+
+def cells(extent: Extent, days: Sequence[datetime], zones: tuple[str, ...]) -> list[KnowledgeCell]:
+    """All cells of an extent."""
+    found = []
+    for q, names in extent.regimes.items():
+        for day in days:
+            found.append(KnowledgeCell(day, zones, q, PERFECT, LOCAL))
+            found += [KnowledgeCell(day, zones, q, BY_NAME[name]) for name in (PERFECT.name, *names)]
+            if q in extent.single_zones:
+                found += [KnowledgeCell(day, zones, q, ISSUED, only=zone) for zone in zones]
+    return found
+
+
+def table_of(done: Sequence[KnowledgeCell], results: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """One row a cell: day, deadline_slots, regime (LOCAL's is ``local``), only, grams, and a column of grams a zone."""
+    rows = []
+    for cell, result in zip(done, results, strict=True):
+        rows.append(
+            {
+                "day": cell.start.date().isoformat(),
+                "deadline_slots": cell.deadline_slots,
+                "regime": LOCAL if cell.policy == LOCAL else cell.regime.name,
+                "only": cell.only or "",
+                "emissions_g": result["emissions_g"],
+                "network_g": result["network_g"],
+                "harvest_to_demand": result["harvest_to_demand"],
+                **{f"{zone}_g": grams for zone, grams in result["by_zone_g"].items()},
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _of(table: pd.DataFrame, q: int, regime: str, only: str = "", column: str = "emissions_g") -> pd.Series:
+    own = table[(table["deadline_slots"] == q) & (table["regime"] == regime) & (table["only"] == only)]
+    return own.set_index("day")[column].sort_index()
+
+
+def surviving(table: pd.DataFrame, q: int, regime: str, only: str = "") -> Share:
+    """Share of DETA's gain over LOCAL that survives ``regime`` (in the zone ``only`` alone)."""
+    local, perfect = _of(table, q, LOCAL), _of(table, q, PERFECT.name)
+    known = _of(table, q, regime, only)
+    return share((local - known), (local - perfect))
+
+
+def by_regime(table: pd.DataFrame) -> pd.DataFrame:
+    """Share that survives, DETA's reduction against LOCAL, and days on which DETA emits less than LOCAL."""
+    rows = []
+    for q in sorted(set(table["deadline_slots"])):
+        own = table[(table["deadline_slots"] == q) & (table["only"] == "")]
+        for regime in (name for name in BY_NAME if name in set(own["regime"])):
+            local, known = _of(table, q, LOCAL), _of(table, q, regime)
+            kept = surviving(table, q, regime)
+            less = share((local - known), local)
+            rows.append(
+                {
+                    "deadline_slots": q,
+                    "regime": regime,
+                    "says": BY_NAME[regime].says,
+                    "surviving_fraction": kept.value,
+                    "surviving_low": kept.low,
+                    "surviving_high": kept.high,
+                    "reduction_fraction": less.value,
+                    "reduction_low": less.low,
+                    "reduction_high": less.high,
+                    "worse_days": int((known > local).sum()),
+                    "days": kept.days,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def difference(table: pd.DataFrame, q: int, one: str, other: str) -> Share:
+    """Share of the gain that ``one`` keeps more than ``other``, paired by day."""
+    local, perfect = _of(table, q, LOCAL), _of(table, q, PERFECT.name)
+    return share((_of(table, q, other) - _of(table, q, one)), (local - perfect))
+
+
+def by_zone(table: pd.DataFrame, zones: Sequence[str]) -> pd.DataFrame:
+    """Where grams are saved and lost: each node's under LOCAL, with the future known, and with issued forecasts; and,
+    where it was computed, the share that survives when that zone's forecast is the only one."""
+    rows = []
+    for q in sorted(set(table["deadline_slots"])):
+        local, perfect = _of(table, q, LOCAL), _of(table, q, PERFECT.name)
+        for zone in zones:
+            column = f"{zone}_g"
+            own_local = _of(table, q, LOCAL, column=column)
+            own_perfect = _of(table, q, PERFECT.name, column=column)
+            own_issued = _of(table, q, ISSUED.name, column=column)
+            lost = share((own_issued - own_perfect), (local - perfect))
+            alone = (
+                surviving(table, q, ISSUED.name, zone)
+                if zone in set(table["only"]) and _has(table, q)
+                else None
+            )
+            rows.append(
+                {
+                    "deadline_slots": q,
+                    "zone": zone,
+                    "local_g": float(own_local.sum()),
+                    "perfect_g": float(own_perfect.sum()),
+                    "issued_g": float(own_issued.sum()),
+                    "lost_fraction": lost.value,
+                    "lost_low": lost.low,
+                    "lost_high": lost.high,
+                    "alone_fraction": np.nan if alone is None else alone.value,
+                    "alone_low": np.nan if alone is None or alone.low is None else alone.low,
+                    "alone_high": np.nan if alone is None or alone.high is None else alone.high,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _has(table: pd.DataFrame, q: int) -> bool:
+    """Whether zones were taken alone for this deadline."""
+    return bool(((table["deadline_slots"] == q) & (table["only"] != "")).any())
