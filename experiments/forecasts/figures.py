@@ -7,19 +7,28 @@ import pandas as pd
 
 from experiments.forecasts.days import DEADLINES
 from experiments.report.figures.base import Drawing, new_figure, percent_axis
-from experiments.report.style import MUTED, OTHER_COLOURS, look, policy_colour, policy_label, policy_marker
+from experiments.report.style import (
+    MUTED,
+    OTHER_COLOURS,
+    OTHER_MARKERS,
+    POLICY_MARKERS,
+    look,
+    policy_colour,
+    policy_label,
+    policy_marker,
+)
 
 Q_COLOURS = dict(zip(DEADLINES, (policy_colour("det"), policy_colour("deta")), strict=True))
 Q_SAYS = {0: "work due in its slot", 6: "work may wait 6 h"}
 
 
+@look()
 def what_survives(regimes: pd.DataFrame) -> Drawing:
     """Share of the gain that survives, by regime and deadline, with intervals."""
     own = regimes[regimes["regime"] != "perfect"]
     names = list(dict.fromkeys(own["regime"]))
-    with look():
-        figure = new_figure(0.45 * len(names) + 1.6)
-        axes = figure.subplots()
+    figure = new_figure(0.45 * len(names) + 1.6)
+    axes = figure.subplots()
     for shift, q in enumerate(sorted(int(q) for q in set(own["deadline_slots"]))):
         rows = own[own["deadline_slots"] == q]
         at = np.array([names.index(name) for name in rows["regime"]]) + 0.22 * shift - 0.11
@@ -56,6 +65,7 @@ def what_survives(regimes: pd.DataFrame) -> Drawing:
     )
 
 
+@look()
 def errors_by_lead(errors: pd.DataFrame) -> Drawing:
     """Mean absolute error against lead: all zones, and each zone's issued forecasts."""
     weight = errors["mean_g_per_kwh"]
@@ -64,9 +74,8 @@ def errors_by_lead(errors: pd.DataFrame) -> Drawing:
         "persistence_fraction": ("persistence", "--", policy_colour("local")),
         "gaussian_fraction": ("Gaussian, 10 %", ":", MUTED),
     }
-    with look():
-        figure = new_figure(3.9)
-        left, right = figure.subplots(1, 2, width_ratios=(1, 1))
+    figure = new_figure(3.9)
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1))
     for kind, (label, style, colour) in kinds.items():
         pooled = (errors[kind] * weight).groupby(errors["lead_h"]).sum() / weight.groupby(
             errors["lead_h"]
@@ -107,14 +116,14 @@ def errors_by_lead(errors: pd.DataFrame) -> Drawing:
     )
 
 
+@look()
 def by_zone(zones: pd.DataFrame, q: int) -> Drawing:
     """Grams of each zone's node under LOCAL, DETA knowing the future, DETA with issued forecasts; what is lost."""
     own = zones[zones["deadline_slots"] == q]
     names = list(own["zone"])
     at = np.arange(len(names))
-    with look():
-        figure = new_figure(3.9)
-        left, right = figure.subplots(1, 2, width_ratios=(3, 2), sharey=True)
+    figure = new_figure(3.9)
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2), sharey=True)
     bars = (
         ("local_g", "LOCAL", policy_colour("local")),
         ("perfect_g", "DETA, future known", MUTED),
@@ -146,23 +155,24 @@ def by_zone(zones: pd.DataFrame, q: int) -> Drawing:
     )
 
 
+@look()
 def ranks(table: pd.DataFrame) -> Drawing:
     """Reduction against LOCAL by policy and reading."""
     readings = list(dict.fromkeys(table["reading"]))
-    policies = list(table[table["reading"] == readings[0]].sort_values("rank")["policy"])
-    with look():
-        figure = new_figure(4.2)
-        axes = figure.subplots()
+    first = table[table["reading"] == readings[0]].sort_values("rank")["policy"]
+    policies = [name for name in first if name not in ("grid", "local")]
+    figure = new_figure(4.2)
+    axes = figure.subplots()
     for k, policy in enumerate(policies):
         own = table[table["policy"] == policy].set_index("reading").loc[readings]
-        at = np.arange(len(readings)) + 0.09 * (k - (len(policies) - 1) / 2)
+        at = np.arange(len(readings)) + 0.11 * (k - (len(policies) - 1) / 2)
         value = own["reduction_fraction"].to_numpy()
         spread = np.array([value - own["reduction_low"], own["reduction_high"] - value], dtype=float)
         axes.errorbar(
             at,
             value,
             yerr=np.nan_to_num(spread),
-            fmt=policy_marker(policy),
+            fmt=policy_marker(policy) if policy in POLICY_MARKERS else OTHER_MARKERS[k % len(OTHER_MARKERS)],
             ms=5,
             lw=1.2,
             color=policy_colour(policy),
@@ -181,7 +191,8 @@ def ranks(table: pd.DataFrame) -> Drawing:
         caption=(
             "Reduction against LOCAL, seven US zones, 95 % intervals over days. From left: decided and booked on "
             "average intensity; decided on average, booked on the marginal estimate; decided and booked on it. "
-            "net-load: all fuels but wind and sun follow the load; fossil: coal, gas and oil alone."
+            "GRID is in the table. net-load: all fuels but wind and sun follow the load; fossil: coal, gas and oil "
+            "alone."
         ),
         alt="Reductions of the policies under five readings",
         figure=figure,

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from carbon_data.sources.generation import GenerationAverage
 from carbon_data.sources.marginal import GenerationMarginal, season_hour
@@ -26,6 +27,8 @@ POLICIES = ("grid", "local", "local-lp", "nearest-green", "auction", "det", "dat
 RESPONDING = ("net-load", "fossil")
 HOUR = timedelta(hours=1)
 DRAWS = 2000
+TIE_FRACTION = 1e-6
+"""Difference, as a share of the fewest grams, up to which two policies share a rank: the solver's tolerance."""
 CONFIDENCE = (2.5, 97.5)
 AVERAGE = "average"
 
@@ -98,24 +101,28 @@ def ranking(grams: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for reading, own in grams.groupby("reading", sort=False):
         wide = own.pivot(index="day", columns="policy", values="emissions_g")
-        ranks = wide.sum().rank(method="min").astype(int)
-        for policy in wide.columns:
+        ranks = _ranks(wide.sum().to_numpy()[None, :])[0]
+        for policy, rank in zip(wide.columns, ranks, strict=True):
             less = share((wide["local"] - wide[policy]), wide["local"])
             rows.append(
                 {
                     "reading": reading,
                     "policy": policy,
                     "emissions_g": float(wide[policy].sum()),
-                    "rank": int(ranks[policy]),
-                    "reduction_fraction": less.value,
-                    "reduction_low": less.low,
-                    "reduction_high": less.high,
+                    "rank": int(rank),
+                    **less.columns("reduction"),
                 }
             )
     table = pd.DataFrame(rows)
     first = table[table["reading"] == "average"].set_index("policy")["rank"]
     table["rank_change"] = table["rank"] - table["policy"].map(first)
     return table.sort_values(["reading", "rank"], key=lambda c: c if c.name == "rank" else c.map(_order))
+
+
+def _ranks(grams: Floats) -> NDArray[np.int64]:
+    """Rank of every column by rows, 1 for the fewest grams; grams that differ by rounding share the better rank."""
+    least = TIE_FRACTION * grams.min(axis=1)[:, None, None]
+    return 1 + (grams[:, None, :] < grams[:, :, None] - least).sum(axis=2)
 
 
 def _order(reading: str) -> int:
@@ -151,7 +158,7 @@ def rank_stability(
                 used = np.asarray(joules[reading.decided, day][policy])
                 by_day[d, :, p] = (intensity * used).sum(axis=(1, 2)) / JOULES_PER_KWH
         totals = by_day[picks.T, np.arange(DRAWS)].sum(axis=0)
-        ranks = totals.argsort(axis=1).argsort(axis=1) + 1
+        ranks = _ranks(totals)
         low, high = np.percentile(ranks, CONFIDENCE, axis=0, method="nearest")
         for p, policy in enumerate(POLICIES):
             rows.append(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,8 +21,10 @@ class Share:
     high: float | None
     days: int
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+    def columns(self, name: str) -> dict[str, float]:
+        """For a table: ``NAME_fraction``, ``NAME_low``, ``NAME_high``; NaN where there is no interval."""
+        ends = (math.nan, math.nan) if self.low is None or self.high is None else (self.low, self.high)
+        return {f"{name}_fraction": self.value, f"{name}_low": ends[0], f"{name}_high": ends[1]}
 
     def text(self, digits: int = 1) -> str:
         """In percent, with its interval."""

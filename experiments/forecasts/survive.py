@@ -5,19 +5,20 @@ The share is (LOCAL - DETA under the regime) / (LOCAL - DETA that knows the futu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from experiments.forecasts.cells import KnowledgeCell
-from experiments.forecasts.days import BY_NAME, DEADLINES, ISSUED, PERFECT
+from experiments.forecasts.days import BY_NAME, ISSUED, PERFECT
 from experiments.forecasts.shares import Share, share
 
 LOCAL = "local"
+NOT_TAKEN = dict.fromkeys(("alone_fraction", "alone_low", "alone_high"), math.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,14 @@ class Extent:
     """Deadlines for which every zone's forecast is taken alone too."""
 
 
-FULL = Extent(10, dict.fromkeys(DEADLINES, tuple(name for name in BY_NAME if name != PERFECT.name)), (6,))
+FULL = Extent(
+    10,
+    {
+        0: tuple(name for name in BY_NAME if name != PERFECT.name),
+        6: ("issued", "persistence", "gaussian", "issued-all", "issued-24h", "issued-48h"),
+    },
+    (0,),
+)
 QUICK = Extent(
     3,
     {0: ("issued", "persistence", "gaussian", "issued-all", "issued-48h"), 6: ("issued", "persistence")},
@@ -96,12 +104,8 @@ def by_regime(table: pd.DataFrame) -> pd.DataFrame:
                     "deadline_slots": q,
                     "regime": regime,
                     "says": BY_NAME[regime].says,
-                    "surviving_fraction": kept.value,
-                    "surviving_low": kept.low,
-                    "surviving_high": kept.high,
-                    "reduction_fraction": less.value,
-                    "reduction_low": less.low,
-                    "reduction_high": less.high,
+                    **kept.columns("surviving"),
+                    **less.columns("reduction"),
                     "worse_days": int((known > local).sum()),
                     "days": kept.days,
                 }
@@ -139,12 +143,8 @@ def by_zone(table: pd.DataFrame, zones: Sequence[str]) -> pd.DataFrame:
                     "local_g": float(own_local.sum()),
                     "perfect_g": float(own_perfect.sum()),
                     "issued_g": float(own_issued.sum()),
-                    "lost_fraction": lost.value,
-                    "lost_low": lost.low,
-                    "lost_high": lost.high,
-                    "alone_fraction": np.nan if alone is None else alone.value,
-                    "alone_low": np.nan if alone is None or alone.low is None else alone.low,
-                    "alone_high": np.nan if alone is None or alone.high is None else alone.high,
+                    **lost.columns("lost"),
+                    **(NOT_TAKEN if alone is None else alone.columns("alone")),
                 }
             )
     return pd.DataFrame(rows)
