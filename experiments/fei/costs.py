@@ -14,6 +14,7 @@ from experiments.fei.plan import Plan, hours
 def announce(plan: Plan, cache: Path, workers: int, console: Console) -> None:
     """Print the trainings still to do by model and reading, and the time they are expected to take."""
     again = [(row, cell) for (row, _), cell in plan.again.items()]
+    again += [(row, cell) for (row, _), cell in plan.rates.items()]
     every = [*plan.trained.items(), *plan.scaled.items(), *again]
     cells = {cell.key(): (row, cell) for row, cell in every}
     to_do = {key: both for key, both in cells.items() if not (cache / f"{key}.json").exists()}

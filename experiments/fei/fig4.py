@@ -15,6 +15,11 @@ from experiments.fei.table1 import Outcome, Row
 MODEL = "MLP"
 """The model whose life cycle is followed ([C]: the paper does not say which one its Fig. 4 shows)."""
 STAGES = ("preparation", "development", "application", "recycling")
+PAPER_STAGES = STAGES[:3]
+"""The paper's Fig. 4 shows "all three stages" of the four that it defines ([C]: those without recycling, of which it
+reports nothing)."""
+SHARES = {STAGES: "share_fraction", PAPER_STAGES: "share_of_three_fraction"}
+"""Column of ``shares`` by the stages that are summed."""
 ROWS = tuple(Row(MODEL, REFERENCE_BATCHES, REFERENCE_SERVERS, servers) for servers in SERVERS)
 
 
@@ -94,9 +99,14 @@ def _level(
 
 
 def shares(frame: pd.DataFrame) -> pd.DataFrame:
-    """Share of each stage in the sorted grams of its servers and target; missing where a stage is missing."""
+    """Share of each stage in the sorted grams of its servers and target, among all stages and among the paper's three;
+    missing where a stage is missing."""
     if frame.empty:
-        return frame.assign(share_fraction=[])
-    groups = frame.groupby(["servers", "target_fraction"])["sorted_g"]
-    total = groups.transform(lambda grams: grams.sum(skipna=False))
-    return frame.assign(share_fraction=frame["sorted_g"] / total)
+        return frame.assign(**{column: [] for column in SHARES.values()})
+    found = frame
+    for stages, column in SHARES.items():
+        grams = frame["sorted_g"].where(frame["stage"].isin(stages), 0.0)
+        groups = grams.groupby([frame["servers"], frame["target_fraction"]])
+        total = groups.transform(lambda part: part.sum(skipna=False))
+        found = found.assign(**{column: (frame["sorted_g"] / total).where(frame["stage"].isin(stages))})
+    return found

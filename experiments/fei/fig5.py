@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -137,13 +139,26 @@ def means(frame: pd.DataFrame) -> pd.DataFrame:
         for against in ("grid", "local"):
             for kind in ("", "_bound"):
                 values = part[f"against_{against}{kind}_fraction"].dropna()
-                value: Estimate | None = estimate(values.tolist()) if len(values) == len(part) else None
+                value: Estimate | None = reduction(values.tolist()) if len(values) == len(part) else None
                 record[f"against_{against}{kind}_fraction"] = value.mean if value else float("nan")
                 record[f"{against}{kind}_low_fraction"] = _number(value.low) if value else float("nan")
                 record[f"{against}{kind}_high_fraction"] = _number(value.high) if value else float("nan")
         record["alone_bound_fraction"] = part["alone_bound_fraction"].mean()
         records.append(record)
     return pd.DataFrame(records)
+
+
+def reduction(values: Sequence[float]) -> Estimate:
+    """Mean of reductions 1 - C/C0 with a 95 % interval that cannot pass 1: Student's t on the logarithm of what is
+    left (delta method), since no more than everything can be saved. Raises ValueError as ``estimate``."""
+    plain = estimate(values)
+    left = 1.0 - plain.mean
+    if plain.sd is None or left <= 0:
+        return plain if plain.sd is None else replace(plain, low=plain.mean, high=plain.mean)
+    spread = estimate([(plain.mean - value) / left for value in plain.values])
+    assert spread.high is not None
+    half = spread.high - spread.mean
+    return replace(plain, low=1.0 - left * math.exp(half), high=1.0 - left * math.exp(-half))
 
 
 def _number(value: float | None) -> float:
@@ -184,7 +199,7 @@ def trend(frame: pd.DataFrame, against: str) -> Trend:
     last = wide.iloc[:, -1]
     return Trend(
         per_server=estimate(slopes),
-        by_servers={int(k): estimate(wide[k].tolist()) for k in wide.columns},
+        by_servers={int(k): reduction(wide[k].tolist()) for k in wide.columns},
         rest={int(k): estimate((last - wide[k]).tolist()) for k in wide.columns[:-1]},
     )
 
@@ -199,8 +214,7 @@ def known(setting: Any, against: str) -> str:
     if missing(plan):
         return NO_VALUE
     low, high = setting[f"{against}_low_fraction"], setting[f"{against}_bound_high_fraction"]
-    # A t interval may pass what cannot be passed.
-    interval = "" if missing(low) else f" [{100 * low:.1f}, {100 * min(high, 1.0):.1f}]".replace("-", MINUS)
+    interval = "" if missing(low) else f" [{100 * low:.1f}, {100 * high:.1f}]".replace("-", MINUS)
     if bound - plan < SAME_FRACTION:
         return percent(plan) + interval
     if bound - plan > UNDECIDED_FRACTION:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.fei.energy import REQUESTS_PER_SERVER
-from experiments.fei.fig4 import MODEL, STAGES
+from experiments.fei.fig4 import MODEL, PAPER_STAGES, SHARES, STAGES
 from experiments.fei.fig5 import SLEEP_SETTINGS
 from experiments.fei.market import CAP_FRACTION, FIG5_SERVERS, REFERENCE_LOSS_FRACTION
 from experiments.fei.spec import (
@@ -249,19 +249,21 @@ def ratios(frame: pd.DataFrame, seeds: pd.DataFrame) -> Drawing:
     )
 
 
-def fig4(shares: pd.DataFrame, seeds: pd.DataFrame) -> Drawing:
+def fig4(shares: pd.DataFrame, seeds: pd.DataFrame, stages: tuple[str, ...] = STAGES) -> Drawing:
     """Grams by stage against servers, and shares of the stages by servers and target.
 
-    ``seeds``: the same of several training seeds (experiments.fei.fig4.by_seed), or empty.
+    ``seeds``: the same of several training seeds (experiments.fei.fig4.by_seed), or empty. ``stages``: all, or the
+    three of the paper's figure.
     """
+    column, is_paper = SHARES[stages], stages == PAPER_STAGES
     levels = sorted(shares["target_fraction"].unique())
-    total, developed = _sums(seeds, STAGES, "sorted_g"), _sums(seeds, STAGES[:2], "share_fraction")
-    prepared = shares[shares["stage"] == "preparation"]["share_fraction"].dropna()
+    total, developed = _sums(seeds, stages, "sorted_g"), _sums(seeds, stages[:2], column)
+    prepared = shares[shares["stage"] == "preparation"][column].dropna()
     with look():
         figure = new_figure(4.2)
         axes = figure.subplots(1, 2, width_ratios=(1.0, 1.6))
         top = shares[shares["target_fraction"] == levels[-1]]
-        _stacked(axes[0], top, "sorted_g", 0.0, 1.3)
+        _stacked(axes[0], top, stages, "sorted_g", 0.0, 1.3)
         _error_bars(axes[0], total[total["target_fraction"] == levels[-1]], "sorted_g", 0.0)
         axes[0].set_ylabel("emissions, g CO2e")
         axes[0].set_title(f"to {percent(levels[-1])} accuracy")
@@ -269,8 +271,8 @@ def fig4(shares: pd.DataFrame, seeds: pd.DataFrame) -> Drawing:
         for k, level in enumerate(levels):
             part = shares[shares["target_fraction"] == level]
             offset = (k - (len(levels) - 1) / 2) * width
-            _stacked(axes[1], part, "share_fraction", offset, width * 0.9)
-            _error_bars(axes[1], developed[developed["target_fraction"] == level], "share_fraction", offset)
+            _stacked(axes[1], part, stages, column, offset, width * 0.9)
+            _error_bars(axes[1], developed[developed["target_fraction"] == level], column, offset)
         axes[1].set_title("shares, to " + ", ".join(percent(v) for v in levels) + " (bars, left to right)")
         percent_axis(axes[1].yaxis, 0)
         axes[1].set_ylim(0, 1)
@@ -282,14 +284,21 @@ def fig4(shares: pd.DataFrame, seeds: pd.DataFrame) -> Drawing:
             labels = [label + share if label == "preparation" else label for label in labels]
         figure.legend(handles, labels, loc="outside upper left", ncols=4)
     return Drawing(
-        name="fig4",
-        title="Fig. 4: emissions by life-cycle stage, and the stages' shares by target accuracy",
+        name="fig4-three-stages" if is_paper else "fig4",
+        title="Fig. 4: emissions by life-cycle stage, and the stages' shares by target accuracy, "
+        + ("in the paper's three stages" if is_paper else "with recycling"),
         caption=(
             f"{MODEL}, sorted placement. Servers as in Table I: n counts the coordinator, whose own grams are in no "
             f"stage here. Application: {REQUESTS_PER_SERVER:,} requests an edge server, a choice: the paper reports no "
             "load, and says from elsewhere that with most companies application consumes much more than development. "
-            "Recycling is a measured transfer of the trained model to the inverted images, to the same accuracy. "
-            "Missing bars: a stage that did not reach its target. "
+            + (
+                "The paper shows three stages and names none: these are its four without recycling, of which it "
+                "reports nothing. "
+                if is_paper
+                else "Recycling is a measured transfer of the trained model to the inverted images, to the same "
+                "accuracy. "
+            )
+            + "Missing bars: a stage that did not reach its target. "
             + (
                 "One training seed."
                 if seeds.empty
@@ -297,16 +306,18 @@ def fig4(shares: pd.DataFrame, seeds: pd.DataFrame) -> Drawing:
                 "the left, of preparation and development together at the right."
             )
         ),
-        alt="Stacked bars of preparation, development, application and recycling against servers.",
+        alt=f"Stacked bars of {', '.join(stages[:-1])} and {stages[-1]} against servers.",
         figure=figure,
         data=shares,
     )
 
 
-def _stacked(ax: Axes, part: pd.DataFrame, column: str, offset: float, width: float) -> None:
+def _stacked(
+    ax: Axes, part: pd.DataFrame, stages: tuple[str, ...], column: str, offset: float, width: float
+) -> None:
     servers = np.array(sorted(part["servers"].unique()), dtype=float)
     base = np.zeros(len(servers))
-    for stage in STAGES:
+    for stage in stages:
         values = (
             part[part["stage"] == stage].set_index("servers")[column].reindex(servers).to_numpy(dtype=float)
         )

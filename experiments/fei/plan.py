@@ -11,10 +11,12 @@ from experiments.fei import estimate, shipped
 from experiments.fei.spec import (
     BY_NAME,
     FULL,
+    RATE_REDUCTIONS,
     REFERENCE_BATCHES,
     REFERENCE_SERVERS,
     SEEDED,
     Effort,
+    Rates,
     Reduction,
 )
 from experiments.fei.table1 import Row
@@ -36,6 +38,9 @@ class Plan:
     again: dict[tuple[Row, int], TrainCell] = field(default_factory=dict)
     """Rows of the reference readings from other seeds (1 and up), in the cache or trained by this study."""
     shipped_again: dict[tuple[Row, int], dict[str, Any]] = field(default_factory=dict)
+    rates: dict[tuple[Row, float], TrainCell] = field(default_factory=dict)
+    """Rows of the reference readings at other learning rates, in the cache or trained by this study."""
+    shipped_rates: dict[tuple[Row, float], dict[str, Any]] = field(default_factory=dict)
     left: dict[Row, TrainCell] = field(default_factory=dict)
     """Missing rows that ``--train`` would train smaller."""
 
@@ -111,6 +116,11 @@ def make_plan(
         elif row not in plan.scaled and row not in plan.shipped_scaled:
             plan.absent[row] = cell
     _add_seeds(plan, effort, sizes, cache, recycled, None)
+    for key, cell in other_rates(effort.rates, sizes).items():
+        if not effort.uses_shipped or _kept(cell, cache):
+            plan.rates[key] = cell
+        elif (known := shipped.usable(cell)) is not None:
+            plan.shipped_rates[key] = known
     return plan
 
 
@@ -142,6 +152,20 @@ def other_seeds(
         if row.reading is REFERENCE_SERVERS
         for seed in range(1, count)
     }
+
+
+def other_rates(rates: Rates, sizes: dict[str, tuple[str, int]]) -> dict[tuple[Row, float], TrainCell]:
+    """Reference rows at other learning rates (``Effort.rates``), of the size of ``RATE_REDUCTIONS``."""
+    found = {}
+    for name, factors in rates.items():
+        rows = cells({(name, REFERENCE_BATCHES): RATE_REDUCTIONS[name]}, sizes)
+        for row, cell in rows.items():
+            if row.reading is REFERENCE_SERVERS:
+                for factor, servers in factors.items():
+                    rate = factor * cell.learning_rate
+                    if row.servers in servers:
+                        found[row, rate] = replace(cell, learning_rate=rate)
+    return found
 
 
 def _kept(cell: TrainCell, cache: Path) -> bool:

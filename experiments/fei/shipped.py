@@ -118,26 +118,30 @@ def _torch() -> str:
 def wanted() -> list[TrainCell]:
     """All that may ship: trainings of the paper's size, and the smaller ones that ``--quick`` does not run."""
     from experiments.fei import fig4
-    from experiments.fei.plan import cells
+    from experiments.fei.plan import cells, other_rates
     from experiments.fei.spec import FULL
     from experiments.fei.study import find_data
 
     sizes = {name: (data, count) for name, (data, count, _) in find_data(FULL).items()}
-    return [*for_quick(sizes), *cells(FULL.trainings, sizes, fig4.ROWS).values()]
+    at_rates = other_rates(FULL.rates, sizes).values()
+    return list(
+        dict.fromkeys([*for_quick(sizes), *cells(FULL.trainings, sizes, fig4.ROWS).values(), *at_rates])
+    )
 
 
 def for_quick(sizes: dict[str, tuple[str, int]]) -> list[TrainCell]:
-    """What ``--quick`` always takes from here: smaller trainings that are not live, and other seeds.
+    """What ``--quick`` always takes from here: smaller trainings that are not live, other seeds, other learning rates.
 
     ``sizes`` as of experiments.fei.plan.cells.
     """
     from experiments.fei import fig4
-    from experiments.fei.plan import cells, other_seeds
+    from experiments.fei.plan import cells, other_rates, other_seeds
     from experiments.fei.spec import QUICK
 
     every = cells(QUICK.scaled, sizes).items()
     chosen = [cell for row, cell in every if not QUICK.scaled[row.model, row.batches].is_live(row.servers)]
-    return list(dict.fromkeys([*chosen, *other_seeds(QUICK.train_seeds, sizes, fig4.ROWS).values()]))
+    again = other_seeds(QUICK.train_seeds, sizes, fig4.ROWS).values()
+    return list(dict.fromkeys([*chosen, *again, *other_rates(QUICK.rates, sizes).values()]))
 
 
 def collect(cache: Path) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ methods.md section 8.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 SERVERS = (1, 3, 5, 7, 9, 11)
@@ -167,6 +167,10 @@ class Reduction:
         return self.examples_fraction < 1.0 or self.epochs < PAPER_EPOCHS or self.target_fraction is not None
 
 
+Rates = dict[str, dict[float, tuple[int, ...]]]
+"""By model: other learning rates, as factors of its own, and the reference rows that are trained at each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Effort:
     """What a study does in all. What is neither trained, shipped nor scaled is missing, and said to be."""
@@ -190,6 +194,7 @@ class Effort:
     """Paired seeds of the surface."""
     zones: tuple[str, ...] = ZONES
     """Where servers may stand; at least as many as Fig. 5 has servers."""
+    rates: Rates = field(default_factory=dict)
 
     @property
     def models(self) -> tuple[Model, ...]:
@@ -202,6 +207,13 @@ _AS, _50 = BatchReading.AS_PRINTED, BatchReading.BATCH_50
 SEEDED = ("MLP", "CNN")
 """Models that are trained from several seeds; the LSTM would take days."""
 _REFERENCE_ONLY = (REFERENCE_SERVERS,)
+RATES: Rates = {
+    "MLP": dict.fromkeys((0.25, 0.5, 2.0), SERVERS),
+    "CNN": dict.fromkeys((0.5, 1.0, 2.0), SERVERS),
+    "LSTM": dict.fromkeys((0.5, 2.0), SERVERS),
+}
+QUICK_RATES: Rates = {"MLP": RATES["MLP"]}
+"""Those that ship."""
 QUICK = Effort(
     name="quick",
     trainings={("MLP", _50): Reduction(), ("CNN", _50): Reduction(readings=_REFERENCE_ONLY)},
@@ -222,6 +234,7 @@ QUICK = Effort(
     deadlines_slots=(0, 6),
     days=10,
     seeds=10,
+    rates=QUICK_RATES,
 )
 FULL = Effort(
     name="full",
@@ -239,7 +252,15 @@ FULL = Effort(
     deadlines_slots=(0, 3, 6, 12),
     days=20,
     seeds=10,
+    rates=RATES,
 )
+RATE_REDUCTIONS = {
+    "MLP": Reduction(),
+    "CNN": Reduction(0.1, target_fraction=0.93, max_rounds=60, readings=_REFERENCE_ONLY),
+    "LSTM": QUICK.scaled["LSTM", _50],
+}
+"""Size of the trainings at other learning rates, whatever the effort: CNN and LSTM are scaled at every rate, since a
+low rate takes many rounds of their work."""
 
 PAPER_REDUCTION_FRACTION = 0.749
 """DETA at ten servers, "up to"."""

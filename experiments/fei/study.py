@@ -30,10 +30,12 @@ from experiments.fei import (
     inconsistencies,
     market,
     placement,
+    rates,
     report,
     shipped,
     table1,
 )
+from experiments.fei.claims.construction import marked, whatever_rounds
 from experiments.fei.claims.judgement import Judgement
 from experiments.fei.claims.markets import conditions, contour, market_claims, surface_claims
 from experiments.fei.claims.setup import parameter_claims
@@ -42,7 +44,7 @@ from experiments.fei.claims.table import every_reading, table_claims
 from experiments.fei.engine import run_jobs
 from experiments.fei.market import Fig5Cell, SurfaceCell
 from experiments.fei.plan import Plan, hours, make_plan, why_absent
-from experiments.fei.spec import FULL, PAPER_REDUCTION_FRACTION, QUICK, Effort
+from experiments.fei.spec import BY_NAME, FULL, PAPER_REDUCTION_FRACTION, QUICK, RATE_REDUCTIONS, Effort
 from experiments.fei.table1 import Outcome, Row
 from experiments.report.units import percent
 from experiments.resolve import cpu_count
@@ -117,6 +119,8 @@ def reproduce_fei(
     whole, scaled, spent = _train(plan, effort, kept, output, console, workers)
     seeded, more = _train_again(plan, whole, kept, output, console, workers)
     spent += more
+    by_rate, more = _train_rates(plan, effort, kept, output, console, workers)
+    spent += more
     # A row of the paper's size whose block has none to calibrate with gives rounds but no energy: then the scaled one.
     outcomes = scaled | {
         row: seen for row, seen in whole.items() if seen.calibration is not None or row not in scaled
@@ -131,11 +135,15 @@ def reproduce_fei(
     if what in _NEEDS_TABLE:
         check = table1.scaling_check(whole, scaled)
         headline = table_claims(frame, check, seeds)
+        own = rates.own(outcomes)
+        every_rate = own | {key: rows for key, rows in by_rate.items() if rows or key not in own}
         judged |= headline
         found = {
             "table1": frame,
             "seeds": seeds,
             "errors": table1.errors(frame),
+            "rates": rates.table(every_rate),
+            "rate_errors": rates.errors(every_rate),
             "calibrations": table1.calibrations(outcomes, whole, scaled),
             "scaling": check,
             "claims_by_reading": every_reading(frame, check, seeds, headline),
@@ -148,6 +156,7 @@ def reproduce_fei(
         judged |= stage_claims(shares, shares_by_seed)
         tables |= {"stages": shares, "stages_seeds": shares_by_seed}
         sections.append(_stage_section(shares, shares_by_seed))
+    judged = marked(judged, whatever_rounds(judged, outcomes, world))
     lines: pd.DataFrame | None = None
     if what in ("fig5", "all"):
         lines, means, points, spent = _markets(outcomes, effort, kept, output, console, workers)
@@ -281,6 +290,30 @@ def _train_again(
     return whole, float(sum(result["cost"]["cpu_s"] for result in results))
 
 
+def _train_rates(
+    plan: Plan, effort: Effort, cache: Path, output: Path, console: Console | None, workers: int
+) -> tuple[dict[tuple[str, float], dict[Row, Outcome]], float]:
+    """Outcomes of rows at other learning rates, by model and rate, and CPU seconds."""
+    results, _ = run_jobs(
+        list(plan.rates.values()), cache, what="other rates", console=console, workers=workers
+    )
+    found = {key: (result, "") for key, result in zip(plan.rates, results, strict=True)} | {
+        key: (result, shipped.origin(result)) for key, result in plan.shipped_rates.items()
+    }
+    by_rate: dict[tuple[str, float], dict[Row, Outcome]] = {}
+    for name, factors in effort.rates.items():
+        by_rate |= {(name, factor * BY_NAME[name].learning_rate): {} for factor in factors}
+    for (row, rate), (result, origin) in found.items():
+        words = ["shipped"] if origin else []
+        if (reduction := RATE_REDUCTIONS[row.model]).is_scaled:
+            scaled = table1.reduced(reduction, result["cell"])
+            words, origin = [*words, "scaled"], "; ".join(filter(None, (scaled, origin)))
+        basis = ": ".join(filter(None, (", ".join(words) or "measured", origin)))
+        by_rate[row.model, rate][row] = table1.outcome(row, result, basis)
+        _case(output, row, result, f"-rate{rate:g}")
+    return by_rate, float(sum(result["cost"]["cpu_s"] for result in results))
+
+
 def _case(output: Path, row: Row, result: dict[str, Any], suffix: str) -> None:
     """A folder for one training: what it was, and its rounds."""
     letter = "e50" if row.batches is table1.BatchReading.AS_PRINTED else "b50"
@@ -352,6 +385,8 @@ def _table_sections(what: str, tables: dict[str, pd.DataFrame]) -> list[report.S
                     report.readings(tables["claims_by_reading"]),
                     *([report.seeds(seeds)] if len(seeds) else []),
                     report.errors(tables["errors"]),
+                    report.rate_errors(tables["rate_errors"]),
+                    report.rates(tables["rates"]),
                     *([report.calibrations(tables["calibrations"])] if len(tables["calibrations"]) else []),
                     report.table1(frame),
                     *([report.scaling(tables["scaling"])] if len(tables["scaling"]) else []),
@@ -368,8 +403,15 @@ def _table_sections(what: str, tables: dict[str, pd.DataFrame]) -> list[report.S
 
 
 def _stage_section(shares: pd.DataFrame, seeds: pd.DataFrame) -> report.Section:
-    drawn = [[figures.fig4(shares, seeds)]] if len(shares) else []
-    lead = "Emissions by stage of the software's life; recycling is measured, where the paper leaves it out."
+    drawn = (
+        [[figures.fig4(shares, seeds, fig4.PAPER_STAGES)], [figures.fig4(shares, seeds)]]
+        if len(shares)
+        else []
+    )
+    lead = (
+        "Emissions by stage of the software's life: in the paper's three stages first, then with recycling, which is "
+        "measured here and left out there."
+    )
     return report.Section("fig4", "Figure 4", lead, drawn, [report.stages(shares)])
 
 

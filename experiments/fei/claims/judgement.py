@@ -46,6 +46,8 @@ class Judgement:
     why: str = ""
     """Whose doing the verdict is (the paper's, this model's, the lack of runs), and what of it cannot be otherwise."""
     about: About = About.CLAIM
+    by_construction: str = ""
+    """Why the verdict could not be otherwise, whatever was measured; empty where it could."""
 
     def as_dict(self) -> dict[str, str]:
         said = {
@@ -55,7 +57,8 @@ class Judgement:
             "ours": self.ours,
             "rule": self.rule,
         }
-        return said | ({"why": self.why} if self.why else {})
+        said |= {"why": self.why} if self.why else {}
+        return said | ({"by_construction": self.by_construction} if self.by_construction else {})
 
 
 def met(condition: bool) -> Verdict:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from experiments.fei.claims.judgement import About, Judgement, met
 from experiments.fei.spec import MODELS
 
+_CHOSEN = "layers were chosen for this count (docs/methods.md, section 8, note 1)"
+
 
 def parameter_claims() -> dict[str, Judgement]:
     """Models have the paper's number of parameters."""
@@ -15,6 +17,11 @@ def parameter_claims() -> dict[str, Judgement]:
     for model in MODELS:
         count = parameter_count(find_task(model.task).model())
         found[f"parameters-{model.name.lower()}"] = Judgement(
-            met(count == model.parameters), f"{model.parameters:,}", f"{count:,}", "equal", about=About.SETUP
+            met(count == model.parameters),
+            f"{model.parameters:,}",
+            f"{count:,}",
+            "equal",
+            about=About.SETUP,
+            by_construction=_CHOSEN if count == model.parameters else "",
         )
     return found

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -18,10 +18,10 @@ from experiments.fei.claims.judgement import (
     figure,
     judge,
     met,
-    spread,
     too_few,
     undecided,
 )
+from experiments.fei.claims.linearity import Growth, Interval, growth
 from experiments.fei.spec import (
     MODELS,
     REFERENCE_BATCHES,
@@ -32,12 +32,10 @@ from experiments.fei.spec import (
     ServerReading,
 )
 from experiments.fei.table1 import counted
-from experiments.report.units import MINUS, number, percent
+from experiments.report.units import percent
 
-LINEAR_R2 = 0.9
 FASTER_FRACTION = 0.05
 """How much faster carbon must grow than energy, from first to last row, to count."""
-_SLOPE, _R2 = "{} Wh more per server", "R² {}"
 _WHY_RANDOM = (
     "the paper: with zones drawn at random the expected grams per kWh are the mean of the zones for any number of "
     "servers, so expected carbon grows exactly as energy does; the climb in its Table I is that of a sorted placement"
@@ -45,10 +43,6 @@ _WHY_RANDOM = (
 _WHY_SORTED = (
     "the placement: sorted zones alone decide the grams per kWh of a number of servers (but for the coordinator's "
     "share), whatever rounds were measured"
-)
-_WHY_STEPS = (
-    "energy grows, but in steps: rounds are whole, and the target takes only {} of them (means over seeds, by "
-    "servers)"
 )
 
 
@@ -68,29 +62,6 @@ def origins(part: pd.DataFrame) -> str:
     if set(count.index) == {"measured"}:
         return ""
     return " (" + ", ".join(f"{counted(n, 'row')} {name}" for name, n in count.items()) + ")"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """Least squares y = intercept + slope x."""
-
-    intercept: float
-    slope: float
-    r2: float
-
-    def text(self) -> str:
-        """For energy in kWh over servers."""
-        sign = MINUS if self.slope < 0 else "+"
-        slope = number(1000 * abs(self.slope))
-        return f"{number(1000 * self.intercept)} {sign} {slope} Wh per server, R² {self.r2:.3f}"
-
-
-def fit(x: Any, y: Any) -> Line:
-    """Straight line through points, with the share of variance it explains."""
-    xs, ys = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    slope, intercept = np.polyfit(xs, ys, 1)
-    left, whole = ys - (intercept + slope * xs), ys - ys.mean()
-    return Line(float(intercept), float(slope), 1.0 - float(left @ left) / float(whole @ whole))
 
 
 def scaling_bias(
@@ -130,8 +101,25 @@ def _judge_rows(
     plain = judge(said, rule, measure, parts, why)
     if not isinstance(measure(part), Measured):
         return plain
-    scaled = part[part["size"] == "scaled"]
     plain = replace(plain, ours=plain.ours + origins(pd.concat(parts.values())))
+
+    def again(rows: pd.DataFrame) -> tuple[Verdict, str]:
+        other = measure(rows)
+        assert isinstance(other, Measured)
+        said = "; ".join(label.format(figure(value)) for label, value in other.figures.items())
+        return met(other.holds), said
+
+    return _without_scaling(plain, part, bias, again)
+
+
+def _without_scaling(
+    plain: Judgement,
+    part: pd.DataFrame,
+    bias: dict[int, float] | None,
+    again: Callable[[pd.DataFrame], tuple[Verdict, str]],
+) -> Judgement:
+    """``plain``, not decidable where the known error of scaling decides it. ``again``: verdict and figures of rows."""
+    scaled = part[part["size"] == "scaled"]
     if scaled.empty:
         return plain
     stopped = ", ".join(percent(level) for level in sorted(scaled["target_fraction"].unique()))
@@ -143,16 +131,14 @@ def _judge_rows(
     if bias is None:
         why_not = "lack of runs: how far scaling lies off is known of too few rows at this effort"
         return replace(plain, verdict=Verdict.NOT_DECIDABLE, why=why_not)
-    other = measure(_without_bias(part, bias))
-    assert isinstance(other, Measured)
-    same = met(other.holds) is plain.verdict
+    verdict, figures = again(_without_bias(part, bias))
+    same = verdict is plain.verdict
     known = sorted({round(bias[int(n)], 3) + 0.0 for n in scaled["servers"]})  # + 0.0: no minus at 0
     off = " to ".join(percent(value) for value in dict.fromkeys((known[0], known[-1])))
     said_why = (
         f"scaling: {len(scaled)} of {counted(len(part), 'row')} scaled; where both sizes are known such rows are "
-        f"{off} off in energy; with that taken out, row by row, "
-        + "; ".join(label.format(figure(value)) for label, value in other.figures.items())
-        + f": {'the same verdict' if same else 'the other verdict'}"
+        f"{off} off in energy; with that taken out, row by row, {figures}: "
+        f"{'the same verdict' if same else f'the verdict would be {verdict}'}"
     )
     if len(scaled) < len(part):
         said_why += ". Whole and scaled rows are calibrated on a row each"
@@ -161,30 +147,39 @@ def _judge_rows(
     return replace(plain, verdict=plain.verdict if same else Verdict.NOT_DECIDABLE, why=said_why)
 
 
+_LINE_RULE = (
+    "a + b x^p by least squares over all rows of all training seeds: the slope's 95 % interval lies above 0, that of p "
+    "holds 1, that of the curvature holds 0, and log, square and exponential growth are each left out by one of them"
+)
+
+
 def _judge_line(said: str, parts: Parts, bias: dict[int, float] | None) -> Judgement:
-    """Energy over servers. With several training seeds the line goes through their means: rounds are whole, and what a
-    single seed's few rounds scatter about a line is no curvature."""
-    rule = f"least squares over the rows, slope > 0 and R² ≥ {LINEAR_R2}"
-    if len(parts) == 1:
-        return _judge_rows(said, rule, _linear, parts, {}, bias)
-    rule = f"least squares over the rows, means of the training seeds, R² ≥ {LINEAR_R2}; slope > 0 with each alone"
+    """Energy over servers, all training seeds together: what a single seed's few whole rounds scatter about a line is
+    no curvature."""
+    for part in parts.values():
+        if len(part) < LEAST_ROWS:
+            return undecided(said, too_few(part), _LINE_RULE)
     every = pd.concat(parts.values())
-    means = every.groupby("servers", as_index=False)[["ours_kwh"]].mean()
-    found, alone = _linear(means), [_linear(part) for part in parts.values()]
-    judged = [one for one in alone if isinstance(one, Measured)]
-    if isinstance(found, str) or len(judged) < len(alone):
-        return undecided(said, next(str(one) for one in (found, *alone) if isinstance(one, str)), rule)
-    holds = found.holds and all(one.figures[_SLOPE] > 0 for one in judged)
-    ours = "; ".join(label.format(figure(value)) for label, value in found.figures.items())
-    alone_r2 = spread([one.figures[_R2] for one in judged])
-    rounds = every.groupby("servers")["rounds"].mean()
-    return Judgement(
-        met(holds),
-        said,
-        f"means of {len(parts)} training seeds: {ours}; each alone, {_R2.format(alone_r2)}{origins(every)}",
-        rule,
-        "" if holds or found.figures[_SLOPE] <= 0 else _WHY_STEPS.format(", ".join(map(figure, rounds))),
-    )
+    found = growth(every["servers"], every["ours_kwh"])
+    if found is None:
+        return Judgement(Verdict.NOT_MET, said, "the energy is the same in all rows", _LINE_RULE)
+    seeds = "one training seed" if len(parts) == 1 else f"{len(parts)} training seeds"
+    why = found.reason
+    if found.verdict is Verdict.NOT_MET and found.slope.low > 0:
+        rounds = every.groupby("servers")["rounds"].mean()
+        why = f"{why}; rounds by servers, mean of the seeds: {', '.join(map(figure, rounds))}"
+    plain = Judgement(found.verdict, said, f"{_law(found)}; {seeds}{origins(every)}", _LINE_RULE, why)
+
+    def again(rows: pd.DataFrame) -> tuple[Verdict, str]:
+        other = growth(rows["servers"], rows["ours_kwh"])
+        return (Verdict.NOT_MET, "no change") if other is None else (other.verdict, _law(other))
+
+    return _without_scaling(plain, next(iter(parts.values())), bias, again)
+
+
+def _law(found: Growth) -> str:
+    slope = Interval(*(1000 * value for value in (found.slope.value, found.slope.low, found.slope.high)))
+    return f"{slope} Wh more per server; exponent {found.exponent}; curvature {found.curvature} of the slope per server"
 
 
 def table_claims(
@@ -218,7 +213,7 @@ def table_claims(
         ):
             found[f"carbon-grows-faster-{placed}-{name}"] = _judge_rows(
                 _paper_growth(model, rows),
-                f"growth of grams over growth of energy, first to last row, above {1 + FASTER_FRACTION:g}",
+                f"first to last row: grams grow, and by more than {1 + FASTER_FRACTION:g} times as much as energy",
                 lambda part, column=column: _faster(part, column),  # type: ignore[misc]
                 parts,
                 why,
@@ -270,9 +265,11 @@ def _between(rows: list[int]) -> str:
 
 
 def _paper_line(model: Model, rows: list[int]) -> str:
-    """The paper's energy over the rows that are compared."""
+    """The paper's energy over the rows that are compared, by the rule that judges ours."""
     over = rows if len(rows) >= LEAST_ROWS else list(SERVERS)
-    return f"linear; its figures, {_between(over)}: {fit(over, [model.paper_kwh(n) for n in over]).text()}"
+    own = growth(over, [model.paper_kwh(n) for n in over])
+    assert own is not None
+    return f"linear; its figures, {_between(over)}: {_law(own)}: by our rule {own.verdict}"
 
 
 def _paper_growth(model: Model, rows: list[int]) -> str:
@@ -283,27 +280,13 @@ def _paper_growth(model: Model, rows: list[int]) -> str:
     return f"{first} to {last} servers: energy × {kwh:.2f}, carbon × {grams:.1f}"
 
 
-def _linear(part: pd.DataFrame) -> Measured | str:
-    if len(part) < LEAST_ROWS:
-        return too_few(part)
-    line = fit(part["servers"], part["ours_kwh"])
-    return Measured(
-        line.slope > 0 and line.r2 >= LINEAR_R2,
-        {
-            "{} Wh at none": 1000 * line.intercept,
-            _SLOPE: 1000 * line.slope,
-            _R2: line.r2,
-        },
-    )
-
-
 def _faster(part: pd.DataFrame, column: str) -> Measured | str:
     if len(part) < LEAST_ROWS:
         return too_few(part)
     e = part["ours_kwh"].iloc[-1] / part["ours_kwh"].iloc[0]
     c = part[column].iloc[-1] / part[column].iloc[0]
     return Measured(
-        bool(c / e > 1.0 + FASTER_FRACTION),
+        bool(c > 1.0 + FASTER_FRACTION and c / e > 1.0 + FASTER_FRACTION),
         {"energy × {}": e, "carbon × {}": c, "carbon over energy × {}": c / e},
     )
 

@@ -51,6 +51,7 @@ def test_figures_say_whether_they_show_the_spread_over_seeds(count: int) -> None
         figures.fig3(frame, seeds),
         figures.ratios(frame, seeds),
         figures.fig4(shares, again),
+        figures.fig4(shares, again, fig4.PAPER_STAGES),
     ]
     for one in drawn:
         assert ("range of 3 seeds" in one.caption) == (count == 3)
@@ -58,6 +59,20 @@ def test_figures_say_whether_they_show_the_spread_over_seeds(count: int) -> None
         assert "</svg>" in one.svg()
     legend = [text.get_text() for text in drawn[2].figure.legends[0].get_texts()]
     assert legend[0].startswith("preparation (")
+    assert len(legend) == 4
+    assert len(drawn[3].figure.legends[0].get_texts()) == 3
+    assert (drawn[2].name, drawn[3].name) == ("fig4", "fig4-three-stages")
+
+
+def test_shares_close_among_four_stages_and_among_the_papers_three() -> None:
+    shares = fig4.shares(fig4.table(outcomes(0), placement.intensities()))
+    groups = shares.groupby(["servers", "target_fraction"])
+    for column in ("share_fraction", "share_of_three_fraction"):
+        assert groups[column].sum().to_numpy() == pytest.approx(1.0)
+    assert shares[shares["stage"] == "recycling"]["share_of_three_fraction"].isna().all()
+    assert (
+        shares["share_of_three_fraction"].dropna() > shares["share_fraction"][shares["stage"] != "recycling"]
+    ).all()
 
 
 def test_shares_of_seeds_are_those_of_each_alone() -> None:

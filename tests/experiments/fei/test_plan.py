@@ -13,7 +13,7 @@ import pytest
 from edge_node.tasks.data import mnist, text
 from experiments.fei import estimate, fig4, shipped
 from experiments.fei.federated import rounds_to
-from experiments.fei.plan import cells, hours, left_to_full, make_plan, rows_of
+from experiments.fei.plan import cells, hours, left_to_full, make_plan, other_rates, rows_of
 from experiments.fei.spec import FULL, QUICK, SERVERS
 from experiments.fei.training import TrainCell
 
@@ -67,7 +67,8 @@ def test_shipped_trainings_are_whole_and_say_where_they_come_from() -> None:
 
 
 def test_shipped_trainings_are_rows_of_the_full_study_or_smaller_ones_of_the_quick() -> None:
-    wanted = {*cells(FULL.trainings, SIZES, fig4.ROWS).values(), *shipped.for_quick(SIZES)}
+    at_rates = other_rates(FULL.rates, SIZES).values()
+    wanted = {*cells(FULL.trainings, SIZES, fig4.ROWS).values(), *shipped.for_quick(SIZES), *at_rates}
     shipped_cells = [TrainCell(**result["cell"]) for result in shipped.trainings()]
     assert set(shipped_cells) <= wanted
     assert set(shipped.for_quick(SIZES)) <= set(shipped_cells), (

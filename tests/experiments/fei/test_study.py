@@ -86,7 +86,21 @@ def test_from_training_to_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "What does not close" in page
     assert "http-equiv" not in page
     assert 'src="' not in page, "self-contained"
-    for name in ("fig3", "fig4", "fig5", "surface-grid", "surface-local", "sleep"):
+    at_rates = found["tables"]["rates"]
+    assert {(row["model"], row["learning_rate"]) for row in at_rates if row["is_own"]} == {
+        ("MLP", 0.2),
+        ("CNN", 0.1),
+        ("LSTM", 2.0),
+    }
+    assert all(row["basis"] for row in at_rates)
+    said = {
+        name: claim["by_construction"]
+        for name, claim in found["claims"].items()
+        if "by_construction" in claim
+    }
+    assert {"deta-not-above-det", "det-not-above-none", "parameters-mlp"} <= said.keys()
+    assert "by construction" in page
+    for name in ("fig3", "fig4", "fig4-three-stages", "fig5", "surface-grid", "surface-local", "sleep"):
         assert (tmp_path / "run" / "figures" / f"{name}.svg").stat().st_size > 1000
         assert (tmp_path / "run" / "figures" / f"{name}.pdf").stat().st_size > 1000
         assert (tmp_path / "run" / "tables" / f"figure-{name}.csv").exists()
