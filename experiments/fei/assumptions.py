@@ -72,9 +72,9 @@ def study_assumptions(effort: Effort, world: placement.Intensities, data_used: S
         ),
         (
             "Fig. 5, energy",
-            f"{market.REFERENCE_PANEL_W:g} W of panels per server at its zone's site (pvlib, seeded clouds; chosen to reach "
-            "74.9 %: the "
-            "smallest panel of the surface whose mean harvest, about two thirds of demand, covers what 74.9 % needs "
+            f"{market.REFERENCE_PANEL_W:g} W of panels per server at its zone's site (pvlib, seeded clouds; "
+            "chosen to reach 74.9 %: the smallest panel of the surface whose mean harvest, about two thirds of demand, "
+            "covers what 74.9 % needs "
             f"beside the caps, note 6), battery {market.BATTERY_WH:g} Wh, 95 % each way, empty at the start, worth "
             f"nothing at the end; transfers lose {percent(market.REFERENCE_LOSS_FRACTION, 0)} and are accounted ones "
             "between sites",
