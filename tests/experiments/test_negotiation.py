@@ -80,8 +80,8 @@ def test_work_that_may_wait_is_run_once_and_in_time(
 ) -> None:
     """Under deadlines the backlog is each node's own knowledge until the slot is over; the books still close."""
     path, run = tmp_path / "waiting.toml", tmp_path / "run"
-    # At the low end of Wi-Fi a batch is worth moving in one slot.
-    network = "[network]\ntransport = 'wifi-low'\n"
+    # A batch is worth moving in one slot: over a network that costs nothing, where no sun runs it for nothing at home.
+    network = "[network]\nnet_j_per_byte = 0.0\n[harvest]\nkind = 'none'\n[battery]\ncapacity_wh = 0\n"
     limits = network + "[limits]\ndeadline_slots = 2\n[coordinator]\nhorizon_slots = 4\n[fleet]"
     path.write_text(small_scenario.read_text().replace("[fleet]", limits))
     assert invoke(["run", str(path), "--policy", policy, "--output", str(run), "--no-report"]) == 0

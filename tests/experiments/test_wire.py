@@ -54,6 +54,7 @@ def random_nodes(scenario: Path, seed: int) -> tuple[Any, list[NodeConfig]]:
     config = config.model_copy(
         update={
             "horizon_slots": HORIZON,
+            "known_slots": HORIZON,
             "limits": config.limits.model_copy(
                 update={"deadline_slots": deadline, "transfer_cap_fraction": float(rng.uniform(0.2, 1.0))}
             ),
