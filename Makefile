@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml
 	touch $(STAMP)
 
 demo: install
-	$(BIN)/detabed compare demo --policies local,det,dat,deta --seeds 2 --output runs/demo
+	$(BIN)/detabed compare demo --policies local,det,dat,deta --seeds 2
 
 test: install
 	$(BIN)/python -m pytest

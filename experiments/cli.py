@@ -220,14 +220,14 @@ def init(
     path: Annotated[Path, typer.Argument(help="File to write; must not exist yet.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Write a commented starter scenario."""
-    from experiments.prepare import packaged_scenario_text
+    """Write a commented starter scenario, named after the file."""
+    from experiments.prepare import starter_text
 
     try:
         if path.exists():
             raise UsageError(f"{path} exists already; give another name, or remove it first")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(packaged_scenario_text("demo"), encoding="utf-8")
+        path.write_text(starter_text(path), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error}; give another name") from None
     following = f"detabed compare {path} --policies local,deta --seeds 2"
@@ -271,14 +271,18 @@ def infer(
     from experiments.outside import find_target
 
     found = find_target(target, node, study.RUNS)
+
+    def answers(node_id: str) -> dict[str, Any]:
+        wanted = data or found.data or "digits"
+        return run_infer_client(found.address, data=wanted, count=count, batch=batch, node_id=node_id)
+
     try:
-        answered = run_infer_client(
-            found.address,
-            data=data or found.data or "digits",
-            count=count,
-            batch=batch,
-            node_id=found.node_id,
-        )
+        try:
+            answered = answers(found.node_id)
+        except InferError as error:
+            if not error.nodes:
+                raise
+            answered = answers(_which(found.address, error.nodes))
     except InferError as error:
         raise RunError(str(error)) from error
     except ValueError as error:
@@ -290,7 +294,17 @@ def infer(
         key: "not measured" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
         for key, value in answered.items()
     }
-    print_facts(f"{found.node_id} at {found.address}".removeprefix(" at "), shown)
+    print_facts(f"{answered['node_id']} at {found.address}", shown)
+
+
+def _which(address: str, nodes: tuple[str, ...]) -> str:
+    """Which of several nodes at an address: asked where somebody can answer, else the first, and said."""
+    if sys.stdin.isatty() and err.is_terminal:
+        return str(typer.prompt(f"{address} has {', '.join(nodes)}; which", default=nodes[0], err=True))
+    err.print(
+        f"{address} has {', '.join(nodes)}; asking {nodes[0]}: --node chooses", markup=False, soft_wrap=True
+    )
+    return nodes[0]
 
 
 @app.command()
@@ -331,7 +345,7 @@ def power(
     as_json: JsonOption = False,
 ) -> None:
     """Fit power by component, (T2), to a device's readings; shows residuals and what stays undetermined."""
-    from experiments.power_fit import fit_report
+    from experiments.power_fit import AT_BOUND, fit_report
 
     found = fit_report(readings)
     if as_json:
@@ -340,6 +354,7 @@ def power(
     table = Table("coefficient", "value", "unit", title=f"{found['name']}: {found['description']}")
     for row in found["coefficients"]:
         value = row["reason"] if row["value"] is None else f"{row['value']:.4g}"
+        value += f" ({AT_BOUND})" if row["at_bound"] else ""
         table.add_row(row["name"], value, row["unit"])
     out.print(table)
     table = Table("reading", "power W", "model W", "residual W", "computation W", "memory W", "radio W")

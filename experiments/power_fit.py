@@ -19,6 +19,7 @@ UNITS = dict(
     )
 )
 UNDETERMINED = "not determined by these readings"
+AT_BOUND = "at its bound: the fit would take it below zero, or to it"
 
 
 def fit_report(name: str) -> dict[str, Any]:
@@ -58,6 +59,7 @@ def fit_report(name: str) -> dict[str, Any]:
                 "name": each,
                 "value": model.coefficients[each] if model.identified[each] else None,
                 "unit": UNITS[each],
+                "at_bound": model.identified[each] and model.at_bound[each],
                 **({} if model.identified[each] else {"reason": UNDETERMINED}),
             }
             for each in COEFFICIENTS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from importlib import resources
@@ -31,6 +32,23 @@ def packaged_scenarios() -> dict[str, str]:
 def packaged_scenario_text(name: str) -> str:
     """Text of a packaged scenario."""
     return (resources.files(_PACKAGE) / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def starter_text(path: Path) -> str:
+    """Text of a scenario to begin with: the packaged demo, named after the file."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip("._-")[:64] or "scenario"
+    lines = packaged_scenario_text("demo").splitlines()
+    command = f"# Command: detabed compare {path.name} --policies local,det,dat,deta --seeds 2"
+    kept = [line for line in lines if not line.startswith(("# Claim:", "# Cost:"))]
+    replaced = [
+        command
+        if line.startswith("# Command:")
+        else f'name = "{name}"'
+        if line.startswith("name = ")
+        else line
+        for line in kept
+    ]
+    return "\n".join(replaced) + "\n"
 
 
 def open_scenario(

@@ -22,6 +22,7 @@ from experiments.errors import FailedRunError, RunError
 from experiments.failure import mark_failed, reasons_to_fail
 from experiments.network_factor import METADATA_KEY
 from experiments.resolve import Resolved
+from experiments.same_scenario import digest_of, scenario_digest, scenario_facts
 from protos.messages import Stage
 
 if TYPE_CHECKING:
@@ -360,6 +361,10 @@ def _export(
         "coordinator_zone": resolved.body.zone,
         METADATA_KEY: resolved.network.as_metadata(),
         "coordinator_restarts": restarts,
+        # Of the run's own slots: how far beyond them a series reaches depends on the policy.
+        "intensity_digest": {
+            zone.zone: digest_of(zone.intensity_g_per_kwh[: len(resolved.stages)]) for zone in resolved.zones
+        },
         "failures": troubles,
         "failed": list(reasons),
         "initial_accuracy": {
@@ -374,6 +379,8 @@ def _export(
         "boards": list(board_names()),
         "versions": versions(),
     }
+    facts = scenario_facts((folder / "scenario.toml").read_text(encoding="utf-8"), metadata)
+    metadata["scenario_digest"] = scenario_digest(facts)
     (folder / "metadata.json").write_text(
         json.dumps(metadata, indent=1, allow_nan=False) + "\n", encoding="utf-8"
     )

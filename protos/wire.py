@@ -9,6 +9,8 @@ NO_DECOMPRESSION = ("grpc.compression_enabled_algorithms_bitset", 1)
 """Option of every gRPC server here, identity alone: a compressed megabyte would unpack to a gigabyte before anybody
 looks at its size."""
 
+SEVERAL_NODES = "several nodes answer here: "
+"""Begins the refusal of an Infer request that names no node where there are several; their names follow."""
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 
 

@@ -23,7 +23,7 @@ from edge_node.errors import NoModel
 from edge_node.node import EdgeNode
 from protos.codec import INFER, MAX_INFER_BYTES, safe_text
 from protos.messages import InferAnswer
-from protos.wire import NO_DECOMPRESSION
+from protos.wire import NO_DECOMPRESSION, SEVERAL_NODES
 
 log = logging.getLogger(__name__)
 
@@ -188,6 +188,8 @@ class InferServer:
         nodes = self._nodes()
         if not node_id and len(nodes) == 1:
             node_id = next(iter(nodes))
+        if not node_id and nodes:
+            raise ValueError(SEVERAL_NODES + ", ".join(sorted(nodes)))
         if node_id not in nodes:
             raise ValueError(f"node {node_id!r} does not live here; nodes are {', '.join(sorted(nodes))}")
         queue = self._queues.get(node_id)

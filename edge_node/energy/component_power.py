@@ -147,6 +147,9 @@ class ComponentModel:
 
     coefficients: dict[str, float]
     identified: dict[str, bool]
+    at_bound: dict[str, bool]
+    """Whether the fit holds a coefficient at its bound, zero: without the bound it would be negative or zero. Then the
+    readings err, or the device does something that (T2) has no term for."""
     residuals_w: dict[str, float]
     """Reading less model, by reading."""
     rank: int
@@ -223,6 +226,10 @@ def fit(readings: Sequence[Reading]) -> ComponentModel:
     model = ComponentModel(
         coefficients=dict(zip(COEFFICIENTS, (solution * scale).tolist(), strict=True)),
         identified={},
+        at_bound={
+            name: bool(norm > 0 and value == 0.0)
+            for name, norm, value in zip(COEFFICIENTS, norms, solution, strict=True)
+        },
         residuals_w=dict(zip(names, (target - scaled @ solution).tolist(), strict=True)),
         rank=rank,
         row_space=basis[:rank],

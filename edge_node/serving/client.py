@@ -20,6 +20,7 @@ from edge_node.workload import Arrays
 from protos.codec import INFER, MAX_INFER_BYTES, ProtocolError
 from protos.latency import exact_quantile
 from protos.messages import InferAnswer, InferRequest
+from protos.wire import SEVERAL_NODES
 
 TIMEOUT_S = 60.0
 
@@ -30,6 +31,12 @@ class InferError(RuntimeError):
     def __init__(self, code: str, reason: str) -> None:
         self.code, self.reason = code, reason
         super().__init__(f"{code}: {reason}")
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Nodes at the address, where the request named none of several; else none."""
+        _, found, names = self.reason.partition(SEVERAL_NODES)
+        return tuple(names.split(", ")) if found else ()
 
 
 class InferClient:

@@ -17,6 +17,7 @@ import pandas as pd
 from carbon_data.types import DataError
 from experiments.failure import failure_of
 from experiments.report.older import as_today
+from experiments.same_scenario import difference, scenario_facts
 
 _SLOT_NUMBERS = [
     "intensity_g_per_kwh",
@@ -334,6 +335,17 @@ def load(folder: Path, *, require_done: bool = True) -> Study:
     return load_comparison(folder, require_done=require_done)
 
 
+def _require_one_scenario(folder: Path, runs: list[Run]) -> None:
+    """Raises DataError where figures of different scenarios would stand side by side."""
+    facts = [scenario_facts(run.scenario, run.metadata) for run in runs]
+    for run, own in zip(runs[1:], facts[1:], strict=True):
+        if text := difference(facts[0], own):
+            raise DataError(
+                f"{folder} holds runs of different scenarios, which are never compared: {runs[0].folder.name} and "
+                f"{run.folder.name} differ in {text}; keep the runs of one scenario in a folder"
+            )
+
+
 def load_comparison(folder: Path, *, require_done: bool = True) -> Study:
     """Read a compare folder: every sub-folder that is a run. Unfinished or absent runs are named in
     ``absent``."""
@@ -359,6 +371,7 @@ def load_comparison(folder: Path, *, require_done: bool = True) -> Study:
                 f"{folder} holds policy {run.policy}, seed {run.seed} twice; keep one of the two folders"
             )
         found[run.policy][run.seed] = run
+    _require_one_scenario(folder, [run for by_seed in found.values() for run in by_seed.values()])
     if not found:
         raise DataError(
             f"{folder} holds no finished run; give a run folder, or a compare folder with runs in it"

@@ -9,6 +9,7 @@ import pytest
 
 from experiments.catalogue import CATALOGUE
 from experiments.cli import invoke
+from experiments.compare import new_folder
 from experiments.prepare import open_scenario, packaged_scenario_text
 
 
@@ -131,5 +132,30 @@ def test_init_writes_a_scenario_that_checks(tmp_path: Path, capsys: pytest.Captu
     assert invoke(["init", str(path)]) == 0
     capsys.readouterr()
     assert invoke(["check", str(path), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["nodes"] == 10
+    found = json.loads(capsys.readouterr().out)
+    assert (found["nodes"], found["name"]) == (10, "mine")
     assert invoke(["init", str(path)]) == 2
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [("my lab (2).toml", "my-lab-2-"), ("_x.toml", "x"), ("äö.toml", "scenario")]
+)
+def test_init_makes_a_name_of_any_file_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, name: str
+) -> None:
+    assert invoke(["init", str(tmp_path / file)]) == 0
+    capsys.readouterr()
+    assert invoke(["check", str(tmp_path / file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == name
+
+
+def test_the_makefile_s_demo_may_be_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without --output every comparison takes a folder of its own."""
+    makefile = (Path(__file__).parents[2] / "Makefile").read_text(encoding="utf-8")
+    demo = makefile.split("demo: install\n")[1].split("\n\n")[0]
+    assert "detabed compare demo" in demo
+    assert "--output" not in demo
+    monkeypatch.chdir(tmp_path)
+    first = new_folder(None, "demo-compare")
+    first.mkdir(parents=True)
+    assert new_folder(None, "demo-compare") != first

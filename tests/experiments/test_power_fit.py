@@ -79,3 +79,27 @@ def test_a_file_that_cannot_be_fitted_is_bad_input(tmp_path: Path, content: str)
     path.write_text(content)
     assert invoke(["power", str(path)]) == 2
     assert invoke(["power", str(tmp_path / "none.toml")]) == 2
+
+
+def test_a_coefficient_at_its_bound_is_said_to_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A device that draws less the more it sends is none that (T2) has a term for."""
+    path = readings(tmp_path / "odd.toml", 40)
+    lines = path.read_text().splitlines()
+    sent_w = 0.0
+    for place, line in enumerate(lines):
+        if line.startswith("transmit_w"):
+            sent_w = float(line.split("=")[1])
+        elif line.startswith("power_w"):
+            power_w = float(line.split("=")[1]) - 2 * TRUE["lam_r"] * sent_w
+            lines[place] = f"power_w = {power_w}"
+    path.write_text("\n".join(lines))
+    found = {row["name"]: row for row in fit_report(str(path))["coefficients"]}
+    assert (found["lam_r"]["value"], found["lam_r"]["at_bound"]) == (0.0, True)
+    assert not found["lam1c"]["at_bound"]
+    assert invoke(["power", str(path)]) == 0
+    assert "at its bound" in " ".join(capsys.readouterr().out.split())
+
+
+def test_what_is_not_determined_is_not_said_to_be_at_its_bound() -> None:
+    for row in fit_report("raspberry-pi-4b")["coefficients"]:
+        assert row["value"] is not None or not row["at_bound"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import threading
 from collections.abc import Callable, Iterator
@@ -226,10 +227,28 @@ def test_the_command_says_how_it_went(host: GrpcHost, node: EdgeNode) -> None:
 def test_nodes_of_one_address_are_told_apart(host: GrpcHost, node: EdgeNode, make_config: MakeConfig) -> None:
     other = build_node(config(make_config, index=1))
     host.attach(other, "127.0.0.1:1")
-    with InferClient(host.infer_address) as client, pytest.raises(InferError, match="n0, n1"):
+    with InferClient(host.infer_address) as client, pytest.raises(InferError, match="n0, n1") as several:
         client.ask(images(1))
+    assert several.value.nodes == ("n0", "n1")
+    with InferClient(host.infer_address, node_id="n7") as client, pytest.raises(InferError) as unknown:
+        client.ask(images(1))
+    assert unknown.value.nodes == ()
     with InferClient(host.infer_address, node_id="n0") as client:
         assert client.ask(images(1)).node_id == "n0"
+
+
+def test_the_command_asks_one_of_several_nodes_and_says_which(
+    host: GrpcHost, node: EdgeNode, make_config: MakeConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from experiments.cli import invoke
+
+    host.attach(build_node(config(make_config, index=1)), "127.0.0.1:1")
+    assert invoke(["infer", host.infer_address, "--count", "2", "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["node_id"] == "n0"
+    assert "n0, n1; asking n0" in said.err
+    assert invoke(["infer", host.infer_address, "--node", "n0", "--count", "2"]) == 0
+    assert "asking" not in capsys.readouterr().err
 
 
 class Bomb:
