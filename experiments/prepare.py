@@ -41,11 +41,7 @@ def starter_text(path: Path) -> str:
     command = f"# Command: detabed compare {path.name} --policies local,det,dat,deta --seeds 2"
     kept = [line for line in lines if not line.startswith(("# Claim:", "# Cost:"))]
     replaced = [
-        command
-        if line.startswith("# Command:")
-        else f'name = "{name}"'
-        if line.startswith("name = ")
-        else line
+        command if line.startswith("# Command:") else f'name = "{name}"' if line == 'name = "demo"' else line
         for line in kept
     ]
     return "\n".join(replaced) + "\n"
