@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from experiments.lifecycle import lifecycle_of_run
+from experiments.lifecycle.spread import stated_reduction
 from experiments.qoais.evidence import Evidence
 from experiments.qoais.indicator import Dimension, Indicator, Row
 from experiments.qoais.performance import TARGET_FRACTION
 from experiments.report.baselines import BASELINES, ORIGIN, is_worked_out
-from experiments.report.measures import reduction, totals
+from experiments.report.boundary import Boundary
+from experiments.report.measures import totals
 from experiments.report.provenance import CONSTANT, Known, known_of, known_of_reduction
 from experiments.report.read import Study
 
@@ -114,27 +116,26 @@ def _inference(life: dict[str, Any]) -> list[Indicator]:
 
 
 def _reductions(study: Study, policy: str) -> list[Indicator]:
+    """Against each baseline for the whole testbed, and for nodes alone."""
     row = Row(Dimension.CARBON, "reduction")
     found = []
     for baseline in BASELINES:
-        if baseline == policy:
-            continue
-        value = reduction(study, policy, baseline)
-        note = (
-            "" if value is None or value.low is None else f"95 % interval {value.low:.3f} to {value.high:.3f}"
-        )
-        if is_worked_out(study, baseline):
-            note = "; ".join(filter(None, (note, f"GRID {ORIGIN}")))
-        found.append(
-            row.maybe(
-                f"reduction against {baseline.upper()}",
-                None if value is None else value.mean,
-                "fraction",
-                "mean over paired seeds of 1 - C / C_baseline",
-                "lines.parquet of both runs",
-                f"{baseline.upper()} was not run beside it with these seeds",
-                note,
-                known=known_of_reduction(study, policy, baseline),
+        for boundary in reversed(Boundary) if baseline != policy else ():
+            value = stated_reduction(study, policy, baseline, boundary)
+            notes = [] if value is None else [f"95 % {value.together.low:.3f} to {value.together.high:.3f}"]
+            if is_worked_out(study, baseline):
+                notes.append(f"GRID {ORIGIN}")
+            alone = ", nodes alone" if boundary is Boundary.NODES else ""
+            found.append(
+                row.maybe(
+                    f"reduction against {baseline.upper()}{alone}",
+                    None if value is None else value.reduction,
+                    "fraction",
+                    "mean over paired seeds of 1 - C / C_baseline",
+                    "lines.parquet of both runs",
+                    f"{baseline.upper()} was not run beside it with these seeds",
+                    "; ".join(notes),
+                    known=known_of_reduction(study, policy, baseline),
+                )
             )
-        )
     return found

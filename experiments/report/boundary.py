@@ -1,7 +1,7 @@
 """What a headline counts: the whole testbed, or its nodes alone.
 
-Nodes alone are what a policy decides about; the whole testbed adds network, coordinator, router and users' devices.
-Every headline reduction is stated for both (methods.md section 4).
+Nodes alone are what a policy decides about; the whole testbed adds network, coordinator, router and all others that
+have lines of their own. Every headline reduction is stated for both (methods.md section 4).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import pandas as pd
 
+from experiments.report.read import Study
 from protos.messages import HOLDERS
 
 
@@ -27,3 +28,10 @@ class Boundary(StrEnum):
 def inside(lines: pd.DataFrame, boundary: Boundary) -> pd.DataFrame:
     """``lines`` within ``boundary``."""
     return lines if boundary is Boundary.TESTBED else lines[~lines["node_id"].isin(HOLDERS)]
+
+
+def shared_text(study: Study) -> str:
+    """What the whole testbed has beside nodes in these runs, e.g. ``network and coordinator``."""
+    found = {str(name) for run in study for name in run.tables["lines"]["node_id"].unique()}
+    named = [holder for holder in HOLDERS if holder in found]
+    return " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named) or "nothing else"

@@ -10,7 +10,7 @@ import pandas as pd
 from experiments.lifecycle.spread import Stated, factor_of, stated_reduction, unit_spreads
 from experiments.report import style, units
 from experiments.report.baselines import ORIGIN, is_worked_out, there
-from experiments.report.boundary import Boundary
+from experiments.report.boundary import Boundary, shared_text
 from experiments.report.functional import LABELS, functional_units
 from experiments.report.read import Study
 from experiments.report.tables import Column, Table
@@ -121,7 +121,7 @@ def reductions(study: Study) -> Table | None:
             Column("seeds", "paired seeds"),
         ),
         note=(
-            "Nodes alone: what a policy decides about; whole testbed: with network, coordinator and router. In "
+            f"Nodes alone: what a policy decides about; whole testbed: with {shared_text(study)}. In "
             "brackets 95 % intervals of boards, network factor, intensity"
             + (" and seeds. " if len(study.seeds) > 1 else "; one seed. ")
             + REPRICED

@@ -37,6 +37,10 @@ batches_per_slot = 3
 requests_per_batch = 16
 max_wait_s = 0.002
 latency_target_s = {target}
+[network]
+transport = "wifi-low"
+[harvest]
+kind = "none"
 [fleet]
 kind = "inprocess"
 [[nodes]]

@@ -9,7 +9,7 @@ import pandas as pd
 from experiments.lifecycle.spread import Stated, stated_reduction
 from experiments.report import style, units
 from experiments.report.baselines import BASELINES, ORIGIN, is_worked_out, there
-from experiments.report.boundary import Boundary
+from experiments.report.boundary import Boundary, shared_text
 from experiments.report.figures.base import Drawing, new_figure, no_grid, percent_axis
 from experiments.report.measures import reductions_by_seed
 from experiments.report.read import Study
@@ -31,8 +31,8 @@ def reductions(study: Study) -> Drawing | None:
         name="reductions",
         title="Reductions against the baselines",
         caption=(
-            "1 − policy / baseline, seed by seed, then averaged. Hollow: nodes alone; filled: whole testbed (network, "
-            "coordinator and router included). Line: 95 % interval of boards, network factor, intensity"
+            "1 − policy / baseline, seed by seed, then averaged. Hollow: nodes alone; filled: whole testbed, with "
+            f"{shared_text(study)}. Line: 95 % interval of boards, network factor, intensity"
             + (" and paired seeds; small dots: single seeds." if len(study.seeds) > 1 else "; one seed.")
             + " Draws re-price what was booked: a policy that knew another network factor may decide differently."
             + "".join(

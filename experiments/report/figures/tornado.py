@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -77,6 +78,8 @@ def _panel(
             words.append(f"{name}, {said}")
         left, right = sorted((value(bar.low), value(bar.high)))
         for at, shift, side in ((left, -5, "right"), (right, 5, "left")):
+            if math.isclose(at, booked):
+                continue
             ax.annotate(
                 text(at), (at, y), (shift, 0), textcoords="offset points", va="center", ha=side, fontsize=8
             )
