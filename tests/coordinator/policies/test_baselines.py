@@ -21,7 +21,7 @@ from coordinator.policies.hard_budget import work_g
 from coordinator.policies.lowcarb import forecast_windows, lowcarb_scores
 from coordinator.policies.nearest_green import nearest_green_batches
 from coordinator.policies.oort import oort_scores, preferred_duration_s, slowness
-from coordinator.policies.registry import make_policy, wanted_horizon
+from coordinator.policies.registry import PolicyError, make_policy, wanted_horizon
 from coordinator.policies.selection import statistical_utility
 from coordinator.policies.time_shift import shifted_batches
 
@@ -47,6 +47,38 @@ def chosen(fleet: Fleet, name: str, seed: int = 0, **options: Any) -> list[int]:
     decision, _ = policy.decide(fleet, policy.init(seed))
     assert decision.selected is not None
     return np.flatnonzero(decision.selected).tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "good", "bad"),
+    [
+        *(
+            ("oort", key, (0.0, 1.0), (-0.01, 1.01))
+            for key in ("epsilon", "epsilon_decay", "epsilon_least", "clip", "cut_off")
+        ),
+        ("oort", "preferred_percentile", (0.0, 100.0), (-0.1, 100.1)),
+        ("oort", "pacer_step", (1,), (0,)),
+        ("oort", "sample_window", (1.0,), (0.9,)),
+        ("oort", "penalty", (0.0,), (-0.1, np.inf)),
+        ("oort", "pacer_delta", (0.0,), (-0.1, np.nan)),
+        ("fedzero", "least_share", (0.0, 1.0), (-0.01, 1.01)),
+        ("fedzero", "exclusion_share", (0.0, 1.0), (-0.01, 1.01)),
+        ("fedzero", "release", (0.0,), (-0.1, np.nan)),
+        ("fedzero", "domains", ("node", "zone"), ("grid",)),
+        ("lowcarb", "forecast_slots", (1,), (0,)),
+        ("hard-budget", "budget_g", (0.0,), (-0.1, np.inf)),
+        ("energy-proportional", "least_batches", (0,), (-1,)),
+        ("nearest-green", "threshold", (0.01, 1.0), (0.0, 1.01)),
+        ("time-shift", "cheapest", (1,), (0,)),
+        *((name, "clients", (1,), (0,)) for name in ("oort", "fedzero", "lowcarb", "hard-budget", "random")),
+    ],
+)
+def test_options_have_bounds(name: str, option: str, good: tuple[Any, ...], bad: tuple[Any, ...]) -> None:
+    for value in good:
+        make_policy(name, **{option: value})
+    for value in bad:
+        with pytest.raises(PolicyError, match=f"{option} is"):
+            make_policy(name, **{option: value})
 
 
 def test_random_is_uniform_and_seeded() -> None:
@@ -215,6 +247,19 @@ def test_oort_exploits_the_larger_loss() -> None:
     picked = shares(trained_fleet([1.0, 1.0, 1.0, 5.0]), clients=1, clip=1.0)
     assert picked[3] > 0.99
     assert shares(trained_fleet([1.0, 2.0, 3.0]), clients=1)[[0, 1, 2]].argsort().tolist() == [0, 1, 2]
+
+
+def test_oort_knows_who_has_trained_and_said_its_loss() -> None:
+    """Node 1 has trained and said nothing, node 2 says a loss that is not of this training: both are unknown."""
+    fleet = replace(
+        trained_fleet([1.0, np.nan, 9.0]),
+        participations=np.array([1, 1, 0]),
+        num_examples=np.array([1, 50, 50]),
+    )
+    assert shares(fleet, 50, clients=1).tolist() == [1.0, 0.0, 0.0]  # one is exploited, none explored
+    # scores of nothing at all are drawn alike
+    flat = shares(trained_fleet([0.0, 0.0, 0.0]), 300, clients=1)
+    assert flat == pytest.approx(np.full(3, 1 / 3), abs=0.1)
 
 
 def test_oort_squares_the_penalty_of_slow_nodes_only() -> None:
