@@ -8,13 +8,16 @@ SECONDS_PER_DAY = 86_400.0
 
 
 def policy_settings(scenario: Scenario) -> dict[str, str | int | float | bool]:
-    """Options of the scenario's policy: its own, and the coordinator's time limit where it solves anything."""
+    """Options of the scenario's policy: its own, the coordinator's time limit where it solves anything, and the slots
+    of a day where it learns by the hour."""
     from coordinator.policies.registry import takes
 
-    limit_s = scenario.coordinator.solver_time_limit_s
-    if limit_s is None or not takes(scenario.policy, "time_limit_s"):
-        return dict(scenario.policy_options)
-    return {"time_limit_s": limit_s, **scenario.policy_options}
+    limit_s, given = scenario.coordinator.solver_time_limit_s, {}
+    if limit_s is not None and takes(scenario.policy, "time_limit_s"):
+        given["time_limit_s"] = limit_s
+    if takes(scenario.policy, "slots_per_day"):
+        given["slots_per_day"] = day_slots(scenario)
+    return {**given, **scenario.policy_options}
 
 
 def needs_truth(scenario: Scenario) -> bool:

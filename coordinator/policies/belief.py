@@ -4,11 +4,14 @@ methods.md section 2, item 3, a reconstruction of what the paper only names: Dir
 the certainty equivalent, and a stable matching in every slot. Its sequence of matchings is an equilibrium of
 bargaining, not the least-carbon plan. The market is the notice board: what it keeps are the public quotes, and a
 node's terms carry what follows from those of the others.
+
+One slot's matching trades the same quantities as the double auction, at other prices. So what is learned makes the only
+difference: energy that others are expected to offer at a later hour lowers what a node keeps in store for it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from coordinator.market.fleet import Fleet
@@ -25,8 +28,12 @@ Beliefs = dict[tuple[str, ...], Belief]
 
 @dataclass(frozen=True)
 class BeliefAuction:
-    """Certainty-equivalent bids, stable matching. slots_per_day: slots after which harvest repeats. report_gap: as in
-    the double auction."""
+    """Certainty-equivalent bids, stable matching.
+
+    slots_per_day: slots after which harvest repeats (a scenario gives its own).
+    report_gap: as in the double auction.
+    The note ``least_scarcity`` of a decision is the least that a later joule is expected to be worth to any node, as a
+    share of its own intensity; at 1 nothing learned changes anything, and the slot is the auction's."""
 
     slots_per_day: int = 24
     report_gap: bool = True
@@ -49,7 +56,9 @@ class BeliefAuction:
             table.terms(place, MarketKind.QUOTES, scarcity=tuple(float(s) for s in scarcity[place]))
             for place in range(table.size)
         ]
-        return slot_market(table, terms, matched)
+        agreed = yield from slot_market(table, terms, matched)
+        least = float(scarcity[:, 1:].min(initial=1.0))
+        return replace(agreed, notes=agreed.notes | {"least_scarcity": least})
 
     def recall(
         self, table_ids: tuple[str, ...], slot: int, state: Beliefs, record: dict[str, Any]

@@ -118,6 +118,15 @@ def table(study: Study) -> Table | None:
             Column("operational_g", "in all", units.grams),
             Column("silent_nodes", "silent nodes", units.count),
         ),
-        note="Messages between nodes and coordinator as encoded, each question and each accepted answer once. Energy: "
-        "radio of the nodes, and the network; part of every total. Joules of computing an answer are not modelled.",
+        note=_NOTE + (_BELIEF if any(row["policy"] == "belief" for row in rows) else ""),
     )
+
+
+_NOTE = (
+    "Messages between nodes and coordinator as encoded, each question and each accepted answer once. Energy: "
+    "radio of the nodes, and the network; part of every total. Joules of computing an answer are not modelled."
+)
+_BELIEF = (
+    " Belief trades in a slot what auction trades; the two differ only where a node keeps stored energy for an hour in "
+    "which others offered energy on an earlier day: not in runs of one day, without transfers or without batteries."
+)

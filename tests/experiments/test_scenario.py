@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from experiments import reference
+from experiments.chosen_policy import policy_settings
 from experiments.errors import UsageError
 from experiments.prepare import open_scenario, packaged_scenario_text, packaged_scenarios
 from experiments.resolve import resolve
@@ -288,3 +289,12 @@ def test_relative_paths_count_from_the_scenario_file(tmp_path: Path):
 def test_the_reference_page_is_fresh_and_leaves_no_key_unexplained():
     assert reference.PAGE.read_text(encoding="utf-8") == reference.page()
     assert not [line for line in reference.page().splitlines() if line.endswith("|  |")]
+
+
+def test_a_policy_that_learns_by_the_hour_is_told_the_slots_of_a_day() -> None:
+    text = MINIMAL + "[time]\ntrace_step_s = 1800.0\n[policy_options]\n"
+    scenario = parse_scenario(text.replace("[task]", 'policy = "belief"\n[task]', 1))
+    assert policy_settings(scenario)["slots_per_day"] == 48
+    own = parse_scenario((text + "slots_per_day = 7\n").replace("[task]", 'policy = "belief"\n[task]', 1))
+    assert policy_settings(own)["slots_per_day"] == 7
+    assert "slots_per_day" not in policy_settings(parse_scenario(MINIMAL))

@@ -1,9 +1,10 @@
 """What nodes believe of each other's harvest: Dirichlet counts over bins, per hour of day, from public offers alone.
 
 [R]: methods.md section 2, item 3 names belief and auction only. Here the public sign of a node's harvest is the
-energy it offers, as a share of the most it has ever offered, in one of ``BINS`` bins; a Dirichlet prior of one count
-a bin; the certainty equivalent is the posterior mean. Where others' expected offers meet expected demand, a joule
-stored for that hour is expected to be worth less: scarcity = 1 - min(1, supply / demand) of the own intensity.
+energy it offers, as a share of the most it has ever offered, in one of ``BINS`` bins. The prior is one count in the
+lowest bin: an hour in which nothing was offered yet promises nothing. The certainty equivalent is the posterior mean.
+Where others' expected offers meet expected demand, a joule stored for that hour is expected to be worth less:
+scarcity = 1 - min(1, supply / demand) of the own intensity.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class Belief:
 
     @classmethod
     def prior(cls, nodes: int, slots_per_day: int) -> Belief:
-        counts = np.ones((nodes, slots_per_day, BINS))
+        counts = np.zeros((nodes, slots_per_day, BINS))
+        counts[..., 0] = 1.0
         return cls(counts, np.zeros(nodes), np.zeros(slots_per_day), np.zeros(slots_per_day))
 
     def expected_offers_j(self) -> Floats:

@@ -586,6 +586,7 @@ def test_fedzero_compares_with_a_mean_renewed_daily() -> None:
     cycle = cycle.with_active(["a"]).with_active(["b", "a"])
     assert cycle.active == ("a", "b")
     assert [cycle.at(h * hour, rounds)[0] for h in (16.9, 17, 23, 28)] == [0.0, 0.0, 1.5, 2.75]
+    assert cycle.at(17 * hour + 0.5, rounds)[0] == pytest.approx(3.0 * 0.5 / (12 * hour))
     mean, following = cycle.at(29 * hour, rounds)
     assert mean == 0.0  # still the old one
     assert (following.begun_s, following.mean, following.active) == (29 * hour, 3.0, ())
