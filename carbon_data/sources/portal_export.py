@@ -60,7 +60,12 @@ def estimated_rows(table: Table, columns: Columns) -> NDArray[np.bool_]:
     refuse_test_mode(table, columns.method)
     if columns.estimated is None:
         return np.zeros(len(table.frame), dtype=bool)
-    text = table.frame[columns.estimated].astype("string").fillna("").str.strip().str.casefold()
+    return flagged(table, columns.estimated)
+
+
+def flagged(table: Table, column: str) -> NDArray[np.bool_]:
+    """(K,) rows whose cell in ``column`` says yes."""
+    text = table.frame[column].astype("string").fillna("").str.strip().str.casefold()
     return text.isin(["true", "1", "yes"]).to_numpy(dtype=bool)
 
 

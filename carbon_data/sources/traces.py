@@ -18,6 +18,7 @@ from carbon_data.sources.names import unknown_zone
 from carbon_data.sources.table import read_table
 from carbon_data.sources.trace_file import (
     G_PER_KWH,
+    ZONE_COLUMNS,
     Form,
     TraceFile,
     digest,
@@ -35,6 +36,8 @@ from carbon_data.types import (
     UnknownZoneError,
 )
 
+ESTIMATED_COLUMN = "estimated"
+"""Flag of a long file's rows that the source calls estimates; how many of a request are, is told."""
 VALUE_COLUMNS = (
     "gCO2e_per_kWh",
     "carbon_intensity",
@@ -218,12 +221,9 @@ def _open(path: Path, form: Form, said: _Said, only_zone: str | None) -> _Opened
         )
         source, licence, signal = portal_export.SOURCE, portal_export.LICENCE, Signal.AVERAGE
         estimated = portal_export.estimated_rows(table, columns)
-        if not said.allow_estimated and estimated.any():
-            raise DataError(
-                f"{path}: {int(estimated.sum())} of {estimated.size} rows are estimates, the first is row "
-                f"{int(np.argmax(estimated))}; allow_estimated = false refuses them"
-            )
     else:
+        if (flag := table.named(ESTIMATED_COLUMN)) is not None and table.named(*ZONE_COLUMNS) is not None:
+            estimated = portal_export.flagged(table, flag)
         if portal_export.looks_like_one(table):
             portal_export.refuse_test_mode(table, table.named("Data estimation method"))
             if form.value_column is None:
@@ -231,6 +231,11 @@ def _open(path: Path, form: Form, said: _Said, only_zone: str | None) -> _Opened
                     f"{path} looks like a download of the Electricity Maps data portal: give format = "
                     f'"{portal_export.FORMAT}"'
                 )
+    if estimated is not None and not said.allow_estimated and estimated.any():
+        raise DataError(
+            f"{path}: {int(estimated.sum())} of {estimated.size} rows are estimates, the first is row "
+            f"{int(np.argmax(estimated))}; allow_estimated = false refuses them"
+        )
     file = TraceFile(path, form, usual_values=VALUE_COLUMNS, only_zone=only_zone, table=table)
     origin = Origin(
         source=said.source or about.get("source") or source or path.name,

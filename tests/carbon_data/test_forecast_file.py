@@ -10,6 +10,7 @@ import pytest
 
 from carbon_data.datasets import DatasetState, dataset, status_of
 from carbon_data.sources.forecast_file import ForecastFile, sundial_2022
+from carbon_data.sources.traces import TraceIntensity
 from carbon_data.types import DataError, Scope, Signal, UnknownZoneError
 
 HOUR = timedelta(hours=1)
@@ -149,3 +150,18 @@ def test_the_forecasts_of_the_data_folder() -> None:
         assert all(one.values.size == 96 and one.step == HOUR for one in issues)
         steps = np.diff([one.issued.timestamp() for one in issues]) / 86_400.0
         assert (steps % 1 == 0).all()
+
+
+def test_hours_that_the_source_estimated_are_told(tmp_path: Path) -> None:
+    """The intensities that the forecasts are of carry the flag of their source."""
+    path = tmp_path / "truth.csv"
+    rows = [f"Z,{(START + k * HOUR).isoformat()},{100 + k},{k in (2, 3)}" for k in range(6)]
+    path.write_text("\n".join(["zone,time,g_per_kwh,estimated", *rows]) + "\n")
+    options = {"value_column": "g_per_kwh", "signal": "average", "scope": "direct"}
+    source = TraceIntensity(path, **options)  # type: ignore[arg-type]
+    assert source.zones() == ["Z"]
+    notes = source.series("Z", START, HOUR, 3).origin.notes
+    assert "zone Z: 1 of 3 values are estimates of the source" in notes
+    assert source.series("Z", START + 4 * HOUR, HOUR, 2).origin.notes == ()
+    with pytest.raises(DataError, match="2 of 6 rows are estimates"):
+        TraceIntensity(path, allow_estimated=False, **options)  # type: ignore[arg-type]

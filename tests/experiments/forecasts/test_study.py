@@ -51,7 +51,8 @@ def documented() -> set[str]:
     return set(re.findall(r"`(\w+)`", found[1].partition(":")[2]))
 
 
-def test_one_day_from_cells_to_page(tmp_path: Path) -> None:
+def test_one_day_from_cells_to_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranking, "POLICIES", ("grid", "local", "deta"))
     for name in DATASETS:
         if status_of(dataset(name)).state is not DatasetState.PRESENT:
             pytest.skip(f"{name} is not in the data folder")
