@@ -14,6 +14,7 @@ from carbon_data.datasets import dataset
 from carbon_data.units import JOULES_PER_KWH
 from coordinator.guard import without_unselected
 from coordinator.market.fleet import Fleet, Floats
+from coordinator.market.forecast import Perfect
 from coordinator.market.simulate import Run, World, simulate
 from coordinator.policies.base import FleetDecision
 from coordinator.policies.registry import make_policy
@@ -108,7 +109,7 @@ class RankingCell:
 
     @property
     def weight(self) -> float:
-        return 3.0 * PAIR_WEIGHT.get(self.deadline_slots, 4.0)
+        return 2.0 * PAIR_WEIGHT.get(self.deadline_slots, 4.0)
 
     def key(self) -> str:
         return content_key("ranking", asdict(self), _depends())
@@ -120,15 +121,14 @@ class RankingCell:
 
     def compute(self, scratch: Path) -> dict[str, Any]:
         """For every policy (T, N) joules whose grams are its emissions at any intensity, network included."""
+        scenario = scenario_of(self.start, self.zones, self.source(), deadline_slots=self.deadline_slots)
+        found = resolve(scenario)
+        world = World(whole_run(found))
+        known = replace(information(found), intensity=Perfect(), harvest=Perfect())
         joules = {}
         for name in self.policies:
-            scenario = scenario_of(
-                self.start, self.zones, self.source(), deadline_slots=self.deadline_slots, policy=name
-            )
-            found = resolve(scenario)
             watched = _Recorded(make_policy(name))
-            world = World(whole_run(found))
-            run = simulate(world, watched, information(found), scenario.seed)
+            run = simulate(world, watched, known, scenario.seed)
             _refuse_undone(run, name)
             joules[name] = _joules(run, watched.batches).tolist()
         return {"joules": joules}
