@@ -128,7 +128,12 @@ class GenerationMarginal:
             notes.append(
                 f"zone {zone}: estimated on {found.start.year} to {(found.end - HOUR).year}, used for {begin.year}"
             )
-        origin = replace(self._file.origin, signal=Signal.MARGINAL, notes=(*self._file.notes(zone), *notes))
+        origin = replace(
+            self._file.origin,
+            source=f"marginal estimate from {self._file.origin.source}",
+            signal=Signal.MARGINAL,
+            notes=(*self._file.notes(zone), *notes),
+        )
         return IntensitySeries(zone=zone, start=begin, step=step, intensity_g_per_kwh=values, origin=origin)
 
 
