@@ -35,7 +35,7 @@ def model_energy(fleet: Fleet, offloading: bool) -> ModelEnergy:
         none = np.zeros(fleet.intensity_g_per_kwh.shape)
         return ModelEnergy(none, none)
     sure = runs_anyway(fleet, offloading)
-    share = np.where(sure, 0.0, fleet.model_j / _most_batches(fleet))
+    share = np.where(sure, 0.0, fleet.model_j / _most_batches(fleet, offloading))
     return ModelEnergy(np.where(sure, fleet.model_j, 0.0), share)
 
 
@@ -60,12 +60,23 @@ def _due_at_once(fleet: Fleet) -> tuple[Ints, Ints]:
     return np.hstack([now, released]), np.hstack([may_leave, whole(cap * released)])
 
 
-def _most_batches(fleet: Fleet) -> Floats:
-    """(N, H) C_i(t) >= 1: most batches that a node can run in a slot, by its time and by all the work there is."""
-    work = float(fleet.backlog_batches.sum() + fleet.release_batches.sum())
+def _most_batches(fleet: Fleet, offloading: bool) -> Floats:
+    """(N, H) C_i(t) >= 1: most batches that a node can run in a slot, by its time, by the own work whose window is open
+    then, and by what others may send it."""
+    cap, last, slots = fleet.limits.offload_cap_fraction, last_slots(fleet), np.arange(fleet.horizon)
+    backlog, released = fleet.backlog_batches, fleet.release_batches
+    room = (
+        whole(np.asarray(cap * backlog)) if fleet.offload_room_batches is None else fleet.offload_room_batches
+    )
+    # which classes may run in which slots: the backlog until its deadline, releases from their slot on
+    waits = np.arange(backlog.shape[1])[:, None] >= slots
+    runs = (slots >= slots[1:, None]) & (slots <= last[1:, None])
+    own = backlog @ waits + released @ runs
+    leave = (room @ waits + whole(np.asarray(cap * released)) @ runs) * (fleet.offloadable & offloading)
+    most = own + leave.sum(axis=0) - leave
     tau = fleet.seconds_per_batch
     in_time = np.divide(fleet.slot_s, tau, out=np.full(tau.shape, np.inf), where=tau > 0)
-    return np.maximum(np.minimum(np.floor(in_time + _EPSILON), work), 1.0)
+    return np.maximum(np.minimum(np.floor(in_time + _EPSILON), most), 1.0)
 
 
 def last_slots(fleet: Fleet) -> Ints:

@@ -148,8 +148,10 @@ def test_who_runs_anyway_by_hand() -> None:
     np.testing.assert_array_equal(runs_anyway(fleet, offloading=True), expected)
     split = model_energy(fleet, offloading=True)
     np.testing.assert_array_equal(split.fixed_j, np.where(expected, 7.0, 0.0))
-    # 11 batches in all, and time for more: a share of 7 J / 11 on each
-    np.testing.assert_allclose(split.share_j, np.where(expected, 0.0, 7.0 / 11))
+    # elsewhere a share of 7 J on each batch that others may send: half of two, none of one, half of four
+    share = np.zeros((3, 3))
+    share[0, 1], share[2, 0], share[2, 2] = 7.0 / 1, 7.0 / 1, 7.0 / 2
+    np.testing.assert_allclose(split.share_j, share)
     away = replace(fleet, limits=replace(fleet.limits, offload_cap_fraction=1.0))
     assert not runs_anyway(away, offloading=True).any()
     at_home = np.hstack([fleet.backlog_batches, fleet.release_batches]) > 0

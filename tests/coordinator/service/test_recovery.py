@@ -15,6 +15,7 @@ from carbon_data.types import DataError
 from coordinator.books import Books
 from coordinator.config import LimitsConfig
 from coordinator.ledger import Ledger, LedgerLockedError, Unit, verify
+from coordinator.policies.deta import Deta
 from coordinator.policies.local import Local
 from coordinator.policies.registry import make_policy
 from protos.messages import BeginSlot, EndSlot, Stage, Usage
@@ -111,6 +112,46 @@ def test_policy_with_state_goes_on_as_if_nothing_had_happened(tmp_path: Path, ki
     whole = run(tmp_path / "a", restarts=False)
     assert len(set(whole)) > 1
     assert run(tmp_path / "b", restarts=True) == whole
+
+
+class CountingDeta(Deta):
+    """DETA that counts how often it decides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        object.__setattr__(self, "decided", [])
+
+    def decide(self, fleet: Any, state: Any) -> Any:
+        decision, following = super().decide(fleet, state)
+        self.decided.append((fleet.slot, following))  # type: ignore[attr-defined]
+        return decision, following
+
+
+def test_hub_prices_are_the_same_after_a_restart_without_deciding_again(tmp_path: Path, kit: Any) -> None:
+    """With a horizon of one slot DETA values stored energy at the prices of the last plan, made every two slots here;
+    a restarted coordinator finds them from the ledger's slots."""
+    told = {"slots": 7, "horizon_slots": 1, "known_slots": 4, "day_slots": 8}
+    runs = []
+    for name, restarts in (("whole", ()), ("broken", (1, 3, 4))):
+        policy = CountingDeta()
+        bench = kit.Bench(kit.make_config(tmp_path / name, **told), policy)
+        bench.join()
+        for slot in range(6):
+            if slot in restarts:
+                before = len(policy.decided)  # type: ignore[attr-defined]
+                bench.restart()
+                bench.join()
+                assert len(policy.decided) == before  # type: ignore[attr-defined]
+            bench.run_slot(slot)
+        bench.close()
+        runs.append(policy.decided)  # type: ignore[attr-defined]
+    whole, broken = runs
+    assert [slot for slot, _ in whole] == [slot for slot, _ in broken] == list(range(6))
+    assert [state.slot for _, state in whole] == [0, 0, 2, 2, 4, 4]
+    for (_, one), (_, other) in zip(whole, broken, strict=True):
+        assert one.slot == other.slot
+        np.testing.assert_array_equal(one.price_g_per_j, other.price_g_per_j)
+        np.testing.assert_array_equal(one.load_j, other.load_j)
 
 
 def test_nodes_of_the_ledger_have_one_lease_to_come_back(tmp_path: Path, kit: Any) -> None:
