@@ -58,7 +58,7 @@ def node_inference(
     else:
         full = spec.batches_per_slot * spec.requests_per_batch / slot_s
         rates = [
-            _rates(scenario, spec, node, _mean_per_s(spec, board, task, full), len(stages))
+            _rates(scenario, spec, node, mean_per_s(spec, board, task, full), len(stages))
             for node, board in nodes
         ]
         _refuse_floods(rates, slot_s, "lower batches_per_slot, requests_per_s or load_fraction")
@@ -114,7 +114,7 @@ def _service(
         return ServiceConfig(
             name=spec.label,
             task=own,
-            rate_per_s=_rates(scenario, spec, node, _mean_per_s(spec, board, own, 0.0), slots),
+            rate_per_s=_rates(scenario, spec, node, mean_per_s(spec, board, own, 0.0), slots),
             requests_per_batch=spec.requests_per_batch,
             max_wait_s=spec.max_wait_s,
             latency_target_s=spec.latency_target_s,
@@ -143,7 +143,7 @@ def _planned(
     return tuple(inference.model_copy(update=planned) for inference in nodes)
 
 
-def _mean_per_s(
+def mean_per_s(
     spec: InferenceSpec | ServiceSpec, board: BoardConfig, task: TaskConfig, otherwise: float
 ) -> float:
     """Mean requests per second of slot time; ``otherwise``: where the scenario gives neither rate nor load."""

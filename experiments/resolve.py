@@ -27,7 +27,7 @@ from experiments.chosen_policy import day_slots, horizon_slots, known_slots, nee
 from experiments.errors import UsageError
 from experiments.feasible import refuse_impossible
 from experiments.network_factor import NetworkFactor, network_factor
-from experiments.requests import node_inference
+from experiments.requests import mean_per_s, node_inference, service_task
 from experiments.scenario import YEAR_S, BatterySpec, BoardSpec, NodeSpec, Scenario
 from experiments.traces import (
     SECONDS_PER_DAY,
@@ -246,7 +246,7 @@ def _resolve(scenario: Scenario) -> Resolved:
     task, recycling, origin_of_data = _tasks(scenario, len(specs))
     batches, development_s = _development_work(scenario, task, boards)
     work_s = _work_s(scenario, boards, task, batches, development_s)
-    slot_s = _slot_s(scenario, stages, work_s)
+    slot_s = _slot_s(scenario, stages, work_s, _services_share(scenario, boards, task))
     with scenario.at("time", "slot_s"):
         _check_slot(slot_s)
     with scenario.at("fleet", "meter"):
@@ -311,13 +311,48 @@ def _work_s(
     }
 
 
-def _slot_s(scenario: Scenario, stages: tuple[Stage, ...], work_s: dict[Stage, list[float]]) -> float:
+def _slot_s(
+    scenario: Scenario,
+    stages: tuple[Stage, ...],
+    work_s: dict[Stage, list[float]],
+    services_share: list[float],
+) -> float:
     """Length of a slot: as the scenario says; ``auto``: so long that in every stage a node is busy for BUSY_SHARE of it
-    on average, and none for more than WORST_SHARE. A development slot counts whether there is one or not."""
+    on average, and none for more than WORST_SHARE. A development slot counts whether there is one or not.
+
+    ``services_share``: of each node's application slots, taken by further services whatever the slot's length."""
     if scenario.time.slot_s != "auto":
         return scenario.time.slot_s
-    covered = [work_s[stage] for stage in {*stages, Stage.DEVELOPMENT}]
-    return max(max(sum(each) / len(each) / BUSY_SHARE, max(each) / WORST_SHARE) for each in covered)
+    nothing = [0.0] * len(services_share)
+    return max(
+        _covering_s(work_s[stage], services_share if stage is Stage.APPLICATION else nothing)
+        for stage in {*stages, Stage.DEVELOPMENT}
+    )
+
+
+def _covering_s(work_s: list[float], taken: list[float]) -> float:
+    """Shortest slot in which the work fits beside what is ``taken`` of each node's slot; a limit that the latter
+    exceeds by itself holds at no length and is left out."""
+    mean = sum(taken) / len(taken)
+    limits = [sum(work_s) / len(work_s) / (BUSY_SHARE - mean)] if mean < BUSY_SHARE else []
+    limits += [
+        work / (WORST_SHARE - share) for work, share in zip(work_s, taken, strict=True) if share < WORST_SHARE
+    ]
+    return max(limits, default=0.0)
+
+
+def _services_share(scenario: Scenario, boards: tuple[BoardConfig, ...], task: TaskConfig) -> list[float]:
+    """Mean share of an application slot that each node's board needs for its users' requests to further services."""
+    from edge_node.tasks.registry import configured_task
+
+    found = [0.0] * len(boards)
+    for k, spec in enumerate(scenario.inference.services):
+        with scenario.at("inference", "services", k):
+            own = service_task(spec, task)
+        flop = configured_task(own.name, own.prompt_tokens, own.answer_tokens).serve_flop()
+        for i, board in enumerate(boards):
+            found[i] += mean_per_s(spec, board, own, 0.0) * flop / board.effective_flop_per_s
+    return found
 
 
 def _busiest_s(

@@ -276,6 +276,12 @@ def write_scenario(resolved: Resolved, path: Path) -> None:
 
     values = resolved.scenario.model_dump(mode="json", exclude_none=True)
     values["task"]["data"] = resolved.data_used
+    for told, service in zip(
+        values["inference"]["services"],
+        resolved.inference[0].services,
+        strict=Stage.APPLICATION in resolved.stages,
+    ):
+        told["data"] = service.task.data
     values["time"]["start"] = resolved.scenario.time.start
     path.write_text(tomli_w.dumps(values), encoding="utf-8")
 

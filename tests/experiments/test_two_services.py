@@ -48,6 +48,10 @@ answer_tokens = 3
 requests_per_batch = 2
 max_wait_s = 0.01
 latency_target_s = 0.5
+[network]
+net_j_per_byte = 1e-8
+[harvest]
+kind = "none"
 [tree]
 alpha_bits_per_token = {ALPHA}
 [fleet]
@@ -170,6 +174,26 @@ def test_a_batch_costs_the_same_wherever_it_is_planned() -> None:
     plans = [RequestPlan.of(config) for config in resolved.node_configs("run", "", with_harvest=True)]
     flop = sum(each[kind] * size for plan in plans for kind, size in zip(plan.kinds, plan.sizes, strict=True))
     assert planned.pop() == pytest.approx(flop / sum(len(plan.cuts) for plan in plans))
+
+
+def test_an_automatic_slot_has_room_for_both_services() -> None:
+    """Half of a slot is work on average, as without a second service, also where that takes a fifth of any slot."""
+    many = SCENARIO.replace("batches_per_slot = 6", "batches_per_slot = 200")
+    resolved = resolve(parse_scenario(many))
+    speed = resolved.boards[0].effective_flop_per_s
+    images_s = 200 * 16 * find_task("mnist-mlp").serve_flop() / speed
+    assert images_s / resolved.slot_s + 0.2 == pytest.approx(0.5)
+    words_per_s = resolved.inference[0].services[0].rate_per_s[1]
+    assert words_per_s * configured_task("tiny-gpt", 6, 3).serve_flop() / speed == pytest.approx(0.2)
+
+
+def test_a_run_folder_names_what_it_needs_to_be_repeated(folder: Path) -> None:
+    kept = parse_scenario((folder / "scenario.toml").read_text())
+    assert [(one.label, one.task, one.data) for one in kept.inference.services] == [
+        ("words", "tiny-gpt", "pydoc")
+    ]
+    again, first = resolve(kept), resolve(parse_scenario(SCENARIO))
+    assert again.inference == first.inference
 
 
 @pytest.mark.parametrize(
