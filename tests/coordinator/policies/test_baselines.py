@@ -213,6 +213,9 @@ def test_oort_brings_tiny_rewards_to_a_range_of_their_own() -> None:
     scores = oort_scores(np.full(2, 0.02), np.array([1, 2]), 1, np.array([True, True]), clip=0.9)
     assert scores == pytest.approx([0.2, 0.2])
     bonus = np.sqrt(0.1 * np.log(7) / 2)
+    # a reward of nothing is not the least of the range: (100 - 99.9) / (200 - 99.9)
+    mixed = oort_scores(np.array([0.0, 100.0, 200.0]), np.ones(3), 1, np.ones(3, dtype=bool), clip=1.0)
+    assert mixed[1:] == pytest.approx([0.1 / 100.1, 1.0])
     assert oort_scores(np.zeros(1), np.array([2]), 7, np.array([True]), clip=0.9) == pytest.approx([bonus])
 
 
@@ -319,6 +322,11 @@ def test_oort_paces_the_preferred_duration() -> None:
         state |= {"exploited": list(fleet.node_ids[:2]), "trained": told}
         return float(policy.decide(ready, state)[1]["percentile"])
 
+    policy = make_policy("oort", clients=2)
+    seen = {"round": 2, "exploited": ["edge-01", "edge-03"], "trained": {}, "explored": ["edge-00"]}
+    # rewards 200 and 400 of the two exploited, over 2 and a ten-thousandth, as in the original
+    told = policy.decide(fleet, policy.init(0) | seen)[1]["history"]
+    assert told == pytest.approx([600.0 / 2.0001], rel=1e-9)
     assert percentile(100.0, 105.0) == 37.0
     assert percentile(100.0, 95.0) == 37.0
     assert percentile(100.0, 120.0) == 30.0
@@ -377,6 +385,9 @@ def test_fedzero_fills_room_and_shares_the_rest() -> None:
     joules, done, least = np.full(2, 10.0), np.zeros(2), np.full(2, 10.0)
     given = attribute_energy(70.0, joules, done, least, np.full(2, 20.0), np.array([2.0, 50.0]))
     assert given == pytest.approx([2.0, 5.0])
+    # time for two batches and a half is time for two
+    given = attribute_energy(1e6, joules, done, least, np.full(2, 20.0), np.array([2.5, 50.0]))
+    assert given.tolist() == [2.0, 20.0]
     # no work that costs nothing is left undone, none beyond the maximum is given
     given = attribute_energy(1e6, np.array([0.0, 10.0]), done, least, np.full(2, 20.0), np.full(2, 50.0))
     assert given.tolist() == [20.0, 20.0]
@@ -549,6 +560,7 @@ def test_fedzero_blocklist_releases_by_chance() -> None:
     # mean 3: at or below it always, one above with 1/1, three above with 1/3; without a mean always
     assert [release_probability(p, 3.0, 1.0) for p in (1, 3, 4, 6)] == pytest.approx([1.0, 1.0, 1.0, 1 / 3])
     assert release_probability(6, 3.0, 0.6) == pytest.approx(0.2)
+    assert release_probability(4, 3.0, 5.0) == 1.0
     assert release_probability(6, None, 0.6) == 1.0
 
 
@@ -569,6 +581,8 @@ def test_fedzero_passes_over_the_entry_after_a_released_one() -> None:
     assert draws.left == []  # of a, c and d
     # listed twice: the first entry goes, the second stays
     assert released(["a", "b", "a"], rounds, 0.0, 1.0, Draws(0.9, 0.9, 0.1)) == ["b", "a"]
+    # who never worked is at the mean of 0, and comes off at once
+    assert released(["new"], rounds, 0.0, 0.5, Draws(0.9)) == []
 
 
 def test_fedzero_blocks_the_less_useful_of_the_last_participants() -> None:
@@ -591,6 +605,7 @@ def test_fedzero_compares_with_a_mean_renewed_daily() -> None:
     assert mean == 0.0  # still the old one
     assert (following.begun_s, following.mean, following.active) == (29 * hour, 3.0, ())
     assert following.at(30 * hour, rounds)[0] == 3.0
+    assert cycle.with_active(["new"]).at(29 * hour, rounds)[1].mean == 2.0  # of 2, 4 and none
     assert following.at(42 * hour, rounds)[0] is None  # nobody seen in its second half
     assert Cycle.of(json.loads(json.dumps(cycle.to_state()))) == cycle
 
