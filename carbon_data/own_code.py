@@ -50,6 +50,12 @@ def import_named(module: str) -> ModuleType:
             f"{error}; looked for in the working directory, on PYTHONPATH, among installed packages{beside}",
             name=error.name,
         ) from error
+    except ImportError:
+        raise
+    except Exception as error:  # user code may raise anything while it is imported
+        raise ImportError(
+            f"{module} cannot be imported: {type(error).__name__}: {error} (at {place_of(error)})"
+        ) from error
 
 
 def place_of(error: BaseException, thing: object = None) -> str:

@@ -28,6 +28,10 @@ REPLACED = "fallback: local rule, for "
 """Begins the status of a decision of the local rule in place of the policy's: the policy's state is the one before."""
 
 
+class PolicyFailedError(ValueError):
+    """A policy that cannot begin, and where its code says so."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Choice:
     """What the policy chose, or what stands in for it, ready to be adopted."""
@@ -38,6 +42,16 @@ class Choice:
     gap_fraction: float | None
     objective_g: float | None
     decide_s: float
+
+
+def first_state(policy: Policy, seed: int) -> Any:
+    """The policy's first state. Raises ValueError with its place for whatever a user policy raises."""
+    try:
+        return policy.init(seed)
+    except Exception as error:
+        raise PolicyFailedError(
+            f"policy {policy.name} cannot begin: {type(error).__name__}: {error} (at {place_of(error, policy)})"
+        ) from error
 
 
 def choose(policy: Policy, state: Any, fleet: Fleet, clock: Callable[[], float]) -> tuple[Choice, Any]:

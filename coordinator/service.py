@@ -19,7 +19,7 @@ from coordinator.closing import Closing
 from coordinator.config import CoordinatorConfig
 from coordinator.deciding import Draft, decision_entry, market_entry
 from coordinator.fleet_view import NodeView, build_fleet, build_table, work_of
-from coordinator.guard import REPLACED, Choice, choose
+from coordinator.guard import REPLACED, Choice, choose, first_state
 from coordinator.intake import Intake, grant
 from coordinator.ledger.entry import Entry, Kind
 from coordinator.market.fleet import Fleet
@@ -86,7 +86,7 @@ class CoordinatorService:
         self._intake = Intake(self.books, self._closing, digest_of)
         self._slot_closing = False
         self._market: Conversation | None = None
-        self._state = policy.init(config.seed)
+        self._state = first_state(policy, config.seed)
         for entry in recorded:
             self._replay(entry)
         self.sessions = Sessions(config.node_ids, self.books.nodes, config.lease_s, clock)

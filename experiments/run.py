@@ -104,13 +104,14 @@ def failures() -> tuple[type[Exception], ...]:
     """What parts of a run raise when they cannot go on: other people's code, the coordinator, a process, the disk."""
     from coordinator.adapters.control_client import CoordinatorError as CallFailed
     from coordinator.adapters.flower_strategy import StrategyError
+    from coordinator.guard import PolicyFailedError
     from coordinator.ledger import LedgerError
     from coordinator.protocol import RequestError
     from experiments.fleet.ray_local import FleetStartError
     from experiments.fleet.supervisor import CoordinatorError
 
     return (
-        *(CoordinatorError, CallFailed, FleetStartError, StrategyError),
+        *(CoordinatorError, CallFailed, FleetStartError, StrategyError, PolicyFailedError),
         *(LedgerError, RequestError, OSError, sqlite3.Error),
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from carbon_data.own_code import import_named
+from carbon_data.own_code import import_named, place_of
 from experiments.errors import UsageError
 
 if TYPE_CHECKING:
@@ -85,6 +85,10 @@ def make_strategy(name: str, options: Mapping[str, Any], learning_rate: float) -
         return factory(**given)
     except (TypeError, ValueError) as error:
         raise UsageError(f"strategy {name!r}: {error}; {_options_text(name, factory)}") from error
+    except Exception as error:  # user strategies may raise anything
+        raise UsageError(
+            f"strategy {name!r} cannot be made: {type(error).__name__}: {error} (at {place_of(error)})"
+        ) from error
 
 
 def check_strategy(scenario: Scenario) -> None:

@@ -7,7 +7,7 @@ import importlib
 import inspect
 from typing import Any
 
-from carbon_data.own_code import import_named
+from carbon_data.own_code import import_named, place_of
 from coordinator.market.layout import Restrictions
 from coordinator.policies.base import Policy
 
@@ -52,6 +52,10 @@ def make_policy(name: str, **options: Any) -> Policy:
         raise PolicyError(f"policy {name!r}: {error}; its options are {_options(factory)}") from error
     except ValueError as error:
         raise PolicyError(f"policy {name!r}: {error}") from error
+    except Exception as error:  # user policies may raise anything
+        raise PolicyError(
+            f"policy {name!r} cannot be made: {type(error).__name__}: {error} (at {place_of(error)})"
+        ) from error
     if not isinstance(policy, Policy):
         raise PolicyError(
             f"policy {name!r} made a {type(policy).__name__} without name, init(seed) and decide(fleet, "

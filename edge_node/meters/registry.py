@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from carbon_data.own_code import import_named
+from carbon_data.own_code import import_named, place_of
 from edge_node.config import BoardConfig
 from edge_node.meters.base import Meter, MeterContext, MeterError
 from edge_node.meters.cpu_time import CpuTimeMeter, ProcessCpuTimeMeter
@@ -70,7 +70,14 @@ def build_meter(spec: str, board: BoardConfig, slot_s: float) -> Meter:
         factory = getattr(import_named(name), argument)
     except (ImportError, AttributeError) as error:
         raise MeterError(f"meter {spec!r} cannot be loaded: {error}") from error
-    meter = factory(MeterContext(board, slot_s))
+    try:
+        meter = factory(MeterContext(board, slot_s))
+    except MeterError:
+        raise
+    except Exception as error:  # user meters may raise anything
+        raise MeterError(
+            f"meter {spec!r} cannot be made: {type(error).__name__}: {error} (at {place_of(error)})"
+        ) from error
     if not isinstance(meter, Meter):
         raise MeterError(
             f"meter {spec!r} made a {type(meter).__name__}, which is no edge_node.meters.base.Meter"

@@ -215,3 +215,29 @@ def test_a_report_of_a_failed_run_is_refused_with_its_reason(
     run(scenario, capsys, "--policy", "failing_lab:Raising")
     assert invoke(["report", str(scenario.parent / "run")]) == 2
     assert "the run failed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code", "line"),
+    [
+        ("raise RuntimeError('no licence')\n", 2, 1),
+        ("def f(:\n    pass\n", 2, 1),
+        ("class Mine:\n    def __init__(self):\n        raise KeyError('key')\n", 2, 3),
+        (
+            "from coordinator.policies.local import Local\nclass Mine(Local):\n    name = 'mine'\n"
+            "    def init(self, seed):\n        raise OSError('no file')\n",
+            1,
+            5,
+        ),
+    ],
+)
+def test_code_of_ones_own_that_cannot_begin_is_a_sentence_with_its_line(
+    scenario: Path, capsys: pytest.CaptureFixture[str], code: str, exit_code: int, line: int
+) -> None:
+    name = f"cannot_begin_{line}_{exit_code}_{len(code)}"
+    (scenario.parent / f"{name}.py").write_text(code)
+    found, out, err = run(scenario, capsys, "--policy", f"{name}:Mine")
+    assert (found, out) == (exit_code, "")
+    assert "Traceback" not in err
+    assert name in err
+    assert f"{name}.py:{line}" in err or "SyntaxError" in err
