@@ -34,6 +34,16 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class UsersEnd:
+    """A node as the end that users' devices are at: their zone is its zone, their radio like its own."""
+
+    zone: str
+    intensity_g_per_kwh: float
+    tx_j_per_byte: float
+    rx_j_per_byte: float
+
+
+@dataclass(frozen=True, slots=True)
 class BookingContext:
     """What a booking needs beside the reading itself."""
 
@@ -44,6 +54,8 @@ class BookingContext:
     transfers: tuple[SettledTransfer, ...]
     """Posted transfers with this node as donor or recipient."""
     counted: Counted
+    users: Mapping[str, UsersEnd]
+    """By node whose users the reading names."""
     parcel_lines: tuple[Mapping[str, Any], ...] = ()
     """Only of a late reading: network lines of parcels that the slot's end did not know of."""
 
@@ -70,6 +82,7 @@ def booking(
             context.stage, Component.NETWORK, network_uj, context.intensity_g_per_kwh, Provenance.MODELLED
         )
         lines.append(_row(Holder.NETWORK, context.zone, network))
+    lines.extend(user_lines(usage, context))
     lines.extend(dict(line) for line in context.parcel_lines)
     body = {
         "stage": str(context.stage),
@@ -95,6 +108,26 @@ def booking(
         usage.slot,
         usage.node_id,
     )
+
+
+def user_lines(usage: Usage, context: BookingContext) -> list[dict[str, Any]]:
+    """What users' bytes cost beside the node's own radio, which is in its reading: the devices' radio at the
+    intensity of the node they ask, the network at the mean of both ends."""
+    lines = []
+    for traffic in usage.users:
+        end = context.users[traffic.owner]
+        up, down = traffic.up_bytes, traffic.down_bytes
+        middle = (context.intensity_g_per_kwh + end.intensity_g_per_kwh) / 2
+        between = end.zone if end.zone == context.zone else f"{end.zone}+{context.zone}"
+        for holder, zone, component, joules, intensity in (
+            (Holder.DEVICES, end.zone, Component.RADIO_TX, up * end.tx_j_per_byte, end.intensity_g_per_kwh),
+            (Holder.DEVICES, end.zone, Component.RADIO_RX, down * end.rx_j_per_byte, end.intensity_g_per_kwh),
+            (Holder.NETWORK, between, Component.NETWORK, (up + down) * context.net_j_per_byte, middle),
+        ):
+            if energy_uj := to_micro(joules):
+                line = grid_line(traffic.stage, component, energy_uj, intensity, Provenance.MODELLED)
+                lines.append({**_row(holder, zone, line), "users": traffic.owner})
+    return lines
 
 
 COUNTS = ("requests", "tokens_in", "tokens_out", "bits")

@@ -14,6 +14,7 @@ from coordinator.bookkeeping import (
     BookingContext,
     Counted,
     Parcels,
+    UsersEnd,
     booking,
     market_line,
     own_lines,
@@ -134,8 +135,14 @@ class Closing:
             net_j_per_byte=self._config.limits.net_j_per_byte,
             transfers=slot.transfers_of(usage.node_id),
             counted=counted,
+            users={traffic.owner: self._users_end(slot, traffic.owner) for traffic in usage.users},
             parcel_lines=parcel_lines,
         )
+
+    def _users_end(self, slot: SlotState, owner: str) -> UsersEnd:
+        profile = self._books.nodes[owner].profile
+        intensity = self._intensity[profile.zone][slot.slot]
+        return UsersEnd(profile.zone, intensity, profile.tx_j_per_byte, profile.rx_j_per_byte)
 
 
 def _counted(slot: SlotState, usage: Usage) -> Counted:

@@ -184,6 +184,7 @@ def build_fleet(
         seconds_per_batch=np.array([[w.seconds_per_batch for w in row] for row in work]),
         joules_per_batch=np.array([[w.joules_per_batch for w in row] for row in work]),
         model_j=np.array([[w.model_j for w in row] for row in work]),
+        request_j=np.array([[w.request_j for w in row] for row in work]),
         bytes_per_batch=np.array([[w.bytes_per_batch for w in row] for row in work], dtype=float).max(axis=0),
         offloadable=np.array([stage not in NOT_OFFLOADABLE for stage in stages]),
         static_w=column("static_w"),

@@ -100,6 +100,16 @@ class Intake:
         wrong += [
             f"moved batches with {m.peer}, not decided" for m in message.moved if not _decided(slot, node, m)
         ]
+        wrong += [
+            f"users of {t.owner} got answers, not decided" for t in message.users if t.owner not in owners
+        ]
+        wrong += [
+            f"users of {t.owner} sent {t.up_bytes} bytes here; users send to their own node"
+            for t in message.users
+            if t.owner != node and t.up_bytes
+        ]
+        if len({(t.owner, t.stage, t.outside) for t in message.users}) != len(message.users):
+            wrong.append("an owner's users are named twice in one stage")
         if wrong:
             raise self._alarmed("bad_usage", "; ".join(wrong), slot.slot, node)
         if slot.summary is not None:

@@ -59,7 +59,9 @@ SLOT_COLUMNS = (
     *(f"{name}_j" for name in BALANCE_COLUMNS),
     *["released_batches", "executed_batches", "guest_batches", "offloaded_batches", "unserved_batches"],
     *["wasted_batches", *COUNTS, "model_bytes", "operational_g"],
+    *["users_up_bytes", "users_down_bytes", "outside_up_bytes", "outside_down_bytes"],
 )
+"""Bytes exchanged with users' devices: those of requests and data that were planned, and those of outside clients."""
 LINE_COLUMNS = (
     "slot",
     "node_id",
@@ -115,12 +117,14 @@ SERVING_COLUMNS = (
     *["outside_requests", "outside_latency_p50_s", "outside_latency_p95_s", "outside_latency_p99_s"],
     *["tokens_in_per_s", "tokens_out_per_s", "energy_j", "operational_g"],
     *["joules_per_request", "joules_per_token", "grams_per_1000_tokens", *SERVING_RATIOS],
+    "carried_j",
     *["prefill_s", "decode_s", "prefill_j", "decode_j"],
     *["latency_bins", "latency_counts"],
 )
 """A row for every node, slot and service. Requests include those of outside clients; latencies of the two are apart,
 for theirs are wall time. Tokens are those of tasks that generate; figures per token are over input and generated ones,
-and null where there are none. TREE and EE divide by the joules of the row: the node's application lines."""
+and null where there are none. TREE and EE divide by the joules of the row: the
+node's application lines and ``carried_j``, what requests and answers took in users' devices and in the network."""
 NODE_COLUMNS = (
     "node_id",
     *PROFILE_COLUMNS,
@@ -143,7 +147,7 @@ NODE_COLUMNS = (
         "executed_batches",
         "wasted_batches",
     ],
-    *["participations", *NODE_RATIOS],
+    *["participations", "carried_j", *NODE_RATIOS],
 )
 """TREE and EE of a node divide what it delivered by all joules it used in the run."""
 
@@ -292,6 +296,7 @@ def _slot_rows(run: _Run, times: Mapping[int, datetime]) -> Iterable[Row]:
                 row["released_batches"] = _released(run, slot, node, before.get(node, 0))
             if booking is not None:
                 row.update(_booking_columns(node, booking, run.delivered(slot, node)))
+                row.update(_user_bytes(run.usage[slot, node]))
             yield row
 
 
@@ -337,6 +342,17 @@ def _booking_columns(node: str, booking: Mapping[str, Any], delivered: Mapping[s
         **delivered,
         "model_bytes": booking["model_bytes"],
         "operational_g": from_pico(sum(line["operational_pg"] for line in own)),
+    }
+
+
+def _user_bytes(usage: Mapping[str, Any]) -> Row:
+    """Null in ledgers of versions that did not count them."""
+    if "users" not in usage:
+        return {}
+    return {
+        f"{whose}_{way}_bytes": sum(t[f"{way}_bytes"] for t in usage["users"] if t["outside"] is outside)
+        for whose, outside in (("users", False), ("outside", True))
+        for way in ("up", "down")
     }
 
 
@@ -419,7 +435,8 @@ def _serving_rows(run: _Run) -> Iterable[Row]:
     """A row for every node, slot and service in which the application stage used energy, answered, or failed to
     answer; one without a service where none can be named.
 
-    Energy and grams are those of the node's own lines of that stage, whatever the slot was meant for.
+    Energy and grams are those of the node's own lines of that stage, whatever the slot was meant for, and of users'
+    devices and the network for the bits that are counted: every bit has its joules.
     """
     alpha = float(run.config.get("tree_alpha_bits_per_token", 0.0))
     slot_s = float(run.config.get("slot_s", 0.0))
@@ -428,7 +445,7 @@ def _serving_rows(run: _Run) -> Iterable[Row]:
         own = [
             line
             for line in booking["lines"]
-            if line["node_id"] == node and line["stage"] == Stage.APPLICATION
+            if (line["node_id"] == node or "users" in line) and line["stage"] == Stage.APPLICATION
         ]
         late = booking["late"]
         planned = {part["service"]: part for part in (() if late else usage.get("serving", ()))}
@@ -458,6 +475,7 @@ def _serving_rows(run: _Run) -> Iterable[Row]:
         for row, of_service, lines in zip(rows, parts, shares, strict=True):
             row.update(slot=slot, node_id=node, stage=booking["stage"])
             row["energy_j"] = from_micro(sum(line["energy_uj"] for line in lines))
+            row["carried_j"] = from_micro(sum(line["energy_uj"] for line in lines if "users" in line))
             row["operational_g"] = from_pico(sum(line["operational_pg"] for line in lines))
             row.update(_token_columns(row, alpha, slot_s))
             row.update(_phase_columns(of_service, lines))
@@ -495,8 +513,8 @@ def _serving_row(
 def _shares(
     own: Sequence[Mapping[str, Any]], parts: Sequence[Sequence[Mapping[str, Any]]], rows: Sequence[Row]
 ) -> list[list[Mapping[str, Any]]]:
-    """A node's application lines by service, in whole units: radio by the bits that each delivered, everything else by
-    the board's time for it. The parts of a line sum to the line."""
+    """A node's application lines by service, in whole units: radio, network and devices by the bits that each
+    delivered, everything else by the board's time for it. The parts of a line sum to the line."""
     if len(rows) == 1:
         return [list(own)]
     busy = [
@@ -505,7 +523,8 @@ def _shares(
     bits = [row["bits"] for row in rows]
     found: list[list[Mapping[str, Any]]] = [[] for _ in rows]
     for line in own:
-        weights = bits if line["component"] in (Component.RADIO_TX, Component.RADIO_RX) else busy
+        of_bits = line["component"] in (Component.RADIO_TX, Component.RADIO_RX, Component.NETWORK)
+        weights = bits if of_bits else busy
         weights = weights if any(weights) else [1, *[0] * (len(rows) - 1)]
         energies = spread(line["energy_uj"], weights)
         emissions = spread(line["operational_pg"], weights)
@@ -526,7 +545,9 @@ def _phase_columns(parts: Sequence[Mapping[str, Any]], own: Sequence[Mapping[str
     if not (busy_s := prefill_s + decode_s):
         return {"prefill_s": 0.0, "decode_s": 0.0}
     computing = (Component.COMPUTE, Component.STATIC)
-    joules = from_micro(sum(line["energy_uj"] for line in own if line["component"] in computing))
+    joules = from_micro(
+        sum(line["energy_uj"] for line in own if line["component"] in computing and "users" not in line)
+    )
     return {
         "prefill_s": prefill_s,
         "decode_s": decode_s,
@@ -566,7 +587,11 @@ def _node_rows(run: _Run) -> Iterable[Row]:
         row["slots"] = len(bookings)
         row["unmetered_slots"] = len(run.ends) - sum((slot, node) in run.bookings for slot in run.ends)
         row["adjustment_j"] = from_micro(run.adjusted_uj.get(node, 0))
-        window = Window(row["bits"], row["tokens_in"], row["tokens_out"], row["demand_j"])
+        # Every bit has its joules: those of the node's users' devices and of the network to them are in it.
+        carried_uj = sum(line["energy_uj"] for body in bookings for line in body["lines"] if "users" in line)
+        row["carried_j"] = from_micro(carried_uj)
+        joules = row["demand_j"] + row["carried_j"]
+        window = Window(row["bits"], row["tokens_in"], row["tokens_out"], joules)
         found = efficiency(window, alpha)
         row.update({f"{name}_node_bit_per_j": getattr(found, f"{name}_bit_per_j") for name in RATIOS})
         yield row

@@ -123,6 +123,10 @@ class InferenceConfig(Strict):
     whole fleet, so that a batch costs the same operations wherever it is planned. None: the node's own mean."""
     planned_bytes_per_batch: int | None = Field(default=None, ge=1)
     """Likewise its payload."""
+    planned_up_bytes_per_batch: float = Field(default=0.0, ge=0)
+    """Likewise what users send for it."""
+    planned_down_bytes_per_batch: float = Field(default=0.0, ge=0)
+    """Likewise what they get."""
 
 
 class NodeConfig(Strict):

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from carbon_data.units import BITS_PER_BYTE
 from edge_node.backlog import Backlog, Batch
 from edge_node.config import NodeConfig
 from edge_node.decided import check_decision
@@ -375,6 +376,13 @@ class EdgeNode:
             batches, total = state.sent.get(parcel.executor, (0, 0))
             state.sent[parcel.executor] = (batches + len(parcel.batch_ids), total + size)
             self._meter.moved(state.stage, tx_bytes=size)
+            # The owner's users send to their own node; it passes on what it had received.
+            workload = self._workloads[state.stage]
+            for batch in outgoing.batches:
+                exchanged = workload.user_bytes(
+                    workload.batch(batch.batch_id, state.stage.value), state.stage
+                )
+                self._exchange(state, self.node_id, exchanged.up_bytes, 0)
 
     def parcel_failed(self, parcel: Parcel) -> None:
         """The executor does not have it: the owner runs its batches itself."""
@@ -485,9 +493,33 @@ class EdgeNode:
             if isinstance(result, InferResult):
                 self._serving.finish(state, result, owners, batches)
             self._meter.moved(state.stage, tx_bytes=tx_bytes, rx_bytes=rx_bytes)
+            self._exchange_with_users(state, result, owners, batches)
             if state.mean_loss is not None:
                 self._mean_loss = state.mean_loss
             return result
+
+    def _exchange_with_users(
+        self, state: SlotState, result: Result, owners: Mapping[str, int], batches: Sequence[Arrays]
+    ) -> None:
+        """Own users sent requests (or data) and get answers; users of guests' owners get answers from here.
+
+        Raises ValueError when the task counts other bits as delivered than travelled.
+        """
+        workload = self._workloads[state.stage]
+        names = [owner for owner, count in owners.items() for _ in range(count)]
+        exchanged = [workload.user_bytes(batch, state.stage) for batch in batches]
+        travelled = BITS_PER_BYTE * sum(each.up_bytes + each.down_bytes for each in exchanged)
+        if isinstance(result, InferResult) and result.payload_bits != travelled:
+            raise ValueError(
+                f"the task counts {result.payload_bits} bits of requests and answers, {travelled} travelled; "
+                "Served.payload_bits must be those of request_bytes() for every request"
+            )
+        for owner, each in zip(names, exchanged, strict=True):
+            self._exchange(state, owner, each.up_bytes if owner == self.node_id else 0, each.down_bytes)
+
+    def _exchange(self, state: SlotState, owner: str, up_bytes: int, down_bytes: int) -> None:
+        state.exchange(owner, state.stage, up_bytes, down_bytes)
+        self._meter.moved(state.stage, tx_bytes=down_bytes, rx_bytes=up_bytes)
 
     def discard_result(self, slot: int) -> None:
         """The result of ``slot`` was thrown away: its energy is waste, and its batches count for nobody."""
@@ -575,6 +607,7 @@ class EdgeNode:
             outside=self._serving.report(state.outside),
             unserved_requests=state.unserved_requests,
             own_work=state.own_work,
+            users=state.user_traffic(),
         )
         self._spool.put(state.usage.seq, state.usage)
 

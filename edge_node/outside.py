@@ -132,4 +132,5 @@ class OutsideClients:
                 log.warning("%s: answers given after the last reading are in no books", self._config.node_id)
             elif result is not None and work is not None:
                 self._meter.moved(Stage.APPLICATION, tx_bytes=sent, rx_bytes=received)
+                state.exchange(self._config.node_id, Stage.APPLICATION, received, sent, outside=True)
                 state.outside.add(result, latency_s, self._serving.service(work))

@@ -9,7 +9,18 @@ from typing import Any
 from edge_node.backlog import Batch
 from edge_node.serving.tally import Tally
 from edge_node.workload import Arrays
-from protos.messages import Decision, EnergyGrant, Moved, OwnWork, Parcel, Settlement, Stage, Telemetry, Usage
+from protos.messages import (
+    Decision,
+    EnergyGrant,
+    Moved,
+    OwnWork,
+    Parcel,
+    Settlement,
+    Stage,
+    Telemetry,
+    Usage,
+    UserTraffic,
+)
 
 
 class Delivery(StrEnum):
@@ -64,6 +75,9 @@ class SlotState:
     """(batches, bytes) delivered, by executor."""
     received: dict[str, tuple[int, int]] = field(default_factory=dict)
     """(batches, bytes) taken in, by owner."""
+    users: dict[tuple[str, Stage, bool], tuple[int, int]] = field(default_factory=dict)
+    """(up, down) bytes exchanged with the devices of users: by the node whose users they are, stage, and whether they
+    are outside clients."""
     model_bytes: int = 0
     mean_loss: float | None = None
     serving: dict[int, Tally] = field(default_factory=dict)
@@ -102,6 +116,21 @@ class SlotState:
     def guest_bytes(self) -> int:
         """Storage taken by guests."""
         return sum(guest.payload_bytes for guest in self.incoming.values())
+
+    def exchange(
+        self, owner: str, stage: Stage, up_bytes: int, down_bytes: int, outside: bool = False
+    ) -> None:
+        """Bytes went from users of ``owner`` to this node, and from it to them."""
+        up, down = self.users.get((owner, stage, outside), (0, 0))
+        self.users[owner, stage, outside] = (up + up_bytes, down + down_bytes)
+
+    def user_traffic(self) -> tuple[UserTraffic, ...]:
+        """As it is reported."""
+        return tuple(
+            UserTraffic(owner, stage, up, down, outside)
+            for (owner, stage, outside), (up, down) in sorted(self.users.items())
+            if up or down
+        )
 
     def moved(self) -> tuple[Moved, ...]:
         """Batches exchanged, by peer."""

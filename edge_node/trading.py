@@ -12,7 +12,7 @@ import numpy as np
 
 from carbon_data.units import from_micro
 from edge_node.backlog import Backlog, Batch
-from protos.messages import MarketCall, MarketNews, NodeProfile, Offers, Stage
+from protos.messages import MarketCall, MarketNews, NodeProfile, Offers, Stage, WorkProfile
 from protos.trading.desk import Desk
 from protos.trading.own import Managed, Own
 
@@ -67,8 +67,8 @@ def own_of(
     wake_s: float,
 ) -> Own:
     """The trader's private state. ``stages``: of the look-ahead, the slot itself first."""
-    work = {one.stage: (one.seconds_per_batch, one.joules_per_batch, one.model_j) for one in profile.work}
-    bodies = [work.get(stage, (0.0, 0.0, 0.0)) for stage in stages]
+    work = {one.stage: one for one in profile.work}
+    bodies = [work.get(stage, WorkProfile(stage, 0.0, 0.0, 0)) for stage in stages]
     counts = backlog.counts(slot)
     room, by_class = offloaded.room(backlog, stages[0], cap_fraction), [0] * len(counts)
     for batch in reversed(backlog.waiting(stages[0])):
@@ -83,9 +83,10 @@ def own_of(
         room_batches=tuple(by_class),
         release_batches=backlog.forecast(slot, len(stages)),
         static_w=profile.static_w,
-        seconds_per_batch=np.array([seconds for seconds, _, _ in bodies]),
-        joules_per_batch=np.array([joules for _, joules, _ in bodies]),
-        model_j=np.array([model for _, _, model in bodies]),
+        seconds_per_batch=np.array([body.seconds_per_batch for body in bodies]),
+        joules_per_batch=np.array([body.joules_per_batch for body in bodies]),
+        model_j=np.array([body.model_j for body in bodies]),
+        request_j=np.array([body.request_j for body in bodies]),
         tx_j_per_byte=profile.tx_j_per_byte,
         rx_j_per_byte=profile.rx_j_per_byte,
         storage_bytes=float(profile.storage_bytes),

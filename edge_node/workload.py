@@ -26,6 +26,20 @@ class WorkCost:
     bytes_per_batch: int
     model_bytes: int = 0
     """Bytes of the model's parameters: received by a node before it trains or serves, sent back after training."""
+    up_bytes: float = 0.0
+    """From the users to the node, for an average batch: see ``Workload.user_bytes``."""
+    down_bytes: float = 0.0
+    """From the node to the users."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserBytes:
+    """Payload of one batch between the users' devices and the nodes."""
+
+    up_bytes: int
+    """Requests; in the preparation stage the data."""
+    down_bytes: int
+    """Answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +125,11 @@ class Workload(Protocol):
 
     def batch(self, batch_id: int, stage: str) -> Arrays:
         """Arrays of own batch ``batch_id`` (any integer >= 0: passes wrap around, reshuffled per pass by seed)."""
+        ...
+
+    def user_bytes(self, batch: Arrays, stage: str) -> UserBytes:
+        """What users send for ``batch`` and get for it: in the application stage exactly what ``infer`` counts in
+        ``payload_bits``, in the preparation stage the data, else nothing."""
         ...
 
     def prepare(self, batches: Sequence[Arrays]) -> float:

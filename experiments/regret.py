@@ -16,7 +16,6 @@ import pandas as pd
 from carbon_data.units import JOULES_PER_KWH
 from edge_node.config import InferenceConfig
 from experiments.report.read import Run
-from protos.messages import Stage
 
 if TYPE_CHECKING:
     from coordinator.market.fleet import Fleet, Ints
@@ -28,13 +27,14 @@ BOUND_TIME_LIMIT_S = 30.0
 NEGLIGIBLE_FRACTION = 1e-6
 """Of the bound: microjoules of the books, and the solver's tolerance."""
 IN_IT = (
-    "grid energy of the edge nodes (static, compute, radio of moved batches and of model parameters, waking) at the "
-    "intensity of its slot, and the network energy of moved batches at the mean intensity of both ends: the objective "
+    "grid energy of the edge nodes (static, compute, radio of moved batches, of models, of requests, answers and data, "
+    "waking) at the intensity of its slot, and the network energy of moved batches at the mean intensity of both ends: "
+    "the objective "
     "(D0), from the booked joules"
 )
 NOT_IN_IT = (
-    "coordinator and router; requests and negotiation, on the nodes' radio and in the network; model parameters in the "
-    "network; embodied emissions"
+    "coordinator and router; outside clients and negotiation, on the nodes' radio and in the network; users' devices; "
+    "requests, answers, data and model parameters in the network; embodied emissions"
 )
 
 
@@ -172,7 +172,7 @@ def _matrix(sums: pd.Series, node_ids: tuple[str, ...], slots: int) -> Ints:
 def comparable_g(tables: Mapping[str, pd.DataFrame], net_j_per_byte: float) -> float:
     """IN_IT in grams: (D0) as it happened, from the joules of a run's tables (older runs have their grams rounded).
 
-    A node's grid energy less what of it its radio drew for requests and markets, as the books attribute it: in
+    A node's grid energy less what of it its radio drew for outside clients and markets, as the books attribute it: in
     proportion to energy."""
     slots = tables["slots"]
     intensity = slots.set_index(["slot", "node_id"])["intensity_g_per_kwh"]
@@ -188,38 +188,24 @@ def comparable_g(tables: Mapping[str, pd.DataFrame], net_j_per_byte: float) -> f
 
 
 def _other_radio_g(tables: Mapping[str, pd.DataFrame], intensity: pd.Series) -> float:
-    """Grams of the nodes' radio beside moved batches and models: outside requests, markets."""
-    flows = tables["batch_flows"].query("owner != executor")
+    """Grams of the nodes' radio that no plan knows of: outside clients, markets."""
     nodes = tables["nodes"].set_index("node_id")
-    models = _model_bytes(tables["slots"])
+    slots = tables["slots"].set_index(["slot", "node_id"])
+    lines = tables["lines"][tables["lines"]["node_id"].isin(nodes.index)]
     total = 0.0
-    for component, end in (("radio_tx", "owner"), ("radio_rx", "executor")):
-        lines = tables["lines"][tables["lines"]["component"] == component]
-        booked = lines.groupby(["slot", "node_id"])[["energy_j", "grid_j"]].sum()
-        booked = booked[booked["energy_j"] > 0]
-        moved = flows.groupby(["slot", end])["payload_bytes"].sum()
-        moved.index = moved.index.set_names(["slot", "node_id"])
-        per_byte = nodes[f"{component.removeprefix('radio_')}_j_per_byte"].astype(float)
-        node_of = booked.index.get_level_values("node_id")
-        of_batches, of_models = (
-            part.reindex(booked.index, fill_value=0).to_numpy(dtype=float)
-            for part in (moved, models[component])
+    for component, way in (("radio_tx", "down"), ("radio_rx", "up")):
+        booked = (
+            lines[lines["component"] == component].groupby(["slot", "node_id"])[["energy_j", "grid_j"]].sum()
         )
-        in_bound_j = (of_batches + of_models) * per_byte.reindex(node_of).to_numpy(dtype=float)
-        share = np.clip(1.0 - in_bound_j / booked["energy_j"].to_numpy(dtype=float), 0.0, 1.0)
+        booked = booked[booked["energy_j"] > 0]
+        per_byte = nodes[f"{component.removeprefix('radio_')}_j_per_byte"].astype(float)
+        outside = slots[f"outside_{way}_bytes"].reindex(booked.index).fillna(0).to_numpy(dtype=float)
+        outside_j = outside * per_byte.reindex(booked.index.get_level_values("node_id")).to_numpy(dtype=float)
+        share = np.clip(outside_j / booked["energy_j"].to_numpy(dtype=float), 0.0, 1.0)
         grid_j = booked["grid_j"].to_numpy(dtype=float) * share
         total += float((grid_j * intensity.reindex(booked.index).to_numpy(dtype=float)).sum())
-    lines = tables["lines"]
-    said = lines[(lines["component"] == "negotiation") & lines["node_id"].isin(nodes.index)]
-    said_j = said.groupby(["slot", "node_id"])["grid_j"].sum()
+    said_j = lines[lines["component"] == "negotiation"].groupby(["slot", "node_id"])["grid_j"].sum()
     total += float(
         (said_j.to_numpy(dtype=float) * intensity.reindex(said_j.index).to_numpy(dtype=float)).sum()
     )
     return total / JOULES_PER_KWH
-
-
-def _model_bytes(slots: pd.DataFrame) -> dict[str, pd.Series]:
-    """Bytes of model parameters by slot and node that a node received, and sent: a node that serves only receives."""
-    both = slots.fillna({"model_bytes": 0}).set_index(["slot", "node_id"])
-    received = both["model_bytes"].where(both["stage"] == Stage.APPLICATION, both["model_bytes"] / 2)
-    return {"radio_rx": received, "radio_tx": both["model_bytes"] - received}

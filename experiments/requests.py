@@ -139,7 +139,12 @@ def _planned(
         for config, size in zip((task, *(service.task for service in nodes[0].services)), sizes, strict=True)
     ]
     mean = mean_cost(plans, costs, sizes)
-    planned = {"planned_flop_per_batch": mean.flop_per_batch, "planned_bytes_per_batch": mean.bytes_per_batch}
+    planned = {
+        "planned_flop_per_batch": mean.flop_per_batch,
+        "planned_bytes_per_batch": mean.bytes_per_batch,
+        "planned_up_bytes_per_batch": mean.up_bytes,
+        "planned_down_bytes_per_batch": mean.down_bytes,
+    }
     return tuple(inference.model_copy(update=planned) for inference in nodes)
 
 

@@ -44,6 +44,8 @@ class Holder(StrEnum):
     NETWORK = "network"
     COORDINATOR = "coordinator"
     ROUTER = "router"
+    DEVICES = "devices"
+    """The users' devices, which send requests and data and receive answers."""
 
 
 HOLDERS = tuple(str(holder) for holder in Holder)
@@ -82,11 +84,14 @@ class WorkProfile:
     stage: Stage
     seconds_per_batch: float
     joules_per_batch: float
+    """Computation, and the node's radio towards its users: what they send for a batch, and the answers."""
     bytes_per_batch: int
     """Bytes that travel when a batch is offloaded, payload as serialised."""
     model_j: float = 0.0
     """Radio energy of a slot in which the node runs any of this work, however many batches: model parameters
     received and, in training, sent back."""
+    request_j: float = 0.0
+    """Of ``joules_per_batch``, receiving from the users: drawn by the batch's owner, wherever the batch is run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +357,22 @@ class Executed:
 
 
 @dataclass(frozen=True, slots=True)
+class UserTraffic:
+    """Payload that a node exchanged with the devices of users: requests and answers, or data to be prepared."""
+
+    owner: str
+    """Node whose users these are: the node itself, or the owner of guest batches that it answered."""
+    stage: Stage
+    """Application for outside clients in every slot; else the slot's."""
+    up_bytes: int
+    """From the devices to this node; only its own users send to it."""
+    down_bytes: int
+    """From this node to the devices."""
+    outside: bool = False
+    """Of outside clients (EdgeInference), of whom no plan knows."""
+
+
+@dataclass(frozen=True, slots=True)
 class Serving:
     """Requests that a node answered in a slot. Latencies from arrival to answer; None where none was answered."""
 
@@ -402,6 +423,8 @@ class Usage:
     """Own requests whose batches nobody served in time."""
     own_work: OwnWork | None = None
     """Of self-managed decisions only."""
+    users: tuple[UserTraffic, ...] = ()
+    """What (T1) counts of the slot, and data received in the preparation stage."""
 
     @property
     def served(self) -> tuple[Serving, ...]:

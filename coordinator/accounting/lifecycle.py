@@ -59,7 +59,7 @@ def attribute(
 def grid_line(
     stage: Stage, component: Component, energy_uj: int, intensity_g_per_kwh: float, provenance: str
 ) -> AttributedLine:
-    """A line that draws all its energy from the grid: network, coordinator, router."""
+    """A line that draws all its energy from the grid: network, coordinator, router, users' devices."""
     grams = operational_pg(energy_uj, intensity_g_per_kwh)
     return AttributedLine(stage, component, energy_uj, energy_uj, grams, provenance)
 

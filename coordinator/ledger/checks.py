@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coordinator.ledger.entry import Kind, Posting, Unit
+from coordinator.ledger.line_checks import LineChecks
 from protos.messages import HOLDERS
 
 Add = Callable[[str, str, str], None]
@@ -31,10 +32,13 @@ class Item:
 
 
 class Checks:
-    """Takes the entries in order; ``add(code, where, text)`` is called for everything that is wrong."""
+    """Takes the entries in order; ``add(code, where, text)`` is called for everything that is wrong.
 
-    def __init__(self, add: Add) -> None:
+    ``resolution_pg``: picograms to which the file's version rounded emissions."""
+
+    def __init__(self, add: Add, resolution_pg: int = 1) -> None:
         self._add = add
+        self._lines = LineChecks(add, resolution_pg)
         self._balances: dict[tuple[str, str], int] = defaultdict(int)
         self._epoch = 0
         self._decisions: dict[int, Mapping[str, Any]] = {}
@@ -58,6 +62,8 @@ class Checks:
             self._balances[posting.account, posting.unit] += posting.amount
             if posting.account.endswith("/battery") and self._balances[posting.account, posting.unit] < 0:
                 self._add("battery", item.where, f"{posting.account} falls below 0")
+        if item.kind is Kind.REGISTRATION:
+            self._lines.registration(item.node, item.body)
         handler = getattr(self, f"take_{item.kind.value}", None)
         if handler is not None:
             handler(item)
@@ -74,6 +80,7 @@ class Checks:
         if item.body["epoch"] != self._epoch + 1:
             self._add("epoch", item.where, f"epoch {item.body['epoch']} follows {self._epoch}")
         self._epoch = item.body["epoch"]
+        self._lines.start(item.body)
 
     def take_alarm(self, item: Item) -> None:
         self._counts[f"alarm: {item.body['alarm']}"] += 1
@@ -217,6 +224,7 @@ class Checks:
             self._counts["bookings by estimate"] += 1
         self._check_executed(item.slot, item.node, item.body, usage, item.where)
         self._check_delivered(item.body, usage, item.where)
+        self._lines.booking(item.where, item.slot, item.node, item.body, usage)
         if not item.body["late"]:
             self._emissions[item.slot] += sum(line["operational_pg"] for line in item.body["lines"])
 
@@ -338,6 +346,7 @@ class Checks:
         self._add_lines(wanted, item.body["lines"])
         self._compare(wanted, item.postings, item.where)
         decision = self._decisions[item.slot]
+        self._lines.slot_end(item.where, item.slot, item.body, decision)
         for told in decision["plan"]["decisions"]:
             present = (item.slot, told["node_id"]) in self._booked, (item.slot, told["node_id"]) in self._gaps
             if present.count(True) != 1:

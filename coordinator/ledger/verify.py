@@ -120,7 +120,7 @@ def _check_file(connection: sqlite3.Connection, report: VerifyReport) -> None:
 
 def _check_entries(connection: sqlite3.Connection, stored_as: Format, report: VerifyReport) -> set[str]:
     """One pass in order: chain, digests, sums, keys, and what the documents say of each other."""
-    checks = Checks(report.add)
+    checks = Checks(report.add, stored_as.picograms)
     kinds: Counter[str] = Counter()
     keys: set[str] = set()
     heads = {GENESIS}

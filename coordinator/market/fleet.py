@@ -130,6 +130,9 @@ class Fleet:
     model_j: Floats | None = None
     """(N, H) m_i(t): radio energy of the model's parameters in a slot in which the node runs at least one batch, its
     own or a guest's; independent of how many. None: none."""
+    request_j: Floats | None = None
+    """(N, H) of e_j(t), what the node's radio receives from users for a batch (requests). It is drawn by the batch's
+    owner, also where another node runs it, which then receives the batch instead. None: none."""
     offload_room_batches: Ints | None = None
     """(N, Q+1) how many batches of each deadline class the owner may still have run elsewhere: what (D5)
     leaves of b_y d_i(r) after the slots before (coordinator.market.backlog keeps it). None: b_y of the
@@ -169,6 +172,7 @@ class Fleet:
             "seconds_per_batch": (n, h),
             "joules_per_batch": (n, h),
             "model_j": (n, h),
+            "request_j": (n, h),
             "bytes_per_batch": (h,),
             "offloadable": (h,),
             "release_last_slot": (h,),
@@ -207,6 +211,19 @@ class Fleet:
     def horizon(self) -> int:
         """H."""
         return self.intensity_g_per_kwh.shape[1]
+
+    def owner_j(self) -> Floats:
+        """(N, H) what an owner draws for a batch that it has run elsewhere: received from its users, sent on."""
+        sent_j = self.bytes_per_batch * self.tx_j_per_byte[:, None]
+        return np.asarray(sent_j if self.request_j is None else sent_j + self.request_j)
+
+    def guest_j(self) -> Floats:
+        """(N, H) what an executor draws for a guest batch beside e_j(t): received from its owner, and not from users.
+
+        Below zero where a batch is smaller on its way between nodes than from the users.
+        """
+        received_j = self.bytes_per_batch * self.rx_j_per_byte[:, None]
+        return np.asarray(received_j if self.request_j is None else received_j - self.request_j)
 
     def transfer_caps_j(self) -> Floats:
         """(N, H) right-hand side of (D6); column 0 is the most a node may give away in the present slot.

@@ -41,13 +41,13 @@ def demand_j(fleet: Fleet, batches: Ints, awake: Bools) -> Floats:
     home = np.diag(batches)
     guests, away = batches.sum(axis=0) - home, batches.sum(axis=1) - home
     woken = awake & fleet.asleep & fleet.limits.may_sleep
-    size = float(fleet.bytes_per_batch[0])
     model = 0.0 if fleet.model_j is None else np.where(home + guests > 0, fleet.model_j[:, 0], 0.0)
     return np.asarray(
         fleet.slot_s * np.where(awake, fleet.static_w, fleet.sleep_w)
         + np.where(woken, fleet.wake_j, 0.0)
         + fleet.joules_per_batch[:, 0] * (home + guests)
-        + size * (fleet.rx_j_per_byte * guests + fleet.tx_j_per_byte * away)
+        + fleet.guest_j()[:, 0] * guests
+        + fleet.owner_j()[:, 0] * away
         + model
     )
 

@@ -149,9 +149,9 @@ def fill(
         "D3.bm": (1.0 / discharge_efficiency)[:, None],
     }
     if restrictions.offloading:
-        received_j = per_batch_j + size * fleet.rx_j_per_byte[:, None]
+        received_j = per_batch_j + fleet.guest_j()
         terms["D1.w_executor"] = (-received_j / unit_j)[j]
-        terms["D1.w_owner"] = (-size * fleet.tx_j_per_byte[:, None] / unit_j)[i]
+        terms["D1.w_owner"] = (-fleet.owner_j() / unit_j)[i]
     if restrictions.transfers:
         terms["D2.x_recipient"] = fleet.transfer_efficiency()[i, j][:, None]
     if layout.shape.sleep:

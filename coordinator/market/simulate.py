@@ -274,6 +274,7 @@ def _fleet_at(
         seconds_per_batch=truth.seconds_per_batch[:, window],
         joules_per_batch=truth.joules_per_batch[:, window],
         model_j=None if truth.model_j is None else truth.model_j[:, window],
+        request_j=None if truth.request_j is None else truth.request_j[:, window],
         bytes_per_batch=truth.bytes_per_batch[window],
         offloadable=truth.offloadable[window],
         release_last_slot=None

@@ -23,6 +23,7 @@ def window(fleet: Fleet, slots: int) -> Fleet:
         seconds_per_batch=fleet.seconds_per_batch[:, :slots],
         joules_per_batch=fleet.joules_per_batch[:, :slots],
         model_j=None if fleet.model_j is None else fleet.model_j[:, :slots],
+        request_j=None if fleet.request_j is None else fleet.request_j[:, :slots],
         bytes_per_batch=fleet.bytes_per_batch[:slots],
         offloadable=fleet.offloadable[:slots],
         release_last_slot=None if fleet.release_last_slot is None else fleet.release_last_slot[:slots],

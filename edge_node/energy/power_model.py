@@ -43,13 +43,16 @@ class PowerModel:
         return self.busy_s(flop) * self.dynamic_w
 
     def work_profile(self, stage: Stage, cost: WorkCost) -> WorkProfile:
-        """What one batch costs on this board, for the node's registration."""
+        """What one batch costs on this board, for the node's registration. The radio takes no time of the board."""
+        request_j = cost.up_bytes * self.board.rx_j_per_byte
+        answer_j = cost.down_bytes * self.board.tx_j_per_byte
         return WorkProfile(
             stage=stage,
             seconds_per_batch=self.busy_s(cost.flop_per_batch),
-            joules_per_batch=self.compute_j(cost.flop_per_batch),
+            joules_per_batch=self.compute_j(cost.flop_per_batch) + request_j + answer_j,
             bytes_per_batch=cost.bytes_per_batch,
             model_j=self.model_j(stage, cost.model_bytes),
+            request_j=request_j,
         )
 
     def model_j(self, stage: Stage, model_bytes: int) -> float:

@@ -12,9 +12,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from carbon_data.units import BITS_PER_BYTE
 from edge_node.serving.port import Answered
 from edge_node.tasks.base import Task, load_arrays, to_tensor
-from edge_node.tasks.images import ANSWER_BITS, SHAPE, ImageTask
+from edge_node.tasks.images import SHAPE, ImageTask
 from edge_node.tasks.registry import find_task
 from edge_node.tasks.text import ANSWER, PROMPT, START, TextTask, decode_flop, generate, prefill_flop
 from edge_node.workload import Arrays, InferResult, Parameters
@@ -77,14 +78,15 @@ def _classify(task: ImageTask, model: nn.Module, arrays: Arrays) -> Answered:
     images = arrays["images"]
     x, _ = task.inputs({"images": images, "labels": np.zeros(len(images), dtype=np.int64)})
     confidence, classes = F.softmax(model(x), dim=1).max(dim=1)
+    answers = {"classes": classes.numpy(), "confidence": confidence.numpy()}
     result = InferResult(
         requests=len(images),
-        payload_bits=8 * images.nbytes + ANSWER_BITS * len(images),
+        payload_bits=BITS_PER_BYTE * (images.nbytes + sum(array.nbytes for array in answers.values())),
         correct=0,
         batches=1,
         flop=len(images) * task.flop().forward,
     )
-    return Answered({"classes": classes.numpy(), "confidence": confidence.numpy()}, result)
+    return Answered(answers, result)
 
 
 def _continue(model: Any, prompts: np.ndarray) -> Answered:

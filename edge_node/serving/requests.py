@@ -9,7 +9,16 @@ from dataclasses import replace
 import numpy as np
 
 from edge_node.serving.arrivals import RequestPlan
-from edge_node.workload import Arrays, InferResult, Parameters, TrainResult, WorkCost, Workload, add_up
+from edge_node.workload import (
+    Arrays,
+    InferResult,
+    Parameters,
+    TrainResult,
+    UserBytes,
+    WorkCost,
+    Workload,
+    add_up,
+)
 from protos.messages import Stage
 
 ARRIVAL = "arrival_s"
@@ -69,13 +78,25 @@ class RequestWorkload:
         share = 1.0 if self._fixed else self.plan.mean_size / self._inner_sizes[0]
         size = self._inner_sizes[0] * share
         bytes_per_batch = math.ceil(cost.bytes_per_batch * share + 8 * size)
-        return WorkCost(cost.flop_per_batch * share, bytes_per_batch, cost.model_bytes)
+        return WorkCost(
+            cost.flop_per_batch * share,
+            bytes_per_batch,
+            cost.model_bytes,
+            cost.up_bytes * share,
+            cost.down_bytes * share,
+        )
 
     def _mixed_cost(self, model_bytes: int) -> WorkCost:
         """Models of further services do not travel: every node draws them from the seed."""
         told = self.plan.inference
         if told.planned_flop_per_batch is not None and told.planned_bytes_per_batch is not None:
-            return WorkCost(told.planned_flop_per_batch, told.planned_bytes_per_batch, model_bytes)
+            return WorkCost(
+                told.planned_flop_per_batch,
+                told.planned_bytes_per_batch,
+                model_bytes,
+                told.planned_up_bytes_per_batch,
+                told.planned_down_bytes_per_batch,
+            )
         costs = [workload.cost(Stage.APPLICATION) for workload in self._workloads]
         return replace(mean_cost([self.plan], costs, self._inner_sizes), model_bytes=model_bytes)
 
@@ -126,6 +147,10 @@ class RequestWorkload:
         tag = {SERVICE: np.full(len(arrivals), kind, dtype=np.uint8)} if kind else {}
         return {**arrays, ARRIVAL: arrivals, **tag}
 
+    def user_bytes(self, batch: Arrays, stage: str) -> UserBytes:
+        """Of the service that the batch asks; when a request came, and of whom, travels with no request."""
+        return self._workloads[service_of(batch)].user_bytes(_bare(batch), stage)
+
     def prepare(self, batches: Sequence[Arrays]) -> float:
         return self.inner.prepare(batches)
 
@@ -141,20 +166,30 @@ class RequestWorkload:
         for batch in batches:
             kind = service_of(batch)
             model = self._services[kind - 1][1] if kind else parameters
-            bare = {name: array for name, array in batch.items() if name not in (ARRIVAL, SERVICE)}
-            results.append(self._workloads[kind].infer(model, [bare]))
+            results.append(self._workloads[kind].infer(model, [_bare(batch)]))
         return add_up(results)
 
 
 def mean_cost(plans: Sequence[RequestPlan], costs: Sequence[WorkCost], sizes: Sequence[int]) -> WorkCost:
     """Mean cost of the batches of these plans. ``costs`` and ``sizes``: of a batch of each service, and its
     requests. Without any batch: of the largest that the first service allows."""
-    flop_each = [cost.flop_per_batch / size for cost, size in zip(costs, sizes, strict=True)]
-    bytes_each = [cost.bytes_per_batch / size + 8 for cost, size in zip(costs, sizes, strict=True)]
+    each = (
+        np.array(
+            [
+                (cost.flop_per_batch, cost.bytes_per_batch + 8 * size, cost.up_bytes, cost.down_bytes)
+                for cost, size in zip(costs, sizes, strict=True)
+            ]
+        )
+        / np.array(sizes)[:, None]
+    )
     kinds = np.array([kind for plan in plans for kind in plan.kinds], dtype=np.int64)
-    if not len(kinds):
-        most = plans[0].inference.requests_per_batch
-        return WorkCost(most * flop_each[0], math.ceil(most * bytes_each[0]))
-    requests = np.concatenate([plan.sizes for plan in plans])
-    flop, size = np.array(flop_each)[kinds] @ requests, np.array(bytes_each)[kinds] @ requests
-    return WorkCost(float(flop / len(kinds)), math.ceil(size / len(kinds)))
+    if len(kinds):
+        requests = np.concatenate([plan.sizes for plan in plans])
+        flop, size, up, down = requests @ each[kinds] / len(kinds)
+    else:
+        flop, size, up, down = plans[0].inference.requests_per_batch * each[0]
+    return WorkCost(float(flop), math.ceil(size), up_bytes=float(up), down_bytes=float(down))
+
+
+def _bare(batch: Arrays) -> Arrays:
+    return {name: array for name, array in batch.items() if name not in (ARRIVAL, SERVICE)}

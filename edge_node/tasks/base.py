@@ -148,6 +148,10 @@ class Task(ABC):
         return examples
 
     @abstractmethod
+    def request_bytes(self) -> tuple[int, int]:
+        """Bytes of one request and of its answer as they travel: what ``serve`` counts in ``payload_bits``."""
+
+    @abstractmethod
     def serve(self, model: nn.Module, batch: Arrays) -> Served:
         """Answer a batch of requests with ``model``."""
 

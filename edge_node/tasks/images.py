@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from carbon_data.units import BITS_PER_BYTE
 from edge_node.tasks.base import Dataset, FlopCount, Served, Task, to_tensor
 from edge_node.tasks.data import images
 from edge_node.tasks.flops import count_flop
@@ -60,6 +61,10 @@ class ImageTask(Task):
         if self._flop is None:
             self._flop = count_flop(self.model(), torch.zeros(1, *SHAPE))
         return self._flop
+
+    def request_bytes(self) -> tuple[int, int]:
+        """An image, a class."""
+        return PIXELS, ANSWER_BITS // BITS_PER_BYTE
 
     def serve(self, model: nn.Module, batch: Arrays) -> Served:
         """Classify images: each is one request and one answer, and no token."""

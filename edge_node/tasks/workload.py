@@ -22,6 +22,7 @@ from edge_node.workload import (
     InferResult,
     Parameters,
     TrainResult,
+    UserBytes,
     WorkCost,
 )
 from protos.messages import Stage
@@ -89,7 +90,19 @@ class TaskWorkload:
         else:
             per_batch = examples * self.task.flop().train * self.config.local_epochs
         model_bytes = sum(tensor.nbytes for tensor in self._model().parameters())
-        return WorkCost(per_batch, sum(array.nbytes for array in self.batch(0, stage).values()), model_bytes)
+        batch = self.batch(0, stage)
+        users = self.user_bytes(batch, stage)
+        size = sum(array.nbytes for array in batch.values())
+        return WorkCost(per_batch, size, model_bytes, users.up_bytes, users.down_bytes)
+
+    def user_bytes(self, batch: Arrays, stage: str) -> UserBytes:
+        """Requests and answers; in the preparation stage the examples, without the numbers that name them here."""
+        if stage == Stage.APPLICATION:
+            request, answer = self.task.request_bytes()
+            return UserBytes(_examples(batch) * request, _examples(batch) * answer)
+        if stage == Stage.PREPARATION:
+            return UserBytes(sum(array.nbytes for name, array in batch.items() if name != IDS), 0)
+        return UserBytes(0, 0)
 
     def batch(self, batch_id: int, stage: str) -> Arrays:
         """Arrays of own batch ``batch_id`` >= 0; in the application stage, requests from the test set."""

@@ -69,7 +69,7 @@ def by_stage(run: Run) -> dict[str, Sum]:
 
 
 def _all_grid_g(run: Run, lines: pd.DataFrame) -> np.ndarray:
-    """(L1) of each line's whole energy; lines of no node (network, coordinator, router) are all grid as booked."""
+    """(L1) of each line's whole energy; those of no node (``HOLDERS``) are all grid as booked."""
     slots = run.tables["slots"][["slot", "node_id", "intensity_g_per_kwh"]]
     merged = lines[["slot", "node_id"]].merge(slots, on=["slot", "node_id"], how="left")
     grams = lines["energy_j"].to_numpy() / JOULES_PER_KWH * merged["intensity_g_per_kwh"].to_numpy()

@@ -31,7 +31,7 @@ def there(study: Study) -> list[str]:
 def all_from_grid(run: Run) -> pd.DataFrame:
     """Lines of ``run`` without any harvest: (L1) with every joule of a node at its own grid's intensity.
 
-    Lines of network, coordinator and router are grid energy as they are. Grams of a line whose intensity is not known
+    Lines of ``HOLDERS`` are grid energy as they are. Grams of a line whose intensity is not known
     are null.
     """
     lines, slots = run.tables["lines"], run.tables["slots"]

@@ -30,9 +30,9 @@ class Totals:
     policy: str
     seed: int
     emissions_g: float
-    """Everything: nodes, network, coordinator and router."""
+    """Everything: nodes, network, users' devices, coordinator and router."""
     nodes_and_network_g: float
-    """Without coordinator and router: what (D0) minimises."""
+    """Without coordinator and router."""
     nodes_g: float
     """Nodes alone."""
     energy_j: float

@@ -48,7 +48,8 @@ def requests(study: Study) -> Table | None:
     )
     generates = bool(shown["joules_per_token"].notna().any())
     note = (
-        "Latency in slot time. Late: answered after the latency target. Energy: the nodes' application lines, by which "
+        "Latency in slot time. Late: answered after the latency target. Energy: the nodes' application lines, and "
+        "what requests and answers took in users' devices and in the network, by which "
         "TREE and EE of serving divide too; those of the testbed divide by all joules of the run."
     )
     if generates:

@@ -44,8 +44,15 @@ CATEGORY_COLOURS = {
     "network": "#999933",
     "coordinator": "#cc6677",
     "router": "#aa4499",
+    "devices": "#332288",
 }
-CATEGORY_HATCHES = {"network": "////", "coordinator": "||||", "router": "----", "waste": "\\\\\\\\"}
+CATEGORY_HATCHES = {
+    "network": "////",
+    "coordinator": "||||",
+    "router": "----",
+    "devices": "....",
+    "waste": "\\\\\\\\",
+}
 
 GREEN = "#2f9e6e"
 GRID_ENERGY = "#7b828c"

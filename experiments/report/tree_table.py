@@ -24,9 +24,9 @@ COLUMNS = (
 COUNTS = ["requests", "bits", "tokens_in", "tokens_out"]
 DIVIDES_BY = {
     "run": "all joules of the testbed",
-    "service": "its nodes' application lines",
-    "serving": "the nodes' application lines",
-    "node": "all joules of the node",
+    "service": "its nodes' application lines, network and devices of its users",
+    "serving": "the nodes' application lines, network and devices of their users",
+    "node": "all joules of the node, network and devices of its users",
     "slot": "all joules of the testbed in the slot",
 }
 """What a row's ratios divide by: one figure has one name."""
@@ -38,8 +38,8 @@ Delivered = Mapping[str, Mapping[str, int]]
 def tree_rows(run: Run) -> pd.DataFrame:
     """One row for the run, for serving, each service, each node and each slot; empty without a booked alpha.
 
-    ``divides_by`` says which joules a row has (DIVIDES_BY): coordinator, router and network are in those of the run
-    and of a slot. A window without energy has no ratio.
+    ``divides_by`` says which joules a row has (DIVIDES_BY): coordinator, router, network and devices are in those of
+    the run and of a slot. A window without energy has no ratio.
     """
     alpha = alpha_bits_per_token(run)
     if alpha is None:
@@ -74,8 +74,14 @@ def _windows(run: Run) -> Iterator[tuple[str, str, Delivered, float]]:
     by_node = {str(node): _delivered(rows) for node, rows in served.groupby("node_id")}
     by_slot: dict[Any, Delivered] = {slot: _delivered(rows) for slot, rows in served.groupby("slot")}
     own = lines[~lines["node_id"].isin(HOLDERS)]
+    nodes = run.tables["nodes"]
+    carried_j = (
+        dict(zip(nodes["node_id"], nodes["carried_j"].astype(float), strict=True))
+        if "carried_j" in nodes
+        else {}
+    )
     for node, energy_j in own.groupby("node_id", sort=True)["energy_j"].sum().items():
-        yield "node", str(node), by_node.get(str(node), {}), float(energy_j)
+        yield "node", str(node), by_node.get(str(node), {}), float(energy_j) + carried_j.get(str(node), 0.0)
     for slot, energy_j in lines.groupby("slot", sort=True)["energy_j"].sum().items():
         yield "slot", str(slot), by_slot.get(slot, {}), float(energy_j)
 

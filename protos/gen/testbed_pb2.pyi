@@ -128,18 +128,20 @@ class CoordinatorMessage(_message.Message):
     def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ..., close_slot: _Optional[_Union[CloseSlot, _Mapping]] = ..., energy_grant: _Optional[_Union[EnergyGrant, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ..., market_call: _Optional[_Union[MarketCall, _Mapping]] = ..., market_news: _Optional[_Union[MarketNews, _Mapping]] = ...) -> None: ...
 
 class WorkProfile(_message.Message):
-    __slots__ = ("stage", "seconds_per_batch", "joules_per_batch", "bytes_per_batch", "model_j")
+    __slots__ = ("stage", "seconds_per_batch", "joules_per_batch", "bytes_per_batch", "model_j", "request_j")
     STAGE_FIELD_NUMBER: _ClassVar[int]
     SECONDS_PER_BATCH_FIELD_NUMBER: _ClassVar[int]
     JOULES_PER_BATCH_FIELD_NUMBER: _ClassVar[int]
     BYTES_PER_BATCH_FIELD_NUMBER: _ClassVar[int]
     MODEL_J_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_J_FIELD_NUMBER: _ClassVar[int]
     stage: Stage
     seconds_per_batch: float
     joules_per_batch: float
     bytes_per_batch: int
     model_j: float
-    def __init__(self, stage: _Optional[_Union[Stage, str]] = ..., seconds_per_batch: _Optional[float] = ..., joules_per_batch: _Optional[float] = ..., bytes_per_batch: _Optional[int] = ..., model_j: _Optional[float] = ...) -> None: ...
+    request_j: float
+    def __init__(self, stage: _Optional[_Union[Stage, str]] = ..., seconds_per_batch: _Optional[float] = ..., joules_per_batch: _Optional[float] = ..., bytes_per_batch: _Optional[int] = ..., model_j: _Optional[float] = ..., request_j: _Optional[float] = ...) -> None: ...
 
 class NodeProfile(_message.Message):
     __slots__ = ("zone", "static_w", "sleep_w", "wake_j", "wake_s", "tx_j_per_byte", "rx_j_per_byte", "storage_bytes", "battery_capacity_uj", "charge_efficiency_fraction", "discharge_efficiency_fraction", "self_discharge_fraction", "charge_limit_w", "discharge_limit_w", "export_loss_fraction", "import_loss_fraction", "work", "meter", "provenance", "num_examples", "data_digest")
@@ -453,8 +455,22 @@ class Executed(_message.Message):
     batches: int
     def __init__(self, owner: _Optional[str] = ..., batches: _Optional[int] = ...) -> None: ...
 
+class UserTraffic(_message.Message):
+    __slots__ = ("owner", "stage", "up_bytes", "down_bytes", "outside")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    UP_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DOWN_BYTES_FIELD_NUMBER: _ClassVar[int]
+    OUTSIDE_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    stage: Stage
+    up_bytes: int
+    down_bytes: int
+    outside: bool
+    def __init__(self, owner: _Optional[str] = ..., stage: _Optional[_Union[Stage, str]] = ..., up_bytes: _Optional[int] = ..., down_bytes: _Optional[int] = ..., outside: bool = ...) -> None: ...
+
 class Usage(_message.Message):
-    __slots__ = ("node_id", "boot_id", "seq", "epoch", "slot", "lines", "harvest_uj", "executed", "moved", "model_bytes", "mean_loss", "serving", "outside", "unserved_requests", "own_work")
+    __slots__ = ("node_id", "boot_id", "seq", "epoch", "slot", "lines", "harvest_uj", "executed", "moved", "model_bytes", "mean_loss", "serving", "outside", "unserved_requests", "own_work", "users")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
@@ -470,6 +486,7 @@ class Usage(_message.Message):
     OUTSIDE_FIELD_NUMBER: _ClassVar[int]
     UNSERVED_REQUESTS_FIELD_NUMBER: _ClassVar[int]
     OWN_WORK_FIELD_NUMBER: _ClassVar[int]
+    USERS_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     boot_id: str
     seq: int
@@ -485,7 +502,8 @@ class Usage(_message.Message):
     outside: Serving
     unserved_requests: int
     own_work: OwnWork
-    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[EnergyLine, _Mapping]]] = ..., harvest_uj: _Optional[int] = ..., executed: _Optional[_Iterable[_Union[Executed, _Mapping]]] = ..., moved: _Optional[_Iterable[_Union[Moved, _Mapping]]] = ..., model_bytes: _Optional[int] = ..., mean_loss: _Optional[float] = ..., serving: _Optional[_Iterable[_Union[Serving, _Mapping]]] = ..., outside: _Optional[_Union[Serving, _Mapping]] = ..., unserved_requests: _Optional[int] = ..., own_work: _Optional[_Union[OwnWork, _Mapping]] = ...) -> None: ...
+    users: _containers.RepeatedCompositeFieldContainer[UserTraffic]
+    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[EnergyLine, _Mapping]]] = ..., harvest_uj: _Optional[int] = ..., executed: _Optional[_Iterable[_Union[Executed, _Mapping]]] = ..., moved: _Optional[_Iterable[_Union[Moved, _Mapping]]] = ..., model_bytes: _Optional[int] = ..., mean_loss: _Optional[float] = ..., serving: _Optional[_Iterable[_Union[Serving, _Mapping]]] = ..., outside: _Optional[_Union[Serving, _Mapping]] = ..., unserved_requests: _Optional[int] = ..., own_work: _Optional[_Union[OwnWork, _Mapping]] = ..., users: _Optional[_Iterable[_Union[UserTraffic, _Mapping]]] = ...) -> None: ...
 
 class OwnWork(_message.Message):
     __slots__ = ("own_batches", "backlog_batches")

@@ -46,7 +46,10 @@ def look_ahead(own: Own, terms: MarketTerms) -> LookAhead:
     c = np.asarray(terms.intensity_g_per_kwh) / JOULES_PER_KWH / terms.unit_g_per_j
     e = own.joules_per_batch[:t] * work / energy
     tau = own.seconds_per_batch[:t] * work / own.slot_s
-    owner, guest = size * own.tx_j_per_byte * work / energy, size * own.rx_j_per_byte * work / energy
+    owner, guest = (
+        own.owner_j(terms.bytes_per_batch) * work / energy,
+        own.guest_j(terms.bytes_per_batch) * work / energy,
+    )
     network = c * size * terms.net_j_per_byte / 2 * work / energy
     has_store = own.battery_capacity_j > 0
     gain, cost = (own.charge_efficiency, own.discharge_efficiency) if has_store else (1.0, 1.0)

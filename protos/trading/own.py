@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -43,11 +44,25 @@ class Own:
     discharge_limit_w: float
     model_j: Floats | None = None
     """(H,) radio energy of the model's parameters in a slot in which the node runs anything. None: none."""
+    request_j: Floats | None = None
+    """(H,) of e, receiving a batch's requests from users: the owner's, also where another node runs it. None: none."""
     wake_s: float = 0.0
     """Seconds of this slot until the node is awake."""
     release_last_slots: tuple[int, ...] = ()
     """(H-1,) last slot, counted from this one, in which each later release may run: work of one stage runs in no
     other. Empty: Q slots after its release."""
+
+    def owner_j(self, bytes_per_batch: Sequence[float]) -> Floats:
+        """(H,) for a batch run elsewhere: received from users, sent on."""
+        sent_j = np.asarray(bytes_per_batch) * self.tx_j_per_byte
+        return np.asarray(sent_j if self.request_j is None else sent_j + self.request_j[: len(sent_j)])
+
+    def guest_j(self, bytes_per_batch: Sequence[float]) -> Floats:
+        """(H,) for a guest batch beside e: received from its owner, and not from users."""
+        received_j = np.asarray(bytes_per_batch) * self.rx_j_per_byte
+        if self.request_j is None:
+            return np.asarray(received_j)
+        return np.asarray(received_j - self.request_j[: len(received_j)])
 
     @property
     def available(self) -> int:

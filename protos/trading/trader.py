@@ -75,7 +75,10 @@ class Trader:
         self.harvest_j = float(own.harvest_j[0])
         self.export_cap_j = terms.transfer_cap_fraction * self.harvest_j
         self.joules_per_batch = float(own.joules_per_batch[0])
-        self.owner_j, self.guest_j = size * own.tx_j_per_byte, size * own.rx_j_per_byte
+        self.owner_j, self.guest_j = (
+            own.owner_j(terms.bytes_per_batch[:1])[0],
+            own.guest_j(terms.bytes_per_batch[:1])[0],
+        )
         self.network_g = 0.5 * self.grams_per_j * size * terms.net_j_per_byte
 
     # --- what a joule is worth -----------------------------------------------------------------------------

@@ -36,6 +36,7 @@ from protos.messages import (
     Telemetry,
     UpMessage,
     Usage,
+    UserTraffic,
     Welcome,
     WorkProfile,
 )
@@ -158,6 +159,7 @@ class StubNode:
         self.release = BATCHES
         self.harvest: Callable[[int], int] = lambda slot: HARVEST_UJ * (1 + (slot + self.index) % 3)
         self.skip_guests = False
+        self.serves_users = False
 
     def register(self) -> Register:
         return Register(self.node_id, self.boot_id, "", self.profile)
@@ -242,6 +244,14 @@ class StubNode:
             5000 * (total > 0),
             serving=(served(total),) if total else (),
         )
+        if self.serves_users:
+            own = UserTraffic(self.node_id, decision.stage, 90_001 + 1_000 * self.index, 70_007 + self.index)
+            answers = [
+                UserTraffic(owner, decision.stage, 0, 11_000 * count)
+                for owner, count in sorted(executed.items())
+                if owner != self.node_id
+            ]
+            usage = dataclasses.replace(usage, users=(own, *answers))
         said = self.say(usage)
         self.usages[slot] = said
         return said

@@ -19,7 +19,7 @@ from edge_node.config import (
 from edge_node.meters.registry import build_meter
 from edge_node.node import EdgeNode
 from edge_node.spool import Spool
-from edge_node.workload import Arrays, InferResult, Parameters, TrainResult, WorkCost
+from edge_node.workload import Arrays, InferResult, Parameters, TrainResult, UserBytes, WorkCost
 from protos.messages import Stage
 
 FEATURES, BATCH = 4, 5
@@ -47,13 +47,20 @@ class LinearWorkload:
         return f"{self.seed:064x}"
 
     def cost(self, stage: str) -> WorkCost:
-        return WorkCost(flop_per_batch=1e5, bytes_per_batch=BATCH * (FEATURES * 4 + 4 + 8))
+        users = self.user_bytes(self.batch(0, stage), stage)
+        return WorkCost(1e5, BATCH * (FEATURES * 4 + 4 + 8), 0, users.up_bytes, users.down_bytes)
 
     def batch(self, batch_id: int, stage: str) -> Arrays:
         random = np.random.default_rng((self.seed, batch_id))
         x = random.normal(size=(BATCH, FEATURES)).astype(np.float32)
         key = self.seed * 1_000 + batch_id
         return {"x": x, "y": x.sum(axis=1), "key": np.full(BATCH, key, dtype=np.int64)}
+
+    def user_bytes(self, batch: Arrays, stage: str) -> UserBytes:
+        n = len(batch["x"])
+        if stage == Stage.APPLICATION:
+            return UserBytes(6 * n, 2 * n)
+        return UserBytes(20 * n, 0) if stage == Stage.PREPARATION else UserBytes(0, 0)
 
     def prepare(self, batches: Sequence[Arrays]) -> float:
         return 1e5 * len(batches)

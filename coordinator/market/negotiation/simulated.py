@@ -56,6 +56,7 @@ def own_of(fleet: Fleet, node: int) -> Own:
         seconds_per_batch=fleet.seconds_per_batch[node],
         joules_per_batch=fleet.joules_per_batch[node],
         model_j=None if fleet.model_j is None else fleet.model_j[node],
+        request_j=None if fleet.request_j is None else fleet.request_j[node],
         release_last_slots=()
         if fleet.release_last_slot is None
         else tuple(int(last) for last in fleet.release_last_slot[1:]),

@@ -57,8 +57,8 @@ def by_policy(study: Study) -> Drawing | None:
         name="emissions-by-policy",
         title="Emissions by policy",
         caption=(
-            "Whole testbed: edge nodes, network, coordinator and router. Bar: mean; dots: single seeds; "
-            "line: one "
+            "Whole testbed: edge nodes, network, users' devices, coordinator and router. Bar: mean; dots: single "
+            "seeds; line: one "
             f"standard deviation; {seeds_text(study)}."
         ),
         alt="Emissions: "
@@ -191,7 +191,7 @@ def by_stage(study: Study) -> Drawing:
         "Grams by life-cycle stage",
         "Stages of the software's life (preparation, development, application, recycling), idle energy "
         "that no task owns "
-        "(unallocated), and, hatched, the lines that belong to no node: network, coordinator, router. "
+        "(unallocated), and, hatched, the lines that belong to no node: network, users' devices, coordinator, router. "
         "Mean over seeds.",
     )
 

@@ -18,7 +18,7 @@ ALPHAS = tuple(float(value) for value in np.logspace(0, 7.5, 46))
 """bit per token; the paper's 10, its prices' 70,423, and the 1e6 and 1e7 of methods.md section 5 among them."""
 MARKED = (10.0, 7e4, 1e6, 1e7)
 TESTBED, SERVING = "testbed", "serving"
-"""What a ratio divides by: all joules of the run, or the nodes' application lines."""
+"""What a ratio divides by: all joules of the run, or those of serving."""
 
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

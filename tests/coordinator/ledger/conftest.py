@@ -20,6 +20,8 @@ def honest(tmp_path_factory: pytest.TempPathFactory, kit: Any) -> bytes:
     """Bytes of the ledger of a run of four slots."""
     folder = tmp_path_factory.mktemp("honest")
     bench = kit.Bench(kit.make_config(folder, nodes=4), make_policy("deta"))
+    for node in bench.nodes.values():
+        node.serves_users = True
     bench.join()
     for slot in range(3):
         bench.run_slot(slot)

@@ -160,6 +160,38 @@ def one_more(index: int, name: str) -> Callable[[Body], None]:
 
 U0, B0, T0, E0 = key_of("usage", "n00", 0), "booking/0/n00", "trade/0", "slot_end/0"
 
+
+def without_user_lines(b: Body) -> None:
+    b["lines"] = [line for line in b["lines"] if "users" not in line]
+
+
+def usage_of(node: str, change: Callable[[Body], None]) -> Change:
+    """The first reading of ``node``, changed."""
+
+    def run(connection: sqlite3.Connection) -> None:
+        (key,) = connection.execute(
+            "SELECT key FROM entries WHERE kind = 'usage' AND node_id = ? ORDER BY id", (node,)
+        ).fetchone()
+        body(key, change)(connection)
+
+    return run
+
+
+def own_line(b: Body) -> Body:
+    return next(line for line in b["lines"] if line["component"] == "compute")
+
+
+def router(b: Body) -> Body:
+    return next(line for line in b["lines"] if line["node_id"] == "router")
+
+
+def shifted_grams(b: Body) -> None:
+    one, two = (line for line in b["lines"] if line["node_id"] == "n00")
+    assert one["operational_pg"] > 1000
+    one["operational_pg"] -= 1000
+    two["operational_pg"] += 1000
+
+
 FORGED = {
     # --- checks: batteries, openings, epochs -----------------------------------------------------------------
     "battery below zero": Forged(
@@ -432,6 +464,41 @@ FORGED = {
     "no object": Forged(
         "document", "is no JSON object", (sql("UPDATE entries SET body = '[]' WHERE key = 'trade/0'"),)
     ),
+    "zone of another node": Forged(
+        "lines", "zone or intensity are not those of n00", (body(B0, lambda b: b.update(zone="Z1")),)
+    ),
+    "intensity of another slot": Forged(
+        "lines", "zone or intensity are not those", (body(B0, lambda b: b.update(intensity_g_per_kwh=7.5)),)
+    ),
+    "answers that cost nobody": Forged(
+        "lines", "the lines beside n00's own are not those", (body(B0, without_user_lines),)
+    ),
+    "more bytes than the radio carried": Forged(
+        "lines",
+        "the lines beside n00's own are not those",
+        (usage_of("n00", lambda b: b["users"][0].update(up_bytes=b["users"][0]["up_bytes"] + 50_000)),),
+    ),
+    "compute called static": Forged(
+        "lines", "lines are not those metered", (body(B0, lambda b: own_line(b).update(component="static")),)
+    ),
+    "fewer grams": Forged(
+        "lines",
+        "emissions are not (L1) of the node's grid energy",
+        (body("booking/1/n01", lambda b: b["lines"][0].update(operational_pg=1)),),
+    ),
+    "grams moved to another line": Forged(
+        "lines", "has another share than its energy's", (body(B0, shifted_grams),)
+    ),
+    "network of a parcel": Forged(
+        "lines",
+        "the network's lines are not those of the slot's bytes",
+        (body("slot_end/0", lambda b: b["parcels"][0].update(payload_bytes=77)),),
+    ),
+    "cheaper router": Forged(
+        "lines",
+        "the line of the router does not follow from its power",
+        (body("slot_end/0", lambda b: router(b).update(energy_uj=1, grid_uj=1, operational_pg=0)),),
+    ),
     "end cut off": Forged(
         "truncated",
         "83 entries were written, 82 are there",
@@ -496,7 +563,11 @@ def test_no_finding_is_without_a_forged_ledger(
         forge(path, forged, tamper)
     sites = {
         place: text
-        for name in ("coordinator.ledger.checks", "coordinator.ledger.verify")
+        for name in (
+            "coordinator.ledger.checks",
+            "coordinator.ledger.line_checks",
+            "coordinator.ledger.verify",
+        )
         for place, text in _sites(sys.modules[name]).items()
     }
     assert len(sites) > 45

@@ -104,7 +104,7 @@ def test_forged_micrograms_are_found(old: Path) -> None:
     body = json.loads(text)
     body["lines"][0]["operational_ug"] += 1
     forge(old, "UPDATE entries SET body = ? WHERE key = ?", (canonical_json(body), key))
-    assert {finding.code for finding in verify(old).findings} == {"postings", "summary"}
+    assert {finding.code for finding in verify(old).findings} == {"lines", "postings", "summary"}
 
 
 def test_todays_document_keys_do_not_count_in_an_old_ledger(old: Path) -> None:

@@ -17,7 +17,7 @@ from edge_node.node import EdgeNode
 from edge_node.parcels import ParcelError, pack, payload_bytes, unpack
 from edge_node.serving.arrivals import RequestPlan
 from edge_node.serving.requests import ARRIVAL, RequestWorkload, mean_cost, service_of
-from edge_node.workload import Arrays, InferResult, Parameters, WorkCost
+from edge_node.workload import Arrays, InferResult, Parameters, UserBytes, WorkCost
 from protos import codec
 from protos.messages import CloseSlot, Decision, EnergyGrant, Guest, Parcel, Send, Stage, Usage, Welcome
 
@@ -59,6 +59,10 @@ class Images:
     def batch(self, batch_id: int, stage: str) -> Arrays:
         return {"x": np.arange(5 * batch_id, 5 * batch_id + 5, dtype=np.int32)}
 
+    def user_bytes(self, batch: Arrays, stage: str) -> UserBytes:
+        n = len(next(iter(batch.values())))
+        return UserBytes(2 * n, n)
+
     def prepare(self, batches: Sequence[Arrays]) -> float:
         return 0.0
 
@@ -84,6 +88,10 @@ class Words(Images):
         return {
             "tokens": np.arange(7 * batch_id, 7 * batch_id + 7, dtype=np.uint8)[:, None].repeat(5, axis=1)
         }
+
+    def user_bytes(self, batch: Arrays, stage: str) -> UserBytes:
+        n = len(next(iter(batch.values())))
+        return UserBytes(5 * n, 2 * n)
 
     def infer(self, parameters: Parameters, batches: Sequence[Arrays]) -> InferResult:
         assert set(parameters) == {"words"}
