@@ -1,7 +1,8 @@
 """What the slots after a policy's decision are expected to be: the days (D9) is worked out over, and hub prices.
 
 A policy that trades values stored energy at the hub prices of a plan over all that is known, made ``PLANS_PER_DAY``
-times a day and kept in the policy's state; one that does not, by what its nodes need themselves."""
+times a day and kept in the policy's state; one that moves work alone, by the loads of such a plan; one that does
+neither, by what its nodes need themselves."""
 
 from __future__ import annotations
 
@@ -57,8 +58,9 @@ def plan_ahead(fleet: Fleet, restrictions: Restrictions) -> Outlook:
     return Outlook(fleet.slot, fleet.node_ids, prices, hub.load_j(program, plan))
 
 
-def value_after(fleet: Fleet, slots: int, outlook: Outlook | None) -> StoredValue:
-    """(D9) of ``fleet``'s batteries after the first ``slots``; ``outlook`` where its nodes may trade energy."""
+def value_after(fleet: Fleet, slots: int, outlook: Outlook | None, trades: bool = True) -> StoredValue:
+    """(D9) of ``fleet``'s batteries after the first ``slots``. ``outlook``: planned loads, and hub prices where nodes
+    may trade energy (``trades``); None: every node with its own work."""
     ahead = _ahead(fleet, slots)
     loads = _alone_j(fleet)[ahead]
     grams = fleet.intensity_g_per_kwh.T[ahead] / JOULES_PER_KWH
@@ -66,7 +68,8 @@ def value_after(fleet: Fleet, slots: int, outlook: Outlook | None) -> StoredValu
     trade = None
     if outlook is not None:
         planned = _same_hours(ahead + fleet.slot - outlook.slot, len(outlook.load_j), fleet.day_slots)
-        loads, trade = outlook.load_j[planned], _trade(fleet, outlook.price_g_per_j[planned], harvest)
+        loads = outlook.load_j[planned]
+        trade = _trade(fleet, outlook.price_g_per_j[planned], harvest) if trades else None
     return stored_value(Days(loads, harvest, grams), _store(fleet), _end(fleet), trade)
 
 

@@ -81,10 +81,11 @@ class ModelPolicy:
         return min([fleet.horizon, *most])
 
     def follow(self, fleet: Fleet, state: Outlook | None) -> Outlook | None:
-        """State after a slot: the hub prices of the last plan, made anew a few times a day. What a restarted
+        """State after a slot: hub prices and loads of the last plan, made anew a few times a day. What a restarted
         coordinator asks in place of deciding all past slots again."""
         known = self.view(fleet)
-        if not self.restrictions.transfers or self._sees_the_end(known):
+        alone = not (self.restrictions.transfers or self.restrictions.offloading)
+        if alone or self._sees_the_end(known):
             return state
         return state if state is not None and state.holds(known) else plan_ahead(known, self.restrictions)
 
@@ -98,7 +99,7 @@ class ModelPolicy:
         if self._sees_the_end(known):
             return known, None
         slots = self.decided_slots(known)
-        value = value_after(known, slots, state if self.restrictions.transfers else None)
+        value = value_after(known, slots, state, self.restrictions.transfers)
         if value.grams_per_j.shape[1] > MOST_STEPS:
             value = value.in_steps(MOST_STEPS)
         return window(known, slots), value
