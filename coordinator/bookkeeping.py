@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from carbon_data.types import Provenance
@@ -54,7 +54,7 @@ class BookingContext:
     transfers: tuple[SettledTransfer, ...]
     """Posted transfers with this node as donor or recipient."""
     counted: Counted
-    users: Mapping[str, UsersEnd]
+    users: Mapping[str, UsersEnd] = field(default_factory=dict)
     """By node whose users the reading names."""
     parcel_lines: tuple[Mapping[str, Any], ...] = ()
     """Only of a late reading: network lines of parcels that the slot's end did not know of."""
