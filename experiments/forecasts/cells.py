@@ -24,7 +24,7 @@ from experiments.fei.engine import content_key
 from experiments.forecasts.days import DIRECT, SLOTS, Regime, scenario_of
 from experiments.foresight import whole_run
 from experiments.import_closure import closure_digest
-from experiments.resolve import Resolved, resolve
+from experiments.resolve import resolve
 
 DATASETS = ("em-2021-2024", "sundial-2022", "generation-mix-2020-2021")
 PAIR_WEIGHT = {0: 1.0, 6: 4.0}
@@ -39,17 +39,13 @@ def _depends() -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeCell:
-    """DETA (or LOCAL, which looks at no forecast) on one day under one regime.
-
-    ``only``: a zone whose intensity alone is expected as the regime says, the others' being known.
-    """
+    """DETA (or LOCAL, which looks at no forecast) on one day under one regime."""
 
     start: datetime
     zones: tuple[str, ...]
     deadline_slots: int
     regime: Regime
     policy: str = "deta"
-    only: str | None = None
 
     @property
     def weight(self) -> float:
@@ -58,8 +54,8 @@ class KnowledgeCell:
     def key(self) -> str:
         return content_key("knowledge", asdict(self), _depends())
 
-    def resolved(self) -> Resolved:
-        """The scenario with its data."""
+    def compute(self, scratch: Path) -> dict[str, Any]:
+        """Grams of the day: of all, of each node, and of the network between them."""
         scenario = scenario_of(
             self.start,
             self.zones,
@@ -69,22 +65,7 @@ class KnowledgeCell:
             policy=self.policy,
         )
         found = resolve(scenario)
-        if self.only is None:
-            return found
-        known = {"issues": (), "forecast_g_per_kwh": ()}
-        return replace(
-            found,
-            zones=tuple(
-                zone if zone.zone == self.only else zone.model_copy(update=known) for zone in found.zones
-            ),
-        )
-
-    def compute(self, scratch: Path) -> dict[str, Any]:
-        """Grams of the day: of all, of each node, and of the network between them."""
-        found = self.resolved()
-        run = simulate(
-            World(whole_run(found)), make_policy(self.policy), information(found), found.scenario.seed
-        )
+        run = simulate(World(whole_run(found)), make_policy(self.policy), information(found), scenario.seed)
         _refuse_undone(run, self.policy)
         return {
             "emissions_g": run.emissions_g,

@@ -65,7 +65,6 @@ ISSUED = _regime(
     dataset="sundial-2022",
     harvest="perfect",
 )
-DELAYED = tuple(_delayed(hours) for hours in (24, 48))
 REGIMES = (
     PERFECT,
     ISSUED,
@@ -84,8 +83,7 @@ REGIMES = (
         dataset="sundial-2022",
         harvest="persistence",
     ),
-    _regime("persistence-all", "intensity and harvest as a day before", kind="persistence"),
-    *DELAYED,
+    _delayed(48),
 )
 BY_NAME = {regime.name: regime for regime in REGIMES}
 

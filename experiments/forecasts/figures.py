@@ -55,9 +55,9 @@ def what_survives(regimes: pd.DataFrame) -> Drawing:
         title="What survives forecasts",
         caption=(
             "(LOCAL - DETA with this knowledge) over (LOCAL - DETA that knows the future), grams summed over the days; "
-            "bars are 95 % intervals over the same days. 100 %: perfect forecasts. issued-24h and -48h: an issue is "
-            "used only a day or two after it was made, so that every lead is as much longer. -all: harvest is expected "
-            "as a day before, too."
+            "bars are 95 % intervals over the same days. 100 %: perfect forecasts. issued-48h: an issue is "
+            "used only two days after it was made, so that every lead is as much longer. issued-all: harvest is "
+            "expected as a day before, too."
         ),
         alt=f"Least survives with {worst['regime']}: {worst['surviving_fraction']:.1%}",
         figure=figure,

@@ -63,8 +63,8 @@ def _shown_tables(tables: dict[str, pd.DataFrame], report: Mapping[str, Any]) ->
             f"{1000 * row['local_g']:.3f}",
             f"{1000 * row['perfect_g']:.3f}",
             f"{1000 * row['issued_g']:.3f}",
+            _between(row, "surviving"),
             _between(row, "lost", 2),
-            _between(row, "alone", 2),
         ]
         for row in tables["zones"].to_dict("records")
     ]
@@ -128,8 +128,8 @@ def _shown_tables(tables: dict[str, pd.DataFrame], report: Mapping[str, Any]) ->
                     "LOCAL mg",
                     "DETA known mg",
                     "DETA issued mg",
-                    "lost there, of the gain",
-                    "survives, this forecast alone",
+                    "survives of the node's own gain",
+                    "lost there, of the fleet's gain",
                 ],
                 zones,
             ),
@@ -167,7 +167,7 @@ def _assumptions(zones: tuple[str, ...], days: Sequence[str]) -> list[str]:
         "Intensities are direct, since the forecasts are. Grams are those of the compressed replay: shares count.",
         "LOCAL looks at no forecast: it is the same under every knowledge.",
         "A decision uses the newest issue that is not later (issued at 00:00 UTC): 8 h old in the first slot, leads up "
-        "to 39 h; with a delay of 24 or 48 h as much longer. Nothing is interpolated between issues.",
+        "to 39 h; with the delay of 48 h as much longer. Nothing is interpolated between issues.",
         "Intervals: 95 %, Student's t on paired residuals of the ratio over days. Days of one year and one model: "
         "nothing is said of other years or models.",
         f"Marginal intensity: {METHOD}; {WEAKNESS}.",

@@ -57,7 +57,7 @@ def reproduce_forecasts(
     ranked_q = DEADLINES[0]
     known = survive.cells(extent, days, zones)
     ranked = ranking.cells(mix_days, mixed, ranked_q)
-    booked = [BookedCell(days[len(days) // 2], zones, q) for q in (DEADLINES if full else DEADLINES[:1])]
+    booked = [BookedCell(days[len(days) // 2], zones, ranked_q)]
     results, computed = run_jobs(
         [*booked, *known, *ranked],
         cache or cache_dir() / "reproduce-forecasts",

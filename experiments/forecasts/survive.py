@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,9 @@ from experiments.forecasts.days import BY_NAME, ISSUED, PERFECT
 from experiments.forecasts.shares import Share, share
 
 LOCAL = "local"
-NOT_TAKEN = dict.fromkeys(("alone_fraction", "alone_low", "alone_high"), math.nan)
+OWN_GAIN = 0.01
+"""Share of the fleet's gain below which a node's own is too small to be shared (choice)."""
+NO_GAIN = dict.fromkeys(("surviving_fraction", "surviving_low", "surviving_high"), math.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +30,16 @@ class Extent:
     days: int
     regimes: dict[int, tuple[str, ...]]
     """By deadline, without ``perfect`` and LOCAL, which are always there."""
-    single_zones: tuple[int, ...]
-    """Deadlines for which every zone's forecast is taken alone too."""
 
 
 FULL = Extent(
     10,
     {
-        0: tuple(name for name in BY_NAME if name != PERFECT.name),
-        6: ("issued", "persistence", "gaussian", "issued-all", "issued-24h", "issued-48h"),
+        0: ("issued", "persistence", "gaussian", "issued-all", "issued-48h"),
+        6: ("issued", "persistence"),
     },
-    (0,),
 )
-QUICK = Extent(
-    3,
-    {0: ("issued", "persistence", "gaussian", "issued-all", "issued-48h"), 6: ("issued", "persistence")},
-    (),
-)
+QUICK = replace(FULL, days=3)
 
 
 def cells(extent: Extent, days: Sequence[datetime], zones: tuple[str, ...]) -> list[KnowledgeCell]:
@@ -54,13 +49,11 @@ def cells(extent: Extent, days: Sequence[datetime], zones: tuple[str, ...]) -> l
         for day in days:
             found.append(KnowledgeCell(day, zones, q, PERFECT, LOCAL))
             found += [KnowledgeCell(day, zones, q, BY_NAME[name]) for name in (PERFECT.name, *names)]
-            if q in extent.single_zones:
-                found += [KnowledgeCell(day, zones, q, ISSUED, only=zone) for zone in zones]
     return found
 
 
 def table_of(done: Sequence[KnowledgeCell], results: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """One row a cell: day, deadline_slots, regime (LOCAL's is ``local``), only, grams, and a column of grams a zone."""
+    """One row a cell: day, deadline_slots, regime (LOCAL's is ``local``), grams, and a column of grams a zone."""
     rows = []
     for cell, result in zip(done, results, strict=True):
         rows.append(
@@ -68,7 +61,6 @@ def table_of(done: Sequence[KnowledgeCell], results: Sequence[dict[str, Any]]) -
                 "day": cell.start.date().isoformat(),
                 "deadline_slots": cell.deadline_slots,
                 "regime": LOCAL if cell.policy == LOCAL else cell.regime.name,
-                "only": cell.only or "",
                 "emissions_g": result["emissions_g"],
                 "network_g": result["network_g"],
                 "harvest_to_demand": result["harvest_to_demand"],
@@ -78,15 +70,15 @@ def table_of(done: Sequence[KnowledgeCell], results: Sequence[dict[str, Any]]) -
     return pd.DataFrame(rows)
 
 
-def _of(table: pd.DataFrame, q: int, regime: str, only: str = "", column: str = "emissions_g") -> pd.Series:
-    own = table[(table["deadline_slots"] == q) & (table["regime"] == regime) & (table["only"] == only)]
+def _of(table: pd.DataFrame, q: int, regime: str, column: str = "emissions_g") -> pd.Series:
+    own = table[(table["deadline_slots"] == q) & (table["regime"] == regime)]
     return own.set_index("day")[column].sort_index()
 
 
-def surviving(table: pd.DataFrame, q: int, regime: str, only: str = "") -> Share:
-    """Share of DETA's gain over LOCAL that survives ``regime`` (in the zone ``only`` alone)."""
+def surviving(table: pd.DataFrame, q: int, regime: str) -> Share:
+    """Share of DETA's gain over LOCAL that survives ``regime``."""
     local, perfect = _of(table, q, LOCAL), _of(table, q, PERFECT.name)
-    known = _of(table, q, regime, only)
+    known = _of(table, q, regime)
     return share((local - known), (local - perfect))
 
 
@@ -94,7 +86,7 @@ def by_regime(table: pd.DataFrame) -> pd.DataFrame:
     """Share that survives, DETA's reduction against LOCAL, and days on which DETA emits less than LOCAL."""
     rows = []
     for q in sorted(set(table["deadline_slots"])):
-        own = table[(table["deadline_slots"] == q) & (table["only"] == "")]
+        own = table[table["deadline_slots"] == q]
         for regime in (name for name in BY_NAME if name in set(own["regime"])):
             local, known = _of(table, q, LOCAL), _of(table, q, regime)
             kept = surviving(table, q, regime)
@@ -120,36 +112,30 @@ def difference(table: pd.DataFrame, q: int, one: str, other: str) -> Share:
 
 
 def by_zone(table: pd.DataFrame, zones: Sequence[str]) -> pd.DataFrame:
-    """Where grams are saved and lost: each node's under LOCAL, with the future known, and with issued forecasts; and,
-    where it was computed, the share that survives when that zone's forecast is the only one."""
+    """Where grams are saved and lost: each node's under LOCAL, with the future known, and with issued forecasts.
+
+    ``surviving``: share of the node's own gain that survives, for nodes with at least OWN_GAIN of the fleet's gain
+    (NaN: clean zones take work on and gain next to nothing themselves). ``lost``: what the node emits more with issued
+    forecasts, as a share of the fleet's gain."""
     rows = []
     for q in sorted(set(table["deadline_slots"])):
-        local, perfect = _of(table, q, LOCAL), _of(table, q, PERFECT.name)
+        gain = _of(table, q, LOCAL) - _of(table, q, PERFECT.name)
         for zone in zones:
             column = f"{zone}_g"
-            own_local = _of(table, q, LOCAL, column=column)
-            own_perfect = _of(table, q, PERFECT.name, column=column)
-            own_issued = _of(table, q, ISSUED.name, column=column)
-            lost = share((own_issued - own_perfect), (local - perfect))
-            alone = (
-                surviving(table, q, ISSUED.name, zone)
-                if zone in set(table["only"]) and _has(table, q)
-                else None
-            )
+            local = _of(table, q, LOCAL, column)
+            perfect = _of(table, q, PERFECT.name, column)
+            issued = _of(table, q, ISSUED.name, column)
+            gains = float((local - perfect).sum()) >= OWN_GAIN * float(gain.sum())
+            kept = share(local - issued, local - perfect).columns("surviving") if gains else NO_GAIN
             rows.append(
                 {
                     "deadline_slots": q,
                     "zone": zone,
-                    "local_g": float(own_local.sum()),
-                    "perfect_g": float(own_perfect.sum()),
-                    "issued_g": float(own_issued.sum()),
-                    **lost.columns("lost"),
-                    **(NOT_TAKEN if alone is None else alone.columns("alone")),
+                    "local_g": float(local.sum()),
+                    "perfect_g": float(perfect.sum()),
+                    "issued_g": float(issued.sum()),
+                    **kept,
+                    **share(issued - perfect, gain).columns("lost"),
                 }
             )
     return pd.DataFrame(rows)
-
-
-def _has(table: pd.DataFrame, q: int) -> bool:
-    """Whether zones were taken alone for this deadline."""
-    return bool(((table["deadline_slots"] == q) & (table["only"] != "")).any())

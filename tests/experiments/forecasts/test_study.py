@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,7 @@ import pytest
 
 from carbon_data.datasets import DatasetState, dataset, status_of
 from experiments.forecasts import ranking
-from experiments.forecasts.cells import DATASETS, KnowledgeCell
-from experiments.forecasts.days import BY_NAME
+from experiments.forecasts.cells import DATASETS
 from experiments.forecasts.study import reproduce_forecasts
 from experiments.forecasts.survive import Extent
 
@@ -56,7 +54,7 @@ def test_one_day_from_cells_to_page(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for name in DATASETS:
         if status_of(dataset(name)).state is not DatasetState.PRESENT:
             pytest.skip(f"{name} is not in the data folder")
-    extent = Extent(1, {0: ("issued", "persistence", "issued-48h")}, ())
+    extent = Extent(1, {0: ("issued", "persistence", "issued-48h")})
     report = reproduce_forecasts(tmp_path / "study", False, None, 1, cache=tmp_path / "cache", extent=extent)
     assert report["computed"] == 1 + 5 + 3
     assert json.loads((tmp_path / "study" / "checks.json").read_text()) == json.loads(json.dumps(report))
@@ -72,11 +70,3 @@ def test_one_day_from_cells_to_page(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     again = reproduce_forecasts(tmp_path / "study", False, None, 1, cache=tmp_path / "cache", extent=extent)
     assert again["computed"] == 0
     assert {**again, "computed": 0} == {**report, "computed": 0}
-    _zone_alone(report["days"][0])
-
-
-def _zone_alone(day: str) -> None:
-    """A forecast of one zone alone leaves the others known; nothing else of the scenario differs."""
-    zones = ("US-NE-ISNE", "US-SW-AZPS")
-    cell = KnowledgeCell(datetime.fromisoformat(day), zones, 0, BY_NAME["issued"], only=zones[1])
-    assert [bool(zone.issues) for zone in cell.resolved().zones] == [False, True]
