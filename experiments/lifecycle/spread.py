@@ -74,9 +74,9 @@ def gram_lines(lines: pd.DataFrame) -> GramLines:
     measured = lines["provenance"] == Provenance.MEASURED.value
     meter = pd.Series(BOARDS, index=lines.index).where(~measured, lines["node_id"])
     meter = meter.where(lines["node_id"] != NETWORK, NETWORK)
-    frame = pd.DataFrame(
-        {"meter": meter, "zone": lines["zone"].str.split(BETWEEN_ZONES, regex=False), "g": grams}
-    )[known]
+    frame = pd.DataFrame({"meter": meter, "zone": lines["zone"], "g": grams})[known]
+    frame = frame.groupby(["meter", "zone"], as_index=False)["g"].sum()
+    frame["zone"] = frame["zone"].str.split(BETWEEN_ZONES, regex=False)
     frame["g"] /= frame["zone"].str.len()
     sums = frame.explode("zone").groupby(["meter", "zone"])["g"].sum()
     sums = sums[sums > 0]
