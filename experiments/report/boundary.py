@@ -11,7 +11,7 @@ from enum import StrEnum
 import pandas as pd
 
 from experiments.report.read import Study
-from protos.messages import HOLDERS
+from protos.messages import HOLDERS, Holder
 
 
 class Boundary(StrEnum):
@@ -25,6 +25,10 @@ class Boundary(StrEnum):
         return "nodes alone" if self is Boundary.NODES else "whole testbed"
 
 
+WORDS = {str(Holder.DEVICES): "users' devices"}
+"""Holders whose name is not the word for people."""
+
+
 def inside(lines: pd.DataFrame, boundary: Boundary) -> pd.DataFrame:
     """``lines`` within ``boundary``."""
     return lines if boundary is Boundary.TESTBED else lines[~lines["node_id"].isin(HOLDERS)]
@@ -33,5 +37,5 @@ def inside(lines: pd.DataFrame, boundary: Boundary) -> pd.DataFrame:
 def shared_text(study: Study) -> str:
     """What the whole testbed has beside nodes in these runs, e.g. ``network and coordinator``."""
     found = {str(name) for run in study for name in run.tables["lines"]["node_id"].unique()}
-    named = [holder for holder in HOLDERS if holder in found]
+    named = [WORDS.get(holder, holder) for holder in HOLDERS if holder in found]
     return " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named) or "nothing else"
