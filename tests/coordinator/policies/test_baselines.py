@@ -272,6 +272,9 @@ def test_oort_squares_the_penalty_of_slow_nodes_only() -> None:
     assert shares(slow, 600, clients=1)[2] == pytest.approx(1 / 9, abs=0.04)
     assert shares(slow, 600, clients=1, penalty=0.0)[2] == pytest.approx(1 / 3, abs=0.06)
     assert shares(slow, 600, clients=1, preferred_percentile=100.0)[2] == pytest.approx(1 / 3, abs=0.06)
+    # a duration is seconds a batch times batches: node 2 has twice the work
+    busy = replace(trained_fleet([2.0] * 3), backlog_batches=np.array([[10], [10], [20]]))
+    assert shares(busy, 600, clients=1)[2] == pytest.approx(1 / 9, abs=0.04)
     fast = trained_fleet([2.0, 2.0, 2.0], [2.0, 2.0, 1.0])
     assert shares(fast, 600, clients=1, preferred_percentile=50.0)[2] == pytest.approx(1 / 3, abs=0.06)
 
@@ -327,6 +330,9 @@ def test_oort_paces_the_preferred_duration() -> None:
     # rewards 200 and 400 of the two exploited, over 2 and a ten-thousandth, as in the original
     told = policy.decide(fleet, policy.init(0) | seen)[1]["history"]
     assert told == pytest.approx([600.0 / 2.0001], rel=1e-9)
+    # node 3 has not trained since the round before
+    told = policy.decide(fleet, policy.init(0) | seen | {"trained": {"edge-03": 1}})[1]["history"]
+    assert told == pytest.approx([200.0 / 1.0001], rel=1e-9)
     assert percentile(100.0, 105.0) == 37.0
     assert percentile(100.0, 95.0) == 37.0
     assert percentile(100.0, 120.0) == 30.0
