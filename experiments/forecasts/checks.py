@@ -75,8 +75,8 @@ def judge(
         "deta-first": _check(
             "DETA has the fewest grams under average intensity and under both marginal estimates, each decided and "
             "booked on the same",
-            all(policy == "deta" for name, policy in first.items() if "booked" not in name),
-            "; ".join(f"{name}: {policy} first" for name, policy in first.items()),
+            all("deta" in policies for name, policies in first.items() if "booked" not in name),
+            "; ".join(f"{name}: {' and '.join(policies)} first" for name, policies in first.items()),
         ),
         "ranking-stays": _check(
             "the ranking of policies is the same under average and marginal intensity",

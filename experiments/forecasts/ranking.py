@@ -230,7 +230,10 @@ def changes(table: pd.DataFrame) -> list[str]:
     return said
 
 
-def first_by_reading(table: pd.DataFrame) -> dict[str, str]:
-    """The policy with the fewest grams, by reading."""
-    first = table[table["rank"] == 1].drop_duplicates("reading")
-    return dict(zip(first["reading"].astype(str), first["policy"].astype(str), strict=True))
+def first_by_reading(table: pd.DataFrame) -> dict[str, list[str]]:
+    """The policies with the fewest grams, by reading: several where they tie."""
+    first = table[table["rank"] == 1]
+    return {
+        str(reading): sorted(own["policy"].astype(str))
+        for reading, own in first.groupby("reading", sort=False)
+    }

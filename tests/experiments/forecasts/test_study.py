@@ -35,7 +35,7 @@ def test_rank_changes_by_hand() -> None:
         ]
     )
     table = ranking.ranking(grams)
-    assert ranking.first_by_reading(table) == {first: "deta", second: "dat"}
+    assert ranking.first_by_reading(table) == {first: ["deta"], second: ["dat"]}
     assert ranking.changes(table) == [f"{second}: dat 2 -> 1, deta 1 -> 2"]
     own = table[(table["reading"] == first) & (table["policy"] == "deta")]
     assert own["reduction_fraction"].item() == pytest.approx(0.5)
