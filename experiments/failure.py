@@ -104,7 +104,8 @@ def _unserved(resolved: Resolved, outcomes: Sequence[SlotOutcome], slots: pd.Dat
     more = f", and {len(worst) - NODES_AT_MOST} more nodes" if len(worst) > NODES_AT_MOST else ""
     return (
         f"{missed} of {due} batches stayed unserved ({named}{more}), which is more than the share of {allowed:g} that "
-        "tolerance.unserved_fraction allows; lower the load, lengthen time.slot_s, or raise that key"
+        "tolerance.unserved_fraction allows; lower the load, lengthen time.slot_s, take a policy whose rule does all "
+        "work, or raise that key"
     )
 
 

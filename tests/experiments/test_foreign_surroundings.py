@@ -34,6 +34,8 @@ batches_per_slot = 4
 [inference]
 batches_per_slot = 1
 requests_per_batch = 8
+[network]
+net_j_per_byte = 1e-6
 [[nodes]]
 zone = "US-NW-SCL"
 [[nodes]]

@@ -49,6 +49,8 @@ kind = "constant"
 peak_w = 2
 [battery]
 capacity_wh = 5
+[network]
+net_j_per_byte = 1e-6  # near enough for work to move
 [coordinator]
 heartbeat_s = 0.5
 lease_s = {lease_s}
