@@ -35,7 +35,11 @@ batches_per_slot = 4
 batches_per_slot = 1
 requests_per_batch = 8
 [network]
-net_j_per_byte = 1e-6
+net_j_per_byte = 1e-7
+[harvest]
+kind = "none"
+[battery]
+capacity_wh = 0
 [[nodes]]
 zone = "US-NW-SCL"
 [[nodes]]
