@@ -212,7 +212,11 @@ RATES: Rates = {
     "CNN": dict.fromkeys((0.5, 1.0, 2.0), SERVERS),
     "LSTM": dict.fromkeys((0.5, 2.0), SERVERS),
 }
-QUICK_RATES: Rates = {"MLP": RATES["MLP"]}
+QUICK_RATES: Rates = {
+    "MLP": RATES["MLP"],
+    "CNN": {0.5: (1, 3, 5), 1.0: SERVERS, 2.0: (1, 3, 5, 7)},
+    "LSTM": {0.5: (1, 3), 2.0: (1, 3)},
+}
 """Those that ship."""
 QUICK = Effort(
     name="quick",

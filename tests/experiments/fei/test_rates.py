@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from experiments.fei import rates, table1
+from experiments.fei import rates, shipped, table1
 from experiments.fei.plan import other_rates
 from experiments.fei.spec import (
     BY_NAME,
     FULL,
+    QUICK,
     RATE_REDUCTIONS,
     REFERENCE_BATCHES,
     REFERENCE_SERVERS,
@@ -18,7 +19,7 @@ from experiments.fei.spec import (
 )
 from experiments.fei.table1 import Outcome, Row
 
-SIZES = {"MLP": ("mnist", 60_000), "CNN": ("mnist", 60_000), "LSTM": ("shakespeare", 1_000_000)}
+SIZES = {"MLP": ("mnist", 60_000), "CNN": ("mnist", 60_000), "LSTM": ("shakespeare", 12_542)}
 
 
 def seen(servers: int, rounds: int, basis: str = "measured") -> tuple[Row, Outcome]:
@@ -87,3 +88,16 @@ def test_rows_at_other_rates_are_of_the_size_that_is_said() -> None:
         assert not cell.recycle
     for name in ("MLP", "CNN", "LSTM"):
         assert len({rate for row, rate in found if row.model == name} | {BY_NAME[name].learning_rate}) >= 3
+
+
+def test_every_model_ships_three_rates_or_more() -> None:
+    """The study's own rate ships or is trained by it."""
+    there = {(result["cell"]["task"], result["cell"]["learning_rate"]) for result in shipped.trainings()}
+    for name in ("MLP", "CNN", "LSTM"):
+        model = BY_NAME[name]
+        assert (model.task, model.learning_rate) in there
+        assert len({rate for task, rate in there if task == model.task}) >= 3
+    for cell in other_rates(QUICK.rates, SIZES).values():
+        known = shipped.find(cell)
+        assert known is not None
+        assert known["reached"]
