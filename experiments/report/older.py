@@ -55,12 +55,13 @@ def _nodes(frame: pd.DataFrame, slots: pd.DataFrame, alpha_bits_per_token: float
     sums = slots.groupby("node_id")[["tokens_in", "tokens_out"]].sum(min_count=1)
     frame = frame.drop(columns=["tokens", "tree_bit_per_j", "ee_bit_per_j"], errors="ignore")
     frame = frame.merge(sums.reset_index(), on="node_id", how="left")
+    energies_j = frame["demand_j"] + frame.get("carried_j", 0.0)
     ratios = [
         efficiency(Window(int(bits), int(tokens_in), int(tokens_out), float(energy_j)), alpha_bits_per_token)
         if not any(pd.isna(value) for value in (bits, tokens_in, tokens_out, energy_j))
         else None
         for bits, tokens_in, tokens_out, energy_j in zip(
-            frame["bits"], frame["tokens_in"], frame["tokens_out"], frame["demand_j"], strict=True
+            frame["bits"], frame["tokens_in"], frame["tokens_out"], energies_j, strict=True
         )
     ]
     for name in ("tree", "tree_generated", "ee"):

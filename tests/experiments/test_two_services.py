@@ -119,9 +119,21 @@ def test_the_services_share_the_ledgers_application_lines(folder: Path, serving:
     lines = pd.read_parquet(folder / "lines.parquet")
     own = lines[(lines.stage == "application") & lines.node_id.isin(set(serving.node_id))]
     keys = ["slot", "node_id"]
-    for name in ("energy_j", "operational_g"):
-        found = serving.groupby(keys)[name].sum().astype(float)
-        assert np.allclose(found, own.groupby(keys)[name].sum().reindex(found.index), rtol=1e-9)
+    nodes_j = (
+        (serving.energy_j - serving.carried_j).groupby([serving.slot, serving.node_id]).sum().astype(float)
+    )
+    assert np.allclose(nodes_j, own.groupby(keys).energy_j.sum().reindex(nodes_j.index), rtol=1e-9)
+    # What carried users' bytes is theirs as well, by bits: devices, and the network to them.
+    carried = lines[(lines.stage == "application") & lines.node_id.isin(["devices", "network"])]
+    assert (
+        0
+        < lines[lines.node_id == "devices"].energy_j.sum()
+        < serving.carried_j.sum()
+        <= carried.energy_j.sum()
+    )
+    sums = serving.groupby(keys)[["carried_j", "bits"]].transform("sum").astype(float)
+    by_bits = sums.carried_j * serving.bits.astype(float) / sums.bits
+    assert np.allclose(serving.carried_j.astype(float), by_bits, atol=4e-6)  # lines are whole microjoules
     # Computation by board time, prefill and decode apart.
     computing = own[own.component.isin(["compute", "static"])].groupby(keys).energy_j.sum()
     phases = (serving.prefill_j + serving.decode_j).groupby([serving.slot, serving.node_id]).sum()

@@ -43,10 +43,11 @@ def latency_and_energy(study: Study) -> Drawing | None:
             "another node where it was offloaded, for the board, and being served. Mean over seeds of each "
             "run's percentile. "
             + (
-                "Joules per token: application lines of the services that generate, over input and generated tokens."
+                "Joules per token: of the services that generate, over input and generated tokens."
                 if unit == "token"
-                else "Joules per answer: application lines of the nodes over all answers."
+                else "Joules per answer: over all answers."
             )
+            + " Joules are the nodes' application lines and what carried their users' bytes."
             + (" Latency of all services together." if study.any_run.metadata.get("services") else "")
             + (f" Dashed: latency target of the task, {units.seconds(target)}." if target is not None else "")
         ),

@@ -29,8 +29,8 @@ def _power_of_ten(value: float, _position: int | None = None) -> str:
 
 
 def _windows(study: Study, policy: str) -> dict[str, Window]:
-    """Sums over seeds: what was delivered over all joules of the testbed and, where requests came, over those of the
-    nodes' application lines alone."""
+    """Sums over seeds: what was delivered over all joules of the testbed and, where requests came, over those of
+    serving alone."""
     runs = list(study.runs[policy].values())
     every = [totals(run) for run in runs]
     found = {
@@ -83,8 +83,9 @@ def alpha_sweep(study: Study) -> Drawing | None:
         title="TREE over α, EE beside it",
         caption=(
             "TREE = (bits + α · tokens) / joules over the weight α of a token, input and generated tokens together; "
-            "dashed: EE = bits / joules, which knows no tokens. Left over all joules of the testbed, right over the "
-            "nodes' application lines. The two part where α reaches the bits that travel for a token"
+            "dashed: EE = bits / joules, which knows no tokens. Left over all joules of the testbed, right over those "
+            "of serving: the nodes' application lines, and what carried their users' bytes. The two part where α "
+            "reaches the bits that travel for a token"
             + (f", here {units.count(parting)}" if parting is not None else "")
             + ". Dots: α = 10, 7·10⁴, 10⁶ and 10⁷ bit per token"
             + (f"; dotted line: the run's own, {units.count(used)}." if used is not None else ".")
