@@ -23,7 +23,17 @@ from edge_node.serving.tensors import to_arrays, to_tensors
 from edge_node.tasks.evaluation import initial_parameters
 from edge_node.tasks.registry import find_task
 from protos.codec import INFER, MAX_INFER_BYTES, ProtocolError
-from protos.messages import CloseSlot, Component, Decision, EnergyGrant, InferRequest, Stage, Usage, Welcome
+from protos.messages import (
+    CloseSlot,
+    Component,
+    Decision,
+    EnergyGrant,
+    InferRequest,
+    Stage,
+    Usage,
+    UserTraffic,
+    Welcome,
+)
 
 STAGES = (Stage.DEVELOPMENT, Stage.APPLICATION, Stage.DEVELOPMENT)
 MakeConfig = Callable[..., NodeConfig]
@@ -145,7 +155,12 @@ def test_what_outsiders_had_answered_is_booked_in_the_running_slots_application_
     assert after[Component.COMPUTE] - before[Component.COMPUTE] == pytest.approx(joules * 1e6, abs=1.0)
     received_uj = after[Component.RADIO_RX] - before[Component.RADIO_RX]
     assert received_uj == pytest.approx(10 * 784 * board.rx_j_per_byte * 1e6, abs=1.0)
-    assert after[Component.RADIO_TX] > before.get(Component.RADIO_TX, 0)
+    # An answer has 8 B of class and 4 B of confidence; bits counted are those that travelled.
+    sent_uj = after[Component.RADIO_TX] - before.get(Component.RADIO_TX, 0)
+    assert sent_uj == pytest.approx(10 * 12 * board.tx_j_per_byte * 1e6, abs=1.0)
+    (traffic,) = (each for each in usage.users if each.outside)
+    assert traffic == UserTraffic("n0", Stage.APPLICATION, 10 * 784, 10 * 12, outside=True)
+    assert usage.outside.bits == 8 * (traffic.up_bytes + traffic.down_bytes)
     assert sum(line.energy_uj for line in usage.lines) > sum(line.energy_uj for line in expected.lines)
 
     # In a slot meant for training, answers are application lines all the same.
@@ -155,6 +170,7 @@ def test_what_outsiders_had_answered_is_booked_in_the_running_slots_application_
     training = finish(node, 2)
     assert energies(training, Stage.APPLICATION)[Component.COMPUTE] > 0
     assert sum(part.requests for part in training.served) == 3
+    assert training.users == (UserTraffic("n0", Stage.APPLICATION, 3 * 784, 3 * 12, outside=True),)
 
 
 def test_answers_between_two_slots_are_booked_in_the_next(node: EdgeNode) -> None:
