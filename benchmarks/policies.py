@@ -95,20 +95,25 @@ def _told(job: Job, horizon: int) -> Information:
 
 
 def jobs(quick: bool) -> list[Job]:
-    """All there is to measure: perfect forecasts first, whole runs, then other forecasts; small worlds before large."""
-    seeds = {"perfect": SEEDS, "booked": BOOKED_SEEDS, **dict.fromkeys(FORECASTS[1:], SEEDS_OF_ERRORS)}
+    """All there is to measure, small worlds before large."""
+    seeds = {"perfect": SEEDS, **dict.fromkeys(FORECASTS[1:], SEEDS_OF_ERRORS), "booked": BOOKED_SEEDS}
     if quick:
         seeds = dict.fromkeys(seeds, QUICK_SEEDS)
     nodes = {
         (kind, seed): KINDS[kind](seed).fleet.size for kind in KINDS for seed in range(max(seeds.values()))
     }
-    found: list[Job] = []
-    for forecast, count in seeds.items():
-        here = [Job(kind, seed, forecast) for seed in range(count) for kind in KINDS]
-        here.sort(key=lambda job: nodes[job.kind, job.seed])
-        if quick:
-            here = [job for job in here if nodes[job.kind, job.seed] <= QUICK_NODES]
-        found += here[:1] if quick and forecast == "booked" else here
+    found = [
+        Job(kind, seed, forecast)
+        for forecast, count in seeds.items()
+        for seed in range(count)
+        for kind in KINDS
+    ]
+    found.sort(key=lambda job: nodes[job.kind, job.seed])
+    if quick:
+        found = [job for job in found if nodes[job.kind, job.seed] <= QUICK_NODES]
+        found = [job for job in found if job.forecast != "booked"] + [
+            job for job in found if job.forecast == "booked"
+        ][:1]
     return found
 
 
