@@ -481,11 +481,11 @@ def test_fedzero_looks_for_the_shortest_round_and_waits_in_the_dark() -> None:
     assert decision.batches.diagonal().tolist() == [1, 1]  # 40 J pay for one
     assert state["left"] == 3  # a round may last as long as the look-ahead
     # two of ten are the minimum: the round ends when both have them, and not before
-    for slot, energy in ((1, 0.0), (2, 400.0)):
-        now = replace(fleet, slot=slot, harvest_j=np.array([[energy, 0.0, 0.0, 0.0]] * 2))
+    for slot, first, second in ((1, 40.0, 0.0), (2, 400.0, 400.0)):
+        now = replace(fleet, slot=slot, harvest_j=np.array([[first, 0.0, 0.0, 0.0], [second, 0.0, 0.0, 0.0]]))
         assert state["members"] != {}
         decision, state = policy.decide(now, state)
-    assert decision.batches.diagonal().tolist() == [9, 9]  # ten in the round, not ten a slot
+    assert decision.batches.diagonal().tolist() == [8, 9]  # ten in the round, not ten a slot
     assert state["members"] == {}
     assert state["last"] == ["edge-00", "edge-01"]
     assert state["rounds"] == {"edge-00": 1, "edge-01": 1}
@@ -509,6 +509,9 @@ def test_fedzero_drops_who_has_no_energy_now() -> None:
     )
     assert chosen(fleet, "fedzero", clients=1) == [1]
     assert chosen(replace(fleet, harvest_j=np.full((2, 2), 9e5)), "fedzero", clients=1) == [0]
+    # also where both would need the second slot: one batch of node 1 now, and a fifth of its work is more
+    e_j = float(fleet.joules_per_batch[1, 0])
+    assert chosen(replace(fleet, harvest_j=np.array([[0.0, 9e5], [e_j, 9e5]])), "fedzero", clients=1) == [1]
 
 
 def test_fedzero_prefers_the_useful_by_loss_and_examples() -> None:
