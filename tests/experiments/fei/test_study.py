@@ -23,6 +23,7 @@ TINY = replace(
     trainings={},
     scaled={("MLP", BatchReading.BATCH_50): SMALL},
     train_seeds=1,
+    rates={},
     uses_shipped=False,
     panels_w=(5.0, 20.0),
     losses_fraction=(0.1, 0.3),
