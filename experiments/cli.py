@@ -7,6 +7,7 @@ warnings go to standard error.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -600,6 +601,10 @@ def invoke(arguments: list[str]) -> int:
     except Exception as error:
         if _is_bad_data(error):
             return _say("error:", error, 2)
+        if (full := _full_disk(error)) is not None:
+            from experiments.run import describe_failure
+
+            return _say("failed:", describe_failure(full), 1)
         raise
     return result if isinstance(result, int) else 0
 
@@ -608,6 +613,15 @@ def _say(word: str, error: object, exit_code: int) -> int:
     err.print(f"[bold red]{word}[/bold red]", end=" ")
     err.print(str(error), markup=False, highlight=False, soft_wrap=True)
     return exit_code
+
+
+def _full_disk(error: BaseException | None) -> OSError | None:
+    """The full disk behind an error of a library's that met it on its way out (a half-written figure)."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _is_bad_data(error: Exception) -> bool:
