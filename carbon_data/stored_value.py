@@ -87,6 +87,12 @@ class StoredValue:
         padded = np.pad(self.grams_per_j, ((0, 0), (0, 1)))
         return np.asarray(padded[np.arange(len(step)), step])
 
+    def between(self, low_j: float, high_j: float) -> list[tuple[float, float]]:
+        """(g per J, J) of the steps between two charges of the first node's battery, dearest first."""
+        ends = np.cumsum(self.widths_j[0])
+        widths = np.clip(np.minimum(ends, high_j) - np.maximum(ends - self.widths_j[0], low_j), 0.0, None)
+        return [(float(g), float(w)) for g, w in zip(self.grams_per_j[0], widths, strict=True) if w > 0]
+
     def in_steps(self, steps: int) -> StoredValue:
         """The same value read at ``steps`` equal levels of charge: concave still, and nowhere higher."""
         return _read_at(self.grams_per_j, self.widths_j, self.widths_j.sum(axis=1), steps)

@@ -28,8 +28,6 @@ OVERLOAD_FACTOR = 100.0
 """A batch that its owner has no time for is worth this many times its own grams to be rid of."""
 _NOTHING = 1e-9
 _SAME_PRICE = 1e-12
-_LITTLE = 1e-6
-"""Share of a battery just below its charge: where the worth of what it gives is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +81,17 @@ class Trader:
 
     # --- what a joule is worth -----------------------------------------------------------------------------
 
-    @property
-    def stored_g_per_j(self) -> float:
-        """What a joule on the bus is worth when it is stored."""
-        up = float(self.value.slope_at(np.array([self.kept_j]))[0])
-        return self.charge_efficiency * up if self.room_j > 0 else 0.0
+    def _stored_steps(self, low_j: float, high_j: float) -> list[tuple[float, float]]:
+        """(g per J on the bus, J on the bus) of charging the battery from ``low_j`` to ``high_j``, dearest first."""
+        steps = self.value.between(low_j, high_j)
+        return [(self.charge_efficiency * grams, width / self.charge_efficiency) for grams, width in steps]
 
-    @property
-    def drawn_g_per_j(self) -> float:
-        """What a joule that the battery gives to the bus would have been worth later."""
-        down = self.value.slope_at(np.array([max(self.kept_j - _LITTLE * self.own.battery_capacity_j, 0.0)]))
-        return float(down[0]) / self.discharge_efficiency
+    def _drawn_steps(self, low_j: float, high_j: float) -> list[tuple[float, float]]:
+        """(g per J on the bus, J on the bus) of drawing the battery from ``high_j`` to ``low_j``, dearest first."""
+        steps = self.value.between(low_j, high_j)
+        return [
+            (grams / self.discharge_efficiency, width * self.discharge_efficiency) for grams, width in steps
+        ]
 
     @cached_property
     def charge_j(self) -> float:
@@ -168,13 +166,15 @@ class Trader:
     def energy_quotes(self) -> list[Quote]:
         """Asks for what it may give away, cheapest first, and bids for what it lacks, around the work it has now."""
         parts, own = self.split(self.load_now_j()), self.own
+        stored_j = self.charge_efficiency * (parts.stored_before + parts.stored_after)
+        taken_j = parts.drawn / self.discharge_efficiency
+        level_j = self.kept_j - taken_j
         quotes: list[Quote] = []
         gives = [
             (0.0, parts.curtailed),
-            (self.stored_g_per_j, parts.stored_after),
-            (self.drawn_g_per_j, parts.spare),
             (self.grams_per_j, parts.used),
-            (self.stored_g_per_j, parts.stored_before),
+            *self._stored_steps(level_j, level_j + stored_j),
+            *self._drawn_steps(level_j - parts.spare / self.discharge_efficiency, level_j),
         ]
         left = self.export_cap_j if own.export_efficiency > 0 else 0.0
         for value, energy_j in sorted(gives, key=lambda step: step[0]):
@@ -187,8 +187,10 @@ class Trader:
             return quotes
         wants = [
             (self.grams_per_j, parts.grid),
-            (self.drawn_g_per_j, parts.drawn),
-            (self.stored_g_per_j, self.room_j - parts.stored_before - parts.stored_after),
+            *self._drawn_steps(level_j + stored_j, level_j + stored_j + taken_j),
+            *self._stored_steps(
+                level_j + stored_j + taken_j, self.kept_j + self.charge_efficiency * self.room_j
+            ),
         ]
         for value, energy_j in sorted(wants, key=lambda step: -step[0]):
             if value > 0 and energy_j > _NOTHING:
