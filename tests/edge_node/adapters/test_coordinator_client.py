@@ -21,6 +21,7 @@ from coordinator.adapters.grpc_server import CoordinatorServer
 from coordinator.config import CoordinatorBody, CoordinatorConfig, LimitsConfig, ZoneIntensity
 from coordinator.policies.registry import make_policy
 from edge_node.adapters.coordinator_client import GrpcHost, GrpcLink
+from edge_node.config import HarvestConfig
 from edge_node.errors import NotReady, NoWork
 from edge_node.link import Link, LinkError, LocalLink
 from edge_node.node import EdgeNode
@@ -46,7 +47,7 @@ def coordinator_config(folder: Path, port: int = 0, **changes: Any) -> Coordinat
             ZoneIntensity(zone=zone, intensity_g_per_kwh=(level,) * 40, origin={"source": "test"})
             for zone, level in (("DIRTY", 900.0), ("NO", 20.0))
         ),
-        "limits": LimitsConfig(net_j_per_byte=1e-6),
+        "limits": LimitsConfig(net_j_per_byte=1e-6, transfer_cap_fraction=0.05),
         "body": CoordinatorBody(
             zone="NO",
             static_w=3.0,
@@ -100,7 +101,12 @@ def serving(config: CoordinatorConfig) -> Iterator[Serving]:
 
 
 def make_nodes(make_node: MakeNode) -> list[EdgeNode]:
-    return [make_node(index, zone=zone, stages=STAGES) for index, zone in enumerate(ZONES)]
+    """The dirty node has neither panel nor battery, so that its work is worth moving."""
+    dark = {"harvest": HarvestConfig(power_w=(0.0,) * (SLOTS + 40)), "battery": None}
+    return [
+        make_node(index, zone=zone, stages=STAGES, **(dark if zone == "DIRTY" else {}))
+        for index, zone in enumerate(ZONES)
+    ]
 
 
 def attach(hosts: list[GrpcHost], nodes: list[EdgeNode], address: str) -> list[GrpcLink]:
