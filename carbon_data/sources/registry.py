@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_type_hints
+
+from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from carbon_data.own_code import import_named
 from carbon_data.sources.base import HarvestSource, IntensitySource
@@ -82,6 +84,7 @@ def _make(
     except TypeError as error:
         takes = ", ".join(options_of(factory)) or "none"
         raise DataError(f"{kind} {name!r}: {error}; its options are {takes}") from None
+    _refuse_wrong_types(factory, options, f"{kind} {name!r}")
     source = factory(**options)
     lacks = [method for method in methods if not callable(getattr(source, method, None))]
     if lacks:
@@ -89,6 +92,41 @@ def _make(
             f"{name} makes a {type(source).__name__} without {', '.join(lacks)}(): it is no {kind}"
         )
     return source
+
+
+def _refuse_wrong_types(factory: Callable[..., Any], options: Mapping[str, Any], what: str) -> None:
+    """Raise DataError for an option whose value is of another type than the factory is annotated with."""
+    try:
+        hints = get_type_hints(getattr(factory, "__init__") if isinstance(factory, type) else factory)  # noqa: B009
+    except (NameError, TypeError):
+        return  # the user's own, annotated with what is not there: its own code says what it takes
+    for key, value in options.items():
+        if key not in hints:
+            continue
+        try:
+            adapter: TypeAdapter[Any] = TypeAdapter(
+                hints[key], config=ConfigDict(arbitrary_types_allowed=True)
+            )
+        except PydanticSchemaGenerationError:
+            continue
+        if not (
+            _is_a(adapter, value, strict=True) or (isinstance(value, str) and _is_text_for(adapter, value))
+        ):
+            allowed = inspect.formatannotation(hints[key]).replace("NoneType", "None")
+            raise DataError(f"{what}: {key} is {value!r}; allowed is {allowed}")
+
+
+def _is_a(adapter: TypeAdapter[Any], value: Any, *, strict: bool) -> bool:
+    try:
+        adapter.validate_python(value, strict=strict)
+    except ValidationError:
+        return False
+    return True
+
+
+def _is_text_for(adapter: TypeAdapter[Any], text: str) -> bool:
+    """Whether ``text`` writes such a value, e.g. a path or a name; a number is not written as text."""
+    return _is_a(adapter, text, strict=False) and not isinstance(adapter.validate_python(text), int | float)
 
 
 def _load(name: str, registry: Mapping[str, Callable[..., Any]], kind: str) -> Callable[..., Any]:

@@ -153,6 +153,7 @@ class TraceIntensity:
             )
         if factor != 1.0:
             notes += (f"values converted from {self._unit}",)
+        notes += _refuse_tiny(zone, values, opened, self._unit)
         notes = (*opened.file.notes, *notes, *opened.estimates(zone, begin, begin + count * step))
         return IntensitySeries(
             zone=zone,
@@ -203,6 +204,30 @@ class _Opened:
         inside = self.file.between(zone, begin, end)
         many = int(self.estimated[inside].sum())
         return (f"zone {zone}: {many} of {inside.size} values are estimates of the source",) if many else ()
+
+
+LOWEST_LIFE_CYCLE_G_PER_KWH = 5.0
+"""Below this throughout no grid's life-cycle average lies ([C]: wind and hydropower alone are at about 11)."""
+
+
+def _refuse_tiny(
+    zone: str, values: NDArray[np.float64], opened: _Opened, unit: str | None
+) -> tuple[str, ...]:
+    """Raise DataError for life-cycle averages that look like kg/kWh; a note where direct ones may be."""
+    highest = float(values.max())
+    if (
+        unit is not None
+        or opened.origin.signal is not Signal.AVERAGE
+        or not 0 < highest < LOWEST_LIFE_CYCLE_G_PER_KWH
+    ):
+        return ()
+    hint = 'if they are kg/kWh, give value_unit = "kg/kWh"; if they are g/kWh, value_unit = "g/kWh"'
+    if opened.origin.scope is Scope.LIFE_CYCLE:
+        raise DataError(
+            f"{opened.file.path}, zone {zone}: no value above {highest:g} g/kWh, less than any grid's life-cycle "
+            f"average; {hint}"
+        )
+    return (f"zone {zone}: no value above {highest:g} g/kWh; {hint}",)
 
 
 def _open(path: Path, form: Form, said: _Said, only_zone: str | None) -> _Opened:

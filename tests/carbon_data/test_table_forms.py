@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from carbon_data.folders import data_dir
 from carbon_data.sources.harvest_trace import HarvestTrace
+from carbon_data.sources.registry import harvest_source, intensity_source
 from carbon_data.sources.traces import TraceIntensity
 from carbon_data.types import DataError, MissingDataError, UnknownZoneError
 
@@ -308,6 +310,34 @@ def test_intensities_that_no_grid_has_are_refused_in_every_source(tmp_path: Path
         read(write(tmp_path / "t.csv", text), "biomass")
 
 
+def test_kilograms_without_a_word_are_refused_where_no_grid_is_that_clean(tmp_path: Path) -> None:
+    text = "timestamp,DE\n" + "".join(f"{s},{0.3 + k / 10}\n" for k, s in enumerate(STAMPS))
+    path = write(tmp_path / "t.csv", text)
+    with pytest.raises(DataError, match='value_unit = "kg/kWh"'):
+        read(path, scope="life-cycle")
+    np.testing.assert_allclose(read(path, scope="life-cycle", value_unit="kg/kWh"), [300, 400, 500, 600])
+    # Direct emissions of a hydropower zone may be that low: told, not refused.
+    series = TraceIntensity(path, **KNOWN).series("DE", START, HOUR, 4)
+    assert any('value_unit = "kg/kWh"' in note for note in series.origin.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("trace", {"path": "t.csv", "interval_s": "x"}, "interval_s is 'x'; allowed is float | None"),
+        ("trace", {"path": "t.csv", "fill": 3}, "fill is 3; allowed is str | None"),
+        ("trace", {"path": "t.csv", "timezone": 3}, "timezone is 3"),
+        ("trace", {"path": "t.csv", "separator": 3}, "separator is 3"),
+        ("trace", {"path": "t.csv", "longest_flat_h": "x"}, "longest_flat_h is 'x'"),
+        ("constant", {"intensity_g_per_kwh": "x"}, "intensity_g_per_kwh is 'x'"),
+        ("profiles", {"folder": 3}, "folder is 3"),
+    ],
+)
+def test_an_option_of_the_wrong_type_is_named(name: str, options: dict[str, object], said: str) -> None:
+    with pytest.raises(DataError, match=re.escape(said)):
+        intensity_source(name, **options)
+
+
 # --- harvest -------------------------------------------------------------------------------------------------
 
 
@@ -322,3 +352,8 @@ def test_a_solar_trace_in_seconds_is_anchored(tmp_path: Path) -> None:
         np.testing.assert_allclose(
             power, [10 * np.mean(np.arange(12)) / 100, 10 * np.mean(np.arange(12, 24)) / 100]
         )
+
+
+def test_a_harvest_s_option_of_the_wrong_type_is_named() -> None:
+    with pytest.raises(DataError, match="power_w is 'x'"):
+        harvest_source("constant", power_w="x")
