@@ -75,7 +75,7 @@ class Table:
         return [str(column) for column in self.frame.columns]
 
     def named(self, *names: str) -> str | None:
-        """The first of ``names`` that is a column, whatever its capitals; None where none is."""
+        """The first of ``names`` that is a column, in any capitals; None where none is."""
         known = {column.casefold(): column for column in reversed(self.columns)}
         return next((known[name.casefold()] for name in names if name.casefold() in known), None)
 

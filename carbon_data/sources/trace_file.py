@@ -76,7 +76,7 @@ class TraceFile:
     """A trace file in memory.
 
     Long: one row a zone and time (time, zone, value). Wide: one column a zone. Names of the time and zone
-    columns are found among the usual ones, whatever their capitals, unless given; a wide file has no zone column,
+    columns are found among the usual ones, in any capitals, unless given; a wide file has no zone column,
     and every other column is a zone. ``usual_values``: names of the value column to look for. ``only_zone``: the file
     holds this zone alone, and its value column needs no zone's name. ``table``: the file as it is read already.
     """
@@ -270,7 +270,7 @@ def digest(path: Path) -> str:
 
 
 def find_column(table: Table, named: str | None, usual: tuple[str, ...], option: str) -> str:
-    """The column called ``named``, or the first of the usual ones, whatever its capitals."""
+    """The column called ``named``, or the first of the usual ones, in any capitals."""
     found = (named if named in table.columns else None) if named is not None else table.named(*usual)
     if found is not None:
         return found
