@@ -32,7 +32,7 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m protos.generate --check
-	$(BIN)/python -m experiments.reference --check
+	$(BIN)/python -m experiments.scenario.reference --check
 
 bench: install
 	$(BIN)/python -m benchmarks.fleet

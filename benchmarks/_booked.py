@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks._worlds import DAY, SLOTS
 from carbon_data.units import JOULES_PER_KWH
-from coordinator.market.simulate import World
+from coordinator.simulator.simulate import World
 
 START = datetime(2022, 6, 21, tzinfo=UTC)
 FLOP_PER_BATCH = 8 * 3 * 2 * 159_010.0

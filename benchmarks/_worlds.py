@@ -8,7 +8,7 @@ import numpy as np
 
 from coordinator.market.fleet import Floats
 from coordinator.market.instances import reference_day
-from coordinator.market.simulate import World
+from coordinator.simulator.simulate import World
 
 SLOTS = 48
 DAY = 24

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks._command import measuring, parser, show
-from experiments.tree.engine import simulate
-from experiments.tree.model import (
+from experiments.studies.tree.engine import simulate
+from experiments.studies.tree.model import (
     Discipline,
     Fate,
     Machine,
@@ -28,9 +28,9 @@ from experiments.tree.model import (
     Traffic,
     build_machine,
 )
-from experiments.tree.parameters import load_parameters
-from experiments.tree.simpy_model import simulate_simpy
-from experiments.tree.traffic import draw
+from experiments.studies.tree.parameters import load_parameters
+from experiments.studies.tree.simpy_model import simulate_simpy
+from experiments.studies.tree.traffic import draw
 
 GOAL_PACKETS_PER_MINUTE = 1e6
 _LOADS = (0.6, 0.35, 0.35)
@@ -71,7 +71,9 @@ def measure(packets: int, repeats: int) -> dict[str, Any]:
             and np.array_equal(outcome.server_ps, reference.server_ps)
             and np.array_equal(outcome.station_ps, reference.station_ps)
         ):
-            raise RuntimeError(f"engines disagree on seed {seed}; run tests/experiments/tree/test_engine.py")
+            raise RuntimeError(
+                f"engines disagree on seed {seed}; run tests/experiments/studies/tree/test_engine.py"
+            )
         fast.append(time_fast)
         slow.append(time_slow)
         delivered.append(int((outcome.fate == Fate.DELIVERED).sum()))

@@ -46,8 +46,8 @@ from experiments.fleet.base import Fleet
 from experiments.fleet.inprocess import InProcessFleet
 from experiments.fleet.ray_fleet import RayFleet
 from experiments.fleet.session import open_session
-from experiments.resolve import Resolved, resolve
-from experiments.scenario import parse_scenario
+from experiments.resolve.resolve import Resolved, resolve
+from experiments.scenario.model import parse_scenario
 from protos.messages import Stage
 
 NODES = 10

@@ -36,10 +36,10 @@ from rich.table import Table
 
 from benchmarks._command import measuring, parser, show, show_goals
 from benchmarks._decision import measure_decision
-from coordinator.market import decomposition, hub, hub_lp
 from coordinator.market.fleet import Fleet
 from coordinator.market.instances import reference_day
 from coordinator.market.solve import SolverOptions, solve_lp
+from coordinator.market.wide import decomposition, hub, hub_lp
 
 GAP = 1e-3
 SLOTS = 24

@@ -31,9 +31,9 @@ from benchmarks._booked import compare
 from benchmarks._command import measuring, parser, show
 from benchmarks._worlds import mixed_world, sunny_world
 from coordinator.market.forecast import GaussianError, Persistence
-from coordinator.market.regret import oracle_bound
-from coordinator.market.simulate import Information, World, simulate
 from coordinator.policies.registry import make_policy, restrictions_of
+from coordinator.simulator.regret import oracle_bound
+from coordinator.simulator.simulate import Information, World, simulate
 
 POLICIES = ("local-lp", "det", "dat", "deta")
 HORIZONS = (1, 6, 24)

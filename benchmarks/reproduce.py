@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._command import measuring, parser, show
-from experiments.fei.engine import content_key, run_jobs
-from experiments.fei.market import Fig5Cell, Setting, SurfaceCell, Work
-from experiments.fei.training import TrainCell
+from experiments.studies.fei.engine import content_key, run_jobs
+from experiments.studies.fei.market import Fig5Cell, Setting, SurfaceCell, Work
+from experiments.studies.fei.training import TrainCell
 
 SERVERS = 10
 WORKERS = 2

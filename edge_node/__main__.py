@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from edge_node.build import build_node
 from edge_node.config import NodeConfig
 from edge_node.daemon import ServeFlower, attend_only, run_daemon
-from edge_node.errors import NodeError
-from edge_node.link import Link, LinkError
 from edge_node.meters.base import MeterError
+from edge_node.slots.errors import NodeError
+from edge_node.slots.link import Link, LinkError
 
 
 def load_config(path: Path) -> NodeConfig:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from edge_node.config import NodeConfig
 from edge_node.meters.registry import build_meter
-from edge_node.node import EdgeNode
-from edge_node.spool import Spool
+from edge_node.slots.node import EdgeNode
+from edge_node.slots.outbox import Spool
 from protos.messages import Stage
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from types import FrameType
 
 from edge_node.adapters.coordinator_client import GrpcHost
-from edge_node.adapters.sqlite_spool import SqliteSpool
+from edge_node.adapters.sqlite_outbox import SqliteSpool
 from edge_node.config import NodeConfig
-from edge_node.link import Link
-from edge_node.node import EdgeNode
-from edge_node.spool import Spool
+from edge_node.slots.link import Link
+from edge_node.slots.node import EdgeNode
+from edge_node.slots.outbox import Spool
 
 log = logging.getLogger(__name__)
 

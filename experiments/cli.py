@@ -111,8 +111,8 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run one scenario under one policy; writes a run folder with tables, ledger and report."""
-    from experiments import compare as study
-    from experiments.prepare import open_scenario
+    from experiments.resolve.prepare import open_scenario
+    from experiments.runs import compare as study
 
     spec = open_scenario(scenario, policy=policy, seed=seed, fleet=fleet)
     folder = study.new_folder(output, f"{spec.name}-{spec.policy.replace(':', '.')}-s{spec.seed}")
@@ -137,8 +137,8 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Run several policies on identical seeds and report them side by side."""
-    from experiments import compare as study
-    from experiments.prepare import open_scenario
+    from experiments.resolve.prepare import open_scenario
+    from experiments.runs import compare as study
 
     spec = open_scenario(scenario, fleet=fleet)
     names = study.parse_policies(policies)
@@ -158,7 +158,7 @@ def _failures_in_json(folder: Path, as_json: bool) -> Iterator[None]:
         yield
     except (RunError, OSError) as error:
         if as_json:
-            from experiments.run import describe_failure
+            from experiments.runs.run import describe_failure
 
             print_json({"failed": describe_failure(error), "run": str(folder) if folder.exists() else None})
         raise
@@ -179,8 +179,8 @@ def _show(result: Any, as_json: bool) -> None:
 @app.command()
 def check(scenario: ScenarioArgument, as_json: JsonOption = False) -> None:
     """Validate a scenario and show what it resolves to, without running anything."""
-    from experiments.prepare import describe, open_scenario
-    from experiments.resolve import resolve
+    from experiments.resolve.prepare import describe, open_scenario
+    from experiments.resolve.resolve import resolve
 
     resolved = resolve(open_scenario(scenario))
     for warning in resolved.warnings:
@@ -204,8 +204,8 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write the program that the policy solves before a slot, for other solvers; names carry equation numbers."""
-    from experiments.export import check_file, export_program
-    from experiments.prepare import open_scenario
+    from experiments.resolve.prepare import open_scenario
+    from experiments.runs.export import check_file, export_program
 
     check_file(file)
     written = export_program(open_scenario(scenario, policy=policy), file, slot, solve)
@@ -222,7 +222,7 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Write a commented starter scenario, named after the file."""
-    from experiments.prepare import starter_text
+    from experiments.resolve.prepare import starter_text
 
     try:
         if path.exists():
@@ -268,8 +268,8 @@ def infer(
 ) -> None:
     """Ask a serving node about test examples over its gRPC Infer stream."""
     from edge_node.serving.client import InferError, run_infer_client
-    from experiments import compare as study
-    from experiments.outside import find_target
+    from experiments.runs import compare as study
+    from experiments.runs.outside import find_target
 
     found = find_target(target, node, study.RUNS)
 
@@ -311,8 +311,8 @@ def _which(address: str, nodes: tuple[str, ...]) -> str:
 @app.command()
 def qoais(run: RunArgument, as_json: JsonOption = False) -> None:
     """Quality of AI service and life cycle of a finished run; every indicator says how it is known."""
-    from experiments.qoais import qoais_of
-    from experiments.qoais.tables import terminal_rows
+    from experiments.report.qoais import qoais_of
+    from experiments.report.qoais.tables import terminal_rows
 
     if not run.is_dir():
         raise UsageError(f"{run}: no such folder; give a run folder, e.g. the one `detabed run` printed")
@@ -346,7 +346,7 @@ def power(
     as_json: JsonOption = False,
 ) -> None:
     """Fit power by component, (T2), to a device's readings; shows residuals and what stays undetermined."""
-    from experiments.power_fit import AT_BOUND, fit_report
+    from experiments.commands.power_fit import AT_BOUND, fit_report
 
     found = fit_report(readings)
     if as_json:
@@ -385,7 +385,7 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List what can be named in a scenario."""
-    from experiments.catalogue import CATALOGUE, catalogue
+    from experiments.commands.catalogue import CATALOGUE, catalogue
 
     if what not in CATALOGUE:
         raise UsageError(f"cannot list {what!r}; allowed: {', '.join(sorted(CATALOGUE))}")
@@ -399,7 +399,7 @@ def list_(
 @data_app.command("status")
 def data_status(as_json: JsonOption = False) -> None:
     """Which large data files are there, and whether their checksums hold."""
-    from carbon_data.datasets import data_dir, status
+    from carbon_data.files.datasets import data_dir, status
 
     rows = [
         {
@@ -438,7 +438,7 @@ def data_fetch(
     as_json: JsonOption = False,
 ) -> None:
     """Download data files from their public sources, check them, and put them into the data folder."""
-    from experiments.fetch import fetch_with_progress
+    from experiments.commands.fetch import fetch_with_progress
 
     fetched = fetch_with_progress(names or [], err)
     if as_json:
@@ -452,7 +452,7 @@ def data_fetch(
 def ledger_verify(run: RunArgument, as_json: JsonOption = False) -> None:
     """Check the books of a run: sums, chain, batteries, transfers, batches. Exit code 1 when a finding stands, or when
     the books are incomplete: not all slots are closed, or nothing was booked."""
-    from experiments.verify import verify_run
+    from experiments.run_folder.verify import verify_run
 
     verdict = verify_run(run)
     if as_json:
@@ -486,7 +486,7 @@ def policy_check(
     as_json: JsonOption = False,
 ) -> None:
     """Run the conformance suite on a policy and print what it breaks. Exit code 1 when something is broken."""
-    from experiments.check_policy import check_policy
+    from experiments.commands.check_policy import check_policy
 
     violations = check_policy(policy, option or ())
     if as_json:
@@ -520,8 +520,8 @@ def reproduce(
     as_json: JsonOption = False,
 ) -> None:
     """Run a study of a paper again and put its claims beside ours; interrupted, it continues where it stopped."""
-    from experiments import compare as runs
-    from experiments.studies import STUDIES, run_study
+    from experiments.runs import compare as runs
+    from experiments.studies.registry import STUDIES, run_study
 
     if study not in STUDIES:
         raise UsageError(f"no study is called {study!r}; allowed: {', '.join(STUDIES)}")
@@ -553,7 +553,7 @@ def reproduce(
 @app.command()
 def doctor(as_json: JsonOption = False) -> None:
     """What this machine offers: versions, cores, isolation, data, and any listener open beyond loopback."""
-    from experiments.doctor import examine, rows
+    from experiments.commands.doctor import examine, rows
 
     findings = examine()
     print_json(findings) if as_json else print_facts(None, rows(findings))
@@ -595,14 +595,14 @@ def invoke(arguments: list[str]) -> int:
         return 0
     except OSError as error:
         # A full disk, a folder taken away in mid-run: printed without a traceback.
-        from experiments.run import describe_failure
+        from experiments.runs.run import describe_failure
 
         return _say("failed:", describe_failure(error), 1)
     except Exception as error:
         if _is_bad_data(error):
             return _say("error:", error, 2)
         if (full := _full_disk(error)) is not None:
-            from experiments.run import describe_failure
+            from experiments.runs.run import describe_failure
 
             return _say("failed:", describe_failure(full), 1)
         raise

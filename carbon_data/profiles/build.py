@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from carbon_data.datasets import require
+from carbon_data.files.datasets import require
 from carbon_data.types import DataError
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from carbon_data.folders import cache_dir
-from carbon_data.http import AuthenticationError, BadResponseError, HttpClient, NotFoundError
+from carbon_data.files.folders import cache_dir
+from carbon_data.files.http import AuthenticationError, BadResponseError, HttpClient, NotFoundError
 from carbon_data.sources.json_cache import JsonCache
 from carbon_data.sources.names import unknown_zone
 from carbon_data.sources.portal_export import TEST_MODE
@@ -103,7 +103,7 @@ class ElectricityMaps:
     def series(self, zone: str, start: datetime, step: timedelta, count: int) -> IntensitySeries:
         """Mean intensity over ``count`` intervals; see IntensitySource.
 
-        Raises UnknownZoneError, MissingDataError, or a ServiceError of carbon_data.http.
+        Raises UnknownZoneError, MissingDataError, or a ServiceError of carbon_data.files.http.
         """
         if not _ZONE_KEY.fullmatch(zone):
             raise UnknownZoneError(f"zone {zone!r} is not a zone key; keys look like SE-SE3 or US-NW-SCL")

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from carbon_data.datasets import require
+from carbon_data.files.datasets import require
 from carbon_data.sources.names import unknown_zone
 from carbon_data.sources.resample import covering, interval_means
 from carbon_data.sources.stamps import Clock, moment, to_utc_us

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from carbon_data.datasets import require
+from carbon_data.files.datasets import require
 from carbon_data.sources.names import unknown_zone
 from carbon_data.sources.table import Dialect, Table, read_table
 from carbon_data.sources.trace_file import TraceFile, ZoneTrace, digest, form_of

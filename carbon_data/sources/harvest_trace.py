@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from carbon_data.datasets import require
+from carbon_data.files.datasets import require
 from carbon_data.sources.table import read_table
 from carbon_data.sources.trace_file import ZONE_COLUMNS, TraceFile, form_of
 from carbon_data.sources.traces import read_sidecar

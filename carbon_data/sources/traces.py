@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from carbon_data.datasets import require
+from carbon_data.files.datasets import require
 from carbon_data.sources import portal_export
 from carbon_data.sources.names import unknown_zone
 from carbon_data.sources.table import read_table

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from carbon_data.http import BadResponseError, HttpClient
+from carbon_data.files.http import BadResponseError, HttpClient
 from carbon_data.sources.names import unknown_zone
 from carbon_data.sources.resample import check_request, covering, interval_means
 from carbon_data.types import IntensitySeries, MissingDataError, Origin, Provenance, Scope, Signal

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from carbon_data.units import JOULES_PER_KWH, MICRO
-from coordinator.market.settle import spread
+from coordinator.accounting.spread import spread
 from protos.messages import Component, EnergyLine, Stage
 
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from coordinator.config import CoordinatorConfig
 from coordinator.ledger import Ledger
 from coordinator.policies.base import Policy
-from coordinator.protocol import Effects, Refused, RequestError
-from coordinator.service import CoordinatorService
+from coordinator.slots.protocol import Effects, Refused, RequestError
+from coordinator.slots.service import CoordinatorService
 from protos.messages import (
     BeginSlot,
     DownMessage,

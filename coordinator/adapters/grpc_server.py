@@ -22,8 +22,8 @@ from grpc import aio
 from coordinator.config import CoordinatorConfig
 from coordinator.ledger import Ledger
 from coordinator.policies.base import Policy
-from coordinator.protocol import Effects, Refused, RequestError
-from coordinator.service import CoordinatorService
+from coordinator.slots.protocol import Effects, Refused, RequestError
+from coordinator.slots.service import CoordinatorService
 from protos import codec
 from protos.messages import (
     BeginSlot,

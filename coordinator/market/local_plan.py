@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from coordinator.market.hub import HubPlan, HubProgram, objective_g
+from coordinator.market.wide.hub import HubPlan, HubProgram, objective_g
 
 
 def local_plan(program: HubProgram) -> HubPlan:

@@ -12,11 +12,11 @@ import numpy as np
 
 from carbon_data.stored_value import Days, Store, StoredValue, Trade, linear, stored_value
 from carbon_data.units import JOULES_PER_KWH
-from coordinator.market import decomposition, hub, hub_lp
 from coordinator.market.fleet import Fleet, Floats
 from coordinator.market.layout import Restrictions
-from coordinator.market.negotiation.outcome import product_form
 from coordinator.market.solve import solve_lp
+from coordinator.market.wide import decomposition, hub, hub_lp
+from coordinator.market.window import product_form
 
 PLANS_PER_DAY = 4
 DECOMPOSED_FROM = 60

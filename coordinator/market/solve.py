@@ -16,10 +16,10 @@ import numpy as np
 from scipy import sparse
 
 from coordinator.market.awake import Rows, awake_rows
+from coordinator.market.decision import Infeasible
 from coordinator.market.fleet import Fleet, Floats, Ints
 from coordinator.market.layout import Layout, Restrictions
 from coordinator.market.program import Program, build
-from coordinator.policies.base import Infeasible
 
 _INFINITY = highspy.kHighsInf
 _MINIMISE = highspy.ObjSense.kMinimize.value

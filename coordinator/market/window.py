@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from coordinator.market.fleet import Fleet
 
 
@@ -42,3 +44,18 @@ def with_truth(fleet: Fleet) -> Fleet:
             "choose det, dat or deta with a forecast"
         )
     return replace(fleet, intensity_g_per_kwh=fleet.true_intensity_g_per_kwh, harvest_j=fleet.true_harvest_j)
+
+
+def product_form(fleet: Fleet) -> Fleet:
+    """The fleet with losses in product form: itself, or, where they are given by pair, the cautious reading
+    out_i = least efficiency of i's transfers, in_j = 1. What is promised under it can be delivered."""
+    if fleet.loss_fraction is None:
+        return fleet
+    efficiency = fleet.transfer_efficiency()
+    np.fill_diagonal(efficiency, 1.0)
+    return replace(
+        fleet,
+        loss_fraction=None,
+        export_efficiency=efficiency.min(axis=1),
+        import_efficiency=np.ones(fleet.size),
+    )

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from coordinator.market.decision import FleetDecision
 from coordinator.market.fleet import Fleet
 from coordinator.market.instances import random_fleet, reference_day
-from coordinator.policies.base import FleetDecision, Policy
+from coordinator.policies.base import Policy
 from coordinator.policies.registry import make_policy
 from coordinator.policies.validate import Check, Violation, violations
 

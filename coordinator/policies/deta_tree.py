@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from coordinator.market.decision import FleetDecision
 from coordinator.market.fleet import Fleet
 from coordinator.market.joules import price_for, priced
 from coordinator.market.layout import Restrictions
 from coordinator.market.outlook import Outlook
 from coordinator.market.program import Program
-from coordinator.policies.base import FleetDecision
 from coordinator.policies.optimised import ModelPolicy, optimise
 
 

@@ -8,11 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from coordinator.guard import TRAINING_STAGES
+from coordinator.market.decision import FleetDecision
 from coordinator.market.fleet import Fleet, Floats, Ints
 from coordinator.market.layout import Restrictions
 from coordinator.market.rounding import WorkLimits
-from coordinator.policies.base import FleetDecision
+from coordinator.policies.guard import TRAINING_STAGES
 from coordinator.policies.local import BY_RULE, local_decision, rule_decision
 from coordinator.policies.selection import State
 

@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from coordinator.market.decision import FleetDecision
 from coordinator.market.fleet import Bools, Fleet, Floats, Ints
 from coordinator.market.rounding import WorkLimits, clip_transfers
-from coordinator.policies.base import FleetDecision
 from coordinator.policies.energy_proportional import green_energy_j
 from coordinator.policies.fedzero_blocklist import Cycle, released, with_participants
 from coordinator.policies.fedzero_energy import attribute_energy

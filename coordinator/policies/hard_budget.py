@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from carbon_data.units import JOULES_PER_KWH
+from coordinator.market.decision import FleetDecision
 from coordinator.market.fleet import Fleet, Floats
 from coordinator.market.rounding import WorkLimits
-from coordinator.policies.base import FleetDecision
 from coordinator.policies.energy_proportional import green_energy_j
 from coordinator.policies.selection import ClientsPerRound, State, select, smallest
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from coordinator.market.decision import Feasible, FleetDecision, Infeasible, Outcome
 from coordinator.market.fleet import Fleet, Ints
 from coordinator.market.layout import Restrictions
 from coordinator.market.rounding import WorkLimits
-from coordinator.policies.base import Feasible, FleetDecision, Infeasible, Outcome
 
 BY_RULE = Restrictions(transfers=False, offloading=False, harvest=True)
 """Freedoms of a rule under which every node does its own work at home."""

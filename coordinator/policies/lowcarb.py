@@ -12,8 +12,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from coordinator.market.decision import FleetDecision
 from coordinator.market.fleet import Fleet, Floats, Ints
-from coordinator.policies.base import FleetDecision
 from coordinator.policies.selection import ClientsPerRound, State, participations, select, smallest
 
 _LARGE = float(sys.maxsize)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from coordinator.market.decision import FleetDecision
 from coordinator.market.fleet import Fleet
-from coordinator.policies.base import FleetDecision
 from coordinator.policies.selection import ClientsPerRound, State, select, smallest
 
 

@@ -10,10 +10,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from coordinator.market.decision import FleetDecision
 from coordinator.market.fleet import Fleet, Floats, Ints
 from coordinator.market.layout import Restrictions
 from coordinator.market.rounding import WorkLimits
-from coordinator.policies.base import FleetDecision
 from coordinator.policies.local import rule_decision
 from coordinator.policies.selection import State
 

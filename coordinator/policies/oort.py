@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from coordinator.market.decision import FleetDecision
 from coordinator.market.fleet import Bools, Fleet, Floats, Ints
-from coordinator.policies.base import FleetDecision
 from coordinator.policies.selection import (
     ClientsPerRound,
     State,

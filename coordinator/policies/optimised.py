@@ -13,6 +13,7 @@ import numpy as np
 
 from carbon_data.stored_value import StoredValue
 from coordinator.market.backlog import Backlog
+from coordinator.market.decision import TIME_LIMIT, Feasible, FleetDecision, Infeasible, Optimal, Outcome
 from coordinator.market.fleet import Fleet, Floats, Ints
 from coordinator.market.layout import Restrictions
 from coordinator.market.outlook import Outlook, plan_ahead, value_after
@@ -21,7 +22,6 @@ from coordinator.market.program import Program, build
 from coordinator.market.rounding import WorkLimits, clip_transfers, offload_room, round_batches
 from coordinator.market.solve import Session, Solution, SolverOptions, explain_unserved, unserved
 from coordinator.market.window import window
-from coordinator.policies.base import TIME_LIMIT, Feasible, FleetDecision, Infeasible, Optimal, Outcome
 from coordinator.policies.local import local_decision
 
 _PROVEN = 1e-6

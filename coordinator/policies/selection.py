@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from coordinator.guard import TRAINING_STAGES
+from coordinator.market.decision import FleetDecision
 from coordinator.market.fleet import Bools, Fleet, Floats, Ints
 from coordinator.market.layout import Restrictions
-from coordinator.policies.base import FleetDecision
+from coordinator.policies.guard import TRAINING_STAGES
 from coordinator.policies.local import BY_RULE, local_decision
 
 State = dict[str, Any]

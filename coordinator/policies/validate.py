@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from coordinator.market.decision import Feasible, FleetDecision, Infeasible, Optimal
 from coordinator.market.fleet import Bools, Fleet
 from coordinator.market.rounding import WorkLimits
-from coordinator.policies.base import Feasible, FleetDecision, Infeasible, Optimal
 
 _TOLERANCE = 1e-9
 """Relative: limits are kept exactly but for the last digits of a floating-point sum."""

@@ -23,10 +23,10 @@ import grpc.aio
 
 from edge_node.adapters.batch_transfer import CHANNEL_OPTIONS, PeerClient, PeerServer
 from edge_node.adapters.infer_server import InferServer
-from edge_node.errors import NotReady
-from edge_node.link import FATAL_REFUSALS, LinkError, Response, require_ready, respond, tick
-from edge_node.node import EdgeNode
-from edge_node.slot import Readiness
+from edge_node.slots.errors import NotReady
+from edge_node.slots.link import FATAL_REFUSALS, LinkError, Response, require_ready, respond, tick
+from edge_node.slots.node import EdgeNode
+from edge_node.slots.slot import Readiness
 from protos.codec import ATTEND, MAX_STREAM_BYTES, ProtocolError, safe_text
 from protos.messages import DownMessage, Parcel, Receipt, Refusal, UpMessage, Welcome
 from protos.wire import proxy_options
@@ -217,7 +217,7 @@ def _return_host(host: GrpcHost) -> None:
 
 
 class GrpcLink:
-    """One node's way to coordinator and peers; see edge_node.link.Link."""
+    """One node's way to coordinator and peers; see edge_node.slots.link.Link."""
 
     def __init__(
         self,

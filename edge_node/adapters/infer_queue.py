@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_node.errors import NodeError
-from edge_node.node import EdgeNode
 from edge_node.serving.batching import Batcher, Waiting
 from edge_node.serving.tensors import to_arrays, to_tensors
+from edge_node.slots.errors import NodeError
+from edge_node.slots.node import EdgeNode
 from edge_node.workload import Arrays
 from protos.messages import InferAnswer, InferRequest
 

@@ -19,8 +19,8 @@ import grpc
 import grpc.aio
 
 from edge_node.adapters.infer_queue import NodeQueue
-from edge_node.errors import NoModel
-from edge_node.node import EdgeNode
+from edge_node.slots.errors import NoModel
+from edge_node.slots.node import EdgeNode
 from protos.codec import INFER, MAX_INFER_BYTES, safe_text
 from protos.messages import InferAnswer
 from protos.wire import NO_DECOMPRESSION, SEVERAL_NODES

@@ -14,7 +14,7 @@ from edge_node.adapters.coordinator_client import GrpcHost
 from edge_node.adapters.flower_client import build_client_app
 from edge_node.build import build_node
 from edge_node.config import NodeConfig
-from edge_node.link import LocalLink
+from edge_node.slots.link import LocalLink
 from edge_node.tasks.process import configure_process
 
 

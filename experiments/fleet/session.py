@@ -22,7 +22,7 @@ from coordinator.adapters.flower_strategy import SlotControl
 from coordinator.config import CoordinatorConfig
 from coordinator.policies.registry import make_policy
 from edge_node.config import NodeConfig
-from edge_node.link import LocalLink
+from edge_node.slots.link import LocalLink
 from protos.messages import BeginSlot, DownMessage, EndSlot, SlotPlan, SlotSummary, Stage
 
 from .base import Fleet

@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.lifecycle.spread import Stated, factor_of, stated_reduction, unit_spreads
 from experiments.report import style, units
 from experiments.report.baselines import ORIGIN, is_worked_out, there
 from experiments.report.boundary import Boundary, shared_text
 from experiments.report.functional import LABELS, functional_units
+from experiments.report.lifecycle.spread import Stated, factor_of, stated_reduction, unit_spreads
 from experiments.report.read import Study
 from experiments.report.tables import Column, Table
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from experiments.lifecycle.spread import stated_reduction
 from experiments.report import (
     headline_tables,
     learning,
@@ -24,6 +23,7 @@ from experiments.report.facts import gather
 from experiments.report.figures import Drawing, draw_all
 from experiments.report.functional import LABELS
 from experiments.report.headline_tables import unit_means
+from experiments.report.lifecycle.spread import stated_reduction
 from experiments.report.measures import Totals, over_seeds, totals
 from experiments.report.notices import notices
 from experiments.report.provenance import known_of
@@ -88,8 +88,8 @@ def write_report(folder: Path, *, require_done: bool = True) -> Path:
 
 def _tables(study: Study) -> dict[str, tables.Table]:
     # Both read runs through this package: imported here, they may be imported first themselves.
-    from experiments.lifecycle.tables import lifecycle_tables
-    from experiments.qoais.tables import qoais_tables
+    from experiments.report.lifecycle.tables import lifecycle_tables
+    from experiments.report.qoais.tables import qoais_tables
 
     found = [
         headline_tables.functional(study),

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.qoais.formulas import jain
 from experiments.report import style, units
+from experiments.report.qoais.formulas import jain
 from experiments.report.read import Run, Study
 from experiments.report.tables import Column, Table
 from protos.messages import Stage

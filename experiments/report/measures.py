@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from coordinator.accounting.tree import Window, efficiency
-from coordinator.policies.base import TIME_LIMIT
+from coordinator.market.decision import TIME_LIMIT
 from experiments.report import baselines
 from experiments.report.boundary import Boundary, inside
 from experiments.report.read import Run, Study

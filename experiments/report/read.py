@@ -15,9 +15,9 @@ from typing import Any
 import pandas as pd
 
 from carbon_data.types import DataError
-from experiments.failure import failure_of
 from experiments.report.older import as_today
-from experiments.same_scenario import difference, scenario_facts
+from experiments.run_folder.failed import failure_of
+from experiments.run_folder.same_scenario import difference, scenario_facts
 
 _SLOT_NUMBERS = [
     "intensity_g_per_kwh",
@@ -181,7 +181,7 @@ class Study:
     """Runs that the comparison names and that are not there, or not finished: shown, never passed over."""
     regret: dict[str, Any] = field(default_factory=dict)
     """What the comparison says of each run beside its day's perfect-foresight bound: ``in_it``, ``not_in_it``,
-    ``runs`` (experiments.regret). Empty for a run alone."""
+    ``runs`` (experiments.runs.regret). Empty for a run alone."""
     failed: dict[str, str] = field(default_factory=dict)
     """Runs of the comparison that failed, by folder name, and why: named, and in no figure."""
 

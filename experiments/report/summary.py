@@ -9,11 +9,11 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from experiments.lifecycle.spread import network_json, reductions_json
 from experiments.report import learning, negotiation, regret
 from experiments.report.baselines import BASELINES
 from experiments.report.boundary import Boundary
 from experiments.report.functional import functional_units
+from experiments.report.lifecycle.spread import network_json, reductions_json
 from experiments.report.measures import decision_counts, reductions_by_seed, totals
 from experiments.report.notices import Notice, notices
 from experiments.report.provenance import known_of

@@ -14,7 +14,7 @@ from experiments.report.measures import alpha_bits_per_token
 from experiments.report.read import Run, Study
 from experiments.report.serving import serving_table
 from experiments.report.tables import Column, Table
-from experiments.scenario import ServiceWorth, parse_scenario
+from experiments.scenario.model import ServiceWorth, parse_scenario
 from protos.messages import HOLDERS
 
 COLUMNS = (

@@ -1,6 +1,6 @@
 """A node's part of (D1)-(D7) over its look-ahead in the hub form, every slot awake, in the terms' units. Pure.
 
-Names, equations and scaling are those of coordinator.market.hub; the tests compare the two on random fleets.
+Names, equations and scaling are those of coordinator.market.wide.hub; the tests compare the two on random fleets.
 """
 
 from __future__ import annotations

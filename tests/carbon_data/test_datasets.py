@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from carbon_data.dataset_list import DATASETS, Dataset
-from carbon_data.datasets import (
+from carbon_data.files.dataset_list import DATASETS, Dataset
+from carbon_data.files.datasets import (
     DatasetState,
     data_dir,
     dataset,
@@ -203,7 +203,7 @@ def test_unknown_names_and_unreachable_origins_are_clear(folder: Path) -> None:
 
 
 def test_a_gzip_bomb_is_not_unpacked_to_the_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("carbon_data.datasets.MAX_CONTENT_BYTES", 1 << 20)
+    monkeypatch.setattr("carbon_data.files.datasets.MAX_CONTENT_BYTES", 1 << 20)
     bomb = folder / "part" / "packed.gz"
     bomb.parent.mkdir(parents=True)
     bomb.write_bytes(gzip.compress(b"\0" * (8 << 20)))

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from carbon_data.http import (
+from carbon_data.files.http import (
     AuthenticationError,
     BadResponseError,
     HttpClient,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from carbon_data.datasets import DatasetState, dataset, status_of
+from carbon_data.files.datasets import DatasetState, dataset, status_of
 from carbon_data.sources.forecast_file import ForecastFile, sundial_2022
 from carbon_data.sources.traces import TraceIntensity
 from carbon_data.types import DataError, Scope, Signal, UnknownZoneError

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from carbon_data.datasets import DatasetState, dataset, status_of
+from carbon_data.files.datasets import DatasetState, dataset, status_of
 from carbon_data.sources.conformance import intensity_violations
 from carbon_data.sources.generation import GenerationAverage, GenerationFile, fuel_factors
 from carbon_data.sources.marginal import GenerationMarginal

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbon_data.datasets import DatasetState, dataset, status_of
+from carbon_data.files.datasets import DatasetState, dataset, status_of
 from carbon_data.profiles.build import ZONES, main
 from carbon_data.profiles.sidecar import FOLDER, read_table
 from carbon_data.sources.conformance import intensity_violations

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from carbon_data.folders import data_dir
+from carbon_data.files.folders import data_dir
 from carbon_data.sources.harvest_trace import HarvestTrace
 from carbon_data.sources.registry import harvest_source, intensity_source
 from carbon_data.sources.traces import TraceIntensity

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from carbon_data.datasets import DatasetState, dataset, status_of
+from carbon_data.files.datasets import DatasetState, dataset, status_of
 from carbon_data.sources.conformance import harvest_violations, intensity_violations
 from carbon_data.sources.harvest_trace import HarvestTrace, eia_2022
 from carbon_data.sources.traces import TraceIntensity, eia_production_2022, em_lca_2022

@@ -17,8 +17,8 @@ from edge_node.config import (
     TaskConfig,
 )
 from edge_node.meters.registry import build_meter
-from edge_node.node import EdgeNode
-from edge_node.spool import Spool
+from edge_node.slots.node import EdgeNode
+from edge_node.slots.outbox import Spool
 from edge_node.workload import Arrays, InferResult, Parameters, TrainResult, UserBytes, WorkCost
 from protos.messages import Stage
 

@@ -14,8 +14,8 @@ import pytest
 from edge_node import daemon
 from edge_node.__main__ import main
 from edge_node.adapters.coordinator_client import GrpcHost
-from edge_node.link import Link, LinkError
-from edge_node.node import EdgeNode
+from edge_node.slots.link import Link, LinkError
+from edge_node.slots.node import EdgeNode
 from protos import codec
 from protos.messages import Register, Telemetry, UpMessage, Welcome
 

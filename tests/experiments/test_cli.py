@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments.catalogue import CATALOGUE
 from experiments.cli import invoke
-from experiments.compare import new_folder
-from experiments.prepare import open_scenario, packaged_scenario_text
+from experiments.commands.catalogue import CATALOGUE
+from experiments.resolve.prepare import open_scenario, packaged_scenario_text
+from experiments.runs.compare import new_folder
 
 
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:

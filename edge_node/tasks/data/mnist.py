@@ -8,8 +8,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from carbon_data.datasets import dataset, require
-from carbon_data.folders import data_dir
+from carbon_data.files.datasets import dataset, require
+from carbon_data.files.folders import data_dir
 from edge_node.tasks.base import Dataset
 
 FILES = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")

@@ -17,8 +17,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from carbon_data.datasets import dataset, require
-from carbon_data.folders import data_dir
+from carbon_data.files.datasets import dataset, require
+from carbon_data.files.folders import data_dir
 from edge_node.tasks.base import Dataset
 from edge_node.tasks.data.images import frozen
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.lifecycle.spread import Stated, stated_reduction
 from experiments.report import style, units
 from experiments.report.baselines import BASELINES, ORIGIN, is_worked_out, there
 from experiments.report.boundary import Boundary, shared_text
 from experiments.report.figures.base import Drawing, new_figure, no_grid, percent_axis
+from experiments.report.lifecycle.spread import Stated, stated_reduction
 from experiments.report.measures import reductions_by_seed
 from experiments.report.read import Study
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.lifecycle.tornado import Answer, Tornado, tornado
 from experiments.report import style, units
 from experiments.report.figures.base import Drawing, new_figure, no_grid, percent_axis
+from experiments.report.lifecycle.tornado import Answer, Tornado, tornado
 from experiments.report.read import Study
 
 LOW_COLOUR, HIGH_COLOUR = "#4477aa", "#d08b2e"

@@ -26,8 +26,8 @@ from coordinator.adapters.control_client import (
     CoordinatorRefusedError,
     CoordinatorUnreachableError,
 )
-from coordinator.books import Books
 from coordinator.ledger import Ledger, Unit, verify
+from coordinator.slots.books import Books
 from protos import codec
 from protos.messages import (
     BeginSlot,
@@ -557,7 +557,7 @@ def test_coordinator_that_dies_late_in_a_long_call_is_waited_for() -> None:
 
 def test_start_up_imports_neither_pandas_nor_torch_nor_a_solver() -> None:
     script = (
-        "import sys, coordinator.__main__, coordinator.adapters.grpc_server, coordinator.service\n"
+        "import sys, coordinator.__main__, coordinator.adapters.grpc_server, coordinator.slots.service\n"
         "import coordinator.policies.registry\n"
         "print([m for m in ('pandas', 'torch', 'ray', 'flwr', 'highspy', 'pyarrow') if m in sys.modules])"
     )

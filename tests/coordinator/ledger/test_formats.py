@@ -18,7 +18,7 @@ import pytest
 from coordinator.ledger import Kind, Ledger, LedgerError, Unit, canonical_json, read_entries, verify
 from coordinator.ledger.entry import Posting, chain_hash, content_digest
 from coordinator.ledger.formats import CURRENT, MICROGRAMS
-from coordinator.tables import ledger_tables
+from coordinator.tables.export import ledger_tables
 
 RECORDED = Path(__file__).with_name("ledger-format-1.sql.gz")
 HEAD = "5f908fc8312d1b8c118eff121a2add89369f609cf79cbc374e48e43c823cef09"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coordinator.market import decomposition, hub, hub_lp
+from coordinator.market.decision import FleetDecision
 from coordinator.market.fleet import Fleet
 from coordinator.market.instances import random_fleet, reference_day
 from coordinator.market.local_plan import local_plan
@@ -18,12 +18,12 @@ from coordinator.market.participation import model_energy, runs_anyway
 from coordinator.market.physics import execute
 from coordinator.market.plan import Plan
 from coordinator.market.program import build
-from coordinator.market.regret import EVERYTHING, oracle_bound
-from coordinator.market.simulate import World, simulate
 from coordinator.market.solve import solve, solve_lp
-from coordinator.policies.base import FleetDecision
+from coordinator.market.wide import decomposition, hub, hub_lp
 from coordinator.policies.optimised import optimise
 from coordinator.policies.registry import make_policy
+from coordinator.simulator.regret import EVERYTHING, oracle_bound
+from coordinator.simulator.simulate import World, simulate
 
 seeds = st.integers(0, 2**32 - 1)
 

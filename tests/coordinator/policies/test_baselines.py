@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from coordinator.market.decision import Feasible
 from coordinator.market.fleet import Fleet
 from coordinator.market.instances import reference_day
 from coordinator.market.rounding import WorkLimits
-from coordinator.policies.base import Feasible
 from coordinator.policies.energy_proportional import green_energy_j, proportional_batches
 from coordinator.policies.fedzero_blocklist import Cycle, release_probability, released, with_participants
 from coordinator.policies.fedzero_energy import attribute_energy

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from coordinator.market.instances import reference_day
-from coordinator.market.negotiation.table import Negotiating
-from coordinator.market.simulate import World, simulate
+from coordinator.negotiation.table import Negotiating
 from coordinator.policies.conformance import check_named
 from coordinator.policies.registry import make_policy
+from coordinator.simulator.simulate import World, simulate
 
 GUIDE = Path(__file__).parents[3] / "docs" / "own-policy.md"
 

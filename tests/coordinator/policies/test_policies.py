@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coordinator.market.decision import Feasible, FleetDecision, Infeasible, Optimal
 from coordinator.market.fleet import Fleet
 from coordinator.market.instances import random_fleet, reference_day
-from coordinator.policies.base import Feasible, FleetDecision, Infeasible, Optimal
 from coordinator.policies.conformance import check_named, check_policy
 from coordinator.policies.local import Local, local_decision, rule_decision
 from coordinator.policies.registry import POLICIES, PolicyError, make_policy, uses_harvest

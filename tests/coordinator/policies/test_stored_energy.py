@@ -11,18 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carbon_data.stored_value import StoredValue, linear
+from coordinator.market.decision import FleetDecision
 from coordinator.market.fleet import Fleet
 from coordinator.market.instances import random_fleet, reference_day
 from coordinator.market.layout import Restrictions
 from coordinator.market.outlook import value_after
 from coordinator.market.plan import Plan
 from coordinator.market.program import build
-from coordinator.market.regret import oracle_bound
-from coordinator.market.simulate import Information, World, simulate
 from coordinator.market.solve import solve
-from coordinator.policies.base import FleetDecision
 from coordinator.policies.deta import Deta
 from coordinator.policies.registry import make_policy
+from coordinator.simulator.regret import oracle_bound
+from coordinator.simulator.simulate import Information, World, simulate
 
 DETA = Restrictions(transfers=True, offloading=True, harvest=True)
 seeds = st.integers(0, 2**32 - 1)

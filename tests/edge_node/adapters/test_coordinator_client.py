@@ -22,9 +22,9 @@ from coordinator.config import CoordinatorBody, CoordinatorConfig, LimitsConfig,
 from coordinator.policies.registry import make_policy
 from edge_node.adapters.coordinator_client import GrpcHost, GrpcLink
 from edge_node.config import HarvestConfig
-from edge_node.errors import NotReady, NoWork
-from edge_node.link import Link, LinkError, LocalLink
-from edge_node.node import EdgeNode
+from edge_node.slots.errors import NotReady, NoWork
+from edge_node.slots.link import Link, LinkError, LocalLink
+from edge_node.slots.node import EdgeNode
 from protos import codec
 from protos.messages import BeginSlot, EndSlot, Parcel, SlotSummary, Stage, Tensor
 

@@ -16,10 +16,10 @@ import pytest
 from edge_node.adapters.coordinator_client import GrpcHost
 from edge_node.build import build_node
 from edge_node.config import InferenceConfig, NodeConfig, TaskConfig
-from edge_node.errors import NoModel
-from edge_node.node import EdgeNode
 from edge_node.serving.client import InferClient, InferError, run_infer_client
 from edge_node.serving.tensors import to_arrays, to_tensors
+from edge_node.slots.errors import NoModel
+from edge_node.slots.node import EdgeNode
 from edge_node.tasks.evaluation import initial_parameters
 from edge_node.tasks.registry import find_task
 from protos.codec import INFER, MAX_INFER_BYTES, ProtocolError

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from edge_node.config import InferenceConfig, NodeConfig, ServiceConfig, TaskConfig
 from edge_node.meters.registry import build_meter
-from edge_node.node import EdgeNode
-from edge_node.parcels import ParcelError, pack, payload_bytes, unpack
 from edge_node.serving.arrivals import RequestPlan
 from edge_node.serving.requests import ARRIVAL, RequestWorkload, mean_cost, service_of
+from edge_node.slots.node import EdgeNode
+from edge_node.slots.parcels import ParcelError, pack, payload_bytes, unpack
 from edge_node.workload import Arrays, InferResult, Parameters, UserBytes, WorkCost
 from protos import codec
 from protos.messages import CloseSlot, Decision, EnergyGrant, Guest, Parcel, Send, Stage, Usage, Welcome

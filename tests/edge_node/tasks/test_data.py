@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from carbon_data.folders import data_dir
+from carbon_data.files.folders import data_dir
 from carbon_data.types import DataError
 from edge_node.tasks.data import digits, images, mnist
 from edge_node.tasks.registry import find_task

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
-from carbon_data.folders import data_dir
+from carbon_data.files.folders import data_dir
 from carbon_data.types import DataError
 from edge_node.config import InferenceConfig, TaskConfig
 from edge_node.tasks.base import load_arrays

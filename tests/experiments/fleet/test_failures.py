@@ -15,7 +15,7 @@ from flwr.serverapp.strategy import FedAvg
 
 from coordinator.adapters.flower_server import LearningTask, Schedule, build_server_app
 from coordinator.ledger.verify import verify
-from coordinator.tables import ledger_tables
+from coordinator.tables.export import ledger_tables
 from edge_node.adapters.flower_records import from_record, to_record
 from edge_node.serving.client import InferClient
 from edge_node.tasks.evaluation import initial_parameters
@@ -23,9 +23,9 @@ from experiments.fleet.inprocess import InProcessFleet
 from experiments.fleet.isolation import exposed, is_isolated, listeners
 from experiments.fleet.ray_fleet import RayFleet
 from experiments.fleet.session import open_session
-from experiments.outside import find_target
-from experiments.resolve import resolve
-from experiments.scenario import parse_scenario
+from experiments.resolve.resolve import resolve
+from experiments.runs.outside import find_target
+from experiments.scenario.model import parse_scenario
 from protos.messages import Stage
 
 SCENARIO = """

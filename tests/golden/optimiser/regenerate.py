@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from coordinator.market import hub, hub_lp
 from coordinator.market.fleet import Fleet, Limits
 from coordinator.market.instances import random_fleet, reference_day
 from coordinator.market.program import build
 from coordinator.market.solve import SolverOptions, solve
+from coordinator.market.wide import hub, hub_lp
 
 GOLDEN = Path(__file__).with_name("optima.json")
 WHOLE = {"backlog_batches", "release_batches", "offload_room_batches", "participations", "num_examples"}

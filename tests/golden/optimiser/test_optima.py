@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from coordinator.market import decomposition, hub
+from coordinator.market.wide import decomposition, hub
 
 HERE = Path(__file__).parent
 RECORDS = json.loads((HERE / "optima.json").read_text())

@@ -1,0 +1,1 @@
+"""The model for large fleets: the hub form, and its decomposition over the hub prices."""

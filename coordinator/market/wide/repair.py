@@ -1,0 +1,140 @@
+"""From the decomposition's last point to a plan that keeps every limit: the other half of the proof of its gap.
+
+Rounding the point into the limits costs little when it is near the optimum, and whatever it costs is in the plan's
+objective: the gap reported is that of the repaired plan against the dual bound, not that of the point.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from coordinator.market.fleet import Floats
+from coordinator.market.wide.hub import HubPlan, HubProgram, by_class
+
+_ROUNDS = 3
+
+
+def repair(program: HubProgram, point: HubPlan) -> HubPlan:
+    """A feasible plan close to ``point`` (whose grid, green, curtailed and stored energies are not used)."""
+    own, sent, guest, unserved = _work(program, point)
+    load = program.static_j + program.joules_per_batch * (own.sum(axis=0) + guest)
+    load += program.guest_j * guest + program.owner_j * sent.sum(axis=0)
+    export, import_, charge, discharge = _without_circles(program, point)
+    for _ in range(_ROUNDS):
+        charge, discharge, stored, export = _battery(program, charge, discharge, export, import_)
+        export, import_ = _balance(export, program.export_efficiency, import_)
+    charge, discharge, stored, export = _battery(program, charge, discharge, export, import_)
+    into = program.harvest_j + discharge + program.import_efficiency * import_ - charge - export
+    green = np.clip(into, 0.0, load)
+    return HubPlan(
+        grid_j=load - green,
+        green_j=green,
+        charge_j=charge,
+        discharge_j=discharge,
+        stored_j=stored,
+        curtailed_j=np.maximum(into - green, 0.0),
+        export_j=export,
+        import_j=import_,
+        own_batches=own,
+        offload_batches=sent,
+        guest_batches=guest,
+        unserved_batches=unserved,
+    )
+
+
+def _without_circles(p: HubProgram, point: HubPlan) -> tuple[Floats, Floats, Floats, Floats]:
+    """Exports, imports, charge and discharge with what goes in circles taken out.
+
+    Where energy is free an interior point charges while it discharges and sells while it buys. Keeping the change of
+    the store, and the hub's balance, one of the two falls to zero and the bus only gains.
+    """
+    charge, discharge = np.maximum(point.charge_j, 0.0), np.maximum(point.discharge_j, 0.0)
+    change = p.charge_efficiency * charge - discharge / p.discharge_efficiency
+    charge, discharge = (
+        np.maximum(change, 0.0) / p.charge_efficiency,
+        np.maximum(-change, 0.0) * p.discharge_efficiency,
+    )
+    export, import_ = np.clip(point.export_j, 0.0, p.export_cap_j), np.maximum(point.import_j, 0.0)
+    both = np.minimum(p.export_efficiency * export, import_)
+    gives = p.export_efficiency > 0
+    return (
+        export - np.divide(both, p.export_efficiency, out=np.zeros_like(both), where=gives),
+        import_ - both,
+        charge,
+        discharge,
+    )
+
+
+def _ratio(above: Floats, below: Floats) -> Floats:
+    """above / below, 1 where ``below`` is zero."""
+    return np.divide(above, below, out=np.ones_like(below), where=below > 0)
+
+
+def _spread(per_class: Floats, window: int, slots: int) -> Floats:
+    """(K, N) of each class in every slot of its window: (q+1, T, N)."""
+    return np.stack([per_class[left : left + slots] for left in range(window)])
+
+
+def _work(p: HubProgram, point: HubPlan) -> tuple[Floats, Floats, Floats, Floats]:
+    """Own, sent and guest batches that keep (D4), (D5), (D7) and the work hub; what cannot be placed is unserved."""
+    window, slots = p.deadline_slots + 1, p.slots
+    room = p.seconds_per_batch
+    most = np.divide(p.slot_s, room, out=np.full_like(room, np.inf), where=room > 0)
+    may_run = ~p.closed[:, :, None]
+    own = np.maximum(point.own_batches, 0.0) * may_run
+    sent = np.maximum(point.offload_batches, 0.0) * p.offloadable[:, None] * may_run
+    allowed = _ratio(p.offload_cap_batches, by_class(sent))
+    sent *= np.minimum(_spread(allowed, window, slots), 1.0)
+    guest = np.clip(point.guest_batches, 0.0, p.guest_cap_batches)
+    total = sent.sum(axis=0)
+    home = np.minimum(total, guest)  # sent to the hub and taken back: run at home
+    kept = sent * np.divide(home, total, out=np.zeros_like(total), where=total > 0)
+    own, sent, guest = own + kept, sent - kept, guest - home
+    placed = by_class(own + sent)
+    own = np.where(_spread(placed, window, slots) > 0, own, _spread(p.class_batches, window, slots) * may_run)
+    own_class, sent_class = by_class(own), by_class(sent)
+    own *= _spread(_ratio(np.maximum(p.class_batches - sent_class, 0.0), own_class), window, slots)
+
+    guest = np.minimum(guest, np.maximum(most - own.sum(axis=0), 0.0))
+    given, taken = sent.sum(axis=(0, 2)), guest.sum(axis=1)
+    stay = 1.0 - np.minimum(np.divide(taken, given, out=np.ones_like(given), where=given > 0), 1.0)
+    back = sent * stay[:, None]
+    own, sent = own + back, sent - back
+    guest *= np.minimum(_ratio(sent.sum(axis=(0, 2)), taken), 1.0)[:, None]
+    own *= np.minimum(_ratio(np.maximum(most - guest, 0.0), own.sum(axis=0)), 1.0)
+    unserved = p.class_batches - by_class(own + sent)
+    unserved[unserved < 1e-12 * p.class_batches] = 0.0
+    return own, sent, guest, np.maximum(unserved, 0.0)
+
+
+def _balance(export: Floats, efficiency: Floats, import_: Floats) -> tuple[Floats, Floats]:
+    """Scale the longer side of the energy hub down to the shorter, slot by slot."""
+    given, taken = export @ efficiency, import_.sum(axis=1)
+    factor = np.minimum(np.divide(taken, given, out=np.ones_like(given), where=given > 0), 1.0)
+    import_ = (
+        import_ * np.minimum(np.divide(given, taken, out=np.ones_like(taken), where=taken > 0), 1.0)[:, None]
+    )
+    return export * factor[:, None], import_
+
+
+def _battery(
+    p: HubProgram, charge: Floats, discharge: Floats, export: Floats, import_: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Charge, discharge, stored energy and exports that keep (D2) and (D3), slot after slot."""
+    charge, discharge, export = (np.maximum(part, 0.0) for part in (charge, discharge, export))
+    stored = np.empty_like(charge)
+    level = p.battery_j
+    for slot in range(p.slots):
+        kept = p.keep_fraction * level
+        drawn = np.minimum(np.minimum(discharge[slot], p.discharge_cap_j), kept * p.discharge_efficiency)
+        into = p.harvest_j[slot] + drawn + p.import_efficiency * import_[slot]
+        export[slot] = np.minimum(export[slot], into)
+        room = (p.battery_capacity_j - kept + drawn / p.discharge_efficiency) / p.charge_efficiency
+        put = np.minimum(
+            np.minimum(charge[slot], p.charge_cap_j), np.minimum(into - export[slot], np.maximum(room, 0.0))
+        )
+        level = np.clip(
+            kept + p.charge_efficiency * put - drawn / p.discharge_efficiency, 0.0, p.battery_capacity_j
+        )
+        charge[slot], discharge[slot], stored[slot] = put, drawn, level
+    return charge, discharge, stored, export

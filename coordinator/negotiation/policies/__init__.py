@@ -1,0 +1,1 @@
+"""Policies that negotiate: auction, exchange ADMM, beliefs."""

@@ -1,0 +1,119 @@
+"""A policy is never trusted: its decision is checked; the local rule stands in for a bad one, visibly.
+
+Pure. What may not be broken is coordinator.policies.validate; the rule is coordinator.policies.local.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from carbon_data.own_code import place_of, place_of_method
+from coordinator.market.decision import TIME_LIMIT, Feasible, FleetDecision, Infeasible, Optimal
+from coordinator.market.fleet import Fleet
+from coordinator.policies.base import Policy
+from coordinator.policies.local import local_decision
+from coordinator.policies.validate import violations
+from protos.messages import Stage
+from protos.validation import safe_text
+
+TRAINING_STAGES = (Stage.DEVELOPMENT, Stage.RECYCLING)
+"""Stages in which a client-selection rule chooses who takes part."""
+
+LONGEST_STATUS = 400
+REPLACED = "fallback: local rule, for "
+"""Begins the status of a decision of the local rule in place of the policy's: the policy's state is the one before."""
+
+
+class PolicyFailedError(ValueError):
+    """A policy that cannot begin, and where its code says so."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """What the policy chose, or what stands in for it, ready to be adopted."""
+
+    decision: FleetDecision
+    status: str
+    """``optimal``, ``feasible: ...``, ``infeasible: ...`` (work unserved), ``rule``, ``fallback: why``."""
+    gap_fraction: float | None
+    objective_g: float | None
+    decide_s: float
+
+
+def first_state(policy: Policy, seed: int) -> Any:
+    """The policy's first state. Raises ValueError with its place for whatever a user policy raises."""
+    try:
+        return policy.init(seed)
+    except Exception as error:
+        raise PolicyFailedError(
+            f"policy {policy.name} cannot begin: {type(error).__name__}: {error} (at {place_of(error, policy)})"
+        ) from error
+
+
+def choose(policy: Policy, state: Any, fleet: Fleet, clock: Callable[[], float]) -> tuple[Choice, Any]:
+    """Ask the policy and check what it says. Returns the choice and the policy's next state.
+
+    A policy that raises or breaks a limit is replaced by the local rule for this slot, and the status says
+    so; its state is then the one before.
+    """
+    begun = clock()
+    try:
+        decision, following = policy.decide(fleet, state)
+        broken = [str(violation) for violation in violations(fleet, decision)] + _bad_notes(decision)
+        status, gap, objective = _describe(decision) if not broken else ("", None, None)
+        place = place_of_method(policy, "decide") if broken else ""
+    except Exception as error:  # user policies may raise; the slot goes on, and says so
+        broken = [f"{type(error).__name__}: {error}"]
+        place = place_of(error, policy)
+    if broken:
+        # The place goes first: a long list of violations is cut.
+        why = f"at {place}: " + " ".join("; ".join(broken[:3]).split())
+        status = f"{REPLACED}{policy.name} gave no plan that may be executed ({why})"
+        return Choice(
+            local_decision(fleet), safe_text(status, LONGEST_STATUS), None, None, clock() - begun
+        ), state
+    decision = without_unselected(decision, fleet)
+    return Choice(decision, safe_text(status, LONGEST_STATUS), gap, objective, clock() - begun), following
+
+
+def _bad_notes(decision: FleetDecision) -> list[str]:
+    """Notes go into the ledger: finite numbers by name."""
+    good = all(isinstance(name, str) and math.isfinite(value) for name, value in decision.notes.items())
+    return [] if good else [f"notes are {decision.notes!r:.80}; allowed are finite numbers by name"]
+
+
+def _describe(decision: FleetDecision) -> tuple[str, float | None, float | None]:
+    """(status, gap, objective) of a decision's outcome; the objective also from the notes."""
+    noted = decision.notes.get("objective_g")
+    objective = float(noted) if noted is not None and math.isfinite(noted) else None
+    outcome = decision.outcome
+    if isinstance(outcome, Optimal):
+        return "optimal", 0.0, float(outcome.objective_g)
+    if isinstance(outcome, Infeasible):
+        return f"infeasible: {'; '.join(outcome.conflicts)}", None, objective
+    assert isinstance(outcome, Feasible)
+    if outcome.reason.startswith("fallback"):
+        return outcome.reason, outcome.gap_fraction, objective
+    solved = outcome.gap_fraction is not None or outcome.reason.startswith(TIME_LIMIT)
+    name = "feasible" if solved else "rule"
+    reason = "" if outcome.reason in ("", name) else f": {outcome.reason}"
+    return name + reason, outcome.gap_fraction, objective
+
+
+def without_unselected(decision: FleetDecision, fleet: Fleet) -> FleetDecision:
+    """In training stages nobody runs, or runs for, a node that was not selected. Such a node still lives,
+    and its work was not missed: it was not asked for.
+    """
+    if decision.selected is None or fleet.stage not in TRAINING_STAGES:
+        return decision
+    both = decision.selected[:, None] & decision.selected[None, :]
+    batches = np.where(both, decision.batches, 0)
+    missed = np.maximum(fleet.backlog_batches[:, 0] - batches.sum(axis=1), 0)
+    return dataclasses.replace(
+        decision, batches=batches, unserved_batches=np.where(decision.selected, missed, 0)
+    )

@@ -1,0 +1,1 @@
+"""The protocol's state machine, slot by slot: sessions, intake, decisions, negotiation, closing, postings and books."""

@@ -1,0 +1,218 @@
+"""The fleet as a policy sees it before a slot, from registrations, telemetry and intensities. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from carbon_data.types import DataError
+from carbon_data.units import JOULES_PER_KWH, from_micro
+from coordinator.config import CoordinatorConfig
+from coordinator.market.fleet import Fleet, Limits
+from coordinator.negotiation.table import Table
+from coordinator.slots.expecting import expected_g_per_kwh
+from protos.messages import NodeProfile, Stage, Telemetry, WorkProfile
+
+NOT_OFFLOADABLE = (Stage.PREPARATION, Stage.UNALLOCATED)
+"""Work that may not leave its owner: a node receives data from its own devices."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """What the coordinator knows of one node before a slot."""
+
+    profile: NodeProfile
+    telemetry: Telemetry
+    asleep: bool
+    participations: int
+    offload_room: tuple[int, ...] | None
+    """By deadline class; None without deferral."""
+    harvested_uj: int = 0
+    """Booked so far in this run."""
+    given_uj: int = 0
+    """Booked exports so far in this run."""
+
+
+def work_of(profile: NodeProfile, stage: Stage) -> WorkProfile:
+    """Cost of ``stage``'s work on a node. Raises DataError when the node did not say.
+
+    In an unallocated slot nobody has work, and none costs anything.
+    """
+    if stage is Stage.UNALLOCATED:
+        return WorkProfile(stage, 0.0, 0.0, 0)
+    for work in profile.work:
+        if work.stage == stage:
+            return work
+    raise DataError(
+        f"no work profile for stage {stage}; the node registered {[str(w.stage) for w in profile.work]}"
+    )
+
+
+def limits_of(config: CoordinatorConfig) -> Limits:
+    given = config.limits
+    return Limits(
+        offload_cap_fraction=given.offload_cap_fraction,
+        transfer_cap_fraction=given.transfer_cap_fraction,
+        transfer_cap_over=given.transfer_cap_over,
+        deadline_slots=given.deadline_slots,
+        may_sleep=given.may_sleep,
+        net_j_per_byte=given.net_j_per_byte,
+    )
+
+
+def build_table(
+    config: CoordinatorConfig,
+    slot: int,
+    profiles: Mapping[str, NodeProfile],
+    intensity: Mapping[str, Sequence[float]],
+    epoch: int,
+    attempt: int,
+) -> Table:
+    """What is public of the nodes in ``profiles`` (in that order) before ``slot``: no telemetry goes in."""
+    horizon = min(config.look_ahead_slots, len(config.stages) - slot)
+    stages = config.stages[slot : slot + horizon]
+    bodies = list(profiles.values())
+    work = [[work_of(body, stage) for stage in stages] for body in bodies]
+    intensities, later = _intensities(config, slot, horizon, bodies, intensity)
+
+    def column(name: str) -> np.ndarray:
+        return np.array([float(getattr(body, name)) for body in bodies])
+
+    return Table(
+        node_ids=tuple(profiles),
+        slot=slot,
+        slot_s=config.slot_s,
+        limits=limits_of(config),
+        intensity_g_per_kwh=intensities,
+        later_g_per_kwh=later,
+        seconds_per_batch=np.array([[w.seconds_per_batch for w in row] for row in work]),
+        joules_per_batch=np.array([[w.joules_per_batch for w in row] for row in work]),
+        bytes_per_batch=np.array([[w.bytes_per_batch for w in row] for row in work], dtype=float).max(axis=0),
+        offloadable=np.array([stage not in NOT_OFFLOADABLE for stage in stages]),
+        static_w=column("static_w"),
+        tx_j_per_byte=column("tx_j_per_byte"),
+        rx_j_per_byte=column("rx_j_per_byte"),
+        export_efficiency=1.0 - column("export_loss_fraction"),
+        import_efficiency=1.0 - column("import_loss_fraction"),
+        decision_slots=min(config.horizon_slots, horizon),
+        epoch=epoch,
+        attempt=attempt,
+    )
+
+
+def _intensities(
+    config: CoordinatorConfig,
+    slot: int,
+    horizon: int,
+    bodies: Sequence[NodeProfile],
+    intensity: Mapping[str, Sequence[float]],
+) -> tuple[np.ndarray, np.ndarray]:
+    """(N, H) true intensity of the slot, then what is expected; (N,) mean of the last known day where the run goes on
+    after it, else 0: what is left at the run's end helps nobody in it."""
+    wanted = {body.zone for body in bodies}
+    expected = {
+        zone.zone: expected_g_per_kwh(zone, slot, horizon - 1, config.forecast_known_slots)
+        for zone in config.zones
+        if zone.zone in wanted
+    }
+    intensities = np.array([(intensity[p.zone][slot], *expected[p.zone]) for p in bodies], dtype=float)
+    goes_on = slot + horizon < len(config.stages)
+    return intensities, intensities[:, -config.day_slots :].mean(axis=1) * goes_on
+
+
+def _last_slots(config: CoordinatorConfig, slot: int, horizon: int) -> np.ndarray | None:
+    """(H,) last slot, from ``slot`` on, in which work released in each slot may run: no work of one stage runs
+    in another, none after the run, and requests no later than their latency target. None without deferral.
+    """
+    if config.limits.deadline_slots == 0:
+        return None
+    last = []
+    for released in range(slot, slot + horizon):
+        stage, patience = config.stages[released], config.limits.deadline_slots
+        if stage is Stage.APPLICATION and config.request_deadline_slots is not None:
+            patience = min(patience, config.request_deadline_slots)
+        end = released
+        while end < min(released + patience, len(config.stages) - 1) and config.stages[end + 1] is stage:
+            end += 1
+        last.append(end - slot)
+    return np.array(last, dtype=np.int64)
+
+
+def build_fleet(
+    config: CoordinatorConfig,
+    slot: int,
+    views: Mapping[str, NodeView],
+    intensity: Mapping[str, Sequence[float]],
+) -> Fleet:
+    """The Fleet of the nodes in ``views`` (in that order) before ``slot``.
+
+    ``intensity`` is what has been and is; later columns come from each zone's forecast, where it has one. The
+    look-ahead ends with the run. stored_value_g_per_j is eta_d times the mean intensity of the last known day where
+    the run goes on, else 0; policies that plan work the value out from the fleet itself (D9).
+    """
+    horizon = min(config.look_ahead_slots, len(config.stages) - slot)
+    stages = config.stages[slot : slot + horizon]
+    nodes = list(views.values())
+    profiles = [node.profile for node in nodes]
+    work = [[work_of(profile, stage) for stage in stages] for profile in profiles]
+
+    def column(name: str) -> np.ndarray:
+        return np.array([float(getattr(profile, name)) for profile in profiles])
+
+    losses = [node.telemetry.mean_loss for node in nodes]
+    intensities, value_g_per_kwh = _intensities(config, slot, horizon, profiles, intensity)
+    harvest_j = np.array(
+        [[from_micro(uj) for uj in n.telemetry.harvest_forecast_uj[:horizon]] for n in nodes], dtype=float
+    )
+    rooms = [node.offload_room for node in nodes]
+    return Fleet(
+        node_ids=tuple(views),
+        slot=slot,
+        slot_s=config.slot_s,
+        stage=str(stages[0]),
+        limits=limits_of(config),
+        intensity_g_per_kwh=intensities,
+        harvest_j=harvest_j,
+        true_intensity_g_per_kwh=intensities if config.foresight else None,
+        true_harvest_j=harvest_j if config.foresight else None,
+        backlog_batches=np.array([n.telemetry.backlog_batches for n in nodes], dtype=np.int64),
+        release_batches=np.array(
+            [n.telemetry.release_forecast_batches[: horizon - 1] for n in nodes], dtype=np.int64
+        ).reshape(len(nodes), horizon - 1),
+        seconds_per_batch=np.array([[w.seconds_per_batch for w in row] for row in work]),
+        joules_per_batch=np.array([[w.joules_per_batch for w in row] for row in work]),
+        model_j=np.array([[w.model_j for w in row] for row in work]),
+        request_j=np.array([[w.request_j for w in row] for row in work]),
+        bytes_per_batch=np.array([[w.bytes_per_batch for w in row] for row in work], dtype=float).max(axis=0),
+        offloadable=np.array([stage not in NOT_OFFLOADABLE for stage in stages]),
+        static_w=column("static_w"),
+        sleep_w=column("sleep_w"),
+        wake_j=column("wake_j"),
+        wake_s=column("wake_s"),
+        tx_j_per_byte=column("tx_j_per_byte"),
+        rx_j_per_byte=column("rx_j_per_byte"),
+        storage_bytes=column("storage_bytes"),
+        export_efficiency=1.0 - column("export_loss_fraction"),
+        import_efficiency=1.0 - column("import_loss_fraction"),
+        battery_j=np.array([from_micro(n.telemetry.battery_uj) for n in nodes]),
+        battery_capacity_j=np.array([from_micro(p.battery_capacity_uj) for p in profiles]),
+        charge_efficiency=column("charge_efficiency_fraction"),
+        discharge_efficiency=column("discharge_efficiency_fraction"),
+        self_discharge_fraction=column("self_discharge_fraction"),
+        charge_limit_w=column("charge_limit_w"),
+        discharge_limit_w=column("discharge_limit_w"),
+        stored_value_g_per_j=column("discharge_efficiency_fraction") * value_g_per_kwh / JOULES_PER_KWH,
+        decision_slots=min(config.horizon_slots, horizon),
+        later_slots=len(config.stages) - slot - horizon,
+        day_slots=config.day_slots,
+        asleep=np.array([n.asleep for n in nodes], dtype=bool),
+        offload_room_batches=None if None in rooms else np.array(rooms, dtype=np.int64),
+        release_last_slot=_last_slots(config, slot, horizon),
+        harvested_before_j=np.array([from_micro(n.harvested_uj) for n in nodes]),
+        given_before_j=np.array([from_micro(n.given_uj) for n in nodes]),
+        participations=np.array([n.participations for n in nodes], dtype=np.int64),
+        num_examples=np.array([p.num_examples for p in profiles], dtype=np.int64),
+        mean_loss=np.array([np.nan if loss is None else loss for loss in losses], dtype=float),
+    )

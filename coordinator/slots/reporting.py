@@ -1,0 +1,54 @@
+"""Totals of a run out of its books, as the runner and the command line ask for them. Pure."""
+
+from __future__ import annotations
+
+from carbon_data.units import from_micro
+from coordinator.accounting.tree import Window, efficiency
+from coordinator.ledger.entry import Unit
+from coordinator.slots.books import Books
+from protos.messages import Component, ReportLine, Stage
+
+
+def node_report(books: Books, node_id: str = "") -> tuple[ReportLine, ...]:
+    """Energy and emissions by node, stage and component; ``node_id`` empty: all, shared lines included."""
+    energy: dict[tuple[str, str, str], int] = {}
+    grams: dict[tuple[str, str, str], int] = {}
+    for (account, unit), amount in books.balances.items():
+        holder, found, rest = account.partition("/stage/")
+        if not found:
+            continue
+        stage, component = rest.split("/")
+        name = holder.removeprefix("node/")
+        if node_id and name != node_id:
+            continue
+        if unit is Unit.MICROJOULES:
+            energy[name, stage, component] = amount
+        else:
+            grams[name, stage, component] = -amount
+    return tuple(
+        ReportLine(name, Stage(stage), Component(component), amount, grams.get((name, stage, component), 0))
+        for (name, stage, component), amount in sorted(energy.items())
+    )
+
+
+def run_labels(books: Books) -> dict[str, str]:
+    """Facts about the run that are no energy: policy, fallbacks, alarms, gaps, TREE and EE of the testbed."""
+    energy_uj = sum(line.energy_uj for line in node_report(books))
+    alpha = books.config.tree_alpha_bits_per_token
+    told = books.delivered
+    window = Window(told["bits"], told["tokens_in"], told["tokens_out"], from_micro(energy_uj))
+    whole = efficiency(window, alpha)
+    labels = {
+        "policy": books.config.policy,
+        "epoch": str(books.epoch),
+        "slots": str(sum(slot.summary is not None for slot in books.slots.values())),
+        "fallback_slots": str(books.fallbacks),
+        "alarms": str(books.alarms),
+        "unmetered_node_slots": str(books.gaps),
+        "tree_alpha_bits_per_token": repr(alpha),
+    }
+    for name in ("tree", "tree_generated", "ee"):
+        value = getattr(whole, f"{name}_bit_per_j")
+        if value is not None:
+            labels[f"{name}_testbed_bit_per_j"] = repr(value)
+    return labels

@@ -1,0 +1,83 @@
+"""A node's part in serving: the plan of its requests, the board's queue from slot to slot, the figures reported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edge_node.config import NodeConfig
+from edge_node.serving.arrivals import RequestPlan, batching
+from edge_node.serving.queue import Job, available_s, serve
+from edge_node.serving.requests import ARRIVAL, SERVICE, service_of
+from edge_node.serving.tally import Service, Tally
+from edge_node.workload import Arrays, BatchWork, InferResult
+from protos.messages import Serving
+
+if TYPE_CHECKING:
+    from edge_node.slots.slot import SlotState
+
+
+class SlotServing:
+    """Latencies of a node's slots. ``measured``: service times as measured, not from counted work."""
+
+    def __init__(self, config: NodeConfig, measured: bool) -> None:
+        self._config, self._measured = config, measured
+        self.plan = RequestPlan.of(config)
+        self._free_s = 0.0
+
+    @property
+    def deadline_slots(self) -> int | None:
+        """Slots by which requests may be put off without missing the strictest latency target; None: no target."""
+        inference = self._config.inference
+        targets = [inference.latency_target_s, *(each.latency_target_s for each in inference.services)]
+        given = [target for target in targets if target is not None]
+        return int(min(given) // self._config.slot_s) if given else None
+
+    def finish(
+        self, state: SlotState, result: InferResult, owners: Mapping[str, int], batches: Sequence[Arrays]
+    ) -> None:
+        """The slot's batches are answered: enter their figures. ``owners``: batches by owner, in order."""
+        begin_s = state.slot * self._config.slot_s + (self._config.board.wake_s if state.woke else 0.0)
+        names = [owner for owner, count in owners.items() for _ in range(count)]
+        kinds = [service_of(batch) for batch in batches]
+        services = [self.service(work) for work in result.by_batch]
+        jobs = []
+        for owner, batch, service, kind in zip(names, batches, services, kinds, strict=True):
+            most, wait_s = batching(self._config.inference, kind)
+            payload = 0 if owner == self._config.node_id else _travelling_bytes(batch)
+            jobs.append(Job(owner, np.asarray(batch[ARRIVAL]), service.total_s, payload, most, wait_s))
+        link, slot_s = self._config.inference.link_bytes_per_s, self._config.slot_s
+        # What the last slot left undone comes first.
+        served = serve(jobs, available_s(jobs, link, slot_s, begin_s), max(self._free_s, begin_s))
+        self._free_s = served.free_s
+        for kind, part, latency_s, service in zip(
+            kinds, result.parts, served.latency_s, services, strict=True
+        ):
+            state.serving.setdefault(kind, Tally()).add(part, latency_s, service)
+
+    def service(self, work: BatchWork) -> Service:
+        """The board's time for a piece of work: as measured, or counted operations on its effective speed."""
+        if self._measured:
+            return Service(work.seconds - work.decode_s, work.decode_s)
+        speed = self._config.board.effective_flop_per_s
+        return Service((work.flop - work.decode_flop) / speed, work.decode_flop / speed)
+
+    def report(self, tally: Tally, kind: int = 0) -> Serving | None:
+        """A service's tally as it is reported; None when nothing was served."""
+        if not tally.requests:
+            return None
+        if kind:
+            service = self._config.inference.services[kind - 1]
+            return tally.report(service.name, service.latency_target_s)
+        return tally.report(self._config.task.name, self._config.inference.latency_target_s)
+
+    def reports(self, tallies: Mapping[int, Tally]) -> tuple[Serving, ...]:
+        """Of each service that answered, in their order."""
+        found = (self.report(tallies[kind], kind) for kind in sorted(tallies))
+        return tuple(report for report in found if report is not None)
+
+
+def _travelling_bytes(batch: Arrays) -> int:
+    return sum(np.asarray(array).nbytes for name, array in batch.items() if name != SERVICE)

@@ -1,0 +1,165 @@
+"""What a node knows of one slot while it goes through it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from edge_node.serving.tally import Tally
+from edge_node.slots.backlog import Batch
+from edge_node.workload import Arrays
+from protos.messages import (
+    Decision,
+    EnergyGrant,
+    Moved,
+    OwnWork,
+    Parcel,
+    Settlement,
+    Stage,
+    Telemetry,
+    Usage,
+    UserTraffic,
+)
+
+
+class Delivery(StrEnum):
+    """Fate of a parcel on its way out."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """Own batches sent to one executor."""
+
+    parcel: Parcel
+    batches: list[Batch]
+    delivery: Delivery = Delivery.PENDING
+
+
+@dataclass(slots=True)
+class Incoming:
+    """Guest batches that have arrived from one owner."""
+
+    epoch: int
+    batch_ids: tuple[int, ...]
+    batches: list[Arrays]
+    payload_bytes: int
+
+
+@dataclass(slots=True)
+class SlotState:
+    """One slot of one node: plan, parcels, work done, and what was reported of it."""
+
+    slot: int
+    stage: Stage
+    awake: bool
+    """As it was in the slot before, until a decision says otherwise."""
+    woke: bool = False
+    decision: Decision | None = None
+    own: list[Batch] = field(default_factory=list)
+    outgoing: dict[str, Outgoing] = field(default_factory=dict)
+    incoming: dict[str, Incoming] = field(default_factory=dict)
+    given_up: set[str] = field(default_factory=set)
+    """Owners whose guests are no longer waited for."""
+    running: bool = False
+    result: Any = None  # edge_node.slots.work.Result
+    """Set once the slot's work is done."""
+    flop: float = 0.0
+    executed: dict[str, int] = field(default_factory=dict)
+    """Batches run, by owner."""
+    sent: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """(batches, bytes) delivered, by executor."""
+    received: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """(batches, bytes) taken in, by owner."""
+    users: dict[tuple[str, Stage, bool], tuple[int, int]] = field(default_factory=dict)
+    """(up, down) bytes exchanged with the devices of users: by the node whose users they are, stage, and whether they
+    are outside clients."""
+    model_bytes: int = 0
+    mean_loss: float | None = None
+    serving: dict[int, Tally] = field(default_factory=dict)
+    """The slot's own and guest requests, by service."""
+    outside: Tally = field(default_factory=Tally)
+    """Requests of outside clients."""
+    charge_uj: int = 0
+    discharge_uj: int = 0
+    """As decided, or, of a self-managed decision, as this node chose."""
+    own_work: OwnWork | None = None
+    """Of a self-managed decision: what the books are told once the slot is over."""
+    unserved_batches: int = 0
+    unserved_requests: int = 0
+    telemetry: Telemetry | None = None
+    usage: Usage | None = None
+    grant: EnergyGrant | None = None
+    settlement: Settlement | None = None
+
+    @property
+    def fixed(self) -> bool:
+        """Whether work has begun: the plan can no longer change."""
+        return self.running or self.result is not None or self.usage is not None
+
+    def expected_guests(self) -> dict[str, int]:
+        """Guest batches that the decision announces, by owner."""
+        return {} if self.decision is None else {guest.owner: guest.batches for guest in self.decision.guests}
+
+    def missing_guests(self) -> tuple[str, ...]:
+        """Owners still waited for."""
+        return tuple(o for o in self.expected_guests() if o not in self.incoming and o not in self.given_up)
+
+    def pending_parcels(self) -> tuple[str, ...]:
+        """Executors whose answer is still open."""
+        return tuple(name for name, out in self.outgoing.items() if out.delivery is Delivery.PENDING)
+
+    def guest_bytes(self) -> int:
+        """Storage taken by guests."""
+        return sum(guest.payload_bytes for guest in self.incoming.values())
+
+    def exchange(
+        self, owner: str, stage: Stage, up_bytes: int, down_bytes: int, outside: bool = False
+    ) -> None:
+        """Bytes went from users of ``owner`` to this node, and from it to them."""
+        up, down = self.users.get((owner, stage, outside), (0, 0))
+        self.users[owner, stage, outside] = (up + up_bytes, down + down_bytes)
+
+    def user_traffic(self) -> tuple[UserTraffic, ...]:
+        """As it is reported."""
+        return tuple(
+            UserTraffic(owner, stage, up, down, outside)
+            for (owner, stage, outside), (up, down) in sorted(self.users.items())
+            if up or down
+        )
+
+    def moved(self) -> tuple[Moved, ...]:
+        """Batches exchanged, by peer."""
+        out = [Moved(peer, True, *counts) for peer, counts in sorted(self.sent.items())]
+        return (*out, *(Moved(peer, False, *counts) for peer, counts in sorted(self.received.items())))
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What ``execute`` still waits for."""
+
+    decided: bool
+    pending_parcels: tuple[str, ...]
+    """Executors that have not answered yet."""
+    missing_guests: tuple[str, ...]
+    """Owners whose batches have not arrived."""
+    over: bool
+    """The slot is closed or past: it will never be ready."""
+
+    @property
+    def ready(self) -> bool:
+        return self.decided and not self.over and not self.pending_parcels and not self.missing_guests
+
+    def describe(self) -> str:
+        """What is missing, for people."""
+        if self.over:
+            return "the slot is over"
+        if not self.decided:
+            return "no decision has come"
+        waits = [f"no answer from {name}" for name in self.pending_parcels]
+        waits += [f"no batches from {name}" for name in self.missing_guests]
+        return ", ".join(waits) or "ready"

@@ -1,0 +1,148 @@
+"""A node at a slot's market: its own state in, answers out, and what it does with itself afterwards. Pure.
+
+The mathematics is protos.trading; this is where a node's battery, harvest and backlog enter it, and they go no further.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from carbon_data.units import from_micro
+from edge_node.slots.backlog import Backlog, Batch
+from protos.messages import MarketCall, MarketNews, NodeProfile, Offers, Stage, WorkProfile
+from protos.trading.desk import Desk
+from protos.trading.own import Managed, Own
+
+
+class Offloaded:
+    """How many batches of each release went elsewhere: what (D5) leaves of b_y d_i(r)."""
+
+    def __init__(self) -> None:
+        self._sent: dict[tuple[Stage, int], int] = {}
+
+    def add(self, batches: Sequence[Batch]) -> None:
+        for batch in batches:
+            key = batch.stage, batch.released
+            self._sent[key] = self._sent.get(key, 0) + 1
+
+    def room(self, backlog: Backlog, stage: Stage, cap_fraction: float) -> dict[int, int]:
+        """Batches by release slot that may still leave."""
+        releases = {batch.released for batch in backlog.waiting(stage)}
+        return {
+            slot: max(
+                math.floor(cap_fraction * backlog.released_in(slot) + 1e-9)
+                - self._sent.get((stage, slot), 0),
+                0,
+            )
+            for slot in releases
+        }
+
+    def choose(self, backlog: Backlog, stage: Stage, cap_fraction: float, count: int) -> list[Batch]:
+        """Up to ``count`` waiting batches to send, least urgent first, within (D5)."""
+        room = self.room(backlog, stage, cap_fraction)
+        chosen: list[Batch] = []
+        for batch in reversed(backlog.waiting(stage)):
+            if len(chosen) == count:
+                break
+            if room[batch.released] > 0:
+                room[batch.released] -= 1
+                chosen.append(batch)
+        return chosen[::-1]
+
+
+def own_of(
+    profile: NodeProfile,
+    *,
+    slot: int,
+    slot_s: float,
+    stages: Sequence[Stage],
+    battery_uj: int,
+    harvest_uj: Sequence[int],
+    backlog: Backlog,
+    offloaded: Offloaded,
+    cap_fraction: float,
+    wake_s: float,
+) -> Own:
+    """The trader's private state. ``stages``: of the look-ahead, the slot itself first."""
+    work = {one.stage: one for one in profile.work}
+    bodies = [work.get(stage, WorkProfile(stage, 0.0, 0.0, 0)) for stage in stages]
+    counts = backlog.counts(slot)
+    room, by_class = offloaded.room(backlog, stages[0], cap_fraction), [0] * len(counts)
+    for batch in reversed(backlog.waiting(stages[0])):
+        if room[batch.released] > 0:
+            room[batch.released] -= 1
+            by_class[batch.deadline - slot] += 1
+    return Own(
+        slot_s=slot_s,
+        harvest_j=np.array([from_micro(uj) for uj in harvest_uj]),
+        battery_j=from_micro(battery_uj),
+        backlog_batches=counts,
+        room_batches=tuple(by_class),
+        release_batches=backlog.forecast(slot, len(stages)),
+        static_w=profile.static_w,
+        seconds_per_batch=np.array([body.seconds_per_batch for body in bodies]),
+        joules_per_batch=np.array([body.joules_per_batch for body in bodies]),
+        model_j=np.array([body.model_j for body in bodies]),
+        request_j=np.array([body.request_j for body in bodies]),
+        tx_j_per_byte=profile.tx_j_per_byte,
+        rx_j_per_byte=profile.rx_j_per_byte,
+        storage_bytes=float(profile.storage_bytes),
+        export_efficiency=1.0 - profile.export_loss_fraction,
+        import_efficiency=1.0 - profile.import_loss_fraction,
+        battery_capacity_j=from_micro(profile.battery_capacity_uj),
+        charge_efficiency=profile.charge_efficiency_fraction,
+        discharge_efficiency=profile.discharge_efficiency_fraction,
+        self_discharge_fraction=profile.self_discharge_fraction,
+        charge_limit_w=profile.charge_limit_w,
+        discharge_limit_w=profile.discharge_limit_w,
+        wake_s=wake_s,
+        release_last_slots=tuple(
+            backlog.deadline(released) - slot for released in range(slot + 1, slot + len(stages))
+        ),
+    )
+
+
+class Seat:
+    """The node's desk in the market of one slot, and the question it has not answered yet."""
+
+    def __init__(self) -> None:
+        self._desk: Desk | None = None
+        self._slot = -1
+        self.cap_fraction = 0.0
+        """b_y, as the market's terms give it."""
+        self.question: MarketCall | MarketNews | None = None
+        """The last question, answered or not."""
+        self.answered = True
+        self._said: Offers | None = None
+
+    def hear(self, question: MarketCall | MarketNews) -> None:
+        """Keep a question until the node is in its slot."""
+        self.question, self.answered = question, False
+        if isinstance(question, MarketCall):
+            self.cap_fraction = question.terms.offload_cap_fraction
+
+    def needs_own(self, slot: int) -> bool:
+        """Whether the desk of ``slot`` still has to be set up."""
+        return self._desk is None or self._slot != slot
+
+    def sit_down(self, slot: int, own: Own) -> None:
+        self._desk, self._slot = Desk(own), slot
+
+    def answer(self) -> tuple[Offers, bool]:
+        """(answer to the waiting question, whether it was given before). Raises DeskError when the question does not
+        follow from the conversation."""
+        assert self._desk is not None
+        assert self.question is not None
+        self.answered = True
+        offers = self._desk.answer(self.question)
+        repeated, self._said = offers is self._said, offers
+        return offers, repeated
+
+    def managed(self, slot: int, sent_batches: int, guest_batches: int) -> Managed | None:
+        """What to do with oneself in ``slot``; None where there was no conversation."""
+        if self._desk is None or self._slot != slot or self._desk.session == (-1, -1):
+            return None
+        return self._desk.managed(sent_batches, guest_batches)

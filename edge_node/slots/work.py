@@ -1,0 +1,92 @@
+"""A slot's work on own and guest batches, and what it counts."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from edge_node.slots.slot import SlotState
+from edge_node.workload import (
+    Arrays,
+    BatchWork,
+    InferResult,
+    Parameters,
+    TrainResult,
+    Workload,
+    add_up,
+)
+from protos.messages import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareResult:
+    """What preprocessing came to."""
+
+    batches: int
+    num_examples: int
+    flop: float
+
+
+Result = TrainResult | InferResult | PrepareResult
+
+
+def gather(node_id: str, workload: Workload, state: SlotState) -> tuple[dict[str, int], list[Arrays]]:
+    """Batches to run: own ones by deadline, then guests by owner, whatever came first: the same run, the
+    same model.
+
+    Returns (batches by owner, arrays).
+    """
+    own = sorted(state.own)
+    batches = [workload.batch(batch.batch_id, state.stage.value) for batch in own]
+    owners = {node_id: len(own)} if own else {}
+    for owner in sorted(state.incoming):
+        batches.extend(state.incoming[owner].batches)
+        owners[owner] = len(state.incoming[owner].batches)
+    return owners, batches
+
+
+def run_stage(
+    workload: Workload,
+    stage: Stage,
+    parameters: Parameters,
+    batches: list[Arrays],
+    options: Mapping[str, float],
+) -> Result:
+    """Preprocess, train or serve, by the life-cycle stage."""
+    if stage is Stage.PREPARATION:
+        examples = sum(len(next(iter(batch.values()))) for batch in batches)
+        return PrepareResult(len(batches), examples, workload.prepare(batches))
+    if stage is Stage.APPLICATION:
+        return infer_each(workload, parameters, batches)
+    return workload.train(parameters, batches, options)
+
+
+def infer_each(workload: Workload, parameters: Parameters, batches: list[Arrays]) -> InferResult:
+    """Answer batch after batch, each timed on its own: latency needs to know."""
+    results, work = [], []
+    for batch in batches:
+        cpu_s, wall_s = time.thread_time(), time.perf_counter()
+        result = workload.infer(parameters, [batch])
+        # A board of its own would not share its cores with other nodes of this machine.
+        seconds = min(time.thread_time() - cpu_s, time.perf_counter() - wall_s)
+        results.append(result)
+        work.append(BatchWork(result.flop, seconds, result.decode_flop, min(seconds, result.decode_s)))
+    return replace(add_up(results), by_batch=tuple(work))
+
+
+def count_result(
+    state: SlotState, result: Result, owners: dict[str, int], parameters: Parameters
+) -> tuple[int, int]:
+    """Enter a result into the slot's counts. Returns model bytes (sent, received) by this node."""
+    state.result, state.flop, state.executed = result, result.flop, owners
+    received = sent = 0
+    if not isinstance(result, PrepareResult):
+        received = sum(array.nbytes for array in parameters.values())
+    if isinstance(result, TrainResult):
+        sent = sum(array.nbytes for array in result.parameters.values())
+        # A loss that has run away is told to nobody as a number; the runner sees it in the model and ends the run.
+        state.mean_loss = result.mean_loss if math.isfinite(result.mean_loss) else None
+    state.model_bytes = received + sent
+    return sent, received

@@ -1,0 +1,1 @@
+"""What the commands of ``detabed`` do, one file a command."""

@@ -1,0 +1,30 @@
+"""Downloads with a progress bar."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+
+def fetch_with_progress(names: list[str], console: Console) -> dict[str, list[str]]:
+    """Fetch data sets by name (none: all that can be): which were ``fetched``, which ``present`` before.
+
+    Raises DataError for an unknown name, a file that has no download, or one that no origin gives right.
+    """
+    from carbon_data.files.datasets import DatasetState, fetch, status
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console) as bar:
+        tasks: dict[str, int] = {}
+
+        def received(name: str, done_bytes: int, total_bytes: int | None) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name, total=total_bytes)
+            bar.update(tasks[name], completed=done_bytes, total=total_bytes)  # type: ignore[arg-type]
+
+        there = {row.dataset.name for row in status() if row.state is DatasetState.PRESENT}
+        inplace = [row.dataset.name for row in fetch(names or None, received)]
+    return {
+        "fetched": [name for name in inplace if name not in there],
+        "present": [name for name in inplace if name in there],
+    }

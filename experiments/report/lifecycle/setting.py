@@ -1,0 +1,54 @@
+"""What a run's own scenario says about devices and columns; read again from the run folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from experiments.errors import UsageError
+from experiments.report.read import Run
+from experiments.scenario.model import AccountingSpec, HarvestSpec, NodeSpec, Scenario, parse_scenario
+
+COORDINATOR = "coordinator"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A run with its scenario; ``scenario`` is None where the folder's cannot be read, ``reason`` says why."""
+
+    run: Run
+    scenario: Scenario | None
+    reason: str = ""
+
+    @property
+    def accounting(self) -> AccountingSpec:
+        return AccountingSpec() if self.scenario is None else self.scenario.accounting
+
+    def node_specs(self) -> dict[str, NodeSpec]:
+        """Scenario entry of every node; empty where scenario and tables do not fit each other."""
+        if self.scenario is None:
+            return {}
+        specs = [spec for spec in self.scenario.nodes for _ in range(spec.count)]
+        nodes = sorted(self.run.tables["nodes"]["node_id"])
+        return dict(zip(nodes, specs, strict=True)) if len(specs) == len(nodes) else {}
+
+    def boards(self) -> dict[str, str]:
+        """Board profile of every node and of the coordinator."""
+        assert self.scenario is not None
+        found = {
+            node: (spec.board or self.scenario.board).profile for node, spec in self.node_specs().items()
+        }
+        return {**found, COORDINATOR: self.scenario.coordinator.board.profile}
+
+    def harvest(self, node: str) -> HarvestSpec | None:
+        spec = self.node_specs().get(node)
+        return None if spec is None or self.scenario is None else spec.harvest or self.scenario.harvest
+
+
+def setting_of(run: Run) -> Setting:
+    """The setting of ``run``; a scenario that cannot be read is named, not guessed."""
+    if not run.scenario.strip():
+        return Setting(run, None, "the run folder has no scenario.toml")
+    try:
+        return Setting(run, parse_scenario(run.scenario, "scenario.toml"))
+    except UsageError as error:
+        return Setting(run, None, f"the folder's scenario.toml is not valid: {str(error).splitlines()[0]}")

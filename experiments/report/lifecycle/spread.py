@@ -1,0 +1,243 @@
+"""How far a comparison's reductions may be off: Monte-Carlo with paired draws, seeds apart and together.
+
+Three kinds of error are drawn: the gain of boards and meters, the network's energy per byte between the ends of its
+sources (experiments.resolve.network_factor), and the bias of each zone's intensity. Draw k is one world for all
+policies and seeds. Draws re-price the booked lines; what was decided under the booked factor stays decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from carbon_data.types import DataError, Provenance
+from carbon_data.uncertainty import (
+    ErrorModel,
+    GramLines,
+    Spread,
+    monte_carlo_totals,
+    paired_reduction,
+    reduction_of_seeds,
+    spread,
+)
+from experiments.report.baselines import there
+from experiments.report.boundary import Boundary, inside
+from experiments.report.functional import LABELS, unit_lines
+from experiments.report.lifecycle.columns import BETWEEN_ZONES
+from experiments.report.lifecycle.factors import Factors
+from experiments.report.measures import ById, lines_by_seed
+from experiments.report.provenance import known_of_reduction
+from experiments.report.read import Run, Study
+from experiments.resolve.network_factor import NetworkFactor
+from protos.messages import Holder
+
+DRAWS = 10_000
+NETWORK = str(Holder.NETWORK)
+"""Also the name of the network's factor in the draws."""
+BOARDS = "boards' model"
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A policy's reduction against a baseline within a boundary, with its intervals (95 %)."""
+
+    policy: str
+    baseline: str
+    boundary: Boundary
+    seeds: int
+    draws: int
+    reduction: float
+    """Mean over paired seeds of 1 - C / C_baseline, as booked."""
+    readings: Spread
+    """Paired draws over the mean of the seeds: boards, network, intensity."""
+    seeds_interval: Spread | None
+    """Student's t over paired seeds, as booked; None with one."""
+    together: Spread
+    """Both: in each draw the mean over seeds moves by Student's t. With one seed, ``readings``."""
+
+
+def gram_lines(lines: pd.DataFrame) -> GramLines:
+    """Emissions of booked ``lines`` by the meter and the zone they came from, summed: (L,) lines.
+
+    Modelled lines share one gain, since they share a board's figures; the network's share its factor per byte; a
+    measured line has the gain of its node's meter. Grams of a line between two zones count half in each, as its
+    intensity does.
+    """
+    grams = lines["operational_g"].to_numpy(dtype=np.float64)
+    known = np.isfinite(grams)
+    measured = lines["provenance"] == Provenance.MEASURED.value
+    meter = pd.Series(BOARDS, index=lines.index).where(~measured, lines["node_id"])
+    meter = meter.where(lines["node_id"] != NETWORK, NETWORK)
+    frame = pd.DataFrame({"meter": meter, "zone": lines["zone"], "g": grams})[known]
+    frame = frame.groupby(["meter", "zone"], as_index=False)["g"].sum()
+    frame["zone"] = frame["zone"].str.split(BETWEEN_ZONES, regex=False)
+    frame["g"] /= frame["zone"].str.len()
+    sums = frame.explode("zone").groupby(["meter", "zone"])["g"].sum()
+    sums = sums[sums > 0]
+    return GramLines(
+        sums.to_numpy(dtype=np.float64),
+        tuple(str(key[0]) for key in sums.index),
+        tuple(str(key[1]) for key in sums.index),
+    )
+
+
+def error_model(runs: Iterable[Run], factors: Factors) -> ErrorModel:
+    """Errors of the readings in ``runs``: one gain for all boards' models, one of its own for every node that was
+    metered, and the network's factor between its ends."""
+    runs = list(runs)
+    lines = [run.tables["lines"] for run in runs]
+    metered = sorted(
+        {
+            str(node)
+            for frame in lines
+            for node in frame.loc[frame["provenance"] == Provenance.MEASURED.value, "node_id"].unique()
+        }
+    )
+    meter_std = {}
+    if metered:
+        own = factors.need("uncertainty", "measured-gain", "fraction")
+        meter_std = dict.fromkeys(metered, own)
+    ratios = network_ratios(runs)
+    return ErrorModel(
+        gain_std_fraction=factors.need("uncertainty", "modelled-gain", "fraction"),
+        intensity_std_fraction=factors.need("uncertainty", "intensity", "fraction"),
+        meter_std_fraction=meter_std,
+        meter_range={} if ratios is None else {NETWORK: ratios},
+    )
+
+
+def network_ratios(runs: Iterable[Run]) -> tuple[float, float] | None:
+    """Ends of the network's factor over the booked one; None for runs that do not record it (earlier versions): their
+    network is then drawn like a board's model. Raises DataError where runs booked different factors."""
+    found = {factor_of(run) for run in runs}
+    if len(found) > 1:
+        booked = ", ".join(
+            "not recorded" if one is None else f"{one.booked_j_per_byte:g} J/byte" for one in found
+        )
+        raise DataError(
+            f"these runs booked the network differently ({booked}); compare runs of one scenario and version"
+        )
+    factor = found.pop() if found else None
+    return None if factor is None else factor.ratios()
+
+
+def factor_of(run: Run) -> NetworkFactor | None:
+    """The network's factor as the run recorded it."""
+    return NetworkFactor.from_metadata(run.metadata)
+
+
+def network_json(run: Run) -> dict[str, Any] | None:
+    """The network's factor per byte with its ends; None for runs that did not record it."""
+    factor = factor_of(run)
+    return None if factor is None else factor.as_metadata()
+
+
+def total_spread(
+    run: Run, factors: Factors, *, boundary: Boundary = Boundary.TESTBED, draws: int = DRAWS
+) -> Spread | None:
+    """Spread of the run's grams from the errors of readings; None when the run emitted nothing."""
+    lines = gram_lines(inside(run.tables["lines"], boundary))
+    if lines.grams.size == 0:
+        return None
+    return spread(monte_carlo_totals([lines], error_model([run], factors), draws=draws)[0])
+
+
+def unit_spreads(study: Study, policy: str, boundary: Boundary, *, draws: int = DRAWS) -> dict[str, Spread]:
+    """Functional units of ``policy``, mean over its seeds, under the draws: field of FunctionalUnits -> spread. Units
+    that some seed did not make are left out."""
+    runs = list(study.runs[policy].values())
+    made = [unit_lines(run, boundary) for run in runs]
+    error = error_model(study, Factors())
+    found = {}
+    for name in LABELS:
+        parts = [one[name] for one in made if name in one]
+        grams = [gram_lines(part.lines) for part in parts]
+        if len(parts) < len(runs) or any(one.grams.size == 0 for one in grams):
+            continue
+        totals = monte_carlo_totals(grams, error, draws=draws)
+        per_unit = totals / np.array([part.units for part in parts])[:, None]
+        found[name] = spread(per_unit.mean(axis=0))
+    return found
+
+
+def stated_reduction(study: Study, policy: str, baseline: str, boundary: Boundary) -> Stated | None:
+    """The reduction as every headline states it; None where the baseline is not there with these seeds."""
+    return _all_stated(ById(study)).get((policy, baseline, boundary))
+
+
+def stated_reductions(study: Study, *, draws: int = DRAWS, seed: int = 0) -> list[Stated]:
+    """Every policy against GRID and LOCAL, over the seeds both have, for nodes alone and the whole testbed."""
+    error = error_model(study, Factors())
+    found = []
+    for baseline in there(study):
+        for policy in study.policies:
+            for boundary in Boundary:
+                if policy != baseline:
+                    one = _stated(study, policy, baseline, boundary, error, draws, seed)
+                    found += [] if one is None else [one]
+    return found
+
+
+@lru_cache(maxsize=16)
+def _all_stated(study: ById[Study]) -> dict[tuple[str, str, Boundary], Stated]:
+    return {(one.policy, one.baseline, one.boundary): one for one in stated_reductions(study.value)}
+
+
+def _stated(
+    study: Study,
+    policy: str,
+    baseline: str,
+    boundary: Boundary,
+    error: ErrorModel,
+    draws: int,
+    seed: int,
+) -> Stated | None:
+    before, after = pairs_of(study, policy, baseline, boundary)
+    if not before:
+        return None
+    totals: NDArray[np.float64] = monte_carlo_totals([*before, *after], error, draws=draws, seed=seed)
+    count = len(before)
+    booked = [float(one.grams.sum()) for one in (*before, *after)]
+    by_seed = 1.0 - totals[count:] / totals[:count]
+    return Stated(
+        policy=policy,
+        baseline=baseline,
+        boundary=boundary,
+        seeds=count,
+        draws=draws,
+        reduction=float(np.mean([1.0 - b / a for a, b in zip(booked[:count], booked[count:], strict=True)])),
+        readings=spread(by_seed.mean(axis=0)),
+        seeds_interval=paired_reduction(booked[:count], booked[count:]) if count > 1 else None,
+        together=reduction_of_seeds(totals[:count], totals[count:], seed=seed),
+    )
+
+
+def pairs_of(
+    study: Study, policy: str, baseline: str, boundary: Boundary
+) -> tuple[list[GramLines], list[GramLines]]:
+    """(baseline, policy) lines of the seeds that both have and in which the baseline emitted anything."""
+    before, after = lines_by_seed(study, baseline), lines_by_seed(study, policy)
+    pairs = [
+        (gram_lines(inside(before[number], boundary)), gram_lines(inside(after[number], boundary)))
+        for number in sorted(before.keys() & after.keys())
+    ]
+    pairs = [pair for pair in pairs if pair[0].grams.size]
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def reductions_json(study: Study) -> list[dict[str, Any]]:
+    """Every stated reduction as plain data."""
+    return [
+        {
+            **asdict(one),
+            "boundary": one.boundary.value,
+            "reading": known_of_reduction(study, one.policy, one.baseline).as_dict(),
+        }
+        for one in _all_stated(ById(study)).values()
+    ]

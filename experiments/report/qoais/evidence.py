@@ -1,0 +1,178 @@
+"""What a run left for its QoAIS: tables, model, data, ledger. Each read once, when an indicator asks."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carbon_data.types import DataError
+from experiments.errors import UsageError
+from experiments.report.lifecycle.setting import Setting, setting_of
+from experiments.report.read import Run
+from experiments.run_folder.files import MODEL
+
+if TYPE_CHECKING:
+    from edge_node.tasks.base import Dataset, Task
+    from experiments.report.qoais.evaluation import Answers, Deviation
+
+NOISES = (0.1, 0.3, 1.0)
+NO_MODEL = f"the run folder has no {MODEL} with a developed model"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A finished run, read when asked. A property that is None has its reason in ``why`` of the same name, set
+    when the property is read."""
+
+    run: Run
+
+    @cached_property
+    def why(self) -> dict[str, str]:
+        return {}
+
+    @cached_property
+    def setting(self) -> Setting:
+        return setting_of(self.run)
+
+    @cached_property
+    def task(self) -> Task | None:
+        """The task of the run; None where it is not known here."""
+        from edge_node.tasks.registry import find_task
+
+        try:
+            return find_task(str(self.run.metadata.get("task", "")))
+        except ValueError as error:
+            self.why["task"] = str(error)
+            return None
+
+    @cached_property
+    def dataset(self) -> Dataset | None:
+        """Data of the development stage; None where its files are not at hand."""
+        return self._dataset("dataset", self.run.metadata.get("data_used"))
+
+    @cached_property
+    def recycling_dataset(self) -> Dataset | None:
+        """Data of the second task; None without one."""
+        name = self.run.metadata.get("recycling_data")
+        if not name:
+            self.why["recycling_dataset"] = "the run has no recycling stage"
+            return None
+        return self._dataset("recycling_dataset", name)
+
+    def _dataset(self, key: str, name: object) -> Dataset | None:
+        if self.task is None:
+            self.why[key] = self.why["task"]
+            return None
+        try:
+            return self.task.dataset(str(name))
+        except (ValueError, DataError) as error:
+            self.why[key] = f"data {name}: {error}"
+            return None
+
+    @cached_property
+    def shares(self) -> list[NDArray[np.int64]] | None:
+        """Training examples of every node, nodes in order of name, as the scenario's partition gives them."""
+        from edge_node.tasks.partition import split
+
+        scenario, data = self.setting.scenario, self.dataset
+        if scenario is None or data is None:
+            self.why["shares"] = self.setting.reason or self.why["dataset"]
+            return None
+        nodes = len(self.run.tables["nodes"])
+        if nodes != scenario.node_count:
+            self.why["shares"] = "the scenario names other nodes than the tables"
+            return None
+        spec = scenario.task
+        return split(spec.partition, data.groups, nodes, self.run.seed, spec.dirichlet_alpha)
+
+    @cached_property
+    def parameters(self) -> Mapping[str, NDArray[Any]] | None:
+        """The developed model; None when the folder holds none."""
+        from safetensors.numpy import load_file
+
+        path = self.run.folder / MODEL
+        if not path.exists():
+            self.why["parameters"] = NO_MODEL
+            return None
+        prefix = "development/"
+        found = {k.removeprefix(prefix): v for k, v in load_file(path).items() if k.startswith(prefix)}
+        if not found:
+            self.why["parameters"] = NO_MODEL
+            return None
+        return found
+
+    @cached_property
+    def held_out(self) -> Answers | None:
+        """The developed model's answers on held-out data."""
+        return self._answers("held_out", "test")
+
+    @cached_property
+    def trained_on(self) -> Answers | None:
+        """The developed model's answers on training data."""
+        return self._answers("trained_on", "train")
+
+    @cached_property
+    def under_noise(self) -> dict[float, Answers] | None:
+        """Answers under each of NOISES."""
+        from experiments.report.qoais.evaluation import answers, sample
+
+        if (ready := self._ready("under_noise")) is None:
+            return None
+        task, data, parameters = ready
+        test = sample(task, data.test)
+        return {noise: answers(task, parameters, test, noise=noise) for noise in NOISES}
+
+    @cached_property
+    def deviation(self) -> Deviation | None:
+        """float32 against float64."""
+        from experiments.report.qoais.evaluation import deviation, sample
+
+        if (ready := self._ready("deviation")) is None:
+            return None
+        task, data, parameters = ready
+        return deviation(task, parameters, sample(task, data.test))
+
+    def _answers(self, key: str, part: str) -> Answers | None:
+        from experiments.report.qoais.evaluation import answers, sample
+
+        if (ready := self._ready(key)) is None:
+            return None
+        task, data, parameters = ready
+        return answers(task, parameters, sample(task, getattr(data, part)))
+
+    def _ready(self, key: str) -> tuple[Task, Dataset, Mapping[str, NDArray[Any]]] | None:
+        if self.parameters is None:
+            self.why[key] = self.why["parameters"]
+            return None
+        if self.task is None or self.dataset is None:
+            self.why[key] = self.why["dataset"]
+            return None
+        return self.task, self.dataset, self.parameters
+
+    @cached_property
+    def books(self) -> dict[str, Any] | None:
+        """Verdict of ``ledger verify``, entries by kind, and node-slots that have one."""
+        from experiments.run_folder.verify import LEDGER, verify_run
+
+        path = self.run.folder / LEDGER
+        try:
+            verdict = verify_run(self.run.folder)
+            with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+                kinds = dict(
+                    connection.execute("SELECT kind, count(*) FROM entries GROUP BY kind").fetchall()
+                )
+                (node_slots,) = connection.execute(
+                    "SELECT count(*) FROM (SELECT DISTINCT slot, node_id FROM entries "
+                    "WHERE kind IN ('booking', 'gap'))"
+                ).fetchone()
+        except (UsageError, sqlite3.Error, OSError) as error:
+            self.why["books"] = f"the ledger cannot be read: {error}"
+            return None
+        return {**verdict, "kinds": kinds, "node_slots": node_slots}

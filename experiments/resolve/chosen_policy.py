@@ -1,0 +1,73 @@
+"""The scenario's policy: its options, whether it needs the truth, and what its look-ahead cuts of its rule."""
+
+from __future__ import annotations
+
+from experiments.scenario.model import Scenario
+
+SECONDS_PER_DAY = 86_400.0
+
+
+def policy_settings(scenario: Scenario) -> dict[str, str | int | float | bool]:
+    """Options of the scenario's policy: its own, the coordinator's time limit where it solves anything, and the slots
+    of a day where it learns by the hour."""
+    from coordinator.policies.registry import takes
+
+    limit_s, given = scenario.coordinator.solver_time_limit_s, {}
+    if limit_s is not None and takes(scenario.policy, "time_limit_s"):
+        given["time_limit_s"] = limit_s
+    if takes(scenario.policy, "slots_per_day"):
+        given["slots_per_day"] = day_slots(scenario)
+    return {**given, **scenario.policy_options}
+
+
+def needs_truth(scenario: Scenario) -> bool:
+    """Whether the policy is given true values where others get forecasts (the oracle)."""
+    from coordinator.policies.registry import make_policy
+
+    return bool(getattr(make_policy(scenario.policy, **policy_settings(scenario)), "needs_truth", False))
+
+
+PAIR_SLOTS = 10_000
+"""Pairs of nodes times slots of a plan that a horizon left open may have: half a second to a decision."""
+SLEEP_SLOTS = 6
+"""Horizon left open where nodes may sleep: a mixed-integer plan of a day takes minutes (policies.optimised)."""
+
+
+def day_slots(scenario: Scenario) -> int:
+    """Whole slots in a day of trace time."""
+    return max(1, int(SECONDS_PER_DAY // scenario.time.trace_step_s))
+
+
+def horizon_slots(scenario: Scenario) -> int:
+    """H: slots that the scenario's policy optimises: as given, else a day as far as decisions stay quick."""
+    slots = len(scenario.stages.slots())
+    if needs_truth(scenario):
+        return slots
+    if scenario.coordinator.horizon_slots is not None:
+        return scenario.coordinator.horizon_slots
+    nodes = sum(spec.count for spec in scenario.nodes)
+    most = [day_slots(scenario), max(slots, 1), max(PAIR_SLOTS // max(nodes * (nodes - 1), 1), 1)]
+    if scenario.limits.may_sleep:
+        most.append(max(SLEEP_SLOTS, scenario.limits.deadline_slots + 1))
+    return min(most)
+
+
+def known_slots(scenario: Scenario) -> int:
+    """Slots that a decision knows of, the present one among them: no fewer than the horizon, and a day."""
+    given = scenario.coordinator.value_slots
+    day = min(day_slots(scenario), len(scenario.stages.slots())) if given is None else given
+    return max(horizon_slots(scenario), day, 1)
+
+
+def short_look_ahead(scenario: Scenario) -> str:
+    """What the scenario's look-ahead cuts of its policy's rule; empty where nothing."""
+    from coordinator.policies.registry import make_policy, wanted_horizon
+
+    given, policy = known_slots(scenario), make_policy(scenario.policy, **policy_settings(scenario))
+    wanted = min(wanted_horizon(policy, scenario.limits.deadline_slots), len(scenario.stages.slots()))
+    if wanted <= given:
+        return ""
+    return (
+        f"policy {scenario.policy} looks {wanted} slots ahead (the present one among them), coordinator.horizon_slots "
+        f"and value_slots give {given}: its rule is cut to that"
+    )

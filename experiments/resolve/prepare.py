@@ -1,0 +1,139 @@
+"""From what somebody typed to a validated scenario, before anything starts."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from carbon_data.own_code import look_beside
+from experiments.errors import UsageError
+from experiments.scenario.model import Scenario, ServiceSpec, load_scenario, parse_scenario
+
+if TYPE_CHECKING:
+    from experiments.resolve.resolve import Resolved
+
+_PACKAGE = "experiments.scenarios"
+
+
+def packaged_scenarios() -> dict[str, str]:
+    """Name of every packaged scenario and its claim (the comment in its first line)."""
+    found = {}
+    for entry in sorted(resources.files(_PACKAGE).iterdir(), key=lambda item: item.name):
+        if entry.name.endswith(".toml"):
+            first = entry.read_text(encoding="utf-8").splitlines()[0]
+            found[entry.name.removesuffix(".toml")] = first.removeprefix("# Claim:").strip()
+    return found
+
+
+def packaged_scenario_text(name: str) -> str:
+    """Text of a packaged scenario."""
+    return (resources.files(_PACKAGE) / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def starter_text(path: Path) -> str:
+    """Text of a scenario to begin with: the packaged demo, named after the file."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip("._-")[:64] or "scenario"
+    lines = packaged_scenario_text("demo").splitlines()
+    command = f"# Command: detabed compare {path.name} --policies local,det,dat,deta --seeds 2"
+    kept = [line for line in lines if not line.startswith(("# Claim:", "# Cost:"))]
+    replaced = [
+        command if line.startswith("# Command:") else f'name = "{name}"' if line == 'name = "demo"' else line
+        for line in kept
+    ]
+    return "\n".join(replaced) + "\n"
+
+
+def open_scenario(
+    name: str, *, policy: str | None = None, seed: int | None = None, fleet: str | None = None
+) -> Scenario:
+    """Scenario from a file, or a packaged one by name, with the command line's changes applied and validated.
+    What it names as ``package.module:Name`` is looked for beside it too, from now on (carbon_data.own_code)."""
+    # A file of yours goes before a packaged scenario of its name; a folder, such as an earlier run's, does not.
+    if name in packaged_scenarios() and not Path(name).is_file():
+        look_beside(None)
+        scenario = parse_scenario(packaged_scenario_text(name), name)
+    else:
+        path = Path(name)
+        if not path.exists() and path.suffix != ".toml":
+            raise UsageError(
+                f"{name}: neither a file nor a packaged scenario; packaged are: {', '.join(packaged_scenarios())}"
+            )
+        scenario = load_scenario(path)
+        look_beside(path.absolute().parent)
+    changes: dict[str, Any] = {}
+    if policy is not None and policy != scenario.policy:
+        # Options belong to the policy they were written for.
+        changes |= {"policy": known_policy(policy), "policy_options": {}}
+    if seed is not None:
+        changes["seed"] = seed
+    if fleet is not None:
+        if fleet not in ("ray", "inprocess"):
+            raise UsageError(f"--fleet {fleet}: allowed are ray and inprocess")
+        changes["fleet"] = scenario.fleet.model_copy(update={"kind": fleet})
+    return scenario.model_copy(update=changes)
+
+
+def known_policy(name: str) -> str:
+    """``name``, if it is a policy's. Raises UsageError: the command line has no line number to point at."""
+    from coordinator.policies.registry import PolicyError, resolve
+
+    try:
+        resolve(name)
+    except PolicyError as error:
+        raise UsageError(str(error)) from error
+    return name
+
+
+def describe(resolved: Resolved) -> dict[str, str]:
+    """What a scenario resolves to, in words: each figure with its unit, nodes that are alike counted."""
+    facts = resolved.summary()
+    zones = Counter(spec.zone for spec in resolved.node_specs)
+    stages = Counter(stage.value for stage in resolved.stages)
+    return {
+        "policy": str(facts["policy"]),
+        "seed": str(facts["seed"]),
+        "nodes": f"{facts['nodes']} in {', '.join(_times(zone, n) for zone, n in zones.items())}",
+        "slots": f"{facts['slots']}: {', '.join(f'{n} {stage}' for stage, n in stages.items())}",
+        "a policy plans": f"{facts['horizon_slots']} slots ahead, knowing {facts['known_slots']}",
+        "a slot lasts": f"{resolved.slot_s:.4g} s; traces advance {facts['trace_step_s']:g} s meanwhile",
+        "traces from": str(facts["start"]),
+        "task": f"{facts['task']} on {facts['data_used']} ({resolved.data_origin})",
+        "also served": ", ".join(_service(each) for each in resolved.scenario.inference.services)
+        or "nothing",
+        "batches a node and slot": ", ".join(str(n) for n in facts["batches_per_node_and_slot"]),
+        "highest harvest": _range(facts["harvest_peak_w"], "W"),
+        "battery": _range(facts["battery_capacity_j"], "J"),
+        "intensity": str(next(o["source"] for k, o in resolved.origins.items() if k.startswith("intensity"))),
+        "forecast": _forecast(resolved),
+    }
+
+
+def _forecast(resolved: Resolved) -> str:
+    """What is expected of intensity and harvest, and what a file's issues lack."""
+    spec = resolved.scenario.forecast
+    kinds = spec.kind if spec.of_harvest == spec.kind else f"{spec.kind}; harvest {spec.of_harvest}"
+    files = [origin for name, origin in resolved.origins.items() if name.startswith("forecast ")]
+    notes = [str(origin["notes"]) for origin in files]
+    return "; ".join([kinds, *dict.fromkeys(str(origin["source"]) for origin in files), *notes])
+
+
+def _service(spec: ServiceSpec) -> str:
+    name = spec.label if spec.label == spec.task else f"{spec.label} ({spec.task})"
+    return f"{name}, untrained"
+
+
+def _times(name: str, count: int) -> str:
+    return name if count == 1 else f"{name} x {count}"
+
+
+def _range(values: Sequence[float], unit: str) -> str:
+    """How many nodes have some, and from what to what."""
+    some = [value for value in values if value > 0]
+    if not some:
+        return "none"
+    low, high = f"{min(some):.3g}", f"{max(some):.3g}"
+    return f"{low if low == high else f'{low} to {high}'} {unit} at {len(some)} of {len(values)} nodes"

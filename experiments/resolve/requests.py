@@ -1,0 +1,224 @@
+"""Load of the application stage, node by node: rates and arrival times of every service of ``[inference]``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from carbon_data.sources.table import read_table
+from edge_node.config import BoardConfig, InferenceConfig, ServiceConfig, TaskConfig
+from experiments.errors import RunError, UsageError
+from protos.messages import Stage
+
+if TYPE_CHECKING:
+    from experiments.scenario.model import InferenceSpec, NodeSpec, Scenario, ServiceSpec
+
+BITS_PER_BYTE = 8
+DEGREES_PER_HOUR = 15.0
+MAX_REQUESTS_PER_SLOT = 1_000_000
+"""Of one node; each is followed from its arrival to its answer."""
+
+
+def node_inference(
+    scenario: Scenario,
+    specs: Sequence[NodeSpec],
+    stages: Sequence[Stage],
+    boards: Sequence[BoardConfig],
+    task: TaskConfig,
+    slot_s: float,
+) -> tuple[InferenceConfig, ...]:
+    """What every node is told of its requests. Raises UsageError for a trace that cannot be used."""
+    spec = scenario.inference
+    common = InferenceConfig(
+        batches_per_slot=spec.batches_per_slot,
+        requests_per_batch=spec.requests_per_batch,
+        max_wait_s=spec.max_wait_s,
+        latency_target_s=spec.latency_target_s,
+        link_bytes_per_s=scenario.network.link_bit_per_s / BITS_PER_BYTE,
+    )
+    if Stage.APPLICATION not in stages:
+        return (common,) * len(specs)
+    nodes = list(zip(specs, boards, strict=True))
+    if spec.arrivals == "batches":
+        found = [common] * len(specs)
+    elif spec.arrivals == "trace":
+        assert spec.path is not None
+        names = [f"n{i:0{len(str(len(specs) - 1))}d}" for i in range(len(specs))]
+        first_s = stages.index(Stage.APPLICATION) * slot_s
+        traces = read_trace(spec.path, names)
+        _require_arrivals(spec.path, traces, stages.count(Stage.APPLICATION), slot_s)
+        found = [
+            common.model_copy(update={"arrivals": "times", "times_s": tuple(first_s + t for t in times)})
+            for times in traces
+        ]
+    else:
+        full = spec.batches_per_slot * spec.requests_per_batch / slot_s
+        rates = [
+            _rates(scenario, spec, node, mean_per_s(spec, board, task, full), len(stages))
+            for node, board in nodes
+        ]
+        _refuse_floods(rates, slot_s, "lower batches_per_slot, requests_per_s or load_fraction")
+        found = [common.model_copy(update={"arrivals": "poisson", "rate_per_s": each}) for each in rates]
+    if not spec.services:
+        return tuple(found)
+    with_services = []
+    for inference, (node, board) in zip(found, nodes, strict=True):
+        services = tuple(
+            _service(scenario, k, node, board, task, len(stages)) for k in range(len(spec.services))
+        )
+        with_services.append(inference.model_copy(update={"services": services}))
+    for k in range(len(spec.services)):
+        with scenario.at("inference", "services", k):
+            rates = [inference.services[k].rate_per_s for inference in with_services]
+            _refuse_floods(rates, slot_s, "lower requests_per_s or load_fraction")
+    return _planned(with_services, task, stages, slot_s, scenario.seed)
+
+
+def _refuse_floods(rates: Sequence[tuple[float, ...]], slot_s: float, advice: str) -> None:
+    if (busiest := max(max(each) for each in rates) * slot_s) > MAX_REQUESTS_PER_SLOT:
+        raise UsageError(
+            f"about {busiest:.3g} requests would reach a node in one slot; allowed are up to {MAX_REQUESTS_PER_SLOT}: "
+            f"{advice}, or shorten time.slot_s"
+        )
+
+
+def service_task(spec: ServiceSpec, task: TaskConfig) -> TaskConfig:
+    """Task and data of a further service. Raises ValueError or DataError for what cannot be had."""
+    from edge_node.tasks.registry import configured_task
+
+    found = configured_task(spec.task, spec.prompt_tokens, spec.answer_tokens)
+    data = found.resolve_data(found.default_data if spec.data == "default" else spec.data)
+    found.dataset(data)
+    return task.model_copy(
+        update={
+            "name": spec.task,
+            "data": data,
+            "partition": "iid",
+            "prompt_tokens": spec.prompt_tokens,
+            "answer_tokens": spec.answer_tokens,
+        }
+    )
+
+
+def _service(
+    scenario: Scenario, k: int, node: NodeSpec, board: BoardConfig, task: TaskConfig, slots: int
+) -> ServiceConfig:
+    """The k-th further service of a node."""
+    spec = scenario.inference.services[k]
+    with scenario.at("inference", "services", k):
+        own = service_task(spec, task)
+        return ServiceConfig(
+            name=spec.label,
+            task=own,
+            rate_per_s=_rates(scenario, spec, node, mean_per_s(spec, board, own, 0.0), slots),
+            requests_per_batch=spec.requests_per_batch,
+            max_wait_s=spec.max_wait_s,
+            latency_target_s=spec.latency_target_s,
+        )
+
+
+def _planned(
+    nodes: Sequence[InferenceConfig], task: TaskConfig, stages: Sequence[Stage], slot_s: float, seed: int
+) -> tuple[InferenceConfig, ...]:
+    """Every node reckons with the fleet's mean batch: where several services mix, a node whose users happen to ask for
+    more of the dear one would else seem to be a dear place to run anybody's batch."""
+    from edge_node.serving.arrivals import RequestPlan
+    from edge_node.serving.requests import mean_cost
+    from edge_node.tasks.workload import build_workload
+
+    plans = [RequestPlan.make(inference, slot_s, stages, seed, i) for i, inference in enumerate(nodes)]
+    sizes = [nodes[0].requests_per_batch, *(service.requests_per_batch for service in nodes[0].services)]
+    costs = [
+        build_workload(config, nodes[0].model_copy(update={"requests_per_batch": size})).cost(
+            Stage.APPLICATION
+        )
+        for config, size in zip((task, *(service.task for service in nodes[0].services)), sizes, strict=True)
+    ]
+    mean = mean_cost(plans, costs, sizes)
+    planned = {
+        "planned_flop_per_batch": mean.flop_per_batch,
+        "planned_bytes_per_batch": mean.bytes_per_batch,
+        "planned_up_bytes_per_batch": mean.up_bytes,
+        "planned_down_bytes_per_batch": mean.down_bytes,
+    }
+    return tuple(inference.model_copy(update=planned) for inference in nodes)
+
+
+def mean_per_s(
+    spec: InferenceSpec | ServiceSpec, board: BoardConfig, task: TaskConfig, otherwise: float
+) -> float:
+    """Mean requests per second of slot time; ``otherwise``: where the scenario gives neither rate nor load."""
+    from edge_node.tasks.registry import configured_task
+
+    if spec.requests_per_s is not None:
+        return spec.requests_per_s
+    if spec.load_fraction is not None:
+        flop = configured_task(task.name, task.prompt_tokens, task.answer_tokens).serve_flop()
+        return spec.load_fraction * board.effective_flop_per_s / flop
+    return otherwise
+
+
+def _require_arrivals(path: Path, traces: Sequence[Sequence[float]], slots: int, slot_s: float) -> None:
+    """Raises RunError where not one request arrives within the stage: a run that serves nobody shows nothing."""
+    times = [time for trace in traces for time in trace]
+    if times and min(times) < slots * slot_s:
+        return
+    first = f"the first comes at {min(times):g} s" if times else "there are none"
+    raise RunError(
+        f"{path}: all {len(times)} arrivals fall outside the application stage: {first}, and the stage's {slots} slots "
+        f"of {slot_s:.4g} s end at {slots * slot_s:.4g} s; arrival_s counts seconds of slot time from the first "
+        "application slot: rescale it, or lengthen time.slot_s or stages.application"
+    )
+
+
+def _rates(
+    scenario: Scenario, spec: InferenceSpec | ServiceSpec, node: NodeSpec, mean_per_s: float, slots: int
+) -> tuple[float, ...]:
+    """Mean requests per second in each slot."""
+    from edge_node.serving.arrivals import diurnal_rates
+
+    if spec.arrivals == "poisson":
+        return (mean_per_s,) * slots
+    step = timedelta(seconds=scenario.time.trace_step_s)
+    middles = [scenario.time.start + (slot + 0.5) * step for slot in range(slots)]
+    shift = _longitude_deg(node) / DEGREES_PER_HOUR
+    utc = [middle.astimezone(UTC) for middle in middles]
+    hours = [(t.hour + t.minute / 60 + t.second / 3600 + shift) % 24 for t in utc]
+    return diurnal_rates(mean_per_s, hours, spec.peak_hour, spec.depth_fraction)
+
+
+def _longitude_deg(node: NodeSpec) -> float:
+    """Of the node itself, else of its zone's site."""
+    from carbon_data.sources.sites import zone_sites
+
+    if node.longitude_deg is not None:
+        return node.longitude_deg
+    site = zone_sites().get(node.zone)
+    if site is None:
+        raise UsageError(
+            f"zone {node.zone} has no site on record: diurnal arrivals need the node's longitude_deg"
+        )
+    return site.longitude_deg
+
+
+def read_trace(path: Path, names: Sequence[str]) -> list[tuple[float, ...]]:
+    """Ascending arrival times by node, seconds from the first application slot; without a column
+    ``node_id`` every node gets all of them.
+    """
+    try:
+        table = read_table(path)
+        times = table.numbers("arrival_s")
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(f"{path}: needs a CSV with a column arrival_s of numbers ({error})") from None
+    if not (np.isfinite(times) & (times >= 0)).all():
+        raise UsageError(f"{path}: arrival_s holds something that is no time >= 0")
+    if "node_id" not in table.columns:
+        return [tuple(sorted(times.tolist()))] * len(names)
+    owners = table.frame["node_id"].astype(str).to_numpy()
+    if strangers := sorted(set(owners) - set(names)):
+        raise UsageError(f"{path}: node_id names {strangers[:5]}; nodes are {', '.join(names[:20])}")
+    return [tuple(sorted(times[owners == name].tolist())) for name in names]

@@ -1,0 +1,340 @@
+"""Runs behind the command line: one, or several policies on identical seeds, on one warm fleet."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from experiments.errors import FailedRunError, RunError, UsageError
+from experiments.run_folder.failed import mark_failed
+from experiments.resolve.prepare import known_policy
+from experiments.scenario.model import MAX_SEED, Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from coordinator.adapters.flower_server import SlotOutcome
+    from experiments.fleet.base import Fleet
+    from experiments.runs.outside import Outside
+    from experiments.resolve.resolve import Resolved
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run or comparison: its folder and its report."""
+
+    folder: Path
+    report: Path | None
+    """None: not drawn; ``detabed report FOLDER`` does so at any time."""
+    wall_s: float
+    failed: dict[str, str] = field(default_factory=dict)
+    """Runs of a comparison that failed, and why."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """What --json prints."""
+        from experiments.report.summary import summary_json
+
+        report = None if self.report is None else str(self.report)
+        return summary_json(self.folder) | {"report": report, "wall_s": round(self.wall_s, 3)}
+
+    def print(self, console: Console) -> None:
+        """The table for people, and where the report is."""
+        from experiments.report.summary import print_summary
+
+        print_summary(self.folder, console, report=self.report)
+
+
+def parse_policies(text: str) -> tuple[str, ...]:
+    """Comma-separated policies, each known. Raises UsageError."""
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise UsageError("--policies is empty; give e.g. --policies local,det,dat,deta")
+    return tuple(known_policy(name) for name in names)
+
+
+def new_folder(wanted: Path | None, name: str) -> Path:
+    """Where a run will be written: the folder asked for (new, or empty), or a numbered new one under runs/.
+
+    Nothing is made yet. Raises UsageError where it could not be.
+    """
+    folder = wanted
+    number = 1
+    while folder is None or (wanted is None and folder.exists()):
+        folder, number = RUNS / f"{name}-{number:03d}", number + 1
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UsageError(
+                f"{folder} is there already and no empty folder; give another --output, or remove it first"
+            )
+        parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not parent.is_dir():
+            raise UsageError(
+                f"{folder}: {parent} is a file, no folder can be made in it; give another --output"
+            )
+        # Tried rather than asked: root may by its rights, and still not on a file system that takes nothing.
+        with tempfile.TemporaryDirectory(prefix=".detabed-", dir=parent):
+            pass
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written: {error}; give another --output") from None
+    return folder
+
+
+def isolate(scenario: Scenario) -> None:
+    """Bring about the isolation the scenario asks for; first thing, before any thread runs."""
+    if scenario.fleet.kind != "ray":
+        return
+    from experiments.fleet.isolation import IsolationError, ensure_isolated
+
+    try:
+        ensure_isolated(scenario.fleet.isolation)
+    except IsolationError as error:
+        raise UsageError(str(error)) from error
+
+
+def make_fleet(scenario: Scenario) -> Fleet:
+    """The fleet the scenario asks for, not started."""
+    if scenario.fleet.kind == "inprocess":
+        from experiments.fleet.inprocess import InProcessFleet
+
+        return InProcessFleet()
+    from experiments.fleet.isolation import Isolation
+    from experiments.fleet.ray_fleet import RayFleet
+
+    return RayFleet(
+        scenario.node_count, scenario.fleet.processes, isolation=Isolation(scenario.fleet.isolation)
+    )
+
+
+def run_single(
+    scenario: Scenario,
+    folder: Path,
+    console: Console,
+    quiet: bool = False,
+    draw: bool = True,
+    serve_s: float = 0.0,
+) -> Finished:
+    """One policy, one seed.
+
+    ``serve_s``: wall seconds for which the last slot of the application stage stays open, so that outside clients
+    can ask; interrupting it ends that wait, not the run. Raises UsageError where nobody could ask.
+    """
+    from experiments.runs.outside import Outside
+    from experiments.resolve.resolve import resolve
+
+    resolved = resolve(scenario)
+    outside = Outside(resolved, folder, serve_s)
+    began = time.perf_counter()
+    with (
+        _progress(console, quiet, total=len(resolved.stages)) as progress,
+        _started(scenario, progress) as fleet,
+    ):
+        outside.say = progress.print
+        progress.warn(resolved)
+        outside.status = progress.say
+        _execute(resolved, folder, fleet, progress, outside)
+        report = _report(folder, progress) if draw else None
+    return Finished(folder, report, time.perf_counter() - began)
+
+
+def run_compare(
+    scenario: Scenario,
+    policies: tuple[str, ...],
+    seeds: int,
+    folder: Path,
+    console: Console,
+    quiet: bool = False,
+    draw: bool = True,
+) -> Finished:
+    """Every policy on every seed; all are resolved before the first starts, so that bad input starts nothing."""
+    from experiments.resolve.resolve import resolve
+
+    began = time.perf_counter()
+    numbers = range(scenario.seed, scenario.seed + seeds)
+    if numbers[-1] > MAX_SEED:
+        raise UsageError(
+            f"seeds {numbers[0]} to {numbers[-1]}; allowed are up to {MAX_SEED}: lower the scenario's seed"
+        )
+    specs = [
+        scenario.model_copy(
+            update={"policy": policy, "seed": seed, "policy_options": _options_for(scenario, policy)}
+        )
+        for seed in numbers
+        for policy in policies
+    ]
+    with _progress(console, quiet, total=len(specs) * len(scenario.stages.slots())) as progress:
+        progress.say("resolving")
+        for policy in policies:
+            # Seeds differ in clouds and data order only: one of them shows whether the policy's run is possible.
+            resolved = resolve(next(spec for spec in specs if spec.policy == policy))
+        progress.warn(resolved)
+        failed: dict[str, str] = {}
+        with _started(scenario, progress) as fleet:
+            folder.mkdir(parents=True, exist_ok=True)
+            for spec in specs:
+                name = _run_name(spec.policy, spec.seed)
+                try:
+                    _execute(resolve(spec), folder / name, fleet, progress)
+                except RunError as error:
+                    failed[name] = str(error).removeprefix(f"{folder / name}: ")
+        if len(failed) == len(specs):
+            raise FailedRunError(folder, tuple(f"{name}: {why}" for name, why in failed.items()))
+        progress.say("bounding the day")
+        index = {
+            "name": scenario.name,
+            "policies": {policy: [_run_name(policy, seed) for seed in numbers] for policy in policies},
+            "seeds": list(numbers),
+            "run": folder.name,
+            "failed": failed,
+            "regret": _regret(
+                [spec for spec in specs if _run_name(spec.policy, spec.seed) not in failed], folder
+            ),
+        }
+        (folder / "compare.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+        if failed:
+            mark_failed(folder, "; ".join(f"{name}: {why}" for name, why in failed.items()))
+        else:
+            (folder / "DONE").write_text("", encoding="utf-8")
+        report = _report(folder, progress) if draw else None
+    return Finished(folder, report, time.perf_counter() - began, failed)
+
+
+def _options_for(scenario: Scenario, policy: str) -> dict[str, Any]:
+    """A scenario's policy options belong to its own policy; a comparison runs the others with their defaults."""
+    return dict(scenario.policy_options) if policy == scenario.policy else {}
+
+
+def _run_name(policy: str, seed: int) -> str:
+    return f"{policy.replace(':', '.')}-s{seed}"
+
+
+def _regret(specs: list[Scenario], folder: Path) -> dict[str, Any]:
+    """Every run beside the perfect-foresight bound of its seed's day, for compare.json."""
+    from experiments.resolve.foresight import whole_run
+    from experiments.runs.regret import IN_IT, NOT_IN_IT, bound_or_reason, regret_of
+    from experiments.report.read import load_run
+    from experiments.resolve.resolve import resolve
+
+    days: dict[int, Any] = {}
+    runs = []
+    for spec in specs:
+        resolved = resolve(spec)
+        if spec.seed not in days:
+            fleet = whole_run(resolved)
+            days[spec.seed] = fleet, bound_or_reason(fleet)
+        run = load_run(folder / _run_name(spec.policy, spec.seed))
+        runs.append(regret_of(resolved, run, *days[spec.seed]).as_dict())
+    return {"in_it": IN_IT, "not_in_it": NOT_IN_IT, "runs": runs}
+
+
+def _execute(
+    resolved: Resolved,
+    folder: Path,
+    fleet: Fleet,
+    progress: SlotProgress,
+    outside: Outside | None = None,
+) -> None:
+    from experiments.runs.run import Hooks, execute
+
+    progress.begin(resolved)
+    hooks = Hooks(on_slot=progress.slot)
+    if outside is not None:
+        hooks = Hooks(progress.slot, outside.opened, outside.before_close)
+    try:
+        execute(resolved, folder, fleet, hooks)
+    except RunError:
+        progress.say("failed")  # without the figures of the slots it got through
+        raise
+
+
+def _report(folder: Path, progress: SlotProgress) -> Path:
+    from experiments.report.html import write_report
+
+    progress.say("writing the report")
+    return write_report(folder)
+
+
+class SlotProgress:
+    """One bar over all slots of all runs, with what is happening in words."""
+
+    def __init__(self, bar: Progress, total: int) -> None:
+        self._bar = bar
+        self._task = bar.add_task("starting", total=total, detail="")
+        self._label = ""
+        self._emissions_pg = 0
+
+    def say(self, what: str) -> None:
+        self._bar.update(self._task, description=what, detail="")
+
+    def print(self, what: str) -> None:
+        """A line above the bar that stays."""
+        self._bar.console.print(what, markup=False, highlight=False, soft_wrap=True)
+
+    def warn(self, resolved: Resolved) -> None:
+        """What can be run and may not be what was meant."""
+        for warning in resolved.warnings:
+            self.print(f"warning: {warning}")
+
+    def begin(self, resolved: Resolved) -> None:
+        self._label = f"{resolved.scenario.policy} seed {resolved.scenario.seed}"
+        self._emissions_pg = 0
+        self.say(self._label)
+
+    def slot(self, outcome: SlotOutcome) -> None:
+        self._emissions_pg += outcome.summary.emissions_pg
+        accuracy = f", accuracy {outcome.evaluation.accuracy_fraction:.1%}" if outcome.evaluation else ""
+        lost = f", [red]{len(outcome.plan.lost_nodes)} lost[/red]" if outcome.plan.lost_nodes else ""
+        self._bar.update(
+            self._task,
+            advance=1,
+            description=f"{self._label}: {outcome.stage.value}",
+            detail=f"{self._emissions_pg / 1e9:.2f} mg CO2e{accuracy}{lost}",
+        )
+
+
+@contextmanager
+def _progress(console: Console, quiet: bool, total: int) -> Iterator[SlotProgress]:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[detail]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=quiet) as bar:
+        yield SlotProgress(bar, total)
+
+
+@contextmanager
+def _started(scenario: Scenario, progress: SlotProgress) -> Iterator[Fleet]:
+    from experiments.fleet.isolation import IsolationError
+
+    progress.say("starting the fleet")
+    fleet = make_fleet(scenario)
+    try:
+        try:
+            fleet.start()
+        except IsolationError as error:
+            raise UsageError(str(error)) from error
+        except RuntimeError as error:
+            raise RunError(f"the fleet does not start: {error}") from error
+        yield fleet
+    finally:
+        fleet.stop()

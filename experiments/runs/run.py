@@ -1,0 +1,418 @@
+"""One run: a resolved scenario, a warm fleet, a coordinator of its own, and the folder that is left of it."""
+
+from __future__ import annotations
+
+import errno
+import importlib.metadata
+import json
+import math
+import platform
+import re
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from carbon_data.units import from_pico
+from experiments.resolve.chosen_policy import policy_settings, short_look_ahead
+from experiments.errors import FailedRunError, RunError
+from experiments.run_folder.failed import mark_failed
+from experiments.runs.failure import reasons_to_fail
+from experiments.resolve.network_factor import METADATA_KEY
+from experiments.resolve.resolve import Resolved
+from experiments.run_folder.files import DONE, MODEL
+from experiments.run_folder.same_scenario import digest_of, scenario_digest, scenario_facts
+from protos.messages import Stage
+
+if TYPE_CHECKING:
+    from flwr.app import ArrayRecord
+
+    from coordinator.adapters.flower_server import LearningTask, RunRecord, SlotOutcome
+    from edge_node.config import NodeConfig, TaskConfig
+    from experiments.fleet.base import Fleet
+
+VERSIONS = (
+    "detabed",
+    "flwr",
+    "ray",
+    "torch",
+    "grpcio",
+    "protobuf",
+    "highspy",
+    "numpy",
+    "pandas",
+    "pvlib",
+    "scikit-learn",
+)
+CONTROL_WAIT_S = 10.0
+"""Wall seconds the coordinator waits for the telemetry and usage of nodes that hold a lease."""
+
+
+@dataclass
+class Timings:
+    """Wall-clock figures: kept apart from the tables, which repeat byte for byte."""
+
+    start_s: float = 0.0
+    slots_s: list[float] = field(default_factory=list)
+    decide_s: list[float] = field(default_factory=list)
+    total_s: float = 0.0
+    peak_memory_bytes: int | None = None
+    """Largest resident set of the runner's process so far; None where the system does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What a runner wants to hear of a run while it lasts."""
+
+    on_slot: Callable[[SlotOutcome], None] = lambda _: None
+    """After each slot."""
+    on_open: Callable[[dict[str, str]], None] = lambda _: None
+    """Once, with where outside clients ask each node, by node id (empty: nobody from outside can)."""
+    before_close: Callable[[int], None] = lambda _: None
+    """With a slot of the application stage whose work is done, before it is closed."""
+
+
+def execute(resolved: Resolved, folder: Path, fleet: Fleet, hooks: Hooks | None = None) -> Path:
+    """Run, export the tables, mark the folder DONE; returns the folder.
+
+    ``folder`` is new or empty and made here and holds no DONE until everything in it is complete. A run that fails
+    leaves what there is, and FAILED with the reason (experiments.runs.failure).
+
+    Raises:
+        FailedRunError: it came to its end and may not count as done.
+        RunError: it could not come to its end.
+    """
+    try:
+        return _execute(resolved, folder, fleet, hooks or Hooks())
+    except FailedRunError as error:
+        mark_failed(folder, "; ".join(error.reasons))
+        raise
+    except RunError as error:
+        mark_failed(folder, str(error))
+        raise
+    except failures() as error:
+        sentence = f"{folder}: {describe_failure(error)}"
+        mark_failed(folder, sentence)
+        raise RunError(sentence) from error
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What parts of a run raise when they cannot go on: other people's code, the coordinator, a process, the disk."""
+    from coordinator.adapters.control_client import CoordinatorError as CallFailed
+    from coordinator.adapters.flower_strategy import StrategyError
+    from coordinator.policies.guard import PolicyFailedError
+    from coordinator.ledger import LedgerError
+    from coordinator.slots.protocol import RequestError
+    from experiments.fleet.ray_local import FleetStartError
+    from experiments.fleet.supervisor import CoordinatorError
+
+    return (
+        *(CoordinatorError, CallFailed, FleetStartError, StrategyError, PolicyFailedError),
+        *(LedgerError, RequestError, OSError, sqlite3.Error),
+    )
+
+
+def describe_failure(error: Exception) -> str:
+    """One sentence; a full disk is called that, whichever part met it."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" ({error.filename})" if error.filename else ""
+        return f"the disk is full{where}; make room, or give another --output"
+    return str(error)
+
+
+def _execute(resolved: Resolved, folder: Path, fleet: Fleet, hooks: Hooks) -> Path:
+    from coordinator.adapters.flower_server import RunRecord
+
+    started = time.perf_counter()
+    scenario = resolved.scenario
+    run_id = f"{scenario.name}-{scenario.policy.replace(':', '.')}-s{scenario.seed}"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_scenario(resolved, folder / "scenario.toml")
+    record, timings = RunRecord(), Timings()
+    restarts, processes = _run_slots(resolved, run_id, folder, fleet, record, timings, hooks)
+    reasons = _export(resolved, run_id, folder, record, restarts, processes)
+    write_models(record, folder / MODEL)
+    timings.peak_memory_bytes = peak_memory_bytes()
+    timings.total_s = time.perf_counter() - started
+    (folder / "timings.json").write_text(json.dumps(timings.__dict__, indent=1) + "\n", encoding="utf-8")
+    if reasons:
+        raise FailedRunError(folder, reasons)
+    (folder / DONE).write_text("", encoding="utf-8")
+    return folder
+
+
+def _run_slots(
+    resolved: Resolved,
+    run_id: str,
+    folder: Path,
+    fleet: Fleet,
+    record: RunRecord,
+    timings: Timings,
+    hooks: Hooks,
+) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    from flwr.app import Context, RecordDict
+
+    from coordinator.adapters.flower_server import Schedule, build_server_app, log_to_file
+    from experiments.fleet.session import open_session
+
+    log_to_file(folder / "flower.log")
+    begun = time.perf_counter()
+    config = resolved.coordinator_config(run_id, folder / "ledger.sqlite")
+
+    def nodes_of(address: str) -> tuple[NodeConfig, ...]:
+        return resolved.node_configs(run_id, address, with_harvest=resolved.with_harvest)
+
+    with open_session(fleet, config, folder, nodes_of) as session:
+        timings.start_s = time.perf_counter() - begun
+        hooks.on_open(session.infer_addresses)
+        slot_began = time.perf_counter()
+
+        def finished(outcome: SlotOutcome) -> None:
+            nonlocal slot_began
+            now = time.perf_counter()
+            timings.slots_s.append(now - slot_began)
+            timings.decide_s.append(outcome.plan.decide_s)
+            slot_began = now
+            session.check()
+            hooks.on_slot(outcome)
+
+        schedule = Schedule(
+            control=session.control,
+            numbers=session.numbers,
+            stages=resolved.stages,
+            development=learning_task(resolved, resolved.task, Stage.DEVELOPMENT),
+            recycling=None
+            if resolved.recycling is None
+            else learning_task(resolved, resolved.recycling, Stage.RECYCLING),
+            wait_s=CONTROL_WAIT_S,
+            timeout_s=resolved.scenario.task.round_deadline_s,
+            on_slot=finished,
+            record=record,
+            books=session.books,
+            before_close=hooks.before_close,
+        )
+        grid = session.grid
+        context = Context(
+            run_id=grid.run.run_id, node_id=1, node_config={}, state=RecordDict(), run_config={}
+        )
+        build_server_app(schedule)(grid, context)
+        restarts = [{"exit_code": item.exit_code, "down_s": item.down_s} for item in session.restarts]
+    return restarts, session.processes
+
+
+def learning_task(resolved: Resolved, task: TaskConfig, stage: Stage) -> LearningTask:
+    """What the slots of ``stage`` learn: model, strategy, and the central evaluation on held-out data."""
+    from flwr.app import Array, ArrayRecord
+
+    from coordinator.adapters.flower_server import Evaluation, LearningTask
+    from edge_node.tasks.evaluation import evaluate, initial_parameters
+    from edge_node.tasks.registry import find_task
+    from experiments.scenario.strategies import make_strategy
+
+    scenario = resolved.scenario
+
+    def initial(before: ArrayRecord | None) -> ArrayRecord:
+        if before is not None:
+            return before
+        return ArrayRecord(
+            {name: Array(array) for name, array in initial_parameters(task.name, scenario.seed).items()}
+        )
+
+    def central(arrays: ArrayRecord) -> Evaluation:
+        found = evaluate(task.name, task.data, {name: array.numpy() for name, array in arrays.items()})
+        if not math.isfinite(found.loss):
+            raise RunError(
+                f"learning ran away: the loss on held-out data is {found.loss} in stage {stage}; lower "
+                f"task.learning_rate (it is {task.learning_rate:g}) or task.local_epochs"
+            )
+        return Evaluation(loss=found.loss, accuracy_fraction=found.accuracy, examples=found.examples)
+
+    return LearningTask(
+        strategy=lambda: make_strategy(
+            scenario.task.strategy, scenario.task.strategy_options, task.learning_rate
+        ),
+        initial=initial,
+        evaluate=central,
+        examples=find_task(task.name).dataset(task.data).num_test,
+        # In recycling slots the nodes train with the second task's rate: it travels with the message.
+        train_config={"learning-rate": task.learning_rate} if stage is Stage.RECYCLING else {},
+    )
+
+
+def write_models(record: RunRecord, path: Path) -> None:
+    """The last model of every learning stage in one safetensors file; none when nothing was learned."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    tensors = {
+        f"{stage.value}/{name}": array.numpy()
+        for stage, arrays in record.models.items()
+        for name, array in arrays.items()
+    }
+    if tensors:
+        try:
+            save_file(tensors, path)
+        except SafetensorError as error:  # its text has the number of the operating system's error
+            number = re.search(r"os error (\d+)", str(error))
+            raise OSError(int(number[1]) if number else errno.EIO, str(error), str(path)) from error
+
+
+def peak_memory_bytes() -> int | None:
+    """Largest resident set this process has had, in bytes; None on a system without getrusage."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # kibibytes everywhere else
+
+
+def write_scenario(resolved: Resolved, path: Path) -> None:
+    """The scenario with every default written out, so that a run can be repeated from its folder alone."""
+    import tomli_w
+
+    values = resolved.scenario.model_dump(mode="json", exclude_none=True)
+    values["task"]["data"] = resolved.data_used
+    for told, service in zip(
+        values["inference"]["services"],
+        resolved.inference[0].services,
+        strict=Stage.APPLICATION in resolved.stages,
+    ):
+        told["data"] = service.task.data
+    values["time"]["start"] = resolved.scenario.time.start
+    path.write_text(tomli_w.dumps(values), encoding="utf-8")
+
+
+def _export(
+    resolved: Resolved,
+    run_id: str,
+    folder: Path,
+    record: RunRecord,
+    restarts: list[dict[str, Any]],
+    processes: dict[str, int],
+) -> tuple[str, ...]:
+    """Tables and metadata; returns why the run may not count as done, if there is a reason."""
+    import pandas as pd
+
+    from coordinator.tables.export import export_tables
+    from edge_node.energy.boards import board_names
+
+    scenario = resolved.scenario
+    tables = export_tables(
+        folder / "ledger.sqlite", folder, start=scenario.time.start, trace_step_s=scenario.time.trace_step_s
+    )
+    rows, cumulative_pg = [], 0
+    for outcome in record.outcomes:
+        cumulative_pg += outcome.summary.emissions_pg
+        if outcome.server_round is None:
+            continue
+        evaluation = outcome.evaluation
+        rows.append(
+            {
+                "round": outcome.server_round,
+                "slot": outcome.slot,
+                "stage": outcome.stage.value,
+                "participants": len(outcome.replies.answered),
+                "num_examples": int(outcome.replies.metrics.get("num-examples", 0)),
+                "train_loss": outcome.replies.metrics.get("loss"),
+                "test_loss": None if evaluation is None else evaluation.loss,
+                "test_accuracy": None if evaluation is None else evaluation.accuracy_fraction,
+                "cumulative_g": from_pico(cumulative_pg),
+            }
+        )
+    columns = (
+        "round slot stage participants num_examples train_loss test_loss test_accuracy cumulative_g".split()
+    )
+    pd.DataFrame(rows, columns=columns).to_parquet(folder / "rounds.parquet", index=False)
+    troubles = [
+        {"slot": outcome.slot, "node_id": node_id, "reason": reason}
+        for outcome in record.outcomes
+        for node_id, reason in [
+            *outcome.replies.failed.items(),
+            *((name, "no answer by the deadline") for name in outcome.replies.missing),
+            *((name, "its process was dead") for name in outcome.replies.unreachable),
+        ]
+    ]
+    reasons = reasons_to_fail(resolved, record.outcomes, pd.read_parquet(tables["slots"].absolute()))
+    metadata = {
+        "run_id": run_id,
+        "name": scenario.name,
+        "policy": scenario.policy,
+        "policy_options": policy_settings(scenario),
+        "seed": scenario.seed,
+        "slot_s": resolved.slot_s,
+        "trace_step_s": scenario.time.trace_step_s,
+        "start": scenario.time.start.isoformat(),
+        "stages": [stage.value for stage in resolved.stages],
+        "task": resolved.task.name,
+        "data_used": resolved.data_used,
+        "data_origin": resolved.data_origin,
+        "recycling_data": None if resolved.recycling is None else resolved.recycling.data,
+        "target_accuracy_fraction": scenario.task.target_accuracy_fraction,
+        "short_look_ahead": short_look_ahead(scenario) or None,
+        "partition": scenario.task.partition,
+        "strategy": scenario.task.strategy,
+        "meter": scenario.fleet.meter,
+        "fleet": {
+            "kind": scenario.fleet.kind,
+            "processes": len({pid for k, pid in processes.items() if k != "coordinator"}),
+        },
+        "tree_alpha_bits_per_token": scenario.tree.alpha_bits_per_token,
+        "arrivals": scenario.inference.arrivals,
+        "latency_target_s": scenario.inference.latency_target_s,
+        "services": _services(resolved),
+        "coordinator_zone": resolved.body.zone,
+        METADATA_KEY: resolved.network.as_metadata(),
+        "coordinator_restarts": restarts,
+        # Of the run's own slots: how far beyond them a series reaches depends on the policy.
+        "intensity_digest": {
+            zone.zone: digest_of(zone.intensity_g_per_kwh[: len(resolved.stages)]) for zone in resolved.zones
+        },
+        "failures": troubles,
+        "failed": list(reasons),
+        "initial_accuracy": {
+            stage.value: found.accuracy_fraction for stage, found in record.initial_evaluations.items()
+        },
+        "final_accuracy": next(
+            (row["test_accuracy"] for row in reversed(rows) if row["stage"] == Stage.DEVELOPMENT.value), None
+        ),
+        "origins": resolved.origins,
+        "assumptions": list(resolved.assumptions),
+        "warnings": list(resolved.warnings),
+        "boards": list(board_names()),
+        "versions": versions(),
+    }
+    facts = scenario_facts((folder / "scenario.toml").read_text(encoding="utf-8"), metadata)
+    metadata["scenario_digest"] = scenario_digest(facts)
+    (folder / "metadata.json").write_text(
+        json.dumps(metadata, indent=1, allow_nan=False) + "\n", encoding="utf-8"
+    )
+    return reasons
+
+
+def _services(resolved: Resolved) -> list[dict[str, Any]]:
+    """What was served beside the learned task, with which model."""
+    return [
+        {
+            "name": service.name,
+            "task": service.task.name,
+            "data": service.task.data,
+            "model": "untrained, drawn from the seed",
+            "latency_target_s": service.latency_target_s,
+        }
+        for service in resolved.inference[0].services
+    ]
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a run depends on."""
+    found = {"python": platform.python_version()}
+    for name in VERSIONS:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed as a package"
+    return found

@@ -1,0 +1,717 @@
+"""The declared experiment: one validated TOML file.
+
+Everything a run depends on is in here or in the data it names. Unknown keys, wrong types, NaN, negative
+capacities and impossible caps are refused with the line and what is allowed; zones and data are checked in
+``resolve``, which names the line as well (``Scenario.at``).
+
+Upper bounds are no physics: they keep integer microjoules within 64 bits, and a slip of the finger (a batch of
+1e9 images, a billion slots) from taking all memory or all night.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from experiments.errors import UsageError
+from experiments.scenario.refusals import explain
+from experiments.scenario.where import NOWHERE, Where
+from protos.messages import Stage
+
+if TYPE_CHECKING:
+    from carbon_data.sources.base import IntensitySource
+
+YEAR_S = 366 * 86_400.0
+MAX_SEED = 2**31 - 1
+MAX_SLOTS = 100_000
+MAX_NODES = 100_000
+MAX_FILE_BYTES = 1_000_000
+"""A scenario is a page or two; whoever names a film or /dev/zero gets a sentence, not a full memory."""
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Power = Annotated[float, Field(ge=0, le=1e6)]
+"""W; a megawatt is beyond any edge node."""
+LimitPower = Annotated[float, Field(gt=0, le=1e6)]
+
+
+def _beside_the_scenario(path: Path, info: ValidationInfo) -> Path:
+    """A relative path counts from the folder of the scenario's file: a scenario and its traces move together."""
+    folder: Path | None = (info.context or {}).get("folder")
+    return path if folder is None else folder / path.expanduser()
+
+
+File = Annotated[Path, Field(strict=False), AfterValidator(_beside_the_scenario)]
+"""TOML has no paths: they are written as strings."""
+
+
+def _as_tuple(value: Any) -> Any:
+    """TOML has lists where the models have tuples."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+Option = str | float | int | bool | dict[str, float]
+"""Of a source: a plain value, or one for each zone."""
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, strict=True, use_attribute_docstrings=True
+    )
+
+
+class TimeSpec(Strict):
+    """Two numbers: how long a slot physically is, and how far the traces advance in it."""
+
+    start: datetime = datetime(2022, 6, 21, tzinfo=UTC)
+    """First interval of the traces; an aware time, e.g. 2022-06-21T00:00:00Z."""
+    trace_step_s: float = Field(default=3600.0, ge=1, le=YEAR_S)
+    """How far grid intensity and harvest advance per slot."""
+    slot_s: Literal["auto"] | Annotated[float, Field(gt=0, le=YEAR_S)] = "auto"
+    """Physical length of a slot; ``auto``: twice the mean busy time of a node in the busiest stage, and long
+    enough for the busiest node."""
+    scale_storage: bool = True
+    """Multiply battery capacities by slot_s / trace_step_s, so that a battery lasts as many hours of the replayed
+    day as it would in real time."""
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _aware(cls, value: Any) -> Any:
+        if not isinstance(value, datetime) or value.tzinfo is None:
+            raise ValueError("needs date, time and time zone, without quotes: e.g. 2022-06-21T00:00:00Z")
+        return value
+
+
+class StagesSpec(Strict):
+    """Slots of each life-cycle stage, in this order."""
+
+    preparation: int = Field(default=1, ge=0, le=MAX_SLOTS)
+    """Receiving and preprocessing data."""
+    development: int = Field(default=15, ge=0, le=MAX_SLOTS)
+    """Training; one federated round a slot."""
+    application: int = Field(default=6, ge=0, le=MAX_SLOTS)
+    """Serving requests with the trained model."""
+    recycling: int = Field(default=2, ge=0, le=MAX_SLOTS)
+    """Transfer of the trained model to a second task."""
+
+    @model_validator(mode="after")
+    def _something_to_do(self) -> StagesSpec:
+        total = self.preparation + self.development + self.application + self.recycling
+        if not 1 <= total <= MAX_SLOTS:
+            raise ValueError(f"{total} slots in all; allowed are 1 to {MAX_SLOTS}")
+        return self
+
+    def slots(self) -> tuple[Stage, ...]:
+        """Stage of every slot of the run."""
+        return tuple(
+            stage
+            for stage in (Stage.PREPARATION, Stage.DEVELOPMENT, Stage.APPLICATION, Stage.RECYCLING)
+            for _ in range(getattr(self, stage.value))
+        )
+
+
+class RecyclingSpec(Strict):
+    """The second task to which the finished model is transferred."""
+
+    data: str | None = None
+    """Data set of the second task; none: the task's own choice, e.g. the same images inverted."""
+    learning_rate: float | None = Field(default=None, gt=0)
+    """Step of the second task's training; none: the first task's."""
+
+
+class TaskSpec(Strict):
+    """What is learned, on which data, in which unit of work."""
+
+    name: str = "mnist-mlp"
+    """A name of `detabed list tasks`, or `package.module:Name`."""
+    data: str = "auto"
+    """``digits`` (ships with scikit-learn), ``mnist`` (data folder), or ``auto``: mnist where present, else digits."""
+    batch_size: int = Field(default=8, ge=1, le=1_000_000)
+    """Examples of a batch, the unit of work that policies allocate."""
+    batches_per_slot: Literal["pass"] | Annotated[int, Field(ge=1, le=1_000_000)] = "pass"
+    """Batches a node releases per development slot; ``pass``: one pass over its share."""
+    local_epochs: int = Field(default=3, ge=1, le=10_000)
+    """Times each batch is trained on within its slot; a batch that is moved is moved once."""
+    learning_rate: float = Field(default=0.1, gt=0)
+    """Step of stochastic gradient descent."""
+    partition: Literal["iid", "dirichlet"] = "iid"
+    """How examples are dealt to the nodes: alike, or with label skew (Dirichlet)."""
+    dirichlet_alpha: float = Field(default=0.5, gt=0)
+    """Concentration of the label skew; smaller is more skewed (dirichlet)."""
+    strategy: str = "fedavg"
+    """Flower strategy: fedavg, fedprox, fedavgm, fedadam, fedyogi, fedadagrad, fedmedian, fedtrimmedavg, krum ..."""
+    strategy_options: dict[str, float | int | bool | str] = {}
+    """Arguments of the strategy."""
+    target_accuracy_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Test accuracy at which reports state rounds and grams; none: the highest that every run of a comparison
+    reached. Runs go on after it, so that all do the same work."""
+    round_deadline_s: float = Field(default=60.0, gt=0, le=YEAR_S)
+    """Wall seconds after which a round goes on without those who have not answered."""
+    recycling: RecyclingSpec = RecyclingSpec()
+
+
+class ServiceSpec(Strict):
+    """A service beside the learned task, in the same application slots: requests of another task, typically one that
+    generates tokens. Its model is drawn from the seed and not trained (generating costs the same joules); its batches
+    are moved like all others."""
+
+    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    """What tables and reports call it; none: the task's name."""
+    task: str = "tiny-gpt"
+    """A name of `detabed list tasks`, or `package.module:Name`."""
+    data: str = "default"
+    """Data set of its requests; ``default``: the task's own that needs no download."""
+    arrivals: Literal["poisson", "diurnal"] = "poisson"
+    """Open loop: Poisson, or Poisson whose rate follows the local hour."""
+    requests_per_s: float | None = Field(default=None, ge=0, le=1e9)
+    """Mean arrivals per node and second of slot time."""
+    load_fraction: float | None = Field(default=None, ge=0, le=2)
+    """Mean arrivals as a share of what the node's own board can serve. One of the two must be given."""
+    requests_per_batch: int = Field(default=8, ge=1, le=65_536)
+    """Most requests that share a batch."""
+    max_wait_s: float = Field(default=0.05, ge=0)
+    """Longest that a request waits for others to share its batch, in slot time."""
+    latency_target_s: float | None = Field(default=None, gt=0)
+    """Answers later than this, in slot time, are counted as missed."""
+    peak_hour: float = Field(default=20.0, ge=0, lt=24)
+    """Busiest local hour (diurnal)."""
+    depth_fraction: Fraction = 0.8
+    """How far the rate swings about its mean (diurnal)."""
+    prompt_tokens: int | None = Field(default=None, ge=1)
+    """Tokens of a request's prompt (tasks that generate); none: the task's own length, 64 for text."""
+    answer_tokens: int | None = Field(default=None, ge=1)
+    """Tokens generated for a request; none: the task's own length, 16 for text."""
+
+    @property
+    def label(self) -> str:
+        """Its name in tables and reports."""
+        return self.task if self.name is None else self.name
+
+    @model_validator(mode="after")
+    def _one_load(self) -> ServiceSpec:
+        if (self.requests_per_s is None) == (self.load_fraction is None):
+            raise ValueError("give requests_per_s or load_fraction, one of the two: how many requests come")
+        return self
+
+
+class InferenceSpec(Strict):
+    """Load of the application stage: requests that arrive at every node, and how they are batched."""
+
+    arrivals: Literal["batches", "poisson", "diurnal", "trace"] = "batches"
+    """``batches``: batches_per_slot full ones at the slot's beginning; open loop: ``poisson``, ``diurnal``
+    (Poisson whose rate follows the local hour), ``trace`` (arrival times of a file)."""
+    batches_per_slot: int = Field(default=24, ge=0, le=1_000_000)
+    """Mean load in full batches, where neither requests_per_s nor load_fraction says otherwise."""
+    requests_per_batch: int = Field(default=64, ge=1, le=65_536)
+    """Most requests that share a batch."""
+    requests_per_s: float | None = Field(default=None, ge=0, le=1e9)
+    """Mean arrivals per node and second of slot time (poisson, diurnal)."""
+    load_fraction: float | None = Field(default=None, ge=0, le=2)
+    """Mean arrivals as a share of what the node's own board can serve (poisson, diurnal)."""
+    max_wait_s: float = Field(default=0.05, ge=0)
+    """Longest that a request waits for others to share its batch, in slot time."""
+    latency_target_s: float | None = Field(default=None, gt=0)
+    """Answers later than this, in slot time, are counted as missed; work waits for no slot beyond it."""
+    peak_hour: float = Field(default=20.0, ge=0, lt=24)
+    """Busiest local hour (diurnal)."""
+    depth_fraction: Fraction = 0.8
+    """How far the rate swings about its mean (diurnal)."""
+    path: File | None = None
+    """Trace: a CSV with arrival_s (seconds of slot time from the first application slot), and, optionally,
+    node_id."""
+    services: Annotated[tuple[ServiceSpec, ...], BeforeValidator(_as_tuple)] = ()
+    """``[[inference.services]]``: what the nodes serve beside the learned task."""
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> InferenceSpec:
+        names = [service.label for service in self.services]
+        if doubled := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two services are called {', '.join(doubled)}; give each a name of its own")
+        return self
+
+    @property
+    def strictest_target_s(self) -> float | None:
+        """The lowest latency target of all services; None: none has one."""
+        targets = [self.latency_target_s, *(service.latency_target_s for service in self.services)]
+        return min((target for target in targets if target is not None), default=None)
+
+    @model_validator(mode="after")
+    def _one_load(self) -> InferenceSpec:
+        open_loop = self.arrivals in ("poisson", "diurnal")
+        given = [name for name in ("requests_per_s", "load_fraction") if getattr(self, name) is not None]
+        if given and not open_loop:
+            raise ValueError(f"{given[0]} is for poisson and diurnal arrivals, not for {self.arrivals!r}")
+        if len(given) > 1:
+            raise ValueError("requests_per_s and load_fraction both say how many requests come; keep one")
+        if (self.path is not None) != (self.arrivals == "trace"):
+            raise ValueError('path and arrivals = "trace" belong together')
+        return self
+
+
+class LimitsSpec(Strict):
+    """Rules that every policy of a comparison keeps."""
+
+    offload_cap_fraction: Fraction = 0.5
+    """b_y: largest share of its batches an owner may have run elsewhere [source: the DETA paper]."""
+    transfer_cap_fraction: Fraction = 0.5
+    """b_h: largest share of its harvest a node may give away [source: the DETA paper]."""
+    transfer_cap_over: Literal["slot", "horizon"] = "slot"
+    """What b_h is a share of, which the paper leaves open (choice: slot): each slot's harvest, or all harvest from the
+    run's begin to that slot less what was given away before (auction, admm and belief keep the slot's, which is within
+    it)."""
+    deadline_slots: int = Field(default=0, ge=0, le=MAX_SLOTS)
+    """q: slots by which work may be put off; 0: none, so that time shifting is a factor of its own."""
+    may_sleep: bool = False
+    """Whether nodes may sleep; with offload_cap_fraction < 1 and deadline_slots = 0 nobody who owns work ever can."""
+
+
+class NetworkSpec(Strict):
+    transport: str = "wifi"
+    """Named figure for the energy in the network per byte (edge_node/energy/transport.toml)."""
+    net_j_per_byte: float | None = Field(default=None, ge=0)
+    """Overrides ``transport``."""
+    net_low_j_per_byte: float | None = Field(default=None, gt=0)
+    """Low end of the factor's range in the Monte-Carlo draws (none: of the transport's sources; with
+    ``net_j_per_byte``, as wide as Wi-Fi equipment about it)."""
+    net_high_j_per_byte: float | None = Field(default=None, gt=0)
+    """High end."""
+    link_bit_per_s: float = Field(default=50e6, gt=0)
+    """Rate at which requests travel between nodes (choice: a board's share of a Wi-Fi cell); latency alone depends
+    on it."""
+    export_loss_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.025
+    """Energy lost on the donor's side of a transfer (choice: 2.5 % each side, about 5 % in all)."""
+    import_loss_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.025
+    """Energy lost on the recipient's side."""
+    router_w: Power = 0.0
+    """Power of the shared router; a line of its own at the coordinator's zone."""
+
+    @model_validator(mode="after")
+    def _both_ends(self) -> NetworkSpec:
+        low, high = self.net_low_j_per_byte, self.net_high_j_per_byte
+        if (low is None) != (high is None):
+            raise ValueError(
+                "net_low_j_per_byte and net_high_j_per_byte are the two ends of one range; give both"
+            )
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"net_low_j_per_byte {low:g} is above net_high_j_per_byte {high:g}; swap them")
+        return self
+
+
+class IntensitySpec(Strict):
+    source: str = "profiles"
+    """A name of ``detabed list sources``, or ``package.module:Name``."""
+    path: File | None = None
+    """Trace file, for source = "trace"."""
+    files: dict[str, File] = {}
+    """Trace file of each zone, for source = "trace": { DE = "de.csv", FR = "fr.csv" }."""
+    options: dict[str, Option] = {}
+    """Arguments of the source."""
+
+    def open(self) -> IntensitySource:
+        """The source. Raises ValueError or DataError for one that cannot be had."""
+        from carbon_data.sources.registry import intensity_source
+
+        options: dict[str, Any] = dict(self.options)
+        if self.path is not None:
+            options["path"] = self.path
+        if self.files:
+            options["files"] = dict(self.files)
+        return intensity_source(self.source, **options)
+
+
+class AccountingSpec(Strict):
+    """Columns beside the headline (scope 2, location-based, average): each only where its data are given."""
+
+    market_g_per_kwh: dict[str, Annotated[float, Field(ge=0)]] = {}
+    """Market-based factor by zone: of the contract, or of the residual mix. None: the column is not given."""
+    market_source: str = ""
+    """Where the market-based factors come from; needed with them."""
+    marginal: IntensitySpec | None = None
+    """Source of marginal intensity, shown beside the average and never mixed with it."""
+    lifetime_inferences: float = Field(default=1e6, gt=0)
+    """N_life of (L4): inferences over which what happens once is spread (choice)."""
+
+    @model_validator(mode="after")
+    def _sourced(self) -> AccountingSpec:
+        if self.market_g_per_kwh and not self.market_source.strip():
+            raise ValueError("market_g_per_kwh has no market_source; say where the factors come from")
+        return self
+
+
+_DIALECT = ("value_unit", "separator", "decimal", "encoding", "timezone")
+
+
+class ForecastSpec(Strict):
+    """What nodes and coordinator expect of the slots to come (information regimes, methods.md section 1)."""
+
+    kind: Literal["perfect", "persistence", "clear-sky", "gaussian", "file"] = "perfect"
+    """``perfect``: the traces themselves; ``persistence``: as a day before; ``clear-sky``: harvest as under a clear sky
+    times the last clearness index (panels only), intensity as a day before; ``gaussian``: the traces with an error;
+    ``file``: intensity as issued forecasts of a file say, the newest not after each decision."""
+    harvest: Literal["perfect", "persistence", "clear-sky", "gaussian"] | None = None
+    """What is expected of harvest, where it differs from ``kind``; none: as ``kind``, and persistence for ``file``."""
+    error_fraction: float = Field(default=0.1, ge=0)
+    """gaussian: standard deviation of the additive error, as a share of the trace's mean."""
+    path: File | None = None
+    """file: a CSV(.gz) or Parquet with a row for each zone, time of issue and lead."""
+    dataset: Literal["sundial-2022"] | None = None
+    """file: forecasts of the data folder by name, instead of ``path``."""
+    zone_column: str | None = None
+    """file: none, here and below: zone, region or zone_key."""
+    issued_column: str | None = None
+    """file: time of issue with its time zone; issued, issued_at or issue_time."""
+    lead_column: str | None = None
+    """file: whole steps from the issue to the interval's begin; lead_h or lead."""
+    value_column: str | None = None
+    """file: g CO2e per kWh; value, g_per_kwh or forecast_g_per_kwh."""
+    lead_unit_s: float = Field(default=3600.0, gt=0, le=YEAR_S)
+    """file: length of one lead."""
+    delay_h: float = Field(default=0.0, ge=0, le=8784)
+    """file: hours from an issue's time until decisions may use it."""
+    value_unit: str | None = None
+    """file: unit of the values, where it is not g/kWh: kg/MWh, kg/kWh, t/MWh or lb/MWh."""
+    separator: str | None = None
+    """file: of a CSV; none, here and below: recognised."""
+    decimal: Literal[".", ","] | None = None
+    """file: decimal mark."""
+    encoding: str | None = None
+    """file: e.g. utf-8, utf-16 or cp1252."""
+    timezone: str | None = None
+    """file: zone of time stamps that do not say theirs, e.g. UTC or Europe/Berlin."""
+    scope: Literal["direct", "life-cycle"] | None = None
+    """file: what ``path`` forecasts; none: as its sidecar PATH.toml says."""
+    other_scope: bool = False
+    """file: whether a forecast of another scope than [intensity]'s is used as it is, and metadata say so."""
+    beyond: Literal["refuse", "persistence"] = "refuse"
+    """file: what is expected beyond an issue's last lead: nothing, so that the run is refused; or the same hour of the
+    last day that is known."""
+
+    @model_validator(mode="after")
+    def _one_file(self) -> ForecastSpec:
+        own = {"path", "dataset", "other_scope", "beyond", "delay_h", "scope", "lead_unit_s", *_DIALECT} | {
+            name for name in type(self).model_fields if name.endswith("_column")
+        }
+        # what is as it would be anyway says nothing: a scenario written by a run names every key
+        given = {name for name in own if getattr(self, name) != type(self).model_fields[name].default}
+        if self.kind != "file":
+            if strangers := sorted(given):
+                raise ValueError(f'{strangers[0]} is for kind = "file", not for {self.kind!r}')
+        elif (self.path is None) == (self.dataset is None):
+            raise ValueError('kind = "file" needs either path or dataset, e.g. dataset = "sundial-2022"')
+        elif self.dataset is not None and (
+            strangers := sorted(given - {"dataset", "other_scope", "beyond", "delay_h"})
+        ):
+            raise ValueError(f"{strangers[0]} is for path; what dataset {self.dataset!r} holds is known")
+        return self
+
+    @property
+    def of_harvest(self) -> Literal["perfect", "persistence", "clear-sky", "gaussian"]:
+        """Kind of the forecasts of harvest."""
+        if self.harvest is not None:
+            return self.harvest
+        return "persistence" if self.kind == "file" else self.kind
+
+
+class HarvestSpec(Strict):
+    kind: str = "pv"
+    """``pv``, ``trace``, ``constant``, ``none``, or ``package.module:Name``."""
+    peak_w: Power = 10.0
+    """Rated power of the panel (pv, trace), or the constant power."""
+    tilt_deg: float | None = Field(default=None, ge=0, le=90)
+    """None: the latitude, facing the equator."""
+    azimuth_deg: float | None = Field(default=None, ge=0, lt=360)
+    """Degrees east of north."""
+    path: File | None = None
+    """Trace file of output per unit of rated power (trace)."""
+    region: str | None = None
+    """Column or area of the trace (trace, eia-2022)."""
+    options: dict[str, Option] = {}
+    """Arguments of the source."""
+
+
+class BatterySpec(Strict):
+    capacity_wh: float = Field(default=10.0, ge=0, le=1e6)
+    """Usable energy; 0: no battery."""
+    initial_fraction: Fraction = 0.0
+    """State of charge at the beginning; none of it is counted as emissions."""
+    charge_efficiency_fraction: Annotated[float, Field(gt=0, le=1)] = 0.95
+    """eta_c of (D3)."""
+    discharge_efficiency_fraction: Annotated[float, Field(gt=0, le=1)] = 0.95
+    """eta_d of (D3)."""
+    self_discharge_fraction_per_day: Annotated[float, Field(ge=0, lt=1)] = 0.001
+    """Share of the content lost in a day of the traces."""
+    charge_limit_w: LimitPower = 15.0
+    """Highest power into the battery, physical also where capacities are scaled."""
+    discharge_limit_w: LimitPower = 15.0
+    """Highest power out of it."""
+
+
+class BoardSpec(Strict):
+    """The board's profile and what differs from it."""
+
+    profile: str = "raspberry-pi-4b"
+    """A name of `detabed list boards`, or the path of a TOML file like theirs (relative: beside the scenario); every
+    figure there has its source."""
+    static_w: Power | None = None
+    """Awake and idle; none, here and below: the profile's figure."""
+    busy_w: Power | None = None
+    """While computing."""
+    sleep_w: Power | None = None
+    """Asleep."""
+    wake_j: float | None = Field(default=None, ge=0, le=1e9)
+    """Energy of waking up, beyond static power."""
+    wake_s: float | None = Field(default=None, ge=0, le=YEAR_S)
+    """Time of waking up."""
+    effective_flop_per_s: float | None = Field(default=None, gt=0)
+    """Operations the board really does in a second of training."""
+    tx_j_per_byte: float | None = Field(default=None, ge=0)
+    """Radio energy of sending, at the sender."""
+    rx_j_per_byte: float | None = Field(default=None, ge=0)
+    """Radio energy of receiving, at the receiver."""
+    storage_bytes: int | None = Field(default=None, ge=0)
+    """Room for the batches of guests."""
+
+    @field_validator("profile")
+    @classmethod
+    def _file_beside_the_scenario(cls, value: str, info: ValidationInfo) -> str:
+        return str(_beside_the_scenario(Path(value), info)) if value.endswith(".toml") else value
+
+
+class NodeSpec(Strict):
+    """One edge node, or ``count`` alike."""
+
+    zone: str
+    """Grid zone, a name of `detabed list zones` or of the trace file."""
+    count: int = Field(default=1, ge=1, le=MAX_NODES)
+    """How many nodes like this."""
+    latitude_deg: float | None = Field(default=None, ge=-90, le=90)
+    """Where its panel stands; none: the zone's site."""
+    longitude_deg: float | None = Field(default=None, ge=-180, le=180)
+    """Degrees east."""
+    harvest: HarvestSpec | None = None
+    """Its own panel."""
+    battery: BatterySpec | None = None
+    """Its own battery."""
+    board: BoardSpec | None = None
+    """Its own board."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> NodeSpec:
+        if self.latitude_deg is not None and self.longitude_deg is None:
+            raise ValueError(
+                "latitude_deg without longitude_deg is no place; give both, or neither (the zone's site)"
+            )
+        return self
+
+
+class CoordinatorSpec(Strict):
+    zone: str | None = None
+    """Where the coordinator stands; none: the first node's zone."""
+    board: BoardSpec = BoardSpec()
+    """What the coordinator itself runs on; its energy is a line of its own."""
+    horizon_slots: int | None = Field(default=None, ge=1, le=MAX_SLOTS)
+    """Slots that a policy optimises, the present one among them; what is known after them values what stays in the
+    batteries. None: a day, but no more than 10,000 / (N (N - 1)) slots for N nodes, and 6 where nodes may sleep; 1:
+    myopic."""
+    value_slots: int | None = Field(default=None, ge=1, le=MAX_SLOTS)
+    """Slots that a policy knows of at least, to value what is stored after its horizon; none: a day."""
+    solver_time_limit_s: float | None = Field(default=None, gt=0, le=86_400)
+    """Wall seconds a policy's solver may take for a decision, for every policy that solves (none: no limit, but
+    20 s where nodes may sleep). After it the best plan counts, with its gap, or LOCAL's rule: the report counts
+    both. A run whose limit was hit may not repeat byte for byte."""
+    heartbeat_s: float = Field(default=2.0, gt=0, le=3600)
+    """Wall seconds between a node's signs of life."""
+    lease_s: float = Field(default=6.0, gt=0, le=86_400)
+    """Wall seconds without a sign of life after which a node is lost to the slot."""
+    host: str = Field(default="127.0.0.1", pattern=r"^[A-Za-z0-9.:\[\]-]{1,253}$")
+    """Interface to listen on; anything but loopback is a deliberate choice."""
+
+    @model_validator(mode="after")
+    def _leases_outlast_heartbeats(self) -> CoordinatorSpec:
+        if self.lease_s <= self.heartbeat_s:
+            raise ValueError(
+                f"lease_s {self.lease_s:g} does not outlast heartbeat_s {self.heartbeat_s:g}, every node would be "
+                "lost; make it at least twice as long"
+            )
+        return self
+
+
+class FleetSpec(Strict):
+    kind: Literal["ray", "inprocess"] = "ray"
+    """`ray`: processes under Ray; `inprocess`: one process, a clock that stands still."""
+    processes: Literal["auto", "per-node"] | Annotated[int, Field(ge=1)] = "auto"
+    """`auto`: as many as cores, several nodes in each; `per-node`: one for every node; or a number."""
+    isolation: Literal["auto", "netns", "none"] = "auto"
+    """``auto``: every listener on loopback, checked after the start; ``netns``: also in a network namespace that has
+    only a loopback; ``none``: no check, for clusters."""
+    meter: str = "modelled"
+    """A name of `detabed list meters`, or `package.module:Name`."""
+
+
+class ToleranceSpec(Strict):
+    """What a run may miss and still count as done; a run that missed more fails, with exit code 1."""
+
+    unserved_fraction: Fraction = 0.01
+    """Largest share of the batches that were due and stayed unserved (lost nodes' work is not in it while lost_nodes
+    is true); 1: any."""
+    lost_nodes: bool = True
+    """Whether a run counts as done when the process of a node was lost; what it left undone is reported."""
+
+
+class ServiceWorth(Strict):
+    """What a service's tokens and bits are worth in (T3); left as it is, the service counts as in (T1)."""
+
+    token_weight: float = Field(default=1.0, ge=0)
+    """w_i, of input and generated tokens."""
+    bit_weight: float = Field(default=1.0, ge=0)
+    """w_j."""
+    alpha_bits_per_token: float | None = Field(default=None, ge=0)
+    """Worth of the first token, in bit; none: the scenario's alpha."""
+    saturation_tokens: float | None = Field(default=None, gt=0)
+    """Tokens of a window at which U_i has 63 % of its greatest worth; none: linear."""
+    answer_bits: float = Field(default=0.0, ge=0)
+    """Worth of an answer beside its bits, in bit: for services whose answers are no tokens (a class)."""
+
+
+class TreeSpec(Strict):
+    alpha_bits_per_token: float = Field(default=70_423.0, ge=0)
+    """alpha of (T1), for tokens of tasks that generate; default from prices of a large language model's tokens and of
+    mobile data, 3.0e-5 / 4.26e-10 (methods.md section 5)."""
+    services: dict[str, ServiceWorth] = {}
+    """By name of the service, e.g. ``[tree.services.tiny-gpt]``: weights and utilities of (T3)."""
+
+
+def _single_or_list(value: Any) -> Any:
+    value = [value] if isinstance(value, dict) else value
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError('needs at least one [[nodes]] table, e.g. [[nodes]] with zone = "FR"')
+    return tuple(value)
+
+
+_Table = TypeVar("_Table", bound=Strict)
+
+
+def _inherit(own: _Table, general: _Table, decisive: str | None) -> _Table:
+    """``own``, with what it leaves out taken from ``general``; nothing where it names another ``decisive`` value."""
+    given = own.model_fields_set
+    if decisive in given and getattr(own, decisive) != getattr(general, decisive):
+        return own
+    return general.model_copy(update={name: getattr(own, name) for name in given})
+
+
+class Scenario(Strict):
+    """A whole experiment."""
+
+    name: str = Field(default="scenario", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    """What runs, folders and reports are called."""
+    policy: str = "deta"
+    """A name of `detabed list policies`, or `package.module:Name`."""
+    policy_options: dict[str, str | int | float | bool] = {}
+    """Arguments of the policy."""
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    """Of everything drawn at random: data, weights, clouds, arrivals, policy."""
+    time: TimeSpec = TimeSpec()
+    stages: StagesSpec = StagesSpec()
+    task: TaskSpec = TaskSpec()
+    inference: InferenceSpec = InferenceSpec()
+    limits: LimitsSpec = LimitsSpec()
+    network: NetworkSpec = NetworkSpec()
+    intensity: IntensitySpec = IntensitySpec()
+    accounting: AccountingSpec = AccountingSpec()
+    forecast: ForecastSpec = ForecastSpec()
+    harvest: HarvestSpec = HarvestSpec()
+    battery: BatterySpec = BatterySpec()
+    board: BoardSpec = BoardSpec()
+    coordinator: CoordinatorSpec = CoordinatorSpec()
+    fleet: FleetSpec = FleetSpec()
+    tolerance: ToleranceSpec = ToleranceSpec()
+    tree: TreeSpec = TreeSpec()
+    nodes: Annotated[tuple[NodeSpec, ...], BeforeValidator(_single_or_list)]
+    _where: Where = PrivateAttr(NOWHERE)
+
+    @model_validator(mode="after")
+    def _services_are_told_apart(self) -> Scenario:
+        if any(service.label == self.task.name for service in self.inference.services):
+            raise ValueError(
+                f"a service of [[inference.services]] is called {self.task.name}, as the learned task is: give it a "
+                "name of its own"
+            )
+        return self
+
+    @field_validator("nodes")
+    @classmethod
+    def _not_too_many(cls, nodes: tuple[NodeSpec, ...]) -> tuple[NodeSpec, ...]:
+        if (total := sum(node.count for node in nodes)) > MAX_NODES:
+            raise ValueError(f"{total} nodes in one scenario; allowed are up to {MAX_NODES}")
+        return nodes
+
+    @model_validator(mode="after")
+    def _nodes_inherit(self) -> Scenario:
+        """What a node's own table leaves out is as the scenario's table of that name says; a node with another board
+        or another kind of harvest takes nothing over."""
+        merged = tuple(
+            node.model_copy(
+                update={
+                    name: _inherit(own, getattr(self, name), decisive)
+                    for name, decisive in (("harvest", "kind"), ("battery", None), ("board", "profile"))
+                    if (own := getattr(node, name)) is not None
+                }
+            )
+            for node in self.nodes
+        )
+        object.__setattr__(self, "nodes", merged)  # the model is frozen for everybody else
+        return self
+
+    def at(self, *location: str | int) -> AbstractContextManager[None]:
+        """Refusals within name the file, the line and the key at ``location``; raises UsageError instead of them."""
+        return self._where.at(location)
+
+    @property
+    def node_count(self) -> int:
+        return sum(node.count for node in self.nodes)
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Read and validate a scenario file. Raises UsageError with file, line, what was got and what is allowed."""
+    try:
+        if not path.exists():
+            raise UsageError(f"{path}: no such file; `detabed init {path}` writes a commented starter")
+        if not path.is_file():
+            raise UsageError(f"{path}: a folder or a device, not a scenario file")
+        if (size := path.stat().st_size) > MAX_FILE_BYTES:
+            raise UsageError(f"{path}: {size} bytes; a scenario file has at most {MAX_FILE_BYTES}")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: cannot be read as UTF-8 text: {error}") from None
+    return parse_scenario(text, str(path), folder=path.absolute().parent)
+
+
+def parse_scenario(text: str, name: str = "scenario", folder: Path | None = None) -> Scenario:
+    """Validate scenario text; ``name`` is what messages call it, relative paths in it count from ``folder`` (None:
+    from the working directory)."""
+    try:
+        raw = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is one; so is a number of 5,000 digits
+        raise UsageError(f"{name}: not valid TOML: {error}") from None
+    where = Where.of(name, text)
+    try:
+        scenario = Scenario.model_validate(raw, context={"folder": folder})
+    except ValidationError as error:
+        raise UsageError(explain(error, where, Scenario)) from None
+    scenario._where = where
+    return scenario

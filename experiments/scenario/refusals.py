@@ -1,0 +1,80 @@
+"""What pydantic finds wrong with a file, in sentences: where, what was got, what is allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from experiments.scenario.where import Where
+
+
+def explain(error: ValidationError, where: Where, model: type[BaseModel]) -> str:
+    """One line for every place of ``model`` that is wrong, whatever number of alternatives were tried there."""
+    found: dict[tuple[str | int, ...], list[str]] = {}
+    for item in error.errors(include_url=False):
+        location = tuple(part for part in item["loc"] if not _is_union_tag(part))
+        found.setdefault(location, []).append(_sentence(item, location, model))
+    return "\n".join(
+        where.sentence(location, "; or: ".join(dict.fromkeys(sentences)) + _got(error, location))
+        for location, sentences in found.items()
+    )
+
+
+def _got(error: ValidationError, location: tuple[str | int, ...]) -> str:
+    """The value that was got, where it is one that fits a line."""
+    for item in error.errors(include_url=False):
+        if tuple(part for part in item["loc"] if not _is_union_tag(part)) != location:
+            continue
+        if item["type"] in ("extra_forbidden", "missing") or isinstance(item["input"], dict | list | tuple):
+            return ""
+        text = repr(item["input"])
+        return f"; got {text if len(text) <= 80 else text[:77] + '...'}"
+    return ""
+
+
+def _is_union_tag(part: str | int) -> bool:
+    """pydantic adds the tried member of a union to a location; people look for their own keys."""
+    return isinstance(part, str) and (
+        part.startswith(("literal[", "constrained-", "function-")) or part in _SCALARS
+    )
+
+
+_SCALARS = {"float", "int", "str", "bool"}
+
+
+def _sentence(item: Any, location: tuple[str | int, ...], model: type[BaseModel]) -> str:
+    kind = item["type"]
+    if kind == "extra_forbidden":
+        return f"unknown key; allowed here: {', '.join(_allowed_keys(model, location[:-1]))}"
+    if kind == "missing":
+        return "is missing and has no default"
+    if kind == "value_error":
+        return str(item["ctx"]["error"])
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return f"should be a table; keys allowed in it: {', '.join(_allowed_keys(model, location))}"
+    return str(item["msg"])
+
+
+def _allowed_keys(model: type[BaseModel], table: tuple[str | int, ...]) -> list[str]:
+    """Keys of the table that ``table`` leads to from ``model``."""
+    for part in table:
+        if isinstance(part, int):
+            continue
+        if part not in model.model_fields:
+            break
+        annotation = model.model_fields[part].annotation
+        found = _model_in(annotation)
+        if found is None:
+            break
+        model = found
+    return sorted(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        if (found := _model_in(inner)) is not None:
+            return found
+    return None

@@ -1,0 +1,1 @@
+"""Studies that can be reproduced, one folder a study."""

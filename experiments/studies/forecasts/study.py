@@ -1,0 +1,177 @@
+"""What share of DETA's gain over LOCAL survives real forecasts, by lead and zone; policies under average and marginal
+intensity.
+
+Claim: none of a paper; checks of the project's own. Cost: --quick about a minute, three days; --full about half an hour
+on two cores, ten days spread over the year. Command: ``detabed reproduce forecasts``. An interrupted study goes on
+where it stopped: every day is kept in the user's cache folder under the hash of all it depends on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+
+from carbon_data.files.folders import cache_dir
+from carbon_data.sources.forecast_file import sundial_2022
+from carbon_data.sources.generation import GenerationAverage
+from carbon_data.sources.traces import em_2021_2024
+from carbon_data.types import Scope
+from experiments.report.figures.base import Drawing
+from experiments.resolve.resolve import cpu_count
+from experiments.studies.fei.engine import run_jobs
+from experiments.studies.forecasts import errors as lead_errors
+from experiments.studies.forecasts import figures, ranking, survive
+from experiments.studies.forecasts.booked import BookedCell
+from experiments.studies.forecasts.checks import judge
+from experiments.studies.forecasts.days import DEADLINES, START_HOUR_UTC, spread_days, usable_days
+from experiments.studies.forecasts.page import page_of
+from experiments.studies.forecasts.survive import FULL, QUICK, Extent
+
+YEAR, MARGINAL_YEAR = 2022, 2021
+
+
+def reproduce_forecasts(
+    folder: Path,
+    full: bool,
+    console: Console | None = None,
+    workers: int | None = None,
+    *,
+    cache: Path | None = None,
+    extent: Extent | None = None,
+) -> dict[str, Any]:
+    """Compute, judge, draw and write; returns ``checks``, ``tables``, ``figures``, ``page``, ``run`` and what
+    docs/command-line.md says. Raises DataError where a data file is missing, with how to get it."""
+    extent = extent or (FULL if full else QUICK)
+    forecasts, truth = sundial_2022(), em_2021_2024(scope=Scope.DIRECT)
+    zones = tuple(forecasts.zones())
+    mixed = tuple(GenerationAverage().zones())
+    days = spread_days(extent.days, YEAR, usable_days(truth, forecasts, zones, YEAR))
+    mix_days = spread_days(extent.days, MARGINAL_YEAR, _every_day(MARGINAL_YEAR))
+    ranked_q = DEADLINES[0]
+    known = survive.cells(extent, days, zones)
+    ranked = ranking.cells(mix_days, mixed, ranked_q)
+    booked = [BookedCell(days[len(days) // 2], zones, ranked_q)]
+    results, computed = run_jobs(
+        [*booked, *known, *ranked],
+        cache or cache_dir() / "reproduce-forecasts",
+        what="days",
+        console=console,
+        workers=workers or cpu_count(),
+    )
+    of_books, of_known, of_ranked = np.split(
+        np.array(results, dtype=object), [len(booked), len(booked) + len(known)]
+    )
+    table = survive.table_of(known, list(of_known))
+    regimes = survive.by_regime(table)
+    by_zone = survive.by_zone(table, zones)
+    errors = lead_errors.errors_by_lead(truth, forecasts, zones)
+    grams = ranking.grams_of(ranked, list(of_ranked), mixed)
+    ranks = ranking.ranking(grams).merge(
+        ranking.rank_stability(ranked, list(of_ranked), mixed), on=["reading", "policy"], how="left"
+    )
+    intensities = ranking.zone_intensities(mixed)
+    books = [
+        {"day": cell.start.date().isoformat(), "deadline_slots": cell.deadline_slots, **result["policies"]}
+        for cell, result in zip(booked, of_books, strict=True)
+    ]
+    tables = {
+        "days": table,
+        "regimes": regimes,
+        "zones": by_zone,
+        "errors-by-lead": errors,
+        "errors-by-day": lead_errors.by_day(errors),
+        "ranking": ranks,
+        "ranking-days": grams,
+        "zone-intensities": intensities,
+    }
+    drawings = [
+        figures.what_survives(regimes),
+        figures.errors_by_lead(errors),
+        *(figures.by_zone(by_zone, q) for q in sorted(set(by_zone["deadline_slots"]))),
+        figures.ranks(ranks),
+    ]
+    report = {
+        "checks": judge(table, regimes, tables["errors-by-day"], ranks, books),
+        "days": [day.isoformat() for day in days],
+        "marginal_days": [day.isoformat() for day in mix_days],
+        "surviving": _records(regimes, ("deadline_slots", "regime"), "surviving"),
+        "zones": _plain(by_zone),
+        "errors_by_day": _plain(tables["errors-by-day"]),
+        "ranking": _plain(ranks),
+        "rank_changes": ranking.changes(ranks),
+        "zone_intensities": _plain(intensities),
+        "booked": books,
+        "computed": computed,
+        "tables": {name: str(folder / "tables" / f"{name}.csv") for name in tables},
+        "figures": {one.name: str(folder / "figures" / f"{one.name}.svg") for one in drawings},
+        "page": str(folder / "report.html"),
+        "run": str(folder),
+    }
+    _write(folder, report, tables, drawings, zones, mixed)
+    return report
+
+
+def _every_day(year: int) -> list[datetime]:
+    """All days of a year without gaps, but the first and the last."""
+    return [
+        datetime(year, 1, 1, START_HOUR_UTC, tzinfo=UTC) + pd.Timedelta(days=k).to_pytimedelta()
+        for k in range(1, 364)
+    ]
+
+
+def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows for JSON: what is not known is null."""
+    return [
+        {str(name): None if isinstance(v, float) and np.isnan(v) else v for name, v in row.items()}
+        for row in table.to_dict("records")
+    ]
+
+
+def _records(table: pd.DataFrame, keys: Sequence[str], what: str) -> list[dict[str, Any]]:
+    wanted = [
+        *keys,
+        f"{what}_fraction",
+        f"{what}_low",
+        f"{what}_high",
+        "reduction_fraction",
+        "worse_days",
+        "days",
+    ]
+    return _plain(table[wanted])
+
+
+def _write(
+    folder: Path,
+    report: dict[str, Any],
+    tables: dict[str, pd.DataFrame],
+    drawings: list[Drawing],
+    zones: tuple[str, ...],
+    mixed: tuple[str, ...],
+) -> None:
+    (folder / "tables").mkdir(parents=True, exist_ok=True)
+    (folder / "figures").mkdir(exist_ok=True)
+    for name, table in tables.items():
+        table.to_csv(folder / "tables" / f"{name}.csv", index=False)
+    shown = []
+    for drawing in drawings:
+        svg = drawing.svg()
+        drawing.save(folder / "figures", svg)
+        shown.append((drawing, svg))
+    page = page_of(report, tables, shown, zones, mixed)
+    (folder / "report.html").write_text(page, encoding="utf-8")
+    (folder / "checks.json").write_text(
+        json.dumps(report, indent=2, allow_nan=False, default=_number) + "\n", encoding="utf-8"
+    )
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is no JSON")

@@ -1,0 +1,216 @@
+"""The ways to answer a frame that terminal and server both know, each with its two ends and its costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edge_node.splitting.bottleneck import Bottleneck, pack, unpack
+from edge_node.splitting.energy import Split
+from edge_node.splitting.incremental import Frame, Rules, TileReceiver, TileSender
+from edge_node.splitting.network import FRAME_PIXELS, FrameCnn
+from edge_node.splitting.parameters import default_terminal
+from edge_node.splitting.partition import Partitioner
+from edge_node.splitting.profile import OperationProfile, profile
+from experiments.studies.terminal.settings import (
+    BITS,
+    CUTS,
+    REFERENCE_REFRESH,
+    REFERENCE_THRESHOLD_GREY,
+    WIDTH_FRACTIONS,
+)
+from experiments.studies.terminal.training import Models
+from experiments.studies.terminal.wire import HEADER_BYTES, tensors_from_bytes, tensors_to_bytes
+
+CLASSES = 10
+ANSWER_BYTES = HEADER_BYTES + 4 * CLASSES
+
+
+class OffloadOption:
+    """A way with traffic: what the terminal sends of a frame, what the server makes of it.
+
+    Args:
+        name: For tables and messages.
+        mechanism: Group it belongs to.
+        encode: Frame (48, 48) uint8 -> payload, on the terminal.
+        answer: Payload -> class scores (10,), on the server. Raises ValueError for a payload that is none.
+        terminal_flop: Operations on the terminal for one frame.
+        server_flop: Operations on the server for one frame.
+        payload_bytes: Of one frame; None where frames differ.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        mechanism: str,
+        encode: Callable[[Frame], bytes],
+        answer: Callable[[bytes], Tensor],
+        terminal_flop: float,
+        server_flop: float,
+        payload_bytes: int | None,
+    ) -> None:
+        self.name, self.mechanism = name, mechanism
+        self.encode, self.answer = encode, answer
+        self.terminal_flop, self.server_flop = terminal_flop, server_flop
+        self.payload_bytes = payload_bytes
+
+    def reset(self) -> None:
+        """Forget earlier frames; most ways remember none."""
+
+    def split(self, payload_bytes: float | None = None) -> Split:
+        """Work and traffic of one inference, headers included."""
+        payload = self.payload_bytes if payload_bytes is None else payload_bytes
+        if payload is None:
+            raise ValueError(f"{self.name} sends a different number of bytes each time; give their mean")
+        return Split(self.terminal_flop, self.server_flop, HEADER_BYTES + payload, float(ANSWER_BYTES))
+
+
+class TileOption(OffloadOption):
+    """Incremental offloading: both ends keep the frame, changed tiles travel."""
+
+    def __init__(self, name: str, model: FrameCnn, rules: Rules, flop: float) -> None:
+        self._model, self._rules = model, rules
+        self.reset()
+        compare = 2.0 * FRAME_PIXELS**2
+        super().__init__(name, "incremental inference", self._encode, self._answer, compare, flop, None)
+
+    def reset(self) -> None:
+        self._sender, self._receiver = TileSender(self._rules), TileReceiver(FRAME_PIXELS)
+
+    def _encode(self, frame: Frame) -> bytes:
+        return self._sender.encode(frame)
+
+    def _answer(self, payload: bytes) -> Tensor:
+        return scores(self._model, self._receiver.decode(payload))
+
+
+@dataclass(frozen=True)
+class LocalOption:
+    """(E1): nothing travels."""
+
+    name: str
+    mechanism: str
+    model: FrameCnn
+    flop: float
+
+    def split(self) -> Split:
+        """Work of one inference."""
+        return Split(self.flop, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Options:
+    """All of them; the offloading ones in the order both processes number them by."""
+
+    local: list[LocalOption]
+    offload: list[OffloadOption]
+    operations: list[OperationProfile]
+    """Profile of the unsplit model."""
+    partitioner: Partitioner
+
+    @property
+    def all(self) -> list[LocalOption | OffloadOption]:
+        """Local ones first."""
+        return [*self.local, *self.offload]
+
+    def index(self, name: str) -> int:
+        """Number of an offloading option on the wire."""
+        return next(k for k, option in enumerate(self.offload) if option.name == name)
+
+
+def example_frame() -> Tensor:
+    """A frame as the models take it, batch of one."""
+    return torch.zeros(1, 1, FRAME_PIXELS, FRAME_PIXELS, dtype=torch.uint8)
+
+
+@torch.no_grad()
+def scores(model: nn.Module, frame: Frame) -> Tensor:
+    """Class scores of one frame (48, 48)."""
+    return model(torch.from_numpy(frame.copy())[None, None])[0]
+
+
+def build_options(models: Models, profile_repeats: int = 1) -> Options:
+    """All options of the study; deterministic but for the measured times in ``operations``."""
+    terminal = default_terminal()
+    partitioner = Partitioner(models.base, example_frame())
+    operations = profile(partitioner, example_frame(), terminal, profile_repeats)
+    flop = sum(operation.flop for operation in operations)
+    local = [LocalOption("local", "local", models.base, flop)]
+    for fraction in WIDTH_FRACTIONS:
+        model = models.pruned[fraction]
+        narrow = profile(Partitioner(model, example_frame()), example_frame(), terminal, 1)
+        name = f"local, width {fraction:g}"
+        local.append(LocalOption(name, "width pruning", model, sum(o.flop for o in narrow)))
+    offload = [_exact(partitioner, operations, "input", "full")]
+    offload += [_exact(partitioner, operations, cut, f"cut {k + 1}") for k, cut in enumerate(CUTS)]
+    for k, cut in enumerate(CUTS):
+        for bits in BITS:
+            bottleneck, tail = models.compressed[cut, bits]
+            offload.append(
+                _compressed(partitioner, operations, cut, bottleneck, tail, f"cut {k + 1}, {bits} bits")
+            )
+    rules = Rules(REFERENCE_THRESHOLD_GREY, REFERENCE_REFRESH)
+    offload.append(TileOption("full, changed tiles", models.base, rules, flop))
+    return Options(local, offload, operations, partitioner)
+
+
+def _exact(
+    partitioner: Partitioner, operations: list[OperationProfile], after: str, name: str
+) -> OffloadOption:
+    cut = partitioner.cut_after(after)
+    parts = partitioner.split(cut.position)
+
+    @torch.no_grad()
+    def encode(frame: Frame) -> bytes:
+        return tensors_to_bytes(parts.terminal(torch.from_numpy(frame.copy())[None, None]), cut.specs)
+
+    @torch.no_grad()
+    def answer(payload: bytes) -> Tensor:
+        return parts.server(*tensors_from_bytes(payload, cut.specs))[0]
+
+    before, behind = _shared(operations, cut.position)
+    mechanism = "full offloading" if cut.position == 0 else "partial offloading"
+    return OffloadOption(name, mechanism, encode, answer, before, behind, cut.num_bytes)
+
+
+def _compressed(
+    partitioner: Partitioner,
+    operations: list[OperationProfile],
+    after: str,
+    bottleneck: Bottleneck,
+    tail: nn.Module,
+    name: str,
+) -> OffloadOption:
+    cut = partitioner.cut_after(after)
+    terminal = partitioner.split(cut.position).terminal
+    height, width = cut.specs[0].shape[-2:]
+    shape = (bottleneck.code_channels, height, width)
+
+    @torch.no_grad()
+    def encode(frame: Frame) -> bytes:
+        codes, ranges = bottleneck.codes(terminal(torch.from_numpy(frame.copy())[None, None])[0])
+        low, high = ranges[0].tolist()
+        return pack(codes[0].numpy(), (low, high), bottleneck.bits)
+
+    @torch.no_grad()
+    def answer(payload: bytes) -> Tensor:
+        codes, ranges = unpack(payload, shape, bottleneck.bits)
+        restored = bottleneck.restored(
+            torch.from_numpy(codes)[None], torch.tensor(np.array([ranges], np.float32))
+        )
+        return tail(restored)[0]
+
+    before, behind = _shared(operations, cut.position)
+    squeeze, widen = bottleneck.flop(height, width)
+    payload = bottleneck.num_bytes(height, width)
+    return OffloadOption(
+        name, "semantic compression", encode, answer, before + squeeze, behind + widen, payload
+    )
+
+
+def _shared(operations: list[OperationProfile], position: int) -> tuple[float, float]:
+    return sum(o.flop for o in operations[:position]), sum(o.flop for o in operations[position:])

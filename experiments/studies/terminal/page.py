@@ -1,0 +1,79 @@
+"""The study's page: checks, both-ways statements, figures, tables, assumptions; one file, nothing loaded from afar."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from experiments.report.figures.base import Drawing
+from experiments.report.study_page import Shown, render_study
+
+
+def mechanisms_for_people(table: pd.DataFrame) -> Shown:
+    """Millijoules, milliseconds and percent."""
+    rows = [
+        [
+            f"{row['rate_bit_per_s'] / 1e6:.2f}",
+            str(row["option"]) + (f" ({row['runs']})" if row["runs"] != row["option"] else ""),
+            str(row["workload"]),
+            f"{row['accuracy_fraction']:.1%}",
+            f"{row['terminal_j'] * 1e3:.2f}",
+            f"{row['system_j'] * 1e3:.2f}",
+            f"{row['terminal_static_j'] * 1e3:.1f}",
+            f"{row['latency_s'] * 1e3:.1f}",
+            f"{row['up_bytes']:.0f}",
+        ]
+        for row in table.to_dict("records")
+    ]
+    columns = [
+        "Mbit/s",
+        "option",
+        "workload",
+        "accuracy",
+        "terminal mJ",
+        "system mJ",
+        "static mJ meanwhile",
+        "latency ms",
+        "bytes up",
+    ]
+    return Shown(columns, rows)
+
+
+def timings_for_people(table: pd.DataFrame) -> Shown:
+    """Wall-clock medians in milliseconds."""
+    names = {
+        "terminal_wall_s": "terminal ms",
+        "send_wall_s": "send ms",
+        "send_at_rate_s": "send at the rate ms",
+        "answer_wall_s": "answer ms",
+    }
+    rows = [
+        [
+            f"{row['rate_bit_per_s'] / 1e6:.2f}",
+            str(row["option"]),
+            *(f"{row[name] * 1e3:.2f}" for name in names),
+        ]
+        for row in table.to_dict("records")
+    ]
+    return Shown(["Mbit/s", "option", *names.values()], rows)
+
+
+def render(
+    lead: str,
+    checks: dict[str, Any],
+    statements: list[str],
+    figures: list[tuple[Drawing, str]],
+    tables: list[tuple[str, Shown]],
+    assumptions: list[str],
+) -> str:
+    """HTML of the page; ``figures`` with their SVG text."""
+    return render_study(
+        "experiments.studies.terminal",
+        lead,
+        figures,
+        tables,
+        checks=checks,
+        statements=statements,
+        assumptions=assumptions,
+    )

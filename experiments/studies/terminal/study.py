@@ -1,0 +1,417 @@
+"""Terminal and edge server, executed: ``reproduce_terminal`` trains, splits, offloads, measures, judges and draws.
+
+Checked: which of local, full and partial offloading takes the fewest terminal joules depends on the link, four
+mechanisms lower them further, and lower terminal joules can mean higher system joules. Cost: quick, a minute or two of
+two cores, of which most is training, which a second run takes from the cache. Command: ``detabed reproduce terminal``.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from edge_node.energy.boards import load_board
+from edge_node.splitting.controller import Option, Rules, Scene
+from edge_node.splitting.energy import Link, Split
+from edge_node.splitting.parameters import DEFAULT_BOARD, Parameters, load_figures, load_parameters
+from edge_node.tasks.process import configure_process
+from experiments.report.figures.base import Drawing
+from experiments.report.style import look
+from experiments.studies.terminal import figures as draw
+from experiments.studies.terminal import sequence as incremental
+from experiments.studies.terminal import tables as make
+from experiments.studies.terminal.checks import judge
+from experiments.studies.terminal.client import EdgeLink
+from experiments.studies.terminal.frames import Sequence, moving_digits
+from experiments.studies.terminal.measure import Executed, execute, time_shaped
+from experiments.studies.terminal.options import ANSWER_BYTES, Options, TileOption, build_options
+from experiments.studies.terminal.page import mechanisms_for_people, render, timings_for_people
+from experiments.studies.terminal.settings import (
+    ACCURACY_LOSS_FRACTION,
+    DEADLINE_S,
+    DISTANCES_M,
+    FULL,
+    QUICK,
+    REFERENCE_REFRESH,
+    REFERENCE_THRESHOLD_GREY,
+    SCENES_GREY,
+    Extent,
+)
+from experiments.studies.terminal.training import Data, Models, load_data, save_models, steps, train_models
+from experiments.studies.terminal.walk import (
+    HYSTERESIS,
+    WALKS,
+    cost_of_plans,
+    draw_walk,
+    execute_plan,
+    plan,
+    repeat_walks,
+)
+
+_DYNAMIC_MECHANISMS = (
+    "local",
+    "full offloading",
+    "partial offloading",
+    "semantic compression",
+    "width pruning",
+)
+
+
+@dataclass
+class Results:
+    """Tables of one run by name: the same for the same seed, and wall-clock ones."""
+
+    tables: dict[str, pd.DataFrame]
+    measured: dict[str, pd.DataFrame]
+    checks: dict[str, dict[str, str]]
+    statements: list[str]
+    walk_facts: dict[str, Any]
+
+
+def reproduce_terminal(output: Path, full: bool, console: Console | None, seed: int = 0) -> dict[str, Any]:
+    """Run the study into ``output``.
+
+    Args:
+        output: Folder; made when it is not there.
+        full: MNIST where it is at hand, more frames and a longer walk, instead of the digits.
+        console: Where progress and verdicts go; None for silence.
+        seed: Of training, sequences and the walk.
+
+    Returns:
+        ``checks`` (verdict, statement, ours), ``statements`` (where offloading lowers terminal joules and raises
+        system joules), ``tables`` and ``figures`` (paths), ``page`` and ``run`` (the folder).
+
+    Raises:
+        experiments.errors.RunError: the link broke, or its two ends counted different bytes.
+        carbon_data.types.DataError: data files that are not what they should be.
+    """
+    extent = FULL if full else QUICK
+    threads = torch.get_num_threads()
+    configure_process()
+    try:
+        return _reproduce(output, extent, console, seed)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _reproduce(output: Path, extent: Extent, console: Console | None, seed: int) -> dict[str, Any]:
+    started = time.perf_counter()
+    for name in ("tables", "measured", "figures"):
+        (output / name).mkdir(parents=True, exist_ok=True)
+    data = load_data(extent)
+    with _progress(console) as bar:
+        training = bar.add_task("training", total=steps())
+        models = train_models(
+            data, extent, seed, lambda what: bar.update(training, advance=1, description=f"training: {what}")
+        )
+        save_models(models, output / "models.safetensors")
+        parameters = load_parameters()
+        options = build_options(models, extent.profile_repeats)
+        results = _run(output, extent, data, models, options, parameters, seed, bar)
+    drawings = _figures(results, parameters, [parameters.link(d).up_bit_per_s for d in DISTANCES_M])
+    drawn = [(drawing, drawing.svg()) for drawing in drawings]
+    paths = _write(output, results, drawn)
+    page = _page(results, drawn, data, extent, parameters)
+    (output / "report.html").write_text(page, encoding="utf-8")
+    report = {
+        "checks": results.checks,
+        "statements": results.statements,
+        "walk": results.walk_facts,
+        "data": {"name": data.source.name, "origin": data.source.origin, "test_examples": len(data.test)},
+        "seed": seed,
+        "extent": asdict(extent),
+        "models": models.digest,
+        "parameters": {
+            k: {"value": f.value, "unit": f.unit, "source": f.source} for k, f in load_figures().items()
+        },
+        **paths,
+        "page": str(output / "report.html"),
+        "run": str(output),
+    }
+    (output / "checks.json").write_text(
+        json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8"
+    )
+    timings = {"all_s": time.perf_counter() - started, "trained_now": models.trained_now}
+    (output / "timings.json").write_text(json.dumps(timings, indent=2) + "\n", encoding="utf-8")
+    if console is not None:
+        console.print(verdicts(report))
+    return report
+
+
+def verdicts(report: dict[str, Any]) -> Table:
+    """The checks as a table for people."""
+    table = Table("check", "verdict", "found")
+    for name, check in report["checks"].items():
+        colour = "green" if check["verdict"] == "met" else "red"
+        verdict = f"[{colour}]{check['verdict']}[/{colour}]"
+        if "by_construction" in check:
+            verdict += ", by construction"
+        table.add_row(name, verdict, check["ours"])
+    return table
+
+
+@contextmanager
+def _progress(console: Console | None) -> Iterator[Progress]:
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=console is None,
+    ) as bar:
+        yield bar
+
+
+def _run(
+    output: Path,
+    extent: Extent,
+    data: Data,
+    models: Models,
+    options: Options,
+    parameters: Parameters,
+    seed: int,
+    bar: Progress,
+) -> Results:
+    scene = Scene(
+        parameters.terminal(load_board(DEFAULT_BOARD)), parameters.server(), parameters.access_point()
+    )
+    links = {distance: parameters.link(distance) for distance in DISTANCES_M}
+    videos = [
+        moving_digits(data.test, data.test_labels, extent.sequence_frames, seed, *scene_grey)
+        for scene_grey in SCENES_GREY
+    ]
+    video = videos[-1]
+    frames = data.test_frames[:, 0]
+    on_images = [o.name for o in options.all if not isinstance(o, TileOption)]
+    on_video = ["local", "full", *(o.name for o in options.offload if isinstance(o, TileOption))]
+    total = (
+        len(on_images)
+        + len(on_video)
+        + len(links)
+        + extent.walk_frames
+        + len(videos) * len(incremental.grid())
+    )
+    task = bar.add_task("offloading", total=total)
+
+    def advance(what: str) -> None:
+        bar.update(task, advance=1, description=f"offloading: {what}")
+
+    with EdgeLink(output / "models.safetensors", models.digest, options, output / "server.log") as link:
+        images = execute(link, options, frames, data.test_labels, on_images, advance)
+        on_sequence = execute(link, options, video.frames, video.labels, on_video, advance)
+        timed = time_shaped(
+            link,
+            options,
+            video.frames,
+            {d: k.up_bit_per_s for d, k in links.items()},
+            extent.shaped_frames,
+            advance,
+        )
+        by_name = {row.option: row for row in images}
+        dynamic = _dynamic_options(options, by_name)
+        least = by_name["local"].accuracy_fraction - ACCURACY_LOSS_FRACTION
+        rules = Rules(deadline_s=DEADLINE_S, least_accuracy_fraction=least)
+        walk = draw_walk(parameters, extent.walk_frames, seed)
+        plans = plan(walk, dynamic, scene, rules)
+        walk_frames, totals = cost_of_plans(walk, plans, dynamic, scene, DEADLINE_S)
+        walks = repeat_walks(parameters, dynamic, scene, rules, extent.walk_frames, range(seed, seed + WALKS))
+        walked, walk_facts = execute_plan(
+            link, options, walk, plans[HYSTERESIS], frames, data.test_labels, advance
+        )
+    flop = options.local[0].flop
+    sweep = incremental.sweep(models.base, videos, flop, advance)
+    entries = _entries(options, images, on_sequence, sweep, video)
+    table = make.mechanisms_table(entries, dynamic, scene, links, rules)
+    both_ways = make.both_ways_table(table)
+    counted, profiled = make.profile_table(options.operations)
+    image_rows = pd.DataFrame([asdict(row) for row in images])
+    tables = {
+        "mechanisms": table,
+        "both_ways": both_ways,
+        "executed": pd.concat(
+            [
+                image_rows.assign(workload="images"),
+                pd.DataFrame([asdict(r) for r in on_sequence]).assign(workload="sequence"),
+            ]
+        ),
+        "objectives": make.best_by_objective(dynamic, scene, links, rules),
+        "cut_points": make.cuts_table(options, scene, links),
+        "profile": counted,
+        "walk_frames": walk_frames,
+        "walk_totals": totals,
+        "walks": walks,
+        "incremental_sweep": sweep,
+        "gains_map": _gains(dynamic, scene, least),
+        "parameters": pd.DataFrame(
+            [
+                {"name": k, "value": f.value, "unit": f.unit, "source": f.source, "note": f.note}
+                for k, f in load_figures().items()
+            ]
+        ),
+    }
+    checks = judge(
+        cut_differences=_cut_differences(options, frames[:8]),
+        images=image_rows,
+        table=table,
+        both_ways=both_ways,
+        walks=walks,
+        walk_facts=walk_facts,
+        sweep=sweep,
+    )
+    measured = {"profile": profiled, "latency": pd.DataFrame(timed), "walk": walked}
+    return Results(tables, measured, checks, make.statements(both_ways), walk_facts)
+
+
+def _dynamic_options(options: Options, executed: dict[str, Executed]) -> dict[str, Option]:
+    """What dynamic partition chooses from: every way that needs no memory of earlier frames; measured accuracy."""
+    found = {}
+    for option in options.all:
+        if option.mechanism in _DYNAMIC_MECHANISMS:
+            found[option.name] = Option(option.name, option.split(), executed[option.name].accuracy_fraction)
+    return found
+
+
+def _entries(
+    options: Options,
+    images: list[Executed],
+    on_sequence: list[Executed],
+    sweep: pd.DataFrame,
+    video: Sequence,
+) -> list[dict[str, Any]]:
+    """Rows of the table before rates: what was executed, and incremental inference on the terminal."""
+    known = {option.name: option for option in options.all}
+
+    def entry(row: Executed, workload: str) -> dict[str, Any]:
+        option = known[row.option]
+        if isinstance(option, TileOption):
+            split = Split(option.terminal_flop, option.server_flop, row.up_bytes, float(ANSWER_BYTES))
+        else:
+            split = option.split()
+        return {
+            "option": row.option,
+            "mechanism": row.mechanism,
+            "workload": workload,
+            "accuracy_fraction": row.accuracy_fraction,
+            "up_bytes": row.up_bytes,
+            "down_bytes": row.down_bytes,
+            "split": split,
+        }
+
+    found = [entry(row, "images") for row in images] + [entry(row, "sequence") for row in on_sequence]
+    here = sweep[
+        (sweep["noise_grey"] == video.noise_grey)
+        & (sweep["threshold_grey"] == REFERENCE_THRESHOLD_GREY)
+        & (sweep["refresh_frames"] == REFERENCE_REFRESH)
+    ].iloc[0]
+    found.append(
+        {
+            "option": "local, incremental",
+            "mechanism": "incremental inference",
+            "workload": "sequence",
+            "accuracy_fraction": float(here["accuracy_fraction"]),
+            "up_bytes": 0.0,
+            "down_bytes": 0.0,
+            "split": Split(float(here["flop"]), 0.0, 0.0, 0.0),
+        }
+    )
+    return found
+
+
+@torch.no_grad()
+def _cut_differences(options: Options, frames: np.ndarray) -> list[float]:
+    """Largest difference of a class score from the unsplit model's, at every cut point."""
+    x = torch.from_numpy(frames.copy())[:, None]
+    expected = options.local[0].model(x)
+    found = []
+    for cut in options.partitioner.cut_points():
+        parts = options.partitioner.split(cut.position)
+        found.append(float((parts.server(*parts.terminal(x)) - expected).abs().max()))
+    return found
+
+
+def _gains(dynamic: dict[str, Option], scene: Scene, least: float) -> pd.DataFrame:
+    rates = np.geomspace(1e5, 1e8, 91)
+    speeds = np.geomspace(1e9, 1e12, 61)
+    return make.gains_table(dynamic, scene, rates, speeds, least)
+
+
+def _figures(results: Results, parameters: Parameters, rates: list[float]) -> list[Drawing]:
+    tables = results.tables
+    return [
+        draw.mechanisms(tables["mechanisms"], DEADLINE_S),
+        draw.gains(tables["gains_map"], rates, parameters.server_flop_per_s),
+        draw.walk(tables["walk_frames"], tables["walk_totals"], results.measured["walk"], DEADLINE_S),
+        draw.cut_points(tables["cut_points"]),
+        draw.accuracy(tables["mechanisms"]),
+        draw.incremental(tables["incremental_sweep"]),
+    ]
+
+
+def _write(output: Path, results: Results, drawn: list[tuple[Drawing, str]]) -> dict[str, dict[str, str]]:
+    for folder, tables in (("tables", results.tables), ("measured", results.measured)):
+        for name, table in tables.items():
+            table.to_csv(output / folder / f"{name}.csv", index=False)
+    for drawing, svg in drawn:
+        drawing.save(output / "figures", svg)
+        with look():
+            drawing.figure.savefig(
+                output / "figures" / f"{drawing.name}.png",
+                dpi=150,
+                facecolor="white",
+                metadata={"Software": None},
+            )
+    return {
+        "tables": {name: str(output / "tables" / f"{name}.csv") for name in results.tables},
+        "measured": {name: str(output / "measured" / f"{name}.csv") for name in results.measured},
+        "figures": {drawing.name: str(output / "figures" / f"{drawing.name}.svg") for drawing, _ in drawn},
+    }
+
+
+def _page(
+    results: Results, drawn: list[tuple[Drawing, str]], data: Data, extent: Extent, parameters: Parameters
+) -> str:
+    facts = results.walk_facts
+    lead = (
+        f"A small convolutional network on frames made from {data.source.name} ({len(data.test)} test images), shared "
+        "between two processes over a link whose rate is shaped. Joules are those of (E1)-(E3) with the counted "
+        "operations and bytes, per inference and above static power; accuracy and bytes were measured. The walk: "
+        f"{facts['frames']} frames, accuracy {facts['accuracy_fraction']:.1%}, {facts['up_bytes_server']} bytes."
+    )
+    reference: Link = parameters.link(DISTANCES_M[2])
+    assumptions = [
+        f"{name} = {figure.value:g} {figure.unit}: {figure.source}"
+        + (f" ({figure.note})" if figure.note else "")
+        for name, figure in load_figures().items()
+    ]
+    assumptions += [
+        f"Terminal board, {name}: {text}" for name, text in load_board(DEFAULT_BOARD).sources().items()
+    ]
+    assumptions += [
+        f"Shannon rate at {DISTANCES_M[2]:.0f} m: {reference.up_bit_per_s / 1e6:.2f} Mbit/s. Only the uplink is "
+        f"shaped; answers are {ANSWER_BYTES} bytes.",
+        f"Deadline {DEADLINE_S * 1e3:.0f} ms; dynamic partition may lose {ACCURACY_LOSS_FRACTION:.0%} accuracy.",
+        "Bytes are those above TCP; the network behind the access point and manufacture are left out.",
+        data.source.origin,
+    ]
+    shown = [
+        ("Every option at every rate", mechanisms_for_people(results.tables["mechanisms"])),
+        (
+            f"Measured on this machine: wall clock, medians of {extent.shaped_frames} frames",
+            timings_for_people(results.measured["latency"]),
+        ),
+    ]
+    return render(lead, results.checks, results.statements, drawn, shown, assumptions)

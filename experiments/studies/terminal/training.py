@@ -1,0 +1,245 @@
+"""The study's models: trained here, deterministic by seed, kept in the cache folder under the hash of all they need.
+
+The unsplit model; narrower ones made from it by pruning and fine-tuned; a bottleneck at each cut, trained with the
+server's part while the terminal's part stays the model's own, so that one network on the terminal serves them all.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from carbon_data.files.folders import cache_dir
+from edge_node.splitting.bottleneck import Bottleneck
+from edge_node.splitting.network import FrameCnn
+from edge_node.splitting.partition import Partitioner
+from edge_node.splitting.pruning import pruned
+from edge_node.tasks.base import Dataset
+from edge_node.tasks.data import images as image_data
+from experiments.studies.import_closure import closure_digest
+from experiments.studies.terminal.frames import Frames, scattered
+from experiments.studies.terminal.settings import BITS, CODE_CHANNELS, CUTS, WIDTH_FRACTIONS, Extent
+
+BATCH = 16
+PEAK_LEARNING_RATE = 2e-3
+TUNE_LEARNING_RATE = 1e-3
+BETA_FIRST, BETA_SECOND = 0.9, 0.999
+
+Labels = NDArray[np.int64]
+Advance = Callable[[str], None]
+"""Told the name of what was just trained."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """Everything both processes run."""
+
+    base: FrameCnn
+    pruned: dict[float, FrameCnn]
+    compressed: dict[tuple[str, int], tuple[Bottleneck, nn.Module]]
+    """By cut and bits: the bottleneck, and the server's part of a network fine-tuned behind it."""
+    tails: dict[tuple[str, int], FrameCnn]
+    """Whole networks whose later part is that fine-tuned one; the earlier part is ``base``'s."""
+    digest: str
+    trained_now: bool
+
+
+@dataclass(frozen=True)
+class Data:
+    """Images of one data set, cut down to an extent."""
+
+    source: Dataset
+    train: Frames
+    train_labels: Labels
+    test: Frames
+    test_labels: Labels
+
+    @property
+    def test_frames(self) -> Frames:
+        """The test set as frames, always the same: (N, 1, 48, 48)."""
+        return scattered(self.test, seed=999)
+
+
+def load_data(extent: Extent) -> Data:
+    """Data set of an extent. Raises carbon_data.types.DataError when it is not at hand."""
+    source = image_data.load(extent.data)
+    return Data(
+        source,
+        source.train["images"][: extent.train_examples],
+        source.train["labels"][: extent.train_examples],
+        source.test["images"][: extent.test_examples],
+        source.test["labels"][: extent.test_examples],
+    )
+
+
+def digest_of(data: Data, extent: Extent, seed: int) -> str:
+    """Hash of code, libraries, images, settings and seed."""
+    found = hashlib.sha256()
+    found.update(closure_digest(__name__).encode())
+    for array in (data.train, data.train_labels):
+        found.update(np.ascontiguousarray(array).tobytes())
+    settings = {"extent": asdict(extent), "seed": seed}
+    found.update(json.dumps(settings, sort_keys=True).encode())
+    return found.hexdigest()
+
+
+def steps() -> int:
+    """How often ``advance`` is called by ``train_models``."""
+    return 1 + len(WIDTH_FRACTIONS) + len(CUTS) * len(BITS)
+
+
+def train_models(data: Data, extent: Extent, seed: int, advance: Advance) -> Models:
+    """All models of the study; from the cache folder when the same were trained before."""
+    digest = digest_of(data, extent, seed)
+    path = cache_dir() / "terminal" / f"{digest}.safetensors"
+    if path.is_file():
+        models = load_models(path, digest)
+        for _ in range(steps()):
+            advance("from the cache")
+        return models
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        models = _train(data, extent, seed, digest, advance)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".part")
+    save_models(models, draft)
+    draft.replace(path)
+    return models
+
+
+def _train(data: Data, extent: Extent, seed: int, digest: str, advance: Advance) -> Models:
+    def views(epochs: int) -> Iterable[tuple[Frames, Labels]]:
+        for epoch in range(epochs):
+            yield scattered(data.train, seed=1000 * seed + epoch), data.train_labels
+
+    base = FrameCnn()
+    _fit(base, list(base.parameters()), views(extent.epochs), extent.epochs, PEAK_LEARNING_RATE)
+    advance("unsplit model")
+    narrow = {}
+    for fraction in WIDTH_FRACTIONS:
+        model = pruned(base, fraction)
+        epochs = 2 * extent.tune_epochs
+        _fit(model, list(model.parameters()), views(epochs), epochs, TUNE_LEARNING_RATE)
+        narrow[fraction] = model
+        advance(f"width {fraction:g}")
+    compressed, tails = {}, {}
+    for cut in CUTS:
+        for bits in BITS:
+            tail = copy.deepcopy(base)
+            channels = base.widths[CUTS.index(cut)]
+            bottleneck = Bottleneck(channels, CODE_CHANNELS[cut], bits)
+            split = _split(tail, cut)
+            terminal = _split(base, cut)[0]
+            bottleneck.start_from(_features(terminal, scattered(data.train[:256], seed=1000 * seed)))
+            features = ((_features(terminal, frames), labels) for frames, labels in views(extent.tune_epochs))
+            joined = nn.Sequential(bottleneck, split[1])
+            parameters = [*bottleneck.parameters(), *_later_parameters(tail, cut)]
+            _fit(joined, parameters, features, extent.tune_epochs, TUNE_LEARNING_RATE)
+            compressed[cut, bits] = (bottleneck.eval(), split[1])
+            tails[cut, bits] = tail
+            advance(f"{cut}, {bits} bits")
+    return Models(base.eval(), narrow, compressed, tails, digest, True)
+
+
+def _fit(
+    model: nn.Module,
+    parameters: list[Tensor],
+    examples: Iterable[tuple[Frames | Tensor, Labels]],
+    epochs: int,
+    peak_rate: float,
+) -> None:
+    """Adam (Kingma and Ba 2015) with a cosine to zero; examples in an order of torch's global generator.
+
+    No optimiser object: constructing one imports torch._dynamo, three CPU-seconds.
+    """
+    first = [torch.zeros_like(p) for p in parameters]
+    second = [torch.zeros_like(p) for p in parameters]
+    model.train()
+    done = 0
+    for epoch, (x, labels) in enumerate(examples):
+        x_all = torch.from_numpy(x) if isinstance(x, np.ndarray) else x
+        y_all = torch.tensor(labels)
+        order = torch.randperm(len(y_all))
+        batches = max(1, len(order) // BATCH)
+        for step in range(batches):
+            chosen = order[step * BATCH : (step + 1) * BATCH]
+            loss = F.cross_entropy(model(x_all[chosen]), y_all[chosen])
+            gradients = torch.autograd.grad(loss, parameters)
+            done += 1
+            progress = (epoch + step / batches) / epochs
+            rate = peak_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
+            with torch.no_grad():
+                torch._foreach_lerp_(first, gradients, 1.0 - BETA_FIRST)
+                torch._foreach_mul_(second, BETA_SECOND)
+                torch._foreach_addcmul_(second, gradients, gradients, 1.0 - BETA_SECOND)
+                size = torch._foreach_sqrt(second)
+                torch._foreach_div_(size, math.sqrt(1.0 - BETA_SECOND**done))
+                torch._foreach_add_(size, 1e-8)
+                torch._foreach_addcdiv_(parameters, first, size, -rate / (1.0 - BETA_FIRST**done))
+    model.eval()
+
+
+def _split(model: FrameCnn, cut: str) -> tuple[nn.Module, nn.Module]:
+    """Terminal's and server's part of a network after ``cut``, sharing its parameters."""
+    partitioner = Partitioner(model, torch.zeros(1, 1, 48, 48, dtype=torch.uint8))
+    split = partitioner.split(partitioner.cut_after(cut).position)
+    return split.terminal, split.server
+
+
+@torch.no_grad()
+def _features(terminal: nn.Module, frames: Frames) -> Tensor:
+    return torch.cat([terminal(torch.from_numpy(part))[0] for part in np.array_split(frames, 8)])
+
+
+def _later_parameters(model: FrameCnn, cut: str) -> list[Tensor]:
+    index = int(cut.removeprefix("features_"))
+    later = [p for layer in list(model.features)[index + 1 :] for p in layer.parameters()]
+    return [*later, *model.head.parameters()]
+
+
+def save_models(models: Models, path: Path) -> None:
+    """All parameters in one safetensors file."""
+    tensors = {f"base.{k}": v for k, v in models.base.state_dict().items()}
+    for fraction, model in models.pruned.items():
+        tensors |= {f"pruned.{fraction}.{k}": v for k, v in model.state_dict().items()}
+    for (cut, bits), (bottleneck, _) in models.compressed.items():
+        tensors |= {f"code.{cut}.{bits}.{k}": v for k, v in bottleneck.state_dict().items()}
+        tensors |= {f"tail.{cut}.{bits}.{k}": v for k, v in models.tails[cut, bits].state_dict().items()}
+    save_file({k: v.contiguous().clone() for k, v in tensors.items()}, path)
+
+
+def load_models(path: Path, digest: str) -> Models:
+    """Models from ``save_models``. Raises KeyError or RuntimeError when the file is no such."""
+    tensors = load_file(path)
+
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+    base = FrameCnn()
+    base.load_state_dict(part("base."))
+    narrow, compressed, tails = {}, {}, {}
+    for fraction in WIDTH_FRACTIONS:
+        model = pruned(base, fraction)
+        model.load_state_dict(part(f"pruned.{fraction}."))
+        narrow[fraction] = model.eval()
+    for cut in CUTS:
+        for bits in BITS:
+            bottleneck = Bottleneck(base.widths[CUTS.index(cut)], CODE_CHANNELS[cut], bits)
+            bottleneck.load_state_dict(part(f"code.{cut}.{bits}."))
+            tail = FrameCnn()
+            tail.load_state_dict(part(f"tail.{cut}.{bits}."))
+            compressed[cut, bits] = (bottleneck.eval(), _split(tail.eval(), cut)[1])
+            tails[cut, bits] = tail
+    return Models(base.eval(), narrow, compressed, tails, digest, False)

@@ -1,0 +1,197 @@
+"""The decomposition's claims: a plan that keeps every limit, a bound that holds, the gap between them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coordinator.market.decision import Feasible, Optimal
+from coordinator.market.fleet import Fleet
+from coordinator.market.instances import random_fleet, reference_day
+from coordinator.market.solve import solve_lp
+from coordinator.market.wide import decomposition, hub, hub_lp
+from coordinator.market.wide.block import Block, open_hubs, scaled
+from coordinator.market.wide.kkt import Eliminated
+
+SEEDS = st.integers(0, 10**6)
+
+
+def optimum(program: hub.HubProgram) -> float:
+    lp, _, units = hub_lp.build(program)
+    found = solve_lp(lp.cost, lp.matrix, lp.row_lower, lp.row_upper, lp.column_upper)
+    assert found.objective is not None
+    return found.objective * units.grams
+
+
+def bill_g(program: hub.HubProgram) -> float:
+    """What the static load alone would emit: the scale on which a zero optimum is zero."""
+    return float((program.grams_per_j * program.static_j).sum())
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS, st.integers(0, 2), st.sampled_from([1, 2, 128]))
+def test_bound_below_optimum_below_plan(seed: int, deadline: int, block_nodes: int) -> None:
+    program = hub.from_fleet(random_fleet(seed, deadline_slots=deadline))
+    found = decomposition.solve(program, 1e-3, block_nodes=block_nodes, workers=1)
+    best, scale = optimum(program), bill_g(program)
+    slack = 1e-6 * abs(best) + 1e-7 * scale
+    assert found.bound_g <= best + slack
+    assert best <= found.objective_g + slack
+    assert found.gap_fraction <= 1e-3
+    assert max(hub.residuals(program, found.plan).values()) < 1e-9
+    assert hub.objective_g(program, found.plan) == pytest.approx(found.objective_g)
+
+
+@settings(max_examples=30, deadline=None)
+@given(SEEDS, st.integers(1, 2))
+def test_work_ends_with_its_stage(seed: int, deadline: int) -> None:
+    fleet = random_fleet(seed, deadline_slots=deadline)
+    patience = np.random.default_rng(seed).integers(0, deadline + 1, fleet.horizon)
+    program = hub.from_fleet(replace(fleet, release_last_slot=np.arange(fleet.horizon) + patience))
+    found = decomposition.solve(program, 1e-3, workers=1)
+    best = optimum(program)
+    slack = 1e-6 * abs(best) + 1e-7 * bill_g(program)
+    assert found.bound_g <= best + slack
+    assert best <= found.objective_g + slack
+    assert found.gap_fraction <= 1e-3
+    assert max(hub.residuals(program, found.plan).values()) < 1e-9
+
+
+@pytest.mark.parametrize("deadline", [0, 2])
+def test_a_day_of_a_small_town(deadline: int) -> None:
+    program = hub.from_fleet(random_fleet(4, 60, 24, deadline_slots=deadline))
+    found = decomposition.solve(program, 1e-4, block_nodes=25)
+    assert found.gap_fraction <= 1e-4
+    assert found.objective_g == pytest.approx(optimum(program), rel=1.1e-4)
+    assert isinstance(found.outcome, Feasible)
+    assert found.outcome.gap_fraction == found.gap_fraction
+
+
+def test_only_a_proven_optimum_is_called_optimal() -> None:
+    program = hub.from_fleet(reference_day(12))
+    assert isinstance(decomposition.solve(program, 1e-6).outcome, Optimal)
+    rough = decomposition.solve(program, 0.05)
+    assert isinstance(rough.outcome, Feasible)
+    assert rough.gap_fraction > 1e-6
+
+
+def test_threads_change_nothing_but_the_time() -> None:
+    program = hub.from_fleet(random_fleet(8, 40, 12))
+    one, two = (decomposition.solve(program, 1e-3, block_nodes=8, workers=n) for n in (1, 2))
+    assert one.objective_g == two.objective_g
+    assert one.bound_g == two.bound_g
+    np.testing.assert_array_equal(one.plan.export_j, two.plan.export_j)
+
+
+def test_the_bound_holds_at_any_prices() -> None:
+    """Weak duality: prices drawn at random give a bound below the optimum, however bad."""
+    rng = np.random.default_rng(5)
+    program = hub.from_fleet(random_fleet(4, 5, 4, deadline_slots=1))
+    units = hub_lp.units_of(program)
+    small = scaled(program, units)
+    block = Block(small, open_hubs(small))
+    best = optimum(program)
+    for _ in range(50):
+        y = rng.normal(0, 2, (block.rows, 5))
+        hubs = rng.uniform(0, 3, 2 * program.slots)
+        assert block.lower_bound(y, hubs) * units.grams <= best + 1e-9 * abs(best)
+
+
+@pytest.mark.parametrize("deadline", [0, 1])
+def test_elimination_solves_the_whole_system(deadline: int) -> None:
+    """The node-by-node elimination against the assembled matrix A theta A' of the block."""
+    rng = np.random.default_rng(deadline)
+    fleet = random_fleet(4, 3, 4, deadline_slots=deadline)
+    battery = np.full(3, 50.0)
+    fleet = replace(fleet, battery_capacity_j=battery, battery_j=0.5 * battery)
+    program = hub.from_fleet(fleet)
+    small = scaled(program, hub_lp.units_of(program))
+    block = Block(small, open_hubs(small))
+    theta = rng.uniform(0.5, 2.0, (block.columns, 3)) * block.free
+    factors = Eliminated(block, theta)
+    right = rng.normal(size=(block.rows, 3)) * (rows_in_use(block, theta) > 0)
+    partial, to_hub = factors.forward(right)
+    hub_right = rng.normal(size=2 * block.slots) * (np.diag(factors.schur) > 0)
+    schur = factors.schur + np.diag(np.diag(factors.schur) == 0)
+    prices = np.linalg.solve(schur, hub_right + to_hub)
+    y, _ = factors.backward(partial, prices)
+    rows, hubs = block.times(theta * block.transposed(y, prices))
+    np.testing.assert_allclose(rows, right, atol=1e-9)
+    np.testing.assert_allclose(hubs.sum(axis=1), hub_right, atol=1e-9)
+
+
+def rows_in_use(block: Block, theta: np.ndarray) -> np.ndarray:
+    """(R, n) diagonal of A theta A', by unit vectors."""
+    out = np.zeros((block.rows, theta.shape[1]))
+    for row in range(block.rows):
+        unit = np.zeros_like(out)
+        unit[row] = 1.0
+        out[row] = block.times(theta * block.transposed(unit, np.zeros(2 * block.slots)))[0][row]
+    return out
+
+
+def test_a_gap_outside_its_range_is_refused() -> None:
+    with pytest.raises(ValueError, match="gap_fraction is 0"):
+        decomposition.solve(hub.from_fleet(reference_day(2)), 0.0)
+
+
+def test_a_sample_moves_the_start_and_not_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = hub.from_fleet(random_fleet(5, 120, 12))
+    plain = decomposition.solve(program, 1e-3)
+    monkeypatch.setattr(decomposition, "_SAMPLE_FROM", 50)
+    sampled = decomposition.solve(program, 1e-3)
+    assert sampled.steps != plain.steps  # it did begin elsewhere
+    best = optimum(program)
+    for found in (plain, sampled):
+        assert found.gap_fraction <= 1e-3
+        assert found.bound_g <= best + 1e-6 * abs(best)
+        assert best <= found.objective_g + 1e-6 * abs(best)
+        assert max(hub.residuals(program, found.plan).values()) < 1e-9
+
+
+def nothing_emits() -> Fleet:
+    day = reference_day(24)
+    return replace(day, intensity_g_per_kwh=np.zeros((10, 24)), stored_value_g_per_j=np.zeros(10))
+
+
+def sun_for_all(nodes_with_sun: int) -> Fleet:
+    """2 kJ of harvest a slot, several times the load, at the first nodes."""
+    day = reference_day(24)
+    harvest = np.where(np.arange(10)[:, None] < nodes_with_sun, 2000.0, 0.0) * np.ones((10, 24))
+    return replace(day, harvest_j=harvest, stored_value_g_per_j=np.zeros(10))
+
+
+@pytest.mark.parametrize("fleet", [nothing_emits(), sun_for_all(10)])
+def test_a_net_zero_program_is_optimal_at_once(fleet: Fleet) -> None:
+    found = decomposition.solve(hub.from_fleet(fleet))
+    assert (found.steps, found.gap_fraction, found.objective_g, found.bound_g) == (0, 0.0, 0.0, 0.0)
+    assert isinstance(found.outcome, Optimal)
+    assert max(hub.residuals(hub.from_fleet(fleet), found.plan).values()) < 1e-9
+
+
+@pytest.mark.parametrize("nodes_with_sun", [3, 5, 9])
+def test_net_zero_by_trade_is_proven(nodes_with_sun: int) -> None:
+    """Nodes without sun live on what the others send: nothing is emitted, and nothing can undercut that."""
+    fleet = sun_for_all(nodes_with_sun)
+    fleet = replace(fleet, limits=replace(fleet.limits, net_j_per_byte=0.0))
+    found = decomposition.solve(hub.from_fleet(fleet))
+    assert found.gap_fraction == 0.0
+    assert isinstance(found.outcome, Optimal)
+    assert found.bound_g == 0.0
+    assert found.objective_g <= 1e-8 * bill_g(hub.from_fleet(fleet))
+    assert found.steps < 30
+
+
+def test_work_that_must_move_where_nothing_emits() -> None:
+    """LOCAL's plan leaves batches undone; the objective is then their price alone, and goes to zero."""
+    fleet = nothing_emits()
+    backlog = fleet.backlog_batches.copy()
+    backlog[0] = 60
+    found = decomposition.solve(hub.from_fleet(replace(fleet, backlog_batches=backlog)))
+    assert found.gap_fraction == 0.0
+    assert found.plan.unserved_batches.sum() < 1e-6
+    assert found.steps < 30

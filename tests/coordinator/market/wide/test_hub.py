@@ -1,0 +1,154 @@
+"""The hub form: the same optimum as the pairwise form, and back to pairs without loss."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coordinator.market.fleet import Fleet
+from coordinator.market.instances import random_fleet, reference_day
+from coordinator.market.layout import Restrictions
+from coordinator.market.program import build
+from coordinator.market.solve import solve, solve_lp
+from coordinator.market.wide import decomposition, hub, hub_lp, hub_recovery
+
+SEEDS = st.integers(0, 10**6)
+
+
+def hub_optimum(program: hub.HubProgram) -> tuple[float, hub.HubPlan]:
+    lp, columns, units = hub_lp.build(program)
+    found = solve_lp(lp.cost, lp.matrix, lp.row_lower, lp.row_upper, lp.column_upper)
+    assert found.values is not None
+    assert found.objective is not None
+    return found.objective * units.grams, hub_lp.plan_of(columns, units, found.values)
+
+
+def pairwise_optimum(fleet: Fleet, rules: Restrictions) -> float:
+    program = build(fleet, rules, tie_break=False)
+    found = solve(program)
+    assert found.objective is not None
+    return found.objective * program.grams_per_unit
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS, st.integers(0, 3), st.booleans(), st.booleans(), st.booleans())
+def test_hub_and_pairwise_form_have_one_optimum(
+    seed: int, deadline: int, transfers: bool, offloading: bool, harvest: bool
+) -> None:
+    fleet = random_fleet(seed, deadline_slots=deadline)
+    rules = Restrictions(transfers, offloading, harvest)
+    found, _ = hub_optimum(hub.from_fleet(fleet, rules))
+    program = build(fleet, rules, tie_break=False)
+    pairwise = solve(program)
+    assert pairwise.objective is not None
+    expected = pairwise.objective * program.grams_per_unit
+    scale = max(abs(expected), 1e-6 * program.grams_per_unit)
+    assert found == pytest.approx(expected, rel=1e-7, abs=1e-7 * scale)
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, st.integers(0, 2))
+def test_a_hub_plan_becomes_pairs_that_carry_the_same_totals(seed: int, deadline: int) -> None:
+    fleet = random_fleet(seed, deadline_slots=deadline)
+    program = hub.from_fleet(fleet)
+    optimum, plan = hub_optimum(program)
+    clean = hub_recovery.without_self_trade(program, plan)
+    assert max(hub.residuals(program, clean).values()) < 1e-6
+    assert hub.objective_g(program, clean) <= optimum + 1e-7 * abs(optimum) + 1e-12 * float(
+        (program.grams_per_j * program.static_j).sum()
+    )
+    efficiency = fleet.transfer_efficiency()
+    for slot in range(fleet.horizon):
+        energy = hub_recovery.energy_flows(program, clean, slot).matrix(fleet.size)
+        work = hub_recovery.work_flows(clean, slot).matrix(fleet.size)
+        assert np.diag(energy).max() == 0
+        assert np.diag(work).max() == 0
+        scale = max(float(energy.max()), 1.0)
+        np.testing.assert_allclose(energy.sum(axis=1), clean.export_j[slot], atol=1e-6 * scale)
+        arrived = program.import_efficiency * clean.import_j[slot]
+        np.testing.assert_allclose((energy * efficiency).sum(axis=0), arrived, atol=1e-6 * scale)
+        np.testing.assert_allclose(work.sum(axis=1), clean.offload_batches[:, slot].sum(axis=0), atol=1e-6)
+        np.testing.assert_allclose(work.sum(axis=0), clean.guest_batches[slot], atol=1e-6)
+
+
+def test_self_trade_is_taken_out_and_only_helps() -> None:
+    """A plan that sends energy and work to the hub and takes the same back pays for nothing."""
+    fleet = reference_day(1, nodes=1)
+    fleet = replace(fleet, harvest_j=np.full((1, 1), 100.0))
+    program = hub.from_fleet(fleet)
+    _, plan = hub_optimum(program)
+    sent = np.full((1, 1), 5.0)
+    out, into = program.export_efficiency[0], program.import_efficiency[0]
+    circles = replace(
+        plan,
+        export_j=sent,
+        import_j=out * sent,
+        green_j=plan.green_j - sent * (1 - out * into),
+        grid_j=plan.grid_j + sent * (1 - out * into) + 2 * (program.owner_j + program.guest_j),
+        own_batches=plan.own_batches - 2,
+        offload_batches=plan.offload_batches + 2,
+        guest_batches=plan.guest_batches + 2,
+    )
+    assert max(hub.residuals(program, circles).values()) < 1e-9
+    clean = hub_recovery.without_self_trade(program, circles)
+    assert clean.export_j.max() == 0
+    assert clean.offload_batches.max() == 0
+    assert hub.objective_g(program, clean) < hub.objective_g(program, circles)
+    assert hub.objective_g(program, clean) == pytest.approx(hub.objective_g(program, plan))
+
+
+def test_a_loss_matrix_is_refused() -> None:
+    with pytest.raises(hub.NotProductFormError, match="export_efficiency"):
+        hub.from_fleet(random_fleet(1, 3, pairwise_losses=True))
+
+
+def test_size_grows_linearly_with_the_nodes() -> None:
+    small, large = (hub_lp.build(hub.from_fleet(reference_day(24, nodes=n)))[0] for n in (10, 40))
+    assert large.matrix.nnz < 4.1 * small.matrix.nnz
+
+
+def with_stage_ends(fleet: Fleet, seed: int) -> Fleet:
+    """Work of random slots ends earlier than its deadline, as where a life-cycle stage ends."""
+    slots = np.arange(fleet.horizon)
+    patience = np.random.default_rng(seed).integers(0, fleet.limits.deadline_slots + 1, fleet.horizon)
+    return replace(fleet, release_last_slot=slots + patience)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS, st.integers(1, 3), st.booleans(), st.booleans())
+def test_work_ends_with_its_stage_in_both_forms(
+    seed: int, deadline: int, transfers: bool, offloading: bool
+) -> None:
+    fleet = with_stage_ends(random_fleet(seed, deadline_slots=deadline), seed)
+    rules = Restrictions(transfers, offloading, harvest=True)
+    program = hub.from_fleet(fleet, rules)
+    found, plan = hub_optimum(program)
+    expected = pairwise_optimum(fleet, rules)
+    scale = float((program.grams_per_j * program.static_j).sum())
+    assert found == pytest.approx(expected, rel=1e-7, abs=1e-7 * max(abs(expected), 1e-6 * scale))
+    assert max(hub.residuals(program, plan).values()) < 1e-6
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, st.integers(0, 2), st.booleans())
+def test_the_transfer_cap_over_the_horizon_is_one_in_both_forms(
+    seed: int, deadline: int, midway: bool
+) -> None:
+    fleet = random_fleet(seed, deadline_slots=deadline)
+    fleet = replace(fleet, limits=replace(fleet.limits, transfer_cap_over="horizon"))
+    if midway:  # with exports that the harvest so far does or does not cover
+        rng = np.random.default_rng(seed)
+        before = rng.uniform(0, 2, (2, fleet.size)) * fleet.harvest_j.mean()
+        fleet = replace(fleet, harvested_before_j=before[0], given_before_j=before[1])
+    program = hub.from_fleet(fleet)
+    found, plan = hub_optimum(program)
+    expected = pairwise_optimum(fleet, hub.DETA)
+    scale = float((program.grams_per_j * program.static_j).sum())
+    assert found == pytest.approx(expected, rel=1e-7, abs=1e-7 * max(abs(expected), 1e-6 * scale))
+    assert hub.residuals(program, plan)["D6 transfer cap"] < 1e-6
+    with pytest.raises(ValueError, match='transfer_cap_over = "slot"'):
+        decomposition.solve(program)

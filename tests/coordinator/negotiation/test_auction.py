@@ -1,0 +1,137 @@
+"""The double auction and the matching, on hand-computed books and as properties."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coordinator.negotiation.auction import clear
+from coordinator.negotiation.matching import gains, match
+from coordinator.negotiation.quote import Quote
+from protos.messages import Good, Side
+
+
+def ask(node: int, price: float, quantity: float = 1.0) -> Quote:
+    return Quote(node, Good.ENERGY, Side.ASK, price, quantity)
+
+
+def bid(node: int, price: float, quantity: float = 1.0) -> Quote:
+    return Quote(node, Good.ENERGY, Side.BID, price, quantity)
+
+
+BOOK = [
+    bid(10, 9.0),
+    bid(11, 7.0),
+    bid(12, 5.0),
+    bid(13, 2.0),
+    ask(0, 1.0),
+    ask(1, 3.0),
+    ask(2, 4.0),
+    ask(3, 6.0),
+]
+"""Three pairs trade (9-1, 7-3, 5-4); the first that does not is 2-6."""
+
+
+def test_marginal_midpoint() -> None:
+    found = clear(BOOK)
+    assert found.sold == {0: 1.0, 1: 1.0, 2: 1.0}
+    assert found.bought == {10: 1.0, 11: 1.0, 12: 1.0}
+    assert found.buyer_price == found.seller_price == 4.5
+
+
+def test_mcafee_prices_by_the_first_excluded_pair_where_the_marginal_one_accepts() -> None:
+    found = clear(BOOK, mcafee=True)  # (2 + 6) / 2 = 4, and 4 <= 4 <= 5
+    assert found.buyer_price == found.seller_price == 4.0
+    assert found.quantity == 3.0
+
+
+def test_mcafee_gives_up_the_marginal_pair_otherwise() -> None:
+    book = [quote for quote in BOOK if quote.node != 13] + [
+        bid(13, 3.9)
+    ]  # (3.9 + 6) / 2 = 4.95: accepted by 5, 4
+    assert clear(book, mcafee=True).quantity == 3.0
+    book = [quote for quote in BOOK if quote.node != 3] + [ask(3, 9.0)]  # (2 + 9) / 2 = 5.5 > 5: refused
+    found = clear(book, mcafee=True)
+    assert set(found.sold) == {0, 1}
+    assert set(found.bought) == {10, 11}
+    assert found.buyer_price == 5.0
+    assert found.seller_price == 4.0
+
+
+def test_quantities_are_split_at_the_margin() -> None:
+    found = clear([bid(1, 5.0, 3.0), ask(2, 1.0, 2.0), ask(3, 2.0, 2.0)])
+    assert found.sold == {2: 2.0, 3: 1.0}
+    assert found.bought == {1: 3.0}
+
+
+QUOTES = st.lists(
+    st.tuples(st.integers(0, 9), st.sampled_from(Side), st.floats(0, 10), st.floats(0.01, 5)), max_size=20
+)
+
+
+@given(QUOTES, st.booleans())
+def test_nobody_loses_and_the_books_balance(
+    quotes: list[tuple[int, Side, float, float]], mcafee: bool
+) -> None:
+    book = [Quote(node, Good.ENERGY, side, price, amount) for node, side, price, amount in quotes]
+    found = clear(book, mcafee)
+    assert sum(found.sold.values()) == pytest.approx(sum(found.bought.values()))
+    assert found.buyer_price >= found.seller_price  # the market never pays in
+    for node, amount in found.sold.items():
+        willing = sum(
+            q.quantity
+            for q in book
+            if q.node == node and q.side is Side.ASK and q.price <= found.seller_price
+        )
+        assert amount <= willing * (1 + 1e-9)
+    for node, amount in found.bought.items():
+        willing = sum(
+            q.quantity for q in book if q.node == node and q.side is Side.BID and q.price >= found.buyer_price
+        )
+        assert amount <= willing * (1 + 1e-9)
+
+
+@given(st.integers(0, 10**6))
+def test_matching_is_stable(seed: int) -> None:
+    """No giver and taker, each with something unmatched or matched worse, would both gain by turning to each other."""
+    rng = np.random.default_rng(seed)
+    n = 6
+    asks = [ask(i, float(rng.uniform(0, 4)), float(rng.uniform(0.5, 2))) for i in range(3)]
+    bids = [bid(i, float(rng.uniform(0, 8)), float(rng.uniform(0.5, 2))) for i in range(2, 6)]
+    efficiency, links = rng.uniform(0.7, 1.0, (n, n)), rng.uniform(0, 0.5, (n, n))
+    found = match(asks, bids, efficiency, links)
+    gain = gains(asks, bids, efficiency, links)
+    for a, offer in enumerate(asks):
+        given_by = [m for m in found if m.giver == offer.node]
+        for b, wish in enumerate(bids):
+            if not gain[a, b] > 1e-9:
+                continue
+            taken_by = [m for m in found if m.taker == wish.node]
+            spare = sum(m.quantity for m in given_by) < offer.quantity - 1e-9
+            worse = [gain[a, [q.node for q in bids].index(m.taker)] < gain[a, b] - 1e-9 for m in given_by]
+            wants = sum(m.quantity * efficiency[m.giver, m.taker] for m in taken_by) < wish.quantity - 1e-9
+            poorer = [gain[[q.node for q in asks].index(m.giver), b] < gain[a, b] - 1e-9 for m in taken_by]
+            assert not ((spare or any(worse)) and (wants or any(poorer)))
+
+
+@given(st.integers(0, 10**6))
+def test_mcafees_rule_makes_truth_the_best_bid(seed: int) -> None:
+    """With one unit a trader nobody gains by another price than its own value (McAfee's theorem)."""
+    rng = np.random.default_rng(seed)
+    values = rng.uniform(0, 10, 8)
+    sides = [Side.ASK] * 4 + [Side.BID] * 4
+    liar = int(rng.integers(0, 8))
+
+    def gain(said: float) -> float:
+        prices = [said if node == liar else float(values[node]) for node in range(8)]
+        book = [Quote(node, Good.ENERGY, sides[node], prices[node], 1.0) for node in range(8)]
+        found = clear(book, mcafee=True)
+        got, given_ = found.bought.get(liar, 0.0), found.sold.get(liar, 0.0)
+        return got * (values[liar] - found.buyer_price) + given_ * (found.seller_price - values[liar])
+
+    honest = gain(float(values[liar]))
+    assert honest >= -1e-12
+    for lie in rng.uniform(0, 10, 12):
+        assert gain(float(lie)) <= honest + 1e-12

@@ -1,0 +1,149 @@
+"""What stands between a policy and the nodes."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from coordinator.market.decision import Feasible, Infeasible, Optimal
+from coordinator.policies.guard import choose, without_unselected
+from coordinator.policies.local import local_decision
+
+
+class Says:
+    """A policy that makes a given decision and counts how often it was asked."""
+
+    name = "says"
+
+    def __init__(self, decision: Any) -> None:
+        self.decision = decision
+
+    def init(self, seed: int) -> int:
+        return 0
+
+    def decide(self, fleet: Any, state: int) -> Any:
+        return self.decision, state + 1
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, kit: Any) -> Any:
+    bench = kit.Bench(kit.make_config(tmp_path), Says(None))
+    bench.join()
+    drafted = bench.coordinator.service.draft().fleet
+    bench.close()
+    return drafted
+
+
+def test_fleet_is_what_the_nodes_said(fleet: Any, kit: Any) -> None:
+    assert fleet.node_ids == ("n00", "n01", "n02")
+    assert fleet.intensity_g_per_kwh[:, 0].tolist() == [20.0, 500.0, 20.0]
+    assert fleet.harvest_j[:, 0].tolist() == pytest.approx([41.000007, 82.000014, 123.000021])
+    assert fleet.backlog_batches.tolist() == [[6]] * 3
+    assert fleet.battery_j.tolist() == [100.000003] * 3
+    assert fleet.stored_value_g_per_j[0] == pytest.approx(
+        0.91 * 20.0 / 3.6e6
+    )  # no more than the slot is known
+    assert np.isnan(fleet.mean_loss).all()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "gap"),
+    [
+        (Optimal(1.5), "optimal", 0.0),
+        (Feasible(0.01), "feasible", 0.01),
+        (Feasible(0.2, "time limit"), "feasible: time limit", 0.2),
+        (Feasible(None), "rule", None),
+        (Feasible(None, "fallback: LOCAL's rule"), "fallback: LOCAL's rule", None),
+        (Infeasible(("D7 time",)), "infeasible: D7 time", None),
+    ],
+)
+def test_status_says_what_the_outcome_was(fleet: Any, outcome: Any, status: str, gap: float | None) -> None:
+    decision = dataclasses.replace(local_decision(fleet), outcome=outcome)
+    choice, state = choose(Says(decision), 0, fleet, lambda: 0.0)
+    assert (choice.status, choice.gap_fraction, state) == (status, gap, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"batches": np.full((3, 3), 2)}, "OFFLOAD_CAP"),
+        ({"batches": np.diag([7, 6, 6])}, "CONSERVES"),
+        ({"batches": np.diag([5, 6, 6])}, "CONSERVES"),
+        ({"batches": np.eye(3)}, "SHAPE"),
+        ({"transfer_j": np.full((3, 3), 1e6)}, "TRANSFER_CAP"),
+        ({"charge_j": np.array([np.inf, 0.0, 0.0])}, "FINITE"),
+        ({"awake": np.array([True, False, True])}, "SLEEP"),
+        ({"outcome": None}, "OUTCOME"),
+        ({"notes": {"messages": np.nan}}, "notes"),
+    ],
+)
+def test_decision_that_breaks_a_limit_is_replaced(fleet: Any, changes: dict[str, Any], said: str) -> None:
+    decision = dataclasses.replace(local_decision(fleet), **changes)
+    choice, state = choose(Says(decision), 0, fleet, lambda: 0.0)
+    assert choice.status.startswith("fallback: ")
+    assert said in choice.status
+    assert np.array_equal(choice.decision.batches, np.diag([6, 6, 6]))
+    assert state == 0
+
+
+@pytest.mark.parametrize("nonsense", [None, 7, "plan", ()])
+def test_nonsense_in_place_of_a_decision_is_replaced(fleet: Any, nonsense: Any) -> None:
+    choice, _ = choose(Says(nonsense), 0, fleet, lambda: 0.0)
+    assert choice.status.startswith("fallback: ")
+
+
+def test_selection_binds_training_only(fleet: Any) -> None:
+    selected = np.array([True, False, True])
+    decision = dataclasses.replace(local_decision(fleet), selected=selected)
+    assert np.diag(without_unselected(decision, fleet).batches).tolist() == [6, 0, 6]
+    serving = dataclasses.replace(fleet, stage="application")
+    assert np.diag(without_unselected(decision, serving).batches).tolist() == [6, 6, 6]
+
+
+def test_batches_meant_for_an_unselected_executor_are_reported_unserved(fleet: Any) -> None:
+    batches = np.diag([4, 6, 6])
+    batches[0, 1] = 2
+    decision = dataclasses.replace(
+        local_decision(fleet), batches=batches, selected=np.array([True, False, True])
+    )
+    kept = without_unselected(decision, fleet)
+    assert kept.batches.sum() == 4 + 6
+    assert kept.unserved_batches.tolist() == [2, 0, 0]
+
+
+def test_a_forecast_from_the_day_before_knows_one_day(tmp_path: Path, kit: Any) -> None:
+    """What lies beyond it is expected like the same hour of that day, never read from the future."""
+    config = kit.make_config(tmp_path)
+    zones = tuple(
+        zone.model_copy(update={"forecast_g_per_kwh": (10.0, 30.0, 1e6, 1e6)}) for zone in config.zones
+    )
+    config = config.model_copy(update={"zones": zones, "forecast_known_slots": 2, "known_slots": 4})
+    bench = kit.Bench(config, Says(None))
+    bench.join()
+    fleet = bench.coordinator.service.draft().fleet
+    bench.close()
+    # Slots 1, 2, 3 are expected like slots 1, 0, 1.
+    assert fleet.intensity_g_per_kwh[0].tolist() == [20.0, 30.0, 10.0, 30.0]
+    assert fleet.decision_slots == 1
+
+
+def test_what_is_known_reaches_further_than_what_is_decided(tmp_path: Path, kit: Any) -> None:
+    """A joule left at the end of all that is known is worth the mean of its last day, as long as the run goes on."""
+    config = kit.make_config(tmp_path, slots=4, horizon_slots=1, known_slots=2, day_slots=2)
+    bench = kit.Bench(config, Says(None))
+    bench.join()
+    fleet = bench.coordinator.service.draft().fleet
+    bench.close()
+    assert (fleet.decision_slots, fleet.horizon, fleet.later_slots, fleet.day_slots) == (1, 2, 2, 2)
+    mean = fleet.intensity_g_per_kwh.mean(axis=1) / 3.6e6
+    assert fleet.stored_value_g_per_j == pytest.approx(fleet.discharge_efficiency * mean)
+    whole = kit.make_config(tmp_path / "whole", slots=4, horizon_slots=1, known_slots=4, day_slots=2)
+    bench = kit.Bench(whole, Says(None))
+    bench.join()
+    fleet = bench.coordinator.service.draft().fleet
+    bench.close()
+    assert (fleet.horizon, fleet.later_slots, fleet.stored_value_g_per_j.tolist()) == (4, 0, [0.0, 0.0, 0.0])

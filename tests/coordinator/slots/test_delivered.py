@@ -1,0 +1,84 @@
+"""What a booking counts as delivered, by service: once, in proportion where work is waste, and in older documents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from coordinator.slots.bookkeeping import COUNTS, BookingContext, Counted, booking, delivered_by_service
+from coordinator.slots.settle import Balance
+from protos.messages import EnergyLine, Serving, Stage, Usage
+
+
+def serving(service: str, requests: int, tokens_in: int, tokens_out: int, bits: int) -> Serving:
+    return Serving(
+        service, requests, tokens_in, tokens_out, bits, 0, 0.1, 0.2, 0.3, (5,), (requests,), 1.0, 0.5
+    )
+
+
+PARTS = (serving("images", 40, 0, 0, 4_000), serving("words", 8, 72, 40, 900))
+OUTSIDE = serving("images", 5, 0, 0, 505)
+
+
+def booked(counted: Counted, *, late: bool = False, outside: Serving | None = OUTSIDE) -> dict[str, Any]:
+    lines = (EnergyLine(Stage.APPLICATION, "compute", 100, "modelled"),)
+    usage = Usage("n0", "b", 1, 1, 3, lines, 0, (), (), 0, serving=PARTS, outside=outside)
+    balance = Balance(**{**dict.fromkeys(Balance.__slots__, 0), "demand_uj": 100, "grid_uj": 100})
+    context = BookingContext(Stage.APPLICATION, "NO", 20.0, 1e-6, (), counted)
+    body = booking(usage, balance, context, late=late).body
+    return {**body, "by_name": {part["service"]: part for part in body["services"]}}
+
+
+def test_every_service_is_booked_as_it_was_served() -> None:
+    body = booked(Counted(8, 0))
+    assert {name: body["by_name"]["images"][name] for name in COUNTS} == {
+        "requests": 45,
+        "tokens_in": 0,
+        "tokens_out": 0,
+        "bits": 4_505,
+    }
+    words = body["by_name"]["words"]
+    assert (words["requests"], words["tokens_in"], words["tokens_out"], words["bits"]) == (8, 72, 40, 900)
+    assert [body[name] for name in COUNTS] == [53, 72, 40, 5_405]
+
+
+def test_answers_of_wasted_batches_are_left_out_and_those_of_outsiders_stay() -> None:
+    body = booked(Counted(3, 1))
+    assert (body["by_name"]["words"]["tokens_in"], body["by_name"]["words"]["tokens_out"]) == (54, 30)
+    assert body["by_name"]["images"]["requests"] == 30 + 5
+    for name in COUNTS:
+        assert body[name] == sum(part[name] for part in body["services"])
+
+
+def test_a_late_reading_delivers_nothing() -> None:
+    body = booked(Counted(4, 0), late=True)
+    assert [body[name] for name in COUNTS] == [0, 0, 0, 0]
+    assert body["services"] == []
+
+
+@pytest.mark.parametrize(
+    ("booking", "parts", "expected"),
+    [
+        # One service, half of it delivered.
+        ({"requests": 4, "tokens": 20, "bits": 450}, ["words"], {"words": (4, 36, 20, 450)}),
+        # Classes, which counted as tokens then.
+        ({"requests": 40, "tokens": 40, "bits": 4_000}, ["images"], {"images": (40, 0, 0, 4_000)}),
+        # Nothing says what was served: as many tokens as requests were classes.
+        ({"requests": 7, "tokens": 7, "bits": 70}, [], {None: (7, 0, 0, 70)}),
+        ({"requests": 7, "tokens": 112, "bits": 70}, [], {None: (7, 0, 112, 70)}),
+        ({"requests": 0, "tokens": 0, "bits": 0}, [], {}),
+    ],
+)
+def test_documents_of_older_versions_are_read(
+    booking: dict[str, int], parts: list[str], expected: dict[str | None, tuple[int, ...]]
+) -> None:
+    told = {"words": (8, 72, 40, 900), "images": (40, 0, 40, 4_000)}
+    usage = {
+        "serving": [{"service": name, **dict(zip(COUNTS, told[name], strict=True))} for name in parts],
+        "outside": None,
+    }
+    found = {
+        part["service"]: tuple(part[name] for name in COUNTS) for part in delivered_by_service(booking, usage)
+    }
+    assert found == expected

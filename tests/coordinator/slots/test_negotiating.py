@@ -1,0 +1,193 @@
+"""Slots decided by a market: what is on the wire, who falls silent, repeats, and a coordinator that dies."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from coordinator.ledger import verify
+from coordinator.negotiation.policies.admm import Admm
+from coordinator.negotiation.policies.auction import Auction
+from coordinator.negotiation.policies.belief import BeliefAuction
+from coordinator.slots.protocol import Refused
+from protos.messages import (
+    BeginSlot,
+    EndSlot,
+    Offers,
+    Register,
+    Stage,
+    Telemetry,
+)
+
+POLICIES = [Auction(), Auction(mcafee=True), BeliefAuction(slots_per_day=2), Admm(rounds=30)]
+IDS = ["auction", "mcafee", "belief", "admm"]
+
+
+def open_bench(kit: Any, folder: Path, policy: Any) -> Any:
+    bench = kit.Bench(kit.make_config(folder, horizon_slots=2), policy)
+    stub = kit.TradingStub
+    bench.nodes = {node: stub(node) for node in bench.config.node_ids}
+    bench.said = []
+    receive = type(bench.coordinator).receive
+
+    def record(node: str, message: Any) -> None:
+        bench.said.append(message)
+        receive(bench.coordinator, node, message)
+
+    bench.coordinator.receive = record
+    return bench
+
+
+@pytest.fixture(params=POLICIES, ids=IDS)
+def bench(request: Any, tmp_path: Path, kit: Any) -> Iterator[Any]:
+    made = open_bench(kit, tmp_path, request.param)
+    yield made
+    made.close()
+
+
+def test_nothing_private_is_said_before_a_slot_is_decided(bench: Any) -> None:
+    """All that a node says before the first decision is who it is and what it offers; later, readings of slots that
+    are over come in between, never a backlog, a forecast or a battery before its slot was decided."""
+    bench.join()
+    bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    assert {type(message) for message in bench.said} == {Register, Offers}
+    allowed = {"node_id", "epoch", "slot", "attempt", "round", "quotes", "trades"}
+    assert {field.name for field in dataclasses.fields(Offers)} == allowed
+    bench.coordinator.end_slot(EndSlot(0, 1.0, 1000, 10))
+    bench.said.clear()
+    bench.coordinator.begin_slot(BeginSlot(1, Stage.DEVELOPMENT, 1.0))
+    assert {type(message) for message in bench.said} == {Offers}
+    assert not any(isinstance(message, Telemetry) for message in bench.said)
+    assert bench.coordinator.service.books.slots[1].telemetry == {}
+
+
+def test_a_negotiated_run_has_sound_books_and_a_line_for_the_negotiation(bench: Any) -> None:
+    bench.join()
+    for slot in range(4):
+        summary = bench.run_slot(slot)
+        assert set(summary.settled_nodes) == set(bench.nodes)
+        assert summary.executed_batches == 3 * 6
+        assert summary.unserved_batches == 0
+        market = bench.coordinator.service.books.slots[slot].market
+        assert market["messages"] >= 2 * 2 * 3
+        said = sum(market["down_bytes"].values()) + sum(market["up_bytes"].values())
+        held = bench.coordinator.service.books.balances
+        booked = [v for (account, _), v in held.items() if account == "network/stage/development/negotiation"]
+        assert booked
+        assert said > 0
+    report = verify(bench.config.ledger_path)
+    assert report.ok, report.findings
+
+
+def test_who_does_not_answer_is_out_and_the_rest_trade(bench: Any) -> None:
+    bench.join()
+    bench.mute.add("n01")
+    plan = bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    assert {decision.node_id for decision in plan.decisions} == {"n00", "n02"}
+    assert plan.lost_nodes == ("n01",)
+    assert bench.coordinator.service.books.slots[0].market["silent"] == ["n01"]
+    peers = {send.executor for decision in plan.decisions for send in decision.sends}
+    assert "n01" not in peers
+    summary = bench.coordinator.end_slot(EndSlot(0, 1.0))
+    assert summary.missing_nodes == ("n01",)
+
+
+def test_a_decided_slot_is_not_negotiated_again(bench: Any) -> None:
+    bench.join()
+    plan = bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    bench.said.clear()
+    assert bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0)) == plan
+    assert bench.said == []
+    bench.restart()
+    bench.join()
+    again = bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    assert again == plan
+    assert all(node.executed_twice == 0 for node in bench.nodes.values())
+
+
+def test_a_coordinator_that_dies_amid_the_market_opens_it_anew(bench: Any) -> None:
+    bench.join()
+    service = bench.coordinator.service
+    bench.coordinator._run(service.open_market())
+    assert service.awaiting_offers() == ()
+    assert bench.coordinator.service.books.next_slot == 0
+    bench.restart()  # nothing of the conversation is durable, and nothing of it bound anybody
+    bench.join()
+    plan = bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    assert plan.epoch == 2
+    assert len(plan.decisions) == 3
+
+
+def test_a_policy_goes_on_from_the_public_record(tmp_path: Path, kit: Any) -> None:
+    bench = open_bench(kit, tmp_path, BeliefAuction(slots_per_day=2))
+    bench.join()
+    bench.run_slot(0)
+    bench.run_slot(1)
+    before = bench.coordinator.service._state
+    bench.restart()
+    after = bench.coordinator.service._state
+    assert before.keys() == after.keys()
+    for nodes in before:
+        np.testing.assert_array_equal(before[nodes].counts, after[nodes].counts)
+    bench.close()
+
+
+def test_repeated_offers_change_nothing_and_stale_ones_are_refused(tmp_path: Path, kit: Any) -> None:
+    bench = open_bench(kit, tmp_path, Auction())
+    bench.join()
+    service = bench.coordinator.service
+    bench.coordinator._run(service.open_market())
+    first = next(message for message in bench.said if isinstance(message, Offers))
+    said = service._market.said.body()
+    service._take_offers(first)
+    assert service._market.said.body() == said
+    with pytest.raises(Refused, match="offered otherwise"):
+        service._take_offers(dataclasses.replace(first, quotes=()))
+    with pytest.raises(Refused, match="asked was"):
+        service._take_offers(dataclasses.replace(first, round=1))
+    bench.close()
+
+
+def test_a_broken_stream_repeats_messages_but_books_them_once(tmp_path: Path, kit: Any) -> None:
+    """What a node is asked again when it comes back, and says again, is in the log and not in the ledger."""
+    plain, broken = (open_bench(kit, tmp_path / name, Auction()) for name in ("plain", "broken"))
+    plain.join()
+    plain.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    broken.join()
+    broken.mute.add("n01")
+    service = broken.coordinator.service
+    broken.coordinator._run(service.open_market())
+    assert service.awaiting_offers() == ("n01",)
+    broken.mute.clear()
+    for _ in range(3):
+        broken.coordinator._run(service.register(broken.nodes["n01"].register())[1])
+    broken.join()
+    while (said := service.step_market()) is not None:
+        broken.coordinator._run(said)
+    _, effects = service.adopt_market(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    broken.coordinator._run(effects)
+    one, two = (bench.coordinator.service.books.slots[0].market for bench in (plain, broken))
+    assert one == two
+    assert two["silent"] == []
+    plain.close()
+    broken.close()
+
+
+def test_a_market_that_fails_leaves_every_node_to_itself(tmp_path: Path, kit: Any) -> None:
+    class Broken(Auction):
+        def negotiate(self, table: Any, state: Any) -> Any:
+            yield from super().negotiate(table, state)
+            raise ZeroDivisionError("no price")
+
+    bench = open_bench(kit, tmp_path, Broken())
+    bench.join()
+    plan = bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    assert plan.status.startswith("fallback: nobody trades")
+    assert not any(decision.sends or decision.export_uj for decision in plan.decisions)
+    assert bench.coordinator.end_slot(EndSlot(0, 1.0)).executed_batches == 18
+    bench.close()

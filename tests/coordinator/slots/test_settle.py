@@ -1,0 +1,205 @@
+"""Settlement of trade: every joule arrives or is a named loss, nobody gives what he has not."""
+
+from __future__ import annotations
+
+import dataclasses
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coordinator.accounting.spread import spread
+from coordinator.slots.settle import (
+    Balance,
+    DonorState,
+    Transfer,
+    balance_findings,
+    close_unreported,
+    dischargeable_uj,
+    settle_trade,
+)
+from edge_node.config import BatteryConfig
+from edge_node.energy.battery import Battery, balance
+from protos.messages import NodeProfile
+
+SLOT_S = 60.0
+energies = st.integers(0, 10**12)
+fractions = st.floats(0.0, 0.99)
+
+
+@st.composite
+def profiles(draw: st.DrawFn) -> NodeProfile:
+    return NodeProfile(
+        zone="Z0",
+        static_w=2.0,
+        sleep_w=0.1,
+        wake_j=0.0,
+        wake_s=0.0,
+        tx_j_per_byte=0.0,
+        rx_j_per_byte=0.0,
+        storage_bytes=0,
+        battery_capacity_uj=draw(energies),
+        charge_efficiency_fraction=draw(st.floats(0.3, 1.0)),
+        discharge_efficiency_fraction=draw(st.floats(0.3, 1.0)),
+        self_discharge_fraction=draw(st.floats(0.0, 0.2)),
+        charge_limit_w=draw(st.floats(0.001, 1e4)),
+        discharge_limit_w=draw(st.floats(0.001, 1e4)),
+        export_loss_fraction=draw(fractions),
+        import_loss_fraction=draw(fractions),
+        work=(),
+        meter="modelled",
+        provenance="modelled",
+        num_examples=0,
+        data_digest="0" * 64,
+    )
+
+
+@st.composite
+def markets(draw: st.DrawFn) -> Any:
+    nodes = [f"n{i}" for i in range(draw(st.integers(2, 5)))]
+    made = {node: draw(profiles()) for node in nodes}
+    pairs = [(a, b) for a in nodes for b in nodes if a != b]
+    decided = [
+        Transfer(a, b, draw(st.integers(1, 10**12)))
+        for a, b in draw(st.lists(st.sampled_from(pairs), unique=True, max_size=8))
+    ]
+    states = {}
+    for node in nodes:
+        if draw(st.integers(0, 4)):
+            stored = draw(st.integers(0, made[node].battery_capacity_uj))
+            states[node] = DonorState(draw(energies), stored, draw(energies))
+    return decided, states, made
+
+
+def cells(profile: NodeProfile) -> Battery:
+    return Battery.from_config(
+        BatteryConfig(
+            capacity_j=profile.battery_capacity_uj / 1e6,
+            charge_efficiency_fraction=profile.charge_efficiency_fraction,
+            discharge_efficiency_fraction=profile.discharge_efficiency_fraction,
+            self_discharge_fraction=profile.self_discharge_fraction,
+            charge_limit_w=profile.charge_limit_w,
+            discharge_limit_w=profile.discharge_limit_w,
+        ),
+        SLOT_S,
+    )
+
+
+@given(markets())
+def test_every_joule_arrives_or_is_a_named_loss(market: Any) -> None:
+    decided, states, made = market
+    outcome = settle_trade(decided, states, made, SLOT_S)
+    assert [(t.donor, t.recipient, t.decided_uj) for t in outcome] == [
+        (t.donor, t.recipient, t.energy_uj) for t in decided
+    ]
+    for settled in outcome:
+        assert 0 <= settled.received_uj <= settled.sent_uj <= settled.decided_uj
+        assert settled.received_uj + settled.loss_uj == settled.sent_uj
+        assert settled.posted == (settled.reason == "")
+        present = settled.donor in states and settled.recipient in states
+        assert present or not settled.posted
+        kept = (1 - Fraction(made[settled.donor].export_loss_fraction)) * (
+            1 - Fraction(made[settled.recipient].import_loss_fraction)
+        )
+        assert 0 <= settled.sent_uj * kept - settled.received_uj < 1
+
+
+@given(markets())
+def test_a_grant_can_always_be_met_by_the_donors_own_balance(market: Any) -> None:
+    """Never more than the donor has, proven with the node's own execution rule."""
+    decided, states, made = market
+    outcome = settle_trade(decided, states, made, SLOT_S)
+    for donor, state in states.items():
+        export = sum(t.sent_uj for t in outcome if t.donor == donor)
+        assert export <= state.harvest_uj + min(
+            state.discharge_uj, dischargeable_uj(made[donor], state.battery_uj, SLOT_S)
+        )
+        if state.battery_uj <= cells(made[donor]).capacity_uj:
+            found = balance(
+                cells(made[donor]),
+                state.battery_uj,
+                demand_uj=5_000_000,
+                harvest_uj=state.harvest_uj,
+                export_uj=export,
+                discharge_uj=state.discharge_uj,
+            )
+            assert found.export_uj == export
+
+
+@given(markets(), st.data())
+def test_without_scarcity_decided_is_what_is_sent(market: Any, data: Any) -> None:
+    decided, states, made = market
+    plenty = {node: dataclasses.replace(state, harvest_uj=10**14) for node, state in states.items()}
+    for settled in settle_trade(decided, plenty, made, SLOT_S):
+        if settled.posted:
+            assert settled.sent_uj == settled.decided_uj
+
+
+def test_scarcity_is_shared_in_proportion(kit: Any) -> None:
+    made = {node: kit.profile(0, battery_capacity_uj=0) for node in ("a", "b", "c")}
+    decided = [Transfer("a", "b", 300), Transfer("a", "c", 100)]
+    outcome = settle_trade(decided, {n: DonorState(201, 0, 0) for n in made}, made, SLOT_S)
+    assert [t.sent_uj for t in outcome] == [151, 50]
+
+
+def test_missing_party_voids_only_its_own_transfers(kit: Any) -> None:
+    made = {node: kit.profile(0) for node in ("a", "b", "c")}
+    decided = [Transfer("a", "b", 100), Transfer("b", "c", 100), Transfer("c", "a", 100)]
+    states = {node: DonorState(10**9, 0, 0) for node in ("a", "c")}
+    outcome = settle_trade(decided, states, made, SLOT_S)
+    assert [t.posted for t in outcome] == [False, False, True]
+    assert "no reading from b" in outcome[0].reason
+
+
+@given(st.integers(0, 10**15), st.lists(st.integers(0, 10**12), min_size=1, max_size=20))
+def test_spread_is_exact_and_in_proportion(total: int, weights: list[int]) -> None:
+    if sum(weights) == 0:
+        if total:
+            with pytest.raises(ValueError, match="sum to 0"):
+                spread(total, weights)
+        return
+    shares = spread(total, weights)
+    assert sum(shares) == total
+    for share, weight in zip(shares, weights, strict=True):
+        assert abs(share - Fraction(total * weight, sum(weights))) < 1
+        assert share == 0 or weight > 0
+
+
+def test_spread_refuses_negative_quantities() -> None:
+    with pytest.raises(ValueError, match="allowed are values >= 0"):
+        spread(-1, [1])
+    with pytest.raises(ValueError, match="allowed are values >= 0"):
+        spread(1, [2, -1])
+
+
+@given(profiles(), energies, energies, energies, st.data())
+def test_closing_an_unreported_node_balances(
+    profile: NodeProfile, demand: int, harvest: int, stored: int, data: Any
+) -> None:
+    stored = min(stored, profile.battery_capacity_uj)
+    imported = data.draw(energies)
+    most = harvest + dischargeable_uj(profile, stored, SLOT_S)
+    export = data.draw(st.integers(0, most))
+    closed = close_unreported(profile, demand, harvest, export, imported, stored)
+    found = [text for text in balance_findings(closed, profile, SLOT_S) if "self-discharge" not in text]
+    assert found == []
+    assert (closed.grid_uj, closed.green_uj, closed.export_uj) == (demand, 0, export)
+
+
+@given(profiles(), energies, energies, energies, energies, st.data())
+def test_a_nodes_own_balance_has_no_findings_and_any_change_of_a_term_has(
+    profile: NodeProfile, demand: int, harvest: int, charge: int, discharge: int, data: Any
+) -> None:
+    battery = cells(profile)
+    stored = data.draw(st.integers(0, battery.capacity_uj))
+    own = balance(
+        battery, stored, demand_uj=demand, harvest_uj=harvest, charge_uj=charge, discharge_uj=discharge
+    )
+    right = Balance(**{name: getattr(own, name) for name in own.__slots__})
+    assert balance_findings(right, profile, SLOT_S) == []
+    name = data.draw(st.sampled_from(right.__slots__))
+    change = data.draw(st.integers(1, 10**12))
+    wrong = dataclasses.replace(right, **{name: getattr(right, name) + change})
+    assert balance_findings(wrong, profile, SLOT_S) != []

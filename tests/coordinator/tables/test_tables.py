@@ -1,0 +1,138 @@
+"""Tables out of a ledger: the figures of the books, gaps as nulls, the same bytes again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from coordinator.policies.registry import make_policy
+from coordinator.tables.export import export_tables, ledger_tables
+from protos.messages import BeginSlot, EndSlot, Stage
+
+START = datetime(2024, 6, 1, tzinfo=UTC)
+COLUMNS = {
+    "slots": "slot time stage node_id zone intensity_g_per_kwh alive awake metered demand_j grid_j green_j "
+    "harvest_j charge_j charge_loss_j discharge_j discharge_loss_j self_discharge_j export_j import_j "
+    "curtailed_j battery_before_j battery_after_j released_batches executed_batches guest_batches "
+    "offloaded_batches unserved_batches tokens_in tokens_out bits requests model_bytes operational_g",
+    "lines": "slot node_id zone stage component energy_j grid_j operational_g provenance",
+    "batch_flows": "slot owner executor batches payload_bytes",
+    "energy_flows": "slot donor recipient sent_j received_j status",
+    "nodes": "node_id zone static_w demand_j grid_j operational_g tokens_in tokens_out bits executed_batches "
+    "tree_node_bit_per_j ee_node_bit_per_j",
+    "decisions": "slot status gap_fraction objective_g",
+    "serving": "slot node_id requests tokens_in tokens_out latency_p50_s latency_p95_s latency_p99_s "
+    "deadline_misses unserved_requests energy_j operational_g joules_per_request joules_per_token "
+    "grams_per_1000_tokens",
+}
+
+
+def run(folder: Path, kit: Any, silent_in: int | None = 2) -> Any:
+    bench = kit.Bench(kit.make_config(folder, nodes=4), make_policy("deta"))
+    bench.join()
+    summaries = []
+    for slot in range(4):
+        if slot == silent_in:
+            bench.coordinator.begin_slot(BeginSlot(slot, Stage.DEVELOPMENT, 1.0))
+            bench.mute = {"n03"}
+            summaries.append(bench.coordinator.end_slot(EndSlot(slot, 1.0)))
+            bench.now += 50.0
+            bench.join("n00", "n01", "n02")
+        else:
+            summaries.append(bench.run_slot(slot))
+    bench.close()
+    return bench, summaries
+
+
+@pytest.fixture
+def made(tmp_path: Path, kit: Any) -> Any:
+    bench, summaries = run(tmp_path, kit)
+    tables = ledger_tables(bench.config.ledger_path, start=START, trace_step_s=3600.0)
+    return bench, summaries, tables
+
+
+def test_tables_have_the_named_columns(made: Any) -> None:
+    _, _, tables = made
+    for name, columns in COLUMNS.items():
+        assert set(columns.split()) <= set(tables[name].columns), name
+    assert len(tables["slots"]) == 4 * 4
+    assert str(tables["slots"]["time"].dtype).endswith("UTC]")
+    assert tables["slots"]["time"].iloc[-1] == pd.Timestamp("2024-06-01T03:00Z")
+
+
+def test_lines_sum_to_the_summaries_of_the_coordinator(made: Any) -> None:
+    _, summaries, tables = made
+    by_slot = tables["lines"].groupby("slot")[["energy_j", "grid_j", "operational_g"]].sum()
+    for summary in summaries:
+        assert by_slot.loc[summary.slot, "operational_g"] == pytest.approx(
+            summary.emissions_pg / 1e12, rel=1e-12
+        )
+        assert by_slot.loc[summary.slot, "grid_j"] == pytest.approx(summary.grid_uj / 1e6, rel=1e-12)
+        assert by_slot.loc[summary.slot, "energy_j"] == pytest.approx(summary.demand_uj / 1e6, rel=1e-12)
+    assert {"network", "coordinator", "router"} <= set(tables["lines"]["node_id"])
+
+
+def test_slots_balance_and_agree_with_flows(made: Any) -> None:
+    _, summaries, tables = made
+    slots = tables["slots"][tables["slots"]["metered"]]
+    assert ((slots["grid_j"] + slots["green_j"] - slots["demand_j"]).abs() < 1e-6).all()
+    into = slots["harvest_j"] + slots["discharge_j"] + slots["import_j"]
+    out = slots["green_j"] + slots["charge_j"] + slots["export_j"] + slots["curtailed_j"]
+    assert ((into - out).abs() < 1e-6).all()
+    flows = tables["energy_flows"]
+    assert (flows["sent_j"] >= flows["received_j"]).all()
+    assert flows["sent_j"].sum() == pytest.approx(slots["export_j"].sum())
+    assert flows["received_j"].sum() == pytest.approx(slots["import_j"].sum())
+    for summary in summaries:
+        rows = tables["slots"][tables["slots"]["slot"] == summary.slot]
+        assert rows["executed_batches"].sum() == summary.executed_batches
+        assert rows["offloaded_batches"].sum() == summary.moved_batches
+        assert rows["unserved_batches"].sum() == summary.unserved_batches
+    moved = tables["batch_flows"]["batches"].sum()
+    assert moved > 0
+    assert (tables["batch_flows"]["payload_bytes"] == 1000 * tables["batch_flows"]["batches"]).all()
+
+
+def test_gap_is_null_and_never_zero(made: Any) -> None:
+    _, _, tables = made
+    slots = tables["slots"].set_index(["slot", "node_id"])
+    silent, dead = slots.loc[(2, "n03")], slots.loc[(3, "n03")]
+    assert silent["alive"]
+    assert not silent["metered"]
+    assert not dead["alive"]
+    for row in (silent, dead):
+        for column in ("demand_j", "grid_j", "operational_g", "tokens_in", "tokens_out", "executed_batches"):
+            assert pd.isna(row[column]), column
+    nodes = tables["nodes"].set_index("node_id")
+    assert nodes.loc["n03", "unmetered_slots"] == 2
+    assert nodes.loc["n00", "unmetered_slots"] == 0
+    totals = tables["slots"].groupby("node_id")[["demand_j", "grid_j", "tokens_in", "tokens_out"]].sum()
+    for column in totals.columns:
+        assert nodes[column].astype(float).to_dict() == pytest.approx(totals[column].astype(float).to_dict())
+
+
+def test_same_run_gives_the_same_bytes(tmp_path: Path, kit: Any) -> None:
+    written = []
+    for name in ("a", "b"):
+        bench, _ = run(tmp_path / name, kit)
+        paths = export_tables(bench.config.ledger_path, tmp_path / name, start=START, trace_step_s=3600.0)
+        assert set(paths) == set(COLUMNS)
+        written.append({key: path.read_bytes() for key, path in paths.items()})
+    for key in COLUMNS:
+        assert written[0][key] == written[1][key], key
+
+
+def test_unfinished_run_exports_as_far_as_it_came(tmp_path: Path, kit: Any) -> None:
+    bench = kit.Bench(kit.make_config(tmp_path), make_policy("local"))
+    bench.join()
+    bench.run_slot(0)
+    bench.coordinator.begin_slot(BeginSlot(1, Stage.DEVELOPMENT, 1.0))
+    tables = ledger_tables(bench.config.ledger_path, start=START, trace_step_s=3600.0)
+    slots = tables["slots"]
+    assert slots["metered"].tolist() == [True] * 3 + [False] * 3
+    assert slots["demand_j"].isna().tolist() == [False] * 3 + [True] * 3
+    bench.close()

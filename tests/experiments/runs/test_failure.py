@@ -1,0 +1,243 @@
+"""A run that failed says so: exit code 1, one sentence, no figure, and a folder without DONE."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from experiments.cli import invoke
+from experiments.errors import FailedRunError
+from experiments.run_folder.failed import failure_of
+from experiments.fleet.inprocess import InProcessFleet
+from experiments.report.read import load
+from experiments.resolve.resolve import resolve
+from experiments.runs.run import Hooks, execute
+from experiments.scenario.model import parse_scenario
+
+SCENARIO = """name = "failed"
+policy = "local"
+[time]
+start = 2022-06-21T12:00:00Z
+[stages]
+preparation = 0
+development = 2
+application = 1
+recycling = 0
+[task]
+data = "digits"
+batch_size = 16
+batches_per_slot = 2
+local_epochs = 1
+[inference]
+batches_per_slot = 1
+requests_per_batch = 4
+[fleet]
+kind = "inprocess"
+[[nodes]]
+zone = "FR"
+[[nodes]]
+zone = "PL"
+"""
+CODE = """
+from dataclasses import replace
+
+from coordinator.policies.local import Local
+from flwr.serverapp.strategy import FedAvg
+
+
+class Raising(Local):
+    name = "raising"
+
+    def decide(self, fleet, state):
+        return self.not_there, state
+
+
+class Doubling(Local):
+    name = "doubling"
+
+    def decide(self, fleet, state):
+        decision, state = super().decide(fleet, state)
+        return replace(decision, batches=decision.batches * 2), state
+
+
+class Once(Local):
+    name = "once"
+
+    def decide(self, fleet, state):
+        if fleet.stage == "application":
+            raise RuntimeError("only in one slot")
+        return super().decide(fleet, state)
+
+
+class Forgetful(FedAvg):
+    def configure_train(self, *arguments):
+        messages = super().configure_train(*arguments)
+        for message in messages:
+            message.content.pop("arrays", None)
+        return messages
+"""
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Path:
+    path = tmp_path / "failed.toml"
+    path.write_text(SCENARIO)
+    (tmp_path / "failing_lab.py").write_text(CODE)
+    return path
+
+
+def run(path: Path, capsys: pytest.CaptureFixture[str], *more: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a run into ``run`` beside the scenario."""
+    code = invoke(["run", str(path), "-o", str(path.parent / "run"), "--no-report", *more])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def assert_failed(folder: Path, code: int, out: str, err: str, *words: str) -> None:
+    assert code == 1
+    assert out.strip() == ""
+    assert "%" not in out + err
+    assert "Traceback" not in err
+    sentences = [line for line in err.splitlines() if line.startswith("failed:")]
+    assert len(sentences) == 1
+    for word in words:
+        assert word in sentences[0], sentences
+        assert word in failure_of(folder)
+    assert not (folder / "DONE").exists()
+    assert (folder / "ledger.sqlite").exists()
+    assert (folder / "slots.parquet").exists()
+
+
+@pytest.mark.parametrize(("policy", "line"), [("Raising", 12), ("Doubling", 18)])
+def test_a_policy_that_falls_back_in_every_slot(
+    scenario: Path, capsys: pytest.CaptureFixture[str], policy: str, line: int
+) -> None:
+    found = run(scenario, capsys, "--policy", f"failing_lab:{policy}")
+    assert_failed(scenario.parent / "run", *found, "in all 3 slots", f"failing_lab.py:{line}")
+
+
+def test_a_policy_that_falls_back_once_is_reported_and_done(
+    scenario: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = run(scenario, capsys, "--policy", "failing_lab:Once")
+    assert code == 0
+    assert "Fallback decisions" in out
+
+
+def test_nodes_that_answer_with_exceptions(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scenario.write_text(SCENARIO.replace("[task]", '[task]\nstrategy = "failing_lab:Forgetful"'))
+    found = run(scenario, capsys)
+    assert_failed(scenario.parent / "run", *found, "2 of the nodes", "4 in all", "slot 0", "brings no model")
+
+
+def test_more_unserved_batches_than_the_scenario_tolerates(
+    scenario: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    overloaded = SCENARIO.replace("[inference]", '[inference]\narrivals = "poisson"\nload_fraction = 2.0')
+    overloaded = overloaded.replace("[time]", "[time]\nslot_s = 2")
+    scenario.write_text(overloaded)
+    found = run(scenario, capsys)
+    assert_failed(scenario.parent / "run", *found, "stayed unserved", "tolerance.unserved_fraction")
+    scenario.write_text(overloaded + "[tolerance]\nunserved_fraction = 0.9\n")
+    assert invoke(["run", str(scenario), "-o", str(scenario.parent / "more"), "--no-report"]) == 0
+    assert "Unserved batches" in capsys.readouterr().out
+
+
+def test_all_arrivals_outside_the_stage(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (scenario.parent / "requests.csv").write_text("arrival_s\n3600\n7200\n")
+    traced = SCENARIO.replace("[inference]", '[inference]\narrivals = "trace"\npath = "requests.csv"')
+    scenario.write_text(traced.replace("[time]", "[time]\nslot_s = 10"))
+    for command in ("run", "check"):
+        assert invoke([command, str(scenario)]) == 1
+        said = capsys.readouterr()
+        assert "all 4 arrivals fall outside the application stage" in said.err
+        assert said.out == ""
+    (scenario.parent / "requests.csv").write_text("arrival_s\n9.5\n7200\n")
+    assert run(scenario, capsys)[0] == 0
+
+
+@pytest.mark.parametrize("tolerated", [True, False])
+def test_what_a_lost_node_left_undone_is_reported_where_loss_is_tolerated(
+    tmp_path: Path, tolerated: bool
+) -> None:
+    text = SCENARIO if tolerated else SCENARIO + "[tolerance]\nlost_nodes = false\n"
+    with InProcessFleet() as fleet:
+        hooks = Hooks(on_slot=lambda outcome: fleet.grid.lose(fleet.numbers["n1"]))
+        if tolerated:
+            folder = execute(resolve(parse_scenario(text)), tmp_path / "run", fleet, hooks)
+            assert (folder / "DONE").exists()
+            assert load(folder).any_run.tables["slots"]["unserved_batches"].sum() > 0
+        else:
+            with pytest.raises(FailedRunError, match="n1 lost in slot 1"):
+                execute(resolve(parse_scenario(text)), tmp_path / "run", fleet, hooks)
+
+
+def test_json_says_the_failure(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(scenario, capsys, "--policy", "failing_lab:Raising", "--json")
+    assert code == 1
+    found = json.loads(out)
+    assert set(found) == {"failed", "run"}
+    assert "failing_lab.py:12" in found["failed"]
+    assert found["run"] == str(scenario.parent / "run")
+
+
+def test_a_comparison_names_the_failed_run_and_states_no_reduction_with_it(
+    scenario: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = scenario.parent / "both"
+    arguments = ["--policies", "local,failing_lab:Raising", "--seeds", "1", "-o", str(folder), "--no-report"]
+    assert invoke(["compare", str(scenario), *arguments, "--json"]) == 1
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    assert set(found["policies"]) == {"local"}
+    assert set(found["failed"]) == {"failing_lab.Raising-s0"}
+    assert "failing_lab.Raising-s0" in said.err
+    assert found["absent"] == []
+    assert not (folder / "DONE").exists()
+    # Read again, it says the same.
+    assert set(load(folder).failed) == {"failing_lab.Raising-s0"}
+
+
+def test_a_comparison_of_nothing_but_failed_runs(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--policies", "failing_lab:Raising", "--seeds", "1", "-o", str(scenario.parent / "none")]
+    assert invoke(["compare", str(scenario), *arguments]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "failing_lab.Raising-s0" in said.err
+    assert "%" not in said.err
+
+
+def test_a_report_of_a_failed_run_is_refused_with_its_reason(
+    scenario: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(scenario, capsys, "--policy", "failing_lab:Raising")
+    assert invoke(["report", str(scenario.parent / "run")]) == 2
+    assert "the run failed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code", "line"),
+    [
+        ("raise RuntimeError('no licence')\n", 2, 1),
+        ("def f(:\n    pass\n", 2, 1),
+        ("class Mine:\n    def __init__(self):\n        raise KeyError('key')\n", 2, 3),
+        (
+            "from coordinator.policies.local import Local\nclass Mine(Local):\n    name = 'mine'\n"
+            "    def init(self, seed):\n        raise OSError('no file')\n",
+            1,
+            5,
+        ),
+    ],
+)
+def test_code_of_ones_own_that_cannot_begin_is_a_sentence_with_its_line(
+    scenario: Path, capsys: pytest.CaptureFixture[str], code: str, exit_code: int, line: int
+) -> None:
+    name = f"cannot_begin_{line}_{exit_code}_{len(code)}"
+    (scenario.parent / f"{name}.py").write_text(code)
+    found, out, err = run(scenario, capsys, "--policy", f"{name}:Mine")
+    assert (found, out) == (exit_code, "")
+    assert "Traceback" not in err
+    assert name in err
+    assert f"{name}.py:{line}" in err or "SyntaxError" in err
