@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.experiments.studies.fei.test_claims import NO_CHECK, NO_SEEDS
 
 from experiments.studies.fei import fig4, placement, shipped, table1
 from experiments.studies.fei.claims.construction import marked, nested, whatever_rounds
@@ -15,6 +14,7 @@ from experiments.studies.fei.claims.table import table_claims
 from experiments.studies.fei.plan import cells
 from experiments.studies.fei.spec import FULL, REFERENCE_BATCHES, REFERENCE_SERVERS
 from experiments.studies.fei.table1 import Outcome, Row
+from tests.experiments.studies.fei.test_claims import NO_CHECK, NO_SEEDS
 
 
 @pytest.fixture(scope="module")
