@@ -61,11 +61,7 @@ def import_named(module: str) -> ModuleType:
 def place_of(error: BaseException, thing: object = None) -> str:
     """``file:line`` at which ``error`` arose, for the one who wrote the code: the last line in the module of ``thing``
     (an object of one's own), else the last in code that is neither ours nor a library's, else the last of all."""
-    frames = [
-        (frame.filename, frame.lineno)
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith("<")
-    ]
+    frames = _frames(error)
     if not frames:
         return "an unknown place"
     home = _file_of(thing)
@@ -75,11 +71,34 @@ def place_of(error: BaseException, thing: object = None) -> str:
     return f"{file}:{line}"
 
 
+def place_in(error: BaseException, thing: object, method: str) -> str:
+    """Like ``place_of``; the line of ``method`` where the error arose in no code of the one who wrote ``thing``: the
+    method returned something of another kind, or cannot be called as it is."""
+    elsewhere = all(frame[0].startswith(_foreign()) for frame in _frames(error))
+    return place_of_method(thing, method) if elsewhere else place_of(error, thing)
+
+
 def place_of_method(thing: object, name: str) -> str:
-    """``file:line`` of the method ``name`` of ``thing``; of its class where the method is not written in Python."""
+    """``file:line`` of the method ``name`` of ``thing``; of its class where the method is inherited from elsewhere, or
+    not written in Python."""
     method = inspect.unwrap(getattr(type(thing), name))
     code = getattr(method, "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code else f"class {type(thing).__qualname__}"
+    home = _file_of(thing)
+    if code is not None and (home is None or code.co_filename == home or home.startswith(_foreign())):
+        return f"{code.co_filename}:{code.co_firstlineno}"
+    try:
+        return f"{home}:{inspect.getsourcelines(type(thing))[1]}"
+    except (OSError, TypeError):  # its text is not at hand
+        return f"class {type(thing).__qualname__}"
+
+
+def _frames(error: BaseException) -> list[tuple[str, int | None]]:
+    """File and line of every frame that has a file, the innermost last."""
+    return [
+        (frame.filename, frame.lineno)
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<")
+    ]
 
 
 def _file_of(thing: object) -> str | None:

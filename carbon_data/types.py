@@ -70,6 +70,8 @@ class Origin:
     url: str | None = None
     notes: tuple[str, ...] = ()
     """What was done to the data on loading (gaps, repairs): shown in the report, never hidden."""
+    stand_in: str | None = None
+    """A sentence where these are figures of another period than was asked for: runs warn of it."""
 
 
 @dataclass(frozen=True, slots=True)

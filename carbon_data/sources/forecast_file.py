@@ -102,6 +102,7 @@ class ForecastFile:
         if value_unit is not None and value_unit not in G_PER_KWH:
             raise DataError(f"value_unit is {value_unit!r}; allowed are {', '.join(G_PER_KWH)}")
         self._unit = timedelta(seconds=lead_unit_s)
+        sha256 = digest(self.path)
         about = read_sidecar(self.path)
         self.origin = Origin(
             source=source or about.get("source") or self.path.name,
@@ -109,7 +110,7 @@ class ForecastFile:
             signal=_one_of(Signal, signal or about.get("signal") or Signal.AVERAGE, "signal", self.path),
             scope=_one_of(Scope, scope or about.get("scope"), "scope", self.path),
             provenance=Provenance.MODELLED,
-            sha256=digest(self.path),
+            sha256=sha256,
             url=url or about.get("url"),
         )
         table = read_table(self.path, Dialect(separator, decimal, encoding))

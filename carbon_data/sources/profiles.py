@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -24,7 +25,7 @@ class PackagedProfiles:
 
     An interval takes the value of the month and hour of day it lies in; one that covers several hours takes
     their time-weighted mean. Steps up to 31 days are answered: beyond a month the hour of day says nothing.
-    Any year is answered with the same profile, and the origin says so.
+    Any year is answered with the same profile; for another year the origin's ``stand_in`` says so.
     """
 
     def __init__(self, folder: Path = FOLDER) -> None:
@@ -55,15 +56,25 @@ class PackagedProfiles:
         months = moments.astype("datetime64[M]").astype(np.int64) % 12
         hour_of_day = moments.astype(np.int64) % 24
         values = interval_means(profile[months, hour_of_day], first, HOUR, begin, step, count)
-        return IntensitySeries(
-            zone=zone, start=begin, step=step, intensity_g_per_kwh=values, origin=self._origin(zone)
-        )
+        origin = replace(self._origin(zone), stand_in=self._stand_in(begin, begin + count * step))
+        return IntensitySeries(zone=zone, start=begin, step=step, intensity_g_per_kwh=values, origin=origin)
 
     def _profile(self, zone: str) -> NDArray[np.float64]:
         try:
             return self._profiles[zone]
         except KeyError:
             raise unknown_zone(zone, self._profiles, "the packaged profiles") from None
+
+    def _stand_in(self, begin: datetime, end: datetime) -> str | None:
+        """Where the request is not of the profile's year."""
+        year, last = int(self._table.about["year"]), (end - timedelta(microseconds=1)).year
+        if begin.year == last == year:
+            return None
+        asked = str(begin.year) if begin.year == last else f"{begin.year} to {last}"
+        return (
+            f"packaged intensity profiles of {year} stand in for {asked}: means by month and hour of another year; set "
+            f"time.start within {year}, or give a trace of {asked} ([intensity] source)"
+        )
 
     def _origin(self, zone: str) -> Origin:
         about = self._table.about

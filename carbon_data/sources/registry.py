@@ -79,11 +79,7 @@ def _make(
         signature = inspect.signature(factory)
     except ValueError:
         raise DataError(f"{name} is a builtin whose options cannot be told: it is no {kind}") from None
-    try:
-        signature.bind(**options)
-    except TypeError as error:
-        takes = ", ".join(options_of(factory)) or "none"
-        raise DataError(f"{kind} {name!r}: {error}; its options are {takes}") from None
+    _refuse_other_options(signature, options, f"{kind} {name!r}")
     _refuse_wrong_types(factory, options, f"{kind} {name!r}")
     source = factory(**options)
     lacks = [method for method in methods if not callable(getattr(source, method, None))]
@@ -92,6 +88,26 @@ def _make(
             f"{name} makes a {type(source).__name__} without {', '.join(lacks)}(): it is no {kind}"
         )
     return source
+
+
+def _refuse_other_options(signature: inspect.Signature, options: Mapping[str, Any], what: str) -> None:
+    """Raise DataError for options that the factory does not take, or needs and did not get."""
+    takes = f"its options are {', '.join(signature.parameters) or 'none'}"
+    required = [
+        name
+        for name, parameter in signature.parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+    if missing := [name for name in required if name not in options]:
+        got = ", ".join(options) or "none"
+        raise DataError(
+            f"{what} needs {' and '.join(missing)}, got {got}; give {' and '.join(missing)}; {takes}"
+        )
+    try:
+        signature.bind(**options)
+    except TypeError as error:
+        raise DataError(f"{what}: {error}; {takes}") from None
 
 
 def _refuse_wrong_types(factory: Callable[..., Any], options: Mapping[str, Any], what: str) -> None:

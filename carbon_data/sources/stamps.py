@@ -70,6 +70,11 @@ def to_utc_us(column: pd.Series, clock: Clock, where: str) -> tuple[NDArray[np.i
     """
     import pandas as pd
 
+    if clock.time_start is not None and not _plain_numbers(column):
+        raise DataError(
+            f"{where}: time_start = {clock.time_start!r} is for time in seconds, and has no effect on time stamps such "
+            f"as {str(column.iloc[0])!r}; remove it"
+        )
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         return _integers(column.dt.tz_convert("UTC"), where), ()
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
@@ -79,7 +84,7 @@ def to_utc_us(column: pd.Series, clock: Clock, where: str) -> tuple[NDArray[np.i
     text = column.astype("string").fillna("").str.strip()
     if (text == "").any():
         raise DataError(f"{where}: row {int(np.argmax((text == '').to_numpy()))} has no time stamp")
-    if text.str.fullmatch(_NUMBER).all():
+    if _plain_numbers(text):
         return _from_numbers(text.to_numpy(dtype=np.float64), clock, where)
     zoned = text.str.contains(_ZONED, regex=True) & text.str.contains(":", regex=False)
     if zoned.all():
@@ -92,6 +97,17 @@ def to_utc_us(column: pd.Series, clock: Clock, where: str) -> tuple[NDArray[np.i
             "one"
         )
     return _localised(_parsed(text, where, utc=False), clock, where, column.name)
+
+
+def _plain_numbers(column: pd.Series) -> bool:
+    """Whether time is written as numbers, not as stamps."""
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return True
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return False
+    return bool(column.astype("string").fillna("").str.strip().str.fullmatch(_NUMBER).all())
 
 
 def _parsed(text: pd.Series, where: str, *, utc: bool) -> pd.Series:

@@ -134,6 +134,7 @@ def read_table(path: Path, dialect: Dialect | None = None) -> Table:
     given = dialect or Dialect()
     try:
         if path.suffix == ".parquet":
+            _refuse_text_options(path, given)
             frame = pd.read_parquet(path)
             if isinstance(frame.index, pd.DatetimeIndex):
                 frame = frame.rename_axis(index=str(frame.index.name or "timestamp")).reset_index()
@@ -146,11 +147,21 @@ def read_table(path: Path, dialect: Dialect | None = None) -> Table:
             )
     except DataError:
         raise
+    except FileNotFoundError:
+        raise DataError(f"there is no file {path}; give the path of a CSV or Parquet file") from None
     except (ValueError, OSError, EOFError, pa.ArrowException, csv.Error) as error:
         raise DataError(f"{path} cannot be read as a table: {error}") from error
     if table.frame.empty:
         raise DataError(f"{path} has no rows")
     return table
+
+
+def _refuse_text_options(path: Path, given: Dialect) -> None:
+    for option in ("separator", "encoding"):
+        if (value := getattr(given, option)) is not None:
+            raise DataError(
+                f"{path}: {option} = {value!r} is for text files and has no effect on Parquet; remove it"
+            )
 
 
 def _read_text(path: Path, given: Dialect) -> Table:

@@ -263,9 +263,11 @@ def digest(path: Path) -> str:
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise DataError(f"there is no file {path}; give the path of a CSV or Parquet file") from None
     except OSError as error:
         raise DataError(
-            f"cannot read trace file {path}: {error.strerror}; give the path of a CSV or Parquet file"
+            f"{path} cannot be read: {error.strerror}; give the path of a CSV or Parquet file"
         ) from error
 
 

@@ -256,6 +256,11 @@ def _open(path: Path, form: Form, said: _Said, only_zone: str | None) -> _Opened
                     f"{path} looks like a download of the Electricity Maps data portal: give format = "
                     f'"{portal_export.FORMAT}"'
                 )
+    if estimated is None and not said.allow_estimated:
+        raise DataError(
+            f"{path}: allow_estimated = false has no effect, since no column says which values are estimates; remove "
+            f'it, or give format = "{portal_export.FORMAT}" for a download of its portal'
+        )
     if estimated is not None and not said.allow_estimated and estimated.any():
         raise DataError(
             f"{path}: {int(estimated.sum())} of {estimated.size} rows are estimates, the first is row "

@@ -4,20 +4,19 @@ breaks."""
 from __future__ import annotations
 
 import copy
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from carbon_data.own_code import place_in, place_of
 from coordinator.market.decision import FleetDecision
 from coordinator.market.fleet import Fleet
 from coordinator.market.instances import random_fleet, reference_day
 from coordinator.policies.base import Policy
 from coordinator.policies.registry import make_policy
-from coordinator.policies.validate import Check, Violation, violations
+from coordinator.policies.validate import Check, Violation, ask, violations
 
 _SLOTS_PER_CASE = 2
 """Decisions in a row, so that a policy's state is used."""
@@ -122,15 +121,16 @@ def _with_truth(fleet: Fleet) -> Fleet:
 
 def _check_case(factory: Callable[[], Policy], fleet: Fleet) -> Iterator[Violation]:
     fingerprint = _fingerprint(fleet)
+    policy: Policy | None = None
     try:
         policy, twin = factory(), factory()
         state, twin_state = policy.init(0), twin.init(0)
         for step in range(_SLOTS_PER_CASE):
             now = replace(fleet, slot=fleet.slot + step) if step else fleet
             before = copy.deepcopy(state)
-            decision, following = policy.decide(now, state)
-            again, _ = policy.decide(now, before)
-            twin_decision, twin_state = twin.decide(now, twin_state)
+            decision, following = ask(policy, now, state)
+            again, _ = ask(policy, now, before)
+            twin_decision, twin_state = ask(twin, now, twin_state)
             yield from violations(now, decision)
             if not same_decision(decision, twin_decision):
                 yield Violation(Check.DETERMINISM, "two policies with one seed decide differently")
@@ -140,9 +140,8 @@ def _check_case(factory: Callable[[], Policy], fleet: Fleet) -> Iterator[Violati
                 )
             state = following
     except Exception as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(frame.filename).name}:{frame.lineno}"
-        yield Violation(Check.ERROR, f"{type(error).__name__}: {error} ({place})")
+        place = place_of(error) if policy is None else place_in(error, policy, "decide")
+        yield Violation(Check.ERROR, f"{type(error).__name__}: {error} (at {place})")
     if _fingerprint(fleet) != fingerprint:
         yield Violation(Check.PURITY, "an array of the fleet was changed or made writeable")
 

@@ -6,18 +6,17 @@ Pure. What may not be broken is coordinator.policies.validate; the rule is coord
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from carbon_data.own_code import place_of, place_of_method
+from carbon_data.own_code import place_in, place_of_method
 from coordinator.market.decision import TIME_LIMIT, Feasible, FleetDecision, Infeasible, Optimal
 from coordinator.market.fleet import Fleet
 from coordinator.policies.base import Policy
 from coordinator.policies.local import local_decision
-from coordinator.policies.validate import violations
+from coordinator.policies.validate import ask, violations
 from protos.messages import Stage
 from protos.validation import safe_text
 
@@ -51,7 +50,7 @@ def first_state(policy: Policy, seed: int) -> Any:
         return policy.init(seed)
     except Exception as error:
         raise PolicyFailedError(
-            f"policy {policy.name} cannot begin: {type(error).__name__}: {error} (at {place_of(error, policy)})"
+            f"policy {policy.name} cannot begin: {type(error).__name__}: {error} (at {place_in(error, policy, 'init')})"
         ) from error
 
 
@@ -63,13 +62,13 @@ def choose(policy: Policy, state: Any, fleet: Fleet, clock: Callable[[], float])
     """
     begun = clock()
     try:
-        decision, following = policy.decide(fleet, state)
-        broken = [str(violation) for violation in violations(fleet, decision)] + _bad_notes(decision)
+        decision, following = ask(policy, fleet, state)
+        broken = [str(violation) for violation in violations(fleet, decision)]
         status, gap, objective = _describe(decision) if not broken else ("", None, None)
         place = place_of_method(policy, "decide") if broken else ""
     except Exception as error:  # user policies may raise; the slot goes on, and says so
         broken = [f"{type(error).__name__}: {error}"]
-        place = place_of(error, policy)
+        place = place_in(error, policy, "decide")
     if broken:
         # The place goes first: a long list of violations is cut.
         why = f"at {place}: " + " ".join("; ".join(broken[:3]).split())
@@ -81,16 +80,10 @@ def choose(policy: Policy, state: Any, fleet: Fleet, clock: Callable[[], float])
     return Choice(decision, safe_text(status, LONGEST_STATUS), gap, objective, clock() - begun), following
 
 
-def _bad_notes(decision: FleetDecision) -> list[str]:
-    """Notes go into the ledger: finite numbers by name."""
-    good = all(isinstance(name, str) and math.isfinite(value) for name, value in decision.notes.items())
-    return [] if good else [f"notes are {decision.notes!r:.80}; allowed are finite numbers by name"]
-
-
 def _describe(decision: FleetDecision) -> tuple[str, float | None, float | None]:
     """(status, gap, objective) of a decision's outcome; the objective also from the notes."""
     noted = decision.notes.get("objective_g")
-    objective = float(noted) if noted is not None and math.isfinite(noted) else None
+    objective = None if noted is None else float(noted)
     outcome = decision.outcome
     if isinstance(outcome, Optimal):
         return "optimal", 0.0, float(outcome.objective_g)

@@ -12,6 +12,7 @@ import numpy as np
 from coordinator.market.decision import Feasible, FleetDecision, Infeasible, Optimal
 from coordinator.market.fleet import Bools, Fleet
 from coordinator.market.rounding import WorkLimits
+from coordinator.policies.base import Policy
 
 _TOLERANCE = 1e-9
 """Relative: limits are kept exactly but for the last digits of a floating-point sum."""
@@ -29,6 +30,7 @@ class Check(StrEnum):
     TRANSFER_CAP = "(D6) transfer cap"
     SLEEP = "sleeping nodes run nothing, and nobody sleeps unless the limits allow it"
     OUTCOME = "an outcome of base.Outcome that agrees with the decision"
+    NOTES = "notes are finite numbers by name"
     DETERMINISM = "same seed and fleet, same decision"
     PURITY = "the fleet and the state handed in are left as they were"
     ERROR = "decides without raising"
@@ -46,12 +48,32 @@ class Violation:
         return f"{self.check.name}: {self.found}" + (f" [{self.case}]" if self.case else "")
 
 
+def ask(policy: Policy, fleet: Fleet, state: Any) -> tuple[FleetDecision, Any]:
+    """What the policy decides, and its next state. Raises TypeError for an answer of another kind, and whatever the
+    policy raises."""
+    answer: Any = policy.decide(fleet, state)
+    if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[0], FleetDecision)):
+        got = (
+            f"({', '.join(type(part).__name__ for part in answer)})"
+            if isinstance(answer, tuple)
+            else type(answer).__name__
+        )
+        raise TypeError(f"decide returned {answer!r:.60} ({got}); allowed is (FleetDecision, state)")
+    return answer
+
+
 def violations(fleet: Fleet, decision: FleetDecision) -> list[Violation]:
     """Everything in ``decision`` that breaks a limit of the slot; empty when it may be executed."""
     wrong = list(_shapes(fleet, decision))
     if wrong:
         return wrong  # the other checks would only stumble over it
-    return [*_values(decision), *_work(fleet, decision), *_energy(fleet, decision), *_outcome(decision)]
+    return [
+        *_values(decision),
+        *_work(fleet, decision),
+        *_energy(fleet, decision),
+        *_outcome(decision),
+        *_notes(decision),
+    ]
 
 
 def _shapes(fleet: Fleet, decision: FleetDecision) -> Iterator[Violation]:
@@ -159,13 +181,33 @@ def _outcome(decision: FleetDecision) -> Iterator[Violation]:
     if not isinstance(outcome, Optimal | Feasible | Infeasible):
         yield Violation(Check.OUTCOME, f"outcome is {outcome!r}")
     elif isinstance(outcome, Optimal):
-        if not np.isfinite(outcome.objective_g):
+        if not _is_finite(outcome.objective_g):
             yield Violation(Check.OUTCOME, f"optimal with an objective of {outcome.objective_g} g")
         if decision.unserved_batches.any():
             yield Violation(Check.OUTCOME, "called optimal, yet work is left unserved")
     elif isinstance(outcome, Feasible) and outcome.gap_fraction is not None:
         gap = outcome.gap_fraction
-        if not (np.isfinite(gap) and gap >= 0):
-            yield Violation(Check.OUTCOME, f"feasible with a gap of {gap}")
+        if not (_is_finite(gap) and gap >= 0):
+            yield Violation(Check.OUTCOME, f"feasible with a gap of {gap!r}")
     elif isinstance(outcome, Infeasible) and not outcome.conflicts:
         yield Violation(Check.OUTCOME, "infeasible, but no conflicting limit is named")
+    told = outcome.conflicts if isinstance(outcome, Infeasible) else getattr(outcome, "reason", "")
+    if not (
+        isinstance(told, str)
+        or (isinstance(told, tuple | list) and all(isinstance(each, str) for each in told))
+    ):
+        yield Violation(Check.OUTCOME, f"the outcome's text is {told!r:.60}, expected text")
+
+
+def _notes(decision: FleetDecision) -> Iterator[Violation]:
+    """They go into the ledger."""
+    notes: Any = decision.notes
+    good = isinstance(notes, dict) and all(
+        isinstance(name, str) and _is_finite(value) for name, value in notes.items()
+    )
+    if not good:
+        yield Violation(Check.NOTES, f"notes are {notes!r:.80}; allowed are finite numbers by name")
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and bool(np.isfinite(value))

@@ -22,6 +22,9 @@ METERS: dict[str, Callable[[MeterContext], Meter]] = {
     "hwmon": HwmonMeter,
 }
 
+WITH_ARGUMENT = ("replay", "rapl", "hwmon")
+"""Meters that take an argument: a log, or the folder of a sensor."""
+
 
 def probe_meter(spec: str, board: BoardConfig, slot_s: float) -> None:
     """Raises MeterError where ``build_meter`` would on this machine; nothing stays open, and no log is begun."""
@@ -60,6 +63,11 @@ def build_meter(spec: str, board: BoardConfig, slot_s: float) -> Meter:
             raise MeterError(f"meter {spec!r}: write record:PATH=METER, e.g. record:readings.jsonl=modelled")
         return RecordingMeter(build_meter(inner, board, slot_s), Path(path))
     if name in METERS:
+        if argument and name not in WITH_ARGUMENT:
+            raise MeterError(
+                f"meter {spec!r}: {name} takes no argument; write meter = {name!r}, or one of "
+                f"{', '.join(f'{each}:ARGUMENT' for each in WITH_ARGUMENT)}"
+            )
         return METERS[name](MeterContext(board, slot_s, argument))
     if not colon:
         names = ", ".join(METERS)

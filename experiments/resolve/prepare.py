@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from carbon_data.own_code import look_beside
 from experiments.errors import UsageError
-from experiments.scenario.model import Scenario, ServiceSpec, load_scenario, parse_scenario
+from experiments.scenario.model import FleetSpec, Scenario, ServiceSpec, load_scenario, parse_scenario
 
 if TYPE_CHECKING:
     from experiments.resolve.resolve import Resolved
@@ -73,7 +73,8 @@ def open_scenario(
     if fleet is not None:
         if fleet not in ("ray", "inprocess"):
             raise UsageError(f"--fleet {fleet}: allowed are ray and inprocess")
-        changes["fleet"] = scenario.fleet.model_copy(update={"kind": fleet})
+        if fleet != scenario.fleet.kind:  # so do options of a kind of fleet
+            changes["fleet"] = FleetSpec.model_validate({"kind": fleet, "meter": scenario.fleet.meter})
     return scenario.model_copy(update=changes)
 
 

@@ -209,11 +209,13 @@ def read_trace(path: Path, names: Sequence[str]) -> list[tuple[float, ...]]:
     """Ascending arrival times by node, seconds from the first application slot; without a column
     ``node_id`` every node gets all of them.
     """
-    try:
-        table = read_table(path)
-        times = table.numbers("arrival_s")
-    except (OSError, ValueError, KeyError) as error:
-        raise UsageError(f"{path}: needs a CSV with a column arrival_s of numbers ({error})") from None
+    table = read_table(path)
+    if "arrival_s" not in table.columns:
+        raise UsageError(
+            f"{path} has no column arrival_s; it has {', '.join(table.columns)}: call the column of arrival times, in "
+            "seconds of slot time from the first application slot, arrival_s"
+        )
+    times = table.numbers("arrival_s")
     if not (np.isfinite(times) & (times >= 0)).all():
         raise UsageError(f"{path}: arrival_s holds something that is no time >= 0")
     if "node_id" not in table.columns:

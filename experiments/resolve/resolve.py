@@ -32,6 +32,7 @@ from experiments.resolve.chosen_policy import (
     policy_settings,
 )
 from experiments.resolve.feasible import refuse_impossible
+from experiments.resolve.listen import check_host
 from experiments.resolve.network_factor import NetworkFactor, network_factor
 from experiments.resolve.requests import mean_per_s, node_inference, service_task
 from experiments.resolve.traces import (
@@ -43,6 +44,7 @@ from experiments.resolve.traces import (
     persistence_slots,
     zone_traces,
 )
+from experiments.resolve.unused import refuse_unused
 from experiments.scenario.model import YEAR_S, BatterySpec, BoardSpec, NodeSpec, Scenario
 from protos.messages import Stage
 
@@ -87,9 +89,13 @@ class Resolved:
     def warnings(self) -> tuple[str, ...]:
         """What can be run and may not be what was meant."""
         step_s = self.scenario.time.trace_step_s
+        stand_ins = tuple(
+            dict.fromkeys(text for origin in self.origins.values() if (text := origin["stand_in"]))
+        )
         if self.slot_s <= step_s:
-            return ()
+            return stand_ins
         return (
+            *stand_ins,
             f"a slot of {self.slot_s:.4g} s is longer than the {step_s:g} s that the traces advance in it: each slot's "
             f"joules count at the intensity of its first {step_s:g} s; raise time.trace_step_s, or lower the work of a "
             "slot",
@@ -236,6 +242,7 @@ def _resolve(scenario: Scenario) -> Resolved:
     from coordinator.policies.registry import resolve as find_policy
     from experiments.scenario.strategies import check_strategy
 
+    refuse_unused(scenario)
     with scenario.at("policy"):
         find_policy(scenario.policy)
     with scenario.at("policy_options"):
@@ -244,6 +251,8 @@ def _resolve(scenario: Scenario) -> Resolved:
         persistence_slots(scenario)
     with scenario.at("fleet", "kind"):
         _check_sockets(scenario)
+    with scenario.at("coordinator", "host"):
+        check_host(scenario.coordinator.host, listens=scenario.fleet.kind == "ray")
     check_strategy(scenario)
     entries = tuple(k for k, spec in enumerate(scenario.nodes) for _ in range(spec.count))
     specs = tuple(scenario.nodes[k] for k in entries)

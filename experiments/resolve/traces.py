@@ -15,7 +15,7 @@ from edge_node.config import HarvestConfig
 from experiments.errors import UsageError
 from experiments.resolve.chosen_policy import SECONDS_PER_DAY, known_slots, needs_truth
 from experiments.resolve.issued import open_forecast, zone_issues
-from experiments.scenario.model import HarvestSpec, NodeSpec, Scenario
+from experiments.scenario.model import HarvestSpec, NodeSpec, Scenario, refuse_doubled
 
 
 def zone_traces(
@@ -167,23 +167,24 @@ def persistence_slots(scenario: Scenario) -> int:
 def _harvest_source(spec: HarvestSpec, node: NodeSpec) -> Any:
     from carbon_data.sources.registry import harvest_source
 
-    options: dict[str, Any] = dict(spec.options)
+    said: dict[str, Any] = {}
     if spec.kind == "pv":
-        options |= {"peak_w": spec.peak_w, "zone": node.zone}
-        options |= {
+        said = {"peak_w": spec.peak_w, "zone": node.zone}
+        said |= {
             key: value for key in ("tilt_deg", "azimuth_deg") if (value := getattr(spec, key)) is not None
         }
         if node.latitude_deg is not None and node.longitude_deg is not None:
-            options |= {"latitude_deg": node.latitude_deg, "longitude_deg": node.longitude_deg}
-            del options["zone"]
+            said |= {"latitude_deg": node.latitude_deg, "longitude_deg": node.longitude_deg}
+            del said["zone"]
     elif spec.kind == "constant":
-        options["power_w"] = spec.peak_w
+        said["power_w"] = spec.peak_w
     else:
-        options["peak_w"] = spec.peak_w
+        said["peak_w"] = spec.peak_w
         for key in ("path", "region"):
             if (value := getattr(spec, key)) is not None:
-                options[key] = value
-    return harvest_source(spec.kind, **options)
+                said[key] = value
+    refuse_doubled(spec.options, said)
+    return harvest_source(spec.kind, **spec.options, **said)
 
 
 def no_harvest(intervals: int) -> HarvestConfig:
@@ -202,6 +203,7 @@ def origin_dict(origin: Origin) -> dict[str, Any]:
         "sha256": origin.sha256,
         "url": origin.url,
         "notes": "; ".join(origin.notes) or None,
+        "stand_in": origin.stand_in,
     }
 
 

@@ -21,8 +21,8 @@ from rich.progress import (
 )
 
 from experiments.errors import FailedRunError, RunError, UsageError
-from experiments.run_folder.failed import mark_failed
 from experiments.resolve.prepare import known_policy
+from experiments.run_folder.failed import mark_failed
 from experiments.scenario.model import MAX_SEED, Scenario
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from coordinator.adapters.flower_server import SlotOutcome
     from experiments.fleet.base import Fleet
-    from experiments.runs.outside import Outside
     from experiments.resolve.resolve import Resolved
+    from experiments.runs.outside import Outside
 
 RUNS = Path("runs")
 
@@ -135,8 +135,8 @@ def run_single(
     ``serve_s``: wall seconds for which the last slot of the application stage stays open, so that outside clients
     can ask; interrupting it ends that wait, not the run. Raises UsageError where nobody could ask.
     """
-    from experiments.runs.outside import Outside
     from experiments.resolve.resolve import resolve
+    from experiments.runs.outside import Outside
 
     resolved = resolve(scenario)
     outside = Outside(resolved, folder, serve_s)
@@ -226,10 +226,10 @@ def _run_name(policy: str, seed: int) -> str:
 
 def _regret(specs: list[Scenario], folder: Path) -> dict[str, Any]:
     """Every run beside the perfect-foresight bound of its seed's day, for compare.json."""
-    from experiments.resolve.foresight import whole_run
-    from experiments.runs.regret import IN_IT, NOT_IN_IT, bound_or_reason, regret_of
     from experiments.report.read import load_run
+    from experiments.resolve.foresight import whole_run
     from experiments.resolve.resolve import resolve
+    from experiments.runs.regret import IN_IT, NOT_IN_IT, bound_or_reason, regret_of
 
     days: dict[int, Any] = {}
     runs = []

@@ -16,12 +16,12 @@ from carbon_data.units import from_micro
 from experiments.errors import RunError, UsageError
 
 if TYPE_CHECKING:
+    from coordinator.market.decision import FleetDecision
     from coordinator.market.fleet import Fleet, Floats
     from coordinator.market.forecast import Forecast
     from coordinator.market.program import Program
-    from coordinator.simulator.simulate import Information
-    from coordinator.market.decision import FleetDecision
     from coordinator.policies.optimised import ModelPolicy
+    from coordinator.simulator.simulate import Information
     from experiments.resolve.resolve import Resolved
     from experiments.scenario.model import Scenario
 
@@ -184,7 +184,7 @@ class _Until:
 
 
 def _expected_intensity(resolved: Resolved) -> Forecast:
-    """What coordinator.slots.fleet_view expects: the slot itself is known, later ones are as the zone's forecast says."""
+    """What coordinator.slots.fleet_view expects: the slot itself is known, later ones as the zone's forecast says."""
     from coordinator.slots.expecting import expected_g_per_kwh
 
     config = resolved.coordinator_config("export", Path("none"))

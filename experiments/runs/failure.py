@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 NODES_AT_MOST = 6
 
 
-
-
-
-
 def reasons_to_fail(
     resolved: Resolved, outcomes: Sequence[SlotOutcome], slots: pd.DataFrame
 ) -> tuple[str, ...]:

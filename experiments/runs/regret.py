@@ -110,8 +110,8 @@ def _note(resolved: Resolved, regret: float, found: Bound) -> str:
 
 def bound_or_reason(fleet: Fleet) -> Bound | str:
     """The bound of a whole run, or why there is none."""
-    from coordinator.simulator.regret import NoBoundError, oracle_bound
     from coordinator.market.solve import SolverOptions
+    from coordinator.simulator.regret import NoBoundError, oracle_bound
 
     limit_s = BOUND_TIME_LIMIT_S if fleet.limits.may_sleep else None
     try:

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from carbon_data.units import from_pico
-from experiments.resolve.chosen_policy import policy_settings, short_look_ahead
 from experiments.errors import FailedRunError, RunError
-from experiments.run_folder.failed import mark_failed
-from experiments.runs.failure import reasons_to_fail
+from experiments.resolve.chosen_policy import policy_settings, short_look_ahead
 from experiments.resolve.network_factor import METADATA_KEY
 from experiments.resolve.resolve import Resolved
+from experiments.run_folder.failed import mark_failed
 from experiments.run_folder.files import DONE, MODEL
 from experiments.run_folder.same_scenario import digest_of, scenario_digest, scenario_facts
+from experiments.runs.failure import reasons_to_fail
 from protos.messages import Stage
 
 if TYPE_CHECKING:
@@ -103,8 +103,8 @@ def failures() -> tuple[type[Exception], ...]:
     """What parts of a run raise when they cannot go on: other people's code, the coordinator, a process, the disk."""
     from coordinator.adapters.control_client import CoordinatorError as CallFailed
     from coordinator.adapters.flower_strategy import StrategyError
-    from coordinator.policies.guard import PolicyFailedError
     from coordinator.ledger import LedgerError
+    from coordinator.policies.guard import PolicyFailedError
     from coordinator.slots.protocol import RequestError
     from experiments.fleet.ray_local import FleetStartError
     from experiments.fleet.supervisor import CoordinatorError

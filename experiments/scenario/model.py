@@ -11,6 +11,7 @@ Upper bounds are no physics: they keep integer microjoules within 64 bits, and a
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -312,6 +313,15 @@ class NetworkSpec(Strict):
         return self
 
 
+def refuse_doubled(options: Mapping[str, Any], said: Mapping[str, Any]) -> None:
+    """Raises UsageError for an option that the table's keys, or the node's, give as well."""
+    for key in options.keys() & said.keys():
+        raise UsageError(
+            f"options.{key} = {options[key]!r} has no effect, since the table or its node says {key} = {said[key]}; "
+            "remove it from options"
+        )
+
+
 class IntensitySpec(Strict):
     source: str = "profiles"
     """A name of ``detabed list sources``, or ``package.module:Name``."""
@@ -326,12 +336,11 @@ class IntensitySpec(Strict):
         """The source. Raises ValueError or DataError for one that cannot be had."""
         from carbon_data.sources.registry import intensity_source
 
-        options: dict[str, Any] = dict(self.options)
-        if self.path is not None:
-            options["path"] = self.path
+        said: dict[str, Any] = {} if self.path is None else {"path": self.path}
         if self.files:
-            options["files"] = dict(self.files)
-        return intensity_source(self.source, **options)
+            said["files"] = dict(self.files)
+        refuse_doubled(self.options, said)
+        return intensity_source(self.source, **self.options, **said)
 
 
 class AccountingSpec(Strict):
@@ -588,11 +597,20 @@ class ServiceWorth(Strict):
     """Worth of an answer beside its bits, in bit: for services whose answers are no tokens (a class)."""
 
 
+def _worths_by_name(value: Any) -> Any:
+    if isinstance(value, list):
+        raise ValueError(
+            "should be tables by name of a service, [tree.services.NAME], saying what its tokens and bits are worth; "
+            "services are declared in [[inference.services]]"
+        )
+    return value
+
+
 class TreeSpec(Strict):
     alpha_bits_per_token: float = Field(default=70_423.0, ge=0)
     """alpha of (T1), for tokens of tasks that generate; default from prices of a large language model's tokens and of
     mobile data, 3.0e-5 / 4.26e-10 (methods.md section 5)."""
-    services: dict[str, ServiceWorth] = {}
+    services: Annotated[dict[str, ServiceWorth], BeforeValidator(_worths_by_name)] = {}
     """By name of the service, e.g. ``[tree.services.tiny-gpt]``: weights and utilities of (T3)."""
 
 

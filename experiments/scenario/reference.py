@@ -29,8 +29,9 @@ _HEAD = """# The scenario file
 
 A scenario is one TOML file. Everything a run depends on is in it or in the data it names; whatever is left out takes
 the default below, and a run folder's `scenario.toml` has every default written out. Unknown keys, wrong types and
-values out of bounds are refused with file, line and what is allowed, before anything starts. `detabed init FILE` writes
-a commented starter, `detabed check FILE` shows what a file resolves to, `detabed list` names what may be chosen.
+values out of bounds are refused with file, line and what is allowed, before anything starts; so are options that the
+kind chosen in their table does not use. `detabed init FILE` writes a commented starter, `detabed check FILE` shows what
+a file resolves to, `detabed list` names what may be chosen.
 
 A unit is the end of a key: `_w` watts, `_j` joules, `_s` seconds, `_g_per_kwh` grams of CO2e per kilowatt-hour,
 `_fraction` 0 to 1.
@@ -47,8 +48,8 @@ def page() -> str:
             parts += _section(f"`[{name}]`", table, name)
     parts += _section("`[[nodes]]`", NodeSpec, "nodes")
     parts.append(
-        "\nA node's own `harvest`, `battery` and `board` tables take the keys above and stand *in place* of the "
-        "scenario's: what they leave out has the default, not the scenario's value."
+        "\nA node's own `harvest`, `battery` and `board` tables take the keys above; what they leave out is as in the "
+        "scenario's table of that name. A node with another kind of harvest, or another board, takes nothing over."
     )
     return "\n".join(parts).rstrip() + "\n"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -46,29 +47,61 @@ _SCALARS = {"float", "int", "str", "bool"}
 def _sentence(item: Any, location: tuple[str | int, ...], model: type[BaseModel]) -> str:
     kind = item["type"]
     if kind == "extra_forbidden":
-        return f"unknown key; allowed here: {', '.join(_allowed_keys(model, location[:-1]))}"
+        return f"unknown key; allowed here: {', '.join(_allowed_keys(model, location[:-1]))}" + _homes(
+            str(location[-1]), model
+        )
     if kind == "missing":
         return "is missing and has no default"
     if kind == "value_error":
         return str(item["ctx"]["error"])
-    if kind in ("model_type", "model_attributes_type", "dict_type"):
+    if kind in ("model_type", "model_attributes_type"):
         return f"should be a table; keys allowed in it: {', '.join(_allowed_keys(model, location))}"
+    if kind == "dict_type":
+        name = f"[{_dotted(location)}.NAME]"
+        if _table_at(model, location) is None:
+            return "should be a table of values by name"
+        return f"should be a table of tables, {name}; keys allowed in one: " + ", ".join(
+            _allowed_keys(model, location)
+        )
+    if kind in ("tuple_type", "list_type"):
+        return (
+            f"should be a list of tables, [[{_dotted(location)}]] for each; keys allowed in one: "
+            + ", ".join(_allowed_keys(model, location))
+        )
     return str(item["msg"])
+
+
+def _dotted(location: tuple[str | int, ...]) -> str:
+    return ".".join(part for part in location if isinstance(part, str))
+
+
+def _homes(key: str, model: type[BaseModel]) -> str:
+    """Tables of ``model`` in which an unknown key is known, for a key that stands in the wrong one."""
+    found = [place for place, table in _tables(model) if key in table.model_fields]
+    return f"; {key} is a key of {' and '.join(found)}" if found else ""
+
+
+def _tables(model: type[BaseModel], place: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+    """Every table below ``model`` and its header in a file."""
+    for name, field in model.model_fields.items():
+        if (inner := _model_in(field.annotation)) is not None:
+            header = f"[{place}{name}]"
+            yield f"[{header}]" if get_origin(field.annotation) is tuple else header, inner
+            yield from _tables(inner, f"{place}{name}.")
 
 
 def _allowed_keys(model: type[BaseModel], table: tuple[str | int, ...]) -> list[str]:
     """Keys of the table that ``table`` leads to from ``model``."""
+    return sorted((_table_at(model, table) or model).model_fields)
+
+
+def _table_at(model: type[BaseModel], table: tuple[str | int, ...]) -> type[BaseModel] | None:
+    """The table that ``table`` leads to from ``model``; None where a part of it is no table."""
+    found: type[BaseModel] | None = model
     for part in table:
-        if isinstance(part, int):
-            continue
-        if part not in model.model_fields:
-            break
-        annotation = model.model_fields[part].annotation
-        found = _model_in(annotation)
-        if found is None:
-            break
-        model = found
-    return sorted(model.model_fields)
+        if isinstance(part, str) and found is not None and part in found.model_fields:
+            found = _model_in(found.model_fields[part].annotation)
+    return found
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

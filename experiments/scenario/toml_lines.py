@@ -25,6 +25,7 @@ def line_index(text: str) -> dict[Location, int]:
             if header.group(1) == "[[":
                 key = tuple(parts)
                 counts[key] = counts.get(key, -1) + 1
+                index.setdefault(key, number)
                 table = (*parts, counts[key])
             else:
                 table = _with_indices(parts, counts)

@@ -55,6 +55,22 @@ def test_the_profile_averages_to_the_annual_mean(profiles: PackagedProfiles) -> 
         )
 
 
+@pytest.mark.parametrize(
+    ("start", "hours", "asked"),
+    [
+        (datetime(2022, 1, 1, tzinfo=UTC), 8760, None),
+        (datetime(2022, 1, 1, tzinfo=UTC), 8761, "2022 to 2023"),
+        (datetime(2021, 12, 31, 23, tzinfo=UTC), 1, "2021"),
+        (datetime(2026, 6, 21, tzinfo=UTC), 24, "2026"),
+    ],
+)
+def test_a_profile_says_when_it_stands_in_for_another_year(
+    profiles: PackagedProfiles, start: datetime, hours: int, asked: str | None
+) -> None:
+    said = profiles.series("DE", start, HOUR, hours).origin.stand_in
+    assert said == asked or f"profiles of 2022 stand in for {asked}:" in str(said)
+
+
 def test_origin_carries_licence_signal_scope_and_the_known_flaw(profiles: PackagedProfiles) -> None:
     origin = profiles.series("US-NW-SCL", START, HOUR, 24).origin
     assert origin.licence == "ODbL-1.0"

@@ -149,6 +149,11 @@ def test_a_header_that_says_utc_states_the_zone(tmp_path: Path) -> None:
         (["yesterday", *STAMPS[1:]], {}, "ISO 8601|others have one"),
         (STAMPS, {"timezone": "Mars/Base"}, "IANA"),
         (["0", "1", "2", "3"], {"time_start": "2023-03-01"}, "without a time zone"),
+        (
+            [f"2023-03-01T0{hour}:00Z" for hour in range(4)],
+            {"time_start": "2023-03-01T00:00:00Z"},
+            "time_start = .* no effect on time stamps",
+        ),
     ],
 )
 def test_a_zone_is_never_guessed(
@@ -345,9 +350,9 @@ def test_a_solar_trace_in_seconds_is_anchored(tmp_path: Path) -> None:
     text = "time,Berlin,Rome\n" + "".join(f"{300 * k},{k / 100},{k / 50}\n" for k in range(24))
     path = write(tmp_path / "solar.csv", text)
     with pytest.raises(DataError, match="time_start"):
-        HarvestTrace(path, "Berlin", "Berlin", 10.0)
+        HarvestTrace(path, "Berlin", "Berlin", peak_w=10.0)
     for region in ("Berlin", "roof"):
-        source = HarvestTrace(path, "Berlin", region, 10.0, time_start="2023-03-01T00:00:00Z")
+        source = HarvestTrace(path, "Berlin", region, peak_w=10.0, time_start="2023-03-01T00:00:00Z")
         power = source.series(START, HOUR, 2, seed=0).power_w
         np.testing.assert_allclose(
             power, [10 * np.mean(np.arange(12)) / 100, 10 * np.mean(np.arange(12, 24)) / 100]
@@ -357,3 +362,33 @@ def test_a_solar_trace_in_seconds_is_anchored(tmp_path: Path) -> None:
 def test_a_harvest_s_option_of_the_wrong_type_is_named() -> None:
     with pytest.raises(DataError, match="power_w is 'x'"):
         harvest_source("constant", power_w="x")
+
+
+def test_a_harvest_trace_without_column_or_region_says_what_its_file_has(tmp_path: Path) -> None:
+    rows = "".join(f"{stamp},{area},0.25,0.5\n" for area in ("AZPS", "PJM") for stamp in STAMPS)
+    path = write(tmp_path / "sun.csv", f"timestamp,region,solar_pu,wind_pu\n{rows}")
+    with pytest.raises(DataError, match=r"column is not given; it has timestamp, region, solar_pu, wind_pu"):
+        HarvestTrace(path, peak_w=10.0)
+    with pytest.raises(DataError, match=r"no column 'sun_pu'; it has timestamp, .*column = "):
+        HarvestTrace(path, "sun_pu", "PJM", peak_w=10.0)
+    with pytest.raises(DataError, match=r"column 'region' has AZPS, PJM: choose one, region = "):
+        HarvestTrace(path, "solar_pu", peak_w=10.0)
+    with pytest.raises(DataError, match="'trace' needs path, got peak_w"):
+        harvest_source("trace", peak_w=10.0)
+    power = HarvestTrace(path, "solar_pu", "PJM", peak_w=10.0).series(START, HOUR, 4, seed=0).power_w
+    np.testing.assert_allclose(power, 2.5)
+    alone = write(tmp_path / "roof.csv", "timestamp,pu\n" + "".join(f"{stamp},0.5\n" for stamp in STAMPS))
+    np.testing.assert_allclose(HarvestTrace(alone, "pu", peak_w=10.0).series(START, HOUR, 4, 0).power_w, 5.0)
+
+
+def test_options_of_text_files_and_of_marked_files_are_refused_where_they_do_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"timestamp": pd.to_datetime(STAMPS), "zone": "DE", "gCO2e_per_kWh": VALUES}).to_parquet(
+        path
+    )
+    read(path)
+    for option in ({"separator": ";"}, {"encoding": "cp1252"}):
+        with pytest.raises(DataError, match="no effect on Parquet"):
+            read(path, **option)
+    with pytest.raises(DataError, match="no column says which values are estimates"):
+        TraceIntensity(path, allow_estimated=False, **KNOWN)

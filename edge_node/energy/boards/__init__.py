@@ -65,6 +65,10 @@ def load_board(name: str) -> BoardProfile:
         text = (resources.files(__name__) / f"{name.replace('-', '_')}.toml").read_text(encoding="utf-8")
     elif name.endswith(".toml") and Path(name).is_file():
         text = Path(name).read_text(encoding="utf-8")
+    elif name.endswith(".toml"):
+        raise SourceError(
+            f"there is no file {name}; allowed are {', '.join(board_names())} or the path of a TOML file like theirs"
+        )
     else:
         raise SourceError(
             f"unknown board {name!r}; allowed are {', '.join(board_names())} or the path of a TOML file"

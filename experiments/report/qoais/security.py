@@ -5,7 +5,7 @@ from __future__ import annotations
 from experiments.report.qoais.evidence import Evidence
 from experiments.report.qoais.indicator import Dimension, Indicator, Row
 
-LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1", "[::1]")
 
 
 def security(evidence: Evidence) -> list[Indicator]:

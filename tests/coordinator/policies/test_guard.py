@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
+import linecache
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,8 @@ import numpy as np
 import pytest
 
 from coordinator.market.decision import Feasible, Infeasible, Optimal
-from coordinator.policies.guard import choose, without_unselected
+from coordinator.policies.conformance import check_policy
+from coordinator.policies.guard import PolicyFailedError, choose, first_state, without_unselected
 from coordinator.policies.local import local_decision
 
 
@@ -78,7 +82,7 @@ def test_status_says_what_the_outcome_was(fleet: Any, outcome: Any, status: str,
         ({"charge_j": np.array([np.inf, 0.0, 0.0])}, "FINITE"),
         ({"awake": np.array([True, False, True])}, "SLEEP"),
         ({"outcome": None}, "OUTCOME"),
-        ({"notes": {"messages": np.nan}}, "notes"),
+        ({"notes": {"messages": np.nan}}, "NOTES"),
     ],
 )
 def test_decision_that_breaks_a_limit_is_replaced(fleet: Any, changes: dict[str, Any], said: str) -> None:
@@ -94,6 +98,96 @@ def test_decision_that_breaks_a_limit_is_replaced(fleet: Any, changes: dict[str,
 def test_nonsense_in_place_of_a_decision_is_replaced(fleet: Any, nonsense: Any) -> None:
     choice, _ = choose(Says(nonsense), 0, fleet, lambda: 0.0)
     assert choice.status.startswith("fallback: ")
+
+
+OWN = """from coordinator.policies.local import Local
+
+
+def decision_of(policy, fleet, state):
+    return Local.decide(policy, fleet, state)[0]
+
+
+class Bad(Local):
+    name = "bad"
+
+    def decide(self{more}, fleet, state):
+        return {answer}
+
+
+class Heir(Bad):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("42", "decide returned 42 (int); allowed is (FleetDecision, state)"),
+        ("None", "decide returned None (NoneType)"),
+        ("decision_of(self, fleet, state)", "(FleetDecision); allowed is (FleetDecision, state)"),
+        ("42, state", "((int, int))"),
+        ("(1, 2, 3)", "((int, int, int))"),
+        ("replace(decision_of(self, fleet, state), notes=None), state", "NOTES: notes are None"),
+        ("replace(decision_of(self, fleet, state), notes={'a': 'b'}), state", "NOTES: notes are {'a': 'b'}"),
+        ("replace(decision_of(self, fleet, state), batches=[1]), state", "SHAPE: batches is a list"),
+        ("replace(decision_of(self, fleet, state), outcome=Optimal(None)), state", "OUTCOME: optimal with"),
+        ("replace(decision_of(self, fleet, state), outcome=Feasible('x')), state", "OUTCOME: feasible with"),
+        (
+            "replace(decision_of(self, fleet, state), outcome=Feasible(0.0, 3)), state",
+            "OUTCOME: the outcome's",
+        ),
+        ("fleet, fleet.nothing_like_it", "AttributeError"),
+    ],
+)
+def test_what_is_no_decision_is_reported_with_the_line_of_the_user_s_own_code(
+    fleet: Any, tmp_path: Path, answer: str, said: str
+) -> None:
+    imports = "from dataclasses import replace\nfrom coordinator.market.decision import Feasible, Optimal\n"
+    text = imports + OWN.format(more="", answer=answer)
+    module = own_module(tmp_path, text)
+    wrong = "return fleet" if "nothing_like_it" in answer else "def decide("
+    place = f"{tmp_path / 'own_policy.py'}:{line_of(text, wrong)}"
+    for policy in (module.Bad(), module.Heir()):
+        choice, state = choose(policy, 0, fleet, lambda: 0.0)
+        assert said in choice.status
+        assert f"(at {place}: " in choice.status
+        assert state == 0
+    found = [str(each) for each in check_policy(module.Bad, 1)]
+    assert found
+    assert all(f"(at {place})" in each for each in found if each.startswith("ERROR"))
+
+
+def test_a_decide_that_cannot_be_called_is_the_user_s_line(fleet: Any, tmp_path: Path) -> None:
+    text = OWN.format(more=", extra", answer="42")
+    module = own_module(tmp_path, text)
+    choice, _ = choose(module.Bad(), 0, fleet, lambda: 0.0)
+    assert "missing 1 required positional argument" in choice.status
+    assert f"(at {tmp_path / 'own_policy.py'}:{line_of(text, 'def decide(')}: " in choice.status
+
+
+def test_a_class_that_inherits_our_decide_is_told_by_its_own_line(fleet: Any, tmp_path: Path) -> None:
+    text = "from coordinator.policies.local import Local\n\n\nclass Late(Local):\n    init = 3\n"
+    module = own_module(tmp_path, text)
+    with pytest.raises(PolicyFailedError, match=rf"at {tmp_path / 'own_policy.py'}:4\)"):
+        first_state(module.Late(), 0)
+
+
+def line_of(text: str, part: str) -> int:
+    return next(number for number, line in enumerate(text.splitlines(), start=1) if part in line)
+
+
+def own_module(folder: Path, text: str) -> Any:
+    """A module of the user's from its file."""
+    path = folder / "own_policy.py"
+    path.write_text(text)
+    linecache.checkcache(str(path))
+    spec = importlib.util.spec_from_file_location("own_policy", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["own_policy"] = module  # where a class finds the file of its module
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_selection_binds_training_only(fleet: Any) -> None:

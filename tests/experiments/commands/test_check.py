@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import tempfile
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from experiments.cli import invoke
 from experiments.errors import UsageError
 from experiments.fleet.ray_local import LocalRay
 from experiments.fleet.temporary import BELOW, LONGEST_PATH_BYTES, require_short_folder
+from experiments.report.notices import notices
+from experiments.report.read import load
+from experiments.resolve.prepare import open_scenario
 from experiments.resolve.resolve import BUSY_SHARE, WORST_SHARE, resolve
 from experiments.scenario.model import parse_scenario
 from protos.messages import Stage
@@ -80,6 +84,118 @@ def test_a_slot_longer_than_its_trace_step_is_warned_about(
     assert json.loads(capsys.readouterr().out)["warnings"] == []
 
 
+def test_profiles_of_another_year_are_warned_of_in_check_run_metadata_and_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "later.toml"
+    short = "[stages]\npreparation = 1\ndevelopment = 1\napplication = 0\nrecycling = 0\n"
+    path.write_text(f"[time]\nstart = 2026-03-01T00:00:00Z\n{short}{TINY}".replace("count = 12", "count = 2"))
+    assert invoke(["check", str(path), "--json"]) == 0
+    said = capsys.readouterr()
+    (warning,) = json.loads(said.out)["warnings"]
+    assert warning.startswith("packaged intensity profiles of 2022 stand in for 2026:")
+    assert said.err.startswith("warning: packaged")
+    assert invoke(["run", str(path), "-o", str(tmp_path / "run"), "--no-report"]) == 0
+    assert f"warning: {warning}" in capsys.readouterr().err
+    assert json.loads((tmp_path / "run" / "metadata.json").read_text())["warnings"] == [warning]
+    assert warning in [notice.text for notice in notices(load(tmp_path / "run"))]
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("banana", "'banana' is no address and does not resolve to one"),
+        ("::1", "write [::1]"),
+        ("127.0.0.1:8080", "a port is not part of it"),
+        ("[127.0.0.1]", "brackets and colons are for IPv6"),
+    ],
+)
+def test_a_host_that_is_none_is_refused_for_every_kind_of_fleet(
+    host: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resolve_nothing(name: str, *_: object, **__: object) -> list[object]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_nothing)
+    for kind in ("inprocess", "ray"):
+        text = f'[coordinator]\nhost = "{host}"\n' + TINY.replace("inprocess", kind)
+        with pytest.raises(UsageError, match=r"scenario:2: coordinator\.host: ") as refused:
+            resolve(parse_scenario(text))
+        assert said in str(refused.value)
+        assert "allowed is an address of this machine" in str(refused.value)
+
+
+def test_a_host_of_another_machine_is_refused_where_the_run_would_listen_there() -> None:
+    elsewhere = '[coordinator]\nhost = "192.0.2.1"\n' + TINY  # TEST-NET-1: no machine has it
+    resolve(parse_scenario(elsewhere))
+    with pytest.raises(UsageError, match=r"coordinator\.host: '192\.0\.2\.1' is not this machine's"):
+        resolve(parse_scenario(elsewhere.replace("inprocess", "ray")))
+    for host in ("127.0.0.1", "0.0.0.0", "localhost"):
+        resolve(parse_scenario(elsewhere.replace("inprocess", "ray").replace("192.0.2.1", host)))
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "said"),
+    [
+        ("[forecast]\nerror_fraction = 0.3\n", "forecast.error_fraction", 'kind = "gaussian"'),
+        ('[forecast]\nkind = "persistence"\nerror_fraction = 0.3\n', "forecast.error_fraction", "gaussian"),
+        ("[inference]\npeak_hour = 12\n", "inference.peak_hour", 'arrivals = "diurnal"'),
+        ('[inference]\narrivals = "poisson"\ndepth_fraction = 0.5\n', "inference.depth_fraction", "diurnal"),
+        (
+            "[[inference.services]]\nload_fraction = 0.1\npeak_hour = 12\n",
+            "inference.services.0.peak_hour",
+            'arrivals = "diurnal"',
+        ),
+        (
+            '[inference]\narrivals = "poisson"\nload_fraction = 0.1\nbatches_per_slot = 3\n',
+            "inference.batches_per_slot",
+            "no effect beside load_fraction",
+        ),
+        ('[harvest]\nkind = "none"\npeak_w = 20\n', "harvest.peak_w", 'kind = "pv"'),
+        ('[harvest]\nkind = "constant"\ntilt_deg = 20\n', "harvest.tilt_deg", 'kind = "pv"'),
+        ('[harvest]\npath = "sun.csv"\n', "harvest.path", 'kind = "trace" or "package.module:Name"'),
+        ('[harvest]\nkind = "mylab.sun:Sun"\nazimuth_deg = 20\n', "harvest.azimuth_deg", 'kind = "pv"'),
+        (
+            "[harvest]\noptions = { peak_w = 3 }\n",
+            "harvest",
+            "since the table or its node says peak_w = 10.0",
+        ),
+        (
+            '[intensity]\nsource = "trace"\npath = "a.csv"\noptions = { path = "b.csv" }\n',
+            "intensity",
+            "options.path = 'b.csv' has no effect",
+        ),
+        ("[tree.services.chat]\ntoken_weight = 2.0\n", "tree.services.chat", "served are mnist-mlp"),
+    ],
+)
+def test_an_option_that_would_have_no_effect_is_refused_by_name(table: str, key: str, said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        resolve(parse_scenario(table + TINY))
+    table_itself = key in ("harvest", "intensity") or key.startswith("tree")
+    line = 1 if table_itself else table.count("\n")
+    assert str(refused.value).startswith(f"scenario:{line}: {key}: ")
+    assert said in str(refused.value)
+
+
+def test_options_of_other_kinds_of_nodes_and_fleets_are_refused_and_defaults_are_not() -> None:
+    with pytest.raises(UsageError, match=r"scenario:8: nodes\.0\.harvest\.tilt_deg: .* no effect"):
+        resolve(parse_scenario(TINY + 'harvest = { kind = "none", tilt_deg = 20 }\n'))
+    for option in ("processes = 2", 'isolation = "none"'):
+        with pytest.raises(UsageError, match=r'scenario:4: fleet\..* for kind = "ray"'):
+            resolve(parse_scenario(TINY.replace("[fleet]", f"[fleet]\n{option}")))
+    # a node's own kind takes nothing over from the scenario's, and a run's own file names every key
+    resolve(parse_scenario("[harvest]\ntilt_deg = 20\n" + TINY + 'harvest = { kind = "none", peak_w = 0 }\n'))
+
+
+def test_another_kind_of_fleet_drops_the_options_of_the_scenario_s(tmp_path: Path) -> None:
+    path = tmp_path / "two.toml"
+    path.write_text(TINY.replace('kind = "inprocess"', 'processes = 2\nmeter = "cpu-time"'))
+    here = open_scenario(str(path), fleet="inprocess")
+    resolve(here)
+    assert (here.fleet.processes, here.fleet.meter) == ("auto", "cpu-time")
+    assert open_scenario(str(path), fleet="ray").fleet.processes == 2
+
+
 @pytest.mark.parametrize(
     ("meter", "said"),
     [
@@ -91,6 +207,7 @@ def test_a_slot_longer_than_its_trace_step_is_warned_about(
         ("replay", "replay:PATH"),
         ("record:modelled", "record:PATH=METER"),
         ("nothing", "unknown meter"),
+        ("modelled:/sys/class/hwmon", "modelled takes no argument"),
         ("nowhere.meters:Mine", "cannot be loaded"),
     ],
 )
@@ -114,7 +231,7 @@ def test_a_board_s_own_file_lies_beside_the_scenario(tmp_path: Path) -> None:
     assert resolved.boards[0].busy_w == load_board("raspberry-pi-4b").config().busy_w
     # What the run folder says finds it from anywhere.
     assert Path(resolved.scenario.board.profile) == tmp_path / "mine.toml"
-    with pytest.raises(UsageError, match=r"scenario:8: board: unknown board"):
+    with pytest.raises(UsageError, match=r"scenario:8: board: there is no file .*elsewhere"):
         resolve(parse_scenario(own, folder=tmp_path / "elsewhere"))
     (tmp_path / "mine.toml").write_text("[static_w]\nvalue = 3\n")
     with pytest.raises(UsageError, match=r"scenario:8: board: .*mine\.toml: static_w has no unit"):

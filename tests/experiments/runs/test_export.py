@@ -10,8 +10,8 @@ import pytest
 
 from experiments.cli import invoke
 from experiments.errors import UsageError
-from experiments.runs.export import export_program, fleet_before, solving
 from experiments.resolve.prepare import open_scenario
+from experiments.runs.export import export_program, fleet_before, solving
 
 SCENARIO = """name = "small"
 [stages]

@@ -9,10 +9,10 @@ import pytest
 
 from experiments.cli import invoke
 from experiments.errors import FailedRunError
-from experiments.run_folder.failed import failure_of
 from experiments.fleet.inprocess import InProcessFleet
 from experiments.report.read import load
 from experiments.resolve.resolve import resolve
+from experiments.run_folder.failed import failure_of
 from experiments.runs.run import Hooks, execute
 from experiments.scenario.model import parse_scenario
 
@@ -40,6 +40,7 @@ zone = "FR"
 [[nodes]]
 zone = "PL"
 """
+BY_SLOT = "[inference]\nbatches_per_slot = 1"
 CODE = """
 from dataclasses import replace
 
@@ -135,7 +136,7 @@ def test_nodes_that_answer_with_exceptions(scenario: Path, capsys: pytest.Captur
 def test_more_unserved_batches_than_the_scenario_tolerates(
     scenario: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    overloaded = SCENARIO.replace("[inference]", '[inference]\narrivals = "poisson"\nload_fraction = 2.0')
+    overloaded = SCENARIO.replace(BY_SLOT, '[inference]\narrivals = "poisson"\nload_fraction = 2.0')
     overloaded = overloaded.replace("[time]", "[time]\nslot_s = 2")
     scenario.write_text(overloaded)
     found = run(scenario, capsys)
@@ -147,7 +148,7 @@ def test_more_unserved_batches_than_the_scenario_tolerates(
 
 def test_all_arrivals_outside_the_stage(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (scenario.parent / "requests.csv").write_text("arrival_s\n3600\n7200\n")
-    traced = SCENARIO.replace("[inference]", '[inference]\narrivals = "trace"\npath = "requests.csv"')
+    traced = SCENARIO.replace(BY_SLOT, '[inference]\narrivals = "trace"\npath = "requests.csv"')
     scenario.write_text(traced.replace("[time]", "[time]\nslot_s = 10"))
     for command in ("run", "check"):
         assert invoke([command, str(scenario)]) == 1

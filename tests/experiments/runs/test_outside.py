@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from experiments.errors import UsageError
-from experiments.runs.outside import Outside, Target, find_target
 from experiments.resolve.resolve import Resolved, resolve
+from experiments.runs.outside import Outside, Target, find_target
 from experiments.scenario.model import parse_scenario
 
 

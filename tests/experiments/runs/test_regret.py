@@ -11,12 +11,19 @@ import pytest
 
 from coordinator.market.solve import Session, Solution
 from experiments.cli import invoke
-from experiments.resolve.foresight import whole_run
-from experiments.resolve.prepare import open_scenario
-from experiments.runs.regret import bound_or_reason, comparable_g, done_batches, only_done, regret_of, released_batches
 from experiments.report.read import load
 from experiments.report.summary import comparison_json
+from experiments.resolve.foresight import whole_run
+from experiments.resolve.prepare import open_scenario
 from experiments.resolve.resolve import resolve
+from experiments.runs.regret import (
+    bound_or_reason,
+    comparable_g,
+    done_batches,
+    only_done,
+    regret_of,
+    released_batches,
+)
 
 
 def test_no_run_is_below_the_bound_of_its_day(small_comparison: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from carbon_data.types import DataError
 from experiments.cli import invoke
 from experiments.errors import UsageError
 from experiments.resolve.requests import read_trace
@@ -234,7 +235,7 @@ def test_diurnal_load_follows_the_local_hour() -> None:
 
 
 def test_load_as_a_share_of_what_the_board_can_serve() -> None:
-    text = scenario().replace("[inference]", "[inference]\nload_fraction = 0.25")
+    text = scenario().replace("batches_per_slot = 3", "load_fraction = 0.25")
     config = resolve(parse_scenario(text)).node_configs("run", "", with_harvest=True)[0]
     from edge_node.tasks.registry import find_task
 
@@ -262,7 +263,7 @@ def test_a_trace_file_gives_each_node_its_own_arrivals(tmp_path: Path) -> None:
 def test_a_trace_that_cannot_be_used_is_refused(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "trace.csv"
     path.write_text(content)
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises((UsageError, DataError), match=message):
         read_trace(path, ["n0", "n1"])
 
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from coordinator.adapters.direct import DirectCoordinator
-from coordinator.slots.fleet_view import NodeView, build_fleet
 from coordinator.market.fleet import Fleet
-from coordinator.negotiation.simulated import converse
-from coordinator.negotiation.table import Agreed, Table
 from coordinator.negotiation.policies.admm import Admm
 from coordinator.negotiation.policies.auction import Auction
 from coordinator.negotiation.policies.belief import BeliefAuction
+from coordinator.negotiation.simulated import converse
+from coordinator.negotiation.table import Agreed, Table
+from coordinator.slots.fleet_view import NodeView, build_fleet
 from edge_node.build import build_node
 from edge_node.config import NodeConfig
 from edge_node.slots.link import LocalLink
