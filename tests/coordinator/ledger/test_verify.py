@@ -47,5 +47,21 @@ def test_missing_guards_and_broken_pages_are_findings(path: Path, tamper: Any) -
     assert not verify(path).ok
 
 
+def test_an_index_that_forgot_a_row_is_a_finding(path: Path, tamper: Any) -> None:
+    """The rows are whole and read as before; SQLite's own check alone sees it."""
+
+    def forget(connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(
+            "UPDATE sqlite_master SET sql = sql || ' WHERE slot > 0' WHERE name = 'entries_by_kind'"
+        )
+        connection.commit()
+
+    tamper(path, forget)
+    report = verify(path)
+    assert [finding.code for finding in report.findings] == ["file"]
+    assert "integrity check says: " in report.findings[0].text
+
+
 def test_unit_is_one_of_two() -> None:
     assert {str(unit) for unit in Unit} == {"uJ", "pg"}

@@ -16,7 +16,7 @@ from coordinator.negotiation.policies.admm import Admm
 from coordinator.negotiation.policies.auction import Auction
 from coordinator.negotiation.policies.belief import BeliefAuction
 from coordinator.negotiation.quote import Quote
-from coordinator.negotiation.simulated import converse
+from coordinator.negotiation.simulated import Tally, converse
 from coordinator.policies.base import Policy
 from protos.messages import Good, Side
 from protos.trading.trader import Trader
@@ -48,6 +48,30 @@ def test_costs_and_gap_are_reported(policy: Policy) -> None:
     assert 0 < notes["negotiation_j"] <= joules * (1 + 1e-9)
     assert notes["gap_to_optimum_fraction"] >= -1e-6
     assert notes["captured_gain_fraction"] <= 1 + 1e-6
+
+
+def test_the_energy_of_a_simulated_negotiation_by_hand() -> None:
+    """Node 0 hears 4,000 B at 0.7 uJ and says 1,000 B at 1.2 uJ: 2,800 + 1,200 uJ. Node 1 hears 700 B at 0.9 uJ and
+    says 300 B at 1.5 uJ: 630 + 450 uJ. The network carries 6,000 B at 3 uJ: 18,000 uJ. All: 0.02308 J."""
+    day = reference_day(1, nodes=2)
+    fleet = replace(
+        day,
+        rx_j_per_byte=np.array([0.7e-6, 0.9e-6]),
+        tx_j_per_byte=np.array([1.2e-6, 1.5e-6]),
+        limits=replace(day.limits, net_j_per_byte=3e-6),
+    )
+    tally = Tally(fleet.node_ids)
+    tally.down_bytes = dict(zip(fleet.node_ids, (4_000, 700), strict=True))
+    tally.up_bytes = dict(zip(fleet.node_ids, (1_000, 300), strict=True))
+    assert tally.energy_j(fleet) == pytest.approx(0.02308, rel=1e-12)
+    assert tally.notes()["negotiation_bytes"] == 6_000.0
+
+
+def test_a_simulated_negotiation_counts_bytes_both_ways() -> None:
+    _, _, tally = converse(Auction(), product_form(at(12)), None)
+    assert tally.messages >= 2 * len(tally.up_bytes)
+    assert min(tally.up_bytes.values()) > 0
+    assert min(tally.down_bytes.values()) > 0
 
 
 @pytest.mark.parametrize("policy", [Auction(), BeliefAuction()], ids=["auction", "belief"])

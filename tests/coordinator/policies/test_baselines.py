@@ -565,6 +565,22 @@ def test_fedzero_lets_a_zone_share_its_energy() -> None:
     assert alone.transfer_j.sum() == 0.0
 
 
+def test_fedzero_carries_energy_within_its_zone_alone() -> None:
+    """Batches of 36 J. Zone 100: node 0 has 1,080 J, node 1 needs 12 batches, 432 J. Zone 200: node 2 has 1,200 J, node
+    3 needs 11, 396 J. Neither zone feeds the other, although both have energy to spare."""
+    harvest = np.array([[1080.0], [0.0], [1200.0], [0.0]])
+    fleet = replace(
+        fleet_of([100.0, 100.0, 200.0, 200.0], harvest_j=harvest),
+        backlog_batches=np.array([[10], [12], [10], [11]]),
+    )
+    fleet = replace(fleet, limits=replace(fleet.limits, transfer_cap_fraction=0.9))
+    policy = make_policy("fedzero", clients=4, domains="zone")
+    carried = policy.decide(fleet, policy.init(0))[0].transfer_j
+    expected = np.zeros((4, 4))
+    expected[0, 1], expected[2, 3] = 432.0, 396.0
+    assert carried == pytest.approx(expected)
+
+
 def test_fedzero_blocklist_releases_by_chance() -> None:
     # mean 3: at or below it always, one above with 1/1, three above with 1/3; without a mean always
     assert [release_probability(p, 3.0, 1.0) for p in (1, 3, 4, 6)] == pytest.approx([1.0, 1.0, 1.0, 1 / 3])

@@ -13,6 +13,7 @@ from carbon_data.units import JOULES_PER_KWH
 from coordinator.config import LimitsConfig
 from coordinator.market.fleet import Fleet
 from coordinator.policies.local import Local
+from coordinator.slots.fleet_view import build_table
 from protos.messages import NodeProfile, Stage, WorkProfile
 
 
@@ -76,6 +77,29 @@ def test_every_figure_of_a_profile_stands_in_its_own_column(tmp_path: Path, kit:
     assert fleet.offloadable[:3].tolist() == [False, True, True]
     assert fleet.battery_j.tolist() == [stub / 1e6 for stub in (100_000_003,) * 3]
     assert fleet.harvest_j[:, 0].tolist() == [bench.nodes[node].harvest(0) / 1e6 for node in fleet.node_ids]
+
+
+def test_every_figure_that_is_public_stands_in_its_own_column_of_the_market_s_table(
+    tmp_path: Path, kit: Any
+) -> None:
+    """A market knows the profiles and nothing of a slot; stages differ in seconds and joules a batch."""
+    stages = (Stage.PREPARATION, Stage.DEVELOPMENT, Stage.APPLICATION)
+    config = kit.make_config(tmp_path, nodes=3, stages=stages, horizon_slots=3)
+    profiles = {f"n{i:02d}": kit.profile(i) for i in range(3)}
+    by_zone = {zone.zone: zone.intensity_g_per_kwh for zone in config.zones}
+    table = build_table(config, 1, profiles, by_zone, epoch=5, attempt=2)
+    public = ("static_w", "tx_j_per_byte", "rx_j_per_byte", "export_efficiency", "import_efficiency")
+    columns = [tuple(FIELDS[name](profile) for profile in profiles.values()) for name in public]
+    assert len(set(columns)) == len(columns)
+    for name, expected in zip(public, columns, strict=True):
+        np.testing.assert_allclose(getattr(table, name), expected, err_msg=name)
+    for t, stage in enumerate(stages[1:]):
+        works = [work_of(profile, stage) for profile in profiles.values()]
+        np.testing.assert_allclose(table.seconds_per_batch[:, t], [w.seconds_per_batch for w in works])
+        np.testing.assert_allclose(table.joules_per_batch[:, t], [w.joules_per_batch for w in works])
+    zones = [profile.zone for profile in profiles.values()]
+    np.testing.assert_allclose(table.intensity_g_per_kwh, [by_zone[zone][1:3] for zone in zones])
+    assert (table.slot, table.epoch, table.attempt) == (1, 5, 2)
 
 
 def test_intensities_are_those_of_each_node_s_zone_and_of_the_slots_to_come(tmp_path: Path, kit: Any) -> None:

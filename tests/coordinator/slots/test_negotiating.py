@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,13 @@ from coordinator.negotiation.policies.admm import Admm
 from coordinator.negotiation.policies.auction import Auction
 from coordinator.negotiation.policies.belief import BeliefAuction
 from coordinator.slots.protocol import Refused
+from coordinator.tables.export import ledger_tables
+from protos import codec
 from protos.messages import (
     BeginSlot,
     EndSlot,
+    MarketCall,
+    MarketNews,
     Offers,
     Register,
     Stage,
@@ -82,6 +87,36 @@ def test_a_negotiated_run_has_sound_books_and_a_line_for_the_negotiation(bench: 
         assert said > 0
     report = verify(bench.config.ledger_path)
     assert report.ok, report.findings
+
+
+def test_every_byte_of_a_conversation_is_counted_at_its_node_once(bench: Any) -> None:
+    """As encoded: questions down, answers up, by node."""
+    bench.join()
+    bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    market = bench.coordinator.service.books.slots[0].market
+    for node in bench.nodes:
+        asked = [m for who, m in bench.heard if who == node and isinstance(m, MarketCall | MarketNews)]
+        answered = [m for m in bench.said if isinstance(m, Offers) and m.node_id == node]
+        assert market["down_bytes"][node] == sum(len(codec.encode_down(m)) for m in asked) > 0
+        assert market["up_bytes"][node] == sum(len(codec.encode_up(m)) for m in answered) > 0
+        assert market["rounds"] == len(asked) == len(answered)
+
+
+def test_tables_say_what_a_market_cost_both_ways(tmp_path: Path, kit: Any) -> None:
+    bench = open_bench(kit, tmp_path, Auction())
+    bench.join()
+    bench.mute.add("n02")
+    bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    market = bench.coordinator.service.books.slots[0].market
+    start = datetime(2024, 6, 1, tzinfo=UTC)
+    row = ledger_tables(bench.config.ledger_path, start=start, trace_step_s=3600.0)["decisions"].iloc[0]
+    bench.close()
+    down, up = sum(market["down_bytes"].values()), sum(market["up_bytes"].values())
+    assert min(down, up) > 0
+    assert row["market_bytes"] == down + up
+    assert (row["market_rounds"], row["market_messages"]) == (market["rounds"], market["messages"])
+    assert row["market_rounds"] != row["market_messages"]
+    assert row["market_silent_nodes"] == 1
 
 
 def test_who_does_not_answer_is_out_and_the_rest_trade(bench: Any) -> None:

@@ -136,3 +136,24 @@ def test_unfinished_run_exports_as_far_as_it_came(tmp_path: Path, kit: Any) -> N
     assert slots["metered"].tolist() == [True] * 3 + [False] * 3
     assert slots["demand_j"].isna().tolist() == [False] * 3 + [True] * 3
     bench.close()
+
+
+def test_only_slots_that_train_are_rounds_a_node_took_part_in(tmp_path: Path, kit: Any) -> None:
+    """Of five slots two train; in the second n01 has no work, and takes no part."""
+    stages = (
+        Stage.PREPARATION,
+        Stage.DEVELOPMENT,
+        Stage.APPLICATION,
+        Stage.RECYCLING,
+        Stage.APPLICATION,
+    )
+    bench = kit.Bench(kit.make_config(tmp_path, nodes=2, stages=stages), make_policy("local"))
+    bench.join()
+    for slot, stage in enumerate(stages):
+        bench.nodes["n01"].release = 0 if slot == 2 else 6  # telemetry of the slot after
+        bench.run_slot(slot, stage)
+    books = bench.coordinator.service.books
+    assert [books.nodes[node].participations for node in ("n00", "n01")] == [2, 1]
+    bench.close()
+    tables = ledger_tables(bench.config.ledger_path, start=START, trace_step_s=3600.0)
+    assert tables["nodes"].set_index("node_id")["participations"].to_dict() == {"n00": 2, "n01": 1}

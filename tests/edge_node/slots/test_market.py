@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge_node.slots.node import EdgeNode
+from protos import codec
 from protos.messages import (
     CloseSlot,
     Component,
@@ -51,6 +52,18 @@ def test_a_question_asked_again_is_answered_alike_and_metered_once(make_node: Ma
             assert isinstance(said[0][0], Offers)
         spent.append(negotiated_uj(node.close(CloseSlot(1, 0))))
     assert spent[0] == spent[1] > 0
+
+
+def test_both_ways_of_a_conversation_are_metered_with_their_own_factor(make_node: MakeNode) -> None:
+    """The board of these tests sends a byte at 10 uJ and receives one at 20 uJ."""
+    node = make_node()
+    enter(node)
+    questions = (MarketCall("n0", 1, 0, 0, TERMS), MarketNews("n0", 1, 0, 0, 1, ()))
+    answers = [answer for question in questions for answer in node.on_market(question)]
+    sent = sum(len(codec.encode_up(answer)) for answer in answers)
+    heard = sum(len(codec.encode_down(question)) for question in questions)
+    assert min(sent, heard) > 0
+    assert negotiated_uj(node.close(CloseSlot(1, 0))) == 10 * sent + 20 * heard
 
 
 def test_a_market_opened_anew_is_metered_anew(make_node: MakeNode) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from experiments.report.measures import Totals, by_category, totals, with_category
+from experiments.report import units
+from experiments.report.figures.flows import matrix
+from experiments.report.measures import Totals, by_category, checks, totals, with_category
 from experiments.report.read import load, load_run
+from experiments.report.tables import policies
+from experiments.report.terminal import totals_table
 
 OWN_BODIES = ("coordinator", "router")
 
@@ -78,3 +83,54 @@ def test_grams_and_joules_by_category_add_up(small_comparison: Path) -> None:
                 study.runs[policy]
             )
             assert frame.loc[policy].sum() == pytest.approx(mean, rel=1e-12)
+
+
+def test_waste_is_a_category_of_its_own_and_no_part_of_its_stage() -> None:
+    """Of 7 J of development 2 J were waste; 3 J of waste of serving join them."""
+    lines = pd.DataFrame(
+        {
+            "node_id": ["n0", "n0", "n1", "network"],
+            "stage": ["development", "development", "application", "development"],
+            "component": ["compute", "waste", "waste", "network"],
+            "energy_j": [5.0, 2.0, 3.0, 11.0],
+        }
+    )
+    sums = with_category(lines).groupby("category")["energy_j"].sum()
+    assert sums.to_dict() == {"development": 5.0, "waste": 5.0, "network": 11.0}
+
+
+def test_what_was_sent_and_what_was_curtailed_stand_under_their_own_headings(
+    make_run: Callable[..., Path],
+) -> None:
+    folder = make_run("deta", 0)
+    slots = pd.read_parquet(folder / "slots.parquet")
+    slots.assign(curtailed_j=slots["curtailed_j"] + 0.7).to_parquet(folder / "slots.parquet")
+    study = load(folder)
+    found = totals(study.any_run)
+    expected = {"curtailed": found.curtailed_j, "transferred": found.sent_j}
+    assert 0 < found.received_j < found.sent_j
+    assert len({units.joules(value) for value in (*expected.values(), found.received_j)}) == 3
+    table = policies(study)
+    (row,) = table.rows()
+    shown = dict(zip((column.label for column in table.columns), (text for text, _, _ in row), strict=True))
+    assert {label: shown[label] for label in expected} == {n: units.joules(j) for n, j in expected.items()}
+    for name in ("curtailed_j", "sent_j"):
+        assert table.frame[name].iloc[0] == pytest.approx(getattr(found, name))
+    terminal = totals_table(study)
+    cells = {str(column.header): next(iter(column.cells)) for column in terminal.columns}
+    assert cells["transferred"] == units.joules(found.sent_j)
+    carried, _ = matrix(study.any_run, "energy")
+    assert carried.to_numpy().sum() == pytest.approx(found.sent_j)
+
+
+@pytest.mark.parametrize(
+    ("column", "check"),
+    [("received_j", "Transfers received = imports booked"), ("sent_j", "Transfers sent = exports booked")],
+)
+def test_each_end_of_a_transfer_is_held_against_its_own_side_of_the_books(
+    make_run: Callable[..., Path], column: str, check: str
+) -> None:
+    folder = make_run("deta", 0)
+    flows = pd.read_parquet(folder / "energy_flows.parquet")
+    flows.assign(**{column: 1.01 * flows[column]}).to_parquet(folder / "energy_flows.parquet")
+    assert [one.name for one in checks(load(folder)) if not one.holds] == [check]

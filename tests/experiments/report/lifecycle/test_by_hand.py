@@ -103,7 +103,7 @@ def make_run(
         ]
     )
     nodes = pd.DataFrame({"node_id": ["n0", "n1"], "battery_capacity_j": [0.1 * KWH, 0.0]})
-    rounds = pd.DataFrame({"stage": ["development"]})
+    rounds = pd.DataFrame({"stage": ["development", "recycling", "recycling"]})
     metadata = {
         "run_id": "hand",
         "name": "hand",
@@ -364,8 +364,8 @@ def test_every_metered_node_has_a_gain_of_its_own() -> None:
 
 
 def test_functional_units_by_hand() -> None:
-    """Development 1500 g in one round, application 300 g for 4,000 answers, 1850 g (idle too) in two hours of board
-    time."""
+    """Development 1500 g in one round (two of recycling count for nothing), application 300 g for 4,000 answers, 1850 g
+    (idle too) in two hours of board time."""
     run = make_run()
     found = functional_units(run)
     assert found.per_round_g == pytest.approx(1500.0)
