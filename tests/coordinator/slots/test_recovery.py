@@ -17,8 +17,9 @@ from coordinator.ledger import Ledger, LedgerLockedError, Unit, verify
 from coordinator.policies.deta import Deta
 from coordinator.policies.local import Local
 from coordinator.policies.registry import make_policy
+from coordinator.slots.bookkeeping import adjustment
 from coordinator.slots.books import Books
-from protos.messages import BeginSlot, EndSlot, Stage, Usage
+from protos.messages import Ack, BeginSlot, EndSlot, Stage, Telemetry, Usage
 
 
 def ledger_totals(config: Any) -> dict[tuple[str, Unit], int]:
@@ -250,6 +251,91 @@ def test_a_battery_may_differ_once_after_a_reboot_and_never_without_one(tmp_path
     bench.close()
     report_ = verify(bench.config.ledger_path)
     assert report_.ok, report_.findings
+
+
+class Sender(Local):
+    """n00 runs one batch at home and three at n01; the rest of its work waits. Everybody else does all at home."""
+
+    name = "sender"
+
+    def decide(self, fleet: Any, state: Any) -> Any:
+        decision, state = super().decide(fleet, state)
+        batches = decision.batches.copy()
+        batches[0, 0], batches[0, 1] = 1, 3
+        return dataclasses.replace(decision, batches=batches), state
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_offload_room_of_work_that_waited_is_what_its_release_has_left(
+    tmp_path: Path, kit: Any, restart: bool
+) -> None:
+    """(D5) over two slots: of 8 batches 4 may leave; 3 left and 1 ran at home, so that 1 of the 4 that waited may.
+    Of 10 new ones 5 may."""
+    config = kit.make_config(tmp_path, nodes=2, limits=LimitsConfig(deadline_slots=1))
+    bench = kit.Bench(config, Sender())
+    for stub in bench.nodes.values():
+        stub.release = 8
+    bench.join()
+    bench.run_slot(0)
+    if restart:
+        bench.restart()
+        bench.join()
+    books = bench.coordinator.service.books
+    assert books.slots[0].away == {"n00": 3}
+    assert books.nodes["n00"].carried_batches == (4, 0)
+    assert books.nodes["n00"].carried_room == (1, 0)
+    later = dataclasses.replace(books.waiting["n00"], backlog_batches=(4, 10))
+    assert books.offload_room("n00", later) == (1, 5)
+    bench.close()
+
+
+def test_a_new_start_brings_its_own_profile_and_numbers_and_takes_back_what_the_old_one_said(
+    tmp_path: Path, kit: Any
+) -> None:
+    bench = kit.Bench(kit.make_config(tmp_path, nodes=3), make_policy("local"))
+    bench.join()
+    bench.run_slot(0)
+    books = bench.coordinator.service.books
+    assert books.nodes["n01"].acked_seq > 1
+    assert "n01" in books.waiting
+    stub = kit.StubNode("n01", boot_id="boot2", static_w=3.3)
+    stub.battery_uj = books.battery_uj("n01")
+    bench.nodes["n01"], bench.heard[:] = stub, []
+    bench.drop = lambda node, message: isinstance(message, Telemetry)
+    bench.join("n01")
+    assert books.nodes["n01"].profile.static_w == 3.3
+    assert books.nodes["n01"].acked_seq is None
+    assert "n01" not in books.waiting  # what the old start said of slot 1 may no longer hold
+    assert books.nodes["n01"].uncertain
+    bench.drop = lambda node, message: False
+    bench.coordinator.receive("n01", stub.spool[1])
+    # A number of the old start would make the node throw away what it has not said yet.
+    assert [m.seq for who, m in bench.heard if who == "n01" and isinstance(m, Ack)] == [1]
+    bench.close()
+
+
+def test_a_reboot_explains_one_figure_and_no_second_one(tmp_path: Path, kit: Any) -> None:
+    """The new start says what the books hold: from then on its battery is known again."""
+    bench = kit.Bench(kit.make_config(tmp_path, nodes=3), make_policy("local"))
+    bench.join()
+    bench.run_slot(0)
+    books = bench.coordinator.service.books
+    stub = kit.StubNode("n01", boot_id="boot2", battery_uj=books.battery_uj("n01"))
+    bench.nodes["n01"] = stub
+    bench.join("n01")
+    assert stub.refusals == []
+    assert not books.nodes["n01"].uncertain
+    other = dataclasses.replace(books.waiting["n01"], seq=stub.seq + 1, battery_uj=stub.battery_uj + 7)
+    bench.coordinator.receive("n01", other)
+    assert [refusal.code for refusal in stub.refusals] == ["battery_discontinuous"]
+    assert ("node/n01/adjustment", Unit.MICROJOULES) not in books.balances
+    # An adjustment alone, as a settlement brings it where there is no telemetry, ends the doubt as well.
+    books.nodes["n01"].uncertain = True
+    held = books.battery_uj("n01")
+    books.apply(adjustment("n01", 1, "a settlement", held, held - 11))
+    assert not books.nodes["n01"].uncertain
+    assert books.battery_uj("n01") == held - 11
+    bench.close()
 
 
 @hypothesis.settings(max_examples=10, deadline=None)

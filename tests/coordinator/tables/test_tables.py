@@ -157,3 +157,23 @@ def test_only_slots_that_train_are_rounds_a_node_took_part_in(tmp_path: Path, ki
     bench.close()
     tables = ledger_tables(bench.config.ledger_path, start=START, trace_step_s=3600.0)
     assert tables["nodes"].set_index("node_id")["participations"].to_dict() == {"n00": 2, "n01": 1}
+
+
+def test_what_was_decided_sent_and_received_are_three_figures(tmp_path: Path, kit: Any) -> None:
+    """n00 harvests less than it was expected to, and its battery is empty: it sends what it has."""
+    bench = kit.Bench(kit.make_config(tmp_path, nodes=4), make_policy("deta"), battery_uj=0)
+    bench.join()
+    bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    decided = bench.coordinator.service.books.slots[0].transfers
+    donor = decided[0].donor
+    bench.nodes[donor].harvest = lambda slot: decided[0].energy_uj // 3
+    bench.coordinator.end_slot(EndSlot(0, 1.0))
+    outcome = bench.coordinator.service.books.slots[0].trade
+    bench.close()
+    flows = ledger_tables(bench.config.ledger_path, start=START, trace_step_s=3600.0)["energy_flows"]
+    names = ("decided", "sent", "received")
+    for index, transfer in enumerate(outcome):
+        row, expected = flows.iloc[index], [getattr(transfer, f"{name}_uj") / 1e6 for name in names]
+        assert [row[f"{name}_j"] for name in names] == expected
+        if transfer.donor == donor:
+            assert 0 < expected[2] < expected[1] < 0.4 * expected[0]
