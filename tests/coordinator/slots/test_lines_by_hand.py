@@ -129,6 +129,20 @@ def test_sleep_and_waking() -> None:
     }
 
 
+def test_waking_has_its_share_of_a_measured_total() -> None:
+    """35.95 J measured in 10 s. Static power takes 27 J; of 8.95 J beside it the model would give 14.8 J to computing
+    and 3.1 J to waking, 17.9 J: half of each, 7.4 J and 1.55 J."""
+    window = Window()
+    window.work(Stage.DEVELOPMENT, 4.0, 4.0 * 3.7, wasted=False)
+    slot = Slot(3, Stage.DEVELOPMENT, True, True)
+    assert window.measured_uj(35_950_000, PowerModel(BOARD), slot, 10.0) == {
+        (Stage.UNALLOCATED, Component.STATIC): 16_200_000,
+        (Stage.DEVELOPMENT, Component.STATIC): 10_800_000,
+        (Stage.DEVELOPMENT, Component.COMPUTE): 7_400_000,
+        (Stage.DEVELOPMENT, Component.WAKE): 1_550_000,
+    }
+
+
 def test_radio_sent_and_received_and_a_markets_messages() -> None:
     """250,000 B sent at 0.12 uJ: 30,000 uJ -> 3.6 ug. 900,000 B received at 0.07 uJ: 63,000 uJ -> 7.56 ug. A market's
     1,000 B out and 3,000 B in: 120 + 210 = 330 uJ -> 39,600 pg."""

@@ -338,6 +338,24 @@ def test_a_reboot_explains_one_figure_and_no_second_one(tmp_path: Path, kit: Any
     bench.close()
 
 
+def test_a_gap_explains_another_battery_once(tmp_path: Path, kit: Any) -> None:
+    """Nobody knows what n01 did in slot 0: of its battery the books take its word, visibly, and once."""
+    bench = kit.Bench(kit.make_config(tmp_path, nodes=3), make_policy("local"))
+    bench.join()
+    bench.mute = {"n01"}
+    assert bench.run_slot(0).missing_nodes == ("n01",)
+    bench.mute = set()
+    stub, books = bench.nodes["n01"], bench.coordinator.service.books
+    stub.battery_uj -= 2_000_003
+    bench.join("n01")
+    assert stub.refusals == []
+    assert books.balances["node/n01/adjustment", Unit.MICROJOULES] == 2_000_003
+    other = dataclasses.replace(books.waiting["n01"], seq=stub.seq + 1, battery_uj=stub.battery_uj + 7)
+    bench.coordinator.receive("n01", other)
+    assert [refusal.code for refusal in stub.refusals] == ["battery_discontinuous"]
+    bench.close()
+
+
 @hypothesis.settings(max_examples=10, deadline=None)
 @hypothesis.given(data=st.data())
 def test_whatever_is_lost_or_doubled_the_books_balance(data: Any, tmp_path_factory: Any) -> None:

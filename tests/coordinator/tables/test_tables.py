@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -177,3 +178,24 @@ def test_what_was_decided_sent_and_received_are_three_figures(tmp_path: Path, ki
         assert [row[f"{name}_j"] for name in names] == expected
         if transfer.donor == donor:
             assert 0 < expected[2] < expected[1] < 0.4 * expected[0]
+
+
+def test_batches_run_twice_are_waste_of_the_node_that_reports_them_later(tmp_path: Path, kit: Any) -> None:
+    """Owners took their parcels back although the executors had them: both ran them, and executors report first."""
+    bench = kit.Bench(kit.make_config(tmp_path, nodes=4), make_policy("deta"))
+    bench.join()
+    plan = bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    order = [decision.node_id for decision in plan.decisions]
+    expected = dict.fromkeys(bench.nodes, 0)
+    for decision in plan.decisions:
+        moved = sum(send.batches for send in decision.sends)
+        assert all(order.index(send.executor) < order.index(decision.node_id) for send in decision.sends)
+        stub = bench.nodes[decision.node_id]
+        stub.decisions[0] = dataclasses.replace(decision, own_batches=decision.own_batches + moved)
+        expected[decision.node_id] = moved
+    summary = bench.coordinator.end_slot(EndSlot(0, 1.0))
+    bench.close()
+    nodes = ledger_tables(bench.config.ledger_path, start=START, trace_step_s=3600.0)["nodes"]
+    assert nodes.set_index("node_id")["wasted_batches"].to_dict() == expected
+    assert max(expected.values()) > 0
+    assert nodes["executed_batches"].sum() == summary.executed_batches == 4 * 6
