@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from carbon_data import storage
+
 
 class Stage(StrEnum):
     """Life-cycle stages of a network AI service (software stages, methods.md section 4), and what no task owns."""
@@ -456,35 +458,14 @@ class EnergyGrant:
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
-    """How a node met its load and where its energy went: (D1)-(D3) in integers, exact.
-
-    demand + 0 = grid + green;  harvest + discharge + import = green + charge + export + curtailed;
-    battery_after = battery_before - self_discharge + charge - charge_loss - discharge_from_store,
-    where discharge_from_store = discharge + discharge_loss.
-    """
+class Settlement(storage.Balance):
+    """A node's balance of a slot, as it reports it."""
 
     node_id: str
     boot_id: str
     seq: int
     epoch: int
     slot: int
-    demand_uj: int
-    grid_uj: int
-    green_uj: int
-    harvest_uj: int
-    charge_uj: int
-    """Taken from the bus into the battery (before charging loss)."""
-    charge_loss_uj: int
-    discharge_uj: int
-    """Given by the battery to the bus (after discharging loss)."""
-    discharge_loss_uj: int
-    self_discharge_uj: int
-    export_uj: int
-    import_uj: int
-    curtailed_uj: int
-    battery_before_uj: int
-    battery_after_uj: int
 
 
 @dataclass(frozen=True, slots=True)

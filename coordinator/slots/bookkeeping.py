@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from carbon_data.storage import Balance
 from carbon_data.types import Provenance
 from carbon_data.units import to_micro
 from coordinator.accounting.lifecycle import AttributedLine, attribute, grid_line, waste_from
 from coordinator.ledger.entry import Entry, Kind, Posting, Unit, merged
-from coordinator.slots.settle import Balance, SettledTransfer
+from coordinator.slots.settle import SettledTransfer
 from protos.messages import HOLDERS, Component, Holder, Settlement, SlotSummary, Stage, Usage
 
 BALANCE_FIELDS = tuple(Balance.__slots__)

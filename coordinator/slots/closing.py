@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from carbon_data.storage import Balance
 from carbon_data.units import to_micro
 from coordinator.ledger.entry import Entry, Kind
 from coordinator.slots.bookkeeping import (
@@ -23,7 +24,7 @@ from coordinator.slots.bookkeeping import (
     parcels_of,
 )
 from coordinator.slots.books import Books, SlotState, missed_batches
-from coordinator.slots.settle import Balance, DonorState, close_unreported, settle_trade
+from coordinator.slots.settle import DonorState, close_unreported, settle_trade
 from protos.messages import EndSlot, SlotSummary, Usage
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from carbon_data.storage import Balance
 from coordinator.accounting.spread import spread
 from protos.messages import NodeProfile
 
@@ -59,26 +60,6 @@ class DonorState:
     battery_uj: int
     discharge_uj: int
     """Most that the decision lets it draw from its battery."""
-
-
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """Integer terms of (D1)-(D3) for one node and slot; the fields of protos.messages.Settlement."""
-
-    demand_uj: int
-    grid_uj: int
-    green_uj: int
-    harvest_uj: int
-    charge_uj: int
-    charge_loss_uj: int
-    discharge_uj: int
-    discharge_loss_uj: int
-    self_discharge_uj: int
-    export_uj: int
-    import_uj: int
-    curtailed_uj: int
-    battery_before_uj: int
-    battery_after_uj: int
 
 
 def transfer_efficiency(donor: NodeProfile, recipient: NodeProfile) -> Fraction:
@@ -172,7 +153,9 @@ def balance_findings(balance: Balance, profile: NodeProfile, slot_s: float) -> l
     """
     b = balance
     found = [
-        f"{name} is {value} uJ, allowed is >= 0" for name in b.__slots__ if (value := getattr(b, name)) < 0
+        f"{name} is {value} uJ, allowed is >= 0"
+        for name in Balance.__slots__
+        if (value := getattr(b, name)) < 0
     ]
     if found:
         return found

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from edge_node.energy.battery import EnergyError
+from carbon_data.storage import EnergyError
 from edge_node.meters.base import MeterError
 from edge_node.slots.errors import NodeError, NotReady
 from edge_node.slots.node import EdgeNode

@@ -10,11 +10,12 @@ import logging
 import math
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
+from carbon_data.storage import balance
 from carbon_data.units import BITS_PER_BYTE
 from edge_node.config import NodeConfig
-from edge_node.energy.battery import Battery, balance
+from edge_node.energy.battery import battery_of
 from edge_node.energy.harvest import Harvest
 from edge_node.meters.base import Meter, MeterError, Slot, Work
 from edge_node.serving.port import Answered, Answers
@@ -91,7 +92,7 @@ class EdgeNode:
             self._workloads[Stage.APPLICATION] = RequestWorkload(inner, self._serving.plan, services)
         self._meter = meter
         self._spool = spool if spool is not None else MemorySpool()
-        self._battery = Battery.from_config(config.battery, config.slot_s)
+        self._battery = battery_of(config.battery, config.slot_s)
         self._harvest = Harvest(config.harvest, config.slot_s)
         self._backlog = Backlog(
             config.stages,
@@ -643,7 +644,7 @@ class EdgeNode:
             )
             if state.settlement is not None:
                 self._spool.remove(state.settlement.seq)
-            values: dict[str, int] = {name: getattr(result, name) for name in result.__slots__}
+            values: dict[str, int] = asdict(result)
             state.grant = grant
             state.settlement = Settlement(
                 self.node_id, self._boot_id, self._spool.next_seq(), grant.epoch, grant.slot, **values

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 
 from edge_node.config import NodeConfig
-from edge_node.energy.battery import Battery
+from edge_node.energy.battery import battery_of
 from edge_node.energy.power_model import PowerModel
 from edge_node.meters.base import Meter
 from edge_node.workload import Workload
@@ -38,7 +38,7 @@ def node_profile(config: NodeConfig, workloads: Mapping[Stage, Workload], meter:
         tx_j_per_byte=board.tx_j_per_byte,
         rx_j_per_byte=board.rx_j_per_byte,
         storage_bytes=board.storage_bytes,
-        battery_capacity_uj=Battery.from_config(battery, config.slot_s).capacity_uj,
+        battery_capacity_uj=battery_of(battery, config.slot_s).capacity_uj,
         charge_efficiency_fraction=1.0 if battery is None else battery.charge_efficiency_fraction,
         discharge_efficiency_fraction=1.0 if battery is None else battery.discharge_efficiency_fraction,
         self_discharge_fraction=0.0 if battery is None else battery.self_discharge_fraction,

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from carbon_data.storage import balance
 from coordinator.config import CoordinatorBody, CoordinatorConfig, LimitsConfig, ZoneIntensity
 from edge_node.config import BatteryConfig
-from edge_node.energy.battery import Battery, balance
+from edge_node.energy.battery import battery_of
 from protos.messages import (
     Ack,
     CloseSlot,
@@ -134,7 +135,7 @@ class StubNode:
         self.index = int(node_id[1:])
         self.profile = profile(self.index, **changes)
         p = self.profile
-        self.cells = Battery.from_config(
+        self.cells = battery_of(
             BatteryConfig(
                 capacity_j=p.battery_capacity_uj / 1e6,
                 charge_efficiency_fraction=p.charge_efficiency_fraction,

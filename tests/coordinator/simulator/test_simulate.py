@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from carbon_data.storage import EnergyError, balance
 from coordinator.market.fleet import Fleet
 from coordinator.market.forecast import ClearSky, GaussianError, Perfect, Persistence, make_forecast
 from coordinator.market.instances import random_fleet, reference_day
@@ -19,7 +20,7 @@ from coordinator.policies.registry import POLICIES, make_policy
 from coordinator.simulator.regret import oracle_bound, regret_g
 from coordinator.simulator.simulate import Information, Run, World, simulate
 from edge_node.config import BatteryConfig
-from edge_node.energy.battery import Battery, EnergyError, balance
+from edge_node.energy.battery import battery_of
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -102,7 +103,7 @@ def test_battery_agrees_with_the_node_itself(seed: int) -> None:
             charge_limit_w=fleet.charge_limit_w[i],
             discharge_limit_w=fleet.discharge_limit_w[i],
         )
-        battery = Battery.from_config(config if config.capacity_j else None, fleet.slot_s)
+        battery = battery_of(config if config.capacity_j else None, fleet.slot_s)
         booked = balance(
             battery,
             min(round(fleet.battery_j[i] * 1e6), battery.capacity_uj),
@@ -130,7 +131,7 @@ def test_a_donor_gives_no_more_than_it_has() -> None:
     assert flows.export_j.tolist() == [10.0, 0.0]
     assert flows.import_j[1] == pytest.approx(10.0 * fleet.transfer_efficiency()[0, 1])
     with pytest.raises(EnergyError):  # the integer rule refuses what the settlement here has cut
-        balance(Battery.from_config(None, 60.0), 0, demand_uj=0, harvest_uj=10, export_uj=25)
+        balance(battery_of(None, 60.0), 0, demand_uj=0, harvest_uj=10, export_uj=25)
 
 
 @settings(max_examples=20, deadline=None)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from carbon_data.storage import Balance
 from coordinator.slots.bookkeeping import COUNTS, BookingContext, Counted, booking, delivered_by_service
-from coordinator.slots.settle import Balance
 from protos.messages import EnergyLine, Serving, Stage, Usage
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from carbon_data.storage import Balance
 from coordinator.policies.registry import make_policy
 from coordinator.slots.bookkeeping import (
     BookingContext,
@@ -24,7 +25,6 @@ from coordinator.slots.bookkeeping import (
     parcel_line,
 )
 from coordinator.slots.closing import Closing
-from coordinator.slots.settle import Balance
 from edge_node.config import BoardConfig
 from edge_node.energy.power_model import PowerModel
 from edge_node.meters.base import Slot

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from carbon_data.storage import Battery, balance
 from coordinator.accounting.spread import spread
 from coordinator.slots.settle import (
-    Balance,
     DonorState,
     Transfer,
     balance_findings,
@@ -21,7 +21,7 @@ from coordinator.slots.settle import (
     settle_trade,
 )
 from edge_node.config import BatteryConfig
-from edge_node.energy.battery import Battery, balance
+from edge_node.energy.battery import battery_of
 from protos.messages import NodeProfile
 
 SLOT_S = 60.0
@@ -74,7 +74,7 @@ def markets(draw: st.DrawFn) -> Any:
 
 
 def cells(profile: NodeProfile) -> Battery:
-    return Battery.from_config(
+    return battery_of(
         BatteryConfig(
             capacity_j=profile.battery_capacity_uj / 1e6,
             charge_efficiency_fraction=profile.charge_efficiency_fraction,
@@ -197,9 +197,8 @@ def test_a_nodes_own_balance_has_no_findings_and_any_change_of_a_term_has(
     own = balance(
         battery, stored, demand_uj=demand, harvest_uj=harvest, charge_uj=charge, discharge_uj=discharge
     )
-    right = Balance(**{name: getattr(own, name) for name in own.__slots__})
-    assert balance_findings(right, profile, SLOT_S) == []
-    name = data.draw(st.sampled_from(right.__slots__))
+    assert balance_findings(own, profile, SLOT_S) == []
+    name = data.draw(st.sampled_from(own.__slots__))
     change = data.draw(st.integers(1, 10**12))
-    wrong = dataclasses.replace(right, **{name: getattr(right, name) + change})
+    wrong = dataclasses.replace(own, **{name: getattr(own, name) + change})
     assert balance_findings(wrong, profile, SLOT_S) != []

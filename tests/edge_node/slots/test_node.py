@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from carbon_data.storage import EnergyError
 from edge_node.adapters.sqlite_outbox import SqliteSpool
-from edge_node.energy.battery import EnergyError
 from edge_node.meters.base import MeterError
 from edge_node.slots.backlog import Backlog
 from edge_node.slots.errors import InvalidDecision, NotReady, NoWork, StaleDecision
