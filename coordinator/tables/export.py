@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from carbon_data.storage import Balance
 from carbon_data.types import require_utc
 from carbon_data.units import from_micro, from_pico
 from coordinator.accounting.spread import spread
@@ -25,22 +26,8 @@ from coordinator.slots.bookkeeping import COUNTS, delivered_by_service
 from coordinator.slots.books import count_missed
 from protos.messages import Component, Stage
 
-BALANCE_COLUMNS = (
-    "demand",
-    "grid",
-    "green",
-    "harvest",
-    "charge",
-    "charge_loss",
-    "discharge",
-    "discharge_loss",
-    "self_discharge",
-    "export",
-    "import",
-    "curtailed",
-    "battery_before",
-    "battery_after",
-)
+TERMS = tuple(name.removesuffix("_uj") for name in Balance.__slots__)
+"""Of the energy balance."""
 SLOT_COLUMNS = (
     *[
         "slot",
@@ -56,7 +43,7 @@ SLOT_COLUMNS = (
         "late",
         "selected",
     ],
-    *(f"{name}_j" for name in BALANCE_COLUMNS),
+    *(f"{name}_j" for name in TERMS),
     *["released_batches", "executed_batches", "guest_batches", "offloaded_batches", "unserved_batches"],
     *["wasted_batches", *COUNTS, "model_bytes", "operational_g"],
     *["users_up_bytes", "users_down_bytes", "outside_up_bytes", "outside_down_bytes"],
@@ -335,7 +322,7 @@ def _booking_columns(node: str, booking: Mapping[str, Any], delivered: Mapping[s
     return {
         "estimated": booking["estimated"],
         "late": booking["late"],
-        **{f"{name}_j": from_micro(booking["balance"][f"{name}_uj"]) for name in BALANCE_COLUMNS},
+        **{f"{name}_j": from_micro(booking["balance"][f"{name}_uj"]) for name in TERMS},
         "executed_batches": booking["executed_batches"],
         "guest_batches": guests,
         "wasted_batches": booking["wasted_batches"],

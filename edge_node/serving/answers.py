@@ -97,7 +97,7 @@ def _continue(model: Any, prompts: np.ndarray) -> Answered:
     decoding = decode_flop(model, length + 1, ANSWER)
     result = InferResult(
         requests=requests,
-        payload_bits=8 * requests * (length + ANSWER),
+        payload_bits=BITS_PER_BYTE * requests * (length + ANSWER),
         correct=0,
         batches=1,
         flop=requests * (prefill_flop(model, length + 1) + decoding),

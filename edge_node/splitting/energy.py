@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-BITS_PER_BYTE = 8.0
+from carbon_data.units import BITS_PER_BYTE
 
 
 def _check(owner: object, names: tuple[str, ...], *, positive: bool) -> None:

@@ -74,7 +74,7 @@ class ImageTask(Task):
             requests=answered,
             input_tokens=0,
             output_tokens=0,
-            payload_bits=8 * batch["images"].nbytes + ANSWER_BITS * answered,
+            payload_bits=BITS_PER_BYTE * batch["images"].nbytes + ANSWER_BITS * answered,
             correct=right,
             flop=answered * self.flop().forward,
         )

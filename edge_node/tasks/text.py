@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from carbon_data.units import BITS_PER_BYTE
 from edge_node.tasks.base import Dataset, FlopCount, Served, Task, to_tensor
 from edge_node.tasks.data import text
 from edge_node.tasks.flops import count_flop
@@ -158,7 +159,7 @@ class TextTask(Task):
             requests=requests,
             input_tokens=requests * prompt,
             output_tokens=requests * answer,
-            payload_bits=8 * requests * (prompt - 1 + answer),
+            payload_bits=BITS_PER_BYTE * requests * (prompt - 1 + answer),
             correct=int((generated.tokens[:, 0] == y[:, prompt - 1]).sum()),
             flop=requests * self.serve_flop(),
             decode_flop=requests * decode_flop(model, prompt, answer),  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from carbon_data.sources.table import read_table
+from carbon_data.units import BITS_PER_BYTE
 from edge_node.config import BoardConfig, InferenceConfig, ServiceConfig, TaskConfig
 from experiments.errors import RunError, UsageError
 from protos.messages import Stage
@@ -17,7 +18,6 @@ from protos.messages import Stage
 if TYPE_CHECKING:
     from experiments.scenario.model import InferenceSpec, NodeSpec, Scenario, ServiceSpec
 
-BITS_PER_BYTE = 8
 DEGREES_PER_HOUR = 15.0
 MAX_REQUESTS_PER_SLOT = 1_000_000
 """Of one node; each is followed from its arrival to its answer."""

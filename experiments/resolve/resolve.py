@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from carbon_data.types import DataError, Signal
+from carbon_data.units import wh_to_joules
 from coordinator.config import CoordinatorBody, CoordinatorConfig, LimitsConfig, ZoneIntensity
 from edge_node.config import (
     BatteryConfig,
@@ -553,7 +554,7 @@ def _battery(scenario: Scenario, spec: BatterySpec, slot_s: float) -> BatteryCon
     step_s = scenario.time.trace_step_s
     scale = slot_s / step_s if scenario.time.scale_storage else 1.0
     return BatteryConfig(
-        capacity_j=spec.capacity_wh * 3600.0 * scale,
+        capacity_j=wh_to_joules(spec.capacity_wh) * scale,
         initial_fraction=spec.initial_fraction,
         charge_efficiency_fraction=spec.charge_efficiency_fraction,
         discharge_efficiency_fraction=spec.discharge_efficiency_fraction,

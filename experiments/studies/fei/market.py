@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from carbon_data.units import wh_to_joules
 from coordinator.market.fleet import Fleet, Limits
 from experiments.studies.fei import placement
 from experiments.studies.fei.engine import content_key
@@ -205,7 +206,7 @@ def fleet(servers: int, seed: int, work: Work, setting: Setting, among: tuple[st
         export_efficiency=same(leg),
         import_efficiency=same(leg),
         battery_j=same(0.0),
-        battery_capacity_j=same(BATTERY_WH * 3600.0),
+        battery_capacity_j=same(wh_to_joules(BATTERY_WH)),
         charge_efficiency=same(0.95),
         discharge_efficiency=same(0.95),
         self_discharge_fraction=same(0.0),

@@ -12,8 +12,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from carbon_data.units import BITS_PER_BYTE
+
 CHUNK_BYTES = 512
-BITS_PER_BYTE = 8.0
 
 
 @dataclass(frozen=True)
