@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-import pandas as pd
-
 from carbon_data.units import JOULES_PER_KWH
+from experiments.report.baselines import all_from_grid
 from experiments.report.provenance import Known, joules_by_provenance, known_from
 from experiments.report.read import Run
-from protos.messages import HOLDERS
 
 STAGES = ("preparation", "development", "application", "recycling")
 UNALLOCATED = "unallocated"
@@ -57,8 +54,10 @@ def by_stage(run: Run) -> dict[str, Sum]:
 
     Stages without a line are zero joules; ``unallocated`` is idle time. The sums add up to the whole run.
     """
-    lines = run.tables["lines"].copy()
-    lines["all_grid_g"] = _all_grid_g(run, lines)
+    lines = run.tables["lines"]
+    # where the intensity of a line's place is not known, its grams are as booked
+    all_grid_g = all_from_grid(run)["operational_g"].fillna(lines["operational_g"])
+    lines = lines.assign(all_grid_g=all_grid_g)
     columns = ("energy_j", "grid_j", "operational_g", "all_grid_g")
     found = {}
     for stage, own in lines.groupby("stage"):
@@ -66,15 +65,6 @@ def by_stage(run: Run) -> dict[str, Sum]:
         provenance = tuple(joules_by_provenance(own).items())
         found[str(stage)] = Sum(energy_j, grid_j, operational_g, all_grid_g, provenance)
     return {stage: found.get(stage, Sum()) for stage in dict.fromkeys([*STAGES, UNALLOCATED, *sorted(found)])}
-
-
-def _all_grid_g(run: Run, lines: pd.DataFrame) -> np.ndarray:
-    """(L1) of each line's whole energy; those of no node (``HOLDERS``) are all grid as booked."""
-    slots = run.tables["slots"][["slot", "node_id", "intensity_g_per_kwh"]]
-    merged = lines[["slot", "node_id"]].merge(slots, on=["slot", "node_id"], how="left")
-    grams = lines["energy_j"].to_numpy() / JOULES_PER_KWH * merged["intensity_g_per_kwh"].to_numpy()
-    own = lines["node_id"].isin(HOLDERS).to_numpy()
-    return np.where(own | np.isnan(grams), lines["operational_g"].to_numpy(), grams)
 
 
 def requests(run: Run) -> int:

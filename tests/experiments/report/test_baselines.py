@@ -8,6 +8,7 @@ import pytest
 
 from experiments.cli import invoke
 from experiments.report.baselines import all_from_grid
+from experiments.report.lifecycle.books import by_stage
 from experiments.report.measures import totals
 from experiments.report.read import load
 
@@ -22,5 +23,7 @@ def test_grid_worked_out_from_local_is_what_a_run_of_grid_emits(
     grid_g = all_from_grid(local)["operational_g"].sum(skipna=False)
     assert grid_g > totals(local).emissions_g
     # Each line of either run is rounded to the picogram.
+    stages = by_stage(local)
+    assert sum(each.all_grid_g for each in stages.values()) == pytest.approx(grid_g, rel=1e-12)
     lines = len(local.tables["lines"])
     assert grid_g == pytest.approx(totals(load(ran).any_run).emissions_g, rel=1e-9, abs=0.5e-12 * lines)
