@@ -105,6 +105,11 @@ def time_axis(ax: Axes, times: Edges, ticks: int = 9) -> None:
     ax.set_xlim(float(times[0]), float(times[-1]))
 
 
+def from_zero(ax: Axes, right: float) -> None:
+    """Horizontal axis from zero to ``right``; to 1 where there is nothing to show: bars of zero then stand at zero."""
+    ax.set_xlim(0, right or 1.0)
+
+
 def slot_edges(slots: pd.DataFrame, step_s: float) -> Edges:
     """Starts of all slots in order, and the end of the last, as matplotlib dates: T + 1 for T slots."""
     from matplotlib.dates import date2num

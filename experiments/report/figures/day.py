@@ -201,7 +201,7 @@ def energy_balance(study: Study) -> Drawing:
             for t in range(len(frame))
         ]
         slot_bands(drawing, ax, edges, texts)
-        ax.set_ylim(0, largest * scale.factor * 1.06)
+        ax.set_ylim(0, largest * scale.factor * 1.06 or 1.0)
         time_axis(ax, edges, ticks=5)
         ax.set_xlabel("")
         if k % columns == 0:

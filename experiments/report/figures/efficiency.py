@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from experiments.report import style, units
-from experiments.report.figures.base import Drawing, new_figure, no_grid
+from experiments.report.figures.base import Drawing, from_zero, new_figure, no_grid
 from experiments.report.figures.groups import group_names, grouping
 from experiments.report.measures import alpha_bits_per_token, over_seeds, totals
 from experiments.report.read import Study
@@ -90,7 +90,7 @@ def by_policy(study: Study) -> Drawing | None:
             )
         ax.set_title(title)
         ax.set_xlabel(scale.unit)
-        ax.set_xlim(0, largest * scale.factor * 1.6 or 1)
+        from_zero(ax, largest * scale.factor * 1.6)
         ax.tick_params(axis="y", length=0)
         no_grid(ax, "y")
     axes[0].set_yticks(range(len(policies)), [style.policy_label(policy) for policy in policies])

@@ -9,6 +9,7 @@ from experiments.report import style, units
 from experiments.report.figures.base import (
     Drawing,
     clock,
+    from_zero,
     new_figure,
     no_grid,
     slot_bands,
@@ -103,7 +104,7 @@ def by_policy(study: Study) -> Drawing | None:
         )
     ax.set_yticks(range(len(policies)), [style.policy_label(policy) for policy in policies])
     ax.invert_yaxis()
-    ax.set_xlim(0, largest * scale.factor * 1.24)
+    from_zero(ax, largest * scale.factor * 1.24)
     ax.set_xlabel(f"operational emissions, {scale.unit} CO₂e")
     ax.tick_params(axis="y", length=0)
     no_grid(ax, "y")
@@ -168,18 +169,19 @@ def stacked(study: Study, value: str, name: str, title: str, caption: str) -> Dr
         )
     ax.set_yticks(range(len(policies)), [style.policy_label(policy) for policy in policies])
     ax.invert_yaxis()
-    ax.set_xlim(0, largest * scale.factor * 1.14)
+    from_zero(ax, largest * scale.factor * 1.14)
     ax.set_xlabel(f"operational emissions, {scale.unit} CO₂e" if in_grams else f"energy, {scale.unit}")
     ax.tick_params(axis="y", length=0)
     no_grid(ax, "y")
-    figure.legend(
-        handles=handles,
-        loc="outside upper left",
-        ncols=len(handles) if len(handles) <= 8 else 5,
-        handlelength=1.2,
-        columnspacing=1.0,
-        fontsize=8.6,
-    )
+    if handles:
+        figure.legend(
+            handles=handles,
+            loc="outside upper left",
+            ncols=len(handles) if len(handles) <= 8 else 5,
+            handlelength=1.2,
+            columnspacing=1.0,
+            fontsize=8.6,
+        )
     return drawing
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from experiments.report import style, units
-from experiments.report.figures.base import Drawing, new_figure, no_grid
+from experiments.report.figures.base import Drawing, from_zero, new_figure, no_grid
 from experiments.report.read import Study
 from experiments.report.serving import QUANTILES, serving_frame
 
@@ -80,7 +80,7 @@ def latency_and_energy(study: Study) -> Drawing | None:
                 bbox={"facecolor": style.PAPER, "edgecolor": "none", "pad": 0.8},
             )
     axes[0].set_xlabel(f"latency, {scale.unit}")
-    axes[0].set_xlim(0, float(mean["latency_p99_s"].max()) * scale.factor * 1.35 or 1)
+    from_zero(axes[0], float(mean["latency_p99_s"].max()) * scale.factor * 1.35)
     if target is not None:
         axes[0].axvline(target * scale.factor, color=style.MUTED, ls=(0, (4, 3)), lw=1)
     largest = mean[column].max()
@@ -93,7 +93,7 @@ def latency_and_energy(study: Study) -> Drawing | None:
             energy.text(value), (value * energy.factor, y), (5, 0), textcoords="offset points", va="center"
         )
     axes[1].set_xlabel(f"{energy.unit} per {unit}")
-    axes[1].set_xlim(0, float(largest) * energy.factor * 1.45 or 1)
+    from_zero(axes[1], float(largest) * energy.factor * 1.45)
     for ax in axes:
         ax.tick_params(axis="y", length=0)
         no_grid(ax, "y")

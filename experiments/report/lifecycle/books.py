@@ -56,8 +56,8 @@ def by_stage(run: Run) -> dict[str, Sum]:
     """
     lines = run.tables["lines"]
     # where the intensity of a line's place is not known, its grams are as booked
-    all_grid_g = all_from_grid(run)["operational_g"].fillna(lines["operational_g"])
-    lines = lines.assign(all_grid_g=all_grid_g)
+    from_grid = all_from_grid(run)["operational_g"].fillna(lines["operational_g"])
+    lines = lines.assign(all_grid_g=from_grid)
     columns = ("energy_j", "grid_j", "operational_g", "all_grid_g")
     found = {}
     for stage, own in lines.groupby("stage"):

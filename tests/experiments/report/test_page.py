@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -159,6 +160,29 @@ def test_a_run_with_nothing_to_show_still_has_a_report(make_run: MakeRun) -> Non
     assert "no node harvests energy" in page.text
     assert 'id="learning"' not in page.text
     assert 'id="batteries"' not in page.text
+
+
+def test_a_study_without_emissions_is_drawn_without_warnings_and_from_zero(
+    make_compare: Callable[..., Path],
+) -> None:
+    folder = make_compare(("local", "deta"), (0, 1))
+    for run in folder.iterdir():
+        for table in ("lines", "slots"):
+            path = run / f"{table}.parquet"
+            clean = pd.read_parquet(path)
+            none = {name: 0.0 for name in ("operational_g", "intensity_g_per_kwh") if name in clean}
+            clean.assign(**none).to_parquet(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # libraries' own deprecations are not the pictures'
+        warnings.simplefilter("ignore", DeprecationWarning)
+        drawings = {each.name: each for some in draw_all(load(folder)).values() for each in some}
+        for drawing in drawings.values():
+            drawing.svg()
+    for name in ("emissions-by-policy", "emissions-by-stage"):
+        (axes,) = drawings[name].figure.axes
+        assert axes.get_xlim() == (0.0, 1.0)
+        assert all(bar.get_width() == 0.0 for bar in axes.patches)
 
 
 def test_a_large_fleet_is_shown_by_zone(make_run: MakeRun) -> None:

@@ -143,3 +143,11 @@ def test_the_coordinator_s_process_is_ours_and_is_reached_past_a_proxy(
 )
 def test_only_loopback_goes_past_the_proxy(address: str, past: bool) -> None:
     assert bool(proxy_options(address)) is past
+
+
+def test_documentation_names_no_command_that_a_folder_of_the_user_s_could_replace() -> None:
+    """`python -m NAME` looks into the working directory first, `detabed` and `python -P -m NAME` do not."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    users = ("experiments.cli", "edge_node", "coordinator")
+    found = [page.name for page in pages for name in users if f"python -m {name}" in page.read_text()]
+    assert found == []
