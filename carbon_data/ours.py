@@ -13,7 +13,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 
-NAMES = ("carbon_data", "protos", "coordinator", "edge_node", "experiments")
+NAMES = ("carbon_data", "protos", "coordinator", "edge_node", "experiments", "detabed")
 ROOT = str(Path(__file__).resolve().parents[1])
 
 

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from carbon_data.own_code import look_beside
 from experiments.errors import UsageError
-from experiments.scenario.model import FleetSpec, Scenario, ServiceSpec, load_scenario, parse_scenario
+from experiments.scenario.model import (
+    MAX_SEED,
+    FleetSpec,
+    Scenario,
+    ServiceSpec,
+    load_scenario,
+    parse_scenario,
+)
 
 if TYPE_CHECKING:
     from experiments.resolve.resolve import Resolved
@@ -64,15 +71,24 @@ def open_scenario(
             )
         scenario = load_scenario(path)
         look_beside(path.absolute().parent)
+    return changed(scenario, policy=policy, seed=seed, fleet=fleet)
+
+
+def changed(
+    scenario: Scenario, *, policy: str | None = None, seed: int | None = None, fleet: str | None = None
+) -> Scenario:
+    """``scenario`` with another policy, seed or fleet. Raises UsageError."""
     changes: dict[str, Any] = {}
     if policy is not None and policy != scenario.policy:
         # Options belong to the policy they were written for.
         changes |= {"policy": known_policy(policy), "policy_options": {}}
     if seed is not None:
+        if not 0 <= seed <= MAX_SEED:
+            raise UsageError(f"seed {seed}: allowed are 0 to {MAX_SEED}")
         changes["seed"] = seed
     if fleet is not None:
         if fleet not in ("ray", "inprocess"):
-            raise UsageError(f"--fleet {fleet}: allowed are ray and inprocess")
+            raise UsageError(f"fleet {fleet}: allowed are ray and inprocess")
         if fleet != scenario.fleet.kind:  # so do options of a kind of fleet
             changes["fleet"] = FleetSpec.model_validate({"kind": fleet, "meter": scenario.fleet.meter})
     return scenario.model_copy(update=changes)

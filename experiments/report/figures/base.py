@@ -74,9 +74,9 @@ class Drawing:
 
 def new_figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:
     """An empty figure outside pyplot: no global state, no window."""
-    from matplotlib.figure import Figure
+    from experiments.report.figures.shown import ShownFigure  # matplotlib takes half a second to import
 
-    return Figure(figsize=(width_in, height_in), layout="constrained")
+    return ShownFigure(figsize=(width_in, height_in), layout="constrained")
 
 
 def no_grid(ax: Axes, axis: str = "both") -> None:

@@ -1,0 +1,111 @@
+"""Load, run and compare, as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from experiments.errors import UsageError
+from experiments.library.results import Comparison, Run, open_results
+from experiments.resolve.prepare import changed, known_policy, open_scenario
+from experiments.runs.compare import isolate, new_folder, run_compare, run_single
+from experiments.scenario.model import Scenario
+
+
+def load(source: Path | str) -> Scenario:
+    """A scenario from a TOML file, or a packaged one by name (``"demo"``, ``"mnist"``).
+
+    Raises UsageError with file, line, what was got and what is allowed.
+    """
+    return open_scenario(str(source))
+
+
+def run(
+    scenario: Scenario | Path | str,
+    policy: str | type | None = None,
+    seed: int | None = None,
+    *,
+    fleet: str | None = None,
+    output: Path | str | None = None,
+    report: bool = False,
+    progress: bool = True,
+) -> Run:
+    """Run a scenario under one policy.
+
+    Args:
+        scenario: a Scenario, a TOML file, or the name of a packaged scenario.
+        policy: a name of ``detabed list policies``, ``"package.module:Name"``, or a class that lies in a module;
+            None: the scenario's.
+        seed: of data, weights, clouds, arrivals and policy; None: the scenario's.
+        fleet: ``"ray"`` or ``"inprocess"``; None: the scenario's.
+        output: a new or empty folder; None: a numbered one under ``runs/``.
+        report: write the HTML report too (``Run.report()`` does so later).
+        progress: show a bar.
+
+    Raises:
+        UsageError: the scenario cannot be run as it is; nothing was started.
+        RunError: the run failed; its folder says why.
+    """
+    spec = changed(_scenario(scenario), policy=_name(policy), seed=seed, fleet=fleet)
+    folder = new_folder(_path(output), f"{spec.name}-{spec.policy.replace(':', '.')}-s{spec.seed}")
+    isolate(spec)
+    done = run_single(spec, folder, Console(stderr=True), quiet=not progress, draw=report)
+    found = open_results(done.folder)
+    assert isinstance(found, Run)
+    return found
+
+
+def compare(
+    scenario: Scenario | Path | str,
+    policies: Sequence[str | type] = ("grid", "local", "det", "dat", "deta"),
+    seeds: int = 5,
+    *,
+    fleet: str | None = None,
+    output: Path | str | None = None,
+    report: bool = False,
+    progress: bool = True,
+) -> Comparison:
+    """Run several policies on identical seeds, ``seeds`` of them from the scenario's on. Arguments as in ``run``.
+
+    A run that fails is named in ``Comparison.failed`` and is in no figure. Raises as ``run``; RunError where all do.
+    """
+    if seeds < 1:
+        raise UsageError(f"seeds = {seeds}; allowed is 1 or more")
+    if isinstance(policies, str):
+        raise UsageError(f"policies = {policies!r}; give a list, such as ['local', 'deta']")
+    spec = changed(_scenario(scenario), fleet=fleet)
+    names = tuple(dict.fromkeys(known_policy(str(_name(policy))) for policy in policies))
+    if not names:
+        raise UsageError("policies is empty; give a list, such as ['local', 'deta']")
+    folder = new_folder(_path(output), f"{spec.name}-compare")
+    isolate(spec)
+    done = run_compare(spec, names, seeds, folder, Console(stderr=True), quiet=not progress, draw=report)
+    found = open_results(done.folder)
+    assert isinstance(found, Comparison)
+    return found
+
+
+def _scenario(given: Scenario | Path | str) -> Scenario:
+    return given if isinstance(given, Scenario) else load(given)
+
+
+def _path(given: Path | str | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
+def _name(policy: str | type | None) -> str | None:
+    """Policies travel to other processes by name, so that a class must lie in a module."""
+    if policy is None or isinstance(policy, str):
+        return policy
+    if not isinstance(policy, type):
+        raise UsageError(
+            f"policy is a {type(policy).__name__}; allowed are a name and a class with init and decide"
+        )
+    if policy.__module__ == "__main__" or "." in policy.__qualname__:
+        raise UsageError(
+            f"policy {policy.__qualname__} lies in {policy.__module__}, where other processes of the run cannot "
+            "find it; write it to a file beside your work, e.g. mypolicy.py, and import it from there"
+        )
+    return f"{policy.__module__}:{policy.__qualname__}"
