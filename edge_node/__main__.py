@@ -44,7 +44,7 @@ def load_server(reference: str) -> ServeFlower:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m edge_node", description="Run one edge node as a daemon.")
     parser.add_argument("config", type=Path, metavar="NODE.json", help="the node's configuration")
-    parser.add_argument("--spool", type=Path, help="file that keeps readings until they are acknowledged")
+    parser.add_argument("--outbox", type=Path, help="file that keeps readings until they are acknowledged")
     parser.add_argument(
         "--serve", metavar="MODULE:FUNCTION", help="what runs the Flower client; default: none"
     )
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=options.log.upper(), format="%(asctime)s %(name)s %(levelname)s %(message)s")
 
     def announce(link: Link) -> None:
-        # One line for whoever started this process: the node is up, and where peers and outside clients find it.
+        # One line for the process that started this one: the node is up, and where peers and outside clients find it.
         ready = {
             "node_id": link.node.node_id,
             "peer_address": link.address,
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not config.coordinator_address:
             raise ValueError(f"{options.config}: coordinator_address is empty; give host:port")
         serve = attend_only if options.serve is None else load_server(options.serve)
-        run_daemon(config, serve, build=build_node, spool_path=options.spool, on_ready=announce)
+        run_daemon(config, serve, build=build_node, outbox_path=options.outbox, on_ready=announce)
     except LinkError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,15 +1,15 @@
-"""A node from its configuration: workloads, meter and spool put together."""
+"""A node from its configuration: workloads, meter and outbox put together."""
 
 from __future__ import annotations
 
 from edge_node.config import NodeConfig
 from edge_node.meters.registry import build_meter
 from edge_node.slots.node import EdgeNode
-from edge_node.slots.outbox import Spool
+from edge_node.slots.outbox import Outbox
 from protos.messages import Stage
 
 
-def build_node(config: NodeConfig, spool: Spool | None = None) -> EdgeNode:
+def build_node(config: NodeConfig, outbox: Outbox | None = None) -> EdgeNode:
     """A node with its task's workloads, the services beside it, and its meter.
 
     Raises:
@@ -39,4 +39,4 @@ def build_node(config: NodeConfig, spool: Spool | None = None) -> EdgeNode:
         )
         for service in serving
     ]
-    return EdgeNode(config, workloads, meter, spool, TaskAnswers(config.task.name), services)
+    return EdgeNode(config, workloads, meter, outbox, TaskAnswers(config.task.name), services)

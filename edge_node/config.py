@@ -30,7 +30,7 @@ class BoardConfig(Strict):
     tx_j_per_byte: float = Field(ge=0)
     rx_j_per_byte: float = Field(ge=0)
     storage_bytes: int = Field(ge=0)
-    """Room for guest batches."""
+    """Room for batches that other nodes offload to this one."""
 
 
 class BatteryConfig(Strict):

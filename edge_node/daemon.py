@@ -1,4 +1,4 @@
-"""One node as a daemon on a board: stream to the coordinator, batch-transfer server, durable spool."""
+"""One node as a daemon on a board: stream to the coordinator, batch-transfer server, durable outbox."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from types import FrameType
 
 from edge_node.adapters.coordinator_client import GrpcHost
-from edge_node.adapters.sqlite_outbox import SqliteSpool
+from edge_node.adapters.sqlite_outbox import SqliteOutbox
 from edge_node.config import NodeConfig
 from edge_node.slots.link import Link
 from edge_node.slots.node import EdgeNode
-from edge_node.slots.outbox import Spool
+from edge_node.slots.outbox import Outbox
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +33,8 @@ def run_daemon(
     config: NodeConfig,
     serve_flower: ServeFlower,
     *,
-    build: Callable[[NodeConfig, Spool | None], EdgeNode],
-    spool_path: Path | None = None,
+    build: Callable[[NodeConfig, Outbox | None], EdgeNode],
+    outbox_path: Path | None = None,
     stop: threading.Event | None = None,
     on_ready: Callable[[Link], None] | None = None,
 ) -> None:
@@ -44,7 +44,7 @@ def run_daemon(
         config: The node; ``coordinator_address`` must be set.
         serve_flower: Called once the coordinator has welcomed the node; returns when ``stop`` is set.
         build: Makes the node, e.g. edge_node.build.build_node.
-        spool_path: File for readings not yet acknowledged; none: in memory.
+        outbox_path: File for readings not yet acknowledged; none: in memory.
         stop: Set it to end the daemon.
         on_ready: Called with the link once the node is registered.
 
@@ -60,9 +60,9 @@ def run_daemon(
 
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, end)
-    spool = None if spool_path is None else SqliteSpool(spool_path)
+    outbox = None if outbox_path is None else SqliteOutbox(outbox_path)
     try:
-        node = build(config, spool)
+        node = build(config, outbox)
         with GrpcHost(config.peer_host, config.peer_port, infer_port=config.infer_port) as host:
             link = host.attach(node, config.coordinator_address)
             link.start()
@@ -79,5 +79,5 @@ def run_daemon(
             serve_flower({node.node_id: link}, stop)
             link.close()
     finally:
-        if spool is not None:
-            spool.close()
+        if outbox is not None:
+            outbox.close()

@@ -139,7 +139,7 @@ class Workload(Protocol):
     def train(
         self, parameters: Parameters, batches: Sequence[Arrays], options: Mapping[str, float]
     ) -> TrainResult:
-        """Local SGD over ``batches`` (own and guests'), ``local_epochs`` passes. Options: TRAIN_OPTIONS."""
+        """Local SGD over ``batches`` (own and offloaded), ``local_epochs`` passes. Options: TRAIN_OPTIONS."""
         ...
 
     def infer(self, parameters: Parameters, batches: Sequence[Arrays]) -> InferResult: ...

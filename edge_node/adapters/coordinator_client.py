@@ -39,8 +39,8 @@ FENCE_FRACTION = 0.8
 """Share of the lease without a word of the coordinator after which a node works no more for it."""
 DELIVERY_TIMEOUT_S = 4.0
 """Longest wait for an executor's answer; a quarter of the slot's own deadline when that is shorter."""
-GUEST_TIMEOUT_S = 5.0
-"""Longest wait for guests once decided: by then their owners have delivered them, or taken them back."""
+OFFLOADED_TIMEOUT_S = 5.0
+"""Longest wait for offloaded batches once decided: by then their owners have delivered them, or taken them back."""
 
 _END_OF_STREAM: Any = cast(Any, grpc.aio).EOF
 T = TypeVar("T")
@@ -294,8 +294,8 @@ class GrpcLink:
         deadline = time.monotonic() + timeout_s
         self._wait(lambda: self._node.readiness(slot).decided, slot, timeout_s)
         left_s = deadline - time.monotonic()
-        self._wait(lambda: self._node.readiness(slot).ready, slot, min(left_s / 2, GUEST_TIMEOUT_S))
-        self._node.give_up_guests(slot)
+        self._wait(lambda: self._node.readiness(slot).ready, slot, min(left_s / 2, OFFLOADED_TIMEOUT_S))
+        self._node.give_up_missing(slot)
         self._wait(lambda: self._node.readiness(slot).ready, slot, deadline - time.monotonic())
         self._check()
         if self._fenced:

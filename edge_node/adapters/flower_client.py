@@ -11,7 +11,7 @@ behind a SuperNode.
 | ``query.infer`` | application | ``arrays``, ``config`` | ``metrics`` |
 | ``query.identity`` | any | | ``identity`` |
 
-``config`` holds ``slot`` and ``deadline-s`` (seconds to wait for the decision and for guests), and may hold
+``config`` holds ``slot`` and ``deadline-s`` (seconds to wait for the decision and for offloaded batches), and may hold
 the training options of edge_node.workload. Whatever fails becomes an error reply with its reason.
 """
 

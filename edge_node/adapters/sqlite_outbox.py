@@ -1,4 +1,4 @@
-"""A spool on disk, for a board that may lose power: SQLite, every change synced before the call returns."""
+"""An outbox on disk, for a board that may lose power: SQLite, every change synced before the call returns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from protos import codec
 from protos.messages import UpMessage
 
 
-class SqliteSpool:
+class SqliteOutbox:
     """Unacknowledged messages and the fence survive ``kill -9`` and power cuts.
 
     Sequence numbers go on across restarts, so that a message of the boot before and one of this boot never
@@ -22,7 +22,7 @@ class SqliteSpool:
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute("CREATE TABLE IF NOT EXISTS spool (seq INTEGER PRIMARY KEY, message BLOB NOT NULL)")
+        self._db.execute("CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY, message BLOB NOT NULL)")
         self._db.execute("CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value INTEGER NOT NULL)")
         self._state: dict[str, int] = dict(self._db.execute("SELECT name, value FROM state").fetchall())
         self._state.setdefault("seq", 0)
@@ -38,20 +38,20 @@ class SqliteSpool:
         data = codec.encode_up(message)
         with self._lock, self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute("INSERT INTO spool VALUES (?, ?)", (seq, data))
+            self._db.execute("INSERT INTO outbox VALUES (?, ?)", (seq, data))
             self._write("seq", max(seq, self._state["seq"]))
 
     def remove(self, seq: int) -> None:
         with self._lock:
-            self._db.execute("DELETE FROM spool WHERE seq = ?", (seq,))
+            self._db.execute("DELETE FROM outbox WHERE seq = ?", (seq,))
 
     def acknowledge(self, seq: int) -> None:
         with self._lock:
-            self._db.execute("DELETE FROM spool WHERE seq <= ?", (seq,))
+            self._db.execute("DELETE FROM outbox WHERE seq <= ?", (seq,))
 
     def pending(self) -> tuple[UpMessage, ...]:
         with self._lock:
-            rows = self._db.execute("SELECT message FROM spool ORDER BY seq").fetchall()
+            rows = self._db.execute("SELECT message FROM outbox ORDER BY seq").fetchall()
         return tuple(codec.decode_up(row[0]) for row in rows)
 
     @property

@@ -1,4 +1,4 @@
-"""What every meter must do, whoever wrote it: ``check(make)`` raises AssertionError saying what it does not.
+"""What every meter must do, also one of your own: ``check(make)`` raises AssertionError saying what it does not.
 
 ``make()`` gives a fresh meter on a board with distinct figures, able to read slot 0 to 2 (``SLOTS``).
 """

@@ -1,7 +1,7 @@
 """Dynamic batching of requests whose future is not known: first come, first served, none waits for company
 longer than it must.
 
-Event-driven and without a clock of its own: whoever uses it says what time it is. ``arrivals.cut_batches`` is
+Event-driven and without a clock of its own: its caller says what time it is. ``arrivals.cut_batches`` is
 the same rule for requests that are known beforehand.
 """
 

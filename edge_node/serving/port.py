@@ -1,4 +1,4 @@
-"""What a node asks of whoever answers outside clients; torch lives behind this port."""
+"""What a node asks of the part that answers outside clients; torch lives behind this port."""
 
 from __future__ import annotations
 

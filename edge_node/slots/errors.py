@@ -22,7 +22,7 @@ class InvalidDecision(NodeError):
 
 
 class NotReady(NodeError):
-    """The slot's decision, parcels or guests are not there yet, or the slot is over."""
+    """The slot's decision, parcels or offloaded batches are not there yet, or the slot is over."""
 
     code = "not-ready"
 

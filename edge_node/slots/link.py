@@ -60,7 +60,7 @@ class Link(Protocol):
     def wait_ready(self, slot: int, timeout_s: float) -> Readiness:
         """Block until ``slot`` is decided and its parcels are settled, so that ``node.execute`` may run.
 
-        Guests that have not come after half the time are given up.
+        Offloaded batches that have not come after half the time are given up.
 
         Raises:
             NotReady: the time is over and the decision or a parcel's outcome is not there, or the slot is
@@ -139,7 +139,7 @@ def _short(error: Exception) -> str:
 class LocalLink:
     """Nodes that share a process: parcels go from object to object, messages through ``receive``.
 
-    Whoever plays the coordinator calls ``register`` once, then ``receive`` with each of its messages, and
+    The caller plays the coordinator: it calls ``register`` once, then ``receive`` with each of its messages, and
     passes on what comes back. Every decision of a slot must have been received before any node executes it.
     """
 
@@ -180,7 +180,7 @@ class LocalLink:
 
     def wait_ready(self, slot: int, timeout_s: float) -> Readiness:
         """As Link: nothing is under way in one process, so what has not come will not come."""
-        self._node.give_up_guests(slot)
+        self._node.give_up_missing(slot)
         return require_ready(self._node, slot)
 
     def close(self) -> None:

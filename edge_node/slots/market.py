@@ -15,7 +15,7 @@ from edge_node.energy.harvest import Harvest
 from edge_node.meters.base import Meter
 from edge_node.slots.backlog import Backlog, Batch
 from edge_node.slots.slot import SlotState
-from edge_node.slots.trading import Offloaded, Seat, own_of
+from edge_node.slots.trading import OffloadRoom, Seat, own_of
 from protos import codec
 from protos.messages import Decision, MarketCall, MarketNews, NodeProfile, Offers, OwnWork
 from protos.trading.desk import DeskError
@@ -45,16 +45,16 @@ class MarketSide:
     ) -> None:
         self._config, self._profile, self._meter = config, profile, meter
         self._harvest, self._backlog = harvest, backlog
-        self._offloaded = Offloaded()
+        self._room = OffloadRoom()
         self._seat = Seat()
 
     def hear(self, question: MarketCall | MarketNews) -> None:
         """Keep a question until the node is in its slot."""
         self._seat.hear(question)
 
-    def offloaded(self, batches: Sequence[Batch]) -> None:
+    def left(self, batches: Sequence[Batch]) -> None:
         """Batches have left for an executor: (D5) leaves so many less."""
-        self._offloaded.add(batches)
+        self._room.add(batches)
 
     def answer(self, state: SlotState, battery_uj: int, asleep: bool) -> list[Offers]:
         """The answer to a waiting question of the slot, metered; [] when none waits, or it follows from nothing.
@@ -88,14 +88,14 @@ class MarketSide:
     ) -> tuple[list[Batch], list[Batch]]:
         """(batches to run at home, batches to send) of a market's decision: exchanges are decided, the rest is ours."""
         sent = sum(send.batches for send in decision.sends)
-        guests = sum(guest.batches for guest in decision.guests)
-        managed = self._seat.managed(state.slot, sent, guests)
+        offloaded = sum(guest.batches for guest in decision.guests)
+        managed = self._seat.managed(state.slot, sent, offloaded)
         if managed is None:  # the market came to nothing before it asked: as LOCAL
             work = Work.of(self._own(state, battery_uj, asleep), 0.0, False)
-            home = max(min(work.available - sent, work.capacity - guests), 0)
+            home = max(min(work.available - sent, work.capacity - offloaded), 0)
             managed = Managed(home, 0.0, float(capacity_uj))
         before = self._backlog.counts(state.slot)
-        leaving = self._offloaded.choose(self._backlog, state.stage, self._seat.cap_fraction, sent)
+        leaving = self._room.choose(self._backlog, state.stage, self._seat.cap_fraction, sent)
         self._backlog.remove(leaving)
         staying = self._backlog.take(state.stage, managed.own_batches)
         state.charge_uj, state.discharge_uj = to_micro(managed.charge_j), to_micro(managed.discharge_j)
@@ -113,7 +113,7 @@ class MarketSide:
             battery_uj=battery_uj,
             harvest_uj=self._harvest.forecast_uj(state.slot, len(stages)),
             backlog=self._backlog,
-            offloaded=self._offloaded,
+            room=self._room,
             cap_fraction=self._seat.cap_fraction,
             wake_s=config.board.wake_s if asleep else 0.0,
         )

@@ -24,8 +24,8 @@ from edge_node.slots.backlog import Backlog, Batch
 from edge_node.slots.decided import check_decision
 from edge_node.slots.errors import InvalidDecision, NotReady, NoWork, StaleDecision
 from edge_node.slots.market import MarketSide
-from edge_node.slots.offloaded import Guests
-from edge_node.slots.outbox import MemorySpool, Spool, relabel
+from edge_node.slots.offloaded import OffloadedBatches
+from edge_node.slots.outbox import MemoryOutbox, Outbox, relabel
 from edge_node.slots.outside import OutsideClients
 from edge_node.slots.parcels import pack, payload_bytes
 from edge_node.slots.profile import node_profile, released_batches
@@ -68,7 +68,7 @@ class EdgeNode:
         config: What the node was told.
         workloads: The task's workload for every stage of the run.
         meter: Its meter.
-        spool: Where messages wait for their acknowledgement; default: in memory.
+        outbox: Where messages wait for their acknowledgement; default: in memory.
         answers: How outside clients are answered; default: they are refused.
         services: What the application stage serves beside the task, in the order of ``config.inference.services``.
     """
@@ -78,7 +78,7 @@ class EdgeNode:
         config: NodeConfig,
         workloads: Mapping[Stage, Workload],
         meter: Meter,
-        spool: Spool | None = None,
+        outbox: Outbox | None = None,
         answers: Answers | None = None,
         services: Services = (),
     ) -> None:
@@ -91,7 +91,7 @@ class EdgeNode:
             inner = self._workloads[Stage.APPLICATION]
             self._workloads[Stage.APPLICATION] = RequestWorkload(inner, self._serving.plan, services)
         self._meter = meter
-        self._spool = spool if spool is not None else MemorySpool()
+        self._outbox = outbox if outbox is not None else MemoryOutbox()
         self._battery = battery_of(config.battery, config.slot_s)
         self._harvest = Harvest(config.harvest, config.slot_s)
         self._backlog = Backlog(
@@ -109,7 +109,7 @@ class EdgeNode:
         self._coordinator_slot = 0
         self._in_doubt = False
         self._mean_loss: float | None = None
-        self._guests = Guests(config.board.storage_bytes, self._workloads, meter)
+        self._offloaded = OffloadedBatches(config.board.storage_bytes, self._workloads, meter)
         self._negotiates = False
         """As the coordinator's Welcome says: no telemetry, but answers to a market."""
         self._market = MarketSide(config, self.profile, meter, self._harvest, self._backlog)
@@ -153,7 +153,7 @@ class EdgeNode:
                 )
             if not self._boot_id:
                 self._boot_id = boot_id
-                relabel(self._spool, boot_id)
+                relabel(self._outbox, boot_id)
             return Register(self.node_id, boot_id, peer_address, self.profile())
 
     def profile(self) -> NodeProfile:
@@ -179,16 +179,16 @@ class EdgeNode:
     def acknowledged(self, ack: Ack) -> None:
         """Everything up to ``ack.seq`` is committed."""
         with self._lock:
-            self._spool.acknowledge(ack.seq)
+            self._outbox.acknowledge(ack.seq)
 
     def unacknowledged(self) -> list[UpMessage]:
         """Readings to send again on a new stream, in order. Telemetry is made anew: see ``tick``."""
         with self._lock:
-            return [message for message in self._spool.pending() if not isinstance(message, Telemetry)]
+            return [message for message in self._outbox.pending() if not isinstance(message, Telemetry)]
 
     def heartbeat(self, monotonic_ns: int) -> Heartbeat:
         """Sign of life; carries the last number given, so that the coordinator can see what it lacks."""
-        return Heartbeat(self.node_id, self._boot_id, self._spool.last_seq, monotonic_ns)
+        return Heartbeat(self.node_id, self._boot_id, self._outbox.last_seq, monotonic_ns)
 
     def tick(self) -> list[UpMessage]:
         """Once per heartbeat: settle doubts after a reconnection, and say again what was not acknowledged.
@@ -197,7 +197,7 @@ class EdgeNode:
             MeterError: a slot that ended without this node has no reading.
         """
         with self._lock:
-            pending = self._spool.pending()
+            pending = self._outbox.pending()
             if self._in_doubt and (late := self._resolve_doubt(pending)) is not None:
                 return [late]
             if not self.expects_decision() or any(not isinstance(m, Telemetry) for m in pending):
@@ -270,14 +270,14 @@ class EdgeNode:
         with self._lock:
             state = self._require_open()
             if state.telemetry is None:
-                for message in self._spool.pending():
+                for message in self._outbox.pending():
                     if isinstance(message, Telemetry):
-                        self._spool.remove(message.seq)
+                        self._outbox.remove(message.seq)
                 horizon = self.config.horizon_slots
                 state.telemetry = Telemetry(
                     node_id=self.node_id,
                     boot_id=self._boot_id,
-                    seq=self._spool.next_seq(),
+                    seq=self._outbox.next_seq(),
                     slot=state.slot,
                     battery_uj=self._battery_uj,
                     harvest_forecast_uj=self._harvest.forecast_uj(state.slot, horizon),
@@ -285,7 +285,7 @@ class EdgeNode:
                     release_forecast_batches=self._backlog.forecast(state.slot, horizon),
                     mean_loss=self._mean_loss,
                 )
-                self._spool.put(state.telemetry.seq, state.telemetry)
+                self._outbox.put(state.telemetry.seq, state.telemetry)
             return state.telemetry
 
     # --- decisions and parcels ---------------------------------------------------------------------------
@@ -301,13 +301,13 @@ class EdgeNode:
         """
         with self._lock:
             check_decision(self.config, decision)
-            key, fence = (decision.epoch, decision.slot), self._spool.fence
+            key, fence = (decision.epoch, decision.slot), self._outbox.fence
             state = self._find(decision.slot)
             known = state.decision if state is not None else None
             if state is not None and known is not None and decision.epoch >= known.epoch:
                 same = replace(known, epoch=decision.epoch) == decision
                 if same or (state.fixed and decision.epoch > known.epoch):
-                    self._spool.raise_fence(*key)
+                    self._outbox.raise_fence(*key)
                     state.decision = replace(known, epoch=decision.epoch)
                     self._in_doubt = False
                     return []
@@ -315,7 +315,7 @@ class EdgeNode:
                 raise StaleDecision(f"{self.node_id}: decision {key} is not above {fence}, the last accepted")
             if decision.slot < self.slot:
                 raise StaleDecision(f"{self.node_id}: decision of slot {decision.slot}, node in {self.slot}")
-            self._spool.raise_fence(*key)
+            self._outbox.raise_fence(*key)
             self._in_doubt = False
             if decision.slot > self.slot:
                 self._advance(decision.slot)
@@ -344,7 +344,7 @@ class EdgeNode:
                 state.outgoing[send.executor] = Outgoing(self._pack(decision, send.executor, part), part)
         # What came before the decision and is not in it, or went out under the plan before, is nobody's any
         # more: its radio joules stay in the meter, but it moves no batches.
-        guests, executors = state.expected_guests(), {send.executor for send in decision.sends}
+        guests, executors = state.expected_batches(), {send.executor for send in decision.sends}
         state.incoming = {o: g for o, g in state.incoming.items() if len(g.batch_ids) <= guests.get(o, 0)}
         state.received = {
             owner: counts for owner, counts in state.received.items() if owner in state.incoming
@@ -371,7 +371,7 @@ class EdgeNode:
             if outgoing is None:
                 return
             outgoing.delivery = Delivery.DELIVERED
-            self._market.offloaded(outgoing.batches)
+            self._market.left(outgoing.batches)
             state = self._require_open()
             size = payload_bytes(parcel)
             batches, total = state.sent.get(parcel.executor, (0, 0))
@@ -410,10 +410,10 @@ class EdgeNode:
                 return Receipt(False, 0, f"this is {self.node_id} of run {self.config.run_id}")
             state = self._state
             if state is not None and parcel.slot == state.slot + 1:
-                return self._guests.keep_early(parcel)
+                return self._offloaded.keep_early(parcel)
             if state is None or parcel.slot != state.slot:
                 return Receipt(False, 0, f"the node is in slot {self.slot}")
-            return self._guests.take_in(state, parcel)
+            return self._offloaded.take_in(state, parcel)
 
     # --- work --------------------------------------------------------------------------------------------
 
@@ -425,7 +425,7 @@ class EdgeNode:
                 return Readiness(False, (), (), over=slot < self.slot)
             decided = state.decision is not None
             return Readiness(
-                decided, state.pending_parcels(), state.missing_guests(), state.usage is not None
+                decided, state.pending_parcels(), state.missing_owners(), state.usage is not None
             )
 
     def slot_deadline_s(self, slot: int) -> float:
@@ -434,13 +434,13 @@ class EdgeNode:
             state = self._find(slot)
             return math.inf if state is None or state.decision is None else state.decision.deadline_s
 
-    def give_up_guests(self, slot: int) -> tuple[str, ...]:
+    def give_up_missing(self, slot: int) -> tuple[str, ...]:
         """Wait no longer for guests of ``slot``: their parcels are refused from now. Returns their owners."""
         with self._lock:
             state = self._state
             if state is None or state.slot != slot:
                 return ()
-            missing = state.missing_guests()
+            missing = state.missing_owners()
             state.given_up.update(missing)
             return missing
 
@@ -569,9 +569,9 @@ class EdgeNode:
             if state.usage is None:
                 self._read_meter(state, close.epoch)
             elif state.usage.epoch != close.epoch:
-                self._spool.remove(state.usage.seq)
-                state.usage = replace(state.usage, epoch=close.epoch, seq=self._spool.next_seq())
-                self._spool.put(state.usage.seq, state.usage)
+                self._outbox.remove(state.usage.seq)
+                state.usage = replace(state.usage, epoch=close.epoch, seq=self._outbox.next_seq())
+                self._outbox.put(state.usage.seq, state.usage)
             assert state.usage is not None
             return state.usage
 
@@ -595,7 +595,7 @@ class EdgeNode:
         state.usage = Usage(
             node_id=self.node_id,
             boot_id=self._boot_id,
-            seq=self._spool.next_seq(),
+            seq=self._outbox.next_seq(),
             epoch=epoch,
             slot=state.slot,
             lines=lines,
@@ -610,7 +610,7 @@ class EdgeNode:
             own_work=state.own_work,
             users=state.user_traffic(),
         )
-        self._spool.put(state.usage.seq, state.usage)
+        self._outbox.put(state.usage.seq, state.usage)
 
     def on_grant(self, grant: EnergyGrant) -> Settlement:
         """The slot's trade is known: balance the bus, move to the next slot. Asked again, the same
@@ -643,13 +643,13 @@ class EdgeNode:
                 discharge_uj=0 if decision is None else state.discharge_uj,
             )
             if state.settlement is not None:
-                self._spool.remove(state.settlement.seq)
+                self._outbox.remove(state.settlement.seq)
             values: dict[str, int] = asdict(result)
             state.grant = grant
             state.settlement = Settlement(
-                self.node_id, self._boot_id, self._spool.next_seq(), grant.epoch, grant.slot, **values
+                self.node_id, self._boot_id, self._outbox.next_seq(), grant.epoch, grant.slot, **values
             )
-            self._spool.put(state.settlement.seq, state.settlement)
+            self._outbox.put(state.settlement.seq, state.settlement)
             self._battery_uj = result.battery_after_uj
             if state is self._state:
                 self._finish(state)
@@ -662,7 +662,7 @@ class EdgeNode:
         with self._lock:
             state = self._state
             if refusal.code in _DROPPED and state is not None and state.usage is not None:
-                self._spool.remove(state.usage.seq)
+                self._outbox.remove(state.usage.seq)
                 self._finish(state)
 
     # --- slots -------------------------------------------------------------------------------------------
@@ -688,7 +688,7 @@ class EdgeNode:
         self._backlog.release(slot)
         self._state = SlotState(slot, self.config.stages[slot], awake)
         self._meter.open(slot)
-        self._guests.open(self._state)
+        self._offloaded.open(self._state)
 
     def _finish(self, state: SlotState) -> None:
         self._last = state

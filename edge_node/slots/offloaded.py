@@ -13,8 +13,8 @@ from edge_node.workload import Arrays, Workload
 from protos.messages import Parcel, Receipt, Stage
 
 
-class Guests:
-    """Takes parcels in for one node, within its storage (S_j of (D7))."""
+class OffloadedBatches:
+    """Batches that others offload to this node, taken in within its storage (S_j of (D7))."""
 
     def __init__(self, storage_bytes: int, workloads: Mapping[Stage, Workload], meter: Meter) -> None:
         self._storage_bytes = storage_bytes
@@ -46,10 +46,10 @@ class Guests:
             return Receipt(True, before.payload_bytes)
         if state.fixed or parcel.owner in state.given_up:
             return Receipt(False, 0, f"too late for slot {state.slot}: its work has begun")
-        allowed = state.expected_guests().get(parcel.owner, 0)
+        allowed = state.expected_batches().get(parcel.owner, 0)
         if state.decision is not None and len(parcel.batch_ids) > allowed:
             return Receipt(False, 0, f"{allowed} batches of {parcel.owner} are expected in slot {state.slot}")
-        taken = state.guest_bytes() - (before.payload_bytes if before else 0)
+        taken = state.incoming_bytes() - (before.payload_bytes if before else 0)
         if taken + size > self._storage_bytes:
             return self._full()
         try:

@@ -8,7 +8,7 @@ from typing import Protocol
 from protos.messages import Settlement, Telemetry, UpMessage, Usage
 
 
-class Spool(Protocol):
+class Outbox(Protocol):
     """Messages by sequence number, and the highest (epoch, slot) accepted."""
 
     def next_seq(self) -> int:
@@ -44,7 +44,7 @@ class Spool(Protocol):
         ...
 
 
-class MemorySpool:
+class MemoryOutbox:
     """Survives a broken stream, not the process: for fleets whose processes share the coordinator's fate."""
 
     def __init__(self) -> None:
@@ -80,15 +80,15 @@ class MemorySpool:
         self._fence = max(self._fence or (epoch, slot), (epoch, slot))
 
 
-def relabel(spool: Spool, boot_id: str) -> None:
+def relabel(outbox: Outbox, boot_id: str) -> None:
     """Readings that the boot before could not deliver are this boot's to deliver, under numbers of its own.
 
     The coordinator takes one reading per node and slot, so that none is booked twice.
     """
-    for message in spool.pending():
+    for message in outbox.pending():
         if isinstance(message, Usage | Settlement):
-            fresh = replace(message, boot_id=boot_id, seq=spool.next_seq())
-            spool.put(fresh.seq, fresh)
-            spool.remove(message.seq)
+            fresh = replace(message, boot_id=boot_id, seq=outbox.next_seq())
+            outbox.put(fresh.seq, fresh)
+            outbox.remove(message.seq)
         elif isinstance(message, Telemetry):
-            spool.remove(message.seq)
+            outbox.remove(message.seq)

@@ -53,7 +53,7 @@ class OutsideClients:
         """Global model of the application's task, as the node was last given it."""
 
     def slot_opened(self) -> None:
-        """A new slot is open, or the run is over: whoever waits to book looks again. Under the node's lock."""
+        """A new slot is open, or the run is over: answers that wait to be booked look again. Under the node's lock."""
         self._slot_opened.notify_all()
 
     def check(self, arrays: Arrays) -> None:
@@ -103,7 +103,7 @@ class OutsideClients:
             return answered
 
     def stop(self) -> None:
-        """Whoever waits for a slot to book answers in waits no longer: the process ends."""
+        """Answers wait no longer for a slot in which they can be booked: the process ends."""
         with self._slot_opened:
             self._leaving = True
             self._slot_opened.notify_all()

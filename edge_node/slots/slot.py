@@ -42,7 +42,7 @@ class Outgoing:
 
 @dataclass(slots=True)
 class Incoming:
-    """Guest batches that have arrived from one owner."""
+    """Batches that one owner offloads to this node, as they have arrived."""
 
     epoch: int
     batch_ids: tuple[int, ...]
@@ -64,7 +64,7 @@ class SlotState:
     outgoing: dict[str, Outgoing] = field(default_factory=dict)
     incoming: dict[str, Incoming] = field(default_factory=dict)
     given_up: set[str] = field(default_factory=set)
-    """Owners whose guests are no longer waited for."""
+    """Owners whose batches are no longer waited for."""
     running: bool = False
     result: Any = None  # edge_node.slots.work.Result
     """Set once the slot's work is done."""
@@ -81,7 +81,7 @@ class SlotState:
     model_bytes: int = 0
     mean_loss: float | None = None
     serving: dict[int, Tally] = field(default_factory=dict)
-    """The slot's own and guest requests, by service."""
+    """Requests of the slot's own and offloaded batches, by service."""
     outside: Tally = field(default_factory=Tally)
     """Requests of outside clients."""
     charge_uj: int = 0
@@ -101,21 +101,21 @@ class SlotState:
         """Whether work has begun: the plan can no longer change."""
         return self.running or self.result is not None or self.usage is not None
 
-    def expected_guests(self) -> dict[str, int]:
-        """Guest batches that the decision announces, by owner."""
+    def expected_batches(self) -> dict[str, int]:
+        """Batches that the decision lets others offload to this node, by owner."""
         return {} if self.decision is None else {guest.owner: guest.batches for guest in self.decision.guests}
 
-    def missing_guests(self) -> tuple[str, ...]:
+    def missing_owners(self) -> tuple[str, ...]:
         """Owners still waited for."""
-        return tuple(o for o in self.expected_guests() if o not in self.incoming and o not in self.given_up)
+        return tuple(o for o in self.expected_batches() if o not in self.incoming and o not in self.given_up)
 
     def pending_parcels(self) -> tuple[str, ...]:
         """Executors whose answer is still open."""
         return tuple(name for name, out in self.outgoing.items() if out.delivery is Delivery.PENDING)
 
-    def guest_bytes(self) -> int:
-        """Storage taken by guests."""
-        return sum(guest.payload_bytes for guest in self.incoming.values())
+    def incoming_bytes(self) -> int:
+        """Storage taken by offloaded batches."""
+        return sum(each.payload_bytes for each in self.incoming.values())
 
     def exchange(
         self, owner: str, stage: Stage, up_bytes: int, down_bytes: int, outside: bool = False
@@ -145,14 +145,14 @@ class Readiness:
     decided: bool
     pending_parcels: tuple[str, ...]
     """Executors that have not answered yet."""
-    missing_guests: tuple[str, ...]
+    missing_owners: tuple[str, ...]
     """Owners whose batches have not arrived."""
     over: bool
     """The slot is closed or past: it will never be ready."""
 
     @property
     def ready(self) -> bool:
-        return self.decided and not self.over and not self.pending_parcels and not self.missing_guests
+        return self.decided and not self.over and not self.pending_parcels and not self.missing_owners
 
     def describe(self) -> str:
         """What is missing, for people."""
@@ -161,5 +161,5 @@ class Readiness:
         if not self.decided:
             return "no decision has come"
         waits = [f"no answer from {name}" for name in self.pending_parcels]
-        waits += [f"no batches from {name}" for name in self.missing_guests]
+        waits += [f"no batches from {name}" for name in self.missing_owners]
         return ", ".join(waits) or "ready"

@@ -17,7 +17,7 @@ from protos.trading.desk import Desk
 from protos.trading.own import Managed, Own
 
 
-class Offloaded:
+class OffloadRoom:
     """How many batches of each release went elsewhere: what (D5) leaves of b_y d_i(r)."""
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Offloaded:
             key = batch.stage, batch.released
             self._sent[key] = self._sent.get(key, 0) + 1
 
-    def room(self, backlog: Backlog, stage: Stage, cap_fraction: float) -> dict[int, int]:
+    def batches(self, backlog: Backlog, stage: Stage, cap_fraction: float) -> dict[int, int]:
         """Batches by release slot that may still leave."""
         releases = {batch.released for batch in backlog.waiting(stage)}
         return {
@@ -42,7 +42,7 @@ class Offloaded:
 
     def choose(self, backlog: Backlog, stage: Stage, cap_fraction: float, count: int) -> list[Batch]:
         """Up to ``count`` waiting batches to send, least urgent first, within (D5)."""
-        room = self.room(backlog, stage, cap_fraction)
+        room = self.batches(backlog, stage, cap_fraction)
         chosen: list[Batch] = []
         for batch in reversed(backlog.waiting(stage)):
             if len(chosen) == count:
@@ -62,7 +62,7 @@ def own_of(
     battery_uj: int,
     harvest_uj: Sequence[int],
     backlog: Backlog,
-    offloaded: Offloaded,
+    room: OffloadRoom,
     cap_fraction: float,
     wake_s: float,
 ) -> Own:
@@ -70,10 +70,10 @@ def own_of(
     work = {one.stage: one for one in profile.work}
     bodies = [work.get(stage, WorkProfile(stage, 0.0, 0.0, 0)) for stage in stages]
     counts = backlog.counts(slot)
-    room, by_class = offloaded.room(backlog, stages[0], cap_fraction), [0] * len(counts)
+    left, by_class = room.batches(backlog, stages[0], cap_fraction), [0] * len(counts)
     for batch in reversed(backlog.waiting(stages[0])):
-        if room[batch.released] > 0:
-            room[batch.released] -= 1
+        if left[batch.released] > 0:
+            left[batch.released] -= 1
             by_class[batch.deadline - slot] += 1
     return Own(
         slot_s=slot_s,
@@ -141,8 +141,8 @@ class Seat:
         repeated, self._said = offers is self._said, offers
         return offers, repeated
 
-    def managed(self, slot: int, sent_batches: int, guest_batches: int) -> Managed | None:
+    def managed(self, slot: int, sent_batches: int, offloaded_batches: int) -> Managed | None:
         """What to do with oneself in ``slot``; None where there was no conversation."""
         if self._desk is None or self._slot != slot or self._desk.session == (-1, -1):
             return None
-        return self._desk.managed(sent_batches, guest_batches)
+        return self._desk.managed(sent_batches, offloaded_batches)

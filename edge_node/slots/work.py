@@ -1,4 +1,4 @@
-"""A slot's work on own and guest batches, and what it counts."""
+"""A slot's work on own and offloaded batches, and what it counts."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ Result = TrainResult | InferResult | PrepareResult
 
 
 def gather(node_id: str, workload: Workload, state: SlotState) -> tuple[dict[str, int], list[Arrays]]:
-    """Batches to run: own ones by deadline, then guests by owner, whatever came first: the same run, the
-    same model.
+    """Batches to run: own ones by deadline, then offloaded ones by owner, in any order of arrival: the
+    same run, the same model.
 
     Returns (batches by owner, arrays).
     """

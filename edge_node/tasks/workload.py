@@ -40,7 +40,7 @@ class TaskWorkload:
     Batch k of a stage is the k-th run of ``batch_size`` examples in an endless sequence of passes over the
     share, each pass in its own order: all batches are equally large, and the same number always means the
     same examples.
-    Own and guest batches are treated alike. Deterministic for one thread.
+    Own and offloaded batches are treated alike. Deterministic for one thread.
     """
 
     def __init__(self, config: TaskConfig, inference: InferenceConfig | None = None) -> None:

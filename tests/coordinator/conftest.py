@@ -153,7 +153,7 @@ class StubNode:
         self.decisions: dict[int, Decision] = {}
         self.usages: dict[int, Usage] = {}
         self.settlements: dict[int, Settlement] = {}
-        self.spool: dict[int, UpMessage] = {}
+        self.outbox: dict[int, UpMessage] = {}
         self.refusals: list[Refusal] = []
         self.executed_twice = 0
         self.horizon, self.classes = 1, 1
@@ -169,7 +169,7 @@ class StubNode:
         """``message`` with the next number, kept until it is acknowledged."""
         self.seq += 1
         numbered = dataclasses.replace(message, seq=self.seq)
-        self.spool[self.seq] = numbered
+        self.outbox[self.seq] = numbered
         return numbered
 
     def telemetry(self, slot: int) -> UpMessage:
@@ -193,15 +193,15 @@ class StubNode:
             if self.slot < 0 and message.battery_uj is not None:
                 self.battery_uj = message.battery_uj
             pending = [
-                m for m in self.spool.values() if not isinstance(m, Telemetry) or m.slot == message.next_slot
+                m for m in self.outbox.values() if not isinstance(m, Telemetry) or m.slot == message.next_slot
             ]
             if self.slot < message.next_slot and message.next_slot - 1 not in self.decisions:
                 self.slot = message.next_slot
                 return [*pending, self.telemetry(self.slot)]
             return pending
         if isinstance(message, Ack):
-            for seq in [seq for seq in self.spool if seq <= message.seq]:
-                del self.spool[seq]
+            for seq in [seq for seq in self.outbox if seq <= message.seq]:
+                del self.outbox[seq]
         elif isinstance(message, Decision):
             key = (message.epoch, message.slot)
             if key <= self.fence:
@@ -259,7 +259,7 @@ class StubNode:
 
     def settle(self, grant: EnergyGrant) -> list[UpMessage]:
         if grant.slot in self.settlements:
-            return [m for m in self.spool.values() if m.seq >= self.settlements[grant.slot].seq]
+            return [m for m in self.outbox.values() if m.seq >= self.settlements[grant.slot].seq]
         decision, usage = self.decisions[grant.slot], self.usages[grant.slot]
         result = balance(
             self.cells,
@@ -334,7 +334,7 @@ class TradingStub(StubNode):
         except AssertionError as error:
             if "no telemetry" not in str(error):
                 raise
-            return [m for m in self.spool.values() if not isinstance(m, Telemetry)]
+            return [m for m in self.outbox.values() if not isinstance(m, Telemetry)]
 
     def say(self, message: Any) -> Any:
         if isinstance(message, Usage):

@@ -18,7 +18,7 @@ from edge_node.config import (
 )
 from edge_node.meters.registry import build_meter
 from edge_node.slots.node import EdgeNode
-from edge_node.slots.outbox import Spool
+from edge_node.slots.outbox import Outbox
 from edge_node.workload import Arrays, InferResult, Parameters, TrainResult, UserBytes, WorkCost
 from protos.messages import Stage
 
@@ -31,7 +31,7 @@ class LinearWorkload:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.trained: list[int] = []
-        """Batch keys in the order in which they were trained, guests' included."""
+        """Batch keys in the order in which they were trained, offloaded ones included."""
         self.before_training: Callable[[], None] = lambda: None
 
     @property
@@ -142,13 +142,13 @@ def make_config() -> Callable[..., NodeConfig]:
 
 @pytest.fixture
 def make_node() -> MakeNode:
-    """``make_node(index, spool=None, **changes)``: a node; its workload is ``node.workload``."""
+    """``make_node(index, outbox=None, **changes)``: a node; its workload is ``node.workload``."""
 
-    def make(index: int = 0, spool: Spool | None = None, **changes: Any) -> EdgeNode:
+    def make(index: int = 0, outbox: Outbox | None = None, **changes: Any) -> EdgeNode:
         config = node_config(index, **changes)
         workload = LinearWorkload(index)
         meter = build_meter(config.meter, config.board, config.slot_s)
-        node = EdgeNode(config, dict.fromkeys(set(config.stages), workload), meter, spool)
+        node = EdgeNode(config, dict.fromkeys(set(config.stages), workload), meter, outbox)
         node.workload = workload  # type: ignore[attr-defined]
         return node
 

@@ -70,8 +70,8 @@ def test_a_daemon_attends_serves_and_ends(
             target=daemon.run_daemon,
             args=(config, serve),
             kwargs={
-                "build": lambda config, spool: make_node(0, spool=spool),
-                "spool_path": tmp_path / "spool.sqlite",
+                "build": lambda config, outbox: make_node(0, outbox=outbox),
+                "outbox_path": tmp_path / "outbox.sqlite",
                 "stop": stop,
                 "on_ready": lambda link: ready.append(link.address),
             },
@@ -85,7 +85,7 @@ def test_a_daemon_attends_serves_and_ends(
     assert ready[0].startswith("127.0.0.1:")
     assert isinstance(coordinator.heard[0], Register)
     assert coordinator.heard[0].peer_address == ready[0]
-    assert (tmp_path / "spool.sqlite").exists()
+    assert (tmp_path / "outbox.sqlite").exists()
 
 
 def test_without_a_coordinator_the_daemon_says_so(
@@ -94,7 +94,7 @@ def test_without_a_coordinator_the_daemon_says_so(
     monkeypatch.setattr(daemon, "REGISTER_TIMEOUT_S", 0.2)
     config = make_config(0, coordinator_address="127.0.0.1:1")
     with pytest.raises(LinkError, match="is it up"):
-        daemon.run_daemon(config, daemon.attend_only, build=lambda config, spool: make_node(0))
+        daemon.run_daemon(config, daemon.attend_only, build=lambda config, outbox: make_node(0))
 
 
 @pytest.mark.parametrize(

@@ -308,7 +308,7 @@ def test_a_new_start_brings_its_own_profile_and_numbers_and_takes_back_what_the_
     assert "n01" not in books.waiting  # what the old start said of slot 1 may no longer hold
     assert books.nodes["n01"].uncertain
     bench.drop = lambda node, message: False
-    bench.coordinator.receive("n01", stub.spool[1])
+    bench.coordinator.receive("n01", stub.outbox[1])
     # A number of the old start would make the node throw away what it has not said yet.
     assert [m.seq for who, m in bench.heard if who == "n01" and isinstance(m, Ack)] == [1]
     bench.close()
@@ -369,7 +369,7 @@ def test_whatever_is_lost_or_doubled_the_books_balance(data: Any, tmp_path_facto
     said: dict[tuple[str, int], Any] = {}
 
     def drop(node: str, message: Any) -> bool:
-        """Lost with its stream, that is, with everything after it; the spool has it."""
+        """Lost with its stream, that is, with everything after it; the outbox has it."""
         if node in cut or data.draw(st.integers(0, 19)) == 0:
             cut.add(node)
             return True

@@ -232,10 +232,10 @@ def test_node_that_dies_between_reading_and_settlement_is_booked_by_estimate(ben
     assert all(amount == 0 for account, amount in booked.items() if account.startswith("transfer/"))
     # Its settlement comes after all: the estimate stands, the battery is adjusted with the next telemetry.
     bench.drop = lambda node, message: False
-    for message in list(stub.spool.values()):
+    for message in list(stub.outbox.values()):
         bench.coordinator.receive("n01", message)
     assert sums(bench)["node/n01/battery"] == stub.battery_uj
-    assert stub.spool == {}
+    assert stub.outbox == {}
     bench.run_slot(1)
     report = verify(bench.config.ledger_path)
     assert report.ok, report.findings

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from carbon_data.storage import EnergyError
-from edge_node.adapters.sqlite_outbox import SqliteSpool
+from edge_node.adapters.sqlite_outbox import SqliteOutbox
 from edge_node.meters.base import MeterError
 from edge_node.slots.backlog import Backlog
 from edge_node.slots.errors import InvalidDecision, NotReady, NoWork, StaleDecision
 from edge_node.slots.link import LocalLink, respond
 from edge_node.slots.node import EdgeNode
-from edge_node.slots.outbox import MemorySpool
+from edge_node.slots.outbox import MemoryOutbox
 from edge_node.workload import Parameters
 from protos import codec
 from protos.messages import (
@@ -84,7 +84,7 @@ def test_a_slot_from_telemetry_to_settlement(make_node: MakeNode, model: Paramet
     assert node.telemetry().mean_loss == usage.mean_loss is not None
 
 
-def test_own_and_guest_batches_really_move(make_node: MakeNode, model: Parameters) -> None:
+def test_own_and_offloaded_batches_really_move(make_node: MakeNode, model: Parameters) -> None:
     owner, executor = make_node(0), make_node(1)
     links: dict[str, LocalLink] = {}
     for node in (owner, executor):
@@ -121,14 +121,14 @@ def test_batches_of_a_failed_parcel_are_run_at_home(make_node: MakeNode, model: 
     assert usage.executed == (Executed("n0", 6),)
 
 
-def test_missing_guests_are_waited_for_then_given_up(make_node: MakeNode, model: Parameters) -> None:
+def test_missing_batches_are_waited_for_then_given_up(make_node: MakeNode, model: Parameters) -> None:
     owner, executor = make_node(0), make_node(1)
     for node in (owner, executor):
         welcome(node)
     executor.on_decision(decide("n1", 0, own=1, guests=(Guest("n0", 2),)))
     with pytest.raises(NotReady, match="no batches from n0"):
         executor.execute(model)
-    assert executor.give_up_guests(0) == ("n0",)
+    assert executor.give_up_missing(0) == ("n0",)
     (parcel,) = owner.on_decision(decide("n0", 0, own=4, sends=(Send("n1", "", 2),)))
     receipt = executor.on_parcel(parcel)
     assert not receipt.accepted
@@ -159,7 +159,9 @@ def test_parcels_are_checked_before_they_are_taken(make_node: MakeNode) -> None:
     assert executor.close(CloseSlot(1, 0)).moved == (Moved("n0", False, 2, 2 * BATCH_BYTES),)
 
 
-def test_storage_for_guests_is_a_limit(make_node: MakeNode, make_config: Callable[..., Any]) -> None:
+def test_storage_for_offloaded_batches_is_a_limit(
+    make_node: MakeNode, make_config: Callable[..., Any]
+) -> None:
     board = make_config(0).board.model_copy(update={"storage_bytes": 2 * BATCH_BYTES - 1})
     owner, executor = make_node(0), make_node(1, board=board)
     for node in (owner, executor):
@@ -248,9 +250,11 @@ def test_no_stale_plan_in_ten_thousand_pauses_and_restarts(make_node: MakeNode, 
     """A decision counts as executed when it was accepted; accepted ones must rise in (epoch, slot)."""
     source = random.Random(5)
     accepted: list[tuple[int, int]] = []
-    spool = MemorySpool()
+    outbox = MemoryOutbox()
     for _ in range(500):
-        node = make_node(spool=spool, stages=(Stage.DEVELOPMENT,) * 40)  # restarted: only the spool is left
+        node = make_node(
+            outbox=outbox, stages=(Stage.DEVELOPMENT,) * 40
+        )  # restarted: only the outbox is left
         welcome(node, slot=source.randint(0, 30))
         for _ in range(20):
             epoch, slot = source.randint(1, 8), source.randint(0, 39)
@@ -517,15 +521,15 @@ def test_two_runs_of_the_same_node_say_the_same(make_node: MakeNode, model: Para
 
 
 def test_readings_and_fence_survive_the_process(make_node: MakeNode, tmp_path: Path) -> None:
-    spool = SqliteSpool(tmp_path / "spool.sqlite")
-    node = make_node(spool=spool)
+    outbox = SqliteOutbox(tmp_path / "outbox.sqlite")
+    node = make_node(outbox=outbox)
     welcome(node)
     node.telemetry()
     node.on_decision(decide("n0", 0, own=6))
     usage = node.close(CloseSlot(1, 0))
-    spool.close()
+    outbox.close()
 
-    restarted = make_node(spool=SqliteSpool(tmp_path / "spool.sqlite"))
+    restarted = make_node(outbox=SqliteOutbox(tmp_path / "outbox.sqlite"))
     restarted.register("boot-2")
     (again,) = restarted.unacknowledged()
     assert again == dataclasses.replace(usage, boot_id="boot-2", seq=again.seq)

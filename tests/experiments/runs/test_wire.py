@@ -81,7 +81,7 @@ def seen(config: Any, nodes: dict[str, Any], slot: int) -> Fleet:
     views = {}
     for name, node in nodes.items():
         telemetry = node.telemetry()
-        node._spool.remove(telemetry.seq)  # a node at a market never says this
+        node._outbox.remove(telemetry.seq)  # a node at a market never says this
         views[name] = NodeView(node.profile(), telemetry, False, 0, None)
     return build_fleet(config, slot, views, {zone.zone: zone.intensity_g_per_kwh for zone in config.zones})
 
@@ -128,7 +128,7 @@ def test_wire_and_pure_form_agree_on_random_fleets(
         traded += float(agreed.batches.sum() + agreed.transfer_j.sum())
         for node in nodes.values():
             if config.stages[slot] is not Stage.UNALLOCATED:
-                node.give_up_guests(slot)
+                node.give_up_missing(slot)
         coordinator.end_slot(EndSlot(slot, 1.0))
     assert traded > 0
     coordinator.close()
