@@ -18,7 +18,7 @@ from coordinator.policies.local import Local, rule_decision
 from coordinator.policies.registry import make_policy
 from coordinator.slots.protocol import RequestError
 from coordinator.tables.export import ledger_tables
-from protos.messages import BeginSlot, EndSlot, Refusal, ReportQuery, Stage, Telemetry, Usage
+from protos.messages import BeginSlot, EndSlot, Refusal, ReportQuery, Serving, Stage, Telemetry, Usage
 
 
 class Trader:
@@ -257,6 +257,25 @@ def test_batches_run_twice_count_once_and_the_rest_is_waste(bench: Any) -> None:
     report = bench.coordinator.report(ReportQuery())
     assert (report.tokens_in, report.tokens_out) == (18 * 7, 18 * 10)
     assert verify(bench.config.ledger_path).ok
+
+
+def test_answers_to_outside_clients_count_whole_beside_work_that_was_waste(bench: Any) -> None:
+    """n01 ran two batches that had counted at their owner, and answered five requests from outside: 4,040 bits. The
+    auditor makes it the same."""
+    bench.join()
+    bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    owner, host = bench.nodes["n00"], bench.nodes["n01"]
+    owner.decisions[0] = dataclasses.replace(owner.decisions[0], own_batches=6)
+    outside = Serving("images", 5, 35, 55, 4_040, 0, 0.1, 0.2, 0.3, (10,), (5,), 0.5, 0.25)
+    say = host.say
+    host.say = lambda m: say(dataclasses.replace(m, outside=outside) if isinstance(m, Usage) else m)
+    assert bench.coordinator.end_slot(EndSlot(0, 1.0)).executed_batches == 18
+    assert sums(bench)["node/n01/stage/development/waste"] > 0
+    report = bench.coordinator.report(ReportQuery())
+    assert (report.requests, report.bits) == (18 * 3 + 5, 18 * 800 + 4_040)
+    assert (report.tokens_in, report.tokens_out) == (18 * 7 + 35, 18 * 10 + 55)
+    found = verify(bench.config.ledger_path)
+    assert found.ok, found.findings
 
 
 def test_network_energy_of_a_parcel_is_booked_once_when_both_its_ends_are_late(bench: Any) -> None:
