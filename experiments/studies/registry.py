@@ -82,4 +82,4 @@ def _is_fei(name: str) -> bool:
 
 def _function(name: str) -> Any:
     module, _, attribute = STUDIES[name][0].partition(":")
-    return getattr(import_module(f"experiments.{module}"), attribute)
+    return getattr(import_module(f"experiments.studies.{module}"), attribute)
