@@ -1,13 +1,14 @@
 """How far a comparison's reductions may be off: Monte-Carlo with paired draws, seeds apart and together.
 
-Three kinds of error are drawn: the gain of boards and meters, the network's energy per byte between the ends of its
-sources (experiments.resolve.network_factor), and the bias of each zone's intensity. Draw k is one world for all
-policies and seeds. Draws re-price the booked lines; what was decided under the booked factor stays decided.
+Three kinds of error are drawn: the gain of each board profile, of the users' devices and of each meter, the network's
+energy per byte between the ends of its sources (experiments.resolve.network_factor), and the bias of each zone's
+intensity. Draw k is one world for all policies and seeds. Draws re-price the booked lines; what was decided under the
+booked factor stays decided.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -31,6 +32,7 @@ from experiments.report.boundary import Boundary, inside
 from experiments.report.functional import LABELS, unit_lines
 from experiments.report.lifecycle.columns import BETWEEN_ZONES
 from experiments.report.lifecycle.factors import Factors
+from experiments.report.lifecycle.setting import setting_of
 from experiments.report.measures import ById, lines_by_seed
 from experiments.report.provenance import known_of_reduction
 from experiments.report.read import Run, Study
@@ -41,6 +43,9 @@ DRAWS = 10_000
 NETWORK = str(Holder.NETWORK)
 """Also the name of the network's factor in the draws."""
 BOARDS = "boards' model"
+"""Begins the name of each profile's gain, which nodes and coordinator of that profile share."""
+APART = {str(Holder.DEVICES): "users' devices", str(Holder.ROUTER): "router"}
+"""Gains of those that are no boards of the scenario."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +67,26 @@ class Stated:
     """Both: in each draw the mean over seeds moves by Student's t. With one seed, ``readings``."""
 
 
-def gram_lines(lines: pd.DataFrame) -> GramLines:
+def boards_of(run: Run) -> dict[str, str]:
+    """Board profile of every node and of the coordinator; empty where the run's scenario cannot be read: all boards
+    then share one gain."""
+    setting = setting_of(run)
+    return {} if setting.scenario is None else setting.boards()
+
+
+def gram_lines(lines: pd.DataFrame, boards: Mapping[str, str]) -> GramLines:
     """Emissions of booked ``lines`` by the meter and the zone they came from, summed: (L,) lines.
 
-    Modelled lines share one gain, since they share a board's figures; the network's share its factor per byte; a
-    measured line has the gain of its node's meter. Grams of a line between two zones count half in each, as its
+    Modelled lines of one board profile (``boards``, by holder) share one gain, since they share its figures; the users'
+    devices have one of their own; the network's share its factor per byte; a measured line has the gain of its node's
+    meter. Grams of a line between two zones count half in each, as its
     intensity does.
     """
     grams = lines["operational_g"].to_numpy(dtype=np.float64)
     known = np.isfinite(grams)
     measured = lines["provenance"] == Provenance.MEASURED.value
-    meter = pd.Series(BOARDS, index=lines.index).where(~measured, lines["node_id"])
+    model = {holder: f"{BOARDS}: {profile}" for holder, profile in boards.items()} | APART
+    meter = lines["node_id"].map(model).fillna(BOARDS).where(~measured, lines["node_id"])
     meter = meter.where(lines["node_id"] != NETWORK, NETWORK)
     frame = pd.DataFrame({"meter": meter, "zone": lines["zone"], "g": grams})[known]
     frame = frame.groupby(["meter", "zone"], as_index=False)["g"].sum()
@@ -88,8 +102,8 @@ def gram_lines(lines: pd.DataFrame) -> GramLines:
 
 
 def error_model(runs: Iterable[Run], factors: Factors) -> ErrorModel:
-    """Errors of the readings in ``runs``: one gain for all boards' models, one of its own for every node that was
-    metered, and the network's factor between its ends."""
+    """Errors of the readings in ``runs``: deviation of the gain of a board's or device's model, one of its own for
+    every node that was metered, and the network's factor between its ends."""
     runs = list(runs)
     lines = [run.tables["lines"] for run in runs]
     metered = sorted(
@@ -142,7 +156,7 @@ def total_spread(
     run: Run, factors: Factors, *, boundary: Boundary = Boundary.TESTBED, draws: int = DRAWS
 ) -> Spread | None:
     """Spread of the run's grams from the errors of readings; None when the run emitted nothing."""
-    lines = gram_lines(inside(run.tables["lines"], boundary))
+    lines = gram_lines(inside(run.tables["lines"], boundary), boards_of(run))
     if lines.grams.size == 0:
         return None
     return spread(monte_carlo_totals([lines], error_model([run], factors), draws=draws)[0])
@@ -153,11 +167,11 @@ def unit_spreads(study: Study, policy: str, boundary: Boundary, *, draws: int = 
     that some seed did not make are left out."""
     runs = list(study.runs[policy].values())
     made = [unit_lines(run, boundary) for run in runs]
-    error = error_model(study, Factors())
+    error, boards = error_model(study, Factors()), boards_of(study.any_run)
     found = {}
     for name in LABELS:
         parts = [one[name] for one in made if name in one]
-        grams = [gram_lines(part.lines) for part in parts]
+        grams = [gram_lines(part.lines, boards) for part in parts]
         if len(parts) < len(runs) or any(one.grams.size == 0 for one in grams):
             continue
         totals = monte_carlo_totals(grams, error, draws=draws)
@@ -173,13 +187,13 @@ def stated_reduction(study: Study, policy: str, baseline: str, boundary: Boundar
 
 def stated_reductions(study: Study, *, draws: int = DRAWS, seed: int = 0) -> list[Stated]:
     """Every policy against GRID and LOCAL, over the seeds both have, for nodes alone and the whole testbed."""
-    error = error_model(study, Factors())
+    error, boards = error_model(study, Factors()), boards_of(study.any_run)
     found = []
     for baseline in there(study):
         for policy in study.policies:
             for boundary in Boundary:
                 if policy != baseline:
-                    one = _stated(study, policy, baseline, boundary, error, draws, seed)
+                    one = _stated(study, policy, baseline, boundary, error, boards, draws, seed)
                     found += [] if one is None else [one]
     return found
 
@@ -195,10 +209,11 @@ def _stated(
     baseline: str,
     boundary: Boundary,
     error: ErrorModel,
+    boards: Mapping[str, str],
     draws: int,
     seed: int,
 ) -> Stated | None:
-    before, after = pairs_of(study, policy, baseline, boundary)
+    before, after = pairs_of(study, policy, baseline, boundary, boards)
     if not before:
         return None
     totals: NDArray[np.float64] = monte_carlo_totals([*before, *after], error, draws=draws, seed=seed)
@@ -219,12 +234,15 @@ def _stated(
 
 
 def pairs_of(
-    study: Study, policy: str, baseline: str, boundary: Boundary
+    study: Study, policy: str, baseline: str, boundary: Boundary, boards: Mapping[str, str]
 ) -> tuple[list[GramLines], list[GramLines]]:
     """(baseline, policy) lines of the seeds that both have and in which the baseline emitted anything."""
     before, after = lines_by_seed(study, baseline), lines_by_seed(study, policy)
     pairs = [
-        (gram_lines(inside(before[number], boundary)), gram_lines(inside(after[number], boundary)))
+        (
+            gram_lines(inside(before[number], boundary), boards),
+            gram_lines(inside(after[number], boundary), boards),
+        )
         for number in sorted(before.keys() & after.keys())
     ]
     pairs = [pair for pair in pairs if pair[0].grams.size]

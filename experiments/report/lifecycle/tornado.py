@@ -23,8 +23,17 @@ from experiments.report.lifecycle.columns import harvest_life_cycle
 from experiments.report.lifecycle.embodied import Embodied, embodied
 from experiments.report.lifecycle.factors import Factors
 from experiments.report.lifecycle.setting import setting_of
-from experiments.report.lifecycle.spread import BOARDS, DRAWS, NETWORK, error_model, gram_lines
+from experiments.report.lifecycle.spread import (
+    APART,
+    BOARDS,
+    DRAWS,
+    NETWORK,
+    boards_of,
+    error_model,
+    gram_lines,
+)
 from experiments.report.read import Run, Study
+from protos.messages import Holder
 
 Floats = NDArray[np.float64]
 TWO_SIDED_95 = 1.959964
@@ -112,12 +121,13 @@ def tornado(study: Study, *, draws: int = DRAWS) -> Tornado | None:
     pairs = _pairs(study, policy, baseline)
     if not pairs.before:
         baseline = None
-    lines = [gram_lines(run.tables["lines"]) for run in pairs.every]
+    boards = boards_of(study.any_run)
+    lines = [gram_lines(run.tables["lines"], boards) for run in pairs.every]
     if any(one.grams.size == 0 for one in lines):
         return None
     booked = [float(one.grams.sum()) for one in lines]
     bars, not_given = [], {}
-    for make in (_network, _boards, _meters, _intensity, _seeds, _embodied, _harvest):
+    for make in (_network, _boards, _devices, _meters, _intensity, _seeds, _embodied, _harvest):
         found = make(pairs, lines, booked, draws)
         if isinstance(found, Bar):
             bars.append(found)
@@ -164,10 +174,27 @@ def _network(pairs: _Pairs, lines: list[GramLines], booked: list[float], draws: 
 
 def _boards(pairs: _Pairs, lines: list[GramLines], booked: list[float], draws: int) -> Found:
     name = "board power (model)"
-    if not any(BOARDS in one.meters for one in lines):
+    held = sorted({meter for one in lines for meter in one.meters if meter.startswith(BOARDS)})
+    if not held:
         return name, "every joule of a board was metered"
-    ends = error_model(pairs.every, Factors()).gain_ends(BOARDS)
-    low, high = (pairs.answer(_at(lines, BOARDS, end)) for end in ends)
+    if len(held) == 1:
+        return _gain(name, held[0], pairs, lines)
+    std = error_model(pairs.every, Factors()).gain_std_fraction
+    alone = ErrorModel(0.0, meter_std_fraction=dict.fromkeys(held, std))
+    return _drawn(name, f"each of {len(held)} profiles ± {units.percent(std)}", pairs, lines, alone, draws)
+
+
+def _devices(pairs: _Pairs, lines: list[GramLines], booked: list[float], draws: int) -> Found:
+    name, meter = "users' devices (model)", APART[str(Holder.DEVICES)]
+    if not any(meter in one.meters for one in lines):
+        return name, "they emitted nothing"
+    return _gain(name, meter, pairs, lines)
+
+
+def _gain(name: str, meter: str, pairs: _Pairs, lines: list[GramLines]) -> Bar:
+    """Ends of one gain."""
+    ends = error_model(pairs.every, Factors()).gain_ends(meter)
+    low, high = (pairs.answer(_at(lines, meter, end)) for end in ends)
     return Bar(name, f"× {units.trimmed(ends[0])}", f"× {units.trimmed(ends[1])}", low, high)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from carbon_data.types import DataError
-from carbon_data.uncertainty import monte_carlo_totals
+from carbon_data.uncertainty import ErrorModel, monte_carlo_totals
 from experiments.report.boundary import Boundary
 from experiments.report.functional import functional_units
 from experiments.report.lifecycle.books import Sum, by_stage
@@ -265,11 +265,36 @@ def test_harvest_has_a_life_cycle_of_its_own_column() -> None:
 
 def test_gram_lines_keep_every_gram_under_the_right_meter() -> None:
     lines = [*LINES, line(1, "n1", "B", "application", "compute", 1.0, 1.0, 400.0, "measured")]
-    found = gram_lines(pd.DataFrame(lines))
+    found = gram_lines(pd.DataFrame(lines), {})
     assert found.grams.sum() == pytest.approx(sum(x["operational_g"] for x in lines))
     by_meter = {meter: found.grams[[m == meter for m in found.meters]].sum() for meter in set(found.meters)}
     assert by_meter["n1"] == pytest.approx(400.0)
     assert by_meter["network"] == pytest.approx(50.0)
+
+
+def test_every_board_profile_and_the_users_devices_have_a_gain_of_their_own() -> None:
+    """Two profiles of equal grams: a run's spread is that of one gain over the square root of two."""
+    devices = line(1, "devices", "A", "application", "radio", 1.0, 1.0, 100.0)
+    boards = {"n0": "slow", "n1": "fast", "coordinator": "slow"}
+    found = gram_lines(pd.DataFrame([*LINES, devices]), boards)
+    by_meter = {meter: found.grams[[m == meter for m in found.meters]].sum() for meter in set(found.meters)}
+    grams = {
+        node: sum(x["operational_g"] for x in LINES if x["node_id"] == node)
+        for node in ("n0", "n1", "coordinator")
+    }
+    assert by_meter["boards' model: slow"] == pytest.approx(grams["n0"] + grams["coordinator"])
+    assert by_meter["boards' model: fast"] == pytest.approx(grams["n1"])
+    assert by_meter["users' devices"] == pytest.approx(100.0)
+    even = pd.DataFrame(
+        [line(0, node, "A", "application", "compute", 1.0, 1.0, 50.0) for node in ("n0", "n1")]
+    )
+    error = ErrorModel(0.15)
+    mixed, alike = (
+        monte_carlo_totals([gram_lines(even, profiles)], error)[0].std()
+        for profiles in (boards, dict.fromkeys(boards, "slow"))
+    )
+    assert alike == pytest.approx(15.0, rel=0.03)
+    assert mixed == pytest.approx(15.0 / np.sqrt(2), rel=0.03)
 
 
 def test_a_reduction_that_meters_share_has_no_spread_of_readings() -> None:
@@ -313,7 +338,7 @@ def test_the_networks_factor_scales_its_lines_alone_between_its_ends() -> None:
     run = with_network(make_run())
     error = replace(error_model([run], Factors()), gain_std_fraction=0.0, intensity_std_fraction=0.0)
     assert error.meter_range == {"network": (0.25, 4.0)}
-    drawn = monte_carlo_totals([gram_lines(run.tables["lines"])], error)[0]
+    drawn = monte_carlo_totals([gram_lines(run.tables["lines"], {})], error)[0]
     assert 1812.5 <= drawn.min() < 1813.5
     assert 1990 < drawn.max() <= 2000.0
     nodes = total_spread(run, Factors(), boundary=Boundary.NODES)
@@ -331,7 +356,7 @@ def test_nodes_alone_do_not_depend_on_the_networks_factor_and_the_whole_testbed_
         Path("x"),
         True,
         {
-            name: {0: Run(r.folder, {**r.metadata, "network": narrow}, "", r.tables)}
+            name: {0: Run(r.folder, {**r.metadata, "network": narrow}, r.scenario, r.tables)}
             for name, r in runs.items()
         },
     )
@@ -441,5 +466,8 @@ def test_the_tornado_sets_one_source_at_a_time_to_its_ends() -> None:
         saved_g / (1850 + 4 * table("harvest")["pv"].value)
     )
     assert {"board power (model)", "intensity of the zones"} <= bars.keys()
-    assert found.not_given == {"meters": "no joule was metered"}
+    assert found.not_given == {
+        "meters": "no joule was metered",
+        "users' devices (model)": "they emitted nothing",
+    }
     assert [bar.width for bar in found.bars] == sorted((bar.width for bar in found.bars), reverse=True)
