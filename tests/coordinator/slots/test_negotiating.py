@@ -119,6 +119,21 @@ def test_tables_say_what_a_market_cost_both_ways(tmp_path: Path, kit: Any) -> No
     assert row["market_silent_nodes"] == 1
 
 
+def test_due_work_that_a_node_of_a_market_left_undone_is_unserved(bench: Any) -> None:
+    """Its backlog is its own knowledge until its reading discloses it: six batches, of which two were not run."""
+    bench.join()
+    bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    slot, stub = bench.coordinator.service.books.slots[0], bench.nodes["n00"]
+    assert slot.backlog("n00") is None
+    decided = stub.decisions[0]
+    assert decided.own_batches >= 2
+    stub.decisions[0] = dataclasses.replace(decided, own_batches=decided.own_batches - 2)
+    summary = bench.coordinator.end_slot(EndSlot(0, 1.0))
+    assert slot.backlog("n00") == (6,)
+    assert summary.unserved_batches == 2
+    assert summary.executed_batches == 3 * 6 - 2
+
+
 def test_who_does_not_answer_is_out_and_the_rest_trade(bench: Any) -> None:
     bench.join()
     bench.mute.add("n01")

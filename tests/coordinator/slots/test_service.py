@@ -80,6 +80,26 @@ def test_a_run_books_every_joule_and_batch_once(bench: Any) -> None:
     assert report.notices == []
 
 
+def test_entries_name_the_node_and_the_slot_that_they_are_of(bench: Any) -> None:
+    bench.join()
+    bench.run_slot(0)
+    bench.mute = {"n02"}
+    bench.run_slot(1)
+    found: dict[str, set[tuple[int | None, str]]] = {}
+    for stored in bench.coordinator.ledger.entries():
+        found.setdefault(str(stored.entry.kind), set()).add((stored.entry.slot, stored.entry.node_id))
+    nodes = set(bench.nodes)
+    assert found["start"] == {(None, "")}
+    for kind in ("decision", "trade", "slot_end"):
+        assert found[kind] == {(0, ""), (1, "")}, kind
+    assert found["registration"] == {(None, node) for node in nodes}
+    assert found["opening"] == {(0, node) for node in nodes}
+    metered = {(0, node) for node in nodes} | {(1, node) for node in nodes - {"n02"}}
+    for kind in ("usage", "settlement", "booking"):
+        assert found[kind] == metered, kind
+    assert found["gap"] == {(1, "n02")}
+
+
 def test_sent_energy_arrives_or_is_a_named_loss(bench: Any) -> None:
     bench.join()
     bench.run_slot(0)
