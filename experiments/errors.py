@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class UsageError(Exception):
     """Bad input: refused before anything starts, exit code 2. The message says what to do next."""
@@ -17,3 +19,11 @@ class FailedRunError(RunError):
     def __init__(self, folder: object, reasons: tuple[str, ...]) -> None:
         self.reasons = reasons
         super().__init__(f"{folder}: {'; '.join(reasons)}")
+
+
+def describe_failure(error: Exception) -> str:
+    """One sentence; a full disk is called that, whichever part met it."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" ({error.filename})" if error.filename else ""
+        return f"the disk is full{where}; make room, or give another --output"
+    return str(error)

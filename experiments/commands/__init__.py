@@ -1,1 +1,2 @@
-"""What the commands of ``detabed`` do, one file a command."""
+"""The commands of ``detabed``, one file a command; ``experiments.cli`` lists them and imports a file when its command
+is called."""

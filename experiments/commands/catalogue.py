@@ -1,105 +1,100 @@
-"""What can be named in a scenario, for ``detabed list``."""
+"""``detabed list``: what can be named in a scenario."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
 from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+
+from experiments.commands.options import JsonOption
+from experiments.commands.output import print_facts, print_json
+from experiments.errors import UsageError
 
 
-def _policies() -> dict[str, str]:
-    from coordinator.policies.registry import describe
-
-    return describe()
+def _first_paragraph(thing: object) -> str:
+    return " ".join((inspect.getdoc(thing) or "").partition("\n\n")[0].split())
 
 
-def _sources() -> dict[str, str]:
-    from carbon_data.sources.registry import INTENSITY_SOURCES, describe
-
-    return describe(INTENSITY_SOURCES)
-
-
-def _harvests() -> dict[str, str]:
-    from carbon_data.sources.registry import HARVEST_SOURCES, describe
-
-    return {**describe(HARVEST_SOURCES), "none": "No harvest."}
-
-
-def _meters() -> dict[str, str]:
-    from edge_node.meters.registry import METERS
-
-    return {name: _first_paragraph(factory) for name, factory in METERS.items()}
-
-
-def _tasks() -> dict[str, str]:
-    from edge_node.tasks.registry import TASKS
-
+def _tasks(registry: Any) -> dict[str, str]:
     found = {}
-    for name, target in TASKS.items():
+    for name, target in registry.TASKS.items():
         module, _, attribute = target.partition(":")
         found[name] = _first_paragraph(getattr(import_module(module), attribute))
     return found
 
 
-def _strategies() -> dict[str, str]:
-    from experiments.scenario.strategies import describe_strategies
-
-    return describe_strategies()
-
-
-def _scenarios() -> dict[str, str]:
-    from experiments.resolve.prepare import packaged_scenarios
-
-    return packaged_scenarios()
-
-
-def _zones() -> dict[str, str]:
-    from carbon_data.sources.profiles import packaged_profiles
-
-    profiles = packaged_profiles()
+def _zones(sources: Any) -> dict[str, str]:
+    profiles = sources.packaged_profiles()
     return {
         zone: f"{profiles.annual_mean_g_per_kwh(zone):.0f} g CO2e/kWh, mean of 2022"
         for zone in profiles.zones()
     }
 
 
-def _boards() -> dict[str, str]:
-    from edge_node.energy.boards import board_names, load_board
-
-    return {name: load_board(name).description for name in board_names()}
-
-
-def _transports() -> dict[str, str]:
-    from edge_node.energy.transport import transports
-
-    return {name: f"{figure.value:g} {figure.unit}: {figure.source}" for name, figure in transports().items()}
-
-
-def _studies() -> dict[str, str]:
-    from experiments.studies.registry import STUDIES
-
-    return {name: description for name, (_, description) in STUDIES.items()}
-
-
-CATALOGUE: dict[str, Callable[[], dict[str, str]]] = {
-    "policies": _policies,
-    "sources": _sources,
-    "harvests": _harvests,
-    "meters": _meters,
-    "tasks": _tasks,
-    "strategies": _strategies,
-    "scenarios": _scenarios,
-    "studies": _studies,
-    "zones": _zones,
-    "boards": _boards,
-    "transports": _transports,
+CATALOGUE: dict[str, tuple[str, Callable[[Any], dict[str, str]]]] = {
+    "policies": ("coordinator.policies.registry", lambda registry: registry.describe()),
+    "sources": (
+        "carbon_data.sources.registry",
+        lambda registry: registry.describe(registry.INTENSITY_SOURCES),
+    ),
+    "harvests": (
+        "carbon_data.sources.registry",
+        lambda registry: {**registry.describe(registry.HARVEST_SOURCES), "none": "No harvest."},
+    ),
+    "meters": (
+        "edge_node.meters.registry",
+        lambda registry: {name: _first_paragraph(factory) for name, factory in registry.METERS.items()},
+    ),
+    "tasks": ("edge_node.tasks.registry", _tasks),
+    "strategies": (
+        "experiments.scenario.strategies",
+        lambda strategies: strategies.describe_strategies(),
+    ),
+    "scenarios": ("experiments.scenario.packaged", lambda packaged: packaged.packaged_scenarios()),
+    "studies": (
+        "experiments.studies.registry",
+        lambda registry: {name: description for name, (_, description) in registry.STUDIES.items()},
+    ),
+    "zones": ("carbon_data.sources.profiles", _zones),
+    "boards": (
+        "edge_node.energy.boards",
+        lambda boards: {name: boards.load_board(name).description for name in boards.board_names()},
+    ),
+    "transports": (
+        "edge_node.energy.transport",
+        lambda transport: {
+            name: f"{figure.value:g} {figure.unit}: {figure.source}"
+            for name, figure in transport.transports().items()
+        },
+    ),
 }
+"""Kind -> (module that knows what there is of it, how that module is asked). Only the module of the kind that is asked
+for is imported: a list is quick."""
 
 
 def catalogue(what: str) -> dict[str, str]:
     """Name and description of everything of one kind."""
-    return CATALOGUE[what]()
+    module, ask = CATALOGUE[what]
+    return ask(import_module(module))
 
 
-def _first_paragraph(thing: object) -> str:
-    return " ".join((inspect.getdoc(thing) or "").partition("\n\n")[0].split())
+def list_(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="policies, sources, harvests, meters, tasks, strategies, zones, boards, transports, scenarios or "
+            "studies."
+        ),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    if what not in CATALOGUE:
+        raise UsageError(f"cannot list {what!r}; allowed: {', '.join(sorted(CATALOGUE))}")
+    entries = catalogue(what)
+    if as_json:
+        print_json({what: entries})
+        return
+    print_facts(None, entries, "name", "what it is")

@@ -1,17 +1,19 @@
-"""What this machine offers to a run."""
+"""``detabed doctor``: what this machine offers to a run."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from carbon_data.files.datasets import data_dir, status
+from experiments.commands.options import JsonOption
+from experiments.commands.output import print_facts, print_json
+from experiments.fleet.cores import cpu_count
+from experiments.fleet.isolation import exposed, is_isolated, listeners
+from experiments.run_folder.versions import versions
+
 
 def examine() -> dict[str, Any]:
     """Versions, cores, isolation, data, and the listeners of this process tree that others could reach."""
-    from carbon_data.files.datasets import data_dir, status
-    from experiments.fleet.isolation import exposed, is_isolated, listeners
-    from experiments.resolve.resolve import cpu_count
-    from experiments.runs.run import versions
-
     rows = status()
     return {
         "cores": cpu_count(),
@@ -44,3 +46,11 @@ def rows(findings: dict[str, Any]) -> dict[str, str]:
         "data files": "; ".join(data),
         **{f"version of {name}": version for name, version in findings["versions"].items()},
     }
+
+
+def doctor(as_json: JsonOption = False) -> None:
+    findings = examine()
+    if as_json:
+        print_json(findings)
+    else:
+        print_facts(None, rows(findings))

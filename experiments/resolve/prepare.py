@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from carbon_data.own_code import look_beside
+from coordinator.policies.registry import PolicyError
+from coordinator.policies.registry import resolve as find_policy
 from experiments.errors import UsageError
 from experiments.scenario.model import (
     MAX_SEED,
@@ -19,39 +19,10 @@ from experiments.scenario.model import (
     load_scenario,
     parse_scenario,
 )
+from experiments.scenario.packaged import packaged_scenario_text, packaged_scenarios
 
 if TYPE_CHECKING:
     from experiments.resolve.resolve import Resolved
-
-_PACKAGE = "experiments.scenarios"
-
-
-def packaged_scenarios() -> dict[str, str]:
-    """Name of every packaged scenario and its claim (the comment in its first line)."""
-    found = {}
-    for entry in sorted(resources.files(_PACKAGE).iterdir(), key=lambda item: item.name):
-        if entry.name.endswith(".toml"):
-            first = entry.read_text(encoding="utf-8").splitlines()[0]
-            found[entry.name.removesuffix(".toml")] = first.removeprefix("# Claim:").strip()
-    return found
-
-
-def packaged_scenario_text(name: str) -> str:
-    """Text of a packaged scenario."""
-    return (resources.files(_PACKAGE) / f"{name}.toml").read_text(encoding="utf-8")
-
-
-def starter_text(path: Path) -> str:
-    """Text of a scenario to begin with: the packaged demo, named after the file."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip("._-")[:64] or "scenario"
-    lines = packaged_scenario_text("demo").splitlines()
-    command = f"# Command: detabed compare {path.name} --policies local,det,dat,deta --seeds 2"
-    kept = [line for line in lines if not line.startswith(("# Claim:", "# Cost:"))]
-    replaced = [
-        command if line.startswith("# Command:") else f'name = "{name}"' if line == 'name = "demo"' else line
-        for line in kept
-    ]
-    return "\n".join(replaced) + "\n"
 
 
 def open_scenario(
@@ -96,10 +67,8 @@ def changed(
 
 def known_policy(name: str) -> str:
     """``name``, if it is a policy's. Raises UsageError: the command line has no line number to point at."""
-    from coordinator.policies.registry import PolicyError, resolve
-
     try:
-        resolve(name)
+        find_policy(name)
     except PolicyError as error:
         raise UsageError(str(error)) from error
     return name

@@ -5,7 +5,6 @@ Whatever a zone, a trace, a task or a board cannot provide is refused here, befo
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -615,8 +614,3 @@ def _assumptions(
         ),
         *boards,
     )
-
-
-def cpu_count() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from coordinator.ledger import Kind, LedgerEmptyError, LedgerError, VerifyReport, read_entries, verify
 from experiments.errors import UsageError
-
-if TYPE_CHECKING:
-    from coordinator.ledger import VerifyReport
 
 LEDGER = "ledger.sqlite"
 
@@ -18,8 +16,6 @@ def verify_run(folder: Path) -> dict[str, Any]:
 
     ``ok``: no finding, and complete: every slot of the run is closed in every ledger.
     """
-    from coordinator.ledger import LedgerEmptyError, LedgerError, verify
-
     ledgers = (
         [folder] if folder.is_file() else sorted(folder.glob(LEDGER)) or sorted(folder.glob(f"*/{LEDGER}"))
     )
@@ -55,8 +51,6 @@ def verify_run(folder: Path) -> dict[str, Any]:
 
 def _lacks(path: Path, report: VerifyReport) -> list[str]:
     """What a ledger without findings does not hold: the run has not ended, was broken off, or booked nothing."""
-    from coordinator.ledger import Kind, read_entries
-
     if report.finding_count:
         return []
     if not report.transactions:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +20,6 @@ from rich.progress import (
 )
 
 from experiments.errors import FailedRunError, RunError, UsageError
-from experiments.resolve.prepare import known_policy
 from experiments.run_folder.failed import mark_failed
 from experiments.scenario.model import MAX_SEED, Scenario
 
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
     from experiments.fleet.base import Fleet
     from experiments.resolve.resolve import Resolved
     from experiments.runs.outside import Outside
-
-RUNS = Path("runs")
 
 
 @dataclass(frozen=True)
@@ -59,53 +55,6 @@ class Finished:
         from experiments.report.summary import print_summary
 
         print_summary(self.folder, console, report=self.report)
-
-
-def parse_policies(text: str) -> tuple[str, ...]:
-    """Comma-separated policies, each known. Raises UsageError."""
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names:
-        raise UsageError("--policies is empty; give e.g. --policies local,det,dat,deta")
-    return tuple(known_policy(name) for name in names)
-
-
-def new_folder(wanted: Path | None, name: str) -> Path:
-    """Where a run will be written: the folder asked for (new, or empty), or a numbered new one under runs/.
-
-    Nothing is made yet. Raises UsageError where it could not be.
-    """
-    folder = wanted
-    number = 1
-    while folder is None or (wanted is None and folder.exists()):
-        folder, number = RUNS / f"{name}-{number:03d}", number + 1
-    try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UsageError(
-                f"{folder} is there already and no empty folder; give another --output, or remove it first"
-            )
-        parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-        if not parent.is_dir():
-            raise UsageError(
-                f"{folder}: {parent} is a file, no folder can be made in it; give another --output"
-            )
-        # Tried rather than asked: root may by its rights, and still not on a file system that takes nothing.
-        with tempfile.TemporaryDirectory(prefix=".detabed-", dir=parent):
-            pass
-    except OSError as error:
-        raise UsageError(f"{folder} cannot be written: {error}; give another --output") from None
-    return folder
-
-
-def isolate(scenario: Scenario) -> None:
-    """Bring about the isolation the scenario asks for; first thing, before any thread runs."""
-    if scenario.fleet.kind != "ray":
-        return
-    from experiments.fleet.isolation import IsolationError, ensure_isolated
-
-    try:
-        ensure_isolated(scenario.fleet.isolation)
-    except IsolationError as error:
-        raise UsageError(str(error)) from error
 
 
 def make_fleet(scenario: Scenario) -> Fleet:

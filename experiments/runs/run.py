@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import importlib.metadata
 import json
 import math
-import platform
 import re
 import sqlite3
 import sys
@@ -17,13 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from carbon_data.units import from_pico
-from experiments.errors import FailedRunError, RunError
+from experiments.errors import FailedRunError, RunError, describe_failure
 from experiments.resolve.chosen_policy import policy_settings, short_look_ahead
 from experiments.resolve.network_factor import METADATA_KEY
 from experiments.resolve.resolve import Resolved
 from experiments.run_folder.failed import mark_failed
 from experiments.run_folder.files import DONE, MODEL
 from experiments.run_folder.same_scenario import digest_of, scenario_digest, scenario_facts
+from experiments.run_folder.versions import versions
 from experiments.runs.failure import reasons_to_fail
 from protos.messages import Stage
 
@@ -34,19 +33,6 @@ if TYPE_CHECKING:
     from edge_node.config import NodeConfig, TaskConfig
     from experiments.fleet.base import Fleet
 
-VERSIONS = (
-    "detabed",
-    "flwr",
-    "ray",
-    "torch",
-    "grpcio",
-    "protobuf",
-    "highspy",
-    "numpy",
-    "pandas",
-    "pvlib",
-    "scikit-learn",
-)
 CONTROL_WAIT_S = 10.0
 """Wall seconds the coordinator waits for the telemetry and usage of nodes that hold a lease."""
 
@@ -113,14 +99,6 @@ def failures() -> tuple[type[Exception], ...]:
         *(CoordinatorError, CallFailed, FleetStartError, StrategyError, PolicyFailedError),
         *(LedgerError, RequestError, OSError, sqlite3.Error),
     )
-
-
-def describe_failure(error: Exception) -> str:
-    """One sentence; a full disk is called that, whichever part met it."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = f" ({error.filename})" if error.filename else ""
-        return f"the disk is full{where}; make room, or give another --output"
-    return str(error)
 
 
 def _execute(resolved: Resolved, folder: Path, fleet: Fleet, hooks: Hooks) -> Path:
@@ -405,14 +383,3 @@ def _services(resolved: Resolved) -> list[dict[str, Any]]:
         }
         for service in resolved.inference[0].services
     ]
-
-
-def versions() -> dict[str, str]:
-    """Versions of what a run depends on."""
-    found = {"python": platform.python_version()}
-    for name in VERSIONS:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed as a package"
-    return found

@@ -46,7 +46,7 @@ STUDIES: dict[str, tuple[str, str]] = {
         "Terminal and edge server: local, split and full offloading.",
     ),
 }
-"""Name -> (function below ``experiments``, what it is)."""
+"""Name -> (function below ``experiments.studies``, what it is)."""
 
 
 def run_study(name: str, folder: Path, full: bool, console: Console, **options: Any) -> dict[str, Any]:

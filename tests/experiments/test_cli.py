@@ -9,8 +9,9 @@ import pytest
 
 from experiments.cli import invoke
 from experiments.commands.catalogue import CATALOGUE
-from experiments.resolve.prepare import open_scenario, packaged_scenario_text
-from experiments.runs.compare import new_folder
+from experiments.resolve.prepare import open_scenario
+from experiments.runs.start import new_folder
+from experiments.scenario.packaged import packaged_scenario_text
 
 
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -170,7 +170,7 @@ def main() -> None:
     from rich.console import Console
 
     from carbon_data.files.folders import cache_dir
-    from experiments.resolve.resolve import cpu_count
+    from experiments.fleet.cores import cpu_count
     from experiments.studies.fei.engine import run_jobs
     from experiments.studies.fei.study import find_data
     from experiments.studies.fei.training import TrainCell

@@ -21,8 +21,8 @@ from rich.console import Console
 
 from carbon_data.files.folders import cache_dir
 from experiments.errors import UsageError
+from experiments.fleet.cores import cpu_count
 from experiments.report.units import percent
-from experiments.resolve.resolve import cpu_count
 from experiments.studies.fei import (
     assumptions,
     costs,

@@ -23,8 +23,8 @@ from carbon_data.sources.forecast_file import sundial_2022
 from carbon_data.sources.generation import GenerationAverage
 from carbon_data.sources.traces import em_2021_2024
 from carbon_data.types import Scope
+from experiments.fleet.cores import cpu_count
 from experiments.report.figures.base import Drawing
-from experiments.resolve.resolve import cpu_count
 from experiments.studies.fei.engine import run_jobs
 from experiments.studies.forecasts import errors as lead_errors
 from experiments.studies.forecasts import figures, ranking, survive

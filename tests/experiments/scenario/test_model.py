@@ -16,11 +16,12 @@ from pydantic import BaseModel
 
 from experiments.errors import UsageError
 from experiments.resolve.chosen_policy import policy_settings
-from experiments.resolve.prepare import open_scenario, packaged_scenario_text, packaged_scenarios
+from experiments.resolve.prepare import open_scenario
 from experiments.resolve.resolve import resolve
 from experiments.runs.run import write_scenario
 from experiments.scenario import reference
 from experiments.scenario.model import Scenario, load_scenario, parse_scenario
+from experiments.scenario.packaged import packaged_scenario_text, packaged_scenarios
 from experiments.scenario.toml_lines import find_line, line_index
 
 MINIMAL = """name = "small"

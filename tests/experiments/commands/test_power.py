@@ -10,7 +10,7 @@ import pytest
 
 from edge_node.energy.component_power import COEFFICIENTS
 from experiments.cli import invoke
-from experiments.commands.power_fit import UNDETERMINED, fit_report
+from experiments.commands.power import UNDETERMINED, fit_report
 
 TRUE = dict(zip(COEFFICIENTS, (4e-10, 1e-10, 0.8, 3e-10, 5e-11, 0.4, 2.5, 1.5), strict=True))
 

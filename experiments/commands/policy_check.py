@@ -1,11 +1,17 @@
-"""The conformance suite on one policy, also one out of tree."""
+"""``detabed policy check``: the conformance suite on one policy, also one out of tree."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from coordinator.policies import conformance
+from coordinator.policies.registry import PolicyError, make_policy
+from experiments.commands.options import JsonOption
+from experiments.commands.output import out, print_json
 from experiments.errors import UsageError
 
 
@@ -13,9 +19,6 @@ def check_policy(name: str, options: Sequence[str] = ()) -> list[str]:
     """What the policy breaks, in words, each check once with the cases it fails on; empty when it keeps every rule.
 
     ``options``: ``key=value`` as in a scenario's ``policy_options``. Raises UsageError when it cannot be had."""
-    from coordinator.policies import conformance
-    from coordinator.policies.registry import PolicyError, make_policy
-
     settings = parse_options(options)
     try:
         make_policy(name, **settings)
@@ -45,3 +48,23 @@ def parse_options(texts: Sequence[str]) -> dict[str, Any]:
         except tomllib.TOMLDecodeError:
             found[key.strip()] = value.strip()
     return found
+
+
+def policy_check(
+    policy: Annotated[str, typer.Argument(help="A registered name, or package.module:Name.")],
+    option: Annotated[
+        list[str] | None, typer.Option(help="An option of the policy as key=value; may be repeated.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    violations = check_policy(policy, option or ())
+    if as_json:
+        print_json({"policy": policy, "ok": not violations, "violations": violations})
+    elif violations:
+        for violation in violations:
+            out.print("[red]breaks[/red]", end=" ")
+            out.print(violation, markup=False, highlight=False, soft_wrap=True)
+    else:
+        out.print(f"{policy}: [green]keeps every rule[/green]")
+    if violations:
+        raise typer.Exit(1)

@@ -1,9 +1,16 @@
-"""Downloads with a progress bar."""
+"""``detabed data fetch``: downloads, with a progress bar."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from carbon_data.files.datasets import DatasetState, fetch, status
+from experiments.commands.options import JsonOption
+from experiments.commands.output import err, out, print_json
 
 
 def fetch_with_progress(names: list[str], console: Console) -> dict[str, list[str]]:
@@ -11,8 +18,6 @@ def fetch_with_progress(names: list[str], console: Console) -> dict[str, list[st
 
     Raises DataError for an unknown name, a file that has no download, or one that no origin gives right.
     """
-    from carbon_data.files.datasets import DatasetState, fetch, status
-
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console) as bar:
         tasks: dict[str, int] = {}
@@ -28,3 +33,17 @@ def fetch_with_progress(names: list[str], console: Console) -> dict[str, list[st
         "fetched": [name for name in inplace if name not in there],
         "present": [name for name in inplace if name in there],
     }
+
+
+def data_fetch(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Data sets; none: all that can be fetched.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    fetched = fetch_with_progress(names or [], err)
+    if as_json:
+        print_json(fetched)
+        return
+    for state, names_in_it in fetched.items():
+        out.print(f"{state}: {', '.join(names_in_it) or 'none'}", soft_wrap=True, highlight=False)

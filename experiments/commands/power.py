@@ -4,11 +4,16 @@ are missed.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
 
 from edge_node.energy.component_power import COEFFICIENTS, FitError
 from edge_node.energy.components import load_profile
 from edge_node.energy.sourced import SourceError
+from experiments.commands.options import JsonOption
+from experiments.commands.output import out, print_json
 from experiments.errors import UsageError
 
 UNITS = dict(
@@ -69,3 +74,37 @@ def fit_report(name: str) -> dict[str, Any]:
         "largest_residual_w": max(model.residuals_w.values(), key=abs),
         "readings": readings,
     }
+
+
+def power(
+    readings: Annotated[
+        str,
+        typer.Argument(
+            help="A TOML file of readings, or a packaged device: raspberry-pi-4b, rtx-4090-server."
+        ),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    found = fit_report(readings)
+    if as_json:
+        print_json(found)
+        return
+    table = Table("coefficient", "value", "unit", title=f"{found['name']}: {found['description']}")
+    for row in found["coefficients"]:
+        value = row["reason"] if row["value"] is None else f"{row['value']:.4g}"
+        value += f" ({AT_BOUND})" if row["at_bound"] else ""
+        table.add_row(row["name"], value, row["unit"])
+    out.print(table)
+    table = Table("reading", "power W", "model W", "residual W", "computation W", "memory W", "radio W")
+    for row in found["readings"]:
+        parts = (row[f"{name}_w"] for name in ("computation", "memory", "communication"))
+        table.add_row(
+            row["name"] + (" (above its rest)" if row["above"] else ""),
+            *(f"{row[name]:.3f}" for name in ("power_w", "model_w", "residual_w")),
+            *("?" if part is None else f"{part:.3f}" for part in parts),
+        )
+    out.print(table)
+    out.print(
+        f"rms residual {found['rms_residual_w']:.3g} W over {len(found['readings'])} readings, rank {found['rank']} "
+        "of 8; ?: the readings do not tell how the total splits"
+    )

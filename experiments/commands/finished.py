@@ -1,0 +1,36 @@
+"""What ``run`` and ``compare`` print when they end, well or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from experiments.commands.output import out, print_json, say
+from experiments.errors import RunError, describe_failure
+
+
+@contextmanager
+def failures_in_json(folder: Path, as_json: bool) -> Iterator[None]:
+    """With --json a failure is the one object on standard output; the sentence on standard error stays."""
+    try:
+        yield
+    except (RunError, OSError) as error:
+        if as_json:
+            print_json({"failed": describe_failure(error), "run": str(folder) if folder.exists() else None})
+        raise
+
+
+def show(result: Any, as_json: bool) -> None:
+    """The figures; exit code 1 where a run of a comparison failed."""
+    if as_json:
+        print_json(result.as_dict())
+    else:
+        result.print(out)
+    for name, why in result.failed.items():
+        say("failed:", f"{name}: {why}")
+    if result.failed:
+        raise typer.Exit(1)

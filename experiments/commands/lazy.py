@@ -1,0 +1,51 @@
+"""Commands whose files are imported when they are called: ``detabed --help`` needs names and help texts only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+import typer
+from typer.core import TyperGroup
+
+
+class LazyCommand(click.Command):
+    """A command known by name and help text until it is called.
+
+    Args:
+        name: As it is typed.
+        place: ``module:function`` below ``experiments.commands``.
+        text: Its help.
+    """
+
+    def __init__(self, name: str, place: str, text: str) -> None:
+        super().__init__(name, help=text)
+        self._place = place
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Context of the real command: click runs the command that a context names."""
+        return self.loaded().make_context(info_name, args, parent, **extra)
+
+    def loaded(self) -> click.Command:
+        """The real command; its file is imported now."""
+        module, _, function = self._place.partition(":")
+        single = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+        single.command(name=self.name, help=self.help)(
+            getattr(import_module(f"experiments.commands.{module}"), function)
+        )
+        return typer.main.get_command(single)
+
+
+def group(name: str, text: str, commands: Mapping[str, tuple[str, str]]) -> TyperGroup:
+    """A command of commands, ``{name: (module:function, help)}``."""
+    return TyperGroup(
+        name=name,
+        help=text,
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        commands={each: LazyCommand(each, *found) for each, found in commands.items()},
+    )

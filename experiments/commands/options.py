@@ -1,0 +1,33 @@
+"""Arguments and options that several commands take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments.errors import UsageError
+
+ScenarioArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A scenario file (TOML), or the name of a packaged one: see `detabed list scenarios`."
+    ),
+]
+PolicyOption = Annotated[str | None, typer.Option(help="Policy instead of the scenario's.")]
+FleetOption = Annotated[str | None, typer.Option(help="ray or inprocess, instead of the scenario's.")]
+ReportOption = Annotated[
+    bool, typer.Option("--report/--no-report", help="Draw the HTML report and its figures.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")]
+OutputOption = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Folder of the run; must not exist yet.")
+]
+RunArgument = Annotated[Path, typer.Argument(help="A run folder, or a compare folder.")]
+
+
+def require_run_folder(run: Path) -> None:
+    """Raises UsageError where ``run`` is no folder."""
+    if not run.is_dir():
+        raise UsageError(f"{run}: no such folder; give a run folder, e.g. the one `detabed run` printed")
