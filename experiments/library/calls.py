@@ -10,7 +10,8 @@ from rich.console import Console
 from experiments.errors import UsageError
 from experiments.library.results import Comparison, Run, open_results
 from experiments.resolve.prepare import changed, known_policy, open_scenario
-from experiments.runs.compare import isolate, new_folder, run_compare, run_single
+from experiments.runs.compare import run_compare, run_single
+from experiments.runs.start import isolate, new_folder
 from experiments.scenario.model import Scenario
 
 
