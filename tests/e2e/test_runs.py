@@ -117,14 +117,15 @@ def test_the_demos_claim_holds_deta_emits_least(tmp_path: Path, capsys: pytest.C
 def test_a_policy_of_ones_own_runs_by_name(
     scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The README's ten lines, as they stand there."""
-    readme = Path(__file__).resolve().parents[2] / "README.md"
-    code = readme.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
-    (tmp_path / "readme_policy.py").write_text(code)
+    """The ten lines of docs/own-policy.md, as they stand there."""
+    page = Path(__file__).resolve().parents[2] / "docs" / "own-policy.md"
+    blocks = page.read_text(encoding="utf-8").split("```python\n")[1:]
+    code = next(block for block in blocks if "class Greenest" in block).split("```")[0]
+    (tmp_path / "ten_lines.py").write_text(code)
     monkeypatch.chdir(tmp_path)
-    assert invoke(["policy", "check", "readme_policy:Greenest"]) == 0
+    assert invoke(["policy", "check", "ten_lines:Greenest"]) == 0
     capsys.readouterr()
-    policies = "local,readme_policy:Greenest"
+    policies = "local,ten_lines:Greenest"
     arguments = [
         "compare",
         str(scenario),
@@ -137,7 +138,7 @@ def test_a_policy_of_ones_own_runs_by_name(
         "--no-report",
     ]
     assert invoke([*arguments, "--json"]) == 0
-    assert set(json.loads(capsys.readouterr().out)["policies"]) == {"local", "readme_policy:Greenest"}
+    assert set(json.loads(capsys.readouterr().out)["policies"]) == {"local", "ten_lines:Greenest"}
 
 
 def test_forecasts_and_the_oracle_run_from_a_scenario(scenario: Path, tmp_path: Path) -> None:
