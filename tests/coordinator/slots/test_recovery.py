@@ -222,6 +222,31 @@ def test_offload_room_of_work_released_late_joins_that_of_work_that_waited(tmp_p
     bench.close()
 
 
+@pytest.mark.parametrize(
+    ("stage", "slot", "room"),
+    [
+        (Stage.APPLICATION, 0, (2, 1 + 3, 3)),  # new requests are due one slot later, with older ones
+        (Stage.DEVELOPMENT, 0, (2, 1, 3)),  # training has two slots: new work has a class of its own
+        (Stage.DEVELOPMENT, 1, (2, 1 + 3, 3)),  # one slot of the run is left
+        (Stage.APPLICATION, 2, (2 + 2, 1, 3)),  # none is
+    ],
+)
+def test_requests_wait_no_longer_than_their_latency_target_and_nothing_beyond_the_run(
+    tmp_path: Path, kit: Any, stage: Stage, slot: int, room: tuple[int, ...]
+) -> None:
+    """Of (8, 11, 6) batches (4, 5, 0) had waited, with room for (2, 1, 0): of 4, 6 or 6 new ones half may leave."""
+    limits = LimitsConfig(deadline_slots=2, offload_cap_fraction=0.5)
+    config = kit.make_config(tmp_path, nodes=2, stages=(stage,) * 3, limits=limits, request_deadline_slots=1)
+    bench = kit.Bench(config, make_policy("local"))
+    bench.join()
+    books = bench.coordinator.service.books
+    state = books.nodes["n00"]
+    state.carried_room, state.carried_batches = (2, 1, 0), (4, 5, 0)
+    told = dataclasses.replace(books.waiting["n00"], slot=slot, backlog_batches=(8, 11, 6))
+    assert books.offload_room("n00", told) == room
+    bench.close()
+
+
 def test_a_battery_may_differ_once_after_a_reboot_and_never_without_one(tmp_path: Path, kit: Any) -> None:
     bench = kit.Bench(kit.make_config(tmp_path, nodes=3), make_policy("local"))
     bench.join()
@@ -346,6 +371,7 @@ def test_a_gap_explains_another_battery_once(tmp_path: Path, kit: Any) -> None:
     assert bench.run_slot(0).missing_nodes == ("n01",)
     bench.mute = set()
     stub, books = bench.nodes["n01"], bench.coordinator.service.books
+    assert books.gaps == 1
     stub.battery_uj -= 2_000_003
     bench.join("n01")
     assert stub.refusals == []
