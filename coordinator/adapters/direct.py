@@ -67,18 +67,18 @@ class DirectCoordinator:
 
     def begin_slot(self, request: BeginSlot) -> SlotPlan:
         """Decide a slot, or send a decided one again. Raises RequestError."""
-        known = self.service.begin(request)
-        if known is None and self.service.negotiates:
-            said: Effects | None = self.service.open_market()
+        known = self.service.deciding.begin(request)
+        if known is None and self.service.policy.negotiates:
+            said: Effects | None = self.service.negotiating.open()
             while said is not None:
                 self._run(said)
-                said = self.service.step_market()
-            known = self.service.adopt_market(request)
+                said = self.service.negotiating.step()
+            known = self.service.negotiating.adopt(request)
         if known is None:
-            missing = self.service.awaiting_telemetry()
-            draft = self.service.draft()
-            choice, state = self.service.choose(draft)
-            known = self.service.adopt(request, draft, choice, state)
+            missing = self.service.deciding.awaiting_telemetry()
+            draft = self.service.deciding.draft()
+            choice, state = self.service.deciding.choose(draft)
+            known = self.service.deciding.adopt(request, draft, choice, state)
             if known is None:
                 raise RequestError(
                     "changed", f"the fleet changed while it was decided upon; missing {missing}"
@@ -89,12 +89,12 @@ class DirectCoordinator:
 
     def end_slot(self, request: EndSlot) -> SlotSummary:
         """Close, meter, trade, settle and book a slot. Who does not answer at once is a gap."""
-        done, effects = self.service.close(request)
+        done, effects = self.service.closing.close(request)
         self._run(effects)
         if done is not None:
             return done
-        self._run(self.service.trade())
-        summary, effects = self.service.finish(request)
+        self._run(self.service.closing.trade())
+        summary, effects = self.service.closing.finish(request)
         self._run(effects)
         return summary
 

@@ -245,15 +245,15 @@ class CoordinatorServer:
         async with self._slot_lock:
             deadline = self._clock() + request.wait_s
             while True:
-                known = self.service.begin(request)
-                if known is None and self.service.negotiates:
+                known = self.service.deciding.begin(request)
+                if known is None and self.service.policy.negotiates:
                     known = await self._negotiate(request, deadline)
                 if known is None:
-                    await self._until(self.service.awaiting_telemetry, deadline)
-                    draft = self.service.draft()
+                    await self._until(self.service.deciding.awaiting_telemetry, deadline)
+                    draft = self.service.deciding.draft()
                     # In a thread, so that heartbeats are kept while a large program is solved.
-                    choice, state = await asyncio.to_thread(self.service.choose, draft)
-                    known = self.service.adopt(request, draft, choice, state)
+                    choice, state = await asyncio.to_thread(self.service.deciding.choose, draft)
+                    known = self.service.deciding.adopt(request, draft, choice, state)
                 if known is not None:
                     plan, effects = known
                     await self._commit(effects)
@@ -261,28 +261,28 @@ class CoordinatorServer:
 
     async def _negotiate(self, request: BeginSlot, deadline: float) -> tuple[SlotPlan, Effects]:
         """Hold the slot's market. Nodes have until ``deadline`` to come, and a lease for every later answer."""
-        await self._until(self.service.awaiting_nodes, deadline)
+        await self._until(self.service.negotiating.awaiting_nodes, deadline)
         over = self._clock() + request.wait_s + MARKET_S
-        said: Effects | None = self.service.open_market()
+        said: Effects | None = self.service.negotiating.open()
         while said is not None:
             await self._commit(said)
-            await self._until(self.service.awaiting_offers, deadline)
-            said = self.service.step_market(out_of_time=self._clock() >= over)
+            await self._until(self.service.negotiating.awaiting_offers, deadline)
+            said = self.service.negotiating.step(out_of_time=self._clock() >= over)
             deadline = self._clock() + self.config.lease_s
-        return self.service.adopt_market(request)
+        return self.service.negotiating.adopt(request)
 
     async def end_slot(self, request: EndSlot) -> SlotSummary:
         async with self._slot_lock:
             deadline = self._clock() + request.wait_s
-            done, effects = self.service.close(request)
+            done, effects = self.service.closing.close(request)
             await self._commit(effects)
             if done is not None:
                 return done
-            await self._until(self.service.awaiting_usage, deadline)
-            await self._commit(self.service.trade())
+            await self._until(self.service.closing.awaiting_usage, deadline)
+            await self._commit(self.service.closing.trade())
             # Who has metered gets as long again to settle: a grant must not be cut off by a slow neighbour.
-            await self._until(self.service.awaiting_settlement, self._clock() + request.wait_s)
-            summary, effects = self.service.finish(request)
+            await self._until(self.service.closing.awaiting_settlement, self._clock() + request.wait_s)
+            summary, effects = self.service.closing.finish(request)
             await self._commit(effects)
             return summary
 

@@ -3,7 +3,7 @@
 Format 1 booked emissions in micrograms (unit ``ug``, document keys ``..._ug``), and a reading told of one service at
 most. Its chain and digests are checked on the stored text; everything else sees its amounts in picograms and its
 services as a list, so that only this file knows of it. What its bookings call ``tokens`` is read by
-coordinator.slots.bookkeeping.delivered_by_service.
+coordinator.slots.delivered.delivered_by_service.
 """
 
 from __future__ import annotations

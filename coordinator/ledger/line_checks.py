@@ -1,6 +1,6 @@
 """Lines of a ledger computed again from readings, profiles and intensities: joules by bytes, grams by (L1). Pure.
 
-Written apart from coordinator.slots.bookkeeping on purpose: a fault there must not hide itself here.
+Written apart from coordinator.slots.lines on purpose: a fault there must not hide itself here.
 """
 
 from __future__ import annotations

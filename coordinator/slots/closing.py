@@ -1,101 +1,106 @@
-"""How a slot enters the books: trade, bookings in time, too late or by estimate, shared lines, summary.
-
-Pure: looks at the books, returns entries; the service applies them.
-"""
+"""Ending a slot: nodes are told to close, transfers are settled, nodes book, and the slot is summed up."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
-from carbon_data.storage import Balance
-from carbon_data.units import to_micro
 from coordinator.ledger.entry import Entry, Kind
-from coordinator.slots.bookkeeping import (
-    BookingContext,
-    Counted,
-    Parcels,
-    UsersEnd,
-    booking,
-    market_line,
-    own_lines,
-    parcel_line,
-    parcels_of,
-)
-from coordinator.slots.books import Books, SlotState, missed_batches
-from coordinator.slots.settle import DonorState, close_unreported, settle_trade
-from protos.messages import EndSlot, SlotSummary, Usage
+from coordinator.slots.booking import estimated
+from coordinator.slots.books import Books
+from coordinator.slots.deferral import missed_batches
+from coordinator.slots.lines import Row, parcels_of
+from coordinator.slots.postings import gap, slot_end
+from coordinator.slots.protocol import Effects, RequestError
+from coordinator.slots.sessions import Sessions
+from coordinator.slots.shared_lines import shared_lines
+from coordinator.slots.state import Phase, SlotState
+from coordinator.slots.trade import DonorState, settle_trade
+from protos.messages import CloseSlot, EndSlot, SlotSummary
 
 
 class Closing:
-    """Entries of a slot's end. ``intensity``: g/kWh by zone and slot."""
+    """``close``, ``trade`` and ``finish`` follow each other; in between the runner waits for nodes."""
 
-    def __init__(self, books: Books, intensity: Mapping[str, Sequence[float]]) -> None:
-        self._books = books
-        self._config = books.config
-        self._intensity = intensity
+    def __init__(self, books: Books, sessions: Sessions) -> None:
+        self._books, self._sessions = books, sessions
+        self._told: int | None = None
+        """The slot that nodes were told to close. Not durable: a restarted coordinator tells them again."""
 
-    def trade(self, slot: SlotState) -> Entry:
+    def close(self, request: EndSlot) -> tuple[SlotSummary | None, Effects]:
+        """Tell the nodes that the slot is over. A slot ended before gives its stored summary."""
+        slot = self._books.slots.get(request.slot)
+        if slot is None:
+            raise RequestError(
+                "not_begun", f"slot {request.slot} was not begun; the next is {self._books.next_slot}"
+            )
+        if slot.phase is Phase.ENDED:
+            return slot.summary, Effects()
+        self._told = slot.slot
+        return None, Effects((), tuple((n, CloseSlot(slot.epoch, slot.slot)) for n in self.awaiting_usage()))
+
+    def is_told(self, slot: SlotState) -> bool:
+        """Whether the nodes were told to close ``slot``."""
+        return self._told == slot.slot
+
+    def awaiting_usage(self) -> tuple[str, ...]:
+        """Live nodes of the open slot that have not reported their usage."""
+        slot, live = self._open(), set(self._sessions.live())
+        return tuple(
+            n for n in slot.decisions if slot.is_working(n) and n in live and self._books.same_boot(slot, n)
+        )
+
+    def awaiting_settlement(self) -> tuple[str, ...]:
+        """Live nodes of the open slot that reported their usage and have not settled."""
+        slot, live = self._open(), set(self._sessions.live())
+        return tuple(n for n in slot.unbooked() if n in live and self._books.same_boot(slot, n))
+
+    def trade(self) -> Effects:
+        """Settle the decided transfers with the nodes that reported, and tell them. Repeated: only tells again."""
+        slot = self._open()
+        effects = self._books.enter([self._traded(slot)] if slot.phase is Phase.RUNNING else [])
+        return Effects(effects.entries, tuple((node, slot.grant(node)) for node in slot.unbooked()))
+
+    def finish(self, request: EndSlot) -> tuple[SlotSummary, Effects]:
+        """End the open slot: gaps for nodes without a reading, estimates for unsettled ones, shared lines."""
+        slot = self._open()
+        done = self._books.enter(self._left_open(slot))
+        parcels = parcels_of([slot.usage[node] for node in sorted(slot.usage)])
+        lines = shared_lines(self._books, slot, request, parcels)
+        summary = self._summary(slot, lines)
+        ended = self._books.enter([slot_end(summary, lines, parcels)])
+        return summary, Effects((*done.entries, *ended.entries))
+
+    def _open(self) -> SlotState:
+        slot = self._books.open_slot
+        if slot is None:
+            raise RequestError("not_begun", f"no slot is open; the next is {self._books.next_slot}")
+        return slot
+
+    def _traded(self, slot: SlotState) -> Entry:
         """Outcome of every decided transfer, with the nodes that reported their usage."""
         donors = {
             node: DonorState(usage.harvest_uj, slot.donor_battery_uj(node), slot.decisions[node].discharge_uj)
             for node, usage in slot.usage.items()
         }
         profiles = {node: self._books.nodes[node].profile for node in slot.decisions}
-        outcome = settle_trade(slot.transfers, donors, profiles, self._config.slot_s)
+        outcome = settle_trade(slot.transfers, donors, profiles, self._books.config.slot_s)
         body = {"transfers": [asdict(transfer) for transfer in outcome]}
         return Entry(Kind.TRADE, f"trade/{slot.slot}", body, slot=slot.slot)
 
-    def settled(self, slot: SlotState, usage: Usage, balance: Balance) -> Entry:
-        """Booking of a node's own settlement, in time."""
-        return booking(usage, balance, self._context(slot, usage, _counted(slot, usage)))
+    def _left_open(self, slot: SlotState) -> list[Entry]:
+        """What stands for every node that did not settle."""
+        entries, unbooked = [], set(slot.unbooked())
+        for node in self._books.config.node_ids:
+            if node in unbooked:
+                entries.append(estimated(self._books, slot, slot.usage[node]))
+            elif node not in slot.decisions:
+                entries.append(gap(node, slot.slot, "no lease or telemetry when it was decided"))
+            elif slot.is_working(node):
+                entries.append(gap(node, slot.slot, "no reading"))
+        return entries
 
-    def estimated(self, slot: SlotState, usage: Usage) -> Entry:
-        """Booking of a node that reported its usage and fell silent before it settled."""
-        balance = self._cautious(usage, *slot.grants(usage.node_id))
-        return booking(usage, balance, self._context(slot, usage, _counted(slot, usage)), estimated=True)
-
-    def late(self, slot: SlotState, usage: Usage) -> Entry:
-        """Booking of a reading that came after its slot's end: once, cautiously, its work as waste."""
-        new = [p for p in parcels_of([usage]) if (p.owner, p.executor) not in slot.parcel_pairs]
-        executed = sum(e.batches for e in usage.executed)
-        context = self._context(slot, usage, Counted(0, executed), tuple(self._parcel_lines(slot, new)))
-        return booking(usage, self._cautious(usage, 0, 0), context, estimated=True, late=True)
-
-    def shared(self, slot: SlotState, request: EndSlot) -> tuple[list[dict[str, Any]], tuple[Parcels, ...]]:
-        """Lines of network, coordinator and router, and the parcels they were for."""
-        body = self._config.body
-        parcels = parcels_of([slot.usage[node] for node in sorted(slot.usage)])
-        work_j = (
-            request.aggregated_parameters * body.joules_per_aggregated_parameter
-            + request.evaluated_examples * body.joules_per_evaluated_example
-        )
-        coordinator_uj = to_micro(body.static_w * self._config.slot_s + work_j)
-        router_uj = to_micro(body.router_w * self._config.slot_s)
-        intensity = self._intensity[body.zone][slot.slot]
-        own = own_lines(slot.stage, body.zone, intensity, coordinator_uj, router_uj)
-        return [*self._parcel_lines(slot, parcels), *self._market_lines(slot), *own], parcels
-
-    def _market_lines(self, slot: SlotState) -> list[dict[str, Any]]:
-        """Network energy of the slot's negotiation, by zone, at the mean intensity of both ends. The nodes' radios are
-        in their own readings."""
-        if slot.market is None:
-            return []
-        by_zone: dict[str, int] = {}
-        for side in ("down_bytes", "up_bytes"):
-            for node, size in slot.market[side].items():
-                zone = self._books.nodes[node].profile.zone
-                by_zone[zone] = by_zone.get(zone, 0) + size
-        body = self._config.body.zone
-        at_body, net = self._intensity[body][slot.slot], self._config.limits.net_j_per_byte
-        lines = [
-            market_line(zone, body, size, slot.stage, (self._intensity[zone][slot.slot] + at_body) / 2, net)
-            for zone, size in sorted(by_zone.items())
-        ]
-        return [line for line in lines if line is not None]
-
-    def summary(self, slot: SlotState, lines: Sequence[Mapping[str, Any]]) -> SlotSummary:
+    def _summary(self, slot: SlotState, lines: Sequence[Row]) -> SlotSummary:
         """What the slot came to, with the shared ``lines`` not booked yet."""
         totals = slot.totals
         shared_uj = totals.get("shared_uj", 0) + sum(line["energy_uj"] for line in lines)
@@ -106,46 +111,9 @@ class Closing:
             green_uj=totals.get("green_uj", 0),
             demand_uj=totals.get("demand_uj", 0) + shared_uj,
             moved_batches=sum(slot.away.values()),
-            transferred_uj=sum(transfer.sent_uj for transfer in slot.trade or ()),
+            transferred_uj=sum(transfer.sent_uj for transfer in slot.trade),
             executed_batches=sum(slot.counted.values()),
             unserved_batches=sum(missed_batches(slot, node) for node in slot.decisions),
             settled_nodes=tuple(node for node in slot.decisions if node in slot.settled),
-            missing_nodes=tuple(node for node in self._config.node_ids if node not in slot.usage),
+            missing_nodes=tuple(node for node in self._books.config.node_ids if node not in slot.usage),
         )
-
-    def _cautious(self, usage: Usage, export_uj: int, import_uj: int) -> Balance:
-        node = usage.node_id
-        demand_uj = sum(line.energy_uj for line in usage.lines)
-        profile, battery_uj = self._books.nodes[node].profile, self._books.battery_uj(node)
-        return close_unreported(profile, demand_uj, usage.harvest_uj, export_uj, import_uj, battery_uj)
-
-    def _parcel_lines(self, slot: SlotState, parcels: Sequence[Parcels]) -> list[dict[str, Any]]:
-        zones = {node: self._books.nodes[node].profile.zone for node in slot.decisions}
-        ends = {node: (zone, self._intensity[zone][slot.slot]) for node, zone in zones.items()}
-        net = self._config.limits.net_j_per_byte
-        return [line for p in parcels if (line := parcel_line(p, slot.stage, ends, net)) is not None]
-
-    def _context(
-        self, slot: SlotState, usage: Usage, counted: Counted, parcel_lines: tuple[dict[str, Any], ...] = ()
-    ) -> BookingContext:
-        zone = self._books.nodes[usage.node_id].profile.zone
-        return BookingContext(
-            stage=slot.stage,
-            zone=zone,
-            intensity_g_per_kwh=self._intensity[zone][slot.slot],
-            net_j_per_byte=self._config.limits.net_j_per_byte,
-            transfers=slot.transfers_of(usage.node_id),
-            counted=counted,
-            users={traffic.owner: self._users_end(slot, traffic.owner) for traffic in usage.users},
-            parcel_lines=parcel_lines,
-        )
-
-    def _users_end(self, slot: SlotState, owner: str) -> UsersEnd:
-        profile = self._books.nodes[owner].profile
-        intensity = self._intensity[profile.zone][slot.slot]
-        return UsersEnd(profile.zone, intensity, profile.tx_j_per_byte, profile.rx_j_per_byte)
-
-
-def _counted(slot: SlotState, usage: Usage) -> Counted:
-    wasted = slot.wasted[usage.node_id]
-    return Counted(sum(e.batches for e in usage.executed) - wasted, wasted)

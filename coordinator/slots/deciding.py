@@ -1,24 +1,21 @@
-"""From a policy's choice for the fleet to the decision of a slot: what each node is told. Pure."""
+"""Deciding a slot with complete information: wait for telemetry, draft the fleet, ask the policy, adopt its choice."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from carbon_data.units import to_micro
-from coordinator.ledger.entry import Entry, Kind
-from coordinator.market.decision import Feasible, FleetDecision
-from coordinator.market.fleet import Fleet, Floats
-from coordinator.policies.guard import Choice
+from coordinator.market.fleet import Fleet
+from coordinator.policies.guard import Choice, choose
 from coordinator.slots.books import Books
-from coordinator.slots.negotiating import Conversation
-from protos.messages import BeginSlot, Decision, Guest, Send, SlotPlan, Telemetry
-
-UNLIMITED_UJ = 10**18
-"""What a charge or discharge without limit becomes on the wire; the battery's own limits are far below."""
+from coordinator.slots.decision_entry import decision_entry
+from coordinator.slots.fleet_view import fleet_of
+from coordinator.slots.protocol import Effects, RequestError
+from coordinator.slots.sessions import Sessions
+from coordinator.slots.state import Phase
+from coordinator.slots.stateful_policy import StatefulPolicy
+from protos.messages import BeginSlot, SlotPlan, Telemetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,109 +26,76 @@ class Draft:
     telemetry: dict[str, Telemetry]
 
 
-def decision_entry(books: Books, request: BeginSlot, draft: Draft, choice: Choice) -> Entry:
-    """The decision of slot ``request.slot`` as the ledger keeps it. Transfers in integer microjoules."""
-    ids, chosen = draft.fleet.node_ids, choice.decision
-    transfers = _transfers(ids, chosen.transfer_j)
-    plan = SlotPlan(
-        epoch=books.epoch,
-        slot=request.slot,
-        decisions=tuple(_node_decisions(books, request, ids, choice, transfers)),
-        lost_nodes=tuple(node for node in books.config.node_ids if node in books.nodes and node not in ids),
-        status=choice.status,
-        gap_fraction=choice.gap_fraction,
-        decide_s=max(0.0, choice.decide_s),
-    )
-    selected = None
-    if chosen.selected is not None:
-        selected = [node for node, taken in zip(ids, chosen.selected, strict=True) if taken]
-    body: dict[str, Any] = {
-        "stage": str(request.stage),
-        "node_ids": list(ids),
-        "plan": asdict(plan),
-        "transfers": transfers,
-        "selected": selected,
-        "unserved": {n: int(count) for n, count in zip(ids, chosen.unserved_batches, strict=True) if count},
-        "objective_g": choice.objective_g,
-        "notes": {name: float(value) for name, value in sorted(chosen.notes.items())},
-    }
-    return Entry(Kind.DECISION, f"decision/{request.slot}", body, slot=request.slot)
+class Deciding:
+    """``begin`` says whether there is anything to decide; the other methods follow each other as they stand."""
 
+    def __init__(
+        self, books: Books, sessions: Sessions, policy: StatefulPolicy, clock: Callable[[], float]
+    ) -> None:
+        self._books, self._sessions, self._policy, self._clock = books, sessions, policy, clock
 
-def market_entry(books: Books, request: BeginSlot, market: Conversation) -> Entry:
-    """What a market agreed on, as the slot's decision: exchanges with others; all else is each node's own choice."""
-    agreed, ids = market.agreed, market.nodes
-    assert agreed is not None
-    n = len(ids)
-    nothing = np.zeros(n)
-    decision = FleetDecision(
-        batches=agreed.batches,
-        transfer_j=agreed.transfer_j,
-        charge_j=nothing,
-        discharge_j=nothing,
-        awake=np.ones(n, dtype=bool),
-        outcome=Feasible(None, agreed.status),
-        unserved_batches=np.zeros(n, dtype=np.int64),
-        notes=agreed.notes,
-    )
-    choice = Choice(decision, agreed.status, None, None, 0.0)
-    transfers = _transfers(ids, decision.transfer_j)
-    told = tuple(
-        replace(one, self_managed=True) for one in _node_decisions(books, request, ids, choice, transfers)
-    )
-    lost = tuple(node for node in books.config.node_ids if node in books.nodes and node not in ids)
-    plan = SlotPlan(books.epoch, request.slot, told, lost, agreed.status, None, 0.0)
-    body: dict[str, Any] = {
-        "stage": str(request.stage),
-        "node_ids": list(ids),
-        "plan": asdict(plan),
-        "transfers": transfers,
-        "selected": None,
-        "unserved": {},
-        "objective_g": None,
-        "notes": {name: float(value) for name, value in sorted(agreed.notes.items())},
-        "boots": {node: books.nodes[node].boot_id for node in ids},
-        "market": {"record": agreed.record, "silent": market.dropped, **market.said.body()},
-    }
-    return Entry(Kind.DECISION, f"decision/{request.slot}", body, slot=request.slot)
+    def begin(self, request: BeginSlot) -> tuple[SlotPlan, Effects] | None:
+        """The stored plan of a slot decided before, with what is to be sent again; None: to be decided now.
 
+        Raises RequestError when the slot is not the next one.
+        """
+        slot = self._books.slots.get(request.slot)
+        if slot is None:
+            self._require_next(request)
+            return None
+        if slot.stage is not request.stage:
+            raise RequestError(
+                "wrong_stage", f"slot {request.slot} was decided for {slot.stage}, not {request.stage}"
+            )
+        again = [n for n in slot.decisions if slot.is_working(n) and self._books.same_boot(slot, n)]
+        sends = () if slot.phase is Phase.ENDED else tuple((node, slot.decisions[node]) for node in again)
+        return slot.plan, Effects((), sends)
 
-def _transfers(ids: tuple[str, ...], transfer_j: Floats) -> list[tuple[str, str, int]]:
-    rows = [
-        (ids[i], ids[j], to_micro(float(transfer_j[i, j])))
-        for i, j in zip(*transfer_j.nonzero(), strict=True)
-    ]
-    return [row for row in rows if row[2] > 0]
+    def _require_next(self, request: BeginSlot) -> None:
+        """Raises RequestError unless ``request`` is for the next slot of the run, and the one before is ended."""
+        stages, next_slot = self._books.config.stages, self._books.next_slot
+        if request.slot != next_slot:
+            raise RequestError("wrong_slot", f"slot {request.slot} asked for; the next is {next_slot}")
+        if request.slot >= len(stages):
+            raise RequestError("run_over", f"the run has {len(stages)} slots; {request.slot} is beyond")
+        if stages[request.slot] is not request.stage:
+            raise RequestError(
+                "wrong_stage",
+                f"slot {request.slot} is {stages[request.slot]} in this run, not {request.stage}",
+            )
+        if self._books.open_slot is not None:
+            raise RequestError("slot_open", f"slot {request.slot - 1} is not ended; call EndSlot first")
 
+    def awaiting_telemetry(self) -> tuple[str, ...]:
+        """Live nodes without telemetry of the next slot; before the first slot, any node of the run."""
+        expected = self._sessions.live() if self._books.next_slot else self._books.config.node_ids
+        return tuple(node for node in expected if node not in self._books.waiting)
 
-def _node_decisions(
-    books: Books,
-    request: BeginSlot,
-    ids: tuple[str, ...],
-    choice: Choice,
-    transfers: list[tuple[str, str, int]],
-) -> Iterator[Decision]:
-    batches = choice.decision.batches
-    exports: dict[str, int] = {}
-    for donor, _, energy_uj in transfers:
-        exports[donor] = exports.get(donor, 0) + energy_uj
-    for i, node in enumerate(ids):
-        others = [(j, ids[j]) for j in range(len(ids)) if j != i]
-        yield Decision(
-            node_id=node,
-            epoch=books.epoch,
-            slot=request.slot,
-            stage=request.stage,
-            awake=bool(choice.decision.awake[i]),
-            own_batches=int(batches[i, i]),
-            sends=tuple(
-                Send(name, books.nodes[name].peer_address, int(batches[i, j]))
-                for j, name in others
-                if batches[i, j]
-            ),
-            guests=tuple(Guest(name, int(batches[j, i])) for j, name in others if batches[j, i]),
-            export_uj=exports.get(node, 0),
-            charge_uj=min(to_micro(float(choice.decision.charge_j[i])), UNLIMITED_UJ),
-            discharge_uj=min(to_micro(float(choice.decision.discharge_j[i])), UNLIMITED_UJ),
-            deadline_s=max(request.wait_s, books.config.lease_s),
-        )
+    def draft(self) -> Draft:
+        """What is to be decided upon: live nodes with telemetry. Raises RequestError when there is none."""
+        live, waiting = set(self._sessions.live()), self._books.waiting
+        ready = [node for node in self._books.config.node_ids if node in live and node in waiting]
+        if not ready:
+            raise RequestError(
+                "no_nodes",
+                f"no live node has sent telemetry of slot {self._books.next_slot}; live are {sorted(live)}",
+            )
+        return Draft(fleet_of(self._books, ready), {node: waiting[node] for node in ready})
+
+    def choose(self, draft: Draft) -> tuple[Choice, Any]:
+        """Ask the policy, and check what it says. Pure: may run in a thread while messages are handled."""
+        return choose(self._policy.policy, self._policy.state, draft.fleet, self._clock)
+
+    def adopt(
+        self, request: BeginSlot, draft: Draft, choice: Choice, state: Any
+    ) -> tuple[SlotPlan, Effects] | None:
+        """Make a choice the slot's decision: durable first, then sent.
+
+        None when a node of the draft came anew meanwhile: then draft and choose again.
+        """
+        if any(self._books.waiting.get(node) is not told for node, told in draft.telemetry.items()):
+            return None
+        self._policy.state = state
+        effects = self._books.enter([decision_entry(self._books, request, draft.fleet.node_ids, choice)])
+        plan = self._books.slots[request.slot].plan
+        return plan, Effects(effects.entries, tuple((d.node_id, d) for d in plan.decisions))

@@ -12,6 +12,8 @@ from carbon_data.units import JOULES_PER_KWH, from_micro
 from coordinator.config import CoordinatorConfig
 from coordinator.market.fleet import Fleet, Limits
 from coordinator.negotiation.table import Table
+from coordinator.slots.books import Books
+from coordinator.slots.deferral import offload_room
 from coordinator.slots.expecting import expected_g_per_kwh
 from protos.messages import NodeProfile, Stage, Telemetry, WorkProfile
 
@@ -216,3 +218,20 @@ def build_fleet(
         num_examples=np.array([p.num_examples for p in profiles], dtype=np.int64),
         mean_loss=np.array([np.nan if loss is None else loss for loss in losses], dtype=float),
     )
+
+
+def fleet_of(books: Books, nodes: Sequence[str]) -> Fleet:
+    """The Fleet of ``nodes``, in that order, before the next slot, as the books know them."""
+    views = {}
+    for node in nodes:
+        state, telemetry = books.nodes[node], books.waiting[node]
+        views[node] = NodeView(
+            profile=state.profile,
+            telemetry=telemetry,
+            asleep=state.asleep,
+            participations=state.participations,
+            harvested_uj=state.harvested_uj,
+            given_uj=state.given_uj,
+            offload_room=offload_room(books.config, state, telemetry),
+        )
+    return build_fleet(books.config, books.next_slot, views, books.intensity_g_per_kwh)

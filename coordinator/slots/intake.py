@@ -1,35 +1,74 @@
 """What a node's record must be like to enter the books: telemetry, usage, settlement. Pure.
 
-Each method returns (entries to apply, messages to answer with) or raises Refused.
+``take`` gives (entries, answers) or raises Refused. What is refused is acknowledged too, so that the node does not send
+it again; only a settlement before the trade is not: it is asked for again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
-from coordinator.ledger.entry import Entry
-from coordinator.slots.bookkeeping import adjustment, alarm, balance_of, opening
-from coordinator.slots.books import Books, SlotState
-from coordinator.slots.closing import Closing
-from coordinator.slots.protocol import Refused
-from coordinator.slots.settle import balance_findings
-from protos.messages import Component, DownMessage, EnergyGrant, Moved, Settlement, Telemetry, Usage
+from coordinator.ledger.entry import Entry, Kind
+from coordinator.slots import booking
+from coordinator.slots.balances import balance_of
+from coordinator.slots.books import Books
+from coordinator.slots.postings import adjustment, alarm, message_key, opening
+from coordinator.slots.protocol import Effects, Refused
+from coordinator.slots.record_checks import settlement_findings, telemetry_findings, usage_findings
+from coordinator.slots.state import Phase, SlotState, Standing
+from coordinator.slots.welcome import welcome
+from protos.messages import Ack, DownMessage, EnergyGrant, Heartbeat, Settlement, Telemetry, Usage
 
 Answer = tuple[list[Entry], list[DownMessage]]
+"""Entries to apply, messages to answer with."""
 
-SHARED_COMPONENTS = (Component.NETWORK, Component.COORDINATOR, Component.ROUTER)
-"""Lines that the coordinator books itself."""
+RECORDS = {Telemetry: Kind.TELEMETRY, Usage: Kind.USAGE, Settlement: Kind.SETTLEMENT}
+"""Messages of nodes that enter the ledger, under (node, boot_id, seq)."""
 
 
 class Intake:
     """Checks records of nodes. ``digest_of``: content digest under a ledger key, None when the key is new."""
 
-    def __init__(self, books: Books, closing: Closing, digest_of: Callable[[str], str | None]) -> None:
+    def __init__(self, books: Books, digest_of: Callable[[str], str | None], negotiates: bool) -> None:
         self._books = books
         self._config = books.config
-        self._closing = closing
         self._digest_of = digest_of
+        self._negotiates = negotiates
+
+    def take(self, message: Heartbeat | Telemetry | Usage | Settlement) -> Effects:
+        """A message of a registered node, from its present stream. Raises Refused."""
+        node, current = message.node_id, self._books.nodes[message.node_id]
+        if message.boot_id != current.boot_id:
+            raise Refused("stale_boot", f"start {message.boot_id} of {node}, registered is {current.boot_id}")
+        if isinstance(message, Heartbeat):
+            # Numbers begin at 1: an acknowledgement of 0 is a sign of life and no more.
+            return Effects((), ((node, self._ack(node, 0)),))
+        key = message_key(node, message.boot_id, message.seq)
+        entry = Entry(RECORDS[type(message)], key, asdict(message), slot=message.slot, node_id=node)
+        answers: list[DownMessage] = []
+        applied = Effects()
+        try:
+            if self.is_new(entry):
+                entries, answers = self._checked(message, entry)
+                applied = self._books.enter(entries)
+        except Refused as refused:
+            if refused.refusal.code != "not_traded":
+                refused.follow = (self._ack(node, message.seq), *refused.follow)
+            raise
+        return Effects(applied.entries, tuple((node, m) for m in (self._ack(node, message.seq), *answers)))
+
+    def _ack(self, node: str, seq: int) -> Ack:
+        acked = self._books.nodes[node].acked_seq
+        return Ack(node, seq if acked is None else max(seq, acked))
+
+    def _checked(self, message: Telemetry | Usage | Settlement, entry: Entry) -> Answer:
+        if isinstance(message, Usage):
+            return self._usage(message, entry)
+        if isinstance(message, Settlement):
+            return self._settlement(message, entry)
+        return self._telemetry(message, entry)
 
     def is_new(self, entry: Entry) -> bool:
         """Whether the key is new. Raises Refused, with an alarm, when it came before with other content."""
@@ -46,108 +85,51 @@ class Intake:
             {"key": entry.key, "stored_digest": known, "offered_digest": entry.digest, "offered": entry.text},
         )
 
-    def telemetry(self, message: Telemetry, entry: Entry) -> Answer:
+    def _telemetry(self, message: Telemetry, entry: Entry) -> Answer:
         """State of a node before the next slot to be decided."""
-        node, profile = message.node_id, self._books.nodes[message.node_id].profile
-        next_slot = self._books.next_slot
+        node, next_slot = message.node_id, self._books.next_slot
         if message.slot != next_slot:
-            code = "stale_slot" if message.slot < next_slot else "future_slot"
-            raise Refused(code, f"telemetry of slot {message.slot}; the next to be decided is {next_slot}")
+            why = f"telemetry of slot {message.slot}; the next to be decided is {next_slot}"
+            if message.slot > next_slot:
+                raise Refused("future_slot", why)
+            raise Refused("stale_slot", why, follow=(welcome(self._books, node, self._negotiates),))
         if next_slot >= len(self._config.stages):
             return [], []  # the run is over: nothing will be decided from it
-        horizon, classes = self._config.look_ahead_slots, self._config.limits.deadline_slots + 1
-        wrong = [
-            f"{name} has {len(values)} values, needed are {needed}"
-            for name, values, needed, exact in (
-                ("harvest_forecast_uj", message.harvest_forecast_uj, horizon, False),
-                ("release_forecast_batches", message.release_forecast_batches, horizon - 1, False),
-                ("backlog_batches", message.backlog_batches, classes, True),
-            )
-            if (len(values) != needed if exact else len(values) < needed)
-        ]
-        if message.battery_uj > profile.battery_capacity_uj:
-            wrong.append(
-                f"battery holds {message.battery_uj} uJ, its capacity is {profile.battery_capacity_uj} uJ"
-            )
-        if wrong:
+        profile = self._books.nodes[node].profile
+        if wrong := telemetry_findings(self._config, profile, message):
             raise self._alarmed("bad_telemetry", "; ".join(wrong), message.slot, node)
         return [*self._reconcile(node, message.slot, message.battery_uj, entry.key), entry], []
 
-    def usage(self, message: Usage, entry: Entry) -> Answer:
+    def _usage(self, message: Usage, entry: Entry) -> Answer:
         """A metered reading. In time it waits for its settlement; after the slot's end it is booked."""
         slot, node = self._slot_of(message), message.node_id
-        if node in slot.usage:
+        if not slot.is_working(node):
             raise Refused("repeated", f"usage of {node} for slot {slot.slot} is in the books already")
-        owners = {node, *(guest.owner for guest in slot.decisions[node].guests)}
-        wrong = [
-            f"{line.component} is no line of a node"
-            for line in message.lines
-            if line.component in SHARED_COMPONENTS
-        ]
-        managed = slot.decisions[node].self_managed
-        if (message.own_work is not None) != managed:
-            wrong.append(
-                f"own_work is {message.own_work}; it belongs to self-managed decisions, this is {managed}"
-            )
-        classes = self._config.limits.deadline_slots + 1
-        if message.own_work is not None and len(message.own_work.backlog_batches) != classes:
-            wrong.append(
-                f"own_work has {len(message.own_work.backlog_batches)} classes, needed are {classes}"
-            )
-        if len({e.owner for e in message.executed}) != len(message.executed):
-            wrong.append("an owner is named twice in executed")
-        wrong += [f"ran batches of {e.owner}, not decided" for e in message.executed if e.owner not in owners]
-        wrong += [
-            f"moved batches with {m.peer}, not decided" for m in message.moved if not _decided(slot, node, m)
-        ]
-        wrong += [
-            f"users of {t.owner} got answers, not decided" for t in message.users if t.owner not in owners
-        ]
-        wrong += [
-            f"users of {t.owner} sent {t.up_bytes} bytes here; users send to their own node"
-            for t in message.users
-            if t.owner != node and t.up_bytes
-        ]
-        if len({(t.owner, t.stage, t.outside) for t in message.users}) != len(message.users):
-            wrong.append("an owner's users are named twice in one stage")
-        if wrong:
+        if wrong := usage_findings(self._config, slot, message):
             raise self._alarmed("bad_usage", "; ".join(wrong), slot.slot, node)
-        if slot.summary is not None:
-            return [entry, self._closing.late(slot, message)], [
-                EnergyGrant(node, slot.epoch, slot.slot, 0, 0)
-            ]
-        return [entry], [] if slot.trade is None else [grant(slot, node)]
+        if slot.phase is Phase.ENDED:
+            late = booking.late(self._books, slot, message)
+            return [entry, late], [EnergyGrant(node, slot.epoch, slot.slot, 0, 0)]
+        return [entry], [] if slot.phase is Phase.RUNNING else [slot.grant(node)]
 
-    def settlement(self, message: Settlement, entry: Entry) -> Answer:
+    def _settlement(self, message: Settlement, entry: Entry) -> Answer:
         """How a node met its load: (D1)-(D3) exact, as agreed, and continuous with the books."""
         slot, node = self._slot_of(message), message.node_id
-        usage = slot.usage.get(node)
-        if usage is None:
+        if slot.is_working(node):
             raise Refused("no_usage", f"settlement of {node} for slot {slot.slot} came before its usage")
         if node in slot.settled:
             raise Refused("repeated", f"settlement of {node} for slot {slot.slot} is in the books already")
-        if node in slot.booked:
-            # Closed by an estimate: that stands; the battery's difference is adjusted, visibly, the next
-            # time.
+        if slot.standing[node] is Standing.BOOKED:
+            # Booked by an estimate: that stands; the battery's difference is adjusted, visibly, the next time.
             return [entry], []
-        if slot.trade is None:
+        if slot.phase is Phase.RUNNING:
             raise Refused("not_traded", f"slot {slot.slot} is not traded yet; wait for the grant")
-        profile, balance = self._books.nodes[node].profile, balance_of(message)
-        wrong = balance_findings(balance, profile, self._config.slot_s)
-        export, imported = slot.grants(node)
-        agreed = (
-            ("demand", balance.demand_uj, sum(line.energy_uj for line in usage.lines)),
-            ("harvest", balance.harvest_uj, usage.harvest_uj),
-            ("export", balance.export_uj, export),
-            ("import", balance.import_uj, imported),
-        )
-        wrong += [
-            f"{name} is {got} uJ, agreed were {right} uJ" for name, got, right in agreed if got != right
-        ]
-        if wrong:
+        profile = self._books.nodes[node].profile
+        if wrong := settlement_findings(slot, message, profile, self._config.slot_s):
             raise self._alarmed("bad_settlement", "; ".join(wrong), slot.slot, node)
-        adjusted = self._reconcile(node, slot.slot, balance.battery_before_uj, entry.key)
-        return [*adjusted, entry, self._closing.settled(slot, usage, balance)], []
+        adjusted = self._reconcile(node, slot.slot, message.battery_before_uj, entry.key)
+        booked = booking.settled(self._books, slot, slot.usage[node], balance_of(message))
+        return [*adjusted, entry, booked], []
 
     def _slot_of(self, message: Usage | Settlement) -> SlotState:
         slot = self._books.slots.get(message.slot)
@@ -184,15 +166,3 @@ class Intake:
             return Refused(code, reason)
         self._books.apply(record)
         return Refused(code, reason, (record,))
-
-
-def grant(slot: SlotState, node: str) -> EnergyGrant:
-    """What the trade came to for one node."""
-    export, imported = slot.grants(node)
-    return EnergyGrant(node, slot.epoch, slot.slot, export, imported)
-
-
-def _decided(slot: SlotState, node: str, moved: Moved) -> bool:
-    decision = slot.decisions[node]
-    peers = {s.executor for s in decision.sends} if moved.sent else {g.owner for g in decision.guests}
-    return moved.peer in peers

@@ -1,179 +1,92 @@
-"""A slot's market in conversation with its nodes: questions out, offers in, who falls silent is out. Pure.
-
-The conversation is not durable and need not be: nothing in it binds anybody. Only what was agreed is, and it becomes
-the slot's decision, in the ledger before anybody hears of it. A coordinator that dies in between opens the market anew
-under its next epoch.
-"""
+"""Deciding a slot without complete information: open a market among live nodes, step it, adopt what was agreed."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
-from coordinator.negotiation.table import Agreed, Market, Negotiating, Questions, Table
-from coordinator.slots.protocol import Effects, Refused
-from protos import codec
-from protos.messages import MarketCall, MarketNews, Offers
-from protos.validation import safe_text
-
-log = logging.getLogger(__name__)
-
-TableOf = Callable[[Sequence[str], int], Table]
-"""(nodes, attempt) to the table they sit at."""
-LONGEST_STATUS = 400
+from coordinator.negotiation.table import Negotiating, Table
+from coordinator.slots.books import Books
+from coordinator.slots.conversation import Conversation
+from coordinator.slots.decision_entry import market_entry
+from coordinator.slots.fleet_view import build_table
+from coordinator.slots.protocol import Effects, Refused, RequestError
+from coordinator.slots.sessions import Sessions
+from coordinator.slots.stateful_policy import StatefulPolicy
+from protos.messages import BeginSlot, MarketCall, MarketNews, Offers, SlotPlan
 
 
-@dataclass
-class Said:
-    """What the conversation cost, by node, every attempt included: each question and each accepted answer once.
+class MarketHost:
+    """Holds the market of one slot at a time; nothing of it is durable until it is adopted."""
 
-    So the figures are a function of what was said, on every fleet alike. What a broken stream makes a party say again
-    costs bytes too, but how often streams break is no part of a market: repeats are in the log only.
-    """
+    def __init__(self, books: Books, sessions: Sessions, policy: StatefulPolicy) -> None:
+        self._books, self._sessions, self._policy = books, sessions, policy
+        self._market: Conversation | None = None
 
-    rounds: int = 0
-    """Of questions and answers."""
-    messages: int = 0
-    down_bytes: dict[str, int] = field(default_factory=dict)
-    up_bytes: dict[str, int] = field(default_factory=dict)
+    # --- the runner's calls, in their order ----------------------------------------------------------------
 
-    def asked(self, question: MarketCall | MarketNews) -> None:
-        size, node = len(codec.encode_down(question)), question.node_id
-        self.messages += 1
-        self.down_bytes[node] = self.down_bytes.get(node, 0) + size
+    def awaiting_nodes(self) -> tuple[str, ...]:
+        """Before the first slot, nodes of the run that have not come yet; afterwards nobody is waited for."""
+        live = set(self._sessions.live())
+        node_ids = self._books.config.node_ids
+        return () if self._books.next_slot else tuple(node for node in node_ids if node not in live)
 
-    def heard(self, offers: Offers) -> None:
-        size, node = len(codec.encode_up(offers)), offers.node_id
-        self.messages += 1
-        self.up_bytes[node] = self.up_bytes.get(node, 0) + size
+    def open(self) -> Effects:
+        """Call all live nodes to the next slot's market. Raises RequestError when there is none."""
+        assert isinstance(self._policy.policy, Negotiating)
+        nodes = tuple(node for node in self._sessions.live() if node in self._books.nodes)
+        if not nodes:
+            raise RequestError("no_nodes", "no live node is registered; the market has nobody to ask")
+        self._market = Conversation(self._policy.policy, self._policy.state, self._table, nodes)
+        return self._market.questions()
 
-    def body(self) -> dict[str, Any]:
-        """As the ledger keeps it."""
-        return {
-            "rounds": self.rounds,
-            "messages": self.messages,
-            "down_bytes": dict(self.down_bytes),
-            "up_bytes": dict(self.up_bytes),
-        }
+    def _table(self, nodes: Sequence[str], attempt: int) -> Table:
+        books = self._books
+        profiles = {node: books.nodes[node].profile for node in nodes}
+        return build_table(
+            books.config, books.next_slot, profiles, books.intensity_g_per_kwh, books.epoch, attempt
+        )
 
+    def awaiting_offers(self) -> tuple[str, ...]:
+        """Live nodes that owe the market an answer."""
+        live = set(self._sessions.live())
+        return () if self._market is None else tuple(n for n in self._market.awaiting() if n in live)
 
-class Conversation:
-    """One slot's market. Not thread-safe: one caller at a time."""
+    def step(self, out_of_time: bool = False) -> Effects | None:
+        """Go on with the answers that came; None once the market has closed. Nodes without an answer are dropped."""
+        assert self._market is not None
+        if out_of_time:
+            self._market.give_up("the time for negotiating is over")
+            return None
+        return self._market.questions() if self._market.step() else None
 
-    def __init__(self, policy: Negotiating, state: Any, table_of: TableOf, nodes: Sequence[str]) -> None:
-        self._policy, self._state, self._table_of = policy, state, table_of
-        self.said = Said()
-        self.agreed: Agreed | None = None
-        """Set once the market has closed."""
-        self.dropped: list[str] = []
-        """Nodes that did not answer in time, or broke the conversation."""
-        self._attempt = 0
-        self._begin(tuple(nodes))
+    def adopt(self, request: BeginSlot) -> tuple[SlotPlan, Effects]:
+        """Make what was agreed the slot's decision: durable first, then sent. Raises RequestError without nodes."""
+        market = self._market
+        assert market is not None
+        assert market.agreed is not None
+        self._market = None
+        if not market.nodes:
+            raise RequestError("no_nodes", f"no node answered the market of slot {request.slot}")
+        entry = market_entry(self._books, request, market)
+        effects = self._books.enter([entry])
+        self._policy.recall(entry)
+        plan = self._books.slots[request.slot].plan
+        return plan, Effects(effects.entries, tuple((d.node_id, d) for d in plan.decisions))
 
-    def _begin(self, nodes: tuple[str, ...]) -> None:
-        self.nodes = nodes
-        self._offers: dict[str, Offers] = {}
-        self._questions: dict[str, MarketCall | MarketNews] = {}
-        self.table = self._table_of(nodes, self._attempt)
-        self._advance(lambda: self._open())
+    # --- what nodes do meanwhile ---------------------------------------------------------------------------
 
-    def _open(self) -> Questions:
-        self._market: Market = self._policy.negotiate(self.table, self._state)
-        return next(self._market)
+    def take(self, message: Offers) -> Effects:
+        """A node's answer to the market. Raises Refused."""
+        if self._market is None:
+            raise Refused("no_market", f"no market is open; offers of {message.node_id} came too late")
+        self._market.take(message)
+        return Effects()
 
-    def _advance(self, step: Callable[[], Questions]) -> None:
-        try:
-            questions = step()
-        except StopIteration as stop:
-            self.agreed, self._questions = stop.value, {}
-            return
-        except Exception as error:  # a market of anybody's may raise anything; the slot goes on, and says so
-            why = " ".join(f"{type(error).__name__}: {error}".split())
-            self.give_up(f"{self._policy.name} came to no agreement ({why})")
-            return
-        self._offers = {}
-        self._questions = {question.node_id: question for question in questions}
-        self.said.rounds += 1
-        for question in questions:
-            self.said.asked(question)
-
-    def give_up(self, why: str) -> None:
-        """Close the market without a trade: every node for itself, and the status says so."""
-        status = safe_text(f"fallback: nobody trades, for {why}", LONGEST_STATUS)
-        self.agreed, self._questions = Agreed.nothing(len(self.nodes), status), {}
-
-    # --- what is said --------------------------------------------------------------------------------------
-
-    def questions(self) -> Effects:
-        """What those are asked who have not answered the current round."""
-        return Effects((), tuple((node, self._questions[node]) for node in self.awaiting()))
+    def leave(self, node: str) -> None:
+        """A new start of ``node`` knows nothing of the conversation."""
+        if self._market is not None:
+            self._market.leave(node)
 
     def question_for(self, node: str) -> MarketCall | MarketNews | None:
         """What a node that has come back is still to answer."""
-        question = self._questions.get(node) if node in self.awaiting() else None
-        if question is not None:
-            log.info("%s is asked again by the market of slot %d: it came back", node, question.slot)
-        return question
-
-    def awaiting(self) -> tuple[str, ...]:
-        """Nodes that owe an answer."""
-        return tuple(
-            node
-            for node in self.nodes
-            if node in self._questions and node not in self._offers and node not in self.dropped
-        )
-
-    def take(self, offers: Offers) -> None:
-        """An answer. The first stands: a repeat of it changes nothing, another content is refused.
-
-        Raises Refused for offers of another conversation.
-        """
-        question = self._questions.get(offers.node_id)
-        asked = None if question is None else _place(question)
-        said = offers.epoch, offers.slot, offers.attempt, offers.round
-        if said != asked:
-            raise Refused(
-                "stale_offers", f"offers of (epoch, slot, attempt, round) {said}; asked was {asked}"
-            )
-        known = self._offers.get(offers.node_id)
-        if known is None:
-            self._offers[offers.node_id] = offers
-            self.said.heard(offers)
-        elif known == offers:
-            log.info("%s said again what it offered in slot %d", offers.node_id, offers.slot)
-        else:
-            raise Refused(
-                "offers_conflict", f"{offers.node_id} offered otherwise in round {offers.round} before"
-            )
-
-    def leave(self, node: str) -> None:
-        """A node is out of this slot's market (a new start of it knows nothing of the conversation)."""
-        if node in self.nodes and node not in self.dropped and self.agreed is None:
-            self.dropped.append(node)
-
-    def step(self) -> bool:
-        """Go on with what was answered; False once the market has closed.
-
-        Whoever owes an answer is out, and the market opens anew among the others.
-        """
-        for node in self.awaiting():
-            self.dropped.append(node)
-        left = tuple(node for node in self.nodes if node not in self.dropped)
-        if len(left) < len(self.nodes):
-            self._attempt += 1
-            if not left:
-                self.nodes = ()
-                self.give_up("no node answered the market")
-                return False
-            self._begin(left)
-        else:
-            offers = [self._offers[node] for node in self.nodes]
-            self._advance(lambda: self._market.send(offers))
-        return self.agreed is None
-
-
-def _place(question: MarketCall | MarketNews) -> tuple[int, int, int, int]:
-    round_ = question.round if isinstance(question, MarketNews) else 0
-    return question.epoch, question.slot, question.attempt, round_
+        return None if self._market is None else self._market.question_for(node)

@@ -1,4 +1,4 @@
-"""Totals of a run out of its books, as the runner and the command line ask for them. Pure."""
+"""Where a run stands and what it came to so far, out of its books, as the runner and the command line ask. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from carbon_data.units import from_micro
 from coordinator.accounting.tree import Window, efficiency
 from coordinator.ledger.entry import Unit
 from coordinator.slots.books import Books
-from protos.messages import Component, ReportLine, Stage
+from coordinator.slots.protocol import RequestError
+from coordinator.slots.state import Phase
+from protos.messages import Component, Report, ReportLine, ReportQuery, Stage
 
 
 def node_report(books: Books, node_id: str = "") -> tuple[ReportLine, ...]:
@@ -41,7 +43,7 @@ def run_labels(books: Books) -> dict[str, str]:
     labels = {
         "policy": books.config.policy,
         "epoch": str(books.epoch),
-        "slots": str(sum(slot.summary is not None for slot in books.slots.values())),
+        "slots": str(sum(slot.phase is Phase.ENDED for slot in books.slots.values())),
         "fallback_slots": str(books.fallbacks),
         "alarms": str(books.alarms),
         "unmetered_node_slots": str(books.gaps),
@@ -52,3 +54,16 @@ def run_labels(books: Books) -> dict[str, str]:
         if value is not None:
             labels[f"{name}_testbed_bit_per_j"] = repr(value)
     return labels
+
+
+def report(books: Books, query: ReportQuery) -> Report:
+    """Totals of the run so far, of all nodes or of one. Raises RequestError for a node that is not of the run."""
+    config = books.config
+    if query.node_id and query.node_id not in config.node_ids:
+        raise RequestError("unknown_node", f"no node {query.node_id}; nodes are {list(config.node_ids)}")
+    return Report(
+        run_id=config.run_id,
+        lines=node_report(books, query.node_id),
+        **books.delivered,
+        labels=run_labels(books),
+    )

@@ -22,8 +22,8 @@ from coordinator.accounting.tree import Window, efficiency
 from coordinator.ledger.entry import Kind
 from coordinator.ledger.store import StoredEntry, read_entries
 from coordinator.policies.guard import TRAINING_STAGES
-from coordinator.slots.bookkeeping import COUNTS, delivered_by_service
-from coordinator.slots.books import count_missed
+from coordinator.slots.deferral import count_missed
+from coordinator.slots.delivered import COUNTS, delivered_by_service
 from protos.messages import Component, Stage
 
 TERMS = tuple(name.removesuffix("_uj") for name in Balance.__slots__)

@@ -37,7 +37,7 @@ class Says:
 def fleet(tmp_path: Path, kit: Any) -> Any:
     bench = kit.Bench(kit.make_config(tmp_path), Says(None))
     bench.join()
-    drafted = bench.coordinator.service.draft().fleet
+    drafted = bench.coordinator.service.deciding.draft().fleet
     bench.close()
     return drafted
 
@@ -218,7 +218,7 @@ def test_a_forecast_from_the_day_before_knows_one_day(tmp_path: Path, kit: Any) 
     config = config.model_copy(update={"zones": zones, "forecast_known_slots": 2, "known_slots": 4})
     bench = kit.Bench(config, Says(None))
     bench.join()
-    fleet = bench.coordinator.service.draft().fleet
+    fleet = bench.coordinator.service.deciding.draft().fleet
     bench.close()
     # Slots 1, 2, 3 are expected like slots 1, 0, 1.
     assert fleet.intensity_g_per_kwh[0].tolist() == [20.0, 30.0, 10.0, 30.0]
@@ -230,7 +230,7 @@ def test_what_is_known_reaches_further_than_what_is_decided(tmp_path: Path, kit:
     config = kit.make_config(tmp_path, slots=4, horizon_slots=1, known_slots=2, day_slots=2)
     bench = kit.Bench(config, Says(None))
     bench.join()
-    fleet = bench.coordinator.service.draft().fleet
+    fleet = bench.coordinator.service.deciding.draft().fleet
     bench.close()
     assert (fleet.decision_slots, fleet.horizon, fleet.later_slots, fleet.day_slots) == (1, 2, 2, 2)
     mean = fleet.intensity_g_per_kwh.mean(axis=1) / 3.6e6
@@ -238,6 +238,6 @@ def test_what_is_known_reaches_further_than_what_is_decided(tmp_path: Path, kit:
     whole = kit.make_config(tmp_path / "whole", slots=4, horizon_slots=1, known_slots=4, day_slots=2)
     bench = kit.Bench(whole, Says(None))
     bench.join()
-    fleet = bench.coordinator.service.draft().fleet
+    fleet = bench.coordinator.service.deciding.draft().fleet
     bench.close()
     assert (fleet.horizon, fleet.later_slots, fleet.stored_value_g_per_j.tolist()) == (4, 0, [0.0, 0.0, 0.0])

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from carbon_data.storage import Balance
-from coordinator.slots.bookkeeping import COUNTS, BookingContext, Counted, booking, delivered_by_service
+from coordinator.slots.booking import BookingContext, booking
+from coordinator.slots.delivered import COUNTS, Counted, delivered_by_service
 from protos.messages import EnergyLine, Serving, Stage, Usage
 
 

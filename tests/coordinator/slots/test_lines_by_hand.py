@@ -14,17 +14,10 @@ import pytest
 
 from carbon_data.storage import Balance
 from coordinator.policies.registry import make_policy
-from coordinator.slots.bookkeeping import (
-    BookingContext,
-    Counted,
-    Parcels,
-    UsersEnd,
-    booking,
-    market_line,
-    own_lines,
-    parcel_line,
-)
-from coordinator.slots.closing import Closing
+from coordinator.slots.booking import BookingContext, booking
+from coordinator.slots.delivered import Counted
+from coordinator.slots.lines import Parcels, UsersEnd, market_line, own_lines, parcel_line, parcels_of
+from coordinator.slots.shared_lines import shared_lines
 from edge_node.config import BoardConfig
 from edge_node.energy.power_model import PowerModel
 from edge_node.meters.base import Slot
@@ -219,16 +212,14 @@ def test_outside_clients_in_a_slot_of_training_are_application() -> None:
 def test_a_moved_batch_in_the_network() -> None:
     """48,000 B between the zones: 0.144 J at the mean of both ends, 70 pg -> 10.08 ug."""
     ends = {"n0": ("DIRTY", DIRTY), "n1": ("CLEAN", CLEAN)}
-    line = parcel_line(Parcels("n0", "n1", 2, 48_000), Stage.DEVELOPMENT, ends, NET_J_PER_BYTE)
-    assert line is not None
+    (line,) = parcel_line(Parcels("n0", "n1", 2, 48_000), Stage.DEVELOPMENT, ends, NET_J_PER_BYTE)
     assert (line["node_id"], line["zone"], line["component"]) == ("network", "DIRTY+CLEAN", "network")
     assert (line["energy_uj"], line["operational_pg"]) == (144_000, 10_080_000)
 
 
 def test_a_markets_messages_in_the_network() -> None:
     """4,000 B at 3 uJ between the zones: 12,000 uJ at 70 pg -> 840,000 pg."""
-    line = market_line("DIRTY", "CLEAN", 4_000, Stage.DEVELOPMENT, (DIRTY + CLEAN) / 2, NET_J_PER_BYTE)
-    assert line is not None
+    (line,) = market_line("DIRTY", "CLEAN", 4_000, Stage.DEVELOPMENT, (DIRTY + CLEAN) / 2, NET_J_PER_BYTE)
     assert (line["node_id"], line["zone"], line["component"]) == ("network", "DIRTY+CLEAN", "negotiation")
     assert (line["energy_uj"], line["operational_pg"]) == (12_000, 840_000)
 
@@ -257,12 +248,11 @@ def test_shared_lines_are_those_of_their_own_slot(tmp_path: Path, kit: Any) -> N
     for slot in range(3):
         bench.run_slot(slot)
     books = bench.coordinator.service.books
-    closing = Closing(books, {zone.zone: zone.intensity_g_per_kwh for zone in bench.config.zones})
     state = books.slots[2]
     state.market = {"down_bytes": {"n00": 4_000, "n01": 700}, "up_bytes": {"n00": 1_000, "n01": 300}}
-    lines, parcels = closing.shared(state, EndSlot(2, 1.0, 7_000, 30))
+    assert parcels_of(list(state.usage.values())) == ()
+    lines = shared_lines(books, state, EndSlot(2, 1.0, 7_000, 30), ())
     bench.close()
-    assert parcels == ()
     found = {(line["node_id"], line["zone"]): (line["energy_uj"], line["operational_pg"]) for line in lines}
     assert found == {
         ("coordinator", "Z0"): (180_003_007, 2_010_033_578),

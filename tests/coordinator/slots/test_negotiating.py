@@ -163,8 +163,8 @@ def test_a_decided_slot_is_not_negotiated_again(bench: Any) -> None:
 def test_a_coordinator_that_dies_amid_the_market_opens_it_anew(bench: Any) -> None:
     bench.join()
     service = bench.coordinator.service
-    bench.coordinator._run(service.open_market())
-    assert service.awaiting_offers() == ()
+    bench.coordinator._run(service.negotiating.open())
+    assert service.negotiating.awaiting_offers() == ()
     assert bench.coordinator.service.books.next_slot == 0
     bench.restart()  # nothing of the conversation is durable, and nothing of it bound anybody
     bench.join()
@@ -178,9 +178,9 @@ def test_a_policy_goes_on_from_the_public_record(tmp_path: Path, kit: Any) -> No
     bench.join()
     bench.run_slot(0)
     bench.run_slot(1)
-    before = bench.coordinator.service._state
+    before = bench.coordinator.service.policy.state
     bench.restart()
-    after = bench.coordinator.service._state
+    after = bench.coordinator.service.policy.state
     assert before.keys() == after.keys()
     for nodes in before:
         np.testing.assert_array_equal(before[nodes].counts, after[nodes].counts)
@@ -191,15 +191,15 @@ def test_repeated_offers_change_nothing_and_stale_ones_are_refused(tmp_path: Pat
     bench = open_bench(kit, tmp_path, Auction())
     bench.join()
     service = bench.coordinator.service
-    bench.coordinator._run(service.open_market())
+    bench.coordinator._run(service.negotiating.open())
     first = next(message for message in bench.said if isinstance(message, Offers))
-    said = service._market.said.body()
-    service._take_offers(first)
-    assert service._market.said.body() == said
+    said = service.negotiating._market.said.body()
+    service.negotiating.take(first)
+    assert service.negotiating._market.said.body() == said
     with pytest.raises(Refused, match="offered otherwise"):
-        service._take_offers(dataclasses.replace(first, quotes=()))
+        service.negotiating.take(dataclasses.replace(first, quotes=()))
     with pytest.raises(Refused, match="asked was"):
-        service._take_offers(dataclasses.replace(first, round=1))
+        service.negotiating.take(dataclasses.replace(first, round=1))
     bench.close()
 
 
@@ -211,15 +211,15 @@ def test_a_broken_stream_repeats_messages_but_books_them_once(tmp_path: Path, ki
     broken.join()
     broken.mute.add("n01")
     service = broken.coordinator.service
-    broken.coordinator._run(service.open_market())
-    assert service.awaiting_offers() == ("n01",)
+    broken.coordinator._run(service.negotiating.open())
+    assert service.negotiating.awaiting_offers() == ("n01",)
     broken.mute.clear()
     for _ in range(3):
         broken.coordinator._run(service.register(broken.nodes["n01"].register())[1])
     broken.join()
-    while (said := service.step_market()) is not None:
+    while (said := service.negotiating.step()) is not None:
         broken.coordinator._run(said)
-    _, effects = service.adopt_market(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    _, effects = service.negotiating.adopt(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
     broken.coordinator._run(effects)
     one, two = (bench.coordinator.service.books.slots[0].market for bench in (plain, broken))
     assert one == two

@@ -17,8 +17,9 @@ from coordinator.ledger import Ledger, LedgerLockedError, Unit, verify
 from coordinator.policies.deta import Deta
 from coordinator.policies.local import Local
 from coordinator.policies.registry import make_policy
-from coordinator.slots.bookkeeping import adjustment
 from coordinator.slots.books import Books
+from coordinator.slots.deferral import offload_room
+from coordinator.slots.postings import adjustment
 from protos.messages import Ack, BeginSlot, EndSlot, Stage, Telemetry, Usage
 
 
@@ -52,14 +53,14 @@ def test_restart_at_any_point_of_a_slot_changes_nothing_in_the_books(
         restart("begun")
         service = bench.coordinator.service
         if restart_at == "closing":
-            service.close(end)
+            service.closing.close(end)
             restart("closing")
         if restart_at in ("usage", "trade", "settling"):
             slow = set() if restart_at != "settling" else {"n01", "n03"}
             bench.drop = lambda node, message: not isinstance(message, Usage) and (node in slow or not slow)
-            bench.coordinator._run(service.close(end)[1])
+            bench.coordinator._run(service.closing.close(end)[1])
             if restart_at != "usage":
-                bench.coordinator._run(service.trade())
+                bench.coordinator._run(service.closing.trade())
             bench.drop = lambda node, message: False
             restart(restart_at)
         summary = bench.coordinator.end_slot(end)
@@ -162,7 +163,7 @@ def test_nodes_of_the_ledger_have_one_lease_to_come_back(tmp_path: Path, kit: An
     bench.restart()
     service = bench.coordinator.service
     assert set(service.sessions.live()) == set(bench.nodes)
-    assert service.awaiting_telemetry() == ()  # told before the restart, and durable
+    assert service.deciding.awaiting_telemetry() == ()  # told before the restart, and durable
     bench.now += bench.config.lease_s + 0.1
     assert service.sessions.live() == ()
     bench.close()
@@ -192,10 +193,10 @@ def test_offload_room_of_a_release_holds_over_slots_and_restarts(tmp_path: Path,
     telemetry = bench.coordinator.service.books.waiting["n00"]
     assert telemetry.backlog_batches == (0, 6)
     books = bench.coordinator.service.books
-    assert books.offload_room("n00", telemetry) == (0, 3)
+    assert offload_room(books.config, books.nodes["n00"], telemetry) == (0, 3)
     books.nodes["n00"].carried_room = (1, 0)
     later = dataclasses.replace(telemetry, backlog_batches=(4, 5))
-    assert books.offload_room("n00", later) == (1, 2)
+    assert offload_room(books.config, books.nodes["n00"], later) == (1, 2)
     bench.close()
 
 
@@ -211,14 +212,14 @@ def test_offload_room_of_work_released_late_joins_that_of_work_that_waited(tmp_p
     # In slot 1 new work may wait one slot, to the stage's end: five of eleven in that class waited, with room for one.
     state.carried_room, state.carried_batches = (2, 1, 0), (4, 5, 0)
     late = dataclasses.replace(telemetry, slot=1, backlog_batches=(3, 11, 0))
-    assert books.offload_room("n00", late) == (2, 1 + 3, 0)
+    assert offload_room(books.config, books.nodes["n00"], late) == (2, 1 + 3, 0)
     # A class never has more room than batches, nor does work that ran keep its room.
     less = dataclasses.replace(telemetry, slot=1, backlog_batches=(1, 5, 0))
-    assert books.offload_room("n00", less) == (1, 1, 0)
+    assert offload_room(books.config, books.nodes["n00"], less) == (1, 1, 0)
     # In the stage's last slot all new work is due at once.
     state.carried_room, state.carried_batches = (1, 0, 0), (2, 0, 0)
     last = dataclasses.replace(telemetry, slot=2, backlog_batches=(8, 0, 0))
-    assert books.offload_room("n00", last) == (1 + 3, 0, 0)
+    assert offload_room(books.config, books.nodes["n00"], last) == (1 + 3, 0, 0)
     bench.close()
 
 
@@ -310,7 +311,7 @@ def test_offload_room_of_work_that_waited_is_what_its_release_has_left(
     assert books.nodes["n00"].carried_batches == (4, 0)
     assert books.nodes["n00"].carried_room == (1, 0)
     later = dataclasses.replace(books.waiting["n00"], backlog_batches=(4, 10))
-    assert books.offload_room("n00", later) == (1, 5)
+    assert offload_room(books.config, books.nodes["n00"], later) == (1, 5)
     bench.close()
 
 

@@ -351,8 +351,8 @@ def test_settlement_that_does_not_balance_is_refused(bench: Any, field: str, tex
         node == "n00" and not isinstance(message, Usage) and not caught.append(message)
     )
     coordinator = bench.coordinator
-    coordinator._run(coordinator.service.close(EndSlot(0, 1.0))[1])
-    coordinator._run(coordinator.service.trade())
+    coordinator._run(coordinator.service.closing.close(EndSlot(0, 1.0))[1])
+    coordinator._run(coordinator.service.closing.trade())
     bench.drop = lambda node, message: False
     wrong = dataclasses.replace(caught[0], **{field: getattr(caught[0], field) + 1})
     if field == "export_uj":  # balanced in itself, but not what was granted

@@ -12,14 +12,8 @@ from hypothesis import strategies as st
 
 from carbon_data.storage import Battery, balance
 from coordinator.accounting.spread import spread
-from coordinator.slots.settle import (
-    DonorState,
-    Transfer,
-    balance_findings,
-    close_unreported,
-    dischargeable_uj,
-    settle_trade,
-)
+from coordinator.slots.balances import balance_findings, close_unreported
+from coordinator.slots.trade import DonorState, Transfer, dischargeable_uj, settle_trade
 from edge_node.config import BatteryConfig
 from edge_node.energy.battery import battery_of
 from protos.messages import NodeProfile

@@ -1,0 +1,129 @@
+"""The decision of a slot as the ledger keeps it: from a choice for the fleet to what each node is told. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from carbon_data.units import to_micro
+from coordinator.ledger.entry import Entry, Kind
+from coordinator.market.decision import Feasible, FleetDecision
+from coordinator.market.fleet import Floats
+from coordinator.policies.guard import Choice
+from coordinator.slots.books import Books
+from coordinator.slots.conversation import Conversation
+from protos.messages import BeginSlot, Decision, Guest, Send, SlotPlan
+
+UNLIMITED_UJ = 10**18
+"""What a charge or discharge without limit becomes on the wire; the battery's own limits are far below."""
+
+
+def decision_entry(
+    books: Books,
+    request: BeginSlot,
+    ids: tuple[str, ...],
+    choice: Choice,
+    *,
+    self_managed: bool = False,
+    **more: Any,
+) -> Entry:
+    """The decision of slot ``request.slot``. Transfers in integer microjoules; ``more`` joins the document.
+
+    ``self_managed``: nodes choose for themselves what was not agreed on with others."""
+    chosen = choice.decision
+    transfers = _transfers(ids, chosen.transfer_j)
+    decisions = _node_decisions(books, request, ids, choice, transfers)
+    plan = SlotPlan(
+        epoch=books.epoch,
+        slot=request.slot,
+        decisions=tuple(replace(one, self_managed=self_managed) for one in decisions),
+        lost_nodes=tuple(node for node in books.config.node_ids if node in books.nodes and node not in ids),
+        status=choice.status,
+        gap_fraction=choice.gap_fraction,
+        decide_s=max(0.0, choice.decide_s),
+    )
+    selected = None
+    if chosen.selected is not None:
+        selected = [node for node, taken in zip(ids, chosen.selected, strict=True) if taken]
+    body: dict[str, Any] = {
+        "stage": str(request.stage),
+        "node_ids": list(ids),
+        "plan": asdict(plan),
+        "transfers": transfers,
+        "selected": selected,
+        "unserved": {n: int(count) for n, count in zip(ids, chosen.unserved_batches, strict=True) if count},
+        "objective_g": choice.objective_g,
+        "notes": {name: float(value) for name, value in sorted(chosen.notes.items())},
+        **more,
+    }
+    return Entry(Kind.DECISION, f"decision/{request.slot}", body, slot=request.slot)
+
+
+def market_entry(books: Books, request: BeginSlot, market: Conversation) -> Entry:
+    """What a market agreed on, as the slot's decision: exchanges with others; all else is each node's own choice."""
+    agreed, ids = market.agreed, market.nodes
+    assert agreed is not None
+    nothing = np.zeros(len(ids))
+    decision = FleetDecision(
+        batches=agreed.batches,
+        transfer_j=agreed.transfer_j,
+        charge_j=nothing,
+        discharge_j=nothing,
+        awake=np.ones(len(ids), dtype=bool),
+        outcome=Feasible(None, agreed.status),
+        unserved_batches=np.zeros(len(ids), dtype=np.int64),
+        notes=agreed.notes,
+    )
+    return decision_entry(
+        books,
+        request,
+        ids,
+        Choice(decision, agreed.status, None, None, 0.0),
+        self_managed=True,
+        boots={node: books.nodes[node].boot_id for node in ids},
+        market={"record": agreed.record, "silent": market.dropped, **market.said.body()},
+    )
+
+
+def _transfers(ids: tuple[str, ...], transfer_j: Floats) -> list[tuple[str, str, int]]:
+    rows = [
+        (ids[i], ids[j], to_micro(float(transfer_j[i, j])))
+        for i, j in zip(*transfer_j.nonzero(), strict=True)
+    ]
+    return [row for row in rows if row[2] > 0]
+
+
+def _node_decisions(
+    books: Books,
+    request: BeginSlot,
+    ids: tuple[str, ...],
+    choice: Choice,
+    transfers: list[tuple[str, str, int]],
+) -> Iterator[Decision]:
+    batches = choice.decision.batches
+    exports: dict[str, int] = {}
+    for donor, _, energy_uj in transfers:
+        exports[donor] = exports.get(donor, 0) + energy_uj
+    for i, node in enumerate(ids):
+        others = [(j, ids[j]) for j in range(len(ids)) if j != i]
+        yield Decision(
+            node_id=node,
+            epoch=books.epoch,
+            slot=request.slot,
+            stage=request.stage,
+            awake=bool(choice.decision.awake[i]),
+            own_batches=int(batches[i, i]),
+            sends=tuple(
+                Send(name, books.nodes[name].peer_address, int(batches[i, j]))
+                for j, name in others
+                if batches[i, j]
+            ),
+            guests=tuple(Guest(name, int(batches[j, i])) for j, name in others if batches[j, i]),
+            export_uj=exports.get(node, 0),
+            charge_uj=min(to_micro(float(choice.decision.charge_j[i])), UNLIMITED_UJ),
+            discharge_uj=min(to_micro(float(choice.decision.discharge_j[i])), UNLIMITED_UJ),
+            deadline_s=max(request.wait_s, books.config.lease_s),
+        )

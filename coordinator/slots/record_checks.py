@@ -1,0 +1,94 @@
+"""What is wrong with a node's record, given what was decided and booked: texts, empty when all is well. Pure."""
+
+from __future__ import annotations
+
+from coordinator.config import CoordinatorConfig
+from coordinator.slots.balances import balance_findings, balance_of
+from coordinator.slots.lines import SHARED_COMPONENTS
+from coordinator.slots.state import SlotState
+from protos.messages import Moved, NodeProfile, Settlement, Telemetry, Usage
+
+
+def telemetry_findings(config: CoordinatorConfig, profile: NodeProfile, message: Telemetry) -> list[str]:
+    """Lengths of the series, and the battery against its capacity."""
+    horizon, classes = config.look_ahead_slots, config.limits.deadline_slots + 1
+    found = [
+        f"{name} has {len(values)} values, needed are {needed}"
+        for name, values, needed, exact in (
+            ("harvest_forecast_uj", message.harvest_forecast_uj, horizon, False),
+            ("release_forecast_batches", message.release_forecast_batches, horizon - 1, False),
+            ("backlog_batches", message.backlog_batches, classes, True),
+        )
+        if (len(values) != needed if exact else len(values) < needed)
+    ]
+    if message.battery_uj > profile.battery_capacity_uj:
+        found.append(
+            f"battery holds {message.battery_uj} uJ, its capacity is {profile.battery_capacity_uj} uJ"
+        )
+    return found
+
+
+def usage_findings(config: CoordinatorConfig, slot: SlotState, message: Usage) -> list[str]:
+    """Lines, work, parcels and users' bytes of a reading against the slot's decision."""
+    node = message.node_id
+    owners = {node, *(guest.owner for guest in slot.decisions[node].guests)}
+    found = [
+        f"{line.component} is no line of a node"
+        for line in message.lines
+        if line.component in SHARED_COMPONENTS
+    ]
+    found += _own_work(config, slot.decisions[node].self_managed, message)
+    if len({e.owner for e in message.executed}) != len(message.executed):
+        found.append("an owner is named twice in executed")
+    found += [f"ran batches of {e.owner}, not decided" for e in message.executed if e.owner not in owners]
+    found += [
+        f"moved batches with {m.peer}, not decided" for m in message.moved if not _decided(slot, node, m)
+    ]
+    return found + _users(message, owners)
+
+
+def _own_work(config: CoordinatorConfig, managed: bool, message: Usage) -> list[str]:
+    found = []
+    if (message.own_work is not None) != managed:
+        found.append(
+            f"own_work is {message.own_work}; it belongs to self-managed decisions, this is {managed}"
+        )
+    classes = config.limits.deadline_slots + 1
+    if message.own_work is not None and len(message.own_work.backlog_batches) != classes:
+        found.append(f"own_work has {len(message.own_work.backlog_batches)} classes, needed are {classes}")
+    return found
+
+
+def _decided(slot: SlotState, node: str, moved: Moved) -> bool:
+    decision = slot.decisions[node]
+    peers = {s.executor for s in decision.sends} if moved.sent else {g.owner for g in decision.guests}
+    return moved.peer in peers
+
+
+def _users(message: Usage, owners: set[str]) -> list[str]:
+    found = [f"users of {t.owner} got answers, not decided" for t in message.users if t.owner not in owners]
+    found += [
+        f"users of {t.owner} sent {t.up_bytes} bytes here; users send to their own node"
+        for t in message.users
+        if t.owner != message.node_id and t.up_bytes
+    ]
+    if len({(t.owner, t.stage, t.outside) for t in message.users}) != len(message.users):
+        found.append("an owner's users are named twice in one stage")
+    return found
+
+
+def settlement_findings(
+    slot: SlotState, message: Settlement, profile: NodeProfile, slot_s: float
+) -> list[str]:
+    """The balance in itself, (D1)-(D3), and against what was metered and granted."""
+    balance, usage = balance_of(message), slot.usage[message.node_id]
+    export, imported = slot.grants(message.node_id)
+    agreed = (
+        ("demand", balance.demand_uj, sum(line.energy_uj for line in usage.lines)),
+        ("harvest", balance.harvest_uj, usage.harvest_uj),
+        ("export", balance.export_uj, export),
+        ("import", balance.import_uj, imported),
+    )
+    return balance_findings(balance, profile, slot_s) + [
+        f"{name} is {got} uJ, agreed were {right} uJ" for name, got, right in agreed if got != right
+    ]

@@ -1,0 +1,112 @@
+"""What a slot's trade came to: decided transfers against what donors have and which nodes reported. Pure, integers.
+
+Energies are microjoules. Losses are exact: of ``sent`` the recipient gets floor(sent * out_i * in_j), the
+rest is lost, so that every joule arrives or is a named loss (x_ij and l_ij of (D2))."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from coordinator.accounting.spread import spread
+from coordinator.slots.balances import ROUNDING_PARTS
+from protos.messages import NodeProfile
+
+ROUNDING_SLACK_UJ = 4
+"""Held back from what a battery could give, beside one part in ROUNDING_PARTS, so that a node's own integer rounding
+can always meet the grant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Energy that a decision lets ``donor`` send to ``recipient``, as it leaves the donor's green bus."""
+
+    donor: str
+    recipient: str
+    energy_uj: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettledTransfer:
+    """What became of a decided transfer. Void: nothing moved, and ``reason`` says why."""
+
+    donor: str
+    recipient: str
+    decided_uj: int
+    sent_uj: int
+    received_uj: int
+    reason: str = ""
+
+    @property
+    def posted(self) -> bool:
+        return self.sent_uj > 0
+
+    @property
+    def loss_uj(self) -> int:
+        return self.sent_uj - self.received_uj
+
+
+@dataclass(frozen=True, slots=True)
+class DonorState:
+    """What a node has to give in a slot."""
+
+    harvest_uj: int
+    """Metered."""
+    battery_uj: int
+    discharge_uj: int
+    """Most that the decision lets it draw from its battery."""
+
+
+def transfer_efficiency(donor: NodeProfile, recipient: NodeProfile) -> Fraction:
+    """1 - l_ij = out_i * in_j, exact."""
+    return (1 - Fraction(donor.export_loss_fraction)) * (1 - Fraction(recipient.import_loss_fraction))
+
+
+def dischargeable_uj(profile: NodeProfile, battery_uj: int, slot_s: float) -> int:
+    """Most that the battery can give to the bus in a slot, (D3): stored energy after self-discharge,
+    efficiency, power limit; less a rounding slack."""
+    stored = battery_uj - math.ceil(Fraction(profile.self_discharge_fraction) * battery_uj)
+    by_store = math.floor(stored * Fraction(profile.discharge_efficiency_fraction))
+    by_power = math.floor(Fraction(profile.discharge_limit_w) * Fraction(slot_s) * 1_000_000)
+    return max(0, min(by_store, by_power) - ROUNDING_SLACK_UJ - battery_uj // ROUNDING_PARTS)
+
+
+def settle_trade(
+    decided: Sequence[Transfer],
+    donors: Mapping[str, DonorState],
+    profiles: Mapping[str, NodeProfile],
+    slot_s: float,
+) -> list[SettledTransfer]:
+    """Outcome of every decided transfer, in order.
+
+    ``donors`` holds the nodes that reported their usage; a transfer with anybody else is void. A donor gives
+    at most its metered harvest plus what its battery can discharge; what it cannot give is cut from its
+    transfers in proportion."""
+    by_donor: dict[str, list[int]] = defaultdict(list)
+    results: dict[int, SettledTransfer] = {}
+    for index, transfer in enumerate(decided):
+        absent = [node for node in (transfer.donor, transfer.recipient) if node not in donors]
+        if absent:
+            results[index] = _void(transfer, f"no reading from {', '.join(absent)}")
+        else:
+            by_donor[transfer.donor].append(index)
+    for donor, indices in by_donor.items():
+        state, profile = donors[donor], profiles[donor]
+        battery = min(state.discharge_uj, dischargeable_uj(profile, state.battery_uj, slot_s))
+        wanted = [decided[index].energy_uj for index in indices]
+        sendable = spread(min(sum(wanted), state.harvest_uj + battery), wanted)
+        for index, sent in zip(indices, sendable, strict=True):
+            transfer = decided[index]
+            if sent == 0:
+                results[index] = _void(transfer, "the donor has nothing to give")
+                continue
+            received = math.floor(sent * transfer_efficiency(profile, profiles[transfer.recipient]))
+            results[index] = SettledTransfer(donor, transfer.recipient, transfer.energy_uj, sent, received)
+    return [results[index] for index in range(len(decided))]
+
+
+def _void(transfer: Transfer, reason: str) -> SettledTransfer:
+    return SettledTransfer(transfer.donor, transfer.recipient, transfer.energy_uj, 0, 0, reason)
