@@ -87,6 +87,19 @@ class InferResult:
     """Likewise: what each batch came to."""
 
 
+@dataclass(frozen=True, slots=True)
+class PrepareResult:
+    """What preprocessing came to."""
+
+    batches: int
+    num_examples: int
+    flop: float
+
+
+Result = TrainResult | InferResult | PrepareResult
+"""What a slot's work came to."""
+
+
 def add_up(results: Sequence[InferResult]) -> InferResult:
     """Sums of ``results``, which become its parts."""
     return InferResult(

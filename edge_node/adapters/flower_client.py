@@ -28,8 +28,7 @@ from carbon_data.own_code import place_of
 from edge_node.adapters.flower_records import from_record, to_record
 from edge_node.slots.errors import NoWork
 from edge_node.slots.link import Link
-from edge_node.slots.work import PrepareResult, Result
-from edge_node.workload import TRAIN_OPTIONS, InferResult, Parameters, TrainResult
+from edge_node.workload import TRAIN_OPTIONS, InferResult, Parameters, PrepareResult, Result, TrainResult
 from protos.messages import Stage
 
 ARRAYS, CONFIG, METRICS, IDENTITY = "arrays", "config", "metrics", "identity"

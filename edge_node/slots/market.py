@@ -10,11 +10,9 @@ import logging
 from collections.abc import Callable, Sequence
 
 from carbon_data.units import to_micro
-from edge_node.config import NodeConfig
-from edge_node.energy.harvest import Harvest
-from edge_node.meters.base import Meter
-from edge_node.slots.backlog import Backlog, Batch
+from edge_node.slots.backlog import Batch
 from edge_node.slots.slot import SlotState
+from edge_node.slots.state import NodeState
 from edge_node.slots.trading import OffloadRoom, Seat, own_of
 from protos import codec
 from protos.messages import Decision, MarketCall, MarketNews, NodeProfile, Offers, OwnWork
@@ -28,23 +26,12 @@ class MarketSide:
     """Everything about markets that a node remembers. Not thread-safe: its node holds the lock.
 
     Args:
-        config: What the node was told.
+        node: What the node remembers; ``manage`` takes from its backlog.
         profile: Constants of the node, as it registers them.
-        meter: Where the radio joules of answering go.
-        harvest: Its harvest and forecast.
-        backlog: Its own batches; ``manage`` takes from it.
     """
 
-    def __init__(
-        self,
-        config: NodeConfig,
-        profile: Callable[[], NodeProfile],
-        meter: Meter,
-        harvest: Harvest,
-        backlog: Backlog,
-    ) -> None:
-        self._config, self._profile, self._meter = config, profile, meter
-        self._harvest, self._backlog = harvest, backlog
+    def __init__(self, node: NodeState, profile: Callable[[], NodeProfile]) -> None:
+        self._node, self._profile = node, profile
         self._room = OffloadRoom()
         self._seat = Seat()
 
@@ -56,64 +43,62 @@ class MarketSide:
         """Batches have left for an executor: (D5) leaves so many less."""
         self._room.add(batches)
 
-    def answer(self, state: SlotState, battery_uj: int, asleep: bool) -> list[Offers]:
+    def answer(self, slot: SlotState) -> list[Offers]:
         """The answer to a waiting question of the slot, metered; [] when none waits, or it follows from nothing.
 
         The bytes of a question and its answer are metered once, as the coordinator counts them; a repeat of both
         after a broken stream is said again and not metered again.
         """
         question = self._seat.question
-        if question is None or self._seat.answered or question.slot != state.slot:
+        if question is None or self._seat.answered or question.slot != slot.slot:
             return []
-        if self._seat.needs_own(state.slot):
-            self._seat.sit_down(state.slot, self._own(state, battery_uj, asleep))
+        if self._seat.needs_own(slot.slot):
+            self._seat.sit_down(slot.slot, self._own(slot))
         try:
             offers, repeated = self._seat.answer()
         except DeskError as error:
-            log.warning("%s does not answer the market: %s", self._config.node_id, error)
+            log.warning("%s does not answer the market: %s", self._node.config.node_id, error)
             return []
         if repeated:
-            log.info("%s says its offers of slot %d again", self._config.node_id, state.slot)
+            log.info("%s says its offers of slot %d again", self._node.config.node_id, slot.slot)
         else:
-            self._meter.moved(
-                state.stage,
+            self._node.meter.moved(
+                slot.stage,
                 tx_bytes=len(codec.encode_up(offers)),
                 rx_bytes=len(codec.encode_down(question)),
                 negotiation=True,
             )
         return [offers]
 
-    def manage(
-        self, state: SlotState, decision: Decision, battery_uj: int, capacity_uj: int, asleep: bool
-    ) -> tuple[list[Batch], list[Batch]]:
+    def manage(self, slot: SlotState, decision: Decision) -> tuple[list[Batch], list[Batch]]:
         """(batches to run at home, batches to send) of a market's decision: exchanges are decided, the rest is ours."""
         sent = sum(send.batches for send in decision.sends)
         offloaded = sum(guest.batches for guest in decision.guests)
-        managed = self._seat.managed(state.slot, sent, offloaded)
+        managed = self._seat.managed(slot.slot, sent, offloaded)
         if managed is None:  # the market came to nothing before it asked: as LOCAL
-            work = Work.of(self._own(state, battery_uj, asleep), 0.0, False)
+            work = Work.of(self._own(slot), 0.0, False)
             home = max(min(work.available - sent, work.capacity - offloaded), 0)
-            managed = Managed(home, 0.0, float(capacity_uj))
-        before = self._backlog.counts(state.slot)
-        leaving = self._room.choose(self._backlog, state.stage, self._seat.cap_fraction, sent)
-        self._backlog.remove(leaving)
-        staying = self._backlog.take(state.stage, managed.own_batches)
-        state.charge_uj, state.discharge_uj = to_micro(managed.charge_j), to_micro(managed.discharge_j)
-        state.own_work = OwnWork(len(staying), before)
+            managed = Managed(home, 0.0, float(self._node.battery.capacity_uj))
+        before = self._node.backlog.counts(slot.slot)
+        leaving = self._room.choose(self._node.backlog, slot.stage, self._seat.cap_fraction, sent)
+        self._node.backlog.remove(leaving)
+        staying = self._node.backlog.take(slot.stage, managed.own_batches)
+        slot.charge_uj, slot.discharge_uj = to_micro(managed.charge_j), to_micro(managed.discharge_j)
+        slot.own_work = OwnWork(len(staying), before)
         return staying, leaving
 
-    def _own(self, state: SlotState, battery_uj: int, asleep: bool) -> Own:
-        config = self._config
-        stages = config.stages[state.slot : state.slot + config.horizon_slots]
+    def _own(self, slot: SlotState) -> Own:
+        node, config = self._node, self._node.config
+        stages = config.stages[slot.slot : slot.slot + config.horizon_slots]
         return own_of(
             self._profile(),
-            slot=state.slot,
+            slot=slot.slot,
             slot_s=config.slot_s,
             stages=stages,
-            battery_uj=battery_uj,
-            harvest_uj=self._harvest.forecast_uj(state.slot, len(stages)),
-            backlog=self._backlog,
+            battery_uj=node.battery_uj,
+            harvest_uj=node.harvest.forecast_uj(slot.slot, len(stages)),
+            backlog=node.backlog,
             room=self._room,
             cap_fraction=self._seat.cap_fraction,
-            wake_s=config.board.wake_s if asleep else 0.0,
+            wake_s=config.board.wake_s if node.slept() else 0.0,
         )

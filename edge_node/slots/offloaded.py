@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 
-from edge_node.meters.base import Meter
 from edge_node.serving.requests import RequestWorkload
 from edge_node.slots.parcels import payload_bytes, unpack
 from edge_node.slots.slot import Incoming, SlotState
-from edge_node.workload import Arrays, Workload
+from edge_node.slots.state import NodeState
+from edge_node.workload import Arrays
 from protos.messages import Parcel, Receipt, Stage
 
 
 class OffloadedBatches:
     """Batches that others offload to this node, taken in within its storage (S_j of (D7))."""
 
-    def __init__(self, storage_bytes: int, workloads: Mapping[Stage, Workload], meter: Meter) -> None:
-        self._storage_bytes = storage_bytes
-        self._workloads = workloads
-        self._meter = meter
+    def __init__(self, node: NodeState) -> None:
+        self._node = node
+        self._storage_bytes = node.config.board.storage_bytes
         self._early: dict[str, Parcel] = {}
         """Parcels for the next slot, by owner."""
         self._templates: dict[tuple[Stage, int], Arrays] = {}
+        node.on_open.append(self._take_early)
 
-    def keep_early(self, parcel: Parcel) -> Receipt:
+    def accept(self, parcel: Parcel) -> Receipt:
+        """Take a parcel in, or say why not. A repeat of the same parcel is accepted and counted once."""
+        node, slot = self._node, self._node.current
+        if parcel.run_id != node.config.run_id or parcel.executor != node.node_id:
+            return Receipt(False, 0, f"this is {node.node_id} of run {node.config.run_id}")
+        if slot is not None and parcel.slot == slot.slot + 1:
+            return self._keep_early(parcel)
+        if slot is None or parcel.slot != slot.slot:
+            return Receipt(False, 0, f"the node is in slot {node.slot}")
+        return self._take_in(slot, parcel)
+
+    def _keep_early(self, parcel: Parcel) -> Receipt:
         """Hold a parcel for the next slot: its owner heard of the decision before this node did."""
         kept = sum(payload_bytes(other) for owner, other in self._early.items() if owner != parcel.owner)
         if kept + payload_bytes(parcel) > self._storage_bytes:
@@ -32,34 +42,37 @@ class OffloadedBatches:
         self._early[parcel.owner] = parcel
         return Receipt(True, payload_bytes(parcel))
 
-    def open(self, state: SlotState) -> None:
+    def _take_early(self) -> None:
         """A slot begins: take in what came early for it."""
+        slot = self._node.current
+        if slot is None:
+            return
         early, self._early = self._early, {}
         for parcel in early.values():
-            if parcel.slot == state.slot:
-                self.take_in(state, parcel)
+            if parcel.slot == slot.slot:
+                self._take_in(slot, parcel)
 
-    def take_in(self, state: SlotState, parcel: Parcel) -> Receipt:
+    def _take_in(self, slot: SlotState, parcel: Parcel) -> Receipt:
         """Accept a parcel of the current slot, or say why not."""
-        before, size = state.incoming.get(parcel.owner), payload_bytes(parcel)
+        before, size = slot.incoming.get(parcel.owner), payload_bytes(parcel)
         if before is not None and before.batch_ids == parcel.batch_ids:
             return Receipt(True, before.payload_bytes)
-        if state.fixed or parcel.owner in state.given_up:
-            return Receipt(False, 0, f"too late for slot {state.slot}: its work has begun")
-        allowed = state.expected_batches().get(parcel.owner, 0)
-        if state.decision is not None and len(parcel.batch_ids) > allowed:
-            return Receipt(False, 0, f"{allowed} batches of {parcel.owner} are expected in slot {state.slot}")
-        taken = state.incoming_bytes() - (before.payload_bytes if before else 0)
+        if slot.fixed or parcel.owner in slot.given_up:
+            return Receipt(False, 0, f"too late for slot {slot.slot}: its work has begun")
+        allowed = slot.expected_batches().get(parcel.owner, 0)
+        if slot.decision is not None and len(parcel.batch_ids) > allowed:
+            return Receipt(False, 0, f"{allowed} batches of {parcel.owner} are expected in slot {slot.slot}")
+        taken = slot.incoming_bytes() - (before.payload_bytes if before else 0)
         if taken + size > self._storage_bytes:
             return self._full()
         try:
-            batches = unpack(parcel, partial(self._template, state.stage))
+            batches = unpack(parcel, partial(self._template, slot.stage))
         except ValueError as error:
             return Receipt(False, 0, str(error))
-        state.incoming[parcel.owner] = Incoming(parcel.epoch, parcel.batch_ids, batches, size)
-        count, total = state.received.get(parcel.owner, (0, 0))
-        state.received[parcel.owner] = (count + len(batches), total + size)
-        self._meter.moved(state.stage, rx_bytes=size)
+        slot.incoming[parcel.owner] = Incoming(parcel.epoch, parcel.batch_ids, batches, size)
+        count, total = slot.received.get(parcel.owner, (0, 0))
+        slot.received[parcel.owner] = (count + len(batches), total + size)
+        self._node.meter.moved(slot.stage, rx_bytes=size)
         return Receipt(True, size)
 
     def _full(self) -> Receipt:
@@ -69,7 +82,7 @@ class OffloadedBatches:
         """What a batch looks like. Raises ValueError for a service that this node does not have."""
         key = (stage, service)
         if key not in self._templates:
-            workload = self._workloads[stage]
+            workload = self._node.workloads[stage]
             if isinstance(workload, RequestWorkload) and stage is Stage.APPLICATION:
                 self._templates[key] = workload.template(service)
             elif service == 0:

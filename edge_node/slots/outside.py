@@ -5,17 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from edge_node.config import NodeConfig
-from edge_node.meters.base import Meter, Work
+from edge_node.meters.base import Work
 from edge_node.serving.arrivals import Times
 from edge_node.serving.port import Answered, Answers
 from edge_node.slots.errors import NoModel
-from edge_node.slots.serving import SlotServing
 from edge_node.slots.slot import SlotState
+from edge_node.slots.state import NodeState
 from edge_node.workload import Arrays, BatchWork, InferResult, Parameters
 from protos.messages import Stage
 
@@ -26,35 +25,21 @@ class OutsideClients:
     """Answers outside requests with the latest global model.
 
     Args:
-        config: What the node was told.
+        node: What the node remembers; bookings go to its slot and meter.
         answers: How requests are answered; None: they are refused.
-        meter: The node's.
-        serving: Service times, as for the slots' own requests.
-        lock: The node's lock; bookings and slots are under it.
-        work: Held while the board works: one piece of work at a time.
-        state: The slot that the node is in; None before the first and after the last.
+        lock: The node's lock.
+        board: Held while the board works: one piece of work at a time.
     """
 
     def __init__(
-        self,
-        config: NodeConfig,
-        answers: Answers | None,
-        meter: Meter,
-        serving: SlotServing,
-        lock: threading.RLock,
-        work: threading.Lock,
-        state: Callable[[], SlotState | None],
+        self, node: NodeState, answers: Answers | None, lock: threading.RLock, board: threading.Lock
     ) -> None:
-        self._config, self._answers, self._meter, self._serving = config, answers, meter, serving
-        self._lock, self._work, self._state = lock, work, state
+        self._node, self._answers, self._lock, self._board = node, answers, lock, board
         self._slot_opened = threading.Condition(lock)
+        node.on_open.append(self._slot_opened.notify_all)  # answers that wait to be booked look again
         self._leaving = False
         self.model: Parameters | None = None
         """Global model of the application's task, as the node was last given it."""
-
-    def slot_opened(self) -> None:
-        """A new slot is open, or the run is over: answers that wait to be booked look again. Under the node's lock."""
-        self._slot_opened.notify_all()
 
     def check(self, arrays: Arrays) -> None:
         """Whether outside requests of this form can be answered now.
@@ -63,14 +48,14 @@ class OutsideClients:
             NoModel: no global model has come yet (before the first round), or the run is over.
             ValueError: arrays that the task does not read.
         """
-        name = self._config.node_id
+        name = self._node.node_id
         with self._lock:
             if self._answers is None:
                 raise NoModel(f"{name} answers no outside clients")
             if self.model is None:
                 raise NoModel(f"{name} has no global model yet; it comes with the first round")
-            if self._state() is None:
-                raise NoModel(f"the run {self._config.run_id} is over")
+            if self._node.current is None:
+                raise NoModel(f"the run {self._node.config.run_id} is over")
             answers = self._answers
         answers.check(arrays)
 
@@ -83,9 +68,9 @@ class OutsideClients:
         self.check(arrays)
         assert self._answers is not None
         self._leaving = False
-        with self._work:
+        with self._board:
             began, cpu_s = time.perf_counter(), time.thread_time()
-            self._meter.begin()
+            self._node.meter.begin()
             try:
                 assert self.model is not None
                 answered = self._answers.answer(self.model, arrays)
@@ -120,17 +105,17 @@ class OutsideClients:
         with self._slot_opened:
             # Between a slot's reading and the next slot nothing is metered: what was done then is the next's.
             def metered() -> SlotState | None:
-                state = self._state()
-                return state if state is not None and state.usage is None else None
+                slot = self._node.current
+                return slot if slot is not None and slot.usage is None else None
 
             self._slot_opened.wait_for(
-                lambda: metered() is not None or self._state() is None or self._leaving
+                lambda: metered() is not None or self._node.current is None or self._leaving
             )
-            self._meter.add(Work(Stage.APPLICATION, flop, wasted=result is None))
-            state = metered()
-            if state is None:
-                log.warning("%s: answers given after the last reading are in no books", self._config.node_id)
+            self._node.meter.add(Work(Stage.APPLICATION, flop, wasted=result is None))
+            slot = metered()
+            if slot is None:
+                log.warning("%s: answers given after the last reading are in no books", self._node.node_id)
             elif result is not None and work is not None:
-                self._meter.moved(Stage.APPLICATION, tx_bytes=sent, rx_bytes=received)
-                state.exchange(self._config.node_id, Stage.APPLICATION, received, sent, outside=True)
-                state.outside.add(result, latency_s, self._serving.service(work))
+                self._node.meter.moved(Stage.APPLICATION, tx_bytes=sent, rx_bytes=received)
+                slot.exchange(self._node.node_id, Stage.APPLICATION, received, sent, outside=True)
+                slot.outside.add(result, latency_s, self._node.serving.service(work))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,11 +11,9 @@ from edge_node.serving.arrivals import RequestPlan, batching
 from edge_node.serving.queue import Job, available_s, serve
 from edge_node.serving.requests import ARRIVAL, SERVICE, service_of
 from edge_node.serving.tally import Service, Tally
+from edge_node.slots.slot import SlotState
 from edge_node.workload import Arrays, BatchWork, InferResult
 from protos.messages import Serving
-
-if TYPE_CHECKING:
-    from edge_node.slots.slot import SlotState
 
 
 class SlotServing:

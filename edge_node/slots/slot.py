@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from edge_node.serving.tally import Tally
 from edge_node.slots.backlog import Batch
-from edge_node.workload import Arrays
+from edge_node.slots.phases import Phase, check_transition
+from edge_node.workload import Arrays, Result
 from protos.messages import (
     Decision,
     EnergyGrant,
@@ -59,14 +59,14 @@ class SlotState:
     awake: bool
     """As it was in the slot before, until a decision says otherwise."""
     woke: bool = False
+    phase: Phase = Phase.OPEN
     decision: Decision | None = None
     own: list[Batch] = field(default_factory=list)
     outgoing: dict[str, Outgoing] = field(default_factory=dict)
     incoming: dict[str, Incoming] = field(default_factory=dict)
     given_up: set[str] = field(default_factory=set)
     """Owners whose batches are no longer waited for."""
-    running: bool = False
-    result: Any = None  # edge_node.slots.work.Result
+    result: Result | None = None
     """Set once the slot's work is done."""
     flop: float = 0.0
     executed: dict[str, int] = field(default_factory=dict)
@@ -96,10 +96,15 @@ class SlotState:
     grant: EnergyGrant | None = None
     settlement: Settlement | None = None
 
+    def enter(self, phase: Phase) -> None:
+        """Go on to ``phase``; see edge_node.slots.phases."""
+        check_transition(self.phase, phase)
+        self.phase = phase
+
     @property
     def fixed(self) -> bool:
         """Whether work has begun: the plan can no longer change."""
-        return self.running or self.result is not None or self.usage is not None
+        return self.phase in (Phase.RUNNING, Phase.WORKED, Phase.REPORTED, Phase.SETTLED)
 
     def expected_batches(self) -> dict[str, int]:
         """Batches that the decision lets others offload to this node, by owner."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from edge_node.slots.slot import SlotState
 from edge_node.workload import (
@@ -13,23 +13,13 @@ from edge_node.workload import (
     BatchWork,
     InferResult,
     Parameters,
+    PrepareResult,
+    Result,
     TrainResult,
     Workload,
     add_up,
 )
 from protos.messages import Stage
-
-
-@dataclass(frozen=True, slots=True)
-class PrepareResult:
-    """What preprocessing came to."""
-
-    batches: int
-    num_examples: int
-    flop: float
-
-
-Result = TrainResult | InferResult | PrepareResult
 
 
 def gather(node_id: str, workload: Workload, state: SlotState) -> tuple[dict[str, int], list[Arrays]]:

@@ -177,7 +177,7 @@ def test_answers_between_two_slots_are_booked_in_the_next(node: EdgeNode) -> Non
     first = node.close(CloseSlot(1, 1))
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(node.answer, images(4))
-        while not node._work.locked():
+        while not node._board.locked():
             assert not waiting.done()
         node.on_grant(EnergyGrant("n0", 1, 1, 0, 0))
         assert len(waiting.result(30).arrays["classes"]) == 4

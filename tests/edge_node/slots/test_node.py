@@ -397,9 +397,8 @@ def test_a_fresh_node_takes_slot_and_battery_from_the_ledger(make_node: MakeNode
     welcome(node, slot=3, battery_uj=12_345_678)
     told = node.telemetry()
     assert (told.slot, told.battery_uj, told.backlog_batches) == (3, 12_345_678, (6,))
-    node.on_decision(decide("n0", 3, own=1))
-    parcel_ids = [batch.batch_id for batch in node._state.own]
-    assert parcel_ids == [18]  # numbers follow from the slot, not from what this process remembers
+    (parcel,) = node.on_decision(decide("n0", 3, sends=(Send("n1", "", 1),)))
+    assert parcel.batch_ids == (18,)  # numbers follow from the slot, not from what this process remembers
 
 
 def test_a_welcome_of_another_run_is_refused(make_node: MakeNode) -> None:
@@ -482,6 +481,29 @@ def test_a_meter_without_a_reading_leaves_a_gap(make_node: MakeNode, tmp_path: P
     assert node.telemetry().slot == 1
     response = respond(make_started(make_node, meter=f"replay:{log}"), CloseSlot(1, 0))
     assert [type(m).__name__ for m in response.up] == ["Refusal", "Telemetry"]
+
+
+def test_a_gap_stays_a_gap(make_node: MakeNode, tmp_path: Path) -> None:
+    """Closed again, a slot without a reading is not read from the next slot's window, nor left a second time."""
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"slot": 1, "lines": []}\n')
+    node = make_started(make_node, meter=f"replay:{log}", deadline_slots=1)
+    with pytest.raises(MeterError):
+        node.close(CloseSlot(1, 0))
+    with pytest.raises(StaleDecision, match="node in 1"):
+        node.close(CloseSlot(2, 0))
+    assert node.telemetry().backlog_batches == (6, 6)
+    assert node.close(CloseSlot(2, 1)).lines == ()
+
+
+def test_a_decision_that_comes_after_the_close_is_refused(make_node: MakeNode) -> None:
+    node = make_started(make_node, deadline_slots=1)
+    node.close(CloseSlot(1, 0))
+    with pytest.raises(StaleDecision, match="is reported"):
+        node.on_decision(decide("n0", 0, own=6))
+    settled = node.on_grant(EnergyGrant("n0", 1, 0, 0, 0))
+    assert settled.discharge_uj == 0
+    assert node.telemetry().backlog_batches == (6, 6)  # its batches are not lost to a plan that nobody runs
 
 
 def make_started(make_node: MakeNode, **changes: Any) -> EdgeNode:

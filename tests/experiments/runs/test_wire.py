@@ -21,6 +21,7 @@ from coordinator.slots.fleet_view import NodeView, build_fleet
 from edge_node.build import build_node
 from edge_node.config import NodeConfig
 from edge_node.slots.link import LocalLink
+from edge_node.slots.outbox import MemoryOutbox
 from experiments.resolve.prepare import open_scenario
 from experiments.resolve.resolve import resolve
 from protos.messages import BeginSlot, EndSlot, Stage
@@ -76,12 +77,12 @@ def random_nodes(scenario: Path, seed: int) -> tuple[Any, list[NodeConfig]]:
     return config, nodes
 
 
-def seen(config: Any, nodes: dict[str, Any], slot: int) -> Fleet:
+def seen(config: Any, nodes: dict[str, Any], outboxes: dict[str, MemoryOutbox], slot: int) -> Fleet:
     """The fleet as the simulator would have it, from what each node knows of itself."""
     views = {}
     for name, node in nodes.items():
         telemetry = node.telemetry()
-        node._outbox.remove(telemetry.seq)  # a node at a market never says this
+        outboxes[name].remove(telemetry.seq)  # a node at a market never says this
         views[name] = NodeView(node.profile(), telemetry, False, 0, None)
     return build_fleet(config, slot, views, {zone.zone: zone.intensity_g_per_kwh for zone in config.zones})
 
@@ -93,7 +94,8 @@ def test_wire_and_pure_form_agree_on_random_fleets(
 ) -> None:
     config, given = random_nodes(small_scenario, seed)
     config = config.model_copy(update={"ledger_path": tmp_path / "ledger.sqlite"})
-    nodes = {one.node_id: build_node(one) for one in given}
+    outboxes = {one.node_id: MemoryOutbox() for one in given}
+    nodes = {one.node_id: build_node(one, outboxes[one.node_id]) for one in given}
     links: dict[str, LocalLink] = {}
     for name, node in nodes.items():
         LocalLink(node, links, f"boot-{name}")
@@ -109,7 +111,7 @@ def test_wire_and_pure_form_agree_on_random_fleets(
     traded = 0.0
     # Past offloads of a deferred batch are the node's own knowledge: with deadlines, the first slot alone is compared.
     for slot in range(1 if config.limits.deadline_slots else 4):
-        fleet = seen(config, nodes, slot)
+        fleet = seen(config, nodes, outboxes, slot)
         coordinator.begin_slot(BeginSlot(slot, config.stages[slot], 1.0))
         table, state, agreed = found[-1]
         pure = Table.of(fleet)

@@ -1,0 +1,146 @@
+"""The slot's work: what it waits for, and how it is done once."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping
+
+from edge_node.meters.base import Work
+from edge_node.slots.errors import NotReady, NoWork
+from edge_node.slots.outside import OutsideClients
+from edge_node.slots.phases import Phase
+from edge_node.slots.slot import Readiness, SlotState
+from edge_node.slots.state import NodeState
+from edge_node.slots.users import count_answers
+from edge_node.slots.work import count_result, gather, run_stage
+from edge_node.workload import Arrays, InferResult, Parameters, Result
+from protos.messages import Stage
+
+
+class Execution:
+    """Does one node's work. Its methods take the locks they need.
+
+    Args:
+        node: What the node remembers.
+        outside: Outside clients, who are answered with the model that the slot's work brings.
+        lock: The node's lock; never held while the work runs.
+        board: Held while the board works: one piece of work at a time.
+    """
+
+    def __init__(
+        self, node: NodeState, outside: OutsideClients, lock: threading.RLock, board: threading.Lock
+    ) -> None:
+        self._node, self._outside, self._lock, self._board = node, outside, lock, board
+
+    def readiness(self, number: int) -> Readiness:
+        """What ``execute`` of a slot still waits for."""
+        with self._lock:
+            slot = self._node.current
+            if slot is None or slot.slot != number:
+                return Readiness(False, (), (), over=number < self._node.slot)
+            return Readiness(
+                slot.decision is not None,
+                slot.pending_parcels(),
+                slot.missing_owners(),
+                over=slot.usage is not None,
+            )
+
+    def deadline_s(self, number: int) -> float:
+        """Wall seconds that the decision of a slot gives; infinite without one."""
+        with self._lock:
+            slot = self._node.find(number)
+            return math.inf if slot is None or slot.decision is None else slot.decision.deadline_s
+
+    def give_up_missing(self, number: int) -> tuple[str, ...]:
+        """Wait no longer for batches that others offload in a slot: their parcels are refused from now on.
+
+        Returns their owners.
+        """
+        with self._lock:
+            slot = self._node.current
+            if slot is None or slot.slot != number:
+                return ()
+            missing = slot.missing_owners()
+            slot.given_up.update(missing)
+            return missing
+
+    def execute(self, parameters: Parameters, options: Mapping[str, float]) -> Result:
+        """Do the slot's work; see ``EdgeNode.execute``."""
+        with self._lock:
+            slot = self._node.require_current()
+            if slot.result is not None:
+                return slot.result
+            owners, batches = self._begin(slot)
+        with self._board:
+            return self._run(slot, parameters, owners, batches, options)
+
+    def _begin(self, slot: SlotState) -> tuple[dict[str, int], list[Arrays]]:
+        """(batches by owner, their arrays) of work that may begin now."""
+        name, readiness = self._node.node_id, self.readiness(slot.slot)
+        running = slot.phase is Phase.RUNNING
+        if not readiness.ready or running:
+            why = "its work is under way" if running else readiness.describe()
+            raise NotReady(f"{name} cannot run slot {slot.slot}: {why}")
+        owners, batches = gather(name, self._node.workloads[slot.stage], slot)
+        if not batches:
+            raise NoWork(f"{name} has no batches in slot {slot.slot}")
+        slot.enter(Phase.RUNNING)
+        return owners, batches
+
+    def _run(
+        self,
+        slot: SlotState,
+        parameters: Parameters,
+        owners: dict[str, int],
+        batches: list[Arrays],
+        options: Mapping[str, float],
+    ) -> Result:
+        node = self._node
+        try:
+            node.meter.begin()
+            result = run_stage(node.workloads[slot.stage], slot.stage, parameters, batches, options)
+        except BaseException:
+            with self._lock:
+                if slot.phase is Phase.RUNNING:
+                    slot.enter(Phase.DECIDED)
+                node.meter.add(Work(slot.stage, 0.0, wasted=True))
+            raise
+        with self._lock:
+            late = slot.phase is not Phase.RUNNING
+            node.meter.add(Work(slot.stage, result.flop, wasted=late))
+            if late:
+                raise NotReady(f"slot {slot.slot} was closed while {node.node_id} worked: too late")
+            self._count(slot, result, parameters, owners, batches)
+            return result
+
+    def _count(
+        self,
+        slot: SlotState,
+        result: Result,
+        parameters: Parameters,
+        owners: dict[str, int],
+        batches: list[Arrays],
+    ) -> None:
+        """Enter a result into slot and meter."""
+        node = self._node
+        slot.enter(Phase.WORKED)
+        tx_bytes, rx_bytes = count_result(slot, result, owners, parameters)
+        if slot.stage in (Stage.DEVELOPMENT, Stage.APPLICATION):
+            self._outside.model = parameters  # outside clients are answered while others still train
+        if isinstance(result, InferResult):
+            node.serving.finish(slot, result, owners, batches)
+        node.meter.moved(slot.stage, tx_bytes=tx_bytes, rx_bytes=rx_bytes)
+        count_answers(node, slot, result, owners, batches)
+        if slot.mean_loss is not None:
+            node.mean_loss = slot.mean_loss
+
+    def discard(self, number: int) -> None:
+        """The result of a slot was thrown away: its energy is waste, and its batches do not count."""
+        with self._lock:
+            slot = self._node.current
+            if slot is None or slot.slot != number or slot.phase is not Phase.WORKED:
+                return
+            self._node.meter.waste(Work(slot.stage, slot.flop))
+            self._node.backlog.put_back(slot.own)
+            slot.own, slot.executed, slot.serving = [], {}, {}

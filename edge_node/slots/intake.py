@@ -1,0 +1,127 @@
+"""Decisions: which are accepted, and the plan of own work and parcels that follows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edge_node.config import NodeConfig
+from edge_node.slots.backlog import Batch
+from edge_node.slots.errors import InvalidDecision, StaleDecision
+from edge_node.slots.market import MarketSide
+from edge_node.slots.parcels import pack
+from edge_node.slots.phases import Phase
+from edge_node.slots.slot import Delivery, Outgoing, SlotState
+from edge_node.slots.state import NodeState
+from protos.messages import Decision, Parcel
+
+
+class DecisionIntake:
+    """Takes the coordinator's decisions in for one node."""
+
+    def __init__(self, node: NodeState, market: MarketSide) -> None:
+        self._node, self._market = node, market
+
+    def accept(self, decision: Decision) -> list[Parcel]:
+        """Take up the slot's decision; returns the parcels to send to executors.
+
+        The same decision again, or again under a new epoch once work has begun, changes nothing: [].
+
+        Raises:
+            StaleDecision: not above the fence, of a slot behind, or of one that is closed.
+            InvalidDecision: not for this node, or impossible.
+        """
+        node, key = self._node, (decision.epoch, decision.slot)
+        check_decision(node.config, decision)
+        slot = node.find(decision.slot)
+        known = None if slot is None else slot.decision
+        if slot is not None and known is not None and _repeats(slot, known, decision):
+            slot.decision = replace(known, epoch=decision.epoch)
+            node.outbox.raise_fence(*key)
+            node.in_doubt = False
+            return []
+        self._refuse_stale(slot, decision)
+        node.outbox.raise_fence(*key)
+        node.in_doubt = False
+        node.skip_to(decision.slot)
+        return self._plan(node.require_current(), decision)
+
+    def _refuse_stale(self, slot: SlotState | None, decision: Decision) -> None:
+        node, key, fence = self._node, (decision.epoch, decision.slot), self._node.outbox.fence
+        if fence is not None and key <= fence:
+            raise StaleDecision(f"{node.node_id}: decision {key} is not above {fence}, the last accepted")
+        if decision.slot < node.slot:
+            raise StaleDecision(f"{node.node_id}: decision of slot {decision.slot}, node in {node.slot}")
+        if slot is not None and slot.fixed:
+            raise StaleDecision(f"{node.node_id}: decision of slot {decision.slot}, which is {slot.phase}")
+
+    def _plan(self, slot: SlotState, decision: Decision) -> list[Parcel]:
+        """Divide the backlog between home and executors; batches of a plan before this one come back first."""
+        node = self._node
+        node.backlog.put_back(slot.own)
+        for outgoing in slot.outgoing.values():
+            if outgoing.delivery is not Delivery.FAILED:
+                node.backlog.put_back(outgoing.batches)
+        slot.enter(Phase.DECIDED)
+        slot.outgoing, slot.given_up = {}, set()
+        slot.decision = decision
+        slot.awake, slot.woke = decision.awake, decision.awake and node.slept()
+        slot.charge_uj, slot.discharge_uj = decision.charge_uj, decision.discharge_uj
+        slot.own, leaving = self._divide(slot, decision)
+        for send in decision.sends:
+            part, leaving = leaving[: send.batches], leaving[send.batches :]
+            if part:
+                slot.outgoing[send.executor] = Outgoing(self._pack(decision, send.executor, part), part)
+        # What arrived before the decision and is not in it, or left under the plan before, counts as not moved;
+        # its radio joules stay in the meter.
+        expected, executors = slot.expected_batches(), {send.executor for send in decision.sends}
+        slot.incoming = {o: i for o, i in slot.incoming.items() if len(i.batch_ids) <= expected.get(o, 0)}
+        slot.received = {owner: counts for owner, counts in slot.received.items() if owner in slot.incoming}
+        slot.sent = {executor: counts for executor, counts in slot.sent.items() if executor in executors}
+        return [outgoing.parcel for outgoing in slot.outgoing.values()]
+
+    def _divide(self, slot: SlotState, decision: Decision) -> tuple[list[Batch], list[Batch]]:
+        """(batches to run at home, batches to send)."""
+        node = self._node
+        if decision.self_managed:
+            return self._market.manage(slot, decision)
+        wanted = decision.own_batches + sum(send.batches for send in decision.sends)
+        taken = node.backlog.take(slot.stage, wanted)
+        # The most urgent stay at home: a parcel may fail.
+        return taken[: decision.own_batches], taken[decision.own_batches :]
+
+    def _pack(self, decision: Decision, executor: str, batches: list[Batch]) -> Parcel:
+        workload, stage = self._node.workloads[decision.stage], decision.stage.value
+        return pack(
+            run_id=self._node.config.run_id,
+            epoch=decision.epoch,
+            slot=decision.slot,
+            owner=self._node.node_id,
+            executor=executor,
+            batch_ids=[batch.batch_id for batch in batches],
+            batches=[workload.batch(batch.batch_id, stage) for batch in batches],
+        )
+
+
+def _repeats(slot: SlotState, known: Decision, decision: Decision) -> bool:
+    """Whether ``decision`` only confirms ``known``, the one that the slot goes by."""
+    if decision.epoch < known.epoch:
+        return False
+    same = replace(known, epoch=decision.epoch) == decision
+    return same or (slot.fixed and decision.epoch > known.epoch)
+
+
+def check_decision(config: NodeConfig, decision: Decision) -> None:
+    """Raises InvalidDecision for a decision that is another node's, of no slot of the run, or of impossible content."""
+    name = config.node_id
+    if decision.node_id != name:
+        raise InvalidDecision(f"decision of {decision.node_id} came to {name}")
+    if not 0 <= decision.slot < len(config.stages):
+        raise InvalidDecision(f"slot {decision.slot} of a run of {len(config.stages)} slots")
+    if decision.stage is not config.stages[decision.slot]:
+        planned = config.stages[decision.slot]
+        raise InvalidDecision(f"slot {decision.slot} is {planned} in this run, not {decision.stage}")
+    if not decision.awake and (decision.own_batches or decision.sends or decision.guests):
+        raise InvalidDecision(f"{name} cannot sleep and work in slot {decision.slot}")
+    for names in ([s.executor for s in decision.sends], [g.owner for g in decision.guests]):
+        if len(set(names)) != len(names) or name in names:
+            raise InvalidDecision(f"peers of {name} are {names}; allowed is each other node once")

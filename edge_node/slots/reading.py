@@ -1,0 +1,101 @@
+"""The slot's end: the meter is read, and the usage goes into the outbox."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edge_node.meters.base import MeterError, Slot
+from edge_node.slots.errors import StaleDecision
+from edge_node.slots.phases import Phase
+from edge_node.slots.slot import Delivery, SlotState
+from edge_node.slots.state import NodeState
+from protos.messages import CloseSlot, Executed, Refusal, Stage, Usage
+
+DROPPED = frozenset({"no_decision", "stale_epoch", "bad_usage", "no_usage"})
+"""Refusals after which a reported slot will never be settled: it is a gap in the books."""
+
+
+class Reading:
+    """Reads one node's meter, once a slot."""
+
+    def __init__(self, node: NodeState) -> None:
+        self._node = node
+
+    def close(self, close: CloseSlot) -> Usage:
+        """Read the meter. Asked again, the same reading; under a new epoch, with a new number.
+
+        Raises:
+            StaleDecision: the slot lies behind, or its epoch below the decision's.
+            MeterError: the meter has no reading; the slot is then a gap and the node goes on to the next.
+        """
+        node = self._node
+        slot = node.find(close.slot)
+        if slot is None and close.slot > node.slot:
+            node.skip_to(close.slot)
+            slot = node.require_current()
+        if slot is None or slot.phase is Phase.MISSED or _behind(slot, close):
+            raise StaleDecision(f"{node.node_id}: close of {(close.epoch, close.slot)}, node in {node.slot}")
+        node.in_doubt = False
+        if slot.usage is None:
+            slot.usage = self._read(slot, close.epoch)
+            slot.enter(Phase.REPORTED)
+        elif slot.usage.epoch != close.epoch:
+            node.outbox.remove(slot.usage.seq)
+            slot.usage = replace(slot.usage, epoch=close.epoch, seq=node.outbox.next_seq())
+        else:
+            return slot.usage
+        node.outbox.put(slot.usage.seq, slot.usage)
+        return slot.usage
+
+    def refused(self, refusal: Refusal) -> None:
+        """The coordinator will not have a message. A reading it refuses is dropped: its slot is a gap."""
+        node, slot = self._node, self._node.current
+        if refusal.code in DROPPED and slot is not None and slot.usage is not None:
+            node.outbox.remove(slot.usage.seq)
+            node.leave(slot)
+
+    def _read(self, slot: SlotState, epoch: int) -> Usage:
+        node = self._node
+        self._return_batches(slot)
+        try:
+            lines = node.meter.close(Slot(slot.slot, slot.stage, slot.awake, slot.woke))
+        except MeterError:
+            node.leave(slot)
+            raise
+        return Usage(
+            node_id=node.node_id,
+            boot_id=node.boot_id,
+            seq=node.outbox.next_seq(),
+            epoch=epoch,
+            slot=slot.slot,
+            lines=lines,
+            harvest_uj=node.harvest.energy_uj(slot.slot),
+            executed=tuple(Executed(owner, count) for owner, count in sorted(slot.executed.items())),
+            moved=slot.moved(),
+            model_bytes=slot.model_bytes,
+            mean_loss=slot.mean_loss,
+            serving=node.serving.reports(slot.serving),
+            outside=node.serving.report(slot.outside),
+            unserved_requests=slot.unserved_requests,
+            own_work=slot.own_work,
+            users=slot.user_traffic(),
+        )
+
+    def _return_batches(self, slot: SlotState) -> None:
+        """What was not run goes back to the backlog, or expires."""
+        node = self._node
+        if slot.result is None:
+            node.backlog.put_back(slot.own)
+            slot.own = []
+        for executor in slot.pending_parcels():
+            slot.outgoing[executor].delivery = Delivery.FAILED
+            node.backlog.put_back(slot.outgoing[executor].batches)
+        expired = node.backlog.expire(slot.slot)
+        slot.unserved_batches = len(expired)
+        slot.unserved_requests = node.serving.plan.requests_in(
+            [batch.batch_id for batch in expired if batch.stage is Stage.APPLICATION]
+        )
+
+
+def _behind(slot: SlotState, close: CloseSlot) -> bool:
+    return slot.decision is not None and close.epoch < slot.decision.epoch

@@ -1,0 +1,49 @@
+"""After a broken stream: what is said again, and what became of a slot that went on without the node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edge_node.slots.reading import Reading
+from edge_node.slots.state import NodeState
+from edge_node.slots.telemetry import BeforeDecision
+from protos.messages import CloseSlot, Telemetry, UpMessage, Usage
+
+
+class Recovery:
+    """Brings one node and its coordinator to the same slot."""
+
+    def __init__(self, node: NodeState, before: BeforeDecision, reading: Reading) -> None:
+        self._node, self._before, self._reading = node, before, reading
+
+    def unacknowledged(self) -> list[UpMessage]:
+        """Readings to send again on a new stream, in order. Telemetry is made anew: see ``tick``."""
+        return [message for message in self._node.outbox.pending() if not isinstance(message, Telemetry)]
+
+    def tick(self) -> list[UpMessage]:
+        """Once per heartbeat: settle doubts after a reconnection, and say again what was not acknowledged.
+
+        Raises MeterError where a slot that ended without this node has no reading.
+        """
+        node, pending = self._node, self._node.outbox.pending()
+        if node.in_doubt and (late := self._settle_doubt(pending)) is not None:
+            return [late]
+        if not self._before.expected() or any(not isinstance(each, Telemetry) for each in pending):
+            return []  # readings first: the coordinator's battery is behind this node's until they are booked
+        if node.negotiates:
+            return self._before.messages()
+        told = node.require_current().telemetry
+        return [self._before.telemetry()] if told is None or told in pending else []
+
+    def _settle_doubt(self, pending: Sequence[UpMessage]) -> Usage | None:
+        """The coordinator is ahead, and has said nothing of this slot since: it has ended the slot."""
+        node, slot = self._node, self._node.current
+        if slot is None:
+            return None
+        if slot.decision is None:
+            node.skip_to_coordinator()  # decided without this node: nothing of it to report
+        elif slot.usage is None:
+            return self._reading.close(CloseSlot(slot.decision.epoch, slot.slot))  # late, and still booked
+        elif slot.usage not in pending:
+            node.leave(slot)  # the reading is in the books, closed by the coordinator's own estimate
+        return None

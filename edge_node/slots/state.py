@@ -1,0 +1,152 @@
+"""What a node remembers beyond one slot, and how it goes from slot to slot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from edge_node.config import NodeConfig
+from edge_node.energy.battery import battery_of
+from edge_node.energy.harvest import Harvest
+from edge_node.meters.base import Meter
+from edge_node.serving.requests import RequestWorkload, Services
+from edge_node.slots.backlog import Backlog
+from edge_node.slots.errors import InvalidDecision, NotReady
+from edge_node.slots.outbox import Outbox
+from edge_node.slots.phases import Phase
+from edge_node.slots.profile import released_batches
+from edge_node.slots.serving import SlotServing
+from edge_node.slots.slot import SlotState
+from edge_node.workload import Workload
+from protos.messages import Stage
+
+
+class NodeState:
+    """Shared by all parts of a node. Not thread-safe: the node holds the lock.
+
+    Args:
+        config: What the node was told.
+        workloads: The task's workload for every stage of the run.
+        meter: Its meter.
+        outbox: Where messages wait for their acknowledgement.
+        services: What the application stage serves beside the task.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        workloads: Mapping[Stage, Workload],
+        meter: Meter,
+        outbox: Outbox,
+        services: Services,
+    ) -> None:
+        if missing := sorted(set(config.stages) - {Stage.UNALLOCATED} - set(workloads)):
+            raise InvalidDecision(f"{config.node_id}: no workload for stages {missing}")
+        self.config, self.meter, self.outbox = config, meter, outbox
+        self.workloads = dict(workloads)
+        self.serving = SlotServing(config, measured=bool(getattr(meter, "measures_time", False)))
+        if Stage.APPLICATION in self.workloads and Stage.APPLICATION in config.stages:
+            inner = self.workloads[Stage.APPLICATION]
+            self.workloads[Stage.APPLICATION] = RequestWorkload(inner, self.serving.plan, services)
+        self.battery = battery_of(config.battery, config.slot_s)
+        initial = 0.0 if config.battery is None else config.battery.initial_fraction
+        self.battery_uj = min(round(self.battery.capacity_uj * initial), self.battery.capacity_uj)
+        """Stored energy before the slot that the node is in."""
+        self.harvest = Harvest(config.harvest, config.slot_s)
+        self.backlog = Backlog(
+            config.stages,
+            config.deadline_slots,
+            partial(released_batches, config),
+            requests=self.serving.plan.released,
+            requests_deadline_slots=self.serving.deadline_slots,
+        )
+        self.boot_id = ""
+        self.negotiates = False
+        """As the coordinator's Welcome says: no telemetry, but answers to a market."""
+        self.mean_loss: float | None = None
+        """Of the last training."""
+        self.current: SlotState | None = None
+        """The slot that the node is in; None before the first Welcome and once the run is over."""
+        self.last: SlotState | None = None
+        self.in_doubt = False
+        """Whether the coordinator is in a later slot and has said nothing of this one since."""
+        self._coordinator_slot = 0
+        self.on_open: list[Callable[[], None]] = []
+        """Called whenever a slot has been opened, or the run is over."""
+
+    @property
+    def node_id(self) -> str:
+        return self.config.node_id
+
+    @property
+    def slot(self) -> int:
+        """Number of the current slot; the number of slots once the run is over. -1 before the first Welcome."""
+        if self.current is not None:
+            return self.current.slot
+        return -1 if self.last is None else self.last.slot + 1
+
+    def find(self, slot: int) -> SlotState | None:
+        """The current slot or the last one, by number."""
+        for state in (self.current, self.last):
+            if state is not None and state.slot == slot:
+                return state
+        return None
+
+    def require_current(self) -> SlotState:
+        """Raises NotReady where no slot is open."""
+        if self.current is None:
+            raise NotReady(f"{self.node_id}: no slot is open (before the first Welcome, or the run is over)")
+        return self.current
+
+    def slept(self) -> bool:
+        """Whether the node slept through the slot before."""
+        return self.last is not None and not self.last.awake
+
+    # --- from slot to slot -------------------------------------------------------------------------------
+
+    def open(self, slot: int, awake: bool = True) -> None:
+        """Begin ``slot``, or end the run."""
+        if slot < len(self.config.stages):
+            self.backlog.release(slot)
+            self.current = SlotState(slot, self.config.stages[slot], awake)
+            self.meter.open(slot)
+        else:
+            self.current = None
+            if self.last is None:  # registered after the end
+                self.last = SlotState(
+                    len(self.config.stages) - 1, self.config.stages[-1], awake, phase=Phase.MISSED
+                )
+        for opened in self.on_open:
+            opened()
+
+    def leave(self, slot: SlotState) -> None:
+        """Go on to the next slot. A slot left without a reading is missed."""
+        if slot.phase not in (Phase.REPORTED, Phase.SETTLED):
+            slot.enter(Phase.MISSED)
+        self.last = slot
+        slot.incoming = {}
+        self.open(slot.slot + 1, slot.awake)
+        self._doubt()
+
+    def skip_to(self, number: int) -> None:
+        """Leave the slots before ``number``, which went by without this node: their unserved work expires."""
+        while self.current is not None and self.current.slot < number:
+            slot = self.current
+            self.backlog.put_back([] if slot.result is not None else slot.own)
+            self.backlog.expire(slot.slot)
+            self.leave(slot)
+        self.in_doubt = False
+
+    # --- where the coordinator is --------------------------------------------------------------------------
+
+    def coordinator_at(self, slot: int) -> None:
+        """The coordinator has said which slot is its next."""
+        self._coordinator_slot = slot
+        self._doubt()
+
+    def skip_to_coordinator(self) -> None:
+        """Leave the slots that the coordinator decided without this node."""
+        self.skip_to(self._coordinator_slot)
+
+    def _doubt(self) -> None:
+        self.in_doubt = self.current is not None and self.current.slot < self._coordinator_slot

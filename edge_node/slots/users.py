@@ -1,0 +1,44 @@
+"""Bytes between users' devices and the node, entered in the slot and in the meter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from carbon_data.units import BITS_PER_BYTE
+from edge_node.slots.backlog import Batch
+from edge_node.slots.slot import SlotState
+from edge_node.slots.state import NodeState
+from edge_node.workload import Arrays, InferResult, Result
+
+
+def count_requests(node: NodeState, slot: SlotState, batches: Sequence[Batch]) -> None:
+    """Batches have left for an executor: their users had sent the requests to their own node, which passed them on."""
+    workload = node.workloads[slot.stage]
+    for batch in batches:
+        exchanged = workload.user_bytes(workload.batch(batch.batch_id, slot.stage.value), slot.stage)
+        _exchange(node, slot, node.node_id, exchanged.up_bytes, 0)
+
+
+def count_answers(
+    node: NodeState, slot: SlotState, result: Result, owners: Mapping[str, int], batches: Sequence[Arrays]
+) -> None:
+    """Batches are answered here: own users sent requests (or data), and users of every owner get answers.
+
+    Raises ValueError when the task counts other bits as delivered than travelled.
+    """
+    workload = node.workloads[slot.stage]
+    names = [owner for owner, count in owners.items() for _ in range(count)]
+    exchanged = [workload.user_bytes(batch, slot.stage) for batch in batches]
+    travelled = BITS_PER_BYTE * sum(each.up_bytes + each.down_bytes for each in exchanged)
+    if isinstance(result, InferResult) and result.payload_bits != travelled:
+        raise ValueError(
+            f"the task counts {result.payload_bits} bits of requests and answers, {travelled} travelled; "
+            "Served.payload_bits must be those of request_bytes() for every request"
+        )
+    for owner, each in zip(names, exchanged, strict=True):
+        _exchange(node, slot, owner, each.up_bytes if owner == node.node_id else 0, each.down_bytes)
+
+
+def _exchange(node: NodeState, slot: SlotState, owner: str, up_bytes: int, down_bytes: int) -> None:
+    slot.exchange(owner, slot.stage, up_bytes, down_bytes)
+    node.meter.moved(slot.stage, tx_bytes=down_bytes, rx_bytes=up_bytes)
