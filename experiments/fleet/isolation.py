@@ -21,12 +21,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+import psutil
+
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
 _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 0x1
-_TCP_LISTEN = "0A"
 
 
 class Isolation(StrEnum):
@@ -57,85 +58,30 @@ class Listener:
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach it."""
-        return ipaddress.ip_address(self.address).is_loopback
+        address = ipaddress.ip_address(self.address)
+        return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
     def __str__(self) -> str:
         return f"{self.process} (pid {self.pid}) on {self.address}:{self.port}"
 
 
 def process_tree(root_pid: int | None = None) -> list[int]:
-    """``root_pid`` (default: this process) and all its living descendants. Linux only.
-
-    Raises:
-        OSError: there is no /proc to read.
-    """
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            # Field 4 of /proc/PID/stat; the second field is in brackets and may hold blanks and brackets
-            # itself.
-            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it ended while we looked
-        children.setdefault(parent, []).append(int(entry.name))
-    found = [os.getpid() if root_pid is None else root_pid]
-    for pid in found:
-        found.extend(children.get(pid, []))
-    return found
-
-
-def _decode(hex_address: str) -> tuple[str, int]:
-    host, _, port = hex_address.partition(":")
-    words = bytes.fromhex(host)
-    # The kernel prints each 32-bit word in host order.
-    raw = b"".join(
-        struct.pack(">I", struct.unpack("=I", words[i : i + 4])[0]) for i in range(0, len(words), 4)
-    )
-    address = ipaddress.ip_address(raw)
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return str(address), int(port, 16)
-
-
-def _listening(pid: int) -> dict[str, tuple[str, int]]:
-    """Inode to address of every listening socket in the network namespace of ``pid``."""
-    sockets: dict[str, tuple[str, int]] = {}
-    for table in ("tcp", "tcp6"):
-        path = Path(f"/proc/{pid}/net/{table}")
-        if not path.exists():
-            continue  # IPv6 is off in this kernel
-        for line in path.read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == _TCP_LISTEN:
-                sockets[fields[9]] = _decode(fields[1])
-    return sockets
-
-
-def _links(folder: Path) -> list[str]:
-    links = []
-    for entry in folder.iterdir():
-        try:
-            links.append(os.readlink(entry))
-        except FileNotFoundError:
-            continue  # closed while we looked, as the handle of this listing itself
-    return links
+    """``root_pid`` (default: this process) and all its living descendants."""
+    root = psutil.Process(root_pid)
+    return [root.pid, *(child.pid for child in root.children(recursive=True))]
 
 
 def listeners(root_pid: int | None = None) -> list[Listener]:
-    """Listening TCP sockets of a process and its descendants, by process. Linux only."""
+    """Listening TCP sockets of a process and its descendants, by process."""
     found: set[Listener] = set()
     for pid in process_tree(root_pid):
         try:
-            table = _listening(pid)
-            name = Path(f"/proc/{pid}/comm").read_text().strip()
-            links = _links(Path(f"/proc/{pid}/fd"))
-        except (FileNotFoundError, ProcessLookupError):
+            process = psutil.Process(pid)
+            for connection in process.net_connections("tcp"):
+                if connection.status == psutil.CONN_LISTEN:
+                    found.add(Listener(pid, process.name(), *connection.laddr))
+        except psutil.NoSuchProcess:
             continue  # it ended while we looked
-        for link in links:
-            if link.startswith("socket:[") and (at := table.get(link[8:-1])) is not None:
-                found.add(Listener(pid, name, *at))
     return sorted(found, key=lambda x: (x.pid, x.port))
 
 
@@ -151,8 +97,6 @@ def require_loopback(root_pid: int | None = None) -> None:
     Raises:
         IsolationError: names each listener that others could reach.
     """
-    if not sys.platform.startswith("linux"):
-        return  # no /proc; the bind addresses are the same, and the tests that prove it run on Linux
     if is_isolated():
         return
     if open_to_world := exposed(listeners(root_pid)):

@@ -8,8 +8,6 @@ import pytest
 
 from experiments.fleet import isolation
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-
 
 def serve(family: int, address: str) -> socket.socket:
     server = socket.socket(family)
@@ -32,6 +30,29 @@ def test_a_wildcard_listener_is_named_and_refused():
         if not isolation.is_isolated():
             with pytest.raises(isolation.IsolationError, match=f"0.0.0.0:{port}"):
                 isolation.require_loopback()
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
+@pytest.mark.parametrize(
+    ("address", "loopback"),
+    [("::1", True), ("::", False), ("::ffff:127.0.0.1", True), ("::ffff:0.0.0.0", False)],
+)
+def test_listeners_of_ipv6_are_found_and_judged_also_where_they_stand_for_ipv4(address, loopback):
+    with socket.socket(socket.AF_INET6) as server:
+        server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        server.bind((address, 0))
+        server.listen()
+        (found,) = [x for x in isolation.listeners() if x.port == server.getsockname()[1]]
+        assert found.loopback is loopback
+        assert (found in isolation.exposed([found])) is not loopback
+
+
+def test_a_socket_that_only_talks_is_no_listener():
+    with (
+        serve(socket.AF_INET, "127.0.0.1") as server,
+        socket.create_connection(server.getsockname()) as client,
+    ):
+        assert client.getsockname()[1] not in {x.port for x in isolation.listeners()}
 
 
 def test_listeners_of_children_are_found():
