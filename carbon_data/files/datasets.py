@@ -6,38 +6,22 @@ its place in one atomic rename after it was checked, so that a broken one leaves
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import hashlib
-import http.client
 import os
 import tempfile
-import urllib.error
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from carbon_data.files.dataset_list import DATASETS, Dataset
-from carbon_data.files.folders import DATA_DIR_VARIABLE, cache_dir, data_dir
-from carbon_data.files.http import open_url
-from carbon_data.types import DataError
+from urllib3.exceptions import HTTPError
 
-__all__ = [
-    "DATASETS",
-    "Dataset",
-    "DatasetState",
-    "DatasetStatus",
-    "cache_dir",
-    "data_dir",
-    "dataset",
-    "fetch",
-    "mnist_names",
-    "require",
-    "status",
-    "status_of",
-]
+from carbon_data.files.dataset_list import DATASETS, Dataset
+from carbon_data.files.folders import DATA_DIR_VARIABLE, data_dir
+from carbon_data.files.http import open_session, reason
+from carbon_data.types import DataError
 
 CHUNK_BYTES = 1 << 16
 MAX_CONTENT_BYTES = 256 * 1024 * 1024
@@ -175,24 +159,19 @@ def _download(
     faults = []
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial_name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+        beside = tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent)
     except OSError as error:
         raise DataError(
             f"cannot write to {target.parent}: {error}; set {DATA_DIR_VARIABLE} to a folder of yours"
         ) from error
-    os.close(handle)
-    partial = Path(partial_name)
-    try:
+    with beside as folder:
+        partial = Path(folder) / target.name
         for url in urls:
             fault = _receive(each, url, partial, progress, timeout_s) or check_file(each, partial)
             if not fault:
-                partial.chmod(0o644)
                 os.replace(partial, target)
                 return
             faults.append(f"{url}: {fault}")
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            partial.unlink()
     raise DataError(f"data set {each.name} could not be fetched, nothing was kept: " + "; ".join(faults))
 
 
@@ -201,10 +180,16 @@ def _receive(each: Dataset, url: str, partial: Path, progress: Progress | None, 
     limit = max(SIZE_MARGIN * each.size_bytes, CHUNK_BYTES)
     received = 0
     try:
-        with open_url(url, None, timeout_s, redirects=True) as response, partial.open("wb") as stream:
-            length = response.headers.get("Content-Length", "")
+        with (
+            open_session(url) as session,
+            session.get(url, timeout=timeout_s, stream=True) as answer,
+            partial.open("wb") as stream,
+        ):
+            if not answer.ok:
+                return f"answers {answer.status_code}"
+            length = answer.headers.get("Content-Length", "")
             expected = int(length) if length.isdigit() else None
-            while chunk := response.read(CHUNK_BYTES):
+            while chunk := answer.raw.read1(CHUNK_BYTES):
                 stream.write(chunk)
                 received += len(chunk)
                 if received > limit:
@@ -213,11 +198,6 @@ def _receive(each: Dataset, url: str, partial: Path, progress: Progress | None, 
                     progress(each.name, received, expected)
             stream.flush()
             os.fsync(stream.fileno())
-    except urllib.error.HTTPError as error:
-        error.close()
-        return f"answers {error.code}"
-    except (OSError, http.client.HTTPException) as error:
-        return f"broke off after {received} bytes ({getattr(error, 'reason', error)!s})"
-    if expected is not None and received < expected:
-        return f"broke off after {received} of {expected} bytes"
+    except (OSError, HTTPError) as error:
+        return f"broke off after {received} bytes ({reason(error)})"
     return ""

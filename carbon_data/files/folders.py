@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
+
+from platformdirs import user_cache_path
 
 DATA_DIR_VARIABLE = "DETABED_DATA_DIR"
 
 
 def cache_dir() -> Path:
     """This project's folder in the user's cache folder, by the custom of the system; may not exist."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = str(Path.home() / "Library" / "Caches")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "detabed"
+    return user_cache_path("detabed", appauthor=False, opinion=False)
 
 
 def data_dir() -> Path:

@@ -1,28 +1,33 @@
-"""HTTP for data: deadlines, retries with full jitter, typed failures, and no token sent astray.
+"""HTTP for data: requests with urllib3's Retry, typed failures, and no token sent to another host.
 
-Standard library only. Only GET is spoken, which is idempotent, so that a repeat is safe. A request fails
-with one of the errors below, all of them DataError, never with a bare urllib one.
+Only GET is spoken, which is idempotent, so that a repeat is safe. A request fails with one of the errors
+below, all of them DataError, never with one of requests.
 """
 
 from __future__ import annotations
 
-import email.utils
-import http.client
 import json
 import random
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, ResponseError
+from urllib3.util import Retry
 
 from carbon_data.types import DataError
 
 USER_AGENT = "detabed"
 MAX_JSON_BYTES = 32 * 1024 * 1024
+RETRIED = frozenset({408, 429, *range(500, 600)})
+"""Statuses after which the same request may succeed."""
+BASE_WAIT_S = 0.5
+LONGEST_WAIT_S = 20.0
+LONGEST_RETRY_AFTER_S = 120.0
 
 
 class ServiceError(DataError):
@@ -49,30 +54,18 @@ class BadResponseError(ServiceError):
     """An answer that is not what is documented."""
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """urllib would hand our token header to whatever host a redirect names."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
-
-
 @dataclass(frozen=True)
 class HttpClient:
     """GET with time-outs and retries.
 
-    Attempt k waits a random time in 0..min(longest_wait_s, base_wait_s * 2**k) before the next one (full
-    jitter), or what the server asks for in Retry-After, up to ``longest_retry_after_s``; beyond that it
-    gives up with RateLimitError.
+    Before retry k it waits a random time in 0..min(LONGEST_WAIT_S, BASE_WAIT_S * 2**k) (full jitter), or what
+    the server asks for in Retry-After, up to LONGEST_RETRY_AFTER_S; beyond that it gives up. ``now_s`` is the
+    clock by which sources age what they keep.
     """
 
     timeout_s: float = 10.0
     attempts: int = 5
-    base_wait_s: float = 0.5
-    longest_wait_s: float = 20.0
-    longest_retry_after_s: float = 120.0
-    sleep: Callable[[float], None] = time.sleep
     now_s: Callable[[], float] = time.time
-    jitter: random.Random = field(default_factory=random.Random)
 
     def __post_init__(self) -> None:
         if self.attempts < 1 or self.timeout_s <= 0:
@@ -92,78 +85,98 @@ class HttpClient:
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> bytes:
         """The body at ``url``, at most 32 MiB."""
-        failure: ServiceError | None = None
-        for attempt in range(self.attempts):
-            try:
-                with open_url(url, headers, self.timeout_s, redirects=False) as response:
-                    body: bytes = response.read(MAX_JSON_BYTES + 1)
-                if len(body) > MAX_JSON_BYTES:
-                    raise BadResponseError(f"{_bare(url)} answered more than {MAX_JSON_BYTES} bytes")
-                return body
-            except urllib.error.HTTPError as error:
-                failure, retry_after_s = self._judge(url, error)
-                if not isinstance(failure, (RateLimitError, ServiceUnavailableError)):
-                    raise failure from None
-            except (OSError, http.client.HTTPException) as error:
-                retry_after_s = None
-                failure = ServiceUnavailableError(
-                    f"{_bare(url)} gives no answer: {getattr(error, 'reason', error)!s}"
-                )
-            if attempt + 1 < self.attempts:
-                self.sleep(self._wait_s(attempt, retry_after_s, failure))
-        assert failure is not None
-        raise type(failure)(f"{failure} (after {self.attempts} attempts; try again later)")
-
-    def _wait_s(self, attempt: int, retry_after_s: float | None, failure: ServiceError) -> float:
-        if retry_after_s is None:
-            return self.jitter.uniform(0.0, min(self.longest_wait_s, self.base_wait_s * 2.0**attempt))
-        if retry_after_s > self.longest_retry_after_s:
-            raise type(failure)(
-                f"{failure}; it asks to wait {retry_after_s:.0f} s, longer than we do; try again then"
-            )
-        return retry_after_s
-
-    def _judge(self, url: str, error: urllib.error.HTTPError) -> tuple[ServiceError, float | None]:
-        """What an HTTP status means, and how long the server asks to wait."""
-        with error:
-            said = _message(error)
-        code, where = error.code, _bare(url)
-        if code in (401, 403):
-            return AuthenticationError(f"{where} refuses the token ({code}): {said}"), None
-        if code == 404:
-            return NotFoundError(f"{where} has no such thing (404): {said}"), None
-        retry_after_s = self._retry_after_s(error.headers.get("Retry-After"))
-        if code == 429:
-            return RateLimitError(f"{where} says too many requests (429): {said}"), retry_after_s
-        if code >= 500 or code == 408:
-            return ServiceUnavailableError(f"{where} failed ({code}): {said}"), retry_after_s
-        return BadResponseError(f"{where} answered {code}, which is not expected: {said}"), None
-
-    def _retry_after_s(self, header: str | None) -> float | None:
-        """Seconds of a Retry-After header, given as seconds or as an HTTP date; None when not readable."""
-        if header is None:
-            return None
-        if header.strip().isdigit():
-            return float(header)
+        retries = _Retries(self.attempts - 1, status_forcelist=RETRIED, raise_on_status=False)
         try:
-            return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - self.now_s())
-        except (TypeError, ValueError):
-            return None
+            return self._get(url, headers, retries)
+        except (requests.RequestException, HTTPError) as error:
+            raise ServiceUnavailableError(
+                f"{_bare(url)} gives no answer: {reason(error)} {self._after_all}"
+            ) from error
+
+    def _get(self, url: str, headers: Mapping[str, str] | None, retries: Retry) -> bytes:
+        with (
+            open_session(url, retries) as session,
+            session.get(
+                url, headers=headers, timeout=self.timeout_s, allow_redirects=False, stream=True
+            ) as answer,
+        ):
+            if not 200 <= answer.status_code < 300:
+                raise self._judge(answer)
+            try:
+                body: bytes = answer.raw.read(MAX_JSON_BYTES + 1, decode_content=True)
+            except HTTPError as error:
+                # The body broke off: an attempt like any other.
+                left = answer.raw.retries.increment("GET", url, error=error)
+                left.sleep()
+                return self._get(url, headers, left)
+        if len(body) > MAX_JSON_BYTES:
+            raise BadResponseError(f"{_bare(url)} answered more than {MAX_JSON_BYTES} bytes")
+        return body
+
+    @property
+    def _after_all(self) -> str:
+        return f"(after {self.attempts} attempts; try again later)"
+
+    def _judge(self, answer: requests.Response) -> ServiceError:
+        """Error that an HTTP status stands for."""
+        code, where, said = answer.status_code, _bare(answer.url), _message(answer)
+        if code in (401, 403):
+            return AuthenticationError(f"{where} refuses the token ({code}): {said}")
+        if code == 404:
+            return NotFoundError(f"{where} has no such thing (404): {said}")
+        if code not in RETRIED:
+            return BadResponseError(f"{where} answered {code}, which is not expected: {said}")
+        asked_s = answer.raw.retries.get_retry_after(answer.raw) or 0.0
+        last = (
+            f"; it asks to wait {asked_s:.0f} s, longer than we do; try again then"
+            if asked_s > LONGEST_RETRY_AFTER_S
+            else f" {self._after_all}"
+        )
+        if code == 429:
+            return RateLimitError(f"{where} says too many requests (429): {said}{last}")
+        return ServiceUnavailableError(f"{where} failed ({code}): {said}{last}")
 
 
-def open_url(
-    url: str, headers: Mapping[str, str] | None, timeout_s: float, *, redirects: bool
-) -> AbstractContextManager[http.client.HTTPResponse]:
-    """Open ``url`` for reading; only https, or http on this machine's loopback (tests, mirrors)."""
+class _Retries(Retry):
+    """urllib3's retries with full jitter; they end when the server asks for a wait that is too long."""
+
+    RETRY_AFTER_STATUS_CODES = frozenset()
+    """Only the listed statuses are retried, whether or not they ask to wait."""
+
+    def increment(
+        self, method: Any = None, url: Any = None, response: Any = None, *rest: Any, **more: Any
+    ) -> Self:
+        if response is not None and (self.get_retry_after(response) or 0.0) > LONGEST_RETRY_AFTER_S:
+            raise MaxRetryError(more["_pool"], url, ResponseError("asks for a longer wait"))
+        return super().increment(method, url, response, *rest, **more)
+
+    def get_retry_after(self, response: Any) -> float | None:
+        try:
+            return super().get_retry_after(response)
+        except (InvalidHeader, ValueError, OverflowError):
+            return None  # not readable
+
+    def get_backoff_time(self) -> float:
+        return random.uniform(0.0, min(LONGEST_WAIT_S, BASE_WAIT_S * 2.0 ** (len(self.history) - 1)))
+
+
+class _Session(requests.Session):
+    def rebuild_auth(self, prepared_request: Any, response: Any) -> None:
+        """Redirects bring no password of ~/.netrc; ours carry no token."""
+
+
+def open_session(url: str, retries: Retry | int = 0) -> requests.Session:
+    """A session for ``url``: only https, or http on this machine's loopback (tests, mirrors)."""
     if not is_allowed(url):
         raise DataError(f"{_bare(url)} is not allowed: https is, and http on 127.0.0.1 or localhost")
-    handlers: list[urllib.request.BaseHandler] = [] if redirects else [_NoRedirect()]
-    if is_loopback(url):
-        handlers.append(urllib.request.ProxyHandler({}))
-    request = urllib.request.Request(url, headers={"User-Agent": USER_AGENT, **(headers or {})})
-    opener = urllib.request.build_opener(*handlers)
-    response: AbstractContextManager[http.client.HTTPResponse] = opener.open(request, timeout=timeout_s)
-    return response
+    session = _Session()
+    # Bytes as they are: a .gz file stays one, and lengths are those of the file.
+    session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
+    session.auth = lambda request: request  # otherwise requests looks for a password in ~/.netrc
+    session.trust_env = not is_loopback(url)  # no proxy for this machine
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(max_retries=retries))
+    return session
 
 
 def is_loopback(url: str) -> bool:
@@ -176,16 +189,22 @@ def is_allowed(url: str) -> bool:
     return url.startswith("https://") or (url.startswith("http://") and is_loopback(url))
 
 
+def reason(error: Exception) -> str:
+    """Cause of ``error``, without the address and its query, which requests repeats."""
+    cause = error.args[0] if isinstance(error, requests.RequestException) and error.args else error
+    return str(getattr(cause, "reason", cause))
+
+
 def _bare(url: str) -> str:
     """``url`` without its query, which may hold a key."""
     return url.split("?", 1)[0]
 
 
-def _message(error: urllib.error.HTTPError) -> str:
+def _message(answer: requests.Response) -> str:
     """What the server said, one short line."""
     try:
-        text = error.read(500).decode("utf-8", "replace")
-    except (OSError, http.client.HTTPException):
+        text = answer.raw.read(500, decode_content=True).decode("utf-8", "replace")
+    except HTTPError:
         return "(no message)"
     try:
         document = json.loads(text)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from carbon_data.files.datasets import data_dir, status
+from carbon_data.files.datasets import status
+from carbon_data.files.folders import data_dir
 from experiments.commands.options import JsonOption
 from experiments.commands.output import out, print_json
 

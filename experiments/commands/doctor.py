@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from carbon_data.files.datasets import data_dir, status
+from carbon_data.files.datasets import status
+from carbon_data.files.folders import data_dir
 from experiments.commands.options import JsonOption
 from experiments.commands.output import print_facts, print_json
 from experiments.fleet.cores import cpu_count

@@ -7,17 +7,17 @@ import gzip
 import hashlib
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from carbon_data.files.dataset_list import DATASETS, Dataset
 from carbon_data.files.datasets import (
     DatasetState,
-    data_dir,
     dataset,
     fetch,
     mnist_names,
@@ -25,6 +25,7 @@ from carbon_data.files.datasets import (
     status,
     status_of,
 )
+from carbon_data.files.folders import data_dir
 from carbon_data.types import DataError
 
 PLAIN = b"to be or not to be\n" * 5000
@@ -56,11 +57,21 @@ def sets() -> tuple[Dataset, ...]:
 
 class Quiet(SimpleHTTPRequestHandler):
     truncate = False
+    moved_to = ""
+    asked: ClassVar[list[dict[str, str]]] = []
 
     def log_message(self, *_: Any) -> None:
         """Quiet."""
 
     def do_GET(self) -> None:
+        self.asked.append({name.lower(): value for name, value in self.headers.items()})
+        if self.moved_to and not self.path.startswith("/moved"):
+            self.send_response(302)
+            self.send_header("Location", self.moved_to)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self.path = self.path.removeprefix("/moved")
         if not self.truncate:
             # A client that has seen enough hangs up: that is its right.
             with contextlib.suppress(ConnectionError):
@@ -83,7 +94,8 @@ def site(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def mirror(site: Path) -> Iterator[str]:
-    Quiet.truncate = False
+    Quiet.truncate, Quiet.moved_to = False, ""
+    Quiet.asked.clear()
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site)))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -146,13 +158,43 @@ def test_wrong_content_is_refused_and_nothing_is_kept(
 
 def test_a_truncated_download_is_refused_and_a_second_one_starts_afresh(folder: Path, mirror: str) -> None:
     Quiet.truncate = True
-    with pytest.raises(DataError, match=rf"broke off after .*{len(PLAIN) // 2}"):
+    with pytest.raises(DataError, match=rf"broke off after {len(PLAIN) // 2} bytes .*{len(PLAIN) // 2} more"):
         fetch(["plain.txt"], folder=folder, base_url=mirror, datasets=sets())
     assert files(folder) == set()
     Quiet.truncate = False
     (result,) = fetch(["plain.txt"], folder=folder, base_url=mirror, datasets=sets())
     assert result.state is DatasetState.PRESENT
     assert files(folder) == {"part/plain.txt"}
+
+
+def test_a_download_follows_redirects_and_takes_no_password_along(
+    folder: Path, mirror: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine localhost login me password mine\nmachine 127.0.0.1 login me password mine\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    # As with a host of the outside, for which the environment (proxies, certificates) counts.
+    monkeypatch.setattr("carbon_data.files.http.is_loopback", lambda url: False)
+    monkeypatch.setattr("carbon_data.files.http.is_allowed", lambda url: True)
+    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
+    Quiet.moved_to = f"{mirror.replace('127.0.0.1', 'localhost')}moved/part/plain.txt"
+    (result,) = fetch(["plain.txt"], folder=folder, base_url=mirror, datasets=sets())
+    assert result.state is DatasetState.PRESENT
+    assert [asked["host"].partition(":")[0] for asked in Quiet.asked] == ["127.0.0.1", "localhost"]
+    assert not any("authorization" in asked for asked in Quiet.asked)
+
+
+def test_a_packed_file_stays_packed_where_the_server_calls_it_an_encoding(
+    folder: Path, mirror: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def labelled(handler: Quiet) -> None:
+        handler.send_header("Content-Encoding", "gzip")
+        SimpleHTTPRequestHandler.end_headers(handler)
+
+    monkeypatch.setattr(Quiet, "end_headers", labelled)
+    fetch(["packed.gz"], folder=folder, base_url=mirror, datasets=sets())
+    assert (folder / "part" / "packed.gz").read_bytes() == REPACKED
 
 
 def test_an_endless_download_is_cut_off(folder: Path, site: Path, mirror: str) -> None:
@@ -185,6 +227,19 @@ def test_an_interrupt_leaves_nothing_half_written(folder: Path, mirror: str) -> 
     with pytest.raises(KeyboardInterrupt):
         fetch(["plain.txt"], interrupt, folder=folder, base_url=mirror, datasets=sets())
     assert files(folder) == set()
+
+
+def test_a_data_folder_that_cannot_be_written_is_named(folder: Path, mirror: str) -> None:
+    folder.write_text("no folder")
+    with pytest.raises(DataError, match=r"cannot write to .*set DETABED_DATA_DIR"):
+        fetch(["plain.txt"], folder=folder, base_url=mirror, datasets=sets())
+
+
+def test_a_second_origin_is_asked_where_the_first_fails(folder: Path, mirror: str) -> None:
+    plain = replace(sets()[0], urls=(f"{mirror}part/packed.gz", f"{mirror}gone", f"{mirror}part/plain.txt"))
+    (result,) = fetch(["plain.txt"], folder=folder, datasets=[plain])
+    assert result.state is DatasetState.PRESENT
+    assert files(folder) == {"part/plain.txt"}
 
 
 def test_derived_files_say_how_they_are_made(folder: Path) -> None:
@@ -227,7 +282,6 @@ def test_require_says_what_is_missing_where_and_how_to_get_it(
 def test_the_cache_folder_is_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DETABED_DATA_DIR", "")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("sys.platform", "linux")
     assert data_dir() == tmp_path / "detabed" / "data"
 
 

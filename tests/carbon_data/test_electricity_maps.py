@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import random
 import threading
 import time
 import urllib.parse
@@ -23,6 +22,7 @@ from carbon_data.files.http import (
     BadResponseError,
     HttpClient,
     RateLimitError,
+    ServiceError,
     ServiceUnavailableError,
 )
 from carbon_data.sources.conformance import intensity_violations
@@ -74,7 +74,8 @@ class Service:
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
+                if "Content-Length" not in headers:
+                    self.send_header("Content-Length", str(len(body)))
                 with contextlib.suppress(ConnectionError):
                     self.end_headers()
                     self.wfile.write(body)
@@ -134,13 +135,16 @@ def service() -> Iterator[Service]:
 
 
 @pytest.fixture
-def waits() -> list[float]:
-    return []
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What urllib3 would have slept."""
+    slept: list[float] = []
+    monkeypatch.setattr("urllib3.util.retry.time.sleep", slept.append)
+    return slept
 
 
 @pytest.fixture
 def client(waits: list[float]) -> HttpClient:
-    return HttpClient(timeout_s=5.0, sleep=waits.append, jitter=random.Random(1))
+    return HttpClient(timeout_s=5.0)
 
 
 @pytest.fixture
@@ -210,7 +214,7 @@ def test_days_zones_and_scopes_are_kept_apart(make: Make, service: Service) -> N
 
 
 def test_estimates_are_labelled_kept_a_day_or_refused(
-    make: Make, service: Service, client: HttpClient, waits: list[float]
+    make: Make, service: Service, waits: list[float]
 ) -> None:
     def estimate(item: dict[str, Any], moment: datetime) -> dict[str, Any]:
         some = moment.hour < 4
@@ -225,7 +229,7 @@ def test_estimates_are_labelled_kept_a_day_or_refused(
     asked = len(service.requests)
     make().series("DE", START, HOUR, 24)
     assert len(service.requests) == asked
-    later = HttpClient(sleep=waits.append, now_s=lambda: time.time() + 90_000)
+    later = HttpClient(now_s=lambda: time.time() + 90_000)
     make(client=later).series("DE", START, HOUR, 24)
     assert len(service.requests) == asked + 1
 
@@ -295,11 +299,23 @@ def test_too_many_requests_waits_as_long_as_asked_and_goes_on(
     assert waits == [7.0]
 
 
-def test_retry_after_may_be_a_date(service: Service, waits: list[float]) -> None:
+def test_retry_after_may_be_a_date(
+    service: Service, client: HttpClient, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("urllib3.util.retry.time.time", lambda: 1_000_000.0)
     service.first = [(503, {"Retry-After": formatdate(1_000_030.0, usegmt=True)}, b"")]
-    client = HttpClient(sleep=waits.append, now_s=lambda: 1_000_000.0)
     client.get_json(f"{service.url}/zones")
     assert waits == [30.0]
+
+
+@pytest.mark.parametrize("header", ["soon", "9" * 5000, "Mon, 99 Foo 2023", "-3"])
+def test_a_retry_after_that_says_nothing_is_no_wait_of_the_servers(
+    service: Service, client: HttpClient, waits: list[float], header: str
+) -> None:
+    service.first = [(503, {"Retry-After": header}, b"")]
+    client.get_json(f"{service.url}/zones")
+    assert len(waits) == 1
+    assert 0.0 <= waits[0] <= 0.5
 
 
 def test_a_wait_that_is_too_long_gives_up_at_once(make: Make, service: Service, waits: list[float]) -> None:
@@ -319,7 +335,10 @@ def test_server_errors_back_off_with_full_jitter_and_then_succeed(
         assert 0.0 <= wait <= 0.5 * 2**attempt
 
 
-@pytest.mark.parametrize(("status", "error"), [(500, ServiceUnavailableError), (429, RateLimitError)])
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(408, ServiceUnavailableError), (429, RateLimitError), (500, ServiceUnavailableError)],
+)
 def test_attempts_are_bounded(
     make: Make, service: Service, waits: list[float], status: int, error: type[Exception]
 ) -> None:
@@ -341,10 +360,75 @@ def test_nobody_there_is_a_typed_error(make: Make, service: Service) -> None:
 def test_a_silent_server_runs_into_the_time_out(service: Service, waits: list[float]) -> None:
     release = threading.Event()
     service.answer = lambda *_: (release.wait(5.0), (200, {}, b"{}"))[1]  # type: ignore[method-assign,assignment,return-value]
-    client = HttpClient(timeout_s=0.1, attempts=2, sleep=waits.append)
-    with pytest.raises(ServiceUnavailableError, match="timed out"):
-        client.get_json(f"{service.url}/zones")
+    client = HttpClient(timeout_s=0.1, attempts=2)
+    with pytest.raises(ServiceUnavailableError, match=r"timed out.*after 2 attempts"):
+        client.get_json(f"{service.url}/zones?key=secret")
     release.set()
+
+
+@pytest.mark.parametrize("status", [400, 404, 410, 413, 301])
+def test_what_a_repeat_would_not_mend_is_asked_once(
+    service: Service, client: HttpClient, waits: list[float], status: int
+) -> None:
+    service.first = [(status, {"Retry-After": "1"}, b"no")]
+    with pytest.raises(ServiceError, match=str(status)):
+        client.get_json(f"{service.url}/zones")
+    assert (len(service.requests), waits) == (1, [])
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again_and_counts(
+    service: Service, client: HttpClient, waits: list[float]
+) -> None:
+    broken = (200, {"Content-Length": "1000"}, b'{"DE":')
+    service.first = [broken, (503, {}, b""), broken]
+    assert set(client.get_json(f"{service.url}/zones")) == {"DE", "SE-SE3"}
+    assert (len(service.requests), len(waits)) == (4, 3)
+    service.first = [broken] * 9
+    with pytest.raises(ServiceUnavailableError, match=r"no answer.*after 5 attempts"):
+        client.get_json(f"{service.url}/zones?key=secret")
+    assert len(service.requests) == 9
+
+
+def test_no_error_repeats_the_query(client: HttpClient, service: Service, waits: list[float]) -> None:
+    url = f"{service.url}/zones?key=secret"
+    for answer in [(500, {}, b"")] * 5, [(404, {}, b"")], [(200, {}, b"<html>")]:
+        service.first = list(answer)
+        with pytest.raises(ServiceError) as caught:
+            client.get_json(url)
+        assert "secret" not in str(caught.value)
+    service.close()
+    service.close = lambda: None  # type: ignore[method-assign]
+    with pytest.raises(ServiceUnavailableError) as caught:
+        client.get_json(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_endless_answer_is_refused(
+    service: Service, client: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("carbon_data.files.http.MAX_JSON_BYTES", 1000)
+    service.first = [(200, {}, b" " * 1001)]
+    with pytest.raises(BadResponseError, match="more than 1000 bytes"):
+        client.get_json(f"{service.url}/zones")
+
+
+def test_no_password_of_the_users_is_sent_and_no_proxy_asked(
+    service: Service, client: HttpClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password mine\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    client.get_json(f"{service.url}/zones")
+    assert "authorization" not in service.requests[0][2]
+    monkeypatch.setattr("carbon_data.files.http.is_loopback", lambda url: False)
+    monkeypatch.setattr("carbon_data.files.http.is_allowed", lambda url: True)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    client.get_json(f"{service.url}/zones")  # as with any other host, whose environment counts
+    assert "authorization" not in service.requests[1][2]
 
 
 @pytest.mark.parametrize(

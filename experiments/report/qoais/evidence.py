@@ -19,8 +19,7 @@ from experiments.report.read import Run
 from experiments.run_folder.files import MODEL
 
 if TYPE_CHECKING:
-    from edge_node.tasks.base import Task
-    from edge_node.tasks.data.dataset import Dataset
+    from edge_node.tasks.base import Dataset, Task
     from experiments.report.qoais.evaluation import Answers, Deviation
 
 NOISES = (0.1, 0.3, 1.0)
