@@ -4,6 +4,9 @@ A multiplication and an addition are two operations. Counted are the matrix prod
 is where the time goes; activations, pooling, biases and the loss are left out (below 2 % in these models).
 The backward pass costs the forward's operations once for the weights' gradient and once for the input's;
 the first layer needs no gradient of its input.
+
+torch.utils.flop_counter is not used here: it misses the LSTM, attention on a CPU and products in place, and its
+hooks reach the models of other threads (docs/decisions/0014-libraries.md). The tests compare the two.
 """
 
 from __future__ import annotations

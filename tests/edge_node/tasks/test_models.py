@@ -2,13 +2,10 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from edge_node.tasks.base import Task, load_arrays, to_arrays
-from edge_node.tasks.flops import count_flop, parameter_count
+from edge_node.tasks.flops import parameter_count
 from edge_node.tasks.registry import TASKS, find_task
-
-IMAGE_TASKS = ["mnist-mlp", "mnist-cnn", "mnist-cnn-62"]
 
 
 @pytest.mark.parametrize(
@@ -23,18 +20,6 @@ IMAGE_TASKS = ["mnist-mlp", "mnist-cnn", "mnist-cnn-62"]
 )
 def test_models_have_the_parameters_of_the_paper(name, parameters):
     assert parameter_count(find_task(name).model()) == parameters
-
-
-@pytest.mark.parametrize("name", IMAGE_TASKS)
-def test_counted_operations_agree_with_torchs_counter(name):
-    task = find_task(name)
-    model, x = task.model(), torch.zeros(1, 1, 28, 28)
-    with FlopCounterMode(display=False) as forward:
-        output = model(x)
-    with FlopCounterMode(display=False) as backward:
-        task.loss(output, torch.zeros(1, dtype=torch.int64)).backward()
-    assert task.flop().forward == forward.get_total_flops()
-    assert task.flop().train == forward.get_total_flops() + backward.get_total_flops()
 
 
 def test_the_cnn_equals_the_usual_order_of_layers():
@@ -95,11 +80,6 @@ def test_parameters_of_another_model_are_refused():
 def test_models_with_hidden_state_are_refused():
     with pytest.raises(ValueError, match="batch norm"):
         to_arrays(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)))
-
-
-def test_layers_nobody_can_count_are_named():
-    with pytest.raises(TypeError, match="Bilinear"):
-        count_flop(nn.Bilinear(2, 2, 2), torch.zeros(1, 2))
 
 
 def test_tasks_are_found_by_name_or_by_path():
