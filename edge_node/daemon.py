@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 
-from edge_node.adapters.coordinator_client import GrpcHost
+from edge_node.adapters.coordinator_client import GrpcLink
+from edge_node.adapters.host import GrpcHost
 from edge_node.adapters.sqlite_outbox import SqliteOutbox
 from edge_node.config import NodeConfig
 from edge_node.slots.link import Link
@@ -64,7 +65,7 @@ def run_daemon(
     try:
         node = build(config, outbox)
         with GrpcHost(config.peer_host, config.peer_port, infer_port=config.infer_port) as host:
-            link = host.attach(node, config.coordinator_address)
+            link = GrpcLink(node, host, config.coordinator_address)
             link.start()
             link.wait_registered(REGISTER_TIMEOUT_S)
             log.info(

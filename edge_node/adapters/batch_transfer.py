@@ -1,7 +1,7 @@
 """Batches between nodes over gRPC: one EdgePeer server per process serves all its nodes, one client calls
 others.
 
-Everything here runs on the event loop of the process's host (coordinator_client.py). Deliveries are
+Everything here runs on the event loop of the process's host (host.py). Deliveries are
 idempotent, so they are repeated until their deadline; limits on size and number of calls are set on both
 sides.
 """

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 from flwr.clientapp import ClientApp
 
-from edge_node.adapters.coordinator_client import GrpcHost
+from edge_node.adapters.coordinator_client import GrpcLink
 from edge_node.adapters.flower_client import build_client_app
+from edge_node.adapters.host import GrpcHost
 from edge_node.build import build_node
 from edge_node.config import NodeConfig
 from edge_node.slots.link import LocalLink
@@ -52,7 +53,7 @@ class AttendingNodes:
         )
         try:
             self._host.start()
-            links = {c.node_id: self._host.attach(build_node(c), c.coordinator_address) for c in configs}
+            links = {c.node_id: GrpcLink(build_node(c), self._host) for c in configs}
             for link in links.values():
                 link.start()
         except BaseException:

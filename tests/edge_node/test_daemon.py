@@ -13,7 +13,7 @@ import pytest
 
 from edge_node import daemon
 from edge_node.__main__ import main
-from edge_node.adapters.coordinator_client import GrpcHost
+from edge_node.adapters.host import GrpcHost
 from edge_node.slots.link import Link, LinkError
 from edge_node.slots.node import EdgeNode
 from protos import codec
@@ -23,7 +23,7 @@ WAIT_S = 20.0
 
 
 class SmallCoordinator:
-    """Welcomes whoever registers and keeps what is said."""
+    """Welcomes every node that registers and keeps what is said."""
 
     def __init__(self, host: GrpcHost) -> None:
         self._host = host

@@ -20,13 +20,14 @@ from coordinator.adapters.direct import DirectCoordinator
 from coordinator.adapters.grpc_server import CoordinatorServer
 from coordinator.config import CoordinatorBody, CoordinatorConfig, LimitsConfig, ZoneIntensity
 from coordinator.policies.registry import make_policy
-from edge_node.adapters.coordinator_client import GrpcHost, GrpcLink
+from edge_node.adapters.coordinator_client import GrpcLink
+from edge_node.adapters.host import GrpcHost
 from edge_node.config import HarvestConfig
 from edge_node.slots.errors import NotReady, NoWork
 from edge_node.slots.link import Link, LinkError, LocalLink
 from edge_node.slots.node import EdgeNode
 from protos import codec
-from protos.messages import BeginSlot, EndSlot, Parcel, SlotSummary, Stage, Tensor
+from protos.messages import BeginSlot, EndSlot, Parcel, SlotSummary, Stage, Tensor, Welcome
 
 SLOTS = 3
 STAGES = (Stage.PREPARATION, Stage.DEVELOPMENT, Stage.APPLICATION)
@@ -110,7 +111,7 @@ def make_nodes(make_node: MakeNode) -> list[EdgeNode]:
 
 
 def attach(hosts: list[GrpcHost], nodes: list[EdgeNode], address: str) -> list[GrpcLink]:
-    links = [hosts[k % len(hosts)].attach(node, address, f"boot-{k}") for k, node in enumerate(nodes)]
+    links = [GrpcLink(node, hosts[k % len(hosts)], address, f"boot-{k}") for k, node in enumerate(nodes)]
     for link in links:
         link.start()
     for link in links:
@@ -199,16 +200,22 @@ def test_heartbeats_and_answers_at_the_same_moment_do_not_end_the_stream(
     """gRPC ends a stream on which two writes are under way, and says InvalidStateError to the second."""
     with serving(coordinator_config(tmp_path)) as running, GrpcHost() as host:
         links = attach([host], make_nodes(make_node), running.address)
-        streams = [link._call for link in links]
+        streams = [link.attendance.stream for link in links]
 
         async def crowd() -> None:
-            beats = [(link, link.node.heartbeat(k)) for k in range(30) for link in links]
-            await asyncio.gather(*(link._say(link._call, beat) for link, beat in beats))
+            together = [
+                stream.say(link.node.heartbeat(k))
+                for k in range(30)
+                for link, stream in zip(links, streams, strict=True)
+                if stream is not None
+            ]
+            await asyncio.gather(*together)
 
         host.submit(crowd()).result(WAIT_S)
         with contextlib.closing(ControlClient(running.address)) as control:
             summary = run_slot(control, links, 0)
-        assert [link._call for link in links] == streams
+        assert None not in streams
+        assert [link.attendance.stream for link in links] == streams
     assert summary.settled_nodes == ("n0", "n1", "n2")
 
 
@@ -217,10 +224,11 @@ def test_a_stream_that_ended_unread_is_taken_up_again(make_node: MakeNode, tmp_p
         links = attach([host], make_nodes(make_node), running.address)
 
         async def cut_and_write() -> None:
-            call = links[0]._call
-            call.cancel()
+            stream = links[0].attendance.stream
+            assert stream is not None
+            stream.cancel()
             with pytest.raises(Exception, match=r"finished|cancel"):
-                await links[0]._say(call, links[0].node.heartbeat(1))
+                await stream.say(links[0].node.heartbeat(1))
 
         host.submit(cut_and_write()).result(WAIT_S)
         with contextlib.closing(ControlClient(running.address)) as control:
@@ -256,7 +264,7 @@ def test_a_node_that_dies_is_a_gap_and_its_guests_are_given_up(make_node: MakeNo
 
 def test_nodes_that_do_not_belong_here_are_cut_off(make_node: MakeNode, tmp_path: Path) -> None:
     with serving(coordinator_config(tmp_path)) as running, GrpcHost() as host:
-        link = host.attach(make_node(7, stages=STAGES), running.address)
+        link = GrpcLink(make_node(7, stages=STAGES), host, running.address)
         link.start()
         with pytest.raises(LinkError, match="unknown_node"):
             link.wait_registered(WAIT_S)
@@ -267,7 +275,7 @@ def test_nodes_that_do_not_belong_here_are_cut_off(make_node: MakeNode, tmp_path
 def test_a_newer_copy_of_a_node_cuts_off_the_older(make_node: MakeNode, tmp_path: Path) -> None:
     with serving(coordinator_config(tmp_path)) as running, GrpcHost() as one, GrpcHost() as two:
         (older,) = attach([one], [make_node(0, zone="NO", stages=STAGES)], running.address)
-        newer = two.attach(make_node(0, zone="NO", stages=STAGES), running.address, "boot-newer")
+        newer = GrpcLink(make_node(0, zone="NO", stages=STAGES), two, running.address, "boot-newer")
         newer.start()
         newer.wait_registered(WAIT_S)
         with pytest.raises(LinkError, match="fenced"):
@@ -277,7 +285,7 @@ def test_a_newer_copy_of_a_node_cuts_off_the_older(make_node: MakeNode, tmp_path
 
 def test_without_a_coordinator_waiting_ends_with_a_reason(make_node: MakeNode) -> None:
     with GrpcHost() as host:
-        link = host.attach(make_node(0), "127.0.0.1:1")
+        link = GrpcLink(make_node(0), host, "127.0.0.1:1")
         link.start()
         with pytest.raises(LinkError, match="is it up"):
             link.wait_registered(0.2)
@@ -286,8 +294,6 @@ def test_without_a_coordinator_waiting_ends_with_a_reason(make_node: MakeNode) -
 
 
 def test_a_silent_coordinator_makes_the_node_fence_itself(make_node: MakeNode) -> None:
-    from protos.messages import Welcome
-
     welcomes: list[float] = []
 
     async def attend(requests: Any, context: Any) -> Any:
@@ -308,11 +314,10 @@ def test_a_silent_coordinator_makes_the_node_fence_itself(make_node: MakeNode) -
 
     with GrpcHost() as silent, GrpcHost() as host:
         server, port = silent.submit(start()).result(WAIT_S)
-        link = host.attach(make_node(0), f"127.0.0.1:{port}")
+        link = GrpcLink(make_node(0), host, f"127.0.0.1:{port}")
         link.start()
         link.wait_registered(WAIT_S)
-        with link._changed:
-            assert link._changed.wait_for(lambda: link.fenced, WAIT_S)
+        assert link.lease.wait_for(lambda: link.fenced, WAIT_S)
         silent.submit(server.stop(0)).result(WAIT_S)
 
 
@@ -323,7 +328,7 @@ def parcel(executor: str, size: int = 4) -> Parcel:
 def test_the_peer_server_refuses_what_it_should(make_node: MakeNode) -> None:
     with GrpcHost() as host, GrpcHost() as other:
         node = make_node(0)
-        host.attach(node, "127.0.0.1:1")
+        GrpcLink(node, host, "127.0.0.1:1")
         deliver = lambda p: other.submit(other.deliver(host.address, p, WAIT_S)).result(WAIT_S)  # noqa: E731
         assert "does not live here" in deliver(parcel("n5")).reason
         assert "slot" in deliver(parcel("n0")).reason
@@ -345,19 +350,21 @@ def test_a_peer_that_cannot_be_reached_is_a_refusal_in_time() -> None:
     assert "did not answer" in receipt.reason or "DEADLINE" in receipt.reason
 
 
-def test_links_of_one_process_share_one_host_and_it_ends_with_the_last(make_node: MakeNode) -> None:
-    first, second = GrpcLink(make_node(0), None, "127.0.0.1:1"), GrpcLink(make_node(1), None, "127.0.0.1:1")
-    assert first.address == second.address != ""
-    host = first._host
-    with pytest.raises(LinkError, match="attached already"):
-        GrpcLink(make_node(0), None, "127.0.0.1:1")
-    first.close()
-    assert host._thread is not None
-    second.close()
-    second.close()
-    assert host._thread is None
-    with pytest.raises(LinkError, match="coordinator_address"):
-        GrpcLink(make_node(0))
+def test_a_node_is_attached_once_until_it_leaves(make_node: MakeNode) -> None:
+    with GrpcHost() as host:
+        first, second = (GrpcLink(make_node(k), host, "127.0.0.1:1") for k in range(2))
+        assert first.address == second.address == host.address != ""
+        with pytest.raises(LinkError, match="attached already"):
+            GrpcLink(make_node(0), host, "127.0.0.1:1")
+        first.close()
+        first.close()
+        with pytest.raises(LinkError, match="closed"):
+            first.wait_registered(WAIT_S)
+        again = GrpcLink(make_node(0), host, "127.0.0.1:1")
+        with pytest.raises(LinkError, match="coordinator_address"):
+            GrpcLink(make_node(2), host)
+    assert again.lease.closed  # a host that closes ends the links of its nodes
+    assert second.lease.closed
 
 
 def test_the_peer_address_must_be_free() -> None:

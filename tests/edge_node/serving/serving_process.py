@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from edge_node.adapters.coordinator_client import GrpcHost
+from edge_node.adapters.coordinator_client import GrpcLink
+from edge_node.adapters.host import GrpcHost
 from edge_node.build import build_node
 from edge_node.config import NodeConfig
 from edge_node.tasks.evaluation import initial_parameters
@@ -24,7 +25,7 @@ def main() -> None:
     node.on_decision(Decision(node.node_id, 1, 0, Stage.APPLICATION, True, 1, (), (), 0, 0, 0, 9.0))
     node.execute(initial_parameters(config.task.name, 0))
     with GrpcHost() as host:
-        host.attach(node, "127.0.0.1:1")
+        GrpcLink(node, host, "127.0.0.1:1")
         print(host.infer_address, flush=True)
         sys.stdin.read()
 

@@ -13,7 +13,8 @@ import grpc
 import numpy as np
 import pytest
 
-from edge_node.adapters.coordinator_client import GrpcHost
+from edge_node.adapters.coordinator_client import GrpcLink
+from edge_node.adapters.host import GrpcHost
 from edge_node.build import build_node
 from edge_node.config import InferenceConfig, NodeConfig, TaskConfig
 from edge_node.serving.client import InferClient, InferError, run_infer_client
@@ -102,7 +103,7 @@ def host() -> Iterator[GrpcHost]:
 def node(host: GrpcHost, make_config: MakeConfig) -> EdgeNode:
     """In its application slot, with a model."""
     made = build_node(config(make_config))
-    host.attach(made, "127.0.0.1:1")
+    GrpcLink(made, host, "127.0.0.1:1")
     advance(made, 0)
     decide(made, 1)
     return made
@@ -192,7 +193,7 @@ def test_before_the_first_model_and_after_the_run_clients_are_refused(
     host: GrpcHost, make_config: MakeConfig
 ) -> None:
     made = build_node(config(make_config))
-    host.attach(made, "127.0.0.1:1")
+    GrpcLink(made, host, "127.0.0.1:1")
     decide(made, 0, work=False)
     with InferClient(host.infer_address) as client:
         with pytest.raises(InferError, match="no global model yet") as refused:
@@ -219,7 +220,7 @@ def test_before_the_first_model_and_after_the_run_clients_are_refused(
 
 def test_texts_are_continued_and_tokens_counted_apart(host: GrpcHost, make_config: MakeConfig) -> None:
     made = build_node(config(make_config, task="tiny-gpt", requests_per_batch=2))
-    host.attach(made, "127.0.0.1:1")
+    GrpcLink(made, host, "127.0.0.1:1")
     advance(made, 0, work=False)
     decide(made, 1)
     with InferClient(host.infer_address) as client:
@@ -242,7 +243,7 @@ def test_the_command_says_how_it_went(host: GrpcHost, node: EdgeNode) -> None:
 
 def test_nodes_of_one_address_are_told_apart(host: GrpcHost, node: EdgeNode, make_config: MakeConfig) -> None:
     other = build_node(config(make_config, index=1))
-    host.attach(other, "127.0.0.1:1")
+    GrpcLink(other, host, "127.0.0.1:1")
     with InferClient(host.infer_address) as client, pytest.raises(InferError, match="n0, n1") as several:
         client.ask(images(1))
     assert several.value.nodes == ("n0", "n1")
@@ -258,7 +259,7 @@ def test_the_command_asks_one_of_several_nodes_and_says_which(
 ) -> None:
     from experiments.cli import invoke
 
-    host.attach(build_node(config(make_config, index=1)), "127.0.0.1:1")
+    GrpcLink(build_node(config(make_config, index=1)), host, "127.0.0.1:1")
     assert invoke(["infer", host.infer_address, "--count", "2", "--json"]) == 0
     said = capsys.readouterr()
     assert json.loads(said.out)["node_id"] == "n0"

@@ -1,0 +1,174 @@
+"""A node attends its coordinator: streams opened one after the other, messages handed to the node, answers sent.
+
+A stream that breaks is taken up again with full jitter, and what was not acknowledged is said again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+
+import grpc.aio
+
+from edge_node.adapters.host import GrpcHost
+from edge_node.adapters.lease import Lease
+from edge_node.adapters.stream import Stream, StreamOver
+from edge_node.slots.link import FATAL_REFUSALS, Response, respond, tick
+from edge_node.slots.node import EdgeNode
+from protos.codec import ProtocolError, safe_text
+from protos.messages import DownMessage, Parcel, Receipt, Refusal, Welcome
+
+log = logging.getLogger(__name__)
+
+REGISTER_TIMEOUT_S = 5.0
+BACKOFF_FIRST_S, BACKOFF_LAST_S = 0.1, 5.0
+FENCE_FRACTION = 0.8
+"""Share of the lease without a word of the coordinator after which a node works no more for it."""
+DELIVERY_TIMEOUT_S = 4.0
+"""Longest wait for an executor's answer; a quarter of the slot's own deadline when that is shorter."""
+
+
+class Attendance:
+    """One node on the host's loop.
+
+    Args:
+        node: Its logic, which runs in the host's worker threads.
+        host: What the nodes of this process share.
+        coordinator: host:port.
+        boot_id: Stays the same as long as the node object lives.
+        lease: Lifted, fenced and failed here.
+    """
+
+    def __init__(self, node: EdgeNode, host: GrpcHost, coordinator: str, boot_id: str, lease: Lease) -> None:
+        self._node, self._host, self._coordinator = node, host, coordinator
+        self._boot_id, self._lease = boot_id, lease
+        self.stream: Stream | None = None
+        """The stream that is open now."""
+        self._heard_at = 0.0
+        self._deliveries: set[asyncio.Task[None]] = set()
+        self._turn = asyncio.Lock()
+
+    async def attend(self) -> None:
+        """Stream after stream, until the node is cut off or this task is cancelled."""
+        name, ceiling_s = self._node.node_id, BACKOFF_FIRST_S
+        while not self._lease.failure:
+            welcomed = False
+            try:
+                welcomed = await self._one_stream()
+            except (grpc.aio.AioRpcError, ProtocolError, StreamOver, TimeoutError) as error:
+                log.info("%s: stream to %s ended: %s", name, self._coordinator, _brief(error))
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                log.info("%s: stream to %s was cancelled", name, self._coordinator)
+            except Exception as error:  # a defect in the node's logic must not look like a quiet node
+                log.exception("%s: the node failed", name)
+                self._lease.fail(f"{type(error).__name__}: {error}")
+            ceiling_s = BACKOFF_FIRST_S if welcomed else min(BACKOFF_LAST_S, ceiling_s * 2)
+            if not self._lease.failure:
+                await asyncio.sleep(random.uniform(0, ceiling_s))
+
+    async def _one_stream(self) -> bool:
+        """Attend until the stream ends. Returns whether the coordinator had welcomed the node."""
+        stream = self.stream = Stream(self._host.channel(self._coordinator))
+        beat: asyncio.Task[None] | None = None
+        try:
+            await stream.say(self._node.register(self._boot_id, self._host.address))
+            first = await asyncio.wait_for(stream.hear(), REGISTER_TIMEOUT_S)
+            if not isinstance(first, Welcome):
+                self._refused(first)
+                return False
+            self._heard_at = time.monotonic()
+            await self._handle(stream, first)
+            beat = asyncio.create_task(self._beat(stream, first))
+            await self._listen(stream, beat)
+            return True
+        except (grpc.aio.AioRpcError, StreamOver, ProtocolError):
+            if beat is None:
+                raise
+            return True
+        finally:
+            if beat is not None:
+                beat.cancel()
+            stream.cancel()
+            self.stream = None
+
+    async def _listen(self, stream: Stream, beat: asyncio.Task[None]) -> None:
+        """Handle message after message, until the node is cut off or the heartbeats end."""
+        while not self._lease.failure:
+            hearing = asyncio.ensure_future(stream.hear())
+            done, _ = await asyncio.wait({hearing, beat}, return_when=asyncio.FIRST_COMPLETED)
+            if hearing not in done:
+                hearing.cancel()
+                beat.result()  # raises what ended it
+                return
+            message = hearing.result()
+            self._heard_at = time.monotonic()
+            await self._handle(stream, message)
+
+    async def _handle(self, stream: Stream, message: DownMessage) -> None:
+        if isinstance(message, Refusal):
+            log.info("%s: refused (%s): %s", self._node.node_id, message.code, message.reason)
+            if message.code in FATAL_REFUSALS:
+                self._refused(message)
+                return
+        await self._send(stream, await self._in_turn(lambda: respond(self._node, message)))
+        if isinstance(message, Welcome):
+            self._lease.lift()
+        self._lease.changed()
+
+    async def _in_turn(self, work: Callable[[], Response]) -> Response:
+        # One message of a node after the other, off the loop: packing a parcel must not delay other nodes' heartbeats.
+        async with self._turn:
+            return await asyncio.to_thread(work)
+
+    async def _send(self, stream: Stream, response: Response) -> None:
+        for up in response.up:
+            await stream.say(up)
+        for address, parcel in response.parcels:
+            task = asyncio.create_task(self._deliver(address, parcel))
+            self._deliveries.add(task)
+            task.add_done_callback(self._deliveries.discard)
+
+    async def _deliver(self, address: str, parcel: Parcel) -> None:
+        wait_s = min(DELIVERY_TIMEOUT_S, self._node.slot_deadline_s(parcel.slot) / 4)
+        receipt = Receipt(False, 0, "not delivered")
+        try:
+            receipt = await self._host.deliver(address, parcel, wait_s)
+        except ProtocolError as error:
+            receipt = Receipt(False, 0, safe_text(error))
+        finally:  # also when cancelled: nobody may wait for an answer that will not come
+            if receipt.accepted:
+                self._node.parcel_delivered(parcel)
+            else:
+                log.info("%s: %s takes no batches: %s", self._node.node_id, parcel.executor, receipt.reason)
+                self._node.parcel_failed(parcel)
+            self._lease.changed()
+
+    async def _beat(self, stream: Stream, welcome: Welcome) -> None:
+        """Heartbeats until the stream or the lease ends."""
+        fence_s = FENCE_FRACTION * welcome.lease_s
+        while True:
+            await asyncio.sleep(min(welcome.heartbeat_s, fence_s / 2))
+            if time.monotonic() - self._heard_at > fence_s:
+                self._lease.fence()
+                raise StreamOver(f"nothing heard for {fence_s:g} s")
+            await stream.say(self._node.heartbeat(time.monotonic_ns()))
+            await self._send(stream, await self._in_turn(lambda: tick(self._node)))
+
+    def _refused(self, message: DownMessage) -> None:
+        if isinstance(message, Refusal) and message.code in FATAL_REFUSALS:
+            self._lease.fail(f"{message.code}: {message.reason}")
+            return
+        said = f"refused, {message.code}: {message.reason}" if isinstance(message, Refusal) else repr(message)
+        raise StreamOver(f"no Welcome but {said}")
+
+
+def _brief(error: BaseException) -> str:
+    if isinstance(error, grpc.aio.AioRpcError):
+        return f"{error.code().name}: {error.details()}"
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,175 @@
+"""What the nodes of one process share: event loop, worker threads, servers and channels.
+
+One thread with one event loop carries the streams of all nodes of a process, their heartbeats, the batch-transfer
+server and all deliveries. Node logic runs in a few worker threads: no node's packing delays another's heartbeat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+import grpc
+import grpc.aio
+
+from edge_node.adapters.batch_transfer import CHANNEL_OPTIONS, PeerClient, PeerServer
+from edge_node.adapters.infer_server import InferServer
+from edge_node.slots.link import LinkError
+from edge_node.slots.node import EdgeNode
+from protos.codec import MAX_STREAM_BYTES
+from protos.messages import Parcel, Receipt
+from protos.wire import proxy_options
+
+T = TypeVar("T")
+
+
+class Attached(Protocol):
+    """A node of this process, as its host sees it."""
+
+    @property
+    def node(self) -> EdgeNode: ...
+
+    def changed(self) -> None:
+        """Something happened to the node."""
+        ...
+
+    def close(self) -> None:
+        """The host closes."""
+        ...
+
+
+class GrpcHost:
+    """What the nodes of one process share: event loop, worker threads, batch-transfer server and client.
+
+    Use as a context manager, or ``start`` and ``close``.
+    """
+
+    def __init__(
+        self,
+        peer_host: str = "127.0.0.1",
+        peer_port: int = 0,
+        *,
+        infer_port: int = 0,
+        channel_credentials: grpc.ChannelCredentials | None = None,
+        server_credentials: grpc.ServerCredentials | None = None,
+        workers: int = 4,
+    ) -> None:
+        self._peer_host, self._peer_port, self._infer_port = peer_host, peer_port, infer_port
+        self._channel_credentials = channel_credentials
+        self._infer = InferServer(
+            lambda: {node_id: link.node for node_id, link in self._links.items()}, server_credentials
+        )
+        self._server = PeerServer(self._receive_parcel, server_credentials)
+        self._client: PeerClient | None = None
+        self._links: dict[str, Attached] = {}
+        self._coordinators: dict[str, grpc.aio.Channel] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="edge-node")
+        self.address = ""
+        """host:port of the batch-transfer server once started."""
+        self.infer_address = ""
+        """host:port at which outside clients ask the nodes of this process, once started."""
+
+    def start(self) -> GrpcHost:
+        """Start loop and server. Raises OSError when the peer address cannot be had."""
+        if self._thread is not None:
+            return self
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(self._workers)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="edge-node-host", daemon=True)
+        self._thread.start()
+        try:
+            self.address, self.infer_address = self.submit(self._start_servers()).result()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    async def _start_servers(self) -> tuple[str, str]:
+        self._client = PeerClient(self._channel_credentials)
+        peers = await self._server.start(self._peer_host, self._peer_port)
+        return peers, await self._infer.start(self._peer_host, self._infer_port)
+
+    def enter(self, link: Attached) -> None:
+        """Take parcels for the link's node from now on. Raises LinkError for a node that is here already."""
+        if self._links.setdefault(link.node.node_id, link) is not link:
+            raise LinkError(f"node {link.node.node_id} is attached already")
+
+    def leave(self, link: Attached) -> None:
+        """Take no more parcels for it."""
+        if self._links.get(link.node.node_id) is link:
+            del self._links[link.node.node_id]
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run a coroutine on the host's loop."""
+        if self._loop is None:
+            work.close()
+            raise LinkError("the host is not started; call start() first")
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def channel(self, address: str) -> grpc.aio.Channel:
+        """Channel to a coordinator, shared by all nodes of the process. On the loop only."""
+        if address not in self._coordinators:
+            options = (
+                *CHANNEL_OPTIONS,
+                *proxy_options(address),
+                ("grpc.max_receive_message_length", MAX_STREAM_BYTES + 4096),
+            )
+            if self._channel_credentials is None:
+                self._coordinators[address] = grpc.aio.insecure_channel(address, options=options)
+            else:
+                self._coordinators[address] = grpc.aio.secure_channel(
+                    address, self._channel_credentials, options=options
+                )
+        return self._coordinators[address]
+
+    async def deliver(self, address: str, parcel: Parcel, timeout_s: float) -> Receipt:
+        """Deliver a parcel to a peer; an empty address means a node of this process."""
+        if not address:
+            return await asyncio.to_thread(self._receive_parcel, parcel)
+        assert self._client is not None
+        return await self._client.deliver(address, parcel, timeout_s)
+
+    def _receive_parcel(self, parcel: Parcel) -> Receipt:
+        link = self._links.get(parcel.executor)
+        if link is None:
+            return Receipt(False, 0, f"{parcel.executor} does not live here")
+        receipt = link.node.on_parcel(parcel)
+        link.changed()
+        return receipt
+
+    def close(self) -> None:
+        """Close links, server and loop. May be called twice."""
+        for link in list(self._links.values()):
+            link.close()
+        loop, thread = self._loop, self._thread
+        if loop is not None and thread is not None:
+            self.submit(self._shut_down()).result()
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+        self._loop = self._thread = None
+        self._workers.shutdown(wait=False)
+
+    async def _shut_down(self) -> None:
+        await self._server.stop()
+        await self._infer.close()
+        if self._client is not None:
+            await self._client.close()
+        channels, self._coordinators = list(self._coordinators.values()), {}
+        for channel in channels:
+            await channel.close(None)
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    def __enter__(self) -> GrpcHost:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

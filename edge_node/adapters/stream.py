@@ -1,0 +1,45 @@
+"""One gRPC stream to the coordinator: messages out, messages in, until it is over."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import grpc.aio
+
+from protos.codec import ATTEND
+from protos.messages import DownMessage, UpMessage
+
+_END_OF_STREAM: Any = cast(Any, grpc.aio).EOF
+
+
+class StreamOver(Exception):
+    """The stream has ended and is to be opened again."""
+
+
+class Stream:
+    """A call of ``Attend``. On the host's loop only."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._call: Any = cast(Any, channel).stream_stream(ATTEND.path)()
+        self._writing = asyncio.Lock()
+
+    async def say(self, message: UpMessage) -> None:
+        """Raises StreamOver where the stream has ended, ProtocolError for a message that breaks the contract."""
+        # gRPC takes one write at a time: a heartbeat into an answer that is on its way would end the stream.
+        async with self._writing:
+            try:
+                await self._call.write(ATTEND.encode_request(message))
+            except asyncio.InvalidStateError as error:  # the stream ended before its end was read
+                raise StreamOver(str(error)) from error
+
+    async def hear(self) -> DownMessage:
+        """The coordinator's next message. Raises StreamOver, ProtocolError or grpc.aio.AioRpcError."""
+        data = await self._call.read()
+        if data is _END_OF_STREAM:
+            raise StreamOver("the coordinator closed the stream")
+        return cast(DownMessage, ATTEND.decode_response(bytes(data)))
+
+    def cancel(self) -> None:
+        """End the stream."""
+        self._call.cancel()
