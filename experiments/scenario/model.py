@@ -4,8 +4,8 @@ Everything a run depends on is in here or in the data it names. Unknown keys, wr
 capacities and impossible caps are refused with the line and what is allowed; zones and data are checked in
 ``resolve``, which names the line as well (``Scenario.at``).
 
-Upper bounds are no physics: they keep integer microjoules within 64 bits, and a slip of the finger (a batch of
-1e9 images, a billion slots) from taking all memory or all night.
+Upper bounds have no physical meaning. They keep integer microjoules within 64 bits, and prevent that a typing error (a
+batch of 1e9 images, a billion slots) takes all memory or many hours.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ MAX_SEED = 2**31 - 1
 MAX_SLOTS = 100_000
 MAX_NODES = 100_000
 MAX_FILE_BYTES = 1_000_000
-"""A scenario is a page or two; whoever names a film or /dev/zero gets a sentence, not a full memory."""
+"""Larger files are refused without being read: a scenario has a page or two, and /dev/zero never ends."""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Power = Annotated[float, Field(ge=0, le=1e6)]
@@ -52,7 +52,7 @@ LimitPower = Annotated[float, Field(gt=0, le=1e6)]
 
 
 def _beside_the_scenario(path: Path, info: ValidationInfo) -> Path:
-    """A relative path counts from the folder of the scenario's file: a scenario and its traces move together."""
+    """The path, relative to the folder of the scenario's file: a scenario and its traces can be moved together."""
     folder: Path | None = (info.context or {}).get("folder")
     return path if folder is None else folder / path.expanduser()
 
@@ -77,12 +77,12 @@ class Strict(BaseModel):
 
 
 class TimeSpec(Strict):
-    """Two numbers: how long a slot physically is, and how far the traces advance in it."""
+    """Physical length of a slot, and the time by which the traces advance in a slot."""
 
     start: datetime = datetime(2022, 6, 21, tzinfo=UTC)
     """First interval of the traces; an aware time, e.g. 2022-06-21T00:00:00Z."""
     trace_step_s: float = Field(default=3600.0, ge=1, le=YEAR_S)
-    """How far grid intensity and harvest advance per slot."""
+    """Time by which the traces of grid intensity and harvest advance per slot."""
     slot_s: Literal["auto"] | Annotated[float, Field(gt=0, le=YEAR_S)] = "auto"
     """Physical length of a slot; ``auto``: twice the mean busy time of a node in the busiest stage, and long
     enough for the busiest node."""
@@ -104,7 +104,7 @@ class StagesSpec(Strict):
     preparation: int = Field(default=1, ge=0, le=MAX_SLOTS)
     """Receiving and preprocessing data."""
     development: int = Field(default=15, ge=0, le=MAX_SLOTS)
-    """Training; one federated round a slot."""
+    """Training; one federated round per slot."""
     application: int = Field(default=6, ge=0, le=MAX_SLOTS)
     """Serving requests with the trained model."""
     recycling: int = Field(default=2, ge=0, le=MAX_SLOTS)
@@ -136,7 +136,7 @@ class RecyclingSpec(Strict):
 
 
 class TaskSpec(Strict):
-    """What is learned, on which data, in which unit of work."""
+    """The learned task, its data, and the unit of work."""
 
     name: str = "mnist-mlp"
     """A name of `detabed list tasks`, or `package.module:Name`."""
@@ -147,11 +147,11 @@ class TaskSpec(Strict):
     batches_per_slot: Literal["pass"] | Annotated[int, Field(ge=1, le=1_000_000)] = "pass"
     """Batches a node releases per development slot; ``pass``: one pass over its share."""
     local_epochs: int = Field(default=3, ge=1, le=10_000)
-    """Times each batch is trained on within its slot; a batch that is moved is moved once."""
+    """Passes over each batch within its slot; an offloaded batch is moved once."""
     learning_rate: float = Field(default=0.1, gt=0)
     """Step of stochastic gradient descent."""
     partition: Literal["iid", "dirichlet"] = "iid"
-    """How examples are dealt to the nodes: alike, or with label skew (Dirichlet)."""
+    """How examples are divided among the nodes: ``iid``, or with label skew (``dirichlet``)."""
     dirichlet_alpha: float = Field(default=0.5, gt=0)
     """Concentration of the label skew; smaller is more skewed (dirichlet)."""
     strategy: str = "fedavg"
@@ -160,39 +160,39 @@ class TaskSpec(Strict):
     """Arguments of the strategy."""
     target_accuracy_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
     """Test accuracy at which reports state rounds and grams; none: the highest that every run of a comparison
-    reached. Runs go on after it, so that all do the same work."""
+    reached. Runs continue after it, so that all do the same work."""
     round_deadline_s: float = Field(default=60.0, gt=0, le=YEAR_S)
-    """Wall seconds after which a round goes on without those who have not answered."""
+    """Wall seconds after which a round continues without the nodes that have not answered."""
     recycling: RecyclingSpec = RecyclingSpec()
 
 
 class ServiceSpec(Strict):
-    """A service beside the learned task, in the same application slots: requests of another task, typically one that
-    generates tokens. Its model is drawn from the seed and not trained (generating costs the same joules); its batches
-    are moved like all others."""
+    """A service in addition to the learned task, in the same application slots: requests of another task, typically one
+    that generates tokens. Its model is drawn from the seed and not trained (generating costs the same joules); its
+    batches can be offloaded like all others."""
 
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
-    """What tables and reports call it; none: the task's name."""
+    """Name in tables and reports; none: the task's name."""
     task: str = "tiny-gpt"
     """A name of `detabed list tasks`, or `package.module:Name`."""
     data: str = "default"
-    """Data set of its requests; ``default``: the task's own that needs no download."""
+    """Data set of its requests; ``default``: the task's own data set that needs no download."""
     arrivals: Literal["poisson", "diurnal"] = "poisson"
-    """Open loop: Poisson, or Poisson whose rate follows the local hour."""
+    """Open loop: Poisson, or Poisson with a rate that follows the local hour."""
     requests_per_s: float | None = Field(default=None, ge=0, le=1e9)
     """Mean arrivals per node and second of slot time."""
     load_fraction: float | None = Field(default=None, ge=0, le=2)
-    """Mean arrivals as a share of what the node's own board can serve. One of the two must be given."""
+    """Mean arrivals as a share of what the node's own board can serve. Give either this or requests_per_s."""
     requests_per_batch: int = Field(default=8, ge=1, le=65_536)
-    """Most requests that share a batch."""
+    """Largest number of requests in a batch."""
     max_wait_s: float = Field(default=0.05, ge=0)
-    """Longest that a request waits for others to share its batch, in slot time."""
+    """Longest time that a request waits for others to share its batch, in slot time."""
     latency_target_s: float | None = Field(default=None, gt=0)
     """Answers later than this, in slot time, are counted as missed."""
     peak_hour: float = Field(default=20.0, ge=0, lt=24)
     """Busiest local hour (diurnal)."""
     depth_fraction: Fraction = 0.8
-    """How far the rate swings about its mean (diurnal)."""
+    """Amplitude of the rate about its mean, as a share of the mean (diurnal)."""
     prompt_tokens: int | None = Field(default=None, ge=1)
     """Tokens of a request's prompt (tasks that generate); none: the task's own length, 64 for text."""
     answer_tokens: int | None = Field(default=None, ge=1)
@@ -206,43 +206,43 @@ class ServiceSpec(Strict):
     @model_validator(mode="after")
     def _one_load(self) -> ServiceSpec:
         if (self.requests_per_s is None) == (self.load_fraction is None):
-            raise ValueError("give requests_per_s or load_fraction, one of the two: how many requests come")
+            raise ValueError("give requests_per_s or load_fraction, one of the two: the rate of requests")
         return self
 
 
 class InferenceSpec(Strict):
-    """Load of the application stage: requests that arrive at every node, and how they are batched."""
+    """Load of the application stage: arrivals of requests at every node, and batching."""
 
     arrivals: Literal["batches", "poisson", "diurnal", "trace"] = "batches"
-    """``batches``: batches_per_slot full ones at the slot's beginning; open loop: ``poisson``, ``diurnal``
-    (Poisson whose rate follows the local hour), ``trace`` (arrival times of a file)."""
+    """``batches``: batches_per_slot full batches at the slot's beginning; open loop: ``poisson``, ``diurnal``
+    (Poisson with a rate that follows the local hour), ``trace`` (arrival times of a file)."""
     batches_per_slot: int = Field(default=24, ge=0, le=1_000_000)
-    """Mean load in full batches, where neither requests_per_s nor load_fraction says otherwise."""
+    """Mean load in full batches, where neither requests_per_s nor load_fraction is given."""
     requests_per_batch: int = Field(default=64, ge=1, le=65_536)
-    """Most requests that share a batch."""
+    """Largest number of requests in a batch."""
     requests_per_s: float | None = Field(default=None, ge=0, le=1e9)
     """Mean arrivals per node and second of slot time (poisson, diurnal)."""
     load_fraction: float | None = Field(default=None, ge=0, le=2)
     """Mean arrivals as a share of what the node's own board can serve (poisson, diurnal)."""
     max_wait_s: float = Field(default=0.05, ge=0)
-    """Longest that a request waits for others to share its batch, in slot time."""
+    """Longest time that a request waits for others to share its batch, in slot time."""
     latency_target_s: float | None = Field(default=None, gt=0)
-    """Answers later than this, in slot time, are counted as missed; work waits for no slot beyond it."""
+    """Answers later than this, in slot time, are counted as missed; work is not deferred beyond it."""
     peak_hour: float = Field(default=20.0, ge=0, lt=24)
     """Busiest local hour (diurnal)."""
     depth_fraction: Fraction = 0.8
-    """How far the rate swings about its mean (diurnal)."""
+    """Amplitude of the rate about its mean, as a share of the mean (diurnal)."""
     path: File | None = None
     """Trace: a CSV with arrival_s (seconds of slot time from the first application slot), and, optionally,
     node_id."""
     services: Annotated[tuple[ServiceSpec, ...], BeforeValidator(_as_tuple)] = ()
-    """``[[inference.services]]``: what the nodes serve beside the learned task."""
+    """``[[inference.services]]``: services of the nodes in addition to the learned task."""
 
     @model_validator(mode="after")
     def _names_differ(self) -> InferenceSpec:
         names = [service.label for service in self.services]
         if doubled := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"two services are called {', '.join(doubled)}; give each a name of its own")
+            raise ValueError(f"two services are called {', '.join(doubled)}; give each its own name")
         return self
 
     @property
@@ -258,27 +258,27 @@ class InferenceSpec(Strict):
         if given and not open_loop:
             raise ValueError(f"{given[0]} is for poisson and diurnal arrivals, not for {self.arrivals!r}")
         if len(given) > 1:
-            raise ValueError("requests_per_s and load_fraction both say how many requests come; keep one")
+            raise ValueError("requests_per_s and load_fraction both set the rate of requests; keep one")
         if (self.path is not None) != (self.arrivals == "trace"):
-            raise ValueError('path and arrivals = "trace" belong together')
+            raise ValueError('path is only for arrivals = "trace", which needs it; give both or neither')
         return self
 
 
 class LimitsSpec(Strict):
-    """Rules that every policy of a comparison keeps."""
+    """Limits that hold for every policy of a comparison."""
 
     offload_cap_fraction: Fraction = 0.5
-    """b_y: largest share of its batches an owner may have run elsewhere [source: the DETA paper]."""
+    """b_y: largest share of an owner's batches that may run at other nodes [source: the DETA paper]."""
     transfer_cap_fraction: Fraction = 0.5
-    """b_h: largest share of its harvest a node may give away [source: the DETA paper]."""
+    """b_h: largest share of its harvest that a node may give to others [source: the DETA paper]."""
     transfer_cap_over: Literal["slot", "horizon"] = "slot"
-    """What b_h is a share of, which the paper leaves open (choice: slot): each slot's harvest, or all harvest from the
-    run's begin to that slot less what was given away before (auction, admm and belief keep the slot's, which is within
-    it)."""
+    """What b_h is a share of; the paper does not say (choice: slot). ``slot``: each slot's harvest. ``horizon``: all
+    harvest from the beginning of the run to that slot, minus the energy given before (auction, admm and belief keep the
+    slot's cap, which is stricter)."""
     deadline_slots: int = Field(default=0, ge=0, le=MAX_SLOTS)
-    """q: slots by which work may be put off; 0: none, so that time shifting is a factor of its own."""
+    """q: slots by which work may be deferred; 0: none, so that time shifting is a separate factor."""
     may_sleep: bool = False
-    """Whether nodes may sleep; with offload_cap_fraction < 1 and deadline_slots = 0 nobody who owns work ever can."""
+    """Whether nodes may sleep; with offload_cap_fraction < 1 and deadline_slots = 0 a node that owns work never can."""
 
 
 class NetworkSpec(Strict):
@@ -287,19 +287,19 @@ class NetworkSpec(Strict):
     net_j_per_byte: float | None = Field(default=None, ge=0)
     """Overrides ``transport``."""
     net_low_j_per_byte: float | None = Field(default=None, gt=0)
-    """Low end of the factor's range in the Monte-Carlo draws (none: of the transport's sources; with
-    ``net_j_per_byte``, as wide as Wi-Fi equipment about it)."""
+    """Low end of the factor's range in the Monte-Carlo draws (none: the low end of the transport's sources; with
+    ``net_j_per_byte``: a range about it as wide as that of Wi-Fi equipment)."""
     net_high_j_per_byte: float | None = Field(default=None, gt=0)
-    """High end."""
+    """High end of that range."""
     link_bit_per_s: float = Field(default=50e6, gt=0)
-    """Rate at which requests travel between nodes (choice: a board's share of a Wi-Fi cell); latency alone depends
+    """Rate at which requests travel between nodes (choice: a board's share of a Wi-Fi cell); only latency depends
     on it."""
     export_loss_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.025
-    """Energy lost on the donor's side of a transfer (choice: 2.5 % each side, about 5 % in all)."""
+    """Energy lost on the donor's side of a transfer (choice: 2.5 % on each side, about 5 % in total)."""
     import_loss_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.025
     """Energy lost on the recipient's side."""
     router_w: Power = 0.0
-    """Power of the shared router; a line of its own at the coordinator's zone."""
+    """Power of the shared router; booked on a separate line in the coordinator's zone."""
 
     @model_validator(mode="after")
     def _both_ends(self) -> NetworkSpec:
@@ -314,10 +314,10 @@ class NetworkSpec(Strict):
 
 
 def refuse_doubled(options: Mapping[str, Any], said: Mapping[str, Any]) -> None:
-    """Raises UsageError for an option that the table's keys, or the node's, give as well."""
+    """Raises UsageError for an option that is also set by the table's keys or by the node."""
     for key in options.keys() & said.keys():
         raise UsageError(
-            f"options.{key} = {options[key]!r} has no effect, since the table or its node says {key} = {said[key]}; "
+            f"options.{key} = {options[key]!r} has no effect, because the table or its node sets {key} = {said[key]}; "
             "remove it from options"
         )
 
@@ -333,7 +333,7 @@ class IntensitySpec(Strict):
     """Arguments of the source."""
 
     def open(self) -> IntensitySource:
-        """The source. Raises ValueError or DataError for one that cannot be had."""
+        """The source. Raises ValueError or DataError if it cannot be opened."""
         from carbon_data.sources.registry import intensity_source
 
         said: dict[str, Any] = {} if self.path is None else {"path": self.path}
@@ -344,21 +344,21 @@ class IntensitySpec(Strict):
 
 
 class AccountingSpec(Strict):
-    """Columns beside the headline (scope 2, location-based, average): each only where its data are given."""
+    """Columns in addition to the headline (scope 2, location-based, average); each needs its data."""
 
     market_g_per_kwh: dict[str, Annotated[float, Field(ge=0)]] = {}
-    """Market-based factor by zone: of the contract, or of the residual mix. None: the column is not given."""
+    """Market-based factor by zone: of the contract, or of the residual mix. None: the column is omitted."""
     market_source: str = ""
-    """Where the market-based factors come from; needed with them."""
+    """Source of the market-based factors; required with them."""
     marginal: IntensitySpec | None = None
     """Source of marginal intensity, shown beside the average and never mixed with it."""
     lifetime_inferences: float = Field(default=1e6, gt=0)
-    """N_life of (L4): inferences over which what happens once is spread (choice)."""
+    """N_life of (L4): inferences over which one-time emissions are spread (choice)."""
 
     @model_validator(mode="after")
     def _sourced(self) -> AccountingSpec:
         if self.market_g_per_kwh and not self.market_source.strip():
-            raise ValueError("market_g_per_kwh has no market_source; say where the factors come from")
+            raise ValueError("market_g_per_kwh has no market_source; name the source of the factors")
         return self
 
 
@@ -366,56 +366,56 @@ _DIALECT = ("value_unit", "separator", "decimal", "encoding", "timezone")
 
 
 class ForecastSpec(Strict):
-    """What nodes and coordinator expect of the slots to come (information regimes, methods.md section 1)."""
+    """Forecasts that nodes and coordinator use for future slots (information regimes, methods.md section 1)."""
 
     kind: Literal["perfect", "persistence", "clear-sky", "gaussian", "file"] = "perfect"
     """``perfect``: the traces themselves; ``persistence``: as a day before; ``clear-sky``: harvest as under a clear sky
     times the last clearness index (panels only), intensity as a day before; ``gaussian``: the traces with an error;
-    ``file``: intensity as issued forecasts of a file say, the newest not after each decision."""
+    ``file``: intensity from issued forecasts in a file, for each decision the newest that is not later."""
     harvest: Literal["perfect", "persistence", "clear-sky", "gaussian"] | None = None
-    """What is expected of harvest, where it differs from ``kind``; none: as ``kind``, and persistence for ``file``."""
+    """Forecast of harvest, where it differs from ``kind``; none: as ``kind``, and persistence for ``file``."""
     error_fraction: float = Field(default=0.1, ge=0)
     """gaussian: standard deviation of the additive error, as a share of the trace's mean."""
     path: File | None = None
-    """file: a CSV(.gz) or Parquet with a row for each zone, time of issue and lead."""
+    """file: a CSV(.gz) or Parquet file with a row for each zone, time of issue and lead."""
     dataset: Literal["sundial-2022"] | None = None
     """file: forecasts of the data folder by name, instead of ``path``."""
     zone_column: str | None = None
-    """file: none, here and below: zone, region or zone_key."""
+    """file: column of the zone; none: zone, region or zone_key."""
     issued_column: str | None = None
-    """file: time of issue with its time zone; issued, issued_at or issue_time."""
+    """file: column of the time of issue, with its time zone; none: issued, issued_at or issue_time."""
     lead_column: str | None = None
-    """file: whole steps from the issue to the interval's begin; lead_h or lead."""
+    """file: column of the whole steps from the issue to the interval's beginning; none: lead_h or lead."""
     value_column: str | None = None
-    """file: g CO2e per kWh; value, g_per_kwh or forecast_g_per_kwh."""
+    """file: column of the values, g CO2e per kWh; none: value, g_per_kwh or forecast_g_per_kwh."""
     lead_unit_s: float = Field(default=3600.0, gt=0, le=YEAR_S)
-    """file: length of one lead."""
+    """file: length of one step of the lead."""
     delay_h: float = Field(default=0.0, ge=0, le=8784)
     """file: hours from an issue's time until decisions may use it."""
     value_unit: str | None = None
     """file: unit of the values, where it is not g/kWh: kg/MWh, kg/kWh, t/MWh or lb/MWh."""
     separator: str | None = None
-    """file: of a CSV; none, here and below: recognised."""
+    """file: separator of a CSV; none: detected."""
     decimal: Literal[".", ","] | None = None
-    """file: decimal mark."""
+    """file: decimal mark; none: detected."""
     encoding: str | None = None
-    """file: e.g. utf-8, utf-16 or cp1252."""
+    """file: e.g. utf-8, utf-16 or cp1252; none: UTF-8, or by the byte order mark."""
     timezone: str | None = None
-    """file: zone of time stamps that do not say theirs, e.g. UTC or Europe/Berlin."""
+    """file: time zone of stamps that do not state one, e.g. UTC or Europe/Berlin."""
     scope: Literal["direct", "life-cycle"] | None = None
-    """file: what ``path`` forecasts; none: as its sidecar PATH.toml says."""
+    """file: scope of the intensity that ``path`` forecasts; none: as stated in its sidecar PATH.toml."""
     other_scope: bool = False
-    """file: whether a forecast of another scope than [intensity]'s is used as it is, and metadata say so."""
+    """file: whether a forecast of another scope than that of [intensity] is used unchanged; metadata say so."""
     beyond: Literal["refuse", "persistence"] = "refuse"
-    """file: what is expected beyond an issue's last lead: nothing, so that the run is refused; or the same hour of the
-    last day that is known."""
+    """file: beyond an issue's last lead: ``refuse`` the run, or use the same hour of the last known day
+    (``persistence``)."""
 
     @model_validator(mode="after")
     def _one_file(self) -> ForecastSpec:
         own = {"path", "dataset", "other_scope", "beyond", "delay_h", "scope", "lead_unit_s", *_DIALECT} | {
             name for name in type(self).model_fields if name.endswith("_column")
         }
-        # what is as it would be anyway says nothing: a scenario written by a run names every key
+        # a key at its default does not count as given: a scenario written by a run names every key
         given = {name for name in own if getattr(self, name) != type(self).model_fields[name].default}
         if self.kind != "file":
             if strangers := sorted(given):
@@ -425,7 +425,7 @@ class ForecastSpec(Strict):
         elif self.dataset is not None and (
             strangers := sorted(given - {"dataset", "other_scope", "beyond", "delay_h"})
         ):
-            raise ValueError(f"{strangers[0]} is for path; what dataset {self.dataset!r} holds is known")
+            raise ValueError(f"{strangers[0]} is for path; the format of dataset {self.dataset!r} is known")
         return self
 
     @property
@@ -471,29 +471,29 @@ class BatterySpec(Strict):
 
 
 class BoardSpec(Strict):
-    """The board's profile and what differs from it."""
+    """The board's profile and figures that replace those of the profile."""
 
     profile: str = "raspberry-pi-4b"
-    """A name of `detabed list boards`, or the path of a TOML file like theirs (relative: beside the scenario); every
-    figure there has its source."""
+    """A name of `detabed list boards`, or the path of a TOML file of the same form (relative to the scenario's folder);
+    every figure in it needs a source."""
     static_w: Power | None = None
-    """Awake and idle; none, here and below: the profile's figure."""
+    """Power while awake and idle; none, here and below: the profile's figure."""
     busy_w: Power | None = None
-    """While computing."""
+    """Power while computing."""
     sleep_w: Power | None = None
-    """Asleep."""
+    """Power while asleep."""
     wake_j: float | None = Field(default=None, ge=0, le=1e9)
     """Energy of waking up, beyond static power."""
     wake_s: float | None = Field(default=None, ge=0, le=YEAR_S)
     """Time of waking up."""
     effective_flop_per_s: float | None = Field(default=None, gt=0)
-    """Operations the board really does in a second of training."""
+    """Effective operations per second in training."""
     tx_j_per_byte: float | None = Field(default=None, ge=0)
     """Radio energy of sending, at the sender."""
     rx_j_per_byte: float | None = Field(default=None, ge=0)
     """Radio energy of receiving, at the receiver."""
     storage_bytes: int | None = Field(default=None, ge=0)
-    """Room for the batches of guests."""
+    """Storage for offloaded batches of other nodes."""
 
     @field_validator("profile")
     @classmethod
@@ -502,16 +502,16 @@ class BoardSpec(Strict):
 
 
 class NodeSpec(Strict):
-    """One edge node, or ``count`` alike."""
+    """One edge node, or ``count`` equal nodes."""
 
     zone: str
     """Grid zone, a name of `detabed list zones` or of the trace file."""
     count: int = Field(default=1, ge=1, le=MAX_NODES)
-    """How many nodes like this."""
+    """Number of nodes with these keys."""
     latitude_deg: float | None = Field(default=None, ge=-90, le=90)
-    """Where its panel stands; none: the zone's site."""
+    """Latitude of its panel; none: the zone's site."""
     longitude_deg: float | None = Field(default=None, ge=-180, le=180)
-    """Degrees east."""
+    """Longitude of its panel, degrees east."""
     harvest: HarvestSpec | None = None
     """Its own panel."""
     battery: BatterySpec | None = None
@@ -523,84 +523,84 @@ class NodeSpec(Strict):
     def _one_place(self) -> NodeSpec:
         if self.latitude_deg is not None and self.longitude_deg is None:
             raise ValueError(
-                "latitude_deg without longitude_deg is no place; give both, or neither (the zone's site)"
+                "latitude_deg is given without longitude_deg; give both, or neither (the zone's site)"
             )
         return self
 
 
 class CoordinatorSpec(Strict):
     zone: str | None = None
-    """Where the coordinator stands; none: the first node's zone."""
+    """Grid zone of the coordinator; none: the first node's zone."""
     board: BoardSpec = BoardSpec()
-    """What the coordinator itself runs on; its energy is a line of its own."""
+    """Board of the coordinator; its energy has a separate line."""
     horizon_slots: int | None = Field(default=None, ge=1, le=MAX_SLOTS)
-    """Slots that a policy optimises, the present one among them; what is known after them values what stays in the
-    batteries. None: a day, but no more than 10,000 / (N (N - 1)) slots for N nodes, and 6 where nodes may sleep; 1:
+    """Slots that a policy optimises, including the present one; the forecasts beyond them value the energy left in the
+    batteries. None: a day, but at most 10,000 / (N (N - 1)) slots for N nodes, and 6 where nodes may sleep; 1:
     myopic."""
     value_slots: int | None = Field(default=None, ge=1, le=MAX_SLOTS)
-    """Slots that a policy knows of at least, to value what is stored after its horizon; none: a day."""
+    """Smallest number of slots with forecasts, to value the energy stored after the horizon; none: a day."""
     solver_time_limit_s: float | None = Field(default=None, gt=0, le=86_400)
-    """Wall seconds a policy's solver may take for a decision, for every policy that solves (none: no limit, but
-    20 s where nodes may sleep). After it the best plan counts, with its gap, or LOCAL's rule: the report counts
-    both. A run whose limit was hit may not repeat byte for byte."""
+    """Wall seconds that a policy's solver may take for a decision, for every policy that uses a solver (none: no limit,
+    but 20 s where nodes may sleep). At the limit the best plan is used, with its gap, or LOCAL's rule; the report
+    counts both. A run that reached the limit may not repeat byte for byte."""
     heartbeat_s: float = Field(default=2.0, gt=0, le=3600)
-    """Wall seconds between a node's signs of life."""
+    """Wall seconds between a node's heartbeats."""
     lease_s: float = Field(default=6.0, gt=0, le=86_400)
-    """Wall seconds without a sign of life after which a node is lost to the slot."""
+    """Wall seconds without a heartbeat after which a node is dropped from the slot."""
     host: str = Field(default="127.0.0.1", pattern=r"^[A-Za-z0-9.:\[\]-]{1,253}$")
-    """Interface to listen on; anything but loopback is a deliberate choice."""
+    """Interface to listen on; default: loopback only."""
 
     @model_validator(mode="after")
     def _leases_outlast_heartbeats(self) -> CoordinatorSpec:
         if self.lease_s <= self.heartbeat_s:
             raise ValueError(
-                f"lease_s {self.lease_s:g} does not outlast heartbeat_s {self.heartbeat_s:g}, every node would be "
-                "lost; make it at least twice as long"
+                f"lease_s {self.lease_s:g} is not longer than heartbeat_s {self.heartbeat_s:g}, so that every node "
+                "would be lost; make it at least twice as long"
             )
         return self
 
 
 class FleetSpec(Strict):
     kind: Literal["ray", "inprocess"] = "ray"
-    """`ray`: processes under Ray; `inprocess`: one process, a clock that stands still."""
+    """`ray`: processes under Ray; `inprocess`: one process, with a simulated clock."""
     processes: Literal["auto", "per-node"] | Annotated[int, Field(ge=1)] = "auto"
-    """`auto`: as many as cores, several nodes in each; `per-node`: one for every node; or a number."""
+    """Number of processes. `auto`: one per core, with several nodes in each; `per-node`: one per node; or a number."""
     isolation: Literal["auto", "netns", "none"] = "auto"
-    """``auto``: every listener on loopback, checked after the start; ``netns``: also in a network namespace that has
-    only a loopback; ``none``: no check, for clusters."""
+    """``auto``: every listener on loopback, checked after the start; ``netns``: also in a network namespace with
+    loopback only; ``none``: no check, for clusters."""
     meter: str = "modelled"
     """A name of `detabed list meters`, or `package.module:Name`."""
 
 
 class ToleranceSpec(Strict):
-    """What a run may miss and still count as done; a run that missed more fails, with exit code 1."""
+    """Limits of undone work; a run beyond them fails, with exit code 1."""
 
     unserved_fraction: Fraction = 0.01
-    """Largest share of the batches that were due and stayed unserved (lost nodes' work is not in it while lost_nodes
-    is true); 1: any."""
+    """Largest allowed share of due batches that stayed unserved (without the work of lost nodes while lost_nodes is
+    true); 1: any share."""
     lost_nodes: bool = True
-    """Whether a run counts as done when the process of a node was lost; what it left undone is reported."""
+    """Whether a run counts as done when the process of a node was lost; its undone work is reported."""
 
 
 class ServiceWorth(Strict):
-    """What a service's tokens and bits are worth in (T3); left as it is, the service counts as in (T1)."""
+    """Values of a service's tokens and bits in (T3); with the defaults, the service counts as in (T1)."""
 
     token_weight: float = Field(default=1.0, ge=0)
     """w_i, of input and generated tokens."""
     bit_weight: float = Field(default=1.0, ge=0)
     """w_j."""
     alpha_bits_per_token: float | None = Field(default=None, ge=0)
-    """Worth of the first token, in bit; none: the scenario's alpha."""
+    """Value of the first token, in bit; none: the scenario's alpha."""
     saturation_tokens: float | None = Field(default=None, gt=0)
-    """Tokens of a window at which U_i has 63 % of its greatest worth; none: linear."""
+    """Tokens of a window at which U_i has 63 % of its largest value; none: linear."""
     answer_bits: float = Field(default=0.0, ge=0)
-    """Worth of an answer beside its bits, in bit: for services whose answers are no tokens (a class)."""
+    """Value of an answer in addition to its bits, in bit: for services whose answers are not tokens (a class)."""
 
 
 def _worths_by_name(value: Any) -> Any:
     if isinstance(value, list):
         raise ValueError(
-            "should be tables by name of a service, [tree.services.NAME], saying what its tokens and bits are worth; "
+            "should be tables by name of a service, [tree.services.NAME], with the values of its tokens and bits; "
             "services are declared in [[inference.services]]"
         )
     return value
@@ -625,7 +625,7 @@ _Table = TypeVar("_Table", bound=Strict)
 
 
 def _inherit(own: _Table, general: _Table, decisive: str | None) -> _Table:
-    """``own``, with what it leaves out taken from ``general``; nothing where it names another ``decisive`` value."""
+    """``own`` with omitted keys taken from ``general``; unchanged where it has another value of ``decisive``."""
     given = own.model_fields_set
     if decisive in given and getattr(own, decisive) != getattr(general, decisive):
         return own
@@ -636,13 +636,13 @@ class Scenario(Strict):
     """A whole experiment."""
 
     name: str = Field(default="scenario", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
-    """What runs, folders and reports are called."""
+    """Name of runs, folders and reports."""
     policy: str = "deta"
     """A name of `detabed list policies`, or `package.module:Name`."""
     policy_options: dict[str, str | int | float | bool] = {}
     """Arguments of the policy."""
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
-    """Of everything drawn at random: data, weights, clouds, arrivals, policy."""
+    """Seed for data partition, initial weights, clouds, arrivals and policies."""
     time: TimeSpec = TimeSpec()
     stages: StagesSpec = StagesSpec()
     task: TaskSpec = TaskSpec()
@@ -666,8 +666,8 @@ class Scenario(Strict):
     def _services_are_told_apart(self) -> Scenario:
         if any(service.label == self.task.name for service in self.inference.services):
             raise ValueError(
-                f"a service of [[inference.services]] is called {self.task.name}, as the learned task is: give it a "
-                "name of its own"
+                f"a service of [[inference.services]] is called {self.task.name}, like the learned task: give it "
+                "another name"
             )
         return self
 
@@ -680,8 +680,8 @@ class Scenario(Strict):
 
     @model_validator(mode="after")
     def _nodes_inherit(self) -> Scenario:
-        """What a node's own table leaves out is as the scenario's table of that name says; a node with another board
-        or another kind of harvest takes nothing over."""
+        """Nodes whose own tables inherit omitted keys from the scenario's table of that name; a node with another board
+        or another kind of harvest inherits nothing."""
         merged = tuple(
             node.model_copy(
                 update={
@@ -692,11 +692,11 @@ class Scenario(Strict):
             )
             for node in self.nodes
         )
-        object.__setattr__(self, "nodes", merged)  # the model is frozen for everybody else
+        object.__setattr__(self, "nodes", merged)  # the model is frozen
         return self
 
     def at(self, *location: str | int) -> AbstractContextManager[None]:
-        """Refusals within name the file, the line and the key at ``location``; raises UsageError instead of them."""
+        """Context in which errors become UsageError with the file, the line and the key at ``location``."""
         return self._where.at(location)
 
     @property
@@ -720,8 +720,8 @@ def load_scenario(path: Path) -> Scenario:
 
 
 def parse_scenario(text: str, name: str = "scenario", folder: Path | None = None) -> Scenario:
-    """Validate scenario text; ``name`` is what messages call it, relative paths in it count from ``folder`` (None:
-    from the working directory)."""
+    """Validate scenario text. ``name``: its name in messages; ``folder``: base of relative paths (None: the working
+    directory)."""
     try:
         raw = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # TOMLDecodeError is one; so is a number of 5,000 digits

@@ -271,7 +271,7 @@ def test_a_trace_that_cannot_be_used_is_refused(tmp_path: Path, content: str, me
     ("change", "message"),
     [
         ("requests_per_s = 5\nload_fraction = 0.1", "keep one"),
-        ('path = "x.csv"', "belong together"),
+        ('path = "x.csv"', 'path is only for arrivals = "trace"'),
     ],
 )
 def test_contradictions_of_the_inference_table_are_refused(change: str, message: str) -> None:

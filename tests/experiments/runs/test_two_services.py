@@ -211,7 +211,7 @@ def test_a_run_folder_names_what_it_needs_to_be_repeated(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('name = "words"', 'name = "mnist-mlp"', "called mnist-mlp, as the learned task is"),
+        ('name = "words"', 'name = "mnist-mlp"', "called mnist-mlp, like the learned task"),
         ("load_fraction = 0.2", "", "requests_per_s or load_fraction"),
         (
             "load_fraction = 0.2",

@@ -50,7 +50,7 @@ zone = "DE"
         ("[stages]\ndevelopment = 1000000000\n", 9, "less than or equal to 100000"),
         ("[task.recycling]\nlearning_rate = '1'\n", 9, "number"),
         ("[battery]\ncapacity_wh = 1e300\n", 9, "less than or equal to 1000000"),
-        ("[coordinator]\nheartbeat_s = 10\n", 8, "outlast"),
+        ("[coordinator]\nheartbeat_s = 10\n", 8, "is not longer than"),
         ("latitude_deg = 50\n", 6, "longitude_deg"),
         ("[stages]\npreparation = 0\ndevelopment = 0\napplication = 0\nrecycling = 0\n", 8, "0 slots"),
         ("count = 1000000\n", 8, "100000"),
