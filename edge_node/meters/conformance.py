@@ -23,11 +23,12 @@ def check(make: Callable[[], Meter]) -> None:
     assert meter.name, "a meter has a name"
     assert Provenance(meter.provenance) is not Provenance.MISSING, "a meter that reads nothing is no meter"
     for slot in range(SLOTS):
-        _check_lines(_slot(meter, slot, awake=slot != 1, flop=1e6 * slot))
+        _check_lines(one_slot(meter, slot, awake=slot != 1, flop=1e6 * slot))
     _check_idle(make())
 
 
-def _slot(meter: Meter, slot: int, awake: bool, flop: float) -> tuple[EnergyLine, ...]:
+def one_slot(meter: Meter, slot: int, awake: bool, flop: float) -> tuple[EnergyLine, ...]:
+    """A slot with work, traffic and waste; what the meter reads of it."""
     meter.open(slot)
     if awake and flop:
         meter.begin()
@@ -51,7 +52,7 @@ def _check_lines(lines: tuple[EnergyLine, ...]) -> None:
 
 def _check_idle(meter: Meter) -> None:
     """The window that ``open`` begins is empty: nothing of the one before is in it."""
-    first = _slot(meter, 0, awake=True, flop=0.0)
+    first = one_slot(meter, 0, awake=True, flop=0.0)
     _check_lines(first)
     computed = {Component.COMPUTE, Component.WASTE, Component.RADIO_TX, Component.RADIO_RX}
     if Provenance(meter.provenance) is not Provenance.REPLAYED:

@@ -13,7 +13,7 @@ from carbon_data.units import to_micro
 from edge_node.slots.backlog import Batch
 from edge_node.slots.slot import SlotState
 from edge_node.slots.state import NodeState
-from edge_node.slots.trading import OffloadRoom, Seat, own_of
+from edge_node.slots.trading import Conversation, OffloadRoom, own_of
 from protos import codec
 from protos.messages import Decision, MarketCall, MarketNews, NodeProfile, Offers, OwnWork
 from protos.trading.desk import DeskError
@@ -33,11 +33,11 @@ class MarketSide:
     def __init__(self, node: NodeState, profile: Callable[[], NodeProfile]) -> None:
         self._node, self._profile = node, profile
         self._room = OffloadRoom()
-        self._seat = Seat()
+        self._conversation = Conversation()
 
     def hear(self, question: MarketCall | MarketNews) -> None:
         """Keep a question until the node is in its slot."""
-        self._seat.hear(question)
+        self._conversation.hear(question)
 
     def left(self, batches: Sequence[Batch]) -> None:
         """Batches have left for an executor: (D5) leaves so many less."""
@@ -49,13 +49,13 @@ class MarketSide:
         The bytes of a question and its answer are metered once, as the coordinator counts them; a repeat of both
         after a broken stream is said again and not metered again.
         """
-        question = self._seat.question
-        if question is None or self._seat.answered or question.slot != slot.slot:
+        question = self._conversation.question
+        if question is None or self._conversation.answered or question.slot != slot.slot:
             return []
-        if self._seat.needs_own(slot.slot):
-            self._seat.sit_down(slot.slot, self._own(slot))
+        if self._conversation.is_new(slot.slot):
+            self._conversation.begin(slot.slot, self._own(slot))
         try:
-            offers, repeated = self._seat.answer()
+            offers, repeated = self._conversation.answer()
         except DeskError as error:
             log.warning("%s does not answer the market: %s", self._node.config.node_id, error)
             return []
@@ -74,13 +74,13 @@ class MarketSide:
         """(batches to run at home, batches to send) of a market's decision: exchanges are decided, the rest is ours."""
         sent = sum(send.batches for send in decision.sends)
         offloaded = sum(guest.batches for guest in decision.guests)
-        managed = self._seat.managed(slot.slot, sent, offloaded)
+        managed = self._conversation.managed(slot.slot, sent, offloaded)
         if managed is None:  # the market came to nothing before it asked: as LOCAL
             work = Work.of(self._own(slot), 0.0, False)
             home = max(min(work.available - sent, work.capacity - offloaded), 0)
             managed = Managed(home, 0.0, float(self._node.battery.capacity_uj))
         before = self._node.backlog.counts(slot.slot)
-        leaving = self._room.choose(self._node.backlog, slot.stage, self._seat.cap_fraction, sent)
+        leaving = self._room.choose(self._node.backlog, slot.stage, self._conversation.cap_fraction, sent)
         self._node.backlog.remove(leaving)
         staying = self._node.backlog.take(slot.stage, managed.own_batches)
         slot.charge_uj, slot.discharge_uj = to_micro(managed.charge_j), to_micro(managed.discharge_j)
@@ -99,6 +99,6 @@ class MarketSide:
             harvest_uj=node.harvest.forecast_uj(slot.slot, len(stages)),
             backlog=node.backlog,
             room=self._room,
-            cap_fraction=self._seat.cap_fraction,
+            cap_fraction=self._conversation.cap_fraction,
             wake_s=config.board.wake_s if node.slept() else 0.0,
         )

@@ -105,7 +105,7 @@ def own_of(
     )
 
 
-class Seat:
+class Conversation:
     """The node's desk in the market of one slot, and the question it has not answered yet."""
 
     def __init__(self) -> None:
@@ -124,11 +124,11 @@ class Seat:
         if isinstance(question, MarketCall):
             self.cap_fraction = question.terms.offload_cap_fraction
 
-    def needs_own(self, slot: int) -> bool:
+    def is_new(self, slot: int) -> bool:
         """Whether the desk of ``slot`` still has to be set up."""
         return self._desk is None or self._slot != slot
 
-    def sit_down(self, slot: int, own: Own) -> None:
+    def begin(self, slot: int, own: Own) -> None:
         self._desk, self._slot = Desk(own), slot
 
     def answer(self) -> tuple[Offers, bool]:

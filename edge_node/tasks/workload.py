@@ -62,13 +62,14 @@ class TaskWorkload:
             config.seed,
             config.dirichlet_alpha,
         )
-        self._share = shares[config.partition_index]
+        self.share = shares[config.partition_index]
+        """Numbers of this node's examples in the data set."""
         self._requests = np.arange(self.data.num_test)
         self._orders: dict[tuple[str, int], NDArray[np.int64]] = {}
 
     @property
     def num_examples(self) -> int:
-        return len(self._share)
+        return len(self.share)
 
     @property
     def num_batches(self) -> int:
@@ -78,7 +79,7 @@ class TaskWorkload:
     @cached_property
     def digest(self) -> str:
         """sha256 over names, types, shapes and bytes of the share's arrays."""
-        return share_digest(self.data.train, self._share)
+        return share_digest(self.data.train, self.share)
 
     def cost(self, stage: str) -> WorkCost:
         """Counted operations and payload bytes of one batch of ``stage``."""
@@ -109,7 +110,7 @@ class TaskWorkload:
         if batch_id < 0:
             raise ValueError(f"batch_id must be >= 0, got {batch_id}")
         serving = stage == Stage.APPLICATION
-        examples, size = (self._requests if serving else self._share), self._batch_size(stage)
+        examples, size = (self._requests if serving else self.share), self._batch_size(stage)
         positions = np.arange(batch_id * size, (batch_id + 1) * size)
         passes, places = np.divmod(positions, len(examples))
         chosen = np.empty(size, dtype=np.int64)

@@ -17,7 +17,14 @@ from edge_node.energy.power_model import PowerModel
 from edge_node.meters import conformance
 from edge_node.meters.base import Meter, MeterContext, MeterError, Slot, Work, spread
 from edge_node.meters.cpu_time import CpuTimeMeter, ProcessCpuTimeMeter
-from edge_node.meters.hwmon import EnergyCounter, HwmonMeter, PowerIntegrator, RaplMeter, SensorMeter
+from edge_node.meters.hwmon import (
+    EnergyCounter,
+    HwmonMeter,
+    PowerIntegrator,
+    RaplMeter,
+    SensorMeter,
+    find_rapl,
+)
 from edge_node.meters.modelled import ModelledMeter
 from edge_node.meters.registry import METERS, build_meter
 from edge_node.meters.window import Window
@@ -47,7 +54,7 @@ def recorded_log(folder: Path) -> Path:
     log = folder / "readings.jsonl"
     meter = build_meter(f"record:{log}=modelled", BOARD, 10.0)
     for slot in range(conformance.SLOTS):
-        conformance._slot(meter, slot, awake=slot != 1, flop=1e6 * slot)
+        conformance.one_slot(meter, slot, awake=slot != 1, flop=1e6 * slot)
     return log
 
 
@@ -206,7 +213,7 @@ def test_what_was_recorded_is_replayed_and_labelled(tmp_path: Path) -> None:
     log = recorded_log(tmp_path)
     meter = build_meter(f"replay:{log}", BOARD, 10.0)
     lines = meter.close(Slot(2, Stage.DEVELOPMENT, awake=True, woke=False))
-    live = conformance._slot(ModelledMeter(CONTEXT), 2, awake=True, flop=2e6)
+    live = conformance.one_slot(ModelledMeter(CONTEXT), 2, awake=True, flop=2e6)
     assert by_key(lines) == by_key(live)
     assert {line.provenance for line in lines} == {"replayed"}
 
@@ -236,10 +243,11 @@ def test_a_damaged_log_names_its_line(tmp_path: Path, row: str) -> None:
 
 def test_a_counter_that_wraps_loses_nothing(tmp_path: Path) -> None:
     folder = fake_sysfs(tmp_path, "rapl")
-    meter = RaplMeter(CONTEXT, root=tmp_path)
+    counter = find_rapl("", root=tmp_path)
+    meter = SensorMeter(CONTEXT, counter)
     meter.open(0)
     (folder / "energy_uj").write_text("990\n")
-    assert meter._sensor.energy_uj() == 890
+    assert counter.energy_uj() == 890
     (folder / "energy_uj").write_text("15\n")  # past 999 and round
     lines = meter.close(Slot(0, Stage.DEVELOPMENT, awake=True, woke=False))
     assert sum(line.energy_uj for line in lines) == 890 + 25

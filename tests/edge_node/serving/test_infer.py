@@ -17,12 +17,15 @@ from edge_node.adapters.coordinator_client import GrpcLink
 from edge_node.adapters.host import GrpcHost
 from edge_node.build import build_node
 from edge_node.config import InferenceConfig, NodeConfig, TaskConfig
+from edge_node.serving.answers import TaskAnswers
 from edge_node.serving.client import InferClient, InferError, run_infer_client
+from edge_node.serving.port import Answered
 from edge_node.serving.tensors import to_arrays, to_tensors
 from edge_node.slots.errors import NoModel
 from edge_node.slots.node import EdgeNode
 from edge_node.tasks.evaluation import initial_parameters
 from edge_node.tasks.registry import find_task
+from edge_node.workload import Arrays, Parameters
 from protos.codec import INFER, MAX_INFER_BYTES, ProtocolError
 from protos.messages import (
     CloseSlot,
@@ -174,12 +177,22 @@ def test_what_outsiders_had_answered_is_booked_in_the_running_slots_application_
     assert training.users == (UserTraffic("n0", Stage.APPLICATION, 3 * 784, 3 * 12, outside=True),)
 
 
-def test_answers_between_two_slots_are_booked_in_the_next(node: EdgeNode) -> None:
+def test_answers_between_two_slots_are_booked_in_the_next(
+    node: EdgeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered, answer = threading.Event(), TaskAnswers.answer
+
+    def tell(self: TaskAnswers, parameters: Parameters, arrays: Arrays) -> Answered:
+        try:
+            return answer(self, parameters, arrays)
+        finally:
+            answered.set()
+
+    monkeypatch.setattr(TaskAnswers, "answer", tell)
     first = node.close(CloseSlot(1, 1))
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(node.answer, images(4))
-        while not node._board.locked():
-            assert not waiting.done()
+        assert answered.wait(30)
         node.on_grant(EnergyGrant("n0", 1, 1, 0, 0))
         assert len(waiting.result(30).arrays["classes"]) == 4
     second = advance(node, 2, work=False)

@@ -84,7 +84,7 @@ def test_unknown_and_missing_texts_say_so(tmp_path, monkeypatch):
     monkeypatch.setenv("DETABED_DATA_DIR", str(tmp_path))
     assert text.resolve("auto") == "pydoc"
     with pytest.raises(DataError, match="fetch"):
-        text._speeches()
+        text.BASES["shakespeare"][1]()
 
 
 @needs_shakespeare
@@ -93,7 +93,7 @@ def test_roles_stay_whole_when_split_by_group():
     data = text.load("shakespeare-roles")
     assert data.num_train + data.num_test > 12_000
     shares = [
-        workload("tiny-gpt", data="shakespeare-roles", partition="by-group", partition_index=k)._share
+        workload("tiny-gpt", data="shakespeare-roles", partition="by-group", partition_index=k).share
         for k in range(3)
     ]
     roles = [set(data.groups[share]) for share in shares]
