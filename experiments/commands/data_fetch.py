@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import DownloadColumn, TransferSpeedColumn
 
 from carbon_data.files.datasets import DatasetState, fetch, status
 from experiments.commands.options import JsonOption
 from experiments.commands.output import err, out, print_json
+from experiments.progress import progress_bar
 
 
 def fetch_with_progress(names: list[str], console: Console) -> dict[str, list[str]]:
@@ -18,8 +19,7 @@ def fetch_with_progress(names: list[str], console: Console) -> dict[str, list[st
 
     Raises DataError for an unknown name, a file that has no download, or one that no origin gives right.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=console) as bar:
+    with progress_bar(console, DownloadColumn(), TransferSpeedColumn()) as bar:
         tasks: dict[str, int] = {}
 
         def received(name: str, done_bytes: int, total_bytes: int | None) -> None:

@@ -10,16 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress
 
 from experiments.errors import FailedRunError, RunError, UsageError
+from experiments.progress import progress_bar
 from experiments.run_folder.failed import mark_failed
 from experiments.scenario.model import MAX_SEED, Scenario
 
@@ -259,15 +253,7 @@ class SlotProgress:
 
 @contextmanager
 def _progress(console: Console, quiet: bool, total: int) -> Iterator[SlotProgress]:
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[detail]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=quiet) as bar:
+    with progress_bar(console, quiet=quiet) as bar:
         yield SlotProgress(bar, total)
 
 

@@ -23,14 +23,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress, TaskID, TextColumn
+
+from experiments.progress import progress_bar
 
 LOOK_EVERY_S = 1.0
 """Between two looks at what running jobs say."""
@@ -98,9 +93,8 @@ def run_jobs(
     paths = [cache / f"{job.key()}.json" for job in jobs]
     missing = {path: job for path, job in zip(paths, jobs, strict=True) if not path.exists()}
     if missing:
-        shown = console if console is not None else Console(quiet=True)
         order = sorted(missing, key=lambda path: -missing[path].weight)
-        with _bar(shown) as progress:
+        with _bar(console) as progress:
             watch = _Watch(progress, what, {path: missing[path].weight for path in order})
             try:
                 for _ in _finished([(missing[path], path) for path in order], workers):
@@ -110,18 +104,8 @@ def run_jobs(
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths], len(missing)
 
 
-def _bar(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[jobs]}"),
-        TimeElapsedColumn(),
-        TextColumn("remaining"),
-        TimeRemainingColumn(elapsed_when_finished=False),
-        TextColumn("{task.fields[said]}", style="dim"),
-        console=console,
-        speed_estimate_period=SPEED_OVER_S,
-    )
+def _bar(console: Console | None) -> Progress:
+    return progress_bar(console, TextColumn("{task.fields[jobs]}"), speed_over_s=SPEED_OVER_S)
 
 
 class _Watch:
@@ -129,7 +113,7 @@ class _Watch:
 
     def __init__(self, progress: Progress, what: str, weights: dict[Path, float]) -> None:
         self.progress, self.weights = progress, weights
-        self.task: TaskID = progress.add_task(what, total=sum(weights.values()), jobs="", said="")
+        self.task: TaskID = progress.add_task(what, total=sum(weights.values()), jobs="", detail="")
         self.start = {path: _said(path)["done"] for path in weights}
         """Done by an earlier, interrupted study: no speed of this one."""
         self.stopped = threading.Event()
@@ -155,7 +139,7 @@ class _Watch:
             said = where["text"] or said
             done += max(0.0, min(where["done"], ALMOST * weight) - before)
         jobs = f"{ready}/{len(self.weights)}"
-        self.progress.update(self.task, completed=done, total=total, jobs=jobs, said=said)
+        self.progress.update(self.task, completed=done, total=total, jobs=jobs, detail=said)
 
     def stop(self) -> None:
         self.stopped.set()

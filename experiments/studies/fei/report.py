@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
-from rich.progress import track
 
+from experiments.progress import progress_bar
 from experiments.report.figures.base import Drawing
 from experiments.report.html import TEMPLATES
 from experiments.report.svg import inline_svg
@@ -63,12 +63,12 @@ def write(page: Page, folder: Path, console: Console | None = None) -> Path:
     tables.mkdir(exist_ok=True)
     svg = {}
     drawings = [d for section in page.sections for group in section.figures for d in group]
-    shown = console if console is not None else Console(quiet=True)
-    for drawing in track(drawings, "drawing", console=shown):
-        text = drawing.svg()
-        drawing.save(figures, text)
-        svg[drawing.name] = Markup(inline_svg(drawing, text))
-        drawing.data.to_csv(tables / f"figure-{drawing.name}.csv", index=False, lineterminator="\n")
+    with progress_bar(console) as bar:
+        for drawing in bar.track(drawings, description="drawing"):
+            text = drawing.svg()
+            drawing.save(figures, text)
+            svg[drawing.name] = Markup(inline_svg(drawing, text))
+            drawing.data.to_csv(tables / f"figure-{drawing.name}.csv", index=False, lineterminator="\n")
     for table in (t for section in page.sections for t in section.tables):
         table.write(tables)
     claims = {name: judgement.as_dict() for name, judgement in page.claims.items()}

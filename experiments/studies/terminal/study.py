@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress
 from rich.table import Table
 
 from edge_node.energy.boards import load_board
@@ -27,6 +25,7 @@ from edge_node.splitting.controller import Option, Rules, Scene
 from edge_node.splitting.energy import Link, Split
 from edge_node.splitting.parameters import DEFAULT_BOARD, Parameters, load_figures, load_parameters
 from edge_node.tasks.process import configure_process
+from experiments.progress import progress_bar
 from experiments.report.figures.base import Drawing
 from experiments.report.style import look
 from experiments.studies.terminal import figures as draw
@@ -111,7 +110,7 @@ def _reproduce(output: Path, extent: Extent, console: Console | None, seed: int)
     for name in ("tables", "measured", "figures"):
         (output / name).mkdir(parents=True, exist_ok=True)
     data = load_data(extent)
-    with _progress(console) as bar:
+    with progress_bar(console) as bar:
         training = bar.add_task("training", total=steps())
         models = train_models(
             data, extent, seed, lambda what: bar.update(training, advance=1, description=f"training: {what}")
@@ -160,20 +159,6 @@ def verdicts(report: dict[str, Any]) -> Table:
             verdict += ", by construction"
         table.add_row(name, verdict, check["ours"])
     return table
-
-
-@contextmanager
-def _progress(console: Console | None) -> Iterator[Progress]:
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=console,
-        disable=console is None,
-    ) as bar:
-        yield bar
 
 
 def _run(

@@ -18,6 +18,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from experiments.progress import progress_bar
 from experiments.report.figures.base import Drawing
 from experiments.report.style import look
 from experiments.studies.tree import figures as draw_figures
@@ -39,7 +40,7 @@ from experiments.studies.tree.settings import (
     rates_per_s,
     study_settings,
 )
-from experiments.studies.tree.study import progress_bar, run_study
+from experiments.studies.tree.study import run_study
 from experiments.studies.tree.tables import (
     ablation_table,
     claims_table,

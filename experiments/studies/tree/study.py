@@ -18,15 +18,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
+from experiments.progress import progress_bar
 from experiments.studies.import_closure import closure_digest
 from experiments.studies.tree.engine import simulate
 from experiments.studies.tree.measure import Point, take
@@ -92,19 +85,6 @@ class Results:
 
     def machine(self, setting: Setting) -> Machine:
         return build_machine(self.parameters, setting.discipline, setting.sleep)
-
-
-def progress_bar(console: Console | None) -> Progress:
-    """Count, elapsed and remaining time on ``console``; silent without one."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("remaining"),
-        TimeRemainingColumn(),
-        console=console if console is not None else Console(quiet=True),
-    )
 
 
 def run_study(

@@ -18,12 +18,12 @@ from rich.console import Console
 
 from coordinator.simulator.simulate import World
 from coordinator.simulator.tradeoff import PRICES_G_PER_KWH, Delivered, TradeOff, optimal_point, tree_point
+from experiments.progress import progress_bar
 from experiments.report.figures.base import Drawing, new_figure
 from experiments.report.study_page import Shown, render_study
 from experiments.report.style import MUTED, look, policy_colour
 from experiments.studies.fei.energy import board
 from experiments.studies.fei.market import CAP_FRACTION, SLOTS, Setting, Work, fleet
-from experiments.studies.tree.study import progress_bar
 
 NODES = 10
 IMAGES, TEXTS = 64, 2

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from edge_node.tasks.registry import find_task
 from experiments.studies.fei import engine, federated
@@ -156,7 +155,7 @@ class Half:
 
     def compute(self, scratch: Path) -> dict[str, Any]:
         tell(scratch, "half way", 5.0)
-        with engine._bar(Console(quiet=True)) as progress:
+        with engine._bar(None) as progress:
             watch = engine._Watch(progress, "jobs", {scratch.with_suffix(".json"): self.weight})
             fresh = progress.tasks[0].completed
             tell(scratch, "on", 7.0)
@@ -165,7 +164,7 @@ class Half:
             return {
                 "fresh": fresh,
                 "done": progress.tasks[0].completed,
-                "said": progress.tasks[0].fields["said"],
+                "said": progress.tasks[0].fields["detail"],
             }
 
 
