@@ -12,7 +12,8 @@ import numpy as np
 
 from carbon_data.units import JOULES_PER_KWH
 from coordinator.market.fleet import Fleet, Floats
-from coordinator.market.program import DOMINANCE, Program
+from coordinator.market.numbers import DOMINANCE
+from coordinator.market.program import Program
 from coordinator.market.solve import SolverOptions, solve
 
 STEPS = 24

@@ -13,7 +13,7 @@ import numpy as np
 
 from carbon_data.units import JOULES_PER_KWH
 from coordinator.market.fleet import Floats
-from coordinator.market.program import DOMINANCE
+from coordinator.market.numbers import DOMINANCE
 from coordinator.market.wide import hub_recovery
 from coordinator.negotiation.quote import Quote, quotes_of
 from coordinator.negotiation.table import Agreed, Market, Table

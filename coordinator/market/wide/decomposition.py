@@ -2,7 +2,7 @@
 
 Given prices of the energy hub (lambda_t) and the work hub (mu_t) the nodes have nothing in common. A primal-dual
 interior-point method (Mehrotra's predictor-corrector with Gondzio's centrality correctors) follows all nodes'
-problems at once: in each step every node is eliminated exactly onto the 2 T hub prices (decomposition_kkt.py), the
+problems at once: in each step every node is eliminated exactly onto the 2 T hub prices (kkt.py), the
 small system of the prices is solved, and the nodes follow. The work of a step is linear in N, and the number of steps
 hardly depends on N, less so where a sample's prices tell where to begin (decomposition_start.py). Plain price updates
 (bundle, ADMM) need hundreds of rounds for the same gap.

@@ -32,8 +32,8 @@ import numpy as np
 from carbon_data.units import JOULES_PER_KWH
 from coordinator.market.fleet import Bools, Fleet, Floats
 from coordinator.market.layout import Restrictions
+from coordinator.market.numbers import unserved_penalty_g
 from coordinator.market.participation import last_slots, model_energy, whole
-from coordinator.market.program import _penalty as unserved_penalty_g
 
 DETA = Restrictions(transfers=True, offloading=True, harvest=True)
 LEFT_FACTOR = 1.0 / 3.0

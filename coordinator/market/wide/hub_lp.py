@@ -48,7 +48,7 @@ def units_of(program: HubProgram) -> Units:
     batches = float(work.mean()) if work.size else 1.0
     load = program.static_j.mean() + program.joules_per_batch.mean() * batches
     grams = float(program.grams_per_j.mean())
-    # Where nothing emits, only work left undone costs: its price is that at 1 g/kWh (program._penalty).
+    # Where nothing emits, only work left undone costs: its price is that at 1 g/kWh (numbers.unserved_penalty_g).
     return Units(joules=float(load) or 1.0, batches=batches, grams_per_j=grams or 1.0 / JOULES_PER_KWH)
 
 
