@@ -158,7 +158,7 @@ def test_a_host_of_another_machine_is_refused_where_the_run_would_listen_there()
         (
             "[harvest]\noptions = { peak_w = 3 }\n",
             "harvest",
-            "since the table or its node says peak_w = 10.0",
+            "because the table or its node sets peak_w = 10.0",
         ),
         (
             '[intensity]\nsource = "trace"\npath = "a.csv"\noptions = { path = "b.csv" }\n',
