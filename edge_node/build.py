@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from edge_node.config import NodeConfig
 from edge_node.meters.registry import build_meter
+from edge_node.serving.answers import TaskAnswers
 from edge_node.slots.node import EdgeNode
 from edge_node.slots.outbox import Outbox
+from edge_node.tasks.workload import TaskWorkload, build_workload, untrained_parameters
 from protos.messages import Stage
 
 
@@ -17,9 +19,6 @@ def build_node(config: NodeConfig, outbox: Outbox | None = None) -> EdgeNode:
         DataError: data files lack.
         MeterError: the meter is unknown or cannot run here.
     """
-    from edge_node.serving.answers import TaskAnswers  # imports torch: only where work is done
-    from edge_node.tasks.workload import TaskWorkload, build_workload, untrained_parameters
-
     meter = build_meter(config.meter, config.board, config.slot_s)
     task = build_workload(config.task, config.inference)
     own = (Stage.PREPARATION, Stage.DEVELOPMENT, Stage.APPLICATION)

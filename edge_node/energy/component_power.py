@@ -19,6 +19,7 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 
 COEFFICIENTS = ("lam1c", "lam2c", "lam0c", "lam1m", "lam2m", "lam0m", "lam_r", "p_c")
 """Columns of the design matrix. Units: W/(V^2 Hz), W/(V^2 Hz), W/V, the same for memory, 1, W."""
@@ -202,8 +203,6 @@ def fit(readings: Sequence[Reading]) -> ComponentModel:
     Raises:
         FitError: fewer than two readings, a repeated name, or readings that vary nothing.
     """
-    from scipy.optimize import nnls
-
     if len(readings) < 2:
         raise FitError(f"got {len(readings)} readings; a fit needs at least 2")
     names = [reading.name for reading in readings]

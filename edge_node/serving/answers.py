@@ -15,9 +15,10 @@ from torch.nn import functional as F
 from carbon_data.units import BITS_PER_BYTE
 from edge_node.serving.port import Answered
 from edge_node.tasks.base import Task, load_arrays, to_tensor
+from edge_node.tasks.data.text import ANSWER, PROMPT
 from edge_node.tasks.images import SHAPE, ImageTask
 from edge_node.tasks.registry import find_task
-from edge_node.tasks.text import ANSWER, PROMPT, START, TextTask, decode_flop, generate, prefill_flop
+from edge_node.tasks.text import START, TextTask, decode_flop, generate, prefill_flop
 from edge_node.workload import Arrays, InferResult, Parameters
 
 

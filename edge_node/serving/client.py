@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_node.serving.tensors import to_arrays, to_tensors
+from edge_node.tasks.data import images, text
 from edge_node.workload import Arrays
 from protos.codec import INFER, MAX_INFER_BYTES, ProtocolError
 from protos.latency import exact_quantile
@@ -159,13 +160,9 @@ def run_infer_client(
 
 def _examples(data: str, count: int, seed: int) -> tuple[Mapping[str, NDArray[Any]], NDArray[Any] | None]:
     """(what is asked, right answers or None): ``count`` examples of the test set, drawn anew for each seed."""
-    from edge_node.tasks.data import images, text
-
     if data in text.NAMES and data not in images.NAMES:
-        from edge_node.tasks.text import PROMPT
-
         tokens = text.load(text.resolve(data)).test["tokens"]
-        return {"tokens": tokens[_choice(len(tokens), count, seed), : PROMPT - 1]}, None
+        return {"tokens": tokens[_choice(len(tokens), count, seed), : text.PROMPT - 1]}, None
     if data not in images.NAMES:
         raise ValueError(f"data {data!r} is not known; allowed are {', '.join((*images.NAMES, *text.NAMES))}")
     test = images.load(images.resolve(data)).test

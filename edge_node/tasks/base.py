@@ -4,40 +4,16 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
+from edge_node.tasks.data.dataset import Dataset
 from edge_node.workload import Arrays, Parameters
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor, nn
-
-
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """Examples as named arrays, axis 0 the examples; one copy a process, never written to."""
-
-    name: str
-    origin: str
-    """Where the data come from, for the report: source and what was done to it."""
-    train: Mapping[str, NDArray[Any]]
-    test: Mapping[str, NDArray[Any]]
-    groups: NDArray[np.int64]
-    """Per training example what label-skewed partitions skew: its class, or the speaker of a text."""
-    num_classes: int
-
-    @property
-    def num_train(self) -> int:
-        return len(self.groups)
-
-    @property
-    def num_test(self) -> int:
-        return len(next(iter(self.test.values())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +150,6 @@ class Task(ABC):
         No optimiser object: constructing one imports torch._dynamo (3 CPU-seconds a process), and the fused
         update below is quicker. Results equal ``torch.optim.SGD`` to rounding.
         """
-        import torch
-
         loss = self.loss(model(x), y)
         gradients = torch.autograd.grad(loss, parameters)
         with torch.no_grad():
@@ -184,8 +158,6 @@ class Task(ABC):
 
     def initial_parameters(self, seed: int) -> dict[str, NDArray[np.float32]]:
         """The global model before round one; the same for the same seed."""
-        import torch
-
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return to_arrays(self.model())
@@ -225,8 +197,6 @@ def load_arrays(model: nn.Module, parameters: Parameters) -> list[Tensor]:
 
 def to_tensor(array: NDArray[Any], dtype: torch.dtype | None = None) -> Tensor:
     """Copy of an array as a tensor, converted on the way; the array may be read-only (off the wire)."""
-    import torch
-
     if dtype is None:
         return torch.from_numpy(np.array(array, order="C"))
     tensor = torch.empty(array.shape, dtype=dtype)

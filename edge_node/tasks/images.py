@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from carbon_data.units import BITS_PER_BYTE
-from edge_node.tasks.base import Dataset, FlopCount, Served, Task, to_tensor
+from edge_node.tasks.base import FlopCount, Served, Task, to_tensor
 from edge_node.tasks.data import images
+from edge_node.tasks.data.dataset import Dataset
 from edge_node.tasks.flops import count_flop
 from edge_node.workload import Arrays
 

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from carbon_data.units import BITS_PER_BYTE
-from edge_node.tasks.base import Dataset, FlopCount, Served, Task, to_tensor
+from edge_node.tasks.base import FlopCount, Served, Task, to_tensor
 from edge_node.tasks.data import text
+from edge_node.tasks.data.dataset import Dataset
+from edge_node.tasks.data.text import ANSWER, PROMPT
 from edge_node.tasks.flops import count_flop
 from edge_node.workload import Arrays
 
@@ -23,10 +25,6 @@ BYTES = 256
 START = 256
 """Symbol before the first byte of an excerpt; 257 is left for an end, as in the paper's 258 symbols."""
 VOCABULARY = 258
-PROMPT = 64
-"""Input tokens of a request unless a service has its own length: START and 63 bytes."""
-ANSWER = 16
-"""Tokens generated for a request, likewise."""
 PREPARE_FLOP_PER_BYTE = 2.0
 """Counting symbols: one addition, one comparison."""
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edge_node.tasks.data.text import LENGTH
-from edge_node.tasks.text import ANSWER, PROMPT, VOCABULARY, TextTask
+from edge_node.tasks.data.text import ANSWER, LENGTH, PROMPT
+from edge_node.tasks.text import VOCABULARY, TextTask
 
 WIDTH = 128
 HEADS = 4

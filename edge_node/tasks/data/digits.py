@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_node.tasks.base import Dataset
+from edge_node.tasks.data.dataset import Dataset
 
 TEST_FRACTION = 0.2
 SPLIT_SEED = 1797
@@ -19,6 +19,7 @@ ORIGIN = (
 
 def load() -> Dataset:
     """Training and test images (N, 1, 28, 28) uint8 with labels (N,) int64; a fixed stratified split."""
+    # Heavy, and optional: a node that learns other data than the digits needs neither scikit-learn nor SciPy.
     from scipy.ndimage import zoom
     from sklearn.datasets import load_digits
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edge_node.tasks.base import Dataset
 from edge_node.tasks.data import digits, mnist
+from edge_node.tasks.data.dataset import Dataset
 
 BASES: dict[str, Callable[[], Dataset]] = {"digits": digits.load, "mnist": mnist.load}
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from carbon_data.files.datasets import dataset, require
 from carbon_data.files.folders import data_dir
-from edge_node.tasks.base import Dataset
+from edge_node.tasks.data.dataset import Dataset
 
 FILES = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
 ORIGIN = "MNIST (LeCun, Cortes, Burges), 60,000 training and 10,000 test images, idx files with canonical MD5"

@@ -13,17 +13,22 @@ import re
 import threading
 from collections.abc import Callable
 from functools import cache
+from pydoc_data.topics import topics
 
 import numpy as np
 from numpy.typing import NDArray
 
 from carbon_data.files.datasets import dataset, require
 from carbon_data.files.folders import data_dir
-from edge_node.tasks.base import Dataset
+from edge_node.tasks.data.dataset import Dataset
 from edge_node.tasks.data.images import frozen
 
 LENGTH = 80
 """Bytes of an excerpt; the sequence length of LEAF's Shakespeare (Caldas et al. 2018, arXiv:1812.01097)."""
+PROMPT = 64
+"""Input tokens of a request unless a service has its own length: a start symbol and 63 bytes."""
+ANSWER = 16
+"""Tokens generated for a request, likewise."""
 TEST_FRACTION = 0.1
 """The last excerpts of every group are held out."""
 FILE = "tinyshakespeare"
@@ -46,8 +51,6 @@ def _roles() -> list[Passage]:
 
 
 def _topics() -> list[Passage]:
-    from pydoc_data.topics import topics
-
     return [(name, topics[name]) for name in sorted(topics)]
 
 

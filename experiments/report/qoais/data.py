@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge_node.tasks.base import Dataset
+from edge_node.tasks.data.dataset import Dataset
 from experiments.report.provenance import joules_by_provenance, known_from, missing_fraction
 from experiments.report.qoais.evidence import Evidence
 from experiments.report.qoais.formulas import balance, effective_dimension, entropy_bits, jensen_shannon_bits

@@ -19,7 +19,8 @@ from experiments.report.read import Run
 from experiments.run_folder.files import MODEL
 
 if TYPE_CHECKING:
-    from edge_node.tasks.base import Dataset, Task
+    from edge_node.tasks.base import Task
+    from edge_node.tasks.data.dataset import Dataset
     from experiments.report.qoais.evaluation import Answers, Deviation
 
 NOISES = (0.1, 0.3, 1.0)

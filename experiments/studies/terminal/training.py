@@ -26,8 +26,8 @@ from edge_node.splitting.bottleneck import Bottleneck
 from edge_node.splitting.network import FrameCnn
 from edge_node.splitting.partition import Partitioner
 from edge_node.splitting.pruning import pruned
-from edge_node.tasks.base import Dataset
 from edge_node.tasks.data import images as image_data
+from edge_node.tasks.data.dataset import Dataset
 from experiments.studies.import_closure import closure_digest
 from experiments.studies.terminal.frames import Frames, scattered
 from experiments.studies.terminal.settings import BITS, CODE_CHANNELS, CUTS, WIDTH_FRACTIONS, Extent

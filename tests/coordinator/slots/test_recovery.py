@@ -244,7 +244,7 @@ def test_requests_wait_no_longer_than_their_latency_target_and_nothing_beyond_th
     state = books.nodes["n00"]
     state.carried_room, state.carried_batches = (2, 1, 0), (4, 5, 0)
     told = dataclasses.replace(books.waiting["n00"], slot=slot, backlog_batches=(8, 11, 6))
-    assert books.offload_room("n00", told) == room
+    assert offload_room(books.config, books.nodes["n00"], told) == room
     bench.close()
 
 

@@ -10,10 +10,11 @@ from carbon_data.types import DataError
 from edge_node.config import InferenceConfig, TaskConfig
 from edge_node.tasks.base import load_arrays
 from edge_node.tasks.data import text
+from edge_node.tasks.data.text import ANSWER, PROMPT
 from edge_node.tasks.evaluation import evaluate, initial_parameters
 from edge_node.tasks.peephole import PeepholeLstm
 from edge_node.tasks.registry import find_task
-from edge_node.tasks.text import ANSWER, BYTES, PROMPT, START, decode_flop, generate, prefill_flop
+from edge_node.tasks.text import BYTES, START, decode_flop, generate, prefill_flop
 from edge_node.tasks.workload import build_workload
 
 TEXT_TASKS = ["shakespeare-lstm", "shakespeare-lstm-plain", "tiny-gpt"]
