@@ -51,6 +51,14 @@ class Efficiency:
     """Over generated tokens alone."""
     ee_bit_per_j: float | None
 
+    def of(self, whom: str) -> dict[str, float | None]:
+        """The ratios under the names of a table: ``tree_<whom>_bit_per_j`` and so on."""
+        return {f"{name}_{whom}_bit_per_j": getattr(self, f"{name}_bit_per_j") for name in RATIOS}
+
+
+RATIOS = tuple(name.removesuffix("_bit_per_j") for name in Efficiency.__slots__)
+"""Names of the ratios, without their unit."""
+
 
 def efficiency(window: Window, alpha_bits_per_token: float) -> Efficiency:
     """(T1): eta_TREE = (bits + alpha tokens) / energy, and EE = bits / energy, in bit/J."""

@@ -39,7 +39,6 @@ def run_labels(books: Books) -> dict[str, str]:
     alpha = books.config.tree_alpha_bits_per_token
     told = books.delivered
     window = Window(told["bits"], told["tokens_in"], told["tokens_out"], from_micro(energy_uj))
-    whole = efficiency(window, alpha)
     labels = {
         "policy": books.config.policy,
         "epoch": str(books.epoch),
@@ -49,11 +48,8 @@ def run_labels(books: Books) -> dict[str, str]:
         "unmetered_node_slots": str(books.gaps),
         "tree_alpha_bits_per_token": repr(alpha),
     }
-    for name in ("tree", "tree_generated", "ee"):
-        value = getattr(whole, f"{name}_bit_per_j")
-        if value is not None:
-            labels[f"{name}_testbed_bit_per_j"] = repr(value)
-    return labels
+    ratios = efficiency(window, alpha).of("testbed")
+    return labels | {name: repr(value) for name, value in ratios.items() if value is not None}
 
 
 def report(books: Books, query: ReportQuery) -> Report:

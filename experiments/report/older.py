@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from coordinator.accounting.tree import Window, efficiency
+from coordinator.accounting.tree import RATIOS, Window, efficiency
 
 Read = Callable[[str], pd.DataFrame | None]
 """A table of the same folder as it was written; None where there is none."""
@@ -64,7 +64,7 @@ def _nodes(frame: pd.DataFrame, slots: pd.DataFrame, alpha_bits_per_token: float
             frame["bits"], frame["tokens_in"], frame["tokens_out"], energies_j, strict=True
         )
     ]
-    for name in ("tree", "tree_generated", "ee"):
+    for name in RATIOS:
         values = [None if ratio is None else getattr(ratio, f"{name}_bit_per_j") for ratio in ratios]
         frame[f"{name}_node_bit_per_j"] = pd.array(values, dtype="Float64")
     return frame

@@ -15,130 +15,21 @@ from typing import Any
 import pandas as pd
 
 from carbon_data.types import DataError
+from coordinator.tables.schema import Kind
 from experiments.report.older import as_today
 from experiments.run_folder.failed import failure_of
 from experiments.run_folder.same_scenario import difference, scenario_facts
-
-_SLOT_NUMBERS = [
-    "intensity_g_per_kwh",
-    "demand_j",
-    "grid_j",
-    "green_j",
-    "harvest_j",
-    "charge_j",
-    "charge_loss_j",
-    "discharge_j",
-    "discharge_loss_j",
-    "self_discharge_j",
-    "export_j",
-    "import_j",
-    "curtailed_j",
-    "battery_before_j",
-    "battery_after_j",
-    "released_batches",
-    "executed_batches",
-    "guest_batches",
-    "offloaded_batches",
-    "unserved_batches",
-    "tokens_in",
-    "tokens_out",
-    "bits",
-    "requests",
-    "model_bytes",
-    "operational_g",
-]
-_NODE_NUMBERS = [
-    "demand_j",
-    "grid_j",
-    "operational_g",
-    "tokens_in",
-    "tokens_out",
-    "bits",
-    "executed_batches",
-    "tree_node_bit_per_j",
-    "tree_generated_node_bit_per_j",
-    "ee_node_bit_per_j",
-]
-
-SCHEMA: dict[str, dict[str, str]] = {
-    "slots": {
-        "slot": "int",
-        "time": "time",
-        "stage": "str",
-        "node_id": "str",
-        "zone": "str or null",
-        "alive": "bool",
-        "awake": "bool or null",
-        "metered": "bool",
-        **dict.fromkeys(_SLOT_NUMBERS, "number"),
-    },
-    "lines": {
-        "slot": "int",
-        "node_id": "str",
-        "zone": "str",
-        "stage": "str",
-        "component": "str",
-        "energy_j": "number",
-        "grid_j": "number",
-        "operational_g": "number",
-        "provenance": "str",
-    },
-    "batch_flows": {
-        "slot": "int",
-        "owner": "str",
-        "executor": "str",
-        "batches": "number",
-        "payload_bytes": "number",
-    },
-    "energy_flows": {
-        "slot": "int",
-        "donor": "str",
-        "recipient": "str",
-        "sent_j": "number",
-        "received_j": "number",
-        "status": "str",
-    },
-    "rounds": {
-        "round": "int",
-        "slot": "int",
-        "stage": "str",
-        "participants": "number",
-        "num_examples": "number",
-        "train_loss": "number",
-        "test_loss": "number",
-        "test_accuracy": "number",
-        "cumulative_g": "number",
-    },
-    "nodes": {"node_id": "str", "zone": "str or null", **dict.fromkeys(_NODE_NUMBERS, "number")},
-    "decisions": {"slot": "int", "status": "str", "gap_fraction": "number", "objective_g": "number"},
-    "serving": {
-        "slot": "int",
-        "node_id": "str",
-        **dict.fromkeys(
-            [
-                *["requests", "outside_requests", "unserved_requests", "deadline_misses"],
-                *["tokens_in", "tokens_out", "bits", "energy_j", "operational_g"],
-            ],
-            "number",
-        ),
-        "latency_bins": "counts",
-        "latency_counts": "counts",
-    },
-}
-"""Table -> column -> kind. More columns are welcome; a missing one is an error."""
+from experiments.run_folder.tables import RUN_TABLES
 
 UNKNOWN = "unknown"
 """Zone of a node that never registered."""
-MAY_BE_EMPTY = frozenset({"batch_flows", "energy_flows", "rounds", "decisions", "serving"})
-MAY_LACK = frozenset({"serving"})
-"""Tables that runs of an earlier version do not have."""
 REQUIRED_METADATA = ("run_id", "name", "policy", "seed", "slot_s", "trace_step_s")
 POLICY_ORDER = ("grid", "local", "det", "dat", "deta")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One finished run. Tables are as described by SCHEMA, sorted by slot; ``timings`` are wall-clock
+    """One finished run. Tables are those of experiments.run_folder.tables, sorted by slot; ``timings`` are wall-clock
     figures only."""
 
     folder: Path
@@ -261,38 +152,39 @@ def _table(folder: Path, name: str, alpha_bits_per_token: float) -> pd.DataFrame
         frame = as_today(name, _parquet(path), beside, alpha_bits_per_token)
     except KeyError as error:
         raise DataError(f"{path} lacks {error}; was it written by an older version?") from None
-    wanted = SCHEMA[name]
+    schema = RUN_TABLES[name]
+    wanted = schema.needed
     lacking = [column for column in wanted if column not in frame.columns]
     if lacking:
         raise DataError(
             f"{path} lacks the columns {lacking}; it has {list(frame.columns)}. Was it written by an "
             f"older version?"
         )
-    if frame.empty and name not in MAY_BE_EMPTY:
+    if frame.empty and not schema.may_be_empty:
         raise DataError(f"{path} has no rows; a finished run has at least one slot and one node")
     for column, kind in wanted.items():
         frame[column] = _typed(frame[column], kind, f"{path}: column {column}")
     return frame.sort_values("slot", kind="stable", ignore_index=True) if "slot" in frame else frame
 
 
-def _typed(values: pd.Series, kind: str, where: str) -> pd.Series:
+def _typed(values: pd.Series, kind: Kind, where: str) -> pd.Series:
     """One column in the type the figures expect; what cannot be so is an error, null is kept as null."""
     try:
-        if kind == "counts":
+        if kind is Kind.COUNTS:
             return values
-        if kind == "time":
+        if kind is Kind.TIME:
             return pd.to_datetime(values, utc=True)
-        if kind == "str or null":
+        if kind is Kind.TEXT_OR_NULL:
             return values.astype(object).where(values.notna(), UNKNOWN).astype(str)
-        if kind == "bool or null":
+        if kind is Kind.FLAG_OR_NULL:
             return values.astype("boolean").fillna(False).astype(bool)
-        if kind == "str":
+        if kind is Kind.TEXT:
             if values.isna().any():
                 raise ValueError("null")
             return values.astype(str)
-        if kind == "bool":
+        if kind is Kind.FLAG:
             return values.astype("boolean").astype(bool)
-        if kind == "int":
+        if kind is Kind.INDEX:
             return values.astype("int64")
         return values.astype("Float64").astype("float64")
     except (TypeError, ValueError) as error:
@@ -300,7 +192,7 @@ def _typed(values: pd.Series, kind: str, where: str) -> pd.Series:
 
 
 def load_run(folder: Path, *, require_done: bool = True) -> Run:
-    """Read one run folder. Raises DataError when it is unfinished, incomplete or breaks SCHEMA."""
+    """Read one run folder. Raises DataError when it is unfinished, incomplete or breaks its schema."""
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder; give a run folder, e.g. runs/NAME-deta-s0")
     if require_done and (failure := failure_of(folder)):
@@ -319,8 +211,8 @@ def load_run(folder: Path, *, require_done: bool = True) -> Run:
         scenario=scenario.read_text(encoding="utf-8") if scenario.exists() else "",
         tables={
             name: _table(folder, name, float(metadata.get("tree_alpha_bits_per_token") or 0.0))
-            for name in SCHEMA
-            if name not in MAY_LACK or (folder / f"{name}.parquet").exists()
+            for name, schema in RUN_TABLES.items()
+            if not schema.may_lack or (folder / f"{name}.parquet").exists()
         },
         timings=_json(timings) if timings.exists() else {},
     )

@@ -22,6 +22,7 @@ from experiments.resolve.resolve import Resolved
 from experiments.run_folder.failed import mark_failed
 from experiments.run_folder.files import DONE, MODEL
 from experiments.run_folder.same_scenario import digest_of, scenario_digest, scenario_facts
+from experiments.run_folder.tables import ROUNDS
 from experiments.run_folder.versions import versions
 from experiments.runs.failure import reasons_to_fail
 from protos.messages import Stage
@@ -301,10 +302,7 @@ def _export(
                 "cumulative_g": from_pico(cumulative_pg),
             }
         )
-    columns = (
-        "round slot stage participants num_examples train_loss test_loss test_accuracy cumulative_g".split()
-    )
-    pd.DataFrame(rows, columns=columns).to_parquet(folder / "rounds.parquet", index=False)
+    pd.DataFrame(rows, columns=list(ROUNDS.names)).to_parquet(folder / "rounds.parquet", index=False)
     troubles = [
         {"slot": outcome.slot, "node_id": node_id, "reason": reason}
         for outcome in record.outcomes

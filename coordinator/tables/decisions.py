@@ -1,0 +1,34 @@
+"""Table ``decisions``: how every slot was decided, and what negotiating cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from coordinator.tables.recorded import RecordedRun, Row
+
+
+def decision_rows(run: RecordedRun) -> Iterable[Row]:
+    for slot, decision in sorted(run.decisions.items()):
+        market = decision.get("market")
+        yield {
+            **({} if market is None else _market_cells(market)),
+            "slot": slot,
+            "epoch": decision["plan"]["epoch"],
+            "status": decision["plan"]["status"],
+            "gap_fraction": decision["plan"]["gap_fraction"],
+            "objective_g": decision["objective_g"],
+            "nodes": len(decision["node_ids"]),
+            "lost_nodes": len(decision["plan"]["lost_nodes"]),
+            "unserved_batches": sum(decision["unserved"].values()),
+        }
+
+
+def _market_cells(market: Mapping[str, Any]) -> Row:
+    """What a slot's negotiation cost in messages; each counts once (coordinator.slots.negotiating.Said)."""
+    return {
+        "market_rounds": market.get("rounds"),
+        "market_messages": market["messages"],
+        "market_bytes": sum(market["down_bytes"].values()) + sum(market["up_bytes"].values()),
+        "market_silent_nodes": len(market["silent"]),
+    }

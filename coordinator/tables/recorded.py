@@ -1,0 +1,93 @@
+"""The entries of a ledger, sorted by what they are, with the questions that several tables ask. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from coordinator.ledger.entry import Kind
+from coordinator.ledger.store import StoredEntry
+from coordinator.slots.delivered import COUNTS, delivered_by_service
+
+Row = dict[str, Any]
+
+
+class RecordedRun:
+    """The entries of a ledger, sorted by what they are."""
+
+    def __init__(self, entries: Iterable[StoredEntry]) -> None:
+        self.config: Mapping[str, Any] = {}
+        self.registrations: dict[str, Mapping[str, Any]] = {}
+        self.telemetry: dict[tuple[int, str], Mapping[str, Any]] = {}
+        self.decisions: dict[int, Mapping[str, Any]] = {}
+        self.usage: dict[tuple[int, str], Mapping[str, Any]] = {}
+        self.trades: dict[int, Mapping[str, Any]] = {}
+        self.bookings: dict[tuple[int, str], Mapping[str, Any]] = {}
+        self.ends: dict[int, Mapping[str, Any]] = {}
+        self.adjusted_uj: dict[str, int] = defaultdict(int)
+        for stored in entries:
+            entry = stored.entry
+            slot, node, body = entry.slot if entry.slot is not None else -1, entry.node_id, entry.body
+            if entry.kind is Kind.START and "config" in body:
+                self.config = body["config"]
+            elif entry.kind is Kind.REGISTRATION:
+                self.registrations[node] = body
+            elif entry.kind is Kind.TELEMETRY:
+                self.telemetry[slot, node] = body  # the last one before the decision is the one decided upon
+            elif entry.kind is Kind.DECISION:
+                self.decisions[slot] = body
+            elif entry.kind is Kind.USAGE:
+                self.usage[slot, node] = body
+                if body.get("own_work") is not None:  # a market's slot: the backlog was disclosed afterwards
+                    self.telemetry[slot, node] = body["own_work"]
+            elif entry.kind is Kind.TRADE:
+                self.trades[slot] = body
+            elif entry.kind is Kind.BOOKING:
+                self.bookings[slot, node] = body
+            elif entry.kind is Kind.SLOT_END:
+                self.ends[slot] = body
+            elif entry.kind is Kind.ADJUSTMENT:
+                self.adjusted_uj[node] += body["reported_uj"] - body["booked_uj"]
+        self.intensity = {zone["zone"]: zone["intensity_g_per_kwh"] for zone in self.config.get("zones", ())}
+        self.node_ids: list[str] = list(self.config.get("node_ids", self.registrations))
+
+    def zone_of(self, node: str) -> str | None:
+        registration = self.registrations.get(node)
+        return None if registration is None else registration["profile"]["zone"]
+
+    def decision_of(self, slot: int, node: str) -> Mapping[str, Any] | None:
+        decisions = self.decisions[slot]["plan"]["decisions"]
+        return next((decision for decision in decisions if decision["node_id"] == node), None)
+
+    def own_batches(self, slot: int, decision: Mapping[str, Any]) -> int:
+        """Batches to run at home: decided, or, of a self-managed node, as it chose."""
+        told = self.usage.get((slot, decision["node_id"]), {}).get("own_work")
+        return int(decision["own_batches"] if told is None else told["own_batches"])
+
+    def services(self, slot: int, node: str) -> list[Mapping[str, Any]]:
+        """What a node delivered in a slot, by service."""
+        return delivered_by_service(self.bookings[slot, node], self.usage.get((slot, node), {}))
+
+    def delivered(self, slot: int, node: str) -> dict[str, int]:
+        """Likewise, of all services."""
+        services = self.services(slot, node)
+        return {name: sum(service[name] for service in services) for name in COUNTS}
+
+    def counted_batches(self, slot: int) -> tuple[dict[str, int], dict[str, int]]:
+        """(all, away) batches of each owner that count in a slot: first come, first counted."""
+        counted: dict[str, int] = defaultdict(int)
+        away: dict[str, int] = defaultdict(int)
+        for (at, node), usage in self.usage.items():
+            if at != slot or self.bookings.get((slot, node), {}).get("late"):
+                continue
+            for executed in usage["executed"]:
+                owner = executed["owner"]
+                decision = self.decision_of(slot, owner)
+                if decision is None:
+                    continue
+                total = self.own_batches(slot, decision) + sum(s["batches"] for s in decision["sends"])
+                counts = max(0, min(executed["batches"], total - counted[owner]))
+                counted[owner] += counts
+                away[owner] += counts if owner != node else 0
+        return counted, away

@@ -1,0 +1,201 @@
+"""The tables of a run folder that are made from its ledger: their columns and kinds, in the order they are written.
+
+Stored here once: the writer (coordinator.tables.export) and readers of run folders import it. No pandas here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from coordinator.accounting.tree import RATIOS
+from coordinator.slots.balances import TERMS
+from coordinator.slots.delivered import COUNTS
+
+
+class Kind(StrEnum):
+    """What a column holds. Null means missing, never zero."""
+
+    INDEX = "index"
+    """Whole number that places a row: a slot, a round. Never null."""
+    WHOLE = "whole number"
+    """Never null; reports read it as a number."""
+    NUMBER = "number"
+    """Never null where a node is known."""
+    COUNT = "count or null"
+    REAL = "number or null"
+    FLAG = "flag"
+    FLAG_OR_NULL = "flag or null"
+    TEXT = "text"
+    TEXT_OR_NULL = "text or null"
+    NAME_OR_NULL = "name or null"
+    TIME = "time"
+    COUNTS = "list of counts"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``needed``: reports refuse a table without it; other columns may be newer than a folder."""
+
+    name: str
+    kind: Kind
+    needed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns in their order. ``may_be_empty``: no row is no fault; ``may_lack``: older folders have no such table."""
+
+    columns: tuple[Column, ...]
+    may_be_empty: bool = False
+    may_lack: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def needed(self) -> Mapping[str, Kind]:
+        """Kinds of the columns that reports need, by name."""
+        return {column.name: column.kind for column in self.columns if column.needed}
+
+
+def table(*groups: Iterable[Column], may_be_empty: bool = False, may_lack: bool = False) -> Table:
+    """A table of groups of columns."""
+    return Table(tuple(column for group in groups for column in group), may_be_empty, may_lack)
+
+
+def needed(kind: Kind, *names: str) -> list[Column]:
+    """Columns of one kind that reports need."""
+    return [Column(name, kind, True) for name in names]
+
+
+def more(kind: Kind, *names: str) -> list[Column]:
+    """Columns of one kind that reports can do without."""
+    return [Column(name, kind, False) for name in names]
+
+
+SLOTS = table(
+    needed(Kind.INDEX, "slot"),
+    needed(Kind.TIME, "time"),
+    needed(Kind.TEXT, "stage", "node_id"),
+    needed(Kind.TEXT_OR_NULL, "zone"),
+    needed(Kind.REAL, "intensity_g_per_kwh"),
+    needed(Kind.FLAG, "alive"),
+    needed(Kind.FLAG_OR_NULL, "awake"),
+    needed(Kind.FLAG, "metered"),
+    more(Kind.FLAG_OR_NULL, "estimated", "late", "selected"),
+    needed(Kind.REAL, *(f"{term.removesuffix('_uj')}_j" for term in TERMS)),
+    needed(Kind.COUNT, "released_batches", "executed_batches", "guest_batches"),
+    needed(Kind.COUNT, "offloaded_batches", "unserved_batches"),
+    more(Kind.COUNT, "wasted_batches"),
+    needed(Kind.COUNT, *COUNTS, "model_bytes"),
+    needed(Kind.REAL, "operational_g"),
+    more(Kind.COUNT, "users_up_bytes", "users_down_bytes", "outside_up_bytes", "outside_down_bytes"),
+)
+"""A row for every slot and node. Bytes exchanged with users' devices: those of requests and data that were planned,
+and those of outside clients."""
+
+LINES = table(
+    needed(Kind.INDEX, "slot"),
+    needed(Kind.TEXT, "node_id", "zone", "stage", "component"),
+    needed(Kind.NUMBER, "energy_j", "grid_j", "operational_g"),
+    needed(Kind.TEXT, "provenance"),
+)
+"""Energy lines by slot, holder, zone, stage, component and provenance."""
+
+BATCH_FLOWS = table(
+    needed(Kind.INDEX, "slot"),
+    needed(Kind.TEXT, "owner", "executor"),
+    needed(Kind.WHOLE, "batches", "payload_bytes"),
+    may_be_empty=True,
+)
+
+ENERGY_FLOWS = table(
+    needed(Kind.INDEX, "slot"),
+    needed(Kind.TEXT, "donor", "recipient"),
+    more(Kind.NUMBER, "decided_j"),
+    needed(Kind.NUMBER, "sent_j", "received_j"),
+    needed(Kind.TEXT, "status"),
+    more(Kind.TEXT, "reason"),
+    may_be_empty=True,
+)
+
+PROFILE = table(
+    needed(Kind.TEXT_OR_NULL, "zone"),
+    more(Kind.REAL, "static_w", "sleep_w", "wake_j", "wake_s"),
+    more(Kind.NUMBER, "tx_j_per_byte", "rx_j_per_byte"),
+    more(Kind.COUNT, "storage_bytes"),
+    more(Kind.REAL, "charge_efficiency_fraction", "discharge_efficiency_fraction"),
+    more(Kind.REAL, "self_discharge_fraction", "charge_limit_w", "discharge_limit_w"),
+    more(Kind.REAL, "export_loss_fraction", "import_loss_fraction"),
+    more(Kind.TEXT_OR_NULL, "meter", "provenance"),
+    more(Kind.COUNT, "num_examples"),
+    more(Kind.TEXT_OR_NULL, "data_digest"),
+)
+"""Columns of ``nodes`` that are what a node registered, under the same names."""
+
+NODES = table(
+    needed(Kind.TEXT, "node_id"),
+    PROFILE.columns,
+    more(Kind.REAL, "battery_capacity_j"),
+    more(Kind.WHOLE, "slots", "unmetered_slots"),
+    more(Kind.REAL, "adjustment_j"),
+    needed(Kind.REAL, "demand_j", "grid_j"),
+    more(Kind.REAL, "green_j", "harvest_j", "export_j", "import_j", "curtailed_j"),
+    needed(Kind.REAL, "operational_g"),
+    more(Kind.COUNT, "requests"),
+    needed(Kind.COUNT, "tokens_in", "tokens_out", "bits", "executed_batches"),
+    more(Kind.COUNT, "wasted_batches"),
+    more(Kind.WHOLE, "participations"),
+    more(Kind.REAL, "carried_j"),
+    needed(Kind.REAL, *(f"{name}_node_bit_per_j" for name in RATIOS)),
+)
+"""TREE and EE of a node divide what it delivered by all joules it used in the run."""
+
+DECISIONS = table(
+    needed(Kind.INDEX, "slot"),
+    more(Kind.WHOLE, "epoch"),
+    needed(Kind.TEXT, "status"),
+    needed(Kind.REAL, "gap_fraction", "objective_g"),
+    more(Kind.WHOLE, "nodes", "lost_nodes"),
+    more(Kind.COUNT, "unserved_batches"),
+    # of slots that were negotiated; null elsewhere
+    more(Kind.COUNT, "market_rounds", "market_messages", "market_bytes", "market_silent_nodes"),
+    may_be_empty=True,
+)
+
+SERVING = table(
+    needed(Kind.INDEX, "slot"),
+    needed(Kind.TEXT, "node_id"),
+    more(Kind.TEXT, "stage"),
+    more(Kind.NAME_OR_NULL, "service"),
+    needed(Kind.COUNT, *COUNTS),
+    more(Kind.REAL, "latency_p50_s", "latency_p95_s", "latency_p99_s"),
+    needed(Kind.COUNT, "deadline_misses", "unserved_requests", "outside_requests"),
+    more(Kind.REAL, "outside_latency_p50_s", "outside_latency_p95_s", "outside_latency_p99_s"),
+    more(Kind.REAL, "tokens_in_per_s", "tokens_out_per_s"),
+    needed(Kind.REAL, "energy_j", "operational_g"),
+    more(Kind.REAL, "joules_per_request", "joules_per_token", "grams_per_1000_tokens"),
+    more(Kind.REAL, *(f"{name}_serving_bit_per_j" for name in RATIOS)),
+    more(Kind.REAL, "carried_j", "prefill_s", "decode_s", "prefill_j", "decode_j"),
+    needed(Kind.COUNTS, "latency_bins", "latency_counts"),
+    may_be_empty=True,
+    may_lack=True,
+)
+"""A row for every node, slot and service. Requests include those of outside clients; latencies of the two are apart,
+for theirs are wall time. Tokens are those of tasks that generate; figures per token are over input and generated ones,
+and null where there are none. TREE and EE divide by the joules of the row: the node's application lines and
+``carried_j``, what requests and answers took in users' devices and in the network."""
+
+TABLES: Mapping[str, Table] = {
+    "slots": SLOTS,
+    "lines": LINES,
+    "batch_flows": BATCH_FLOWS,
+    "energy_flows": ENERGY_FLOWS,
+    "nodes": NODES,
+    "decisions": DECISIONS,
+    "serving": SERVING,
+}
+"""By file name, without ``.parquet``."""

@@ -1,0 +1,107 @@
+"""Table ``slots``: what every node did in every slot. A row without a reading has nulls, never zeros."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from carbon_data.units import from_micro, from_pico
+from coordinator.policies.guard import TRAINING_STAGES
+from coordinator.slots.balances import TERMS
+from coordinator.slots.deferral import count_missed
+from coordinator.tables.recorded import RecordedRun, Row
+from coordinator.tables.schema import SLOTS
+
+
+def slot_rows(run: RecordedRun, times: Mapping[int, datetime]) -> Iterable[Row]:
+    counted: dict[str, int] = {}
+    for slot, decided in sorted(run.decisions.items()):
+        before = counted
+        counted, away = run.counted_batches(slot)
+        for node in run.node_ids:
+            zone = run.zone_of(node)
+            decision = run.decision_of(slot, node)
+            booking = run.bookings.get((slot, node))
+            row: Row = dict.fromkeys(SLOTS.names)
+            selected = decided["selected"] is None or node in decided["selected"]
+            row.update(
+                slot=slot,
+                time=times[slot],
+                stage=decided["stage"],
+                node_id=node,
+                zone=zone,
+                intensity_g_per_kwh=None if zone is None else run.intensity[zone][slot],
+                alive=decision is not None,
+                awake=None if decision is None else decision["awake"],
+                metered=booking is not None,
+                selected=None if decision is None else selected,
+            )
+            if decision is not None and (slot, node) in run.telemetry:
+                row.update(_batch_columns(run, slot, node, selected, counted, away))
+                row["released_batches"] = _released(run, slot, node, before.get(node, 0))
+            if booking is not None:
+                row.update(_booking_columns(node, booking, run.delivered(slot, node)))
+                row.update(_user_bytes(run.usage[slot, node]))
+            yield row
+
+
+def _batch_columns(
+    run: RecordedRun,
+    slot: int,
+    node: str,
+    selected: bool,
+    counted: Mapping[str, int],
+    away: Mapping[str, int],
+) -> Row:
+    told = run.telemetry[slot, node]
+    asked = selected or run.decisions[slot]["stage"] not in TRAINING_STAGES
+    usage = run.usage.get((slot, node), {"moved": ()})
+    missed = count_missed(
+        due=told["backlog_batches"][0],
+        counted=counted.get(node, 0),
+        away=away.get(node, 0),
+        sent=sum(moved["batches"] for moved in usage["moved"] if moved["sent"]),
+    )
+    return {
+        "offloaded_batches": away.get(node, 0),
+        "unserved_batches": missed if asked else 0,
+    }
+
+
+def _released(run: RecordedRun, slot: int, node: str, done_before: int) -> int:
+    """New batches in a node's backlog: what is there less what the slot before left over."""
+    backlog = run.telemetry[slot, node]["backlog_batches"]
+    earlier = run.telemetry.get((slot - 1, node))
+    if earlier is None:
+        return int(backlog[-1]) if slot else sum(backlog)
+    waiting = earlier["backlog_batches"]
+    left = sum(waiting) - done_before - max(0, waiting[0] - done_before)
+    return int(sum(backlog) - max(0, left))
+
+
+def _booking_columns(node: str, booking: Mapping[str, Any], delivered: Mapping[str, int]) -> Row:
+    own = [line for line in booking["lines"] if line["node_id"] == node]
+    guests = sum(count for owner, count in booking["executed"] if owner != node)
+    return {
+        "estimated": booking["estimated"],
+        "late": booking["late"],
+        **{f"{term.removesuffix('_uj')}_j": from_micro(booking["balance"][term]) for term in TERMS},
+        "executed_batches": booking["executed_batches"],
+        "guest_batches": guests,
+        "wasted_batches": booking["wasted_batches"],
+        **delivered,
+        "model_bytes": booking["model_bytes"],
+        "operational_g": from_pico(sum(line["operational_pg"] for line in own)),
+    }
+
+
+def _user_bytes(usage: Mapping[str, Any]) -> Row:
+    """Null in ledgers of versions that did not count them."""
+    if "users" not in usage:
+        return {}
+    return {
+        f"{whose}_{way}_bytes": sum(t[f"{way}_bytes"] for t in usage["users"] if t["outside"] is outside)
+        for whose, outside in (("users", False), ("outside", True))
+        for way in ("up", "down")
+    }
