@@ -46,7 +46,8 @@ from experiments.fleet.base import Fleet
 from experiments.fleet.inprocess import InProcessFleet
 from experiments.fleet.ray_fleet import RayFleet
 from experiments.fleet.session import open_session
-from experiments.resolve.resolve import Resolved, resolve
+from experiments.resolve.resolve import resolve
+from experiments.resolve.resolved import Resolved
 from experiments.scenario.model import parse_scenario
 from protos.messages import Stage
 

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._command import measuring, parser, show
+from experiments.studies.fei.cell import TrainCell
 from experiments.studies.fei.engine import content_key, run_jobs
 from experiments.studies.fei.market import Fig5Cell, Setting, SurfaceCell, Work
-from experiments.studies.fei.training import TrainCell
+from experiments.studies.fei.training import Training
 
 SERVERS = 10
 WORKERS = 2
@@ -72,7 +73,7 @@ def run(quick: bool) -> dict[str, Any]:
         cell = TrainCell(
             "mnist-mlp", "digits", "iid", 4, 4, 20, 15, 1, 0.1, 1.0, 10, 200, recycle=False
         )  # a target of 1.0 is out of reach: all rounds are run
-        results, _ = run_jobs([cell], cache, what="training", workers=1)
+        results, _ = run_jobs([Training(cell)], cache, what="training", workers=1)
         rounds = len(results[0]["development"])
         examples = rounds * cell.edges * cell.batch_size * cell.batches_per_round
         figures["training_round_cpu_s"] = results[0]["cost"]["cpu_s"] / rounds

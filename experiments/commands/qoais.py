@@ -6,7 +6,7 @@ from rich.table import Table
 
 from experiments.commands.options import JsonOption, RunArgument, require_run_folder
 from experiments.commands.output import out, print_json
-from experiments.report.qoais import qoais_of
+from experiments.report.qoais.report import qoais_of
 from experiments.report.qoais.tables import terminal_rows
 
 

@@ -4,6 +4,7 @@ run.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,10 @@ from .grid import NodeGrid
 
 DEFAULT_BUILDER = "experiments.fleet.nodes:host_edge_nodes"
 """``package.module:function`` that turns node configurations into hosted nodes, see host.Builder."""
+
+
+class FleetStartError(RuntimeError):
+    """The processes of a fleet could not be started."""
 
 
 class Fleet(Protocol):
@@ -106,6 +111,4 @@ def deal(configs: Sequence[NodeConfig], processes: int) -> list[list[NodeConfig]
 
 def run_number(run_id: str) -> int:
     """Flower's number of a run, the same in every process: from the run's id."""
-    import hashlib
-
     return int.from_bytes(hashlib.sha256(run_id.encode()).digest()[:7], "big") + 1

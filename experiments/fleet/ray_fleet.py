@@ -8,6 +8,7 @@ protobuf, and array payloads beside it as plain bytes.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import os
 import threading
@@ -22,7 +23,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from edge_node.config import NodeConfig
 
-from .base import DEFAULT_BUILDER, deal, numbers_of, process_count, run_number
+from .base import DEFAULT_BUILDER, FleetStartError, deal, numbers_of, process_count, run_number
 from .flower_private import (
     CLIENT_APP_RAISED,
     NODE_UNAVAILABLE,
@@ -37,7 +38,7 @@ from .grid import NodeGrid
 from .host import NodeHost, keep_memory, load_builder
 from .isolation import Isolation
 from .node_log import logged_to
-from .ray_local import FleetStartError, LocalRay
+from .ray_local import LocalRay
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +49,6 @@ class _Process:
     """A process of the fleet. Warm for good; hosts the nodes of one run at a time."""
 
     def __init__(self, preload: Sequence[str]) -> None:
-        import importlib
-
         for module in preload:
             importlib.import_module(module)
         if "torch" in preload:
@@ -339,7 +338,5 @@ class RayFleet:
 
 
 def _import_quietly(modules: Sequence[str]) -> None:
-    import importlib
-
     for module in modules:
         importlib.import_module(module)

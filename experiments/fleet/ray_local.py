@@ -25,8 +25,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import ray
+from ray._private import parameter, services, worker
+from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
+
 from protos.wire import LOOPBACK_NAMES
 
+from .base import FleetStartError
 from .host import process_environment
 from .isolation import Isolation, require_loopback
 from .temporary import PREFIX
@@ -35,10 +40,6 @@ logger = logging.getLogger(__name__)
 
 OBJECT_STORE_BYTES = 200 * 2**20
 LOOPBACK = "127.0.0.1"
-
-
-class FleetStartError(RuntimeError):
-    """The processes of a fleet could not be started."""
 
 
 def _keep_address(host: str) -> str:
@@ -55,8 +56,6 @@ def _no_api_server(*_: Any, **__: Any) -> tuple[str, None]:
 
 @contextlib.contextmanager
 def _confined() -> Iterator[None]:
-    from ray._private import parameter, services
-
     without: dict[str, Any] = {"no_monitor": True, "include_log_monitor": False}
     lean = functools.partial(parameter.RayParams, **without)
     with _replaced(
@@ -95,8 +94,6 @@ def _leave(number: int, frame: object) -> None:
 
 def _reread_environment() -> None:
     """Ray reads its settings and token once, on import; make it read them again."""
-    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
-
     Config.initialize("")
     AuthenticationTokenLoader.instance().reset_cache()
 
@@ -139,8 +136,6 @@ class LocalRay:
         """
         self._set_environment()
         try:
-            from ray._private import worker
-
             self._open.enter_context(_replaced([(worker, "print_to_stdstream", _log_instead_of_print)]))
             try:
                 self._init()
@@ -195,8 +190,6 @@ class LocalRay:
         _reread_environment()
 
     def _init(self) -> None:
-        import ray
-
         confinement = contextlib.nullcontext() if self._isolation is Isolation.NONE else _confined()
         with confinement, warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
@@ -214,8 +207,6 @@ class LocalRay:
 
     @staticmethod
     def _shutdown() -> None:
-        import ray
-
         ray.shutdown()
 
     def stop(self) -> None:

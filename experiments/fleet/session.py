@@ -25,10 +25,9 @@ from edge_node.config import NodeConfig
 from edge_node.slots.link import LocalLink
 from protos.messages import BeginSlot, DownMessage, EndSlot, SlotPlan, SlotSummary, Stage
 
-from .base import Fleet
+from .base import Fleet, FleetStartError
 from .grid import NodeGrid
 from .inprocess import InProcessFleet
-from .ray_local import FleetStartError
 from .supervisor import Restart, Supervisor
 
 NodesOf = Callable[[str], Sequence[NodeConfig]]

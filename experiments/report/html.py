@@ -6,6 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
 from experiments.report import (
     headline_tables,
     learning,
@@ -24,9 +27,11 @@ from experiments.report.figures import Drawing, draw_all
 from experiments.report.functional import LABELS
 from experiments.report.headline_tables import unit_means
 from experiments.report.lifecycle.spread import stated_reduction
+from experiments.report.lifecycle.tables import lifecycle_tables
 from experiments.report.measures import Totals, over_seeds, totals
 from experiments.report.notices import notices
 from experiments.report.provenance import known_of
+from experiments.report.qoais.tables import qoais_tables
 from experiments.report.read import Study, load
 from experiments.report.stats import Estimate
 from experiments.report.svg import inline_svg
@@ -87,10 +92,6 @@ def write_report(folder: Path, *, require_done: bool = True) -> Path:
 
 
 def _tables(study: Study) -> dict[str, tables.Table]:
-    # Both read runs through this package: imported here, they may be imported first themselves.
-    from experiments.report.lifecycle.tables import lifecycle_tables
-    from experiments.report.qoais.tables import qoais_tables
-
     found = [
         headline_tables.functional(study),
         headline_tables.reductions(study),
@@ -128,9 +129,6 @@ def render(
     study: Study, drawings: dict[str, list[Drawing]], inlined: dict[str, str], shown: dict[str, tables.Table]
 ) -> str:
     """The page as text."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

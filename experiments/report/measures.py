@@ -110,7 +110,7 @@ def _totals(key: ById[Run]) -> Totals:
     return Totals(
         policy=run.policy,
         seed=run.seed,
-        emissions_g=float(lines["operational_g"].sum()),
+        emissions_g=run.emissions_g,
         nodes_and_network_g=float(lines.loc[~own_body, "operational_g"].sum()),
         nodes_g=float(inside(lines, Boundary.NODES)["operational_g"].sum()),
         energy_j=energy_j,

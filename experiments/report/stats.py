@@ -13,6 +13,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from scipy.special import stdtrit
+
 CONFIDENCE_FRACTION = 0.95
 
 
@@ -44,8 +46,6 @@ def estimate(values: Sequence[float], confidence_fraction: float = CONFIDENCE_FR
     mean = math.fsum(numbers) / n
     if n == 1:
         return Estimate(numbers, mean, None, None, None)
-    from scipy.special import stdtrit
-
     sd = math.sqrt(math.fsum((number - mean) ** 2 for number in numbers) / (n - 1))
     half = float(stdtrit(n - 1, 0.5 + confidence_fraction / 2)) * sd / math.sqrt(n)
     return Estimate(numbers, mean, sd, mean - half, mean + half)

@@ -1,21 +1,13 @@
-"""One look for every figure: colours, type, grid. matplotlib is imported only when a figure is drawn.
+"""Colours and markers of the report: figures, tables and page take them from here.
 
-Policies have fixed colours from the Okabe-Ito set, stages from Tol's muted set: both keep apart under the
-common
-colour-vision deficiencies, and the two families never meet in one figure with the same meaning. Greys of
-the ink,
+Policies have fixed colours from the Okabe-Ito set, stages from Tol's muted set: both keep apart under the common
+colour-vision deficiencies, and the two families never meet in one figure with the same meaning. Greys of the ink,
 rules and paper are sentinels: the page replaces them by CSS variables, so that figures follow light and dark.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from matplotlib.colors import Colormap
 
 INK = "#1c2129"
 MUTED = "#5c6672"
@@ -59,8 +51,6 @@ GRID_ENERGY = "#7b828c"
 CURTAILED = "#e2b93b"
 BAD = "#d1495b"
 
-HASH_SALT = "detabed"
-
 
 def policy_label(policy: str) -> str:
     """The five restrictions of the one model in capitals, as the paper writes them; others by their own
@@ -84,85 +74,3 @@ def policy_marker(policy: str) -> str:
 
 def category_colour(category: str) -> str:
     return CATEGORY_COLOURS.get(category, MUTED)
-
-
-def _map(name: str, colours: list[str]) -> Colormap:
-    from matplotlib.colors import LinearSegmentedColormap
-
-    return LinearSegmentedColormap.from_list(name, colours)
-
-
-def intensity_map() -> Colormap:
-    """Low intensity teal, high intensity brown, monotone in lightness and safe for colour-vision
-    deficiencies."""
-    return _map("intensity", ["#2a9d86", "#7fa56b", "#c29a4b", "#c26a3a", "#a8432b"])
-
-
-def energy_map() -> Colormap:
-    """Nothing pale, much dark green."""
-    return _map("energy", ["#e6f4ec", "#8fd0b0", "#2f9e6e", "#0b5a41"])
-
-
-def work_map() -> Colormap:
-    """Nothing pale, much dark blue."""
-    return _map("work", ["#e8eef8", "#9fbbe3", "#4477aa", "#1d3f70"])
-
-
-def battery_map() -> Colormap:
-    return _map("battery", ["#f3efe2", "#e5cf86", "#8fbf7f", "#1d7f6b"])
-
-
-RC: dict[str, Any] = {
-    "figure.facecolor": "none",
-    "savefig.facecolor": "none",
-    "axes.facecolor": "none",
-    "figure.dpi": 100,
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 9.5,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.titlepad": 8,
-    "axes.labelsize": 9.5,
-    "axes.labelcolor": MUTED,
-    "axes.edgecolor": MUTED,
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": RULE,
-    "grid.linewidth": 0.8,
-    "text.color": INK,
-    "axes.titlecolor": INK,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "xtick.labelsize": 9,
-    "ytick.labelsize": 9,
-    "xtick.major.size": 3,
-    "ytick.major.size": 3,
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-    "lines.linewidth": 1.8,
-    "lines.solid_capstyle": "round",
-    "hatch.linewidth": 0.6,
-    "hatch.color": PAPER,
-    "text.parse_math": False,  # names come from scenarios: a dollar sign in one is a dollar sign
-    "svg.fonttype": "none",
-    "svg.hashsalt": HASH_SALT,
-    "pdf.fonttype": 3,  # subsetting for type 42 takes longer than drawing
-    "timezone": "UTC",
-    "axes.formatter.useoffset": False,
-}
-
-
-@contextmanager
-def look() -> Iterator[None]:
-    """matplotlib settings of every figure: wrap drawing *and* saving."""
-    import matplotlib
-
-    with matplotlib.rc_context(RC):  # type: ignore[arg-type]
-        yield

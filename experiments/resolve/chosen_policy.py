@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from coordinator.policies.registry import make_policy, takes, wanted_horizon
 from experiments.scenario.model import Scenario
 
 SECONDS_PER_DAY = 86_400.0
@@ -10,8 +11,6 @@ SECONDS_PER_DAY = 86_400.0
 def policy_settings(scenario: Scenario) -> dict[str, str | int | float | bool]:
     """Options of the scenario's policy: its own, the coordinator's time limit where it solves anything, and the slots
     of a day where it learns by the hour."""
-    from coordinator.policies.registry import takes
-
     limit_s, given = scenario.coordinator.solver_time_limit_s, {}
     if limit_s is not None and takes(scenario.policy, "time_limit_s"):
         given["time_limit_s"] = limit_s
@@ -22,8 +21,6 @@ def policy_settings(scenario: Scenario) -> dict[str, str | int | float | bool]:
 
 def needs_truth(scenario: Scenario) -> bool:
     """Whether the policy is given true values where others get forecasts (the oracle)."""
-    from coordinator.policies.registry import make_policy
-
     return bool(getattr(make_policy(scenario.policy, **policy_settings(scenario)), "needs_truth", False))
 
 
@@ -61,8 +58,6 @@ def known_slots(scenario: Scenario) -> int:
 
 def short_look_ahead(scenario: Scenario) -> str:
     """What the scenario's look-ahead cuts of its policy's rule; empty where nothing."""
-    from coordinator.policies.registry import make_policy, wanted_horizon
-
     given, policy = known_slots(scenario), make_policy(scenario.policy, **policy_settings(scenario))
     wanted = min(wanted_horizon(policy, scenario.limits.deadline_slots), len(scenario.stages.slots()))
     if wanted <= given:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from coordinator.market.solve import find_conflicts
+from coordinator.policies.registry import make_policy, restrictions_of
+from coordinator.simulator.regret import PAIRWISE_AT_MOST, NoBoundError, oracle_bound
 from experiments.errors import UsageError
+from experiments.resolve.foresight import whole_run
 from protos.messages import Stage
 
 if TYPE_CHECKING:
     from coordinator.market.decision import Infeasible
     from coordinator.market.fleet import Fleet
     from coordinator.market.layout import Restrictions
-    from experiments.resolve.resolve import Resolved
+    from experiments.resolve.resolved import Resolved
 
 LINES_AT_MOST = 8
 LIMITS = {
@@ -31,9 +35,6 @@ def refuse_impossible(resolved: Resolved, busy_s: list[float]) -> None:
     they are left out, and what of them is not served is reported by the run."""
     if max(busy_s) <= resolved.slot_s:
         return
-    from coordinator.policies.registry import make_policy, restrictions_of
-    from experiments.resolve.foresight import whole_run
-
     scenario = resolved.scenario
     freedoms = restrictions_of(make_policy(scenario.policy, **scenario.policy_options))
     fleet = whole_run(resolved)
@@ -61,9 +62,6 @@ def _without_requests(fleet: Fleet, stages: tuple[Stage, ...]) -> Fleet:
 
 
 def _conflicts(fleet: Fleet, freedoms: Restrictions) -> Infeasible | None:
-    from coordinator.market.solve import find_conflicts
-    from coordinator.simulator.regret import PAIRWISE_AT_MOST, NoBoundError, oracle_bound
-
     if not freedoms.offloading or fleet.size <= PAIRWISE_AT_MOST:
         return find_conflicts(fleet, freedoms)
     try:  # many nodes: the hub form says whether, and each node's own limits say by how much

@@ -8,9 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coordinator.slots.fleet_view import NodeView, build_fleet
+from edge_node.build import build_node
+from protos.messages import Welcome
+
 if TYPE_CHECKING:
     from coordinator.market.fleet import Fleet
-    from experiments.resolve.resolve import Resolved
+    from experiments.resolve.resolved import Resolved
 
 _RUN = "foresight"
 
@@ -19,10 +23,6 @@ def whole_run(resolved: Resolved) -> Fleet:
     """The fleet before slot 0 whose horizon is the run, with true intensities and harvests; harvest and batteries
     are there whatever the policy. Costs of batches are those that nodes declare (modelled), also where a run meters
     them. Starts nothing."""
-    from coordinator.slots.fleet_view import NodeView, build_fleet
-    from edge_node.build import build_node
-    from protos.messages import Welcome
-
     slots = len(resolved.stages)
     told = resolved.coordinator_config(_RUN, Path("none"))
     config = told.model_copy(

@@ -22,7 +22,7 @@ from experiments.scenario.model import (
 from experiments.scenario.packaged import packaged_scenario_text, packaged_scenarios
 
 if TYPE_CHECKING:
-    from experiments.resolve.resolve import Resolved
+    from experiments.resolve.resolved import Resolved
 
 
 def open_scenario(

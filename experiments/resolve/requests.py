@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from carbon_data.sources.sites import zone_sites
 from carbon_data.sources.table import read_table
 from carbon_data.units import BITS_PER_BYTE
 from edge_node.config import BoardConfig, InferenceConfig, ServiceConfig, TaskConfig
+from edge_node.serving.arrivals import RequestPlan, diurnal_rates
+from edge_node.serving.requests import mean_cost
+from edge_node.tasks.registry import configured_task
+from edge_node.tasks.workload import build_workload
 from experiments.errors import RunError, UsageError
 from protos.messages import Stage
 
@@ -88,8 +93,6 @@ def _refuse_floods(rates: Sequence[tuple[float, ...]], slot_s: float, advice: st
 
 def service_task(spec: ServiceSpec, task: TaskConfig) -> TaskConfig:
     """Task and data of a further service. Raises ValueError or DataError for what cannot be had."""
-    from edge_node.tasks.registry import configured_task
-
     found = configured_task(spec.task, spec.prompt_tokens, spec.answer_tokens)
     data = found.resolve_data(found.default_data if spec.data == "default" else spec.data)
     found.dataset(data)
@@ -126,10 +129,6 @@ def _planned(
 ) -> tuple[InferenceConfig, ...]:
     """Every node reckons with the fleet's mean batch: where several services mix, a node whose users happen to ask for
     more of the dear one would else seem to be a dear place to run anybody's batch."""
-    from edge_node.serving.arrivals import RequestPlan
-    from edge_node.serving.requests import mean_cost
-    from edge_node.tasks.workload import build_workload
-
     plans = [RequestPlan.make(inference, slot_s, stages, seed, i) for i, inference in enumerate(nodes)]
     sizes = [nodes[0].requests_per_batch, *(service.requests_per_batch for service in nodes[0].services)]
     costs = [
@@ -152,8 +151,6 @@ def mean_per_s(
     spec: InferenceSpec | ServiceSpec, board: BoardConfig, task: TaskConfig, otherwise: float
 ) -> float:
     """Mean requests per second of slot time; ``otherwise``: where the scenario gives neither rate nor load."""
-    from edge_node.tasks.registry import configured_task
-
     if spec.requests_per_s is not None:
         return spec.requests_per_s
     if spec.load_fraction is not None:
@@ -179,8 +176,6 @@ def _rates(
     scenario: Scenario, spec: InferenceSpec | ServiceSpec, node: NodeSpec, mean_per_s: float, slots: int
 ) -> tuple[float, ...]:
     """Mean requests per second in each slot."""
-    from edge_node.serving.arrivals import diurnal_rates
-
     if spec.arrivals == "poisson":
         return (mean_per_s,) * slots
     step = timedelta(seconds=scenario.time.trace_step_s)
@@ -193,8 +188,6 @@ def _rates(
 
 def _longitude_deg(node: NodeSpec) -> float:
     """Of the node itself, else of its zone's site."""
-    from carbon_data.sources.sites import zone_sites
-
     if node.longitude_deg is not None:
         return node.longitude_deg
     site = zone_sites().get(node.zone)

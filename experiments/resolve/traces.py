@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from carbon_data.sources.registry import harvest_source
 from carbon_data.types import Origin
 from coordinator.config import ForecastIssue, ZoneIntensity
 from edge_node.config import HarvestConfig
@@ -165,8 +166,6 @@ def persistence_slots(scenario: Scenario) -> int:
 
 
 def _harvest_source(spec: HarvestSpec, node: NodeSpec) -> Any:
-    from carbon_data.sources.registry import harvest_source
-
     said: dict[str, Any] = {}
     if spec.kind == "pv":
         said = {"peak_w": spec.peak_w, "zone": node.zone}

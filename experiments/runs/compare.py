@@ -14,7 +14,17 @@ from rich.progress import Progress
 
 from experiments.errors import FailedRunError, RunError, UsageError
 from experiments.progress import progress_bar
+from experiments.fleet.inprocess import InProcessFleet
+from experiments.fleet.isolation import Isolation, IsolationError
+from experiments.report.read import load_run
+from experiments.report.summary import print_summary, summary_json
+from experiments.resolve.foresight import whole_run
+from experiments.resolve.resolve import resolve
+from experiments.resolve.resolved import Resolved
 from experiments.run_folder.failed import mark_failed
+from experiments.runs.outside import Outside
+from experiments.runs.regret import IN_IT, NOT_IN_IT, bound_or_reason, regret_of
+from experiments.runs.run import Hooks, execute
 from experiments.scenario.model import MAX_SEED, Scenario
 
 if TYPE_CHECKING:
@@ -22,8 +32,6 @@ if TYPE_CHECKING:
 
     from coordinator.adapters.flower_server import SlotOutcome
     from experiments.fleet.base import Fleet
-    from experiments.resolve.resolve import Resolved
-    from experiments.runs.outside import Outside
 
 
 @dataclass(frozen=True)
@@ -39,25 +47,18 @@ class Finished:
 
     def as_dict(self) -> dict[str, Any]:
         """What --json prints."""
-        from experiments.report.summary import summary_json
-
         report = None if self.report is None else str(self.report)
         return summary_json(self.folder) | {"report": report, "wall_s": round(self.wall_s, 3)}
 
     def print(self, console: Console) -> None:
         """The table for people, and where the report is."""
-        from experiments.report.summary import print_summary
-
         print_summary(self.folder, console, report=self.report)
 
 
 def make_fleet(scenario: Scenario) -> Fleet:
     """The fleet the scenario asks for, not started."""
     if scenario.fleet.kind == "inprocess":
-        from experiments.fleet.inprocess import InProcessFleet
-
         return InProcessFleet()
-    from experiments.fleet.isolation import Isolation
     from experiments.fleet.ray_fleet import RayFleet
 
     return RayFleet(
@@ -78,9 +79,6 @@ def run_single(
     ``serve_s``: wall seconds for which the last slot of the application stage stays open, so that outside clients
     can ask; interrupting it ends that wait, not the run. Raises UsageError where nobody could ask.
     """
-    from experiments.resolve.resolve import resolve
-    from experiments.runs.outside import Outside
-
     resolved = resolve(scenario)
     outside = Outside(resolved, folder, serve_s)
     began = time.perf_counter()
@@ -106,8 +104,6 @@ def run_compare(
     draw: bool = True,
 ) -> Finished:
     """Every policy on every seed; all are resolved before the first starts, so that bad input starts nothing."""
-    from experiments.resolve.resolve import resolve
-
     began = time.perf_counter()
     numbers = range(scenario.seed, scenario.seed + seeds)
     if numbers[-1] > MAX_SEED:
@@ -169,11 +165,6 @@ def _run_name(policy: str, seed: int) -> str:
 
 def _regret(specs: list[Scenario], folder: Path) -> dict[str, Any]:
     """Every run beside the perfect-foresight bound of its seed's day, for compare.json."""
-    from experiments.report.read import load_run
-    from experiments.resolve.foresight import whole_run
-    from experiments.resolve.resolve import resolve
-    from experiments.runs.regret import IN_IT, NOT_IN_IT, bound_or_reason, regret_of
-
     days: dict[int, Any] = {}
     runs = []
     for spec in specs:
@@ -193,8 +184,6 @@ def _execute(
     progress: SlotProgress,
     outside: Outside | None = None,
 ) -> None:
-    from experiments.runs.run import Hooks, execute
-
     progress.begin(resolved)
     hooks = Hooks(on_slot=progress.slot)
     if outside is not None:
@@ -259,8 +248,6 @@ def _progress(console: Console, quiet: bool, total: int) -> Iterator[SlotProgres
 
 @contextmanager
 def _started(scenario: Scenario, progress: SlotProgress) -> Iterator[Fleet]:
-    from experiments.fleet.isolation import IsolationError
-
     progress.say("starting the fleet")
     fleet = make_fleet(scenario)
     try:

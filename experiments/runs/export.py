@@ -13,16 +13,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from carbon_data.units import from_micro
+from coordinator.market.solve import solve, write
+from coordinator.policies.optimised import ModelPolicy
+from coordinator.policies.registry import POLICIES, make_policy
+from coordinator.policies.registry import resolve as find_policy
+from coordinator.simulator.simulate import Information, World, simulate
+from coordinator.slots.expecting import expected_g_per_kwh
+from edge_node.energy.harvest import Harvest
 from experiments.errors import RunError, UsageError
+from experiments.resolve.chosen_policy import policy_settings
+from experiments.resolve.foresight import whole_run
+from experiments.resolve.resolve import resolve
+from experiments.resolve.resolved import Resolved
 
 if TYPE_CHECKING:
     from coordinator.market.decision import FleetDecision
     from coordinator.market.fleet import Fleet, Floats
     from coordinator.market.forecast import Forecast
     from coordinator.market.program import Program
-    from coordinator.policies.optimised import ModelPolicy
-    from coordinator.simulator.simulate import Information
-    from experiments.resolve.resolve import Resolved
     from experiments.scenario.model import Scenario
 
 ENDINGS = (".lp", ".mps")
@@ -68,12 +76,6 @@ def export_program(scenario: Scenario, path: Path, slot: int = 0, solved: bool =
 
     Raises UsageError for a bad file, a slot that the run does not have, or a policy that solves no program; RunError
     where the solver has no plan in its time."""
-    from coordinator.market.solve import solve, write
-    from coordinator.policies.optimised import ModelPolicy
-    from coordinator.policies.registry import make_policy
-    from experiments.resolve.chosen_policy import policy_settings
-    from experiments.resolve.resolve import resolve
-
     check_file(path)
     resolved = resolve(scenario)
     policy = make_policy(scenario.policy, **policy_settings(scenario))
@@ -122,21 +124,16 @@ def _told(
 
 def solving() -> list[str]:
     """Registered policies that solve the one model."""
-    from coordinator.policies.optimised import ModelPolicy
-    from coordinator.policies.registry import POLICIES, resolve
-
     return sorted(
         name
         for name in POLICIES
-        if isinstance(found := resolve(name), type) and issubclass(found, ModelPolicy)
+        if isinstance(found := find_policy(name), type) and issubclass(found, ModelPolicy)
     )
 
 
 def information(resolved: Resolved) -> Information:
     """What a policy is told in the scenario's run, for the horizon simulator: forecasts as the run's own code makes
     them."""
-    from coordinator.simulator.simulate import Information
-
     config = resolved.coordinator_config("export", Path("none"))
     return Information(
         horizon=config.horizon_slots,
@@ -149,9 +146,6 @@ def information(resolved: Resolved) -> Information:
 
 def fleet_before(resolved: Resolved, policy: ModelPolicy, slot: int) -> Fleet:
     """The fleet as ``policy`` knows it before ``slot`` of the scenario's run, all slots before it rolled."""
-    from coordinator.simulator.simulate import World, simulate
-    from experiments.resolve.foresight import whole_run
-
     watched = _Until(policy, slot)
     try:
         simulate(World(whole_run(resolved)), watched, information(resolved), seed=resolved.scenario.seed)
@@ -185,8 +179,6 @@ class _Until:
 
 def _expected_intensity(resolved: Resolved) -> Forecast:
     """What coordinator.slots.fleet_view expects: the slot itself is known, later ones as the zone's forecast says."""
-    from coordinator.slots.expecting import expected_g_per_kwh
-
     config = resolved.coordinator_config("export", Path("none"))
     zones = {zone.zone: zone for zone in config.zones}
 
@@ -203,8 +195,6 @@ def _expected_intensity(resolved: Resolved) -> Forecast:
 
 def _expected_harvest(resolved: Resolved) -> Forecast:
     """What the nodes report, by their own code."""
-    from edge_node.energy.harvest import Harvest
-
     nodes = [
         Harvest(given.harvest, given.slot_s)
         for given in resolved.node_configs("export", "", with_harvest=resolved.with_harvest)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from coordinator.adapters.flower_server import SlotOutcome
-    from experiments.resolve.resolve import Resolved
+    from experiments.resolve.resolved import Resolved
 
 NODES_AT_MOST = 6
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from experiments.errors import UsageError
 from protos.messages import Stage
 
 if TYPE_CHECKING:
-    from experiments.resolve.resolve import Resolved
+    from experiments.resolve.resolved import Resolved
 
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:]+\]|[^\s:/]+):\d{1,5}")
 HOLD = "detabed run SCENARIO --serve-for SECONDS"
@@ -140,8 +141,6 @@ def _in_folder(folder: Path, node_id: str) -> Target:
 
 
 def _data_of(folder: Path) -> str | None:
-    import tomllib
-
     try:
         document = tomllib.loads((folder / "scenario.toml").read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError):

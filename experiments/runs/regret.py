@@ -14,13 +14,14 @@ import numpy as np
 import pandas as pd
 
 from carbon_data.units import JOULES_PER_KWH
+from coordinator.market.solve import SolverOptions
+from coordinator.simulator.regret import Bound, NoBoundError, oracle_bound
 from edge_node.config import InferenceConfig
 from experiments.report.read import Run
 
 if TYPE_CHECKING:
     from coordinator.market.fleet import Fleet, Ints
-    from coordinator.simulator.regret import Bound
-    from experiments.resolve.resolve import Resolved
+    from experiments.resolve.resolved import Resolved
 
 BOUND_TIME_LIMIT_S = 30.0
 """For a bound with sleeping nodes, whose proof may take minutes; its gap is stated."""
@@ -110,9 +111,6 @@ def _note(resolved: Resolved, regret: float, found: Bound) -> str:
 
 def bound_or_reason(fleet: Fleet) -> Bound | str:
     """The bound of a whole run, or why there is none."""
-    from coordinator.market.solve import SolverOptions
-    from coordinator.simulator.regret import NoBoundError, oracle_bound
-
     limit_s = BOUND_TIME_LIMIT_S if fleet.limits.may_sleep else None
     try:
         return oracle_bound(fleet, options=SolverOptions(time_limit_s=limit_s))

@@ -14,23 +14,51 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+if sys.platform != "win32":
+    import resource
+
+import pandas as pd
+import tomli_w
+from flwr.app import Array, ArrayRecord, Context, RecordDict
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
+
 from carbon_data.units import from_pico
+from coordinator.adapters.control_client import CoordinatorError as CallFailed
+from coordinator.adapters.flower_server import (
+    Evaluation,
+    LearningTask,
+    RunRecord,
+    Schedule,
+    SlotOutcome,
+    build_server_app,
+    log_to_file,
+)
+from coordinator.adapters.flower_strategy import StrategyError
+from coordinator.ledger import LedgerError
+from coordinator.policies.guard import PolicyFailedError
+from coordinator.slots.protocol import RequestError
+from coordinator.tables.export import export_tables
+from edge_node.energy.boards import board_names
+from edge_node.tasks.evaluation import evaluate, initial_parameters
+from edge_node.tasks.registry import find_task
 from experiments.errors import FailedRunError, RunError, describe_failure
+from experiments.fleet.base import FleetStartError
+from experiments.fleet.session import open_session
+from experiments.fleet.supervisor import CoordinatorError
 from experiments.resolve.chosen_policy import policy_settings, short_look_ahead
 from experiments.resolve.network_factor import METADATA_KEY
-from experiments.resolve.resolve import Resolved
+from experiments.resolve.resolved import Resolved
 from experiments.run_folder.failed import mark_failed
 from experiments.run_folder.files import DONE, MODEL
 from experiments.run_folder.same_scenario import digest_of, scenario_digest, scenario_facts
 from experiments.run_folder.tables import ROUNDS
 from experiments.run_folder.versions import versions
 from experiments.runs.failure import reasons_to_fail
+from experiments.scenario.strategies import make_strategy
 from protos.messages import Stage
 
 if TYPE_CHECKING:
-    from flwr.app import ArrayRecord
-
-    from coordinator.adapters.flower_server import LearningTask, RunRecord, SlotOutcome
     from edge_node.config import NodeConfig, TaskConfig
     from experiments.fleet.base import Fleet
 
@@ -88,14 +116,6 @@ def execute(resolved: Resolved, folder: Path, fleet: Fleet, hooks: Hooks | None 
 
 def failures() -> tuple[type[Exception], ...]:
     """What parts of a run raise when they cannot go on: other people's code, the coordinator, a process, the disk."""
-    from coordinator.adapters.control_client import CoordinatorError as CallFailed
-    from coordinator.adapters.flower_strategy import StrategyError
-    from coordinator.ledger import LedgerError
-    from coordinator.policies.guard import PolicyFailedError
-    from coordinator.slots.protocol import RequestError
-    from experiments.fleet.ray_local import FleetStartError
-    from experiments.fleet.supervisor import CoordinatorError
-
     return (
         *(CoordinatorError, CallFailed, FleetStartError, StrategyError, PolicyFailedError),
         *(LedgerError, RequestError, OSError, sqlite3.Error),
@@ -103,8 +123,6 @@ def failures() -> tuple[type[Exception], ...]:
 
 
 def _execute(resolved: Resolved, folder: Path, fleet: Fleet, hooks: Hooks) -> Path:
-    from coordinator.adapters.flower_server import RunRecord
-
     started = time.perf_counter()
     scenario = resolved.scenario
     run_id = f"{scenario.name}-{scenario.policy.replace(':', '.')}-s{scenario.seed}"
@@ -132,11 +150,6 @@ def _run_slots(
     timings: Timings,
     hooks: Hooks,
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    from flwr.app import Context, RecordDict
-
-    from coordinator.adapters.flower_server import Schedule, build_server_app, log_to_file
-    from experiments.fleet.session import open_session
-
     log_to_file(folder / "flower.log")
     begun = time.perf_counter()
     config = resolved.coordinator_config(run_id, folder / "ledger.sqlite")
@@ -184,13 +197,6 @@ def _run_slots(
 
 def learning_task(resolved: Resolved, task: TaskConfig, stage: Stage) -> LearningTask:
     """What the slots of ``stage`` learn: model, strategy, and the central evaluation on held-out data."""
-    from flwr.app import Array, ArrayRecord
-
-    from coordinator.adapters.flower_server import Evaluation, LearningTask
-    from edge_node.tasks.evaluation import evaluate, initial_parameters
-    from edge_node.tasks.registry import find_task
-    from experiments.scenario.strategies import make_strategy
-
     scenario = resolved.scenario
 
     def initial(before: ArrayRecord | None) -> ArrayRecord:
@@ -223,9 +229,6 @@ def learning_task(resolved: Resolved, task: TaskConfig, stage: Stage) -> Learnin
 
 def write_models(record: RunRecord, path: Path) -> None:
     """The last model of every learning stage in one safetensors file; none when nothing was learned."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import save_file
-
     tensors = {
         f"{stage.value}/{name}": array.numpy()
         for stage, arrays in record.models.items()
@@ -241,9 +244,7 @@ def write_models(record: RunRecord, path: Path) -> None:
 
 def peak_memory_bytes() -> int | None:
     """Largest resident set this process has had, in bytes; None on a system without getrusage."""
-    try:
-        import resource
-    except ImportError:
+    if sys.platform == "win32":
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # kibibytes everywhere else
@@ -251,8 +252,6 @@ def peak_memory_bytes() -> int | None:
 
 def write_scenario(resolved: Resolved, path: Path) -> None:
     """The scenario with every default written out, so that a run can be repeated from its folder alone."""
-    import tomli_w
-
     values = resolved.scenario.model_dump(mode="json", exclude_none=True)
     values["task"]["data"] = resolved.data_used
     for told, service in zip(
@@ -274,11 +273,6 @@ def _export(
     processes: dict[str, int],
 ) -> tuple[str, ...]:
     """Tables and metadata; returns why the run may not count as done, if there is a reason."""
-    import pandas as pd
-
-    from coordinator.tables.export import export_tables
-    from edge_node.energy.boards import board_names
-
     scenario = resolved.scenario
     tables = export_tables(
         folder / "ledger.sqlite", folder, start=scenario.time.start, trace_step_s=scenario.time.trace_step_s

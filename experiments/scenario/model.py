@@ -30,6 +30,7 @@ from pydantic import (
     model_validator,
 )
 
+from carbon_data.sources.registry import intensity_source
 from experiments.errors import UsageError
 from experiments.scenario.refusals import explain
 from experiments.scenario.where import NOWHERE, Where
@@ -334,8 +335,6 @@ class IntensitySpec(Strict):
 
     def open(self) -> IntensitySource:
         """The source. Raises ValueError or DataError if it cannot be opened."""
-        from carbon_data.sources.registry import intensity_source
-
         said: dict[str, Any] = {} if self.path is None else {"path": self.path}
         if self.files:
             said["files"] = dict(self.files)

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from experiments.report.figures import (
+    day,
+    efficiency,
+    emissions,
+    flows,
+    learning,
+    operation,
+    reductions,
+    serving,
+    tornado,
+    tree,
+)
 from experiments.report.figures.base import Drawing
+from experiments.report.figures.look import look
 from experiments.report.read import Study
-from experiments.report.style import look
 
 
 def draw_all(study: Study) -> dict[str, list[Drawing]]:
     """Section -> drawings. A section without a drawing has nothing to show for this study."""
-    from experiments.report.figures import (
-        day,
-        efficiency,
-        emissions,
-        flows,
-        learning,
-        operation,
-        reductions,
-        serving,
-        tornado,
-        tree,
-    )
-
     with look():
         sections: dict[str, list[Drawing | None]] = {
             "emissions": [

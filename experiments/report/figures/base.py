@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num, num2date
+from matplotlib.ticker import PercentFormatter
+from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
-from experiments.report.style import MUTED, PAPER, category_colour, look
+from experiments.report.figures.look import look
+from experiments.report.figures.shown import ShownFigure
+from experiments.report.style import MUTED, PAPER, category_colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,8 +79,6 @@ class Drawing:
 
 def new_figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:
     """An empty figure outside pyplot: no global state, no window."""
-    from experiments.report.figures.shown import ShownFigure  # matplotlib takes half a second to import
-
     return ShownFigure(figsize=(width_in, height_in), layout="constrained")
 
 
@@ -85,15 +88,11 @@ def no_grid(ax: Axes, axis: str = "both") -> None:
 
 def percent_axis(axis: Any, decimals: int | None = None) -> None:
     """Ticks of a fraction axis in percent."""
-    from matplotlib.ticker import PercentFormatter
-
     axis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=decimals))
 
 
 def time_axis(ax: Axes, times: Edges, ticks: int = 9) -> None:
     """Hours of the replayed trace, UTC; the day below where it changes."""
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
     # Within this many hours half days still fit; beyond, days do, and a floor on ticks would make matplotlib warn.
     hours = 24.0 * float(times[-1] - times[0])
     locator = AutoDateLocator(minticks=3 if hours <= 12 * (ticks - 1) else 1, maxticks=ticks)
@@ -112,8 +111,6 @@ def from_zero(ax: Axes, right: float) -> None:
 
 def slot_edges(slots: pd.DataFrame, step_s: float) -> Edges:
     """Starts of all slots in order, and the end of the last, as matplotlib dates: T + 1 for T slots."""
-    from matplotlib.dates import date2num
-
     starts = slots.drop_duplicates("slot").sort_values("slot")["time"]
     ends = starts.iloc[[-1]] + pd.Timedelta(seconds=step_s)
     return np.asarray(date2num(pd.concat([starts, ends]).dt.tz_localize(None).to_numpy()), dtype=np.float64)
@@ -121,15 +118,11 @@ def slot_edges(slots: pd.DataFrame, step_s: float) -> Edges:
 
 def clock(edge: float, form: str = "%H:%M") -> str:
     """A matplotlib date as text, UTC."""
-    from matplotlib.dates import num2date
-
     return num2date(edge).strftime(form) + " UTC"
 
 
 def stage_strip(ax: Axes, slots: pd.DataFrame, edges: Edges) -> None:
     """A thin strip above the axes with the life-cycle stage of every slot, named where there is room."""
-    from matplotlib.transforms import ScaledTranslation
-
     stages = slots.drop_duplicates("slot").sort_values("slot")["stage"].tolist()
     figure = ax.get_figure(root=True)
     assert figure is not None

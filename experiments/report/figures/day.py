@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.patches import Patch
 
 from experiments.report import style, units
 from experiments.report.figures.base import (
@@ -21,6 +22,7 @@ from experiments.report.figures.base import (
     time_axis,
 )
 from experiments.report.figures.groups import by_group, file_part, group_names, level_colours
+from experiments.report.figures.look import battery_map
 from experiments.report.read import Run, Study
 
 LABELLED = 14
@@ -209,8 +211,6 @@ def energy_balance(study: Study) -> Drawing:
         if k + columns >= len(policies):
             ax.tick_params(labelbottom=True)
     figure.supxlabel("time of the replayed trace, UTC", fontsize=9, color=style.MUTED)
-    from matplotlib.patches import Patch
-
     figure.legend(
         handles=[
             Patch(color=style.GREEN, label="green"),
@@ -272,7 +272,7 @@ def _battery(run: Run, frame: pd.DataFrame, kind: str, largest: float, scale: un
         edges,
         np.arange(len(groups) + 1),
         np.ma.masked_invalid(values),
-        cmap=style.battery_map(),
+        cmap=battery_map(),
         vmin=0,
         vmax=largest * scale.factor,
         rasterized=values.size > 3000,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
+from matplotlib.lines import Line2D
 
 from experiments.report import style, units
 from experiments.report.figures.base import Drawing, from_zero, new_figure, no_grid
@@ -190,8 +191,6 @@ def by_node(study: Study) -> Drawing:
         no_grid(ax, "y")
     axes[0].set_yticks(range(len(groups)), [names[group] for group in groups])
     axes[0].set_ylim(len(groups) - 0.5, -0.5)
-    from matplotlib.lines import Line2D
-
     figure.legend(
         handles=[
             Line2D(

@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.patches import PathPatch, Rectangle
+from matplotlib.path import Path
 
 from experiments.report import style, units
 from experiments.report.figures.base import Drawing, new_figure, spread_labels
 from experiments.report.figures.groups import file_part, grouping, level_colours
+from experiments.report.figures.look import energy_map, work_map
 from experiments.report.read import Run, Study
 
 BANDS_AT_MOST = 24
@@ -60,9 +63,9 @@ def _draw(run: Run, energy: pd.DataFrame, batches: pd.DataFrame, kind: str) -> D
                 "Energy transfers",
                 "gives to",
                 units.joules_scale(float(energy.to_numpy().max())),
-                style.energy_map(),
+                energy_map(),
             ),
-            (batches, "Moved batches", "has work done by", units.Scale(1.0, "batches"), style.work_map()),
+            (batches, "Moved batches", "has work done by", units.Scale(1.0, "batches"), work_map()),
         )
         if frame.to_numpy().sum() > 0
     ]
@@ -127,9 +130,6 @@ def _alt(label: str, energy: pd.DataFrame, batches: pd.DataFrame) -> str:
 def _bands(drawing: Drawing, ax: Any, frame: pd.DataFrame, run: Run, verb: str, scale: units.Scale) -> None:
     """A two-column flow diagram: left givers, right takers, both ordered by intensity, bands coloured by
     the giver."""
-    from matplotlib.patches import PathPatch, Rectangle
-    from matplotlib.path import Path
-
     groups = list(frame.index)
     colours, _ = level_colours(run, groups)
     values = frame.to_numpy()
@@ -228,8 +228,6 @@ def _matrix(
     first: bool,
 ) -> None:
     """A matrix of amounts, cells that are zero left empty."""
-    from matplotlib.patches import Rectangle
-
     groups, values = list(frame.index), frame.to_numpy()
     n, top = len(groups), float(values.max())
     for i, j in zip(*np.nonzero(values > 0), strict=True):

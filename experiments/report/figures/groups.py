@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 
-from experiments.report import style
+from experiments.report.figures.look import intensity_map
 from experiments.report.read import Run
 
 MANY_NODES = 40
@@ -44,11 +46,8 @@ def by_group(run: Run, column: str, how: str) -> tuple[pd.DataFrame, str]:
 
 def level_colours(run: Run, groups: list[str]) -> tuple[dict[str, Any], Any]:
     """Colour of every group by its mean intensity, and the mappable for a colour bar."""
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
     level = by_group(run, "intensity_g_per_kwh", "mean")[0].mean()
-    mapping = ScalarMappable(Normalize(0, float(level.max()) or 1.0), style.intensity_map())
+    mapping = ScalarMappable(Normalize(0, float(level.max()) or 1.0), intensity_map())
     return {group: mapping.to_rgba(np.asarray(level[group])) for group in groups}, mapping
 
 

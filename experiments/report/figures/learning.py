@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from experiments.report import style, units
 from experiments.report.figures.base import Drawing, new_figure, percent_axis
@@ -100,8 +101,6 @@ def accuracy(study: Study) -> Drawing | None:
             color=style.MUTED,
         )
     percent_axis(axes[0].yaxis, 0)
-    from matplotlib.ticker import MaxNLocator
-
     axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].set_ylabel("test accuracy")
     axes[0].set_xlabel("round")

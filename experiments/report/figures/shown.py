@@ -6,7 +6,7 @@ import io
 
 from matplotlib.figure import Figure
 
-from experiments.report.style import look
+from experiments.report.figures.look import look
 
 DOTS_PER_INCH = 110
 

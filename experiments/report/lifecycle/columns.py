@@ -14,7 +14,7 @@ from experiments.report.lifecycle.factors import Factors
 from experiments.report.lifecycle.given import Given, missing
 from experiments.report.lifecycle.setting import Setting
 from experiments.report.read import Run
-from experiments.resolve.resolve import require_marginal
+from experiments.resolve.checks import require_marginal
 
 NO_MARKET = "the scenario names no contract or residual factor (accounting.market_g_per_kwh)"
 NO_MARGINAL = "no marginal source for these zones (accounting.marginal)"

@@ -1,5 +1,1 @@
-"""QoAIS (quality of AI service) of a finished run: every indicator measured, or plainly not."""
-
-from experiments.report.qoais.report import indicators, qoais_of
-
-__all__ = ["indicators", "qoais_of"]
+"""Quality of AI service: indicators of a finished run, each with how it is known."""

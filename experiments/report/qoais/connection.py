@@ -10,6 +10,7 @@ from experiments.report.lifecycle.books import slot_count
 from experiments.report.provenance import CONSTANT, known_of
 from experiments.report.qoais.evidence import Evidence
 from experiments.report.qoais.indicator import Dimension, Indicator, Row
+from protos.latency import add, quantile
 
 LOOPBACK = "nodes talk over this machine's loopback: what it shows is not a link's"
 
@@ -105,8 +106,6 @@ def _delay(evidence: Evidence) -> list[Indicator]:
 
 def _latency(serving: pd.DataFrame) -> dict[str, float] | None:
     """p50, p95, p99 over nodes and slots, from added histograms; None without answers."""
-    from protos.latency import add, quantile
-
     if "latency_bins" not in serving:
         return None
     counts = add(

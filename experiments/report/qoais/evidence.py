@@ -11,20 +11,33 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import load_file
 
 from carbon_data.types import DataError
+from edge_node.tasks.partition import split
+from edge_node.tasks.registry import find_task
 from experiments.errors import UsageError
 from experiments.report.lifecycle.setting import Setting, setting_of
 from experiments.report.read import Run
 from experiments.run_folder.files import MODEL
+from experiments.run_folder.verify import LEDGER, verify_run
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from edge_node.tasks.base import Task
     from edge_node.tasks.data.dataset import Dataset
     from experiments.report.qoais.evaluation import Answers, Deviation
 
 NOISES = (0.1, 0.3, 1.0)
 NO_MODEL = f"the run folder has no {MODEL} with a developed model"
+
+
+def _evaluation() -> ModuleType:
+    # It imports torch, which takes seconds: a folder is opened and summed up without.
+    from experiments.report.qoais import evaluation
+
+    return evaluation
 
 
 @dataclass(frozen=True)
@@ -45,8 +58,6 @@ class Evidence:
     @cached_property
     def task(self) -> Task | None:
         """The task of the run; None where it is not known here."""
-        from edge_node.tasks.registry import find_task
-
         try:
             return find_task(str(self.run.metadata.get("task", "")))
         except ValueError as error:
@@ -80,8 +91,6 @@ class Evidence:
     @cached_property
     def shares(self) -> list[NDArray[np.int64]] | None:
         """Training examples of every node, nodes in order of name, as the scenario's partition gives them."""
-        from edge_node.tasks.partition import split
-
         scenario, data = self.setting.scenario, self.dataset
         if scenario is None or data is None:
             self.why["shares"] = self.setting.reason or self.why["dataset"]
@@ -96,8 +105,6 @@ class Evidence:
     @cached_property
     def parameters(self) -> Mapping[str, NDArray[Any]] | None:
         """The developed model; None when the folder holds none."""
-        from safetensors.numpy import load_file
-
         path = self.run.folder / MODEL
         if not path.exists():
             self.why["parameters"] = NO_MODEL
@@ -122,31 +129,30 @@ class Evidence:
     @cached_property
     def under_noise(self) -> dict[float, Answers] | None:
         """Answers under each of NOISES."""
-        from experiments.report.qoais.evaluation import answers, sample
-
         if (ready := self._ready("under_noise")) is None:
             return None
         task, data, parameters = ready
-        test = sample(task, data.test)
-        return {noise: answers(task, parameters, test, noise=noise) for noise in NOISES}
+        judge = _evaluation()
+        test = judge.sample(task, data.test)
+        return {noise: judge.answers(task, parameters, test, noise=noise) for noise in NOISES}
 
     @cached_property
     def deviation(self) -> Deviation | None:
         """float32 against float64."""
-        from experiments.report.qoais.evaluation import deviation, sample
-
         if (ready := self._ready("deviation")) is None:
             return None
         task, data, parameters = ready
-        return deviation(task, parameters, sample(task, data.test))
+        judge = _evaluation()
+        found: Deviation = judge.deviation(task, parameters, judge.sample(task, data.test))
+        return found
 
     def _answers(self, key: str, part: str) -> Answers | None:
-        from experiments.report.qoais.evaluation import answers, sample
-
         if (ready := self._ready(key)) is None:
             return None
         task, data, parameters = ready
-        return answers(task, parameters, sample(task, getattr(data, part)))
+        judge = _evaluation()
+        found: Answers = judge.answers(task, parameters, judge.sample(task, getattr(data, part)))
+        return found
 
     def _ready(self, key: str) -> tuple[Task, Dataset, Mapping[str, NDArray[Any]]] | None:
         if self.parameters is None:
@@ -160,8 +166,6 @@ class Evidence:
     @cached_property
     def books(self) -> dict[str, Any] | None:
         """Verdict of ``ledger verify``, entries by kind, and node-slots that have one."""
-        from experiments.run_folder.verify import LEDGER, verify_run
-
         path = self.run.folder / LEDGER
         try:
             verdict = verify_run(self.run.folder)

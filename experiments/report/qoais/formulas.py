@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 Floats = NDArray[np.float64]
 
@@ -48,8 +49,6 @@ def effective_dimension(features: Floats) -> float:
 
 def rank_correlation(first: ArrayLike, second: ArrayLike) -> float | None:
     """Spearman's rank correlation; None with fewer than three pairs or a constant side."""
-    from scipy import stats
-
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if a.size < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return None

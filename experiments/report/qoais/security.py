@@ -79,6 +79,7 @@ def _authenticity(evidence: Evidence) -> Indicator:
         return row.lacking(name, evidence.why.get("dataset") or evidence.why["shares"])
     if "data_digest" not in nodes:
         return row.lacking(name, "nodes.parquet has no data_digest")
+    # It imports torch, which takes seconds: a folder is opened and summed up without.
     from edge_node.tasks.workload import share_digest
 
     same = [

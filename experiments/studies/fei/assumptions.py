@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edge_node.energy.boards import load_board
+from edge_node.energy.transport import load_transport
 from experiments.report.units import percent
 from experiments.studies.fei import energy, fig5, market, placement
 from experiments.studies.fei.spec import (
@@ -21,9 +23,6 @@ Pairs = list[tuple[str, str]]
 
 def study_assumptions(effort: Effort, world: placement.Intensities, data_used: Sequence[str]) -> Pairs:
     """Name and text of every assumption of the study."""
-    from edge_node.energy.boards import load_board
-    from edge_node.energy.transport import load_transport
-
     rates = ", ".join(f"{m.name} {m.learning_rate:g}" for m in MODELS)
     found: Pairs = [
         ("Effort", _effort(effort)),

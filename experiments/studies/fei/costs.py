@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.studies.fei import estimate
+from experiments.studies.fei.digests import key_of
 from experiments.studies.fei.plan import Plan, hours
 
 
@@ -16,7 +17,7 @@ def announce(plan: Plan, cache: Path, workers: int, console: Console) -> None:
     again = [(row, cell) for (row, _), cell in plan.again.items()]
     again += [(row, cell) for (row, _), cell in plan.rates.items()]
     every = [*plan.trained.items(), *plan.scaled.items(), *again]
-    cells = {cell.key(): (row, cell) for row, cell in every}
+    cells = {key_of(cell): (row, cell) for row, cell in every}
     to_do = {key: both for key, both in cells.items() if not (cache / f"{key}.json").exists()}
     console.print(f"{len(cells)} trainings, {len(cells) - len(to_do)} of them finished before and in {cache}")
     if not to_do:

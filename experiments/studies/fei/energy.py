@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 
 from carbon_data.units import kwh_to_joules
 from edge_node.config import BoardConfig
+from edge_node.energy.boards import load_board
+from edge_node.energy.transport import load_transport
 
 LINK_BYTES_PER_S = 6.25e6
 """Wi-Fi between board and router, 50 Mbit/s: the testbed's default ([C])."""
@@ -64,15 +66,11 @@ TRANSPORT = "wifi-low"
 @lru_cache(maxsize=1)
 def board() -> BoardConfig:
     """The paper's board, from its sourced profile."""
-    from edge_node.energy.boards import load_board
-
     return load_board("raspberry-pi-4b").config()
 
 
 @lru_cache(maxsize=1)
 def network_j_per_byte() -> float:
-    from edge_node.energy.transport import load_transport
-
     return load_transport(TRANSPORT).value
 
 

@@ -10,8 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edge_node.tasks.process import configure_process
+from edge_node.tasks.registry import find_task
+from experiments.studies.fei import shipped
+from experiments.studies.fei.federated import share_of
+from protos.messages import Stage
+
 if TYPE_CHECKING:
-    from experiments.studies.fei.training import TrainCell
+    from experiments.studies.fei.cell import TrainCell
 
 EXAMPLES_PER_CPU_S = {"mnist-mlp": 55_000.0, "mnist-cnn-62": 5_000.0, "shakespeare-lstm": 120.0}
 """One core of the machine the shipped trainings ran on, mini-batches of 50; ``measure`` finds this machine's."""
@@ -31,8 +37,6 @@ class Rounds:
 
 def rounds(cell: TrainCell) -> Rounds:
     """Expected rounds of both tasks: as measured before, else a guess that grows with the servers."""
-    from experiments.studies.fei import shipped
-
     if (known := shipped.find(cell)) is not None:
         return Rounds(float(len(known["development"]) + len(known["recycling"])), "shipped")
     if cell.local_epochs > 1:
@@ -54,11 +58,6 @@ def cpu_s(cell: TrainCell) -> float:
 
 def measure(cells: Iterable[TrainCell]) -> None:
     """Time a few steps of every task and batch size in ``cells`` on this machine; later estimates use them."""
-    from edge_node.tasks.process import configure_process
-    from edge_node.tasks.registry import find_task
-    from experiments.studies.fei.federated import share_of
-    from protos.messages import Stage
-
     configure_process()
     for cell in {(c.task, c.batch_size): c for c in cells}.values():
         if (cell.task, cell.batch_size) in _measured:

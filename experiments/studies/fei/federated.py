@@ -19,9 +19,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_node.config import TaskConfig
+from edge_node.tasks.evaluation import evaluate
+from edge_node.tasks.process import configure_process
+from edge_node.tasks.registry import find_task
+from edge_node.tasks.workload import TaskWorkload, build_workload, distinct_examples
+from protos.messages import Stage
+
 if TYPE_CHECKING:
-    from edge_node.tasks.workload import TaskWorkload
-    from experiments.studies.fei.training import TrainCell
+    from experiments.studies.fei.cell import TrainCell
 
 Weights = dict[str, NDArray[np.float32]]
 History = dict[str, Any]
@@ -68,10 +74,6 @@ def train(cell: TrainCell, scratch: Path, tell: Callable[[str, float], None] | N
 
     Returns test accuracy and loss after every round of both, counted work, and bytes.
     """
-    from edge_node.tasks.process import configure_process
-    from edge_node.tasks.registry import find_task
-    from protos.messages import Stage
-
     configure_process()
     task = find_task(cell.task)
     state = _resume(scratch) or State(task.initial_parameters(cell.seed))
@@ -101,9 +103,6 @@ def train(cell: TrainCell, scratch: Path, tell: Callable[[str, float], None] | N
 
 def share_of(cell: TrainCell, data: str, index: int) -> TaskWorkload:
     """What server ``index`` of a training holds and does."""
-    from edge_node.config import TaskConfig
-    from edge_node.tasks.workload import build_workload
-
     return build_workload(
         TaskConfig(
             name=cell.task,
@@ -121,8 +120,6 @@ def share_of(cell: TrainCell, data: str, index: int) -> TaskWorkload:
 
 
 def _until_target(cell: TrainCell, data: str, state: State, stage: str, keeper: _Keeper) -> None:
-    from edge_node.tasks.evaluation import evaluate
-
     rounds: list[dict[str, float]] = state.history[stage]
     servers = [share_of(cell, data, index) for index in range(cell.edges)]
     while len(rounds) < cell.max_rounds and not _reached(rounds, cell.target_fraction):
@@ -155,9 +152,6 @@ def _work(
     cell: TrainCell, server: TaskWorkload, number: int, state: State, stage: str, keeper: _Keeper
 ) -> None:
     """The last of ``state.locals`` from its next batch to the end of its round, in chunks."""
-    from edge_node.tasks.workload import distinct_examples
-    from protos.messages import Stage
-
     local, first = state.locals[-1], number * cell.batches_per_round
     batches = [server.batch(first + k, Stage.DEVELOPMENT) for k in range(cell.batches_per_round)]
     local.num_examples = distinct_examples(batches)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from experiments.report.stats import Estimate, estimate
@@ -190,8 +191,6 @@ class Trend:
 
 def trend(frame: pd.DataFrame, against: str) -> Trend:
     """How DETA's reduction changes with servers, paired by seed."""
-    import numpy as np
-
     deta = frame[frame["policy"] == "deta"]
     wide = deta.pivot(index="seed", columns="servers", values=f"against_{against}_fraction")
     n = wide.columns.to_numpy(dtype=float)

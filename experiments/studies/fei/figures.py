@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
 from experiments.report.figures.base import Drawing, new_figure, no_grid, percent_axis
+from experiments.report.figures.look import energy_map, look
 from experiments.report.stats import estimate
 from experiments.report.style import (
     INK,
     MUTED,
     PAPER,
     category_colour,
-    energy_map,
-    look,
     policy_colour,
     policy_label,
     policy_marker,
@@ -107,8 +108,6 @@ def _seed_bars(
 
 def _legend(figure: Any, axes: list[Any], shown: pd.DataFrame, ncols: int, has_seeds: bool) -> None:
     """Lines of the axes, and what the filling of points, rings and bars mean, as far as they occur."""
-    from matplotlib.lines import Line2D
-
     handles, labels = _merged(axes)
     kinds = set(shown["basis"].str.partition(":")[0].str.replace("shipped, ", ""))
     for name, fill in _FILLS.items():
@@ -130,8 +129,6 @@ def fig3(frame: pd.DataFrame, seeds: pd.DataFrame) -> Drawing:
 
     ``seeds``: rows of several training seeds (experiments.studies.fei.table1.by_seed), or empty.
     """
-    from matplotlib.ticker import LogLocator
-
     part = frame[frame["reading_e_b"] == str(REFERENCE_BATCHES)]
     with look():
         figure = new_figure(5.6)
@@ -209,8 +206,6 @@ def _seed_note(seeds: pd.DataFrame) -> str:
 
 def ratios(frame: pd.DataFrame, seeds: pd.DataFrame) -> Drawing:
     """Ours over the paper's, energy and sorted grams, reference readings; ``seeds`` as in ``fig3``."""
-    from matplotlib.ticker import FixedLocator, NullLocator
-
     part = frame[
         (frame["reading_e_b"] == str(REFERENCE_BATCHES))
         & (frame["reading_servers"] == str(REFERENCE_SERVERS))

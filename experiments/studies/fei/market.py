@@ -14,15 +14,25 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from carbon_data.sources.pv import pv_harvest
 from carbon_data.units import wh_to_joules
 from coordinator.market.fleet import Fleet, Limits
+from coordinator.market.layout import Restrictions
+from coordinator.market.plan import Plan
+from coordinator.market.program import build
+from coordinator.market.solve import solve
+from coordinator.policies.registry import make_policy
+from coordinator.simulator.regret import EVERYTHING, Bound
+from coordinator.simulator.simulate import World, simulate
 from experiments.studies.fei import placement
+from experiments.studies.fei.energy import board, network_j_per_byte
 from experiments.studies.fei.engine import content_key
+from experiments.studies.fei.sleeping import bound_g, plan_and_bound
 from experiments.studies.fei.spec import ZONES
 from experiments.studies.import_closure import closure_digest
 
@@ -48,10 +58,6 @@ DAYS = 364
 """Days on which a run may begin: it ends on the next."""
 GOLDEN_FRACTION = 0.5 * (5.0**0.5 - 1.0)
 Floats = NDArray[np.float64]
-
-if TYPE_CHECKING:
-    from coordinator.market.layout import Restrictions
-    from coordinator.simulator.regret import Bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +137,6 @@ def drawn_zones(seed: int, zones: int = len(ZONES)) -> NDArray[np.int64]:
 @lru_cache(maxsize=64)
 def _sun_w_per_w(seed: int, zones: tuple[str, ...]) -> Floats:
     """(Z, 24) output per watt of panel on this seed's day."""
-    from carbon_data.sources.pv import pv_harvest
-
     start = _start(seed)
     return np.stack(
         [
@@ -157,8 +161,6 @@ def _start(seed: int) -> datetime:
 
 def fleet(servers: int, seed: int, work: Work, setting: Setting, among: tuple[str, ...] = ZONES) -> Fleet:
     """The fleet of one day, its servers in the first of the seed's order of the zones ``among``."""
-    from experiments.studies.fei.energy import board, network_j_per_byte
-
     b = board()
     zones = drawn_zones(seed, len(among))[:servers]
     start = _start(seed)
@@ -219,9 +221,6 @@ def fleet(servers: int, seed: int, work: Work, setting: Setting, among: tuple[st
 
 def simulate_policies(cell: Fig5Cell) -> dict[str, Any]:
     """Grams of the day under each policy; work left undone is an error, since grams would then not compare."""
-    from coordinator.policies.registry import make_policy
-    from coordinator.simulator.simulate import World, simulate
-
     world = World(fleet(cell.servers, cell.seed, cell.work, cell.setting, cell.zones))
     grams, harvested, demand = {}, 0.0, 0.0
     for name in POLICIES:
@@ -242,12 +241,6 @@ def simulate_policies(cell: Fig5Cell) -> dict[str, Any]:
 def surface_points(cell: SurfaceCell) -> dict[str, Any]:
     """Grams of one seed's day under every setting: GRID and LOCAL, DETA's plan and a bound on every plan of DETA, and
     the same bound without any exchange (LOCAL-LP). A bound is the optimum where nodes stay awake."""
-    from coordinator.market.layout import Restrictions
-    from coordinator.policies.registry import make_policy
-    from coordinator.simulator.regret import EVERYTHING
-    from coordinator.simulator.simulate import World, simulate
-    from experiments.studies.fei.sleeping import bound_g, plan_and_bound
-
     alone = Restrictions(transfers=False, offloading=False, harvest=True)
     base: dict[float, dict[str, float]] = {}
     points = []
@@ -282,11 +275,6 @@ def surface_points(cell: SurfaceCell) -> dict[str, Any]:
 
 def _optimum(world: Fleet, restrictions: Restrictions) -> Bound:
     """Optimum of a day on which all nodes stay awake: a linear program, so plan and bound are one."""
-    from coordinator.market.plan import Plan
-    from coordinator.market.program import build
-    from coordinator.market.solve import solve
-    from coordinator.simulator.regret import Bound
-
     program = build(world, restrictions, tie_break=False)
     solution = solve(program)
     if solution.values is None or not solution.optimal:

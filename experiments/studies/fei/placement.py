@@ -9,11 +9,15 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from carbon_data.files.dataset_list import DATASETS
 from carbon_data.files.datasets import DatasetState, dataset, status_of
 from carbon_data.files.folders import data_dir
 from carbon_data.sources.base import IntensitySource
-from carbon_data.types import Origin
+from carbon_data.sources.profiles import packaged_profiles
+from carbon_data.sources.registry import intensity_source
+from carbon_data.types import DataError, Origin
 from carbon_data.units import JOULES_PER_KWH
+from experiments.studies.fei.engine import content_key
 from experiments.studies.fei.spec import ZONES
 
 HOURLY = "em-lca-2022"
@@ -52,8 +56,6 @@ def hourly_file() -> str | None:
 
 
 def _names() -> tuple[str, ...]:
-    from carbon_data.files.dataset_list import DATASETS
-
     return tuple(each.name for each in DATASETS if "hourly_em_lca" in str(each.path))
 
 
@@ -64,11 +66,6 @@ def intensities(zones: tuple[str, ...] = ZONES) -> Intensities:
     A damaged file is refused with what to do; a missing one is replaced by profiles, and said. Raises DataError for
     a zone without data.
     """
-    from carbon_data.sources.profiles import packaged_profiles
-    from carbon_data.sources.registry import intensity_source
-    from carbon_data.types import DataError
-    from experiments.studies.fei.engine import content_key
-
     name = hourly_file()
     source: IntensitySource
     if name is None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.studies.fei import estimate, shipped
+from experiments.studies.fei.cell import TrainCell, cell_for
+from experiments.studies.fei.digests import key_of
 from experiments.studies.fei.spec import (
     BY_NAME,
     FULL,
@@ -20,7 +22,6 @@ from experiments.studies.fei.spec import (
     Reduction,
 )
 from experiments.studies.fei.table1 import Row
-from experiments.studies.fei.training import TrainCell, cell_for
 
 
 @dataclass
@@ -46,7 +47,7 @@ class Plan:
 
     def absent_cpu_s(self) -> float:
         """What the missing trainings are expected to cost on one core; rows that share one count it once."""
-        return sum(estimate.cpu_s(cell) for cell in {c.key(): c for c in self.absent.values()}.values())
+        return sum(estimate.cpu_s(cell) for cell in {key_of(c): c for c in self.absent.values()}.values())
 
 
 def rows_of(trainings: dict[Any, Reduction]) -> list[Row]:
@@ -169,7 +170,7 @@ def other_rates(rates: Rates, sizes: dict[str, tuple[str, int]]) -> dict[tuple[R
 
 
 def _kept(cell: TrainCell, cache: Path) -> bool:
-    return (cache / f"{cell.key()}.json").exists()
+    return (cache / f"{key_of(cell)}.json").exists()
 
 
 def why_absent(plan: Plan) -> dict[Row, str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from rich.console import Console
 
 from experiments.progress import progress_bar
@@ -55,9 +57,6 @@ class Page:
 
 def write(page: Page, folder: Path, console: Console | None = None) -> Path:
     """Write report.html, figures/ and tables/ into ``folder``; returns the page's path. ``console``: for progress."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
     figures, tables = folder / "figures", folder / "tables"
     figures.mkdir(parents=True, exist_ok=True)
     tables.mkdir(exist_ok=True)

@@ -19,7 +19,10 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from carbon_data.files.folders import cache_dir
+from carbon_data.files.datasets import dataset, how_to_get, mnist_names
+from carbon_data.files.folders import DATA_DIR_VARIABLE, cache_dir, data_dir
+from carbon_data.types import DataError
+from edge_node.tasks.registry import find_task
 from experiments.errors import UsageError
 from experiments.fleet.cores import cpu_count
 from experiments.report.units import percent
@@ -43,6 +46,7 @@ from experiments.studies.fei.claims.markets import conditions, contour, market_c
 from experiments.studies.fei.claims.setup import parameter_claims
 from experiments.studies.fei.claims.stages import stage_claims
 from experiments.studies.fei.claims.table import every_reading, table_claims
+from experiments.studies.fei.digests import key_of
 from experiments.studies.fei.engine import run_jobs
 from experiments.studies.fei.market import Fig5Cell, SurfaceCell
 from experiments.studies.fei.plan import Plan, hours, make_plan, why_absent
@@ -55,6 +59,7 @@ from experiments.studies.fei.spec import (
     Effort,
 )
 from experiments.studies.fei.table1 import Outcome, Row
+from experiments.studies.fei.training import Training
 
 _KINDS = {
     "measured": "trained on this machine at the paper's size",
@@ -214,11 +219,6 @@ def find_data(effort: Effort) -> dict[str, tuple[str, int, str]]:
     Images are MNIST and nothing else: the paper's target means it. Text falls back to what ships with Python.
     Raises DataError that names every missing file and how to get it.
     """
-    from carbon_data.files.datasets import dataset, how_to_get, mnist_names
-    from carbon_data.files.folders import DATA_DIR_VARIABLE, data_dir
-    from carbon_data.types import DataError
-    from edge_node.tasks.registry import find_task
-
     missing = [name for name in mnist_names() if not (data_dir() / dataset(name).path).is_file()]
     if missing:
         ways = "; ".join(f"{name}: {how_to_get(dataset(name))}" for name in missing)
@@ -246,11 +246,12 @@ def _train(
 ) -> tuple[dict[Row, Outcome], dict[Row, Outcome], float]:
     """Outcomes of the paper's size, scaled ones, and CPU seconds of all trainings of this machine behind them."""
     rows, every = [*plan.trained, *plan.scaled], [*plan.trained.values(), *plan.scaled.values()]
-    results, _ = run_jobs(every, cache, what="training", console=console, workers=workers)
+    jobs = [Training(cell) for cell in every]
+    results, _ = run_jobs(jobs, cache, what="training", console=console, workers=workers)
     whole, scaled = {}, {}
     cpu, counted = 0.0, set()
     for place, (row, cell, result) in enumerate(zip(rows, every, results, strict=True)):
-        if (key := cell.key()) not in counted:
+        if (key := key_of(cell)) not in counted:
             counted.add(key)
             cpu += result["cost"]["cpu_s"]
         reduction = effort.trainings.get((row.model, row.batches))
@@ -282,7 +283,11 @@ def _train_again(
     Seed 0 is the study's own. Rows may be missing from a seed (table1.covering).
     """
     results, _ = run_jobs(
-        list(plan.again.values()), cache, what="other seeds", console=console, workers=workers
+        [Training(cell) for cell in plan.again.values()],
+        cache,
+        what="other seeds",
+        console=console,
+        workers=workers,
     )
     found = {key: (result, "measured", "") for key, result in zip(plan.again, results, strict=True)} | {
         key: (result, f"shipped: {shipped.origin(result)}", "-shipped")
@@ -302,7 +307,11 @@ def _train_rates(
 ) -> tuple[dict[tuple[str, float], dict[Row, Outcome]], float]:
     """Outcomes of rows at other learning rates, by model and rate, and CPU seconds."""
     results, _ = run_jobs(
-        list(plan.rates.values()), cache, what="other rates", console=console, workers=workers
+        [Training(cell) for cell in plan.rates.values()],
+        cache,
+        what="other rates",
+        console=console,
+        workers=workers,
     )
     found = {key: (result, "") for key, result in zip(plan.rates, results, strict=True)} | {
         key: (result, shipped.origin(result)) for key, result in plan.shipped_rates.items()

@@ -12,6 +12,7 @@ import pandas as pd
 from carbon_data.units import joules_to_kwh
 from edge_node.tasks.data.text import LENGTH
 from experiments.studies.fei import energy, placement
+from experiments.studies.fei.cell import full_round_examples
 from experiments.studies.fei.federated import rounds_to
 from experiments.studies.fei.spec import (
     BY_NAME,
@@ -24,7 +25,6 @@ from experiments.studies.fei.spec import (
     Reduction,
     ServerReading,
 )
-from experiments.studies.fei.training import full_round_examples
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def perplexity(seen: Outcome) -> float:
 
 
 def scaled_basis(reduction: Reduction, cell: dict[str, Any]) -> str:
-    """What a smaller training stands for. ``cell``: the training's (experiments.studies.fei.training.TrainCell)."""
+    """What a smaller training stands for. ``cell``: the training's (experiments.studies.fei.cell.TrainCell)."""
     return f"scaled: {reduced(reduction, cell)}"
 
 

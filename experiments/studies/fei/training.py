@@ -1,124 +1,34 @@
-"""One training as a job of the sweep engine: what is trained, what its result depends on, what it costs."""
+"""One training as a job of the sweep engine: its key, its expected cost, its result."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from experiments.studies.fei import estimate, federated
-from experiments.studies.fei.engine import content_key, tell
-from experiments.studies.fei.spec import SMALL_BATCH, BatchReading, Model, Reduction
-from experiments.studies.import_closure import closure_digest
+from experiments.studies.fei.cell import TrainCell
+from experiments.studies.fei.digests import key_of
+from experiments.studies.fei.engine import tell
 
 
 @dataclass(frozen=True, slots=True)
-class TrainCell:
-    """One training; the same fields give the same rounds anywhere."""
+class Training:
+    """The job that runs ``cell``."""
 
-    task: str
-    data: str
-    partition: str
-    edges: int
-    partitions: int
-    """Shares the data are cut into; each server holds one, so ``edges / partitions`` of the data are used."""
-    batch_size: int
-    batches_per_round: int
-    """Mini-batches of one server in one epoch of a round."""
-    local_epochs: int
-    learning_rate: float
-    target_fraction: float
-    max_rounds: int
-    test_examples: int | None
-    recycle: bool
-    """Whether the trained model is afterwards transferred to the second task, for the recycling stage."""
-    seed: int = 0
-
-    @property
-    def round_examples(self) -> int:
-        """Examples that all servers pass through their models in one round, counted with repeats."""
-        return self.edges * self.batch_size * self.batches_per_round * self.local_epochs
+    cell: TrainCell
 
     @property
     def weight(self) -> float:
         """Expected CPU seconds (experiments.studies.fei.estimate)."""
-        return estimate.cpu_s(self)
+        return estimate.cpu_s(self.cell)
 
     def key(self) -> str:
-        return content_key("training", asdict(self), code_digest(), data_digest(self.task, self.data))
+        return key_of(self.cell)
 
     def compute(self, scratch: Path) -> dict[str, Any]:
-        per_example = self.weight / (estimate.rounds(self).count * self.round_examples)
+        cell = self.cell
+        per_example = self.weight / (estimate.rounds(cell).count * cell.round_examples)
         return federated.train(
-            self, scratch, lambda text, examples: tell(scratch, text, examples * per_example)
+            cell, scratch, lambda text, examples: tell(scratch, text, examples * per_example)
         )
-
-
-def code_digest() -> str:
-    """sha256 over all that decides what a training gives: sources and libraries."""
-    return closure_digest(federated.__name__)
-
-
-@lru_cache(maxsize=8)
-def data_digest(task: str, data: str) -> str:
-    """sha256 over training and test arrays of a data set."""
-    from edge_node.tasks.registry import find_task
-    from edge_node.tasks.workload import share_digest
-
-    found = find_task(task).dataset(data)
-    return content_key(
-        share_digest(found.train, np.arange(found.num_train)),
-        share_digest(found.test, np.arange(found.num_test)),
-    )
-
-
-def cell_for(
-    model: Model,
-    data: str,
-    num_train: int,
-    reading: BatchReading,
-    servers: int,
-    edges: int,
-    reduction: Reduction,
-    *,
-    recycle: bool = False,
-) -> TrainCell:
-    """The training behind one row of Table I, in one reading, made smaller by ``reduction``."""
-    fraction = reduction.examples_fraction
-    partitions = max(edges, round(edges / fraction))
-    share = -(-num_train // partitions)
-    column_b = model.paper_batch(servers)
-    if reading is BatchReading.AS_PRINTED:
-        batch_size = min(max(1, round(column_b * fraction)), share)
-        batches, epochs = -(-share // batch_size), reduction.epochs
-    else:
-        batch_size, epochs = reduction.small_batch, 1
-        batches = max(1, round(column_b * fraction))
-    return TrainCell(
-        task=model.task,
-        data=data,
-        partition=model.partition,
-        edges=edges,
-        partitions=partitions,
-        batch_size=batch_size,
-        batches_per_round=batches,
-        local_epochs=epochs,
-        learning_rate=model.learning_rate,
-        target_fraction=reduction.target_fraction or model.target_fraction,
-        max_rounds=reduction.max_rounds,
-        test_examples=reduction.test_examples,
-        recycle=recycle,
-    )
-
-
-def full_round_examples(model: Model, num_train: int, reading: BatchReading, servers: int, edges: int) -> int:
-    """Examples that one server passes through its model in one round of the paper's size, counted with repeats."""
-    column_b = model.paper_batch(servers)
-    if reading is BatchReading.BATCH_50:
-        return SMALL_BATCH * column_b
-    share = -(-num_train // edges)
-    size = min(column_b, share)
-    return 50 * size * -(-share // size)

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from experiments.report.figures.base import Drawing, new_figure, percent_axis
+from experiments.report.figures.look import look
 from experiments.report.style import (
     MUTED,
     OTHER_COLOURS,
     OTHER_MARKERS,
     POLICY_MARKERS,
-    look,
     policy_colour,
     policy_label,
     policy_marker,

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import ListedColormap
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullFormatter
 
 from experiments.report.figures.base import Drawing, new_figure, percent_axis
-from experiments.report.style import BAD, CURTAILED, GREEN, GRID_ENERGY, INK, MUTED, OTHER_COLOURS, RULE, look
+from experiments.report.figures.look import look
+from experiments.report.style import BAD, CURTAILED, GREEN, GRID_ENERGY, INK, MUTED, OTHER_COLOURS, RULE
 from experiments.studies.terminal.settings import REFERENCE_REFRESH, REFERENCE_THRESHOLD_GREY
 from experiments.studies.terminal.tables import DYNAMIC, GAINS
 from experiments.studies.terminal.walk import HYSTERESIS
@@ -46,8 +50,6 @@ def _rate(value: float) -> str:
 
 def _log(axis: Any) -> None:
     """A logarithmic axis with plain numbers: the house style reads no mathematics in texts."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
     axis.axes.set_xscale("log") if axis.axis_name == "x" else axis.axes.set_yscale("log")
     axis.set_major_locator(LogLocator(10, numticks=12))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -167,8 +169,6 @@ def mechanisms(table: pd.DataFrame, deadline_s: float) -> Drawing:
 
 def accuracy(table: pd.DataFrame) -> Drawing:
     """Accuracy against terminal joules and against bytes, at the middle rate."""
-    from matplotlib.ticker import MultipleLocator
-
     rates = sorted(table["rate_bit_per_s"].unique())
     rate = rates[len(rates) // 2]
     rows = table[
@@ -308,9 +308,6 @@ def _goodput(ax: Axes, measured: pd.DataFrame) -> None:
 
 def gains(table: pd.DataFrame, marks_bit_per_s: list[float], reference_flop_per_s: float) -> Drawing:
     """Map over link rate and server speed: whose joules offloading lowers."""
-    from matplotlib.colors import ListedColormap
-    from matplotlib.patches import Patch
-
     wide = table.assign(code=table["gains"].map({name: k for k, name in enumerate(GAINS)})).pivot(
         index="server_flop_per_s", columns="rate_bit_per_s", values="code"
     )

@@ -27,7 +27,7 @@ from edge_node.splitting.parameters import DEFAULT_BOARD, Parameters, load_figur
 from edge_node.tasks.process import configure_process
 from experiments.progress import progress_bar
 from experiments.report.figures.base import Drawing
-from experiments.report.style import look
+from experiments.report.figures.look import look
 from experiments.studies.terminal import figures as draw
 from experiments.studies.terminal import sequence as incremental
 from experiments.studies.terminal import tables as make

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from experiments.progress import progress_bar
 from experiments.report.figures.base import Drawing
-from experiments.report.style import look
+from experiments.report.figures.look import look
 from experiments.studies.tree import figures as draw_figures
 from experiments.studies.tree.claims import CLAIMS, Judgement
 from experiments.studies.tree.conditions import CHANGE_FRACTION, CONFIDENCE_FRACTION, FLAT_FRACTION, Verdict

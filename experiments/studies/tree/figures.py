@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import ListedColormap
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from experiments.report.figures.base import WIDTH_IN, Drawing, new_figure
-from experiments.report.style import BAD, CURTAILED, GREEN, INK, MUTED, RULE, look
+from experiments.report.figures.look import look
+from experiments.report.style import BAD, CURTAILED, GREEN, INK, MUTED, RULE
 from experiments.studies.tree.claims import CLAIMS, Judgement
 from experiments.studies.tree.conditions import CONFIDENCE_FRACTION, Verdict
 from experiments.studies.tree.measure import Counting
@@ -60,8 +65,6 @@ def _rates(rows: pd.DataFrame) -> Array:
 
 def _band(ax: Axes, x: Array, values: Array, *, colour: str, label: str, **style: Any) -> None:
     """Mean over seeds and its 95 % interval."""
-    from scipy.special import stdtrit
-
     mean, n = values.mean(axis=0), len(values)
     ax.plot(x, mean, color=colour, label=label, **style)
     if n > 1:
@@ -89,8 +92,6 @@ def _efficiency_panel(ax: Axes, rows: pd.DataFrame, service: Service) -> None:
         _band(ax, x, values, colour=_ALPHA_COLOURS[alpha], label=f"TREE, α = {alpha_label(alpha)}")
     _band(ax, x, matrix(rows, "ee_bit_per_j") / 1e6, colour=INK, label="EE", linestyle="--", linewidth=1.4)
     ax.set_yscale("log")
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
     ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=12))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.yaxis.set_minor_formatter(NullFormatter())
@@ -214,9 +215,6 @@ def verdict_map(judged: Mapping[Reading, Mapping[str, Judgement]]) -> Drawing:
 def _draw_map(
     axis: Axes, rows: list[Reading], names: list[str], judged: Mapping[Reading, Mapping[str, Judgement]]
 ) -> None:
-    from matplotlib.colors import ListedColormap
-    from matplotlib.patches import Rectangle
-
     order = list(_VERDICTS)
     codes = [[order.index(judged[reading][name].verdict) for name in names] for reading in rows]
     colours = ListedColormap([_VERDICTS[verdict][0] for verdict in order])

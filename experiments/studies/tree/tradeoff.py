@@ -19,9 +19,12 @@ from rich.console import Console
 from coordinator.simulator.simulate import World
 from coordinator.simulator.tradeoff import PRICES_G_PER_KWH, Delivered, TradeOff, optimal_point, tree_point
 from experiments.progress import progress_bar
+from edge_node.tasks.images import ANSWER_BITS
+from edge_node.tasks.registry import configured_task, find_task
 from experiments.report.figures.base import Drawing, new_figure
+from experiments.report.figures.look import look
 from experiments.report.study_page import Shown, render_study
-from experiments.report.style import MUTED, look, policy_colour
+from experiments.report.style import MUTED, policy_colour
 from experiments.studies.fei.energy import board
 from experiments.studies.fei.market import CAP_FRACTION, SLOTS, Setting, Work, fleet
 
@@ -100,9 +103,6 @@ def reproduce_tradeoff(folder: Path, full: bool, console: Console | None = None)
 def _served_mix() -> tuple[Work, Delivered]:
     """A batch of images as the MLP classifies them on the board, with texts that the transformer continues, and what it
     delivers: bits of both, tokens of the texts."""
-    from edge_node.tasks.images import ANSWER_BITS
-    from edge_node.tasks.registry import configured_task, find_task
-
     texts = configured_task("tiny-gpt", PROMPT_TOKENS, ANSWER_TOKENS)
     made, flop = board(), IMAGES * find_task("mnist-mlp").serve_flop() + TEXTS * texts.serve_flop()
     seconds = flop / made.effective_flop_per_s

@@ -17,7 +17,8 @@ from experiments.fleet.temporary import BELOW, LONGEST_PATH_BYTES, require_short
 from experiments.report.notices import notices
 from experiments.report.read import load
 from experiments.resolve.prepare import open_scenario
-from experiments.resolve.resolve import BUSY_SHARE, WORST_SHARE, resolve
+from experiments.resolve.resolve import resolve
+from experiments.resolve.slot_length import BUSY_SHARE, WORST_SHARE
 from experiments.scenario.model import parse_scenario
 from protos.messages import Stage
 

@@ -14,7 +14,8 @@ from coordinator.slots.expecting import expected_g_per_kwh
 from experiments.cli import invoke
 from experiments.errors import UsageError
 from experiments.resolve.foresight import whole_run
-from experiments.resolve.resolve import Resolved, resolve
+from experiments.resolve.resolve import resolve
+from experiments.resolve.resolved import Resolved
 from experiments.runs.export import fleet_before
 from experiments.scenario.model import load_scenario
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from experiments.errors import UsageError
-from experiments.resolve.resolve import Resolved, resolve
+from experiments.resolve.resolve import resolve
+from experiments.resolve.resolved import Resolved
 from experiments.runs.outside import Outside, Target, find_target
 from experiments.scenario.model import parse_scenario
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import fdtri, stdtrit
 
 from experiments.report.units import MINUS
 from experiments.studies.fei.claims.judgement import Verdict, figure
@@ -118,8 +119,6 @@ def _exponential(xs: Floats, ys: Floats) -> Floats:
 
 def _coefficient(columns: Floats, ys: Floats) -> Interval:
     """The last column's coefficient with Student's interval."""
-    from scipy.special import stdtrit
-
     free = len(ys) - columns.shape[1]
     solution = np.linalg.lstsq(columns, ys, rcond=None)[0]
     rest = ys - columns @ solution
@@ -132,8 +131,6 @@ def _coefficient(columns: Floats, ys: Floats) -> Interval:
 
 def _exponent(xs: Floats, ys: Floats) -> Interval:
     """Profile of least squares over p."""
-    from scipy.special import fdtri
-
     free = len(ys) - 3
     left = _squares(xs, ys)
     best = float(left.min())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from edge_node.tasks.flops import parameter_count
+from edge_node.tasks.registry import find_task
 from experiments.studies.fei.claims.judgement import About, Judgement, met
 from experiments.studies.fei.spec import MODELS
 
@@ -10,9 +12,6 @@ _CHOSEN = "layers were chosen for this count (docs/methods.md, section 8, note 1
 
 def parameter_claims() -> dict[str, Judgement]:
     """Models have the paper's number of parameters."""
-    from edge_node.tasks.flops import parameter_count
-    from edge_node.tasks.registry import find_task
-
     found = {}
     for model in MODELS:
         count = parameter_count(find_task(model.task).model())

@@ -16,9 +16,9 @@ from edge_node.tasks.evaluation import evaluate
 from edge_node.tasks.registry import find_task
 from experiments.cli import invoke
 from experiments.report.html import write_report
-from experiments.report.qoais import qoais_of
 from experiments.report.qoais.evaluation import answers
 from experiments.report.qoais.indicator import Dimension
+from experiments.report.qoais.report import qoais_of
 
 
 @pytest.fixture(scope="module")

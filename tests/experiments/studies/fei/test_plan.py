@@ -12,10 +12,11 @@ import pytest
 
 from edge_node.tasks.data import mnist, text
 from experiments.studies.fei import estimate, fig4, shipped
+from experiments.studies.fei.cell import TrainCell
 from experiments.studies.fei.federated import rounds_to
 from experiments.studies.fei.plan import cells, hours, left_to_full, make_plan, other_rates, rows_of
+from experiments.studies.fei.ship import for_quick
 from experiments.studies.fei.spec import FULL, QUICK, SERVERS
-from experiments.studies.fei.training import TrainCell
 
 SIZES = {"MLP": ("mnist", 60_000), "CNN": ("mnist", 60_000), "LSTM": ("shakespeare", 12_542)}
 IMAGES = {name: SIZES[name] for name in ("MLP", "CNN")}
@@ -68,12 +69,10 @@ def test_shipped_trainings_are_whole_and_say_where_they_come_from() -> None:
 
 def test_shipped_trainings_are_rows_of_the_full_study_or_smaller_ones_of_the_quick() -> None:
     at_rates = other_rates(FULL.rates, SIZES).values()
-    wanted = {*cells(FULL.trainings, SIZES, fig4.ROWS).values(), *shipped.for_quick(SIZES), *at_rates}
+    wanted = {*cells(FULL.trainings, SIZES, fig4.ROWS).values(), *for_quick(SIZES), *at_rates}
     shipped_cells = [TrainCell(**result["cell"]) for result in shipped.trainings()]
     assert set(shipped_cells) <= wanted
-    assert set(shipped.for_quick(SIZES)) <= set(shipped_cells), (
-        "the quick study has all that it leaves to them"
-    )
+    assert set(for_quick(SIZES)) <= set(shipped_cells), "the quick study has all that it leaves to them"
 
 
 @pytest.mark.skipif(not mnist.is_present(), reason="the four files of MNIST are not in the data folder")
@@ -85,7 +84,7 @@ def test_a_shipped_training_is_used_only_while_the_code_takes_its_first_steps(
     shipped._same_steps.cache_clear()
     assert np.allclose(shipped.probe(cell), result["origin"]["probe"], rtol=shipped.PROBE_TOLERANCE)
 
-    monkeypatch.setattr("experiments.studies.fei.training.code_digest", lambda: "other code")
+    monkeypatch.setattr("experiments.studies.fei.shipped.code_digest", lambda: "other code")
     assert shipped.usable(cell) == result
     assert "take the same first steps" in shipped.origin(result)
 

@@ -1,0 +1,61 @@
+"""What a scenario names and this machine or its sources cannot provide, refused before a run starts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from carbon_data.types import DataError, Signal
+from coordinator.config import ZoneIntensity
+from edge_node.config import (
+    BoardConfig,
+)
+from edge_node.meters.base import MeterError
+from edge_node.meters.registry import probe_meter
+from experiments.errors import UsageError
+from experiments.fleet.temporary import require_short_folder
+from experiments.scenario.model import Scenario
+
+if TYPE_CHECKING:
+    pass
+
+
+def check_meter(scenario: Scenario, board: BoardConfig, slot_s: float) -> None:
+    """Refuse a meter that is not known or cannot run here: nodes of every kind of fleet live on this machine."""
+    try:
+        probe_meter(scenario.fleet.meter, board, slot_s)
+    except MeterError as error:
+        raise UsageError(str(error)) from error
+
+
+def check_sockets(scenario: Scenario) -> None:
+    """Refuse a temporary folder in which Ray could not make its sockets."""
+    if scenario.fleet.kind == "ray":
+        require_short_folder()
+
+
+def check_accounting(scenario: Scenario, zones: tuple[ZoneIntensity, ...], slots: int) -> None:
+    """The columns beside the headline are drawn when the run is over; what they lack is said before it starts."""
+    spec = scenario.accounting
+    names = [zone.zone for zone in zones]
+    with scenario.at("accounting", "market_g_per_kwh"):
+        if strangers := sorted(set(spec.market_g_per_kwh) - set(names)):
+            raise UsageError(
+                f"no node is in {', '.join(strangers)}; zones of this scenario: {', '.join(names)}"
+            )
+    if spec.marginal is None:
+        return
+    with scenario.at("accounting", "marginal"):
+        source = spec.marginal.open()
+        step = timedelta(seconds=scenario.time.trace_step_s)
+        for name in names:
+            require_marginal(source.series(name, scenario.time.start, step, slots), spec.marginal.source)
+
+
+def require_marginal(series: Any, source: str) -> None:
+    """Average and marginal intensity are never mixed. Raises DataError for a series of averages."""
+    if series.origin.signal is not Signal.MARGINAL:
+        raise DataError(
+            f"source {source!r} gives {series.origin.signal} intensity; a marginal one "
+            "is needed, since the two are never mixed"
+        )

@@ -1,0 +1,198 @@
+"""A scenario with its data: what a run executes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from coordinator.config import CoordinatorBody, CoordinatorConfig, LimitsConfig, ZoneIntensity
+from coordinator.policies.registry import make_policy, uses_harvest
+from edge_node.config import (
+    BatteryConfig,
+    BoardConfig,
+    HarvestConfig,
+    InferenceConfig,
+    NodeConfig,
+    TaskConfig,
+)
+from experiments.resolve.chosen_policy import (
+    day_slots,
+    horizon_slots,
+    known_slots,
+    needs_truth,
+    policy_settings,
+)
+from experiments.resolve.network_factor import NetworkFactor
+from experiments.resolve.traces import (
+    no_harvest,
+    node_name,
+    persistence_slots,
+)
+from experiments.scenario.model import NodeSpec, Scenario
+from protos.messages import Stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A scenario with its data: what ``run`` executes. Deterministic for scenario and seed."""
+
+    scenario: Scenario
+    slot_s: float
+    stages: tuple[Stage, ...]
+    boards: tuple[BoardConfig, ...]
+    harvests: tuple[HarvestConfig, ...]
+    batteries: tuple[BatteryConfig | None, ...]
+    node_specs: tuple[NodeSpec, ...]
+    zones: tuple[ZoneIntensity, ...]
+    body: CoordinatorBody
+    network: NetworkFactor
+    task: TaskConfig
+    recycling: TaskConfig | None
+    batches_per_node: tuple[int, ...]
+    inference: tuple[InferenceConfig, ...]
+    data_used: str
+    data_origin: str
+    origins: dict[str, dict[str, Any]]
+    assumptions: tuple[str, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What can be run and may not be what was meant."""
+        step_s = self.scenario.time.trace_step_s
+        stand_ins = tuple(
+            dict.fromkeys(text for origin in self.origins.values() if (text := origin["stand_in"]))
+        )
+        if self.slot_s <= step_s:
+            return stand_ins
+        return (
+            *stand_ins,
+            f"a slot of {self.slot_s:.4g} s is longer than the {step_s:g} s that the traces advance in it: each slot's "
+            f"joules count at the intensity of its first {step_s:g} s; raise time.trace_step_s, or lower the work of a "
+            "slot",
+        )
+
+    @property
+    def net_j_per_byte(self) -> float:
+        """eps_net as booked and as decisions are made under it."""
+        return self.network.booked_j_per_byte
+
+    @property
+    def node_ids(self) -> tuple[str, ...]:
+        return tuple(node_name(i, len(self.node_specs)) for i in range(len(self.node_specs)))
+
+    def node_configs(
+        self, run_id: str, coordinator_address: str, *, with_harvest: bool
+    ) -> tuple[NodeConfig, ...]:
+        """Configuration of every node; GRID takes harvest and battery away, physically."""
+        scenario = self.scenario
+        configs = []
+        for i, spec in enumerate(self.node_specs):
+            harvest = self.harvests[i] if with_harvest else no_harvest(len(self.harvests[i].power_w))
+            configs.append(
+                NodeConfig(
+                    run_id=run_id,
+                    node_id=self.node_ids[i],
+                    index=i,
+                    zone=spec.zone,
+                    seed=scenario.seed,
+                    slot_s=self.slot_s,
+                    stages=self.stages,
+                    deadline_slots=scenario.limits.deadline_slots,
+                    horizon_slots=self.known_slots,
+                    board=self.boards[i],
+                    battery=self.batteries[i] if with_harvest else None,
+                    export_loss_fraction=scenario.network.export_loss_fraction,
+                    import_loss_fraction=scenario.network.import_loss_fraction,
+                    harvest=harvest,
+                    task=self.task.model_copy(
+                        update={"partition_index": i, "batches_per_slot": self.batches_per_node[i]}
+                    ),
+                    recycling_task=None
+                    if self.recycling is None
+                    else self.recycling.model_copy(
+                        update={"partition_index": i, "batches_per_slot": self.batches_per_node[i]}
+                    ),
+                    inference=self.inference[i],
+                    meter=scenario.fleet.meter,
+                    coordinator_address=coordinator_address,
+                    peer_host=scenario.coordinator.host,
+                )
+            )
+        return tuple(configs)
+
+    def coordinator_config(self, run_id: str, ledger_path: Path) -> CoordinatorConfig:
+        scenario = self.scenario
+        return CoordinatorConfig(
+            run_id=run_id,
+            ledger_path=ledger_path,
+            policy=scenario.policy,
+            policy_options=policy_settings(scenario),
+            seed=scenario.seed,
+            slot_s=self.slot_s,
+            stages=self.stages,
+            node_ids=self.node_ids,
+            zones=self.zones,
+            horizon_slots=self.horizon_slots,
+            known_slots=self.known_slots,
+            day_slots=day_slots(scenario),
+            forecast_known_slots=persistence_slots(scenario),
+            foresight=self.foresight,
+            limits=LimitsConfig(net_j_per_byte=self.net_j_per_byte, **scenario.limits.model_dump()),
+            request_deadline_slots=None
+            if (target_s := scenario.inference.strictest_target_s) is None
+            else int(target_s // self.slot_s),
+            body=self.body,
+            tree_alpha_bits_per_token=scenario.tree.alpha_bits_per_token,
+            host=scenario.coordinator.host,
+            heartbeat_s=scenario.coordinator.heartbeat_s,
+            lease_s=scenario.coordinator.lease_s,
+        )
+
+    @cached_property
+    def with_harvest(self) -> bool:
+        """Whether the policy uses harvest at all (GRID does not)."""
+        return uses_harvest(make_policy(self.scenario.policy, **policy_settings(self.scenario)))
+
+    @property
+    def foresight(self) -> bool:
+        """Whether the policy is told the true future, to the end of the run (the oracle is)."""
+        return needs_truth(self.scenario)
+
+    @property
+    def horizon_slots(self) -> int:
+        """H: slots that a policy optimises."""
+        return horizon_slots(self.scenario)
+
+    @property
+    def known_slots(self) -> int:
+        """Slots that a decision knows of."""
+        return known_slots(self.scenario)
+
+    def summary(self) -> dict[str, Any]:
+        """For people and for ``detabed check``."""
+        scenario = self.scenario
+        return {
+            "name": scenario.name,
+            "policy": scenario.policy,
+            "seed": scenario.seed,
+            "nodes": len(self.node_specs),
+            "zones": sorted({spec.zone for spec in self.node_specs}),
+            "slots": len(self.stages),
+            "horizon_slots": self.horizon_slots,
+            "known_slots": self.known_slots,
+            "slot_s": self.slot_s,
+            "trace_step_s": scenario.time.trace_step_s,
+            "start": scenario.time.start.isoformat(),
+            "forecast": scenario.forecast.kind,
+            "task": self.task.name,
+            "data_used": self.data_used,
+            "services": [service.label for service in scenario.inference.services],
+            "batches_per_node_and_slot": sorted(set(self.batches_per_node)),
+            "harvest_peak_w": [max(harvest.power_w) for harvest in self.harvests],
+            "battery_capacity_j": [battery.capacity_j if battery else 0.0 for battery in self.batteries],
+            "warnings": list(self.warnings),
+        }

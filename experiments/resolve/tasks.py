@@ -1,0 +1,62 @@
+"""The learned tasks of a scenario: the first, and that of the recycling stage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge_node.config import (
+    TaskConfig,
+)
+from edge_node.tasks.registry import find_task
+from experiments.errors import UsageError
+from experiments.scenario.model import Scenario
+
+if TYPE_CHECKING:
+    from edge_node.tasks.base import Task
+
+
+def learned_tasks(scenario: Scenario, nodes: int) -> tuple[TaskConfig, TaskConfig | None, str]:
+    spec = scenario.task
+    with scenario.at("task", "name"):
+        task = find_task(spec.name)
+    with scenario.at("task", "data"):
+        data = _data_name(task, spec.data)
+        dataset = task.dataset(data)
+    if spec.batch_size > dataset.num_train:
+        with scenario.at("task", "batch_size"):
+            raise UsageError(
+                f"{spec.batch_size} is more than the {dataset.num_train} training examples of {data}; allowed: "
+                f"1 to {dataset.num_train}"
+            )
+    if nodes > dataset.num_train:
+        with scenario.at("nodes"):
+            raise UsageError(
+                f"{nodes} nodes cannot share {dataset.num_train} examples of {data}; allowed: up to {dataset.num_train}"
+            )
+    config = TaskConfig(
+        name=spec.name,
+        data=data,
+        batch_size=spec.batch_size,
+        batches_per_slot=1 if spec.batches_per_slot == "pass" else spec.batches_per_slot,
+        local_epochs=spec.local_epochs,
+        learning_rate=spec.learning_rate,
+        partition=spec.partition,
+        dirichlet_alpha=spec.dirichlet_alpha,
+        partitions=nodes,
+        partition_index=0,
+        seed=scenario.seed,
+    )
+    recycling = None
+    if scenario.stages.recycling:
+        with scenario.at("task", "recycling", "data"):
+            second = spec.recycling.data or task.recycling_data(data)
+            task.dataset(second)
+        recycling = config.model_copy(
+            update={"data": second, "learning_rate": spec.recycling.learning_rate or spec.learning_rate}
+        )
+    return config, recycling, dataset.origin
+
+
+def _data_name(task: Task, name: str) -> str:
+    """The data really used: ``auto`` is resolved here, so that the run folder names it."""
+    return task.resolve_data(task.default_data if name == "default" else name)
