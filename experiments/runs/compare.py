@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from experiments.errors import FailedRunError, RunError, UsageError
-from experiments.progress import progress_bar
 from experiments.fleet.inprocess import InProcessFleet
 from experiments.fleet.isolation import Isolation, IsolationError
+from experiments.progress import progress_bar
 from experiments.report.read import load_run
 from experiments.report.summary import print_summary, summary_json
 from experiments.resolve.foresight import whole_run

@@ -18,9 +18,9 @@ from rich.console import Console
 
 from coordinator.simulator.simulate import World
 from coordinator.simulator.tradeoff import PRICES_G_PER_KWH, Delivered, TradeOff, optimal_point, tree_point
-from experiments.progress import progress_bar
 from edge_node.tasks.images import ANSWER_BITS
 from edge_node.tasks.registry import configured_task, find_task
+from experiments.progress import progress_bar
 from experiments.report.figures.base import Drawing, new_figure
 from experiments.report.figures.look import look
 from experiments.report.study_page import Shown, render_study
