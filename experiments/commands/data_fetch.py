@@ -8,7 +8,8 @@ import typer
 from rich.console import Console
 from rich.progress import DownloadColumn, TransferSpeedColumn
 
-from carbon_data.files.datasets import DatasetState, fetch, status
+from carbon_data.files.datasets import DatasetState, status
+from carbon_data.files.download import fetch
 from experiments.commands.options import JsonOption
 from experiments.commands.output import err, out, print_json
 from experiments.progress import progress_bar

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,12 +21,12 @@ from carbon_data.files.dataset_list import DATASETS, Dataset
 from carbon_data.files.datasets import (
     DatasetState,
     dataset,
-    fetch,
     mnist_names,
     require,
     status,
     status_of,
 )
+from carbon_data.files.download import fetch
 from carbon_data.files.folders import data_dir
 from carbon_data.types import DataError
 
@@ -283,6 +285,15 @@ def test_the_cache_folder_is_the_default(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("DETABED_DATA_DIR", "")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert data_dir() == tmp_path / "detabed" / "data"
+
+
+def test_looking_for_files_needs_no_http() -> None:
+    code = (
+        "import sys; sys.modules.update(requests=None, urllib3=None); "
+        "from carbon_data.files.datasets import status; print(len(status()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == str(len(DATASETS)), done.stderr
 
 
 def test_the_list_is_whole() -> None:
