@@ -1,0 +1,53 @@
+"""What nodes of one process share: servers, their limits and addresses."""
+
+from __future__ import annotations
+
+import grpc
+import pytest
+
+from edge_node.adapters.coordinator_client import GrpcLink
+from edge_node.adapters.host import GrpcHost
+from protos import codec
+from protos.messages import Parcel, Tensor
+from tests.edge_node.adapters.running import WAIT_S, MakeNode
+
+
+def parcel(executor: str, size: int = 4) -> Parcel:
+    return Parcel("run", 1, 0, "n9", executor, (1,), (Tensor("x", "uint8", (size,), bytes(size)),), (size,))
+
+
+def test_the_peer_server_refuses_what_it_should(make_node: MakeNode) -> None:
+    with GrpcHost() as host, GrpcHost() as other:
+        node = make_node(0)
+        GrpcLink(node, host, "127.0.0.1:1")
+        deliver = lambda p: other.submit(other.deliver(host.address, p, WAIT_S)).result(WAIT_S)  # noqa: E731
+        assert "does not live here" in deliver(parcel("n5")).reason
+        assert "slot" in deliver(parcel("n0")).reason
+        with grpc.insecure_channel(host.address) as channel:
+            call = channel.unary_unary(codec.DELIVER.path)
+            for data in (b"\xff\xff", b"", codec.encode(parcel("n0"))[:-1]):
+                with pytest.raises(grpc.RpcError) as caught:
+                    call(data, timeout=WAIT_S)
+                assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+            with pytest.raises(grpc.RpcError) as caught:
+                call(bytes(codec.MAX_PARCEL_BYTES + 2**21), timeout=WAIT_S)
+            assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_a_peer_that_cannot_be_reached_is_a_refusal_in_time() -> None:
+    with GrpcHost() as host:
+        receipt = host.submit(host.deliver("127.0.0.1:1", parcel("n0"), 0.3)).result(WAIT_S)
+    assert not receipt.accepted
+    assert "did not answer" in receipt.reason or "DEADLINE" in receipt.reason
+
+
+def test_the_peer_address_must_be_free() -> None:
+    with GrpcHost() as host:
+        port = int(host.address.rpartition(":")[2])
+        with pytest.raises(OSError, match="choose another peer_port"):
+            GrpcHost(peer_port=port).start()
+
+
+def test_everything_listens_on_loopback_by_default() -> None:
+    with GrpcHost() as host:
+        assert host.address.startswith("127.0.0.1:")

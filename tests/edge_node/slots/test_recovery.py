@@ -1,0 +1,81 @@
+"""After a broken stream node and coordinator come to the same slot, and nothing is lost."""
+
+from __future__ import annotations
+
+from edge_node.workload import Parameters
+from protos.messages import (
+    Ack,
+    CloseSlot,
+    EnergyGrant,
+    Executed,
+    Telemetry,
+    Usage,
+    Welcome,
+)
+from tests.edge_node.slots.steps import MakeNode, decide, finish, welcome
+
+
+def test_readings_are_sent_again_until_they_are_acknowledged(make_node: MakeNode) -> None:
+    node = make_node()
+    welcome(node)
+    node.telemetry()
+    usage, settlement = finish(node, 0)
+    node.telemetry()
+    assert node.unacknowledged() == [usage, settlement]
+    assert node.tick() == []  # telemetry waits until the readings before it are booked
+    node.acknowledged(Ack("n0", settlement.seq))
+    assert node.unacknowledged() == []
+    assert node.tick() == [node.telemetry()]
+    node.acknowledged(Ack("n0", node.telemetry().seq))
+    assert node.tick() == []
+
+
+def test_a_slot_ended_without_this_node_is_reported_late(make_node: MakeNode, model: Parameters) -> None:
+    node = make_node()
+    welcome(node)
+    node.on_decision(decide("n0", 0, own=6))
+    node.execute(model)
+    node.on_welcome(Welcome("run", 1, 2.0, 6.0, 1))  # reconnected: the coordinator is one slot further
+    assert not node.expects_decision()
+    (usage,) = node.tick()  # and said nothing more of slot 0
+    assert isinstance(usage, Usage)
+    assert (usage.slot, usage.executed) == (0, (Executed("n0", 6),))
+    node.on_grant(EnergyGrant("n0", 1, 0, 0, 0))
+    assert node.telemetry().slot == 1
+
+
+def test_a_reconnection_within_a_slot_changes_nothing(make_node: MakeNode, model: Parameters) -> None:
+    node = make_node()
+    welcome(node)
+    decision = decide("n0", 0, own=6)
+    node.on_decision(decision)
+    node.on_welcome(Welcome("run", 1, 2.0, 6.0, 1))
+    node.on_decision(decision)  # the coordinator still waits for us in slot 0
+    assert node.tick() == []
+    assert node.execute(model).batches == 6
+
+
+def test_slots_decided_without_this_node_are_skipped(make_node: MakeNode) -> None:
+    node = make_node()
+    welcome(node)
+    node.telemetry()
+    node.on_welcome(Welcome("run", 1, 2.0, 6.0, 4))
+    (told,) = node.tick()
+    assert isinstance(told, Telemetry)
+    assert (told.slot, told.backlog_batches) == (4, (6,))
+
+
+def test_a_reading_closed_by_estimate_lets_the_node_go_on(make_node: MakeNode) -> None:
+    node = make_node()
+    welcome(node)
+    node.on_decision(decide("n0", 0))
+    usage = node.close(CloseSlot(1, 0))
+    node.acknowledged(Ack("n0", usage.seq))
+    node.on_welcome(Welcome("run", 1, 2.0, 6.0, 1))  # no grant came, and none comes any more
+    (told,) = node.tick()
+    assert isinstance(told, Telemetry)
+    assert told.slot == 1
+    # A grant that comes after all is settled all the same, and the battery told anew.
+    settlement = node.on_grant(EnergyGrant("n0", 1, 0, 0, 0))
+    assert node.telemetry().battery_uj == settlement.battery_after_uj
+    assert node.telemetry().seq > told.seq
