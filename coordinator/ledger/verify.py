@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from coordinator.ledger.checks import Checks, Item
+from coordinator.ledger.checks.every import Checks
+from coordinator.ledger.checks.item import Item
 from coordinator.ledger.entry import (
     GENESIS,
     Kind,

@@ -201,13 +201,13 @@ FORGED = {
     ),
     "postings of a kind that has none": Forged(
         "postings",
-        "an entry of kind registration has no postings",
+        "an entry of kind registration books nothing",
         (post("registration/n00/boot1", "node/n00/grid", 5, "node/n00/curtailed"),),
     ),
     "epoch skipped": Forged("epoch", "epoch 3 follows 0", (body("start/1", lambda b: b.update(epoch=3)),)),
     "alarm that books": Forged(
         "postings",
-        "an alarm books nothing",
+        "an entry of kind alarm books nothing",
         (
             append("alarm", "alarm/1", {"alarm": "forged"}),
             post("alarm/1", "node/n00/grid", 5, "node/n00/curtailed"),
@@ -305,7 +305,14 @@ FORGED = {
     ),
     # --- bookings --------------------------------------------------------------------------------------------
     "gap that books": Forged(
-        "postings", "a gap books nothing", (post("gap/3/n03", "node/n03/grid", 5, "node/n03/curtailed"),)
+        "postings",
+        "an entry of kind gap books nothing",
+        (post("gap/3/n03", "node/n03/grid", 5, "node/n03/curtailed"),),
+    ),
+    "reading that books": Forged(
+        "postings",
+        "an entry of kind usage books nothing",
+        (post(key_of("usage", "n02", 3), "node/n02/grid", 5, "node/n02/curtailed"),),
     ),
     "booked twice": Forged(
         "keys", "n00 is booked twice for slot 3", (copy("booking/3/n00", "booking/3/n00/2"),)
@@ -564,8 +571,7 @@ def test_no_finding_is_without_a_forged_ledger(
     sites = {
         place: text
         for name in (
-            "coordinator.ledger.checks",
-            "coordinator.ledger.line_checks",
+            *(name for name in sys.modules if name.startswith("coordinator.ledger.checks.")),
             "coordinator.ledger.verify",
         )
         for place, text in _sites(sys.modules[name]).items()

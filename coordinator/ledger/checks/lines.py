@@ -6,80 +6,78 @@ Written apart from coordinator.slots.lines on purpose: a fault there must not hi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 from carbon_data.units import JOULES_PER_KWH, MICRO
-from protos.messages import HOLDERS
+from coordinator.ledger.checks.facts import Facts
+from coordinator.ledger.checks.item import Add, Item
+from protos.messages import HOLDERS, Component, Holder
 
-Add = Callable[[str, str, str], None]
 Line = tuple[str, str, str, str, int, int, int]
 """Holder, zone, stage, component, energy and grid energy in uJ, emissions in pg."""
 
 
-class LineChecks:
-    """``add(code, where, text)`` is called for every line that does not follow from the documents.
+class Lines:
+    """``resolution_pg``: picograms to which the file's version rounded emissions."""
 
-    ``resolution_pg``: picograms to which the file's version rounded emissions.
-    """
-
-    def __init__(self, add: Add, resolution_pg: int) -> None:
-        self._add, self._resolution = add, resolution_pg
+    def __init__(self, add: Add, facts: Facts, resolution_pg: int) -> None:
+        self._add, self._facts, self._resolution = add, facts, resolution_pg
         self._config: Mapping[str, Any] = {}
         self._series: dict[str, Sequence[float]] = {}
         self._profiles: dict[str, Mapping[str, Any]] = {}
 
-    def start(self, body: Mapping[str, Any]) -> None:
+    def take_start(self, item: Item) -> None:
         """The first start holds the configuration."""
-        if "config" in body:
-            self._config = body["config"]
+        if "config" in item.body:
+            self._config = item.body["config"]
             self._series = {zone["zone"]: zone["intensity_g_per_kwh"] for zone in self._config["zones"]}
 
-    def registration(self, node: str, body: Mapping[str, Any]) -> None:
-        self._profiles[node] = body["profile"]
+    def take_registration(self, item: Item) -> None:
+        self._profiles[item.node] = item.body["profile"]
 
-    def booking(
-        self, where: str, slot: int, node: str, body: Mapping[str, Any], usage: Mapping[str, Any]
-    ) -> None:
+    def take_booking(self, item: Item) -> None:
         """A node's slot: its own lines, and what its bytes cost others."""
-        zone = self._profiles[node]["zone"]
+        slot, node, body = item.slot, item.node, item.body
+        usage, zone = self._facts.usage[slot, node], self._profiles[node]["zone"]
         if body["zone"] != zone or body["intensity_g_per_kwh"] != self._series[zone][slot]:
-            self._add("lines", where, f"zone or intensity are not those of {node} in slot {slot}")
+            self._add("lines", item.where, f"zone or intensity are not those of {node} in slot {slot}")
             return
         own = [line for line in body["lines"] if line["node_id"] not in HOLDERS]
-        self._own(where, zone, body, usage, own)
+        self._own(item.where, zone, body, usage, own)
         got = Counter(_row(line) for line in body["lines"] if line["node_id"] in HOLDERS)
         wanted = Counter([*self._model(zone, slot, body, usage), *self._users(zone, slot, node, usage)])
         late = Counter(self._parcels(slot, body["stage"], _moved(node, usage))) if body["late"] else Counter()
         if wanted - got or got - wanted - late:
-            self._add("lines", where, f"the lines beside {node}'s own are not those of its bytes")
+            self._add("lines", item.where, f"the lines beside {node}'s own are not those of its bytes")
 
-    def slot_end(self, where: str, slot: int, body: Mapping[str, Any], decision: Mapping[str, Any]) -> None:
+    def take_slot_end(self, item: Item) -> None:
         """Network of parcels and of a market; coordinator and router."""
-        stage = decision["stage"]
-        market = decision.get("market")
-        wanted = Counter(self._parcels(slot, stage, body["parcels"]))
+        slot, decision = item.slot, self._facts.decisions[item.slot]
+        stage, market = decision["stage"], decision.get("market")
+        wanted = Counter(self._parcels(slot, stage, item.body["parcels"]))
         if market is not None:
             wanted.update(self._market(slot, stage, market))
-        got = Counter(_row(line) for line in body["lines"] if line["node_id"] == "network")
-        if got != wanted:
-            self._add("lines", where, "the network's lines are not those of the slot's bytes")
-        home = self._config["body"]
-        for line in body["lines"]:
-            if line["node_id"] == "network":
-                continue
-            expected = self._line(
-                line["node_id"], (home["zone"],), slot, stage, line["component"], line["energy_uj"]
-            )
-            router_uj = round(home["router_w"] * self._config["slot_s"] * MICRO)
-            least_uj = round(home["static_w"] * self._config["slot_s"] * MICRO)
-            if (
-                _row(line) != expected
-                or (line["component"] == "router" and line["energy_uj"] != router_uj)
-                or (line["component"] == "coordinator" and line["energy_uj"] < least_uj)
-            ):
-                self._add("lines", where, f"the line of the {line['node_id']} does not follow from its power")
+        network = [line for line in item.body["lines"] if line["node_id"] == Holder.NETWORK]
+        if Counter(_row(line) for line in network) != wanted:
+            self._add("lines", item.where, "the network's lines are not those of the slot's bytes")
+        for line in item.body["lines"]:
+            if line["node_id"] != Holder.NETWORK and not self._follows_from_power(slot, stage, line):
+                self._add(
+                    "lines", item.where, f"the line of the {line['node_id']} does not follow from its power"
+                )
+
+    def _follows_from_power(self, slot: int, stage: str, line: Mapping[str, Any]) -> bool:
+        """The router's whole power, and of the coordinator no less than its static one; at its own zone."""
+        home, energy_uj, component = self._config["body"], line["energy_uj"], line["component"]
+        router_uj = round(home["router_w"] * self._config["slot_s"] * MICRO)
+        least_uj = round(home["static_w"] * self._config["slot_s"] * MICRO)
+        if component == Component.ROUTER and energy_uj != router_uj:
+            return False
+        if component == Component.COORDINATOR and energy_uj < least_uj:
+            return False
+        return _row(line) == self._line(line["node_id"], (home["zone"],), slot, stage, component, energy_uj)
 
     # --- expected lines ------------------------------------------------------------------------------------
 
@@ -96,10 +94,10 @@ class LineChecks:
         metered: Counter[tuple[str, str]] = Counter()
         for line in usage["lines"]:
             metered[line["stage"], line["component"]] += line["energy_uj"]
-            if wasted and (line["stage"], line["component"]) == (body["stage"], "compute"):
+            if wasted and (line["stage"], line["component"]) == (body["stage"], Component.COMPUTE):
                 moved = line["energy_uj"] * wasted // (executed + wasted)
-                metered[line["stage"], "compute"] -= moved
-                metered[line["stage"], "waste"] += moved
+                metered[line["stage"], Component.COMPUTE] -= moved
+                metered[line["stage"], Component.WASTE] += moved
         booked: Counter[tuple[str, str]] = Counter()
         for line in own:
             booked[line["stage"], line["component"]] += line["energy_uj"]
@@ -124,7 +122,7 @@ class LineChecks:
     ) -> Iterator[Line]:
         energy_uj = self._network_uj(usage["model_bytes"])
         if energy_uj:
-            yield self._line("network", (zone,), slot, body["stage"], "network", energy_uj)
+            yield self._line(Holder.NETWORK, (zone,), slot, body["stage"], Component.NETWORK, energy_uj)
 
     def _users(self, zone: str, slot: int, node: str, usage: Mapping[str, Any]) -> Iterator[Line]:
         for traffic in usage.get("users", ()):
@@ -135,17 +133,19 @@ class LineChecks:
                 for count, name in ((up, "tx_j_per_byte"), (down, "rx_j_per_byte"))
             )
             if sent:
-                yield self._line("devices", (profile["zone"],), slot, stage, "radio_tx", sent)
+                yield self._line(Holder.DEVICES, (profile["zone"],), slot, stage, Component.RADIO_TX, sent)
             if heard:
-                yield self._line("devices", (profile["zone"],), slot, stage, "radio_rx", heard)
+                yield self._line(Holder.DEVICES, (profile["zone"],), slot, stage, Component.RADIO_RX, heard)
             if carried := self._network_uj(up + down):
-                yield self._line("network", (profile["zone"], zone), slot, stage, "network", carried)
+                yield self._line(
+                    Holder.NETWORK, (profile["zone"], zone), slot, stage, Component.NETWORK, carried
+                )
 
     def _parcels(self, slot: int, stage: str, parcels: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
         for parcel in parcels:
             zones = tuple(self._profiles[parcel[end]]["zone"] for end in ("owner", "executor"))
             if energy_uj := self._network_uj(parcel["payload_bytes"]):
-                yield self._line("network", zones, slot, stage, "network", energy_uj)
+                yield self._line(Holder.NETWORK, zones, slot, stage, Component.NETWORK, energy_uj)
 
     def _market(self, slot: int, stage: str, market: Mapping[str, Any]) -> Iterator[Line]:
         total: Counter[str] = Counter()
@@ -155,7 +155,7 @@ class LineChecks:
         for zone, size in total.items():
             if energy_uj := self._network_uj(size):
                 zones = (zone, self._config["body"]["zone"])
-                yield self._line("network", zones, slot, stage, "negotiation", energy_uj)
+                yield self._line(Holder.NETWORK, zones, slot, stage, Component.NEGOTIATION, energy_uj)
 
     def _network_uj(self, size: int) -> int:
         return round(size * self._config["limits"]["net_j_per_byte"] * MICRO)
