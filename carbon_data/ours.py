@@ -1,7 +1,7 @@
-"""Keeps the names of our packages ours, whatever lies in the working directory or beside a scenario.
+"""Import hook that resolves the names of our packages to our folder, before the working directory or a scenario's.
 
 Run by the packages that processes start with (``runpy.run_path``, so that no name is looked up before): from then on
-``protos``, ``experiments`` and the others are found beside this file, and a user's folder of such a name is not.
+``protos``, ``experiments`` and the others are found next to this file, and a user's folder of such a name is ignored.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ROOT = str(Path(__file__).resolve().parents[1])
 
 
 class OurPackages(MetaPathFinder):
-    """Finds our packages, and nothing else, in our own folder."""
+    """Finder for our packages only, in our own folder."""
 
     root = ROOT
 

@@ -1,9 +1,9 @@
-"""Code of one's own, named ``package.module:Name``: where it is looked for, in every process of a run.
+"""User code named ``package.module:Name``: search order in every process of a run.
 
-First where Python looks anyway (PYTHONPATH, installed packages), then in the working directory and in the folder of the
-scenario that names it. That folder is told to processes that start later (coordinator, Ray's workers, daemons) in the
-environment. It comes last, so that no file beside a scenario takes the place of a module that is there already, and it
-is looked at only once something of one's own is named: naming it is what lets its code run."""
+First Python's own search path (PYTHONPATH, installed packages), then the working directory and the folder of the
+scenario that names the code. Processes that start later (coordinator, Ray's workers, daemons) get that folder in the
+environment. It comes last, so that no file beside a scenario replaces an existing module. It is searched only after a
+scenario has named user code: naming it permits its execution."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VARIABLE = "DETABED_OWN_CODE"
 
 
 def look_beside(folder: Path | None) -> None:
-    """Look for modules of one's own in ``folder`` too, here and in processes started from now on; None: no longer."""
+    """Also search ``folder`` for user modules, here and in processes started from now on; None: stop searching it."""
     if folder is None:
         os.environ.pop(VARIABLE, None)
     else:
@@ -31,7 +31,7 @@ def look_beside(folder: Path | None) -> None:
 
 
 def import_named(module: str) -> ModuleType:
-    """The module of a ``package.module:Name`` that somebody named. Raises ImportError, which says where was looked."""
+    """The module of a ``package.module:Name``. Raises ImportError with the folders that were searched."""
     folder = os.environ.get(VARIABLE)
     if folder and folder not in sys.path:
         sys.path.append(folder)
@@ -59,8 +59,9 @@ def import_named(module: str) -> ModuleType:
 
 
 def place_of(error: BaseException, thing: object = None) -> str:
-    """``file:line`` at which ``error`` arose, for the one who wrote the code: the last line in the module of ``thing``
-    (an object of one's own), else the last in code that is neither ours nor a library's, else the last of all."""
+    """``file:line`` at which ``error`` was raised, for the author of the user code: the last line in the module of
+    ``thing`` (an object of the user), otherwise the last in code that is neither ours nor a library's, otherwise the
+    last line."""
     frames = _frames(error)
     if not frames:
         return "an unknown place"
@@ -72,8 +73,8 @@ def place_of(error: BaseException, thing: object = None) -> str:
 
 
 def place_in(error: BaseException, thing: object, method: str) -> str:
-    """Like ``place_of``; the line of ``method`` where the error arose in no code of the one who wrote ``thing``: the
-    method returned something of another kind, or cannot be called as it is."""
+    """Like ``place_of``, but the line of ``method`` where the error was not raised in the user's code: the method
+    returned an object of another kind, or has another signature."""
     elsewhere = all(frame[0].startswith(_foreign()) for frame in _frames(error))
     return place_of_method(thing, method) if elsewhere else place_of(error, thing)
 

@@ -1,4 +1,4 @@
-"""Log files that do not complain on the terminal when the disk is full: the run itself finds that out and says it."""
+"""Log files that print nothing on the terminal when the disk is full: the run itself reports a full disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ else:
 
 
 def _show(handler: logging.Handler, record: logging.LogRecord) -> None:
-    """Lines that cannot be written are dropped; a fault of the caller's (a bad format) is shown as ever."""
+    """Handler that drops lines that cannot be written; an error of the caller (a bad format) is shown as usual."""
     if not isinstance(sys.exc_info()[1], OSError):
         logging.Handler.handleError(handler, record)
 

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 
 class EnergyError(ValueError):
-    """Energies that no battery or bus could produce: says what was got and what is allowed."""
+    """Energies that are impossible for the battery or bus; the message has the values and the allowed range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,11 @@ class Battery:
             raise EnergyError(f"battery {self}; self-discharge must lie in 0..1")
 
     def stored_from(self, charge_uj: int) -> int:
-        """What of a charge arrives in the cells."""
+        """Part of a charge that arrives in the cells."""
         return math.floor(charge_uj * self.charge_efficiency)
 
     def drawn_for(self, discharge_uj: int) -> int:
-        """What leaves the cells for a discharge that arrives on the bus."""
+        """Energy that leaves the cells for a discharge that arrives on the bus."""
         return math.ceil(discharge_uj / self.discharge_efficiency)
 
     def largest_charge(self, room_uj: int) -> int:
@@ -66,7 +66,7 @@ NO_BATTERY = Battery(0, Fraction(1), Fraction(1), Fraction(0), 0, 0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
-    """How a load was met in a slot and where the energy went: the terms of (D1)-(D3) in integers, exact.
+    """Energy balance of a slot: the terms of (D1)-(D3) as exact integers.
 
     demand = grid + green;  harvest + discharge + import = green + charge + export + curtailed;
     battery_after = battery_before - self_discharge + charge - charge_loss - discharge - discharge_loss.

@@ -1,13 +1,13 @@
-"""Worth of a joule in a battery: (D9) of docs/methods.md, the backward dynamic program over what is known.
+"""Value of a joule in a battery: (D9) of docs/methods.md, a backward dynamic program over the known slots.
 
-V_i(B) is the least that node i emits from a slot on with an empty battery, less the least with B in it: concave, and
-piecewise linear. A joule on the bus serves the dearest use that is left: own load at the grid's intensity (or at what a
-neighbour's joule costs), a sale at the hub's price, the battery, and nothing. Going backward, the steps of these uses
-and those of V after the slot are merged, dearest first, and V before the slot is read off the merged steps between what
-the slot's harvest fills by itself and what a full battery adds to it. Exact for a node by itself; with trade, at given
-hub prices.
+V_i(B) is the least emissions of node i from a slot on with an empty battery, minus the least with B in it: concave, and
+piecewise linear. A joule on the bus serves the most valuable use that is left: own load at the grid's intensity (or at
+the cost of a neighbour's joule), a sale at the hub's price, the battery, or nothing. Going backward, the steps of these
+uses and those of V after the slot are merged, highest value first. V before the slot is read from the merged steps
+between the part that the slot's harvest fills alone and the part that a full battery adds. Exact for a single node;
+with trade, exact at given hub prices.
 
-Arrays over slots are (T, N), slots first; over steps (N, S), dearest first. Units: J on the bus or in the store, g."""
+Arrays over slots are (T, N), slots first; over steps (N, S), highest value first. Units: J on the bus or stored, g."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Store:
     charge_efficiency: Floats
     discharge_efficiency: Floats
     keep_fraction: Floats
-    """1 - sigma, of what is stored before a slot."""
+    """1 - sigma, share of the energy stored before a slot that remains."""
     charge_cap_j: Floats
     """Most that the battery takes from the bus in a slot."""
     discharge_cap_j: Floats
@@ -41,7 +41,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """What is known of the slots in which stored energy may be used, (T, N) each."""
+    """Known figures of the slots in which stored energy may be used, (T, N) each."""
 
     load_j: Floats
     harvest_j: Floats
@@ -66,7 +66,7 @@ class Trade:
 
 @dataclass(frozen=True, slots=True)
 class StoredValue:
-    """V_i(B) by its slopes: the first ``widths_j`` joules of charge are worth ``grams_per_j`` each, and so on."""
+    """V_i(B) by its slopes: the first ``widths_j`` joules of charge have a value of ``grams_per_j`` each, and so on."""
 
     grams_per_j: Floats
     """(N, S), falling along a row."""
@@ -81,14 +81,14 @@ class StoredValue:
         )
 
     def slope_at(self, stored_j: Floats) -> Floats:
-        """(N,) worth of one joule more at this charge, g per J; 0 where the battery is full."""
+        """(N,) value of one more joule at this charge, g per J; 0 where the battery is full."""
         past = np.cumsum(self.widths_j, axis=1) <= stored_j[:, None] + 1e-9
         step = past.sum(axis=1)
         padded = np.pad(self.grams_per_j, ((0, 0), (0, 1)))
         return np.asarray(padded[np.arange(len(step)), step])
 
     def between(self, low_j: float, high_j: float) -> list[tuple[float, float]]:
-        """(g per J, J) of the steps between two charges of the first node's battery, dearest first."""
+        """(g per J, J) of the steps between two charges of the first node's battery, highest first."""
         ends = np.cumsum(self.widths_j[0])
         widths = np.clip(np.minimum(ends, high_j) - np.maximum(ends - self.widths_j[0], low_j), 0.0, None)
         return [(float(g), float(w)) for g, w in zip(self.grams_per_j[0], widths, strict=True) if w > 0]
@@ -99,12 +99,12 @@ class StoredValue:
 
 
 def linear(capacity_j: Floats, grams_per_j: Floats) -> StoredValue:
-    """Every joule stored is worth the same."""
+    """A value that is the same for every stored joule."""
     return StoredValue(np.maximum(grams_per_j, 0.0)[:, None], capacity_j[:, None].copy())
 
 
 def stored_value(days: Days, store: Store, after: StoredValue, trade: Trade | None = None) -> StoredValue:
-    """(D9): worth of what is stored before the first slot of ``days``, when it is worth ``after`` at their end."""
+    """(D9): value of the energy stored before the first slot of ``days``, with the value ``after`` at their end."""
     value, width = after.grams_per_j, after.widths_j
     for slot in range(len(days) - 1, -1, -1):
         uses = _uses(days, trade, slot)
@@ -116,11 +116,11 @@ def stored_value(days: Days, store: Store, after: StoredValue, trade: Trade | No
 
 
 Steps = list[tuple[Floats, Floats]]
-"""(N,) worth and width of each step, dearest first."""
+"""(N,) value and width of each step, highest value first."""
 
 
 def _uses(days: Days, trade: Trade | None, slot: int) -> Steps:
-    """Uses of a joule on the bus in a slot but for storing it; at last, curtailment."""
+    """Uses of a joule on the bus in a slot except storing it; the last one is curtailment."""
     load, grams = days.load_j[slot], days.grams_per_j[slot]
     nothing = (np.zeros(len(load)), np.full(len(load), _PLENTY))
     if trade is None:
@@ -163,7 +163,7 @@ def _before(
         ]
         begin = end
     merged, sizes = np.concatenate(values, axis=1), np.concatenate(widths, axis=1)
-    # what the battery would hold with nothing in it before: all that may be charged, before any use of it
+    # content of a battery that was empty before the slot: all that may be charged, before any use of it
     filled = np.concatenate(widths[1:], axis=1)[:, _charging(len(widths) - 1)].sum(axis=1)
     order = np.argsort(-merged, axis=1, kind="stable")
     merged, sizes = np.take_along_axis(merged, order, axis=1), np.take_along_axis(sizes, order, axis=1)
@@ -182,7 +182,7 @@ def _charging(count: int) -> list[int]:
 
 
 def _compact(value: Floats, width: Floats, capacity_j: Floats) -> tuple[Floats, Floats]:
-    """Without the empty steps, and with what no step covers (a full battery's surplus) as a last step worth nothing."""
+    """Steps without the empty ones; a last step of value 0 covers the rest (a full battery's surplus)."""
     real = width > 0
     most = int(real.sum(axis=1).max(initial=0))
     order = np.argsort(~real, axis=1, kind="stable")[:, :most]

@@ -1,4 +1,4 @@
-"""What a reading is: interval, zone, average or marginal, direct or life-cycle, and where it came from.
+"""Types of readings: interval, zone, average or marginal, direct or life-cycle, and origin.
 
 Pure: standard library and numpy only. Intervals are left-closed, named by their start, aware UTC.
 """
@@ -28,7 +28,7 @@ class Scope(StrEnum):
 
 
 class Provenance(StrEnum):
-    """How a figure was obtained. MISSING is never zero."""
+    """Provenance of a figure. MISSING is never zero."""
 
     MEASURED = "measured"
     MODELLED = "modelled"
@@ -37,7 +37,7 @@ class Provenance(StrEnum):
 
 
 class DataError(ValueError):
-    """Data that cannot be used: says what was got, what is allowed, and what to do next."""
+    """Unusable data; the message has the value, what is allowed, and what to do next."""
 
 
 class UnknownZoneError(DataError):
@@ -45,11 +45,11 @@ class UnknownZoneError(DataError):
 
 
 class MissingDataError(DataError):
-    """A gap or a stale value where a value was asked for."""
+    """A gap or a stale value where a value was requested."""
 
 
 def require_utc(moment: datetime, name: str = "start") -> datetime:
-    """``moment`` in UTC; a naive time is refused, since its zone would be a guess."""
+    """``moment`` in UTC; a naive time is refused, because its zone would be a guess."""
     if moment.tzinfo is None:
         raise DataError(
             f"{name} is {moment.isoformat()} without a time zone; give an aware time, e.g. ...T00:00Z"
@@ -59,7 +59,7 @@ def require_utc(moment: datetime, name: str = "start") -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where figures come from: carried from the file or service to the report."""
+    """Origin of figures, passed from the file or service to the report."""
 
     source: str
     licence: str
@@ -69,9 +69,9 @@ class Origin:
     sha256: str | None = None
     url: str | None = None
     notes: tuple[str, ...] = ()
-    """What was done to the data on loading (gaps, repairs): shown in the report, never hidden."""
+    """Corrections of the data on loading (gaps, repairs): always shown in the report."""
     stand_in: str | None = None
-    """A sentence where these are figures of another period than was asked for: runs warn of it."""
+    """A sentence where these figures are of another period than requested: runs print it as a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Intensity:
 
 
 HIGHEST_INTENSITY_G_PER_KWH = 2000.0
-"""Above this no grid's average lies ([C]: lignite alone, life-cycle, is at about 1,200; the dirtiest hour of 123 zones
+"""No grid's average is above this ([C]: lignite alone, life-cycle, is at about 1,200; the dirtiest hour of 123 zones
 in 2022 at 1,119): the column is of another unit."""
 
 
@@ -164,7 +164,7 @@ class HarvestSeries:
 
 @dataclass(frozen=True, slots=True)
 class EnergyReading:
-    """Energy over one interval and how it is known; ``energy_j`` is None exactly when it is MISSING."""
+    """Energy over one interval with its provenance; ``energy_j`` is None exactly when it is MISSING."""
 
     energy_j: float | None
     interval_s: float

@@ -1,13 +1,12 @@
-"""How far reported grams may be off: Monte-Carlo draws with systematic meter gain, paired between runs
-(section 4).
+"""Uncertainty of reported grams: Monte-Carlo draws with systematic meter gain, paired between runs (section 4).
 
-Pure: numpy and scipy only. Errors are relative. What is systematic (the gain of a meter, a factor per byte, the
-bias of a zone's intensity) is drawn once a meter or zone and adds linearly over everything it touches; what is random
-is drawn per line and adds in quadrature. A reduction 1 - C1/C0 uses the *same* draws in both runs, since the same
-meters were read. A meter or zone has the same draws in every call with the same seed, whatever else is in the call:
-draw k is one world for all runs of a comparison.
+Pure: numpy and scipy only. Errors are relative. Systematic errors (the gain of a meter, a factor per byte, the
+bias of a zone's intensity) are drawn once per meter or zone and add linearly over all their lines. Random errors are
+drawn per line and add in quadrature. A reduction 1 - C1/C0 uses the *same* draws in both runs, because the same
+meters were read. A meter or zone has the same draws in every call with the same seed, independently of the other
+meters and zones of the call: draw k is one world for all runs of a comparison.
 
-Draws re-price what was booked. A decision made under the booked figures stays the decision.
+Draws rescale booked lines. Decisions that were made with the booked figures do not change.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ErrorModel:
-    """Relative standard deviations, fractions. Zero switches a source of error off."""
+    """Relative standard deviations, fractions. Zero: no error from this source."""
 
     gain_std_fraction: float
     """Gain of a meter: systematic over all it metered."""
@@ -138,7 +137,7 @@ def monte_carlo_totals(
 def reduction(
     baseline: GramLines, candidate: GramLines, error: ErrorModel, *, draws: int = 10_000, seed: int = 0
 ) -> Spread:
-    """Spread of 1 - C1/C0 from paired draws; a gain that both runs share cancels, as it does in reality."""
+    """Spread of 1 - C1/C0 from paired draws; a gain that both runs share cancels, as it does in measurements."""
     before, after = monte_carlo_totals([baseline, candidate], error, draws=draws, seed=seed)
     if (before <= 0).any():
         raise DataError("the baseline emits nothing in some draws; a reduction against it is not defined")
@@ -194,7 +193,7 @@ def _paired_values(baseline_g: ArrayLike, candidate_g: ArrayLike) -> Floats:
 
 
 def _random(seed: int, kind: str, name: str) -> np.random.Generator:
-    """A stream of its own for everything that is drawn."""
+    """A separate random stream for each drawn quantity."""
     return np.random.default_rng([seed, crc32(kind.encode()), crc32(name.encode())])
 
 

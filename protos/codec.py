@@ -1,8 +1,8 @@
 """Messages to protobuf and back: the only file that imports generated code, and the one that validates.
 
-Driven by tables compiled from the dataclasses; protos/validation.py holds the rules, which apply in both
-directions: nobody can send what nobody would accept. Every violation, also bytes that are no protobuf at all,
-is a ProtocolError and nothing else.
+Driven by tables compiled from the dataclasses. protos/validation.py holds the rules, which apply in both
+directions: a message that a receiver would refuse cannot be sent. Every violation, also bytes that are not protobuf,
+is a ProtocolError.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class _Field:
 
 @dataclass(frozen=True, slots=True)
 class _Codec:
-    """How one message type turns into its protobuf type and back."""
+    """Conversion of one message type to its protobuf type and back."""
 
     message_type: type
     pb_type: Any
@@ -235,7 +235,7 @@ for _cls in [value for value in vars(messages).values() if dataclasses.is_datacl
 _BY_PB = {codec.pb_type: codec for codec in _CODECS.values()}
 
 
-# --- what everybody uses ----------------------------------------------------------------------------------
+# --- public functions -------------------------------------------------------------------------------------
 
 M = TypeVar("M")
 
@@ -274,7 +274,7 @@ def encode_up(message: messages.UpMessage) -> bytes:
 
 
 def decode_up(data: bytes) -> messages.UpMessage:
-    """What a node said. Raises ProtocolError."""
+    """Message of a node in an envelope. Raises ProtocolError."""
     return cast(messages.UpMessage, _unwrap(pb.NodeMessage, data))
 
 
@@ -284,7 +284,7 @@ def encode_down(message: messages.DownMessage) -> bytes:
 
 
 def decode_down(data: bytes) -> messages.DownMessage:
-    """What the coordinator said. Raises ProtocolError."""
+    """Message of the coordinator in an envelope. Raises ProtocolError."""
     return cast(messages.DownMessage, _unwrap(pb.CoordinatorMessage, data))
 
 
@@ -340,8 +340,8 @@ def _unwrap(envelope: Any, data: bytes) -> Any:
 class Rpc:
     """One call: its path, and bytes to messages on both sides.
 
-    Servers do well to let gRPC pass bytes through and to call these themselves, so that a ProtocolError
-    becomes INVALID_ARGUMENT or a Refusal instead of a bare INTERNAL.
+    Servers should let gRPC pass bytes through and call these themselves, so that a ProtocolError
+    becomes INVALID_ARGUMENT or a Refusal instead of INTERNAL without details.
     """
 
     service: str

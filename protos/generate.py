@@ -1,7 +1,7 @@
 """Generates protos/gen from protos/testbed.proto: ``python -m protos.generate [--check]``.
 
-Generated code demands at least the protobuf and grpcio that its generator was built with, so the generator is
-pinned to the oldest runtime the project allows: grpcio-tools 1.78.0 gives code for protobuf >= 6.31.1 and
+Generated code requires at least the protobuf and grpcio that its generator was built with, so the generator is
+pinned to the oldest runtime that the project allows: grpcio-tools 1.78.0 gives code for protobuf >= 6.31.1 and
 grpcio >= 1.78.0.
 """
 
@@ -36,7 +36,7 @@ def generate(root: Path) -> dict[str, str]:
     if installed != GENERATOR_VERSION:
         raise GenerateError(
             f"grpcio-tools is {installed}, but generated code is made with {GENERATOR_VERSION} (a newer one "
-            "would shut out runtimes that pyproject.toml allows); "
+            "would exclude runtimes that pyproject.toml allows); "
             f"run: pip install grpcio-tools=={GENERATOR_VERSION}"
         )
     arguments = [

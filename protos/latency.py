@@ -1,7 +1,7 @@
-"""How a distribution of latencies travels and is added up: counts in logarithmic bins of 2 % width.
+"""Distribution of latencies as counts in logarithmic bins of 2 % width, which can be sent and added.
 
-Percentiles of several nodes or slots cannot be had from their percentiles; from added counts they can, within
-1 % (the bins of DDSketch: Masson, Rim and Lee, VLDB 2019, with gamma = 1.02). Pure.
+Percentiles over several nodes or slots cannot be computed from the percentiles of each; from added counts they can,
+within 1 % (the bins of DDSketch: Masson, Rim and Lee, VLDB 2019, with gamma = 1.02). Pure.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ GAMMA = 1.02
 UNIT_S = 1e-6
 """Everything up to a microsecond is in bin 0."""
 LAST_BIN = 2000
-"""Bins reach to 1e11 s; whatever is longer is counted in the last one."""
+"""The last bin begins at 1e11 s and also counts all longer latencies."""
 
 
 def bin_of(latency_s: float) -> int:
@@ -26,7 +26,7 @@ def bin_of(latency_s: float) -> int:
 
 
 def latency_of(bin_number: int) -> float:
-    """Latency in seconds that stands for a bin: at most 1 % off any in it."""
+    """Representative latency of a bin in seconds: within 1 % of every latency in it."""
     return UNIT_S if bin_number == 0 else float(UNIT_S * 2.0 * GAMMA**bin_number / (GAMMA + 1.0))
 
 
@@ -62,7 +62,7 @@ def quantile(counts: Mapping[int, int], fraction: float) -> float | None:
 
 
 def exact_quantile(ascending_s: Sequence[float], fraction: float) -> float | None:
-    """The same from the latencies themselves: the nearest rank, always one that occurred."""
+    """The same from the latencies themselves: the nearest rank, always one of them."""
     if not len(ascending_s):
         return None
     return float(ascending_s[max(1, math.ceil(fraction * len(ascending_s))) - 1])

@@ -1,6 +1,6 @@
-"""What the parties say to each other, as plain frozen values. Units are in the names.
+"""Messages between coordinator, nodes and clients, as plain frozen dataclasses. Units are in the names.
 
-Pure: no generated code here. ``protos.codec`` alone turns these into protobuf and back, and validates.
+Pure: no generated code here. ``protos.codec`` converts these to protobuf and back, and validates.
 Booked energies are integer microjoules (``_uj``), emissions integer picograms (``_pg``).
 """
 
@@ -13,7 +13,7 @@ from carbon_data import storage
 
 
 class Stage(StrEnum):
-    """Life-cycle stages of a network AI service (software stages, methods.md section 4), and what no task owns."""
+    """Life-cycle stages of a network AI service (software stages, methods.md section 4), and energy of no task."""
 
     PREPARATION = "preparation"
     DEVELOPMENT = "development"
@@ -23,7 +23,7 @@ class Stage(StrEnum):
 
 
 class Component(StrEnum):
-    """Physical lines of a reading: where in a node (or beside it) the joules went."""
+    """Components of a reading: the part of a node (or of the testbed) that used the joules."""
 
     COMPUTE = "compute"
     STATIC = "static"
@@ -35,13 +35,13 @@ class Component(StrEnum):
     COORDINATOR = "coordinator"
     ROUTER = "router"
     WASTE = "waste"
-    """Work done twice or thrown away: costs real joules, belongs to no result."""
+    """Work done twice or discarded: it uses energy and contributes to no result."""
     NEGOTIATION = "negotiation"
     """Bytes of a market's messages over radio and network."""
 
 
 class Holder(StrEnum):
-    """Who has lines of its own in the books beside the nodes; no node may be named so."""
+    """Holders of lines in the ledger other than nodes; reserved names, which no node may have."""
 
     NETWORK = "network"
     COORDINATOR = "coordinator"
@@ -55,23 +55,23 @@ HOLDERS = tuple(str(holder) for holder in Holder)
 
 
 class Good(StrEnum):
-    """What is traded in a market."""
+    """Goods of a market."""
 
     ENERGY = "energy"
     """Joules in the hub; prices in g CO2e per J."""
     WORK = "work"
-    """Whole batches to be run for their owner; prices in g CO2e per batch."""
+    """Whole batches that another node runs for their owner; prices in g CO2e per batch."""
 
 
 class Side(StrEnum):
     ASK = "ask"
     """Offers to give: energy, or to run a batch."""
     BID = "bid"
-    """Offers to take: energy, or somebody to run a batch."""
+    """Offers to take: energy, or the execution of a batch."""
 
 
 class MarketKind(StrEnum):
-    """What a node answers a market's call with."""
+    """Kind of a node's answer to a market's call."""
 
     QUOTES = "quotes"
     """Steps of its supply and demand curves (double auction, belief and auction)."""
@@ -86,19 +86,19 @@ class WorkProfile:
     stage: Stage
     seconds_per_batch: float
     joules_per_batch: float
-    """Computation, and the node's radio towards its users: what they send for a batch, and the answers."""
+    """Computation, and the node's radio towards its users: receiving their requests of a batch, sending the answers."""
     bytes_per_batch: int
     """Bytes that travel when a batch is offloaded, payload as serialised."""
     model_j: float = 0.0
     """Radio energy of a slot in which the node runs any of this work, however many batches: model parameters
     received and, in training, sent back."""
     request_j: float = 0.0
-    """Of ``joules_per_batch``, receiving from the users: drawn by the batch's owner, wherever the batch is run."""
+    """Part of ``joules_per_batch`` for receiving from the users: used by the batch's owner, whichever node runs it."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeProfile:
-    """What a node says of its body when it registers: constants for the run."""
+    """Constants of a node for the run, sent when it registers."""
 
     zone: str
     static_w: float
@@ -122,10 +122,10 @@ class NodeProfile:
     meter: str
     """Name of the meter, e.g. ``modelled`` or ``cpu-time``."""
     provenance: str
-    """A carbon_data.types.Provenance value: what the meter's readings are."""
+    """A carbon_data.types.Provenance value: provenance of the meter's readings."""
     num_examples: int
     data_digest: str
-    """sha256 over the node's partition, so that a report can say which data were used."""
+    """sha256 over the node's partition, so that a report can identify the data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class Register:
 
     node_id: str
     boot_id: str
-    """Fresh at every start of a node: with ``seq`` the key under which a message counts once."""
+    """New at every start of a node; with ``seq`` the key under which a message counts once."""
     peer_address: str
     """host:port of the node's batch-transfer server; empty where nodes share a process."""
     profile: NodeProfile
@@ -150,9 +150,9 @@ class Welcome:
     lease_s: float
     next_slot: int
     battery_uj: int | None = None
-    """What the ledger holds for this node's battery, when it knows the node already."""
+    """Content of this node's battery in the ledger, if the ledger has one."""
     negotiates: bool = False
-    """The run's policy does without complete information: no telemetry is wanted, only answers to the market."""
+    """The run's policy works without complete information: nodes send answers to the market, but no telemetry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """State of a node before slot ``slot``: all that a policy may know of it."""
+    """State of a node before slot ``slot``: everything that a policy may know about it."""
 
     node_id: str
     boot_id: str
@@ -179,12 +179,12 @@ class Telemetry:
     release_forecast_batches: tuple[int, ...] = ()
     """Batches to be released in the following slots of the horizon, from slot + 1 on."""
     mean_loss: float | None = None
-    """Last mean training loss: what Oort's utility needs. None before the first training."""
+    """Last mean training loss, for Oort's utility. None before the first training."""
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Part of a decision: these batches of mine go to that executor."""
+    """Part of a decision: own batches to send to an executor."""
 
     executor: str
     address: str
@@ -193,7 +193,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """Part of a decision: expect these batches from that owner."""
+    """Part of a decision: batches to expect from an owner."""
 
     owner: str
     batches: int
@@ -213,16 +213,16 @@ class Decision:
     sends: tuple[Send, ...]
     guests: tuple[Guest, ...]
     export_uj: int
-    """Energy to give away in all, as it leaves the green bus."""
+    """Energy to give to others in total, as it leaves the green bus."""
     charge_uj: int
     """Harvest to store before serving the own load; surplus beyond it is stored too while there is room."""
     discharge_uj: int
-    """Most that may be drawn from the battery; drawn only as far as load and exports need it."""
+    """Largest discharge of the battery; it is used only as far as load and exports need it."""
     deadline_s: float
-    """Wall seconds after which the coordinator goes on without this node."""
+    """Wall seconds after which the coordinator continues without this node."""
     self_managed: bool = False
-    """A market's decision: exchanges with others alone are decided. What the node runs of its own, charges and
-    discharges is its own choice; own_batches, charge_uj and discharge_uj are 0 and mean nothing."""
+    """True for a market's decision, which covers only exchanges with other nodes. The node itself chooses the own
+    batches it runs, its charge and its discharge; own_batches, charge_uj and discharge_uj are 0 and are ignored."""
 
 
 # --- markets: trading without complete information (methods.md section 2) ----------------------------------
@@ -230,15 +230,15 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class MarketTerms:
-    """What is public before a slot's market: intensities, limits and the protocol's parameters."""
+    """Public quantities before a slot's market: intensities, limits and the protocol's parameters."""
 
     kind: MarketKind
     intensity_g_per_kwh: tuple[float, ...]
     """(H,) of the node's own zone: the slot itself, then what is expected."""
     later_g_per_kwh: float
-    """Mean intensity expected after the look-ahead: what makes a stored joule worth keeping."""
+    """Mean intensity expected after the look-ahead, for the value of a stored joule."""
     scarcity: tuple[float, ...]
-    """(H,) share of the own intensity that a later joule is expected to be worth; empty: all of it."""
+    """(H,) expected value of a later joule, as a share of the own intensity; empty: 1."""
     offload_cap_fraction: float
     transfer_cap_fraction: float
     net_j_per_byte: float
@@ -251,16 +251,16 @@ class MarketTerms:
     unit_batches: float = 1.0
     unit_g_per_j: float = 1.0
     unserved_g: float = 0.0
-    """Exchange only: cost of a batch at its deadline that nobody runs."""
+    """Exchange only: cost of a batch that is not run by its deadline."""
     rho: float = 1.0
     work_weight: float = 1.0
-    """Exchange only: rho of work against that of energy."""
+    """Exchange only: ratio of rho of work to rho of energy."""
     relaxation: float = 1.6
 
 
 @dataclass(frozen=True, slots=True)
 class MarketCall:
-    """The market of a slot opens (attempt 0), or opens anew without those who fell silent."""
+    """Opens the market of a slot (attempt 0), or opens it again without the nodes that did not answer."""
 
     node_id: str
     epoch: int
@@ -271,7 +271,7 @@ class MarketCall:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """What became of a node's quotes of one good and side."""
+    """Result of a node's quotes of one good and side."""
 
     good: Good
     side: Side
@@ -294,7 +294,8 @@ class MarketNews:
     rho_factor: float = 1.0
     """Exchange only: by how much rho has changed."""
     firm: bool = False
-    """Exchange only: the last round; answer with what can be given and taken in this slot for certain."""
+    """Exchange only: the last round; the answer has the quantities that the node can certainly give and take in this
+    slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,22 +310,22 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """A node's answer in a market: public quantities and nothing else."""
+    """A node's answer in a market: public quantities only."""
 
     node_id: str
     epoch: int
     slot: int
     attempt: int
     round: int
-    """0 answers the call, k the news of round k."""
+    """0: answer to the call; k: answer to the news of round k."""
     quotes: tuple[Quote, ...] = ()
     trades: tuple[float, ...] = ()
-    """Exchange only: (2 H,) net trades, energy then work: what the node gives less what it takes."""
+    """Exchange only: (2 H,) net trades, energy then work: given minus taken by the node."""
 
 
 @dataclass(frozen=True, slots=True)
 class CloseSlot:
-    """The slot is over: read the meter and report usage."""
+    """The slot has ended: read the meter and report usage."""
 
     epoch: int
     slot: int
@@ -332,7 +333,7 @@ class CloseSlot:
 
 @dataclass(frozen=True, slots=True)
 class EnergyLine:
-    """Joules of one stage and component, with how they are known."""
+    """Joules of one stage and component, with their provenance."""
 
     stage: Stage
     component: Component
@@ -342,7 +343,7 @@ class EnergyLine:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """Batches really exchanged with one peer, as counted on this side. ``sent``: this node was the owner."""
+    """Batches exchanged with one peer, as counted on this side. ``sent``: this node was the owner."""
 
     peer: str
     sent: bool
@@ -352,7 +353,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """Batches of ``owner`` that this node really ran."""
+    """Batches of ``owner`` that this node ran."""
 
     owner: str
     batches: int
@@ -363,15 +364,15 @@ class UserTraffic:
     """Payload that a node exchanged with the devices of users: requests and answers, or data to be prepared."""
 
     owner: str
-    """Node whose users these are: the node itself, or the owner of guest batches that it answered."""
+    """Node whose users these are: the node itself, or the owner of offloaded batches that it answered."""
     stage: Stage
-    """Application for outside clients in every slot; else the slot's."""
+    """Application stage for outside clients in every slot; otherwise the slot's stage."""
     up_bytes: int
     """From the devices to this node; only its own users send to it."""
     down_bytes: int
     """From this node to the devices."""
     outside: bool = False
-    """Of outside clients (EdgeInference), of whom no plan knows."""
+    """True for outside clients (EdgeInference), which are in no plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,12 +380,12 @@ class Serving:
     """Requests that a node answered in a slot. Latencies from arrival to answer; None where none was answered."""
 
     service: str
-    """What answers: the learned task, or a service beside it."""
+    """The learned task, or the name of another service."""
     requests: int
     tokens_in: int
-    """Read (prompts) by a task that generates; 0 of a classifier."""
+    """Input tokens (prompts) of a task that generates; 0 of a classifier."""
     tokens_out: int
-    """Generated; 0 of a classifier, whose answers are bits and no tokens."""
+    """Generated tokens; 0 of a classifier, whose answers are bits, not tokens."""
     bits: int
     deadline_misses: int
     """Answered later than the latency target."""
@@ -392,11 +393,11 @@ class Serving:
     latency_p95_s: float | None
     latency_p99_s: float | None
     latency_bins: tuple[int, ...]
-    """Bins of protos.latency that hold any request, ascending."""
+    """Bins of protos.latency with at least one request, ascending."""
     latency_counts: tuple[int, ...]
     """Requests in each of them."""
     prefill_s: float
-    """Board time of passes over the input; all of it where nothing is generated token by token."""
+    """Board time of passes over the input; all board time where no token is generated."""
     decode_s: float
     """Board time of the steps that generate one token each."""
 
@@ -418,25 +419,25 @@ class Usage:
     """Bytes of model parameters received and sent by this node."""
     mean_loss: float | None = None
     serving: tuple[Serving, ...] = ()
-    """Of the slot's own and guest batches, in slot time, by service."""
+    """Requests of own and offloaded batches of the slot, in slot time, by service."""
     outside: Serving | None = None
-    """Of clients from outside (EdgeInference), in wall time; none of these are in ``serving``."""
+    """Requests of outside clients (EdgeInference), in wall time; none of them are in ``serving``."""
     unserved_requests: int = 0
-    """Own requests whose batches nobody served in time."""
+    """Own requests whose batches were not served in time."""
     own_work: OwnWork | None = None
-    """Of self-managed decisions only."""
+    """Set for self-managed decisions only."""
     users: tuple[UserTraffic, ...] = ()
-    """What (T1) counts of the slot, and data received in the preparation stage."""
+    """Bytes of the slot that (T1) counts, and data received in the preparation stage."""
 
     @property
     def served(self) -> tuple[Serving, ...]:
-        """All that was answered: by service, then outside clients."""
+        """All answered requests: by service, then of outside clients."""
         return self.serving if self.outside is None else (*self.serving, self.outside)
 
 
 @dataclass(frozen=True, slots=True)
 class OwnWork:
-    """What a market did not need to know and the books do, disclosed once the slot is over."""
+    """Private quantities that the ledger needs and the market does not, disclosed after the slot has ended."""
 
     own_batches: int
     """Own batches that the node chose to run at home."""
@@ -446,7 +447,7 @@ class OwnWork:
 
 @dataclass(frozen=True, slots=True)
 class EnergyGrant:
-    """Result of the slot's trade for one node, once every party has reported or is given up."""
+    """Result of the slot's trade for one node, after every party has reported or was dropped."""
 
     node_id: str
     epoch: int
@@ -459,7 +460,7 @@ class EnergyGrant:
 
 @dataclass(frozen=True, slots=True)
 class Settlement(storage.Balance):
-    """A node's balance of a slot, as it reports it."""
+    """A node's energy balance of a slot, as reported by the node."""
 
     node_id: str
     boot_id: str
@@ -470,7 +471,7 @@ class Settlement(storage.Balance):
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """Everything of this node up to ``seq`` is committed."""
+    """Acknowledges that all messages of this node up to ``seq`` are committed."""
 
     node_id: str
     seq: int
@@ -478,7 +479,7 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A message was understood and refused: the reason is for people, the code for programs."""
+    """Refusal of a valid message: the reason is for people, the code for programs."""
 
     code: str
     reason: str
@@ -507,17 +508,17 @@ class Parcel:
     batch_sizes: tuple[int, ...]
     """Examples per batch, so that the executor can cut the batches apart again."""
     batch_services: tuple[int, ...] = ()
-    """Which service each batch asks, where an application stage has several: 0 the learned task, k the k-th beside it.
-    Tensors of service k hold its batches alone and are called ``k:NAME``. Empty: all batches are of service 0."""
+    """Service of each batch, where an application stage has several: 0 the learned task, k the k-th other service.
+    Tensors of service k hold only its batches and are called ``k:NAME``. Empty: all batches are of service 0."""
 
 
 def tensor_name(service: int, name: str) -> str:
-    """What a parcel calls array ``name`` of a service's batches."""
+    """Name in a parcel of array ``name`` of a service's batches."""
     return f"{service}:{name}" if service else name
 
 
 def service_of_tensor(name: str) -> int:
-    """The service whose batches a parcel's tensor holds."""
+    """Service of a parcel's tensor."""
     number, colon, _ = name.partition(":")
     return int(number) if colon and number.isascii() and number.isdigit() else 0
 
@@ -533,7 +534,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The executor has the batches (accepted), or will not take them (reason)."""
+    """Answer of the executor: it has the batches (accepted), or refuses them (reason)."""
 
     accepted: bool
     payload_bytes: int
@@ -551,12 +552,12 @@ class InferRequest:
     node_id: str
     """Empty: the only node at this address."""
     tensors: tuple[Tensor, ...]
-    """What the task reads (e.g. images), axis 0 the examples."""
+    """Inputs of the task (e.g. images), axis 0 the examples."""
 
 
 @dataclass(frozen=True, slots=True)
 class InferAnswer:
-    """Answers to one request, with where the time went."""
+    """Answers to one request, with a breakdown of the time."""
 
     request_id: str
     node_id: str
@@ -565,14 +566,14 @@ class InferAnswer:
     tokens_in: int
     tokens_out: int
     queue_s: float
-    """Waiting for others and for the board."""
+    """Time of waiting for other requests and for the board."""
     service_s: float
     """Of the whole batch."""
     batch_examples: int
     """Examples that shared the batch, of all callers."""
 
 
-# --- the runner's side: what the Flower strategy and the command line ask ----------------------------------
+# --- the runner's side: calls of the Flower strategy and the command line ----------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -582,7 +583,7 @@ class BeginSlot:
     slot: int
     stage: Stage
     wait_s: float
-    """How long to wait for telemetry of nodes that hold a lease."""
+    """Longest wait for telemetry of nodes that hold a lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -595,7 +596,8 @@ class SlotPlan:
     lost_nodes: tuple[str, ...]
     """Registered nodes without a lease."""
     status: str
-    """``optimal``, ``feasible`` or ``rule``, with what the solver said; ``fallback: ...`` names a fallback taken."""
+    """``optimal``, ``feasible`` or ``rule``, with the solver's message; ``fallback: ...`` names a fallback that was
+    used."""
     gap_fraction: float | None
     decide_s: float
 
@@ -615,7 +617,7 @@ class EndSlot:
 
 @dataclass(frozen=True, slots=True)
 class SlotSummary:
-    """What a slot came to, from the ledger."""
+    """Totals of a slot, from the ledger."""
 
     slot: int
     emissions_pg: int

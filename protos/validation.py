@@ -1,4 +1,4 @@
-"""What a field of a message may hold: single values and across fields. Pure; the codec applies it both ways.
+"""Rules of message fields: for single values and across fields. Pure; the codec applies them in both directions.
 
 A field's rule follows from its name (``node_id``, ``..._fraction``) or type; exceptions are in ``_RULES``.
 """
@@ -22,9 +22,9 @@ MAX_PARCEL_BYTES = 64 * 1024 * 1024
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 """Largest message between runner and coordinator (a plan of a large fleet)."""
 MAX_INFER_BYTES = 256 * 1024
-"""Largest message on an Infer stream: 334 images of 28 x 28; who has more asks again on the same stream."""
+"""Largest message on an Infer stream: 334 images of 28 x 28; more examples need further requests on the stream."""
 MAX_INFER_FIELDS = 32
-"""Fields of a message on an Infer stream, each tensor being one: judged before anything is unpacked."""
+"""Most fields of a message on an Infer stream (each tensor is one): checked before anything is unpacked."""
 MAX_ITEMS = 1_000_000
 """Longest list in a message; byte limits bind earlier in practice."""
 MAX_TEXT = 4096
@@ -49,7 +49,7 @@ DTYPE_BYTES: Mapping[str, int] = types.MappingProxyType(
 
 
 class ProtocolError(ValueError):
-    """A message breaks the contract: which field, what it held, what is allowed."""
+    """A message violates the contract: the field, its value and the allowed values."""
 
     def __init__(self, field: str, got: object, allowed: str) -> None:
         self.field, self.got, self.allowed = field, got, allowed
@@ -237,7 +237,7 @@ def _check_parcel(parcel: messages.Parcel) -> None:
 
 
 def payload_bytes(parcel: messages.Parcel) -> int:
-    """Bytes of the batches in a parcel: what both ends count."""
+    """Bytes of the batches in a parcel, as both ends count them."""
     return sum(len(tensor.data) for tensor in parcel.tensors)
 
 

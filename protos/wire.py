@@ -1,4 +1,4 @@
-"""Serialised protobufs looked at without unpacking them: what unpacking would cost is known before it is paid.
+"""Inspection of serialised protobufs without unpacking, so that the memory for unpacking is known beforehand.
 
 Half a million empty tensors fit into a megabyte and unpack to a hundred. Wire format: protobuf.dev, "Encoding".
 """
@@ -6,11 +6,11 @@ Half a million empty tensors fit into a megabyte and unpack to a hundred. Wire f
 from __future__ import annotations
 
 NO_DECOMPRESSION = ("grpc.compression_enabled_algorithms_bitset", 1)
-"""Option of every gRPC server here, identity alone: a compressed megabyte would unpack to a gigabyte before anybody
-looks at its size."""
+"""Option of every gRPC server here, identity only: a compressed megabyte would unpack to a gigabyte before its size is
+checked."""
 
 SEVERAL_NODES = "several nodes answer here: "
-"""Begins the refusal of an Infer request that names no node where there are several; their names follow."""
+"""Beginning of the refusal of an Infer request without a node where there are several; their names follow."""
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 
 
@@ -25,9 +25,9 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 def has_more_fields(data: bytes, most: int) -> bool:
-    """Whether ``data`` holds more than ``most`` fields at its top level; looks at no more than it must.
+    """Whether ``data`` holds more than ``most`` fields at its top level; stops reading after ``most``.
 
-    Damaged data are counted as far as they can be read: the parser will refuse them.
+    Damaged data are counted as far as they can be read; the parser refuses them later.
     """
     position, count = 0, 0
     while position < len(data):

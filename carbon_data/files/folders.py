@@ -1,4 +1,4 @@
-"""Where files that are not part of the package live: a setting, or the user's cache folder."""
+"""Folders of files that are not part of the package: from a setting, or in the user's cache folder."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The two kinds of source: intensity of the grid, and harvest at a node.
 
-A source answers for a whole series at once; a gap, a stale value or an unknown zone raises, never zero.
+A source returns a whole series at once; a gap, a stale value or an unknown zone raises an error and is never zero.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class IntensitySource(Protocol):
     def series(self, zone: str, start: datetime, step: timedelta, count: int) -> IntensitySeries:
         """Mean intensity over ``count`` intervals of ``step`` from ``start`` (aware UTC).
 
-        Raises UnknownZoneError or MissingDataError; never fills in silence.
+        Raises UnknownZoneError or MissingDataError; it never fills gaps.
         """
         ...
 

@@ -1,6 +1,6 @@
-"""What every source must keep, checked on any implementation, also out of tree.
+"""Conformance checks of sources, for any implementation, also outside this repository.
 
-Each check returns sentences, one a violation; an empty list means that the source conforms. Use from a test:
+Each check returns one sentence per violation; an empty list means that the source conforms. Use in a test:
 ``assert intensity_violations(MySource(...), start=...) == []``.
 """
 

@@ -46,7 +46,8 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 DAYS_PER_REQUEST = 10
 ESTIMATES_KEPT_S = 86_400.0
-"""Estimates are replaced by measured values later on: kept a day. Measured days are kept for good."""
+"""Age after which days with estimates are requested again, because the service replaces estimates by measured values.
+Days without estimates are kept without limit."""
 ZONES_KEPT_S = 7 * 86_400.0
 _ZONE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _FACTORS = {Scope.LIFE_CYCLE: "lifecycle", Scope.DIRECT: "direct"}
@@ -64,7 +65,7 @@ class _Hour:
 class ElectricityMaps:
     """Average intensity of any Electricity Maps zone over the REST API; token from ELECTRICITYMAPS_TOKEN.
 
-    Hourly values, resampled to the step that is asked for. A missing hour or a null raises
+    Hourly values, resampled to the requested step. A missing hour or a null raises
     MissingDataError; estimated hours are labelled in the origin, or refused with ``allow_estimated=False``.
     Answers are kept in the cache folder, so that a second run needs no network; the token is never written.
     """
@@ -193,8 +194,7 @@ class ElectricityMaps:
                 f"zone {zone}: the answer has no list called data: {json.dumps(document)[:120]}"
             )
         if document.get("zone") != zone:
-            # A service that cannot place a request falls back to the caller's own zone: never take that for
-            # the answer.
+            # The service answers an unknown zone with the data of the caller's own zone.
             raise BadResponseError(f"asked for zone {zone}, the answer is for {document.get('zone')!r}")
         by_hour = {}
         for entry in document["data"]:
@@ -210,7 +210,7 @@ class ElectricityMaps:
         for index in range((end - start) // DAY):
             day = start + index * DAY
             whole = [by_hour.get(day + hour * HOUR) for hour in range(24)]
-            # Only whole days are kept: what is missing now may be there tomorrow.
+            # Only whole days are kept: missing hours may be available later.
             if all(entry is not None and entry.get("carbonIntensity") is not None for entry in whole):
                 self._cache.put(self._key(zone, day), {"zone": zone, "hours": whole})
         return by_hour

@@ -1,8 +1,8 @@
 """Forecasts as they were issued: a file with rows of zone, time of issue, lead and value.
 
-Lead k of an issue is expected of the interval that begins k steps after it. Nothing is interpolated: an issue ends at
-its first absent value, and one without any value was not issued; values a little below zero, as models make them, are
-taken as zero. All three are told in ``notes``.
+Lead k of an issue is the forecast of the interval that begins k steps after it. Nothing is interpolated: an issue ends
+at its first absent value, and an issue without any value counts as not issued. Values slightly below zero, which models
+produce, count as zero. ``notes`` states all three.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from carbon_data.types import (
 ISSUED_COLUMNS = ("issued", "issued_at", "issue_time")
 LEAD_COLUMNS = ("lead_h", "lead")
 UNDERSHOOT_G_PER_KWH = 5.0
-"""Values may lie as far below zero: models undershoot where they expect next to nothing. What lies lower is another
-quantity, and refused (choice)."""
+"""Lowest accepted value below zero: models undershoot where they forecast almost zero. Lower values are another
+quantity and are refused (choice)."""
 VALUE_COLUMNS = ("value", "g_per_kwh", "forecast_g_per_kwh")
 
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """What was expected of one zone at one moment."""
+    """Forecast of one zone, issued at one moment."""
 
     zone: str
     issued: datetime
@@ -59,8 +59,8 @@ class Issue:
         return self.first + self.values.size * self.step
 
     def means(self, start: datetime, step: timedelta, count: int) -> NDArray[np.float64]:
-        """Time-weighted means over the first of ``count`` intervals from ``start`` on that the issue covers; as many
-        as it covers. An issue that begins later than ``start`` covers none."""
+        """Time-weighted means over the first intervals of ``count`` from ``start`` on, as many as the issue covers. An
+        issue that begins later than ``start`` covers none."""
         covered = min(count, (self.end - start) // step)
         if covered < 1 or start < self.first:
             return np.empty(0)
@@ -155,7 +155,7 @@ class ForecastFile:
         return self._of(zone)[0]
 
     def notes(self, zone: str) -> tuple[str, ...]:
-        """What is absent from the issues of ``zone``."""
+        """Notes on missing values in the issues of ``zone``."""
         return self._of(zone)[1]
 
     def _of(self, zone: str) -> tuple[tuple[Issue, ...], tuple[str, ...]]:

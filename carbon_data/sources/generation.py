@@ -1,4 +1,4 @@
-"""Hourly generation by fuel: how much each fuel gave in every hour of a zone, and the average intensity that follows.
+"""Hourly generation by fuel in a zone, and the average intensity computed from it.
 
 Average and marginal intensity come from the same joules and the same factors, so that they differ in the signal alone.
 """
@@ -106,7 +106,7 @@ class GenerationFile:
         return next(iter(self._files.values())).zones()
 
     def mix(self, zone: str) -> Mix:
-        """All that the file has of ``zone``. Raises UnknownZoneError, or MissingDataError for unusable stamps."""
+        """All data of ``zone`` in the file. Raises UnknownZoneError, or MissingDataError for unusable stamps."""
         if zone not in self.zones():
             raise unknown_zone(zone, self.zones(), str(self.path))
         if zone not in self._mixes:
@@ -123,7 +123,7 @@ class GenerationFile:
         return self._mixes[zone]
 
     def notes(self, zone: str) -> tuple[str, ...]:
-        """Factors, what ``zone`` does not report, and what was done to its values."""
+        """Notes: factors, fuels that ``zone`` does not report, and corrections of its values."""
         fuels = self.mix(zone).fuels
         told = ["g/kWh by fuel: " + ", ".join(f"{fuel} {self.factors[fuel]:g}" for fuel in fuels)]
         if absent := [fuel for fuel in self._columns if fuel not in fuels]:

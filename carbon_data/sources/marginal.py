@@ -3,8 +3,8 @@
 Hour by hour, a change of the load that plants must follow is met by changes of their generation: the regression of
 each fuel's change on the change of them all gives the fuels' shares at the margin, and with their factors the marginal
 intensity. The method is that of Hawkes (2010) and of Siler-Evans, Azevedo and Morgan (2012), on generation instead of
-stack readings. It sees what went together within the zone, not what one more kilowatt-hour would cause: imports,
-curtailed wind and sun, water saved for another hour and plants yet to be built stay out of sight.
+stack readings. It measures correlation within the zone, not the effect of one more kilowatt-hour: imports, curtailed
+wind and sun, water saved for another hour and future plants are not covered.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class MarginalEstimate:
     r2: float
     """Share of the changes of emissions that the estimate explains."""
     changes: int
-    """Hourly changes it rests on."""
+    """Number of hourly changes used."""
     start: datetime
     end: datetime
 

@@ -1,4 +1,4 @@
-"""What to tell somebody who named a zone that is not there."""
+"""Error message for an unknown zone."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _VALUE = {
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where the export keeps what."""
+    """Columns of the export."""
 
     time: str
     zone: str
@@ -64,13 +64,13 @@ def estimated_rows(table: Table, columns: Columns) -> NDArray[np.bool_]:
 
 
 def flagged(table: Table, column: str) -> NDArray[np.bool_]:
-    """(K,) rows whose cell in ``column`` says yes."""
+    """(K,) rows whose cell in ``column`` means true."""
     text = table.frame[column].astype("string").fillna("").str.strip().str.casefold()
     return text.isin(["true", "1", "yes"]).to_numpy(dtype=bool)
 
 
 def refuse_test_mode(table: Table, method_column: str | None) -> None:
-    """Raise DataError where an estimation method says that the value was made up for a test token."""
+    """Raise DataError where an estimation method says that the value was invented for a test token."""
     if method_column is None:
         return
     methods = table.frame[method_column].astype("string").fillna("")

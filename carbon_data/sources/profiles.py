@@ -109,5 +109,5 @@ def _profiles(table: Table) -> dict[str, NDArray[np.float64]]:
 
 @cache
 def packaged_profiles() -> PackagedProfiles:
-    """The one instance that everybody may share: profiles never change while a program runs."""
+    """The one shared instance: profiles never change while a program runs."""
     return PackagedProfiles()

@@ -1,4 +1,4 @@
-"""Sources by name: one line a source, or none with ``package.module:Name``."""
+"""Registry of sources by name: one line per source; ``package.module:Name`` needs none."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _make(
     try:
         signature = inspect.signature(factory)
     except ValueError:
-        raise DataError(f"{name} is a builtin whose options cannot be told: it is no {kind}") from None
+        raise DataError(f"{name} is a builtin whose options are unknown: it is no {kind}") from None
     _refuse_other_options(signature, options, f"{kind} {name!r}")
     _refuse_wrong_types(factory, options, f"{kind} {name!r}")
     source = factory(**options)

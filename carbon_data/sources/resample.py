@@ -18,7 +18,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 LONGEST_SPAN = timedelta(days=36_525)
 MAX_INTERVALS = 1_000_000
-"""Above this a request is taken for a mistake (a step of microseconds, say)."""
+"""Requests above this are refused as a mistake (for example a step of microseconds)."""
 
 
 def microseconds(moment: datetime) -> int:

@@ -1,6 +1,4 @@
-"""A representative place for each packaged zone, so that a scenario needs to name only its zone to get
-sun.
-"""
+"""Representative site of each packaged zone, so that the zone's name is enough for solar harvest."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _MICRO = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """What is given of the time stamps' meaning."""
+    """Options that define the meaning of time stamps."""
 
     timezone: str | None = None
     """IANA zone of stamps that state none, e.g. ``UTC`` or ``Europe/Berlin``."""
@@ -64,7 +64,7 @@ class Clock:
 
 
 def to_utc_us(column: pd.Series, clock: Clock, where: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """(K,) microseconds since 1970 UTC of the stamps in ``column``, and notes on what was taken from where.
+    """(K,) microseconds since 1970 UTC of the stamps in ``column``, and notes on the origin of their time zone.
 
     ``where`` names the file in errors. Raises DataError and names the option that would help.
     """

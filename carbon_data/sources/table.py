@@ -1,7 +1,7 @@
-"""A table as people save it: CSV in several dialects, or Parquet, as a DataFrame whose CSV cells are still text.
+"""Reader of tables: CSV in several dialects, or Parquet, as a DataFrame whose CSV cells are still text.
 
-Encoding, separator and decimal mark are recognised where the file leaves no doubt, and named in the error where it
-does. What was recognised is told in ``notes``.
+Encoding, separator and decimal mark are detected where the file is unambiguous; otherwise the error names the option.
+``notes`` states what was detected.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ BYTE_ORDER_MARKS = {
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
-"""How Windows editors begin a file, and the encoding that follows."""
+"""Byte order marks of files from Windows editors, with the encoding."""
 WITHOUT_VALUE = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "#n/a", "nodata"})
-"""Cells of a value column that say that there is no value. A zone may well be called NA."""
+"""Cells of a value column that mean a missing value. A zone may be called NA."""
 _COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What is given of a CSV file's form; None is recognised."""
+    """Given format of a CSV file; None: detected."""
 
     separator: str | None = None
     decimal: str | None = None
@@ -65,7 +65,7 @@ class Table:
     frame: pd.DataFrame
     """Cells of a CSV are text; those of a Parquet file have the file's types."""
     decimal: str | None
-    """Decimal mark of text cells; None: recognised column by column."""
+    """Decimal mark of text cells; None: detected column by column."""
     separator: str
     notes: tuple[str, ...] = ()
 
@@ -111,7 +111,7 @@ class Table:
         return numbers
 
     def _decimal_mark(self, column: str, text: pd.Series) -> str:
-        """``,`` where every cell with a comma can only be a decimal comma. Raises DataError where it is open."""
+        """``,`` where every cell with a comma can only be a decimal comma. Raises DataError where it is ambiguous."""
         if text.str.fullmatch(_THOUSANDS.pattern).all():
             raise DataError(
                 f"{self.path}: {text.iloc[0]!r} in column {column!r} may be thousands or a decimal comma; "
@@ -211,6 +211,6 @@ def _read_text(path: Path, given: Dialect) -> Table:
 
 
 def _separator(header: str) -> str:
-    """The separator that stands most often in the header, outside quotes; a comma where none does."""
+    """The most frequent separator in the header, outside quotes; a comma where there is none."""
     bare = re.sub(r'"[^"]*"', "", header)
     return max(SEPARATORS, key=bare.count)

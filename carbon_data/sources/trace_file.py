@@ -1,8 +1,8 @@
-"""Reading a trace file: CSV(.gz) or Parquet, long or wide, into one clean series a zone.
+"""Reader of a trace file: CSV(.gz) or Parquet, long or wide, into one clean series per zone.
 
-What is checked here: columns, time stamps that say their zone, no stamp twice, stamps on one regular grid, headers
-that name another unit. Rows may come in any order. Gaps stay gaps (NaN): what becomes of them is decided where the
-series is asked for.
+Checked here: columns, time stamps with a zone, no stamp twice, stamps on one regular grid, headers
+that name another unit. Rows may be in any order. Gaps stay gaps (NaN); the caller that requests the series decides how
+to treat them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TIME_COLUMNS = (
 )
 ZONE_COLUMNS = ("zone", "region", "zone_key", "zone id", "zone_id")
 G_PER_KWH = {"g/kWh": 1.0, "kg/MWh": 1.0, "kg/kWh": 1000.0, "t/MWh": 1000.0, "lb/MWh": 0.45359237}
-"""Units of intensity that are understood, in g/kWh (a pound is 453.59237 g by definition)."""
+"""Accepted units of intensity, in g/kWh (a pound is 453.59237 g by definition)."""
 _UNIT = re.compile(
     r"(?<![a-z])(g|grams?|kg|t|tonnes?|tons?|lbs?)[ _]?(?:co2|co₂)?(?:e|eq)?[ _]?(?:/|per)[ _]?(k|m)wh",
     re.IGNORECASE,
@@ -62,7 +62,7 @@ class ZoneTrace:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What is given of a file's form; None is found among the usual names, or recognised."""
+    """Given format of a file; None: found among the usual names, or detected."""
 
     value_column: str | None = None
     time_column: str | None = None
@@ -203,7 +203,7 @@ class TraceFile:
         return ZoneTrace(zone, moment(stamps[0]), timedelta(microseconds=interval_us), values)
 
     def _interval_us(self, zone: str, steps: NDArray[np.int64]) -> int:
-        """The given interval, or the commonest distance of two stamps."""
+        """The given interval, or the most frequent distance of two stamps."""
         if self._interval is not None:
             return self._interval // timedelta(microseconds=1)
         if steps.size == 0:
@@ -297,7 +297,7 @@ def form_of(
     timezone: str | None = None,
     time_start: str | None = None,
 ) -> Form:
-    """The form that a source's options describe. Raises DataError for what they do not allow."""
+    """Format described by a source's options. Raises DataError for values that are not allowed."""
     if interval_s is not None and not interval_s > 0:
         raise DataError(f"interval_s is {interval_s}; allowed is more than 0")
     return Form(

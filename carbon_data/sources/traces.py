@@ -37,7 +37,7 @@ from carbon_data.types import (
 )
 
 ESTIMATED_COLUMN = "estimated"
-"""Flag of a long file's rows that the source calls estimates; how many of a request are, is told."""
+"""Column that marks rows of a long file as estimates; a note states how many are in a request."""
 VALUE_COLUMNS = (
     "gCO2e_per_kWh",
     "carbon_intensity",
@@ -49,9 +49,7 @@ VALUE_COLUMNS = (
 """Usual names of a column of intensities."""
 
 LONGEST_FLAT_H = 24.0
-"""Longest stretch of one value that is believed of an unknown file ([C]: no mixed grid holds still for a
-day).
-"""
+"""Longest accepted run of one constant value in an unknown file ([C]: no mixed grid is constant for a day)."""
 
 
 class TraceIntensity:
@@ -178,7 +176,7 @@ class TraceIntensity:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What the scenario says of all files alike."""
+    """Options of the scenario for all files."""
 
     format: str | None
     signal: str | None
@@ -191,7 +189,7 @@ class _Said:
 
 @dataclass(frozen=True)
 class _Opened:
-    """A file, where its figures come from, and which of its rows are estimates."""
+    """A file, the origin of its figures, and its rows that are estimates."""
 
     file: TraceFile
     origin: Origin
@@ -207,7 +205,7 @@ class _Opened:
 
 
 LOWEST_LIFE_CYCLE_G_PER_KWH = 5.0
-"""Below this throughout no grid's life-cycle average lies ([C]: wind and hydropower alone are at about 11)."""
+"""No grid has a life-cycle average that is always below this ([C]: wind and hydropower alone are at about 11)."""
 
 
 def _refuse_tiny(

@@ -24,7 +24,7 @@ class UkCarbonIntensity:
 
     Documented answer to ``/intensity/{from}/{to}``: ``{"data": [{"from", "to", "intensity": {"forecast",
     "actual", "index"}}]}``, at most 14 days a request. Only ``actual`` values are used: a null raises
-    MissingDataError, a forecast never stands in.
+    MissingDataError and is never replaced by a forecast.
     """
 
     def __init__(self, *, base_url: str = BASE_URL, client: HttpClient | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Cutting a request out of a trace: gaps and stale stretches are refused, or closed by a declared rule and
+"""Selection of a requested period from a trace: gaps and stale values are refused, or repaired by a declared rule and
 reported.
 """
 
@@ -76,7 +76,7 @@ def cut(
 def _closed(
     trace: ZoneTrace, low: int, high: int, fill: Fill | None
 ) -> tuple[NDArray[np.float64], list[str]]:
-    """Values with the gaps of the window closed, and what was done."""
+    """Values with the gaps of the window closed, and notes on the repairs."""
     values = trace.values.copy()
     notes = []
     position = low

@@ -273,7 +273,7 @@ class Coordinator(object):
 
 
 class EdgePeerStub(object):
-    """Every edge node serves this to its peers: batches really move from owner to executor.
+    """Every edge node serves this to its peers: batches move from owner to executor.
     """
 
     def __init__(self, channel):
@@ -290,7 +290,7 @@ class EdgePeerStub(object):
 
 
 class EdgePeerServicer(object):
-    """Every edge node serves this to its peers: batches really move from owner to executor.
+    """Every edge node serves this to its peers: batches move from owner to executor.
     """
 
     def Deliver(self, request, context):
@@ -316,7 +316,7 @@ def add_EdgePeerServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EdgePeer(object):
-    """Every edge node serves this to its peers: batches really move from owner to executor.
+    """Every edge node serves this to its peers: batches move from owner to executor.
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""A node's place at a slot's market: the market's questions in, Offers out; the same question gets the same answer."""
+"""A node's desk in a slot's market: takes the market's questions, returns Offers; a repeat gets the same answer."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class DeskError(ValueError):
 class Desk:
     """One node in one slot's market. ``own`` never leaves this object.
 
-    A call with a higher (epoch, attempt) begins the conversation anew: the market opened again, without somebody
-    who fell silent, or after a restart of the coordinator.
+    A call with a higher (epoch, attempt) starts a new conversation: the market was opened again without a node that did
+    not answer, or after a restart of the coordinator.
     """
 
     def __init__(self, own: Own) -> None:
@@ -33,7 +33,7 @@ class Desk:
         return self._session
 
     def answer(self, question: MarketCall | MarketNews) -> Offers:
-        """What the node says to a question of the market.
+        """The node's answer to a question of the market.
 
         Raises DeskError for news of a conversation or round that this desk is not in.
         """
@@ -56,12 +56,11 @@ class Desk:
         return self._say(question, self._hear(question))
 
     def managed(self, sent_batches: int, guest_batches: int) -> Managed:
-        """What the node does with itself once it knows what leaves and what comes. Raises DeskError before any
-        conversation."""
+        """The node's own plan, given the batches that leave and arrive. Raises DeskError before any conversation."""
         if self._agent is not None:
             return self._agent.managed(sent_batches, guest_batches)
         if self._trader is None:
-            raise DeskError("this desk has heard of no market; managed() follows a conversation")
+            raise DeskError("this desk has had no market call; managed() needs a conversation first")
         return self._trader.managed(sent_batches, guest_batches)
 
     def _open(self, call: MarketCall) -> Offers:

@@ -1,10 +1,10 @@
-"""One node's side of exchange ADMM over its look-ahead: nothing of its program is said but its net trades. Pure.
+"""One node's side of exchange ADMM over its look-ahead: of its program only the net trades are sent. Pure.
 
     z_i <- argmin f_i(z) + rho/2 |z - (z_i - mean - u)|^2,      u <- u + mean of the new z
 
 Source: methods.md section 2, item 2; S. Boyd et al., "Distributed Optimization and Statistical Learning via ADMM",
-section 7.3 (2011). The last round is firm: what the node can really give and take in this slot, whole batches of work.
-"""
+section 7.3 (2011). The last round is firm: the quantities that the node can give and take in this slot, in whole
+batches of work."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NOTHING = 1e-9
 
 
 class ExchangeAgent:
-    """One node at the table."""
+    """One node in the exchange."""
 
     def __init__(self, own: Own, terms: MarketTerms) -> None:
         self._own, self._terms = own, terms
@@ -36,7 +36,7 @@ class ExchangeAgent:
 
     @property
     def x(self) -> Floats:
-        """The last solution, for a simulator that wants to value the whole plan."""
+        """The last solution, for a simulator that values the whole plan."""
         return self._x
 
     def value(self, name: str) -> Floats:
@@ -59,8 +59,8 @@ class ExchangeAgent:
         self._rho *= rho_factor
 
     def firm(self) -> tuple[Quote, ...]:
-        """What can be given and taken in this slot for certain, near what was agreed. Prices are 0: nobody bargains
-        any more. Less than this can be taken by the market without breaking any limit of the node's."""
+        """Quantities that the node can certainly give and take in this slot, near the agreed ones. Prices are 0,
+        because the bargaining has ended. The market may take less without violating any limit of the node."""
         own, terms = self._own, self._terms
         given = min(
             float(self.value("export")[0]) * terms.unit_j,
@@ -85,12 +85,12 @@ class ExchangeAgent:
         return tuple(quote for quote in quotes if quote is not None)
 
     def managed(self, sent_batches: int = 0, guest_batches: int = 0) -> Managed:
-        """What the node does with itself, with ``sent_batches`` away and ``guest_batches`` here."""
+        """The node's own plan, with ``sent_batches`` sent away and ``guest_batches`` of others here."""
         own, terms = self._own, self._terms
         work = Work.of(own, float(terms.bytes_per_batch[0]), terms.offloadable[0])
         home = max(min(work.available - sent_batches, work.capacity - guest_batches), 0)
-        # What the plan does now is done now, rounded up and here where it did not leave: put off is never more than
-        # the plan puts off, for whose later slots nobody has more time than the plan gave them.
+        # Work that the plan does now is done now, rounded up, and here if it was not sent: never more is deferred than
+        # in the plan, because later slots have no more time than the plan gives them.
         planned = float(self.value("own")[:, 0].sum() + self.value("away")[:, 0].sum()) * terms.unit_batches
         due = max(own.backlog_batches[0] - sent_batches, 0)
         home = min(home, max(due, math.ceil(planned - sent_batches - 1e-4)))

@@ -20,8 +20,8 @@ LEFT_FACTOR = 1.0 / 3.0
 
 @dataclass(frozen=True)
 class LookAhead:
-    """The program with where its variables sit: (T,) or, of own and away, (Q+1, T) columns; -1 where a limit leaves
-    nothing to decide."""
+    """The program with the columns of its variables: (T,) or, of own and away, (Q+1, T) columns; -1 where a limit fixes
+    the value."""
 
     near: Near
     columns: dict[str, np.ndarray]
@@ -33,7 +33,7 @@ class LookAhead:
         return np.where(at >= 0, x[np.maximum(at, 0)], 0.0)
 
     def trade(self, x: Floats) -> Floats:
-        """(2 T,) E x: energy given to the hub less taken, then work sent less taken in."""
+        """(2 T,) E x: energy given to the hub minus taken, then work sent minus received."""
         return np.asarray(self.near.rows[len(self.near.right) :] @ x)
 
 

@@ -1,4 +1,4 @@
-"""What a trader knows of its own node and tells nobody. Symbols are those of methods.md section 1. Pure."""
+"""Private quantities of a trader's own node. Symbols are those of methods.md section 1. Pure."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ class Own:
     model_j: Floats | None = None
     """(H,) radio energy of the model's parameters in a slot in which the node runs anything. None: none."""
     request_j: Floats | None = None
-    """(H,) of e, receiving a batch's requests from users: the owner's, also where another node runs it. None: none."""
+    """(H,) part of e for receiving a batch's requests from users: the owner's, also where another node runs it. None:
+    none."""
     wake_s: float = 0.0
     """Seconds of this slot until the node is awake."""
     release_last_slots: tuple[int, ...] = ()
@@ -58,7 +59,7 @@ class Own:
         return np.asarray(sent_j if self.request_j is None else sent_j + self.request_j[: len(sent_j)])
 
     def guest_j(self, bytes_per_batch: Sequence[float]) -> Floats:
-        """(H,) for a guest batch beside e: received from its owner, and not from users."""
+        """(H,) for an offloaded batch of another node, added to e: received from its owner, and not from users."""
         received_j = np.asarray(bytes_per_batch) * self.rx_j_per_byte
         if self.request_j is None:
             return np.asarray(received_j)
@@ -72,7 +73,7 @@ class Own:
 
 @dataclass(frozen=True, slots=True)
 class Managed:
-    """What a trader does with its own node once the market has closed."""
+    """A trader's plan for its own node after the market has closed."""
 
     own_batches: int
     """Own batches to run at home."""
@@ -91,7 +92,7 @@ class Work:
     capacity: int
     """Most batches it can run: (D7) time."""
     guest_room: int
-    """Most guests it can hold: (D7) storage."""
+    """Most batches of others it can hold: (D7) storage."""
 
     @classmethod
     def of(cls, own: Own, bytes_per_batch: float, offloadable: bool) -> Work:
@@ -120,7 +121,7 @@ def _whole(value: float) -> int:
 
 @dataclass(slots=True)
 class Filled:
-    """What the market gave a trader so far."""
+    """Results of the market for a trader so far."""
 
     sent_batches: int = 0
     guest_batches: int = 0
@@ -128,5 +129,5 @@ class Filled:
     """In the hub."""
     bought_j: float = 0.0
     paid_g: float = 0.0
-    """Grams paid less grams got, at the market's prices."""
+    """Grams paid minus grams received, at the market's prices."""
     rounds: list[int] = field(default_factory=list)

@@ -2,8 +2,8 @@
 
     min c'x + 1/2 sum_k rho_k (E x - aim)_k^2      subject to  A x = b,  0 <= x <= upper
 
-With lambda_k = -rho_k (E x - aim)_k the aim's rows read  E x + lambda / rho = aim: they join A x = b with a diagonal of
-their own, and one Cholesky factor a step is all there is. A node's look-ahead has a few hundred variables, so dense
+With lambda_k = -rho_k (E x - aim)_k the aim's rows read  E x + lambda / rho = aim: they join A x = b with their own
+diagonal, and each step needs one Cholesky factor. A node's look-ahead has a few hundred variables, so dense
 algebra is the fastest. Mehrotra's predictor and corrector; S. Wright, "Primal-Dual Interior-Point Methods" (1997).
 """
 
@@ -20,11 +20,11 @@ Floats = NDArray[np.float64]
 _STEPS = 80
 _REACH = 0.995
 _FLOOR = 1e-9
-"""Regularisation of the equations' rows: for equations that repeat each other."""
+"""Regularisation of the equations' rows, for linearly dependent equations."""
 _DENSE = 48
 """Rows up to which A theta A' is formed by one dense product; above, entry by entry."""
 _KEPT = 1e-2
-"""Complementarity of the iterate from which the next solve sets out: near the last solution, and still well inside."""
+"""Complementarity of the iterate from which the next solve starts: near the last solution, and still well inside."""
 
 
 class LocalProblemError(ArithmeticError):
@@ -45,7 +45,7 @@ class Iterate:
 
 @dataclass(frozen=True, slots=True)
 class Solved:
-    """A solution, and where the next solve, of a nearby aim, may set out from."""
+    """A solution, and a starting point for the next solve with a nearby aim."""
 
     x: Floats
     nearby: Iterate
@@ -53,7 +53,7 @@ class Solved:
 
 @dataclass(frozen=True)
 class Near:
-    """One program but for its aim. Rows of ``rows`` are equations first, then the aimed-at quantities."""
+    """One program without its aim. Rows of ``rows`` are equations first, then the quantities of the aim."""
 
     cost: Floats
     """(n,)."""
@@ -113,7 +113,7 @@ class Near:
         if found is None:
             raise LocalProblemError(
                 f"a node's own problem stalled at complementarity {centre:.1e} and residual {missing:.1e}; check its "
-                "figures for some that are many orders of magnitude apart"
+                "figures for values that are many orders of magnitude apart"
             )
         return found
 

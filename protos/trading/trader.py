@@ -1,12 +1,12 @@
-"""A node's trader in one slot: turns private state into steps of supply and demand curves, and nothing else.
+"""A node's trader in one slot: turns private state into steps of supply and demand curves.
 
-Energy. Serving a load L from the own bus costs C(L), convex and in steps: its next joule costs nothing where it would
+Energy. Serving a load L from the own bus costs C(L), convex and in steps. The next joule costs nothing where it would
 be curtailed; eta_c times the value of a stored joule where it would be stored; that value over eta_d where the battery
-gives it; c_i where the grid does. The value is (D9) of the node by itself: what its own coming loads can use, nothing
-where its own sun will fill the battery anyway. Asks are these values per joule that reaches the hub (/ out_i), bids
-per joule in the hub (* in_i). Work. The k-th guest batch costs its executor C(L_k) - C(L_k-1) and half of the
-network's grams, and the k-th batch sent away spares its owner the same: whole batches, each at its own cost, so that
-every fill is whole and nobody has to round. Convexity keeps a node's bids below its asks: no node trades with itself.
+gives it; c_i where the grid gives it. The value is (D9) of the single node: the use by its own future loads, zero
+where its own harvest will fill the battery anyway. Asks are these values per joule that reaches the hub (/ out_i), bids
+per joule in the hub (* in_i). Work. The k-th offloaded batch costs its executor C(L_k) - C(L_k-1) and half of
+the network's grams, and the k-th batch sent away saves its owner the same: whole batches, each at its own cost, so that
+every fill is whole without rounding. Convexity keeps a node's bids below its asks: no node trades with itself.
 Sources: methods.md section 2, item 1; the curves in steps are a choice made here.
 """
 
@@ -25,7 +25,7 @@ from protos.messages import Fill, Good, MarketTerms, Quote, Side
 from protos.trading.own import Filled, Managed, Own, Work
 
 OVERLOAD_FACTOR = 100.0
-"""A batch that its owner has no time for is worth this many times its own grams to be rid of."""
+"""A batch that its owner has no time to run is offered at this many times its own grams."""
 _NOTHING = 1e-9
 _SAME_PRICE = 1e-12
 
@@ -40,7 +40,7 @@ class Split:
     stored_before: float
     drawn: float
     spare: float
-    """What the battery could still give, where it may give anything now."""
+    """Energy that the battery could still give, where it may discharge now."""
     grid: float
 
 
@@ -62,14 +62,14 @@ class Trader:
         stored = own.battery_j * (1.0 - own.self_discharge_fraction) if has_store else 0.0
         room = max(own.battery_capacity_j - stored, 0.0) / self.charge_efficiency
         self.value = later_value(own, terms)
-        """(D9) of what is stored after this slot."""
+        """(D9): value of the energy stored after this slot."""
         self.kept_j = stored
         self.room_j = min(own.slot_s * own.charge_limit_w, room) if has_store else 0.0
-        """What the battery can take from the bus in this slot."""
+        """Energy that the battery can take from the bus in this slot."""
         self.drawable_j = (
             min(own.slot_s * own.discharge_limit_w, stored * self.discharge_efficiency) if has_store else 0.0
         )
-        """What the battery can give to the bus in this slot."""
+        """Energy that the battery can give to the bus in this slot."""
         self.harvest_j = float(own.harvest_j[0])
         self.export_cap_j = terms.transfer_cap_fraction * self.harvest_j
         self.joules_per_batch = float(own.joules_per_batch[0])
@@ -79,15 +79,17 @@ class Trader:
         )
         self.network_g = 0.5 * self.grams_per_j * size * terms.net_j_per_byte
 
-    # --- what a joule is worth -----------------------------------------------------------------------------
+    # --- value of a joule ----------------------------------------------------------------------------------
 
     def _stored_steps(self, low_j: float, high_j: float) -> list[tuple[float, float]]:
-        """(g per J on the bus, J on the bus) of charging the battery from ``low_j`` to ``high_j``, dearest first."""
+        """(g per J on the bus, J on the bus) of charging the battery from ``low_j`` to ``high_j``, highest value
+        first."""
         steps = self.value.between(low_j, high_j)
         return [(self.charge_efficiency * grams, width / self.charge_efficiency) for grams, width in steps]
 
     def _drawn_steps(self, low_j: float, high_j: float) -> list[tuple[float, float]]:
-        """(g per J on the bus, J on the bus) of drawing the battery from ``high_j`` to ``low_j``, dearest first."""
+        """(g per J on the bus, J on the bus) of drawing the battery from ``high_j`` to ``low_j``, highest value
+        first."""
         steps = self.value.between(low_j, high_j)
         return [
             (grams / self.discharge_efficiency, width * self.discharge_efficiency) for grams, width in steps
@@ -95,20 +97,20 @@ class Trader:
 
     @cached_property
     def charge_j(self) -> float:
-        """What to store before serving the load: as much as is worth more later than it saves now."""
+        """Energy to store before serving the load: all that has more value later than it saves now."""
         worth = self.charge_efficiency * self.value.grams_per_j[0] > self.grams_per_j
         target_j = float(self.value.widths_j[0][worth].sum())
         return min(max(target_j - self.kept_j, 0.0) / self.charge_efficiency, self.room_j)
 
     @cached_property
     def discharge_j(self) -> float:
-        """Most to draw from the battery: what is worth less later than it saves now."""
+        """Largest discharge: all stored energy that has less value later than it saves now."""
         worth = self.value.grams_per_j[0] > self.grams_per_j * self.discharge_efficiency
         reserve_j = float(self.value.widths_j[0][worth].sum())
         return max(self.kept_j - reserve_j, 0.0) * self.discharge_efficiency
 
     def split(self, load_j: float) -> Split:
-        """Where own energy goes under a load."""
+        """Use of own energy under a load."""
         before = min(self.harvest_j, self.charge_j)
         used = min(self.harvest_j - before, load_j)
         surplus = self.harvest_j - before - used
@@ -119,7 +121,7 @@ class Trader:
         return Split(surplus - after, after, used, before, drawn, drawable - drawn, lack - drawn)
 
     def cost_g(self, load_j: float) -> float:
-        """C(L): grams of the grid's joules, and of stored ones at their worth later."""
+        """C(L): grams of the grid's joules, and of stored joules at their later value."""
         parts = self.split(load_j)
         stored = self.charge_efficiency * (parts.stored_before + parts.stored_after)
         after = self.kept_j + stored - parts.drawn / self.discharge_efficiency
@@ -140,7 +142,7 @@ class Trader:
     # --- quotes --------------------------------------------------------------------------------------------
 
     def work_quotes(self) -> list[Quote]:
-        """Bids to have own batches run elsewhere, dearest first, and asks to run guests, cheapest first."""
+        """Bids for running own batches at other nodes, highest first, and asks for running theirs, cheapest first."""
         work, per_batch = self.work, self.joules_per_batch
         alone = min(work.available, work.capacity)
         overload = min(work.available - alone, work.may_leave)
@@ -164,7 +166,7 @@ class Trader:
         return [*bids, *_merged(Side.ASK, here)]
 
     def energy_quotes(self) -> list[Quote]:
-        """Asks for what it may give away, cheapest first, and bids for what it lacks, around the work it has now."""
+        """Asks for energy it may give, cheapest first, and bids for energy it lacks, for the work it has now."""
         parts, own = self.split(self.load_now_j()), self.own
         stored_j = self.charge_efficiency * (parts.stored_before + parts.stored_after)
         taken_j = parts.drawn / self.discharge_efficiency
@@ -198,7 +200,7 @@ class Trader:
                 quotes.append(Quote(Good.ENERGY, Side.BID, price, amount))
         return quotes
 
-    # --- what came of them ---------------------------------------------------------------------------------
+    # --- results -------------------------------------------------------------------------------------------
 
     def take(self, fills: Iterable[Fill]) -> None:
         """The market's result for this node."""
@@ -215,22 +217,22 @@ class Trader:
                 self.filled.sold_j += fill.quantity
 
     def home_batches(self) -> int:
-        """Own batches that run at home: all that time leaves room for."""
+        """Own batches that run at home: as many as the time allows."""
         f = self.filled
         return max(min(self.work.available - f.sent_batches, self.work.capacity - f.guest_batches), 0)
 
     def load_now_j(self) -> float:
-        """Load with the work that came of the market so far."""
+        """Load with the work from the market so far."""
         return self.load_j(self.home_batches(), self.filled.guest_batches, self.filled.sent_batches)
 
     def managed(self, sent_batches: int, guest_batches: int) -> Managed:
-        """What the node does with itself, with ``sent_batches`` away and ``guest_batches`` here."""
+        """The node's own plan, with ``sent_batches`` sent away and ``guest_batches`` of others here."""
         home = min(self.work.available - sent_batches, self.work.capacity - guest_batches)
         return Managed(max(home, 0), self.charge_j, self.discharge_j)
 
 
 def _merged(side: Side, prices: Iterable[float]) -> Iterator[Quote]:
-    """Batches one by one as steps of equal price; bids end where being rid of a batch is worth nothing."""
+    """Batches one by one as steps of equal price; bids end where sending a batch away has no value."""
     price, count = 0.0, 0
     for each in prices:
         if side is Side.BID and each <= 0:
@@ -246,10 +248,10 @@ def _merged(side: Side, prices: Iterable[float]) -> Iterator[Quote]:
 
 
 def later_value(own: Own, terms: MarketTerms) -> StoredValue:
-    """(D9) of the node by itself after this slot, over the look-ahead that the terms give.
+    """(D9) of the single node after this slot, over the look-ahead that the terms give.
 
-    Scarcity is the share of its own intensity that a joule is expected to be worth later, where imports are expected
-    to be plentiful (belief and auction).
+    Scarcity is the expected value of a later joule as a share of the node's own intensity; it is below 1 where many
+    imports are expected (belief and auction).
     """
     slots = len(terms.intensity_g_per_kwh)
     grams = np.asarray(terms.intensity_g_per_kwh) / JOULES_PER_KWH
