@@ -141,7 +141,7 @@ class Attendance:
             receipt = await self._host.deliver(address, parcel, wait_s)
         except ProtocolError as error:
             receipt = Receipt(False, 0, safe_text(error))
-        finally:  # also when cancelled: nobody may wait for an answer that will not come
+        finally:  # also when cancelled: ``execute`` waits for every parcel's outcome
             if receipt.accepted:
                 self._node.parcel_delivered(parcel)
             else:

@@ -12,7 +12,7 @@ behind a SuperNode.
 | ``query.identity`` | any | | ``identity`` |
 
 ``config`` holds ``slot`` and ``deadline-s`` (seconds to wait for the decision and for offloaded batches), and may hold
-the training options of edge_node.workload. Whatever fails becomes an error reply with its reason.
+the training options of edge_node.workload. Every failure becomes an error reply with its reason.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class NodeQueue:
     async def ask(self, request: InferRequest) -> asyncio.Future[InferAnswer]:
         """Queue a request, waiting for room; its answer comes in the future.
 
-        Raises NoModel when nobody can answer now, ValueError for what the task does not read.
+        Raises NoModel when the node cannot answer now, ValueError for what the task does not read.
         """
         arrays = to_arrays(request.tensors)
         await asyncio.to_thread(self.node.check_request, arrays)
@@ -75,7 +75,7 @@ class NodeQueue:
         return asked.answer
 
     async def _serve(self) -> None:
-        """Answer batch after batch until nobody waits."""
+        """Answer batch after batch until no request waits."""
         loop = asyncio.get_running_loop()
         while (due_s := self.batcher.due_s()) is not None:
             async with self._changed:
@@ -100,7 +100,7 @@ class NodeQueue:
         wall_s = time.perf_counter()
         try:
             answered = await loop.run_in_executor(self._workers, self.node.answer, joined, waited_s)
-        except Exception as error:  # the callers hear of it, whatever it is
+        except Exception as error:  # every error goes to the callers
             if not isinstance(error, NodeError | ValueError):
                 log.exception("%s could not answer a batch", self.node.node_id)
             error.__traceback__ = None  # its frames hold the batch, and through it this very error

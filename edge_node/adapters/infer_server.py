@@ -1,9 +1,9 @@
 """The ``Infer`` stream: outside clients ask, the node's latest global model answers, callers share batches.
 
-A server of its own, apart from the one through which nodes deliver batches to each other: strangers never share
+A server of its own, apart from the one through which nodes deliver batches to each other: outside clients never share
 limits, connections or places with peers. What arrives is limited in connections, streams, size and number waiting,
 and nothing is decompressed: a flood costs some tens of MB, whatever it sends and however long. A client that breaks
-the contract loses its stream and disturbs nobody else's. Nothing received is ever unpickled: tensors are raw bytes
+the contract loses its stream and disturbs no other stream. Nothing received is ever unpickled: tensors are raw bytes
 with type and shape.
 """
 
@@ -34,7 +34,7 @@ MAX_STREAMS = 32
 MAX_IN_FLIGHT = 64
 """Requests of one stream that may wait for their answer; more are not read."""
 IDLE_S = 60.0
-"""A stream without a word for so long, or whose answers nobody takes for so long, is closed."""
+"""A stream without a word for so long, or whose answers are not taken for so long, is closed."""
 WINDOW_BYTES = 64 * 1024
 """HTTP/2 flow control: what a connection may send ahead of being read, the least the protocol allows."""
 SERVER_OPTIONS = (
@@ -44,7 +44,7 @@ SERVER_OPTIONS = (
     ("grpc.max_connection_idle_ms", int(IDLE_S * 1000)),
     ("grpc.max_metadata_size", 8 * 1024),
     ("grpc.http2.lookahead_bytes", WINDOW_BYTES),
-    ("grpc.http2.bdp_probe", 0),  # it would widen the window for whoever sends much
+    ("grpc.http2.bdp_probe", 0),  # it would widen the window of a client that sends much
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     NO_DECOMPRESSION,
@@ -139,7 +139,7 @@ class InferServer:
         finally:
             self._streams -= 1
             reading.cancel()
-            while not pending.empty():  # nobody will read these answers
+            while not pending.empty():  # these answers will not be read
                 if isinstance(left := pending.get_nowait(), asyncio.Future):
                     left.cancel()
         if refused is not None:
@@ -155,7 +155,7 @@ class InferServer:
                 return following
             try:
                 data = INFER.encode_response(await following)
-                # Who asks and does not take the answers would keep a place for good.
+                # A client that asks and takes no answers would keep its place without end.
                 await asyncio.wait_for(context.write(data), IDLE_S)
             except (NoModel, ValueError, TimeoutError) as error:
                 return _refused(error, f"answers were not taken for {IDLE_S:g} s")

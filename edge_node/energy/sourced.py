@@ -29,7 +29,7 @@ class Figure:
     value: float
     unit: str
     source: str
-    """Publication or file with the place in it; ``choice: ...`` where nobody publishes one."""
+    """Publication or file with the place in it; ``choice: ...`` where none is published."""
     note: str = ""
     range: Range | None = None
     """None where no source gives ends."""

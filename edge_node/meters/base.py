@@ -109,7 +109,7 @@ def spread(total_uj: int, weights: Iterable[float]) -> list[int]:
         return [total_uj, *[0] * (len(shares) - 1)]
     exact = [total_uj * (share / whole) for share in shares]
     parts = [int(value) for value in exact]
-    # Rounding in float may leave more than one unit a share when totals are huge: hand out whatever is left.
+    # Rounding in float may leave more than one unit a share when totals are huge: hand out what is left.
     left = total_uj - sum(parts)
     order = sorted(range(len(parts)), key=lambda k: exact[k] - parts[k], reverse=True)
     for k in range(abs(left)):

@@ -39,7 +39,7 @@ def diurnal_rates(
         mean_per_s: Mean over 24 h, requests per second.
         hours: Local hour of day, 0..24, of each slot's middle.
         peak_hour: Busiest hour.
-        depth_fraction: 0: flat; 1: nobody asks twelve hours away from the peak.
+        depth_fraction: 0: flat; 1: no requests twelve hours away from the peak.
     """
     return tuple(
         mean_per_s * (1.0 + depth_fraction * math.cos(2.0 * math.pi * (hour - peak_hour) / 24.0))
@@ -167,7 +167,7 @@ def batching(inference: InferenceConfig, kind: int) -> tuple[int, float]:
     if kind:
         service = inference.services[kind - 1]
         return service.requests_per_batch, service.max_wait_s
-    # All of a slot are there at its beginning: batches are full, whatever the waiting time.
+    # All of a slot are there at its beginning: batches are full, and no request waits for others.
     return inference.requests_per_batch, math.inf if inference.arrivals == "batches" else inference.max_wait_s
 
 

@@ -74,7 +74,7 @@ class Batcher(Generic[T]):
         return batch
 
     def due_s(self) -> float | None:
-        """When the next batch is due; None when nobody waits."""
+        """When the next batch is due; None when no request waits."""
         return min((self._due_s(queue) for queue in self._queues.values()), default=None)
 
     def _due_s(self, queue: deque[Waiting[T]]) -> float:

@@ -159,7 +159,7 @@ def run_infer_client(
 
 
 def _examples(data: str, count: int, seed: int) -> tuple[Mapping[str, NDArray[Any]], NDArray[Any] | None]:
-    """(what is asked, right answers or None): ``count`` examples of the test set, drawn anew for each seed."""
+    """(what is asked, right answers or None): ``count`` examples of the test set, drawn by ``seed``."""
     if data in text.NAMES and data not in images.NAMES:
         tokens = text.load(text.resolve(data)).test["tokens"]
         return {"tokens": tokens[_choice(len(tokens), count, seed), : text.PROMPT - 1]}, None

@@ -114,11 +114,11 @@ class RequestWorkload:
         if self._fixed:
             return self._fixed_batch(batch_id, 0.0)
         if batch_id == 0:
-            return self.template(0)  # nobody asks here
+            return self.template(0)  # no request arrives at this node
         raise ValueError(f"batch {batch_id} of {len(self.plan.cuts)} planned ones")
 
     def template(self, kind: int) -> Arrays:
-        """What a batch of a service looks like: peers' batches are compared with it, also where nobody asks here.
+        """What a batch of a service looks like: peers' batches are compared with it, also at a node without requests.
 
         Raises ValueError for a service that this node does not have.
         """

@@ -34,7 +34,7 @@ FATAL_REFUSALS = frozenset({"fenced", "unknown_node", "unknown_zone", "bad_profi
 
 
 class LinkError(RuntimeError):
-    """The node is cut off for good: says why."""
+    """The node is cut off and cannot come back: says why."""
 
 
 class Link(Protocol):
@@ -50,7 +50,7 @@ class Link(Protocol):
 
     @property
     def infer_address(self) -> str:
-        """host:port where outside clients ask this node; empty where nobody from outside can."""
+        """host:port where outside clients ask this node; empty where outside clients are not served."""
         ...
 
     def start(self) -> None:

@@ -77,8 +77,8 @@ def unpack(parcel: Parcel, template: Callable[[int], Arrays]) -> list[Arrays]:
     """
     services = parcel.batch_services or (0,) * len(parcel.batch_ids)
     arrays = {service: _arrays(parcel, service, template(service)) for service in sorted(set(services))}
-    if strangers := {service_of_tensor(tensor.name) for tensor in parcel.tensors} - set(services):
-        raise ParcelError(f"parcel holds arrays of services {sorted(strangers)} and no batch of them")
+    if unknown := {service_of_tensor(tensor.name) for tensor in parcel.tensors} - set(services):
+        raise ParcelError(f"parcel holds arrays of services {sorted(unknown)} and no batch of them")
     begun = dict.fromkeys(arrays, 0)
     batches: list[Arrays] = []
     for service, size in zip(services, parcel.batch_sizes, strict=True):

@@ -51,7 +51,7 @@ TRANSITIONS = (
     Transition(Phase.WORKED, Phase.REPORTED, "the slot is closed"),
     Transition(Phase.WORKED, Phase.MISSED, _UNREAD),
     Transition(Phase.REPORTED, Phase.SETTLED, "the slot's trade is known"),
-    Transition(Phase.SETTLED, Phase.SETTLED, "the trade is told anew, under a newer epoch"),
+    Transition(Phase.SETTLED, Phase.SETTLED, "the trade is told again, with other content or a newer epoch"),
 )
 """A node that leaves a slot keeps it as its last one: a slot reported or settled can still be asked for."""
 

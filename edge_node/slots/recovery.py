@@ -17,7 +17,7 @@ class Recovery:
         self._node, self._before, self._reading = node, before, reading
 
     def unacknowledged(self) -> list[UpMessage]:
-        """Readings to send again on a new stream, in order. Telemetry is made anew: see ``tick``."""
+        """Readings to send again on a new stream, in order. Telemetry is not among them: ``tick`` makes a new one."""
         return [message for message in self._node.outbox.pending() if not isinstance(message, Telemetry)]
 
     def tick(self) -> list[UpMessage]:

@@ -76,7 +76,7 @@ def count_result(
         received = sum(array.nbytes for array in parameters.values())
     if isinstance(result, TrainResult):
         sent = sum(array.nbytes for array in result.parameters.values())
-        # A loss that has run away is told to nobody as a number; the runner sees it in the model and ends the run.
+        # A loss that is no finite number is not reported; the runner finds it in the model and ends the run.
         state.mean_loss = result.mean_loss if math.isfinite(result.mean_loss) else None
     state.model_bytes = received + sent
     return sent, received

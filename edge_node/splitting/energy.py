@@ -38,7 +38,7 @@ class Terminal:
     clock_hz: float
     cycles_per_flop: float
     static_w: float
-    """Flows whatever it does; in none of (E1)-(E3)."""
+    """Flows at all times; in none of (E1)-(E3)."""
     transmit_w: float
     """p, radiated."""
     amplifier_efficiency_fraction: float

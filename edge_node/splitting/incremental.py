@@ -1,4 +1,4 @@
-"""Incremental inference: of a frame much like the last, only what changed is computed anew.
+"""Incremental inference: of a frame much like the last, only what changed is computed.
 
 A frame is compared tile by tile with the frame the caches stand for. Tiles that differ by more than ``threshold``
 grey levels in some pixel are taken over, and the rectangle around them is followed through the layers: each layer

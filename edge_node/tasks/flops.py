@@ -61,7 +61,7 @@ _COUNTERS: dict[type[nn.Module], Callable[[Any, tuple[Any, ...], Any], float]] =
 def count_flop(model: nn.Module, example: Tensor) -> FlopCount:
     """Operations of one pass over ``example`` (a batch of one), forward and for training.
 
-    Raises TypeError for a layer with parameters that nobody knows how to count.
+    Raises TypeError for a layer with parameters that is not among those counted.
     """
     forward = 0.0
     train = 0.0

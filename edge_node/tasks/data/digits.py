@@ -9,7 +9,7 @@ from edge_node.tasks.data.dataset import Dataset
 
 TEST_FRACTION = 0.2
 SPLIT_SEED = 1797
-"""Fixed: everybody's test set is the same 359 images."""
+"""Fixed: every run tests on the same 359 images."""
 
 ORIGIN = (
     "scikit-learn load_digits (UCI Optical Recognition of Handwritten Digits, CC BY 4.0), 1,797 images of "
