@@ -31,7 +31,7 @@ from benchmarks._booked import compare
 from benchmarks._command import measuring, parser, show
 from benchmarks._worlds import mixed_world, sunny_world
 from coordinator.market.forecast import GaussianError, Persistence
-from coordinator.policies.registry import make_policy, restrictions_of
+from coordinator.policies.registry import make_policy, traits_of
 from coordinator.simulator.regret import oracle_bound
 from coordinator.simulator.simulate import Information, World, simulate
 
@@ -76,7 +76,7 @@ def measure(job: Job, policies: tuple[str, ...], horizons: tuple[int, ...]) -> d
     row["grams"], row["bound_g"] = {}, {}
     for name in policies:
         if job.forecast == "perfect":
-            row["bound_g"][name] = oracle_bound(world, restrictions_of(make_policy(name))).objective_g
+            row["bound_g"][name] = oracle_bound(world, traits_of(name).restrictions).objective_g
         for horizon in horizons:
             run = simulate(world, make_policy(name), _told(job, horizon))
             if run.unserved_batches.any():

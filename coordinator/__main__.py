@@ -19,8 +19,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from carbon_data.types import DataError
+from coordinator.adapters.grpc_server import CoordinatorServer
 from coordinator.config import CoordinatorConfig
 from coordinator.ledger import LedgerError
+from coordinator.policies.registry import make_policy
 from coordinator.process import die_with_parent
 
 EXIT_BAD_CONFIG, EXIT_LEDGER_FAILED = 2, 70
@@ -53,9 +55,6 @@ def _give_up(why: str) -> None:
 
 
 async def _serve(config: CoordinatorConfig) -> int:
-    from coordinator.adapters.grpc_server import CoordinatorServer
-    from coordinator.policies.registry import make_policy
-
     server = CoordinatorServer(config, make_policy(config.policy, **config.policy_options))
     told_to_end = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

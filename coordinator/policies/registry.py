@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from carbon_data.own_code import import_named, place_of
@@ -94,10 +96,46 @@ def resolve(name: str) -> Any:
     return factory
 
 
-def wanted_horizon(policy: Policy, deadline_slots: int) -> int:
-    """Slots of look-ahead below which a policy's rule is cut short; 1 where it does not say (``wants_slots``)."""
-    wants = getattr(policy, "wants_slots", None)
-    return max(1, int(wants(deadline_slots))) if callable(wants) else 1
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a run must know of a policy before its first decision. A policy says it by attributes of these names."""
+
+    needs_truth: bool
+    """Whether it is given true values where others get forecasts (the oracle)."""
+    uses_harvest: bool
+    """Whether nodes run with their harvest and battery. False for GRID: the runner then takes them away, so that the
+    baseline is physical and not a matter of book-keeping."""
+    restrictions: Restrictions
+    """Which freedoms of the one model it may use; all of them where it does not say."""
+    wants_slots: Callable[[int], int] | None
+    """(deadline slots) to slots of look-ahead below which its rule is cut short."""
+
+    def wanted_horizon(self, deadline_slots: int) -> int:
+        """Slots that the policy wants to look ahead; 1 where it does not say."""
+        return 1 if self.wants_slots is None else max(1, int(self.wants_slots(deadline_slots)))
+
+
+def traits(policy: Policy) -> Traits:
+    """The traits of a policy."""
+    wants, freedoms = getattr(policy, "wants_slots", None), getattr(policy, "restrictions", None)
+    return Traits(
+        needs_truth=bool(getattr(policy, "needs_truth", False)),
+        uses_harvest=bool(getattr(policy, "uses_harvest", True)),
+        restrictions=freedoms if isinstance(freedoms, Restrictions) else Restrictions(True, True, True),
+        wants_slots=wants if callable(wants) else None,
+    )
+
+
+_TRAITS: dict[tuple[Any, str], Traits] = {}
+"""By factory and options: a policy is made once to ask it."""
+
+
+def traits_of(name: str, **options: Any) -> Traits:
+    """The traits of the policy ``name`` with ``options``. Raises PolicyError as ``make_policy`` does."""
+    key = (resolve(name), repr(sorted(options.items())))
+    if key not in _TRAITS:
+        _TRAITS[key] = traits(make_policy(name, **options))
+    return _TRAITS[key]
 
 
 def takes(name: str, option: str) -> bool:
@@ -106,18 +144,6 @@ def takes(name: str, option: str) -> bool:
         return option in inspect.signature(resolve(name)).parameters
     except (TypeError, ValueError):
         return False
-
-
-def uses_harvest(policy: Policy) -> bool:
-    """Whether nodes run with their harvest and battery under this policy. False for GRID: the runner then
-    takes them away, so that the baseline is physical and not a matter of book-keeping."""
-    return bool(getattr(policy, "uses_harvest", True))
-
-
-def restrictions_of(policy: Policy) -> Restrictions:
-    """Which freedoms of the one model a policy may use; all of them where it does not say (``restrictions``)."""
-    given = getattr(policy, "restrictions", None)
-    return given if isinstance(given, Restrictions) else Restrictions(True, True, True)
 
 
 def describe() -> dict[str, str]:

@@ -19,7 +19,7 @@ from coordinator.market.participation import last_slots
 from coordinator.market.physics import execute
 from coordinator.policies.base import Policy
 from coordinator.policies.guard import without_unselected
-from coordinator.policies.registry import uses_harvest
+from coordinator.policies.registry import traits
 from coordinator.policies.validate import violations
 
 _DAY = 24
@@ -151,7 +151,7 @@ def simulate(world: World, policy: Policy, information: Information | None = Non
     last slot."""
     told = information or Information()
     truth = world.fleet
-    if not uses_harvest(policy):
+    if not traits(policy).uses_harvest:
         none = np.zeros(truth.size)
         truth = replace(
             truth, harvest_j=np.zeros_like(truth.harvest_j), battery_j=none, battery_capacity_j=none.copy()
@@ -247,7 +247,7 @@ def _fleet_at(
 ) -> Fleet:
     """The fleet as a policy may know it in ``slot``."""
     truth, total = world.fleet, world.fleet.horizon
-    knows = bool(getattr(policy, "needs_truth", False))
+    knows = traits(policy).needs_truth
     decided = total - slot if told.horizon is None or knows else min(told.horizon, total - slot)
     slots = min(max(decided, told.value_slots), total - slot)
     end, now = slot + slots, world.lead_in + slot

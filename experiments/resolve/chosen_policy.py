@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coordinator.policies.registry import make_policy, takes, wanted_horizon
+from coordinator.policies.registry import Traits, takes, traits_of
 from experiments.scenario.model import Scenario
 
 SECONDS_PER_DAY = 86_400.0
@@ -19,9 +19,14 @@ def policy_settings(scenario: Scenario) -> dict[str, str | int | float | bool]:
     return {**given, **scenario.policy_options}
 
 
+def chosen_traits(scenario: Scenario) -> Traits:
+    """What a run must know of the scenario's policy."""
+    return traits_of(scenario.policy, **policy_settings(scenario))
+
+
 def needs_truth(scenario: Scenario) -> bool:
     """Whether the policy is given true values where others get forecasts (the oracle)."""
-    return bool(getattr(make_policy(scenario.policy, **policy_settings(scenario)), "needs_truth", False))
+    return chosen_traits(scenario).needs_truth
 
 
 PAIR_SLOTS = 10_000
@@ -58,8 +63,8 @@ def known_slots(scenario: Scenario) -> int:
 
 def short_look_ahead(scenario: Scenario) -> str:
     """What the scenario's look-ahead cuts of its policy's rule; empty where nothing."""
-    given, policy = known_slots(scenario), make_policy(scenario.policy, **policy_settings(scenario))
-    wanted = min(wanted_horizon(policy, scenario.limits.deadline_slots), len(scenario.stages.slots()))
+    given, policy = known_slots(scenario), chosen_traits(scenario)
+    wanted = min(policy.wanted_horizon(scenario.limits.deadline_slots), len(scenario.stages.slots()))
     if wanted <= given:
         return ""
     return (

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from coordinator.market.solve import find_conflicts
-from coordinator.policies.registry import make_policy, restrictions_of
 from coordinator.simulator.regret import PAIRWISE_AT_MOST, NoBoundError, oracle_bound
 from experiments.errors import UsageError
+from experiments.resolve.chosen_policy import chosen_traits
 from experiments.resolve.foresight import whole_run
 from protos.messages import Stage
 
@@ -36,7 +36,7 @@ def refuse_impossible(resolved: Resolved, busy_s: list[float]) -> None:
     if max(busy_s) <= resolved.slot_s:
         return
     scenario = resolved.scenario
-    freedoms = restrictions_of(make_policy(scenario.policy, **scenario.policy_options))
+    freedoms = chosen_traits(scenario).restrictions
     fleet = whole_run(resolved)
     if scenario.inference.arrivals != "batches":
         fleet = _without_requests(fleet, resolved.stages)

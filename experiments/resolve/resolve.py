@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from carbon_data.types import DataError
-from coordinator.policies.registry import make_policy
 from coordinator.policies.registry import resolve as find_policy
 from edge_node.energy.transport import load_transport
 from experiments.errors import UsageError
@@ -16,8 +15,8 @@ from experiments.resolve.assumptions import assumptions_of
 from experiments.resolve.boards import battery_of, coordinator_body, node_boards
 from experiments.resolve.checks import check_accounting, check_meter, check_sockets
 from experiments.resolve.chosen_policy import (
+    chosen_traits,
     known_slots,
-    policy_settings,
 )
 from experiments.resolve.feasible import refuse_impossible
 from experiments.resolve.listen import check_host
@@ -62,7 +61,7 @@ def _resolve(scenario: Scenario) -> Resolved:
     with scenario.at("policy"):
         find_policy(scenario.policy)
     with scenario.at("policy_options"):
-        make_policy(scenario.policy, **policy_settings(scenario))
+        chosen_traits(scenario)
     with scenario.at("coordinator", "horizon_slots"):
         persistence_slots(scenario)
     with scenario.at("fleet", "kind"):

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from coordinator.config import CoordinatorBody, CoordinatorConfig, LimitsConfig, ZoneIntensity
-from coordinator.policies.registry import make_policy, uses_harvest
 from edge_node.config import (
     BatteryConfig,
     BoardConfig,
@@ -17,6 +16,7 @@ from edge_node.config import (
     TaskConfig,
 )
 from experiments.resolve.chosen_policy import (
+    chosen_traits,
     day_slots,
     horizon_slots,
     known_slots,
@@ -155,7 +155,7 @@ class Resolved:
     @cached_property
     def with_harvest(self) -> bool:
         """Whether the policy uses harvest at all (GRID does not)."""
-        return uses_harvest(make_policy(self.scenario.policy, **policy_settings(self.scenario)))
+        return chosen_traits(self.scenario).uses_harvest
 
     @property
     def foresight(self) -> bool:

@@ -21,7 +21,7 @@ from coordinator.policies.hard_budget import work_g
 from coordinator.policies.lowcarb import forecast_windows, lowcarb_scores
 from coordinator.policies.nearest_green import nearest_green_batches
 from coordinator.policies.oort import oort_scores, preferred_duration_s, slowness
-from coordinator.policies.registry import PolicyError, make_policy, wanted_horizon
+from coordinator.policies.registry import PolicyError, make_policy, traits_of
 from coordinator.policies.selection import statistical_utility
 from coordinator.policies.time_shift import shifted_batches
 
@@ -180,8 +180,8 @@ def test_lowcarb_looks_as_far_as_it_is_told_and_can() -> None:
         participations=np.array([4, 3, 4]),
     )
     assert chosen(half, "lowcarb", clients=1, forecast_slots=12) == [1]
-    assert wanted_horizon(make_policy("lowcarb"), 0) == 13
-    assert wanted_horizon(make_policy("lowcarb", forecast_slots=4), 0) == 5
+    assert traits_of("lowcarb").wanted_horizon(0) == 13
+    assert traits_of("lowcarb", forecast_slots=4).wanted_horizon(0) == 5
 
 
 def test_oort_slowness_by_hand() -> None:
@@ -842,7 +842,7 @@ def test_time_shift_looks_at_each_class_and_keeps_time() -> None:
     )
     assert make_policy("time-shift", cheapest=2).decide(fleet, {})[0].batches.tolist() == [[7]]
     assert make_policy("time-shift").decide(fleet, {})[0].batches.tolist() == [[2]]
-    assert wanted_horizon(make_policy("time-shift"), 2) == 3
+    assert traits_of("time-shift").wanted_horizon(2) == 3
     with pytest.raises(ValueError, match="1 or more"):
         make_policy("time-shift", cheapest=0)
 

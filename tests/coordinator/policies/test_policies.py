@@ -15,7 +15,7 @@ from coordinator.market.fleet import Fleet
 from coordinator.market.instances import random_fleet, reference_day
 from coordinator.policies.conformance import check_named, check_policy
 from coordinator.policies.local import Local, local_decision, rule_decision
-from coordinator.policies.registry import POLICIES, PolicyError, make_policy, uses_harvest
+from coordinator.policies.registry import POLICIES, PolicyError, make_policy, traits, traits_of
 from coordinator.policies.validate import Check, violations
 
 QUICK: dict[str, dict[str, Any]] = {"admm": {"rounds": 8}}
@@ -97,7 +97,7 @@ def test_unusable_policies_are_refused(name: str, options: dict[str, Any], says:
 
 
 def test_only_grid_takes_the_harvest_away() -> None:
-    assert [name for name in POLICIES if not uses_harvest(make_policy(name))] == ["grid"]
+    assert [name for name in POLICIES if not traits_of(name).uses_harvest] == ["grid"]
 
 
 @settings(max_examples=25, deadline=None)
@@ -172,3 +172,50 @@ def test_rule_decision_reports_missed_deadlines() -> None:
     decision = rule_decision(fleet, np.zeros((2, 2), dtype=np.int64))
     assert decision.unserved_batches.tolist() == fleet.backlog_batches[:, 0].tolist()
     assert isinstance(decision.outcome, Infeasible)
+
+
+class _Counted:
+    """A policy of somebody else, which counts how often it is made."""
+
+    name, needs_truth, uses_harvest, made = "counted", True, False, 0
+
+    def __init__(self, slots: float = 1) -> None:
+        type(self).made += 1
+        self.slots = slots
+
+    def init(self, seed: int) -> None:
+        return None
+
+    def decide(self, fleet: Any, state: Any) -> Any:
+        raise NotImplementedError
+
+    def wants_slots(self, deadline_slots: int) -> float:
+        return self.slots + deadline_slots
+
+
+def test_a_policy_is_made_once_to_be_asked_and_anew_for_other_options() -> None:
+    name = f"{__name__}:_Counted"
+    _Counted.made = 0
+    told = [traits_of(name, slots=2) for _ in range(5)]
+    assert _Counted.made == 1
+    assert {(one.needs_truth, one.uses_harvest, one.wanted_horizon(3)) for one in told} == {(True, False, 5)}
+    assert traits_of(name, slots=2.5).wanted_horizon(3) == 5
+    assert traits_of(name, slots=7).wanted_horizon(0) == 7
+    assert _Counted.made == 3
+
+
+def test_a_policy_that_says_nothing_may_all_and_looks_one_slot_ahead() -> None:
+    class Silent:
+        name = "silent"
+
+        def init(self, seed: int) -> None:
+            return None
+
+        def decide(self, fleet: Any, state: Any) -> Any:
+            raise NotImplementedError
+
+    silent = traits(Silent())
+    assert (silent.needs_truth, silent.uses_harvest, silent.wanted_horizon(4)) == (False, True, 1)
+    assert [silent.restrictions.harvest, silent.restrictions.transfers, silent.restrictions.offloading] == [
+        True
+    ] * 3

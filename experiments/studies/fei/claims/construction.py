@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from coordinator.policies.optimised import ModelPolicy
-from coordinator.policies.registry import make_policy, restrictions_of
+from coordinator.policies.registry import make_policy, traits
 from experiments.studies.fei import fig4, placement, table1
 from experiments.studies.fei.claims.judgement import Judgement, Verdict
 from experiments.studies.fei.claims.stages import stage_claims
@@ -153,7 +153,7 @@ def _outcome(seen: Outcome, histories: dict[str, Any]) -> Outcome:
 def nested(better: str, worse: str) -> str:
     """Why the policy ``better`` cannot emit more than ``worse`` on a day known in advance; empty where it may."""
     policies = [make_policy(name) for name in (better, worse)]
-    wide, narrow = (asdict(restrictions_of(policy)) for policy in policies)
+    wide, narrow = (asdict(traits(policy).restrictions) for policy in policies)
     if not isinstance(policies[0], ModelPolicy) or any(narrow[name] and not wide[name] for name in wide):
         return ""
     return (
