@@ -1,4 +1,4 @@
-"""Worlds of benchmarks._worlds as scenarios, run whole: nodes that train, a coordinator, a ledger."""
+"""Worlds of benchmarks._worlds as scenarios of complete runs: nodes that train, a coordinator, a ledger."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from coordinator.simulator.simulate import World
 
 START = datetime(2022, 6, 21, tzinfo=UTC)
 FLOP_PER_BATCH = 8 * 3 * 2 * 159_010.0
-"""About what a batch of eight costs the MLP (its 159,010 parameters, forward and twice backward): the boards are made
-slow enough that it takes them the seconds of the world's batches."""
+"""Operations of a batch of eight for the MLP (159,010 parameters, forward and twice backward), rounded: the boards are
+made slow enough that it takes them the seconds of the world's batches."""
 
 
 def scenario_text(world: World, folder: Path) -> str:
-    """The world as a scenario, its traces written beside it; the work is that of the packaged digits."""
+    """The world as a scenario, with its traces next to it; the work is that of the packaged digits."""
     fleet = world.fleet
     peak_w = max(float(fleet.harvest_j.max()) / fleet.slot_s, 1e-9)
     intensity, harvest = (np.hstack([part, part[:, -DAY:]]) for part in (world.intensity(), world.harvest()))

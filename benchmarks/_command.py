@@ -1,4 +1,4 @@
-"""What every benchmark's command line has: --quick, --json, and how figures and goals are shown."""
+"""Common command line of the benchmarks: --quick, --json, and output of figures and goals."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def parser(description: str | None, quick: str) -> argparse.ArgumentParser:
 
 
 def measuring(run: Callable[[Callable[[str], None]], Any]) -> Any:
-    """``run(say)`` under a spinner on standard error; ``say`` changes its words, or prints them to a file."""
+    """``run(say)`` with a spinner on standard error; ``say`` changes its text, or prints it to a file."""
     err = Console(stderr=True)
     with err.status("measuring") as status:
         return run(lambda text: status.update(text) if err.is_terminal else err.print(text))
 
 
 def show(found: dict[str, Any], as_json: bool) -> None:
-    """Print ``figures`` and ``goals``, or all of it as JSON. A missed goal is said; measuring has not failed."""
+    """Print ``figures`` and ``goals``, or all of it as JSON. A missed goal is printed and is not an error."""
     if as_json:
         sys.stdout.write(json.dumps(found, indent=1, allow_nan=False) + "\n")
         return
@@ -40,7 +40,7 @@ def show(found: dict[str, Any], as_json: bool) -> None:
 
 
 def show_goals(found: dict[str, Any], out: Console) -> None:
-    """What was reached beside each goal."""
+    """Figures next to their goals."""
     for name, goal in found["goals"].items():
         verdict = "met" if goal["met"] else "NOT met"
         out.print(f"{name:36} {goal['value']:.4g} {goal['op']} {goal['goal']:g}: {verdict}")

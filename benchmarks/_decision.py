@@ -1,4 +1,4 @@
-"""What a decision costs beside one bare solver call on the same program: shared by benchmarks.fleet and
+"""Cost of a decision compared with one bare solver call on the same program: used by benchmarks.fleet and
 .optimiser."""
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class DecisionTimes:
     bare_s: float
     """Pass and run."""
     decide_s: float
-    """The whole of DETA's decide: build, solve, whole batches, energy planned anew around them."""
+    """DETA's whole decide: build, solve, whole batches, energy planned again for them."""
     ratio: float
 
     def as_dict(self) -> dict[str, float]:

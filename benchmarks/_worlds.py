@@ -15,7 +15,7 @@ DAY = 24
 ZONES_G_PER_KWH = (24.0, 37.0, 67.0, 285.0, 425.0, 458.0, 479.0)
 """Annual means of seven of the ten zones of methods.md section 8, note 9."""
 SUNNY_LEAST, SUNNY_MOST = 2.0, 4.0
-"""Harvest of a sunny world, in times of what all its own work draws."""
+"""Harvest of a sunny world, as a multiple of the energy of all its own work."""
 
 
 def mixed_world(seed: int) -> World:

@@ -1,7 +1,7 @@
 """Speed of the case study of the TREE paper: packets per minute on one core, and against the SimPy reference.
 
 Usage: ``python -m benchmarks.case_study [--quick] [--json]``. Only packets that were delivered count; the load
-is below saturation, so that hardly any is dropped (a dropped packet costs next to nothing to simulate). Both
+is below saturation, so that hardly any is dropped (a dropped packet takes almost no time to simulate). Both
 engines see the same traffic in the same run, in turns, and their outcomes are compared before any time is shown.
 The goal is held against the wall clock, which on a busy machine is the stricter; CPU time stands beside it.
 """

@@ -1,10 +1,10 @@
-"""What carrying a federated round over the fleet costs, beside the same training in a bare loop.
+"""Cost of a federated round over the fleet, compared with the same training in a bare loop.
 
 Claim:   once started, a round of ten nodes over Ray (two processes, coordinator and ledger included) takes at
 most
          0.85 times the bare sequential loop, the in-process fleet at most 1.15 times; a decision takes at
          most twice one bare solver call on the same program.
-Cost:    --quick within a minute on two cores (fewer rounds, and what is no goal left out), otherwise about three.
+Cost:    --quick within a minute on two cores (fewer rounds, and only the figures of goals), otherwise about three.
 Command: python -m benchmarks.fleet [--quick] [--json]
 
 After every slot of the fleet one round of the bare loop is timed, while the nodes are idle, so that both see

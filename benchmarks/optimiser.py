@@ -49,8 +49,8 @@ _GIB = 2**30
 
 
 def large_fleet(nodes: int, slots: int = SLOTS, seed: int = 1) -> Fleet:
-    """The reference day's ten nodes over and over, every figure drawn around theirs: no two nodes alike, and the same
-    mixture whatever ``nodes`` is."""
+    """The reference day's ten nodes repeated, every figure drawn around theirs: no two nodes are equal, and the mixture
+    is the same for any ``nodes``."""
     rng = np.random.default_rng(seed)
     day = _repeated(reference_day(slots, 10), nodes)
     spread = lambda low, high: rng.uniform(low, high, (nodes, 1))  # noqa: E731
@@ -110,7 +110,7 @@ def time_decomposition(nodes: int, slots: int, workers: int | None = None) -> di
 
 
 def in_a_fresh_process(nodes: int, slots: int, workers: int | None = None) -> dict[str, float]:
-    """``time_decomposition`` in a process of its own."""
+    """``time_decomposition`` in a separate process."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(time_decomposition, nodes, slots, workers).result()
@@ -209,7 +209,7 @@ def run(quick: bool, say: Callable[[str], None]) -> tuple[dict[str, Any], list[d
 
 
 def machine() -> str:
-    """What it was measured on."""
+    """The machine and versions of the measurement."""
     with_model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -221,7 +221,7 @@ def machine() -> str:
 
 
 def draw(rows: list[dict[str, Any]], folder: Path) -> Path:
-    """Log-log plot of solve time against nodes, one line a method."""
+    """Log-log plot of solve time against nodes, one line per method."""
     import matplotlib
 
     matplotlib.use("agg")

@@ -1,4 +1,4 @@
-"""Policies that optimise, beside LOCAL and beside their own optimum, by horizon and forecast.
+"""Optimising policies compared with LOCAL and with their own optimum, by horizon and forecast.
 
 Claim:   with perfect forecasts DETA, DET, DAT and LOCAL-LP emit at most 1.001 times what LOCAL emits, in every one of
          120 worlds and at every horizon; on average at most 1.005 times the bound of their own program (caps of whole
@@ -95,7 +95,7 @@ def _told(job: Job, horizon: int) -> Information:
 
 
 def jobs(quick: bool) -> list[Job]:
-    """All there is to measure, small worlds before large."""
+    """All measurements, small worlds before large."""
     seeds = {"perfect": SEEDS, **dict.fromkeys(FORECASTS[1:], SEEDS_OF_ERRORS), "booked": BOOKED_SEEDS}
     if quick:
         seeds = dict.fromkeys(seeds, QUICK_SEEDS)
@@ -120,7 +120,7 @@ def jobs(quick: bool) -> list[Job]:
 def rows_of(
     wanted: list[Job], path: Path | None, say: Callable[[str], None], until_s: float | None
 ) -> dict[str, dict[str, Any]]:
-    """What is measured of ``wanted``, by key; from ``path`` what is there, the rest in two processes."""
+    """Measurements of ``wanted`` by key: existing ones from ``path``, the others in two processes."""
     rows = {} if path is None or not path.exists() else {row["key"]: row for row in _lines(path)}
     left = iter([job for job in wanted if job.key not in rows])
     began, count = time.monotonic(), 0
@@ -148,7 +148,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _ratio(above: float, below: float, scale: float) -> float:
-    """above / below, 1 where both are as good as zero."""
+    """above / below, 1 where both are almost zero."""
     return (
         above / below if below > ZERO * scale else (1.0 if above <= ZERO * scale else above / (ZERO * scale))
     )

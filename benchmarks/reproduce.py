@@ -1,4 +1,4 @@
-"""What a cell of the reproduction costs, and how many cells a second the sweep engine finishes.
+"""Cost of a cell of the reproduction, and cells per second of the sweep engine.
 
 Claim:   the surface of DETA's reduction is swept at two cells a second or more on two processes, and a finished
          study is read back from the cache at a thousand cells a second or more.

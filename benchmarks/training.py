@@ -1,4 +1,4 @@
-"""Local training of the testbed's tasks beside the plain PyTorch loop that most people write.
+"""Local training of the testbed's tasks compared with the usual PyTorch loop.
 
 Claim:   on one thread, the testbed's step is at least as quick as nn.Module, torch.optim.SGD and tensors in
          memory, for the MLP and the CNN at batch 120; the peephole LSTM, written out, reaches more than the
@@ -7,7 +7,7 @@ Cost:    --quick about half a minute on one core, otherwise about two minutes.
 Command: python -m benchmarks.training [--quick] [--json]
 
 Both loops take turns in one process, and CPU seconds are counted: a ratio is the median over such pairs, so
-that what else the machine does weighs little. Both give the same model (tests/edge_node/tasks).
+that other load of the machine has little effect. Both give the same model (tests/edge_node/tasks).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ GOALS = {"mlp_speed_ratio": 1.0, "cnn_speed_ratio": 1.0, "peephole_to_plain_lstm
 
 @dataclass(frozen=True)
 class Case:
-    """One task, and how many batches make one measurement."""
+    """One task, and the batches of one measurement."""
 
     task: str
     data: str
@@ -81,7 +81,7 @@ def plain_cnn() -> nn.Module:
 
 
 def plain_loop(model: nn.Module, examples: Sequence[tuple[Tensor, Tensor]]) -> Callable[[], None]:
-    """The loop of any tutorial, over float tensors that are in memory already."""
+    """The usual training loop over float tensors that are already in memory."""
     optimiser = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE)
     criterion = nn.CrossEntropyLoss()
 

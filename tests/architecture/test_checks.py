@@ -1,4 +1,4 @@
-"""`make check`, one command a test: format, lint, types, import contracts, generated code fresh."""
+"""`make check`, one test per command: format, lint, types, import contracts, generated code up to date."""
 
 from __future__ import annotations
 

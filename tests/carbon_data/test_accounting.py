@@ -1,4 +1,4 @@
-"""Energy and emissions: what is added up must add up."""
+"""Energy and emissions: integration, attribution and sums."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_two_parts_of_a_recording_integrate_to_the_whole(power_w: np.ndarray, cu
     assert parts == pytest.approx(whole)
 
 
-def test_a_hole_in_a_recording_is_not_bridged() -> None:
+def test_a_gap_in_a_recording_is_not_interpolated() -> None:
     with pytest.raises(MissingDataError, match=r"between 1\.0 s and 9\.0 s"):
         integrate_power([0.0, 1.0, 9.0], [5.0, 5.0, 5.0], max_gap_s=2.0)
 

@@ -1,4 +1,4 @@
-"""Large data files: found, checked and fetched, and nothing half-written left behind."""
+"""Large data files: finding, checking and fetching, without partial files."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Quiet(SimpleHTTPRequestHandler):
             return
         self.path = self.path.removeprefix("/moved")
         if not self.truncate:
-            # A client that has seen enough hangs up: that is its right.
+            # A client may close the connection early.
             with contextlib.suppress(ConnectionError):
                 super().do_GET()
             return
@@ -206,9 +206,7 @@ def test_an_endless_download_is_cut_off(folder: Path, site: Path, mirror: str) -
     assert files(folder) == set()
 
 
-def test_a_failed_fetch_leaves_a_corrupt_file_for_its_owner_to_judge(
-    folder: Path, site: Path, mirror: str
-) -> None:
+def test_a_failed_fetch_does_not_delete_a_corrupt_file(folder: Path, site: Path, mirror: str) -> None:
     target = folder / "part" / "plain.txt"
     target.parent.mkdir(parents=True)
     target.write_bytes(b"mine")

@@ -1,4 +1,4 @@
-"""REST clients against a loopback server that replays documented answers: no real host is ever asked."""
+"""REST clients against a loopback server that replays documented answers: no request to a real host."""
 
 from __future__ import annotations
 
@@ -291,7 +291,7 @@ def test_a_token_cannot_smuggle_headers(make: Make, service: Service, wicked: st
     assert service.requests == []
 
 
-def test_too_many_requests_waits_as_long_as_asked_and_goes_on(
+def test_after_too_many_requests_it_waits_as_long_as_requested_and_continues(
     make: Make, service: Service, waits: list[float]
 ) -> None:
     service.first = [(429, {"Retry-After": "7"}, b"slow down")]
@@ -349,7 +349,7 @@ def test_attempts_are_bounded(
     assert len(waits) == 4
 
 
-def test_nobody_there_is_a_typed_error(make: Make, service: Service) -> None:
+def test_a_host_that_does_not_answer_is_a_typed_error(make: Make, service: Service) -> None:
     service.close()
     with pytest.raises(ServiceUnavailableError, match="no answer"):
         make().series("DE", START, HOUR, 1)
@@ -367,7 +367,7 @@ def test_a_silent_server_runs_into_the_time_out(service: Service, waits: list[fl
 
 
 @pytest.mark.parametrize("status", [400, 404, 410, 413, 301])
-def test_what_a_repeat_would_not_mend_is_asked_once(
+def test_a_permanent_failure_is_requested_once(
     service: Service, client: HttpClient, waits: list[float], status: int
 ) -> None:
     service.first = [(status, {"Retry-After": "1"}, b"no")]

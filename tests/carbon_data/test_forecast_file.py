@@ -1,4 +1,4 @@
-"""Issued forecasts of a file: as they were issued, nothing interpolated, what is absent is told."""
+"""Issued forecasts of a file: no interpolation, notes on missing values."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read(folder: Path, *rows: str, **options: object) -> ForecastFile:
     return ForecastFile(written(folder, *rows), **({"scope": "direct"} | options))  # type: ignore[arg-type]
 
 
-def test_issues_come_oldest_first_whatever_the_order_of_rows(tmp_path: Path) -> None:
+def test_issues_are_sorted_by_time_for_any_order_of_rows(tmp_path: Path) -> None:
     rows = [*issue("10 11 12"), *issue("20 21", "2022-03-01T06:00+01:00"), *issue("7", zone="FR")]
     file = read(tmp_path, *reversed(rows))
     old, new = file.issues("DE")
@@ -46,7 +46,7 @@ def test_issues_come_oldest_first_whatever_the_order_of_rows(tmp_path: Path) -> 
 
 
 def test_absent_values_end_an_issue_and_are_told(tmp_path: Path) -> None:
-    """What comes after a gap is not joined to what came before it."""
+    """Values after a gap are not joined to those before it."""
     file = read(
         tmp_path,
         *issue("1 2  4", "2022-03-01T00:00Z"),

@@ -1,4 +1,4 @@
-"""Kept answers, in a real folder: what is whole is found again, and nothing else."""
+"""Cached answers in a real folder: only whole documents are found again."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_age_counts_only_where_it_is_asked_for(cache: JsonCache, clock: Clock) -
     clock.now_s += 60.0
     assert cache.get("a", 60.0) == DOCUMENT
     assert cache.get("a", 59.0) is None
-    clock.now_s -= 61.0  # kept in the future: a clock was wrong
+    clock.now_s -= 61.0  # stored in the future by a wrong clock
     assert cache.get("a", 60.0) is None
     assert cache.get("a", None) == DOCUMENT
 

@@ -20,11 +20,11 @@ START = datetime(2020, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 DAYS = 366
 GAS_SHARE = {"day": 0.7, "night": 0.2}
-"""Of every change, by day (6 to 17 h UTC) and by night; coal does the rest."""
+"""Gas's share of every change, by day (6 to 17 h UTC) and by night; coal has the rest."""
 
 
 def grid(seed: int = 0, noise: float = 0.0, days: int = DAYS) -> pd.DataFrame:
-    """A zone whose margin is known: coal and gas follow the load, sun comes and goes, nuclear stands still."""
+    """A zone with a known margin: coal and gas follow the load, sun varies, nuclear is constant."""
     rng = np.random.default_rng(seed)
     hours = np.arange(24 * days)
     by_day = (hours % 24 >= 6) & (hours % 24 < 18)
@@ -53,8 +53,8 @@ def written(folder: Path, frame: pd.DataFrame) -> Path:
     return path
 
 
-def test_the_margin_of_a_grid_whose_margin_is_known(tmp_path: Path) -> None:
-    """By day 0.7 x 490 + 0.3 x 820, by night 0.2 x 490 + 0.8 x 820; sun, however wild, is no part of it."""
+def test_the_estimate_of_a_grid_with_a_known_margin(tmp_path: Path) -> None:
+    """By day 0.7 x 490 + 0.3 x 820, by night 0.2 x 490 + 0.8 x 820; sun has no share, however much it varies."""
     source = GenerationMarginal(written(tmp_path, grid()))
     found = source.estimate("Z")
     assert found.fuels == ("coal", "nat_gas", "nuclear")
@@ -67,13 +67,13 @@ def test_the_margin_of_a_grid_whose_margin_is_known(tmp_path: Path) -> None:
 
 
 def test_the_standard_error_covers_the_truth(tmp_path: Path) -> None:
-    """Gas that also wanders by itself: two standard errors hold 589 in about 95 of 100 bins."""
+    """Gas with its own random changes: two standard errors contain 589 in about 95 of 100 bins."""
     inside = []
     for seed in range(4):
         found = GenerationMarginal(written(tmp_path, grid(seed, noise=30.0))).estimate("Z")
         error = found.standard_error[:, 8:16]
         assert (error > 0.5).all()
-        # what wanders is a part of the load too and shifts the truth: to the share of both variances
+        # the random part is also a part of the load and shifts the true value to the share of both variances
         truth = 820.0 - 330.0 * (0.7 * 100.0**2 + 30.0**2) / (100.0**2 + 30.0**2)
         inside.append(np.abs(found.g_per_kwh[:, 8:16] - truth) < 2.0 * error)
     assert 0.88 < np.mean(inside) < 0.995
@@ -162,7 +162,7 @@ def test_where_there_is_nothing_to_estimate(
 
 
 def test_a_margin_below_zero_is_refused_not_cut(tmp_path: Path) -> None:
-    """Coal that falls twice as fast as gas rises whenever the load rises: no margin, but an accident of the data."""
+    """Coal that falls twice as fast as gas rises whenever the load rises: an artefact of the data, not a margin."""
     frame = grid()
     rise = frame["nat_gas_mw"] - 5000.0
     frame["coal_mw"] = 20_000.0 - 2.0 * rise

@@ -1,4 +1,4 @@
-"""Packaged profiles: what they say, where it came from, and that they say it consistently."""
+"""Packaged profiles: values, origin and consistency."""
 
 from __future__ import annotations
 
@@ -83,7 +83,9 @@ def test_origin_carries_licence_signal_scope_and_the_known_flaw(profiles: Packag
 @pytest.mark.parametrize(
     ("asked", "meant"), [("SCL", "US-NW-SCL"), ("US-NW-SLC", "US-NW-SCL"), ("SE", "SE-SE3")]
 )
-def test_an_unknown_zone_is_told_its_nearest(profiles: PackagedProfiles, asked: str, meant: str) -> None:
+def test_the_error_of_an_unknown_zone_names_the_nearest_zones(
+    profiles: PackagedProfiles, asked: str, meant: str
+) -> None:
     with pytest.raises(UnknownZoneError, match=f"did you mean.*{meant}"):
         profiles.series(asked, START, HOUR, 1)
 

@@ -1,4 +1,4 @@
-"""Sources by name, and the conformance suite itself: it must catch what it is for."""
+"""Sources by name, and the conformance suite itself: it must find the violations that it checks."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ ORIGIN = Origin(source="test", licence="none needed")
 
 
 class SilentFiller:
-    """What the suite is there to catch: answers anything, forgets the window, draws without a seed."""
+    """A source with violations: answers unknown zones, ignores the window, draws without a seed."""
 
     def zones(self) -> Sequence[str]:
         return ["B", "A"]
@@ -96,7 +96,7 @@ class UnseededHarvest:
         return HarvestSeries(start, step, self._random.random(count), ORIGIN)
 
 
-def test_the_suite_catches_a_source_that_fills_in_silence() -> None:
+def test_the_suite_finds_a_source_that_fills_gaps() -> None:
     found = " | ".join(intensity_violations(SilentFiller(), START))
     for complaint in (
         "not sorted",
@@ -108,7 +108,7 @@ def test_the_suite_catches_a_source_that_fills_in_silence() -> None:
         assert complaint in found
 
 
-def test_the_suite_catches_a_harvest_that_ignores_its_seed() -> None:
+def test_the_suite_finds_a_harvest_that_ignores_its_seed() -> None:
     assert "the same seed gives two series" in harvest_violations(UnseededHarvest(), START)
 
 

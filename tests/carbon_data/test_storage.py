@@ -83,7 +83,7 @@ def test_nothing_is_curtailed_or_bought_needlessly(case: tuple[Battery, dict[str
         full = b.battery_after_uj == battery.capacity_uj
         assert full or b.charge_uj == battery.charge_limit_uj
     if b.discharge_uj and values["charge_uj"] == 0:
-        assert b.charge_uj == 0  # no energy goes round through the battery
+        assert b.charge_uj == 0  # no energy is charged and discharged in the same slot
 
 
 def test_the_order_of_the_rule() -> None:
@@ -107,7 +107,7 @@ def test_the_order_of_the_rule() -> None:
     assert b.battery_after_uj == 55 * JOULE
 
 
-def test_an_export_may_come_from_the_battery_and_no_further() -> None:
+def test_an_export_may_come_from_the_battery_up_to_its_content() -> None:
     battery = Battery(100 * JOULE, Fraction(1), Fraction(9, 10), Fraction(0), 1000 * JOULE, 1000 * JOULE)
     b = balance(
         battery, 50 * JOULE, demand_uj=JOULE, harvest_uj=0, export_uj=45 * JOULE, discharge_uj=100 * JOULE

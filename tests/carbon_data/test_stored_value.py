@@ -1,4 +1,4 @@
-"""(D9): concave in the charge, nothing where the battery is full anyway, and what a linear program says."""
+"""(D9): concave in the charge, zero where the battery fills anyway, and equal to a linear program."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Case:
         return stored_value(days, Store(*map(one, sizes)), linear(one(self.capacity), one(self.end)), trade)
 
     def least_g(self, stored: float) -> float:
-        """What the node emits, less what is worth anything at the end, by a linear program."""
+        """The node's emissions minus the value of the energy stored at the end, by a linear program."""
         t = self.slots
         names = ("grid", "green", "curtailed", "charge", "discharge", "sold", "bought", "stored")
         at = {name: np.arange(t) + k * t for k, name in enumerate(names)}
@@ -116,13 +116,17 @@ def two_hours(harvest: float, end: float = 0.0) -> StoredValue:
 
 def test_by_hand() -> None:
     night = two_hours(0.0)
-    assert night.grams_per_j[0].tolist()[:2] == [300.0, 100.0]  # the dear hour first, then the cheap one
+    assert night.grams_per_j[0].tolist()[:2] == [
+        300.0,
+        100.0,
+    ]  # the hour of high intensity first, then the other
     assert night.widths_j[0].tolist()[:2] == [10.0, 10.0]
     assert night.slope_at(np.array([5.0]))[0] == 300.0
     assert night.slope_at(np.array([20.0]))[0] == 0.0
-    # 35 J of sun serve 10 J of load and fill the battery: what was in it is in the way
+    # 35 J of sun serve 10 J of load and fill the battery: stored energy has no value
     assert two_hours(35.0).of(np.array([20.0]))[0] == 0.0
-    # of 15 J of sun 10 are kept for the dear hour and 5 serve the load: 5 more serve it too, further ones nothing
+    # of 15 J of sun 10 are kept for the hour of high intensity and 5 serve the load: 5 stored joules serve it too, more
+    # have no use
     some = two_hours(15.0)
     assert some.of(np.array([5.0]))[0] == pytest.approx(500.0)
     assert some.of(np.array([20.0]))[0] == pytest.approx(500.0)
@@ -131,7 +135,7 @@ def test_by_hand() -> None:
 @settings(max_examples=40, deadline=None)
 @given(seeds)
 def test_a_battery_that_the_sun_fills_anyway_is_worth_nothing(seed: int) -> None:
-    """Whatever the evening asks for: the sun of the first slot fills the battery by itself."""
+    """For any load in the evening: the sun of the first slot alone fills the battery."""
     case = Case(seed, trades=False)
     case.harvest[0] = case.load[0] + case.capacity / case.gain + 1.0
     case.charge = case.capacity / case.gain + 1.0

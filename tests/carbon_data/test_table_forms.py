@@ -1,4 +1,4 @@
-"""Trace files as people have them: dialects, time stamps, portal downloads, one file a zone, units."""
+"""Formats of trace files: dialects, time stamps, portal downloads, one file per zone, units."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ def read(path: Path, zone: str = "DE", **options: object) -> np.ndarray:
     ],
     ids=["capitals", "blanks", "comments", "mark", "utf-16", "windows", "semicolons", "tabs", "bars"],
 )
-def test_what_leaves_no_doubt_is_recognised(tmp_path: Path, text: str, encoding: str) -> None:
+def test_an_unambiguous_format_is_detected(tmp_path: Path, text: str, encoding: str) -> None:
     np.testing.assert_array_equal(read(write(tmp_path / "t.csv", text, encoding)), VALUES)
 
 
-def test_what_was_recognised_is_told(tmp_path: Path) -> None:
+def test_notes_state_what_was_detected(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", plain().replace(",", ";").replace(".", ","), "utf-8-sig")
     notes = " ".join(TraceIntensity(path, **KNOWN).series("DE", START, HOUR, 4).origin.notes)
     assert "';'" in notes
@@ -100,7 +100,7 @@ def test_a_cell_without_a_value_is_a_gap_not_a_zero(tmp_path: Path, cell: str) -
         read(path)
 
 
-def test_namibia_is_a_zone(tmp_path: Path) -> None:
+def test_na_is_a_zone(tmp_path: Path) -> None:
     text = plain() + "\n".join(f"{stamp},NA,{50 + k}" for k, stamp in enumerate(STAMPS)) + "\n"
     path = write(tmp_path / "t.csv", text)
     np.testing.assert_array_equal(read(path, "NA"), [50, 51, 52, 53])
@@ -238,7 +238,7 @@ def test_a_real_portal_download() -> None:
     np.testing.assert_array_equal(summer.intensity_g_per_kwh, expected)
 
 
-# --- one file a zone -----------------------------------------------------------------------------------------
+# --- one file per zone ---------------------------------------------------------------------------------------
 
 
 def test_one_file_a_zone(tmp_path: Path) -> None:
@@ -315,13 +315,13 @@ def test_intensities_that_no_grid_has_are_refused_in_every_source(tmp_path: Path
         read(write(tmp_path / "t.csv", text), "biomass")
 
 
-def test_kilograms_without_a_word_are_refused_where_no_grid_is_that_clean(tmp_path: Path) -> None:
+def test_values_in_kg_without_a_unit_are_refused_where_no_grid_is_that_low(tmp_path: Path) -> None:
     text = "timestamp,DE\n" + "".join(f"{s},{0.3 + k / 10}\n" for k, s in enumerate(STAMPS))
     path = write(tmp_path / "t.csv", text)
     with pytest.raises(DataError, match='value_unit = "kg/kWh"'):
         read(path, scope="life-cycle")
     np.testing.assert_allclose(read(path, scope="life-cycle", value_unit="kg/kWh"), [300, 400, 500, 600])
-    # Direct emissions of a hydropower zone may be that low: told, not refused.
+    # Direct emissions of a hydropower zone may be that low: a note, not a refusal.
     series = TraceIntensity(path, **KNOWN).series("DE", START, HOUR, 4)
     assert any('value_unit = "kg/kWh"' in note for note in series.origin.notes)
 

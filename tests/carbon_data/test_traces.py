@@ -23,7 +23,7 @@ KNOWN = {"signal": "average", "scope": "direct"}
 
 
 def frame(hours: int = 96) -> pd.DataFrame:
-    """Two zones with values that say where they come from."""
+    """Two zones with values from which zone and hour can be read."""
     stamps = pd.date_range(START, periods=hours, freq="h")
     return pd.concat(
         [

@@ -53,7 +53,7 @@ def test_a_gain_that_both_runs_share_cancels_in_the_reduction(
     assert found.std == pytest.approx(0.0, abs=1e-9 * (1 + sum(after) / sum(before)))
 
 
-def test_pairing_is_tighter_than_treating_the_runs_as_strangers() -> None:
+def test_paired_draws_give_a_narrower_interval_than_independent_ones() -> None:
     error = ErrorModel(gain_std_fraction=0.05, intensity_std_fraction=0.1)
     before, after = lines([5.0, 5.0, 5.0], 3, 3), lines([3.0, 2.0, 4.0], 3, 3)
     paired = reduction(before, after, error)
@@ -101,7 +101,8 @@ def test_a_factor_with_ends_is_log_uniform_between_them() -> None:
 
 
 def test_one_draw_of_a_factor_holds_for_all_runs_and_for_every_call() -> None:
-    """The reduction in each world follows from that world's factor alone, whatever other meters a call has."""
+    """The reduction in each world follows from that world's factor alone, independently of the other meters of the
+    call."""
     error = ErrorModel(0.1, meter_range={"net": (0.2, 5.0)})
     before = GramLines(np.array([3.0, 2.0]), ("m", "net"), ("z", "z"))
     after = GramLines(np.array([1.0, 2.5]), ("m", "net"), ("z", "z"))

@@ -85,7 +85,7 @@ def profile(index: int = 0, **changes: Any) -> NodeProfile:
 
 
 def served(batches: int, service: str = "text") -> Serving:
-    """What batches of a stub's requests come to: seven tokens read and ten generated a batch."""
+    """Counts of a stub's batches: seven input tokens and ten generated tokens per batch."""
     return Serving(
         *(service, 3 * batches, 7 * batches, 10 * batches, 800 * batches, 0, 0.1, 0.2, 0.3),
         *((10,), (3 * batches,), 0.5 * batches, 0.25 * batches),
@@ -93,7 +93,7 @@ def served(batches: int, service: str = "text") -> Serving:
 
 
 def make_config(folder: Path, nodes: int = 3, slots: int = 4, **changes: Any) -> CoordinatorConfig:
-    """A run of ``nodes`` nodes n00, n01, ... in two zones, one dirty, one clean."""
+    """A run of ``nodes`` nodes n00, n01, ... in two zones, one of high and one of low intensity."""
     length = slots + 24
     values: dict[str, Any] = {
         "run_id": "test-run",
@@ -280,7 +280,7 @@ class StubNode:
 
 
 class TradingStub(StubNode):
-    """The stub node with a real trader at a real desk."""
+    """The stub node with a real trader and desk."""
 
     desk: Desk | None = None
     desk_slot = -1
@@ -374,7 +374,7 @@ class Bench:
             self.coordinator.receive(node, stub.register())
 
     def restart(self) -> None:
-        """As after kill -9: a new coordinator on the same ledger, streams anew."""
+        """Like after kill -9: a new coordinator on the same ledger, with new streams."""
         self.coordinator.close()
         self.coordinator = self._kind(self.config, self.policy, self._deliver, lambda: self.now)
 

@@ -1,4 +1,4 @@
-"""The notebook of the documentation, executed cell by cell in a kernel of its own."""
+"""The notebook of the documentation, executed cell by cell in a separate kernel."""
 
 from __future__ import annotations
 

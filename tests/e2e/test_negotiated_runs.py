@@ -1,4 +1,4 @@
-"""A negotiated run is the same run on every fleet: what is booked follows from what was said, not from when."""
+"""A negotiated run books the same on every fleet: bookings follow from messages, not from their timing."""
 
 from __future__ import annotations
 

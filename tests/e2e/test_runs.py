@@ -1,4 +1,4 @@
-"""Whole runs through the command line, on the fleet that shares this process: real training, real books."""
+"""Whole runs through the command line, with the in-process fleet: real training, real ledger."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_run_folder_is_complete_and_its_books_are_sound(
     # (D4): all batches are run, each once.
     assert slots.executed_batches.sum() == slots.released_batches.sum()
     assert slots.unserved_batches.sum() == 0
-    # The lines are the whole: what they add up to is what the run says it emitted.
+    # The sum of the lines equals the run's stated emissions.
     assert lines.operational_g.sum() == pytest.approx(printed["emissions_g"], rel=1e-9)
     nodes = lines[lines.node_id.str.startswith("n") & (lines.node_id != "network")]
     assert nodes.energy_j.sum() == pytest.approx(slots.demand_j.sum(), rel=1e-9)
@@ -109,7 +109,7 @@ def test_the_demos_claim_holds_deta_emits_least(tmp_path: Path, capsys: pytest.C
     policies = json.loads(capsys.readouterr().out)["policies"]
     for other in ("local", "det", "dat"):
         assert policies["deta"]["emissions_g"][0] < policies[other]["emissions_g"][0]
-    # It learns, and moving work does not spoil it.
+    # It learns, and moving work does not lower the accuracy.
     assert all(policy["accuracy"][0] > 0.95 for policy in policies.values())
     assert invoke(["ledger", "verify", folder]) == 0
 
@@ -117,7 +117,7 @@ def test_the_demos_claim_holds_deta_emits_least(tmp_path: Path, capsys: pytest.C
 def test_a_policy_of_ones_own_runs_by_name(
     scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The ten lines of docs/own-policy.md, as they stand there."""
+    """The short policy of docs/own-policy.md, as printed there."""
     page = Path(__file__).resolve().parents[2] / "docs" / "own-policy.md"
     blocks = page.read_text(encoding="utf-8").split("```python\n")[1:]
     code = next(block for block in blocks if "class Greenest" in block).split("```")[0]
@@ -154,7 +154,7 @@ def test_forecasts_and_the_oracle_run_from_a_scenario(scenario: Path, tmp_path: 
         assert not status.str.startswith("fallback").any(), status.tolist()
 
 
-def test_learning_that_runs_away_ends_the_run_with_a_sentence(
+def test_learning_that_diverges_ends_the_run_with_a_sentence(
     scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scenario.write_text(SMALL.replace("[task]", "[task]\nlearning_rate = 1e6"))

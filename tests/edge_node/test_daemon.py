@@ -1,4 +1,4 @@
-"""A node as a daemon: registers, serves, ends when told; bad input is a message and exit code 2."""
+"""A node as a daemon: registers, serves, ends on request; bad input gives a message and exit code 2."""
 
 from __future__ import annotations
 

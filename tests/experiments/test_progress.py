@@ -1,4 +1,4 @@
-"""The progress bar, drawn on a console that keeps what it is given."""
+"""The progress bar, drawn on a console that records its output."""
 
 from io import StringIO
 
@@ -19,7 +19,7 @@ def written(console: Console) -> str:
     return console.file.getvalue()
 
 
-def test_it_says_what_how_many_and_the_detail_in_words_without_marks(console: Console) -> None:
+def test_it_shows_name_count_and_detail_as_plain_text(console: Console) -> None:
     with progress_bar(console) as bar:
         task = bar.add_task("deta seed 0", total=8, detail="")
         bar.update(task, advance=3, detail="2.10 mg CO2e, [red]1 lost[/red]")
@@ -50,7 +50,7 @@ def test_quiet_draws_no_bar_and_lets_warnings_through(console: Console) -> None:
     assert written(console) == "warning: that is far\n"
 
 
-def test_no_console_is_silence(capfd: pytest.CaptureFixture[str]) -> None:
+def test_without_a_console_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     with progress_bar(None) as bar:
         bar.advance(bar.add_task("running", total=2))
     assert capfd.readouterr() == ("", "")

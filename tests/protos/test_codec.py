@@ -1,4 +1,4 @@
-"""Every message survives the wire; nothing that breaks the contract does; bytes raise only ProtocolError."""
+"""Codec: every valid message is preserved, every violation of the contract is refused with ProtocolError."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Committed generated code equals what the pinned generator makes of the schema."""
+"""Committed generated code equals the output of the pinned generator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Latency counts: added up they give the percentiles of everything, within their width."""
+"""Latency counts: their sums give the percentiles over all requests, within the bin width."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_quantiles_of_added_counts_are_within_one_percent(
 
 
 @given(LATENCIES)
-def test_nobody_is_lost_and_order_does_not_matter(values: list[float]) -> None:
+def test_every_count_is_kept_and_order_does_not_matter(values: list[float]) -> None:
     counts = latency.count(values)
     assert sum(counts.values()) == len(values)
     assert counts == latency.count(reversed(values))

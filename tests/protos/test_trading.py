@@ -1,4 +1,4 @@
-"""Traders and desks: what they quote follows from their books, and nothing in it does them harm."""
+"""Traders and desks: quotes follow from private state, and no fill makes a trader worse off."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ TERMS = st.builds(
 
 @given(OWNS, TERMS)
 def test_a_traders_bids_lie_below_its_asks(mine: Own, public: MarketTerms) -> None:
-    """No node trades with itself, whatever its books."""
+    """No node trades with itself, in any private state."""
     trader = Trader(mine, public)
     for quotes in (trader.work_quotes(), trader.energy_quotes()):
         asks = [quote.price_g for quote in quotes if quote.side is Side.ASK]
@@ -91,7 +91,7 @@ def test_a_traders_bids_lie_below_its_asks(mine: Own, public: MarketTerms) -> No
 
 
 @given(OWNS, TERMS)
-def test_nobody_offers_more_than_its_surplus_or_room(mine: Own, public: MarketTerms) -> None:
+def test_no_trader_offers_more_than_its_surplus_or_room(mine: Own, public: MarketTerms) -> None:
     trader = Trader(mine, public)
     work = trader.work_quotes()
     assert sum(q.quantity for q in work if q.side is Side.BID) <= trader.work.may_leave
@@ -105,8 +105,8 @@ def test_nobody_offers_more_than_its_surplus_or_room(mine: Own, public: MarketTe
 def test_no_fill_at_or_better_than_the_quotes_leaves_a_node_worse_off(
     mine: Own, public: MarketTerms, data: st.DataObject
 ) -> None:
-    """Individual rationality in grams: what it costs to live with a fill, less what was paid for it, is never more
-    than living alone."""
+    """Individual rationality in grams: the cost of a fill minus its payment is never more
+    than the cost without trade."""
     trader = Trader(mine, public)
     alone = trader.cost_g(trader.load_now_j())
     quotes = trader.work_quotes()
@@ -152,7 +152,7 @@ def test_the_same_question_gets_the_same_answer_and_no_other_does() -> None:
 
 
 @pytest.mark.parametrize("anew", [call(attempt=1), call(epoch=2)])
-def test_a_market_opened_anew_forgets_the_fills_before(anew: MarketCall) -> None:
+def test_a_market_opened_again_discards_earlier_fills(anew: MarketCall) -> None:
     desk = Desk(own())
     first = desk.answer(call())
     desk.answer(MarketNews("n1", 1, 4, 0, 1, (Fill(Good.WORK, Side.BID, 1e-4, 2.0),)))
@@ -162,8 +162,8 @@ def test_a_market_opened_anew_forgets_the_fills_before(anew: MarketCall) -> None
     assert (again.epoch, again.attempt) == (anew.epoch, anew.attempt)
 
 
-def test_offers_say_the_same_whatever_they_are_silent_about() -> None:
-    """Two nodes that differ in books no quote depends on cannot be told apart."""
+def test_offers_do_not_depend_on_quantities_that_no_quote_uses() -> None:
+    """Two nodes that differ only in private quantities that no quote uses send the same offers."""
     dark = own(harvest_j=np.zeros(2), battery_capacity_j=0.0, battery_j=0.0)
     alike = replace(dark, release_batches=(3,))
     assert Desk(dark).answer(call()) == Desk(alike).answer(call())

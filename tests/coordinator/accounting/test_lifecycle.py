@@ -1,4 +1,4 @@
-"""Attribution of grid energy and emissions: exact, in proportion, nothing left over."""
+"""Attribution of grid energy and emissions: exact, in proportion, without a remainder."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def decision(node, slot, stage, own=0, awake=True, guests=()):
 
 @dataclass
 class Script:
-    """A coordinator that decides what it was told to and writes down what it was asked."""
+    """A coordinator with scripted decisions that records the requests."""
 
     batches: dict[str, int]
     asleep: set[str] = field(default_factory=set)
@@ -95,7 +95,7 @@ class Nodes(Grid):
 
     def send_and_receive(self, messages, *, timeout=None):
         replies = []
-        for message in reversed(list(messages)):  # arrival is not in the order of sending
+        for message in reversed(list(messages)):  # replies do not arrive in the order of sending
             stamp(message)
             self.seen.append(message)
             number = message.metadata.dst_node_id
@@ -149,7 +149,7 @@ def test_closing_the_slot_beside_the_averaging_gives_the_same():
     assert results[0] == results[1]
 
 
-def test_guests_count_as_work_and_sleepers_are_skipped():
+def test_offloaded_batches_count_as_work_and_sleeping_nodes_are_skipped():
     control = Script({"a": 0, "b": 2, "c": 2}, asleep={"c"})
     begin = control.begin_slot
 
@@ -186,7 +186,7 @@ def test_errors_silence_and_dead_nodes_do_not_stop_the_round():
     assert (seen[1].answered, seen[1].unreachable) == (("a", "b"), ("c",))
 
 
-def test_a_round_in_which_nobody_answers_keeps_the_model():
+def test_a_round_without_answers_keeps_the_model():
     control, grid = Script({"a": 1}), Nodes(silent=[2])
     result = decided(control).start(grid, zeros(), num_rounds=2)
     assert len(result.arrays) == 0
@@ -218,12 +218,12 @@ def test_flowers_strategies_work_unchanged_with_one_living_node(make):
 
 
 @pytest.mark.parametrize("make", [FedAdam, lambda: QFedAvg(client_learning_rate=0.1, train_loss_key="loss")])
-def test_models_go_out_in_the_nodes_number_type_whatever_the_strategy_computes_in(make):
+def test_models_are_sent_in_the_nodes_number_type(make):
     alone = make()
     sent = alone.configure_train(1, zeros(), ConfigRecord(), Nodes(dead=[4]))
     replies = list(Nodes().send_and_receive([_told(message) for message in sent]))
     made, _ = alone.aggregate_train(1, replies)
-    assert made["b"].dtype == "float64"  # what nodes of float32 models refuse
+    assert made["b"].dtype == "float64"  # nodes with float32 models refuse other types
     grid = Nodes(dead=[4])
     result = decided(Script({"a": 1, "b": 1}), make()).start(grid, zeros(), num_rounds=2)
     second = grid.seen[2].content["arrays"]

@@ -1,4 +1,4 @@
-"""The coordinator as a process, real gRPC, real node clients: ``kill -9``, fencing, strangers, floods."""
+"""The coordinator as a process, real gRPC, real node clients: ``kill -9``, fencing, unknown nodes, floods."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class NodeThreads:
         asyncio.run_coroutine_threadsafe(begin(), self.loop).result(10)
 
     def kill(self, node: str) -> None:
-        """As kill -9 of the node: the stream ends, what was not sent is lost with it."""
+        """Like kill -9 of the node: the stream ends, and unsent messages are lost."""
 
         async def end() -> None:
             self.tasks[node].cancel()
@@ -135,7 +135,7 @@ class NodeThreads:
                 ) as channel:
                     await self._stream(stub, channel)
             except (aio.AioRpcError, asyncio.InvalidStateError):
-                pass  # the coordinator is gone, perhaps in the middle of a sentence: come back
+                pass  # the coordinator ended, perhaps within a message: reconnect
             await asyncio.sleep(0.03)
 
     async def _stream(self, stub: Any, channel: aio.Channel) -> None:
@@ -184,7 +184,7 @@ def books_of(config: Any) -> Books:
 
 
 def assert_every_joule_once(process: Process, stubs: dict[str, Any]) -> None:
-    """What the nodes metered is what is booked, node by node, and so is the battery's content."""
+    """Booked energy equals the nodes' readings, node by node; so does the battery's content."""
     report = verify(process.config.ledger_path)
     assert report.ok, report.findings[:5]
     books = books_of(process.config)
@@ -234,7 +234,7 @@ def test_run_over_grpc_and_clean_end(process: Process, nodes: NodeThreads) -> No
 def test_kill_9_at_random_moments_loses_and_doubles_nothing(
     process: Process, nodes: NodeThreads, kills: int
 ) -> None:
-    """The runner goes on by itself; every slot settles with every node, whenever the coordinator is shot."""
+    """The runner continues by itself; every slot settles with every node, at any time of the kill."""
     chance = random.Random(7)
     done = threading.Event()
     errors: list[BaseException] = []
@@ -275,7 +275,7 @@ def test_kill_9_at_random_moments_loses_and_doubles_nothing(
     assert not [n for n in verify(process.config.ledger_path).notices if "alarm" in n]
 
 
-def test_dead_node_does_not_hold_up_the_slot_longer_than_its_lease(
+def test_a_dead_node_delays_the_slot_by_its_lease_at_most(
     process: Process, nodes: NodeThreads, kit: Any
 ) -> None:
     with ControlClient(process.address) as control:
@@ -299,10 +299,10 @@ def test_dead_node_does_not_hold_up_the_slot_longer_than_its_lease(
 
 
 @pytest.mark.parametrize("policy", ["auction", "admm"])
-def test_a_node_that_never_answers_the_market_is_left_out_when_its_lease_is_over(
+def test_a_node_that_never_answers_the_market_is_dropped_after_its_lease(
     policy: str, tmp_path: Path, kit: Any
 ) -> None:
-    """It lives and beats, and says nothing to the market: the others trade without it, the slot goes on."""
+    """It sends heartbeats but no answer to the market: the others trade without it, and the slot continues."""
 
     class Mute(kit.TradingStub):  # type: ignore[misc, name-defined]
         def handle(self, message: Any) -> list[Any]:
@@ -336,7 +336,7 @@ def test_a_node_that_never_answers_the_market_is_left_out_when_its_lease_is_over
 
 
 def say(address: str, *messages: UpMessage | bytes) -> list[Any]:
-    """What a stream answers to raw messages, until it ends or falls silent."""
+    """Answers of a stream to raw messages, until it ends or sends nothing more."""
 
     async def run() -> list[Any]:
         async with aio.insecure_channel(address) as channel:
@@ -353,7 +353,7 @@ def say(address: str, *messages: UpMessage | bytes) -> list[Any]:
     return asyncio.run(run())
 
 
-def test_strangers_and_nonsense_are_refused_and_leave_no_row(process: Process, kit: Any) -> None:
+def test_unknown_nodes_and_invalid_messages_are_refused_and_leave_no_row(process: Process, kit: Any) -> None:
     stub = kit.StubNode("n00")
     stranger = Register("n66", "boot1", "", stub.profile)
     cases: list[tuple[tuple[Any, ...], str]] = [
@@ -384,7 +384,9 @@ def test_strangers_and_nonsense_are_refused_and_leave_no_row(process: Process, k
     assert books_of(process.config).nodes == {}
 
 
-def test_nonsense_in_mid_stream_is_refused_and_the_stream_goes_on(process: Process, kit: Any) -> None:
+def test_an_invalid_message_in_a_stream_is_refused_and_the_stream_continues(
+    process: Process, kit: Any
+) -> None:
     stub = kit.StubNode("n00")
     heard = say(process.address, stub.register(), b"\xff", stub.telemetry(0))
     kinds = [type(m).__name__ for m in heard]
@@ -422,14 +424,14 @@ def test_second_stream_fences_the_first(process: Process, kit: Any) -> None:
 
 
 def test_many_streams_do_not_starve_a_healthy_node(process: Process, nodes: NodeThreads) -> None:
-    """Calls beyond the limit are turned away; heartbeats of those inside are kept."""
+    """Calls beyond the limit are refused; heartbeats of admitted nodes are kept."""
 
     async def flood() -> int:
         refused = 0
         async with aio.insecure_channel(process.address) as channel:
             calls = [channel.stream_stream(codec.ATTEND.path)() for _ in range(300)]
             reads = [asyncio.ensure_future(call.read()) for call in calls]
-            # Those inside wait for an answer that never comes; one that is turned away is told at once.
+            # Admitted calls wait for an answer that never comes; a refused call gets its answer at once.
             done, waiting = await asyncio.wait(reads, timeout=600, return_when=asyncio.FIRST_EXCEPTION)
             for read in done:
                 error = read.exception()
@@ -505,14 +507,14 @@ def test_coordinator_dies_with_its_parent(tmp_path: Path, kit: Any) -> None:
 
 
 def _runs(pid: int) -> bool:
-    """Whether a process lives; one that only waits to be collected does not."""
+    """Whether a process is alive; a zombie is not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
 
 
-def test_client_gives_up_with_a_typed_failure_when_nobody_answers() -> None:
+def test_client_gives_up_with_a_typed_failure_without_an_answer() -> None:
     now, slept = [0.0], []
 
     def sleep(seconds: float) -> None:
@@ -528,7 +530,7 @@ def test_client_gives_up_with_a_typed_failure_when_nobody_answers() -> None:
 
 
 def test_coordinator_that_dies_late_in_a_long_call_is_waited_for() -> None:
-    """A decision may take longer than the client's patience with a coordinator that is gone."""
+    """A decision may take longer than the client's time-out for a coordinator that has ended."""
     now, calls = [0.0], []
 
     def get_status(data: bytes, context: grpc.ServicerContext) -> bytes:

@@ -1,4 +1,4 @@
-"""An honest ledger with trade, offloading and a gap, and what a forger may do to it."""
+"""A valid ledger with trade, offloading and a gap, and a function that forges it."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def honest(tmp_path_factory: pytest.TempPathFactory, kit: Any) -> bytes:
 
 @pytest.fixture
 def path(tmp_path: Path, honest: bytes) -> Path:
-    """A copy of the honest ledger."""
+    """A copy of the valid ledger."""
     copy = tmp_path / "copy.sqlite"
     copy.write_bytes(honest)
     return copy
 
 
 def _tamper(path: Path, change: Change, *, hashes: bool = False, guards: bool = True) -> None:
-    """Change the file behind the triggers' back; ``hashes``: with digests and chain computed anew, as a forger would;
-    ``guards``: and put the triggers up again."""
+    """Change the file without its triggers; ``hashes``: with digests and chain computed again, as a forger would do;
+    ``guards``: and create the triggers again."""
     with sqlite3.connect(path) as connection:
         triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
         for name, _ in triggers:

@@ -25,7 +25,7 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True)
 class Forged:
-    """What is done to an honest ledger, and the finding it must give. ``hashes``: with all hashes computed anew."""
+    """A change of a valid ledger, and its finding. ``hashes``: with all hashes computed again."""
 
     code: str
     text: str
@@ -54,7 +54,7 @@ def sql(statement: str) -> Change:
 
 
 def post(key: str, account: str, amount: int, against: str, unit: str = "uJ") -> Change:
-    """A pair of postings more in entry ``key``."""
+    """One more pair of postings in entry ``key``."""
 
     def run(connection: sqlite3.Connection) -> None:
         (entry,) = connection.execute("SELECT id FROM entries WHERE key = ?", (key,)).fetchone()
@@ -70,7 +70,7 @@ def post(key: str, account: str, amount: int, against: str, unit: str = "uJ") ->
 
 
 def append(kind: str, key: str, document: Body, slot: int | None = None, node: str = "") -> Change:
-    """One entry more at the end."""
+    """One more entry at the end."""
 
     def run(connection: sqlite3.Connection) -> None:
         connection.execute(
@@ -119,7 +119,7 @@ def remove(key: str) -> Change:
 
 
 def without_constraints(connection: sqlite3.Connection) -> None:
-    """The tables as copies, which take double keys, fractions and any unit."""
+    """The tables as copies without constraints: double keys, fractions and any unit are possible."""
     for table in ("entries", "postings"):
         connection.execute(f"ALTER TABLE {table} RENAME TO before")
         connection.execute(f"CREATE TABLE {table} AS SELECT * FROM before")
@@ -335,7 +335,7 @@ FORGED = {
     "grid energy of the lines": Forged(
         "reading", "the lines' grid energy is not the node's", (body(B0, one_more(0, "grid_uj")),)
     ),
-    "tokens that nobody generated": Forged(
+    "tokens that were not generated": Forged(
         "delivered",
         "as delivered, the reading makes it {'text': ",
         (body(B0, lambda b: (b["services"][0].update(tokens_out=10**9), b.update(tokens_out=10**9))),),
@@ -477,7 +477,7 @@ FORGED = {
     "intensity of another slot": Forged(
         "lines", "zone or intensity are not those", (body(B0, lambda b: b.update(intensity_g_per_kwh=7.5)),)
     ),
-    "answers that cost nobody": Forged(
+    "answers without their cost": Forged(
         "lines", "the lines beside n00's own are not those", (body(B0, without_user_lines),)
     ),
     "more bytes than the radio carried": Forged(
@@ -514,7 +514,7 @@ FORGED = {
     ),
 }
 ELSEWHERE = ("truncated: f'chain value", "file: ")
-"""Anchor kept elsewhere, and broken pages: test_verify provokes them."""
+"""Findings tested in test_verify: anchor stored elsewhere, and broken pages."""
 
 
 def forge(path: Path, forged: Forged, tamper: Any) -> VerifyReport:
@@ -554,7 +554,7 @@ def _sites(module: ModuleType) -> dict[tuple[str, int], str]:
 def test_no_finding_is_without_a_forged_ledger(
     tmp_path: Path, honest: bytes, tamper: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A finding that could be taken out with all tests green would promise what is not kept."""
+    """Without this test, a check could be removed with all tests passing."""
     fired: set[tuple[str, int]] = set()
     original = VerifyReport.add
 

@@ -33,7 +33,7 @@ BOOKED_UG = {
     ("network", "network"): 2,
     ("router", "router"): 3340,
 }
-"""What the version that wrote it exported."""
+"""Tables as exported by the version that wrote the ledger."""
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_its_entries_are_read_in_todays_units_and_kept_as_they_were(old: Path) -
 
 
 def forge(path: Path, statement: str, parameters: tuple[str, ...] = ()) -> None:
-    """Run ``statement`` behind the triggers and compute all digests and the chain again."""
+    """Run ``statement`` without triggers and compute all digests and the chain again."""
     with closing(sqlite3.connect(path)) as connection, connection:
         triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
         for name, _ in triggers:

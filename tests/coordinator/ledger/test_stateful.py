@@ -74,7 +74,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def crash(self) -> None:
-        """The file as a killed process leaves it: database and write-ahead log, nothing closed."""
+        """The file after a kill of the process: database and write-ahead log, not closed."""
         left = self.folder / f"left{len(os.listdir(self.folder))}"
         left.mkdir()
         for part in self.folder.glob("ledger.sqlite*"):

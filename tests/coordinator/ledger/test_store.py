@@ -1,4 +1,4 @@
-"""The ledger file: sums to zero, counts once, never changes, survives."""
+"""The ledger file: sums of zero, unique keys, immutability, durability."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_answered_appends_are_in_the_file_and_in_order(tmp_path: Path) -> None:
             thread.join()
         for future in futures:
             assert future.result() == 3
-            # Nothing but the file is asked here: a second reader sees what was answered.
+            # A second reader sees the acknowledged entries in the file.
         keys = [stored.entry.key for stored in read_entries(tmp_path / "l")]
     assert len(keys) == 120
     assert all(
@@ -165,7 +165,7 @@ def test_every_commit_is_synced_to_the_disk(tmp_path: Path, monkeypatch: pytest.
     assert settings
 
 
-def test_failed_disk_stops_the_ledger_for_good(tmp_path: Path) -> None:
+def test_a_failed_disk_stops_the_ledger(tmp_path: Path) -> None:
     """What memory holds is ahead of the disk then; nothing more is acknowledged."""
     ledger = Ledger(tmp_path / "l", "run")
     ledger.write([entry("k")])

@@ -35,7 +35,7 @@ def test_anchor_kept_elsewhere_tells_a_rewritten_history(path: Path, tamper: Any
 
     tamper(path, rewrite)
     assert codes(path) == set()  # a shorter history that is whole in itself ...
-    assert codes(path, expected_head=head) == {"truncated"}  # ... is not the one that was anchored
+    assert codes(path, expected_head=head) == {"truncated"}  # ... is not the anchored one
 
 
 def test_missing_guards_and_broken_pages_are_findings(path: Path, tamper: Any) -> None:
@@ -48,7 +48,7 @@ def test_missing_guards_and_broken_pages_are_findings(path: Path, tamper: Any) -
 
 
 def test_an_index_that_forgot_a_row_is_a_finding(path: Path, tamper: Any) -> None:
-    """The rows are whole and read as before; SQLite's own check alone sees it."""
+    """The rows are whole and readable; only SQLite's own check finds it."""
 
     def forget(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA writable_schema = ON")

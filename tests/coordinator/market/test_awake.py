@@ -1,4 +1,4 @@
-"""Rows on awake windows: they cut off no plan, and the relaxation with them is nearer to the optimum."""
+"""Rows on awake windows: they exclude no plan, and the relaxation with them is nearer to the optimum."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_relaxation_is_nearer_to_the_optimum() -> None:
     assert left[True] < 0.5 * left[False]
 
 
-def test_work_that_nobody_can_do_is_still_missed_not_refused() -> None:
+def test_work_that_no_node_can_do_is_missed_not_refused() -> None:
     program = day(1, 1, load=100, cap=0.5)
     values = Session(program, EXACT).run().values
     assert values is not None

@@ -29,7 +29,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def with_models(fleet: Fleet, seed: int, size: float = 1.0) -> Fleet:
-    """Every node and slot with a model's energy of its own, up to ``size`` times its static energy."""
+    """A model's energy for every node and slot, up to ``size`` times its static energy."""
     drawn = np.random.default_rng([seed, 4]).uniform(0.2, 1.0, fleet.intensity_g_per_kwh.shape)
     return replace(fleet, model_j=size * drawn * fleet.slot_s * fleet.static_w[:, None])
 
@@ -55,7 +55,7 @@ def short_slots(**changes: Any) -> Fleet:
 @settings(max_examples=40, deadline=None)
 @given(seed=seeds, deadline=st.integers(0, 2), name=st.sampled_from(["det", "dat", "deta", "local-lp"]))
 def test_the_decided_slot_is_planned_with_the_joules_it_draws(seed: int, deadline: int, name: str) -> None:
-    """What the plan's first slot draws from the grid is what executing its decision draws."""
+    """Grid energy of the plan's first slot equals that of executing its decision."""
     fleet = with_models(random_fleet(seed, deadline_slots=deadline), seed)
     policy = make_policy(name)
     decision, plan = decided(fleet, policy.restrictions)
@@ -107,7 +107,7 @@ def test_pairwise_hub_and_decomposition_agree(seed: int, deadline: int) -> None:
     name=st.sampled_from(["local", "det", "dat", "deta", "local-lp", "nearest-green", "time-shift"]),
 )
 def test_no_run_is_below_the_bound(seed: int, deadline: int, name: str) -> None:
-    """Also where nodes run nothing in some slots and draw nothing for a model there."""
+    """Also where nodes run nothing in some slots and use no energy for a model there."""
     fleet = with_models(random_fleet(seed, deadline_slots=deadline), seed, size=3.0)
     run = simulate(World(fleet), make_policy(name))
     if not run.unserved_batches.any() and not run.unselected_batches.any():
@@ -116,7 +116,7 @@ def test_no_run_is_below_the_bound(seed: int, deadline: int, name: str) -> None:
 
 
 def test_an_oracle_reaches_its_bound_in_very_short_slots() -> None:
-    """A model's radio is half of all joules here: left out of the bound, every run would look far from it."""
+    """A model's radio is half of all joules here: without it in the bound, every run would be far from it."""
     fleet = short_slots()
     bound = oracle_bound(fleet).objective_g
     assert simulate(World(fleet), make_policy("deta")).objective_g == pytest.approx(bound, rel=2e-3)
@@ -134,7 +134,7 @@ def test_local_alone_draws_what_its_rule_over_the_run_draws() -> None:
     np.testing.assert_allclose(run.grid_j, plan.grid_j, atol=1e-9)
 
 
-def test_who_runs_anyway_by_hand() -> None:
+def test_nodes_that_must_run_by_hand() -> None:
     day = reference_day(3, nodes=3)
     fleet = replace(
         day,

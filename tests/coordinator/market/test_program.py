@@ -48,7 +48,7 @@ def not_above(lower: float, upper: float, scale: float) -> bool:
 
 @quick
 @given(seed=seeds, deadline=st.integers(0, 2), pairwise=st.booleans())
-def test_freedoms_never_cost(seed: int, deadline: int, pairwise: bool) -> None:
+def test_fewer_restrictions_never_cost_more(seed: int, deadline: int, pairwise: bool) -> None:
     fleet = random_fleet(seed, deadline_slots=deadline, pairwise_losses=pairwise)
     grid, local, det, dat, deta = (plan_of(fleet, r) for r in (GRID, LOCAL_LP, DET, DAT, DETA))
     scale = abs(grid.objective_g) + grid.emissions_g
@@ -142,7 +142,7 @@ def test_a_cap_over_the_horizon_relaxes_that_over_the_slot(
 
 
 def test_what_was_not_given_may_be_given_later_by_hand() -> None:
-    """3600 J harvested in slot 0, where nobody needs them; the donor's battery keeps them for slot 1."""
+    """3600 J harvested in slot 0 without a use there; the donor's battery keeps them for slot 1."""
     fleet = two_nodes()
     later = replace(
         reference_day(2, nodes=2),
@@ -180,7 +180,7 @@ def test_what_was_not_given_may_be_given_later_by_hand() -> None:
 
 @quick
 @given(seed=seeds, field=st.sampled_from(["b_y", "b_h", "Bmax", "loss"]))
-def test_more_room_never_costs(seed: int, field: str) -> None:
+def test_larger_limits_never_cost_more(seed: int, field: str) -> None:
     fleet = random_fleet(seed, nodes=4, horizon=3)
     tight = replace(fleet, limits=replace(fleet.limits, offload_cap_fraction=0.4, transfer_cap_fraction=0.4))
     if field == "b_y":
@@ -201,7 +201,7 @@ def test_more_room_never_costs(seed: int, field: str) -> None:
 
 @quick
 @given(seed=seeds)
-def test_later_deadlines_never_cost(seed: int) -> None:
+def test_later_deadlines_never_cost_more(seed: int) -> None:
     now = random_fleet(seed, nodes=3, horizon=4)
     waiting = replace(
         now,
@@ -213,7 +213,7 @@ def test_later_deadlines_never_cost(seed: int) -> None:
 
 
 def two_nodes(**changes: object) -> Fleet:
-    """A dirty node with work and a clean one without: intensities 720 and 36 g/kWh, ten batches of 36 J."""
+    """A node of high intensity with work and one of low without: 720 and 36 g/kWh, ten batches of 36 J."""
     day = reference_day(1, nodes=2)
     fleet = replace(
         day,
@@ -315,7 +315,7 @@ def test_work_that_fits_nowhere_is_reported_not_dropped() -> None:
 
 
 def test_conflicting_limits_are_named() -> None:
-    # both nodes together have the time, but storage lets only three guests in
+    # both nodes together have the time, but storage has room for only three offloaded batches
     fleet = two_nodes(backlog_batches=np.array([[100], [0]]), storage_bytes=np.array([0.0, 3e6]))
     program = build(fleet, DAT)
     reason = explain_unserved(program)
@@ -406,7 +406,7 @@ def test_wrong_scale_of_units_does_not_change_the_plan() -> None:
 
 
 def test_the_solver_prints_nothing():
-    """``--json`` promises one object on standard output: what the solver's library prints would break it."""
+    """``--json`` promises one object on standard output: text printed by the solver would break it."""
     code = (
         "from coordinator.market.instances import reference_day\n"
         "from coordinator.policies.deta import Deta\n"

@@ -51,7 +51,7 @@ def test_optimal_plans_round_without_loss(seed: int, deadline: int, early: bool)
 @settings(max_examples=100, deadline=None)
 @given(seed=seeds)
 def test_any_flow_rounds_within_limits(seed: int) -> None:
-    """Also flows that never saw the limits: what comes out keeps them, and serves all due work that can be
+    """Also for flows that violate the limits: the result keeps them, and serves all due work that can be
     served."""
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 7))

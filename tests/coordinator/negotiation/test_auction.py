@@ -72,7 +72,7 @@ QUOTES = st.lists(
 
 
 @given(QUOTES, st.booleans())
-def test_nobody_loses_and_the_books_balance(
+def test_no_trader_loses_and_payments_balance(
     quotes: list[tuple[int, Side, float, float]], mcafee: bool
 ) -> None:
     book = [Quote(node, Good.ENERGY, side, price, amount) for node, side, price, amount in quotes]
@@ -95,7 +95,7 @@ def test_nobody_loses_and_the_books_balance(
 
 @given(st.integers(0, 10**6))
 def test_matching_is_stable(seed: int) -> None:
-    """No giver and taker, each with something unmatched or matched worse, would both gain by turning to each other."""
+    """Stability: no giver and taker, unmatched or matched worse, would both gain by trading with each other."""
     rng = np.random.default_rng(seed)
     n = 6
     asks = [ask(i, float(rng.uniform(0, 4)), float(rng.uniform(0.5, 2))) for i in range(3)]
@@ -117,8 +117,8 @@ def test_matching_is_stable(seed: int) -> None:
 
 
 @given(st.integers(0, 10**6))
-def test_mcafees_rule_makes_truth_the_best_bid(seed: int) -> None:
-    """With one unit a trader nobody gains by another price than its own value (McAfee's theorem)."""
+def test_mcafees_rule_makes_the_true_value_the_best_bid(seed: int) -> None:
+    """With one unit per trader, no trader gains by another price than its own value (McAfee's theorem)."""
     rng = np.random.default_rng(seed)
     values = rng.uniform(0, 10, 8)
     sides = [Side.ASK] * 4 + [Side.BID] * 4

@@ -1,4 +1,4 @@
-"""What belief adds to the auction: nothing in a slot by itself, less hoarding where others' sun was seen to come."""
+"""Belief and auction: equal in a single slot; belief stores less where others' harvest was observed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,11 @@ def test_counts_by_node_and_hour_by_hand() -> None:
     assert belief.counts[0, 1].tolist() == [1, 1, 0, 0, 1]
     expected = belief.expected_offers_j()
     assert expected[0, 1] == pytest.approx(40.0)
-    assert expected[0, [0, 2, 3]].tolist() == [0.0, 0.0, 0.0]  # an hour that was never seen promises nothing
+    assert expected[0, [0, 2, 3]].tolist() == [
+        0.0,
+        0.0,
+        0.0,
+    ]  # nothing is expected in an hour that was never observed
     assert belief.demand_j.tolist() == [0.0, 100.0, 0.0, 0.0]
     # 40 J of the 100 J wanted come from others: 60 % is to be paid for; node 0 does not count on itself
     assert belief.scarcity(0, 6)[3].tolist() == pytest.approx([1.0, 0.6, 1.0, 1.0, 1.0, 0.6])
@@ -51,7 +55,7 @@ def test_counts_by_node_and_hour_by_hand() -> None:
 
 
 def waiting_fleet() -> Fleet:
-    """Slot 6 of a day. Node 3 has no sun and a charged battery; its grid is dearest at noon."""
+    """Slot 6 of a day. Node 3 has no sun and a charged battery; its grid has the highest intensity at noon."""
     day = reference_day(24, nodes=4)
     hours = np.roll(np.arange(24), -6)
     intensity = np.full((4, 24), 100.0)

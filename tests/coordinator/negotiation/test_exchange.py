@@ -1,4 +1,4 @@
-"""Exchange ADMM: the node's own problem, the agreement, and what is said."""
+"""Exchange ADMM: the node's own problem, the agreement, and the messages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_half_a_percent_within_a_hundred_rounds_on_the_reference_day() -> None:
 @pytest.mark.parametrize("deadline", [0, 1])
 @pytest.mark.parametrize("seed", range(4))
 def test_nodes_that_need_not_agree_reach_the_optimum_of_living_alone(seed: int, deadline: int) -> None:
-    """A node's own problem drawn to trade nothing, has the central solver's optimum."""
+    """A node's own problem without trade has the central solver's optimum."""
     fleet = random_fleet(seed, 1, 4, deadline_slots=deadline)
     table = Table.of(fleet)
     terms = exchange_terms(table, Rules())[0]

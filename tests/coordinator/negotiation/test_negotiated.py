@@ -1,4 +1,4 @@
-"""The negotiated policies: what they cost, what they reach, what stays private."""
+"""The negotiated policies: cost, gain, and privacy."""
 
 from __future__ import annotations
 
@@ -106,8 +106,8 @@ def gains_by_energy(policy: Any, fleet: Fleet) -> list[float]:
 @pytest.mark.parametrize(
     "policy", [Auction(), Auction(mcafee=True), BeliefAuction()], ids=["auction", "mcafee", "belief"]
 )
-def test_nobody_loses_by_trading_energy(policy: Any) -> None:
-    """Individual rationality, by each node's own books, on random fleets and through the reference day."""
+def test_no_node_loses_by_trading_energy(policy: Any) -> None:
+    """Individual rationality, by each node's own accounts, on random fleets and through the reference day."""
     fleets = [product_form(random_fleet(seed, 5, 3)) for seed in range(12)]
     fleets += [product_form(random_fleet(seed, 4, 3, deadline_slots=2)) for seed in range(6)]
     gained = 0.0

@@ -166,7 +166,8 @@ def test_lowcarb_scores_by_hand() -> None:
 
 
 def test_lowcarb_looks_as_far_as_it_is_told_and_can() -> None:
-    """Before anybody took part every window is the longest. One slot ahead node 1 improves least, two ahead node 0."""
+    """Before the first participation every window is the longest. One slot ahead node 1 improves least, two ahead node
+    0."""
     intensity = np.array([[100.0, 50.0, 90.0], [100.0, 60.0, 20.0]])
     fleet = replace(
         reference_day(3, nodes=2), intensity_g_per_kwh=intensity, participations=np.zeros(2, dtype=np.int64)
@@ -239,7 +240,7 @@ def shares(fleet: Fleet, rounds: int = 200, **options: Any) -> np.ndarray:
     return counts / rounds
 
 
-def test_oort_is_random_before_anybody_has_trained() -> None:
+def test_oort_is_random_before_the_first_training() -> None:
     unknown = fleet_of([1.0] * 6, mean_loss=np.full(6, np.nan))
     assert shares(unknown, clients=3).sum() == pytest.approx(3.0)
     assert (np.abs(shares(unknown, clients=3) - 0.5) < 0.15).all()
@@ -253,14 +254,14 @@ def test_oort_exploits_the_larger_loss() -> None:
 
 
 def test_oort_knows_who_has_trained_and_said_its_loss() -> None:
-    """Node 1 has trained and said nothing, node 2 says a loss that is not of this training: both are unknown."""
+    """Node 1 has trained and reported no loss, node 2 reports a loss of another training: both are unknown."""
     fleet = replace(
         trained_fleet([1.0, np.nan, 9.0]),
         participations=np.array([1, 1, 0]),
         num_examples=np.array([1, 50, 50]),
     )
     assert shares(fleet, 50, clients=1).tolist() == [1.0, 0.0, 0.0]  # one is exploited, none explored
-    # scores of nothing at all are drawn alike
+    # scores of zero are drawn with equal probability
     flat = shares(trained_fleet([0.0, 0.0, 0.0]), 300, clients=1)
     assert flat == pytest.approx(np.full(3, 1 / 3), abs=0.1)
 
@@ -498,7 +499,7 @@ def test_fedzero_looks_for_the_shortest_round_and_waits_in_the_dark() -> None:
     assert json.loads(json.dumps(state)) == state
 
 
-def test_fedzero_drops_who_has_no_energy_now() -> None:
+def test_fedzero_drops_clients_without_energy_now() -> None:
     """Node 0 has more utility and will have sun; node 1 has some now."""
     fleet = replace(
         reference_day(2, nodes=2),
@@ -519,7 +520,7 @@ def test_fedzero_prefers_the_useful_by_loss_and_examples() -> None:
     known = fleet_of([1.0, 2.0, 3.0], mean_loss=np.array([5.0, 1.0, 1.0]), **sunny)
     assert chosen(known, "fedzero", clients=1) == [0]  # 50, 20 and 40
     assert chosen(replace(known, mean_loss=np.array([1.0, 3.0, 1.0])), "fedzero", clients=1) == [1]
-    # who has not trained yet counts with its examples: 50 and 1 against 40
+    # nodes that have not trained yet count with their examples: 50 and 1 against 40
     assert chosen(replace(known, mean_loss=np.array([5.0, 0.1, np.nan])), "fedzero", clients=1) == [0]
     assert chosen(replace(known, mean_loss=np.array([3.0, 0.1, np.nan])), "fedzero", clients=1) == [2]
 
@@ -606,7 +607,7 @@ def test_fedzero_passes_over_the_entry_after_a_released_one() -> None:
     assert draws.left == []  # of a, c and d
     # listed twice: the first entry goes, the second stays
     assert released(["a", "b", "a"], rounds, 0.0, 1.0, Draws(0.9, 0.9, 0.1)) == ["b", "a"]
-    # who never worked is at the mean of 0, and comes off at once
+    # a client that never worked is at the mean of 0, and is released at once
     assert released(["new"], rounds, 0.0, 0.5, Draws(0.9)) == []
 
 
@@ -631,7 +632,7 @@ def test_fedzero_compares_with_a_mean_renewed_daily() -> None:
     assert (following.begun_s, following.mean, following.active) == (29 * hour, 3.0, ())
     assert following.at(30 * hour, rounds)[0] == 3.0
     assert cycle.with_active(["new"]).at(29 * hour, rounds)[1].mean == 2.0  # of 2, 4 and none
-    assert following.at(42 * hour, rounds)[0] is None  # nobody seen in its second half
+    assert following.at(42 * hour, rounds)[0] is None  # no client observed in its second half
     assert Cycle.of(json.loads(json.dumps(cycle.to_state()))) == cycle
 
 
@@ -651,7 +652,7 @@ def test_fedzero_blocks_recent_participants() -> None:
         assert following["blocked"] == []
         assert decision.selected is not None
         assert decision.selected[0]
-    # who has no energy now does not join the list
+    # a client without energy now does not join the list
     dark = replace(fleet, harvest_j=np.array([[0.0], [1e4], [1e4]]))
     assert policy.decide(dark, policy.init(0) | often)[1]["blocked"] == []
 
@@ -740,7 +741,7 @@ def test_nearest_green_sends_first_what_does_not_fit_at_home() -> None:
 
 
 def test_nearest_green_decides_by_the_present_intensity_and_its_threshold() -> None:
-    """Node 1 is at 60 % of node 0 now and dearer later."""
+    """Node 1 has 60 % of node 0's intensity now and a higher one later."""
     day = reference_day(2, nodes=2)
     fleet = replace(
         day,
@@ -771,11 +772,11 @@ def test_nearest_green_gives_back_the_time_of_what_it_sends() -> None:
 
 
 def test_hard_budget_spends_to_the_last_gram_and_no_further() -> None:
-    # work of 0.036 g and 0.072 g: both fit 0.108 g exactly; dearer work first in line ends the list
+    # work of 0.036 g and 0.072 g: both fit 0.108 g exactly; more expensive work first in line ends the list
     fleet = fleet_of([720.0, 360.0])
     assert chosen(fleet, "hard-budget", clients=2, budget_g=0.036 + 0.072) == [0, 1]
     assert chosen(fleet, "hard-budget", clients=1, budget_g=1.0) == [1]
-    # the second cleanest is too dear, and the third, cheap by its sun, waits with it
+    # the second lowest is too expensive, and the third, cheap by its sun, waits with it
     sunny = fleet_of([100.0, 200.0, 300.0], harvest_j=np.array([[0.0], [0.0], [360.0]]))
     assert chosen(sunny, "hard-budget", clients=3, budget_g=0.015) == [0]
     policy = make_policy("hard-budget", clients=2, budget_g=0.05)
@@ -799,7 +800,7 @@ def test_hard_budget_stops_when_spent() -> None:
     policy = make_policy("hard-budget", clients=2, budget_g=0.1)
     decision, state = policy.decide(fleet, policy.init(0))
     assert decision.selected is not None
-    assert decision.selected.tolist() == [False, True]  # both would come to 0.108 g
+    assert decision.selected.tolist() == [False, True]  # both would emit 0.108 g
     decision, state = policy.decide(fleet, state)
     assert decision.selected is not None
     assert decision.selected.tolist() == [False, True]
@@ -861,7 +862,7 @@ def test_time_shift_runs_everything_by_its_deadline() -> None:
     assert decision.unserved_batches.sum() == 0
 
 
-def test_oracle_needs_the_truth() -> None:
+def test_oracle_needs_the_true_values() -> None:
     fleet = reference_day(4, nodes=2)
     oracle = make_policy("oracle")
     with pytest.raises(ValueError, match="perfect foresight"):

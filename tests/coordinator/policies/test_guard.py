@@ -1,4 +1,4 @@
-"""What stands between a policy and the nodes."""
+"""The guard: checks of a policy's decisions before they reach the nodes."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_decision_that_breaks_a_limit_is_replaced(fleet: Any, changes: dict[str,
 
 
 @pytest.mark.parametrize("nonsense", [None, 7, "plan", ()])
-def test_nonsense_in_place_of_a_decision_is_replaced(fleet: Any, nonsense: Any) -> None:
+def test_an_invalid_decision_is_replaced(fleet: Any, nonsense: Any) -> None:
     choice, _ = choose(Says(nonsense), 0, fleet, lambda: 0.0)
     assert choice.status.startswith("fallback: ")
 
@@ -210,7 +210,7 @@ def test_batches_meant_for_an_unselected_executor_are_reported_unserved(fleet: A
 
 
 def test_a_forecast_from_the_day_before_knows_one_day(tmp_path: Path, kit: Any) -> None:
-    """What lies beyond it is expected like the same hour of that day, never read from the future."""
+    """Later slots are forecast as the same hour of that day, never read from the future."""
     config = kit.make_config(tmp_path)
     zones = tuple(
         zone.model_copy(update={"forecast_g_per_kwh": (10.0, 30.0, 1e6, 1e6)}) for zone in config.zones
@@ -226,7 +226,7 @@ def test_a_forecast_from_the_day_before_knows_one_day(tmp_path: Path, kit: Any) 
 
 
 def test_what_is_known_reaches_further_than_what_is_decided(tmp_path: Path, kit: Any) -> None:
-    """A joule left at the end of all that is known is worth the mean of its last day, as long as the run goes on."""
+    """A joule left at the end of all that is known is worth the mean of its last day, as long as the run continues."""
     config = kit.make_config(tmp_path, slots=4, horizon_slots=1, known_slots=2, day_slots=2)
     bench = kit.Bench(config, Says(None))
     bench.join()

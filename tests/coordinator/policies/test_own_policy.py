@@ -1,4 +1,4 @@
-"""The documented templates of policies of one's own are complete: they conform and run as printed."""
+"""The documented templates of user policies are complete: they conform and run as printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every registered policy passes the one suite; the suite itself catches what it claims to catch."""
+"""Every registered policy passes the conformance suite; the suite finds the violations that it claims to find."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_policy_conforms(name: str) -> None:
 
 
 class Broken(Local):
-    """LOCAL with one thing broken."""
+    """LOCAL with one violation."""
 
     def __init__(self, breakage: Any) -> None:
         self.breakage = breakage
@@ -139,7 +139,7 @@ def test_time_out_falls_back_and_says_so() -> None:
 
 @pytest.mark.parametrize("limit_s", [1e-9, 0.05, 1.0])
 def test_sleep_under_a_time_limit_still_keeps_every_limit(limit_s: float) -> None:
-    """Whatever the solver has when its time is up: a plan with its gap, or LOCAL by name."""
+    """The solver's result at the time limit: a plan with its gap, or LOCAL by name."""
     day = reference_day(8, nodes=5)
     fleet = replace(
         day,

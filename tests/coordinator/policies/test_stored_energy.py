@@ -1,4 +1,4 @@
-"""(D9) in the policies: sun that will come is not hoarded for, states replay, and short horizons lose little."""
+"""(D9) in the policies: energy is not stored where harvest will come, states replay, short horizons lose little."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def sunny(nodes: int = 4, slots: int = 36) -> World:
-    """Two bright days: the battery fills every noon, so that what is kept over the morning is lost."""
+    """Two sunny days: the battery fills every noon, so that energy kept over the morning is lost."""
     day = reference_day(slots, nodes)
     return World(
         replace(
@@ -43,7 +43,7 @@ def sunny(nodes: int = 4, slots: int = 36) -> World:
 
 @pytest.mark.parametrize("horizon", [1, 3, 24])
 @pytest.mark.parametrize("name", ["local-lp", "det", "dat", "deta", "deta-tree"])
-def test_no_policy_loses_to_local_where_the_sun_shines(name: str, horizon: int) -> None:
+def test_no_policy_emits_more_than_local_with_much_harvest(name: str, horizon: int) -> None:
     world = sunny()
     local_g = simulate(world, make_policy("local")).emissions_g
     options = {"price_g_per_kwh": 0.0} if name == "deta-tree" else {}
@@ -56,7 +56,7 @@ def test_no_policy_loses_to_local_where_the_sun_shines(name: str, horizon: int) 
 
 @settings(max_examples=15, deadline=None)
 @given(seeds, st.sampled_from([1, 2]), st.sampled_from(["local-lp", "dat", "deta"]))
-def test_no_policy_loses_to_local_in_random_worlds(seed: int, horizon: int, name: str) -> None:
+def test_no_policy_emits_more_than_local_in_random_worlds(seed: int, horizon: int, name: str) -> None:
     fleet = random_fleet(seed, 4, 10, stored_value_g_per_j=np.zeros(4))
     local = simulate(World(fleet), make_policy("local"))
     run = simulate(World(fleet), make_policy(name), Information(horizon))
@@ -67,7 +67,7 @@ def test_no_policy_loses_to_local_in_random_worlds(seed: int, horizon: int, name
 @settings(max_examples=30, deadline=None)
 @given(seeds)
 def test_equal_steps_are_the_linear_worth(seed: int) -> None:
-    """Steps all worth the same: the program without them, to the solver's tolerance."""
+    """Steps of equal value: the program without them, to the solver's tolerance."""
     fleet = random_fleet(seed)
     flat = linear(np.maximum(fleet.battery_capacity_j, fleet.battery_j), fleet.stored_value_g_per_j)
     three = StoredValue(np.repeat(flat.grams_per_j, 3, axis=1), np.repeat(flat.widths_j / 3, 3, axis=1))
@@ -81,7 +81,7 @@ def test_equal_steps_are_the_linear_worth(seed: int) -> None:
 
 
 def test_known_to_the_end_a_short_horizon_values_as_the_whole_does() -> None:
-    """A node by itself: optimising one slot with (D9) after it is optimising all."""
+    """A single node: optimising one slot with (D9) after it equals optimising all slots."""
     fleet = replace(
         reference_day(18, 1), harvest_j=2.0 * reference_day(18, 1).harvest_j, stored_value_g_per_j=np.zeros(1)
     )
@@ -110,8 +110,8 @@ def early_g(fleet: Fleet) -> float:
 
 @pytest.mark.parametrize("seed", [6, 14, 16, 21])
 def test_work_that_will_come_is_stored_for(seed: int) -> None:
-    """DAT at a horizon of one slot: a clean node keeps energy for the guests that a plan sends it, not for its own work
-    alone (5 to 23 % above the optimum then)."""
+    """DAT at a horizon of one slot: a node of low intensity keeps energy for the planned offloaded batches, not for its
+    own work alone (5 to 23 % above the optimum then)."""
     rng, day = np.random.default_rng(seed), reference_day(30, 3)
     capacity = rng.uniform(1000, 4000, 3)
     world = World(
@@ -152,7 +152,7 @@ def test_what_lies_beyond_is_expected_like_the_last_known_day() -> None:
 
 
 def test_hub_prices_are_kept_and_found_again_without_deciding() -> None:
-    """``follow`` alone, slot after slot, comes to the state that deciding came to; a plan lasts a quarter of a day."""
+    """``follow`` alone, slot after slot, gives the same state as deciding; a plan lasts a quarter of a day."""
 
     class Watched(Deta):
         def decide(self, fleet: Fleet, state: object) -> tuple[FleetDecision, object]:  # type: ignore[override]
@@ -174,7 +174,7 @@ def test_hub_prices_are_kept_and_found_again_without_deciding() -> None:
     assert sorted(set(plans)) == [0, 6, 12, 18, 24]
 
 
-def test_another_fleet_is_planned_anew() -> None:
+def test_another_fleet_is_planned_again() -> None:
     fleet = replace(reference_day(24, 3), decision_slots=1)
     state = Deta().follow(fleet, None)
     assert state is not None

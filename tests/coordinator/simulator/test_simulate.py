@@ -76,7 +76,7 @@ def test_every_policy_conserves_energy_and_work(name: str) -> None:
 @given(
     seed=seeds, deadline=st.integers(0, 2), name=st.sampled_from(["local", "det", "deta", "nearest-green"])
 )
-def test_random_worlds_are_conserved(seed: int, deadline: int, name: str) -> None:
+def test_random_worlds_conserve_energy_and_work(seed: int, deadline: int, name: str) -> None:
     run = simulate(World(random_fleet(seed, horizon=4, deadline_slots=deadline)), make_policy(name))
     assert_conserved(run)
 
@@ -144,8 +144,8 @@ def test_a_donor_gives_no_more_than_it_has() -> None:
 def test_a_transfer_cap_over_the_horizon_is_kept_over_the_run(
     seed: int, horizon: int | None, name: str
 ) -> None:
-    """Whatever is looked ahead and however wrong the forecast: at no time has a node given away more than b_h of
-    what it has harvested in the run until then; and nobody beats the bound."""
+    """For any look-ahead and any forecast error: at no time has a node given more than b_h of
+    its harvest in the run until then; and no policy is below the bound."""
     fleet = random_fleet(seed, 3, 5)
     fleet = replace(fleet, limits=replace(fleet.limits, transfer_cap_over="horizon"))
     told = Information(horizon, harvest=GaussianError(0.5, seed))
@@ -191,7 +191,7 @@ def test_regret_shrinks_with_information() -> None:
 
 @settings(max_examples=10, deadline=None)
 @given(seed=seeds, deadline=st.integers(0, 2), name=st.sampled_from(["local", "dat", "deta"]))
-def test_nobody_beats_the_bound(seed: int, deadline: int, name: str) -> None:
+def test_no_policy_is_below_the_bound(seed: int, deadline: int, name: str) -> None:
     world = World(random_fleet(seed, nodes=3, horizon=4, deadline_slots=deadline))
     run = simulate(world, make_policy(name))
     if run.unserved_batches.sum() == 0:
@@ -246,7 +246,7 @@ def test_persistence_repeats_yesterday() -> None:
     series = np.arange(30.0)[None, :]
     forecast = Persistence(period=24)(series, 25, 4)
     assert forecast.tolist() == [[25.0, 2.0, 3.0, 4.0]]
-    assert Persistence(24)(series, 3, 3).tolist() == [[3.0, 3.0, 3.0]]  # no yesterday yet: the last value
+    assert Persistence(24)(series, 3, 3).tolist() == [[3.0, 3.0, 3.0]]  # no day before yet: the last value
     assert Persistence(2)(series, 9, 5).tolist() == [[9.0, 8.0, 9.0, 8.0, 9.0]]
 
 

@@ -1,4 +1,4 @@
-"""Joules priced or limited beside grams: DETA at one end, least energy at the other, and nothing dropped."""
+"""Price or limit of joules in addition to grams: from DETA to least energy, with all work done."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def plan_at(fleet: Fleet, price: float) -> tuple[float, float, float]:
 
 @settings(max_examples=25, deadline=None)
 @given(seeds, st.lists(st.floats(0, 1e5), min_size=2, max_size=4))
-def test_dearer_joules_mean_fewer_joules_and_more_grams(seed: int, prices: list[float]) -> None:
-    """Any two points of a Pareto curve are ordered, and no price makes work be dropped."""
+def test_a_higher_price_of_joules_means_fewer_joules_and_more_grams(seed: int, prices: list[float]) -> None:
+    """Any two points of a Pareto curve are ordered, and all work is done at every price."""
     found = [plan_at(random_fleet(seed), price) for price in sorted(prices)]
     scale_g = max(abs(grams) for grams, _, _ in found) + 1e-9
     for (grams, joules, late), (next_grams, next_joules, next_late) in pairwise(found):
@@ -78,7 +78,7 @@ def test_a_free_joule_is_deta() -> None:
 
 
 def costly_transport(slots: int) -> Fleet:
-    """A day on which moving work costs joules worth speaking of: 1 MB a batch over Wi-Fi at its dear end."""
+    """A day on which moving work has a considerable cost in joules: 1 MB per batch over Wi-Fi at its high end."""
     day = reference_day(slots)
     return replace(
         day,

@@ -1,4 +1,4 @@
-"""What a booking counts as delivered, by service: once, in proportion where work is waste, and in older documents."""
+"""Delivered bits and tokens of a booking by service: once, in proportion with waste, and in older documents."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_late_reading_delivers_nothing() -> None:
         ({"requests": 4, "tokens": 20, "bits": 450}, ["words"], {"words": (4, 36, 20, 450)}),
         # Classes, which counted as tokens then.
         ({"requests": 40, "tokens": 40, "bits": 4_000}, ["images"], {"images": (40, 0, 0, 4_000)}),
-        # Nothing says what was served: as many tokens as requests were classes.
+        # No record of what was served: as many tokens as requests were classes.
         ({"requests": 7, "tokens": 7, "bits": 70}, [], {None: (7, 0, 0, 70)}),
         ({"requests": 7, "tokens": 112, "bits": 70}, [], {None: (7, 0, 112, 70)}),
         ({"requests": 0, "tokens": 0, "bits": 0}, [], {}),

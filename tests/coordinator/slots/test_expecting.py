@@ -1,4 +1,4 @@
-"""What is expected at a decision, however far is looked."""
+"""Forecasts at a decision, for any look-ahead."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_without_issues_the_series_speak() -> None:
 
 
 class Watching(Local):
-    """LOCAL that keeps what it was told."""
+    """LOCAL that records its input."""
 
     name = "watching"
 

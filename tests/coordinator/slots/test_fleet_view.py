@@ -1,4 +1,4 @@
-"""What a policy is shown is what nodes said of themselves, each figure in its own place."""
+"""A policy's view has the nodes' own figures, each in its own column."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from protos.messages import NodeProfile, Stage, WorkProfile
 
 
 class Watching(Local):
-    """LOCAL, which keeps the fleets that it was shown; ``sleepers`` are put to sleep in slot 0."""
+    """LOCAL that records the fleets it gets; ``sleepers`` sleep in slot 0."""
 
     name = "watching"
 
@@ -82,7 +82,7 @@ def test_every_figure_of_a_profile_stands_in_its_own_column(tmp_path: Path, kit:
 def test_every_figure_that_is_public_stands_in_its_own_column_of_the_market_s_table(
     tmp_path: Path, kit: Any
 ) -> None:
-    """A market knows the profiles and nothing of a slot; stages differ in seconds and joules a batch."""
+    """A market knows the profiles and no state of a slot; stages differ in seconds and joules per batch."""
     stages = (Stage.PREPARATION, Stage.DEVELOPMENT, Stage.APPLICATION)
     config = kit.make_config(tmp_path, nodes=3, stages=stages, horizon_slots=3)
     profiles = {f"n{i:02d}": kit.profile(i) for i in range(3)}

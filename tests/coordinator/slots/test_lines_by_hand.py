@@ -1,4 +1,4 @@
-"""One gram by hand for every kind of line. Every figure of a board, zone and slot is another one.
+"""Every kind of ledger line, computed by hand. Every figure of a board, zone and slot differs from all others.
 
 Intensities are chosen so that a microjoule is a round number of picograms: 432 g/kWh / 3.6e6 J/kWh = 120 pg/uJ, and
 72 g/kWh = 20 pg/uJ; the mean of the two is 252 g/kWh = 70 pg/uJ.

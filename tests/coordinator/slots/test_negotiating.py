@@ -1,4 +1,4 @@
-"""Slots decided by a market: what is on the wire, who falls silent, repeats, and a coordinator that dies."""
+"""Slots decided by a market: messages on the wire, nodes that do not answer, repeats, a coordinator restart."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def bench(request: Any, tmp_path: Path, kit: Any) -> Iterator[Any]:
     made.close()
 
 
-def test_nothing_private_is_said_before_a_slot_is_decided(bench: Any) -> None:
-    """All that a node says before the first decision is who it is and what it offers; later, readings of slots that
-    are over come in between, never a backlog, a forecast or a battery before its slot was decided."""
+def test_no_private_quantity_is_sent_before_a_slot_is_decided(bench: Any) -> None:
+    """Before the first decision a node sends only its registration and its offers; later, readings of slots that
+    have ended come in between, never a backlog, a forecast or a battery before its slot was decided."""
     bench.join()
     bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
     assert {type(message) for message in bench.said} == {Register, Offers}
@@ -120,7 +120,7 @@ def test_tables_say_what_a_market_cost_both_ways(tmp_path: Path, kit: Any) -> No
 
 
 def test_due_work_that_a_node_of_a_market_left_undone_is_unserved(bench: Any) -> None:
-    """Its backlog is its own knowledge until its reading discloses it: six batches, of which two were not run."""
+    """Its backlog is private until its reading discloses it: six batches, of which two were not run."""
     bench.join()
     bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
     slot, stub = bench.coordinator.service.books.slots[0], bench.nodes["n00"]
@@ -134,7 +134,7 @@ def test_due_work_that_a_node_of_a_market_left_undone_is_unserved(bench: Any) ->
     assert summary.executed_batches == 3 * 6 - 2
 
 
-def test_who_does_not_answer_is_out_and_the_rest_trade(bench: Any) -> None:
+def test_a_node_that_does_not_answer_is_dropped_and_the_others_trade(bench: Any) -> None:
     bench.join()
     bench.mute.add("n01")
     plan = bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
@@ -160,13 +160,13 @@ def test_a_decided_slot_is_not_negotiated_again(bench: Any) -> None:
     assert all(node.executed_twice == 0 for node in bench.nodes.values())
 
 
-def test_a_coordinator_that_dies_amid_the_market_opens_it_anew(bench: Any) -> None:
+def test_a_coordinator_that_restarts_during_the_market_opens_it_again(bench: Any) -> None:
     bench.join()
     service = bench.coordinator.service
     bench.coordinator._run(service.negotiating.open())
     assert service.negotiating.awaiting_offers() == ()
     assert bench.coordinator.service.books.next_slot == 0
-    bench.restart()  # nothing of the conversation is durable, and nothing of it bound anybody
+    bench.restart()  # the conversation is neither durable nor binding
     bench.join()
     plan = bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
     assert plan.epoch == 2
@@ -204,7 +204,7 @@ def test_repeated_offers_change_nothing_and_stale_ones_are_refused(tmp_path: Pat
 
 
 def test_a_broken_stream_repeats_messages_but_books_them_once(tmp_path: Path, kit: Any) -> None:
-    """What a node is asked again when it comes back, and says again, is in the log and not in the ledger."""
+    """Questions and answers that are repeated after a reconnection are in the log and not in the ledger."""
     plain, broken = (open_bench(kit, tmp_path / name, Auction()) for name in ("plain", "broken"))
     plain.join()
     plain.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
@@ -228,7 +228,7 @@ def test_a_broken_stream_repeats_messages_but_books_them_once(tmp_path: Path, ki
     broken.close()
 
 
-def test_a_market_that_fails_leaves_every_node_to_itself(tmp_path: Path, kit: Any) -> None:
+def test_after_a_failed_market_every_node_manages_itself(tmp_path: Path, kit: Any) -> None:
     class Broken(Auction):
         def negotiate(self, table: Any, state: Any) -> Any:
             yield from super().negotiate(table, state)

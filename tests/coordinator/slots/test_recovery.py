@@ -1,4 +1,4 @@
-"""A coordinator that starts again on its ledger knows what the one before knew, wherever it ended."""
+"""Recovery: a coordinator that restarts on its ledger has the state of the one before, at any point of its end."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_nodes_of_the_ledger_have_one_lease_to_come_back(tmp_path: Path, kit: An
     bench.restart()
     service = bench.coordinator.service
     assert set(service.sessions.live()) == set(bench.nodes)
-    assert service.deciding.awaiting_telemetry() == ()  # told before the restart, and durable
+    assert service.deciding.awaiting_telemetry() == ()  # sent before the restart, and durable
     bench.now += bench.config.lease_s + 0.1
     assert service.sessions.live() == ()
     bench.close()
@@ -186,7 +186,7 @@ def test_two_coordinators_cannot_hold_one_ledger(tmp_path: Path, kit: Any) -> No
 
 
 def test_offload_room_of_a_release_holds_over_slots_and_restarts(tmp_path: Path, kit: Any) -> None:
-    """(D5) is per release: what left in the first slot may not leave again in the second."""
+    """(D5) is per release: the share sent in the first slot may not be sent again in the second."""
     config = kit.make_config(tmp_path, nodes=2, limits=LimitsConfig(deadline_slots=1))
     bench = kit.Bench(config, make_policy("local"))
     bench.join()
@@ -255,7 +255,7 @@ def test_a_battery_may_differ_once_after_a_reboot_and_never_without_one(tmp_path
     held = bench.coordinator.service.books.battery_uj("n01")
 
     def report(boot: str, battery_uj: int) -> list[str]:
-        """Codes of the refusals that a node of this boot gets for saying what its battery holds."""
+        """Codes of the refusals that a node of this boot gets for its battery's content."""
         stub = kit.StubNode("n01", boot_id=boot)
         stub.battery_uj, stub.slot = battery_uj, 0
         bench.nodes["n01"] = stub
@@ -280,7 +280,7 @@ def test_a_battery_may_differ_once_after_a_reboot_and_never_without_one(tmp_path
 
 
 class Sender(Local):
-    """n00 runs one batch at home and three at n01; the rest of its work waits. Everybody else does all at home."""
+    """n00 runs one batch at home and three at n01; the rest of its work waits. All others run everything at home."""
 
     name = "sender"
 
@@ -331,17 +331,17 @@ def test_a_new_start_brings_its_own_profile_and_numbers_and_takes_back_what_the_
     bench.join("n01")
     assert books.nodes["n01"].profile.static_w == 3.3
     assert books.nodes["n01"].acked_seq is None
-    assert "n01" not in books.waiting  # what the old start said of slot 1 may no longer hold
+    assert "n01" not in books.waiting  # messages of the old start about slot 1 may no longer be valid
     assert books.nodes["n01"].uncertain
     bench.drop = lambda node, message: False
     bench.coordinator.receive("n01", stub.outbox[1])
-    # A number of the old start would make the node throw away what it has not said yet.
+    # A number of the old start would make the node discard messages that it has not sent yet.
     assert [m.seq for who, m in bench.heard if who == "n01" and isinstance(m, Ack)] == [1]
     bench.close()
 
 
 def test_a_reboot_explains_one_figure_and_no_second_one(tmp_path: Path, kit: Any) -> None:
-    """The new start says what the books hold: from then on its battery is known again."""
+    """The new start reports the booked content: from then on its battery is known again."""
     bench = kit.Bench(kit.make_config(tmp_path, nodes=3), make_policy("local"))
     bench.join()
     bench.run_slot(0)
@@ -365,7 +365,7 @@ def test_a_reboot_explains_one_figure_and_no_second_one(tmp_path: Path, kit: Any
 
 
 def test_a_gap_explains_another_battery_once(tmp_path: Path, kit: Any) -> None:
-    """Nobody knows what n01 did in slot 0: of its battery the books take its word, visibly, and once."""
+    """There is no reading of n01 in slot 0: the ledger accepts its reported battery, visibly, and once."""
     bench = kit.Bench(kit.make_config(tmp_path, nodes=3), make_policy("local"))
     bench.join()
     bench.mute = {"n01"}
@@ -385,8 +385,8 @@ def test_a_gap_explains_another_battery_once(tmp_path: Path, kit: Any) -> None:
 
 @hypothesis.settings(max_examples=10, deadline=None)
 @hypothesis.given(data=st.data())
-def test_whatever_is_lost_or_doubled_the_books_balance(data: Any, tmp_path_factory: Any) -> None:
-    """Random silence, repeats, restarts, node deaths; every reading is booked exactly once."""
+def test_the_books_balance_with_lost_and_repeated_messages(data: Any, tmp_path_factory: Any) -> None:
+    """Random losses, repeats, restarts and node deaths; every reading is booked exactly once."""
     from types import SimpleNamespace
 
     kit: SimpleNamespace = _KIT
@@ -396,14 +396,14 @@ def test_whatever_is_lost_or_doubled_the_books_balance(data: Any, tmp_path_facto
     said: dict[tuple[str, int], Any] = {}
 
     def drop(node: str, message: Any) -> bool:
-        """Lost with its stream, that is, with everything after it; the outbox has it."""
+        """Lost with its stream, together with everything after it; the outbox still has it."""
         if node in cut or data.draw(st.integers(0, 19)) == 0:
             cut.add(node)
             return True
         if isinstance(message, Usage):
             said.setdefault((node, message.slot), message)
         if data.draw(st.integers(0, 9)) == 0:
-            bench.coordinator.receive(node, message)  # doubled on the way
+            bench.coordinator.receive(node, message)  # repeated in transit
         return False
 
     cut: set[str] = set()
@@ -423,7 +423,9 @@ def test_whatever_is_lost_or_doubled_the_books_balance(data: Any, tmp_path_facto
         try:
             bench.run_slot(slot)
         except ValueError:
-            assert bench.coordinator.service.books.next_slot == slot  # nobody came: nothing was decided
+            assert (
+                bench.coordinator.service.books.next_slot == slot
+            )  # no node registered: nothing was decided
             break
         cut.clear()
     bench.close()

@@ -22,7 +22,7 @@ from protos.messages import BeginSlot, EndSlot, Refusal, ReportQuery, Serving, S
 
 
 class Trader:
-    """Everybody gives a third of the harvest to the next node and sends it two batches."""
+    """Every node gives a third of its harvest to the next node and sends it two batches."""
 
     name = "trader"
 
@@ -48,7 +48,7 @@ def bench(tmp_path: Path, kit: Any) -> Iterator[Any]:
 
 
 def sums(bench: Any) -> dict[str, int]:
-    """What the books hold, by kind of account, in uJ."""
+    """Balances of the ledger by kind of account, in uJ."""
     found: dict[str, int] = {}
     for (account, unit), amount in bench.coordinator.service.books.balances.items():
         if unit is Unit.MICROJOULES:
@@ -224,7 +224,7 @@ def test_late_reading_is_booked_once_as_waste(bench: Any) -> None:
     assert "node/n02/stage/development/compute" not in {k for k, v in booked.items() if v}
     assert booked["node/n02/stage/unallocated/static"] == static
     assert booked["node/n02/grid"] == -(compute + static)  # on the cautious side
-    # It was let go on, with its own balance; the difference of its battery is adjusted, visibly.
+    # It could continue with its own balance; the difference of its battery is adjusted, visibly.
     assert stub.slot == 1
     assert booked["node/n02/battery"] == stub.battery_uj
     assert bench.run_slot(1).missing_nodes == ()
@@ -263,7 +263,7 @@ def test_node_that_dies_between_reading_and_settlement_is_booked_by_estimate(ben
 
 
 def test_batches_run_twice_count_once_and_the_rest_is_waste(bench: Any) -> None:
-    """The owner took its parcel back although the executor had it: both ran it."""
+    """The owner took the batch back although the executor had it: both ran it."""
     bench.join()
     bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
     owner = bench.nodes["n00"]
@@ -273,7 +273,7 @@ def test_batches_run_twice_count_once_and_the_rest_is_waste(bench: Any) -> None:
     booked = sums(bench)
     # n00 answers first, so that the guest's two batches at n01 are the repeated ones: two of its six.
     assert booked["node/n01/stage/development/waste"] == 3_000_001 * 6 * 2 // 6
-    # Nor are their tokens delivered twice: 18 batches of ten, whoever ran them.
+    # Their tokens are not delivered twice either: 18 batches of ten, whichever node ran them.
     report = bench.coordinator.report(ReportQuery())
     assert (report.tokens_in, report.tokens_out) == (18 * 7, 18 * 10)
     assert verify(bench.config.ledger_path).ok
@@ -378,7 +378,7 @@ def test_same_number_with_other_content_is_an_alarm_and_never_overwrites(bench: 
     assert "1 alarm: key_conflict" in verify(bench.config.ledger_path).notices
 
 
-def test_stale_epoch_unknown_slot_and_strangers_are_refused(bench: Any) -> None:
+def test_stale_epoch_unknown_slot_and_unknown_nodes_are_refused(bench: Any) -> None:
     bench.join()
     bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
     stub = bench.nodes["n00"]

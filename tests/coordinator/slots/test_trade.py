@@ -1,4 +1,4 @@
-"""Settlement of trade: every joule arrives or is a named loss, nobody gives what he has not."""
+"""Settlement of trade: every joule arrives or is a named loss, and no node gives more than it has."""
 
 from __future__ import annotations
 

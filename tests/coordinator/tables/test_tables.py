@@ -1,4 +1,4 @@
-"""Tables out of a ledger: the figures of the books, gaps as nulls, the same bytes again."""
+"""Tables from a ledger: booked figures, gaps as nulls, reproducible bytes."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def serving(config: CoordinatorConfig) -> Iterator[Serving]:
 
 
 def make_nodes(make_node: MakeNode) -> list[EdgeNode]:
-    """The dirty node has neither panel nor battery, so that its work is worth moving."""
+    """The node of high intensity has neither panel nor battery, so that moving its work saves emissions."""
     dark = {"harvest": HarvestConfig(power_w=(0.0,) * (SLOTS + 40)), "battery": None}
     return [
         make_node(index, zone=zone, stages=STAGES, **(dark if zone == "DIRTY" else {}))

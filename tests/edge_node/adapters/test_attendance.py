@@ -1,4 +1,4 @@
-"""Streams that break, hang or are taken over: the node comes back, fences itself, or is cut off."""
+"""Streams that break, hang or are replaced: the node reconnects, fences itself, or is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nodes on gRPC streams with the real coordinator: the same books as in one process, through restarts."""
+"""Nodes on gRPC streams with the real coordinator: the same ledger as in one process, also after restarts."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def node_config(index: int) -> NodeConfig:
 
 
 class Pair:
-    """Two nodes in one process, and their coordinator's part spoken by the test."""
+    """Two nodes in one process; the test plays the coordinator."""
 
     def __init__(self) -> None:
         bind_identity(1)
@@ -175,7 +175,7 @@ def test_the_same_message_twice_gives_the_same_answer(pair):
     assert all(first.content["arrays"][k].data == second.content["arrays"][k].data for k in MODEL)
 
 
-def test_nodes_say_who_they_are(pair):
+def test_nodes_state_their_names(pair):
     identity = pair.ask("query.identity", 1, None).content["identity"]
     assert (identity["node-id"], identity["zone"], identity["slot"]) == ("node-1", "US-NW-SCL", 0)
 
@@ -203,7 +203,7 @@ def test_failures_become_error_replies_that_say_why(pair):
     assert pair.ask("train", 0, 1, model).has_content()
 
 
-def test_a_message_for_nobody_here_is_refused(pair):
+def test_a_message_for_an_unknown_node_is_refused(pair):
     message = Message(RecordDict(), dst_node_id=9, message_type="query.identity")
     assert "nodes of this process: node-0, node-1" in refused(
         pair.app(message, context(7, **{"node-id": "node-7"}))

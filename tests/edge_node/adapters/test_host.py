@@ -1,4 +1,4 @@
-"""What nodes of one process share: servers, their limits and addresses."""
+"""Shared parts of the nodes of a process: servers, their limits and addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a board had not delivered survives its process."""
+"""The outbox: undelivered messages of a board survive its process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""(T2): coefficients come back from readings, what readings cannot tell is said, profiles carry sources."""
+"""(T2): coefficients from readings, undetermined ones are reported, profiles have sources."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_the_server_profile_is_table_one() -> None:
     assert 60.0 < waiting.total_w < 117.37
 
 
-def test_the_pi_profile_has_misfit_and_no_opinion_on_memory() -> None:
+def test_the_pi_profile_has_a_residual_and_no_memory_coefficients() -> None:
     model = load_profile("raspberry-pi-4b").model()
     assert 0.1 < model.rms_residual_w < 0.5
     assert model.identified["lam1c"]

@@ -1,4 +1,4 @@
-"""Boards, transport, harvest, power model: figures carry sources, powers make sense, missing is no zero."""
+"""Boards, transport, harvest, power model: sources of figures, plausible powers, missing is not zero."""
 
 from __future__ import annotations
 

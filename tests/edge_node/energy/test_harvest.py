@@ -1,4 +1,4 @@
-"""What a node expects of the sun: the same rule as the market's, without knowing the future."""
+"""A node's forecast of harvest: the same rule as the simulator's, without future values."""
 
 from __future__ import annotations
 

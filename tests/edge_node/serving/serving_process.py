@@ -1,4 +1,4 @@
-"""One serving node in a process of its own: ``python serving_process.py``, its configuration on standard input.
+"""One serving node in a separate process: ``python serving_process.py``, its configuration on standard input.
 
 Prints the address of its Infer port and serves until standard input ends.
 """

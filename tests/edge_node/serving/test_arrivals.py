@@ -33,14 +33,14 @@ def test_batching_conserves_requests_in_order_and_keeps_the_limits(
         closed = dispatch_s(own, most, wait_s, SLOT_S)
         assert own[-1] <= closed <= own[0] + wait_s + 1e-9
         if len(own) < most and stop < len(arrivals):
-            assert arrivals[stop] > own[0] + wait_s  # nobody who came in time was left behind
+            assert arrivals[stop] > own[0] + wait_s  # every request that arrived in time is in the batch
 
 
 @given(ARRIVALS, st.integers(1, 8), st.integers(0, 1_000))
 def test_the_online_batcher_cuts_as_the_known_arrivals_are_cut(
     arrivals: np.ndarray, most: int, wait_ms: int
 ) -> None:
-    """An idle server that is asked at every event gives the batches of ``cut_batches``."""
+    """An idle server that is polled at every event gives the batches of ``cut_batches``."""
     wait_s = wait_ms / 1000.0
     batcher: Batcher[int] = Batcher(most, wait_s, 10_000)
     batches: list[list[int]] = []
@@ -62,7 +62,7 @@ REQUESTS = st.lists(st.tuples(st.integers(1, 4), st.sampled_from("ab"), st.integ
 
 
 @given(REQUESTS, st.integers(4, 8), st.integers(0, 100))
-def test_the_batcher_serves_everybody_once_and_each_kind_in_order(
+def test_the_batcher_serves_every_request_once_and_each_kind_in_order(
     requests: list[tuple[int, str, int]], most: int, wait: int
 ) -> None:
     batcher: Batcher[int] = Batcher(most, float(wait), 1_000)
@@ -145,7 +145,7 @@ def test_nodes_and_seeds_have_arrivals_of_their_own(make_config: Any) -> None:
 
 def test_a_trace_is_served_as_it_is(make_config: Any) -> None:
     plan = plan_of(make_config, arrivals="times", times_s=(10.0, 10.1, 15.0, 25.0, 55.0), max_wait_s=0.5)
-    assert plan.released == (0, 2, 1, 0, 0)  # what arrives after the last application slot finds it closed
+    assert plan.released == (0, 2, 1, 0, 0)  # arrivals after the last application slot are not served
     assert [list(plan.batch_arrivals(k)) for k in range(3)] == [[10.0, 10.1], [15.0], [25.0]]
 
 

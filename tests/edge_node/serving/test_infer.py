@@ -122,7 +122,7 @@ def test_answers_are_those_of_the_model_and_come_in_order(host: GrpcHost, node: 
         given = to_arrays(answer.tensors)
         assert np.array_equal(given["classes"], direct["classes"])
         assert np.allclose(given["confidence"], direct["confidence"], atol=1e-5)
-        assert (answer.tokens_in, answer.tokens_out) == (0, 0)  # a class is an answer and no token
+        assert (answer.tokens_in, answer.tokens_out) == (0, 0)  # a class is an answer, not a token
         assert answer.node_id == "n0"
         assert len(request["images"]) <= answer.batch_examples <= 8
 
@@ -282,7 +282,7 @@ def test_the_command_asks_one_of_several_nodes_and_says_which(
 
 
 class Bomb:
-    """Would leave a mark if it were ever unpickled."""
+    """Leaves a mark if it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (pytest.fail, ("unpickled",))
@@ -331,12 +331,12 @@ def test_a_tensor_that_claims_more_than_it_holds_is_refused(host: GrpcHost, node
     assert raw(host.infer_address, huge) is grpc.StatusCode.INVALID_ARGUMENT
 
 
-def test_a_client_cannot_send_what_nobody_would_accept(host: GrpcHost, node: EdgeNode) -> None:
+def test_a_client_cannot_send_what_a_server_would_refuse(host: GrpcHost, node: EdgeNode) -> None:
     with InferClient(host.infer_address) as client, pytest.raises(ProtocolError, match="bytes"):
         client.ask({"images": np.zeros((2_000, 1, 28, 28), np.uint8)})
 
 
-def test_callers_that_leave_disturb_nobody(host: GrpcHost, node: EdgeNode) -> None:
+def test_callers_that_leave_do_not_disturb_others(host: GrpcHost, node: EdgeNode) -> None:
     for seed in range(5):
         with InferClient(host.infer_address) as leaver:
             stream = leaver.stream([images(1, seed=k) for k in range(seed, seed + 20)])

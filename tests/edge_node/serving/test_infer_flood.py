@@ -31,17 +31,17 @@ PROCESS = Path(__file__).with_name("serving_process.py")
 WAIT_S = 60.0
 STUBBORN = 4
 HELD_BYTES = (MAX_STREAMS + 1) * 2 * MAX_INFER_BYTES + MAX_CONNECTIONS * WINDOW_BYTES
-"""What the limits let a process hold at once: for every stream a message as it came and as it is read, and what every
+"""Memory that the limits allow at once: for every stream a message as received and as read, and the data that every
 connection may send ahead."""
 GROWTH_BYTES = 4 * HELD_BYTES
 """What all floods together may add to the process. How much of it is the allocator's slack depends on how busy the
-machine is; whoever unpacks or keeps what he gets takes several times more."""
+machine is; a server that unpacks or keeps all messages takes several times more."""
 LONG_BYTES = 200_000_000
 """A flood goes on until it has delivered as much again."""
 
 
 class ServingProcess:
-    """A node that serves, and how much memory it has ever held."""
+    """A serving node, and its largest memory use."""
 
     def __init__(self, config: str) -> None:
         self._process = subprocess.Popen(
@@ -124,9 +124,9 @@ LONG_SHAPE = field(
 )
 """A tensor of over a hundred thousand axes."""
 BEYOND = bytes(16 * MAX_INFER_BYTES)
-"""Within what a peer may deliver in a parcel, not within what a stranger may ask."""
+"""Within the limits of a parcel from a peer, not of a request from an outside client."""
 BOMB = bytes(200 * MAX_INFER_BYTES)
-"""Compressed: a fifth of what a stranger may send."""
+"""Compressed: a fifth of the limit of an outside client."""
 
 
 def flood(address: str, messages: list[bytes], compression: grpc.Compression | None, clients: int) -> None:
@@ -169,8 +169,8 @@ def test_a_flood_costs_a_bounded_amount_of_memory_and_others_are_served(
         assert client.ask(images(3)).tensors[0].shape == (3,)
 
 
-def test_who_asks_without_end_and_takes_no_answer_is_not_read_any_further(serving: ServingProcess) -> None:
-    """Legal requests, as fast as they go, on every stream there is; nobody reads an answer."""
+def test_a_client_that_reads_no_answers_is_not_read_any_further(serving: ServingProcess) -> None:
+    """Valid requests as fast as possible on every stream; no client reads an answer."""
     data, sent, lock = request(images(64)), [0], threading.Lock()
     stop = threading.Event()
 

@@ -128,7 +128,7 @@ def test_a_second_service_changes_nothing_of_the_first_ones_requests() -> None:
 
 
 def test_any_run_of_batches_holds_the_services_in_their_proportion() -> None:
-    """Policies allot batches by number and reckon with their mean."""
+    """Policies allot batches by number and use their mean cost."""
     plan = RequestPlan.make(inference(40.0, 9.0), SLOT_S, STAGES, 1, 0)
     kinds = np.array(plan.kinds[: plan.released[1]])
     share = kinds.mean()
@@ -181,7 +181,7 @@ def test_a_parcel_of_two_services_comes_out_as_it_went_in(make_config: MakeConfi
     for one, two in zip(batches, again, strict=True):
         assert set(one) == set(two)
         assert all(np.array_equal(one[name], two[name]) for name in one)
-    # Which service is asked is said once a batch: the tag of every request does not travel.
+    # The service is stated once per batch; the tags of requests are not sent.
     assert payload_bytes(parcel) == sum(
         array.nbytes for batch in batches for name, array in batch.items() if name != "service"
     )

@@ -1,4 +1,4 @@
-"""What a node exchanges with users' devices: once each, with the right end of the radio, for batches that move too."""
+"""Bytes between a node and users' devices: once each, with the right radio factor, also for offloaded batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the coordinator says to a node in these tests, one call a step."""
+"""Messages of the coordinator to a node in these tests, one call per step."""
 
 from __future__ import annotations
 

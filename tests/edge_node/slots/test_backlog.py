@@ -1,4 +1,4 @@
-"""Own batches wait for their deadline, and are taken in its order."""
+"""Backlog: own batches wait until their deadline and run in its order."""
 
 from __future__ import annotations
 

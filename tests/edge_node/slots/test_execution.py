@@ -1,4 +1,4 @@
-"""The slot's work: waited for, done once, wasted where it comes too late."""
+"""Execution of the slot's work: waiting for batches, running once, waste where it is too late."""
 
 from __future__ import annotations
 

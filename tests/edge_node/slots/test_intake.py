@@ -1,4 +1,4 @@
-"""Decisions: executed once, the stale and the impossible refused."""
+"""Intake of decisions: executed once; stale and impossible ones are refused."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_new_epoch_before_the_work_replaces_the_plan(make_node: MakeNode, mode
     assert node.on_decision(decide("n0", 0, own=6, epoch=2)) == []
     assert node.execute(model).batches == 6
     usage = node.close(CloseSlot(2, 0))
-    assert usage.moved == ()  # nobody runs what went out under the older plan
+    assert usage.moved == ()  # batches sent under the older plan are not run
     assert energies(usage)[Component.RADIO_TX] == (3 * BATCH_BYTES + 16) * 10  # and it was sent all the same
 
 
@@ -105,7 +105,10 @@ def test_a_decision_that_comes_after_the_close_is_refused(make_node: MakeNode) -
         node.on_decision(decide("n0", 0, own=6))
     settled = node.on_grant(EnergyGrant("n0", 1, 0, 0, 0))
     assert settled.discharge_uj == 0
-    assert node.telemetry().backlog_batches == (6, 6)  # its batches are not lost to a plan that nobody runs
+    assert node.telemetry().backlog_batches == (
+        6,
+        6,
+    )  # its batches are not lost to a plan that is not executed
 
 
 def test_no_stale_plan_in_ten_thousand_pauses_and_restarts(make_node: MakeNode, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A node at a market: what it answers, and that a broken stream makes it say things again without metering them."""
+"""A node in a market: its answers, and repeats after a broken stream that are not metered again."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_both_ways_of_a_conversation_are_metered_with_their_own_factor(make_node
     assert negotiated_uj(node.close(CloseSlot(1, 0))) == 10 * sent + 20 * heard
 
 
-def test_a_market_opened_anew_is_metered_anew(make_node: MakeNode) -> None:
+def test_a_market_opened_again_is_metered_again(make_node: MakeNode) -> None:
     node, again = make_node(), make_node()
     for one in (node, again):
         enter(one)
@@ -76,7 +76,7 @@ def test_a_market_opened_anew_is_metered_anew(make_node: MakeNode) -> None:
     assert twice > once
 
 
-def test_news_that_follows_from_nothing_is_not_answered(make_node: MakeNode) -> None:
+def test_news_without_a_call_is_not_answered(make_node: MakeNode) -> None:
     node = make_node()
     enter(node)
     assert node.on_market(MarketNews("n0", 1, 0, 0, 1, ())) == []

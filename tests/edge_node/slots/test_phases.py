@@ -1,4 +1,4 @@
-"""Every slot ends in the books or as a gap, and no step leads back once the meter is read."""
+"""Phases of a slot: it ends as a booking or as a gap, and no step leads back after the meter is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""After a broken stream node and coordinator come to the same slot, and nothing is lost."""
+"""Recovery: after a broken stream node and coordinator continue with the same slot, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_slot_ended_without_this_node_is_reported_late(make_node: MakeNode, mo
     node.execute(model)
     node.on_welcome(Welcome("run", 1, 2.0, 6.0, 1))  # reconnected: the coordinator is one slot further
     assert not node.expects_decision()
-    (usage,) = node.tick()  # and said nothing more of slot 0
+    (usage,) = node.tick()  # and sent nothing more about slot 0
     assert isinstance(usage, Usage)
     assert (usage.slot, usage.executed) == (0, (Executed("n0", 6),))
     node.on_grant(EnergyGrant("n0", 1, 0, 0, 0))
@@ -75,7 +75,7 @@ def test_a_reading_closed_by_estimate_lets_the_node_go_on(make_node: MakeNode) -
     (told,) = node.tick()
     assert isinstance(told, Telemetry)
     assert told.slot == 1
-    # A grant that comes after all is settled all the same, and the battery told anew.
+    # A grant that arrives late is still settled, and the battery is reported again.
     settlement = node.on_grant(EnergyGrant("n0", 1, 0, 0, 0))
     assert node.telemetry().battery_uj == settlement.battery_after_uj
     assert node.telemetry().seq > told.seq

@@ -1,4 +1,4 @@
-"""A fresh node begins where the ledger has it."""
+"""Registration: a new node starts with its state in the ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Own batches on their way: moved once, or run at home."""
+"""Sending of own batches: moved once, or run at home."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_own_and_offloaded_batches_really_move(make_node: MakeNode, model: Param
     for node in (owner, executor):
         LocalLink(node, links, "boot").register()
         links[node.node_id].receive(Welcome("run", 1, 2.0, 6.0, 0))
-    # The owner hears first: its parcel is there before the executor's own decision.
+    # The owner gets its decision first: its batches arrive before the executor's own decision.
     assert links["n0"].receive(decide("n0", 0, own=4, sends=(Send("n1", "", 2),))) == []
     assert links["n1"].receive(decide("n1", 0, own=6, guests=(Guest("n0", 2),))) == []
     for node in (owner, executor):

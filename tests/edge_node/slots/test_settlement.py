@@ -28,7 +28,7 @@ def test_the_trade_reaches_the_battery(make_node: MakeNode) -> None:
     assert [m.code for m in respond(greedy, EnergyGrant("n1", 1, 0, 10**9, 0)).up] == ["energy"]
 
 
-def test_a_trade_told_anew_is_settled_from_the_same_battery(make_node: MakeNode) -> None:
+def test_a_repeated_trade_is_settled_from_the_same_battery(make_node: MakeNode) -> None:
     node = make_started(make_node)
     node.on_decision(decide("n0", 0, discharge_uj=10**9))
     node.close(CloseSlot(1, 0))

@@ -147,7 +147,7 @@ def test_a_missed_deadline_changes_at_once() -> None:
 
 
 def moving(frames: int, seed: int) -> np.ndarray:
-    """A bright square wandering over a fixed pattern, standing still now and then."""
+    """A bright square that moves over a fixed pattern and sometimes stands still."""
     rng = np.random.default_rng(seed)
     ground = rng.integers(0, 60, (48, 48), dtype=np.uint8)
     sequence = np.repeat(ground[None], frames, axis=0)

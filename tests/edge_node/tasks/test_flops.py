@@ -120,6 +120,6 @@ def test_a_layers_operations_are_those_torch_counts(layer, shape):
     assert count_flop(layer, x).train == 3 * forward
 
 
-def test_layers_nobody_can_count_are_named():
+def test_layers_that_cannot_be_counted_are_named():
     with pytest.raises(TypeError, match="Bilinear"):
         count_flop(nn.Bilinear(2, 2, 2), torch.zeros(1, 2))

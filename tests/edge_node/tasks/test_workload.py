@@ -133,7 +133,7 @@ def test_training_leaves_its_inputs_alone_and_repeats_exactly():
     assert same(first.parameters, workload.train(start, work, {}).parameters)
 
 
-def test_guest_batches_off_the_wire_count_as_own_ones():
+def test_offloaded_batches_from_the_wire_count_as_own_ones():
     owner, executor = build_workload(config(partition_index=1)), build_workload(config(partition_index=2))
     guest = {
         k: np.frombuffer(v.tobytes(), v.dtype).reshape(v.shape)

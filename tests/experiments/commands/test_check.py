@@ -1,4 +1,4 @@
-"""``check`` finds what ``run`` would die of, before anything starts."""
+"""``check`` finds the errors of ``run`` before anything starts."""
 
 from __future__ import annotations
 
@@ -263,7 +263,7 @@ def test_ray_starts_in_the_longest_folder_that_is_allowed(
 
 
 def test_stages_are_those_of_the_slot_length(tmp_path: Path) -> None:
-    """Preparation alone takes next to nothing: its slots last as long as training would take."""
+    """Preparation alone takes almost no time: its slots last as long as training would take."""
     text = "[stages]\npreparation = 2\ndevelopment = 0\napplication = 0\nrecycling = 0\n" + TINY
     resolved = resolve(parse_scenario(text))
     assert set(resolved.stages) == {Stage.PREPARATION}

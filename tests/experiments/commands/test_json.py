@@ -1,4 +1,4 @@
-"""Every command with --json, as a process of its own: one object on standard output, with the documented keys."""
+"""Every command with --json, in a separate process: one object on standard output, with the documented keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``detabed power``: readings of one's own in, (T2) out, and nothing claimed that they do not tell."""
+"""``detabed power``: (T2) from the user's readings, without undetermined coefficients."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_file_that_cannot_be_fitted_is_bad_input(tmp_path: Path, content: str)
 
 
 def test_a_coefficient_at_its_bound_is_said_to_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A device that draws less the more it sends is none that (T2) has a term for."""
+    """(T2) has no term for a device that draws less power the more it sends."""
     path = readings(tmp_path / "odd.toml", 40)
     lines = path.read_text().splitlines()
     sent_w = 0.0

@@ -1,4 +1,4 @@
-"""Small nodes whose ClientApp echoes: what a fleet carries, without what nodes do with it."""
+"""Small nodes with an echo ClientApp, for tests of the fleet's message transport."""
 
 from __future__ import annotations
 

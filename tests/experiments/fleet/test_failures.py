@@ -1,4 +1,4 @@
-"""Parts of a running testbed are killed: the run goes on, what was lost is named, and the books stay in
+"""Parts of a running testbed are killed: the run goes on, losses are named, and the ledger stays in
 order.
 """
 

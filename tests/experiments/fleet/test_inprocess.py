@@ -67,7 +67,7 @@ def test_a_lost_node_answers_with_an_error_and_is_no_longer_listed(fleet):
     assert set(fleet.pids()) == {"n0", "n2"}
 
 
-def test_a_message_to_nobody_is_refused(fleet):
+def test_a_message_to_an_unknown_node_is_refused(fleet):
     with pytest.raises(ValueError, match="no node 99"):
         fleet.grid.push_messages(train_messages(fleet.grid, nodes=[99]))
 

@@ -1,4 +1,4 @@
-"""The Ray fleet for real, with echo nodes: one Ray for the whole file, since its start is what costs."""
+"""The Ray fleet for real, with echo nodes: one Ray for the whole file, because its start is expensive."""
 
 from __future__ import annotations
 
@@ -166,7 +166,8 @@ def test_an_exception_of_one_node_is_its_own(fleet):
 
 
 def test_a_late_reply_is_counted_and_dropped_and_its_work_not_repeated(fleet, tmp_path):
-    """The slow node answers only once the gate is open, so that it is late on any machine; under load others may be."""
+    """The slow node answers only when the gate is open, so that it is late on any machine; under load others may be
+    late."""
     slow, gate = fleet.numbers["n3"], tmp_path / "gate"  # the last of its process
     message = train_messages(fleet.grid, "slot-0", slow="n3", gate=str(gate))
     fleet.grid.round_deadline_s = 0.5
@@ -179,7 +180,7 @@ def test_a_late_reply_is_counted_and_dropped_and_its_work_not_repeated(fleet, tm
     assert fleet.grid.late_replies == len(again) - len(answered)
 
 
-def test_a_killed_process_loses_its_nodes_and_nobody_else(fleet, echo, node_configs, capfd):
+def test_a_killed_process_loses_only_its_own_nodes(fleet, echo, node_configs, capfd):
     victim = fleet.pids()["n0"]
     lost = {fleet.numbers[node_id] for node_id, pid in fleet.pids().items() if pid == victim}
     # Both processes are at work on their last node when one is killed.

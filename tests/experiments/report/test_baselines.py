@@ -1,4 +1,4 @@
-"""GRID worked out from LOCAL's books is what a run of GRID emits."""
+"""GRID computed from LOCAL's ledger equals a run of GRID."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page, figures and tables: complete, self-contained, the same twice, and robust against odd runs."""
+"""The page, figures and tables: complete, self-contained, reproducible, and robust against unusual runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MakeRun = Callable[..., Path]
 
 
 class Page(HTMLParser):
-    """What a test asks of a page."""
+    """Requests that tests make to a page."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()

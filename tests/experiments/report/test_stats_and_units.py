@@ -1,4 +1,4 @@
-"""Statistics over seeds, and figures as people read them."""
+"""Statistics over seeds, and formatting of figures."""
 
 from __future__ import annotations
 

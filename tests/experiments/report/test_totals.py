@@ -1,4 +1,4 @@
-"""Totals of a real run against sums made here, one for each field: no figure may stand in for another."""
+"""Totals of a real run against sums computed here, one for each field: no figure may replace another."""
 
 from __future__ import annotations
 

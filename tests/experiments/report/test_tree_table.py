@@ -83,7 +83,7 @@ def test_every_window_is_there_and_parts_add_up(folders: dict[str, Path]) -> Non
         assert own.bits.sum() == run.bits
         assert own.tokens_out.sum() == run.tokens_out
     assert table[table.part == "slot"].energy_j.sum() == pytest.approx(run.energy_j)
-    # A class of an image is no token: what only classifies has one figure.
+    # A class of an image is not a token: services that classify have one figure.
     assert run.tokens_in == run.tokens_out == 0
     assert (table.tree_bit_per_j == table.ee_bit_per_j).all()
     serving = table[table.part == "serving"].iloc[0]

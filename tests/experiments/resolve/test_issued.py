@@ -1,4 +1,4 @@
-"""`[forecast] kind = "file"`: what a run's decisions know, and what is refused before it starts."""
+"""`[forecast] kind = "file"`: forecasts of a run's decisions, and refusals before it starts."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def truth(zone: str, hour: int) -> float:
 
 
 def said(zone: str, issue_hour: int, hour: int) -> float:
-    """Of an issue, distinct from the truth and from what every other issue says."""
+    """Value of an issue, distinct from the true value and from every other issue."""
     return truth(zone, hour) + 1000.0 + 0.01 * issue_hour
 
 

@@ -1,4 +1,4 @@
-"""Figures of different scenarios never stand side by side, whatever folder their runs are put into."""
+"""Runs of different scenarios are not compared, in whichever folder they are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from experiments.run_folder.same_scenario import difference, scenario_digest, sc
 
 @pytest.fixture
 def mixed(small_comparison: Path, tmp_path: Path) -> Path:
-    """The small comparison, to be tampered with."""
+    """A copy of the small comparison, for changes."""
     folder = tmp_path / "mixed"
     shutil.copytree(small_comparison, folder)
     return folder

@@ -1,4 +1,4 @@
-"""The books of a whole run: what its lines round away, what its bits cost, what was planned and what was drawn."""
+"""The ledger of a whole run: rounding errors, energy of bits, planned and used energy."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def bodies(folder: Path, kind: Kind) -> list[tuple[int, str, dict[str, Any]]]:
 
 
 def test_every_bit_that_is_counted_was_sent_carried_and_received(run_folder: Path) -> None:
-    """(T1)'s bits are those that devices, network and nodes were booked for, each once, moved batches included."""
+    """(T1) counts the bits that were booked for devices, network and nodes, each once, including moved batches."""
     tables = {
         name: pd.read_parquet(run_folder / f"{name}.parquet")
         for name in ("lines", "slots", "nodes", "batch_flows")
@@ -180,7 +180,7 @@ def test_a_moved_batch_comes_from_its_owners_users_and_is_answered_from_where_it
 
 
 def test_what_is_planned_for_a_decision_is_what_it_draws(run_folder: Path) -> None:
-    """Right side of (D1) from what the nodes declare, with the batches that ran where they ran: the metered joules."""
+    """Right side of (D1) from the nodes' profiles and the executed batches equals the metered joules."""
     slots = pd.read_parquet(run_folder / "slots.parquet")
     fleet = whole_run(resolve(open_scenario(str(run_folder / "scenario.toml"))))
     assert fleet.model_j is not None

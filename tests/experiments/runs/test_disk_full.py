@@ -1,4 +1,4 @@
-"""A disk that fills in mid-run: one sentence, exit code 1, and books that nobody calls sound. On a real small disk."""
+"""A disk that becomes full during a run: one sentence, exit code 1, an incomplete ledger. On a real small disk."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_disk_that_cannot_take_the_ledger(tmp_path: Path, fleet: str) -> None:
 @needs_a_small_disk
 def test_a_disk_that_cannot_take_the_report(tmp_path: Path) -> None:
     done = run_on("1200k", "inprocess", tmp_path, "")
-    assert "verdict 0\n" in done.stdout  # the books were complete by then
+    assert "verdict 0\n" in done.stdout  # the ledger was complete by then
 
 
 @pytest.mark.parametrize("content", ["nothing", "no tables"])

@@ -232,7 +232,7 @@ def test_a_report_of_a_failed_run_is_refused_with_its_reason(
         ),
     ],
 )
-def test_code_of_ones_own_that_cannot_begin_is_a_sentence_with_its_line(
+def test_user_code_that_cannot_start_gives_a_sentence_with_its_line(
     scenario: Path, capsys: pytest.CaptureFixture[str], code: str, exit_code: int, line: int
 ) -> None:
     name = f"cannot_begin_{line}_{exit_code}_{len(code)}"

@@ -1,4 +1,4 @@
-"""What lies in the working directory, and what proxy the shell names, changes nothing in any process of a run."""
+"""The working directory's files and the shell's proxy change nothing in any process of a run."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ PROXIES = dict.fromkeys(("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy",
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Path:
-    """A working directory whose folders are called as our packages are, and whose files as modules that we need."""
+    """A working directory with folders named like our packages, and files named like modules that we need."""
     for name in NAMES:
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text(f"raise RuntimeError('the user folder {name}')\n")

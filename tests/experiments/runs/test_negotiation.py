@@ -1,4 +1,4 @@
-"""Negotiated policies in comparisons and reports: what they gained, and what negotiating cost."""
+"""Negotiated policies in comparisons and reports: gain, and cost of the negotiation."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_negotiation_costs_what_is_booked_under_its_name(folder: Path) -> None
         assert run_json(run)["negotiation"]["messages"] == cost.messages
         assert cost.slots == 8
         assert cost.rounds is not None
-        assert cost.messages == 2 * 3 * cost.rounds  # nobody fell silent: all are asked, all answer
+        assert cost.messages == 2 * 3 * cost.rounds  # every node answered every question
         assert cost.silent_nodes == 0
         # Radio at the nodes, and the network for every byte once.
         nodes = run.tables["nodes"]
@@ -58,7 +58,7 @@ def test_a_negotiation_costs_what_is_booked_under_its_name(folder: Path) -> None
         assert 0 < cost.operational_g < 0.05 * run.tables["lines"]["operational_g"].sum()
 
 
-def test_the_report_has_its_tables_only_where_somebody_negotiated(
+def test_the_report_has_negotiation_tables_only_after_a_negotiation(
     folder: Path, small_comparison: Path
 ) -> None:
     study = load(folder)
@@ -79,7 +79,7 @@ def test_the_report_has_its_tables_only_where_somebody_negotiated(
 def test_work_that_may_wait_is_run_once_and_in_time(
     policy: str, small_scenario: Path, tmp_path: Path
 ) -> None:
-    """Under deadlines the backlog is each node's own knowledge until the slot is over; the books still close."""
+    """With deadlines the backlog is private until the slot has ended; the ledger still balances."""
     path, run = tmp_path / "waiting.toml", tmp_path / "run"
     # A batch is worth moving in one slot: over a network that costs nothing, where no sun runs it for nothing at home.
     network = "[network]\nnet_j_per_byte = 0.0\n[harvest]\nkind = 'none'\n[battery]\ncapacity_wh = 0\n"
@@ -93,7 +93,7 @@ def test_work_that_may_wait_is_run_once_and_in_time(
     assert slots["executed_batches"].sum() == slots["released_batches"].sum() > 0
     assert tables["decisions"]["status"].str.startswith("rule: negotiated").all()
     away = tables["batch_flows"].query("owner != executor")
-    # (D5): no owner sends away more than its share of what it ever released.
+    # (D5): no owner sends away more than its share of all released batches.
     sent = away.groupby("owner")["batches"].sum()
     released = slots.groupby("node_id")["released_batches"].sum()
     assert (sent <= 0.5 * released.reindex(sent.index)).all()

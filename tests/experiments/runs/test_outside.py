@@ -1,4 +1,4 @@
-"""Outside clients of a run: whom they may ask, and the slot that is kept open for them."""
+"""Outside clients of a run: the nodes they can reach, and the slot that is kept open for them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_an_interrupt_ends_the_wait_and_not_the_run(tmp_path: Path) -> None:
     assert said[-1] == "Infer: closed"
 
 
-def test_people_are_told_every_address_and_what_to_type(tmp_path: Path) -> None:
+def test_every_address_is_printed_with_the_command(tmp_path: Path) -> None:
     said: list[str] = []
     outside = Outside(resolved(), tmp_path, say=said.append)
     outside.opened({"n1": "127.0.0.1:2", "n0": "127.0.0.1:1", "n2": "127.0.0.1:1"})
@@ -69,7 +69,7 @@ def test_people_are_told_every_address_and_what_to_type(tmp_path: Path) -> None:
         ("ray", 2, "netns", "netns"),
     ],
 )
-def test_a_wait_in_which_nobody_could_ask_is_refused(
+def test_a_wait_without_reachable_nodes_is_refused(
     tmp_path: Path, kind: str, application: int, isolation: str, why: str
 ) -> None:
     with pytest.raises(UsageError, match=why):

@@ -1,4 +1,4 @@
-"""Modules of one's own beside the scenario are found from any working directory, in every process of a run."""
+"""User modules beside the scenario are found from any working directory, in every process of a run."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def lab(tmp_path: Path) -> Path:
     (folder / "beside_lab" / "deta2.py").write_text(CODE)
     (folder / "beside_helper.py").write_text('NAME = "mine"\n')
     (folder / "beside_task.py").write_text(TASK)
-    (folder / "json.py").write_text("raise RuntimeError('not the json that everybody means')\n")
+    (folder / "json.py").write_text("raise RuntimeError('not the json of the standard library')\n")
     (folder / "beside.toml").write_text(SCENARIO)
     return folder
 

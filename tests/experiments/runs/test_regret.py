@@ -112,7 +112,9 @@ def test_impossible_for_local_is_refused_with_limit_and_amount(
         assert invoke([command, str(path)]) == 2
         said = capsys.readouterr().err
         assert "(D7) time of n1: 0.179 s too little in t1, and in 1 more slots" in said
-    path.write_text(SLOW_NODE.replace("POLICY", "deta"))  # what the slow board has no time for may leave it
+    path.write_text(
+        SLOW_NODE.replace("POLICY", "deta")
+    )  # batches for which the slow board has no time may be offloaded
     assert invoke(["check", str(path), "--json"]) == 0
     assert [item.name for item in tmp_path.iterdir()] == ["slow.toml"]
 
@@ -131,7 +133,7 @@ def test_time_outs_are_counted(
     counted: str,
     other: str,
 ) -> None:
-    """The first solve is told to be out of time: whether a real limit is hit depends on the machine."""
+    """The first solve simulates a time-out: whether a real limit is reached depends on the machine."""
     solve, solved = Session.run, []
 
     def out_of_time(session: Session) -> Solution:
@@ -196,7 +198,7 @@ zone = "US-NW-SCL"
 def test_models_on_the_radio_are_planned_and_bound(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In slots of 40 ms a model's radio is a third of all joules: the oracle plans them, and the bound knows them."""
+    """In slots of 40 ms a model's radio is a third of all joules: the oracle's plan and the bound include them."""
     scenario, folder = tmp_path / "short.toml", tmp_path / "runs"
     scenario.write_text(SHORT_SLOTS)
     arguments = [

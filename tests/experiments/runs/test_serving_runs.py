@@ -178,7 +178,7 @@ def test_generated_tokens_are_counted_apart_from_read_ones(tmp_path: Path) -> No
     assert np.allclose(serving.decode_s, serving.requests * decode_flop(model) / speed)
     pd.testing.assert_series_equal(computing_j(result), (serving.prefill_j + serving.decode_j).astype(float))
     per_token_in, per_token_out = serving.prefill_j / serving.tokens_in, serving.decode_j / serving.tokens_out
-    assert (per_token_out > per_token_in).all()  # the cache is read anew for every token
+    assert (per_token_out > per_token_in).all()  # the cache is read again for every token
 
 
 def test_measured_service_times_are_used_with_the_cpu_time_meter(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_measured_service_times_are_used_with_the_cpu_time_meter(tmp_path: Path)
     assert serving.requests.sum() == sum(len(plan.arrival_s) for plan in planned(scenario()))
 
 
-def test_the_report_and_the_json_say_what_serving_came_to(
+def test_the_report_and_the_json_state_the_results_of_serving(
     tables: dict[str, pd.DataFrame], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "scenario.toml"
@@ -206,7 +206,7 @@ def test_the_report_and_the_json_say_what_serving_came_to(
     assert 'id="serving"' in (tmp_path / "run/report.html").read_text()
     by_node = pd.read_csv(tmp_path / "run/tables/serving.csv")
     assert by_node[by_node.node_id.notna()].requests.sum() == said["requests"]
-    assert not (tmp_path / "run/tables/figure-tree-alpha.csv").exists()  # no token, nothing to weigh
+    assert not (tmp_path / "run/tables/figure-tree-alpha.csv").exists()  # no token, no weight
     assert said["outside_requests"] == 0
     assert said["outside_worst_p95_s"] is None
 
@@ -230,7 +230,7 @@ def test_diurnal_load_follows_the_local_hour() -> None:
     configs = resolve(parse_scenario(text)).node_configs("run", "", with_harvest=True)
     west, east = (np.array(config.inference.rate_per_s) for config in configs[:2])
     assert west.shape == (24,)
-    assert np.argmax(east) < np.argmax(west)  # evening comes to the east first
+    assert np.argmax(east) < np.argmax(west)  # evening is earlier in the east
     assert west.mean() == pytest.approx(east.mean(), rel=1e-9)
 
 

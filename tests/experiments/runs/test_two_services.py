@@ -1,4 +1,5 @@
-"""Two services in one run: nothing is lost or counted twice, their joules are the ledger's, and figures have names."""
+"""Two services in one run: nothing is lost or counted twice, their joules equal the ledger's, and figures have
+names."""
 
 from __future__ import annotations
 

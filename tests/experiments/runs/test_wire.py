@@ -1,4 +1,4 @@
-"""What the simulator negotiates is what the coordinator's service negotiates with real nodes: the two forms agree."""
+"""Negotiation in the simulator equals negotiation of the coordinator's service with real nodes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ POLICIES = [Auction, BeliefAuction, Admm]
 
 
 def recorder(kind: type) -> Any:
-    """A policy of ``kind`` that remembers its tables and what came of them."""
+    """A policy of ``kind`` that records its tables and results."""
     made = kind(rounds=15) if kind is Admm else kind(slots_per_day=24) if kind is BeliefAuction else kind()
     found: list[tuple[Table, Any, Agreed]] = []
 
@@ -82,7 +82,7 @@ def seen(config: Any, nodes: dict[str, Any], outboxes: dict[str, MemoryOutbox], 
     views = {}
     for name, node in nodes.items():
         telemetry = node.telemetry()
-        outboxes[name].remove(telemetry.seq)  # a node at a market never says this
+        outboxes[name].remove(telemetry.seq)  # a node in a market never sends this
         views[name] = NodeView(node.profile(), telemetry, False, 0, None)
     return build_fleet(config, slot, views, {zone.zone: zone.intensity_g_per_kwh for zone in config.zones})
 
@@ -109,7 +109,7 @@ def test_wire_and_pure_form_agree_on_random_fleets(
     for name, link in links.items():
         coordinator.receive(name, link.register())
     traded = 0.0
-    # Past offloads of a deferred batch are the node's own knowledge: with deadlines, the first slot alone is compared.
+    # Past offloads of a deferred batch are private: with deadlines, only the first slot is compared.
     for slot in range(1 if config.limits.deadline_slots else 4):
         fleet = seen(config, nodes, outboxes, slot)
         coordinator.begin_slot(BeginSlot(slot, config.stages[slot], 1.0))

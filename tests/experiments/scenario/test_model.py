@@ -182,7 +182,7 @@ def _paths(model: type[BaseModel]) -> list[tuple[str, ...]]:
 
 @given(st.lists(st.tuples(st.sampled_from(_paths(Scenario)), VALUES), min_size=1, max_size=3))
 @settings(max_examples=300, deadline=None)
-def test_whatever_stands_in_a_scenario_it_is_valid_or_refused_with_its_file(
+def test_any_scenario_is_valid_or_refused_with_its_file(
     changes: list[tuple[tuple[str, ...], Any]],
 ) -> None:
     values: dict[str, Any] = tomllib.loads(MINIMAL)

@@ -1,4 +1,4 @@
-"""The key of kept results: it moves with every module and file that can be reached, and with nothing else."""
+"""The key of stored results: it changes with every reachable module and file, and with nothing else."""
 
 from __future__ import annotations
 

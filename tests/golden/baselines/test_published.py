@@ -195,7 +195,7 @@ def test_fedzero_selects_as_the_original() -> None:
 
 
 def test_fedzero_divides_a_domains_energy_as_the_original() -> None:
-    """Where the original spends more than there is, as it would with what its first division leaves."""
+    """Where the original spends more than is available, compared with its decision on the remaining energy."""
     overspent = 0
     for seed, theirs in enumerate(RECORDS["fedzero"]["steps"]):
         given = WORLDS.FedZeroStep.of(seed)

@@ -40,14 +40,14 @@ class OortWorld:
         )
 
     def loss(self, participations: Ints) -> Floats:
-        """(N,) mean training loss of each client's last round; of no meaning before its first."""
+        """(N,) mean training loss of each client's last round; undefined before its first."""
         left = (1.0 - self.pace) ** np.maximum(participations - 1, 0)
         return self.first_loss * (self.floor + (1.0 - self.floor) * left)
 
 
 @dataclass(frozen=True)
 class LowcarbInput:
-    """One selection: forecasts by client, hours of a made-up grid, and how often each took part.
+    """One selection: forecasts by client, hours of an invented grid, and participations of each.
 
     Up to 16 clients: among more, the original's sort (not a stable one) leaves ties in no defined order."""
 
@@ -156,7 +156,7 @@ class FedZeroRun:
     horizon: int
     slot_s: float
     alpha: float
-    """Release is certain above it all, or impossible above the mean: no draw decides."""
+    """Release is certain, or impossible above the mean: no random draw decides."""
     exclusion: float
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Ten fixed instances keep their optimal objective values, whoever solves them."""
+"""Ten fixed instances keep their optimal objective values with every solver."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The decomposition's claims: a plan that keeps every limit, a bound that holds, the gap between them."""
+"""The decomposition: a plan within every limit, a valid bound, and the gap between them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def optimum(program: hub.HubProgram) -> float:
 
 
 def bill_g(program: hub.HubProgram) -> float:
-    """What the static load alone would emit: the scale on which a zero optimum is zero."""
+    """Emissions of the static load alone: the scale for an optimum of zero."""
     return float((program.grams_per_j * program.static_j).sum())
 
 
@@ -62,7 +62,7 @@ def test_work_ends_with_its_stage(seed: int, deadline: int) -> None:
 
 
 @pytest.mark.parametrize("deadline", [0, 2])
-def test_a_day_of_a_small_town(deadline: int) -> None:
+def test_a_day_of_many_nodes(deadline: int) -> None:
     program = hub.from_fleet(random_fleet(4, 60, 24, deadline_slots=deadline))
     found = decomposition.solve(program, 1e-4, block_nodes=25)
     assert found.gap_fraction <= 1e-4
@@ -88,7 +88,7 @@ def test_threads_change_nothing_but_the_time() -> None:
 
 
 def test_the_bound_holds_at_any_prices() -> None:
-    """Weak duality: prices drawn at random give a bound below the optimum, however bad."""
+    """Weak duality: any prices drawn at random give a bound below the optimum."""
     rng = np.random.default_rng(5)
     program = hub.from_fleet(random_fleet(4, 5, 4, deadline_slots=1))
     units = hub_lp.units_of(program)
@@ -175,7 +175,7 @@ def test_a_net_zero_program_is_optimal_at_once(fleet: Fleet) -> None:
 
 @pytest.mark.parametrize("nodes_with_sun", [3, 5, 9])
 def test_net_zero_by_trade_is_proven(nodes_with_sun: int) -> None:
-    """Nodes without sun live on what the others send: nothing is emitted, and nothing can undercut that."""
+    """Nodes without sun use energy sent by the others: emissions are zero, the smallest value possible."""
     fleet = sun_for_all(nodes_with_sun)
     fleet = replace(fleet, limits=replace(fleet.limits, net_j_per_byte=0.0))
     found = decomposition.solve(hub.from_fleet(fleet))

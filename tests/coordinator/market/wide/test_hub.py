@@ -76,7 +76,7 @@ def test_a_hub_plan_becomes_pairs_that_carry_the_same_totals(seed: int, deadline
 
 
 def test_self_trade_is_taken_out_and_only_helps() -> None:
-    """A plan that sends energy and work to the hub and takes the same back pays for nothing."""
+    """A plan that sends energy and work to the hub and takes the same back has a cost without effect."""
     fleet = reference_day(1, nodes=1)
     fleet = replace(fleet, harvest_j=np.full((1, 1), 100.0))
     program = hub.from_fleet(fleet)

@@ -298,7 +298,7 @@ def test_every_board_profile_and_the_users_devices_have_a_gain_of_their_own() ->
 
 
 def test_a_reduction_that_meters_share_has_no_spread_of_readings() -> None:
-    """Half the grams in every line: whatever the gain, the reduction is a half; paired draws know that."""
+    """Half the grams in every line: for any gain the reduction is a half, also with paired draws."""
     half = [{**x, "operational_g": x["operational_g"] / 2} for x in LINES]
     study = Study(
         Path("x"),

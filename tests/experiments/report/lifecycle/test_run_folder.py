@@ -1,4 +1,4 @@
-"""The life cycle of real runs: what it adds up to is what the books hold."""
+"""The life cycle of real runs: its sums equal the ledger's."""
 
 from __future__ import annotations
 

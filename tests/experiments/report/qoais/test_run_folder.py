@@ -1,4 +1,4 @@
-"""QoAIS of real runs: all seven dimensions, nothing made up, the same twice."""
+"""QoAIS of real runs: all seven dimensions, no invented values, reproducible."""
 
 from __future__ import annotations
 

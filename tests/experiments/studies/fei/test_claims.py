@@ -1,4 +1,4 @@
-"""Rules that decide the claims."""
+"""Rules of the claims' verdicts."""
 
 from __future__ import annotations
 

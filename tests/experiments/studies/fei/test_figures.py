@@ -1,4 +1,4 @@
-"""Figures 3 and 4 and the ratios, from trainings that are made up."""
+"""Figures 3 and 4 and the ratios, from invented trainings."""
 
 from __future__ import annotations
 

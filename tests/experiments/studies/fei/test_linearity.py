@@ -67,7 +67,7 @@ def test_a_line_is_refused_as_seldom_as_the_intervals_say_and_found_where_rows_s
 
 
 def test_r2_would_have_passed_them_all() -> None:
-    """What the rule before this one looked at."""
+    """The quantity of the earlier rule."""
     for shape in (np.log(X), X**2, np.exp(0.2 * X)):
         assert np.corrcoef(X, shape)[0, 1] ** 2 > 0.8
         assert growth(X, shape).verdict is not Verdict.MET  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""Errors of Table I by learning rate: each rate calibrated on its own row, every row with where it comes from."""
+"""Errors of Table I by learning rate: each rate calibrated on its own row, every row with its origin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The study from end to end, small; and what it says when data are missing."""
+"""The study from end to end at a small size, and its errors for missing data."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def test_what_was_finished_before_an_error_is_kept(tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class Half:
-    """A job that says that it is half done, and looks at the bar's figures meanwhile."""
+    """A job that reports to be half done and reads the bar's figures meanwhile."""
 
     weight: float = 10.0
 

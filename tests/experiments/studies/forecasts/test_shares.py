@@ -1,4 +1,4 @@
-"""Shares of sums with intervals, days of the study, and what survives: by hand and on made-up days."""
+"""Shares of sums with intervals, days of the study, and remaining shares: by hand and on invented days."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The study of forecasts on one day, from cells to page; ranks, ties and what is said of them."""
+"""The study of forecasts on one day, from cells to page; ranks, equal ranks and their sentences."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def test_bits_sent_are_the_integral_of_the_rate(values: list[float], begin: floa
 
 
 class Clock:
-    """Time that passes only by sleeping, a little late each time, as on a real machine."""
+    """A clock that advances only by sleeping, slightly late each time, as on a real machine."""
 
     def __init__(self, late_s: float) -> None:
         self.now, self.late_s = 5.0, late_s

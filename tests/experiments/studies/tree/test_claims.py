@@ -133,9 +133,7 @@ def _values(first: list[float], second: list[float]) -> np.ndarray:
     first=st.lists(st.floats(0.0, 10.0), min_size=10, max_size=10).filter(lambda v: sum(v) > 0.1),
     second=st.lists(st.floats(0.0, 10.0), min_size=10, max_size=10),
 )
-def test_no_interval_says_that_more_than_all_of_a_figure_goes(
-    first: list[float], second: list[float]
-) -> None:
+def test_no_interval_of_a_change_is_below_minus_100_percent(first: list[float], second: list[float]) -> None:
     found = change(_values(first, second), 0, 1)
     assert found is not None
     assert found.low is not None
@@ -144,7 +142,7 @@ def test_no_interval_says_that_more_than_all_of_a_figure_goes(
     assert found.mean - 1e-9 <= found.high
 
 
-def test_what_is_gone_with_every_seed_is_gone_exactly() -> None:
+def test_a_figure_that_is_zero_with_every_seed_changes_by_exactly_100_percent() -> None:
     found = change(_values([3.0, 7.0, 5.0], [0.0, 0.0, 0.0]), 0, 1)
     assert found is not None
     assert (found.low, found.mean, found.high) == (-1.0, -1.0, -1.0)
@@ -207,7 +205,7 @@ def test_the_fluid_serves_all_below_saturation_and_only_vr_far_above_it() -> Non
     assert served_per_s(flooded, machine) == pytest.approx((machine.capacity_per_s(Service.VR), 0.0, 0.0))
 
 
-def test_the_fluid_leaves_the_background_as_it_is() -> None:
+def test_the_fluid_model_does_not_change_the_background() -> None:
     parameters = load_parameters()
     machine = build_machine(parameters, REFERENCE.discipline, SleepMode.JOINT)
     curves = fluid_curves(REFERENCE, Service.VR, machine, state_powers(parameters))

@@ -138,4 +138,4 @@ def test_tree_grows_with_alpha_and_is_ee_at_ten(world) -> None:  # type: ignore[
     assert tree == sorted(tree)
     assert tree[0] == pytest.approx(
         values["ee_bit_per_j"], rel=0.01
-    )  # alpha = 10 bit per token says nothing new
+    )  # alpha = 10 bit per token makes TREE equal EE

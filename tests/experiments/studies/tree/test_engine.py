@@ -47,7 +47,7 @@ def _assert_equal(got: Outcome, wanted: Outcome) -> None:
 @pytest.mark.parametrize(("discipline", "sleep"), CONFIGURATIONS)
 def test_fast_engine_equals_simpy(discipline: Discipline, sleep: SleepMode) -> None:
     machine = _machine(discipline, sleep)
-    # A server fast enough to fill the downlink by itself: otherwise only VR's priority ever blocks it.
+    # A server fast enough to fill the downlink alone: otherwise only VR's priority blocks it.
     fast = replace(
         machine,
         prefill_ps=tuple(ps // 37 for ps in machine.prefill_ps),
@@ -61,7 +61,7 @@ def test_fast_engine_equals_simpy(discipline: Discipline, sleep: SleepMode) -> N
         stations |= set(got.station.tolist())
         servers |= set(got.server.tolist())
         fates |= set(got.fate.tolist())
-    # The comparison is worth something only where everything happened.
+    # The comparison is meaningful only where every kind of event occurred.
     assert fates == set(Fate)
     idle = {Station.SLEEP, Station.SWITCH} if sleep.dtx else {Station.AWAKE}
     assert stations >= idle | {Station.TRANSMIT}

@@ -1,4 +1,4 @@
-"""A study continues where it was interrupted, repeats exactly, and draws what it measured."""
+"""The study: continuation after an interruption, exact repetition, figures."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_key_changes_with_everything_the_result_depends_on() -> None:
 
 
 def test_saturation_is_where_the_grid_says() -> None:
-    """A little below one nothing is lost at the bottleneck for long; well above, it is busy all the time."""
+    """Slightly below one the bottleneck loses nothing for long; well above, it is always busy."""
     parameters = load_parameters()
     for service in Service:
         setting = Setting(service, Background.MEDIUM)
@@ -153,7 +153,7 @@ def test_the_whole_reproduction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert len(report["claims"]) == 16
     for claim in report["claims"].values():
         assert claim["met_in"] + claim["not_met_in"] + claim["not_decidable_in"] == claim["settings"] <= 96
-    # Alpha and the way of counting tokens cannot change what has neither in it.
+    # Alpha and the way of counting tokens cannot change figures without tokens.
     assert all(report["claims"][name]["settings"] <= 8 for name in ("VR2", "VR5", "VU6", "VG3", "VG5"))
     assert report["claims"]["VG2"]["settings"] > 8
     assert json.loads((tmp_path / "claims.json").read_text()) == report

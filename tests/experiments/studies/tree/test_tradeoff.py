@@ -1,4 +1,4 @@
-"""The trade-off study on a short day: an exact curve that is ordered, floors that are kept, a page that says so."""
+"""The trade-off study on a short day: an ordered exact curve, floors, and the page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_exact_curve_is_ordered_and_floors_are_kept(report: dict[str, dict[s
     table = pd.read_csv(report["tables"]["tradeoff"])
     assert set(table.way) == {OPTIMUM, FLOOR, DECIDED}
     assert (table.unserved_batches == 0).all()
-    # Nobody who decides slot by slot emits less than the day's optimum at the same objective.
+    # No policy that decides slot by slot emits less than the day's optimum at the same objective.
     free = table[table.price_g_per_kwh == 0].set_index("way").emissions_g
     assert free[DECIDED] >= free[OPTIMUM] * (1 - 1e-6)
 
