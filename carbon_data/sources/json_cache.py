@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from carbon_data.files.whole import whole_file
 
 
 class JsonCache:
@@ -35,10 +36,8 @@ class JsonCache:
         kept = {"key": key, "stored_s": self._now_s(), "document": document}
         with contextlib.suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".", dir=self._folder) as beside:
-                draft = Path(beside, "draft")
+            with whole_file(self._path(key)) as draft:
                 draft.write_text(json.dumps(kept), encoding="utf-8")
-                draft.replace(self._path(key))
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"

@@ -5,7 +5,6 @@ run.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +12,7 @@ from typing import Protocol, Self
 
 from edge_node.config import NodeConfig
 
+from .cores import cpu_count
 from .grid import NodeGrid
 
 DEFAULT_BUILDER = "experiments.fleet.nodes:host_edge_nodes"
@@ -92,11 +92,10 @@ def process_count(processes: str | int, nodes: int, cpus: int | None = None) -> 
     Raises:
         ValueError: anything else.
     """
-    available = len(os.sched_getaffinity(0)) if cpus is None and hasattr(os, "sched_getaffinity") else cpus
     if processes == "per-node":
         return nodes
     if processes == "auto":
-        return max(1, min(nodes, available or os.cpu_count() or 1))
+        return max(1, min(nodes, cpus or cpu_count()))
     if isinstance(processes, int) and not isinstance(processes, bool) and processes >= 1:
         return min(processes, nodes)
     raise ValueError(

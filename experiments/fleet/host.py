@@ -7,7 +7,6 @@ the same round asked again of the same node is answered and not executed twice.
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import logging
 import os
@@ -22,11 +21,9 @@ from carbon_data.own_code import VARIABLE, place_of
 from edge_node.config import NodeConfig
 
 from .flower_private import CLIENT_APP_RAISED, adopt_id, bind_identity, error_reply
+from .memory import KEEP_BYTES, TOP_PAD_BYTES
 
 log = logging.getLogger(__name__)
-
-_KEEP_BYTES = 2**30
-_TOP_PAD_BYTES = 2**26
 
 
 class Hosted(Protocol):
@@ -120,21 +117,6 @@ class NodeHost:
         self.hosted.close()
 
 
-def keep_memory() -> None:
-    """Ask the C library of *this* process to keep freed memory; the environment does it for processes to
-    come.
-
-    The runner unpacks some megabytes of parameters every round, and page faults on fresh memory cost more
-    than the copies themselves. Nothing happens where the C library is not glibc.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return
-    for parameter, value in ((-3, _KEEP_BYTES), (-1, _KEEP_BYTES), (-2, _TOP_PAD_BYTES)):  # see mallopt(3)
-        mallopt(parameter, value)
-
-
 def process_environment() -> dict[str, str]:
     """Environment of every process that hosts nodes: nobody is called, one thread each, memory kept."""
     return {
@@ -145,8 +127,8 @@ def process_environment() -> dict[str, str]:
         "MKL_NUM_THREADS": "1",
         # Large tensors come and go with every batch: keep their memory instead of giving it back each time
         # (2.2 times on an LSTM, nothing lost elsewhere).
-        "MALLOC_MMAP_THRESHOLD_": str(_KEEP_BYTES),
-        "MALLOC_TRIM_THRESHOLD_": str(_KEEP_BYTES),
-        "MALLOC_TOP_PAD_": str(_TOP_PAD_BYTES),
+        "MALLOC_MMAP_THRESHOLD_": str(KEEP_BYTES),
+        "MALLOC_TRIM_THRESHOLD_": str(KEEP_BYTES),
+        "MALLOC_TOP_PAD_": str(TOP_PAD_BYTES),
         **{k: v for k in ("DETABED_DATA_DIR", VARIABLE) if (v := os.environ.get(k)) is not None},
     }

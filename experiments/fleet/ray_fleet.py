@@ -35,8 +35,9 @@ from .flower_private import (
     unpack,
 )
 from .grid import NodeGrid
-from .host import NodeHost, keep_memory, load_builder
+from .host import NodeHost, load_builder
 from .isolation import Isolation
+from .memory import keep_memory
 from .node_log import logged_to
 from .ray_local import LocalRay
 

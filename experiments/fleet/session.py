@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from carbon_data.files.whole import whole_file
 from coordinator.adapters.control_client import ControlClient, CoordinatorUnreachableError
 from coordinator.adapters.direct import DirectCoordinator
 from coordinator.adapters.flower_strategy import SlotControl
@@ -159,6 +160,5 @@ def _open_direct(
 
 def _write(path: Path, what: dict[str, Any]) -> None:
     """For whoever wants to look at, ask, or kill, a part of the run. Whole or not there."""
-    draft = path.with_suffix(".part")
-    draft.write_text(json.dumps(what, indent=1) + "\n", encoding="utf-8")
-    os.replace(draft, path)
+    with whole_file(path) as draft:
+        draft.write_text(json.dumps(what, indent=1) + "\n", encoding="utf-8")

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from carbon_data.files.whole import whole_file
 from experiments.report import (
     headline_tables,
     learning,
@@ -85,9 +86,8 @@ def write_report(folder: Path, *, require_done: bool = True) -> Path:
         drawing.data.to_csv(table_folder / f"figure-{drawing.name}.csv", index=False, lineterminator="\n")
     page = render(study, drawings, inlined, shown_tables)
     path = folder / "report.html"
-    unfinished = folder / ".report.html.part"
-    unfinished.write_text(page, encoding="utf-8")
-    unfinished.replace(path)
+    with whole_file(path) as draft:
+        draft.write_text(page, encoding="utf-8")
     return path
 
 

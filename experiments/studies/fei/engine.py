@@ -9,7 +9,6 @@ jobs that take hours are under way.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import hashlib
 import json
 import os
@@ -25,6 +24,8 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import Progress, TaskID, TextColumn
 
+from carbon_data.files.whole import whole_file
+from experiments.fleet.memory import keep_memory
 from experiments.progress import progress_bar
 
 LOOK_EVERY_S = 1.0
@@ -60,9 +61,8 @@ def content_key(*parts: object) -> str:
 
 def tell(scratch: Path, text: str, done: float) -> None:
     """From inside a job: where it stands in words, and how much of its ``weight`` is done."""
-    draft = scratch.with_suffix(f".{os.getpid()}.said")
-    draft.write_text(json.dumps({"text": text, "done": done}), encoding="utf-8")
-    os.replace(draft, scratch.with_suffix(".said"))
+    with whole_file(scratch.with_suffix(".said")) as draft:
+        draft.write_text(json.dumps({"text": text, "done": done}), encoding="utf-8")
 
 
 def _compute(job: Job, path: Path) -> None:
@@ -70,9 +70,8 @@ def _compute(job: Job, path: Path) -> None:
     cpu, wall = time.process_time(), time.perf_counter()
     result = job.compute(scratch)
     result["cost"] = {"cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall}
-    draft = path.with_suffix(f".{os.getpid()}.part")
-    draft.write_text(json.dumps(result, allow_nan=False), encoding="utf-8")
-    os.replace(draft, path)
+    with whole_file(path) as draft:
+        draft.write_text(json.dumps(result, allow_nan=False), encoding="utf-8")
     scratch.unlink(missing_ok=True)
     path.with_suffix(".said").unlink(missing_ok=True)
 
@@ -165,17 +164,7 @@ def _start_worker(stop: Event) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-    _keep_memory()
-
-
-def _keep_memory() -> None:
-    """Tell glibc to keep freed tensors instead of returning their pages after every batch; elsewhere nothing."""
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return
-    for parameter, value in ((-3, 1 << 30), (-1, 1 << 30), (-2, 1 << 26)):  # see mallopt(3)
-        mallopt(parameter, value)
+    keep_memory()
 
 
 def _finished(work: Sequence[tuple[Job, Path]], workers: int) -> Iterable[None]:

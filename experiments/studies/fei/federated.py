@@ -9,7 +9,6 @@ state (global model, servers that have finished the round, the server at work an
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from carbon_data.files.whole import whole_file
 from edge_node.config import TaskConfig
 from edge_node.tasks.evaluation import evaluate
 from edge_node.tasks.process import configure_process
@@ -208,15 +208,13 @@ class _Keeper:
 
     def keep(self, state: State) -> None:
         self.kept = time.monotonic()
-        draft = self.scratch.with_name(f"{self.scratch.name}.{os.getpid()}")
         about = {"history": state.history, "locals": [one.numbers() for one in state.locals]}
         arrays: dict[str, Any] = {f"global:{name}": array for name, array in state.weights.items()}
         for k, one in enumerate(state.locals):
             arrays |= {f"{k}:{name}": array for name, array in one.weights.items()}
         arrays["about"] = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
-        with draft.open("wb") as stream:
+        with whole_file(self.scratch) as draft, draft.open("wb") as stream:
             np.savez(stream, **arrays)
-        os.replace(draft, self.scratch)
 
 
 def _resume(scratch: Path) -> State | None:

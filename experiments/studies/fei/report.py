@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from rich.console import Console
 
+from carbon_data.files.whole import whole_file
 from experiments.progress import progress_bar
 from experiments.report.figures.base import Drawing
 from experiments.report.html import TEMPLATES
@@ -104,9 +105,8 @@ def write(page: Page, folder: Path, console: Console | None = None) -> Path:
         cost=page.cost,
     )
     path = folder / "report.html"
-    draft = folder / ".report.html.part"
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+    with whole_file(path) as draft:
+        draft.write_text(text, encoding="utf-8")
     return path
 
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from carbon_data.files.folders import cache_dir
+from carbon_data.files.whole import whole_file
 from edge_node.splitting.bottleneck import Bottleneck
 from edge_node.splitting.network import FrameCnn
 from edge_node.splitting.partition import Partitioner
@@ -113,9 +114,8 @@ def train_models(data: Data, extent: Extent, seed: int, advance: Advance) -> Mod
         torch.manual_seed(seed)
         models = _train(data, extent, seed, digest, advance)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".part")
-    save_models(models, draft)
-    draft.replace(path)
+    with whole_file(path) as draft:
+        save_models(models, draft)
     return models
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -19,6 +18,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from carbon_data.files.whole import whole_file
+from experiments.fleet.cores import cpu_count
 from experiments.progress import progress_bar
 from experiments.studies.import_closure import closure_digest
 from experiments.studies.tree.engine import simulate
@@ -64,12 +65,11 @@ def run_cell(cell: Cell, parameters: Parameters) -> list[Point]:
 
 
 def _compute(cell: Cell, parameters: Parameters, path: Path) -> Path:
-    """In a worker: simulate, write beside, move into place: a file that exists is whole."""
+    """In a worker: simulate, and write: a file that exists is whole."""
     points = [point.as_dict() for point in run_cell(cell, parameters)]
     text = json.dumps({"setting": cell.setting.as_dict(), "seed": cell.seed, "points": points})
-    draft = path.with_suffix(f".{os.getpid()}.part")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)
+    with whole_file(path) as draft:
+        draft.write_text(text, encoding="utf-8")
     return path
 
 
@@ -106,7 +106,7 @@ def run_study(
     missing.sort(key=lambda cell: (cell.setting.sweep, cell.seed))
     with progress_bar(console) as progress:
         task = progress.add_task("simulating", total=len(cells), completed=len(cells) - len(missing))
-        for _ in _finished(missing, parameters, paths, workers or os.cpu_count() or 1):
+        for _ in _finished(missing, parameters, paths, workers or cpu_count()):
             progress.advance(task)
     points: dict[Setting, list[list[Point]]] = {setting: [] for setting in settings}
     for cell in cells:
