@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from carbon_data.units import joules_to_kwh
 from experiments.studies.fei import energy, placement
-from experiments.studies.fei.cell import cell_for
+from experiments.studies.fei.cell import cell_for, full_round_examples
 from experiments.studies.fei.claims.setup import parameter_claims
 from experiments.studies.fei.spec import (
     BY_NAME,
@@ -40,7 +40,6 @@ from experiments.studies.fei.table1 import (
     scaled_basis,
     table,
 )
-from experiments.studies.fei.training import full_round_examples
 
 
 def training(edges: int, rounds: int, flop: float = 1e12) -> energy.Training:
