@@ -13,7 +13,7 @@ This package holds names and no logic; each name is imported when it is first us
 
 from __future__ import annotations
 
-import importlib
+import pkgutil
 import runpy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,9 +82,7 @@ _WHERE = {
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'detabed' has no attribute {name!r}; it has {', '.join(__all__)}")
-    module, _, attribute = _WHERE[name].partition(":")
-    value = getattr(importlib.import_module(module), attribute)
-    globals()[name] = value
+    globals()[name] = value = pkgutil.resolve_name(_WHERE[name])
     return value
 
 

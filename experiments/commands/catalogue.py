@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from importlib import import_module
+from pkgutil import resolve_name
 from typing import Annotated, Any
 
 import typer
@@ -19,11 +20,7 @@ def _first_paragraph(thing: object) -> str:
 
 
 def _tasks(registry: Any) -> dict[str, str]:
-    found = {}
-    for name, target in registry.TASKS.items():
-        module, _, attribute = target.partition(":")
-        found[name] = _first_paragraph(getattr(import_module(module), attribute))
-    return found
+    return {name: _first_paragraph(resolve_name(target)) for name, target in registry.TASKS.items()}
 
 
 def _zones(sources: Any) -> dict[str, str]:

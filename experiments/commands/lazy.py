@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any
 
 import click
@@ -32,11 +32,8 @@ class LazyCommand(click.Command):
 
     def loaded(self) -> click.Command:
         """The real command; its file is imported now."""
-        module, _, function = self._place.partition(":")
         single = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-        single.command(name=self.name, help=self.help)(
-            getattr(import_module(f"experiments.commands.{module}"), function)
-        )
+        single.command(name=self.name, help=self.help)(resolve_name(f"experiments.commands.{self._place}"))
         return typer.main.get_command(single)
 
 

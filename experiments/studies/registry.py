@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from rich.console import Console
@@ -81,5 +81,4 @@ def _is_fei(name: str) -> bool:
 
 
 def _function(name: str) -> Any:
-    module, _, attribute = STUDIES[name][0].partition(":")
-    return getattr(import_module(f"experiments.studies.{module}"), attribute)
+    return resolve_name(f"experiments.studies.{STUDIES[name][0]}")
