@@ -24,6 +24,7 @@ from coordinator.config import CoordinatorConfig
 from coordinator.policies.registry import make_policy
 from edge_node.config import NodeConfig
 from edge_node.slots.link import LocalLink
+from experiments.run_folder.files import ADDRESSES, PROCESSES
 from protos.messages import BeginSlot, DownMessage, EndSlot, SlotPlan, SlotSummary, Stage
 
 from .base import Fleet, FleetStartError
@@ -34,9 +35,6 @@ from .supervisor import Restart, Supervisor
 NodesOf = Callable[[str], Sequence[NodeConfig]]
 """Node configurations for a coordinator's address; the address is empty where nobody needs one."""
 
-PROCESSES = "processes.json"
-ADDRESSES = "addresses.json"
-"""Where outside clients ask each node, by node id; in the run folder while the run lasts."""
 REGISTER_S = 60.0
 """Wall seconds in which all nodes must have registered."""
 

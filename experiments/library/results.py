@@ -17,6 +17,7 @@ from experiments.report.html import headline, write_report
 from experiments.report.measures import totals
 from experiments.report.read import Run as Tables
 from experiments.report.read import Study, load
+from experiments.run_folder.files import SCENARIO
 from experiments.run_folder.verify import verify_run
 from experiments.scenario.model import Scenario, parse_scenario
 
@@ -111,7 +112,7 @@ class Run(Results):
     @cached_property
     def scenario(self) -> Scenario:
         """As it was run, every default filled in."""
-        return parse_scenario(self._tables.scenario, str(self.folder / "scenario.toml"), folder=self.folder)
+        return parse_scenario(self._tables.scenario, str(self.folder / SCENARIO), folder=self.folder)
 
     @property
     def slots(self) -> pd.DataFrame:

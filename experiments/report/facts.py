@@ -12,6 +12,7 @@ from experiments.report import style, units
 from experiments.report.measures import Totals, alpha_bits_per_token, totals
 from experiments.report.notices import restarts
 from experiments.report.read import Run, Study
+from experiments.run_folder.files import SCENARIO
 
 SHOWN_METADATA = (
     "data_origin",
@@ -227,5 +228,5 @@ def command(study: Study) -> str:
     if not study.is_comparison:
         return f"detabed run scenario.toml --policy {run.policy} --seed {run.seed}"
     first = study.runs[study.policies[0]].get(study.seeds[0], run)
-    scenario = Path(first.folder.name) / "scenario.toml"
+    scenario = Path(first.folder.name) / SCENARIO
     return f"detabed compare {scenario} --policies {','.join(study.policies)} --seeds {len(study.seeds)}"

@@ -36,6 +36,7 @@ from experiments.report.qoais.tables import qoais_tables
 from experiments.report.read import Study, load
 from experiments.report.stats import Estimate
 from experiments.report.svg import inline_svg
+from experiments.run_folder.files import FIGURES, REPORT, TABLES
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -78,14 +79,14 @@ def write_report(folder: Path, *, require_done: bool = True) -> Path:
     drawings = draw_all(study)
     shown_tables = _tables(study)
     inlined = _write_figures(folder, drawings)
-    table_folder = folder / "tables"
+    table_folder = folder / TABLES
     table_folder.mkdir(exist_ok=True)
     for table in shown_tables.values():
         table.write(table_folder)
     for drawing in (one for some in drawings.values() for one in some):
         drawing.data.to_csv(table_folder / f"figure-{drawing.name}.csv", index=False, lineterminator="\n")
     page = render(study, drawings, inlined, shown_tables)
-    path = folder / "report.html"
+    path = folder / REPORT
     with whole_file(path) as draft:
         draft.write_text(page, encoding="utf-8")
     return path
@@ -115,7 +116,7 @@ def _tables(study: Study) -> dict[str, tables.Table]:
 
 def _write_figures(folder: Path, drawings: dict[str, list[Drawing]]) -> dict[str, str]:
     """Save every figure; returns name -> SVG for the page."""
-    figures = folder / "figures"
+    figures = folder / FIGURES
     figures.mkdir(exist_ok=True)
     inlined = {}
     for drawing in (one for some in drawings.values() for one in some):

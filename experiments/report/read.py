@@ -18,6 +18,7 @@ from carbon_data.types import DataError
 from coordinator.tables.schema import Kind
 from experiments.report.older import as_today
 from experiments.run_folder.failed import failure_of
+from experiments.run_folder.files import COMPARE, DONE, METADATA, SCENARIO, TIMINGS, table_file
 from experiments.run_folder.same_scenario import difference, scenario_facts
 from experiments.run_folder.tables import RUN_TABLES
 
@@ -146,10 +147,10 @@ def _parquet(path: Path) -> pd.DataFrame:
 
 
 def _table(folder: Path, name: str, alpha_bits_per_token: float) -> pd.DataFrame:
-    path = folder / f"{name}.parquet"
+    path = folder / table_file(name)
 
     def beside(other: str) -> pd.DataFrame | None:
-        return _parquet(folder / f"{other}.parquet") if (folder / f"{other}.parquet").exists() else None
+        return _parquet(folder / table_file(other)) if (folder / table_file(other)).exists() else None
 
     try:
         frame = as_today(name, _parquet(path), beside, alpha_bits_per_token)
@@ -200,14 +201,14 @@ def load_run(folder: Path, *, require_done: bool = True) -> Run:
         raise DataError(f"{folder} is not a folder; give a run folder, e.g. runs/NAME-deta-s0")
     if require_done and (failure := failure_of(folder)):
         raise DataError(f"{folder}: the run failed, its figures do not count: {failure}")
-    if require_done and not (folder / "DONE").exists():
+    if require_done and not (folder / DONE).exists():
         raise DataError(f"{folder} has no DONE file: the run is not finished; let it end, or start it again")
-    metadata = _json(folder / "metadata.json")
+    metadata = _json(folder / METADATA)
     lacking = [key for key in REQUIRED_METADATA if key not in metadata]
     if lacking:
         raise DataError(f"{folder / 'metadata.json'} lacks {lacking}; was it written by an older version?")
-    timings = folder / "timings.json"
-    scenario = folder / "scenario.toml"
+    timings = folder / TIMINGS
+    scenario = folder / SCENARIO
     return Run(
         folder=folder,
         metadata=metadata,
@@ -215,7 +216,7 @@ def load_run(folder: Path, *, require_done: bool = True) -> Run:
         tables={
             name: _table(folder, name, float(metadata.get("tree_alpha_bits_per_token") or 0.0))
             for name, schema in RUN_TABLES.items()
-            if not schema.may_lack or (folder / f"{name}.parquet").exists()
+            if not schema.may_lack or (folder / table_file(name)).exists()
         },
         timings=_json(timings) if timings.exists() else {},
     )
@@ -224,7 +225,7 @@ def load_run(folder: Path, *, require_done: bool = True) -> Run:
 def load(folder: Path, *, require_done: bool = True) -> Study:
     """Read a run folder or a compare folder. Raises DataError when there is no finished run in it."""
     folder = Path(folder)
-    if (folder / "metadata.json").exists():
+    if (folder / METADATA).exists():
         run = load_run(folder, require_done=require_done)
         return Study(folder, False, {run.policy: {run.seed: run}})
     return load_comparison(folder, require_done=require_done)
@@ -250,11 +251,11 @@ def load_comparison(folder: Path, *, require_done: bool = True) -> Study:
         )
     found: dict[str, dict[int, Run]] = {}
     absent: list[str] = []
-    summary = folder / "compare.json"
+    summary = folder / COMPARE
     planned = _json(summary) if summary.exists() else {}
     failed: dict[str, str] = dict(planned.get("failed", {}))
-    for path in sorted(folder.glob("*/metadata.json")):
-        if require_done and not (path.parent / "DONE").exists():
+    for path in sorted(folder.glob(f"*/{METADATA}")):
+        if require_done and not (path.parent / DONE).exists():
             if failure := failure_of(path.parent):
                 failed.setdefault(path.parent.name, failure)
             else:

@@ -14,7 +14,9 @@ from experiments.report.measures import alpha_bits_per_token
 from experiments.report.read import Run, Study
 from experiments.report.serving import serving_table
 from experiments.report.tables import Column, Table
-from experiments.scenario.model import ServiceWorth, parse_scenario
+from experiments.run_folder.files import SCENARIO
+from experiments.scenario.model import parse_scenario
+from experiments.scenario.system import ServiceWorth
 from protos.messages import HOLDERS
 
 COLUMNS = (
@@ -134,7 +136,7 @@ def _utility(worth: ServiceWorth, alpha: float) -> TokenUtility:
 def _worths(run: Run) -> dict[str, ServiceWorth] | None:
     """As the run's scenario has them, {} where it names none; None where the folder's scenario cannot be read."""
     try:
-        return dict(parse_scenario(run.scenario, "scenario.toml").tree.services)
+        return dict(parse_scenario(run.scenario, SCENARIO).tree.services)
     except UsageError:
         return None
 

@@ -19,7 +19,8 @@ from experiments.resolve.traces import (
     SECONDS_PER_DAY,
     coordinator_zone,
 )
-from experiments.scenario.model import BatterySpec, BoardSpec, Scenario
+from experiments.scenario.model import Scenario
+from experiments.scenario.places import BatterySpec, BoardSpec
 
 if TYPE_CHECKING:
     pass

@@ -21,7 +21,8 @@ from experiments.errors import UsageError
 from experiments.resolve.chosen_policy import known_slots
 
 if TYPE_CHECKING:
-    from experiments.scenario.model import ForecastSpec, Scenario
+    from experiments.scenario.model import Scenario
+    from experiments.scenario.signals import ForecastSpec
 
 DAY = timedelta(days=1)
 

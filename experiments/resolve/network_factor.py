@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from edge_node.energy.transport import load_transport
 
 if TYPE_CHECKING:
-    from experiments.scenario.model import NetworkSpec
+    from experiments.scenario.system import NetworkSpec
 
 METADATA_KEY = "network"
 WIDTH_OF = "wifi"

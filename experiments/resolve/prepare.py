@@ -11,15 +11,11 @@ from carbon_data.own_code import look_beside
 from coordinator.policies.registry import PolicyError
 from coordinator.policies.registry import resolve as find_policy
 from experiments.errors import UsageError
-from experiments.scenario.model import (
-    MAX_SEED,
-    FleetSpec,
-    Scenario,
-    ServiceSpec,
-    load_scenario,
-    parse_scenario,
-)
+from experiments.scenario.keys import MAX_SEED
+from experiments.scenario.model import Scenario, load_scenario, parse_scenario
 from experiments.scenario.packaged import packaged_scenario_text, packaged_scenarios
+from experiments.scenario.system import FleetSpec
+from experiments.scenario.work import ServiceSpec
 
 if TYPE_CHECKING:
     from experiments.resolve.resolved import Resolved

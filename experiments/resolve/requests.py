@@ -21,7 +21,9 @@ from experiments.errors import RunError, UsageError
 from protos.messages import Stage
 
 if TYPE_CHECKING:
-    from experiments.scenario.model import InferenceSpec, NodeSpec, Scenario, ServiceSpec
+    from experiments.scenario.model import Scenario
+    from experiments.scenario.places import NodeSpec
+    from experiments.scenario.work import InferenceSpec, ServiceSpec
 
 DEGREES_PER_HOUR = 15.0
 MAX_REQUESTS_PER_SLOT = 1_000_000

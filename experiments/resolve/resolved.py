@@ -29,7 +29,8 @@ from experiments.resolve.traces import (
     node_name,
     persistence_slots,
 )
-from experiments.scenario.model import NodeSpec, Scenario
+from experiments.scenario.model import Scenario
+from experiments.scenario.places import NodeSpec
 from protos.messages import Stage
 
 if TYPE_CHECKING:

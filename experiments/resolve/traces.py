@@ -16,7 +16,9 @@ from edge_node.config import HarvestConfig
 from experiments.errors import UsageError
 from experiments.resolve.chosen_policy import SECONDS_PER_DAY, known_slots, needs_truth
 from experiments.resolve.issued import open_forecast, zone_issues
-from experiments.scenario.model import HarvestSpec, NodeSpec, Scenario, refuse_doubled
+from experiments.scenario.keys import refuse_doubled
+from experiments.scenario.model import Scenario
+from experiments.scenario.places import HarvestSpec, NodeSpec
 
 
 def zone_traces(

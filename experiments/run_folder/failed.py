@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.run_folder.files import DONE
-
-FAILED = "FAILED"
-"""File in the folder of a failed run, instead of DONE: one sentence."""
+from experiments.run_folder.files import DONE, FAILED
 
 
 def mark_failed(folder: Path, sentence: str) -> None:

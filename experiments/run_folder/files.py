@@ -1,6 +1,34 @@
-"""Names of the files in a run folder."""
+"""Names of the files in a run folder and in a compare folder."""
 
-DONE = "DONE"
-
+SCENARIO = "scenario.toml"
+"""The scenario with every default written out."""
+METADATA = "metadata.json"
+LEDGER = "ledger.sqlite"
 MODEL = "model.safetensors"
 """Last model of every learning stage; tensors are called STAGE/PARAMETER."""
+TIMINGS = "timings.json"
+"""Wall-clock figures: apart from the tables, which repeat byte for byte."""
+ADDRESSES = "addresses.json"
+"""Where outside clients ask each node, while the run lasts."""
+PROCESSES = "processes.json"
+"""Process number of the coordinator and of each node, while the run lasts."""
+FLOWER_LOG = "flower.log"
+
+REPORT = "report.html"
+FIGURES = "figures"
+"""Folder of the report's figures."""
+TABLES = "tables"
+"""Folder of the report's tables, as CSV."""
+
+COMPARE = "compare.json"
+"""Of a compare folder: its runs, and their regret."""
+
+DONE = "DONE"
+"""Empty; the folder is complete."""
+FAILED = "FAILED"
+"""Instead of DONE: one sentence that says why the run failed."""
+
+
+def table_file(name: str) -> str:
+    """File of a table: ``slots``, ``nodes``, ``lines``, ``rounds``, ..."""
+    return f"{name}.parquet"

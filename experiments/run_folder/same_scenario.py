@@ -13,6 +13,8 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from experiments.run_folder.files import SCENARIO
+
 VARIED = ("policy", "policy_options", "seed")
 PLACES = ("fleet.kind", "fleet.processes", "fleet.isolation", "coordinator.host")
 RESOLVED = ("slot_s", "data_used", "recycling_data", "intensity_digest")
@@ -30,7 +32,7 @@ def scenario_facts(text: str, metadata: Mapping[str, Any]) -> dict[str, str]:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
-        document = {"scenario.toml": text}
+        document = {SCENARIO: text}
     facts = dict(_flat(document, ""))
     facts |= dict(_flat({f"resolved {key}": metadata[key] for key in RESOLVED if key in metadata}, ""))
     return {

@@ -7,8 +7,7 @@ from typing import Any
 
 from coordinator.ledger import Kind, LedgerEmptyError, LedgerError, VerifyReport, read_entries, verify
 from experiments.errors import UsageError
-
-LEDGER = "ledger.sqlite"
+from experiments.run_folder.files import LEDGER
 
 
 def verify_run(folder: Path) -> dict[str, Any]:

@@ -22,10 +22,12 @@ from experiments.resolve.foresight import whole_run
 from experiments.resolve.resolve import resolve
 from experiments.resolve.resolved import Resolved
 from experiments.run_folder.failed import mark_failed
+from experiments.run_folder.files import COMPARE, DONE
 from experiments.runs.outside import Outside
 from experiments.runs.regret import IN_IT, NOT_IN_IT, bound_or_reason, regret_of
 from experiments.runs.run import Hooks, execute
-from experiments.scenario.model import MAX_SEED, Scenario
+from experiments.scenario.keys import MAX_SEED
+from experiments.scenario.model import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,11 +147,11 @@ def run_compare(
                 [spec for spec in specs if _run_name(spec.policy, spec.seed) not in failed], folder
             ),
         }
-        (folder / "compare.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+        (folder / COMPARE).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
         if failed:
             mark_failed(folder, "; ".join(f"{name}: {why}" for name, why in failed.items()))
         else:
-            (folder / "DONE").write_text("", encoding="utf-8")
+            (folder / DONE).write_text("", encoding="utf-8")
         report = _report(folder, progress) if draw else None
     return Finished(folder, report, time.perf_counter() - began, failed)
 

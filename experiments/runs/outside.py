@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.errors import UsageError
+from experiments.run_folder.files import ADDRESSES, DONE, SCENARIO
 from protos.messages import Stage
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def find_target(target: str, node_id: str, runs: Path) -> Target:
     if _HOST_AND_PORT.fullmatch(target):
         return Target(target, node_id)
     for folder in _lasting(runs):
-        if target in json.loads((folder / "addresses.json").read_text(encoding="utf-8")):
+        if target in json.loads((folder / ADDRESSES).read_text(encoding="utf-8")):
             if node_id not in ("", target):
                 raise UsageError(f"{target!r} and --node {node_id}: two nodes; name one")
             return _in_folder(folder, target)
@@ -119,14 +120,14 @@ def find_target(target: str, node_id: str, runs: Path) -> Target:
 
 def _lasting(runs: Path) -> list[Path]:
     """Folders of runs that outside clients can ask, newest first."""
-    found = list(runs.glob("*/addresses.json"))
+    found = list(runs.glob(f"*/{ADDRESSES}"))
     return [path.parent for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)]
 
 
 def _in_folder(folder: Path, node_id: str) -> Target:
-    path = folder / "addresses.json"
+    path = folder / ADDRESSES
     if not path.exists():
-        if (folder / "DONE").exists():
+        if (folder / DONE).exists():
             raise UsageError(
                 f"{folder}: the run is over, and its nodes with it; {HOLD} keeps them for a while"
             )
@@ -142,7 +143,7 @@ def _in_folder(folder: Path, node_id: str) -> Target:
 
 def _data_of(folder: Path) -> str | None:
     try:
-        document = tomllib.loads((folder / "scenario.toml").read_text(encoding="utf-8"))
+        document = tomllib.loads((folder / SCENARIO).read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError):
         return None
     data = document.get("task", {}).get("data")

@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.run_folder.files import FLOWER_LOG, LEDGER, SCENARIO, TIMINGS
+
 if sys.platform != "win32":
     import resource
 
-import pandas as pd
 import tomli_w
 from flwr.app import Array, ArrayRecord, Context, RecordDict
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from carbon_data.units import from_pico
 from coordinator.adapters.control_client import CoordinatorError as CallFailed
 from coordinator.adapters.flower_server import (
     Evaluation,
@@ -38,23 +38,16 @@ from coordinator.adapters.flower_strategy import StrategyError
 from coordinator.ledger import LedgerError
 from coordinator.policies.guard import PolicyFailedError
 from coordinator.slots.protocol import RequestError
-from coordinator.tables.export import export_tables
-from edge_node.energy.boards import board_names
 from edge_node.tasks.evaluation import evaluate, initial_parameters
 from edge_node.tasks.registry import find_task
 from experiments.errors import FailedRunError, RunError, describe_failure
 from experiments.fleet.base import FleetStartError
 from experiments.fleet.session import open_session
 from experiments.fleet.supervisor import CoordinatorError
-from experiments.resolve.chosen_policy import policy_settings, short_look_ahead
-from experiments.resolve.network_factor import METADATA_KEY
 from experiments.resolve.resolved import Resolved
 from experiments.run_folder.failed import mark_failed
 from experiments.run_folder.files import DONE, MODEL
-from experiments.run_folder.same_scenario import digest_of, scenario_digest, scenario_facts
-from experiments.run_folder.tables import ROUNDS
-from experiments.run_folder.versions import versions
-from experiments.runs.failure import reasons_to_fail
+from experiments.runs.described import export_run
 from experiments.scenario.strategies import make_strategy
 from protos.messages import Stage
 
@@ -127,14 +120,14 @@ def _execute(resolved: Resolved, folder: Path, fleet: Fleet, hooks: Hooks) -> Pa
     scenario = resolved.scenario
     run_id = f"{scenario.name}-{scenario.policy.replace(':', '.')}-s{scenario.seed}"
     folder.mkdir(parents=True, exist_ok=True)
-    write_scenario(resolved, folder / "scenario.toml")
+    write_scenario(resolved, folder / SCENARIO)
     record, timings = RunRecord(), Timings()
     restarts, processes = _run_slots(resolved, run_id, folder, fleet, record, timings, hooks)
-    reasons = _export(resolved, run_id, folder, record, restarts, processes)
+    reasons = export_run(resolved, run_id, folder, record, restarts, processes)
     write_models(record, folder / MODEL)
     timings.peak_memory_bytes = peak_memory_bytes()
     timings.total_s = time.perf_counter() - started
-    (folder / "timings.json").write_text(json.dumps(timings.__dict__, indent=1) + "\n", encoding="utf-8")
+    (folder / TIMINGS).write_text(json.dumps(timings.__dict__, indent=1) + "\n", encoding="utf-8")
     if reasons:
         raise FailedRunError(folder, reasons)
     (folder / DONE).write_text("", encoding="utf-8")
@@ -150,9 +143,9 @@ def _run_slots(
     timings: Timings,
     hooks: Hooks,
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    log_to_file(folder / "flower.log")
+    log_to_file(folder / FLOWER_LOG)
     begun = time.perf_counter()
-    config = resolved.coordinator_config(run_id, folder / "ledger.sqlite")
+    config = resolved.coordinator_config(run_id, folder / LEDGER)
 
     def nodes_of(address: str) -> tuple[NodeConfig, ...]:
         return resolved.node_configs(run_id, address, with_harvest=resolved.with_harvest)
@@ -262,116 +255,3 @@ def write_scenario(resolved: Resolved, path: Path) -> None:
         told["data"] = service.task.data
     values["time"]["start"] = resolved.scenario.time.start
     path.write_text(tomli_w.dumps(values), encoding="utf-8")
-
-
-def _export(
-    resolved: Resolved,
-    run_id: str,
-    folder: Path,
-    record: RunRecord,
-    restarts: list[dict[str, Any]],
-    processes: dict[str, int],
-) -> tuple[str, ...]:
-    """Tables and metadata; returns why the run may not count as done, if there is a reason."""
-    scenario = resolved.scenario
-    tables = export_tables(
-        folder / "ledger.sqlite", folder, start=scenario.time.start, trace_step_s=scenario.time.trace_step_s
-    )
-    rows, cumulative_pg = [], 0
-    for outcome in record.outcomes:
-        cumulative_pg += outcome.summary.emissions_pg
-        if outcome.server_round is None:
-            continue
-        evaluation = outcome.evaluation
-        rows.append(
-            {
-                "round": outcome.server_round,
-                "slot": outcome.slot,
-                "stage": outcome.stage.value,
-                "participants": len(outcome.replies.answered),
-                "num_examples": int(outcome.replies.metrics.get("num-examples", 0)),
-                "train_loss": outcome.replies.metrics.get("loss"),
-                "test_loss": None if evaluation is None else evaluation.loss,
-                "test_accuracy": None if evaluation is None else evaluation.accuracy_fraction,
-                "cumulative_g": from_pico(cumulative_pg),
-            }
-        )
-    pd.DataFrame(rows, columns=list(ROUNDS.names)).to_parquet(folder / "rounds.parquet", index=False)
-    troubles = [
-        {"slot": outcome.slot, "node_id": node_id, "reason": reason}
-        for outcome in record.outcomes
-        for node_id, reason in [
-            *outcome.replies.failed.items(),
-            *((name, "no answer by the deadline") for name in outcome.replies.missing),
-            *((name, "its process was dead") for name in outcome.replies.unreachable),
-        ]
-    ]
-    reasons = reasons_to_fail(resolved, record.outcomes, pd.read_parquet(tables["slots"].absolute()))
-    metadata = {
-        "run_id": run_id,
-        "name": scenario.name,
-        "policy": scenario.policy,
-        "policy_options": policy_settings(scenario),
-        "seed": scenario.seed,
-        "slot_s": resolved.slot_s,
-        "trace_step_s": scenario.time.trace_step_s,
-        "start": scenario.time.start.isoformat(),
-        "stages": [stage.value for stage in resolved.stages],
-        "task": resolved.task.name,
-        "data_used": resolved.data_used,
-        "data_origin": resolved.data_origin,
-        "recycling_data": None if resolved.recycling is None else resolved.recycling.data,
-        "target_accuracy_fraction": scenario.task.target_accuracy_fraction,
-        "short_look_ahead": short_look_ahead(scenario) or None,
-        "partition": scenario.task.partition,
-        "strategy": scenario.task.strategy,
-        "meter": scenario.fleet.meter,
-        "fleet": {
-            "kind": scenario.fleet.kind,
-            "processes": len({pid for k, pid in processes.items() if k != "coordinator"}),
-        },
-        "tree_alpha_bits_per_token": scenario.tree.alpha_bits_per_token,
-        "arrivals": scenario.inference.arrivals,
-        "latency_target_s": scenario.inference.latency_target_s,
-        "services": _services(resolved),
-        "coordinator_zone": resolved.body.zone,
-        METADATA_KEY: resolved.network.as_metadata(),
-        "coordinator_restarts": restarts,
-        # Of the run's own slots: how far beyond them a series reaches depends on the policy.
-        "intensity_digest": {
-            zone.zone: digest_of(zone.intensity_g_per_kwh[: len(resolved.stages)]) for zone in resolved.zones
-        },
-        "failures": troubles,
-        "failed": list(reasons),
-        "initial_accuracy": {
-            stage.value: found.accuracy_fraction for stage, found in record.initial_evaluations.items()
-        },
-        "final_accuracy": next(
-            (row["test_accuracy"] for row in reversed(rows) if row["stage"] == Stage.DEVELOPMENT.value), None
-        ),
-        "origins": resolved.origins,
-        "assumptions": list(resolved.assumptions),
-        "warnings": list(resolved.warnings),
-        "boards": list(board_names()),
-        "versions": versions(),
-    }
-    facts = scenario_facts((folder / "scenario.toml").read_text(encoding="utf-8"), metadata)
-    metadata["scenario_digest"] = scenario_digest(facts)
-    (folder / "metadata.json").write_text(
-        json.dumps(metadata, indent=1, allow_nan=False) + "\n", encoding="utf-8"
-    )
-    return reasons
-
-
-def _services(resolved: Resolved) -> list[dict[str, Any]]:
-    """What was served beside the learned task, with which model."""
-    return [
-        {
-            "name": service.name,
-            "task": service.task.name,
-            "data": service.task.data,
-            "model": "untrained, drawn from the seed",
-            "latency_target_s": service.latency_target_s,
-        }
-        for service in resolved.inference[0].services
-    ]

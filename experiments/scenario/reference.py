@@ -20,7 +20,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from experiments.scenario.model import NodeSpec, Scenario
+from experiments.scenario.model import Scenario
+from experiments.scenario.places import NodeSpec
 
 PAGE = Path(__file__).parents[2] / "docs" / "scenario.md"
 _HEAD = """# The scenario file

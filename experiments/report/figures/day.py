@@ -3,7 +3,7 @@ batteries."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,11 @@ from experiments.report.figures.base import (
 from experiments.report.figures.groups import by_group, file_part, group_names, level_colours
 from experiments.report.figures.look import battery_map
 from experiments.report.read import Run, Study
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 LABELLED = 14
 """Up to this many lines carry their name at the right end; more are told apart by colour and pointer only."""
@@ -132,13 +137,7 @@ def _shown(value: float) -> str:
 def energy_balance(study: Study) -> Drawing:
     """How the fleet's demand was met in every slot, small multiples by policy."""
     policies = list(study.policies)
-    sums = {
-        policy: study.first(policy)
-        .tables["slots"]
-        .groupby("slot")[["green_j", "grid_j", "curtailed_j", "harvest_j"]]
-        .sum()
-        for policy in policies
-    }
+    sums = {policy: _fleet_by_slot(study.first(policy)) for policy in policies}
     largest = max(
         float((frame["green_j"] + frame["grid_j"] + frame["curtailed_j"]).max()) for frame in sums.values()
     )
@@ -148,61 +147,14 @@ def energy_balance(study: Study) -> Drawing:
     rows = -(-len(policies) // columns)
     figure = new_figure(0.75 + 2.15 * rows)
     axes: Any = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    first_seeds = sorted({study.first(policy).seed for policy in policies})
-    drawing = Drawing(
-        name="energy-balance",
-        title="Where the nodes' energy came from",
-        caption=(
-            "Demand of all edge nodes in every slot: met from harvest, battery and transfers (green) or "
-            "from the grid (grey); "
-            f"hatched: harvest that nobody could use or store (curtailed). Seed "
-            f"{', '.join(map(str, first_seeds))}."
-        ),
-        alt="Share of demand met by harvest: "
-        + "; ".join(
-            f"{style.policy_label(p)} "
-            f"{units.percent(_share(sums[p]['green_j'].sum(), sums[p]['grid_j'].sum()))}"
-            for p in policies
-        ),
-        figure=figure,
-        data=pd.concat(sums, names=["policy"]).reset_index(),
-    )
+    drawing = _balance_drawing(study, sums, figure)
     for k, ax in enumerate(axes.flat):
         if k >= len(policies):
             ax.set_visible(False)
             continue
-        policy = policies[k]
-        frame, edges = sums[policy] * scale.factor, _edges(study.first(policy))
-        green, demand = frame["green_j"].to_numpy(), (frame["green_j"] + frame["grid_j"]).to_numpy()
-        ax.stairs(green, edges, fill=True, color=style.GREEN)
-        ax.stairs(demand, edges, baseline=green, fill=True, color=style.GRID_ENERGY)
-        ax.stairs(
-            demand + frame["curtailed_j"].to_numpy(),
-            edges,
-            baseline=demand,
-            fill=True,
-            facecolor=style.CURTAILED,
-            hatch="////",
-            edgecolor=style.PAPER,
-            lw=0,
-        )
-        green_share = _share(float(frame["green_j"].sum()), float(frame["grid_j"].sum()))
-        ax.set_title(style.policy_label(policy), pad=5)
-        ax.set_title(
-            f"{units.percent(green_share, 0)} green",
-            loc="right",
-            fontsize=9,
-            fontweight="normal",
-            color=style.MUTED,
-            pad=5,
-        )
-        texts = [
-            f"{clock(edges[t])}\ngreen {scale.text(float(sums[policy]['green_j'].iloc[t]))}\n"
-            f"grid {scale.text(float(sums[policy]['grid_j'].iloc[t]))}\n"
-            f"curtailed {scale.text(float(sums[policy]['curtailed_j'].iloc[t]))}"
-            for t in range(len(frame))
-        ]
-        slot_bands(drawing, ax, edges, texts)
+        edges = _edges(study.first(policies[k]))
+        _balance_panel(ax, policies[k], sums[policies[k]], edges, scale)
+        slot_bands(drawing, ax, edges, _balance_texts(sums[policies[k]], edges, scale))
         ax.set_ylim(0, largest * scale.factor * 1.06 or 1.0)
         time_axis(ax, edges, ticks=5)
         ax.set_xlabel("")
@@ -222,6 +174,71 @@ def energy_balance(study: Study) -> Drawing:
         handlelength=1.3,
     )
     return drawing
+
+
+def _fleet_by_slot(run: Run) -> pd.DataFrame:
+    """Joules of all nodes in every slot: green, from the grid, curtailed, harvested."""
+    columns = ["green_j", "grid_j", "curtailed_j", "harvest_j"]
+    return run.tables["slots"].groupby("slot")[columns].sum()
+
+
+def _balance_drawing(study: Study, sums: dict[str, pd.DataFrame], figure: Figure) -> Drawing:
+    first_seeds = sorted({study.first(policy).seed for policy in sums})
+    shares = {policy: _share(frame["green_j"].sum(), frame["grid_j"].sum()) for policy, frame in sums.items()}
+    return Drawing(
+        name="energy-balance",
+        title="Where the nodes' energy came from",
+        caption=(
+            "Demand of all edge nodes in every slot: met from harvest, battery and transfers (green) or "
+            "from the grid (grey); "
+            f"hatched: harvest that nobody could use or store (curtailed). Seed "
+            f"{', '.join(map(str, first_seeds))}."
+        ),
+        alt="Share of demand met by harvest: "
+        + "; ".join(
+            f"{style.policy_label(policy)} {units.percent(share)}" for policy, share in shares.items()
+        ),
+        figure=figure,
+        data=pd.concat(sums, names=["policy"]).reset_index(),
+    )
+
+
+def _balance_panel(ax: Axes, policy: str, sums: pd.DataFrame, edges: Edges, scale: units.Scale) -> None:
+    """Green, grid and curtailed joules of one policy, stacked."""
+    frame = sums * scale.factor
+    green, demand = frame["green_j"].to_numpy(), (frame["green_j"] + frame["grid_j"]).to_numpy()
+    ax.stairs(green, edges, fill=True, color=style.GREEN)
+    ax.stairs(demand, edges, baseline=green, fill=True, color=style.GRID_ENERGY)
+    ax.stairs(
+        demand + frame["curtailed_j"].to_numpy(),
+        edges,
+        baseline=demand,
+        fill=True,
+        facecolor=style.CURTAILED,
+        hatch="////",
+        edgecolor=style.PAPER,
+        lw=0,
+    )
+    green_share = _share(float(frame["green_j"].sum()), float(frame["grid_j"].sum()))
+    ax.set_title(style.policy_label(policy), pad=5)
+    ax.set_title(
+        f"{units.percent(green_share, 0)} green",
+        loc="right",
+        fontsize=9,
+        fontweight="normal",
+        color=style.MUTED,
+        pad=5,
+    )
+
+
+def _balance_texts(sums: pd.DataFrame, edges: Edges, scale: units.Scale) -> list[str]:
+    """What is shown when the pointer rests on a slot."""
+    return [
+        f"{clock(edges[t])}\ngreen {scale.text(float(sums['green_j'].iloc[t]))}\n"
+        f"grid {scale.text(float(sums['grid_j'].iloc[t]))}\n"
+        f"curtailed {scale.text(float(sums['curtailed_j'].iloc[t]))}"
+        for t in range(len(sums))
+    ]
 
 
 def _share(part: float, rest: float) -> float | None:

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from experiments.errors import UsageError
 from experiments.report.read import Run
-from experiments.scenario.model import AccountingSpec, HarvestSpec, NodeSpec, Scenario, parse_scenario
+from experiments.run_folder.files import SCENARIO
+from experiments.scenario.model import Scenario, parse_scenario
+from experiments.scenario.places import HarvestSpec, NodeSpec
+from experiments.scenario.signals import AccountingSpec
 
 COORDINATOR = "coordinator"
 
@@ -49,6 +52,6 @@ def setting_of(run: Run) -> Setting:
     if not run.scenario.strip():
         return Setting(run, None, "the run folder has no scenario.toml")
     try:
-        return Setting(run, parse_scenario(run.scenario, "scenario.toml"))
+        return Setting(run, parse_scenario(run.scenario, SCENARIO))
     except UsageError as error:
         return Setting(run, None, f"the folder's scenario.toml is not valid: {str(error).splitlines()[0]}")

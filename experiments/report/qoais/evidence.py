@@ -19,8 +19,8 @@ from edge_node.tasks.registry import find_task
 from experiments.errors import UsageError
 from experiments.report.lifecycle.setting import Setting, setting_of
 from experiments.report.read import Run
-from experiments.run_folder.files import MODEL
-from experiments.run_folder.verify import LEDGER, verify_run
+from experiments.run_folder.files import LEDGER, MODEL
+from experiments.run_folder.verify import verify_run
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -18,6 +18,7 @@ from experiments.report.html import TEMPLATES
 from experiments.report.svg import inline_svg
 from experiments.report.tables import Column, Table
 from experiments.report.units import NO_VALUE, missing, number, percent, trimmed
+from experiments.run_folder.files import FIGURES, REPORT, TABLES
 from experiments.studies.fei import fig5
 from experiments.studies.fei.claims.judgement import About, Judgement, Verdict
 from experiments.studies.fei.energy import REQUESTS_PER_SERVER
@@ -58,7 +59,7 @@ class Page:
 
 def write(page: Page, folder: Path, console: Console | None = None) -> Path:
     """Write report.html, figures/ and tables/ into ``folder``; returns the page's path. ``console``: for progress."""
-    figures, tables = folder / "figures", folder / "tables"
+    figures, tables = folder / FIGURES, folder / TABLES
     figures.mkdir(parents=True, exist_ok=True)
     tables.mkdir(exist_ok=True)
     svg = {}
@@ -104,7 +105,7 @@ def write(page: Page, folder: Path, console: Console | None = None) -> Path:
         origins=page.origins,
         cost=page.cost,
     )
-    path = folder / "report.html"
+    path = folder / REPORT
     with whole_file(path) as draft:
         draft.write_text(text, encoding="utf-8")
     return path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -35,7 +35,7 @@ def page_of(
     )
 
 
-def _between(row: Mapping[Hashable, Any], name: str, digits: int = 1) -> str:
+def _between(row: Mapping[Any, Any], name: str, digits: int = 1) -> str:
     """A fraction with its interval, in percent."""
     value, low, high = row[f"{name}_fraction"], row[f"{name}_low"], row[f"{name}_high"]
     if value is None or pd.isna(value):
@@ -45,116 +45,124 @@ def _between(row: Mapping[Hashable, Any], name: str, digits: int = 1) -> str:
 
 
 def _shown_tables(tables: dict[str, pd.DataFrame], report: Mapping[str, Any]) -> list[tuple[str, Shown]]:
-    regimes = [
-        [
-            str(row["deadline_slots"]),
-            row["regime"],
-            row["says"],
-            _between(row, "surviving"),
-            _between(row, "reduction"),
-            f"{row['worse_days']} of {row['days']}",
-        ]
-        for row in tables["regimes"].to_dict("records")
-    ]
-    zones = [
-        [
-            str(row["deadline_slots"]),
-            row["zone"],
-            f"{1000 * row['local_g']:.3f}",
-            f"{1000 * row['perfect_g']:.3f}",
-            f"{1000 * row['issued_g']:.3f}",
-            _between(row, "surviving"),
-            _between(row, "lost", 2),
-        ]
-        for row in tables["zones"].to_dict("records")
-    ]
-    days = [
-        [
-            row["zone"],
-            str(row["day"]),
-            f"{row['issued_fraction']:.1%}",
-            f"{row['persistence_fraction']:.1%}",
-            f"{row['gaussian_fraction']:.1%}",
-        ]
-        for row in tables["errors-by-day"].to_dict("records")
-    ]
-    ranks = [
-        [
-            row["reading"],
-            row["policy"],
-            str(row["rank"]),
-            f"{row['rank_change']:+d}" if row["rank_change"] else "",
-            "" if pd.isna(row["rank_low"]) else f"{row['rank_low']:.0f} to {row['rank_high']:.0f}",
-            f"{1000 * row['emissions_g']:.3f}",
-            _between(row, "reduction"),
-        ]
-        for row in tables["ranking"].to_dict("records")
-    ]
-    mixes = [
-        [
-            row["zone"],
-            f"{row['average_g_per_kwh']:.0f}",
-            f"{row['net_load_g_per_kwh']:.0f} ({row['net_load_lowest']:.0f} to {row['net_load_highest']:.0f})",
-            f"{row['standard_error_median']:.1f} to {row['standard_error_highest']:.1f}",
-            f"{row['r2']:.2f}",
-            f"{row['fossil_g_per_kwh']:.0f} ({row['fossil_lowest']:.0f} to {row['fossil_highest']:.0f})",
-        ]
-        for row in tables["zone-intensities"].to_dict("records")
-    ]
-    books = [
-        [
-            one["day"],
-            str(one["deadline_slots"]),
-            policy,
-            f"{1000 * one[policy]['booked_g']:.4f}",
-            f"{1000 * one[policy]['simulated_g']:.4f}",
-            f"{one[policy]['difference_fraction']:+.3%}",
-            "hold" if one[policy]["ledger_ok"] else "do not hold",
-        ]
-        for one in report["booked"]
-        for policy in ("local", "deta")
-    ]
+    rows = {name: table.to_dict("records") for name, table in tables.items()}
     return [
-        (
-            "What survives, by knowledge",
-            Shown(["q", "knowledge", "that is", "survives", "fewer grams than LOCAL", "days worse"], regimes),
-        ),
-        (
-            "By zone",
-            Shown(
-                [
-                    "q",
-                    "zone",
-                    "LOCAL mg",
-                    "DETA known mg",
-                    "DETA issued mg",
-                    "survives of the node's own gain",
-                    "lost there, of the fleet's gain",
-                ],
-                zones,
-            ),
-        ),
-        (
-            "Errors by day ahead",
-            Shown(["zone", "day ahead", "issued", "persistence", "Gaussian"], days),
-        ),
-        (
-            "Ranking of policies",
-            Shown(
-                ["reading", "policy", "rank", "change", "rank, 95 %", "mg", "fewer grams than LOCAL"], ranks
-            ),
-        ),
-        (
-            "Average and marginal intensity by zone, g/kWh",
-            Shown(
-                ["zone", "average", "marginal, net load", "standard error", "R2", "marginal, fossil"], mixes
-            ),
-        ),
-        (
-            "A day as a booked run",
-            Shown(["day", "q", "policy", "booked mg", "simulated mg", "difference", "books"], books),
-        ),
+        ("What survives, by knowledge", _regimes(rows["regimes"])),
+        ("By zone", _zones(rows["zones"])),
+        ("Errors by day ahead", _errors(rows["errors-by-day"])),
+        ("Ranking of policies", _ranking(rows["ranking"])),
+        ("Average and marginal intensity by zone, g/kWh", _mixes(rows["zone-intensities"])),
+        ("A day as a booked run", _books(report["booked"])),
     ]
+
+
+def _regimes(rows: Sequence[Mapping[Any, Any]]) -> Shown:
+    return Shown(
+        ["q", "knowledge", "that is", "survives", "fewer grams than LOCAL", "days worse"],
+        [
+            [
+                str(row["deadline_slots"]),
+                row["regime"],
+                row["says"],
+                _between(row, "surviving"),
+                _between(row, "reduction"),
+                f"{row['worse_days']} of {row['days']}",
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _zones(rows: Sequence[Mapping[Any, Any]]) -> Shown:
+    return Shown(
+        [
+            "q",
+            "zone",
+            "LOCAL mg",
+            "DETA known mg",
+            "DETA issued mg",
+            "survives of the node's own gain",
+            "lost there, of the fleet's gain",
+        ],
+        [
+            [
+                str(row["deadline_slots"]),
+                row["zone"],
+                f"{1000 * row['local_g']:.3f}",
+                f"{1000 * row['perfect_g']:.3f}",
+                f"{1000 * row['issued_g']:.3f}",
+                _between(row, "surviving"),
+                _between(row, "lost", 2),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _errors(rows: Sequence[Mapping[Any, Any]]) -> Shown:
+    kinds = ("issued", "persistence", "gaussian")
+    return Shown(
+        ["zone", "day ahead", "issued", "persistence", "Gaussian"],
+        [
+            [row["zone"], str(row["day"]), *(f"{row[f'{kind}_fraction']:.1%}" for kind in kinds)]
+            for row in rows
+        ],
+    )
+
+
+def _ranking(rows: Sequence[Mapping[Any, Any]]) -> Shown:
+    return Shown(
+        ["reading", "policy", "rank", "change", "rank, 95 %", "mg", "fewer grams than LOCAL"],
+        [
+            [
+                row["reading"],
+                row["policy"],
+                str(row["rank"]),
+                f"{row['rank_change']:+d}" if row["rank_change"] else "",
+                "" if pd.isna(row["rank_low"]) else f"{row['rank_low']:.0f} to {row['rank_high']:.0f}",
+                f"{1000 * row['emissions_g']:.3f}",
+                _between(row, "reduction"),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _mixes(rows: Sequence[Mapping[Any, Any]]) -> Shown:
+    return Shown(
+        ["zone", "average", "marginal, net load", "standard error", "R2", "marginal, fossil"],
+        [
+            [
+                row["zone"],
+                f"{row['average_g_per_kwh']:.0f}",
+                f"{row['net_load_g_per_kwh']:.0f} "
+                f"({row['net_load_lowest']:.0f} to {row['net_load_highest']:.0f})",
+                f"{row['standard_error_median']:.1f} to {row['standard_error_highest']:.1f}",
+                f"{row['r2']:.2f}",
+                f"{row['fossil_g_per_kwh']:.0f} ({row['fossil_lowest']:.0f} to {row['fossil_highest']:.0f})",
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _books(booked: Sequence[Mapping[Any, Any]]) -> Shown:
+    return Shown(
+        ["day", "q", "policy", "booked mg", "simulated mg", "difference", "books"],
+        [
+            [
+                one["day"],
+                str(one["deadline_slots"]),
+                policy,
+                f"{1000 * one[policy]['booked_g']:.4f}",
+                f"{1000 * one[policy]['simulated_g']:.4f}",
+                f"{one[policy]['difference_fraction']:+.3%}",
+                "hold" if one[policy]["ledger_ok"] else "do not hold",
+            ]
+            for one in booked
+            for policy in ("local", "deta")
+        ],
+    )
 
 
 def _assumptions(zones: tuple[str, ...], days: Sequence[str]) -> list[str]:

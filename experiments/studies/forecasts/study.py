@@ -25,6 +25,7 @@ from carbon_data.sources.traces import em_2021_2024
 from carbon_data.types import Scope
 from experiments.fleet.cores import cpu_count
 from experiments.report.figures.base import Drawing
+from experiments.run_folder.files import FIGURES, REPORT, TABLES
 from experiments.studies.fei.engine import run_jobs
 from experiments.studies.forecasts import errors as lead_errors
 from experiments.studies.forecasts import figures, ranking, survive
@@ -109,9 +110,9 @@ def reproduce_forecasts(
         "zone_intensities": _plain(intensities),
         "booked": books,
         "computed": computed,
-        "tables": {name: str(folder / "tables" / f"{name}.csv") for name in tables},
-        "figures": {one.name: str(folder / "figures" / f"{one.name}.svg") for one in drawings},
-        "page": str(folder / "report.html"),
+        "tables": {name: str(folder / TABLES / f"{name}.csv") for name in tables},
+        "figures": {one.name: str(folder / FIGURES / f"{one.name}.svg") for one in drawings},
+        "page": str(folder / REPORT),
         "run": str(folder),
     }
     _write(folder, report, tables, drawings, zones, mixed)
@@ -155,17 +156,17 @@ def _write(
     zones: tuple[str, ...],
     mixed: tuple[str, ...],
 ) -> None:
-    (folder / "tables").mkdir(parents=True, exist_ok=True)
-    (folder / "figures").mkdir(exist_ok=True)
+    (folder / TABLES).mkdir(parents=True, exist_ok=True)
+    (folder / FIGURES).mkdir(exist_ok=True)
     for name, table in tables.items():
-        table.to_csv(folder / "tables" / f"{name}.csv", index=False)
+        table.to_csv(folder / TABLES / f"{name}.csv", index=False)
     shown = []
     for drawing in drawings:
         svg = drawing.svg()
-        drawing.save(folder / "figures", svg)
+        drawing.save(folder / FIGURES, svg)
         shown.append((drawing, svg))
     page = page_of(report, tables, shown, zones, mixed)
-    (folder / "report.html").write_text(page, encoding="utf-8")
+    (folder / REPORT).write_text(page, encoding="utf-8")
     (folder / "checks.json").write_text(
         json.dumps(report, indent=2, allow_nan=False, default=_number) + "\n", encoding="utf-8"
     )

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from edge_node.tasks.process import configure_process
 from experiments.progress import progress_bar
 from experiments.report.figures.base import Drawing
 from experiments.report.figures.look import look
+from experiments.run_folder.files import FIGURES, REPORT, TABLES, TIMINGS
 from experiments.studies.terminal import figures as draw
 from experiments.studies.terminal import sequence as incremental
 from experiments.studies.terminal import tables as make
@@ -118,12 +121,13 @@ def _reproduce(output: Path, extent: Extent, console: Console | None, seed: int)
         save_models(models, output / "models.safetensors")
         parameters = load_parameters()
         options = build_options(models, extent.profile_repeats)
-        results = _run(output, extent, data, models, options, parameters, seed, bar)
+        subject = _Subject(extent, data, models, options, parameters, seed)
+        results = _run(output, subject, bar)
     drawings = _figures(results, parameters, [parameters.link(d).up_bit_per_s for d in DISTANCES_M])
     drawn = [(drawing, drawing.svg()) for drawing in drawings]
     paths = _write(output, results, drawn)
     page = _page(results, drawn, data, extent, parameters)
-    (output / "report.html").write_text(page, encoding="utf-8")
+    (output / REPORT).write_text(page, encoding="utf-8")
     report = {
         "checks": results.checks,
         "statements": results.statements,
@@ -136,14 +140,14 @@ def _reproduce(output: Path, extent: Extent, console: Console | None, seed: int)
             k: {"value": f.value, "unit": f.unit, "source": f.source} for k, f in load_figures().items()
         },
         **paths,
-        "page": str(output / "report.html"),
+        "page": str(output / REPORT),
         "run": str(output),
     }
     (output / "checks.json").write_text(
         json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8"
     )
     timings = {"all_s": time.perf_counter() - started, "trained_now": models.trained_now}
-    (output / "timings.json").write_text(json.dumps(timings, indent=2) + "\n", encoding="utf-8")
+    (output / TIMINGS).write_text(json.dumps(timings, indent=2) + "\n", encoding="utf-8")
     if console is not None:
         console.print(verdicts(report))
     return report
@@ -161,104 +165,175 @@ def verdicts(report: dict[str, Any]) -> Table:
     return table
 
 
-def _run(
-    output: Path,
-    extent: Extent,
-    data: Data,
-    models: Models,
-    options: Options,
-    parameters: Parameters,
-    seed: int,
-    bar: Progress,
-) -> Results:
-    scene = Scene(
-        parameters.terminal(load_board(DEFAULT_BOARD)), parameters.server(), parameters.access_point()
-    )
-    links = {distance: parameters.link(distance) for distance in DISTANCES_M}
-    videos = [
-        moving_digits(data.test, data.test_labels, extent.sequence_frames, seed, *scene_grey)
-        for scene_grey in SCENES_GREY
-    ]
-    video = videos[-1]
-    frames = data.test_frames[:, 0]
-    on_images = [o.name for o in options.all if not isinstance(o, TileOption)]
-    on_video = ["local", "full", *(o.name for o in options.offload if isinstance(o, TileOption))]
-    total = (
-        len(on_images)
-        + len(on_video)
-        + len(links)
-        + extent.walk_frames
-        + len(videos) * len(incremental.grid())
-    )
-    task = bar.add_task("offloading", total=total)
+@dataclass(frozen=True)
+class _Subject:
+    """What is compared, on what, under which settings."""
+
+    extent: Extent
+    data: Data
+    models: Models
+    options: Options
+    parameters: Parameters
+    seed: int
+
+    @cached_property
+    def scene(self) -> Scene:
+        parameters = self.parameters
+        return Scene(
+            parameters.terminal(load_board(DEFAULT_BOARD)), parameters.server(), parameters.access_point()
+        )
+
+    @cached_property
+    def links(self) -> dict[float, Link]:
+        """By distance in metres."""
+        return {distance: self.parameters.link(distance) for distance in DISTANCES_M}
+
+    @cached_property
+    def videos(self) -> list[Sequence]:
+        frames = self.extent.sequence_frames
+        return [
+            moving_digits(self.data.test, self.data.test_labels, frames, self.seed, *scene_grey)
+            for scene_grey in SCENES_GREY
+        ]
+
+    @property
+    def frames(self) -> np.ndarray:
+        return self.data.test_frames[:, 0]
+
+    @property
+    def on_images(self) -> list[str]:
+        """Options that are run on single images."""
+        return [option.name for option in self.options.all if not isinstance(option, TileOption)]
+
+    @property
+    def on_video(self) -> list[str]:
+        """Options that are run on a sequence."""
+        return [
+            "local",
+            "full",
+            *(option.name for option in self.options.offload if isinstance(option, TileOption)),
+        ]
+
+    @property
+    def steps(self) -> int:
+        """Calls of ``advance`` while everything is executed."""
+        runs = len(self.on_images) + len(self.on_video) + len(self.links) + self.extent.walk_frames
+        return runs + len(self.videos) * len(incremental.grid())
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What dynamic partition chooses from, and by which rules."""
+
+    dynamic: dict[str, Option]
+    least_accuracy_fraction: float
+    rules: Rules
+
+
+@dataclass(frozen=True)
+class _Executed:
+    """Everything that ran over the link."""
+
+    images: list[Executed]
+    on_sequence: list[Executed]
+    timed: list[dict[str, Any]]
+    choice: _Choice
+    walk_frames: pd.DataFrame
+    walk_totals: pd.DataFrame
+    walks: pd.DataFrame
+    walked: pd.DataFrame
+    walk_facts: dict[str, Any]
+
+
+def _run(output: Path, subject: _Subject, bar: Progress) -> Results:
+    task = bar.add_task("offloading", total=subject.steps)
 
     def advance(what: str) -> None:
         bar.update(task, advance=1, description=f"offloading: {what}")
 
-    with EdgeLink(output / "models.safetensors", models.digest, options, output / "server.log") as link:
-        images = execute(link, options, frames, data.test_labels, on_images, advance)
-        on_sequence = execute(link, options, video.frames, video.labels, on_video, advance)
-        timed = time_shaped(
-            link,
-            options,
-            video.frames,
-            {d: k.up_bit_per_s for d, k in links.items()},
-            extent.shaped_frames,
-            advance,
-        )
-        by_name = {row.option: row for row in images}
-        dynamic = _dynamic_options(options, by_name)
-        least = by_name["local"].accuracy_fraction - ACCURACY_LOSS_FRACTION
-        rules = Rules(deadline_s=DEADLINE_S, least_accuracy_fraction=least)
-        walk = draw_walk(parameters, extent.walk_frames, seed)
-        plans = plan(walk, dynamic, scene, rules)
-        walk_frames, totals = cost_of_plans(walk, plans, dynamic, scene, DEADLINE_S)
-        walks = repeat_walks(parameters, dynamic, scene, rules, extent.walk_frames, range(seed, seed + WALKS))
-        walked, walk_facts = execute_plan(
-            link, options, walk, plans[HYSTERESIS], frames, data.test_labels, advance
-        )
-    flop = options.local[0].flop
-    sweep = incremental.sweep(models.base, videos, flop, advance)
-    entries = _entries(options, images, on_sequence, sweep, video)
-    table = make.mechanisms_table(entries, dynamic, scene, links, rules)
+    done = _execute(output, subject, advance)
+    options, video = subject.options, subject.videos[-1]
+    sweep = incremental.sweep(subject.models.base, subject.videos, options.local[0].flop, advance)
+    entries = _entries(options, done.images, done.on_sequence, sweep, video)
+    choice = done.choice
+    table = make.mechanisms_table(entries, choice.dynamic, subject.scene, subject.links, choice.rules)
     both_ways = make.both_ways_table(table)
     counted, profiled = make.profile_table(options.operations)
-    image_rows = pd.DataFrame([asdict(row) for row in images])
+    image_rows = pd.DataFrame([asdict(row) for row in done.images])
+    sequence_rows = pd.DataFrame([asdict(row) for row in done.on_sequence])
     tables = {
         "mechanisms": table,
         "both_ways": both_ways,
         "executed": pd.concat(
-            [
-                image_rows.assign(workload="images"),
-                pd.DataFrame([asdict(r) for r in on_sequence]).assign(workload="sequence"),
-            ]
+            [image_rows.assign(workload="images"), sequence_rows.assign(workload="sequence")]
         ),
-        "objectives": make.best_by_objective(dynamic, scene, links, rules),
-        "cut_points": make.cuts_table(options, scene, links),
+        "objectives": make.best_by_objective(choice.dynamic, subject.scene, subject.links, choice.rules),
+        "cut_points": make.cuts_table(options, subject.scene, subject.links),
         "profile": counted,
-        "walk_frames": walk_frames,
-        "walk_totals": totals,
-        "walks": walks,
+        "walk_frames": done.walk_frames,
+        "walk_totals": done.walk_totals,
+        "walks": done.walks,
         "incremental_sweep": sweep,
-        "gains_map": _gains(dynamic, scene, least),
-        "parameters": pd.DataFrame(
-            [
-                {"name": k, "value": f.value, "unit": f.unit, "source": f.source, "note": f.note}
-                for k, f in load_figures().items()
-            ]
-        ),
+        "gains_map": _gains(choice.dynamic, subject.scene, choice.least_accuracy_fraction),
+        "parameters": _parameters_table(),
     }
     checks = judge(
-        cut_differences=_cut_differences(options, frames[:8]),
+        cut_differences=_cut_differences(options, subject.frames[:8]),
         images=image_rows,
         table=table,
         both_ways=both_ways,
-        walks=walks,
-        walk_facts=walk_facts,
+        walks=done.walks,
+        walk_facts=done.walk_facts,
         sweep=sweep,
     )
-    measured = {"profile": profiled, "latency": pd.DataFrame(timed), "walk": walked}
-    return Results(tables, measured, checks, make.statements(both_ways), walk_facts)
+    measured = {"profile": profiled, "latency": pd.DataFrame(done.timed), "walk": done.walked}
+    return Results(tables, measured, checks, make.statements(both_ways), done.walk_facts)
+
+
+def _execute(output: Path, subject: _Subject, advance: Callable[[str], None]) -> _Executed:
+    """Run every option on images and sequence, time the link, and walk along the street."""
+    options, data, video = subject.options, subject.data, subject.videos[-1]
+    models = output / "models.safetensors"
+    with EdgeLink(models, subject.models.digest, options, output / "server.log") as link:
+        images = execute(link, options, subject.frames, data.test_labels, subject.on_images, advance)
+        on_sequence = execute(link, options, video.frames, video.labels, subject.on_video, advance)
+        rates = {distance: one.up_bit_per_s for distance, one in subject.links.items()}
+        timed = time_shaped(link, options, video.frames, rates, subject.extent.shaped_frames, advance)
+        choice = _choice(options, images)
+        walk = draw_walk(subject.parameters, subject.extent.walk_frames, subject.seed)
+        plans = plan(walk, choice.dynamic, subject.scene, choice.rules)
+        walk_frames, totals = cost_of_plans(walk, plans, choice.dynamic, subject.scene, DEADLINE_S)
+        walks = repeat_walks(
+            subject.parameters,
+            choice.dynamic,
+            subject.scene,
+            choice.rules,
+            subject.extent.walk_frames,
+            range(subject.seed, subject.seed + WALKS),
+        )
+        walked, facts = execute_plan(
+            link, options, walk, plans[HYSTERESIS], subject.frames, data.test_labels, advance
+        )
+    return _Executed(images, on_sequence, timed, choice, walk_frames, totals, walks, walked, facts)
+
+
+def _choice(options: Options, images: list[Executed]) -> _Choice:
+    by_name = {row.option: row for row in images}
+    least = by_name["local"].accuracy_fraction - ACCURACY_LOSS_FRACTION
+    return _Choice(
+        _dynamic_options(options, by_name),
+        least,
+        Rules(deadline_s=DEADLINE_S, least_accuracy_fraction=least),
+    )
+
+
+def _parameters_table() -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"name": k, "value": f.value, "unit": f.unit, "source": f.source, "note": f.note}
+            for k, f in load_figures().items()
+        ]
+    )
 
 
 def _dynamic_options(options: Options, executed: dict[str, Executed]) -> dict[str, Option]:
@@ -351,18 +426,18 @@ def _write(output: Path, results: Results, drawn: list[tuple[Drawing, str]]) -> 
         for name, table in tables.items():
             table.to_csv(output / folder / f"{name}.csv", index=False)
     for drawing, svg in drawn:
-        drawing.save(output / "figures", svg)
+        drawing.save(output / FIGURES, svg)
         with look():
             drawing.figure.savefig(
-                output / "figures" / f"{drawing.name}.png",
+                output / FIGURES / f"{drawing.name}.png",
                 dpi=150,
                 facecolor="white",
                 metadata={"Software": None},
             )
     return {
-        "tables": {name: str(output / "tables" / f"{name}.csv") for name in results.tables},
+        "tables": {name: str(output / TABLES / f"{name}.csv") for name in results.tables},
         "measured": {name: str(output / "measured" / f"{name}.csv") for name in results.measured},
-        "figures": {drawing.name: str(output / "figures" / f"{drawing.name}.svg") for drawing, _ in drawn},
+        "figures": {drawing.name: str(output / FIGURES / f"{drawing.name}.svg") for drawing, _ in drawn},
     }
 
 

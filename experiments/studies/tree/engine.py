@@ -1,7 +1,7 @@
 """The fast engine: the model of model.py as one loop over at most five pending events.
 
 There are only five things that can happen next: an arrival, the end of what the base station does, the end of
-what the edge server does, a request becoming known, an announced result. Holding their times in local variables
+what the edge server does, a request becoming known, an announced result. Holding their times in five fields
 replaces the event heap; whole picoseconds keep every sum exact. ``tests/experiments/studies/tree`` proves packet by
 packet and state by state that the outcome equals that of ``simpy_model.py``.
 """
@@ -17,212 +17,286 @@ _NEVER = 1 << 62
 _B_SLEEP, _B_SWITCH, _B_AWAKE, _B_TRANSMIT = range(4)
 _S_SLEEP, _S_SWITCH, _S_WAIT, _S_PREFILL, _S_DECODE, _S_BLOCKED = range(6)
 _DELIVERED, _DROPPED = 1, 2
+_VR = 0
+"""Service of packets that need no inference."""
 
 
 def simulate(traffic: Traffic, machine: Machine) -> Outcome:
     """Run ``traffic`` through ``machine``."""
-    times, services = traffic.time_ps.tolist(), traffic.service.tolist()
-    horizon, count = traffic.horizon_ps, len(times)
-    transmit, prefill, decode = machine.transmit_ps, machine.prefill_ps, machine.decode_ps
-    vr_room, ai_room, es_room = machine.vr_buffer, machine.ai_buffer, machine.es_buffer
-    cycle, b_switch = machine.dtx_cycle_ps, machine.dtx_switch_ps
-    await_ps, s_switch = machine.es_await_ps, machine.es_switch_ps
-    dtx, dvfs = machine.sleep.dtx, machine.sleep.dvfs
-    predictive = machine.sleep is SleepMode.PREDICTIVE
-    vr_first = machine.discipline is Discipline.VR_FIRST
+    run = _Run(traffic, machine)
+    run.to(traffic.horizon_ps)
+    return outcome(
+        run.fate,
+        run.delivered,
+        (run.station_times, run.station_states),
+        (run.server_times, run.server_states),
+        traffic.horizon_ps,
+    )
 
-    fate, delivered = bytearray(count), [-1] * count
-    b_times, b_states = [0], [_B_SLEEP if dtx else _B_AWAKE]
-    s_times, s_states = [0], [_S_SLEEP if dvfs else _S_WAIT]
-    vr_queue: deque[int] = deque()
-    ai_queue: deque[int] = deque()
-    vr_entry: deque[int] = deque()  # times of entry; only first come, first served looks at them
-    ai_entry: deque[int] = deque()
-    requests: deque[int] = deque()
 
-    station, server = b_states[0], s_states[0]
-    sending = inferring = parked = -1
-    waking = up = False  # direction of the switch in progress
-    notices, announced = 0, False
-    known = [max(0, t - machine.es_prewake_ps) for t, s in zip(times, services, strict=True) if s]
-    known = [*known, _NEVER] if predictive else [_NEVER]
-    times.append(_NEVER)
+class _Run:
+    """The model between two events: queues, states of base station and server, and the time of each next event."""
 
-    arrival, notice = 0, 0
-    t_arrival, t_station, t_server, t_notice, t_announce = times[0], _NEVER, _NEVER, known[0], _NEVER
-    while True:
-        choose = free = False  # the base station picks a packet; the server picks what to do next
-        if (
-            t_arrival <= t_station
-            and t_arrival <= t_server
-            and t_arrival <= t_notice
-            and t_arrival <= t_announce
-        ):
-            now = t_arrival
-            if now >= horizon:
-                break
-            packet = arrival
-            arrival += 1
-            t_arrival = times[arrival]
-            if services[packet] == 0:
-                if len(vr_queue) >= vr_room:
-                    fate[packet] = _DROPPED
-                    continue
-                vr_queue.append(packet)
-                vr_entry.append(now)
-                if station == _B_SLEEP:
-                    if t_station == _NEVER:
-                        t_station = now + -now % cycle
-                    continue
-                if station != _B_AWAKE:
-                    continue
-                choose = True
+    __slots__ = (
+        "ai_entry",
+        "ai_queue",
+        "ai_room",
+        "announced",
+        "arrival",
+        "await_ps",
+        "bs_prewake_ps",
+        "cycle_ps",
+        "decode_ps",
+        "delivered",
+        "dtx",
+        "dvfs",
+        "es_room",
+        "fate",
+        "inferring",
+        "known",
+        "notice",
+        "notices",
+        "parked",
+        "predictive",
+        "prefill_ps",
+        "requests",
+        "sending",
+        "server",
+        "server_states",
+        "server_switch_ps",
+        "server_times",
+        "services",
+        "station",
+        "station_states",
+        "station_switch_ps",
+        "station_times",
+        "t_announce",
+        "t_arrival",
+        "t_notice",
+        "t_server",
+        "t_station",
+        "times",
+        "transmit_ps",
+        "up",
+        "vr_entry",
+        "vr_first",
+        "vr_queue",
+        "vr_room",
+        "waking",
+    )
+
+    def __init__(self, traffic: Traffic, machine: Machine) -> None:
+        self.times, self.services = [*traffic.time_ps.tolist(), _NEVER], traffic.service.tolist()
+        self._take(machine)
+        count = len(self.services)
+        self.fate, self.delivered = bytearray(count), [-1] * count
+        self.vr_queue: deque[int] = deque()
+        self.ai_queue: deque[int] = deque()
+        self.vr_entry: deque[int] = deque()  # times of entry; only first come, first served looks at them
+        self.ai_entry: deque[int] = deque()
+        self.requests: deque[int] = deque()
+        self.station = _B_SLEEP if self.dtx else _B_AWAKE
+        self.server = _S_SLEEP if self.dvfs else _S_WAIT
+        self.station_times, self.station_states = [0], [self.station]
+        self.server_times, self.server_states = [0], [self.server]
+        self.sending = self.inferring = self.parked = -1
+        self.waking = self.up = False  # direction of the switch in progress
+        self.announced = False
+        self.notices = 0
+        self.arrival = self.notice = 0
+        known = [
+            max(0, time - machine.es_prewake_ps)
+            for time, service in zip(self.times[:-1], self.services, strict=True)
+            if service != _VR
+        ]
+        self.known = [*known, _NEVER] if self.predictive else [_NEVER]
+        self.t_arrival, self.t_notice = self.times[0], self.known[0]
+        self.t_station = self.t_server = self.t_announce = _NEVER
+
+    def _take(self, machine: Machine) -> None:
+        """Settings of ``machine`` as plain fields."""
+        self.transmit_ps, self.prefill_ps, self.decode_ps = (
+            machine.transmit_ps,
+            machine.prefill_ps,
+            machine.decode_ps,
+        )
+        self.vr_room, self.ai_room, self.es_room = machine.vr_buffer, machine.ai_buffer, machine.es_buffer
+        self.cycle_ps, self.station_switch_ps = machine.dtx_cycle_ps, machine.dtx_switch_ps
+        self.await_ps, self.server_switch_ps = machine.es_await_ps, machine.es_switch_ps
+        self.bs_prewake_ps = machine.bs_prewake_ps
+        self.dtx, self.dvfs = machine.sleep.dtx, machine.sleep.dvfs
+        self.predictive = machine.sleep is SleepMode.PREDICTIVE
+        self.vr_first = machine.discipline is Discipline.VR_FIRST
+
+    def to(self, horizon_ps: int) -> None:
+        """All events before ``horizon_ps``; of events at one time the order is that of the branches."""
+        while True:
+            arrival, station, server, notice = self.t_arrival, self.t_station, self.t_server, self.t_notice
+            now = arrival if arrival <= station else station
+            if server < now:
+                now = server
+            if notice < now:
+                now = notice
+            if self.t_announce < now:
+                now = self.t_announce
+            if now >= horizon_ps:
+                return
+            if now == arrival:
+                self._arrives(now)
+            elif now == station:
+                self._station_ends(now)
+            elif now == server:
+                self._server_ends(now)
+            elif now == notice:
+                self._request_is_known(now)
             else:
-                if predictive:
-                    notices -= 1
-                if len(requests) >= es_room:
-                    fate[packet] = _DROPPED
-                    continue
-                requests.append(packet)
-                if server == _S_WAIT:
-                    free = True
-                elif server == _S_SLEEP and parked < 0:
-                    server, up, t_server = _S_SWITCH, True, now + s_switch
-                    s_times.append(now)
-                    s_states.append(_S_SWITCH)
-                    continue
-                else:
-                    continue
-        elif t_station <= t_server and t_station <= t_notice and t_station <= t_announce:
-            now = t_station
-            if now >= horizon:
-                break
-            if station == _B_TRANSMIT:
-                fate[sending] = _DELIVERED
-                delivered[sending] = now
-                choose = True
-            elif station == _B_SLEEP:  # a cycle starts and there is traffic
-                station, waking, t_station = _B_SWITCH, True, now + b_switch
-                b_times.append(now)
-                b_states.append(_B_SWITCH)
-                continue
-            elif waking:
-                choose = True
-            else:  # asleep from now on
-                station = _B_SLEEP
-                b_times.append(now)
-                b_states.append(_B_SLEEP)
-                t_station = _NEVER
-                if announced:
-                    station, waking, t_station = _B_SWITCH, True, now + b_switch
-                    b_times.append(now)
-                    b_states.append(_B_SWITCH)
-                elif vr_queue or ai_queue:
-                    t_station = now + -now % cycle
-                continue
-        elif t_server <= t_notice and t_server <= t_announce:
-            now = t_server
-            if now >= horizon:
-                break
-            if server == _S_PREFILL:
-                server = _S_DECODE
-                length = decode[services[inferring]]
-                t_server = now + length
-                if predictive:
-                    t_announce = now + max(0, length - machine.bs_prewake_ps)
-                s_times.append(now)
-                s_states.append(_S_DECODE)
-                continue
-            if server == _S_DECODE:
-                announced = False
-                if len(ai_queue) < ai_room:
-                    ai_queue.append(inferring)
-                    ai_entry.append(now)
-                    free = True
-                    if station == _B_AWAKE:
-                        choose = True
-                    elif station == _B_SLEEP and t_station == _NEVER:
-                        t_station = now + -now % cycle
-                else:
-                    parked, server = inferring, _S_BLOCKED
-                    t_server = now + await_ps if dvfs else _NEVER
-                    s_times.append(now)
-                    s_states.append(_S_BLOCKED)
-                    continue
-            elif server == _S_SWITCH:
-                if up:
-                    free = True
-                else:
-                    s_times.append(now)
-                    s_states.append(_S_SLEEP)
-                    server, t_server = _S_SLEEP, _NEVER
-                    if parked < 0 and (requests or notices):
-                        server, up, t_server = _S_SWITCH, True, now + s_switch
-                        s_times.append(now)
-                        s_states.append(_S_SWITCH)
-                    continue
-            else:  # waited or was blocked for one awaiting cycle
-                server, up, t_server = _S_SWITCH, False, now + s_switch
-                s_times.append(now)
-                s_states.append(_S_SWITCH)
-                continue
-        elif t_notice <= t_announce:
-            now = t_notice
-            if now >= horizon:
-                break
-            notice += 1
-            t_notice = known[notice]
-            notices += 1
-            if server == _S_SLEEP and parked < 0:
-                server, up, t_server = _S_SWITCH, True, now + s_switch
-                s_times.append(now)
-                s_states.append(_S_SWITCH)
-            continue
+                self._result_is_announced(now)
+
+    # The five events.
+
+    def _arrives(self, now: int) -> None:
+        packet = self.arrival
+        self.arrival = packet + 1
+        self.t_arrival = self.times[packet + 1]
+        if self.services[packet] == _VR:
+            if len(self.vr_queue) >= self.vr_room:
+                self.fate[packet] = _DROPPED
+                return
+            self.vr_queue.append(packet)
+            self.vr_entry.append(now)
+            self._traffic_waits(now)
+            return
+        if self.predictive:
+            self.notices -= 1
+        if len(self.requests) >= self.es_room:
+            self.fate[packet] = _DROPPED
+            return
+        self.requests.append(packet)
+        if self.server == _S_WAIT:
+            self._serve_next(now)
+        elif self.server == _S_SLEEP and self.parked < 0:
+            self._wake_server(now)
+
+    def _station_ends(self, now: int) -> None:
+        if self.station == _B_TRANSMIT:
+            self.fate[self.sending] = _DELIVERED
+            self.delivered[self.sending] = now
+            self._send_next(now)
+        elif self.station == _B_SLEEP:  # a cycle starts and there is traffic
+            self._wake_station(now)
+        elif self.waking:
+            self._send_next(now)
+        else:  # asleep from now on
+            self._station_is(now, _B_SLEEP, _NEVER)
+            if self.announced:
+                self._wake_station(now)
+            elif self.vr_queue or self.ai_queue:
+                self.t_station = now + -now % self.cycle_ps
+
+    def _server_ends(self, now: int) -> None:
+        if self.server == _S_PREFILL:
+            length = self.decode_ps[self.services[self.inferring]]
+            if self.predictive:
+                self.t_announce = now + max(0, length - self.bs_prewake_ps)
+            self._server_is(now, _S_DECODE, now + length)
+        elif self.server == _S_DECODE:
+            self._result_is_ready(now)
+        elif self.server != _S_SWITCH:  # waited or was blocked for one awaiting cycle
+            self.up = False
+            self._server_is(now, _S_SWITCH, now + self.server_switch_ps)
+        elif self.up:
+            self._serve_next(now)
         else:
-            now = t_announce
-            if now >= horizon:
-                break
-            t_announce = _NEVER
-            announced = True
-            if station == _B_SLEEP:
-                station, waking, t_station = _B_SWITCH, True, now + b_switch
-                b_times.append(now)
-                b_states.append(_B_SWITCH)
-            continue
+            self._server_is(now, _S_SLEEP, _NEVER)
+            if self.parked < 0 and (self.requests or self.notices):
+                self._wake_server(now)
 
-        if choose:
-            if vr_queue and (not ai_queue or vr_first or vr_entry[0] <= ai_entry[0]):
-                sending = vr_queue.popleft()
-                vr_entry.popleft()
-            elif ai_queue:
-                sending = ai_queue.popleft()
-                ai_entry.popleft()
-                if parked >= 0:
-                    ai_queue.append(parked)
-                    ai_entry.append(now)
-                    parked = -1
-                    if server == _S_BLOCKED:
-                        free = True
-                    elif server == _S_SLEEP and (requests or notices):
-                        server, up, t_server = _S_SWITCH, True, now + s_switch
-                        s_times.append(now)
-                        s_states.append(_S_SWITCH)
-            else:
-                sending = -1
-            if sending >= 0:
-                station, t_station = _B_TRANSMIT, now + transmit[services[sending]]
-            elif dtx and not announced:
-                station, waking, t_station = _B_SWITCH, False, now + b_switch
-            else:
-                station, t_station = _B_AWAKE, _NEVER
-            b_times.append(now)
-            b_states.append(station)
-        if free:
-            if requests:
-                inferring = requests.popleft()
-                server, t_server = _S_PREFILL, now + prefill[services[inferring]]
-            else:
-                server, t_server = _S_WAIT, now + await_ps if dvfs else _NEVER
-            s_times.append(now)
-            s_states.append(server)
-    return outcome(fate, delivered, (b_times, b_states), (s_times, s_states), horizon)
+    def _request_is_known(self, now: int) -> None:
+        self.notice += 1
+        self.t_notice = self.known[self.notice]
+        self.notices += 1
+        if self.server == _S_SLEEP and self.parked < 0:
+            self._wake_server(now)
+
+    def _result_is_announced(self, now: int) -> None:
+        self.t_announce = _NEVER
+        self.announced = True
+        if self.station == _B_SLEEP:
+            self._wake_station(now)
+
+    # What they bring about.
+
+    def _result_is_ready(self, now: int) -> None:
+        """Into the base station's queue; where that is full the server keeps it, and is blocked."""
+        self.announced = False
+        if len(self.ai_queue) < self.ai_room:
+            self.ai_queue.append(self.inferring)
+            self.ai_entry.append(now)
+            self._traffic_waits(now)
+            self._serve_next(now)
+        else:
+            self.parked = self.inferring
+            self._server_is(now, _S_BLOCKED, now + self.await_ps if self.dvfs else _NEVER)
+
+    def _traffic_waits(self, now: int) -> None:
+        """A packet came into a queue: an idle base station sends it; one that sleeps wakes at its next cycle."""
+        if self.station == _B_AWAKE:
+            self._send_next(now)
+        elif self.station == _B_SLEEP and self.t_station == _NEVER:
+            self.t_station = now + -now % self.cycle_ps
+
+    def _send_next(self, now: int) -> None:
+        """The base station picks a packet; without one it goes to sleep or waits awake."""
+        if self.vr_queue and (not self.ai_queue or self.vr_first or self.vr_entry[0] <= self.ai_entry[0]):
+            self.sending = self.vr_queue.popleft()
+            self.vr_entry.popleft()
+        elif self.ai_queue:
+            self.sending = self.ai_queue.popleft()
+            self.ai_entry.popleft()
+            if self.parked >= 0:
+                self._unpark(now)
+        else:
+            self.sending = -1
+        if self.sending >= 0:
+            self._station_is(now, _B_TRANSMIT, now + self.transmit_ps[self.services[self.sending]])
+        elif self.dtx and not self.announced:
+            self.waking = False
+            self._station_is(now, _B_SWITCH, now + self.station_switch_ps)
+        else:
+            self._station_is(now, _B_AWAKE, _NEVER)
+
+    def _unpark(self, now: int) -> None:
+        """The result that the server kept takes the free place of the queue."""
+        self.ai_queue.append(self.parked)
+        self.ai_entry.append(now)
+        self.parked = -1
+        if self.server == _S_BLOCKED:
+            self._serve_next(now)
+        elif self.server == _S_SLEEP and (self.requests or self.notices):
+            self._wake_server(now)
+
+    def _serve_next(self, now: int) -> None:
+        """The server takes a request, or waits for one."""
+        if self.requests:
+            self.inferring = self.requests.popleft()
+            self._server_is(now, _S_PREFILL, now + self.prefill_ps[self.services[self.inferring]])
+        else:
+            self._server_is(now, _S_WAIT, now + self.await_ps if self.dvfs else _NEVER)
+
+    def _wake_station(self, now: int) -> None:
+        self.waking = True
+        self._station_is(now, _B_SWITCH, now + self.station_switch_ps)
+
+    def _wake_server(self, now: int) -> None:
+        self.up = True
+        self._server_is(now, _S_SWITCH, now + self.server_switch_ps)
+
+    def _station_is(self, now: int, state: int, until: int) -> None:
+        self.station, self.t_station = state, until
+        self.station_times.append(now)
+        self.station_states.append(state)
+
+    def _server_is(self, now: int, state: int, until: int) -> None:
+        self.server, self.t_server = state, until
+        self.server_times.append(now)
+        self.server_states.append(state)

@@ -21,6 +21,7 @@ from rich.table import Table
 from experiments.progress import progress_bar
 from experiments.report.figures.base import Drawing
 from experiments.report.figures.look import look
+from experiments.run_folder.files import FIGURES, REPORT, TABLES, TIMINGS
 from experiments.studies.tree import figures as draw_figures
 from experiments.studies.tree.claims import CLAIMS, Judgement
 from experiments.studies.tree.conditions import CHANGE_FRACTION, CONFIDENCE_FRACTION, FLAT_FRACTION, Verdict
@@ -124,14 +125,12 @@ def reproduce_fig4(
         "map": _counts(judged),
         "tables": _write_tables(folder, tables),
         "figures": {},
-        "page": str(folder / "report.html"),
+        "page": str(folder / REPORT),
         "run": str(folder),
     }
     drawn = _write_figures(folder, drawings, console)
-    report["figures"] = {each.name: str(folder / "figures" / f"{each.name}.svg") for each, _ in drawn}
-    (folder / "report.html").write_text(
-        case_study_page(report, tables["parameters"], drawn), encoding="utf-8"
-    )
+    report["figures"] = {each.name: str(folder / FIGURES / f"{each.name}.svg") for each, _ in drawn}
+    (folder / REPORT).write_text(case_study_page(report, tables["parameters"], drawn), encoding="utf-8")
     (folder / "claims.json").write_text(
         json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8"
     )
@@ -143,7 +142,7 @@ def reproduce_fig4(
         "cells_reused": results.reused,
         "packets_delivered_in_windows": delivered,
     }
-    (folder / "timings.json").write_text(json.dumps(timings, indent=2) + "\n", encoding="utf-8")
+    (folder / TIMINGS).write_text(json.dumps(timings, indent=2) + "\n", encoding="utf-8")
     return report
 
 
@@ -245,7 +244,7 @@ def _example(parameters: Parameters) -> _Example:
 
 
 def _write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> dict[str, str]:
-    target = folder / "tables"
+    target = folder / TABLES
     target.mkdir(exist_ok=True)
     for name, table in tables.items():
         table.to_csv(target / f"{name}.csv", index=False)
@@ -259,7 +258,7 @@ def _write_figures(
 
     Returns each with its SVG text.
     """
-    target = folder / "figures"
+    target = folder / FIGURES
     target.mkdir(exist_ok=True)
     written = []
     with progress_bar(console) as progress:
@@ -271,6 +270,6 @@ def _write_figures(
                 drawing.figure.savefig(
                     target / f"{drawing.name}.png", dpi=150, facecolor="white", metadata={"Software": None}
                 )
-            drawing.data.to_csv(folder / "tables" / f"{drawing.name}.csv", index=False)
+            drawing.data.to_csv(folder / TABLES / f"{drawing.name}.csv", index=False)
             written.append((drawing, svg))
     return written

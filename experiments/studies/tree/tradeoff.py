@@ -25,6 +25,7 @@ from experiments.report.figures.base import Drawing, new_figure
 from experiments.report.figures.look import look
 from experiments.report.study_page import Shown, render_study
 from experiments.report.style import MUTED, policy_colour
+from experiments.run_folder.files import FIGURES, REPORT, TABLES
 from experiments.studies.fei.energy import board
 from experiments.studies.fei.market import CAP_FRACTION, SLOTS, Setting, Work, fleet
 
@@ -82,18 +83,18 @@ def reproduce_tradeoff(folder: Path, full: bool, console: Console | None = None)
     report = {
         "checks": judge(table),
         "seeds": seeds,
-        "tables": {"tradeoff": str(folder / "tables" / "tradeoff.csv")},
-        "figures": {"tradeoff": str(folder / "figures" / "tradeoff.svg")},
-        "page": str(folder / "report.html"),
+        "tables": {"tradeoff": str(folder / TABLES / "tradeoff.csv")},
+        "figures": {"tradeoff": str(folder / FIGURES / "tradeoff.svg")},
+        "page": str(folder / REPORT),
         "run": str(folder),
     }
-    (folder / "tables").mkdir(parents=True, exist_ok=True)
-    (folder / "figures").mkdir(exist_ok=True)
-    table.to_csv(folder / "tables" / "tradeoff.csv", index=False)
+    (folder / TABLES).mkdir(parents=True, exist_ok=True)
+    (folder / FIGURES).mkdir(exist_ok=True)
+    table.to_csv(folder / TABLES / "tradeoff.csv", index=False)
     drawing = curve(table)
     svg = drawing.svg()
-    drawing.save(folder / "figures", svg)
-    (folder / "report.html").write_text(_page(report, table, drawing, svg), encoding="utf-8")
+    drawing.save(folder / FIGURES, svg)
+    (folder / REPORT).write_text(_page(report, table, drawing, svg), encoding="utf-8")
     (folder / "checks.json").write_text(
         json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8"
     )

@@ -9,7 +9,8 @@ from edge_node.energy.transport import load_transport
 from experiments.errors import UsageError
 from experiments.resolve.network_factor import NetworkFactor, network_factor
 from experiments.resolve.resolve import resolve
-from experiments.scenario.model import NetworkSpec, parse_scenario
+from experiments.scenario.model import parse_scenario
+from experiments.scenario.system import NetworkSpec
 
 SCENARIO = """name = "net"
 [network]

@@ -1,0 +1,174 @@
+"""What a run leaves beside its ledger: rounds, metadata, and whether it may count as done."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from carbon_data.units import from_pico
+from coordinator.adapters.flower_server import RunRecord
+from coordinator.tables.export import export_tables
+from edge_node.energy.boards import board_names
+from experiments.resolve.chosen_policy import policy_settings, short_look_ahead
+from experiments.resolve.network_factor import METADATA_KEY
+from experiments.resolve.resolved import Resolved
+from experiments.run_folder.files import LEDGER, METADATA, SCENARIO, table_file
+from experiments.run_folder.same_scenario import digest_of, scenario_digest, scenario_facts
+from experiments.run_folder.versions import versions
+from experiments.runs.failure import reasons_to_fail
+from protos.messages import Stage
+
+ROUND_COLUMNS = (
+    "round",
+    "slot",
+    "stage",
+    "participants",
+    "num_examples",
+    "train_loss",
+    "test_loss",
+    "test_accuracy",
+    "cumulative_g",
+)
+
+
+def export_run(
+    resolved: Resolved,
+    run_id: str,
+    folder: Path,
+    record: RunRecord,
+    restarts: list[dict[str, Any]],
+    processes: dict[str, int],
+) -> tuple[str, ...]:
+    """Write tables and metadata; returns why the run may not count as done, if there is a reason."""
+    scenario = resolved.scenario
+    tables = export_tables(
+        folder / LEDGER, folder, start=scenario.time.start, trace_step_s=scenario.time.trace_step_s
+    )
+    rows = round_rows(record)
+    pd.DataFrame(rows, columns=ROUND_COLUMNS).to_parquet(folder / table_file("rounds"), index=False)
+    reasons = reasons_to_fail(resolved, record.outcomes, pd.read_parquet(tables["slots"].absolute()))
+    metadata = {
+        "run_id": run_id,
+        **_asked(resolved),
+        "fleet": {
+            "kind": scenario.fleet.kind,
+            "processes": len({pid for name, pid in processes.items() if name != "coordinator"}),
+        },
+        **_resolved_to(resolved),
+        "coordinator_restarts": restarts,
+        "intensity_digest": _intensity_digest(resolved),
+        "failures": _troubles(record),
+        "failed": list(reasons),
+        **_accuracies(record, rows),
+        "origins": resolved.origins,
+        "assumptions": list(resolved.assumptions),
+        "warnings": list(resolved.warnings),
+        "boards": list(board_names()),
+        "versions": versions(),
+    }
+    facts = scenario_facts((folder / SCENARIO).read_text(encoding="utf-8"), metadata)
+    metadata["scenario_digest"] = scenario_digest(facts)
+    (folder / METADATA).write_text(json.dumps(metadata, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    return reasons
+
+
+def round_rows(record: RunRecord) -> list[dict[str, Any]]:
+    """A row for each federated round, with the grams of the run up to its slot."""
+    rows, cumulative_pg = [], 0
+    for outcome in record.outcomes:
+        cumulative_pg += outcome.summary.emissions_pg
+        if outcome.server_round is None:
+            continue
+        evaluation = outcome.evaluation
+        rows.append(
+            {
+                "round": outcome.server_round,
+                "slot": outcome.slot,
+                "stage": outcome.stage.value,
+                "participants": len(outcome.replies.answered),
+                "num_examples": int(outcome.replies.metrics.get("num-examples", 0)),
+                "train_loss": outcome.replies.metrics.get("loss"),
+                "test_loss": None if evaluation is None else evaluation.loss,
+                "test_accuracy": None if evaluation is None else evaluation.accuracy_fraction,
+                "cumulative_g": from_pico(cumulative_pg),
+            }
+        )
+    return rows
+
+
+def _asked(resolved: Resolved) -> dict[str, Any]:
+    """What the scenario says of policy, time and task."""
+    scenario = resolved.scenario
+    return {
+        "name": scenario.name,
+        "policy": scenario.policy,
+        "policy_options": policy_settings(scenario),
+        "seed": scenario.seed,
+        "slot_s": resolved.slot_s,
+        "trace_step_s": scenario.time.trace_step_s,
+        "start": scenario.time.start.isoformat(),
+        "stages": [stage.value for stage in resolved.stages],
+        "task": resolved.task.name,
+        "data_used": resolved.data_used,
+        "data_origin": resolved.data_origin,
+        "recycling_data": None if resolved.recycling is None else resolved.recycling.data,
+        "target_accuracy_fraction": scenario.task.target_accuracy_fraction,
+        "short_look_ahead": short_look_ahead(scenario) or None,
+        "partition": scenario.task.partition,
+        "strategy": scenario.task.strategy,
+        "meter": scenario.fleet.meter,
+    }
+
+
+def _resolved_to(resolved: Resolved) -> dict[str, Any]:
+    """Tokens, requests, services, the coordinator's place and the factor of the network."""
+    scenario = resolved.scenario
+    return {
+        "tree_alpha_bits_per_token": scenario.tree.alpha_bits_per_token,
+        "arrivals": scenario.inference.arrivals,
+        "latency_target_s": scenario.inference.latency_target_s,
+        "services": [
+            {
+                "name": service.name,
+                "task": service.task.name,
+                "data": service.task.data,
+                "model": "untrained, drawn from the seed",
+                "latency_target_s": service.latency_target_s,
+            }
+            for service in resolved.inference[0].services
+        ],
+        "coordinator_zone": resolved.body.zone,
+        METADATA_KEY: resolved.network.as_metadata(),
+    }
+
+
+def _intensity_digest(resolved: Resolved) -> dict[str, str]:
+    """By zone, of the run's own slots: how far beyond them a series reaches depends on the policy."""
+    slots = len(resolved.stages)
+    return {zone.zone: digest_of(zone.intensity_g_per_kwh[:slots]) for zone in resolved.zones}
+
+
+def _troubles(record: RunRecord) -> list[dict[str, Any]]:
+    """Nodes that did not answer in a slot, or answered with an exception, and why."""
+    return [
+        {"slot": outcome.slot, "node_id": node_id, "reason": reason}
+        for outcome in record.outcomes
+        for node_id, reason in [
+            *outcome.replies.failed.items(),
+            *((name, "no answer by the deadline") for name in outcome.replies.missing),
+            *((name, "its process was dead") for name in outcome.replies.unreachable),
+        ]
+    ]
+
+
+def _accuracies(record: RunRecord, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    development = [row["test_accuracy"] for row in rows if row["stage"] == Stage.DEVELOPMENT.value]
+    return {
+        "initial_accuracy": {
+            stage.value: found.accuracy_fraction for stage, found in record.initial_evaluations.items()
+        },
+        "final_accuracy": development[-1] if development else None,
+    }

@@ -1,0 +1,119 @@
+"""What stands where: harvest, battery, board, node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import (
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+if TYPE_CHECKING:
+    pass
+from experiments.scenario.keys import (
+    MAX_NODES,
+    YEAR_S,
+    File,
+    Fraction,
+    LimitPower,
+    Option,
+    Power,
+    Strict,
+    beside_the_scenario,
+)
+
+
+class HarvestSpec(Strict):
+    kind: str = "pv"
+    """``pv``, ``trace``, ``constant``, ``none``, or ``package.module:Name``."""
+    peak_w: Power = 10.0
+    """Rated power of the panel (pv, trace), or the constant power."""
+    tilt_deg: float | None = Field(default=None, ge=0, le=90)
+    """None: the latitude, facing the equator."""
+    azimuth_deg: float | None = Field(default=None, ge=0, lt=360)
+    """Degrees east of north."""
+    path: File | None = None
+    """Trace file of output per unit of rated power (trace)."""
+    region: str | None = None
+    """Column or area of the trace (trace, eia-2022)."""
+    options: dict[str, Option] = Field(default={})
+    """Arguments of the source."""
+
+
+class BatterySpec(Strict):
+    capacity_wh: float = Field(default=10.0, ge=0, le=1e6)
+    """Usable energy; 0: no battery."""
+    initial_fraction: Fraction = 0.0
+    """State of charge at the beginning; none of it is counted as emissions."""
+    charge_efficiency_fraction: Annotated[float, Field(gt=0, le=1)] = 0.95
+    """eta_c of (D3)."""
+    discharge_efficiency_fraction: Annotated[float, Field(gt=0, le=1)] = 0.95
+    """eta_d of (D3)."""
+    self_discharge_fraction_per_day: Annotated[float, Field(ge=0, lt=1)] = 0.001
+    """Share of the content lost in a day of the traces."""
+    charge_limit_w: LimitPower = 15.0
+    """Highest power into the battery, physical also where capacities are scaled."""
+    discharge_limit_w: LimitPower = 15.0
+    """Highest power out of it."""
+
+
+class BoardSpec(Strict):
+    """The board's profile and figures that replace those of the profile."""
+
+    profile: str = "raspberry-pi-4b"
+    """A name of `detabed list boards`, or the path of a TOML file of the same form (relative to the scenario's folder);
+    every figure in it needs a source."""
+    static_w: Power | None = None
+    """Power while awake and idle; none, here and below: the profile's figure."""
+    busy_w: Power | None = None
+    """Power while computing."""
+    sleep_w: Power | None = None
+    """Power while asleep."""
+    wake_j: float | None = Field(default=None, ge=0, le=1e9)
+    """Energy of waking up, beyond static power."""
+    wake_s: float | None = Field(default=None, ge=0, le=YEAR_S)
+    """Time of waking up."""
+    effective_flop_per_s: float | None = Field(default=None, gt=0)
+    """Effective operations per second in training."""
+    tx_j_per_byte: float | None = Field(default=None, ge=0)
+    """Radio energy of sending, at the sender."""
+    rx_j_per_byte: float | None = Field(default=None, ge=0)
+    """Radio energy of receiving, at the receiver."""
+    storage_bytes: int | None = Field(default=None, ge=0)
+    """Storage for offloaded batches of other nodes."""
+
+    @field_validator("profile")
+    @classmethod
+    def _filebeside_the_scenario(cls, value: str, info: ValidationInfo) -> str:
+        return str(beside_the_scenario(Path(value), info)) if value.endswith(".toml") else value
+
+
+class NodeSpec(Strict):
+    """One edge node, or ``count`` equal nodes."""
+
+    zone: str
+    """Grid zone, a name of `detabed list zones` or of the trace file."""
+    count: int = Field(default=1, ge=1, le=MAX_NODES)
+    """Number of nodes with these keys."""
+    latitude_deg: float | None = Field(default=None, ge=-90, le=90)
+    """Latitude of its panel; none: the zone's site."""
+    longitude_deg: float | None = Field(default=None, ge=-180, le=180)
+    """Longitude of its panel, degrees east."""
+    harvest: HarvestSpec | None = None
+    """Its own panel."""
+    battery: BatterySpec | None = None
+    """Its own battery."""
+    board: BoardSpec | None = None
+    """Its own board."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> NodeSpec:
+        if self.latitude_deg is not None and self.longitude_deg is None:
+            raise ValueError(
+                "latitude_deg is given without longitude_deg; give both, or neither (the zone's site)"
+            )
+        return self

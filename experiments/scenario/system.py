@@ -1,0 +1,151 @@
+"""Limits, network, coordinator, fleet, tolerance and the values of TREE."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    model_validator,
+)
+
+if TYPE_CHECKING:
+    pass
+from experiments.scenario.keys import MAX_SLOTS, Fraction, Power, Strict
+from experiments.scenario.places import BoardSpec
+
+
+class LimitsSpec(Strict):
+    """Limits that hold for every policy of a comparison."""
+
+    offload_cap_fraction: Fraction = 0.5
+    """b_y: largest share of an owner's batches that may run at other nodes [source: the DETA paper]."""
+    transfer_cap_fraction: Fraction = 0.5
+    """b_h: largest share of its harvest that a node may give to others [source: the DETA paper]."""
+    transfer_cap_over: Literal["slot", "horizon"] = "slot"
+    """What b_h is a share of; the paper does not say (choice: slot). ``slot``: each slot's harvest. ``horizon``: all
+    harvest from the beginning of the run to that slot, minus the energy given before (auction, admm and belief keep the
+    slot's cap, which is stricter)."""
+    deadline_slots: int = Field(default=0, ge=0, le=MAX_SLOTS)
+    """q: slots by which work may be deferred; 0: none, so that time shifting is a separate factor."""
+    may_sleep: bool = False
+    """Whether nodes may sleep; with offload_cap_fraction < 1 and deadline_slots = 0 a node that owns work never can."""
+
+
+class NetworkSpec(Strict):
+    transport: str = "wifi"
+    """Named figure for the energy in the network per byte (edge_node/energy/transport.toml)."""
+    net_j_per_byte: float | None = Field(default=None, ge=0)
+    """Overrides ``transport``."""
+    net_low_j_per_byte: float | None = Field(default=None, gt=0)
+    """Low end of the factor's range in the Monte-Carlo draws (none: the low end of the transport's sources; with
+    ``net_j_per_byte``: a range about it as wide as that of Wi-Fi equipment)."""
+    net_high_j_per_byte: float | None = Field(default=None, gt=0)
+    """High end of that range."""
+    link_bit_per_s: float = Field(default=50e6, gt=0)
+    """Rate at which requests travel between nodes (choice: a board's share of a Wi-Fi cell); only latency depends
+    on it."""
+    export_loss_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.025
+    """Energy lost on the donor's side of a transfer (choice: 2.5 % on each side, about 5 % in total)."""
+    import_loss_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.025
+    """Energy lost on the recipient's side."""
+    router_w: Power = 0.0
+    """Power of the shared router; booked on a separate line in the coordinator's zone."""
+
+    @model_validator(mode="after")
+    def _both_ends(self) -> NetworkSpec:
+        low, high = self.net_low_j_per_byte, self.net_high_j_per_byte
+        if (low is None) != (high is None):
+            raise ValueError(
+                "net_low_j_per_byte and net_high_j_per_byte are the two ends of one range; give both"
+            )
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"net_low_j_per_byte {low:g} is above net_high_j_per_byte {high:g}; swap them")
+        return self
+
+
+class CoordinatorSpec(Strict):
+    zone: str | None = None
+    """Grid zone of the coordinator; none: the first node's zone."""
+    board: BoardSpec = BoardSpec()
+    """Board of the coordinator; its energy has a separate line."""
+    horizon_slots: int | None = Field(default=None, ge=1, le=MAX_SLOTS)
+    """Slots that a policy optimises, including the present one; the forecasts beyond them value the energy left in the
+    batteries. None: a day, but at most 10,000 / (N (N - 1)) slots for N nodes, and 6 where nodes may sleep; 1:
+    myopic."""
+    value_slots: int | None = Field(default=None, ge=1, le=MAX_SLOTS)
+    """Smallest number of slots with forecasts, to value the energy stored after the horizon; none: a day."""
+    solver_time_limit_s: float | None = Field(default=None, gt=0, le=86_400)
+    """Wall seconds that a policy's solver may take for a decision, for every policy that uses a solver (none: no limit,
+    but 20 s where nodes may sleep). At the limit the best plan is used, with its gap, or LOCAL's rule; the report
+    counts both. A run that reached the limit may not repeat byte for byte."""
+    heartbeat_s: float = Field(default=2.0, gt=0, le=3600)
+    """Wall seconds between a node's heartbeats."""
+    lease_s: float = Field(default=6.0, gt=0, le=86_400)
+    """Wall seconds without a heartbeat after which a node is dropped from the slot."""
+    host: str = Field(default="127.0.0.1", pattern=r"^[A-Za-z0-9.:\[\]-]{1,253}$")
+    """Interface to listen on; default: loopback only."""
+
+    @model_validator(mode="after")
+    def _leases_outlast_heartbeats(self) -> CoordinatorSpec:
+        if self.lease_s <= self.heartbeat_s:
+            raise ValueError(
+                f"lease_s {self.lease_s:g} is not longer than heartbeat_s {self.heartbeat_s:g}, so that every node "
+                "would be lost; make it at least twice as long"
+            )
+        return self
+
+
+class FleetSpec(Strict):
+    kind: Literal["ray", "inprocess"] = "ray"
+    """`ray`: processes under Ray; `inprocess`: one process, with a simulated clock."""
+    processes: Literal["auto", "per-node"] | Annotated[int, Field(ge=1)] = "auto"
+    """Number of processes. `auto`: one per core, with several nodes in each; `per-node`: one per node; or a number."""
+    isolation: Literal["auto", "netns", "none"] = "auto"
+    """``auto``: every listener on loopback, checked after the start; ``netns``: also in a network namespace with
+    loopback only; ``none``: no check, for clusters."""
+    meter: str = "modelled"
+    """A name of `detabed list meters`, or `package.module:Name`."""
+
+
+class ToleranceSpec(Strict):
+    """Limits of undone work; a run beyond them fails, with exit code 1."""
+
+    unserved_fraction: Fraction = 0.01
+    """Largest allowed share of due batches that stayed unserved (without the work of lost nodes while lost_nodes is
+    true); 1: any share."""
+    lost_nodes: bool = True
+    """Whether a run counts as done when the process of a node was lost; its undone work is reported."""
+
+
+class ServiceWorth(Strict):
+    """Values of a service's tokens and bits in (T3); with the defaults, the service counts as in (T1)."""
+
+    token_weight: float = Field(default=1.0, ge=0)
+    """w_i, of input and generated tokens."""
+    bit_weight: float = Field(default=1.0, ge=0)
+    """w_j."""
+    alpha_bits_per_token: float | None = Field(default=None, ge=0)
+    """Value of the first token, in bit; none: the scenario's alpha."""
+    saturation_tokens: float | None = Field(default=None, gt=0)
+    """Tokens of a window at which U_i has 63 % of its largest value; none: linear."""
+    answer_bits: float = Field(default=0.0, ge=0)
+    """Value of an answer in addition to its bits, in bit: for services whose answers are not tokens (a class)."""
+
+
+def _worths_by_name(value: Any) -> Any:
+    if isinstance(value, list):
+        raise ValueError(
+            "should be tables by name of a service, [tree.services.NAME], with the values of its tokens and bits; "
+            "services are declared in [[inference.services]]"
+        )
+    return value
+
+
+class TreeSpec(Strict):
+    alpha_bits_per_token: float = Field(default=70_423.0, ge=0)
+    """alpha of (T1), for tokens of tasks that generate; default from prices of a large language model's tokens and of
+    mobile data, 3.0e-5 / 4.26e-10 (methods.md section 5)."""
+    services: Annotated[dict[str, ServiceWorth], BeforeValidator(_worths_by_name)] = Field(default={})
+    """By name of the service, e.g. ``[tree.services.tiny-gpt]``: weights and utilities of (T3)."""

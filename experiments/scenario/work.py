@@ -1,0 +1,207 @@
+"""Time, stages, the learned task and the load of services."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    field_validator,
+    model_validator,
+)
+
+from protos.messages import Stage
+
+if TYPE_CHECKING:
+    pass
+from experiments.scenario.keys import MAX_SLOTS, YEAR_S, File, Fraction, Strict, as_tuple
+
+
+class TimeSpec(Strict):
+    """Physical length of a slot, and the time by which the traces advance in a slot."""
+
+    start: datetime = datetime(2022, 6, 21, tzinfo=UTC)
+    """First interval of the traces; an aware time, e.g. 2022-06-21T00:00:00Z."""
+    trace_step_s: float = Field(default=3600.0, ge=1, le=YEAR_S)
+    """Time by which the traces of grid intensity and harvest advance per slot."""
+    slot_s: Literal["auto"] | Annotated[float, Field(gt=0, le=YEAR_S)] = "auto"
+    """Physical length of a slot; ``auto``: twice the mean busy time of a node in the busiest stage, and long
+    enough for the busiest node."""
+    scale_storage: bool = True
+    """Multiply battery capacities by slot_s / trace_step_s, so that a battery lasts as many hours of the replayed
+    day as it would in real time."""
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _aware(cls, value: Any) -> Any:
+        if not isinstance(value, datetime) or value.tzinfo is None:
+            raise ValueError("needs date, time and time zone, without quotes: e.g. 2022-06-21T00:00:00Z")
+        return value
+
+
+class StagesSpec(Strict):
+    """Slots of each life-cycle stage, in this order."""
+
+    preparation: int = Field(default=1, ge=0, le=MAX_SLOTS)
+    """Receiving and preprocessing data."""
+    development: int = Field(default=15, ge=0, le=MAX_SLOTS)
+    """Training; one federated round per slot."""
+    application: int = Field(default=6, ge=0, le=MAX_SLOTS)
+    """Serving requests with the trained model."""
+    recycling: int = Field(default=2, ge=0, le=MAX_SLOTS)
+    """Transfer of the trained model to a second task."""
+
+    @model_validator(mode="after")
+    def _something_to_do(self) -> StagesSpec:
+        total = self.preparation + self.development + self.application + self.recycling
+        if not 1 <= total <= MAX_SLOTS:
+            raise ValueError(f"{total} slots in all; allowed are 1 to {MAX_SLOTS}")
+        return self
+
+    def slots(self) -> tuple[Stage, ...]:
+        """Stage of every slot of the run."""
+        return tuple(
+            stage
+            for stage in (Stage.PREPARATION, Stage.DEVELOPMENT, Stage.APPLICATION, Stage.RECYCLING)
+            for _ in range(getattr(self, stage.value))
+        )
+
+
+class RecyclingSpec(Strict):
+    """The second task to which the finished model is transferred."""
+
+    data: str | None = None
+    """Data set of the second task; none: the task's own choice, e.g. the same images inverted."""
+    learning_rate: float | None = Field(default=None, gt=0)
+    """Step of the second task's training; none: the first task's."""
+
+
+class TaskSpec(Strict):
+    """The learned task, its data, and the unit of work."""
+
+    name: str = "mnist-mlp"
+    """A name of `detabed list tasks`, or `package.module:Name`."""
+    data: str = "auto"
+    """``digits`` (ships with scikit-learn), ``mnist`` (data folder), or ``auto``: mnist where present, else digits."""
+    batch_size: int = Field(default=8, ge=1, le=1_000_000)
+    """Examples of a batch, the unit of work that policies allocate."""
+    batches_per_slot: Literal["pass"] | Annotated[int, Field(ge=1, le=1_000_000)] = "pass"
+    """Batches a node releases per development slot; ``pass``: one pass over its share."""
+    local_epochs: int = Field(default=3, ge=1, le=10_000)
+    """Passes over each batch within its slot; an offloaded batch is moved once."""
+    learning_rate: float = Field(default=0.1, gt=0)
+    """Step of stochastic gradient descent."""
+    partition: Literal["iid", "dirichlet"] = "iid"
+    """How examples are divided among the nodes: ``iid``, or with label skew (``dirichlet``)."""
+    dirichlet_alpha: float = Field(default=0.5, gt=0)
+    """Concentration of the label skew; smaller is more skewed (dirichlet)."""
+    strategy: str = "fedavg"
+    """Flower strategy: fedavg, fedprox, fedavgm, fedadam, fedyogi, fedadagrad, fedmedian, fedtrimmedavg, krum ..."""
+    strategy_options: dict[str, float | int | bool | str] = Field(default={})
+    """Arguments of the strategy."""
+    target_accuracy_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Test accuracy at which reports state rounds and grams; none: the highest that every run of a comparison
+    reached. Runs continue after it, so that all do the same work."""
+    round_deadline_s: float = Field(default=60.0, gt=0, le=YEAR_S)
+    """Wall seconds after which a round continues without the nodes that have not answered."""
+    recycling: RecyclingSpec = RecyclingSpec()
+
+
+class ServiceSpec(Strict):
+    """A service in addition to the learned task, in the same application slots: requests of another task, typically one
+    that generates tokens. Its model is drawn from the seed and not trained (generating costs the same joules); its
+    batches can be offloaded like all others."""
+
+    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    """Name in tables and reports; none: the task's name."""
+    task: str = "tiny-gpt"
+    """A name of `detabed list tasks`, or `package.module:Name`."""
+    data: str = "default"
+    """Data set of its requests; ``default``: the task's own data set that needs no download."""
+    arrivals: Literal["poisson", "diurnal"] = "poisson"
+    """Open loop: Poisson, or Poisson with a rate that follows the local hour."""
+    requests_per_s: float | None = Field(default=None, ge=0, le=1e9)
+    """Mean arrivals per node and second of slot time."""
+    load_fraction: float | None = Field(default=None, ge=0, le=2)
+    """Mean arrivals as a share of what the node's own board can serve. Give either this or requests_per_s."""
+    requests_per_batch: int = Field(default=8, ge=1, le=65_536)
+    """Largest number of requests in a batch."""
+    max_wait_s: float = Field(default=0.05, ge=0)
+    """Longest time that a request waits for others to share its batch, in slot time."""
+    latency_target_s: float | None = Field(default=None, gt=0)
+    """Answers later than this, in slot time, are counted as missed."""
+    peak_hour: float = Field(default=20.0, ge=0, lt=24)
+    """Busiest local hour (diurnal)."""
+    depth_fraction: Fraction = 0.8
+    """Amplitude of the rate about its mean, as a share of the mean (diurnal)."""
+    prompt_tokens: int | None = Field(default=None, ge=1)
+    """Tokens of a request's prompt (tasks that generate); none: the task's own length, 64 for text."""
+    answer_tokens: int | None = Field(default=None, ge=1)
+    """Tokens generated for a request; none: the task's own length, 16 for text."""
+
+    @property
+    def label(self) -> str:
+        """Its name in tables and reports."""
+        return self.task if self.name is None else self.name
+
+    @model_validator(mode="after")
+    def _one_load(self) -> ServiceSpec:
+        if (self.requests_per_s is None) == (self.load_fraction is None):
+            raise ValueError("give requests_per_s or load_fraction, one of the two: the rate of requests")
+        return self
+
+
+class InferenceSpec(Strict):
+    """Load of the application stage: arrivals of requests at every node, and batching."""
+
+    arrivals: Literal["batches", "poisson", "diurnal", "trace"] = "batches"
+    """``batches``: batches_per_slot full batches at the slot's beginning; open loop: ``poisson``, ``diurnal``
+    (Poisson with a rate that follows the local hour), ``trace`` (arrival times of a file)."""
+    batches_per_slot: int = Field(default=24, ge=0, le=1_000_000)
+    """Mean load in full batches, where neither requests_per_s nor load_fraction is given."""
+    requests_per_batch: int = Field(default=64, ge=1, le=65_536)
+    """Largest number of requests in a batch."""
+    requests_per_s: float | None = Field(default=None, ge=0, le=1e9)
+    """Mean arrivals per node and second of slot time (poisson, diurnal)."""
+    load_fraction: float | None = Field(default=None, ge=0, le=2)
+    """Mean arrivals as a share of what the node's own board can serve (poisson, diurnal)."""
+    max_wait_s: float = Field(default=0.05, ge=0)
+    """Longest time that a request waits for others to share its batch, in slot time."""
+    latency_target_s: float | None = Field(default=None, gt=0)
+    """Answers later than this, in slot time, are counted as missed; work is not deferred beyond it."""
+    peak_hour: float = Field(default=20.0, ge=0, lt=24)
+    """Busiest local hour (diurnal)."""
+    depth_fraction: Fraction = 0.8
+    """Amplitude of the rate about its mean, as a share of the mean (diurnal)."""
+    path: File | None = None
+    """Trace: a CSV with arrival_s (seconds of slot time from the first application slot), and, optionally,
+    node_id."""
+    services: Annotated[tuple[ServiceSpec, ...], BeforeValidator(as_tuple)] = ()
+    """``[[inference.services]]``: services of the nodes in addition to the learned task."""
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> InferenceSpec:
+        names = [service.label for service in self.services]
+        if doubled := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two services are called {', '.join(doubled)}; give each its own name")
+        return self
+
+    @property
+    def strictest_target_s(self) -> float | None:
+        """The lowest latency target of all services; None: none has one."""
+        targets = [self.latency_target_s, *(service.latency_target_s for service in self.services)]
+        return min((target for target in targets if target is not None), default=None)
+
+    @model_validator(mode="after")
+    def _one_load(self) -> InferenceSpec:
+        open_loop = self.arrivals in ("poisson", "diurnal")
+        given = [name for name in ("requests_per_s", "load_fraction") if getattr(self, name) is not None]
+        if given and not open_loop:
+            raise ValueError(f"{given[0]} is for poisson and diurnal arrivals, not for {self.arrivals!r}")
+        if len(given) > 1:
+            raise ValueError("requests_per_s and load_fraction both set the rate of requests; keep one")
+        if (self.path is not None) != (self.arrivals == "trace"):
+            raise ValueError('path is only for arrivals = "trace", which needs it; give both or neither')
+        return self
