@@ -20,12 +20,12 @@ from carbon_data.files.folders import cache_dir
 from experiments.fleet.cores import cpu_count
 from experiments.studies.fei import fig4
 from experiments.studies.fei.cell import TrainCell
+from experiments.studies.fei.data import find_data
 from experiments.studies.fei.digests import code_digest, data_digest, key_of
 from experiments.studies.fei.engine import run_jobs
 from experiments.studies.fei.plan import cells, other_rates, other_seeds
 from experiments.studies.fei.shipped import FILE, probe, torch_version, trainings
 from experiments.studies.fei.spec import FULL, QUICK
-from experiments.studies.fei.study import find_data
 from experiments.studies.fei.training import Training
 
 

@@ -14,8 +14,10 @@ from carbon_data.types import DataError
 from edge_node.tasks.data import mnist
 from experiments.errors import UsageError
 from experiments.studies.fei import fig5, market
+from experiments.studies.fei.computed import Bench
+from experiments.studies.fei.data import find_data
 from experiments.studies.fei.spec import QUICK, BatchReading, Reduction
-from experiments.studies.fei.study import find_data, reproduce_fei
+from experiments.studies.fei.study import reproduce, reproduce_fei
 
 SMALL = Reduction(0.02, 2, 0.6, servers=(1, 3, 5), max_rounds=8, test_examples=500)
 TINY = replace(
@@ -57,9 +59,7 @@ def test_unknown_part() -> None:
 def test_from_training_to_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(market, "FIG5_SERVERS", (2, 4))
     monkeypatch.setattr(fig5, "SURFACE_SERVERS", 4)
-    found = reproduce_fei(
-        "all", tmp_path / "run", False, None, cache=tmp_path / "cache", effort=TINY, workers=1
-    )
+    found = reproduce("all", TINY, Bench(tmp_path / "cache", tmp_path / "run", None, workers=1))
     stored = json.loads((tmp_path / "run" / "reproduce.json").read_text())
     assert stored["claims"] == found["claims"]
     for claim in found["claims"].values():
