@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from experiments.resolve.network_factor import NetworkFactor
-from experiments.scenario.model import Scenario
-
-if TYPE_CHECKING:
-    pass
 from experiments.resolve.slot_length import BUSY_SHARE, WORST_SHARE
+from experiments.scenario.model import Scenario
 
 
 def assumptions_of(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from carbon_data.units import wh_to_joules
 from coordinator.config import CoordinatorBody
@@ -21,10 +20,6 @@ from experiments.resolve.traces import (
 )
 from experiments.scenario.model import Scenario
 from experiments.scenario.places import BatterySpec, BoardSpec
-
-if TYPE_CHECKING:
-    pass
-
 
 AGGREGATE_FLOP_PER_PARAMETER = 2.0
 """Weighted averaging: one multiplication and one addition per parameter and participant."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from carbon_data.types import DataError, Signal
 from coordinator.config import ZoneIntensity
@@ -15,9 +15,6 @@ from edge_node.meters.registry import probe_meter
 from experiments.errors import UsageError
 from experiments.fleet.temporary import require_short_folder
 from experiments.scenario.model import Scenario
-
-if TYPE_CHECKING:
-    pass
 
 
 def check_meter(scenario: Scenario, board: BoardConfig, slot_s: float) -> None:

@@ -5,8 +5,6 @@ Whatever a zone, a trace, a task or a board cannot provide is refused here, befo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from carbon_data.types import DataError
 from coordinator.policies.registry import resolve as find_policy
 from edge_node.energy.transport import load_transport
@@ -40,9 +38,6 @@ from experiments.resolve.traces import (
 from experiments.resolve.unused import refuse_unused
 from experiments.scenario.model import Scenario
 from experiments.scenario.strategies import check_strategy
-
-if TYPE_CHECKING:
-    pass
 
 
 def resolve(scenario: Scenario) -> Resolved:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from edge_node.config import (
     BoardConfig,
     TaskConfig,
@@ -15,10 +13,6 @@ from experiments.resolve.requests import mean_per_s, service_task
 from experiments.scenario.keys import YEAR_S
 from experiments.scenario.model import Scenario
 from protos.messages import Stage
-
-if TYPE_CHECKING:
-    pass
-
 
 BUSY_SHARE = 0.5
 """slot_s = "auto": a slot lasts so long that a node is busy for this share of it on average, in the busiest stage."""

@@ -3,9 +3,6 @@
 Everything a run depends on is in here or in the data it names. Unknown keys, wrong types, NaN, negative
 capacities and impossible caps are refused with the line and what is allowed; zones and data are checked in
 ``resolve``, which names the line as well (``Scenario.at``).
-
-Upper bounds have no physical meaning. They keep integer microjoules within 64 bits, and prevent that a typing error (a
-batch of 1e9 images, a billion slots) takes all memory or many hours.
 """
 
 from __future__ import annotations
@@ -13,7 +10,7 @@ from __future__ import annotations
 import tomllib
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     BeforeValidator,
@@ -39,9 +36,6 @@ from experiments.scenario.system import (
 )
 from experiments.scenario.where import NOWHERE, Where
 from experiments.scenario.work import InferenceSpec, StagesSpec, TaskSpec, TimeSpec
-
-if TYPE_CHECKING:
-    pass
 
 MAX_FILE_BYTES = 1_000_000
 """Larger files are refused without being read: a scenario has a page or two, and /dev/zero never ends."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import (
     Field,
@@ -12,8 +12,6 @@ from pydantic import (
     model_validator,
 )
 
-if TYPE_CHECKING:
-    pass
 from experiments.scenario.keys import (
     MAX_NODES,
     YEAR_S,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -10,8 +10,6 @@ from pydantic import (
     model_validator,
 )
 
-if TYPE_CHECKING:
-    pass
 from experiments.scenario.keys import MAX_SLOTS, Fraction, Power, Strict
 from experiments.scenario.places import BoardSpec
 

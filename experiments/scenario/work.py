@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -12,11 +12,8 @@ from pydantic import (
     model_validator,
 )
 
-from protos.messages import Stage
-
-if TYPE_CHECKING:
-    pass
 from experiments.scenario.keys import MAX_SLOTS, YEAR_S, File, Fraction, Strict, as_tuple
+from protos.messages import Stage
 
 
 class TimeSpec(Strict):
