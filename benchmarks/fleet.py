@@ -31,8 +31,11 @@ from benchmarks._command import measuring, parser, show
 from benchmarks._decision import measure_decision
 from coordinator.adapters.flower_server import (
     LearningTask,
+    Link,
+    RunPlan,
     Schedule,
     SlotOutcome,
+    Watch,
     build_server_app,
     log_to_file,
 )
@@ -157,12 +160,9 @@ def measure(fleet: Fleet, policy: str, rounds: int, say: Callable[[str], None]) 
 
         with open_session(fleet, config, folder, nodes_of) as session:
             schedule = Schedule(
-                control=session.control,
-                numbers=session.numbers,
-                stages=resolved.stages,
-                development=task,
-                on_slot=on_slot,
-                books=session.books,
+                RunPlan(stages=resolved.stages, development=task),
+                Link(control=session.control, numbers=session.numbers, books=session.books),
+                Watch(on_slot=on_slot),
             )
             app = build_server_app(schedule)
             begun = time.perf_counter()

@@ -17,14 +17,14 @@ from carbon_data.sources.harvest_trace import HarvestTrace, eia_2022
 from carbon_data.sources.marginal import GenerationMarginal
 from carbon_data.sources.profiles import PackagedProfiles
 from carbon_data.sources.pv import pv_harvest
-from carbon_data.sources.traces import TraceIntensity, eia_production_2022, em_2021_2024, em_lca_2022
+from carbon_data.sources.traces import eia_production_2022, em_2021_2024, em_lca_2022, trace_intensity
 from carbon_data.sources.uk_carbon_intensity import UkCarbonIntensity
 from carbon_data.types import DataError
 
 INTENSITY_SOURCES: dict[str, Callable[..., IntensitySource]] = {
     "profiles": PackagedProfiles,
     "constant": ConstantIntensity,
-    "trace": TraceIntensity,
+    "trace": trace_intensity,
     "em-lca-2022": em_lca_2022,
     "em-2021-2024": em_2021_2024,
     "eia-production-2022": eia_production_2022,

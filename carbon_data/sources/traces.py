@@ -52,75 +52,23 @@ LONGEST_FLAT_H = 24.0
 """Longest accepted run of one constant value in an unknown file ([C]: no mixed grid is constant for a day)."""
 
 
-class TraceIntensity:
-    """Intensity from a CSV(.gz) or Parquet file, long or wide, or from one file a zone; gaps refused.
+@dataclass(frozen=True, slots=True)
+class _Cleaning:
+    """What is done to the values of a file: gaps filled, flat stretches believed, units converted."""
 
-    ``path``, or ``files``: the file of each zone. ``format = "electricity-maps"``: a download of its data portal as it
-    is. ``signal`` and ``scope`` must be known: from the arguments, the format, or a sidecar ``<file>.toml`` with
-    source, licence, signal and scope. ``fill`` is None or e.g. ``interpolate:3h``; ``longest_flat_h`` None believes
-    any stretch of one value, and notes it. ``value_unit``: g/kWh, kg/kWh, kg/MWh, t/MWh or lb/MWh. Separator, decimal
-    mark and encoding are recognised unless given; ``timezone`` is that of stamps without one, ``time_start`` what
-    seconds count from. ``allow_estimated`` False refuses hours that the format marks as estimates.
+    fill: Fill | None
+    longest_flat: timedelta | None
+    unit: str | None
+
+
+class TraceIntensity:
+    """Intensity from opened files, by zone; gaps are refused unless they may be filled.
+
+    ``unnamed``: the one file's only zone is a name of ours, since the file has no zone column.
     """
 
-    def __init__(
-        self,
-        path: str | Path | None = None,
-        *,
-        files: Mapping[str, str | Path] | None = None,
-        format: str | None = None,
-        signal: str | None = None,
-        scope: str | None = None,
-        source: str | None = None,
-        licence: str | None = None,
-        url: str | None = None,
-        value_column: str | None = None,
-        value_unit: str | None = None,
-        time_column: str | None = None,
-        zone_column: str | None = None,
-        interval_s: float | None = None,
-        separator: str | None = None,
-        decimal: str | None = None,
-        encoding: str | None = None,
-        timezone: str | None = None,
-        time_start: str | None = None,
-        fill: str | None = None,
-        longest_flat_h: float | None = LONGEST_FLAT_H,
-        allow_estimated: bool = True,
-    ) -> None:
-        if (path is None) == (not files):
-            raise DataError(
-                'give path = "FILE", or files = { DE = "FILE", FR = "FILE" } for one file a zone; one of them'
-            )
-        if format not in (None, portal_export.FORMAT):
-            raise DataError(
-                f"format is {format!r}; allowed is {portal_export.FORMAT!r}, or none with the columns named"
-            )
-        if value_unit is not None and value_unit not in G_PER_KWH:
-            raise DataError(f"value_unit is {value_unit!r}; allowed are {', '.join(G_PER_KWH)}")
-        self._fill = Fill.parse(fill)
-        self._longest_flat = None if longest_flat_h is None else timedelta(hours=longest_flat_h)
-        self._unit = value_unit
-        form = form_of(
-            value_column=value_column,
-            time_column=time_column,
-            zone_column=zone_column,
-            interval_s=interval_s,
-            separator=separator,
-            decimal=decimal,
-            encoding=encoding,
-            timezone=timezone,
-            time_start=time_start,
-        )
-        said = _Said(format, signal, scope, source, licence, url, allow_estimated)
-        if path is not None:
-            one = _open(Path(path), form, said, None)
-            self._files = dict.fromkeys(one.file.zones(), one)
-            self._single = len(one.file.zones()) == 1 and one.file.table.named(*VALUE_COLUMNS) is not None
-        else:
-            assert files is not None
-            self._files = {zone: _open(Path(name), form, said, zone) for zone, name in files.items()}
-            self._single = False
+    def __init__(self, files: Mapping[str, _Opened], cleaning: _Cleaning, *, unnamed: bool = False) -> None:
+        self._files, self._cleaning, self._unnamed = files, cleaning, unnamed
 
     def zones(self) -> Sequence[str]:
         """Zones of the file or files, sorted."""
@@ -138,20 +86,25 @@ class TraceIntensity:
         is stale.
         """
         opened = self._of(zone)
-        factor = grams_factor(opened.file.path, opened.file.value_column(zone), self._unit)
+        factor = grams_factor(opened.file.path, opened.file.value_column(zone), self._cleaning.unit)
         begin, values, notes = cut(
-            opened.file.trace(zone), start, step, count, fill=self._fill, longest_flat=self._longest_flat
+            opened.file.trace(zone),
+            start,
+            step,
+            count,
+            fill=self._cleaning.fill,
+            longest_flat=self._cleaning.longest_flat,
         )
         values = values * factor
         run, since = longest_run(values)
-        if self._longest_flat is None and run * step > timedelta(hours=LONGEST_FLAT_H):
+        if self._cleaning.longest_flat is None and run * step > timedelta(hours=LONGEST_FLAT_H):
             notes += (
                 f"zone {zone}: {values[since]:g} throughout {run * step} from "
                 f"{(begin + since * step).isoformat()}",
             )
         if factor != 1.0:
-            notes += (f"values converted from {self._unit}",)
-        notes += _refuse_tiny(zone, values, opened, self._unit)
+            notes += (f"values converted from {self._cleaning.unit}",)
+        notes += _refuse_tiny(zone, values, opened, self._cleaning.unit)
         notes = (*opened.file.notes, *notes, *opened.estimates(zone, begin, begin + count * step))
         return IntensitySeries(
             zone=zone,
@@ -164,7 +117,7 @@ class TraceIntensity:
     def _of(self, zone: str) -> _Opened:
         if zone not in self._files:
             error = unknown_zone(zone, self._files, "the trace")
-            if self._single:
+            if self._unnamed:
                 (file,) = {one.file.path for one in self._files.values()}
                 raise UnknownZoneError(
                     f"{error}. {file.name} has no zone column: if its values are those of {zone}, give files = "
@@ -277,13 +230,80 @@ def _open(path: Path, form: Form, said: _Said, only_zone: str | None) -> _Opened
     return _Opened(file, origin, estimated)
 
 
+def trace_intensity(
+    path: str | Path | None = None,
+    *,
+    files: Mapping[str, str | Path] | None = None,
+    format: str | None = None,
+    signal: str | None = None,
+    scope: str | None = None,
+    source: str | None = None,
+    licence: str | None = None,
+    url: str | None = None,
+    value_column: str | None = None,
+    value_unit: str | None = None,
+    time_column: str | None = None,
+    zone_column: str | None = None,
+    interval_s: float | None = None,
+    separator: str | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
+    timezone: str | None = None,
+    time_start: str | None = None,
+    fill: str | None = None,
+    longest_flat_h: float | None = LONGEST_FLAT_H,
+    allow_estimated: bool = True,
+) -> TraceIntensity:
+    """Intensity from a CSV(.gz) or Parquet file, long or wide, or from one file a zone; gaps refused.
+
+    ``path``, or ``files``: the file of each zone. ``format = "electricity-maps"``: a download of its data portal as it
+    is. ``signal`` and ``scope`` must be known: from the arguments, the format, or a sidecar ``<file>.toml`` with
+    source, licence, signal and scope. ``fill`` is None or e.g. ``interpolate:3h``; ``longest_flat_h`` None believes
+    any stretch of one value, and notes it. ``value_unit``: g/kWh, kg/kWh, kg/MWh, t/MWh or lb/MWh. Separator, decimal
+    mark and encoding are recognised unless given; ``timezone`` is that of stamps without one, ``time_start`` what
+    seconds count from. ``allow_estimated`` False refuses hours that the format marks as estimates.
+    """
+    if (path is None) == (not files):
+        raise DataError(
+            'give path = "FILE", or files = { DE = "FILE", FR = "FILE" } for one file a zone; one of them'
+        )
+    if format not in (None, portal_export.FORMAT):
+        raise DataError(
+            f"format is {format!r}; allowed is {portal_export.FORMAT!r}, or none with the columns named"
+        )
+    if value_unit is not None and value_unit not in G_PER_KWH:
+        raise DataError(f"value_unit is {value_unit!r}; allowed are {', '.join(G_PER_KWH)}")
+    longest_flat = None if longest_flat_h is None else timedelta(hours=longest_flat_h)
+    cleaning = _Cleaning(Fill.parse(fill), longest_flat, value_unit)
+    form = form_of(
+        value_column=value_column,
+        time_column=time_column,
+        zone_column=zone_column,
+        interval_s=interval_s,
+        separator=separator,
+        decimal=decimal,
+        encoding=encoding,
+        timezone=timezone,
+        time_start=time_start,
+    )
+    said = _Said(format, signal, scope, source, licence, url, allow_estimated)
+    if path is None:
+        assert files is not None
+        opened = {zone: _open(Path(name), form, said, zone) for zone, name in files.items()}
+        return TraceIntensity(opened, cleaning)
+    one = _open(Path(path), form, said, None)
+    zones = one.file.zones()
+    unnamed = len(zones) == 1 and one.file.table.named(*VALUE_COLUMNS) is not None
+    return TraceIntensity(dict.fromkeys(zones, one), cleaning, unnamed=unnamed)
+
+
 def em_lca_2022(fill: str | None = None, longest_flat_h: float | None = None) -> TraceIntensity:
     """Hourly life-cycle intensity of 123 zones, 2022 (Electricity Maps); data folder.
 
     Some hydro zones truly hold one value for days (US-NW-SCL all year), so that flat stretches are noted,
     not refused.
     """
-    return TraceIntensity(
+    return trace_intensity(
         require("em-lca-2022"),
         signal=Signal.AVERAGE,
         scope=Scope.LIFE_CYCLE,
@@ -304,7 +324,7 @@ def eia_production_2022(
     230, solar 41, wind 11 g/kWh): its rows give exactly those. PJM lacks 23 hours, CISO and MISO 3 each: a
     period with one of them is refused unless ``fill`` allows a repair.
     """
-    return TraceIntensity(
+    return trace_intensity(
         require("eia-production-2022"),
         signal=Signal.AVERAGE,
         scope=Scope.LIFE_CYCLE,
@@ -329,7 +349,7 @@ def em_2021_2024(
     columns = {Scope.DIRECT: "direct_g_per_kwh", Scope.LIFE_CYCLE: "lifecycle_g_per_kwh"}
     path = require("em-2021-2024")
     which: Scope = _one_of(Scope, scope, "scope", path)
-    return TraceIntensity(
+    return trace_intensity(
         path,
         signal=Signal.AVERAGE,
         scope=which,

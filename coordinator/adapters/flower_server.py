@@ -113,63 +113,68 @@ def log_to_file(path: Path) -> None:
     flower.propagate = False
 
 
-class Schedule:
-    """Runs stages over a grid, in order.
+@dataclass(frozen=True, kw_only=True)
+class RunPlan:
+    """What is run: the life-cycle stage of every slot, and what the learning stages learn."""
 
-    Args:
-        control: The coordinator.
-        numbers: Flower node number by node id.
-        stages: Life-cycle stage of every slot.
-        development: What development slots learn.
-        recycling: What recycling slots learn; needed when there are any.
-        wait_s: How long the coordinator waits for telemetry and usage of live nodes.
-        timeout_s: Longest wait for the replies of a slot, beside the decision's own deadline.
-        on_slot: Progress, called after each slot.
-        record: Filled as the run goes.
-        first_slot: Where to begin.
-        books: Where to close slots while models are averaged; None: in turn, in this thread.
-        before_close: Called with a slot of the application stage once its work is done and before it is closed:
-            whatever outside clients ask meanwhile is booked in it.
-    """
+    stages: Sequence[Stage]
+    development: LearningTask
+    recycling: LearningTask | None = None
+    """Needed where there are recycling slots."""
+    first_slot: int = 0
 
-    def __init__(
-        self,
-        *,
-        control: SlotControl,
-        numbers: Mapping[str, int],
-        stages: Sequence[Stage],
-        development: LearningTask,
-        recycling: LearningTask | None = None,
-        wait_s: float = 10.0,
-        timeout_s: float = 600.0,
-        on_slot: Callable[[SlotOutcome], None] = lambda _: None,
-        record: RunRecord | None = None,
-        first_slot: int = 0,
-        books: Executor | None = None,
-        before_close: Callable[[int], None] = lambda _: None,
-    ) -> None:
-        if Stage.RECYCLING in stages and recycling is None:
+    def __post_init__(self) -> None:
+        if Stage.RECYCLING in self.stages and self.recycling is None:
             raise ValueError("the schedule has recycling slots but no recycling task was given")
-        if Stage.UNALLOCATED in stages:
+        if Stage.UNALLOCATED in self.stages:
             raise ValueError(
                 f"{Stage.UNALLOCATED} is no stage of a slot; allowed are the four life-cycle stages"
             )
-        self._control = control
-        self._numbers = dict(numbers)
-        self._names = {number: name for name, number in numbers.items()}
-        self._stages = tuple(stages)
-        self._tasks = {Stage.DEVELOPMENT: development, Stage.RECYCLING: recycling}
-        self._wait_s = wait_s
-        self._timeout_s = timeout_s
-        self._on_slot = on_slot
+
+    def task_of(self, stage: Stage) -> LearningTask | None:
+        """What a stage learns; None where nothing is learned."""
+        return {Stage.DEVELOPMENT: self.development, Stage.RECYCLING: self.recycling}.get(stage)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """The coordinator and the nodes, and how long is waited for them."""
+
+    control: SlotControl
+    numbers: Mapping[str, int]
+    """Flower node number by node id."""
+    wait_s: float = 10.0
+    """How long the coordinator waits for telemetry and usage of live nodes."""
+    timeout_s: float = 600.0
+    """Longest wait for the replies of a slot, beside the decision's own deadline."""
+    books: Executor | None = None
+    """Where to close slots while models are averaged; None: in turn, in this thread."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """Who is told how far the run is."""
+
+    on_slot: Callable[[SlotOutcome], None] = lambda _: None
+    """Called after each slot."""
+    before_close: Callable[[int], None] = lambda _: None
+    """Called with a slot of the application stage once its work is done and before it is closed: what outside clients
+    ask meanwhile is booked in it."""
+
+
+class Schedule:
+    """Runs the stages of ``plan`` over a grid, in order. ``record`` is filled as the run goes."""
+
+    def __init__(
+        self, plan: RunPlan, link: Link, watch: Watch | None = None, record: RunRecord | None = None
+    ) -> None:
+        self._plan, self._link, self._watch = plan, link, watch or Watch()
+        self._names = {number: name for name, number in link.numbers.items()}
         self.record = record if record is not None else RunRecord()
-        self._first_slot = first_slot
-        self._books = books
-        self._before_close = before_close
 
     def __call__(self, grid: Grid, context: Context) -> None:
-        for stage, slots in stage_runs(self._stages, self._first_slot):
-            task = self._tasks.get(stage)
+        for stage, slots in stage_runs(self._plan.stages, self._plan.first_slot):
+            task = self._plan.task_of(stage)
             if task is not None:
                 self._learn(grid, stage, slots, task)
             elif stage is Stage.APPLICATION:
@@ -185,24 +190,26 @@ class Schedule:
             # Serving without a development stage serves the untrained model: the same work.
             arrays = self._model_of(Stage.DEVELOPMENT)
         for slot in slots:
-            plan = self._control.begin_slot(slot, stage, self._wait_s)
+            plan = self._link.control.begin_slot(slot, stage, self._link.wait_s)
             alive = set(grid.get_node_ids())
-            asked = [d for d in workers(plan) if self._numbers[d.node_id] in alive]
-            dead = [d.node_id for d in workers(plan) if self._numbers[d.node_id] not in alive]
+            asked = [d for d in workers(plan) if self._link.numbers[d.node_id] in alive]
+            dead = [d.node_id for d in workers(plan) if self._link.numbers[d.node_id] not in alive]
             messages = []
             for decision in asked:
                 content = RecordDict({CONFIG: ConfigRecord(slot_config(decision))})
                 if arrays is not None:
                     content[ARRAYS] = arrays
                 messages.append(
-                    Message(content, self._numbers[decision.node_id], message_type, group_id=group_of(slot))
+                    Message(
+                        content, self._link.numbers[decision.node_id], message_type, group_id=group_of(slot)
+                    )
                 )
             apply_deadline(grid, asked)
-            answers = grid.send_and_receive(messages, timeout=self._timeout_s) if messages else []
+            answers = grid.send_and_receive(messages, timeout=self._link.timeout_s) if messages else []
             replies, _ = read_replies([d.node_id for d in asked], dead, answers, self._names)
             if stage is Stage.APPLICATION:
-                self._before_close(slot)
-            summary = self._control.end_slot(slot, self._wait_s)
+                self._watch.before_close(slot)
+            summary = self._link.control.end_slot(slot, self._link.wait_s)
             self._finish(SlotOutcome(slot, stage, None, plan, replies, summary))
 
     # --- development and recycling --------------------------------------------------------------------------
@@ -211,8 +218,8 @@ class Schedule:
         """The stage's model as it is now; its first one before its first slot."""
         if stage in self.record.models:
             return self.record.models[stage]
-        task = self._tasks[stage]
-        assert task is not None  # checked when the schedule was made
+        task = self._plan.task_of(stage)
+        assert task is not None  # checked when the plan was made
         return task.initial(self.record.models.get(Stage.DEVELOPMENT))
 
     def _learn(self, grid: Grid, stage: Stage, slots: Sequence[int], task: LearningTask) -> None:
@@ -245,21 +252,21 @@ class Schedule:
 
         strategy = Decided(
             task.strategy(),
-            self._control,
-            self._numbers,
+            self._link.control,
+            self._link.numbers,
             slots,
             stage,
-            wait_s=self._wait_s,
+            wait_s=self._link.wait_s,
             evaluated_examples=evaluated,
             on_round=on_round,
-            books=self._books,
+            books=self._link.books,
         )
         initial = self._model_of(stage)
         result = strategy.start(
             grid=grid,
             initial_arrays=initial,
             num_rounds=rounds,
-            timeout=self._timeout_s,
+            timeout=self._link.timeout_s,
             train_config=ConfigRecord(dict(task.train_config)),
             evaluate_fn=after_round,
         )
@@ -268,7 +275,7 @@ class Schedule:
 
     def _finish(self, outcome: SlotOutcome) -> None:
         self.record.outcomes.append(outcome)
-        self._on_slot(outcome)
+        self._watch.on_slot(outcome)
 
 
 def build_server_app(schedule: Schedule) -> ServerApp:

@@ -15,7 +15,7 @@ from experiments.report import baselines
 from experiments.report.boundary import Boundary, inside
 from experiments.report.read import Run, Study
 from experiments.report.stats import Estimate, estimate, paired_reduction, paired_reductions
-from protos.messages import HOLDERS, Holder
+from protos.messages import HOLDERS, Component, Holder
 
 CATEGORIES = ("preparation", "development", "application", "recycling", "unallocated", "waste", *HOLDERS)
 RESIDUAL_ALLOWED_FRACTION = 1e-6
@@ -189,7 +189,7 @@ def reductions_by_seed(
 def with_category(lines: pd.DataFrame) -> pd.DataFrame:
     """``lines`` with a ``category`` column: own lines first, then waste, then the life-cycle stage."""
     category = lines["stage"].where(lines["component"] != "waste", "waste")
-    category = category.where(lines["component"] != "network", "network")
+    category = category.where(lines["component"] != Component.NETWORK, str(Holder.NETWORK))
     category = category.where(~lines["node_id"].isin(HOLDERS), lines["node_id"])
     return lines.assign(category=category)
 

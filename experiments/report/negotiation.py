@@ -11,6 +11,7 @@ from carbon_data.units import JOULES_PER_KWH
 from experiments.report import style, units
 from experiments.report.read import Run, Study
 from experiments.report.tables import Column, Table
+from protos.messages import Holder
 
 COMPONENT = "negotiation"
 _SUMS = ("messages", "bytes", "energy_j", "operational_g")
@@ -62,7 +63,7 @@ def operational_g(run: Run) -> float:
     lines, slots = run.tables["lines"], run.tables["slots"]
     of_node = slots.set_index(["slot", "node_id"])["intensity_g_per_kwh"].astype(float).to_dict()
     of_zone = slots.groupby(["slot", "zone"])["intensity_g_per_kwh"].first().astype(float).to_dict()
-    own = lines[(lines["node_id"] == "coordinator") & (lines["grid_j"] > 0)].astype(
+    own = lines[(lines["node_id"] == Holder.COORDINATOR) & (lines["grid_j"] > 0)].astype(
         {"grid_j": float, "operational_g": float}
     )
     for slot, zone, joules, grams in zip(

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 
+from protos.messages import Holder
+
 INK = "#1c2129"
 MUTED = "#5c6672"
 RULE = "#dfe3e8"
@@ -33,16 +35,16 @@ CATEGORY_COLOURS = {
     "recycling": "#44aa99",
     "unallocated": "#b7bcc4",
     "waste": "#7d5a3c",
-    "network": "#999933",
-    "coordinator": "#cc6677",
-    "router": "#aa4499",
-    "devices": "#332288",
+    str(Holder.NETWORK): "#999933",
+    str(Holder.COORDINATOR): "#cc6677",
+    str(Holder.ROUTER): "#aa4499",
+    str(Holder.DEVICES): "#332288",
 }
 CATEGORY_HATCHES = {
-    "network": "////",
-    "coordinator": "||||",
-    "router": "----",
-    "devices": "....",
+    str(Holder.NETWORK): "////",
+    str(Holder.COORDINATOR): "||||",
+    str(Holder.ROUTER): "----",
+    str(Holder.DEVICES): "....",
     "waste": "\\\\\\\\",
 }
 

@@ -28,9 +28,12 @@ from coordinator.adapters.control_client import CoordinatorError as CallFailed
 from coordinator.adapters.flower_server import (
     Evaluation,
     LearningTask,
+    Link,
+    RunPlan,
     RunRecord,
     Schedule,
     SlotOutcome,
+    Watch,
     build_server_app,
     log_to_file,
 )
@@ -164,21 +167,21 @@ def _run_slots(
             session.check()
             hooks.on_slot(outcome)
 
-        schedule = Schedule(
-            control=session.control,
-            numbers=session.numbers,
+        second = resolved.recycling
+        plan = RunPlan(
             stages=resolved.stages,
             development=learning_task(resolved, resolved.task, Stage.DEVELOPMENT),
-            recycling=None
-            if resolved.recycling is None
-            else learning_task(resolved, resolved.recycling, Stage.RECYCLING),
+            recycling=None if second is None else learning_task(resolved, second, Stage.RECYCLING),
+        )
+        link = Link(
+            control=session.control,
+            numbers=session.numbers,
             wait_s=CONTROL_WAIT_S,
             timeout_s=resolved.scenario.task.round_deadline_s,
-            on_slot=finished,
-            record=record,
             books=session.books,
-            before_close=hooks.before_close,
         )
+        watch = Watch(on_slot=finished, before_close=hooks.before_close)
+        schedule = Schedule(plan, link, watch, record)
         grid = session.grid
         context = Context(
             run_id=grid.run.run_id, node_id=1, node_config={}, state=RecordDict(), run_config={}

@@ -10,7 +10,7 @@ import pytest
 
 from carbon_data.files.datasets import DatasetState, dataset, status_of
 from carbon_data.sources.forecast_file import ForecastFile, sundial_2022
-from carbon_data.sources.traces import TraceIntensity
+from carbon_data.sources.traces import trace_intensity
 from carbon_data.types import DataError, Scope, Signal, UnknownZoneError
 
 HOUR = timedelta(hours=1)
@@ -158,10 +158,10 @@ def test_hours_that_the_source_estimated_are_told(tmp_path: Path) -> None:
     rows = [f"Z,{(START + k * HOUR).isoformat()},{100 + k},{k in (2, 3)}" for k in range(6)]
     path.write_text("\n".join(["zone,time,g_per_kwh,estimated", *rows]) + "\n")
     options = {"value_column": "g_per_kwh", "signal": "average", "scope": "direct"}
-    source = TraceIntensity(path, **options)  # type: ignore[arg-type]
+    source = trace_intensity(path, **options)  # type: ignore[arg-type]
     assert source.zones() == ["Z"]
     notes = source.series("Z", START, HOUR, 3).origin.notes
     assert "zone Z: 1 of 3 values are estimates of the source" in notes
     assert source.series("Z", START + 4 * HOUR, HOUR, 2).origin.notes == ()
     with pytest.raises(DataError, match="2 of 6 rows are estimates"):
-        TraceIntensity(path, allow_estimated=False, **options)  # type: ignore[arg-type]
+        trace_intensity(path, allow_estimated=False, **options)  # type: ignore[arg-type]

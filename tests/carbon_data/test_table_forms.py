@@ -13,7 +13,7 @@ import pytest
 from carbon_data.files.folders import data_dir
 from carbon_data.sources.harvest_trace import HarvestTrace
 from carbon_data.sources.registry import harvest_source, intensity_source
-from carbon_data.sources.traces import TraceIntensity
+from carbon_data.sources.traces import trace_intensity
 from carbon_data.types import DataError, MissingDataError, UnknownZoneError
 
 HOUR = timedelta(hours=1)
@@ -35,7 +35,7 @@ def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
 
 
 def read(path: Path, zone: str = "DE", **options: object) -> np.ndarray:
-    source = TraceIntensity(path, **{**KNOWN, **options})
+    source = trace_intensity(path, **{**KNOWN, **options})
     return source.series(zone, START, HOUR, 4).intensity_g_per_kwh
 
 
@@ -63,7 +63,7 @@ def test_an_unambiguous_format_is_detected(tmp_path: Path, text: str, encoding: 
 
 def test_notes_state_what_was_detected(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", plain().replace(",", ";").replace(".", ","), "utf-8-sig")
-    notes = " ".join(TraceIntensity(path, **KNOWN).series("DE", START, HOUR, 4).origin.notes)
+    notes = " ".join(trace_intensity(path, **KNOWN).series("DE", START, HOUR, 4).origin.notes)
     assert "';'" in notes
     assert "utf-8-sig" in notes
 
@@ -134,7 +134,7 @@ def test_time_is_read_in_every_form_that_states_its_zone(
 
 def test_a_header_that_says_utc_states_the_zone(tmp_path: Path) -> None:
     text = plain([stamp[:-1] for stamp in STAMPS], "Time (UTC),zone,gCO2e_per_kWh")
-    source = TraceIntensity(write(tmp_path / "t.csv", text), time_column="Time (UTC)", **KNOWN)
+    source = trace_intensity(write(tmp_path / "t.csv", text), time_column="Time (UTC)", **KNOWN)
     series = source.series("DE", START, HOUR, 4)
     np.testing.assert_array_equal(series.intensity_g_per_kwh, VALUES)
     assert any("as the column's name" in note for note in series.origin.notes)
@@ -187,39 +187,39 @@ def portal(method: str = "", estimated: str = "False", header: str = PORTAL) -> 
 
 def test_a_portal_download_is_read_as_it_is(tmp_path: Path) -> None:
     path = write(tmp_path / "de.csv", portal())
-    source = TraceIntensity(path, format="electricity-maps")
+    source = trace_intensity(path, format="electricity-maps")
     series = source.series("DE", START, HOUR, 4)
     np.testing.assert_array_equal(series.intensity_g_per_kwh, [350, 351, 352, 353])
     assert (series.origin.signal, series.origin.scope) == ("average", "life-cycle")
     assert series.origin.licence == "ODbL-1.0"
-    direct = TraceIntensity(path, format="electricity-maps", scope="direct").series("DE", START, HOUR, 4)
+    direct = trace_intensity(path, format="electricity-maps", scope="direct").series("DE", START, HOUR, 4)
     np.testing.assert_array_equal(direct.intensity_g_per_kwh, [300, 301, 302, 303])
     older = write(
         tmp_path / "old.csv",
         portal(header=PORTAL.replace("Life cycle", "LCA").replace("intensity", "Intensity")),
     )
-    again = TraceIntensity(older, format="electricity-maps").series("DE", START, HOUR, 4)
+    again = trace_intensity(older, format="electricity-maps").series("DE", START, HOUR, 4)
     np.testing.assert_array_equal(again.intensity_g_per_kwh, series.intensity_g_per_kwh)
 
 
 def test_a_portal_download_without_its_format_names_the_option(tmp_path: Path) -> None:
     with pytest.raises(DataError, match='format = "electricity-maps"'):
-        TraceIntensity(write(tmp_path / "de.csv", portal()), **KNOWN)
+        trace_intensity(write(tmp_path / "de.csv", portal()), **KNOWN)
     with pytest.raises(DataError, match="not a portal download"):
-        TraceIntensity(write(tmp_path / "t.csv", plain()), format="electricity-maps")
+        trace_intensity(write(tmp_path / "t.csv", plain()), format="electricity-maps")
 
 
 def test_estimates_are_counted_and_values_of_the_test_mode_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "e.csv", portal("TIME_SLICER_AVERAGE", "True"))
-    series = TraceIntensity(path, format="electricity-maps").series("DE", START, HOUR, 3)
+    series = trace_intensity(path, format="electricity-maps").series("DE", START, HOUR, 3)
     assert "zone DE: 3 of 3 values are estimates of the source" in series.origin.notes
     with pytest.raises(DataError, match="estimates"):
-        TraceIntensity(path, format="electricity-maps", allow_estimated=False)
+        trace_intensity(path, format="electricity-maps", allow_estimated=False)
     made_up = write(tmp_path / "s.csv", portal("SANDBOX_MODE_DATA", "True"))
     with pytest.raises(DataError, match="test mode"):
-        TraceIntensity(made_up, format="electricity-maps")
+        trace_intensity(made_up, format="electricity-maps")
     with pytest.raises(DataError, match="test mode"):
-        TraceIntensity(
+        trace_intensity(
             made_up, value_column="Carbon intensity gCO₂eq/kWh (direct)", zone_column="Zone id", **KNOWN
         )
 
@@ -229,7 +229,7 @@ SAMPLE = data_dir() / "carbon" / "em_portal_2022_hourly_US-NE-ISNE.csv"
 
 @pytest.mark.skipif(not SAMPLE.is_file(), reason="the file is not in the data folder")
 def test_a_real_portal_download() -> None:
-    source = TraceIntensity(SAMPLE, format="electricity-maps")
+    source = trace_intensity(SAMPLE, format="electricity-maps")
     assert source.zones() == ["US-NE-ISNE"]
     summer = source.series("US-NE-ISNE", datetime(2022, 6, 21, tzinfo=UTC), HOUR, 24)
     raw = pd.read_csv(SAMPLE)
@@ -246,23 +246,23 @@ def test_one_file_a_zone(tmp_path: Path) -> None:
         rows = "".join(f"{stamp},{base + k}\n" for k, stamp in enumerate(STAMPS))
         write(tmp_path / f"{zone}.csv", "timestamp,gCO2e_per_kWh\n" + rows)
     files = {zone: tmp_path / f"{zone}.csv" for zone in ("DE", "FR")}
-    source = TraceIntensity(files=files, **KNOWN)
+    source = trace_intensity(files=files, **KNOWN)
     assert source.zones() == ["DE", "FR"]
     series = {zone: source.series(zone, START, HOUR, 4) for zone in files}
     np.testing.assert_array_equal(series["DE"].intensity_g_per_kwh, [300, 301, 302, 303])
     np.testing.assert_array_equal(series["FR"].intensity_g_per_kwh, [40, 41, 42, 43])
     assert series["DE"].origin.sha256 != series["FR"].origin.sha256
     with pytest.raises(UnknownZoneError, match=r"files = \{ DE = "):
-        TraceIntensity(files["DE"], **KNOWN).series("DE", START, HOUR, 4)
+        trace_intensity(files["DE"], **KNOWN).series("DE", START, HOUR, 4)
     with pytest.raises(DataError, match="one of them"):
-        TraceIntensity(files["DE"], files=files, **KNOWN)
+        trace_intensity(files["DE"], files=files, **KNOWN)
     with pytest.raises(DataError, match="one of them"):
-        TraceIntensity(**KNOWN)
+        trace_intensity(**KNOWN)
 
 
 def test_a_file_of_another_zone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds DE, not FR"):
-        TraceIntensity(files={"FR": write(tmp_path / "t.csv", plain())}, **KNOWN)
+        trace_intensity(files={"FR": write(tmp_path / "t.csv", plain())}, **KNOWN)
 
 
 def test_which_of_several_columns_is_asked_for(tmp_path: Path) -> None:
@@ -271,8 +271,8 @@ def test_which_of_several_columns_is_asked_for(tmp_path: Path) -> None:
     )
     files = {"DE": write(tmp_path / "t.csv", text)}
     with pytest.raises(DataError, match='value_column = "direct"'):
-        TraceIntensity(files=files, **KNOWN)
-    source = TraceIntensity(files=files, value_column="lifecycle", signal="average", scope="life-cycle")
+        trace_intensity(files=files, **KNOWN)
+    source = trace_intensity(files=files, value_column="lifecycle", signal="average", scope="life-cycle")
     np.testing.assert_array_equal(
         source.series("DE", START, HOUR, 4).intensity_g_per_kwh, [350, 351, 352, 353]
     )
@@ -297,14 +297,14 @@ def test_other_units_are_converted_when_named_and_refused_when_not(
             read(path, value_column=header)
         with pytest.raises(DataError, match="correct one of them"):
             read(path, value_column=header, value_unit="g/kWh")
-    found = TraceIntensity(path, value_column=header, value_unit=unit, **KNOWN).series("DE", START, HOUR, 2)
+    found = trace_intensity(path, value_column=header, value_unit=unit, **KNOWN).series("DE", START, HOUR, 2)
     np.testing.assert_allclose(found.intensity_g_per_kwh, [0.5 * factor, 1.5 * factor])
 
 
 @pytest.mark.parametrize("header", ["biomass (MW)", "generation", "price EUR/MWh", "load_mwh", "share %"])
 def test_a_header_that_names_another_quantity_is_refused(tmp_path: Path, header: str) -> None:
     text = f"timestamp,{header}\n" + "".join(f"{s},{300 + k}\n" for k, s in enumerate(STAMPS))
-    source = TraceIntensity(write(tmp_path / "t.csv", text), **KNOWN)
+    source = trace_intensity(write(tmp_path / "t.csv", text), **KNOWN)
     with pytest.raises(DataError, match="is no intensity"):
         source.series(header, START, HOUR, 4)
 
@@ -322,7 +322,7 @@ def test_values_in_kg_without_a_unit_are_refused_where_no_grid_is_that_low(tmp_p
         read(path, scope="life-cycle")
     np.testing.assert_allclose(read(path, scope="life-cycle", value_unit="kg/kWh"), [300, 400, 500, 600])
     # Direct emissions of a hydropower zone may be that low: a note, not a refusal.
-    series = TraceIntensity(path, **KNOWN).series("DE", START, HOUR, 4)
+    series = trace_intensity(path, **KNOWN).series("DE", START, HOUR, 4)
     assert any('value_unit = "kg/kWh"' in note for note in series.origin.notes)
 
 
@@ -391,4 +391,4 @@ def test_options_of_text_files_and_of_marked_files_are_refused_where_they_do_not
         with pytest.raises(DataError, match="no effect on Parquet"):
             read(path, **option)
     with pytest.raises(DataError, match="no column says which values are estimates"):
-        TraceIntensity(path, allow_estimated=False, **KNOWN)
+        trace_intensity(path, allow_estimated=False, **KNOWN)

@@ -14,7 +14,7 @@ import pytest
 from carbon_data.files.datasets import DatasetState, dataset, status_of
 from carbon_data.sources.conformance import harvest_violations, intensity_violations
 from carbon_data.sources.harvest_trace import HarvestTrace, eia_2022
-from carbon_data.sources.traces import TraceIntensity, eia_production_2022, em_lca_2022
+from carbon_data.sources.traces import eia_production_2022, em_lca_2022, trace_intensity
 from carbon_data.types import DataError, MissingDataError, Scope, UnknownZoneError
 
 HOUR = timedelta(hours=1)
@@ -50,7 +50,7 @@ def test_every_format_and_layout_gives_the_same_series(tmp_path: Path, name: str
     table = frame()
     if layout == "wide":
         table = table.pivot(index="timestamp", columns="zone", values="gCO2e_per_kWh").reset_index()
-    source = TraceIntensity(write(tmp_path / name, table), **KNOWN)
+    source = trace_intensity(write(tmp_path / name, table), **KNOWN)
     assert source.zones() == ["A-1", "B-2"]
     assert intensity_violations(source, START + 5 * HOUR, "B-2") == []
     np.testing.assert_allclose(
@@ -62,7 +62,7 @@ def test_every_format_and_layout_gives_the_same_series(tmp_path: Path, name: str
 def test_offsets_and_order_of_rows_do_not_matter(tmp_path: Path) -> None:
     table = frame().sample(frac=1.0, random_state=1)
     table["timestamp"] = table["timestamp"].dt.tz_convert("Asia/Kolkata")
-    source = TraceIntensity(write(tmp_path / "t.csv", table), **KNOWN)
+    source = trace_intensity(write(tmp_path / "t.csv", table), **KNOWN)
     np.testing.assert_allclose(source.series("A-1", START, HOUR, 2).intensity_g_per_kwh, [100, 101])
 
 
@@ -73,13 +73,13 @@ def test_a_gap_is_named_and_never_filled_in_silence(tmp_path: Path) -> None:
     ] = np.nan
     path = write(tmp_path / "t.csv", table)
     with pytest.raises(MissingDataError, match=r"A-1.*2023-03-01T10:00:00\+00:00 for 2:00:00"):
-        TraceIntensity(path, **KNOWN).series("A-1", START, HOUR, 24)
+        trace_intensity(path, **KNOWN).series("A-1", START, HOUR, 24)
     # Away from the gap, and in the other zone, nothing is wrong.
-    TraceIntensity(path, **KNOWN).series("A-1", START + 12 * HOUR, HOUR, 24)
-    TraceIntensity(path, **KNOWN).series("B-2", START, HOUR, 24)
+    trace_intensity(path, **KNOWN).series("A-1", START + 12 * HOUR, HOUR, 24)
+    trace_intensity(path, **KNOWN).series("B-2", START, HOUR, 24)
     with pytest.raises(MissingDataError, match="longer than the 1:00:00"):
-        TraceIntensity(path, fill="interpolate:1h", **KNOWN).series("A-1", START, HOUR, 24)
-    filled = TraceIntensity(path, fill="interpolate:3h", **KNOWN).series("A-1", START, HOUR, 24)
+        trace_intensity(path, fill="interpolate:1h", **KNOWN).series("A-1", START, HOUR, 24)
+    filled = trace_intensity(path, fill="interpolate:3h", **KNOWN).series("A-1", START, HOUR, 24)
     np.testing.assert_allclose(filled.intensity_g_per_kwh, 100.0 + np.arange(24))
     (note,) = filled.origin.notes
     assert "interpolated between 109 and 112" in note
@@ -88,19 +88,19 @@ def test_a_gap_is_named_and_never_filled_in_silence(tmp_path: Path) -> None:
 def test_rows_that_are_not_there_are_a_gap_too(tmp_path: Path) -> None:
     table = frame().drop(index=[20, 21])
     with pytest.raises(MissingDataError, match="20:00:00"):
-        TraceIntensity(write(tmp_path / "t.csv", table), **KNOWN).series("A-1", START, HOUR, 24)
+        trace_intensity(write(tmp_path / "t.csv", table), **KNOWN).series("A-1", START, HOUR, 24)
 
 
 def test_a_gap_at_the_edge_cannot_be_interpolated(tmp_path: Path) -> None:
     table = frame()
     table.loc[table.timestamp == START, "gCO2e_per_kWh"] = np.nan
-    source = TraceIntensity(write(tmp_path / "t.csv", table), fill="interpolate:3h", **KNOWN)
+    source = trace_intensity(write(tmp_path / "t.csv", table), fill="interpolate:3h", **KNOWN)
     with pytest.raises(MissingDataError, match="edge"):
         source.series("A-1", START, HOUR, 5)
 
 
 def test_outside_the_period_is_missing_not_extrapolated(tmp_path: Path) -> None:
-    source = TraceIntensity(write(tmp_path / "t.csv", frame()), **KNOWN)
+    source = trace_intensity(write(tmp_path / "t.csv", frame()), **KNOWN)
     for start in (START - HOUR, START + 95 * HOUR, START + timedelta(days=365)):
         with pytest.raises(MissingDataError, match=r"A-1.*the trace has 2023-03-01"):
             source.series("A-1", start, HOUR, 2)
@@ -110,14 +110,14 @@ def test_a_stamp_that_occurs_twice_is_refused(tmp_path: Path) -> None:
     table = frame()
     table = pd.concat([table, table.iloc[[7]]])
     with pytest.raises(MissingDataError, match=r"A-1: 2023-03-01T07:00:00\+00:00 occurs twice"):
-        TraceIntensity(write(tmp_path / "t.csv", table), **KNOWN).series("A-1", START, HOUR, 2)
+        trace_intensity(write(tmp_path / "t.csv", table), **KNOWN).series("A-1", START, HOUR, 2)
 
 
 def test_a_stamp_off_the_grid_is_refused(tmp_path: Path) -> None:
     table = frame()
     table.loc[7, "timestamp"] += timedelta(minutes=17)
     with pytest.raises(MissingDataError, match=r"07:17:00.*off the grid"):
-        TraceIntensity(write(tmp_path / "t.csv", table), **KNOWN).series("A-1", START, HOUR, 2)
+        trace_intensity(write(tmp_path / "t.csv", table), **KNOWN).series("A-1", START, HOUR, 2)
 
 
 def test_a_stale_stretch_is_refused_unless_believed(tmp_path: Path) -> None:
@@ -125,8 +125,8 @@ def test_a_stale_stretch_is_refused_unless_believed(tmp_path: Path) -> None:
     table.loc[(table.zone == "A-1") & (table.timestamp >= START + 40 * HOUR), "gCO2e_per_kWh"] = 321.0
     path = write(tmp_path / "t.csv", table)
     with pytest.raises(MissingDataError, match=r"321 repeats for 2 days.*2023-03-02T16:00:00"):
-        TraceIntensity(path, **KNOWN).series("A-1", START, HOUR, 90)
-    believed = TraceIntensity(path, longest_flat_h=None, **KNOWN).series("A-1", START, HOUR, 90)
+        trace_intensity(path, **KNOWN).series("A-1", START, HOUR, 90)
+    believed = trace_intensity(path, longest_flat_h=None, **KNOWN).series("A-1", START, HOUR, 90)
     assert any("321 throughout" in note for note in believed.origin.notes)
 
 
@@ -136,37 +136,37 @@ def test_values_that_are_no_intensity_are_refused(tmp_path: Path, bad: str) -> N
     table["gCO2e_per_kWh"] = table["gCO2e_per_kWh"].astype(object)
     table.loc[3, "gCO2e_per_kWh"] = bad
     with pytest.raises(DataError, match="A-1"):
-        TraceIntensity(write(tmp_path / "t.csv", table), **KNOWN).series("A-1", START, HOUR, 24)
+        trace_intensity(write(tmp_path / "t.csv", table), **KNOWN).series("A-1", START, HOUR, 24)
 
 
 def test_naive_stamps_missing_columns_and_unreadable_files_are_refused(tmp_path: Path) -> None:
     naive = frame()
     naive["timestamp"] = naive["timestamp"].dt.tz_localize(None)
     with pytest.raises(DataError, match="no time zone"):
-        TraceIntensity(write(tmp_path / "n.csv", naive), **KNOWN)
+        trace_intensity(write(tmp_path / "n.csv", naive), **KNOWN)
     with pytest.raises(DataError, match="name it: value_column"):
-        TraceIntensity(write(tmp_path / "c.csv", frame().rename(columns={"gCO2e_per_kWh": "ci"})), **KNOWN)
+        trace_intensity(write(tmp_path / "c.csv", frame().rename(columns={"gCO2e_per_kWh": "ci"})), **KNOWN)
     with pytest.raises(DataError, match="no column"):
-        TraceIntensity(write(tmp_path / "z.csv", frame().drop(columns="timestamp")), **KNOWN)
+        trace_intensity(write(tmp_path / "z.csv", frame().drop(columns="timestamp")), **KNOWN)
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 not really")
     with pytest.raises(DataError, match="cannot be read"):
-        TraceIntensity(tmp_path / "broken.parquet", **KNOWN)
+        trace_intensity(tmp_path / "broken.parquet", **KNOWN)
     with pytest.raises(DataError, match=r"there is no file .*absent"):
-        TraceIntensity(tmp_path / "absent.csv", **KNOWN)
+        trace_intensity(tmp_path / "absent.csv", **KNOWN)
     with pytest.raises(UnknownZoneError, match="did you mean A-1"):
-        TraceIntensity(write(tmp_path / "t.csv", frame()), **KNOWN).series("A1", START, HOUR, 1)
+        trace_intensity(write(tmp_path / "t.csv", frame()), **KNOWN).series("A1", START, HOUR, 1)
 
 
 def test_signal_and_scope_must_be_known_and_may_stand_in_a_sidecar(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", frame())
     with pytest.raises(DataError, match=r"signal of .* is not known"):
-        TraceIntensity(path)
+        trace_intensity(path)
     with pytest.raises(DataError, match="allowed is direct or life-cycle"):
-        TraceIntensity(path, signal="average", scope="all")
+        trace_intensity(path, signal="average", scope="all")
     path.with_name("t.csv.toml").write_text(
         'source = "our meter"\nlicence = "CC0-1.0"\nsignal = "marginal"\nscope = "direct"\n'
     )
-    origin = TraceIntensity(path).series("A-1", START, HOUR, 2).origin
+    origin = trace_intensity(path).series("A-1", START, HOUR, 2).origin
     assert (origin.source, origin.licence, origin.signal) == ("our meter", "CC0-1.0", "marginal")
     assert origin.sha256 is not None
 
@@ -174,7 +174,7 @@ def test_signal_and_scope_must_be_known_and_may_stand_in_a_sidecar(tmp_path: Pat
 @pytest.mark.parametrize("fill", ["zero", "interpolate", "interpolate:-1h", "interpolate:3d"])
 def test_only_the_documented_repair_is_known(tmp_path: Path, fill: str) -> None:
     with pytest.raises(DataError, match="interpolate:3h"):
-        TraceIntensity(write(tmp_path / "t.csv", frame()), fill=fill, **KNOWN)
+        trace_intensity(write(tmp_path / "t.csv", frame()), fill=fill, **KNOWN)
 
 
 def harvest(tmp_path: Path, values: list[float], **options: str) -> HarvestTrace:

@@ -10,8 +10,9 @@ from experiments.run_folder.files import SCENARIO
 from experiments.scenario.model import Scenario, parse_scenario
 from experiments.scenario.places import HarvestSpec, NodeSpec
 from experiments.scenario.signals import AccountingSpec
+from protos.messages import Holder
 
-COORDINATOR = "coordinator"
+COORDINATOR = str(Holder.COORDINATOR)
 
 
 @dataclass(frozen=True)

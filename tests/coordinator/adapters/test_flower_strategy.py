@@ -17,7 +17,10 @@ from flwr.serverapp.strategy import FedAdam, FedAvg, FedAvgM, FedMedian, FedProx
 from coordinator.adapters.flower_server import (
     Evaluation,
     LearningTask,
+    Link,
+    RunPlan,
     Schedule,
+    Watch,
     build_server_app,
     log_to_file,
     stage_runs,
@@ -297,17 +300,18 @@ def test_the_schedule_runs_all_stages_in_order():
         return zeros()
 
     schedule = Schedule(
-        control=control,
-        numbers=NUMBERS,
-        stages=stages,
-        development=LearningTask(
-            FedAvg,
-            lambda _: zeros(),
-            lambda arrays: Evaluation(1.0, float(arrays["b"].numpy()[0]), 100),
-            examples=100,
+        RunPlan(
+            stages=stages,
+            development=LearningTask(
+                FedAvg,
+                lambda _: zeros(),
+                lambda arrays: Evaluation(1.0, float(arrays["b"].numpy()[0]), 100),
+                examples=100,
+            ),
+            recycling=LearningTask(FedAvg, second),
         ),
-        recycling=LearningTask(FedAvg, second),
-        on_slot=outcomes.append,
+        Link(control=control, numbers=NUMBERS),
+        Watch(on_slot=outcomes.append),
     )
     build_server_app(schedule)(grid, Context(1, 1, {}, RecordDict(), {}))
     assert [call[1:] for call in control.calls if call[0] == "begin"] == list(enumerate(stages))
@@ -336,12 +340,12 @@ def test_the_schedule_runs_all_stages_in_order():
 
 def test_recycling_slots_need_a_recycling_task():
     with pytest.raises(ValueError, match="no recycling task"):
-        Schedule(
-            control=Script({}),
-            numbers=NUMBERS,
-            stages=[Stage.RECYCLING],
-            development=LearningTask(FedAvg, lambda _: zeros()),
-        )
+        RunPlan(stages=[Stage.RECYCLING], development=LearningTask(FedAvg, lambda _: zeros()))
+
+
+def test_no_slot_is_of_the_unallocated_stage():
+    with pytest.raises(ValueError, match="is no stage of a slot"):
+        RunPlan(stages=[Stage.UNALLOCATED], development=LearningTask(FedAvg, lambda _: zeros()))
 
 
 def test_stage_runs_may_begin_in_the_middle():

@@ -13,7 +13,7 @@ import pytest
 from flwr.app import Context, RecordDict
 from flwr.serverapp.strategy import FedAvg
 
-from coordinator.adapters.flower_server import LearningTask, Schedule, build_server_app
+from coordinator.adapters.flower_server import LearningTask, Link, RunPlan, Schedule, Watch, build_server_app
 from coordinator.ledger.verify import verify
 from coordinator.tables.export import ledger_tables
 from edge_node.adapters.flower_records import from_record, to_record
@@ -85,15 +85,15 @@ class Run:
         with open_session(fleet, config, folder, nodes_of) as session:
             task = LearningTask(FedAvg, lambda _: to_record(initial_parameters(resolved.task.name, 0)))
             self.schedule = Schedule(
-                control=session.control,
-                numbers=session.numbers,
-                stages=resolved.stages,
-                development=task,
-                wait_s=30.0,
-                timeout_s=60.0,
-                on_slot=on_slot,
-                books=session.books,
-                before_close=ask,
+                RunPlan(stages=resolved.stages, development=task),
+                Link(
+                    control=session.control,
+                    numbers=session.numbers,
+                    wait_s=30.0,
+                    timeout_s=60.0,
+                    books=session.books,
+                ),
+                Watch(on_slot=on_slot, before_close=ask),
             )
             context = Context(1, 1, {}, RecordDict(), {})
             build_server_app(self.schedule)(session.grid, context)

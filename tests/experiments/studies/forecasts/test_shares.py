@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from carbon_data.sources.forecast_file import ForecastFile
-from carbon_data.sources.traces import TraceIntensity
+from carbon_data.sources.traces import trace_intensity
 from carbon_data.types import MissingDataError
 from experiments.studies.forecasts import survive
 from experiments.studies.forecasts.days import REGIMES, scenario_of, spread_days, usable_days
@@ -68,7 +68,7 @@ def test_days_are_spread_and_each_taken_once() -> None:
         spread_days(3, 2022, usable[:2])
 
 
-def written(folder: Path) -> tuple[TraceIntensity, ForecastFile]:
+def written(folder: Path) -> tuple[trace_intensity, ForecastFile]:
     """Forty days of two zones; Z1 lacks the issue of the 10th and the truth of an hour of the 20th."""
     truth, issued = ["time,zone,g"], ["zone,issued,lead_h,value"]
     begin = datetime(2022, 1, 1, tzinfo=UTC)
@@ -84,7 +84,7 @@ def written(folder: Path) -> tuple[TraceIntensity, ForecastFile]:
     (folder / "truth.csv").write_text("\n".join(truth) + "\n")
     (folder / "issued.csv").write_text("\n".join(issued) + "\n")
     return (
-        TraceIntensity(folder / "truth.csv", value_column="g", signal="average", scope="direct"),
+        trace_intensity(folder / "truth.csv", value_column="g", signal="average", scope="direct"),
         ForecastFile(folder / "issued.csv", scope="direct"),
     )
 
