@@ -30,9 +30,22 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    _spread(items)
     if config.getoption("--long"):
         return
     deselected = [item for item in items if "long" in item.keywords]
     if deselected:
         config.hook.pytest_deselected(items=deselected)
         items[:] = [item for item in items if "long" not in item.keywords]
+
+
+def _spread(items: list[pytest.Item]) -> None:
+    """Order and groups for several workers (``-n``): one group for all that start processes, one for each other module.
+
+    Ray and other processes of a test need the machine to themselves, so those tests share a worker; fixtures of a
+    module are made once. The longest go first, so that no worker is left waiting at the end.
+    """
+    for item in items:
+        group = "processes" if "e2e" in item.keywords else item.nodeid.split("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: ("e2e" not in item.keywords, not item.nodeid.startswith("tests/experiments")))
