@@ -1,0 +1,99 @@
+"""The streams of nodes: a stream is read one message at a time, and the next only when the last is durable.
+
+So a flooding node waits for the disk, and no other node does. The codec alone turns bytes into messages: whatever comes
+in is answered with a refusal and never with a traceback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+from grpc import aio
+
+from coordinator.adapters.durability import Durability
+from coordinator.adapters.outboxes import Outbox, Outboxes, end, new_outbox
+from coordinator.slots.protocol import Effects, Refused
+from coordinator.slots.service import CoordinatorService
+from protos import codec
+from protos.messages import Refusal, Register, UpMessage
+
+log = logging.getLogger(__name__)
+
+REGISTER_S = 5.0
+"""Within this a new stream says who it is."""
+
+
+class Attendance:
+    """Takes up what nodes say, and yields what they are told."""
+
+    def __init__(self, service: CoordinatorService, durability: Durability, outboxes: Outboxes) -> None:
+        self._service, self._durability, self._outboxes = service, durability, outboxes
+
+    async def attend(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+        """One node's stream: what it says is taken up by a task of its own, what it is told is yielded
+        here.
+        """
+        outbox: Outbox = new_outbox()
+        reader = asyncio.ensure_future(self._read(requests, outbox))
+        try:
+            while (message := await outbox.get()) is not None:
+                yield codec.encode_down(message)
+        finally:
+            reader.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reader
+
+    async def _read(self, requests: AsyncIterator[bytes], outbox: Outbox) -> None:
+        node, session = "", -1
+        try:
+            first = await asyncio.wait_for(anext(requests), REGISTER_S)
+            registration = codec.decode_up(first)
+            if not isinstance(registration, Register):
+                raise Refused("not_registered", "the first message of a stream is Register")
+            session, effects = self._service.register(registration)
+            node = registration.node_id
+            self._outboxes.open(node, outbox)
+            await self._durability.commit(effects)
+            async for data in requests:
+                if not await self._take(node, session, data, outbox):
+                    break
+        except (Refused, codec.ProtocolError) as error:
+            await self._refuse(error, outbox)
+        except (TimeoutError, StopAsyncIteration):
+            log.info("a stream ended before it registered")
+        except aio.UsageError:
+            log.info("stream of %s is gone", node or "nobody")
+        finally:
+            if node:
+                self._service.sessions.close(node, session)
+                self._outboxes.close(node, outbox)
+            end(outbox)
+
+    async def _take(self, node: str, session: int, data: bytes, outbox: Outbox) -> bool:
+        """Take up one message; False when the stream is to end."""
+        try:
+            message: UpMessage = codec.decode_up(data)
+            if isinstance(message, Refusal):
+                log.warning("%s refuses: %s (%s)", node, message.reason, message.code)
+            effects = self._service.receive(node, session, message)
+        except (Refused, codec.ProtocolError) as error:
+            await self._refuse(error, outbox)
+            return not (isinstance(error, Refused) and error.refusal.code in ("fenced", "stale_boot"))
+        await self._durability.commit(effects)
+        return True
+
+    async def _refuse(self, error: Refused | codec.ProtocolError, outbox: Outbox) -> None:
+        if isinstance(error, Refused):
+            refusal, alarms, follow = error.refusal, error.alarms, error.follow
+        else:
+            refusal, alarms, follow = Refusal("malformed", str(error)), (), ()
+        log.warning("refused: %s (%s)", refusal.reason, refusal.code)
+        await self._durability.commit(Effects(alarms))
+        refusal = Refusal(refusal.code, codec.safe_text(refusal.reason))
+        for message in (refusal, *follow):
+            with contextlib.suppress(asyncio.QueueFull):
+                outbox.put_nowait(message)

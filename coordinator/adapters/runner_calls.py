@@ -1,0 +1,87 @@
+"""The runner's calls: a slot is begun and ended, with the waits for nodes in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from coordinator.adapters.durability import Durability
+from coordinator.slots.protocol import Effects
+from coordinator.slots.service import CoordinatorService
+from protos.messages import (
+    BeginSlot,
+    EndSlot,
+    Report,
+    ReportQuery,
+    SlotPlan,
+    SlotSummary,
+    Status,
+    StatusRequest,
+)
+
+MARKET_S = 90.0
+"""Longest negotiation, beyond the wait for nodes; below the runner's patience for a decision."""
+
+
+class RunnerCalls:
+    """One call of a slot at a time."""
+
+    def __init__(
+        self, service: CoordinatorService, durability: Durability, clock: Callable[[], float]
+    ) -> None:
+        self._service, self._durability, self._clock = service, durability, clock
+        self._slot_lock = asyncio.Lock()
+
+    async def _until(self, awaited: Callable[[], tuple[str, ...]], deadline: float) -> None:
+        await self._durability.until_none(awaited, deadline, self._service.sessions.next_expiry)
+
+    async def begin_slot(self, request: BeginSlot) -> SlotPlan:
+        async with self._slot_lock:
+            deadline = self._clock() + request.wait_s
+            while True:
+                known = self._service.deciding.begin(request)
+                if known is None and self._service.policy.negotiates:
+                    known = await self._negotiate(request, deadline)
+                if known is None:
+                    await self._until(self._service.deciding.awaiting_telemetry, deadline)
+                    draft = self._service.deciding.draft()
+                    # In a thread, so that heartbeats are kept while a large program is solved.
+                    choice, state = await asyncio.to_thread(self._service.deciding.choose, draft)
+                    known = self._service.deciding.adopt(request, draft, choice, state)
+                if known is not None:
+                    plan, effects = known
+                    await self._durability.commit(effects)
+                    return plan
+
+    async def _negotiate(self, request: BeginSlot, deadline: float) -> tuple[SlotPlan, Effects]:
+        """Hold the slot's market. Nodes have until ``deadline`` to come, and a lease for every later answer."""
+        await self._until(self._service.negotiating.awaiting_nodes, deadline)
+        over = self._clock() + request.wait_s + MARKET_S
+        said: Effects | None = self._service.negotiating.open()
+        while said is not None:
+            await self._durability.commit(said)
+            await self._until(self._service.negotiating.awaiting_offers, deadline)
+            said = self._service.negotiating.step(out_of_time=self._clock() >= over)
+            deadline = self._clock() + self._service.config.lease_s
+        return self._service.negotiating.adopt(request)
+
+    async def end_slot(self, request: EndSlot) -> SlotSummary:
+        async with self._slot_lock:
+            deadline = self._clock() + request.wait_s
+            done, effects = self._service.closing.close(request)
+            await self._durability.commit(effects)
+            if done is not None:
+                return done
+            await self._until(self._service.closing.awaiting_usage, deadline)
+            await self._durability.commit(self._service.closing.trade())
+            # Who has metered gets as long again to settle: a grant must not be cut off by a slow neighbour.
+            await self._until(self._service.closing.awaiting_settlement, self._clock() + request.wait_s)
+            summary, effects = self._service.closing.finish(request)
+            await self._durability.commit(effects)
+            return summary
+
+    async def get_status(self, request: StatusRequest) -> Status:
+        return self._service.status()
+
+    async def get_report(self, request: ReportQuery) -> Report:
+        return self._service.report(request)
