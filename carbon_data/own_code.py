@@ -15,6 +15,7 @@ import sysconfig
 import traceback
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from carbon_data.ours import NAMES
 
@@ -56,6 +57,13 @@ def import_named(module: str) -> ModuleType:
         raise ImportError(
             f"{module} cannot be imported: {type(error).__name__}: {error} (at {place_of(error)})"
         ) from error
+
+
+def load(reference: str) -> Any:
+    """The user's object that ``package.module:Name`` names. Raises ImportError, AttributeError or ValueError (no module
+    before the colon)."""
+    module, _, attribute = reference.partition(":")
+    return getattr(import_named(module), attribute)
 
 
 def place_of(error: BaseException, thing: object = None) -> str:

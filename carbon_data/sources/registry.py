@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
-from carbon_data.own_code import import_named
+from carbon_data.own_code import load
 from carbon_data.sources.base import HarvestSource, IntensitySource
 from carbon_data.sources.constant import ConstantHarvest, ConstantIntensity
 from carbon_data.sources.electricity_maps import ElectricityMaps
@@ -147,13 +147,12 @@ def _is_text_for(adapter: TypeAdapter[Any], text: str) -> bool:
 
 def _load(name: str, registry: Mapping[str, Callable[..., Any]], kind: str) -> Callable[..., Any]:
     """The object that ``package.module:Name`` names."""
-    module_name, colon, attribute = name.partition(":")
-    if not colon:
+    if ":" not in name:
         raise DataError(
             f"no {kind} is called {name!r}; there are {', '.join(registry)}, or give package.module:Name"
         )
     try:
-        target = getattr(import_named(module_name), attribute)
+        target = load(name)
     except (ImportError, AttributeError, ValueError) as error:
         raise DataError(f"{kind} {name!r} cannot be imported: {error}") from error
     if not callable(target):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from carbon_data.own_code import import_named, place_of
+from carbon_data.own_code import load, place_of
 from edge_node.config import BoardConfig
 from edge_node.meters.base import Meter, MeterContext, MeterError
 from edge_node.meters.cpu_time import CpuTimeMeter, ProcessCpuTimeMeter
@@ -75,7 +75,7 @@ def build_meter(spec: str, board: BoardConfig, slot_s: float) -> Meter:
             f"unknown meter {spec!r}; allowed are {names}, record:PATH=METER or package.module:Name"
         )
     try:
-        factory = getattr(import_named(name), argument)
+        factory = load(spec)
     except (ImportError, AttributeError) as error:
         raise MeterError(f"meter {spec!r} cannot be loaded: {error}") from error
     try:

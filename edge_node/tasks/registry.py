@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import import_module
+from pkgutil import resolve_name
 
-from carbon_data.own_code import import_named
+from carbon_data.own_code import load
 from edge_node.tasks.base import Task
 
 TASKS: dict[str, str] = {
@@ -25,13 +25,12 @@ def find_task(name: str) -> Task:
     Raises ValueError when there is none, or when the name leads to something that is not a Task.
     """
     target = TASKS.get(name, name)
-    module, colon, attribute = target.partition(":")
-    if not colon:
+    if ":" not in target:
         raise ValueError(
             f"unknown task {name!r}; known tasks: {', '.join(TASKS)}; or give your own as package.module:Name"
         )
     try:
-        found = getattr((import_module if name in TASKS else import_named)(module), attribute)
+        found = (resolve_name if name in TASKS else load)(target)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"task {name!r} cannot be loaded: {error}") from error
     task = found() if isinstance(found, type) else found

@@ -7,11 +7,11 @@ the same round asked again of the same node is answered and not executed twice.
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from pkgutil import resolve_name
 from typing import Protocol
 
 from flwr.app import Context, Message, RecordDict
@@ -53,9 +53,8 @@ def load_builder(reference: str) -> Builder:
     Raises:
         ValueError: there is no such function.
     """
-    module, _, name = reference.partition(":")
     try:
-        builder: Builder = getattr(importlib.import_module(module), name)
+        builder: Builder = resolve_name(reference)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f'builder is {reference!r}; expected "package.module:function" ({error})') from error
     return builder

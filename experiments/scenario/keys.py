@@ -55,6 +55,11 @@ class Strict(BaseModel):
     )
 
 
+def default_of(config: type[BaseModel], field: str) -> Any:
+    """Default of a node's or the coordinator's configuration: the scenario's key has the same."""
+    return config.model_fields[field].default
+
+
 def refuse_doubled(options: Mapping[str, Any], said: Mapping[str, Any]) -> None:
     """Raises UsageError for an option that is also set by the table's keys or by the node."""
     for key in options.keys() & said.keys():

@@ -12,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from edge_node.config import BatteryConfig
 from experiments.scenario.keys import (
     MAX_NODES,
     YEAR_S,
@@ -22,6 +23,7 @@ from experiments.scenario.keys import (
     Power,
     Strict,
     beside_the_scenario,
+    default_of,
 )
 
 
@@ -45,11 +47,15 @@ class HarvestSpec(Strict):
 class BatterySpec(Strict):
     capacity_wh: float = Field(default=10.0, ge=0, le=1e6)
     """Usable energy; 0: no battery."""
-    initial_fraction: Fraction = 0.0
+    initial_fraction: Fraction = default_of(BatteryConfig, "initial_fraction")
     """State of charge at the beginning; none of it is counted as emissions."""
-    charge_efficiency_fraction: Annotated[float, Field(gt=0, le=1)] = 0.95
+    charge_efficiency_fraction: Annotated[float, Field(gt=0, le=1)] = default_of(
+        BatteryConfig, "charge_efficiency_fraction"
+    )
     """eta_c of (D3)."""
-    discharge_efficiency_fraction: Annotated[float, Field(gt=0, le=1)] = 0.95
+    discharge_efficiency_fraction: Annotated[float, Field(gt=0, le=1)] = default_of(
+        BatteryConfig, "discharge_efficiency_fraction"
+    )
     """eta_d of (D3)."""
     self_discharge_fraction_per_day: Annotated[float, Field(ge=0, lt=1)] = 0.001
     """Share of the content lost in a day of the traces."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
-from carbon_data.own_code import import_named, place_of
+from carbon_data.own_code import load, place_of
 from experiments.errors import UsageError
 
 if TYPE_CHECKING:
@@ -125,10 +125,9 @@ def find_strategy(name: str) -> Any:
     """The class (or function) behind ``name``. Raises UsageError."""
     try:
         if ":" in name:
-            module, _, attribute = name.partition(":")
-            return getattr(import_named(module), attribute)
+            return load(name)
         if name in STRATEGIES:
-            return getattr(import_module("flwr.serverapp.strategy"), STRATEGIES[name])
+            return resolve_name(f"flwr.serverapp.strategy:{STRATEGIES[name]}")
     except (ImportError, AttributeError, ValueError) as error:
         raise UsageError(f"strategy {name!r} cannot be loaded: {error}") from error
     raise UsageError(

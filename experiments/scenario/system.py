@@ -10,24 +10,26 @@ from pydantic import (
     model_validator,
 )
 
-from experiments.scenario.keys import MAX_SLOTS, Fraction, Power, Strict
+from coordinator.config import CoordinatorConfig, LimitsConfig
+from edge_node.config import NodeConfig
+from experiments.scenario.keys import MAX_SLOTS, Fraction, Power, Strict, default_of
 from experiments.scenario.places import BoardSpec
 
 
 class LimitsSpec(Strict):
     """Limits that hold for every policy of a comparison."""
 
-    offload_cap_fraction: Fraction = 0.5
+    offload_cap_fraction: Fraction = default_of(LimitsConfig, "offload_cap_fraction")
     """b_y: largest share of an owner's batches that may run at other nodes [source: the DETA paper]."""
-    transfer_cap_fraction: Fraction = 0.5
+    transfer_cap_fraction: Fraction = default_of(LimitsConfig, "transfer_cap_fraction")
     """b_h: largest share of its harvest that a node may give to others [source: the DETA paper]."""
-    transfer_cap_over: Literal["slot", "horizon"] = "slot"
+    transfer_cap_over: Literal["slot", "horizon"] = default_of(LimitsConfig, "transfer_cap_over")
     """What b_h is a share of; the paper does not say (choice: slot). ``slot``: each slot's harvest. ``horizon``: all
     harvest from the beginning of the run to that slot, minus the energy given before (auction, admm and belief keep the
     slot's cap, which is stricter)."""
-    deadline_slots: int = Field(default=0, ge=0, le=MAX_SLOTS)
+    deadline_slots: int = Field(default=default_of(LimitsConfig, "deadline_slots"), ge=0, le=MAX_SLOTS)
     """q: slots by which work may be deferred; 0: none, so that time shifting is a separate factor."""
-    may_sleep: bool = False
+    may_sleep: bool = default_of(LimitsConfig, "may_sleep")
     """Whether nodes may sleep; with offload_cap_fraction < 1 and deadline_slots = 0 a node that owns work never can."""
 
 
@@ -78,11 +80,11 @@ class CoordinatorSpec(Strict):
     """Wall seconds that a policy's solver may take for a decision, for every policy that uses a solver (none: no limit,
     but 20 s where nodes may sleep). At the limit the best plan is used, with its gap, or LOCAL's rule; the report
     counts both. A run that reached the limit may not repeat byte for byte."""
-    heartbeat_s: float = Field(default=2.0, gt=0, le=3600)
+    heartbeat_s: float = Field(default=default_of(CoordinatorConfig, "heartbeat_s"), gt=0, le=3600)
     """Wall seconds between a node's heartbeats."""
-    lease_s: float = Field(default=6.0, gt=0, le=86_400)
+    lease_s: float = Field(default=default_of(CoordinatorConfig, "lease_s"), gt=0, le=86_400)
     """Wall seconds without a heartbeat after which a node is dropped from the slot."""
-    host: str = Field(default="127.0.0.1", pattern=r"^[A-Za-z0-9.:\[\]-]{1,253}$")
+    host: str = Field(default=default_of(CoordinatorConfig, "host"), pattern=r"^[A-Za-z0-9.:\[\]-]{1,253}$")
     """Interface to listen on; default: loopback only."""
 
     @model_validator(mode="after")
@@ -103,7 +105,7 @@ class FleetSpec(Strict):
     isolation: Literal["auto", "netns", "none"] = "auto"
     """``auto``: every listener on loopback, checked after the start; ``netns``: also in a network namespace with
     loopback only; ``none``: no check, for clusters."""
-    meter: str = "modelled"
+    meter: str = default_of(NodeConfig, "meter")
     """A name of `detabed list meters`, or `package.module:Name`."""
 
 

@@ -12,7 +12,8 @@ from pydantic import (
     model_validator,
 )
 
-from experiments.scenario.keys import MAX_SLOTS, YEAR_S, File, Fraction, Strict, as_tuple
+from edge_node.config import InferenceConfig, ServiceConfig, TaskConfig
+from experiments.scenario.keys import MAX_SLOTS, YEAR_S, File, Fraction, Strict, as_tuple, default_of
 from protos.messages import Stage
 
 
@@ -90,9 +91,9 @@ class TaskSpec(Strict):
     """Passes over each batch within its slot; an offloaded batch is moved once."""
     learning_rate: float = Field(default=0.1, gt=0)
     """Step of stochastic gradient descent."""
-    partition: Literal["iid", "dirichlet"] = "iid"
+    partition: Literal["iid", "dirichlet"] = default_of(TaskConfig, "partition")
     """How examples are divided among the nodes: ``iid``, or with label skew (``dirichlet``)."""
-    dirichlet_alpha: float = Field(default=0.5, gt=0)
+    dirichlet_alpha: float = Field(default=default_of(TaskConfig, "dirichlet_alpha"), gt=0)
     """Concentration of the label skew; smaller is more skewed (dirichlet)."""
     strategy: str = "fedavg"
     """Flower strategy: fedavg, fedprox, fedavgm, fedadam, fedyogi, fedadagrad, fedmedian, fedtrimmedavg, krum ..."""
@@ -123,9 +124,9 @@ class ServiceSpec(Strict):
     """Mean arrivals per node and second of slot time."""
     load_fraction: float | None = Field(default=None, ge=0, le=2)
     """Mean arrivals as a share of what the node's own board can serve. Give either this or requests_per_s."""
-    requests_per_batch: int = Field(default=8, ge=1, le=65_536)
+    requests_per_batch: int = Field(default=default_of(ServiceConfig, "requests_per_batch"), ge=1, le=65_536)
     """Largest number of requests in a batch."""
-    max_wait_s: float = Field(default=0.05, ge=0)
+    max_wait_s: float = Field(default=default_of(ServiceConfig, "max_wait_s"), ge=0)
     """Longest time that a request waits for others to share its batch, in slot time."""
     latency_target_s: float | None = Field(default=None, gt=0)
     """Answers later than this, in slot time, are counted as missed."""
@@ -164,7 +165,7 @@ class InferenceSpec(Strict):
     """Mean arrivals per node and second of slot time (poisson, diurnal)."""
     load_fraction: float | None = Field(default=None, ge=0, le=2)
     """Mean arrivals as a share of what the node's own board can serve (poisson, diurnal)."""
-    max_wait_s: float = Field(default=0.05, ge=0)
+    max_wait_s: float = Field(default=default_of(InferenceConfig, "max_wait_s"), ge=0)
     """Longest time that a request waits for others to share its batch, in slot time."""
     latency_target_s: float | None = Field(default=None, gt=0)
     """Answers later than this, in slot time, are counted as missed; work is not deferred beyond it."""
