@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from edge_node.energy.transport import load_transport
 
 if TYPE_CHECKING:
+    from edge_node.energy.sourced import Figure
     from experiments.scenario.system import NetworkSpec
 
 METADATA_KEY = "network"
@@ -50,9 +51,9 @@ class NetworkFactor:
         return None if found is None else cls(**found)
 
 
-def network_factor(spec: NetworkSpec) -> NetworkFactor:
-    """The factor that ``spec`` asks for, with its ends. Raises SourceError for an unknown transport."""
-    figure = load_transport(spec.transport)
+def network_factor(spec: NetworkSpec, figure: Figure) -> NetworkFactor:
+    """The factor that ``spec`` asks for, with its ends. ``figure``: of its transport. Raises ValueError for ends that
+    leave the factor out."""
     assert figure.range is not None
     booked, source, ends = figure.value, f"{spec.transport}: {figure.source}", figure.range
     low, high, low_source, high_source = ends.low, ends.high, ends.low_source, ends.high_source

@@ -82,9 +82,9 @@ def _resolve(scenario: Scenario) -> Resolved:
     check_accounting(scenario, zones, len(stages))
     harvests, harvest_origins = harvest_traces(scenario, entries, intervals)
     with scenario.at("network", "transport"):
-        load_transport(scenario.network.transport)
+        transport = load_transport(scenario.network.transport)
     with scenario.at("network", "net_low_j_per_byte"):
-        network = network_factor(scenario.network)
+        network = network_factor(scenario.network, transport)
     with scenario.at("inference"):
         inference = node_inference(scenario, specs, stages, boards, task, slot_s)
     resolved = Resolved(

@@ -20,9 +20,13 @@ zone = "FR"
 """
 
 
+def factor_of(spec: NetworkSpec) -> NetworkFactor:
+    return network_factor(spec, load_transport(spec.transport))
+
+
 @pytest.mark.parametrize("name", ["wifi", "wifi-low", "mobile-4g"])
 def test_a_transport_brings_its_sources_ends(name: str) -> None:
-    figure, found = load_transport(name), network_factor(NetworkSpec(transport=name))
+    figure, found = load_transport(name), factor_of(NetworkSpec(transport=name))
     assert figure.range is not None
     assert (found.booked_j_per_byte, found.low_j_per_byte, found.high_j_per_byte) == (
         figure.value,
@@ -35,15 +39,15 @@ def test_a_transport_brings_its_sources_ends(name: str) -> None:
 
 
 def test_a_figure_of_the_scenarios_own_has_ends_as_wide_as_wifi_unless_it_gives_them() -> None:
-    found = network_factor(NetworkSpec(net_j_per_byte=5e-6))
+    found = factor_of(NetworkSpec(net_j_per_byte=5e-6))
     assert found.high_j_per_byte / found.low_j_per_byte == pytest.approx(17.0)
     assert (found.low_j_per_byte * found.high_j_per_byte) ** 0.5 == pytest.approx(5e-6)
     assert "choice" in found.low_source
-    own = network_factor(NetworkSpec(net_j_per_byte=5e-6, net_low_j_per_byte=4e-6, net_high_j_per_byte=8e-6))
+    own = factor_of(NetworkSpec(net_j_per_byte=5e-6, net_low_j_per_byte=4e-6, net_high_j_per_byte=8e-6))
     assert own.ratios() == pytest.approx((0.8, 1.6))
     assert NetworkFactor.from_metadata({"network": own.as_metadata()}) == own
     assert NetworkFactor.from_metadata({}) is None
-    assert network_factor(NetworkSpec(net_j_per_byte=0.0)).ratios() == (1.0, 1.0)
+    assert factor_of(NetworkSpec(net_j_per_byte=0.0)).ratios() == (1.0, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -68,4 +72,4 @@ def test_ends_that_cannot_be_are_refused_with_file_and_key(lines: str, says: str
 
 def test_an_unknown_transport_is_refused() -> None:
     with pytest.raises(SourceError, match="wifi-high"):
-        network_factor(NetworkSpec(transport="pigeon"))
+        factor_of(NetworkSpec(transport="pigeon"))
