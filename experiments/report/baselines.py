@@ -1,8 +1,8 @@
-"""The baselines that reductions are stated against, GRID and LOCAL: run, or, for GRID, worked out from LOCAL's books.
+"""The baselines of reductions, GRID and LOCAL: from their runs, or, for GRID, computed from LOCAL's ledger.
 
 GRID and LOCAL do the same work at the same nodes in the same slots; they differ in where the joules come from. So where
-LOCAL was run and GRID was not, GRID is LOCAL's metered demand with every joule from the node's grid. Whoever shows it
-says so (``ORIGIN``).
+LOCAL was run and GRID was not, GRID is LOCAL's metered demand with every joule from the node's grid. Every figure that
+uses it says so (``ORIGIN``).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from experiments.report.read import Run, Study
 from protos.messages import HOLDERS
 
 BASELINES = ("grid", "local")
-ORIGIN = "worked out from LOCAL's metered demand: the same work, every joule from the grid"
+ORIGIN = "computed from LOCAL's metered demand: the same work, every joule from the grid"
 
 
 def is_worked_out(study: Study, baseline: str) -> bool:
-    """Whether figures against ``baseline`` rest on another run's books."""
+    """Whether ``baseline`` is computed from the ledger of another run."""
     return study.is_comparison and baseline == "grid" and "grid" not in study.runs and "local" in study.runs
 
 

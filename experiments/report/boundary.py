@@ -1,7 +1,7 @@
-"""What a headline counts: the whole testbed, or its nodes alone.
+"""Boundary of a headline: the whole testbed, or its nodes alone.
 
-Nodes alone are what a policy decides about; the whole testbed adds network, coordinator, router and all others that
-have lines of their own. Every headline reduction is stated for both (methods.md section 4).
+A policy decides about the nodes alone; the whole testbed adds network, coordinator, router and all others that
+have separate lines. Every headline reduction is stated for both (methods.md section 4).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Boundary(StrEnum):
 
 
 WORDS = {str(Holder.DEVICES): "users' devices"}
-"""Holders whose name is not the word for people."""
+"""Labels of holders whose name is not the usual word."""
 
 
 def inside(lines: pd.DataFrame, boundary: Boundary) -> pd.DataFrame:
@@ -35,7 +35,7 @@ def inside(lines: pd.DataFrame, boundary: Boundary) -> pd.DataFrame:
 
 
 def shared_text(study: Study) -> str:
-    """What the whole testbed has beside nodes in these runs, e.g. ``network and coordinator``."""
+    """Parts of the whole testbed other than nodes in these runs, e.g. ``network and coordinator``."""
     found = {str(name) for run in study for name in run.tables["lines"]["node_id"].unique()}
     named = [WORDS.get(holder, holder) for holder in HOLDERS if holder in found]
     return " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named) or "nothing else"

@@ -1,4 +1,4 @@
-"""What a report says about the run itself: time, data, assumptions, sources, versions, and how to repeat
+"""Facts of a report about the run itself: time, data, assumptions, sources, versions, and how to repeat
 it."""
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ORIGIN_FIELDS = ("source", "licence", "signal", "scope", "provenance", "sha256",
 
 @dataclass(frozen=True)
 class Origin:
-    """A source with everything that came from it."""
+    """A source with all figures from it."""
 
     what: tuple[str, ...]
     fields: dict[str, str]
@@ -123,13 +123,13 @@ def _time_text(run: Run, count: int) -> str:
         f"{duration(step)}. So {count} slots replay {duration(count * step)} of grid and weather in "
         f"{duration(count * run.slot_s)} of "
         "board time. Every energy in this report is physical: power times the slot's own length. Totals are therefore "
-        f"those of {duration(count * run.slot_s)} of work, not of {duration(count * step)}: they say which policy "
-        "emitted less, and grams per round, answer, token and hour say how much."
+        f"those of {duration(count * run.slot_s)} of work, not of {duration(count * step)}: they show which policy "
+        "emitted less; grams per round, answer, token and hour show how much."
     )
 
 
 def duration(seconds: float) -> str:
-    """Seconds in the unit a person would use."""
+    """Seconds in a readable unit."""
     for size, name in ((86_400.0, "days"), (3600.0, "h"), (60.0, "min")):
         if seconds >= size * (1 if name != "days" else 2):
             return f"{units.trimmed(seconds / size)}{units.THIN}{name}"
@@ -169,7 +169,7 @@ def _assumptions(value: Any) -> list[tuple[str, str]]:
 
 
 def _origins(study: Study) -> list[Origin]:
-    """All sources of all runs, those that are alike drawn together."""
+    """All sources of all runs, equal ones combined."""
     merged: dict[tuple[tuple[tuple[str, str], ...], tuple[str, ...]], list[str]] = {}
     for run in study:
         for what, origin in _origin_items(run.metadata.get("origins", {})):

@@ -1,9 +1,8 @@
 """Functional units of a run: grams per round, per 1,000 answers, per 1,000 tokens, and the fleet's grams per hour.
 
-They lead every report. A run's total depends on how far its replay is compressed (a slot of half a second stands for an
-hour of traces), these do not: a round, an answer and a token cost what they cost on the boards, and grams per hour are
-over the boards' own time.
-"""
+They come first in every report. A run's total depends on the compression of its replay (a slot of half a second replays
+an hour of traces); these figures do not: energy per round, answer and token is that of the boards, and grams per hour
+are over the boards' own time."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ PER_THOUSAND = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class FunctionalUnits:
-    """g CO2e per unit; None where nothing of the unit was done."""
+    """g CO2e per unit; None where there was none of the unit."""
 
     per_round_g: float | None
     """Development stage over its rounds."""
@@ -33,7 +32,7 @@ class FunctionalUnits:
     per_1000_tokens_g: float | None
     """Application stage of what was served in tokens, over input and generated tokens."""
     per_hour_g: float | None
-    """Everything, idle time included, over the boards' own time."""
+    """All lines, including idle time, over the boards' own time."""
 
     def as_dict(self) -> dict[str, float | None]:
         return asdict(self)
@@ -49,7 +48,7 @@ LABELS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class UnitLines:
-    """Lines that a unit's grams are made of, and how many units they made."""
+    """Lines of a unit's grams, and the number of units."""
 
     lines: pd.DataFrame
     units: float
@@ -67,7 +66,7 @@ def functional_units(run: Run, boundary: Boundary = Boundary.TESTBED) -> Functio
 
 
 def unit_lines(run: Run, boundary: Boundary) -> dict[str, UnitLines]:
-    """Field of FunctionalUnits -> what it is made of; units that were not made are left out."""
+    """Field of FunctionalUnits -> its lines and count; units with a count of zero are omitted."""
     lines = inside(run.tables["lines"], boundary)
     slots = run.tables["slots"]
     rounds = int((run.tables["rounds"]["stage"] == Stage.DEVELOPMENT.value).sum())

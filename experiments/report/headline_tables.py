@@ -1,4 +1,4 @@
-"""The tables that lead a report: functional units, and reductions for nodes alone and the whole testbed."""
+"""The first tables of a report: functional units, and reductions for nodes alone and the whole testbed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from experiments.report.read import Study
 from experiments.report.tables import Column, Table
 
 REPRICED = (
-    "Draws re-price what was booked; the decisions are those made under the booked figures. A policy that knew another "
-    "network factor may decide differently."
+    "Draws rescale booked lines; the decisions are those made with the booked figures. Under another "
+    "network factor a policy may decide differently."
 )
 
 
@@ -121,7 +121,7 @@ def reductions(study: Study) -> Table | None:
             Column("seeds", "paired seeds"),
         ),
         note=(
-            f"Nodes alone: what a policy decides about; whole testbed: with {shared_text(study)}. In "
+            f"Nodes alone: the part that a policy decides about; whole testbed: with {shared_text(study)}. In "
             "brackets 95 % intervals of boards, network factor, intensity"
             + (" and seeds. " if len(study.seeds) > 1 else "; one seed. ")
             + REPRICED

@@ -44,26 +44,26 @@ SECTIONS: tuple[tuple[str, str, str], ...] = (
     (
         "emissions",
         "Emissions",
-        "What each policy emitted, seed by seed, and what that saves against a named baseline.",
+        "Emissions of each policy by seed, and reductions against a named baseline.",
     ),
     (
         "stages",
         "Life cycle",
-        "Grams and joules by stage of the software's life; coordinator, router and network as lines of "
+        "Grams and joules by stage of the software's life; coordinator, router and network as separate "
         "their own.",
     ),
-    ("day", "The day", "Grid intensity and harvest as replayed, and how the demand was met."),
-    ("flows", "Flows", "Energy and work that really moved between nodes."),
-    ("batteries", "Batteries", "What was stored, where and when."),
-    ("learning", "Learning", "What was learned, against effort and against emissions."),
+    ("day", "The day", "Replayed grid intensity and harvest, and the sources of the nodes' energy."),
+    ("flows", "Flows", "Energy and work that moved between nodes."),
+    ("batteries", "Batteries", "Stored energy by node and time."),
+    ("learning", "Learning", "Accuracy and loss against rounds and against emissions."),
     (
         "serving",
         "Serving",
-        "How long requests took, and what a token cost in joules and grams.",
+        "Latency of requests, and joules and grams per token.",
     ),
     ("efficiency", "Efficiency", "Bits and tokens per joule, by policy and by node."),
-    ("decisions", "Decisions", "How the plans came about."),
-    ("losses", "Losses", "Nodes and readings that went missing."),
+    ("decisions", "Decisions", "Status of the decisions."),
+    ("losses", "Losses", "Lost nodes and missing readings."),
 )
 
 
@@ -173,7 +173,7 @@ def _figure_groups(drawings: list[Drawing]) -> list[list[Drawing]]:
 
 
 def headline(study: Study) -> dict[str, Any]:
-    """The sentence and the big figures at the top, of the policy in focus: functional units first, then reductions
+    """The sentence and the main figures at the top, of the policy in focus: functional units first, then reductions
     with their baseline and boundary named."""
     policy = study.focus
     label = style.policy_label(policy)
@@ -232,7 +232,7 @@ def _reductions(study: Study) -> tuple[list[dict[str, str]], list[str]]:
                 f"95 % {units.percent(value.together.low)} to {units.percent(value.together.high)}, {seeds}"
             )
             if is_worked_out(study, baseline):
-                note += f"; {baseline.upper()} worked out from LOCAL's demand"
+                note += f"; {baseline.upper()} computed from LOCAL's demand"
             cards.append({"value": than, "label": f"than {baseline.upper()}, {boundary.label}", "note": note})
             said.append(f"{than} than {baseline.upper()}")
         if said:

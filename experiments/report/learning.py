@@ -1,4 +1,4 @@
-"""What learning cost and who took part: grams and rounds to an accuracy, and Jain's index of participation.
+"""Cost of learning and participation: grams and rounds to an accuracy, and Jain's index of participation.
 
 The common measures of carbon-aware federated learning (methods.md section 3)."""
 
@@ -34,11 +34,11 @@ class Learning:
     grams_to_accuracy_g: float | None
     """Emitted by the whole testbed up to then, coordinator included."""
     jain_index: float | None
-    """Of training slots per node, 1/N (one node did it all) .. 1; None: nobody trained, or not recorded."""
+    """Of training slots per node, 1/N (one node ran all) .. 1; None: no node trained, or not recorded."""
 
 
 def target_of(study: Study) -> Target:
-    """The scenario's target, else the highest accuracy that every run of the study reached."""
+    """The scenario's target, otherwise the highest accuracy that every run of the study reached."""
     given = {run.metadata.get("target_accuracy_fraction") for run in study}
     wanted = given.pop() if len(given) == 1 else None
     if wanted is not None:
@@ -103,5 +103,5 @@ def table(study: Study) -> Table:
             Column("jain_index", "Jain’s index of participation", lambda value: units.number(value, 3)),
             Column("participants_mean", "nodes a round", lambda value: units.trimmed(value, 3)),
         ),
-        note=f"Accuracy to reach: {target.is_what}. Runs go on after it; a dash: not reached.",
+        note=f"Accuracy to reach: {target.is_what}. Runs continue after it; a dash: not reached.",
     )

@@ -1,4 +1,4 @@
-"""What a run comes to: totals, grams by category, and the book-keeping checks that the report prints."""
+"""Measures of a run: totals, grams by category, and the book-keeping checks that the report prints."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _totals(key: ById[Run]) -> Totals:
 
 
 def _counted(column: pd.Series) -> int | None:
-    """Sum over the slots that say anything; None where none does and there are slots that were metered."""
+    """Sum over the slots with a value; None where no slot has one although slots were metered."""
     return None if len(column) and column.isna().all() else int(column.sum())
 
 
@@ -150,7 +150,7 @@ def over_seeds(study: Study, policy: str, name: str) -> Estimate | None:
 
 
 def lines_by_seed(study: Study, policy: str) -> dict[int, pd.DataFrame]:
-    """Booked lines of every seed; of GRID worked out from LOCAL where it was not run itself."""
+    """Booked lines of every seed; of GRID computed from LOCAL where it was not run itself."""
     if baselines.is_worked_out(study, policy):
         return {seed: baselines.all_from_grid(run) for seed, run in study.runs["local"].items()}
     return {seed: run.tables["lines"] for seed, run in study.runs.get(policy, {}).items()}
@@ -226,7 +226,7 @@ def _residual(left: Any, right: Any) -> float:
     if left.size == 0:
         return 0.0
     if not (np.isfinite(left).all() and np.isfinite(right).all()):
-        return 1.0  # a metered slot lacks a figure: books that cannot be checked do not close
+        return 1.0  # a metered slot lacks a figure: a balance that cannot be checked does not close
     scale = max(float(np.abs(left).max()), float(np.abs(right).max()), 1e-9)
     return float(np.abs(left - right).max()) / scale
 
@@ -288,7 +288,7 @@ def status_kind(status: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DecisionCounts:
-    """How the decisions of a run came about, in slots."""
+    """Decisions of a run by outcome, in slots."""
 
     slots: int
     optimal: int
@@ -297,11 +297,11 @@ class DecisionCounts:
     infeasible: int
     rule: int
     fallback: int
-    """LOCAL's rule stood in (``timed_out_local`` included)."""
+    """Replaced by LOCAL's rule (``timed_out_local`` included)."""
     timed_out_plan: int
-    """The solver's time was up: its best plan, with its gap where a bound was known."""
+    """Time limit of the solver: its best plan, with its gap where a bound was known."""
     timed_out_local: int
-    """The solver's time was up without a usable plan: LOCAL's rule."""
+    """Time limit of the solver without a usable plan: LOCAL's rule."""
     largest_gap_fraction: float | None
 
     @property

@@ -1,4 +1,4 @@
-"""What negotiating cost: messages, bytes, joules and grams of the markets of a run. Only where a run negotiated."""
+"""Cost of the negotiation: messages, bytes, joules and grams of the markets of a run that negotiated."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SUMS = ("messages", "bytes", "energy_j", "operational_g")
 
 @dataclass(frozen=True, slots=True)
 class NegotiationTotals:
-    """Over the slots of a run that were negotiated."""
+    """Totals over the negotiated slots of a run."""
 
     slots: int
     rounds: int | None
@@ -69,7 +69,7 @@ def operational_g(run: Run) -> float:
     for slot, zone, joules, grams in zip(
         own["slot"], own["zone"], own["grid_j"], own["operational_g"], strict=True
     ):
-        # Where no node shares the coordinator's zone: what its own, far larger, line says.
+        # Where no node shares the coordinator's zone: the intensity of its own, far larger, line.
         of_zone.setdefault((slot, zone), grams / joules * JOULES_PER_KWH)
     said = lines[lines["component"] == COMPONENT].astype({"grid_j": float})
     total = 0.0
@@ -102,7 +102,7 @@ def table(study: Study) -> Table | None:
         return None
     return Table(
         "negotiation",
-        "Negotiation: what trading without complete information cost",
+        "Negotiation: cost of trading without complete information",
         pd.DataFrame(rows),
         (
             Column("policy", "policy", style.policy_label, is_number=False),

@@ -1,4 +1,4 @@
-"""What a reader must know before the figures: losses, fallbacks, baselines that were not run, books that
+"""Notices for the reader before the figures: losses, fallbacks, baselines that were not run, balances that
 do not close."""
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Notice:
 
 
 def notices(study: Study) -> list[Notice]:
-    """In order of weight; empty when there is nothing to say."""
+    """Notices in order of importance; empty when there are none."""
     found = [
         *_books(study),
         *_absent(study),
@@ -92,7 +92,7 @@ def _losses(study: Study) -> list[Notice]:
 
 
 def _estimates(study: Study) -> list[Notice]:
-    """Readings that the coordinator had to complete itself, where the run's tables tell."""
+    """Readings that the coordinator completed itself, where the run's tables record them."""
     hit = []
     for run in study:
         slots = run.tables["slots"]
@@ -112,7 +112,7 @@ def restarts(run: Run) -> int | None:
 
 
 def _failures(study: Study) -> list[Notice]:
-    """Nodes that a round or a serving slot went on without."""
+    """Nodes without which a round or a serving slot continued."""
     hit = []
     for run in study:
         reasons: dict[tuple[str, str], int] = {}
@@ -123,14 +123,14 @@ def _failures(study: Study) -> list[Notice]:
             f"{_where(run)}: {node}, {count} slots: {reason}" for (node, reason), count in reasons.items()
         ]
     shown = "; ".join(hit[:8]) + (f"; and {len(hit) - 8} more" if len(hit) > 8 else "")
-    return [Notice("warn", "Rounds went on without a node", shown)] if hit else []
+    return [Notice("warn", "Rounds continued without a node", shown)] if hit else []
 
 
 def _restarts(study: Study) -> list[Notice]:
     counts = {_where(run): restarts(run) or 0 for run in study}
     hit = [f"{where}: {count}" for where, count in counts.items() if count]
     return (
-        [Notice("warn", "Coordinator restarts", "; ".join(hit) + " (the run went on from the ledger)")]
+        [Notice("warn", "Coordinator restarts", "; ".join(hit) + " (the run continued from the ledger)")]
         if hit
         else []
     )
@@ -182,7 +182,7 @@ def _decisions(study: Study) -> list[Notice]:
 
 
 def _look_ahead(study: Study) -> list[Notice]:
-    """Rules that need forecasts and got none, or too few: they are not the rule of their name."""
+    """Rules that need forecasts and had none, or too few: they then differ from their definition."""
     found = dict.fromkeys(text for run in study if (text := run.metadata.get("short_look_ahead")))
     return [Notice("warn", "Look-ahead cut short", "; ".join(map(str, found)))] if found else []
 

@@ -39,7 +39,7 @@ def _serving(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _slots(frame: pd.DataFrame, serving: pd.DataFrame | None) -> pd.DataFrame:
-    """Without a serving table nothing says which tokens these were: they are missing."""
+    """Without a serving table the kind of these tokens is unknown: they are missing."""
     frame = frame.copy()
     if serving is None:
         frame["tokens_in"] = frame["tokens_out"] = pd.NA

@@ -1,4 +1,4 @@
-"""How a figure is known: derived from the provenance of the lines it rests on, never written by hand.
+"""Provenance of a figure: derived from the provenance of its lines, never written by hand.
 
 A figure is measured only where every joule in it was metered. Where a constant enters (a factor, a rating, a slot's
 length on the board), it is modelled, or measured and modelled where the joules were metered.
@@ -38,13 +38,13 @@ class Known:
     shares: tuple[tuple[str, float], ...]
     """(provenance, share of the joules), in ORDER; empty: no line at all."""
     has_constants: bool = False
-    """Whether constants enter beside the joules."""
+    """Whether constants enter in addition to the joules."""
     missing_fraction: float = 0.0
     """Share of the node-slots that have no reading: the figure is a lower bound."""
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Provenances that the figure rests on, in ORDER."""
+        """Provenances of the figure's lines, in ORDER."""
         found = {name for name, _ in self.shares}
         if self.has_constants and found:
             found.add(Provenance.MODELLED.value)
@@ -92,9 +92,9 @@ class Known:
 
 
 COUNTED = Known(((Provenance.MEASURED.value, 1.0),))
-"""Of what was counted, timed or evaluated in the run itself: no joule and no constant is in it."""
+"""Provenance of figures that were counted, timed or evaluated in the run itself, without joules or constants."""
 CONSTANT = Known(((Provenance.MODELLED.value, 1.0),))
-"""Of what constants give."""
+"""Provenance of figures from constants."""
 
 
 def joules_by_provenance(lines: pd.DataFrame) -> dict[str, float]:
@@ -106,7 +106,7 @@ def joules_by_provenance(lines: pd.DataFrame) -> dict[str, float]:
 def known_from(
     joules: Mapping[str, float], *, has_constants: bool = False, missing_fraction: float = 0.0
 ) -> Known:
-    """Provenance of a figure over ``joules``, by provenance. Lines without energy say nothing where others have
+    """Provenance of a figure over ``joules``, by provenance. Lines without energy are ignored where others have
     some."""
     total = sum(joules.values())
     shares = {
@@ -129,7 +129,7 @@ def known_of(*runs: Run, stages: tuple[str, ...] = (), has_constants: bool = Fal
 
 
 def known_of_reduction(study: Study, policy: str, baseline: str) -> Known:
-    """From the lines of both, over the seeds that both have; a GRID worked out from LOCAL's books is a model of what
+    """From the lines of both, over the seeds that both have; a GRID computed from LOCAL's ledger is a model of what
     was not run."""
     worked_out = is_worked_out(study, baseline)
     before, after = study.runs.get("local" if worked_out else baseline, {}), study.runs[policy]
@@ -150,7 +150,7 @@ def _rank(name: str) -> tuple[int, str]:
 
 
 def _part(share: float) -> str:
-    """A share that is neither nothing nor all never reads as 0 % or 100 %."""
+    """A share between 0 and 1 is never shown as 0 % or 100 %."""
     if 0.0 < share < 0.0005:
         return f"under {units.percent(0.001)}"
     if 0.9995 <= share < 1.0:

@@ -58,7 +58,7 @@ class Run:
 
     @property
     def node_ids(self) -> list[str]:
-        """Nodes from the lowest mean intensity to the highest, so that neighbours in a figure are alike."""
+        """Nodes from the lowest mean intensity to the highest, so that neighbours in a figure are similar."""
         means = self.tables["slots"].groupby("node_id")["intensity_g_per_kwh"].mean()
         return [
             str(node)
@@ -75,12 +75,12 @@ class Study:
     runs: dict[str, dict[int, Run]]
     """policy -> seed -> run, policies in POLICY_ORDER, the others after them by name."""
     absent: tuple[str, ...] = ()
-    """Runs that the comparison names and that are not there, or not finished: shown, never passed over."""
+    """Runs of the comparison that are missing or not finished; always shown."""
     regret: dict[str, Any] = field(default_factory=dict)
     """What the comparison says of each run beside its day's perfect-foresight bound: ``in_it``, ``not_in_it``,
     ``runs`` (experiments.runs.regret). Empty for a run alone."""
     failed: dict[str, str] = field(default_factory=dict)
-    """Runs of the comparison that failed, by folder name, and why: named, and in no figure."""
+    """Failed runs of the comparison by folder name, with the reason: named, and in no figure."""
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -96,7 +96,7 @@ class Study:
 
     @property
     def focus(self) -> str:
-        """The policy that the page is told about: DETA when it was run, else the one with the lowest
+        """The policy in focus of the page: DETA when it was run, otherwise the one with the lowest
         emissions."""
         if "deta" in self.runs:
             return "deta"
@@ -232,7 +232,7 @@ def load(folder: Path, *, require_done: bool = True) -> Study:
 
 
 def _require_one_scenario(folder: Path, runs: list[Run]) -> None:
-    """Raises DataError where figures of different scenarios would stand side by side."""
+    """Raises DataError for runs of different scenarios."""
     facts = [scenario_facts(run.scenario, run.metadata) for run in runs]
     for run, own in zip(runs[1:], facts[1:], strict=True):
         if text := difference(facts[0], own):

@@ -94,5 +94,5 @@ def table(study: Study) -> Table | None:
         note=f"In it: {study.regret['in_it']}. Not in it: {study.regret['not_in_it']}. The bound knows the day's true "
         "harvest, work and intensities, may split batches and has every freedom of (D0) to (D8). Where a run left "
         "work undone, its bound is that of the work it did. Gain captured: (LOCAL - run) / (LOCAL - bound); "
-        "whoever ends the run with more in its batteries has nothing of it in these grams.",
+        "a policy that ends the run with more energy in its batteries has no benefit from it in these grams.",
     )

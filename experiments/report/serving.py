@@ -1,4 +1,4 @@
-"""What a run's requests came to: latency, tokens, joules and grams per token, by run, service and node.
+"""Serving results of a run: latency, tokens, joules and grams per token, by run, service and node.
 
 TREE and EE of serving divide by the joules of the nodes' application lines and of what carried their users' bytes;
 those of the testbed (measures.Totals) by all joules of the run.

@@ -65,7 +65,7 @@ def _slot_of(name: str, size: int) -> int:
 
 
 def policy_colour(policy: str) -> str:
-    """Fixed per name, whatever else is in the comparison."""
+    """Fixed colour per name, in every comparison."""
     return POLICY_COLOURS.get(policy) or OTHER_COLOURS[_slot_of(policy, len(OTHER_COLOURS))]
 
 

@@ -278,7 +278,7 @@ def bookkeeping(study: Study) -> Table:
 
 
 def fallbacks(study: Study) -> Table | None:
-    """Every decision for which another policy stepped in; None when there is none."""
+    """Decisions that were replaced by another policy; None without any."""
     rows = []
     for run in study:
         frame = run.tables["decisions"]
@@ -288,7 +288,7 @@ def fallbacks(study: Study) -> Table | None:
         return None
     return Table(
         "fallbacks",
-        "Decisions for which another policy stepped in",
+        "Decisions for which the policy was replaced by another",
         pd.DataFrame(rows),
         (
             Column("policy", "policy", style.policy_label, is_number=False),

@@ -66,7 +66,7 @@ def _windows(run: Run) -> Iterator[tuple[str, str, Delivered, float]]:
     every = (
         pd.DataFrame(columns=["slot", "node_id", "service", *COUNTS, "energy_j"]) if table is None else table
     )
-    # A row in which nothing was answered names no service: its energy is nobody's in particular.
+    # A row without answers names no service: its energy is not attributed to one.
     served = every[every["service"].notna()]
     yield "run", "", _delivered(served), float(lines["energy_j"].sum())
     if table is not None:

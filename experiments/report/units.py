@@ -1,4 +1,4 @@
-"""Figures for people: the one place where grams become mg or kg, joules kJ or kWh, and fractions percent."""
+"""Formatting of figures for people: the only file that converts to mg, kg, kJ, kWh and percent."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def spread(value: Estimate | None, fit: Callable[[float], Scale]) -> str:
 
 
 def percent_scale(_largest: float) -> Scale:
-    """Fractions in percent, whatever their size."""
+    """Fractions in percent, without a change of unit."""
     return Scale(100.0, "%")
 
 

@@ -20,7 +20,7 @@ from experiments.report.read import Study
 
 
 def draw_all(study: Study) -> dict[str, list[Drawing]]:
-    """Section -> drawings. A section without a drawing has nothing to show for this study."""
+    """Section -> drawings. A section without drawings is omitted for this study."""
     with look():
         sections: dict[str, list[Drawing | None]] = {
             "emissions": [

@@ -1,4 +1,4 @@
-"""What a figure is here: a matplotlib figure with a caption, a text for those who cannot see it, and its
+"""A figure of the report: a matplotlib figure with a caption, an alternative text, and its
 data."""
 
 from __future__ import annotations

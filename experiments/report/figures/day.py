@@ -1,4 +1,4 @@
-"""Over the replayed day: grid intensity and harvest by node, how the fleet's demand was met, and the
+"""Figures of the replayed day: grid intensity and harvest by node, sources of the fleet's energy, and the
 batteries."""
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 LABELLED = 14
-"""Up to this many lines carry their name at the right end; more are told apart by colour and pointer only."""
+"""Up to this many lines have their name at the right end; more are distinguished by colour and pointer only."""
 
 
 def _edges(run: Run) -> Edges:
@@ -135,7 +135,7 @@ def _shown(value: float) -> str:
 
 
 def energy_balance(study: Study) -> Drawing:
-    """How the fleet's demand was met in every slot, small multiples by policy."""
+    """Sources of the fleet's energy in every slot, small multiples by policy."""
     policies = list(study.policies)
     sums = {policy: _fleet_by_slot(study.first(policy)) for policy in policies}
     largest = max(
@@ -191,7 +191,7 @@ def _balance_drawing(study: Study, sums: dict[str, pd.DataFrame], figure: Figure
         caption=(
             "Demand of all edge nodes in every slot: met from harvest, battery and transfers (green) or "
             "from the grid (grey); "
-            f"hatched: harvest that nobody could use or store (curtailed). Seed "
+            f"hatched: harvest that no node could use or store (curtailed). Seed "
             f"{', '.join(map(str, first_seeds))}."
         ),
         alt="Share of demand met by harvest: "
@@ -246,7 +246,7 @@ def _share(part: float, rest: float) -> float | None:
 
 
 def batteries(study: Study) -> list[Drawing]:
-    """Stored energy by node and slot, one heat map per policy; nothing when no node ever stores energy."""
+    """Stored energy by node and slot, one heat map per policy; empty when no node stores energy."""
     stored = {p: by_group(study.first(p), "battery_after_j", "sum") for p in study.policies}
     used = {
         p: frame

@@ -40,7 +40,7 @@ def by_policy(study: Study) -> Drawing | None:
             "Token-responsive energy efficiency, TREE = (bits + α · tokens) / joules, over input and generated tokens "
             "and over generated ones alone, and EE = bits / joules, over the whole run and all energy of the testbed, "
             "coordinator, router, network and users' devices included. "
-            "Tokens are those of services that generate; a class is none."
+            "Tokens are those of services that generate; a class is not a token."
             + (f" α = {units.count(alpha)} bit per token." if alpha is not None else "")
             + " Bar: mean; dots: seeds."
         ),

@@ -193,7 +193,7 @@ def by_stage(study: Study) -> Drawing:
         "Grams by life-cycle stage",
         "Stages of the software's life (preparation, development, application, recycling), idle energy "
         "that no task owns "
-        "(unallocated), and, hatched, the lines that belong to no node: network, users' devices, coordinator, router. "
+        "(unallocated), and, hatched, the lines of no node: network, users' devices, coordinator, router. "
         "Mean over seeds.",
     )
 
@@ -209,7 +209,7 @@ def energy_by_stage(study: Study) -> Drawing:
 
 
 def cumulative(study: Study) -> Drawing:
-    """Emissions as they add up over the run, one line per policy."""
+    """Cumulative emissions over the run, one line per policy."""
     run = study.any_run
     slots = run.tables["slots"]
     edges = slot_edges(slots, float(run.metadata["trace_step_s"]))
@@ -226,7 +226,7 @@ def cumulative(study: Study) -> Drawing:
     ax = figure.subplots()
     drawing = Drawing(
         name="emissions-over-time",
-        title="Emissions as they add up",
+        title="Cumulative emissions",
         caption="Cumulative emissions of the whole testbed over the replayed trace, mean over seeds.",
         alt="Cumulative emissions at the end: "
         + "; ".join(

@@ -1,4 +1,4 @@
-"""Who gave energy to whom, and whose batches ran where: bands between two columns of nodes, and matrices."""
+"""Energy transfers and offloaded batches between nodes: bands between two columns of nodes, and matrices."""
 
 from __future__ import annotations
 

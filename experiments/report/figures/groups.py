@@ -1,4 +1,4 @@
-"""Nodes in a figure: their order, names and colours; in a large fleet whole zones stand for their nodes."""
+"""Nodes in a figure: order, names and colours; in a large fleet zones replace nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One look for every figure: type, grid, colour maps."""
+"""Style of all figures: type, grid, colour maps."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def intensity_map() -> Colormap:
 
 
 def energy_map() -> Colormap:
-    """Nothing pale, much dark green."""
+    """Light for zero, dark green for much."""
     return _map("energy", ["#e6f4ec", "#8fd0b0", "#2f9e6e", "#0b5a41"])
 
 
 def work_map() -> Colormap:
-    """Nothing pale, much dark blue."""
+    """Light for zero, dark blue for much."""
     return _map("work", ["#e8eef8", "#9fbbe3", "#4477aa", "#1d3f70"])
 
 

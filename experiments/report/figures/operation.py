@@ -1,4 +1,4 @@
-"""How the run went: status of the decisions, and what was lost (nodes, readings)."""
+"""Operation of the run: status of the decisions, lost nodes and missing readings."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def decisions(study: Study) -> Drawing | None:
         caption=(
             "Slots of all seeds. Optimal: proven by the solver for the program of that slot; feasible: "
             "keeps every limit, gap reported (also the best plan at a time limit); rule: the policy is a "
-            "rule and solves nothing; fallback: another policy stepped in."
+            "rule and solves no program; fallback: replaced by another policy."
         ),
         alt="; ".join(
             f"{style.policy_label(p)} "

@@ -34,7 +34,7 @@ def reductions(study: Study) -> Drawing | None:
             "1 − policy / baseline, seed by seed, then averaged. Hollow: nodes alone; filled: whole testbed, with "
             f"{shared_text(study)}. Line: 95 % interval of boards, network factor, intensity"
             + (" and paired seeds; small dots: single seeds." if len(study.seeds) > 1 else "; one seed.")
-            + " Draws re-price what was booked: a policy that knew another network factor may decide differently."
+            + " Draws rescale booked lines: under another network factor a policy may decide differently."
             + "".join(
                 f" {b.upper()} was not run, so there is no panel for it." for b in BASELINES if b not in named
             )

@@ -40,14 +40,14 @@ def latency_and_energy(study: Study) -> Drawing | None:
         title=f"Latency and joules per {unit} by policy",
         caption=(
             "From a request's arrival to its answer, in slot time: waiting for its batch, for its way to "
-            "another node where it was offloaded, for the board, and being served. Mean over seeds of each "
+            "another node where it was offloaded, for the board, and service. Mean over seeds of each "
             "run's percentile. "
             + (
                 "Joules per token: of the services that generate, over input and generated tokens."
                 if unit == "token"
                 else "Joules per answer: over all answers."
             )
-            + " Joules are the nodes' application lines and what carried their users' bytes."
+            + " Joules are the nodes' application lines and the transport of their users' bytes."
             + (" Latency of all services together." if study.any_run.metadata.get("services") else "")
             + (f" Dashed: latency target of the task, {units.seconds(target)}." if target is not None else "")
         ),

@@ -1,4 +1,4 @@
-"""What the answer depends on: a bar for every source of doubt, from its low end to its high end."""
+"""Tornado figure: sensitivity of the result, a bar for every source of uncertainty from its low to its high end."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def what_it_depends_on(study: Study) -> Drawing | None:
     )
     drawing = Drawing(
         name="tornado",
-        title="What the answer depends on",
+        title="Sensitivity of the result",
         caption=(
             f"{label}, whole testbed. One source at a time at its low (blue) and its high end (orange), the others "
             "as booked (line). Zones and meters: the central 95 % of draws with that error alone. Embodied emissions "
             "and the harvest's life cycle are left out of the booked figures: from there to where they are counted. "
-            "Decisions stay those made under the booked network factor; the ends only re-price what was booked."
+            "Decisions stay those made under the booked network factor; the ends only rescale booked lines."
             + "".join(f" No bar for {name}: {why}." for name, why in found.not_given.items())
         ),
         alt="",

@@ -1,4 +1,4 @@
-"""TREE over alpha, with EE beside it: where the two part."""
+"""TREE and EE over alpha, and the point where they diverge."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ALPHAS = tuple(float(value) for value in np.logspace(0, 7.5, 46))
 """bit per token; the paper's 10, its prices' 70,423, and the 1e6 and 1e7 of methods.md section 5 among them."""
 MARKED = (10.0, 7e4, 1e6, 1e7)
 TESTBED, SERVING = "testbed", "serving"
-"""What a ratio divides by: all joules of the run, or those of serving."""
+"""Divisor of a ratio: all joules of the run, or those of serving."""
 
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -80,12 +80,12 @@ def alpha_sweep(study: Study) -> Drawing | None:
     parting = first.bits / first.tokens if first.tokens else None
     drawing = Drawing(
         name="tree-alpha",
-        title="TREE over α, EE beside it",
+        title="TREE and EE over α",
         caption=(
             "TREE = (bits + α · tokens) / joules over the weight α of a token, input and generated tokens together; "
-            "dashed: EE = bits / joules, which knows no tokens. Left over all joules of the testbed, right over those "
-            "of serving: the nodes' application lines, and what carried their users' bytes. The two part where α "
-            "reaches the bits that travel for a token"
+            "dashed: EE = bits / joules, without tokens. Left over all joules of the testbed, right over those "
+            "of serving: the nodes' application lines, and the transport of their users' bytes. The two diverge where "
+            "α reaches the bits that travel for a token"
             + (f", here {units.count(parting)}" if parting is not None else "")
             + ". Dots: α = 10, 7·10⁴, 10⁶ and 10⁷ bit per token"
             + (f"; dotted line: the run's own, {units.count(used)}." if used is not None else ".")

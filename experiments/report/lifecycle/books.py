@@ -1,4 +1,4 @@
-"""A run's energy lines by place in the life cycle: stages, unallocated, and where they were drawn."""
+"""A run's energy lines by life-cycle stage, unallocated time, and zone."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Sum:
     all_grid_g: float = 0.0
     """Grams if all of the energy had come from the grid of its place and time: harvest taken away."""
     by_provenance: tuple[tuple[str, float], ...] = ()
-    """(provenance, J): the energy by how it is known."""
+    """(provenance, J): the energy by provenance."""
 
     def known(self, *, has_constants: bool = False, missing_fraction: float = 0.0) -> Known:
-        """How a figure made of these lines is known."""
+        """Provenance of a figure from these lines."""
         return known_from(
             dict(self.by_provenance), has_constants=has_constants, missing_fraction=missing_fraction
         )

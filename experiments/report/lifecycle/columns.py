@@ -1,4 +1,4 @@
-"""Columns beside the headline: market-based, marginal, and harvested energy's life cycle. Never added to it."""
+"""Columns next to the headline: market-based, marginal, and harvested energy's life cycle. Never added to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Embodied emissions of a run, M of (L3): devices held for the run's own time, spread over what they did.
+"""Embodied emissions of a run, M of (L3): devices reserved for the run's own time, divided over their stages.
 
 M = TE * (time reserved / expected life) * (resources reserved / total). Time reserved is board time, slots times
 slot_s, for every node whether it worked or slept, and for the coordinator's board. Spread: a device's M follows
@@ -33,14 +33,14 @@ class Device:
     """TE: emissions of making the device."""
     life_s: float
     share_g: float
-    """M: what this run has to answer for."""
+    """M: the share of this run."""
     std_g: float
     """One standard deviation of ``share_g``, from the factor's own uncertainty."""
 
 
 @dataclass(frozen=True)
 class Embodied:
-    """M of a run, or why it is not given."""
+    """M of a run, or the reason why it is not given."""
 
     devices: tuple[Device, ...]
     by_stage: dict[str, float]
@@ -119,7 +119,7 @@ def _by_stage(lines: pd.DataFrame, devices: list[Device]) -> dict[str, float]:
             else pd.Series(dtype=float)
         )
         whole = float(own.sum())
-        # A device that drew nothing (dead, unmetered) was still there.
+        # A device without energy (dead, unmetered) was still reserved.
         weights = {str(k): float(v) / whole for k, v in own.items()} if whole > 0 else {UNALLOCATED: 1.0}
         for stage, weight in weights.items():
             found[stage] = found.get(stage, 0.0) + weight * device.share_g

@@ -24,7 +24,7 @@ class Factors:
         self._used: dict[str, Figure] = {}
 
     def get(self, subject: str, name: str, unit: str) -> float | None:
-        """Value in ``unit``; None where nobody publishes one here: missing, not zero.
+        """Value in ``unit``; None where there is no published figure: missing, not zero.
 
         Raises SourceError when the table has the figure in another unit.
         """

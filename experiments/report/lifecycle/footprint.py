@@ -10,7 +10,7 @@ from experiments.report.lifecycle.books import UNALLOCATED, Sum
 from experiments.report.lifecycle.embodied import Embodied
 
 PUE = 1.0
-"""Edge boards stand in no data centre: no overhead beyond their own lines (choice)."""
+"""Edge boards are not in a data centre: no overhead beyond their own lines (choice)."""
 PER_THOUSAND = 1000.0
 ONCE = ("preparation", "development", "recycling")
 """Stages that a model goes through once."""
@@ -58,7 +58,7 @@ def _row(
         "sci_g_per_unit": None,
     }
     if units <= 0 or intensity is None:
-        row["reason"] = "nothing of this functional unit was done in this run"
+        row["reason"] = "this run has none of this functional unit"
         return row
     row["operational_g_per_unit"] = sci_g_per_unit(total.energy_j, intensity, 0.0, units)
     if embodied_g is None:
@@ -95,7 +95,7 @@ def per_inference(
         "lifetime_inferences": lifetime_inferences,
         "embodied_g_per_inference": embodied_g,
         "unallocated_g": stages[UNALLOCATED].operational_g,
-        # How often a model is asked over its life is a constant, whatever the joules are.
+        # The number of inferences over a model's life is a constant, also where the joules are measured.
         "reading": (application + once)
         .known(has_constants=True, missing_fraction=missing_fraction)
         .as_dict(),

@@ -1,4 +1,4 @@
-"""A value, or why there is none: missing is never zero, and never silent."""
+"""A value, or the reason why it is missing: missing is never zero and always has a reason."""
 
 from __future__ import annotations
 

@@ -104,6 +104,6 @@ def lifecycle_of_run(run: Run) -> dict[str, Any]:
 
 
 def tornado_json(study: Study) -> dict[str, Any] | None:
-    """What the answer depends on; None where nothing was emitted."""
+    """Sensitivity of the result; None where nothing was emitted."""
     found = tornado(study)
     return None if found is None else found.as_dict()

@@ -1,4 +1,4 @@
-"""What a run's own scenario says about devices and columns; read again from the run folder."""
+"""Devices and columns of a run's scenario, read again from the run folder."""
 
 from __future__ import annotations
 

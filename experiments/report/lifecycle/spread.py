@@ -1,9 +1,9 @@
-"""How far a comparison's reductions may be off: Monte-Carlo with paired draws, seeds apart and together.
+"""Uncertainty of a comparison's reductions: Monte-Carlo with paired draws, seeds separately and together.
 
 Three kinds of error are drawn: the gain of each board profile, of the users' devices and of each meter, the network's
 energy per byte between the ends of its sources (experiments.resolve.network_factor), and the bias of each zone's
-intensity. Draw k is one world for all policies and seeds. Draws re-price the booked lines; what was decided under the
-booked factor stays decided.
+intensity. Draw k is one world for all policies and seeds. Draws rescale booked lines; decisions made with the
+booked factor do not change.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ from protos.messages import Holder
 
 DRAWS = 10_000
 NETWORK = str(Holder.NETWORK)
-"""Also the name of the network's factor in the draws."""
+"""Name of the network's holder, and of its factor in the draws."""
 BOARDS = "boards' model"
-"""Begins the name of each profile's gain, which nodes and coordinator of that profile share."""
+"""Prefix of the name of each profile's gain, which nodes and coordinator of that profile share."""
 APART = {str(Holder.DEVICES): "users' devices", str(Holder.ROUTER): "router"}
-"""Gains of those that are no boards of the scenario."""
+"""Gains of holders without a board in the scenario."""
 
 
 @dataclass(frozen=True, slots=True)

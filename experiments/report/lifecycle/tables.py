@@ -58,7 +58,7 @@ def _columns(runs: list[dict[str, Any]]) -> Table:
         records.append(record)
     return Table(
         "lifecycle_columns",
-        "The same energy counted in other ways: columns side by side, never added up (mean over seeds)",
+        "The same energy in other accounting methods: separate columns, never added (mean over seeds)",
         pd.DataFrame(records),
         (
             Column("policy", "policy", style.policy_label, is_number=False),
@@ -145,7 +145,7 @@ def _inference(run: dict[str, Any]) -> Table:
             Column("joules_per_inference", "energy", units.joules),
             Column("intensity_g_per_kwh", "g/kWh used", units.number),
             Column("running_g", "serving it", units.grams),
-            Column("operational_footprint_g", "with its share of what happens once", units.grams),
+            Column("operational_footprint_g", "with its share of one-time emissions", units.grams),
             Column("footprint_g", "and embodied", units.grams),
             Column("break_even_inferences", "N*", units.count),
         ),
@@ -171,7 +171,7 @@ def _uncertainty(rows: list[dict[str, Any]], errors: dict[str, Any]) -> Table:
     first = rows[0]
     return Table(
         "lifecycle_uncertainty",
-        "How sure the reductions are: 95 % intervals",
+        "Uncertainty of the reductions: 95 % intervals",
         frame.drop(columns=["readings", "seeds_interval", "together", "counts"]),
         (
             Column("policy", "policy", style.policy_label, is_number=False),

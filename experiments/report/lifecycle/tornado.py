@@ -1,6 +1,6 @@
-"""What the answer depends on: one source of doubt at a time at its low and its high end, everything else as booked.
+"""Sensitivity of the result: one source of uncertainty at a time at its low and its high end, all others as booked.
 
-The answers are the reduction of the policy in focus against its baseline, whole testbed, and its fleet's grams per
+The results are the reduction of the policy in focus against its baseline, whole testbed, and its fleet's grams per
 hour. A source that is one figure (network factor, a board's gain) is set to its ends; one that is many (zones, meters)
 is drawn alone, and its ends are those of the central 95 %. Embodied emissions and the harvest's life cycle are left out
 of the booked figures; their bar reaches from there to where they are counted. Decisions are those of the run at every
@@ -42,7 +42,7 @@ TWO_SIDED_95 = 1.959964
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a bar's end gives."""
+    """Result at one end of a bar."""
 
     reduction: float | None
     """Mean over paired seeds of 1 - C / C_baseline; None without a baseline."""
@@ -52,7 +52,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One source of doubt."""
+    """One source of uncertainty."""
 
     source: str
     low_is: str
@@ -62,7 +62,7 @@ class Bar:
 
     @property
     def width(self) -> tuple[float, float]:
-        """How far the answers move: reduction first."""
+        """Width of the bar: of the reduction first."""
         one, other = self.low, self.high
         moved = (
             0.0 if one.reduction is None or other.reduction is None else abs(other.reduction - one.reduction)
@@ -79,7 +79,7 @@ class Tornado:
     booked: Answer
     bars: tuple[Bar, ...]
     not_given: dict[str, str]
-    """Source -> why it has no bar."""
+    """Source -> reason why it has no bar."""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -147,7 +147,7 @@ def _pairs(study: Study, policy: str, baseline: str | None) -> _Pairs:
 
 
 Found = Bar | tuple[str, str]
-"""A bar, or the source's name and why it has none."""
+"""A bar, or the source's name and the reason why it has none."""
 
 
 def _at(lines: Sequence[GramLines], meter: str, gain: float) -> list[float]:

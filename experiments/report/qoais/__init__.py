@@ -1,1 +1,1 @@
-"""Quality of AI service: indicators of a finished run, each with how it is known."""
+"""Quality of AI service: indicators of a finished run, each with its provenance."""

@@ -1,4 +1,4 @@
-"""Computation: how exact, how long, and how well used."""
+"""Computation: accuracy of arithmetic, duration, and utilisation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connection: what was exchanged, how long answers took, and what was lost."""
+"""Connection: exchanged data, latency of answers, and losses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOOPBACK = "nodes talk over this machine's loopback: what it shows is not a link
 
 
 def connection(evidence: Evidence) -> list[Indicator]:
-    """Indicators of Table 3's connection line. What only real links have is said to be not measured."""
+    """Indicators of Table 3's connection line. Indicators that need real links are not measured."""
     return [
         *_bandwidth(evidence),
         *_delay(evidence),
@@ -67,7 +67,7 @@ def _delay(evidence: Evidence) -> list[Indicator]:
         )
     else:
         note = "slot time: waiting for the batch, computing on the board, travelling between nodes"
-        # Computing is as well known as the board's joules; travelling takes the scenario's rate of links.
+        # Computing time has the provenance of the board's joules; travelling time uses the scenario's rate of links.
         known = known_of(evidence.run, stages=("application",), has_constants=True)
         formula = "quantile of the summed latency histogram"
         for name, value in quantiles.items():

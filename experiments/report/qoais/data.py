@@ -1,4 +1,4 @@
-"""Data: what the nodes hold, how alike it is, and what preparing it took."""
+"""Data: the nodes' shares, their differences, and the time of preparation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def data(evidence: Evidence) -> list[Indicator]:
         *_completeness(evidence),
         Row(Dimension.DATA, "data accuracy").manual(
             "share of right labels",
-            "nobody labelled the data a second time: a person has to sample and judge",
+            "there is no second labelling of the data: a person has to sample and judge",
         ),
         _preparation(evidence.run),
         *_balance(evidence),

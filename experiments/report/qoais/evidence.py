@@ -1,4 +1,4 @@
-"""What a run left for its QoAIS: tables, model, data, ledger. Each read once, when an indicator asks."""
+"""Inputs of a run's QoAIS: tables, model, data, ledger. Each is read once, when an indicator needs it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NO_MODEL = f"the run folder has no {MODEL} with a developed model"
 
 
 def _evaluation() -> ModuleType:
-    # It imports torch, which takes seconds: a folder is opened and summed up without.
+    # It imports torch, which takes seconds: a folder is opened and summarised without it.
     from experiments.report.qoais import evaluation
 
     return evaluation
@@ -42,7 +42,7 @@ def _evaluation() -> ModuleType:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A finished run, read when asked. A property that is None has its reason in ``why`` of the same name, set
+    """A finished run, read on demand. A property that is None has its reason in ``why`` of the same name, set
     when the property is read."""
 
     run: Run

@@ -1,4 +1,4 @@
-"""One indicator of a QoAIS report: a value with its formula and where it was read, or why there is none."""
+"""One indicator of a QoAIS report: a value with its formula and source, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Status(StrEnum):
     MIXED = "mixed"
     """From joules of several kinds, or from metered joules and constants: ``reading`` says which."""
     STATED = "stated"
-    """A property of the set-up, from scenario or metadata: nothing was measured for it."""
+    """A property of the set-up, from scenario or metadata, without a measurement."""
     NOT_MEASURED = "not measured"
-    """Could be, but this run holds nothing for it."""
+    """Could be measured, but this run has no data for it."""
     MANUAL = "manual"
     """A person has to judge."""
 
@@ -50,11 +50,11 @@ WITH_VALUE = (*OF_KIND.values(), Status.STATED)
 
 @dataclass(frozen=True, slots=True)
 class Indicator:
-    """``value`` is None exactly for NOT_MEASURED and MANUAL, and ``note`` then says why."""
+    """``value`` is None exactly for NOT_MEASURED and MANUAL, and ``note`` is then the reason."""
 
     dimension: Dimension
     table3: str
-    """Indicator of Table 3 that this one stands for; for carbon its own name."""
+    """Corresponding indicator of Table 3; for carbon its own name."""
     name: str
     status: Status
     value: float | str | None
@@ -64,7 +64,7 @@ class Indicator:
     """Files of the run folder that it is computed from."""
     note: str = ""
     reading: str = ""
-    """How it is known, in words; empty where there is no value, or it is stated."""
+    """Provenance in words; empty where there is no value, or it is stated."""
 
     def __post_init__(self) -> None:
         has_value = self.status in WITH_VALUE
@@ -83,7 +83,7 @@ class Indicator:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Indicators of one line of Table 3: carries what they share."""
+    """Builder of the indicators of one line of Table 3, with their common fields."""
 
     dimension: Dimension
     table3: str
@@ -98,7 +98,7 @@ class Row:
         known: Known,
         note: str = "",
     ) -> Indicator:
-        """A value that is as well known as what it rests on. Raises KeyError for one that rests on nothing."""
+        """A value with the provenance of its inputs. Raises KeyError for a value without inputs."""
         return Indicator(
             self.dimension,
             self.table3,
@@ -139,7 +139,7 @@ class Row:
         *,
         known: Known = COUNTED,
     ) -> Indicator:
-        """``known`` where ``value`` is there, else not measured for the reason ``why``."""
+        """``known`` where ``value`` is given, otherwise not measured with the reason ``why``."""
         if value is None:
             return self.lacking(name, why)
         return self.known(name, float(value), unit, formula, source, known, note)

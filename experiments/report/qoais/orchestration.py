@@ -1,4 +1,4 @@
-"""Orchestration: how far the service runs itself."""
+"""Orchestration: degree of automation of the service."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from experiments.report.qoais.indicator import Dimension, Indicator, Row
 AUTOMATIC = frozenset(
     "start registration telemetry opening adjustment decision usage trade settlement booking gap slot_end alarm".split()
 )
-"""Kinds of ledger entries that coordinator and nodes write by themselves; any other is a person's doing."""
+"""Kinds of ledger entries that coordinator and nodes write; any other kind is an action of a person."""
 PARTIAL_AT_MOST_PER_100 = 50.0
-"""More interventions than this per 100 decisions: people steer (choice)."""
+"""With more interventions than this per 100 decisions, the service is fully controlled by people (choice)."""
 
 
 def orchestration(evidence: Evidence) -> list[Indicator]:
@@ -27,7 +27,7 @@ def orchestration(evidence: Evidence) -> list[Indicator]:
     )
     rate = None if by_hand is None or decisions.empty else 100.0 * by_hand / len(decisions)
     why = evidence.why.get("books", "the run made no decision")
-    seen = "as far as the ledger shows: what a person did to processes or files outside it is not seen"
+    seen = "only interventions in the ledger; actions on processes or files outside it are not visible"
     return [
         row.measured("decisions", float(len(decisions)), "", "decided slots", "decisions.parquet"),
         row.maybe(
@@ -48,7 +48,7 @@ def orchestration(evidence: Evidence) -> list[Indicator]:
             "decisions by a fallback",
             len(fallbacks) / len(decisions) if len(decisions) else None,
             "fraction",
-            "decisions for which another policy stepped in / decisions",
+            "decisions replaced by another policy / decisions",
             "decisions.parquet",
             "the run made no decision",
             "automatic: no person acts",

@@ -1,4 +1,4 @@
-"""Performance: what the developed model is worth, to whom, and how surely."""
+"""Performance: accuracy of the developed model, over nodes and seeds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from experiments.report.qoais.indicator import Dimension, Indicator, Row
 from experiments.report.read import Run
 
 TARGET_FRACTION = 0.95
-"""Accuracy whose time is told (choice)."""
+"""Accuracy for the time to accuracy (choice)."""
 MODEL_FILES = "model.safetensors, data"
 
 

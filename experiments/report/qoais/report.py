@@ -1,9 +1,8 @@
 """The QoAIS report of a finished run or comparison: six dimensions of the survey's Table 3, and carbon.
 
-QoAIS: quality of AI service, after section 5.2 and Table 3 of the survey of AI and communication for 6G networks;
-the formulas are those of methods.md section 7. Measured: counted, timed or evaluated in the run, or of joules that were
-all metered. What rests on energies and board times is as well known as their readings.
-"""
+QoAIS: quality of AI service, after section 5.2 and Table 3 of the survey of AI and communication for 6G networks; the
+formulas are those of methods.md section 7. Measured: counted, timed or evaluated in the run, or from joules that were
+all metered. Figures from energies and board times have the provenance of their readings."""
 
 from __future__ import annotations
 
@@ -39,7 +38,7 @@ def indicators(study: Study, run: Run) -> list[Indicator]:
 
 
 def readings(run: Run) -> dict[str, float]:
-    """Share of the booked energy by how it is known: measured, modelled, replayed."""
+    """Share of the booked energy by provenance: measured, modelled, replayed."""
     return dict(known_of(run).shares)
 
 

@@ -1,4 +1,4 @@
-"""Security: who could read, what was given away, whether data and books are what they claim to be."""
+"""Security: confidentiality, privacy, and integrity of data and ledger."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _privacy(evidence: Evidence) -> list[Indicator]:
             "privacy budget",
             "unbounded",
             "metadata.json",
-            "no mechanism adds noise: no epsilon can be promised",
+            "no mechanism adds noise: there is no epsilon",
         )
     )
     return [
@@ -79,7 +79,7 @@ def _authenticity(evidence: Evidence) -> Indicator:
         return row.lacking(name, evidence.why.get("dataset") or evidence.why["shares"])
     if "data_digest" not in nodes:
         return row.lacking(name, "nodes.parquet has no data_digest")
-    # It imports torch, which takes seconds: a folder is opened and summed up without.
+    # It imports torch, which takes seconds: a folder is opened and summarised without it.
     from edge_node.tasks.workload import share_digest
 
     same = [

@@ -14,7 +14,7 @@ from experiments.report.tables import Column, Table
 
 
 def shown_value(one: Indicator) -> str:
-    """Value with its unit as a person reads it; a dash where there is none."""
+    """Value with its unit, formatted; a dash where there is none."""
     value = one.value
     if value is None or isinstance(value, str):
         return units.NO_VALUE if value is None else value
@@ -62,7 +62,7 @@ def _table(found: list[Indicator], dimension: Dimension, run: Run, note: str) ->
             Column("name", "figure", is_number=False),
             Column("value", "value"),
             Column("known", "reading", is_number=False),
-            Column("how", "formula, or why there is no value", is_number=False),
+            Column("how", "formula, or reason for no value", is_number=False),
         ),
         note=note if dimension is list(Dimension)[-1] else "",
         shown=shown,

@@ -84,7 +84,7 @@ def test_from_training_to_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert len(by_reading) == 4 * len({row["claim"] for row in by_reading})
     page = Path(found["report"]).read_text()
     assert "Claims in every reading" in page
-    assert "What does not close" in page
+    assert "Inconsistencies of the paper" in page
     assert "http-equiv" not in page
     assert 'src="' not in page, "self-contained"
     at_rates = found["tables"]["rates"]
