@@ -8,7 +8,7 @@ ifneq ($(wildcard ../shared/data),)
 export DETABED_DATA_DIR ?= $(abspath ../shared/data)
 endif
 
-.PHONY: install demo test check bench format clean
+.PHONY: install board demo test check bench format clean
 
 install: $(STAMP)
 
@@ -19,6 +19,13 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet torch==2.13.0
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $(STAMP)
+
+# A node alone, for a board: no coordinator, no Ray, no studies (docs/decisions/0015-boards.md).
+board:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet --requirement edge_node/requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps .
 
 demo: install
 	$(BIN)/detabed compare demo --policies local,det,dat,deta --seeds 2

@@ -82,7 +82,7 @@ class TaskSpec(Strict):
     name: str = "mnist-mlp"
     """A name of `detabed list tasks`, or `package.module:Name`."""
     data: str = "auto"
-    """``digits`` (ships with scikit-learn), ``mnist`` (data folder), or ``auto``: mnist where present, else digits."""
+    """``digits`` (ships with the package), ``mnist`` (data folder), or ``auto``: mnist where present, else digits."""
     batch_size: int = Field(default=8, ge=1, le=1_000_000)
     """Examples of a batch, the unit of work that policies allocate."""
     batches_per_slot: Literal["pass"] | Annotated[int, Field(ge=1, le=1_000_000)] = "pass"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from protos.messages import MarketCall, MarketKind, MarketNews, Offers
-from protos.trading.exchange_agent import ExchangeAgent
 from protos.trading.own import Managed, Own
 from protos.trading.trader import Trader
+
+if TYPE_CHECKING:
+    from protos.trading.exchange_agent import ExchangeAgent
 
 
 class DeskError(ValueError):
@@ -66,6 +70,9 @@ class Desk:
     def _open(self, call: MarketCall) -> Offers:
         head = call.node_id, call.epoch, call.slot, call.attempt, 0
         if call.terms.kind is MarketKind.EXCHANGE:
+            # Only here: it needs scipy, which a board in no such market goes without.
+            from protos.trading.exchange_agent import ExchangeAgent
+
             self._trader, self._agent = None, ExchangeAgent(self._own, call.terms)
             return Offers(*head, trades=self._agent.propose())
         self._trader, self._agent = Trader(self._own, call.terms), None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 
+from edge_node.adapters.host import GrpcHost
 from edge_node.config import (
     BatteryConfig,
     BoardConfig,
@@ -20,9 +23,11 @@ from edge_node.meters.registry import build_meter
 from edge_node.slots.node import EdgeNode
 from edge_node.slots.outbox import Outbox
 from edge_node.workload import Arrays, InferResult, Parameters, TrainResult, UserBytes, WorkCost
-from protos.messages import Stage
+from protos import codec
+from protos.messages import Register, Stage, Telemetry, UpMessage, Welcome
 
 FEATURES, BATCH = 4, 5
+WAIT_S = 20.0
 
 
 class LinearWorkload:
@@ -158,3 +163,48 @@ def make_node() -> MakeNode:
 @pytest.fixture
 def model() -> Parameters:
     return {"w": np.zeros(FEATURES, dtype=np.float32)}
+
+
+class SmallCoordinator:
+    """Welcomes every node that registers and keeps what is said."""
+
+    def __init__(self, host: GrpcHost) -> None:
+        self._host = host
+        self.heard: list[UpMessage] = []
+        self.told = threading.Event()
+        self._server, port = host.submit(self._start()).result(WAIT_S)
+        self.address = f"127.0.0.1:{port}"
+
+    async def _start(self) -> tuple[Any, int]:
+        server = grpc.aio.server()
+        handler = grpc.stream_stream_rpc_method_handler(self._attend)
+        generic = grpc.method_handlers_generic_handler(codec.ATTEND.service, {codec.ATTEND.method: handler})
+        server.add_generic_rpc_handlers((generic,))
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        return server, port
+
+    async def _attend(self, requests: Any, context: Any) -> Any:
+        async for data in requests:
+            message = codec.decode_up(data)
+            self.heard.append(message)
+            if isinstance(message, Register):
+                yield codec.encode_down(Welcome("run", 1, 1.0, 5.0, 0))
+            if isinstance(message, Telemetry):
+                self.told.set()
+
+    def stop(self) -> None:
+        self._host.submit(self._server.stop(0)).result(WAIT_S)
+
+
+@pytest.fixture
+def host() -> Iterator[GrpcHost]:
+    with GrpcHost() as made:
+        yield made
+
+
+@pytest.fixture
+def small_coordinator(host: GrpcHost) -> Iterator[SmallCoordinator]:
+    made = SmallCoordinator(host)
+    yield made
+    made.stop()

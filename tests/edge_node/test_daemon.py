@@ -8,83 +8,48 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 
 from edge_node import daemon
 from edge_node.__main__ import main
-from edge_node.adapters.host import GrpcHost
 from edge_node.slots.link import Link, LinkError
 from edge_node.slots.node import EdgeNode
-from protos import codec
-from protos.messages import Register, Telemetry, UpMessage, Welcome
+from protos.messages import Register
 
 WAIT_S = 20.0
 
 
-class SmallCoordinator:
-    """Welcomes every node that registers and keeps what is said."""
-
-    def __init__(self, host: GrpcHost) -> None:
-        self._host = host
-        self.heard: list[UpMessage] = []
-        self.told = threading.Event()
-        self._server, port = host.submit(self._start()).result(WAIT_S)
-        self.address = f"127.0.0.1:{port}"
-
-    async def _start(self) -> tuple[Any, int]:
-        server = grpc.aio.server()
-        handler = grpc.stream_stream_rpc_method_handler(self._attend)
-        generic = grpc.method_handlers_generic_handler(codec.ATTEND.service, {codec.ATTEND.method: handler})
-        server.add_generic_rpc_handlers((generic,))
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        return server, port
-
-    async def _attend(self, requests: Any, context: Any) -> Any:
-        async for data in requests:
-            message = codec.decode_up(data)
-            self.heard.append(message)
-            if isinstance(message, Register):
-                yield codec.encode_down(Welcome("run", 1, 1.0, 5.0, 0))
-            if isinstance(message, Telemetry):
-                self.told.set()
-
-    def stop(self) -> None:
-        self._host.submit(self._server.stop(0)).result(WAIT_S)
-
-
 def test_a_daemon_attends_serves_and_ends(
-    make_node: Callable[..., EdgeNode], make_config: Callable[..., Any], tmp_path: Path
+    make_node: Callable[..., EdgeNode],
+    make_config: Callable[..., Any],
+    small_coordinator: Any,
+    tmp_path: Path,
 ) -> None:
     stop, ready = threading.Event(), []
-    with GrpcHost() as host:
-        coordinator = SmallCoordinator(host)
-        config = make_config(0, coordinator_address=coordinator.address)
+    config = make_config(0, coordinator_address=small_coordinator.address)
 
-        def serve(links: Mapping[str, Link], stop: threading.Event) -> None:
-            assert list(links) == ["n0"]
-            stop.wait(WAIT_S)
+    def serve(links: Mapping[str, Link], stop: threading.Event) -> None:
+        assert list(links) == ["n0"]
+        stop.wait(WAIT_S)
 
-        running = threading.Thread(
-            target=daemon.run_daemon,
-            args=(config, serve),
-            kwargs={
-                "build": lambda config, outbox: make_node(0, outbox=outbox),
-                "outbox_path": tmp_path / "outbox.sqlite",
-                "stop": stop,
-                "on_ready": lambda link: ready.append(link.address),
-            },
-        )
-        running.start()
-        assert coordinator.told.wait(WAIT_S)
-        stop.set()
-        running.join(WAIT_S)
-        assert not running.is_alive()
-        coordinator.stop()
+    running = threading.Thread(
+        target=daemon.run_daemon,
+        args=(config, serve),
+        kwargs={
+            "build": lambda config, outbox: make_node(0, outbox=outbox),
+            "outbox_path": tmp_path / "outbox.sqlite",
+            "stop": stop,
+            "on_ready": lambda link: ready.append(link.address),
+        },
+    )
+    running.start()
+    assert small_coordinator.told.wait(WAIT_S)
+    stop.set()
+    running.join(WAIT_S)
+    assert not running.is_alive()
     assert ready[0].startswith("127.0.0.1:")
-    assert isinstance(coordinator.heard[0], Register)
-    assert coordinator.heard[0].peer_address == ready[0]
+    assert isinstance(small_coordinator.heard[0], Register)
+    assert small_coordinator.heard[0].peer_address == ready[0]
     assert (tmp_path / "outbox.sqlite").exists()
 
 
