@@ -39,6 +39,7 @@ check: install
 	$(BIN)/mypy --num-workers 2
 	$(BIN)/lint-imports
 	$(BIN)/python -m protos.generate --check
+	$(BIN)/python -m edge_node.tasks.data.build_digits --check
 	$(BIN)/python -m experiments.scenario.reference --check
 
 bench: install
