@@ -34,7 +34,7 @@ def main() -> int:
             same = all(np.array_equal(stored[name], built[name]) for name in built)
         print(f"{FILE.name} is {'as built' if same else 'not as built: run this module without --check'}")
         return 0 if same else 1
-    np.savez_compressed(FILE, **built)
+    np.savez_compressed(FILE, images=built["images"], labels=built["labels"])
     return 0
 
 
