@@ -60,8 +60,7 @@ def import_named(module: str) -> ModuleType:
 
 
 def load(reference: str) -> Any:
-    """The user's object that ``package.module:Name`` names. Raises ImportError, AttributeError or ValueError (no module
-    before the colon)."""
+    """The user's object that ``package.module:Name`` names. Raises ImportError or AttributeError."""
     module, _, attribute = reference.partition(":")
     return getattr(import_named(module), attribute)
 

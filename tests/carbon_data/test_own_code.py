@@ -26,5 +26,5 @@ def test_an_object_is_found_beside_the_scenario(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_name_without_a_module_is_refused() -> None:
-    with pytest.raises(ValueError, match="Empty module name"):
+    with pytest.raises(ImportError, match="Empty module name"):
         load(":Thing")
