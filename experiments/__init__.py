@@ -1,4 +1,4 @@
-"""What is composed, run and claimed."""
+"""Scenarios, runs, reports and studies."""
 
 import runpy
 from pathlib import Path

@@ -38,7 +38,7 @@ COMMANDS = {
     "init": ("init:init", "Write a commented starter scenario, named after the file."),
     "report": (
         "report:report",
-        "Write the HTML report, figures and CSV tables of a finished run or comparison anew.",
+        "Write the HTML report, figures and CSV tables of a finished run or comparison again.",
     ),
     "infer": ("infer:infer", "Ask a serving node about test examples over its gRPC Infer stream."),
     "qoais": (
@@ -183,7 +183,7 @@ def _failed(word: str, error: object, exit_code: int) -> int:
 
 
 def _full_disk(error: BaseException | None) -> OSError | None:
-    """The full disk behind an error of a library's that met it on its way out (a half-written figure)."""
+    """The full disk that caused an error of a library (for example in a half-written figure)."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return error

@@ -1,4 +1,4 @@
-"""What the command line turns into a message and an exit code, never a traceback."""
+"""Errors that the command line reports as a message and an exit code, without a traceback."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class RunError(Exception):
 
 
 class FailedRunError(RunError):
-    """A run that ended and may not count as done: ``reasons`` say why; its folder keeps what there is."""
+    """A run that ended and does not count as done, with ``reasons``; its folder keeps its files."""
 
     def __init__(self, folder: object, reasons: tuple[str, ...]) -> None:
         self.reasons = reasons
@@ -22,7 +22,7 @@ class FailedRunError(RunError):
 
 
 def describe_failure(error: Exception) -> str:
-    """One sentence; a full disk is called that, whichever part met it."""
+    """One sentence; a full disk is named as such in every part."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f" ({error.filename})" if error.filename else ""
         return f"the disk is full{where}; make room, or give another --output"

@@ -1,4 +1,4 @@
-"""``detabed list``: what can be named in a scenario."""
+"""``detabed list``: names that a scenario may use."""
 
 from __future__ import annotations
 

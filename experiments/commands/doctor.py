@@ -1,4 +1,4 @@
-"""``detabed doctor``: what this machine offers to a run."""
+"""``detabed doctor``: properties of this machine for a run."""
 
 from __future__ import annotations
 

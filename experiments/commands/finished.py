@@ -1,4 +1,4 @@
-"""What ``run`` and ``compare`` print when they end, well or not."""
+"""Output of ``run`` and ``compare`` at their end, also after a failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``detabed infer``: a serving node asked from outside."""
+"""``detabed infer``: requests to a serving node from outside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``detabed init``: a scenario to start from."""
+"""``detabed init``: a commented starter scenario."""
 
 from __future__ import annotations
 

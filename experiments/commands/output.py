@@ -1,4 +1,4 @@
-"""What commands print: tables for people, one JSON object for scripts, and sentences on standard error."""
+"""Output of commands: tables for people, one JSON object for scripts, and sentences on standard error."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ def print_json(value: Any) -> None:
 
 
 def say(word: str, sentence: object) -> None:
-    """A sentence on standard error, led by ``word`` in red."""
+    """A sentence on standard error, after ``word`` in red."""
     err.print(f"[bold red]{word}[/bold red]", end=" ")
     err.print(str(sentence), markup=False, highlight=False, soft_wrap=True)

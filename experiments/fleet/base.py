@@ -1,4 +1,4 @@
-"""What every fleet offers to the runner: nodes of a run behind one Flower grid, in processes that outlive the
+"""Interface of a fleet: nodes of a run behind one Flower grid, in processes that outlive the
 run.
 """
 
@@ -53,7 +53,7 @@ class Fleet(Protocol):
         ...
 
     def infer_addresses(self) -> dict[str, str]:
-        """host:port where outside clients ask each node, by node id; nodes that nobody can ask are left out."""
+        """host:port where outside clients ask each node, by node id; nodes without an outside port are omitted."""
         ...
 
     def release(self) -> None:
@@ -104,7 +104,7 @@ def process_count(processes: str | int, nodes: int, cpus: int | None = None) -> 
 
 
 def deal(configs: Sequence[NodeConfig], processes: int) -> list[list[NodeConfig]]:
-    """Deal nodes out to processes in turn, so that neighbours in the list (often alike) do not share one."""
+    """Assign nodes to processes in turn, so that neighbours in the list (often equal) do not share one."""
     return [list(configs[start::processes]) for start in range(processes)]
 
 

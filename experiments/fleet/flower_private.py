@@ -2,7 +2,7 @@
 tests/experiments/fleet/test_flower_private.py.
 
 Flower's public ``Grid`` is an abstract class, but its messages take their sender from a process-wide identity
-that Flower's own launcher sets, and the run of a grid is a private type. Whoever carries messages needs both.
+that Flower's own launcher sets, and the run of a grid is a private type. A transport of messages needs both.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SERVER_NODE_ID = 1
 
 
 def bind_identity(run_id: int) -> None:
-    """Tell Flower who speaks in this process; ``Message(...)`` reads it. Call once per run and process."""
+    """Set Flower's identity of this process, which ``Message(...)`` reads. Call once per run and process."""
     TaskIdentity.run_id = run_id
     TaskIdentity.task_id = 1
     TaskIdentity.node_id = SERVER_NODE_ID
@@ -119,5 +119,5 @@ def copy_message(message: Message) -> Message:
 
 
 def error_reply(message: Message, code: int, reason: str) -> Message:
-    """What Flower's strategies expect of a node that failed."""
+    """Error reply of a failed node, as Flower's strategies expect it."""
     return Message(Error(code=code, reason=reason[:2000]), reply_to=message)

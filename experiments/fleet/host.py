@@ -36,7 +36,7 @@ class Hosted(Protocol):
 
     @property
     def infer_address(self) -> str:
-        """host:port where outside clients ask these nodes; empty where nobody from outside can."""
+        """host:port where outside clients ask these nodes; empty without an outside port."""
         ...
 
     def close(self) -> None:
@@ -102,7 +102,7 @@ class NodeHost:
                 reply = self.hosted.client_app(message, context)
             except Exception as error:  # the boundary to arbitrary client code
                 node_id = context.node_config["node-id"]
-                # The reply is one line. Whoever wrote that code wants to know where.
+                # The reply is one line; the author of that code needs the place.
                 log.info("%s: %s failed", node_id, message.metadata.message_type, exc_info=True)
                 reply = error_reply(
                     message,
@@ -117,7 +117,7 @@ class NodeHost:
 
 
 def process_environment() -> dict[str, str]:
-    """Environment of every process that hosts nodes: nobody is called, one thread each, memory kept."""
+    """Environment of every process that hosts nodes: no telemetry calls, one thread each, memory kept."""
     return {
         "FLWR_TELEMETRY_ENABLED": "0",
         "FLWR_DISABLE_UPDATE_CHECK": "1",

@@ -101,7 +101,7 @@ class InProcessFleet:
 
     @property
     def hosted(self) -> Any:
-        """What the builder made."""
+        """The nodes from the builder."""
         if self._host is None:
             raise RuntimeError("the fleet hosts no run: call reset(configs) first")
         return self._host.hosted
@@ -115,7 +115,7 @@ class InProcessFleet:
         return {node_id: os.getpid() for node_id, n in self._numbers.items() if n not in lost}
 
     def infer_addresses(self) -> dict[str, str]:
-        """Nobody from outside reaches nodes that share the runner's thread."""
+        """Empty: nodes that share the runner's thread have no outside port."""
         return {}
 
     def release(self) -> None:

@@ -1,4 +1,4 @@
-"""Who can reach the sockets of a run: list them, check them, and shut the world out.
+"""Isolation of a run's sockets: listing, checking, and network namespaces.
 
 The promise is that every listener of a run binds to loopback unless told otherwise. Our own servers are told
 their address. Ray binds to loopback when its node address *is* the loopback address (see ray_local.py), and
@@ -43,7 +43,7 @@ class Isolation(StrEnum):
 
 
 class IsolationError(RuntimeError):
-    """The isolation that was asked for cannot be had here."""
+    """The requested isolation is not available here."""
 
 
 @dataclass(frozen=True, slots=True)

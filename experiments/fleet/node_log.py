@@ -1,4 +1,4 @@
-"""What a process of nodes has to say, kept in the run's folder: Ray's own log files go with its temporary folder."""
+"""Log of a node process, stored in the run's folder: Ray's own log files are removed with its temporary folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHATTY = ("edge_node", "experiments.fleet")
 
 @contextlib.contextmanager
 def logged_to(path: Path) -> Iterator[None]:
-    """Write to ``path`` what this process warns of, what its nodes say, and its stack, should it crash.
+    """Write warnings of this process, logs of its nodes, and its stack after a crash to ``path``.
 
     A file in which nothing was written is removed at the end.
     """

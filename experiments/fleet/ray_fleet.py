@@ -47,7 +47,7 @@ Packed = tuple[bytes, dict[str, PackedArrays]]
 
 
 class _Process:
-    """A process of the fleet. Warm for good; hosts the nodes of one run at a time."""
+    """A process of the fleet. It stays loaded until the end and hosts the nodes of one run at a time."""
 
     def __init__(self, preload: Sequence[str]) -> None:
         for module in preload:
@@ -148,7 +148,7 @@ class RayGrid(NodeGrid):
         if not waiting:
             return replies
         arrived, _ = ray.wait(list(waiting), num_returns=1, timeout=0.0 if replies else wait_s)
-        if len(waiting) > len(arrived) > 0:  # and whatever else is there by now
+        if len(waiting) > len(arrived) > 0:  # and all others that have arrived by now
             arrived, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=0.0)
         for reference in arrived:
             _, message = self._pending.pop(waiting[reference])
@@ -320,7 +320,7 @@ class RayFleet:
 
     def stop(self) -> None:
         if self._actors:
-            with contextlib.suppress(RayError):  # whatever is left is killed with Ray
+            with contextlib.suppress(RayError):  # the rest is killed with Ray
                 self.release()
         self._actors = []
         if self._local is not None:

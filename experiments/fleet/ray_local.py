@@ -88,7 +88,7 @@ def _replaced(replacements: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
 
 
 def _leave(number: int, frame: object) -> None:
-    """Told to end: unwind, so that processes and files of the run are cleaned up."""
+    """End on a signal: unwind, so that processes and files of the run are cleaned up."""
     raise SystemExit(128 + number)
 
 
@@ -109,7 +109,7 @@ def _without_proxy() -> dict[str, str]:
 
 
 class LocalRay:
-    """A Ray of our own on this machine: token authentication, no dashboard, nothing reported to anyone.
+    """A separate Ray on this machine: token authentication, no dashboard, no usage reports.
 
     Args:
         processes: Workers started ahead, one per process of the fleet.

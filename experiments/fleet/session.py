@@ -33,7 +33,7 @@ from .inprocess import InProcessFleet
 from .supervisor import Restart, Supervisor
 
 NodesOf = Callable[[str], Sequence[NodeConfig]]
-"""Node configurations for a coordinator's address; the address is empty where nobody needs one."""
+"""Node configurations for a coordinator's address; the address is empty where none is needed."""
 
 REGISTER_S = 60.0
 """Wall seconds in which all nodes must have registered."""
@@ -41,7 +41,7 @@ REGISTER_S = 60.0
 
 @dataclass
 class Session:
-    """What the runner needs of a run that is open."""
+    """An open run, as the runner uses it."""
 
     control: SlotControl
     grid: NodeGrid
@@ -49,13 +49,13 @@ class Session:
     processes: dict[str, int]
     """Process by node id, and that of the ``coordinator``, when the session was opened."""
     infer_addresses: dict[str, str] = field(default_factory=dict)
-    """host:port where outside clients ask each node, by node id; empty where nobody from outside can."""
+    """host:port where outside clients ask each node, by node id; empty without outside ports."""
     books: Executor | None = None
-    """Where slots may be closed while models are averaged; None where coordinator and runner share a thread."""
+    """Thread for closing slots while models are averaged; None where coordinator and runner share a thread."""
     restarts: list[Restart] = field(default_factory=list)
-    """Grows when the coordinator is started again."""
+    """Number of restarts of the coordinator."""
     check: Callable[[], None] = lambda: None
-    """Raises what keeps the coordinator from running, if anything does."""
+    """Raises the error that keeps the coordinator from running, if there is one."""
 
 
 def open_session(
@@ -109,7 +109,7 @@ def _open_supervised(
             )
         finally:
             (folder / ADDRESSES).unlink(missing_ok=True)
-            # Nodes leave before their coordinator does, so that nobody sees a broken stream at the end.
+            # Nodes leave before their coordinator does, so that no stream breaks at the end.
             fleet.release()
 
 
@@ -138,7 +138,7 @@ def _open_direct(
 
     def deliver(node_id: str, message: DownMessage) -> None:
         if numbers[node_id] in grid.lost_nodes():
-            return  # its process is dead: nobody is there to take it
+            return  # its process is dead: there is no receiver
         for answer in links[node_id].receive(message):
             coordinator.receive(node_id, answer)
 
@@ -157,6 +157,6 @@ def _open_direct(
 
 
 def _write(path: Path, what: dict[str, Any]) -> None:
-    """For whoever wants to look at, ask, or kill, a part of the run. Whole or not there."""
+    """Addresses and processes of the parts of the run, for inspection and tests. Written as a whole or not at all."""
     with whole_file(path) as draft:
         draft.write_text(json.dumps(what, indent=1) + "\n", encoding="utf-8")

@@ -116,7 +116,7 @@ class Supervisor:
         return self._address
 
     def check(self) -> None:
-        """Raise what keeps the coordinator from running, if anything does.
+        """Raise the error that keeps the coordinator from running, if there is one.
 
         Raises:
             CoordinatorError: it died more often than allowed, or never started.
@@ -203,7 +203,7 @@ class Supervisor:
             line = stdout.readline()
         finally:
             timer.cancel()
-        # Whatever it prints later must not block it; why it gives up is remembered.
+        # Later output must not block it; the reason of its end is stored.
         self._drained.clear()
         threading.Thread(target=self._drain, args=(stdout,), daemon=True).start()
         self._hear(line)

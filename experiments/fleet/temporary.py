@@ -1,4 +1,4 @@
-"""Where Ray keeps its files, and how long that folder's name may be.
+"""Temporary folder of Ray, and the largest length of its path.
 
 Ray makes Unix sockets below it, whose paths have at most 107 bytes on Linux (``sun_path`` of sockaddr_un, unix(7)) and
 103 on macOS.

@@ -1,1 +1,1 @@
-"""What ``import detabed`` offers: load, run, compare and open, and the results they give."""
+"""Functions of ``import detabed``: load, run, compare and open, and their results."""

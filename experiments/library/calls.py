@@ -97,7 +97,7 @@ def _path(given: Path | str | None) -> Path | None:
 
 
 def _name(policy: str | type | None) -> str | None:
-    """Policies travel to other processes by name, so that a class must lie in a module."""
+    """Name of a policy class; other processes import it by name, so that it must be in a module."""
     if policy is None or isinstance(policy, str):
         return policy
     if not isinstance(policy, type):

@@ -30,14 +30,14 @@ _CARD = "style='padding: .4em 1.2em .4em 0; vertical-align: top; text-align: lef
 
 
 class Results:
-    """What a run and a comparison have in common. Figures are drawn and tables read when they are first asked for."""
+    """Common part of a run and a comparison. Figures are drawn and tables read at their first use."""
 
     def __init__(self, study: Study) -> None:
         self._study = study
 
     @property
     def folder(self) -> Path:
-        """Where everything lies: tables, ledger, scenario, report."""
+        """Folder of tables, ledger, scenario and report."""
         return self._study.folder
 
     @cached_property
@@ -111,7 +111,7 @@ class Run(Results):
 
     @cached_property
     def scenario(self) -> Scenario:
-        """As it was run, every default filled in."""
+        """The scenario as run, with every default filled in."""
         return parse_scenario(self._tables.scenario, str(self.folder / SCENARIO), folder=self.folder)
 
     @property
@@ -146,7 +146,7 @@ class Run(Results):
 
     @property
     def decisions(self) -> pd.DataFrame:
-        """A row for each slot: how its decision came about, and its notes."""
+        """A row for each slot: outcome of its decision, and notes."""
         return self._table("decisions")
 
     @property
@@ -159,7 +159,7 @@ class Run(Results):
         return verify_run(self.folder)
 
     def _table(self, name: str) -> pd.DataFrame:
-        """A copy: what is done to it stays outside of the run."""
+        """A copy: changes of it do not affect the run."""
         found = self._tables.tables.get(name)
         if found is None:
             raise DataError(f"{self.folder} has no table {name}; there are {', '.join(self._tables.tables)}")

@@ -1,1 +1,1 @@
-"""From a scenario to everything a run needs: nodes, coordinator, traces, slot length."""
+"""Resolution of a scenario into the inputs of a run: nodes, coordinator, traces, slot length."""

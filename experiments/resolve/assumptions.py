@@ -1,4 +1,4 @@
-"""What a run assumes, in sentences for its report."""
+"""Assumptions of a run, in sentences for its report."""
 
 from __future__ import annotations
 

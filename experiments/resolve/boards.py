@@ -1,4 +1,4 @@
-"""What stands at each place: boards, batteries, and the coordinator's own machine."""
+"""Hardware of nodes and coordinator: boards and batteries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a scenario names and this machine or its sources cannot provide, refused before a run starts."""
+"""Checks of a scenario against this machine and its sources, before a run starts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def check_sockets(scenario: Scenario) -> None:
 
 
 def check_accounting(scenario: Scenario, zones: tuple[ZoneIntensity, ...], slots: int) -> None:
-    """The columns beside the headline are drawn when the run is over; what they lack is said before it starts."""
+    """The additional accounting columns are computed after the run; their missing data are reported before it
+    starts."""
     spec = scenario.accounting
     names = [zone.zone for zone in zones]
     with scenario.at("accounting", "market_g_per_kwh"):

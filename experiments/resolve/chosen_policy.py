@@ -1,4 +1,4 @@
-"""The scenario's policy: its options, whether it needs the truth, and what its look-ahead cuts of its rule."""
+"""The scenario's policy: its options, whether it needs true values, and whether its look-ahead shortens its rule."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def policy_settings(scenario: Scenario) -> dict[str, str | int | float | bool]:
 
 
 def chosen_traits(scenario: Scenario) -> Traits:
-    """What a run must know of the scenario's policy."""
+    """Properties of the scenario's policy that a run uses."""
     return traits_of(scenario.policy, **policy_settings(scenario))
 
 
@@ -62,7 +62,7 @@ def known_slots(scenario: Scenario) -> int:
 
 
 def short_look_ahead(scenario: Scenario) -> str:
-    """What the scenario's look-ahead cuts of its policy's rule; empty where nothing."""
+    """How the scenario's look-ahead shortens its policy's rule; empty where it does not."""
     given, policy = known_slots(scenario), chosen_traits(scenario)
     wanted = min(policy.wanted_horizon(scenario.limits.deadline_slots), len(scenario.stages.slots()))
     if wanted <= given:

@@ -1,4 +1,4 @@
-"""An impossible scenario is refused before anything starts: which limits are in conflict, and by how much."""
+"""Feasibility check before anything starts: conflicting limits, and by how much they conflict."""
 
 from __future__ import annotations
 

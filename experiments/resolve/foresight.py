@@ -1,4 +1,4 @@
-"""A scenario's whole run as one fleet, with everything as it will really be: what bounds and checks plan on.
+"""A scenario's whole run as one fleet with true values, for bounds and checks.
 
 Made by the nodes' and the coordinator's own code, so that it is the same data a run has: traces, work released by
 slot, deadlines, costs of batches, batteries, losses."""

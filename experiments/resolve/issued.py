@@ -1,4 +1,4 @@
-"""Issued forecasts of a scenario (`[forecast] kind = "file"`): what each decision of the run may know.
+"""Issued forecasts of a scenario (`[forecast] kind = "file"`): the forecast of each decision of the run.
 
 The newest issue not after the decision is used as it was issued (methods.md section 1). One that does not reach as far
 as the coordinator looks is refused, or continued by the rule that the scenario names; the run's metadata say where.
@@ -54,7 +54,7 @@ def zone_issues(
     series: IntensitySeries,
     earlier: Callable[[datetime], NDArray[np.float64]],
 ) -> tuple[tuple[ForecastIssue, ...], Origin]:
-    """What every decision of the run knows of ``series``'s zone, and where it comes from.
+    """Forecasts of ``series``'s zone for every decision of the run, and their origin.
 
     ``earlier``: intensity from a time before the run on, for the rule "persistence". Raises UsageError where no issue
     is old enough, where one does not reach as far as is looked, or where average and marginal, direct and life-cycle

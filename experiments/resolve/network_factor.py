@@ -1,4 +1,4 @@
-"""The network's energy per byte: what a run books, and the ends between which it may lie.
+"""The network's energy per byte: the booked value and the ends of its range.
 
 The factor is the least known figure of the testbed (methods.md section 4), so its ends are those of its sources, not a
 share of a board's error. Where a scenario sets the factor without ends, they are as wide as those of Wi-Fi equipment.

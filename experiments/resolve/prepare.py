@@ -1,4 +1,4 @@
-"""From what somebody typed to a validated scenario, before anything starts."""
+"""From the command line's arguments to a validated scenario, before anything starts."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def known_policy(name: str) -> str:
 
 
 def describe(resolved: Resolved) -> dict[str, str]:
-    """What a scenario resolves to, in words: each figure with its unit, nodes that are alike counted."""
+    """The resolved scenario in words: each figure with its unit, equal nodes counted."""
     facts = resolved.summary()
     zones = Counter(spec.zone for spec in resolved.node_specs)
     stages = Counter(stage.value for stage in resolved.stages)
@@ -95,7 +95,7 @@ def describe(resolved: Resolved) -> dict[str, str]:
 
 
 def _forecast(resolved: Resolved) -> str:
-    """What is expected of intensity and harvest, and what a file's issues lack."""
+    """Forecasts of intensity and harvest, and missing values of a file's issues."""
     spec = resolved.scenario.forecast
     kinds = spec.kind if spec.of_harvest == spec.kind else f"{spec.kind}; harvest {spec.of_harvest}"
     files = [origin for name, origin in resolved.origins.items() if name.startswith("forecast ")]
@@ -113,7 +113,7 @@ def _times(name: str, count: int) -> str:
 
 
 def _range(values: Sequence[float], unit: str) -> str:
-    """How many nodes have some, and from what to what."""
+    """Number of nodes with a value, and its range."""
     some = [value for value in values if value > 0]
     if not some:
         return "none"

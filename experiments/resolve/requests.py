@@ -38,7 +38,7 @@ def node_inference(
     task: TaskConfig,
     slot_s: float,
 ) -> tuple[InferenceConfig, ...]:
-    """What every node is told of its requests. Raises UsageError for a trace that cannot be used."""
+    """Configuration of every node's requests. Raises UsageError for a trace that cannot be used."""
     spec = scenario.inference
     common = InferenceConfig(
         batches_per_slot=spec.batches_per_slot,
@@ -129,8 +129,8 @@ def _service(
 def _planned(
     nodes: Sequence[InferenceConfig], task: TaskConfig, stages: Sequence[Stage], slot_s: float, seed: int
 ) -> tuple[InferenceConfig, ...]:
-    """Every node reckons with the fleet's mean batch: where several services mix, a node whose users happen to ask for
-    more of the dear one would else seem to be a dear place to run anybody's batch."""
+    """Every node plans with the fleet's mean batch: where several services mix, a node whose users happen to request
+    more of the expensive one would otherwise look like an expensive place to run any batch."""
     plans = [RequestPlan.make(inference, slot_s, stages, seed, i) for i, inference in enumerate(nodes)]
     sizes = [nodes[0].requests_per_batch, *(service.requests_per_batch for service in nodes[0].services)]
     costs = [
@@ -162,7 +162,7 @@ def mean_per_s(
 
 
 def _require_arrivals(path: Path, traces: Sequence[Sequence[float]], slots: int, slot_s: float) -> None:
-    """Raises RunError where not one request arrives within the stage: a run that serves nobody shows nothing."""
+    """Raises RunError where no request arrives within the stage: such a run has no result for serving."""
     times = [time for trace in traces for time in trace]
     if times and min(times) < slots * slot_s:
         return

@@ -1,6 +1,7 @@
-"""From a scenario to everything a run needs: nodes, coordinator, traces, slot length. Reads data, starts nothing.
+"""Resolution of a scenario into the inputs of a run: nodes, coordinator, traces, slot length. Reads data, starts
+nothing.
 
-Whatever a zone, a trace, a task or a board cannot provide is refused here, before any process starts.
+A zone, trace, task or board that cannot provide the scenario's data is refused here, before any process starts.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from experiments.scenario.strategies import check_strategy
 
 
 def resolve(scenario: Scenario) -> Resolved:
-    """Look everything up that the scenario names. Raises UsageError or DataError; nothing has started then."""
+    """Resolve all names of the scenario. Raises UsageError or DataError before anything starts."""
     try:
         return _resolve(scenario)
     except (UsageError, DataError):

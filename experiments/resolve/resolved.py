@@ -62,7 +62,7 @@ class Resolved:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What can be run and may not be what was meant."""
+        """Warnings about a valid scenario that may be a mistake."""
         step_s = self.scenario.time.trace_step_s
         stand_ins = tuple(
             dict.fromkeys(text for origin in self.origins.values() if (text := origin["stand_in"]))
@@ -160,7 +160,7 @@ class Resolved:
 
     @property
     def foresight(self) -> bool:
-        """Whether the policy is told the true future, to the end of the run (the oracle is)."""
+        """Whether the policy gets true future values to the end of the run (the oracle does)."""
         return needs_truth(self.scenario)
 
     @property

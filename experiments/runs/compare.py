@@ -79,7 +79,7 @@ def run_single(
     """One policy, one seed.
 
     ``serve_s``: wall seconds for which the last slot of the application stage stays open, so that outside clients
-    can ask; interrupting it ends that wait, not the run. Raises UsageError where nobody could ask.
+    can ask; interrupting it ends that wait, not the run. Raises UsageError where no client could ask.
     """
     resolved = resolve(scenario)
     outside = Outside(resolved, folder, serve_s)
@@ -221,7 +221,7 @@ class SlotProgress:
         self._bar.console.print(what, markup=False, highlight=False, soft_wrap=True)
 
     def warn(self, resolved: Resolved) -> None:
-        """What can be run and may not be what was meant."""
+        """Warnings about a valid scenario that may be a mistake."""
         for warning in resolved.warnings:
             self.print(f"warning: {warning}")
 

@@ -64,7 +64,7 @@ class Outside:
         self.say, self.status, self._sleep = say, status, sleep
 
     def opened(self, addresses: dict[str, str]) -> None:
-        """Say where to ask; nothing where nobody could, or nothing is served."""
+        """Print the addresses; nothing where no client could ask, or nothing is served."""
         if not addresses or self._last is None:
             return
         by_address: dict[str, list[str]] = {}

@@ -81,7 +81,7 @@ class Hooks:
     on_slot: Callable[[SlotOutcome], None] = lambda _: None
     """After each slot."""
     on_open: Callable[[dict[str, str]], None] = lambda _: None
-    """Once, with where outside clients ask each node, by node id (empty: nobody from outside can)."""
+    """Called once with the addresses for outside clients by node id (empty: no outside ports)."""
     before_close: Callable[[int], None] = lambda _: None
     """With a slot of the application stage whose work is done, before it is closed."""
 

@@ -11,7 +11,7 @@ from experiments.scenario.where import Where
 
 
 def explain(error: ValidationError, where: Where, model: type[BaseModel]) -> str:
-    """One line for every place of ``model`` that is wrong, whatever number of alternatives were tried there."""
+    """One line for every wrong place of ``model``, also where several alternatives were tried."""
     found: dict[tuple[str | int, ...], list[str]] = {}
     for item in error.errors(include_url=False):
         location = tuple(part for part in item["loc"] if not _is_union_tag(part))

@@ -53,7 +53,7 @@ class Energy:
     coordinator_j: float
     """The coordinator's board, whether or not a reading counts it."""
     network_j: float
-    """Router: a line of its own, metered by nobody in the paper."""
+    """Router: a separate line; the paper does not meter it."""
     duration_s: float
     static_fraction: float
     """Share of static power in the servers' energy."""

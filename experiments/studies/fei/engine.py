@@ -154,7 +154,7 @@ def _said(path: Path) -> dict[str, Any]:
 
 
 def _start_worker(stop: Event) -> None:
-    """In a worker: end with the study, however that ends, so that nothing computes for nobody; keep memory."""
+    """In a worker: end together with the study, so that no computation continues without it; keep memory."""
     parent = parent_process()
     assert parent is not None
 

@@ -1,4 +1,4 @@
-"""What does not close in the paper (methods.md section 8), each with the paper's figures and ours recomputed."""
+"""Inconsistencies of the paper (methods.md section 8), each with the paper's figures and ours recomputed."""
 
 from __future__ import annotations
 

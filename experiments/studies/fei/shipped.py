@@ -42,7 +42,7 @@ def trainings() -> list[dict[str, Any]]:
 
 
 def find(cell: TrainCell) -> dict[str, Any] | None:
-    """The shipped training that is ``cell``, whatever data it was run on; None when there is none."""
+    """The shipped training of ``cell``, with any data; None when there is none."""
     asked = asdict(cell)
     for result in trainings():
         have = result["cell"]

@@ -263,7 +263,7 @@ RATE_REDUCTIONS = {
     "CNN": Reduction(0.1, target_fraction=0.93, max_rounds=60, readings=_REFERENCE_ONLY),
     "LSTM": QUICK.scaled["LSTM", _50],
 }
-"""Size of the trainings at other learning rates, whatever the effort: CNN and LSTM are scaled at every rate, since a
+"""Size of the trainings at other learning rates, for both efforts: CNN and LSTM are scaled at every rate, since a
 low rate takes many rounds of their work."""
 
 PAPER_REDUCTION_FRACTION = 0.749

@@ -24,7 +24,7 @@ Process = Generator[simpy.Event, Any, None]
 
 
 class _Bell:
-    """Wakes who waits for it now; a ring nobody waits for is not kept."""
+    """Wakes the processes that wait for it now; without a waiting process it has no effect."""
 
     def __init__(self, env: simpy.Environment) -> None:
         self._env = env

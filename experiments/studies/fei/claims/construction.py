@@ -1,4 +1,4 @@
-"""Which verdicts hold by construction: those that stay whatever rounds are measured, and those of nested optima.
+"""Verdicts that hold by construction: those that do not depend on the measured rounds, and those of nested optima.
 
 Everything measured in Table I and Fig. 4 is rounds. The verdicts are therefore found again with other rounds in place
 of the measured ones: the same in every row, rising, falling or drawn, flat or steep in the target, of both trainings

@@ -47,7 +47,7 @@ class Judgement:
     """Whose doing the verdict is (the paper's, this model's, the lack of runs), and what of it cannot be otherwise."""
     about: About = About.CLAIM
     by_construction: str = ""
-    """Why the verdict could not be otherwise, whatever was measured; empty where it could."""
+    """Reason why no measurement could change the verdict; empty where one could."""
 
     def as_dict(self) -> dict[str, str]:
         said = {
