@@ -1,0 +1,152 @@
+"""Share of small random changes of the source that the tests notice, in the rooms that compute grams, joules and decisions.
+
+Claim:   the tests kill at least 95 % of the mutants that are not equivalent to the source.
+Cost:    --quick runs none and counts what earlier runs left in mutants/. Otherwise the first run copies the project and
+         times every test (about ten minutes), then one to five seconds a mutant: --sample 600 takes about half an hour on
+         two idle cores, --all (some 24,000) about half a day. Goes on from what is there.
+Command: python -m benchmarks.mutants [--quick] [--json] [--sample N] [--seed S] [--all] [NAME ...]
+
+mutmut makes and runs the mutants (`[tool.mutmut]` in pyproject.toml says of which files, and with which tests). A sample
+is drawn uniformly from all of them. Survivors that were read and found equivalent stand in mutants_reviewed.toml with the
+reason, keyed by function and change, so that they are found again when numbers move.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from benchmarks._command import measuring, parser, show
+
+FOLDER = Path("mutants")
+REVIEWED = Path(__file__).with_name("mutants_reviewed.toml")
+GOAL = 0.95
+FIRST = "coordinator.accounting.tree*"
+"""A small room: the first run makes the list of all mutants, which a sample is drawn from."""
+STATUS = {0: "survived", 1: "killed", 3: "killed", 5: "no tests", 33: "no tests", 34: "skipped", 37: "killed", None: "not run"}
+"""mutmut's exit codes; all others are time-outs and crashes, which the tests notice as well."""
+Z95 = 1.96
+
+
+def statuses() -> dict[str, str]:
+    """Mutant -> status, as mutmut keeps them beside the mutated files."""
+    found: dict[str, str] = {}
+    for path in sorted(FOLDER.rglob("*.meta")):
+        codes = json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
+        found |= {name: STATUS.get(code, "killed") for name, code in codes.items()}
+    return found
+
+
+def run(names: list[str]) -> None:
+    """Run the named mutants; patterns are allowed. What mutmut prints goes to standard error."""
+    command = [str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", "2", *names]
+    subprocess.run(command, check=True, stdout=sys.stderr)
+
+
+def change_of(name: str) -> tuple[str, str]:
+    """Lines that a mutant takes away and puts in their place, without blanks at the ends."""
+    shown = subprocess.run(
+        [str(Path(sys.executable).with_name("mutmut")), "show", name], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    removed = [line[1:].strip() for line in shown if line.startswith("-") and not line.startswith("---")]
+    added = [line[1:].strip() for line in shown if line.startswith("+") and not line.startswith("+++")]
+    return "\n".join(removed), "\n".join(added)
+
+
+def function_of(name: str) -> str:
+    """``package.module.function`` or ``...Class.method`` of a mutant."""
+    module, _, mangled = name.rpartition("__mutmut_")[0].rpartition(".x")
+    return f"{module}.{mangled[1:].replace('ǁ', '.')}"
+
+
+def equivalent(survivors: list[str]) -> dict[str, str]:
+    """Survivor -> why it is equivalent, for those that were reviewed."""
+    reviewed = tomllib.loads(REVIEWED.read_text(encoding="utf-8")).get("equivalent", [])
+    by_change = {(one["function"], one["removed"], one["added"]): str(one["why"]) for one in reviewed}
+    keys = {name: (function_of(name), *change_of(name)) for name in survivors}
+    return {name: by_change[key] for name, key in keys.items() if key in by_change}
+
+
+def interval(killed: int, of: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share."""
+    if not of:
+        return math.nan, math.nan
+    share, z2 = killed / of, Z95**2
+    centre = (share + z2 / (2 * of)) / (1 + z2 / of)
+    half = Z95 / (1 + z2 / of) * math.sqrt(share * (1 - share) / of + z2 / (4 * of**2))
+    return centre - half, centre + half
+
+
+def summary(names: list[str], found: dict[str, str]) -> dict[str, Any]:
+    """Figures, the goal, and every survivor with its change."""
+    counts = Counter(found[name] for name in names)
+    survivors = sorted(name for name in names if found[name] in ("survived", "no tests"))
+    same = equivalent(survivors)
+    killed, real = counts["killed"], counts["killed"] + len(survivors) - len(same)
+    low, high = interval(killed, real)
+    goal = {"op": ">=", "goal": GOAL, "value": killed / real if real else None, "met": bool(real) and killed / real >= GOAL}
+    name = "share of mutants killed, equivalent ones left out"
+    return {
+        "figures": {
+            "mutants": len(found),
+            "run": real + len(same),
+            "killed": killed,
+            "survived": len(survivors),
+            "equivalent": len(same),
+            "share killed": killed / real if real else None,
+            "low": low if real else None,
+            "high": high if real else None,
+        },
+        "goals": {name: goal} if real else {},
+        "deferred": [] if real else [name],
+        "survivors": [
+            {"mutant": one, "function": function_of(one), "status": found[one], "equivalent": same.get(one)}
+            | dict(zip(("removed", "added"), change_of(one), strict=True))
+            for one in survivors
+        ],
+    }
+
+
+def main() -> None:
+    args_parser = parser(__doc__, "run none: count what earlier runs found")
+    args_parser.add_argument("--sample", type=int, default=600, help="how many mutants, drawn from all (default 600)")
+    args_parser.add_argument("--seed", type=int, default=0, help="of the sample")
+    args_parser.add_argument("--all", action="store_true", help="every mutant")
+    args_parser.add_argument("names", nargs="*", help="these mutants, or patterns such as 'coordinator.ledger.*'")
+    args = args_parser.parse_args()
+
+    def measured(say: Any) -> dict[str, Any]:
+        if args.quick:
+            found = statuses()
+            return summary([name for name, status in found.items() if status != "not run"], found)
+        if args.all or args.names:
+            run(list(args.names))
+            found = statuses()
+            return summary([name for name, status in found.items() if status != "not run"], found)
+        if not statuses():
+            say("making all mutants, timing every test")
+            run([FIRST])
+        every = sorted(statuses())
+        names = random.Random(args.seed).sample(every, min(args.sample, len(every)))
+        left = [name for name in names if statuses()[name] == "not run"]
+        for begin in range(0, len(left), 50):
+            say(f"{len(names) - len(left) + begin} of {len(names)} mutants run")
+            run(left[begin : begin + 50])
+        return summary(names, statuses())
+
+    found = measuring(measured)
+    show(found, args.json)
+    if not args.json:
+        for one in found["survivors"]:
+            print(f"{one['status']:9} {one['mutant']}\n    - {one['removed']}\n    + {one['added']}")
+
+
+if __name__ == "__main__":
+    main()
