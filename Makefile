@@ -8,7 +8,7 @@ ifneq ($(wildcard ../shared/data),)
 export DETABED_DATA_DIR ?= $(abspath ../shared/data)
 endif
 
-.PHONY: install board demo test check bench format clean
+.PHONY: install board demo test check mutants bench format clean
 
 install: $(STAMP)
 
@@ -41,6 +41,11 @@ check: install
 	$(BIN)/python -m protos.generate --check
 	$(BIN)/python -m edge_node.tasks.data.build_digits --check
 	$(BIN)/python -m experiments.scenario.reference --check
+
+# MUTANTS: options and names for benchmarks/mutants.py, for example '--sample 300' or 'coordinator.ledger.*'; hours.
+mutants: install
+	$(BIN)/python -m pip install --quiet --editable '.[dev,mutants]'
+	$(BIN)/python -m benchmarks.mutants $(MUTANTS)
 
 bench: install
 	$(BIN)/python -m benchmarks.fleet

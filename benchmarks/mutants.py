@@ -30,7 +30,16 @@ REVIEWED = Path(__file__).with_name("mutants_reviewed.toml")
 GOAL = 0.95
 FIRST = "coordinator.accounting.tree*"
 """A small room: the first run makes the list of all mutants, which a sample is drawn from."""
-STATUS = {0: "survived", 1: "killed", 3: "killed", 5: "no tests", 33: "no tests", 34: "skipped", 37: "killed", None: "not run"}
+STATUS = {
+    0: "survived",
+    1: "killed",
+    3: "killed",
+    5: "no tests",
+    33: "no tests",
+    34: "skipped",
+    37: "killed",
+    None: "not run",
+}
 """mutmut's exit codes; all others are time-outs and crashes, which the tests notice as well."""
 Z95 = 1.96
 
@@ -53,7 +62,10 @@ def run(names: list[str]) -> None:
 def change_of(name: str) -> tuple[str, str]:
     """Lines that a mutant takes away and puts in their place, without blanks at the ends."""
     shown = subprocess.run(
-        [str(Path(sys.executable).with_name("mutmut")), "show", name], capture_output=True, text=True, check=True
+        [str(Path(sys.executable).with_name("mutmut")), "show", name],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.splitlines()
     removed = [line[1:].strip() for line in shown if line.startswith("-") and not line.startswith("---")]
     added = [line[1:].strip() for line in shown if line.startswith("+") and not line.startswith("+++")]
@@ -91,7 +103,12 @@ def summary(names: list[str], found: dict[str, str]) -> dict[str, Any]:
     same = equivalent(survivors)
     killed, real = counts["killed"], counts["killed"] + len(survivors) - len(same)
     low, high = interval(killed, real)
-    goal = {"op": ">=", "goal": GOAL, "value": killed / real if real else None, "met": bool(real) and killed / real >= GOAL}
+    goal = {
+        "op": ">=",
+        "goal": GOAL,
+        "value": killed / real if real else None,
+        "met": bool(real) and killed / real >= GOAL,
+    }
     name = "share of mutants killed, equivalent ones left out"
     return {
         "figures": {
@@ -116,10 +133,14 @@ def summary(names: list[str], found: dict[str, str]) -> dict[str, Any]:
 
 def main() -> None:
     args_parser = parser(__doc__, "run none: count what earlier runs found")
-    args_parser.add_argument("--sample", type=int, default=600, help="how many mutants, drawn from all (default 600)")
+    args_parser.add_argument(
+        "--sample", type=int, default=600, help="how many mutants, drawn from all (default 600)"
+    )
     args_parser.add_argument("--seed", type=int, default=0, help="of the sample")
     args_parser.add_argument("--all", action="store_true", help="every mutant")
-    args_parser.add_argument("names", nargs="*", help="these mutants, or patterns such as 'coordinator.ledger.*'")
+    args_parser.add_argument(
+        "names", nargs="*", help="these mutants, or patterns such as 'coordinator.ledger.*'"
+    )
     args = args_parser.parse_args()
 
     def measured(say: Any) -> dict[str, Any]:
