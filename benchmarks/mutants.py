@@ -1,13 +1,13 @@
-"""Share of small random changes of the source that the tests notice, in the rooms that compute grams, joules and decisions.
+"""Share of small random faults in the source that the tests notice, in the rooms of grams, joules and decisions.
 
 Claim:   the tests kill at least 95 % of the mutants that are not equivalent to the source.
 Cost:    --quick runs none and counts what earlier runs left in mutants/. Otherwise the first run copies the project and
-         times every test (about ten minutes), then one to five seconds a mutant: --sample 600 takes about half an hour on
-         two idle cores, --all (some 24,000) about half a day. Goes on from what is there.
+         times every test (about ten minutes), then one to five seconds a mutant: --sample 600 takes about half an hour
+         on two idle cores, --all (some 24,000) about half a day. Goes on from what is there.
 Command: python -m benchmarks.mutants [--quick] [--json] [--sample N] [--seed S] [--all] [NAME ...]
 
-mutmut makes and runs the mutants (`[tool.mutmut]` in pyproject.toml says of which files, and with which tests). A sample
-is drawn uniformly from all of them. Survivors that were read and found equivalent stand in mutants_reviewed.toml with the
+mutmut makes and runs the mutants (`[tool.mutmut]` in pyproject.toml names the files and the tests). A sample is drawn
+uniformly from all of them. Survivors that were read and found equivalent are listed in mutants_reviewed.toml with the
 reason, keyed by function and change, so that they are found again when numbers move.
 """
 
@@ -117,7 +117,7 @@ def summary(names: list[str], found: dict[str, str]) -> dict[str, Any]:
             "killed": killed,
             "survived": len(survivors),
             "equivalent": len(same),
-            "share killed": killed / real if real else None,
+            "share killed": share,
             "low": low if real else None,
             "high": high if real else None,
         },
