@@ -103,12 +103,8 @@ def summary(names: list[str], found: dict[str, str]) -> dict[str, Any]:
     same = equivalent(survivors)
     killed, real = counts["killed"], counts["killed"] + len(survivors) - len(same)
     low, high = interval(killed, real)
-    goal = {
-        "op": ">=",
-        "goal": GOAL,
-        "value": killed / real if real else None,
-        "met": bool(real) and killed / real >= GOAL,
-    }
+    share = killed / real if real else None
+    goal = {"op": ">=", "goal": GOAL, "value": share, "met": share is not None and share >= GOAL}
     name = "share of mutants killed, equivalent ones left out"
     return {
         "figures": {
