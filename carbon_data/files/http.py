@@ -185,7 +185,7 @@ def is_loopback(url: str) -> bool:
 
 
 def is_allowed(url: str) -> bool:
-    """https anywhere, http on the loopback only: data without transport security could be anybody's."""
+    """https anywhere, http on the loopback only: without transport security the sender of data is not authenticated."""
     return url.startswith("https://") or (url.startswith("http://") and is_loopback(url))
 
 

@@ -116,10 +116,8 @@ def two_hours(harvest: float, end: float = 0.0) -> StoredValue:
 
 def test_by_hand() -> None:
     night = two_hours(0.0)
-    assert night.grams_per_j[0].tolist()[:2] == [
-        300.0,
-        100.0,
-    ]  # the hour of high intensity first, then the other
+    # the hour of high intensity first, then the other
+    assert night.grams_per_j[0].tolist()[:2] == [300.0, 100.0]
     assert night.widths_j[0].tolist()[:2] == [10.0, 10.0]
     assert night.slope_at(np.array([5.0]))[0] == 300.0
     assert night.slope_at(np.array([20.0]))[0] == 0.0

@@ -3,8 +3,8 @@
 Which node is awake when is a mixed-integer question, and a general solver leaves it wide open on these days (ten
 nodes, 24 slots, two slots of slack). Two things close it:
 
-    bound  The relaxation with the rows of coordinator.market.awake and all work done is tight where caps bind. plan
-    Node by node, the highest intensity first: the pattern of whole a_i(t) that keeps the windows and lies nearest to
+    bound  The relaxation with the rows of coordinator.market.awake and all work done is tight where caps bind.
+    plan   Node by node, highest intensity first: the pattern of whole a_i(t) that keeps the windows and lies nearest to
            the relaxation's is fixed, and the rest solved again; then single slots are flipped where prices say so.
 
 No wall clock and no random number enters: a day gives the same answer on a busy machine as on an idle one. All work
