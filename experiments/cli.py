@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from importlib.metadata import version
 from typing import Annotated
 
 import click
@@ -109,6 +108,9 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
+        # It brings the parsers of the e-mail package, which no other start needs.
+        from importlib.metadata import version
+
         out.print(f"detabed {version('detabed')}", highlight=False)
         raise typer.Exit
 

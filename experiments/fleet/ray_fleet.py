@@ -53,6 +53,7 @@ class _Process:
         for module in preload:
             importlib.import_module(module)
         if "torch" in preload:
+            # Seconds to import: only in processes whose nodes learn.
             import torch
 
             torch.set_num_threads(1)

@@ -61,6 +61,7 @@ def make_fleet(scenario: Scenario) -> Fleet:
     """The fleet the scenario asks for, not started."""
     if scenario.fleet.kind == "inprocess":
         return InProcessFleet()
+    # Ray takes seconds to import, and a fleet in one process does without.
     from experiments.fleet.ray_fleet import RayFleet
 
     return RayFleet(
@@ -198,6 +199,7 @@ def _execute(
 
 
 def _report(folder: Path, progress: SlotProgress) -> Path:
+    # It brings matplotlib and jinja2: --no-report does without.
     from experiments.report.html import write_report
 
     progress.say("writing the report")
