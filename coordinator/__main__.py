@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _give_up(why: str) -> None:
-    """To whoever started it, and to the log; a full disk may take no log."""
+    """Report a failure to the parent process and to the log; with a full disk the log may be missing."""
     print(json.dumps({"failed": why}), flush=True)
     with contextlib.suppress(OSError):
         print(why, file=sys.stderr, flush=True)

@@ -75,7 +75,7 @@ class CoordinatorConfig(Strict):
     stages: tuple[Stage, ...]
     """Life-cycle stage of every slot of the run."""
     node_ids: tuple[str, ...] = Field(min_length=1)
-    """Nodes that belong to this run; nobody else may register."""
+    """Nodes that belong to this run; no other node may register."""
     zones: tuple[ZoneIntensity, ...]
     horizon_slots: int = Field(default=1, ge=1)
     """H: slots that a policy optimises, the present one among them, as far as the run goes."""

@@ -84,12 +84,12 @@ class InferResult:
     by_batch: tuple[BatchWork, ...] = ()
     """Batch by batch, in the order given."""
     parts: tuple[InferResult, ...] = ()
-    """Likewise: what each batch came to."""
+    """Results batch by batch, in the same order."""
 
 
 @dataclass(frozen=True, slots=True)
 class PrepareResult:
-    """What preprocessing came to."""
+    """Result of preprocessing."""
 
     batches: int
     num_examples: int
@@ -97,7 +97,7 @@ class PrepareResult:
 
 
 Result = TrainResult | InferResult | PrepareResult
-"""What a slot's work came to."""
+"""Result of a slot's work."""
 
 
 def add_up(results: Sequence[InferResult]) -> InferResult:

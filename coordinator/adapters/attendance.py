@@ -1,7 +1,7 @@
 """The streams of nodes: a stream is read one message at a time, and the next only when the last is durable.
 
-So a flooding node waits for the disk, and no other node does. The codec alone turns bytes into messages: whatever comes
-in is answered with a refusal and never with a traceback.
+So a flooding node waits for the disk, and no other node does. The codec alone turns bytes into messages: bytes that it
+cannot read are answered with a refusal and never with a traceback.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from protos.messages import Refusal, Register, UpMessage
 log = logging.getLogger(__name__)
 
 REGISTER_S = 5.0
-"""Within this a new stream says who it is."""
+"""A new stream must register its node within this time."""
 
 
 class Attendance:
@@ -66,7 +66,7 @@ class Attendance:
         except (TimeoutError, StopAsyncIteration):
             log.info("a stream ended before it registered")
         except aio.UsageError:
-            log.info("stream of %s is gone", node or "nobody")
+            log.info("stream of %s is gone", node or "a node that had not registered")
         finally:
             if node:
                 self._service.sessions.close(node, session)

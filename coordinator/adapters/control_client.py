@@ -118,7 +118,7 @@ class ControlClient:
         self.close()
 
     def _call(self, rpc: codec.Rpc, request: Any, timeout_s: float) -> Any:
-        """One idempotent call, repeated with full jitter while nobody answers."""
+        """One idempotent call, repeated with full jitter while no answer comes."""
         gone_since: float | None = None
         attempt = 0
         while True:

@@ -51,7 +51,7 @@ class SlotControl(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Replies:
-    """What a slot's messages came to."""
+    """Outcome of a slot's messages."""
 
     sent: tuple[str, ...]
     """Nodes that got a message."""
@@ -60,7 +60,7 @@ class Replies:
     failed: dict[str, str]
     """Nodes that answered with an error, or whose process is dead, and why."""
     raised: tuple[str, ...]
-    """Those of ``failed`` that live: their own code raised, or answered what nobody can read."""
+    """Nodes of ``failed`` that live: their own code raised, or their answer cannot be read."""
     missing: tuple[str, ...]
     """Nodes that had not answered by the deadline."""
     unreachable: tuple[str, ...]

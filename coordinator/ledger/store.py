@@ -118,7 +118,7 @@ class Ledger:
         if self._closed:
             raise LedgerError(f"ledger {self.path.name} is closed")
         done: Future[int] = Future()
-        done.set_running_or_notify_cancel()  # nobody can take back what the books have taken up
+        done.set_running_or_notify_cancel()  # an entry that the books have taken up cannot be cancelled
         with self._guard:
             if self._failure is not None:
                 done.set_exception(LedgerError(f"ledger {self.path.name} failed before: {self._failure}"))
@@ -203,8 +203,8 @@ class Ledger:
             self._writer.execute("COMMIT")
         except BaseException as raised:
             error = _disk_error(raised, self.path) if isinstance(raised, sqlite3.Error) else raised
-            # What memory holds is now ahead of the disk: nobody may build on it, so the ledger stops for
-            # good.
+            # Memory is now ahead of the disk: later entries must not build on it, so the ledger stops
+            # permanently.
             with contextlib.suppress(sqlite3.Error):
                 self._writer.execute("ROLLBACK")
             self._last_id, self._head = head

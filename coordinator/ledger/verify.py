@@ -1,7 +1,7 @@
-"""Is this ledger what it claims to be? Every promise of the books, checked on the file alone.
+"""Verification of a ledger: every guarantee of the books is checked on the file alone.
 
-Nothing of the running coordinator is trusted here, nor needed: postings are added up anew, the chain is
-computed anew, and documents are held against postings.
+Nothing of the running coordinator is trusted or needed here: postings are added up again, the chain is
+computed again, and documents are compared with postings.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def verify(path: Path, expected_head: str | None = None) -> VerifyReport:
     """Check the ledger at ``path``. ``expected_head``: the chain value it must contain (kept elsewhere),
     which tells a file that was cut short from one that simply ends there.
 
-    Raises LedgerError when there is no ledger to look at; whatever is wrong inside becomes findings.
+    Raises LedgerError when there is no ledger to look at; errors inside it become findings.
     """
     report = VerifyReport(str(path))
     connection, stored_as = open_read_only(path)

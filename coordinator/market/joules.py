@@ -82,7 +82,7 @@ def price_for(program: Program, floor_fraction: float, options: SolverOptions | 
 
     least, free = joules_at(top), joules_at(0.0)
     if least is None or free is None:
-        return 0.0  # no plan at any price: whoever asked will hear why from the solver
+        return 0.0  # no plan at any price: the caller gets the reason from the solver
     limit = least / floor_fraction * (1.0 + 1e-9)
     if free <= limit:
         return 0.0

@@ -120,8 +120,8 @@ def _alone_j(fleet: Fleet) -> Floats:
 
 
 def _trade(fleet: Fleet, price_g_per_j: Floats, harvest_j: Floats) -> Trade:
-    """What a node pays and gets at hub prices, (T, N); it may sell a share of its harvest (D6). Where nobody may sell
-    nobody can buy; where they may and the price is 0, there is more than anybody needs."""
+    """What a node pays and gets at hub prices, (T, N); it may sell a share of its harvest (D6). Where no node may sell,
+    none can buy; where nodes may sell and the price is 0, there is more energy than all nodes need."""
     known = product_form(fleet)
     price, into = price_g_per_j[:, None], known.import_efficiency
     caps = fleet.limits.transfer_cap_fraction * harvest_j * (known.export_efficiency > 0)

@@ -3,7 +3,7 @@
 A node that runs any batch in a slot receives the model and, in training, sends it back: a cost of running at all, which
 does not grow with the batches. The linear programs take it as follows.
 
-- Where some own batch must run in the slot and cannot leave the node, m_i(t) is drawn whatever is decided: a constant.
+- Where some own batch must run in the slot and cannot leave the node, m_i(t) is drawn under every decision: a constant.
 - Elsewhere at most C_i(t) batches can run, so that m_i(t) W_i(t) / C_i(t) <= m_i(t) [W_i(t) > 0]: the linear relaxation
   of the fixed cost, a share on every batch. It never overstates what is drawn, so bounds stay bounds; the slot that is
   decided is planned once more with what its whole batches really draw (policies.optimised)."""
@@ -24,7 +24,7 @@ class ModelEnergy:
     """m_i(t) split for the linear forms; both (N, H)."""
 
     fixed_j: Floats
-    """Drawn whatever is decided."""
+    """Drawn under every decision."""
     share_j: Floats
     """On every batch that the node runs, beside e_i(t)."""
 

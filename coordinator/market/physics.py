@@ -1,7 +1,6 @@
-"""What a slot's decision comes to physically, for all N nodes at once: the rule a node's battery runs by, in
-floats.
+"""Physical outcome of a slot's decision for all N nodes at once: the battery rule of a node, in floats.
 
-The same rule as the integer one a node itself executes: harvest and import reach the green bus, exports
+A node itself executes the same rule in integers: harvest and import reach the green bus, exports
 leave first, the decided charge is stored, the battery discharges only as far as load and exports need it,
 what is left over is stored as far as limits allow and else curtailed. Grid energy never enters the bus."""
 

@@ -14,7 +14,7 @@ from coordinator.market.program import Program
 
 @dataclass(frozen=True)
 class Plan:
-    """What the program's variables came to; arrays are (N, H) unless said otherwise."""
+    """Values of the program's variables; arrays are (N, H) unless said otherwise."""
 
     program: Program
     values: Floats

@@ -206,7 +206,7 @@ def explain_unserved(program: Program) -> Infeasible:
         relaxed.column_lower[col["a"]] = 0.0
     highs = _new_highs(SolverOptions())
     _pass(highs, relaxed, False)
-    # first the least excess, whatever it emits; energy comes second and does not matter for the message
+    # first the least excess, at any emissions; energy comes second and does not matter for the message
     highs.changeColsCost(
         layout.num_columns, np.arange(layout.num_columns, dtype=np.int32), np.zeros(layout.num_columns)
     )
@@ -244,7 +244,7 @@ def to_matrix(program: Program) -> sparse.csc_matrix:
 
 
 _AWAKE_THRESHOLDS = (0.2, 1e-6, -1.0)
-"""Relaxed a_i(t) above which a node is awake in the first plan; the last one wakes everybody."""
+"""Relaxed a_i(t) above which a node is awake in the first plan; the last one wakes every node."""
 
 
 def _awake_start(program: Program, options: SolverOptions) -> Floats | None:

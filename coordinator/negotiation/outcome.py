@@ -1,4 +1,4 @@
-"""What a negotiation came to: a decision that keeps every limit, and how far it is from the centralised optimum."""
+"""Outcome of a negotiation: a decision that keeps every limit, and how far it is from the centralised optimum."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who sits at a slot's market and what everybody there may know; what a market asks and what it comes to. Pure.
+"""A slot's market: its nodes, the quantities that are public to all, its questions and its outcome. Pure.
 
 Nothing here holds a battery's content, a harvest or a backlog: a market that is written against ``Table`` cannot use
 them. Bodies (power, efficiencies, seconds and joules of a batch) are what nodes register.
@@ -46,7 +46,7 @@ class Table:
     """Slots of the look-ahead that a market decides; what is known beyond them values what is stored. None: all."""
     epoch: int = 0
     attempt: int = 0
-    """How often the market was opened anew without somebody who fell silent."""
+    """How often the market was reopened without a node that did not answer."""
 
     @classmethod
     def of(cls, fleet: Fleet) -> Table:
@@ -102,7 +102,7 @@ def _numbers(values: Floats) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class Agreed:
-    """What a slot's market came to."""
+    """Outcome of a slot's market."""
 
     batches: Ints
     """(N, N) of owner i run by executor j != i; the diagonal is each node's own choice and 0 here."""
@@ -115,7 +115,7 @@ class Agreed:
 
     @classmethod
     def nothing(cls, size: int, status: str) -> Agreed:
-        """Nobody trades: every node runs its own work on its own energy."""
+        """No node trades: every node runs its own work on its own energy."""
         return cls(np.zeros((size, size), dtype=np.int64), np.zeros((size, size)), status)
 
 

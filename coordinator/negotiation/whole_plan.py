@@ -1,4 +1,4 @@
-"""The multi-slot plan that an exchange came to, valued: for the gap to the centralised optimum, in simulation only.
+"""Value of the multi-slot plan that an exchange ended with: for the gap to the centralised optimum, in simulation only.
 
 No live market can do this, for it takes every node's own plan; the decision of a slot needs its first slot alone.
 """

@@ -21,7 +21,7 @@ from coordinator.policies.optimised import ModelPolicy, optimise
 class DetaTree(ModelPolicy):
     """Minimises grams + price * joules (objective), or grams with TREE kept near its best (constraint).
 
-    price_g_per_kwh: grams that a kWh may cost to be saved, whatever its source; 0: DETA. tree_floor_fraction:
+    price_g_per_kwh: grams that a kWh may cost to be saved, from any source; 0: DETA. tree_floor_fraction:
     share of the best reachable TREE that the plan must keep; with it the price follows, slot by slot.
     """
 

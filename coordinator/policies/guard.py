@@ -1,4 +1,4 @@
-"""A policy is never trusted: its decision is checked; the local rule stands in for a bad one, visibly.
+"""Check of a policy's decision; the local rule replaces an invalid one, and the status says so.
 
 Pure. What may not be broken is coordinator.policies.validate; the rule is coordinator.policies.local.
 """
@@ -45,7 +45,7 @@ class Choice:
 
 
 def first_state(policy: Policy, seed: int) -> Any:
-    """The policy's first state. Raises ValueError with its place for whatever a user policy raises."""
+    """The policy's first state. Any exception of a user policy becomes a ValueError with its place."""
     try:
         return policy.init(seed)
     except Exception as error:
@@ -99,8 +99,8 @@ def _describe(decision: FleetDecision) -> tuple[str, float | None, float | None]
 
 
 def without_unselected(decision: FleetDecision, fleet: Fleet) -> FleetDecision:
-    """In training stages nobody runs, or runs for, a node that was not selected. Such a node still lives,
-    and its work was not missed: it was not asked for.
+    """In training stages a node that was not selected runs nothing, and no other node runs its work. Such a
+    node still lives, and its work was not missed: it was not asked for.
     """
     if decision.selected is None or fleet.stage not in TRAINING_STAGES:
         return decision

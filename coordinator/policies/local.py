@@ -44,7 +44,7 @@ def rule_decision(
     fleet: Fleet, batches: Ints, outcome: Outcome | None = None, by_design: str = "", **fields: Any
 ) -> FleetDecision:
     """A decision that places ``batches`` (N, N) and treats energy as LOCAL does: charge nothing before the
-    own load (surplus is stored in any case), discharge whatever the load asks for.
+    own load (surplus is stored in any case), discharge as much as the load asks for.
 
     ``by_design`` says why a rule leaves due work undone on purpose: it is reported unserved, but no limits
     are in conflict. ``fields`` override the rest."""

@@ -81,7 +81,7 @@ class ModelPolicy:
         return min([fleet.horizon, *most])
 
     def follow(self, fleet: Fleet, state: Outlook | None) -> Outlook | None:
-        """State after a slot: hub prices and loads of the last plan, made anew a few times a day. What a restarted
+        """State after a slot: hub prices and loads of the last plan, renewed a few times a day. What a restarted
         coordinator asks in place of deciding all past slots again."""
         known = self.view(fleet)
         alone = not (self.restrictions.transfers or self.restrictions.offloading)
@@ -134,7 +134,7 @@ def optimise(
     ``reprice``: another objective than (D0); default: none. ``stored_value``: (D9), see program.build. ``watch`` is
     given the plan that the decision is from.
 
-    The batches of the slot are rounded to whole ones, then the energy is planned anew around them, from the
+    The batches of the slot are rounded to whole ones, then the energy is planned again around them, from the
     last basis. The outcome's gap is that of the whole plan with whole batches in the first slot, against the
     proven bound."""
     program = build(fleet, restrictions, whole_batches=True, stored_value=stored_value)
@@ -187,7 +187,7 @@ def optimise(
 
 
 def _around(session: Session, plan: Plan, batches: Ints) -> tuple[Solution | None, Plan]:
-    """The plan with ``batches`` (and who is awake) as given and everything else optimised anew."""
+    """The plan with ``batches`` (and who is awake) as given and everything else optimised again."""
     program, layout, fleet = session.program, session.program.layout, session.program.fleet
     home = np.diag(batches)
     away = batches.sum(axis=1) - home

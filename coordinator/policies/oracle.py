@@ -1,5 +1,5 @@
-"""Oracle: the whole model with perfect foresight over the rest of the run; the bound that every other policy
-chases."""
+"""Oracle: the whole model with perfect foresight over the rest of the run; the bound that other policies are
+compared with."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Oracle(ModelPolicy):
     name: ClassVar[str] = "oracle"
     restrictions: ClassVar[Restrictions] = Restrictions(transfers=True, offloading=True, harvest=True)
     needs_truth: ClassVar[bool] = True
-    """Whoever builds the fleet must set the true future, to the end of the run."""
+    """The code that builds the fleet must set the true future, to the end of the run."""
 
     def view(self, fleet: Fleet) -> Fleet:
         """The true future. Raises ValueError where the fleet was not told it."""

@@ -35,7 +35,7 @@ class ClientsPerRound:
             )
 
     def decide(self, fleet: Fleet, state: State) -> tuple[FleetDecision, State]:
-        """Choose clients where the stage trains a model; in other stages everybody does its own work."""
+        """Choose clients where the stage trains a model; in other stages every node does its own work."""
         if fleet.stage not in TRAINING_STAGES:
             return local_decision(fleet), state
         return self.choose(fleet, state)
@@ -52,8 +52,8 @@ class ClientsPerRound:
 def select(fleet: Fleet, chosen: Ints, **notes: float) -> FleetDecision:
     """Node indices ``chosen`` take part; every chosen node does its own work at home.
 
-    Work of the others is placed at home as well: in stages that do not train, everybody serves; in those
-    that do, whoever executes the decision leaves out the nodes that are not ``selected``."""
+    Work of the others is placed at home as well: in stages that do not train, every node serves; in those
+    that do, the executor of the decision leaves out the nodes that are not ``selected``."""
     selected: Bools = np.zeros(fleet.size, dtype=bool)
     selected[chosen] = True
     return replace(local_decision(fleet), selected=selected, notes=dict(notes))
@@ -65,7 +65,7 @@ def smallest(scores: Floats, count: int) -> Ints:
 
 
 def participations(fleet: Fleet) -> Ints:
-    """(N,) p_i. Raises ValueError where nobody counted."""
+    """(N,) p_i. Raises ValueError where they were not counted."""
     if fleet.participations is None:
         raise ValueError("this policy needs fleet.participations: rounds each node has trained in so far")
     return fleet.participations

@@ -49,8 +49,8 @@ class Violation:
 
 
 def ask(policy: Policy, fleet: Fleet, state: Any) -> tuple[FleetDecision, Any]:
-    """What the policy decides, and its next state. Raises TypeError for an answer of another kind, and whatever the
-    policy raises."""
+    """What the policy decides, and its next state. Raises TypeError for an answer of another kind; exceptions of
+    the policy pass through."""
     answer: Any = policy.decide(fleet, state)
     if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[0], FleetDecision)):
         got = (

@@ -1,4 +1,4 @@
-"""Regret: how far a run lies above the best that anybody could have done with perfect foresight (methods.md section 1).
+"""Regret: how far a run lies above the optimum with perfect foresight (methods.md section 1).
 
 The bound is the optimum of the whole model over the whole run with true values, every freedom and fractional batches
 within the caps of whole ones (what is executed floors (D5) and (D7)): a lower bound for any policy that keeps the
@@ -28,7 +28,7 @@ class NoBoundError(ArithmeticError):
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The best that anybody could do in a world, from the whole model with perfect foresight."""
+    """The best that any policy could do in a world, from the whole model with perfect foresight."""
 
     objective_g: float
     """Proven lower bound on ``Run.objective_g`` of every policy that keeps the limits."""
@@ -57,7 +57,7 @@ def oracle_bound(
     if solution.values is None or solution.bound is None:
         raise NoBoundError(f"no bound: the solver said {solution.message!r}; give it more time")
     if late := unserved(program, solution.values):
-        raise NoBoundError(f"no bound: {late:.4g} batches can be run by nobody within the limits")
+        raise NoBoundError(f"no bound: no node can run {late:.4g} batches within the limits")
     return Bound(
         objective_g=solution.bound * program.grams_per_unit,
         plan_g=Plan(program, solution.values).objective_g,
@@ -84,7 +84,7 @@ def _by_hub(fleet: Fleet, restrictions: Restrictions) -> Bound:
 def _refuse_unserved(plan: hub.HubPlan) -> None:
     late = float(plan.unserved_batches.sum())
     if late > 1e-6:
-        raise NoBoundError(f"no bound: {late:.4g} batches can be run by nobody within the limits")
+        raise NoBoundError(f"no bound: no node can run {late:.4g} batches within the limits")
 
 
 def regret_g(run: Run, bound: Bound) -> float:

@@ -85,7 +85,7 @@ class Information:
 
 @dataclass(frozen=True)
 class Run:
-    """What a policy's run came to; arrays are (T, N) unless said otherwise."""
+    """Outcome of a policy's run; arrays are (T, N) unless said otherwise."""
 
     world: World
     intensity_g_per_kwh: Floats

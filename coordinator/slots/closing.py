@@ -101,7 +101,7 @@ class Closing:
         return entries
 
     def _summary(self, slot: SlotState, lines: Sequence[Row]) -> SlotSummary:
-        """What the slot came to, with the shared ``lines`` not booked yet."""
+        """Outcome of the slot, with the shared ``lines`` not booked yet."""
         totals = slot.totals
         shared_uj = totals.get("shared_uj", 0) + sum(line["energy_uj"] for line in lines)
         return SlotSummary(

@@ -1,8 +1,8 @@
 """The conversation of one slot's market with its nodes: questions out, offers in; a silent node is dropped. Pure.
 
-The conversation is not durable and need not be: nothing in it binds anybody. Only what was agreed is, and it becomes
-the slot's decision, in the ledger before anybody hears of it. A coordinator that dies in between opens the market anew
-under its next epoch.
+The conversation is not durable and need not be: nothing in it binds a node. Only the agreement is binding. It becomes
+the slot's decision and is in the ledger before any node gets it. A coordinator that dies in between opens the market
+again under its next epoch.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Conversation:
         except StopIteration as stop:
             self.agreed, self._questions = stop.value, {}
             return
-        except Exception as error:  # a market of anybody's may raise anything; the slot goes on, and says so
+        except Exception as error:  # user markets may raise; the slot goes on, and says so
             why = " ".join(f"{type(error).__name__}: {error}".split())
             self.give_up(f"{self._policy.name} came to no agreement ({why})")
             return
@@ -104,10 +104,10 @@ class Conversation:
         status = safe_text(f"fallback: nobody trades, for {why}", LONGEST_STATUS)
         self.agreed, self._questions = Agreed.nothing(len(self.nodes), status), {}
 
-    # --- what is said --------------------------------------------------------------------------------------
+    # --- questions and answers -----------------------------------------------------------------------------
 
     def questions(self) -> Effects:
-        """What those are asked who have not answered the current round."""
+        """Questions to the nodes that have not answered the current round."""
         return Effects((), tuple((node, self._questions[node]) for node in self.awaiting()))
 
     def question_for(self, node: str) -> MarketCall | MarketNews | None:
@@ -156,7 +156,7 @@ class Conversation:
     def step(self) -> bool:
         """Go on with what was answered; False once the market has closed.
 
-        Whoever owes an answer is out, and the market opens anew among the others.
+        A node that owes an answer is dropped, and the market opens again among the others.
         """
         for node in self.awaiting():
             self.dropped.append(node)

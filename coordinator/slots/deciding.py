@@ -91,7 +91,7 @@ class Deciding:
     ) -> tuple[SlotPlan, Effects] | None:
         """Make a choice the slot's decision: durable first, then sent.
 
-        None when a node of the draft came anew meanwhile: then draft and choose again.
+        None when the telemetry of a node of the draft changed meanwhile: then draft and choose again.
         """
         if any(self._books.waiting.get(node) is not told for node, told in draft.telemetry.items()):
             return None

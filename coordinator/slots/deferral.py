@@ -77,8 +77,8 @@ def missed_batches(slot: SlotState, node_id: str) -> int:
 
 
 def count_missed(*, due: int, counted: int, away: int, sent: int) -> int:
-    """(D4) in one slot: own batches at their deadline that nobody ran, and batches that an executor took and
-    did not run, whatever their deadline: they are in nobody's backlog any more.
+    """(D4) in one slot: own batches at their deadline that no node ran, and batches that an executor took and
+    did not run, at any deadline: they are in no backlog any more.
 
     ``counted`` batches of the owner count, ``away`` of them ran elsewhere; ``sent`` were delivered, as the
     owner reports it. Most urgent batches stay at home (edge_node), so that those sent are the least urgent.

@@ -22,9 +22,9 @@ class Counted:
 
 def delivered(usage: Usage, counted: Counted, late: bool) -> dict[str, Any]:
     """What a booking counts as delivered, in all and by service: answers of batches that counted elsewhere, or came
-    too late, are delivered twice or to nobody, and left out in proportion, as their joules are waste.
+    too late, are delivered twice or to no client. They are left out in proportion, as their joules are waste.
 
-    Outside clients' answers are no batches of anybody and count unless the whole reading is late.
+    Outside clients' answers belong to no node's batches and count unless the whole reading is late.
     """
     services: dict[str, dict[str, int]] = {}
     total = counted.executed + counted.wasted

@@ -10,7 +10,7 @@ from coordinator.config import ForecastIssue, ZoneIntensity
 def expected_g_per_kwh(zone: ZoneIntensity, slot: int, slots: int, known_slots: int = 0) -> tuple[float, ...]:
     """What is expected, when ``slot`` is decided, of the ``slots`` slots that follow it, as far as the series go.
 
-    Of issued forecasts the newest that is not later than ``slot`` speaks, whatever is looked at. A series from the
+    Of issued forecasts the newest that is not later than ``slot`` is used, for every slot looked at. A series from the
     day before knows ``known_slots`` ahead (0: all): what lies further ahead is expected like the same hour of it.
     """
     first = slot + 1

@@ -40,7 +40,7 @@ class NodeView:
 def work_of(profile: NodeProfile, stage: Stage) -> WorkProfile:
     """Cost of ``stage``'s work on a node. Raises DataError when the node did not say.
 
-    In an unallocated slot nobody has work, and none costs anything.
+    In an unallocated slot no node has work, and work costs nothing.
     """
     if stage is Stage.UNALLOCATED:
         return WorkProfile(stage, 0.0, 0.0, 0)
@@ -112,7 +112,7 @@ def _intensities(
     intensity: Mapping[str, Sequence[float]],
 ) -> tuple[np.ndarray, np.ndarray]:
     """(N, H) true intensity of the slot, then what is expected; (N,) mean of the last known day where the run goes on
-    after it, else 0: what is left at the run's end helps nobody in it."""
+    after it, else 0: energy left at the run's end has no use in it."""
     wanted = {body.zone for body in bodies}
     expected = {
         zone.zone: expected_g_per_kwh(zone, slot, horizon - 1, config.forecast_known_slots)

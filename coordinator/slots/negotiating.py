@@ -25,7 +25,7 @@ class MarketHost:
     # --- the runner's calls, in their order ----------------------------------------------------------------
 
     def awaiting_nodes(self) -> tuple[str, ...]:
-        """Before the first slot, nodes of the run that have not come yet; afterwards nobody is waited for."""
+        """Before the first slot, nodes of the run that have not registered yet; afterwards none is waited for."""
         live = set(self._sessions.live())
         node_ids = self._books.config.node_ids
         return () if self._books.next_slot else tuple(node for node in node_ids if node not in live)
@@ -35,7 +35,7 @@ class MarketHost:
         assert isinstance(self._policy.policy, Negotiating)
         nodes = tuple(node for node in self._sessions.live() if node in self._books.nodes)
         if not nodes:
-            raise RequestError("no_nodes", "no live node is registered; the market has nobody to ask")
+            raise RequestError("no_nodes", "no live node is registered; the market has no node to ask")
         self._market = Conversation(self._policy.policy, self._policy.state, self._table, nodes)
         return self._market.questions()
 

@@ -1,4 +1,4 @@
-"""Where a run stands and what it came to so far, out of its books, as the runner and the command line ask. Pure."""
+"""Progress and totals of a run so far, from its books, for the runner and the command line. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is there: one stream a node, fenced by a newer one, and leases on an injected monotonic clock."""
+"""Sessions of nodes: one stream a node, fenced by a newer one, and leases on an injected monotonic clock."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Session:
 
 
 class Sessions:
-    """Streams and leases of a run's nodes. Nothing here is durable: a restart begins with nobody connected.
+    """Streams and leases of a run's nodes. Nothing here is durable: a restart begins with no node connected.
 
     ``known``: nodes of the run before a restart; each gets one lease to come back in, so that nothing is
     decided without them meanwhile.

@@ -1,4 +1,4 @@
-"""What a slot's trade came to: decided transfers against what donors have and which nodes reported. Pure, integers.
+"""Outcome of a slot's trade: decided transfers against what donors have and which nodes reported. Pure, integers.
 
 Energies are microjoules. Losses are exact: of ``sent`` the recipient gets floor(sent * out_i * in_j), the
 rest is lost, so that every joule arrives or is a named loss (x_ij and l_ij of (D2))."""
@@ -82,7 +82,7 @@ def settle_trade(
 ) -> list[SettledTransfer]:
     """Outcome of every decided transfer, in order.
 
-    ``donors`` holds the nodes that reported their usage; a transfer with anybody else is void. A donor gives
+    ``donors`` holds the nodes that reported their usage; a transfer with any other node is void. A donor gives
     at most its metered harvest plus what its battery can discharge; what it cannot give is cut from its
     transfers in proportion."""
     by_donor: dict[str, list[int]] = defaultdict(list)

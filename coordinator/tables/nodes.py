@@ -1,4 +1,4 @@
-"""Table ``nodes``: what every node registered and what it came to in the run."""
+"""Table ``nodes``: what every node registered, and its totals over the run."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def serving_rows(run: RecordedRun) -> Iterable[Row]:
     """A row for every node, slot and service in which the application stage used energy, answered, or failed to
     answer; one without a service where none can be named.
 
-    Energy and grams are those of the node's own lines of that stage, whatever the slot was meant for, and of users'
+    Energy and grams are those of the node's own lines of that stage, in slots of any stage, and of users'
     devices and the network for the bits that are counted: every bit has its joules.
     """
     alpha = float(run.config.get("tree_alpha_bits_per_token", 0.0))

@@ -2,7 +2,7 @@
 
 A server of its own, apart from the one through which nodes deliver batches to each other: outside clients never share
 limits, connections or places with peers. What arrives is limited in connections, streams, size and number waiting,
-and nothing is decompressed: a flood costs some tens of MB, whatever it sends and however long. A client that breaks
+and nothing is decompressed: a flood of any content and length costs some tens of MB. A client that breaks
 the contract loses its stream and disturbs no other stream. Nothing received is ever unpickled: tensors are raw bytes
 with type and shape.
 """

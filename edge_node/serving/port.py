@@ -10,7 +10,7 @@ from edge_node.workload import Arrays, InferResult, Parameters
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Answers, axis 0 the examples, and what they came to."""
+    """Answers, axis 0 the examples, and their result."""
 
     arrays: Arrays
     result: InferResult

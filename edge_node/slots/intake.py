@@ -114,7 +114,7 @@ def check_decision(config: NodeConfig, decision: Decision) -> None:
     """Raises InvalidDecision for a decision that is another node's, of no slot of the run, or of impossible content."""
     name = config.node_id
     if decision.node_id != name:
-        raise InvalidDecision(f"decision of {decision.node_id} came to {name}")
+        raise InvalidDecision(f"decision of {decision.node_id} reached {name}")
     if not 0 <= decision.slot < len(config.stages):
         raise InvalidDecision(f"slot {decision.slot} of a run of {len(config.stages)} slots")
     if decision.stage is not config.stages[decision.slot]:

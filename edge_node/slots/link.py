@@ -127,7 +127,7 @@ def _respond(node: EdgeNode, message: DownMessage) -> Response:
 
 
 def after_slot(node: EdgeNode) -> list[UpMessage]:
-    """What a slot that has just begun has to say; nothing once the run is over, or while a slot is in doubt."""
+    """Messages at the beginning of a slot; none once the run is over, or while a slot is in doubt."""
     return node.before_slot()
 
 

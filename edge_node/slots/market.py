@@ -75,7 +75,7 @@ class MarketSide:
         sent = sum(send.batches for send in decision.sends)
         offloaded = sum(guest.batches for guest in decision.guests)
         managed = self._conversation.managed(slot.slot, sent, offloaded)
-        if managed is None:  # the market came to nothing before it asked: as LOCAL
+        if managed is None:  # the market ended without a trade before it asked: as LOCAL
             work = Work.of(self._own(slot), 0.0, False)
             home = max(min(work.available - sent, work.capacity - offloaded), 0)
             managed = Managed(home, 0.0, float(self._node.battery.capacity_uj))

@@ -154,7 +154,7 @@ class EdgeNode:
             return self._before.expected()
 
     def before_slot(self) -> list[UpMessage]:
-        """What a slot that waits for its decision has to say: telemetry, or the answer a market waits for."""
+        """Messages of a slot that waits for its decision: telemetry, or the answer that a market waits for."""
         with self._lock:
             return self._before.messages()
 

@@ -21,7 +21,7 @@ class BeforeDecision:
         return slot is not None and slot.phase is Phase.OPEN and not self._node.in_doubt
 
     def messages(self) -> list[UpMessage]:
-        """What the current slot has to say before its decision."""
+        """Messages of the current slot before its decision."""
         node = self._node
         if not self.expected():
             return []
@@ -59,7 +59,7 @@ class BeforeDecision:
         """
         node = self._node
         if question.node_id != node.node_id:
-            raise InvalidDecision(f"market's question to {question.node_id} came to {node.node_id}")
+            raise InvalidDecision(f"market's question to {question.node_id} reached {node.node_id}")
         self._market.hear(question)
         slot = node.current
         if slot is not None and question.slot > slot.slot:

@@ -1,7 +1,7 @@
 """A block of nodes of the hub LP in standard form: min c'x, A x + hub = b, 0 <= x <= upper, as stacked arrays.
 
 Variables and rows of all nodes of a block are rows of (M, n) and (R, n) arrays, nodes contiguous, so that one step of
-the decomposition is a few dozen numpy calls whatever n is. Equations as in hub.py:
+the decomposition is a few dozen numpy calls for any n. Equations as in hub.py:
 (D1) demand, (D2) bus, (D3) store, (D7) time, (D4) done and, where work may wait (q > 0), (D5) cap.
 Where q = 0 the offload cap is a bound of the variable. Variables that a limit holds at zero (no battery, night, stage
 that may not be offloaded ...) are ``fixed``: they stay zero and take no part, so that the rest has an interior.
@@ -31,7 +31,7 @@ class Hubs:
 
 
 def open_hubs(program: HubProgram) -> Hubs:
-    """A hub nobody may give to, or nobody may take from, stays empty and its price is void."""
+    """A hub that no node may give to, or that none may take from, stays empty; its price has no meaning."""
     leave = np.array(
         [
             program.offload_cap_batches[t : t + program.deadline_slots + 1][~program.closed[:, t]].max(
@@ -255,7 +255,7 @@ class Block:
         return out
 
     def lower_bound(self, y: Floats, hub: Floats) -> float:
-        """This block's part of a valid lower bound on the optimum, whatever the prices: Lagrange's, with the row
+        """This block's part of a valid lower bound on the optimum at any prices: Lagrange's, with the row
         prices moved in closed form to where no unbounded variable has a negative reduced cost (weak duality:
         b'y + sum over bounded variables of upper * min(reduced cost, 0))."""
         p, slots = self.program, self.slots

@@ -125,7 +125,7 @@ def _bill_g(program: HubProgram, unit: Units) -> float:
 
 
 def _floor_g(program: HubProgram) -> float:
-    """No plan has a lower objective, whatever the prices: nothing emitted, and every battery full at the end."""
+    """No plan has a lower objective at any prices: nothing emitted, and every battery full at the end."""
     return -float(np.vdot(program.stored_value_g_per_j, program.battery_capacity_j))
 
 

@@ -56,7 +56,7 @@ class HubProgram:
     harvest_j: Floats
     """(T, N) h_i(t)."""
     static_j: Floats
-    """(T, N) D * P_st, and the part of m_i(t) that is drawn whatever is decided (participation.py)."""
+    """(T, N) D * P_st, and the part of m_i(t) that is drawn under every decision (participation.py)."""
     class_batches: Floats
     """(K, N) batches of each deadline class."""
     unserved_g: Floats

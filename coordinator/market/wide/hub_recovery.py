@@ -1,8 +1,8 @@
 """From a hub plan back to who gives what to whom: a filling of each slot's hub ledger, O(N log N) per slot.
 
 Any filling is optimal, since (D0)-(D8) see only each node's totals (hub.py). This one lays supplies and demands end to
-end in node order and cuts both at every boundary (the north-west corner rule): at most 2 N - 1 flows, nobody split more
-than needed.
+end in node order and cuts both at every boundary (the north-west corner rule): at most 2 N - 1 flows, and no node
+is split more than needed.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ With theta = diag(1 / (z/x + w/s)) the step solves  A theta A' dy = r.  Rows of 
     [      ...       ... ] [ ...] = [...]      S = sum_i ( H_ii - H_i' M_i^-1 H_i )
     [ H_1' ...        H  ] [dhub]   [r_h]      S dhub = r_h - sum_i H_i' M_i^-1 r_i
 
-S is 2 T x 2 T whatever N is. Inside a node, the rows of a slot (time, done, demand, bus) are eliminated in place by
+S is 2 T x 2 T for any N. Inside a node, the rows of a slot (time, done, demand, bus) are eliminated in place by
 name (named_rows.py, normal_matrix.py). What is left couples slots (between_slots.py): the battery (tridiagonal, its
 inverse by Takahashi's recurrence) or, where work may wait, battery and deadline classes together (one small dense
 matrix per node, batched).

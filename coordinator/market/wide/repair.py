@@ -1,6 +1,6 @@
 """From the decomposition's last point to a plan that keeps every limit: the other half of the proof of its gap.
 
-Rounding the point into the limits costs little when it is near the optimum, and whatever it costs is in the plan's
+Rounding the point into the limits costs little when it is near the optimum, and its cost is in the plan's
 objective: the gap reported is that of the repaired plan against the dual bound, not that of the point.
 """
 

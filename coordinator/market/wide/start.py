@@ -1,4 +1,4 @@
-"""Where to start with many nodes: the prices of a sample, and every node at peace with them.
+"""Starting point for many nodes: the hub prices of a sample, and every node on its central path at these prices.
 
 The hub prices of a few hundred nodes are close to those of all, since prices are averages. A sample is solved first;
 from one of its steps the prices and the barrier are taken, and every node of the fleet is brought, on its own and

@@ -1,4 +1,4 @@
-"""Exchange ADMM: nodes agree on a multi-slot plan by prices, without anybody knowing another's books.
+"""Exchange ADMM: nodes agree on a multi-slot plan by prices; no node knows the private state of another.
 
 methods.md section 2, item 2. Every node stays awake. The first slot of what was agreed is carried out.
 """
@@ -39,7 +39,7 @@ class Admm:
         return Rules(rounds=self.rounds, tolerance=self.tolerance, rho=self.rho)
 
     def init(self, seed: int) -> None:
-        """No state: every slot is negotiated anew."""
+        """No state: every slot is negotiated from the start."""
 
     def negotiate(self, table: Table, state: Any) -> Market:
         """Rounds of net trades and their means, from public quantities only."""

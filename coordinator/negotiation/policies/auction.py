@@ -1,4 +1,4 @@
-"""Double auction per slot: nodes bid and ask for energy and work, without anybody knowing another's books.
+"""Double auction per slot: nodes bid and ask for energy and work; no node knows the private state of another.
 
 methods.md section 2, item 1. Work is auctioned first, then energy around the batches that will really run. Every node
 stays awake and runs its backlog as it comes; stored energy is held where its best later value beats the present.
