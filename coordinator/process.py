@@ -1,4 +1,4 @@
-"""Small duties of a process: to die with its parent."""
+"""Process helper: a process ends when its parent ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one edge node is told when it starts: plain, strict, JSON-able, so that it travels to any process or board."""
+"""Configuration of one edge node: plain, strict, JSON-able, so that it travels to any process or board."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class NodeConfig(Strict):
     """Life-cycle stage of every slot."""
     deadline_slots: int = Field(default=0, ge=0)
     horizon_slots: int = Field(default=1, ge=1)
-    """Slots of which the node tells what it expects, the present one among them."""
+    """Slots of which the node reports its expectations, the present one among them."""
     board: BoardConfig
     battery: BatteryConfig | None = None
     export_loss_fraction: float = Field(default=0.0, ge=0, lt=1)

@@ -28,13 +28,13 @@ REGISTER_S = 5.0
 
 
 class Attendance:
-    """Takes up what nodes say, and yields what they are told."""
+    """Takes up messages of nodes, and yields messages to them."""
 
     def __init__(self, service: CoordinatorService, durability: Durability, outboxes: Outboxes) -> None:
         self._service, self._durability, self._outboxes = service, durability, outboxes
 
     async def attend(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
-        """One node's stream: what it says is taken up by a task of its own, what it is told is yielded
+        """One node's stream: its messages are taken up by a task of its own, messages to it are yielded
         here.
         """
         outbox: Outbox = new_outbox()

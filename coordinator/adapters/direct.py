@@ -61,7 +61,7 @@ class DirectCoordinator:
             raise
 
     def receive(self, node_id: str, message: UpMessage) -> None:
-        """A node says something. A Register opens its (only) stream."""
+        """Take a node's message. A Register opens its (only) stream."""
         self._inbox.append((node_id, message))
         self._pump()
 

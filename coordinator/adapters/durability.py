@@ -1,4 +1,4 @@
-"""Durable first, then said: effects go to the ledger, and what may be said afterwards to the outboxes."""
+"""Durability before answers: effects are written to the ledger; only then do their messages go to the outboxes."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Durability:
         self._changed = asyncio.Condition()
 
     async def commit(self, effects: Effects) -> None:
-        """Wait until the entries, and everything before them, are on disk; then say what may be said.
+        """Wait until the entries, and everything before them, are on disk; then send the messages.
 
         Call it right after the handler, without an await in between: the ledger keeps the order of the handlers.
         """
         try:
-            # An answer without entries of its own may still speak of entries that are on their way.
+            # An answer without entries of its own may still refer to entries that are on their way.
             if effects.entries or effects.sends:
                 await asyncio.wrap_future(self._ledger.append(effects.entries))
         except Exception:

@@ -153,7 +153,7 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
-    """Who is told how far the run is."""
+    """Callbacks for the progress of a run."""
 
     on_slot: Callable[[SlotOutcome], None] = lambda _: None
     """Called after each slot."""

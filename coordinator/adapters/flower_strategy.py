@@ -72,8 +72,8 @@ class Replies:
 
 
 def decided_batches(decision: Decision) -> int:
-    """Batches a node runs in this slot, as far as the plan says: its own and its guests'. What a self-managed node
-    runs of its own only the node knows."""
+    """Batches a node runs in this slot, as far as the plan has them: its own and offloaded ones. Only a self-managed
+    node itself knows how many of its own batches it runs."""
     return decision.own_batches + sum(guest.batches for guest in decision.guests)
 
 
@@ -83,7 +83,7 @@ def workers(plan: SlotPlan) -> tuple[Decision, ...]:
 
 
 def slot_config(decision: Decision) -> dict[str, ConfigValue]:
-    """What a node's ClientApp is told beside the strategy's own settings."""
+    """Settings for a node's ClientApp beside the strategy's own ones."""
     return {
         "slot": decision.slot,
         "epoch": decision.epoch,

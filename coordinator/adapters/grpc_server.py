@@ -1,5 +1,5 @@
 """The coordinator on gRPC: one stream a node (attendance.py), four calls for the runner (runner_calls.py). Loopback
-unless the configuration says else.
+unless the configuration gives another address.
 
 Bytes pass through gRPC untouched and the codec alone turns them into messages, so that a bad call is answered with
 INVALID_ARGUMENT and never with a traceback.
@@ -82,7 +82,7 @@ class CoordinatorServer:
         self._server.add_generic_rpc_handlers((self._handlers(),))
 
     async def start(self) -> int:
-        """Raise the epoch durably, then listen. Returns the port. Raises OSError when it cannot be had."""
+        """Raise the epoch durably, then listen. Returns the port. Raises OSError when the address cannot be bound."""
         await self._durability.commit(self.service.start())
         address = f"{self.config.host}:{self.config.port}"
         try:
@@ -131,7 +131,9 @@ def _unary(rpc: codec.Rpc, call: Callable[[Any], Awaitable[Any]]) -> Callable[[b
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"malformed: {error}")
         except RequestError as error:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"{error.code}: {error}")
-        except Exception as error:  # a fault of this program: said as such, so that the runner stops retrying
+        except (
+            Exception
+        ) as error:  # a fault of this program: reported as such, so that the runner stops retrying
             log.exception("%s failed", rpc.method)
             await context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
         raise AssertionError("abort always raises")

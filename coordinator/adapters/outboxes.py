@@ -27,7 +27,7 @@ class Outboxes:
         self._of: dict[str, Outbox] = {}
 
     def open(self, node: str, outbox: Outbox) -> None:
-        """A new stream of ``node``; its older one is told, and ends."""
+        """A new stream of ``node``; its older one gets a notice and ends."""
         if (fenced := self._of.get(node)) is not None:
             end(fenced, Refusal("fenced", f"a newer stream of {node} took over"))
         self._of[node] = outbox
@@ -38,7 +38,7 @@ class Outboxes:
             del self._of[node]
 
     def post(self, node: str, message: DownMessage) -> None:
-        """A node that is not connected hears of it when it comes back."""
+        """A node that is not connected gets the message when it reconnects."""
         outbox = self._of.get(node)
         if outbox is None:
             return

@@ -1,6 +1,6 @@
 """Formats of the ledger file: what is written now, and what older versions wrote and this one still reads.
 
-Format 1 booked emissions in micrograms (unit ``ug``, document keys ``..._ug``), and a reading told of one service at
+Format 1 booked emissions in micrograms (unit ``ug``, document keys ``..._ug``), and a reading held one service at
 most. Its chain and digests are checked on the stored text; everything else sees its amounts in picograms and its
 services as a list, so that only this file knows of it. What its bookings call ``tokens`` is read by
 coordinator.slots.delivered.delivered_by_service.
@@ -17,7 +17,7 @@ from coordinator.ledger.entry import Posting, Unit
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How a file stores emissions: ``picograms`` each unit stands for."""
+    """How a file stores emissions: ``picograms`` per stored unit."""
 
     name: str
     emissions_unit: str

@@ -111,7 +111,7 @@ class Ledger:
     def append(self, entries: Sequence[Entry]) -> Future[int]:
         """Queue ``entries`` as one atomic submission; the future holds how many were new, once on disk.
 
-        Submissions commit in the order they came, so a future also says that everything before it is durable.
+        Submissions commit in the order they came, so a future also confirms that everything before it is durable.
         The future raises KeyConflictError (alarm recorded, nothing else written) or the disk's own error,
         after which the ledger takes nothing more.
         """
@@ -146,7 +146,7 @@ class Ledger:
 
     @property
     def head(self) -> tuple[int, str]:
-        """Number of entries and the last chain value: an anchor that tells a shortened file."""
+        """Number of entries and the last chain value: an anchor that reveals a shortened file."""
         return self._last_id, self._head
 
     @property

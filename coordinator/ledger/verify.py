@@ -89,7 +89,7 @@ class VerifyReport:
 
 def verify(path: Path, expected_head: str | None = None) -> VerifyReport:
     """Check the ledger at ``path``. ``expected_head``: the chain value it must contain (kept elsewhere),
-    which tells a file that was cut short from one that simply ends there.
+    which distinguishes a file that was cut short from one that simply ends there.
 
     Raises LedgerError when there is no ledger to look at; errors inside it become findings.
     """
@@ -120,7 +120,7 @@ def _check_file(connection: sqlite3.Connection, report: VerifyReport) -> None:
 
 
 def _check_entries(connection: sqlite3.Connection, stored_as: Format, report: VerifyReport) -> set[str]:
-    """One pass in order: chain, digests, sums, keys, and what the documents say of each other."""
+    """One pass in order: chain, digests, sums, keys, and consistency between documents."""
     checks = Checks(report.add, stored_as.picograms)
     kinds: Counter[str] = Counter()
     keys: set[str] = set()

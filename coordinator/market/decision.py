@@ -26,7 +26,7 @@ class Feasible:
 
 @dataclass(frozen=True, slots=True)
 class Infeasible:
-    """No plan keeps these limits together; ``excess`` says by how much each is missed, in its own unit."""
+    """No plan keeps these limits together; ``excess`` is the amount by which each is missed, in its own unit."""
 
     conflicts: tuple[str, ...]
     excess: dict[str, float] = field(default_factory=dict)

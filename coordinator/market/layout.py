@@ -1,4 +1,4 @@
-"""Where every variable and constraint of (D0)-(D8) sits: the sparsity pattern, built once for a shape and
+"""Index of every variable and constraint of (D0)-(D8): the sparsity pattern, built once for a shape and
 kept.
 
 A program of the same shape is re-solved with changed data by filling in numbers only (program.py). Exact and

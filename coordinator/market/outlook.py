@@ -36,7 +36,7 @@ class Outlook:
     """(T, N) planned right side of (D1)."""
 
     def holds(self, fleet: Fleet) -> bool:
-        """Whether it still speaks of ``fleet``: the same nodes, and not too long ago."""
+        """Whether it still applies to ``fleet``: the same nodes, and not too long ago."""
         age = fleet.slot - self.slot
         return self.node_ids == fleet.node_ids and 0 <= age < max(fleet.day_slots // PLANS_PER_DAY, 1)
 

@@ -55,7 +55,7 @@ class SolverOptions:
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """What the solver said of one program."""
+    """Result of the solver for one program."""
 
     values: Floats | None
     """Columns in the program's units; None when the solver has no point that keeps the constraints."""
@@ -346,7 +346,7 @@ def _read(highs: highspy.Highs, program: Program, pass_s: float, run_s: float) -
 
 @dataclass(frozen=True, slots=True)
 class LpSolution:
-    """What the solver said of a plain linear program."""
+    """Result of the solver for a plain linear program."""
 
     values: Floats | None
     """None unless proven optimal."""

@@ -35,8 +35,8 @@ def window(fleet: Fleet, slots: int) -> Fleet:
 
 
 def with_truth(fleet: Fleet) -> Fleet:
-    """The fleet with the true future in place of forecasts. Raises ValueError where it was not told the
-    truth."""
+    """The fleet with the true future in place of forecasts. Raises ValueError where the true
+    future is not set."""
     if fleet.true_intensity_g_per_kwh is None or fleet.true_harvest_j is None:
         raise ValueError(
             "this policy needs perfect foresight, but fleet.true_intensity_g_per_kwh and "

@@ -1,6 +1,6 @@
 """One slot traded through a market of quotes: work first, then energy around the batches that will really run.
 
-Round 0 asks for quotes of work; round 1 tells every node its fills and asks for quotes of energy. Fills of energy go
+Round 0 asks for quotes of work; round 1 sends every node its fills and asks for quotes of energy. Fills of energy go
 out with the decision. Quotes of work are whole batches, so that fills are whole, and rounding needs no node's
 private state.
 """

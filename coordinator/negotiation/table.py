@@ -73,7 +73,7 @@ class Table:
         return self.intensity_g_per_kwh.shape[1]
 
     def terms(self, place: int, kind: MarketKind, horizon: int | None = None, **fields: Any) -> MarketTerms:
-        """Terms for one node; ``fields`` add to what every market tells. ``horizon`` cuts the look-ahead."""
+        """Terms for one node; ``fields`` add to the terms of every market. ``horizon`` cuts the look-ahead."""
         seen = slice(0, self.horizon if horizon is None else min(horizon, self.horizon))
         values: dict[str, Any] = {"scarcity": ()} | fields
         return MarketTerms(

@@ -41,7 +41,7 @@ def check_policy(factory: Callable[[], Policy], seeds: int = 6) -> list[Violatio
 def cases(seeds: int = 6) -> Iterator[tuple[str, Fleet]]:
     """Named fleets: the corners one by one, random ones, and the ten-node reference day.
 
-    Every fleet is told its true future, so that policies which need perfect foresight are exercised too.
+    Every fleet has its true future set, so that policies which need perfect foresight are exercised too.
     """
     for name, fleet in _corners():
         yield name, _with_truth(fleet)

@@ -133,7 +133,7 @@ class FedZero(ClientsPerRound):
 
 @dataclass(frozen=True)
 class _View:
-    """What a slot's begin tells."""
+    """Known at the beginning of a slot."""
 
     place: dict[str, int]
     limits: WorkLimits

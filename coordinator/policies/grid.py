@@ -1,4 +1,4 @@
-"""GRID: no harvest, no battery, no trade; the baseline of nodes that hang on the grid alone."""
+"""GRID: no harvest, no battery, no trade; the baseline of nodes that use the grid alone."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class PolicyFailedError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """What the policy chose, or what stands in for it, ready to be adopted."""
+    """The policy's choice, or the local rule's in its place, ready to be adopted."""
 
     decision: FleetDecision
     status: str
@@ -55,7 +55,7 @@ def first_state(policy: Policy, seed: int) -> Any:
 
 
 def choose(policy: Policy, state: Any, fleet: Fleet, clock: Callable[[], float]) -> tuple[Choice, Any]:
-    """Ask the policy and check what it says. Returns the choice and the policy's next state.
+    """Ask the policy and check its answer. Returns the choice and the policy's next state.
 
     A policy that raises or breaks a limit is replaced by the local rule for this slot, and the status says
     so; its state is then the one before.

@@ -169,10 +169,10 @@ class Oort(ClientsPerRound):
 
 @dataclass(frozen=True)
 class _Seen:
-    """What a round's begin tells of the nodes."""
+    """Known of the nodes at the beginning of a round."""
 
     known: Bools
-    """Have trained and said their loss."""
+    """Have trained and reported their loss."""
     reward: Floats
     duration_s: Floats
     trained: dict[str, int]

@@ -45,7 +45,7 @@ class ModelPolicy:
     most; None: the fleet's ``decision_slots``; 1: myopic. mip_gap: relative gap at
     which a solve with sleeping nodes may stop. time_limit_s: wall seconds per solve; None: none, but
     SLEEP_TIME_LIMIT_S where nodes may sleep. On time-out the best plan found is used with its gap, or
-    LOCAL's rule when there is none; the outcome says which."""
+    LOCAL's rule when there is none; the outcome gives which."""
 
     horizon: int | None = None
     mip_gap: float = 1e-3

@@ -12,7 +12,7 @@ from coordinator.policies.optimised import ModelPolicy
 
 
 class Oracle(ModelPolicy):
-    """DETA told the future: plans with ``fleet.true_intensity_g_per_kwh`` and ``fleet.true_harvest_j``."""
+    """DETA with perfect foresight: plans with ``fleet.true_intensity_g_per_kwh`` and ``fleet.true_harvest_j``."""
 
     name: ClassVar[str] = "oracle"
     restrictions: ClassVar[Restrictions] = Restrictions(transfers=True, offloading=True, harvest=True)
@@ -20,5 +20,5 @@ class Oracle(ModelPolicy):
     """The code that builds the fleet must set the true future, to the end of the run."""
 
     def view(self, fleet: Fleet) -> Fleet:
-        """The true future. Raises ValueError where the fleet was not told it."""
+        """The true future. Raises ValueError where it is not set in the fleet."""
         return with_truth(fleet)

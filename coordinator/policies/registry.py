@@ -39,7 +39,7 @@ POLICIES: dict[str, str] = {
 
 
 class PolicyError(ValueError):
-    """A policy that cannot be had: says what was asked for, what is allowed, what to do next."""
+    """A policy that cannot be loaded. The text says what was asked for, what is allowed, what to do next."""
 
 
 def make_policy(name: str, **options: Any) -> Policy:
@@ -98,7 +98,7 @@ def resolve(name: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What a run must know of a policy before its first decision. A policy says it by attributes of these names."""
+    """What a run must know of a policy before its first decision. A policy gives it in attributes of these names."""
 
     needs_truth: bool
     """Whether it is given true values where others get forecasts (the oracle)."""
@@ -147,7 +147,7 @@ def takes(name: str, option: str) -> bool:
 
 
 def describe() -> dict[str, str]:
-    """Registered names with the first paragraph of what each says of itself."""
+    """Registered names with the first paragraph of each module docstring."""
     texts = {
         name: inspect.getdoc(importlib.import_module(target.partition(":")[0])) or ""
         for name, target in POLICIES.items()

@@ -1,4 +1,4 @@
-"""What a decision breaks: the limits of one slot, checked without trust in the policy that made it."""
+"""Violations of a decision: the limits of one slot, checked independently of the policy that made it."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class World:
 
 @dataclass(frozen=True)
 class Information:
-    """What a policy is told (methods.md section 1): look-ahead and forecasts.
+    """Information of a policy (methods.md section 1): look-ahead and forecasts.
 
     Oracle: ``horizon=None`` with perfect forecasts; MPC: a horizon and forecasts; myopic: ``horizon=1``.
     """
@@ -146,7 +146,7 @@ def simulate(world: World, policy: Policy, information: Information | None = Non
     """Roll ``policy`` over the world's T slots.
 
     Every decision is validated; one that breaks a limit raises ValueError, for in a study a fall-back would
-    hide it. Policies with ``needs_truth`` are told the future as it will be; those with ``uses_harvest =
+    hide it. Policies with ``needs_truth`` get the true future; those with ``uses_harvest =
     False`` run on nodes without harvest and battery. Work still waiting at the end of the run is due in its
     last slot."""
     told = information or Information()

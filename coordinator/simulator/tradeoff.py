@@ -71,7 +71,7 @@ def tree_tradeoff(
         world: What happens; see coordinator.simulator.simulate.
         prices_g_per_kwh: lambda, in grams per kWh used.
         delivered: What a batch delivers, and alpha of (T1).
-        information: What the policy is told.
+        information: Look-ahead and forecasts of the policy.
         horizon: Slots it looks ahead.
         seed: Of forecasts and policy.
     """

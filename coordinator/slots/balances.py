@@ -16,7 +16,7 @@ ROUNDING_PARTS = 10**9
 
 
 def balance_of(settlement: Settlement) -> Balance:
-    """The balance alone, without the message that said it."""
+    """The balance alone, without the message that carried it."""
     return Balance(**{name: getattr(settlement, name) for name in TERMS})
 
 
@@ -90,7 +90,7 @@ def _power_limits(b: Balance, profile: NodeProfile, slot_s: float) -> list[str]:
 def close_unreported(
     profile: NodeProfile, demand_uj: int, harvest_uj: int, export_uj: int, import_uj: int, battery_uj: int
 ) -> Balance:
-    """Balance of a node that reported its usage and then fell silent: the metered joules, on the cautious
+    """Balance of a node that reported its usage but did not settle: the metered joules, on the cautious
     side.
 
     All demand counts as grid energy and what the harvest leaves over as curtailed; the battery gives only

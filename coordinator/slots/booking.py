@@ -1,6 +1,6 @@
 """The one transaction of a node's slot: sources, stores, sinks, losses and emissions. Pure.
 
-Three ways to it: the node settled (``settled``), it reported its usage and then fell silent (``estimated``), or its
+Three ways to it: the node settled (``settled``), it reported its usage but did not settle (``estimated``), or its
 reading came after the slot's end (``late``). Each finds in the books what the reading does not say, and ends in
 ``booking``.
 """

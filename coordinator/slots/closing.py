@@ -1,4 +1,4 @@
-"""Ending a slot: nodes are told to close, transfers are settled, nodes book, and the slot is summed up."""
+"""Ending a slot: nodes are asked to close, transfers are settled, nodes book, and the slot is summed up."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Closing:
     def __init__(self, books: Books, sessions: Sessions) -> None:
         self._books, self._sessions = books, sessions
         self._told: int | None = None
-        """The slot that nodes were told to close. Not durable: a restarted coordinator tells them again."""
+        """The slot that nodes were asked to close. Not durable: a restarted coordinator asks them again."""
 
     def close(self, request: EndSlot) -> tuple[SlotSummary | None, Effects]:
         """Tell the nodes that the slot is over. A slot ended before gives its stored summary."""
@@ -40,7 +40,7 @@ class Closing:
         return None, Effects((), tuple((n, CloseSlot(slot.epoch, slot.slot)) for n in self.awaiting_usage()))
 
     def is_told(self, slot: SlotState) -> bool:
-        """Whether the nodes were told to close ``slot``."""
+        """Whether the nodes were asked to close ``slot``."""
         return self._told == slot.slot
 
     def awaiting_usage(self) -> tuple[str, ...]:
@@ -56,7 +56,8 @@ class Closing:
         return tuple(n for n in slot.unbooked() if n in live and self._books.same_boot(slot, n))
 
     def trade(self) -> Effects:
-        """Settle the decided transfers with the nodes that reported, and tell them. Repeated: only tells again."""
+        """Settle the decided transfers with the nodes that reported, and send them the outcome. A repeat only
+        sends again."""
         slot = self._open()
         effects = self._books.enter([self._traded(slot)] if slot.phase is Phase.RUNNING else [])
         return Effects(effects.entries, tuple((node, slot.grant(node)) for node in slot.unbooked()))
@@ -89,7 +90,7 @@ class Closing:
         return Entry(Kind.TRADE, f"trade/{slot.slot}", body, slot=slot.slot)
 
     def _left_open(self, slot: SlotState) -> list[Entry]:
-        """What stands for every node that did not settle."""
+        """Entries for the nodes that did not settle."""
         entries, unbooked = [], set(slot.unbooked())
         for node in self._books.config.node_ids:
             if node in unbooked:

@@ -27,10 +27,10 @@ LONGEST_STATUS = 400
 
 @dataclass
 class Said:
-    """What the conversation cost, by node, every attempt included: each question and each accepted answer once.
+    """Messages of the conversation, by node, every attempt included: each question and each accepted answer once.
 
-    So the figures are a function of what was said, on every fleet alike. What a broken stream makes a party say again
-    costs bytes too, but how often streams break is no part of a market: repeats are in the log only.
+    So the figures are a function of the messages, the same on every fleet. Messages repeated after a broken stream
+    cost bytes too, but how often streams break is no part of a market: repeats are in the log only.
     """
 
     rounds: int = 0
@@ -142,7 +142,7 @@ class Conversation:
             self._offers[offers.node_id] = offers
             self.said.heard(offers)
         elif known == offers:
-            log.info("%s said again what it offered in slot %d", offers.node_id, offers.slot)
+            log.info("%s repeated its offers of slot %d", offers.node_id, offers.slot)
         else:
             raise Refused(
                 "offers_conflict", f"{offers.node_id} offered otherwise in round {offers.round} before"

@@ -27,7 +27,7 @@ class Draft:
 
 
 class Deciding:
-    """``begin`` says whether there is anything to decide; the other methods follow each other as they stand."""
+    """``begin`` returns whether there is anything to decide; the other methods follow each other as they stand."""
 
     def __init__(
         self, books: Books, sessions: Sessions, policy: StatefulPolicy, clock: Callable[[], float]
@@ -83,7 +83,7 @@ class Deciding:
         return Draft(fleet_of(self._books, ready), {node: waiting[node] for node in ready})
 
     def choose(self, draft: Draft) -> tuple[Choice, Any]:
-        """Ask the policy, and check what it says. Pure: may run in a thread while messages are handled."""
+        """Ask the policy, and check its answer. Pure: may run in a thread while messages are handled."""
         return choose(self._policy.policy, self._policy.state, draft.fleet, self._clock)
 
     def adopt(

@@ -1,4 +1,4 @@
-"""A node comes, or comes back: its registration, and what it is told of the run and of the open slot."""
+"""Registration of a node, new or returning: the Welcome, and the messages of the open slot."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Joining:
         return messages
 
     def _of_open_slot(self, node: str) -> list[DownMessage]:
-        """A new start of a node knows nothing of the old one's slot, and must not run its work twice: it hears none."""
+        """A new start of a node knows nothing of the old one's slot, and must not run its work twice: it gets none."""
         slot = self._books.open_slot
         if slot is None or node not in slot.decisions or not self._books.same_boot(slot, node):
             return []

@@ -5,7 +5,7 @@ The service puts the parts together and routes; each part has one idea:
 ===============  ======================================================================================
 ``books``        what is durable, as a fold over the ledger; its states and moves are in ``state.py``
 ``sessions``     which nodes are connected, under which lease
-``joining``      a node comes: registration, and what it is told of the run and of the open slot
+``joining``      registration of a node: the Welcome, and the messages of the open slot
 ``intake``       which records of nodes may enter the books
 ``deciding``     a slot decided with complete information
 ``negotiating``  a slot decided by a market
@@ -14,8 +14,8 @@ The service puts the parts together and routes; each part has one idea:
 ===============  ======================================================================================
 
 Every part checks, turns what happened into ledger entries, applies them to the books and returns ``Effects``: what
-must be durable first, and what may be said afterwards. The caller (gRPC server, in-process fleet, simulator) commits
-the entries in the order of the calls, and only then sends the messages.
+must be durable first, and which messages may be sent afterwards. The caller (gRPC server, in-process fleet,
+simulator) commits the entries in the order of the calls, and only then sends the messages.
 """
 
 from __future__ import annotations

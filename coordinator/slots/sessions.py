@@ -48,7 +48,7 @@ class Sessions:
         return session is not None and session.number == number
 
     def renew(self, node: str) -> None:
-        """Anything heard of a node is a sign of life."""
+        """Any message of a node renews its lease."""
         self._current[node].lease_until = self._clock() + self._lease_s
 
     def live(self) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ def check_config(config: CoordinatorConfig) -> None:
 
 
 def _check_issues(zone: ZoneIntensity, config: CoordinatorConfig) -> None:
-    """Raises DataError unless every decision finds an issue that speaks of all that it looks at."""
+    """Raises DataError unless every decision finds an issue that covers its whole look-ahead."""
     if zone.forecast_g_per_kwh:
         raise DataError(
             f"zone {zone.zone} has issued forecasts and a series of expectations; give one or the other"

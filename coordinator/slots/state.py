@@ -14,8 +14,8 @@ and each node with a decision in it::
        +----> MISSING --+
 
 An arrow is an entry of the ledger (``coordinator.ledger.entry.Kind``): nothing moves that is not durable, so that a
-restarted coordinator stands where the one before it stood. That the nodes were told to close is not durable; a
-restarted coordinator tells them again when the runner ends the slot.
+restarted coordinator stands where the one before it stood. That the nodes were asked to close is not durable; a
+restarted coordinator asks them again when the runner ends the slot.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ class SlotState:
         return self.plan.epoch
 
     def decided_batches(self, owner: str) -> int:
-        """Batches of ``owner`` that count at most. What a self-managed owner runs at home it says with its usage;
+        """Batches of ``owner`` that count at most. A self-managed owner reports with its usage what it runs at home;
         until then only what others run for it is known."""
         decision, usage = self.decisions[owner], self.usage.get(owner)
         own = decision.own_batches
@@ -232,7 +232,7 @@ class SlotState:
         return export, imported
 
     def grant(self, node_id: str) -> EnergyGrant:
-        """The trade's outcome as a node is told it."""
+        """The trade's outcome as a node gets it."""
         return EnergyGrant(node_id, self.epoch, self.slot, *self.grants(node_id))
 
     def transfers_of(self, node_id: str) -> tuple[SettledTransfer, ...]:

@@ -31,7 +31,7 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class SettledTransfer:
-    """What became of a decided transfer. Void: nothing moved, and ``reason`` says why."""
+    """Outcome of a decided transfer. Void: nothing moved, for the reason in ``reason``."""
 
     donor: str
     recipient: str

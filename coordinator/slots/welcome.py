@@ -1,4 +1,4 @@
-"""What a node is told of the run when it comes. Pure."""
+"""Welcome: the message about the run that a node gets when it registers. Pure."""
 
 from __future__ import annotations
 

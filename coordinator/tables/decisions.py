@@ -25,7 +25,7 @@ def decision_rows(run: RecordedRun) -> Iterable[Row]:
 
 
 def _market_cells(market: Mapping[str, Any]) -> Row:
-    """What a slot's negotiation cost in messages; each counts once (coordinator.slots.negotiating.Said)."""
+    """Messages and bytes of a slot's negotiation; each message counts once (coordinator.slots.conversation.Said)."""
     return {
         "market_rounds": market.get("rounds"),
         "market_messages": market["messages"],

@@ -45,7 +45,7 @@ def serving_rows(run: RecordedRun) -> Iterable[Row]:
             [p for p in (planned.get(name), outside) if p is not None and p["service"] == name]
             for name in names
         ]
-        # Whose unserved requests they are is told of the node as a whole: where it has one service, they are its.
+        # Unserved requests are recorded for the node as a whole: where it has one service, they are its.
         rows: list[Row] = [
             _serving_row(planned.get(name), outside, delivered.get(name, NOTHING), of_service)
             for name, of_service in zip(names, parts, strict=True)

@@ -1,6 +1,6 @@
-"""A node attends its coordinator: streams opened one after the other, messages handed to the node, answers sent.
+"""A node's streams to its coordinator: opened one after the other, messages handed to the node, answers sent.
 
-A stream that breaks is taken up again with full jitter, and what was not acknowledged is said again.
+A broken stream is opened again with full jitter, and messages that were not acknowledged are sent again.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ class Attendance:
             await asyncio.sleep(min(welcome.heartbeat_s, fence_s / 2))
             if time.monotonic() - self._heard_at > fence_s:
                 self._lease.fence()
-                raise StreamOver(f"nothing heard for {fence_s:g} s")
+                raise StreamOver(f"no message for {fence_s:g} s")
             await stream.say(self._node.heartbeat(time.monotonic_ns()))
             await self._send(stream, await self._in_turn(lambda: tick(self._node)))
 

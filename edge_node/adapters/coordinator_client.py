@@ -82,7 +82,7 @@ class GrpcLink:
         self._wait(lambda: self._node.readiness(slot).ready, slot, deadline - time.monotonic())
         self.lease.check()
         if self.fenced:
-            raise NotReady(f"{self._node.node_id} holds no lease: nothing was heard of {self._coordinator}")
+            raise NotReady(f"{self._node.node_id} holds no lease: no message came from {self._coordinator}")
         return require_ready(self._node, slot)
 
     def _wait(self, condition: Callable[[], bool], slot: int, timeout_s: float) -> None:

@@ -1,7 +1,7 @@
 """The Flower ClientApp of the nodes that live in this process: Flower messages in, the node's work out.
 
-What a node runs is the coordinator's decision, which reaches it over its own link; a message says for which
-slot the result is wanted, and brings the model. The same app runs in a shared process, in Ray actors and
+What a node runs is the coordinator's decision, which reaches it over its own link; a message gives the
+slot for which the result is wanted, and brings the model. The same app runs in a shared process, in Ray actors and
 behind a SuperNode.
 
 | message | stage | content | reply |

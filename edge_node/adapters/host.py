@@ -75,7 +75,7 @@ class GrpcHost:
         """host:port at which outside clients ask the nodes of this process, once started."""
 
     def start(self) -> GrpcHost:
-        """Start loop and server. Raises OSError when the peer address cannot be had."""
+        """Start loop and server. Raises OSError when the peer address cannot be bound."""
         if self._thread is not None:
             return self
         self._loop = asyncio.new_event_loop()

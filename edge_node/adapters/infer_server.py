@@ -61,7 +61,7 @@ class _Refused:
 
 
 _Next = asyncio.Future[InferAnswer] | _Refused | None
-"""What a stream is to be told next; None: it has been told everything."""
+"""What a stream sends next; None: nothing is left to send."""
 
 
 def _refused(error: Exception, late: str) -> _Refused:
@@ -98,7 +98,7 @@ class InferServer:
 
     async def start(self, host: str, port: int) -> str:
         """Listen; port 0 takes a free one. Returns host:port. Raises OSError when the address is taken."""
-        # One place beyond the streams served, so that the next one hears why it is refused.
+        # One place beyond the streams served, so that the next one gets the reason of its refusal.
         server = grpc.aio.server(options=SERVER_OPTIONS, maximum_concurrent_rpcs=MAX_STREAMS + 1)
         method = grpc.stream_stream_rpc_method_handler(self._infer)  # bytes in, bytes out: the codec judges
         server.add_generic_rpc_handlers(

@@ -5,8 +5,8 @@
           + lam_r sum_j p_t(j) + p_c                            communication
 
 The lambdas are published for no device: they are fitted by non-negative least squares
-(``scipy.optimize.nnls``). Readings that never vary a term cannot tell its coefficient; each coefficient, and
-each prediction, therefore says whether the readings determine it. An undetermined split is never presented
+(``scipy.optimize.nnls``). Readings that never vary a term cannot determine its coefficient; each coefficient, and
+each prediction, therefore states whether the readings determine it. An undetermined split is never presented
 as a finding.
 """
 

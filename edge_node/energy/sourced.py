@@ -9,7 +9,7 @@ from typing import Any
 
 
 class SourceError(ValueError):
-    """A table of figures that cannot be trusted: no source, no number, an unknown key."""
+    """A table of figures that is refused: no source, no number, an unknown key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a meter is: it opens a window per slot, is told of counted work, and reads joules with their
+"""Interface of a meter: it opens a window per slot, takes counted work, and reads joules with their
 provenance.
 
 A node calls ``open`` when a slot begins, ``begin`` and ``add`` around every piece of work (in the thread
@@ -18,7 +18,7 @@ from protos.messages import Component, EnergyLine, Stage
 
 
 class MeterError(RuntimeError):
-    """A reading that cannot be had: the slot is then an explicit gap, never zero."""
+    """A reading that failed: the slot is then an explicit gap, never zero."""
 
 
 @dataclass(frozen=True, slots=True)

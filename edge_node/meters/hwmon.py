@@ -3,7 +3,7 @@ INA260).
 
 ``rapl`` and ``hwmon`` take the folder of the sensor as argument, e.g. ``hwmon:/sys/class/hwmon/hwmon2``;
 without one the first sensor found is taken. They measure the whole board (RAPL: the package), whose joules
-are then divided over stages as window.py says. A node that measures must have its board to itself.
+are then divided over stages as in window.py. A node that measures must have its board to itself.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class SensorMeter:
         self._start_uj, self._start_s = self._sensor.energy_uj(), self._clock()
 
     def begin(self) -> None:
-        """The sensor runs all the time; counted work says how its joules are divided."""
+        """The sensor runs all the time; counted work determines how its joules are divided."""
 
     def add(self, work: Work) -> None:
         seconds = self._model.busy_s(work.flop)

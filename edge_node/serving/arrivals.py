@@ -2,7 +2,7 @@
 
 Slot t lasts from t * slot_s to (t + 1) * slot_s; a request's time counts from the run's beginning, so that it
 means the same on every node. Open loop: users do not wait for answers before they ask again, so an
-overloaded node's queue grows and its latencies say so.
+overloaded node's queue grows and so do its latencies.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def _slot_batches(
 
 
 def batching(inference: InferenceConfig, kind: int) -> tuple[int, float]:
-    """(most requests of a batch, longest wait for company in s) of a service."""
+    """(most requests of a batch, longest wait for further requests in s) of a service."""
     if kind:
         service = inference.services[kind - 1]
         return service.requests_per_batch, service.max_wait_s

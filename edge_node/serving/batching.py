@@ -1,7 +1,7 @@
-"""Dynamic batching of requests whose future is not known: first come, first served, none waits for company
-longer than it must.
+"""Dynamic batching of requests whose future is not known: first come, first served, none waits for others
+longer than ``max_wait_s``.
 
-Event-driven and without a clock of its own: its caller says what time it is. ``arrivals.cut_batches`` is
+Event-driven and without a clock of its own: its caller gives the time. ``arrivals.cut_batches`` is
 the same rule for requests that are known beforehand.
 """
 
@@ -27,7 +27,7 @@ class Waiting(Generic[T]):
 
 
 class Batcher(Generic[T]):
-    """Queue of requests. ``max_examples`` a batch, ``max_wait_s`` for company, ``max_queued`` examples in all."""
+    """Queue of requests. ``max_examples`` a batch, ``max_wait_s`` for others, ``max_queued`` examples in all."""
 
     def __init__(self, max_examples: int, max_wait_s: float, max_queued: int) -> None:
         if max_examples < 1 or not max_wait_s >= 0 or max_queued < max_examples:

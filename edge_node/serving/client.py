@@ -121,7 +121,7 @@ def run_infer_client(
     queue_p50_s, queue_p95_s, queue_p99_s, service_p50_s, mean_batch_examples, and accuracy_fraction for
     labelled images (None for texts).
 
-    Raises InferError, or ValueError and DataError for data that cannot be had.
+    Raises InferError, or ValueError and DataError for data that cannot be loaded.
     """
     if count < 1 or batch < 1:
         raise ValueError(f"count {count}, batch {batch}; allowed is at least 1 of each")

@@ -24,7 +24,7 @@ from protos.messages import Stage
 ARRIVAL = "arrival_s"
 """Array of a batch of requests: when each arrived, float64 seconds of slot time. It travels with the batch."""
 SERVICE = "service"
-"""Array of a batch of a further service: its number. Made at both ends; a parcel says it once a batch."""
+"""Array of a batch of a further service: its number. Made at both ends; a parcel carries it once a batch."""
 
 Services = Sequence[tuple[Workload, Parameters]]
 """Further services of a node: their requests, and the model that answers them."""

@@ -96,7 +96,7 @@ def respond(node: EdgeNode, message: DownMessage) -> Response:
 
 
 def tick(node: EdgeNode) -> Response:
-    """Once per heartbeat, after the heartbeat itself: what has to be said again."""
+    """Once per heartbeat, after the heartbeat itself: messages that must be sent again."""
     try:
         return Response(node.tick())
     except MeterError as error:
@@ -175,7 +175,7 @@ class LocalLink:
         return response.up
 
     def tick(self) -> list[UpMessage]:
-        """Once per heartbeat, where nodes may have missed messages: what has to be said (again)."""
+        """Once per heartbeat, where nodes may have missed messages: messages that must be sent, or sent again."""
         return tick(self._node).up
 
     def wait_ready(self, slot: int, timeout_s: float) -> Readiness:

@@ -1,4 +1,4 @@
-"""A node's side of the markets it is called to: questions heard and answered, what it does with itself afterwards.
+"""A node's side of the markets that ask it: it answers questions, then decides its own part of the slot.
 
 The mathematics is protos.trading, the private state edge_node.slots.trading; this ties both to the node's slots and
 meter.
@@ -47,7 +47,7 @@ class MarketSide:
         """The answer to a waiting question of the slot, metered; [] when none waits, or it follows from nothing.
 
         The bytes of a question and its answer are metered once, as the coordinator counts them; a repeat of both
-        after a broken stream is said again and not metered again.
+        after a broken stream is sent again and not metered again.
         """
         question = self._conversation.question
         if question is None or self._conversation.answered or question.slot != slot.slot:
@@ -60,7 +60,7 @@ class MarketSide:
             log.warning("%s does not answer the market: %s", self._node.config.node_id, error)
             return []
         if repeated:
-            log.info("%s says its offers of slot %d again", self._node.config.node_id, slot.slot)
+            log.info("%s repeats its offers of slot %d", self._node.config.node_id, slot.slot)
         else:
             self._node.meter.moved(
                 slot.stage,

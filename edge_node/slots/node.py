@@ -55,10 +55,10 @@ from protos.messages import (
 
 
 class EdgeNode:
-    """The parts of one node behind one lock. Each method passes a call to the part that its name says.
+    """The parts of one node behind one lock. Each method passes a call to the part that it names.
 
     Args:
-        config: What the node was told.
+        config: The node's configuration.
         workloads: The task's workload for every stage of the run.
         meter: Its meter.
         outbox: Where messages wait for their acknowledgement; default: in memory.
@@ -123,7 +123,7 @@ class EdgeNode:
         return self._registration.profile()
 
     def on_welcome(self, welcome: Welcome) -> None:
-        """The coordinator knows this node, and says which slot is next."""
+        """The coordinator knows this node, and gives the next slot."""
         with self._lock:
             self._registration.welcome(welcome)
 
@@ -142,7 +142,7 @@ class EdgeNode:
             return self._recovery.unacknowledged()
 
     def tick(self) -> list[UpMessage]:
-        """Once per heartbeat: what has to be said (again). Raises MeterError: see ``Recovery.tick``."""
+        """Once per heartbeat: messages to send, or to send again. Raises MeterError: see ``Recovery.tick``."""
         with self._lock:
             return self._recovery.tick()
 

@@ -35,7 +35,7 @@ class OffloadedBatches:
         return self._take_in(slot, parcel)
 
     def _keep_early(self, parcel: Parcel) -> Receipt:
-        """Hold a parcel for the next slot: its owner heard of the decision before this node did."""
+        """Hold a parcel for the next slot: its owner got the decision before this node did."""
         kept = sum(payload_bytes(other) for owner, other in self._early.items() if owner != parcel.owner)
         if kept + payload_bytes(parcel) > self._storage_bytes:
             return self._full()

@@ -10,7 +10,7 @@ class Phase(StrEnum):
     """Where a node stands in a slot."""
 
     OPEN = "open"
-    """Waits for its decision: the node tells its telemetry, or answers a market."""
+    """Waits for its decision: the node sends its telemetry, or answers a market."""
     DECIDED = "decided"
     """Has a plan: parcels leave, offloaded batches are awaited. A newer epoch may replace the plan."""
     RUNNING = "running"

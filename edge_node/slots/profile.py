@@ -1,4 +1,4 @@
-"""What a node says of itself when it registers, and how much work its configuration releases."""
+"""A node's profile for registration, and how much work its configuration releases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""After a broken stream: what is said again, and what became of a slot that went on without the node."""
+"""Recovery after a broken stream: messages sent again, and the outcome of a slot that went on without the node."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Recovery:
         return [self._before.telemetry()] if told is None or told in pending else []
 
     def _settle_doubt(self, pending: Sequence[UpMessage]) -> Usage | None:
-        """The coordinator is ahead, and has said nothing of this slot since: it has ended the slot."""
+        """The coordinator is ahead, and has sent nothing about this slot since: it has ended the slot."""
         node, slot = self._node, self._node.current
         if slot is None:
             return None

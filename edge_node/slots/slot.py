@@ -57,7 +57,7 @@ class SlotState:
     slot: int
     stage: Stage
     awake: bool
-    """As it was in the slot before, until a decision says otherwise."""
+    """As it was in the slot before, until a decision changes it."""
     woke: bool = False
     phase: Phase = Phase.OPEN
     decision: Decision | None = None
@@ -88,7 +88,7 @@ class SlotState:
     discharge_uj: int = 0
     """As decided, or, of a self-managed decision, as this node chose."""
     own_work: OwnWork | None = None
-    """Of a self-managed decision: what the books are told once the slot is over."""
+    """Of a self-managed decision: reported to the coordinator once the slot is over."""
     unserved_batches: int = 0
     unserved_requests: int = 0
     telemetry: Telemetry | None = None

@@ -62,14 +62,14 @@ class NodeState:
         )
         self.boot_id = ""
         self.negotiates = False
-        """As the coordinator's Welcome says: no telemetry, but answers to a market."""
+        """Set by the coordinator's Welcome: no telemetry, but answers to a market."""
         self.mean_loss: float | None = None
         """Of the last training."""
         self.current: SlotState | None = None
         """The slot that the node is in; None before the first Welcome and once the run is over."""
         self.last: SlotState | None = None
         self.in_doubt = False
-        """Whether the coordinator is in a later slot and has said nothing of this one since."""
+        """Whether the coordinator is in a later slot and has sent nothing about this one since."""
         self._coordinator_slot = 0
         self.on_open: list[Callable[[], None]] = []
         """Called whenever a slot has been opened, or the run is over."""
@@ -140,7 +140,7 @@ class NodeState:
     # --- where the coordinator is --------------------------------------------------------------------------
 
     def coordinator_at(self, slot: int) -> None:
-        """The coordinator has said which slot is its next."""
+        """The coordinator has announced its next slot."""
         self._coordinator_slot = slot
         self._doubt()
 

@@ -1,4 +1,4 @@
-"""What a node says of a slot that waits for its decision: telemetry, or answers to a market."""
+"""Messages of a node for a slot that waits for its decision: telemetry, or answers to a market."""
 
 from __future__ import annotations
 

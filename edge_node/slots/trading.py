@@ -1,4 +1,4 @@
-"""A node at a slot's market: its own state in, answers out, and what it does with itself afterwards. Pure.
+"""A node in a slot's market: its own state in, answers out, then its own part of the slot's decision. Pure.
 
 The mathematics is protos.trading; this is where a node's battery, harvest and backlog enter it, and they go no further.
 """

@@ -2,7 +2,7 @@
 
 What crosses are codes of ``bits`` bits and their range per example, two 32-bit floats. Encoder and decoder start as
 the features' principal components. In training the rounding passes gradients straight through, so that both and the
-server's part learn to live with it.
+server's part adapt to it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 An option is a way to share out an inference, with the accuracy it was measured to have. Feasible is what meets the
 latency and accuracy asked for (the constraint of (E3)); of these the one with the fewest joules is best. A change
-costs nothing in the model but makes caches cold and decisions restless, so that the partition changes only when the
+costs nothing in the model but empties caches and makes decisions unstable, so that the partition changes only when the
 best option saves more than ``margin_fraction`` for ``hold`` decisions in a row; from an infeasible option it changes
 at once.
 """

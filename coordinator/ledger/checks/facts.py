@@ -1,4 +1,4 @@
-"""What the entries so far have said: decisions, readings, which node slots are closed, balances of the accounts."""
+"""State from the entries read so far: decisions, readings, which node slots are closed, balances of the accounts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Facts:
         """What is no broken promise, and still worth knowing."""
 
     def take(self, item: Item) -> None:
-        """What an entry says; its postings are in ``balances`` already."""
+        """Take the facts of an entry; its postings are in ``balances`` already."""
         at = item.slot, item.node
         if item.kind is Kind.DECISION:
             self.decisions[item.slot] = item.body
@@ -55,8 +55,8 @@ class Facts:
         return next((d for d in decision["plan"]["decisions"] if d["node_id"] == node), None)
 
     def decided_batches(self, slot: int, decided: Mapping[str, Any]) -> int:
-        """Batches of an owner that count at most: at home as decided or, of a self-managed node, as its usage says (0
-        until it does), and those sent."""
+        """Batches of an owner that count at most: at home as decided or, of a self-managed node, as in its usage (0
+        until it reports), and those sent."""
         told = self.usage.get((slot, decided["node_id"]), {}).get("own_work")
         own = int(decided["own_batches"] if told is None else told["own_batches"])
         return own + sum(int(send["batches"]) for send in decided["sends"])

@@ -36,7 +36,7 @@ class Readings:
             self._add("reading", item.where, "the lines' grid energy is not the node's")
 
     def _delivered(self, item: Item, usage: Mapping[str, Any]) -> None:
-        """What (T1) counts is what the reading says of each service, less the share of wasted batches."""
+        """What (T1) counts equals the reading's figures of each service, less the share of wasted batches."""
         body = item.body
         if "services" not in body:
             return  # format 1 booked sums alone

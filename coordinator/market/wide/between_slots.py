@@ -1,7 +1,7 @@
 """Rows that couple slots, solved within each node once the rows of a slot are eliminated.
 
 Where work may not wait that is the battery alone: a chain of slots (``BatteryChain``). Where it may, battery and
-deadline classes of a node hang together: one small dense matrix per node (``WaitingNodes``). Both know how the rest of
+deadline classes of a node are coupled: one small dense matrix per node (``WaitingNodes``). Both know how the rest of
 the block meets the two hubs, and give the block's part of S:
 
     S_part = H_hh - H' M^-1 H

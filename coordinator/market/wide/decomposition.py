@@ -89,9 +89,9 @@ def solve(
     """Solve the hub program to a proven gap.
 
     The result is a function of the program, the gap and ``block_nodes`` alone: ``workers`` (threads, default one per
-    CPU) change its time and nothing else. ``watch(step, gap estimate)`` is told how it goes. Where the asked gap is
-    not reached the outcome is Feasible with the gap that was. Raises ValueError for a gap outside 0..1, and for a
-    program whose transfer cap is kept over the horizon: nodes have no row for it here.
+    CPU) change its time and nothing else. ``watch(step, gap estimate)`` is called with its progress. Where the
+    asked gap is not reached the outcome is Feasible with the gap that was. Raises ValueError for a gap outside 0..1,
+    and for a program whose transfer cap is kept over the horizon: nodes have no row for it here.
     """
     if program.carries_cap:
         raise ValueError(

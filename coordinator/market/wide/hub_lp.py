@@ -53,7 +53,7 @@ def units_of(program: HubProgram) -> Units:
 
 
 class HubColumns:
-    """Where each block of variables sits: index arrays in the block's own shape, see HubPlan."""
+    """Positions of each block of variables: index arrays in the block's own shape, see HubPlan."""
 
     def __init__(self, program: HubProgram) -> None:
         slots, nodes, window = program.slots, program.nodes, program.deadline_slots + 1
