@@ -1,4 +1,4 @@
-"""What is decided and booked."""
+"""The coordinator: it decides slots and books what happened."""
 
 import runpy
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the coordinator process is told when it starts: one JSON file in the run folder, strict."""
+"""Configuration of the coordinator process: one JSON file in the run folder, strict."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LimitsConfig(Strict):
 
 
 class ForecastIssue(Strict):
-    """What was expected of the coming slots at one moment: used as it is, from ``from_slot`` until the next issue."""
+    """Forecast of the coming slots issued at one moment: used as it is, from ``from_slot`` until the next issue."""
 
     issued: str
     """Aware UTC time, ISO 8601."""

@@ -1,4 +1,4 @@
-"""What is measured and executed."""
+"""The edge node: it executes decisions and measures what they cost."""
 
 import runpy
 from pathlib import Path

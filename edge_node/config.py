@@ -87,7 +87,7 @@ class ServiceConfig(Strict):
     """
 
     name: str
-    """What tables and reports call it."""
+    """Its name in tables and reports."""
     task: TaskConfig
     rate_per_s: tuple[Annotated[float, Field(ge=0)], ...]
     """Requests per second of slot time, by slot of the run."""
@@ -119,7 +119,7 @@ class InferenceConfig(Strict):
     services: tuple[ServiceConfig, ...] = ()
     """Further services, beside the learned task."""
     planned_flop_per_batch: float | None = Field(default=None, gt=0)
-    """What policies reckon with for a batch of the application stage where several services mix: the mean of the
+    """Operations that policies plan for a batch of the application stage where several services mix: the mean of the
     whole fleet, so that a batch costs the same operations wherever it is planned. None: the node's own mean."""
     planned_bytes_per_batch: int | None = Field(default=None, ge=1)
     """Likewise its payload."""

@@ -1,4 +1,4 @@
-"""What a node asks of its task. The node itself knows no learning framework; torch lives behind this port."""
+"""Port to a node's task. The node itself depends on no learning framework; only code behind this port uses torch."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class TrainResult:
 
 @dataclass(frozen=True, slots=True)
 class BatchWork:
-    """What one batch of requests took."""
+    """Operations and seconds of one batch of requests."""
 
     flop: float
     seconds: float

@@ -40,11 +40,11 @@ class CoordinatorError(Exception):
 
 
 class CoordinatorUnreachableError(CoordinatorError):
-    """No answer in the time given, however often asked."""
+    """No answer within the time given, after all retries."""
 
 
 class CoordinatorRefusedError(CoordinatorError):
-    """The coordinator answered no. ``code`` is for programs."""
+    """The coordinator refused the call. ``code`` is for programs."""
 
     def __init__(self, code: str, text: str) -> None:
         self.code = code

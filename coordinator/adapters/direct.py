@@ -88,7 +88,7 @@ class DirectCoordinator:
         return plan
 
     def end_slot(self, request: EndSlot) -> SlotSummary:
-        """Close, meter, trade, settle and book a slot. Who does not answer at once is a gap."""
+        """Close, meter, trade, settle and book a slot. A node that does not answer at once gets a gap."""
         done, effects = self.service.closing.close(request)
         self._run(effects)
         if done is not None:
@@ -105,7 +105,7 @@ class DirectCoordinator:
         return self.service.report(query)
 
     def close(self) -> None:
-        """Let go of the ledger."""
+        """Close the ledger."""
         self.ledger.close()
 
     def _commit(self, effects: Effects) -> None:

@@ -49,7 +49,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class LearningTask:
-    """What development slots (or recycling slots) learn.
+    """Learning task of development slots (or recycling slots).
 
     ``initial`` makes the first model, from the model before it (None in development; the developed model in
     recycling). ``evaluate`` is the central evaluation, ``examples`` its size; None: no central evaluation.
@@ -115,7 +115,7 @@ def log_to_file(path: Path) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class RunPlan:
-    """What is run: the life-cycle stage of every slot, and what the learning stages learn."""
+    """Plan of a run: the life-cycle stage of every slot, and the learning tasks of the stages that learn."""
 
     stages: Sequence[Stage]
     development: LearningTask
@@ -132,7 +132,7 @@ class RunPlan:
             )
 
     def task_of(self, stage: Stage) -> LearningTask | None:
-        """What a stage learns; None where nothing is learned."""
+        """Learning task of a stage; None where nothing is learned."""
         return {Stage.DEVELOPMENT: self.development, Stage.RECYCLING: self.recycling}.get(stage)
 
 

@@ -36,7 +36,7 @@ class StrategyError(RuntimeError):
 ConfigValue = (
     int | float | str | bytes | bool | list[int] | list[float] | list[str] | list[bytes] | list[bool]
 )
-"""What Flower's ConfigRecord holds."""
+"""Values that Flower's ConfigRecord holds."""
 
 
 class SlotControl(Protocol):
@@ -107,7 +107,7 @@ def apply_deadline(grid: Grid, decisions: Iterable[Decision]) -> None:
 def read_replies(
     sent: Sequence[str], unreachable: Sequence[str], replies: Iterable[Message], names: Mapping[int, str]
 ) -> tuple[Replies, list[Message]]:
-    """Sort replies into those whose work counts, failures and silence.
+    """Sort replies into those whose work counts, failures and missing answers.
 
     A reply without examples (a node whose batches all fell through) is no failure, and has nothing to
     aggregate.
@@ -343,7 +343,7 @@ class Decided(Strategy):
 
     @contextmanager
     def _strategy_errors(self, server_round: int) -> Iterator[None]:
-        """The boundary to other people's strategies: what they raise, with round, file and line."""
+        """The boundary to user strategies: their exceptions, with round, file and line."""
         try:
             yield
         except Exception as error:

@@ -21,14 +21,14 @@ class LedgerError(ValueError):
 
 
 class Unit(StrEnum):
-    """What postings count."""
+    """Units of postings."""
 
     MICROJOULES = "uJ"
     PICOGRAMS = "pg"
 
 
 class Kind(StrEnum):
-    """What an entry records."""
+    """Kinds of entries."""
 
     START = "start"
     """A coordinator started: epoch raised."""

@@ -34,7 +34,7 @@ MOST_FINDINGS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One broken promise: ``code`` for programs, ``where`` the entry or account, ``text`` for people."""
+    """One violated guarantee: ``code`` for programs, ``where`` the entry or account, ``text`` for people."""
 
     code: str
     where: str
@@ -46,7 +46,7 @@ class Finding:
 
 @dataclass(slots=True)
 class VerifyReport:
-    """What was looked at and what was found. ``head``: anchor (entries, chain value) of this file."""
+    """Result of a verification. ``head``: anchor (entries, chain value) of this file."""
 
     path: str
     run_id: str = ""
@@ -59,7 +59,7 @@ class VerifyReport:
     findings: list[Finding] = field(default_factory=list)
     finding_count: int = 0
     notices: list[str] = field(default_factory=list)
-    """What is no broken promise, and still worth knowing: gaps, estimates, adjustments, alarms, fallbacks."""
+    """Facts that break no guarantee and are still worth knowing: gaps, estimates, adjustments, alarms, fallbacks."""
 
     @property
     def ok(self) -> bool:

@@ -1,4 +1,4 @@
-"""What is to be done in one slot, and how good that is known to be."""
+"""Decision for one slot, and its proven quality."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Outcome = Optimal | Feasible | Infeasible
 
 @dataclass(frozen=True)
 class FleetDecision:
-    """What is to be done in one slot by all N nodes."""
+    """Decision for one slot and all N nodes."""
 
     batches: Ints
     """(N, N) batches of owner i run by executor j; the diagonal runs at home."""

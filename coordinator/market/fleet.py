@@ -1,4 +1,4 @@
-"""What a policy may know of the fleet at one decision, and the limits it must keep: plain arrays, validated.
+"""A policy's knowledge of the fleet at one decision, and the limits it must keep: plain arrays, validated.
 
 Shapes: N nodes, H slots of look-ahead (column 0 is the slot being decided), Q+1 deadline classes. Units: J,
 W, s, bytes, g CO2e per kWh, fractions in 0..1. Symbols in brackets are those of methods.md section 1."""
@@ -16,7 +16,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 CapOver = Literal["slot", "horizon"]
-"""What (D6) is kept over: every slot by itself, or the run from its begin to every slot."""
+"""Period over which (D6) is kept: every slot by itself, or the run from its begin to every slot."""
 
 
 @dataclass(frozen=True, slots=True)

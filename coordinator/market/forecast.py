@@ -19,7 +19,7 @@ class Forecast(Protocol):
     """Expects the coming slots of a series."""
 
     def __call__(self, series: Floats, now: int, slots: int) -> Floats:
-        """(N, slots) from ``series`` (N, L), of which honest forecasts read columns up to ``now`` only."""
+        """(N, slots) from ``series`` (N, L), of which forecasts without foresight read columns up to ``now`` only."""
         ...
 
 

@@ -34,7 +34,7 @@ class Restrictions:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What the sparsity pattern depends on."""
+    """Properties that determine the sparsity pattern."""
 
     nodes: int
     horizon: int

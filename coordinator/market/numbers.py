@@ -27,7 +27,7 @@ _LEAST_J = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """What the equations of one program share."""
+    """Values that several equations of one program share."""
 
     layout: Layout
     fleet: Fleet

@@ -1,4 +1,4 @@
-"""What the slots after a policy's decision are expected to be: the days (D9) is worked out over, and hub prices.
+"""Expectation of the slots after a policy's decision: the days over which (D9) is computed, and hub prices.
 
 A policy that trades values stored energy at the hub prices of a plan over all that is known, made ``PLANS_PER_DAY``
 times a day and kept in the policy's state; one that moves work alone, by the loads of such a plan; one that does
@@ -120,8 +120,8 @@ def _alone_j(fleet: Fleet) -> Floats:
 
 
 def _trade(fleet: Fleet, price_g_per_j: Floats, harvest_j: Floats) -> Trade:
-    """What a node pays and gets at hub prices, (T, N); it may sell a share of its harvest (D6). Where no node may sell,
-    none can buy; where nodes may sell and the price is 0, there is more energy than all nodes need."""
+    """A node's trade at given hub prices, (T, N): what it pays and gets. It may sell a share of its harvest (D6). Where
+    no node may sell, none can buy; where nodes may sell and the price is 0, nodes have more energy than they need."""
     known = product_form(fleet)
     price, into = price_g_per_j[:, None], known.import_efficiency
     caps = fleet.limits.transfer_cap_fraction * harvest_j * (known.export_efficiency > 0)

@@ -48,7 +48,7 @@ def with_truth(fleet: Fleet) -> Fleet:
 
 def product_form(fleet: Fleet) -> Fleet:
     """The fleet with losses in product form: itself, or, where they are given by pair, the cautious reading
-    out_i = least efficiency of i's transfers, in_j = 1. What is promised under it can be delivered."""
+    out_i = least efficiency of i's transfers, in_j = 1. Transfers agreed under it can be delivered."""
     if fleet.loss_fraction is None:
         return fleet
     efficiency = fleet.transfer_efficiency()

@@ -75,7 +75,7 @@ def clear(quotes: Sequence[Quote], mcafee: bool = False) -> Clearing:
 
 
 def _ration(amounts: list[float], total: float) -> None:
-    """Cut the list, least eager first, to ``total``."""
+    """Cut the list to ``total``, from its end (the least eager)."""
     for index in range(len(amounts)):
         amounts[index] = min(amounts[index], total)
         total -= amounts[index]

@@ -1,4 +1,4 @@
-"""What nodes believe of each other's harvest: Dirichlet counts over bins, per hour of day, from public offers alone.
+"""Beliefs of nodes about each other's harvest: Dirichlet counts over bins, per hour of day, from public offers alone.
 
 [R]: methods.md section 2, item 3 names belief and auction only. Here the public sign of a node's harvest is the
 energy it offers, as a share of the most it has ever offered, in one of ``BINS`` bins. The prior is one count in the

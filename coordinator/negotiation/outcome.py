@@ -29,7 +29,7 @@ def whole_batches(fractional: Floats, fleet: Fleet, awake: Bools) -> Ints:
 
 
 def optimum_g(fleet: Fleet) -> float:
-    """Optimum of the centralised program with no node asleep, g CO2e, unserved work priced: the yardstick."""
+    """Optimum of the centralised program with no node asleep, g CO2e, unserved work priced: the reference."""
     awake = replace(fleet, limits=replace(fleet.limits, may_sleep=False))
     if fleet.loss_fraction is None:
         lp, _, units = hub_lp.build(hub.from_fleet(awake))

@@ -1,4 +1,4 @@
-"""What the market sees of its traders: steps of their curves, by place at the table. Public."""
+"""Quotes: steps of traders' curves, by index of the trader. All that the market sees of them; public."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Table:
 
     @classmethod
     def of(cls, fleet: Fleet) -> Table:
-        """What is public of a simulated fleet; losses in product form."""
+        """Public quantities of a simulated fleet; losses in product form."""
         eta = fleet.discharge_efficiency
         later = np.divide(
             fleet.stored_value_g_per_j * JOULES_PER_KWH, eta, out=np.zeros_like(eta), where=eta > 0

@@ -21,7 +21,7 @@ from protos.trading.exchange_agent import ExchangeAgent
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the nodes agreed on over the whole look-ahead."""
+    """Agreement of the nodes over the whole look-ahead."""
 
     plan: HubPlan
     """Repaired: keeps every limit."""

@@ -31,7 +31,7 @@ def check_named(name: str, options: dict[str, Any] | None = None, seeds: int = 6
 
 
 def check_policy(factory: Callable[[], Policy], seeds: int = 6) -> list[Violation]:
-    """What policies made by ``factory`` break, over the fleets of ``cases(seeds)``; empty: it conforms."""
+    """Violations by policies made by ``factory``, over the fleets of ``cases(seeds)``; empty: it conforms."""
     found: list[Violation] = []
     for case, fleet in cases(seeds):
         found.extend(replace(violation, case=case) for violation in _check_case(factory, fleet))

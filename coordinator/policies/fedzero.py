@@ -1,6 +1,6 @@
 """FedZero: train on excess energy only (Wiesner et al., e-Energy 2024; github.com/dos-group/fedzero).
 
-Rule of methods.md section 3, re-implemented from the published behaviour and held against the original's decisions
+Rule of methods.md section 3, re-implemented from the published behaviour and compared with the original's decisions
 (docs/decisions/0008-published-baselines.md). A round is the shortest feasible one for the clients of most utility that
 have energy now and are not on the blocklist; it goes on until all of them have reached their minimum."""
 

@@ -1,6 +1,6 @@
 """FedZero's blocklist: recent participants wait, the more often a client took part the longer. Pure.
 
-Re-implemented from the published behaviour of dos-group/fedzero and held against its decisions
+Re-implemented from the published behaviour of dos-group/fedzero and compared with its decisions
 (docs/decisions/0008-published-baselines.md). Two habits of the original's list are kept, because its decisions follow
 from them: the entry after a released one is passed over until the next round, and a client that joined twice (while no
 round was feasible) comes off twice."""

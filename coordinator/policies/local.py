@@ -32,7 +32,7 @@ class Local:
 
 
 def local_decision(fleet: Fleet, outcome: Outcome | None = None) -> FleetDecision:
-    """What LOCAL does in this slot. ``outcome``: what to report when this replaces another policy's
+    """LOCAL's decision for this slot. ``outcome``: what to report when this replaces another policy's
     plan."""
     awake = np.ones(fleet.size, dtype=bool)
     limits = WorkLimits.of(fleet, awake)

@@ -1,7 +1,7 @@
 """Oort: guided participant selection by statistical and system utility, with exploration (methods.md section 3).
 
 Rule of the Oort paper (Lai et al., OSDI 2021, algorithm 1) as the training selector of FedScale runs it
-(github.com/SymbioticLab/FedScale, thirdparty/oort), re-implemented from its published behaviour and held against its
+(github.com/SymbioticLab/FedScale, thirdparty/oort), re-implemented from its published behaviour and compared with its
 selections; see docs/decisions/0008-published-baselines.md. Defaults are FedScale's."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every policy that solves the one model shares: program, solve, whole batches, and the slot's decision.
+"""Common part of the policies that solve the one model: program, solve, whole batches, and the slot's decision.
 
 A policy of this family differs only in its ``restrictions`` (table of methods.md section 1).
 """
@@ -72,7 +72,7 @@ class ModelPolicy:
         return None
 
     def view(self, fleet: Fleet) -> Fleet:
-        """What of the fleet this policy knows."""
+        """The fleet as far as this policy knows it."""
         return fleet
 
     def decided_slots(self, fleet: Fleet) -> int:

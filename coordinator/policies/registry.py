@@ -98,7 +98,7 @@ def resolve(name: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What a run must know of a policy before its first decision. A policy gives it in attributes of these names."""
+    """Properties of a policy that a run needs before its first decision; a policy has attributes of these names."""
 
     needs_truth: bool
     """Whether it is given true values where others get forecasts (the oracle)."""

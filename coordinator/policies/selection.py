@@ -1,4 +1,4 @@
-"""What the client-selection baselines share: who takes part in the round; energy goes by LOCAL's rule."""
+"""Common part of the client-selection baselines: the participants of a round; energy goes by LOCAL's rule."""
 
 from __future__ import annotations
 

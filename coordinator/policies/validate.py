@@ -19,7 +19,7 @@ _TOLERANCE = 1e-9
 
 
 class Check(StrEnum):
-    """What can be wrong with a policy."""
+    """Rules that a policy may break."""
 
     SHAPE = "arrays have the shapes and kinds of FleetDecision"
     FINITE = "values are finite and not negative"
@@ -49,7 +49,7 @@ class Violation:
 
 
 def ask(policy: Policy, fleet: Fleet, state: Any) -> tuple[FleetDecision, Any]:
-    """What the policy decides, and its next state. Raises TypeError for an answer of another kind; exceptions of
+    """The policy's decision and its next state. Raises TypeError for an answer of another kind; exceptions of
     the policy pass through."""
     answer: Any = policy.decide(fleet, state)
     if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[0], FleetDecision)):

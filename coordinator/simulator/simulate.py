@@ -27,7 +27,7 @@ _DAY = 24
 
 @dataclass(frozen=True)
 class World:
-    """What really happens: a fleet whose horizon is the whole run of T slots, with the true values in it.
+    """True values of a run: a fleet whose horizon is the whole run of T slots, with the true values in it.
 
     Columns of history before the run let forecasts look back.
     """

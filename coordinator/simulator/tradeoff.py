@@ -39,7 +39,7 @@ class TradeOff:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What a batch of the world's work delivers, and what a token is worth."""
+    """Bits and tokens that a batch of the world's work delivers, and the weight of a token."""
 
     tokens_in_per_batch: float
     tokens_out_per_batch: float

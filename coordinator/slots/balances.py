@@ -1,4 +1,4 @@
-"""A node's energy balance of a slot: what is wrong with one, and a cautious one for a node that did not settle. Pure,
+"""A node's energy balance of a slot: findings about one, and a cautious estimate for a node that did not settle. Pure,
 integers: microjoules, (D1) to (D3).
 """
 
@@ -21,7 +21,7 @@ def balance_of(settlement: Settlement) -> Balance:
 
 
 def balance_findings(balance: Balance, profile: NodeProfile, slot_s: float) -> list[str]:
-    """What is wrong with a balance: (D1)-(D3) exact in integers, battery terms to the microjoule of rounding.
+    """Findings about a balance: (D1)-(D3) exact in integers, battery terms to the microjoule of rounding.
 
     Empty when all is well.
     """

@@ -25,7 +25,7 @@ from protos.messages import Stage, Usage
 
 @dataclass(frozen=True, slots=True)
 class BookingContext:
-    """What a booking needs beside the reading itself."""
+    """Input of a booking beside the reading itself."""
 
     stage: Stage
     zone: str

@@ -28,7 +28,7 @@ class Closing:
         """The slot that nodes were asked to close. Not durable: a restarted coordinator asks them again."""
 
     def close(self, request: EndSlot) -> tuple[SlotSummary | None, Effects]:
-        """Tell the nodes that the slot is over. A slot ended before gives its stored summary."""
+        """Ask the nodes to close the slot. A slot ended before gives its stored summary."""
         slot = self._books.slots.get(request.slot)
         if slot is None:
             raise RequestError(

@@ -111,7 +111,7 @@ class Conversation:
         return Effects((), tuple((node, self._questions[node]) for node in self.awaiting()))
 
     def question_for(self, node: str) -> MarketCall | MarketNews | None:
-        """What a node that has come back is still to answer."""
+        """The open question to a node that has come back, if any."""
         question = self._questions.get(node) if node in self.awaiting() else None
         if question is not None:
             log.info("%s is asked again by the market of slot %d: it came back", node, question.slot)

@@ -72,7 +72,7 @@ class Deciding:
         return tuple(node for node in expected if node not in self._books.waiting)
 
     def draft(self) -> Draft:
-        """What is to be decided upon: live nodes with telemetry. Raises RequestError when there is none."""
+        """The draft to decide upon: live nodes with telemetry. Raises RequestError when there is none."""
         live, waiting = set(self._sessions.live()), self._books.waiting
         ready = [node for node in self._books.config.node_ids if node in live and node in waiting]
         if not ready:

@@ -18,7 +18,7 @@ from coordinator.slots.conversation import Conversation
 from protos.messages import BeginSlot, Decision, Guest, Send, SlotPlan
 
 UNLIMITED_UJ = 10**18
-"""What a charge or discharge without limit becomes on the wire; the battery's own limits are far below."""
+"""Value on the wire of a charge or discharge without limit; the battery's own limits are far below."""
 
 
 def decision_entry(
@@ -63,7 +63,7 @@ def decision_entry(
 
 
 def market_entry(books: Books, request: BeginSlot, market: Conversation) -> Entry:
-    """What a market agreed on, as the slot's decision: exchanges with others; all else is each node's own choice."""
+    """A market's agreement as the slot's decision: exchanges with others; all else is each node's own choice."""
     agreed, ids = market.agreed, market.nodes
     assert agreed is not None
     nothing = np.zeros(len(ids))

@@ -1,4 +1,4 @@
-"""What a slot's work delivered: requests, tokens and bits, by service. Pure."""
+"""Deliveries of a slot's work: requests, tokens and bits, by service. Pure."""
 
 from __future__ import annotations
 

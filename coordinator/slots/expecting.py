@@ -1,4 +1,4 @@
-"""What intensity is expected of the slots to come, at one decision. Pure."""
+"""Expected intensity of the slots to come, at one decision. Pure."""
 
 from __future__ import annotations
 

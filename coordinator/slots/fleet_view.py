@@ -23,7 +23,7 @@ NOT_OFFLOADABLE = (Stage.PREPARATION, Stage.UNALLOCATED)
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """What the coordinator knows of one node before a slot."""
+    """The coordinator's knowledge of one node before a slot."""
 
     profile: NodeProfile
     telemetry: Telemetry
@@ -38,7 +38,7 @@ class NodeView:
 
 
 def work_of(profile: NodeProfile, stage: Stage) -> WorkProfile:
-    """Cost of ``stage``'s work on a node. Raises DataError when the node did not say.
+    """Cost of ``stage``'s work on a node. Raises DataError when the node did not give it.
 
     In an unallocated slot no node has work, and work costs nothing.
     """
@@ -72,7 +72,7 @@ def build_table(
     epoch: int,
     attempt: int,
 ) -> Table:
-    """What is public of the nodes in ``profiles`` (in that order) before ``slot``: no telemetry goes in."""
+    """Public quantities of the nodes in ``profiles`` (in that order) before ``slot``: no telemetry goes in."""
     horizon = min(config.look_ahead_slots, len(config.stages) - slot)
     stages = config.stages[slot : slot + horizon]
     bodies = list(profiles.values())

@@ -1,7 +1,7 @@
-"""What a node's record must be like to enter the books: telemetry, usage, settlement. Pure.
+"""Intake of nodes' records into the books: telemetry, usage, settlement. Pure.
 
-``take`` gives (entries, answers) or raises Refused. What is refused is acknowledged too, so that the node does not send
-it again; only a settlement before the trade is not: it is asked for again.
+``take`` gives (entries, answers) or raises Refused. A refused record is acknowledged too, so that the node does not
+send it again. Only a settlement before the trade is not acknowledged: it is asked for again.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Intake:
         if message.boot_id != current.boot_id:
             raise Refused("stale_boot", f"start {message.boot_id} of {node}, registered is {current.boot_id}")
         if isinstance(message, Heartbeat):
-            # Numbers begin at 1: an acknowledgement of 0 is a sign of life and no more.
+            # Numbers begin at 1: an acknowledgement of 0 only confirms the connection.
             return Effects((), ((node, self._ack(node, 0)),))
         key = message_key(node, message.boot_id, message.seq)
         entry = Entry(RECORDS[type(message)], key, asdict(message), slot=message.slot, node_id=node)

@@ -18,7 +18,7 @@ from protos.messages import Ack, CloseSlot, DownMessage, Register
 
 
 class Joining:
-    """Registers nodes and greets them."""
+    """Registers nodes and sends them the Welcome."""
 
     def __init__(
         self,

@@ -88,5 +88,5 @@ class MarketHost:
             self._market.leave(node)
 
     def question_for(self, node: str) -> MarketCall | MarketNews | None:
-        """What a node that has come back is still to answer."""
+        """The open question to a node that has come back, if any."""
         return None if self._market is None else self._market.question_for(node)

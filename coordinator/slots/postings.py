@@ -58,7 +58,7 @@ def line_postings(lines: Iterable[Mapping[str, Any]]) -> list[Posting]:
 
 
 def opening(node_id: str, slot: int, battery_uj: int) -> Entry:
-    """What a node's battery held when it first came."""
+    """Content of a node's battery at its first registration."""
     postings = (_uj(f"node/{node_id}/battery", battery_uj), _uj(f"node/{node_id}/opening", -battery_uj))
     body = {"battery_uj": battery_uj}
     return Entry(Kind.OPENING, f"opening/{node_id}", body, merged(list(postings)), slot, node_id)

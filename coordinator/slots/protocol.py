@@ -34,7 +34,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What follows from a message: ``entries`` must be durable before ``sends`` (node id, message) leave."""
+    """Effects of a message: ``entries`` must be durable before ``sends`` (node id, message) leave."""
 
     entries: tuple[Entry, ...] = ()
     sends: tuple[tuple[str, DownMessage], ...] = ()

@@ -1,4 +1,4 @@
-"""What is wrong with a node's record, given what was decided and booked: texts, empty when all is well. Pure."""
+"""Findings about a node's record, given decisions and bookings: texts, none for a correct record. Pure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The coordinator's protocol, without any input or output: messages in, effects out, the clock injected.
 
-The service puts the parts together and routes; each part has one idea:
+The service puts the parts together and routes; each part has one task:
 
 ===============  ======================================================================================
 ``books``        what is durable, as a fold over the ledger; its states and moves are in ``state.py``

@@ -1,4 +1,4 @@
-"""What a configuration must be beyond its schema, and what of it the ledger keeps. Pure."""
+"""Checks of a configuration beyond its schema, and the part of it that the ledger keeps. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from protos.messages import HOLDERS
 
 
 def check_config(config: CoordinatorConfig) -> None:
-    """What the schema cannot say. Raises DataError naming what is missing."""
+    """Check what the schema cannot express. Raises DataError naming what is missing."""
     zones = [zone.zone for zone in config.zones]
     if len(set(zones)) != len(zones):
         raise DataError(f"zones are named twice in {zones}; give one series for each zone")

@@ -1,4 +1,4 @@
-"""What a slot and a node are in the course of a run, and what moves them on: the state machine, in one place.
+"""States of a slot and of a node in a run, and the events that change them: the state machine, in one place.
 
 A slot::
 
@@ -77,7 +77,7 @@ NODE_MOVES: Mapping[tuple[Standing, Kind], Standing] = {
 
 @dataclass(slots=True)
 class NodeState:
-    """What the ledger knows of a node."""
+    """State of a node in the ledger."""
 
     profile: NodeProfile
     boot_id: str
@@ -146,7 +146,7 @@ class SlotState:
         self.phase = SLOT_MOVES[self.phase, kind]
 
     def move_node(self, node: str, kind: Kind) -> None:
-        """Likewise a node in the slot; one without a decision stands nowhere in it."""
+        """Likewise a node in the slot; one without a decision has no standing in it."""
         if node not in self.standing:
             return
         now = self.standing[node]

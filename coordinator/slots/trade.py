@@ -51,7 +51,7 @@ class SettledTransfer:
 
 @dataclass(frozen=True, slots=True)
 class DonorState:
-    """What a node has to give in a slot."""
+    """Energy that a node can give in a slot."""
 
     harvest_uj: int
     """Metered."""

@@ -15,7 +15,7 @@ from coordinator.slots.delivered import COUNTS
 
 
 class Kind(StrEnum):
-    """What a column holds. Null means missing, never zero."""
+    """Type of a column's values. Null means missing, never zero."""
 
     INDEX = "index"
     """Whole number that places a row: a slot, a round. Never null."""

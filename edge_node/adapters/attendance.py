@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 REGISTER_TIMEOUT_S = 5.0
 BACKOFF_FIRST_S, BACKOFF_LAST_S = 0.1, 5.0
 FENCE_FRACTION = 0.8
-"""Share of the lease without a word of the coordinator after which a node works no more for it."""
+"""Share of the lease without a message of the coordinator after which a node stops working for it."""
 DELIVERY_TIMEOUT_S = 4.0
 """Longest wait for an executor's answer; a quarter of the slot's own deadline when that is shorter."""
 

@@ -120,7 +120,7 @@ def build_client_app(links: Mapping[str, Link]) -> ClientApp:
 
 
 def _answers_with_errors(handler: Handler) -> Handler:
-    """The boundary to the server: what fails in here is the round's business, not the end of the process."""
+    """The boundary to the server: a failure in here is reported to the round and does not end the process."""
 
     @wraps(handler)
     def answer(message: Message, context: Context) -> Message:

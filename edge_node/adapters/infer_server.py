@@ -34,7 +34,7 @@ MAX_STREAMS = 32
 MAX_IN_FLIGHT = 64
 """Requests of one stream that may wait for their answer; more are not read."""
 IDLE_S = 60.0
-"""A stream without a word for so long, or whose answers are not taken for so long, is closed."""
+"""A stream that sends nothing for so long, or whose answers are not taken for so long, is closed."""
 WINDOW_BYTES = 64 * 1024
 """HTTP/2 flow control: what a connection may send ahead of being read, the least the protocol allows."""
 SERVER_OPTIONS = (

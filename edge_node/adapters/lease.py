@@ -32,7 +32,7 @@ class Lease:
         self.changed()
 
     def fence(self) -> None:
-        """The coordinator has been silent for too long."""
+        """No message has come from the coordinator for too long."""
         self.fenced = True
         self.changed()
 

@@ -1,4 +1,4 @@
-"""What a node asks of the part that answers outside clients; torch lives behind this port."""
+"""Port to the part that answers outside clients; only code behind it uses torch."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Job:
     """Of each request, ascending."""
     service_s: float
     payload_bytes: int
-    """What travelled to get it here; 0 for one's own."""
+    """Bytes that brought the batch here; 0 for the node's own."""
     max_requests: int
     """As its service's batches are closed."""
     max_wait_s: float
@@ -34,7 +34,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What came of one slot's jobs."""
+    """Outcome of one slot's jobs."""
 
     latency_s: tuple[Times, ...]
     """Of each job's requests from arrival to answer, jobs in the order given."""

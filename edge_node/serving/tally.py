@@ -1,4 +1,4 @@
-"""What a node served in a slot, as it is reported."""
+"""Counts of a node's served requests in a slot, as reported."""
 
 from __future__ import annotations
 

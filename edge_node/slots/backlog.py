@@ -16,7 +16,7 @@ class Batch:
     deadline: int
     """Last slot in which it may run."""
     batch_id: int
-    """What the workload calls it."""
+    """Its number in the workload."""
     stage: Stage
     released: int
 

@@ -1,10 +1,10 @@
-"""What a node cannot do now, by kind."""
+"""Errors of a node, by kind of action that it cannot do now."""
 
 from __future__ import annotations
 
 
 class NodeError(RuntimeError):
-    """Something a node cannot do now; ``code`` is for programs."""
+    """An action that a node cannot do now; ``code`` is for programs."""
 
     code = "node"
 

@@ -22,7 +22,7 @@ class Execution:
     """Does one node's work. Its methods take the locks they need.
 
     Args:
-        node: What the node remembers.
+        node: The node's state.
         outside: Outside clients, who are answered with the model that the slot's work brings.
         lock: The node's lock; never held while the work runs.
         board: Held while the board works: one piece of work at a time.

@@ -1,4 +1,4 @@
-"""What ties a node to its coordinator and its peers: one port for a gRPC stream and for a shared process.
+"""A node's link to its coordinator and its peers: one port for a gRPC stream and for a shared process.
 
 ``respond`` is the whole protocol of the node's side; a link only carries messages and parcels.
 """
@@ -75,7 +75,7 @@ class Link(Protocol):
 
 @dataclass(slots=True)
 class Response:
-    """What follows from a message of the coordinator."""
+    """Response to a message of the coordinator."""
 
     up: list[UpMessage] = field(default_factory=list)
     """To say to the coordinator, in order."""

@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 
 
 class MarketSide:
-    """Everything about markets that a node remembers. Not thread-safe: its node holds the lock.
+    """A node's state of its markets. Not thread-safe: its node holds the lock.
 
     Args:
-        node: What the node remembers; ``manage`` takes from its backlog.
+        node: The node's state; ``manage`` takes from its backlog.
         profile: Constants of the node, as it registers them.
     """
 

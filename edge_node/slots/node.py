@@ -3,7 +3,7 @@
 The same object runs behind a gRPC stream, in a process with other nodes, and in a simulation. Calls may come from
 several threads (the link's and the Flower client's); training itself runs outside the lock.
 
-Phases of a slot: phases.py. What is remembered, and the way from slot to slot: state.py. Then one file for each part,
+Phases of a slot: phases.py. State, and its transitions from slot to slot: state.py. Then one file for each part,
 in the order of a slot: registration, telemetry, intake (decisions), sending and offloaded (parcels), execution,
 reading (the meter), settlement; recovery after a broken stream; outside (clients).
 """
@@ -128,7 +128,7 @@ class EdgeNode:
             self._registration.welcome(welcome)
 
     def heartbeat(self, monotonic_ns: int) -> Heartbeat:
-        """Sign of life; carries the last number given, so that the coordinator can see what it lacks."""
+        """Heartbeat; carries the last number given, so that the coordinator can see what it lacks."""
         return self._registration.heartbeat(monotonic_ns)
 
     def acknowledged(self, ack: Ack) -> None:

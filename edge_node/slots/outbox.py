@@ -1,4 +1,4 @@
-"""What a node keeps until the coordinator has it, and the fence below which no decision is executed."""
+"""Outbox: messages kept until the coordinator has them, and the fence below which no decision is executed."""
 
 from __future__ import annotations
 

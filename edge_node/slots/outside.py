@@ -25,7 +25,7 @@ class OutsideClients:
     """Answers outside requests with the latest global model.
 
     Args:
-        node: What the node remembers; bookings go to its slot and meter.
+        node: The node's state; bookings go to its slot and meter.
         answers: How requests are answered; None: they are refused.
         lock: The node's lock.
         board: Held while the board works: one piece of work at a time.

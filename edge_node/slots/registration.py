@@ -54,6 +54,6 @@ class Registration:
             node.open(welcome.next_slot)
 
     def heartbeat(self, monotonic_ns: int) -> Heartbeat:
-        """Sign of life; carries the last number given, so that the coordinator can see what it lacks."""
+        """Heartbeat; carries the last number given, so that the coordinator can see what it lacks."""
         node = self._node
         return Heartbeat(node.node_id, node.boot_id, node.outbox.last_seq, monotonic_ns)

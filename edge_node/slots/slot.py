@@ -1,4 +1,4 @@
-"""What a node knows of one slot while it goes through it."""
+"""A node's state of one slot, from its beginning to its settlement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a node remembers beyond one slot, and how it goes from slot to slot."""
+"""A node's state beyond one slot, and its transitions from slot to slot."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ class Conversation:
         return offers, repeated
 
     def managed(self, slot: int, sent_batches: int, offloaded_batches: int) -> Managed | None:
-        """What to do with oneself in ``slot``; None where there was no conversation."""
+        """The node's own part of ``slot``; None where there was no conversation."""
         if self._desk is None or self._slot != slot or self._desk.session == (-1, -1):
             return None
         return self._desk.managed(sent_batches, offloaded_batches)

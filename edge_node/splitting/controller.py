@@ -17,7 +17,7 @@ from edge_node.splitting.energy import AccessPoint, Cost, Link, Server, Split, T
 
 
 class Objective(StrEnum):
-    """Whose joules are to be few."""
+    """Whose energy is minimised."""
 
     TERMINAL = "terminal"
     SYSTEM = "system"
@@ -35,7 +35,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is asked for, and how eager changes are."""
+    """Objective, limits, and hysteresis of changes."""
 
     objective: Objective = Objective.TERMINAL
     deadline_s: float = float("inf")

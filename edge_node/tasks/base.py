@@ -1,4 +1,4 @@
-"""What a task is: a data set, a model, a loss and how its work is counted. One file a task."""
+"""Interface of a task: a data set, a model, a loss and how its work is counted. One file a task."""
 
 from __future__ import annotations
 

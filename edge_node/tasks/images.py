@@ -1,4 +1,4 @@
-"""What all image classification tasks share: data, transform, loss, preparation, serving."""
+"""Common part of the image classification tasks: data, transform, loss, preparation, serving."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the next-character tasks share: data, transform, loss, preparation, serving by generation."""
+"""Common part of the next-character tasks: data, transform, loss, preparation, serving by generation."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Generator(Protocol):
 
 @dataclass(frozen=True)
 class Generated:
-    """What a model went on with."""
+    """A model's continuation."""
 
     tokens: Tensor
     """(B, count) bytes."""

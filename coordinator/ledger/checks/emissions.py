@@ -25,7 +25,7 @@ class Emissions:
             self._add("summary", item.where, f"emissions {said} pg, the lines sum to {emitted} pg")
 
     def finish(self) -> None:
-        """What only the whole can tell."""
+        """Checks that need the whole ledger."""
         owed = sum(
             amount
             for (account, unit), amount in self._facts.balances.items()

@@ -46,21 +46,21 @@ class Checks:
         _call(self._order, f"take_{item.kind.value}", item)
         self._facts.take(item)
         if item.kind is Kind.BOOKING and (item.slot, item.node) not in self._facts.usage:
-            return  # found by the order; there is no reading to hold it against
+            return  # found by the order; there is no reading to compare it with
         for idea in self._ideas:
             _call(idea, f"take_{item.kind.value}", item)
 
     def battery_uj(self, node: str) -> int:
-        """What the books hold after the entries so far."""
+        """A battery's content by the entries so far."""
         return self._facts.balances[f"node/{node}/battery", Unit.MICROJOULES]
 
     def finish(self) -> None:
-        """What only the whole can tell."""
+        """Checks that need the whole ledger."""
         for idea in self._ideas:
             _call(idea, "finish")
 
     def notices(self) -> list[str]:
-        """What is no broken promise, and still worth knowing."""
+        """Notices: facts that break no guarantee and are still worth knowing."""
         return [f"{count} {name}" for name, count in sorted(self._facts.counts.items()) if count]
 
 

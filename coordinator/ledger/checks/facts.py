@@ -21,7 +21,7 @@ class Facts:
         self.gaps: set[tuple[int, str]] = set()
         self.ended: set[int] = set()
         self.counts: dict[str, int] = defaultdict(int)
-        """What is no broken promise, and still worth knowing."""
+        """Notices: facts that break no guarantee and are still worth knowing."""
 
     def take(self, item: Item) -> None:
         """Take the facts of an entry; its postings are in ``balances`` already."""

@@ -1,4 +1,4 @@
-"""What comes after what, and once: epochs, slots, messages, bookings; every node slot is booked or a gap."""
+"""Order and uniqueness of epochs, slots, messages and bookings; every node slot is booked or a gap."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hub form as one sparse linear program for a general solver: the yardstick of the decomposition.
+"""The hub form as one sparse linear program for a general solver: the reference for the decomposition.
 
 Scaled like the decomposition: energy in units of the mean load of a node and slot, work in mean batches, the
 objective in grams of a unit of energy at the mean intensity."""

@@ -1,4 +1,4 @@
-"""From a hub plan back to who gives what to whom: a filling of each slot's hub ledger, O(N log N) per slot.
+"""Pairwise transfers from a hub plan: a filling of each slot's hub ledger, O(N log N) per slot.
 
 Any filling is optimal, since (D0)-(D8) see only each node's totals (hub.py). This one lays supplies and demands end to
 end in node order and cuts both at every boundary (the north-west corner rule): at most 2 N - 1 flows, and no node
@@ -71,7 +71,7 @@ def work_flows(plan: HubPlan, slot: int) -> Flows:
 
 
 def fill(given: Floats, taken: Floats) -> Flows:
-    """Who gives how much to whom, by the north-west corner rule; both sides in the hub's units."""
+    """Amounts between pairs, by the north-west corner rule; both sides in the hub's units."""
     total = min(float(given.sum()), float(taken.sum()))
     if total <= 0.0:
         empty = np.zeros(0, dtype=np.int64)

@@ -47,7 +47,7 @@ class Admm:
         return exchange(table, self._rules(), min(slots) if slots else None)
 
     def recall(self, table_ids: tuple[str, ...], slot: int, state: Any, record: dict[str, Any]) -> Any:
-        """Nothing to remember."""
+        """No state to update."""
         return state
 
     def decide(self, fleet: Fleet, state: Any) -> tuple[FleetDecision, Any]:

@@ -37,7 +37,7 @@ class Auction:
         return slot_market(table, terms, auctioned(self.mcafee))
 
     def recall(self, table_ids: tuple[str, ...], slot: int, state: Any, record: dict[str, Any]) -> Any:
-        """Nothing to remember."""
+        """No state to update."""
         return state
 
     def decide(self, fleet: Fleet, state: Any) -> tuple[FleetDecision, Any]:

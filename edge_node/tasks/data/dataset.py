@@ -1,4 +1,4 @@
-"""What a data set is. Knows no learning framework."""
+"""Data sets as named arrays. No dependency on a learning framework."""
 
 from __future__ import annotations
 
