@@ -155,7 +155,7 @@ class Ledger:
         return self._failure
 
     def close(self) -> None:
-        """Write what is queued, then let go of the file. Idempotent."""
+        """Write what is queued, then close the file. Idempotent."""
         if self._closed:
             return
         self._closed = True

@@ -21,7 +21,7 @@ CapOver = Literal["slot", "horizon"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The experiment's rules of the game, the same for every policy of a comparison."""
+    """Limits of an experiment, the same for every policy of a comparison."""
 
     offload_cap_fraction: float = 0.5
     """b_y of (D5): largest share of its released batches that an owner may have run elsewhere."""

@@ -45,7 +45,7 @@ def priced(program: Program, price_g_per_kwh: float) -> Program:
 
 
 def _dearest_j(fleet: Fleet) -> float:
-    """Most that a batch can cost: with its way to another node, and that node's waking."""
+    """Most that a batch can cost: with its way to another node, and waking up that node."""
     radio = float(fleet.tx_j_per_byte.max() + fleet.rx_j_per_byte.max()) + fleet.limits.net_j_per_byte
     joules = float(fleet.joules_per_batch.max()) + float(fleet.bytes_per_batch.max()) * radio
     if fleet.model_j is not None:

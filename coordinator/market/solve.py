@@ -32,7 +32,7 @@ _SERVED = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class SolverOptions:
-    """How hard to try."""
+    """Options of the solver."""
 
     mip_gap_fraction: float = 1e-4
     """Stop a mixed-integer solve at this gap."""

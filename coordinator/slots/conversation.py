@@ -1,4 +1,4 @@
-"""The conversation of one slot's market with its nodes: questions out, offers in; a silent node is dropped. Pure.
+"""Conversation of a slot's market with its nodes: questions out, offers in; nodes without an answer are dropped. Pure.
 
 The conversation is not durable and need not be: nothing in it binds a node. Only the agreement is binding. It becomes
 the slot's decision and is in the ledger before any node gets it. A coordinator that dies in between opens the market

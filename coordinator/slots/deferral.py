@@ -83,6 +83,6 @@ def count_missed(*, due: int, counted: int, away: int, sent: int) -> int:
     ``counted`` batches of the owner count, ``away`` of them ran elsewhere; ``sent`` were delivered, as the
     owner reports it. Most urgent batches stay at home (edge_node), so that those sent are the least urgent.
     """
-    delivered = max(sent, away)  # a receipt may be lost, or the owner silent
+    delivered = max(sent, away)  # a receipt may be lost, or the owner may not report
     home = counted - away
     return max(0, due - home - delivered) + delivered - away

@@ -15,7 +15,7 @@ class Lease:
         self._node_id = node_id
         self._changed = threading.Condition()
         self.fenced = True
-        """No lease that the node can be sure of: before the first Welcome, or after silence."""
+        """No lease that the node can be sure of: before the first Welcome, or after a time without messages."""
         self.failure = ""
         """Why the node is cut off and will not be let in again; empty: it is not."""
         self.closed = False

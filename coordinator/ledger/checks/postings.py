@@ -1,4 +1,4 @@
-"""Postings against the document they stand for, worked out apart from coordinator.slots.postings."""
+"""Postings against the document they stand for, computed apart from coordinator.slots.postings."""
 
 from __future__ import annotations
 

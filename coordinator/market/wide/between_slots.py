@@ -174,7 +174,7 @@ class WaitingNodes:
 
 
 def _regular(matrix: Floats) -> Floats:
-    """A hair is added to the diagonal, and 1 where a row is empty, so that the inverse exists."""
+    """A small value is added to the diagonal, and 1 where a row is empty, so that the inverse exists."""
     diagonal = np.arange(matrix.shape[1])
     values = matrix[:, diagonal, diagonal]
     matrix[:, diagonal, diagonal] = values * (1.0 + 1e-13) + (values == 0.0)

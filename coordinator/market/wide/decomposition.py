@@ -4,11 +4,11 @@ Given prices of the energy hub (lambda_t) and the work hub (mu_t) the nodes have
 interior-point method (Mehrotra's predictor-corrector with Gondzio's centrality correctors) follows all nodes'
 problems at once: in each step every node is eliminated exactly onto the 2 T hub prices (kkt.py), the
 small system of the prices is solved, and the nodes follow. The work of a step is linear in N, and the number of steps
-hardly depends on N, less so where a sample's prices tell where to begin (decomposition_start.py). Plain price updates
+hardly depends on N, less so where a sample's prices tell where to begin (start.py). Plain price updates
 (bundle, ADMM) need hundreds of rounds for the same gap.
 
 The proof does not rest on the method's own measures: the bound is Lagrange's at the last prices
-(Block.lower_bound), the plan is repaired to keep every limit (decomposition_repair.py), and the gap is theirs.
+(Block.lower_bound), the plan is repaired to keep every limit (repair.py), and the gap is theirs.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def _gap(objective_g: float, bound_g: float, bill_g: float) -> float:
 
 
 def _alone(program: HubProgram, unit: Units) -> Certified | None:
-    """LOCAL's plan where that cannot be undercut: every node lives on its own harvest, or nothing emits."""
+    """LOCAL's plan where that cannot be undercut: every node uses its own harvest alone, or nothing emits."""
     plan = local_plan(program)
     if plan.unserved_batches.any() or plan.own_batches[program.closed].any():
         return None
@@ -176,7 +176,7 @@ def _sampled(
     block_nodes: int,
     run: _Map,
 ) -> tuple[Floats, float | None]:
-    """Prices and barrier of an evenly drawn sample on its way to the optimum (decomposition_start.py)."""
+    """Prices and barrier of an evenly drawn sample on its way to the optimum (start.py)."""
     size = min(program.nodes // _SAMPLE_SHARE, _MOST_SAMPLED)
     pick = np.random.default_rng(0).permutation(program.nodes)[:size]
     few = small.take(pick)

@@ -21,7 +21,7 @@ _LEAST_SHARE = 0.02
 
 
 def _dot(a: Floats, b: Floats) -> float:
-    """Sum of products, without BLAS: its own threads would fight those of the blocks."""
+    """Sum of products, without BLAS: its own threads would compete with those of the blocks."""
     return float(np.einsum("ij,ij->", a, b))
 
 
