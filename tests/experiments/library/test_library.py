@@ -26,6 +26,7 @@ def scenario() -> detabed.Scenario:
         name="tiny",
         nodes=({"zone": "DE", "count": 2}, {"zone": "FR", "count": 1}),
         stages={"preparation": 1, "development": 2, "application": 1, "recycling": 1},
+        task={"data": "digits"},
         fleet={"kind": "inprocess"},
     )
 
