@@ -5,7 +5,7 @@ Claim:   with perfect forecasts DETA, DET, DAT and LOCAL-LP emit at most 1.001 t
          batches) at a horizon of 24 slots and 1.02 times at 1. Under persistence and under Gaussian errors of 10 % each
          is worse than LOCAL in at most 2 of 80 worlds, by at most 1 %.
 Cost:    --quick about a minute on two idle cores: the worlds of at most 5 nodes among the first eight seeds, and one
-         booked run. Otherwise about half an hour of CPU time.
+         booked run. Otherwise about 70 minutes of CPU time.
 Command: python -m benchmarks.policies [--quick] [--json] [--rows FILE]
 
 Worlds (benchmarks/_worlds.py): seeds 0 to 59 of fleets of 3 to 20 nodes over 48 slots, and as many with harvest of two
