@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,19 @@ STATUS = {
     33: "no tests",
     34: "skipped",
     37: "killed",
+    36: "killed",  # time-outs: the tests do not pass
+    24: "killed",
+    -24: "killed",
+    152: "killed",
+    255: "killed",
+    -11: "killed",  # crashes
+    -9: "killed",
     None: "not run",
+    2: "not run",  # interrupted
 }
-"""mutmut's exit codes; all others are time-outs and crashes, which the tests notice as well."""
+"""mutmut's exit codes. Any other (suspicious) is counted as survived."""
+AT_ONCE = 50
+"""Mutants of one call of mutmut: what is done stays when the rest is interrupted."""
 Z95 = 1.96
 
 
@@ -49,7 +60,7 @@ def statuses() -> dict[str, str]:
     found: dict[str, str] = {}
     for path in sorted(FOLDER.rglob("*.meta")):
         codes = json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
-        found |= {name: STATUS.get(code, "killed") for name, code in codes.items()}
+        found |= {name: STATUS.get(code, "survived") for name, code in codes.items()}
     return found
 
 
@@ -96,14 +107,18 @@ def interval(killed: int, of: int) -> tuple[float, float]:
     return centre - half, centre + half
 
 
-def summary(names: list[str], found: dict[str, str]) -> dict[str, Any]:
-    """Figures, the goal, and every survivor with its change."""
+def summary(names: list[str], found: dict[str, str], wanted: int) -> dict[str, Any]:
+    """Figures, the goal, and every survivor with its change, of those of ``names`` that were run.
+
+    The goal is deferred until the ``wanted`` mutants were all run: a part of a sample is no sample.
+    """
     counts = Counter(found[name] for name in names)
     survivors = sorted(name for name in names if found[name] in ("survived", "no tests"))
     same = equivalent(survivors)
     killed, real = counts["killed"], counts["killed"] + len(survivors) - len(same)
     low, high = interval(killed, real)
     share = killed / real if real else None
+    complete = real > 0 and len(names) >= wanted and not counts["not run"]
     goal = {"op": ">=", "goal": GOAL, "value": share, "met": share is not None and share >= GOAL}
     name = "share of mutants killed, equivalent ones left out"
     return {
@@ -117,8 +132,8 @@ def summary(names: list[str], found: dict[str, str]) -> dict[str, Any]:
             "low": low if real else None,
             "high": high if real else None,
         },
-        "goals": {name: goal} if real else {},
-        "deferred": [] if real else [name],
+        "goals": {name: goal} if complete else {},
+        "deferred": [] if complete else [name],
         "survivors": [
             {"mutant": one, "function": function_of(one), "status": found[one], "equivalent": same.get(one)}
             | dict(zip(("removed", "added"), change_of(one), strict=True))
@@ -139,24 +154,23 @@ def main() -> None:
     )
     args = args_parser.parse_args()
 
-    def measured(say: Any) -> dict[str, Any]:
-        if args.quick:
-            found = statuses()
-            return summary([name for name, status in found.items() if status != "not run"], found)
+    def measured(say: Callable[[str], None]) -> dict[str, Any]:
         if args.all or args.names:
-            run(list(args.names))
+            if not args.quick:
+                run(list(args.names))
             found = statuses()
-            return summary([name for name, status in found.items() if status != "not run"], found)
-        if not statuses():
+            done = [name for name, status in found.items() if status != "not run"]
+            return summary(done, found, len(found) if args.all else args.sample)
+        if not args.quick and not statuses():
             say("making all mutants, timing every test")
             run([FIRST])
-        every = sorted(statuses())
-        names = random.Random(args.seed).sample(every, min(args.sample, len(every)))
-        left = [name for name in names if statuses()[name] == "not run"]
-        for begin in range(0, len(left), 50):
+        found = statuses()
+        names = random.Random(args.seed).sample(sorted(found), min(args.sample, len(found)))
+        left = [] if args.quick else [name for name in names if found[name] == "not run"]
+        for begin in range(0, len(left), AT_ONCE):
             say(f"{len(names) - len(left) + begin} of {len(names)} mutants run")
-            run(left[begin : begin + 50])
-        return summary(names, statuses())
+            run(left[begin : begin + AT_ONCE])
+        return summary(names, statuses(), args.sample)
 
     found = measuring(measured)
     show(found, args.json)

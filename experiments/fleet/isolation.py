@@ -116,8 +116,8 @@ def is_isolated() -> bool:
 def ensure_isolated(isolation: Isolation | str) -> Isolation:
     """Bring about what was asked for. Call first thing: a namespace can be entered only while no thread runs.
 
-    The process stays the same one, so that signals, exit code and standard streams are untouched; whatever it
-    starts afterwards (Ray, the coordinator) is inside as well.
+    The process stays the same one, so that signals, exit code and standard streams are untouched; processes it
+    starts afterwards (Ray, the coordinator) are inside as well.
 
     Raises:
         IsolationError: ``netns`` was asked for, and this kernel or this process does not allow it.

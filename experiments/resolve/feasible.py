@@ -31,7 +31,7 @@ def refuse_impossible(resolved: Resolved, busy_s: list[float]) -> None:
     """Raises UsageError where no plan that the policy may make does all the work a scenario fixes.
 
     ``busy_s``: seconds each node's board needs for its own work of a slot. Where that fits every node's slot there
-    is a plan, whatever else: only otherwise the model is asked. Random requests (open loop) are load, not a promise:
+    is a plan, and the model is not asked. Random requests (open loop) are load, not a promise:
     they are left out, and what of them is not served is reported by the run."""
     if max(busy_s) <= resolved.slot_s:
         return

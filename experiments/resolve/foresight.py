@@ -21,7 +21,7 @@ _RUN = "foresight"
 
 def whole_run(resolved: Resolved) -> Fleet:
     """The fleet before slot 0 whose horizon is the run, with true intensities and harvests; harvest and batteries
-    are there whatever the policy. Costs of batches are those that nodes declare (modelled), also where a run meters
+    do not depend on the policy. Costs of batches are those that nodes declare (modelled), also where a run meters
     them. Starts nothing."""
     slots = len(resolved.stages)
     told = resolved.coordinator_config(_RUN, Path("none"))

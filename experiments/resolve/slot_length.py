@@ -52,7 +52,8 @@ def slot_length_s(
     """Length of a slot: as the scenario says; ``auto``: so long that in every stage a node is busy for BUSY_SHARE of it
     on average, and none for more than WORST_SHARE. A development slot counts whether there is one or not.
 
-    ``services_share``: of each node's application slots, taken by further services whatever the slot's length."""
+    ``services_share``: (N,) fraction of each node's application slots that further services take; it does not depend on
+    the slot's length."""
     if scenario.time.slot_s != "auto":
         return scenario.time.slot_s
     nothing = [0.0] * len(services_share)

@@ -1,5 +1,5 @@
-"""What a scenario names and would not use is refused by name: an option of another kind than the one chosen in its
-table, or a worth of a service that nobody serves.
+"""Refusal of keys without effect, by name: an option of another kind than the one chosen in its table, or weights of a
+service that is not served.
 
 Only what differs from the default counts as named: the scenario that a run writes has every key.
 """

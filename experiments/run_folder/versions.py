@@ -16,7 +16,6 @@ VERSIONS = (
     "numpy",
     "pandas",
     "pvlib",
-    "scikit-learn",
 )
 
 

@@ -55,7 +55,7 @@ class Outside:
             )
         if serve_s and resolved.scenario.fleet.isolation == "netns":
             raise UsageError(
-                '--serve-for with isolation "netns": nobody reaches such a run; set isolation = "auto" in [fleet]'
+                '--serve-for with isolation "netns": no client can reach such a run; set isolation = "auto" in [fleet]'
             )
         if serve_s and not serving:
             raise UsageError("--serve-for needs a slot of the application stage; set application in [stages]")
@@ -134,7 +134,7 @@ def _in_folder(folder: Path, node_id: str) -> Target:
         raise UsageError(f"{folder}: no addresses.json; is this the folder of a run on Ray that has started?")
     addresses: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
     if not addresses:
-        raise UsageError(f"{folder}: its nodes can be asked by nobody from outside")
+        raise UsageError(f"{folder}: none of its nodes has an address for outside clients")
     chosen = node_id or min(addresses)
     if chosen not in addresses:
         raise UsageError(f"{folder} has no node {chosen!r}; allowed are {', '.join(sorted(addresses))}")

@@ -151,15 +151,15 @@ def test_the_same_question_gets_the_same_answer_and_no_other_does() -> None:
             desk.answer(stale)
 
 
-@pytest.mark.parametrize("anew", [call(attempt=1), call(epoch=2)])
-def test_a_market_opened_again_discards_earlier_fills(anew: MarketCall) -> None:
+@pytest.mark.parametrize("reopening", [call(attempt=1), call(epoch=2)])
+def test_a_market_opened_again_discards_earlier_fills(reopening: MarketCall) -> None:
     desk = Desk(own())
     first = desk.answer(call())
     desk.answer(MarketNews("n1", 1, 4, 0, 1, (Fill(Good.WORK, Side.BID, 1e-4, 2.0),)))
-    again = desk.answer(anew)
+    again = desk.answer(reopening)
     assert isinstance(again, Offers)
     assert again.quotes == first.quotes
-    assert (again.epoch, again.attempt) == (anew.epoch, anew.attempt)
+    assert (again.epoch, again.attempt) == (reopening.epoch, reopening.attempt)
 
 
 def test_offers_do_not_depend_on_quantities_that_no_quote_uses() -> None:
