@@ -52,7 +52,7 @@ from experiments.fleet.session import open_session
 from experiments.resolve.resolve import resolve
 from experiments.resolve.resolved import Resolved
 from experiments.scenario.model import parse_scenario
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 NODES = 10
 ZONES = (

@@ -28,7 +28,7 @@ from edge_node.config import TaskConfig
 from edge_node.tasks.process import configure_process
 from edge_node.tasks.workload import TaskWorkload, build_workload
 from edge_node.workload import Arrays
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 LEARNING_RATE = 0.05
 MALLOC = {

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from coordinator.market.fleet import CapOver
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 
 class Strict(BaseModel):

@@ -8,7 +8,7 @@ from edge_node.serving.answers import TaskAnswers
 from edge_node.slots.node import EdgeNode
 from edge_node.slots.outbox import Outbox
 from edge_node.tasks.workload import TaskWorkload, build_workload, untrained_parameters
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 
 def build_node(config: NodeConfig, outbox: Outbox | None = None) -> EdgeNode:

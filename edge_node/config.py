@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 
 class Strict(BaseModel):

@@ -133,7 +133,7 @@ class Workload(Protocol):
         ...
 
     def cost(self, stage: str) -> WorkCost:
-        """Counted work of one batch of ``stage`` (protos.messages.Stage value)."""
+        """Counted work of one batch of ``stage`` (a protos.messages.terms.Stage value)."""
         ...
 
     def batch(self, batch_id: int, stage: str) -> Arrays:

@@ -17,7 +17,6 @@ from typing import Any, TypeVar, cast
 from google.protobuf.message import DecodeError, EncodeError
 
 from carbon_data.types import Provenance
-from protos import messages
 from protos.gen import testbed_pb2 as pb
 from protos.gen.testbed_pb2_grpc import (
     CoordinatorServicer,
@@ -27,6 +26,7 @@ from protos.gen.testbed_pb2_grpc import (
     add_CoordinatorServicer_to_server,
     add_EdgePeerServicer_to_server,
 )
+from protos.messages import inference, market, parcels, runner, slot, stream, terms
 from protos.validation import (
     ACROSS,
     DTYPE_BYTES,
@@ -80,13 +80,13 @@ __all__ = [
 
 # --- tables compiled from the dataclasses -----------------------------------------------------------------
 
-_PB_NAMES: dict[type, str] = {messages.BeginSlot: "BeginSlotRequest", messages.EndSlot: "EndSlotRequest"}
+_PB_NAMES: dict[type, str] = {runner.BeginSlot: "BeginSlotRequest", runner.EndSlot: "EndSlotRequest"}
 _ENUMS: tuple[type[StrEnum], ...] = (
-    messages.Stage,
-    messages.Component,
-    messages.Good,
-    messages.Side,
-    messages.MarketKind,
+    terms.Stage,
+    terms.Component,
+    market.Good,
+    market.Side,
+    market.MarketKind,
     Provenance,
 )
 Convert = Callable[[Any], Any]
@@ -230,8 +230,9 @@ def _codec(cls: type) -> _Codec:
     return _CODECS[cls]
 
 
-for _cls in [value for value in vars(messages).values() if dataclasses.is_dataclass(value)]:
-    _codec(cast(type, _cls))
+for _conversation in (stream, slot, market, parcels, inference, runner):
+    for _cls in [value for value in vars(_conversation).values() if dataclasses.is_dataclass(value)]:
+        _codec(cast(type, _cls))
 _BY_PB = {codec.pb_type: codec for codec in _CODECS.values()}
 
 
@@ -268,24 +269,24 @@ def decode(cls: type[M], data: bytes, limit: int = MAX_REPLY_BYTES + MAX_STREAM_
     return cast(M, codec.unpack(_parse(codec.pb_type, data, limit)))
 
 
-def encode_up(message: messages.UpMessage) -> bytes:
+def encode_up(message: stream.UpMessage) -> bytes:
     """Envelope of node to coordinator. Raises ProtocolError."""
     return _wrap(pb.NodeMessage, _UP_KINDS, message)
 
 
-def decode_up(data: bytes) -> messages.UpMessage:
+def decode_up(data: bytes) -> stream.UpMessage:
     """Message of a node in an envelope. Raises ProtocolError."""
-    return cast(messages.UpMessage, _unwrap(pb.NodeMessage, data))
+    return cast(stream.UpMessage, _unwrap(pb.NodeMessage, data))
 
 
-def encode_down(message: messages.DownMessage) -> bytes:
+def encode_down(message: stream.DownMessage) -> bytes:
     """Envelope of coordinator to node. Raises ProtocolError."""
     return _wrap(pb.CoordinatorMessage, _DOWN_KINDS, message)
 
 
-def decode_down(data: bytes) -> messages.DownMessage:
+def decode_down(data: bytes) -> stream.DownMessage:
     """Message of the coordinator in an envelope. Raises ProtocolError."""
-    return cast(messages.DownMessage, _unwrap(pb.CoordinatorMessage, data))
+    return cast(stream.DownMessage, _unwrap(pb.CoordinatorMessage, data))
 
 
 def _kinds(envelope: Any) -> dict[type, str]:
@@ -378,12 +379,12 @@ def _plain(
 
 
 ATTEND = Rpc("detabed.v1.Coordinator", "Attend", encode_up, decode_up, encode_down, decode_down)
-BEGIN_SLOT = _plain("Coordinator", "BeginSlot", messages.BeginSlot, messages.SlotPlan)
-END_SLOT = _plain("Coordinator", "EndSlot", messages.EndSlot, messages.SlotSummary)
-GET_STATUS = _plain("Coordinator", "GetStatus", messages.StatusRequest, messages.Status)
-GET_REPORT = _plain("Coordinator", "GetReport", messages.ReportQuery, messages.Report)
-DELIVER = _plain("EdgePeer", "Deliver", messages.Parcel, messages.Receipt)
+BEGIN_SLOT = _plain("Coordinator", "BeginSlot", runner.BeginSlot, runner.SlotPlan)
+END_SLOT = _plain("Coordinator", "EndSlot", runner.EndSlot, runner.SlotSummary)
+GET_STATUS = _plain("Coordinator", "GetStatus", runner.StatusRequest, runner.Status)
+GET_REPORT = _plain("Coordinator", "GetReport", runner.ReportQuery, runner.Report)
+DELIVER = _plain("EdgePeer", "Deliver", parcels.Parcel, parcels.Receipt)
 INFER = _plain(
-    "EdgeInference", "Infer", messages.InferRequest, messages.InferAnswer, MAX_INFER_BYTES, MAX_INFER_FIELDS
+    "EdgeInference", "Infer", inference.InferRequest, inference.InferAnswer, MAX_INFER_BYTES, MAX_INFER_FIELDS
 )
 RPCS = (ATTEND, BEGIN_SLOT, END_SLOT, GET_STATUS, GET_REPORT, DELIVER, INFER)

@@ -12,8 +12,8 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from protos import messages
 from protos.latency import LAST_BIN
+from protos.messages import inference, market, parcels, slot
 
 MAX_STREAM_BYTES = 256 * 1024
 """Largest message on an Attend stream."""
@@ -195,7 +195,7 @@ def rule(owner: str, name: str, kind: type) -> Check:
 # --- rules across fields ----------------------------------------------------------------------------------
 
 
-def _check_tensor(tensor: messages.Tensor) -> None:
+def _check_tensor(tensor: parcels.Tensor) -> None:
     if not 1 <= len(tensor.shape) <= MAX_AXES:
         raise ProtocolError("Tensor.shape", tensor.shape, f"1..{MAX_AXES} axes")
     expected = math.prod(tensor.shape) * DTYPE_BYTES[tensor.dtype]  # Python integers do not overflow
@@ -207,7 +207,7 @@ def _check_tensor(tensor: messages.Tensor) -> None:
         )
 
 
-def _check_parcel(parcel: messages.Parcel) -> None:
+def _check_parcel(parcel: parcels.Parcel) -> None:
     ids, sizes = parcel.batch_ids, parcel.batch_sizes
     if not ids or len(set(ids)) != len(ids):
         raise ProtocolError("Parcel.batch_ids", ids, "at least one batch, each once")
@@ -223,7 +223,7 @@ def _check_parcel(parcel: messages.Parcel) -> None:
     for service, size in zip(services, sizes, strict=True):
         examples[service] = examples.get(service, 0) + size
     for tensor in parcel.tensors:
-        expected = examples.get(messages.service_of_tensor(tensor.name), 0)
+        expected = examples.get(parcels.service_of_tensor(tensor.name), 0)
         if tensor.shape[0] != expected:
             raise ProtocolError(
                 f"Parcel.tensors[{tensor.name}].shape",
@@ -236,12 +236,12 @@ def _check_parcel(parcel: messages.Parcel) -> None:
         raise ProtocolError("Parcel.executor", parcel.executor, "another node than the owner")
 
 
-def payload_bytes(parcel: messages.Parcel) -> int:
+def payload_bytes(parcel: parcels.Parcel) -> int:
     """Bytes of the batches in a parcel, as both ends count them."""
     return sum(len(tensor.data) for tensor in parcel.tensors)
 
 
-def _check_serving(serving: messages.Serving) -> None:
+def _check_serving(serving: slot.Serving) -> None:
     bins, counts = serving.latency_bins, serving.latency_counts
     if list(bins) != sorted(set(bins)) or (bins and bins[-1] > LAST_BIN):
         raise ProtocolError("Serving.latency_bins", bins, f"ascending numbers of 0..{LAST_BIN}")
@@ -257,15 +257,15 @@ def _check_serving(serving: messages.Serving) -> None:
         )
 
 
-def _check_offers(offers: messages.Offers) -> None:
+def _check_offers(offers: market.Offers) -> None:
     for quote in offers.quotes:
-        if quote.quantity <= 0 or (quote.good is messages.Good.WORK and quote.quantity % 1):
+        if quote.quantity <= 0 or (quote.good is market.Good.WORK and quote.quantity % 1):
             raise ProtocolError("Quote.quantity", quote.quantity, "more than 0; whole batches of work")
     if offers.quotes and offers.trades:
         raise ProtocolError("Offers.trades", len(offers.trades), "either quotes or trades")
 
 
-def _check_terms(terms: messages.MarketTerms) -> None:
+def _check_terms(terms: market.MarketTerms) -> None:
     slots = len(terms.intensity_g_per_kwh)
     if not slots:
         raise ProtocolError("MarketTerms.intensity_g_per_kwh", (), "at least the slot itself")
@@ -275,7 +275,7 @@ def _check_terms(terms: messages.MarketTerms) -> None:
             raise ProtocolError(f"MarketTerms.{name}", f"{len(values)} values", f"{slots}, one a slot")
 
 
-def _check_examples(where: str, tensors: tuple[messages.Tensor, ...]) -> None:
+def _check_examples(where: str, tensors: tuple[parcels.Tensor, ...]) -> None:
     names = [tensor.name for tensor in tensors]
     if not names or len(set(names)) != len(names):
         raise ProtocolError(f"{where}.tensors", names, "at least one tensor, each name once")
@@ -285,11 +285,11 @@ def _check_examples(where: str, tensors: tuple[messages.Tensor, ...]) -> None:
 
 
 ACROSS: dict[type, Callable[[Any], None]] = {
-    messages.Tensor: _check_tensor,
-    messages.Parcel: _check_parcel,
-    messages.Serving: _check_serving,
-    messages.Offers: _check_offers,
-    messages.MarketTerms: _check_terms,
-    messages.InferRequest: lambda request: _check_examples("InferRequest", request.tensors),
-    messages.InferAnswer: lambda answer: _check_examples("InferAnswer", answer.tensors),
+    parcels.Tensor: _check_tensor,
+    parcels.Parcel: _check_parcel,
+    slot.Serving: _check_serving,
+    market.Offers: _check_offers,
+    market.MarketTerms: _check_terms,
+    inference.InferRequest: lambda request: _check_examples("InferRequest", request.tensors),
+    inference.InferAnswer: lambda answer: _check_examples("InferAnswer", answer.tensors),
 }

@@ -11,7 +11,8 @@ from fractions import Fraction
 
 from carbon_data.units import JOULES_PER_KWH, MICRO
 from coordinator.accounting.spread import spread
-from protos.messages import Component, EnergyLine, Stage
+from protos.messages.slot import EnergyLine
+from protos.messages.terms import Component, Stage
 
 
 @dataclass(frozen=True, slots=True)

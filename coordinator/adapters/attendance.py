@@ -19,7 +19,7 @@ from coordinator.adapters.outboxes import Outbox, Outboxes, end, new_outbox
 from coordinator.slots.protocol import Effects, Refused
 from coordinator.slots.service import CoordinatorService
 from protos import codec
-from protos.messages import Refusal, Register, UpMessage
+from protos.messages.stream import Refusal, Register, UpMessage
 
 log = logging.getLogger(__name__)
 

@@ -14,17 +14,17 @@ from typing import Any, TypeVar
 import grpc
 
 from protos import codec
-from protos.messages import (
+from protos.messages.runner import (
     BeginSlot,
     EndSlot,
     Report,
     ReportQuery,
     SlotPlan,
     SlotSummary,
-    Stage,
     Status,
     StatusRequest,
 )
+from protos.messages.terms import Stage
 from protos.wire import proxy_options
 
 FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.1, 5.0

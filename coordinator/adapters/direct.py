@@ -16,19 +16,8 @@ from coordinator.ledger import Ledger
 from coordinator.policies.base import Policy
 from coordinator.slots.protocol import Effects, Refused, RequestError
 from coordinator.slots.service import CoordinatorService
-from protos.messages import (
-    BeginSlot,
-    DownMessage,
-    EndSlot,
-    Refusal,
-    Register,
-    Report,
-    ReportQuery,
-    SlotPlan,
-    SlotSummary,
-    Status,
-    UpMessage,
-)
+from protos.messages.runner import BeginSlot, EndSlot, Report, ReportQuery, SlotPlan, SlotSummary, Status
+from protos.messages.stream import DownMessage, Refusal, Register, UpMessage
 
 Deliver = Callable[[str, DownMessage], None]
 MOST_ROUNDS = 1000

@@ -18,7 +18,8 @@ from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.strategy import Strategy
 
 from carbon_data.quiet_log import QuietFileHandler
-from protos.messages import SlotPlan, SlotSummary, Stage
+from protos.messages.runner import SlotPlan, SlotSummary
+from protos.messages.terms import Stage
 
 from .flower_strategy import (
     ARRAYS,

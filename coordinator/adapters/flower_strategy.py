@@ -21,7 +21,9 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
 from carbon_data.own_code import place_of
-from protos.messages import Decision, SlotPlan, SlotSummary, Stage
+from protos.messages.runner import SlotPlan, SlotSummary
+from protos.messages.slot import Decision
+from protos.messages.terms import Stage
 
 ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
 """Keys of the records in a message's content."""

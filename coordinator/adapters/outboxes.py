@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from protos.messages import DownMessage, Refusal
+from protos.messages.stream import DownMessage, Refusal
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from coordinator.adapters.durability import Durability
 from coordinator.slots.protocol import Effects
 from coordinator.slots.service import CoordinatorService
-from protos.messages import (
+from protos.messages.runner import (
     BeginSlot,
     EndSlot,
     Report,

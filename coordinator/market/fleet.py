@@ -58,7 +58,7 @@ class Fleet:
     slot: int
     slot_s: float
     stage: str
-    """Life-cycle stage of the work released in this slot (protos.messages.Stage value)."""
+    """Life-cycle stage of the work released in this slot (a protos.messages.terms.Stage value)."""
     limits: Limits
 
     intensity_g_per_kwh: Floats

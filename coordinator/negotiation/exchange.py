@@ -17,7 +17,7 @@ from coordinator.market.numbers import DOMINANCE
 from coordinator.market.wide import hub_recovery
 from coordinator.negotiation.quote import Quote, quotes_of
 from coordinator.negotiation.table import Agreed, Market, Table
-from protos.messages import Good, MarketKind, MarketTerms, Side
+from protos.messages.market import Good, MarketKind, MarketTerms, Side
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from protos.messages import Good, Offers, Side
+from protos.messages.market import Good, Offers, Side
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from coordinator.negotiation.outcome import slot_notes
 from coordinator.negotiation.table import Agreed, Negotiating, Table
 from coordinator.policies.local import rule_decision
 from protos import codec
-from protos.messages import MarketCall, MarketNews
+from protos.messages.market import MarketCall, MarketNews
 from protos.trading.desk import Desk
 from protos.trading.own import Own
 

@@ -19,7 +19,7 @@ from coordinator.negotiation.auction import clear
 from coordinator.negotiation.matching import match
 from coordinator.negotiation.quote import Quote, quotes_of
 from coordinator.negotiation.table import Agreed, Market, Table
-from protos.messages import Fill, Good, MarketTerms, Side
+from protos.messages.market import Fill, Good, MarketTerms, Side
 
 
 @dataclass(frozen=True)

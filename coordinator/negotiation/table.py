@@ -14,7 +14,7 @@ import numpy as np
 
 from carbon_data.units import JOULES_PER_KWH
 from coordinator.market.fleet import Bools, Fleet, Floats, Ints, Limits
-from protos.messages import Fill, MarketCall, MarketKind, MarketNews, MarketTerms, Offers
+from protos.messages.market import Fill, MarketCall, MarketKind, MarketNews, MarketTerms, Offers
 
 
 @dataclass(frozen=True)

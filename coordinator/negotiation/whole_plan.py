@@ -15,7 +15,7 @@ from coordinator.market.wide.repair import repair
 from coordinator.negotiation.exchange import Rules, exchange, exchange_terms
 from coordinator.negotiation.simulated import own_of
 from coordinator.negotiation.table import Table
-from protos.messages import MarketNews, Offers
+from protos.messages.market import MarketNews, Offers
 from protos.trading.exchange_agent import ExchangeAgent
 
 

@@ -17,7 +17,7 @@ from coordinator.market.fleet import Fleet
 from coordinator.policies.base import Policy
 from coordinator.policies.local import local_decision
 from coordinator.policies.validate import ask, violations
-from protos.messages import Stage
+from protos.messages.terms import Stage
 from protos.validation import safe_text
 
 TRAINING_STAGES = (Stage.DEVELOPMENT, Stage.RECYCLING)

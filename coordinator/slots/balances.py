@@ -8,7 +8,8 @@ import math
 from fractions import Fraction
 
 from carbon_data.storage import Balance
-from protos.messages import NodeProfile, Settlement
+from protos.messages.slot import Settlement
+from protos.messages.stream import NodeProfile
 
 TERMS = tuple(Balance.__slots__)
 ROUNDING_PARTS = 10**9

@@ -20,7 +20,8 @@ from coordinator.slots.lines import Row, UsersEnd, model_line, parcel_line, parc
 from coordinator.slots.postings import booking_postings, message_key
 from coordinator.slots.state import SlotState
 from coordinator.slots.trade import SettledTransfer
-from protos.messages import Stage, Usage
+from protos.messages.slot import Usage
+from protos.messages.terms import Stage
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,10 @@ from coordinator.slots.lines import parcels_of
 from coordinator.slots.protocol import Effects
 from coordinator.slots.state import NodeState, Phase, SlotState
 from coordinator.slots.trade import SettledTransfer, Transfer
-from protos.messages import Register, SlotPlan, SlotSummary, Stage, Telemetry, Usage
+from protos.messages.runner import SlotPlan, SlotSummary
+from protos.messages.slot import Telemetry, Usage
+from protos.messages.stream import Register
+from protos.messages.terms import Stage
 
 _REGISTER = TypeAdapter(Register)
 _TELEMETRY = TypeAdapter(Telemetry)

@@ -16,7 +16,8 @@ from coordinator.slots.sessions import Sessions
 from coordinator.slots.shared_lines import shared_lines
 from coordinator.slots.state import Phase, SlotState
 from coordinator.slots.trade import DonorState, settle_trade
-from protos.messages import CloseSlot, EndSlot, SlotSummary
+from protos.messages.runner import EndSlot, SlotSummary
+from protos.messages.slot import CloseSlot
 
 
 class Closing:

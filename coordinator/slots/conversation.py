@@ -15,7 +15,7 @@ from typing import Any
 from coordinator.negotiation.table import Agreed, Market, Negotiating, Questions, Table
 from coordinator.slots.protocol import Effects, Refused
 from protos import codec
-from protos.messages import MarketCall, MarketNews, Offers
+from protos.messages.market import MarketCall, MarketNews, Offers
 from protos.validation import safe_text
 
 log = logging.getLogger(__name__)

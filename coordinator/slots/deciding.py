@@ -15,7 +15,8 @@ from coordinator.slots.protocol import Effects, RequestError
 from coordinator.slots.sessions import Sessions
 from coordinator.slots.state import Phase
 from coordinator.slots.stateful_policy import StatefulPolicy
-from protos.messages import BeginSlot, SlotPlan, Telemetry
+from protos.messages.runner import BeginSlot, SlotPlan
+from protos.messages.slot import Telemetry
 
 
 @dataclass(frozen=True, slots=True)

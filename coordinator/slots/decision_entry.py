@@ -15,7 +15,8 @@ from coordinator.market.fleet import Floats
 from coordinator.policies.guard import Choice
 from coordinator.slots.books import Books
 from coordinator.slots.conversation import Conversation
-from protos.messages import BeginSlot, Decision, Guest, Send, SlotPlan
+from protos.messages.runner import BeginSlot, SlotPlan
+from protos.messages.slot import Decision, Guest, Send
 
 UNLIMITED_UJ = 10**18
 """Value on the wire of a charge or discharge without limit; the battery's own limits are far below."""

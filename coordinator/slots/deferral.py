@@ -8,7 +8,8 @@ from coordinator.config import CoordinatorConfig
 from coordinator.market.backlog import Backlog
 from coordinator.policies.guard import TRAINING_STAGES
 from coordinator.slots.state import NodeState, SlotState
-from protos.messages import Decision, Stage, Telemetry
+from protos.messages.slot import Decision, Telemetry
+from protos.messages.terms import Stage
 
 
 def offload_room(config: CoordinatorConfig, node: NodeState, telemetry: Telemetry) -> tuple[int, ...] | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from protos.messages import Usage
+from protos.messages.slot import Usage
 
 COUNTS = ("requests", "tokens_in", "tokens_out", "bits")
 """What (T1) and the functional units count. Tokens are those of tasks that generate."""

@@ -15,7 +15,9 @@ from coordinator.negotiation.table import Table
 from coordinator.slots.books import Books
 from coordinator.slots.deferral import offload_room
 from coordinator.slots.expecting import expected_g_per_kwh
-from protos.messages import NodeProfile, Stage, Telemetry, WorkProfile
+from protos.messages.slot import Telemetry
+from protos.messages.stream import NodeProfile, WorkProfile
+from protos.messages.terms import Stage
 
 NOT_OFFLOADABLE = (Stage.PREPARATION, Stage.UNALLOCATED)
 """Work that may not leave its owner: a node receives data from its own devices."""

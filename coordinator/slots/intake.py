@@ -19,7 +19,8 @@ from coordinator.slots.protocol import Effects, Refused
 from coordinator.slots.record_checks import settlement_findings, telemetry_findings, usage_findings
 from coordinator.slots.state import Phase, SlotState, Standing
 from coordinator.slots.welcome import welcome
-from protos.messages import Ack, DownMessage, EnergyGrant, Heartbeat, Settlement, Telemetry, Usage
+from protos.messages.slot import EnergyGrant, Settlement, Telemetry, Usage
+from protos.messages.stream import Ack, DownMessage, Heartbeat
 
 Answer = tuple[list[Entry], list[DownMessage]]
 """Entries to apply, messages to answer with."""

@@ -14,7 +14,8 @@ from coordinator.slots.negotiating import MarketHost
 from coordinator.slots.protocol import Effects, Refused
 from coordinator.slots.sessions import Sessions
 from coordinator.slots.welcome import welcome
-from protos.messages import Ack, CloseSlot, DownMessage, Register
+from protos.messages.slot import CloseSlot
+from protos.messages.stream import Ack, DownMessage, Register
 
 
 class Joining:

@@ -13,7 +13,8 @@ from typing import Any
 from carbon_data.types import Provenance
 from carbon_data.units import to_micro
 from coordinator.accounting.lifecycle import AttributedLine, grid_line
-from protos.messages import Component, Holder, Stage, Usage, UserTraffic
+from protos.messages.slot import Usage, UserTraffic
+from protos.messages.terms import Component, Holder, Stage
 
 SHARED_COMPONENTS = (Component.NETWORK, Component.COORDINATOR, Component.ROUTER)
 """Components that the coordinator books itself and no node may meter."""

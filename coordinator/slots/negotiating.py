@@ -12,7 +12,8 @@ from coordinator.slots.fleet_view import build_table
 from coordinator.slots.protocol import Effects, Refused, RequestError
 from coordinator.slots.sessions import Sessions
 from coordinator.slots.stateful_policy import StatefulPolicy
-from protos.messages import BeginSlot, MarketCall, MarketNews, Offers, SlotPlan
+from protos.messages.market import MarketCall, MarketNews, Offers
+from protos.messages.runner import BeginSlot, SlotPlan
 
 
 class MarketHost:

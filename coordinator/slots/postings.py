@@ -12,7 +12,8 @@ from typing import Any
 from carbon_data.types import Provenance
 from coordinator.ledger.entry import Entry, Kind, Posting, Unit, merged
 from coordinator.slots.lines import Parcels
-from protos.messages import HOLDERS, SlotSummary
+from protos.messages.runner import SlotSummary
+from protos.messages.terms import HOLDERS
 
 
 def message_key(node_id: str, boot_id: str, seq: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from coordinator.ledger.entry import Entry
-from protos.messages import DownMessage, Refusal
+from protos.messages.stream import DownMessage, Refusal
 
 
 class RequestError(ValueError):

@@ -6,7 +6,8 @@ from coordinator.config import CoordinatorConfig
 from coordinator.slots.balances import balance_findings, balance_of
 from coordinator.slots.lines import SHARED_COMPONENTS
 from coordinator.slots.state import SlotState
-from protos.messages import Moved, NodeProfile, Settlement, Telemetry, Usage
+from protos.messages.slot import Moved, Settlement, Telemetry, Usage
+from protos.messages.stream import NodeProfile
 
 
 def telemetry_findings(config: CoordinatorConfig, profile: NodeProfile, message: Telemetry) -> list[str]:

@@ -8,7 +8,8 @@ from coordinator.ledger.entry import Unit
 from coordinator.slots.books import Books
 from coordinator.slots.protocol import RequestError
 from coordinator.slots.state import Phase
-from protos.messages import Component, Report, ReportLine, ReportQuery, Stage
+from protos.messages.runner import Report, ReportLine, ReportQuery
+from protos.messages.terms import Component, Stage
 
 
 def node_report(books: Books, node_id: str = "") -> tuple[ReportLine, ...]:

@@ -36,7 +36,9 @@ from coordinator.slots.reporting import report
 from coordinator.slots.sessions import Sessions
 from coordinator.slots.settings import check_config, require_same_config, told_config
 from coordinator.slots.stateful_policy import StatefulPolicy
-from protos.messages import Offers, Refusal, Register, Report, ReportQuery, Status, UpMessage
+from protos.messages.market import Offers
+from protos.messages.runner import Report, ReportQuery, Status
+from protos.messages.stream import Refusal, Register, UpMessage
 
 
 class CoordinatorService:

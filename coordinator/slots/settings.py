@@ -6,7 +6,7 @@ from typing import Any
 
 from carbon_data.types import DataError
 from coordinator.config import CoordinatorConfig, ZoneIntensity
-from protos.messages import HOLDERS
+from protos.messages.terms import HOLDERS
 
 
 def check_config(config: CoordinatorConfig) -> None:

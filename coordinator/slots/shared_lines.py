@@ -8,7 +8,7 @@ from carbon_data.units import to_micro
 from coordinator.slots.books import Books
 from coordinator.slots.lines import Parcels, Row, market_line, own_lines, parcel_line
 from coordinator.slots.state import SlotState
-from protos.messages import EndSlot
+from protos.messages.runner import EndSlot
 
 
 def shared_lines(books: Books, slot: SlotState, request: EndSlot, parcels: Sequence[Parcels]) -> list[Row]:

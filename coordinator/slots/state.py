@@ -27,17 +27,10 @@ from typing import Any
 
 from coordinator.ledger.entry import Kind, LedgerError
 from coordinator.slots.trade import SettledTransfer, Transfer
-from protos.messages import (
-    HOLDERS,
-    Decision,
-    EnergyGrant,
-    NodeProfile,
-    SlotPlan,
-    SlotSummary,
-    Stage,
-    Telemetry,
-    Usage,
-)
+from protos.messages.runner import SlotPlan, SlotSummary
+from protos.messages.slot import Decision, EnergyGrant, Telemetry, Usage
+from protos.messages.stream import NodeProfile
+from protos.messages.terms import HOLDERS, Stage
 
 
 class Phase(StrEnum):

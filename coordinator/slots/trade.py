@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from coordinator.accounting.spread import spread
 from coordinator.slots.balances import ROUNDING_PARTS
-from protos.messages import NodeProfile
+from protos.messages.stream import NodeProfile
 
 ROUNDING_SLACK_UJ = 4
 """Held back from what a battery could give, beside one part in ROUNDING_PARTS, so that a node's own integer rounding

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coordinator.slots.books import Books
-from protos.messages import Welcome
+from protos.messages.stream import Welcome
 
 
 def welcome(books: Books, node: str, negotiates: bool) -> Welcome:

@@ -11,7 +11,7 @@ from coordinator.accounting.tree import Window, efficiency
 from coordinator.slots.delivered import COUNTS
 from coordinator.tables.recorded import RecordedRun, Row
 from coordinator.tables.schema import SERVING
-from protos.messages import Component, Stage
+from protos.messages.terms import Component, Stage
 
 
 def serving_rows(run: RecordedRun) -> Iterable[Row]:

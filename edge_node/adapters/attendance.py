@@ -19,7 +19,8 @@ from edge_node.adapters.stream import Stream, StreamOver
 from edge_node.slots.link import FATAL_REFUSALS, Response, respond, tick
 from edge_node.slots.node import EdgeNode
 from protos.codec import ProtocolError, safe_text
-from protos.messages import DownMessage, Parcel, Receipt, Refusal, Welcome
+from protos.messages.parcels import Parcel, Receipt
+from protos.messages.stream import DownMessage, Refusal, Welcome
 
 log = logging.getLogger(__name__)
 

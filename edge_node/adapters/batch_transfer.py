@@ -20,7 +20,7 @@ import grpc.aio
 
 from protos import codec
 from protos.codec import DELIVER, MAX_PARCEL_BYTES, ProtocolError
-from protos.messages import Parcel, Receipt
+from protos.messages.parcels import Parcel, Receipt
 from protos.wire import NO_DECOMPRESSION, proxy_options
 
 log = logging.getLogger(__name__)

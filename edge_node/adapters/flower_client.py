@@ -29,7 +29,7 @@ from edge_node.adapters.flower_records import from_record, to_record
 from edge_node.slots.errors import NoWork
 from edge_node.slots.link import Link
 from edge_node.workload import TRAIN_OPTIONS, InferResult, Parameters, PrepareResult, Result, TrainResult
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 ARRAYS, CONFIG, METRICS, IDENTITY = "arrays", "config", "metrics", "identity"
 """Keys of the records in a message's content."""

@@ -20,7 +20,7 @@ from edge_node.adapters.infer_server import InferServer
 from edge_node.slots.link import LinkError
 from edge_node.slots.node import EdgeNode
 from protos.codec import MAX_STREAM_BYTES
-from protos.messages import Parcel, Receipt
+from protos.messages.parcels import Parcel, Receipt
 from protos.wire import proxy_options
 
 T = TypeVar("T")

@@ -20,7 +20,7 @@ from edge_node.serving.tensors import to_arrays, to_tensors
 from edge_node.slots.errors import NodeError
 from edge_node.slots.node import EdgeNode
 from edge_node.workload import Arrays
-from protos.messages import InferAnswer, InferRequest
+from protos.messages.inference import InferAnswer, InferRequest
 
 log = logging.getLogger(__name__)
 

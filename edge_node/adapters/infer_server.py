@@ -22,7 +22,7 @@ from edge_node.adapters.infer_queue import NodeQueue
 from edge_node.slots.errors import NoModel
 from edge_node.slots.node import EdgeNode
 from protos.codec import INFER, MAX_INFER_BYTES, safe_text
-from protos.messages import InferAnswer
+from protos.messages.inference import InferAnswer
 from protos.wire import NO_DECOMPRESSION, SEVERAL_NODES
 
 log = logging.getLogger(__name__)

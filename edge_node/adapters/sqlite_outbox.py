@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from protos import codec
-from protos.messages import UpMessage
+from protos.messages.stream import UpMessage
 
 
 class SqliteOutbox:

@@ -8,7 +8,7 @@ from typing import Any, cast
 import grpc.aio
 
 from protos.codec import ATTEND
-from protos.messages import DownMessage, UpMessage
+from protos.messages.stream import DownMessage, UpMessage
 
 _END_OF_STREAM: Any = cast(Any, grpc.aio).EOF
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from edge_node.config import BoardConfig
 from edge_node.workload import WorkCost
-from protos.messages import Stage, WorkProfile
+from protos.messages.stream import WorkProfile
+from protos.messages.terms import Stage
 
 
 class PowerModelError(ValueError):

@@ -14,7 +14,8 @@ from typing import Protocol, runtime_checkable
 
 from carbon_data.types import Provenance
 from edge_node.config import BoardConfig
-from protos.messages import Component, EnergyLine, Stage
+from protos.messages.slot import EnergyLine
+from protos.messages.terms import Component, Stage
 
 
 class MeterError(RuntimeError):

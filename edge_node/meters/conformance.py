@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from carbon_data.types import Provenance
 from edge_node.meters.base import Meter, Slot, Work
-from protos.messages import Component, EnergyLine, Stage
+from protos.messages.slot import EnergyLine
+from protos.messages.terms import Component, Stage
 
 SLOTS = 3
 SHARED = frozenset({Component.NETWORK, Component.COORDINATOR, Component.ROUTER})

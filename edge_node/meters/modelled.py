@@ -6,7 +6,8 @@ from carbon_data.types import Provenance
 from edge_node.energy.power_model import PowerModel
 from edge_node.meters.base import MeterContext, Slot, Work, lines_from
 from edge_node.meters.window import Window
-from protos.messages import EnergyLine, Stage
+from protos.messages.slot import EnergyLine
+from protos.messages.terms import Stage
 
 
 class ModelledMeter:

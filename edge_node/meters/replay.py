@@ -13,7 +13,8 @@ from typing import Any
 
 from carbon_data.types import Provenance
 from edge_node.meters.base import Meter, MeterContext, MeterError, Slot, Work
-from protos.messages import Component, EnergyLine, Stage
+from protos.messages.slot import EnergyLine
+from protos.messages.terms import Component, Stage
 
 
 class ReplayMeter:

@@ -13,7 +13,7 @@ from carbon_data.units import to_micro
 from edge_node.config import BoardConfig
 from edge_node.energy.power_model import PowerModel
 from edge_node.meters.base import Slot, spread
-from protos.messages import Component, Stage
+from protos.messages.terms import Component, Stage
 
 Energies = dict[tuple[Stage, Component], int]
 

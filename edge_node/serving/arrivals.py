@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_node.config import InferenceConfig, NodeConfig
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 Times = NDArray[np.float64]
 

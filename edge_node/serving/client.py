@@ -20,7 +20,7 @@ from edge_node.tasks.data import images, text
 from edge_node.workload import Arrays
 from protos.codec import INFER, MAX_INFER_BYTES, ProtocolError
 from protos.latency import exact_quantile
-from protos.messages import InferAnswer, InferRequest
+from protos.messages.inference import InferAnswer, InferRequest
 from protos.wire import SEVERAL_NODES
 
 TIMEOUT_S = 60.0

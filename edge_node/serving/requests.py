@@ -19,7 +19,7 @@ from edge_node.workload import (
     Workload,
     add_up,
 )
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 ARRIVAL = "arrival_s"
 """Array of a batch of requests: when each arrived, float64 seconds of slot time. It travels with the batch."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from edge_node.workload import InferResult
 from protos.latency import count, exact_quantile
-from protos.messages import Serving
+from protos.messages.slot import Serving
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_node.workload import Arrays
-from protos.messages import Tensor
+from protos.messages.parcels import Tensor
 
 
 def to_tensors(arrays: Arrays) -> tuple[Tensor, ...]:

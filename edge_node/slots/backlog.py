@@ -6,7 +6,7 @@ import bisect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -15,7 +15,7 @@ from edge_node.slots.state import NodeState
 from edge_node.slots.users import count_answers
 from edge_node.slots.work import count_result, gather, run_stage
 from edge_node.workload import Arrays, InferResult, Parameters, Result
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 
 class Execution:

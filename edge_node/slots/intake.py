@@ -12,7 +12,8 @@ from edge_node.slots.parcels import pack
 from edge_node.slots.phases import Phase
 from edge_node.slots.slot import Delivery, Outgoing, SlotState
 from edge_node.slots.state import NodeState
-from protos.messages import Decision, Parcel
+from protos.messages.parcels import Parcel
+from protos.messages.slot import Decision
 
 
 class DecisionIntake:

@@ -14,20 +14,10 @@ from edge_node.meters.base import MeterError
 from edge_node.slots.errors import NodeError, NotReady
 from edge_node.slots.node import EdgeNode
 from edge_node.slots.slot import Readiness
-from protos.messages import (
-    Ack,
-    CloseSlot,
-    Decision,
-    DownMessage,
-    EnergyGrant,
-    MarketCall,
-    MarketNews,
-    Parcel,
-    Refusal,
-    Register,
-    UpMessage,
-    Welcome,
-)
+from protos.messages.market import MarketCall, MarketNews
+from protos.messages.parcels import Parcel
+from protos.messages.slot import CloseSlot, Decision, EnergyGrant
+from protos.messages.stream import Ack, DownMessage, Refusal, Register, UpMessage, Welcome
 
 FATAL_REFUSALS = frozenset({"fenced", "unknown_node", "unknown_zone", "bad_profile", "stale_boot"})
 """After these a node cannot take part any more: a newer copy of it runs, or it is not of this run."""

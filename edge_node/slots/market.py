@@ -15,7 +15,9 @@ from edge_node.slots.slot import SlotState
 from edge_node.slots.state import NodeState
 from edge_node.slots.trading import Conversation, OffloadRoom, own_of
 from protos import codec
-from protos.messages import Decision, MarketCall, MarketNews, NodeProfile, Offers, OwnWork
+from protos.messages.market import MarketCall, MarketNews, Offers
+from protos.messages.slot import Decision, OwnWork
+from protos.messages.stream import NodeProfile
 from protos.trading.desk import DeskError
 from protos.trading.own import Managed, Own, Work
 

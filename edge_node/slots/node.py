@@ -32,26 +32,11 @@ from edge_node.slots.slot import Readiness
 from edge_node.slots.state import NodeState
 from edge_node.slots.telemetry import BeforeDecision
 from edge_node.workload import Arrays, Parameters, Result, Workload
-from protos.messages import (
-    Ack,
-    CloseSlot,
-    Decision,
-    EnergyGrant,
-    Heartbeat,
-    MarketCall,
-    MarketNews,
-    NodeProfile,
-    Parcel,
-    Receipt,
-    Refusal,
-    Register,
-    Settlement,
-    Stage,
-    Telemetry,
-    UpMessage,
-    Usage,
-    Welcome,
-)
+from protos.messages.market import MarketCall, MarketNews
+from protos.messages.parcels import Parcel, Receipt
+from protos.messages.slot import CloseSlot, Decision, EnergyGrant, Settlement, Telemetry, Usage
+from protos.messages.stream import Ack, Heartbeat, NodeProfile, Refusal, Register, UpMessage, Welcome
+from protos.messages.terms import Stage
 
 
 class EdgeNode:

@@ -9,7 +9,8 @@ from edge_node.slots.parcels import payload_bytes, unpack
 from edge_node.slots.slot import Incoming, SlotState
 from edge_node.slots.state import NodeState
 from edge_node.workload import Arrays
-from protos.messages import Parcel, Receipt, Stage
+from protos.messages.parcels import Parcel, Receipt
+from protos.messages.terms import Stage
 
 
 class OffloadedBatches:

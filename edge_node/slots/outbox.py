@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Protocol
 
-from protos.messages import Settlement, Telemetry, UpMessage, Usage
+from protos.messages.slot import Settlement, Telemetry, Usage
+from protos.messages.stream import UpMessage
 
 
 class Outbox(Protocol):

@@ -16,7 +16,7 @@ from edge_node.slots.errors import NoModel
 from edge_node.slots.slot import SlotState
 from edge_node.slots.state import NodeState
 from edge_node.workload import Arrays, BatchWork, InferResult, Parameters
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 log = logging.getLogger(__name__)
 

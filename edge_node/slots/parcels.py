@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge_node.serving.requests import SERVICE, service_of
 from edge_node.workload import Arrays
-from protos.messages import Parcel, Tensor, service_of_tensor, tensor_name
+from protos.messages.parcels import Parcel, Tensor, service_of_tensor, tensor_name
 
 
 class ParcelError(ValueError):

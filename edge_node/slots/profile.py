@@ -10,7 +10,8 @@ from edge_node.energy.battery import battery_of
 from edge_node.energy.power_model import PowerModel
 from edge_node.meters.base import Meter
 from edge_node.workload import Workload
-from protos.messages import NodeProfile, Stage
+from protos.messages.stream import NodeProfile
+from protos.messages.terms import Stage
 
 
 def released_batches(config: NodeConfig, stage: Stage) -> int:

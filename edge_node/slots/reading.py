@@ -9,7 +9,9 @@ from edge_node.slots.errors import StaleDecision
 from edge_node.slots.phases import Phase
 from edge_node.slots.slot import Delivery, SlotState
 from edge_node.slots.state import NodeState
-from protos.messages import CloseSlot, Executed, Refusal, Stage, Usage
+from protos.messages.slot import CloseSlot, Executed, Usage
+from protos.messages.stream import Refusal
+from protos.messages.terms import Stage
 
 DROPPED = frozenset({"no_decision", "stale_epoch", "bad_usage", "no_usage"})
 """Refusals after which a reported slot will never be settled: it is a gap in the books."""

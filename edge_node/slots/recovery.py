@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from edge_node.slots.reading import Reading
 from edge_node.slots.state import NodeState
 from edge_node.slots.telemetry import BeforeDecision
-from protos.messages import CloseSlot, Telemetry, UpMessage, Usage
+from protos.messages.slot import CloseSlot, Telemetry, Usage
+from protos.messages.stream import UpMessage
 
 
 class Recovery:

@@ -6,7 +6,7 @@ from edge_node.slots.errors import InvalidDecision
 from edge_node.slots.outbox import relabel
 from edge_node.slots.profile import node_profile
 from edge_node.slots.state import NodeState
-from protos.messages import Heartbeat, NodeProfile, Register, Welcome
+from protos.messages.stream import Heartbeat, NodeProfile, Register, Welcome
 
 
 class Registration:

@@ -7,7 +7,7 @@ from edge_node.slots.parcels import payload_bytes
 from edge_node.slots.slot import Delivery, Outgoing, SlotState
 from edge_node.slots.state import NodeState
 from edge_node.slots.users import count_requests
-from protos.messages import Parcel
+from protos.messages.parcels import Parcel
 
 
 class Sending:

@@ -13,7 +13,7 @@ from edge_node.serving.requests import ARRIVAL, SERVICE, service_of
 from edge_node.serving.tally import Service, Tally
 from edge_node.slots.slot import SlotState
 from edge_node.workload import Arrays, BatchWork, InferResult
-from protos.messages import Serving
+from protos.messages.slot import Serving
 
 
 class SlotServing:

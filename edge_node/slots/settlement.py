@@ -9,7 +9,7 @@ from edge_node.slots.errors import StaleDecision
 from edge_node.slots.phases import Phase
 from edge_node.slots.slot import SlotState
 from edge_node.slots.state import NodeState
-from protos.messages import EnergyGrant, Settlement, Usage
+from protos.messages.slot import EnergyGrant, Settlement, Usage
 
 
 class Settling:

@@ -9,18 +9,18 @@ from edge_node.serving.tally import Tally
 from edge_node.slots.backlog import Batch
 from edge_node.slots.phases import Phase, check_transition
 from edge_node.workload import Arrays, Result
-from protos.messages import (
+from protos.messages.parcels import Parcel
+from protos.messages.slot import (
     Decision,
     EnergyGrant,
     Moved,
     OwnWork,
-    Parcel,
     Settlement,
-    Stage,
     Telemetry,
     Usage,
     UserTraffic,
 )
+from protos.messages.terms import Stage
 
 
 class Delivery(StrEnum):

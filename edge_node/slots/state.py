@@ -18,7 +18,7 @@ from edge_node.slots.profile import released_batches
 from edge_node.slots.serving import SlotServing
 from edge_node.slots.slot import SlotState
 from edge_node.workload import Workload
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 
 class NodeState:

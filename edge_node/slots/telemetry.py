@@ -6,7 +6,9 @@ from edge_node.slots.errors import InvalidDecision
 from edge_node.slots.market import MarketSide
 from edge_node.slots.phases import Phase
 from edge_node.slots.state import NodeState
-from protos.messages import MarketCall, MarketNews, Telemetry, UpMessage
+from protos.messages.market import MarketCall, MarketNews
+from protos.messages.slot import Telemetry
+from protos.messages.stream import UpMessage
 
 
 class BeforeDecision:

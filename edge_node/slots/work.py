@@ -19,7 +19,7 @@ from edge_node.workload import (
     Workload,
     add_up,
 )
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 
 def gather(node_id: str, workload: Workload, state: SlotState) -> tuple[dict[str, int], list[Arrays]]:

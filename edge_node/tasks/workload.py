@@ -25,7 +25,7 @@ from edge_node.workload import (
     UserBytes,
     WorkCost,
 )
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 IDS = "ids"
 """Array of a training batch that names its examples: by it distinct examples are counted."""

@@ -25,7 +25,9 @@ from coordinator.policies.registry import make_policy
 from edge_node.config import NodeConfig
 from edge_node.slots.link import LocalLink
 from experiments.run_folder.files import ADDRESSES, PROCESSES
-from protos.messages import BeginSlot, DownMessage, EndSlot, SlotPlan, SlotSummary, Stage
+from protos.messages.runner import BeginSlot, EndSlot, SlotPlan, SlotSummary
+from protos.messages.stream import DownMessage
+from protos.messages.terms import Stage
 
 from .base import Fleet, FleetStartError
 from .grid import NodeGrid

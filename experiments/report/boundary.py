@@ -11,7 +11,7 @@ from enum import StrEnum
 import pandas as pd
 
 from experiments.report.read import Study
-from protos.messages import HOLDERS, Holder
+from protos.messages.terms import HOLDERS, Holder
 
 
 class Boundary(StrEnum):

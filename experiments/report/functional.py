@@ -15,7 +15,7 @@ import pandas as pd
 from experiments.report.boundary import Boundary, inside
 from experiments.report.read import Run
 from experiments.report.serving import generating_rows, serving_table
-from protos.messages import HOLDERS, Stage
+from protos.messages.terms import HOLDERS, Stage
 
 SECONDS_PER_HOUR = 3600.0
 PER_THOUSAND = 1000.0

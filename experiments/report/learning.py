@@ -13,7 +13,7 @@ from experiments.report import style, units
 from experiments.report.qoais.formulas import jain
 from experiments.report.read import Run, Study
 from experiments.report.tables import Column, Table
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from experiments.report import baselines
 from experiments.report.boundary import Boundary, inside
 from experiments.report.read import Run, Study
 from experiments.report.stats import Estimate, estimate, paired_reduction, paired_reductions
-from protos.messages import HOLDERS, Component, Holder
+from protos.messages.terms import HOLDERS, Component, Holder
 
 CATEGORIES = ("preparation", "development", "application", "recycling", "unallocated", "waste", *HOLDERS)
 RESIDUAL_ALLOWED_FRACTION = 1e-6

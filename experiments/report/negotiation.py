@@ -11,7 +11,7 @@ from carbon_data.units import JOULES_PER_KWH
 from experiments.report import style, units
 from experiments.report.read import Run, Study
 from experiments.report.tables import Column, Table
-from protos.messages import Holder
+from protos.messages.terms import Holder
 
 COMPONENT = "negotiation"
 _SUMS = ("messages", "bytes", "energy_j", "operational_g")

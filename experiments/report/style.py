@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 
-from protos.messages import Holder
+from protos.messages.terms import Holder
 
 INK = "#1c2129"
 MUTED = "#5c6672"

@@ -12,7 +12,7 @@ import pandas as pd
 from experiments.report import style, units
 from experiments.report.measures import checks, over_seeds, totals
 from experiments.report.read import Run, Study
-from protos.messages import HOLDERS
+from protos.messages.terms import HOLDERS
 
 TESTBED_RATIOS = ("tree_testbed_bit_per_j", "tree_generated_testbed_bit_per_j", "ee_testbed_bit_per_j")
 """Over all joules of the testbed; those of serving and of a node have names of their own."""

@@ -17,7 +17,7 @@ from experiments.report.tables import Column, Table
 from experiments.run_folder.files import SCENARIO
 from experiments.scenario.model import parse_scenario
 from experiments.scenario.system import ServiceWorth
-from protos.messages import HOLDERS
+from protos.messages.terms import HOLDERS
 
 COLUMNS = (
     "part name divides_by requests bits tokens_in tokens_out energy_j tree_bit_per_j tree_generated_bit_per_j "

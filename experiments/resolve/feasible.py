@@ -10,7 +10,7 @@ from coordinator.simulator.regret import PAIRWISE_AT_MOST, NoBoundError, oracle_
 from experiments.errors import UsageError
 from experiments.resolve.chosen_policy import chosen_traits
 from experiments.resolve.foresight import whole_run
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 if TYPE_CHECKING:
     from coordinator.market.decision import Infeasible

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from coordinator.slots.fleet_view import NodeView, build_fleet
 from edge_node.build import build_node
-from protos.messages import Welcome
+from protos.messages.stream import Welcome
 
 if TYPE_CHECKING:
     from coordinator.market.fleet import Fleet

@@ -18,7 +18,7 @@ from edge_node.serving.requests import mean_cost
 from edge_node.tasks.registry import configured_task
 from edge_node.tasks.workload import build_workload
 from experiments.errors import RunError, UsageError
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 if TYPE_CHECKING:
     from experiments.scenario.model import Scenario

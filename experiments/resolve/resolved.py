@@ -31,7 +31,7 @@ from experiments.resolve.traces import (
 )
 from experiments.scenario.model import Scenario
 from experiments.scenario.places import NodeSpec
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from experiments.errors import UsageError
 from experiments.resolve.requests import mean_per_s, service_task
 from experiments.scenario.keys import YEAR_S
 from experiments.scenario.model import Scenario
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 BUSY_SHARE = 0.5
 """slot_s = "auto": a slot lasts so long that a node is busy for this share of it on average, in the busiest stage."""

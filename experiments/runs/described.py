@@ -19,7 +19,7 @@ from experiments.run_folder.files import LEDGER, METADATA, SCENARIO, table_file
 from experiments.run_folder.same_scenario import digest_of, scenario_digest, scenario_facts
 from experiments.run_folder.versions import versions
 from experiments.runs.failure import reasons_to_fail
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 ROUND_COLUMNS = (
     "round",

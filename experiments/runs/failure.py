@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 if TYPE_CHECKING:
     import pandas as pd

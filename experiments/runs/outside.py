@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from experiments.errors import UsageError
 from experiments.run_folder.files import ADDRESSES, DONE, SCENARIO
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 if TYPE_CHECKING:
     from experiments.resolve.resolved import Resolved

@@ -52,7 +52,7 @@ from experiments.run_folder.failed import mark_failed
 from experiments.run_folder.files import DONE, MODEL
 from experiments.runs.described import export_run
 from experiments.scenario.strategies import make_strategy
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 if TYPE_CHECKING:
     from edge_node.config import NodeConfig, TaskConfig

@@ -14,7 +14,7 @@ from pydantic import (
 
 from edge_node.config import InferenceConfig, ServiceConfig, TaskConfig
 from experiments.scenario.keys import MAX_SLOTS, YEAR_S, File, Fraction, Strict, as_tuple, default_of
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 
 class TimeSpec(Strict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from protos.messages import MarketCall, MarketKind, MarketNews, Offers
+from protos.messages.market import MarketCall, MarketKind, MarketNews, Offers
 from protos.trading.own import Managed, Own
 from protos.trading.trader import Trader
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from protos.messages import Good, MarketTerms, Quote, Side
+from protos.messages.market import Good, MarketTerms, Quote, Side
 from protos.trading.look_ahead import look_ahead
 from protos.trading.own import Floats, Managed, Own, Work
 from protos.trading.proximal import Iterate

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from carbon_data.units import JOULES_PER_KWH
-from protos.messages import MarketTerms
+from protos.messages.market import MarketTerms
 from protos.trading.own import Floats, Own
 from protos.trading.proximal import Near
 

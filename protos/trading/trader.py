@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from carbon_data.stored_value import Days, Store, StoredValue, linear, stored_value
 from carbon_data.units import JOULES_PER_KWH
-from protos.messages import Fill, Good, MarketTerms, Quote, Side
+from protos.messages.market import Fill, Good, MarketTerms, Quote, Side
 from protos.trading.own import Filled, Managed, Own, Work
 
 OVERLOAD_FACTOR = 100.0

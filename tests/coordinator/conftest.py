@@ -15,32 +15,32 @@ from carbon_data.storage import balance
 from coordinator.config import CoordinatorBody, CoordinatorConfig, LimitsConfig, ZoneIntensity
 from edge_node.config import BatteryConfig
 from edge_node.energy.battery import battery_of
-from protos.messages import (
-    Ack,
+from protos.messages.market import MarketCall, MarketNews
+from protos.messages.slot import (
     CloseSlot,
-    Component,
     Decision,
-    DownMessage,
     EnergyGrant,
     EnergyLine,
     Executed,
-    MarketCall,
-    MarketNews,
     Moved,
-    NodeProfile,
     OwnWork,
-    Refusal,
-    Register,
     Serving,
     Settlement,
-    Stage,
     Telemetry,
-    UpMessage,
     Usage,
     UserTraffic,
+)
+from protos.messages.stream import (
+    Ack,
+    DownMessage,
+    NodeProfile,
+    Refusal,
+    Register,
+    UpMessage,
     Welcome,
     WorkProfile,
 )
+from protos.messages.terms import Component, Stage
 from protos.trading.desk import Desk
 from protos.trading.own import Own
 
@@ -379,7 +379,7 @@ class Bench:
         self.coordinator = self._kind(self.config, self.policy, self._deliver, lambda: self.now)
 
     def run_slot(self, slot: int, stage: Stage = Stage.DEVELOPMENT) -> Any:
-        from protos.messages import BeginSlot, EndSlot
+        from protos.messages.runner import BeginSlot, EndSlot
 
         self.coordinator.begin_slot(BeginSlot(slot, stage, 1.0))
         return self.coordinator.end_slot(EndSlot(slot, 1.0, 1000, 10))

@@ -24,7 +24,9 @@ from edge_node.slots.node import EdgeNode
 from edge_node.slots.outbox import Outbox
 from edge_node.workload import Arrays, InferResult, Parameters, TrainResult, UserBytes, WorkCost
 from protos import codec
-from protos.messages import Register, Stage, Telemetry, UpMessage, Welcome
+from protos.messages.slot import Telemetry
+from protos.messages.stream import Register, UpMessage, Welcome
+from protos.messages.terms import Stage
 
 FEATURES, BATCH = 4, 5
 WAIT_S = 20.0

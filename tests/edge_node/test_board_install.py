@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from edge_node.config import TaskConfig
-from protos.messages import Register, Telemetry
+from protos.messages.slot import Telemetry
+from protos.messages.stream import Register
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / "edge_node" / "requirements.txt"

@@ -14,7 +14,7 @@ from edge_node import daemon
 from edge_node.__main__ import main
 from edge_node.slots.link import Link, LinkError
 from edge_node.slots.node import EdgeNode
-from protos.messages import Register
+from protos.messages.stream import Register
 
 WAIT_S = 20.0
 

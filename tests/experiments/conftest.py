@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from coordinator.config import CoordinatorBody, CoordinatorConfig, ZoneIntensity
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 SMALL = """name = "small"
 [stages]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import pkgutil
 import random
 import typing
 from enum import StrEnum
@@ -14,7 +15,11 @@ from hypothesis import strategies as st
 
 from carbon_data.types import Provenance
 from protos import codec, messages
-from protos.messages import Component, Decision, Parcel, Refusal, Stage, Tensor
+from protos.messages import inference, market, runner, slot, stream
+from protos.messages.parcels import Parcel, Tensor
+from protos.messages.slot import Decision
+from protos.messages.stream import Refusal
+from protos.messages.terms import Component, Stage
 
 IDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", fullmatch=True)
 TEXT = st.text(st.characters(categories=("L", "N", "P", "Zs")), max_size=20).filter(str.isprintable)
@@ -66,11 +71,11 @@ def value_of(name: str, kind: typing.Any) -> st.SearchStrategy[typing.Any]:
 
 
 @st.composite
-def servings(draw: st.DrawFn) -> messages.Serving:
+def servings(draw: st.DrawFn) -> slot.Serving:
     bins = tuple(sorted(draw(st.sets(st.integers(0, 2000), max_size=5))))
     counts = tuple(draw(st.integers(1, 9)) for _ in bins)
     seconds = st.none() | st.floats(0, 1e6)
-    return messages.Serving(
+    return slot.Serving(
         draw(IDS),
         sum(counts),
         draw(COUNTS),
@@ -92,27 +97,27 @@ def message_of(cls: type) -> st.SearchStrategy[typing.Any]:
         return parcels()
     if cls is Tensor:
         return parcels().map(lambda parcel: parcel.tensors[0])
-    if cls is messages.Serving:
+    if cls is slot.Serving:
         return servings()
-    if cls in (messages.InferRequest, messages.InferAnswer):
+    if cls in (inference.InferRequest, inference.InferAnswer):
         others = {
             field.name: value_of(field.name, typing.get_type_hints(cls)[field.name])
             for field in dataclasses.fields(cls)
         }
         return st.builds(cls, **{**others, "tensors": parcels().map(lambda parcel: parcel.tensors)})
-    if cls is messages.Quote:
+    if cls is market.Quote:
         sizes = st.integers(1, 9).map(float)
         return st.builds(
-            cls, st.sampled_from(messages.Good), st.sampled_from(messages.Side), st.floats(0, 9), sizes
+            cls, st.sampled_from(market.Good), st.sampled_from(market.Side), st.floats(0, 9), sizes
         )
-    if cls is messages.Offers:
-        said = st.lists(message_of(messages.Quote), max_size=3).map(tuple)
+    if cls is market.Offers:
+        said = st.lists(message_of(market.Quote), max_size=3).map(tuple)
         trades = st.lists(st.floats(-9, 9), max_size=3).map(tuple)
         either = st.tuples(said, st.just(())) | st.tuples(st.just(()), trades)
         head = st.tuples(IDS, COUNTS, COUNTS, COUNTS, COUNTS)
-        return st.tuples(head, either).map(lambda parts: messages.Offers(*parts[0], *parts[1]))
+        return st.tuples(head, either).map(lambda parts: market.Offers(*parts[0], *parts[1]))
     hints = typing.get_type_hints(cls)
-    if cls is messages.MarketTerms:
+    if cls is market.MarketTerms:
         lengths = {"intensity_g_per_kwh": 2, "bytes_per_batch": 2, "offloadable": 2, "scarcity": 2}
         fixed = {
             name: st.tuples(*[value_of(name, typing.get_args(hints[name])[0])] * count)
@@ -128,9 +133,16 @@ def message_of(cls: type) -> st.SearchStrategy[typing.Any]:
     )
 
 
-CLASSES = [value for value in vars(messages).values() if dataclasses.is_dataclass(value)]
-UP = typing.get_args(messages.UpMessage)
-DOWN = typing.get_args(messages.DownMessage)
+CONVERSATIONS = [
+    pkgutil.resolve_name(f"protos.messages.{one.name}") for one in pkgutil.iter_modules(messages.__path__)
+]
+CLASSES = list(
+    dict.fromkeys(
+        value for one in CONVERSATIONS for value in vars(one).values() if dataclasses.is_dataclass(value)
+    )
+)
+UP = typing.get_args(stream.UpMessage)
+DOWN = typing.get_args(stream.DownMessage)
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
@@ -152,11 +164,11 @@ def test_envelopes_carry_exactly_the_messages_of_their_direction() -> None:
     assert set(codec._UP_KINDS) == set(UP)
     assert set(codec._DOWN_KINDS) == set(DOWN)
     with pytest.raises(codec.ProtocolError, match="kind"):
-        codec.encode_up(messages.CloseSlot(0, 0))  # type: ignore[arg-type]
+        codec.encode_up(slot.CloseSlot(0, 0))  # type: ignore[arg-type]
 
 
 DECISION = Decision("n1", 1, 2, Stage.DEVELOPMENT, True, 3, (), (), 0, 0, 0, 1.0)
-PROFILE = messages.NodeProfile(
+PROFILE = stream.NodeProfile(
     zone="NO",
     static_w=2.0,
     sleep_w=0.1,
@@ -173,7 +185,7 @@ PROFILE = messages.NodeProfile(
     discharge_limit_w=1.0,
     export_loss_fraction=0.0,
     import_loss_fraction=0.0,
-    work=(messages.WorkProfile(Stage.DEVELOPMENT, 1.0, 1.0, 1),),
+    work=(stream.WorkProfile(Stage.DEVELOPMENT, 1.0, 1.0, 1),),
     meter="modelled",
     provenance="modelled",
     num_examples=1,
@@ -195,22 +207,22 @@ PARCEL = Parcel("run", 1, 2, "n1", "n2", (4, 5), (Tensor("images", "uint8", (3, 
         (dataclasses.replace(DECISION, stage="training"), "Decision.stage"),
         (dataclasses.replace(DECISION, deadline_s=math.nan), "Decision.deadline_s"),
         (dataclasses.replace(DECISION, deadline_s=math.inf), "Decision.deadline_s"),
-        (dataclasses.replace(DECISION, sends=(messages.Send("n2", "no port", 1),)), "Send.address"),
-        (dataclasses.replace(DECISION, guests=(messages.Guest("n2", -1),)), "Guest.batches"),
+        (dataclasses.replace(DECISION, sends=(slot.Send("n2", "no port", 1),)), "Send.address"),
+        (dataclasses.replace(DECISION, guests=(slot.Guest("n2", -1),)), "Guest.batches"),
         (
-            messages.Register("n1", "b", "", dataclasses.replace(PROFILE, static_w=-1.0)),
+            stream.Register("n1", "b", "", dataclasses.replace(PROFILE, static_w=-1.0)),
             "NodeProfile.static_w",
         ),
         (
-            messages.Register("n1", "b", "", dataclasses.replace(PROFILE, self_discharge_fraction=1.1)),
+            stream.Register("n1", "b", "", dataclasses.replace(PROFILE, self_discharge_fraction=1.1)),
             "NodeProfile.self_discharge_fraction",
         ),
         (
-            messages.Register("n1", "b", "", dataclasses.replace(PROFILE, provenance="guessed")),
+            stream.Register("n1", "b", "", dataclasses.replace(PROFILE, provenance="guessed")),
             "NodeProfile.provenance",
         ),
         (
-            messages.Register("n1", "b", "", dataclasses.replace(PROFILE, data_digest="x")),
+            stream.Register("n1", "b", "", dataclasses.replace(PROFILE, data_digest="x")),
             "NodeProfile.data_digest",
         ),
         (Refusal("late", "a\x00b"), "Refusal.reason"),
@@ -244,7 +256,7 @@ def test_unknown_enum_numbers_and_missing_parts_are_refused_on_arrival() -> None
     parsed.stage = 0
     with pytest.raises(codec.ProtocolError, match=r"Decision\.stage"):
         codec.from_proto(parsed)
-    register = codec.to_proto(messages.Register("n1", "b", "", PROFILE))
+    register = codec.to_proto(stream.Register("n1", "b", "", PROFILE))
     register.ClearField("profile")
     with pytest.raises(codec.ProtocolError, match=r"Register\.profile"):
         codec.from_proto(register)
@@ -253,9 +265,7 @@ def test_unknown_enum_numbers_and_missing_parts_are_refused_on_arrival() -> None
 
 
 def test_a_stream_message_above_its_limit_is_refused_on_both_sides() -> None:
-    long = dataclasses.replace(
-        DECISION, guests=tuple(messages.Guest(f"node-{k:06d}", k) for k in range(20_000))
-    )
+    long = dataclasses.replace(DECISION, guests=tuple(slot.Guest(f"node-{k:06d}", k) for k in range(20_000)))
     with pytest.raises(codec.ProtocolError, match="at most 262144 bytes"):
         codec.encode_down(long)
     with pytest.raises(codec.ProtocolError, match="at most 262144 bytes"):
@@ -273,17 +283,17 @@ def test_arbitrary_bytes_raise_only_protocol_errors(data: bytes) -> None:
 
 
 def _samples() -> list[tuple[typing.Callable[[bytes], typing.Any], bytes]]:
-    usage = messages.Usage(
+    usage = slot.Usage(
         *("n1", "b1", 1, 1, 2),
-        (messages.EnergyLine(Stage.DEVELOPMENT, Component.COMPUTE, 5, "modelled"),),
-        *(6, (messages.Executed("n1", 3),), (messages.Moved("n2", True, 1, 9),), 4, 0.5),
+        (slot.EnergyLine(Stage.DEVELOPMENT, Component.COMPUTE, 5, "modelled"),),
+        *(6, (slot.Executed("n1", 3),), (slot.Moved("n2", True, 1, 9),), 4, 0.5),
     )
     return [
-        (codec.decode_up, codec.encode_up(messages.Register("n1", "b", "h:1", PROFILE))),
+        (codec.decode_up, codec.encode_up(stream.Register("n1", "b", "h:1", PROFILE))),
         (codec.decode_up, codec.encode_up(usage)),
         (
             codec.decode_down,
-            codec.encode_down(dataclasses.replace(DECISION, guests=(messages.Guest("g", 1),))),
+            codec.encode_down(dataclasses.replace(DECISION, guests=(slot.Guest("g", 1),))),
         ),
         (lambda data: codec.decode(Parcel, data), codec.encode(PARCEL)),
     ]
@@ -319,5 +329,5 @@ def test_every_rpc_of_the_schema_has_its_serialisers() -> None:
     services = codec.pb.DESCRIPTOR.services_by_name
     expected = {f"/{s.full_name}/{m.name}" for s in services.values() for m in s.methods}
     assert {rpc.path for rpc in codec.RPCS} == expected
-    begin = messages.BeginSlot(3, Stage.DEVELOPMENT, 1.5)
+    begin = runner.BeginSlot(3, Stage.DEVELOPMENT, 1.5)
     assert codec.BEGIN_SLOT.decode_request(codec.BEGIN_SLOT.encode_request(begin)) == begin

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protos.messages import Fill, Good, MarketCall, MarketKind, MarketNews, MarketTerms, Offers, Quote, Side
+from protos.messages.market import (
+    Fill,
+    Good,
+    MarketCall,
+    MarketKind,
+    MarketNews,
+    MarketTerms,
+    Offers,
+    Quote,
+    Side,
+)
 from protos.trading.desk import Desk, DeskError
 from protos.trading.own import Own
 from protos.trading.trader import Trader

@@ -13,7 +13,7 @@ from typing import Any
 from carbon_data.units import JOULES_PER_KWH, MICRO
 from coordinator.ledger.checks.facts import Facts
 from coordinator.ledger.checks.item import Add, Item
-from protos.messages import HOLDERS, Component, Holder
+from protos.messages.terms import HOLDERS, Component, Holder
 
 Line = tuple[str, str, str, str, int, int, int]
 """Holder, zone, stage, component, energy and grid energy in uJ, emissions in pg."""

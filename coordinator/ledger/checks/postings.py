@@ -8,7 +8,7 @@ from typing import Any
 
 from coordinator.ledger.checks.item import Add, Item
 from coordinator.ledger.entry import Kind, Posting, Unit
-from protos.messages import HOLDERS
+from protos.messages.terms import HOLDERS
 
 BOOK = (Kind.OPENING, Kind.ADJUSTMENT, Kind.BOOKING, Kind.SLOT_END)
 """Kinds of entries that have postings; all others book nothing."""

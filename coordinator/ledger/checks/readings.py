@@ -7,7 +7,7 @@ from typing import Any
 
 from coordinator.ledger.checks.facts import Facts
 from coordinator.ledger.checks.item import Add, Item
-from protos.messages import HOLDERS
+from protos.messages.terms import HOLDERS
 
 DELIVERED = ("requests", "tokens_in", "tokens_out", "bits")
 

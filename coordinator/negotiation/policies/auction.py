@@ -14,7 +14,7 @@ from coordinator.market.fleet import Fleet
 from coordinator.negotiation import simulated
 from coordinator.negotiation.slot_market import auctioned, slot_market
 from coordinator.negotiation.table import Market, Table
-from protos.messages import MarketKind
+from protos.messages.market import MarketKind
 
 
 @dataclass(frozen=True)

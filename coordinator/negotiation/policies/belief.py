@@ -21,7 +21,7 @@ from coordinator.negotiation.belief import Belief
 from coordinator.negotiation.quote import Quote
 from coordinator.negotiation.slot_market import matched, slot_market
 from coordinator.negotiation.table import Market, Table
-from protos.messages import Good, MarketKind, Side
+from protos.messages.market import Good, MarketKind, Side
 
 Beliefs = dict[tuple[str, ...], Belief]
 

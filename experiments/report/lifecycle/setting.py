@@ -10,7 +10,7 @@ from experiments.run_folder.files import SCENARIO
 from experiments.scenario.model import Scenario, parse_scenario
 from experiments.scenario.places import HarvestSpec, NodeSpec
 from experiments.scenario.signals import AccountingSpec
-from protos.messages import Holder
+from protos.messages.terms import Holder
 
 COORDINATOR = str(Holder.COORDINATOR)
 

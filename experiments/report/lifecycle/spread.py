@@ -37,7 +37,7 @@ from experiments.report.measures import ById, lines_by_seed
 from experiments.report.provenance import known_of_reduction
 from experiments.report.read import Run, Study
 from experiments.resolve.network_factor import NetworkFactor
-from protos.messages import Holder
+from protos.messages.terms import Holder
 
 DRAWS = 10_000
 NETWORK = str(Holder.NETWORK)

@@ -33,7 +33,7 @@ from experiments.report.lifecycle.spread import (
     gram_lines,
 )
 from experiments.report.read import Run, Study
-from protos.messages import Holder
+from protos.messages.terms import Holder
 
 Floats = NDArray[np.float64]
 TWO_SIDED_95 = 1.959964

@@ -9,7 +9,7 @@ from experiments.report.provenance import joules_by_provenance, known_from, miss
 from experiments.report.qoais.evidence import Evidence
 from experiments.report.qoais.indicator import Dimension, Indicator, Row
 from experiments.report.read import Run
-from protos.messages import HOLDERS
+from protos.messages.terms import HOLDERS
 
 
 def computation(evidence: Evidence) -> list[Indicator]:

@@ -14,7 +14,7 @@ from edge_node.tasks.process import configure_process
 from edge_node.tasks.registry import find_task
 from experiments.studies.fei import shipped
 from experiments.studies.fei.federated import share_of
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 if TYPE_CHECKING:
     from experiments.studies.fei.cell import TrainCell

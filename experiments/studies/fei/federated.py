@@ -24,7 +24,7 @@ from edge_node.tasks.evaluation import evaluate
 from edge_node.tasks.process import configure_process
 from edge_node.tasks.registry import find_task
 from edge_node.tasks.workload import TaskWorkload, build_workload, distinct_examples
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 if TYPE_CHECKING:
     from experiments.studies.fei.cell import TrainCell

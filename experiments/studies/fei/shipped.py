@@ -22,7 +22,7 @@ from edge_node.tasks.registry import find_task
 from experiments.studies.fei.cell import TrainCell
 from experiments.studies.fei.digests import code_digest, data_digest
 from experiments.studies.fei.federated import share_of
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 FILE = "shipped.json"
 _FREE = ("recycle", "max_rounds")

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from carbon_data.units import operational_grams
 from coordinator.accounting.lifecycle import attribute, grid_line, operational_pg, waste_from
-from protos.messages import Component, EnergyLine, Stage
+from protos.messages.slot import EnergyLine
+from protos.messages.terms import Component, Stage
 
 lines = st.lists(
     st.builds(

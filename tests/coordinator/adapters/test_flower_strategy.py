@@ -27,7 +27,9 @@ from coordinator.adapters.flower_server import (
 )
 from coordinator.adapters.flower_strategy import Decided, StrategyError, read_replies
 from experiments.fleet.flower_private import bind_identity, empty_run, stamp
-from protos.messages import Decision, Guest, SlotPlan, SlotSummary, Stage
+from protos.messages.runner import SlotPlan, SlotSummary
+from protos.messages.slot import Decision, Guest
+from protos.messages.terms import Stage
 
 NUMBERS = {"a": 2, "b": 3, "c": 4}
 

@@ -29,19 +29,11 @@ from coordinator.adapters.control_client import (
 from coordinator.ledger import Ledger, Unit, verify
 from coordinator.slots.books import Books
 from protos import codec
-from protos.messages import (
-    BeginSlot,
-    Heartbeat,
-    MarketCall,
-    MarketNews,
-    Refusal,
-    Register,
-    Stage,
-    Status,
-    Telemetry,
-    UpMessage,
-    Welcome,
-)
+from protos.messages.market import MarketCall, MarketNews
+from protos.messages.runner import BeginSlot, Status
+from protos.messages.slot import Telemetry
+from protos.messages.stream import Heartbeat, Refusal, Register, UpMessage, Welcome
+from protos.messages.terms import Stage
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).parents[3]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from coordinator.negotiation.auction import clear
 from coordinator.negotiation.matching import gains, match
 from coordinator.negotiation.quote import Quote
-from protos.messages import Good, Side
+from protos.messages.market import Good, Side
 
 
 def ask(node: int, price: float, quantity: float = 1.0) -> Quote:

@@ -15,7 +15,7 @@ from coordinator.negotiation.policies.auction import Auction
 from coordinator.negotiation.policies.belief import BeliefAuction
 from coordinator.negotiation.quote import Quote
 from coordinator.negotiation.simulated import converse
-from protos.messages import Good, Side
+from protos.messages.market import Good, Side
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -18,7 +18,7 @@ from coordinator.negotiation.policies.belief import BeliefAuction
 from coordinator.negotiation.quote import Quote
 from coordinator.negotiation.simulated import Tally, converse
 from coordinator.policies.base import Policy
-from protos.messages import Good, Side
+from protos.messages.market import Good, Side
 from protos.trading.trader import Trader
 
 POLICIES = [Auction(), Auction(mcafee=True), BeliefAuction(), Admm(rounds=60)]

@@ -9,7 +9,8 @@ import pytest
 from carbon_data.storage import Balance
 from coordinator.slots.booking import BookingContext, booking
 from coordinator.slots.delivered import COUNTS, Counted, delivered_by_service
-from protos.messages import EnergyLine, Serving, Stage, Usage
+from protos.messages.slot import EnergyLine, Serving, Usage
+from protos.messages.terms import Stage
 
 
 def serving(service: str, requests: int, tokens_in: int, tokens_out: int, bits: int) -> Serving:

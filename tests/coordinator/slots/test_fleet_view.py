@@ -14,7 +14,8 @@ from coordinator.config import LimitsConfig
 from coordinator.market.fleet import Fleet
 from coordinator.policies.local import Local
 from coordinator.slots.fleet_view import build_table
-from protos.messages import NodeProfile, Stage, WorkProfile
+from protos.messages.stream import NodeProfile, WorkProfile
+from protos.messages.terms import Stage
 
 
 class Watching(Local):

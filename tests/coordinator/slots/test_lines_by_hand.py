@@ -22,7 +22,9 @@ from edge_node.config import BoardConfig
 from edge_node.energy.power_model import PowerModel
 from edge_node.meters.base import Slot
 from edge_node.meters.window import Window
-from protos.messages import Component, EndSlot, EnergyLine, Executed, Stage, Usage, UserTraffic
+from protos.messages.runner import EndSlot
+from protos.messages.slot import EnergyLine, Executed, Usage, UserTraffic
+from protos.messages.terms import Component, Stage
 
 DIRTY, CLEAN = 432.0, 72.0
 NET_J_PER_BYTE = 3e-6

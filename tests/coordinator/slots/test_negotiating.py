@@ -18,16 +18,11 @@ from coordinator.negotiation.policies.belief import BeliefAuction
 from coordinator.slots.protocol import Refused
 from coordinator.tables.export import ledger_tables
 from protos import codec
-from protos.messages import (
-    BeginSlot,
-    EndSlot,
-    MarketCall,
-    MarketNews,
-    Offers,
-    Register,
-    Stage,
-    Telemetry,
-)
+from protos.messages.market import MarketCall, MarketNews, Offers
+from protos.messages.runner import BeginSlot, EndSlot
+from protos.messages.slot import Telemetry
+from protos.messages.stream import Register
+from protos.messages.terms import Stage
 
 POLICIES = [Auction(), Auction(mcafee=True), BeliefAuction(slots_per_day=2), Admm(rounds=30)]
 IDS = ["auction", "mcafee", "belief", "admm"]

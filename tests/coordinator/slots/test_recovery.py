@@ -20,7 +20,10 @@ from coordinator.policies.registry import make_policy
 from coordinator.slots.books import Books
 from coordinator.slots.deferral import offload_room
 from coordinator.slots.postings import adjustment
-from protos.messages import Ack, BeginSlot, EndSlot, Stage, Telemetry, Usage
+from protos.messages.runner import BeginSlot, EndSlot
+from protos.messages.slot import Telemetry, Usage
+from protos.messages.stream import Ack
+from protos.messages.terms import Stage
 
 
 def ledger_totals(config: Any) -> dict[tuple[str, Unit], int]:

@@ -18,7 +18,10 @@ from coordinator.policies.local import Local, rule_decision
 from coordinator.policies.registry import make_policy
 from coordinator.slots.protocol import RequestError
 from coordinator.tables.export import ledger_tables
-from protos.messages import BeginSlot, EndSlot, Refusal, ReportQuery, Serving, Stage, Telemetry, Usage
+from protos.messages.runner import BeginSlot, EndSlot, ReportQuery
+from protos.messages.slot import Serving, Telemetry, Usage
+from protos.messages.stream import Refusal
+from protos.messages.terms import Stage
 
 
 class Trader:

@@ -12,7 +12,9 @@ from coordinator.ledger.store import read_entries
 from coordinator.policies.registry import make_policy
 from coordinator.slots.books import Books
 from coordinator.slots.state import NODE_MOVES, SLOT_MOVES, Phase, SlotState, Standing
-from protos.messages import BeginSlot, EndSlot, Settlement, SlotPlan, Stage
+from protos.messages.runner import BeginSlot, EndSlot, SlotPlan
+from protos.messages.slot import Settlement
+from protos.messages.terms import Stage
 
 
 def slot_with(nodes: tuple[str, ...] = ("n00",)) -> SlotState:

@@ -16,7 +16,7 @@ from coordinator.slots.balances import balance_findings, close_unreported
 from coordinator.slots.trade import DonorState, Transfer, dischargeable_uj, settle_trade
 from edge_node.config import BatteryConfig
 from edge_node.energy.battery import battery_of
-from protos.messages import NodeProfile
+from protos.messages.stream import NodeProfile
 
 SLOT_S = 60.0
 energies = st.integers(0, 10**12)

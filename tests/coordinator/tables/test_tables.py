@@ -12,7 +12,8 @@ import pytest
 
 from coordinator.policies.registry import make_policy
 from coordinator.tables.export import export_tables, ledger_tables
-from protos.messages import BeginSlot, EndSlot, Stage
+from protos.messages.runner import BeginSlot, EndSlot
+from protos.messages.terms import Stage
 
 START = datetime(2024, 6, 1, tzinfo=UTC)
 COLUMNS = {

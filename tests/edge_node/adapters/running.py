@@ -23,7 +23,8 @@ from edge_node.config import HarvestConfig
 from edge_node.slots.errors import NoWork
 from edge_node.slots.link import Link, LocalLink
 from edge_node.slots.node import EdgeNode
-from protos.messages import BeginSlot, EndSlot, SlotSummary, Stage
+from protos.messages.runner import BeginSlot, EndSlot, SlotSummary
+from protos.messages.terms import Stage
 
 SLOTS = 3
 STAGES = (Stage.PREPARATION, Stage.DEVELOPMENT, Stage.APPLICATION)

@@ -15,7 +15,7 @@ from edge_node.adapters.coordinator_client import GrpcLink
 from edge_node.adapters.host import GrpcHost
 from edge_node.slots.link import LinkError
 from protos import codec
-from protos.messages import Welcome
+from protos.messages.stream import Welcome
 from tests.edge_node.adapters.running import (
     STAGES,
     WAIT_S,

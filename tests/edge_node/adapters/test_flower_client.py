@@ -11,7 +11,9 @@ from edge_node.tasks.evaluation import initial_parameters
 from edge_node.tasks.workload import build_workload
 from experiments.fleet.flower_private import bind_identity
 from experiments.fleet.nodes import build_node
-from protos.messages import CloseSlot, Decision, EnergyGrant, Guest, Send, Stage, Welcome
+from protos.messages.slot import CloseSlot, Decision, EnergyGrant, Guest, Send
+from protos.messages.stream import Welcome
+from protos.messages.terms import Stage
 
 STAGES = (Stage.PREPARATION, Stage.DEVELOPMENT, Stage.APPLICATION, Stage.UNALLOCATED)
 MODEL = initial_parameters("mnist-mlp", 0)

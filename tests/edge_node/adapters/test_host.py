@@ -8,7 +8,7 @@ import pytest
 from edge_node.adapters.coordinator_client import GrpcLink
 from edge_node.adapters.host import GrpcHost
 from protos import codec
-from protos.messages import Parcel, Tensor
+from protos.messages.parcels import Parcel, Tensor
 from tests.edge_node.adapters.running import WAIT_S, MakeNode
 
 

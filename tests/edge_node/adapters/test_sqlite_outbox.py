@@ -9,10 +9,8 @@ import pytest
 
 from edge_node.adapters.sqlite_outbox import SqliteOutbox
 from edge_node.slots.errors import StaleDecision
-from protos.messages import (
-    CloseSlot,
-    Welcome,
-)
+from protos.messages.slot import CloseSlot
+from protos.messages.stream import Welcome
 from tests.edge_node.slots.steps import MakeNode, decide, welcome
 
 

@@ -14,7 +14,7 @@ from edge_node.energy.power_model import PowerModel, PowerModelError
 from edge_node.energy.sourced import SourceError, read_figures
 from edge_node.energy.transport import load_transport, transports
 from edge_node.workload import WorkCost
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 
 def test_every_packaged_figure_has_a_source() -> None:

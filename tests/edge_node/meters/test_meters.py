@@ -28,7 +28,8 @@ from edge_node.meters.hwmon import (
 from edge_node.meters.modelled import ModelledMeter
 from edge_node.meters.registry import METERS, build_meter
 from edge_node.meters.window import Window
-from protos.messages import Component, EnergyLine, Stage
+from protos.messages.slot import EnergyLine
+from protos.messages.terms import Component, Stage
 
 BOARD = BoardConfig(
     name="test",

@@ -13,7 +13,9 @@ from edge_node.build import build_node
 from edge_node.config import NodeConfig
 from edge_node.tasks.evaluation import initial_parameters
 from edge_node.tasks.process import configure_process
-from protos.messages import Decision, Stage, Welcome
+from protos.messages.slot import Decision
+from protos.messages.stream import Welcome
+from protos.messages.terms import Stage
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from edge_node.config import InferenceConfig
 from edge_node.serving.arrivals import RequestPlan, cut_batches, dispatch_s, diurnal_rates, poisson
 from edge_node.serving.batching import Batcher
 from edge_node.serving.queue import Job, available_s, serve
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 SLOT_S = 10.0
 ARRIVALS = st.lists(st.integers(0, 5_000), max_size=60).map(lambda ms: np.sort(np.array(ms)) / 1000.0)

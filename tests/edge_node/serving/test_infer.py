@@ -27,17 +27,10 @@ from edge_node.tasks.evaluation import initial_parameters
 from edge_node.tasks.registry import find_task
 from edge_node.workload import Arrays, Parameters
 from protos.codec import INFER, MAX_INFER_BYTES, ProtocolError
-from protos.messages import (
-    CloseSlot,
-    Component,
-    Decision,
-    EnergyGrant,
-    InferRequest,
-    Stage,
-    Usage,
-    UserTraffic,
-    Welcome,
-)
+from protos.messages.inference import InferRequest
+from protos.messages.slot import CloseSlot, Decision, EnergyGrant, Usage, UserTraffic
+from protos.messages.stream import Welcome
+from protos.messages.terms import Component, Stage
 
 STAGES = (Stage.DEVELOPMENT, Stage.APPLICATION, Stage.DEVELOPMENT)
 MakeConfig = Callable[..., NodeConfig]

@@ -23,7 +23,8 @@ from edge_node.config import InferenceConfig, TaskConfig
 from edge_node.serving.client import InferClient
 from edge_node.serving.tensors import to_tensors
 from protos.codec import INFER, MAX_INFER_BYTES
-from protos.messages import InferRequest, Stage
+from protos.messages.inference import InferRequest
+from protos.messages.terms import Stage
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read in /proc")
 

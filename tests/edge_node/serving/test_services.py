@@ -19,7 +19,10 @@ from edge_node.slots.node import EdgeNode
 from edge_node.slots.parcels import ParcelError, pack, payload_bytes, unpack
 from edge_node.workload import Arrays, InferResult, Parameters, UserBytes, WorkCost
 from protos import codec
-from protos.messages import CloseSlot, Decision, EnergyGrant, Guest, Parcel, Send, Stage, Usage, Welcome
+from protos.messages.parcels import Parcel
+from protos.messages.slot import CloseSlot, Decision, EnergyGrant, Guest, Send, Usage
+from protos.messages.stream import Welcome
+from protos.messages.terms import Stage
 
 STAGES = (Stage.DEVELOPMENT, Stage.APPLICATION, Stage.APPLICATION)
 SLOT_S = 10.0

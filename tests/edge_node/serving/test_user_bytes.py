@@ -11,17 +11,9 @@ import pytest
 from edge_node.slots.link import LocalLink
 from edge_node.slots.node import EdgeNode
 from edge_node.workload import InferResult, Parameters
-from protos.messages import (
-    CloseSlot,
-    Component,
-    Decision,
-    Guest,
-    Send,
-    Stage,
-    Usage,
-    UserTraffic,
-    Welcome,
-)
+from protos.messages.slot import CloseSlot, Decision, Guest, Send, Usage, UserTraffic
+from protos.messages.stream import Welcome
+from protos.messages.terms import Component, Stage
 
 MakeNode = Callable[..., EdgeNode]
 STAGES = (Stage.PREPARATION, Stage.APPLICATION, Stage.APPLICATION)

@@ -7,16 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from edge_node.slots.node import EdgeNode
-from protos.messages import (
-    CloseSlot,
-    Component,
-    Decision,
-    EnergyGrant,
-    Settlement,
-    Stage,
-    Usage,
-    Welcome,
-)
+from protos.messages.slot import CloseSlot, Decision, EnergyGrant, Settlement, Usage
+from protos.messages.stream import Welcome
+from protos.messages.terms import Component, Stage
 
 MakeNode = Callable[..., EdgeNode]
 BATCH_BYTES = 5 * (4 * 4 + 4 + 8)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from edge_node.slots.backlog import Backlog
 from edge_node.workload import Parameters
-from protos.messages import (
-    Stage,
-)
+from protos.messages.terms import Stage
 from tests.edge_node.slots.steps import MakeNode, decide, finish, welcome
 
 

@@ -22,7 +22,9 @@ from coordinator.policies.registry import make_policy
 from edge_node.slots.errors import NodeError
 from edge_node.slots.link import LocalLink
 from edge_node.slots.node import EdgeNode
-from protos.messages import BeginSlot, CloseSlot, Decision, EndSlot, Stage
+from protos.messages.runner import BeginSlot, EndSlot
+from protos.messages.slot import CloseSlot, Decision
+from protos.messages.terms import Stage
 
 NODES, SLOTS = 3, 4
 LOSS = st.sets(

@@ -6,12 +6,8 @@ import pytest
 
 from edge_node.slots.errors import NotReady
 from edge_node.workload import Parameters
-from protos.messages import (
-    Component,
-    Guest,
-    Send,
-    Usage,
-)
+from protos.messages.slot import Guest, Send, Usage
+from protos.messages.terms import Component
 from tests.edge_node.slots.steps import MakeNode, decide, energies, finish, welcome
 
 

@@ -11,16 +11,8 @@ import pytest
 from edge_node.slots.errors import InvalidDecision, StaleDecision
 from edge_node.slots.outbox import MemoryOutbox
 from edge_node.workload import Parameters
-from protos.messages import (
-    CloseSlot,
-    Component,
-    Decision,
-    EnergyGrant,
-    Executed,
-    Guest,
-    Send,
-    Stage,
-)
+from protos.messages.slot import CloseSlot, Decision, EnergyGrant, Executed, Guest, Send
+from protos.messages.terms import Component, Stage
 from tests.edge_node.slots.steps import BATCH_BYTES, MakeNode, decide, energies, finish, make_started, welcome
 
 

@@ -6,17 +6,10 @@ from collections.abc import Callable
 
 from edge_node.slots.node import EdgeNode
 from protos import codec
-from protos.messages import (
-    CloseSlot,
-    Component,
-    MarketCall,
-    MarketKind,
-    MarketNews,
-    MarketTerms,
-    Offers,
-    Usage,
-    Welcome,
-)
+from protos.messages.market import MarketCall, MarketKind, MarketNews, MarketTerms, Offers
+from protos.messages.slot import CloseSlot, Usage
+from protos.messages.stream import Welcome
+from protos.messages.terms import Component
 
 MakeNode = Callable[..., EdgeNode]
 TERMS = MarketTerms(

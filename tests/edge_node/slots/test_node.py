@@ -7,11 +7,8 @@ import pytest
 from edge_node.slots.errors import NotReady
 from edge_node.workload import Parameters
 from protos import codec
-from protos.messages import (
-    Component,
-    Executed,
-    Stage,
-)
+from protos.messages.slot import Executed
+from protos.messages.terms import Component, Stage
 from tests.edge_node.slots.steps import MakeNode, decide, energies, finish, welcome
 
 

@@ -6,12 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from protos.messages import (
-    CloseSlot,
-    Guest,
-    Moved,
-    Send,
-)
+from protos.messages.slot import CloseSlot, Guest, Moved, Send
 from tests.edge_node.slots.steps import BATCH_BYTES, MakeNode, decide, welcome
 
 

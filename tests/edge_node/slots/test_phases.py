@@ -6,7 +6,7 @@ import pytest
 
 from edge_node.slots.phases import TRANSITIONS, Phase, check_transition
 from edge_node.slots.slot import SlotState
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 
 def following(phase: Phase) -> set[Phase]:

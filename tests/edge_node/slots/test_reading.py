@@ -9,12 +9,9 @@ import pytest
 from edge_node.meters.base import MeterError
 from edge_node.slots.errors import NoWork, StaleDecision
 from edge_node.slots.link import respond
-from protos.messages import (
-    CloseSlot,
-    Component,
-    Refusal,
-    Telemetry,
-)
+from protos.messages.slot import CloseSlot, Telemetry
+from protos.messages.stream import Refusal
+from protos.messages.terms import Component
 from tests.edge_node.slots.steps import MakeNode, decide, energies, finish, make_started, welcome
 
 

@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 from edge_node.workload import Parameters
-from protos.messages import (
-    Ack,
-    CloseSlot,
-    EnergyGrant,
-    Executed,
-    Telemetry,
-    Usage,
-    Welcome,
-)
+from protos.messages.slot import CloseSlot, EnergyGrant, Executed, Telemetry, Usage
+from protos.messages.stream import Ack, Welcome
 from tests.edge_node.slots.steps import MakeNode, decide, finish, welcome
 
 

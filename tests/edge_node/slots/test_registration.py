@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edge_node.slots.errors import InvalidDecision
-from protos.messages import (
-    Send,
-    Welcome,
-)
+from protos.messages.slot import Send
+from protos.messages.stream import Welcome
 from tests.edge_node.slots.steps import MakeNode, decide, welcome
 
 

@@ -7,14 +7,9 @@ import pytest
 from edge_node.slots.errors import NotReady
 from edge_node.slots.link import LocalLink
 from edge_node.workload import Parameters
-from protos.messages import (
-    Component,
-    Executed,
-    Guest,
-    Moved,
-    Send,
-    Welcome,
-)
+from protos.messages.slot import Executed, Guest, Moved, Send
+from protos.messages.stream import Welcome
+from protos.messages.terms import Component
 from tests.edge_node.slots.steps import BATCH_BYTES, MakeNode, decide, energies, finish, welcome
 
 

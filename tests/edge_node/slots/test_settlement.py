@@ -7,10 +7,7 @@ import pytest
 from carbon_data.storage import EnergyError
 from edge_node.slots.errors import StaleDecision
 from edge_node.slots.link import respond
-from protos.messages import (
-    CloseSlot,
-    EnergyGrant,
-)
+from protos.messages.slot import CloseSlot, EnergyGrant
 from tests.edge_node.slots.steps import MakeNode, decide, make_started
 
 

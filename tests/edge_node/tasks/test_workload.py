@@ -12,7 +12,7 @@ from edge_node.tasks.base import load_arrays, to_arrays
 from edge_node.tasks.evaluation import evaluate, initial_parameters
 from edge_node.tasks.registry import find_task
 from edge_node.tasks.workload import TaskWorkload, build_workload
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 DEVELOPMENT, APPLICATION, PREPARATION = Stage.DEVELOPMENT, Stage.APPLICATION, Stage.PREPARATION
 

@@ -20,7 +20,7 @@ from experiments.resolve.prepare import open_scenario
 from experiments.resolve.resolve import resolve
 from experiments.resolve.slot_length import BUSY_SHARE, WORST_SHARE
 from experiments.scenario.model import parse_scenario
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 TINY = '[task]\ndata = "digits"\n[fleet]\nkind = "inprocess"\n[[nodes]]\nzone = "DE"\ncount = 12\n'
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from edge_node.config import BoardConfig, HarvestConfig, NodeConfig, TaskConfig
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 ECHO = '''
 import os

@@ -26,7 +26,7 @@ from experiments.fleet.session import open_session
 from experiments.resolve.resolve import resolve
 from experiments.runs.outside import find_target
 from experiments.scenario.model import parse_scenario
-from protos.messages import Stage
+from protos.messages.terms import Stage
 
 SCENARIO = """
 name = "failures"

@@ -18,7 +18,7 @@ from experiments.cli import invoke
 from experiments.resolve.foresight import whole_run
 from experiments.resolve.prepare import open_scenario
 from experiments.resolve.resolve import resolve
-from protos.messages import HOLDERS
+from protos.messages.terms import HOLDERS
 
 DEMO_LIKE = """name = "demo-like"
 [stages]

@@ -24,7 +24,8 @@ from edge_node.slots.link import LocalLink
 from edge_node.slots.outbox import MemoryOutbox
 from experiments.resolve.prepare import open_scenario
 from experiments.resolve.resolve import resolve
-from protos.messages import BeginSlot, EndSlot, Stage
+from protos.messages.runner import BeginSlot, EndSlot
+from protos.messages.terms import Stage
 
 HORIZON = 4
 POLICIES = [Auction, BeliefAuction, Admm]

@@ -1,0 +1,216 @@
+"""One slot of a node: telemetry, its part of the decision, usage, energy grant and settlement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from carbon_data import storage
+from protos.messages.terms import Component, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """State of a node before slot ``slot``: everything that a policy may know about it."""
+
+    node_id: str
+    boot_id: str
+    seq: int
+    slot: int
+    battery_uj: int
+    harvest_forecast_uj: tuple[int, ...]
+    """Expected harvest of this slot and the following ones of the horizon."""
+    backlog_batches: tuple[int, ...]
+    """Own batches not yet done, by slots left to their deadline: index 0 must be done in this slot."""
+    release_forecast_batches: tuple[int, ...] = ()
+    """Batches to be released in the following slots of the horizon, from slot + 1 on."""
+    mean_loss: float | None = None
+    """Last mean training loss, for Oort's utility. None before the first training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Part of a decision: own batches to send to an executor."""
+
+    executor: str
+    address: str
+    batches: int
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Part of a decision: batches to expect from an owner."""
+
+    owner: str
+    batches: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One node's part of the slot's decision. Executed once, refused when stale (older or repeated epoch, slot)."""
+
+    node_id: str
+    epoch: int
+    slot: int
+    stage: Stage
+    awake: bool
+    own_batches: int
+    """Own batches to run here."""
+    sends: tuple[Send, ...]
+    guests: tuple[Guest, ...]
+    export_uj: int
+    """Energy to give to others in total, as it leaves the green bus."""
+    charge_uj: int
+    """Harvest to store before serving the own load; surplus beyond it is stored too while there is room."""
+    discharge_uj: int
+    """Largest discharge of the battery; it is used only as far as load and exports need it."""
+    deadline_s: float
+    """Wall seconds after which the coordinator continues without this node."""
+    self_managed: bool = False
+    """True for a market's decision, which covers only exchanges with other nodes. The node itself chooses the own
+    batches it runs, its charge and its discharge; own_batches, charge_uj and discharge_uj are 0 and are ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSlot:
+    """The slot has ended: read the meter and report usage."""
+
+    epoch: int
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyLine:
+    """Joules of one stage and component, with their provenance."""
+
+    stage: Stage
+    component: Component
+    energy_uj: int
+    provenance: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Batches exchanged with one peer, as counted on this side. ``sent``: this node was the owner."""
+
+    peer: str
+    sent: bool
+    batches: int
+    payload_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """Batches of ``owner`` that this node ran."""
+
+    owner: str
+    batches: int
+
+
+@dataclass(frozen=True, slots=True)
+class UserTraffic:
+    """Payload that a node exchanged with the devices of users: requests and answers, or data to be prepared."""
+
+    owner: str
+    """Node whose users these are: the node itself, or the owner of offloaded batches that it answered."""
+    stage: Stage
+    """Application stage for outside clients in every slot; otherwise the slot's stage."""
+    up_bytes: int
+    """From the devices to this node; only its own users send to it."""
+    down_bytes: int
+    """From this node to the devices."""
+    outside: bool = False
+    """True for outside clients (EdgeInference), which are in no plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Requests that a node answered in a slot. Latencies from arrival to answer; None where none was answered."""
+
+    service: str
+    """The learned task, or the name of another service."""
+    requests: int
+    tokens_in: int
+    """Input tokens (prompts) of a task that generates; 0 of a classifier."""
+    tokens_out: int
+    """Generated tokens; 0 of a classifier, whose answers are bits, not tokens."""
+    bits: int
+    deadline_misses: int
+    """Answered later than the latency target."""
+    latency_p50_s: float | None
+    latency_p95_s: float | None
+    latency_p99_s: float | None
+    latency_bins: tuple[int, ...]
+    """Bins of protos.latency with at least one request, ascending."""
+    latency_counts: tuple[int, ...]
+    """Requests in each of them."""
+    prefill_s: float
+    """Board time of passes over the input; all board time where no token is generated."""
+    decode_s: float
+    """Board time of the steps that generate one token each."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnWork:
+    """Private quantities that the ledger needs and the market does not, disclosed after the slot has ended."""
+
+    own_batches: int
+    """Own batches that the node chose to run at home."""
+    backlog_batches: tuple[int, ...]
+    """Own batches before the decision, by slots left to their deadline (Telemetry's)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a node used in a slot, metered; sent once the slot is closed."""
+
+    node_id: str
+    boot_id: str
+    seq: int
+    epoch: int
+    slot: int
+    lines: tuple[EnergyLine, ...]
+    harvest_uj: int
+    executed: tuple[Executed, ...]
+    moved: tuple[Moved, ...]
+    model_bytes: int
+    """Bytes of model parameters received and sent by this node."""
+    mean_loss: float | None = None
+    serving: tuple[Serving, ...] = ()
+    """Requests of own and offloaded batches of the slot, in slot time, by service."""
+    outside: Serving | None = None
+    """Requests of outside clients (EdgeInference), in wall time; none of them are in ``serving``."""
+    unserved_requests: int = 0
+    """Own requests whose batches were not served in time."""
+    own_work: OwnWork | None = None
+    """Set for self-managed decisions only."""
+    users: tuple[UserTraffic, ...] = ()
+    """Bytes of the slot that (T1) counts, and data received in the preparation stage."""
+
+    @property
+    def served(self) -> tuple[Serving, ...]:
+        """All answered requests: by service, then of outside clients."""
+        return self.serving if self.outside is None else (*self.serving, self.outside)
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyGrant:
+    """Result of the slot's trade for one node, after every party has reported or was dropped."""
+
+    node_id: str
+    epoch: int
+    slot: int
+    export_uj: int
+    """Leaves this node's green bus."""
+    import_uj: int
+    """Arrives on this node's green bus, losses already taken off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement(storage.Balance):
+    """A node's energy balance of a slot, as reported by the node."""
+
+    node_id: str
+    boot_id: str
+    seq: int
+    epoch: int
+    slot: int

@@ -1,0 +1,113 @@
+"""A node's stream to the coordinator: registration, liveness, acknowledgement, and what either side may send."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from protos.messages.market import MarketCall, MarketNews, Offers
+from protos.messages.slot import CloseSlot, Decision, EnergyGrant, Settlement, Telemetry, Usage
+from protos.messages.terms import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class WorkProfile:
+    """Cost of one batch of one kind of work on one node, above the static power (methods.md section 1)."""
+
+    stage: Stage
+    seconds_per_batch: float
+    joules_per_batch: float
+    """Computation, and the node's radio towards its users: receiving their requests of a batch, sending the answers."""
+    bytes_per_batch: int
+    """Bytes that travel when a batch is offloaded, payload as serialised."""
+    model_j: float = 0.0
+    """Radio energy of a slot in which the node runs any of this work, however many batches: model parameters
+    received and, in training, sent back."""
+    request_j: float = 0.0
+    """Part of ``joules_per_batch`` for receiving from the users: used by the batch's owner, whichever node runs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeProfile:
+    """Constants of a node for the run, sent when it registers."""
+
+    zone: str
+    static_w: float
+    sleep_w: float
+    wake_j: float
+    wake_s: float
+    tx_j_per_byte: float
+    rx_j_per_byte: float
+    storage_bytes: int
+    battery_capacity_uj: int
+    charge_efficiency_fraction: float
+    discharge_efficiency_fraction: float
+    self_discharge_fraction: float
+    """Share of the stored energy lost per slot (sigma of (D3))."""
+    charge_limit_w: float
+    discharge_limit_w: float
+    export_loss_fraction: float
+    """Loss on the donor's side of a transfer: 1 - out_i; l_ij = 1 - out_i * in_j."""
+    import_loss_fraction: float
+    work: tuple[WorkProfile, ...]
+    meter: str
+    """Name of the meter, e.g. ``modelled`` or ``cpu-time``."""
+    provenance: str
+    """A carbon_data.types.Provenance value: provenance of the meter's readings."""
+    num_examples: int
+    data_digest: str
+    """sha256 over the node's partition, so that a report can identify the data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """First message on a stream. A new stream of the same node fences the old one."""
+
+    node_id: str
+    boot_id: str
+    """New at every start of a node; with ``seq`` the key under which a message counts once."""
+    peer_address: str
+    """host:port of the node's batch-transfer server; empty where nodes share a process."""
+    profile: NodeProfile
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """Answer to Register."""
+
+    run_id: str
+    epoch: int
+    heartbeat_s: float
+    lease_s: float
+    next_slot: int
+    battery_uj: int | None = None
+    """Content of this node's battery in the ledger, if the ledger has one."""
+    negotiates: bool = False
+    """The run's policy works without complete information: nodes send answers to the market, but no telemetry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    node_id: str
+    boot_id: str
+    seq: int
+    monotonic_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """Acknowledges that all messages of this node up to ``seq`` are committed."""
+
+    node_id: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Refusal of a valid message: the reason is for people, the code for programs."""
+
+    code: str
+    reason: str
+
+
+UpMessage = Register | Heartbeat | Telemetry | Usage | Settlement | Refusal | Offers
+DownMessage = Welcome | Decision | CloseSlot | EnergyGrant | Ack | Refusal | MarketCall | MarketNews

@@ -1,0 +1,47 @@
+"""Terms that several conversations share: life-cycle stages, components, and holders other than nodes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """Life-cycle stages of a network AI service (software stages, methods.md section 4), and energy of no task."""
+
+    PREPARATION = "preparation"
+    DEVELOPMENT = "development"
+    APPLICATION = "application"
+    RECYCLING = "recycling"
+    UNALLOCATED = "unallocated"
+
+
+class Component(StrEnum):
+    """Components of a reading: the part of a node (or of the testbed) that used the joules."""
+
+    COMPUTE = "compute"
+    STATIC = "static"
+    SLEEP = "sleep"
+    WAKE = "wake"
+    RADIO_TX = "radio_tx"
+    RADIO_RX = "radio_rx"
+    NETWORK = "network"
+    COORDINATOR = "coordinator"
+    ROUTER = "router"
+    WASTE = "waste"
+    """Work done twice or discarded: it uses energy and contributes to no result."""
+    NEGOTIATION = "negotiation"
+    """Bytes of a market's messages over radio and network."""
+
+
+class Holder(StrEnum):
+    """Holders of lines in the ledger other than nodes; reserved names, which no node may have."""
+
+    NETWORK = "network"
+    COORDINATOR = "coordinator"
+    ROUTER = "router"
+    DEVICES = "devices"
+    """The users' devices, which send requests and data and receive answers."""
+
+
+HOLDERS = tuple(str(holder) for holder in Holder)
+"""Names of all holders."""
