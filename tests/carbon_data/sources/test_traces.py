@@ -11,37 +11,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from carbon_data.files.datasets import DatasetState, dataset, status_of
-from carbon_data.sources.conformance import harvest_violations, intensity_violations
-from carbon_data.sources.harvest_trace import HarvestTrace, eia_2022
+from carbon_data.sources.conformance import intensity_violations
 from carbon_data.sources.traces import eia_production_2022, em_lca_2022, trace_intensity
 from carbon_data.types import DataError, MissingDataError, Scope, UnknownZoneError
+from tests.carbon_data.sources.table_files import plain, read_table, write_table
+from tests.carbon_data.sources.trace_files import frame, present, write
 
 HOUR = timedelta(hours=1)
 START = datetime(2023, 3, 1, tzinfo=UTC)
 KNOWN = {"signal": "average", "scope": "direct"}
-
-
-def frame(hours: int = 96) -> pd.DataFrame:
-    """Two zones with values from which zone and hour can be read."""
-    stamps = pd.date_range(START, periods=hours, freq="h")
-    return pd.concat(
-        [
-            pd.DataFrame(
-                {"timestamp": stamps, "zone": zone, "gCO2e_per_kWh": base + np.arange(hours, dtype=float)}
-            )
-            for zone, base in (("A-1", 100.0), ("B-2", 500.0))
-        ],
-        ignore_index=True,
-    )
-
-
-def write(path: Path, table: pd.DataFrame) -> Path:
-    if path.suffix == ".parquet":
-        table.to_parquet(path)
-    else:
-        table.to_csv(path, index=False)
-    return path
+SUMMER = datetime(2022, 6, 21, tzinfo=UTC)
+MARCH = datetime(2023, 3, 1, tzinfo=UTC)
+VALUES = [210.5, 230.25, 190.75, 310.0]
+STAMPS = [f"2023-03-01T{hour:02d}:00:00Z" for hour in range(4)]
+HEADER = "timestamp,zone,gCO2e_per_kWh"
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet"])
@@ -177,42 +160,6 @@ def test_only_the_documented_repair_is_known(tmp_path: Path, fill: str) -> None:
         trace_intensity(write(tmp_path / "t.csv", frame()), fill=fill, **KNOWN)
 
 
-def harvest(tmp_path: Path, values: list[float], **options: str) -> HarvestTrace:
-    table = frame(len(values))
-    table["pu"] = values * 2
-    return HarvestTrace(write(tmp_path / "h.csv", table), "pu", "A-1", peak_w=20.0, source="meter", **options)
-
-
-def test_a_harvest_trace_scales_with_peak_power(tmp_path: Path) -> None:
-    source = harvest(tmp_path, [0.0, 0.25, 1.0, 0.5] * 24)
-    assert harvest_violations(source, START) == []
-    np.testing.assert_allclose(source.series(START, HOUR, 4, seed=0).power_w, [0.0, 5.0, 20.0, 10.0])
-
-
-def test_own_consumption_of_a_plant_is_no_harvest_and_is_reported(tmp_path: Path) -> None:
-    series = harvest(tmp_path, [-0.01, 0.5, 0.5, -0.02]).series(START, HOUR, 4, seed=0)
-    np.testing.assert_allclose(series.power_w, [0.0, 10.0, 10.0, 0.0])
-    assert "2 intervals slightly negative" in series.origin.notes[0]
-
-
-@pytest.mark.parametrize("value", [-0.5, 1.2])
-def test_output_beyond_peak_or_far_below_zero_is_refused(tmp_path: Path, value: float) -> None:
-    with pytest.raises(MissingDataError, match="01:00:00"):
-        harvest(tmp_path, [0.1, value, 0.1]).series(START, HOUR, 3, seed=0)
-
-
-def test_harvest_gaps_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(MissingDataError, match="no value from"):
-        harvest(tmp_path, [0.1, float("nan"), 0.1]).series(START, HOUR, 3, seed=0)
-
-
-present = {
-    name: status_of(dataset(name)).state is DatasetState.PRESENT
-    for name in ("em-lca-2022", "eia-production-2022", "eia-solar-wind-2022")
-}
-SUMMER = datetime(2022, 6, 21, tzinfo=UTC)
-
-
 @pytest.mark.skipif(not present["em-lca-2022"], reason="the file is not in the data folder")
 def test_electricity_maps_file() -> None:
     source = em_lca_2022()
@@ -232,9 +179,78 @@ def test_eia_file() -> None:
     assert source.series("PJM", SUMMER, HOUR, 1).origin.scope is Scope.LIFE_CYCLE
 
 
-@pytest.mark.skipif(not present["eia-solar-wind-2022"], reason="the file is not in the data folder")
-def test_solar_and_wind_file() -> None:
-    for kind in ("solar", "wind"):
-        assert harvest_violations(eia_2022("AZPS", peak_w=10.0, kind=kind), SUMMER) == []
-    with pytest.raises(MissingDataError, match="no solar_pu of NYIS"):
-        eia_2022("NYIS", peak_w=10.0)
+# --- one file per zone ---------------------------------------------------------------------------------------
+
+
+def test_one_file_a_zone(tmp_path: Path) -> None:
+    for zone, base in (("DE", 300), ("FR", 40)):
+        rows = "".join(f"{stamp},{base + k}\n" for k, stamp in enumerate(STAMPS))
+        write_table(tmp_path / f"{zone}.csv", "timestamp,gCO2e_per_kWh\n" + rows)
+    files = {zone: tmp_path / f"{zone}.csv" for zone in ("DE", "FR")}
+    source = trace_intensity(files=files, **KNOWN)
+    assert source.zones() == ["DE", "FR"]
+    series = {zone: source.series(zone, MARCH, HOUR, 4) for zone in files}
+    np.testing.assert_array_equal(series["DE"].intensity_g_per_kwh, [300, 301, 302, 303])
+    np.testing.assert_array_equal(series["FR"].intensity_g_per_kwh, [40, 41, 42, 43])
+    assert series["DE"].origin.sha256 != series["FR"].origin.sha256
+    with pytest.raises(UnknownZoneError, match=r"files = \{ DE = "):
+        trace_intensity(files["DE"], **KNOWN).series("DE", MARCH, HOUR, 4)
+    with pytest.raises(DataError, match="one of them"):
+        trace_intensity(files["DE"], files=files, **KNOWN)
+    with pytest.raises(DataError, match="one of them"):
+        trace_intensity(**KNOWN)
+
+
+def test_a_file_of_another_zone_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds DE, not FR"):
+        trace_intensity(files={"FR": write_table(tmp_path / "t.csv", plain())}, **KNOWN)
+
+
+# --- units ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "unit", "factor"),
+    [("kgCO2_per_kWh", "kg/kWh", 1000.0), ("lb CO2/MWh", "lb/MWh", 0.45359237), ("kg/MWh", None, 1.0)],
+)
+def test_other_units_are_converted_when_named_and_refused_when_not(
+    tmp_path: Path, header: str, unit: str | None, factor: float
+) -> None:
+    path = write_table(
+        tmp_path / "t.csv",
+        f"timestamp,zone,{header}\n" + "".join(f"{s},DE,{0.5 + k}\n" for k, s in enumerate(STAMPS)),
+    )
+    if unit is not None:
+        with pytest.raises(DataError, match=f'value_unit = "{unit}"'):
+            read_table(path, value_column=header)
+        with pytest.raises(DataError, match="correct one of them"):
+            read_table(path, value_column=header, value_unit="g/kWh")
+    found = trace_intensity(path, value_column=header, value_unit=unit, **KNOWN).series("DE", MARCH, HOUR, 2)
+    np.testing.assert_allclose(found.intensity_g_per_kwh, [0.5 * factor, 1.5 * factor])
+
+
+@pytest.mark.parametrize("header", ["biomass (MW)", "generation", "price EUR/MWh", "load_mwh", "share %"])
+def test_a_header_that_names_another_quantity_is_refused(tmp_path: Path, header: str) -> None:
+    text = f"timestamp,{header}\n" + "".join(f"{s},{300 + k}\n" for k, s in enumerate(STAMPS))
+    source = trace_intensity(write_table(tmp_path / "t.csv", text), **KNOWN)
+    with pytest.raises(DataError, match="is no intensity"):
+        source.series(header, MARCH, HOUR, 4)
+
+
+def test_intensities_that_no_grid_has_are_refused_in_every_source(tmp_path: Path) -> None:
+    text = "timestamp,biomass\n" + "".join(f"{s},{22_500 + k}\n" for k, s in enumerate(STAMPS))
+    with pytest.raises(DataError, match="no grid is above 2000"):
+        read_table(write_table(tmp_path / "t.csv", text), "biomass")
+
+
+def test_values_in_kg_without_a_unit_are_refused_where_no_grid_is_that_low(tmp_path: Path) -> None:
+    text = "timestamp,DE\n" + "".join(f"{s},{0.3 + k / 10}\n" for k, s in enumerate(STAMPS))
+    path = write_table(tmp_path / "t.csv", text)
+    with pytest.raises(DataError, match='value_unit = "kg/kWh"'):
+        read_table(path, scope="life-cycle")
+    np.testing.assert_allclose(
+        read_table(path, scope="life-cycle", value_unit="kg/kWh"), [300, 400, 500, 600]
+    )
+    # Direct emissions of a hydropower zone may be that low: a note, not a refusal.
+    series = trace_intensity(path, **KNOWN).series("DE", MARCH, HOUR, 4)
+    assert any('value_unit = "kg/kWh"' in note for note in series.origin.notes)

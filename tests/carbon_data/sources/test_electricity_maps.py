@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import threading
 import time
-import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -22,129 +16,17 @@ from carbon_data.files.http import (
     BadResponseError,
     HttpClient,
     RateLimitError,
-    ServiceError,
     ServiceUnavailableError,
 )
 from carbon_data.sources.conformance import intensity_violations
 from carbon_data.sources.electricity_maps import ElectricityMaps
-from carbon_data.sources.uk_carbon_intensity import UkCarbonIntensity
 from carbon_data.types import DataError, MissingDataError, Provenance, UnknownZoneError
+from tests.carbon_data.answers import Service
 
 HOUR = timedelta(hours=1)
 START = datetime(2023, 7, 13, tzinfo=UTC)
 TOKEN = "secret-token-1"
-
 Answer = tuple[int, dict[str, str], bytes]
-
-
-def entry(zone: str, moment: datetime, **changes: Any) -> dict[str, Any]:
-    """One entry as in the documentation and in electricitymaps-contrib issue 6351."""
-    return {
-        "zone": zone,
-        "carbonIntensity": 300 + moment.hour + moment.day,
-        "datetime": moment.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
-        "updatedAt": "2023-12-20T22:15:38.617Z",
-        "createdAt": "2023-07-10T00:52:37.667Z",
-        "emissionFactorType": "lifecycle",
-        "isEstimated": False,
-        "estimationMethod": None,
-    } | changes
-
-
-class Service:
-    """A stand-in for the real host: keeps the requests it got, answers what the test wants first, then as
-    documented.
-    """
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[str, dict[str, str], dict[str, str]]] = []
-        self.first: list[Answer] = []
-        self.change: Callable[[dict[str, Any], datetime], dict[str, Any] | None] = lambda item, moment: item
-        self.zone_said: str | None = None
-        service = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                url = urllib.parse.urlsplit(self.path)
-                query = dict(urllib.parse.parse_qsl(url.query))
-                service.requests.append((url.path, query, {k.lower(): v for k, v in self.headers.items()}))
-                status, headers, body = (
-                    service.first.pop(0) if service.first else service.answer(url.path, query)
-                )
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                if "Content-Length" not in headers:
-                    self.send_header("Content-Length", str(len(body)))
-                with contextlib.suppress(ConnectionError):
-                    self.end_headers()
-                    self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                """Quiet."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v3"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def answer(self, path: str, query: dict[str, str]) -> Answer:
-        if path == "/v3/zones":
-            return (
-                200,
-                {},
-                json.dumps({"DE": {"zoneName": "Germany"}, "SE-SE3": {"zoneName": "Stockholm"}}).encode(),
-            )
-        if path.startswith("/v3/intensity/"):
-            first, last = (datetime.fromisoformat(part) for part in path.split("/")[-2:])
-            halves = [first + index * HOUR / 2 for index in range((last - first) // (HOUR / 2))]
-            data = [
-                {
-                    "from": half.strftime("%Y-%m-%dT%H:%MZ"),
-                    "to": (half + HOUR / 2).strftime("%Y-%m-%dT%H:%MZ"),
-                    "intensity": self.change(
-                        {"forecast": 1, "actual": 200 + half.hour, "index": "low"}, half
-                    ),
-                }
-                for half in halves
-            ]
-            return 200, {}, json.dumps({"data": data}).encode()
-        if query["zone"] not in ("DE", "SE-SE3"):
-            return 404, {}, b'{"error":"Zone does not exist"}'
-        begin, end = datetime.fromisoformat(query["start"]), datetime.fromisoformat(query["end"])
-        moments = [begin + index * HOUR for index in range((end - begin) // HOUR)]
-        data = [self.change(entry(query["zone"], moment), moment) for moment in moments]
-        said = self.zone_said or query["zone"]
-        return (
-            200,
-            {},
-            json.dumps({"zone": said, "data": [item for item in data if item is not None]}).encode(),
-        )
-
-
-@pytest.fixture
-def service() -> Iterator[Service]:
-    running = Service()
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What urllib3 would have slept."""
-    slept: list[float] = []
-    monkeypatch.setattr("urllib3.util.retry.time.sleep", slept.append)
-    return slept
-
-
-@pytest.fixture
-def client(waits: list[float]) -> HttpClient:
-    return HttpClient(timeout_s=5.0)
 
 
 @pytest.fixture
@@ -299,25 +181,6 @@ def test_after_too_many_requests_it_waits_as_long_as_requested_and_continues(
     assert waits == [7.0]
 
 
-def test_retry_after_may_be_a_date(
-    service: Service, client: HttpClient, waits: list[float], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("urllib3.util.retry.time.time", lambda: 1_000_000.0)
-    service.first = [(503, {"Retry-After": formatdate(1_000_030.0, usegmt=True)}, b"")]
-    client.get_json(f"{service.url}/zones")
-    assert waits == [30.0]
-
-
-@pytest.mark.parametrize("header", ["soon", "9" * 5000, "Mon, 99 Foo 2023", "-3"])
-def test_a_retry_after_that_says_nothing_is_no_wait_of_the_servers(
-    service: Service, client: HttpClient, waits: list[float], header: str
-) -> None:
-    service.first = [(503, {"Retry-After": header}, b"")]
-    client.get_json(f"{service.url}/zones")
-    assert len(waits) == 1
-    assert 0.0 <= waits[0] <= 0.5
-
-
 def test_a_wait_that_is_too_long_gives_up_at_once(make: Make, service: Service, waits: list[float]) -> None:
     service.first = [(429, {"Retry-After": "3600"}, b"")]
     with pytest.raises(RateLimitError, match="3600 s"):
@@ -355,80 +218,6 @@ def test_a_host_that_does_not_answer_is_a_typed_error(make: Make, service: Servi
         make().series("DE", START, HOUR, 1)
     # Closing twice must not hang the fixture.
     service.close = lambda: None  # type: ignore[method-assign]
-
-
-def test_a_silent_server_runs_into_the_time_out(service: Service, waits: list[float]) -> None:
-    release = threading.Event()
-    service.answer = lambda *_: (release.wait(5.0), (200, {}, b"{}"))[1]  # type: ignore[method-assign,assignment,return-value]
-    client = HttpClient(timeout_s=0.1, attempts=2)
-    with pytest.raises(ServiceUnavailableError, match=r"timed out.*after 2 attempts"):
-        client.get_json(f"{service.url}/zones?key=secret")
-    release.set()
-
-
-@pytest.mark.parametrize("status", [400, 404, 410, 413, 301])
-def test_a_permanent_failure_is_requested_once(
-    service: Service, client: HttpClient, waits: list[float], status: int
-) -> None:
-    service.first = [(status, {"Retry-After": "1"}, b"no")]
-    with pytest.raises(ServiceError, match=str(status)):
-        client.get_json(f"{service.url}/zones")
-    assert (len(service.requests), waits) == (1, [])
-
-
-def test_an_answer_that_breaks_off_is_asked_for_again_and_counts(
-    service: Service, client: HttpClient, waits: list[float]
-) -> None:
-    broken = (200, {"Content-Length": "1000"}, b'{"DE":')
-    service.first = [broken, (503, {}, b""), broken]
-    assert set(client.get_json(f"{service.url}/zones")) == {"DE", "SE-SE3"}
-    assert (len(service.requests), len(waits)) == (4, 3)
-    service.first = [broken] * 9
-    with pytest.raises(ServiceUnavailableError, match=r"no answer.*after 5 attempts"):
-        client.get_json(f"{service.url}/zones?key=secret")
-    assert len(service.requests) == 9
-
-
-def test_no_error_repeats_the_query(client: HttpClient, service: Service, waits: list[float]) -> None:
-    url = f"{service.url}/zones?key=secret"
-    for answer in [(500, {}, b"")] * 5, [(404, {}, b"")], [(200, {}, b"<html>")]:
-        service.first = list(answer)
-        with pytest.raises(ServiceError) as caught:
-            client.get_json(url)
-        assert "secret" not in str(caught.value)
-    service.close()
-    service.close = lambda: None  # type: ignore[method-assign]
-    with pytest.raises(ServiceUnavailableError) as caught:
-        client.get_json(url)
-    assert "secret" not in str(caught.value)
-
-
-def test_an_endless_answer_is_refused(
-    service: Service, client: HttpClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("carbon_data.files.http.MAX_JSON_BYTES", 1000)
-    service.first = [(200, {}, b" " * 1001)]
-    with pytest.raises(BadResponseError, match="more than 1000 bytes"):
-        client.get_json(f"{service.url}/zones")
-
-
-def test_no_password_of_the_users_is_sent_and_no_proxy_asked(
-    service: Service, client: HttpClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login me password mine\n")
-    netrc.chmod(0o600)
-    monkeypatch.setenv("NETRC", str(netrc))
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    client.get_json(f"{service.url}/zones")
-    assert "authorization" not in service.requests[0][2]
-    monkeypatch.setattr("carbon_data.files.http.is_loopback", lambda url: False)
-    monkeypatch.setattr("carbon_data.files.http.is_allowed", lambda url: True)
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    client.get_json(f"{service.url}/zones")  # as with any other host, whose environment counts
-    assert "authorization" not in service.requests[1][2]
 
 
 @pytest.mark.parametrize(
@@ -480,28 +269,3 @@ def test_the_token_does_not_follow_a_redirect(make: Make, service: Service) -> N
 def test_only_https_and_the_loopback_are_spoken_to(make: Make, url: str) -> None:
     with pytest.raises(DataError, match="https is"):
         make(base_url=url).series("DE", START, HOUR, 1)
-
-
-def test_uk_conforms_and_never_takes_a_forecast(service: Service, client: HttpClient) -> None:
-    source = UkCarbonIntensity(base_url=service.url, client=client)
-    assert intensity_violations(source, START) == []
-    assert source.series("GB", START, HOUR, 24 * 20).intensity_g_per_kwh.size == 480
-    service.change = lambda item, half: item | {"actual": None} if half == START + HOUR else item
-    with pytest.raises(MissingDataError, match="2023-07-13T01:00:00"):
-        source.series("GB", START, HOUR, 3)
-    service.first = [(200, {}, b'{"data":[{"from":"x"}]}')]
-    with pytest.raises(BadResponseError):
-        source.series("GB", START, HOUR, 3)
-
-
-def test_uk_refuses_two_values_for_one_half_hour(service: Service, client: HttpClient) -> None:
-    halves = [(0, 200), (30, 210), (0, 600)]
-    data = [
-        {"from": f"2023-07-13T00:{minute:02d}Z", "to": "x", "intensity": {"forecast": 1, "actual": value}}
-        for minute, value in halves
-    ]
-    service.first = [(200, {}, json.dumps({"data": data}).encode())]
-    with pytest.raises(
-        BadResponseError, match=r"2023-07-13T00:00:00.* occurs twice in the answer, with 200 and 600"
-    ):
-        UkCarbonIntensity(base_url=service.url, client=client).series("GB", START, HOUR, 1)

@@ -1,12 +1,9 @@
-"""Large data files: finding, checking and fetching, without partial files."""
+"""Downloads of large data files."""
 
 from __future__ import annotations
 
 import contextlib
 import gzip
-import hashlib
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,44 +14,14 @@ from typing import Any, ClassVar
 
 import pytest
 
-from carbon_data.files.dataset_list import DATASETS, Dataset
-from carbon_data.files.datasets import (
-    DatasetState,
-    dataset,
-    mnist_names,
-    require,
-    status,
-    status_of,
-)
+from carbon_data.files.datasets import DatasetState, status_of
 from carbon_data.files.download import fetch
-from carbon_data.files.folders import data_dir
 from carbon_data.types import DataError
+from tests.carbon_data.files.archives import sets
 
 PLAIN = b"to be or not to be\n" * 5000
 PACKED = gzip.compress(b"idx" * 30_000, mtime=0)
 REPACKED = gzip.compress(b"idx" * 30_000, compresslevel=1, mtime=1)
-
-
-def sets() -> tuple[Dataset, ...]:
-    def make(name: str, content: bytes, md5: str | None = None, **more: Any) -> Dataset:
-        return Dataset(
-            name=name,
-            path=f"part/{name}",
-            title="",
-            origin="here",
-            licence="CC0-1.0",
-            size_bytes=len(content),
-            sha256=hashlib.sha256(content).hexdigest(),
-            content_md5=md5,
-            **more,
-        )
-
-    md5 = hashlib.md5(gzip.decompress(PACKED), usedforsecurity=False).hexdigest()
-    return (
-        make("plain.txt", PLAIN, urls=("https://127.0.0.1:1/never",)),
-        make("packed.gz", PACKED, md5, urls=("https://127.0.0.1:1/never",)),
-        make("derived.csv", b"a,b\n", instructions="derived: join a and b"),
-    )
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -107,11 +74,6 @@ def mirror(site: Path) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "data"
 
 
 def files(folder: Path) -> set[str]:
@@ -255,62 +217,3 @@ def test_unknown_names_and_unreachable_origins_are_clear(folder: Path) -> None:
     with pytest.raises(DataError, match="https is"):
         fetch(["plain.txt"], folder=folder, datasets=sets(), base_url="http://example.com")
     assert files(folder) == set()
-
-
-def test_a_gzip_bomb_is_not_unpacked_to_the_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("carbon_data.files.datasets.MAX_CONTENT_BYTES", 1 << 20)
-    bomb = folder / "part" / "packed.gz"
-    bomb.parent.mkdir(parents=True)
-    bomb.write_bytes(gzip.compress(b"\0" * (8 << 20)))
-    found = status_of(sets()[1], folder)
-    assert found.state is DatasetState.CORRUPT
-    assert "more than 1048576 bytes" in found.detail
-
-
-def test_require_says_what_is_missing_where_and_how_to_get_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DETABED_DATA_DIR", str(tmp_path))
-    assert data_dir() == tmp_path
-    with pytest.raises(DataError, match=r"tinyshakespeare is missing.*DETABED_DATA_DIR.*detabed data fetch"):
-        require("tinyshakespeare")
-    with pytest.raises(DataError, match="there are mnist-train-images"):
-        require("nonsense")
-    assert {each.state for each in status()} == {DatasetState.MISSING}
-
-
-def test_the_cache_folder_is_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("DETABED_DATA_DIR", "")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert data_dir() == tmp_path / "detabed" / "data"
-
-
-def test_looking_for_files_needs_no_http() -> None:
-    code = (
-        "import sys; sys.modules.update(requests=None, urllib3=None); "
-        "from carbon_data.files.datasets import status; print(len(status()))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout.strip() == str(len(DATASETS)), done.stderr
-
-
-def test_the_list_is_whole() -> None:
-    names = [each.name for each in DATASETS]
-    assert len(set(names)) == len(names)
-    assert len(mnist_names()) == 4
-    for each in DATASETS:
-        assert bool(each.urls) != bool(each.instructions), each.name
-        assert all(url.startswith("https://") for url in each.urls)
-        assert each.licence
-        assert each.origin
-        assert len(each.sha256) == 64
-        assert dataset(each.name) is each
-
-
-@pytest.mark.parametrize("each", DATASETS, ids=lambda each: each.name)
-def test_files_in_the_data_folder_are_whole(each: Dataset) -> None:
-    found = status_of(each)
-    if found.state is DatasetState.MISSING:
-        pytest.skip("not in the data folder")
-    assert found.state is DatasetState.PRESENT, found.detail
-    assert found.path.stat().st_size == each.size_bytes

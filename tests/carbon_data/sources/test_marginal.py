@@ -11,46 +11,17 @@ import pytest
 
 from carbon_data.files.datasets import DatasetState, dataset, status_of
 from carbon_data.sources.conformance import intensity_violations
-from carbon_data.sources.generation import GenerationAverage, GenerationFile, fuel_factors
+from carbon_data.sources.generation import GenerationAverage
 from carbon_data.sources.marginal import GenerationMarginal
 from carbon_data.sources.registry import intensity_source
-from carbon_data.types import DataError, MissingDataError, Scope, Signal
+from carbon_data.types import DataError, MissingDataError, Scope
+from tests.carbon_data.sources.generation_files import grid, written
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 DAYS = 366
 GAS_SHARE = {"day": 0.7, "night": 0.2}
 """Gas's share of every change, by day (6 to 17 h UTC) and by night; coal has the rest."""
-
-
-def grid(seed: int = 0, noise: float = 0.0, days: int = DAYS) -> pd.DataFrame:
-    """A zone with a known margin: coal and gas follow the load, sun varies, nuclear is constant."""
-    rng = np.random.default_rng(seed)
-    hours = np.arange(24 * days)
-    by_day = (hours % 24 >= 6) & (hours % 24 < 18)
-    load = rng.normal(0.0, 100.0, hours.size)
-    change = np.diff(load, prepend=0.0)
-    # both changes of an hour, in and out, lie in one regime but at its edges
-    share = np.where(by_day, GAS_SHARE["day"], GAS_SHARE["night"])
-    gas = 5000.0 + np.cumsum(share * change) + noise * rng.normal(size=hours.size)
-    coal = 5000.0 + np.cumsum((1.0 - share) * change)
-    solar = np.maximum(np.sin(np.pi * (hours % 24 - 6) / 12), 0.0) * rng.uniform(500, 5000, hours.size)
-    return pd.DataFrame(
-        {
-            "zone": "Z",
-            "time": [(START + int(h) * HOUR).isoformat() for h in hours],
-            "nat_gas_mw": gas,
-            "coal_mw": coal,
-            "nuclear_mw": 3000.0,
-            "solar_mw": solar,
-        }
-    )
-
-
-def written(folder: Path, frame: pd.DataFrame) -> Path:
-    path = folder / "mix.csv"
-    frame.to_csv(path, index=False)
-    return path
 
 
 def test_the_estimate_of_a_grid_with_a_known_margin(tmp_path: Path) -> None:
@@ -77,21 +48,6 @@ def test_the_standard_error_covers_the_truth(tmp_path: Path) -> None:
         truth = 820.0 - 330.0 * (0.7 * 100.0**2 + 30.0**2) / (100.0**2 + 30.0**2)
         inside.append(np.abs(found.g_per_kwh[:, 8:16] - truth) < 2.0 * error)
     assert 0.88 < np.mean(inside) < 0.995
-
-
-def test_average_and_marginal_have_the_same_factors_and_say_which_they_are(tmp_path: Path) -> None:
-    path = written(tmp_path, grid())
-    average = GenerationAverage(path).series("Z", START, HOUR, 30)
-    marginal = GenerationMarginal(path).series("Z", START, HOUR, 30)
-    assert (average.origin.signal, marginal.origin.signal) == (Signal.AVERAGE, Signal.MARGINAL)
-    assert average.origin.scope is marginal.origin.scope is Scope.LIFE_CYCLE
-    mix = GenerationFile(path).mix("Z")
-    row = dict(zip(mix.fuels, mix.generation[5], strict=True))
-    grams = sum(row[fuel] * fuel_factors()[fuel] for fuel in row)
-    assert average.intensity_g_per_kwh[5] == pytest.approx(grams / sum(row.values()))
-    assert marginal.intensity_g_per_kwh[[10, 22]] == pytest.approx([589.0, 754.0])
-    assert any("standard error" in note for note in marginal.origin.notes)
-    assert any("not what one more kWh causes" in note for note in marginal.origin.notes)
 
 
 def test_sources_conform(tmp_path: Path) -> None:

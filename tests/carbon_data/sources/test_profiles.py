@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbon_data.files.datasets import DatasetState, dataset, status_of
-from carbon_data.profiles.build import ZONES, main
-from carbon_data.profiles.sidecar import FOLDER, read_table
+from carbon_data.profiles.build import ZONES
+from carbon_data.profiles.sidecar import read_table
 from carbon_data.sources.conformance import intensity_violations
 from carbon_data.sources.profiles import PackagedProfiles, packaged_profiles
-from carbon_data.sources.resample import interval_means
 from carbon_data.sources.sites import site_of_zone
 from carbon_data.types import DataError, Scope, Signal, UnknownZoneError
 
@@ -104,67 +100,6 @@ def test_requests_beyond_the_calendar_or_memory_are_refused(profiles: PackagedPr
     ):
         with pytest.raises(DataError):
             profiles.series("DE", start, step, count)
-
-
-def test_a_changed_table_does_not_load(tmp_path: Path) -> None:
-    for path in FOLDER.glob("intensity_2022*"):
-        shutil.copy(path, tmp_path)
-    table = tmp_path / "intensity_2022.csv"
-    table.write_text(table.read_text().replace("24.00", "14.00", 1))
-    with pytest.raises(DataError, match="sha256"):
-        PackagedProfiles(tmp_path)
-
-
-@pytest.mark.parametrize("missing", ["source", "licence", "units", "table_sha256"])
-def test_a_table_without_its_source_does_not_load(tmp_path: Path, missing: str) -> None:
-    shutil.copy(FOLDER / "zone_sites.csv", tmp_path)
-    kept = [
-        line for line in (FOLDER / "zone_sites.toml").read_text().splitlines() if not line.startswith(missing)
-    ]
-    (tmp_path / "zone_sites.toml").write_text("\n".join(kept))
-    with pytest.raises(DataError, match=missing):
-        read_table("zone_sites", tmp_path)
-
-
-def test_every_packaged_table_has_a_sidecar() -> None:
-    tables = sorted(path.stem for path in FOLDER.glob("*.csv"))
-    assert tables
-    for name in tables:
-        assert read_table(name).rows
-
-
-@pytest.mark.skipif(
-    status_of(dataset("em-lca-2022")).state is not DatasetState.PRESENT,
-    reason="the hourly file is not in the data folder",
-)
-def test_rebuilding_gives_the_same_bytes(tmp_path: Path) -> None:
-    assert main(["--folder", str(tmp_path)]) == 0
-    for path in tmp_path.iterdir():
-        assert path.read_bytes() == (FOLDER / path.name).read_bytes(), path.name
-
-
-def test_rebuilding_without_the_file_says_how_to_get_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("DETABED_DATA_DIR", str(tmp_path))
-    assert main([]) == 2
-    assert "decarbonization-potential" in capsys.readouterr().err
-
-
-@given(
-    offset_min=st.integers(0, 300),
-    step_min=st.integers(1, 400),
-    count=st.integers(1, 8),
-    values=st.lists(st.floats(0.0, 1000.0), min_size=64, max_size=64),
-)
-def test_interval_means_are_the_integral_over_the_interval(
-    offset_min: int, step_min: int, count: int, values: list[float]
-) -> None:
-    minutes = np.repeat(np.array(values), 60)
-    start = START + timedelta(minutes=offset_min)
-    means = interval_means(np.array(values), START, HOUR, start, timedelta(minutes=step_min), count)
-    by_minute = minutes[offset_min : offset_min + step_min * count].reshape(count, step_min).mean(axis=1)
-    np.testing.assert_allclose(means, by_minute, rtol=1e-9, atol=1e-9)
 
 
 @given(step_s=st.integers(1, 100_000), offset_s=st.integers(0, 100_000), count=st.integers(1, 50))

@@ -9,9 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carbon_data.sources.clearness import Clearness
-from carbon_data.sources.conformance import harvest_violations, intensity_violations
-from carbon_data.sources.constant import ConstantHarvest, ConstantIntensity
+from carbon_data.sources.conformance import harvest_violations
 from carbon_data.sources.pv import PvHarvest, pv_harvest
 from carbon_data.types import DataError, UnknownZoneError
 
@@ -92,24 +90,6 @@ def test_seeds_make_clouds() -> None:
     assert not np.allclose(first, other)
 
 
-def test_cloud_process_has_its_documented_moments() -> None:
-    index = Clearness().index(0, 200_000, seed=7)
-    assert index.mean() == pytest.approx(0.72, abs=0.01)
-    assert index.std() == pytest.approx(0.24, abs=0.01)
-    assert index.min() >= 0.08
-    assert index.max() <= 1.0
-    # Between the hours of one day the day's own level adds to the hourly memory.
-    lagged = np.corrcoef(index[:-1], index[1:])[0, 1]
-    assert 0.6 < lagged < 0.85
-
-
-@given(first=st.integers(-20_000, 1_000_000), cut=st.integers(1, 70), seed=st.integers(0, 2**40))
-@settings(max_examples=30, deadline=None)
-def test_clouds_of_an_hour_do_not_depend_on_the_window(first: int, cut: int, seed: int) -> None:
-    whole = Clearness().index(first, 72, seed)
-    np.testing.assert_array_equal(Clearness().index(first + cut, 72 - cut, seed), whole[cut:])
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -140,13 +120,3 @@ def test_negative_peak_and_seed_are_refused() -> None:
     assert isinstance(panel, PvHarvest)
     with pytest.raises(DataError, match="seed"):
         panel.series(JUNE, HOUR, 1, -1)
-
-
-def test_constants_conform() -> None:
-    assert harvest_violations(ConstantHarvest(3.0), JUNE) == []
-    assert intensity_violations(ConstantIntensity({"DE": 400.0, "FR": 50.0}), JUNE) == []
-    for wrong in (-1.0, float("nan"), float("inf")):
-        with pytest.raises(DataError):
-            ConstantHarvest(wrong)
-        with pytest.raises(DataError):
-            ConstantIntensity({"DE": wrong})
