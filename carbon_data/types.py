@@ -5,7 +5,7 @@ Pure: standard library and numpy only. Intervals are left-closed, named by their
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -160,30 +160,3 @@ class HarvestSeries:
                 "values >= 0 are allowed; choose another period or another harvest source"
             )
         self.power_w.setflags(write=False)
-
-
-@dataclass(frozen=True, slots=True)
-class EnergyReading:
-    """Energy over one interval with its provenance; ``energy_j`` is None exactly when it is MISSING."""
-
-    energy_j: float | None
-    interval_s: float
-    provenance: Provenance
-    source: str = ""
-
-    def __post_init__(self) -> None:
-        if (self.energy_j is None) != (self.provenance is Provenance.MISSING):
-            raise DataError(f"energy {self.energy_j} labelled {self.provenance}: only MISSING has no value")
-
-
-@dataclass(frozen=True, slots=True)
-class EmissionsRecord:
-    """Grams CO2e of one stage, with the energy they belong to."""
-
-    stage: str
-    component: str
-    energy_j: float
-    operational_g: float
-    provenance: Provenance
-    embodied_g: float | None = None
-    labels: dict[str, str] = field(default_factory=dict)

@@ -29,11 +29,6 @@ def wh_to_joules(energy_wh: float) -> float:
     return energy_wh * JOULES_PER_WH
 
 
-def operational_grams(energy_j: float, intensity_g_per_kwh: float) -> float:
-    """Emissions of grid energy in g CO2e: E / 3.6e6 * c, one term of (L1)."""
-    return energy_j / JOULES_PER_KWH * intensity_g_per_kwh
-
-
 def to_micro(quantity: float) -> int:
     """J to integer microjoules (round half to even)."""
     return round(quantity * MICRO)

@@ -1,10 +1,11 @@
-"""Large data files: where they are found, and whether they are whole.
+"""Large data files (datasets.csv): what they are, where they are found, and whether they are whole.
 
 Nothing is trusted by its name: a file is ``present`` only when its checksum agrees. Downloads: ``download``.
 """
 
 from __future__ import annotations
 
+import csv
 import gzip
 import hashlib
 import zlib
@@ -12,14 +13,44 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
-from carbon_data.files.dataset_list import DATASETS, Dataset
 from carbon_data.files.folders import DATA_DIR_VARIABLE, data_dir
 from carbon_data.types import DataError
 
 CHUNK_BYTES = 1 << 16
 MAX_CONTENT_BYTES = 256 * 1024 * 1024
 """Decompressing stops here: a few bytes of gzip can hold any number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One file of the data folder. ``sha256`` is of the file itself; where another packing of the same
+    content is as good (MNIST), ``content_md5`` of the decompressed bytes decides instead.
+    """
+
+    name: str
+    path: str
+    title: str
+    origin: str
+    licence: str
+    size_bytes: int
+    sha256: str
+    content_md5: str | None = None
+    urls: tuple[str, ...] = ()
+    """Where the very same content can be had; empty for files that are derived."""
+    instructions: str = ""
+    """For a derived file: from what and how it is made."""
+
+    @classmethod
+    def of_row(cls, row: dict[str, Any]) -> Dataset:
+        """A row of datasets.csv: addresses with spaces between them."""
+        size_bytes, md5, urls = int(row["size_bytes"]), row["content_md5"] or None, tuple(row["urls"].split())
+        return cls(**{**row, "size_bytes": size_bytes, "content_md5": md5, "urls": urls})
+
+
+with Path(__file__).with_name("datasets.csv").open(encoding="utf-8", newline="") as _rows:
+    DATASETS = tuple(Dataset.of_row(row) for row in csv.DictReader(_rows))
 
 
 class DatasetState(StrEnum):

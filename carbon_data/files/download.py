@@ -13,8 +13,15 @@ from pathlib import Path
 
 from urllib3.exceptions import HTTPError
 
-from carbon_data.files.dataset_list import DATASETS, Dataset
-from carbon_data.files.datasets import CHUNK_BYTES, DatasetState, DatasetStatus, check_file, status_of
+from carbon_data.files.datasets import (
+    CHUNK_BYTES,
+    DATASETS,
+    Dataset,
+    DatasetState,
+    DatasetStatus,
+    check_file,
+    status_of,
+)
 from carbon_data.files.folders import DATA_DIR_VARIABLE, data_dir
 from carbon_data.files.http import open_session, reason
 from carbon_data.types import DataError

@@ -347,13 +347,6 @@ def read_entries(path: Path) -> Iterator[StoredEntry]:
             yield StoredEntry(entry_id, entry, digest, chain)
 
 
-def run_id_of(path: Path) -> str:
-    """Name of the run a ledger belongs to."""
-    connection, _ = open_read_only(path)
-    with contextlib.closing(connection):
-        return str(connection.execute("SELECT value FROM meta WHERE name = 'run_id'").fetchone()[0])
-
-
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
     connection.execute("PRAGMA journal_mode = WAL")

@@ -14,7 +14,7 @@ from coordinator.market.plan import Plan
 from coordinator.market.program import build
 from coordinator.market.solve import SolverOptions, solve, solve_lp, unserved
 from coordinator.market.wide import decomposition, hub, hub_lp
-from coordinator.simulator.simulate import Run, World, first_backlog
+from coordinator.simulator.simulate import World, first_backlog
 
 EVERYTHING = Restrictions(transfers=True, offloading=True, harvest=True)
 PAIRWISE_AT_MOST = 60
@@ -85,9 +85,3 @@ def _refuse_unserved(plan: hub.HubPlan) -> None:
     late = float(plan.unserved_batches.sum())
     if late > 1e-6:
         raise NoBoundError(f"no bound: no node can run {late:.4g} batches within the limits")
-
-
-def regret_g(run: Run, bound: Bound) -> float:
-    """Grams (net of what is left in store) that a run lies above the bound. Meaningful where nothing is
-    unserved."""
-    return run.objective_g - bound.objective_g

@@ -12,7 +12,7 @@ import numpy as np
 
 from carbon_data.units import JOULES_PER_KWH
 from coordinator.market.backlog import Backlog
-from coordinator.market.decision import Infeasible, Outcome
+from coordinator.market.decision import Outcome
 from coordinator.market.fleet import Bools, Fleet, Floats, Ints
 from coordinator.market.forecast import Forecast, Perfect
 from coordinator.market.participation import last_slots
@@ -130,16 +130,6 @@ class Run:
     def participations(self) -> Ints:
         """(N,) slots in which a node was selected and ran something."""
         return (self.selected & (self.executed_batches > 0)).sum(axis=0)
-
-    @property
-    def jain_index(self) -> float:
-        """Fairness of participation, 1/N .. 1."""
-        counts = self.participations.astype(float)
-        return float(counts.sum() ** 2 / (len(counts) * (counts**2).sum())) if counts.any() else 1.0
-
-    @property
-    def infeasible_slots(self) -> int:
-        return sum(isinstance(outcome, Infeasible) for outcome in self.outcomes)
 
 
 def simulate(world: World, policy: Policy, information: Information | None = None, seed: int = 0) -> Run:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,31 +53,6 @@ class Delivered:
             round(batches * self.tokens_out_per_batch),
             energy_j,
         )
-
-
-def tree_tradeoff(
-    world: World,
-    prices_g_per_kwh: Iterable[float] = PRICES_G_PER_KWH,
-    *,
-    delivered: Delivered,
-    information: Information | None = None,
-    horizon: int | None = None,
-    seed: int = 0,
-) -> tuple[TradeOff, ...]:
-    """Run ``deta-tree`` over ``world`` at every price of a joule; the first price of 0 is DETA itself.
-
-    Args:
-        world: What happens; see coordinator.simulator.simulate.
-        prices_g_per_kwh: lambda, in grams per kWh used.
-        delivered: What a batch delivers, and alpha of (T1).
-        information: Look-ahead and forecasts of the policy.
-        horizon: Slots it looks ahead.
-        seed: Of forecasts and policy.
-    """
-    return tuple(
-        tree_point(world, delivered, information, seed, price_g_per_kwh=price, horizon=horizon)
-        for price in prices_g_per_kwh
-    )
 
 
 def tree_point(

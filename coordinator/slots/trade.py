@@ -44,10 +44,6 @@ class SettledTransfer:
     def posted(self) -> bool:
         return self.sent_uj > 0
 
-    @property
-    def loss_uj(self) -> int:
-        return self.sent_uj - self.received_uj
-
 
 @dataclass(frozen=True, slots=True)
 class DonorState:

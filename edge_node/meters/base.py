@@ -84,10 +84,6 @@ class Meter(Protocol):
         on a line of their own."""
         ...
 
-    def waste(self, work: Work) -> None:
-        """Work added before in this window turned out to be thrown away."""
-        ...
-
     def close(self, slot: Slot) -> tuple[EnergyLine, ...]:
         """End the window and read it: one line per stage and component, none of them zero.
 

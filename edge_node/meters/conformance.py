@@ -37,7 +37,6 @@ def one_slot(meter: Meter, slot: int, awake: bool, flop: float) -> tuple[EnergyL
         meter.moved(Stage.DEVELOPMENT, tx_bytes=1_000, rx_bytes=2_000)
         meter.begin()
         meter.add(Work(Stage.DEVELOPMENT, flop, wasted=True))
-        meter.waste(Work(Stage.DEVELOPMENT, flop))
     return meter.close(Slot(slot, Stage.DEVELOPMENT, awake, woke=False))
 
 

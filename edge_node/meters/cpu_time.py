@@ -39,12 +39,10 @@ class CpuTimeMeter:
         self._joules_per_cpu_s = self._model.dynamic_w / (cores or os.cpu_count() or 1)
         self._cpu_clock, self._clock = cpu_clock, clock
         self._started = threading.local()
-        self._joules_by_flop: dict[Stage, tuple[float, float]] = {}
         self._window = Window()
 
     def open(self, slot: int) -> None:
         self._window = Window()
-        self._joules_by_flop = {}
 
     def begin(self) -> None:
         self._started.at = (self._cpu_clock(), self._clock())
@@ -58,18 +56,9 @@ class CpuTimeMeter:
         self._started.at = None
         joules = cpu_s * self._joules_per_cpu_s
         self._window.work(work.stage, busy_s, joules, work.wasted)
-        if not work.wasted:
-            flop, spent = self._joules_by_flop.get(work.stage, (0.0, 0.0))
-            self._joules_by_flop[work.stage] = (flop + work.flop, spent + joules)
 
     def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0, negotiation: bool = False) -> None:
         self._window.radio(stage, tx_bytes, rx_bytes, negotiation)
-
-    def waste(self, work: Work) -> None:
-        """Rebook the share of the stage's joules that this work has of its counted operations."""
-        flop, spent = self._joules_by_flop.get(work.stage, (0.0, 0.0))
-        if flop > 0:
-            self._window.waste(work.stage, spent * min(1.0, work.flop / flop))
 
     def close(self, slot: Slot) -> tuple[EnergyLine, ...]:
         return lines_from(self._window.modelled_uj(self._model, slot, self._slot_s), self.provenance)

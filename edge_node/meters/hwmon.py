@@ -146,9 +146,6 @@ class SensorMeter:
     def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0, negotiation: bool = False) -> None:
         self._window.radio(stage, tx_bytes, rx_bytes, negotiation)
 
-    def waste(self, work: Work) -> None:
-        self._window.waste(work.stage, self._model.compute_j(work.flop))
-
     def close(self, slot: Slot) -> tuple[EnergyLine, ...]:
         total = self._sensor.energy_uj() - self._start_uj
         duration = self._clock() - self._start_s

@@ -34,8 +34,5 @@ class ModelledMeter:
     def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0, negotiation: bool = False) -> None:
         self._window.radio(stage, tx_bytes, rx_bytes, negotiation)
 
-    def waste(self, work: Work) -> None:
-        self._window.waste(work.stage, self._model.compute_j(work.flop))
-
     def close(self, slot: Slot) -> tuple[EnergyLine, ...]:
         return lines_from(self._window.modelled_uj(self._model, slot, self._slot_s), self.provenance)

@@ -42,9 +42,6 @@ class ReplayMeter:
     def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0, negotiation: bool = False) -> None:
         """The log holds the radio's joules."""
 
-    def waste(self, work: Work) -> None:
-        """The log holds the waste."""
-
     def close(self, slot: Slot) -> tuple[EnergyLine, ...]:
         if slot.slot not in self._readings:
             raise MeterError(
@@ -73,9 +70,6 @@ class RecordingMeter:
 
     def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0, negotiation: bool = False) -> None:
         self._meter.moved(stage, tx_bytes, rx_bytes, negotiation)
-
-    def waste(self, work: Work) -> None:
-        self._meter.waste(work)
 
     def close(self, slot: Slot) -> tuple[EnergyLine, ...]:
         lines = self._meter.close(slot)

@@ -33,12 +33,6 @@ class Window:
         self.compute_j[stage, Component.WASTE if wasted else Component.COMPUTE] += joules
         self.busy_s[stage] += seconds
 
-    def waste(self, stage: Stage, joules: float) -> None:
-        """Rebook: work of this window turned out to be waste; its time was spent all the same."""
-        taken = min(joules, self.compute_j[stage, Component.COMPUTE])
-        self.compute_j[stage, Component.COMPUTE] -= taken
-        self.compute_j[stage, Component.WASTE] += taken
-
     def radio(self, stage: Stage, tx_bytes: int, rx_bytes: int, negotiation: bool = False) -> None:
         if negotiation:
             sent, heard = self.market_bytes.get(stage, (0, 0))

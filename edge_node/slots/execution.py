@@ -134,13 +134,3 @@ class Execution:
         count_answers(node, slot, result, owners, batches)
         if slot.mean_loss is not None:
             node.mean_loss = slot.mean_loss
-
-    def discard(self, number: int) -> None:
-        """The result of a slot was thrown away: its energy is waste, and its batches do not count."""
-        with self._lock:
-            slot = self._node.current
-            if slot is None or slot.slot != number or slot.phase is not Phase.WORKED:
-                return
-            self._node.meter.waste(Work(slot.stage, slot.flop))
-            self._node.backlog.put_back(slot.own)
-            slot.own, slot.executed, slot.serving = [], {}, {}

@@ -133,11 +133,6 @@ class EdgeNode:
 
     # --- before the decision -------------------------------------------------------------------------------
 
-    def expects_decision(self) -> bool:
-        """Whether telemetry of the slot is due: not at the run's end, nor while a slot is in doubt."""
-        with self._lock:
-            return self._before.expected()
-
     def before_slot(self) -> list[UpMessage]:
         """Messages of a slot that waits for its decision: telemetry, or the answer that a market waits for."""
         with self._lock:
@@ -197,10 +192,6 @@ class EdgeNode:
             NoWork: there is nothing to run.
         """
         return self._execution.execute(parameters, options or {})
-
-    def discard_result(self, slot: int) -> None:
-        """The result of ``slot`` was thrown away."""
-        self._execution.discard(slot)
 
     # --- outside clients -----------------------------------------------------------------------------------
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, fx
 from torch.utils.flop_counter import FlopCounterMode
 
-from edge_node.splitting.energy import Split, Terminal
-from edge_node.splitting.partition import CutPoint, Partitioner
+from edge_node.splitting.energy import Terminal
+from edge_node.splitting.partition import Partitioner
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +101,6 @@ def profile(
             )
         )
     return found
-
-
-def split_at(cut: CutPoint, operations: list[OperationProfile], up_bytes: float, down_bytes: float) -> Split:
-    """How a cut shares out one inference; the cut after the last operation sends nothing.
-
-    Args:
-        cut: Where.
-        operations: ``profile`` of the same model.
-        up_bytes: Bytes sent, framing included.
-        down_bytes: Bytes of the answer, framing included.
-    """
-    on_terminal = sum(operation.flop for operation in operations[: cut.position])
-    on_server = sum(operation.flop for operation in operations[cut.position :])
-    if cut.position == len(operations):
-        return Split(on_terminal, 0.0, 0.0, 0.0)
-    return Split(on_terminal, on_server, up_bytes, down_bytes)
 
 
 def _kind(traced: fx.GraphModule, node: fx.Node) -> str:

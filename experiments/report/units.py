@@ -169,11 +169,6 @@ def spread(value: Estimate | None, fit: Callable[[float], Scale]) -> str:
     return f"{number(mean, digits)} ± {shown}{THIN}{scale.unit}"
 
 
-def percent_scale(_largest: float) -> Scale:
-    """Fractions in percent, without a change of unit."""
-    return Scale(100.0, "%")
-
-
 def interval(value: Estimate | None) -> str:
     """A reduction as ``mean (low to high)`` in percent; with one seed the value alone."""
     if value is None:

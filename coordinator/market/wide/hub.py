@@ -15,7 +15,7 @@ R_i) > 0, lowering R_i by m and X_i by m / out_i keeps the hub balance and leave
 more on the node's bus, to be curtailed; if m = min(O_it, G_it) > 0, running those m batches at home keeps
 W_i, loosens storage and offload cap, and saves m (tx + rx) joules of load and two network halves (c >= 0).
 So an optimum without self-trade exists, and then any filling of the hub's ledger pairs different nodes: both
-forms have the same optimum (``hub_recovery.pairwise`` does it; the tests compare the two by solving both).
+forms have the same optimum (``hub_recovery.fill`` does it; the tests solve both).
 
 Shapes: arrays are (T, N) - slots first, nodes contiguous. Deadline classes k = 0..T+q-1 are named by their
 deadline: k <= q is the backlog with k slots left, k > q is released in slot k - q. Class k may run in slots

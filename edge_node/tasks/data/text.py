@@ -9,7 +9,6 @@ structure, other letters.
 from __future__ import annotations
 
 import codecs
-import re
 import threading
 from collections.abc import Callable
 from functools import cache
@@ -133,8 +132,3 @@ def held_out(groups: NDArray[np.int64]) -> NDArray[np.bool_]:
         if count:
             chosen[members[-count:]] = True
     return chosen
-
-
-def readable(tokens: NDArray[np.uint8]) -> str:
-    """Bytes as text for people; what is no UTF-8 becomes a question mark."""
-    return re.sub("\ufffd", "?", tokens.tobytes().decode("utf-8", errors="replace"))

@@ -178,10 +178,3 @@ def spread_labels(positions: list[float], gap: float, low: float) -> list[float]
     for rank, k in enumerate(order):
         moved[k] = starts[rank] + rank * gap
     return moved
-
-
-def legend_above(target: Any, handles: list[Any], columns: int = 6) -> None:
-    """A legend in one or few rows above the axes, outside the data."""
-    target.legend(
-        handles=handles, loc="outside upper left", ncols=min(columns, max(1, len(handles))), handlelength=1.4
-    )

@@ -9,8 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from carbon_data.files.dataset_list import DATASETS
-from carbon_data.files.datasets import DatasetState, dataset, status_of
+from carbon_data.files.datasets import DATASETS, DatasetState, dataset, status_of
 from carbon_data.files.folders import data_dir
 from carbon_data.sources.base import IntensitySource
 from carbon_data.sources.profiles import packaged_profiles

@@ -6,7 +6,7 @@ import gzip
 import hashlib
 from typing import Any
 
-from carbon_data.files.dataset_list import Dataset
+from carbon_data.files.datasets import Dataset
 
 PLAIN = b"to be or not to be\n" * 5000
 PACKED = gzip.compress(b"idx" * 30_000, mtime=0)

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from carbon_data.files.dataset_list import DATASETS, Dataset
-from carbon_data.files.datasets import DatasetState, require, status, status_of
+from carbon_data.files.datasets import (
+    DATASETS,
+    Dataset,
+    DatasetState,
+    dataset,
+    mnist_names,
+    require,
+    status,
+    status_of,
+)
 from carbon_data.files.folders import data_dir
 from carbon_data.types import DataError
 from tests.carbon_data.files.archives import sets
@@ -46,3 +56,25 @@ def test_files_in_the_data_folder_are_whole(each: Dataset) -> None:
         pytest.skip("not in the data folder")
     assert found.state is DatasetState.PRESENT, found.detail
     assert found.path.stat().st_size == each.size_bytes
+
+
+def test_looking_for_files_needs_no_http() -> None:
+    code = (
+        "import sys; sys.modules.update(requests=None, urllib3=None); "
+        "from carbon_data.files.datasets import status; print(len(status()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == str(len(DATASETS)), done.stderr
+
+
+def test_the_list_is_whole() -> None:
+    names = [each.name for each in DATASETS]
+    assert len(set(names)) == len(names)
+    assert len(mnist_names()) == 4
+    for each in DATASETS:
+        assert bool(each.urls) != bool(each.instructions), each.name
+        assert all(url.startswith("https://") for url in each.urls)
+        assert each.licence
+        assert each.origin
+        assert len(each.sha256) == 64
+        assert dataset(each.name) is each

@@ -7,7 +7,6 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbon_data.units import operational_grams
 from coordinator.accounting.lifecycle import attribute, grid_line, operational_pg, waste_from
 from protos.messages.slot import EnergyLine
 from protos.messages.terms import Component, Stage
@@ -29,8 +28,6 @@ lines = st.lists(
 def test_picograms_are_the_equation_rounded_once(grid_uj: int, intensity: float) -> None:
     exact = Fraction(grid_uj) * Fraction(intensity) * 1_000_000 / 3_600_000
     assert abs(operational_pg(grid_uj, intensity) - exact) <= Fraction(1, 2)
-    grams = operational_grams(grid_uj / 1e6, intensity)
-    assert abs(operational_pg(grid_uj, intensity) / 1e12 - grams) <= 1e-12 + 1e-9 * grams
 
 
 @given(lines, st.data(), st.floats(0, 2000))

@@ -20,7 +20,7 @@ from coordinator.market.solve import solve, unserved
 from coordinator.policies.conformance import check_named
 from coordinator.policies.registry import PolicyError, make_policy
 from coordinator.simulator.simulate import World
-from coordinator.simulator.tradeoff import Delivered, tree_tradeoff
+from coordinator.simulator.tradeoff import Delivered, tree_point
 
 ALL = Restrictions(transfers=True, offloading=True, harvest=True)
 seeds = st.integers(0, 2**32 - 1)
@@ -89,12 +89,8 @@ def costly_transport(slots: int) -> Fleet:
 
 
 def test_the_trade_off_runs_from_least_grams_to_highest_tree() -> None:
-    points = tree_tradeoff(
-        World(costly_transport(6)),
-        (0.0, 100.0, 1e5),
-        delivered=Delivered(32.0, 16.0, 64 * 6280.0, 70_423.0),
-        horizon=1,
-    )
+    world, delivered = World(costly_transport(6)), Delivered(32.0, 16.0, 64 * 6280.0, 70_423.0)
+    points = [tree_point(world, delivered, price_g_per_kwh=price, horizon=1) for price in (0.0, 100.0, 1e5)]
     trees = [point.tree_bit_per_j for point in points]
     assert trees == sorted(trees)
     assert points[-1].tree_bit_per_j > points[0].tree_bit_per_j

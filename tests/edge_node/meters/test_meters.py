@@ -143,18 +143,6 @@ def test_a_sleeping_slot_costs_sleep_power_and_a_silent_one_static() -> None:
     assert by_key(silent) == {(Stage.UNALLOCATED, Component.STATIC): 20_000_000}
 
 
-def test_work_thrown_away_is_waste_and_its_time_was_spent() -> None:
-    meter = ModelledMeter(CONTEXT)
-    meter.open(0)
-    meter.begin()
-    meter.add(Work(Stage.DEVELOPMENT, 2e6))
-    meter.waste(Work(Stage.DEVELOPMENT, 2e6))
-    lines = by_key(meter.close(Slot(0, Stage.DEVELOPMENT, awake=True, woke=False)))
-    assert lines[Stage.DEVELOPMENT, Component.WASTE] == 8_000_000
-    assert (Stage.DEVELOPMENT, Component.COMPUTE) not in lines
-    assert lines[Stage.DEVELOPMENT, Component.STATIC] == 4_000_000
-
-
 @given(
     st.lists(st.tuples(st.sampled_from(list(Stage)), st.floats(0, 3e7), st.booleans()), max_size=6),
     st.integers(0, 10**12),

@@ -40,18 +40,6 @@ def test_a_slot_closed_in_the_midst_of_work_wastes_it(make_node: MakeNode, model
     assert energies(usage)[Component.WASTE] == 6 * 400_000
 
 
-def test_a_result_thrown_away_is_waste(make_node: MakeNode, model: Parameters) -> None:
-    node = make_node()
-    welcome(node)
-    node.on_decision(decide("n0", 0, own=6))
-    node.execute(model)
-    node.discard_result(0)
-    usage, _ = finish(node, 0)
-    assert energies(usage)[Component.WASTE] == 6 * 400_000
-    assert Component.COMPUTE not in energies(usage)
-    assert usage.executed == ()
-
-
 def test_work_that_fails_can_be_tried_again(make_node: MakeNode, model: Parameters) -> None:
     node = make_node()
     welcome(node)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from edge_node.splitting.network import FrameCnn
 from edge_node.splitting.parameters import default_terminal
 from edge_node.splitting.partition import Partitioner
-from edge_node.splitting.profile import profile, split_at
+from edge_node.splitting.profile import profile
 from edge_node.tasks.flops import count_flop
 from edge_node.tasks.mnist_cnn import Cnn
 
@@ -101,7 +101,3 @@ def test_profile_counts_what_the_layers_count(kind: type[nn.Module]) -> None:
     flop = count_flop(model, x).forward
     assert sum(o.flop for o in operations) == pytest.approx(flop)
     assert sum(o.board_j for o in operations) == pytest.approx(flop * terminal.j_per_flop)
-    for cut in partitioner.cut_points():
-        shared = split_at(cut, operations, 100.0, 10.0)
-        assert shared.terminal_flop + shared.server_flop == pytest.approx(flop)
-    assert split_at(partitioner.cut_points()[-1], operations, 100.0, 10.0).up_bytes == 0
