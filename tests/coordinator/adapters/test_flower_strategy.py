@@ -4,132 +4,19 @@ records.
 
 from __future__ import annotations
 
-import logging
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
-from flwr.serverapp import Grid
+from flwr.app import Array, ArrayRecord, ConfigRecord
 from flwr.serverapp.strategy import FedAdam, FedAvg, FedAvgM, FedMedian, FedProx, FedYogi, QFedAvg
 
-from coordinator.adapters.flower_server import (
-    Evaluation,
-    LearningTask,
-    Link,
-    RunPlan,
-    Schedule,
-    Watch,
-    build_server_app,
-    log_to_file,
-    stage_runs,
-)
-from coordinator.adapters.flower_strategy import Decided, StrategyError, read_replies
-from experiments.fleet.flower_private import bind_identity, empty_run, stamp
-from protos.messages.runner import SlotPlan, SlotSummary
-from protos.messages.slot import Decision, Guest
+from coordinator.adapters.flower_strategy import StrategyError, read_replies
+from protos.messages.runner import SlotPlan
 from protos.messages.terms import Stage
+from tests.coordinator.adapters.script import Nodes, Script, decided, decision, zeros
 
 NUMBERS = {"a": 2, "b": 3, "c": 4}
-
-
-def decision(node, slot, stage, own=0, awake=True, guests=()):
-    return Decision(
-        node_id=node,
-        epoch=1,
-        slot=slot,
-        stage=stage,
-        awake=awake,
-        own_batches=own,
-        sends=(),
-        guests=tuple(Guest(owner, batches) for owner, batches in guests),
-        export_uj=0,
-        charge_uj=0,
-        discharge_uj=0,
-        deadline_s=5.0,
-    )
-
-
-@dataclass
-class Script:
-    """A coordinator with scripted decisions that records the requests."""
-
-    batches: dict[str, int]
-    asleep: set[str] = field(default_factory=set)
-    calls: list = field(default_factory=list)
-
-    def begin_slot(self, slot, stage, wait_s):
-        self.calls.append(("begin", slot, stage))
-        decisions = tuple(
-            decision(n, slot, stage, b, awake=n not in self.asleep) for n, b in self.batches.items()
-        )
-        return SlotPlan(1, slot, decisions, (), "rule", None, 0.0)
-
-    def end_slot(self, slot, wait_s, aggregated_parameters=0, evaluated_examples=0):
-        self.calls.append(("end", slot, aggregated_parameters, evaluated_examples))
-        return SlotSummary(slot, 0, 0, 0, 0, 0, 0, 0, 0, (), ())
-
-
-class Nodes(Grid):
-    """Nodes that add their number of batches to every weight; some are dead, silent or failing."""
-
-    def __init__(self, dead=(), failing=(), silent=(), idle=()):
-        bind_identity(1)
-        self.dead, self.failing, self.silent, self.idle = set(dead), set(failing), set(silent), set(idle)
-        self.seen = []
-        self.round_deadline_s = None
-
-    def set_run(self, run): ...
-
-    @property
-    def run(self):
-        return empty_run(1)
-
-    def create_message(self, content, message_type, dst_node_id, group_id, ttl=None):
-        return Message(content, dst_node_id, message_type, group_id=group_id, ttl=ttl)
-
-    def get_node_ids(self):
-        return [n for n in NUMBERS.values() if n not in self.dead]
-
-    def push_messages(self, messages):
-        raise NotImplementedError("the strategies under test send and receive in one call")
-
-    def pull_messages(self, message_ids):
-        raise NotImplementedError("the strategies under test send and receive in one call")
-
-    def send_and_receive(self, messages, *, timeout=None):
-        replies = []
-        for message in reversed(list(messages)):  # replies do not arrive in the order of sending
-            stamp(message)
-            self.seen.append(message)
-            number = message.metadata.dst_node_id
-            if number in self.silent:
-                continue
-            if number in self.failing:
-                replies.append(Message(Error(2, "broken"), reply_to=message))
-                continue
-            replies.append(self._work(message, number))
-        return replies
-
-    def _work(self, message, number):
-        batches = 0 if number in self.idle else int(message.content["config"]["batches"])
-        metrics = MetricRecord({"num-examples": 10 * batches, "loss": float(number), "batches": batches})
-        content = RecordDict({"metrics": metrics})
-        if message.metadata.message_type == "train":
-            content["arrays"] = ArrayRecord(
-                {k: Array(a.numpy() + batches) for k, a in message.content["arrays"].items()}
-            )
-        return Message(content, reply_to=message)
-
-
-def zeros():
-    return ArrayRecord({"w": Array(np.zeros((2, 2), np.float32)), "b": Array(np.zeros(1, np.float32))})
-
-
-def decided(control, inner=None, **options):
-    inner = inner or FedAvg()
-    return Decided(inner, control, NUMBERS, [4, 5], Stage.DEVELOPMENT, wait_s=1.0, **options)
 
 
 def weight(result):
@@ -289,85 +176,3 @@ def test_results_do_not_depend_on_the_order_of_arrival():
     two, again = read_replies(["a", "b", "c"], [], replies[::-1], names)
     assert one == two
     assert [id(m) for m in ordered] == [id(m) for m in again]
-
-
-def test_the_schedule_runs_all_stages_in_order():
-    stages = [Stage.PREPARATION, Stage.DEVELOPMENT, Stage.DEVELOPMENT, Stage.APPLICATION, Stage.RECYCLING]
-    control, grid = Script({"a": 1, "b": 1}), Nodes()
-    outcomes = []
-    developed = []
-
-    def second(model):
-        developed.append(model)
-        return zeros()
-
-    schedule = Schedule(
-        RunPlan(
-            stages=stages,
-            development=LearningTask(
-                FedAvg,
-                lambda _: zeros(),
-                lambda arrays: Evaluation(1.0, float(arrays["b"].numpy()[0]), 100),
-                examples=100,
-            ),
-            recycling=LearningTask(FedAvg, second),
-        ),
-        Link(control=control, numbers=NUMBERS),
-        Watch(on_slot=outcomes.append),
-    )
-    build_server_app(schedule)(grid, Context(1, 1, {}, RecordDict(), {}))
-    assert [call[1:] for call in control.calls if call[0] == "begin"] == list(enumerate(stages))
-    assert [call[3] for call in control.calls if call[0] == "end"] == [0, 200, 100, 0, 0]
-    assert [m.metadata.message_type for m in grid.seen[::2]] == [
-        "query.prepare",
-        "train",
-        "train",
-        "query.infer",
-        "train",
-    ]
-    assert [o.slot for o in outcomes] == [0, 1, 2, 3, 4]
-    assert [o.evaluation.accuracy_fraction if o.evaluation else None for o in outcomes] == [
-        None,
-        1.0,
-        2.0,
-        None,
-        None,
-    ]
-    served = next(m for m in grid.seen if m.metadata.message_type == "query.infer")
-    assert float(served.content["arrays"]["b"].numpy()[0]) == 2.0
-    assert float(developed[0]["b"].numpy()[0]) == 2.0
-    assert float(schedule.record.models[Stage.RECYCLING]["b"].numpy()[0]) == 1.0
-    assert schedule.record.initial_evaluations[Stage.DEVELOPMENT].accuracy_fraction == 0.0
-
-
-def test_recycling_slots_need_a_recycling_task():
-    with pytest.raises(ValueError, match="no recycling task"):
-        RunPlan(stages=[Stage.RECYCLING], development=LearningTask(FedAvg, lambda _: zeros()))
-
-
-def test_no_slot_is_of_the_unallocated_stage():
-    with pytest.raises(ValueError, match="is no stage of a slot"):
-        RunPlan(stages=[Stage.UNALLOCATED], development=LearningTask(FedAvg, lambda _: zeros()))
-
-
-def test_stage_runs_may_begin_in_the_middle():
-    stages = [Stage.PREPARATION, Stage.DEVELOPMENT, Stage.DEVELOPMENT, Stage.APPLICATION]
-    assert list(stage_runs(stages, 2)) == [(Stage.DEVELOPMENT, [2]), (Stage.APPLICATION, [3])]
-
-
-def test_flowers_log_goes_to_the_file(tmp_path, capfd):
-    flower = logging.getLogger("flwr")
-    handlers, propagate = list(flower.handlers), flower.propagate
-    try:
-        log_to_file(tmp_path / "flower.log")
-        decided(Script({"a": 1})).start(Nodes(), zeros(), num_rounds=1)
-        assert "[ROUND 1/1]" in (tmp_path / "flower.log").read_text()
-        captured = capfd.readouterr()
-        assert "ROUND" not in captured.out + captured.err
-    finally:
-        for handler in list(flower.handlers):
-            flower.removeHandler(handler)
-            handler.close()
-        for handler in handlers:
-            flower.addHandler(handler)
-        flower.propagate = propagate

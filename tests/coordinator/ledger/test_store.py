@@ -18,7 +18,6 @@ from coordinator.ledger import (
     LedgerLockedError,
     Posting,
     Unit,
-    canonical_json,
     read_entries,
     verify,
 )
@@ -27,33 +26,6 @@ from coordinator.ledger import (
 def entry(key: str, amount: int = 5, **body: Any) -> Entry:
     postings = (Posting("a", Unit.MICROJOULES, amount), Posting("b", Unit.MICROJOULES, -amount))
     return Entry(Kind.OPENING, key, {"amount": amount, **body}, postings, 0, "n00")
-
-
-def test_postings_that_do_not_sum_to_zero_are_refused() -> None:
-    with pytest.raises(LedgerError, match="sum to 1"):
-        Entry(Kind.OPENING, "k", {}, (Posting("a", Unit.MICROJOULES, 1),))
-    with pytest.raises(LedgerError, match="pg sum to 2"):
-        Entry(
-            Kind.OPENING,
-            "k",
-            {},
-            (
-                Posting("a", Unit.MICROJOULES, 1),
-                Posting("b", Unit.MICROJOULES, -1),
-                Posting("c", Unit.PICOGRAMS, 2),
-            ),
-        )
-
-
-@pytest.mark.parametrize("amount", [1.0, True, 2**63, "7"])
-def test_only_integers_that_fit_are_booked(amount: Any) -> None:
-    with pytest.raises(LedgerError, match="integers"):
-        Entry(Kind.OPENING, "k", {}, (Posting("a", Unit.MICROJOULES, amount),))
-
-
-def test_nan_never_enters() -> None:
-    with pytest.raises(ValueError, match="Out of range"):
-        canonical_json({"a": float("nan")})
 
 
 def test_repeat_counts_once_and_other_content_is_an_alarm(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``verify`` passes an honest ledger; anchor, guards and broken pages. Each single finding: test_findings."""
+"""``verify`` passes an honest ledger; anchor, guards and broken pages. Each single finding: checks/test_checks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.ledger import verify
-from coordinator.ledger.entry import Unit
 
 
 def codes(path: Path, **options: Any) -> set[str]:
@@ -61,7 +60,3 @@ def test_an_index_that_forgot_a_row_is_a_finding(path: Path, tamper: Any) -> Non
     report = verify(path)
     assert [finding.code for finding in report.findings] == ["file"]
     assert "integrity check says: " in report.findings[0].text
-
-
-def test_unit_is_one_of_two() -> None:
-    assert {str(unit) for unit in Unit} == {"uJ", "pg"}

@@ -8,18 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coordinator.negotiation.auction import clear
-from coordinator.negotiation.matching import gains, match
 from coordinator.negotiation.quote import Quote
 from protos.messages.market import Good, Side
-
-
-def ask(node: int, price: float, quantity: float = 1.0) -> Quote:
-    return Quote(node, Good.ENERGY, Side.ASK, price, quantity)
-
-
-def bid(node: int, price: float, quantity: float = 1.0) -> Quote:
-    return Quote(node, Good.ENERGY, Side.BID, price, quantity)
-
+from tests.coordinator.negotiation.quotes import ask, bid
 
 BOOK = [
     bid(10, 9.0),
@@ -91,29 +82,6 @@ def test_no_trader_loses_and_payments_balance(
             q.quantity for q in book if q.node == node and q.side is Side.BID and q.price >= found.buyer_price
         )
         assert amount <= willing * (1 + 1e-9)
-
-
-@given(st.integers(0, 10**6))
-def test_matching_is_stable(seed: int) -> None:
-    """Stability: no giver and taker, unmatched or matched worse, would both gain by trading with each other."""
-    rng = np.random.default_rng(seed)
-    n = 6
-    asks = [ask(i, float(rng.uniform(0, 4)), float(rng.uniform(0.5, 2))) for i in range(3)]
-    bids = [bid(i, float(rng.uniform(0, 8)), float(rng.uniform(0.5, 2))) for i in range(2, 6)]
-    efficiency, links = rng.uniform(0.7, 1.0, (n, n)), rng.uniform(0, 0.5, (n, n))
-    found = match(asks, bids, efficiency, links)
-    gain = gains(asks, bids, efficiency, links)
-    for a, offer in enumerate(asks):
-        given_by = [m for m in found if m.giver == offer.node]
-        for b, wish in enumerate(bids):
-            if not gain[a, b] > 1e-9:
-                continue
-            taken_by = [m for m in found if m.taker == wish.node]
-            spare = sum(m.quantity for m in given_by) < offer.quantity - 1e-9
-            worse = [gain[a, [q.node for q in bids].index(m.taker)] < gain[a, b] - 1e-9 for m in given_by]
-            wants = sum(m.quantity * efficiency[m.giver, m.taker] for m in taken_by) < wish.quantity - 1e-9
-            poorer = [gain[[q.node for q in asks].index(m.giver), b] < gain[a, b] - 1e-9 for m in taken_by]
-            assert not ((spare or any(worse)) and (wants or any(poorer)))
 
 
 @given(st.integers(0, 10**6))

@@ -1,38 +1,14 @@
-"""Belief and auction: equal in a single slot; belief stores less where others' harvest was observed."""
+"""Belief in what others offer, by node and hour."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from coordinator.market.fleet import Fleet
-from coordinator.market.instances import random_fleet, reference_day
-from coordinator.market.window import product_form
 from coordinator.negotiation.belief import BINS, Belief
-from coordinator.negotiation.policies.auction import Auction
-from coordinator.negotiation.policies.belief import BeliefAuction
 from coordinator.negotiation.quote import Quote
-from coordinator.negotiation.simulated import converse
 from protos.messages.market import Good, Side
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_a_slots_matching_trades_what_the_auction_trades(seed: int) -> None:
-    fleet = product_form(random_fleet(seed, 6, 3))
-    auction, _, _ = converse(Auction(), fleet, None)
-    matching, _, _ = converse(BeliefAuction(), fleet, {})
-    for good in ("traded_j", "traded_batches"):  # by node as well, but for those that ask the same price
-        assert matching.notes[good] == pytest.approx(auction.notes[good], rel=1e-9)
-    assert matching.notes["least_scarcity"] == 1.0
-
-
-def offers(given_j: dict[int, float], wanted_j: float) -> list[Quote]:
-    return [
-        *(Quote(node, Good.ENERGY, Side.ASK, 1e-6, amount) for node, amount in given_j.items()),
-        Quote(3, Good.ENERGY, Side.BID, 1e-4, wanted_j),
-    ]
+from tests.coordinator.negotiation.quotes import offers
 
 
 def test_counts_by_node_and_hour_by_hand() -> None:
@@ -54,33 +30,17 @@ def test_counts_by_node_and_hour_by_hand() -> None:
     assert Belief.prior(4, 4).counts.shape == (4, 4, BINS)
 
 
-def waiting_fleet() -> Fleet:
-    """Slot 6 of a day. Node 3 has no sun and a charged battery; its grid has the highest intensity at noon."""
-    day = reference_day(24, nodes=4)
-    hours = np.roll(np.arange(24), -6)
-    intensity = np.full((4, 24), 100.0)
-    intensity[3] = np.where((hours >= 11) & (hours <= 13), 500.0, 200.0)
-    capacity = np.full(4, 300.0)
-    return replace(
-        day,
-        slot=6,
-        intensity_g_per_kwh=intensity,
-        harvest_j=np.zeros((4, 24)),
-        battery_capacity_j=capacity,
-        battery_j=np.array([0.0, 0.0, 0.0, 300.0]),
-        stored_value_g_per_j=np.zeros(4),
-    )
-
-
-def test_what_others_are_expected_to_offer_is_not_kept_in_store() -> None:
-    fleet = waiting_fleet()
-    policy = BeliefAuction(report_gap=False)
-    belief = Belief.prior(4, 24)
-    for noon in (11, 12, 13, 35, 36, 37, 59, 60, 61):
-        belief = belief.learn(noon, offers({0: 900.0, 1: 900.0}, 200.0))
-    auction, _ = Auction(report_gap=False).decide(fleet, None)
-    ignorant, _ = policy.decide(fleet, policy.init(0))
-    learned, _ = policy.decide(fleet, {fleet.node_ids: belief})
-    assert ignorant.discharge_j[3] == auction.discharge_j[3] == 0.0  # kept for noon
-    assert learned.discharge_j[3] > 0.0
-    assert learned.notes["least_scarcity"] == 0.0
+def test_belief_learns_the_hour_of_others_harvest() -> None:
+    belief = Belief.prior(3, 24)
+    np.testing.assert_array_equal(belief.scarcity(0, 24), 1.0)
+    offers = [
+        Quote(0, Good.ENERGY, Side.ASK, 1e-6, 100.0),
+        Quote(1, Good.ENERGY, Side.BID, 1e-4, 50.0),
+    ]
+    for day in range(30):
+        belief = belief.learn(24 * day + 12, offers)
+        belief = belief.learn(24 * day + 3, offers[1:])
+    scarcity = belief.scarcity(0, 24)
+    assert scarcity[1, 12] < 0.3  # noon: others offer more than is asked for
+    assert scarcity[1, 3] > 0.7  # night: they do not
+    assert scarcity[0, 12] == 1.0  # node 0 does not count on itself

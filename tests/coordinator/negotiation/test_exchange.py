@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coordinator.market.instances import random_fleet, reference_day
-from coordinator.market.local_plan import local_g, local_plan
+from coordinator.market.local_plan import local_g
 from coordinator.market.wide import decomposition, hub
 from coordinator.negotiation.exchange import Rules, exchange_terms
 from coordinator.negotiation.simulated import own_of
@@ -50,13 +50,6 @@ def test_nodes_that_need_not_agree_reach_the_optimum_of_living_alone(seed: int, 
     theirs = central.objective_g - float((alone.unserved_g * central.plan.unserved_batches).sum())
     scale = terms.unit_j * terms.unit_g_per_j
     assert mine - float((price * unserved).sum()) == pytest.approx(theirs, rel=2e-3, abs=1e-3 * scale)
-
-
-def test_local_rule_keeps_every_limit_but_the_gain() -> None:
-    program = hub.from_fleet(reference_day(24))
-    assert max(hub.residuals(program, local_plan(program)).values()) < 1e-9
-    alone = hub.from_fleet(reference_day(24), hub.Restrictions(False, False, True))
-    assert decomposition.solve(alone, 1e-4).bound_g <= local_g(program)
 
 
 def test_rules_are_checked() -> None:

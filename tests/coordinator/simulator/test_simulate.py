@@ -10,17 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carbon_data.storage import EnergyError, balance
 from coordinator.market.fleet import Fleet
-from coordinator.market.forecast import ClearSky, GaussianError, Perfect, Persistence, make_forecast
+from coordinator.market.forecast import GaussianError, Persistence
 from coordinator.market.instances import random_fleet, reference_day
-from coordinator.market.physics import execute
 from coordinator.market.solve import SolverOptions
 from coordinator.policies.registry import POLICIES, make_policy
 from coordinator.simulator.regret import oracle_bound
 from coordinator.simulator.simulate import Information, Run, World, simulate
-from edge_node.config import BatteryConfig
-from edge_node.energy.battery import battery_of
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -81,64 +77,6 @@ def test_random_worlds_conserve_energy_and_work(seed: int, deadline: int, name: 
     assert_conserved(run)
 
 
-@settings(max_examples=100, deadline=None)
-@given(seed=seeds)
-def test_battery_agrees_with_the_node_itself(seed: int) -> None:
-    """The float rule here and the integer rule of carbon_data.storage give the same joules, exports out of a battery
-    and losses on the way included."""
-    rng = np.random.default_rng(seed)
-    fleet = random_fleet(seed, nodes=3, horizon=1)
-    batches = np.diag(fleet.backlog_batches.sum(axis=1))
-    transfer = np.zeros((3, 3))
-    scale = fleet.slot_s * 3
-    charge, discharge = rng.uniform(0, scale, 3), rng.uniform(0, scale, 3)
-    stored = fleet.battery_j[0] * (1 - fleet.self_discharge_fraction[0]) * fleet.discharge_efficiency[0]
-    drawable = min(stored, discharge[0], fleet.discharge_limit_w[0] * fleet.slot_s)
-    # A hair below what can be drawn: the integer rule refuses an export that its rounding cannot give.
-    most = fleet.harvest_j[0, 0] + max(drawable - 1e-4, 0.0) * bool(fleet.battery_capacity_j[0])
-    transfer[0, 1] = rng.uniform(0, 1) * most
-    awake = np.ones(3, dtype=bool)
-    flows = execute(fleet, batches, transfer, charge, discharge, awake)
-    for i in range(3):
-        config = BatteryConfig(
-            capacity_j=fleet.battery_capacity_j[i],
-            charge_efficiency_fraction=fleet.charge_efficiency[i],
-            discharge_efficiency_fraction=fleet.discharge_efficiency[i],
-            self_discharge_fraction=fleet.self_discharge_fraction[i],
-            charge_limit_w=fleet.charge_limit_w[i],
-            discharge_limit_w=fleet.discharge_limit_w[i],
-        )
-        battery = battery_of(config if config.capacity_j else None, fleet.slot_s)
-        booked = balance(
-            battery,
-            min(round(fleet.battery_j[i] * 1e6), battery.capacity_uj),
-            demand_uj=round(flows.demand_j[i] * 1e6),
-            harvest_uj=round(fleet.harvest_j[i, 0] * 1e6),
-            import_uj=round(flows.import_j[i] * 1e6),
-            export_uj=int(transfer[i].sum() * 1e6),
-            charge_uj=round(charge[i] * 1e6),
-            discharge_uj=round(discharge[i] * 1e6),
-        )
-        for name in ("grid", "green", "charge", "discharge", "curtailed"):
-            expected = getattr(booked, f"{name}_uj") * 1e-6
-            assert getattr(flows, f"{name}_j")[i] == pytest.approx(expected, rel=1e-6, abs=1e-3)
-        assert flows.battery_j[i] == pytest.approx(booked.battery_after_uj * 1e-6, rel=1e-6, abs=1e-3)
-
-
-def test_a_donor_gives_no_more_than_it_has() -> None:
-    fleet = replace(
-        reference_day(1, nodes=2), harvest_j=np.array([[10.0], [0.0]]), battery_capacity_j=np.zeros(2)
-    )
-    transfer = np.array([[0.0, 25.0], [0.0, 0.0]])
-    flows = execute(
-        fleet, np.zeros((2, 2), dtype=np.int64), transfer, np.zeros(2), np.zeros(2), np.ones(2, dtype=bool)
-    )
-    assert flows.export_j.tolist() == [10.0, 0.0]
-    assert flows.import_j[1] == pytest.approx(10.0 * fleet.transfer_efficiency()[0, 1])
-    with pytest.raises(EnergyError):  # the integer rule refuses what the settlement here has cut
-        balance(battery_of(None, 60.0), 0, demand_uj=0, harvest_uj=10, export_uj=25)
-
-
 @settings(max_examples=20, deadline=None)
 @given(seeds, st.sampled_from([1, 2, None]), st.sampled_from(["deta", "det", "fedzero", "auction", "admm"]))
 def test_a_transfer_cap_over_the_horizon_is_kept_over_the_run(
@@ -166,36 +104,6 @@ def test_a_cap_over_the_horizon_lets_a_battery_give_at_night() -> None:
     assert slot.export_j[dark].sum() == 0
     assert horizon.export_j[dark].sum() > 0
     assert oracle_bound(carried).objective_g < oracle_bound(day).objective_g
-
-
-def test_a_large_fleet_has_a_bound_with_a_cap_over_the_horizon(monkeypatch: pytest.MonkeyPatch) -> None:
-    fleet = random_fleet(11, 8, 4, deadline_slots=1)
-    fleet = replace(fleet, limits=replace(fleet.limits, transfer_cap_over="horizon"))
-    pairwise = oracle_bound(fleet)
-    monkeypatch.setattr("coordinator.simulator.regret.PAIRWISE_AT_MOST", 4)
-    assert oracle_bound(fleet).objective_g == pytest.approx(pairwise.objective_g, rel=1e-6)
-
-
-def test_regret_shrinks_with_information() -> None:
-    world = World(reference_day(12))
-    bound = oracle_bound(world)
-    runs = {h: simulate(world, make_policy("deta"), Information(horizon=h)) for h in (1, 4, None)}
-    regrets = {h: run.objective_g - bound.objective_g for h, run in runs.items()}
-    assert all(run.unserved_batches.sum() == 0 for run in runs.values())
-    assert regrets[1] > regrets[None] >= -1e-9
-    assert regrets[4] <= regrets[1] + 1e-9
-    assert regrets[None] < 0.01 * bound.objective_g
-    oracle = simulate(world, make_policy("oracle"), Information(horizon=1, intensity=GaussianError(0.5, 1)))
-    assert oracle.objective_g - bound.objective_g == pytest.approx(regrets[None], abs=1e-3)
-
-
-@settings(max_examples=10, deadline=None)
-@given(seed=seeds, deadline=st.integers(0, 2), name=st.sampled_from(["local", "dat", "deta"]))
-def test_no_policy_is_below_the_bound(seed: int, deadline: int, name: str) -> None:
-    world = World(random_fleet(seed, nodes=3, horizon=4, deadline_slots=deadline))
-    run = simulate(world, make_policy(name))
-    if run.unserved_batches.sum() == 0:
-        assert run.objective_g - oracle_bound(world).objective_g >= -1e-6 * max(run.emissions_g, 1e-9)
 
 
 def test_sleep_saves_where_work_may_wait_and_the_gap_is_reported() -> None:
@@ -240,45 +148,6 @@ def test_a_policy_that_breaks_a_limit_is_refused() -> None:
 
     with pytest.raises(ValueError, match="greedy breaks a limit in slot 0"):
         simulate(World(reference_day(2, nodes=2)), Greedy())
-
-
-def test_persistence_repeats_yesterday() -> None:
-    series = np.arange(30.0)[None, :]
-    forecast = Persistence(period=24)(series, 25, 4)
-    assert forecast.tolist() == [[25.0, 2.0, 3.0, 4.0]]
-    assert Persistence(24)(series, 3, 3).tolist() == [[3.0, 3.0, 3.0]]  # no day before yet: the last value
-    assert Persistence(2)(series, 9, 5).tolist() == [[9.0, 8.0, 9.0, 8.0, 9.0]]
-
-
-def test_clear_sky_scales_by_the_last_clearness() -> None:
-    clear = np.array([[0.0, 10.0, 20.0, 0.0, 10.0]])
-    actual = np.array([[0.0, 5.0, 5.0, 0.0, 9.0]])
-    forecast = ClearSky(clear)
-    assert forecast(actual, 1, 4).tolist() == [[5.0, 10.0, 0.0, 5.0]]
-    assert forecast(actual, 3, 2).tolist() == [[0.0, 2.5]]  # night: the index of when the sun last shone
-    assert forecast(actual, 0, 2).tolist() == [[0.0, 7.0]]
-    with pytest.raises(ValueError, match="must agree"):
-        forecast(actual[:, :3], 0, 2)
-
-
-def test_gaussian_error_has_the_size_asked_for_and_is_seeded() -> None:
-    series = np.full((50, 100), 400.0)
-    forecast = GaussianError(0.1, seed=3)
-    first = forecast(series, 5, 60)
-    assert np.array_equal(first, forecast(series, 5, 60))
-    assert not np.array_equal(first, GaussianError(0.1, seed=4)(series, 5, 60))
-    assert (first[:, 0] == 400.0).all()
-    assert first[:, 1:].std() == pytest.approx(40.0, rel=0.1)
-    assert (GaussianError(5.0, seed=1)(series, 0, 50) >= 0).all()
-
-
-def test_forecasts_by_name() -> None:
-    assert make_forecast("perfect") == Perfect()
-    assert make_forecast("gaussian", error_fraction=0.05, seed=1) == GaussianError(0.05, 1)
-    with pytest.raises(ValueError, match="allowed are"):
-        make_forecast("crystal-ball")
-    with pytest.raises(ValueError, match="look less far"):
-        Perfect()(np.zeros((1, 3)), 1, 3)
 
 
 def test_forecast_errors_cost() -> None:

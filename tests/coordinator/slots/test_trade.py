@@ -6,48 +6,16 @@ import dataclasses
 from fractions import Fraction
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbon_data.storage import Battery, balance
-from coordinator.accounting.spread import spread
-from coordinator.slots.balances import balance_findings, close_unreported
+from carbon_data.storage import balance
 from coordinator.slots.trade import DonorState, Transfer, dischargeable_uj, settle_trade
-from edge_node.config import BatteryConfig
-from edge_node.energy.battery import battery_of
-from protos.messages.stream import NodeProfile
+from tests.coordinator.slots.demand import cells, profiles
 
 SLOT_S = 60.0
 energies = st.integers(0, 10**12)
 fractions = st.floats(0.0, 0.99)
-
-
-@st.composite
-def profiles(draw: st.DrawFn) -> NodeProfile:
-    return NodeProfile(
-        zone="Z0",
-        static_w=2.0,
-        sleep_w=0.1,
-        wake_j=0.0,
-        wake_s=0.0,
-        tx_j_per_byte=0.0,
-        rx_j_per_byte=0.0,
-        storage_bytes=0,
-        battery_capacity_uj=draw(energies),
-        charge_efficiency_fraction=draw(st.floats(0.3, 1.0)),
-        discharge_efficiency_fraction=draw(st.floats(0.3, 1.0)),
-        self_discharge_fraction=draw(st.floats(0.0, 0.2)),
-        charge_limit_w=draw(st.floats(0.001, 1e4)),
-        discharge_limit_w=draw(st.floats(0.001, 1e4)),
-        export_loss_fraction=draw(fractions),
-        import_loss_fraction=draw(fractions),
-        work=(),
-        meter="modelled",
-        provenance="modelled",
-        num_examples=0,
-        data_digest="0" * 64,
-    )
 
 
 @st.composite
@@ -65,20 +33,6 @@ def markets(draw: st.DrawFn) -> Any:
             stored = draw(st.integers(0, made[node].battery_capacity_uj))
             states[node] = DonorState(draw(energies), stored, draw(energies))
     return decided, states, made
-
-
-def cells(profile: NodeProfile) -> Battery:
-    return battery_of(
-        BatteryConfig(
-            capacity_j=profile.battery_capacity_uj / 1e6,
-            charge_efficiency_fraction=profile.charge_efficiency_fraction,
-            discharge_efficiency_fraction=profile.discharge_efficiency_fraction,
-            self_discharge_fraction=profile.self_discharge_fraction,
-            charge_limit_w=profile.charge_limit_w,
-            discharge_limit_w=profile.discharge_limit_w,
-        ),
-        SLOT_S,
-    )
 
 
 @given(markets())
@@ -144,54 +98,3 @@ def test_missing_party_voids_only_its_own_transfers(kit: Any) -> None:
     outcome = settle_trade(decided, states, made, SLOT_S)
     assert [t.posted for t in outcome] == [False, False, True]
     assert "no reading from b" in outcome[0].reason
-
-
-@given(st.integers(0, 10**15), st.lists(st.integers(0, 10**12), min_size=1, max_size=20))
-def test_spread_is_exact_and_in_proportion(total: int, weights: list[int]) -> None:
-    if sum(weights) == 0:
-        if total:
-            with pytest.raises(ValueError, match="sum to 0"):
-                spread(total, weights)
-        return
-    shares = spread(total, weights)
-    assert sum(shares) == total
-    for share, weight in zip(shares, weights, strict=True):
-        assert abs(share - Fraction(total * weight, sum(weights))) < 1
-        assert share == 0 or weight > 0
-
-
-def test_spread_refuses_negative_quantities() -> None:
-    with pytest.raises(ValueError, match="allowed are values >= 0"):
-        spread(-1, [1])
-    with pytest.raises(ValueError, match="allowed are values >= 0"):
-        spread(1, [2, -1])
-
-
-@given(profiles(), energies, energies, energies, st.data())
-def test_closing_an_unreported_node_balances(
-    profile: NodeProfile, demand: int, harvest: int, stored: int, data: Any
-) -> None:
-    stored = min(stored, profile.battery_capacity_uj)
-    imported = data.draw(energies)
-    most = harvest + dischargeable_uj(profile, stored, SLOT_S)
-    export = data.draw(st.integers(0, most))
-    closed = close_unreported(profile, demand, harvest, export, imported, stored)
-    found = [text for text in balance_findings(closed, profile, SLOT_S) if "self-discharge" not in text]
-    assert found == []
-    assert (closed.grid_uj, closed.green_uj, closed.export_uj) == (demand, 0, export)
-
-
-@given(profiles(), energies, energies, energies, energies, st.data())
-def test_a_nodes_own_balance_has_no_findings_and_any_change_of_a_term_has(
-    profile: NodeProfile, demand: int, harvest: int, charge: int, discharge: int, data: Any
-) -> None:
-    battery = cells(profile)
-    stored = data.draw(st.integers(0, battery.capacity_uj))
-    own = balance(
-        battery, stored, demand_uj=demand, harvest_uj=harvest, charge_uj=charge, discharge_uj=discharge
-    )
-    assert balance_findings(own, profile, SLOT_S) == []
-    name = data.draw(st.sampled_from(own.__slots__))
-    change = data.draw(st.integers(1, 10**12))
-    wrong = dataclasses.replace(own, **{name: getattr(own, name) + change})
-    assert balance_findings(wrong, profile, SLOT_S) != []

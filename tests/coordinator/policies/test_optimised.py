@@ -1,8 +1,7 @@
-"""(D9) in the policies: energy is not stored where harvest will come, states replay, short horizons lose little."""
+"""Common part of the policies that solve the one model: program, solve, whole batches, and the slot's decision."""
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 
 import numpy as np
@@ -11,34 +10,38 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carbon_data.stored_value import StoredValue, linear
-from coordinator.market.decision import FleetDecision
+from coordinator.market.decision import Feasible, Infeasible, Optimal
 from coordinator.market.fleet import Fleet
 from coordinator.market.instances import random_fleet, reference_day
 from coordinator.market.layout import Restrictions
-from coordinator.market.outlook import value_after
 from coordinator.market.plan import Plan
 from coordinator.market.program import build
 from coordinator.market.solve import solve
-from coordinator.policies.deta import Deta
 from coordinator.policies.registry import make_policy
+from coordinator.policies.validate import violations
 from coordinator.simulator.regret import oracle_bound
 from coordinator.simulator.simulate import Information, World, simulate
+from tests.coordinator.policies.fleets import sunny
 
 DETA = Restrictions(transfers=True, offloading=True, harvest=True)
 seeds = st.integers(0, 2**32 - 1)
 
 
-def sunny(nodes: int = 4, slots: int = 36) -> World:
-    """Two sunny days: the battery fills every noon, so that energy kept over the morning is lost."""
-    day = reference_day(slots, nodes)
-    return World(
-        replace(
-            day,
-            harvest_j=3.0 * day.harvest_j,
-            battery_j=day.battery_capacity_j.copy(),
-            stored_value_g_per_j=np.zeros(nodes),
-        )
+def early_g(fleet: Fleet) -> float:
+    """What a node emits after the first slot with an empty battery: (D9) counts from there."""
+    later = replace(
+        fleet,
+        battery_j=np.zeros(1),
+        intensity_g_per_kwh=fleet.intensity_g_per_kwh[:, 1:],
+        harvest_j=fleet.harvest_j[:, 1:],
+        backlog_batches=fleet.release_batches[:, :1],
+        release_batches=fleet.release_batches[:, 1:],
+        seconds_per_batch=fleet.seconds_per_batch[:, 1:],
+        joules_per_batch=fleet.joules_per_batch[:, 1:],
+        bytes_per_batch=fleet.bytes_per_batch[1:],
+        offloadable=fleet.offloadable[1:],
     )
+    return -oracle_bound(later, make_policy("local-lp").restrictions).objective_g  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("horizon", [1, 3, 24])
@@ -91,23 +94,6 @@ def test_known_to_the_end_a_short_horizon_values_as_the_whole_does() -> None:
     assert short.notes["objective_g"] == pytest.approx(whole.notes["objective_g"] + early_g(fleet), rel=1e-9)
 
 
-def early_g(fleet: Fleet) -> float:
-    """What a node emits after the first slot with an empty battery: (D9) counts from there."""
-    later = replace(
-        fleet,
-        battery_j=np.zeros(1),
-        intensity_g_per_kwh=fleet.intensity_g_per_kwh[:, 1:],
-        harvest_j=fleet.harvest_j[:, 1:],
-        backlog_batches=fleet.release_batches[:, :1],
-        release_batches=fleet.release_batches[:, 1:],
-        seconds_per_batch=fleet.seconds_per_batch[:, 1:],
-        joules_per_batch=fleet.joules_per_batch[:, 1:],
-        bytes_per_batch=fleet.bytes_per_batch[1:],
-        offloadable=fleet.offloadable[1:],
-    )
-    return -oracle_bound(later, make_policy("local-lp").restrictions).objective_g  # type: ignore[attr-defined]
-
-
 @pytest.mark.parametrize("seed", [6, 14, 16, 21])
 def test_work_that_will_come_is_stored_for(seed: int) -> None:
     """DAT at a horizon of one slot: a node of low intensity keeps energy for the planned offloaded batches, not for its
@@ -131,55 +117,45 @@ def test_work_that_will_come_is_stored_for(seed: int) -> None:
     assert simulate(world, policy, Information(1)).emissions_g <= 1.005 * bound_g
 
 
-def test_what_lies_beyond_is_expected_like_the_last_known_day() -> None:
-    fleet = reference_day(24, 3)
-    goes_on = replace(fleet, decision_slots=24, later_slots=24, stored_value_g_per_j=np.zeros(3))
-    twice = replace(
-        fleet,
-        intensity_g_per_kwh=np.tile(fleet.intensity_g_per_kwh, (1, 2)),
-        harvest_j=np.tile(fleet.harvest_j, (1, 2)),
-        release_batches=np.hstack([fleet.release_batches, fleet.backlog_batches, fleet.release_batches]),
-        seconds_per_batch=np.tile(fleet.seconds_per_batch, (1, 2)),
-        joules_per_batch=np.tile(fleet.joules_per_batch, (1, 2)),
-        bytes_per_batch=np.tile(fleet.bytes_per_batch, 2),
-        offloadable=np.tile(fleet.offloadable, 2),
-        stored_value_g_per_j=np.zeros(3),
+def test_rounding_costs_little_on_the_reference_day() -> None:
+    decision, _ = make_policy("deta").decide(reference_day(12), None)
+    outcome = decision.outcome
+    assert isinstance(outcome, Optimal) or (
+        isinstance(outcome, Feasible) and (outcome.gap_fraction or 0) < 5e-3
     )
-    expected, found = value_after(twice, 24, None), value_after(goes_on, 24, None)
-    for share in (0.1, 0.5, 1.0):
-        charge = share * fleet.battery_capacity_j
-        np.testing.assert_allclose(found.of(charge), expected.of(charge), rtol=1e-9)
 
 
-def test_hub_prices_are_kept_and_found_again_without_deciding() -> None:
-    """``follow`` alone, slot after slot, gives the same state as deciding; a plan lasts a quarter of a day."""
-
-    class Watched(Deta):
-        def decide(self, fleet: Fleet, state: object) -> tuple[FleetDecision, object]:  # type: ignore[override]
-            decision, after = super().decide(fleet, state)  # type: ignore[arg-type]
-            seen.append((fleet, copy.deepcopy(after)))
-            return decision, after
-
-    seen: list[tuple[Fleet, object]] = []
-    simulate(sunny(3, 30), Watched(), Information(horizon=2))
-    state = Deta().init(0)
-    plans = []
-    for fleet, after in seen:
-        state = Deta().follow(fleet, state)
-        assert state is not None
-        assert state.slot == after.slot  # type: ignore[attr-defined]
-        np.testing.assert_array_equal(state.price_g_per_j, after.price_g_per_j)  # type: ignore[attr-defined]
-        np.testing.assert_array_equal(state.load_j, after.load_j)  # type: ignore[attr-defined]
-        plans.append(state.slot)
-    assert sorted(set(plans)) == [0, 6, 12, 18, 24]
+def test_overload_names_the_limit_and_serves_what_fits() -> None:
+    day = reference_day(1, nodes=3)
+    fleet = replace(day, backlog_batches=day.backlog_batches * 5)
+    for name in ("local", "det", "deta"):
+        decision, _ = make_policy(name).decide(fleet, None)
+        assert isinstance(decision.outcome, Infeasible)
+        assert any("D7_time" in conflict for conflict in decision.outcome.conflicts)
+        assert decision.unserved_batches.sum() > 0
+        assert decision.unserved_batches.sum() + decision.batches.sum() == fleet.backlog_batches.sum()
 
 
-def test_another_fleet_is_planned_again() -> None:
-    fleet = replace(reference_day(24, 3), decision_slots=1)
-    state = Deta().follow(fleet, None)
-    assert state is not None
-    lost = replace(fleet, node_ids=("edge-00", "edge-01", "edge-07"), slot=1)
-    again = Deta().follow(lost, state)
-    assert again is not None
-    assert again.node_ids == lost.node_ids
-    assert Deta().follow(replace(fleet, slot=1), state) is state
+def test_time_out_falls_back_and_says_so() -> None:
+    decision, _ = make_policy("deta", time_limit_s=1e-9).decide(reference_day(24), None)
+    assert isinstance(decision.outcome, Feasible)
+    assert decision.outcome.reason.startswith("fallback: LOCAL")
+    local, _ = make_policy("local").decide(reference_day(24), None)
+    np.testing.assert_array_equal(decision.batches, local.batches)
+
+
+@pytest.mark.parametrize("limit_s", [1e-9, 0.05, 1.0])
+def test_sleep_under_a_time_limit_still_keeps_every_limit(limit_s: float) -> None:
+    """The solver's result at the time limit: a plan with its gap, or LOCAL by name."""
+    day = reference_day(8, nodes=5)
+    fleet = replace(
+        day,
+        limits=replace(day.limits, may_sleep=True, deadline_slots=2),
+        backlog_batches=np.hstack([np.zeros((5, 2), dtype=np.int64), day.backlog_batches]),
+    )
+    decision, _ = make_policy("deta", time_limit_s=limit_s).decide(fleet, None)
+    assert violations(fleet, decision) == []
+    assert isinstance(decision.outcome, Optimal | Feasible)
+    if isinstance(decision.outcome, Feasible):
+        known = decision.outcome.gap_fraction is not None
+        assert known or decision.outcome.reason.startswith(("fallback: LOCAL", "Time limit"))

@@ -1,0 +1,107 @@
+"""A Flower ServerApp that runs the whole schedule of a run: life-cycle stages, slot by slot."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from flwr.app import Context, RecordDict
+from flwr.serverapp.strategy import FedAvg
+
+from coordinator.adapters.flower_server import (
+    Evaluation,
+    LearningTask,
+    Link,
+    RunPlan,
+    Schedule,
+    Watch,
+    build_server_app,
+    log_to_file,
+    stage_runs,
+)
+from protos.messages.terms import Stage
+from tests.coordinator.adapters.script import Nodes, Script, decided, zeros
+
+NUMBERS = {"a": 2, "b": 3, "c": 4}
+
+
+def test_the_schedule_runs_all_stages_in_order():
+    stages = [Stage.PREPARATION, Stage.DEVELOPMENT, Stage.DEVELOPMENT, Stage.APPLICATION, Stage.RECYCLING]
+    control, grid = Script({"a": 1, "b": 1}), Nodes()
+    outcomes = []
+    developed = []
+
+    def second(model):
+        developed.append(model)
+        return zeros()
+
+    schedule = Schedule(
+        RunPlan(
+            stages=stages,
+            development=LearningTask(
+                FedAvg,
+                lambda _: zeros(),
+                lambda arrays: Evaluation(1.0, float(arrays["b"].numpy()[0]), 100),
+                examples=100,
+            ),
+            recycling=LearningTask(FedAvg, second),
+        ),
+        Link(control=control, numbers=NUMBERS),
+        Watch(on_slot=outcomes.append),
+    )
+    build_server_app(schedule)(grid, Context(1, 1, {}, RecordDict(), {}))
+    assert [call[1:] for call in control.calls if call[0] == "begin"] == list(enumerate(stages))
+    assert [call[3] for call in control.calls if call[0] == "end"] == [0, 200, 100, 0, 0]
+    assert [m.metadata.message_type for m in grid.seen[::2]] == [
+        "query.prepare",
+        "train",
+        "train",
+        "query.infer",
+        "train",
+    ]
+    assert [o.slot for o in outcomes] == [0, 1, 2, 3, 4]
+    assert [o.evaluation.accuracy_fraction if o.evaluation else None for o in outcomes] == [
+        None,
+        1.0,
+        2.0,
+        None,
+        None,
+    ]
+    served = next(m for m in grid.seen if m.metadata.message_type == "query.infer")
+    assert float(served.content["arrays"]["b"].numpy()[0]) == 2.0
+    assert float(developed[0]["b"].numpy()[0]) == 2.0
+    assert float(schedule.record.models[Stage.RECYCLING]["b"].numpy()[0]) == 1.0
+    assert schedule.record.initial_evaluations[Stage.DEVELOPMENT].accuracy_fraction == 0.0
+
+
+def test_recycling_slots_need_a_recycling_task():
+    with pytest.raises(ValueError, match="no recycling task"):
+        RunPlan(stages=[Stage.RECYCLING], development=LearningTask(FedAvg, lambda _: zeros()))
+
+
+def test_no_slot_is_of_the_unallocated_stage():
+    with pytest.raises(ValueError, match="is no stage of a slot"):
+        RunPlan(stages=[Stage.UNALLOCATED], development=LearningTask(FedAvg, lambda _: zeros()))
+
+
+def test_stage_runs_may_begin_in_the_middle():
+    stages = [Stage.PREPARATION, Stage.DEVELOPMENT, Stage.DEVELOPMENT, Stage.APPLICATION]
+    assert list(stage_runs(stages, 2)) == [(Stage.DEVELOPMENT, [2]), (Stage.APPLICATION, [3])]
+
+
+def test_flowers_log_goes_to_the_file(tmp_path, capfd):
+    flower = logging.getLogger("flwr")
+    handlers, propagate = list(flower.handlers), flower.propagate
+    try:
+        log_to_file(tmp_path / "flower.log")
+        decided(Script({"a": 1})).start(Nodes(), zeros(), num_rounds=1)
+        assert "[ROUND 1/1]" in (tmp_path / "flower.log").read_text()
+        captured = capfd.readouterr()
+        assert "ROUND" not in captured.out + captured.err
+    finally:
+        for handler in list(flower.handlers):
+            flower.removeHandler(handler)
+            handler.close()
+        for handler in handlers:
+            flower.addHandler(handler)
+        flower.propagate = propagate

@@ -1,0 +1,141 @@
+"""The coordinator on gRPC: one stream a node (attendance.py), four calls for the runner (runner_calls.py). Loopback"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc import aio
+
+from coordinator.adapters.control_client import (
+    ControlClient,
+)
+from protos import codec
+from protos.messages.slot import Telemetry
+from protos.messages.stream import Refusal, Register, UpMessage, Welcome
+from protos.messages.terms import Stage
+from tests.coordinator.adapters.process import NodeThreads, Process, books_of
+
+pytestmark = pytest.mark.e2e
+ROOT = Path(__file__).parents[3]
+LEASE_S = 8.0
+"""Many times the stubs' heartbeat, so that nodes keep their lease on a busy machine."""
+
+
+def say(address: str, *messages: UpMessage | bytes) -> list[Any]:
+    """Answers of a stream to raw messages, until it ends or sends nothing more."""
+
+    async def run() -> list[Any]:
+        async with aio.insecure_channel(address) as channel:
+            call = channel.stream_stream(codec.ATTEND.path)()
+            for message in messages:
+                await call.write(message if isinstance(message, bytes) else codec.encode_up(message))
+            heard = []
+            with contextlib.suppress(TimeoutError):
+                while (data := await asyncio.wait_for(call.read(), 1.0)) is not aio.EOF:
+                    heard.append(codec.decode_down(data))
+            call.cancel()
+            return heard
+
+    return asyncio.run(run())
+
+
+def test_unknown_nodes_and_invalid_messages_are_refused_and_leave_no_row(process: Process, kit: Any) -> None:
+    stub = kit.StubNode("n00")
+    stranger = Register("n66", "boot1", "", stub.profile)
+    cases: list[tuple[tuple[Any, ...], str]] = [
+        ((stranger,), "unknown_node"),
+        ((b"\xff\xfe no protobuf",), "malformed"),
+        ((b"",), "malformed"),
+        ((Telemetry("n00", "boot1", 1, 0, 0, (1,), (1,)),), "not_registered"),
+        ((Register("n00", "boot1", "", kit.profile(0, zone="ZZ")),), "unknown_zone"),
+        ((Register("n00", "boot1", "", kit.profile(0, work=())),), "bad_profile"),
+    ]
+    for messages, code in cases:
+        heard = say(process.address, *messages)
+        assert [m.code for m in heard if isinstance(m, Refusal)] == [code]
+        assert not any(isinstance(m, Welcome) for m in heard)
+    channel = grpc.insecure_channel(process.address)
+    with pytest.raises(grpc.RpcError) as caught:
+        channel.unary_unary(codec.BEGIN_SLOT.path)(b"\xff\xff\xff", timeout=5)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    with pytest.raises(grpc.RpcError) as caught:
+        channel.unary_unary(codec.BEGIN_SLOT.path)(b"\0" * (codec.MAX_STREAM_BYTES + 1), timeout=5)
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    bomb = b"\0" * (codec.MAX_STREAM_BYTES - 1)  # allowed in length: it is not even unpacked
+    with pytest.raises(grpc.RpcError) as caught:
+        channel.unary_unary(codec.BEGIN_SLOT.path)(bomb, timeout=5, compression=grpc.Compression.Gzip)
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    channel.close()
+    process.stop()
+    assert books_of(process.config).nodes == {}
+
+
+def test_an_invalid_message_in_a_stream_is_refused_and_the_stream_continues(
+    process: Process, kit: Any
+) -> None:
+    stub = kit.StubNode("n00")
+    heard = say(process.address, stub.register(), b"\xff", stub.telemetry(0))
+    kinds = [type(m).__name__ for m in heard]
+    assert kinds == ["Welcome", "Refusal", "Ack"]
+    process.stop()
+    assert "n00" in books_of(process.config).waiting
+
+
+def test_second_stream_fences_the_first(process: Process, kit: Any) -> None:
+    async def run() -> list[Any]:
+        async with aio.insecure_channel(process.address) as channel:
+            streams = []
+            for _ in range(2):
+                call = channel.stream_stream(
+                    codec.ATTEND.path,
+                    request_serializer=codec.encode_up,
+                    response_deserializer=codec.decode_down,
+                )()
+                await call.write(kit.StubNode("n00").register())
+                assert isinstance(await call.read(), Welcome)
+                streams.append(call)
+            heard = [
+                await asyncio.wait_for(streams[0].read(), 5),
+                await asyncio.wait_for(streams[0].read(), 5),
+            ]
+            stub = kit.StubNode("n00")
+            await streams[1].write(stub.telemetry(0))
+            heard.append(await asyncio.wait_for(streams[1].read(), 5))
+            return heard
+
+    refusal, end, ack = asyncio.run(run())
+    assert refusal.code == "fenced"
+    assert end is aio.EOF
+    assert ack.seq == 1
+
+
+def test_many_streams_do_not_starve_a_healthy_node(process: Process, nodes: NodeThreads) -> None:
+    """Calls beyond the limit are refused; heartbeats of admitted nodes are kept."""
+
+    async def flood() -> int:
+        refused = 0
+        async with aio.insecure_channel(process.address) as channel:
+            calls = [channel.stream_stream(codec.ATTEND.path)() for _ in range(300)]
+            reads = [asyncio.ensure_future(call.read()) for call in calls]
+            # Admitted calls wait for an answer that never comes; a refused call gets its answer at once.
+            done, waiting = await asyncio.wait(reads, timeout=600, return_when=asyncio.FIRST_EXCEPTION)
+            for read in done:
+                error = read.exception()
+                refused += isinstance(error, aio.AioRpcError) and (
+                    error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+                )
+            for read in waiting:
+                read.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+        return refused
+
+    with ControlClient(process.address) as control:
+        control.wait_for_nodes(3, 10)
+        assert asyncio.run(flood()) > 0
+        control.begin_slot(0, Stage.DEVELOPMENT, 10.0)
+        assert len(control.end_slot(0, 10.0).settled_nodes) == 3

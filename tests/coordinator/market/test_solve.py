@@ -1,0 +1,90 @@
+"""The one file that names the solver: programs to HiGHS and back, the result as a value."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from coordinator.market.instances import reference_day
+from coordinator.market.layout import Restrictions
+from coordinator.market.program import build
+from coordinator.market.solve import explain_unserved, export, find_conflicts, solve, to_matrix, unserved
+from tests.coordinator.market.plans import plan_of, two_nodes
+
+LOCAL_LP = Restrictions(transfers=False, offloading=False, harvest=True)
+DAT = Restrictions(transfers=False, offloading=True, harvest=True)
+DETA = Restrictions(transfers=True, offloading=True, harvest=True)
+
+
+def test_work_that_fits_nowhere_is_reported_not_dropped() -> None:
+    fleet = two_nodes(backlog_batches=np.array([[100], [0]]))
+    program = build(fleet, LOCAL_LP)
+    values = solve(program).values
+    assert values is not None
+    assert unserved(program, values) == pytest.approx(40.0)
+    reason = explain_unserved(program)
+    assert reason.conflicts[0] == "(D4) all work done by its deadline"
+    assert reason.excess == {"D7_time.edge_00.t0 [seconds]": pytest.approx(40.0)}
+
+
+def test_conflicting_limits_are_named() -> None:
+    # both nodes together have the time, but storage has room for only three offloaded batches
+    fleet = two_nodes(backlog_batches=np.array([[100], [0]]), storage_bytes=np.array([0.0, 3e6]))
+    program = build(fleet, DAT)
+    reason = explain_unserved(program)
+    assert sum(reason.excess.values()) > 0
+    assert {name.split(".")[0] for name in reason.excess} <= {"D7_time", "D7_storage", "D5_offload_cap"}
+    assert any(name.startswith(("D7_time.edge_00", "D7_storage.edge_01")) for name in reason.excess)
+
+
+def test_impossible_scenarios_are_found_before_they_start() -> None:
+    assert find_conflicts(reference_day(6, nodes=4), LOCAL_LP) is None
+    day = reference_day(4, nodes=2)
+    late = day.release_batches.copy()
+    late[1, 2] = 200
+    reason = find_conflicts(replace(day, release_batches=late), LOCAL_LP)
+    assert reason is not None
+    assert list(reason.excess) == ["D7_time.edge_01.t3 [seconds]"]
+    # 60 s hold 48 whole batches of 1.25 s; 152 too many
+    assert reason.excess["D7_time.edge_01.t3 [seconds]"] == pytest.approx(152 * 1.25)
+
+
+@pytest.mark.parametrize("ending", [".lp", ".mps"])
+def test_export_names_the_equations(tmp_path, ending: str) -> None:  # type: ignore[no-untyped-def]
+    program = build(reference_day(2, nodes=2), DETA)
+    path = tmp_path / f"model{ending}"
+    export(program, path)
+    text = path.read_text()
+    for name in (
+        "D1_energy_use.edge_00.t1",
+        "D2_green_bus.edge_01.t0",
+        "D4_all_work_done.edge_00.r1d1",
+        "w.edge_00.edge_01.t0",
+    ):
+        assert name in text
+    with pytest.raises(ValueError, match=r"\.lp and \.mps"):
+        export(program, tmp_path / "model.txt")
+
+
+def test_exported_program_has_the_same_optimum(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    """Read back unscaled by an independent solver (scipy's dual simplex on the matrices): same grams."""
+    from scipy.optimize import linprog
+
+    fleet = reference_day(3, nodes=3)
+    scaled = plan_of(fleet, DETA)
+    plain = build(fleet, DETA, scaled=False, tie_break=False)
+    matrix = to_matrix(plain)
+    equal = plain.row_lower == plain.row_upper
+    at_most = ~equal & np.isfinite(plain.row_upper)
+    result = linprog(
+        plain.cost,
+        A_eq=matrix[equal],
+        b_eq=plain.row_upper[equal],
+        A_ub=matrix[at_most],
+        b_ub=plain.row_upper[at_most],
+        bounds=np.column_stack([plain.column_lower, plain.column_upper]),
+        method="highs-ipm",
+    )
+    assert result.fun == pytest.approx(scaled.objective_g, rel=1e-6)

@@ -1,0 +1,61 @@
+"""A block of nodes of the hub LP in standard form: min c'x, A x + hub = b, 0 <= x <= upper, as stacked arrays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from coordinator.market.instances import random_fleet
+from coordinator.market.wide import hub, hub_lp
+from coordinator.market.wide.block import Block, open_hubs, scaled
+from coordinator.market.wide.kkt import Eliminated
+from tests.coordinator.market.wide.optima import optimum
+
+
+def test_the_bound_holds_at_any_prices() -> None:
+    """Weak duality: any prices drawn at random give a bound below the optimum."""
+    rng = np.random.default_rng(5)
+    program = hub.from_fleet(random_fleet(4, 5, 4, deadline_slots=1))
+    units = hub_lp.units_of(program)
+    small = scaled(program, units)
+    block = Block(small, open_hubs(small))
+    best = optimum(program)
+    for _ in range(50):
+        y = rng.normal(0, 2, (block.rows, 5))
+        hubs = rng.uniform(0, 3, 2 * program.slots)
+        assert block.lower_bound(y, hubs) * units.grams <= best + 1e-9 * abs(best)
+
+
+@pytest.mark.parametrize("deadline", [0, 1])
+def test_elimination_solves_the_whole_system(deadline: int) -> None:
+    """The node-by-node elimination against the assembled matrix A theta A' of the block."""
+    rng = np.random.default_rng(deadline)
+    fleet = random_fleet(4, 3, 4, deadline_slots=deadline)
+    battery = np.full(3, 50.0)
+    fleet = replace(fleet, battery_capacity_j=battery, battery_j=0.5 * battery)
+    program = hub.from_fleet(fleet)
+    small = scaled(program, hub_lp.units_of(program))
+    block = Block(small, open_hubs(small))
+    theta = rng.uniform(0.5, 2.0, (block.columns, 3)) * block.free
+    factors = Eliminated(block, theta)
+    right = rng.normal(size=(block.rows, 3)) * (rows_in_use(block, theta) > 0)
+    partial, to_hub = factors.forward(right)
+    hub_right = rng.normal(size=2 * block.slots) * (np.diag(factors.schur) > 0)
+    schur = factors.schur + np.diag(np.diag(factors.schur) == 0)
+    prices = np.linalg.solve(schur, hub_right + to_hub)
+    y, _ = factors.backward(partial, prices)
+    rows, hubs = block.times(theta * block.transposed(y, prices))
+    np.testing.assert_allclose(rows, right, atol=1e-9)
+    np.testing.assert_allclose(hubs.sum(axis=1), hub_right, atol=1e-9)
+
+
+def rows_in_use(block: Block, theta: np.ndarray) -> np.ndarray:
+    """(R, n) diagonal of A theta A', by unit vectors."""
+    out = np.zeros((block.rows, theta.shape[1]))
+    for row in range(block.rows):
+        unit = np.zeros_like(out)
+        unit[row] = 1.0
+        out[row] = block.times(theta * block.transposed(unit, np.zeros(2 * block.slots)))[0][row]
+    return out

@@ -1,0 +1,96 @@
+"""The one suite that every policy passes, registered or from elsewhere: ``check_policy`` returns what it"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from coordinator.market.decision import Feasible, FleetDecision
+from coordinator.market.fleet import Fleet
+from coordinator.market.instances import reference_day
+from coordinator.negotiation.table import Negotiating
+from coordinator.policies.conformance import check_named, check_policy
+from coordinator.policies.local import Local, local_decision
+from coordinator.policies.registry import POLICIES, make_policy
+from coordinator.policies.validate import Check
+from coordinator.simulator.simulate import World, simulate
+
+QUICK: dict[str, dict[str, Any]] = {"admm": {"rounds": 8}}
+"""Options that make a slow policy quick: conformance is about limits kept, not about how near the optimum it gets."""
+
+
+class Broken(Local):
+    """LOCAL with one violation."""
+
+    def __init__(self, breakage: Any) -> None:
+        self.breakage = breakage
+
+    def decide(self, fleet: Fleet, state: Any) -> tuple[FleetDecision, Any]:
+        return self.breakage(fleet, local_decision(fleet)), state
+
+
+def _offload_all(fleet: Fleet, decision: FleetDecision) -> FleetDecision:
+    return replace(decision, batches=np.roll(decision.batches, 1, axis=1))
+
+
+def _write(fleet: Fleet, decision: FleetDecision) -> FleetDecision:
+    fleet.harvest_j.setflags(write=True)
+    return decision
+
+
+GUIDE = Path(__file__).parents[3] / "docs" / "own-policy.md"
+
+
+@pytest.mark.parametrize("name", sorted(POLICIES))
+def test_policy_conforms(name: str) -> None:
+    assert [str(violation) for violation in check_named(name, QUICK.get(name), seeds=3)] == []
+
+
+@pytest.mark.parametrize(
+    ("check", "breakage"),
+    [
+        (Check.CONSERVES, lambda fleet, d: replace(d, batches=d.batches // 2)),
+        (
+            Check.CONSERVES,
+            lambda fleet, d: replace(d, batches=d.batches + np.eye(fleet.size, dtype=np.int64)),
+        ),
+        (Check.OFFLOAD_CAP, _offload_all),
+        (Check.CAPACITY, lambda fleet, d: replace(d, batches=d.batches * 100)),
+        (Check.STORAGE, _offload_all),
+        (Check.TRANSFER_CAP, lambda fleet, d: replace(d, transfer_j=d.transfer_j + 1e6)),
+        (Check.SLEEP, lambda fleet, d: replace(d, awake=~d.awake)),
+        (Check.FINITE, lambda fleet, d: replace(d, charge_j=d.charge_j + np.nan)),
+        (Check.SHAPE, lambda fleet, d: replace(d, charge_j=np.zeros(99))),
+        (Check.OUTCOME, lambda fleet, d: replace(d, outcome=Feasible(-1.0))),
+        (Check.PURITY, _write),
+        (Check.DETERMINISM, lambda fleet, d: replace(d, charge_j=np.random.default_rng().random(fleet.size))),
+        (Check.ERROR, lambda fleet, d: 1 / 0),
+    ],
+)
+def test_suite_catches(check: Check, breakage: Any) -> None:
+    found = check_policy(lambda: Broken(breakage), seeds=1)
+    assert check in {violation.check for violation in found}
+    assert all(str(violation) for violation in found)
+
+
+@pytest.mark.parametrize(("place", "kind", "negotiates"), [(0, "Deta2", False), (1, "QuietDet", True)])
+def test_template_conforms(
+    place: int, kind: str, negotiates: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), flags=re.DOTALL)[place]
+    (tmp_path / "mylab_template.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    name = f"mylab_template:{kind}"
+    try:
+        assert [str(violation) for violation in check_named(name, seeds=2)] == []
+        run = simulate(World(reference_day(4, nodes=3)), make_policy(name))
+        assert run.unserved_batches.sum() == 0
+        assert isinstance(make_policy(name), Negotiating) is negotiates
+    finally:
+        sys.modules.pop("mylab_template", None)

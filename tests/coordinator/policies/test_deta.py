@@ -1,0 +1,49 @@
+"""DETA, distributed energy trading and task allocation (the DETA paper): energy and batches both move."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+
+from coordinator.market.decision import FleetDecision
+from coordinator.market.fleet import Fleet
+from coordinator.market.instances import reference_day
+from coordinator.policies.deta import Deta
+from coordinator.simulator.simulate import Information, simulate
+from tests.coordinator.policies.fleets import sunny
+
+
+def test_hub_prices_are_kept_and_found_again_without_deciding() -> None:
+    """``follow`` alone, slot after slot, gives the same state as deciding; a plan lasts a quarter of a day."""
+
+    class Watched(Deta):
+        def decide(self, fleet: Fleet, state: object) -> tuple[FleetDecision, object]:  # type: ignore[override]
+            decision, after = super().decide(fleet, state)  # type: ignore[arg-type]
+            seen.append((fleet, copy.deepcopy(after)))
+            return decision, after
+
+    seen: list[tuple[Fleet, object]] = []
+    simulate(sunny(3, 30), Watched(), Information(horizon=2))
+    state = Deta().init(0)
+    plans = []
+    for fleet, after in seen:
+        state = Deta().follow(fleet, state)
+        assert state is not None
+        assert state.slot == after.slot  # type: ignore[attr-defined]
+        np.testing.assert_array_equal(state.price_g_per_j, after.price_g_per_j)  # type: ignore[attr-defined]
+        np.testing.assert_array_equal(state.load_j, after.load_j)  # type: ignore[attr-defined]
+        plans.append(state.slot)
+    assert sorted(set(plans)) == [0, 6, 12, 18, 24]
+
+
+def test_another_fleet_is_planned_again() -> None:
+    fleet = replace(reference_day(24, 3), decision_slots=1)
+    state = Deta().follow(fleet, None)
+    assert state is not None
+    lost = replace(fleet, node_ids=("edge-00", "edge-01", "edge-07"), slot=1)
+    again = Deta().follow(lost, state)
+    assert again is not None
+    assert again.node_ids == lost.node_ids
+    assert Deta().follow(replace(fleet, slot=1), state) is state

@@ -1,0 +1,113 @@
+"""The one registry of policies: a plain dict of names, and ``package.module:Name`` for policies from"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from coordinator.policies.conformance import check_named
+from coordinator.policies.registry import PolicyError, make_policy, traits, traits_of
+
+
+class _Counted:
+    """A policy of somebody else, which counts how often it is made."""
+
+    name, needs_truth, uses_harvest, made = "counted", True, False, 0
+
+    def __init__(self, slots: float = 1) -> None:
+        type(self).made += 1
+        self.slots = slots
+
+    def init(self, seed: int) -> None:
+        return None
+
+    def decide(self, fleet: Any, state: Any) -> Any:
+        raise NotImplementedError
+
+    def wants_slots(self, deadline_slots: int) -> float:
+        return self.slots + deadline_slots
+
+
+def test_own_policy_by_module_and_name() -> None:
+    assert make_policy("coordinator.policies.local:Local").name == "local"
+    assert check_named("coordinator.policies.local:Local", seeds=1) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "says"),
+    [
+        ("detaa", {}, "allowed are.*deta"),
+        ("no.such.module:Thing", {}, "cannot be imported"),
+        ("coordinator.policies.deta:Deta2", {}, "it has Deta"),
+        ("coordinator.policies.registry:POLICIES", {}, "not a class or function"),
+        ("deta", {"horizons": 3}, "horizon"),
+        ("deta", {"horizon": 0}, "allowed is 1 or more"),
+        ("deta", {"time_limit_s": -1.0}, "more than 0"),
+        ("builtins:dict", {}, "without name"),
+    ],
+)
+def test_unusable_policies_are_refused(name: str, options: dict[str, Any], says: str) -> None:
+    with pytest.raises(PolicyError, match=says):
+        make_policy(name, **options)
+
+
+def test_a_policy_is_made_once_to_be_asked_and_anew_for_other_options() -> None:
+    name = f"{__name__}:_Counted"
+    _Counted.made = 0
+    told = [traits_of(name, slots=2) for _ in range(5)]
+    assert _Counted.made == 1
+    assert {(one.needs_truth, one.uses_harvest, one.wanted_horizon(3)) for one in told} == {(True, False, 5)}
+    assert traits_of(name, slots=2.5).wanted_horizon(3) == 5
+    assert traits_of(name, slots=7).wanted_horizon(0) == 7
+    assert _Counted.made == 3
+
+
+def test_a_policy_that_says_nothing_may_all_and_looks_one_slot_ahead() -> None:
+    class Silent:
+        name = "silent"
+
+        def init(self, seed: int) -> None:
+            return None
+
+        def decide(self, fleet: Any, state: Any) -> Any:
+            raise NotImplementedError
+
+    silent = traits(Silent())
+    assert (silent.needs_truth, silent.uses_harvest, silent.wanted_horizon(4)) == (False, True, 1)
+    assert [silent.restrictions.harvest, silent.restrictions.transfers, silent.restrictions.offloading] == [
+        True
+    ] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "good", "bad"),
+    [
+        *(
+            ("oort", key, (0.0, 1.0), (-0.01, 1.01))
+            for key in ("epsilon", "epsilon_decay", "epsilon_least", "clip", "cut_off")
+        ),
+        ("oort", "preferred_percentile", (0.0, 100.0), (-0.1, 100.1)),
+        ("oort", "pacer_step", (1,), (0,)),
+        ("oort", "sample_window", (1.0,), (0.9,)),
+        ("oort", "penalty", (0.0,), (-0.1, np.inf)),
+        ("oort", "pacer_delta", (0.0,), (-0.1, np.nan)),
+        ("fedzero", "least_share", (0.0, 1.0), (-0.01, 1.01)),
+        ("fedzero", "exclusion_share", (0.0, 1.0), (-0.01, 1.01)),
+        ("fedzero", "release", (0.0,), (-0.1, np.nan)),
+        ("fedzero", "domains", ("node", "zone"), ("grid",)),
+        ("lowcarb", "forecast_slots", (1,), (0,)),
+        ("hard-budget", "budget_g", (0.0,), (-0.1, np.inf)),
+        ("energy-proportional", "least_batches", (0,), (-1,)),
+        ("nearest-green", "threshold", (0.01, 1.0), (0.0, 1.01)),
+        ("time-shift", "cheapest", (1,), (0,)),
+        *((name, "clients", (1,), (0,)) for name in ("oort", "fedzero", "lowcarb", "hard-budget", "random")),
+    ],
+)
+def test_options_have_bounds(name: str, option: str, good: tuple[Any, ...], bad: tuple[Any, ...]) -> None:
+    for value in good:
+        make_policy(name, **{option: value})
+    for value in bad:
+        with pytest.raises(PolicyError, match=f"{option} is"):
+            make_policy(name, **{option: value})

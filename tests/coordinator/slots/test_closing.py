@@ -1,0 +1,139 @@
+"""Ending a slot: nodes are asked to close, transfers are settled, nodes book, and the slot is summed up."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from coordinator.config import LimitsConfig
+from coordinator.ledger import verify
+from coordinator.tables.export import ledger_tables
+from protos.messages.runner import BeginSlot, EndSlot, ReportQuery
+from protos.messages.slot import Usage
+from protos.messages.terms import Stage
+from tests.coordinator.slots.trader import Trader, sums
+
+
+def test_silent_node_is_a_gap_its_transfers_are_void_and_it_comes_back(bench: Any) -> None:
+    bench.join()
+    bench.run_slot(0)
+    bench.coordinator.begin_slot(BeginSlot(1, Stage.DEVELOPMENT, 1.0))
+    bench.mute = {"n01"}
+    summary = bench.coordinator.end_slot(EndSlot(1, 1.0))
+    assert summary.missing_nodes == ("n01",)
+    assert summary.unserved_batches == 4 + 2  # its own four, and two of n00 that it was to run
+    trade = {(t.donor, t.recipient): t for t in bench.coordinator.service.books.slots[1].trade}
+    assert not trade["n00", "n01"].posted
+    assert not trade["n01", "n02"].posted
+    assert trade["n02", "n00"].posted
+
+    # The lease ends: the next slot is decided without it.
+    bench.now += 100.0
+    for node in ("n00", "n02"):
+        bench.join(node)
+    plan = bench.coordinator.begin_slot(BeginSlot(2, Stage.DEVELOPMENT, 1.0))
+    assert plan.lost_nodes == ("n01",)
+    bench.coordinator.end_slot(EndSlot(2, 1.0))
+
+    # A new start of it takes up the battery that the books hold.
+    bench.mute = set()
+    bench.nodes["n01"] = stub = type(bench.nodes["n00"])("n01", boot_id="boot2", battery_uj=1)
+    bench.join("n01")
+    assert stub.battery_uj == bench.coordinator.service.books.battery_uj("n01")
+    summary = bench.run_slot(3)
+    assert summary.missing_nodes == ()
+    report = verify(bench.config.ledger_path)
+    assert report.ok, report.findings
+    assert report.notices == ["2 unmetered node slots"]
+
+
+def test_late_reading_is_booked_once_as_waste(bench: Any) -> None:
+    bench.join()
+    bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    held: list[Any] = []
+    bench.drop = lambda node, message: (
+        node == "n02" and isinstance(message, Usage) and not held.append(message)
+    )
+    bench.coordinator.end_slot(EndSlot(0, 1.0))
+    bench.drop = lambda node, message: False
+    for _ in range(3):
+        bench.coordinator.receive("n02", held[0])
+    stub = bench.nodes["n02"]
+    booked = sums(bench)
+    compute, static = (line.energy_uj for line in held[0].lines)
+    assert booked["node/n02/stage/development/waste"] == compute
+    assert "node/n02/stage/development/compute" not in {k for k, v in booked.items() if v}
+    assert booked["node/n02/stage/unallocated/static"] == static
+    assert booked["node/n02/grid"] == -(compute + static)  # on the cautious side
+    # It could continue with its own balance; the difference of its battery is adjusted, visibly.
+    assert stub.slot == 1
+    assert booked["node/n02/battery"] == stub.battery_uj
+    assert bench.run_slot(1).missing_nodes == ()
+    report = verify(bench.config.ledger_path)
+    assert report.ok, report.findings
+    assert report.notices == [
+        "1 battery adjustments after a gap",
+        "1 readings after their slot's end",
+        "1 unmetered node slots",
+    ]
+
+
+def test_node_that_dies_between_reading_and_settlement_is_booked_by_estimate(bench: Any) -> None:
+    bench.join()
+    bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    bench.drop = lambda node, message: node == "n01" and not isinstance(message, Usage)
+    summary = bench.coordinator.end_slot(EndSlot(0, 1.0))
+    assert "n01" not in summary.settled_nodes
+    assert summary.missing_nodes == ()
+    assert summary.executed_batches == 18
+    booked = sums(bench)
+    stub = bench.nodes["n01"]
+    demand = sum(line.energy_uj for line in stub.usages[0].lines)
+    assert booked["node/n01/grid"] == -demand
+    assert all(amount == 0 for account, amount in booked.items() if account.startswith("transfer/"))
+    # Its settlement comes after all: the estimate stands, the battery is adjusted with the next telemetry.
+    bench.drop = lambda node, message: False
+    for message in list(stub.outbox.values()):
+        bench.coordinator.receive("n01", message)
+    assert sums(bench)["node/n01/battery"] == stub.battery_uj
+    assert stub.outbox == {}
+    bench.run_slot(1)
+    report = verify(bench.config.ledger_path)
+    assert report.ok, report.findings
+    assert "1 bookings by estimate" in report.notices
+
+
+def test_batches_run_twice_count_once_and_the_rest_is_waste(bench: Any) -> None:
+    """The owner took the batch back although the executor had it: both ran it."""
+    bench.join()
+    bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    owner = bench.nodes["n00"]
+    owner.decisions[0] = dataclasses.replace(owner.decisions[0], own_batches=6)
+    summary = bench.coordinator.end_slot(EndSlot(0, 1.0))
+    assert summary.executed_batches == 18
+    booked = sums(bench)
+    # n00 answers first, so that the guest's two batches at n01 are the repeated ones: two of its six.
+    assert booked["node/n01/stage/development/waste"] == 3_000_001 * 6 * 2 // 6
+    # Their tokens are not delivered twice either: 18 batches of ten, whichever node ran them.
+    report = bench.coordinator.report(ReportQuery())
+    assert (report.tokens_in, report.tokens_out) == (18 * 7, 18 * 10)
+    assert verify(bench.config.ledger_path).ok
+
+
+def test_batches_that_an_executor_took_and_did_not_run_are_unserved_before_their_deadline_too(
+    tmp_path: Path, kit: Any
+) -> None:
+    """They have left their owner's backlog, so that no later deadline of theirs will be missed."""
+    config = kit.make_config(tmp_path, limits=LimitsConfig(deadline_slots=1))
+    bench = kit.Bench(config, Trader())
+    bench.join()
+    bench.nodes["n01"].skip_guests = True
+    summary = bench.run_slot(0)
+    assert summary.executed_batches == 16
+    assert summary.unserved_batches == 2
+    bench.close()
+    start = datetime(2024, 6, 1, tzinfo=UTC)
+    slots = ledger_tables(config.ledger_path, start=start, trace_step_s=3600.0)["slots"]
+    assert slots.set_index("node_id")["unserved_batches"].to_dict() == {"n00": 2, "n01": 0, "n02": 0}
