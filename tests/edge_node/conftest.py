@@ -10,7 +10,9 @@ import grpc
 import numpy as np
 import pytest
 
+from edge_node.adapters.coordinator_client import GrpcLink
 from edge_node.adapters.host import GrpcHost
+from edge_node.build import build_node
 from edge_node.config import (
     BatteryConfig,
     BoardConfig,
@@ -27,6 +29,7 @@ from protos import codec
 from protos.messages.slot import Telemetry
 from protos.messages.stream import Register, UpMessage, Welcome
 from protos.messages.terms import Stage
+from tests.edge_node.application_slot import advance, config, decide
 
 FEATURES, BATCH = 4, 5
 WAIT_S = 20.0
@@ -210,3 +213,16 @@ def small_coordinator(host: GrpcHost) -> Iterator[SmallCoordinator]:
     made = SmallCoordinator(host)
     yield made
     made.stop()
+
+
+MakeConfig = Callable[..., NodeConfig]
+
+
+@pytest.fixture
+def node(host: GrpcHost, make_config: MakeConfig) -> EdgeNode:
+    """In its application slot, with a model."""
+    made = build_node(config(make_config))
+    GrpcLink(made, host, "127.0.0.1:1")
+    advance(made, 0)
+    decide(made, 1)
+    return made

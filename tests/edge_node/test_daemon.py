@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 
 from edge_node import daemon
-from edge_node.__main__ import main
 from edge_node.slots.link import Link, LinkError
 from edge_node.slots.node import EdgeNode
 from protos.messages.stream import Register
@@ -60,39 +58,3 @@ def test_without_a_coordinator_the_daemon_says_so(
     config = make_config(0, coordinator_address="127.0.0.1:1")
     with pytest.raises(LinkError, match="is it up"):
         daemon.run_daemon(config, daemon.attend_only, build=lambda config, outbox: make_node(0))
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"slot_s": -1}, "slot_s"),
-        ({"slot_s": float("nan")}, "slot_s"),
-        ({"colour": "green"}, "colour"),
-        ({"coordinator_address": ""}, "coordinator_address is empty"),
-        ({"meter": "guess"}, "unknown meter 'guess'"),
-    ],
-)
-def test_bad_configurations_are_refused_with_the_place(
-    make_config: Callable[..., Any],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    change: dict[str, Any],
-    message: str,
-) -> None:
-    values = json.loads(make_config(0, coordinator_address="127.0.0.1:1").model_dump_json())
-    path = tmp_path / "node.json"
-    path.write_text(json.dumps({**values, **change}))
-    assert main([str(path)]) == 2
-    printed = capsys.readouterr().err
-    assert message in printed
-    assert "Traceback" not in printed
-
-
-def test_a_missing_file_or_server_is_a_message(
-    make_config: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([str(tmp_path / "absent.json")]) == 2
-    path = tmp_path / "node.json"
-    path.write_text(make_config(0, coordinator_address="127.0.0.1:1").model_dump_json())
-    assert main([str(path), "--serve", "no_such_module:serve"]) == 2
-    assert "package.module:function" in capsys.readouterr().err

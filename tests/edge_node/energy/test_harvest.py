@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from carbon_data.types import MissingDataError
 from coordinator.market.forecast import ClearSky
 from edge_node.config import HarvestConfig
 from edge_node.energy.harvest import Harvest
@@ -26,3 +27,20 @@ def test_node_and_simulator_expect_the_same(slot: int) -> None:
     node = Harvest(HarvestConfig(power_w=tuple(actual), clear_sky_w=tuple(clear)), slot_s=2.0)
     expected = ClearSky(clear[None, :] * 2.0)(actual[None, :] * 2.0, slot, 5)[0]
     assert np.array(node.forecast_uj(slot, 5)) / 1e6 == pytest.approx(expected, abs=2e-6)
+
+
+def test_harvest_beyond_its_series_is_an_error_and_not_zero() -> None:
+    harvest = Harvest(HarvestConfig(power_w=(1.0, 0.0, 2.5), forecast_w=(3.0, 1.0, 1.0, 1.0)), slot_s=2.0)
+    assert [harvest.energy_uj(slot) for slot in range(3)] == [2_000_000, 0, 5_000_000]
+    assert harvest.forecast_uj(0, 3) == (2_000_000, 2_000_000, 2_000_000)  # the slot itself is known
+    assert harvest.forecast_uj(2, 2) == (5_000_000, 2_000_000)
+    with pytest.raises(MissingDataError, match="slot 3"):
+        harvest.energy_uj(3)
+    with pytest.raises(MissingDataError, match="slot 4"):
+        harvest.forecast_uj(2, 3)
+    with pytest.raises(MissingDataError, match="-1"):
+        Harvest(HarvestConfig(power_w=(-1.0,)), slot_s=1.0)
+
+
+def test_without_a_forecast_the_node_knows_its_harvest() -> None:
+    assert Harvest(HarvestConfig(power_w=(1.0, 2.0)), slot_s=1.0).forecast_uj(0, 2) == (1_000_000, 2_000_000)

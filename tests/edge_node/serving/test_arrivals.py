@@ -11,13 +11,19 @@ from hypothesis import strategies as st
 
 from edge_node.config import InferenceConfig
 from edge_node.serving.arrivals import RequestPlan, cut_batches, dispatch_s, diurnal_rates, poisson
-from edge_node.serving.batching import Batcher
-from edge_node.serving.queue import Job, available_s, serve
 from protos.messages.terms import Stage
+from tests.edge_node.serving.arrival_times import ARRIVALS
+from tests.edge_node.two_services import inference
 
 SLOT_S = 10.0
-ARRIVALS = st.lists(st.integers(0, 5_000), max_size=60).map(lambda ms: np.sort(np.array(ms)) / 1000.0)
 STAGES = (Stage.DEVELOPMENT, *[Stage.APPLICATION] * 3, Stage.RECYCLING)
+
+
+def plan_of(make_config: Any, **inference: Any) -> RequestPlan:
+    return RequestPlan.of(make_config(0, stages=STAGES, inference=InferenceConfig(**inference)))
+
+
+SERVED = (Stage.DEVELOPMENT, Stage.APPLICATION, Stage.APPLICATION)
 
 
 @given(ARRIVALS, st.integers(1, 8), st.integers(0, 1_000))
@@ -34,65 +40,6 @@ def test_batching_conserves_requests_in_order_and_keeps_the_limits(
         assert own[-1] <= closed <= own[0] + wait_s + 1e-9
         if len(own) < most and stop < len(arrivals):
             assert arrivals[stop] > own[0] + wait_s  # every request that arrived in time is in the batch
-
-
-@given(ARRIVALS, st.integers(1, 8), st.integers(0, 1_000))
-def test_the_online_batcher_cuts_as_the_known_arrivals_are_cut(
-    arrivals: np.ndarray, most: int, wait_ms: int
-) -> None:
-    """An idle server that is polled at every event gives the batches of ``cut_batches``."""
-    wait_s = wait_ms / 1000.0
-    batcher: Batcher[int] = Batcher(most, wait_s, 10_000)
-    batches: list[list[int]] = []
-
-    def until(now_s: float, inclusive: bool) -> None:
-        while (due := batcher.due_s()) is not None and (due < now_s or (inclusive and due <= now_s)):
-            batches.append([waiting.item for waiting in batcher.take(due)])
-
-    for k, at in enumerate(arrivals):
-        until(float(at), inclusive=False)
-        batcher.add(k, 1, "kind", float(at))
-        if batcher.queued >= most:
-            batches.append([waiting.item for waiting in batcher.take(float(at))])
-    until(np.inf, inclusive=True)
-    assert batches == [list(range(*cut)) for cut in cut_batches(arrivals, most, wait_s)]
-
-
-REQUESTS = st.lists(st.tuples(st.integers(1, 4), st.sampled_from("ab"), st.integers(0, 50)), max_size=30)
-
-
-@given(REQUESTS, st.integers(4, 8), st.integers(0, 100))
-def test_the_batcher_serves_every_request_once_and_each_kind_in_order(
-    requests: list[tuple[int, str, int]], most: int, wait: int
-) -> None:
-    batcher: Batcher[int] = Batcher(most, float(wait), 1_000)
-    now, served = 0.0, []
-    for k, (examples, kind, gap) in enumerate(requests):
-        now += gap
-        batcher.add(k, examples, kind, now)
-        while batch := batcher.take(now):
-            served.append(batch)
-    while (due := batcher.due_s()) is not None:
-        now = max(now, due)
-        served.append(batcher.take(now))
-    assert sorted(waiting.item for batch in served for waiting in batch) == list(range(len(requests)))
-    assert batcher.queued == 0
-    for batch in served:
-        assert len({waiting.kind for waiting in batch}) == 1
-        assert sum(waiting.examples for waiting in batch) <= most
-    for kind in "ab":
-        order = [waiting.item for batch in served for waiting in batch if waiting.kind == kind]
-        assert order == sorted(order)
-
-
-def test_the_batcher_refuses_what_does_not_fit() -> None:
-    batcher: Batcher[str] = Batcher(4, 1.0, 6)
-    with pytest.raises(ValueError, match="1 to 4"):
-        batcher.add("large", 5, "a", 0.0)
-    batcher.add("x", 4, "a", 0.0)
-    assert not batcher.has_room(3)
-    with pytest.raises(ValueError, match="6 may"):
-        batcher.add("y", 3, "a", 0.0)
 
 
 @settings(max_examples=30)
@@ -117,10 +64,6 @@ def test_diurnal_rates_keep_their_mean_and_peak() -> None:
     assert np.mean(rates) == pytest.approx(10.0)
     assert int(np.argmax(rates)) == 20
     assert min(rates) == pytest.approx(2.0)
-
-
-def plan_of(make_config: Any, **inference: Any) -> RequestPlan:
-    return RequestPlan.of(make_config(0, stages=STAGES, inference=InferenceConfig(**inference)))
 
 
 def test_a_plan_covers_the_application_slots_and_no_others(make_config: Any) -> None:
@@ -149,39 +92,33 @@ def test_a_trace_is_served_as_it_is(make_config: Any) -> None:
     assert [list(plan.batch_arrivals(k)) for k in range(3)] == [[10.0, 10.1], [15.0], [25.0]]
 
 
-# --- the board's queue -------------------------------------------------------------------------------------
-
-JOBS = st.lists(
-    st.tuples(st.integers(0, 5_000), st.integers(1, 400), st.sampled_from(["own", "n1", "n2"])), max_size=20
-)
-
-
-@given(JOBS, st.integers(0, 3_000))
-def test_one_board_serves_first_come_first_served(jobs_ms: list[tuple[int, int, str]], free_ms: int) -> None:
-    jobs = [
-        Job(owner, np.array([at / 1000.0]), service / 1000.0, 0 if owner == "own" else 1_000, 1, 0.05)
-        for at, service, owner in jobs_ms
-    ]
-    ready = available_s(jobs, 1e4, SLOT_S, 0.0)
-    served = serve(jobs, ready, free_ms / 1000.0)
-    assert len(served.latency_s) == len(jobs)
-    for job, at in zip(jobs, ready, strict=True):
-        assert at >= job.arrival_s[0] + (0.1 if job.payload_bytes else 0.0) - 1e-9
-    if jobs:
-        order = sorted(range(len(jobs)), key=lambda k: (ready[k], k))
-        ends = np.array([jobs[k].arrival_s[0] + served.latency_s[k][0] for k in order])
-        services = np.array([jobs[k].service_s for k in order])
-        assert np.all(np.diff(ends) >= services[1:] - 1e-9)  # one at a time
-        assert np.all(ends - services >= np.array([ready[k] for k in order]) - 1e-9)
-        assert served.free_s == pytest.approx(ends[-1])
+@given(st.integers(0, 50), st.floats(0.0, 8.0), st.floats(0.0, 4.0))
+def test_a_plan_has_every_request_once_in_its_own_order(seed: int, images: float, words: float) -> None:
+    told = inference(images, words)
+    plan = RequestPlan.make(told, SLOT_S, SERVED, seed, 0)
+    assert plan.sizes.sum() == len(plan.arrival_s)
+    assert len(plan.kinds) == len(plan.firsts) == len(plan.cuts) == sum(plan.released)
+    for kind, most in ((0, 4), (1, 3)):
+        own = [k for k in range(len(plan.cuts)) if plan.kinds[k] == kind]
+        assert [plan.firsts[k] for k in own] == [0, *np.cumsum([plan.sizes[k] for k in own])][: len(own)]
+        arrivals = [plan.batch_arrivals(k) for k in own]
+        assert all(len(each) <= most for each in arrivals)
+        joined = np.concatenate(arrivals) if arrivals else np.empty(0)
+        assert np.all(np.diff(joined) >= 0)
 
 
-def test_batches_of_one_owner_share_its_link() -> None:
-    jobs = [Job("n1", np.zeros(2), 0.1, 1_000, 2, 0.05) for _ in range(3)]
-    assert available_s(jobs, 1e3, SLOT_S, 0.0) == pytest.approx([1.0, 2.0, 3.0])
+def test_a_second_service_changes_nothing_of_the_first_ones_requests() -> None:
+    alone = RequestPlan.make(inference(services=()), SLOT_S, SERVED, 7, 2)
+    both = RequestPlan.make(inference(), SLOT_S, SERVED, 7, 2)
+    first = [both.batch_arrivals(k) for k in range(len(both.cuts)) if both.kinds[k] == 0]
+    assert [list(each) for each in first] == [list(alone.batch_arrivals(k)) for k in range(len(alone.cuts))]
 
 
-def test_a_batch_put_off_to_a_later_slot_is_served_from_its_beginning() -> None:
-    jobs = [Job("n0", np.array([3.0, 3.5]), 0.5, 0, 2, 0.05)]
-    served = serve(jobs, available_s(jobs, 6.25e6, SLOT_S, 2 * SLOT_S), 0.0)
-    assert list(served.latency_s[0]) == pytest.approx([17.5, 17.0])
+def test_any_run_of_batches_holds_the_services_in_their_proportion() -> None:
+    """Policies allot batches by number and use their mean cost."""
+    plan = RequestPlan.make(inference(40.0, 9.0), SLOT_S, SERVED, 1, 0)
+    kinds = np.array(plan.kinds[: plan.released[1]])
+    share = kinds.mean()
+    assert 0.1 < share < 0.5
+    for start in range(0, len(kinds) - 20, 3):
+        assert abs(kinds[start : start + 20].sum() - 20 * share) <= 2.0

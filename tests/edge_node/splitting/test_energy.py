@@ -9,15 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_node.energy.boards import load_board
 from edge_node.splitting.energy import AccessPoint, Link, Server, Split, Terminal, cost, shannon_bit_per_s
-from edge_node.splitting.parameters import default_terminal, load_figures, load_parameters
 
 TERMINAL = Terminal(1e-27, 1e9, 2.0, 3.0, 0.2, 0.4, 1.0, 0.8, 0.5)
 SERVER = Server(1e10, 50.0)
 ACCESS = AccessPoint(2.0)
 LINK = Link(1e6, 2e6)
-
 amounts = st.floats(0.0, 1e9)
 rates = st.floats(1e3, 1e9)
 
@@ -77,26 +74,6 @@ def test_shannon_rate_is_bounded_by_its_limit_of_infinite_bandwidth(
 
 def test_shannon_at_a_signal_as_strong_as_the_noise_is_one_bit_per_hertz() -> None:
     assert shannon_bit_per_s(1e6, 1e-14, 1e-20) == pytest.approx(1e6)
-
-
-def test_packaged_parameters_reproduce_the_boards_power() -> None:
-    terminal = default_terminal()
-    figures = load_board("raspberry-pi-4b").figures
-    busy = terminal.j_per_flop * terminal.flop_per_s
-    assert busy == pytest.approx(figures["busy_w"].value - figures["static_w"].value)
-    assert terminal.flop_per_s == pytest.approx(figures["effective_flop_per_s"].value)
-
-
-def test_every_packaged_figure_has_a_source() -> None:
-    assert all(figure.source for figure in load_figures().values())
-
-
-def test_rate_falls_with_distance() -> None:
-    parameters = load_parameters()
-    found = [parameters.link(d).up_bit_per_s for d in (50.0, 200.0, 800.0, 2000.0)]
-    assert found == sorted(found, reverse=True)
-    with pytest.raises(ValueError, match="distance_m"):
-        parameters.link(0.0)
 
 
 def test_nothing_sent_but_something_computed_is_refused() -> None:

@@ -1,159 +1,18 @@
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
-from carbon_data.files.folders import data_dir
-from carbon_data.types import DataError
-from edge_node.config import InferenceConfig, TaskConfig
 from edge_node.tasks.base import load_arrays
-from edge_node.tasks.data import text
 from edge_node.tasks.data.text import ANSWER, PROMPT
-from edge_node.tasks.evaluation import evaluate, initial_parameters
-from edge_node.tasks.peephole import PeepholeLstm
+from edge_node.tasks.evaluation import initial_parameters
 from edge_node.tasks.registry import find_task
 from edge_node.tasks.text import BYTES, START, decode_flop, generate, prefill_flop
-from edge_node.tasks.workload import build_workload
+from tests.edge_node.tasks.workloads import workload
 
 TEXT_TASKS = ["shakespeare-lstm", "shakespeare-lstm-plain", "tiny-gpt"]
-needs_shakespeare = pytest.mark.skipif(
-    text.resolve("auto") != "shakespeare", reason="Shakespeare is not in the data folder"
-)
-
-
-def workload(name: str, **changes):
-    values = {
-        "name": name,
-        "data": "pydoc",
-        "batch_size": 4,
-        "batches_per_slot": 2,
-        "learning_rate": 0.1,
-        "partitions": 3,
-        "partition_index": 0,
-        "partition": "contiguous",
-    }
-    return build_workload(TaskConfig(**(values | changes)), InferenceConfig(requests_per_batch=3))
-
-
-# --- data
-
-
-@given(
-    texts=st.lists(st.tuples(st.sampled_from("abc"), st.text(max_size=400)), min_size=1, max_size=8),
-    joined=st.booleans(),
-)
-def test_excerpts_are_consecutive_pieces_of_the_text(texts, joined):
-    rows, groups = text.excerpts(texts, joined=joined)
-    assert rows.shape == (len(groups), text.LENGTH)
-    if joined:
-        whole = "".join(t for _, t in texts).encode()
-        assert rows.tobytes() == whole[: len(rows) * text.LENGTH]
-        assert len(whole) - rows.size < text.LENGTH
-    else:
-        assert len(rows) == sum(len(t.encode()) // text.LENGTH for _, t in texts)
-        assert all(any(row.tobytes() in t.encode() for _, t in texts) for row in rows)
-
-
-def test_the_last_tenth_of_every_group_is_held_out():
-    groups = np.array([0] * 30 + [1] * 4 + [0] * 10)
-    assert np.flatnonzero(text.held_out(groups)).tolist() == [40, 41, 42, 43]
-
-
-def test_the_fallback_text_comes_with_python():
-    data = text.load("pydoc")
-    assert data.train["tokens"].shape[1] == text.LENGTH
-    assert data.train["tokens"].dtype == np.uint8
-    assert len(data.train["tokens"]) == len(data.groups) > 4000
-    assert data.num_test == pytest.approx(0.1 * (data.num_train + data.num_test), rel=0.05)
-    assert "Python" in data.train["tokens"].tobytes().decode(errors="replace")
-
-
-def test_rot13_moves_letters_and_nothing_else():
-    plain, moved = text.load("pydoc").test["tokens"], text.load("pydoc-rot13").test["tokens"]
-    letters = (plain | 32 >= ord("a")) & (plain | 32 <= ord("z")) & (plain < 128) & (plain >= 65)
-    assert np.array_equal(plain != moved, letters)
-    task = find_task("tiny-gpt")
-    assert task.recycling_data("pydoc") == "pydoc-rot13"
-    assert task.recycling_data("pydoc-rot13") == "pydoc"
-
-
-def test_unknown_and_missing_texts_say_so(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match="shakespeare-roles"):
-        text.resolve("bible")
-    monkeypatch.setenv("DETABED_DATA_DIR", str(tmp_path))
-    assert text.resolve("auto") == "pydoc"
-    with pytest.raises(DataError, match="fetch"):
-        text.BASES["shakespeare"][1]()
-
-
-@needs_shakespeare
-def test_roles_stay_whole_when_split_by_group():
-    assert (data_dir() / "text").is_dir()
-    data = text.load("shakespeare-roles")
-    assert data.num_train + data.num_test > 12_000
-    shares = [
-        workload("tiny-gpt", data="shakespeare-roles", partition="by-group", partition_index=k).share
-        for k in range(3)
-    ]
-    roles = [set(data.groups[share]) for share in shares]
-    assert not roles[0] & roles[1]
-    assert not roles[1] & roles[2]
-    assert sum(map(len, shares)) == data.num_train
-
-
-# --- the peephole cell
-
-
-def cell_by_cell(layer: PeepholeLstm, x: torch.Tensor) -> torch.Tensor:
-    h = c = x.new_zeros(x.shape[1], layer.hidden)
-    outputs = []
-    for x_t in x:
-        gates = x_t @ layer.weight_x.t() + h @ layer.weight_h.t() + layer.bias
-        i, f, g, o = gates.chunk(4, dim=1)
-        i = torch.sigmoid(i + layer.peephole[0] * c)
-        f = torch.sigmoid(f + layer.peephole[1] * c)
-        c = f * c + i * torch.tanh(g)
-        o = torch.sigmoid(o + layer.peephole[2] * c)
-        h = o * torch.tanh(c)
-        outputs.append(h)
-    return torch.stack(outputs)
-
-
-@settings(max_examples=20, deadline=None)
-@given(steps=st.integers(1, 6), batch=st.integers(1, 4), inputs=st.integers(1, 5), hidden=st.integers(1, 6))
-def test_peephole_layer_and_its_gradients_follow_the_equations(steps, batch, inputs, hidden):
-    layer = PeepholeLstm(inputs, hidden).double()
-    x = torch.randn(steps, batch, inputs, dtype=torch.double, requires_grad=True)
-    weights = torch.randn(steps, batch, hidden, dtype=torch.double)
-    wanted = [x, *layer.parameters()]
-    got, expected = layer(x), cell_by_cell(layer, x)
-    torch.testing.assert_close(got, expected)
-    for first, second in zip(
-        torch.autograd.grad((got * weights).sum(), wanted),
-        torch.autograd.grad((expected * weights).sum(), wanted),
-        strict=True,
-    ):
-        torch.testing.assert_close(first, second)
-
-
-def test_peephole_layer_passes_torchs_gradient_check():
-    layer = PeepholeLstm(3, 4).double()
-    x = torch.randn(5, 2, 3, dtype=torch.double, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda *_: layer(x), (x, *layer.parameters()))
-
-
-def test_without_peepholes_it_is_torchs_lstm():
-    layer, torchs = PeepholeLstm(3, 4), torch.nn.LSTM(3, 4)
-    with torch.no_grad():
-        layer.peephole.zero_()
-        torchs.weight_ih_l0.copy_(layer.weight_x)
-        torchs.weight_hh_l0.copy_(layer.weight_h)
-        torchs.bias_ih_l0.copy_(layer.bias)
-        torchs.bias_hh_l0.zero_()
-    x = torch.randn(6, 2, 3)
-    torch.testing.assert_close(layer(x), torchs(x)[0])
 
 
 # --- models that go on from what they read
@@ -184,20 +43,6 @@ def test_generation_takes_the_likeliest_byte_each_time(name):
             best = model(known)[:, -1, :BYTES].argmax(dim=1)
         assert torch.equal(answer[:, k], best)
         known = torch.cat((known, best[:, None]), dim=1)
-
-
-def test_the_transformer_refuses_more_than_its_context():
-    with pytest.raises(ValueError, match="do not fit the model's 80"):
-        find_task("tiny-gpt").model().read(torch.zeros(1, 81, dtype=torch.int64), None)
-
-
-def test_no_token_sees_a_later_one():
-    model = find_task("tiny-gpt").model()
-    tokens = torch.randint(0, 258, (1, 20))
-    changed = tokens.clone()
-    changed[0, 12:] = 7
-    with torch.no_grad():
-        torch.testing.assert_close(model(tokens)[:, :12], model(changed)[:, :12])
 
 
 # --- counted work
@@ -267,21 +112,3 @@ def test_training_lowers_the_loss_and_agrees_with_plain_sgd(name):
         np.testing.assert_allclose(result.parameters[key], value.detach().numpy(), rtol=2e-4, atol=2e-5)
     assert result.num_examples == 12
     assert node.train(result.parameters, work, {}).mean_loss < result.mean_loss
-
-
-def test_evaluation_reports_perplexity_and_accuracy_by_token():
-    untrained = evaluate("tiny-gpt", "pydoc", initial_parameters("tiny-gpt", 0), limit=20)
-    assert untrained.examples == 20
-    assert untrained.perplexity == pytest.approx(np.exp(untrained.loss))
-    assert untrained.perplexity == pytest.approx(258, rel=0.2)
-    assert 0 <= untrained.accuracy < 0.2
-
-
-def test_preparation_refuses_what_is_no_text():
-    node = workload("tiny-gpt")
-    batch = node.batch(0, "preparation")
-    assert node.prepare([batch]) == node.cost("preparation").flop_per_batch
-    with pytest.raises(ValueError, match="no text"):
-        node.prepare([{**batch, "tokens": np.zeros_like(batch["tokens"])}])
-    with pytest.raises(ValueError, match="uint8"):
-        node.prepare([{**batch, "tokens": batch["tokens"][:, :10]}])

@@ -1,5 +1,4 @@
-import subprocess
-import sys
+from __future__ import annotations
 
 import numpy as np
 import pytest
@@ -7,30 +6,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_node.config import InferenceConfig, TaskConfig
+from edge_node.config import InferenceConfig
 from edge_node.tasks.base import load_arrays, to_arrays
-from edge_node.tasks.evaluation import evaluate, initial_parameters
+from edge_node.tasks.evaluation import initial_parameters
 from edge_node.tasks.registry import find_task
-from edge_node.tasks.workload import TaskWorkload, build_workload
+from edge_node.tasks.workload import build_workload
 from protos.messages.terms import Stage
+from tests.edge_node.tasks.image_workloads import batches, config
+from tests.edge_node.tasks.workloads import workload
 
 DEVELOPMENT, APPLICATION, PREPARATION = Stage.DEVELOPMENT, Stage.APPLICATION, Stage.PREPARATION
-
-
-def config(**changes) -> TaskConfig:
-    values = {
-        "name": "mnist-mlp",
-        "batch_size": 32,
-        "batches_per_slot": 5,
-        "learning_rate": 0.1,
-        "partitions": 10,
-        "partition_index": 0,
-    }
-    return TaskConfig(**(values | changes))
-
-
-def batches(workload: TaskWorkload, count: int, first: int = 0):
-    return [workload.batch(first + k, DEVELOPMENT) for k in range(count)]
 
 
 def same(first, second) -> bool:
@@ -163,19 +148,6 @@ def test_training_that_cannot_be_done_is_refused(options, words):
         workload.train(initial_parameters("mnist-mlp", 1), work, options)
 
 
-def test_requests_come_from_the_test_set_and_are_counted():
-    workload = build_workload(config(), InferenceConfig(requests_per_batch=20))
-    start = initial_parameters("mnist-mlp", 1)
-    work = [workload.batch(k, APPLICATION) for k in range(18)]
-    result = workload.infer(start, work)
-    assert (result.requests, result.output_tokens, result.input_tokens, result.batches) == (360, 0, 0, 18)
-    assert result.payload_bits == 360 * (784 + 1) * 8
-    assert result.flop == pytest.approx(18 * workload.cost(APPLICATION).flop_per_batch)
-    # 360 requests are the 359 test images and one of them again.
-    wrong = 359 - round(evaluate("mnist-mlp", "digits", start).accuracy * 359)
-    assert result.requests - result.correct in (wrong, wrong + 1)
-
-
 def test_preparation_checks_what_it_reads():
     workload = build_workload(config())
     work = [workload.batch(k, PREPARATION) for k in range(2)]
@@ -215,44 +187,11 @@ def test_negative_batch_numbers_are_refused():
         build_workload(config()).batch(-1, DEVELOPMENT)
 
 
-def federate(data: str, rounds: int, parameters):
-    nodes = [build_workload(config(data=data, partition_index=k, batch_size=16)) for k in range(10)]
-    for number in range(rounds):
-        results = [node.train(parameters, batches(node, 9, 9 * number), {}) for node in nodes]
-        total = sum(result.num_examples for result in results)
-        parameters = {
-            k: sum(r.parameters[k] * np.float32(r.num_examples / total) for r in results) for k in parameters
-        }
-    return parameters
-
-
-def test_ten_nodes_learn_the_digits_and_a_second_task_from_them():
-    learned = federate("digits", 8, initial_parameters("mnist-mlp", 0))
-    assert evaluate("mnist-mlp", "digits", learned).accuracy > 0.93
-    before = evaluate("mnist-mlp", "digits-inverted", learned)
-    recycled = federate("digits-inverted", 4, learned)
-    after = evaluate("mnist-mlp", "digits-inverted", recycled)
-    assert before.accuracy < 0.5 < 0.7 < after.accuracy
-    assert after.loss < before.loss
-
-
-def test_evaluation_looks_at_the_whole_test_set_or_its_beginning():
-    start = initial_parameters("mnist-mlp", 0)
-    whole, part = evaluate("mnist-mlp", "digits", start), evaluate("mnist-mlp", "digits", start, limit=10)
-    assert (whole.examples, part.examples) == (359, 10)
-    assert part.accuracy * 10 == pytest.approx(round(part.accuracy * 10))
-    assert whole.flop == 359 * find_task("mnist-mlp").flop().forward
-
-
-def test_training_does_not_import_torchs_compiler():
-    code = (
-        "import sys\n"
-        "from edge_node.config import TaskConfig\n"
-        "from edge_node.tasks.workload import build_workload\n"
-        "from edge_node.tasks.evaluation import initial_parameters\n"
-        "w = build_workload(TaskConfig(name='tiny-gpt', data='pydoc', batch_size=2, batches_per_slot=1,"
-        " learning_rate=0.1, partitions=1, partition_index=0))\n"
-        "w.train(initial_parameters('tiny-gpt', 0), [w.batch(0, 'development')], {'proximal-mu': 0.1})\n"
-        "assert 'torch._dynamo' not in sys.modules\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=600)
+def test_preparation_refuses_what_is_no_text():
+    node = workload("tiny-gpt")
+    batch = node.batch(0, "preparation")
+    assert node.prepare([batch]) == node.cost("preparation").flop_per_batch
+    with pytest.raises(ValueError, match="no text"):
+        node.prepare([{**batch, "tokens": np.zeros_like(batch["tokens"])}])
+    with pytest.raises(ValueError, match="uint8"):
+        node.prepare([{**batch, "tokens": batch["tokens"][:, :10]}])

@@ -1,4 +1,4 @@
-"""Hostile clients at the Infer port of a real process: its memory does not grow with the flood, others are served."""
+"""Outside clients on loopback: real model, real gRPC; answers, books, and floods of hostile clients."""
 
 from __future__ import annotations
 
@@ -18,16 +18,23 @@ import grpc
 import numpy as np
 import pytest
 
+from edge_node.adapters.coordinator_client import GrpcLink
+from edge_node.adapters.host import GrpcHost
 from edge_node.adapters.infer_server import MAX_CONNECTIONS, MAX_STREAMS, WINDOW_BYTES
-from edge_node.config import InferenceConfig, TaskConfig
+from edge_node.build import build_node
+from edge_node.config import InferenceConfig, NodeConfig, TaskConfig
 from edge_node.serving.client import InferClient
-from edge_node.serving.tensors import to_tensors
+from edge_node.serving.tensors import to_arrays, to_tensors
+from edge_node.slots.node import EdgeNode
+from edge_node.tasks.registry import find_task
 from protos.codec import INFER, MAX_INFER_BYTES
 from protos.messages.inference import InferRequest
-from protos.messages.terms import Stage
+from protos.messages.slot import UserTraffic
+from protos.messages.terms import Component, Stage
+from tests.edge_node.application_slot import advance, config, decide, energies, finish, images
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read in /proc")
-
+STAGES = (Stage.DEVELOPMENT, Stage.APPLICATION, Stage.DEVELOPMENT)
+MakeConfig = Callable[..., NodeConfig]
 PROCESS = Path(__file__).with_name("serving_process.py")
 WAIT_S = 60.0
 STUBBORN = 4
@@ -59,7 +66,7 @@ class ServingProcess:
         self.address = self._process.stdout.readline().strip()
         assert self.address, "the process did not start"
         with InferClient(self.address) as client:  # everything that is imported late is there afterwards
-            list(client.stream([images(64)] * 20))
+            list(client.stream([pictures(64)] * 20))
         self.before_bytes = self.peak_bytes()
 
     def peak_bytes(self) -> int:
@@ -100,7 +107,7 @@ def serving(make_config: Callable[..., Any]) -> Iterator[ServingProcess]:
         process.close()
 
 
-def images(count: int) -> dict[str, np.ndarray]:
+def pictures(count: int) -> dict[str, np.ndarray]:
     return {"images": np.random.default_rng(0).integers(0, 256, (count, 1, 28, 28)).astype(np.uint8)}
 
 
@@ -144,6 +151,71 @@ def flood(address: str, messages: list[bytes], compression: grpc.Compression | N
         list(pool.map(send, range(clients)))
 
 
+def test_answers_are_those_of_the_model_and_come_in_order(host: GrpcHost, node: EdgeNode) -> None:
+    asked = [images(1 + k % 3, seed=k) for k in range(20)]
+    with InferClient(host.infer_address) as client:
+        answers = list(client.stream(asked))
+    assert len(answers) == len(asked)
+    for request, answer in zip(asked, answers, strict=True):
+        direct = node.answer(request).arrays
+        given = to_arrays(answer.tensors)
+        assert np.array_equal(given["classes"], direct["classes"])
+        assert np.allclose(given["confidence"], direct["confidence"], atol=1e-5)
+        assert (answer.tokens_in, answer.tokens_out) == (0, 0)  # a class is an answer, not a token
+        assert answer.node_id == "n0"
+        assert len(request["images"]) <= answer.batch_examples <= 8
+
+
+def test_what_outsiders_had_answered_is_booked_in_the_running_slots_application_lines(
+    host: GrpcHost, node: EdgeNode, make_config: MakeConfig
+) -> None:
+    silent = build_node(config(make_config))
+    advance(silent, 0)
+    expected = advance(silent, 1)
+    with InferClient(host.infer_address) as client:
+        list(client.stream([images(2, seed=k) for k in range(5)]))
+    usage = finish(node, 1)
+    assert usage.outside is not None
+    assert (usage.outside.requests, usage.outside.tokens_out) == (10, 0)
+    assert usage.serving == expected.serving  # the slot's own latencies do not change
+    before, after = energies(expected, Stage.APPLICATION), energies(usage, Stage.APPLICATION)
+    board, flop = node.config.board, 10 * find_task("mnist-mlp").serve_flop()
+    joules = flop / board.effective_flop_per_s * (board.busy_w - board.static_w)
+    assert after[Component.COMPUTE] - before[Component.COMPUTE] == pytest.approx(joules * 1e6, abs=1.0)
+    received_uj = after[Component.RADIO_RX] - before[Component.RADIO_RX]
+    assert received_uj == pytest.approx(10 * 784 * board.rx_j_per_byte * 1e6, abs=1.0)
+    # An answer has 8 B of class and 4 B of confidence; bits counted are those that travelled.
+    sent_uj = after[Component.RADIO_TX] - before.get(Component.RADIO_TX, 0)
+    assert sent_uj == pytest.approx(10 * 12 * board.tx_j_per_byte * 1e6, abs=1.0)
+    (traffic,) = (each for each in usage.users if each.outside)
+    assert traffic == UserTraffic("n0", Stage.APPLICATION, 10 * 784, 10 * 12, outside=True)
+    assert usage.outside.bits == 8 * (traffic.up_bytes + traffic.down_bytes)
+    assert sum(line.energy_uj for line in usage.lines) > sum(line.energy_uj for line in expected.lines)
+
+    # In a slot meant for training, answers are application lines all the same.
+    decide(node, 2, work=False)
+    with InferClient(host.infer_address) as client:
+        client.ask(images(3))
+    training = finish(node, 2)
+    assert energies(training, Stage.APPLICATION)[Component.COMPUTE] > 0
+    assert sum(part.requests for part in training.served) == 3
+    assert training.users == (UserTraffic("n0", Stage.APPLICATION, 3 * 784, 3 * 12, outside=True),)
+
+
+def test_texts_are_continued_and_tokens_counted_apart(host: GrpcHost, make_config: MakeConfig) -> None:
+    made = build_node(config(make_config, task="tiny-gpt", requests_per_batch=2))
+    GrpcLink(made, host, "127.0.0.1:1")
+    advance(made, 0, work=False)
+    decide(made, 1)
+    with InferClient(host.infer_address) as client:
+        answers = list(
+            client.stream([{"tokens": np.frombuffer(text, np.uint8)[None]} for text in (b"def f(", b"class")])
+        )
+    assert [(answer.tokens_in, answer.tokens_out) for answer in answers] == [(7, 16), (6, 16)]
+    assert to_arrays(answers[0].tensors)["tokens"].shape == (1, 16)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read in /proc")
 @pytest.mark.parametrize(
     ("messages", "compression", "clients"),
     [
@@ -167,12 +239,13 @@ def test_a_flood_costs_a_bounded_amount_of_memory_and_others_are_served(
         delivered += clients * sum(map(len, messages))
     assert serving.growth_bytes() - short_bytes < LONG_BYTES / 4
     with InferClient(serving.address) as client:
-        assert client.ask(images(3)).tensors[0].shape == (3,)
+        assert client.ask(pictures(3)).tensors[0].shape == (3,)
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read in /proc")
 def test_a_client_that_reads_no_answers_is_not_read_any_further(serving: ServingProcess) -> None:
     """Valid requests as fast as possible on every stream; no client reads an answer."""
-    data, sent, lock = request(images(64)), [0], threading.Lock()
+    data, sent, lock = request(pictures(64)), [0], threading.Lock()
     stop = threading.Event()
 
     def endless() -> Iterator[bytes]:
@@ -196,9 +269,10 @@ def test_a_client_that_reads_no_answers_is_not_read_any_further(serving: Serving
         for call in calls:
             call.cancel()
     with InferClient(serving.address) as client:
-        assert client.ask(images(3)).tensors[0].shape == (3,)
+        assert client.ask(pictures(3)).tensors[0].shape == (3,)
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read in /proc")
 def test_more_connections_than_allowed_are_closed_and_cost_little(serving: ServingProcess) -> None:
     host, port = serving.address.rsplit(":", 1)
     opened = [socket.create_connection((host, int(port)), WAIT_S) for _ in range(8 * MAX_CONNECTIONS)]
@@ -206,4 +280,4 @@ def test_more_connections_than_allowed_are_closed_and_cost_little(serving: Servi
         connection.close()
     assert serving.growth_bytes() < GROWTH_BYTES
     with InferClient(serving.address) as client:
-        assert client.ask(images(3)).tensors[0].shape == (3,)
+        assert client.ask(pictures(3)).tensors[0].shape == (3,)

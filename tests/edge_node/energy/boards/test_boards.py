@@ -1,0 +1,44 @@
+"""Boards: sources of figures, and plausible powers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge_node.energy.boards import board_names, load_board
+from edge_node.energy.sourced import SourceError
+from edge_node.energy.transport import load_transport, transports
+
+
+def test_every_packaged_figure_has_a_source() -> None:
+    for name in board_names():
+        assert all(figure.source for figure in load_board(name).figures.values())
+    assert all(figure.source for figure in transports().values())
+    assert load_transport("wifi-low").value == pytest.approx(0.125e-6 * 8)
+
+
+def test_the_raspberry_pi_is_the_vendors() -> None:
+    board = load_board("raspberry-pi-4b").config()
+    assert (board.static_w, board.busy_w, board.sleep_w) == pytest.approx((0.6 * 5, 1.2 * 5, 0.023 * 5))
+    assert board.wake_j == pytest.approx((0.7 * 5 - board.static_w) * board.wake_s)
+
+
+def test_the_speed_is_what_table_one_implies() -> None:
+    board = load_board("raspberry-pi-4b").config()
+    forward = 2 * (784 * 200 + 200 * 10)
+    training = 3 * forward - 2 * 784 * 200  # no gradient of the input
+    seconds = 0.0034 * 3.6e6 / board.busy_w
+    implied = 50 * 60_000 * training / seconds
+    assert board.effective_flop_per_s == pytest.approx(implied, rel=0.1)
+
+
+def test_own_boards_are_read_from_a_file_and_checked(tmp_path: Path) -> None:
+    board = tmp_path / "mine.toml"
+    board.write_text('[static_w]\nvalue = 3.0\nunit = "W"\nsource = "me"\n')
+    with pytest.raises(SourceError, match="lacks"):
+        load_board(str(board))
+    with pytest.raises(SourceError, match="unknown board 'pi-9'"):
+        load_board("pi-9")
+    with pytest.raises(SourceError, match="unknown transport"):
+        load_transport("pigeon")

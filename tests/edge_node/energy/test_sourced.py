@@ -1,0 +1,65 @@
+"""Tables of published figures in TOML: a number without a source does not load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge_node.energy.components import load_profile
+from edge_node.energy.sourced import SourceError, read_figures
+
+_GOOD = '[[reading]]\nname = "a"\npower_w = 1.0\nsource = "x"\ncore_v = 1.0\n'
+
+
+@pytest.mark.parametrize(
+    ("ends", "message"),
+    [
+        ("low = 1\nhigh = 3", "has no low_source, high_source"),
+        ('low = 1\nhigh = 3\nlow_source = "a"\nhigh_source = " "', "has no high_source"),
+        ('low = 3\nhigh = 4\nlow_source = "a"\nhigh_source = "b"', "0 < low <= value <= high"),
+        ('low = 0\nhigh = 4\nlow_source = "a"\nhigh_source = "b"', "0 < low <= value <= high"),
+        ('low = 1\nhigh = inf\nlow_source = "a"\nhigh_source = "b"', "finite"),
+    ],
+)
+def test_a_range_needs_both_ends_with_sources_about_the_value(ends: str, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        read_figures(f'[x]\nvalue = 2\nunit = "J/byte"\nsource = "s"\n{ends}', "table")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("static_w = 3.0", "has no source"),
+        ('[static_w]\nvalue = 3.0\nunit = "W"', "has no source"),
+        ('[static_w]\nvalue = 3.0\nunit = "W"\nsource = " "', "has no source"),
+        ('[static_w]\nvalue = nan\nunit = "W"\nsource = "x"', "finite"),
+        ('[static_w]\nvalue = -1\nunit = "W"\nsource = "x"', "finite number >= 0"),
+        ('[static_w]\nvalue = true\nunit = "W"\nsource = "x"', "finite"),
+        ('[static_w]\nvalue = 3\nunit = "W"\nsource = "x"\nguess = 1', "guess"),
+        ("[static_w", "no TOML"),
+    ],
+)
+def test_a_number_without_a_source_does_not_load(text: str, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        read_figures(text, "board x")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[reading", "no TOML"),
+        ('name = "x"', "no \\[\\[reading\\]\\]"),
+        ('[[reading]]\nname = "a"\npower_w = 1.0', "has no source"),
+        ('[[reading]]\nname = "a"\nsource = "x"', "power_w"),
+        (_GOOD + "guess = 1", "guess"),
+        (_GOOD + 'covers = ["soul"]', "soul"),
+        (_GOOD + "above = { soul = 1 }", "soul"),
+        (_GOOD.replace("1.0\nsource", "-1.0\nsource"), "allowed is"),
+    ],
+)
+def test_a_reading_without_a_source_does_not_load(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SourceError, match=message):
+        load_profile(str(path))
