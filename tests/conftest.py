@@ -16,6 +16,8 @@ for _name, _value in {
 }.items():
     os.environ.setdefault(_name, _value)
 
+FOLDER_MARKS = ("contract", "golden", "e2e")
+
 # The same examples on every machine and in every run; ``--long`` draws new ones.
 hypothesis.settings.register_profile("default", deadline=None, print_blob=True, derandomize=True)
 hypothesis.settings.register_profile("long", deadline=None, max_examples=10_000)
@@ -30,6 +32,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        folder = item.nodeid.split("/")[1]
+        if folder in FOLDER_MARKS:
+            item.add_marker(folder)
     _spread(items)
     if config.getoption("--long"):
         return
@@ -46,6 +52,11 @@ def _spread(items: list[pytest.Item]) -> None:
     module are made once. The longest go first, so that no worker is left waiting at the end.
     """
     for item in items:
-        group = "processes" if "e2e" in item.keywords else item.nodeid.split("::")[0]
+        group = "processes" if "processes" in item.keywords else item.nodeid.split("::")[0]
         item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: ("e2e" not in item.keywords, not item.nodeid.startswith("tests/experiments")))
+    items.sort(
+        key=lambda item: (
+            "processes" not in item.keywords,
+            not item.nodeid.startswith(("tests/experiments", "tests/e2e")),
+        )
+    )

@@ -4,7 +4,7 @@ Ray 2.55.1 binds every server to loopback when the node's address is 127.0.0.1, 
 loopback address by the outward one first. ``_confined`` switches that off for the time of the start, and with
 it leaves out the autoscaler monitor, the log monitor and the dashboard process, none of which a local fleet
 uses (measured on two cores: ``ray.init`` 3.2 s instead of 5.4 s). ``isolation.require_loopback`` proves the
-result after each start, and tests/experiments/fleet/test_ray_local.py holds the names used here to Ray's
+result after each start, and tests/contract/test_ray.py holds the names used here to Ray's
 version.
 """
 

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from experiments.cli import invoke
+from tests.scenarios import THREE_NODES
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.processes
 
 SMALL = """name = "small"
 policy = "{policy}"
@@ -27,15 +28,7 @@ local_epochs = 1
 [inference]
 batches_per_slot = 4
 requests_per_batch = 16
-[fleet]
-kind = "{kind}"
-[[nodes]]
-zone = "US-NW-SCL"
-[[nodes]]
-zone = "US-SE-SOCO"
-[[nodes]]
-zone = "US-NW-WACM"
-"""
+""" + THREE_NODES.replace("inprocess", "{kind}")
 OPTIONS = {"auction": "", "belief": "", "admm": "[policy_options]\nrounds = 12"}
 
 

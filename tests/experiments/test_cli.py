@@ -10,7 +10,6 @@ import pytest
 from experiments.cli import invoke
 from experiments.commands.catalogue import CATALOGUE
 from experiments.resolve.prepare import open_scenario
-from experiments.runs.start import new_folder
 from experiments.scenario.packaged import packaged_scenario_text
 
 
@@ -148,15 +147,3 @@ def test_init_makes_a_name_of_any_file_name(
     capsys.readouterr()
     assert invoke(["check", str(tmp_path / file), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["name"] == name
-
-
-def test_the_makefile_s_demo_may_be_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without --output every comparison takes a folder of its own."""
-    makefile = (Path(__file__).parents[2] / "Makefile").read_text(encoding="utf-8")
-    demo = makefile.split("demo: install\n")[1].split("\n\n")[0]
-    assert "detabed compare demo" in demo
-    assert "--output" not in demo
-    monkeypatch.chdir(tmp_path)
-    first = new_folder(None, "demo-compare")
-    first.mkdir(parents=True)
-    assert new_folder(None, "demo-compare") != first

@@ -20,6 +20,7 @@ from protos.messages.parcels import Parcel, Tensor
 from protos.messages.slot import Decision
 from protos.messages.stream import Refusal
 from protos.messages.terms import Component, Stage
+from tests.protos.samples import PARCEL, PROFILE
 
 IDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", fullmatch=True)
 TEXT = st.text(st.characters(categories=("L", "N", "P", "Zs")), max_size=20).filter(str.isprintable)
@@ -168,100 +169,6 @@ def test_envelopes_carry_exactly_the_messages_of_their_direction() -> None:
 
 
 DECISION = Decision("n1", 1, 2, Stage.DEVELOPMENT, True, 3, (), (), 0, 0, 0, 1.0)
-PROFILE = stream.NodeProfile(
-    zone="NO",
-    static_w=2.0,
-    sleep_w=0.1,
-    wake_j=1.0,
-    wake_s=1.0,
-    tx_j_per_byte=0.0,
-    rx_j_per_byte=0.0,
-    storage_bytes=1,
-    battery_capacity_uj=1,
-    charge_efficiency_fraction=0.9,
-    discharge_efficiency_fraction=0.9,
-    self_discharge_fraction=0.0,
-    charge_limit_w=1.0,
-    discharge_limit_w=1.0,
-    export_loss_fraction=0.0,
-    import_loss_fraction=0.0,
-    work=(stream.WorkProfile(Stage.DEVELOPMENT, 1.0, 1.0, 1),),
-    meter="modelled",
-    provenance="modelled",
-    num_examples=1,
-    data_digest="0" * 64,
-)
-PARCEL = Parcel("run", 1, 2, "n1", "n2", (4, 5), (Tensor("images", "uint8", (3, 2), bytes(6)),), (1, 2))
-
-
-@pytest.mark.parametrize(
-    ("message", "field"),
-    [
-        (dataclasses.replace(DECISION, node_id=""), "Decision.node_id"),
-        (dataclasses.replace(DECISION, node_id="a/../b"), "Decision.node_id"),
-        (dataclasses.replace(DECISION, node_id="n" * 65), "Decision.node_id"),
-        (dataclasses.replace(DECISION, slot=-1), "Decision.slot"),
-        (dataclasses.replace(DECISION, slot=2**63), "Decision.slot"),
-        (dataclasses.replace(DECISION, slot=1.5), "Decision.slot"),
-        (dataclasses.replace(DECISION, awake=1), "Decision.awake"),
-        (dataclasses.replace(DECISION, stage="training"), "Decision.stage"),
-        (dataclasses.replace(DECISION, deadline_s=math.nan), "Decision.deadline_s"),
-        (dataclasses.replace(DECISION, deadline_s=math.inf), "Decision.deadline_s"),
-        (dataclasses.replace(DECISION, sends=(slot.Send("n2", "no port", 1),)), "Send.address"),
-        (dataclasses.replace(DECISION, guests=(slot.Guest("n2", -1),)), "Guest.batches"),
-        (
-            stream.Register("n1", "b", "", dataclasses.replace(PROFILE, static_w=-1.0)),
-            "NodeProfile.static_w",
-        ),
-        (
-            stream.Register("n1", "b", "", dataclasses.replace(PROFILE, self_discharge_fraction=1.1)),
-            "NodeProfile.self_discharge_fraction",
-        ),
-        (
-            stream.Register("n1", "b", "", dataclasses.replace(PROFILE, provenance="guessed")),
-            "NodeProfile.provenance",
-        ),
-        (
-            stream.Register("n1", "b", "", dataclasses.replace(PROFILE, data_digest="x")),
-            "NodeProfile.data_digest",
-        ),
-        (Refusal("late", "a\x00b"), "Refusal.reason"),
-        (Refusal("late", "\ud800"), "Refusal.reason"),
-        (Refusal("late", "x" * 5000), "Refusal.reason"),
-        (dataclasses.replace(PARCEL, executor="n1"), "Parcel.executor"),
-        (dataclasses.replace(PARCEL, batch_sizes=(1, 1)), "Parcel.tensors[images].shape"),
-        (dataclasses.replace(PARCEL, batch_sizes=(3,)), "Parcel.batch_sizes"),
-        (dataclasses.replace(PARCEL, batch_ids=(4, 4)), "Parcel.batch_ids"),
-        (dataclasses.replace(PARCEL, tensors=()), "Parcel.tensors"),
-        (dataclasses.replace(PARCEL, tensors=PARCEL.tensors * 2), "Parcel.tensors"),
-        (Tensor("images", "object", (1,), bytes(8)), "Tensor.dtype"),
-        (Tensor("images", "float32", (2,), bytes(7)), "Tensor.data"),
-        (Tensor("images", "float64", (2**62, 2**62), b""), "Tensor.data"),
-        (Tensor("images", "uint8", (), b"x"), "Tensor.shape"),
-        (Tensor("images", "uint8", (1,) * 9, b"x"), "Tensor.shape"),
-    ],
-)
-def test_violations_name_their_field_when_sending_and_when_receiving(message: typing.Any, field: str) -> None:
-    with pytest.raises(codec.ProtocolError) as caught:
-        codec.encode(message)
-    assert caught.value.field == field
-    assert "allowed is" in str(caught.value)
-
-
-def test_unknown_enum_numbers_and_missing_parts_are_refused_on_arrival() -> None:
-    parsed = codec.to_proto(DECISION)
-    parsed.stage = 99
-    with pytest.raises(codec.ProtocolError, match=r"Decision\.stage"):
-        codec.from_proto(parsed)
-    parsed.stage = 0
-    with pytest.raises(codec.ProtocolError, match=r"Decision\.stage"):
-        codec.from_proto(parsed)
-    register = codec.to_proto(stream.Register("n1", "b", "", PROFILE))
-    register.ClearField("profile")
-    with pytest.raises(codec.ProtocolError, match=r"Register\.profile"):
-        codec.from_proto(register)
-    with pytest.raises(codec.ProtocolError, match="kind"):
-        codec.decode_up(b"")
 
 
 def test_a_stream_message_above_its_limit_is_refused_on_both_sides() -> None:

@@ -18,7 +18,7 @@ from protos.messages.market import MarketCall, MarketNews
 from protos.messages.terms import Stage
 from tests.coordinator.adapters.process import NodeThreads, Process, books_of
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.processes
 ROOT = Path(__file__).parents[3]
 LEASE_S = 8.0
 """Many times the stubs' heartbeat, so that nodes keep their lease on a busy machine."""

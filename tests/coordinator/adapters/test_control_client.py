@@ -15,7 +15,7 @@ from protos import codec
 from protos.messages.runner import BeginSlot, Status
 from protos.messages.terms import Stage
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.processes
 
 
 def test_client_gives_up_with_a_typed_failure_without_an_answer() -> None:

@@ -20,7 +20,7 @@ from protos.messages.stream import Refusal, Register, UpMessage, Welcome
 from protos.messages.terms import Stage
 from tests.coordinator.adapters.process import NodeThreads, Process, books_of
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.processes
 ROOT = Path(__file__).parents[3]
 LEASE_S = 8.0
 """Many times the stubs' heartbeat, so that nodes keep their lease on a busy machine."""

@@ -17,9 +17,8 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
 
 from experiments.fleet.isolation import exposed, is_isolated, listeners, process_tree
 from experiments.fleet.ray_fleet import RayFleet
-from experiments.fleet.ray_local import _confined
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.processes
 
 
 def train_messages(grid, group, nodes=None, **config):
@@ -56,17 +55,6 @@ def warm(echo):
 def fleet(warm, echo, node_configs):
     warm.reset(node_configs(4), builder=echo)
     return warm
-
-
-def test_the_names_taken_from_ray_are_there():
-    from ray._private import parameter, services
-
-    assert ray.__version__ == "2.55.1"
-    before = (services.resolve_ip_for_localhost, services.start_api_server, parameter.RayParams)
-    with _confined():
-        assert services.resolve_ip_for_localhost("127.0.0.1") == "127.0.0.1"
-        assert parameter.RayParams().no_monitor
-    assert (services.resolve_ip_for_localhost, services.start_api_server, parameter.RayParams) == before
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")

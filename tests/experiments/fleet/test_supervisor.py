@@ -1,4 +1,4 @@
-"""The supervisor with a small server of its own; test_failures.py has it with the real coordinator."""
+"""The supervisor with a small server of its own; test_fleet.py has it with the real coordinator."""
 
 from __future__ import annotations
 

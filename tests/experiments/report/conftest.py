@@ -17,6 +17,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from experiments.report.html import write_report
+from experiments.report.read import Study, load
+
 ZONES = (
     "US-NW-SCL",
     "US-NW-CHPD",
@@ -337,3 +340,36 @@ def make_compare(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture
+def study(make_run: Callable[..., Path]) -> Study:
+    """Recycling reaches 0.99 before and after; development goes 0.3, 0.6, 0.8, 0.7. Target: 0.75."""
+    folder = make_run("deta", 0)
+    path = folder / "rounds.parquet"
+    made = pd.read_parquet(path).iloc[:6].copy()
+    made["slot"] = made["round"] = [5, 1, 4, 2, 3, 6]
+    made["stage"] = ["development", "recycling", "development", "development", "development", "recycling"]
+    made["test_accuracy"] = [0.7, 0.99, 0.8, 0.3, 0.6, 0.99]
+    made["cumulative_g"] = [50.0, 10.0, 41.0, 20.0, 30.0, 60.0]
+    made.to_parquet(path)
+    metadata = json.loads((folder / "metadata.json").read_text())
+    (folder / "metadata.json").write_text(json.dumps(metadata | {"target_accuracy_fraction": 0.75}))
+    return load(folder)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    write_sample = request.getfixturevalue("write_sample_run")
+    folder = tmp_path_factory.mktemp("report") / "compare"
+    for policy in ("grid", "local", "dat", "deta"):
+        for seed in (0, 1):
+            lost = {"node-05": 14} if (policy, seed) == ("dat", 1) else None
+            write_sample(folder / f"{policy}-s{seed}", policy, seed, lost=lost)
+    write_report(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(small_comparison: Path) -> Path:
+    return small_comparison / "deta-s0"

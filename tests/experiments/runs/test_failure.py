@@ -15,78 +15,9 @@ from experiments.resolve.resolve import resolve
 from experiments.run_folder.failed import failure_of
 from experiments.runs.run import Hooks, execute
 from experiments.scenario.model import parse_scenario
+from tests.experiments.runs.failing import SCENARIO
 
-SCENARIO = """name = "failed"
-policy = "local"
-[time]
-start = 2022-06-21T12:00:00Z
-[stages]
-preparation = 0
-development = 2
-application = 1
-recycling = 0
-[task]
-data = "digits"
-batch_size = 16
-batches_per_slot = 2
-local_epochs = 1
-[inference]
-batches_per_slot = 1
-requests_per_batch = 4
-[fleet]
-kind = "inprocess"
-[[nodes]]
-zone = "FR"
-[[nodes]]
-zone = "PL"
-"""
 BY_SLOT = "[inference]\nbatches_per_slot = 1"
-CODE = """
-from dataclasses import replace
-
-from coordinator.policies.local import Local
-from flwr.serverapp.strategy import FedAvg
-
-
-class Raising(Local):
-    name = "raising"
-
-    def decide(self, fleet, state):
-        return self.not_there, state
-
-
-class Doubling(Local):
-    name = "doubling"
-
-    def decide(self, fleet, state):
-        decision, state = super().decide(fleet, state)
-        return replace(decision, batches=decision.batches * 2), state
-
-
-class Once(Local):
-    name = "once"
-
-    def decide(self, fleet, state):
-        if fleet.stage == "application":
-            raise RuntimeError("only in one slot")
-        return super().decide(fleet, state)
-
-
-class Forgetful(FedAvg):
-    def configure_train(self, *arguments):
-        messages = super().configure_train(*arguments)
-        for message in messages:
-            message.content.pop("arrays", None)
-        return messages
-"""
-
-
-@pytest.fixture
-def scenario(tmp_path: Path) -> Path:
-    path = tmp_path / "failed.toml"
-    path.write_text(SCENARIO)
-    (tmp_path / "failing_lab.py").write_text(CODE)
-    return path
 
 
 def run(path: Path, capsys: pytest.CaptureFixture[str], *more: str) -> tuple[int, str, str]:
@@ -182,32 +113,6 @@ def test_json_says_the_failure(scenario: Path, capsys: pytest.CaptureFixture[str
     assert set(found) == {"failed", "run"}
     assert "failing_lab.py:12" in found["failed"]
     assert found["run"] == str(scenario.parent / "run")
-
-
-def test_a_comparison_names_the_failed_run_and_states_no_reduction_with_it(
-    scenario: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = scenario.parent / "both"
-    arguments = ["--policies", "local,failing_lab:Raising", "--seeds", "1", "-o", str(folder), "--no-report"]
-    assert invoke(["compare", str(scenario), *arguments, "--json"]) == 1
-    said = capsys.readouterr()
-    found = json.loads(said.out)
-    assert set(found["policies"]) == {"local"}
-    assert set(found["failed"]) == {"failing_lab.Raising-s0"}
-    assert "failing_lab.Raising-s0" in said.err
-    assert found["absent"] == []
-    assert not (folder / "DONE").exists()
-    # Read again, it says the same.
-    assert set(load(folder).failed) == {"failing_lab.Raising-s0"}
-
-
-def test_a_comparison_of_nothing_but_failed_runs(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--policies", "failing_lab:Raising", "--seeds", "1", "-o", str(scenario.parent / "none")]
-    assert invoke(["compare", str(scenario), *arguments]) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert "failing_lab.Raising-s0" in said.err
-    assert "%" not in said.err
 
 
 def test_a_report_of_a_failed_run_is_refused_with_its_reason(

@@ -69,7 +69,7 @@ def test_every_listed_strategy_learns_in_every_round(strategy: str, tmp_path: Pa
         assert_learned(execute(resolve(scenario(strategy)), tmp_path / "run", fleet))
 
 
-@pytest.mark.e2e
+@pytest.mark.processes
 def test_strategies_learn_over_ray(tmp_path: Path) -> None:
     """Those that compute in wider numbers than the nodes, and a robust one."""
     with RayFleet(4, processes=1) as fleet:

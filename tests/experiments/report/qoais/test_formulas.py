@@ -7,10 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.ledger.entry import Kind
 from experiments.report.qoais import formulas
-from experiments.report.qoais.indicator import Dimension, Indicator, Row, Status
-from experiments.report.qoais.orchestration import AUTOMATIC, autonomy
 
 
 def test_jains_index_by_hand() -> None:
@@ -60,22 +57,3 @@ def test_reweighted_accuracy_by_hand() -> None:
     recall = np.array([1.0, 0.5, np.nan])
     assert formulas.reweighted_accuracy(recall, [3, 1, 0]) == pytest.approx(0.875)
     assert formulas.reweighted_accuracy(recall, [3, 1, 1]) is None
-
-
-def test_no_value_without_a_reason_and_no_status_without_a_value() -> None:
-    row = Row(Dimension.DATA, "completeness")
-    assert row.maybe("x", None, "", "", "", "why").status is Status.NOT_MEASURED
-    with pytest.raises(ValueError, match="no reason"):
-        row.lacking("x", "")
-    with pytest.raises(ValueError, match="with value"):
-        Indicator(Dimension.DATA, "completeness", "x", Status.MEASURED, None)
-    with pytest.raises(ValueError, match="not finite"):
-        row.measured("x", float("nan"), "", "", "")
-
-
-def test_every_kind_of_ledger_entry_today_is_automatic() -> None:
-    """A kind that a person writes has to be left out of AUTOMATIC: it then counts as an intervention."""
-    assert {kind.value for kind in Kind} == AUTOMATIC
-    assert autonomy(0) == "full autonomy"
-    assert autonomy(10).startswith("partially")
-    assert autonomy(100).startswith("fully controllable")

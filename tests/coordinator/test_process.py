@@ -1,0 +1,54 @@
+"""Process helper: a process ends when its parent ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.processes
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the parent-death signal is Linux's")
+def test_coordinator_dies_with_its_parent(tmp_path: Path, kit: Any) -> None:
+    path = tmp_path / "c.json"
+    path.write_text(kit.make_config(tmp_path).model_dump_json())
+    parent = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import subprocess, sys\n"
+            f"command = [sys.executable, '-m', 'coordinator', {str(path)!r}]\n"
+            "p = subprocess.Popen(command, stdout=subprocess.PIPE)\n"
+            "sys.stdout.buffer.write(p.stdout.readline()); sys.stdout.flush(); p.wait()",
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert parent.stdout is not None
+    pid = json.loads(parent.stdout.readline())["pid"]
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    for _ in range(200):
+        if not _runs(pid):
+            return
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)
+    raise AssertionError("the coordinator outlived its parent")
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is alive; a zombie is not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,73 @@
+"""All figures of a report, by section."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pandas as pd
+
+from experiments.report.figures import draw_all
+from experiments.report.read import load
+
+MakeRun = Callable[..., Path]
+
+
+def test_every_figure_is_there_as_svg_pdf_and_csv(compared: Path) -> None:
+    svgs = sorted((compared / "figures").glob("*.svg"))
+    assert {
+        "emissions-by-policy",
+        "reductions",
+        "emissions-by-stage",
+        "flows-deta",
+        "accuracy",
+        "by-node",
+        "intensity-and-harvest",
+        "energy-balance",
+        "battery-deta",
+        "decisions",
+        "losses-dat-s1",
+        "tree-by-policy",
+    } <= {path.stem for path in svgs}
+    for path in svgs:
+        ElementTree.parse(path)
+        assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+        assert len(pd.read_csv(compared / "tables" / f"figure-{path.stem}.csv"))
+    runs = pd.read_csv(compared / "tables" / "runs.csv")
+    assert len(runs) == 8
+    assert runs["emissions_g"].gt(0).all()
+
+
+def test_a_study_without_emissions_is_drawn_without_warnings_and_from_zero(
+    make_compare: Callable[..., Path],
+) -> None:
+    folder = make_compare(("local", "deta"), (0, 1))
+    for run in folder.iterdir():
+        for table in ("lines", "slots"):
+            path = run / f"{table}.parquet"
+            clean = pd.read_parquet(path)
+            none = {name: 0.0 for name in ("operational_g", "intensity_g_per_kwh") if name in clean}
+            clean.assign(**none).to_parquet(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # libraries' own deprecations are not the pictures'
+        warnings.simplefilter("ignore", DeprecationWarning)
+        drawings = {each.name: each for some in draw_all(load(folder)).values() for each in some}
+        for drawing in drawings.values():
+            drawing.svg()
+    for name in ("emissions-by-policy", "emissions-by-stage"):
+        (axes,) = drawings[name].figure.axes
+        assert axes.get_xlim() == (0.0, 1.0)
+        assert all(bar.get_width() == 0.0 for bar in axes.patches)
+
+
+def test_a_large_fleet_is_shown_by_zone(make_run: MakeRun) -> None:
+    study = load(make_run("deta", 0, nodes=45))
+    drawings = {drawing.name: drawing for some in draw_all(study).values() for drawing in some}
+    assert "Every line is one zone" in drawings["intensity-and-harvest"].caption
+    flows = drawings["flows-deta"].data
+    moved = study.any_run.tables["batch_flows"]["batches"].sum()
+    assert flows[flows["flow"] == "batches_moved"]["value"].sum() == moved
+    assert set(flows["from"]) <= set(study.any_run.tables["nodes"]["zone"])

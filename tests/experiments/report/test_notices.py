@@ -1,0 +1,43 @@
+"""Notices for the reader before the figures: losses, fallbacks, baselines that were not run, balances that"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from experiments.report.notices import notices
+from experiments.report.read import load
+from experiments.report.summary import comparison_json
+
+MakeRun = Callable[..., Path]
+
+
+def test_policies_are_ordered_and_absent_runs_named(make_compare: MakeRun) -> None:
+    folder = make_compare(("deta", "local", "grid"), (0, 1))
+    (folder / "deta-s1" / "DONE").unlink()
+    (folder / "compare.json").write_text(json.dumps({"policies": {"deta": [], "dat": []}, "seeds": [0, 1]}))
+    study = load(folder)
+    assert study.policies == ("grid", "local", "deta")
+    assert any("deta-s1" in text for text in study.absent)
+    assert any("policy dat, seed 1" in text for text in study.absent)
+    assert "Incomplete comparison" in {notice.title for notice in notices(study)}
+
+
+def test_restarts_and_failures_are_told(make_run: MakeRun) -> None:
+    folder = make_run()
+    metadata = json.loads((folder / "metadata.json").read_text())
+    metadata["coordinator_restarts"] = [{"exit_code": -9, "down_s": 0.4}]
+    metadata["failures"] = [{"slot": 3, "node_id": "node-02", "reason": "its process was dead"}] * 2
+    (folder / "metadata.json").write_text(json.dumps(metadata))
+    found = {notice.title: notice.text for notice in notices(load(folder))}
+    assert "DETA, seed 0: 1" in found["Coordinator restarts"]
+    assert "node-02, 2 slots: its process was dead" in found["Rounds continued without a node"]
+
+
+def test_a_baseline_that_was_not_run_gives_null_and_a_notice(make_compare: MakeRun) -> None:
+    study = load(make_compare(("grid", "deta"), (4,)))
+    assert comparison_json(study)["policies"]["deta"]["reduction_vs_local_fraction"] is None
+    titles = {notice.title for notice in notices(study)}
+    assert {"LOCAL was not run", "One seed"} <= titles
+    assert "GRID was not run" not in titles

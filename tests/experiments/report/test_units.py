@@ -1,0 +1,40 @@
+"""Formatting of figures for people: the only file that converts to mg, kg, kJ, kWh and percent."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.report import units
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (9.998, "10.0"),
+        (1234.5, "1\u202f234"),
+        (-0.5, "\u22120.500"),
+        (2.5e-9, "2.50e\u22129"),
+        (0.00123, "0.00123"),
+    ],
+)
+def test_numbers_for_people(value: float, text: str) -> None:
+    assert units.number(value) == text
+
+
+@given(st.floats(1e-12, 1e15))
+def test_scales_keep_numbers_readable(grams: float) -> None:
+    scale = units.grams_scale(grams)
+    assert grams * scale.factor < 1000 or scale.unit == "t"
+    assert grams * scale.factor >= 1 - 1e-9 or scale.unit == "µg"
+
+
+def test_missing_is_a_dash_and_never_zero() -> None:
+    for text in (units.grams, units.joules, units.percent, units.count, units.bits_per_joule, units.kwh):
+        assert text(None) == units.NO_VALUE
+        assert text(math.nan) == units.NO_VALUE
+        assert text(0.0) != units.NO_VALUE

@@ -1,0 +1,39 @@
+"""Checks of a scenario against this machine and its sources, before a run starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from experiments.errors import UsageError
+from experiments.resolve.resolve import resolve
+from experiments.scenario.model import parse_scenario
+from tests.scenarios import TINY
+
+
+@pytest.mark.parametrize(
+    ("meter", "said"),
+    [
+        ("hwmon:/no/such/sensor", "no INA2xx sensor in /no/such/sensor"),
+        ("rapl:/no/such/counter", "no RAPL counter in /no/such/counter"),
+        ("record:log.jsonl=rapl:/no/such/counter", "no RAPL counter"),
+        ("record:/no/such/folder/log.jsonl=modelled", "no folder /no/such/folder"),
+        ("replay:/no/such/log.jsonl", "/no/such/log.jsonl"),
+        ("replay", "replay:PATH"),
+        ("record:modelled", "record:PATH=METER"),
+        ("nothing", "unknown meter"),
+        ("modelled:/sys/class/hwmon", "modelled takes no argument"),
+        ("nowhere.meters:Mine", "cannot be loaded"),
+    ],
+)
+def test_a_meter_that_cannot_run_here_is_refused_with_its_line(meter: str, said: str) -> None:
+    text = TINY.replace("[fleet]", f'[fleet]\nmeter = "{meter}"')
+    with pytest.raises(UsageError, match=r"scenario:4: fleet\.meter") as refused:
+        resolve(parse_scenario(text))
+    assert said in str(refused.value)
+
+
+def test_a_sensor_that_is_there_is_accepted_and_let_go(tmp_path: Path) -> None:
+    (tmp_path / "power1_input").write_text("2000000\n")
+    resolve(parse_scenario(TINY.replace("[fleet]", f'[fleet]\nmeter = "hwmon:{tmp_path}"')))

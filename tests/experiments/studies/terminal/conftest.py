@@ -1,0 +1,42 @@
+"""Trained models of the terminal, made once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from experiments.studies.terminal.options import Options, build_options
+from experiments.studies.terminal.settings import QUICK
+from experiments.studies.terminal.training import (
+    Data,
+    Models,
+    load_data,
+    train_models,
+)
+
+TINY = QUICK.__class__("digits", 48, 12, 1, 1, 2, 12, 12, 1)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def data() -> Data:
+    return load_data(TINY)
+
+
+@pytest.fixture(scope="module")
+def models(cache: Path, data: Data) -> Models:
+    return train_models(data, TINY, 0, lambda what: None)
+
+
+@pytest.fixture(scope="module")
+def options(models: Models) -> Options:
+    return build_options(models)

@@ -1,0 +1,48 @@
+"""The terminal's end of the link: starts the server's process, sends at the shaped rate, counts what it sends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from experiments.studies.terminal.client import EdgeLink
+from experiments.studies.terminal.options import Options, TileOption, scores
+from experiments.studies.terminal.settings import QUICK
+from experiments.studies.terminal.shaper import RateSchedule
+from experiments.studies.terminal.training import (
+    Data,
+    Models,
+    save_models,
+)
+
+TINY = QUICK.__class__("digits", 48, 12, 1, 1, 2, 12, 12, 1)
+
+
+@pytest.mark.processes
+def test_two_processes_count_the_same_bytes(
+    tmp_path: Path, data: Data, models: Models, options: Options
+) -> None:
+    save_models(models, tmp_path / "m.safetensors")
+    frames = data.test_frames[:4, 0]
+    with EdgeLink(tmp_path / "m.safetensors", models.digest, options, tmp_path / "log") as link:
+        for option in options.offload:
+            link.reset(option.name)
+            replies = [link.infer(option.name, frame) for frame in frames]
+            here, there = link.counts()
+            assert here == there
+            assert here.up_bytes == sum(reply.up_bytes for reply in replies)
+            if not isinstance(option, TileOption):
+                assert here.up_bytes == len(frames) * option.split().up_bytes
+                assert here.down_bytes == len(frames) * option.split().down_bytes
+            if option.name == "full":
+                assert all(
+                    torch.equal(r.logits, scores(models.base, f))
+                    for r, f in zip(replies, frames, strict=True)
+                )
+        link.shape(RateSchedule.constant(2e5))
+        reply = link.infer("full", frames[0])
+        assert reply.send_s >= 8 * reply.up_bytes / 2e5
+    assert np.all(np.isfinite(reply.logits.numpy()))

@@ -1,0 +1,48 @@
+"""The study's models: trained here, deterministic by seed, kept in the cache folder under the hash of all they need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from experiments.studies.terminal.options import Options, build_options, scores
+from experiments.studies.terminal.settings import QUICK
+from experiments.studies.terminal.training import (
+    Data,
+    Models,
+    digest_of,
+    load_models,
+    save_models,
+    train_models,
+)
+
+TINY = QUICK.__class__("digits", 48, 12, 1, 1, 2, 12, 12, 1)
+
+
+def test_training_is_cached_by_content_and_the_same_by_seed(cache: Path, data: Data, models: Models) -> None:
+    again = train_models(data, TINY, 0, lambda what: None)
+    assert models.trained_now
+    assert not again.trained_now
+    for a, b in zip(models.base.parameters(), again.base.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert digest_of(data, TINY, 1) != models.digest
+    assert len(list(cache.rglob("*.safetensors"))) == 1
+
+
+def test_saved_models_answer_as_before(tmp_path: Path, data: Data, models: Models, options: Options) -> None:
+    save_models(models, tmp_path / "m.safetensors")
+    loaded = build_options(load_models(tmp_path / "m.safetensors", models.digest))
+    frame = data.test_frames[0, 0]
+    for ours, theirs in zip(options.offload, loaded.offload, strict=True):
+        payload = ours.encode(frame)
+        if ours.payload_bytes is not None:
+            assert len(payload) == ours.payload_bytes
+        assert torch.equal(theirs.answer(payload), ours.answer(payload))
+
+
+def test_exact_options_give_the_models_scores(data: Data, models: Models, options: Options) -> None:
+    for option in options.offload:
+        if option.mechanism in ("full offloading", "partial offloading"):
+            for frame in data.test_frames[:3, 0]:
+                assert torch.equal(option.answer(option.encode(frame)), scores(models.base, frame))
