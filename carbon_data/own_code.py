@@ -13,7 +13,9 @@ import os
 import sys
 import sysconfig
 import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from pkgutil import resolve_name
 from types import ModuleType
 from typing import Any
 
@@ -59,10 +61,44 @@ def import_named(module: str) -> ModuleType:
         ) from error
 
 
-def load(reference: str) -> Any:
-    """The user's object that ``package.module:Name`` names. Raises ImportError or AttributeError."""
-    module, _, attribute = reference.partition(":")
-    return getattr(import_named(module), attribute)
+def named(
+    name: str, ours: Mapping[str, Any], kind: str, refuse: Callable[[str], Exception], also: str = ""
+) -> Any:
+    """What ``name`` names: an entry of a registry, or the user's object as ``package.module:Name``.
+
+    Args:
+        name: As a scenario has it.
+        ours: The registry: objects by name, or their ``module:Name``.
+        kind: For messages, e.g. ``policy``.
+        refuse: Makes the error of a message.
+        also: Further forms that are allowed, for messages.
+
+    Raises the error of ``refuse`` for an unknown name, or an object that cannot be loaded.
+    """
+    if name in ours:
+        entry = ours[name]
+        return resolve_name(entry) if isinstance(entry, str) else entry
+    module_name, _, attribute = name.partition(":")
+    if not (module_name and attribute):
+        allowed = ", ".join((*ours, also) if also else ours)
+        raise refuse(
+            f"no {kind} is called {name!r}; allowed are {allowed}, or one of your own as package.module:Name"
+        )
+    try:
+        module = import_named(module_name)
+        return getattr(module, attribute)
+    except (ImportError, ValueError) as error:
+        raise refuse(f"{kind} {name!r} cannot be loaded: {error}") from error
+    except AttributeError as error:
+        has = [key for key, value in vars(module).items() if _is_class_of(value, module_name)]
+        raise refuse(
+            f"{kind} {name!r} cannot be loaded: {module_name!r} has no {attribute!r}; it has "
+            f"{', '.join(sorted(has)) or 'no class'}"
+        ) from error
+
+
+def _is_class_of(value: object, module: str) -> bool:
+    return inspect.isclass(value) and value.__module__ == module
 
 
 def place_of(error: BaseException, thing: object = None) -> str:

@@ -20,12 +20,12 @@ from pydantic import ValidationError
 
 from carbon_data.types import DataError
 from coordinator.adapters.grpc_server import CoordinatorServer
-from coordinator.config import CoordinatorConfig
+from coordinator.config import EXIT_LEDGER_FAILED, CoordinatorConfig
 from coordinator.ledger import LedgerError
 from coordinator.policies.registry import make_policy
 from coordinator.process import die_with_parent
 
-EXIT_BAD_CONFIG, EXIT_LEDGER_FAILED = 2, 70
+EXIT_BAD_CONFIG = 2
 
 
 def main(arguments: list[str]) -> int:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from coordinator.market.fleet import CapOver
+from coordinator.market.fleet import CapOver, Limits
 from protos.messages.terms import Stage
+
+EXIT_LEDGER_FAILED = 70
+"""Of a coordinator whose ledger cannot be written: it would fail again."""
 
 
 class Strict(BaseModel):
@@ -16,15 +19,18 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, ser_json_inf_nan="constants")
 
 
+_LIMITS = Limits()
+
+
 class LimitsConfig(Strict):
     """See coordinator.market.fleet.Limits."""
 
-    offload_cap_fraction: float = Field(default=0.5, ge=0, le=1)
-    transfer_cap_fraction: float = Field(default=0.5, ge=0, le=1)
-    transfer_cap_over: CapOver = "slot"
-    deadline_slots: int = Field(default=0, ge=0)
-    may_sleep: bool = False
-    net_j_per_byte: float = Field(default=0.0, ge=0)
+    offload_cap_fraction: float = Field(default=_LIMITS.offload_cap_fraction, ge=0, le=1)
+    transfer_cap_fraction: float = Field(default=_LIMITS.transfer_cap_fraction, ge=0, le=1)
+    transfer_cap_over: CapOver = _LIMITS.transfer_cap_over
+    deadline_slots: int = Field(default=_LIMITS.deadline_slots, ge=0)
+    may_sleep: bool = _LIMITS.may_sleep
+    net_j_per_byte: float = Field(default=_LIMITS.net_j_per_byte, ge=0)
 
 
 class ForecastIssue(Strict):

@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
-from carbon_data.own_code import load
+from carbon_data.own_code import named
 from carbon_data.sources.base import HarvestSource, IntensitySource
 from carbon_data.sources.constant import ConstantHarvest, ConstantIntensity
 from carbon_data.sources.electricity_maps import ElectricityMaps
@@ -74,7 +74,9 @@ def _make(
     kind: str,
     methods: tuple[str, ...],
 ) -> Any:
-    factory = registry[name] if name in registry else _load(name, registry, kind)
+    factory = named(name, registry, kind, DataError)
+    if not callable(factory):
+        raise DataError(f"{name} is a {type(factory).__name__}, not something that makes a {kind}")
     try:
         signature = inspect.signature(factory)
     except ValueError:
@@ -143,18 +145,3 @@ def _is_a(adapter: TypeAdapter[Any], value: Any, *, strict: bool) -> bool:
 def _is_text_for(adapter: TypeAdapter[Any], text: str) -> bool:
     """Whether ``text`` writes such a value, e.g. a path or a name; a number is not written as text."""
     return _is_a(adapter, text, strict=False) and not isinstance(adapter.validate_python(text), int | float)
-
-
-def _load(name: str, registry: Mapping[str, Callable[..., Any]], kind: str) -> Callable[..., Any]:
-    """The object that ``package.module:Name`` names."""
-    if ":" not in name:
-        raise DataError(
-            f"no {kind} is called {name!r}; there are {', '.join(registry)}, or give package.module:Name"
-        )
-    try:
-        target = load(name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise DataError(f"{kind} {name!r} cannot be imported: {error}") from error
-    if not callable(target):
-        raise DataError(f"{name} is a {type(target).__name__}, not something that makes a {kind}")
-    return target  # type: ignore[no-any-return]

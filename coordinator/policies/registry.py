@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from carbon_data.own_code import import_named, place_of
+from carbon_data.own_code import named, place_of
 from coordinator.market.layout import Restrictions
 from coordinator.policies.base import Policy
 
@@ -68,31 +68,9 @@ def make_policy(name: str, **options: Any) -> Policy:
 
 def resolve(name: str) -> Any:
     """The factory behind ``name``: a class, or any callable that returns a policy."""
-    target = POLICIES.get(name, name)
-    module_name, colon, attribute = target.partition(":")
-    if not (colon and module_name and attribute):
-        raise PolicyError(
-            f"no policy is called {name!r}; allowed are {', '.join(sorted(POLICIES))}, or a class of "
-            "your own as package.module:Name"
-        )
-    try:
-        module = (importlib.import_module if name in POLICIES else import_named)(module_name)
-    except ImportError as error:
-        raise PolicyError(f"policy {name!r}: module {module_name!r} cannot be imported ({error})") from error
-    factory = getattr(module, attribute, None)
-    if factory is None:
-        public = sorted(
-            key
-            for key, value in vars(module).items()
-            if inspect.isclass(value) and value.__module__ == module_name
-        )
-        raise PolicyError(
-            f"policy {name!r}: {module_name!r} has no {attribute!r}; it has {', '.join(public) or 'no class'}"
-        )
+    factory = named(name, POLICIES, "policy", PolicyError)
     if not callable(factory):
-        raise PolicyError(
-            f"policy {name!r}: {attribute!r} is a {type(factory).__name__}, not a class or function"
-        )
+        raise PolicyError(f"policy {name!r} is a {type(factory).__name__}, not a class or function")
     return factory
 
 

@@ -13,9 +13,8 @@ import pandas as pd
 
 from carbon_data.types import require_utc
 from coordinator.ledger.store import read_entries
-from coordinator.tables.batch_flows import batch_rows
 from coordinator.tables.decisions import decision_rows
-from coordinator.tables.energy_flows import energy_rows
+from coordinator.tables.flows import batch_rows, energy_rows
 from coordinator.tables.lines import line_rows
 from coordinator.tables.nodes import node_rows
 from coordinator.tables.recorded import RecordedRun

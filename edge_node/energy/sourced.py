@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +67,20 @@ def read_figures(text: str, where: str) -> tuple[dict[str, Figure], dict[str, st
                 f"{where}: {name} = {entry!r} has no source; write [{name}] with value, unit and source"
             )
     return figures, texts
+
+
+def exact_figures(
+    text: str, where: str, names: Iterable[str], unit_of: Callable[[str], str]
+) -> dict[str, Figure]:
+    """As ``read_figures``: exactly the figures ``names``, each in its unit. Raises SourceError."""
+    figures, _ = read_figures(text, where)
+    if figures.keys() != (wanted := set(names)):
+        missing, extra = sorted(wanted - figures.keys()), sorted(figures.keys() - wanted)
+        raise SourceError(f"{where} lacks {missing} and has unknown {extra}")
+    for name, figure in figures.items():
+        if figure.unit != (unit := unit_of(name)):
+            raise SourceError(f"{where}: {name} is in {figure.unit}; allowed is {unit}")
+    return figures
 
 
 def _figure(entry: dict[str, Any], where: str) -> Figure:

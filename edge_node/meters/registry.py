@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from carbon_data.own_code import load, place_of
+from carbon_data.own_code import named, place_of
 from edge_node.config import BoardConfig
 from edge_node.meters.base import Meter, MeterContext, MeterError
 from edge_node.meters.cpu_time import CpuTimeMeter, ProcessCpuTimeMeter
@@ -56,7 +56,7 @@ def build_meter(spec: str, board: BoardConfig, slot_s: float) -> Meter:
     Raises:
         MeterError: unknown name, or a meter that cannot run here.
     """
-    name, colon, argument = spec.partition(":")
+    name, _, argument = spec.partition(":")
     if name == "record":
         path, equals, inner = argument.rpartition("=")
         if not equals:
@@ -69,15 +69,7 @@ def build_meter(spec: str, board: BoardConfig, slot_s: float) -> Meter:
                 f"{', '.join(f'{each}:ARGUMENT' for each in WITH_ARGUMENT)}"
             )
         return METERS[name](MeterContext(board, slot_s, argument))
-    if not colon:
-        names = ", ".join(METERS)
-        raise MeterError(
-            f"unknown meter {spec!r}; allowed are {names}, record:PATH=METER or package.module:Name"
-        )
-    try:
-        factory = load(spec)
-    except (ImportError, AttributeError) as error:
-        raise MeterError(f"meter {spec!r} cannot be loaded: {error}") from error
+    factory = named(spec, METERS, "meter", MeterError, "record:PATH=METER")
     try:
         meter = factory(MeterContext(board, slot_s))
     except MeterError:

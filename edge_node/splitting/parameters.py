@@ -8,7 +8,7 @@ from importlib import resources
 from types import MappingProxyType
 
 from edge_node.energy.boards import BoardProfile, load_board
-from edge_node.energy.sourced import Figure, SourceError, read_figures
+from edge_node.energy.sourced import Figure, exact_figures
 from edge_node.splitting.energy import AccessPoint, Link, Server, Terminal, shannon_bit_per_s
 
 DEFAULT_BOARD = "raspberry-pi-4b"
@@ -114,16 +114,9 @@ class Parameters:
 
 def load_figures() -> dict[str, Figure]:
     """The packaged figures with their sources. Raises SourceError for one missing or in another unit."""
+    names = [field.name for field in fields(Parameters)]
     text = (resources.files(__package__) / "parameters.toml").read_text(encoding="utf-8")
-    figures, _ = read_figures(text, "parameters.toml")
-    names = {field.name for field in fields(Parameters)}
-    if set(figures) != names:
-        missing, extra = sorted(names - set(figures)), sorted(set(figures) - names)
-        raise SourceError(f"parameters.toml lacks {missing} and has unknown {extra}")
-    for name, figure in figures.items():
-        if figure.unit != _UNITS[name]:
-            raise SourceError(f"parameters.toml: {name} is in {figure.unit}; allowed is {_UNITS[name]}")
-    return figures
+    return exact_figures(text, "parameters.toml", names, _UNITS.__getitem__)
 
 
 def load_parameters() -> Parameters:

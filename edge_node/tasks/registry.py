@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from functools import cache
-from pkgutil import resolve_name
 
-from carbon_data.own_code import load
+from carbon_data.own_code import named
 from edge_node.tasks.base import Task
 
 TASKS: dict[str, str] = {
@@ -24,15 +23,7 @@ def find_task(name: str) -> Task:
 
     Raises ValueError when there is none, or when the name leads to something that is not a Task.
     """
-    target = TASKS.get(name, name)
-    if ":" not in target:
-        raise ValueError(
-            f"unknown task {name!r}; known tasks: {', '.join(TASKS)}; or give your own as package.module:Name"
-        )
-    try:
-        found = (resolve_name if name in TASKS else load)(target)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"task {name!r} cannot be loaded: {error}") from error
+    found = named(name, TASKS, "task", ValueError)
     task = found() if isinstance(found, type) else found
     if not isinstance(task, Task):
         raise ValueError(f"task {name!r} is a {type(task).__name__}, not an edge_node.tasks.base.Task")

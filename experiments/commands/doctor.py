@@ -8,8 +8,8 @@ from carbon_data.files.datasets import status
 from carbon_data.files.folders import data_dir
 from experiments.commands.options import JsonOption
 from experiments.commands.output import print_facts, print_json
-from experiments.fleet.cores import cpu_count
 from experiments.fleet.isolation import exposed, is_isolated, listeners
+from experiments.fleet.machine import cpu_count
 from experiments.run_folder.versions import versions
 
 

@@ -12,8 +12,8 @@ from typing import Protocol, Self
 
 from edge_node.config import NodeConfig
 
-from .cores import cpu_count
 from .grid import NodeGrid
+from .machine import cpu_count
 
 DEFAULT_BUILDER = "experiments.fleet.nodes:host_edge_nodes"
 """``package.module:function`` that turns node configurations into hosted nodes, see host.Builder."""
@@ -21,6 +21,25 @@ DEFAULT_BUILDER = "experiments.fleet.nodes:host_edge_nodes"
 
 class FleetStartError(RuntimeError):
     """The processes of a fleet could not be started."""
+
+
+class Managed:
+    """Started where its ``with`` begins, stopped where it ends."""
+
+    def start(self) -> object:
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
 
 
 class Fleet(Protocol):

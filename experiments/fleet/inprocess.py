@@ -10,14 +10,13 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from flwr.app import Message
 
 from edge_node.config import NodeConfig
 
-from .base import DEFAULT_BUILDER, numbers_of, run_number
+from .base import DEFAULT_BUILDER, Managed, numbers_of, run_number
 from .flower_private import NODE_UNAVAILABLE, copy_message, error_reply
 from .grid import NodeGrid
 from .host import NodeHost, load_builder
@@ -66,7 +65,7 @@ class InProcessGrid(NodeGrid):
         return [self._ready.pop(i) for i in [i for i in self._ready if i in message_ids]]
 
 
-class InProcessFleet:
+class InProcessFleet(Managed):
     """A fleet without processes of its own.
 
     Args:
@@ -125,12 +124,3 @@ class InProcessFleet:
 
     def stop(self) -> None:
         self.release()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()

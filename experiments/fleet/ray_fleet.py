@@ -14,16 +14,16 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import ray
 from flwr.app import Message
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from edge_node.config import NodeConfig
+from experiments.run_folder.files import nodes_log
 
-from .base import DEFAULT_BUILDER, FleetStartError, deal, numbers_of, process_count, run_number
+from .base import DEFAULT_BUILDER, FleetStartError, Managed, deal, numbers_of, process_count, run_number
 from .flower_private import (
     CLIENT_APP_RAISED,
     NODE_UNAVAILABLE,
@@ -37,7 +37,7 @@ from .flower_private import (
 from .grid import NodeGrid
 from .host import NodeHost, load_builder
 from .isolation import Isolation
-from .memory import keep_memory
+from .machine import keep_memory
 from .node_log import logged_to
 from .ray_local import LocalRay
 
@@ -171,7 +171,7 @@ class RayGrid(NodeGrid):
         return unpack(head, arrays)
 
 
-class RayFleet:
+class RayFleet(Managed):
     """Edge nodes in Ray actors on this machine, or on a Ray cluster that runs already.
 
     Args:
@@ -272,7 +272,7 @@ class RayFleet:
                     numbers,
                     number,
                     builder,
-                    str(logs.resolve() / f"nodes-{place}.log") if logs and self._local else "",
+                    str(logs.resolve() / nodes_log(place)) if logs and self._local else "",
                 )
                 for place, (actor, share) in enumerate(zip(self._actors, shares, strict=False))
             ],
@@ -328,15 +328,6 @@ class RayFleet:
             self._local.stop()
         else:
             ray.shutdown()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def _import_quietly(modules: Sequence[str]) -> None:

@@ -22,8 +22,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import ray
 from ray._private import parameter, services, worker
@@ -31,7 +30,7 @@ from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-d
 
 from protos.wire import LOOPBACK_NAMES
 
-from .base import FleetStartError
+from .base import FleetStartError, Managed
 from .host import process_environment
 from .isolation import Isolation, require_loopback
 from .temporary import PREFIX
@@ -108,7 +107,7 @@ def _without_proxy() -> dict[str, str]:
     }
 
 
-class LocalRay:
+class LocalRay(Managed):
     """A separate Ray on this machine: token authentication, no dashboard, no usage reports.
 
     Args:
@@ -224,12 +223,3 @@ class LocalRay:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()

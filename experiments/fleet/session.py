@@ -24,7 +24,7 @@ from coordinator.config import CoordinatorConfig
 from coordinator.policies.registry import make_policy
 from edge_node.config import NodeConfig
 from edge_node.slots.link import LocalLink
-from experiments.run_folder.files import ADDRESSES, PROCESSES
+from experiments.run_folder.files import ADDRESSES, COORDINATOR_LOG, PROCESSES
 from protos.messages.runner import BeginSlot, EndSlot, SlotPlan, SlotSummary
 from protos.messages.stream import DownMessage
 from protos.messages.terms import Stage
@@ -94,7 +94,7 @@ def _open_supervised(
             try:
                 control.wait_for_nodes(len(configs), REGISTER_S)
             except CoordinatorUnreachableError as error:
-                raise FleetStartError(f"{error} (and see {folder / 'coordinator.log'})") from error
+                raise FleetStartError(f"{error} (and see {folder / COORDINATOR_LOG})") from error
             processes = {**fleet.pids(), "coordinator": supervisor.pid}
             _write(folder / PROCESSES, processes)
             addresses = fleet.infer_addresses()

@@ -15,19 +15,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
+from typing import IO
 
-from coordinator.config import CoordinatorConfig
+from coordinator.config import EXIT_LEDGER_FAILED, CoordinatorConfig
+from experiments.run_folder.files import COORDINATOR, COORDINATOR_LOG
 
+from .base import Managed
 from .spawn import command
 
 logger = logging.getLogger(__name__)
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
-EXIT_LEDGER_FAILED = 70
-"""Of a coordinator whose ledger cannot be written: it would fail again (coordinator.__main__)."""
 
 
 class CoordinatorError(RuntimeError):
@@ -44,7 +43,7 @@ class Restart:
     """From its end to being ready again."""
 
 
-class Supervisor:
+class Supervisor(Managed):
     """One coordinator process for one run.
 
     Args:
@@ -65,8 +64,8 @@ class Supervisor:
         on_restart: Callable[[Restart], None] = lambda _: None,
     ) -> None:
         self._config = config
-        self._config_path = run_folder / "coordinator.json"
-        self._log_path = run_folder / "coordinator.log"
+        self._config_path = run_folder / COORDINATOR
+        self._log_path = run_folder / COORDINATOR_LOG
         self._allowed = restarts
         self._module = module
         self._on_restart = on_restart
@@ -231,15 +230,6 @@ class Supervisor:
     def _last_words(self) -> str:
         lines = self._log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return lines[-1] if lines else ""
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def _describe(exit_code: int) -> str:

@@ -13,6 +13,9 @@ ADDRESSES = "addresses.json"
 PROCESSES = "processes.json"
 """Process number of the coordinator and of each node, while the run lasts."""
 FLOWER_LOG = "flower.log"
+COORDINATOR = "coordinator.json"
+"""Configuration of the coordinator's process."""
+COORDINATOR_LOG = "coordinator.log"
 
 REPORT = "report.html"
 FIGURES = "figures"
@@ -27,6 +30,11 @@ DONE = "DONE"
 """Empty; the folder is complete."""
 FAILED = "FAILED"
 """Instead of DONE: one sentence that says why the run failed."""
+
+
+def nodes_log(process: int) -> str:
+    """Log of the nodes that share a process: what they say, and where it crashes."""
+    return f"nodes-{process}.log"
 
 
 def table_file(name: str) -> str:

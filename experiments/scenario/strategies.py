@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
-from carbon_data.own_code import load, place_of
+from carbon_data.own_code import named, place_of
 from experiments.errors import UsageError
 
 if TYPE_CHECKING:
@@ -123,16 +122,8 @@ def describe_strategies() -> dict[str, str]:
 
 def find_strategy(name: str) -> Any:
     """The class (or function) behind ``name``. Raises UsageError."""
-    try:
-        if ":" in name:
-            return load(name)
-        if name in STRATEGIES:
-            return resolve_name(f"flwr.serverapp.strategy:{STRATEGIES[name]}")
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(f"strategy {name!r} cannot be loaded: {error}") from error
-    raise UsageError(
-        f"strategy {name!r} is not known; allowed: {', '.join(STRATEGIES)}, or package.module:Name"
-    )
+    ours = {key: f"flwr.serverapp.strategy:{target}" for key, target in STRATEGIES.items()}
+    return named(name, ours, "strategy", UsageError)
 
 
 def _parameters(factory: Any) -> dict[str, inspect.Parameter]:

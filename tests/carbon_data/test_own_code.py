@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from carbon_data.own_code import load, look_beside
+from carbon_data.own_code import look_beside, named
 
 
 def test_an_object_is_found_beside_the_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,16 +15,22 @@ def test_an_object_is_found_beside_the_scenario(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(sys, "path", list(sys.path))
     look_beside(tmp_path)
     try:
-        assert load("mine_here:Thing").size == 3
-        with pytest.raises(AttributeError, match="Other"):
-            load("mine_here:Other")
-        with pytest.raises(ImportError, match="beside the scenario"):
-            load("mine_nowhere:Thing")
+        assert named("mine_here:Thing", {}, "toy", ValueError).size == 3
+        with pytest.raises(ValueError, match="'mine_here' has no 'Other'; it has Thing"):
+            named("mine_here:Other", {}, "toy", ValueError)
+        with pytest.raises(ValueError, match="beside the scenario"):
+            named("mine_nowhere:Thing", {}, "toy", ValueError)
     finally:
         look_beside(None)
         sys.modules.pop("mine_here", None)
 
 
-def test_a_name_without_a_module_is_refused() -> None:
-    with pytest.raises(ImportError, match="Empty module name"):
-        load(":Thing")
+def test_entries_of_a_registry_come_first_and_unknown_names_are_refused() -> None:
+    ours = {"path": "pathlib:Path", "three": 3}
+    assert named("path", ours, "toy", ValueError) is Path
+    assert named("three", ours, "toy", ValueError) == 3
+    for unknown in ("four", ":Thing", "module:"):
+        with pytest.raises(
+            ValueError, match=r"no toy is called .* allowed are path, three, x:y, or one of your own"
+        ):
+            named(unknown, ours, "toy", ValueError, also="x:y")

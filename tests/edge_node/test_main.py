@@ -19,7 +19,7 @@ from edge_node.__main__ import main
         ({"slot_s": float("nan")}, "slot_s"),
         ({"colour": "green"}, "colour"),
         ({"coordinator_address": ""}, "coordinator_address is empty"),
-        ({"meter": "guess"}, "unknown meter 'guess'"),
+        ({"meter": "guess"}, "no meter is called 'guess'"),
     ],
 )
 def test_bad_configurations_are_refused_with_the_place(

@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 
 from carbon_data.files.folders import cache_dir
-from experiments.fleet.cores import cpu_count
+from experiments.fleet.machine import cpu_count
 from experiments.studies.fei import fig4
 from experiments.studies.fei.cell import TrainCell
 from experiments.studies.fei.data import find_data

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from carbon_data.files.folders import cache_dir
 from experiments.errors import UsageError
-from experiments.fleet.cores import cpu_count
+from experiments.fleet.machine import cpu_count
 from experiments.studies.fei import (
     assumptions,
     costs,

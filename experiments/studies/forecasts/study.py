@@ -23,7 +23,7 @@ from carbon_data.sources.forecast_file import sundial_2022
 from carbon_data.sources.generation import GenerationAverage
 from carbon_data.sources.traces import em_2021_2024
 from carbon_data.types import Scope
-from experiments.fleet.cores import cpu_count
+from experiments.fleet.machine import cpu_count
 from experiments.report.figures.base import Drawing
 from experiments.run_folder.files import FIGURES, REPORT, TABLES
 from experiments.studies.fei.engine import run_jobs

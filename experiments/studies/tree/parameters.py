@@ -7,7 +7,7 @@ from functools import cached_property
 from importlib import resources
 from types import MappingProxyType
 
-from edge_node.energy.sourced import Figure, SourceError, read_figures
+from edge_node.energy.sourced import Figure, exact_figures
 
 PS_PER_S = 10**12
 """Simulated time is counted in whole picoseconds: sums are exact and events never meet by rounding."""
@@ -100,16 +100,9 @@ def _unit_of(name: str) -> str:
 
 def load_figures() -> dict[str, Figure]:
     """The packaged parameters with their sources. Raises SourceError for a figure missing or in another unit."""
+    names = [field.name for field in fields(Parameters)]
     text = (resources.files(__package__) / "parameters.toml").read_text(encoding="utf-8")
-    figures, _ = read_figures(text, "parameters.toml")
-    names = {field.name for field in fields(Parameters)}
-    if set(figures) != names:
-        missing, extra = sorted(names - set(figures)), sorted(set(figures) - names)
-        raise SourceError(f"parameters.toml lacks {missing} and has unknown {extra}")
-    for name, figure in figures.items():
-        if figure.unit != _unit_of(name):
-            raise SourceError(f"parameters.toml: {name} is in {figure.unit}; allowed is {_unit_of(name)}")
-    return figures
+    return exact_figures(text, "parameters.toml", names, _unit_of)
 
 
 def load_parameters() -> Parameters:

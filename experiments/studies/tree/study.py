@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 
 from carbon_data.files.whole import whole_file
-from experiments.fleet.cores import cpu_count
+from experiments.fleet.machine import cpu_count
 from experiments.progress import progress_bar
 from experiments.studies.import_closure import closure_digest
 from experiments.studies.tree.engine import simulate

@@ -37,9 +37,9 @@ def test_a_source_out_of_tree_is_named_by_its_path() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("nonsense", {}, "there are profiles, constant"),
-        ("no.such.module:Name", {}, "cannot be imported"),
-        ("carbon_data.units:Nothing", {}, "cannot be imported"),
+        ("nonsense", {}, "allowed are profiles, constant"),
+        ("no.such.module:Name", {}, "cannot be loaded"),
+        ("carbon_data.units:Nothing", {}, "cannot be loaded"),
         ("carbon_data.units:MICRO", {}, "not something that makes"),
         ("builtins:dict", {}, "it is no intensity source"),
         ("datetime:timedelta", {}, "it is no intensity source"),

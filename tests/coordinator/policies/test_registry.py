@@ -39,7 +39,7 @@ def test_own_policy_by_module_and_name() -> None:
     ("name", "options", "says"),
     [
         ("detaa", {}, "allowed are.*deta"),
-        ("no.such.module:Thing", {}, "cannot be imported"),
+        ("no.such.module:Thing", {}, "cannot be loaded"),
         ("coordinator.policies.deta:Deta2", {}, "it has Deta"),
         ("coordinator.policies.registry:POLICIES", {}, "not a class or function"),
         ("deta", {"horizons": 3}, "horizon"),

@@ -22,7 +22,7 @@ from tests.scenarios import TINY
         ("replay:/no/such/log.jsonl", "/no/such/log.jsonl"),
         ("replay", "replay:PATH"),
         ("record:modelled", "record:PATH=METER"),
-        ("nothing", "unknown meter"),
+        ("nothing", "no meter is called"),
         ("modelled:/sys/class/hwmon", "modelled takes no argument"),
         ("nowhere.meters:Mine", "cannot be loaded"),
     ],

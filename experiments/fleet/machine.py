@@ -1,11 +1,17 @@
-"""Memory of processes that compute with large tensors."""
+"""This machine: its cores, and memory that processes with large tensors keep."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 
 KEEP_BYTES = 2**30
 TOP_PAD_BYTES = 2**26
+
+
+def cpu_count() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def keep_memory() -> None:
