@@ -1,4 +1,4 @@
-"""Every private import of Flower, in one file: pinned to 1.41 and held by
+"""Every private import of Flower, in one file: taken from 1.41 and 1.42 and held by
 tests/experiments/fleet/test_flower_private.py.
 
 Flower's public ``Grid`` is an abstract class, but its messages take their sender from a process-wide identity

@@ -1,4 +1,4 @@
-"""Contract with Flower 1.41: what flower_private.py takes from behind its public names must be there and
+"""Contract with Flower 1.41 and 1.42: what flower_private.py takes from behind its public names must be there and
 behave so.
 """
 
