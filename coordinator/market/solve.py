@@ -274,9 +274,21 @@ def _awake_start(program: Program, options: SolverOptions) -> Floats | None:
     return None if best is None else best.values
 
 
+class _SilentHighs(highspy.Highs):
+    """HiGHS that prints nothing, from its first call on.
+
+    The constructor of ``highspy.Highs`` enables callbacks, and from 1.16 on that prints a banner unless output is
+    already off.
+    """
+
+    def enableCallbacks(self) -> None:
+        """Switch output off, then enable callbacks."""
+        self.setOptionValue("output_flag", False)
+        super().enableCallbacks()
+
+
 def _new_highs(options: SolverOptions) -> highspy.Highs:
-    highs = highspy.Highs()
-    highs.setOptionValue("output_flag", False)
+    highs = _SilentHighs()
     highs.setOptionValue("threads", 1)
     highs.setOptionValue("random_seed", 0)
     highs.setOptionValue("solver", options.method)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from coordinator.market.awake import awake_rows, own_windows
@@ -16,6 +16,8 @@ from coordinator.market.program import Program, build
 from coordinator.market.solve import Session, SolverOptions, unserved
 
 EXACT = SolverOptions(mip_gap_fraction=0.0)
+SOLVER = 3e-6
+"""Two proven optima differ by so much at most: HiGHS takes whole numbers, rows and the last gap to 1e-6 each."""
 EVERYTHING = Restrictions(transfers=True, offloading=True, harvest=True)
 
 
@@ -35,11 +37,12 @@ def best(program: Program, *, tighten: bool) -> float:
     return found.objective
 
 
+@example(seed=410, slack=1, load=7)
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), slack=st.integers(0, 2), load=st.sampled_from([1, 1, 7]))
 def test_no_plan_is_cut_off(seed: int, slack: int, load: int) -> None:
     program = day(seed, slack, load)
-    assert best(program, tighten=True) == pytest.approx(best(program, tighten=False), rel=1e-6, abs=1e-6)
+    assert best(program, tighten=True) == pytest.approx(best(program, tighten=False), rel=1e-6, abs=SOLVER)
 
 
 def test_the_relaxation_is_nearer_to_the_optimum() -> None:
