@@ -12,6 +12,7 @@ from typing import Protocol, Self
 
 from edge_node.config import NodeConfig
 
+from .ahead import Ahead
 from .grid import NodeGrid
 from .machine import cpu_count
 
@@ -44,6 +45,12 @@ class Managed:
 
 class Fleet(Protocol):
     """Processes that host edge nodes. ``start`` once, ``reset`` for each run, ``stop`` at the end."""
+
+    @property
+    def coordinators(self) -> Ahead | None:
+        """Where the coordinator of the next run may be started ahead; ``stop`` ends one that was not needed. None
+        where coordinators have no process of their own."""
+        ...
 
     def start(self) -> None:
         """Start the processes and have them import what nodes need."""

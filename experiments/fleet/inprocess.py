@@ -78,6 +78,10 @@ class InProcessFleet(Managed):
         self._grid: InProcessGrid | None = None
         self._numbers: dict[str, int] = {}
 
+    @property
+    def coordinators(self) -> None:
+        return None
+
     def start(self) -> None:
         """Nothing to start: nodes come with ``reset``."""
 

@@ -23,6 +23,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from edge_node.config import NodeConfig
 from experiments.run_folder.files import nodes_log
 
+from .ahead import Ahead
 from .base import DEFAULT_BUILDER, FleetStartError, Managed, deal, numbers_of, process_count, run_number
 from .flower_private import (
     CLIENT_APP_RAISED,
@@ -204,6 +205,11 @@ class RayFleet(Managed):
         self._placed: dict[str, int] = {}
         self._infer: list[str] = []
         self._numbers: dict[str, int] = {}
+        self._coordinators = Ahead()
+
+    @property
+    def coordinators(self) -> Ahead:
+        return self._coordinators
 
     def start(self) -> None:
         """Start Ray first of all servers (its start-up suffers most from others), then the actors.
@@ -320,6 +326,7 @@ class RayFleet(Managed):
                 self._grid.mark_lost(actor)
 
     def stop(self) -> None:
+        self._coordinators.stop()
         if self._actors:
             with contextlib.suppress(RayError):  # the rest is killed with Ray
                 self.release()

@@ -84,7 +84,7 @@ def _open_supervised(
         return supervisor.address
 
     with (
-        Supervisor(config, folder) as supervisor,
+        Supervisor(config, folder, ahead=fleet.coordinators) as supervisor,
         ControlClient(address) as control,
         ThreadPoolExecutor(1, thread_name_prefix="books") as books,
     ):

@@ -20,6 +20,7 @@ from typing import IO
 from coordinator.config import EXIT_LEDGER_FAILED, CoordinatorConfig
 from experiments.run_folder.files import COORDINATOR, COORDINATOR_LOG
 
+from .ahead import Ahead
 from .base import Managed
 from .spawn import command
 
@@ -52,6 +53,7 @@ class Supervisor(Managed):
         restarts: How often it may die unexpectedly.
         module: What is run with the configuration's path as its only argument.
         on_restart: Told of each restart.
+        ahead: Has the first process where one was started ahead.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Supervisor(Managed):
         restarts: int = 3,
         module: str = "coordinator",
         on_restart: Callable[[Restart], None] = lambda _: None,
+        ahead: Ahead | None = None,
     ) -> None:
         self._config = config
         self._config_path = run_folder / COORDINATOR
@@ -69,6 +72,7 @@ class Supervisor(Managed):
         self._allowed = restarts
         self._module = module
         self._on_restart = on_restart
+        self._ahead = ahead
         self._process: subprocess.Popen[str] | None = None
         self._address = ""
         self._ready = threading.Event()
@@ -175,15 +179,18 @@ class Supervisor(Managed):
     def _launch(self) -> None:
         self._config_path.write_text(self._config.model_dump_json(indent=1), encoding="utf-8")
         with self._log_path.open("a", encoding="utf-8") as log:
-            self._process = subprocess.Popen(
-                command(self._module, str(self._config_path)),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                # Ctrl-C is for the runner, which then stops the coordinator in order.
-                start_new_session=True,
-            )
+            ahead, self._ahead = self._ahead, None
+            self._process = ahead.take([str(self._config_path.resolve())], self._log_path) if ahead else None
+            if self._process is None:
+                self._process = subprocess.Popen(
+                    command(self._module, str(self._config_path)),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                    # Ctrl-C is for the runner, which then stops the coordinator in order.
+                    start_new_session=True,
+                )
         if self._stopping.is_set():  # stop() came before there was a process to end
             self._process.kill()
         assert self._process.stdout is not None  # a pipe was asked for

@@ -7,12 +7,13 @@ those of the testbed (measures.Totals) by all joules of the run.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
 
 from coordinator.accounting.tree import Window, efficiency
-from experiments.report.measures import alpha_bits_per_token
+from experiments.report.measures import ById, alpha_bits_per_token
 from experiments.report.read import Run, Study
 from protos import latency
 
@@ -179,7 +180,13 @@ def serving_json(run: Run) -> dict[str, Any] | None:
 
 def serving_frame(study: Study) -> pd.DataFrame:
     """One row per run and node (``node_id`` None: all of the run), with every field of ServingTotals; where a run has
-    several services, one for each of them as well."""
+    several services, one for each of them as well. Cached per study object: figure and table share it."""
+    return _serving_frame(ById(study))
+
+
+@lru_cache(maxsize=16)
+def _serving_frame(key: ById[Study]) -> pd.DataFrame:
+    study = key.value
     rows: list[dict[str, Any]] = []
     for run in study:
         services = service_names(run)

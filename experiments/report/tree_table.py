@@ -73,8 +73,7 @@ def _windows(run: Run) -> Iterator[tuple[str, str, Delivered, float]]:
         yield "serving", "", _delivered(served), float(every["energy_j"].sum())
     for service, rows in served.groupby("service", sort=True):
         yield "service", str(service), _delivered(rows), float(rows["energy_j"].sum())
-    by_node = {str(node): _delivered(rows) for node, rows in served.groupby("node_id")}
-    by_slot: dict[Any, Delivered] = {slot: _delivered(rows) for slot, rows in served.groupby("slot")}
+    by_node, by_slot = _delivered_by(served, "node_id"), _delivered_by(served, "slot")
     own = lines[~lines["node_id"].isin(HOLDERS)]
     nodes = run.tables["nodes"]
     carried_j = (
@@ -83,9 +82,18 @@ def _windows(run: Run) -> Iterator[tuple[str, str, Delivered, float]]:
         else {}
     )
     for node, energy_j in own.groupby("node_id", sort=True)["energy_j"].sum().items():
-        yield "node", str(node), by_node.get(str(node), {}), float(energy_j) + carried_j.get(str(node), 0.0)
+        yield "node", str(node), by_node.get(node, {}), float(energy_j) + carried_j.get(str(node), 0.0)
     for slot, energy_j in lines.groupby("slot", sort=True)["energy_j"].sum().items():
         yield "slot", str(slot), by_slot.get(slot, {}), float(energy_j)
+
+
+def _delivered_by(rows: pd.DataFrame, column: str) -> dict[Any, Delivered]:
+    """What was delivered for each value of ``column``."""
+    sums = rows.groupby([column, "service"])[COUNTS].sum()
+    found: dict[Any, dict[str, dict[str, int]]] = {}
+    for (value, service), counts in zip(sums.index, sums.to_numpy(), strict=True):
+        found.setdefault(value, {})[str(service)] = dict(zip(COUNTS, map(int, counts), strict=True))
+    return dict(found)
 
 
 def _delivered(rows: pd.DataFrame) -> Delivered:

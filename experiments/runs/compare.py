@@ -122,17 +122,18 @@ def run_compare(
     ]
     with _progress(console, quiet, total=len(specs) * len(scenario.stages.slots())) as progress:
         progress.say("resolving")
+        resolved = _Resolutions()
         for policy in policies:
             # Seeds differ in clouds and data order only: one of them shows whether the policy's run is possible.
-            resolved = resolve(next(spec for spec in specs if spec.policy == policy))
-        progress.warn(resolved)
+            last = resolved(next(spec for spec in specs if spec.policy == policy))
+        progress.warn(last)
         failed: dict[str, str] = {}
         with _started(scenario, progress) as fleet:
             folder.mkdir(parents=True, exist_ok=True)
-            for spec in specs:
+            for left, spec in zip(reversed(range(len(specs))), specs, strict=True):
                 name = _run_name(spec.policy, spec.seed)
                 try:
-                    _execute(resolve(spec), folder / name, fleet, progress)
+                    _execute(resolved(spec), folder / name, fleet, progress, more=left > 0)
                 except RunError as error:
                     failed[name] = str(error).removeprefix(f"{folder / name}: ")
         if len(failed) == len(specs):
@@ -145,7 +146,7 @@ def run_compare(
             "run": folder.name,
             "failed": failed,
             "regret": _regret(
-                [spec for spec in specs if _run_name(spec.policy, spec.seed) not in failed], folder
+                [spec for spec in specs if _run_name(spec.policy, spec.seed) not in failed], folder, resolved
             ),
         }
         (folder / COMPARE).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
@@ -166,12 +167,29 @@ def _run_name(policy: str, seed: int) -> str:
     return f"{policy.replace(':', '.')}-s{seed}"
 
 
-def _regret(specs: list[Scenario], folder: Path) -> dict[str, Any]:
+class _Resolutions:
+    """Scenarios of a comparison by policy and seed, each resolved once, as long as they are few: in a large
+    comparison the oldest are resolved again when they are needed."""
+
+    def __init__(self, kept: int = 16) -> None:
+        self._kept = kept
+        self._found: dict[tuple[str, int], Resolved] = {}
+
+    def __call__(self, spec: Scenario) -> Resolved:
+        key = spec.policy, spec.seed
+        if key not in self._found:
+            if len(self._found) >= self._kept:
+                del self._found[next(iter(self._found))]
+            self._found[key] = resolve(spec)
+        return self._found[key]
+
+
+def _regret(specs: list[Scenario], folder: Path, resolutions: _Resolutions) -> dict[str, Any]:
     """Every run beside the perfect-foresight bound of its seed's day, for compare.json."""
     days: dict[int, Any] = {}
     runs = []
     for spec in specs:
-        resolved = resolve(spec)
+        resolved = resolutions(spec)
         if spec.seed not in days:
             fleet = whole_run(resolved)
             days[spec.seed] = fleet, bound_or_reason(fleet)
@@ -186,9 +204,12 @@ def _execute(
     fleet: Fleet,
     progress: SlotProgress,
     outside: Outside | None = None,
+    more: bool = False,
 ) -> None:
+    """``more``: another run follows; its coordinator is started while this one works."""
     progress.begin(resolved)
-    hooks = Hooks(on_slot=progress.slot)
+    ahead = fleet.coordinators if more else None
+    hooks = Hooks(progress.slot, lambda _: None if ahead is None else ahead.prepare())
     if outside is not None:
         hooks = Hooks(progress.slot, outside.opened, outside.before_close)
     try:

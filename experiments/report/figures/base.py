@@ -4,12 +4,17 @@ data."""
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from matplotlib.backend_bases import FigureCanvasBase
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num, num2date
 from matplotlib.ticker import PercentFormatter
 from matplotlib.transforms import ScaledTranslation
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
 WIDTH_IN = 8.6
 Edges = NDArray[np.float64]
 """Limits of the slots as matplotlib dates."""
+Canvas = TypeVar("Canvas", bound=FigureCanvasBase)
 
 
 @dataclass
@@ -62,19 +68,31 @@ class Drawing:
     def svg(self) -> str:
         """The figure as SVG text; the same figure gives the same text."""
         buffer = io.StringIO()
-        with look():
-            self.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        with look(), _printed_by(FigureCanvasSVG, self.figure) as canvas:
+            canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})
             self.figure.set_layout_engine("none")  # laid out once: the PDF takes the same places
         return buffer.getvalue()
 
     def save(self, figures: Path, svg: str) -> None:
         """``svg`` (from ``svg()``) and a PDF into ``figures``."""
         (figures / f"{self.name}.svg").write_text(svg, encoding="utf-8")
-        with look():
-            self.figure.savefig(
+        with look(), _printed_by(FigureCanvasPdf, self.figure) as canvas:
+            canvas.print_pdf(
                 figures / f"{self.name}.pdf",
                 metadata={"CreationDate": None, "Creator": None, "Producer": None},
             )
+
+
+@contextmanager
+def _printed_by(kind: type[Canvas], figure: Figure) -> Iterator[Canvas]:
+    """A canvas that draws ``figure`` once. ``Figure.savefig`` draws every figure twice, the first time for its
+    layout, which the canvas takes care of while it draws."""
+    before, dpi = figure.canvas, figure.dpi
+    try:
+        yield kind(figure)
+    finally:
+        figure.set_canvas(before)
+        figure.set_dpi(dpi)
 
 
 def new_figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:

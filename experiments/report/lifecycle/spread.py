@@ -188,12 +188,21 @@ def stated_reduction(study: Study, policy: str, baseline: str, boundary: Boundar
 def stated_reductions(study: Study, *, draws: int = DRAWS, seed: int = 0) -> list[Stated]:
     """Every policy against GRID and LOCAL, over the seeds both have, for nodes alone and the whole testbed."""
     error, boards = error_model(study, Factors()), boards_of(study.any_run)
+    lines = {
+        (name, boundary): {
+            number: gram_lines(inside(booked, boundary), boards) for number, booked in by_seed.items()
+        }
+        for name in dict.fromkeys((*there(study), *study.policies))
+        for by_seed in [lines_by_seed(study, name)]
+        for boundary in Boundary
+    }
     found = []
     for baseline in there(study):
         for policy in study.policies:
             for boundary in Boundary:
                 if policy != baseline:
-                    one = _stated(study, policy, baseline, boundary, error, boards, draws, seed)
+                    before, after = _pairs(lines[baseline, boundary], lines[policy, boundary])
+                    one = _stated(policy, baseline, boundary, before, after, error, draws, seed)
                     found += [] if one is None else [one]
     return found
 
@@ -204,16 +213,15 @@ def _all_stated(study: ById[Study]) -> dict[tuple[str, str, Boundary], Stated]:
 
 
 def _stated(
-    study: Study,
     policy: str,
     baseline: str,
     boundary: Boundary,
+    before: list[GramLines],
+    after: list[GramLines],
     error: ErrorModel,
-    boards: Mapping[str, str],
     draws: int,
     seed: int,
 ) -> Stated | None:
-    before, after = pairs_of(study, policy, baseline, boundary, boards)
     if not before:
         return None
     totals: NDArray[np.float64] = monte_carlo_totals([*before, *after], error, draws=draws, seed=seed)
@@ -233,18 +241,11 @@ def _stated(
     )
 
 
-def pairs_of(
-    study: Study, policy: str, baseline: str, boundary: Boundary, boards: Mapping[str, str]
+def _pairs(
+    before: Mapping[int, GramLines], after: Mapping[int, GramLines]
 ) -> tuple[list[GramLines], list[GramLines]]:
     """(baseline, policy) lines of the seeds that both have and in which the baseline emitted anything."""
-    before, after = lines_by_seed(study, baseline), lines_by_seed(study, policy)
-    pairs = [
-        (
-            gram_lines(inside(before[number], boundary), boards),
-            gram_lines(inside(after[number], boundary), boards),
-        )
-        for number in sorted(before.keys() & after.keys())
-    ]
+    pairs = [(before[number], after[number]) for number in sorted(before.keys() & after.keys())]
     pairs = [pair for pair in pairs if pair[0].grams.size]
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 

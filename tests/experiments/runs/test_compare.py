@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from experiments.cli import invoke
+from experiments.fleet.inprocess import InProcessFleet
 from experiments.report.read import load
+from experiments.resolve.prepare import open_scenario
+from experiments.runs import compare
 
 
 def test_a_comparison_names_the_failed_run_and_states_no_reduction_with_it(
@@ -35,3 +40,38 @@ def test_a_comparison_of_nothing_but_failed_runs(scenario: Path, capsys: pytest.
     assert said.out == ""
     assert "failing_lab.Raising-s0" in said.err
     assert "%" not in said.err
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.prepared = 0
+
+    def prepare(self) -> None:
+        self.prepared += 1
+
+
+class RecordedFleet(InProcessFleet):
+    recorder = Recorder()
+
+    @property
+    def coordinators(self) -> Recorder:
+        return self.recorder
+
+
+def test_scenarios_are_resolved_once_and_coordinators_started_for_runs_to_come(
+    small_scenario: Path, tmp_path: Path, monkeypatch
+) -> None:
+    fleet, counted, resolve = RecordedFleet(), Counter(), compare.resolve
+
+    def count(spec):
+        counted[spec.policy, spec.seed] += 1
+        return resolve(spec)
+
+    monkeypatch.setattr(compare, "make_fleet", lambda _: fleet)
+    monkeypatch.setattr(compare, "resolve", count)
+    scenario = open_scenario(str(small_scenario))
+    folder = tmp_path / "compare"
+    compare.run_compare(scenario, ("local", "grid"), 2, folder, Console(stderr=True), quiet=True, draw=False)
+    first = scenario.seed
+    assert counted == {(policy, seed): 1 for policy in ("local", "grid") for seed in range(first, first + 2)}
+    assert fleet.recorder.prepared == 3  # the last of four runs has none after it

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments.report.figures import draw_all
 from experiments.report.figures.base import spread_labels
+from experiments.report.figures.look import look
+from experiments.report.read import load
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=15))
@@ -20,3 +25,25 @@ def test_labels_never_overlap_and_keep_their_order(positions: list[float]) -> No
         for b in range(len(moved)):
             if positions[a] < positions[b]:
                 assert moved[a] < moved[b]
+
+
+def test_figures_drawn_once_are_those_that_matplotlib_saves(
+    make_compare: Callable[..., Path], tmp_path: Path
+) -> None:
+    study = load(make_compare(("local", "deta"), (0,)))
+    ours, theirs = ([drawing for some in draw_all(study).values() for drawing in some][::4] for _ in range(2))
+    assert len(ours) > 3
+    for one, other in zip(ours, theirs, strict=True):
+        dpi, canvas = one.figure.dpi, one.figure.canvas
+        svg = one.svg()
+        one.save(tmp_path, svg)
+        assert (one.figure.dpi, one.figure.canvas) == (dpi, canvas)
+        with look():
+            for suffix, metadata in (
+                ("svg", {"Date": None}),
+                ("pdf", {"CreationDate": None, "Producer": None}),
+            ):
+                path = tmp_path / f"saved.{suffix}"
+                other.figure.savefig(path, metadata={**metadata, "Creator": None})
+                assert path.read_bytes() == (tmp_path / f"{one.name}.{suffix}").read_bytes()
+                other.figure.set_layout_engine("none")
