@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -26,6 +26,19 @@ def measuring(run: Callable[[Callable[[str], None]], Any]) -> Any:
     err = Console(stderr=True)
     with err.status("measuring") as status:
         return run(lambda text: status.update(text) if err.is_terminal else err.print(text))
+
+
+def against(goals: Mapping[str, float], values: Mapping[str, Any], op: str) -> dict[str, dict[str, Any]]:
+    """Values next to their goals; ``op``: ``>=`` or ``<=``."""
+    return {
+        name: {
+            "op": op,
+            "goal": goal,
+            "value": values[name],
+            "met": values[name] >= goal if op == ">=" else values[name] <= goal,
+        }
+        for name, goal in goals.items()
+    }
 
 
 def show(found: dict[str, Any], as_json: bool) -> None:

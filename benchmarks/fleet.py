@@ -27,7 +27,7 @@ from flwr.app import Context, RecordDict
 from flwr.serverapp.strategy import FedAvg
 from numpy.typing import NDArray
 
-from benchmarks._command import measuring, parser, show
+from benchmarks._command import against, measuring, parser, show
 from benchmarks._decision import measure_decision
 from coordinator.adapters.flower_server import (
     LearningTask,
@@ -205,13 +205,7 @@ def run(quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
         "inprocess_round_ratio": figures["inprocess_round_ratio"],
         "decision_ratio": figures["decision_ratio"],
     }
-    return {
-        "figures": figures,
-        "goals": {
-            name: {"op": "<=", "goal": goal, "value": values[name], "met": values[name] <= goal}
-            for name, goal in GOALS.items()
-        },
-    }
+    return {"figures": figures, "goals": against(GOALS, values, "<=")}
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks._command import measuring, parser, show
+from benchmarks._command import against, measuring, parser, show
 from experiments.studies.fei.cell import TrainCell
 from experiments.studies.fei.engine import content_key, run_jobs
 from experiments.studies.fei.market import Fig5Cell, Setting, SurfaceCell, Work
@@ -86,13 +86,7 @@ def run(quick: bool) -> dict[str, Any]:
         began = time.perf_counter()
         run_jobs(empty, cache, what="cached", workers=1)
         figures["cached_cells_per_s"] = len(empty) / (time.perf_counter() - began)
-    return {
-        "figures": figures,
-        "goals": {
-            name: {"op": ">=", "goal": goal, "value": figures[name], "met": figures[name] >= goal}
-            for name, goal in GOALS.items()
-        },
-    }
+    return {"figures": figures, "goals": against(GOALS, figures, ">=")}
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks._command import measuring, parser, show
+from benchmarks._command import against, measuring, parser, show
 from edge_node.config import TaskConfig
 from edge_node.tasks.process import configure_process
 from edge_node.tasks.workload import TaskWorkload, build_workload
@@ -157,13 +157,7 @@ def run(quick: bool) -> dict[str, Any]:
         case = CASES[name]
         figures[f"{name}_sequences_per_s"] = case.batches * case.batch_size / statistics.median(spent[name])
     figures["peephole_to_plain_lstm"] = ratio(spent["lstm_plain"], spent["lstm"])
-    return {
-        "figures": figures,
-        "goals": {
-            name: {"op": ">=", "goal": goal, "value": figures[name], "met": figures[name] >= goal}
-            for name, goal in GOALS.items()
-        },
-    }
+    return {"figures": figures, "goals": against(GOALS, figures, ">=")}
 
 
 def main() -> None:

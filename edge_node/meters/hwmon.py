@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Protocol
 
 from carbon_data.types import Provenance
-from edge_node.energy.power_model import PowerModel
-from edge_node.meters.base import MeterContext, MeterError, Slot, Work, lines_from
+from edge_node.meters.base import MeterContext, MeterError, Slot, lines_from
+from edge_node.meters.modelled import CountingMeter
 from edge_node.meters.window import Window
 from protos.messages.slot import EnergyLine
-from protos.messages.terms import Stage
 
 SYSFS = Path("/sys")
 
@@ -113,8 +112,8 @@ class PowerIntegrator:
                 self._failure = error  # raised where the window is read: the window is a gap
 
 
-class SensorMeter:
-    """Measured joules of a window, divided over stages and components."""
+class SensorMeter(CountingMeter):
+    """Measured joules of a window, divided over stages and components in proportion to counted work."""
 
     name = "hwmon"
     provenance = Provenance.MEASURED
@@ -123,9 +122,8 @@ class SensorMeter:
     def __init__(
         self, context: MeterContext, sensor: EnergySensor, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._model = PowerModel(context.board)
+        super().__init__(context.board)
         self._sensor, self._clock = sensor, clock
-        self._window = Window()
         self._start_uj, self._start_s = sensor.energy_uj(), clock()
 
     def stop(self) -> None:
@@ -135,16 +133,6 @@ class SensorMeter:
     def open(self, slot: int) -> None:
         self._window = Window()
         self._start_uj, self._start_s = self._sensor.energy_uj(), self._clock()
-
-    def begin(self) -> None:
-        """The sensor runs all the time; counted work determines how its joules are divided."""
-
-    def add(self, work: Work) -> None:
-        seconds = self._model.busy_s(work.flop)
-        self._window.work(work.stage, seconds, self._model.compute_j(work.flop), work.wasted)
-
-    def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0, negotiation: bool = False) -> None:
-        self._window.radio(stage, tx_bytes, rx_bytes, negotiation)
 
     def close(self, slot: Slot) -> tuple[EnergyLine, ...]:
         total = self._sensor.energy_uj() - self._start_uj

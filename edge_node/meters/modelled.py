@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from carbon_data.types import Provenance
+from edge_node.config import BoardConfig
 from edge_node.energy.power_model import PowerModel
 from edge_node.meters.base import MeterContext, Slot, Work, lines_from
 from edge_node.meters.window import Window
@@ -10,18 +11,11 @@ from protos.messages.slot import EnergyLine
 from protos.messages.terms import Stage
 
 
-class ModelledMeter:
-    """Counted operations to seconds and joules; the window is exactly one slot long."""
+class CountingMeter:
+    """Counts a window's operations and bytes; what they cost is the matter of ``close``."""
 
-    name = "modelled"
-    provenance = Provenance.MODELLED
-
-    def __init__(self, context: MeterContext) -> None:
-        self._model = PowerModel(context.board)
-        self._slot_s = context.slot_s
-        self._window = Window()
-
-    def open(self, slot: int) -> None:
+    def __init__(self, board: BoardConfig) -> None:
+        self._model = PowerModel(board)
         self._window = Window()
 
     def begin(self) -> None:
@@ -33,6 +27,20 @@ class ModelledMeter:
 
     def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0, negotiation: bool = False) -> None:
         self._window.radio(stage, tx_bytes, rx_bytes, negotiation)
+
+
+class ModelledMeter(CountingMeter):
+    """Counted operations to seconds and joules; the window is exactly one slot long."""
+
+    name = "modelled"
+    provenance = Provenance.MODELLED
+
+    def __init__(self, context: MeterContext) -> None:
+        super().__init__(context.board)
+        self._slot_s = context.slot_s
+
+    def open(self, slot: int) -> None:
+        self._window = Window()
 
     def close(self, slot: Slot) -> tuple[EnergyLine, ...]:
         return lines_from(self._window.modelled_uj(self._model, slot, self._slot_s), self.provenance)

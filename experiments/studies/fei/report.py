@@ -147,12 +147,7 @@ def _cards(claims: dict[str, Judgement]) -> list[dict[str, str]]:
     ]
 
 
-def _three(value: float) -> str:
-    return number(value)
-
-
-def _two(value: float) -> str:
-    return NO_VALUE if missing(value) else f"{value:.2f}"
+_one, _two, _whole = "{:.1f}".format, "{:.2f}".format, "{:.0f}".format
 
 
 def _thousand(value: float) -> str:
@@ -165,18 +160,12 @@ def _setting(value: float) -> str:
     return percent(value, 0)
 
 
-def _one(value: float) -> str:
-    return NO_VALUE if missing(value) else f"{value:.1f}"
-
-
-def _percent(value: float) -> str:
-    return percent(value)
-
-
-def _whole(value: float) -> str:
-    return NO_VALUE if missing(value) else f"{value:.0f}"
-
-
+_MODEL = Column("model", "model", is_number=False)
+_READ = (_MODEL, Column("reading", "reading", is_number=False))
+_SIZE = Column("size", "size", is_number=False)
+_N = Column("servers", "n", _whole)
+_ROUNDS = Column("rounds", "rounds", _whole)
+_RATE = Column("rate", "learning rate", str, sort="learning_rate")
 _SHORT = {
     str(BatchReading.AS_PRINTED): "50 epochs",
     str(BatchReading.BATCH_50): "batch 50",
@@ -253,14 +242,14 @@ def seeds(frame: pd.DataFrame) -> Table:
         frame=frame,
         shown=pd.DataFrame(records),
         columns=(
-            Column("model", "model", is_number=False),
-            Column("servers", "n", _whole),
+            _MODEL,
+            _N,
             Column("each", "rounds by seed", is_number=False),
             Column("rounds", "rounds, mean", str, sort="rounds mean"),
             Column("wh", "ours, Wh", str, sort="ours_kwh mean"),
-            Column("paper_wh", "paper, Wh", _three),
+            Column("paper_wh", "paper, Wh", number),
             Column("sorted_g", "sorted, g", str, sort="sorted_g mean"),
-            Column("paper_g", "paper, g", _three),
+            Column("paper_g", "paper, g", number),
         ),
         note=(
             "Reference readings. Training seeds 0, 1, ... in their order (first model, shares, order of examples), "
@@ -306,19 +295,18 @@ def table1(frame: pd.DataFrame) -> Table:
         caption="Table I: paper, ours and ratio, in every reading that was trained",
         frame=frame,
         columns=(
-            Column("model", "model", is_number=False),
-            Column("reading", "reading", is_number=False),
-            Column("servers", "n", _whole),
-            Column("rounds", "rounds", _whole),
+            *_READ,
+            _N,
+            _ROUNDS,
             Column("implied_rounds", "implied", _one),
             Column("how", "origin", is_number=False),
             Column("paper_kwh", "paper, Wh", _thousand),
             Column("ours_kwh", "ours, Wh", _thousand),
             Column("ratio_kwh", "ratio", _two),
-            Column("paper_g", "paper, g", _three),
-            Column("sorted_g", "sorted, g", _three),
+            Column("paper_g", "paper, g", number),
+            Column("sorted_g", "sorted, g", number),
             Column("ratio_g", "ratio", _two),
-            Column("random_mean_g", "random, g", _three),
+            Column("random_mean_g", "random, g", number),
         ),
         note=(
             _READINGS
@@ -362,17 +350,16 @@ def errors(frame: pd.DataFrame) -> Table:
         frame=frame,
         shown=frame.assign(reading=_reading(frame)),
         columns=(
-            Column("model", "model", is_number=False),
-            Column("reading", "reading", is_number=False),
-            Column("size", "size", is_number=False),
+            *_READ,
+            _SIZE,
             Column("rows_predicted", "rows", _whole),
-            Column("mean_error_kwh_fraction", "kWh, mean", _percent),
-            Column("worst_error_kwh_fraction", "kWh, worst", _percent),
-            Column("mean_error_g_fraction", "g, mean", _percent),
-            Column("worst_error_g_fraction", "g, worst", _percent),
+            Column("mean_error_kwh_fraction", "kWh, mean", percent),
+            Column("worst_error_kwh_fraction", "kWh, worst", percent),
+            Column("mean_error_g_fraction", "g, mean", percent),
+            Column("worst_error_g_fraction", "g, worst", percent),
             Column("calibrated_on_servers", "calibrated on n", _whole),
             Column("calibrated_on_rounds", "its rounds", _whole),
-            Column("effective_gflop_per_s", "GFLOP/s", _three),
+            Column("effective_gflop_per_s", "GFLOP/s", number),
         ),
         note=(
             _READINGS
@@ -390,19 +377,19 @@ def rate_errors(frame: pd.DataFrame) -> Table:
         name="rate_errors",
         caption="Errors by learning rate, |ours / paper - 1| in energy",
         frame=frame,
-        shown=frame.assign(rate=[f"{r:g}{'*' if own else ''}" for r, own in _pairs(frame)]),
+        shown=frame.assign(rate=_rate(frame)),
         columns=(
-            Column("model", "model", is_number=False),
-            Column("rate", "learning rate", str, sort="learning_rate"),
-            Column("size", "size", is_number=False),
+            _MODEL,
+            _RATE,
+            _SIZE,
             Column("servers", "rows, n", is_number=False),
             Column("rounds", "rounds", is_number=False),
             Column("rows_predicted", "predicted", _whole),
-            Column("mean_error_kwh_fraction", "mean", _percent),
-            Column("worst_error_kwh_fraction", "worst", _percent),
-            Column("own_mean_error_kwh_fraction", "mean, own rate, same rows", _percent),
+            Column("mean_error_kwh_fraction", "mean", percent),
+            Column("worst_error_kwh_fraction", "worst", percent),
+            Column("own_mean_error_kwh_fraction", "mean, own rate, same rows", percent),
             Column("calibrated_on_servers", "calibrated on n", _whole),
-            Column("effective_gflop_per_s", "GFLOP/s", _three),
+            Column("effective_gflop_per_s", "GFLOP/s", number),
         ),
         note=(
             "Reference readings, one training seed. * the study's rate, a choice, since the paper reports none: its "
@@ -419,26 +406,28 @@ def rates(frame: pd.DataFrame) -> Table:
         caption="Table I at other learning rates",
         frame=frame,
         shown=frame.assign(
-            rate=[f"{r:g}{'*' if own else ''}" for r, own in _pairs(frame)],
+            rate=_rate(frame),
             paper_wh=1000.0 * frame["paper_kwh"],
             ours_wh=1000.0 * frame["ours_kwh"].astype(float),
         ),
         columns=(
-            Column("model", "model", is_number=False),
-            Column("rate", "learning rate", str, sort="learning_rate"),
-            Column("servers", "n", _whole),
-            Column("rounds", "rounds", _whole),
+            _MODEL,
+            _RATE,
+            _N,
+            _ROUNDS,
             Column("role", "role", is_number=False),
-            Column("paper_wh", "paper, Wh", _three),
-            Column("ours_wh", "ours, Wh", _three),
-            Column("error_kwh_fraction", "error", _percent),
+            Column("paper_wh", "paper, Wh", number),
+            Column("ours_wh", "ours, Wh", number),
+            Column("error_kwh_fraction", "error", percent),
             Column("basis", "rounds from", is_number=False),
         ),
     )
 
 
-def _pairs(frame: pd.DataFrame) -> list[tuple[float, bool]]:
-    return list(zip(frame["learning_rate"], frame["is_own"], strict=True))
+def _rate(frame: pd.DataFrame) -> list[str]:
+    """Learning rates, the study's own with a star."""
+    pairs = zip(frame["learning_rate"], frame["is_own"], strict=True)
+    return [f"{rate:g}{'*' if own else ''}" for rate, own in pairs]
 
 
 def calibrations(frame: pd.DataFrame) -> Table:
@@ -457,9 +446,8 @@ def calibrations(frame: pd.DataFrame) -> Table:
         frame=frame,
         shown=wide.reset_index(),
         columns=(
-            Column("model", "model", is_number=False),
-            Column("reading", "reading", is_number=False),
-            Column("size", "size", is_number=False),
+            *_READ,
+            _SIZE,
             *(Column(name, f"n = {name[1:]}", str) for name in wide.columns),
         ),
         note="The calibrating row is one of n − 1 edge servers, of the same size, in both readings of servers. * the "
@@ -476,14 +464,13 @@ def scaling(check: pd.DataFrame) -> Table:
         frame=check,
         shown=check.assign(reading=_reading(check)),
         columns=(
-            Column("model", "model", is_number=False),
-            Column("reading", "reading", is_number=False),
-            Column("servers", "n", _whole),
+            *_READ,
+            _N,
             Column("trained_rounds", "rounds, trained", _whole),
             Column("scaled_rounds", "rounds, small training", _whole),
-            Column("trained_kwh", "kWh, trained", _three),
-            Column("scaled_kwh", "kWh, scaled", _three),
-            Column("error_fraction", "error", _percent),
+            Column("trained_kwh", "kWh, trained", number),
+            Column("scaled_kwh", "kWh, scaled", number),
+            Column("error_fraction", "error", percent),
         ),
         note=(
             "Both calibrated on their own row of most rounds, left out where it is the same; the error is that "
@@ -506,7 +493,7 @@ def stages(shares: pd.DataFrame) -> Table:
     )
     wide = text.pivot(index=key, columns="stage", values="text")
     grams = text.pivot(index=key, columns="stage", values="sorted_g").add_suffix(" g")
-    columns = [Column("servers", "servers", _whole), Column("target_fraction", "target", _percent)]
+    columns = [Column("servers", "servers", _whole), Column("target_fraction", "target", percent)]
     columns += [
         Column(stage, f"{stage}, g (share of three; of four)", str, sort=f"{stage} g") for stage in STAGES
     ]

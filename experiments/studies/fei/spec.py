@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 
 SERVERS = (1, 3, 5, 7, 9, 11)
 PAPER_EPOCHS = 50
@@ -79,33 +80,30 @@ class Model:
         return self.batches[SERVERS.index(servers)]
 
 
-_MNIST_BATCHES = (1200, 600, 300, 200, 150, 120)
+_images = partial(
+    Model,
+    data="mnist",
+    batches=(1200, 600, 300, 200, 150, 120),
+    target_fraction=0.975,
+    levels_fraction=(0.95, 0.965, 0.975),
+    partition="iid",
+)
 MODELS = (
-    Model(
+    _images(
         name="MLP",
         task="mnist-mlp",
-        data="mnist",
         parameters=159_010,
-        batches=_MNIST_BATCHES,
         energy_kwh=(0.0034, 0.0041, 0.0059, 0.0074, 0.0083, 0.0086),
         carbon_g=(0.08, 0.10, 0.21, 1.11, 1.99, 2.83),
         learning_rate=0.2,
-        target_fraction=0.975,
-        levels_fraction=(0.95, 0.965, 0.975),
-        partition="iid",
     ),
-    Model(
+    _images(
         name="CNN",
         task="mnist-cnn-62",
-        data="mnist",
         parameters=90_242,
-        batches=_MNIST_BATCHES,
         energy_kwh=(0.0110, 0.0120, 0.0141, 0.0163, 0.0196, 0.0240),
         carbon_g=(0.26, 0.29, 0.49, 2.07, 3.93, 6.07),
         learning_rate=0.1,
-        target_fraction=0.975,
-        levels_fraction=(0.95, 0.965, 0.975),
-        partition="iid",
     ),
     Model(
         name="LSTM",

@@ -361,33 +361,18 @@ def incremental(sweep: pd.DataFrame) -> Drawing:
                 sweep[sweep[fixed] == value].groupby("noise_grey"), OTHER_COLOURS, strict=False
             ):
                 rows = part.sort_values(column)
-                ax.plot(
-                    rows[column],
-                    rows["flop_fraction"],
-                    color=colour,
-                    marker="o",
-                    ms=4,
-                    label=f"operations, noise {noise:g}",
-                )
-                ax.plot(
-                    rows[column],
-                    rows["accuracy_fraction"],
-                    color=colour,
-                    marker="s",
-                    ms=4,
-                    ls=":",
-                    label=f"accuracy, noise {noise:g}",
-                )
-                ax.plot(
-                    rows[column],
-                    rows["agreement_fraction"],
-                    color=colour,
-                    marker="x",
-                    ms=5,
-                    ls="--",
-                    lw=1.0,
-                    label=f"same class as full, noise {noise:g}",
-                )
+                for share, label, style in (
+                    ("flop_fraction", "operations", {"marker": "o", "ms": 4}),
+                    ("accuracy_fraction", "accuracy", {"marker": "s", "ms": 4, "ls": ":"}),
+                    (
+                        "agreement_fraction",
+                        "same class as full",
+                        {"marker": "x", "ms": 5, "ls": "--", "lw": 1.0},
+                    ),
+                ):
+                    ax.plot(
+                        rows[column], rows[share], color=colour, label=f"{label}, noise {noise:g}", **style
+                    )
                 ax.axhline(rows["full_accuracy_fraction"].iloc[0], color=RULE, lw=1, zorder=0)
             ax.set_ylim(0, 1.08)
             percent_axis(ax.yaxis, 0)
