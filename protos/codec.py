@@ -271,7 +271,7 @@ def decode(cls: type[M], data: bytes, limit: int = MAX_REPLY_BYTES + MAX_STREAM_
 
 def encode_up(message: stream.UpMessage) -> bytes:
     """Envelope of node to coordinator. Raises ProtocolError."""
-    return _wrap(pb.NodeMessage, _UP_KINDS, message)
+    return _wrap(pb.NodeMessage, UP_KINDS, message)
 
 
 def decode_up(data: bytes) -> stream.UpMessage:
@@ -281,7 +281,7 @@ def decode_up(data: bytes) -> stream.UpMessage:
 
 def encode_down(message: stream.DownMessage) -> bytes:
     """Envelope of coordinator to node. Raises ProtocolError."""
-    return _wrap(pb.CoordinatorMessage, _DOWN_KINDS, message)
+    return _wrap(pb.CoordinatorMessage, DOWN_KINDS, message)
 
 
 def decode_down(data: bytes) -> stream.DownMessage:
@@ -296,7 +296,7 @@ def _kinds(envelope: Any) -> dict[type, str]:
     }
 
 
-_UP_KINDS, _DOWN_KINDS = _kinds(pb.NodeMessage), _kinds(pb.CoordinatorMessage)
+UP_KINDS, DOWN_KINDS = _kinds(pb.NodeMessage), _kinds(pb.CoordinatorMessage)
 
 
 def _serialise(built: Any) -> bytes:

@@ -40,8 +40,8 @@ class DirectCoordinator:
             self.service = CoordinatorService(
                 config, policy, clock, self.ledger.digest, recorded, pid=os.getpid()
             )
-            self._deliver = deliver
-            self._sessions: dict[str, int] = {}
+            self.deliver = deliver
+            self.sessions: dict[str, int] = {}
             self._inbox: deque[tuple[str, UpMessage]] = deque()
             self._pumping = False
             self._commit(self.service.start())
@@ -60,7 +60,7 @@ class DirectCoordinator:
         if known is None and self.service.policy.negotiates:
             said: Effects | None = self.service.negotiating.open()
             while said is not None:
-                self._run(said)
+                self.carry_out(said)
                 said = self.service.negotiating.step()
             known = self.service.negotiating.adopt(request)
         if known is None:
@@ -73,18 +73,18 @@ class DirectCoordinator:
                     "changed", f"the fleet changed while it was decided upon; missing {missing}"
                 )
         plan, effects = known
-        self._run(effects)
+        self.carry_out(effects)
         return plan
 
     def end_slot(self, request: EndSlot) -> SlotSummary:
         """Close, meter, trade, settle and book a slot. A node that does not answer at once gets a gap."""
         done, effects = self.service.closing.close(request)
-        self._run(effects)
+        self.carry_out(effects)
         if done is not None:
             return done
-        self._run(self.service.closing.trade())
+        self.carry_out(self.service.closing.trade())
         summary, effects = self.service.closing.finish(request)
-        self._run(effects)
+        self.carry_out(effects)
         return summary
 
     def status(self) -> Status:
@@ -101,13 +101,13 @@ class DirectCoordinator:
         if effects.entries:
             self.ledger.write(effects.entries)
 
-    def _run(self, effects: Effects) -> None:
+    def carry_out(self, effects: Effects) -> None:
         self._commit(effects)
         # Answers to what is delivered here must wait until all of it is delivered.
         outer, self._pumping = self._pumping, True
         try:
             for node_id, message in effects.sends:
-                self._deliver(node_id, message)
+                self.deliver(node_id, message)
         finally:
             self._pumping = outer
         self._pump()
@@ -123,7 +123,7 @@ class DirectCoordinator:
                 self._commit(Effects(entries))
                 for effects in taken:
                     for node_id, message in effects.sends:
-                        self._deliver(node_id, message)
+                        self.deliver(node_id, message)
         finally:
             self._pumping = False
 
@@ -137,11 +137,11 @@ class DirectCoordinator:
     def _handle(self, node_id: str, message: UpMessage) -> Effects:
         try:
             if isinstance(message, Register):
-                self._sessions[node_id], effects = self.service.register(message)
+                self.sessions[node_id], effects = self.service.register(message)
                 return effects
-            if node_id not in self._sessions:
+            if node_id not in self.sessions:
                 return Effects((), ((node_id, Refusal("not_registered", f"{node_id} has not registered")),))
-            return self.service.receive(node_id, self._sessions[node_id], message)
+            return self.service.receive(node_id, self.sessions[node_id], message)
         except Refused as refused:
             sends = tuple((node_id, answer) for answer in (refused.refusal, *refused.follow))
             return Effects(refused.alarms, sends)

@@ -21,7 +21,7 @@ class MarketHost:
 
     def __init__(self, books: Books, sessions: Sessions, policy: StatefulPolicy) -> None:
         self._books, self._sessions, self._policy = books, sessions, policy
-        self._market: Conversation | None = None
+        self.market: Conversation | None = None
 
     # --- the runner's calls, in their order ----------------------------------------------------------------
 
@@ -37,8 +37,8 @@ class MarketHost:
         nodes = tuple(node for node in self._sessions.live() if node in self._books.nodes)
         if not nodes:
             raise RequestError("no_nodes", "no live node is registered; the market has no node to ask")
-        self._market = Conversation(self._policy.policy, self._policy.state, self._table, nodes)
-        return self._market.questions()
+        self.market = Conversation(self._policy.policy, self._policy.state, self._table, nodes)
+        return self.market.questions()
 
     def _table(self, nodes: Sequence[str], attempt: int) -> Table:
         books = self._books
@@ -50,22 +50,22 @@ class MarketHost:
     def awaiting_offers(self) -> tuple[str, ...]:
         """Live nodes that owe the market an answer."""
         live = set(self._sessions.live())
-        return () if self._market is None else tuple(n for n in self._market.awaiting() if n in live)
+        return () if self.market is None else tuple(n for n in self.market.awaiting() if n in live)
 
     def step(self, out_of_time: bool = False) -> Effects | None:
         """Go on with the answers that came; None once the market has closed. Nodes without an answer are dropped."""
-        assert self._market is not None
+        assert self.market is not None
         if out_of_time:
-            self._market.give_up("the time for negotiating is over")
+            self.market.give_up("the time for negotiating is over")
             return None
-        return self._market.questions() if self._market.step() else None
+        return self.market.questions() if self.market.step() else None
 
     def adopt(self, request: BeginSlot) -> tuple[SlotPlan, Effects]:
         """Make what was agreed the slot's decision: durable first, then sent. Raises RequestError without nodes."""
-        market = self._market
+        market = self.market
         assert market is not None
         assert market.agreed is not None
-        self._market = None
+        self.market = None
         if not market.nodes:
             raise RequestError("no_nodes", f"no node answered the market of slot {request.slot}")
         entry = market_entry(self._books, request, market)
@@ -78,16 +78,16 @@ class MarketHost:
 
     def take(self, message: Offers) -> Effects:
         """A node's answer to the market. Raises Refused."""
-        if self._market is None:
+        if self.market is None:
             raise Refused("no_market", f"no market is open; offers of {message.node_id} came too late")
-        self._market.take(message)
+        self.market.take(message)
         return Effects()
 
     def leave(self, node: str) -> None:
         """A new start of ``node`` knows nothing of the conversation."""
-        if self._market is not None:
-            self._market.leave(node)
+        if self.market is not None:
+            self.market.leave(node)
 
     def question_for(self, node: str) -> MarketCall | MarketNews | None:
         """The open question to a node that has come back, if any."""
-        return None if self._market is None else self._market.question_for(node)
+        return None if self.market is None else self.market.question_for(node)

@@ -62,7 +62,7 @@ class GrpcHost:
         self._infer = InferServer(
             lambda: {node_id: link.node for node_id, link in self._links.items()}, server_credentials
         )
-        self._server = PeerServer(self._receive_parcel, server_credentials)
+        self.peers = PeerServer(self._receive_parcel, server_credentials)
         self._client: PeerClient | None = None
         self._links: dict[str, Attached] = {}
         self._coordinators: dict[str, grpc.aio.Channel] = {}
@@ -91,7 +91,7 @@ class GrpcHost:
 
     async def _start_servers(self) -> tuple[str, str]:
         self._client = PeerClient(self._channel_credentials)
-        peers = await self._server.start(self._peer_host, self._peer_port)
+        peers = await self.peers.start(self._peer_host, self._peer_port)
         return peers, await self._infer.start(self._peer_host, self._infer_port)
 
     def enter(self, link: Attached) -> None:
@@ -156,7 +156,7 @@ class GrpcHost:
         self._workers.shutdown(wait=False)
 
     async def _shut_down(self) -> None:
-        await self._server.stop()
+        await self.peers.stop()
         await self._infer.close()
         if self._client is not None:
             await self._client.close()

@@ -1,7 +1,7 @@
 """Start Ray on this machine and on loopback only, with no more processes than the testbed needs.
 
 Ray 2.55.1 binds every server to loopback when the node's address is 127.0.0.1, but ``ray.init`` replaces a
-loopback address by the outward one first. ``_confined`` switches that off for the time of the start, and with
+loopback address by the outward one first. ``confined`` switches that off for the time of the start, and with
 it leaves out the autoscaler monitor, the log monitor and the dashboard process, none of which a local fleet
 uses (measured on two cores: ``ray.init`` 3.2 s instead of 5.4 s). ``isolation.require_loopback`` proves the
 result after each start, and tests/contract/test_ray.py holds the names used here to Ray's
@@ -54,7 +54,7 @@ def _no_api_server(*_: Any, **__: Any) -> tuple[str, None]:
 
 
 @contextlib.contextmanager
-def _confined() -> Iterator[None]:
+def confined() -> Iterator[None]:
     without: dict[str, Any] = {"no_monitor": True, "include_log_monitor": False}
     lean = functools.partial(parameter.RayParams, **without)
     with _replaced(
@@ -189,7 +189,7 @@ class LocalRay(Managed):
         _reread_environment()
 
     def _init(self) -> None:
-        confinement = contextlib.nullcontext() if self._isolation is Isolation.NONE else _confined()
+        confinement = contextlib.nullcontext() if self._isolation is Isolation.NONE else confined()
         with confinement, warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             ray.init(

@@ -77,7 +77,7 @@ def write_report(folder: Path, *, require_done: bool = True) -> Path:
     folder = Path(folder)
     study = load(folder, require_done=require_done)
     drawings = draw_all(study)
-    shown_tables = _tables(study)
+    shown_tables = tables_of(study)
     inlined = _write_figures(folder, drawings)
     table_folder = folder / TABLES
     table_folder.mkdir(exist_ok=True)
@@ -92,7 +92,7 @@ def write_report(folder: Path, *, require_done: bool = True) -> Path:
     return path
 
 
-def _tables(study: Study) -> dict[str, tables.Table]:
+def tables_of(study: Study) -> dict[str, tables.Table]:
     found = [
         headline_tables.functional(study),
         headline_tables.reductions(study),

@@ -28,7 +28,7 @@ class Desk:
         self._session: tuple[int, int] = (-1, -1)
         self._round = -1
         self._said: Offers | None = None
-        self._trader: Trader | None = None
+        self.trader: Trader | None = None
         self._agent: ExchangeAgent | None = None
 
     @property
@@ -63,9 +63,9 @@ class Desk:
         """The node's own plan, given the batches that leave and arrive. Raises DeskError before any conversation."""
         if self._agent is not None:
             return self._agent.managed(sent_batches, guest_batches)
-        if self._trader is None:
+        if self.trader is None:
             raise DeskError("this desk has had no market call; managed() needs a conversation first")
-        return self._trader.managed(sent_batches, guest_batches)
+        return self.trader.managed(sent_batches, guest_batches)
 
     def _open(self, call: MarketCall) -> Offers:
         head = call.node_id, call.epoch, call.slot, call.attempt, 0
@@ -73,10 +73,10 @@ class Desk:
             # Only here: it needs scipy, which a board in no such market goes without.
             from protos.trading.exchange_agent import ExchangeAgent
 
-            self._trader, self._agent = None, ExchangeAgent(self._own, call.terms)
+            self.trader, self._agent = None, ExchangeAgent(self._own, call.terms)
             return Offers(*head, trades=self._agent.propose())
-        self._trader, self._agent = Trader(self._own, call.terms), None
-        return Offers(*head, quotes=tuple(self._trader.work_quotes()))
+        self.trader, self._agent = Trader(self._own, call.terms), None
+        return Offers(*head, quotes=tuple(self.trader.work_quotes()))
 
     def _hear(self, news: MarketNews) -> Offers:
         head = news.node_id, news.epoch, news.slot, news.attempt, news.round
@@ -85,9 +85,9 @@ class Desk:
                 return Offers(*head, quotes=self._agent.firm())
             self._agent.hear(news.mean_trades, news.rho_factor)
             return Offers(*head, trades=self._agent.propose())
-        assert self._trader is not None
-        self._trader.take(news.fills)
-        return Offers(*head, quotes=tuple(self._trader.energy_quotes()))
+        assert self.trader is not None
+        self.trader.take(news.fills)
+        return Offers(*head, quotes=tuple(self.trader.energy_quotes()))
 
     def _say(self, question: MarketCall | MarketNews, offers: Offers) -> Offers:
         self._said = offers

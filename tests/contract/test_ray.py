@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import ray
 
-from experiments.fleet.ray_local import _confined
+from experiments.fleet.ray_local import confined
 
 pytestmark = pytest.mark.processes
 
@@ -15,7 +15,7 @@ def test_the_names_taken_from_ray_are_there():
 
     assert ray.__version__ == "2.55.1"
     before = (services.resolve_ip_for_localhost, services.start_api_server, parameter.RayParams)
-    with _confined():
+    with confined():
         assert services.resolve_ip_for_localhost("127.0.0.1") == "127.0.0.1"
         assert parameter.RayParams().no_monitor
     assert (services.resolve_ip_for_localhost, services.start_api_server, parameter.RayParams) == before

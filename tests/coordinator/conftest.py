@@ -356,9 +356,9 @@ class Bench:
         self.drop: Callable[[str, UpMessage], bool] = lambda node, message: False
         self.heard: list[tuple[str, DownMessage]] = []
         self._kind = DirectCoordinator
-        self.coordinator = DirectCoordinator(config, policy, self._deliver, lambda: self.now)
+        self.coordinator = DirectCoordinator(config, policy, self.deliver, lambda: self.now)
 
-    def _deliver(self, node_id: str, message: DownMessage) -> None:
+    def deliver(self, node_id: str, message: DownMessage) -> None:
         self.heard.append((node_id, message))
         if node_id in self.mute:
             return
@@ -376,7 +376,7 @@ class Bench:
     def restart(self) -> None:
         """Like after kill -9: a new coordinator on the same ledger, with new streams."""
         self.coordinator.close()
-        self.coordinator = self._kind(self.config, self.policy, self._deliver, lambda: self.now)
+        self.coordinator = self._kind(self.config, self.policy, self.deliver, lambda: self.now)
 
     def run_slot(self, slot: int, stage: Stage = Stage.DEVELOPMENT) -> Any:
         from protos.messages.runner import BeginSlot, EndSlot

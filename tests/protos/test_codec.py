@@ -162,8 +162,8 @@ def test_every_message_survives_the_wire(cls: type) -> None:
 
 
 def test_envelopes_carry_exactly_the_messages_of_their_direction() -> None:
-    assert set(codec._UP_KINDS) == set(UP)
-    assert set(codec._DOWN_KINDS) == set(DOWN)
+    assert set(codec.UP_KINDS) == set(UP)
+    assert set(codec.DOWN_KINDS) == set(DOWN)
     with pytest.raises(codec.ProtocolError, match="kind"):
         codec.encode_up(slot.CloseSlot(0, 0))  # type: ignore[arg-type]
 

@@ -46,7 +46,7 @@ _STRETCH = 0.3
 _EARLY = 2.5
 """A repaired plan is usually better than the point it came from: try when the point's gap is this many times the
 wanted one."""
-_SAMPLE_FROM = 1000
+SAMPLE_FROM = 1000
 """Nodes from which a sample of them is solved first."""
 _SAMPLE_SHARE = 4
 _MOST_SAMPLED = 4000
@@ -111,7 +111,7 @@ def solve(
         run: _Map = (lambda f, items: list(pool.map(f, items))) if threads > 1 else _serial
         cuts = [slice(start, start + block_nodes) for start in starts]
         prices, barrier = _first_prices(small, hubs), None
-        if program.nodes >= _SAMPLE_FROM and gap_fraction < _SAMPLE_GAP:
+        if program.nodes >= SAMPLE_FROM and gap_fraction < _SAMPLE_GAP:
             prices, barrier = _sampled(program, small, unit, hubs, prices, block_nodes, run)
         states = run(lambda cut, whole=small: _begin(Block(whole.take(cut), hubs), prices, barrier), cuts)
         del small

@@ -93,8 +93,8 @@ def run_jobs(
     missing = {path: job for path, job in zip(paths, jobs, strict=True) if not path.exists()}
     if missing:
         order = sorted(missing, key=lambda path: -missing[path].weight)
-        with _bar(console) as progress:
-            watch = _Watch(progress, what, {path: missing[path].weight for path in order})
+        with sweep_bar(console) as progress:
+            watch = Watch(progress, what, {path: missing[path].weight for path in order})
             try:
                 for _ in _finished([(missing[path], path) for path in order], workers):
                     watch.update()
@@ -103,11 +103,11 @@ def run_jobs(
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths], len(missing)
 
 
-def _bar(console: Console | None) -> Progress:
+def sweep_bar(console: Console | None) -> Progress:
     return progress_bar(console, TextColumn("{task.fields[jobs]}"), speed_over_s=SPEED_OVER_S)
 
 
-class _Watch:
+class Watch:
     """Keeps the bar at the weight of finished jobs and at what running ones say of theirs."""
 
     def __init__(self, progress: Progress, what: str, weights: dict[Path, float]) -> None:

@@ -57,7 +57,7 @@ def usable(cell: TrainCell) -> dict[str, Any] | None:
     found = find(cell)
     if found is None or found["origin"]["data"] != data_digest(cell.task, cell.data):
         return None
-    return found if _same_code(found) or _same_steps(cell.task, cell.batch_size) else None
+    return found if _same_code(found) or same_steps(cell.task, cell.batch_size) else None
 
 
 def origin(result: dict[str, Any]) -> str:
@@ -86,7 +86,7 @@ def _same_code(result: dict[str, Any]) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _same_steps(task: str, batch_size: int) -> bool:
+def same_steps(task: str, batch_size: int) -> bool:
     """Whether today's code takes the first steps of a shipped training; one stands for all of its task and batch."""
     result = next(
         r for r in trainings() if (r["cell"]["task"], r["cell"]["batch_size"]) == (task, batch_size)

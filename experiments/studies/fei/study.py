@@ -151,7 +151,7 @@ def reproduce(what: str, effort: Effort, bench: Bench) -> dict[str, Any]:
     path = report.write(page, bench.output, bench.console)
     answer = {
         "claims": {name: judgement.as_dict() for name, judgement in found.judged.items()},
-        "tables": {name: _records(table) for name, table in found.tables.items()},
+        "tables": {name: table_records(table) for name, table in found.tables.items()},
         "effort": effort.name,
         "cpu_s": cpu,
         "run": str(bench.output),
@@ -250,6 +250,6 @@ def _judge_markets(found: _Findings, rows: _Rows, effort: Effort, bench: Bench) 
     return lines, spent
 
 
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def table_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as JSON: missing is null, never zero."""
     return json.loads(frame.to_json(orient="records", double_precision=15))  # type: ignore[no-any-return]

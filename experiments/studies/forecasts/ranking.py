@@ -101,7 +101,7 @@ def ranking(grams: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for reading, own in grams.groupby("reading", sort=False):
         wide = own.pivot(index="day", columns="policy", values="emissions_g")
-        ranks = _ranks(wide.sum().to_numpy()[None, :])[0]
+        ranks = ranks_of(wide.sum().to_numpy()[None, :])[0]
         for policy, rank in zip(wide.columns, ranks, strict=True):
             less = share((wide["local"] - wide[policy]), wide["local"])
             rows.append(
@@ -119,7 +119,7 @@ def ranking(grams: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["reading", "rank"], key=lambda c: c if c.name == "rank" else c.map(_order))
 
 
-def _ranks(grams: Floats) -> NDArray[np.int64]:
+def ranks_of(grams: Floats) -> NDArray[np.int64]:
     """Rank of every column by rows, 1 for the fewest grams; grams that differ by rounding share the better rank."""
     least = TIE_FRACTION * grams.min(axis=1)[:, None, None]
     return 1 + (grams[:, None, :] < grams[:, :, None] - least).sum(axis=2)
@@ -158,7 +158,7 @@ def rank_stability(
                 used = np.asarray(joules[reading.decided, day][policy])
                 by_day[d, :, p] = (intensity * used).sum(axis=(1, 2)) / JOULES_PER_KWH
         totals = by_day[picks.T, np.arange(DRAWS)].sum(axis=0)
-        ranks = _ranks(totals)
+        ranks = ranks_of(totals)
         low, high = np.percentile(ranks, CONFIDENCE, axis=0, method="nearest")
         for p, policy in enumerate(POLICIES):
             rows.append(

@@ -123,7 +123,7 @@ def _reproduce(output: Path, extent: Extent, console: Console | None, seed: int)
         options = build_options(models, extent.profile_repeats)
         subject = _Subject(extent, data, models, options, parameters, seed)
         results = _run(output, subject, bar)
-    drawings = _figures(results, parameters, [parameters.link(d).up_bit_per_s for d in DISTANCES_M])
+    drawings = draw_figures(results, parameters, [parameters.link(d).up_bit_per_s for d in DISTANCES_M])
     drawn = [(drawing, drawing.svg()) for drawing in drawings]
     paths = _write(output, results, drawn)
     page = _page(results, drawn, data, extent, parameters)
@@ -409,7 +409,7 @@ def _gains(dynamic: dict[str, Option], scene: Scene, least: float) -> pd.DataFra
     return make.gains_table(dynamic, scene, rates, speeds, least)
 
 
-def _figures(results: Results, parameters: Parameters, rates: list[float]) -> list[Drawing]:
+def draw_figures(results: Results, parameters: Parameters, rates: list[float]) -> list[Drawing]:
     tables = results.tables
     return [
         draw.mechanisms(tables["mechanisms"], DEADLINE_S),

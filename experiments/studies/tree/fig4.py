@@ -95,7 +95,7 @@ def reproduce_fig4(
     curves = curves_table(results)
     judged = judge_all(curves, results.parameters)
     claims, ablations = claims_table(judged), ablation_table(curves)
-    example = _example(results.parameters)
+    example = worked_example(results.parameters)
     tables = {
         "curves": curves,
         "claims": claims,
@@ -230,7 +230,7 @@ class _Example:
     windows: pd.DataFrame
 
 
-def _example(parameters: Parameters) -> _Example:
+def worked_example(parameters: Parameters) -> _Example:
     """The reference world under joint sleep, lightly loaded: power over a few seconds, TREE over windows of 1 s."""
     setting = Setting(Service.VG, REFERENCE.background, REFERENCE.discipline, SleepMode.JOINT)
     machine, powers = build_machine(parameters, setting.discipline, setting.sleep), state_powers(parameters)

@@ -42,7 +42,7 @@ def gains_by_energy(policy: Any, fleet: Fleet) -> list[float]:
     agreed, desks, _ = converse(policy, fleet, policy.init(0))
     gains = []
     for node, desk in zip(fleet.node_ids, desks, strict=True):
-        trader = desk._trader
+        trader = desk.trader
         assert trader is not None
         fills = [fill for fill in agreed.record["fills"].get(node, []) if fill[0] == "energy"]
         paid = sum(price * amount * (1 if side == "bid" else -1) for _, side, price, amount in fills)

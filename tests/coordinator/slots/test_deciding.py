@@ -18,14 +18,14 @@ from protos.messages.terms import Stage
 
 def test_decision_is_durable_before_it_is_sent(bench: Any) -> None:
     kinds_when_heard: list[set[str]] = []
-    deliver = bench._deliver
+    deliver = bench.deliver
 
     def watch(node: str, message: Any) -> None:
         if type(message).__name__ == "Decision":
             kinds_when_heard.append({stored.entry.key for stored in bench.coordinator.ledger.entries()})
         deliver(node, message)
 
-    bench.coordinator._deliver = watch
+    bench.coordinator.deliver = watch
     bench.join()
     bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
     assert len(kinds_when_heard) == 3

@@ -34,8 +34,8 @@ def test_settlement_that_does_not_balance_is_refused(bench: Any, field: str, tex
         node == "n00" and not isinstance(message, Usage) and not caught.append(message)
     )
     coordinator = bench.coordinator
-    coordinator._run(coordinator.service.closing.close(EndSlot(0, 1.0))[1])
-    coordinator._run(coordinator.service.closing.trade())
+    coordinator.carry_out(coordinator.service.closing.close(EndSlot(0, 1.0))[1])
+    coordinator.carry_out(coordinator.service.closing.trade())
     bench.drop = lambda node, message: False
     wrong = dataclasses.replace(caught[0], **{field: getattr(caught[0], field) + 1})
     if field == "export_uj":  # balanced in itself, but not what was granted
@@ -76,7 +76,7 @@ def test_stale_epoch_unknown_slot_and_unknown_nodes_are_refused(bench: Any) -> N
         bench.coordinator.receive("n00", dataclasses.replace(usage, seq=90 + len(code), **changes))
         assert stub.refusals[-1].code == code
     heard: list[Any] = []
-    bench.coordinator._deliver = lambda node, message: heard.append((node, message))
+    bench.coordinator.deliver = lambda node, message: heard.append((node, message))
     bench.coordinator.receive("n77", dataclasses.replace(stub.register(), node_id="n77"))
     assert [(node, m.code) for node, m in heard if isinstance(m, Refusal)] == [("n77", "unknown_node")]
     assert "n77" not in bench.coordinator.service.books.nodes

@@ -158,7 +158,7 @@ def test_a_decided_slot_is_not_negotiated_again(bench: Any) -> None:
 def test_a_coordinator_that_restarts_during_the_market_opens_it_again(bench: Any) -> None:
     bench.join()
     service = bench.coordinator.service
-    bench.coordinator._run(service.negotiating.open())
+    bench.coordinator.carry_out(service.negotiating.open())
     assert service.negotiating.awaiting_offers() == ()
     assert bench.coordinator.service.books.next_slot == 0
     bench.restart()  # the conversation is neither durable nor binding
@@ -186,11 +186,11 @@ def test_repeated_offers_change_nothing_and_stale_ones_are_refused(tmp_path: Pat
     bench = open_bench(kit, tmp_path, Auction())
     bench.join()
     service = bench.coordinator.service
-    bench.coordinator._run(service.negotiating.open())
+    bench.coordinator.carry_out(service.negotiating.open())
     first = next(message for message in bench.said if isinstance(message, Offers))
-    said = service.negotiating._market.said.body()
+    said = service.negotiating.market.said.body()
     service.negotiating.take(first)
-    assert service.negotiating._market.said.body() == said
+    assert service.negotiating.market.said.body() == said
     with pytest.raises(Refused, match="offered otherwise"):
         service.negotiating.take(dataclasses.replace(first, quotes=()))
     with pytest.raises(Refused, match="asked was"):
@@ -206,16 +206,16 @@ def test_a_broken_stream_repeats_messages_but_books_them_once(tmp_path: Path, ki
     broken.join()
     broken.mute.add("n01")
     service = broken.coordinator.service
-    broken.coordinator._run(service.negotiating.open())
+    broken.coordinator.carry_out(service.negotiating.open())
     assert service.negotiating.awaiting_offers() == ("n01",)
     broken.mute.clear()
     for _ in range(3):
-        broken.coordinator._run(service.register(broken.nodes["n01"].register())[1])
+        broken.coordinator.carry_out(service.register(broken.nodes["n01"].register())[1])
     broken.join()
     while (said := service.negotiating.step()) is not None:
-        broken.coordinator._run(said)
+        broken.coordinator.carry_out(said)
     _, effects = service.negotiating.adopt(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
-    broken.coordinator._run(effects)
+    broken.coordinator.carry_out(effects)
     one, two = (bench.coordinator.service.books.slots[0].market for bench in (plain, broken))
     assert one == two
     assert two["silent"] == []

@@ -10,7 +10,7 @@ import pytest
 def test_new_stream_fences_the_old_one(bench: Any) -> None:
     bench.join()
     service, stub = bench.coordinator.service, bench.nodes["n00"]
-    old = bench.coordinator._sessions["n00"]
+    old = bench.coordinator.sessions["n00"]
     bench.join("n00")
     assert not service.sessions.is_current("n00", old)
     from coordinator.slots.protocol import Refused

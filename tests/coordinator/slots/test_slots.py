@@ -59,9 +59,9 @@ def test_restart_at_any_point_of_a_slot_changes_nothing_in_the_books(
         if restart_at in ("usage", "trade", "settling"):
             slow = set() if restart_at != "settling" else {"n01", "n03"}
             bench.drop = lambda node, message: not isinstance(message, Usage) and (node in slow or not slow)
-            bench.coordinator._run(service.closing.close(end)[1])
+            bench.coordinator.carry_out(service.closing.close(end)[1])
             if restart_at != "usage":
-                bench.coordinator._run(service.closing.trade())
+                bench.coordinator.carry_out(service.closing.trade())
             bench.drop = lambda node, message: False
             restart(restart_at)
         summary = bench.coordinator.end_slot(end)

@@ -64,11 +64,11 @@ def test_a_slot_of_the_service_goes_through_its_phases(tmp_path: Path, kit: Any)
     assert not closing.is_told(slot)
     bench.mute.add("n00")
     bench.drop = lambda node, message: node == "n01" and isinstance(message, Settlement)
-    bench.coordinator._run(closing.close(EndSlot(0, 1.0))[1])
+    bench.coordinator.carry_out(closing.close(EndSlot(0, 1.0))[1])
     assert closing.is_told(slot)
     assert (slot.standing["n00"], slot.standing["n01"]) == (Standing.WORKING, Standing.METERED)
     assert not slot.awaits_settlement("n01")
-    bench.coordinator._run(closing.trade())
+    bench.coordinator.carry_out(closing.trade())
     assert slot.phase is Phase.TRADED
     assert slot.awaits_settlement("n01")
     assert slot.unbooked() == ["n01"]

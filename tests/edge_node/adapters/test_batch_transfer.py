@@ -26,7 +26,7 @@ def test_an_executor_out_of_reach_leaves_the_work_at_home(make_node: MakeNode, t
         links = attach([one, two, two], make_nodes(make_node), running.address)
         with contextlib.closing(ControlClient(running.address)) as control:
             run_slot(control, links, 0)
-            two.submit(two._server.stop()).result(WAIT_S)  # only the peer server: the streams go on
+            two.submit(two.peers.stop()).result(WAIT_S)  # only the peer server: the streams go on
             summary = run_slot(control, links, 1)
     assert summary.moved_batches == 0
     assert summary.executed_batches == 18

@@ -74,7 +74,7 @@ def test_the_report_has_negotiation_tables_only_after_a_negotiation(
     assert (shown.frame["bytes_per_slot"] * shown.frame["slots"] == shown.frame["bytes"]).all()
     assert "captured_gain_fraction" in regret.table(study).frame  # type: ignore[union-attr]
     assert "captured" in [column.header for column in totals_table(study).columns]
-    tables = html._tables(study)
+    tables = html.tables_of(study)
     assert {"negotiation", "regret"} <= tables.keys()
     assert "gain over LOCAL captured" in [column.label for column in tables["regret"].columns]
     assert negotiation.table(load(small_comparison)) is None

@@ -86,7 +86,7 @@ def test_a_gap_outside_its_range_is_refused() -> None:
 def test_a_sample_moves_the_start_and_not_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     program = hub.from_fleet(random_fleet(5, 120, 12))
     plain = decomposition.solve(program, 1e-3)
-    monkeypatch.setattr(decomposition, "_SAMPLE_FROM", 50)
+    monkeypatch.setattr(decomposition, "SAMPLE_FROM", 50)
     sampled = decomposition.solve(program, 1e-3)
     assert sampled.steps != plain.steps  # it did begin elsewhere
     best = optimum(program)

@@ -60,8 +60,8 @@ class Half:
 
     def compute(self, scratch: Path) -> dict[str, Any]:
         tell(scratch, "half way", 5.0)
-        with engine._bar(None) as progress:
-            watch = engine._Watch(progress, "jobs", {scratch.with_suffix(".json"): self.weight})
+        with engine.sweep_bar(None) as progress:
+            watch = engine.Watch(progress, "jobs", {scratch.with_suffix(".json"): self.weight})
             fresh = progress.tasks[0].completed
             tell(scratch, "on", 7.0)
             watch.update()

@@ -37,7 +37,7 @@ def test_a_shipped_training_is_used_only_while_the_code_takes_its_first_steps(
 ) -> None:
     result = next(r for r in shipped.trainings() if r["cell"]["task"] == "mnist-mlp")
     cell = TrainCell(**result["cell"])
-    shipped._same_steps.cache_clear()
+    shipped.same_steps.cache_clear()
     assert np.allclose(shipped.probe(cell), result["origin"]["probe"], rtol=shipped.PROBE_TOLERANCE)
 
     monkeypatch.setattr("experiments.studies.fei.shipped.code_digest", lambda: "other code")
@@ -46,6 +46,6 @@ def test_a_shipped_training_is_used_only_while_the_code_takes_its_first_steps(
 
     other = {**result, "origin": {**result["origin"], "probe": [p * 1.01 for p in result["origin"]["probe"]]}}
     monkeypatch.setattr(shipped, "trainings", lambda: [other])
-    shipped._same_steps.cache_clear()
+    shipped.same_steps.cache_clear()
     assert shipped.usable(cell) is None
-    shipped._same_steps.cache_clear()
+    shipped.same_steps.cache_clear()

@@ -9,7 +9,7 @@ import pytest
 
 from experiments.errors import UsageError
 from experiments.studies.fei import market
-from experiments.studies.fei.study import _records, reproduce_fei
+from experiments.studies.fei.study import reproduce_fei, table_records
 
 
 def test_zones_are_enough_and_each_once() -> None:
@@ -24,6 +24,6 @@ def test_unknown_part() -> None:
 
 
 def test_small_energies_keep_their_digits() -> None:
-    assert _records(pd.DataFrame({"kwh": [1.23456789e-7]}))[0]["kwh"] == pytest.approx(
+    assert table_records(pd.DataFrame({"kwh": [1.23456789e-7]}))[0]["kwh"] == pytest.approx(
         1.23456789e-7, rel=1e-7
     )

@@ -20,7 +20,7 @@ from experiments.studies.fei.spec import (
     Reduction,
     ServerReading,
 )
-from experiments.studies.fei.study import _records
+from experiments.studies.fei.study import table_records
 from experiments.studies.fei.table1 import (
     Outcome,
     Row,
@@ -103,7 +103,7 @@ def test_both_tables_of_errors_say_the_same_of_a_block() -> None:
 
 def test_missing_rows_are_missing_and_counts_are_whole() -> None:
     shown = calibrated(block({1: 2, 3: 3}, "measured"))
-    records = _records(table(shown, {}, placement.intensities()))
+    records = table_records(table(shown, {}, placement.intensities()))
     roles = [record["role"] for record in records]
     assert (roles.count("calibrated"), roles.count("prediction")) == (1, 1)
     assert roles.count("missing") == len(records) - 2

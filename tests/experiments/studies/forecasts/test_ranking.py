@@ -11,7 +11,7 @@ from experiments.studies.forecasts import ranking
 
 def test_ranks_share_what_rounding_parts() -> None:
     grams = np.array([[3.0, 1.0, 1.0 + 1e-9, 2.0], [1.0, 2.0, 3.0, 4.0]])
-    assert ranking._ranks(grams).tolist() == [[4, 1, 1, 3], [1, 2, 3, 4]]
+    assert ranking.ranks_of(grams).tolist() == [[4, 1, 1, 3], [1, 2, 3, 4]]
 
 
 def test_rank_changes_by_hand() -> None:

@@ -17,7 +17,7 @@ def test_the_study_runs_and_repeats_itself(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(study, "QUICK", QUICK.__class__("digits", 96, 24, 1, 1, 1, 24, 12, 1))
     first = study.reproduce_terminal(tmp_path / "a", False, None)
-    monkeypatch.setattr(study, "_figures", lambda *arguments: [])
+    monkeypatch.setattr(study, "draw_figures", lambda *arguments: [])
     second = study.reproduce_terminal(tmp_path / "b", False, None)
     for verdict in ("exact-cuts", "bytes", "incremental-exact", "both-ways"):
         assert first["checks"][verdict]["verdict"] == "met"

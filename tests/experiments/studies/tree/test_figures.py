@@ -25,4 +25,4 @@ def test_figures_are_drawn(curves, tmp_path: Path) -> None:  # type: ignore[no-u
     drawing = draw_figures.ablation(ablation_table(curves))
     drawing.save(tmp_path, drawing.svg())
     assert (tmp_path / "sleep-ablation.pdf").stat().st_size > 1000
-    assert "power, W" in draw_figures.timeline(fig4._example(load_parameters()).series).svg()
+    assert "power, W" in draw_figures.timeline(fig4.worked_example(load_parameters()).series).svg()
