@@ -11,6 +11,7 @@ Arrays over slots are (T, N), slots first; over steps (N, S), highest value firs
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,6 +114,22 @@ def stored_value(days: Days, store: Store, after: StoredValue, trade: Trade | No
             coarse = _read_at(value, width, store.capacity_j, _MOST_STEPS)
             value, width = coarse.grams_per_j, coarse.widths_j
     return StoredValue(value, width)
+
+
+def expected_value(values: Sequence[StoredValue]) -> StoredValue:
+    """Mean of equally likely values of the same batteries, exact: its steps end wherever a step of one of them does."""
+    if len(values) == 1:
+        return values[0]
+    ends = [np.cumsum(value.widths_j, axis=1) for value in values]
+    borders = np.sort(np.concatenate(ends, axis=1), axis=1)
+    widths = np.diff(borders, axis=1, prepend=0.0)
+    middles = borders - 0.5 * widths
+    slopes = np.zeros_like(borders)
+    for value, end in zip(values, ends, strict=True):
+        step = (end[:, None, :] <= middles[:, :, None]).sum(axis=2)
+        step = np.minimum(step, end.shape[1] - 1)
+        slopes += np.take_along_axis(value.grams_per_j, step, axis=1)
+    return StoredValue(slopes / len(values), widths)
 
 
 Steps = list[tuple[Floats, Floats]]

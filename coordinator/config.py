@@ -91,6 +91,8 @@ class CoordinatorConfig(Strict):
     """Slots in a day of trace time."""
     forecast_known_slots: int = Field(default=0, ge=0)
     """Slots ahead for which the zones' forecasts rest on the past (persistence: a day); 0: for all."""
+    harvest_spread_fraction: float = Field(default=0.0, ge=0)
+    """Standard deviation of a day's harvest around its forecast, as a share of it."""
     foresight: bool = False
     """Tell the policy that the look-ahead is the truth: for the oracle, which refuses to plan on less."""
     limits: LimitsConfig = LimitsConfig()

@@ -127,6 +127,9 @@ class Fleet:
     """(N,) worth of a joule in store when the run ends; None: nothing. Only looked at where ``later_slots`` > 0."""
     day_slots: int = 24
     """Slots in a day."""
+    harvest_spread_fraction: float = 0.0
+    """Standard deviation of the energy harvested after this slot, as a share of what is forecast; 0: forecasts are
+    certain. Nodes that plan alone value stored energy in expectation over it (D9)."""
     model_j: Floats | None = None
     """(N, H) m_i(t): radio energy of the model's parameters in a slot in which the node runs at least one batch, its
     own or a guest's; independent of how many. None: none."""

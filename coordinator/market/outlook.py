@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from carbon_data.stored_value import Days, Store, StoredValue, Trade, linear, stored_value
+from carbon_data.stored_value import Days, Store, StoredValue, Trade, expected_value, linear, stored_value
 from carbon_data.units import JOULES_PER_KWH
 from coordinator.market.fleet import Fleet, Floats
 from coordinator.market.layout import Restrictions
@@ -18,6 +18,8 @@ from coordinator.market.solve import solve_lp
 from coordinator.market.wide import decomposition, hub, hub_lp
 from coordinator.market.window import product_form
 
+LIKELY = (-(1.5**0.5), 0.0, 1.5**0.5)
+"""Three equally likely values of mean 0 and variance 1, one of them the mean."""
 PLANS_PER_DAY = 4
 DECOMPOSED_FROM = 60
 """Nodes from which the plan comes from the decomposition, to the gap below."""
@@ -60,11 +62,19 @@ def plan_ahead(fleet: Fleet, restrictions: Restrictions) -> Outlook:
 
 def value_after(fleet: Fleet, slots: int, outlook: Outlook | None, trades: bool = True) -> StoredValue:
     """(D9) of ``fleet``'s batteries after the first ``slots``. ``outlook``: planned loads, and hub prices where nodes
-    may trade energy (``trades``); None: every node with its own work."""
+    may trade energy (``trades``); None: every node alone, with its own work, and in expectation over sunny and dull days
+    where the forecast of harvest is uncertain: a plan for the forecast alone keeps energy that the sun then replaces."""
     ahead = _ahead(fleet, slots)
     loads = _alone_j(fleet)[ahead]
     grams = fleet.intensity_g_per_kwh.T[ahead] / JOULES_PER_KWH
     harvest = fleet.harvest_j.T[ahead]
+    if outlook is None and fleet.harvest_spread_fraction > 0:
+        return expected_value(
+            [
+                stored_value(Days(loads, harvest * likely, grams), _store(fleet), _end(fleet))
+                for likely in np.maximum(1.0 + fleet.harvest_spread_fraction * np.array(LIKELY), 0.0)
+            ]
+        )
     trade = None
     if outlook is not None:
         planned = _same_hours(ahead + fleet.slot - outlook.slot, len(outlook.load_j), fleet.day_slots)

@@ -76,16 +76,26 @@ class ModelPolicy:
         return fleet
 
     def decided_slots(self, fleet: Fleet) -> int:
-        """Slots of ``fleet`` that are optimised."""
+        """Slots of ``fleet`` that are optimised.
+
+        Where nodes plan alone on uncertain harvest: those in which the slot's work may run. (D9) is exact for a node
+        alone, and expects what lies beyond; a longer plan would take the forecast for certain."""
         most = [slots for slots in (self.horizon, fleet.decision_slots) if slots is not None]
+        if fleet.harvest_spread_fraction > 0 and self._alone(fleet) and not fleet.limits.may_sleep:
+            most.append(1 + fleet.limits.deadline_slots)
         return min([fleet.horizon, *most])
+
+    def _alone(self, fleet: Fleet) -> bool:
+        """Whether neither energy nor work may move between nodes."""
+        trades = self.restrictions.transfers and fleet.limits.transfer_cap_fraction > 0
+        offloads = self.restrictions.offloading and fleet.limits.offload_cap_fraction > 0
+        return not (trades or offloads)
 
     def follow(self, fleet: Fleet, state: Outlook | None) -> Outlook | None:
         """State after a slot: hub prices and loads of the last plan, renewed a few times a day. What a restarted
         coordinator asks in place of deciding all past slots again."""
         known = self.view(fleet)
-        alone = not (self.restrictions.transfers or self.restrictions.offloading)
-        if alone or self._sees_the_end(known):
+        if self._alone(known) or self._sees_the_end(known):
             return state
         return state if state is not None and state.holds(known) else plan_ahead(known, self.restrictions)
 

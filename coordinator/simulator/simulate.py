@@ -81,6 +81,15 @@ class Information:
     (D9). A day."""
     day_slots: int = _DAY
     """Slots in a day."""
+    harvest_spread_fraction: float | None = None
+    """Standard deviation of a day's harvest around its forecast, as a share of it; None: as ``harvest`` states it, 0
+    where it states nothing."""
+
+    @property
+    def harvest_spread(self) -> float:
+        """``harvest_spread_fraction`` or what the forecast of harvest states."""
+        given = self.harvest_spread_fraction
+        return getattr(self.harvest, "spread_fraction", 0.0) if given is None else given
 
 
 @dataclass(frozen=True)
@@ -257,6 +266,7 @@ def _fleet_at(
         later_slots=total - end,
         end_value_g_per_j=truth.stored_value_g_per_j,
         day_slots=told.day_slots,
+        harvest_spread_fraction=0.0 if knows else told.harvest_spread,
         intensity_g_per_kwh=intensity,
         harvest_j=harvest,
         backlog_batches=backlog.batches,

@@ -211,6 +211,7 @@ def build_fleet(
         decision_slots=min(config.horizon_slots, horizon),
         later_slots=len(config.stages) - slot - horizon,
         day_slots=config.day_slots,
+        harvest_spread_fraction=0.0 if config.foresight else config.harvest_spread_fraction,
         asleep=np.array([n.asleep for n in nodes], dtype=bool),
         offload_room_batches=None if None in rooms else np.array(rooms, dtype=np.int64),
         release_last_slot=_last_slots(config, slot, horizon),

@@ -141,6 +141,7 @@ class Resolved:
             known_slots=self.known_slots,
             day_slots=day_slots(scenario),
             forecast_known_slots=persistence_slots(scenario),
+            harvest_spread_fraction=scenario.forecast.harvest_spread,
             foresight=self.foresight,
             limits=LimitsConfig(net_j_per_byte=self.net_j_per_byte, **scenario.limits.model_dump()),
             request_deadline_slots=None

@@ -141,6 +141,7 @@ def information(resolved: Resolved) -> Information:
         harvest=_expected_harvest(resolved),
         value_slots=config.known_slots,
         day_slots=config.day_slots,
+        harvest_spread_fraction=config.harvest_spread_fraction,
     )
 
 
