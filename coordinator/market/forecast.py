@@ -14,11 +14,10 @@ import numpy as np
 
 from coordinator.market.fleet import Floats
 
-
 PERSISTENCE_SPREAD = 0.3
-"""Root mean square error of a day's harvest expected as that of the day before, as a share of the mean: the median of 17
-roof-top panels over a year (CityLearn challenge 2022, phase "all": 0.29 to 0.34 by hour of the forecast; the solar
-output of eight areas of the EIA-930 2022: 0.13 to 0.34)."""
+"""Root mean square error of a day's harvest expected as that of the day before, as a share of the mean: median of 17
+roof-top panels over a year (CityLearn challenge 2022, phase "all"; 0.29 to 0.34 by hour of the forecast). The solar
+output of seven areas in EIA-930, 2022, gives 0.13 to 0.34."""
 
 
 class Forecast(Protocol):

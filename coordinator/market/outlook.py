@@ -61,9 +61,11 @@ def plan_ahead(fleet: Fleet, restrictions: Restrictions) -> Outlook:
 
 
 def value_after(fleet: Fleet, slots: int, outlook: Outlook | None, trades: bool = True) -> StoredValue:
-    """(D9) of ``fleet``'s batteries after the first ``slots``. ``outlook``: planned loads, and hub prices where nodes
-    may trade energy (``trades``); None: every node alone, with its own work, and in expectation over sunny and dull days
-    where the forecast of harvest is uncertain: a plan for the forecast alone keeps energy that the sun then replaces."""
+    """(D9) of ``fleet``'s batteries after the first ``slots``.
+
+    ``outlook``: planned loads, and hub prices where nodes may trade energy (``trades``). None: every node alone, with
+    its own work; where the forecast of harvest is uncertain, the mean over sunny, expected and dull days, for a plan on
+    the forecast alone keeps energy that the sun replaces."""
     ahead = _ahead(fleet, slots)
     loads = _alone_j(fleet)[ahead]
     grams = fleet.intensity_g_per_kwh.T[ahead] / JOULES_PER_KWH

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
-from carbon_data.stored_value import Days, Store, StoredValue, Trade, linear, stored_value
+from carbon_data.stored_value import Days, Store, StoredValue, Trade, expected_value, linear, stored_value
 
 Floats = NDArray[np.float64]
 seeds = st.integers(0, 2**32 - 1)
@@ -138,3 +138,18 @@ def test_a_battery_that_the_sun_fills_anyway_is_worth_nothing(seed: int) -> None
     case.harvest[0] = case.load[0] + case.capacity / case.gain + 1.0
     case.charge = case.capacity / case.gain + 1.0
     assert case.value().of(np.array([case.capacity]))[0] == pytest.approx(0.0, abs=1e-9)
+
+
+@given(seeds, st.integers(1, 4))
+def test_expected_value_is_the_mean_at_every_charge(seed: int, count: int) -> None:
+    case = Case(seed, trades=False)
+    values = []
+    for factor in np.linspace(0.4, 1.6, count):
+        case.harvest = case.harvest * factor
+        values.append(case.value())
+    mean = expected_value(values)
+    assert mean.widths_j.sum() == pytest.approx(case.capacity)
+    assert (np.diff(mean.grams_per_j) <= 1e-12).all(), "concave"
+    for charge in np.append(np.linspace(0.0, case.capacity, 9), np.cumsum(values[0].widths_j)):
+        at = np.array([charge])
+        assert mean.of(at) == pytest.approx(np.mean([value.of(at) for value in values]), abs=1e-9)

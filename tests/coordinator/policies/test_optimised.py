@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from carbon_data.stored_value import StoredValue, linear
 from coordinator.market.decision import Feasible, Infeasible, Optimal
 from coordinator.market.fleet import Fleet
+from coordinator.market.forecast import PERSISTENCE_SPREAD, Persistence
 from coordinator.market.instances import random_fleet, reference_day
 from coordinator.market.layout import Restrictions
 from coordinator.market.plan import Plan
 from coordinator.market.program import build
 from coordinator.market.solve import solve
+from coordinator.policies.deta import Deta
 from coordinator.policies.registry import make_policy
 from coordinator.policies.validate import violations
 from coordinator.simulator.regret import oracle_bound
@@ -159,3 +161,80 @@ def test_sleep_under_a_time_limit_still_keeps_every_limit(limit_s: float) -> Non
     if isinstance(decision.outcome, Feasible):
         known = decision.outcome.gap_fraction is not None
         assert known or decision.outcome.reason.startswith(("fallback: LOCAL", "Time limit"))
+
+
+def test_another_fleet_is_planned_again() -> None:
+    fleet = replace(reference_day(24, 3), decision_slots=1)
+    state = Deta().follow(fleet, None)
+    assert state is not None
+    lost = replace(fleet, node_ids=("edge-00", "edge-01", "edge-07"), slot=1)
+    again = Deta().follow(lost, state)
+    assert again is not None
+    assert again.node_ids == lost.node_ids
+    assert Deta().follow(replace(fleet, slot=1), state) is state
+
+
+def morning(sun: float) -> World:
+    """A node alone with a full battery at night, and a somewhat higher intensity in the evening. Yesterday's sun filled
+    half of the battery, today's is ``sun`` times that."""
+    day = reference_day(24, 1)
+    hours = np.arange(24)
+    clear = np.maximum(np.sin(np.pi * (hours - 6.0) / 12.0), 0.0)
+    load = day.slot_s * float(day.static_w[0])
+    capacity = 5 * load
+    harvest = clear / clear.sum() * (clear > 0).sum() * load + clear / clear.sum() * 0.5 * capacity
+    idle = replace(
+        day,
+        harvest_j=sun * harvest[None],
+        intensity_g_per_kwh=np.where(hours < 12, 300.0, 330.0)[None],
+        release_batches=np.zeros_like(day.release_batches),
+        backlog_batches=np.zeros_like(day.backlog_batches),
+        battery_capacity_j=np.array([capacity]),
+        battery_j=np.array([capacity]),
+        stored_value_g_per_j=np.zeros(1),
+    )
+    return World(idle, idle.intensity_g_per_kwh.copy(), harvest[None].copy())
+
+
+def local_lp_g(world: World, spread: float) -> float:
+    told = Information(24, Persistence(), Persistence(), harvest_spread_fraction=spread)
+    return simulate(world, make_policy("local-lp"), told).emissions_g
+
+
+def test_uncertain_harvest_is_hedged_by_a_node_that_plans_alone() -> None:
+    """A plan on the forecast alone keeps energy for the evening, and a brighter day curtails it."""
+    bright, dull = morning(1.5), morning(0.5)
+    certain = [local_lp_g(world, 0.0) for world in (bright, dull)]
+    hedged = [local_lp_g(world, PERSISTENCE_SPREAD) for world in (bright, dull)]
+    assert hedged[0] < certain[0] * 0.99
+    assert sum(hedged) < sum(certain)
+
+
+@pytest.mark.parametrize("name", ["local-lp", "dat", "det", "deta"])
+def test_without_trade_or_offloading_every_policy_hedges_like_local_lp(name: str) -> None:
+    world = morning(1.5)
+    limits = replace(world.fleet.limits, offload_cap_fraction=0.0, transfer_cap_fraction=0.0)
+    closed = replace(world, fleet=replace(world.fleet, limits=limits))
+    told = Information(24, Persistence(), Persistence())
+    run = simulate(closed, make_policy(name), told)
+    assert run.emissions_g == pytest.approx(local_lp_g(world, PERSISTENCE_SPREAD))
+
+
+@settings(max_examples=10, deadline=None)
+@given(seeds)
+def test_policies_that_plan_together_take_the_forecast_as_it_is(seed: int) -> None:
+    fleet = random_fleet(seed, 3, 6)
+    told = replace(fleet, harvest_spread_fraction=0.5)
+    decisions = [Deta().decide(each, None)[0] for each in (fleet, told)]
+    assert (decisions[0].batches == decisions[1].batches).all()
+    assert decisions[0].transfer_j == pytest.approx(decisions[1].transfer_j)
+    assert decisions[0].discharge_j == pytest.approx(decisions[1].discharge_j)
+
+
+@pytest.mark.parametrize(("deadline", "slots"), [(0, 1), (2, 3)])
+def test_uncertain_slots_are_planned_as_far_as_the_slots_work_may_run(deadline: int, slots: int) -> None:
+    fleet = random_fleet(5, 3, 8, deadline_slots=deadline)
+    told = replace(fleet, harvest_spread_fraction=0.3)
+    policy = make_policy("local-lp")
+    assert policy.decided_slots(told) == slots  # type: ignore[attr-defined]
+    assert policy.decided_slots(fleet) == 8  # type: ignore[attr-defined]
