@@ -50,7 +50,7 @@ STATUS = {
     2: "not run",  # interrupted
 }
 """mutmut's exit codes. Any other (suspicious) is counted as survived."""
-AT_ONCE = 50
+AT_ONCE = 300
 """Mutants of one call of mutmut: what is done stays when the rest is interrupted."""
 Z95 = 1.96
 

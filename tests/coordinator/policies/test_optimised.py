@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carbon_data.stored_value import StoredValue, linear
-from coordinator.market.decision import Feasible, Infeasible, Optimal
+from coordinator.market.decision import TIME_LIMIT, Feasible, Infeasible, Optimal
 from coordinator.market.fleet import Fleet
 from coordinator.market.forecast import PERSISTENCE_SPREAD, Persistence
 from coordinator.market.instances import random_fleet, reference_day
@@ -160,7 +160,7 @@ def test_sleep_under_a_time_limit_still_keeps_every_limit(limit_s: float) -> Non
     assert isinstance(decision.outcome, Optimal | Feasible)
     if isinstance(decision.outcome, Feasible):
         known = decision.outcome.gap_fraction is not None
-        assert known or decision.outcome.reason.startswith(("fallback: LOCAL", "Time limit"))
+        assert known or decision.outcome.reason.startswith(("fallback: LOCAL", TIME_LIMIT))
 
 
 def test_another_fleet_is_planned_again() -> None:
