@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,12 @@ from typing import Any
 import pytest
 
 from coordinator.ledger.entry import GENESIS, Posting, chain_hash, content_digest
+from coordinator.negotiation.policies.auction import Auction
 from coordinator.policies.registry import make_policy
+from protos.messages.runner import BeginSlot, EndSlot
+from protos.messages.slot import Serving, Usage
+from protos.messages.terms import Stage
+from tests.coordinator.slots.trader import Trader
 
 Change = Callable[[sqlite3.Connection], None]
 
@@ -29,6 +35,63 @@ def honest(tmp_path_factory: pytest.TempPathFactory, kit: Any) -> bytes:
     bench.run_slot(3)
     posted = [t for s in bench.coordinator.service.books.slots.values() for t in s.trade if t.posted]
     assert posted
+    bench.close()
+    return (folder / "ledger.sqlite").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def eventful(tmp_path_factory: pytest.TempPathFactory, kit: Any) -> bytes:
+    """Bytes of the ledger of a run in which every slot went wrong in another way.
+
+    Slot 0: n01 runs two batches that counted at their owner, and answers outside clients. Slot 1: n02's reading comes
+    after the slot's end. Slot 2: n01 does not settle in time.
+    """
+    folder = tmp_path_factory.mktemp("eventful")
+    bench = kit.Bench(kit.make_config(folder), Trader())
+    for node in bench.nodes.values():
+        node.serves_users = True
+    bench.join()
+    coordinator, host = bench.coordinator, bench.nodes["n01"]
+
+    coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    owner = bench.nodes["n00"]
+    owner.decisions[0] = dataclasses.replace(owner.decisions[0], own_batches=6)
+    outside = Serving("images", 5, 35, 55, 4_040, 0, 0.1, 0.2, 0.3, (10,), (5,), 0.5, 0.25)
+    say = host.say
+    host.say = lambda m: say(dataclasses.replace(m, outside=outside) if isinstance(m, Usage) else m)
+    coordinator.end_slot(EndSlot(0, 1.0, 1000, 10))
+    host.say = say
+
+    coordinator.begin_slot(BeginSlot(1, Stage.DEVELOPMENT, 1.0))
+    held: list[Any] = []
+    bench.drop = lambda node, message: (
+        node == "n02" and isinstance(message, Usage) and not held.append(message)
+    )
+    coordinator.end_slot(EndSlot(1, 1.0, 1000, 10))
+    bench.drop = lambda node, message: False
+    coordinator.receive("n02", held[0])
+
+    coordinator.begin_slot(BeginSlot(2, Stage.DEVELOPMENT, 1.0))
+    bench.drop = lambda node, message: node == "n01" and not isinstance(message, Usage)
+    coordinator.end_slot(EndSlot(2, 1.0, 1000, 10))
+    bench.drop = lambda node, message: False
+    for message in list(host.outbox.values()):
+        coordinator.receive("n01", message)
+
+    bench.run_slot(3)
+    bench.close()
+    return (folder / "ledger.sqlite").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def negotiated(tmp_path_factory: pytest.TempPathFactory, kit: Any) -> bytes:
+    """Bytes of the ledger of a run of two slots that an auction decided."""
+    folder = tmp_path_factory.mktemp("negotiated")
+    bench = kit.Bench(kit.make_config(folder, slots=2, horizon_slots=2), Auction())
+    bench.nodes = {node: kit.TradingStub(node) for node in bench.config.node_ids}
+    bench.join()
+    for slot in range(2):
+        bench.run_slot(slot)
     bench.close()
     return (folder / "ledger.sqlite").read_bytes()
 

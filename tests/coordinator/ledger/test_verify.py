@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.ledger import verify
+from coordinator.ledger.verify import MOST_FINDINGS, VerifyReport
 
 
 def codes(path: Path, **options: Any) -> set[str]:
@@ -18,7 +19,78 @@ def test_honest_ledger_passes(path: Path) -> None:
     report = verify(path)
     assert report.ok, report.findings
     assert report.notices == ["1 unmetered node slots"]
-    assert json.loads(json.dumps(report.to_json()))["ok"] is True
+
+
+def test_report_as_plain_values(path: Path, tamper: Any) -> None:
+    """Four nodes over four slots, n03 silent in the last one; then a trade that is no object."""
+    kinds = {
+        "booking": 15,
+        "decision": 4,
+        "gap": 1,
+        "opening": 4,
+        "registration": 4,
+        "settlement": 15,
+        "slot_end": 4,
+        "start": 1,
+        "telemetry": 16,
+        "trade": 4,
+        "usage": 15,
+    }
+    report = verify(path)
+    told = json.loads(json.dumps(report.to_json()))
+    with sqlite3.connect(path) as connection:
+        ((chain,),) = connection.execute("SELECT chain FROM entries ORDER BY id DESC LIMIT 1")
+        ((postings,),) = connection.execute("SELECT count(*) FROM postings")
+    assert told == {
+        "path": str(path),
+        "run_id": "test-run",
+        "ok": True,
+        "entries": sum(kinds.values()),
+        "transactions": 4 + 15 + 4,
+        "postings": postings,
+        "kinds": kinds,
+        "head": chain,
+        "finding_count": 0,
+        "findings": [],
+        "notices": ["1 unmetered node slots"],
+    }
+    assert list(told["kinds"]) == sorted(kinds)
+    tamper(path, lambda c: c.execute("UPDATE entries SET body = '[]' WHERE id = 19"), hashes=True)
+    told = verify(path).to_json()
+    assert (told["ok"], told["finding_count"]) == (False, len(told["findings"]))
+    assert told["findings"][0] == {
+        "code": "document",
+        "where": "entry 19 (trade/0)",
+        "text": "is no JSON object",
+    }
+
+
+def test_notices_name_what_breaks_no_guarantee(tmp_path: Path, eventful: bytes) -> None:
+    path = tmp_path / "eventful.sqlite"
+    path.write_bytes(eventful)
+    report = verify(path)
+    assert report.findings == []
+    assert report.notices == [
+        "2 battery adjustments after a gap",
+        "1 bookings by estimate",
+        "1 readings after their slot's end",
+        "1 unmetered node slots",
+    ]
+
+
+def test_a_negotiated_ledger_passes(tmp_path: Path, negotiated: bytes) -> None:
+    path = tmp_path / "negotiated.sqlite"
+    path.write_bytes(negotiated)
+    assert verify(path).findings == []
+
+
+def test_findings_beyond_the_most_are_counted() -> None:
+    report = VerifyReport("file")
+    for number in range(MOST_FINDINGS + 2):
+        report.add("code", f"entry {number}", "text")
+    assert report.finding_count == 1002
+    assert len(report.findings) == 1000
+    assert str(report.findings[-1]) == "code: entry 999: text"
 
 
 def test_anchor_kept_elsewhere_tells_a_rewritten_history(path: Path, tamper: Any) -> None:
@@ -34,7 +106,8 @@ def test_anchor_kept_elsewhere_tells_a_rewritten_history(path: Path, tamper: Any
 
     tamper(path, rewrite)
     assert codes(path) == set()  # a shorter history that is whole in itself ...
-    assert codes(path, expected_head=head) == {"truncated"}  # ... is not the anchored one
+    (finding,) = verify(path, expected_head=head).findings  # ... is not the anchored one
+    assert str(finding) == f"truncated: {path}: chain value {head[:16]}... is not in this ledger"
 
 
 def test_missing_guards_and_broken_pages_are_findings(path: Path, tamper: Any) -> None:
@@ -43,7 +116,9 @@ def test_missing_guards_and_broken_pages_are_findings(path: Path, tamper: Any) -
     data = bytearray(path.read_bytes())
     data[8192:24576] = b"\x5a" * 16384
     path.write_bytes(data)
-    assert not verify(path).ok
+    last = verify(path).findings[-1]
+    assert (last.code, last.where) == ("file", str(path))
+    assert last.text.startswith("the database cannot be read: ")
 
 
 def test_an_index_that_forgot_a_row_is_a_finding(path: Path, tamper: Any) -> None:
@@ -58,5 +133,7 @@ def test_an_index_that_forgot_a_row_is_a_finding(path: Path, tamper: Any) -> Non
 
     tamper(path, forget)
     report = verify(path)
-    assert [finding.code for finding in report.findings] == ["file"]
-    assert "integrity check says: " in report.findings[0].text
+    (finding,) = report.findings
+    assert (finding.code, finding.where) == ("file", str(path))
+    assert finding.text.startswith("SQLite's integrity check says: ")
+    assert "entries_by_kind" in finding.text
