@@ -31,7 +31,7 @@ def local_plan(program: HubProgram) -> HubPlan:
                 np.maximum(p.battery_capacity_j - kept, 0.0) / p.charge_efficiency,
             ]
         )
-        discharge[t] = np.minimum.reduce([load - direct, p.discharge_cap_j, kept * p.discharge_efficiency])
+        discharge[t] = np.minimum.reduce([load - direct, p.discharge_cap_j[t], kept * p.discharge_efficiency])
         level = kept + p.charge_efficiency * charge[t] - discharge[t] / p.discharge_efficiency
         stored[t], green[t] = level, direct + discharge[t]
         grid[t], curtailed[t] = load - green[t], p.harvest_j[t] - direct - charge[t]

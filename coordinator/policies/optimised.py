@@ -21,6 +21,8 @@ from coordinator.market.plan import Plan
 from coordinator.market.program import Program, build
 from coordinator.market.rounding import WorkLimits, clip_transfers, offload_room, round_batches
 from coordinator.market.solve import Session, Solution, SolverOptions, explain_unserved, unserved
+from coordinator.market.wide.decide import decide as decide_wide
+from coordinator.market.wide.decide import why_pairwise
 from coordinator.market.window import window
 from coordinator.policies.local import local_decision
 
@@ -42,10 +44,10 @@ class ModelPolicy:
     """Optimises the slots that the fleet asks it to decide, applies the first (model predictive control).
 
     What is stored at their end is worth what the slots after them can use it for (D9). horizon: slots optimised at
-    most; None: the fleet's ``decision_slots``; 1: myopic. mip_gap: relative gap at
-    which a solve with sleeping nodes may stop. time_limit_s: wall seconds per solve; None: none, but
-    SLEEP_TIME_LIMIT_S where nodes may sleep. On time-out the best plan found is used with its gap, or
-    LOCAL's rule when there is none; the outcome gives which."""
+    most; None: the fleet's ``decision_slots``; 1: myopic. mip_gap: relative gap at which a solve may stop where nodes
+    may sleep, and that a large fleet's decision may have (hub form, wide/decide.py). time_limit_s: wall seconds per
+    solve of the pairwise form; None: none, but SLEEP_TIME_LIMIT_S where nodes may sleep. On time-out the best plan
+    found is used with its gap, or LOCAL's rule when there is none; the outcome gives which."""
 
     horizon: int | None = None
     mip_gap: float = 1e-3
@@ -124,6 +126,8 @@ class ModelPolicy:
         """Decision for the slot of the optimal plan."""
         options, state = self.solver_options(fleet.limits.may_sleep), self.follow(fleet, state)
         decided, value = self.ahead(fleet, state)
+        if why_pairwise(decided) is None:
+            return decide_wide(decided, self.restrictions, self.mip_gap, value), state
         return optimise(decided, self.restrictions, options, stored_value=value), state
 
 

@@ -171,7 +171,7 @@ class Block:
             stored = stored & (p.keep_fraction > 0)
             charge = into & (p.charge_cap_j > 0) & (p.battery_capacity_j > 0)
             reach = stored | charge
-            bus = into | (reach & (p.discharge_cap_j > 0))
+            bus = into | (reach & (p.discharge_cap_j[slot] > 0))
             self.view(allowed, "charge")[slot] &= charge
             self.view(allowed, "discharge")[slot] &= reach
             self.view(allowed, "stored")[slot] &= reach

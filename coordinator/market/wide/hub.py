@@ -95,6 +95,7 @@ class HubProgram:
     charge_cap_j: Floats
     """(N,) P * D, on the bus side."""
     discharge_cap_j: Floats
+    """(T, N) likewise."""
     stored_value_g_per_j: Floats
     """(N,) worth of a joule stored after the last slot."""
     carries_cap: bool = False
@@ -221,7 +222,7 @@ def from_fleet(fleet: Fleet, restrictions: Restrictions = DETA, *, whole_batches
         discharge_efficiency=np.where(has_store, fleet.discharge_efficiency, 1.0),
         keep_fraction=1.0 - fleet.self_discharge_fraction,
         charge_cap_j=fleet.slot_s * fleet.charge_limit_w * has_store,
-        discharge_cap_j=fleet.slot_s * fleet.discharge_limit_w * has_store,
+        discharge_cap_j=np.tile(fleet.slot_s * fleet.discharge_limit_w * has_store, (slots, 1)),
         stored_value_g_per_j=fleet.stored_value_g_per_j,
         carries_cap=limits.transfer_cap_over == "horizon",
     )

@@ -126,7 +126,9 @@ def _battery(
     level = p.battery_j
     for slot in range(p.slots):
         kept = p.keep_fraction * level
-        drawn = np.minimum(np.minimum(discharge[slot], p.discharge_cap_j), kept * p.discharge_efficiency)
+        drawn = np.minimum(
+            np.minimum(discharge[slot], p.discharge_cap_j[slot]), kept * p.discharge_efficiency
+        )
         into = p.harvest_j[slot] + drawn + p.import_efficiency * import_[slot]
         export[slot] = np.minimum(export[slot], into)
         room = (p.battery_capacity_j - kept + drawn / p.discharge_efficiency) / p.charge_efficiency

@@ -1,0 +1,157 @@
+"""Decision of a large fleet in the hub form: hub prices to a proven gap, whole batches, pairs.
+
+The pairwise form has N^2 T variables, this one N T. The decomposition plans all that is decided; the slot's batches are
+made whole at the hub (whole_work.py), energy is planned around them (repair.py), and any filling of the hub's ledger
+gives the pairs (hub_recovery.py). The gap of the decision is that of the plan with whole batches against the
+decomposition's bound."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from carbon_data.stored_value import StoredValue
+from coordinator.market.decision import Feasible, FleetDecision, Infeasible, Optimal, Outcome
+from coordinator.market.fleet import Fleet, Floats, Ints
+from coordinator.market.layout import Restrictions
+from coordinator.market.participation import model_energy
+from coordinator.market.rounding import WorkLimits, clip_transfers
+from coordinator.market.wide import decomposition
+from coordinator.market.wide.hub import HubPlan, HubProgram, from_fleet, objective_g
+from coordinator.market.wide.hub_recovery import fill
+from coordinator.market.wide.repair import repair
+from coordinator.market.wide.value_steps import with_value
+from coordinator.market.wide.whole_work import whole_work
+
+WIDE_FROM = 61
+"""Nodes from which the hub form decides, where it can. Up to 60 the pairwise form is as quick, and exact."""
+VALUE_STEPS = 8
+"""Steps of (D9): each costs as much as a slot. Eight lose 0.1 % against 32."""
+_SHARE_OF_GAP = 1.0 / 3.0
+"""Of the gap asked for, what the decomposition may take; whole batches take the rest."""
+_LEAST_GAP, _MOST_GAP = 1e-7, 1e-2
+_DUST = 1e-6
+"""Share of a node's mean static energy below which a transfer is none."""
+
+
+def why_pairwise(fleet: Fleet) -> str | None:
+    """What keeps ``fleet`` from being decided in the hub form; None: nothing does."""
+    if fleet.size < WIDE_FROM:
+        return f"{fleet.size} nodes, fewer than {WIDE_FROM}"
+    if fleet.loss_fraction is not None:
+        return "losses by pair"
+    if fleet.limits.may_sleep:
+        return "nodes may sleep"
+    if fleet.limits.deadline_slots:
+        return "work may wait"
+    if fleet.limits.transfer_cap_over == "horizon":
+        return "transfer cap over the horizon"
+    return None
+
+
+def decide(
+    fleet: Fleet,
+    restrictions: Restrictions,
+    gap_fraction: float = 1e-3,
+    stored_value: StoredValue | None = None,
+    workers: int | None = None,
+) -> FleetDecision:
+    """Plan ``fleet`` and decide its first slot, with the proven gap in the outcome. Raises NotProductFormError and
+    ValueError for what ``why_pairwise`` names, but its number of nodes.
+
+    ``stored_value``: (D9), as in program.build; None: every joule is worth ``fleet.stored_value_g_per_j``. ``workers``:
+    threads; they change the time alone."""
+    program = from_fleet(fleet, restrictions, whole_batches=True)
+    planned, worth_g = (program, 0.0) if stored_value is None else with_value(program, _few(stored_value))
+    found = decomposition.solve(planned, _wanted(fleet, planned, worth_g, gap_fraction), workers=workers)
+    limits = WorkLimits.of(fleet, np.ones(fleet.size, dtype=bool))
+    away = found.plan.offload_batches[:, 0].sum(axis=0)
+    total = found.plan.own_batches[:, 0].sum(axis=0) + away
+    work = whole_work(total, away, found.plan.guest_batches[0], limits)
+    around = replace(planned, static_j=planned.static_j.copy())
+    around.static_j[0] += _drawn_beside(fleet, restrictions, work.home + work.guests)
+    plan = _around(around, found.plan, work.home, work.away, work.guests)
+    objective = objective_g(around, plan) - worth_g
+    missed = np.maximum(limits.due - work.home - work.away, 0)
+    emissions_g = _emissions_g(around, plan, program.slots)
+    return FleetDecision(
+        batches=_batches(work.home, work.away, work.guests),
+        transfer_j=clip_transfers(_transfers(around, plan), fleet),
+        charge_j=np.maximum(plan.charge_j[0] - plan.discharge_j[0], 0.0),
+        discharge_j=np.maximum(plan.discharge_j[0] - plan.charge_j[0], 0.0),
+        awake=np.ones(fleet.size, dtype=bool),
+        outcome=_outcome(objective, found.bound_g - worth_g, emissions_g, missed, fleet.size),
+        unserved_batches=missed,
+        notes={"objective_g": objective, "plan_emissions_g": emissions_g, "wide_form": 1.0},
+    )
+
+
+def _few(value: StoredValue) -> StoredValue:
+    return value if value.grams_per_j.shape[1] <= VALUE_STEPS else value.in_steps(VALUE_STEPS)
+
+
+def _wanted(fleet: Fleet, planned: HubProgram, worth_g: float, gap_fraction: float) -> float:
+    """Gap to ask the decomposition for. Its objective counts the worth of full batteries and the decision's does not:
+    the decision's gap is relative to less, here estimated by the bill of the static load."""
+    bill_g = float(np.vdot(planned.grams_per_j[: fleet.horizon], planned.static_j[: fleet.horizon]))
+    share = bill_g / (bill_g + worth_g) if bill_g + worth_g > 0 else 1.0
+    return float(np.clip(gap_fraction * _SHARE_OF_GAP * share, _LEAST_GAP, _MOST_GAP))
+
+
+def _drawn_beside(fleet: Fleet, restrictions: Restrictions, run: Ints) -> Floats:
+    """(N,) J of the model's m_i that whole batches draw beside the shares that they have brought along."""
+    if fleet.model_j is None:
+        return np.zeros(fleet.size)
+    share = model_energy(fleet, restrictions.offloading).share_j[:, 0]
+    return np.where((share > 0) & (run > 0), fleet.model_j[:, 0] - share * run, 0.0)
+
+
+def _around(program: HubProgram, plan: HubPlan, home: Ints, away: Ints, guests: Ints) -> HubPlan:
+    """The plan with these batches in the first slot and its energy planned around them."""
+    own, sent, coming = plan.own_batches.copy(), plan.offload_batches.copy(), plan.guest_batches.copy()
+    own[0, 0], sent[0, 0], coming[0] = home, away, guests
+    return repair(program, replace(plan, own_batches=own, offload_batches=sent, guest_batches=coming))
+
+
+def _emissions_g(program: HubProgram, plan: HubPlan, slots: int) -> float:
+    """Grams of the first ``slots`` of the plan."""
+    moved = plan.offload_batches.sum(axis=0) + plan.guest_batches
+    return float(
+        np.vdot(program.grams_per_j[:slots], plan.grid_j[:slots])
+        + np.vdot(program.network_g[:slots], moved[:slots])
+    )
+
+
+def _batches(home: Ints, away: Ints, guests: Ints) -> Ints:
+    """(N, N) from what each node keeps, gives and takes: the north-west corner rule on whole numbers."""
+    batches = np.diag(home)
+    given, taken = np.cumsum(away), np.cumsum(guests)
+    ends = np.union1d(given[away > 0], taken[guests > 0])
+    batches[np.searchsorted(given, ends), np.searchsorted(taken, ends)] += np.diff(ends, prepend=0)
+    return batches
+
+
+def _transfers(program: HubProgram, plan: HubPlan) -> Floats:
+    """(N, N) J as they leave the donors."""
+    least = _DUST * float(program.static_j[0].mean())
+    given = np.where(plan.export_j[0] > least, plan.export_j[0], 0.0)
+    taken = np.where(plan.import_j[0] > least, plan.import_j[0], 0.0)
+    flows = fill(program.export_efficiency * given, taken)
+    sent = flows.matrix(program.nodes)
+    efficiency = program.export_efficiency[:, None]
+    return np.divide(sent, efficiency, out=np.zeros_like(sent), where=efficiency > 0)
+
+
+def _outcome(objective: float, bound_g: float, emissions_g: float, missed: Ints, nodes: int) -> Outcome:
+    if missed.any():
+        undone = float(missed.sum())
+        return Infeasible(
+            ("(D4) all work done by its deadline", f"{undone:g} batches have no place"),
+            {"(D4) unserved [batches]": undone},
+        )
+    scale = max(abs(objective), emissions_g)
+    gap = max(objective - bound_g, 0.0) / scale if scale > 0 else 0.0
+    if gap <= decomposition.OPTIMAL_GAP:
+        return Optimal(objective)
+    return Feasible(gap, f"wide form for {nodes} nodes: proven gap of the plan with whole batches")

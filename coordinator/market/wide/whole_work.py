@@ -1,0 +1,77 @@
+"""Whole batches of one slot from the hub's fractional ones: how many every node keeps, gives and takes, O(N log N).
+
+Floors first, then the largest remainders, for owners and executors alike, so that as many batches come to the hub as
+leave it. A node either gives or takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from coordinator.market.fleet import Floats, Ints
+from coordinator.market.rounding import WorkLimits
+
+_EPSILON = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class WholeWork:
+    """(N,) batches of one slot; ``away`` and ``guests`` have the same sum."""
+
+    home: Ints
+    away: Ints
+    guests: Ints
+
+
+def whole_work(total: Floats, away: Floats, guests: Floats, limits: WorkLimits) -> WholeWork:
+    """Whole numbers near the fractional ones within ``limits``; all due work is served where the hub has the places."""
+    target = np.clip(np.floor(total + 0.5).astype(np.int64), limits.due, limits.available)
+    target = np.minimum(target, limits.capacity + limits.may_leave)
+    least, most = np.maximum(target - limits.capacity, 0), np.minimum(limits.may_leave, target)
+    leaving = np.clip(away, least, most)
+    given = np.floor(leaving + _EPSILON).astype(np.int64)
+    rest_given = np.maximum(leaving - given, 0.0) * (given < most)
+    takes = (guests > _EPSILON) & (given == 0) & (rest_given <= _EPSILON)
+    room = np.where(takes, np.minimum(limits.guest_room, np.maximum(limits.capacity - target, 0)), 0)
+    coming = np.clip(guests, 0, room)
+    taken = np.floor(coming + _EPSILON).astype(np.int64)
+    rest_taken = np.maximum(coming - taken, 0.0) * (taken < room)
+    ups_given, ups_taken = int((rest_given > _EPSILON).sum()), int((rest_taken > _EPSILON).sum())
+
+    lacking = int(given.sum() - taken.sum()) - ups_taken
+    if lacking > 0:  # takers take more than planned, then owners keep what they can
+        free = np.maximum(room - taken - (rest_taken > _EPSILON), 0)
+        taken = taken + _share_out(free, lacking, -free)
+        lacking = int(given.sum() - taken.sum()) - ups_taken
+    if lacking > 0:
+        given = given - _share_out(given - least, lacking, away)
+        lacking = int(given.sum() - taken.sum()) - ups_taken
+    home = target - given
+    if lacking > 0:  # no place for it anywhere: it stays undone
+        given = given - _share_out(given, lacking, away)
+    surplus = int(taken.sum() - given.sum()) - ups_given
+    if surplus > 0:
+        taken = taken - _share_out(taken, surplus, guests)
+    low = max(int(given.sum()), int(taken.sum()))
+    high = min(int(given.sum()) + ups_given, int(taken.sum()) + ups_taken)
+    moved = int(np.clip(round(float(leaving.sum())), low, high))
+    up_given = _largest(rest_given, moved - int(given.sum()))
+    up_taken = _largest(rest_taken, moved - int(taken.sum()))
+    return WholeWork(home - up_given, given + up_given, taken + up_taken)
+
+
+def _share_out(room: Ints, amount: int, key: Floats | Ints) -> Ints:
+    """``amount`` laid into ``room``, lowest ``key`` first."""
+    order = np.argsort(key, kind="stable")
+    filled = np.cumsum(room[order])
+    out = np.zeros_like(room)
+    out[order] = np.clip(amount - (filled - room[order]), 0, room[order])
+    return out
+
+
+def _largest(rest: Floats, count: int) -> Ints:
+    """1 for the ``count`` largest of ``rest``."""
+    up = np.zeros(len(rest), dtype=np.int64)
+    up[np.argsort(-rest, kind="stable")[: max(count, 0)]] = 1
+    return up
