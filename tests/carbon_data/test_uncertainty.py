@@ -11,6 +11,7 @@ from carbon_data.types import DataError, MissingDataError
 from carbon_data.uncertainty import (
     ErrorModel,
     GramLines,
+    Spread,
     monte_carlo_totals,
     paired_reduction,
     reduction,
@@ -76,8 +77,98 @@ def test_paired_seeds_give_an_interval_of_students_t() -> None:
     assert found.mean == pytest.approx(0.5)
     half = 2.776 * np.std([0.5, 0.4, 0.6, 0.5, 0.5], ddof=1) / np.sqrt(5)
     assert found.high - found.mean == pytest.approx(half, rel=1e-3)
+    assert found.std == pytest.approx(np.std([0.5, 0.4, 0.6, 0.5, 0.5], ddof=1))
+    assert found.mean - found.low == pytest.approx(half, rel=1e-3)
+    narrow = paired_reduction([10.0, 10.0, 10.0], [5.0, 6.0, 4.0], level_fraction=0.5)
+    assert narrow.high - narrow.mean == pytest.approx(0.8165 * 0.1 / np.sqrt(3), rel=1e-3)  # t_2 at 0.75
     with pytest.raises(DataError, match="at least two"):
         paired_reduction([1.0], [1.0])
+
+
+def test_spread_by_hand() -> None:
+    """0, 1, ..., 100: mean 50, its deviation over all of them, and quantiles on the samples themselves."""
+    found = spread(np.arange(101.0))
+    assert found == Spread(50.0, pytest.approx(np.sqrt(850.0)), pytest.approx(2.5), pytest.approx(97.5))
+    assert (spread(np.arange(101.0), 0.5).low, spread(np.arange(101.0), 0.5).high) == (25.0, 75.0)
+    assert spread([1.0, 2.0]).mean == 1.5
+    for samples in ([1.0], [1.0, float("nan")], [[1.0, 2.0], [3.0, 4.0]]):
+        with pytest.raises(DataError, match="need at least two finite samples in one dimension"):
+            spread(samples)
+    for level in (0.0, 1.0, -0.5, 1.5):
+        with pytest.raises(DataError, match=f"level_fraction is {level}; allowed is between 0 and 1"):
+            spread([1.0, 2.0], level)
+
+
+def test_totals_are_of_lines_with_their_own_meter_and_zone() -> None:
+    """Without errors: the sum. With a fixed gain and a wild intensity of one zone: that zone's grams alone move."""
+    run = GramLines(np.array([3.0, 5.0, 7.0]), ("m", "n", "m"), ("y", "y", "z"))
+    other = GramLines(np.array([11.0]), ("n",), ("z",))
+    still = monte_carlo_totals([run, other], ErrorModel(0.0), draws=3)
+    np.testing.assert_allclose(still, [[15.0] * 3, [11.0] * 3])
+    fixed = ErrorModel(0.0, meter_range={"m": (2.0, 2.0), "n": (3.0, 3.0)})
+    moved = monte_carlo_totals([run, other], fixed, draws=2)
+    np.testing.assert_allclose(moved, [[2 * 10.0 + 3 * 5.0] * 2, [33.0] * 2])
+    zones = monte_carlo_totals([run, other], ErrorModel(0.0, intensity_std_fraction=0.2), draws=500)
+    z = zones[1] / 11.0
+    y = (zones[0] - 7.0 * z) / 8.0
+    assert z.std() == pytest.approx(0.2, rel=0.1)
+    assert y.std() == pytest.approx(0.2, rel=0.1)
+    assert abs(np.corrcoef(y, z)[0, 1]) < 0.15
+    for runs, draws in (([], 10), ([run], 1)):
+        with pytest.raises(DataError, match="allowed is at least one run and two draws"):
+            monte_carlo_totals(runs, ErrorModel(0.0), draws=draws)
+    assert monte_carlo_totals([run], ErrorModel(0.1)).shape == (1, 10_000)
+    first, second = (monte_carlo_totals([run], ErrorModel(0.1), draws=2, seed=seed) for seed in (0, 1))
+    np.testing.assert_array_equal(first, monte_carlo_totals([run], ErrorModel(0.1), draws=2))
+    assert not np.allclose(first, second)
+
+
+def test_every_deviation_of_an_error_model_is_a_fraction() -> None:
+    ErrorModel(0.0, 0.0, 0.0, {"m": 0.0}, {"n": (1.0, 1.0)})
+    for name, value in (
+        ("gain_std_fraction", -0.1),
+        ("intensity_std_fraction", -0.1),
+        ("random_std_fraction", -0.1),
+        ("intensity_std_fraction", 1.0),
+        ("gain_std_fraction", float("nan")),
+    ):
+        with pytest.raises(DataError, match=f"^{name} is {value}; allowed is 0 or more and below 1"):
+            ErrorModel(**{"gain_std_fraction": 0.1, name: value})
+    with pytest.raises(DataError, match=r"^own is 1\.5; allowed"):
+        ErrorModel(0.1, meter_std_fraction={"own": 1.5})
+    error = ErrorModel(0.2, meter_std_fraction={"own": 0.1})
+    assert (error.gain_std("own"), error.gain_std("m")) == (0.1, 0.2)
+    sigma = np.sqrt(np.log1p(0.04))
+    ends = error.gain_ends("m", 0.5)
+    assert ends == pytest.approx(np.exp(-(sigma**2) / 2 + np.array([-0.67449, 0.67449]) * sigma), rel=1e-4)
+
+
+def test_reductions_need_a_baseline_that_emits() -> None:
+    nothing = GramLines(np.array([0.0]), ("m",), ("z",))
+    with pytest.raises(DataError, match="the baseline emits nothing in some draws"):
+        reduction(nothing, nothing, ErrorModel(0.1))
+    for before, after in (([1.0, 1.0], [1.0]), (np.ones((2, 2, 2)), np.ones((2, 2, 2)))):
+        with pytest.raises(DataError, match="give the same seeds, at least two, for both"):
+            paired_reduction(before, after)
+    for before, after in (([1.0, 0.0], [1.0, 1.0]), ([1.0, 2.0], [1.0, float("inf")]), ([np.nan, 1], [1, 1])):
+        with pytest.raises(DataError, match="totals must be finite, and those of the baseline positive"):
+            paired_reduction(before, after)
+    assert paired_reduction([1.0, 2.0], [2.0, 4.0]).mean == -1.0
+
+
+def test_a_reduction_of_seeds_by_its_parts() -> None:
+    """Mean and deviation: over worlds of the mean over seeds, and the mean squared standard error of the seeds."""
+    rng = np.random.default_rng(3)
+    before = 10.0 + rng.random((3, 400))
+    after = before * np.array([[0.4], [0.5], [0.9]]) * (1 + 0.1 * rng.random(400))
+    each = 1.0 - after / before
+    error = each.std(axis=0, ddof=1) / np.sqrt(3)
+    found = reduction_of_seeds(before, after)
+    assert found.mean == pytest.approx(each.mean())
+    assert found.std == pytest.approx(np.sqrt(each.mean(axis=0).var() + np.mean(error**2)))
+    assert found == reduction_of_seeds(before, after, level_fraction=0.95, seed=0)
+    assert found.low < reduction_of_seeds(before, after, level_fraction=0.5).low
+    assert found.low != reduction_of_seeds(before, after, seed=1).low
 
 
 def test_unmetered_lines_and_impossible_errors_are_refused() -> None:

@@ -7,7 +7,14 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.accounting.lifecycle import attribute, grid_line, operational_pg, waste_from
+from coordinator.accounting.lifecycle import (
+    AttributedLine,
+    attribute,
+    emitted_pg,
+    grid_line,
+    operational_pg,
+    waste_from,
+)
 from protos.messages.slot import EnergyLine
 from protos.messages.terms import Component, Stage
 
@@ -66,3 +73,28 @@ def test_waste_moves_joules_and_makes_none(
     ]
     waste = sum(line.energy_uj for line in found if line.component is Component.WASTE)
     assert waste == sum(energy * wasted // ran for energy in compute)
+
+
+def test_attribution_and_waste_by_hand() -> None:
+    """30 J compute, 10 J static, 8 J of it all from the grid at 450 g/kWh: 1 mg, in the proportion 3 to 1."""
+    metered = (
+        EnergyLine(Stage.DEVELOPMENT, Component.COMPUTE, 30_000_000, "measured"),
+        EnergyLine(Stage.UNALLOCATED, Component.STATIC, 10_000_000, "modelled"),
+    )
+    assert attribute(metered, 8_000_000, 450.0) == (
+        AttributedLine(Stage.DEVELOPMENT, Component.COMPUTE, 30_000_000, 6_000_000, 750_000_000, "measured"),
+        AttributedLine(Stage.UNALLOCATED, Component.STATIC, 10_000_000, 2_000_000, 250_000_000, "modelled"),
+    )
+    assert grid_line(Stage.RECYCLING, Component.ROUTER, 8_000_000, 450.0, "modelled") == AttributedLine(
+        Stage.RECYCLING, Component.ROUTER, 8_000_000, 8_000_000, 1_000_000_000, "modelled"
+    )
+    assert waste_from(metered, Stage.DEVELOPMENT, 1, 4) == (
+        EnergyLine(Stage.DEVELOPMENT, Component.COMPUTE, 22_500_000, "measured"),
+        EnergyLine(Stage.DEVELOPMENT, Component.WASTE, 7_500_000, "measured"),
+        metered[1],
+    )
+    assert waste_from(metered, Stage.DEVELOPMENT, 0, 0) == metered
+    assert waste_from(metered, Stage.APPLICATION, 1, 4) == metered
+    static = (EnergyLine(Stage.DEVELOPMENT, Component.STATIC, 5, "modelled"),)
+    assert waste_from(static, Stage.DEVELOPMENT, 1, 4) == static
+    assert emitted_pg(1, 1.0) == Fraction(10, 36)

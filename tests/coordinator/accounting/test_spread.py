@@ -30,3 +30,19 @@ def test_spread_refuses_negative_quantities() -> None:
         spread(-1, [1])
     with pytest.raises(ValueError, match="allowed are values >= 0"):
         spread(1, [2, -1])
+
+
+def test_remainders_by_hand() -> None:
+    """10 over 1, 1, 1: the one left over goes to the first; over 3, 5, 0: 3.75 and 6.25; 7 over 2, 2, 3: 2, 2, 3."""
+    assert spread(10, [1, 1, 1]) == [4, 3, 3]
+    assert spread(10, [3, 5, 0]) == [4, 6, 0]
+    assert spread(7, [2, 2, 3]) == [2, 2, 3]
+    assert spread(11, [1, 1, 1]) == [4, 4, 3]
+    assert spread(0, [0, 0]) == [0, 0]
+    assert spread(0, []) == []
+    with pytest.raises(ValueError, match=r"^3 to spread, but the weights sum to 0$"):
+        spread(3, [0, 0])
+    with pytest.raises(
+        ValueError, match=r"^spread of -1 over \[1, 2, 3, 4, 5, 6, 7, 8\]: allowed are values >= 0$"
+    ):
+        spread(-1, [1, 2, 3, 4, 5, 6, 7, 8, 9])

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.accounting.tree import TokenUtility, Window, efficiency, sweep, total, weighted_tree
+from coordinator.accounting.tree import (
+    Efficiency,
+    TokenUtility,
+    Window,
+    efficiency,
+    sweep,
+    total,
+    weighted_tree,
+)
 
 counts = st.integers(0, 10**9)
 windows = st.builds(Window, st.integers(0, 10**12), counts, counts, st.floats(1e-3, 1e9))
@@ -98,3 +108,52 @@ def test_weighted_tree_by_hand_and_what_it_refuses() -> None:
         TokenUtility(-1.0)
     with pytest.raises(ValueError, match="saturation"):
         TokenUtility(1.0, 0.0)
+
+
+def test_utilities_by_hand() -> None:
+    """Linear: alpha a token. Saturating at 40 tokens: alpha * 40 * (1 - exp(-tokens / 40))."""
+    assert TokenUtility(3.0).bits(7.0) == 21.0
+    assert TokenUtility(3.0, 40.0).bits(10.0) == pytest.approx(3.0 * 40.0 * (1.0 - math.exp(-0.25)))
+    assert TokenUtility(0.0, 1e-3).bits(5.0) == 0.0
+    for bad in (-1.0, math.nan):
+        with pytest.raises(ValueError, match="alpha is"):
+            TokenUtility(bad)
+        with pytest.raises(ValueError, match="saturation_tokens is"):
+            TokenUtility(1.0, bad)
+        with pytest.raises(ValueError, match="alpha is"):
+            efficiency(Window(1, 1, 1, 1.0), bad)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "bits", "energy_j"),
+    [
+        ((-1.0, 3), (1.0, 5), 2.0),
+        ((1.0, -3), (1.0, 5), 2.0),
+        ((1.0, 3), (-1.0, 5), 2.0),
+        ((1.0, 3), (1.0, -5), 2.0),
+        ((1.0, 3), (1.0, 5), -2.0),
+        ((1.0, 3), (1.0, 5), math.nan),
+    ],
+)
+def test_weighted_tree_refuses_any_negative_quantity(
+    tokens: tuple[float, int], bits: tuple[float, int], energy_j: float
+) -> None:
+    with pytest.raises(ValueError, match="allowed are values >= 0"):
+        weighted_tree({"chat": (*tokens, TokenUtility(1.0))}, {"video": bits}, energy_j)
+
+
+def test_windows_add_up_part_by_part() -> None:
+    assert total([Window(1, 20, 300, 0.5), Window(7, 60, 500, 0.25)]) == Window(8, 80, 800, 0.75)
+    assert total([]) == Window(0, 0, 0, 0.0)
+    assert Window(1, 20, 300, 0.5).tokens == 320
+
+
+def test_ratios_under_the_names_of_a_table() -> None:
+    window = Window(bits=1000, tokens_in=50, tokens_out=20, energy_j=4.0)
+    assert efficiency(window, 10.0).of("testbed") == {
+        "tree_testbed_bit_per_j": 425.0,
+        "tree_generated_testbed_bit_per_j": 300.0,
+        "ee_testbed_bit_per_j": 250.0,
+    }
+    assert efficiency(Window(5, 5, 5, 0.0), 1.0) == Efficiency(None, None, None)
+    assert sweep(window, [0.0, 10.0]) == [(0.0, 250.0, 250.0), (10.0, 425.0, 250.0)]
