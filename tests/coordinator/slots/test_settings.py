@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from carbon_data.types import DataError
-from coordinator.slots.settings import check_config
+from coordinator.config import ZoneIntensity
+from coordinator.slots.settings import check_config, require_same_config, told_config
 from tests.coordinator.slots.issues import issue
 
 
@@ -47,3 +48,74 @@ def test_what_the_last_slots_do_not_look_at_need_not_be_there(tmp_path: Path, ki
     check_config(config.model_copy(update={"zones": zones}))
     with pytest.raises(DataError, match="foresight"):
         check_config(config.model_copy(update={"zones": zones, "foresight": True}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"body": {"zone": "Z7"}}, r"the coordinator's zone Z7 has no intensities; given are \['Z0', 'Z1'\]"),
+        ({"node_ids": ("n00", "network")}, "node ids must differ and not be one of"),
+        ({"node_ids": ("n00", "n00")}, "node ids must differ"),
+        ({"zones": {"zone": "Z0"}}, r"zones are named twice in \['Z0', 'Z0'\]"),
+        ({"zones": {"intensity_g_per_kwh": (1.0,) * 3}}, "zone Z1 has 3 intensities and needs 4"),
+        ({"zones": {"forecast_g_per_kwh": (1.0,) * 3}}, "zone Z1 has 3 intensities and needs 4"),
+        ({"zones": {"intensity_g_per_kwh": (1.0, -0.5, 1.0, 1.0)}}, "zone Z1 has a negative intensity"),
+        ({"zones": {"forecast_g_per_kwh": (1.0, -0.5, 1.0, 1.0)}}, "zone Z1 has a negative intensity"),
+        (
+            {"zones": {"forecast_g_per_kwh": (1.0,) * 4}, "foresight": True},
+            "zone Z1 has a forecast in a run with foresight",
+        ),
+    ],
+)
+def test_a_configuration_that_cannot_run_is_refused(
+    tmp_path: Path, kit: Any, changes: dict[str, Any], said: str
+) -> None:
+    """``zones``: of Z1; ``body``: of the coordinator."""
+    config = kit.make_config(tmp_path)
+    values = dict(changes)
+    if "zones" in values:
+        values["zones"] = (config.zones[0], config.zones[1].model_copy(update=values["zones"]))
+    if "body" in values:
+        values["body"] = config.body.model_copy(update=values["body"])
+    with pytest.raises(DataError, match=said):
+        check_config(config.model_copy(update=values))
+
+
+def test_the_least_that_a_configuration_needs(tmp_path: Path, kit: Any) -> None:
+    config = kit.make_config(tmp_path, nodes=1)
+    exact = tuple(
+        ZoneIntensity(
+            zone=name,
+            intensity_g_per_kwh=(0.0,) * 4,
+            forecast_g_per_kwh=(0.0,) * 4,
+            origin={"source": "test"},
+        )
+        for name in ("Z0", "Z1")
+    )
+    check_config(config.model_copy(update={"zones": exact}))
+
+
+def test_the_ledger_keeps_all_but_paths_and_addresses(tmp_path: Path, kit: Any) -> None:
+    config = kit.make_config(tmp_path)
+    told, dumped = told_config(config), config.model_dump(mode="json")
+    assert dumped.keys() - told.keys() == {"ledger_path", "host", "port"}
+    assert told == {name: dumped[name] for name in told}
+    require_same_config(told, dict(told))
+    other = {**told, "run_id": "another", "seed": told["seed"] + 1}
+    with pytest.raises(DataError) as caught:
+        require_same_config(told, other)
+    names = ", ".join(name for name in told if name in ("run_id", "seed"))
+    assert str(caught.value) == (
+        f"the ledger was begun with another configuration: {names} differ; continue with the configuration of "
+        "that run, or choose another run folder"
+    )
+    with pytest.raises(DataError, match="configuration: seed differ"):
+        require_same_config({name: value for name, value in told.items() if name != "seed"}, told)
+
+
+def test_series_that_are_no_issues_are_refused_together_with_issues(tmp_path: Path, kit: Any) -> None:
+    config = kit.make_config(tmp_path)
+    issues = (issue(0, 1, 1, 1),)
+    bad = config.zones[0].model_copy(update={"issues": issues, "forecast_g_per_kwh": (1.0,) * 30})
+    with pytest.raises(DataError, match="zone Z0 has issued forecasts and a series of expectations"):
+        check_config(config.model_copy(update={"zones": (bad, config.zones[1])}))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carbon_data.storage import balance
-from coordinator.slots.trade import DonorState, Transfer, dischargeable_uj, settle_trade
+from coordinator.slots.trade import DonorState, SettledTransfer, Transfer, dischargeable_uj, settle_trade
 from tests.coordinator.slots.demand import cells, profiles
 
 SLOT_S = 60.0
@@ -98,3 +98,56 @@ def test_missing_party_voids_only_its_own_transfers(kit: Any) -> None:
     outcome = settle_trade(decided, states, made, SLOT_S)
     assert [t.posted for t in outcome] == [False, False, True]
     assert "no reading from b" in outcome[0].reason
+
+
+def test_outcomes_by_hand(kit: Any) -> None:
+    """a has 1,000 of harvest and 500 that it may draw, and is to send 1,600 and 800: 1,000 and 500 of them. Three
+    quarters leave a; of them a half arrives at b and seven eighths at c. d has nothing; e did not report."""
+    made = {
+        "a": kit.profile(0, export_loss_fraction=0.25, import_loss_fraction=0.0),
+        "b": kit.profile(1, export_loss_fraction=0.0, import_loss_fraction=0.5),
+        "c": kit.profile(2, export_loss_fraction=0.0, import_loss_fraction=0.125),
+        "d": kit.profile(3, export_loss_fraction=0.0, import_loss_fraction=0.0),
+        "e": kit.profile(4),
+    }
+    states = {
+        "a": DonorState(1_000, 10**6, 500),
+        "b": DonorState(0, 0, 0),
+        "c": DonorState(0, 0, 0),
+        "d": DonorState(0, 0, 10**6),
+    }
+    decided = [
+        Transfer("e", "a", 7),
+        Transfer("a", "b", 1_600),
+        Transfer("d", "b", 9),
+        Transfer("a", "c", 800),
+        Transfer("e", "e2", 11),
+        Transfer("a", "e", 5),
+    ]
+    assert settle_trade(decided, states, made, SLOT_S) == [
+        SettledTransfer("e", "a", 7, 0, 0, "no reading from e"),
+        SettledTransfer("a", "b", 1_600, 1_000, 375),
+        SettledTransfer("d", "b", 9, 0, 0, "the donor has nothing to give"),
+        SettledTransfer("a", "c", 800, 500, 328),
+        SettledTransfer("e", "e2", 11, 0, 0, "no reading from e, e2"),
+        SettledTransfer("a", "e", 5, 0, 0, "no reading from e"),
+    ]
+    assert [t.posted for t in settle_trade(decided, states, made, SLOT_S)] == [
+        *(False, True, False, True, False, False)
+    ]
+
+
+def test_what_a_battery_can_give_by_hand(kit: Any) -> None:
+    """Self-discharge 0.25 of it, 0.5 out; 2 W over 60 s. Held back: 4 uJ, and one part in 10^9 of what is stored."""
+    profile = kit.profile(
+        0,
+        self_discharge_fraction=0.25,
+        discharge_efficiency_fraction=0.5,
+        discharge_limit_w=2.0,
+        battery_capacity_uj=10**12,
+    )
+    assert dischargeable_uj(profile, 1_000, SLOT_S) == 375 - 4
+    assert dischargeable_uj(profile, 1_001, SLOT_S) == 375 - 4  # 251 lost, 750 left
+    assert dischargeable_uj(profile, 10**10, SLOT_S) == 120_000_000 - 4 - 10
+    assert dischargeable_uj(profile, 10, SLOT_S) == 0
+    assert dischargeable_uj(profile, 0, SLOT_S) == 0
