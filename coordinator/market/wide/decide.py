@@ -28,7 +28,7 @@ WIDE_FROM = 61
 """Nodes from which the hub form decides, where it can. Up to 60 the pairwise form is as quick, and exact."""
 VALUE_STEPS = 8
 """Steps of (D9): each costs as much as a slot. Eight lose 0.1 % against 32."""
-_SHARE_OF_GAP = 1.0 / 3.0
+_SHARE_OF_GAP = 0.5
 """Of the gap asked for, what the decomposition may take; whole batches take the rest."""
 _LEAST_GAP, _MOST_GAP = 1e-7, 1e-2
 _DUST = 1e-6
