@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from carbon_data.types import DataError
 from carbon_data.units import JOULES_PER_KWH
-from coordinator.config import LimitsConfig
-from coordinator.market.fleet import Fleet
+from coordinator.config import CoordinatorConfig, LimitsConfig
+from coordinator.market.fleet import Fleet, Limits
 from coordinator.policies.local import Local
-from coordinator.slots.fleet_view import build_table
+from coordinator.slots.fleet_view import NodeView, build_fleet, build_table, limits_of
+from coordinator.slots.fleet_view import work_of as work_profile
+from protos.messages.slot import Telemetry
 from protos.messages.stream import NodeProfile, WorkProfile
 from protos.messages.terms import Stage
 
@@ -136,3 +139,204 @@ def test_a_node_that_slept_is_known_to_have_slept(
     assert asleep[0] == dict.fromkeys(bench.nodes, False)
     assert asleep[1] == {node: node in sleepers for node in bench.nodes}
     assert asleep[2] == dict.fromkeys(bench.nodes, False)
+
+
+def fields_of(made: Any) -> dict[str, Any]:
+    """Fields of a dataclass as plain values, so that one comparison covers all of them."""
+    values = {field.name: getattr(made, field.name) for field in dataclasses.fields(made)}
+    return {name: v.tolist() if isinstance(v, np.ndarray) else v for name, v in values.items()}
+
+
+def watched(kit: Any, folder: Path, **changes: Any) -> tuple[CoordinatorConfig, dict[str, NodeView]]:
+    """Two nodes before slot 1 of four, of three stages; every figure of theirs differs from every other."""
+    stages = (Stage.PREPARATION, Stage.DEVELOPMENT, Stage.DEVELOPMENT, Stage.APPLICATION)
+    limits = LimitsConfig(
+        offload_cap_fraction=0.4,
+        transfer_cap_fraction=0.3,
+        transfer_cap_over="horizon",
+        deadline_slots=2,
+        may_sleep=True,
+        net_j_per_byte=3e-6,
+    )
+    config = kit.make_config(
+        folder,
+        nodes=2,
+        stages=stages,
+        **{"limits": limits, "horizon_slots": 2, "known_slots": 3, "day_slots": 2, **changes},
+    )
+    views = {}
+    for i, node in enumerate(config.node_ids):
+        work = tuple(
+            WorkProfile(stage, 2.0 + i + k, 3.0 + 10 * i + k, 1000 + 100 * i + k, 0.1 + i + k, 0.2 + i + k)
+            for k, stage in enumerate((Stage.DEVELOPMENT, Stage.APPLICATION))
+        )
+        told = Telemetry(
+            *(node, "boot", 1, 1, 7_000_000 + i, (11 + i, 12 + i, 13 + i, 14 + i), (1 + i, 2 + i, 3 + i)),
+            release_forecast_batches=(4 + i, 5 + i, 6 + i),
+            mean_loss=0.5 if i else None,
+        )
+        views[node] = NodeView(
+            profile=kit.profile(i, work=work),
+            telemetry=told,
+            asleep=bool(i),
+            participations=21 + i,
+            offload_room=(0, 1, 1 + i),
+            harvested_uj=31_000_000 + i,
+            given_uj=41_000_000 + i,
+        )
+    return config, views
+
+
+def test_a_fleet_whole_by_hand(tmp_path: Path, kit: Any) -> None:
+    config, views = watched(kit, tmp_path)
+    by_zone = {zone.zone: zone.intensity_g_per_kwh for zone in config.zones}
+    fleet = build_fleet(config, 1, views, by_zone)
+    bodies = [view.profile for view in views.values()]
+    works = [[body.work[0], body.work[0], body.work[1]] for body in bodies]
+    intensity = [list(by_zone[body.zone][1:4]) for body in bodies]
+    wanted = {
+        **{name: [float(read(body)) for body in bodies] for name, read in FIELDS.items()},
+        "node_ids": ("n00", "n01"),
+        "slot": 1,
+        "slot_s": 60.0,
+        "stage": "development",
+        "limits": Limits(
+            offload_cap_fraction=0.4,
+            transfer_cap_fraction=0.3,
+            transfer_cap_over="horizon",
+            deadline_slots=2,
+            may_sleep=True,
+            net_j_per_byte=3e-6,
+        ),
+        "intensity_g_per_kwh": intensity,
+        "harvest_j": [[11e-6, 12e-6, 13e-6], [12e-6, 13e-6, 14e-6]],
+        "backlog_batches": [[1, 2, 3], [2, 3, 4]],
+        "release_batches": [[4, 5], [5, 6]],
+        **{
+            name: [[getattr(work, name) for work in row] for row in works]
+            for name in ("seconds_per_batch", "joules_per_batch", "model_j", "request_j")
+        },
+        "bytes_per_batch": [1100.0, 1100.0, 1101.0],
+        "offloadable": [True, True, True],
+        "battery_j": [7.0, 7.000001],
+        # The run ends with what is known: stored energy has no use after it.
+        "stored_value_g_per_j": [0.0, 0.0],
+        "asleep": [False, True],
+        "decision_slots": 2,
+        "later_slots": 0,
+        "end_value_g_per_j": None,
+        "day_slots": 2,
+        "harvest_spread_fraction": 0.0,
+        "offload_room_batches": [[0, 1, 1], [0, 1, 2]],
+        # Released in slot 1, 2 or 3; development ends with slot 2, the run with slot 3.
+        "release_last_slot": [1, 1, 2],
+        "harvested_before_j": [31.0, 31.000001],
+        "given_before_j": [41.0, 41.000001],
+        "loss_fraction": None,
+        "participations": [21, 22],
+        "num_examples": [100, 101],
+        "true_intensity_g_per_kwh": None,
+        "true_harvest_j": None,
+    }
+    found = fields_of(fleet)
+    losses = found.pop("mean_loss")
+    assert np.isnan(losses[0])
+    assert losses[1] == 0.5
+    assert found == wanted
+
+
+def test_a_fleet_with_foresight_and_slots_beyond_what_is_known(tmp_path: Path, kit: Any) -> None:
+    """In slot 0 three of four slots are known: a stored joule is worth eta_d times the mean of the last two of them."""
+    config, views = watched(kit, tmp_path, foresight=True, harvest_spread_fraction=0.4, known_slots=2)
+    work = (WorkProfile(Stage.PREPARATION, 1.0, 1.0, 10),)
+    views = {
+        node: dataclasses.replace(
+            view,
+            profile=dataclasses.replace(view.profile, work=(*view.profile.work, *work)),
+            offload_room=None,
+        )
+        for node, view in views.items()
+    }
+    by_zone = {zone.zone: zone.intensity_g_per_kwh for zone in config.zones}
+    fleet = build_fleet(config, 0, views, by_zone)
+    assert fleet.horizon == 2
+    assert fleet.later_slots == 2
+    assert fleet.stage == "preparation"
+    assert fleet.offloadable.tolist() == [False, True]
+    assert fleet.true_intensity_g_per_kwh is not None
+    assert fleet.true_harvest_j is not None
+    assert fleet.true_intensity_g_per_kwh.tolist() == fleet.intensity_g_per_kwh.tolist()
+    assert fleet.true_harvest_j.tolist() == fleet.harvest_j.tolist() == [[11e-6, 12e-6], [12e-6, 13e-6]]
+    assert fleet.harvest_spread_fraction == 0.0
+    assert fleet.offload_room_batches is None
+    wanted = [
+        body.discharge_efficiency_fraction * sum(by_zone[body.zone][:2]) / 2 / 3.6e6
+        for body in (view.profile for view in views.values())
+    ]
+    np.testing.assert_allclose(fleet.stored_value_g_per_j, wanted, rtol=1e-12)
+    told, _ = watched(kit, tmp_path, harvest_spread_fraction=0.4)
+    assert build_fleet(told, 1, views, by_zone).harvest_spread_fraction == 0.4
+
+
+def test_last_slots_of_work_end_with_stage_run_and_latency_target(tmp_path: Path, kit: Any) -> None:
+    stages = (Stage.DEVELOPMENT,) * 3 + (Stage.APPLICATION,) * 4
+    config, views = watched(kit, tmp_path, horizon_slots=7, known_slots=7)
+    config = config.model_copy(update={"stages": stages})
+    by_zone = {zone.zone: zone.intensity_g_per_kwh for zone in config.zones}
+    views = {
+        node: dataclasses.replace(
+            view,
+            telemetry=dataclasses.replace(
+                view.telemetry, harvest_forecast_uj=(1,) * 7, release_forecast_batches=(1,) * 6
+            ),
+        )
+        for node, view in views.items()
+    }
+    fleet = build_fleet(config, 0, views, by_zone)
+    assert fleet.release_last_slot is not None
+    assert fleet.release_last_slot.tolist() == [2, 2, 2, 5, 6, 6, 6]
+    urgent = config.model_copy(update={"request_deadline_slots": 1})
+    fleet = build_fleet(urgent, 0, views, by_zone)
+    assert fleet.release_last_slot is not None
+    assert fleet.release_last_slot.tolist() == [2, 2, 2, 4, 5, 6, 6]
+
+
+def test_a_market_s_table_whole_by_hand(tmp_path: Path, kit: Any) -> None:
+    """Before slot 1 of six, three known and two decided: the run goes on, at the mean of the last two known."""
+    config, views = watched(kit, tmp_path)
+    config = config.model_copy(update={"stages": (*config.stages, Stage.APPLICATION, Stage.APPLICATION)})
+    profiles = {node: view.profile for node, view in views.items()}
+    by_zone = {zone.zone: zone.intensity_g_per_kwh for zone in config.zones}
+    table = build_table(config, 1, profiles, by_zone, epoch=5, attempt=2)
+    bodies = list(profiles.values())
+    works = [[body.work[0], body.work[0], body.work[1]] for body in bodies]
+    public = ("static_w", "tx_j_per_byte", "rx_j_per_byte", "export_efficiency", "import_efficiency")
+    found = fields_of(table)
+    np.testing.assert_allclose(
+        found.pop("later_g_per_kwh"), [sum(by_zone[body.zone][2:4]) / 2 for body in bodies], rtol=1e-12
+    )
+    assert found == {
+        **{name: [FIELDS[name](body) for body in bodies] for name in public},
+        "node_ids": ("n00", "n01"),
+        "slot": 1,
+        "slot_s": 60.0,
+        "limits": limits_of(config),
+        "intensity_g_per_kwh": [list(by_zone[body.zone][1:4]) for body in bodies],
+        "seconds_per_batch": [[work.seconds_per_batch for work in row] for row in works],
+        "joules_per_batch": [[work.joules_per_batch for work in row] for row in works],
+        "bytes_per_batch": [1100.0, 1100.0, 1101.0],
+        "offloadable": [True, True, True],
+        "decision_slots": 2,
+        "epoch": 5,
+        "attempt": 2,
+    }
+
+
+def test_work_of_a_stage_that_a_node_did_not_give(kit: Any) -> None:
+    work = WorkProfile(Stage.DEVELOPMENT, 1.0, 2.0, 3)
+    profile = kit.profile(0, work=(work,))
+    assert work_profile(profile, Stage.DEVELOPMENT) is work
+    assert work_profile(profile, Stage.UNALLOCATED) == WorkProfile(Stage.UNALLOCATED, 0.0, 0.0, 0)
+    with pytest.raises(DataError) as caught:
+        work_profile(profile, Stage.RECYCLING)
+    assert str(caught.value) == "no work profile for stage recycling; the node registered ['development']"
