@@ -7,10 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from coordinator.config import LimitsConfig
-from coordinator.ledger import verify
+from coordinator.ledger import Kind, verify
+from coordinator.slots.protocol import RequestError
 from coordinator.tables.export import ledger_tables
-from protos.messages.runner import BeginSlot, EndSlot, ReportQuery
+from protos.messages.runner import BeginSlot, EndSlot, ReportQuery, SlotSummary
 from protos.messages.slot import Usage
 from protos.messages.terms import Stage
 from tests.coordinator.slots.trader import Trader, sums
@@ -137,3 +140,55 @@ def test_batches_that_an_executor_took_and_did_not_run_are_unserved_before_their
     start = datetime(2024, 6, 1, tzinfo=UTC)
     slots = ledger_tables(config.ledger_path, start=start, trace_step_s=3600.0)["slots"]
     assert slots.set_index("node_id")["unserved_batches"].to_dict() == {"n00": 2, "n01": 0, "n02": 0}
+
+
+def test_summary_of_a_slot_whole_by_hand(bench: Any) -> None:
+    """n01 is silent: four batches of its own and two of n00 are not run. n02 ran two of n01, n00 two of n02."""
+    bench.join()
+    bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    bench.mute = {"n01"}
+    summary = bench.coordinator.end_slot(EndSlot(0, 1.0, 1000, 10))
+    entries = [stored.entry for stored in bench.coordinator.ledger.entries()]
+    bodies = [entry.body for entry in entries if entry.kind is Kind.BOOKING]
+    (end,) = [entry.body for entry in entries if entry.kind is Kind.SLOT_END]
+    own = [body["balance"] for body in bodies]
+    lines = [line for body in (*bodies, end) for line in body["lines"]]
+    shared = [line for line in lines if line["node_id"] in ("network", "coordinator", "router")]
+    shared_uj = sum(line["energy_uj"] for line in shared)
+    usages = [stub.usages[0] for stub in bench.nodes.values() if stub.usages]
+    (sent,) = [t for t in bench.coordinator.service.books.slots[0].trade if t.posted]
+    assert summary == SlotSummary(
+        slot=0,
+        emissions_pg=sum(line["operational_pg"] for line in lines),
+        grid_uj=sum(balance["grid_uj"] for balance in own) + shared_uj,
+        green_uj=sum(balance["green_uj"] for balance in own),
+        demand_uj=sum(line.energy_uj for usage in usages for line in usage.lines) + shared_uj,
+        moved_batches=2 + 2,
+        transferred_uj=sent.sent_uj,
+        executed_batches=6 + 6,
+        unserved_batches=4 + 2,
+        settled_nodes=("n00", "n02"),
+        missing_nodes=("n01",),
+    )
+    gaps = [entry for entry in entries if entry.kind is Kind.GAP]
+    assert [(entry.key, entry.body["reason"]) for entry in gaps] == [("gap/0/n01", "no reading")]
+
+
+def test_a_node_that_was_not_decided_for_is_a_gap_with_its_reason(bench: Any) -> None:
+    bench.join("n00", "n02")
+    bench.run_slot(0)
+    gaps = [s.entry for s in bench.coordinator.ledger.entries() if s.entry.kind is Kind.GAP]
+    assert [(gap.key, gap.body["reason"]) for gap in gaps] == [
+        ("gap/0/n01", "no lease or telemetry when it was decided")
+    ]
+
+
+@pytest.mark.parametrize("call", ["trade", "awaiting_usage", "awaiting_settlement"])
+def test_without_an_open_slot_nothing_is_closed(bench: Any, call: str) -> None:
+    closing = bench.coordinator.service.closing
+    with pytest.raises(RequestError) as caught:
+        getattr(closing, call)()
+    assert (caught.value.code, str(caught.value)) == ("not_begun", "no slot is open; the next is 0")
+    with pytest.raises(RequestError) as caught:
+        closing.close(EndSlot(2, 1.0))
+    assert (caught.value.code, str(caught.value)) == ("not_begun", "slot 2 was not begun; the next is 0")
