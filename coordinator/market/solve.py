@@ -104,7 +104,7 @@ class Session:
         highs = self._highs
         started = time.perf_counter()
         if self._mixed:
-            start = _awake_start(self.program, self.options)
+            start = awake_start(self.program, self.options)
             if self.options.time_limit_s is not None:
                 left = self.options.time_limit_s - (time.perf_counter() - started)
                 highs.setOptionValue("time_limit", max(left, 0.01))
@@ -247,7 +247,7 @@ _AWAKE_THRESHOLDS = (0.2, 1e-6, -1.0)
 """Relaxed a_i(t) above which a node is awake in the first plan; the last one wakes every node."""
 
 
-def _awake_start(program: Program, options: SolverOptions) -> Floats | None:
+def awake_start(program: Program, options: SolverOptions) -> Floats | None:
     """A plan that leaves as little work unserved as being awake throughout does, for a mixed-integer solve
     to start from: the relaxation's a_i(t) rounded up above a threshold. Without it the solver's own first
     plans drop work."""

@@ -187,7 +187,7 @@ def optimise(
     if watch is not None:
         watch(plan)
     charge_j, discharge_j = _battery(plan)
-    outcome = _outcome(first, plan, missed)
+    outcome = outcome_of(first, plan, missed)
     return FleetDecision(
         batches=batches,
         transfer_j=clip_transfers(plan.transfer_j(0), fleet),
@@ -241,7 +241,10 @@ def _drawn_beside(program: Program, batches: Ints) -> Floats:
     return np.where((share_j > 0) & (run > 0), fleet.model_j[:, 0] - share_j * run, 0.0)
 
 
-def _outcome(first: Solution, plan: Plan, missed: Ints) -> Outcome:
+def outcome_of(first: Solution, plan: Plan, missed: Ints) -> Outcome:
+    """What is proven of ``plan`` by the bound of the ``first`` solve, or what keeps it from doing all work.
+
+    ``missed``: (N,) batches at their deadline that the whole batches of the slot leave undone."""
     late = unserved(plan.program, plan.values)
     if late > 0 or missed.any():
         reason = explain_unserved(plan.program)

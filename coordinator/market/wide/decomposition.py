@@ -147,6 +147,11 @@ def _alone(program: HubProgram, unit: Units) -> Certified | None:
     return Certified(plan, objective, floor, 0.0, free, free.copy(), 0, Optimal(objective))
 
 
+def nearer(best: Certified | None, found: Certified) -> Certified:
+    """The one that is proven nearer to the optimum; the earlier one where both are as near."""
+    return found if best is None or found.gap_fraction < best.gap_fraction else best
+
+
 _Map = Callable[[Callable[..., Any], Iterable[Any]], list[Any]]
 
 
@@ -227,15 +232,14 @@ class _Climb:
             if gap <= min(_EARLY * wanted, tried / 1.6):
                 tried = gap
                 found = self._certify(step, wanted)
-                best = found if best is None or found.gap_fraction < best.gap_fraction else best
+                best = nearer(best, found)
                 if best.gap_fraction <= wanted:
                     return best
             if not self._step(meeting):
                 if proximity >= _MOST_PROXIMITY:
                     break  # the point is as sharp as double precision allows
                 proximity *= 100.0
-        final = self._certify(step, wanted)
-        return final if best is None or final.gap_fraction < best.gap_fraction else best
+        return nearer(best, self._certify(step, wanted))
 
     def until(self, gap: float) -> float | None:
         """Step until the estimated gap is at most ``gap``; returns the barrier there, None if that is not reached."""

@@ -169,3 +169,34 @@ def test_work_that_may_wait_is_not_sure_before_its_last_slot() -> None:
     )
     # node 0 has a batch due now; what is released in slot 1 may not wait, its stage ends there
     np.testing.assert_array_equal(runs_anyway(fleet, True), [[True, True, False], [False, True, False]])
+
+
+def most_batches(fleet: Fleet, offloading: bool = True) -> np.ndarray:
+    """C_i(t), by what a batch bears of a model's joule; 0 where the node runs anyway."""
+    share = model_energy(replace(fleet, model_j=np.ones((3, 3))), offloading).share_j
+    return np.divide(1.0, share, out=np.zeros_like(share), where=share > 0)
+
+
+def test_most_batches_of_a_slot_by_hand() -> None:
+    """Three nodes; the backlog may wait a slot, what is released in slots 1 and 2 likewise. Nothing leaves in slot 1.
+    Slots of 0.3 s hold 3 batches of 0.1 s and 6 of 0.05 s, in floating point a little less."""
+    day = reference_day(3, nodes=3)
+    fleet = replace(
+        day,
+        slot_s=0.3,
+        limits=replace(day.limits, deadline_slots=1, offload_cap_fraction=0.5),
+        backlog_batches=np.array([[0, 5], [0, 9], [0, 0]]),
+        release_batches=np.array([[3, 4], [2, 0], [0, 0]]),
+        seconds_per_batch=np.array([[0.1, 0.0, 0.01], [0.05, 0.02, 0.01], [0.01, 0.01, 0.01]]),
+        offloadable=np.array([True, False, True]),
+    )
+    # by time 3, 6 and 30 in slot 0; of node 0's five and node 1's nine, two and four may come to node 2; in slot 2
+    # what was released in slots 1 and 2 is open: 7, 2 and 0, of which 1 + 2, 1 and 0 may go to others
+    np.testing.assert_allclose(most_batches(fleet), [[3, 8, 8], [6, 11, 5], [6, 1, 4]])
+    # no node takes from others: 30 batches fit into slot 2, and the own work is all there is
+    np.testing.assert_allclose(most_batches(fleet, offloading=False), [[3, 8, 7], [6, 11, 2], [1, 1, 1]])
+    roomless = replace(fleet, offload_room_batches=np.array([[0, 1], [0, 0], [0, 0]]))
+    np.testing.assert_allclose(most_batches(roomless), [[3, 8, 8], [6, 11, 5], [1, 1, 4]])
+    # the stage of slot 1's work ends there: nodes 0 and 1 run in it anyway, and none of it is left in slot 2
+    ended = replace(fleet, release_last_slot=np.array([2, 1, 9]))
+    np.testing.assert_allclose(most_batches(ended), [[3, 0, 4], [6, 0, 2], [6, 1, 2]])

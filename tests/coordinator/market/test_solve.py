@@ -7,10 +7,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coordinator.market.fleet import Fleet
 from coordinator.market.instances import reference_day
 from coordinator.market.layout import Restrictions
 from coordinator.market.program import build
-from coordinator.market.solve import explain_unserved, export, find_conflicts, solve, to_matrix, unserved
+from coordinator.market.solve import (
+    SolverOptions,
+    awake_start,
+    explain_unserved,
+    export,
+    find_conflicts,
+    solve,
+    to_matrix,
+    unserved,
+)
 from tests.coordinator.market.plans import plan_of, two_nodes
 
 LOCAL_LP = Restrictions(transfers=False, offloading=False, harvest=True)
@@ -88,3 +98,74 @@ def test_exported_program_has_the_same_optimum(tmp_path) -> None:  # type: ignor
         method="highs-ipm",
     )
     assert result.fun == pytest.approx(scaled.objective_g, rel=1e-6)
+
+
+def test_a_time_limit_is_kept_and_said() -> None:
+    program = build(reference_day(24), DETA)
+    cut = solve(program, SolverOptions(time_limit_s=1e-9))
+    assert cut.timed_out
+    assert (cut.values, cut.optimal, cut.gap_fraction, cut.bound, cut.objective) == (
+        None,
+        False,
+        None,
+        None,
+        None,
+    )
+    assert cut.row_duals is None
+    whole = solve(program, SolverOptions(time_limit_s=600.0))
+    assert (whole.optimal, whole.timed_out, whole.gap_fraction) == (True, False, 0.0)
+    assert whole.bound == whole.objective
+    assert whole.row_duals is not None
+    assert whole.row_duals.shape == (program.layout.num_rows,)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"mip_gap_fraction": 1.0}, "mip_gap_fraction is 1.0; allowed is 0 up to"),
+        ({"mip_gap_fraction": -0.1}, "mip_gap_fraction is -0.1; allowed is 0 up to"),
+        ({"time_limit_s": 0.0}, "time_limit_s is 0.0; allowed is more than 0, or none"),
+        ({"method": "guess"}, "method is 'guess'; allowed are choose, simplex, ipm, pdlp"),
+    ],
+)
+def test_impossible_options_are_refused(options: dict[str, object], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        SolverOptions(**options)  # type: ignore[arg-type]
+
+
+def sleepers() -> Fleet:
+    day = reference_day(4, nodes=3)
+    return replace(
+        day,
+        limits=replace(day.limits, may_sleep=True, deadline_slots=1),
+        backlog_batches=np.hstack([np.zeros((3, 1), dtype=np.int64), day.backlog_batches]),
+    )
+
+
+def test_the_plan_to_start_from_keeps_every_limit_and_does_all_work() -> None:
+    """Somebody sleeps in it, so that it costs less than being awake throughout, and no less than the optimum."""
+    program = build(sleepers(), DETA, whole_batches=True)
+    start = awake_start(program, SolverOptions())
+    assert start is not None
+    awake = start[program.layout.columns["a"]]
+    np.testing.assert_array_equal(awake, np.rint(awake))
+    assert awake.min() == 0.0
+    assert unserved(program, start) == 0.0
+    rows = to_matrix(program) @ start
+    assert (rows >= program.row_lower - 1e-6).all()
+    assert (rows <= program.row_upper + 1e-6).all()
+    assert (start >= -1e-9).all()
+    assert (start <= program.column_upper + 1e-6).all()
+    throughout = replace(
+        program, column_lower=program.column_lower.copy(), integer=np.zeros_like(program.integer)
+    )
+    throughout.column_lower[program.layout.columns["a"]] = 1.0
+    all_awake, best = solve(throughout).objective, solve(program, SolverOptions(mip_gap_fraction=0.05)).bound
+    assert all_awake is not None
+    assert best is not None
+    assert best - 1e-6 <= float(program.cost @ start) < all_awake
+
+
+def test_no_plan_to_start_from_is_found_in_no_time() -> None:
+    program = build(sleepers(), DETA, whole_batches=True)
+    assert awake_start(program, SolverOptions(time_limit_s=1e-9)) is None

@@ -17,12 +17,14 @@ from coordinator.market.instances import random_fleet, reference_day
 from coordinator.market.layout import Restrictions
 from coordinator.market.plan import Plan
 from coordinator.market.program import build
-from coordinator.market.solve import solve
+from coordinator.market.solve import Solution, explain_unserved, solve
 from coordinator.policies.deta import Deta
+from coordinator.policies.optimised import optimise, outcome_of
 from coordinator.policies.registry import make_policy
 from coordinator.policies.validate import violations
 from coordinator.simulator.regret import oracle_bound
 from coordinator.simulator.simulate import Information, World, simulate
+from tests.coordinator.market.plans import two_nodes
 from tests.coordinator.policies.fleets import sunny
 
 DETA = Restrictions(transfers=True, offloading=True, harvest=True)
@@ -238,3 +240,74 @@ def test_uncertain_slots_are_planned_as_far_as_the_slots_work_may_run(deadline: 
     policy = make_policy("local-lp")
     assert policy.decided_slots(told) == slots  # type: ignore[attr-defined]
     assert policy.decided_slots(fleet) == 8  # type: ignore[attr-defined]
+
+
+def test_the_plan_is_one_of_whole_batches() -> None:
+    """A quarter of ten batches may leave: two whole ones, which is then proven optimal, and not 2.5 less rounding."""
+    fleet = two_nodes()
+    decision = optimise(replace(fleet, limits=replace(fleet.limits, offload_cap_fraction=0.25)), DETA)
+    assert decision.batches.tolist() == [[8, 2], [0, 0]]
+    grams = (8 * 36 * 720 + 2 * (720 + 38 * 36 + 378)) / 3.6e6
+    assert isinstance(decision.outcome, Optimal)
+    assert decision.outcome.objective_g == pytest.approx(grams)
+    assert decision.notes == {"objective_g": pytest.approx(grams), "plan_emissions_g": pytest.approx(grams)}
+
+
+def solved() -> tuple[Solution, Plan, float]:
+    """A solved slot, its plan, and its objective without the tie-break, in the program's units."""
+    program = build(two_nodes(), DETA, whole_batches=True)
+    first = solve(program)
+    assert first.values is not None
+    plan = Plan(program, first.values)
+    return first, plan, float(program.cost @ first.values) - program.quiet_cost(first.values)
+
+
+NONE_MISSED = np.zeros(2, dtype=np.int64)
+CUT = "Time limit reached"
+"""The solver's word."""
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"message": CUT, "optimal": False}, "time limit reached, best plan found"),
+        ({"optimal": True}, "whole batches"),
+        ({"optimal": False, "message": "Optimal"}, "within the gap asked for"),
+        ({"optimal": False, "message": "Solution limit reached"}, "Solution limit reached"),
+    ],
+)
+def test_a_gap_to_the_bound_is_said_with_its_reason(changes: dict[str, object], reason: str) -> None:
+    first, plan, objective = solved()
+    found = outcome_of(replace(first, bound=0.9 * objective, **changes), plan, NONE_MISSED)  # type: ignore[arg-type]
+    assert found == Feasible(pytest.approx(0.1), reason)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("share", [1.0, 1.5, 1.0 - 5e-7])
+def test_a_plan_at_its_bound_is_optimal(share: float) -> None:
+    first, plan, objective = solved()
+    cut = replace(first, bound=share * objective, message=CUT, optimal=False)
+    assert outcome_of(cut, plan, NONE_MISSED) == Optimal(plan.objective_g)
+
+
+def test_a_plan_without_a_bound_has_no_gap() -> None:
+    first, plan, _ = solved()
+    for message, reason in ((CUT, "time limit reached, best plan found, no bound"), ("Unknown", "Unknown")):
+        assert outcome_of(replace(first, bound=None, message=message), plan, NONE_MISSED) == Feasible(
+            None, reason
+        )
+
+
+def test_work_left_undone_names_its_limit_or_the_whole_batches() -> None:
+    first, plan, _ = solved()
+    said = outcome_of(first, plan, np.array([2, 1]))
+    assert said == Infeasible(
+        ("(D4) all work done by its deadline", "whole batches: a fractional plan would do"),
+        {"(D4) unserved [batches]": 3.0},
+    )
+    program = build(two_nodes(backlog_batches=np.array([[200], [0]])), DETA, whole_batches=True)
+    values = solve(program).values
+    assert values is not None
+    late = outcome_of(first, Plan(program, values), NONE_MISSED)
+    assert late == explain_unserved(program)
+    assert isinstance(late, Infeasible)
+    assert sum(late.excess.values()) > 0

@@ -45,7 +45,10 @@ def test_own_policy_by_module_and_name() -> None:
         ("deta", {"horizons": 3}, "horizon"),
         ("deta", {"horizon": 0}, "allowed is 1 or more"),
         ("deta", {"time_limit_s": -1.0}, "more than 0"),
-        ("builtins:dict", {}, "without name"),
+        ("builtins:dict", {}, "policy 'builtins:dict' made a dict without name, init"),
+        ("builtins:range", {"horizon": 3}, r"policy 'builtins:range': .*; its options are not known$"),
+        ("local", {"horizon": 3}, r"policy 'local': .*; its options are none$"),
+        ("random", {"horizon": 3}, r"policy 'random': .*; its options are "),
     ],
 )
 def test_unusable_policies_are_refused(name: str, options: dict[str, Any], says: str) -> None:

@@ -59,3 +59,36 @@ def rows_in_use(block: Block, theta: np.ndarray) -> np.ndarray:
         unit[row] = 1.0
         out[row] = block.times(theta * block.transposed(unit, np.zeros(2 * block.slots)))[0][row]
     return out
+
+
+def test_hubs_are_open_slot_by_slot_by_hand() -> None:
+    """Three slots in which nobody may give, take, or leave, in turn; energy needs a giver with a way out."""
+    program = hub.from_fleet(random_fleet(4, 2, 4))
+    opened = replace(
+        program,
+        offloadable=np.array([True, True, True, False]),
+        offload_cap_batches=np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 2.0], [3.0, 3.0]]),
+        guest_cap_batches=np.array([[0.0, 1.0], [1.0, 1.0], [0.0, 0.0], [1.0, 1.0]]),
+        closed=np.zeros((1, 4), dtype=bool),
+        export_cap_j=np.array([[0.0, 5.0], [5.0, 0.0], [0.0, 0.0], [5.0, 5.0]]),
+        export_efficiency=np.array([0.0, 0.9]),
+    )
+    assert open_hubs(opened).work.tolist() == [True, False, False, False]
+    assert open_hubs(opened).energy.tolist() == [True, False, False, True]
+    ended = replace(opened, closed=np.array([[True, False, False, False]]))
+    assert open_hubs(ended).work.tolist() == [False, False, False, False]
+
+
+def test_work_that_waits_opens_the_hub_until_its_deadline() -> None:
+    """A slot's hub is open to classes t..t + 1: to what is due in it, and to what may wait one more."""
+    program = hub.from_fleet(random_fleet(4, 2, 3, deadline_slots=1))
+    opened = replace(
+        program,
+        offloadable=np.ones(3, dtype=bool),
+        offload_cap_batches=np.array([[0.0, 0.0], [0.0, 0.0], [1.0, 0.0], [0.0, 0.0]]),
+        guest_cap_batches=np.ones((3, 2)),
+        closed=np.zeros((2, 3), dtype=bool),
+    )
+    assert open_hubs(opened).work.tolist() == [False, True, True]
+    late = np.array([[False, False, True], [False, False, False]])
+    assert open_hubs(replace(opened, closed=late)).work.tolist() == [False, True, False]

@@ -26,3 +26,21 @@ def test_a_hubs_totals_become_pairs_of_different_nodes(sides: list[tuple[float, 
     kept, not_taken = given_ - pairs.sum(axis=1), taken - pairs.sum(axis=0)
     np.testing.assert_allclose(kept, not_taken, atol=1e-9)
     assert kept.min() >= -1e-9
+
+
+def test_flows_by_hand() -> None:
+    """Of 2 and 1 given, 1 stays with the first giver, who takes it; the last taker has the rest of both."""
+    flows = hub_recovery.fill(np.array([2.0, 1.0, 0.0]), np.array([1.0, 0.0, 2.0]))
+    assert flows.source.tolist() == [0, 1]
+    assert flows.target.tolist() == [2, 2]
+    assert flows.amount.tolist() == [1.0, 1.0]
+
+
+def test_rounding_is_no_flow_and_the_shorter_side_counts() -> None:
+    flows = hub_recovery.fill(np.array([1.0, 1e-14, 1.0, 0.0]), np.array([0.0, 0.0, 0.0, 1.0]))
+    assert (flows.source.tolist(), flows.target.tolist()) == ([0, 2], [3, 3])
+    np.testing.assert_allclose(flows.amount, [0.5, 0.5])
+    for given_, taken in (([0.0, 0.0], [1.0, 0.0]), ([0.0, 1.0], [0.0, 0.0])):
+        nothing = hub_recovery.fill(np.array(given_), np.array(taken))
+        assert len(nothing.source) == len(nothing.target) == len(nothing.amount) == 0
+        assert nothing.matrix(2).tolist() == [[0.0, 0.0], [0.0, 0.0]]
