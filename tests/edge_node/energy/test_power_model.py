@@ -8,6 +8,7 @@ from edge_node.config import BoardConfig
 from edge_node.energy.boards import load_board
 from edge_node.energy.power_model import PowerModel, PowerModelError
 from edge_node.workload import WorkCost
+from protos.messages.stream import WorkProfile
 from protos.messages.terms import Stage
 
 
@@ -25,3 +26,43 @@ def test_boards_that_contradict_themselves_are_refused() -> None:
         PowerModel(BoardConfig(**{**good, "busy_w": 1.0}))
     with pytest.raises(PowerModelError, match="sleep_w"):
         PowerModel(BoardConfig(**{**good, "sleep_w": 5.0}))
+
+
+BOARD = BoardConfig(
+    name="by hand",
+    static_w=2.5,
+    busy_w=6.5,
+    sleep_w=0.25,
+    wake_j=3.0,
+    wake_s=0.75,
+    effective_flop_per_s=2e5,
+    tx_j_per_byte=0.5,
+    rx_j_per_byte=0.25,
+    storage_bytes=4_321,
+)
+
+
+@pytest.mark.parametrize(
+    ("stage", "model_j"),
+    [
+        (Stage.PREPARATION, 0.0),
+        (Stage.DEVELOPMENT, 16 * 0.25 + 16 * 0.5),
+        (Stage.APPLICATION, 16 * 0.25),
+        (Stage.RECYCLING, 16 * 0.25 + 16 * 0.5),
+        (Stage.UNALLOCATED, 0.0),
+    ],
+)
+def test_a_profile_of_work_whole_by_hand(stage: Stage, model_j: float) -> None:
+    """1e5 operations: 0.5 s and 2 J; 30 B asked: 7.5 J; 10 B answered: 5 J; a model of 16 B comes, and goes back
+    trained."""
+    cost = WorkCost(1e5, 140, 16, 30, 10)
+    assert PowerModel(BOARD).work_profile(stage, cost) == WorkProfile(
+        stage, 0.5, 2.0 + 7.5 + 5.0, 140, model_j, 7.5
+    )
+
+
+def test_boards_at_the_ends_of_what_is_allowed() -> None:
+    same = BOARD.model_copy(update={"busy_w": 2.5, "sleep_w": 2.5})
+    assert PowerModel(same).dynamic_w == 0.0
+    assert PowerModel(BOARD).dynamic_w == 4.0
+    assert (PowerModel(BOARD).busy_s(1e5), PowerModel(BOARD).compute_j(1e5)) == (0.5, 2.0)

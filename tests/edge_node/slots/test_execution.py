@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+
 import pytest
 
-from edge_node.slots.errors import NotReady
-from edge_node.workload import Parameters
-from protos.messages.slot import Guest, Send, Usage
+from edge_node.slots.errors import NotReady, NoWork
+from edge_node.slots.slot import Readiness
+from edge_node.workload import Parameters, TrainResult
+from protos.messages.slot import Executed, Guest, Send, Usage
 from protos.messages.terms import Component
 from tests.edge_node.slots.steps import MakeNode, decide, energies, finish, welcome
 
@@ -49,3 +53,60 @@ def test_work_that_fails_can_be_tried_again(make_node: MakeNode, model: Paramete
         node.execute(model)
     node.workload.before_training = lambda: None
     assert node.execute(model).batches == 6
+
+
+def test_deadlines_and_readiness_of_a_slot(make_node: MakeNode, model: Parameters) -> None:
+    """Without a decision a slot has no deadline and is not ready; a slot behind is over, one ahead is not."""
+    node = make_node(deadline_slots=1)
+    welcome(node)
+    assert node.slot_deadline_s(0) == node.slot_deadline_s(7) == math.inf
+    assert node.readiness(0) == Readiness(False, (), (), over=False)
+    assert node.give_up_missing(0) == ()
+    (parcel,) = node.on_decision(
+        decide("n0", 0, own=3, sends=(Send("n1", "", 2),), guests=(Guest("n2", 1),), deadline_s=4.5)
+    )
+    assert node.slot_deadline_s(0) == 4.5
+    assert node.slot_deadline_s(1) == math.inf
+    waits = node.readiness(0)
+    assert waits == Readiness(True, ("n1",), ("n2",), over=False)
+    assert (waits.ready, waits.describe()) == (False, "no answer from n1, no batches from n2")
+    assert node.readiness(1) == Readiness(False, (), (), over=False)
+    assert node.give_up_missing(1) == ()
+    node.parcel_failed(parcel)
+    assert node.give_up_missing(0) == ("n2",)
+    assert node.give_up_missing(0) == ()
+    assert node.readiness(0).ready
+    assert node.execute(model).batches == 5
+    finish(node, 0)
+    assert node.slot_deadline_s(0) == 4.5, "the last slot is kept"
+    assert node.readiness(0) == Readiness(False, (), (), over=True)
+    assert node.readiness(0).describe() == "the slot is over"
+    assert Readiness(False, (), (), over=False).describe() == "no decision has come"
+    assert Readiness(True, (), (), over=False).describe() == "ready"
+    with pytest.raises(NotReady, match=r"^n0 cannot run slot 1: no decision has come$"):
+        node.execute(model)
+    node.on_decision(decide("n0", 1))
+    with pytest.raises(NoWork, match=r"^n0 has no batches in slot 1$"):
+        node.execute(model)
+
+
+def test_counts_of_a_training_whole_by_hand(make_node: MakeNode, model: Parameters) -> None:
+    """Four weights of four bytes come and go back; the loss is that of the training, and is told from then on."""
+    node = make_node(deadline_slots=1)
+    welcome(node)
+    assert node.telemetry().mean_loss is None
+    node.on_decision(decide("n0", 0, own=2))
+    result = node.execute(model)
+    assert isinstance(result, TrainResult)
+    usage, _ = finish(node, 0)
+    assert (usage.mean_loss, usage.model_bytes) == (result.mean_loss, 16 + 16)
+    assert usage.mean_loss is not None
+    assert node.telemetry().mean_loss == usage.mean_loss
+    assert usage.executed == (Executed("n0", 2),)
+    node.on_decision(decide("n0", 1, own=1))
+    train = node.workload.train
+    node.workload.train = lambda *given: dataclasses.replace(train(*given), mean_loss=math.nan)
+    node.execute(model)
+    lost, _ = finish(node, 1)
+    assert lost.mean_loss is None, "a loss that is no number is not reported"
+    assert node.telemetry().mean_loss == usage.mean_loss
