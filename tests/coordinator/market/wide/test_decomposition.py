@@ -139,3 +139,48 @@ def test_work_that_must_move_where_nothing_emits() -> None:
     assert found.gap_fraction == 0.0
     assert found.plan.unserved_batches.sum() < 1e-6
     assert found.steps < 30
+
+
+PATHS = (
+    (reference_day(6, nodes=4), [0.717678183, 0.116306014, 0.0105572648, 0.0015621078]),
+    (
+        random_fleet(4, 6, 8, deadline_slots=2),
+        [
+            1.1445293,
+            0.966660859,
+            0.683885579,
+            0.273253772,
+            0.082467602,
+            0.0279946153,
+            0.00818987269,
+            0.00189065427,
+        ],
+    ),
+    (random_fleet(9, 12, 6), [1.33080726, 1.06895039, 0.827287328, 0.152570962, 0.0332570934, 0.00698521503]),
+)
+"""Estimated gaps of each step, while they are above 1e-3: as recorded with this method."""
+
+
+@pytest.mark.parametrize(("fleet", "gaps"), PATHS)
+def test_the_way_to_the_optimum_is_the_recorded_one(fleet: Fleet, gaps: list[float]) -> None:
+    """Decisions replay, so that the way is a function of the program: who changes the method on purpose, records anew.
+
+    A wrong sign anywhere in the start, in a direction or in a length still ends at the proven gap, only later or by
+    luck: it shows here."""
+    told: list[tuple[int, float]] = []
+    program = hub.from_fleet(fleet)
+    found = decomposition.solve(
+        program, 1e-4, block_nodes=3, workers=1, watch=lambda step, gap: told.append((step, gap))
+    )
+    assert [step for step, _ in told] == list(range(found.steps + 1))
+    assert [gap for _, gap in told][: len(gaps)] == pytest.approx(gaps, rel=1e-6)
+
+
+def test_of_two_certificates_the_nearer_counts() -> None:
+    program = hub.from_fleet(reference_day(3, nodes=2))
+    near, far = (decomposition.solve(program, gap) for gap in (1e-4, 0.3))
+    near, far = replace(near, gap_fraction=0.01), replace(far, gap_fraction=0.02)
+    for best, found, expected in ((None, far, far), (far, near, near), (near, far, near), (near, near, near)):
+        assert decomposition.nearer(best, found) is expected
+    same = replace(near)
+    assert decomposition.nearer(near, same) is near
