@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,3 +37,46 @@ def test_offload_cap_holds_over_slots() -> None:
     backlog, _ = backlog.advance(home=np.array([0]), away=np.array([5]))
     assert backlog.batches.tolist() == [[0, 5, 0]]
     assert backlog.room.tolist() == [[0, 0, 0]]
+
+
+UNEVEN = Backlog(np.array([[3, 2, 4], [1, 0, 5]]), np.array([[1, 2, 0], [1, 0, 2]]))
+
+
+def test_a_slot_of_a_backlog_by_hand() -> None:
+    """What leaves is taken from the most urgent classes with room, what stays from the most urgent of the rest."""
+    home, away = np.array([1, 3]), np.array([2, 2])
+    stay, leave = UNEVEN.take(home, away)
+    assert leave.tolist() == [[1, 1, 0], [1, 0, 1]]
+    assert stay.tolist() == [[1, 0, 0], [0, 0, 3]]
+    later, missed = UNEVEN.advance(home, away)
+    assert missed.tolist() == [1, 0]
+    assert later.batches.tolist() == [[1, 4, 0], [0, 1, 0]]
+    assert later.room.tolist() == [[1, 0, 0], [0, 1, 0]]
+    assert UNEVEN.batches.tolist() == [[3, 2, 4], [1, 0, 5]]
+
+
+def test_room_is_never_more_than_what_is_left() -> None:
+    backlog = Backlog(np.array([[0, 4]]), np.array([[0, 3]]))
+    later, _ = backlog.advance(home=np.array([3]), away=np.array([0]))
+    assert (later.batches.tolist(), later.room.tolist()) == ([[1, 0]], [[1, 0]])
+
+
+@pytest.mark.parametrize(("slots_left", "column"), [(None, 2), (0, 0), (1, 1), (7, 2)])
+def test_released_work_joins_its_class_with_its_room(slots_left: int | None, column: int) -> None:
+    """0.29 of 100 is 28.999... in floating point, and 29 may leave."""
+    released = UNEVEN.release(np.array([100, 3]), 0.29, slots_left)
+    batches, room = UNEVEN.batches.copy(), UNEVEN.room.copy()
+    batches[:, column] += [100, 3]
+    room[:, column] += [29, 0]
+    assert released.batches.tolist() == batches.tolist()
+    assert released.room.tolist() == room.tolist()
+
+
+@pytest.mark.parametrize(("home", "away"), [([0, 7], [0, 0]), ([0, 0], [0, 4]), ([0, 4], [0, 3])])
+def test_more_than_there_is_is_refused_by_node(home: list[int], away: list[int]) -> None:
+    says = (
+        rf"node 1: {home[1]} batches at home and {away[1]} elsewhere asked for, with \[1, 0, 5\] in the backlog, "
+        r"of which \[1, 0, 2\] may leave"
+    )
+    with pytest.raises(ValueError, match=says):
+        UNEVEN.take(np.array(home), np.array(away))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.negotiation.auction import clear
+from coordinator.negotiation.auction import EMPTY, Clearing, clear
 from coordinator.negotiation.quote import Quote
 from protos.messages.market import Good, Side
 from tests.coordinator.negotiation.quotes import ask, bid
@@ -103,3 +103,33 @@ def test_mcafees_rule_makes_the_true_value_the_best_bid(seed: int) -> None:
     assert honest >= -1e-12
     for lie in rng.uniform(0, 10, 12):
         assert gain(float(lie)) <= honest + 1e-12
+
+
+LOTS = [
+    ask(0, 1.0, 2.0),
+    bid(1, 9.0, 1.0),
+    ask(2, 3.0, 2.0),
+    bid(3, 8.0, 2.0),
+    ask(0, 6.0, 5.0),
+    bid(1, 2.5, 1.0),
+    bid(4, 7.0, 0.0),
+]
+"""Bids of 9, 8, 8 and 2.5, asks of 1, 1, 3, 3 and 6: three units trade, 8 and 3 are the marginal pair."""
+
+
+def test_a_clearing_by_hand() -> None:
+    found = clear(LOTS)
+    assert found == Clearing({0: 2.0, 2: 1.0}, {1: 1.0, 3: 2.0}, 5.5, 5.5)
+    assert found.quantity == 3.0
+
+
+def test_mcafees_price_by_hand() -> None:
+    """The first pair outside bids 2.5 and asks 6: their midpoint lies between 3 and 8, and all three units trade."""
+    assert clear(LOTS, mcafee=True) == Clearing({0: 2.0, 2: 1.0}, {1: 1.0, 3: 2.0}, 4.25, 4.25)
+    dear = [*LOTS[:4], ask(0, 14.0, 5.0), LOTS[5]]
+    # 8.25 is more than the marginal bid of 8: it is left out with the marginal ask, and the last seller sells one less
+    assert clear(dear, mcafee=True) == Clearing({0: 1.0}, {1: 1.0}, 8.0, 3.0)
+    alone = LOTS[:4]
+    assert clear(alone, mcafee=True) == Clearing({0: 1.0}, {1: 1.0}, 8.0, 3.0)
+    assert clear([ask(0, 1.0), bid(1, 2.0)], mcafee=True) == EMPTY
+    assert clear([ask(0, 2.0), bid(1, 2.0)]) == EMPTY
