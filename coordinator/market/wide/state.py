@@ -80,7 +80,6 @@ class State:
         view(x, "curtailed")[:] = _least(into - green)
         view(x, "idle")[:] = _least(1.0 - p.seconds_per_batch * (own + guests))
         x *= block.free
-        x[:nb] = np.minimum(x[:nb], 0.9 * block.upper)
         self.x = x
         self.s = block.upper - x[:nb]
 
