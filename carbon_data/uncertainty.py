@@ -18,6 +18,7 @@ from zlib import crc32
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
 
 from carbon_data.types import DataError, MissingDataError
 
@@ -148,11 +149,9 @@ def paired_reduction(
     baseline_g: ArrayLike, candidate_g: ArrayLike, *, level_fraction: float = 0.95
 ) -> Spread:
     """Spread of 1 - C1/C0 over paired seeds, (S,) totals each: Student's t interval of the mean, at most 1."""
-    from scipy import stats  # scipy.stats takes long to import and few commands need it
-
     values = _paired_values(baseline_g, candidate_g)
     std = float(values.std(ddof=1))
-    half = float(stats.t.ppf(0.5 + level_fraction / 2.0, values.size - 1)) * std / float(np.sqrt(values.size))
+    half = float(stdtrit(values.size - 1, 0.5 + level_fraction / 2.0)) * std / float(np.sqrt(values.size))
     mean = float(values.mean())
     return Spread(mean=mean, std=std, low=mean - half, high=min(1.0, mean + half))
 

@@ -228,6 +228,8 @@ class RayFleet(Managed):
             else:
                 ray.init(address=self._address, log_to_driver=False, configure_logging=False)
             self._actors = [self._new_actor() for _ in range(self._processes)]
+            # That of the first run imports while the actors do. Not earlier: it has the environment of the fleet.
+            self._coordinators.prepare()
             self._actor_pids = self._ask([actor.pid.remote() for actor in self._actors], "start")
         except BaseException:
             self.stop()

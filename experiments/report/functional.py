@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
 from experiments.report.boundary import Boundary, inside
+from experiments.report.measures import ById
 from experiments.report.read import Run
 from experiments.report.serving import generating_rows, serving_table
 from protos.messages.terms import HOLDERS, Stage
@@ -65,8 +67,15 @@ def functional_units(run: Run, boundary: Boundary = Boundary.TESTBED) -> Functio
     return FunctionalUnits(**{name: found[name].grams if name in found else None for name in LABELS})
 
 
-def unit_lines(run: Run, boundary: Boundary) -> dict[str, UnitLines]:
-    """Field of FunctionalUnits -> its lines and count; units with a count of zero are omitted."""
+def unit_lines(run: Run, boundary: Boundary) -> Mapping[str, UnitLines]:
+    """Field of FunctionalUnits -> its lines and count; units with a count of zero are omitted. Cached per run
+    object."""
+    return _unit_lines(ById(run), boundary)
+
+
+@lru_cache(maxsize=256)
+def _unit_lines(key: ById[Run], boundary: Boundary) -> Mapping[str, UnitLines]:
+    run = key.value
     lines = inside(run.tables["lines"], boundary)
     slots = run.tables["slots"]
     rounds = int((run.tables["rounds"]["stage"] == Stage.DEVELOPMENT.value).sum())

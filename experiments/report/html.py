@@ -74,8 +74,12 @@ def write_report(folder: Path, *, require_done: bool = True) -> Path:
     ``folder`` is a run folder or a compare folder. The same tables give the same files, byte for byte. Raises
     carbon_data.types.DataError on an unfinished or damaged folder.
     """
-    folder = Path(folder)
-    study = load(folder, require_done=require_done)
+    return write_study(load(Path(folder), require_done=require_done))
+
+
+def write_study(study: Study) -> Path:
+    """The same of a folder that is read already."""
+    folder = study.folder
     drawings = draw_all(study)
     shown_tables = tables_of(study)
     inlined = _write_figures(folder, drawings)

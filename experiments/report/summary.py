@@ -17,7 +17,7 @@ from experiments.report.lifecycle.spread import network_json, reductions_json
 from experiments.report.measures import decision_counts, reductions_by_seed, totals
 from experiments.report.notices import Notice, notices
 from experiments.report.provenance import known_of
-from experiments.report.read import Run, Study, load
+from experiments.report.read import Run, Study
 from experiments.report.serving import serving_json
 from experiments.report.terminal import WIDE_COLUMNS, functional_table, reductions_table, totals_table
 
@@ -106,17 +106,13 @@ def _functional(run: Run) -> dict[str, dict[str, float | None]]:
     return {boundary.value: functional_units(run, boundary).as_dict() for boundary in reversed(Boundary)}
 
 
-def summary_json(folder: Path, *, require_done: bool = True) -> dict[str, Any]:
-    """The JSON object of a run folder or a compare folder."""
-    study = load(folder, require_done=require_done)
+def summary_json(study: Study) -> dict[str, Any]:
+    """The JSON object of a run or a comparison."""
     return comparison_json(study) if study.is_comparison else run_json(study.any_run)
 
 
-def print_summary(
-    folder: Path, console: Console, *, report: Path | None = None, require_done: bool = True
-) -> None:
+def print_summary(study: Study, console: Console, *, report: Path | None = None) -> None:
     """The table at the end of a run or comparison, its notices, and the report's path."""
-    study = load(folder, require_done=require_done)
     console.print(functional_table(study))
     reductions = reductions_table(study)
     if reductions is not None:
@@ -124,7 +120,7 @@ def print_summary(
     console.print(totals_table(study, wide=console.width >= WIDE_COLUMNS))
     for notice in notices(study):
         console.print(_notice_text(notice))
-    console.print(Text.assemble("folder: ", str(folder)), soft_wrap=True)
+    console.print(Text.assemble("folder: ", str(study.folder)), soft_wrap=True)
     if report is not None:
         console.print(Text.assemble("report: ", (str(report), "bold")), soft_wrap=True)
 

@@ -16,7 +16,7 @@ from experiments.errors import FailedRunError, RunError, UsageError
 from experiments.fleet.inprocess import InProcessFleet
 from experiments.fleet.isolation import Isolation, IsolationError
 from experiments.progress import progress_bar
-from experiments.report.read import load_run
+from experiments.report.read import Study, load, load_run
 from experiments.report.summary import print_summary, summary_json
 from experiments.resolve.foresight import whole_run
 from experiments.resolve.resolve import resolve
@@ -46,15 +46,20 @@ class Finished:
     wall_s: float
     failed: dict[str, str] = field(default_factory=dict)
     """Runs of a comparison that failed, and why."""
+    study: Study | None = None
+    """Its tables, as the report was drawn from them; None: not read yet."""
 
     def as_dict(self) -> dict[str, Any]:
         """What --json prints."""
         report = None if self.report is None else str(self.report)
-        return summary_json(self.folder) | {"report": report, "wall_s": round(self.wall_s, 3)}
+        return summary_json(self.study or load(self.folder)) | {
+            "report": report,
+            "wall_s": round(self.wall_s, 3),
+        }
 
     def print(self, console: Console) -> None:
         """The table for people, and where the report is."""
-        print_summary(self.folder, console, report=self.report)
+        print_summary(self.study or load(self.folder), console, report=self.report)
 
 
 def make_fleet(scenario: Scenario) -> Fleet:
@@ -93,8 +98,8 @@ def run_single(
         progress.warn(resolved)
         outside.status = progress.say
         _execute(resolved, folder, fleet, progress, outside)
-        report = _report(folder, progress) if draw else None
-    return Finished(folder, report, time.perf_counter() - began)
+        report, study = _report(folder, progress) if draw else (None, None)
+    return Finished(folder, report, time.perf_counter() - began, study=study)
 
 
 def run_compare(
@@ -154,8 +159,8 @@ def run_compare(
             mark_failed(folder, "; ".join(f"{name}: {why}" for name, why in failed.items()))
         else:
             (folder / DONE).write_text("", encoding="utf-8")
-        report = _report(folder, progress) if draw else None
-    return Finished(folder, report, time.perf_counter() - began, failed)
+        report, study = _report(folder, progress) if draw else (None, None)
+    return Finished(folder, report, time.perf_counter() - began, failed, study)
 
 
 def _options_for(scenario: Scenario, policy: str) -> dict[str, Any]:
@@ -219,12 +224,14 @@ def _execute(
         raise
 
 
-def _report(folder: Path, progress: SlotProgress) -> Path:
+def _report(folder: Path, progress: SlotProgress) -> tuple[Path, Study]:
+    """The page, and what it was drawn from: the summary shows the same and computes nothing twice."""
     # It brings matplotlib and jinja2: --no-report does without.
-    from experiments.report.html import write_report
+    from experiments.report.html import write_study
 
     progress.say("writing the report")
-    return write_report(folder)
+    study = load(folder)
+    return write_study(study), study
 
 
 class SlotProgress:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from edge_node.tasks.base import Task, load_arrays
+from edge_node.tasks.registry import find_task
 from edge_node.workload import Parameters
 
 EXAMPLES_AT_MOST = 2000
@@ -18,6 +19,11 @@ FLOP_AT_MOST = 4e10
 """Of one pass: large models are evaluated on fewer examples, evenly spread over the set."""
 NOISE_SEED = 0
 BYTES = 256
+
+
+def task_of(metadata: Mapping[str, Any]) -> Task:
+    """The task a run learned. Raises ValueError where it is not known here."""
+    return find_task(str(metadata.get("task", "")))
 
 
 @dataclass(frozen=True)

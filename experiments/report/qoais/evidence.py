@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,6 @@ from safetensors.numpy import load_file
 
 from carbon_data.types import DataError
 from edge_node.tasks.partition import split
-from edge_node.tasks.registry import find_task
 from experiments.errors import UsageError
 from experiments.report.lifecycle.setting import Setting, setting_of
 from experiments.report.read import Run
@@ -59,7 +58,7 @@ class Evidence:
     def task(self) -> Task | None:
         """The task of the run; None where it is not known here."""
         try:
-            return find_task(str(self.run.metadata.get("task", "")))
+            return cast("Task", _evaluation().task_of(self.run.metadata))
         except ValueError as error:
             self.why["task"] = str(error)
             return None

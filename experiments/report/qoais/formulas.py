@@ -1,10 +1,10 @@
-"""The formulas of indicators that are not a plain quotient. Pure: numpy and scipy."""
+"""The formulas of indicators that are not a plain quotient. Pure: numpy and pandas."""
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 Floats = NDArray[np.float64]
 
@@ -52,7 +52,8 @@ def rank_correlation(first: ArrayLike, second: ArrayLike) -> float | None:
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if a.size < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return None
-    return float(stats.spearmanr(a, b).statistic)
+    ranks = pd.DataFrame({"first": a, "second": b}).rank().to_numpy()  # ties: their mean rank
+    return float(np.corrcoef(ranks, rowvar=False)[1, 0])
 
 
 def reweighted_accuracy(recall: Floats, group_counts: ArrayLike) -> float | None:

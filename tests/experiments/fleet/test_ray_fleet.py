@@ -11,10 +11,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import ray
 from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
 
+from experiments.fleet.host import process_environment
 from experiments.fleet.isolation import exposed, is_isolated, listeners, process_tree
 from experiments.fleet.ray_fleet import RayFleet
 
@@ -62,6 +64,15 @@ def test_a_default_start_is_reachable_from_this_machine_only(fleet):
     found = listeners()
     assert {"gcs_server", "raylet"} <= {listener.process for listener in found}
     assert is_isolated() or exposed(found) == []
+
+
+def test_the_first_coordinator_waits_with_the_environment_of_the_fleet(warm):
+    (waiting,) = [
+        child
+        for child in psutil.Process().children()
+        if "experiments.fleet.spawn" in " ".join(child.cmdline()) and "coordinator" in child.cmdline()
+    ]
+    assert {**process_environment(), "RAY_AUTH_MODE": "token"}.items() <= waiting.environ().items()
 
 
 def test_the_token_is_random_and_ours_alone(fleet):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,14 @@ from experiments.report.html import write_report
 from tests.experiments.report.pages import Page
 
 MakeRun = Callable[..., Path]
+
+
+def test_importing_the_report_loads_neither_torch_nor_the_statistics_of_scipy() -> None:
+    code = (
+        "import sys, experiments.report.html\n"
+        "assert not {'torch', 'scipy.stats', 'flwr', 'ray'} & set(sys.modules), 'heavy import'\n"
+    )
+    subprocess.run([sys.executable, "-P", "-c", code], check=True)
 
 
 def test_the_page_stands_alone(compared: Path) -> None:

@@ -42,7 +42,7 @@ def test_grid_that_was_not_run_is_worked_out_from_local_and_said_to_be(make_comp
 
 def test_run_json_is_plain(make_run: MakeRun) -> None:
     folder = make_run("det", 3)
-    found = summary_json(folder)
+    found = summary_json(load(folder))
     assert json.loads(json.dumps(found, allow_nan=False)) == run_json(load(folder).any_run)
     assert (found["policy"], found["seed"]) == ("det", 3)
 

@@ -75,3 +75,18 @@ def test_scenarios_are_resolved_once_and_coordinators_started_for_runs_to_come(
     first = scenario.seed
     assert counted == {(policy, seed): 1 for policy in ("local", "grid") for seed in range(first, first + 2)}
     assert fleet.recorder.prepared == 3  # the last of four runs has none after it
+
+
+def test_report_and_summary_read_the_finished_comparison_once(
+    small_scenario: Path, tmp_path: Path, monkeypatch
+) -> None:
+    read = []
+    monkeypatch.setattr(compare, "load", lambda folder: read.append(folder) or load(folder))
+    folder = tmp_path / "compare"
+    scenario = open_scenario(str(small_scenario))
+    finished = compare.run_compare(scenario, ("local",), 1, folder, Console(stderr=True), quiet=True)
+    said = finished.as_dict()
+    finished.print(Console(stderr=True))
+    assert read == [folder]
+    again = compare.Finished(folder, finished.report, finished.wall_s).as_dict()  # as without a report
+    assert again == said

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import spearmanr
 
 from experiments.report.qoais import formulas
 
@@ -51,6 +52,15 @@ def test_rank_correlation_by_hand() -> None:
     assert formulas.rank_correlation([1, 2, 3], [3, 2, 1]) == pytest.approx(-1.0)
     assert formulas.rank_correlation([1, 2], [1, 2]) is None
     assert formulas.rank_correlation([1, 1, 1], [1, 2, 3]) is None
+    # Ranks 1, 2.5, 2.5, 4 and 2, 1, 3, 4: covariance 3 / 3, variances 4.5 / 3 and 5 / 3.
+    assert formulas.rank_correlation([1, 5, 5, 7], [2, 1, 3, 4]) == pytest.approx(3.0 / np.sqrt(4.5 * 5.0))
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.floats(-9, 9)), min_size=3, max_size=30))
+def test_rank_correlation_is_that_of_scipy(pairs: list[tuple[int, float]]) -> None:
+    first, second = (list(values) for values in zip(*pairs, strict=True))
+    found = formulas.rank_correlation(first, second)
+    assert found is None or found == spearmanr(first, second).statistic
 
 
 def test_reweighted_accuracy_by_hand() -> None:
