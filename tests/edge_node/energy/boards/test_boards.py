@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,17 @@ def test_own_boards_are_read_from_a_file_and_checked(tmp_path: Path) -> None:
         load_board("pi-9")
     with pytest.raises(SourceError, match="unknown transport"):
         load_transport("pigeon")
+
+
+def test_an_own_board_without_texts_is_named_by_its_file(tmp_path: Path) -> None:
+    text = (resources.files("edge_node.energy.boards") / "raspberry_pi_4b.toml").read_text(encoding="utf-8")
+    plain = "\n".join(line for line in text.splitlines() if not line.startswith(("name =", "description =")))
+    board = tmp_path / "mine.toml"
+    board.write_text(plain, encoding="utf-8")
+    found, known = load_board(str(board)), load_board("raspberry-pi-4b")
+    assert (found.name, found.description) == (str(board), "")
+    assert found.figures == known.figures
+    assert known.description
+    board.write_text(plain.replace('unit = "W"', 'unit = "mW"', 1), encoding="utf-8")
+    with pytest.raises(SourceError, match=f"^board {board}: .* is in mW; allowed is W$"):
+        load_board(str(board))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +49,17 @@ def test_unknown_profiles_and_readings_name_the_known_ones() -> None:
         load_profile("abacus")
     with pytest.raises(SourceError, match="prefill"):
         load_profile("rtx-4090-server").reading("nap")
+
+
+def test_an_own_profile_without_texts_is_named_by_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    readings = "".join(
+        f'[[reading]]\nname = "{name}"\npower_w = 1.0\nsource = "x"\ncore_v = 1.0\n{note}'
+        for name, note in (("a", 'note = "n"\n'), ("b", ""))
+    )
+    path.write_text(readings, encoding="utf-8")
+    found = load_profile(str(path))
+    assert (found.name, found.description, found.notes) == (str(path), "", {"a": "n", "b": ""})
+    path.write_text('name = "mine"\ndescription = "of mine"\n' + readings, encoding="utf-8")
+    found = load_profile(str(path))
+    assert (found.name, found.description) == ("mine", "of mine")
