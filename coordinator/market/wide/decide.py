@@ -31,6 +31,7 @@ VALUE_STEPS = 8
 _SHARE_OF_GAP = 0.5
 """Of the gap asked for, what the decomposition may take; whole batches take the rest."""
 _LEAST_GAP, _MOST_GAP = 1e-7, 1e-2
+_NO_BATCH = 1e-6
 _DUST = 1e-6
 """Share of a node's mean static energy below which a transfer is none."""
 
@@ -81,7 +82,13 @@ def decide(
         charge_j=np.maximum(plan.charge_j[0] - plan.discharge_j[0], 0.0),
         discharge_j=np.maximum(plan.discharge_j[0] - plan.charge_j[0], 0.0),
         awake=np.ones(fleet.size, dtype=bool),
-        outcome=_outcome(objective, found.bound_g - worth_g, emissions_g, missed, fleet.size),
+        outcome=_outcome(
+            objective,
+            found.bound_g - worth_g,
+            emissions_g,
+            max(float(missed.sum()), float(plan.unserved_batches.sum())),
+            fleet.size,
+        ),
         unserved_batches=missed,
         notes={"objective_g": objective, "plan_emissions_g": emissions_g, "wide_form": 1.0},
     )
@@ -143,9 +150,9 @@ def _transfers(program: HubProgram, plan: HubPlan) -> Floats:
     return np.divide(sent, efficiency, out=np.zeros_like(sent), where=efficiency > 0)
 
 
-def _outcome(objective: float, bound_g: float, emissions_g: float, missed: Ints, nodes: int) -> Outcome:
-    if missed.any():
-        undone = float(missed.sum())
+def _outcome(objective: float, bound_g: float, emissions_g: float, undone: float, nodes: int) -> Outcome:
+    """``undone``: batches of all planned slots that the plan leaves undone; below ``_NO_BATCH`` they are none."""
+    if undone > _NO_BATCH:
         return Infeasible(
             ("(D4) all work done by its deadline", f"{undone:g} batches have no place"),
             {"(D4) unserved [batches]": undone},

@@ -1,7 +1,7 @@
 """Forged ledgers: each finding of ``verify`` is provoked, and everything that a forgery gives is asserted.
 
-``findings.json`` holds all findings of each forgery, as they were read when they were kept. Where a finding is worded
-anew, or a valid ledger changes on purpose, read the difference that the failing test prints and keep the new list."""
+``findings.json`` holds all expected findings of each forgery. When the text of a finding or a valid ledger changes on
+purpose, check the difference that the failing test prints and replace the list in the file."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def rows_in_use(block: Block, theta: np.ndarray) -> np.ndarray:
 
 
 def test_hubs_are_open_slot_by_slot_by_hand() -> None:
-    """Three slots in which nobody may give, take, or leave, in turn; energy needs a giver with a way out."""
+    """In each of three slots no node may give, take or offload; the energy hub needs an export efficiency above 0."""
     program = hub.from_fleet(random_fleet(4, 2, 4))
     opened = replace(
         program,

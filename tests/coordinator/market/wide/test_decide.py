@@ -94,6 +94,18 @@ def test_work_without_a_place_is_reported() -> None:
     assert decision.outcome.excess["(D4) unserved [batches]"] == decision.unserved_batches.sum() > 0
 
 
+def test_later_work_without_a_place_is_told_too() -> None:
+    fleet = random_fleet(3, 4, 2)
+    crowded = replace(fleet, release_batches=fleet.release_batches + 10**6)
+    for decision in (
+        decide(crowded, Restrictions(True, True, True)),
+        optimise(crowded, Restrictions(True, True, True)),
+    ):
+        assert violations(crowded, decision) == []
+        assert not decision.unserved_batches.any()
+        assert isinstance(decision.outcome, Infeasible)
+
+
 def test_model_energy_of_nodes_that_run_nothing_is_not_drawn() -> None:
     """The share on every batch is made up to m_i where whole batches run, and nowhere else."""
     fleet = random_fleet(11, 5, 2)

@@ -163,10 +163,10 @@ PATHS = (
 
 @pytest.mark.parametrize(("fleet", "gaps"), PATHS)
 def test_the_way_to_the_optimum_is_the_recorded_one(fleet: Fleet, gaps: list[float]) -> None:
-    """Decisions replay, so that the way is a function of the program: who changes the method on purpose, records anew.
+    """The gap estimates of all steps equal recorded values, since decisions must replay exactly.
 
-    A wrong sign anywhere in the start, in a direction or in a length still ends at the proven gap, only later or by
-    luck: it shows here."""
+    A sign error in the start, a direction or a step length may still end at the proven gap, in more steps; this test
+    finds it. After an intended change of the method, replace the recorded values."""
     told: list[tuple[int, float]] = []
     program = hub.from_fleet(fleet)
     found = decomposition.solve(
