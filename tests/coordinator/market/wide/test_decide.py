@@ -62,7 +62,7 @@ def whole_batches_gap(outcome: Optimal | Feasible | Infeasible) -> float:
 
 
 def test_a_large_fleet_is_decided_in_the_hub_form_and_proves_its_gap() -> None:
-    fleet = replace(large_fleet(300, 6), decision_slots=1)
+    fleet = replace(large_fleet(WIDE_FROM, 6), decision_slots=1)
     decision, _ = make_policy("deta").decide(fleet, None)
     assert decision.notes["wide_form"] == 1.0
     assert violations(fleet, decision) == []
