@@ -59,7 +59,7 @@ class Results:
 
     @cached_property
     def _drawings(self) -> dict[str, Drawing]:
-        return {drawing.name: drawing for some in draw_all(self._study).values() for drawing in some}
+        return {drawing.name: drawing for drawing in draw_all(self._study)}
 
     def figure(self, name: str) -> Figure:
         """A matplotlib figure of the report, by its name or the beginning of it (``"emissions"``). Raises KeyError with

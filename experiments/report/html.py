@@ -24,19 +24,19 @@ from experiments.report import (
 from experiments.report.baselines import BASELINES, is_worked_out
 from experiments.report.boundary import Boundary
 from experiments.report.facts import gather
-from experiments.report.figures import Drawing, draw_all
 from experiments.report.functional import LABELS
 from experiments.report.headline_tables import unit_means
 from experiments.report.lifecycle.spread import stated_reduction
 from experiments.report.lifecycle.tables import lifecycle_tables
 from experiments.report.measures import Totals, over_seeds, totals
 from experiments.report.notices import notices
+from experiments.report.pictures import Picture, pictures
 from experiments.report.provenance import known_of
 from experiments.report.qoais.tables import qoais_tables
 from experiments.report.read import Study, load
+from experiments.report.second_process import SecondProcess
 from experiments.report.stats import Estimate
-from experiments.report.svg import inline_svg
-from experiments.run_folder.files import FIGURES, REPORT, TABLES
+from experiments.run_folder.files import REPORT, TABLES
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -77,19 +77,16 @@ def write_report(folder: Path, *, require_done: bool = True) -> Path:
     return write_study(load(Path(folder), require_done=require_done))
 
 
-def write_study(study: Study) -> Path:
-    """The same of a folder that is read already."""
+def write_study(study: Study, second: SecondProcess | None = None) -> Path:
+    """The same of a folder that is read already; ``second``, where it was started, draws a part of the figures."""
     folder = study.folder
-    drawings = draw_all(study)
-    shown_tables = tables_of(study)
-    inlined = _write_figures(folder, drawings)
-    table_folder = folder / TABLES
-    table_folder.mkdir(exist_ok=True)
-    for table in shown_tables.values():
-        table.write(table_folder)
-    for drawing in (one for some in drawings.values() for one in some):
-        drawing.data.to_csv(table_folder / f"figure-{drawing.name}.csv", index=False, lineterminator="\n")
-    page = render(study, drawings, inlined, shown_tables)
+    with pictures(study, second) as drawn:
+        shown_tables = tables_of(study)
+        table_folder = folder / TABLES
+        table_folder.mkdir(exist_ok=True)
+        for table in shown_tables.values():
+            table.write(table_folder)
+        page = render(study, drawn(), shown_tables)
     path = folder / REPORT
     with whole_file(path) as draft:
         draft.write_text(page, encoding="utf-8")
@@ -118,21 +115,7 @@ def tables_of(study: Study) -> dict[str, tables.Table]:
     return {table.name: table for table in found if table is not None}
 
 
-def _write_figures(folder: Path, drawings: dict[str, list[Drawing]]) -> dict[str, str]:
-    """Save every figure; returns name -> SVG for the page."""
-    figures = folder / FIGURES
-    figures.mkdir(exist_ok=True)
-    inlined = {}
-    for drawing in (one for some in drawings.values() for one in some):
-        svg = drawing.svg()
-        drawing.save(figures, svg)
-        inlined[drawing.name] = inline_svg(drawing, svg)
-    return inlined
-
-
-def render(
-    study: Study, drawings: dict[str, list[Drawing]], inlined: dict[str, str], shown: dict[str, tables.Table]
-) -> str:
+def render(study: Study, drawn: dict[str, list[Picture]], shown: dict[str, tables.Table]) -> str:
     """The page as text."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -143,14 +126,14 @@ def render(
     )
     facts = gather(study)
     sections = [
-        {"id": name, "title": title, "lead": lead, "figures": _figure_groups(drawings[name])}
+        {"id": name, "title": title, "lead": lead, "figures": _figure_groups(drawn[name])}
         for name, title, lead in SECTIONS
-        if drawings[name]
+        if drawn[name]
     ]
     return environment.get_template("report.html.j2").render(
         css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         js=Markup((TEMPLATES / "report.js").read_text(encoding="utf-8")),
-        svg={name: Markup(text) for name, text in inlined.items()},
+        svg={one.name: Markup(one.svg) for some in drawn.values() for one in some},
         title=(
             f"{facts.name}: "
             f"{'comparison' if study.is_comparison else style.policy_label(study.any_run.policy)}"
@@ -165,14 +148,14 @@ def render(
     )
 
 
-def _figure_groups(drawings: list[Drawing]) -> list[list[Drawing]]:
-    """Consecutive drawings with a tab label form one group."""
-    groups: list[list[Drawing]] = []
-    for drawing in drawings:
-        if drawing.tab and groups and groups[-1][0].tab:
-            groups[-1].append(drawing)
+def _figure_groups(drawn: list[Picture]) -> list[list[Picture]]:
+    """Consecutive pictures with a tab label form one group."""
+    groups: list[list[Picture]] = []
+    for picture in drawn:
+        if picture.tab and groups and groups[-1][0].tab:
+            groups[-1].append(picture)
         else:
-            groups.append([drawing])
+            groups.append([picture])
     return groups
 
 

@@ -17,6 +17,7 @@ from experiments.fleet.inprocess import InProcessFleet
 from experiments.fleet.isolation import Isolation, IsolationError
 from experiments.progress import progress_bar
 from experiments.report.read import Study, load, load_run
+from experiments.report.second_process import SecondProcess
 from experiments.report.summary import print_summary, summary_json
 from experiments.resolve.foresight import whole_run
 from experiments.resolve.resolve import resolve
@@ -92,13 +93,16 @@ def run_single(
     began = time.perf_counter()
     with (
         _progress(console, quiet, total=len(resolved.stages)) as progress,
+        SecondProcess() as second,
         _started(scenario, progress) as fleet,
     ):
+        if draw:
+            second.start()
         outside.say = progress.print
         progress.warn(resolved)
         outside.status = progress.say
         _execute(resolved, folder, fleet, progress, outside)
-        report, study = _report(folder, progress) if draw else (None, None)
+        report, study = _report(folder, progress, second) if draw else (None, None)
     return Finished(folder, report, time.perf_counter() - began, study=study)
 
 
@@ -125,7 +129,10 @@ def run_compare(
         for seed in numbers
         for policy in policies
     ]
-    with _progress(console, quiet, total=len(specs) * len(scenario.stages.slots())) as progress:
+    with (
+        _progress(console, quiet, total=len(specs) * len(scenario.stages.slots())) as progress,
+        SecondProcess() as second,
+    ):
         progress.say("resolving")
         resolved = _Resolutions()
         for policy in policies:
@@ -137,6 +144,8 @@ def run_compare(
             folder.mkdir(parents=True, exist_ok=True)
             for left, spec in zip(reversed(range(len(specs))), specs, strict=True):
                 name = _run_name(spec.policy, spec.seed)
+                if draw and left == 0:
+                    second.start()
                 try:
                     _execute(resolved(spec), folder / name, fleet, progress, more=left > 0)
                 except RunError as error:
@@ -159,7 +168,7 @@ def run_compare(
             mark_failed(folder, "; ".join(f"{name}: {why}" for name, why in failed.items()))
         else:
             (folder / DONE).write_text("", encoding="utf-8")
-        report, study = _report(folder, progress) if draw else (None, None)
+        report, study = _report(folder, progress, second) if draw else (None, None)
     return Finished(folder, report, time.perf_counter() - began, failed, study)
 
 
@@ -224,14 +233,14 @@ def _execute(
         raise
 
 
-def _report(folder: Path, progress: SlotProgress) -> tuple[Path, Study]:
+def _report(folder: Path, progress: SlotProgress, second: SecondProcess) -> tuple[Path, Study]:
     """The page, and what it was drawn from: the summary shows the same and computes nothing twice."""
     # It brings matplotlib and jinja2: --no-report does without.
     from experiments.report.html import write_study
 
     progress.say("writing the report")
     study = load(folder)
-    return write_study(study), study
+    return write_study(study, second), study
 
 
 class SlotProgress:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from experiments.report.figures import (
     day,
     efficiency,
@@ -18,34 +20,39 @@ from experiments.report.figures.base import Drawing
 from experiments.report.figures.look import look
 from experiments.report.read import Study
 
+SECTIONS: dict[str, Callable[[Study], list[Drawing | None]]] = {
+    "emissions": lambda study: [
+        reductions.reductions(study),
+        tornado.what_it_depends_on(study),
+        emissions.by_policy(study),
+    ],
+    "stages": lambda study: [
+        emissions.by_stage(study),
+        emissions.energy_by_stage(study),
+        emissions.cumulative(study),
+    ],
+    "day": lambda study: [day.intensity_and_harvest(study), day.energy_balance(study)],
+    "flows": lambda study: [*flows.flows(study)],
+    "batteries": lambda study: [*day.batteries(study)],
+    "learning": lambda study: [learning.accuracy(study)],
+    "serving": lambda study: [serving.latency_and_energy(study)],
+    "efficiency": lambda study: [
+        efficiency.by_policy(study),
+        tree.alpha_sweep(study),
+        efficiency.by_node(study),
+    ],
+    "decisions": lambda study: [operation.decisions(study)],
+    "losses": lambda study: [*operation.losses(study)],
+}
+"""Section of the page -> its drawings; None: not for this study."""
 
-def draw_all(study: Study) -> dict[str, list[Drawing]]:
-    """Section -> drawings. A section without drawings is omitted for this study."""
+
+def draw(study: Study, section: str) -> list[Drawing]:
+    """The drawings of one section that there are for this study."""
     with look():
-        sections: dict[str, list[Drawing | None]] = {
-            "emissions": [
-                reductions.reductions(study),
-                tornado.what_it_depends_on(study),
-                emissions.by_policy(study),
-            ],
-            "stages": [
-                emissions.by_stage(study),
-                emissions.energy_by_stage(study),
-                emissions.cumulative(study),
-            ],
-            "day": [day.intensity_and_harvest(study), day.energy_balance(study)],
-            "flows": [*flows.flows(study)],
-            "batteries": [*day.batteries(study)],
-            "learning": [learning.accuracy(study)],
-            "serving": [serving.latency_and_energy(study)],
-            "efficiency": [
-                efficiency.by_policy(study),
-                tree.alpha_sweep(study),
-                efficiency.by_node(study),
-            ],
-            "decisions": [operation.decisions(study)],
-            "losses": [*operation.losses(study)],
-        }
-    return {
-        name: [drawing for drawing in drawings if drawing is not None] for name, drawings in sections.items()
-    }
+        return [drawing for drawing in SECTIONS[section](study) if drawing is not None]
+
+
+def draw_all(study: Study) -> list[Drawing]:
+    """Those of all sections, in the page's order."""
+    return [drawing for section in SECTIONS for drawing in draw(study, section)]

@@ -54,7 +54,7 @@ def test_a_study_without_emissions_is_drawn_without_warnings_and_from_zero(
         warnings.simplefilter("error")
         # libraries' own deprecations are not the pictures'
         warnings.simplefilter("ignore", DeprecationWarning)
-        drawings = {each.name: each for some in draw_all(load(folder)).values() for each in some}
+        drawings = {each.name: each for each in draw_all(load(folder))}
         for drawing in drawings.values():
             drawing.svg()
     for name in ("emissions-by-policy", "emissions-by-stage"):
@@ -65,7 +65,7 @@ def test_a_study_without_emissions_is_drawn_without_warnings_and_from_zero(
 
 def test_a_large_fleet_is_shown_by_zone(make_run: MakeRun) -> None:
     study = load(make_run("deta", 0, nodes=45))
-    drawings = {drawing.name: drawing for some in draw_all(study).values() for drawing in some}
+    drawings = {drawing.name: drawing for drawing in draw_all(study)}
     assert "Every line is one zone" in drawings["intensity-and-harvest"].caption
     flows = drawings["flows-deta"].data
     moved = study.any_run.tables["batch_flows"]["batches"].sum()

@@ -1,0 +1,43 @@
+"""Draws sections of reports in a process of its own: ``python -m experiments.report.drawer``.
+
+Standard input, a line each: ``{"folder": FOLDER, "section": SECTION}``. Standard output, a line each:
+``{"drawn": [PICTURE, ...]}`` once the files of the section's figures are written, or ``{"error": WHY}``.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from experiments.report.pictures import draw_section
+from experiments.report.read import Study, load
+
+
+@lru_cache(1)
+def _study(folder: str) -> Study:
+    return load(Path(folder), require_done=False)  # who asks has read it
+
+
+def answer(question: dict[str, str]) -> dict[str, Any]:
+    """The section drawn, or why not."""
+    try:
+        return {
+            "drawn": [asdict(one) for one in draw_section(_study(question["folder"]), question["section"])]
+        }
+    except Exception as error:  # who asks draws the section itself then, and shows the error
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for who asks
+    for line in sys.stdin:
+        print(json.dumps(answer(json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""A process beside this one that draws figures while this one does something else."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+from contextlib import suppress
+from typing import Any
+
+from experiments.fleet.spawn import command
+
+logger = logging.getLogger(__name__)
+
+MODULE = "experiments.report.drawer"
+STOP_TIMEOUT_S = 10.0
+
+
+class SecondProcess:
+    """``experiments.report.drawer``, asked and answering in lines of JSON. It ends with this process.
+
+    Start it early: it needs a second or two to import what it draws with. A machine with one processor gets none.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> SecondProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def works(self) -> bool:
+        """It was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start it, unless it works. Returns at once."""
+        if self.works or len(os.sched_getaffinity(0)) < 2:
+            return
+        try:
+            self._process = subprocess.Popen(
+                command(MODULE), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+            )
+        except OSError as error:
+            logger.warning("figures are drawn in one process: %s", error)
+
+    def ask(self, question: dict[str, str]) -> Any | None:
+        """Its answer; None where it could not do it, or has ended."""
+        assert self._process is not None, "start() comes first"
+        assert self._process.stdin is not None  # pipes were asked for
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps(question) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except OSError as error:
+            line, why = "", str(error)
+        else:
+            why = "it has ended"
+        answer = json.loads(line) if line else {"error": why}
+        if "error" in answer:
+            logger.info("the second process did not draw %s: %s", question, answer["error"])
+            return None
+        return answer["drawn"]
+
+    def stop(self) -> None:
+        """End it. May be called twice."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with suppress(OSError):
+            process.communicate(timeout=STOP_TIMEOUT_S)

@@ -1,0 +1,61 @@
+"""The second process, drawing real reports."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from experiments.report import second_process
+from experiments.report.second_process import SecondProcess
+
+pytestmark = pytest.mark.processes
+MakeRun = Callable[..., Path]
+
+
+@pytest.fixture
+def second(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecondProcess]:
+    monkeypatch.setattr(second_process.os, "sched_getaffinity", lambda _: {0, 1})
+    with SecondProcess() as started:
+        started.start()
+        yield started
+
+
+def test_it_draws_what_it_is_asked_for(second: SecondProcess, make_run: MakeRun) -> None:
+    folder = make_run("deta", 0, nodes=3)
+    pictures = second.ask({"folder": str(folder), "section": "stages"})
+    assert [(folder / "figures" / f"{one['name']}.svg").is_file() for one in pictures] == [True] * 3
+    assert all(one["svg"].startswith("<svg") for one in pictures)
+
+
+def test_it_goes_on_after_what_it_could_not_draw(second: SecondProcess, make_run: MakeRun) -> None:
+    folder = make_run("deta", 0, nodes=3)
+    assert second.ask({"folder": str(folder / "nowhere"), "section": "stages"}) is None
+    assert second.ask({"folder": str(folder), "section": "no such"}) is None
+    assert len(second.ask({"folder": str(folder), "section": "day"})) == 2
+
+
+def test_killed_it_answers_nothing_and_stops(second: SecondProcess, make_run: MakeRun) -> None:
+    (child,) = psutil.Process(os.getpid()).children()
+    child.send_signal(signal.SIGKILL)
+    psutil.wait_procs([child])
+    assert second.ask({"folder": str(make_run("deta", 0, nodes=3)), "section": "day"}) is None
+    assert not second.works
+
+
+def test_it_ends_when_it_is_stopped(second: SecondProcess) -> None:
+    (child,) = psutil.Process(os.getpid()).children()
+    second.stop()
+    assert not child.is_running()
+    second.stop()
+
+
+def test_a_machine_with_one_processor_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(second_process.os, "sched_getaffinity", lambda _: {0})
+    with SecondProcess() as second:
+        second.start()
+        assert not second.works
