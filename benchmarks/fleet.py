@@ -37,7 +37,7 @@ from coordinator.adapters.flower_server import (
     SlotOutcome,
     Watch,
     build_server_app,
-    log_to_file,
+    logging_to,
 )
 from edge_node.adapters.flower_records import to_record
 from edge_node.config import NodeConfig
@@ -177,10 +177,9 @@ def run(quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
     configure_process()
     rounds = 5 if quick else 25
     figures: dict[str, float] = {}
-    log_to_file(Path(os.devnull))
     say("starting Ray")
     begun = time.perf_counter()
-    with RayFleet(NODES, "auto") as fleet:
+    with logging_to(Path(os.devnull)), RayFleet(NODES, "auto") as fleet:
         figures["ray_start_s"] = time.perf_counter() - begun
         for policy in ("local",) if quick else ("local", "deta"):
             say(f"Ray fleet, policy {policy}")
@@ -189,7 +188,7 @@ def run(quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
             figures[f"ray_{policy}_bare_round_s"] = statistics.median(pairs.bare_s)
             figures[f"ray_{policy}_round_ratio"] = pairs.ratio()
     say("in-process fleet")
-    with InProcessFleet() as inprocess:
+    with logging_to(Path(os.devnull)), InProcessFleet() as inprocess:
         pairs = measure(inprocess, "local", rounds, say)
         figures["inprocess_round_s"] = statistics.median(pairs.fleet_s)
         figures["inprocess_round_ratio"] = pairs.ratio()

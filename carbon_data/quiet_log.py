@@ -33,6 +33,12 @@ class QuietFileHandler(logging.FileHandler):
     def __init__(self, path: Path) -> None:
         super().__init__(path, encoding="utf-8", delay=True)
 
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError:  # making the file, which logging itself lets through
+            self.handleError(record)
+
     def handleError(self, record: logging.LogRecord) -> None:
         _show(self, record)
 

@@ -10,6 +10,7 @@ import itertools
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,16 +103,21 @@ def stage_runs(stages: Sequence[Stage], first_slot: int = 0) -> Iterator[tuple[S
         yield stage, [slot for slot, _ in group]
 
 
-def log_to_file(path: Path) -> None:
-    """Send Flower's own log lines to a file of the run instead of the terminal."""
+@contextmanager
+def logging_to(path: Path) -> Iterator[None]:
+    """Flower's own log lines go to a file of the run instead of the terminal; afterwards to where they went before."""
     flower = logging.getLogger("flwr")
-    for handler in list(flower.handlers):
-        flower.removeHandler(handler)
-        handler.close()
+    before, propagated = list(flower.handlers), flower.propagate
     handler = QuietFileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    flower.addHandler(handler)
+    flower.handlers[:] = [handler]
     flower.propagate = False
+    try:
+        yield
+    finally:
+        flower.handlers[:] = before
+        flower.propagate = propagated
+        handler.close()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,7 @@ from coordinator.adapters.flower_server import (
     SlotOutcome,
     Watch,
     build_server_app,
-    log_to_file,
+    logging_to,
 )
 from coordinator.adapters.flower_strategy import StrategyError
 from coordinator.ledger import LedgerError
@@ -146,14 +146,13 @@ def _run_slots(
     timings: Timings,
     hooks: Hooks,
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    log_to_file(folder / FLOWER_LOG)
     begun = time.perf_counter()
     config = resolved.coordinator_config(run_id, folder / LEDGER)
 
     def nodes_of(address: str) -> tuple[NodeConfig, ...]:
         return resolved.node_configs(run_id, address, with_harvest=resolved.with_harvest)
 
-    with open_session(fleet, config, folder, nodes_of) as session:
+    with logging_to(folder / FLOWER_LOG), open_session(fleet, config, folder, nodes_of) as session:
         timings.start_s = time.perf_counter() - begun
         hooks.on_open(session.infer_addresses)
         slot_began = time.perf_counter()

@@ -37,3 +37,10 @@ def test_a_file_is_made_at_the_first_line(tmp_path: Path) -> None:
     handler.handle(record("said"))
     handler.close()
     assert path.read_text() == "said\n"
+
+
+def test_a_file_that_cannot_be_made_stops_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    handler = QuietFileHandler(tmp_path / "no folder" / "node.log")
+    handler.handle(record("said"))
+    handler.close()
+    assert capsys.readouterr().err == ""

@@ -16,7 +16,7 @@ from coordinator.adapters.flower_server import (
     Schedule,
     Watch,
     build_server_app,
-    log_to_file,
+    logging_to,
     stage_runs,
 )
 from protos.messages.terms import Stage
@@ -91,17 +91,15 @@ def test_stage_runs_may_begin_in_the_middle():
 
 def test_flowers_log_goes_to_the_file(tmp_path, capfd):
     flower = logging.getLogger("flwr")
-    handlers, propagate = list(flower.handlers), flower.propagate
-    try:
-        log_to_file(tmp_path / "flower.log")
+    before = list(flower.handlers), flower.propagate
+    with logging_to(tmp_path / "flower.log"):
         decided(Script({"a": 1})).start(Nodes(), zeros(), num_rounds=1)
         assert "[ROUND 1/1]" in (tmp_path / "flower.log").read_text()
-        captured = capfd.readouterr()
-        assert "ROUND" not in captured.out + captured.err
-    finally:
-        for handler in list(flower.handlers):
-            flower.removeHandler(handler)
-            handler.close()
-        for handler in handlers:
-            flower.addHandler(handler)
-        flower.propagate = propagate
+    captured = capfd.readouterr()
+    assert "ROUND" not in captured.out + captured.err
+    assert (flower.handlers, flower.propagate) == before
+
+
+def test_a_removed_folder_stops_no_round(tmp_path):
+    with logging_to(tmp_path / "removed" / "flower.log"):
+        decided(Script({"a": 1})).start(Nodes(), zeros(), num_rounds=1)
