@@ -1,13 +1,11 @@
 """Decision of a large fleet in the hub form: hub prices to a proven gap, whole batches, pairs.
 
 The pairwise form has N^2 T variables, this one N T. The decomposition plans all that is decided; the slot's batches are
-made whole at the hub (whole_work.py), energy is planned around them (repair.py), and any filling of the hub's ledger
-gives the pairs (hub_recovery.py). The gap of the decision is that of the plan with whole batches against the
-decomposition's bound."""
+made whole at the hub (whole_work.py), energy is planned around them (first_slot.py), and any filling of the hub's
+ledger gives the pairs (hub_recovery.py). The gap of the decision is that of the plan with whole batches against the
+decomposition's bound; where it is more than was asked for, other whole batches are tried and all else planned anew."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 
@@ -15,18 +13,16 @@ from carbon_data.stored_value import StoredValue
 from coordinator.market.decision import Feasible, FleetDecision, Infeasible, Optimal, Outcome
 from coordinator.market.fleet import Fleet, Floats, Ints
 from coordinator.market.layout import Restrictions
-from coordinator.market.participation import model_energy
 from coordinator.market.rounding import WorkLimits, clip_transfers
 from coordinator.market.wide import decomposition
-from coordinator.market.wide.hub import HubPlan, HubProgram, from_fleet, objective_g
+from coordinator.market.wide.first_slot import FirstSlot, WholePlan
+from coordinator.market.wide.hub import HubPlan, HubProgram, from_fleet
 from coordinator.market.wide.hub_recovery import fill
-from coordinator.market.wide.repair import repair
 from coordinator.market.wide.value_steps import with_value
-from coordinator.market.wide.whole_work import whole_work
+from coordinator.market.wide.whole_work import kinds
 
 WIDE_FROM = 301
-"""Nodes from which the hub form decides, where it can. It is quicker from about 60 on, but where nodes are alike
-and have few batches, whole batches cost it up to 5 % (70 nodes of two kinds, four batches each; pairwise: 0.1 %)."""
+"""Nodes from which the hub form decides, where it can. It is quicker from about 60 on."""
 VALUE_STEPS = 8
 """Steps of (D9): each costs as much as a slot. Eight lose 0.1 % against 32."""
 _SHARE_OF_GAP = 0.5
@@ -66,17 +62,19 @@ def decide(
     threads; they change the time alone."""
     program = from_fleet(fleet, restrictions, whole_batches=True)
     planned, worth_g = (program, 0.0) if stored_value is None else with_value(program, _few(stored_value))
-    found = decomposition.solve(planned, _wanted(fleet, planned, worth_g, gap_fraction), workers=workers)
+    wanted = _wanted(fleet, planned, worth_g, gap_fraction)
+    found = decomposition.solve(planned, wanted, workers=workers)
     limits = WorkLimits.of(fleet, np.ones(fleet.size, dtype=bool))
-    away = found.plan.offload_batches[:, 0].sum(axis=0)
-    total = found.plan.own_batches[:, 0].sum(axis=0) + away
-    work = whole_work(total, away, found.plan.guest_batches[0], limits)
-    around = replace(planned, static_j=planned.static_j.copy())
-    around.static_j[0] += _drawn_beside(fleet, restrictions, work.home + work.guests)
-    plan = _around(around, found.plan, work.home, work.away, work.guests)
-    objective = objective_g(around, plan) - worth_g
+    first = FirstSlot(fleet, restrictions, planned, found.plan, limits)
+    bound_g = found.bound_g - worth_g
+    chosen = first.whole()
+    if _gap(chosen, worth_g, bound_g, program.slots) > gap_fraction:
+        for alike in (kinds(limits, planned.joules_per_batch[0]), None):
+            other = first.whole(alike, lambda rest: decomposition.solve(rest, wanted, workers=workers).plan)
+            chosen = min(chosen, other, key=lambda one: (one.undone > _NO_BATCH, one.objective_g))
+    work, around, plan = chosen.work, chosen.program, chosen.plan
+    objective, emissions_g = chosen.objective_g - worth_g, chosen.emissions_g(program.slots)
     missed = np.maximum(limits.due - work.home - work.away, 0)
-    emissions_g = _emissions_g(around, plan, program.slots)
     return FleetDecision(
         batches=_batches(work.home, work.away, work.guests),
         transfer_j=clip_transfers(_transfers(around, plan), fleet),
@@ -85,9 +83,8 @@ def decide(
         awake=np.ones(fleet.size, dtype=bool),
         outcome=_outcome(
             objective,
-            found.bound_g - worth_g,
-            emissions_g,
-            max(float(missed.sum()), float(plan.unserved_batches.sum())),
+            _gap(chosen, worth_g, bound_g, program.slots),
+            max(float(missed.sum()), chosen.undone),
             fleet.size,
         ),
         unserved_batches=missed,
@@ -107,28 +104,11 @@ def _wanted(fleet: Fleet, planned: HubProgram, worth_g: float, gap_fraction: flo
     return float(np.clip(gap_fraction * _SHARE_OF_GAP * share, _LEAST_GAP, _MOST_GAP))
 
 
-def _drawn_beside(fleet: Fleet, restrictions: Restrictions, run: Ints) -> Floats:
-    """(N,) J of the model's m_i that whole batches draw beside the shares that they have brought along."""
-    if fleet.model_j is None:
-        return np.zeros(fleet.size)
-    share = model_energy(fleet, restrictions.offloading).share_j[:, 0]
-    return np.where((share > 0) & (run > 0), fleet.model_j[:, 0] - share * run, 0.0)
-
-
-def _around(program: HubProgram, plan: HubPlan, home: Ints, away: Ints, guests: Ints) -> HubPlan:
-    """The plan with these batches in the first slot and its energy planned around them."""
-    own, sent, coming = plan.own_batches.copy(), plan.offload_batches.copy(), plan.guest_batches.copy()
-    own[0, 0], sent[0, 0], coming[0] = home, away, guests
-    return repair(program, replace(plan, own_batches=own, offload_batches=sent, guest_batches=coming))
-
-
-def _emissions_g(program: HubProgram, plan: HubPlan, slots: int) -> float:
-    """Grams of the first ``slots`` of the plan."""
-    moved = plan.offload_batches.sum(axis=0) + plan.guest_batches
-    return float(
-        np.vdot(program.grams_per_j[:slots], plan.grid_j[:slots])
-        + np.vdot(program.network_g[:slots], moved[:slots])
-    )
+def _gap(found: WholePlan, worth_g: float, bound_g: float, slots: int) -> float:
+    """How far a plan can be from the optimum, relative to its objective or, where that is near nothing, its grams."""
+    objective = found.objective_g - worth_g
+    scale = max(abs(objective), found.emissions_g(slots))
+    return max(objective - bound_g, 0.0) / scale if scale > 0 else 0.0
 
 
 def _batches(home: Ints, away: Ints, guests: Ints) -> Ints:
@@ -151,15 +131,13 @@ def _transfers(program: HubProgram, plan: HubPlan) -> Floats:
     return np.divide(sent, efficiency, out=np.zeros_like(sent), where=efficiency > 0)
 
 
-def _outcome(objective: float, bound_g: float, emissions_g: float, undone: float, nodes: int) -> Outcome:
+def _outcome(objective: float, gap: float, undone: float, nodes: int) -> Outcome:
     """``undone``: batches of all planned slots that the plan leaves undone; below ``_NO_BATCH`` they are none."""
     if undone > _NO_BATCH:
         return Infeasible(
             ("(D4) all work done by its deadline", f"{undone:g} batches have no place"),
             {"(D4) unserved [batches]": undone},
         )
-    scale = max(abs(objective), emissions_g)
-    gap = max(objective - bound_g, 0.0) / scale if scale > 0 else 0.0
     if gap <= decomposition.OPTIMAL_GAP:
         return Optimal(objective)
     return Feasible(gap, f"wide form for {nodes} nodes: proven gap of the plan with whole batches")

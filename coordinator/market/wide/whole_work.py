@@ -24,12 +24,19 @@ class WholeWork:
     guests: Ints
 
 
-def whole_work(total: Floats, away: Floats, guests: Floats, limits: WorkLimits) -> WholeWork:
-    """Whole numbers near the fractional ones within ``limits``; all due work is served where the hub has the places."""
+def whole_work(
+    total: Floats, away: Floats, guests: Floats, limits: WorkLimits, alike: Ints | None = None
+) -> WholeWork:
+    """Whole numbers near the fractional ones within ``limits``; all due work is served where the hub has the places.
+
+    ``alike``: (N,) the kind of each node. An interior point lets all nodes of a kind give the same fraction; with it,
+    some give all they may and the others nothing, so that those save the energy of running anything."""
     target = np.clip(np.floor(total + 0.5).astype(np.int64), limits.due, limits.available)
     target = np.minimum(target, limits.capacity + limits.may_leave)
     least, most = np.maximum(target - limits.capacity, 0), np.minimum(limits.may_leave, target)
     leaving = np.clip(away, least, most)
+    if alike is not None:
+        leaving = _gathered(leaving, least, most, alike)
     given = np.floor(leaving + _EPSILON).astype(np.int64)
     rest_given = np.maximum(leaving - given, 0.0) * (given < most)
     takes = (guests > _EPSILON) & (given == 0) & (rest_given <= _EPSILON)
@@ -59,6 +66,27 @@ def whole_work(total: Floats, away: Floats, guests: Floats, limits: WorkLimits) 
     up_given = _largest(rest_given, moved - int(given.sum()))
     up_taken = _largest(rest_taken, moved - int(taken.sum()))
     return WholeWork(home - up_given, given + up_given, taken + up_taken)
+
+
+def kinds(limits: WorkLimits, joules_per_batch: Floats) -> Ints:
+    """(N,) numbers of kinds: nodes of a kind have the same work, the same limits and the same joules per batch."""
+    columns = [limits.available, limits.due, limits.may_leave, limits.capacity, joules_per_batch]
+    return np.unique(np.column_stack(columns), axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def _gathered(amount: Floats, least: Ints, most: Ints, alike: Ints) -> Floats:
+    """The sum of each kind, laid into its nodes up to ``most``, those with the largest ``amount`` first."""
+    order = np.lexsort((-amount, alike))
+    room = np.maximum(most - least, 0)[order].astype(np.float64)
+    above = np.maximum(amount - least, 0.0)[order]
+    begins = np.flatnonzero(np.diff(alike[order], prepend=-1))
+    sizes = np.diff(begins, append=len(order))
+    sums = np.repeat(np.add.reduceat(above, begins), sizes)
+    before = np.cumsum(room) - room
+    before -= np.repeat(before[begins], sizes)
+    out = np.empty_like(amount)
+    out[order] = np.clip(sums - before, 0.0, room)
+    return out + least
 
 
 def _share_out(room: Ints, amount: int, key: Floats | Ints) -> Ints:

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coordinator.market.rounding import WorkLimits
-from coordinator.market.wide.whole_work import whole_work
+from coordinator.market.wide.whole_work import kinds, whole_work
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 12))
-def test_keeps_limits_and_balances(seed: int, nodes: int) -> None:
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.booleans())
+def test_keeps_limits_and_balances(seed: int, nodes: int, gathered: bool) -> None:
     rng = np.random.default_rng(seed)
     due = rng.integers(0, 12, nodes)
     limits = WorkLimits(
@@ -24,7 +24,8 @@ def test_keeps_limits_and_balances(seed: int, nodes: int) -> None:
     away = rng.uniform(0, 1, nodes) * limits.may_leave * (rng.random(nodes) < 0.6)
     guests = rng.uniform(0, 1, nodes) * limits.guest_room * (away == 0)
     guests *= min(1.0, away.sum() / guests.sum()) if guests.sum() else 0.0
-    work = whole_work(due.astype(float), away, guests, limits)
+    alike = rng.integers(0, 3, nodes) if gathered else None
+    work = whole_work(due.astype(float), away, guests, limits, alike)
     assert min(work.home.min(), work.away.min(), work.guests.min()) >= 0
     assert work.away.sum() == work.guests.sum()
     assert (work.home + work.away <= due).all()
@@ -53,3 +54,22 @@ def test_remainders_are_rounded_together() -> None:
     )
     assert work.away.tolist() == [2, 1, 0, 0]
     assert work.guests.tolist() == [0, 0, 2, 1]
+
+
+def test_of_nodes_alike_some_give_all_and_the_others_nothing() -> None:
+    four, many = np.full(6, 4), np.full(6, 40)
+    limits = WorkLimits(four, four.copy(), np.array([4, 4, 4, 3, 3, 3]), many, many)
+    away = np.array([1.5, 2.5, 2.0, 1.0, 1.0, 0.0])
+    guests = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 8.0])
+    alike = kinds(limits, np.ones(6))
+    assert alike[0] == alike[1] == alike[2] != alike[3]
+    work = whole_work(four.astype(float), away, guests, limits, alike)
+    assert work.away.tolist() == [0, 4, 2, 2, 0, 0]
+    assert work.home.tolist() == [4, 0, 2, 2, 4, 4]
+    assert work.guests.tolist() == [0, 0, 0, 0, 0, 8]
+
+
+def test_other_joules_per_batch_are_another_kind() -> None:
+    four = np.full(3, 4)
+    limits = WorkLimits(four, four.copy(), four.copy(), four.copy(), four.copy())
+    assert len(set(kinds(limits, np.array([1.0, 1.0, 2.0])))) == 2
