@@ -7,6 +7,7 @@ from edge_node.meters.registry import build_meter
 from edge_node.serving.answers import TaskAnswers
 from edge_node.slots.node import EdgeNode
 from edge_node.slots.outbox import Outbox
+from edge_node.tasks.none import CountedWorkload
 from edge_node.tasks.workload import TaskWorkload, build_workload, untrained_parameters
 from protos.messages.terms import Stage
 
@@ -20,6 +21,8 @@ def build_node(config: NodeConfig, outbox: Outbox | None = None) -> EdgeNode:
         MeterError: the meter is unknown or cannot run here.
     """
     meter = build_meter(config.meter, config.board, config.slot_s)
+    if config.demand is not None:
+        return EdgeNode(config, {Stage.DEVELOPMENT: CountedWorkload(config.demand)}, meter, outbox)
     task = build_workload(config.task, config.inference)
     own = (Stage.PREPARATION, Stage.DEVELOPMENT, Stage.APPLICATION)
     workloads: dict[Stage, TaskWorkload] = dict.fromkeys(own, task)

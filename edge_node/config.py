@@ -80,6 +80,15 @@ class TaskConfig(Strict):
     """Tokens generated for a request; likewise."""
 
 
+class DemandConfig(Strict):
+    """Work of a node that learns nothing: counted, moved and metered, not executed."""
+
+    flop_per_batch: float = Field(gt=0)
+    bytes_per_batch: int = Field(ge=1)
+    batches: tuple[Annotated[int, Field(ge=0)], ...]
+    """Batches released in each slot of the run."""
+
+
 class ServiceConfig(Strict):
     """A service beside the learned task in the application stage: requests of another task, at a rate of their own.
 
@@ -150,6 +159,8 @@ class NodeConfig(Strict):
     recycling_task: TaskConfig | None = None
     """The second task that the model is fine-tuned to in recycling slots."""
     inference: InferenceConfig = InferenceConfig()
+    demand: DemandConfig | None = None
+    """In place of ``task``, which then only has a name."""
     meter: str = "modelled"
     coordinator_address: str = ""
     """host:port; empty in a fleet that shares one process."""

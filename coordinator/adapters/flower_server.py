@@ -36,8 +36,8 @@ from .flower_strategy import (
     workers,
 )
 
-PREPARE, INFER = "query.prepare", "query.infer"
-"""Message types of preparation and application slots."""
+PREPARE, INFER, WORK = "query.prepare", "query.infer", "query.work"
+"""Message types of preparation and application slots, and of development slots in which nothing is learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,8 @@ class RunPlan:
     """Plan of a run: the life-cycle stage of every slot, and the learning tasks of the stages that learn."""
 
     stages: Sequence[Stage]
-    development: LearningTask
+    development: LearningTask | None
+    """None: work is counted, and nothing is learned."""
     recycling: LearningTask | None = None
     """Needed where there are recycling slots."""
     first_slot: int = 0
@@ -186,6 +187,8 @@ class Schedule:
                 self._learn(grid, stage, slots, task)
             elif stage is Stage.APPLICATION:
                 self._query(grid, stage, slots, INFER)
+            elif stage is Stage.DEVELOPMENT:
+                self._query(grid, stage, slots, WORK)
             else:
                 self._query(grid, stage, slots, PREPARE)
 

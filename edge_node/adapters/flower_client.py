@@ -8,6 +8,7 @@ behind a SuperNode.
 |---|---|---|---|
 | ``train`` | development, recycling | ``arrays``, ``config`` | ``arrays``, ``metrics`` |
 | ``query.prepare`` | preparation | ``config`` | ``metrics`` |
+| ``query.work`` | development, without learning | ``config`` | ``metrics`` |
 | ``query.infer`` | application | ``arrays``, ``config`` | ``metrics`` |
 | ``query.identity`` | any | | ``identity`` |
 
@@ -40,6 +41,7 @@ CLIENT_APP_RAISED = 2
 
 TRAINED = frozenset({Stage.DEVELOPMENT, Stage.RECYCLING})
 PREPARED = frozenset({Stage.PREPARATION})
+COUNTED = frozenset({Stage.DEVELOPMENT})
 SERVED = frozenset({Stage.APPLICATION})
 
 log = logging.getLogger(__name__)
@@ -87,6 +89,14 @@ def build_client_app(links: Mapping[str, Link]) -> ClientApp:
         return _reply(
             message, {"num-examples": result.num_examples, "batches": result.batches, "flop": result.flop}
         )
+
+    @app.query("work")
+    @_answers_with_errors
+    def work(message: Message, context: Context) -> Message:
+        result = _work(_find(links, context), message, COUNTED, {})
+        if result is None:
+            return _reply(message, {"batches": 0, "flop": 0.0})
+        return _reply(message, {"batches": result.batches, "flop": result.flop})
 
     @app.query("infer")
     @_answers_with_errors

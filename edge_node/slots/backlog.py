@@ -35,18 +35,24 @@ class Backlog:
         releases: Callable[[Stage], int],
         requests: Sequence[int] | None = None,
         requests_deadline_slots: int | None = None,
+        demand: Sequence[int] | None = None,
     ) -> None:
         """``releases``: batches released in a slot of that stage.
 
         ``requests``: batches released in each slot of the application stage (by slot of the run), where
         arrivals are random; ``requests_deadline_slots``: their own, tighter deadline.
+        ``demand``: batches released in each slot of the run, in place of ``releases``.
         """
         self._stages = tuple(stages)
         self._deadline_slots = deadline_slots
         tighter = deadline_slots if requests_deadline_slots is None else requests_deadline_slots
         self._requests_deadline_slots = min(deadline_slots, tighter)
         self._released = [
-            requests[slot] if requests is not None and stage is Stage.APPLICATION else releases(stage)
+            demand[slot]
+            if demand is not None
+            else requests[slot]
+            if requests is not None and stage is Stage.APPLICATION
+            else releases(stage)
             for slot, stage in enumerate(self._stages)
         ]
         self._first_id: list[int] = []

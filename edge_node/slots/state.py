@@ -59,6 +59,7 @@ class NodeState:
             partial(released_batches, config),
             requests=self.serving.plan.released,
             requests_deadline_slots=self.serving.deadline_slots,
+            demand=None if config.demand is None else config.demand.batches,
         )
         self.boot_id = ""
         self.negotiates = False

@@ -6,6 +6,7 @@ from functools import cache
 
 from carbon_data.own_code import named
 from edge_node.tasks.base import Task
+from edge_node.tasks.none import NAME as NO_TASK
 
 TASKS: dict[str, str] = {
     "mnist-mlp": "edge_node.tasks.mnist_mlp:MnistMlp",
@@ -15,6 +16,9 @@ TASKS: dict[str, str] = {
     "shakespeare-lstm-plain": "edge_node.tasks.shakespeare_lstm:ShakespeareLstmPlain",
     "tiny-gpt": "edge_node.tasks.tiny_gpt:TinyGptTask",
 }
+
+
+__all__ = ["NO_TASK", "TASKS", "configured_task", "find_task"]
 
 
 @cache

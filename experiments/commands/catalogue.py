@@ -20,7 +20,8 @@ def _first_paragraph(thing: object) -> str:
 
 
 def _tasks(registry: Any) -> dict[str, str]:
-    return {name: _first_paragraph(resolve_name(target)) for name, target in registry.TASKS.items()}
+    found = {name: _first_paragraph(resolve_name(target)) for name, target in registry.TASKS.items()}
+    return {**found, registry.NO_TASK: "Nothing is learned: the work is that of [demand], energy only."}
 
 
 def _zones(sources: Any) -> dict[str, str]:

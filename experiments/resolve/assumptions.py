@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge_node.tasks.none import NAME as NO_TASK
 from experiments.resolve.network_factor import NetworkFactor
 from experiments.resolve.slot_length import BUSY_SHARE, WORST_SHARE
 from experiments.scenario.model import Scenario
@@ -12,10 +13,12 @@ def assumptions_of(
 ) -> tuple[str, ...]:
     time = scenario.time
     auto = (
-        f" (twice the mean busy time of a node in the busiest stage: BUSY_SHARE {BUSY_SHARE:g}; no node is busy for "
-        f"more than {WORST_SHARE:g} of it)"
-        if time.slot_s == "auto"
-        else ""
+        ""
+        if scenario.time.slot_s != "auto"
+        else " (as far as the traces advance)"
+        if scenario.task.name == NO_TASK
+        else f" (twice the mean busy time of a node in the busiest stage: BUSY_SHARE {BUSY_SHARE:g}; no node is "
+        f"busy for more than {WORST_SHARE:g} of it)"
     )
     storage = (
         f"Battery capacities are multiplied by slot_s / trace_step_s = {slot_s / time.trace_step_s:.3g}: "
@@ -33,7 +36,10 @@ def assumptions_of(
         f"{network.low_j_per_byte:g} and {network.high_j_per_byte:g} J in the intervals. Decisions were made under the "
         "booked figure.",
         "Scope 2, location-based, average intensity; harvested energy counts zero.",
-        "Offloading sends raw batches from owner to executor: this gives up the privacy premise of federated learning.",
+        "Nothing is learned: batches are counted, moved and metered by the boards' models, and not executed."
+        if scenario.task.name == NO_TASK
+        else "Offloading sends raw batches from owner to executor: this gives up the privacy premise of federated "
+        "learning.",
         *(
             f"Service {service.label}: {service.task} answers with an untrained model, drawn from the seed on every "
             "node: it decodes real tokens at the cost of a trained one, and what it says means nothing."

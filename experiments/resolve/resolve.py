@@ -17,26 +17,20 @@ from experiments.resolve.chosen_policy import (
     chosen_traits,
     known_slots,
 )
+from experiments.resolve.demand import learns_nothing, refuse_learning
 from experiments.resolve.feasible import refuse_impossible
 from experiments.resolve.listen import check_host
 from experiments.resolve.network_factor import network_factor
 from experiments.resolve.requests import node_inference
 from experiments.resolve.resolved import Resolved
-from experiments.resolve.slot_length import (
-    busiest_s,
-    check_slot,
-    development_work,
-    services_share,
-    slot_length_s,
-    work_by_stage_s,
-)
-from experiments.resolve.tasks import learned_tasks
+from experiments.resolve.slot_length import busiest_s, check_slot
 from experiments.resolve.traces import (
     harvest_traces,
     persistence_slots,
     zone_traces,
 )
 from experiments.resolve.unused import refuse_unused
+from experiments.resolve.work import counted_work, learned_work
 from experiments.scenario.model import Scenario
 from experiments.scenario.strategies import check_strategy
 
@@ -54,6 +48,7 @@ def resolve(scenario: Scenario) -> Resolved:
 
 def _resolve(scenario: Scenario) -> Resolved:
     refuse_unused(scenario)
+    refuse_learning(scenario)
     with scenario.at("policy"):
         find_policy(scenario.policy)
     with scenario.at("policy_options"):
@@ -69,10 +64,12 @@ def _resolve(scenario: Scenario) -> Resolved:
     specs = tuple(scenario.nodes[k] for k in entries)
     stages = scenario.stages.slots()
     boards, board_notes = node_boards(scenario, entries)
-    task, recycling, origin_of_data = learned_tasks(scenario, len(specs))
-    batches, development_s = development_work(scenario, task, boards)
-    work_s = work_by_stage_s(scenario, boards, task, batches, development_s)
-    slot_s = slot_length_s(scenario, stages, work_s, services_share(scenario, boards, task))
+    work = (
+        counted_work(scenario, entries, boards)
+        if learns_nothing(scenario)
+        else learned_work(scenario, boards)
+    )
+    task, work_s, slot_s = work.task, work.seconds, work.slot_s
     with scenario.at("time", "slot_s"):
         check_slot(slot_s)
     with scenario.at("fleet", "meter"):
@@ -100,12 +97,13 @@ def _resolve(scenario: Scenario) -> Resolved:
         body=coordinator_body(scenario, task),
         network=network,
         task=task,
-        recycling=recycling,
-        batches_per_node=batches,
+        recycling=work.recycling,
+        batches_per_node=work.batches,
+        demands=work.demands,
         inference=inference,
         data_used=task.data,
-        data_origin=origin_of_data,
-        origins={**origins, **harvest_origins},
+        data_origin=work.origin_of_data,
+        origins={**origins, **harvest_origins, **work.origins},
         assumptions=assumptions_of(scenario, slot_s, board_notes, network),
     )
     with scenario.at("time", "slot_s"):

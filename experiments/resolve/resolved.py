@@ -10,6 +10,7 @@ from coordinator.config import CoordinatorBody, CoordinatorConfig, LimitsConfig,
 from edge_node.config import (
     BatteryConfig,
     BoardConfig,
+    DemandConfig,
     HarvestConfig,
     InferenceConfig,
     NodeConfig,
@@ -54,6 +55,8 @@ class Resolved:
     task: TaskConfig
     recycling: TaskConfig | None
     batches_per_node: tuple[int, ...]
+    demands: tuple[DemandConfig | None, ...]
+    """Where nothing is learned: every node's work; else None for each."""
     inference: tuple[InferenceConfig, ...]
     data_used: str
     data_origin: str
@@ -110,14 +113,15 @@ class Resolved:
                     import_loss_fraction=scenario.network.import_loss_fraction,
                     harvest=harvest,
                     task=self.task.model_copy(
-                        update={"partition_index": i, "batches_per_slot": self.batches_per_node[i]}
+                        update={"partition_index": i, "batches_per_slot": max(1, self.batches_per_node[i])}
                     ),
                     recycling_task=None
                     if self.recycling is None
                     else self.recycling.model_copy(
-                        update={"partition_index": i, "batches_per_slot": self.batches_per_node[i]}
+                        update={"partition_index": i, "batches_per_slot": max(1, self.batches_per_node[i])}
                     ),
                     inference=self.inference[i],
+                    demand=self.demands[i],
                     meter=scenario.fleet.meter,
                     coordinator_address=coordinator_address,
                     peer_host=scenario.coordinator.host,
@@ -153,6 +157,11 @@ class Resolved:
             heartbeat_s=scenario.coordinator.heartbeat_s,
             lease_s=scenario.coordinator.lease_s,
         )
+
+    @property
+    def learns_nothing(self) -> bool:
+        """Whether work is counted and not executed."""
+        return self.demands[0] is not None
 
     @cached_property
     def with_harvest(self) -> bool:

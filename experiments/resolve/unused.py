@@ -30,6 +30,7 @@ HARVEST = {
     "options": ("pv", "trace", "constant", "eia-2022", OWN),
 }
 """Options and the kinds that use them; what is not listed is used by every kind."""
+DEMAND = {"busy_fraction": ("busy",), "region": ("trace",), "options": ("trace",)}
 SAYS_NOTHING = {"peak_w": 0.0, "depth_fraction": 0.0, "error_fraction": 0.0}
 """Values that agree with kinds that do not use the option: no panel, a flat rate, no error."""
 
@@ -78,9 +79,12 @@ def _tables(scenario: Scenario) -> Iterator[Kinded]:
         yield Kinded(("inference", "services", k), service, "arrivals", ARRIVALS)
     yield Kinded(("fleet",), scenario.fleet, "kind", FLEET)
     yield Kinded(("harvest",), scenario.harvest, "kind", HARVEST)
+    yield Kinded(("demand",), scenario.demand, "kind", DEMAND)
     for k, node in enumerate(scenario.nodes):
         if node.harvest is not None:
             yield Kinded(("nodes", k, "harvest"), node.harvest, "kind", HARVEST)
+        if node.demand is not None:
+            yield Kinded(("nodes", k, "demand"), node.demand, "kind", DEMAND)
 
 
 def _refuse_unused_error(scenario: Scenario) -> None:

@@ -169,7 +169,9 @@ def _run_slots(
         second = resolved.recycling
         plan = RunPlan(
             stages=resolved.stages,
-            development=learning_task(resolved, resolved.task, Stage.DEVELOPMENT),
+            development=None
+            if resolved.learns_nothing
+            else learning_task(resolved, resolved.task, Stage.DEVELOPMENT),
             recycling=None if second is None else learning_task(resolved, second, Stage.RECYCLING),
         )
         link = Link(

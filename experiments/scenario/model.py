@@ -21,9 +21,10 @@ from pydantic import (
     model_validator,
 )
 
+from edge_node.tasks.none import NAME as NO_TASK
 from experiments.errors import UsageError
 from experiments.scenario.keys import MAX_NODES, MAX_SEED, Strict
-from experiments.scenario.places import BatterySpec, BoardSpec, HarvestSpec, NodeSpec
+from experiments.scenario.places import BatterySpec, BoardSpec, DemandSpec, HarvestSpec, NodeSpec
 from experiments.scenario.refusals import explain
 from experiments.scenario.signals import AccountingSpec, ForecastSpec, IntensitySpec
 from experiments.scenario.system import (
@@ -49,6 +50,8 @@ def _single_or_list(value: Any) -> Any:
 
 
 _Table = TypeVar("_Table", bound=Strict)
+INHERITED = (("harvest", "kind"), ("battery", None), ("board", "profile"), ("demand", "kind"))
+"""Tables of a node that inherit from the scenario's, and the key that says whether they do."""
 
 
 def _inherit(own: _Table, general: _Table, decisive: str | None) -> _Table:
@@ -74,6 +77,7 @@ class Scenario(Strict):
     stages: StagesSpec = StagesSpec()
     task: TaskSpec = TaskSpec()
     inference: InferenceSpec = InferenceSpec()
+    demand: DemandSpec = DemandSpec()
     limits: LimitsSpec = LimitsSpec()
     network: NetworkSpec = NetworkSpec()
     intensity: IntensitySpec = IntensitySpec()
@@ -106,6 +110,15 @@ class Scenario(Strict):
         return nodes
 
     @model_validator(mode="after")
+    def _without_learning(self) -> Scenario:
+        """Stages that are not named have no slots where nothing is learned or served."""
+        given = self.stages.model_fields_set
+        if self.task.name == NO_TASK:
+            none = {name: 0 for name in ("preparation", "application", "recycling") if name not in given}
+            object.__setattr__(self, "stages", self.stages.model_copy(update=none))  # the model is frozen
+        return self
+
+    @model_validator(mode="after")
     def _nodes_inherit(self) -> Scenario:
         """Nodes whose own tables inherit omitted keys from the scenario's table of that name; a node with another board
         or another kind of harvest inherits nothing."""
@@ -113,7 +126,7 @@ class Scenario(Strict):
             node.model_copy(
                 update={
                     name: _inherit(own, getattr(self, name), decisive)
-                    for name, decisive in (("harvest", "kind"), ("battery", None), ("board", "profile"))
+                    for name, decisive in INHERITED
                     if (own := getattr(node, name)) is not None
                 }
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     Field,
@@ -42,6 +42,41 @@ class HarvestSpec(Strict):
     """Column or area of the trace (trace, eia-2022)."""
     options: dict[str, Option] = Field(default={})
     """Arguments of the source."""
+
+
+class DemandSpec(Strict):
+    """Work of nodes that learn nothing (``task.name = "none"``), in whole batches: what is left of a batch counts in a
+    later slot."""
+
+    kind: Literal["busy", "constant", "trace"] = "busy"
+    """``busy``: the same share of every slot; ``constant``: the same power; ``trace``: power by a trace file."""
+    busy_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of a slot that a node's own board needs for its own work (busy)."""
+    peak_w: Power | None = None
+    """Mean power of a node's work above its board's static power (constant), or that power where the trace is 1
+    (trace)."""
+    path: File | None = None
+    """Trace file of demand per unit of ``peak_w``, 0 to 1 (trace)."""
+    region: str | None = None
+    """Column or area of the trace (trace)."""
+    options: dict[str, Option] = Field(default={})
+    """How to read the trace, as for harvest, e.g. ``column`` (trace)."""
+    flop_per_batch: float | None = Field(default=None, gt=0)
+    """Operations of a batch, the unit of work that policies allocate; none: what the scenario's board does in a
+    sixtieth of a slot."""
+    bytes_per_batch: int = Field(default=100_000, ge=1, le=1_000_000_000)
+    """Payload of a batch that moves to another node."""
+
+    @model_validator(mode="after")
+    def _power_and_path(self) -> DemandSpec:
+        if (self.peak_w is None) != (self.kind == "busy"):
+            raise ValueError(
+                f'peak_w is {self.peak_w} with kind = "{self.kind}"; it is needed for constant and trace, and for them '
+                "alone"
+            )
+        if (self.path is None) != (self.kind != "trace"):
+            raise ValueError('path is for kind = "trace", which needs it; give both or neither')
+        return self
 
 
 class BatterySpec(Strict):
@@ -113,6 +148,8 @@ class NodeSpec(Strict):
     """Its own battery."""
     board: BoardSpec | None = None
     """Its own board."""
+    demand: DemandSpec | None = None
+    """Its own work, where nothing is learned."""
 
     @model_validator(mode="after")
     def _one_place(self) -> NodeSpec:

@@ -26,7 +26,7 @@ class TimeSpec(Strict):
     """Time by which the traces of grid intensity and harvest advance per slot."""
     slot_s: Literal["auto"] | Annotated[float, Field(gt=0, le=YEAR_S)] = "auto"
     """Physical length of a slot; ``auto``: twice the mean busy time of a node in the busiest stage, and long
-    enough for the busiest node."""
+    enough for the busiest node; without learning, trace_step_s."""
     scale_storage: bool = True
     """Multiply battery capacities by slot_s / trace_step_s, so that a battery lasts as many hours of the replayed
     day as it would in real time."""
@@ -80,7 +80,8 @@ class TaskSpec(Strict):
     """The learned task, its data, and the unit of work."""
 
     name: str = "mnist-mlp"
-    """A name of `detabed list tasks`, or `package.module:Name`."""
+    """A name of `detabed list tasks`, or `package.module:Name`; ``none``: nothing is learned, and the nodes' work is
+    that of ``[demand]``: energy only, in development slots."""
     data: str = "auto"
     """``digits`` (ships with the package), ``mnist`` (data folder), or ``auto``: mnist where present, else digits."""
     batch_size: int = Field(default=8, ge=1, le=1_000_000)

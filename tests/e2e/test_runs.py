@@ -9,6 +9,9 @@ import pandas as pd
 import pytest
 
 from experiments.cli import invoke
+from experiments.report.read import load_run
+from experiments.resolve.resolve import resolve
+from experiments.scenario.model import parse_scenario
 from tests.scenarios import SMALL
 
 TABLES = ("slots", "lines", "batch_flows", "energy_flows", "rounds", "nodes", "decisions")
@@ -97,3 +100,38 @@ def test_learning_that_diverges_ends_the_run_with_a_sentence(
     assert "lower task.learning_rate" in said
     assert "Traceback" not in said
     assert not (tmp_path / "run" / "DONE").exists()
+
+
+def test_without_learning_energy_alone_is_booked(tmp_path: Path) -> None:
+    text = """name = "energy"
+policy = "local"
+[task]
+name = "none"
+[stages]
+development = 3
+[harvest]
+kind = "none"
+[battery]
+capacity_wh = 0.0
+[demand]
+kind = "constant"
+peak_w = 1.5
+[fleet]
+kind = "inprocess"
+[[nodes]]
+zone = "DE"
+count = 2
+"""
+    (tmp_path / "energy.toml").write_text(text)
+    assert invoke(["run", str(tmp_path / "energy.toml"), "--output", str(tmp_path / "run")]) == 0
+    tables = load_run(tmp_path / "run").tables
+    board = resolve(parse_scenario(text)).boards[0]
+    # By hand: 1.5 W of work and the static power, for three hours, to less than one batch of a sixtieth.
+    batch_j = 60.0 * (board.busy_w - board.static_w)
+    for _, rows in tables["slots"].groupby("node_id"):
+        wanted_j = 3 * 3600.0 * (1.5 + board.static_w)
+        assert abs(rows["demand_j"].sum() - wanted_j) < batch_j
+        assert (rows["grid_j"] == rows["demand_j"]).all()
+    assert tables["rounds"].empty
+    assert not tables["lines"]["component"].isin(["radio_tx", "radio_rx"]).any()
+    assert invoke(["ledger", "verify", str(tmp_path / "run")]) == 0

@@ -1,0 +1,62 @@
+"""The work of a run: learned and served, or, without learning, counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from edge_node.config import BoardConfig, DemandConfig, TaskConfig
+from edge_node.energy.power_model import PowerModel
+from experiments.resolve.boards import board_of
+from experiments.resolve.demand import no_task, node_demands, slot_s
+from experiments.resolve.slot_length import (
+    development_work,
+    services_share,
+    slot_length_s,
+    work_by_stage_s,
+)
+from experiments.resolve.tasks import learned_tasks
+from experiments.scenario.model import Scenario
+from protos.messages.terms import Stage
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the nodes do in a slot, and how long a slot is."""
+
+    task: TaskConfig
+    recycling: TaskConfig | None
+    origin_of_data: str
+    batches: tuple[int, ...]
+    """(N,) of a development slot; without learning, of the fullest."""
+    seconds: dict[Stage, list[float]]
+    """(N,) that each node's board needs for its own work of a slot, by stage."""
+    slot_s: float
+    demands: tuple[DemandConfig | None, ...]
+    origins: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def learned_work(scenario: Scenario, boards: tuple[BoardConfig, ...]) -> Work:
+    """Work of a task with data and a model."""
+    task, recycling, origin = learned_tasks(scenario, len(boards))
+    batches, development_s = development_work(scenario, task, boards)
+    seconds = work_by_stage_s(scenario, boards, task, batches, development_s)
+    shares = services_share(scenario, boards, task)
+    length_s = slot_length_s(scenario, scenario.stages.slots(), seconds, shares)
+    return Work(task, recycling, origin, batches, seconds, length_s, (None,) * len(boards))
+
+
+def counted_work(scenario: Scenario, entries: tuple[int, ...], boards: tuple[BoardConfig, ...]) -> Work:
+    """Work of ``[demand]``."""
+    with scenario.at("board"):
+        standard, _ = board_of(scenario.board)
+    demands, origins = node_demands(scenario, entries, boards, standard, len(scenario.stages.slots()))
+    batches = tuple(max(each.batches, default=0) for each in demands)
+    seconds = {
+        Stage.DEVELOPMENT: [
+            PowerModel(board).busy_s(count * demand.flop_per_batch)
+            for board, demand, count in zip(boards, demands, batches, strict=True)
+        ]
+    }
+    task = no_task(scenario, len(boards))
+    return Work(task, None, "no data", batches, seconds, slot_s(scenario), demands, origins)
