@@ -245,12 +245,10 @@ class Fleet:
         room = np.maximum(np.cumsum(caps, axis=1), 0.0)
         return np.diff(room, axis=1, prepend=0.0)
 
-    def transfer_efficiency(self) -> Floats:
-        """(N, N) 1 - l_ij; the diagonal is 1."""
+    def transfer_efficiency(self, source: Ints, target: Ints) -> Floats:
+        """(P,) 1 - l_ij from each node of ``source`` to that of ``target``; 1 from a node to itself."""
         if self.loss_fraction is not None:
-            efficiency = 1.0 - self.loss_fraction
+            efficiency = 1.0 - self.loss_fraction[source, target]
         else:
-            efficiency = np.outer(self.export_efficiency, self.import_efficiency)
-        efficiency = efficiency.copy()
-        np.fill_diagonal(efficiency, 1.0)
-        return efficiency
+            efficiency = self.export_efficiency[source] * self.import_efficiency[target]
+        return np.where(source == target, 1.0, efficiency)

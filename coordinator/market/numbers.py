@@ -132,8 +132,8 @@ def _green_bus(given: Numbers) -> dict[str, Floats]:
     """(D2): what arrives of a transfer, 1 - l_ij."""
     if not given.restrictions.transfers:
         return {}
-    efficiency = given.fleet.transfer_efficiency()
-    return {"D2.x_recipient": efficiency[given.layout.owner, given.layout.executor][:, None]}
+    layout = given.layout
+    return {"D2.x_recipient": given.fleet.transfer_efficiency(layout.owner, layout.executor)[:, None]}
 
 
 def _battery(given: Numbers) -> dict[str, Floats]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from carbon_data.units import JOULES_PER_KWH
-from coordinator.market.fleet import Bools, Fleet, Floats, Ints
+from coordinator.market.decision import FleetDecision
+from coordinator.market.fleet import Fleet, Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,10 @@ class SlotFlows:
     """Grams of moving batches through the network."""
 
 
-def demand_j(fleet: Fleet, batches: Ints, awake: Bools) -> Floats:
+def demand_j(fleet: Fleet, decision: FleetDecision) -> Floats:
     """Right side of (D1): (N,) J of static or sleep power, wake-up, work, receiving and sending, models."""
-    home = np.diag(batches)
-    guests, away = batches.sum(axis=0) - home, batches.sum(axis=1) - home
+    home, awake = decision.home_batches, decision.awake
+    guests, away = decision.guest_batches(), decision.away_batches()
     woken = awake & fleet.asleep & fleet.limits.may_sleep
     model = 0.0 if fleet.model_j is None else np.where(home + guests > 0, fleet.model_j[:, 0], 0.0)
     return np.asarray(
@@ -51,34 +52,36 @@ def demand_j(fleet: Fleet, batches: Ints, awake: Bools) -> Floats:
     )
 
 
-def execute(
-    fleet: Fleet, batches: Ints, transfer_j: Floats, charge_j: Floats, discharge_j: Floats, awake: Bools
-) -> SlotFlows:
-    """Run one slot. ``fleet`` holds the true intensity and harvest in column 0.
+def execute(fleet: Fleet, decision: FleetDecision) -> SlotFlows:
+    """Run one slot, in time and space that grow with nodes and pairs. ``fleet`` holds the true intensity and harvest in
+    column 0.
 
     Transfers are settled first: a donor sends at most its harvest and what the decision lets it draw from its
     battery; what it cannot give is cut from its transfers in proportion.
     """
     harvest = fleet.harvest_j[:, 0]
-    demand = demand_j(fleet, batches, awake)
+    demand = demand_j(fleet, decision)
     has_store = fleet.battery_capacity_j > 0
     eta_c = np.where(has_store, fleet.charge_efficiency, 1.0)
     eta_d = np.where(has_store, fleet.discharge_efficiency, 1.0)
     charge_limit = np.where(has_store, fleet.slot_s * fleet.charge_limit_w, 0.0)
     discharge_limit = np.where(has_store, fleet.slot_s * fleet.discharge_limit_w, 0.0)
     stored = fleet.battery_j * (1.0 - fleet.self_discharge_fraction)
-    allowed = np.minimum(discharge_j, discharge_limit)
+    allowed = np.minimum(decision.discharge_j, discharge_limit)
 
-    wanted = transfer_j.sum(axis=1)
+    decided = decision.transfers
+    wanted = decided.given(fleet.size)
     sendable = np.minimum(wanted, harvest + np.minimum(allowed, stored * eta_d))
-    sent = transfer_j * np.divide(sendable, wanted, out=np.zeros_like(wanted), where=wanted > 0)[:, None]
-    exported = sent.sum(axis=1)
-    imported = (sent * fleet.transfer_efficiency()).sum(axis=0)
+    share = np.divide(sendable, wanted, out=np.zeros_like(wanted), where=wanted > 0)
+    sent = decided.with_amounts(decided.amount * share[decided.source])
+    exported = sent.given(fleet.size)
+    received = sent.amount * fleet.transfer_efficiency(sent.source, sent.target)
+    imported = sent.with_amounts(received).taken(fleet.size)
 
     bus = harvest + imported
     missing = np.maximum(exported - bus, 0.0)
     bus = np.maximum(bus - exported, 0.0)
-    charged = np.minimum.reduce([charge_j, bus, charge_limit, _room(fleet, stored) / eta_c])
+    charged = np.minimum.reduce([decision.charge_j, bus, charge_limit, _room(fleet, stored) / eta_c])
     bus = bus - charged
     stored = stored + eta_c * charged
     needed = missing + np.maximum(demand - bus, 0.0)
@@ -92,9 +95,9 @@ def execute(
     grid = demand - green
 
     c_g_per_j = fleet.intensity_g_per_kwh[:, 0] / JOULES_PER_KWH
-    moved = batches * ~np.eye(fleet.size, dtype=bool)
-    middle = 0.5 * (c_g_per_j[:, None] + c_g_per_j[None, :])
-    network_j = moved * float(fleet.bytes_per_batch[0]) * fleet.limits.net_j_per_byte
+    moves = decision.moves
+    middle = 0.5 * (c_g_per_j[moves.source] + c_g_per_j[moves.target])
+    network_j = moves.amount * float(fleet.bytes_per_batch[0]) * fleet.limits.net_j_per_byte
     return SlotFlows(
         demand_j=demand,
         grid_j=grid,

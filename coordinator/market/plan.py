@@ -9,6 +9,7 @@ import numpy as np
 
 from carbon_data.units import JOULES_PER_KWH
 from coordinator.market.fleet import Bools, Floats
+from coordinator.market.pairs import Pairs, Transfers, no_transfers
 from coordinator.market.program import Program
 
 
@@ -85,14 +86,13 @@ class Plan:
         matrix[self.program.layout.owner, self.program.layout.executor] = self.moved_batches[:, slot]
         return matrix
 
-    def transfer_j(self, slot: int) -> Floats:
-        """(N, N) energy from donor i to recipient j in ``slot`` of the horizon."""
+    def transfers(self, slot: int) -> Transfers:
+        """Energy from donors to recipients in ``slot`` of the horizon."""
         layout = self.program.layout
-        matrix = np.zeros((self.program.fleet.size,) * 2)
-        if "x" in layout.columns:
-            sent = self.values[layout.columns["x"][:, slot]] * self.program.joules_per_unit
-            matrix[layout.owner, layout.executor] = np.maximum(sent, 0.0)
-        return matrix
+        if "x" not in layout.columns:
+            return no_transfers()
+        sent = self.values[layout.columns["x"][:, slot]] * self.program.joules_per_unit
+        return Pairs.of(layout.owner, layout.executor, np.maximum(sent, 0.0))
 
     @cached_property
     def emissions_g(self) -> float:

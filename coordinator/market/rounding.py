@@ -14,6 +14,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import maximum_flow
 
 from coordinator.market.fleet import Bools, Fleet, Floats, Ints
+from coordinator.market.pairs import Transfers
 
 _EPSILON = 1e-6
 _PLENTY = 2**30
@@ -159,15 +160,16 @@ def _complete(need: Ints, arcs: Ints, base: Ints, limits: WorkLimits) -> Ints:
     return np.maximum(result, 0)
 
 
-def clip_transfers(transfer_j: Floats, fleet: Fleet) -> Floats:
-    """(N, N) transfers within (D6) and what a donor can have on its green bus: non-negative, none to itself.
+def clip_transfers(transfers: Transfers, fleet: Fleet) -> Transfers:
+    """Transfers within (D6) and what a donor can have on its green bus: positive, none to itself.
 
     The caps are exact here: a solver keeps them to a tolerance only.
     """
-    sent = np.where(np.eye(len(transfer_j), dtype=bool), 0.0, np.maximum(transfer_j, 0.0))
-    sent[sent < 1e-9 * max(float(sent.max(initial=0.0)), 1e-300)] = 0.0
+    sent = transfers.only(~transfers.to_itself & ~(transfers.amount < 0))
+    sent = sent.only(~(sent.amount < 1e-9 * float(sent.amount.max(initial=0.0))))
     cap = fleet.transfer_caps_j()[:, 0]
-    total = sent.sum(axis=1)
+    total = sent.given(fleet.size)
     with np.errstate(divide="ignore", invalid="ignore"):
         factor = np.where(total > cap, cap / total, 1.0)
-    return sent * factor[:, None] * np.where(total > cap, 1.0 - 1e-15, 1.0)[:, None]
+    last = np.where(total > cap, 1.0 - 1e-15, 1.0)
+    return sent.with_amounts(sent.amount * factor[sent.source] * last[sent.source])

@@ -51,7 +51,7 @@ def product_form(fleet: Fleet) -> Fleet:
     out_i = least efficiency of i's transfers, in_j = 1. Transfers agreed under it can be delivered."""
     if fleet.loss_fraction is None:
         return fleet
-    efficiency = fleet.transfer_efficiency()
+    efficiency = 1.0 - fleet.loss_fraction
     np.fill_diagonal(efficiency, 1.0)
     return replace(
         fleet,

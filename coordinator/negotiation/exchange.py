@@ -14,9 +14,10 @@ import numpy as np
 from carbon_data.units import JOULES_PER_KWH
 from coordinator.market.fleet import Floats
 from coordinator.market.numbers import DOMINANCE
+from coordinator.market.pairs import Transfers
 from coordinator.market.wide import hub_recovery
 from coordinator.negotiation.quote import Quote, quotes_of
-from coordinator.negotiation.table import Agreed, Market, Table
+from coordinator.negotiation.table import Agreed, Market, Table, moved, sent
 from protos.messages.market import Good, MarketKind, MarketTerms, Side
 
 
@@ -104,23 +105,23 @@ def exchange(table: Table, rules: Rules, horizon: int | None = None) -> Market:
             break
     work = _filled(quotes_of(offers, Good.WORK), size)
     energy = _filled(quotes_of(offers, Good.ENERGY), size)
-    out = table.export_efficiency[:, None]
     notes = {"rounds": float(round_), "primal_residual": primal, "dual_residual": dual}
     status = "rule: negotiated" if done else f"rule: negotiated; stopped after {round_} rounds"
-    whole = np.rint(work.T).astype(np.int64)
-    notes |= {"traded_j": float(energy.sum()), "traded_batches": float(whole.sum())}
-    return Agreed(whole, np.divide(energy, out, out=np.zeros_like(energy), where=out > 0), status, notes)
+    moves = moved(work)
+    notes |= {"traded_j": float(energy.amount.sum()), "traded_batches": float(moves.amount.sum())}
+    return Agreed(moves, sent(table, energy), status, notes)
 
 
-def _filled(quotes: list[Quote], size: int) -> Floats:
-    """(N, N) from giver to taker; the longer side is cut in proportion, batches to whole ones by largest remainder."""
+def _filled(quotes: list[Quote], size: int) -> Transfers:
+    """From giver to taker, in the hub's units; the longer side is cut in proportion, batches to whole ones by largest
+    remainder."""
     given, taken = np.zeros(size), np.zeros(size)
     for quote in quotes:
         (given if quote.side is Side.ASK else taken)[quote.node] += quote.quantity
     total = min(float(given.sum()), float(taken.sum()))
     whole = bool(quotes) and quotes[0].good is Good.WORK
     sides = [_cut(side, total, whole) for side in (given, taken)]
-    return hub_recovery.fill(*sides).matrix(size)
+    return hub_recovery.fill(*sides)
 
 
 def _cut(side: Floats, total: float, whole: bool) -> Floats:

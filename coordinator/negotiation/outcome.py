@@ -7,25 +7,15 @@ from dataclasses import replace
 import numpy as np
 
 from coordinator.market.decision import FleetDecision
-from coordinator.market.fleet import Bools, Fleet, Floats, Ints
+from coordinator.market.fleet import Fleet
 from coordinator.market.physics import execute
 from coordinator.market.program import build
-from coordinator.market.rounding import WorkLimits, round_batches
 from coordinator.market.solve import solve, solve_lp
 from coordinator.market.wide import hub, hub_lp
 from coordinator.market.window import window
 from coordinator.policies.local import local_decision
 
 _ZERO = 1e-9
-
-
-def whole_batches(fractional: Floats, fleet: Fleet, awake: Bools) -> Ints:
-    """(N, N) whole batches near an agreed (N, N) of what leaves its owner; everything else runs at home, now."""
-    limits = WorkLimits.of(fleet, awake)
-    moved = np.where(np.eye(fleet.size, dtype=bool), 0.0, fractional)
-    home = np.maximum(limits.available - moved.sum(axis=1), 0.0)
-    wanted = moved + np.diag(np.minimum(home, np.maximum(limits.capacity - moved.sum(axis=0), 0.0)))
-    return round_batches(wanted, limits)
 
 
 def optimum_g(fleet: Fleet) -> float:
@@ -47,14 +37,7 @@ def optimum_g(fleet: Fleet) -> float:
 def slot_objective_g(fleet: Fleet, decision: FleetDecision) -> float:
     """Grams of executing the slot, less the worth of what is left in store, plus the price of unserved work: on the
     same scale as the optimum of a look-ahead of one slot."""
-    flows = execute(
-        fleet,
-        decision.batches,
-        decision.transfer_j,
-        decision.charge_j,
-        decision.discharge_j,
-        decision.awake,
-    )
+    flows = execute(fleet, decision)
     missed = decision.unserved_batches.sum() * hub.unserved_penalty_g(fleet)
     late = fleet.backlog_batches.sum(axis=1) - decision.own_batches() - decision.unserved_batches
     left = hub.LEFT_FACTOR * hub.unserved_penalty_g(fleet) * np.maximum(late, 0).sum()

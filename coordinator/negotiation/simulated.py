@@ -107,14 +107,14 @@ def decide(policy: Negotiating, fleet: Fleet, state: Any, report_gap: bool) -> t
     """A slot's trades as a decision, with its distance to the optimum of the slot in the notes."""
     known = product_form(fleet)
     agreed, desks, tally = converse(policy, known, state)
-    sent, guests = agreed.batches.sum(axis=1), agreed.batches.sum(axis=0)
+    sent, guests = agreed.moves.given(fleet.size), agreed.moves.taken(fleet.size)
     managed = [desk.managed(int(o), int(g)) for desk, o, g in zip(desks, sent, guests, strict=True)]
-    batches = agreed.batches + np.diag([m.own_batches for m in managed]).astype(np.int64)
     decision = rule_decision(
         fleet,
-        batches,
+        np.array([m.own_batches for m in managed], dtype=np.int64),
+        agreed.moves,
         outcome=Feasible(None, "negotiated"),
-        transfer_j=clip_transfers(agreed.transfer_j, fleet),
+        transfers=clip_transfers(agreed.transfers, fleet),
         charge_j=np.array([m.charge_j for m in managed]),
         discharge_j=np.array([m.discharge_j for m in managed]),
         notes=agreed.notes | tally.notes() | {"negotiation_j": tally.energy_j(fleet)},

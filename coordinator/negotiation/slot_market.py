@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from coordinator.market.fleet import Floats
+from coordinator.market.pairs import Pairs, Transfers
 from coordinator.market.wide import hub_recovery
 from coordinator.negotiation.auction import clear
 from coordinator.negotiation.matching import match
 from coordinator.negotiation.quote import Quote, quotes_of
-from coordinator.negotiation.table import Agreed, Market, Table
+from coordinator.negotiation.table import Agreed, Market, Table, moved, sent
 from protos.messages.market import Fill, Good, MarketTerms, Side
 
 
@@ -26,8 +26,8 @@ from protos.messages.market import Fill, Good, MarketTerms, Side
 class Placed:
     """Quotes of one good, placed."""
 
-    given: Floats
-    """(N, N) from giver to taker, in the hub's units; of work: from executor to owner."""
+    given: Transfers
+    """From giver to taker, in the hub's units; of work: from executor to owner."""
     fills: list[list[Fill]]
     """Of every place at the table."""
 
@@ -39,12 +39,10 @@ def slot_market(table: Table, terms: list[MarketTerms], place: Place) -> Market:
     """Both goods, one after the other, each placed by ``place``."""
     offers = yield [table.call(i, said) for i, said in enumerate(terms)]
     work = place(table, quotes_of(offers, Good.WORK))
-    batches = np.rint(work.given.T).astype(np.int64)
+    moves = moved(work.given)
     offers = yield [table.news(i, 1, tuple(work.fills[i])) for i in range(table.size)]
     quotes = quotes_of(offers, Good.ENERGY)
     energy = place(table, quotes)
-    out = table.export_efficiency[:, None]
-    transfer = np.divide(energy.given, out, out=np.zeros_like(energy.given), where=out > 0)
     fills: dict[str, Any] = {
         table.node_ids[i]: [
             [str(fill.good), str(fill.side), fill.price_g, fill.quantity]
@@ -55,12 +53,13 @@ def slot_market(table: Table, terms: list[MarketTerms], place: Place) -> Market:
     }
     said = [[table.node_ids[q.node], str(q.side), q.price, q.quantity] for q in quotes]
     notes = {
-        "traded_j": float(energy.given.sum()),
-        "traded_batches": float(batches.sum()),
+        "traded_j": float(energy.given.amount.sum()),
+        "traded_batches": float(moves.amount.sum()),
         **_prices(work.fills, "work_price_g"),
         **_prices(energy.fills, "energy_price_g"),
     }
-    return Agreed(batches, transfer, "rule: negotiated", notes, {"fills": fills, "energy_quotes": said})
+    record = {"fills": fills, "energy_quotes": said}
+    return Agreed(moves, sent(table, energy.given), "rule: negotiated", notes, record)
 
 
 def auctioned(mcafee: bool) -> Place:
@@ -78,7 +77,7 @@ def auctioned(mcafee: bool) -> Place:
             for node, amount in amounts.items():
                 fills[node].append(Fill(good, side, price, amount))
                 total[node] = amount
-        return Placed(hub_recovery.fill(given, taken).matrix(table.size), fills)
+        return Placed(hub_recovery.fill(given, taken), fills)
 
     return place
 
@@ -87,13 +86,17 @@ def matched(table: Table, quotes: list[Quote]) -> Placed:
     """Stable pairwise bargains, each at its own price."""
     asks = [q for q in quotes if q.side is Side.ASK]
     bids = [q for q in quotes if q.side is Side.BID]
-    given, fills = np.zeros((table.size, table.size)), [list[Fill]() for _ in range(table.size)]
-    for pair in match(asks, bids, np.ones_like(given), np.zeros_like(given)):
-        given[pair.giver, pair.taker] += pair.quantity
+    fills = [list[Fill]() for _ in range(table.size)]
+    ones = np.ones((table.size, table.size))
+    found = match(asks, bids, ones, np.zeros_like(ones))
+    for pair in found:
         good = quotes[0].good
         fills[pair.giver].append(Fill(good, Side.ASK, pair.price, pair.quantity))
         fills[pair.taker].append(Fill(good, Side.BID, pair.price, pair.quantity))
-    return Placed(given, fills)
+    giver, taker = (
+        np.array([getattr(p, side) for p in found], dtype=np.int64) for side in ("giver", "taker")
+    )
+    return Placed(Pairs.of(giver, taker, np.array([pair.quantity for pair in found])), fills)
 
 
 def _prices(fills: list[list[Fill]], name: str) -> dict[str, float]:

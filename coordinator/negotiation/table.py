@@ -13,7 +13,8 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 
 from carbon_data.units import JOULES_PER_KWH
-from coordinator.market.fleet import Bools, Fleet, Floats, Ints, Limits
+from coordinator.market.fleet import Bools, Fleet, Floats, Limits
+from coordinator.market.pairs import Moves, Pairs, Transfers, no_moves, no_transfers
 from protos.messages.market import Fill, MarketCall, MarketKind, MarketNews, MarketTerms, Offers
 
 
@@ -104,19 +105,30 @@ def _numbers(values: Floats) -> tuple[float, ...]:
 class Agreed:
     """Outcome of a slot's market."""
 
-    batches: Ints
-    """(N, N) of owner i run by executor j != i; the diagonal is each node's own choice and 0 here."""
-    transfer_j: Floats
-    """(N, N) leaving donor i's green bus for recipient j."""
+    moves: Moves
+    """Batches of an owner (source) that another node (target) runs; the rest is each node's own choice."""
+    transfers: Transfers
+    """Energy, J, leaving a donor's (source) green bus for a recipient (target)."""
     status: str
     notes: dict[str, float] = field(default_factory=dict)
     record: dict[str, Any] = field(default_factory=dict)
     """Public results (JSON) for the ledger: what a policy needs to go on from after a restart."""
 
     @classmethod
-    def nothing(cls, size: int, status: str) -> Agreed:
+    def nothing(cls, status: str) -> Agreed:
         """No node trades: every node runs its own work on its own energy."""
-        return cls(np.zeros((size, size), dtype=np.int64), np.zeros((size, size)), status)
+        return cls(no_moves(), no_transfers(), status)
+
+
+def moved(work: Transfers) -> Moves:
+    """Batches from owner to executor, of whole amounts that go from executor (giver of time) to owner."""
+    return Pairs.of(work.target, work.source, np.rint(work.amount).astype(np.int64))
+
+
+def sent(table: Table, energy: Transfers) -> Transfers:
+    """Energy as it leaves the donors' green buses, of amounts in the hub's units."""
+    out = table.export_efficiency[energy.source]
+    return energy.with_amounts(np.divide(energy.amount, out, out=np.zeros_like(out), where=out > 0))
 
 
 Questions = Sequence[MarketCall | MarketNews]

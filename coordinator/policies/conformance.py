@@ -14,6 +14,7 @@ from carbon_data.own_code import place_in, place_of
 from coordinator.market.decision import FleetDecision
 from coordinator.market.fleet import Fleet
 from coordinator.market.instances import random_fleet, reference_day
+from coordinator.market.pairs import Pairs
 from coordinator.policies.base import Policy
 from coordinator.policies.registry import make_policy
 from coordinator.policies.validate import Check, Violation, ask, violations
@@ -159,7 +160,10 @@ def same_decision(one: FleetDecision, other: FleetDecision) -> bool:
     """Equal in every field, to the bit."""
     for spec in fields(one):
         a, b = getattr(one, spec.name), getattr(other, spec.name)
-        if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        if isinstance(a, Pairs) and isinstance(b, Pairs):
+            if not a.equals(b):
+                return False
+        elif isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
             if not np.array_equal(a, b):
                 return False
         elif a != b:

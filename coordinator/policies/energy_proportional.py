@@ -44,7 +44,7 @@ class EnergyProportional:
             proportional_batches(green_energy_j(fleet), fleet.joules_per_batch[:, 0]), self.least_batches
         )
         own = np.minimum.reduce([steps, limits.available, limits.capacity])
-        return rule_decision(fleet, np.diag(own), by_design="work follows green energy"), state
+        return rule_decision(fleet, own, by_design="work follows green energy"), state
 
 
 def green_energy_j(fleet: Fleet) -> Floats:

@@ -14,6 +14,7 @@ import numpy as np
 
 from coordinator.market.decision import FleetDecision
 from coordinator.market.fleet import Bools, Fleet, Floats, Ints
+from coordinator.market.pairs import Pairs, Transfers, no_transfers
 from coordinator.market.rounding import WorkLimits, clip_transfers
 from coordinator.policies.energy_proportional import green_energy_j
 from coordinator.policies.fedzero_blocklist import Cycle, released, with_participants
@@ -83,10 +84,10 @@ class FedZero(ClientsPerRound):
         selected[[view.place[node] for node in members]] = True
         decision = rule_decision(
             fleet,
-            np.diag(work),
+            work,
             by_design="only excess energy is used",
             selected=selected,
-            transfer_j=clip_transfers(_shares(fleet, view, work), fleet),
+            transfers=clip_transfers(_shares(fleet, view, work), fleet),
             notes={"blocked": float(len(state["blocked"]))},
         )
         left = state["left"] - 1
@@ -200,15 +201,20 @@ def _expected_energy_j(fleet: Fleet) -> Floats:
     return spare
 
 
-def _shares(fleet: Fleet, view: _View, work: Ints) -> Floats:
-    """(N, N) transfers that carry a domain's energy to where its work is, in proportion to surplus and lack."""
+def _shares(fleet: Fleet, view: _View, work: Ints) -> Transfers:
+    """Transfers that carry a domain's energy to where its work is, in proportion to surplus and lack."""
     balance = view.energy_j - fleet.joules_per_batch[:, 0] * work
     surplus, lack = np.maximum(balance, 0.0), np.maximum(-balance, 0.0)
-    shares = np.zeros((fleet.size, fleet.size))
-    for label in np.unique(view.domain):
-        have = np.where(view.domain == label, surplus, 0.0)
-        want = np.where(view.domain == label, lack, 0.0)
-        larger = max(float(have.sum()), float(want.sum()))
-        if larger > 0:
-            shares += np.outer(have, want) / larger
-    return shares
+    donors: list[Ints] = []
+    recipients: list[Ints] = []
+    amounts: list[Floats] = []
+    for label in np.intersect1d(view.domain[surplus > 0], view.domain[lack > 0]):
+        here = view.domain == label
+        have, want = np.flatnonzero(here & (surplus > 0)), np.flatnonzero(here & (lack > 0))
+        larger = max(float((surplus * here).sum()), float((lack * here).sum()))
+        donors.append(np.repeat(have, len(want)))
+        recipients.append(np.tile(want, len(have)))
+        amounts.append((np.outer(surplus[have], lack[want]) / larger).ravel())
+    if not amounts:
+        return no_transfers()
+    return Pairs.of(np.concatenate(donors), np.concatenate(recipients), np.concatenate(amounts))

@@ -104,9 +104,11 @@ def without_unselected(decision: FleetDecision, fleet: Fleet) -> FleetDecision:
     """
     if decision.selected is None or fleet.stage not in TRAINING_STAGES:
         return decision
-    both = decision.selected[:, None] & decision.selected[None, :]
-    batches = np.where(both, decision.batches, 0)
-    missed = np.maximum(fleet.backlog_batches[:, 0] - batches.sum(axis=1), 0)
-    return dataclasses.replace(
-        decision, batches=batches, unserved_batches=np.where(decision.selected, missed, 0)
+    chosen, moves = decision.selected, decision.moves
+    kept = dataclasses.replace(
+        decision,
+        home_batches=np.where(chosen, decision.home_batches, 0),
+        moves=moves.only(chosen[moves.source] & chosen[moves.target]),
     )
+    missed = np.maximum(fleet.backlog_batches[:, 0] - kept.own_batches(), 0)
+    return dataclasses.replace(kept, unserved_batches=np.where(chosen, missed, 0))

@@ -10,6 +10,7 @@ import numpy as np
 from coordinator.market.decision import Feasible, FleetDecision, Infeasible, Outcome
 from coordinator.market.fleet import Fleet, Ints
 from coordinator.market.layout import Restrictions
+from coordinator.market.pairs import Moves, no_moves, no_transfers
 from coordinator.market.rounding import WorkLimits
 
 BY_RULE = Restrictions(transfers=False, offloading=False, harvest=True)
@@ -37,31 +38,37 @@ def local_decision(fleet: Fleet, outcome: Outcome | None = None) -> FleetDecisio
     awake = np.ones(fleet.size, dtype=bool)
     limits = WorkLimits.of(fleet, awake)
     own = np.minimum(limits.available, limits.capacity)
-    return rule_decision(fleet, np.diag(own), outcome=outcome)
+    return rule_decision(fleet, own, outcome=outcome)
 
 
 def rule_decision(
-    fleet: Fleet, batches: Ints, outcome: Outcome | None = None, by_design: str = "", **fields: Any
+    fleet: Fleet,
+    home_batches: Ints,
+    moves: Moves | None = None,
+    outcome: Outcome | None = None,
+    by_design: str = "",
+    **fields: Any,
 ) -> FleetDecision:
-    """A decision that places ``batches`` (N, N) and treats energy as LOCAL does: charge nothing before the
-    own load (surplus is stored in any case), discharge as much as the load asks for.
+    """A decision that places (N,) batches at home and ``moves`` elsewhere, and treats energy as LOCAL does: charge
+    nothing before the own load (surplus is stored in any case), discharge as much as the load asks for.
 
     ``by_design`` says why a rule leaves due work undone on purpose: it is reported unserved, but no limits
     are in conflict. ``fields`` override the rest."""
     n = fleet.size
-    missed = np.maximum(fleet.backlog_batches[:, 0] - batches.sum(axis=1), 0)
+    moves = no_moves() if moves is None else moves
+    missed = np.maximum(fleet.backlog_batches[:, 0] - home_batches - moves.given(n), 0)
     if outcome is None:
         outcome = Feasible(None, by_design or "rule")
     if missed.any() and not by_design:
         outcome = _too_much(fleet, missed, outcome)
     values: dict[str, Any] = {
-        "transfer_j": np.zeros((n, n)),
+        "transfers": no_transfers(),
         "charge_j": np.zeros(n),
         "discharge_j": fleet.battery_capacity_j.copy(),
         "awake": np.ones(n, dtype=bool),
         "unserved_batches": missed,
     }
-    return FleetDecision(batches=batches, outcome=outcome, **(values | fields))
+    return FleetDecision(home_batches=home_batches, moves=moves, outcome=outcome, **(values | fields))
 
 
 def _too_much(fleet: Fleet, missed: Ints, outcome: Outcome) -> Infeasible:

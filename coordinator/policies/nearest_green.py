@@ -13,6 +13,7 @@ import numpy as np
 from coordinator.market.decision import FleetDecision
 from coordinator.market.fleet import Fleet, Floats, Ints
 from coordinator.market.layout import Restrictions
+from coordinator.market.pairs import Moves, Pairs
 from coordinator.market.rounding import WorkLimits
 from coordinator.policies.local import rule_decision
 from coordinator.policies.selection import State
@@ -39,32 +40,33 @@ class NearestGreen:
 
     def decide(self, fleet: Fleet, state: State) -> tuple[FleetDecision, State]:
         limits = WorkLimits.of(fleet, np.ones(fleet.size, dtype=bool))
-        batches = nearest_green_batches(fleet.intensity_g_per_kwh[:, 0], limits, self.threshold)
-        return rule_decision(fleet, batches), state
+        home, moves = nearest_green_batches(fleet.intensity_g_per_kwh[:, 0], limits, self.threshold)
+        return rule_decision(fleet, home, moves), state
 
 
-def nearest_green_batches(intensity: Floats, limits: WorkLimits, threshold: float) -> Ints:
-    """(N, N) batches. Room at a node is what its own work leaves of its time, and its storage."""
-    n = len(intensity)
-    own = np.minimum(limits.available, limits.capacity)
-    batches = np.diag(own).astype(np.int64)
-    time_left, guests_left = limits.capacity - own, limits.guest_room.copy()
-    for owner in range(n):
+def nearest_green_batches(intensity: Floats, limits: WorkLimits, threshold: float) -> tuple[Ints, Moves]:
+    """(N,) batches at home, and those that move. Room at a node is what its own work leaves of its time, and its
+    storage."""
+    home = np.minimum(limits.available, limits.capacity)
+    time_left, guests_left = limits.capacity - home, limits.guest_room.copy()
+    moves: list[tuple[int, int, int]] = []
+    for owner in range(len(intensity)):
         # what does not fit at home leaves first, then what may leave at all
         sendable = int(min(limits.may_leave[owner], limits.available[owner]))
-        by_distance = sorted((abs(owner - other), other) for other in range(n) if other != owner)
-        for _, other in by_distance:
-            if not intensity[other] < threshold * intensity[owner]:
-                continue
+        waiting = int(limits.available[owner] - home[owner])
+        green = intensity < threshold * intensity[owner]
+        green[owner] = False
+        open_ = np.flatnonzero(green & (time_left > 0) & (guests_left > 0))
+        for other in open_[np.argsort(np.abs(open_ - owner), kind="stable")]:
             count = int(min(sendable, time_left[other], guests_left[other]))
             if count <= 0:
-                continue
-            waiting = int(limits.available[owner] - batches[owner].sum())
+                break  # nothing left to send: every open node has room
             from_home = max(count - waiting, 0)
-            batches[owner, owner] -= from_home
+            waiting -= count - from_home
+            home[owner] -= from_home
             time_left[owner] += from_home
-            batches[owner, other] += count
+            moves.append((owner, int(other), count))
             time_left[other] -= count
             guests_left[other] -= count
             sendable -= count
-    return batches
+    return home, Pairs.of(*np.array(moves, dtype=np.int64).reshape(-1, 3).T)

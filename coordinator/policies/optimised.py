@@ -13,7 +13,15 @@ import numpy as np
 
 from carbon_data.stored_value import StoredValue
 from coordinator.market.backlog import Backlog
-from coordinator.market.decision import TIME_LIMIT, Feasible, FleetDecision, Infeasible, Optimal, Outcome
+from coordinator.market.decision import (
+    TIME_LIMIT,
+    Feasible,
+    FleetDecision,
+    Infeasible,
+    Optimal,
+    Outcome,
+    home_and_moves,
+)
 from coordinator.market.fleet import Fleet, Floats, Ints
 from coordinator.market.layout import Restrictions
 from coordinator.market.outlook import Outlook, plan_ahead, value_after
@@ -176,6 +184,7 @@ def optimise(
                 and unserved(program, other.values) < unserved(program, plan.values) - _PROVEN
             ):
                 batches, plan = earlier, other
+    home, moves = home_and_moves(batches)
     missed = np.maximum(limits.due - batches.sum(axis=1), 0)
     undone = max(unserved(program, plan.values), float(missed.sum()))
     if first.timed_out and undone:
@@ -189,8 +198,9 @@ def optimise(
     charge_j, discharge_j = _battery(plan)
     outcome = outcome_of(first, plan, missed)
     return FleetDecision(
-        batches=batches,
-        transfer_j=clip_transfers(plan.transfer_j(0), fleet),
+        home_batches=home,
+        moves=moves,
+        transfers=clip_transfers(plan.transfers(0), fleet),
         charge_j=charge_j,
         discharge_j=discharge_j,
         awake=awake.copy(),

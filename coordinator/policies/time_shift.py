@@ -42,7 +42,7 @@ class TimeShift:
         limits = WorkLimits.of(fleet, np.ones(fleet.size, dtype=bool))
         wanted = shifted_batches(fleet.intensity_g_per_kwh, fleet.backlog_batches, self.cheapest)
         own = np.minimum(np.maximum(wanted, limits.due), limits.capacity)
-        return rule_decision(fleet, np.diag(own)), state
+        return rule_decision(fleet, own), state
 
 
 def shifted_batches(intensity_g_per_kwh: Floats, backlog: Ints, cheapest: int) -> Ints:

@@ -11,6 +11,7 @@ import numpy as np
 
 from coordinator.market.decision import Feasible, FleetDecision, Infeasible, Optimal
 from coordinator.market.fleet import Bools, Fleet
+from coordinator.market.pairs import Pairs
 from coordinator.market.rounding import WorkLimits
 from coordinator.policies.base import Policy
 
@@ -79,8 +80,7 @@ def violations(fleet: Fleet, decision: FleetDecision) -> list[Violation]:
 def _shapes(fleet: Fleet, decision: FleetDecision) -> Iterator[Violation]:
     n = fleet.size
     expected: dict[str, tuple[tuple[int, ...], Any]] = {
-        "batches": ((n, n), np.integer),
-        "transfer_j": ((n, n), np.floating),
+        "home_batches": ((n,), np.integer),
         "charge_j": ((n,), np.floating),
         "discharge_j": ((n,), np.floating),
         "awake": ((n,), np.bool_),
@@ -97,11 +97,36 @@ def _shapes(fleet: Fleet, decision: FleetDecision) -> Iterator[Violation]:
                 Check.SHAPE,
                 f"{name} has shape {value.shape} of {value.dtype}, expected {shape} of {kind.__name__}",
             )
+    yield from _pairs("moves", decision.moves, fleet, np.integer)
+    yield from _pairs("transfers", decision.transfers, fleet, np.floating)
+
+
+def _pairs(name: str, pairs: Any, fleet: Fleet, kind: Any) -> Iterator[Violation]:
+    if not isinstance(pairs, Pairs):
+        yield Violation(Check.SHAPE, f"{name} is a {type(pairs).__name__}, expected Pairs")
+        return
+    if not np.issubdtype(pairs.amount.dtype, kind):
+        yield Violation(Check.SHAPE, f"{name} holds {pairs.amount.dtype}, expected {kind.__name__}")
+    last = max(pairs.source.max(initial=0), pairs.target.max(initial=0))
+    if last >= fleet.size:
+        yield Violation(Check.SHAPE, f"{name} names node {last}, expected 0 to {fleet.size - 1}")
+    elif name == "moves" and pairs.to_itself.any():
+        node = fleet.node_ids[pairs.source[pairs.to_itself][0]]
+        yield Violation(Check.SHAPE, f"moves holds batches of {node} to itself, expected in home_batches")
 
 
 def _values(decision: FleetDecision) -> Iterator[Violation]:
-    for name in ("batches", "transfer_j", "charge_j", "discharge_j", "unserved_batches"):
-        value = getattr(decision, name)
+    home, moves = decision.home_batches, decision.moves
+    every = np.arange(decision.size)
+    owner, executor = np.append(every, moves.source), np.append(every, moves.target)
+    by_owner = np.lexsort((executor, owner))
+    for name, value in (
+        ("batches", np.append(home, moves.amount)[by_owner]),
+        ("transfer_j", decision.transfers.amount),
+        ("charge_j", decision.charge_j),
+        ("discharge_j", decision.discharge_j),
+        ("unserved_batches", decision.unserved_batches),
+    ):
         bad = ~np.isfinite(value) | (value < 0)
         if bad.any():
             yield Violation(Check.FINITE, f"{name} holds {value[bad][0]}")
@@ -118,10 +143,8 @@ def _each(fleet: Fleet, wrong: Bools, check: Check, text: str, *values: Any) -> 
 
 def _work(fleet: Fleet, decision: FleetDecision) -> Iterator[Violation]:
     limits = WorkLimits.of(fleet, np.ones(fleet.size, dtype=bool))
-    own = decision.batches.sum(axis=1)
-    run = decision.batches.sum(axis=0)
-    home = np.diag(decision.batches)
-    away, guests = own - home, run - home
+    away, guests = decision.away_batches(), decision.guest_batches()
+    own, run = decision.home_batches + away, decision.home_batches + guests
     missed = np.maximum(limits.due - own, 0)
     yield from _each(
         fleet,
@@ -168,11 +191,11 @@ def _work(fleet: Fleet, decision: FleetDecision) -> Iterator[Violation]:
 
 
 def _energy(fleet: Fleet, decision: FleetDecision) -> Iterator[Violation]:
-    sent = decision.transfer_j.sum(axis=1)
+    sent = decision.transfers.given(fleet.size)
     cap = fleet.transfer_caps_j()[:, 0]
     over = sent > cap * (1.0 + _TOLERANCE)
     yield from _each(fleet, over, Check.TRANSFER_CAP, "sends {} J, at most {} J allowed", sent, cap)
-    to_itself = np.diag(decision.transfer_j)
+    to_itself = decision.transfers.only(decision.transfers.to_itself).given(fleet.size)
     yield from _each(fleet, to_itself > 0, Check.TRANSFER_CAP, "sends {} J to itself", to_itself)
 
 

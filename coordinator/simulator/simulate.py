@@ -184,19 +184,15 @@ def simulate(world: World, policy: Policy, information: Information | None = Non
             intensity_g_per_kwh=truth.intensity_g_per_kwh[:, slot : slot + fleet.horizon],
             harvest_j=truth.harvest_j[:, slot : slot + fleet.horizon],
         )
-        batches = decision.batches
-        flows = execute(
-            actual, batches, decision.transfer_j, decision.charge_j, decision.discharge_j, decision.awake
-        )
-        home = np.diag(batches)
-        away = batches.sum(axis=1) - home
-        backlog, missed = backlog.advance(home, away)
-        passed_over = np.minimum(missed, np.maximum(given.batches.sum(axis=1) - batches.sum(axis=1), 0))
+        flows = execute(actual, decision)
+        executed, away = decision.run_batches(), decision.away_batches()
+        backlog, missed = backlog.advance(decision.home_batches, away)
+        passed_over = np.minimum(missed, np.maximum(given.own_batches() - decision.own_batches(), 0))
         chosen = decision.awake if decision.selected is None else decision.selected
-        counts = counts + (chosen & (batches.sum(axis=0) > 0))
+        counts = counts + (chosen & (executed > 0))
         row: dict[str, Any] = {spec.name: getattr(flows, spec.name) for spec in fields(flows)}
         row |= {
-            "executed_batches": batches.sum(axis=0),
+            "executed_batches": executed,
             "offloaded_batches": away,
             "unserved_batches": missed - passed_over,
             "unselected_batches": passed_over,

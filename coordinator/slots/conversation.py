@@ -102,7 +102,7 @@ class Conversation:
     def give_up(self, why: str) -> None:
         """Close the market without a trade: every node for itself, and the status says so."""
         status = safe_text(f"fallback: nobody trades, for {why}", LONGEST_STATUS)
-        self.agreed, self._questions = Agreed.nothing(len(self.nodes), status), {}
+        self.agreed, self._questions = Agreed.nothing(status), {}
 
     # --- questions and answers -----------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import numpy as np
 from carbon_data.units import to_micro
 from coordinator.ledger.entry import Entry, Kind
 from coordinator.market.decision import Feasible, FleetDecision
-from coordinator.market.fleet import Floats
+from coordinator.market.pairs import Transfers
 from coordinator.policies.guard import Choice
 from coordinator.slots.books import Books
 from coordinator.slots.conversation import Conversation
@@ -35,7 +35,7 @@ def decision_entry(
 
     ``self_managed``: nodes choose for themselves what was not agreed on with others."""
     chosen = choice.decision
-    transfers = _transfers(ids, chosen.transfer_j)
+    transfers = _transfers(ids, chosen.transfers)
     decisions = _node_decisions(books, request, ids, choice, transfers)
     plan = SlotPlan(
         epoch=books.epoch,
@@ -67,15 +67,16 @@ def market_entry(books: Books, request: BeginSlot, market: Conversation) -> Entr
     """A market's agreement as the slot's decision: exchanges with others; all else is each node's own choice."""
     agreed, ids = market.agreed, market.nodes
     assert agreed is not None
-    nothing = np.zeros(len(ids))
+    nothing, no_batch = np.zeros(len(ids)), np.zeros(len(ids), dtype=np.int64)
     decision = FleetDecision(
-        batches=agreed.batches,
-        transfer_j=agreed.transfer_j,
+        home_batches=no_batch,
+        moves=agreed.moves,
+        transfers=agreed.transfers,
         charge_j=nothing,
         discharge_j=nothing,
         awake=np.ones(len(ids), dtype=bool),
         outcome=Feasible(None, agreed.status),
-        unserved_batches=np.zeros(len(ids), dtype=np.int64),
+        unserved_batches=no_batch,
         notes=agreed.notes,
     )
     return decision_entry(
@@ -89,11 +90,8 @@ def market_entry(books: Books, request: BeginSlot, market: Conversation) -> Entr
     )
 
 
-def _transfers(ids: tuple[str, ...], transfer_j: Floats) -> list[tuple[str, str, int]]:
-    rows = [
-        (ids[i], ids[j], to_micro(float(transfer_j[i, j])))
-        for i, j in zip(*transfer_j.nonzero(), strict=True)
-    ]
+def _transfers(ids: tuple[str, ...], decided: Transfers) -> list[tuple[str, str, int]]:
+    rows = [(ids[i], ids[j], to_micro(sent_j)) for i, j, sent_j in decided.rows()]
     return [row for row in rows if row[2] > 0]
 
 
@@ -104,27 +102,27 @@ def _node_decisions(
     choice: Choice,
     transfers: list[tuple[str, str, int]],
 ) -> Iterator[Decision]:
-    batches = choice.decision.batches
+    chosen = choice.decision
+    sends: list[list[Send]] = [[] for _ in ids]
+    guests: list[list[Guest]] = [[] for _ in ids]
+    for i, j, count in chosen.moves.rows():
+        sends[i].append(Send(ids[j], books.nodes[ids[j]].peer_address, count))
+        guests[j].append(Guest(ids[i], count))
     exports: dict[str, int] = {}
     for donor, _, energy_uj in transfers:
         exports[donor] = exports.get(donor, 0) + energy_uj
     for i, node in enumerate(ids):
-        others = [(j, ids[j]) for j in range(len(ids)) if j != i]
         yield Decision(
             node_id=node,
             epoch=books.epoch,
             slot=request.slot,
             stage=request.stage,
-            awake=bool(choice.decision.awake[i]),
-            own_batches=int(batches[i, i]),
-            sends=tuple(
-                Send(name, books.nodes[name].peer_address, int(batches[i, j]))
-                for j, name in others
-                if batches[i, j]
-            ),
-            guests=tuple(Guest(name, int(batches[j, i])) for j, name in others if batches[j, i]),
+            awake=bool(chosen.awake[i]),
+            own_batches=int(chosen.home_batches[i]),
+            sends=tuple(sends[i]),
+            guests=tuple(guests[i]),
             export_uj=exports.get(node, 0),
-            charge_uj=min(to_micro(float(choice.decision.charge_j[i])), UNLIMITED_UJ),
-            discharge_uj=min(to_micro(float(choice.decision.discharge_j[i])), UNLIMITED_UJ),
+            charge_uj=min(to_micro(float(chosen.charge_j[i])), UNLIMITED_UJ),
+            discharge_uj=min(to_micro(float(chosen.discharge_j[i])), UNLIMITED_UJ),
             deadline_s=max(request.wait_s, books.config.lease_s),
         )

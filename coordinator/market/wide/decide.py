@@ -11,13 +11,14 @@ import numpy as np
 
 from carbon_data.stored_value import StoredValue
 from coordinator.market.decision import Feasible, FleetDecision, Infeasible, Optimal, Outcome
-from coordinator.market.fleet import Fleet, Floats, Ints
+from coordinator.market.fleet import Fleet
 from coordinator.market.layout import Restrictions
+from coordinator.market.pairs import Transfers
 from coordinator.market.rounding import WorkLimits, clip_transfers
 from coordinator.market.wide import decomposition
 from coordinator.market.wide.first_slot import FirstSlot, WholePlan
 from coordinator.market.wide.hub import HubPlan, HubProgram, from_fleet
-from coordinator.market.wide.hub_recovery import fill
+from coordinator.market.wide.hub_recovery import fill, fill_whole
 from coordinator.market.wide.value_steps import with_value
 from coordinator.market.wide.whole_work import kinds
 
@@ -76,8 +77,9 @@ def decide(
     objective, emissions_g = chosen.objective_g - worth_g, chosen.emissions_g(program.slots)
     missed = np.maximum(limits.due - work.home - work.away, 0)
     return FleetDecision(
-        batches=_batches(work.home, work.away, work.guests),
-        transfer_j=clip_transfers(_transfers(around, plan), fleet),
+        home_batches=work.home,
+        moves=fill_whole(work.away, work.guests),
+        transfers=clip_transfers(_transfers(around, plan), fleet),
         charge_j=np.maximum(plan.charge_j[0] - plan.discharge_j[0], 0.0),
         discharge_j=np.maximum(plan.discharge_j[0] - plan.charge_j[0], 0.0),
         awake=np.ones(fleet.size, dtype=bool),
@@ -111,24 +113,14 @@ def _gap(found: WholePlan, worth_g: float, bound_g: float, slots: int) -> float:
     return max(objective - bound_g, 0.0) / scale if scale > 0 else 0.0
 
 
-def _batches(home: Ints, away: Ints, guests: Ints) -> Ints:
-    """(N, N) from what each node keeps, gives and takes: the north-west corner rule on whole numbers."""
-    batches = np.diag(home)
-    given, taken = np.cumsum(away), np.cumsum(guests)
-    ends = np.union1d(given[away > 0], taken[guests > 0])
-    batches[np.searchsorted(given, ends), np.searchsorted(taken, ends)] += np.diff(ends, prepend=0)
-    return batches
-
-
-def _transfers(program: HubProgram, plan: HubPlan) -> Floats:
-    """(N, N) J as they leave the donors."""
+def _transfers(program: HubProgram, plan: HubPlan) -> Transfers:
+    """J as they leave the donors."""
     least = _DUST * float(program.static_j[0].mean())
     given = np.where(plan.export_j[0] > least, plan.export_j[0], 0.0)
     taken = np.where(plan.import_j[0] > least, plan.import_j[0], 0.0)
     flows = fill(program.export_efficiency * given, taken)
-    sent = flows.matrix(program.nodes)
-    efficiency = program.export_efficiency[:, None]
-    return np.divide(sent, efficiency, out=np.zeros_like(sent), where=efficiency > 0)
+    # no flow comes from a node whose export efficiency is zero: it gives nothing to the hub
+    return flows.with_amounts(flows.amount / program.export_efficiency[flows.source])
 
 
 def _outcome(objective: float, gap: float, undone: float, nodes: int) -> Outcome:

@@ -7,37 +7,20 @@ is split more than needed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from coordinator.market.fleet import Floats, Ints
+from coordinator.market.pairs import Moves, Pairs, Transfers, no_transfers
 
 _NOTHING = 1e-12
 """Share of a slot's trade below which a flow is rounding."""
 
 
-@dataclass(frozen=True, slots=True)
-class Flows:
-    """Amounts between pairs in one slot; no pair twice, never a node with itself."""
-
-    source: Ints
-    target: Ints
-    amount: Floats
-
-    def matrix(self, nodes: int) -> Floats:
-        """(N, N), for small fleets."""
-        out = np.zeros((nodes, nodes))
-        np.add.at(out, (self.source, self.target), self.amount)
-        return out
-
-
-def fill(given: Floats, taken: Floats) -> Flows:
-    """Amounts between pairs, by the north-west corner rule; both sides in the hub's units."""
+def fill(given: Floats, taken: Floats) -> Transfers:
+    """Amounts between pairs, never a node with itself; both sides (N,) in the hub's units."""
     total = min(float(given.sum()), float(taken.sum()))
     if total <= 0.0:
-        empty = np.zeros(0, dtype=np.int64)
-        return Flows(empty, empty, np.zeros(0))
+        return no_transfers()
     supply, demand = np.cumsum(given), np.cumsum(taken)
     # the two sides differ by rounding only: let both end at the same place
     supply *= total / supply[-1]
@@ -48,4 +31,11 @@ def fill(given: Floats, taken: Floats) -> Flows:
     source = np.minimum(np.searchsorted(supply, middle), len(given) - 1)
     target = np.minimum(np.searchsorted(demand, middle), len(taken) - 1)
     real = (amount > _NOTHING * total) & (source != target)
-    return Flows(source[real], target[real], amount[real])
+    return Pairs(source[real], target[real], amount[real])
+
+
+def fill_whole(given: Ints, taken: Ints) -> Moves:
+    """Likewise for whole numbers of the same sum. No node may give and take."""
+    supply, demand = np.cumsum(given), np.cumsum(taken)
+    ends = np.union1d(supply[given > 0], demand[taken > 0])
+    return Pairs(np.searchsorted(supply, ends), np.searchsorted(demand, ends), np.diff(ends, prepend=0))

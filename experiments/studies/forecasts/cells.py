@@ -15,6 +15,7 @@ from carbon_data.units import JOULES_PER_KWH
 from coordinator.market.decision import FleetDecision
 from coordinator.market.fleet import Fleet, Floats
 from coordinator.market.forecast import Perfect
+from coordinator.market.pairs import Moves
 from coordinator.policies.guard import without_unselected
 from coordinator.policies.registry import make_policy
 from coordinator.simulator.simulate import Run, World, simulate
@@ -111,37 +112,36 @@ class RankingCell:
             watched = _Recorded(make_policy(name))
             run = simulate(world, watched, known, scenario.seed)
             _refuse_undone(run, name)
-            joules[name] = _joules(run, watched.batches).tolist()
+            joules[name] = _joules(run, watched.moves).tolist()
         return {"joules": joules}
 
 
 class _Recorded:
-    """A policy whose batches are kept as they were run."""
+    """A policy whose moved batches are kept as they were run."""
 
     def __init__(self, policy: Any) -> None:
         self._policy = policy
         self.name = policy.name
         self.uses_harvest = getattr(policy, "uses_harvest", True)
         self.needs_truth = getattr(policy, "needs_truth", False)
-        self.batches: list[np.ndarray] = []
+        self.moves: list[Moves] = []
 
     def init(self, seed: int) -> Any:
         return self._policy.init(seed)
 
     def decide(self, fleet: Fleet, state: Any) -> tuple[FleetDecision, Any]:
         decision, state = self._policy.decide(fleet, state)
-        self.batches.append(without_unselected(decision, fleet).batches)
+        self.moves.append(without_unselected(decision, fleet).moves)
         return decision, state
 
 
-def _joules(run: Run, batches: list[np.ndarray]) -> Floats:
+def _joules(run: Run, moves: list[Moves]) -> Floats:
     """(T, N) grid energy, the network's counted half at either end of a parcel, as in (D0). Raises RunError where its
     grams are not the run's."""
     fleet = run.world.fleet
     network = np.zeros_like(run.grid_j)
-    for slot, moved in enumerate(batches):
-        apart = moved - np.diag(np.diag(moved))
-        per_node = (apart.sum(axis=1) + apart.sum(axis=0)) / 2.0
+    for slot, moved in enumerate(moves):
+        per_node = (moved.given(fleet.size) + moved.taken(fleet.size)) / 2.0
         network[slot] = per_node * fleet.bytes_per_batch[slot] * fleet.limits.net_j_per_byte
     total = run.grid_j + network
     grams = float((total * run.intensity_g_per_kwh).sum() / JOULES_PER_KWH)

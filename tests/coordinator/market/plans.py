@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from coordinator.market.fleet import Fleet
+from coordinator.market.decision import Feasible, FleetDecision
+from coordinator.market.fleet import Fleet, Floats
 from coordinator.market.instances import reference_day
 from coordinator.market.layout import Restrictions
 from coordinator.market.plan import Plan
 from coordinator.market.program import build
 from coordinator.market.solve import solve, unserved
+
+
+def decided(
+    batches: Any, transfer_j: Floats | None = None, awake: list[bool] | None = None, **others: Any
+) -> FleetDecision:
+    """A decision by its matrices; neither charge nor discharge unless ``others`` say so."""
+    n = len(batches)
+    plain = {
+        "charge_j": np.zeros(n),
+        "discharge_j": np.zeros(n),
+        "outcome": Feasible(None),
+        "unserved_batches": np.zeros(n, dtype=np.int64),
+    }
+    return FleetDecision.dense(
+        np.asarray(batches),
+        np.zeros((n, n)) if transfer_j is None else transfer_j,
+        awake=np.ones(n, dtype=bool) if awake is None else np.array(awake),
+        **(plain | others),
+    )
 
 
 def plan_of(fleet: Fleet, restrictions: Restrictions) -> Plan:

@@ -55,7 +55,7 @@ def test_energy_and_work_are_conserved(seed: int, deadline: int) -> None:
     plan = plan_of(fleet, DETA)
     layout, h = plan.program.layout, fleet.horizon
     moved = np.stack([plan.batches(t) for t in range(h)], axis=2)
-    sent = np.stack([plan.transfer_j(t) for t in range(h)], axis=2)
+    sent = np.stack([plan.transfers(t).matrix(fleet.size) for t in range(h)], axis=2)
     away = moved.copy()
     away[np.diag_indices(fleet.size)] = 0.0
 
@@ -78,7 +78,7 @@ def test_energy_and_work_are_conserved(seed: int, deadline: int) -> None:
     )
     scale = float(demand.max() + fleet.harvest_j.max())
     np.testing.assert_allclose(plan.grid_j + plan.green_j, demand, rtol=1e-6, atol=1e-6 * scale)
-    arriving = np.einsum("ij,ijt->jt", fleet.transfer_efficiency(), sent)
+    arriving = np.einsum("ij,ijt->jt", np.outer(fleet.export_efficiency, fleet.import_efficiency), sent)
     into = fleet.harvest_j + plan.discharge_j + arriving
     out = plan.green_j + plan.charge_j + sent.sum(axis=1) + plan.curtailed_j
     np.testing.assert_allclose(into, out, rtol=1e-6, atol=1e-6 * scale)

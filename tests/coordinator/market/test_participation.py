@@ -59,14 +59,7 @@ def test_the_decided_slot_is_planned_with_the_joules_it_draws(seed: int, deadlin
     fleet = with_models(random_fleet(seed, deadline_slots=deadline), seed)
     policy = make_policy(name)
     decision, plan = decided(fleet, policy.restrictions)
-    flows = execute(
-        fleet,
-        decision.batches,
-        decision.transfer_j,
-        decision.charge_j,
-        decision.discharge_j,
-        decision.awake,
-    )
+    flows = execute(fleet, decision)
     scale = 1e-6 * float(flows.demand_j.max())
     np.testing.assert_allclose((plan.grid_j + plan.green_j)[:, 0], flows.demand_j, atol=scale)
 

@@ -15,6 +15,7 @@ from coordinator.market.instances import random_fleet, reference_day
 from coordinator.market.physics import demand_j, execute
 from edge_node.config import BatteryConfig
 from edge_node.energy.battery import battery_of
+from tests.coordinator.market.plans import decided
 
 
 def two_nodes() -> Fleet:
@@ -46,20 +47,20 @@ seeds = st.integers(0, 2**32 - 1)
 def test_demand_of_work_at_home_and_elsewhere_and_of_waking() -> None:
     """Node 0 runs 4 and sends 2: 27 + 4 * 3 + 2 * 4,000 * 1.2e-6 = 39.0096 J. Node 1 wakes, runs 3 of its own and 2 of
     node 0's: 21 + 4.3 + 5 * 5 + 2 * 4,000 * 0.9e-6 = 50.3072 J. Left asleep it takes 2 J."""
-    fleet, batches = two_nodes(), np.array([[4, 2], [0, 3]])
-    assert demand_j(fleet, batches, np.array([True, True])) == pytest.approx([39.0096, 50.3072], rel=1e-12)
-    home = np.array([[4, 0], [0, 0]])
-    assert demand_j(fleet, home, np.array([True, False])) == pytest.approx([39.0, 2.0], rel=1e-12)
+    fleet, both = two_nodes(), decided([[4, 2], [0, 3]])
+    assert demand_j(fleet, both) == pytest.approx([39.0096, 50.3072], rel=1e-12)
+    alone = decided([[4, 0], [0, 0]], awake=[True, False])
+    assert demand_j(fleet, alone) == pytest.approx([39.0, 2.0], rel=1e-12)
 
 
 def test_grams_of_nodes_at_their_own_intensity_and_of_the_network_at_the_mean_of_both_ends() -> None:
     """8,000 B from node 0 to 1 at 3 uJ: 0.024 J at 252 g/kWh -> 1.68 ug. Node 0: 39.0096 J at 432 g/kWh, node 1:
     50.3072 J at 72 g/kWh. Sent the other way, in the same numbers, the network emits as much."""
-    fleet, none, limit = two_nodes(), np.zeros((2, 2)), np.zeros(2)
-    flows = execute(fleet, np.array([[4, 2], [0, 3]]), none, limit, limit, np.array([True, True]))
+    fleet = two_nodes()
+    flows = execute(fleet, decided([[4, 2], [0, 3]]))
     assert flows.network_g == pytest.approx(1.68e-6, rel=1e-12)
     assert flows.operational_g == pytest.approx([39.0096 * 1.2e-4, 50.3072 * 2e-5], rel=1e-12)
-    back = execute(fleet, np.array([[4, 0], [2, 3]]), none, limit, limit, np.array([True, True]))
+    back = execute(fleet, decided([[4, 0], [2, 3]]))
     assert back.network_g == pytest.approx(1.68e-6, rel=1e-12)
 
 
@@ -79,8 +80,7 @@ def test_battery_agrees_with_the_node_itself(seed: int) -> None:
     # A hair below what can be drawn: the integer rule refuses an export that its rounding cannot give.
     most = fleet.harvest_j[0, 0] + max(drawable - 1e-4, 0.0) * bool(fleet.battery_capacity_j[0])
     transfer[0, 1] = rng.uniform(0, 1) * most
-    awake = np.ones(3, dtype=bool)
-    flows = execute(fleet, batches, transfer, charge, discharge, awake)
+    flows = execute(fleet, decided(batches, transfer, charge_j=charge, discharge_j=discharge))
     for i in range(3):
         config = BatteryConfig(
             capacity_j=fleet.battery_capacity_j[i],
@@ -112,10 +112,8 @@ def test_a_donor_gives_no_more_than_it_has() -> None:
         reference_day(1, nodes=2), harvest_j=np.array([[10.0], [0.0]]), battery_capacity_j=np.zeros(2)
     )
     transfer = np.array([[0.0, 25.0], [0.0, 0.0]])
-    flows = execute(
-        fleet, np.zeros((2, 2), dtype=np.int64), transfer, np.zeros(2), np.zeros(2), np.ones(2, dtype=bool)
-    )
+    flows = execute(fleet, decided([[0, 0], [0, 0]], transfer))
     assert flows.export_j.tolist() == [10.0, 0.0]
-    assert flows.import_j[1] == pytest.approx(10.0 * fleet.transfer_efficiency()[0, 1])
+    assert flows.import_j[1] == pytest.approx(10.0 * fleet.export_efficiency[0] * fleet.import_efficiency[1])
     with pytest.raises(EnergyError):  # the integer rule refuses what the settlement here has cut
         balance(battery_of(None, 60.0), 0, demand_uj=0, harvest_uj=10, export_uj=25)

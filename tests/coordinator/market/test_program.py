@@ -46,7 +46,7 @@ def test_a_cap_over_the_horizon_relaxes_that_over_the_slot(
     assert grams(horizon, DETA) <= grams(slot, DETA) + scale
     assert grams(loose, DETA) <= grams(horizon, DETA) + scale
     plan = Plan(build(horizon, DETA), solve(build(horizon, DETA)).values)  # type: ignore[arg-type]
-    sent = np.stack([plan.transfer_j(t).sum(axis=1) for t in range(fleet.horizon)], axis=1)
+    sent = np.stack([plan.transfers(t).given(fleet.size) for t in range(fleet.horizon)], axis=1)
     most = tight * np.cumsum(fleet.harvest_j, axis=1)
     assert (np.cumsum(sent, axis=1) <= most + 1e-6 * max(float(fleet.harvest_j.max()), 1.0)).all()
 

@@ -157,8 +157,8 @@ def test_firm_batches_are_whole_and_the_longer_side_is_cut() -> None:
     agreed, _ = conversation(Rules(rounds=1), [[(0.0, 0.0)] * 4], [*asks, (Good.WORK, Side.BID, 5.0)])
     expected = np.zeros((4, 4), dtype=np.int64)
     expected[3] = [2, 2, 1, 0]  # node 3's batches, by who runs them
-    np.testing.assert_array_equal(agreed.batches, expected)
-    assert not agreed.transfer_j.any()
+    np.testing.assert_array_equal(agreed.moves.matrix(4), expected)
+    assert not len(agreed.transfers)
     assert agreed.notes["traded_batches"] == 5.0
     assert agreed.notes["traded_j"] == 0.0
 
@@ -169,9 +169,11 @@ def test_firm_energy_is_cut_in_proportion_and_leaves_the_giver_with_its_loss() -
     ]
     agreed, _ = conversation(Rules(rounds=1), [[(0.0, 0.0)] * 3], firm)
     out = table(3).export_efficiency
-    np.testing.assert_allclose(agreed.transfer_j, [[0, 0, 3.0 / out[0]], [0, 0, 1.5 / out[1]], [0, 0, 0]])
+    np.testing.assert_allclose(
+        agreed.transfers.matrix(3), [[0, 0, 3.0 / out[0]], [0, 0, 1.5 / out[1]], [0, 0, 0]]
+    )
     assert agreed.notes["traded_j"] == pytest.approx(4.5)
-    assert not agreed.batches.any()
+    assert not len(agreed.moves)
 
 
 def test_terms_by_hand() -> None:

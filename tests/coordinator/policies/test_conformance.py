@@ -36,7 +36,7 @@ class Broken(Local):
 
 
 def _offload_all(fleet: Fleet, decision: FleetDecision) -> FleetDecision:
-    return replace(decision, batches=np.roll(decision.batches, 1, axis=1))
+    return decision.with_dense(np.roll(decision.batches, 1, axis=1))
 
 
 def _write(fleet: Fleet, decision: FleetDecision) -> FleetDecision:
@@ -55,15 +55,15 @@ def test_policy_conforms(name: str) -> None:
 @pytest.mark.parametrize(
     ("check", "breakage"),
     [
-        (Check.CONSERVES, lambda fleet, d: replace(d, batches=d.batches // 2)),
+        (Check.CONSERVES, lambda fleet, d: d.with_dense(d.batches // 2)),
         (
             Check.CONSERVES,
-            lambda fleet, d: replace(d, batches=d.batches + np.eye(fleet.size, dtype=np.int64)),
+            lambda fleet, d: d.with_dense(d.batches + np.eye(fleet.size, dtype=np.int64)),
         ),
         (Check.OFFLOAD_CAP, _offload_all),
-        (Check.CAPACITY, lambda fleet, d: replace(d, batches=d.batches * 100)),
+        (Check.CAPACITY, lambda fleet, d: d.with_dense(d.batches * 100)),
         (Check.STORAGE, _offload_all),
-        (Check.TRANSFER_CAP, lambda fleet, d: replace(d, transfer_j=d.transfer_j + 1e6)),
+        (Check.TRANSFER_CAP, lambda fleet, d: d.with_dense(transfer_j=d.transfer_j + 1e6)),
         (Check.SLEEP, lambda fleet, d: replace(d, awake=~d.awake)),
         (Check.FINITE, lambda fleet, d: replace(d, charge_j=d.charge_j + np.nan)),
         (Check.SHAPE, lambda fleet, d: replace(d, charge_j=np.zeros(99))),

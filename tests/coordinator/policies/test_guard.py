@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from coordinator.market.decision import Feasible, Infeasible, Optimal
+from coordinator.market.decision import Feasible, Infeasible, Optimal, home_and_moves
+from coordinator.market.pairs import Pairs
 from coordinator.policies.conformance import check_policy
 from coordinator.policies.guard import PolicyFailedError, choose, first_state, without_unselected
 from coordinator.policies.local import local_decision
@@ -74,11 +75,14 @@ def test_status_says_what_the_outcome_was(fleet: Any, outcome: Any, status: str,
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"batches": np.full((3, 3), 2)}, "OFFLOAD_CAP"),
-        ({"batches": np.diag([7, 6, 6])}, "CONSERVES"),
-        ({"batches": np.diag([5, 6, 6])}, "CONSERVES"),
-        ({"batches": np.eye(3)}, "SHAPE"),
-        ({"transfer_j": np.full((3, 3), 1e6)}, "TRANSFER_CAP"),
+        (
+            dict(zip(("home_batches", "moves"), home_and_moves(np.full((3, 3), 2)), strict=True)),
+            "OFFLOAD_CAP",
+        ),
+        ({"home_batches": np.array([7, 6, 6])}, "CONSERVES"),
+        ({"home_batches": np.array([5, 6, 6])}, "CONSERVES"),
+        ({"home_batches": np.ones(3)}, "SHAPE"),
+        ({"transfers": Pairs.of_matrix(np.full((3, 3), 1e6))}, "TRANSFER_CAP"),
         ({"charge_j": np.array([np.inf, 0.0, 0.0])}, "FINITE"),
         ({"awake": np.array([True, False, True])}, "SLEEP"),
         ({"outcome": None}, "OUTCOME"),
@@ -129,7 +133,8 @@ class Heir(Bad):
         ("(1, 2, 3)", "((int, int, int))"),
         ("replace(decision_of(self, fleet, state), notes=None), state", "NOTES: notes are None"),
         ("replace(decision_of(self, fleet, state), notes={'a': 'b'}), state", "NOTES: notes are {'a': 'b'}"),
-        ("replace(decision_of(self, fleet, state), batches=[1]), state", "SHAPE: batches is a list"),
+        ("decision_of(self, fleet, state).with_dense([1]), state", "ValueError: batches is a list"),
+        ("replace(decision_of(self, fleet, state), moves=[1]), state", "SHAPE: moves is a list"),
         ("replace(decision_of(self, fleet, state), outcome=Optimal(None)), state", "OUTCOME: optimal with"),
         ("replace(decision_of(self, fleet, state), outcome=Feasible('x')), state", "OUTCOME: feasible with"),
         (
@@ -145,7 +150,7 @@ def test_what_is_no_decision_is_reported_with_the_line_of_the_user_s_own_code(
     imports = "from dataclasses import replace\nfrom coordinator.market.decision import Feasible, Optimal\n"
     text = imports + OWN.format(more="", answer=answer)
     module = own_module(tmp_path, text)
-    wrong = "return fleet" if "nothing_like_it" in answer else "def decide("
+    wrong = "return " + answer if "nothing_like_it" in answer or "with_dense" in answer else "def decide("
     place = f"{tmp_path / 'own_policy.py'}:{line_of(text, wrong)}"
     for policy in (module.Bad(), module.Heir()):
         choice, state = choose(policy, 0, fleet, lambda: 0.0)
@@ -201,10 +206,8 @@ def test_selection_binds_training_only(fleet: Any) -> None:
 def test_batches_meant_for_an_unselected_executor_are_reported_unserved(fleet: Any) -> None:
     batches = np.diag([4, 6, 6])
     batches[0, 1] = 2
-    decision = dataclasses.replace(
-        local_decision(fleet), batches=batches, selected=np.array([True, False, True])
-    )
-    kept = without_unselected(decision, fleet)
+    decision = dataclasses.replace(local_decision(fleet), selected=np.array([True, False, True]))
+    kept = without_unselected(decision.with_dense(batches), fleet)
     assert kept.batches.sum() == 4 + 6
     assert kept.unserved_batches.tolist() == [2, 0, 0]
 

@@ -13,7 +13,7 @@ from tests.coordinator.market.plans import two_nodes
 
 def test_rule_decision_reports_missed_deadlines() -> None:
     fleet = reference_day(1, nodes=2)
-    decision = rule_decision(fleet, np.zeros((2, 2), dtype=np.int64))
+    decision = rule_decision(fleet, np.zeros(2, dtype=np.int64))
     assert decision.unserved_batches.tolist() == fleet.backlog_batches[:, 0].tolist()
     assert isinstance(decision.outcome, Infeasible)
 
@@ -55,7 +55,7 @@ def test_the_rule_moves_nothing_charges_nothing_and_discharges_what_the_load_ask
 
 
 def test_work_left_by_design_is_no_conflict() -> None:
-    nothing = np.zeros((2, 2), dtype=np.int64)
+    nothing = np.zeros(2, dtype=np.int64)
     awake = np.array([True, False])
     decision = rule_decision(two_nodes(), nothing, by_design="not selected", awake=awake)
     assert decision.outcome == Feasible(None, "not selected")

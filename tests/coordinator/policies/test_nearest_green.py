@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from coordinator.market.fleet import Floats, Ints
 from coordinator.market.instances import reference_day
 from coordinator.market.rounding import WorkLimits
-from coordinator.policies.nearest_green import nearest_green_batches
+from coordinator.policies import nearest_green
 from coordinator.policies.registry import make_policy
 
 
@@ -23,6 +24,12 @@ def limits_of(**changes: Any) -> WorkLimits:
         "guest_room": np.full(4, 100),
     }
     return WorkLimits(**(four | changes))
+
+
+def nearest_green_batches(intensity: Floats, limits: WorkLimits, threshold: float) -> Ints:
+    """(N, N) by owner and executor."""
+    home, moves = nearest_green.nearest_green_batches(intensity, limits, threshold)
+    return np.diag(home) + moves.matrix(len(home))
 
 
 def test_nearest_green_by_hand() -> None:

@@ -144,7 +144,7 @@ def test_a_policy_that_breaks_a_limit_is_refused() -> None:
 
         def decide(self, fleet: Fleet, state: Any) -> Any:
             decision, _ = make_policy("local").decide(fleet, None)
-            return replace(decision, batches=decision.batches * 99), None
+            return decision.with_dense(decision.batches * 99), None
 
     with pytest.raises(ValueError, match="greedy breaks a limit in slot 0"):
         simulate(World(reference_day(2, nodes=2)), Greedy())

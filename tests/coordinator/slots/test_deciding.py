@@ -45,9 +45,9 @@ class Broken:
         if fleet.slot == 0:
             raise ZeroDivisionError("lost a divisor")
         if fleet.slot == 1:
-            return dataclasses.replace(decision, batches=decision.batches * 2), state
+            return decision.with_dense(decision.batches * 2), state
         if fleet.slot == 2:
-            return dataclasses.replace(decision, transfer_j=np.full((fleet.size, fleet.size), np.nan)), state
+            return decision.with_dense(transfer_j=np.full((fleet.size, fleet.size), np.nan)), state
         return decision, state + 1
 
 

@@ -43,7 +43,7 @@ def choice(**changes: Any) -> Choice:
         "selected": np.array([True, False, True]),
         "notes": {"b": np.float64(2.0), "a": 1},
     }
-    return Choice(FleetDecision(**{**values, **changes}), "optimal", 0.01, 3.5, 0.125)
+    return Choice(FleetDecision.dense(**{**values, **changes}), "optimal", 0.01, 3.5, 0.125)
 
 
 def told(node: str, **changes: Any) -> dict[str, Any]:

@@ -87,7 +87,7 @@ class Sender(Local):
         decision, state = super().decide(fleet, state)
         batches = decision.batches.copy()
         batches[0, 0], batches[0, 1] = 1, 3
-        return dataclasses.replace(decision, batches=batches), state
+        return decision.with_dense(batches), state
 
 
 @pytest.mark.parametrize("restart", [False, True])

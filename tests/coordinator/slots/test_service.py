@@ -10,7 +10,8 @@ import pytest
 
 from coordinator.config import LimitsConfig
 from coordinator.ledger import verify
-from coordinator.market.decision import Feasible
+from coordinator.market.decision import Feasible, home_and_moves
+from coordinator.market.pairs import Pairs
 from coordinator.policies.local import rule_decision
 from protos.messages.runner import BeginSlot, EndSlot
 from protos.messages.terms import Stage
@@ -43,7 +44,10 @@ class Saver:
         given = fleet.transfer_caps_j()[:, 0] * (fleet.slot % 2)
         batches = np.diag(fleet.backlog_batches.sum(axis=1))
         return rule_decision(
-            fleet, batches.astype(np.int64), Feasible(None, "rule"), transfer_j=shift * given[:, None]
+            fleet,
+            *home_and_moves(batches),
+            Feasible(None, "rule"),
+            transfers=Pairs.of_matrix(shift * given[:, None]),
         ), state
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from coordinator.ledger import Unit
-from coordinator.market.decision import Feasible
+from coordinator.market.decision import Feasible, home_and_moves
+from coordinator.market.pairs import Pairs
 from coordinator.policies.local import rule_decision
 
 
@@ -26,7 +27,10 @@ class Trader:
         batches = np.diag(own - 2 * shift.any(axis=1)) + 2 * shift
         transfer = shift * (fleet.harvest_j[:, :1] / 3)
         return rule_decision(
-            fleet, batches.astype(np.int64), Feasible(None, "rule"), transfer_j=transfer
+            fleet,
+            *home_and_moves(batches),
+            Feasible(None, "rule"),
+            transfers=Pairs.of_matrix(transfer),
         ), state
 
 

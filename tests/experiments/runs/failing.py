@@ -42,7 +42,7 @@ class Doubling(Local):
 
     def decide(self, fleet, state):
         decision, state = super().decide(fleet, state)
-        return replace(decision, batches=decision.batches * 2), state
+        return decision.with_dense(decision.batches * 2), state
 
 
 class Once(Local):

@@ -238,7 +238,7 @@ def test_fedzero_runs_whole_rounds_as_the_original(seed: int) -> None:
         assert decision.selected is not None
         if not state["members"]:
             begun, worked = slot, np.zeros(nodes, dtype=np.int64)
-        worked = worked + np.diag(decision.batches)
+        worked = worked + decision.home_batches
         members = np.flatnonzero(decision.selected)
         if len(members) and not following["members"]:
             rounds.append([begun, slot + 1 - begun, *([int(i), int(worked[i])] for i in members)])

@@ -47,7 +47,7 @@ def test_nodes_alike_cost_no_more_than_in_the_pairwise_form() -> None:
     wide, pairwise = decide(fleet, DETA), optimise(fleet, DETA)
     assert violations(fleet, wide) == []
     assert wide.notes["objective_g"] <= pairwise.notes["objective_g"] * (1 + 1e-3)
-    idle = (wide.batches.sum(axis=0) == 0).sum()
+    idle = (wide.run_batches() == 0).sum()
     assert idle > 0, "some nodes give all they have and save the model's joules"
 
 
