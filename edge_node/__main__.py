@@ -19,6 +19,7 @@ from edge_node.daemon import ServeFlower, attend_only, run_daemon
 from edge_node.meters.base import MeterError
 from edge_node.slots.errors import NodeError
 from edge_node.slots.link import Link, LinkError
+from edge_node.tasks.process import configure_process
 
 
 def load_config(path: Path) -> NodeConfig:
@@ -48,6 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--serve", metavar="MODULE:FUNCTION", help="what runs the Flower client; default: none"
     )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        help="threads of the learning; default 1: several nodes may share a machine; more for a board of one's own",
+    )
     parser.add_argument("--log", default="warning", choices=["debug", "info", "warning", "error"])
     options = parser.parse_args(arguments)
     logging.basicConfig(level=options.log.upper(), format="%(asctime)s %(name)s %(levelname)s %(message)s")
@@ -63,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(ready), flush=True)
 
     try:
+        configure_process(options.threads)
         config = load_config(options.config)
         if not config.coordinator_address:
             raise ValueError(f"{options.config}: coordinator_address is empty; give host:port")

@@ -68,6 +68,8 @@ class TaskConfig(Strict):
     local_epochs: int = Field(default=1, ge=1)
     """Passes over a batch within a slot: a batch moved once is trained this often."""
     learning_rate: float = Field(gt=0)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the products of training; parameters, sums and answers are of float32 in either case."""
     partition: str = "iid"
     """``iid`` or ``dirichlet``."""
     dirichlet_alpha: float = Field(default=0.5, gt=0)

@@ -148,10 +148,12 @@ class Task(ABC):
         """One step of plain SGD in place; returns the batch's mean loss before the step.
 
         No optimiser object: constructing one imports torch._dynamo (3 CPU-seconds a process), and the fused
-        update below is quicker. Results equal ``torch.optim.SGD`` to rounding.
+        update below is quicker; gradients are not kept, so that none is set to zero. Results equal
+        ``torch.optim.SGD`` to rounding. Within ``torch.autocast`` products are of its type, the loss is not.
         """
-        loss = self.loss(model(x), y)
-        gradients = torch.autograd.grad(loss, parameters)
+        loss = self.loss(model(x).float(), y)
+        with torch.autocast("cpu", enabled=False):
+            gradients = torch.autograd.grad(loss, parameters)
         with torch.no_grad():
             torch._foreach_add_(parameters, gradients, alpha=-learning_rate)
         return loss.detach()

@@ -11,9 +11,11 @@ hooks reach the models of other threads (docs/decisions/0014-libraries.md). The 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
 from edge_node.tasks.base import FlopCount
@@ -65,7 +67,6 @@ def count_flop(model: nn.Module, example: Tensor) -> FlopCount:
     """
     forward = 0.0
     train = 0.0
-    handles = []
 
     def record(layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         nonlocal forward, train
@@ -81,7 +82,7 @@ def count_flop(model: nn.Module, example: Tensor) -> FlopCount:
 
     def attach(layer: nn.Module) -> None:
         if isinstance(layer, CountsItself) or _counter(layer) is not None:
-            handles.append(layer.register_forward_hook(record))
+            layer.register_forward_hook(record)
             return
         if any(True for _ in layer.parameters(recurse=False)):
             raise TypeError(
@@ -91,12 +92,11 @@ def count_flop(model: nn.Module, example: Tensor) -> FlopCount:
         for child in layer.children():
             attach(child)
 
-    attach(model)
-    try:
-        model(example)
-    finally:
-        for handle in handles:
-            handle.remove()
+    # Also for a node that serves before it learns: tensors made in inference mode need no gradient, ever; copies do.
+    with torch.inference_mode(False), torch.enable_grad():
+        model = copy.deepcopy(model)
+        attach(model)
+        model(example.clone())
     return FlopCount(forward, train)
 
 

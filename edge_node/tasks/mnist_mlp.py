@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from functools import cached_property
+
 import torch
 from torch import Tensor, nn
 
@@ -33,25 +36,82 @@ class MnistMlp(ImageTask):
     def sgd_step(
         self, model: nn.Module, parameters: list[Tensor], x: Tensor, y: Tensor, learning_rate: float
     ) -> Tensor:
-        """Forward, backward and update by hand: the weight's gradient is multiplied straight into the weight.
+        """Forward, backward and update by hand, in tensors that are kept from step to step.
 
-        Same mathematics as autograd with cross-entropy, 1.2 to 1.4 times as quick at batch 120 (no gradient
-        buffers, no bookkeeping): two large products are all that is left.
+        Same mathematics as autograd with cross-entropy. A weight's gradient is multiplied straight into the weight:
+        two large products, in float32 at the speed of the core, are nearly all that is left.
         """
         w1, b1, w2, b2 = parameters
         step = learning_rate / len(y)
+        kept = _kept((len(y), *w1.shape, len(b2)))
+        rounded = kept.rounded if torch.is_autocast_enabled("cpu") else None
         with torch.no_grad():
             x = x.flatten(1)
-            h = torch.addmm(b1, x, w1.t()).relu_()
-            log_p = torch.log_softmax(torch.addmm(b2, h, w2.t()), dim=1)
+            if rounded is not None:
+                x = rounded.x.copy_(x)
+                product = torch.mm(x, rounded.w1.copy_(w1).t(), out=rounded.product)
+                hidden = kept.hidden.copy_(product).add_(b1).relu_()
+            else:
+                hidden = torch.addmm(b1, x, w1.t(), out=kept.hidden).relu_()
+            log_p = torch.log_softmax(torch.addmm(b2, hidden, w2.t(), out=kept.logits), 1, out=kept.d_logits)
             picked = y.unsqueeze(1)
-            loss = -log_p.gather(1, picked).mean()
+            loss = log_p.gather(1, picked).mean().neg_()
             # d loss / d logits = softmax - one-hot (times 1/B, which is in ``step``).
-            d_logits = log_p.exp_()
-            d_logits.scatter_add_(1, picked, d_logits.new_full((len(y), 1), -1.0))
-            d_hidden = torch.ops.aten.threshold_backward(d_logits @ w2, h, 0)
-            w2.addmm_(d_logits.t(), h, alpha=-step)
-            b2.sub_(d_logits.sum(0), alpha=step)
-            w1.addmm_(d_hidden.t(), x, alpha=-step)
-            b1.sub_(d_hidden.sum(0), alpha=step)
+            log_p.exp_().scatter_add_(1, picked, kept.minus_ones)
+            torch.mm(kept.d_logits, w2, out=kept.product)
+            _threshold_backward(kept.product, hidden, 0, grad_input=kept.d_hidden)
+            w2.addmm_(kept.d_logits_t, hidden, alpha=-step)
+            b2.addmv_(kept.d_logits_t, kept.ones, alpha=-step)
+            if rounded is not None:
+                rounded.d_hidden.copy_(kept.d_hidden)
+                w1.sub_(
+                    rounded.wide.copy_(torch.mm(rounded.d_hidden.t(), x, out=rounded.gradient)), alpha=step
+                )
+            else:
+                w1.addmm_(kept.d_hidden_t, x, alpha=-step)
+            b1.addmv_(kept.d_hidden_t, kept.ones, alpha=-step)
         return loss
+
+
+_threshold_backward = torch.ops.aten.threshold_backward.grad_input
+_threads = threading.local()
+_SIZES = 4
+"""Batch sizes of which a thread keeps the tensors."""
+
+
+class _Kept:
+    """Tensors of a step."""
+
+    def __init__(self, batch: int, hidden: int, inputs: int, classes: int) -> None:
+        self._sizes = batch, hidden, inputs
+        self.hidden, self.product, self.d_hidden = (torch.empty(batch, hidden) for _ in range(3))
+        self.logits, self.d_logits = (torch.empty(batch, classes) for _ in range(2))
+        self.d_hidden_t, self.d_logits_t = self.d_hidden.t(), self.d_logits.t()
+        self.ones, self.minus_ones = torch.ones(batch), torch.full((batch, 1), -1.0)
+
+    @cached_property
+    def rounded(self) -> _Rounded:
+        return _Rounded(*self._sizes)
+
+
+class _Rounded:
+    """Tensors of a step whose two large products are of bfloat16."""
+
+    def __init__(self, batch: int, hidden: int, inputs: int) -> None:
+        half = torch.bfloat16
+        self.x = torch.empty(batch, inputs, dtype=half)
+        self.product, self.d_hidden = (torch.empty(batch, hidden, dtype=half) for _ in range(2))
+        self.w1, self.gradient = (torch.empty(hidden, inputs, dtype=half) for _ in range(2))
+        self.wide = torch.empty(hidden, inputs)
+
+
+def _kept(size: tuple[int, ...]) -> _Kept:
+    """This thread's tensors of a step with batch, hidden units, inputs and classes of these numbers."""
+    if not hasattr(_threads, "by_size"):
+        _threads.by_size = {}
+    by_size: dict[tuple[int, ...], _Kept] = _threads.by_size
+    if size not in by_size:
+        while len(by_size) >= _SIZES:
+            del by_size[next(iter(by_size))]
+        by_size[size] = _Kept(*size)
+    return by_size[size]

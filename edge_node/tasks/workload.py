@@ -127,7 +127,7 @@ class TaskWorkload:
     def train(
         self, parameters: Parameters, batches: Sequence[Arrays], options: Mapping[str, float]
     ) -> TrainResult:
-        """Plain SGD over ``batches`` in their order, ``local_epochs`` times.
+        """Plain SGD over ``batches`` in their order, ``local_epochs`` times; products of the task's ``precision``.
 
         Options: ``proximal-mu`` (FedProx, Li et al. 2020, arXiv:1812.06127: mu/2 |w - w_global|^2 is added to
         the loss), ``learning-rate``, ``local-epochs``. Raises ValueError for others, and for no batches.
@@ -176,11 +176,17 @@ class TaskWorkload:
         mu: float,
         anchor: list[Tensor],
     ) -> Tensor:
+        if mu:
+            with torch.no_grad():
+                drift = torch._foreach_sub(tensors, anchor)
+        if self.config.precision == "bfloat16":
+            # Anew for every step: autocast keeps converted weights until it ends.
+            with torch.autocast("cpu", torch.bfloat16):
+                loss = self.task.sgd_step(model, tensors, x, y, learning_rate)
+        else:
+            loss = self.task.sgd_step(model, tensors, x, y, learning_rate)
         if not mu:
-            return self.task.sgd_step(model, tensors, x, y, learning_rate)
-        with torch.no_grad():
-            drift = torch._foreach_sub(tensors, anchor)
-        loss = self.task.sgd_step(model, tensors, x, y, learning_rate)
+            return loss
         # The proximal term's gradient mu (w - w_global), taken at w before the step, as the loss's is.
         with torch.no_grad():
             torch._foreach_add_(tensors, drift, alpha=-learning_rate * mu)

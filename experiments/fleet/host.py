@@ -19,9 +19,9 @@ from flwr.clientapp import ClientApp
 
 from carbon_data.own_code import VARIABLE, place_of
 from edge_node.config import NodeConfig
+from edge_node.tasks.memory import KEEP_BYTES, TOP_PAD_BYTES
 
 from .flower_private import CLIENT_APP_RAISED, adopt_id, bind_identity, error_reply
-from .machine import KEEP_BYTES, TOP_PAD_BYTES
 
 log = logging.getLogger(__name__)
 

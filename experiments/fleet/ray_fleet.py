@@ -21,6 +21,7 @@ from flwr.app import Message
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from edge_node.config import NodeConfig
+from edge_node.tasks.memory import keep_memory
 from experiments.run_folder.files import nodes_log
 
 from .ahead import Ahead
@@ -38,7 +39,6 @@ from .flower_private import (
 from .grid import NodeGrid
 from .host import NodeHost, load_builder
 from .isolation import Isolation
-from .machine import keep_memory
 from .node_log import logged_to
 from .ray_local import LocalRay
 

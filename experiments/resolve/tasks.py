@@ -40,6 +40,7 @@ def learned_tasks(scenario: Scenario, nodes: int) -> tuple[TaskConfig, TaskConfi
         batches_per_slot=1 if spec.batches_per_slot == "pass" else spec.batches_per_slot,
         local_epochs=spec.local_epochs,
         learning_rate=spec.learning_rate,
+        precision=spec.precision,
         partition=spec.partition,
         dirichlet_alpha=spec.dirichlet_alpha,
         partitions=nodes,

@@ -92,6 +92,9 @@ class TaskSpec(Strict):
     """Passes over each batch within its slot; an offloaded batch is moved once."""
     learning_rate: float = Field(default=0.1, gt=0)
     """Step of stochastic gradient descent."""
+    precision: Literal["float32", "bfloat16"] = default_of(TaskConfig, "precision")
+    """Of the products of training. ``bfloat16``: quicker on processors that compute with it, less exact
+    (docs/performance.md); parameters and answers stay ``float32``."""
     partition: Literal["iid", "dirichlet"] = default_of(TaskConfig, "partition")
     """How examples are divided among the nodes: ``iid``, or with label skew (``dirichlet``)."""
     dirichlet_alpha: float = Field(default=default_of(TaskConfig, "dirichlet_alpha"), gt=0)

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID, TextColumn
 
 from carbon_data.files.whole import whole_file
-from experiments.fleet.machine import keep_memory
+from edge_node.tasks.memory import keep_memory
 from experiments.progress import progress_bar
 
 LOOK_EVERY_S = 1.0

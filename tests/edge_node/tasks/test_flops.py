@@ -43,6 +43,16 @@ def test_images_count_as_torch_counts(name):
     assert (flop.forward, flop.train) == counted_by_torch(name)
 
 
+@pytest.mark.parametrize("name", TASKS)
+def test_the_count_is_the_same_while_a_node_serves(name):
+    task = find_task(name)
+    example = next(iter(task.inputs({k: a[:1] for k, a in task.dataset(task.default_data).test.items()})))
+    model = task.model()
+    expected = count_flop(model, example)
+    with torch.inference_mode():
+        assert count_flop(task.model(), example.clone()) == expected == count_flop(model, example)
+
+
 def test_peephole_cells_count_what_torch_misses_in_place():
     """torch's counter does not see ``addmm_``, the product with the output before, in any step of the forward pass.
     The hand count's backward pass is twice the forward: the last step's output has no gradient from a step after it,

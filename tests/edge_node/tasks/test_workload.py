@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +11,12 @@ from hypothesis import strategies as st
 from edge_node.config import InferenceConfig
 from edge_node.tasks.base import load_arrays, to_arrays
 from edge_node.tasks.evaluation import initial_parameters
-from edge_node.tasks.registry import find_task
+from edge_node.tasks.images import ImageTask
+from edge_node.tasks.registry import TASKS, find_task
 from edge_node.tasks.workload import build_workload
 from protos.messages.terms import Stage
 from tests.edge_node.tasks.image_workloads import batches, config
+from tests.edge_node.tasks.peephole_cells import cell_by_cell
 from tests.edge_node.tasks.workloads import workload
 
 DEVELOPMENT, APPLICATION, PREPARATION = Stage.DEVELOPMENT, Stage.APPLICATION, Stage.PREPARATION
@@ -76,6 +80,111 @@ def test_training_agrees_with_a_plain_torch_loop(task, epochs):
     assert result.mean_loss == pytest.approx(np.mean(losses), rel=1e-4)
     assert result.flop == 3 * epochs * 32 * find_task(task).flop().train
     assert result.flop == pytest.approx(3 * workload.cost(DEVELOPMENT).flop_per_batch)
+
+
+def plain_rounds(name: str, start, shares, options, rounds: int):
+    """The usual loop: nn.Module, autograd, SGD by hand, weights averaged after each round; also all losses."""
+    task = find_task(name)
+    model = task.model()
+    for layer in getattr(model, "layers", []):
+        layer.forward = partial(cell_by_cell, layer)
+    tensors = list(model.parameters())
+    weights = [torch.from_numpy(array.copy()) for array in start.values()]
+    losses = []
+    for _ in range(rounds):
+        trained = []
+        for work in shares:
+            with torch.no_grad():
+                for tensor, array in zip(tensors, weights, strict=True):
+                    tensor.copy_(array)
+            anchor = [tensor.detach().clone() for tensor in tensors]
+            for batch in work:
+                x, y = task.inputs(batch)
+                output = model(x)
+                loss = torch.nn.functional.cross_entropy(
+                    output.flatten(0, -2) if output.dim() == 3 else output, y.flatten()
+                )
+                losses.append(loss.item())
+                drift = sum(((w - a) ** 2).sum() for w, a in zip(tensors, anchor, strict=True))
+                model.zero_grad()
+                (loss + options.get("proximal-mu", 0.0) / 2 * drift).backward()
+                with torch.no_grad():
+                    for tensor in tensors:
+                        tensor -= options["learning-rate"] * tensor.grad
+            trained.append([tensor.detach().clone() for tensor in tensors])
+        weights = [torch.stack(same).mean(dim=0) for same in zip(*trained, strict=True)]
+    return dict(zip(start, [tensor.numpy() for tensor in weights], strict=True)), losses
+
+
+@pytest.mark.parametrize("options", [{"learning-rate": 0.05}, {"learning-rate": 0.05, "proximal-mu": 0.5}])
+@pytest.mark.parametrize("name", TASKS)
+def test_rounds_of_every_task_agree_with_the_plain_loop(name, options):
+    task = find_task(name)
+    rounds, size = 3, 24 if task.default_data == "digits" else 3
+    nodes = [
+        build_workload(config(name=name, data=task.default_data, batch_size=size, partition_index=k))
+        for k in range(2)
+    ]
+    shares = [batches(node, 2) for node in nodes]
+    start = weights = initial_parameters(name, 1)
+    losses = []
+    for _ in range(rounds):
+        results = [node.train(weights, work, options) for node, work in zip(nodes, shares, strict=True)]
+        losses += [result.mean_loss for result in results]
+        weights = {
+            key: np.mean([result.parameters[key] for result in results], axis=0)
+            for key in results[0].parameters
+        }
+    expected, each = plain_rounds(name, start, shares, options, rounds)
+    for key, array in expected.items():
+        np.testing.assert_allclose(weights[key], array, rtol=0, atol=1e-4)
+    assert losses == pytest.approx(np.reshape(each, (-1, 2)).mean(axis=1), abs=1e-4)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_bfloat16_is_used_on_request_and_stays_near_float32(name):
+    task = find_task(name)
+    size = 24 if task.default_data == "digits" else 3
+    settings = {"name": name, "data": task.default_data, "batch_size": size, "learning_rate": 0.05}
+    start = initial_parameters(name, 1)
+    exact, rounded = (
+        build_workload(config(**settings, precision=precision)) for precision in ("float32", "bfloat16")
+    )
+    work = batches(exact, 2)
+    for options in ({}, {"proximal-mu": 0.5, "local-epochs": 2}):
+        first, second = exact.train(start, work, options), rounded.train(start, work, options)
+        assert first.mean_loss != second.mean_loss == pytest.approx(first.mean_loss, rel=3e-3)
+        assert all(array.dtype == np.float32 for array in second.parameters.values())
+        moved = {key: first.parameters[key] - start[key] for key in start}
+        apart = {key: second.parameters[key] - first.parameters[key] for key in start}
+        norms = [np.sqrt(sum(float((a**2).sum()) for a in arrays.values())) for arrays in (apart, moved)]
+        assert norms[0] < 0.15 * norms[1]  # rounding moves maxima of the pooling
+        assert same(second.parameters, rounded.train(start, work, options).parameters)
+    assert not torch.is_autocast_enabled("cpu")
+
+
+class TanhTask(ImageTask):
+    """A task of one's own: a plain module and nothing else."""
+
+    name = "own"
+
+    def model(self) -> torch.nn.Module:
+        return torch.nn.Sequential(
+            torch.nn.Flatten(), torch.nn.Linear(784, 7), torch.nn.Tanh(), torch.nn.Linear(7, 10)
+        )
+
+
+def test_a_task_of_ones_own_learns_in_the_common_loop():
+    name = f"{__name__}:TanhTask"
+    workload = build_workload(config(name=name, learning_rate=0.05))
+    start, work = initial_parameters(name, 1), batches(workload, 4)
+    result = workload.train(start, work, {})
+    expected, losses = plain_rounds(name, start, [work], {"learning-rate": 0.05}, 1)
+    for key, array in expected.items():
+        np.testing.assert_allclose(result.parameters[key], array, rtol=0, atol=1e-5)
+    assert result.mean_loss == pytest.approx(np.mean(losses), abs=1e-5)
+    other = build_workload(config(name=name, learning_rate=0.05, precision="bfloat16")).train(start, work, {})
+    assert result.mean_loss != other.mean_loss == pytest.approx(result.mean_loss, rel=3e-3)
 
 
 def test_the_proximal_term_pulls_towards_the_global_model():
