@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from coordinator.market.wide.decide import WIDE_FROM
 from coordinator.policies.registry import Traits, takes, traits_of
 from experiments.scenario.model import Scenario
 
@@ -48,7 +49,10 @@ def horizon_slots(scenario: Scenario) -> int:
     if scenario.coordinator.horizon_slots is not None:
         return scenario.coordinator.horizon_slots
     nodes = sum(spec.count for spec in scenario.nodes)
-    most = [day_slots(scenario), max(slots, 1), max(PAIR_SLOTS // max(nodes * (nodes - 1), 1), 1)]
+    quick = max(PAIR_SLOTS // max(nodes * (nodes - 1), 1), 1)
+    if nodes >= WIDE_FROM:  # the hub form: work that may wait needs a plan that looks as far
+        quick = max(quick, scenario.limits.deadline_slots + 1)
+    most = [day_slots(scenario), max(slots, 1), quick]
     if scenario.limits.may_sleep:
         most.append(max(SLEEP_SLOTS, scenario.limits.deadline_slots + 1))
     return min(most)

@@ -72,8 +72,8 @@ class CoordinatorSpec(Strict):
     """Board of the coordinator; its energy has a separate line."""
     horizon_slots: int | None = Field(default=None, ge=1, le=MAX_SLOTS)
     """Slots that a policy optimises, including the present one; the forecasts beyond them value the energy left in the
-    batteries. None: a day, but at most 10,000 / (N (N - 1)) slots for N nodes, and 6 where nodes may sleep; 1:
-    myopic."""
+    batteries. None: a day, but at most 10,000 / (N (N - 1)) slots for N nodes (from 61 nodes on no fewer than work
+    may wait), and 6 where nodes may sleep; 1: myopic."""
     value_slots: int | None = Field(default=None, ge=1, le=MAX_SLOTS)
     """Smallest number of slots with forecasts, to value the energy stored after the horizon; none: a day."""
     solver_time_limit_s: float | None = Field(default=None, gt=0, le=86_400)

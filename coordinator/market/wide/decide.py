@@ -17,13 +17,13 @@ from coordinator.market.pairs import Transfers
 from coordinator.market.rounding import WorkLimits, clip_transfers
 from coordinator.market.wide import decomposition
 from coordinator.market.wide.first_slot import FirstSlot, WholePlan
-from coordinator.market.wide.hub import HubPlan, HubProgram, from_fleet
+from coordinator.market.wide.hub import HubPlan, HubProgram, due_slots, from_fleet
 from coordinator.market.wide.hub_recovery import fill, fill_whole
 from coordinator.market.wide.value_steps import with_value
 from coordinator.market.wide.whole_work import kinds
 
-WIDE_FROM = 301
-"""Nodes from which the hub form decides, where it can. It is quicker from about 60 on."""
+WIDE_FROM = 61
+"""Nodes from which the hub form decides, where it can: it is as good and quicker from there on."""
 VALUE_STEPS = 8
 """Steps of (D9): each costs as much as a slot. Eight lose 0.1 % against 32."""
 _SHARE_OF_GAP = 0.5
@@ -42,8 +42,6 @@ def why_pairwise(fleet: Fleet) -> str | None:
         return "losses by pair"
     if fleet.limits.may_sleep:
         return "nodes may sleep"
-    if fleet.limits.deadline_slots:
-        return "work may wait"
     if fleet.limits.transfer_cap_over == "horizon":
         return "transfer cap over the horizon"
     return None
@@ -68,11 +66,22 @@ def decide(
     limits = WorkLimits.of(fleet, np.ones(fleet.size, dtype=bool))
     first = FirstSlot(fleet, restrictions, planned, found.plan, limits)
     bound_g = found.bound_g - worth_g
+    must = np.flatnonzero(due_slots(fleet) < fleet.horizon)
+
+    def undone(one: WholePlan) -> float:
+        batches = float(one.plan.unserved_batches[must].sum())
+        return batches if batches > _NO_BATCH else 0.0
+
+    def anew(rest: HubProgram) -> HubPlan:
+        return decomposition.solve(rest, wanted, workers=workers).plan
+
     chosen = first.whole()
-    if _gap(chosen, worth_g, bound_g, program.slots) > gap_fraction:
-        for alike in (kinds(limits, planned.joules_per_batch[0]), None):
-            other = first.whole(alike, lambda rest: decomposition.solve(rest, wanted, workers=workers).plan)
-            chosen = min(chosen, other, key=lambda one: (one.undone > _NO_BATCH, one.objective_g))
+    for alike, early in ((None, False), (kinds(limits, planned.joules_per_batch[0]), False), (None, True)):
+        good = undone(chosen) == 0.0 and _gap(chosen, worth_g, bound_g, program.slots) <= gap_fraction
+        if good or (early and undone(chosen) == 0.0):
+            break
+        other = first.whole(alike, anew, early=early)
+        chosen = min(chosen, other, key=lambda one: (undone(one), one.objective_g))
     work, around, plan = chosen.work, chosen.program, chosen.plan
     objective, emissions_g = chosen.objective_g - worth_g, chosen.emissions_g(program.slots)
     missed = np.maximum(limits.due - work.home - work.away, 0)
@@ -86,7 +95,7 @@ def decide(
         outcome=_outcome(
             objective,
             _gap(chosen, worth_g, bound_g, program.slots),
-            max(float(missed.sum()), chosen.undone),
+            max(float(missed.sum()), undone(chosen)),
             fleet.size,
         ),
         unserved_batches=missed,

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from coordinator.market.backlog import Backlog
 from coordinator.market.fleet import Fleet, Floats, Ints
 from coordinator.market.layout import Restrictions
 from coordinator.market.participation import model_energy
-from coordinator.market.rounding import WorkLimits
+from coordinator.market.rounding import WorkLimits, offload_room
 from coordinator.market.wide.hub import HubPlan, HubProgram, objective_g
 from coordinator.market.wide.repair import repair
 from coordinator.market.wide.whole_work import WholeWork, whole_work
@@ -25,11 +26,6 @@ class WholePlan:
     """What it is a plan of: with what the whole batches draw beside their shares of m_i."""
     plan: HubPlan
     objective_g: float
-
-    @property
-    def undone(self) -> float:
-        """Batches of all slots."""
-        return float(self.plan.unserved_batches.sum())
 
     def emissions_g(self, slots: int) -> float:
         """Of the first ``slots``."""
@@ -51,22 +47,34 @@ class FirstSlot:
     limits: WorkLimits
 
     def whole(
-        self, alike: Ints | None = None, solve: Callable[[HubProgram], HubPlan] | None = None
+        self,
+        alike: Ints | None = None,
+        solve: Callable[[HubProgram], HubPlan] | None = None,
+        *,
+        early: bool = False,
     ) -> WholePlan:
-        """The plan around whole batches (``alike``: whole_work). ``solve`` plans all the rest anew around them; without
-        it the rest keeps to ``point``."""
+        """The plan around whole batches (``alike``, ``early``: whole_work). ``solve`` plans all the rest anew around
+        them; without it the rest keeps to ``point``."""
         away = self.point.offload_batches[:, 0].sum(axis=0)
         total = self.point.own_batches[:, 0].sum(axis=0) + away
-        work = whole_work(total, away, self.point.guest_batches[0], self.limits, alike)
+        work = whole_work(total, away, self.point.guest_batches[0], self.limits, alike, early=early)
+        stay, leave = self.backlog.take(work.home, work.away)
         program = replace(self.program, static_j=self.program.static_j.copy())
         program.static_j[0] += self._drawn_beside(work.home + work.guests)
-        point = self.point if solve is None else solve(_with(program, work))
-        own, sent, coming = (
-            part.copy() for part in (point.own_batches, point.offload_batches, point.guest_batches)
-        )
-        own[0, 0], sent[0, 0], coming[0] = work.home, work.away, work.guests
-        plan = repair(program, replace(point, own_batches=own, offload_batches=sent, guest_batches=coming))
+        rest = _without(program, work, stay, leave)
+        plan = repair(rest, self.point if solve is None else solve(rest))
+        for part, settled in ((plan.own_batches, stay), (plan.offload_batches, leave)):
+            part[:, 0] = settled.T
+        plan.guest_batches[0] = work.guests
         return WholePlan(work, program, plan, objective_g(program, plan))
+
+    @property
+    def backlog(self) -> Backlog:
+        """The work that may run in the slot, by class."""
+        fleet, restrictions = self.fleet, self.restrictions
+        may = bool(fleet.offloadable[0]) and restrictions.offloading
+        room = offload_room(fleet) if may else np.zeros_like(fleet.backlog_batches)
+        return Backlog(fleet.backlog_batches, np.minimum(room, fleet.backlog_batches))
 
     def _drawn_beside(self, run: Ints) -> Floats:
         """(N,) J of the model's m_i that whole batches draw beside the shares that they have brought along."""
@@ -76,17 +84,23 @@ class FirstSlot:
         return np.where((share > 0) & (run > 0), self.fleet.model_j[:, 0] - share * run, 0.0)
 
 
-def _with(program: HubProgram, work: WholeWork) -> HubProgram:
-    """``program`` with ``work`` settled: in the first slot its joules are static, and there is nothing else to run."""
+def _without(program: HubProgram, work: WholeWork, stay: Ints, leave: Ints) -> HubProgram:
+    """``program`` with ``work`` settled, by class ``stay`` and ``leave`` (N, q+1): in the first slot its joules are
+    static, and nothing else may run."""
     static, batches = program.static_j.copy(), program.class_batches.copy()
     leaves, guests = program.offload_cap_batches.copy(), program.guest_cap_batches.copy()
+    closed = program.closed.copy()
     static[0] += program.joules_per_batch[0] * (work.home + work.guests)
     static[0] += program.guest_j[0] * work.guests + program.owner_j[0] * work.away
-    batches[0], leaves[0], guests[0] = 0.0, 0.0, 0.0
+    window = program.deadline_slots + 1
+    batches[:window] -= (stay + leave).T
+    leaves[:window] = np.maximum(leaves[:window] - leave.T, 0.0)
+    guests[0], closed[:, 0] = 0.0, True
     return replace(
         program,
         static_j=static,
         class_batches=batches,
         offload_cap_batches=leaves,
         guest_cap_batches=guests,
+        closed=closed,
     )

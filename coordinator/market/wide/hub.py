@@ -30,7 +30,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from carbon_data.units import JOULES_PER_KWH
-from coordinator.market.fleet import Bools, Fleet, Floats
+from coordinator.market.fleet import Bools, Fleet, Floats, Ints
 from coordinator.market.layout import Restrictions
 from coordinator.market.numbers import unserved_penalty_g
 from coordinator.market.participation import last_slots, model_energy, whole
@@ -183,8 +183,7 @@ def from_fleet(fleet: Fleet, restrictions: Restrictions = DETA, *, whole_batches
     if fleet.offload_room_batches is not None and restrictions.offloading:
         room[: q + 1] = fleet.offload_room_batches.T
     unserved_g = np.full_like(classes, unserved_penalty_g(fleet))
-    last = last_slots(fleet)
-    due = np.concatenate([np.arange(q + 1), last[1:]])
+    due = due_slots(fleet)
     unserved_g[due >= slots] *= LEFT_FACTOR
     closed = np.arange(slots) > due[np.arange(slots) + np.arange(q + 1)[:, None]]
     harvest = _rows(fleet.harvest_j) * restrictions.harvest
@@ -226,6 +225,11 @@ def from_fleet(fleet: Fleet, restrictions: Restrictions = DETA, *, whole_batches
         stored_value_g_per_j=fleet.stored_value_g_per_j,
         carries_cap=limits.transfer_cap_over == "horizon",
     )
+
+
+def due_slots(fleet: Fleet) -> Ints:
+    """(K,) last slot in which each deadline class may run."""
+    return np.concatenate([np.arange(fleet.limits.deadline_slots + 1), last_slots(fleet)[1:]])
 
 
 def objective_g(program: HubProgram, plan: HubPlan) -> float:

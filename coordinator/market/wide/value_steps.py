@@ -29,12 +29,10 @@ _LAST_REPEATED = ("joules_per_batch", "seconds_per_batch", "unserved_g")
 
 
 def with_value(program: HubProgram, value: StoredValue) -> tuple[HubProgram, float]:
-    """The longer program, and what to take off its objective, g. Only without deadlines: work would wait past the end.
+    """The longer program, and what to take off its objective, g. No work runs in its last slots, whatever its deadline.
 
     Charge that waits for the k-th slot shrinks by the self-discharge of k slots; loads shrink and prices rise with it.
     """
-    if program.deadline_slots:
-        raise ValueError(f"deadline_slots is {program.deadline_slots}; a worth in steps is for 0")
     width, worth = value.widths_j.T, value.grams_per_j.T
     steps = len(width)
     kept = program.keep_fraction ** np.arange(1, steps + 1)[:, None]
@@ -58,11 +56,12 @@ def with_value(program: HubProgram, value: StoredValue) -> tuple[HubProgram, flo
         for part in [getattr(program, name)]
     }
     after = np.zeros(steps, dtype=bool)
+    ended = np.ones((program.deadline_slots + 1, steps), dtype=bool)
     return (
         replace(
             program,
             offloadable=np.concatenate([program.offloadable, after]),
-            closed=np.concatenate([program.closed, after[None]], axis=1),
+            closed=np.concatenate([program.closed, ended], axis=1),
             stored_value_g_per_j=np.zeros(program.nodes),
             **longer,
         ),

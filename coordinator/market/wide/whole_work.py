@@ -25,13 +25,21 @@ class WholeWork:
 
 
 def whole_work(
-    total: Floats, away: Floats, guests: Floats, limits: WorkLimits, alike: Ints | None = None
+    total: Floats,
+    away: Floats,
+    guests: Floats,
+    limits: WorkLimits,
+    alike: Ints | None = None,
+    *,
+    early: bool = False,
 ) -> WholeWork:
     """Whole numbers near the fractional ones within ``limits``; all due work is served where the hub has the places.
 
     ``alike``: (N,) the kind of each node. An interior point lets all nodes of a kind give the same fraction; with it,
-    some give all they may and the others nothing, so that those save the energy of running anything."""
-    target = np.clip(np.floor(total + 0.5).astype(np.int64), limits.due, limits.available)
+    some give all they may and the others nothing, so that those save the energy of running anything. ``early``: of work
+    that may wait, no less than the fractions say."""
+    nearest = np.ceil(total - _EPSILON) if early else np.floor(total + 0.5)
+    target = np.clip(nearest.astype(np.int64), limits.due, limits.available)
     target = np.minimum(target, limits.capacity + limits.may_leave)
     least, most = np.maximum(target - limits.capacity, 0), np.minimum(limits.may_leave, target)
     leaving = np.clip(away, least, most)

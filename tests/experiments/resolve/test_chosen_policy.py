@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from experiments.resolve.chosen_policy import policy_settings
+import pytest
+
+from experiments.resolve.chosen_policy import horizon_slots, policy_settings
 from experiments.scenario.model import parse_scenario
 from tests.experiments.minimal import MINIMAL
 
@@ -14,3 +16,21 @@ def test_a_policy_that_learns_by_the_hour_is_told_the_slots_of_a_day() -> None:
     own = parse_scenario((text + "slots_per_day = 7\n").replace("[task]", 'policy = "belief"\n[task]', 1))
     assert policy_settings(own)["slots_per_day"] == 7
     assert "slots_per_day" not in policy_settings(parse_scenario(MINIMAL))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "waits", "slots"),
+    [(5, 0, 24), (30, 0, 11), (60, 0, 2), (60, 3, 2), (61, 0, 2), (61, 3, 4), (5000, 0, 1), (5000, 3, 4)],
+)
+def test_a_horizon_left_open_is_a_day_as_far_as_decisions_stay_quick(
+    nodes: int, waits: int, slots: int
+) -> None:
+    """From 61 nodes on work that may wait has a plan that looks as far."""
+    scenario = parse_scenario(MINIMAL)
+    node = scenario.nodes[0].model_copy(update={"count": nodes})
+    changes = {
+        "nodes": (node,),
+        "limits": scenario.limits.model_copy(update={"deadline_slots": waits}),
+        "stages": scenario.stages.model_copy(update={"development": 48}),
+    }
+    assert horizon_slots(scenario.model_copy(update=changes)) == slots

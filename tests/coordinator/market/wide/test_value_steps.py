@@ -14,9 +14,9 @@ from coordinator.market.wide.value_steps import with_value
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 2**32 - 1))
-def test_one_step_is_the_linear_worth(seed: int) -> None:
-    fleet = random_fleet(seed)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 2))
+def test_one_step_is_the_linear_worth(seed: int, deadline_slots: int) -> None:
+    fleet = random_fleet(seed, deadline_slots=deadline_slots)
     program = hub.from_fleet(fleet)
     longer, worth_g = with_value(program, linear(program.battery_capacity_j, program.stored_value_g_per_j))
     plain, valued = (decomposition.solve(each, 1e-6) for each in (program, longer))
@@ -24,7 +24,10 @@ def test_one_step_is_the_linear_worth(seed: int) -> None:
     assert valued.objective_g - worth_g == pytest.approx(plain.objective_g, abs=1e-5 * scale)
 
 
-def test_work_that_waits_is_refused() -> None:
-    fleet = random_fleet(1, deadline_slots=2)
-    with pytest.raises(ValueError, match="deadline_slots is 2"):
-        with_value(hub.from_fleet(fleet), linear(fleet.battery_capacity_j, np.zeros(fleet.size)))
+def test_no_work_waits_for_the_slots_of_the_worth() -> None:
+    fleet = random_fleet(1, 4, 3, deadline_slots=2)
+    longer, _ = with_value(hub.from_fleet(fleet), linear(fleet.battery_capacity_j, np.zeros(fleet.size)))
+    plan = decomposition.solve(longer, 1e-5).plan
+    done = plan.own_batches + plan.offload_batches
+    assert done[:, :3].sum() > 0
+    assert done[:, 3:].sum() == 0.0
