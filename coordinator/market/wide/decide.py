@@ -26,7 +26,7 @@ WIDE_FROM = 61
 """Nodes from which the hub form decides, where it can: it is as good and quicker from there on."""
 VALUE_STEPS = 8
 """Steps of (D9): each costs as much as a slot. Eight lose 0.1 % against 32."""
-_SHARE_OF_GAP = 0.5
+SHARE_OF_GAP = 0.5
 """Of the gap asked for, what the decomposition may take; whole batches take the rest."""
 _LEAST_GAP, _MOST_GAP = 1e-7, 1e-2
 _NO_BATCH = 1e-6
@@ -112,7 +112,7 @@ def _wanted(fleet: Fleet, planned: HubProgram, worth_g: float, gap_fraction: flo
     the decision's gap is relative to less, here estimated by the bill of the static load."""
     bill_g = float(np.vdot(planned.grams_per_j[: fleet.horizon], planned.static_j[: fleet.horizon]))
     share = bill_g / (bill_g + worth_g) if bill_g + worth_g > 0 else 1.0
-    return float(np.clip(gap_fraction * _SHARE_OF_GAP * share, _LEAST_GAP, _MOST_GAP))
+    return float(np.clip(gap_fraction * SHARE_OF_GAP * share, _LEAST_GAP, _MOST_GAP))
 
 
 def _gap(found: WholePlan, worth_g: float, bound_g: float, slots: int) -> float:
