@@ -8,15 +8,13 @@ from pathlib import Path
 import pytest
 
 from experiments.studies.terminal.options import Options, build_options
-from experiments.studies.terminal.settings import QUICK
 from experiments.studies.terminal.training import (
     Data,
     Models,
     load_data,
     train_models,
 )
-
-TINY = QUICK.__class__("digits", 48, 12, 1, 1, 2, 12, 12, 1)
+from tests.experiments.studies.terminal.sizes import TINY
 
 
 @pytest.fixture(scope="module")

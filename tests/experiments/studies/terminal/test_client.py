@@ -10,15 +10,12 @@ import torch
 
 from experiments.studies.terminal.client import EdgeLink
 from experiments.studies.terminal.options import Options, TileOption, scores
-from experiments.studies.terminal.settings import QUICK
 from experiments.studies.terminal.shaper import RateSchedule
 from experiments.studies.terminal.training import (
     Data,
     Models,
     save_models,
 )
-
-TINY = QUICK.__class__("digits", 48, 12, 1, 1, 2, 12, 12, 1)
 
 
 @pytest.mark.processes

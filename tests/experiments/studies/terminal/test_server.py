@@ -7,13 +7,10 @@ import threading
 
 from experiments.studies.terminal.options import Options
 from experiments.studies.terminal.server import answer, serve
-from experiments.studies.terminal.settings import QUICK
 from experiments.studies.terminal.wire import (
     Kind,
     Message,
 )
-
-TINY = QUICK.__class__("digits", 48, 12, 1, 1, 2, 12, 12, 1)
 
 
 def test_garbage_is_answered_with_a_reason(options: Options) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 
 from experiments.studies.terminal.options import Options, build_options, scores
-from experiments.studies.terminal.settings import QUICK
 from experiments.studies.terminal.training import (
     Data,
     Models,
@@ -16,8 +15,7 @@ from experiments.studies.terminal.training import (
     save_models,
     train_models,
 )
-
-TINY = QUICK.__class__("digits", 48, 12, 1, 1, 2, 12, 12, 1)
+from tests.experiments.studies.terminal.sizes import TINY
 
 
 def test_training_is_cached_by_content_and_the_same_by_seed(cache: Path, data: Data, models: Models) -> None:

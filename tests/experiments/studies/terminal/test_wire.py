@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_node.splitting.partition import TensorSpec
-from experiments.studies.terminal.settings import QUICK
 from experiments.studies.terminal.wire import (
     Kind,
     LinkError,
@@ -19,8 +18,6 @@ from experiments.studies.terminal.wire import (
     tensors_from_bytes,
     tensors_to_bytes,
 )
-
-TINY = QUICK.__class__("digits", 48, 12, 1, 1, 2, 12, 12, 1)
 
 
 @given(st.binary(max_size=500), st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1))

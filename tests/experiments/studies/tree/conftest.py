@@ -11,12 +11,12 @@ from experiments.studies.tree.model import Discipline, Service, SleepMode, build
 from experiments.studies.tree.parameters import load_parameters
 from experiments.studies.tree.settings import (
     REFERENCE,
-    Extent,
     Setting,
 )
 from experiments.studies.tree.study import run_study
 from experiments.studies.tree.tables import curves_table
 from experiments.studies.tree.traffic import draw
+from tests.experiments.studies.tree.sizes import TINY
 
 P = load_parameters()
 MACHINE = build_machine(P, Discipline.VR_FIRST, SleepMode.JOINT)
@@ -27,9 +27,6 @@ def world():  # type: ignore[no-untyped-def]
     rates = [0.4 * MACHINE.capacity_per_s(Service.VR), 1.0, 0.4]
     traffic = draw(11, rates, 40.0)
     return traffic, simulate(traffic, MACHINE)
-
-
-TINY = Extent(seeds=3, window_s=3.0, warmup_s=0.5)
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,8 @@ from experiments.studies.tree.model import Discipline
 from experiments.studies.tree.parameters import load_parameters
 from experiments.studies.tree.settings import (
     REFERENCE,
-    Extent,
 )
 from experiments.studies.tree.tables import ablation_table
-
-TINY = Extent(seeds=3, window_s=3.0, warmup_s=0.5)
 
 
 def test_figures_are_drawn(curves, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -14,8 +14,8 @@ from experiments.studies.tree.settings import (
     grid,
 )
 from experiments.studies.tree.study import Cell, cell_key, run_cell, run_study
+from tests.experiments.studies.tree.sizes import TINY
 
-TINY = Extent(seeds=3, window_s=3.0, warmup_s=0.5)
 PAIR = [Setting(Service.VG, Background.LIGHT), Setting(Service.VU, Background.MEDIUM)]
 
 

@@ -7,13 +7,10 @@ import numpy as np
 from experiments.studies.tree.model import Service
 from experiments.studies.tree.settings import (
     REFERENCE,
-    Extent,
     Setting,
     grid,
 )
 from experiments.studies.tree.tables import ablation_table, matrix, parameters_table, pick
-
-TINY = Extent(seeds=3, window_s=3.0, warmup_s=0.5)
 
 
 def test_curves_are_complete_and_finite(curves) -> None:  # type: ignore[no-untyped-def]
