@@ -84,7 +84,7 @@ def _draw(run: Run, energy: pd.DataFrame, batches: pd.DataFrame, kind: str) -> D
     ).reset_index("flow")
     drawing = Drawing(
         name=f"flows-{file_part(run.policy)}",
-        title="Flows between nodes",
+        title=f"Flows between {kind}s",
         tab=label,
         caption=(
             f"Whole run, {label}, seed {run.seed}; every {kind} from low (top) to high mean grid "
@@ -95,6 +95,7 @@ def _draw(run: Run, energy: pd.DataFrame, batches: pd.DataFrame, kind: str) -> D
             + ("Above: width of a band is the amount; below: " if bands else "")
             + ("the same amounts as matrices, " if bands else "Matrices, ")
             + "row gives, column takes."
+            + ("" if kind == "node" else f" On the diagonal: between nodes of one {kind}.")
         ),
         alt=_alt(label, energy, batches),
         figure=figure,
@@ -110,7 +111,7 @@ def _draw(run: Run, energy: pd.DataFrame, batches: pd.DataFrame, kind: str) -> D
         if bands:
             _bands(drawing, axes[0][column], frame, run, verb, scale)
             axes[0][column].set_title(f"{title}: {scale.text(total)}")
-        _matrix(drawing, axes[-1][column], frame, verb, scale, colours, first=column == 0)
+        _matrix(drawing, axes[-1][column], frame, verb, scale, colours, within=kind != "node")
         if not bands:
             axes[-1][column].set_title(f"{title}: {scale.text(total)}")
     return drawing
@@ -225,9 +226,9 @@ def _matrix(
     scale: units.Scale,
     colours: Any,
     *,
-    first: bool,
+    within: bool,
 ) -> None:
-    """A matrix of amounts, cells that are zero left empty."""
+    """A matrix of amounts, cells that are zero left empty; ``within``: a group may exchange with itself."""
     groups, values = list(frame.index), frame.to_numpy()
     n, top = len(groups), float(values.max())
     for i, j in zip(*np.nonzero(values > 0), strict=True):
@@ -248,7 +249,7 @@ def _matrix(
                 color="#ffffff" if dark else "#20262e",
                 zorder=12,
             ).set_gid(f"{drawing.name}-n{i}-{j}-{verb[:3]}")
-    for k in range(n):
+    for k in () if within else range(n):
         ax.add_patch(Rectangle((k, k), 1, 1, facecolor=style.RULE, lw=0))
     ax.set_xlim(0, n)
     ax.set_ylim(n, 0)

@@ -64,10 +64,32 @@ def test_a_study_without_emissions_is_drawn_without_warnings_and_from_zero(
 
 
 def test_a_large_fleet_is_shown_by_zone(make_run: MakeRun) -> None:
-    study = load(make_run("deta", 0, nodes=45))
+    folder = make_run("deta", 0, nodes=45)
+    path = next(folder.rglob("batch_flows.parquet"))
+    table = pd.read_parquet(path)
+    away = table.index[table["owner"] != table["executor"]][0]
+    table.loc[away, "executor"] = (
+        f"node-{(int(table.loc[away, 'owner'][5:]) + 10) % 40:02d}"  # of the same zone
+    )
+    table.to_parquet(path)
+    study = load(folder)
     drawings = {drawing.name: drawing for drawing in draw_all(study)}
     assert "Every line is one zone" in drawings["intensity-and-harvest"].caption
     flows = drawings["flows-deta"].data
     moved = study.any_run.tables["batch_flows"]["batches"].sum()
     assert flows[flows["flow"] == "batches_moved"]["value"].sum() == moved
     assert set(flows["from"]) <= set(study.any_run.tables["nodes"]["zone"])
+    assert drawings["flows-deta"].title == "Flows between zones"
+    # two nodes of a zone exchange something: its cell is seen, and no grey diagonal is drawn over it
+    assert (flows["from"] == flows["to"]).sum() == 1
+    cells = [len(axes.patches) for axes in drawings["flows-deta"].figure.axes[-2:]]
+    assert sum(cells) == len(flows)
+
+
+def test_a_node_exchanges_nothing_with_itself(make_run: MakeRun) -> None:
+    """The diagonal is grey: ten cells beside those of the flows, on either side."""
+    drawings = {drawing.name: drawing for drawing in draw_all(load(make_run("deta", 0)))}
+    flows = drawings["flows-deta"]
+    assert flows.title == "Flows between nodes"
+    assert "diagonal" not in flows.caption
+    assert sum(len(axes.patches) for axes in flows.figure.axes[-2:]) == len(flows.data) + 2 * 10
