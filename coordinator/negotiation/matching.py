@@ -1,6 +1,6 @@
-"""A stable matching of offers to give with offers to take, pair by pair.
+"""A stable matching of offers to give with offers to take, pair by pair, in O(N log N) for N offers.
 
-A pair gains what the taker's bid is worth after the transfer's loss, less the giver's ask and the cost of the link, and
+A pair gains the taker's bid less the giver's ask (both in the hub, where losses are in prices and quantities), and
 shares it equally. Both sides then rank each other by the same number, so taking pairs by falling gain leaves no two
 parties who would both rather trade with each other: the matching is stable, and up to ties the only stable one
 (preferences are aligned). It is an equilibrium of the bargaining, *not* the least-carbon plan.
@@ -8,12 +8,10 @@ parties who would both rather trade with each other: the matching is stable, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-import numpy as np
-
-from coordinator.market.fleet import Floats
 from coordinator.negotiation.quote import Quote
 
 _NOTHING = 1e-12
@@ -28,35 +26,51 @@ class Match:
     """Midpoint: the giver's ask plus half the gain."""
 
 
-def gains(asks: Sequence[Quote], bids: Sequence[Quote], efficiency: Floats, link_cost: Floats) -> Floats:
-    """(A, B) gain per unit given of every pair; -inf between a node and itself. ``efficiency`` and ``link_cost`` are
-    (N, N), from giver to taker."""
-    giver = np.array([q.node for q in asks], dtype=np.int64)
-    taker = np.array([q.node for q in bids], dtype=np.int64)
-    worth = np.array([q.price for q in bids])[None, :] * efficiency[np.ix_(giver, taker)]
-    gain = worth - np.array([q.price for q in asks])[:, None] - link_cost[np.ix_(giver, taker)]
-    gain[giver[:, None] == taker[None, :]] = -np.inf
-    return gain
-
-
-def match(asks: Sequence[Quote], bids: Sequence[Quote], efficiency: Floats, link_cost: Floats) -> list[Match]:
-    """The stable matching; quantities of bids are as they arrive, those of asks as they leave."""
-    if not asks or not bids:
-        return []
-    gain = gains(asks, bids, efficiency, link_cost)
-    left = np.array([q.quantity for q in asks])
-    wanted = np.array([q.quantity for q in bids])
-    order = np.argsort(-gain, axis=None, kind="stable")
+def match(asks: Sequence[Quote], bids: Sequence[Quote]) -> list[Match]:
+    """The stable matching, pairs by falling gain; ties keep the quotes' order, asks first."""
+    left, wanted = [q.quantity for q in asks], [q.quantity for q in bids]
+    givers = [a for a in sorted(range(len(asks)), key=lambda a: asks[a].price) if left[a] > _NOTHING]
+    takers = [b for b in sorted(range(len(bids)), key=lambda b: -bids[b].price) if wanted[b] > _NOTHING]
     found: list[Match] = []
-    for a, b in zip(*np.unravel_index(order, gain.shape), strict=True):
-        if gain[a, b] <= 0.0:
+    while (best := _best(asks, bids, givers, takers)) is not None:
+        i, j = best
+        a, b = givers[i], takers[j]
+        gain = bids[b].price - asks[a].price
+        if gain <= 0.0:
             break
-        giver, taker = asks[a].node, bids[b].node
-        carried = float(efficiency[giver, taker])
-        amount = min(float(left[a]), float(wanted[b]) / carried) if carried > 0 else 0.0
-        if amount <= _NOTHING:
-            continue
+        amount = min(left[a], wanted[b])
         left[a] -= amount
-        wanted[b] -= amount * carried
-        found.append(Match(giver, taker, amount, asks[a].price + 0.5 * float(gain[a, b])))
+        wanted[b] -= amount
+        found.append(Match(asks[a].node, bids[b].node, amount, asks[a].price + 0.5 * gain))
+        if left[a] <= _NOTHING:
+            del givers[i]
+        if wanted[b] <= _NOTHING:
+            del takers[j]
     return found
+
+
+def _best(
+    asks: Sequence[Quote], bids: Sequence[Quote], givers: list[int], takers: list[int]
+) -> tuple[int, int] | None:
+    """Positions in ``givers`` (cheapest first) and ``takers`` (dearest first) of the pair of two nodes that gains most:
+    the first two or, where they are one node, the first of either side with the first of another node."""
+    if not givers or not takers:
+        return None
+    node = asks[givers[0]].node
+    if bids[takers[0]].node != node:
+        return 0, 0
+    others = [(i, 0) for i in _first(i for i, a in enumerate(givers) if asks[a].node != node)]
+    others += [(0, j) for j in _first(j for j, b in enumerate(takers) if bids[b].node != node)]
+    return min(
+        others,
+        key=lambda at: (
+            asks[givers[at[0]]].price - bids[takers[at[1]]].price,
+            givers[at[0]],
+            takers[at[1]],
+        ),
+        default=None,
+    )
+
+
+def _first(positions: Iterable[int]) -> list[int]:
+    return list(islice(positions, 1))

@@ -87,8 +87,7 @@ def matched(table: Table, quotes: list[Quote]) -> Placed:
     asks = [q for q in quotes if q.side is Side.ASK]
     bids = [q for q in quotes if q.side is Side.BID]
     fills = [list[Fill]() for _ in range(table.size)]
-    ones = np.ones((table.size, table.size))
-    found = match(asks, bids, ones, np.zeros_like(ones))
+    found = match(asks, bids)
     for pair in found:
         good = quotes[0].good
         fills[pair.giver].append(Fill(good, Side.ASK, pair.price, pair.quantity))

@@ -177,7 +177,7 @@ class Books:
     def _on_trade(self, entry: Entry, body: dict[str, Any]) -> None:
         slot = self._slot_of(entry)
         slot.move(entry.kind)
-        slot.trade = tuple(_SETTLED.validate_python(body["transfers"]))
+        slot.traded(_SETTLED.validate_python(body["transfers"]))
 
     def _on_booking(self, entry: Entry, body: dict[str, Any]) -> None:
         slot, node = self._slot_of(entry), self.nodes[entry.node_id]

@@ -36,12 +36,14 @@ def decision_entry(
     ``self_managed``: nodes choose for themselves what was not agreed on with others."""
     chosen = choice.decision
     transfers = _transfers(ids, chosen.transfers)
-    decisions = _node_decisions(books, request, ids, choice, transfers)
+    decisions, decided = _node_decisions(books, request, ids, choice, transfers), set(ids)
     plan = SlotPlan(
         epoch=books.epoch,
         slot=request.slot,
         decisions=tuple(replace(one, self_managed=self_managed) for one in decisions),
-        lost_nodes=tuple(node for node in books.config.node_ids if node in books.nodes and node not in ids),
+        lost_nodes=tuple(
+            node for node in books.config.node_ids if node in books.nodes and node not in decided
+        ),
         status=choice.status,
         gap_fraction=choice.gap_fraction,
         decide_s=max(0.0, choice.decide_s),

@@ -118,6 +118,8 @@ class SlotState:
     """Counted batches of each owner that another node ran."""
     trade: tuple[SettledTransfer, ...] = ()
     """Outcome of the transfers, once traded."""
+    posted: dict[str, list[SettledTransfer]] = field(default_factory=dict)
+    """Transfers of ``trade`` that moved energy, by each node that gave or received."""
     settled: set[str] = field(default_factory=set)
     """Booked by the node's own settlement, in time."""
     totals: dict[str, int] = field(default_factory=dict)
@@ -217,9 +219,17 @@ class SlotState:
         told = self.telemetry.get(node_id)
         return 0 if told is None else told.battery_uj
 
+    def traded(self, outcome: Sequence[SettledTransfer]) -> None:
+        """Take up the outcome of the trade."""
+        self.trade = tuple(outcome)
+        for transfer in self.trade:
+            if transfer.posted:
+                for node in dict.fromkeys((transfer.donor, transfer.recipient)):
+                    self.posted.setdefault(node, []).append(transfer)
+
     def grants(self, node_id: str) -> tuple[int, int]:
         """(export, import) in uJ of a node once traded."""
-        posted = [t for t in self.trade if t.posted]
+        posted = self.transfers_of(node_id)
         export = sum(t.sent_uj for t in posted if t.donor == node_id)
         imported = sum(t.received_uj for t in posted if t.recipient == node_id)
         return export, imported
@@ -229,7 +239,8 @@ class SlotState:
         return EnergyGrant(node_id, self.epoch, self.slot, *self.grants(node_id))
 
     def transfers_of(self, node_id: str) -> tuple[SettledTransfer, ...]:
-        return tuple(t for t in self.trade if t.posted and node_id in (t.donor, t.recipient))
+        """Transfers that moved energy from or to a node, in the order of the trade."""
+        return tuple(self.posted.get(node_id, ()))
 
 
 def _allowed(moves: Mapping[tuple[Any, Kind], Any], now: StrEnum) -> str:

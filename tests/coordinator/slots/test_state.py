@@ -10,6 +10,7 @@ import pytest
 from coordinator.ledger.entry import Kind, LedgerError
 from coordinator.policies.registry import make_policy
 from coordinator.slots.state import NODE_MOVES, SLOT_MOVES, Phase, SlotState, Standing
+from coordinator.slots.trade import SettledTransfer
 from protos.messages.runner import BeginSlot, EndSlot, SlotPlan
 from protos.messages.slot import Settlement
 from protos.messages.terms import Stage
@@ -52,6 +53,17 @@ def test_a_node_without_a_decision_stands_nowhere() -> None:
     slot = slot_with()
     slot.move_node("n07", Kind.GAP)
     assert slot.standing == {"n00": Standing.WORKING}
+
+
+def test_the_trade_by_node() -> None:
+    """Void transfers move nothing; n02 gives and receives."""
+    slot = slot_with()
+    assert slot.grants("n02") == (0, 0)
+    moved = SettledTransfer("n01", "n02", 9, 8, 7), SettledTransfer("n02", "n03", 6, 5, 4)
+    slot.traded([SettledTransfer("n01", "n03", 3, 0, 0, "void"), *moved])
+    assert (slot.trade[1:], len(slot.trade)) == (moved, 3)
+    assert [slot.grants(f"n0{i}") for i in range(5)] == [(0, 0), (8, 0), (5, 7), (0, 4), (0, 0)]
+    assert [slot.transfers_of(f"n0{i}") for i in range(1, 4)] == [moved[:1], moved, moved[1:]]
 
 
 def test_a_slot_of_the_service_goes_through_its_phases(tmp_path: Path, kit: Any) -> None:
