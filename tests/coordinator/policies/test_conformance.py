@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,26 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.optimiser import large_fleet
 from coordinator.market.decision import Feasible, FleetDecision
 from coordinator.market.fleet import Fleet
 from coordinator.market.instances import reference_day
+from coordinator.market.physics import execute
+from coordinator.market.window import window
 from coordinator.negotiation.table import Negotiating
 from coordinator.policies.conformance import check_named, check_policy
+from coordinator.policies.guard import without_unselected
 from coordinator.policies.local import Local, local_decision
 from coordinator.policies.registry import POLICIES, make_policy
-from coordinator.policies.validate import Check
+from coordinator.policies.validate import Check, violations
 from coordinator.simulator.simulate import World, simulate
 
 QUICK: dict[str, dict[str, Any]] = {"admm": {"rounds": 8}}
 """Options that make a slow policy quick: conformance is about limits kept, not about how near the optimum it gets."""
+
+
+def negotiates(name: str) -> bool:
+    return isinstance(make_policy(name), Negotiating)
 
 
 class Broken(Local):
@@ -94,3 +103,33 @@ def test_template_conforms(
         assert isinstance(make_policy(name), Negotiating) is negotiates
     finally:
         sys.modules.pop("mylab_template", None)
+
+
+PAIRWISE = {"deta-tree"}
+"""Prices joules in the program by pairs of nodes."""
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name in POLICIES if name not in PAIRWISE and not negotiates(name))
+)
+def test_deciding_checking_and_executing_take_less_than_a_byte_a_pair(name: str) -> None:
+    """4,000 nodes, 16 million pairs: no array has an entry for each of them, not even a mask."""
+    fleet = window(large_fleet(4_000, 2), 1)
+    fleet = replace(
+        fleet,
+        harvest_j=fleet.harvest_j + 50.0 * (np.arange(fleet.size) % 3)[:, None],
+        true_intensity_g_per_kwh=fleet.intensity_g_per_kwh,
+        true_harvest_j=fleet.harvest_j,
+    )
+    policy = make_policy(name)
+    state = policy.init(0)
+    tracemalloc.start()
+    try:
+        decision, _ = policy.decide(fleet, state)
+        assert violations(fleet, decision) == []
+        flows = execute(fleet, without_unselected(decision, fleet))
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < fleet.size**2
+    np.testing.assert_allclose(flows.grid_j + flows.green_j, flows.demand_j, rtol=1e-9)

@@ -46,3 +46,17 @@ def test_rounding_is_no_flow_and_the_shorter_side_counts() -> None:
         nothing = hub_recovery.fill(np.array(given_), np.array(taken))
         assert len(nothing.source) == len(nothing.target) == len(nothing.amount) == 0
         assert nothing.matrix(2).tolist() == [[0.0, 0.0], [0.0, 0.0]]
+
+
+@given(st.lists(st.integers(-9, 9), min_size=1, max_size=15))
+def test_whole_numbers_become_whole_pairs(balances: list[int]) -> None:
+    """A node gives or takes; the last one evens out both sides."""
+    signed = np.array([*balances, -sum(balances)])
+    given_, taken = np.maximum(signed, 0), np.maximum(-signed, 0)
+    pairs = hub_recovery.fill_whole(given_, taken)
+    assert pairs.amount.dtype == np.int64
+    assert (pairs.amount > 0).all()
+    assert pairs.given(len(signed)).tolist() == given_.tolist()
+    assert pairs.taken(len(signed)).tolist() == taken.tolist()
+    assert len(pairs) <= max(np.count_nonzero(signed) - 1, 0)
+    assert not pairs.to_itself.any()
