@@ -23,6 +23,9 @@ Chart of accounts, unit ``uJ`` (positive: energy arrives in the account)::
     coordinator/grid, coordinator/stage/<stage>/coordinator
     router/grid, router/stage/<stage>/router
 
+A virtual fleet's nodes are rows: a slot is one entry with a block of columns, one value a node, and its postings are
+sums over the nodes, in accounts ``nodes/...`` in place of ``node/<id>/...`` (``loss/transfers``: of all transfers).
+
 In unit ``pg``: ``atmosphere`` takes (positive) what the ``.../stage/<stage>/<component>`` accounts owe
 (negative).
 """

@@ -46,6 +46,10 @@ class Kind(StrEnum):
     GAP = "gap"
     """A node's slot without a reading."""
     SLOT_END = "slot_end"
+    FLEET = "fleet"
+    """Nodes of a virtual fleet, which are rows: what they register, and what their batteries held."""
+    SLOT = "slot"
+    """A whole slot of a virtual fleet, by column: decision, trade, bookings and end in one transaction."""
     ALARM = "alarm"
 
 
@@ -73,6 +77,8 @@ class Entry:
     node_id: str = ""
     text: str = field(default="", compare=False)
     """Canonical JSON of ``body``; filled in."""
+    data: bytes = field(default=b"", compare=False)
+    """Block of columns (coordinator.ledger.columns); its digest is in ``body``."""
 
     def __post_init__(self) -> None:
         if not self.key:

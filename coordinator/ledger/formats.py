@@ -22,6 +22,8 @@ class Format:
     name: str
     emissions_unit: str
     picograms: int
+    has_columns: bool = False
+    """Whether entries have blocks of columns, in a table of their own."""
 
     @property
     def units(self) -> frozenset[str]:
@@ -60,4 +62,6 @@ class Format:
 
 CURRENT = Format("detabed-ledger-2", str(Unit.PICOGRAMS), 1)
 MICROGRAMS = Format("detabed-ledger-1", "ug", 1_000_000)
-READABLE = {known.name: known for known in (CURRENT, MICROGRAMS)}
+COLUMNS = Format("detabed-ledger-3", str(Unit.PICOGRAMS), 1, has_columns=True)
+"""Of virtual fleets: a slot is one entry with columns. Documents and postings as in CURRENT."""
+READABLE = {known.name: known for known in (CURRENT, MICROGRAMS, COLUMNS)}

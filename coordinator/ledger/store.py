@@ -43,6 +43,12 @@ CREATE TABLE IF NOT EXISTS postings (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS entries_by_kind ON entries (kind, slot);
 """
+_COLUMN_SCHEMA = """
+CREATE TABLE IF NOT EXISTS columns (
+    entry_id INTEGER PRIMARY KEY REFERENCES entries (id),
+    data BLOB NOT NULL
+);
+"""
 _TRIGGER = """
 CREATE TRIGGER IF NOT EXISTS {table}_{what} BEFORE {verb} ON {table}
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: {verb} on {table} refused'); END;
@@ -78,18 +84,19 @@ class _Submission:
 
 
 class Ledger:
-    """The ledger of run ``run_id``, open for writing. A lock file keeps other processes off.
+    """The ledger of run ``run_id``, open for writing. A lock file keeps other processes off. ``stored_as``: CURRENT, or
+    COLUMNS for entries with columns.
 
     Raises LedgerLockedError, or LedgerError when the file belongs to another run or format.
     """
 
-    def __init__(self, path: Path, run_id: str) -> None:
+    def __init__(self, path: Path, run_id: str, stored_as: Format = CURRENT) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock_fd = _take_lock(self.path)
         try:
             self._writer = _connect(self.path)
-            _prepare(self._writer, run_id, self.path)
+            _prepare(self._writer, run_id, self.path, stored_as)
             self._reader = _connect(self.path)
         except sqlite3.Error as error:
             os.close(self._lock_fd)
@@ -258,6 +265,8 @@ class Ledger:
             "INSERT INTO postings (entry_id, line, account, unit, amount) VALUES (?,?,?,?,?)",
             [(entry_id, line, p.account, str(p.unit), p.amount) for line, p in enumerate(entry.postings)],
         )
+        if entry.data:
+            self._writer.execute("INSERT INTO columns VALUES (?, ?)", (entry_id, entry.data))
         self._last_id, self._head = entry_id, chain
 
 
@@ -322,6 +331,13 @@ def open_read_only(path: Path) -> tuple[sqlite3.Connection, Format]:
     return connection, READABLE[row[0]]
 
 
+def format_of(path: Path) -> Format:
+    """Format of a ledger file. Raises LedgerError as ``open_read_only``."""
+    connection, stored_as = open_read_only(path)
+    connection.close()
+    return stored_as
+
+
 def read_entries(path: Path) -> Iterator[StoredEntry]:
     """All committed entries of a ledger file in order, in today's units (nothing is checked: that is ``verify``).
 
@@ -343,8 +359,22 @@ def read_entries(path: Path) -> Iterator[StoredEntry]:
                     own.append(stored_as.posting(waiting[1], waiting[2], waiting[3]))
                 waiting = postings.fetchone()
             document = stored_as.document(json.loads(body))
-            entry = Entry(Kind(kind), key, document, tuple(own), slot, node_id, text=body)
+            block = block_of(connection, entry_id, stored_as)
+            entry = Entry(Kind(kind), key, document, tuple(own), slot, node_id, text=body, data=block)
             yield StoredEntry(entry_id, entry, digest, chain)
+
+
+def tables_of(stored_as: Format) -> tuple[str, ...]:
+    """Tables of a file, none of which may be changed or shortened."""
+    return ("meta", "entries", "postings", *(["columns"] if stored_as.has_columns else []))
+
+
+def block_of(connection: sqlite3.Connection, entry_id: int, stored_as: Format) -> bytes:
+    """Block of columns of an entry; empty where it has none."""
+    if not stored_as.has_columns:
+        return b""
+    row = connection.execute("SELECT data FROM columns WHERE entry_id = ?", (entry_id,)).fetchone()
+    return b"" if row is None else bytes(row[0])
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -356,19 +386,19 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, run_id: str, path: Path) -> None:
+def _prepare(connection: sqlite3.Connection, run_id: str, path: Path, stored_as: Format) -> None:
     try:
-        connection.executescript(_SCHEMA)
+        connection.executescript(_SCHEMA + (_COLUMN_SCHEMA if stored_as.has_columns else ""))
     except sqlite3.DatabaseError as error:
         if _is_full(error, path):
             raise
         raise LedgerError(
             f"{path} is not a ledger of this project: {error}; choose another run folder"
         ) from error
-    for table in ("meta", "entries", "postings"):
+    for table in tables_of(stored_as):
         for verb in ("UPDATE", "DELETE"):
             connection.execute(_TRIGGER.format(table=table, verb=verb, what=verb.lower()))
-    for name, value in (("format", CURRENT.name), ("run_id", run_id)):
+    for name, value in (("format", stored_as.name), ("run_id", run_id)):
         connection.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (name, value))
         stored = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()[0]
         if stored != value:

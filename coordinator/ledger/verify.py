@@ -26,7 +26,7 @@ from coordinator.ledger.entry import (
     content_digest,
 )
 from coordinator.ledger.formats import Format
-from coordinator.ledger.store import open_read_only
+from coordinator.ledger.store import block_of, open_read_only, tables_of
 
 MOST_FINDINGS = 1000
 """Findings kept; more are only counted."""
@@ -98,7 +98,7 @@ def verify(path: Path, expected_head: str | None = None) -> VerifyReport:
     with contextlib.closing(connection):
         report.run_id = str(connection.execute("SELECT value FROM meta WHERE name = 'run_id'").fetchone()[0])
         try:
-            _check_file(connection, report)
+            _check_file(connection, stored_as, report)
             heads = _check_entries(connection, stored_as, report)
             _check_counts(connection, report)
         except sqlite3.DatabaseError as error:
@@ -109,12 +109,12 @@ def verify(path: Path, expected_head: str | None = None) -> VerifyReport:
     return report
 
 
-def _check_file(connection: sqlite3.Connection, report: VerifyReport) -> None:
+def _check_file(connection: sqlite3.Connection, stored_as: Format, report: VerifyReport) -> None:
     said = connection.execute("PRAGMA integrity_check").fetchone()[0]
     if said != "ok":
         report.add("file", report.path, f"SQLite's integrity check says: {said}")
     triggers = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
-    needed = {f"{table}_{verb}" for table in ("meta", "entries", "postings") for verb in ("update", "delete")}
+    needed = {f"{table}_{verb}" for table in tables_of(stored_as) for verb in ("update", "delete")}
     if missing := sorted(needed - triggers):
         report.add("guards", report.path, f"triggers that forbid changes are gone: {', '.join(missing)}")
 
@@ -165,7 +165,8 @@ def _check_entries(connection: sqlite3.Connection, stored_as: Format, report: Ve
                 before = checks.battery_uj(node_id)
                 document = stored_as.document(document)
                 today = tuple(stored_as.posting(p.account, p.unit, p.amount) for p in own)
-                checks.take(Item(Kind(kind), key, slot, node_id, document, today, where, before))
+                block = block_of(connection, entry_id, stored_as)
+                checks.take(Item(Kind(kind), key, slot, node_id, document, today, where, before, block))
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 report.add("document", where, f"cannot be understood: {type(error).__name__} {error}")
     while waiting is not None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from coordinator.config import CoordinatorConfig
 from coordinator.market.backlog import Backlog
+from coordinator.market.fleet import Ints
 from coordinator.policies.guard import TRAINING_STAGES
 from coordinator.slots.state import NodeState, SlotState
 from protos.messages.slot import Decision, Telemetry
@@ -16,21 +19,27 @@ def offload_room(config: CoordinatorConfig, node: NodeState, telemetry: Telemetr
     """(Q+1,) batches by deadline class that (D5) lets a node have run elsewhere; None without deferral."""
     if config.limits.deadline_slots == 0:
         return None
-    carried = node.carried_room
-    backlog = telemetry.backlog_batches
-    fresh = tuple(_cap(config, batches) for batches in backlog)
+    carried = None
+    if node.carried_room is not None and node.carried_batches is not None:
+        carried = Backlog(_one(node.carried_batches), _one(node.carried_room))
+    rooms = offload_rooms(config, telemetry.slot, _one(telemetry.backlog_batches), carried)
+    return tuple(int(n) for n in rooms[0])
+
+
+def offload_rooms(config: CoordinatorConfig, slot: int, backlog: Ints, carried: Backlog | None) -> Ints:
+    """(N, Q+1) likewise for N nodes. ``carried``: what the slot before left of their older classes; None in the first
+    slot."""
+    fresh = _caps(config, backlog)
     if carried is None:
         return fresh
-    rooms = [
-        *(min(room, count) for room, count in zip(carried[:-1], backlog[:-1], strict=True)),
-        fresh[-1],
-    ]
+    rooms = np.minimum(carried.room, backlog)
+    rooms[:, -1] = fresh[:, -1]
     # Work released late in a stage, or with a tight latency target, joins what has waited in its class.
-    new, waited = _class_of_new_work(config, telemetry.slot), node.carried_batches
-    if new < len(rooms) - 1 and waited is not None:
-        added = _cap(config, max(0, backlog[new] - waited[new]))
-        rooms[new] = min(rooms[new] + added, backlog[new])
-    return tuple(rooms)
+    new = _class_of_new_work(config, slot)
+    if new < rooms.shape[1] - 1:
+        added = _caps(config, np.maximum(0, backlog[:, new] - carried.batches[:, new]))
+        rooms[:, new] = np.minimum(rooms[:, new] + added, backlog[:, new])
+    return rooms
 
 
 def left_after(
@@ -40,13 +49,17 @@ def left_after(
     room = offload_room(config, node, telemetry)
     if room is None:
         return None
-    backlog = Backlog(np.array([telemetry.backlog_batches], dtype=np.int64), np.array([room], dtype=np.int64))
+    backlog = Backlog(_one(telemetry.backlog_batches), _one(room))
     away = sum(send.batches for send in decision.sends)
     try:
         later, _ = backlog.advance(np.array([decision.own_batches]), np.array([away]))
     except ValueError as error:  # the guard has checked this decision: a broken invariant, not an input
         raise AssertionError(f"node {telemetry.node_id}: {error}") from error
     return tuple(int(n) for n in later.batches[0]), tuple(int(n) for n in later.room[0])
+
+
+def _one(row: Sequence[int]) -> Ints:
+    return np.array([row], dtype=np.int64)
 
 
 def _class_of_new_work(config: CoordinatorConfig, slot: int) -> int:
@@ -60,8 +73,8 @@ def _class_of_new_work(config: CoordinatorConfig, slot: int) -> int:
     return max(t for t in range(slot, last + 1) if stages[t] is stages[slot]) - slot
 
 
-def _cap(config: CoordinatorConfig, batches: int) -> int:
-    return int(np.floor(config.limits.offload_cap_fraction * batches + 1e-9))
+def _caps(config: CoordinatorConfig, batches: Ints) -> Ints:
+    return np.floor(config.limits.offload_cap_fraction * batches + 1e-9).astype(np.int64)
 
 
 def missed_batches(slot: SlotState, node_id: str) -> int:

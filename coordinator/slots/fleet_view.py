@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from carbon_data.types import DataError
-from carbon_data.units import JOULES_PER_KWH, from_micro
+from carbon_data.units import JOULES_PER_KWH, MICRO
 from coordinator.config import CoordinatorConfig
 from coordinator.market.fleet import Fleet, Limits
 from coordinator.negotiation.table import Table
 from coordinator.slots.books import Books
+from coordinator.slots.columns import ProfileColumns, StandingColumns, work_of
 from coordinator.slots.deferral import offload_room
 from coordinator.slots.expecting import expected_g_per_kwh
+from protos.messages.columns import TelemetryColumns
 from protos.messages.slot import Telemetry
-from protos.messages.stream import NodeProfile, WorkProfile
+from protos.messages.stream import NodeProfile
 from protos.messages.terms import Stage
 
 NOT_OFFLOADABLE = (Stage.PREPARATION, Stage.UNALLOCATED)
@@ -37,21 +38,6 @@ class NodeView:
     """Booked so far in this run."""
     given_uj: int = 0
     """Booked exports so far in this run."""
-
-
-def work_of(profile: NodeProfile, stage: Stage) -> WorkProfile:
-    """Cost of ``stage``'s work on a node. Raises DataError when the node did not give it.
-
-    In an unallocated slot no node has work, and work costs nothing.
-    """
-    if stage is Stage.UNALLOCATED:
-        return WorkProfile(stage, 0.0, 0.0, 0)
-    for work in profile.work:
-        if work.stage == stage:
-            return work
-    raise DataError(
-        f"no work profile for stage {stage}; the node registered {[str(w.stage) for w in profile.work]}"
-    )
 
 
 def limits_of(config: CoordinatorConfig) -> Limits:
@@ -75,11 +61,11 @@ def build_table(
     attempt: int,
 ) -> Table:
     """Public quantities of the nodes in ``profiles`` (in that order) before ``slot``: no telemetry goes in."""
-    horizon = min(config.look_ahead_slots, len(config.stages) - slot)
+    horizon = _horizon(config, slot)
     stages = config.stages[slot : slot + horizon]
     bodies = list(profiles.values())
     work = [[work_of(body, stage) for stage in stages] for body in bodies]
-    intensities, later = _intensities(config, slot, horizon, bodies, intensity)
+    intensities, later = _intensities(config, slot, horizon, [body.zone for body in bodies], intensity)
 
     def column(name: str) -> np.ndarray:
         return np.array([float(getattr(body, name)) for body in bodies])
@@ -110,18 +96,19 @@ def _intensities(
     config: CoordinatorConfig,
     slot: int,
     horizon: int,
-    bodies: Sequence[NodeProfile],
+    places: Sequence[str],
     intensity: Mapping[str, Sequence[float]],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(N, H) true intensity of the slot, then what is expected; (N,) mean of the last known day where the run goes on
-    after it, else 0: energy left at the run's end has no use in it."""
-    wanted = {body.zone for body in bodies}
+    """In zones ``places``: (N, H) true intensity of the slot, then what is expected; (N,) mean of the last known day
+    where the run goes on after it, else 0: energy left at the run's end has no use in it."""
+    wanted = set(places)
     expected = {
         zone.zone: expected_g_per_kwh(zone, slot, horizon - 1, config.forecast_known_slots)
         for zone in config.zones
         if zone.zone in wanted
     }
-    intensities = np.array([(intensity[p.zone][slot], *expected[p.zone]) for p in bodies], dtype=float)
+    rows = {zone: np.array((intensity[zone][slot], *expected[zone]), dtype=float) for zone in wanted}
+    intensities = np.array([rows[zone] for zone in places])
     goes_on = slot + horizon < len(config.stages)
     return intensities, intensities[:, -config.day_slots :].mean(axis=1) * goes_on
 
@@ -150,29 +137,59 @@ def build_fleet(
     views: Mapping[str, NodeView],
     intensity: Mapping[str, Sequence[float]],
 ) -> Fleet:
-    """The Fleet of the nodes in ``views`` (in that order) before ``slot``.
+    """The Fleet of the nodes in ``views`` (in that order) before ``slot``; see ``fleet_of_columns``."""
+    nodes = list(views.values())
+    horizon = _horizon(config, slot)
+    stages = config.stages[slot : slot + horizon]
+    told = [node.telemetry for node in nodes]
+    telemetry = TelemetryColumns(
+        slot=slot,
+        battery_uj=np.array([each.battery_uj for each in told], dtype=np.int64),
+        harvest_forecast_uj=np.array([each.harvest_forecast_uj[:horizon] for each in told], dtype=np.int64),
+        backlog_batches=np.array([each.backlog_batches for each in told], dtype=np.int64),
+        release_forecast_batches=np.array(
+            [each.release_forecast_batches[: horizon - 1] for each in told], dtype=np.int64
+        ).reshape(len(nodes), horizon - 1),
+    )
+    losses, rooms = [each.mean_loss for each in told], [node.offload_room for node in nodes]
+    standing = StandingColumns(
+        asleep=np.array([n.asleep for n in nodes], dtype=bool),
+        participations=np.array([n.participations for n in nodes], dtype=np.int64),
+        harvested_uj=np.array([n.harvested_uj for n in nodes], dtype=np.int64),
+        given_uj=np.array([n.given_uj for n in nodes], dtype=np.int64),
+        mean_loss=np.array([np.nan if loss is None else loss for loss in losses], dtype=float),
+        offload_room=None if None in rooms else np.array(rooms, dtype=np.int64),
+    )
+    profiles = ProfileColumns.of([node.profile for node in nodes], stages)
+    return fleet_of_columns(config, tuple(views), profiles, telemetry, standing, intensity)
+
+
+def _horizon(config: CoordinatorConfig, slot: int) -> int:
+    return min(config.look_ahead_slots, len(config.stages) - slot)
+
+
+def fleet_of_columns(
+    config: CoordinatorConfig,
+    node_ids: tuple[str, ...],
+    profiles: ProfileColumns,
+    telemetry: TelemetryColumns,
+    standing: StandingColumns,
+    intensity: Mapping[str, Sequence[float]],
+) -> Fleet:
+    """The Fleet before the slot of ``telemetry``.
 
     ``intensity`` is what has been and is; later columns come from each zone's forecast, where it has one. The
     look-ahead ends with the run. stored_value_g_per_j is eta_d times the mean intensity of the last known day where
     the run goes on, else 0; policies that plan work the value out from the fleet itself (D9).
     """
-    horizon = min(config.look_ahead_slots, len(config.stages) - slot)
+    slot = telemetry.slot
+    horizon = _horizon(config, slot)
     stages = config.stages[slot : slot + horizon]
-    nodes = list(views.values())
-    profiles = [node.profile for node in nodes]
-    work = [[work_of(profile, stage) for stage in stages] for profile in profiles]
-
-    def column(name: str) -> np.ndarray:
-        return np.array([float(getattr(profile, name)) for profile in profiles])
-
-    losses = [node.telemetry.mean_loss for node in nodes]
-    intensities, value_g_per_kwh = _intensities(config, slot, horizon, profiles, intensity)
-    harvest_j = np.array(
-        [[from_micro(uj) for uj in n.telemetry.harvest_forecast_uj[:horizon]] for n in nodes], dtype=float
-    )
-    rooms = [node.offload_room for node in nodes]
+    figures = profiles.figures
+    intensities, value_g_per_kwh = _intensities(config, slot, horizon, profiles.zones, intensity)
+    harvest_j = telemetry.harvest_forecast_uj[:, :horizon] / MICRO
     return Fleet(
-        node_ids=tuple(views),
+        node_ids=node_ids,
         slot=slot,
         slot_s=config.slot_s,
         stage=str(stages[0]),
@@ -181,45 +198,43 @@ def build_fleet(
         harvest_j=harvest_j,
         true_intensity_g_per_kwh=intensities if config.foresight else None,
         true_harvest_j=harvest_j if config.foresight else None,
-        backlog_batches=np.array([n.telemetry.backlog_batches for n in nodes], dtype=np.int64),
-        release_batches=np.array(
-            [n.telemetry.release_forecast_batches[: horizon - 1] for n in nodes], dtype=np.int64
-        ).reshape(len(nodes), horizon - 1),
-        seconds_per_batch=np.array([[w.seconds_per_batch for w in row] for row in work]),
-        joules_per_batch=np.array([[w.joules_per_batch for w in row] for row in work]),
-        model_j=np.array([[w.model_j for w in row] for row in work]),
-        request_j=np.array([[w.request_j for w in row] for row in work]),
-        bytes_per_batch=np.array([[w.bytes_per_batch for w in row] for row in work], dtype=float).max(axis=0),
+        backlog_batches=telemetry.backlog_batches,
+        release_batches=telemetry.release_forecast_batches[:, : horizon - 1],
+        seconds_per_batch=profiles.by_slot("seconds_per_batch", stages),
+        joules_per_batch=profiles.by_slot("joules_per_batch", stages),
+        model_j=profiles.by_slot("model_j", stages),
+        request_j=profiles.by_slot("request_j", stages),
+        bytes_per_batch=profiles.by_slot("bytes_per_batch", stages).max(axis=0),
         offloadable=np.array([stage not in NOT_OFFLOADABLE for stage in stages]),
-        static_w=column("static_w"),
-        sleep_w=column("sleep_w"),
-        wake_j=column("wake_j"),
-        wake_s=column("wake_s"),
-        tx_j_per_byte=column("tx_j_per_byte"),
-        rx_j_per_byte=column("rx_j_per_byte"),
-        storage_bytes=column("storage_bytes"),
-        export_efficiency=1.0 - column("export_loss_fraction"),
-        import_efficiency=1.0 - column("import_loss_fraction"),
-        battery_j=np.array([from_micro(n.telemetry.battery_uj) for n in nodes]),
-        battery_capacity_j=np.array([from_micro(p.battery_capacity_uj) for p in profiles]),
-        charge_efficiency=column("charge_efficiency_fraction"),
-        discharge_efficiency=column("discharge_efficiency_fraction"),
-        self_discharge_fraction=column("self_discharge_fraction"),
-        charge_limit_w=column("charge_limit_w"),
-        discharge_limit_w=column("discharge_limit_w"),
-        stored_value_g_per_j=column("discharge_efficiency_fraction") * value_g_per_kwh / JOULES_PER_KWH,
+        static_w=figures["static_w"],
+        sleep_w=figures["sleep_w"],
+        wake_j=figures["wake_j"],
+        wake_s=figures["wake_s"],
+        tx_j_per_byte=figures["tx_j_per_byte"],
+        rx_j_per_byte=figures["rx_j_per_byte"],
+        storage_bytes=figures["storage_bytes"],
+        export_efficiency=1.0 - figures["export_loss_fraction"],
+        import_efficiency=1.0 - figures["import_loss_fraction"],
+        battery_j=telemetry.battery_uj / MICRO,
+        battery_capacity_j=figures["battery_capacity_uj"] / MICRO,
+        charge_efficiency=figures["charge_efficiency_fraction"],
+        discharge_efficiency=figures["discharge_efficiency_fraction"],
+        self_discharge_fraction=figures["self_discharge_fraction"],
+        charge_limit_w=figures["charge_limit_w"],
+        discharge_limit_w=figures["discharge_limit_w"],
+        stored_value_g_per_j=figures["discharge_efficiency_fraction"] * value_g_per_kwh / JOULES_PER_KWH,
         decision_slots=min(config.horizon_slots, horizon),
         later_slots=len(config.stages) - slot - horizon,
         day_slots=config.day_slots,
         harvest_spread_fraction=0.0 if config.foresight else config.harvest_spread_fraction,
-        asleep=np.array([n.asleep for n in nodes], dtype=bool),
-        offload_room_batches=None if None in rooms else np.array(rooms, dtype=np.int64),
+        asleep=standing.asleep,
+        offload_room_batches=standing.offload_room,
         release_last_slot=_last_slots(config, slot, horizon),
-        harvested_before_j=np.array([from_micro(n.harvested_uj) for n in nodes]),
-        given_before_j=np.array([from_micro(n.given_uj) for n in nodes]),
-        participations=np.array([n.participations for n in nodes], dtype=np.int64),
-        num_examples=np.array([p.num_examples for p in profiles], dtype=np.int64),
-        mean_loss=np.array([np.nan if loss is None else loss for loss in losses], dtype=float),
+        harvested_before_j=standing.harvested_uj / MICRO,
+        given_before_j=standing.given_uj / MICRO,
+        participations=standing.participations,
+        num_examples=figures["num_examples"].astype(np.int64),
+        mean_loss=standing.mean_loss,
     )
 
 

@@ -8,7 +8,7 @@ from carbon_data.types import DataError
 from coordinator.ledger.entry import Entry, Kind
 from coordinator.slots.books import Books
 from coordinator.slots.closing import Closing
-from coordinator.slots.fleet_view import work_of
+from coordinator.slots.columns import work_of
 from coordinator.slots.intake import Intake
 from coordinator.slots.negotiating import MarketHost
 from coordinator.slots.protocol import Effects, Refused

@@ -6,13 +6,18 @@ ledger gives the same tables. pandas is imported here and nowhere else in the co
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from carbon_data.types import require_utc
-from coordinator.ledger.store import read_entries
+from coordinator.ledger.store import format_of, read_entries
+from coordinator.tables.columns import FleetTables
 from coordinator.tables.decisions import decision_rows
 from coordinator.tables.flows import batch_rows, energy_rows
 from coordinator.tables.lines import line_rows
@@ -22,6 +27,8 @@ from coordinator.tables.schema import TABLES, Kind
 from coordinator.tables.serving import serving_rows
 from coordinator.tables.slots import slot_rows
 
+ROWS = 100_000
+"""Rows that a virtual fleet's tables keep in memory, besides those of a slot."""
 STORED_AS = {
     Kind.COUNT: "Int64",
     Kind.REAL: "Float64",
@@ -40,13 +47,42 @@ def export_tables(
     seconds. Returns the path of each table. A slot's row without a reading has nulls, never zeros. Raises
     LedgerError.
     """
-    tables = ledger_tables(ledger_path, start=start, trace_step_s=trace_step_s)
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {}
-    for name, table in tables.items():
-        paths[name] = folder / f"{name}.parquet"
+    paths = {name: folder / f"{name}.parquet" for name in TABLES}
+    if format_of(ledger_path).has_columns:
+        frames = FleetTables(require_utc(start), trace_step_s).frames(read_entries(ledger_path))
+        _write_in_parts(frames, paths)
+        return paths
+    for name, table in ledger_tables(ledger_path, start=start, trace_step_s=trace_step_s).items():
         table.to_parquet(paths[name], index=False)
     return paths
+
+
+def _write_in_parts(parts: Iterable[Mapping[str, pd.DataFrame]], paths: Mapping[str, Path]) -> None:
+    """Append every part to its table, ROWS rows or one slot at a time."""
+    waiting: dict[str, list[pd.DataFrame]] = {name: [] for name in paths}
+    with ExitStack() as stack:
+        writers: dict[str, pq.ParquetWriter] = {}
+
+        def write(name: str) -> None:
+            rows = [frame for frame in waiting[name] if len(frame)]
+            frame = (
+                pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=list(TABLES[name].names))
+            )
+            waiting[name] = []
+            table = pa.Table.from_pandas(_typed(name, frame), preserve_index=False)
+            if name not in writers:
+                writers[name] = stack.enter_context(pq.ParquetWriter(paths[name].absolute(), table.schema))
+            writers[name].write_table(table.cast(writers[name].schema))
+
+        for part in parts:
+            for name, frame in part.items():
+                waiting[name].append(frame)
+                if sum(len(each) for each in waiting[name]) >= ROWS:
+                    write(name)
+        for name in paths:
+            if waiting[name] or name not in writers:
+                write(name)
 
 
 def ledger_tables(ledger_path: Path, *, start: datetime, trace_step_s: float) -> dict[str, pd.DataFrame]:
@@ -63,9 +99,12 @@ def ledger_tables(ledger_path: Path, *, start: datetime, trace_step_s: float) ->
         "decisions": decision_rows(run),
         "serving": serving_rows(run),
     }
-    tables = {}
-    for name, schema in TABLES.items():
-        frame = pd.DataFrame(list(rows[name]), columns=list(schema.names))
-        kinds = {c.name: STORED_AS[c.kind] for c in schema.columns if c.kind in STORED_AS}
-        tables[name] = frame.astype(kinds)
-    return tables
+    return {
+        name: _typed(name, pd.DataFrame(list(rows[name]), columns=list(schema.names)))
+        for name, schema in TABLES.items()
+    }
+
+
+def _typed(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """A table with the types of its columns."""
+    return frame.astype({c.name: STORED_AS[c.kind] for c in TABLES[name].columns if c.kind in STORED_AS})

@@ -16,7 +16,9 @@ ScenarioArgument = Annotated[
     ),
 ]
 PolicyOption = Annotated[str | None, typer.Option(help="Policy instead of the scenario's.")]
-FleetOption = Annotated[str | None, typer.Option(help="ray or inprocess, instead of the scenario's.")]
+FleetOption = Annotated[
+    str | None, typer.Option(help="ray, inprocess or virtual, instead of the scenario's.")
+]
 ReportOption = Annotated[
     bool, typer.Option("--report/--no-report", help="Draw the HTML report and its figures.")
 ]

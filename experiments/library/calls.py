@@ -40,7 +40,7 @@ def run(
         policy: a name of ``detabed list policies``, ``"package.module:Name"``, or a class that lies in a module;
             None: the scenario's.
         seed: of data, weights, clouds, arrivals and policy; None: the scenario's.
-        fleet: ``"ray"`` or ``"inprocess"``; None: the scenario's.
+        fleet: ``"ray"``, ``"inprocess"`` or ``"virtual"``; None: the scenario's.
         output: a new or empty folder; None: a numbered one under ``runs/``.
         report: write the HTML report too (``Run.report()`` does so later).
         progress: show a bar.

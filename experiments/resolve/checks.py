@@ -7,13 +7,18 @@ from typing import Any
 
 from carbon_data.types import DataError, Signal
 from coordinator.config import ZoneIntensity
+from coordinator.negotiation.table import Negotiating
+from coordinator.policies.registry import make_policy
 from edge_node.config import (
     BoardConfig,
 )
 from edge_node.meters.base import MeterError
+from edge_node.meters.modelled import ModelledMeter
 from edge_node.meters.registry import probe_meter
 from experiments.errors import UsageError
 from experiments.fleet.temporary import require_short_folder
+from experiments.resolve.chosen_policy import policy_settings
+from experiments.resolve.demand import learns_nothing
 from experiments.scenario.model import Scenario
 
 
@@ -29,6 +34,28 @@ def check_sockets(scenario: Scenario) -> None:
     """Refuse a temporary folder in which Ray could not make its sockets."""
     if scenario.fleet.kind == "ray":
         require_short_folder()
+
+
+def check_virtual(scenario: Scenario) -> None:
+    """Refuse for a virtual fleet what its nodes, which are rows, cannot do. Raises UsageError."""
+    if scenario.fleet.kind != "virtual":
+        return
+    others = 'or take kind = "inprocess" or "ray"'
+    if not learns_nothing(scenario):
+        raise UsageError(
+            f'nodes of kind = "virtual" do not learn yet, and task {scenario.task.name} does: give task.name = "none" '
+            f"with [demand], {others}"
+        )
+    if scenario.fleet.meter != ModelledMeter.name:
+        raise UsageError(
+            f'nodes of kind = "virtual" have no hardware that meter {scenario.fleet.meter} could read: give meter = '
+            f'"{ModelledMeter.name}", {others}'
+        )
+    if isinstance(make_policy(scenario.policy, **policy_settings(scenario)), Negotiating):
+        raise UsageError(
+            f'policy {scenario.policy} talks with every node, and those of kind = "virtual" have no agents: choose '
+            f"another policy, {others}"
+        )
 
 
 def check_accounting(scenario: Scenario, zones: tuple[ZoneIntensity, ...], slots: int) -> None:

@@ -57,6 +57,14 @@ def refuse_learning(scenario: Scenario) -> None:
                 raise UsageError(
                     f'{key} has no effect with name = "{NAME}", where [demand] says what work there is; remove it'
                 )
+    for k, node in enumerate(scenario.nodes):
+        for key in ("flop_per_batch", "bytes_per_batch") if node.demand is not None else ():
+            value = getattr(node.demand, key)
+            if value not in (getattr(scenario.demand, key), DemandSpec.model_fields[key].default):
+                with scenario.at("nodes", k, "demand", key):
+                    raise UsageError(
+                        f"a batch costs the same operations and bytes wherever it runs: give {key} in [demand] only"
+                    )
     if scenario.task.data not in (NAME, "auto"):
         with scenario.at("task", "data"):
             raise UsageError(f'data = "{scenario.task.data}" has no effect with name = "{NAME}"; remove it')
@@ -115,10 +123,10 @@ def node_demands(
     traces: dict[int, tuple[NDArray[np.float64], dict[str, Any]]] = {}
     demands: list[DemandConfig] = []
     known: dict[tuple[int, BoardConfig], DemandConfig] = {}
+    flop = scenario.demand.flop_per_batch or standard.effective_flop_per_s * length_s / BATCHES_PER_SLOT
     for i, (entry, board) in enumerate(zip(entries, boards, strict=True)):
         own = scenario.nodes[entry].demand
         spec = scenario.demand if own is None else own
-        flop = spec.flop_per_batch or standard.effective_flop_per_s * length_s / BATCHES_PER_SLOT
         with scenario.at(*(("demand",) if own is None else ("nodes", entry, "demand"))):
             if spec.kind == "trace":
                 if entry not in traces:
@@ -127,14 +135,9 @@ def node_demands(
             if (entry, board) not in known:
                 batches = _whole(_wanted(spec, board, flop, length_s, slots, traces.get(entry)))
                 known[entry, board] = DemandConfig(
-                    flop_per_batch=flop, bytes_per_batch=spec.bytes_per_batch, batches=batches
+                    flop_per_batch=flop, bytes_per_batch=scenario.demand.bytes_per_batch, batches=batches
                 )
         demands.append(known[entry, board])
-    if len({(each.flop_per_batch, each.bytes_per_batch) for each in demands}) > 1:
-        raise UsageError(
-            "batches of the nodes differ in flop_per_batch or bytes_per_batch; a batch costs the same operations and "
-            "bytes wherever it runs: give them in [demand] only"
-        )
     return tuple(demands), origins
 
 

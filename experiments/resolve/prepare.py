@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from carbon_data.own_code import look_beside
 from coordinator.policies.registry import PolicyError
@@ -19,6 +19,8 @@ from experiments.scenario.work import ServiceSpec
 
 if TYPE_CHECKING:
     from experiments.resolve.resolved import Resolved
+
+FLEETS = get_args(FleetSpec.model_fields["kind"].annotation)
 
 
 def open_scenario(
@@ -54,8 +56,8 @@ def changed(
             raise UsageError(f"seed {seed}: allowed are 0 to {MAX_SEED}")
         changes["seed"] = seed
     if fleet is not None:
-        if fleet not in ("ray", "inprocess"):
-            raise UsageError(f"fleet {fleet}: allowed are ray and inprocess")
+        if fleet not in FLEETS:
+            raise UsageError(f"fleet {fleet}: allowed are {', '.join(FLEETS)}")
         if fleet != scenario.fleet.kind:  # so do options of a kind of fleet
             changes["fleet"] = FleetSpec.model_validate({"kind": fleet, "meter": scenario.fleet.meter})
     return scenario.model_copy(update=changes)

@@ -12,7 +12,7 @@ from edge_node.energy.transport import load_transport
 from experiments.errors import UsageError
 from experiments.resolve.assumptions import assumptions_of
 from experiments.resolve.boards import battery_of, coordinator_body, node_boards
-from experiments.resolve.checks import check_accounting, check_meter, check_sockets
+from experiments.resolve.checks import check_accounting, check_meter, check_sockets, check_virtual
 from experiments.resolve.chosen_policy import (
     chosen_traits,
     known_slots,
@@ -57,6 +57,7 @@ def _resolve(scenario: Scenario) -> Resolved:
         persistence_slots(scenario)
     with scenario.at("fleet", "kind"):
         check_sockets(scenario)
+        check_virtual(scenario)
     with scenario.at("coordinator", "host"):
         check_host(scenario.coordinator.host, listens=scenario.fleet.kind == "ray")
     check_strategy(scenario)

@@ -15,6 +15,7 @@ from rich.progress import Progress
 from experiments.errors import FailedRunError, RunError, UsageError
 from experiments.fleet.inprocess import InProcessFleet
 from experiments.fleet.isolation import Isolation, IsolationError
+from experiments.fleet.virtual import VirtualFleet
 from experiments.progress import progress_bar
 from experiments.report.read import Study, load, load_run
 from experiments.report.second_process import SecondProcess
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from coordinator.adapters.flower_server import SlotOutcome
-    from experiments.fleet.base import Fleet
+    from experiments.runs.run import AnyFleet
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,12 @@ class Finished:
         print_summary(self.study or load(self.folder), console, report=self.report)
 
 
-def make_fleet(scenario: Scenario) -> Fleet:
+def make_fleet(scenario: Scenario) -> AnyFleet:
     """The fleet the scenario asks for, not started."""
     if scenario.fleet.kind == "inprocess":
         return InProcessFleet()
+    if scenario.fleet.kind == "virtual":
+        return VirtualFleet()
     # Ray takes seconds to import, and a fleet in one process does without.
     from experiments.fleet.ray_fleet import RayFleet
 
@@ -215,7 +218,7 @@ def _regret(specs: list[Scenario], folder: Path, resolutions: _Resolutions) -> d
 def _execute(
     resolved: Resolved,
     folder: Path,
-    fleet: Fleet,
+    fleet: AnyFleet,
     progress: SlotProgress,
     outside: Outside | None = None,
     more: bool = False,
@@ -288,7 +291,7 @@ def _progress(console: Console, quiet: bool, total: int) -> Iterator[SlotProgres
 
 
 @contextmanager
-def _started(scenario: Scenario, progress: SlotProgress) -> Iterator[Fleet]:
+def _started(scenario: Scenario, progress: SlotProgress) -> Iterator[AnyFleet]:
     progress.say("starting the fleet")
     fleet = make_fleet(scenario)
     try:

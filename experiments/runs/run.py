@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+import os
 import re
 import sqlite3
 import sys
@@ -47,9 +48,11 @@ from experiments.errors import FailedRunError, RunError, describe_failure
 from experiments.fleet.base import FleetStartError
 from experiments.fleet.session import open_session
 from experiments.fleet.supervisor import CoordinatorError
+from experiments.fleet.virtual import VirtualFleet
 from experiments.resolve.resolved import Resolved
 from experiments.run_folder.failed import mark_failed
 from experiments.run_folder.files import DONE, MODEL
+from experiments.runs.columns import run_columns
 from experiments.runs.described import export_run
 from experiments.scenario.strategies import make_strategy
 from protos.messages.terms import Stage
@@ -57,6 +60,8 @@ from protos.messages.terms import Stage
 if TYPE_CHECKING:
     from edge_node.config import NodeConfig, TaskConfig
     from experiments.fleet.base import Fleet
+
+    AnyFleet = Fleet | VirtualFleet
 
 CONTROL_WAIT_S = 10.0
 """Wall seconds the coordinator waits for the telemetry and usage of nodes that hold a lease."""
@@ -86,7 +91,7 @@ class Hooks:
     """With a slot of the application stage whose work is done, before it is closed."""
 
 
-def execute(resolved: Resolved, folder: Path, fleet: Fleet, hooks: Hooks | None = None) -> Path:
+def execute(resolved: Resolved, folder: Path, fleet: AnyFleet, hooks: Hooks | None = None) -> Path:
     """Run, export the tables, mark the folder DONE; returns the folder.
 
     ``folder`` is new or empty and made here and holds no DONE until everything in it is complete. A run that fails
@@ -118,14 +123,17 @@ def failures() -> tuple[type[Exception], ...]:
     )
 
 
-def _execute(resolved: Resolved, folder: Path, fleet: Fleet, hooks: Hooks) -> Path:
+def _execute(resolved: Resolved, folder: Path, fleet: AnyFleet, hooks: Hooks) -> Path:
     started = time.perf_counter()
     scenario = resolved.scenario
     run_id = f"{scenario.name}-{scenario.policy.replace(':', '.')}-s{scenario.seed}"
     folder.mkdir(parents=True, exist_ok=True)
     write_scenario(resolved, folder / SCENARIO)
     record, timings = RunRecord(), Timings()
-    restarts, processes = _run_slots(resolved, run_id, folder, fleet, record, timings, hooks)
+    if isinstance(fleet, VirtualFleet):
+        restarts, processes = _run_rows(resolved, run_id, folder, record, timings, hooks)
+    else:
+        restarts, processes = _run_slots(resolved, run_id, folder, fleet, record, timings, hooks)
     reasons = export_run(resolved, run_id, folder, record, restarts, processes)
     write_models(record, folder / MODEL)
     timings.peak_memory_bytes = peak_memory_bytes()
@@ -135,6 +143,28 @@ def _execute(resolved: Resolved, folder: Path, fleet: Fleet, hooks: Hooks) -> Pa
         raise FailedRunError(folder, reasons)
     (folder / DONE).write_text("", encoding="utf-8")
     return folder
+
+
+def _run_rows(
+    resolved: Resolved, run_id: str, folder: Path, record: RunRecord, timings: Timings, hooks: Hooks
+) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    begun = time.perf_counter()
+
+    def opened() -> None:
+        nonlocal begun
+        timings.start_s, begun = time.perf_counter() - begun, time.perf_counter()
+        hooks.on_open({})
+
+    def finished(outcome: SlotOutcome) -> None:
+        nonlocal begun
+        now = time.perf_counter()
+        timings.slots_s.append(now - begun)
+        timings.decide_s.append(outcome.plan.decide_s)
+        begun = now
+        hooks.on_slot(outcome)
+
+    run_columns(resolved, run_id, folder, record, opened, finished)
+    return [], dict.fromkeys(("nodes", "coordinator"), os.getpid())
 
 
 def _run_slots(

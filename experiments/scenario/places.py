@@ -63,9 +63,9 @@ class DemandSpec(Strict):
     """How to read the trace, as for harvest, e.g. ``column`` (trace)."""
     flop_per_batch: float | None = Field(default=None, gt=0)
     """Operations of a batch, the unit of work that policies allocate; none: what the scenario's board does in a
-    sixtieth of a slot."""
+    sixtieth of a slot. The same for all nodes."""
     bytes_per_batch: int = Field(default=100_000, ge=1, le=1_000_000_000)
-    """Payload of a batch that moves to another node."""
+    """Payload of a batch that moves to another node. The same for all nodes."""
 
     @model_validator(mode="after")
     def _power_and_path(self) -> DemandSpec:

@@ -49,8 +49,9 @@ def page() -> str:
             parts += _section(f"`[{name}]`", table, name)
     parts += _section("`[[nodes]]`", NodeSpec, "nodes")
     parts.append(
-        "\nA node's own `harvest`, `battery` and `board` tables have the keys above; omitted keys are inherited from "
-        "the scenario's table of that name. A node with another kind of harvest, or another board, inherits nothing."
+        "\nA node's own `harvest`, `battery`, `board` and `demand` tables have the keys above; omitted keys are "
+        "inherited from the scenario's table of that name. A node with another kind of harvest or demand, or another "
+        "board, inherits nothing."
     )
     return "\n".join(parts).rstrip() + "\n"
 

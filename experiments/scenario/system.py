@@ -98,8 +98,9 @@ class CoordinatorSpec(Strict):
 
 
 class FleetSpec(Strict):
-    kind: Literal["ray", "inprocess"] = "ray"
-    """`ray`: processes under Ray; `inprocess`: one process, with a simulated clock."""
+    kind: Literal["ray", "inprocess", "virtual"] = "ray"
+    """`ray`: processes under Ray; `inprocess`: one process, with a simulated clock; `virtual`: nodes are rows of
+    arrays, for large fleets and long runs without learning."""
     processes: Literal["auto", "per-node"] | Annotated[int, Field(ge=1)] = "auto"
     """Number of processes. `auto`: one per core, with several nodes in each; `per-node`: one per node; or a number."""
     isolation: Literal["auto", "netns", "none"] = "auto"

@@ -6,6 +6,7 @@ from typing import Any
 
 from coordinator.ledger.checks.batches import Batches
 from coordinator.ledger.checks.batteries import Batteries
+from coordinator.ledger.checks.columns import ColumnSlots
 from coordinator.ledger.checks.emissions import Emissions
 from coordinator.ledger.checks.facts import Facts
 from coordinator.ledger.checks.item import Add, Item
@@ -35,6 +36,7 @@ class Checks:
             Batches(add, facts),
             Lines(add, facts, resolution_pg),
             Emissions(add, facts),
+            ColumnSlots(add, facts),
         )
 
     def take(self, item: Item) -> None:

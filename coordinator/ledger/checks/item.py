@@ -24,3 +24,5 @@ class Item:
     postings: tuple[Posting, ...]
     where: str
     before: int
+    block: bytes = b""
+    """Its columns, where it has any."""

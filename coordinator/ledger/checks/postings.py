@@ -10,7 +10,7 @@ from coordinator.ledger.checks.item import Add, Item
 from coordinator.ledger.entry import Kind, Posting, Unit
 from protos.messages.terms import HOLDERS
 
-BOOK = (Kind.OPENING, Kind.ADJUSTMENT, Kind.BOOKING, Kind.SLOT_END)
+BOOK = (Kind.OPENING, Kind.ADJUSTMENT, Kind.BOOKING, Kind.SLOT_END, Kind.FLEET, Kind.SLOT)
 """Kinds of entries that have postings; all others book nothing."""
 Wanted = dict[tuple[str, str], int]
 

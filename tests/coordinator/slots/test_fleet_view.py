@@ -14,8 +14,8 @@ from carbon_data.units import JOULES_PER_KWH
 from coordinator.config import CoordinatorConfig, LimitsConfig
 from coordinator.market.fleet import Fleet, Limits
 from coordinator.policies.local import Local
+from coordinator.slots.columns import work_of as work_profile
 from coordinator.slots.fleet_view import NodeView, build_fleet, build_table, limits_of
-from coordinator.slots.fleet_view import work_of as work_profile
 from protos.messages.slot import Telemetry
 from protos.messages.stream import NodeProfile, WorkProfile
 from protos.messages.terms import Stage

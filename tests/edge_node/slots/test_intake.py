@@ -78,6 +78,7 @@ def test_stale_decisions_are_refused(make_node: MakeNode, epoch: int, slot: int)
         decide("n0", 99, own=1),
         decide("n0", 0, own=1, stage=Stage.APPLICATION),
         decide("n0", 0, own=1, awake=False),
+        decide("n0", 0, guests=(Guest("n1", 1),), awake=False),
         decide("n0", 0, sends=(Send("n0", "", 1),)),
         decide("n0", 0, guests=(Guest("n1", 1), Guest("n1", 2))),
     ],
@@ -88,6 +89,18 @@ def test_impossible_decisions_are_refused(make_node: MakeNode, decision: Decisio
     with pytest.raises(InvalidDecision):
         node.on_decision(decision)
     assert node.readiness(0).decided is False
+
+
+def test_a_node_sends_its_work_away_and_sleeps(make_node: MakeNode) -> None:
+    node = make_node()
+    welcome(node)
+    (parcel,) = node.on_decision(decide("n0", 0, sends=(Send("n1", "", 6),), awake=False))
+    node.parcel_delivered(parcel)
+    usage, _ = finish(node, 0)
+    assert usage.executed == ()
+    assert [(moved.peer, moved.batches) for moved in usage.moved] == [("n1", 6)]
+    found = energies(usage)
+    assert set(found) == {Component.SLEEP, Component.RADIO_TX}
 
 
 def test_a_decision_that_comes_after_the_close_is_refused(make_node: MakeNode) -> None:

@@ -95,5 +95,5 @@ def test_what_does_not_go_together_is_refused(text: str, said: str) -> None:
 
 
 def test_batches_of_all_nodes_are_alike() -> None:
-    with pytest.raises(UsageError, match=r"give them in \[demand\] only"):
+    with pytest.raises(UsageError, match=r"give bytes_per_batch in \[demand\] only"):
         resolved(ENERGY + NODE + '[[nodes]]\nzone = "FR"\n[nodes.demand]\nbytes_per_batch = 7\n')

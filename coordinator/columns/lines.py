@@ -1,0 +1,75 @@
+"""Energy lines of a slot by column: grid energy and grams of the nodes' lines, and of the network's by move. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from carbon_data.exact import Floats, Ints, rounded_ratio, spread, to_micro
+from carbon_data.types import Provenance
+from coordinator.accounting.lifecycle import AttributedLine, emitted_pg
+from coordinator.slots.lines import Row, row
+from protos.messages.columns import MoveColumns
+from protos.messages.terms import Component, Holder, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLines:
+    """(N, L) grid energy and grams of the nodes' lines."""
+
+    grid_uj: Ints
+    pg: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkLines:
+    """(M,) energy and grams in the network of every move."""
+
+    energy_uj: Ints
+    pg: Ints
+
+
+def grams_pg(grid_uj: Ints, intensity_g_per_kwh: Floats) -> Ints:
+    """(L1) of every amount, as accounting.lifecycle.operational_pg."""
+    found = np.empty_like(grid_uj)
+    for intensity in np.unique(intensity_g_per_kwh).tolist():
+        rows = intensity_g_per_kwh == intensity
+        found[rows] = rounded_ratio(grid_uj[rows], emitted_pg(1, intensity))
+    return found
+
+
+def node_lines(lines_uj: Ints, grid_uj: Ints, intensity_g_per_kwh: Floats) -> NodeLines:
+    """(L1), (L2): accounting.lifecycle.attribute for every node."""
+    grams = grams_pg(grid_uj, intensity_g_per_kwh)
+    return NodeLines(spread(grid_uj, lines_uj), spread(grams, lines_uj))
+
+
+def network_lines(
+    moves: MoveColumns, payload_bytes: Ints, intensity_g_per_kwh: Floats, net_j_per_byte: float
+) -> NetworkLines:
+    """Energy of moved batches at the mean of both ends' intensities, (D0)."""
+    energy_uj = to_micro(payload_bytes * np.float64(net_j_per_byte))
+    middle = (intensity_g_per_kwh[moves.owner] + intensity_g_per_kwh[moves.executor]) / 2
+    return NetworkLines(energy_uj, grams_pg(energy_uj, middle))
+
+
+def network_rows(moves: MoveColumns, lines: NetworkLines, zones: Sequence[str], stage: Stage) -> list[Row]:
+    """The network's lines added up by pair of zones, as documents hold lines."""
+    names = list(dict.fromkeys(zones))
+    number = {name: place for place, name in enumerate(names)}
+    zone = np.array([number[name] for name in zones], dtype=np.int64)
+    booked = lines.energy_uj > 0
+    pair = zone[moves.owner[booked]] * len(names) + zone[moves.executor[booked]]
+    found, place = np.unique(pair, return_inverse=True)
+    energy_uj, pg = np.zeros(len(found), dtype=np.int64), np.zeros(len(found), dtype=np.int64)
+    np.add.at(energy_uj, place, lines.energy_uj[booked])
+    np.add.at(pg, place, lines.pg[booked])
+    rows = []
+    for key, energy, grams in zip(found.tolist(), energy_uj.tolist(), pg.tolist(), strict=True):
+        one, other = names[key // len(names)], names[key % len(names)]
+        where = one if one == other else f"{one}+{other}"
+        line = AttributedLine(stage, Component.NETWORK, energy, energy, grams, str(Provenance.MODELLED))
+        rows.append(row(Holder.NETWORK, where, line))
+    return rows

@@ -1,0 +1,230 @@
+"""The tables of a virtual fleet's ledger, slot after slot in bounded memory: the same rows as those of a ledger with an
+entry for each node (coordinator.tables.export).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from carbon_data.units import MICRO, PICO
+from coordinator.accounting.tree import Window, efficiency
+from coordinator.ledger.columns import unpack
+from coordinator.ledger.entry import Kind
+from coordinator.ledger.store import StoredEntry
+from coordinator.policies.guard import TRAINING_STAGES
+from coordinator.slots.balances import TERMS
+from coordinator.slots.delivered import COUNTS
+from coordinator.tables.schema import (
+    BATCH_FLOWS,
+    DECISIONS,
+    ENERGY_FLOWS,
+    LINES,
+    NODES,
+    PROFILE,
+    SERVING,
+    SLOTS,
+)
+
+Ints = NDArray[np.int64]
+Frames = Mapping[str, pd.DataFrame]
+VOID = "the donor has nothing to give"
+"""Why a transfer of a virtual fleet sends nothing: its nodes always report."""
+TOTALS = ("demand_uj", "grid_uj", "green_uj", "harvest_uj", "export_uj", "import_uj", "curtailed_uj")
+NO_BYTES = ("users_up_bytes", "users_down_bytes", "outside_up_bytes", "outside_down_bytes")
+
+
+@dataclass
+class FleetTables:
+    """Makes the tables of one ledger from its entries, in order."""
+
+    start: datetime
+    trace_step_s: float
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    def frames(self, entries: Iterator[StoredEntry]) -> Iterator[Frames]:
+        """Tables of slot after slot, and at the end ``nodes`` and the empty ``serving``."""
+        sums: _Sums | None = None
+        for stored in entries:
+            entry = stored.entry
+            if entry.kind is Kind.START:
+                self.config = entry.body["config"]
+                self._series = {z["zone"]: z["intensity_g_per_kwh"] for z in self.config["zones"]}
+                self._ids = np.array(self.config["node_ids"], dtype=object)
+            elif entry.kind is Kind.FLEET:
+                kinds = unpack(entry.data)["profile"]
+                self._profiles = [entry.body["profiles"][kind] for kind in kinds.tolist()]
+                self._zones = np.array([profile["zone"] for profile in self._profiles], dtype=object)
+                sums = _Sums(len(kinds))
+            elif entry.kind is Kind.SLOT:
+                assert sums is not None  # the fleet comes first
+                assert entry.slot is not None
+                columns = unpack(entry.data)
+                sums.add(columns, entry.body["stage"])
+                yield self._slot(entry.slot, entry.body, columns)
+        if sums is not None:
+            yield {"nodes": self._nodes(sums), "serving": pd.DataFrame(columns=list(SERVING.names))}
+
+    def _slot(self, slot: int, body: Mapping[str, Any], c: Mapping[str, Ints]) -> Frames:
+        return {
+            "slots": self._slots(slot, body, c),
+            "lines": self._lines(slot, body, c),
+            "batch_flows": self._batch_flows(slot, c),
+            "energy_flows": self._energy_flows(slot, c),
+            "decisions": self._decisions(slot, body),
+        }
+
+    def _slots(self, slot: int, body: Mapping[str, Any], c: Mapping[str, Ints]) -> pd.DataFrame:
+        nodes = len(self._ids)
+        away, guests = (_by_node(c[rows], c["moved_batches"], nodes) for rows in ("owner", "executor"))
+        yes, no, zero = (np.full(nodes, value) for value in (True, False, 0))
+        values: dict[str, Any] = {
+            "slot": np.full(nodes, slot),
+            "time": [self.start + timedelta(seconds=slot * self.trace_step_s)] * nodes,
+            "stage": [body["stage"]] * nodes,
+            "node_id": self._ids,
+            "zone": self._zones,
+            "intensity_g_per_kwh": [self._series[zone][slot] for zone in self._zones],
+            "alive": yes,
+            "awake": c["awake"],
+            "metered": yes,
+            "estimated": no,
+            "late": no,
+            "selected": c.get("selected", yes),
+            **{f"{term.removesuffix('_uj')}_j": c[term] / MICRO for term in TERMS},
+            "released_batches": c["released_batches"],
+            "executed_batches": c["executed_batches"],
+            "guest_batches": guests,
+            "offloaded_batches": away,
+            "unserved_batches": c["missed_batches"],
+            "wasted_batches": zero,
+            **dict.fromkeys((*COUNTS, "model_bytes", *NO_BYTES), zero),
+            "operational_g": c["line_pg"].sum(axis=1) / PICO,
+        }
+        return pd.DataFrame(values, columns=list(SLOTS.names))
+
+    def _lines(self, slot: int, body: Mapping[str, Any], c: Mapping[str, Ints]) -> pd.DataFrame:
+        """Nodes in their order, then the other holders; of each, lines by name."""
+        names = sorted(range(len(body["line_names"])), key=lambda k: tuple(body["line_names"][k]))
+        energy, grid, grams = (c[name][:, names] for name in ("line_energy_uj", "line_grid_uj", "line_pg"))
+        node, line = np.nonzero(energy)
+        stages, components = (
+            np.array([body["line_names"][k][part] for k in names], dtype=object)[line] for part in (0, 1)
+        )
+        keys = ("node_id", "zone", "stage", "component", "provenance")
+        shared = sorted(body["lines"], key=lambda row: tuple(row[key] for key in keys))
+        own = {
+            "node_id": self._ids[node],
+            "zone": self._zones[node],
+            "stage": stages,
+            "component": components,
+            "energy_j": energy[node, line] / MICRO,
+            "grid_j": grid[node, line] / MICRO,
+            "operational_g": grams[node, line] / PICO,
+            "provenance": np.full(len(node), "modelled", dtype=object),
+        }
+        of = {
+            "energy_j": ("energy_uj", MICRO),
+            "grid_j": ("grid_uj", MICRO),
+            "operational_g": ("operational_pg", PICO),
+        }
+        values: dict[str, Any] = {"slot": np.full(len(node) + len(shared), slot)}
+        for name, column in own.items():
+            key, unit = of.get(name, (name, None))
+            rest = [row[key] if unit is None else row[key] / unit for row in shared]
+            values[name] = np.concatenate([column, np.array(rest, dtype=column.dtype)])
+        return pd.DataFrame(values, columns=list(LINES.names))
+
+    def _batch_flows(self, slot: int, c: Mapping[str, Ints]) -> pd.DataFrame:
+        values = {
+            "slot": np.full(len(c["owner"]), slot),
+            "owner": self._ids[c["owner"]],
+            "executor": self._ids[c["executor"]],
+            "batches": c["moved_batches"],
+            "payload_bytes": c["payload_bytes"],
+        }
+        return pd.DataFrame(values, columns=list(BATCH_FLOWS.names))
+
+    def _energy_flows(self, slot: int, c: Mapping[str, Ints]) -> pd.DataFrame:
+        posted = c["sent_uj"] > 0
+        values = {
+            "slot": np.full(len(c["donor"]), slot),
+            "donor": self._ids[c["donor"]],
+            "recipient": self._ids[c["recipient"]],
+            "decided_j": c["decided_uj"] / MICRO,
+            "sent_j": c["sent_uj"] / MICRO,
+            "received_j": c["received_uj"] / MICRO,
+            "status": np.where(posted, "posted", "void").astype(object),
+            "reason": np.where(posted, "", VOID).astype(object),
+        }
+        return pd.DataFrame(values, columns=list(ENERGY_FLOWS.names))
+
+    def _decisions(self, slot: int, body: Mapping[str, Any]) -> pd.DataFrame:
+        row = {
+            "slot": slot,
+            "epoch": body["epoch"],
+            "status": body["status"],
+            "gap_fraction": body["gap_fraction"],
+            "objective_g": body["objective_g"],
+            "nodes": len(self._ids),
+            "lost_nodes": 0,
+            "unserved_batches": body["unserved_batches"],
+        }
+        return pd.DataFrame([row], columns=list(DECISIONS.names))
+
+    def _nodes(self, sums: _Sums) -> pd.DataFrame:
+        rows = []
+        for place, (node, profile) in enumerate(zip(self._ids, self._profiles, strict=True)):
+            row: dict[str, Any] = dict.fromkeys(NODES.names)
+            row |= {"node_id": node, **{name: profile[name] for name in PROFILE.names}}
+            row["battery_capacity_j"] = profile["battery_capacity_uj"] / MICRO
+            row |= {f"{name.removesuffix('_uj')}_j": sums.uj[name][place] / MICRO for name in TOTALS}
+            row |= {
+                "operational_g": sums.pg[place] / PICO,
+                "executed_batches": sums.executed[place],
+                "wasted_batches": 0,
+                "participations": sums.participations[place],
+                **dict.fromkeys(COUNTS, 0),
+                "slots": sums.slots,
+                "unmetered_slots": 0,
+                "adjustment_j": 0.0,
+                "carried_j": 0.0,
+            }
+            window = Window(0, 0, 0, row["demand_j"])
+            row |= efficiency(window, float(self.config["tree_alpha_bits_per_token"])).of("node")
+            rows.append(row)
+        return pd.DataFrame(rows, columns=list(NODES.names))
+
+
+class _Sums:
+    """Totals of every node, in Python's integers: a run may be long."""
+
+    def __init__(self, nodes: int) -> None:
+        self.uj: dict[str, list[int]] = {name: [0] * nodes for name in TOTALS}
+        self.pg, self.executed, self.participations = ([0] * nodes for _ in range(3))
+        self.slots = 0
+
+    def add(self, c: Mapping[str, Ints], stage: str) -> None:
+        self.slots += 1
+        for name in TOTALS:
+            self.uj[name] = _plus(self.uj[name], c[name])
+        self.pg = _plus(self.pg, c["line_pg"].sum(axis=1))
+        self.executed = _plus(self.executed, c["executed_batches"])
+        if stage in TRAINING_STAGES:
+            self.participations = _plus(self.participations, (c["executed_batches"] > 0).astype(np.int64))
+
+
+def _plus(totals: Sequence[int], amounts: Ints) -> list[int]:
+    return [total + amount for total, amount in zip(totals, amounts.tolist(), strict=True)]
+
+
+def _by_node(rows: Ints, amounts: Ints, nodes: int) -> Ints:
+    found = np.zeros(nodes, dtype=np.int64)
+    np.add.at(found, rows, amounts)
+    return found

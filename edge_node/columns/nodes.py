@@ -1,0 +1,132 @@
+"""The nodes of a virtual fleet: rows of arrays that answer a slot's messages as edge_node.slots does node by node.
+
+They learn nothing (edge_node.tasks.none), are metered by their boards' models, and lose no message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from carbon_data.exact import Ints
+from carbon_data.storage_columns import BalanceColumns, BatteryColumns, balance_columns
+from edge_node.columns.backlog import BacklogColumns
+from edge_node.columns.harvest import HarvestColumns
+from edge_node.columns.meter import BoardColumns, line_names, metered_uj
+from edge_node.config import NodeConfig
+from edge_node.energy.battery import battery_of
+from edge_node.meters.base import MeterContext
+from edge_node.meters.modelled import ModelledMeter
+from edge_node.slots.profile import node_profile
+from edge_node.tasks.none import CountedWorkload
+from protos.messages.columns import DecisionColumns, GrantColumns, TelemetryColumns, UsageColumns
+from protos.messages.stream import NodeProfile
+from protos.messages.terms import Stage
+
+
+class VirtualNodes:
+    """N nodes of one run.
+
+    In each slot: ``telemetry``, ``run`` the decision, ``settle`` the trade."""
+
+    def __init__(self, configs: Sequence[NodeConfig]) -> None:
+        """Raises ValueError for nodes that learn, or have another meter."""
+        first = configs[0]
+        demands = [config.demand for config in configs if config.demand is not None]
+        if len(demands) != len(configs) or first.meter != ModelledMeter.name:
+            raise ValueError(
+                f'virtual nodes have a demand and the meter "{ModelledMeter.name}"; got task {first.task.name} and '
+                f"meter {first.meter}"
+            )
+        self._slot_s, self._horizon = first.slot_s, first.horizon_slots
+        self._stages = first.stages
+        self._bytes_per_batch = first.demand.bytes_per_batch if first.demand else 0
+        self._flop_per_batch = np.array([demand.flop_per_batch for demand in demands])
+        self._boards = BoardColumns.of([config.board for config in configs])
+        batteries = [battery_of(config.battery, config.slot_s) for config in configs]
+        self._batteries = BatteryColumns.of(batteries)
+        initial = [0.0 if c.battery is None else c.battery.initial_fraction for c in configs]
+        self.battery_uj: Ints = np.array(
+            [
+                min(round(b.capacity_uj * part), b.capacity_uj)
+                for b, part in zip(batteries, initial, strict=True)
+            ],
+            dtype=np.int64,
+        )
+        """(N,) stored before the slot that the nodes are in."""
+        self._harvest = HarvestColumns([config.harvest for config in configs], first.slot_s)
+        demand = np.array([each.batches for each in demands], dtype=np.int64)
+        self._backlog = BacklogColumns(first.stages, first.deadline_slots, demand)
+        self._slept = np.zeros(len(configs), dtype=bool)
+
+    @staticmethod
+    def profiles(configs: Sequence[NodeConfig]) -> tuple[NodeProfile, ...]:
+        """What the nodes register."""
+        found = []
+        for config in configs:
+            assert config.demand is not None  # as __init__ says
+            workloads = {Stage.DEVELOPMENT: CountedWorkload(config.demand)}
+            meter = ModelledMeter(MeterContext(config.board, config.slot_s))
+            found.append(node_profile(config, workloads, meter))
+        return tuple(found)
+
+    def telemetry(self, slot: int) -> TelemetryColumns:
+        """State before ``slot``, which begins; call once per slot, in order."""
+        self.released_batches = self._backlog.release(slot)
+        return TelemetryColumns(
+            slot=slot,
+            battery_uj=self.battery_uj.copy(),
+            harvest_forecast_uj=self._harvest.forecast_uj(slot, self._horizon),
+            backlog_batches=self._backlog.counts(),
+            release_forecast_batches=self._backlog.forecast(slot, self._horizon),
+        )
+
+    def run(self, decision: DecisionColumns) -> UsageColumns:
+        """Move batches, do the slot's work and read the meters."""
+        nodes, moves = len(self.battery_uj), decision.moves
+        payload = moves.batches * self._bytes_per_batch
+
+        def at(rows: Ints, amounts: Ints) -> Ints:
+            return np.bincount(rows, amounts, nodes).astype(np.int64)
+
+        away, guests = at(moves.owner, moves.batches), at(moves.executor, moves.batches)
+        executed = np.where(decision.awake, decision.own_batches + guests, 0)
+        self._backlog.run(decision.own_batches + away)
+        lines = metered_uj(
+            self._boards,
+            awake=decision.awake,
+            woke=decision.awake & self._slept,
+            flop=executed * self._flop_per_batch,
+            tx_bytes=at(moves.owner, payload),
+            rx_bytes=at(moves.executor, payload),
+            slot_s=self._slot_s,
+        )
+        self._slept = ~decision.awake
+        self._decision = decision
+        usage = UsageColumns(
+            slot=decision.slot,
+            lines=line_names(decision.stage),
+            lines_uj=lines,
+            harvest_uj=self._harvest.energy_uj(decision.slot),
+            executed_batches=executed,
+            payload_bytes=payload,
+        )
+        self._usage = usage
+        return usage
+
+    def settle(self, grant: GrantColumns) -> BalanceColumns:
+        """Balance every bus, and go on to the next slot. Call once after ``run``."""
+        usage = self._usage
+        found = balance_columns(
+            self._batteries,
+            self.battery_uj,
+            demand_uj=usage.lines_uj.sum(axis=1),
+            harvest_uj=usage.harvest_uj,
+            import_uj=grant.import_uj,
+            export_uj=grant.export_uj,
+            charge_uj=self._decision.charge_uj,
+            discharge_uj=self._decision.discharge_uj,
+        )
+        self.battery_uj = found["battery_after_uj"]
+        return found
