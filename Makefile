@@ -49,6 +49,7 @@ mutants: install
 
 bench: install
 	$(BIN)/python -m benchmarks.fleet
+	$(BIN)/python -m benchmarks.learning
 	$(BIN)/python -m benchmarks.optimiser
 
 format: install

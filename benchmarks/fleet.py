@@ -131,10 +131,16 @@ def bare_round(resolved: Resolved) -> Callable[[], float]:
     return run
 
 
-def measure(fleet: Fleet, policy: str, rounds: int, say: Callable[[str], None]) -> Pairs:
-    """Run ``rounds`` rounds on a started fleet, a bare round after each."""
+def measure(
+    fleet: Fleet,
+    policy: str,
+    rounds: int,
+    say: Callable[[str], None],
+    bare: Callable[[], float] | None = None,
+) -> Pairs:
+    """Run ``rounds`` rounds on a started fleet, after each a round of ``bare``, which gives its seconds."""
     resolved = scenario(policy, rounds + WARM_UP)
-    bare = bare_round(resolved)
+    bare = bare or bare_round(resolved)
     bare()
     pairs = Pairs()
     begun = time.perf_counter()

@@ -18,6 +18,8 @@ SHAPE = (1, 28, 28)
 PIXELS = 28 * 28
 SCALE = 1.0 / (255.0 * 0.3081)
 """Of stored pixels: 0.3081 is the deviation of MNIST's training pixels in 0..1; used for all image data."""
+_MEAN = torch.full((PIXELS,), -SCALE / PIXELS)
+"""An image times this is its own scaled mean, negative: one product is quicker than a sum by rows."""
 ANSWER_BITS = 8
 """One class index, a byte."""
 PREPARE_FLOP_PER_PIXEL = 5.0
@@ -48,8 +50,9 @@ class ImageTask(Task):
         Centring by image makes an inverted image the exact negative: models transfer, and no input is large.
         """
         x = to_tensor(batch["images"], torch.float32)
-        flat = x.view(len(x), -1)
-        flat.sub_(flat.mean(dim=1, keepdim=True)).mul_(SCALE)
+        flat = x.view(len(x), PIXELS)
+        mean = torch.mv(flat, _MEAN)
+        torch.add(mean.unsqueeze(1), flat, alpha=SCALE, out=flat)
         return x, to_tensor(batch["labels"])
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:

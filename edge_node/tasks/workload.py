@@ -111,15 +111,15 @@ class TaskWorkload:
             raise ValueError(f"batch_id must be >= 0, got {batch_id}")
         serving = stage == Stage.APPLICATION
         examples, size = (self._requests if serving else self.share), self._batch_size(stage)
-        positions = np.arange(batch_id * size, (batch_id + 1) * size)
-        passes, places = np.divmod(positions, len(examples))
-        chosen = np.empty(size, dtype=np.int64)
-        for number in np.unique(passes):
-            inside = passes == number
-            chosen[inside] = examples[self._order(int(number), len(examples), serving)[places[inside]]]
+        parts, position, stop = [], batch_id * size, (batch_id + 1) * size
+        while position < stop:
+            number, place = divmod(position, len(examples))
+            parts.append(self._order(number, examples, serving)[place : place + stop - position])
+            position += len(parts[-1])
+        chosen = np.concatenate(parts)
         if serving:
-            return self.task.requests({name: array[chosen] for name, array in self.data.test.items()})
-        return {**{name: array[chosen] for name, array in self.data.train.items()}, IDS: chosen}
+            return self.task.requests({name: array.take(chosen, 0) for name, array in self.data.test.items()})
+        return {**{name: array.take(chosen, 0) for name, array in self.data.train.items()}, IDS: chosen}
 
     def prepare(self, batches: Sequence[Arrays]) -> float:
         return float(sum(self.task.prepare(batch) for batch in batches))
@@ -142,13 +142,19 @@ class TaskWorkload:
         model = self._model()
         tensors = load_arrays(model, parameters)
         anchor = [tensor.detach().clone() for tensor in tensors] if mu else []
-        # Converted once when they are used again, else one at a time to stay within the cache.
+        # Converted once when they are used again, else one at a time and never two, to stay within the cache.
         prepared = [self.task.inputs(batch) for batch in batches] if epochs > 1 else None
         total = torch.zeros(())
         for _ in range(epochs):
             for k, batch in enumerate(batches):
-                x, y = prepared[k] if prepared else self.task.inputs(batch)
-                total += self._step(model, tensors, x, y, learning_rate, mu, anchor)
+                total += self._step(
+                    model,
+                    tensors,
+                    *(prepared[k] if prepared else self.task.inputs(batch)),
+                    learning_rate,
+                    mu,
+                    anchor,
+                )
         trained = sum(_examples(batch) for batch in batches)
         return TrainResult(
             parameters=to_arrays(model),
@@ -203,14 +209,15 @@ class TaskWorkload:
     def _batch_size(self, stage: str) -> int:
         return self.inference.requests_per_batch if stage == Stage.APPLICATION else self.config.batch_size
 
-    def _order(self, number: int, length: int, serving: bool) -> NDArray[np.int64]:
+    def _order(self, number: int, examples: NDArray[np.int64], serving: bool) -> NDArray[np.int64]:
+        """``examples`` in the order of pass ``number``."""
         key = ("requests" if serving else "share", number)
         if key not in self._orders:
             # A batch spans few passes and they are asked for in turn: keep a handful, not all of them.
             while len(self._orders) >= 8:
                 del self._orders[next(iter(self._orders))]
             seed = (self.config.seed, self.config.partition_index, int(serving), number)
-            self._orders[key] = np.random.default_rng(seed).permutation(length)
+            self._orders[key] = examples[np.random.default_rng(seed).permutation(len(examples))]
         return self._orders[key]
 
 
