@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -88,29 +89,22 @@ class PvHarvest:
 
     def _power_w(self, moments_us: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
         """Power at moments, microseconds since 1970."""
-        import pandas as pd
         from pvlib import irradiance, pvsystem, temperature
-        from pvlib.location import Location
 
-        times = pd.DatetimeIndex(moments_us.astype("datetime64[us]"), tz="UTC")
-        place = Location(self.site.latitude_deg, self.site.longitude_deg, "UTC", self.site.altitude_m)
-        sun: Any = place.get_solarposition(times)
-        clear: Any = place.get_clearsky(times, model="ineichen", solar_position=sun)
-        ghi = clear["ghi"].to_numpy() * self._clear_sky_index(moments_us, seed)
-        split = irradiance.erbs(ghi, sun["zenith"].to_numpy(), times)
+        above = sky(self.site, moments_us.tobytes())
+        ghi = above.clear_w_per_m2 * self._clear_sky_index(moments_us, seed)
+        split = irradiance.erbs(ghi, above.zenith_deg, above.day_of_year)
         on_panel = irradiance.get_total_irradiance(
             self.tilt_deg,
             self.azimuth_deg,
-            sun["apparent_zenith"].to_numpy(),
-            sun["azimuth"].to_numpy(),
+            above.apparent_zenith_deg,
+            above.azimuth_deg,
             np.asarray(split["dni"]),
             ghi,
             np.asarray(split["dhi"]),
             albedo=self.albedo_fraction,
         )["poa_global"]
-        light = np.where(
-            sun["apparent_zenith"].to_numpy() < 90.0, np.asarray(on_panel, dtype=np.float64), 0.0
-        )
+        light = np.where(above.apparent_zenith_deg < 90.0, np.asarray(on_panel, dtype=np.float64), 0.0)
         light = np.maximum(light, 0.0)
         if self.air_temperature_c is None:
             cell_c: Any = REFERENCE_CELL_C
@@ -140,6 +134,37 @@ class PvHarvest:
                 f"system losses {self.system_loss_fraction:g}",
             ),
         )
+
+
+@dataclass(frozen=True)
+class Sky:
+    """Sun and clear sky over a site, by moment."""
+
+    zenith_deg: NDArray[np.float64]
+    apparent_zenith_deg: NDArray[np.float64]
+    azimuth_deg: NDArray[np.float64]
+    clear_w_per_m2: NDArray[np.float64]
+    """Global horizontal irradiance."""
+    day_of_year: NDArray[np.int32]
+
+
+@lru_cache(maxsize=32)
+def sky(site: Site, moments_us: bytes) -> Sky:
+    """Over ``site`` at int64 microseconds since 1970. Kept: all panels of a zone, under every seed, share a sky."""
+    import pandas as pd
+    from pvlib.location import Location
+
+    times = pd.DatetimeIndex(np.frombuffer(moments_us, np.int64).astype("datetime64[us]"), tz="UTC")
+    place = Location(site.latitude_deg, site.longitude_deg, "UTC", site.altitude_m)
+    sun: Any = place.get_solarposition(times)
+    clear: Any = place.get_clearsky(times, model="ineichen", solar_position=sun)
+    return Sky(
+        zenith_deg=sun["zenith"].to_numpy(),
+        apparent_zenith_deg=sun["apparent_zenith"].to_numpy(),
+        azimuth_deg=sun["azimuth"].to_numpy(),
+        clear_w_per_m2=clear["ghi"].to_numpy(),
+        day_of_year=times.dayofyear.to_numpy(),
+    )
 
 
 def pv_harvest(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from functools import lru_cache
 from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
@@ -114,24 +115,34 @@ def _refuse_other_options(signature: inspect.Signature, options: Mapping[str, An
 
 def _refuse_wrong_types(factory: Callable[..., Any], options: Mapping[str, Any], what: str) -> None:
     """Raise DataError for an option whose value is of another type than the factory is annotated with."""
-    try:
-        hints = get_type_hints(getattr(factory, "__init__") if isinstance(factory, type) else factory)  # noqa: B009
-    except (NameError, TypeError):
-        return  # the user's own, annotated with what is not there: its own code says what it takes
+    check = _kept_check if isinstance(factory, Hashable) else _check
     for key, value in options.items():
-        if key not in hints:
-            continue
-        try:
-            adapter: TypeAdapter[Any] = TypeAdapter(
-                hints[key], config=ConfigDict(arbitrary_types_allowed=True)
-            )
-        except PydanticSchemaGenerationError:
+        allowed, adapter = check(factory, key)
+        if adapter is None:
             continue
         if not (
             _is_a(adapter, value, strict=True) or (isinstance(value, str) and _is_text_for(adapter, value))
         ):
-            allowed = inspect.formatannotation(hints[key]).replace("NoneType", "None")
             raise DataError(f"{what}: {key} is {value!r}; allowed is {allowed}")
+
+
+def _check(factory: Callable[..., Any], key: str) -> tuple[str, TypeAdapter[Any] | None]:
+    """What an option of ``factory`` may be, in words and to check it; None: it does not say."""
+    try:
+        hints = get_type_hints(getattr(factory, "__init__") if isinstance(factory, type) else factory)  # noqa: B009
+    except (NameError, TypeError):
+        return "", None  # the user's own, annotated with what is not there: its own code says what it takes
+    if key not in hints:
+        return "", None
+    try:
+        adapter = TypeAdapter(hints[key], config=ConfigDict(arbitrary_types_allowed=True))
+    except PydanticSchemaGenerationError:
+        return "", None
+    return inspect.formatannotation(hints[key]).replace("NoneType", "None"), adapter
+
+
+_kept_check = lru_cache(maxsize=256)(_check)
+"""A thousand nodes have sources of one kind."""
 
 
 def _is_a(adapter: TypeAdapter[Any], value: Any, *, strict: bool) -> bool:

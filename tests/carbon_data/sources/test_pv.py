@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carbon_data.sources.conformance import harvest_violations
-from carbon_data.sources.pv import PvHarvest, pv_harvest
+from carbon_data.sources.pv import PvHarvest, pv_harvest, sky
 from carbon_data.types import DataError, UnknownZoneError
 
 HOUR = timedelta(hours=1)
@@ -120,3 +120,15 @@ def test_negative_peak_and_seed_are_refused() -> None:
     assert isinstance(panel, PvHarvest)
     with pytest.raises(DataError, match="seed"):
         panel.series(JUNE, HOUR, 1, -1)
+
+
+def test_panels_of_a_place_share_its_sky_and_nothing_else() -> None:
+    first, other = pv_harvest(20.0, zone="DE"), pv_harvest(30.0, zone="DE", tilt_deg=10.0)
+    sky.cache_clear()
+    alone = first.series(JUNE, HOUR, 24, seed=3).power_w
+    other.series(JUNE, HOUR, 24, seed=4)
+    again = first.series(JUNE, HOUR, 24, seed=3).power_w
+    assert sky.cache_info().misses == 1
+    assert again.tobytes() == alone.tobytes()
+    assert pv_harvest(20.0, zone="FR").series(JUNE, HOUR, 24, seed=3).power_w.tobytes() != alone.tobytes()
+    assert sky.cache_info().misses == 2
