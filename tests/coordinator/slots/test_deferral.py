@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,10 @@ import pytest
 from coordinator.config import LimitsConfig
 from coordinator.policies.local import Local
 from coordinator.policies.registry import make_policy
-from coordinator.slots.deferral import offload_room
+from coordinator.slots.deferral import count_missed, left_after, missed_batches, offload_room
+from coordinator.slots.state import NodeState, SlotState
+from protos.messages.runner import SlotPlan
+from protos.messages.slot import Decision, Moved, Send, Telemetry, Usage
 from protos.messages.terms import Stage
 
 
@@ -112,3 +116,82 @@ def test_offload_room_of_work_that_waited_is_what_its_release_has_left(
     later = dataclasses.replace(books.waiting["n00"], backlog_batches=(4, 10))
     assert offload_room(books.config, books.nodes["n00"], later) == (1, 5)
     bench.close()
+
+
+def test_what_a_decision_leaves_is_whole_and_its_room_no_more_than_its_batches(kit: Any) -> None:
+    """Three classes of (3, 4, 6) batches, of which (1, 2, 4) may leave. One left and two ran at home: the most urgent
+    first. Then a class of its own for what is new. The figures of the two fields are plain integers."""
+    config = config_of(deadline_slots=2, cap=0.75)
+    state = NodeState(kit.profile(0), "boot", "", carried_room=(1, 2, 0), carried_batches=(3, 4, 0))
+    told = Telemetry("n00", "boot", 1, 0, 0, (0,), (3, 4, 6))
+    sends = (Send("n01", "", 1), Send("n02", "", 2))
+    decided = Decision("n00", 1, 0, Stage.DEVELOPMENT, True, 2, sends, (), 0, 0, 0, 5.0)
+    assert offload_room(config, state, told) == (1, 2, 4)
+    left = left_after(config, state, told, decided)
+    assert left == ((2, 6, 0), (0, 4, 0))
+    assert {type(value) for each in left for value in each} == {int}
+    assert left_after(config_of(deadline_slots=0), state, told, decided) is None
+    most = dataclasses.replace(decided, own_batches=2, sends=(Send("n01", "", 8),))
+    with pytest.raises(
+        AssertionError, match=r"^node n00: node 0: 2 batches at home and 8 elsewhere asked for"
+    ):
+        left_after(config, state, told, most)
+
+
+def test_without_deferral_there_is_no_room_to_carry(kit: Any) -> None:
+    config = config_of(deadline_slots=0)
+    state = NodeState(kit.profile(0), "boot", "")
+    assert offload_room(config, state, Telemetry("n00", "boot", 1, 0, 0, (0,), (3,))) is None
+
+
+@pytest.mark.parametrize(
+    ("counts", "missed"),
+    [
+        ({"due": 6, "counted": 6, "away": 2, "sent": 2}, 0),
+        ({"due": 6, "counted": 4, "away": 0, "sent": 2}, 2),  # taken, and not run
+        ({"due": 6, "counted": 4, "away": 0, "sent": 0}, 2),  # never left, and not run at home
+        (
+            {"due": 6, "counted": 3, "away": 2, "sent": 0},
+            3,
+        ),  # the receipt was lost: two ran elsewhere all the same
+        ({"due": 6, "counted": 3, "away": 1, "sent": 3}, 1 + 2),
+        ({"due": 0, "counted": 3, "away": 1, "sent": 3}, 2),  # not due, but in no backlog any more
+        ({"due": 0, "counted": 5, "away": 0, "sent": 0}, 0),
+    ],
+)
+def test_missed_batches_by_hand(counts: dict[str, int], missed: int) -> None:
+    assert count_missed(**counts) == missed
+
+
+def test_batches_missed_by_a_node_are_those_of_its_own_figures(kit: Any) -> None:
+    """Seven due of n00: four counted, of which one ran elsewhere; three were sent, two more came in."""
+    moved = (
+        Moved("n01", True, 2, 20),
+        Moved("n02", True, 1, 10),
+        Moved("n02", False, 2, 20),
+    )
+    usage = Usage("n00", "boot", 1, 9, 4, (), 0, (), moved, 0)
+    told = {node: Telemetry(node, "boot", 1, 4, 0, (0,), (due, 9)) for node, due in (("n00", 7), ("n01", 5))}
+    decisions: dict[str, Any] = dict.fromkeys(("n00", "n01", "n02"))
+    plan = SlotPlan(9, 4, (), (), "rule", None, 0.0)
+
+    def slot(stage: Stage, selected: frozenset[str] | None) -> SlotState:
+        made = SlotState(4, stage, plan, decisions, (), selected, told, {})
+        made.usage, made.counted, made.away = {"n00": usage}, {"n00": 4}, {"n00": 1}
+        return made
+
+    def missed(made: SlotState) -> list[int]:
+        return [missed_batches(made, node) for node in decisions]
+
+    # n00: 7 - 3 at home - 3 that left, and two of those that left. n01 did nothing; n02 disclosed nothing.
+    whole = [1 + 2, 5, 0]
+    assert missed(slot(Stage.DEVELOPMENT, None)) == whole
+    assert missed(slot(Stage.DEVELOPMENT, frozenset({"n01"}))) == [0, 5, 0]
+    assert missed(slot(Stage.DEVELOPMENT, frozenset({"n00"}))) == [3, 0, 0]
+    assert missed(slot(Stage.APPLICATION, frozenset({"n01"}))) == whole, "selection is of training alone"
+
+
+def config_of(deadline_slots: int, cap: float = 0.5) -> Any:
+    """What this file reads of a configuration: three slots of one stage."""
+    limits = LimitsConfig(deadline_slots=deadline_slots, offload_cap_fraction=cap)
+    return SimpleNamespace(limits=limits, stages=(Stage.DEVELOPMENT,) * 3, request_deadline_slots=None)

@@ -9,9 +9,13 @@ import pytest
 
 from carbon_data.storage import Balance
 from coordinator.ledger import Kind, verify
+from coordinator.ledger.entry import Entry
+from coordinator.slots.postings import adjustment, opening
+from coordinator.slots.protocol import Effects, Refused
+from coordinator.slots.state import Standing
 from protos.messages.runner import BeginSlot, EndSlot, ReportQuery
-from protos.messages.slot import Executed, Settlement, Telemetry, Usage
-from protos.messages.stream import Ack, Heartbeat, Refusal
+from protos.messages.slot import EnergyGrant, Executed, Settlement, Telemetry, Usage
+from protos.messages.stream import Ack, Heartbeat, Refusal, Welcome
 from protos.messages.terms import Stage
 from tests.coordinator.slots.trader import sums
 
@@ -170,3 +174,212 @@ def test_refusals_say_what_was_got_and_what_is_allowed(bench: Any) -> None:
     )
     other = dataclasses.replace(stub.telemetry(1), node_id="n01", seq=90)
     assert refused(other) == Refusal("wrong_node", "message of n01 on the stream of n00")
+
+
+def taken(bench: Any, message: Any) -> Effects | Refused:
+    """What the intake makes of a message, as effects or as the refusal itself."""
+    try:
+        return bench.coordinator.service.intake.take(message)
+    except Refused as refused:
+        return refused
+
+
+def said(found: Effects | Refused) -> tuple[str, list[Any]]:
+    assert isinstance(found, Refused)
+    return found.refusal.code, list(found.follow)
+
+
+def test_a_refused_record_is_acknowledged_so_that_it_is_not_sent_again(bench: Any) -> None:
+    """Only a settlement before the trade is not: it is to come again. A stale telemetry is told where the run is."""
+    bench.join()
+    stub = bench.nodes["n00"]
+    told = stub.telemetry(0)
+    assert said(taken(bench, dataclasses.replace(told, seq=70, slot=2))) == ("future_slot", [Ack("n00", 70)])
+    bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    battery_uj = bench.coordinator.service.books.battery_uj("n00")
+    assert said(taken(bench, dataclasses.replace(told, seq=71))) == (
+        "stale_slot",
+        [Ack("n00", 71), Welcome("test-run", 1, 0.5, 2.0, 1, battery_uj)],
+    )
+    other_boot = dataclasses.replace(told, seq=72, boot_id="boot0")
+    assert said(taken(bench, other_boot)) == ("stale_boot", []), "its numbers are of another start"
+    usage = stub.usage(0)
+    stub.usages.clear()
+    early = Settlement("n00", "boot1", 76, 1, 0, **dict.fromkeys(Balance.__slots__, 0))
+    assert said(taken(bench, early)) == ("no_usage", [Ack("n00", 76)])
+    found = taken(bench, dataclasses.replace(usage, seq=80))
+    assert isinstance(found, Effects)
+    assert found.sends == (("n00", Ack("n00", 80)),)
+    (entry,) = found.entries
+    assert (entry.kind, entry.key, entry.slot, entry.node_id) == (
+        Kind.USAGE,
+        "message/n00/boot1/80",
+        0,
+        "n00",
+    )
+    assert said(taken(bench, dataclasses.replace(early, seq=81))) == ("not_traded", [])
+    assert said(taken(bench, dataclasses.replace(usage, seq=60))) == ("repeated", [Ack("n00", 80)])
+
+
+def test_a_record_that_came_before_is_acknowledged_and_enters_nothing(bench: Any) -> None:
+    bench.join()
+    (first,) = (s.entry for s in bench.coordinator.ledger.entries() if s.entry.key == "message/n00/boot1/1")
+    told = Telemetry(**{**first.body, **{k: tuple(v) for k, v in first.body.items() if isinstance(v, list)}})
+    assert taken(bench, told) == Effects((), (("n00", Ack("n00", 1)),))
+    assert taken(bench, Heartbeat("n00", "boot1", 9, 5)) == Effects((), (("n00", Ack("n00", 1)),))
+
+
+def test_a_key_conflict_whole(bench: Any) -> None:
+    bench.join()
+    (first,) = (s.entry for s in bench.coordinator.ledger.entries() if s.entry.key == "message/n00/boot1/1")
+    other = Telemetry("n00", "boot1", 1, 0, first.body["battery_uj"], (5,), (9,))
+    found = taken(bench, other)
+    assert isinstance(found, Refused)
+    reason = "message/n00/boot1/1 came before with other content; the first stands; send the next seq instead"
+    assert found.refusal == Refusal("key_conflict", reason)
+    assert found.follow == (Ack("n00", 1),)
+    (alarm,) = found.alarms
+    offered = Entry(Kind.TELEMETRY, first.key, dataclasses.asdict(other), slot=0, node_id="n00")
+    assert alarm.body == {
+        "alarm": "key_conflict",
+        "reason": reason,
+        "key": first.key,
+        "stored_digest": first.digest,
+        "offered_digest": offered.digest,
+        "offered": offered.text,
+    }
+    assert (alarm.kind, alarm.slot, alarm.node_id) == (Kind.ALARM, 0, "n00")
+    assert alarm.key.startswith("alarm/key_conflict/n00/")
+
+
+def test_a_reading_is_answered_by_where_its_slot_is(bench: Any) -> None:
+    """While the slot runs it waits; once traded it gets its grant; after the end it is booked, and told to go on."""
+    bench.join()
+    bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    slot = bench.coordinator.service.books.slots[0]
+    readings = {node: stub.usage(0) for node, stub in bench.nodes.items()}
+    found = taken(bench, readings["n00"])
+    assert isinstance(found, Effects)
+    assert found.sends == (("n00", Ack("n00", readings["n00"].seq)),)
+    bench.coordinator.service.closing.trade()
+    found = taken(bench, readings["n01"])
+    assert isinstance(found, Effects)
+    assert found.sends == (
+        ("n01", Ack("n01", readings["n01"].seq)),
+        ("n01", EnergyGrant("n01", 1, 0, 0, 0)),
+    )
+    assert [entry.kind for entry in found.entries] == [Kind.USAGE]
+    bench.coordinator.service.closing.finish(EndSlot(0, 1.0))
+    found = taken(bench, readings["n02"])
+    assert isinstance(found, Effects)
+    assert found.sends == (
+        ("n02", Ack("n02", readings["n02"].seq)),
+        ("n02", EnergyGrant("n02", 1, 0, 0, 0)),
+    )
+    assert [entry.kind for entry in found.entries] == [Kind.USAGE, Kind.BOOKING]
+    assert found.entries[1].body["late"]
+    assert slot.standing == dict.fromkeys(bench.nodes, Standing.BOOKED)
+    # Its settlement comes after all: kept, and booked nowhere.
+    late = Settlement("n02", "boot1", 90, 1, 0, **dict.fromkeys(Balance.__slots__, 7))
+    found = taken(bench, late)
+    assert isinstance(found, Effects)
+    assert [(entry.kind, entry.postings) for entry in found.entries] == [(Kind.SETTLEMENT, ())]
+    assert found.sends == (("n02", Ack("n02", 90)),)
+
+
+def test_a_telemetry_of_the_run_s_end_is_acknowledged_and_kept_nowhere(bench: Any) -> None:
+    bench.join()
+    for slot in range(4):
+        bench.run_slot(slot)
+    told = dataclasses.replace(bench.nodes["n00"].telemetry(4), seq=99, battery_uj=1)
+    assert taken(bench, told) == Effects((), (("n00", Ack("n00", 99)),))
+    assert bench.coordinator.service.books.waiting == {}
+
+
+def test_a_first_battery_opens_an_account_and_another_after_a_gap_adjusts_it(bench: Any) -> None:
+    """Entries whole, before the telemetry that brings them."""
+    books = bench.coordinator.service.books
+    stub = bench.nodes["n00"]
+    bench.mute = {"n00"}
+    bench.join("n00")
+    told = stub.telemetry(0)
+    found = taken(bench, told)
+    assert isinstance(found, Effects)
+    record = Entry(Kind.TELEMETRY, "message/n00/boot1/1", dataclasses.asdict(told), slot=0, node_id="n00")
+    assert found.entries == (opening("n00", 0, told.battery_uj), record)
+    again = dataclasses.replace(told, seq=2)
+    found = taken(bench, again)
+    assert isinstance(found, Effects)
+    assert [entry.kind for entry in found.entries] == [Kind.TELEMETRY], "equal: nothing to explain"
+    books.nodes["n00"].uncertain = True
+    other = dataclasses.replace(told, seq=3, battery_uj=told.battery_uj - 10)
+    found = taken(bench, other)
+    assert isinstance(found, Effects)
+    change = adjustment("n00", 0, "message/n00/boot1/3", told.battery_uj, told.battery_uj - 10)
+    assert found.entries[0] == change
+    assert books.battery_uj("n00") == told.battery_uj - 10
+
+
+def test_several_findings_are_one_reason(bench: Any) -> None:
+    bench.join()
+    told = dataclasses.replace(bench.nodes["n00"].telemetry(0), seq=70)
+    wrong = dataclasses.replace(told, backlog_batches=(1, 2), harvest_forecast_uj=())
+    found = taken(bench, wrong)
+    assert isinstance(found, Refused)
+    reason = "harvest_forecast_uj has 0 values, needed are 1; backlog_batches has 2 values, needed are 1"
+    assert found.refusal == Refusal("bad_telemetry", reason)
+    assert [(alarm.body["reason"], alarm.slot, alarm.node_id) for alarm in found.alarms] == [
+        (reason, 0, "n00")
+    ]
+    bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    usage = bench.nodes["n00"].usage(0)
+    strange = (Executed("n07", 1), Executed("n00", 2), Executed("n00", 1))
+    found = taken(bench, dataclasses.replace(usage, seq=71, executed=strange))
+    assert isinstance(found, Refused)
+    reason = "an owner is named twice in executed; ran batches of n07, not decided"
+    assert found.refusal == Refusal("bad_usage", reason)
+    assert [(alarm.body["reason"], alarm.slot, alarm.node_id) for alarm in found.alarms] == [
+        (reason, 0, "n00")
+    ]
+
+
+def test_a_settlement_in_time_is_booked_as_it_balances(bench: Any) -> None:
+    """Record and booking; findings about it are one reason, with an alarm."""
+    bench.join()
+    bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    usage = bench.nodes["n00"].usage(0)
+    taken(bench, usage)
+    bench.coordinator.service.closing.trade()
+    demand_uj = sum(line.energy_uj for line in usage.lines)
+    battery_uj = bench.coordinator.service.books.battery_uj("n00")
+    profile = bench.nodes["n00"].profile
+    faded = round(profile.self_discharge_fraction * battery_uj)
+    zeros = dict.fromkeys(Balance.__slots__, 0)
+    balance = {
+        **zeros,
+        "demand_uj": demand_uj,
+        "grid_uj": demand_uj,
+        "harvest_uj": usage.harvest_uj,
+        "curtailed_uj": usage.harvest_uj,
+        "self_discharge_uj": faded,
+        "battery_before_uj": battery_uj,
+        "battery_after_uj": battery_uj - faded,
+    }
+    own = Settlement("n00", "boot1", 90, 1, 0, **balance)
+    wrong = taken(bench, dataclasses.replace(own, grid_uj=demand_uj - 1, battery_after_uj=battery_uj))
+    assert isinstance(wrong, Refused)
+    reason = (
+        f"(D1) demand {demand_uj} uJ is not grid {demand_uj - 1} + green 0; "
+        f"(D3) the battery holds {battery_uj} uJ afterwards; its flows give {battery_uj - faded} uJ"
+    )
+    assert wrong.refusal == Refusal("bad_settlement", reason)
+    assert [(a.body["alarm"], a.slot, a.node_id) for a in wrong.alarms] == [("bad_settlement", 0, "n00")]
+    found = taken(bench, own)
+    assert isinstance(found, Effects)
+    record, booking = found.entries
+    assert record == Entry(
+        Kind.SETTLEMENT, "message/n00/boot1/90", dataclasses.asdict(own), slot=0, node_id="n00"
+    )
+    assert (booking.kind, booking.body["balance"]) == (Kind.BOOKING, balance)
+    assert (booking.body["estimated"], booking.body["late"]) == (False, False)
+    assert found.sends == (("n00", Ack("n00", 90)),)
