@@ -229,6 +229,12 @@ def test_a_record_that_came_before_is_acknowledged_and_enters_nothing(bench: Any
     assert taken(bench, Heartbeat("n00", "boot1", 9, 5)) == Effects((), (("n00", Ack("n00", 1)),))
 
 
+def test_a_heartbeat_before_the_first_record_confirms_the_connection_alone(bench: Any) -> None:
+    bench.mute = {"n00"}
+    bench.join("n00")
+    assert taken(bench, Heartbeat("n00", "boot1", 9, 5)) == Effects((), (("n00", Ack("n00", 0)),))
+
+
 def test_a_key_conflict_whole(bench: Any) -> None:
     bench.join()
     (first,) = (s.entry for s in bench.coordinator.ledger.entries() if s.entry.key == "message/n00/boot1/1")

@@ -60,6 +60,7 @@ def parcel(executor: str) -> Parcel:
 
 WELCOME = Welcome("run", 1, 2.0, 6.0, 3)
 ACK, GRANT, CLOSE = Ack("n0", 5), EnergyGrant("n0", 1, 3, 0, 0), CloseSlot(1, 3)
+CLOSE_FIRST = CloseSlot(1, 0)
 REFUSAL = Refusal("not_traded", "wait")
 CALL, NEWS = MarketCall("n0", 1, 3, 0, TERMS), MarketNews("n0", 1, 3, 0, 1, ())
 DECISION = decide("n0", 3, sends=(Send("n2", "b:2", 1), Send("n1", "a:1", 1)))
@@ -184,3 +185,20 @@ def test_in_one_process_what_has_not_come_is_given_up_at_once(make_node: MakeNod
     assert link.wait_ready(0, 1.0) == READY
     with pytest.raises(NotReady, match=r"^n0 cannot run slot 1: no decision has come$"):
         require_ready(link.node, 1)
+
+
+def test_parcels_of_nodes_in_one_process_go_from_one_to_the_other(make_node: MakeNode) -> None:
+    links: dict[str, LocalLink] = {}
+    for k in range(2):
+        link = LocalLink(make_node(k), links, "boot")
+        link.register()
+        link.receive(Welcome("run", 1, 2.0, 6.0, 0))
+    sends = (Send("n1", "", 2), Send("n9", "", 1))
+    assert links["n0"].receive(decide("n0", 0, own=3, sends=sends)) == []
+    links["n1"].receive(decide("n1", 0, own=1, guests=(Guest("n0", 2),)))
+    assert [links[node].wait_ready(0, 1.0) for node in links] == [READY, READY]
+    usages = [links[node].receive(CLOSE_FIRST)[0] for node in links]
+    assert [[(m.peer, m.sent, m.batches) for m in usage.moved] for usage in usages] == [  # type: ignore[union-attr]
+        [("n1", True, 2)],
+        [("n0", False, 2)],
+    ]

@@ -93,6 +93,8 @@ def test_every_receipt_says_what_was_taken_or_why_nothing_was(
     assert node.on_parcel(packed(slot=1, owner="n7", ids=(4,))) == Receipt(
         False, 0, "0 batches of n7 are expected in slot 1"
     )
+    asked, batch = [], node.workload.batch
+    node.workload.batch = lambda number, stage: (asked.append(stage), batch(number, stage))[1]
     (first, *others) = packed(slot=1).tensors
     wrong = packed(slot=1, tensors=(dataclasses.replace(first, name="z"), *others))
     held = [tensor.name for tensor in wrong.tensors]
@@ -101,6 +103,7 @@ def test_every_receipt_says_what_was_taken_or_why_nothing_was(
     )
     taken = Receipt(True, 2 * BATCH_BYTES)
     assert node.on_parcel(packed(slot=1)) == taken
+    assert asked == ["development"], "one batch shows how all of a stage look"
     assert node.on_parcel(packed(slot=1)) == taken, "a repeat"
     served = packed(slot=1, ids=(6, 7), batch_services=(1, 1))
     served = dataclasses.replace(
