@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from carbon_data.units import from_micro, from_pico
 from coordinator.tables.recorded import RecordedRun, Row
@@ -13,11 +14,12 @@ from coordinator.tables.schema import LINES
 def line_rows(run: RecordedRun) -> Iterable[Row]:
     """Lines of one slot, holder, zone, stage, component and provenance added up."""
     order = {node: index for index, node in enumerate(run.node_ids)}
+    booked: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
+    for (slot, _), booking in run.bookings.items():
+        booked[slot].append(booking)
     for slot in sorted(run.decisions):
         sums: dict[tuple[str, ...], list[int]] = defaultdict(lambda: [0, 0, 0])
-        bodies = [body for (at, _), body in run.bookings.items() if at == slot]
-        bodies += [run.ends[slot]] if slot in run.ends else []
-        for body in bodies:
+        for body in (*booked[slot], *([run.ends[slot]] if slot in run.ends else [])):
             for line in body["lines"]:
                 key = tuple(line[name] for name in ("node_id", "zone", "stage", "component", "provenance"))
                 for index, name in enumerate(("energy_uj", "grid_uj", "operational_pg")):

@@ -15,7 +15,9 @@ from coordinator.tables.schema import NODES, PROFILE
 
 def node_rows(run: RecordedRun) -> Iterable[Row]:
     alpha = float(run.config.get("tree_alpha_bits_per_token", 0.0))
+    booked_slots = run.booked_slots()
     for node in run.node_ids:
+        slots = booked_slots.get(node, [])
         row: Row = dict.fromkeys(NODES.names)
         row["node_id"] = node
         registration = run.registrations.get(node)
@@ -23,9 +25,9 @@ def node_rows(run: RecordedRun) -> Iterable[Row]:
             profile = registration["profile"]
             row.update({name: profile[name] for name in PROFILE.names})
             row["battery_capacity_j"] = from_micro(profile["battery_capacity_uj"])
-        bookings = [body for (_, who), body in run.bookings.items() if who == node]
+        bookings = [run.bookings[slot, node] for slot in slots]
         row.update(_totals(node, bookings))
-        delivered = [run.delivered(slot, who) for slot, who in run.bookings if who == node]
+        delivered = [run.delivered(slot, node) for slot in slots]
         row.update({name: sum(counts[name] for counts in delivered) for name in COUNTS})
         row["slots"] = len(bookings)
         row["unmetered_slots"] = len(run.ends) - sum((slot, node) in run.bookings for slot in run.ends)

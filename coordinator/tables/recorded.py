@@ -21,6 +21,7 @@ class RecordedRun:
         self.registrations: dict[str, Mapping[str, Any]] = {}
         self.telemetry: dict[tuple[int, str], Mapping[str, Any]] = {}
         self.decisions: dict[int, Mapping[str, Any]] = {}
+        self._decision_of: dict[tuple[int, str], Mapping[str, Any]] = {}
         self.usage: dict[tuple[int, str], Mapping[str, Any]] = {}
         self.trades: dict[int, Mapping[str, Any]] = {}
         self.bookings: dict[tuple[int, str], Mapping[str, Any]] = {}
@@ -37,6 +38,8 @@ class RecordedRun:
                 self.telemetry[slot, node] = body  # the last one before the decision is the one decided upon
             elif entry.kind is Kind.DECISION:
                 self.decisions[slot] = body
+                for decision in body["plan"]["decisions"]:
+                    self._decision_of[slot, decision["node_id"]] = decision
             elif entry.kind is Kind.USAGE:
                 self.usage[slot, node] = body
                 if body.get("own_work") is not None:  # a market's slot: the backlog was disclosed afterwards
@@ -57,8 +60,14 @@ class RecordedRun:
         return None if registration is None else registration["profile"]["zone"]
 
     def decision_of(self, slot: int, node: str) -> Mapping[str, Any] | None:
-        decisions = self.decisions[slot]["plan"]["decisions"]
-        return next((decision for decision in decisions if decision["node_id"] == node), None)
+        return self._decision_of.get((slot, node))
+
+    def booked_slots(self) -> dict[str, list[int]]:
+        """By node the slots it has a booking of, in the order of the ledger."""
+        slots: dict[str, list[int]] = defaultdict(list)
+        for slot, node in self.bookings:
+            slots[node].append(slot)
+        return slots
 
     def own_batches(self, slot: int, decision: Mapping[str, Any]) -> int:
         """Batches to run at home: decided, or, of a self-managed node, as it chose."""
@@ -74,13 +83,15 @@ class RecordedRun:
         services = self.services(slot, node)
         return {name: sum(service[name] for service in services) for name in COUNTS}
 
-    def counted_batches(self, slot: int) -> tuple[dict[str, int], dict[str, int]]:
-        """(all, away) batches of each owner that count in a slot: first come, first counted."""
-        counted: dict[str, int] = defaultdict(int)
-        away: dict[str, int] = defaultdict(int)
-        for (at, node), usage in self.usage.items():
-            if at != slot or self.bookings.get((slot, node), {}).get("late"):
+    def counted_batches(self) -> dict[int, tuple[dict[str, int], dict[str, int]]]:
+        """By slot (all, away) batches of each owner that count: first come, first counted."""
+        found: dict[int, tuple[dict[str, int], dict[str, int]]] = {
+            slot: (defaultdict(int), defaultdict(int)) for slot in self.decisions
+        }
+        for (slot, node), usage in self.usage.items():
+            if self.bookings.get((slot, node), {}).get("late"):
                 continue
+            counted, away = found[slot]
             for executed in usage["executed"]:
                 owner = executed["owner"]
                 decision = self.decision_of(slot, owner)
@@ -90,4 +101,4 @@ class RecordedRun:
                 counts = max(0, min(executed["batches"], total - counted[owner]))
                 counted[owner] += counts
                 away[owner] += counts if owner != node else 0
-        return counted, away
+        return found

@@ -15,16 +15,18 @@ from coordinator.tables.schema import SLOTS
 
 
 def slot_rows(run: RecordedRun, times: Mapping[int, datetime]) -> Iterable[Row]:
-    counted: dict[str, int] = {}
+    counted: Mapping[str, int] = {}
+    counted_in = run.counted_batches()
     for slot, decided in sorted(run.decisions.items()):
         before = counted
-        counted, away = run.counted_batches(slot)
+        counted, away = counted_in[slot]
+        chosen = None if decided["selected"] is None else set(decided["selected"])
         for node in run.node_ids:
             zone = run.zone_of(node)
             decision = run.decision_of(slot, node)
             booking = run.bookings.get((slot, node))
             row: Row = dict.fromkeys(SLOTS.names)
-            selected = decided["selected"] is None or node in decided["selected"]
+            selected = chosen is None or node in chosen
             row.update(
                 slot=slot,
                 time=times[slot],

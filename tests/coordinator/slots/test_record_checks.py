@@ -46,10 +46,12 @@ def state(managed: bool = False) -> SlotState:
     )
     plan = SlotPlan(1, 0, (decision,), (), "rule", None, 0.0)
     made = SlotState(0, DEV, plan, {"n00": decision}, (), None, {}, {})
-    made.trade = (
-        SettledTransfer("n00", "n01", 700, 600, 500),
-        SettledTransfer("n02", "n00", 90, 80, 70),
-        SettledTransfer("n01", "n00", 90, 0, 0, "void"),
+    made.traded(
+        (
+            SettledTransfer("n00", "n01", 700, 600, 500),
+            SettledTransfer("n02", "n00", 90, 80, 70),
+            SettledTransfer("n01", "n00", 90, 0, 0, "void"),
+        )
     )
     return made
 
