@@ -6,7 +6,9 @@ lines are those of coordinator.slots; equality to the last unit with a fleet in 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import asdict
 from typing import Any
 
@@ -38,6 +40,8 @@ from protos.messages.columns import DecisionColumns, GrantColumns, TelemetryColu
 from protos.messages.runner import SlotPlan, SlotSummary
 from protos.messages.stream import NodeProfile
 
+MOST_PENDING = 16
+"""Slots that may wait to be written while later ones are computed."""
 EPOCH = 1
 """A virtual fleet's coordinator is started once."""
 
@@ -76,6 +80,7 @@ class ColumnCoordinator:
         self._no_loss = np.full(nodes, np.nan)
         self._carried: Backlog | None = None
         self._room: Ints | None = None
+        self._pending: deque[Future[int]] = deque()
         self.ledger = Ledger(config.ledger_path, config.run_id, COLUMNS)
         try:
             start = Entry(Kind.START, f"start/{EPOCH}", {"epoch": EPOCH, "config": told_config(config)})
@@ -83,6 +88,11 @@ class ColumnCoordinator:
         except BaseException:
             self.ledger.close()
             raise
+
+    def finish(self) -> None:
+        """Wait until every slot is durable. Raises LedgerError where one could not be written."""
+        while self._pending:
+            self._pending.popleft().result()
 
     def close_ledger(self) -> None:
         self.ledger.close()
@@ -129,7 +139,8 @@ class ColumnCoordinator:
         return self._settled.grants(len(usage.harvest_uj))
 
     def close(self, balance: BalanceColumns) -> SlotSummary:
-        """Book the slot in one transaction; it is durable when this returns."""
+        """Book the slot in one transaction; it is durable at the latest MOST_PENDING slots later, or once the ledger is
+        closed: no node waits for it. Raises LedgerError where one before could not be written."""
         usage, told = self._usage, self._decided.told
         at = np.array([self._intensity[zone][told.slot] for zone in self._profiles.zones])
         lines = node_lines(usage.lines_uj, balance["grid_uj"], at)
@@ -139,7 +150,9 @@ class ColumnCoordinator:
             *self._own_rows(told.slot),
         ]
         summary = self._summary(balance, lines, shared)
-        self.ledger.write([self._entry(balance, lines, network, shared, summary)])
+        self._pending.append(self.ledger.append([self._entry(balance, lines, network, shared, summary)]))
+        if len(self._pending) > MOST_PENDING:
+            self._pending.popleft().result()
         self._keep(balance)
         return summary
 

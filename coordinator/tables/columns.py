@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from carbon_data.units import MICRO, PICO
@@ -22,18 +21,14 @@ from coordinator.policies.guard import TRAINING_STAGES
 from coordinator.slots.balances import TERMS
 from coordinator.slots.delivered import COUNTS
 from coordinator.tables.schema import (
-    BATCH_FLOWS,
-    DECISIONS,
-    ENERGY_FLOWS,
-    LINES,
     NODES,
     PROFILE,
-    SERVING,
-    SLOTS,
 )
 
 Ints = NDArray[np.int64]
-Frames = Mapping[str, pd.DataFrame]
+Values = Mapping[str, NDArray[Any] | list[Any]]
+"""Columns of a table, all equally long; a column of it that is not here is null."""
+Parts = Mapping[str, Values]
 VOID = "the donor has nothing to give"
 """Why a transfer of a virtual fleet sends nothing: its nodes always report."""
 TOTALS = ("demand_uj", "grid_uj", "green_uj", "harvest_uj", "export_uj", "import_uj", "curtailed_uj")
@@ -48,8 +43,8 @@ class FleetTables:
     trace_step_s: float
     config: Mapping[str, Any] = field(default_factory=dict)
 
-    def frames(self, entries: Iterator[StoredEntry]) -> Iterator[Frames]:
-        """Tables of slot after slot, and at the end ``nodes`` and the empty ``serving``."""
+    def parts(self, entries: Iterator[StoredEntry]) -> Iterator[Parts]:
+        """Columns of slot after slot, and at the end of ``nodes``."""
         sums: _Sums | None = None
         for stored in entries:
             entry = stored.entry
@@ -69,9 +64,9 @@ class FleetTables:
                 sums.add(columns, entry.body["stage"])
                 yield self._slot(entry.slot, entry.body, columns)
         if sums is not None:
-            yield {"nodes": self._nodes(sums), "serving": pd.DataFrame(columns=list(SERVING.names))}
+            yield {"nodes": self._nodes(sums)}
 
-    def _slot(self, slot: int, body: Mapping[str, Any], c: Mapping[str, Ints]) -> Frames:
+    def _slot(self, slot: int, body: Mapping[str, Any], c: Mapping[str, Ints]) -> Parts:
         return {
             "slots": self._slots(slot, body, c),
             "lines": self._lines(slot, body, c),
@@ -80,7 +75,7 @@ class FleetTables:
             "decisions": self._decisions(slot, body),
         }
 
-    def _slots(self, slot: int, body: Mapping[str, Any], c: Mapping[str, Ints]) -> pd.DataFrame:
+    def _slots(self, slot: int, body: Mapping[str, Any], c: Mapping[str, Ints]) -> Values:
         nodes = len(self._ids)
         away, guests = (_by_node(c[rows], c["moved_batches"], nodes) for rows in ("owner", "executor"))
         yes, no, zero = (np.full(nodes, value) for value in (True, False, 0))
@@ -107,9 +102,9 @@ class FleetTables:
             **dict.fromkeys((*COUNTS, "model_bytes", *NO_BYTES), zero),
             "operational_g": c["line_pg"].sum(axis=1) / PICO,
         }
-        return pd.DataFrame(values, columns=list(SLOTS.names))
+        return values
 
-    def _lines(self, slot: int, body: Mapping[str, Any], c: Mapping[str, Ints]) -> pd.DataFrame:
+    def _lines(self, slot: int, body: Mapping[str, Any], c: Mapping[str, Ints]) -> Values:
         """Nodes in their order, then the other holders; of each, lines by name."""
         names = sorted(range(len(body["line_names"])), key=lambda k: tuple(body["line_names"][k]))
         energy, grid, grams = (c[name][:, names] for name in ("line_energy_uj", "line_grid_uj", "line_pg"))
@@ -139,21 +134,20 @@ class FleetTables:
             key, unit = of.get(name, (name, None))
             rest = [row[key] if unit is None else row[key] / unit for row in shared]
             values[name] = np.concatenate([column, np.array(rest, dtype=column.dtype)])
-        return pd.DataFrame(values, columns=list(LINES.names))
+        return values
 
-    def _batch_flows(self, slot: int, c: Mapping[str, Ints]) -> pd.DataFrame:
-        values = {
+    def _batch_flows(self, slot: int, c: Mapping[str, Ints]) -> Values:
+        return {
             "slot": np.full(len(c["owner"]), slot),
             "owner": self._ids[c["owner"]],
             "executor": self._ids[c["executor"]],
             "batches": c["moved_batches"],
             "payload_bytes": c["payload_bytes"],
         }
-        return pd.DataFrame(values, columns=list(BATCH_FLOWS.names))
 
-    def _energy_flows(self, slot: int, c: Mapping[str, Ints]) -> pd.DataFrame:
+    def _energy_flows(self, slot: int, c: Mapping[str, Ints]) -> Values:
         posted = c["sent_uj"] > 0
-        values = {
+        return {
             "slot": np.full(len(c["donor"]), slot),
             "donor": self._ids[c["donor"]],
             "recipient": self._ids[c["recipient"]],
@@ -163,9 +157,8 @@ class FleetTables:
             "status": np.where(posted, "posted", "void").astype(object),
             "reason": np.where(posted, "", VOID).astype(object),
         }
-        return pd.DataFrame(values, columns=list(ENERGY_FLOWS.names))
 
-    def _decisions(self, slot: int, body: Mapping[str, Any]) -> pd.DataFrame:
+    def _decisions(self, slot: int, body: Mapping[str, Any]) -> Values:
         row = {
             "slot": slot,
             "epoch": body["epoch"],
@@ -176,9 +169,9 @@ class FleetTables:
             "lost_nodes": 0,
             "unserved_batches": body["unserved_batches"],
         }
-        return pd.DataFrame([row], columns=list(DECISIONS.names))
+        return {name: [value] for name, value in row.items()}
 
-    def _nodes(self, sums: _Sums) -> pd.DataFrame:
+    def _nodes(self, sums: _Sums) -> Values:
         rows = []
         for place, (node, profile) in enumerate(zip(self._ids, self._profiles, strict=True)):
             row: dict[str, Any] = dict.fromkeys(NODES.names)
@@ -199,7 +192,7 @@ class FleetTables:
             window = Window(0, 0, 0, row["demand_j"])
             row |= efficiency(window, float(self.config["tree_alpha_bits_per_token"])).of("node")
             rows.append(row)
-        return pd.DataFrame(rows, columns=list(NODES.names))
+        return {name: [row[name] for row in rows] for name in NODES.names}
 
 
 class _Sums:

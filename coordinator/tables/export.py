@@ -6,18 +6,20 @@ ledger gives the same tables. pandas is imported here and nowhere else in the co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from carbon_data.types import require_utc
 from coordinator.ledger.store import format_of, read_entries
-from coordinator.tables.columns import FleetTables
+from coordinator.tables.columns import FleetTables, Parts, Values
 from coordinator.tables.decisions import decision_rows
 from coordinator.tables.flows import batch_rows, energy_rows
 from coordinator.tables.lines import line_rows
@@ -28,7 +30,7 @@ from coordinator.tables.serving import serving_rows
 from coordinator.tables.slots import slot_rows
 
 ROWS = 100_000
-"""Rows that a virtual fleet's tables keep in memory, besides those of a slot."""
+"""Rows of a virtual fleet's table in memory at a time, besides those of a slot."""
 STORED_AS = {
     Kind.COUNT: "Int64",
     Kind.REAL: "Float64",
@@ -50,39 +52,51 @@ def export_tables(
     folder.mkdir(parents=True, exist_ok=True)
     paths = {name: folder / f"{name}.parquet" for name in TABLES}
     if format_of(ledger_path).has_columns:
-        frames = FleetTables(require_utc(start), trace_step_s).frames(read_entries(ledger_path))
-        _write_in_parts(frames, paths)
+        parts = FleetTables(require_utc(start), trace_step_s).parts(read_entries(ledger_path))
+        _write_in_parts(parts, paths)
         return paths
     for name, table in ledger_tables(ledger_path, start=start, trace_step_s=trace_step_s).items():
         table.to_parquet(paths[name], index=False)
     return paths
 
 
-def _write_in_parts(parts: Iterable[Mapping[str, pd.DataFrame]], paths: Mapping[str, Path]) -> None:
-    """Append every part to its table, ROWS rows or one slot at a time."""
-    waiting: dict[str, list[pd.DataFrame]] = {name: [] for name in paths}
+def _write_in_parts(parts: Iterable[Parts], paths: Mapping[str, Path]) -> None:
+    """Append every part to its table, about ROWS rows at a time."""
+    waiting: dict[str, list[Values]] = {name: [] for name in paths}
+    rows = dict.fromkeys(paths, 0)
     with ExitStack() as stack:
         writers: dict[str, pq.ParquetWriter] = {}
 
         def write(name: str) -> None:
-            rows = [frame for frame in waiting[name] if len(frame)]
-            frame = (
-                pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=list(TABLES[name].names))
-            )
-            waiting[name] = []
-            table = pa.Table.from_pandas(_typed(name, frame), preserve_index=False)
+            table = pa.Table.from_pandas(_typed(name, _frame(name, waiting[name])), preserve_index=False)
+            waiting[name], rows[name] = [], 0
             if name not in writers:
                 writers[name] = stack.enter_context(pq.ParquetWriter(paths[name].absolute(), table.schema))
             writers[name].write_table(table.cast(writers[name].schema))
 
         for part in parts:
-            for name, frame in part.items():
-                waiting[name].append(frame)
-                if sum(len(each) for each in waiting[name]) >= ROWS:
+            for name, values in part.items():
+                if size := len(next(iter(values.values()))):
+                    waiting[name].append(values)
+                    rows[name] += size
+                if rows[name] >= ROWS:
                     write(name)
         for name in paths:
             if waiting[name] or name not in writers:
                 write(name)
+
+
+def _frame(name: str, parts: Sequence[Values]) -> pd.DataFrame:
+    """Parts of a table under one another; empty where there are none."""
+    columns = list(TABLES[name].names)
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    joined: dict[str, Any] = {}
+    for column, first in parts[0].items():
+        pieces = [part[column] for part in parts]
+        lists = isinstance(first, list)
+        joined[column] = [value for piece in pieces for value in piece] if lists else np.concatenate(pieces)
+    return pd.DataFrame(joined, columns=columns)
 
 
 def ledger_tables(ledger_path: Path, *, start: datetime, trace_step_s: float) -> dict[str, pd.DataFrame]:

@@ -42,5 +42,6 @@ def run_columns(
             outcome = SlotOutcome(slot, stage, None, coordinator.plan, NOBODY, summary)
             record.outcomes.append(outcome)
             finished(outcome)
+        coordinator.finish()
     finally:
         coordinator.close_ledger()

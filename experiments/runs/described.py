@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from carbon_data.units import from_pico
 from coordinator.adapters.flower_server import RunRecord
@@ -21,6 +22,8 @@ from experiments.run_folder.versions import versions
 from experiments.runs.failure import reasons_to_fail
 from protos.messages.terms import Stage
 
+ROWS = 100_000
+"""Rows of a table in memory at a time."""
 ROUND_COLUMNS = (
     "round",
     "slot",
@@ -49,7 +52,7 @@ def export_run(
     )
     rows = round_rows(record)
     pd.DataFrame(rows, columns=ROUND_COLUMNS).to_parquet(folder / table_file("rounds"), index=False)
-    reasons = reasons_to_fail(resolved, record.outcomes, pd.read_parquet(tables["slots"].absolute()))
+    reasons = reasons_to_fail(resolved, record.outcomes, work_of(tables["slots"]))
     metadata = {
         "run_id": run_id,
         **_asked(resolved),
@@ -73,6 +76,23 @@ def export_run(
     metadata["scenario_digest"] = scenario_digest(facts)
     (folder / METADATA).write_text(json.dumps(metadata, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return reasons
+
+
+def work_of(slots: Path) -> pd.DataFrame:
+    """Released and unserved batches by slot and node from the table ``slots``, read part by part: rows without unserved
+    batches are one a part."""
+    parts = []
+    with pq.ParquetFile(slots.absolute()) as file:
+        for batch in file.iter_batches(
+            ROWS, columns=["slot", "node_id", "released_batches", "unserved_batches"]
+        ):
+            part = batch.to_pandas().dropna()
+            done = part[part["unserved_batches"] == 0]
+            if len(done):
+                served = done.iloc[[0]].assign(released_batches=done["released_batches"].sum())
+                part = pd.concat([part[part["unserved_batches"] > 0], served])
+            parts.append(part)
+    return pd.concat(parts, ignore_index=True)
 
 
 def round_rows(record: RunRecord) -> list[dict[str, Any]]:

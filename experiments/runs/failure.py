@@ -22,7 +22,8 @@ NODES_AT_MOST = 6
 def reasons_to_fail(
     resolved: Resolved, outcomes: Sequence[SlotOutcome], slots: pd.DataFrame
 ) -> tuple[str, ...]:
-    """Sentences without full stops; none for a run that counts. ``slots``: the exported table."""
+    """Sentences without full stops; none for a run that counts. ``slots``: ``released_batches`` and
+    ``unserved_batches`` by ``slot`` and ``node_id``."""
     found = [
         _exceptions(outcomes),
         _lost(resolved, outcomes),
