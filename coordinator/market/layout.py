@@ -100,7 +100,7 @@ class Layout:
         self.num_rows = 0
         self._add_columns()
         self._add_rows()
-        self._entries: list[tuple[str, Index, Index, float]] = []
+        self._entries: list[tuple[float | str, Index, Index]] = []
         self._connect()
         self._compress()
 
@@ -115,12 +115,13 @@ class Layout:
         counts = np.bincount(columns, minlength=self.num_columns)
         self.column_start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
         ends = np.cumsum([entry[1].size for entry in entries])
-        self.coefficients = np.repeat([entry[3] for entry in entries], [entry[1].size for entry in entries])
-        """Entries in block order; not a number where ``fill`` must supply one."""
+        constants = [np.nan if isinstance(entry[0], str) else entry[0] for entry in entries]
+        self.coefficients = np.repeat(constants, [entry[1].size for entry in entries])
+        """Entries in block order; not a number where ``numbers.matrix`` must supply one."""
         self.supplied: dict[str, tuple[slice, tuple[int, ...]]] = {
             name: (slice(int(end) - block.size, int(end)), block.shape)
-            for (name, block, _, coefficient), end in zip(entries, ends, strict=True)
-            if np.isnan(coefficient)
+            for (name, block, _), end in zip(entries, ends, strict=True)
+            if isinstance(name, str)
         }
         """Blocks of data: their place in ``coefficients`` and their shape."""
         del self._entries
@@ -189,11 +190,11 @@ class Layout:
         if shape.sleep:
             self._row("D8_wake_up", n, h)
 
-    def _entry(self, name: str, rows: Index, columns: Index, coefficient: float = np.nan) -> None:
-        """A term of an equation; ``coefficient`` where it is the same for every fleet, else ``fill``
-        supplies it."""
+    def _entry(self, value: float | str, rows: Index, columns: Index) -> None:
+        """A term of an equation: the coefficient where it is the same for every fleet, else the name under which
+        ``numbers.matrix`` supplies it."""
         rows, columns = np.broadcast_arrays(rows, columns)
-        self._entries.append((name, rows, columns, coefficient))
+        self._entries.append((value, rows, columns))
 
     def _connect(self) -> None:
         """One entry block per term of an equation."""
@@ -201,56 +202,56 @@ class Layout:
         i, j = self.owner, self.executor
         classes, slots = self.entry_class, self.entry_slot
 
-        self._entry("D1.g", row["D1_energy_use"], col["g"], 1.0)
-        self._entry("D1.u", row["D1_energy_use"], col["u"], 1.0)
+        self._entry(1.0, row["D1_energy_use"], col["g"])
+        self._entry(1.0, row["D1_energy_use"], col["u"])
         self._entry("D1.home", row["D1_energy_use"][:, slots], col["home"])
-        self._entry("D2.u", row["D2_green_bus"], col["u"], -1.0)
-        self._entry("D2.k", row["D2_green_bus"], col["k"], -1.0)
-        self._entry("D2.bp", row["D2_green_bus"], col["bp"], -1.0)
-        self._entry("D2.bm", row["D2_green_bus"], col["bm"], 1.0)
-        self._entry("D3.B", row["D3_battery"], col["B"], 1.0)
+        self._entry(-1.0, row["D2_green_bus"], col["u"])
+        self._entry(-1.0, row["D2_green_bus"], col["k"])
+        self._entry(-1.0, row["D2_green_bus"], col["bp"])
+        self._entry(1.0, row["D2_green_bus"], col["bm"])
+        self._entry(1.0, row["D3_battery"], col["B"])
         self._entry("D3.B_before", row["D3_battery"][:, 1:], col["B"][:, :-1])
         self._entry("D3.bp", row["D3_battery"], col["bp"])
         self._entry("D3.bm", row["D3_battery"], col["bm"])
         if shape.steps:
-            self._entry("D9.B", row["D9_stored_value"], col["B"][:, -1:], 1.0)
-            self._entry("D9.v", row["D9_stored_value"], col["v"], -1.0)
-        self._entry("D4.home", row["D4_all_work_done"][:, classes], col["home"], 1.0)
-        self._entry("D4.unserved", row["D4_all_work_done"], col["unserved"], 1.0)
+            self._entry(1.0, row["D9_stored_value"], col["B"][:, -1:])
+            self._entry(-1.0, row["D9_stored_value"], col["v"])
+        self._entry(1.0, row["D4_all_work_done"][:, classes], col["home"])
+        self._entry(1.0, row["D4_all_work_done"], col["unserved"])
         if "left" in col:
-            self._entry("D4.left", row["D4_all_work_done"], col["left"], 1.0)
-        self._entry("D7t.home", row["D7_time"][:, slots], col["home"], 1.0)
+            self._entry(1.0, row["D4_all_work_done"], col["left"])
+        self._entry(1.0, row["D7_time"][:, slots], col["home"])
         if shape.restrictions.offloading:
             w = col["w"]
             self._entry("D1.w_executor", row["D1_energy_use"][j], w)
             self._entry("D1.w_owner", row["D1_energy_use"][i], w)
-            self._entry("D7t.w", row["D7_time"][j], w, 1.0)
-            self._entry("D7s.w", row["D7_storage"][j], w, 1.0)
+            self._entry(1.0, row["D7_time"][j], w)
+            self._entry(1.0, row["D7_storage"][j], w)
             if self.split:
-                self._entry("D4.away", row["D4_all_work_done"][:, classes], col["away"], 1.0)
-                self._entry("D4s.w", row["D4_split"][i], w, 1.0)
-                self._entry("D4s.away", row["D4_split"][:, slots], col["away"], -1.0)
-                self._entry("D5.away", row["D5_offload_cap"][:, classes], col["away"], 1.0)
+                self._entry(1.0, row["D4_all_work_done"][:, classes], col["away"])
+                self._entry(1.0, row["D4_split"][i], w)
+                self._entry(-1.0, row["D4_split"][:, slots], col["away"])
+                self._entry(1.0, row["D5_offload_cap"][:, classes], col["away"])
             else:
                 # one class a slot: class c runs in slot c, so the flows themselves stand for "away"
-                self._entry("D4.w", row["D4_all_work_done"][i], w, 1.0)
-                self._entry("D5.w", row["D5_offload_cap"][i], w, 1.0)
+                self._entry(1.0, row["D4_all_work_done"][i], w)
+                self._entry(1.0, row["D5_offload_cap"][i], w)
         if shape.restrictions.transfers:
             x = col["x"]
-            self._entry("D2.x_donor", row["D2_green_bus"][i], x, -1.0)
+            self._entry(-1.0, row["D2_green_bus"][i], x)
             self._entry("D2.x_recipient", row["D2_green_bus"][j], x)
-            self._entry("D6.x", row["D6_transfer_cap"][i], x, 1.0)
+            self._entry(1.0, row["D6_transfer_cap"][i], x)
             if shape.carries_cap:
-                self._entry("D6.m", row["D6_transfer_cap"], col["m"], 1.0)
-                self._entry("D6.m_before", row["D6_transfer_cap"][:, 1:], col["m"][:, :-1], -1.0)
+                self._entry(1.0, row["D6_transfer_cap"], col["m"])
+                self._entry(-1.0, row["D6_transfer_cap"][:, 1:], col["m"][:, :-1])
         if shape.sleep:
             self._entry("D1.a", row["D1_energy_use"], col["a"])
             self._entry("D1.z", row["D1_energy_use"], col["z"])
             self._entry("D7t.a", row["D7_time"], col["a"])
             self._entry("D7t.z", row["D7_time"], col["z"])
-            self._entry("D8.z", row["D8_wake_up"], col["z"], 1.0)
-            self._entry("D8.a", row["D8_wake_up"], col["a"], -1.0)
-            self._entry("D8.a_before", row["D8_wake_up"][:, 1:], col["a"][:, :-1], 1.0)
+            self._entry(1.0, row["D8_wake_up"], col["z"])
+            self._entry(-1.0, row["D8_wake_up"], col["a"])
+            self._entry(1.0, row["D8_wake_up"][:, 1:], col["a"][:, :-1])
 
     def column_names(self, node_ids: Sequence[str]) -> list[str]:
         """Readable names, e.g. ``w.edge_00.edge_03.t5``; fit for .lp and .mps."""

@@ -44,8 +44,8 @@ class WorkLimits:
         wakes = awake & fleet.asleep & fleet.limits.may_sleep
         usable_s = np.where(wakes, np.maximum(fleet.slot_s - fleet.wake_s, 0.0), fleet.slot_s)
         tau, size = fleet.seconds_per_batch[:, 0], float(fleet.bytes_per_batch[0])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            capacity = np.where(tau > 0, usable_s / tau, np.where(usable_s > 0, _PLENTY, 0))
+        plenty = np.where(usable_s > 0, float(_PLENTY), 0.0)
+        capacity = np.divide(usable_s, tau, out=plenty, where=tau > 0)
         guests = fleet.storage_bytes / size if size > 0 else np.full(fleet.size, float(_PLENTY))
         return cls(
             available=backlog.sum(axis=1),
@@ -129,8 +129,7 @@ def _largest_remainders(remainders: Floats, base: Ints, target: Ints, limits: Wo
             leave[i] -= 1
             guests[j] -= 1
     # rounding a total up may have found no remainder to round: home takes it if there is time
-    extra = np.clip(np.minimum(need, capacity), 0, None)
-    result[np.diag_indices_from(result)] += extra
+    result[np.diag_indices_from(result)] += np.minimum(need, capacity)
     return result
 
 
@@ -151,11 +150,11 @@ def _complete(need: Ints, arcs: Ints, base: Ints, limits: WorkLimits) -> Ints:
     )
     tail, head, room = (np.concatenate([np.asarray(edge[part]) for edge in edges]) for part in range(3))
     network = sparse.csr_matrix(
-        (np.clip(room, 0, _PLENTY).astype(np.int32), (tail, head)), shape=(4 * n + 2, 4 * n + 2)
+        (np.minimum(room, _PLENTY).astype(np.int32), (tail, head)), shape=(4 * n + 2, 4 * n + 2)
     )
     flow = maximum_flow(network, source, sink).flow
     result = np.zeros((n, n), dtype=np.int64)
-    result[i, j] = np.asarray(flow[leaves[i], guest[j]]).ravel() if len(i) else 0
+    result[i, j] = np.asarray(flow[leaves[i], guest[j]]).ravel()
     result[np.diag_indices(n)] = np.asarray(flow[owner, run]).ravel()
     return np.maximum(result, 0)
 
@@ -169,7 +168,7 @@ def clip_transfers(transfers: Transfers, fleet: Fleet) -> Transfers:
     sent = sent.only(~(sent.amount < 1e-9 * float(sent.amount.max(initial=0.0))))
     cap = fleet.transfer_caps_j()[:, 0]
     total = sent.given(fleet.size)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        factor = np.where(total > cap, cap / total, 1.0)
-    last = np.where(total > cap, 1.0 - 1e-15, 1.0)
+    above = total > cap
+    factor = np.divide(cap, total, out=np.ones_like(total), where=above)
+    last = np.where(above, 1.0 - 1e-15, 1.0)
     return sent.with_amounts(sent.amount * factor[sent.source] * last[sent.source])

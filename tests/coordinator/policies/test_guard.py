@@ -73,6 +73,25 @@ def test_status_says_what_the_outcome_was(fleet: Any, outcome: Any, status: str,
 
 
 @pytest.mark.parametrize(
+    ("outcome", "noted", "objective"),
+    [
+        (Optimal(1.5), {"objective_g": 2.5}, 1.5),
+        (Feasible(0.01), {"objective_g": 2.5}, 2.5),
+        (Feasible(None, "fallback: LOCAL's rule"), {"objective_g": 2.5}, 2.5),
+        (Infeasible(("D7 time",)), {"objective_g": 2.5, "messages": 3.0}, 2.5),
+        (Feasible(0.01), {"messages": 3.0}, None),
+        (Infeasible(("D7 time",)), {}, None),
+    ],
+)
+def test_the_objective_is_that_of_the_outcome_or_as_noted(
+    fleet: Any, outcome: Any, noted: dict[str, float], objective: float | None
+) -> None:
+    decision = dataclasses.replace(local_decision(fleet), outcome=outcome, notes=noted)
+    choice, _ = choose(Says(decision), 0, fleet, iter([2.0, 2.75]).__next__)
+    assert (choice.objective_g, choice.decide_s) == (objective, 0.75)
+
+
+@pytest.mark.parametrize(
     ("changes", "said"),
     [
         (

@@ -86,3 +86,15 @@ def test_nearest_green_gives_back_the_time_of_what_it_sends() -> None:
     batches = nearest_green_batches(np.array([100.0, 50.0, 30.0, 200.0]), tight, 0.8)
     # node 0: nearest green is 1 (no time), then 2 (three); node 1: 2 is full; node 3: 2 is full, then 1 is, then 0 has
     assert batches.tolist() == [[7, 0, 3, 0], [0, 10, 0, 0], [0, 0, 0, 0], [3, 0, 0, 7]]
+
+
+def test_nearest_green_adds_up_the_time_of_all_that_it_sends() -> None:
+    """Node 0 sends two batches to each of two green nodes: there is time for four of node 3 then, not for two."""
+    tight = limits_of(
+        available=np.array([10, 0, 0, 10]),
+        due=np.array([10, 0, 0, 10]),
+        may_leave=np.array([5, 0, 0, 5]),
+        capacity=np.array([10, 2, 2, 10]),
+    )
+    batches = nearest_green_batches(np.array([100.0, 50.0, 30.0, 200.0]), tight, 0.8)
+    assert batches.tolist() == [[6, 2, 2, 0], [0, 0, 0, 0], [0, 0, 0, 0], [4, 0, 0, 6]]

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
+from coordinator.policies import registry
 from coordinator.policies.conformance import check_named
-from coordinator.policies.registry import PolicyError, make_policy, traits, traits_of
+from coordinator.policies.registry import (
+    POLICIES,
+    PolicyError,
+    describe,
+    make_policy,
+    takes,
+    traits,
+    traits_of,
+)
 
 
 class _Counted:
@@ -114,3 +125,30 @@ def test_options_have_bounds(name: str, option: str, good: tuple[Any, ...], bad:
     for value in bad:
         with pytest.raises(PolicyError, match=f"{option} is"):
             make_policy(name, **{option: value})
+
+
+def test_every_policy_is_described_by_the_first_paragraph_of_its_module() -> None:
+    told = describe()
+    assert list(told) == list(POLICIES)
+    assert told["fedzero"] == (
+        "FedZero: train on excess energy only (Wiesner et al., e-Energy 2024; github.com/dos-group/fedzero)."
+    )
+    # two lines in the source, one here
+    assert told["local"] == (
+        'LOCAL, "no optimisation": every node for itself, by rule. Own harvest first, surplus stored, discharged at '
+        "once."
+    )
+
+
+def test_a_module_without_text_has_no_description(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "POLICIES", {"own": "own_policy:Own", "local": POLICIES["local"]})
+    monkeypatch.setitem(sys.modules, "own_policy", ModuleType("own_policy"))
+    assert describe()["own"] == ""
+    assert describe()["local"].startswith("LOCAL")
+
+
+def test_whether_a_policy_takes_an_option() -> None:
+    assert takes("deta", "horizon")
+    assert not takes("local", "horizon")
+    assert not takes("deta", "horizons")
+    assert not takes("builtins:range", "horizon")  # what cannot be asked takes none

@@ -29,6 +29,26 @@ def test_the_bound_holds_at_any_prices() -> None:
 
 
 @pytest.mark.parametrize("deadline", [0, 1])
+def test_the_bound_holds_where_one_price_alone_is_wrong(deadline: int) -> None:
+    """A price of any sign and size for one equation, nothing for all others: nothing that no limit bounds may be worth
+    having more of. No node holds guests, so that no bounded variable outweighs the price."""
+    fleet = random_fleet(4, 5, 4, deadline_slots=deadline)
+    program = hub.from_fleet(replace(fleet, storage_bytes=np.zeros(5), bytes_per_batch=np.full(4, 1.0)))
+    units = hub_lp.units_of(program)
+    small = scaled(program, units)
+    block = Block(small, open_hubs(small))
+    best = optimum(program)
+    for name, place in block.row_at.items():
+        for price in (-1e3, -1.0, 1.0, 1e3):
+            y = np.zeros((block.rows, 5))
+            y[place] = price
+            for energy in (0.0, 2.0):
+                hubs = np.repeat([energy, 0.0], program.slots)
+                bound = block.lower_bound(y, hubs) * units.grams
+                assert bound <= best + 1e-9 * abs(best), f"{name} at {price}"
+
+
+@pytest.mark.parametrize("deadline", [0, 1])
 def test_elimination_solves_the_whole_system(deadline: int) -> None:
     """The node-by-node elimination against the assembled matrix A theta A' of the block."""
     rng = np.random.default_rng(deadline)

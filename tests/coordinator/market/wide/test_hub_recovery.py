@@ -60,3 +60,10 @@ def test_whole_numbers_become_whole_pairs(balances: list[int]) -> None:
     assert pairs.taken(len(signed)).tolist() == taken.tolist()
     assert len(pairs) <= max(np.count_nonzero(signed) - 1, 0)
     assert not pairs.to_itself.any()
+
+
+def test_a_flow_of_a_billionth_of_a_thousandth_is_rounding() -> None:
+    """Of a trade of 1 J in all: 1e-12 J is none, twice that is one."""
+    for first, sources in ((1e-12, [1]), (2e-12, [0, 1])):
+        flows = hub_recovery.fill(np.array([first, 1.0 - first, 0.0]), np.array([0.0, 0.0, 1.0]))
+        assert flows.source.tolist() == sources
