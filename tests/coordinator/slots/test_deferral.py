@@ -28,7 +28,7 @@ def test_offload_room_of_a_release_holds_over_slots_and_restarts(tmp_path: Path,
     assert telemetry.backlog_batches == (0, 6)
     books = bench.coordinator.service.books
     assert offload_room(books.config, books.nodes["n00"], telemetry) == (0, 3)
-    books.nodes["n00"].carried_room = (1, 0)
+    books.nodes["n00"].carried_batches, books.nodes["n00"].carried_room = (4, 0), (1, 0)
     later = dataclasses.replace(telemetry, backlog_batches=(4, 5))
     assert offload_room(books.config, books.nodes["n00"], later) == (1, 2)
     bench.close()
