@@ -47,7 +47,7 @@ class ImageTask(Task):
     def inputs(self, batch: Arrays) -> tuple[Tensor, Tensor]:
         """Images (B, 1, 28, 28) as float32, each centred on its own mean, and labels (B,).
 
-        Centring by image makes an inverted image the exact negative: models transfer, and no input is large.
+        Centring by image makes an inverted image the negative: models transfer, and no input is large.
         """
         x = to_tensor(batch["images"], torch.float32)
         flat = x.view(len(x), PIXELS)

@@ -52,7 +52,7 @@ class MnistMlp(ImageTask):
                 product = torch.mm(x, rounded.w1.copy_(w1).t(), out=rounded.product)
                 hidden = kept.hidden.copy_(product).add_(b1).relu_()
             else:
-                hidden = torch.addmm(b1, x, w1.t(), out=kept.hidden).relu_()
+                hidden = torch.mm(x, w1.t(), out=kept.hidden).add_(b1).relu_()
             log_p = torch.log_softmax(torch.addmm(b2, hidden, w2.t(), out=kept.logits), 1, out=kept.d_logits)
             picked = y.unsqueeze(1)
             loss = log_p.gather(1, picked).mean().neg_()

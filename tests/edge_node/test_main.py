@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from edge_node.__main__ import main
 
@@ -46,3 +47,20 @@ def test_a_missing_file_or_server_is_a_message(
     path.write_text(make_config(0, coordinator_address="127.0.0.1:1").model_dump_json())
     assert main([str(path), "--serve", "no_such_module:serve"]) == 2
     assert "package.module:function" in capsys.readouterr().err
+
+
+def test_a_daemon_learns_with_one_thread_unless_told_otherwise(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absent = str(tmp_path / "absent.json")
+    try:
+        torch.set_num_threads(3)
+        main([absent])
+        assert torch.get_num_threads() == 1
+        main([absent, "--threads", "2"])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+    capsys.readouterr()
+    assert main([absent, "--threads", "0"]) == 2
+    assert "threads must be >= 1, got 0" in capsys.readouterr().err
