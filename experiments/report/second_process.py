@@ -14,7 +14,6 @@ from experiments.fleet.spawn import command
 logger = logging.getLogger(__name__)
 
 MODULE = "experiments.report.drawer"
-STOP_TIMEOUT_S = 10.0
 
 
 class SecondProcess:
@@ -72,5 +71,9 @@ class SecondProcess:
         process, self._process = self._process, None
         if process is None:
             return
-        with suppress(OSError):
-            process.communicate(timeout=STOP_TIMEOUT_S)
+        process.terminate()  # it has written all that it was asked for, and may still be importing
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            with suppress(OSError):  # what could not be sent to it
+                pipe.close()

@@ -20,6 +20,7 @@ from experiments.progress import progress_bar
 from experiments.report.read import Study, load, load_run
 from experiments.report.second_process import SecondProcess
 from experiments.report.summary import print_summary, summary_json
+from experiments.report.units import grams
 from experiments.resolve.foresight import whole_run
 from experiments.resolve.resolve import resolve
 from experiments.resolve.resolved import Resolved
@@ -280,7 +281,7 @@ class SlotProgress:
             self._task,
             advance=1,
             description=f"{self._label}: {outcome.stage.value}",
-            detail=f"{self._emissions_pg / 1e9:.2f} mg CO2e{accuracy}{lost}",
+            detail=f"{grams(self._emissions_pg / 1e12)} CO2e{accuracy}{lost}",
         )
 
 
