@@ -7,12 +7,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from coordinator.config import LimitsConfig
+from coordinator.market.backlog import Backlog
 from coordinator.policies.local import Local
 from coordinator.policies.registry import make_policy
-from coordinator.slots.deferral import count_missed, left_after, missed_batches, offload_room
+from coordinator.slots.deferral import (
+    count_missed,
+    left_after,
+    missed_batches,
+    offload_room,
+    offload_rooms,
+)
 from coordinator.slots.state import NodeState, SlotState
 from protos.messages.runner import SlotPlan
 from protos.messages.slot import Decision, Moved, Send, Telemetry, Usage
@@ -195,3 +203,24 @@ def config_of(deadline_slots: int, cap: float = 0.5) -> Any:
     """What this file reads of a configuration: three slots of one stage."""
     limits = LimitsConfig(deadline_slots=deadline_slots, offload_cap_fraction=cap)
     return SimpleNamespace(limits=limits, stages=(Stage.DEVELOPMENT,) * 3, request_deadline_slots=None)
+
+
+def test_rooms_of_several_nodes_are_those_of_each(kit: Any) -> None:
+    """By node: what is carried bounds the older classes, the newest has its own share."""
+    config = config_of(deadline_slots=2, cap=0.4)
+    backlog = np.array([[3, 4, 6], [9, 1, 5], [0, 0, 0]])
+    fresh = offload_rooms(config, 0, backlog, None)
+    assert (fresh.tolist(), fresh.dtype) == ([[1, 1, 2], [3, 0, 2], [0, 0, 0]], np.int64)
+    carried = Backlog(
+        np.array([[3, 1, 0], [9, 1, 0], [5, 5, 0]]), np.array([[2, 5, 0], [1, 0, 0], [4, 4, 0]])
+    )
+    assert offload_rooms(config, 0, backlog, carried).tolist() == [[2, 4, 2], [1, 0, 2], [0, 0, 0]]
+    # One slot before the last: new work joins the second class. Of node 0's four there three are new: 1.2 of them.
+    assert offload_rooms(config, 1, backlog, carried).tolist() == [[2, 4, 2], [1, 0, 2], [0, 0, 0]]
+    tight = Backlog(carried.batches, np.array([[2, 1, 0], [1, 0, 0], [4, 4, 0]]))
+    assert offload_rooms(config, 1, backlog, tight).tolist() == [[2, 1 + 1, 2], [1, 0, 2], [0, 0, 0]]
+    # In the last slot all new work is due at once, in the first class.
+    late = Backlog(np.array([[0, 4, 0], [2, 1, 0], [5, 5, 0]]), np.array([[0, 1, 0], [1, 0, 0], [4, 4, 0]]))
+    assert offload_rooms(config, 2, backlog, late).tolist() == [[1, 1, 2], [1 + 2, 0, 2], [0, 0, 0]]
+    # A product that falls short of a whole batch by rounding alone is one.
+    assert offload_rooms(config_of(2, 0.29), 0, np.array([[100, 0, 0]]), None)[0, 0] == 29

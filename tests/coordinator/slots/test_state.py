@@ -197,7 +197,8 @@ def test_grants_are_the_posted_transfers_of_a_node() -> None:
     two = SettledTransfer("n00", "n02", 20, 7, 5)
     back = SettledTransfer("n01", "n00", 9, 3, 2)
     void = SettledTransfer("n02", "n00", 9, 0, 0, "no reading from n02")
-    slot.trade = (one, two, back, void)
+    slot.traded([one, two, back, void])
+    assert slot.trade == (one, two, back, void)
     assert [slot.grants(node) for node in slot.decisions] == [(47, 2), (3, 30), (0, 5)]
     assert slot.grant("n00") == EnergyGrant("n00", 9, 4, 47, 2)
     assert slot.transfers_of("n00") == (one, two, back)
