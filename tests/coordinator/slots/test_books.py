@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from coordinator.ledger.entry import Kind, LedgerError
+from coordinator.config import LimitsConfig
+from coordinator.ledger.entry import Entry, Kind, LedgerError, Posting, Unit
 from coordinator.ledger.store import read_entries
 from coordinator.policies.registry import make_policy
 from coordinator.slots.books import Books
+from coordinator.slots.delivered import COUNTS
+from coordinator.slots.lines import Parcels
 from coordinator.slots.state import NodeState, Phase, Standing
-from coordinator.slots.trade import Transfer
-from protos.messages.runner import BeginSlot, EndSlot
+from coordinator.slots.trade import SettledTransfer, Transfer
+from protos.messages.runner import BeginSlot, EndSlot, SlotPlan, SlotSummary
+from protos.messages.slot import Decision, Executed, Moved, Send, Telemetry, Usage
+from protos.messages.stream import Register
 from protos.messages.terms import Stage
 from tests.coordinator.slots.trader import Trader
 
@@ -124,3 +130,210 @@ def test_states_of_nodes_and_of_a_slot_whole_after_a_run(tmp_path: Path, kit: An
 
 def bookings_of(bench: Any) -> list[Any]:
     return [s.entry.body for s in bench.coordinator.ledger.entries() if s.entry.kind is Kind.BOOKING]
+
+
+def entry(kind: Kind, body: Any, slot: int | None = None, node: str = "", *postings: Posting) -> Entry:
+    return Entry(kind, f"{kind}/{slot}/{node}", body, postings, slot, node)
+
+
+def registered(kit: Any, folder: Path, *nodes: str) -> Books:
+    """Books of three nodes with a profile, an address and a start each."""
+    books = Books(kit.make_config(folder, nodes=3, limits=LimitsConfig(deadline_slots=1)))
+    for node in nodes:
+        message = Register(node, "boot1", f"{node}:1", kit.profile(int(node[1:])))
+        books.apply(entry(Kind.REGISTRATION, asdict(message), node=node))
+    return books
+
+
+def told(node: str, seq: int, boot: str = "boot1", slot: int = 0, backlog: tuple[int, ...] = (2, 6)) -> Entry:
+    message = Telemetry(node, boot, seq, slot, 700, (1,), backlog)
+    return entry(Kind.TELEMETRY, asdict(message), slot, node)
+
+
+def test_a_start_of_a_node_replaces_the_one_before(tmp_path: Path, kit: Any) -> None:
+    books = registered(kit, tmp_path, "n00", "n01")
+    first = NodeState(kit.profile(0), "boot1", "n00:1", {"boot1"})
+    assert books.nodes == {"n00": first, "n01": NodeState(kit.profile(1), "boot1", "n01:1", {"boot1"})}
+    again = Register("n00", "boot1", "other:2", kit.profile(2))
+    books.apply(entry(Kind.REGISTRATION, asdict(again), node="n00"))
+    assert books.nodes["n00"] == first, "the same start again changes nothing"
+    books.apply(told("n00", 5))
+    books.apply(told("n01", 4))
+    assert (books.nodes["n00"].acked_seq, books.nodes["n01"].acked_seq) == (5, 4)
+    books.apply(told("n00", 3))
+    assert books.nodes["n00"].acked_seq == 5
+    books.apply(told("n00", 9, boot="boot0"))
+    assert books.nodes["n00"].acked_seq == 5, "numbers of another start are none of this one"
+    assert {node: waits.seq for node, waits in books.waiting.items()} == {"n00": 9, "n01": 4}
+    books.apply(entry(Kind.OPENING, {}, 0, "n00"))
+    known = dataclasses.replace(first, acked_seq=5, opened=True)
+    assert books.nodes["n00"] == known
+    books.apply(entry(Kind.REGISTRATION, asdict(dataclasses.replace(again, boot_id="boot2")), node="n00"))
+    assert books.nodes["n00"] == NodeState(
+        kit.profile(2), "boot2", "other:2", {"boot1", "boot2"}, None, opened=True, uncertain=True
+    )
+    assert list(books.waiting) == ["n01"]
+    books.apply(entry(Kind.ADJUSTMENT, {}, 0, "n00"))
+    assert not books.nodes["n00"].uncertain
+    books.nodes["n00"].uncertain = True
+    books.apply(told("n00", 1, boot="boot2"))
+    assert (books.nodes["n00"].acked_seq, books.nodes["n00"].uncertain) == (1, False)
+    body = {"node_id": "n00", "boot_id": "boot2", "seq": 8}
+    books.apply(entry(Kind.SETTLEMENT, body, 0, "n00"))
+    assert books.nodes["n00"].acked_seq == 8
+
+
+def decide(books: Books, slot: int, market: dict[str, Any] | None = None, **changes: Any) -> None:
+    """n00 runs one of its batches and sends one; n01 sleeps."""
+    sends = (Send("n01", "", 1),)
+    decisions = (
+        Decision("n00", 4, slot, Stage.DEVELOPMENT, True, 1, sends, (), 0, 0, 0, 5.0),
+        Decision("n01", 4, slot, Stage.DEVELOPMENT, False, 0, (), (), 0, 0, 0, 5.0),
+    )
+    plan = SlotPlan(4, slot, decisions, (), changes.pop("status", "rule"), None, 0.0)
+    body = {
+        "stage": "development",
+        "plan": asdict(plan),
+        "transfers": [["n00", "n01", 17]],
+        "selected": None,
+        **changes,
+    }
+    if market is not None:
+        body |= {"market": market, "boots": {"n00": "boot1", "n01": "boot7"}}
+    books.apply(entry(Kind.DECISION, body, slot))
+
+
+def test_a_decision_takes_up_what_nodes_told_and_what_it_leaves_of_their_work(
+    tmp_path: Path, kit: Any
+) -> None:
+    """Of (2, 6) batches (1, 3) may leave. One left and one ran: both were due; six are left, with room for three."""
+    books = registered(kit, tmp_path, "n00", "n01", "n02")
+    for k, node in enumerate(("n00", "n01", "n02")):
+        books.apply(told(node, 2 + k))
+    waiting = dict(books.waiting)
+    assert (books.next_slot, books.open_slot) == (0, None)
+    decide(books, 0, status="fallback: local", selected=["n01"])
+    slot = books.slots[0]
+    assert (books.next_slot, books.open_slot, books.waiting, books.fallbacks) == (1, slot, {}, 1)
+    assert (slot.slot, slot.stage, slot.epoch, slot.market) == (0, Stage.DEVELOPMENT, 4, None)
+    assert slot.telemetry == {node: waiting[node] for node in ("n00", "n01")}
+    assert slot.boots == {"n00": "boot1", "n01": "boot1"}
+    assert slot.selected == frozenset({"n01"})
+    assert slot.transfers == (Transfer("n00", "n01", 17),)
+    assert [(s.carried_batches, s.carried_room, s.asleep) for s in books.nodes.values()] == [
+        ((6, 0), (3, 0), False),
+        ((6, 0), (3, 0), True),
+        (None, None, False),
+    ]
+    assert (books.same_boot(slot, "n00"), books.same_boot(slot, "n01")) == (True, True)
+    assert books.zones_in(slot) == {
+        node: (zone, books.intensity_g_per_kwh[zone][0]) for node, zone in (("n00", "Z0"), ("n01", "Z1"))
+    }
+    decide(books, 1, market={"rounds": 3})
+    slot = books.slots[1]
+    assert (slot.telemetry, slot.market, slot.selected) == ({}, {"rounds": 3}, None)
+    assert slot.boots == {"n00": "boot1", "n01": "boot7"}
+    assert (books.same_boot(slot, "n00"), books.same_boot(slot, "n01")) == (True, False)
+    assert books.zone_in(slot, "n01") == ("Z1", books.intensity_g_per_kwh["Z1"][1])
+    assert books.nodes["n00"].carried_batches == (6, 0), "a node of a market keeps its own account"
+    assert (books.fallbacks, books.next_slot) == (1, 2)
+
+
+def used(node: str, executed: dict[str, int], seq: int = 11) -> Entry:
+    ran = tuple(Executed(owner, count) for owner, count in executed.items())
+    moved = (Moved("n01", True, 1, 10), Moved("n02", False, 1, 10))
+    message = Usage(node, "boot1", seq, 4, 0, (), 0, ran, moved, 0)
+    return entry(Kind.USAGE, asdict(message), 0, node)
+
+
+def booked(node: str, factor: int, **changes: Any) -> Entry:
+    names = ("demand_uj", "grid_uj", "green_uj", "harvest_uj", "export_uj")
+    body = {
+        "balance": {name: factor * 10**k for k, name in enumerate(names)},
+        "lines": [
+            {"node_id": node, "energy_uj": 1, "operational_pg": 7 * factor},
+            {"node_id": "network", "energy_uj": 3 * factor, "operational_pg": 5 * factor},
+        ],
+        "estimated": False,
+        "late": False,
+        **{name: factor + k for k, name in enumerate(COUNTS)},
+        **changes,
+    }
+    return entry(Kind.BOOKING, body, 0, node)
+
+
+def test_a_slot_from_its_readings_to_its_end(tmp_path: Path, kit: Any) -> None:
+    """n00 settles, n01 is booked by an estimate, n02 has no decision: a gap."""
+    books = registered(kit, tmp_path, "n00", "n01")
+    for node in ("n00", "n01"):
+        books.apply(told(node, 2))
+    decide(books, 0)
+    slot = books.slots[0]
+    books.apply(used("n00", {"n00": 1}))
+    books.apply(used("n01", {"n01": 1}, seq=12))
+    assert [(s.participations, s.acked_seq) for s in books.nodes.values()] == [(1, 11), (0, 12)]
+    assert (slot.counted, slot.wasted) == ({"n00": 1, "n01": 0}, {"n00": 0, "n01": 1})
+    sent = SettledTransfer("n00", "n01", 17, 9, 8)
+    books.apply(entry(Kind.TRADE, {"transfers": [asdict(sent)]}, 0))
+    assert (slot.phase, slot.trade) == (Phase.TRADED, (sent,))
+    books.apply(booked("n00", 2))
+    books.apply(booked("n01", 3, estimated=True))
+    assert slot.settled == {"n00"}
+    assert slot.standing == dict.fromkeys(("n00", "n01"), Standing.BOOKED)
+    assert [s.uncertain for s in books.nodes.values()] == [False, True]
+    assert [(s.harvested_uj, s.given_uj) for s in books.nodes.values()] == [(2_000, 20_000), (3_000, 30_000)]
+    assert slot.totals == {
+        "emissions_pg": 12 * 5,
+        "shared_uj": 3 * 5,
+        "demand_uj": 5,
+        "grid_uj": 50,
+        "green_uj": 500,
+    }
+    assert books.delivered == {name: 5 + 2 * k for k, name in enumerate(COUNTS)}
+    books.apply(entry(Kind.GAP, {"reason": "no lease"}, 0, "n02"))
+    assert (books.gaps, list(books.nodes)) == (1, ["n00", "n01"])
+    summary = SlotSummary(0, 1, 2, 3, 4, 5, 6, 7, 8, ("n00",), ("n02",))
+    parcels = [asdict(Parcels("n00", "n01", 1, 10))]
+    lines = [{"node_id": "router", "energy_uj": 100, "operational_pg": 1_000}]
+    books.apply(entry(Kind.SLOT_END, {"summary": asdict(summary), "lines": lines, "parcels": parcels}, 0))
+    assert (slot.phase, slot.summary, slot.parcel_pairs) == (Phase.ENDED, summary, {("n00", "n01")})
+    assert (slot.totals["emissions_pg"], slot.totals["shared_uj"]) == (1_060, 115)
+    assert books.open_slot is None
+
+
+def test_a_late_booking_keeps_its_parcels_and_a_gap_leaves_a_battery_uncertain(
+    tmp_path: Path, kit: Any
+) -> None:
+    books = registered(kit, tmp_path, "n00", "n01")
+    for node in ("n00", "n01"):
+        books.apply(told(node, 2))
+    decide(books, 0)
+    slot = books.slots[0]
+    books.apply(entry(Kind.GAP, {"reason": "no reading"}, 0, "n00"))
+    assert (books.gaps, slot.standing["n00"]) == (1, Standing.MISSING)
+    assert [s.uncertain for s in books.nodes.values()] == [True, False]
+    books.apply(used("n00", {"n00": 1}))
+    slot.parcel_pairs = {("n01", "n02")}
+    books.apply(booked("n00", 1, late=True, estimated=True))
+    assert slot.parcel_pairs == {("n01", "n02"), ("n00", "n01"), ("n02", "n00")}
+    assert slot.settled == set()
+    books.apply(entry(Kind.ALARM, {}, 0, "n00"))
+    assert books.alarms == 1
+
+
+def test_postings_add_up_by_account_and_unit(tmp_path: Path, kit: Any) -> None:
+    books = registered(kit, tmp_path, "n00")
+    uj, pg = Unit.MICROJOULES, Unit.PICOGRAMS
+    account = "node/n00/battery"
+    for amount in (5, 7):
+        postings = (
+            Posting(account, uj, amount),
+            Posting("x", uj, -amount),
+            Posting(account, pg, 2 * amount),
+            Posting("x", pg, -2 * amount),
+        )
+        effects = books.enter([entry(Kind.START, {"epoch": amount}, None, "", *postings)])
+        assert [one.body for one in effects.entries] == [{"epoch": amount}]
+        assert effects.sends == ()
+    assert books.balances == {(account, uj): 12, ("x", uj): -12, (account, pg): 24, ("x", pg): -24}
+    assert (books.battery_uj("n00"), books.battery_uj("n01"), books.epoch) == (12, 0, 7)

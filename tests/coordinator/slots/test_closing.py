@@ -11,10 +11,17 @@ import pytest
 
 from coordinator.config import LimitsConfig
 from coordinator.ledger import Kind, verify
-from coordinator.slots.protocol import RequestError
+from coordinator.ledger.entry import Entry
+from coordinator.slots.booking import estimated
+from coordinator.slots.lines import Parcels
+from coordinator.slots.postings import gap, slot_end
+from coordinator.slots.protocol import Effects, RequestError
+from coordinator.slots.shared_lines import shared_lines
+from coordinator.slots.trade import DonorState, SettledTransfer, Transfer, settle_trade
 from coordinator.tables.export import ledger_tables
 from protos.messages.runner import BeginSlot, EndSlot, ReportQuery, SlotSummary
-from protos.messages.slot import Usage
+from protos.messages.slot import CloseSlot, EnergyGrant, Usage
+from protos.messages.stream import Register
 from protos.messages.terms import Stage
 from tests.coordinator.slots.trader import Trader, sums
 
@@ -192,3 +199,95 @@ def test_without_an_open_slot_nothing_is_closed(bench: Any, call: str) -> None:
     with pytest.raises(RequestError) as caught:
         closing.close(EndSlot(2, 1.0))
     assert (caught.value.code, str(caught.value)) == ("not_begun", "slot 2 was not begun; the next is 0")
+
+
+def test_nodes_are_asked_to_close_and_then_to_settle_while_they_live_on(bench: Any) -> None:
+    """Asked are those that owe a reading, on the start that the slot was decided for, under a lease."""
+    bench.join()
+    bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    service = bench.coordinator.service
+    closing, slot = service.closing, service.books.slots[0]
+    asked = tuple((node, CloseSlot(1, 0)) for node in ("n00", "n01", "n02"))
+    assert not closing.is_told(slot)
+    assert closing.close(EndSlot(0, 1.0)) == (None, Effects((), asked))
+    assert closing.is_told(slot)
+    assert closing.awaiting_usage() == ("n00", "n01", "n02")
+    for node in ("n02", "n00"):
+        service.intake.take(bench.nodes[node].usage(0))
+    assert closing.awaiting_usage() == ("n01",)
+    assert closing.close(EndSlot(0, 1.0)) == (None, Effects((), asked[1:2]))
+    assert closing.awaiting_settlement() == ("n02", "n00"), "as their readings came"
+    service.register(Register("n02", "boot2", "", bench.nodes["n02"].profile))
+    assert closing.awaiting_settlement() == ("n00",)
+    service.register(Register("n01", "boot2", "", bench.nodes["n01"].profile))
+    assert closing.awaiting_usage() == ()
+    bench.now += 100.0
+    assert closing.awaiting_settlement() == ()
+
+
+def test_a_trade_is_entered_once_and_told_to_all_that_metered(bench: Any) -> None:
+    """n01 is silent: what it gives and gets is void. A repeat tells those that have not settled yet."""
+    bench.join()
+    bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    service = bench.coordinator.service
+    closing, slot = service.closing, service.books.slots[0]
+    decided = {(t.donor, t.recipient): t.energy_uj for t in slot.transfers}
+    assert decided.keys() == {("n00", "n01"), ("n01", "n02"), ("n02", "n00")}
+    for node in ("n02", "n00"):
+        service.intake.take(bench.nodes[node].usage(0))
+    giver, taker = bench.nodes["n02"].profile, bench.nodes["n00"].profile
+    donors = {"n02": DonorState(bench.nodes["n02"].usages[0].harvest_uj, slot.telemetry["n02"].battery_uj, 0)}
+    (sent,) = settle_trade(
+        [Transfer("n02", "n00", decided["n02", "n00"])],
+        donors | {"n00": donors["n02"]},
+        {"n02": giver, "n00": taker},
+        60.0,
+    )
+    assert sent.received_uj > 0
+    outcome = [
+        SettledTransfer("n00", "n01", decided["n00", "n01"], 0, 0, "no reading from n01"),
+        SettledTransfer("n01", "n02", decided["n01", "n02"], 0, 0, "no reading from n01"),
+        sent,
+    ]
+    body = {"transfers": [dataclasses.asdict(transfer) for transfer in outcome]}
+    told = (
+        ("n02", EnergyGrant("n02", 1, 0, sent.sent_uj, 0)),
+        ("n00", EnergyGrant("n00", 1, 0, 0, sent.received_uj)),
+    )
+    traded = Entry(Kind.TRADE, "trade/0", body, slot=0)
+    found = closing.trade()
+    assert found == Effects((traded,), told)
+    assert found.entries[0].text == traded.text
+    assert closing.trade() == Effects((), told)
+
+
+def test_the_end_of_a_slot_enters_what_is_missing_and_then_the_end(bench: Any) -> None:
+    """n00 has metered and did not settle, n01 is silent, n02 was not decided for: in the order of the nodes."""
+    bench.join("n00", "n01")
+    bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
+    service = bench.coordinator.service
+    slot = service.books.slots[0]
+    usage = bench.nodes["n00"].usage(0)
+    service.intake.take(usage)
+    service.closing.trade()
+    wanted = estimated(service.books, slot, usage)
+    end = EndSlot(0, 1.0, 1000, 10)
+    summary, effects = service.closing.finish(end)
+    parcels = (Parcels("n00", "n01", 2, 2_000), Parcels("n01", "n00", 2, 2_000))
+    lines = shared_lines(service.books, slot, end, parcels)
+    assert effects == Effects(
+        (
+            wanted,
+            gap("n01", 0, "no reading"),
+            gap("n02", 0, "no lease or telemetry when it was decided"),
+            slot_end(summary, lines, parcels),
+        )
+    )
+    shared_uj = sum(line["energy_uj"] for line in lines)
+    demand_uj = sum(line.energy_uj for line in usage.lines)
+    booked_pg = sum(line["operational_pg"] for line in (*wanted.body["lines"], *lines))
+    network_uj = sum(line["energy_uj"] for line in wanted.body["lines"] if line["node_id"] == "network")
+    total = demand_uj + network_uj + shared_uj
+    # Six of its own and two of n01 were decided for n00 and counted; two of its own went to n01, who was silent.
+    assert summary == SlotSummary(0, booked_pg, total, 0, total, 2, 0, 6, 4 + 2, (), ("n01", "n02"))
+    assert service.closing.close(end) == (summary, Effects())
