@@ -46,12 +46,12 @@ def whole_work(
     if alike is not None:
         leaving = _gathered(leaving, least, most, alike)
     given = np.floor(leaving + _EPSILON).astype(np.int64)
-    rest_given = np.maximum(leaving - given, 0.0) * (given < most)
+    rest_given = np.maximum(leaving - given, 0.0)
     takes = (guests > _EPSILON) & (given == 0) & (rest_given <= _EPSILON)
     room = np.where(takes, np.minimum(limits.guest_room, np.maximum(limits.capacity - target, 0)), 0)
     coming = np.clip(guests, 0, room)
     taken = np.floor(coming + _EPSILON).astype(np.int64)
-    rest_taken = np.maximum(coming - taken, 0.0) * (taken < room)
+    rest_taken = np.maximum(coming - taken, 0.0)
     ups_given, ups_taken = int((rest_given > _EPSILON).sum()), int((rest_taken > _EPSILON).sum())
 
     lacking = int(given.sum() - taken.sum()) - ups_taken

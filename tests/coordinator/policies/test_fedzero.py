@@ -10,6 +10,8 @@ import pytest
 
 from coordinator.market.decision import Feasible
 from coordinator.market.instances import reference_day
+from coordinator.market.rounding import WorkLimits
+from coordinator.policies import fedzero
 from coordinator.policies.registry import make_policy
 from tests.coordinator.policies.fleets import chosen, fleet_of
 
@@ -160,3 +162,16 @@ def test_fedzero_blocks_by_the_quantile_of_utility() -> None:
     policy = make_policy("fedzero", clients=1, release=1e-9, exclusion_share=0.5)
     state = policy.init(0) | {"last": list(fleet.node_ids), "rounds": dict.fromkeys(fleet.node_ids, 2)}
     assert policy.decide(fleet, state)[1]["blocked"] == ["edge-01", "edge-02"]
+
+
+def test_fedzero_counts_the_time_of_every_slot() -> None:
+    """Slots of 60 s. Now a node has time for the limits' batches; later for 60 s over those of a batch, and for as many
+    as anybody could have where a batch takes none."""
+    seconds = np.array([[7.0, 7.0, 0.0], [20.0, 0.0, 30.0]])
+    fleet = replace(reference_day(3, nodes=2), seconds_per_batch=seconds)
+    limits = WorkLimits.of(fleet, np.array([True, False]))
+    assert limits.capacity.tolist() == [8, 0]
+    assert fedzero._capacity(fleet, limits).tolist() == [[8.0, 8.0, 1e9], [0.0, 1e9, 2.0]]
+    # a rounding error below a whole number is that number
+    third = replace(fleet, slot_s=0.3, seconds_per_batch=np.full((2, 3), 0.1))
+    assert fedzero._capacity(third, limits)[:, 1:].tolist() == [[3.0, 3.0]] * 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from coordinator.market.instances import random_fleet, reference_day
 from coordinator.market.solve import SolverOptions
 from coordinator.policies.registry import POLICIES, make_policy
 from coordinator.simulator.regret import oracle_bound
-from coordinator.simulator.simulate import Information, Run, World, simulate
+from coordinator.simulator.simulate import Information, Run, World, first_backlog, simulate
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -181,3 +181,94 @@ def test_history_feeds_persistence() -> None:
     assert simulate(world, make_policy("deta"), told).emissions_g == pytest.approx(exact.emissions_g)
     with pytest.raises(ValueError, match="must both be given"):
         World(half, day.intensity_g_per_kwh[:, :24])
+
+
+class Watcher:
+    """LOCAL's decisions; keeps every fleet that it was shown."""
+
+    name = "watcher"
+
+    def __init__(self, needs_truth: bool = False) -> None:
+        self.needs_truth, self.seen = needs_truth, list[Fleet]()
+
+    def init(self, seed: int) -> None:
+        return None
+
+    def decide(self, fleet: Fleet, state: Any) -> Any:
+        self.seen.append(fleet)
+        return make_policy("local").decide(fleet, None)
+
+
+@pytest.mark.parametrize("knows", [False, True])
+def test_a_policy_is_shown_the_fleet_of_its_slot_and_nothing_else(knows: bool) -> None:
+    """Six slots after two of history; the policy decides two, three are known, a day has two. Every field in every
+    slot; one that knows the future decides to the end."""
+    rng = np.random.default_rng(2)
+    fleet = random_fleet(
+        5,
+        3,
+        6,
+        deadline_slots=2,
+        model_j=rng.uniform(1, 9, (3, 6)),
+        request_j=rng.uniform(1, 9, (3, 6)),
+        release_last_slot=np.array([1, 3, 2, 3, 5, 7]),
+        bytes_per_batch=rng.uniform(1, 9, 6),
+        offloadable=np.array([True, False, True, True, False, True]),
+        seconds_per_batch=rng.uniform(1e-3, 2e-3, (3, 6)),
+        joules_per_batch=rng.uniform(1, 9, (3, 6)),
+        stored_value_g_per_j=rng.uniform(1e-5, 1e-4, 3),
+    )
+    before = rng.uniform(5, 900, (2, 3, 2))
+    world = World(fleet, before[0], before[1])
+    told = Information(2, Persistence(2), Persistence(2), value_slots=3, day_slots=2)
+    watcher = Watcher(knows)
+    run = simulate(world, watcher, told)
+    assert len(watcher.seen) == 6
+    intensity, harvest = (
+        np.hstack(parts) for parts in zip(before, (fleet.intensity_g_per_kwh, fleet.harvest_j), strict=True)
+    )
+    batches, room = first_backlog(fleet).batches, first_backlog(fleet).room
+    for slot, shown in enumerate(watcher.seen):
+        decided = 6 - slot if knows else min(2, 6 - slot)
+        known = min(6 - slot, max(decided, 3))
+        window, end = slice(slot, slot + known), slot + known
+        seen = [told.intensity(intensity, slot + 2, known), told.harvest(harvest, slot + 2, known)]
+        worth = fleet.discharge_efficiency * seen[0][:, -2:].mean(axis=1) / 3.6e6
+        expected = {
+            "slot": slot,
+            "decision_slots": decided,
+            "later_slots": 6 - end,
+            "end_value_g_per_j": fleet.stored_value_g_per_j,
+            "day_slots": 2,
+            "harvest_spread_fraction": 0.0 if knows else 0.3,
+            "intensity_g_per_kwh": seen[0],
+            "harvest_j": seen[1],
+            "backlog_batches": batches,
+            "offload_room_batches": room,
+            "release_batches": fleet.release_batches[:, slot : end - 1],
+            "release_last_slot": [max(last - slot, 0) for last in (1, 3, 2, 3, 5, 7)[window]],
+            "battery_j": fleet.battery_j if slot == 0 else run.battery_j[slot - 1],
+            "stored_value_g_per_j": worth if end < 6 else fleet.stored_value_g_per_j,
+            "asleep": np.zeros(3, dtype=bool),
+            "participations": fleet.participations + (run.executed_batches[:slot] > 0).sum(axis=0),
+            "harvested_before_j": run.harvest_j[:slot].sum(axis=0),
+            "given_before_j": run.export_j[:slot].sum(axis=0),
+            "true_intensity_g_per_kwh": fleet.intensity_g_per_kwh[:, window] if knows else None,
+            "true_harvest_j": fleet.harvest_j[:, window] if knows else None,
+        }
+        for name in ("seconds_per_batch", "joules_per_batch", "model_j", "request_j"):
+            expected[name] = getattr(fleet, name)[:, window]
+        for name in ("bytes_per_batch", "offloadable"):
+            expected[name] = getattr(fleet, name)[window]
+        for spec in fields(Fleet):
+            wanted = expected.get(spec.name, getattr(fleet, spec.name))
+            np.testing.assert_equal(getattr(shown, spec.name), wanted, err_msg=f"{spec.name} in slot {slot}")
+        done = run.executed_batches[slot]
+        for node in range(3):  # LOCAL runs all there is as long as there is time
+            assert done[node] == batches[node].sum()
+        batches, room = np.zeros((2, 3, 3), dtype=np.int64)
+        if slot < 5:
+            column = min(min(slot + 1 + 2, (1, 3, 2, 3, 5, 7)[slot + 1], 5) - slot - 1, 2)
+            released = fleet.release_batches[:, slot]
+            batches[:, column] = released
+            room[:, column] = np.floor(fleet.limits.offload_cap_fraction * released + 1e-9)

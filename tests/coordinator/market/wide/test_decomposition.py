@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -184,3 +186,29 @@ def test_of_two_certificates_the_nearer_counts() -> None:
         assert decomposition.nearer(best, found) is expected
     same = replace(near)
     assert decomposition.nearer(near, same) is near
+
+
+def test_the_nearest_of_all_certificates_is_kept() -> None:
+    """A later certificate may prove less than an earlier one: steps of estimated gaps 0.1, 0.01 and 0.001."""
+
+    class Climb(decomposition._Climb):
+        def __init__(self, *gaps: float) -> None:
+            self.gaps, self.left = list(gaps), [0.1, 0.01, 0.001]
+
+        def _meet(self, proximity: float) -> Any:
+            return SimpleNamespace(gap=self.left.pop(0) if self.left else 0.001)
+
+        def _step(self, meeting: Any) -> bool:
+            return bool(self.left)
+
+        def _certify(self, step: int, wanted: float) -> Any:
+            return SimpleNamespace(gap_fraction=self.gaps.pop(0), steps=step)
+
+    watched: list[tuple[int, float]] = []
+    found = Climb(0.5, 0.3, 0.4, 0.35).to(0.2, lambda step, gap: watched.append((step, gap)))
+    assert (found.gap_fraction, found.steps) == (0.3, 1)
+    assert watched[:3] == [(0, 0.1), (1, 0.01), (2, 0.001)]
+    # one that is near enough ends the climb
+    assert Climb(0.5, 0.2, 0.0).to(0.2, None).gap_fraction == 0.2
+    # a last one is asked for at the end
+    assert Climb(0.5, 0.4, 0.3, 0.25).to(0.2, None).gap_fraction == 0.25
