@@ -84,7 +84,7 @@ class Resolved:
         """eps_net as booked and as decisions are made under it."""
         return self.network.booked_j_per_byte
 
-    @property
+    @cached_property
     def node_ids(self) -> tuple[str, ...]:
         return tuple(node_name(i, len(self.node_specs)) for i in range(len(self.node_specs)))
 
@@ -92,7 +92,7 @@ class Resolved:
         self, run_id: str, coordinator_address: str, *, with_harvest: bool
     ) -> tuple[NodeConfig, ...]:
         """Configuration of every node; GRID takes harvest and battery away, physically."""
-        scenario = self.scenario
+        scenario, known_slots = self.scenario, self.known_slots
         configs = []
         for i, spec in enumerate(self.node_specs):
             harvest = self.harvests[i] if with_harvest else no_harvest(len(self.harvests[i].power_w))
@@ -106,7 +106,7 @@ class Resolved:
                     slot_s=self.slot_s,
                     stages=self.stages,
                     deadline_slots=scenario.limits.deadline_slots,
-                    horizon_slots=self.known_slots,
+                    horizon_slots=known_slots,
                     board=self.boards[i],
                     battery=self.batteries[i] if with_harvest else None,
                     export_loss_fraction=scenario.network.export_loss_fraction,
