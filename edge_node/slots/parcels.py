@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -106,8 +105,7 @@ def _arrays(parcel: Parcel, service: int, template: Arrays) -> dict[str, NDArray
                 f"{tensor.name} is {tensor.dtype} of shape {tensor.shape}; "
                 f"the task's is {expected.dtype.name} of shape (n, {', '.join(map(str, expected.shape[1:]))})"
             )
-        size = math.prod(tensor.shape)
-        flat = np.frombuffer(tensor.data, dtype=expected.dtype.newbyteorder("<"), count=size)
+        flat = np.frombuffer(tensor.data, dtype=expected.dtype.newbyteorder("<"))
         arrays[wanted[tensor.name]] = flat.astype(expected.dtype).reshape(tensor.shape)
     return arrays
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,12 @@ import pytest
 
 from coordinator.ledger.entry import Entry, Kind
 from coordinator.market.decision import FleetDecision, Optimal
+from coordinator.market.pairs import Pairs
+from coordinator.negotiation.table import Agreed
 from coordinator.policies.guard import Choice
 from coordinator.policies.local import Local
-from coordinator.slots.decision_entry import UNLIMITED_UJ, decision_entry
+from coordinator.slots.conversation import Said
+from coordinator.slots.decision_entry import UNLIMITED_UJ, decision_entry, market_entry
 from protos.messages.runner import BeginSlot
 from protos.messages.terms import Stage
 
@@ -138,3 +142,55 @@ def test_a_clock_that_ran_backward_is_no_time(books: Any) -> None:
     made = Choice(choice().decision, "rule", None, None, -0.5)
     plan = decision_entry(books, BeginSlot(0, Stage.DEVELOPMENT, 1.0), IDS, made).body["plan"]
     assert (plan["decide_s"], plan["gap_fraction"], plan["status"]) == (0.0, None, "rule")
+
+
+def test_a_market_s_agreement_is_a_decision_of_exchanges_alone(books: Any) -> None:
+    """Two batches of n00 run at n03, and n02 gives it energy; all else is each node's own choice."""
+    for node, state in books.nodes.items():
+        state.boot_id = f"boot-{node}"
+    agreed = Agreed(
+        Pairs.of(np.array([0]), np.array([2]), np.array([2])),
+        Pairs.of(np.array([1]), np.array([2]), np.array([1.5])),
+        "rule: negotiated",
+        {"traded_j": 1.25},
+        {"fills": {"n00": []}},
+    )
+    said = Said(2, 12, {"n00": 5}, {"n00": 7})
+    market: Any = SimpleNamespace(agreed=agreed, nodes=IDS, dropped=["n01"], said=said)
+    entry = market_entry(books, BeginSlot(0, Stage.DEVELOPMENT, 7.0), market)
+    managed = {"self_managed": True}
+    plan = {
+        "epoch": 1,
+        "slot": 0,
+        "decisions": (
+            told("n00", sends=(send("n03", 2),), **managed),
+            told("n02", export_uj=1_500_000, **managed),
+            told("n03", guests=({"owner": "n00", "batches": 2},), **managed),
+        ),
+        "lost_nodes": ("n01",),
+        "status": "rule: negotiated",
+        "gap_fraction": None,
+        "decide_s": 0.0,
+    }
+    body = {
+        "stage": "development",
+        "node_ids": list(IDS),
+        "plan": plan,
+        "transfers": [("n02", "n03", 1_500_000)],
+        "selected": None,
+        "unserved": {},
+        "objective_g": None,
+        "notes": {"traded_j": 1.25},
+        "boots": {node: f"boot-{node}" for node in IDS},
+        "market": {
+            "record": {"fills": {"n00": []}},
+            "silent": ["n01"],
+            "rounds": 2,
+            "messages": 12,
+            "down_bytes": {"n00": 5},
+            "up_bytes": {"n00": 7},
+        },
+    }
+    assert entry.body == body
+    wanted = Entry(Kind.DECISION, "decision/0", body, (), 0, "")
+    assert (entry, entry.text) == (wanted, wanted.text)

@@ -240,6 +240,7 @@ def test_a_fleet_whole_by_hand(tmp_path: Path, kit: Any) -> None:
     }
     found = fields_of(fleet)
     losses = found.pop("mean_loss")
+    assert fleet.bytes_per_batch.dtype == np.float64
     assert np.isnan(losses[0])
     assert losses[1] == 0.5
     assert found == wanted
@@ -278,6 +279,14 @@ def test_a_fleet_with_foresight_and_slots_beyond_what_is_known(tmp_path: Path, k
     assert build_fleet(told, 1, views, by_zone).harvest_spread_fraction == 0.4
 
 
+def test_a_fleet_that_looks_no_slot_ahead_has_no_releases(tmp_path: Path, kit: Any) -> None:
+    config, views = watched(kit, tmp_path, horizon_slots=1, known_slots=1, day_slots=1)
+    fleet = build_fleet(config, 1, views, {zone.zone: zone.intensity_g_per_kwh for zone in config.zones})
+    assert (fleet.release_batches.shape, fleet.release_batches.dtype) == ((2, 0), np.int64)
+    assert fleet.harvest_j.tolist() == [[11e-6], [12e-6]]
+    assert (fleet.horizon, fleet.later_slots, fleet.decision_slots) == (1, 2, 1)
+
+
 def test_last_slots_of_work_end_with_stage_run_and_latency_target(tmp_path: Path, kit: Any) -> None:
     stages = (Stage.DEVELOPMENT,) * 3 + (Stage.APPLICATION,) * 4
     config, views = watched(kit, tmp_path, horizon_slots=7, known_slots=7)
@@ -312,6 +321,7 @@ def test_a_market_s_table_whole_by_hand(tmp_path: Path, kit: Any) -> None:
     works = [[body.work[0], body.work[0], body.work[1]] for body in bodies]
     public = ("static_w", "tx_j_per_byte", "rx_j_per_byte", "export_efficiency", "import_efficiency")
     found = fields_of(table)
+    assert table.bytes_per_batch.dtype == np.float64
     np.testing.assert_allclose(
         found.pop("later_g_per_kwh"), [sum(by_zone[body.zone][2:4]) / 2 for body in bodies], rtol=1e-12
     )

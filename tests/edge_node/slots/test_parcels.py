@@ -158,3 +158,6 @@ def test_parcels_unlike_the_task_s_batches_say_how() -> None:
     assert refused((wide, y)) == "x is float32 of shape (2, 3); the task's is float32 of shape (n, 2)"
     words = (dataclasses.replace(x, name="2:x"), dataclasses.replace(x, name="1:x"))
     assert refused((x, y, *words)) == "parcel holds arrays of services [1, 2] and no batch of them"
+    long = dataclasses.replace(x, data=x.data + b"1234")
+    with pytest.raises(ValueError, match=r"cannot reshape array of size 7 into shape \(3,2\)"):
+        unpack(dataclasses.replace(parcel, tensors=(long, y)), lambda service: images(0, 1))
