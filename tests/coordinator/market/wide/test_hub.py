@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from coordinator.market.instances import random_fleet
+from coordinator.market.layout import Restrictions
+from coordinator.market.numbers import unserved_penalty_g
+from coordinator.market.participation import model_energy
 from coordinator.market.wide import decomposition, hub
 
 
@@ -149,3 +152,117 @@ def test_objective_and_load_of_a_plan_by_hand() -> None:
             grams += p.grams_per_j[t, n] * x.grid_j[t, n] + p.network_g[t, n] * (sent + guest)
     grams += sum(p.unserved_g[k, n] * x.unserved_batches[k, n] for k in range(5) for n in range(3))
     assert hub.objective_g(p, x) == pytest.approx(grams)
+
+
+@pytest.mark.parametrize("whole_batches", [False, True])
+@pytest.mark.parametrize("room_said", [False, True])
+@pytest.mark.parametrize(
+    "may", [Restrictions(True, True, True), Restrictions(True, False, True), Restrictions(False, True, False)]
+)
+def test_the_program_of_a_fleet_by_hand(may: Restrictions, room_said: bool, whole_batches: bool) -> None:
+    """Every field, element by element: three nodes, one without a battery, four slots, work that may wait one slot,
+    a release that may not; one batch that takes no time, one slot's batch of no bytes."""
+    rng = np.random.default_rng(12)
+    fleet = random_fleet(
+        8,
+        3,
+        4,
+        deadline_slots=1,
+        slot_s=50.0,
+        backlog_batches=rng.integers(1, 9, (3, 2)),
+        release_batches=rng.integers(1, 9, (3, 3)),
+        release_last_slot=np.array([1, 1, 3, 4]),
+        offload_room_batches=np.array([[1, 2], [0, 3], [2, 0]]) if room_said else None,
+        harvest_j=rng.uniform(1, 9, (3, 4)),
+        joules_per_batch=rng.uniform(1, 9, (3, 4)),
+        seconds_per_batch=np.where(rng.random((3, 4)) < 0.2, 0.0, rng.uniform(1, 70, (3, 4))),
+        bytes_per_batch=np.array([3.0, 0.0, 5.0, 7.0]),
+        storage_bytes=np.array([4.0, 11.0, 33.0]),
+        offloadable=np.array([True, True, False, True]),
+        tx_j_per_byte=rng.uniform(0.1, 0.9, 3),
+        rx_j_per_byte=rng.uniform(0.1, 0.9, 3),
+        battery_j=np.array([3.0, 0.0, 9.0]),
+        battery_capacity_j=np.array([7.0, 0.0, 8.0]),
+        charge_efficiency=np.array([0.9, 0.8, 0.7]),
+        discharge_efficiency=np.array([0.6, 0.5, 0.4]),
+        self_discharge_fraction=np.array([0.1, 0.2, 0.3]),
+        model_j=rng.uniform(1, 9, (3, 4)),
+        request_j=rng.uniform(0.1, 0.2, (3, 4)),
+        stored_value_g_per_j=rng.uniform(1e-5, 1e-4, 3),
+    )
+    fleet = replace(
+        fleet,
+        limits=replace(
+            fleet.limits, offload_cap_fraction=0.4, transfer_cap_fraction=0.3, net_j_per_byte=2e-2
+        ),
+    )
+    p, model = hub.from_fleet(fleet, may, whole_batches=whole_batches), model_energy(fleet, may.offloading)
+    last = [0, 1, 1, 3, 4]  # of the backlog's two classes and the three releases
+    assert hub.due_slots(fleet).tolist() == last
+    penalty = unserved_penalty_g(fleet)
+    floor = (lambda value: np.floor(value + 1e-9)) if whole_batches else (lambda value: value)
+    assert (p.slots, p.nodes, p.classes) == (4, 3, 5)
+    assert (p.slot_s, p.deadline_slots, p.carries_cap) == (50.0, 1, False)
+    assert p.closed.tolist() == [[t > last[t + left] for t in range(4)] for left in (0, 1)]
+    assert p.offloadable.tolist() == [True, True, False, True]
+    for n in range(3):
+        has = n != 1 and may.harvest
+        work = [*fleet.backlog_batches[n], *fleet.release_batches[n]]
+        room = [floor(0.4 * may.offloading * batches) for batches in work]
+        if room_said and may.offloading:
+            room[:2] = fleet.offload_room_batches[n]  # type: ignore[index]
+        per_node = {
+            "class_batches": work,
+            "offload_cap_batches": room,
+            "unserved_g": [penalty / 3 if due >= 4 else penalty for due in last],
+            "export_efficiency": fleet.export_efficiency[n],
+            "import_efficiency": fleet.import_efficiency[n],
+            "battery_j": fleet.battery_j[n],
+            "battery_capacity_j": (7.0, 0.0, 9.0)[n],
+            "charge_efficiency": fleet.charge_efficiency[n] if has else 1.0,
+            "discharge_efficiency": fleet.discharge_efficiency[n] if has else 1.0,
+            "keep_fraction": 1.0 - fleet.self_discharge_fraction[n],
+            "charge_cap_j": 50.0 * fleet.charge_limit_w[n] if has else 0.0,
+            "discharge_cap_j": [50.0 * fleet.discharge_limit_w[n] if has else 0.0] * 4,
+            "stored_value_g_per_j": fleet.stored_value_g_per_j[n],
+        }
+        for name, wanted in per_node.items():
+            assert getattr(p, name)[..., n] == pytest.approx(wanted), name
+        for t in range(4):
+            grams, size = fleet.intensity_g_per_kwh[n, t] / 3.6e6, fleet.bytes_per_batch[t]
+            tau = fleet.seconds_per_batch[n, t]
+            in_time = 50.0 / tau if tau > 0 else np.inf
+            storage = fleet.storage_bytes[n] / size if size > 0 else np.inf
+            if whole_batches:
+                in_time, storage = max(np.floor(in_time + 1e-9), 1.0), np.floor(storage + 1e-9)
+                tau = max(50.0 / in_time, tau) if tau > 0 else 0.0
+            leave = sum(p.offload_cap_batches[t + left].sum() for left in (0, 1) if t <= last[t + left])
+            per_slot = {
+                "grams_per_j": grams,
+                "harvest_j": fleet.harvest_j[n, t] * may.harvest,
+                "static_j": 50.0 * fleet.static_w[n] + model.fixed_j[n, t],
+                "joules_per_batch": fleet.joules_per_batch[n, t] + model.share_j[n, t],
+                "seconds_per_batch": tau,
+                "owner_j": size * fleet.tx_j_per_byte[n] + fleet.request_j[n, t],  # type: ignore[index]
+                "guest_j": size * fleet.rx_j_per_byte[n] - fleet.request_j[n, t],  # type: ignore[index]
+                "network_g": grams * size * 1e-2,
+                "guest_cap_batches": min(storage, in_time, leave) if fleet.offloadable[t] else 0.0,
+                "export_cap_j": 0.3 * fleet.harvest_j[n, t] * (may.harvest and may.transfers),
+            }
+            for name, wanted in per_slot.items():
+                assert getattr(p, name)[t, n] == pytest.approx(wanted), name
+    fields_seen = {*per_node, *per_slot, "slot_s", "deadline_slots", "carries_cap", "closed", "offloadable"}
+    assert fields_seen == {spec.name for spec in fields(hub.HubProgram)}
+    over = replace(fleet, limits=replace(fleet.limits, transfer_cap_over="horizon"))
+    assert hub.from_fleet(over, may).carries_cap
+
+
+def test_whole_batches_only_where_they_are_asked_for() -> None:
+    """All freedoms and fractions where nothing else is said."""
+    fleet = random_fleet(8, 3, 4, bytes_per_batch=np.full(4, 3.0), storage_bytes=np.array([4.0, 11.0, 34.0]))
+    plain, said = (
+        hub.from_fleet(fleet),
+        hub.from_fleet(fleet, Restrictions(True, True, True), whole_batches=False),
+    )
+    for spec in fields(hub.HubProgram):
+        np.testing.assert_equal(getattr(plain, spec.name), getattr(said, spec.name))
