@@ -161,3 +161,5 @@ def test_parcels_unlike_the_task_s_batches_say_how() -> None:
     long = dataclasses.replace(x, data=x.data + b"1234")
     with pytest.raises(ValueError, match=r"cannot reshape array of size 7 into shape \(3,2\)"):
         unpack(dataclasses.replace(parcel, tensors=(long, y)), lambda service: images(0, 1))
+    with pytest.raises(ValueError, match=r"zip\(\) argument 2 is shorter than argument 1"):
+        unpack(dataclasses.replace(parcel, batch_sizes=(2,)), lambda service: images(0, 1))
