@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 
+from coordinator.market import outlook
+from coordinator.market.fleet import Fleet
 from coordinator.market.instances import reference_day
 from coordinator.market.outlook import value_after
 
@@ -28,3 +30,90 @@ def test_what_lies_beyond_is_expected_like_the_last_known_day() -> None:
     for share in (0.1, 0.5, 1.0):
         charge = share * fleet.battery_capacity_j
         np.testing.assert_allclose(found.of(charge), expected.of(charge), rtol=1e-9)
+
+
+def test_an_outlook_holds_for_the_same_nodes_and_a_quarter_of_a_day() -> None:
+    fleet = replace(reference_day(4, 2), slot=10, day_slots=24)
+    made = outlook.Outlook(10, fleet.node_ids, np.zeros(4), np.zeros((4, 2)))
+    ages = {slot: made.holds(replace(fleet, slot=slot)) for slot in (9, 10, 15, 16)}
+    assert ages == {9: False, 10: True, 15: True, 16: False}
+    assert not made.holds(replace(fleet, node_ids=("a", "b")))
+    brief = replace(fleet, day_slots=3)  # at least the slot it was made in
+    assert [made.holds(replace(brief, slot=slot)) for slot in (10, 11)] == [True, False]
+
+
+def test_slots_beyond_what_is_known_are_the_same_hours_of_the_last_known_day() -> None:
+    slots = np.arange(8)
+    assert outlook._same_hours(slots, 5, 3).tolist() == [0, 1, 2, 3, 4, 2, 3, 4]
+    assert outlook._same_hours(slots, 2, 3).tolist() == [0, 1, 0, 1, 0, 1, 0, 1]
+    assert outlook._same_hours(np.array([4, 9]), 5, 5).tolist() == [4, 4]
+    fleet = replace(reference_day(4, 2), day_slots=2, later_slots=1)
+    assert outlook._ahead(fleet, 1).tolist() == [1, 2, 3, 2]
+    assert outlook._ahead(replace(fleet, later_slots=9), 3).tolist() == [3, 2, 3]
+    assert outlook._ahead(replace(fleet, later_slots=0), 2).tolist() == [2, 3]
+
+
+def two_stores() -> Fleet:
+    """Slots of 10 s; the second node has no battery, the first holds more than it should."""
+    return replace(
+        reference_day(2, 2),
+        slot_s=10.0,
+        battery_j=np.array([90.0, 0.0]),
+        battery_capacity_j=np.array([80.0, 0.0]),
+        charge_efficiency=np.array([0.9, 0.8]),
+        discharge_efficiency=np.array([0.7, 0.6]),
+        self_discharge_fraction=np.array([0.1, 0.2]),
+        charge_limit_w=np.array([3.0, 4.0]),
+        discharge_limit_w=np.array([5.0, 6.0]),
+        stored_value_g_per_j=np.array([2e-5, 3e-5]),
+        static_w=np.array([2.0, 3.0]),
+        backlog_batches=np.array([[4], [0]]),
+        release_batches=np.array([[0], [6]]),
+        joules_per_batch=np.array([[7.0, 5.0], [8.0, 9.0]]),
+        harvest_j=np.array([[10.0, 20.0], [30.0, 0.0]]),
+    )
+
+
+def test_stores_and_loads_of_nodes_alone_by_hand() -> None:
+    fleet = two_stores()
+    store = outlook._store(fleet)
+    assert {spec.name: getattr(store, spec.name).tolist() for spec in fields(store)} == {
+        "capacity_j": [90.0, 0.0],
+        "charge_efficiency": [0.9, 1.0],
+        "discharge_efficiency": [0.7, 1.0],
+        "keep_fraction": [0.9, 0.8],
+        "charge_cap_j": [30.0, 0.0],
+        "discharge_cap_j": [50.0, 0.0],
+    }
+    assert outlook._alone_j(fleet).tolist() == [[48.0, 30.0], [20.0, 84.0]]
+    # the model is received where any batch runs
+    modelled = replace(fleet, model_j=np.array([[1.0, 2.0], [3.0, 4.0]]))
+    assert outlook._alone_j(modelled).tolist() == [[49.0, 30.0], [20.0, 88.0]]
+
+
+def test_what_is_stored_at_the_end_is_worth_what_the_run_says() -> None:
+    fleet = replace(two_stores(), day_slots=2, end_value_g_per_j=np.array([7e-5, 8e-5]))
+    worth = {later: outlook._end(replace(fleet, later_slots=later)) for later in (0, 1, 2, 3)}
+    for later, grams in ((0, 2e-5), (1, 7e-5), (2, 7e-5), (3, 2e-5)):
+        np.testing.assert_allclose(worth[later].of(np.array([50.0, 0.0])), [50.0 * grams, 0.0])
+        np.testing.assert_allclose(worth[later].of(np.array([90.0, 0.0])), [90.0 * grams, 0.0])
+    nothing = outlook._end(replace(fleet, later_slots=1, end_value_g_per_j=None))
+    assert nothing.of(np.array([50.0, 0.0])).tolist() == [0.0, 0.0]
+
+
+def test_trade_at_hub_prices_by_hand() -> None:
+    """Node 1 may not buy, node 2 not sell; in the last slot nobody has harvest to sell, and none can be bought."""
+    day = reference_day(1, 3)
+    fleet = replace(
+        day,
+        export_efficiency=np.array([0.9, 0.8, 0.0]),
+        import_efficiency=np.array([0.5, 0.0, 0.4]),
+        limits=replace(day.limits, transfer_cap_fraction=0.3),
+    )
+    harvest = np.array([[10.0, 20.0, 30.0], [0.0, 0.0, 40.0], [0.0, 10.0, 0.0]])
+    trade = outlook._trade(fleet, np.array([2.0, 4.0, 0.0]), harvest)
+    inf = np.inf
+    buy, sell, caps = (getattr(trade, spec.name) for spec in fields(trade))
+    assert buy.tolist() == [[4.0, inf, 5.0], [inf, inf, inf], [0.0, inf, 0.0]]
+    np.testing.assert_allclose(sell, [[1.8, 1.6, 0.0], [3.6, 3.2, 0.0], [0.0, 0.0, 0.0]])
+    np.testing.assert_allclose(caps, [[3.0, 6.0, 0.0], [0.0, 0.0, 0.0], [0.0, 3.0, 0.0]])

@@ -176,7 +176,7 @@ def test_the_program_of_a_fleet_by_hand(may: Restrictions, room_said: bool, whol
         harvest_j=rng.uniform(1, 9, (3, 4)),
         joules_per_batch=rng.uniform(1, 9, (3, 4)),
         seconds_per_batch=np.where(rng.random((3, 4)) < 0.2, 0.0, rng.uniform(1, 70, (3, 4))),
-        bytes_per_batch=np.array([3.0, 0.0, 5.0, 7.0]),
+        bytes_per_batch=np.array([0.5, 0.0, 5.0, 7.0]),
         storage_bytes=np.array([4.0, 11.0, 33.0]),
         offloadable=np.array([True, True, False, True]),
         tx_j_per_byte=rng.uniform(0.1, 0.9, 3),
