@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 import numpy as np
+import pytest
 
 from coordinator.market import outlook
 from coordinator.market.fleet import Fleet
 from coordinator.market.instances import reference_day
+from coordinator.market.layout import Restrictions
 from coordinator.market.outlook import value_after
 
 
@@ -38,6 +40,8 @@ def test_an_outlook_holds_for_the_same_nodes_and_a_quarter_of_a_day() -> None:
     ages = {slot: made.holds(replace(fleet, slot=slot)) for slot in (9, 10, 15, 16)}
     assert ages == {9: False, 10: True, 15: True, 16: False}
     assert not made.holds(replace(fleet, node_ids=("a", "b")))
+    whole = replace(fleet, slot=16, day_slots=26)  # a quarter of 26 slots are six
+    assert not made.holds(whole)
     brief = replace(fleet, day_slots=3)  # at least the slot it was made in
     assert [made.holds(replace(brief, slot=slot)) for slot in (10, 11)] == [True, False]
 
@@ -87,8 +91,12 @@ def test_stores_and_loads_of_nodes_alone_by_hand() -> None:
     }
     assert outlook._alone_j(fleet).tolist() == [[48.0, 30.0], [20.0, 84.0]]
     # the model is received where any batch runs
-    modelled = replace(fleet, model_j=np.array([[1.0, 2.0], [3.0, 4.0]]))
-    assert outlook._alone_j(modelled).tolist() == [[49.0, 30.0], [20.0, 88.0]]
+    modelled = replace(
+        fleet, release_batches=np.array([[0], [1]]), model_j=np.array([[1.0, 2.0], [3.0, 4.0]])
+    )
+    assert outlook._alone_j(modelled).tolist() == [[49.0, 30.0], [20.0, 43.0]]
+    small = outlook._store(replace(fleet, battery_j=np.zeros(2), battery_capacity_j=np.array([0.8, 0.0])))
+    assert (small.capacity_j.tolist(), small.charge_efficiency.tolist()) == ([0.8, 0.0], [0.9, 1.0])
 
 
 def test_what_is_stored_at_the_end_is_worth_what_the_run_says() -> None:
@@ -110,10 +118,38 @@ def test_trade_at_hub_prices_by_hand() -> None:
         import_efficiency=np.array([0.5, 0.0, 0.4]),
         limits=replace(day.limits, transfer_cap_fraction=0.3),
     )
-    harvest = np.array([[10.0, 20.0, 30.0], [0.0, 0.0, 40.0], [0.0, 10.0, 0.0]])
+    harvest = np.array([[10.0, 20.0, 30.0], [0.0, 0.0, 40.0], [0.0, 1.0, 0.0]])
     trade = outlook._trade(fleet, np.array([2.0, 4.0, 0.0]), harvest)
     inf = np.inf
     buy, sell, caps = (getattr(trade, spec.name) for spec in fields(trade))
     assert buy.tolist() == [[4.0, inf, 5.0], [inf, inf, inf], [0.0, inf, 0.0]]
     np.testing.assert_allclose(sell, [[1.8, 1.6, 0.0], [3.6, 3.2, 0.0], [0.0, 0.0, 0.0]])
-    np.testing.assert_allclose(caps, [[3.0, 6.0, 0.0], [0.0, 0.0, 0.0], [0.0, 3.0, 0.0]])
+    np.testing.assert_allclose(caps, [[3.0, 6.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.3, 0.0]])
+
+
+@pytest.mark.parametrize("decomposed_from", [3, 2])
+def test_a_plan_ahead_by_hand(monkeypatch: pytest.MonkeyPatch, decomposed_from: int) -> None:
+    """Two slots. Node 0 emits nothing and may give half of its 200 J in the first; node 1 is at 360 g/kWh, 1e-4 g/J,
+    needs more, and 0.8 of what it draws from the hub arrives: a joule there is worth 0.8e-4 g. In the second slot
+    nobody may give."""
+    monkeypatch.setattr(outlook, "DECOMPOSED_FROM", decomposed_from)
+    day = reference_day(2, 2)
+    fleet = replace(
+        day,
+        slot=31,
+        intensity_g_per_kwh=np.array([[0.0, 0.0], [360.0, 360.0]]),
+        harvest_j=np.array([[200.0, 0.0], [0.0, 0.0]]),
+        import_efficiency=np.array([0.9, 0.8]),
+        battery_capacity_j=np.zeros(2),
+        stored_value_g_per_j=np.zeros(2),
+        static_w=np.array([2.0, 3.0]),
+        backlog_batches=np.array([[4], [5]]),
+        release_batches=np.array([[3], [6]]),
+        joules_per_batch=np.array([[7.0, 5.0], [8.0, 9.0]]),
+        limits=replace(day.limits, transfer_cap_fraction=0.5),
+    )
+    made = outlook.plan_ahead(fleet, Restrictions(transfers=True, offloading=False, harvest=True))
+    assert (made.slot, made.node_ids) == (31, fleet.node_ids)
+    np.testing.assert_allclose(made.load_j, [[148.0, 220.0], [135.0, 234.0]], rtol=1e-6)
+    assert made.price_g_per_j.shape == (2,)
+    assert made.price_g_per_j[0] == pytest.approx(0.8e-4, rel=1e-2)
