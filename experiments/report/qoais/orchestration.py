@@ -7,7 +7,10 @@ from experiments.report.qoais.evidence import Evidence
 from experiments.report.qoais.indicator import Dimension, Indicator, Row
 
 AUTOMATIC = frozenset(
-    "start registration telemetry opening adjustment decision usage trade settlement booking gap slot_end alarm".split()
+    (
+        "start registration telemetry opening adjustment decision usage trade settlement booking gap slot_end alarm "
+        "fleet slot"
+    ).split()
 )
 """Kinds of ledger entries that coordinator and nodes write; any other kind is an action of a person."""
 PARTIAL_AT_MOST_PER_100 = 50.0

@@ -115,7 +115,7 @@ def test_what_cannot_be_run_is_refused_before_anything_starts(
         (lambda: detabed.run(scenario, policy=Inner), "other processes of the run cannot find it"),
         (lambda: detabed.run(scenario, policy=42), "allowed are a name and a class"),  # type: ignore[arg-type]
         (lambda: detabed.run(scenario, seed=-1), "seed -1: allowed are 0 to"),
-        (lambda: detabed.run(scenario, fleet="cloud"), "allowed are ray and inprocess"),
+        (lambda: detabed.run(scenario, fleet="cloud"), "allowed are ray, inprocess, virtual"),
         (lambda: detabed.compare(scenario, "local"), "give a list"),
         (lambda: detabed.compare(scenario, []), "policies is empty"),
         (lambda: detabed.compare(scenario, ["local"], seeds=0), "allowed is 1 or more"),
