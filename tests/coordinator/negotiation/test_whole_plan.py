@@ -44,7 +44,9 @@ class Agent:
         return (Quote(Good.ENERGY, Side.ASK, 1.0, float(self.own.battery_j)),)
 
     def value(self, name: str) -> Any:
-        return np.array([NAMES.index(name) + 100.0 * self.calls, 0.25 * float(self.own.battery_j)])
+        """By slot; of own and away work by class and slot."""
+        told = np.array([NAMES.index(name) + 100.0 * self.calls, 0.25 * float(self.own.battery_j)])
+        return np.stack([told, told + 50.0]) if name in ("own", "away") else told
 
 
 @pytest.mark.parametrize(
@@ -76,6 +78,10 @@ def test_agents_are_asked_heard_and_valued_in_turn(
         notes = {"primal_residual": primal, "dual_residual": dual, "rounds": 2.0}
         return replace(Agreed.nothing("rule"), notes=notes)
 
+    def terms_of(table: Table, given: Rules) -> Any:
+        assert (table.node_ids, given) == (fleet.node_ids, rules)
+        return terms
+
     def agent(own: Any, said: Any) -> Agent:
         agents.append(Agent(own, said))
         return agents[-1]
@@ -90,7 +96,7 @@ def test_agents_are_asked_heard_and_valued_in_turn(
         return made[-1]
 
     monkeypatch.setattr(whole_plan, "from_fleet", from_fleet)
-    monkeypatch.setattr(whole_plan, "exchange_terms", lambda table, given: terms)
+    monkeypatch.setattr(whole_plan, "exchange_terms", terms_of)
     monkeypatch.setattr(whole_plan, "exchange", exchange)
     monkeypatch.setattr(whole_plan, "ExchangeAgent", agent)
     monkeypatch.setattr(whole_plan, "repair", repair)
@@ -126,6 +132,8 @@ def test_agents_are_asked_heard_and_valued_in_turn(
     for k, field in enumerate(fields(HubPlan)):
         unit = UNIT_J if field.name.endswith("_j") else UNIT_BATCHES
         wanted = np.array([[k + 400.0, k + 400.0], [1.0, 2.0]]) * unit + 0.5 * (field.name == "curtailed_j")
+        if field.name in ("own_batches", "offload_batches"):
+            wanted = np.stack([wanted, wanted + 50.0 * unit])
         assert getattr(found.plan, field.name).tolist() == wanted.tolist(), field.name
 
 

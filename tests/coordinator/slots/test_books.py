@@ -150,6 +150,16 @@ def told(node: str, seq: int, boot: str = "boot1", slot: int = 0, backlog: tuple
     return entry(Kind.TELEMETRY, asdict(message), slot, node)
 
 
+def test_before_the_first_entry_nothing_is_known(tmp_path: Path, kit: Any) -> None:
+    config = kit.make_config(tmp_path)
+    books = Books(config)
+    assert books.config is config
+    assert books.intensity_g_per_kwh == {zone.zone: zone.intensity_g_per_kwh for zone in config.zones}
+    assert (books.epoch, books.alarms, books.fallbacks, books.gaps, books.next_slot) == (0, 0, 0, 0, 0)
+    assert (books.nodes, books.slots, books.waiting, books.balances) == ({}, {}, {}, {})
+    assert books.delivered == {"requests": 0, "tokens_in": 0, "tokens_out": 0, "bits": 0}
+
+
 def test_a_start_of_a_node_replaces_the_one_before(tmp_path: Path, kit: Any) -> None:
     books = registered(kit, tmp_path, "n00", "n01")
     first = NodeState(kit.profile(0), "boot1", "n00:1", {"boot1"})
