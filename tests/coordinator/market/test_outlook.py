@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -153,3 +154,25 @@ def test_a_plan_ahead_by_hand(monkeypatch: pytest.MonkeyPatch, decomposed_from: 
     np.testing.assert_allclose(made.load_j, [[148.0, 220.0], [135.0, 234.0]], rtol=1e-6)
     assert made.price_g_per_j.shape == (2,)
     assert made.price_g_per_j[0] == pytest.approx(0.8e-4, rel=1e-2)
+    # a cap over the horizon is carried, which the decomposition cannot: half of the 200 J are for either slot
+    carried = replace(fleet, limits=replace(fleet.limits, transfer_cap_over="horizon"))
+    prices = outlook.plan_ahead(
+        carried, Restrictions(transfers=True, offloading=False, harvest=True)
+    ).price_g_per_j
+    assert prices[0] == pytest.approx(0.8e-4, rel=1e-2)
+
+
+def test_fleets_of_few_nodes_are_planned_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+
+    def solve(program: Any, gap_fraction: float) -> Any:
+        asked.append(gap_fraction)
+        return real(program, gap_fraction)
+
+    real = outlook.decomposition.solve
+    monkeypatch.setattr(outlook.decomposition, "solve", solve)
+    may = Restrictions(transfers=True, offloading=True, harvest=True)
+    outlook.plan_ahead(reference_day(1, outlook.DECOMPOSED_FROM - 1), may)
+    assert asked == []
+    outlook.plan_ahead(reference_day(1, outlook.DECOMPOSED_FROM), may)
+    assert asked == [outlook.PLAN_GAP_FRACTION]

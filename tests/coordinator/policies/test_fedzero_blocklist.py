@@ -61,3 +61,20 @@ def test_fedzero_compares_with_a_mean_renewed_daily() -> None:
     assert cycle.with_active(["new"]).at(29 * hour, rounds)[1].mean == 2.0  # of 2, 4 and none
     assert following.at(42 * hour, rounds)[0] is None  # no client observed in its second half
     assert Cycle.of(json.loads(json.dumps(cycle.to_state()))) == cycle
+
+
+def test_fedzero_asks_every_entry_once_and_stops_at_the_last() -> None:
+    draws = Draws(0.9, 0.9)
+    assert released(["a", "b"], {"a": 5, "b": 5}, 0.0, 1.0, draws) == ["a", "b"]
+    assert draws.left == []
+    # less than a round above the mean
+    assert release_probability(3, 2.5, 0.2) == pytest.approx(0.4)
+
+
+def test_fedzero_goes_over_from_the_old_mean_to_the_new_one() -> None:
+    """Half of the way after three quarters of a day: from 1 to 3; from where it begins without a client there is no
+    mean."""
+    hour = 3600.0
+    assert Cycle(0.0, 1.0, ("a",)).at(18 * hour, {"a": 3})[0] == pytest.approx(2.0)
+    assert Cycle(0.0, 1.0, ()).at(12 * hour - 1, {})[0] == 1.0
+    assert Cycle(0.0, 1.0, ()).at(12 * hour, {})[0] is None

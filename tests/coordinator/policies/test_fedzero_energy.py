@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from coordinator.policies import fedzero_energy
 from coordinator.policies.fedzero_energy import attribute_energy
 
 
@@ -46,3 +47,28 @@ def test_fedzero_never_spends_an_energy_twice(energy: float) -> None:
     )
     assert (given * joules).sum() <= energy + 1e-9
     assert (given <= [3.0, 2.0, 1.0]).all()
+
+
+def shared(energy_j: float, joules: list[float], missing: list[float], room: list[float]) -> list[float]:
+    return fedzero_energy._share_out(energy_j, *map(np.array, (joules, missing, room))).tolist()
+
+
+def test_fedzero_shares_by_what_is_missing_up_to_the_room() -> None:
+    """Weights 8, 16 and 32: of 107 J the first two are full with 1 J and 6 J, and 100 J are left for the third."""
+    assert shared(107.0, [1.0, 2.0, 4.0], [8.0, 8.0, 8.0], [1.0, 3.0, 50.0]) == pytest.approx(
+        [1.0, 3.0, 25.0]
+    )
+    # the same in another order
+    assert shared(107.0, [4.0, 1.0, 2.0], [8.0, 8.0, 8.0], [50.0, 1.0, 3.0]) == pytest.approx(
+        [25.0, 1.0, 3.0]
+    )
+
+
+def test_fedzero_gives_what_costs_nothing_to_those_that_miss_it() -> None:
+    assert shared(10.0, [0.0, 0.0, 2.0], [0.0, 0.5, 1.0], [3.0, 4.0, 1.0]) == [0.0, 4.0, 1.0]
+    # what costs little is paid for: 1 J are two batches of half a joule
+    assert shared(1.0, [0.5], [0.5], [9.0]) == pytest.approx([2.0])
+    # time for less than a batch is time for none
+    none = np.zeros(1)
+    given = attribute_energy(99.0, np.ones(1), none, np.ones(1), np.full(1, 9.0), np.full(1, 0.9))
+    assert given.tolist() == [0.0]
