@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import subprocess
 from contextlib import suppress
 from typing import Any
 
+from experiments.fleet.machine import cpu_count
 from experiments.fleet.spawn import command
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class SecondProcess:
 
     def start(self) -> None:
         """Start it, unless it works. Returns at once."""
-        if self.works or len(os.sched_getaffinity(0)) < 2:
+        if self.works or cpu_count() < 2:
             return
         try:
             self._process = subprocess.Popen(

@@ -54,6 +54,8 @@ def scaled(program: HubProgram, unit: Units) -> HubProgram:
         "joules": energy / work,
         "grams_per_j": unit.grams_per_j,
         "stored_value_g_per_j": unit.grams_per_j,
+        "step_g_per_j": unit.grams_per_j,
+        "step_j": energy,
         "unserved_g": unit.grams / work,
         "network_g": unit.grams / work,
         "joules_per_batch": energy / work,
@@ -82,16 +84,17 @@ class Block:
         self.slots, self.nodes, self.classes = t, n, k
         self.waits = self.window > 1
         self.guest_load = p.joules_per_batch + p.guest_j
-        sizes = {"charge": t, "discharge": t, "stored": t, "export": t, "guest": t}
+        steps = len(p.step_j)
+        sizes = {"charge": t, "discharge": t, "stored": t, "export": t, "guest": t, "missing": steps}
         late = {"own": self.window * t, "unserved": k}
         away = {"offload": self.window * t}
         rest = {"grid": t, "green": t, "curtailed": t, "import_": t, "idle": t}
         if self.waits:
             sizes |= rest | late | away | {"unused": k}
-            self.bounded = 5 * t
+            self.bounded = 5 * t + steps
         else:
             sizes |= away | rest | late
-            self.bounded = 6 * t
+            self.bounded = 6 * t + steps
         self.at: dict[str, slice] = {}
         start = 0
         for name, size in sizes.items():
@@ -129,6 +132,7 @@ class Block:
         upper("stored")[:] = p.battery_capacity_j
         upper("export")[:] = p.export_cap_j
         upper("guest")[:] = p.guest_cap_batches
+        upper("missing")[:] = p.step_j
         may("export")[~hubs.energy] = False
         may("import_")[~hubs.energy] = False
         may("import_")[:, p.import_efficiency <= 0] = False
@@ -145,7 +149,13 @@ class Block:
             self.row(self.right, "cap")[:] = p.offload_cap_batches
         else:
             upper("offload")[0] = p.offload_cap_batches
-        self._reachable(allowed)
+        filled = self._reachable(allowed)
+        steps = p.step_j * filled
+        self.constant = float(np.vdot(p.step_g_per_j, p.step_j - steps))
+        """Worth of the steps that no energy reaches."""
+        if len(steps):  # the last charge is what its steps do not lack
+            may("missing")[:] &= filled
+            may("stored")[-1] = False
         allowed[: self.bounded] &= self.upper > 0
         self.fixed = ~allowed
         self.free = allowed.astype(np.float64)
@@ -153,17 +163,20 @@ class Block:
 
         self.view(self.cost, "grid")[:] = p.grams_per_j
         self.view(self.cost, "stored")[-1] = -p.stored_value_g_per_j
+        self.view(self.cost, "missing")[:] = p.step_g_per_j
         self.view(self.cost, "guest")[:] = p.network_g
         self.view(self.cost, "offload")[:] = p.network_g
         self.view(self.cost, "unserved")[:] = p.unserved_g
         self.row(self.right, "demand")[:] = p.static_j
         self.row(self.right, "bus")[:] = -p.harvest_j
         self.row(self.right, "store")[0] = p.keep_fraction * p.battery_j
+        self.row(self.right, "store")[-1] -= steps.sum(axis=0)
         self.row(self.right, "time")[:] = 1.0
         self.row(self.right, "done")[:] = p.class_batches
 
-    def _reachable(self, allowed: Bools) -> None:
-        """Fix what no energy can reach: an empty battery before sunrise, the bus of a dark node."""
+    def _reachable(self, allowed: Bools) -> Bools:
+        """Fix what no energy can reach: an empty battery before sunrise, the bus of a dark node. (n,) whether the last
+        slot's charge is reached."""
         p = self.program
         stored = p.battery_j > 0
         for slot in range(self.slots):
@@ -178,6 +191,7 @@ class Block:
             self.view(allowed, "green")[slot] &= bus
             self.view(allowed, "curtailed")[slot] &= bus
             stored = reach
+        return stored
 
     def times(self, x: Floats) -> tuple[Floats, Floats]:
         """A x: (R, n) for the nodes' own rows, and (2 T, n) what each puts into the hubs (energy, work)."""
@@ -204,6 +218,7 @@ class Block:
         part[1:] -= p.keep_fraction * stored[:-1]
         part -= p.charge_efficiency * charge
         part += discharge / p.discharge_efficiency
+        part[-1] -= v(x, "missing").sum(axis=0)
         part = self.row(out, "time")
         np.multiply(p.seconds_per_batch, home + guest, out=part)
         part += v(x, "idle")
@@ -235,6 +250,7 @@ class Block:
         np.add(bus, store / p.discharge_efficiency, out=v("discharge"))
         v("stored")[:] = store
         v("stored")[:-1] -= p.keep_fraction * store[1:]
+        np.negative(store[-1:], out=v("missing"))
         np.subtract(energy * p.export_efficiency, bus, out=v("export"))
         np.subtract(p.import_efficiency * bus, energy, out=v("import_"))
         busy = p.seconds_per_batch * time
@@ -284,4 +300,4 @@ class Block:
                 np.minimum(due, most, out=due, where=~self.view(self.fixed, "offload")[left])
         reduced = self.cost - self.transposed(y, hub)
         bounded = np.minimum(reduced[: self.bounded], 0.0) * self.upper * self.free[: self.bounded]
-        return float(np.vdot(self.right, y) + bounded.sum())
+        return float(np.vdot(self.right, y) + bounded.sum()) + self.constant

@@ -343,5 +343,8 @@ class _Climb:
 
         names = ("grid", "green", "charge", "discharge", "stored", "curtailed", "export", "import_")
         flows = [gather(name, energy) for name in names]
+        if len(self.program.step_j):
+            stored = flows[names.index("stored")]
+            stored[-1] = (self.program.step_j - gather("missing", energy)).sum(axis=0)
         batches = [gather(name, work) for name in ("own", "offload", "guest", "unserved")]
         return HubPlan(*flows, *batches)

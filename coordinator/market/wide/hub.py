@@ -98,6 +98,10 @@ class HubProgram:
     """(T, N) likewise."""
     stored_value_g_per_j: Floats
     """(N,) worth of a joule stored after the last slot."""
+    step_g_per_j: Floats
+    """(S, N) (D9): worth of a joule in each step of the charge after the last slot, falling; S = 0: no steps."""
+    step_j: Floats
+    """(S, N) width of each step; together the battery's capacity."""
     carries_cap: bool = False
     """(D6) over the horizon: what of the export cap is not used in a slot may be used later."""
 
@@ -223,6 +227,8 @@ def from_fleet(fleet: Fleet, restrictions: Restrictions = DETA, *, whole_batches
         charge_cap_j=fleet.slot_s * fleet.charge_limit_w * has_store,
         discharge_cap_j=np.tile(fleet.slot_s * fleet.discharge_limit_w * has_store, (slots, 1)),
         stored_value_g_per_j=fleet.stored_value_g_per_j,
+        step_g_per_j=np.zeros((0, fleet.size)),
+        step_j=np.zeros((0, fleet.size)),
         carries_cap=limits.transfer_cap_over == "horizon",
     )
 
@@ -233,15 +239,22 @@ def due_slots(fleet: Fleet) -> Ints:
 
 
 def objective_g(program: HubProgram, plan: HubPlan) -> float:
-    """(D0) of a hub plan, plus the price of unserved work, minus the worth of what is left in store, g
-    CO2e."""
+    """(D0) of a hub plan, plus the price of unserved work, minus the worth of what is left in store, g CO2e. With
+    steps, plus the worth of what they lack of being full."""
     moved = plan.offload_batches.sum(axis=0) + plan.guest_batches
     return float(
         np.vdot(program.grams_per_j, plan.grid_j)
         + np.vdot(program.network_g, moved)
         + np.vdot(program.unserved_g, plan.unserved_batches)
         - np.vdot(program.stored_value_g_per_j, plan.stored_j[-1])
+        + np.vdot(program.step_g_per_j, missing_j(program, plan.stored_j[-1]))
     )
+
+
+def missing_j(program: HubProgram, stored_j: Floats) -> Floats:
+    """(S, N) what each step of the worth lacks at the charge ``stored_j`` (N,)."""
+    before = np.cumsum(program.step_j, axis=0) - program.step_j
+    return np.asarray(program.step_j - np.clip(stored_j - before, 0.0, program.step_j))
 
 
 def load_j(program: HubProgram, plan: HubPlan) -> Floats:

@@ -76,6 +76,7 @@ def _store(rows: NamedRows, block: Block, th: dict[str, Floats]) -> Floats:
     charged, drawn = gain * th["charge"], cost * th["discharge"]
     diagonal = gain * charged + cost * drawn + stored
     diagonal[1:] += p.keep_fraction**2 * stored[:-1]
+    diagonal[-1] += th["missing"].sum(axis=0)
     rows.put(BUS, STORE, charged + drawn)
     rows.put(STORE, STORE, diagonal)
     next_store: Floats = -p.keep_fraction * stored[:-1]

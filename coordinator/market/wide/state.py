@@ -120,8 +120,8 @@ class State:
         residual *= block.free
         free = float(block.free.sum())
         measures = Measures(
-            primal=_dot(block.cost, x),
-            dual=float(_dot(block.right, self.y) - _dot(block.upper, w)),
+            primal=_dot(block.cost, x) + block.constant,
+            dual=float(_dot(block.right, self.y) - _dot(block.upper, w)) + block.constant,
             complementarity=float(_dot(x, z) + _dot(s, w)),
             pairs=free + float(block.free[:nb].sum()),
             primal_residual=float(np.abs(self.gap_rows).max()),
