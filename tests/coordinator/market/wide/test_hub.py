@@ -43,6 +43,8 @@ def drawn_program(rng: np.random.Generator, *, carries_cap: bool) -> hub.HubProg
     )
     values: dict[str, Any] = {name: rng.uniform(0.3, 2.0, shape) for name, shape in size.items()}
     values["closed"] = rng.random((2, 4)) < 0.4
+    values["step_g_per_j"] = np.array([[4e-4, 3e-4, 2e-4], [1e-4, 2e-4, 0.0]])
+    values["step_j"] = np.array([[2.0, 0.4, 3.0], [5.0, 0.5, 4.0]])
     return replace(program, slot_s=7.0, carries_cap=carries_cap, **values)
 
 
@@ -151,6 +153,12 @@ def test_objective_and_load_of_a_plan_by_hand() -> None:
             assert hub.load_j(p, x)[t, n] == pytest.approx(load)
             grams += p.grams_per_j[t, n] * x.grid_j[t, n] + p.network_g[t, n] * (sent + guest)
     grams += sum(p.unserved_g[k, n] * x.unserved_batches[k, n] for k in range(5) for n in range(3))
+    for n in range(3):  # what the steps lack of being full, the worthiest filled first
+        left = x.stored_j[3, n]
+        for step in range(2):
+            filled = min(left, p.step_j[step, n])
+            left -= filled
+            grams += p.step_g_per_j[step, n] * (p.step_j[step, n] - filled)
     assert hub.objective_g(p, x) == pytest.approx(grams)
 
 
@@ -225,6 +233,8 @@ def test_the_program_of_a_fleet_by_hand(may: Restrictions, room_said: bool, whol
             "charge_cap_j": 50.0 * fleet.charge_limit_w[n] if has else 0.0,
             "discharge_cap_j": [50.0 * fleet.discharge_limit_w[n] if has else 0.0] * 4,
             "stored_value_g_per_j": fleet.stored_value_g_per_j[n],
+            "step_g_per_j": [],
+            "step_j": [],
         }
         for name, wanted in per_node.items():
             assert getattr(p, name)[..., n] == pytest.approx(wanted), name
