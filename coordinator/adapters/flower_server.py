@@ -29,7 +29,6 @@ from .flower_strategy import (
     Decided,
     Replies,
     SlotControl,
-    apply_deadline,
     group_of,
     read_replies,
     slot_config,
@@ -154,7 +153,7 @@ class Link:
     wait_s: float = 10.0
     """How long the coordinator waits for telemetry and usage of live nodes."""
     timeout_s: float = 600.0
-    """Longest wait for the replies of a slot, beside the decision's own deadline."""
+    """Longest wait for the replies of a slot."""
     books: Executor | None = None
     """Where to close slots while models are averaged; None: in turn, in this thread."""
 
@@ -214,7 +213,6 @@ class Schedule:
                         content, self._link.numbers[decision.node_id], message_type, group_id=group_of(slot)
                     )
                 )
-            apply_deadline(grid, asked)
             answers = grid.send_and_receive(messages, timeout=self._link.timeout_s) if messages else []
             replies, _ = read_replies([d.node_id for d in asked], dead, answers, self._names)
             if stage is Stage.APPLICATION:

@@ -100,12 +100,6 @@ def group_of(slot: int) -> str:
     return f"slot-{slot}"
 
 
-def apply_deadline(grid: Grid, decisions: Iterable[Decision]) -> None:
-    """Tell a grid that knows of round deadlines how long the slowest of these nodes may take."""
-    if hasattr(grid, "round_deadline_s"):
-        grid.round_deadline_s = max((d.deadline_s for d in decisions), default=None)
-
-
 def read_replies(
     sent: Sequence[str], unreachable: Sequence[str], replies: Iterable[Message], names: Mapping[int, str]
 ) -> tuple[Replies, list[Message]]:
@@ -281,7 +275,6 @@ class Decided(Strategy):
         )
         if not chosen:
             return []
-        apply_deadline(grid, chosen)
         numbers = [self._numbers[d.node_id] for d in chosen]
         self._model = arrays
         with self._strategy_errors(server_round):

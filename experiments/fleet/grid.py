@@ -34,8 +34,6 @@ class NodeGrid(Grid):
         self._run = empty_run(run_id)
         self._clock = clock
         self.names = dict(names)
-        self.round_deadline_s: float | None = None
-        """Wall seconds the next ``send_and_receive`` waits at most, beside its own ``timeout``."""
         self.late_replies = 0
         """Replies that came after their round was over, taken in and dropped."""
         self._overdue: set[str] = set()
@@ -105,8 +103,7 @@ class NodeGrid(Grid):
             Replies in the order of arrival, error replies of lost nodes among them. A node that has not
             answered by the deadline is simply missing, as on every Flower grid.
         """
-        limits = [limit for limit in (timeout, self.round_deadline_s) if limit is not None]
-        end = self._clock() + min(limits) if limits else None
+        end = None if timeout is None else self._clock() + timeout
         open_ids = set(self.push_messages(messages))
         replies: list[Message] = []
         while open_ids:

@@ -62,7 +62,7 @@ class Nodes(Grid):
         bind_identity(1)
         self.dead, self.failing, self.silent, self.idle = set(dead), set(failing), set(silent), set(idle)
         self.seen = []
-        self.round_deadline_s = None
+        self.timeouts = []
 
     def set_run(self, run): ...
 
@@ -83,6 +83,7 @@ class Nodes(Grid):
         raise NotImplementedError("the strategies under test send and receive in one call")
 
     def send_and_receive(self, messages, *, timeout=None):
+        self.timeouts.append(timeout)
         replies = []
         for message in reversed(list(messages)):  # replies do not arrive in the order of sending
             stamp(message)

@@ -29,7 +29,13 @@ def test_every_worker_gets_its_own_batches_and_the_mean_is_weighted_by_examples(
     assert {m.metadata.dst_node_id: m.content["config"]["batches"] for m in grid.seen} == {2: 1, 3: 3}
     assert weight(result) == pytest.approx((10 * 1 + 30 * 3) / 40)
     assert control.calls == [("begin", 4, Stage.DEVELOPMENT), ("end", 4, 2 * 5, 0)]
-    assert grid.round_deadline_s == 5.0
+
+
+def test_a_round_waits_as_long_as_it_is_told_to():
+    """Not as long as a node waits for its decision: training may take longer than that."""
+    control, grid = Script({"a": 1, "b": 3}), Nodes()
+    decided(control).start(grid, zeros(), num_rounds=2, timeout=37.0)
+    assert set(grid.timeouts) == {37.0}
 
 
 def test_closing_the_slot_beside_the_averaging_gives_the_same():

@@ -169,11 +169,9 @@ def test_a_late_reply_is_counted_and_dropped_and_its_work_not_repeated(fleet, tm
     late."""
     slow, gate = fleet.numbers["n3"], tmp_path / "gate"  # the last of its process
     message = train_messages(fleet.grid, "slot-0", slow="n3", gate=str(gate))
-    fleet.grid.round_deadline_s = 0.5
-    answered = runs(fleet.grid.send_and_receive(message, timeout=300))
+    answered = runs(fleet.grid.send_and_receive(message, timeout=0.5))
     assert slow not in answered
     gate.touch()
-    fleet.grid.round_deadline_s = None
     again = runs(fleet.grid.send_and_receive(train_messages(fleet.grid, "slot-0"), timeout=300))
     assert again == dict.fromkeys(fleet.numbers.values(), 1)
     assert fleet.grid.late_replies == len(again) - len(answered)
