@@ -48,7 +48,7 @@ class BatteryColumns:
 
 def balance_columns(
     battery: BatteryColumns,
-    before: Ints,
+    before_uj: Ints,
     *,
     demand_uj: Ints,
     harvest_uj: Ints,
@@ -57,13 +57,28 @@ def balance_columns(
     charge_uj: Ints,
     discharge_uj: Ints,
 ) -> BalanceColumns:
-    """``storage.balance`` of every node. Raises EnergyError for the first node whose energies are impossible."""
-    if (before > battery.capacity_uj).any() or (before < 0).any():
+    """``storage.balance`` of every node: (N,) uJ each. Raises EnergyError for the first node whose energies are
+    impossible, as that does."""
+    given = {
+        "battery_before_uj": before_uj,
+        "demand_uj": demand_uj,
+        "harvest_uj": harvest_uj,
+        "import_uj": import_uj,
+        "export_uj": export_uj,
+        "charge_uj": charge_uj,
+        "discharge_uj": discharge_uj,
+    }
+    for name, values in given.items():
+        if (values < 0).any():
+            row = int(np.argmax(values < 0))
+            raise EnergyError(f"row {row}: {name} is {values[row]}; allowed is 0 or more")
+    if (before_uj > battery.capacity_uj).any():
+        row = int(np.argmax(before_uj > battery.capacity_uj))
         raise EnergyError(
-            f"row {int(np.argmax(before > battery.capacity_uj))}: more stored than its capacity"
+            f"row {row}: battery holds {before_uj[row]} uJ; allowed is 0..{battery.capacity_uj[row]} uJ (capacity)"
         )
-    self_discharge = floor_times(before, battery.self_discharge)
-    stored = before - self_discharge
+    self_discharge = floor_times(before_uj, battery.self_discharge)
+    stored = before_uj - self_discharge
     bus = harvest_uj + import_uj
 
     exported = np.minimum(export_uj, bus)
@@ -111,6 +126,6 @@ def balance_columns(
         "export_uj": export_uj,
         "import_uj": import_uj,
         "curtailed_uj": bus,
-        "battery_before_uj": before,
+        "battery_before_uj": before_uj,
         "battery_after_uj": stored + gained - drawn,
     }

@@ -89,6 +89,7 @@ class PvHarvest:
 
     def _power_w(self, moments_us: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
         """Power at moments, microseconds since 1970."""
+        # pvlib and pandas take a second to import; sources without panels do without.
         from pvlib import irradiance, pvsystem, temperature
 
         above = sky(self.site, moments_us.tobytes())
@@ -151,7 +152,7 @@ class Sky:
 @lru_cache(maxsize=32)
 def sky(site: Site, moments_us: bytes) -> Sky:
     """Over ``site`` at int64 microseconds since 1970. Kept: all panels of a zone, under every seed, share a sky."""
-    import pandas as pd
+    import pandas as pd  # as above
     from pvlib.location import Location
 
     times = pd.DatetimeIndex(np.frombuffer(moments_us, np.int64).astype("datetime64[us]"), tz="UTC")

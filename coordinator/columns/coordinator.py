@@ -63,7 +63,7 @@ class ColumnCoordinator:
         check_config(config)
         if isinstance(policy, Negotiating):
             raise DataError(
-                f"policy {config.policy} talks with each node, and the nodes of a virtual fleet are rows; "
+                f"policy {config.policy} negotiates with every node, and nodes of a virtual fleet have no agents; "
                 'take fleet.kind = "inprocess" or "ray" for it'
             )
         self._config, self._policy, self._clock = config, policy, clock

@@ -186,7 +186,7 @@ class TaskWorkload:
             with torch.no_grad():
                 drift = torch._foreach_sub(tensors, anchor)
         if self.config.precision == "bfloat16":
-            # Anew for every step: autocast keeps converted weights until it ends.
+            # Entered for every step: autocast keeps converted weights until it ends.
             with torch.autocast("cpu", torch.bfloat16):
                 loss = self.task.sgd_step(model, tensors, x, y, learning_rate)
         else:

@@ -84,7 +84,7 @@ def _draw_there(study: Study, second: SecondProcess | None, left: deque[str]) ->
 
 
 def _taken(take: Callable[[], str]) -> str | None:
-    """A section that nobody else draws; None: none is left."""
+    """The next section that is not taken; None: none is left."""
     try:
         return take()
     except IndexError:

@@ -53,8 +53,8 @@ def check_virtual(scenario: Scenario) -> None:
         )
     if isinstance(make_policy(scenario.policy, **policy_settings(scenario)), Negotiating):
         raise UsageError(
-            f'policy {scenario.policy} talks with every node, and those of kind = "virtual" have no agents: choose '
-            f"another policy, {others}"
+            f'policy {scenario.policy} negotiates with every node, and those of kind = "virtual" have no agents: '
+            f"choose another policy, {others}"
         )
 
 

@@ -14,7 +14,7 @@ from edge_node.columns.nodes import VirtualNodes
 from experiments.resolve.resolved import Resolved
 from experiments.run_folder.files import LEDGER
 
-NOBODY = Replies(sent=(), answered=(), failed={}, raised=(), missing=(), unreachable=())
+NO_REPLIES = Replies(sent=(), answered=(), failed={}, raised=(), missing=(), unreachable=())
 """Rows get no messages and lose none."""
 
 
@@ -39,7 +39,7 @@ def run_columns(
             telemetry = nodes.telemetry(slot)
             usage = nodes.run(coordinator.decide(telemetry, nodes.released_batches))
             summary = coordinator.close(nodes.settle(coordinator.trade(usage)))
-            outcome = SlotOutcome(slot, stage, None, coordinator.plan, NOBODY, summary)
+            outcome = SlotOutcome(slot, stage, None, coordinator.plan, NO_REPLIES, summary)
             record.outcomes.append(outcome)
             finished(outcome)
         coordinator.finish()

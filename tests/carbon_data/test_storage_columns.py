@@ -61,3 +61,25 @@ def test_an_export_that_the_bus_cannot_give_names_its_row() -> None:
     ]
     with pytest.raises(EnergyError, match="row 0: export of 6 uJ; at most 5 uJ"):
         balance_columns(BatteryColumns.of([NO_BATTERY]), np.zeros(1, dtype=np.int64), **columns(rows))
+
+
+@pytest.mark.parametrize(
+    "wrong", ["demand_uj", "harvest_uj", "import_uj", "export_uj", "charge_uj", "discharge_uj"]
+)
+def test_negative_energies_are_refused_with_their_row(wrong: str) -> None:
+    names = ("demand_uj", "harvest_uj", "import_uj", "export_uj", "charge_uj", "discharge_uj")
+    rows = [dict.fromkeys(names, 0), dict.fromkeys(names, 0) | {wrong: -7}]
+    with pytest.raises(EnergyError, match=f"row 1: {wrong} is -7; allowed is 0 or more"):
+        balance_columns(BatteryColumns.of([NO_BATTERY] * 2), np.zeros(2, dtype=np.int64), **columns(rows))
+
+
+@pytest.mark.parametrize(("before", "said"), [(-5, "battery_before_uj is -5"), (11, "battery holds 11 uJ")])
+def test_what_no_battery_can_hold_is_refused_with_its_row(before: int, said: str) -> None:
+    ten = Battery(10, Fraction(1), Fraction(1), Fraction(0), 10, 10)
+    nothing = dict.fromkeys(
+        ("demand_uj", "harvest_uj", "import_uj", "export_uj", "charge_uj", "discharge_uj"), 0
+    )
+    with pytest.raises(EnergyError, match=f"row 1: {said}"):
+        balance_columns(
+            BatteryColumns.of([ten, ten]), np.array([10, before], dtype=np.int64), **columns([nothing] * 2)
+        )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from carbon_data.storage_columns import TERMS
 from carbon_data.units import JOULES_PER_KWH, MICRO
 from coordinator.ledger.checks.facts import Facts
 from coordinator.ledger.checks.item import Add, Item
@@ -22,11 +23,6 @@ from protos.messages.terms import Component, Holder, Stage
 Ints = NDArray[np.int64]
 Wanted = Counter[tuple[str, str]]
 TRAINING = (Stage.DEVELOPMENT, Stage.RECYCLING)
-ENERGIES = (
-    *("demand_uj", "grid_uj", "green_uj", "harvest_uj", "charge_uj", "charge_loss_uj", "discharge_uj"),
-    *("discharge_loss_uj", "self_discharge_uj", "export_uj", "import_uj", "curtailed_uj"),
-    *("battery_before_uj", "battery_after_uj"),
-)
 STORE = {
     "curtailed": "curtailed_uj",
     "loss/charge": "charge_loss_uj",
@@ -103,7 +99,7 @@ class ColumnSlots:
 
     def _identities(self, item: Item, c: Mapping[str, Ints]) -> None:
         """(D1) to (D3), and batteries from slot to slot."""
-        for name in ENERGIES:
+        for name in TERMS:
             self._say(item, "identity", c[name] < 0, f"{name} is below 0")
         self._say(
             item,

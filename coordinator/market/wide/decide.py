@@ -3,7 +3,8 @@
 The pairwise form has N^2 T variables, this one N T. The decomposition plans all that is decided; the slot's batches are
 made whole at the hub (whole_work.py), energy is planned around them (first_slot.py), and any filling of the hub's
 ledger gives the pairs (hub_recovery.py). The gap of the decision is that of the plan with whole batches against the
-decomposition's bound; where it is more than was asked for, other whole batches are tried and all else planned anew."""
+decomposition's bound; where it is more than was asked for, other whole batches are tried and the rest is planned again.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +73,7 @@ def decide(
         batches = float(one.plan.unserved_batches[must].sum())
         return batches if batches > _NO_BATCH else 0.0
 
-    def anew(rest: HubProgram) -> HubPlan:
+    def planned_again(rest: HubProgram) -> HubPlan:
         return decomposition.solve(rest, wanted, workers=workers).plan
 
     chosen = first.whole()
@@ -80,7 +81,7 @@ def decide(
         good = undone(chosen) == 0.0 and _gap(chosen, worth_g, bound_g, program.slots) <= gap_fraction
         if good or (early and undone(chosen) == 0.0):
             break
-        other = first.whole(alike, anew, early=early)
+        other = first.whole(alike, planned_again, early=early)
         chosen = min(chosen, other, key=lambda one: (undone(one), one.objective_g))
     work, around, plan = chosen.work, chosen.program, chosen.plan
     objective, emissions_g = chosen.objective_g - worth_g, chosen.emissions_g(program.slots)

@@ -53,7 +53,7 @@ class FirstSlot:
         *,
         early: bool = False,
     ) -> WholePlan:
-        """The plan around whole batches (``alike``, ``early``: whole_work). ``solve`` plans all the rest anew around
+        """The plan around whole batches (``alike``, ``early``: whole_work). ``solve`` plans all the rest again around
         them; without it the rest keeps to ``point``."""
         away = self.point.offload_batches[:, 0].sum(axis=0)
         total = self.point.own_batches[:, 0].sum(axis=0) + away

@@ -171,7 +171,7 @@ def test_a_policy_that_talks_with_nodes_is_refused(tmp_path: Path) -> None:
     run = energy_run(policy="auction")
     configs = run.node_configs("r", "", with_harvest=True)
     nodes = VirtualNodes(configs)
-    with pytest.raises(DataError, match="talks with each node"):
+    with pytest.raises(DataError, match="negotiates with every node"):
         ColumnCoordinator(
             run.coordinator_config("r", tmp_path / "ledger.sqlite"),
             make_policy("auction"),

@@ -10,6 +10,7 @@ from edge_node.energy.power_model import PowerModel, PowerModelError
 from edge_node.workload import WorkCost
 from protos.messages.stream import WorkProfile
 from protos.messages.terms import Stage
+from tests.edge_node.boards import BOARD
 
 
 def test_a_batch_costs_what_the_board_draws_above_static() -> None:
@@ -26,20 +27,6 @@ def test_boards_that_contradict_themselves_are_refused() -> None:
         PowerModel(BoardConfig(**{**good, "busy_w": 1.0}))
     with pytest.raises(PowerModelError, match="sleep_w"):
         PowerModel(BoardConfig(**{**good, "sleep_w": 5.0}))
-
-
-BOARD = BoardConfig(
-    name="by hand",
-    static_w=2.5,
-    busy_w=6.5,
-    sleep_w=0.25,
-    wake_j=3.0,
-    wake_s=0.75,
-    effective_flop_per_s=2e5,
-    tx_j_per_byte=0.5,
-    rx_j_per_byte=0.25,
-    storage_bytes=4_321,
-)
 
 
 @pytest.mark.parametrize(

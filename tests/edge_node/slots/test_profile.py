@@ -7,25 +7,14 @@ from collections.abc import Callable
 
 import pytest
 
-from edge_node.config import BatteryConfig, BoardConfig, InferenceConfig, NodeConfig
+from edge_node.config import BatteryConfig, InferenceConfig, NodeConfig
 from edge_node.meters.registry import build_meter
 from edge_node.slots.profile import node_profile, released_batches
 from protos.messages.stream import NodeProfile, WorkProfile
 from protos.messages.terms import Stage
+from tests.edge_node.boards import BOARD
 from tests.edge_node.slots.steps import MakeNode
 
-BOARD = BoardConfig(
-    name="by hand",
-    static_w=2.5,
-    busy_w=6.5,
-    sleep_w=0.25,
-    wake_j=3.0,
-    wake_s=0.75,
-    effective_flop_per_s=2e5,
-    tx_j_per_byte=0.5,
-    rx_j_per_byte=0.25,
-    storage_bytes=4_321,
-)
 BATTERY = BatteryConfig(
     capacity_j=100.5,
     charge_efficiency_fraction=0.9,
