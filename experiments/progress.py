@@ -38,6 +38,7 @@ def progress_bar(
         TextColumn("{task.description}"),
         BarColumn(),
         *(counted or (MofNCompleteColumn(),)),
+        TextColumn("elapsed"),
         TimeElapsedColumn(),
         TextColumn("remaining"),
         TimeRemainingColumn(),

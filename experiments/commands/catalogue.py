@@ -32,63 +32,83 @@ def _zones(sources: Any) -> dict[str, str]:
     }
 
 
-CATALOGUE: dict[str, tuple[str, Callable[[Any], dict[str, str]]]] = {
-    "policies": ("coordinator.policies.registry", lambda registry: registry.describe()),
+CATALOGUE: dict[str, tuple[str, str, Callable[[Any], dict[str, str]]]] = {
+    "policies": (
+        "coordinator.policies.registry",
+        "what decides a slot: policy",
+        lambda registry: registry.describe(),
+    ),
     "sources": (
         "carbon_data.sources.registry",
+        "carbon intensities: intensity.source",
         lambda registry: registry.describe(registry.INTENSITY_SOURCES),
     ),
     "harvests": (
         "carbon_data.sources.registry",
+        "what feeds batteries: harvest.kind",
         lambda registry: {**registry.describe(registry.HARVEST_SOURCES), "none": "No harvest."},
     ),
     "meters": (
         "edge_node.meters.registry",
+        "what reads joules: fleet.meter",
         lambda registry: {name: _first_paragraph(factory) for name, factory in registry.METERS.items()},
     ),
-    "tasks": ("edge_node.tasks.registry", _tasks),
+    "tasks": ("edge_node.tasks.registry", "what is learned or served: task.name", _tasks),
     "strategies": (
         "experiments.scenario.strategies",
+        "Flower's strategies: task.strategy",
         lambda strategies: strategies.describe_strategies(),
     ),
-    "scenarios": ("experiments.scenario.packaged", lambda packaged: packaged.packaged_scenarios()),
+    "scenarios": (
+        "experiments.scenario.packaged",
+        "scenarios that ship with detabed",
+        lambda packaged: packaged.packaged_scenarios(),
+    ),
     "studies": (
         "experiments.studies.registry",
+        "what `detabed reproduce` runs",
         lambda registry: {name: description for name, (_, description) in registry.STUDIES.items()},
     ),
-    "zones": ("carbon_data.sources.profiles", _zones),
+    "zones": ("carbon_data.sources.profiles", "zones of the packaged profiles: nodes.zone", _zones),
     "boards": (
         "edge_node.energy.boards",
+        "board profiles: board.profile",
         lambda boards: {name: boards.load_board(name).description for name in boards.board_names()},
     ),
     "transports": (
         "edge_node.energy.transport",
+        "joules per byte of a network: network.transport",
         lambda transport: {
             name: f"{figure.value:g} {figure.unit}: {figure.source}"
             for name, figure in transport.transports().items()
         },
     ),
 }
-"""Kind -> (module that knows what there is of it, how that module is asked). Only the module of the kind that is asked
-for is imported: a list is quick."""
+"""Kind -> (module that knows what there is of it, what it is and which key names it, how that module is asked). Only
+the module of the kind that is asked for is imported: a list is quick."""
 
 
 def catalogue(what: str) -> dict[str, str]:
     """Name and description of everything of one kind."""
-    module, ask = CATALOGUE[what]
+    module, _, ask = CATALOGUE[what]
     return ask(import_module(module))
 
 
 def list_(
     what: Annotated[
-        str,
+        str | None,
         typer.Argument(
             help="policies, sources, harvests, meters, tasks, strategies, zones, boards, transports, scenarios or "
-            "studies."
+            "studies; without it, what there is to list.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
+    if what is None:
+        kinds = {kind: words for kind, (_, words, _) in CATALOGUE.items()}
+        print_json({"kinds": kinds}) if as_json else print_facts(None, kinds, "detabed list", "what it lists")
+        return
     if what not in CATALOGUE:
         raise UsageError(f"cannot list {what!r}; allowed: {', '.join(sorted(CATALOGUE))}")
     entries = catalogue(what)

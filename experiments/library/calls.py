@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from coordinator.policies import COMPARED
 from experiments.errors import UsageError
 from experiments.library.results import Comparison, Run, open_results
 from experiments.resolve.prepare import changed, known_policy, open_scenario
@@ -60,7 +61,7 @@ def run(
 
 def compare(
     scenario: Scenario | Path | str,
-    policies: Sequence[str | type] = ("grid", "local", "det", "dat", "deta"),
+    policies: Sequence[str | type] = COMPARED,
     seeds: int = 5,
     *,
     fleet: str | None = None,

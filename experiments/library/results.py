@@ -62,9 +62,13 @@ class Results:
         return {drawing.name: drawing for drawing in draw_all(self._study)}
 
     def figure(self, name: str) -> Figure:
-        """A matplotlib figure of the report, by its name or the beginning of it (``"emissions"``). Raises KeyError with
-        the names there are."""
-        found = next((one for one in self.figures if one == name or one.startswith(f"{name}-")), None)
+        """A matplotlib figure of the report, by its name or the beginning of it (``"emissions"``); the first of several
+        that begin so. Raises KeyError with the names there are."""
+        found = (
+            name
+            if name in self.figures
+            else next((one for one in self.figures if one.startswith(name)), None)
+        )
         if found is None:
             raise KeyError(f"no figure {name!r}; there are {', '.join(self.figures)}")
         return self._drawings[found].figure

@@ -35,8 +35,10 @@ def answer(question: dict[str, str]) -> dict[str, Any]:
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for who asks
-    for line in sys.stdin:
-        print(json.dumps(answer(json.loads(line))), flush=True)
+    # Not sys.stdout: under PYTHONUNBUFFERED it drops what a full pipe leaves when the process is stopped and goes on.
+    with open(sys.stdout.fileno(), "w", encoding="utf-8", closefd=False) as answers:
+        for line in sys.stdin:
+            print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_node.tasks.none import NAME as NO_TASK
 from experiments.report import style, units
 from experiments.report.measures import Totals, alpha_bits_per_token, totals
 from experiments.report.notices import restarts
@@ -107,6 +108,8 @@ def gather(study: Study) -> Facts:
 def _learned(meta: dict[str, Any]) -> str:
     """Task and data of the run in a few words."""
     task, data = meta.get("task", "task not stated"), meta.get("data_used", "data not stated")
+    if task == NO_TASK:
+        return "energy only, nothing learned"
     return f"{plain_text(task)} on {plain_text(data)}"
 
 

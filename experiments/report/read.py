@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from carbon_data.types import DataError
+from coordinator.policies import COMPARED
 from coordinator.tables.schema import Kind
 from experiments.report.older import as_today
 from experiments.run_folder.failed import failure_of
@@ -25,7 +26,6 @@ from experiments.run_folder.tables import RUN_TABLES
 UNKNOWN = "unknown"
 """Zone of a node that never registered."""
 REQUIRED_METADATA = ("run_id", "name", "policy", "seed", "slot_s", "trace_step_s")
-POLICY_ORDER = ("grid", "local", "det", "dat", "deta")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Study:
     folder: Path
     is_comparison: bool
     runs: dict[str, dict[int, Run]]
-    """policy -> seed -> run, policies in POLICY_ORDER, the others after them by name."""
+    """policy -> seed -> run, the papers' policies first (COMPARED), the others after them by name."""
     absent: tuple[str, ...] = ()
     """Runs of the comparison that are missing or not finished; always shown."""
     regret: dict[str, Any] = field(default_factory=dict)
@@ -118,7 +118,7 @@ class Study:
 
 def order_key(policy: str) -> tuple[int, str]:
     """Sort key: baselines first, then DET, DAT, DETA, then the others by name."""
-    return (POLICY_ORDER.index(policy) if policy in POLICY_ORDER else len(POLICY_ORDER), policy)
+    return (COMPARED.index(policy) if policy in COMPARED else len(COMPARED), policy)
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class SecondProcess:
             line, why = "", str(error)
         else:
             why = "it has ended"
-        answer = json.loads(line) if line else {"error": why}
+        answer = json.loads(line) if line.endswith("\n") else {"error": why}
         if "error" in answer:
             logger.info("the second process did not draw %s: %s", question, answer["error"])
             return None

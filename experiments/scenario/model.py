@@ -15,8 +15,10 @@ from typing import Annotated, Any, TypeVar
 from pydantic import (
     BeforeValidator,
     Field,
+    ModelWrapValidatorHandler,
     PrivateAttr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -135,6 +137,18 @@ class Scenario(Strict):
         object.__setattr__(self, "nodes", merged)  # the model is frozen
         return self
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_sentences(
+        cls, given: Any, validated: ModelWrapValidatorHandler[Scenario], info: ValidationInfo
+    ) -> Scenario:
+        """Raises UsageError for what is wrong in a file (``where`` of the context) or was written in Python."""
+        try:
+            return validated(given)
+        except ValidationError as error:
+            where = (info.context or {}).get("where", NOWHERE)
+            raise UsageError(explain(error, where, Scenario)) from None
+
     def at(self, *location: str | int) -> AbstractContextManager[None]:
         """Context in which errors become UsageError with the file, the line and the key at ``location``."""
         return self._where.at(location)
@@ -167,9 +181,6 @@ def parse_scenario(text: str, name: str = "scenario", folder: Path | None = None
     except (ValueError, RecursionError) as error:  # TOMLDecodeError is one; so is a number of 5,000 digits
         raise UsageError(f"{name}: not valid TOML: {error}") from None
     where = Where.of(name, text)
-    try:
-        scenario = Scenario.model_validate(raw, context={"folder": folder})
-    except ValidationError as error:
-        raise UsageError(explain(error, where, Scenario)) from None
+    scenario = Scenario.model_validate(raw, context={"folder": folder, "where": where})
     scenario._where = where
     return scenario

@@ -26,7 +26,7 @@ def test_it_shows_name_count_and_detail_as_plain_text(console: Console) -> None:
     line = written(console)
     assert "deta seed 0" in line
     assert "3/8" in line
-    assert "remaining" in line
+    assert "elapsed 0:00:00 remaining" in line
     assert "2.10 mg CO2e, 1 lost" in line
 
 

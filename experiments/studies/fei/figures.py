@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
+from coordinator.policies import COMPARED
 from experiments.report.figures.base import Drawing, new_figure, no_grid, percent_axis
 from experiments.report.figures.look import energy_map, look
 from experiments.report.stats import estimate
@@ -350,7 +351,7 @@ def fig5(lines: pd.DataFrame) -> Drawing:
     with look():
         figure = new_figure(4.6)
         axes = figure.subplots(1, 3, width_ratios=(1.25, 1.0, 1.0))
-        for policy in ("grid", "local", "det", "dat", "deta"):
+        for policy in COMPARED:
             _line(axes[0], lines, policy, "training_g")
             for ax, against in ((axes[1], "grid"), (axes[2], "local")):
                 if policy not in ("grid", against):

@@ -26,6 +26,7 @@ from coordinator.market.layout import Restrictions
 from coordinator.market.plan import Plan
 from coordinator.market.program import build
 from coordinator.market.solve import solve
+from coordinator.policies import COMPARED
 from coordinator.policies.registry import make_policy
 from coordinator.simulator.regret import EVERYTHING, Bound
 from coordinator.simulator.simulate import World, simulate
@@ -52,7 +53,6 @@ to displace at least 53.8 % of the rest (note 6): the smallest of the surface's 
 REFERENCE_LOSS_FRACTION = 0.1
 CAP_FRACTION = 0.5
 """Both caps of the paper."""
-POLICIES = ("grid", "local", "det", "dat", "deta")
 FIG5_SERVERS = (2, 4, 6, 8, 10)
 DAYS = 364
 """Days on which a run may begin: it ends on the next."""
@@ -223,7 +223,7 @@ def simulate_policies(cell: Fig5Cell) -> dict[str, Any]:
     """Grams of the day under each policy; work left undone is an error, since grams would then not compare."""
     world = World(fleet(cell.servers, cell.seed, cell.work, cell.setting, cell.zones))
     grams, harvested, demand = {}, 0.0, 0.0
-    for name in POLICIES:
+    for name in COMPARED:
         run = simulate(world, make_policy(name), seed=cell.seed)
         if run.unserved_batches.any():
             raise ValueError(f"{name} left {int(run.unserved_batches.sum())} batches undone in {cell}")

@@ -127,3 +127,9 @@ def test_the_object_has_the_documented_keys(folder: Path, arguments: str) -> Non
 
 def test_a_list_is_under_its_own_name(folder: Path) -> None:
     assert set(ask(folder, "list", "meters")) == {"meters"}
+
+
+def test_a_bare_list_says_what_there_is_to_list(folder: Path) -> None:
+    kinds = ask(folder, "list")["kinds"]
+    assert kinds["meters"] == "what reads joules: fleet.meter"
+    assert all(ask(folder, "list", kind)[kind] for kind in ("strategies", "studies") if kind in kinds)

@@ -83,6 +83,7 @@ def test_figures_are_matplotlibs_and_found_by_the_beginning_of_their_name(
     run = comparison["deta", 1]
     assert run.figure("emissions") is run.figure(next(n for n in run.figures if n.startswith("emissions-")))
     assert run.figure("accuracy").axes
+    assert run.figure("emission") is run.figure("emissions")
     with pytest.raises(KeyError, match="no figure 'banana'; there are"):
         run.figure("banana")
 

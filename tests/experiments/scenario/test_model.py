@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from experiments.errors import UsageError
 from experiments.resolve.resolve import resolve
 from experiments.runs.run import write_scenario
-from experiments.scenario.model import load_scenario, parse_scenario
+from experiments.scenario.model import Scenario, load_scenario, parse_scenario
 from tests.experiments.minimal import MINIMAL
 
 
@@ -36,3 +39,12 @@ def test_relative_paths_count_from_the_scenario_file(tmp_path: Path):
     text = MINIMAL.replace("[[nodes]]", '[intensity]\nsource = "trace"\npath = "mine.csv"\n[[nodes]]', 1)
     (tmp_path / "s.toml").write_text(text)
     assert load_scenario(tmp_path / "s.toml").intensity.path == tmp_path / "mine.csv"
+
+
+def test_a_scenario_written_in_python_is_refused_in_sentences():
+    with pytest.raises(UsageError, match="nodes: is missing") as refused:
+        Scenario(seed=-1)
+    assert "seed: Input should be greater than or equal to 0; got -1" in str(refused.value)
+    with pytest.raises(UsageError, match=r"task.learning_rat: unknown key; allowed here: .*learning_rate"):
+        Scenario(nodes=({"zone": "DE"},), task={"learning_rat": 0.1})
+    assert Scenario(nodes=({"zone": "DE", "count": 2},)).node_count == 2
