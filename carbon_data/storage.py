@@ -90,6 +90,10 @@ class Balance:
     battery_after_uj: int
 
 
+TERMS = tuple(Balance.__slots__)
+"""Names of the balance's terms, in the order of tables and ledger."""
+
+
 def balance(
     battery: Battery,
     battery_before_uj: int,

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from carbon_data.exact import Floats, Ints, ceil_over, floor_times
-from carbon_data.storage import Balance, Battery, EnergyError
+from carbon_data.storage import Battery, EnergyError
 
-TERMS = tuple(Balance.__slots__)
 BalanceColumns = dict[str, Ints]
 """(N,) of every term of storage.Balance, by name."""
 

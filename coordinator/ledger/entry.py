@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from protos.validation import INT64_MAX
+
 GENESIS = "0" * 64
 """Chain value before the first entry."""
-
-INT64_MAX = 2**63 - 1
 
 
 class LedgerError(ValueError):

@@ -7,11 +7,10 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from carbon_data.storage import Balance
+from carbon_data.storage import TERMS, Balance
 from protos.messages.slot import Settlement
 from protos.messages.stream import NodeProfile
 
-TERMS = tuple(Balance.__slots__)
 ROUNDING_PARTS = 10**9
 """A node may round a term by one part in this many (and two microjoules)."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coordinator.negotiation.table import Agreed, Market, Negotiating, Questions, Table
+from coordinator.policies.guard import LONGEST_STATUS
 from coordinator.slots.protocol import Effects, Refused
 from protos import codec
 from protos.messages.market import MarketCall, MarketNews, Offers
@@ -22,7 +23,6 @@ log = logging.getLogger(__name__)
 
 TableOf = Callable[[Sequence[str], int], Table]
 """(nodes, attempt) to the table they sit at."""
-LONGEST_STATUS = 400
 
 
 @dataclass

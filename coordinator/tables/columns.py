@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from carbon_data.storage import TERMS
 from carbon_data.units import MICRO, PICO
 from coordinator.accounting.tree import Window, efficiency
 from coordinator.ledger.columns import unpack
 from coordinator.ledger.entry import Kind
 from coordinator.ledger.store import StoredEntry
 from coordinator.policies.guard import TRAINING_STAGES
-from coordinator.slots.balances import TERMS
 from coordinator.slots.delivered import COUNTS
 from coordinator.tables.schema import (
     NODES,

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from carbon_data.storage import TERMS
 from coordinator.accounting.tree import RATIOS
-from coordinator.slots.balances import TERMS
 from coordinator.slots.delivered import COUNTS
 
 

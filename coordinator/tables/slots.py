@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from carbon_data.storage import TERMS
 from carbon_data.units import from_micro, from_pico
 from coordinator.policies.guard import TRAINING_STAGES
-from coordinator.slots.balances import TERMS
 from coordinator.slots.deferral import count_missed
 from coordinator.tables.recorded import RecordedRun, Row
 from coordinator.tables.schema import SLOTS

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbon_data.storage import NO_BATTERY, Balance, Battery, EnergyError, balance
-from carbon_data.storage_columns import TERMS, BatteryColumns, balance_columns
+from carbon_data.storage import NO_BATTERY, TERMS, Balance, Battery, EnergyError, balance
+from carbon_data.storage_columns import BatteryColumns, balance_columns
 
 UJ = st.one_of(st.integers(0, 40), st.integers(0, 4_000_000_000), st.integers(0, 2**45))
 SHARE = st.one_of(st.sampled_from([1.0, 0.95, 0.5, 0.123]), st.floats(0.05, 1.0))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from carbon_data.storage_columns import TERMS
+from carbon_data.storage import TERMS
 from carbon_data.units import JOULES_PER_KWH, MICRO
 from coordinator.ledger.checks.facts import Facts
 from coordinator.ledger.checks.item import Add, Item

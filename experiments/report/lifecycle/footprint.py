@@ -6,12 +6,12 @@ from typing import Any
 
 from carbon_data.accounting import break_even_inferences, per_inference_g, sci_g_per_unit
 from carbon_data.units import JOULES_PER_KWH
+from experiments.report.functional import PER_THOUSAND
 from experiments.report.lifecycle.books import UNALLOCATED, Sum
 from experiments.report.lifecycle.embodied import Embodied
 
 PUE = 1.0
 """Edge boards are not in a data centre: no overhead beyond their own lines (choice)."""
-PER_THOUSAND = 1000.0
 ONCE = ("preparation", "development", "recycling")
 """Stages that a model goes through once."""
 

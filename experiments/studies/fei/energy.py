@@ -26,10 +26,10 @@ from carbon_data.units import kwh_to_joules
 from edge_node.config import BoardConfig
 from edge_node.energy.boards import load_board
 from edge_node.energy.transport import load_transport
+from experiments.resolve.boards import AGGREGATE_FLOP_PER_PARAMETER
 
 LINK_BYTES_PER_S = 6.25e6
 """Wi-Fi between board and router, 50 Mbit/s: the testbed's default ([C])."""
-AGGREGATE_FLOP_PER_PARAMETER = 2.0
 
 
 @dataclass(frozen=True, slots=True)

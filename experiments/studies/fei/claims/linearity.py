@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import fdtri, stdtrit
 
+from experiments.report.stats import CONFIDENCE_FRACTION
 from experiments.report.units import MINUS
 from experiments.studies.fei.claims.judgement import Verdict, figure
 
-CONFIDENCE_FRACTION = 0.95
 EXPONENTS = np.round(np.arange(-4.0, 8.0001, 0.01), 2)
 """Where the exponent is looked for; an interval that reaches an end is open there."""
 ROUNDING = 1e-12
