@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from coordinator.market.fleet import CapOver, Limits
+from protos.access.config import Access
 from protos.messages.terms import Stage
 
 EXIT_LEDGER_FAILED = 70
@@ -102,6 +103,8 @@ class CoordinatorConfig(Strict):
     tree_alpha_bits_per_token: float = Field(ge=0)
     host: str = "127.0.0.1"
     port: int = Field(default=0, ge=0, le=65535)
+    access: Access = Access()
+    """Its certificate, or the run's secret."""
     heartbeat_s: float = Field(default=2.0, gt=0)
     lease_s: float = Field(default=6.0, gt=0)
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from protos.access.config import Access
 from protos.messages.terms import Stage
 
 
@@ -170,3 +171,5 @@ class NodeConfig(Strict):
     peer_port: int = 0
     infer_port: int = Field(default=0, ge=0, le=65_535)
     """Port on ``peer_host`` at which outside clients ask; 0 takes a free one."""
+    access: Access = Access()
+    """The node's certificate, or the run's secret."""

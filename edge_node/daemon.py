@@ -52,6 +52,7 @@ def run_daemon(
     Raises:
         LinkError: the coordinator does not answer, or will not have this node.
         OSError: the peer address is taken.
+        ValueError: the peer address is beyond loopback, and there are no certificates.
     """
     stop = stop or threading.Event()
     if threading.current_thread() is threading.main_thread():
@@ -64,7 +65,9 @@ def run_daemon(
     outbox = None if outbox_path is None else SqliteOutbox(outbox_path)
     try:
         node = build(config, outbox)
-        with GrpcHost(config.peer_host, config.peer_port, infer_port=config.infer_port) as host:
+        with GrpcHost(
+            config.peer_host, config.peer_port, infer_port=config.infer_port, access=config.access
+        ) as host:
             link = GrpcLink(node, host, config.coordinator_address)
             link.start()
             link.wait_registered(REGISTER_TIMEOUT_S)

@@ -19,6 +19,7 @@ from coordinator.adapters.outboxes import Outbox, Outboxes, end, new_outbox
 from coordinator.slots.protocol import Effects, Refused
 from coordinator.slots.service import CoordinatorService
 from protos import codec
+from protos.access.guard import Caller, Guard
 from protos.messages.stream import Refusal, Register, UpMessage
 
 log = logging.getLogger(__name__)
@@ -30,15 +31,19 @@ REGISTER_S = 5.0
 class Attendance:
     """Takes up messages of nodes, and yields messages to them."""
 
-    def __init__(self, service: CoordinatorService, durability: Durability, outboxes: Outboxes) -> None:
+    def __init__(
+        self, service: CoordinatorService, durability: Durability, outboxes: Outboxes, guard: Guard
+    ) -> None:
         self._service, self._durability, self._outboxes = service, durability, outboxes
+        self._guard = guard
 
     async def attend(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
         """One node's stream: its messages are taken up by a task of its own, messages to it are yielded
         here.
         """
+        caller = await self._guard.caller(context)
         outbox: Outbox = new_outbox()
-        reader = asyncio.ensure_future(self._read(requests, outbox))
+        reader = asyncio.ensure_future(self._read(requests, outbox, caller))
         try:
             while (message := await outbox.get()) is not None:
                 yield codec.encode_down(message)
@@ -47,18 +52,24 @@ class Attendance:
             with contextlib.suppress(asyncio.CancelledError):
                 await reader
 
-    async def _read(self, requests: AsyncIterator[bytes], outbox: Outbox) -> None:
+    async def _read(self, requests: AsyncIterator[bytes], outbox: Outbox, caller: Caller) -> None:
         node, session = "", -1
         try:
             first = await asyncio.wait_for(anext(requests), REGISTER_S)
             registration = codec.decode_up(first)
             if not isinstance(registration, Register):
                 raise Refused("not_registered", "the first message of a stream is Register")
+            if not caller.may_be(registration.node_id):
+                raise Refused(
+                    "wrong_certificate", f"the certificate is of {caller}, not of {registration.node_id}"
+                )
             session, effects = self._service.register(registration)
             node = registration.node_id
             self._outboxes.open(node, outbox)
             await self._durability.commit(effects)
             async for data in requests:
+                if caller.is_revoked():
+                    raise Refused("revoked", f"the certificate of {node} is revoked; invite the node again")
                 if not await self._take(node, session, data, outbox):
                     break
         except (Refused, codec.ProtocolError) as error:

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 import grpc
 
 from protos import codec
+from protos.access.calls import Calls
+from protos.access.config import COORDINATOR, Access
 from protos.messages.runner import (
     BeginSlot,
     EndSlot,
@@ -56,7 +58,7 @@ class ControlClient:
     gives up.
 
     ``address`` may be a callable that gives the address at every attempt (a restarted coordinator may have
-    another).
+    another). ``access``: the runner's certificate, or the run's secret.
     """
 
     def __init__(
@@ -66,10 +68,12 @@ class ControlClient:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
+        access: Access | None = None,
     ) -> None:
         self._address = address if callable(address) else lambda: address
         self._patience_s = patience_s
         self._clock, self._sleep, self._jitter = clock, sleep, jitter
+        self._calls = Calls(access or Access())
         self._channel: grpc.Channel | None = None
         self._connected_to = ""
 
@@ -128,7 +132,7 @@ class ControlClient:
                     request_serializer=rpc.encode_request,
                     response_deserializer=rpc.decode_response,
                 )
-                return call(request, timeout=timeout_s)
+                return call(request, timeout=timeout_s, metadata=self._calls.metadata)
             except grpc.RpcError as error:
                 _raise_if_final(error, rpc, timeout_s)
                 if gone_since is None:  # it may have worked on the answer until now, longer than our patience
@@ -147,8 +151,9 @@ class ControlClient:
         if self._channel is None or address != self._connected_to:
             self.close()
             self._connected_to = address
-            self._channel = grpc.insecure_channel(
+            self._channel = self._calls.channel(
                 address,
+                COORDINATOR,
                 options=[
                     *proxy_options(address),
                     ("grpc.max_receive_message_length", codec.MAX_REPLY_BYTES),

@@ -1,6 +1,7 @@
 """The coordinator on gRPC: one stream a node (attendance.py), four calls for the runner (runner_calls.py). Loopback
 unless the configuration gives another address.
 
+Callers are known by certificate, or by the run's secret (protos/access); the four calls are the runner's alone.
 Bytes pass through gRPC untouched and the codec alone turns them into messages, so that a bad call is answered with
 INVALID_ARGUMENT and never with a traceback.
 """
@@ -27,6 +28,8 @@ from coordinator.policies.base import Policy
 from coordinator.slots.protocol import RequestError
 from coordinator.slots.service import CoordinatorService
 from protos import codec
+from protos.access.config import RUNNER, refuse_open_port
+from protos.access.guard import Guard
 from protos.wire import NO_DECOMPRESSION
 
 log = logging.getLogger(__name__)
@@ -62,6 +65,7 @@ class CoordinatorServer:
         self, config: CoordinatorConfig, policy: Policy, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.config = config
+        self._guard = Guard(config.access)
         self.ledger = Ledger(config.ledger_path, config.run_id)
         try:
             recorded = (stored.entry for stored in self.ledger.entries())
@@ -73,7 +77,7 @@ class CoordinatorServer:
             raise
         self._outboxes = Outboxes()
         self._durability = Durability(self.ledger, self._outboxes, clock)
-        self._attendance = Attendance(self.service, self._durability, self._outboxes)
+        self._attendance = Attendance(self.service, self._durability, self._outboxes, self._guard)
         self._calls = RunnerCalls(self.service, self._durability, clock)
         self._server = aio.server(
             options=server_options(config),
@@ -82,19 +86,18 @@ class CoordinatorServer:
         self._server.add_generic_rpc_handlers((self._handlers(),))
 
     async def start(self) -> int:
-        """Raise the epoch durably, then listen. Returns the port. Raises OSError when the address cannot be bound."""
+        """Raise the epoch durably, then listen. Returns the port.
+
+        Raises OSError when the address cannot be bound, ValueError when others could reach it without certificates.
+        """
+        refuse_open_port(self.config.host, self.config.access)
         await self._durability.commit(self.service.start())
-        address = f"{self.config.host}:{self.config.port}"
         try:
-            port = self._server.add_insecure_port(address)
-        except RuntimeError as error:
-            raise OSError(
-                f"cannot listen on {address}: {error}; choose another port, or 0 for any"
-            ) from error
-        if port == 0:
-            raise OSError(f"cannot listen on {address}; choose another port, or 0 for any")
+            address = self._guard.listen(self._server, self.config.host, self.config.port)
+        except OSError as error:
+            raise OSError(f"{error}; choose another port, or 0 for any") from error
         await self._server.start()
-        return port
+        return int(address.rpartition(":")[2])
 
     async def stop(self, grace_s: float = 1.0) -> None:
         """End streams, finish what is being written, close the ledger."""
@@ -115,16 +118,20 @@ class CoordinatorServer:
             codec.GET_REPORT: self._calls.get_report,
         }
         handlers = {
-            rpc.method: grpc.unary_unary_rpc_method_handler(_unary(rpc, call)) for rpc, call in calls.items()
+            rpc.method: grpc.unary_unary_rpc_method_handler(_unary(rpc, call, self._guard))
+            for rpc, call in calls.items()
         }
         handlers[codec.ATTEND.method] = grpc.stream_stream_rpc_method_handler(self._attendance.attend)
         return grpc.method_handlers_generic_handler(codec.ATTEND.service, handlers)
 
 
-def _unary(rpc: codec.Rpc, call: Callable[[Any], Awaitable[Any]]) -> Callable[[bytes, Any], Awaitable[bytes]]:
-    """``call`` on messages as a handler on bytes, its errors as gRPC status codes."""
+def _unary(
+    rpc: codec.Rpc, call: Callable[[Any], Awaitable[Any]], guard: Guard
+) -> Callable[[bytes, Any], Awaitable[bytes]]:
+    """``call`` on messages as a handler on bytes, for the runner; its errors as gRPC status codes."""
 
     async def handle(data: bytes, context: Any) -> bytes:
+        await guard.require(context, RUNNER)
         try:
             return rpc.encode_response(await call(rpc.decode_request(data)))
         except codec.ProtocolError as error:

@@ -62,9 +62,11 @@ def _check_issues(zone: ZoneIntensity, config: CoordinatorConfig) -> None:
 
 
 def told_config(config: CoordinatorConfig) -> dict[str, Any]:
-    """The configuration as the ledger keeps it: without the paths and addresses of this start."""
+    """The configuration as the ledger keeps it: without the paths, addresses and certificates of this start."""
     told = config.model_dump(mode="json")
-    return {name: value for name, value in told.items() if name not in ("ledger_path", "host", "port")}
+    return {
+        name: value for name, value in told.items() if name not in ("ledger_path", "host", "port", "access")
+    }
 
 
 def require_same_config(recorded: dict[str, Any], told: dict[str, Any]) -> None:

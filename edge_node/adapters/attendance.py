@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable
 
+import grpc
 import grpc.aio
 
 from edge_node.adapters.host import GrpcHost
@@ -28,6 +29,7 @@ REGISTER_TIMEOUT_S = 5.0
 BACKOFF_FIRST_S, BACKOFF_LAST_S = 0.1, 5.0
 FENCE_FRACTION = 0.8
 """Share of the lease without a message of the coordinator after which a node stops working for it."""
+NOT_LET_IN = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
 DELIVERY_TIMEOUT_S = 4.0
 """Longest wait for an executor's answer; a quarter of the slot's own deadline when that is shorter."""
 
@@ -48,6 +50,8 @@ class Attendance:
         self._boot_id, self._lease = boot_id, lease
         self.stream: Stream | None = None
         """The stream that is open now."""
+        self.trouble = ""
+        """Why the last stream ended; empty before."""
         self._heard_at = 0.0
         self._deliveries: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
@@ -61,6 +65,9 @@ class Attendance:
                 welcomed = await self._one_stream()
             except (grpc.aio.AioRpcError, ProtocolError, StreamOver, TimeoutError) as error:
                 log.info("%s: stream to %s ended: %s", name, self._coordinator, _brief(error))
+                self.trouble = _brief(error)
+                if isinstance(error, grpc.aio.AioRpcError) and error.code() in NOT_LET_IN:
+                    self._lease.fail(f"{self._coordinator} does not let it in: {error.details()}")
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if task is None or task.cancelling():
@@ -75,7 +82,7 @@ class Attendance:
 
     async def _one_stream(self) -> bool:
         """Attend until the stream ends. Returns whether the coordinator had welcomed the node."""
-        stream = self.stream = Stream(self._host.channel(self._coordinator))
+        stream = self.stream = Stream(self._host.channel(self._coordinator), self._host.calls.metadata)
         beat: asyncio.Task[None] | None = None
         try:
             await stream.say(self._node.register(self._boot_id, self._host.address))

@@ -19,6 +19,8 @@ import grpc
 import grpc.aio
 
 from protos import codec
+from protos.access.calls import Calls
+from protos.access.guard import Guard
 from protos.codec import DELIVER, MAX_PARCEL_BYTES, ProtocolError
 from protos.messages.parcels import Parcel, Receipt
 from protos.wire import NO_DECOMPRESSION, proxy_options
@@ -53,11 +55,11 @@ class PeerServer:
     def __init__(
         self,
         receive: Callable[[Parcel], Receipt],
-        credentials: grpc.ServerCredentials | None = None,
+        guard: Guard,
     ) -> None:
         """``receive`` runs in a worker thread; an unknown executor is its to refuse."""
         self._receive = receive
-        self._credentials = credentials
+        self._guard = guard
         self._server: grpc.aio.Server | None = None
 
     async def start(self, host: str, port: int) -> str:
@@ -67,18 +69,12 @@ class PeerServer:
         self._server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(DELIVER.service, {DELIVER.method: handler}),)
         )
-        target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            if self._credentials is None:
-                bound = self._server.add_insecure_port(target)
-            else:
-                bound = self._server.add_secure_port(target, self._credentials)
-        except RuntimeError as error:
-            raise OSError(
-                f"batch transfer cannot listen on {target}: {error}; choose another peer_port"
-            ) from error
+            address = self._guard.listen(self._server, host, port)
+        except OSError as error:
+            raise OSError(f"batch transfer: {error}; choose another peer_port") from error
         await self._server.start()
-        return f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"
+        return address
 
     async def stop(self) -> None:
         if self._server is not None:
@@ -86,10 +82,12 @@ class PeerServer:
             self._server = None
 
     async def _deliver(self, request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        caller = await self._guard.caller(context)
         try:
             parcel = DELIVER.decode_request(request)
         except ProtocolError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, codec.safe_text(error))
+        await self._guard.require(context, parcel.owner, caller)
         receipt = await asyncio.to_thread(self._receive, parcel)
         return DELIVER.encode_response(receipt)
 
@@ -97,9 +95,9 @@ class PeerServer:
 class PeerClient:
     """Delivers parcels to other processes; channels are kept."""
 
-    def __init__(self, credentials: grpc.ChannelCredentials | None = None) -> None:
-        self._credentials = credentials
-        self._channels: dict[str, grpc.aio.Channel] = {}
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._channels: dict[tuple[str, str], grpc.aio.Channel] = {}
 
     async def deliver(self, address: str, parcel: Parcel, timeout_s: float) -> Receipt:
         """Hand ``parcel`` over. Never raises for a peer's failure: then nothing is accepted, and the reason
@@ -110,14 +108,14 @@ class PeerClient:
         data = DELIVER.encode_request(parcel)
         begun = time.monotonic()
         deadline = begun + timeout_s
-        call: Any = cast(Any, self._channel(address)).unary_unary(DELIVER.path)
+        call: Any = cast(Any, self._channel(address, parcel.executor)).unary_unary(DELIVER.path)
         ceiling_s = 0.1
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
                 return Receipt(False, 0, f"{address} did not answer within {timeout_s:g} s")
             try:
-                answer = await call(data, timeout=left)
+                answer = await call(data, timeout=left, metadata=self._calls.metadata)
                 return DELIVER.decode_response(answer)
             except ProtocolError as error:
                 return Receipt(False, 0, codec.safe_text(f"{address} answered nonsense: {error}"))
@@ -129,18 +127,17 @@ class PeerClient:
             await asyncio.sleep(min(random.uniform(0, ceiling_s), max(0.0, deadline - time.monotonic())))
             ceiling_s = min(5.0, ceiling_s * 2)
 
-    def _channel(self, address: str) -> grpc.aio.Channel:
-        if address not in self._channels:
+    def _channel(self, address: str, executor: str) -> grpc.aio.Channel:
+        # Without certificates the address alone counts, and nodes of a process share a connection.
+        key = (address, executor if self._calls.certified else "")
+        if key not in self._channels:
             options = (
                 *CHANNEL_OPTIONS,
                 *proxy_options(address),
                 ("grpc.max_send_message_length", MAX_PARCEL_BYTES + MESSAGE_OVERHEAD_BYTES),
             )
-            if self._credentials is None:
-                self._channels[address] = grpc.aio.insecure_channel(address, options=options)
-            else:
-                self._channels[address] = grpc.aio.secure_channel(address, self._credentials, options=options)
-        return self._channels[address]
+            self._channels[key] = self._calls.aio_channel(address, executor, options)
+        return self._channels[key]
 
     async def close(self) -> None:
         channels, self._channels = list(self._channels.values()), {}

@@ -69,7 +69,12 @@ class GrpcLink:
         self.lease.check()
         if self.fenced:
             raise LinkError(
-                f"{self._node.node_id}: no welcome from {self._coordinator} in {timeout_s:g} s; is it up?"
+                f"{self._node.node_id}: no welcome from {self._coordinator} in {timeout_s:g} s; is it up"
+                + (
+                    f", and of the same authority? ({trouble})"
+                    if (trouble := self.attendance.trouble)
+                    else "?"
+                )
             )
 
     def wait_ready(self, slot: int, timeout_s: float) -> Readiness:

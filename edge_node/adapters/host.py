@@ -12,13 +12,15 @@ from collections.abc import Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
-import grpc
 import grpc.aio
 
 from edge_node.adapters.batch_transfer import CHANNEL_OPTIONS, PeerClient, PeerServer
 from edge_node.adapters.infer_server import InferServer
 from edge_node.slots.link import LinkError
 from edge_node.slots.node import EdgeNode
+from protos.access.calls import Calls
+from protos.access.config import COORDINATOR, Access
+from protos.access.guard import Guard
 from protos.codec import MAX_STREAM_BYTES
 from protos.messages.parcels import Parcel, Receipt
 from protos.wire import proxy_options
@@ -53,16 +55,16 @@ class GrpcHost:
         peer_port: int = 0,
         *,
         infer_port: int = 0,
-        channel_credentials: grpc.ChannelCredentials | None = None,
-        server_credentials: grpc.ServerCredentials | None = None,
+        access: Access | None = None,
         workers: int = 4,
     ) -> None:
+        """``access``: the certificate of these nodes, or the run's secret."""
         self._peer_host, self._peer_port, self._infer_port = peer_host, peer_port, infer_port
-        self._channel_credentials = channel_credentials
+        self.calls, guard = Calls(access or Access()), Guard(access or Access())
         self._infer = InferServer(
-            lambda: {node_id: link.node for node_id, link in self._links.items()}, server_credentials
+            lambda: {node_id: link.node for node_id, link in self._links.items()}, guard
         )
-        self.peers = PeerServer(self._receive_parcel, server_credentials)
+        self.peers = PeerServer(self._receive_parcel, guard)
         self._client: PeerClient | None = None
         self._links: dict[str, Attached] = {}
         self._coordinators: dict[str, grpc.aio.Channel] = {}
@@ -75,7 +77,8 @@ class GrpcHost:
         """host:port at which outside clients ask the nodes of this process, once started."""
 
     def start(self) -> GrpcHost:
-        """Start loop and server. Raises OSError when the peer address cannot be bound."""
+        """Start loop and server. Raises OSError when the peer address cannot be bound, ValueError when it is beyond
+        loopback and there are no certificates."""
         if self._thread is not None:
             return self
         self._loop = asyncio.new_event_loop()
@@ -90,7 +93,7 @@ class GrpcHost:
         return self
 
     async def _start_servers(self) -> tuple[str, str]:
-        self._client = PeerClient(self._channel_credentials)
+        self._client = PeerClient(self.calls)
         peers = await self.peers.start(self._peer_host, self._peer_port)
         return peers, await self._infer.start(self._peer_host, self._infer_port)
 
@@ -119,12 +122,7 @@ class GrpcHost:
                 *proxy_options(address),
                 ("grpc.max_receive_message_length", MAX_STREAM_BYTES + 4096),
             )
-            if self._channel_credentials is None:
-                self._coordinators[address] = grpc.aio.insecure_channel(address, options=options)
-            else:
-                self._coordinators[address] = grpc.aio.secure_channel(
-                    address, self._channel_credentials, options=options
-                )
+            self._coordinators[address] = self.calls.aio_channel(address, COORDINATOR, options)
         return self._coordinators[address]
 
     async def deliver(self, address: str, parcel: Parcel, timeout_s: float) -> Receipt:

@@ -21,6 +21,7 @@ import grpc.aio
 from edge_node.adapters.infer_queue import NodeQueue
 from edge_node.slots.errors import NoModel
 from edge_node.slots.node import EdgeNode
+from protos.access.guard import Guard
 from protos.codec import INFER, MAX_INFER_BYTES, safe_text
 from protos.messages.inference import InferAnswer
 from protos.wire import NO_DECOMPRESSION, SEVERAL_NODES
@@ -81,16 +82,16 @@ class InferServer:
 
     Args:
         nodes: Those that live here now, by id.
-        credentials: None: without TLS, for loopback.
+        guard: Who may ask: any caller that it lets in.
     """
 
     def __init__(
         self,
         nodes: Callable[[], Mapping[str, EdgeNode]],
-        credentials: grpc.ServerCredentials | None = None,
+        guard: Guard,
     ) -> None:
         self._nodes = nodes
-        self._credentials = credentials
+        self._guard = guard
         self._queues: dict[str, NodeQueue] = {}
         self._streams = 0
         self._workers = ThreadPoolExecutor(1, thread_name_prefix="edge-node-infer")
@@ -104,17 +105,13 @@ class InferServer:
         server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(INFER.service, {INFER.method: method}),)
         )
-        target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            if self._credentials is None:
-                bound = server.add_insecure_port(target)
-            else:
-                bound = server.add_secure_port(target, self._credentials)
-        except RuntimeError as error:
-            raise OSError(f"Infer cannot listen on {target}: {error}; choose another infer_port") from error
+            address = self._guard.listen(server, host, port)
+        except OSError as error:
+            raise OSError(f"Infer: {error}; choose another infer_port") from error
         await server.start()
         self._server = server
-        return f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"
+        return address
 
     async def close(self) -> None:
         """Refuse and end everything. May be called twice."""
@@ -131,6 +128,7 @@ class InferServer:
             await context.abort(
                 grpc.StatusCode.RESOURCE_EXHAUSTED, f"{MAX_STREAMS} streams are served at a time; come again"
             )
+        await self._guard.caller(context)
         self._streams += 1
         pending: asyncio.Queue[_Next] = asyncio.Queue(MAX_IN_FLIGHT)
         reading = asyncio.create_task(self._read(requests, pending))

@@ -20,8 +20,8 @@ class StreamOver(Exception):
 class Stream:
     """A call of ``Attend``. On the host's loop only."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._call: Any = cast(Any, channel).stream_stream(ATTEND.path)()
+    def __init__(self, channel: grpc.aio.Channel, metadata: tuple[tuple[str, str], ...] = ()) -> None:
+        self._call: Any = cast(Any, channel).stream_stream(ATTEND.path)(metadata=metadata)
         self._writing = asyncio.Lock()
 
     async def say(self, message: UpMessage) -> None:

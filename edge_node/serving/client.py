@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from edge_node.serving.tensors import to_arrays, to_tensors
 from edge_node.tasks.data import images, text
 from edge_node.workload import Arrays
+from protos.access.calls import Calls
+from protos.access.config import Access
 from protos.codec import INFER, MAX_INFER_BYTES, ProtocolError
 from protos.latency import exact_quantile
 from protos.messages.inference import InferAnswer, InferRequest
@@ -43,19 +45,22 @@ class InferError(RuntimeError):
 class InferClient:
     """Asks one address. Use as a context manager, or ``close``."""
 
-    def __init__(
-        self, address: str, credentials: grpc.ChannelCredentials | None = None, node_id: str = ""
-    ) -> None:
-        """``node_id``: which node, where several share the address."""
+    def __init__(self, address: str, access: Access | None = None, node_id: str = "") -> None:
+        """``access``: the run's secret, or a certificate of its authority; ``node_id``: which node, where several
+        share the address, and always with certificates: that of the node is compared with it.
+
+        Raises ValueError for an ``access`` that cannot be used.
+        """
+        self._calls = Calls(access or Access())
+        if self._calls.certified and not node_id:
+            raise ValueError(
+                f"{address}: which node answers there? Give its name: its certificate must say so"
+            )
         options = (
             ("grpc.max_receive_message_length", MAX_INFER_BYTES + 4096),
             ("grpc.enable_http_proxy", 0),
         )
-        self._channel = (
-            grpc.insecure_channel(address, options=options)
-            if credentials is None
-            else grpc.secure_channel(address, credentials, options=options)
-        )
+        self._channel = self._calls.channel(address, node_id, options)
         self._address, self._node_id = address, node_id
 
     def stream(self, requests: Iterable[Arrays], timeout_s: float = TIMEOUT_S) -> Iterator[InferAnswer]:
@@ -80,7 +85,7 @@ class InferClient:
                 yield data
 
         try:
-            for data in call(encoded(), timeout=timeout_s):
+            for data in call(encoded(), timeout=timeout_s, metadata=self._calls.metadata):
                 yield INFER.decode_response(data)
         except grpc.RpcError as error:
             status: Any = error
@@ -113,7 +118,7 @@ def run_infer_client(
     node_id: str = "",
     seed: int = 0,
     timeout_s: float = TIMEOUT_S,
-    credentials: grpc.ChannelCredentials | None = None,
+    access: Access | None = None,
 ) -> dict[str, Any]:
     """Ask a node about ``count`` examples of data set ``data``, ``batch`` to a request, and say how it went.
 
@@ -129,7 +134,7 @@ def run_infer_client(
     requests = [
         {name: array[k : k + batch] for name, array in arrays.items()} for k in range(0, count, batch)
     ]
-    with InferClient(address, credentials, node_id) as client:
+    with InferClient(address, access, node_id) as client:
         began = time.perf_counter()
         answers = list(client.stream(requests, timeout_s))
         duration_s = time.perf_counter() - began

@@ -19,8 +19,11 @@ from protos.messages.parcels import Parcel
 from protos.messages.slot import CloseSlot, Decision, EnergyGrant
 from protos.messages.stream import Ack, DownMessage, Refusal, Register, UpMessage, Welcome
 
-FATAL_REFUSALS = frozenset({"fenced", "unknown_node", "unknown_zone", "bad_profile", "stale_boot"})
-"""After these a node cannot take part any more: a newer copy of it runs, or it is not of this run."""
+FATAL_REFUSALS = frozenset(
+    {"fenced", "unknown_node", "unknown_zone", "bad_profile", "stale_boot", "wrong_certificate", "revoked"}
+)
+"""After these a node cannot take part any more: a newer copy of it runs, it is not of this run, or its certificate is
+another's or revoked."""
 
 
 class LinkError(RuntimeError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ from experiments.commands.output import err, print_facts, print_json
 from experiments.errors import RunError, UsageError
 from experiments.runs.outside import find_target
 from experiments.runs.start import RUNS
+from protos.access.config import Access
 
 
 def infer(
@@ -30,13 +32,22 @@ def infer(
     count: Annotated[int, typer.Option(min=1, help="Examples to ask about.")] = 100,
     batch: Annotated[int, typer.Option(min=1, help="Examples per request.")] = 1,
     node: Annotated[str, typer.Option(help="Node to ask, where several share the server.")] = "",
+    access: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of a certificate, or file with a run's secret; a run of this machine that lasts lends its own."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     found = find_target(target, node, RUNS)
+    shown = found.access if access is None else _given(access)
 
     def answers(node_id: str) -> dict[str, Any]:
         wanted = data or found.data or "digits"
-        return run_infer_client(found.address, data=wanted, count=count, batch=batch, node_id=node_id)
+        return run_infer_client(
+            found.address, data=wanted, count=count, batch=batch, node_id=node_id, access=shown
+        )
 
     try:
         try:
@@ -46,17 +57,29 @@ def infer(
                 raise
             answered = answers(_which(found.address, error.nodes))
     except InferError as error:
-        raise RunError(str(error)) from error
+        shows_nothing = shown == Access() and error.code in ("UNAVAILABLE", "UNAUTHENTICATED")
+        hint = "; where the node asks who calls, --access gives a certificate or the run's secret"
+        raise RunError(f"{error}{hint if shows_nothing else ''}") from error
     except ValueError as error:
         raise UsageError(str(error)) from error
     if as_json:
         print_json(answered)
         return
-    shown = {
+    facts = {
         key: "not measured" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
         for key, value in answered.items()
     }
-    print_facts(f"{answered['node_id']} at {found.address}", shown)
+    print_facts(f"{answered['node_id']} at {found.address}", facts)
+
+
+def _given(path: Path) -> Access:
+    if path.is_dir():
+        return Access(certificates=path)
+    if path.is_file():
+        return Access(secret_file=path)
+    raise UsageError(
+        f"--access {path}: no such folder or file; give a folder of a certificate, or a file with a secret"
+    )
 
 
 def _which(address: str, nodes: tuple[str, ...]) -> str:

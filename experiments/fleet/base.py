@@ -5,7 +5,7 @@ run.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -80,6 +80,11 @@ class Fleet(Protocol):
 
     def infer_addresses(self) -> dict[str, str]:
         """host:port where outside clients ask each node, by node id; nodes without an outside port are omitted."""
+        ...
+
+    def check_listeners(self, ours: Iterable[str]) -> None:
+        """Raise IsolationError where a process of this machine listens beyond loopback, but for the ports of ``ours``
+        (host:port) and those of the nodes where the run's host is beyond loopback itself."""
         ...
 
     def release(self) -> None:

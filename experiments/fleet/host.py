@@ -39,6 +39,11 @@ class Hosted(Protocol):
         """host:port where outside clients ask these nodes; empty without an outside port."""
         ...
 
+    @property
+    def peer_address(self) -> str:
+        """host:port where other nodes deliver to these; empty without a port."""
+        ...
+
     def close(self) -> None:
         """Close streams and servers of these nodes."""
         ...

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +120,9 @@ class InProcessFleet(Managed):
     def infer_addresses(self) -> dict[str, str]:
         """Empty: nodes that share the runner's thread have no outside port."""
         return {}
+
+    def check_listeners(self, ours: Iterable[str]) -> None:
+        """Nothing listens."""
 
     def release(self) -> None:
         if self._host is not None:

@@ -90,16 +90,17 @@ def exposed(found: Iterable[Listener]) -> list[Listener]:
     return [listener for listener in found if not listener.loopback]
 
 
-def require_loopback(root_pid: int | None = None) -> None:
+def require_loopback(root_pid: int | None = None, open_ports: Iterable[int] = ()) -> None:
     """Raise unless every listener of the process tree is on loopback, or the namespace has no other
-    interface.
+    interface. ``open_ports`` are meant to be reached by other machines.
 
     Raises:
         IsolationError: names each listener that others could reach.
     """
     if is_isolated():
         return
-    if open_to_world := exposed(listeners(root_pid)):
+    meant = frozenset(open_ports)
+    if open_to_world := [found for found in exposed(listeners(root_pid)) if found.port not in meant]:
         names = "; ".join(map(str, open_to_world))
         raise IsolationError(
             f"listening beyond loopback: {names}. Allowed by default is loopback only. "

@@ -23,7 +23,7 @@ class LocalNodes:
     """Nodes whose coordinator sits in the same process."""
 
     def __init__(self, configs: Sequence[NodeConfig]) -> None:
-        self.infer_address = ""
+        self.infer_address = self.peer_address = ""
         self.links: dict[str, LocalLink] = {}
         for config in configs:
             LocalLink(build_node(config), self.links, boot_id=f"{config.run_id}-{config.node_id}")
@@ -50,6 +50,7 @@ class AttendingNodes:
             first.peer_host,
             first.peer_port if alone else 0,
             infer_port=first.infer_port if alone else 0,
+            access=first.access,
         )
         try:
             self._host.start()
@@ -64,6 +65,10 @@ class AttendingNodes:
     @property
     def infer_address(self) -> str:
         return self._host.infer_address
+
+    @property
+    def peer_address(self) -> str:
+        return self._host.address
 
     def close(self) -> None:
         self._host.close()

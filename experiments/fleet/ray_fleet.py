@@ -12,7 +12,7 @@ import importlib
 import logging
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from edge_node.config import NodeConfig
 from edge_node.tasks.memory import keep_memory
 from experiments.run_folder.files import nodes_log
+from protos.access.config import is_loopback
 
 from .ahead import Ahead
 from .base import DEFAULT_BUILDER, FleetStartError, Managed, deal, numbers_of, process_count, run_number
@@ -38,7 +39,7 @@ from .flower_private import (
 )
 from .grid import NodeGrid
 from .host import NodeHost, load_builder
-from .isolation import Isolation
+from .isolation import Isolation, require_loopback
 from .node_log import logged_to
 from .ray_local import LocalRay
 
@@ -66,14 +67,15 @@ class _Process:
 
     def host(
         self, configs: Sequence[str], numbers: Mapping[str, int], number: int, builder: str, log: str
-    ) -> str:
-        """Returns where outside clients ask these nodes. ``log``: file of what they log; empty for none."""
+    ) -> tuple[str, str]:
+        """Returns where outside clients ask these nodes, and where other nodes deliver. ``log``: file of what they
+        log; empty for none."""
         self.release()
         if log:
             self._log.enter_context(logged_to(Path(log)))
         parsed = [NodeConfig.model_validate_json(config) for config in configs]
         self._host = NodeHost(parsed, numbers, number, load_builder(builder))
-        return self._host.hosted.infer_address
+        return self._host.hosted.infer_address, self._host.hosted.peer_address
 
     def release(self) -> None:
         if self._host is not None:
@@ -203,7 +205,7 @@ class RayFleet(Managed):
         self._actor_pids: list[int] = []
         self._grid: RayGrid | None = None
         self._placed: dict[str, int] = {}
-        self._infer: list[str] = []
+        self._listens: list[tuple[str, str]] = []
         self._numbers: dict[str, int] = {}
         self._coordinators = Ahead()
 
@@ -273,7 +275,7 @@ class RayFleet(Managed):
         self.release()
         self._replace_dead()
         self._grid = None
-        self._infer = self._ask(
+        self._listens = self._ask(
             [
                 actor.host.remote(
                     [config.model_dump_json() for config in share],
@@ -313,7 +315,17 @@ class RayFleet(Managed):
         }
 
     def infer_addresses(self) -> dict[str, str]:
-        return {node_id: self._infer[place] for node_id, place in self._placed.items() if self._infer[place]}
+        asked = {node_id: self._listens[place][0] for node_id, place in self._placed.items()}
+        return {node_id: address for node_id, address in asked.items() if address}
+
+    def check_listeners(self, ours: Iterable[str]) -> None:
+        """See Fleet. A cluster that runs already has its own settings."""
+        if self._local is None or self._local.isolation is Isolation.NONE:
+            return
+        addresses = [address for pair in self._listens for address in pair if address]
+        # Ports are told from the addresses they were given: one on loopback that listens elsewhere is found.
+        hosts = [address.rpartition(":") for address in (*ours, *addresses)]
+        require_loopback(open_ports=[int(port) for host, _, port in hosts if not is_loopback(host)])
 
     def release(self) -> None:
         """Close the nodes of the run; a process that died meanwhile has none left to close."""

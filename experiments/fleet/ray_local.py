@@ -33,7 +33,7 @@ from protos.wire import LOOPBACK_NAMES
 from .base import FleetStartError, Managed
 from .host import process_environment
 from .isolation import Isolation, require_loopback
-from .temporary import PREFIX
+from .temporary import BELOW_PARENT, PREFIX
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ class LocalRay(Managed):
     ) -> None:
         self._processes = processes
         self._preload = preload
-        self._isolation = isolation
+        self.isolation = isolation
         self._folder: Path | None = None
         self._environment_before: dict[str, str | None] = {}
         self._open = contextlib.ExitStack()
@@ -150,7 +150,7 @@ class LocalRay(Managed):
                         f"Ray did not start, twice: {again}. Its logs were in {self._folder}. "
                         'A fleet without Ray: set fleet = "inprocess".'
                     ) from again
-            if self._isolation is not Isolation.NONE:
+            if self.isolation is not Isolation.NONE:
                 require_loopback()
             if threading.current_thread() is threading.main_thread():
                 # Ray's own handler prints a stack and ends the process with nothing cleaned up.
@@ -161,7 +161,8 @@ class LocalRay(Managed):
             raise
 
     def _set_environment(self) -> None:
-        # Short: Ray puts Unix sockets below it, whose paths may have 107 characters at most.
+        # Short: Ray puts Unix sockets below it, whose paths may have 107 characters at most. This folder is its owner's
+        # alone; Ray opens the one below to everybody, for others may use its cluster.
         self._folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         token = self._folder / "token"
         descriptor = os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -189,7 +190,8 @@ class LocalRay(Managed):
         _reread_environment()
 
     def _init(self) -> None:
-        confinement = contextlib.nullcontext() if self._isolation is Isolation.NONE else confined()
+        assert self._folder is not None  # _set_environment made it
+        confinement = contextlib.nullcontext() if self.isolation is Isolation.NONE else confined()
         with confinement, warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             ray.init(
@@ -199,8 +201,8 @@ class LocalRay(Managed):
                 log_to_driver=False,
                 configure_logging=False,
                 object_store_memory=OBJECT_STORE_BYTES,
-                _node_ip_address=None if self._isolation is Isolation.NONE else LOOPBACK,
-                _temp_dir=str(self._folder),
+                _node_ip_address=None if self.isolation is Isolation.NONE else LOOPBACK,
+                _temp_dir=str(self._folder / BELOW_PARENT),
                 _skip_env_hook=True,
             )
 

@@ -32,6 +32,7 @@ from protos.messages.terms import Stage
 from .base import Fleet, FleetStartError
 from .grid import NodeGrid
 from .inprocess import InProcessFleet
+from .run_access import run_access
 from .supervisor import Restart, Supervisor
 
 NodesOf = Callable[[str], Sequence[NodeConfig]]
@@ -68,6 +69,7 @@ def open_session(
 
     Raises:
         FleetStartError: a process is dead, or nodes do not register.
+        IsolationError: something listens beyond loopback that should not.
         supervisor.CoordinatorError: the coordinator does not start.
     """
     if isinstance(fleet, InProcessFleet):
@@ -84,17 +86,21 @@ def _open_supervised(
         return supervisor.address
 
     with (
-        Supervisor(config, folder, ahead=fleet.coordinators) as supervisor,
-        ControlClient(address) as control,
+        run_access(folder, config.host, config.node_ids, insecure=config.access.insecure) as access,
+        Supervisor(
+            config.model_copy(update={"access": access.coordinator}), folder, ahead=fleet.coordinators
+        ) as supervisor,
+        ControlClient(address, access=access.runner) as control,
         ThreadPoolExecutor(1, thread_name_prefix="books") as books,
     ):
-        configs = nodes_of(supervisor.address)
+        configs = [node.model_copy(update={"access": access.nodes}) for node in nodes_of(supervisor.address)]
         grid = fleet.reset(configs, logs=folder)
         try:
             try:
                 control.wait_for_nodes(len(configs), REGISTER_S)
             except CoordinatorUnreachableError as error:
                 raise FleetStartError(f"{error} (and see {folder / COORDINATOR_LOG})") from error
+            fleet.check_listeners([supervisor.address])
             processes = {**fleet.pids(), "coordinator": supervisor.pid}
             _write(folder / PROCESSES, processes)
             addresses = fleet.infer_addresses()

@@ -12,8 +12,10 @@ import tempfile
 from experiments.errors import UsageError
 
 PREFIX = "detabed-"
+BELOW_PARENT = "r"
+"""Ray's own folder, below one with a random name that only its owner may enter."""
 LONGEST_PATH_BYTES = 103 if sys.platform == "darwin" else 107
-BELOW = f"/{PREFIX}12345678/session_2000-01-01_00-00-00_000000_1234567/sockets/plasma_store"
+BELOW = f"/{PREFIX}12345678/{BELOW_PARENT}/session_2000-01-01_00-00-00_000000_1234567/sockets/plasma_store"
 """Longest path that Ray 2.55.1 appends to the temporary folder, with a process number of seven digits."""
 
 

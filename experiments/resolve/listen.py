@@ -1,4 +1,4 @@
-"""Whether the coordinator can listen on the host that a scenario names, before anything starts."""
+"""Whether a run can listen on the host that a scenario names, before anything starts, and how its ports are kept."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import socket
 from typing import Any
 
 from experiments.errors import UsageError
+from experiments.scenario.model import Scenario
+from protos.access.config import is_loopback
 
 ALLOWED = (
     "allowed is an address of this machine (127.0.0.1, [::1], 0.0.0.0 for all) or a name that resolves to one"
@@ -19,6 +21,30 @@ def check_host(host: str, *, listens: bool) -> None:
     found = _addresses(host)
     if listens:
         _listen(host, found)
+
+
+def transport_security(scenario: Scenario) -> str | None:
+    """How the run's ports are kept, for its metadata; None where no port is opened."""
+    host = scenario.coordinator.host
+    if scenario.fleet.kind != "ray":
+        return None
+    if is_loopback(host):
+        return "off; listens on loopback only, and calls carry a secret of the run"
+    if scenario.coordinator.insecure:
+        return f"off; listens on {host} in the clear (coordinator.insecure = true)"
+    return f"mutual TLS on every port ({host}), certificates of an authority of the run"
+
+
+def open_listeners(scenario: Scenario) -> tuple[str, ...]:
+    """A warning where a run listens beyond loopback in the clear."""
+    host = scenario.coordinator.host
+    if scenario.fleet.kind != "ray" or not scenario.coordinator.insecure or is_loopback(host):
+        return ()
+    return (
+        f"the run listens on {host} without TLS (coordinator.insecure = true): whoever can read that network reads "
+        "weights, batches and answers, and the secret with which to take part; remove insecure, and every port has "
+        "mutual TLS",
+    )
 
 
 def _addresses(host: str) -> list[tuple[socket.AddressFamily, Any]]:

@@ -24,6 +24,7 @@ from experiments.resolve.chosen_policy import (
     needs_truth,
     policy_settings,
 )
+from experiments.resolve.listen import open_listeners
 from experiments.resolve.network_factor import NetworkFactor
 from experiments.resolve.traces import (
     no_harvest,
@@ -32,6 +33,7 @@ from experiments.resolve.traces import (
 )
 from experiments.scenario.model import Scenario
 from experiments.scenario.places import NodeSpec
+from protos.access.config import Access
 from protos.messages.terms import Stage
 
 if TYPE_CHECKING:
@@ -70,10 +72,11 @@ class Resolved:
         stand_ins = tuple(
             dict.fromkeys(text for origin in self.origins.values() if (text := origin["stand_in"]))
         )
+        found = (*stand_ins, *open_listeners(self.scenario))
         if self.slot_s <= step_s:
-            return stand_ins
+            return found
         return (
-            *stand_ins,
+            *found,
             f"a slot of {self.slot_s:.4g} s is longer than the {step_s:g} s that the traces advance in it: each slot's "
             f"joules count at the intensity of its first {step_s:g} s; raise time.trace_step_s, or lower the work of a "
             "slot",
@@ -154,6 +157,7 @@ class Resolved:
             body=self.body,
             tree_alpha_bits_per_token=scenario.tree.alpha_bits_per_token,
             host=scenario.coordinator.host,
+            access=Access(insecure=scenario.coordinator.insecure),
             heartbeat_s=scenario.coordinator.heartbeat_s,
             lease_s=scenario.coordinator.lease_s,
         )

@@ -1,5 +1,11 @@
 """Names of the files in a run folder and in a compare folder."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
+from protos.access.config import Access
+
 SCENARIO = "scenario.toml"
 """The scenario with every default written out."""
 METADATA = "metadata.json"
@@ -12,6 +18,8 @@ ADDRESSES = "addresses.json"
 """Where outside clients ask each node, while the run lasts."""
 PROCESSES = "processes.json"
 """Process number of the coordinator and of each node, while the run lasts."""
+ACCESS = "access"
+"""Folder of the run's secret or certificates, while the run lasts; its owner alone may read it."""
 FLOWER_LOG = "flower.log"
 COORDINATOR = "coordinator.json"
 """Configuration of the coordinator's process."""
@@ -30,6 +38,12 @@ DONE = "DONE"
 """Empty; the folder is complete."""
 FAILED = "FAILED"
 """Instead of DONE: one sentence that says why the run failed."""
+
+
+def access_of_runner(folder: Path, certified: bool) -> Access:
+    """What the runner of a run, and ``detabed infer``, show on their calls."""
+    place = (folder / ACCESS).resolve()
+    return Access(certificates=place / "runner") if certified else Access(secret_file=place / "secret")
 
 
 def nodes_log(process: int) -> str:

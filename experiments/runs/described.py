@@ -14,6 +14,7 @@ from coordinator.adapters.flower_server import RunRecord
 from coordinator.tables.export import export_tables
 from edge_node.energy.boards import board_names
 from experiments.resolve.chosen_policy import policy_settings, short_look_ahead
+from experiments.resolve.listen import transport_security
 from experiments.resolve.network_factor import METADATA_KEY
 from experiments.resolve.resolved import Resolved
 from experiments.run_folder.files import LEDGER, METADATA, SCENARIO, table_file
@@ -69,6 +70,7 @@ def export_run(
         "origins": resolved.origins,
         "assumptions": list(resolved.assumptions),
         "warnings": list(resolved.warnings),
+        "transport_security": transport_security(scenario),
         "boards": list(board_names()),
         "versions": versions(),
     }

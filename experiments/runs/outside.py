@@ -7,12 +7,13 @@ import re
 import time
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.errors import UsageError
-from experiments.run_folder.files import ADDRESSES, DONE, SCENARIO
+from experiments.run_folder.files import ADDRESSES, DONE, SCENARIO, access_of_runner
+from protos.access.config import Access
 from protos.messages.terms import Stage
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ class Target:
     """Empty: the only one at the address."""
     data: str | None = None
     """Data set of the node's task; None where only the address is known."""
+    access: Access = field(default_factory=Access)
+    """The run's secret, or its runner's certificate; neither where only the address is known."""
 
 
 def find_target(target: str, node_id: str, runs: Path) -> Target:
@@ -106,7 +109,7 @@ def find_target(target: str, node_id: str, runs: Path) -> Target:
     if folder.is_dir():
         return _in_folder(folder, node_id)
     if _HOST_AND_PORT.fullmatch(target):
-        return Target(target, node_id)
+        return _at_address(target, node_id, runs)
     for folder in _lasting(runs):
         if target in json.loads((folder / ADDRESSES).read_text(encoding="utf-8")):
             if node_id not in ("", target):
@@ -116,6 +119,25 @@ def find_target(target: str, node_id: str, runs: Path) -> Target:
     raise UsageError(
         f"{target!r} is no host:port, no run folder and no node of a run that lasts ({lasting}); start one with {HOLD}"
     )
+
+
+def _at_address(address: str, node_id: str, runs: Path) -> Target:
+    """A run of this machine that lasts lends its secret or certificate."""
+    for folder in _lasting(runs):
+        addresses = json.loads((folder / ADDRESSES).read_text(encoding="utf-8"))
+        if address in addresses.values():
+            return Target(address, node_id, access=_access_of(folder))
+    return Target(address, node_id)
+
+
+def _access_of(folder: Path) -> Access:
+    """What ``detabed infer`` shows to nodes of a run that lasts."""
+    for certified in (True, False):
+        access = access_of_runner(folder, certified)
+        place = access.certificates or access.secret_file
+        if place is not None and place.exists():
+            return access
+    return Access()
 
 
 def _lasting(runs: Path) -> list[Path]:
@@ -138,7 +160,7 @@ def _in_folder(folder: Path, node_id: str) -> Target:
     chosen = node_id or min(addresses)
     if chosen not in addresses:
         raise UsageError(f"{folder} has no node {chosen!r}; allowed are {', '.join(sorted(addresses))}")
-    return Target(addresses[chosen], chosen, _data_of(folder))
+    return Target(addresses[chosen], chosen, _data_of(folder), _access_of(folder))
 
 
 def _data_of(folder: Path) -> str | None:

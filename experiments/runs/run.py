@@ -46,6 +46,7 @@ from edge_node.tasks.evaluation import evaluate, initial_parameters
 from edge_node.tasks.registry import find_task
 from experiments.errors import FailedRunError, RunError, describe_failure
 from experiments.fleet.base import FleetStartError
+from experiments.fleet.isolation import IsolationError
 from experiments.fleet.session import open_session
 from experiments.fleet.supervisor import CoordinatorError
 from experiments.fleet.virtual import VirtualFleet
@@ -118,7 +119,7 @@ def execute(resolved: Resolved, folder: Path, fleet: AnyFleet, hooks: Hooks | No
 def failures() -> tuple[type[Exception], ...]:
     """What parts of a run raise when they cannot go on: other people's code, the coordinator, a process, the disk."""
     return (
-        *(CoordinatorError, CallFailed, FleetStartError, StrategyError, PolicyFailedError),
+        *(CoordinatorError, CallFailed, FleetStartError, IsolationError, StrategyError, PolicyFailedError),
         *(LedgerError, RequestError, OSError, sqlite3.Error),
     )
 

@@ -85,7 +85,11 @@ class CoordinatorSpec(Strict):
     lease_s: float = Field(default=default_of(CoordinatorConfig, "lease_s"), gt=0, le=86_400)
     """Wall seconds without a heartbeat after which a node is dropped from the slot."""
     host: str = Field(default=default_of(CoordinatorConfig, "host"), pattern=r"^[A-Za-z0-9.:\[\]-]{1,253}$")
-    """Interface to listen on; default: loopback only."""
+    """Interface to listen on; default: loopback only. Beyond loopback every port demands certificates, which the run
+    makes for its own processes."""
+    insecure: bool = False
+    """Listen beyond ``host``'s loopback without TLS: nodes, batches, answers and the run's secret travel in the clear,
+    and the report says so."""
 
     @model_validator(mode="after")
     def _leases_outlast_heartbeats(self) -> CoordinatorSpec:

@@ -98,7 +98,7 @@ def test_the_least_that_a_configuration_needs(tmp_path: Path, kit: Any) -> None:
 def test_the_ledger_keeps_all_but_paths_and_addresses(tmp_path: Path, kit: Any) -> None:
     config = kit.make_config(tmp_path)
     told, dumped = told_config(config), config.model_dump(mode="json")
-    assert dumped.keys() - told.keys() == {"ledger_path", "host", "port"}
+    assert dumped.keys() - told.keys() == {"ledger_path", "host", "port", "access"}
     assert told == {name: dumped[name] for name in told}
     require_same_config(told, dict(told))
     other = {**told, "run_id": "another", "seed": told["seed"] + 1}

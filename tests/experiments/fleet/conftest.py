@@ -21,7 +21,7 @@ from flwr.clientapp import ClientApp
 class Echo:
     """Answers with what it got, how often it ran, and where; fails, sleeps or meddles when told to."""
 
-    infer_address = ""
+    infer_address = peer_address = ""
 
     def __init__(self, configs):
         self.client_app = ClientApp()

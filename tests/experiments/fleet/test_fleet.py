@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from datetime import UTC, datetime
 
 import numpy as np
@@ -20,10 +21,11 @@ from edge_node.adapters.flower_records import from_record, to_record
 from edge_node.serving.client import InferClient
 from edge_node.tasks.evaluation import initial_parameters
 from experiments.fleet.inprocess import InProcessFleet
-from experiments.fleet.isolation import exposed, is_isolated, listeners
+from experiments.fleet.isolation import IsolationError, exposed, is_isolated, listeners
 from experiments.fleet.ray_fleet import RayFleet
 from experiments.fleet.session import open_session
 from experiments.resolve.resolve import resolve
+from experiments.run_folder.files import ACCESS
 from experiments.runs.outside import find_target
 from experiments.scenario.model import parse_scenario
 from protos.messages.terms import Stage
@@ -178,7 +180,7 @@ def test_outside_clients_find_every_node_in_the_folder_of_a_run_that_lasts(fleet
         for node in sorted(NODES):
             target = find_target(str(tmp_path), node, tmp_path.parent)
             image = {"images": np.zeros((3, 1, 28, 28), np.uint8)}
-            with InferClient(target.address, node_id=target.node_id) as client:
+            with InferClient(target.address, target.access, target.node_id) as client:
                 answered[slot, node] = client.ask(image).node_id
         assert all(listener.loopback for listener in listeners())
 
@@ -191,6 +193,17 @@ def test_outside_clients_find_every_node_in_the_folder_of_a_run_that_lasts(fleet
     assert serving[["slot", "node_id", "outside_requests"]].values.tolist() == [
         [slot, node, 3] for slot in (5, 6) for node in sorted(NODES)
     ]
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(is_isolated(), reason="nothing here is beyond loopback")
+def test_a_listener_beyond_loopback_that_came_after_the_fleet_ends_the_run(fleet, tmp_path):
+    with (
+        socket.create_server(("0.0.0.0", 0)) as late,
+        pytest.raises(IsolationError, match=f"0.0.0.0:{late.getsockname()[1]}"),
+    ):
+        Run(fleet, tmp_path)
+    assert not (tmp_path / ACCESS).exists()
 
 
 @pytest.mark.processes

@@ -30,6 +30,9 @@ def test_a_wildcard_listener_is_named_and_refused():
         if not isolation.is_isolated():
             with pytest.raises(isolation.IsolationError, match=f"0.0.0.0:{port}"):
                 isolation.require_loopback()
+            with pytest.raises(isolation.IsolationError, match=f"0.0.0.0:{port}"):
+                isolation.require_loopback(open_ports=[port + 1])
+            isolation.require_loopback(open_ports=[port])
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")

@@ -80,6 +80,9 @@ def test_the_token_is_random_and_ours_alone(fleet):
     token = Path(os.environ["RAY_AUTH_TOKEN_PATH"])
     assert stat.S_IMODE(token.stat().st_mode) == 0o600
     assert len(token.read_text()) == 64
+    assert stat.S_IMODE(token.parent.stat().st_mode) == 0o700
+    (ours,) = (path for path in token.parent.iterdir() if path != token)
+    assert ray._private.worker._global_node.get_temp_dir_path() == str(ours)
 
 
 def test_told_to_end_it_leaves_nothing_behind(fleet, tmp_path):

@@ -33,6 +33,6 @@ def test_ray_starts_in_the_longest_folder_that_is_allowed(
         assert len(folder) == allowed
         monkeypatch.setattr(tempfile, "tempdir", folder)
         with LocalRay(1, ()):
-            sockets = list(Path(folder).glob("detabed-*/session_2*/sockets/*"))
+            sockets = list(Path(folder).glob("detabed-*/r/session_2*/sockets/*"))
             assert sockets
             assert all(len(str(socket)) <= LONGEST_PATH_BYTES for socket in sockets)
