@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,46 +12,12 @@ from coordinator.market.layout import Restrictions
 from coordinator.market.numbers import unserved_penalty_g
 from coordinator.market.participation import model_energy
 from coordinator.market.wide import decomposition, hub
+from tests.coordinator.market.wide.drawn import drawn_plan, drawn_program
 
 
 def test_a_loss_matrix_is_refused() -> None:
     with pytest.raises(hub.NotProductFormError, match="export_efficiency"):
         hub.from_fleet(random_fleet(1, 3, pairwise_losses=True))
-
-
-def drawn_program(rng: np.random.Generator, *, carries_cap: bool) -> hub.HubProgram:
-    """Three nodes, four slots, work that may wait one slot; figures of no particular pattern."""
-    program = hub.from_fleet(random_fleet(int(rng.integers(10**6)), 3, 4, deadline_slots=1))
-    size = {"class_batches": (5, 3), "offload_cap_batches": (5, 3)} | dict.fromkeys(
-        (
-            "export_efficiency",
-            "import_efficiency",
-            "keep_fraction",
-            "charge_efficiency",
-            "discharge_efficiency",
-        ),
-        (3,),
-    )
-    size |= dict.fromkeys(("battery_j", "battery_capacity_j", "charge_cap_j"), (3,))
-    size |= dict.fromkeys(
-        (
-            *("harvest_j", "static_j", "joules_per_batch", "seconds_per_batch", "owner_j", "guest_j"),
-            *("guest_cap_batches", "export_cap_j", "discharge_cap_j"),
-        ),
-        (4, 3),
-    )
-    values: dict[str, Any] = {name: rng.uniform(0.3, 2.0, shape) for name, shape in size.items()}
-    values["closed"] = rng.random((2, 4)) < 0.4
-    values["step_g_per_j"] = np.array([[4e-4, 3e-4, 2e-4], [1e-4, 2e-4, 0.0]])
-    values["step_j"] = np.array([[2.0, 0.4, 3.0], [5.0, 0.5, 4.0]])
-    return replace(program, slot_s=7.0, carries_cap=carries_cap, **values)
-
-
-def drawn_plan(rng: np.random.Generator) -> hub.HubPlan:
-    shapes = {"own_batches": (2, 4, 3), "offload_batches": (2, 4, 3), "unserved_batches": (5, 3)}
-    return hub.HubPlan(
-        **{spec.name: rng.uniform(-0.2, 3.0, shapes.get(spec.name, (4, 3))) for spec in fields(hub.HubPlan)}
-    )
 
 
 def test_residuals_by_hand() -> None:
