@@ -11,10 +11,13 @@ from coordinator.market.instances import random_fleet
 from coordinator.market.wide import hub
 
 
-def drawn_program(rng: np.random.Generator, *, carries_cap: bool) -> hub.HubProgram:
-    """Three nodes, four slots, work that may wait one slot; figures of no particular pattern."""
-    program = hub.from_fleet(random_fleet(int(rng.integers(10**6)), 3, 4, deadline_slots=1))
-    size = {"class_batches": (5, 3), "offload_cap_batches": (5, 3)} | dict.fromkeys(
+def drawn_program(rng: np.random.Generator, *, carries_cap: bool, deadline_slots: int = 1) -> hub.HubProgram:
+    """Three nodes, four slots, work that may wait; figures of no particular pattern."""
+    program = hub.from_fleet(random_fleet(int(rng.integers(10**6)), 3, 4, deadline_slots=deadline_slots))
+    size = {
+        "class_batches": (4 + deadline_slots, 3),
+        "offload_cap_batches": (4 + deadline_slots, 3),
+    } | dict.fromkeys(
         (
             "export_efficiency",
             "import_efficiency",
@@ -33,7 +36,7 @@ def drawn_program(rng: np.random.Generator, *, carries_cap: bool) -> hub.HubProg
         (4, 3),
     )
     values: dict[str, Any] = {name: rng.uniform(0.3, 2.0, shape) for name, shape in size.items()}
-    values["closed"] = rng.random((2, 4)) < 0.4
+    values["closed"] = rng.random((deadline_slots + 1, 4)) < 0.4
     values["step_g_per_j"] = np.array([[4e-4, 3e-4, 2e-4], [1e-4, 2e-4, 0.0]])
     values["step_j"] = np.array([[2.0, 0.4, 3.0], [5.0, 0.5, 4.0]])
     return replace(program, slot_s=7.0, carries_cap=carries_cap, **values)
