@@ -335,6 +335,7 @@ class _Climb:
         )
 
     def _point(self) -> HubPlan:
+        """Where all nodes stand. With steps, what is stored after the last slot is not in it: repair derives it."""
         energy, work = self.unit.joules, self.unit.batches
 
         def gather(name: str, scale: float) -> Floats:
@@ -343,8 +344,5 @@ class _Climb:
 
         names = ("grid", "green", "charge", "discharge", "stored", "curtailed", "export", "import_")
         flows = [gather(name, energy) for name in names]
-        if len(self.program.step_j):
-            stored = flows[names.index("stored")]
-            stored[-1] = (self.program.step_j - gather("missing", energy)).sum(axis=0)
         batches = [gather(name, work) for name in ("own", "offload", "guest", "unserved")]
         return HubPlan(*flows, *batches)

@@ -178,6 +178,62 @@ def test_the_way_to_the_optimum_is_the_recorded_one(fleet: Fleet, gaps: list[flo
     assert [gap for _, gap in told][: len(gaps)] == pytest.approx(gaps, rel=1e-6)
 
 
+def gaps_of_steps(program: hub.HubProgram, block_nodes: int) -> list[float]:
+    """Estimated gaps above 1e-3, step by step."""
+    told: list[float] = []
+    decomposition.solve(
+        program, 1e-4, block_nodes=block_nodes, workers=1, watch=lambda _, gap: told.append(gap)
+    )
+    return [gap for gap in told if gap > 1e-3]
+
+
+SAMPLED = (
+    (0, [0.112206799, 0.0607436007, 0.046529029, 0.0336754979, 0.0232984348, 0.00221283923]),
+    (
+        1,
+        [
+            0.0993920655,
+            0.0917006004,
+            0.0850770084,
+            0.0796162804,
+            0.0698571599,
+            0.0624660678,
+            0.0578972675,
+            0.0519972706,
+        ],
+    ),
+)
+
+
+@pytest.mark.parametrize(("deadline", "gaps"), SAMPLED)
+def test_the_way_from_a_sample_is_the_recorded_one(
+    deadline: int, gaps: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decomposition, "SAMPLE_FROM", 40)
+    program = hub.from_fleet(random_fleet(5, 40, 6, deadline_slots=deadline))
+    assert gaps_of_steps(program, 16)[: len(gaps)] == pytest.approx(gaps, rel=1e-6)
+
+
+WITH_STEPS = (
+    (0, [0.710307043, 0.478186639, 0.188394481, 0.0285503622, 0.00218679049]),
+    (1, [0.778368489, 0.541015194, 0.323358057, 0.0772770431, 0.017833963, 0.00224817729]),
+)
+
+
+@pytest.mark.parametrize(("deadline", "gaps"), WITH_STEPS)
+def test_the_way_with_steps_of_worth_is_the_recorded_one(deadline: int, gaps: list[float]) -> None:
+    fleet = random_fleet(14, 6, 6, deadline_slots=deadline)
+    worth = -np.sort(-np.random.default_rng(deadline).uniform(0, 2e-4, (3, 6)), axis=0)
+    capacity = np.maximum(fleet.battery_capacity_j, fleet.battery_j)
+    program = replace(
+        hub.from_fleet(fleet),
+        stored_value_g_per_j=np.zeros(6),
+        step_g_per_j=worth,
+        step_j=capacity * np.array([[0.5], [0.3], [0.2]]),
+    )
+    assert gaps_of_steps(program, 3)[: len(gaps)] == pytest.approx(gaps, rel=1e-6)
+
+
 def test_of_two_certificates_the_nearer_counts() -> None:
     program = hub.from_fleet(reference_day(3, nodes=2))
     near, far = (decomposition.solve(program, gap) for gap in (1e-4, 0.3))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from coordinator.market.instances import random_fleet
 from coordinator.market.wide import hub, hub_lp
 from coordinator.market.wide.block import Block, open_hubs, scaled
 from coordinator.market.wide.state import State
+from tests.coordinator.market.wide.drawn import drawn_program
 
 
 @pytest.mark.parametrize("deadline", [0, 1, 2])
@@ -29,3 +32,86 @@ def test_the_start_is_inside_all_bounds(seed: int, deadline: int) -> None:
     assert (state.z[block.fixed] == 1.0).all()
     assert not state.w[block.fixed[:bounded]].any()
     np.testing.assert_array_equal(state.s, block.upper - state.x[:bounded])
+
+
+@pytest.mark.parametrize("deadline", [0, 1, 2])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_start_by_hand(seed: int, deadline: int) -> None:
+    """Every variable and price, element by element: limits of about every second node are small or wide."""
+    rng = np.random.default_rng(seed)
+    p = drawn_program(rng, carries_cap=False, deadline_slots=deadline)
+    wide = rng.choice([0.02, 1.0, 30.0], (4, 3))
+    p = replace(
+        p,
+        guest_cap_batches=p.guest_cap_batches * wide,
+        export_cap_j=p.export_cap_j * wide[::-1],
+        harvest_j=p.harvest_j * rng.choice([0.0, 1.0, 6.0], (4, 3)),
+        closed=np.zeros_like(p.closed),
+        offloadable=np.ones(4, dtype=bool),
+        network_g=rng.uniform(0.1, 1.0, (4, 3)),
+        grams_per_j=rng.uniform(0.2, 2.0, (4, 3)),
+        unserved_g=rng.choice([0.5, 90.0], (4 + deadline, 3)),
+        seconds_per_batch=0.3 * p.seconds_per_batch,
+    )
+    block = Block(p, open_hubs(p))
+    prices = rng.uniform(0.1, 2.0, 8)
+    state = State(block, prices)
+    window = deadline + 1
+    x = {name: np.zeros(block.view(block.free, name).shape) for name in block.at}
+    y = {name: np.zeros(block.row(block.right, name).shape) for name in block.row_at}
+    limits = np.vstack([block.upper, block.cost[block.bounded :]])
+    for name in ("charge", "discharge", "stored", "export", "guest", "missing"):
+        x[name] = 0.3 * block.view(limits, name)
+    for left in range(window):
+        for t in range(4):
+            x["own"][left, t] = 0.75 * p.class_batches[t + left] / window
+            cap = p.offload_cap_batches[t + left]
+            x["offload"][left, t] = (
+                0.3 * cap / window if deadline else 0.3 * block.view(limits, name="offload")[0, t]
+            )
+    for k in range(4 + deadline):
+        for n in range(3):
+            x["unserved"][k, n] = min(0.02 * p.class_batches[k, n], 0.1 / p.unserved_g[k, n])
+            if deadline:
+                x["unused"][k, n] = 0.5 * p.offload_cap_batches[k, n]
+    for t in range(4):
+        sent = x["offload"][:, t].sum(axis=0)
+        own = x["own"][:, t].sum(axis=0)
+        for n in range(3):
+            x["guest"][t, n] = min(x["guest"][t, n], max(2.0 * sent.mean(), 0.02))
+            guest = x["guest"][t, n]
+            load = p.static_j[t, n] + p.joules_per_batch[t, n] * (own[n] + guest)
+            load += p.guest_j[t, n] * guest + p.owner_j[t, n] * sent[n]
+            x["import_"][t, n] = max(x["export"][t].mean(), 0.02)
+            bus = p.harvest_j[t, n] + x["discharge"][t, n] + p.import_efficiency[n] * x["import_"][t, n]
+            bus -= x["charge"][t, n] + x["export"][t, n]
+            x["green"][t, n] = min(max(0.7 * bus, 0.05 * load), 0.7 * load)
+            x["grid"][t, n] = load - x["green"][t, n]
+            x["curtailed"][t, n] = max(bus - x["green"][t, n], 0.02)
+            x["idle"][t, n] = max(1.0 - p.seconds_per_batch[t, n] * (own[n] + guest), 0.02)
+            y["demand"][t, n] = 0.6 * p.grams_per_j[t, n]
+            y["bus"][t, n] = min(0.8 * p.grams_per_j[t, n], prices[t])
+            y["store"][t, n] = -0.7 * p.grams_per_j[:, n].mean()
+            y["time"][t, n] = -0.05
+            for left in range(window):
+                due = 0.6 * p.grams_per_j[t, n] * p.joules_per_batch[t, n]
+                y["done"][t + left, n] = max(y["done"][t + left, n], due)
+    for name, values in x.items():
+        wanted = values * block.view(block.free, name)
+        assert block.view(state.x, name) == pytest.approx(wanted), name
+    for name, values in y.items():
+        assert block.row(state.y, name) == pytest.approx(values), name
+    assert state.s == pytest.approx(block.upper - state.x[: block.bounded])
+    reduced = block.cost - block.transposed(state.y, prices)
+    for column, n in np.ndindex(block.fixed.shape):
+        bounded, left = column < block.bounded, reduced[column, n]
+        if block.fixed[column, n]:
+            assert state.z[column, n] == 1.0
+            assert not (bounded and state.w[column, n])
+            continue
+        middle = 0.1 / state.x[column, n]
+        assert state.z[column, n] == pytest.approx(min(max(left, 0.3 * middle), 3.0 * middle))
+        if bounded:
+            middle = 0.1 / state.s[column, n]
+            assert state.w[column, n] == pytest.approx(min(max(-left, 0.3 * middle), 3.0 * middle))
+    assert state.hub_prices is prices
