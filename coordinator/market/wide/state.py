@@ -31,14 +31,12 @@ def _least(value: Floats) -> Floats:
 
 @dataclass(slots=True)
 class Measures:
-    """What a block contributes to the measures of progress; all sums but the residuals."""
+    """What a block contributes to the measures of progress: sums."""
 
     primal: float
     dual: float
     complementarity: float
     pairs: float
-    primal_residual: float
-    dual_residual: float
     hub: Floats
 
 
@@ -115,17 +113,12 @@ class State:
         curvature[:nb] += self.push
         self.theta = block.free / (curvature + block.fixed)
         self.eliminated = Eliminated(block, self.theta)
-        residual = self.shadow - z
-        residual[:nb] += w
-        residual *= block.free
         free = float(block.free.sum())
         measures = Measures(
             primal=_dot(block.cost, x) + block.constant,
             dual=float(_dot(block.right, self.y) - _dot(block.upper, w)) + block.constant,
             complementarity=float(_dot(x, z) + _dot(s, w)),
             pairs=free + float(block.free[:nb].sum()),
-            primal_residual=float(np.abs(self.gap_rows).max()),
-            dual_residual=float(np.abs(residual).max()),
             hub=hub.sum(axis=1),
         )
         right = self._reduce(self.shadow)

@@ -268,3 +268,148 @@ def test_the_nearest_of_all_certificates_is_kept() -> None:
     assert Climb(0.5, 0.2, 0.0).to(0.2, None).gap_fraction == 0.2
     # a last one is asked for at the end
     assert Climb(0.5, 0.4, 0.3, 0.25).to(0.2, None).gap_fraction == 0.25
+
+
+def test_a_gap_is_relative_to_the_plan_or_to_what_counts_as_zero() -> None:
+    for objective, bound, wanted in (
+        (12.0, 9.0, 3.0 / 12.0),
+        (-12.0, -15.0, 3.0 / 12.0),
+        (1e-5, 0.0, 1e-5 / 1e-4),  # a millionth of the bill of 100 counts as zero
+        (1e-7, 0.0, 0.0),  # a thousandth of that is net-zero
+        (1.01e-7, 0.0, 1.01e-7 / 1e-4),
+        (5.0, 5.0 - 0.9e-7, 0.0),
+        (5.0, 6.0, 0.0),
+    ):
+        assert decomposition._gap(objective, bound, 100.0) == pytest.approx(wanted, rel=1e-6)
+
+
+def test_the_bill_of_the_static_load_and_the_floor_of_all_plans_by_hand() -> None:
+    program = hub.from_fleet(random_fleet(5, 3, 4))
+    unit = decomposition.units_of(program)
+    grams = sum(
+        program.grams_per_j[t, n] * program.static_j[t, n] for t in range(program.slots) for n in range(3)
+    )
+    assert decomposition._bill_g(program, unit) == pytest.approx(grams)
+    dark = replace(program, grams_per_j=0 * program.grams_per_j)
+    bill = decomposition._bill_g(dark, decomposition.Units(joules=2.0, batches=9.0, grams_per_j=7.0))
+    assert bill == pytest.approx(2.0 * 7.0 * 4 * 3)
+    full = replace(
+        program, stored_value_g_per_j=np.array([1.0, 2.0, 3.0]), battery_capacity_j=np.array([5.0, 7.0, 9.0])
+    )
+    assert decomposition._floor_g(full) == -(5.0 + 14.0 + 27.0)
+
+
+def test_what_needs_no_others_is_decided_without_a_step() -> None:
+    program = hub.from_fleet(sun_for_all(10))
+    found = decomposition.solve(program)
+    for prices in (found.energy_price_g_per_j, found.work_price_g_per_batch):
+        assert prices.tolist() == [0.0] * 24
+    assert found.energy_price_g_per_j is not found.work_price_g_per_batch
+    assert found.outcome == Optimal(0.0)
+
+
+def test_a_gap_that_was_not_reached_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = hub.from_fleet(random_fleet(4, 6, 8, deadline_slots=2))
+    for most in (0, 1, 3):
+        monkeypatch.setattr(decomposition, "_MOST_STEPS", most)
+        found = decomposition.solve(program, 1e-4)
+        assert isinstance(found.outcome, Feasible)
+        assert found.steps == max(most - 1, 0)
+        assert found.outcome.gap_fraction == found.gap_fraction > 1e-4
+        told = f"asked for a gap of 0.0001, reached {found.gap_fraction:g} in {found.steps} steps"
+        assert found.outcome.reason == told
+    rough = decomposition.solve(program, 0.999)
+    assert isinstance(rough.outcome, Feasible)
+    assert rough.outcome.reason == ""
+
+
+@pytest.mark.parametrize("gap", [-0.1, 0.0, 1.0, 1.5])
+def test_gaps_from_none_to_the_whole_are_refused(gap: float) -> None:
+    with pytest.raises(ValueError, match="allowed is more than 0 and less than 1"):
+        decomposition.solve(hub.from_fleet(reference_day(2, nodes=2)), gap)
+
+
+def test_a_point_is_what_all_blocks_hold_in_joules_and_batches() -> None:
+    program = hub.from_fleet(random_fleet(4, 5, 3, deadline_slots=1))
+    unit = decomposition.Units(joules=3.0, batches=7.0, grams_per_j=1.0)
+    hubs = decomposition.open_hubs(program)
+    blocks = [decomposition.Block(program.take(slice(*cut)), hubs) for cut in ((0, 2), (2, 5))]
+    states = [decomposition.State(block, np.full(6, 0.5)) for block in blocks]
+    point = decomposition._Climb(program, unit, hubs, states, decomposition._serial, np.zeros(6))._point()
+    for name in ("grid", "green", "charge", "discharge", "stored", "curtailed", "export", "import"):
+        parts = [s.block.view(s.x, "import_" if name == "import" else name) for s in states]
+        assert getattr(point, f"{name}_j") == pytest.approx(3.0 * np.concatenate(parts, axis=1)), name
+    for name in ("own", "offload", "guest", "unserved"):
+        parts = [s.block.view(s.x, name) for s in states]
+        assert getattr(point, f"{name}_batches") == pytest.approx(7.0 * np.concatenate(parts, axis=-1)), name
+
+
+def test_a_step_that_does_not_move_is_tried_with_more_proximity() -> None:
+    """A hundred times more, until a thousandth; then the last point is certified."""
+
+    class Stuck(decomposition._Climb):
+        def __init__(self, moves: int) -> None:
+            self.moves, self.asked = moves, list[float]()
+
+        def _meet(self, proximity: float) -> Any:
+            self.asked.append(proximity)
+            return SimpleNamespace(gap=1.0, centre=0.25)
+
+        def _step(self, meeting: Any) -> bool:
+            self.moves -= 1
+            return self.moves >= 0
+
+        def _certify(self, step: int, wanted: float) -> Any:
+            return SimpleNamespace(gap_fraction=0.5, steps=step, wanted=wanted)
+
+    stuck = Stuck(2)
+    found: Any = stuck.to(0.2, None)
+    assert stuck.asked == pytest.approx([1e-7, 1e-7, 1e-7, 1e-5, 1e-3])
+    assert (found.steps, found.wanted) == (4, 0.2)
+    assert Stuck(2).until(0.5) is None
+    assert Stuck(10**9).until(0.5) is None
+    assert Stuck(0).until(1.0) == 0.25
+
+
+def test_of_a_sample_prices_and_barrier_are_taken_where_its_hubs_are_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A quarter of the nodes, the prices of slots in which none of them may trade being left as they were."""
+    fleet = random_fleet(5, 40, 6)
+    program = hub.from_fleet(replace(fleet, offloadable=np.array([True, False, True, True, True, True])))
+    unit = decomposition.units_of(program)
+    small = decomposition.scaled(program, unit)
+    hubs = decomposition.open_hubs(small)
+    first = np.linspace(0.1, 0.9, 12)
+    seen: list[Any] = []
+    climb = decomposition._Climb
+
+    class Seen(climb):
+        def __init__(self, *given: Any) -> None:
+            seen.append(given)
+            super().__init__(*given)
+
+    monkeypatch.setattr(decomposition, "_Climb", Seen)
+    prices, barrier = decomposition._sampled(program, small, unit, hubs, first, 4, decomposition._serial)
+    (few, its_unit, its_hubs, states, _, its_prices) = seen[0]
+    pick = np.random.default_rng(0).permutation(40)[:10]
+    assert few.static_j.tolist() == program.static_j[:, pick].tolist()
+    assert its_unit is unit
+    assert [state.block.nodes for state in states] == [4, 4, 2]
+    assert np.hstack([state.block.program.static_j for state in states]) == pytest.approx(
+        small.static_j[:, pick]
+    )
+    opened = np.concatenate([its_hubs.energy, its_hubs.work])
+    assert not opened[7]
+    assert its_prices == pytest.approx(first * opened)
+    assert prices[~opened].tolist() == first[~opened].tolist()
+    assert (prices[opened] != first[opened]).all()
+    assert barrier is not None
+    assert 0.0 < barrier < 0.1
+    monkeypatch.setattr(decomposition, "_MOST_SAMPLED", 6)
+    decomposition._sampled(program, small, unit, hubs, first, 4, decomposition._serial)
+    assert seen[1][0].nodes == 6
+    monkeypatch.setattr(decomposition, "_MOST_STEPS", 1)
+    kept, none = decomposition._sampled(program, small, unit, hubs, first, 4, decomposition._serial)
+    assert kept.tolist() == first.tolist()
+    assert none is None
