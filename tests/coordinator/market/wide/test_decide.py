@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,14 @@ from coordinator.market.decision import Feasible, Infeasible, Optimal
 from coordinator.market.fleet import Fleet
 from coordinator.market.instances import random_fleet
 from coordinator.market.layout import Restrictions
+from coordinator.market.rounding import WorkLimits
+from coordinator.market.wide import decide as module
+from coordinator.market.wide import decomposition
 from coordinator.market.wide.decide import WIDE_FROM, decide, why_pairwise
+from coordinator.market.wide.first_slot import FirstSlot, WholePlan
+from coordinator.market.wide.hub import from_fleet
+from coordinator.market.wide.value_steps import with_value
+from coordinator.market.wide.whole_work import kinds
 from coordinator.policies.optimised import optimise
 from coordinator.policies.registry import make_policy
 from coordinator.policies.validate import violations
@@ -136,3 +144,207 @@ def test_what_the_hub_form_cannot_do_is_named() -> None:
     }
     for word, fleet in reasons.items():
         assert word in str(why_pairwise(fleet))
+
+
+def day_of_work() -> Fleet:
+    """Four nodes, three slots, work that may wait one; all have batteries."""
+    fleet = random_fleet(21, 4, 3, deadline_slots=1, charge_efficiency=np.full(4, 0.9))
+    rng = np.random.default_rng(21)
+    return replace(
+        fleet,
+        limits=replace(fleet.limits, offload_cap_fraction=0.6, transfer_cap_fraction=0.8),
+        battery_capacity_j=np.full(4, 90.0),
+        battery_j=np.array([10.0, 80.0, 40.0, 0.0]),
+        harvest_j=rng.uniform(0, 1.2, (4, 3)) * fleet.slot_s * fleet.static_w[:, None],
+        stored_value_g_per_j=rng.uniform(1e-5, 1e-4, 4),
+    )
+
+
+class Plans:
+    """First slots whose plans have given objectives (g above the true one) and batches of a due class left undone."""
+
+    def __init__(self, *plans: tuple[float, float]) -> None:
+        self.left, self.asked = list(plans), list[tuple[Any, bool, bool]]()
+
+    def __call__(self, *given: Any) -> Any:
+        first, plans = FirstSlot(*given), self
+        self.given = given
+
+        class Slot:
+            def whole(self, alike: Any = None, solve: Any = None, *, early: bool = False) -> WholePlan:
+                plans.asked.append((alike, solve is not None, early))
+                found = first.whole()
+                above, undone = plans.left.pop(0)
+                unserved = found.plan.unserved_batches.copy()
+                unserved[0, 0] = undone
+                plan = replace(found.plan, unserved_batches=unserved)
+                return replace(found, plan=plan, objective_g=found.objective_g + above)
+
+        return Slot()
+
+
+@pytest.mark.parametrize(
+    ("plans", "calls", "above"),
+    [
+        ([(0.0, 0.0)], 1, 0.0),
+        ([(5.0, 0.0), (0.0, 0.0)], 2, 0.0),
+        ([(5.0, 0.0), (4.0, 0.0), (0.0, 0.0)], 3, 0.0),
+        ([(5.0, 0.0), (6.0, 0.0), (7.0, 0.0)], 3, 5.0),  # what may wait is not run early for grams alone
+        ([(5.0, 0.0), (0.0, 1.0), (4.0, 0.0)], 3, 4.0),  # grams below those of a plan that leaves work undone
+        ([(0.0, 2.0), (3.0, 1.0), (9.0, 1.0), (4.0, 0.5)], 4, 4.0),
+        ([(0.0, 2.0), (3.0, 2.0), (2.0, 2.0), (1.0, 2.0)], 4, 0.0),
+        ([(0.0, 2.0), (3.0, 0.0), (2.0, 0.0)], 3, 2.0),
+        ([(0.0, 2.0), (0.0, 0.0)], 2, 0.0),
+        ([(0.0, 1e-7)], 1, 0.0),  # rounding of a batch is none
+    ],
+)
+def test_other_whole_batches_are_tried_until_the_gap_is_kept(
+    plans: list[tuple[float, float]], calls: int, above: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = day_of_work()
+    rules = Restrictions(True, True, True)
+    fake = Plans(*plans)
+    expected = decide(fleet, rules, 0.05).notes["objective_g"]
+    monkeypatch.setattr(module, "FirstSlot", fake)
+    found = decide(fleet, rules, 0.05)
+    assert len(fake.asked) == calls
+    assert fake.asked[0] == (None, False, False)
+    given_fleet, given_rules, program, _, limits = fake.given
+    assert (given_fleet, given_rules) == (fleet, rules)
+    alike = kinds(limits, program.joules_per_batch[0]).tolist()
+    tried = [(None if one is None else one.tolist(), solves, early) for one, solves, early in fake.asked[1:]]
+    assert tried == [(None, True, False), (alike, True, False), (None, True, True)][: calls - 1]
+    assert found.notes["objective_g"] == pytest.approx(expected + above)
+
+
+@pytest.mark.parametrize("valued", [False, True])
+def test_a_decision_by_hand(valued: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every field, from the plan around the slot's whole batches and the bound of the plan with fractions."""
+    fleet, rules = day_of_work(), Restrictions(True, True, True)
+    value = random_worth(fleet, 5) if valued else None
+    solved: list[tuple[Any, ...]] = []
+    solve = decomposition.solve
+
+    def seen(program: Any, gap: float, workers: int | None = None) -> Any:
+        solved.append((program, gap, workers, solve(program, gap, workers=workers)))
+        return solved[-1][-1]
+
+    monkeypatch.setattr(decomposition, "solve", seen)
+    found = decide(fleet, rules, 0.02, value, workers=1)
+    planned = from_fleet(fleet, rules, whole_batches=True)
+    worth_g = 0.0
+    if value is not None:
+        planned, worth_g = with_value(planned, value)
+        assert worth_g == pytest.approx(float((value.grams_per_j * value.widths_j).sum()))
+    program, gap, workers, certified = solved[0]
+    for spec in fields(planned):
+        np.testing.assert_array_equal(getattr(program, spec.name), getattr(planned, spec.name))
+    bill = sum(planned.grams_per_j[t, n] * planned.static_j[t, n] for t in range(3) for n in range(4))
+    assert (gap, workers) == (pytest.approx(0.02 * 0.5 * bill / (bill + worth_g)), 1)
+    limits = WorkLimits.of(fleet, np.ones(4, dtype=bool))
+    whole = FirstSlot(fleet, rules, planned, certified.plan, limits).whole()
+    objective = whole.objective_g - worth_g
+    if len(solved) == 1:
+        assert found.notes == {
+            "objective_g": pytest.approx(objective),
+            "plan_emissions_g": pytest.approx(whole.emissions_g(3)),
+            "wide_form": 1.0,
+        }
+    charge, discharge = whole.plan.charge_j[0], whole.plan.discharge_j[0]
+    assert len(solved) == 1, "the first whole batches are good enough here"
+    assert found.home_batches.tolist() == whole.work.home.tolist()
+    assert found.away_batches().tolist() == whole.work.away.tolist()
+    assert found.guest_batches().tolist() == whole.work.guests.tolist()
+    for n in range(4):
+        assert found.charge_j[n] == pytest.approx(max(charge[n] - discharge[n], 0.0))
+        assert found.discharge_j[n] == pytest.approx(max(discharge[n] - charge[n], 0.0))
+    assert found.discharge_j.any()
+    assert found.charge_j.any()
+    assert found.transfers.given(4) == pytest.approx(whole.plan.export_j[0], abs=1e-3)
+    assert found.awake.tolist() == [True] * 4
+    assert found.selected is None
+    assert found.unserved_batches.tolist() == [0] * 4
+    scale = max(abs(objective), whole.emissions_g(3))
+    proven = max(objective - (certified.bound_g - worth_g), 0.0) / scale
+    assert isinstance(found.outcome, Feasible)
+    assert found.outcome.gap_fraction == pytest.approx(proven, rel=1e-6)
+    assert found.outcome.reason == "wide form for 4 nodes: proven gap of the plan with whole batches"
+
+
+def test_due_work_beyond_all_time_is_missed_node_by_node() -> None:
+    fleet = random_fleet(3, 3, 2, seconds_per_batch=np.full((3, 2), 4.0), slot_s=30.0)
+    work = np.array([[30], [1], [2]])
+    fleet = replace(fleet, backlog_batches=work, release_batches=0 * work)
+    fleet = replace(fleet, limits=replace(fleet.limits, offload_cap_fraction=0.0))
+    found = decide(fleet, Restrictions(True, True, True))
+    assert found.unserved_batches.tolist() == [23, 0, 0]
+    assert found.home_batches.tolist() == [7, 1, 2]
+    assert found.outcome == Infeasible(
+        ("(D4) all work done by its deadline", "23 batches have no place"), {"(D4) unserved [batches]": 23.0}
+    )
+
+
+def test_the_gap_asked_for_leaves_the_half_to_whole_batches() -> None:
+    fleet = day_of_work()
+    planned = from_fleet(fleet, Restrictions(True, True, True))
+    bill = float((planned.grams_per_j * planned.static_j).sum())
+    ask = module._wanted
+    assert ask(fleet, planned, 0.0, 0.004) == pytest.approx(0.002)
+    assert ask(fleet, planned, 3.0 * bill, 0.004) == pytest.approx(0.002 / 4)
+    assert ask(fleet, planned, 0.0, 0.9) == 1e-2
+    assert ask(fleet, planned, 0.0, 1e-9) == 1e-7
+    dark = replace(planned, grams_per_j=0 * planned.grams_per_j)
+    assert ask(fleet, dark, 0.0, 0.004) == pytest.approx(0.002)
+    assert ask(fleet, dark, 0.5, 0.004) == 1e-7
+
+
+def test_the_gap_of_a_plan_is_relative_to_its_objective_or_its_grams() -> None:
+    fleet = day_of_work()
+    planned = from_fleet(fleet, Restrictions(True, True, True))
+    plan = decomposition.solve(planned, 1e-2).plan
+    limits = WorkLimits.of(fleet, np.ones(4, dtype=bool))
+    whole = FirstSlot(fleet, Restrictions(True, True, True), planned, plan, limits).whole()
+    grams = whole.emissions_g(3)
+    for objective, worth, bound, wanted in (
+        (9.0 * grams, grams, 4.0 * grams, 4.0 / 8.0),
+        (-9.0 * grams, grams, -12.0 * grams, 2.0 / 10.0),
+        (1.2 * grams, grams, 0.0, 0.2),
+        (1.2 * grams, grams, 0.3 * grams, 0.0),
+    ):
+        assert module._gap(replace(whole, objective_g=objective), worth, bound, 3) == pytest.approx(wanted)
+    free = replace(planned, grams_per_j=0 * planned.grams_per_j, network_g=0 * planned.network_g)
+    none = replace(whole, program=free)
+    assert module._gap(replace(none, objective_g=0.0), 0.0, -1.0, 3) == 0.0
+
+
+def test_outcomes_of_gaps_and_of_work_undone() -> None:
+    assert module._outcome(7.0, 1e-6, 1e-6, 5) == Optimal(7.0)
+    feasible = module._outcome(7.0, 1.1e-6, 0.0, 5)
+    assert feasible == Feasible(1.1e-6, "wide form for 5 nodes: proven gap of the plan with whole batches")
+    undone = module._outcome(7.0, 0.0, 1.5, 5)
+    text = ("(D4) all work done by its deadline", "1.5 batches have no place")
+    assert undone == Infeasible(text, {"(D4) unserved [batches]": 1.5})
+
+
+def test_transfers_leave_their_donors_and_dust_is_none() -> None:
+    """Two donors with losses of their own, one recipient: what arrives at the hub is laid out to who takes it."""
+    fleet = day_of_work()
+    planned = from_fleet(fleet, Restrictions(True, True, True))
+    plan = decomposition.solve(planned, 1e-2).plan
+    efficiency = np.array([0.5, 0.8, 0.9, 0.0])
+    planned = replace(planned, export_efficiency=efficiency, static_j=np.full((3, 4), 1e6))
+    export, import_ = plan.export_j.copy(), plan.import_j.copy()
+    export[0], import_[0] = [8.0, 10.0, 1.0, 0.9], [0.5, 0.0, 12.0, 1.0]
+    found = module._transfers(planned, replace(plan, export_j=export, import_j=import_))
+    assert (found.source.tolist(), found.target.tolist()) == ([0, 1], [2, 2])
+    assert found.amount == pytest.approx([8.0, 10.0])
+
+
+def test_a_worth_of_many_steps_is_planned_with_eight() -> None:
+    rng = np.random.default_rng(1)
+    for steps in (3, 8, 9, 32):
+        value = StoredValue(-np.sort(-rng.uniform(0, 1e-4, (4, steps)), axis=1), np.full((4, steps), 5.0))
+        few = module._few(value)
+        assert few.grams_per_j.shape == (4, min(steps, 8))
+        if steps <= 8:
+            assert few is value

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
+from coordinator.market.backlog import Backlog
 from coordinator.market.decision import Feasible, Optimal
 from coordinator.market.fleet import Fleet
-from coordinator.market.instances import reference_day
+from coordinator.market.instances import random_fleet, reference_day
 from coordinator.market.layout import Restrictions
+from coordinator.market.participation import model_energy
 from coordinator.market.rounding import WorkLimits
 from coordinator.market.wide import decomposition
 from coordinator.market.wide.decide import decide
 from coordinator.market.wide.first_slot import FirstSlot
-from coordinator.market.wide.hub import from_fleet
+from coordinator.market.wide.hub import HubPlan, HubProgram, from_fleet, objective_g
+from coordinator.market.wide.repair import repair
+from coordinator.market.wide.whole_work import whole_work
 from coordinator.policies.optimised import optimise
 from coordinator.policies.validate import violations
 
@@ -76,3 +80,125 @@ def test_planning_anew_around_the_same_batches_is_never_worse(slots: int) -> Non
     assert anew.objective_g <= kept.objective_g * (1 + 1e-5)
     assert anew.objective_g >= solved.bound_g
     assert anew.plan.unserved_batches.sum() == kept.plan.unserved_batches.sum() == 0.0
+
+
+def waiting_work(offloadable: bool = True, model: bool = True) -> tuple[Fleet, HubProgram, HubPlan]:
+    """Three nodes, four slots, work that may wait one: a fleet, its program, and a plan with fractions of batches."""
+    rng = np.random.default_rng(3)
+    fleet = random_fleet(
+        8,
+        3,
+        4,
+        deadline_slots=1,
+        slot_s=60.0,
+        backlog_batches=np.array([[2, 3], [1, 4], [0, 2]]),
+        release_batches=rng.integers(1, 5, (3, 3)),
+        seconds_per_batch=rng.uniform(4, 7, (3, 4)),
+        joules_per_batch=rng.uniform(3, 9, (3, 4)),
+        bytes_per_batch=np.full(4, 2.0),
+        storage_bytes=np.full(3, 8.0),
+        tx_j_per_byte=rng.uniform(0.1, 0.9, 3),
+        rx_j_per_byte=rng.uniform(0.1, 0.9, 3),
+        model_j=rng.uniform(5, 9, (3, 4)) if model else None,
+        offloadable=np.array([offloadable, True, True, True]),
+    )
+    fleet = replace(fleet, limits=replace(fleet.limits, offload_cap_fraction=0.7, net_j_per_byte=3.0))
+    program = from_fleet(fleet, DETA, whole_batches=True)
+    plan = decomposition.solve(program, 1e-2, workers=1).plan
+    away, guests = np.array([[0.9, 0.0, 0.3], [0.8, 0.0, 0.6]]), np.array([0.0, 2.4, 0.2])
+    own = plan.own_batches.copy()
+    own[:, 0] = rng.uniform(0.3, 1.4, (2, 3))
+    offload = plan.offload_batches.copy()
+    offload[:, 0] = away if offloadable else 0.0
+    guest = plan.guest_batches.copy()
+    guest[0] = guests
+    return fleet, program, replace(plan, own_batches=own, offload_batches=offload, guest_batches=guest)
+
+
+@pytest.mark.parametrize("solves", [False, True])
+@pytest.mark.parametrize("early", [False, True])
+@pytest.mark.parametrize("kind", [None, np.array([0, 0, 1])])
+def test_a_plan_around_whole_batches_by_hand(kind: np.ndarray | None, early: bool, solves: bool) -> None:
+    fleet, program, point = waiting_work()
+    limits = WorkLimits.of(fleet, np.ones(3, dtype=bool))
+    before = {spec.name: np.copy(getattr(program, spec.name)) for spec in fields(program)}
+    asked: list[HubProgram] = []
+
+    def plan_anew(rest: HubProgram) -> HubPlan:
+        asked.append(rest)
+        return decomposition.solve(rest, 1e-2, workers=1).plan
+
+    found = FirstSlot(fleet, DETA, program, point, limits).whole(
+        kind, plan_anew if solves else None, early=early
+    )
+    leaving = point.offload_batches[0, 0] + point.offload_batches[1, 0]
+    total = point.own_batches[0, 0] + point.own_batches[1, 0] + leaving
+    work = whole_work(total, leaving, point.guest_batches[0], limits, kind, early=early)
+    for name in ("home", "away", "guests"):
+        assert getattr(found.work, name).tolist() == getattr(work, name).tolist()
+    assert work.away.sum() > 0
+    room = np.floor(0.7 * fleet.backlog_batches + 1e-9).astype(int)
+    stay, leave = Backlog(fleet.backlog_batches, room).take(work.home, work.away)
+    share = model_energy(fleet, offloading=True).share_j[:, 0]
+    assert (share > 0).any()
+    drawn, settled = program.static_j[0].copy(), np.zeros(3)
+    for n in range(3):
+        run = work.home[n] + work.guests[n]
+        if share[n] > 0 and run > 0:
+            drawn[n] += fleet.model_j[n, 0] - share[n] * run  # type: ignore[index]
+        settled[n] = program.joules_per_batch[0, n] * run + program.guest_j[0, n] * work.guests[n]
+        settled[n] += program.owner_j[0, n] * work.away[n]
+    wanted = dict(before) | {"static_j": np.vstack([drawn[None], program.static_j[1:]])}
+    for spec in fields(program):
+        np.testing.assert_allclose(getattr(found.program, spec.name), wanted[spec.name], err_msg=spec.name)
+        np.testing.assert_array_equal(getattr(program, spec.name), before[spec.name])
+    batches, leaves = before["class_batches"].copy(), before["offload_cap_batches"].copy()
+    batches[:2] -= (stay + leave).T
+    leaves[:2] = np.maximum(leaves[:2] - leave.T, 0.0)
+    guests, closed = before["guest_cap_batches"].copy(), before["closed"].copy()
+    guests[0], closed[:, 0] = 0.0, True
+    static = np.vstack([(drawn + settled)[None], program.static_j[1:]])
+    rest = wanted | {"static_j": static, "class_batches": batches, "offload_cap_batches": leaves}
+    rest |= {"guest_cap_batches": guests, "closed": closed}
+    if solves:
+        for spec in fields(program):
+            np.testing.assert_allclose(getattr(asked[0], spec.name), rest[spec.name], err_msg=spec.name)
+    kept = decomposition.solve(asked[0], 1e-2, workers=1).plan if solves else point
+    repaired = repair(replace(program, **rest), kept)
+    own, offload, guest = (
+        part.copy() for part in (repaired.own_batches, repaired.offload_batches, repaired.guest_batches)
+    )
+    own[:, 0], offload[:, 0], guest[0] = stay.T, leave.T, work.guests
+    around = replace(repaired, own_batches=own, offload_batches=offload, guest_batches=guest)
+    for spec in fields(around):
+        np.testing.assert_allclose(
+            getattr(found.plan, spec.name), getattr(around, spec.name), err_msg=spec.name
+        )
+    assert found.objective_g == pytest.approx(objective_g(found.program, found.plan))
+    grams = sum(
+        program.grams_per_j[t, n] * around.grid_j[t, n]
+        + program.network_g[t, n] * (offload[:, t, n].sum() + guest[t, n])
+        for t in range(2)
+        for n in range(3)
+    )
+    assert found.emissions_g(2) == pytest.approx(grams)
+
+
+def test_what_may_leave_in_the_slot_that_is_decided() -> None:
+    for offloadable in (True, False):
+        for may in (True, False):
+            fleet, program, point = waiting_work(offloadable)
+            rules = Restrictions(transfers=True, offloading=may, harvest=True)
+            first = FirstSlot(fleet, rules, program, point, WorkLimits.of(fleet, np.ones(3, dtype=bool)))
+            room = np.floor(0.7 * fleet.backlog_batches + 1e-9) if offloadable and may else np.zeros((3, 2))
+            assert first.backlog.room.tolist() == room.tolist()
+            assert first.backlog.batches.tolist() == fleet.backlog_batches.tolist()
+    said = replace(waiting_work()[0], offload_room_batches=np.array([[9, 1], [0, 9], [0, 1]]))
+    first = FirstSlot(said, DETA, program, point, WorkLimits.of(said, np.ones(3, dtype=bool)))
+    assert first.backlog.room.tolist() == [[2, 1], [0, 4], [0, 1]], "no more than there is"
+
+
+def test_without_models_nothing_is_drawn_beside_the_batches() -> None:
+    fleet, program, point = waiting_work(model=False)
+    found = FirstSlot(fleet, DETA, program, point, WorkLimits.of(fleet, np.ones(3, dtype=bool))).whole()
+    assert found.program.static_j.tolist() == program.static_j.tolist()
