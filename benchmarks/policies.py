@@ -78,14 +78,14 @@ def measure(job: Job, policies: tuple[str, ...], horizons: tuple[int, ...]) -> d
         if job.forecast == "perfect":
             row["bound_g"][name] = oracle_bound(world, traits_of(name).restrictions).objective_g
         for horizon in horizons:
-            run = simulate(world, make_policy(name), _told(job, horizon))
+            run = simulate(world, make_policy(name), told(job, horizon))
             if run.unserved_batches.any():
                 raise RuntimeError(f"{name} left work undone in {job.key}: grams would not compare")
             row["grams"][f"{name}/{horizon}"] = run.emissions_g
     return row | {"cpu_s": time.process_time() - began}
 
 
-def _told(job: Job, horizon: int) -> Information:
+def told(job: Job, horizon: int) -> Information:
     if job.forecast == "persistence":
         return Information(horizon, Persistence(), Persistence())
     if job.forecast == "gaussian":

@@ -4,16 +4,47 @@ from __future__ import annotations
 
 import numpy as np
 
+from coordinator.market.fleet import Floats
+from coordinator.market.own_energy import Batteries, own_energy
 from coordinator.market.wide.hub import HubPlan, HubProgram, objective_g
 
 
 def local_plan(program: HubProgram) -> HubPlan:
     """Own work as soon as it is there, green first, surplus stored, discharged at once; nothing traded."""
-    p, window = program, program.deadline_slots + 1
+    p = program
+    own, unserved = _own_work(p)
+    load = p.static_j + p.joules_per_batch * own.sum(axis=0)
+    batteries = Batteries(
+        capacity_j=p.battery_capacity_j,
+        charge_efficiency=p.charge_efficiency,
+        discharge_efficiency=p.discharge_efficiency,
+        keep_fraction=p.keep_fraction,
+        charge_cap_j=p.charge_cap_j,
+        discharge_cap_j=p.discharge_cap_j,
+    )
+    energy = own_energy(load, p.harvest_j, batteries, p.battery_j)
+    nothing = np.zeros_like(load)
+    return HubPlan(
+        grid_j=energy.grid_j,
+        green_j=energy.green_j,
+        charge_j=energy.charge_j,
+        discharge_j=energy.discharge_j,
+        stored_j=energy.stored_j,
+        curtailed_j=energy.curtailed_j,
+        export_j=nothing,
+        import_j=nothing,
+        own_batches=own,
+        offload_batches=np.zeros_like(own),
+        guest_batches=nothing,
+        unserved_batches=unserved,
+    )
+
+
+def _own_work(p: HubProgram) -> tuple[Floats, Floats]:
+    """(q+1, T, N) batches run at home by slots left to their deadline, and (K, N) those that no slot has time for."""
+    window = p.deadline_slots + 1
     own = np.zeros((window, p.slots, p.nodes))
-    grid, green, charge, discharge, stored, curtailed = (np.zeros((p.slots, p.nodes)) for _ in range(6))
     remaining = p.class_batches.copy()
-    level = p.battery_j
     for t in range(p.slots):
         tau = p.seconds_per_batch[t]
         time = np.divide(p.slot_s, tau, out=np.full(p.nodes, np.inf), where=tau > 0)
@@ -21,35 +52,7 @@ def local_plan(program: HubProgram) -> HubPlan:
             own[left, t] = np.minimum(remaining[t + left], time)
             remaining[t + left] -= own[left, t]
             time = time - own[left, t]
-        load = p.static_j[t] + p.joules_per_batch[t] * own[:, t].sum(axis=0)
-        kept = p.keep_fraction * level
-        direct = np.minimum(p.harvest_j[t], load)
-        charge[t] = np.minimum.reduce(
-            [
-                p.harvest_j[t] - direct,
-                p.charge_cap_j,
-                np.maximum(p.battery_capacity_j - kept, 0.0) / p.charge_efficiency,
-            ]
-        )
-        discharge[t] = np.minimum.reduce([load - direct, p.discharge_cap_j[t], kept * p.discharge_efficiency])
-        level = kept + p.charge_efficiency * charge[t] - discharge[t] / p.discharge_efficiency
-        stored[t], green[t] = level, direct + discharge[t]
-        grid[t], curtailed[t] = load - green[t], p.harvest_j[t] - direct - charge[t]
-    nothing = np.zeros_like(grid)
-    return HubPlan(
-        grid_j=grid,
-        green_j=green,
-        charge_j=charge,
-        discharge_j=discharge,
-        stored_j=stored,
-        curtailed_j=curtailed,
-        export_j=nothing,
-        import_j=nothing,
-        own_batches=own,
-        offload_batches=np.zeros_like(own),
-        guest_batches=nothing,
-        unserved_batches=remaining,
-    )
+    return own, remaining
 
 
 def local_g(program: HubProgram) -> float:

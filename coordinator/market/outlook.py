@@ -1,8 +1,8 @@
 """Expectation of the slots after a policy's decision: the days over which (D9) is computed, and hub prices.
 
-A policy that trades values stored energy at the hub prices of a plan over all that is known, made ``PLANS_PER_DAY``
-times a day and kept in the policy's state; one that moves work alone, by the loads of such a plan; one that does
-neither, by what its nodes need themselves."""
+A policy that trades values stored energy at the hub prices of a plan over all that is known, made a few times a day
+(``plans_per_day``) and kept in the policy's state; one that moves work alone, by the loads of such a plan; one that
+does neither, by what its nodes need themselves."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from coordinator.market.window import product_form
 LIKELY = (-(1.5**0.5), 0.0, 1.5**0.5)
 """Three equally likely values of mean 0 and variance 1, one of them the mean."""
 PLANS_PER_DAY = 4
+LARGE_PLANS_PER_DAY = 2
+"""Of a fleet from DECOMPOSED_FROM nodes on, whose plans cost as much as its slots: two lose no more than four."""
 DECOMPOSED_FROM = 60
 """Nodes from which the plan comes from the decomposition, to the gap below."""
 PLAN_GAP_FRACTION = 1e-3
@@ -37,10 +39,16 @@ class Outlook:
     load_j: Floats
     """(T, N) planned right side of (D1)."""
 
-    def holds(self, fleet: Fleet) -> bool:
-        """Whether it still applies to ``fleet``: the same nodes, and not too long ago."""
+    def holds(self, fleet: Fleet, per_day: int) -> bool:
+        """Whether it still applies to ``fleet``: the same nodes, and not so long ago that the next of ``per_day`` plans
+        is due."""
         age = fleet.slot - self.slot
-        return self.node_ids == fleet.node_ids and 0 <= age < max(fleet.day_slots // PLANS_PER_DAY, 1)
+        return self.node_ids == fleet.node_ids and 0 <= age < max(fleet.day_slots // per_day, 1)
+
+
+def plans_per_day(fleet: Fleet) -> int:
+    """How often a fleet of this size is planned."""
+    return PLANS_PER_DAY if fleet.size < DECOMPOSED_FROM else LARGE_PLANS_PER_DAY
 
 
 def plan_ahead(fleet: Fleet, restrictions: Restrictions) -> Outlook:

@@ -24,7 +24,7 @@ from coordinator.market.decision import (
 )
 from coordinator.market.fleet import Fleet, Floats, Ints
 from coordinator.market.layout import Restrictions
-from coordinator.market.outlook import Outlook, plan_ahead, value_after
+from coordinator.market.outlook import Outlook, plan_ahead, plans_per_day, value_after
 from coordinator.market.plan import Plan
 from coordinator.market.program import Program, build
 from coordinator.market.rounding import WorkLimits, clip_transfers, offload_room, round_batches
@@ -55,11 +55,13 @@ class ModelPolicy:
     most; None: the fleet's ``decision_slots``; 1: myopic. mip_gap: relative gap at which a solve may stop where nodes
     may sleep, and that a large fleet's decision may have (hub form, wide/decide.py). time_limit_s: wall seconds per
     solve of the pairwise form; None: none, but SLEEP_TIME_LIMIT_S where nodes may sleep. On time-out the best plan
-    found is used with its gap, or LOCAL's rule when there is none; the outcome gives which."""
+    found is used with its gap, or LOCAL's rule when there is none; the outcome gives which. plans_per_day: how often
+    hub prices and loads are planned for (D9); None: as the fleet's size asks for (outlook.py)."""
 
     horizon: int | None = None
     mip_gap: float = 1e-3
     time_limit_s: float | None = None
+    plans_per_day: int | None = None
 
     name: ClassVar[str]
     restrictions: ClassVar[Restrictions]
@@ -70,6 +72,11 @@ class ModelPolicy:
         if self.horizon is not None and self.horizon < 1:
             raise ValueError(
                 f"horizon is {self.horizon}; allowed is 1 or more slots, or none for all that is known"
+            )
+        if self.plans_per_day is not None and self.plans_per_day < 1:
+            raise ValueError(
+                f"plans_per_day is {self.plans_per_day}; allowed is 1 or more, or none for what the fleet's size "
+                "asks for"
             )
         self.solver_options()
 
@@ -107,7 +114,9 @@ class ModelPolicy:
         known = self.view(fleet)
         if self._alone(known) or self._sees_the_end(known):
             return state
-        return state if state is not None and state.holds(known) else plan_ahead(known, self.restrictions)
+        per_day = plans_per_day(known) if self.plans_per_day is None else self.plans_per_day
+        holds = state is not None and state.holds(known, per_day)
+        return state if holds else plan_ahead(known, self.restrictions)
 
     def _sees_the_end(self, known: Fleet) -> bool:
         """Whether all that is known is optimised, to the end of the run: the fleet's own value is then right."""

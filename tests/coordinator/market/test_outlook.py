@@ -35,16 +35,22 @@ def test_what_lies_beyond_is_expected_like_the_last_known_day() -> None:
         np.testing.assert_allclose(found.of(charge), expected.of(charge), rtol=1e-9)
 
 
-def test_an_outlook_holds_for_the_same_nodes_and_a_quarter_of_a_day() -> None:
+def test_an_outlook_holds_for_the_same_nodes_until_the_next_is_due() -> None:
     fleet = replace(reference_day(4, 2), slot=10, day_slots=24)
     made = outlook.Outlook(10, fleet.node_ids, np.zeros(4), np.zeros((4, 2)))
-    ages = {slot: made.holds(replace(fleet, slot=slot)) for slot in (9, 10, 15, 16)}
+    ages = {slot: made.holds(replace(fleet, slot=slot), 4) for slot in (9, 10, 15, 16)}
     assert ages == {9: False, 10: True, 15: True, 16: False}
-    assert not made.holds(replace(fleet, node_ids=("a", "b")))
+    assert [made.holds(replace(fleet, slot=slot), 2) for slot in (21, 22)] == [True, False]
+    assert not made.holds(replace(fleet, node_ids=("a", "b")), 4)
     whole = replace(fleet, slot=16, day_slots=26)  # a quarter of 26 slots are six
-    assert not made.holds(whole)
+    assert not made.holds(whole, 4)
     brief = replace(fleet, day_slots=3)  # at least the slot it was made in
-    assert [made.holds(replace(brief, slot=slot)) for slot in (10, 11)] == [True, False]
+    assert [made.holds(replace(brief, slot=slot), 4) for slot in (10, 11)] == [True, False]
+
+
+def test_large_fleets_are_planned_less_often() -> None:
+    small, large = (reference_day(1, outlook.DECOMPOSED_FROM - fewer) for fewer in (1, 0))
+    assert (outlook.plans_per_day(small), outlook.plans_per_day(large)) == (4, 2)
 
 
 def test_slots_beyond_what_is_known_are_the_same_hours_of_the_last_known_day() -> None:

@@ -6,6 +6,7 @@ import copy
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from coordinator.market.decision import FleetDecision
 from coordinator.market.fleet import Fleet
@@ -36,6 +37,19 @@ def test_hub_prices_are_kept_and_found_again_without_deciding() -> None:
         np.testing.assert_array_equal(state.load_j, after.load_j)  # type: ignore[attr-defined]
         plans.append(state.slot)
     assert sorted(set(plans)) == [0, 6, 12, 18, 24]
+
+
+@pytest.mark.parametrize(("policy", "last_slot"), [(Deta(), 5), (Deta(plans_per_day=2), 11)])
+def test_how_often_a_day_is_planned_can_be_given(policy: Deta, last_slot: int) -> None:
+    fleet = replace(reference_day(24, 3), decision_slots=1)
+    state = policy.follow(fleet, None)
+    assert policy.follow(replace(fleet, slot=last_slot), state) is state
+    assert policy.follow(replace(fleet, slot=last_slot + 1), state) is not state
+
+
+def test_less_than_one_plan_a_day_is_refused() -> None:
+    with pytest.raises(ValueError, match="plans_per_day is 0; allowed is 1 or more"):
+        Deta(plans_per_day=0)
 
 
 def test_another_fleet_is_planned_again() -> None:
