@@ -65,6 +65,32 @@ COMMANDS = {
 """Name -> (function below ``experiments.commands``, help)."""
 
 GROUPS = {
+    "cluster": (
+        "Boards on other machines: their inventory, and the certificates with which they take part.",
+        {
+            "init": (
+                "cluster_init:cluster_init",
+                "Write an inventory of boards, and make the authority that certifies them.",
+            ),
+            "invite": (
+                "cluster_invite:cluster_invite",
+                "Print a one-use token with which a board joins, and wait for it (ten minutes).",
+            ),
+            "revoke": (
+                "cluster_revoke:cluster_revoke",
+                "Let a board's certificate count no more, also in runs that go on.",
+            ),
+        },
+    ),
+    "node": (
+        "On a board.",
+        {
+            "join": (
+                "node_join:node_join",
+                "Join a cluster: make a key on this board and obtain its certificate for a token.",
+            ),
+        },
+    ),
     "data": (
         "Large data files: what is there, and fetching what is not.",
         {

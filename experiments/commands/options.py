@@ -26,6 +26,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", help="Folder of the run; must not exist yet.")
 ]
+InventoryOption = Annotated[Path, typer.Option(help="Inventory of the cluster.")]
 RunArgument = Annotated[Path, typer.Argument(help="A run folder, or a compare folder.")]
 
 

@@ -133,3 +133,20 @@ def test_a_bare_list_says_what_there_is_to_list(folder: Path) -> None:
     kinds = ask(folder, "list")["kinds"]
     assert kinds["meters"] == "what reads joules: fleet.meter"
     assert all(ask(folder, "list", kind)[kind] for kind in ("strategies", "studies") if kind in kinds)
+
+
+def test_a_cluster_is_made_and_a_node_without_certificate_is_not_revoked(tmp_path: Path) -> None:
+    made = ask(tmp_path, "cluster", "init", "boards.toml", "n0=127.0.0.1", "n1=127.0.0.2")
+    assert set(made) == documented("cluster init")
+    assert made["boards"] == ["n0", "n1"]
+    assert (tmp_path / made["access"] / "runner" / "key.pem").exists()
+    refused = subprocess.run(
+        [sys.executable, "-m", "experiments.cli", "cluster", "revoke", "n0"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert refused.returncode == 2
+    assert "n0 has no certificate: it has not joined" in " ".join(refused.stderr.split())

@@ -11,8 +11,10 @@ import pytest
 from experiments.errors import UsageError
 from experiments.resolve.resolve import resolve
 from experiments.resolve.resolved import Resolved
+from experiments.run_folder.files import access_of_runner
 from experiments.runs.outside import Outside, Target, find_target
 from experiments.scenario.model import parse_scenario
+from protos.access.config import Access
 
 
 def resolved(kind: str = "ray", application: int = 2, isolation: str = "auto") -> Resolved:
@@ -102,3 +104,14 @@ def test_what_cannot_be_asked_says_why_and_what_to_do(tmp_path: Path) -> None:
         find_target("n3", "", tmp_path / "runs")
     with pytest.raises(UsageError, match="name one"):
         find_target("n0", "n1", tmp_path / "runs")
+
+
+@pytest.mark.parametrize(("kept", "certified"), [("secret", False), ("runner", True)])
+def test_a_run_that_lasts_lends_its_secret_or_certificate(tmp_path: Path, kept: str, certified: bool) -> None:
+    folder = run_folder(tmp_path / "runs" / "one", {"n0": "127.0.0.1:7"})
+    (folder / "access").mkdir()
+    (folder / "access" / kept).touch()
+    shown = access_of_runner(folder, certified)
+    for target in (str(folder), "n0", "127.0.0.1:7"):
+        assert find_target(target, "", tmp_path / "runs").access == shown
+    assert find_target("127.0.0.1:8", "", tmp_path / "runs").access == Access()
