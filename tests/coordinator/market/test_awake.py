@@ -71,3 +71,14 @@ def test_no_rows_where_nodes_stay_awake_or_all_work_may_leave() -> None:
     assert own_windows(free) == [[], [], []]
     limits = replace(free.fleet.limits, may_sleep=False, offload_cap_fraction=0.5)
     assert len(awake_rows(build(replace(free.fleet, limits=limits), EVERYTHING)).least) == 0
+
+
+def test_where_nodes_may_not_sleep_there_are_no_rows() -> None:
+    rows = awake_rows(build(random_fleet(3, 3, 4, deadline_slots=1), EVERYTHING))
+    assert (rows.least.tolist(), rows.start.tolist(), rows.columns.tolist(), rows.values.tolist()) == (
+        [],
+        [0],
+        [],
+        [],
+    )
+    assert (rows.start.dtype, rows.columns.dtype) == (np.int32, np.int32)

@@ -45,3 +45,16 @@ def test_forecasts_by_name() -> None:
         make_forecast("crystal-ball")
     with pytest.raises(ValueError, match="look less far"):
         Perfect()(np.zeros((1, 3)), 1, 3)
+
+
+def test_the_first_column_of_a_series_is_a_day_before_too() -> None:
+    assert Persistence(2)(np.array([[1.0, 2.0, 3.0]]), 1, 3).tolist() == [[2.0, 1.0, 2.0]]
+
+
+def test_a_twentieth_of_the_clearest_sky_is_no_sun() -> None:
+    """Two nodes with suns of their own: at exactly a twentieth the clearness is that of the hour before."""
+    clear = np.array([[10.0, 20.0, 1.0, 8.0], [0.0, 20.0, 1.1, 8.0]])
+    actual = np.array([[5.0, 5.0, 0.9, 0.0], [0.0, 5.0, 0.55, 0.0]])
+    forecast = ClearSky(clear)
+    np.testing.assert_allclose(forecast(actual, 2, 2), [[0.9, 0.25 * 8.0], [0.55, 0.5 * 8.0]])
+    np.testing.assert_allclose(ClearSky(clear, 0.4)(actual, 0, 2), [[5.0, 10.0], [0.0, 8.0]])

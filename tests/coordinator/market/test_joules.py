@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coordinator.market import joules as module
 from coordinator.market.fleet import Fleet
 from coordinator.market.instances import random_fleet, reference_day
 from coordinator.market.joules import price_for, priced, used_j
 from coordinator.market.layout import Restrictions
 from coordinator.market.plan import Plan
 from coordinator.market.program import build
-from coordinator.market.solve import solve, unserved
+from coordinator.market.solve import SolverOptions, solve, unserved
 from tests.coordinator.market.plans import two_nodes
 
 ALL = Restrictions(transfers=True, offloading=True, harvest=True)
@@ -152,3 +154,51 @@ def test_the_price_of_a_floor_by_hand() -> None:
 def test_a_floor_outside_its_range_is_refused(floor: float) -> None:
     with pytest.raises(ValueError, match=rf"floor_fraction is {floor}; allowed is above 0, up to 1"):
         price_for(build(two_nodes(), ALL), floor)
+
+
+@pytest.mark.parametrize("turn", [0.0003, 0.03, 0.15, 5.0, 4e4])
+def test_the_price_is_found_over_many_orders(turn: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan that takes 100 J below a price and 60 J from it on; a floor of three quarters allows 80 J."""
+    asked: list[tuple[float, object]] = []
+
+    def solved(price: float, options: object) -> SimpleNamespace:
+        asked.append((price, options))
+        return SimpleNamespace(values=price)
+
+    monkeypatch.setattr(module, "priced", lambda program, price: price)
+    monkeypatch.setattr(module, "solve", solved)
+    monkeypatch.setattr(module, "used_j", lambda program, price: 60.0 if price >= turn else 100.0)
+    program, options = build(two_nodes(), ALL), SolverOptions(0.1)
+    found = price_for(program, 0.75, options)
+    assert turn <= found <= turn * (1.01 if turn >= 1.0 else 2.0), (
+        "below a gram a factor of two is near enough"
+    )
+    assert price_for(program, 0.75) == found
+    top = module.DEAR * 720.0
+    assert [price for price, _ in asked[:2]] == [top, 0.0]
+    assert asked[2][0] == pytest.approx((0.1 * top) ** 0.5)
+    assert len(asked) == 2 * (module.STEPS + 2)
+    assert [one for _, one in asked] == [options] * (module.STEPS + 2) + [None] * (module.STEPS + 2)
+    # where joules are free 100 J are used: allowed just at a floor of three fifths
+    assert price_for(program, 0.6) == 0.0
+    monkeypatch.setattr(module, "used_j", lambda program, price: 60.0 if price else 60.0 / 0.6 * (1 + 1e-9))
+    assert price_for(program, 0.6) == 0.0, "just at the limit"
+
+
+def test_without_a_plan_there_is_no_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = build(two_nodes(), ALL)
+    monkeypatch.setattr(module, "priced", lambda program, price: price)
+    monkeypatch.setattr(module, "used_j", lambda program, price: 60.0 if price else 100.0)
+    for missing in (lambda price: True, lambda price: price == 0.0, lambda price: price > 1e3):
+        monkeypatch.setattr(
+            module,
+            "solve",
+            lambda price, _, missing=missing: SimpleNamespace(values=None if missing(price) else price),
+        )
+        assert price_for(program, 0.75) == 0.0
+    # none at some price between: it is too low
+    monkeypatch.setattr(module, "used_j", lambda program, price: 100.0 if price == 0.0 else 60.0)
+    monkeypatch.setattr(
+        module, "solve", lambda price, _: SimpleNamespace(values=None if 0 < price < 7.0 else price)
+    )
+    assert price_for(program, 0.75) == pytest.approx(7.0, rel=1e-2)

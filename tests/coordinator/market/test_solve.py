@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
+import highspy
 import numpy as np
 import pytest
+from scipy import sparse
 
+from carbon_data.stored_value import linear
+from coordinator.market import solve as module
 from coordinator.market.fleet import Fleet
-from coordinator.market.instances import reference_day
+from coordinator.market.instances import random_fleet, reference_day
 from coordinator.market.layout import Restrictions
 from coordinator.market.program import build
 from coordinator.market.solve import (
+    Solution,
     SolverOptions,
     awake_start,
     explain_unserved,
@@ -183,3 +191,260 @@ def test_the_plan_to_start_from_keeps_every_limit_and_does_all_work() -> None:
 def test_no_plan_to_start_from_is_found_in_no_time() -> None:
     program = build(sleepers(), DETA, whole_batches=True)
     assert awake_start(program, SolverOptions(time_limit_s=1e-9)) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (SolverOptions(), {"solver": "choose", "mip_rel_gap": 1e-4, "time_limit": np.inf}),
+        (SolverOptions(0.03, 12.5, "ipm"), {"solver": "ipm", "mip_rel_gap": 0.03, "time_limit": 12.5}),
+    ],
+)
+def test_the_solver_is_quiet_has_one_thread_and_a_fixed_seed(
+    options: SolverOptions, expected: dict[str, object]
+) -> None:
+    highs = module._new_highs(options)
+    always = {"threads": 1, "random_seed": 0, "output_flag": False}
+    for name, wanted in (always | expected).items():
+        assert highs.getOptionValue(name)[1] == wanted, name
+
+
+OPTIMAL, LIMIT = highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kTimeLimit
+
+
+@pytest.mark.parametrize(
+    ("status", "nodes", "mip", "expected"),
+    [
+        (OPTIMAL, -1, (0.0, 0.0), (True, 0.0, 7.0, True)),  # a linear program
+        (LIMIT, -1, (0.0, 0.0), (False, None, None, True)),
+        (OPTIMAL, 0, (6.9, 1e-6), (True, 1e-6, 6.9, False)),  # a mixed one
+        (OPTIMAL, 3, (6.9, 2e-6), (False, 2e-6, 6.9, False)),
+        (LIMIT, 3, (6.0, 1e-7), (False, 1e-7, 6.0, False)),
+        (LIMIT, 3, (-np.inf, np.inf), (False, None, None, False)),
+        (OPTIMAL, 3, (6.0, np.inf), (False, None, 6.0, False)),
+    ],
+)
+def test_what_the_solver_says_is_read(
+    status: highspy.HighsModelStatus, nodes: int, mip: tuple[float, float], expected: tuple[object, ...]
+) -> None:
+    program = build(reference_day(2, nodes=2), LOCAL_LP)
+    rows = program.layout.num_rows
+    info = SimpleNamespace(
+        primal_solution_status=highspy.SolutionStatus.kSolutionStatusFeasible,
+        objective_function_value=7.0,
+        mip_node_count=nodes,
+        mip_dual_bound=mip[0],
+        mip_gap=mip[1],
+    )
+    said: Any = SimpleNamespace(
+        getModelStatus=lambda: status,
+        getInfo=lambda: info,
+        modelStatusToString=lambda one: f"said {one.name}",
+        getSolution=lambda: SimpleNamespace(col_value=[1.0, 2.0], row_dual=list(range(rows + 3))),
+    )
+    found = module._read(said, program, 0.5, 0.25)
+    optimal, gap, bound, duals = expected
+    assert (found.optimal, found.gap_fraction, found.bound, found.objective) == (optimal, gap, bound, 7.0)
+    assert found.values is not None
+    assert found.values.tolist() == [1.0, 2.0]
+    shown = None if found.row_duals is None else found.row_duals.tolist()
+    assert shown == (list(range(rows)) if duals else None)
+    assert (found.message, found.pass_s, found.run_s) == (f"said {status.name}", 0.5, 0.25)
+    info.primal_solution_status = highspy.SolutionStatus.kSolutionStatusInfeasible
+    none = module._read(said, program, 0.5, 0.25)
+    assert none == Solution(None, False, None, None, None, f"said {status.name}", None, 0.5, 0.25)
+
+
+class Recorder(module._SilentHighs):
+    """The solver, and what it was told."""
+
+    told: ClassVar[list[tuple[str, object]]] = []
+
+    def setOptionValue(self, name: str, value: object) -> object:
+        self.told.append((name, value))
+        return super().setOptionValue(name, value)
+
+    def setSolution(self, *solution: Any) -> object:
+        self.told.append(("start", list(solution[0].col_value)))
+        return super().setSolution(*solution)
+
+
+def test_a_mixed_program_starts_from_the_plan_found_and_keeps_the_time_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program, options = build(sleepers(), DETA, whole_batches=True), SolverOptions(0.2, 50.0)
+    start = awake_start(program, SolverOptions())
+    given: list[tuple[object, object]] = []
+
+    def known(*arguments: object) -> object:
+        given.append((arguments[0], arguments[1]))
+        return start
+
+    assert start is not None
+    monkeypatch.setattr(module, "_SilentHighs", Recorder)
+    monkeypatch.setattr(module, "awake_start", known)
+    monkeypatch.setattr(module.time, "perf_counter", iter(np.arange(0.0, 99.0, 10.0)).__next__)
+    Recorder.told.clear()
+    session = module.Session(program, options)
+    found = session.run()
+    assert given == [(program, options)]
+    limits = [value for name, value in Recorder.told if name == "time_limit"]
+    assert limits == [50.0, 40.0], "ten seconds were used up by the plan to start from"
+    assert [value for name, value in Recorder.told if name == "start"] == [start.tolist()]
+    assert (found.pass_s, found.run_s) == (10.0, 20.0)
+    assert found.row_duals is None
+    monkeypatch.setattr(module.time, "perf_counter", iter(np.arange(0.0, 999.0, 100.0)).__next__)
+    Recorder.told.clear()
+    again = session.run()
+    assert [value for name, value in Recorder.told if name == "time_limit"] == [0.01]
+    assert again.pass_s == 0.0, "the model was handed over once"
+
+
+def test_columns_are_fixed_right_sides_set_and_whole_numbers_forgotten() -> None:
+    program = build(sleepers(), DETA, whole_batches=True)
+    columns, rows = program.layout.columns, program.layout.rows
+    session = module.Session(program, SolverOptions(0.05, 100.0))
+    first = session.run()
+    assert first.values is not None
+    assert first.row_duals is None
+    session.fix(columns["a"].ravel(), np.ones(columns["a"].size, dtype=int))
+    home = columns["home"].ravel()
+    home = home[first.values[home] > 1e-3][:3]
+    level = first.values[home] * np.array([0.5, 0.25, 0.75])
+    session.fix(home, level)
+    demand = rows["D1_energy_use"][:, 0]
+    right = program.row_lower[demand] + np.array([0.1, 0.2, 0.3])
+    session.set_right(demand, right)
+    session.relax_integers()
+    second = session.run()
+    assert second.values is not None
+    assert second.row_duals is not None
+    assert second.values[columns["a"]].min() == 1.0
+    assert second.values[home] == pytest.approx(level)
+    assert (to_matrix(program) @ second.values)[demand] == pytest.approx(right)
+    assert session._highs.getOptionValue("time_limit")[1] == np.inf
+    assert highspy.HighsVarType.kInteger not in list(session._highs.getLp().integrality_)
+
+
+def test_of_the_plans_to_start_from_the_first_that_does_all_work_or_the_best(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = build(sleepers(), DETA, whole_batches=True)
+    a, late = program.layout.columns["a"], program.layout.columns["unserved"]
+    relaxed = np.zeros(program.layout.num_columns)
+    relaxed[a] = np.resize([0.5, 0.2, 1e-6, 0.0], a.shape)
+    seen: list[tuple[Any, Any]] = []
+    queue: list[Any] = []
+
+    class Queued:
+        def __init__(self, one: Any, options: Any) -> None:
+            seen.append((one, options))
+
+        def run(self) -> Any:
+            return queue.pop(0)
+
+    def plan(objective: float | None, undone: float) -> Any:
+        values = np.full(program.layout.num_columns, objective or 0.0)
+        values[late] = 0.0
+        values[late.ravel()[0]] = undone
+        return SimpleNamespace(values=values, objective=objective)
+
+    nothing = SimpleNamespace(values=None, objective=None)
+    monkeypatch.setattr(module, "Session", Queued)
+    for plans, tried, best in (
+        ([plan(5.0, 0.0)], 1, 5.0),
+        ([plan(5.0, 2.0), plan(6.0, 0.0), plan(4.0, 0.0)], 3, 4.0),
+        ([plan(5.0, 2.0), plan(4.0, 0.0)], 2, 4.0),
+        ([plan(5.0, 2.0), plan(6.0, 1.0), plan(7.0, 1.0)], 3, 5.0),
+        ([nothing, plan(6.0, 1.0), nothing], 3, 6.0),
+        ([nothing, nothing, nothing], 3, None),
+        ([plan(None, 1.0), plan(-1.0, 1.0), plan(1.0, 1.0)], 3, -1.0),
+    ):
+        seen.clear()
+        queue[:] = [SimpleNamespace(values=relaxed), *plans]
+        found = awake_start(program, SolverOptions(0.3, 8.0))
+        assert (None if found is None else found[a.ravel()[0]]) == best
+        assert len(seen) == 1 + tried
+        for one, options in seen:
+            assert options == SolverOptions(0.3, 2.0)
+            assert not one.integer.any()
+        for (one, _), least in zip(seen[1:], (0.2, 1e-6, -1.0), strict=False):
+            for side in (one.column_lower, one.column_upper):
+                assert side[a].tolist() == (relaxed[a] > least).astype(float).tolist()
+                others = np.delete(np.arange(len(side)), a.ravel())
+                whole = program.column_lower if side is one.column_lower else program.column_upper
+                assert side[others].tolist() == whole[others].tolist()
+    queue[:] = [nothing]
+    assert awake_start(program, SolverOptions()) is None
+    assert seen[-1][1] == SolverOptions()
+
+
+def test_a_linear_program_by_hand() -> None:
+    """min -x - 2 y, x + y at most 4 and 2 y + z exactly 5, x up to 3, y up to 2, z up to 9."""
+    matrix = sparse.csc_matrix(np.array([[1.0, 1.0, 0.0], [0.0, 2.0, 1.0]]))
+    cost, upper = np.array([-1.0, -2.0, 0.0]), np.array([3.0, 2.0, 9.0])
+    found = module.solve_lp(cost, matrix, np.array([-np.inf, 5.0]), np.array([4.0, 5.0]), upper)
+    assert found.values is not None
+    assert found.row_duals is not None
+    assert found.values.tolist() == pytest.approx([2.0, 2.0, 1.0])
+    assert found.objective == pytest.approx(-6.0)
+    assert found.row_duals.tolist() == pytest.approx([-1.0, 0.0])
+    assert found.message == "Optimal"
+    assert found.run_s >= 0.0
+    none = module.solve_lp(cost, matrix, np.array([10.0, 5.0]), np.array([np.inf, 5.0]), upper)
+    assert (none.values, none.objective, none.row_duals, none.message) == (None, None, None, "Infeasible")
+    with pytest.raises(ValueError, match="a coefficient or bound is not a number"):
+        module.solve_lp(cost, matrix, np.full(2, np.inf), np.full(2, np.inf), upper)
+
+
+def test_a_linear_program_is_solved_with_the_options_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[SolverOptions] = []
+    make = module._new_highs
+
+    def noted(options: SolverOptions) -> Any:
+        seen.append(options)
+        return make(options)
+
+    monkeypatch.setattr(module, "_new_highs", noted)
+    one = np.ones(1)
+    for options in (None, SolverOptions(method="ipm")):
+        module.solve_lp(one, sparse.csc_matrix(np.ones((1, 1))), one, one, one, options)
+    assert seen == [SolverOptions(), SolverOptions(method="ipm")]
+
+
+def test_what_is_exported_is_the_same_program_in_joules_batches_and_grams(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = random_fleet(3, 2, 3)
+    worth = linear(np.maximum(fleet.battery_capacity_j, fleet.battery_j), np.array([1e-4, 2e-4]))
+    program = build(fleet, DAT, whole_batches=True, stored_value=worth)
+    written: list[tuple[Any, Path]] = []
+    monkeypatch.setattr(module, "write", lambda plain, path: written.append((plain, path)))
+    export(program, tmp_path / "a.lp")
+    ((plain, path),) = written
+    expected = build(fleet, DAT, whole_batches=True, scaled=False, stored_value=worth)
+    assert path == tmp_path / "a.lp"
+    assert (plain.fleet, plain.restrictions, plain.whole_batches, plain.stored_value) == (
+        fleet,
+        DAT,
+        True,
+        worth,
+    )
+    for name in ("cost", "values", "column_lower", "column_upper", "row_lower", "row_upper"):
+        assert getattr(plain, name).tolist() == getattr(expected, name).tolist()
+
+
+def test_a_scenario_is_possible_if_it_is_with_every_node_awake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In whole batches: 60 s hold 48 batches of 1.25 s, and 1.25 s are too much for a slot of a second."""
+    built: list[tuple[Any, ...]] = []
+
+    def noted(fleet: Fleet, rules: Restrictions, **others: Any) -> Any:
+        built.append((fleet, rules, others))
+        return build(fleet, rules, **others)
+
+    monkeypatch.setattr(module, "build", noted)
+    fleet = sleepers()
+    assert find_conflicts(fleet, DAT) is None
+    awake = replace(fleet, limits=replace(fleet.limits, may_sleep=False))
+    ((asked, rules, others),) = built
+    assert (asked.limits, rules, others) == (awake.limits, DAT, {"whole_batches": True})

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.market.forecast import GaussianError
 from coordinator.market.instances import random_fleet, reference_day
+from coordinator.market.layout import Restrictions
+from coordinator.market.program import build
+from coordinator.market.solve import SolverOptions, solve
 from coordinator.policies.registry import make_policy
+from coordinator.simulator import regret
 from coordinator.simulator.regret import NoBoundError, oracle_bound
-from coordinator.simulator.simulate import Information, World, simulate
+from coordinator.simulator.simulate import Information, World, first_backlog, simulate
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -78,3 +85,67 @@ def test_no_bound_where_no_plan_does_all_the_work(
     )
     with pytest.raises(NoBoundError, match=r"^no bound: no node can run \S+ batches within the limits$"):
         oracle_bound(fleet)
+
+
+def test_work_whose_deadline_lies_beyond_the_run_is_due_in_its_last_slot() -> None:
+    """The bound is that of a fleet with as many slots to wait as the run has, the work laid into its last ones."""
+    fleet = random_fleet(11, 3, 2, deadline_slots=3)
+    work = np.array([[1, 2, 3, 1], [0, 1, 0, 2], [2, 0, 0, 1]])
+    fleet = replace(fleet, backlog_batches=work, limits=replace(fleet.limits, offload_cap_fraction=0.5))
+    room = np.floor(0.5 * work + 1e-9).astype(int)
+    due, leaves = np.zeros((3, 4), dtype=int), np.zeros((3, 4), dtype=int)
+    for into, of in ((due, work), (leaves, room)):
+        into[:, 0], into[:, 1] = of[:, 0], of[:, 1:].sum(axis=1)
+    said = replace(fleet, backlog_batches=due, offload_room_batches=leaves)
+    assert oracle_bound(fleet) == oracle_bound(said)
+    assert oracle_bound(World(fleet)) == oracle_bound(said)
+    first = first_backlog(fleet)
+    assert (first.batches.tolist(), first.room.tolist()) == (due.tolist(), leaves.tolist())
+    assert fleet.backlog_batches.tolist() == work.tolist()
+    again = first_backlog(replace(fleet, offload_room_batches=np.minimum(work, 1)))
+    assert again.room[:, 1].tolist() == np.minimum(work, 1)[:, 1:].sum(axis=1).tolist()
+
+
+@pytest.mark.parametrize("deadline", [1, 2])
+def test_work_that_ends_with_the_run_stays_where_it_is(deadline: int) -> None:
+    fleet = random_fleet(11, 3, deadline + 1, deadline_slots=deadline)
+    assert first_backlog(fleet).batches.tolist() == fleet.backlog_batches.tolist()
+
+
+@pytest.mark.parametrize("missing", ["values", "objective", "bound"])
+@pytest.mark.parametrize("most", [60, 2])
+def test_a_solver_that_ends_without_an_optimum_gives_no_bound(
+    monkeypatch: pytest.MonkeyPatch, most: int, missing: str
+) -> None:
+    fleet = random_fleet(3, 4, 2)
+    fleet = replace(fleet, limits=replace(fleet.limits, transfer_cap_over="horizon"))
+    monkeypatch.setattr(regret, "PAIRWISE_AT_MOST", most)
+    said = {"values": np.zeros(9999), "objective": 1.0, "bound": 1.0, "message": "tired", missing: None}
+    monkeypatch.setattr(regret, "solve", lambda program, options: SimpleNamespace(**said))
+    monkeypatch.setattr(regret, "solve_lp", lambda *lp: SimpleNamespace(**said))
+    if (most, missing) in ((60, "objective"), (2, "bound")):
+        return  # figures that are not read
+    with pytest.raises(NoBoundError, match="no bound: the solver said 'tired'"):
+        oracle_bound(fleet)
+
+
+def test_the_options_restrictions_and_the_gap_of_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = random_fleet(3, 4, 2)
+    local = Restrictions(transfers=False, offloading=False, harvest=True)
+    asked: list[tuple[Any, Any]] = []
+
+    def loose(program: Any, options: Any) -> Any:
+        asked.append((program, options))
+        found = solve(program, options)
+        return replace(found, gap_fraction=0.25, bound=0.75 * (found.objective or 0.0))
+
+    monkeypatch.setattr(regret, "solve", loose)
+    options = SolverOptions(0.02)
+    found = oracle_bound(fleet, local, options)
+    ((program, given),) = asked
+    assert given is options
+    assert (program.restrictions, program.whole_batches) == (local, True)
+    expected = build(fleet, local, whole_batches=True, tie_break=False)
+    assert program.cost.tolist() == expected.cost.tolist()
+    assert found.gap_fraction == 0.25
+    assert found.objective_g == pytest.approx(0.75 * found.plan_g, rel=1e-6)
