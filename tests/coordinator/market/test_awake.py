@@ -82,3 +82,32 @@ def test_where_nodes_may_not_sleep_there_are_no_rows() -> None:
         [],
     )
     assert (rows.start.dtype, rows.columns.dtype) == (np.int32, np.int32)
+
+
+def test_rows_of_awake_windows_by_hand() -> None:
+    """Half a class may leave: the rest needs its node awake in the class's window, is missed, or left for later."""
+    fleet = random_fleet(5, 2, 3, deadline_slots=1, may_sleep=True)
+    fleet = replace(
+        fleet,
+        limits=replace(fleet.limits, offload_cap_fraction=0.5),
+        backlog_batches=np.array([[3, 0], [1, 6]]),
+        release_batches=np.array([[2, 5], [0, 4]]),
+        seconds_per_batch=np.full((2, 3), 0.01),
+    )
+    program = build(fleet, EVERYTHING)
+    columns = program.layout.columns
+    rows = awake_rows(program)
+    # node, first slot, last slot, batches that stay, class: two of the backlog, then two releases; none of nothing
+    windows = [(0, 0, 0, 1.5, 0), (0, 1, 2, 1.0, 2), (0, 2, 2, 2.5, 3)]
+    windows += [(1, 0, 0, 0.5, 0), (1, 0, 1, 3.0, 1), (1, 2, 2, 2.0, 3)]
+    assert rows.least == pytest.approx([stays for _, _, _, stays, _ in windows])
+    assert rows.start[0] == 0
+    for k, (node, begin, last, stays, c) in enumerate(windows):
+        part = slice(rows.start[k], rows.start[k + 1])
+        awake = columns["a"][node, begin : last + 1].tolist()
+        undone = [columns["unserved"][node, c], columns["left"][node, c]]
+        assert rows.columns[part].tolist() == [*awake, *undone]
+        assert rows.values[part] == pytest.approx([stays] * len(awake) + [1.0, 1.0])
+    assert own_windows(program) == [[(0, 0), (1, 2), (2, 2)], [(0, 0), (0, 1), (2, 2)]]
+    alone = build(fleet, Restrictions(transfers=True, offloading=False, harvest=True))
+    assert awake_rows(alone).least == pytest.approx([2 * stays for _, _, _, stays, _ in windows])

@@ -58,3 +58,14 @@ def test_a_twentieth_of_the_clearest_sky_is_no_sun() -> None:
     forecast = ClearSky(clear)
     np.testing.assert_allclose(forecast(actual, 2, 2), [[0.9, 0.25 * 8.0], [0.55, 0.5 * 8.0]])
     np.testing.assert_allclose(ClearSky(clear, 0.4)(actual, 0, 2), [[5.0, 10.0], [0.0, 8.0]])
+
+
+def test_errors_and_periods_at_the_edge_of_what_is_allowed() -> None:
+    assert Persistence(1)(np.array([[1.0, 2.0, 5.0]]), 1, 3).tolist() == [[2.0, 2.0, 2.0]]
+    with pytest.raises(ValueError, match="period is 0; allowed is 1 or more slots"):
+        Persistence(0)
+    exact = GaussianError(0.0, seed=1)
+    assert exact(np.array([[0.25, 0.5, 0.75]]), 0, 3).tolist() == [[0.25, 0.5, 0.75]]
+    for fraction in (-0.1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="allowed is 0 or more"):
+            GaussianError(fraction, seed=1)

@@ -283,7 +283,7 @@ def test_a_mixed_program_starts_from_the_plan_found_and_keeps_the_time_left(
     assert start is not None
     monkeypatch.setattr(module, "_SilentHighs", Recorder)
     monkeypatch.setattr(module, "awake_start", known)
-    monkeypatch.setattr(module.time, "perf_counter", iter(np.arange(0.0, 99.0, 10.0)).__next__)
+    monkeypatch.setattr(module.time, "perf_counter", iter(np.arange(30.0, 99.0, 10.0)).__next__)
     Recorder.told.clear()
     session = module.Session(program, options)
     found = session.run()
@@ -448,3 +448,36 @@ def test_a_scenario_is_possible_if_it_is_with_every_node_awake(monkeypatch: pyte
     awake = replace(fleet, limits=replace(fleet.limits, may_sleep=False))
     ((asked, rules, others),) = built
     assert (asked.limits, rules, others) == (awake.limits, DAT, {"whole_batches": True})
+
+
+@pytest.mark.parametrize("method", ["choose", "simplex", "ipm", "pdlp"])
+def test_methods_and_gaps_that_are_allowed(method: str) -> None:
+    assert SolverOptions(0.0, 1e-3, method).method == method
+
+
+def test_a_cap_that_is_exceeded_is_told_in_batches() -> None:
+    """100 batches, node 0 has time for 60, a tenth may leave: 30 too many, of leaving or of time."""
+    fleet = two_nodes(backlog_batches=np.array([[100], [0]]))
+    fleet = replace(fleet, limits=replace(fleet.limits, offload_cap_fraction=0.1))
+    quick = replace(fleet, seconds_per_batch=np.array([[3.0], [0.5]]))  # time for 20, and 70 too many
+    reason = explain_unserved(build(quick, DAT))
+    ((name, excess),) = reason.excess.items()
+    allowed = {"D5_offload_cap.edge_00.r0d0 [batches]": 70.0, "D7_time.edge_00.t0 [seconds]": 210.0}
+    assert excess == pytest.approx(allowed[name])
+
+
+def test_limits_that_are_exceeded_where_nodes_may_sleep() -> None:
+    """Sleep does no work: a node with too much is awake, and the rest is told as of nodes that are always awake."""
+    fleet = two_nodes(backlog_batches=np.array([[100], [0]]))
+    sleeps = replace(fleet, limits=replace(fleet.limits, may_sleep=True))
+    reason = explain_unserved(build(sleeps, LOCAL_LP))
+    assert list(reason.excess.values()) == [pytest.approx(40.0)]
+
+
+def test_a_model_is_written_without_rows_of_its_relaxation(tmp_path: Path) -> None:
+    program = build(sleepers(), DETA)
+    path = tmp_path / "model.mps"
+    module.write(program, path)
+    rows = path.read_text().split("ROWS\n")[1].split("COLUMNS\n")[0].splitlines()
+    names = program.layout.row_names(program.fleet.node_ids)
+    assert [line.split()[1] for line in rows if line.split()[0] != "N"] == list(names)

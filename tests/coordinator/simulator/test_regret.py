@@ -149,3 +149,54 @@ def test_the_options_restrictions_and_the_gap_of_a_bound(monkeypatch: pytest.Mon
     assert program.cost.tolist() == expected.cost.tolist()
     assert found.gap_fraction == 0.25
     assert found.objective_g == pytest.approx(0.75 * found.plan_g, rel=1e-6)
+
+
+def test_the_fleet_whose_bound_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is where its work ends with the run, or its room is known; else with the work laid into the last slot."""
+    asked: list[Any] = []
+
+    def noted(fleet: Any, *rules: Any, **others: Any) -> Any:
+        asked.append(fleet)
+        return build(fleet, *rules, **others)
+
+    monkeypatch.setattr(regret, "build", noted)
+    shorter = random_fleet(11, 3, 3, deadline_slots=2)
+    longer = random_fleet(11, 3, 2, deadline_slots=2)
+    known = replace(longer, offload_room_batches=np.minimum(longer.backlog_batches, 1))
+    for fleet in (shorter, known, longer):
+        oracle_bound(fleet)
+    first = first_backlog(longer)
+    assert asked[0] is shorter
+    assert asked[1] is known
+    assert asked[2].backlog_batches.tolist() == first.batches.tolist()
+    assert asked[2].offload_room_batches.tolist() == first.room.tolist()
+    assert asked[2].limits == longer.limits
+
+
+def test_a_large_fleet_is_bounded_to_a_thousandth_with_its_own_restrictions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of whole batches, and pairwise all the same where nodes may sleep or losses are given by pair."""
+    monkeypatch.setattr(regret, "PAIRWISE_AT_MOST", 3)
+    asked: list[tuple[Any, ...]] = []
+    solve_wide, from_fleet = regret.decomposition.solve, regret.hub.from_fleet
+
+    def solved(program: Any, *gap: float) -> Any:
+        asked.append(gap)
+        return solve_wide(program, *gap)
+
+    def made(*given: Any, **how: Any) -> Any:
+        asked.append((*given, how))
+        return from_fleet(*given, **how)
+
+    monkeypatch.setattr(regret.decomposition, "solve", solved)
+    monkeypatch.setattr(regret.hub, "from_fleet", made)
+    local = Restrictions(transfers=False, offloading=False, harvest=True)
+    fleet = random_fleet(3, 4, 2)
+    oracle_bound(fleet, local)
+    assert asked == [(fleet, local, {"whole_batches": True}), (regret.HUB_GAP_FRACTION,)]
+    asked.clear()
+    oracle_bound(replace(fleet, limits=replace(fleet.limits, may_sleep=True)), local)
+    oracle_bound(replace(fleet, loss_fraction=np.zeros((4, 4))), local)
+    oracle_bound(random_fleet(3, 3, 2), local)
+    assert asked == []
