@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -182,3 +183,77 @@ def test_fleets_of_few_nodes_are_planned_exactly(monkeypatch: pytest.MonkeyPatch
     assert asked == []
     outlook.plan_ahead(reference_day(1, outlook.DECOMPOSED_FROM), may)
     assert asked == [outlook.PLAN_GAP_FRACTION]
+
+
+class Worths:
+    """What ``value_after`` asks of carbon_data.stored_value."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+
+    def value(self, days: Any, store: Any, end: Any, trade: Any = None) -> str:
+        self.asked.append((days, store, end, trade))
+        return f"worth {len(self.asked)}"
+
+
+@pytest.mark.parametrize("trades", [True, False, None])
+@pytest.mark.parametrize("planned", [True, False])
+@pytest.mark.parametrize("spread", [0.0, 0.4, 2.0])
+def test_the_days_of_a_stored_joule_by_hand(
+    spread: float, planned: bool, trades: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four known slots of two a day, one decided, two more beyond: hours 1, 2, 3, and 2, 3 once more."""
+    asked = Worths()
+    monkeypatch.setattr(outlook, "stored_value", asked.value)
+    monkeypatch.setattr(outlook, "expected_value", lambda values: ["mean", *values])
+    rng = np.random.default_rng(4)
+    fleet = replace(
+        reference_day(4, 3),
+        slot=20,
+        day_slots=2,
+        later_slots=5,
+        intensity_g_per_kwh=rng.uniform(5, 900, (3, 4)),
+        harvest_j=rng.uniform(0, 90, (3, 4)),
+        static_w=np.array([1.0, 2.0, 3.0]),
+        harvest_spread_fraction=spread,
+    )
+    ahead = [1, 2, 3, 2, 3]
+    made = outlook.Outlook(18, fleet.node_ids, np.arange(1.0, 6.0) * 1e-5, rng.uniform(50, 60, (5, 3)))
+    of_plan = [
+        3,
+        4,
+        3,
+        4,
+        3,
+    ]  # two slots later in the plan, which knows five: 3, 4, then the hours of its last day
+    more = {} if trades is None else {"trades": trades}
+    found = value_after(fleet, 1, made if planned else None, **more)
+    mean = not planned and spread > 0
+    likely = [1 - spread * 1.5**0.5, 1.0, 1 + spread * 1.5**0.5] if mean else [1.0]
+    assert found == (["mean", "worth 1", "worth 2", "worth 3"] if mean else "worth 1")
+    assert len(asked.asked) == len(likely)
+    loads = made.load_j[of_plan] if planned else outlook._alone_j(fleet)[ahead]
+    harvest = fleet.harvest_j.T[ahead]
+    for (days, store, end, trade), share in zip(asked.asked, likely, strict=True):
+        got = [getattr(days, spec.name) for spec in fields(days)]
+        wanted = [loads, harvest * max(share, 0.0), fleet.intensity_g_per_kwh.T[ahead] / 3.6e6]
+        for one, other in zip(got, wanted, strict=True):
+            np.testing.assert_allclose(one, other)
+        for one, other in ((store, outlook._store(fleet)), (end, outlook._end(fleet))):
+            for spec in fields(other):
+                np.testing.assert_array_equal(getattr(one, spec.name), getattr(other, spec.name))
+        if planned and trades is not False:
+            known = outlook._trade(fleet, made.price_g_per_j[of_plan], harvest)
+            for spec in fields(known):
+                np.testing.assert_array_equal(getattr(trade, spec.name), getattr(known, spec.name))
+        else:
+            assert trade is None
+
+
+def test_no_plan_is_no_outlook(monkeypatch: pytest.MonkeyPatch) -> None:
+    may = Restrictions(transfers=True, offloading=True, harvest=True)
+    for values, duals in ((None, None), (np.zeros(9), None), (None, np.zeros(9))):
+        said = SimpleNamespace(values=values, row_duals=duals, message="tired")
+        monkeypatch.setattr(outlook, "solve_lp", lambda *lp, said=said: said)
+        with pytest.raises(ArithmeticError, match="the solver said 'tired'"):
+            outlook.plan_ahead(reference_day(2, 2), may)
