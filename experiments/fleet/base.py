@@ -87,6 +87,10 @@ class Fleet(Protocol):
         (host:port) and those of the nodes where the run's host is beyond loopback itself."""
         ...
 
+    def repair(self) -> None:
+        """After each slot: begin to replace processes that were lost, where the fleet does so. Returns at once."""
+        ...
+
     def release(self) -> None:
         """Close the nodes of the current run; the processes stay warm."""
         ...

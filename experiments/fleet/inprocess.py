@@ -124,6 +124,9 @@ class InProcessFleet(Managed):
     def check_listeners(self, ours: Iterable[str]) -> None:
         """Nothing listens."""
 
+    def repair(self) -> None:
+        """Nothing is replaced."""
+
     def release(self) -> None:
         if self._host is not None:
             self._host.close()

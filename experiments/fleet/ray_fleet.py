@@ -41,7 +41,9 @@ from .grid import NodeGrid
 from .host import NodeHost, load_builder
 from .isolation import Isolation, require_loopback
 from .node_log import logged_to
+from .ray_cluster import ClusterRay, board_resource, own_address
 from .ray_local import LocalRay
+from .shipped_access import Unpacked, packed
 
 logger = logging.getLogger(__name__)
 
@@ -66,14 +68,28 @@ class _Process:
         return os.getpid()
 
     def host(
-        self, configs: Sequence[str], numbers: Mapping[str, int], number: int, builder: str, log: str
+        self,
+        configs: Sequence[str],
+        numbers: Mapping[str, int],
+        number: int,
+        builder: str,
+        log: str,
+        shown: Mapping[str, bytes] | None = None,
+        own: bool = False,
     ) -> tuple[str, str]:
         """Returns where outside clients ask these nodes, and where other nodes deliver. ``log``: file of what they
-        log; empty for none."""
+        log; empty for none. ``shown``: files of what they show, where they cannot read the runner's. ``own``: they
+        listen on this machine's own address."""
         self.release()
         if log:
             self._log.enter_context(logged_to(Path(log)))
         parsed = [NodeConfig.model_validate_json(config) for config in configs]
+        if shown is not None:
+            unpacked = Unpacked(dict(shown), insecure=parsed[0].access.insecure)
+            self._log.callback(unpacked.close)
+            parsed = [config.model_copy(update={"access": unpacked.access}) for config in parsed]
+        if own:
+            parsed = [config.model_copy(update={"peer_host": own_address()}) for config in parsed]
         self._host = NodeHost(parsed, numbers, number, load_builder(builder))
         return self._host.hosted.infer_address, self._host.hosted.peer_address
 
@@ -118,6 +134,11 @@ class RayGrid(NodeGrid):
             self._gone.add(actor)
             names = [self.names[number] for number, host in self._actors.items() if host is actor]
             logger.warning("a fleet process died; lost nodes: %s", ", ".join(names))
+
+    def replace(self, lost: Any, actor: Any) -> None:
+        """``actor`` hosts the nodes of ``lost`` from now on."""
+        self._actors = {number: actor if host is lost else host for number, host in self._actors.items()}
+        self._gone.discard(lost)
 
     def _dispatch(self, messages: list[Message]) -> None:
         put: dict[int, Any] = {}  # by identity of the record: the same object goes to many nodes
@@ -182,7 +203,7 @@ class RayFleet(Managed):
         processes: ``"per-node"``, ``"auto"`` or a number, see base.process_count.
         preload: Modules that processes import while Ray is still starting.
         isolation: See isolation.Isolation.
-        address: Ray cluster to use, ``host:port``, whose own settings say who reaches it; None starts our own.
+        cluster: Ray cluster to use, whose own settings say who reaches it; None starts our own.
         host_timeout_s: Longest time a process may take to import, and to host the nodes of a run.
     """
 
@@ -193,13 +214,14 @@ class RayFleet(Managed):
         *,
         preload: Sequence[str] = ("torch", "flwr.clientapp"),
         isolation: Isolation = Isolation.AUTO,
-        address: str | None = None,
+        cluster: ClusterRay | None = None,
         host_timeout_s: float = 180.0,
     ) -> None:
-        self._processes = process_count(processes, nodes)
+        self._boards = () if cluster is None else cluster.boards
+        self._processes = len(self._boards) or process_count(processes, nodes)
         self._preload = tuple(preload)
-        self._address = address
-        self._local = None if address else LocalRay(self._processes, self._preload, isolation)
+        self._cluster = cluster
+        self._local = None if cluster else LocalRay(self._processes, self._preload, isolation)
         self._host_timeout_s = host_timeout_s
         self._actors: list[Any] = []
         self._actor_pids: list[int] = []
@@ -208,6 +230,9 @@ class RayFleet(Managed):
         self._listens: list[tuple[str, str]] = []
         self._numbers: dict[str, int] = {}
         self._coordinators = Ahead()
+        self._hosted: list[tuple[Any, ...]] = []
+        self._coming: dict[int, tuple[Any, Any]] = {}
+        self._pings: dict[int, Any] = {}
 
     @property
     def coordinators(self) -> Ahead:
@@ -225,11 +250,8 @@ class RayFleet(Managed):
         imports.start()
         keep_memory()
         try:
-            if self._local is not None:
-                self._local.start()
-            else:
-                ray.init(address=self._address, log_to_driver=False, configure_logging=False)
-            self._actors = [self._new_actor() for _ in range(self._processes)]
+            self._ray.start()
+            self._actors = [self._new_actor(place) for place in range(self._processes)]
             # That of the first run imports while the actors do. Not earlier: it has the environment of the fleet.
             self._coordinators.prepare()
             self._actor_pids = self._ask([actor.pid.remote() for actor in self._actors], "start")
@@ -238,10 +260,19 @@ class RayFleet(Managed):
             raise
         imports.join()
 
-    def _new_actor(self) -> Any:
-        # Not restarted by Ray: a node that comes back in mid-run without its battery would be another node.
-        process = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD")
-        return process(_Process).remote(self._preload)
+    @property
+    def _ray(self) -> LocalRay | ClusterRay:
+        found = self._local or self._cluster
+        assert found is not None
+        return found
+
+    def _new_actor(self, place: int) -> Any:
+        # Not restarted by Ray, which knows nothing of the run that the process hosted.
+        where: dict[str, Any] = {"num_cpus": 1, "scheduling_strategy": "SPREAD"}
+        if self._boards:
+            where = {"num_cpus": 0, "resources": {board_resource(self._boards[place]): 1}}
+        process = ray.remote(_Process).options(max_restarts=0, max_task_retries=0, **where)
+        return process.remote(self._preload)
 
     def _replace_dead(self) -> None:
         """Put new processes in place of those that died in the run before."""
@@ -249,7 +280,7 @@ class RayFleet(Managed):
             return
         for place, actor in enumerate(self._actors):
             if self._grid.has_lost(actor):
-                self._actors[place] = self._new_actor()
+                self._actors[place] = self._new_actor(place)
                 (self._actor_pids[place],) = self._ask([self._actors[place].pid.remote()], "start")
 
     def _ask(self, references: list[Any], what: str) -> list[Any]:
@@ -275,19 +306,23 @@ class RayFleet(Managed):
         self.release()
         self._replace_dead()
         self._grid = None
+        self._hosted = [
+            (
+                [config.model_dump_json() for config in share],
+                numbers,
+                number,
+                builder,
+                str(logs.resolve() / nodes_log(place)) if logs and self._local else "",
+                packed(share[0].access) if self._cluster else None,
+                self._cluster is not None and not self._cluster.local,
+            )
+            for place, share in enumerate(shares)
+        ]
         self._listens = self._ask(
-            [
-                actor.host.remote(
-                    [config.model_dump_json() for config in share],
-                    numbers,
-                    number,
-                    builder,
-                    str(logs.resolve() / nodes_log(place)) if logs and self._local else "",
-                )
-                for place, (actor, share) in enumerate(zip(self._actors, shares, strict=False))
-            ],
+            [actor.host.remote(*hosted) for actor, hosted in zip(self._actors, self._hosted, strict=False)],
             "host its nodes",
         )
+        self._coming, self._pings = {}, {}
         self._placed = {config.node_id: place for place, share in enumerate(shares) for config in share}
         self._numbers = numbers
         names = {number: node_id for node_id, number in numbers.items()}
@@ -295,6 +330,52 @@ class RayFleet(Managed):
             number, names, {numbers[node_id]: self._actors[place] for node_id, place in self._placed.items()}
         )
         return self._grid
+
+    def repair(self) -> None:
+        """On a cluster: new processes for nodes whose process or machine was lost; returns at once. They take battery
+        and slot from the coordinator when they register, and part from the slot after. On this machine a process that
+        ends is a fault, and its nodes stay lost."""
+        if self._cluster is None:
+            return
+        for place in range(len(self._hosted)):
+            if not self.grid.has_lost(self._actors[place]):
+                self._look_after(place)
+            elif place not in self._coming:
+                new = self._new_actor(place)
+                self._coming[place] = (new, new.host.remote(*self._hosted[place]))
+            else:
+                self._take_back(place)
+
+    def _look_after(self, place: int) -> None:
+        """A node that gets no work sends no replies; its process is asked for a sign of life."""
+        actor = self._actors[place]
+        if place not in self._pings:
+            self._pings[place] = actor.pid.remote()
+        asked = self._pings[place]
+        if ray.wait([asked], timeout=0.0)[0]:
+            del self._pings[place]
+            try:
+                self._actor_pids[place] = ray.get(asked)
+            except RayError:
+                self.grid.mark_lost(actor)
+
+    def _take_back(self, place: int) -> None:
+        new, hosting = self._coming[place]
+        if not ray.wait([hosting], timeout=0.0)[0]:
+            return
+        del self._coming[place]
+        try:
+            self._listens[place] = ray.get(hosting)
+        except RayError as error:  # lost again; another is started after the next slot
+            logger.warning("a process that was to replace one did not start: %s", error)
+            return
+        before, self._actors[place] = self._actors[place], new
+        self._pings.pop(place, None)
+        ray.kill(before)  # cut off and not dead, it would still hold the board
+        self.grid.replace(before, new)
+        logger.warning(
+            "nodes are back: %s", ", ".join(n for n, where in self._placed.items() if where == place)
+        )
 
     @property
     def grid(self) -> RayGrid:
@@ -345,10 +426,7 @@ class RayFleet(Managed):
             with contextlib.suppress(RayError):  # the rest is killed with Ray
                 self.release()
         self._actors = []
-        if self._local is not None:
-            self._local.stop()
-        else:
-            ray.shutdown()
+        self._ray.stop()
 
 
 def _import_quietly(modules: Sequence[str]) -> None:

@@ -58,7 +58,7 @@ class Session:
     restarts: list[Restart] = field(default_factory=list)
     """Number of restarts of the coordinator."""
     check: Callable[[], None] = lambda: None
-    """Raises the error that keeps the coordinator from running, if there is one."""
+    """After each slot. Raises the error that keeps the coordinator from running, if there is one."""
 
 
 def open_session(
@@ -84,6 +84,10 @@ def _open_supervised(
     def address() -> str:
         supervisor.check()  # one that will not come back is not waited for
         return supervisor.address
+
+    def check() -> None:
+        supervisor.check()
+        fleet.repair()
 
     with (
         run_access(folder, config.host, config.node_ids, insecure=config.access.insecure) as access,
@@ -113,7 +117,7 @@ def _open_supervised(
                 addresses,
                 books,
                 supervisor.restarts,
-                supervisor.check,
+                check,
             )
         finally:
             (folder / ADDRESSES).unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from typing import Any
 
@@ -23,7 +24,9 @@ from experiments.scenario.model import Scenario
 
 
 def check_meter(scenario: Scenario, board: BoardConfig, slot_s: float) -> None:
-    """Refuse a meter that is not known or cannot run here: nodes of every kind of fleet live on this machine."""
+    """Refuse a meter that is not known or cannot run here, where the nodes live on this machine."""
+    if scenario.fleet.address is not None:
+        return
     try:
         probe_meter(scenario.fleet.meter, board, slot_s)
     except MeterError as error:
@@ -31,9 +34,16 @@ def check_meter(scenario: Scenario, board: BoardConfig, slot_s: float) -> None:
 
 
 def check_sockets(scenario: Scenario) -> None:
-    """Refuse a temporary folder in which Ray could not make its sockets."""
-    if scenario.fleet.kind == "ray":
-        require_short_folder()
+    """Refuse a temporary folder in which Ray could not make its sockets, and a Ray cluster that somebody chose by
+    RAY_ADDRESS, as Ray's own programs do, and that would not be used."""
+    if scenario.fleet.kind != "ray" or scenario.fleet.address is not None:
+        return
+    require_short_folder()
+    if chosen := os.environ.get("RAY_ADDRESS"):
+        raise UsageError(
+            f'RAY_ADDRESS is {chosen}, and this scenario starts a Ray of its own: give fleet.address = "auto" to use '
+            "that cluster, or unset RAY_ADDRESS"
+        )
 
 
 def check_virtual(scenario: Scenario) -> None:

@@ -24,6 +24,7 @@ from experiments.report.units import grams
 from experiments.resolve.foresight import whole_run
 from experiments.resolve.resolve import resolve
 from experiments.resolve.resolved import Resolved
+from experiments.resolve.traces import node_name
 from experiments.run_folder.failed import mark_failed
 from experiments.run_folder.files import COMPARE, DONE
 from experiments.runs.outside import Outside
@@ -72,11 +73,16 @@ def make_fleet(scenario: Scenario) -> AnyFleet:
     if scenario.fleet.kind == "virtual":
         return VirtualFleet()
     # Ray takes seconds to import, and a fleet in one process does without.
+    from experiments.fleet.ray_cluster import ClusterRay
     from experiments.fleet.ray_fleet import RayFleet
 
-    return RayFleet(
-        scenario.node_count, scenario.fleet.processes, isolation=Isolation(scenario.fleet.isolation)
-    )
+    spec, count = scenario.fleet, scenario.node_count
+    cluster = None
+    if spec.address is not None:
+        boards = [node_name(k, count) for k in range(count)] if spec.boards else []
+        host = scenario.coordinator.host
+        cluster = ClusterRay(spec.address, boards, host=host, insecure=scenario.coordinator.insecure)
+    return RayFleet(count, spec.processes, isolation=Isolation(spec.isolation), cluster=cluster)
 
 
 def run_single(

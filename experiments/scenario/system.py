@@ -107,11 +107,31 @@ class FleetSpec(Strict):
     arrays, for large fleets and long runs without learning."""
     processes: Literal["auto", "per-node"] | Annotated[int, Field(ge=1)] = "auto"
     """Number of processes. `auto`: one per core, with several nodes in each; `per-node`: one per node; or a number."""
+    address: str | None = Field(default=None, pattern=r"^(auto|[A-Za-z0-9.\[\]:-]+:[0-9]{1,5})$")
+    """A Ray cluster that runs already, `host:port` of its head, or `auto` for that of RAY_ADDRESS or of this machine;
+    none: a Ray of the run's own."""
+    boards: bool = False
+    """With `address`: every node on the machine whose raylet was started with `--resources '{"board:n0": 1}'` (n0, n1,
+    ...), a process for each; false: anywhere in the cluster."""
     isolation: Literal["auto", "netns", "none"] = "auto"
     """``auto``: every listener on loopback, checked after the start; ``netns``: also in a network namespace with
     loopback only; ``none``: no check, for clusters."""
     meter: str = default_of(NodeConfig, "meter")
     """A name of `detabed list meters`, or `package.module:Name`."""
+
+    @model_validator(mode="after")
+    def _clusters_are_of_ray(self) -> FleetSpec:
+        if self.address is not None and self.kind != "ray":
+            raise ValueError(
+                f'address is that of a Ray cluster, and kind is "{self.kind}"; give kind = "ray"'
+            )
+        if self.boards and self.address is None:
+            raise ValueError('boards are machines of a Ray cluster; give its address, "host:port" or "auto"')
+        if self.address is not None and self.isolation == "netns":
+            raise ValueError(
+                "a namespace with loopback only reaches no cluster; leave isolation out, or address"
+            )
+        return self
 
 
 class ToleranceSpec(Strict):

@@ -37,3 +37,13 @@ def test_a_meter_that_cannot_run_here_is_refused_with_its_line(meter: str, said:
 def test_a_sensor_that_is_there_is_accepted_and_let_go(tmp_path: Path) -> None:
     (tmp_path / "power1_input").write_text("2000000\n")
     resolve(parse_scenario(TINY.replace("[fleet]", f'[fleet]\nmeter = "hwmon:{tmp_path}"')))
+
+
+def test_a_cluster_of_the_environment_is_used_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.10:6379")
+    text = TINY.replace('kind = "inprocess"', 'kind = "ray"')
+    with pytest.raises(
+        UsageError, match=r'RAY_ADDRESS is 10.0.0.10:6379.*give fleet.address = "auto".*or unset'
+    ):
+        resolve(parse_scenario(text))
+    resolve(parse_scenario(text.replace("[fleet]", '[fleet]\naddress = "auto"')))

@@ -48,3 +48,19 @@ def test_a_scenario_written_in_python_is_refused_in_sentences():
     with pytest.raises(UsageError, match=r"task.learning_rat: unknown key; allowed here: .*learning_rate"):
         Scenario(nodes=({"zone": "DE"},), task={"learning_rat": 0.1})
     assert Scenario(nodes=({"zone": "DE", "count": 2},)).node_count == 2
+
+
+@pytest.mark.parametrize(
+    ("fleet", "said"),
+    [
+        (
+            {"kind": "inprocess", "address": "auto"},
+            'address is that of a Ray cluster, and kind is "inprocess"',
+        ),
+        ({"boards": True}, "boards are machines of a Ray cluster; give its address"),
+        ({"address": "auto", "isolation": "netns"}, "a namespace with loopback only reaches no cluster"),
+    ],
+)
+def test_keys_of_a_cluster_that_contradict_each_other_are_refused(fleet: dict[str, object], said: str):
+    with pytest.raises(UsageError, match=said):
+        Scenario(nodes=({"zone": "DE"},), fleet=fleet)

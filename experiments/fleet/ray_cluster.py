@@ -1,0 +1,158 @@
+"""Join a Ray cluster that runs already, and refuse within seconds what a run would later die of.
+
+Machines join with ``ray start --address HEAD:PORT``; a board that hosts one certain node also says
+``--resources '{"board:n7": 1}'``. Nothing of the cluster is started or stopped here.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import psutil
+import ray
+
+from experiments.errors import UsageError
+from protos.access.config import is_loopback
+
+from .base import Managed
+
+AUTO = "auto"
+"""The cluster of RAY_ADDRESS, or the one that runs on this machine."""
+WAIT_S = 10.0
+"""Longest time in which boards may appear."""
+DIAL_S = 5.0
+POLL_S = 0.25
+TLS = "RAY_USE_TLS"
+
+
+def board_resource(node_id: str) -> str:
+    """Ray resource of the machine that hosts this node."""
+    return f"board:{node_id}"
+
+
+class ClusterRay(Managed):
+    """This process as a member of a cluster.
+
+    Args:
+        address: ``host:port`` of its head, or AUTO.
+        boards: Nodes that each have a machine of their own, told by board_resource; empty: nodes go to any machine.
+        host: Where the coordinator listens; machines other than this one must reach it.
+        insecure: Weights and tokens may travel in the clear.
+    """
+
+    def __init__(
+        self, address: str, boards: Sequence[str] = (), *, host: str, insecure: bool = False
+    ) -> None:
+        self.boards = tuple(boards)
+        self.local = is_loopback(host)
+        """Whether all nodes are on this machine."""
+        self._address, self._host, self._insecure = address, host, insecure
+
+    def start(self) -> None:
+        """Join. Raises UsageError that says what the cluster lacks; then nothing was started."""
+        self._require_protection()
+        address = self._reachable()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)
+                ray.init(address=address, log_to_driver=False, configure_logging=False)
+        except (
+            Exception
+        ) as error:  # Ray raises bare Exception, RuntimeError, ConnectionError and its own kinds here
+            raise UsageError(
+                f"the Ray cluster at {self._address} does not take this process: {_first_line(error)}; compare `ray "
+                "--version` and `python --version` of its machines with those here, and RAY_AUTH_MODE, "
+                f"RAY_AUTH_TOKEN_PATH and {TLS} of its raylets with this shell's"
+            ) from error
+        try:
+            self._require_machines()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Leave the cluster; its processes for this run end."""
+        ray.shutdown()
+
+    def _require_protection(self) -> None:
+        if self.local or self._insecure or os.environ.get(TLS, "0").lower() in ("1", "true"):
+            return
+        raise UsageError(
+            f"coordinator.host is {self._host}, and {TLS} is not set: whoever reads that network would read Ray's "
+            f"token and the weights; start every raylet and this command with {TLS}=1, RAY_TLS_SERVER_CERT, "
+            "RAY_TLS_SERVER_KEY and RAY_TLS_CA_CERT, or allow it with coordinator.insecure = true"
+        )
+
+    def _reachable(self) -> str:
+        """The address; refused where nothing listens there, which Ray itself takes a minute to find out."""
+        address = os.environ.get("RAY_ADDRESS", AUTO) if self._address == AUTO else self._address
+        if address == AUTO:
+            return AUTO
+        host, _, port = address.rpartition(":")
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), DIAL_S):
+                return address
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"no Ray cluster answers at {address} ({getattr(error, 'strerror', None) or error}); start its head "
+                "there with `ray start --head --port PORT`, or correct fleet.address"
+            ) from None
+
+    def _require_machines(self) -> None:
+        end = time.monotonic() + WAIT_S
+        while missing := self._missing():
+            if time.monotonic() > end:
+                there = sorted(
+                    name for node in _alive() for name in node["Resources"] if name.startswith("board:")
+                )
+                raise UsageError(
+                    f"the Ray cluster at {self._address} has no machine for {', '.join(missing)}; it has "
+                    f"{', '.join(there) or 'no boards'} on {len(_alive())} machines. On each missing board: ray start "
+                    f"--address HEAD:PORT --resources '{{\"{board_resource(missing[0])}\": 1}}'"
+                )
+            time.sleep(POLL_S)
+        ours = _own_addresses()
+        others = sorted({node["NodeManagerAddress"] for node in self._used()} - ours)
+        if others and self.local:
+            raise UsageError(
+                f"coordinator.host is {self._host}, which {', '.join(others)} cannot reach; set it to the address at "
+                f"which the cluster's machines reach this one ({', '.join(sorted(a for a in ours if not _loop(a)))})"
+            )
+        if others and self._host in ("0.0.0.0", "[::]"):
+            raise UsageError(
+                f"coordinator.host is {self._host}, which nodes cannot dial; set it to one address of this machine"
+            )
+
+    def _missing(self) -> list[str]:
+        there = {name for node in _alive() for name in node["Resources"]}
+        return [node_id for node_id in self.boards if board_resource(node_id) not in there]
+
+    def _used(self) -> list[dict[str, Any]]:
+        wanted = {board_resource(node_id) for node_id in self.boards}
+        return [node for node in _alive() if not wanted or wanted & node["Resources"].keys()]
+
+
+def own_address() -> str:
+    """That of this machine in the cluster."""
+    return str(ray.util.get_node_ip_address())
+
+
+def _alive() -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
+def _own_addresses() -> set[str]:
+    return {found.address for addresses in psutil.net_if_addrs().values() for found in addresses}
+
+
+def _loop(address: str) -> bool:
+    return address.startswith("127.") or ":" in address
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

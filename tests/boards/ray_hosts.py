@@ -1,0 +1,125 @@
+"""A Ray cluster over hosts of network namespaces: its head on the first, a board on each of the others."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from experiments.cluster.authority import Authority, Use
+from experiments.fleet.ray_cluster import board_resource
+from protos.access.files import AUTHORITY, CERTIFICATE, KEY, write_private
+from tests.boards.hosts import Host, environment
+
+PORT = 6379
+UP_S = 120.0
+
+
+@dataclass
+class RayHosts:
+    """Laptop, boards, and what every process of the cluster needs in its environment."""
+
+    laptop: Host
+    boards: tuple[Host, ...]
+    folder: Path
+    protected: dict[str, str]
+    processes: dict[int, subprocess.Popen[str]] = field(default_factory=dict)
+    """Of the boards, by place."""
+
+    @property
+    def address(self) -> str:
+        return f"{self.laptop.address}:{PORT}"
+
+    def environment(self, host: Host) -> dict[str, str]:
+        """Token, and certificates of this host."""
+        place = self.folder / host.address
+        tls = {
+            "RAY_USE_TLS": "1",
+            "RAY_TLS_SERVER_CERT": str(place / CERTIFICATE),
+            "RAY_TLS_SERVER_KEY": str(place / KEY),
+            "RAY_TLS_CA_CERT": str(place / AUTHORITY),
+        }
+        return {**environment(), **self.protected, **tls}
+
+    def raylet(self, place: int, node_id: str) -> subprocess.Popen[str]:
+        """Start that of a board; returns when Ray counts it."""
+        host = self.boards[place]
+        resources = json.dumps({board_resource(node_id): 1})
+        log = (self.folder / f"{node_id}.out").open("w")
+        arguments = ("--address", self.address, "--num-cpus", "1", "--resources", resources)
+        process = host.start(
+            *_START, "--node-ip-address", host.address, *arguments, **self._options(host, log)
+        )
+        wait_for(log.name, "Ray runtime started", process)
+        self.processes[place] = process
+        return process
+
+    def kill_raylet(self, place: int) -> None:
+        """kill -9, with what hangs on it."""
+        process = self.processes[place]
+        (raylet,) = (child for child in psutil.Process(process.pid).children() if child.name() == "raylet")
+        raylet.kill()
+        process.wait(60)
+
+    def head(self) -> subprocess.Popen[str]:
+        log = (self.folder / "head.out").open("a")
+        arguments = ("--head", "--port", str(PORT), "--num-cpus", "0", "--temp-dir", str(self.folder / "ray"))
+        address = ("--node-ip-address", self.laptop.address, "--include-dashboard=false")
+        process = self.laptop.start(*_START, *address, *arguments, **self._options(self.laptop, log))
+        wait_for(log.name, "Ray runtime started", process)
+        return process
+
+    def _options(self, host: Host, log: Any) -> dict[str, Any]:
+        return {"stdout": log, "stderr": subprocess.STDOUT, "env": self.environment(host), "cwd": self.folder}
+
+    def detabed(self, *arguments: str) -> subprocess.Popen[str]:
+        """A command on the laptop."""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return self.laptop.start(
+            sys.executable,
+            "-m",
+            "experiments.cli",
+            *arguments,
+            **pipes,
+            env=self.environment(self.laptop),
+            cwd=self.folder,
+        )
+
+
+_START = ("ray", "start", "--block", "--disable-usage-stats", "--object-store-memory", "100000000")
+
+
+def wait_for(log: str, text: str, process: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + UP_S
+    while text not in (said := Path(log).read_text()):
+        assert process.poll() is None, said
+        assert time.monotonic() < end, said
+        time.sleep(0.2)
+
+
+@contextlib.contextmanager
+def ray_hosts(made: Sequence[Host], node_ids: Sequence[str]) -> Iterator[RayHosts]:
+    """Head and boards, with token and TLS of one authority. Ray's sockets need a short folder."""
+    laptop, *boards = made
+    with tempfile.TemporaryDirectory(prefix="dt-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        authority = Authority.make("ray")
+        for host in made:
+            authority.write_identity(folder / host.address, (host.address, "127.0.0.1"), Use.NODE)
+        write_private(folder / "token", secrets.token_hex(32).encode())
+        protected = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(folder / "token")}
+        cluster = RayHosts(laptop, tuple(boards), folder, protected)
+        cluster.head()
+        for place, node_id in enumerate(node_ids):
+            cluster.raylet(place, node_id)
+        yield cluster

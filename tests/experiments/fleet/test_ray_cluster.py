@@ -1,0 +1,52 @@
+"""What a Ray cluster is refused for before Ray is asked; the rest is in tests/boards/test_ray_cluster.py."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from experiments.errors import UsageError
+from experiments.fleet.ray_cluster import AUTO, ClusterRay, board_resource
+
+
+@pytest.fixture(autouse=True)
+def _without_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RAY_ADDRESS", "RAY_USE_TLS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def closed_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def test_an_address_at_which_nothing_listens_is_named() -> None:
+    address = f"127.0.0.1:{closed_port()}"
+    with pytest.raises(UsageError, match=rf"no Ray cluster answers at {address} .*correct fleet.address"):
+        ClusterRay(address, host="127.0.0.1").start()
+
+
+def test_auto_takes_the_address_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    address = f"127.0.0.1:{closed_port()}"
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(UsageError, match=f"no Ray cluster answers at {address} "):
+        ClusterRay(AUTO, host="127.0.0.1").start()
+
+
+def test_a_network_needs_tls_or_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    address = f"127.0.0.1:{closed_port()}"
+    with pytest.raises(
+        UsageError, match=r"RAY_USE_TLS is not set: .*or allow it with coordinator.insecure = true"
+    ):
+        ClusterRay(address, host="10.77.0.10").start()
+    for options in ({"insecure": True}, {}):
+        if not options:
+            monkeypatch.setenv("RAY_USE_TLS", "1")
+        with pytest.raises(UsageError, match="no Ray cluster answers"):
+            ClusterRay(address, host="10.77.0.10", **options).start()
+
+
+def test_every_node_has_a_resource_of_its_name() -> None:
+    assert board_resource("n07") == "board:n07"
