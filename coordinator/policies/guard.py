@@ -64,20 +64,20 @@ def choose(policy: Policy, state: Any, fleet: Fleet, clock: Callable[[], float])
     try:
         decision, following = ask(policy, fleet, state)
         broken = [str(violation) for violation in violations(fleet, decision)]
-        status, gap, objective = _describe(decision) if not broken else ("", None, None)
-        place = place_of_method(policy, "decide") if broken else ""
+        if not broken:
+            status, gap, objective = _describe(decision)
+            kept = without_unselected(decision, fleet)
+            return Choice(kept, safe_text(status, LONGEST_STATUS), gap, objective, clock() - begun), following
+        place = place_of_method(policy, "decide")
     except Exception as error:  # user policies may raise; the slot goes on, and says so
         broken = [f"{type(error).__name__}: {error}"]
         place = place_in(error, policy, "decide")
-    if broken:
-        # The place goes first: a long list of violations is cut.
-        why = f"at {place}: " + " ".join("; ".join(broken[:3]).split())
-        status = f"{REPLACED}{policy.name} gave no plan that may be executed ({why})"
-        return Choice(
-            local_decision(fleet), safe_text(status, LONGEST_STATUS), None, None, clock() - begun
-        ), state
-    decision = without_unselected(decision, fleet)
-    return Choice(decision, safe_text(status, LONGEST_STATUS), gap, objective, clock() - begun), following
+    # The place goes first: a long list of violations is cut.
+    why = f"at {place}: " + " ".join("; ".join(broken[:3]).split())
+    status = f"{REPLACED}{policy.name} gave no plan that may be executed ({why})"
+    return Choice(
+        local_decision(fleet), safe_text(status, LONGEST_STATUS), None, None, clock() - begun
+    ), state
 
 
 def _describe(decision: FleetDecision) -> tuple[str, float | None, float | None]:

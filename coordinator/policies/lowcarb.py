@@ -52,7 +52,7 @@ class Lowcarb(ClientsPerRound):
 
 def forecast_windows(count: Ints, longest: int) -> Ints:
     """(N,) omega_i = round(Hmax max(0, 2 p_i / p_max - 1)); Hmax for all before any node took part."""
-    most = int(count.max(initial=0))
+    most = int(count.max())
     if most == 0:
         return np.full(len(count), longest)
     return np.round(longest * np.maximum(0.0, 2.0 * count / most - 1.0)).astype(np.int64)

@@ -17,6 +17,7 @@ from coordinator.market.pairs import Pairs
 from coordinator.policies.conformance import check_policy
 from coordinator.policies.guard import PolicyFailedError, choose, first_state, without_unselected
 from coordinator.policies.local import local_decision
+from coordinator.policies.validate import violations
 
 
 class Says:
@@ -115,6 +116,50 @@ def test_decision_that_breaks_a_limit_is_replaced(fleet: Any, changes: dict[str,
     assert said in choice.status
     assert np.array_equal(choice.decision.batches, np.diag([6, 6, 6]))
     assert state == 0
+
+
+def test_a_replaced_decision_costs_its_time_and_its_long_status_is_cut(fleet: Any) -> None:
+    class Raises(Says):
+        def decide(self, fleet: Any, state: int) -> Any:
+            raise RuntimeError("x" * 500)
+
+    choice, state = choose(Raises(None), 4, fleet, iter([2.0, 2.75]).__next__)
+    said = f"fallback: local rule, for says gave no plan that may be executed (at {__file__}:"
+    assert choice.status.startswith(said)
+    assert len(choice.status) == 400
+    assert choice.status.endswith("xxx...")
+    assert choice.decision.home_batches.tolist() == [6, 6, 6]
+    assert (choice.gap_fraction, choice.objective_g, choice.decide_s, state) == (None, None, 0.75, 4)
+
+
+def test_a_status_names_no_more_than_three_violations(fleet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "coordinator.policies.guard.violations", lambda *_: ["A: 1", "B:\n 2", "C: 3", "D: 4"]
+    )
+    choice, _ = choose(Says(local_decision(fleet)), 0, fleet, lambda: 0.0)
+    assert choice.status.endswith(": A: 1; B: 2; C: 3)")
+
+
+def test_an_outcomes_text_is_cut_and_every_conflict_is_named(fleet: Any) -> None:
+    for outcome, status in (
+        (Feasible(None, "x" * 500), "rule: " + "x" * 391 + "..."),
+        (Infeasible(("D7 time", "D5 room")), "infeasible: D7 time; D5 room"),
+    ):
+        decision = dataclasses.replace(local_decision(fleet), outcome=outcome)
+        assert choose(Says(decision), 0, fleet, lambda: 0.0)[0].status == status
+
+
+def test_a_policy_begins_with_the_seed_it_is_given_and_chooses_who_trains(fleet: Any) -> None:
+    class Seeded(Says):
+        def init(self, seed: int) -> int:
+            return 10 * seed
+
+    selected = np.array([True, False, True])
+    policy = Seeded(dataclasses.replace(local_decision(fleet), selected=selected))
+    state = first_state(policy, 7)
+    choice, following = choose(policy, state, fleet, lambda: 0.0)
+    assert (state, following) == (70, 71)
+    assert choice.decision.home_batches.tolist() == [6, 0, 6]
 
 
 @pytest.mark.parametrize("nonsense", [None, 7, "plan", ()])

@@ -67,3 +67,12 @@ def test_lowcarb_looks_as_far_as_it_is_told_and_can() -> None:
     assert chosen(half, "lowcarb", clients=1, forecast_slots=12) == [1]
     assert traits_of("lowcarb").wanted_horizon(0) == 13
     assert traits_of("lowcarb", forecast_slots=4).wanted_horizon(0) == 5
+
+
+def test_nodes_without_a_window_tie_up_to_512_grams_and_the_dirtier_comes_last_beyond() -> None:
+    """2**63 - 1000 is a double below 2**63, 2**63 - 500 is 2**63."""
+    count = np.array([1, 1, 4])
+    assert forecast_windows(count, 2).tolist() == [0, 0, 2]
+    for intensity, order in (([400.0, 100.0], [0, 1]), ([1000.0, 100.0], [1, 0])):
+        scores = lowcarb_scores(np.array([[c, c, c] for c in (*intensity, 50.0)]), count, 2)
+        assert np.argsort(-scores[:2], kind="stable").tolist() == order
