@@ -17,7 +17,6 @@ from coordinator.market.pairs import Pairs
 from coordinator.policies.conformance import check_policy
 from coordinator.policies.guard import PolicyFailedError, choose, first_state, without_unselected
 from coordinator.policies.local import local_decision
-from coordinator.policies.validate import violations
 
 
 class Says:
