@@ -56,14 +56,13 @@ def ceil_over(amount: Ints, factor: Floats) -> Ints:
     if _tiny(factor):
         return _rows(lambda n, f: -(-n / f // 1), amount, factor)
     wanted = amount.astype(np.float64)
-    found = np.ceil(wanted / factor)
+    found = np.ceil(wanted / factor)  # never too large: a quotient up to k is rounded to k at most
     _check(found)
     for _ in range(_STEPS):
-        enough = _at_least(found, factor, wanted)
-        one_less = _at_least(found - 1.0, factor, wanted)
-        if (enough & ~one_less).all():
+        short = ~_at_least(found, factor, wanted)
+        if not short.any():
             return _whole(found)
-        found = np.where(one_less, found - 1.0, np.where(enough, found, found + 1.0))
+        found = found + short
     raise ArithmeticError("a quotient was not found; this is a defect")
 
 
@@ -72,8 +71,7 @@ def shares_of(total: Ints, part: Ints, whole: Ints) -> tuple[Ints, Ints]:
     _check(total)
     _check(whole)
     quotient = _whole(np.floor(total.astype(np.float64) * (part / whole)))
-    with np.errstate(over="ignore"):
-        rest = total * part - quotient * whole
+    rest = total * part - quotient * whole
     return _corrected(quotient, rest, whole)
 
 
@@ -103,8 +101,7 @@ def rounded_ratio(amount: Ints, ratio: Fraction) -> Ints:
     if top >= 2**62 or bottom >= 2**58 or float(amount.max(initial=0)) * float(ratio) >= LIMIT:
         return np.array([round(int(n) * ratio) for n in amount.tolist()], dtype=np.int64)
     quotient = _whole(np.floor(amount.astype(np.float64) * (top / bottom)))
-    with np.errstate(over="ignore"):
-        rest = amount * np.int64(top) - quotient * np.int64(bottom)
+    rest = amount * np.int64(top) - quotient * np.int64(bottom)
     quotient, rest = _corrected(quotient, rest, np.int64(bottom))
     double = 2 * rest
     return quotient + ((double > bottom) | ((double == bottom) & (quotient % 2 == 1)))
@@ -122,11 +119,10 @@ def _corrected(quotient: Ints, rest: Ints, whole: Ints | np.int64) -> tuple[Ints
 
 def _product(amount: Ints | Floats, factor: Floats) -> tuple[Floats, Floats]:
     """(high, low) floats whose sum is the product."""
-    a = np.asarray(amount, dtype=np.float64)
-    high = a * factor
-    a1, b1 = _SPLIT * a, _SPLIT * factor
-    a1, b1 = a1 - (a1 - a), b1 - (b1 - factor)
-    a2, b2 = a - a1, factor - b1
+    high = amount * factor
+    a1, b1 = _SPLIT * amount, _SPLIT * factor
+    a1, b1 = a1 - (a1 - amount), b1 - (b1 - factor)
+    a2, b2 = amount - a1, factor - b1
     return high, ((a1 * b1 - high) + a1 * b2 + a2 * b1) + a2 * b2
 
 
