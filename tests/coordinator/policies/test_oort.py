@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from coordinator.market.fleet import Fleet
-from coordinator.policies.oort import oort_scores, preferred_duration_s, slowness
+from coordinator.policies.oort import Oort, oort_scores, preferred_duration_s, slowness
 from coordinator.policies.registry import make_policy
 from tests.coordinator.policies.fleets import chosen, fleet_of
 
@@ -199,3 +199,189 @@ def test_oort_epsilon_decays_to_its_floor() -> None:
     assert given[:2] == pytest.approx([0.9 * 0.98, 0.9 * 0.98**2])
     assert given[-1] == 0.3
     assert json.loads(json.dumps(state)) == state
+
+
+class First:
+    """A generator that draws the first of what it is offered, and remembers every draw."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[list[int], int, bool, list[float] | None]] = []
+
+    def choice(self, a: Any, size: Any, replace: bool, p: Any = None) -> Any:
+        offered = list(range(a)) if isinstance(a, int) else [int(each) for each in a]
+        self.calls.append((offered, size, replace, None if p is None else p.tolist()))
+        return np.array(offered[:size])
+
+
+def picked_by_hand(
+    policy: Oort, fleet: Fleet, state: dict[str, Any]
+) -> tuple[list[Any], list[int], dict[str, Any]]:
+    """(draws, nodes, next state) of algorithm 1 in plain loops; draws are those of ``First``."""
+    names, n = fleet.node_ids, fleet.size
+    count = min(n, -(-n // 2) if policy.clients is None else policy.clients)
+    trained = [int(p) for p in fleet.participations]  # type: ignore[union-attr]
+    loss, held = fleet.mean_loss, fleet.num_examples
+    known = [bool(trained[i] > 0 and not np.isnan(loss[i])) for i in range(n)]  # type: ignore[index]
+    reward = [float(held[i] * (loss[i] if known[i] else 1.0)) for i in range(n)]  # type: ignore[index]
+    new = [trained[i] > state["trained"].get(names[i], 0) for i in range(n)]
+    before = max(1, state["round"] - 1)
+    last = dict(state["last"]) | {
+        names[i]: before for i in sorted(range(n), key=lambda i: names[i]) if new[i]
+    }
+    following = state | {
+        "round": state["round"] + 1,
+        "trained": dict(zip(names, trained, strict=True)),
+        "last": last,
+    }
+    if count == n:
+        return [], list(range(n)), following
+    if not any(known):
+        return [(list(range(n)), count, False, None)], list(range(count)), following
+    earned = [
+        reward[names.index(node)] for node in state["exploited"] if node in names and new[names.index(node)]
+    ]
+    history = [*state["history"], sum(earned) / (len(earned) + 1e-4)][-2 * policy.pacer_step :]
+    percentile = state["percentile"]
+    if before >= 2 * policy.pacer_step and before % policy.pacer_step == 0:
+        old, now = sum(history[: policy.pacer_step]), sum(history[policy.pacer_step :])
+        if abs(now - old) <= 0.1 * old:
+            percentile = min(100.0, percentile + policy.pacer_delta)
+        elif abs(now - old) >= 5 * old:
+            percentile = max(policy.pacer_delta, percentile - policy.pacer_delta)
+    took = [float(fleet.seconds_per_batch[i, 0] * sum(fleet.backlog_batches[i])) for i in range(n)]
+    wanted = sorted(took)[min(int(n * percentile / 100), n - 1)] if percentile < 100 else np.inf
+    slow = [(wanted / took[i]) ** policy.penalty if took[i] > wanted else 1.0 for i in range(n)]
+    ranks = sorted(each for each in reward if each > 0) or [0.0]
+    low, most = 0.999 * ranks[0], ranks[min(int(len(ranks) * policy.clip), len(ranks) - 1)]
+    width = max(ranks[-1] - low, 1e-4)
+    score = [0.0] * n
+    for i in range(n):
+        if known[i]:
+            bonus = np.sqrt(0.1 * np.log(before) / max(last.get(names[i], 1), 1))
+            score[i] = abs((min(reward[i], most) - low) / width + bonus) * slow[i]
+    epsilon = max(state["epsilon"] * policy.epsilon_decay, policy.epsilon_least)
+    explore, unknown = int(count * epsilon), [i for i in range(n) if not known[i]]
+    if not policy.repeat_explored:
+        explore = min(explore, len(unknown))
+    draws: list[Any] = []
+
+    def draw(nodes: list[int], weights: list[float], size: int) -> list[int]:
+        if not size:
+            return []
+        total = sum(weights[i] + 1e-12 for i in nodes)
+        draws.append((nodes, size, False, [(weights[i] + 1e-12) / total for i in nodes]))
+        return nodes[:size]
+
+    ranked = sorted((i for i in range(n) if known[i]), key=lambda i: (-score[i], i))
+    size = min(count - explore, len(ranked))
+    cut = policy.cut_off * score[ranked[min(size, len(ranked) - 1)]]
+    far = [k for k in range(len(ranked)) if score[ranked[k]] < cut and k > 10 * size]
+    exploited = draw(ranked[: far[0]] if far else ranked, score, size)
+    if unknown:
+        weight = [reward[i] * slow[i] for i in range(n)]
+        heaviest = sorted(unknown, key=lambda i: (-weight[i], i))
+        size = min(count - len(exploited), len(unknown))
+        explored = draw(heaviest[: min(int(policy.sample_window * size), len(unknown))], weight, size)
+    else:
+        explored = [names.index(m) for m in state["explored"] if m in names] if policy.repeat_explored else []
+    following |= {
+        "epsilon": epsilon,
+        "percentile": percentile,
+        "history": history,
+        "explored": [names[i] for i in explored],
+        "exploited": [names[i] for i in exploited],
+    }
+    return draws, sorted({*explored, *exploited}), following
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_oort_is_algorithm_1_in_plain_loops(seed: int) -> None:
+    """Every draw with its chances, every choice and every state of drawn fleets, over five rounds."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 40))
+    policy = Oort(
+        clients=[None, 1, 2, int(rng.integers(1, n + 1))][seed % 4],
+        epsilon=float(rng.uniform(0, 1)),
+        epsilon_decay=float(rng.uniform(0.5, 1)),
+        epsilon_least=float(rng.uniform(0, 0.4)),
+        penalty=float(rng.choice([0.0, 1.0, 2.0])),
+        preferred_percentile=float(rng.choice([0.0, 30.0, 55.0, 97.0, 100.0])),
+        pacer_step=int(rng.integers(1, 3)),
+        pacer_delta=float(rng.choice([0.0, 5.0, 40.0])),
+        clip=float(rng.choice([0.0, 0.5, 0.9, 1.0])),
+        cut_off=float(rng.choice([0.0, 0.3, 0.95, 1.0])),
+        sample_window=float(rng.choice([1.0, 1.5, 5.0])),
+        repeat_explored=bool(rng.integers(0, 2)),
+    )
+    counts = (rng.random(n) < rng.choice([0.0, 0.5, 0.9, 1.0])).astype(np.int64)
+    fleet = fleet_of([1.0] * n)
+    fleet = replace(
+        fleet,
+        limits=replace(fleet.limits, deadline_slots=1),
+        backlog_batches=rng.integers(0, 9, (n, 2)),
+    )
+    state = policy.init(3)
+    for _ in range(5):
+        counts = counts + ((rng.random(n) < 0.5) & (counts > 0))
+        fleet = replace(
+            fleet,
+            mean_loss=np.where(rng.random(n) < 0.9, rng.choice([0.0, 0.5, 1.0, 9.0], n), np.nan),
+            participations=counts,
+            num_examples=rng.choice([0, 1, 50, 400], n),
+            seconds_per_batch=rng.choice([0.5, 1.0, 3.0], (n, 1)),
+        )
+        drawn, given = First(), json.loads(json.dumps(state))
+        nodes, state = policy.pick(fleet, state, drawn)
+        calls, wanted, following = picked_by_hand(policy, fleet, given)
+        assert [call[:3] for call in drawn.calls] == [tuple(call[:3]) for call in calls]
+        for (*_, p), (*_, q) in zip(drawn.calls, calls, strict=True):
+            assert (p is None and q is None) or p == pytest.approx(q, rel=1e-9)
+        assert nodes.tolist() == wanted
+        assert_alike(state, following)
+        counts = counts.copy()
+        counts[nodes] += rng.random(len(nodes)) < 0.8
+
+
+def assert_alike(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert one.keys() == other.keys()
+    for key, value in one.items():
+        assert value == (
+            pytest.approx(other[key]) if key in ("epsilon", "percentile", "history") else other[key]
+        )
+
+
+def test_oort_begins_with_its_options() -> None:
+    assert Oort(epsilon=0.7, preferred_percentile=40.0).init(5) == {
+        "seed": 5,
+        "round": 1,
+        "epsilon": 0.7,
+        "percentile": 40.0,
+        "history": [],
+        "explored": [],
+        "exploited": [],
+        "trained": {},
+        "last": {},
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        *(
+            (name, (0.0, 1.0), (-0.1, 1.1))
+            for name in ("epsilon", "epsilon_decay", "epsilon_least", "clip", "cut_off")
+        ),
+        ("preferred_percentile", (0.0, 100.0), (-1.0, 100.5)),
+        ("pacer_step", (1,), (0,)),
+        ("sample_window", (1.0,), (0.5, float("nan"))),
+        ("penalty", (0.0,), (-1.0, float("inf"), float("nan"))),
+        ("pacer_delta", (0.0,), (-1.0, float("inf"))),
+        ("clients", (1,), (0,)),
+    ],
+)
+def test_oort_refuses_options_out_of_range(name: str, good: tuple[Any, ...], bad: tuple[Any, ...]) -> None:
+    for value in good:
+        assert getattr(Oort(**{name: value}), name) == value
+    for value in bad:
+        with pytest.raises(ValueError, match=rf"^{name} is {value}; allowed is"):
+            Oort(**{name: value})

@@ -86,6 +86,10 @@ def test_every_table_is_that_of_a_fleet_in_one_process(policy: str, tmp_path: Pa
     assert_the_same(drawn(COLUMN_POLICIES.index(policy), policy), tmp_path)
 
 
+def test_every_table_of_a_fleet_that_moves_trades_sleeps_and_waits(tmp_path: Path) -> None:
+    assert_the_same(drawn(109, "deta"), tmp_path)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("policy", COLUMN_POLICIES)
 def test_in_many_drawn_scenarios(policy: str, tmp_path: Path) -> None:
