@@ -142,7 +142,7 @@ class Oort(ClientsPerRound):
         history = [*state["history"], utility][-2 * step :]
         percentile = float(state["percentile"])
         if clock >= 2 * step and clock % step == 0:
-            before, now = sum(history[-2 * step : -step]), sum(history[-step:])
+            before, now = sum(history[:-step]), sum(history[-step:])
             if abs(now - before) <= 0.1 * before:
                 percentile = min(100.0, percentile + self.pacer_delta)
             elif abs(now - before) >= 5 * before:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coordinator.market.decision import Feasible
 from coordinator.policies.energy_proportional import green_energy_j, proportional_batches
 from coordinator.policies.registry import make_policy
 from tests.coordinator.policies.fleets import fleet_of
@@ -49,3 +50,18 @@ def test_energy_proportional_by_hand() -> None:
     assert decision.unserved_batches.tolist() == [8, 0, 9]
     serving, _ = policy.decide(replace(fleet, stage="application"), policy.init(0))
     assert np.diag(serving.batches).tolist() == [10, 10, 10]
+
+
+def test_energy_proportional_says_why_it_leaves_work_and_pays_for_a_batch_of_rounding() -> None:
+    fleet = fleet_of([1.0] * 2, harvest_j=np.array([[36.0], [0.0]]))
+    decision, state = make_policy("energy-proportional").decide(fleet, {"kept": 1})
+    assert decision.outcome == Feasible(None, "work follows green energy")
+    assert state == {"kept": 1}
+    assert make_policy("energy-proportional").init(3) == {}
+    assert proportional_batches(np.array([0.3, 0.29, 7.0]), np.array([0.1, 0.1, 0.0])).tolist() == [
+        3,
+        2,
+        2**31 - 1,
+    ]
+    # a third of a slot's harvest short by a rounding error still pays
+    assert proportional_batches(np.array([0.1 * 3 - 1e-16]), np.array([0.1])).tolist() == [3]

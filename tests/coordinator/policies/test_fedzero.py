@@ -175,3 +175,117 @@ def test_fedzero_counts_the_time_of_every_slot() -> None:
     # a rounding error below a whole number is that number
     third = replace(fleet, slot_s=0.3, seconds_per_batch=np.full((2, 3), 0.1))
     assert fedzero._capacity(third, limits)[:, 1:].tolist() == [[3.0, 3.0]] * 2
+
+
+def test_fedzero_renews_the_mean_of_its_cycle_by_the_clock() -> None:
+    """A cycle is a day: slot 30 of an hour each is beyond one that began at 0, slot 2 is not."""
+    fleet = replace(fleet_of([1.0] * 3, harvest_j=np.array([[0.0], [1e4], [1e4]])), slot_s=3600.0)
+    policy = make_policy("fedzero", clients=1)
+    state = policy.init(0) | {
+        "cycle": {"begun_s": 0.0, "mean": 0.5, "active": ["edge-00", "edge-02"]},
+        "rounds": {"edge-00": 4, "edge-01": 1, "edge-02": 8},
+    }
+    later = policy.decide(replace(fleet, slot=30), state)[1]["cycle"]
+    assert later == {"begun_s": 108_000.0, "mean": 6.0, "active": ["edge-01", "edge-02"]}
+    sooner = policy.decide(replace(fleet, slot=2), state)[1]["cycle"]
+    assert sooner == {"begun_s": 0.0, "mean": 0.5, "active": ["edge-00", "edge-02", "edge-01"]}
+    begun = policy.decide(replace(fleet, slot=2), state | {"cycle": policy.init(0)["cycle"]})[1]["cycle"]
+    assert begun == {"begun_s": 7200.0, "mean": 0.0, "active": ["edge-01", "edge-02"]}
+
+
+def test_fedzero_shares_surplus_in_proportion_to_lack() -> None:
+    """J by node, less 0.5 J a batch: 3, 1, -2 and -0.5 in zone 0; 0.25 and -2 in zone 1; 9 in zone 2."""
+    fleet = fleet_of([1.0] * 7, joules_per_batch=np.full((7, 1), 0.5))
+    work = np.array([2, 0, 4, 1, 1, 6, 2])
+    view = fedzero._View(
+        place={},
+        limits=WorkLimits.of(fleet, np.ones(7, dtype=bool)),
+        domain=np.array([0, 0, 0, 0, 1, 1, 2]),
+        energy_j=np.array([4.0, 1.0, 0.0, 0.0, 0.75, 1.0, 10.0]),
+        present=np.ones(7, dtype=bool),
+    )
+    found = fedzero._shares(fleet, view, work)
+    assert list(zip(found.source.tolist(), found.target.tolist(), found.amount.tolist(), strict=True)) == [
+        (0, 2, 1.5),
+        (0, 3, 0.375),
+        (1, 2, 0.5),
+        (1, 3, 0.125),
+        (4, 5, 0.25),
+    ]
+    none = fedzero._shares(fleet, replace(view, energy_j=np.full(7, 10.0)), work)
+    assert len(none.amount) == 0
+
+
+def test_fedzero_sees_who_has_work_time_and_a_domain_with_energy() -> None:
+    """Nodes 0 and 1 share what node 1 harvests; node 2 is dark; node 3 has no work, node 4 no time."""
+    intensity = np.array([[5.0], [5.0], [1.0], [9.0], [9.0]])
+    fleet = replace(
+        fleet_of([1.0] * 5, harvest_j=np.array([[0.0], [0.5], [0.0], [7.0], [8.0]])),
+        intensity_g_per_kwh=intensity,
+        backlog_batches=np.array([[10], [20], [10], [0], [10]]),
+        seconds_per_batch=np.array([[1.0], [1.0], [1.0], [1.0], [1e9]]),
+    )
+    view = fedzero._View.of(fleet, "zone")
+    assert view.place == {"edge-00": 0, "edge-01": 1, "edge-02": 2, "edge-03": 3, "edge-04": 4}
+    assert view.domain.tolist() == [1, 1, 0, 2, 2]
+    assert view.energy_j.tolist() == [0.0, 0.5, 0.0, 7.0, 8.0]
+    assert view.present.tolist() == [True, True, False, False, False]
+    assert view.limits.available.tolist() == [10, 20, 10, 0, 10]
+    alone = fedzero._View.of(fleet, "node")
+    assert alone.domain.tolist() == [0, 1, 2, 3, 4]
+    assert alone.present.tolist() == [False, True, False, False, False]
+
+
+def test_fedzero_tells_why_work_is_left_and_ends_a_round_with_its_last_slot() -> None:
+    """36 J a batch; two of ten are the least. Node 1's 36 J pay for one: in its only slot it does not finish."""
+    fleet = fleet_of([1.0] * 2, harvest_j=np.array([[144.0], [144.0]]), mean_loss=np.array([1.0, np.nan]))
+    policy = make_policy("fedzero", clients=2, least_share=0.2)
+    decision, state = policy.decide(fleet, policy.init(4))
+    assert decision.outcome == Feasible(None, "only excess energy is used")
+    assert decision.notes == {"blocked": 0.0}
+    assert decision.selected is not None
+    assert decision.selected.tolist() == [True, True]
+    assert decision.home_batches.tolist() == [4, 4]
+    assert {**state, "cycle": None} == {
+        "seed": 4,
+        "blocked": [],
+        "cycle": None,
+        "rounds": {"edge-00": 1, "edge-01": 1},
+        "last": ["edge-00", "edge-01"],
+        "members": {},
+        "left": 0,
+    }
+    # a round that goes on: what is left of it, and a member that is no longer there
+    running = policy.init(4) | {
+        "members": {
+            "edge-00": {"done": 1, "least": 9, "most": 10},
+            "gone": {"done": 0, "least": 1, "most": 2},
+        },
+        "left": 3,
+        "rounds": {"edge-01": 2},
+    }
+    decision, state = policy.decide(fleet, running)
+    assert decision.home_batches.tolist() == [4, 0]
+    assert state == running | {"members": {"edge-00": {"done": 5, "least": 9, "most": 10}}, "left": 2}
+    # its last slot: node 0 has worked and has not finished
+    decision, state = policy.decide(fleet, running | {"left": 1})
+    assert state == running | {"members": {}, "left": 0, "rounds": {"edge-01": 2, "edge-00": 1}, "last": []}
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("least_share", (0.0, 1.0), (-0.1, 1.1)),
+        ("exclusion_share", (0.0, 1.0), (-0.1, 1.1)),
+        ("release", (0.0, 3.0), (-1.0, float("inf"), float("nan"))),
+        ("domains", ("node", "zone"), ("NODE", "ZONE", "")),
+    ],
+)
+def test_fedzero_refuses_options_out_of_range(
+    name: str, good: tuple[object, ...], bad: tuple[object, ...]
+) -> None:
+    for value in good:
+        assert getattr(fedzero.FedZero(**{name: value}), name) == value  # type: ignore[arg-type]
+    for value in bad:
+        with pytest.raises(ValueError, match=rf"^{name} is {value!r}; allowed"):
+            fedzero.FedZero(**{name: value})  # type: ignore[arg-type]

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from coordinator.market.layout import Restrictions
 from coordinator.policies import registry
 from coordinator.policies.conformance import check_named
 from coordinator.policies.registry import (
     POLICIES,
     PolicyError,
+    Traits,
     describe,
     make_policy,
     takes,
@@ -152,3 +154,31 @@ def test_whether_a_policy_takes_an_option() -> None:
     assert not takes("local", "horizon")
     assert not takes("deta", "horizons")
     assert not takes("builtins:range", "horizon")  # what cannot be asked takes none
+
+
+def test_the_traits_of_a_policy_are_its_attributes() -> None:
+    class Bare:
+        name = "bare"
+
+    class Says(Bare):
+        needs_truth, uses_harvest = True, False
+        restrictions = Restrictions(transfers=False, offloading=True, harvest=False)
+
+        def wants_slots(self, deadline_slots: int) -> int:
+            return 3 * deadline_slots - 3
+
+    class Wrong(Bare):
+        restrictions, wants_slots = "none", 7
+
+    silent = Traits(False, True, Restrictions(True, True, True), None)
+    assert registry.traits(Bare()) == registry.traits(Wrong()) == silent  # type: ignore[arg-type]
+    told = registry.traits(Says())  # type: ignore[arg-type]
+    assert (told.needs_truth, told.uses_harvest, told.restrictions) == (True, False, Says.restrictions)
+    assert [told.wanted_horizon(q) for q in (0, 1, 2)] == [1, 1, 3]
+    assert silent.wanted_horizon(5) == 1
+
+
+def test_options_of_what_has_no_signature_are_not_known() -> None:
+    assert registry._options(3) == "not known"
+    assert registry._options(lambda: None) == "none"
+    assert registry._options(lambda one, two=3: None) == "one, two=3"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from coordinator.policies.registry import make_policy
-from coordinator.policies.selection import statistical_utility
+from coordinator.policies.selection import ClientsPerRound, smallest, statistical_utility
 from tests.coordinator.policies.fleets import chosen, fleet_of
 
 
@@ -42,3 +42,10 @@ def test_utility_is_examples_times_loss() -> None:
     for name, field in (("lowcarb", "participations"), ("fedzero", "num_examples")):
         with pytest.raises(ValueError, match=field):
             chosen(replace(fleet, **{field: None}), name)  # type: ignore[arg-type]
+
+
+def test_half_is_rounded_up_and_ties_go_to_the_first_of_many() -> None:
+    assert [ClientsPerRound().count(fleet_of([1.0] * n)) for n in (1, 2, 3, 5, 8)] == [1, 1, 2, 3, 4]
+    assert [ClientsPerRound(clients=2).count(fleet_of([1.0] * n)) for n in (1, 2, 3)] == [1, 2, 2]
+    assert smallest(np.tile([2.0, 1.0], 100), 100).tolist() == list(range(1, 200, 2))
+    assert smallest(np.array([3.0, 1.0, 2.0]), 2).tolist() == [1, 2]

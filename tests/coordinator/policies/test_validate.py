@@ -248,3 +248,35 @@ def test_coordinates_and_matrices_break_the_same_limits(seed: int, nodes: int, s
     awake = rng.random(nodes) < 0.8
     decision = decided(batches, transfer_j, awake.tolist())
     assert [str(one) for one in violations(fleet, decision)] == of_matrices(fleet, batches, transfer_j, awake)
+
+
+def test_one_node_is_named_and_the_others_are_counted() -> None:
+    fleet = reference_day(1, nodes=3)
+    good = make_policy("local").decide(fleet, None)[0]
+    names = fleet.node_ids
+    for awake, said in (
+        ([True, False, True], f"{names[1]}: asleep, though may_sleep is off"),
+        ([True, False, False], f"{names[1]}: asleep, though may_sleep is off (and 1 more nodes)"),
+        ([False, False, False], f"{names[0]}: asleep, though may_sleep is off (and 2 more nodes)"),
+    ):
+        idle = replace(good, awake=np.array(awake), home_batches=np.zeros(3, dtype=np.int64))
+        idle = replace(idle, unserved_batches=fleet.backlog_batches[:, 0].copy())
+        assert [str(each) for each in violations(fleet, idle)] == [f"SLEEP: {said}"]
+
+
+def test_a_lone_node_needs_no_other() -> None:
+    fleet = reference_day(1, nodes=1)
+    good = make_policy("local").decide(fleet, None)[0]
+    assert violations(fleet, good) == []
+    assert violations(fleet, replace(good, outcome=Feasible(0.0))) == []
+    beyond = replace(good, moves=Pairs(np.array([0]), np.array([1]), np.array([1])))
+    assert [str(each) for each in violations(fleet, beyond)] == ["SHAPE: moves names node 1, expected 0 to 0"]
+
+
+def test_what_may_be_sent_may_be_sent_to_the_last_joule() -> None:
+    fleet = reference_day(1, nodes=2)
+    fleet = replace(fleet, harvest_j=np.array([[100.0], [0.0]]))
+    good = make_policy("local").decide(fleet, None)[0]
+    for sent, found in ((50.0, []), (50.1, ["TRANSFER_CAP: edge-00: sends 50.1 J, at most 50.0 J allowed"])):
+        trade = replace(good, transfers=pairs((0, 1, sent)))
+        assert [str(each) for each in violations(fleet, trade)] == found
