@@ -23,6 +23,7 @@ from protos.messages.terms import Component, Holder, Stage
 Ints = NDArray[np.int64]
 Wanted = Counter[tuple[str, str]]
 TRAINING = (Stage.DEVELOPMENT, Stage.RECYCLING)
+LINE = ("node_id", "zone", "stage", "component", "energy_uj", "grid_uj", "operational_pg")
 STORE = {
     "curtailed": "curtailed_uj",
     "loss/charge": "charge_loss_uj",
@@ -192,12 +193,13 @@ class ColumnSlots:
             if joules:
                 sums = wanted.setdefault(one if one == other else f"{one}+{other}", [0, 0])
                 sums[0], sums[1] = sums[0] + joules, sums[1] + grams
-        booked = {
-            line["zone"]: [line["energy_uj"], line["operational_pg"]]
+        kind = item.body["stage"], Component.NETWORK
+        booked = sorted(
+            tuple(line[name] for name in LINE[1:])
             for line in item.body["lines"]
             if line["node_id"] == Holder.NETWORK
-        }
-        if booked != wanted:
+        )
+        if booked != sorted((zone, *kind, joules, joules, grams) for zone, (joules, grams) in wanted.items()):
             self._add("lines", item.where, "the network's lines are not those of the slot's bytes")
 
     def _own(self, item: Item) -> None:
@@ -212,9 +214,8 @@ class ColumnSlots:
             if energy := round(power_w * seconds * MICRO):
                 grams = int(_grams(np.array([energy]), np.array([at]))[0])
                 wanted.append((holder, home["zone"], item.body["stage"], component, energy, energy, grams))
-        names = ("node_id", "zone", "stage", "component", "energy_uj", "grid_uj", "operational_pg")
         booked = [
-            tuple(line[name] for name in names)
+            tuple(line[name] for name in LINE)
             for line in item.body["lines"]
             if line["node_id"] != Holder.NETWORK
         ]
