@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,9 @@ from coordinator.market.instances import random_fleet, reference_day
 from coordinator.market.layout import Restrictions
 from coordinator.market.plan import Plan
 from coordinator.market.program import build
+from coordinator.market.rounding import clip_transfers
 from coordinator.market.solve import Solution, explain_unserved, solve
+from coordinator.policies import optimised
 from coordinator.policies.deta import Deta
 from coordinator.policies.optimised import optimise, outcome_of
 from coordinator.policies.registry import make_policy
@@ -311,3 +315,130 @@ def test_work_left_undone_names_its_limit_or_the_whole_batches() -> None:
     assert late == explain_unserved(program)
     assert isinstance(late, Infeasible)
     assert sum(late.excess.values()) > 0
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_plan_that_is_watched_is_the_decision(seed: int) -> None:
+    """Whole batches, who is awake, battery and transfers of the first slot are those of one plan."""
+    fleet = random_fleet(seed, nodes=4, horizon=3, deadline_slots=seed % 3, may_sleep=seed % 4 == 0)
+    seen: list[Plan] = []
+    decision = optimise(fleet, DETA, watch=seen.append)
+    if not seen:  # replaced by LOCAL's rule
+        assert isinstance(decision.outcome, Feasible)
+        return
+    (plan,) = seen
+    assert np.abs(plan.batches(0) - decision.batches).max() < 1e-5
+    assert decision.awake.tolist() == plan.awake[:, 0].tolist()
+    both = np.minimum(plan.charge_j[:, 0], plan.discharge_j[:, 0])
+    assert decision.charge_j == pytest.approx(plan.charge_j[:, 0] - both)
+    assert decision.discharge_j == pytest.approx(plan.discharge_j[:, 0] - both)
+    sent = clip_transfers(plan.transfers(0), fleet)
+    assert list(decision.transfers.rows()) == list(sent.rows())
+    assert decision.notes == {"objective_g": plan.objective_g, "plan_emissions_g": plan.emissions_g}
+
+
+def test_the_models_energy_is_added_once_a_node_runs() -> None:
+    fleet = SimpleNamespace(model_j=np.array([[50.0, 1.0], [40.0, 1.0], [30.0, 1.0], [20.0, 1.0]]), size=4)
+    share = np.array([[5.0, 9.0], [0.0, 9.0], [4.0, 9.0], [2.0, 9.0]])
+    program: Any = SimpleNamespace(fleet=fleet, model_share_j=share)
+    batches = np.array([[2, 0, 0, 0], [1, 2, 0, 0], [0, 0, 0, 10], [0, 0, 0, 0]])
+    assert optimised._drawn_beside(program, batches).tolist() == [35.0, 0.0, 0.0, 0.0]
+    program.fleet.model_j = None
+    assert optimised._drawn_beside(program, batches).tolist() == [0.0] * 4
+
+
+@pytest.mark.parametrize(
+    ("late", "chosen"),
+    [
+        ((0.0, 2.0, 1.0), "early"),  # the early rounding leaves less undone
+        ((0.0, 2.0, 2.0), "plain"),  # no better
+        ((2.0, 2.0, 1.0), "plain"),  # the plain one is as good as no rounding: the other is not asked for
+        ((0.0, None, 1.0), "early"),  # no plan around the plain one, and the first plan leaves more undone
+        ((0.0, 2.0, None), "plain"),  # no plan around the early one
+    ],
+)
+def test_batches_are_rounded_early_where_that_leaves_less_undone(
+    monkeypatch: pytest.MonkeyPatch, late: tuple[float | None, ...], chosen: str
+) -> None:
+    """``late``: batches left undone by the fractional plan, around plainly rounded ones, and around early ones."""
+    fleet = two_nodes()
+    plain, early = np.array([[7, 3], [0, 0]]), np.array([[6, 4], [0, 0]])
+    calls: list[Any] = []
+    undone = {}
+
+    def rounded(fractional: Any, limits: Any, early_: bool = False, **kind: bool) -> Any:
+        assert fractional.shape == (2, 2)
+        assert limits.available.tolist() == [10, 0]
+        return early if kind.get("early", early_) else plain
+
+    def around(session: Any, plan: Plan, batches: Any) -> Any:
+        calls.append(batches.tolist())
+        assert session.program is plan.program
+        place = 1 if batches is plain else 2
+        if late[place] is None:
+            return None, plan
+        values = plan.values + 0.0
+        undone[id(values)] = late[place]
+        found = Plan(plan.program, values)
+        return "a solution", found
+
+    monkeypatch.setattr(optimised, "round_batches", lambda f, limits, early=False: rounded(f, limits, early))
+    monkeypatch.setattr(optimised, "_around", around)
+    first_late = late[0] if late[1] is not None else 5.0
+    monkeypatch.setattr(optimised, "unserved", lambda program, values: undone.get(id(values), first_late))
+    kept: list[Plan] = []
+    decision = optimise(fleet, DETA, watch=kept.append)
+    assert decision.batches.tolist() == (early if chosen == "early" else plain).tolist()
+    asked_twice = late != (2.0, 2.0, 1.0)
+    assert calls == [plain.tolist(), early.tolist()] if asked_twice else [plain.tolist()]
+    assert len(kept) == 1
+
+
+def test_a_large_fleet_is_decided_in_the_hub_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def wide(*given: Any) -> str:
+        asked.append(given)
+        return "decided"
+
+    fleet = reference_day(4, nodes=2)
+    fleet = replace(fleet, decision_slots=2)
+    policy = Deta(mip_gap=0.02)
+    monkeypatch.setattr(optimised, "why_pairwise", lambda told: None if told.horizon == 2 else "small")
+    monkeypatch.setattr(optimised, "decide_wide", wide)
+    decision, state = policy.decide(fleet, None)
+    ((decided, restrictions, gap, value),) = asked
+    assert decision == "decided"  # type: ignore[comparison-overlap]
+    assert decided.horizon == 2
+    assert decided.intensity_g_per_kwh.tolist() == fleet.intensity_g_per_kwh[:, :2].tolist()
+    assert (restrictions, gap) == (policy.restrictions, 0.02)
+    assert state is not None
+    assert value is not None
+    again = policy.ahead(fleet, state)[1]
+    assert again is not None
+    np.testing.assert_array_equal(value.grams_per_j, again.grams_per_j)
+
+
+def test_a_worth_of_many_steps_is_put_into_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = replace(reference_day(4, nodes=2), decision_slots=2)
+    grams = np.sort(np.random.default_rng(1).uniform(0, 1e-4, (2, 30)))[:, ::-1].copy()
+    many = StoredValue(grams, np.full((2, 30), 50.0))
+    given: list[Any] = []
+
+    def value_after(*arguments: Any) -> StoredValue:
+        given.append(arguments)
+        return many
+
+    monkeypatch.setattr(optimised, "value_after", value_after)
+    policy = Deta()
+    state = policy.follow(fleet, None)
+    decided, value = policy.ahead(fleet, state)
+    assert value is not None
+    np.testing.assert_array_equal(value.grams_per_j, many.in_steps(24).grams_per_j)
+    assert value.grams_per_j.shape[1] <= 24
+    assert decided.horizon == 2
+    ((known, slots, told, transfers),) = given
+    assert (known, slots, told, transfers) == (fleet, 2, state, True)
+    few = StoredValue(grams[:, :24].copy(), np.full((2, 24), 50.0))
+    monkeypatch.setattr(optimised, "value_after", lambda *_: few)
+    assert policy.ahead(fleet, state)[1] is few

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from coordinator.ledger import verify
 from coordinator.negotiation.policies.admm import Admm
 from coordinator.negotiation.policies.auction import Auction
 from coordinator.negotiation.policies.belief import BeliefAuction
-from coordinator.slots.protocol import Refused
+from coordinator.slots.negotiating import MarketHost
+from coordinator.slots.protocol import Effects, Refused, RequestError
 from coordinator.tables.export import ledger_tables
 from protos import codec
 from protos.messages.market import MarketCall, MarketNews, Offers
@@ -236,3 +238,84 @@ def test_after_a_failed_market_every_node_manages_itself(tmp_path: Path, kit: An
     assert not any(decision.sends or decision.export_uj for decision in plan.decisions)
     assert bench.coordinator.end_slot(EndSlot(0, 1.0)).executed_batches == 18
     bench.close()
+
+
+class Market:
+    """A conversation that says what it is asked."""
+
+    def __init__(self, goes_on: bool = True) -> None:
+        self.calls: list[Any] = []
+        self.goes_on = goes_on
+        self.agreed: Any = None
+        self.nodes: tuple[str, ...] = ()
+
+    def awaiting(self) -> tuple[str, ...]:
+        return ("n02", "n00", "n09")
+
+    def questions(self) -> str:
+        return "questions"
+
+    def step(self) -> bool:
+        return self.goes_on
+
+    def give_up(self, why: str) -> None:
+        self.calls.append(("give_up", why))
+
+    def take(self, message: Any) -> None:
+        self.calls.append(("take", message))
+
+    def leave(self, node: str) -> None:
+        self.calls.append(("leave", node))
+
+    def question_for(self, node: str) -> Any:
+        return f"question for {node}"
+
+
+def host(market: Market | None, live: tuple[str, ...] = ("n00", "n01"), **books: Any) -> MarketHost:
+    config = SimpleNamespace(node_ids=("n00", "n01", "n02", "n03"))
+    known = SimpleNamespace(config=config, next_slot=0, nodes={}, **books)
+    made = MarketHost(
+        known, SimpleNamespace(live=lambda: live), SimpleNamespace(policy=Auction(), state=None)
+    )  # type: ignore[arg-type]
+    made.market = market  # type: ignore[assignment]
+    return made
+
+
+def test_a_market_waits_for_nodes_before_the_first_slot_alone() -> None:
+    first = host(None)
+    assert first.awaiting_nodes() == ("n02", "n03")
+    first._books.next_slot = 1
+    assert first.awaiting_nodes() == ()
+    with pytest.raises(RequestError, match="no live node is registered; the market has no node to ask"):
+        first.open()
+
+
+def test_what_a_host_asks_of_its_market() -> None:
+    without = host(None)
+    assert without.awaiting_offers() == ()
+    assert without.question_for("n01") is None
+    without.leave("n01")
+    offers = Offers("n01", 1, 0, 0, 0, (), ())
+    with pytest.raises(Refused) as caught:
+        without.take(offers)
+    assert caught.value.refusal.code == "no_market"
+    assert caught.value.refusal.reason == "no market is open; offers of n01 came too late"
+    market = Market()
+    hosting = host(market)
+    assert hosting.awaiting_offers() == ("n00",)
+    assert hosting.question_for("n01") == "question for n01"  # type: ignore[comparison-overlap]
+    hosting.leave("n01")
+    assert hosting.take(offers) == Effects()
+    assert hosting.step() == "questions"  # type: ignore[comparison-overlap]
+    market.goes_on = False
+    assert hosting.step() is None
+    assert hosting.step(out_of_time=True) is None
+    assert market.calls == [
+        ("leave", "n01"),
+        ("take", offers),
+        ("give_up", "the time for negotiating is over"),
+    ]
+    market.agreed = "something"
+    with pytest.raises(RequestError, match="no node answered the market of slot 3"):
+        hosting.adopt(BeginSlot(3, Stage.DEVELOPMENT, 1.0))
+    assert hosting.market is None
