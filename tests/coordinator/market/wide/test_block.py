@@ -53,7 +53,7 @@ def stepped(deadline: int) -> tuple[Block, np.ndarray]:
     """A block with batteries whose last charge has steps of worth, and a theta of its own for every variable."""
     rng = np.random.default_rng(deadline)
     battery = np.full(3, 50.0)
-    fleet = random_fleet(4, 3, 4, deadline_slots=deadline)
+    fleet = random_fleet(6, 3, 4, deadline_slots=deadline)
     program = hub.from_fleet(replace(fleet, battery_capacity_j=battery, battery_j=0.5 * battery))
     worth, width = (
         np.array([[4e-4, 3e-4, 2e-4], [1e-4, 2e-4, 0.0]]),
