@@ -78,13 +78,13 @@ def decide(
 
     chosen = first.whole()
     for alike, early in ((None, False), (kinds(limits, planned.joules_per_batch[0]), False), (None, True)):
-        good = undone(chosen) == 0.0 and _gap(chosen, worth_g, bound_g, program.slots) <= gap_fraction
+        good = undone(chosen) == 0.0 and _gap(chosen, worth_g, bound_g) <= gap_fraction
         if good or (early and undone(chosen) == 0.0):
             break
         other = first.whole(alike, planned_again, early=early)
         chosen = min(chosen, other, key=lambda one: (undone(one), one.objective_g))
     work, around, plan = chosen.work, chosen.program, chosen.plan
-    objective, emissions_g = chosen.objective_g - worth_g, chosen.emissions_g(program.slots)
+    objective, emissions_g = chosen.objective_g - worth_g, chosen.emissions_g
     missed = np.maximum(limits.due - work.home - work.away, 0)
     return FleetDecision(
         home_batches=work.home,
@@ -95,7 +95,7 @@ def decide(
         awake=np.ones(fleet.size, dtype=bool),
         outcome=_outcome(
             objective,
-            _gap(chosen, worth_g, bound_g, program.slots),
+            _gap(chosen, worth_g, bound_g),
             max(float(missed.sum()), undone(chosen)),
             fleet.size,
         ),
@@ -116,10 +116,10 @@ def _wanted(fleet: Fleet, planned: HubProgram, worth_g: float, gap_fraction: flo
     return float(np.clip(gap_fraction * SHARE_OF_GAP * share, _LEAST_GAP, _MOST_GAP))
 
 
-def _gap(found: WholePlan, worth_g: float, bound_g: float, slots: int) -> float:
+def _gap(found: WholePlan, worth_g: float, bound_g: float) -> float:
     """How far a plan can be from the optimum, relative to its objective or, where that is near nothing, its grams."""
     objective = found.objective_g - worth_g
-    scale = max(abs(objective), found.emissions_g(slots))
+    scale = max(abs(objective), found.emissions_g)
     return max(objective - bound_g, 0.0) / scale if scale > 0 else 0.0
 
 

@@ -27,12 +27,12 @@ class WholePlan:
     plan: HubPlan
     objective_g: float
 
-    def emissions_g(self, slots: int) -> float:
-        """Of the first ``slots``."""
+    @property
+    def emissions_g(self) -> float:
+        """Of all planned slots."""
         moved = self.plan.offload_batches.sum(axis=0) + self.plan.guest_batches
         return float(
-            np.vdot(self.program.grams_per_j[:slots], self.plan.grid_j[:slots])
-            + np.vdot(self.program.network_g[:slots], moved[:slots])
+            np.vdot(self.program.grams_per_j, self.plan.grid_j) + np.vdot(self.program.network_g, moved)
         )
 
 

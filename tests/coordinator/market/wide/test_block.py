@@ -11,6 +11,7 @@ from coordinator.market.instances import random_fleet
 from coordinator.market.wide import hub, hub_lp
 from coordinator.market.wide.block import Block, open_hubs, scaled
 from coordinator.market.wide.kkt import Eliminated
+from coordinator.market.wide.named_rows import ENERGY, WORK, NamedRows
 from tests.coordinator.market.wide.drawn import drawn_program
 from tests.coordinator.market.wide.optima import optimum
 
@@ -52,12 +53,12 @@ def test_the_bound_holds_where_one_price_alone_is_wrong(deadline: int) -> None:
 def stepped(deadline: int) -> tuple[Block, np.ndarray]:
     """A block with batteries whose last charge has steps of worth, and a theta of its own for every variable."""
     rng = np.random.default_rng(deadline)
-    battery = np.full(3, 50.0)
+    battery = np.array([50.0, 0.0, 50.0])
     fleet = random_fleet(6, 3, 4, deadline_slots=deadline)
     program = hub.from_fleet(replace(fleet, battery_capacity_j=battery, battery_j=0.5 * battery))
     worth, width = (
         np.array([[4e-4, 3e-4, 2e-4], [1e-4, 2e-4, 0.0]]),
-        np.array([[20.0, 10.0, 30.0], [30.0, 40.0, 20.0]]),
+        np.array([[20.0, 0.0, 30.0], [30.0, 0.0, 20.0]]),
     )
     small = scaled(replace(program, step_g_per_j=worth, step_j=width), hub_lp.units_of(program))
     block = Block(small, open_hubs(small))
@@ -364,3 +365,16 @@ def test_the_bound_of_any_prices_by_hand(deadline: int, steps: bool) -> None:
         wanted = sum(bound_by_hand(block, y, prices, n) for n in range(3)) + block.constant
         assert block.lower_bound(y, prices) == pytest.approx(wanted)
         assert y.tolist() == kept.tolist()
+
+
+def test_rows_that_never_met_are_zero_slot_by_slot() -> None:
+    block, _ = stepped(0)
+    rows = NamedRows(block)
+    assert rows.entry(ENERGY, WORK).tolist() == np.zeros((4, 3)).tolist()
+    rows.put(WORK, ENERGY, np.ones((4, 3)))
+    rows.put(ENERGY, WORK, np.ones((4, 3)))
+    assert (
+        rows.entry(ENERGY, WORK).tolist()
+        == rows.entry(WORK, ENERGY).tolist()
+        == np.full((4, 3), 2.0).tolist()
+    )

@@ -176,7 +176,8 @@ class Plans:
                 found = first.whole()
                 above, undone = plans.left.pop(0)
                 unserved = found.plan.unserved_batches.copy()
-                unserved[0, 0] = undone
+                unserved[2, 0] = undone
+                unserved[3] = 5.0  # due after the last slot: that is left for later
                 plan = replace(found.plan, unserved_batches=unserved)
                 return replace(found, plan=plan, objective_g=found.objective_g + above)
 
@@ -247,7 +248,7 @@ def test_a_decision_by_hand(valued: bool, monkeypatch: pytest.MonkeyPatch) -> No
     if len(solved) == 1:
         assert found.notes == {
             "objective_g": pytest.approx(objective),
-            "plan_emissions_g": pytest.approx(whole.emissions_g(3)),
+            "plan_emissions_g": pytest.approx(whole.emissions_g),
             "wide_form": 1.0,
         }
     charge, discharge = whole.plan.charge_j[0], whole.plan.discharge_j[0]
@@ -264,7 +265,7 @@ def test_a_decision_by_hand(valued: bool, monkeypatch: pytest.MonkeyPatch) -> No
     assert found.awake.tolist() == [True] * 4
     assert found.selected is None
     assert found.unserved_batches.tolist() == [0] * 4
-    scale = max(abs(objective), whole.emissions_g(3))
+    scale = max(abs(objective), whole.emissions_g)
     proven = max(objective - (certified.bound_g - worth_g), 0.0) / scale
     assert isinstance(found.outcome, Feasible)
     assert found.outcome.gap_fraction == pytest.approx(proven, rel=1e-6)
@@ -304,17 +305,17 @@ def test_the_gap_of_a_plan_is_relative_to_its_objective_or_its_grams() -> None:
     plan = decomposition.solve(planned, 1e-2).plan
     limits = WorkLimits.of(fleet, np.ones(4, dtype=bool))
     whole = FirstSlot(fleet, Restrictions(True, True, True), planned, plan, limits).whole()
-    grams = whole.emissions_g(3)
+    grams = whole.emissions_g
     for objective, worth, bound, wanted in (
         (9.0 * grams, grams, 4.0 * grams, 4.0 / 8.0),
         (-9.0 * grams, grams, -12.0 * grams, 2.0 / 10.0),
         (1.2 * grams, grams, 0.0, 0.2),
         (1.2 * grams, grams, 0.3 * grams, 0.0),
     ):
-        assert module._gap(replace(whole, objective_g=objective), worth, bound, 3) == pytest.approx(wanted)
+        assert module._gap(replace(whole, objective_g=objective), worth, bound) == pytest.approx(wanted)
     free = replace(planned, grams_per_j=0 * planned.grams_per_j, network_g=0 * planned.network_g)
     none = replace(whole, program=free)
-    assert module._gap(replace(none, objective_g=0.0), 0.0, -1.0, 3) == 0.0
+    assert module._gap(replace(none, objective_g=0.0), 0.0, -1.0) == 0.0
 
 
 def test_outcomes_of_gaps_and_of_work_undone() -> None:

@@ -241,3 +241,15 @@ def test_whole_batches_only_where_they_are_asked_for() -> None:
     )
     for spec in fields(hub.HubProgram):
         np.testing.assert_equal(getattr(plain, spec.name), getattr(said, spec.name))
+
+
+@pytest.mark.parametrize("carries_cap", [False, True])
+def test_some_nodes_of_a_program_are_its_columns(carries_cap: bool) -> None:
+    program = drawn_program(np.random.default_rng(5), carries_cap=carries_cap)
+    picked = program.take(np.array([2, 0]))
+    for spec in fields(hub.HubProgram):
+        value = getattr(program, spec.name)
+        if isinstance(value, np.ndarray) and spec.name not in ("offloadable", "closed"):
+            value = value[..., [2, 0]]
+            assert getattr(picked, spec.name).flags.c_contiguous
+        np.testing.assert_array_equal(getattr(picked, spec.name), value, err_msg=spec.name)

@@ -21,7 +21,9 @@ def begun(deadline: int) -> State:
     fleet = replace(fleet, battery_capacity_j=battery, battery_j=0.4 * battery)
     worth, width = np.full((2, 5), 2e-5), np.vstack([0.25 * battery, 0.75 * battery])
     worth[0] *= 2.0
-    program = replace(hub.from_fleet(fleet), step_g_per_j=worth, step_j=width, stored_value_g_per_j=np.zeros(5))
+    program = replace(
+        hub.from_fleet(fleet), step_g_per_j=worth, step_j=width, stored_value_g_per_j=np.zeros(5)
+    )
     small = scaled(program, hub_lp.units_of(program))
     hubs = open_hubs(small)
     return State(Block(small, hubs), np.concatenate([0.6 * hubs.energy, 0.2 * hubs.work]))
