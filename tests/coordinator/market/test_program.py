@@ -10,12 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from carbon_data.stored_value import StoredValue
 from coordinator.market.fleet import Fleet
 from coordinator.market.instances import random_fleet, reference_day
 from coordinator.market.layout import Restrictions
+from coordinator.market.numbers import unserved_penalty_g
+from coordinator.market.participation import last_slots, model_energy
 from coordinator.market.plan import Plan
-from coordinator.market.program import build
-from coordinator.market.solve import solve
+from coordinator.market.program import Program, build
+from coordinator.market.solve import solve, to_matrix
 from tests.coordinator.market.plans import grams, plan_of, two_nodes
 
 LOCAL_LP = Restrictions(transfers=False, offloading=False, harvest=True)
@@ -162,3 +165,284 @@ def test_work_ends_with_its_stage() -> None:
     ended = replace(later, release_last_slot=np.array([0, 1, 2]))
     assert grams(ended, LOCAL_LP) == pytest.approx(360 * 2e-4)
     assert grams(ended, DETA) == pytest.approx(360 * 2e-4, rel=1e-2)
+
+
+Var = tuple[str, int, int]
+Row = tuple[float, float, dict[Var, float]]
+N, H = 3, 3
+PAIRS = [(i, j) for i in range(N) for j in range(N) if i != j]
+
+
+class ByHand:
+    """Rows, costs and bounds of the pairwise program, one at a time, in scalar arithmetic."""
+
+    def __init__(self, program: Program) -> None:
+        self.program, self.fleet, self.may = program, program.fleet, program.restrictions
+        f, q = self.fleet, self.fleet.limits.deadline_slots
+        known = min(q, H - 1) + 1
+        self.windows = [(0, c) for c in range(known)] + [(r, min(r + q, H - 1)) for r in range(1, H)]
+        self.entries = [(c, t) for c, (begin, end) in enumerate(self.windows) for t in range(begin, end + 1)]
+        self.split = self.may.offloading and len(self.entries) > H
+        self.sleep, self.unit = f.limits.may_sleep, program.joules_per_unit
+        self.c = f.intensity_g_per_kwh / 3.6e6
+        self.carries = self.may.transfers and f.limits.transfer_cap_over == "horizon"
+        end = last_slots(f)
+        self.closed = [c >= known and t > end[self.windows[c][0]] for c, t in self.entries]
+        self.late = np.zeros((N, len(self.windows)))
+        for i in range(N):
+            self.late[i, known - 1] = f.backlog_batches[i, H:].sum()
+            for r in range(1, H):
+                self.late[i, known + r - 1] = f.release_batches[i, r - 1] if end[r] > H - 1 else 0
+
+    def in_slot(self, name: str, i: int, t: int, value: float) -> dict[Var, float]:
+        return {(name, i, e): value for e, (_, slot) in enumerate(self.entries) if slot == t}
+
+    def of_class(self, name: str, i: int, c: int) -> dict[Var, float]:
+        return {(name, i, e): 1.0 for e, (its, _) in enumerate(self.entries) if its == c}
+
+    def of_pairs(
+        self, name: str, t: int, value: float, *, owner: int = -1, executor: int = -1
+    ) -> dict[Var, float]:
+        return {(name, p, t): value for p, (i, j) in enumerate(PAIRS) if owner == i or executor == j}
+
+    def rows(self) -> dict[tuple[str, int, int], Row]:
+        f, p, may, unit, inf = self.fleet, self.program, self.may, self.unit, np.inf
+        model, out = model_energy(f, may.offloading), dict[tuple[str, int, int], Row]()
+        caps = f.transfer_caps_j()
+        for i in range(N):
+            static, asleep = f.slot_s * f.static_w[i], f.slot_s * (f.sleep_w if self.sleep else f.static_w)[i]
+            store = f.battery_capacity_j[i] > 0
+            for t in range(H):
+                batch = f.joules_per_batch[i, t] + model.share_j[i, t]
+                terms = {("g", i, t): 1.0, ("u", i, t): 1.0} | self.in_slot("home", i, t, -batch / unit)
+                if may.offloading:
+                    terms |= self.of_pairs("w", t, -(batch + f.guest_j()[i, t]) / unit, executor=i)
+                    terms |= self.of_pairs("w", t, -f.owner_j()[i, t] / unit, owner=i)
+                if self.sleep:
+                    terms |= {("a", i, t): -(static - asleep) / unit, ("z", i, t): -f.wake_j[i] / unit}
+                right = (asleep + model.fixed_j[i, t]) / unit
+                out["D1_energy_use", i, t] = right, right, terms
+                terms = {("u", i, t): -1.0, ("k", i, t): -1.0, ("bp", i, t): -1.0, ("bm", i, t): 1.0}
+                if may.transfers:
+                    terms |= self.of_pairs("x", t, -1.0, owner=i)
+                    for pair, (donor, recipient) in enumerate(PAIRS):
+                        if recipient == i:
+                            arrives = f.transfer_efficiency(np.array([donor]), np.array([i]))[0]
+                            terms["x", pair, t] = arrives
+                right = -f.harvest_j[i, t] / unit * may.harvest
+                out["D2_green_bus", i, t] = right, right, terms
+                keep = 1.0 - f.self_discharge_fraction[i]
+                terms = {("B", i, t): 1.0, ("bp", i, t): -f.charge_efficiency[i] if store else -1.0}
+                terms["bm", i, t] = 1.0 / f.discharge_efficiency[i] if store else 1.0
+                if t > 0:
+                    terms["B", i, t - 1] = -keep
+                right = keep * f.battery_j[i] / unit if t == 0 else 0.0
+                out["D3_battery", i, t] = right, right, terms
+                if self.split:
+                    terms = self.of_pairs("w", t, 1.0, owner=i) | self.in_slot("away", i, t, -1.0)
+                    out["D4_split", i, t] = 0.0, 0.0, terms
+                terms = self.in_slot("home", i, t, 1.0)
+                if may.offloading:
+                    terms |= self.of_pairs("w", t, 1.0, executor=i)
+                    room = p.guest_room_batches[i, t]
+                    out["D7_storage", i, t] = -inf, room, self.of_pairs("w", t, 1.0, executor=i)
+                if self.sleep:
+                    terms |= {("a", i, t): -p.capacity_batches[i, t], ("z", i, t): p.wake_batches[i, t]}
+                    up = {("z", i, t): 1.0, ("a", i, t): -1.0} | ({("a", i, t - 1): 1.0} if t else {})
+                    out["D8_wake_up", i, t] = 0.0 if t else float(f.asleep[i]) - 1.0, inf, up
+                out["D7_time", i, t] = -inf, 0.0 if self.sleep else p.capacity_batches[i, t], terms
+                if may.transfers:
+                    terms = self.of_pairs("x", t, 1.0, owner=i)
+                    if self.carries:
+                        terms |= {("m", i, t): 1.0} | ({("m", i, t - 1): -1.0} if t else {})
+                    out["D6_transfer_cap", i, t] = -inf, caps[i, t] * may.harvest / unit, terms
+            for c in range(len(self.windows)):
+                away = self.of_class("away", i, c) if self.split else self.of_pairs("w", c, 1.0, owner=i)
+                terms = self.of_class("home", i, c) | {("unserved", i, c): 1.0}
+                if f.limits.deadline_slots:
+                    terms["left", i, c] = 1.0
+                if may.offloading:
+                    terms |= away
+                    out["D5_offload_cap", i, c] = -inf, p.class_room_batches[i, c], away
+                out["D4_all_work_done", i, c] = p.class_batches[i, c], p.class_batches[i, c], terms
+            if p.stored_value is not None:
+                steps = {("v", i, s): -1.0 for s in range(p.stored_value.grams_per_j.shape[1])}
+                out["D9_stored_value", i, 0] = 0.0, 0.0, steps | {("B", i, H - 1): 1.0}
+        return out
+
+    def cost(self, name: str, i: int, k: int, quiet_g: float) -> float:
+        """In grams."""
+        f, unit = self.fleet, self.unit
+        match name:
+            case "g":
+                return float(self.c[i, k] * unit)
+            case "B" if k == H - 1 and self.program.stored_value is None:
+                return float(-f.stored_value_g_per_j[i] * unit)
+            case "v":
+                return float(-self.program.stored_value.grams_per_j[i, k] * unit)  # type: ignore[union-attr]
+            case "unserved" | "left":
+                return unserved_penalty_g(f) / (3.0 if name == "left" else 1.0)
+            case "w":
+                middle = 0.5 * (self.c[PAIRS[i][0], k] + self.c[PAIRS[i][1], k])
+                moved_j = f.limits.net_j_per_byte * f.bytes_per_batch[k]
+                return float(middle * moved_j + quiet_g * f.joules_per_batch.mean())
+            case "x":
+                return quiet_g * unit
+        return 0.0
+
+    def most(self, name: str, i: int, k: int) -> float:
+        f, unit, has = self.fleet, self.unit, self.fleet.battery_capacity_j > 0
+        match name:
+            case "unserved":
+                return float(self.program.class_batches[i, k] - self.late[i, k])
+            case "left":
+                return float(self.late[i, k])
+            case "home" | "away" if self.closed[k]:
+                return 0.0
+            case "away":
+                return np.inf if f.offloadable[self.entries[k][1]] else 0.0
+            case "w":
+                return np.inf if f.offloadable[k] else 0.0
+            case "B":
+                return float(max(f.battery_capacity_j[i], f.battery_j[i]) / unit)
+            case "bp":
+                return float(f.slot_s * f.charge_limit_w[i] * (has[i] and self.may.harvest) / unit)
+            case "bm":
+                return float(f.slot_s * f.discharge_limit_w[i] * (has[i] and self.may.harvest) / unit)
+            case "v":
+                widths = self.program.stored_value.widths_j  # type: ignore[union-attr]
+                return float(widths[i, k] / unit) if k + 1 < widths.shape[1] else np.inf
+            case "a" | "z":
+                return 1.0
+        return np.inf
+
+
+def uneven(deadline: int, *, sleep: bool, over: str, loss: bool) -> Fleet:
+    """Three nodes, one of them without a battery, three slots; no two figures alike."""
+    rng = np.random.default_rng(deadline)
+    fleet = random_fleet(
+        17 + deadline,
+        N,
+        H,
+        deadline_slots=deadline,
+        slot_s=50.0,
+        backlog_batches=rng.integers(1, 9, (N, deadline + 1)),
+        release_batches=rng.integers(1, 9, (N, H - 1)),
+        release_last_slot=np.array([0, 1, 2 + deadline]),
+        harvest_j=rng.uniform(1, 9, (N, H)),
+        seconds_per_batch=rng.uniform(1, 9, (N, H)),
+        joules_per_batch=rng.uniform(1, 9, (N, H)),
+        bytes_per_batch=np.array([2.0, 5.0, 3.0]),
+        storage_bytes=np.array([14.0, 11.0, 33.0]),
+        offloadable=np.array([True, False, True]),
+        tx_j_per_byte=rng.uniform(0.1, 0.9, N),
+        rx_j_per_byte=rng.uniform(0.1, 0.9, N),
+        wake_j=rng.uniform(1, 2, N),
+        wake_s=rng.uniform(1, 2, N),
+        battery_j=np.array([3.0, 0.0, 9.0]),
+        battery_capacity_j=np.array([7.0, 0.0, 8.0]),
+        charge_efficiency=np.array([0.9, 0.8, 0.7]),
+        discharge_efficiency=np.array([0.6, 0.5, 0.4]),
+        self_discharge_fraction=np.array([0.1, 0.2, 0.3]),
+        model_j=rng.uniform(1, 9, (N, H)),
+        request_j=rng.uniform(0.1, 0.2, (N, H)),
+        stored_value_g_per_j=rng.uniform(1e-5, 1e-4, N),
+        asleep=np.array([False, sleep, False]),
+        loss_fraction=rng.uniform(0.1, 0.5, (N, N)) * (1 - np.eye(N)) if loss else None,
+    )
+    limits = replace(fleet.limits, offload_cap_fraction=0.4, transfer_cap_fraction=0.3, net_j_per_byte=2e-2)
+    return replace(fleet, limits=replace(limits, may_sleep=sleep, transfer_cap_over=over))
+
+
+CASES = [
+    # deadline, sleep, cap over, losses by pair, freedoms, whole batches, scaled, tie-break, steps of (D9)
+    (0, False, "slot", False, (True, True, True), False, True, True, 0),
+    (0, True, "slot", True, (True, True, False), True, False, False, 2),
+    (1, True, "horizon", False, (True, True, True), True, True, True, 3),
+    (1, False, "slot", True, (False, True, True), False, False, True, 0),
+    (3, False, "horizon", True, (True, False, True), True, True, False, 0),
+    (3, True, "slot", False, (False, True, False), False, True, True, 1),
+    (3, False, "horizon", False, (True, True, True), True, False, True, 0),
+    (1, False, "slot", False, (False, False, True), False, True, True, 2),
+]
+
+
+@pytest.mark.parametrize(
+    ("deadline", "sleep", "over", "loss", "freedoms", "whole", "scaled", "tie_break", "steps"), CASES
+)
+def test_every_row_cost_and_bound_by_hand(
+    deadline: int,
+    sleep: bool,
+    over: str,
+    loss: bool,
+    freedoms: tuple[bool, bool, bool],
+    whole: bool,
+    scaled: bool,
+    tie_break: bool,
+    steps: int,
+) -> None:
+    fleet = uneven(deadline, sleep=sleep, over=over, loss=loss)
+    value = None
+    if steps:
+        rng = np.random.default_rng(steps)
+        value = StoredValue(-np.sort(-rng.uniform(0, 1e-4, (N, steps))), rng.uniform(1, 3, (N, steps)))
+    program = build(
+        fleet,
+        Restrictions(*freedoms),
+        whole_batches=whole,
+        scaled=scaled,
+        tie_break=tie_break,
+        stored_value=value,
+    )
+    hand, layout = ByHand(program), program.layout
+    mean_c = float(fleet.intensity_g_per_kwh.mean()) / 3.6e6
+    unit = 2.0 ** np.floor(np.log2(max(50.0 * fleet.static_w.mean(), fleet.joules_per_batch.mean())))
+    assert (program.joules_per_unit, program.grams_per_unit) == (
+        (unit, pytest.approx(mean_c * unit)) if scaled else (1.0, 1.0)
+    )
+    at = {
+        (name, *index): int(k) for name, block in layout.columns.items() for index, k in np.ndenumerate(block)
+    }
+    assert sorted(at.values()) == list(range(layout.num_columns))
+    places = {
+        (name, *index): int(k) for name, block in layout.rows.items() for index, k in np.ndenumerate(block)
+    }
+    assert sorted(places.values()) == list(range(layout.num_rows))
+    rows, matrix = hand.rows(), to_matrix(program).toarray()
+    assert rows.keys() == places.keys()
+    for key, (lower, upper, terms) in rows.items():
+        k = places[key]
+        assert (program.row_lower[k], program.row_upper[k]) == (pytest.approx(lower), pytest.approx(upper)), (
+            key
+        )
+        wanted = np.zeros(layout.num_columns)
+        wanted[[at[var] for var in terms]] = list(terms.values())
+        np.testing.assert_allclose(matrix[k], wanted, rtol=1e-9, atol=1e-12, err_msg=str(key))
+    quiet_g = 1e-6 * mean_c if tie_break else 0.0
+    for var, k in at.items():
+        assert program.cost[k] == pytest.approx(hand.cost(*var, quiet_g) / program.grams_per_unit), var
+        assert program.column_upper[k] == pytest.approx(hand.most(*var)), var
+        assert program.column_lower[k] == 0.0
+        assert program.integer[k] == (var[0] == "a")
+    quiet = {"w": quiet_g * fleet.joules_per_batch.mean(), "x": quiet_g * program.joules_per_unit}
+    assert program.quiet_costs == pytest.approx(
+        {name: grams / program.grams_per_unit for name, grams in quiet.items() if name in layout.columns}
+    )
+    np.testing.assert_array_equal(program.late_batches, hand.late)
+    assert (program.fleet, program.restrictions, program.whole_batches) == (
+        fleet,
+        Restrictions(*freedoms),
+        whole,
+    )
+    assert program.stored_value is value
+    values = np.random.default_rng(1).uniform(0, 1, layout.num_columns)
+    told = sum(each * values[layout.columns[name]].sum() for name, each in program.quiet_costs.items())
+    assert program.quiet_cost(values) == pytest.approx(told)
+    assert program.is_mixed_integer == sleep
+
+
+def test_a_program_is_scaled_quiet_and_of_fractions_where_nothing_else_is_said() -> None:
+    fleet = uneven(1, sleep=False, over="slot", loss=False)
+    plain, said = build(fleet, DETA), build(fleet, DETA, whole_batches=False, scaled=True, tie_break=True)
+    for name in ("cost", "column_upper", "row_lower", "row_upper", "values"):
+        np.testing.assert_array_equal(getattr(plain, name), getattr(said, name))
