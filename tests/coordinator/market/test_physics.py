@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carbon_data.storage import EnergyError, balance
+from coordinator.market.decision import FleetDecision
 from coordinator.market.fleet import Fleet
 from coordinator.market.instances import random_fleet, reference_day
 from coordinator.market.physics import demand_j, execute
@@ -117,3 +118,81 @@ def test_a_donor_gives_no_more_than_it_has() -> None:
     assert flows.import_j[1] == pytest.approx(10.0 * fleet.export_efficiency[0] * fleet.import_efficiency[1])
     with pytest.raises(EnergyError):  # the integer rule refuses what the settlement here has cut
         balance(battery_of(None, 60.0), 0, demand_uj=0, harvest_uj=10, export_uj=25)
+
+
+def flows_by_hand(fleet: Fleet, decision: FleetDecision) -> dict[str, list[float]]:
+    """Donors first, then every node's bus, one step after the other."""
+    out: dict[str, list[float]] = {name: [] for name in FIGURES}
+    discharge, exported, sent = [], [], {}
+    for i in range(3):
+        store = fleet.battery_capacity_j[i] > 0
+        limit = fleet.slot_s * fleet.discharge_limit_w[i] if store else 0.0
+        discharge.append(min(decision.discharge_j[i], limit))
+        kept = fleet.battery_j[i] * (1.0 - fleet.self_discharge_fraction[i])
+        can = fleet.harvest_j[i, 0] + min(
+            discharge[i], kept * (fleet.discharge_efficiency[i] if store else 1.0)
+        )
+        wanted = decision.transfer_j[i].sum()
+        for j in range(3):
+            sent[i, j] = decision.transfer_j[i, j] * min(1.0, can / wanted) if wanted > 0 else 0.0
+        exported.append(sum(sent[i, j] for j in range(3)))
+    for i in range(3):
+        store = fleet.battery_capacity_j[i] > 0
+        into, from_ = (fleet.charge_efficiency[i], fleet.discharge_efficiency[i]) if store else (1.0, 1.0)
+        limit = fleet.slot_s * fleet.charge_limit_w[i] if store else 0.0
+        imported = sum(
+            sent[j, i] * fleet.export_efficiency[j] * fleet.import_efficiency[i] for j in range(3) if j != i
+        )
+        level = fleet.battery_j[i] * (1.0 - fleet.self_discharge_fraction[i])
+        harvest, demand = fleet.harvest_j[i, 0], demand_j(fleet, decision)[i]
+        lacking = max(exported[i] - harvest - imported, 0.0)
+        bus = max(harvest + imported - exported[i], 0.0)
+        room = lambda level, i=i: max(fleet.battery_capacity_j[i] - level, 0.0)  # noqa: E731
+        charged = min(decision.charge_j[i], bus, limit, room(level) / into)
+        bus, level = bus - charged, level + into * charged
+        drawn = min(lacking + max(demand - bus, 0.0), discharge[i], level * from_)
+        level, bus = level - drawn / from_, bus + drawn - min(lacking, drawn)
+        green = min(demand, bus)
+        bus -= green
+        surplus = min(bus, limit - charged, room(level) / into)
+        level += into * surplus
+        most = max(fleet.battery_capacity_j[i], fleet.battery_j[i])
+        figures = (demand, demand - green, green, harvest, charged + surplus, drawn, exported[i], imported)
+        grams = (demand - green) * fleet.intensity_g_per_kwh[i, 0] / 3.6e6
+        for name, value in zip(
+            FIGURES, (*figures, bus - surplus, min(max(level, 0.0), most), grams), strict=True
+        ):
+            out[name].append(float(value))
+    return out
+
+
+FIGURES = ("demand_j", "grid_j", "green_j", "harvest_j", "charge_j", "discharge_j", "export_j", "import_j")
+FIGURES += ("curtailed_j", "battery_j", "operational_g")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_every_flow_of_a_slot_by_hand(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    fleet = random_fleet(seed, nodes=3, horizon=1)
+    scale = fleet.slot_s * fleet.static_w
+    capacity = rng.choice([0.0, 0.6, 3.0], 3) * scale
+    fleet = replace(
+        fleet,
+        harvest_j=(rng.choice([0.0, 0.5, 3.0], 3) * scale)[:, None],
+        battery_capacity_j=capacity,
+        battery_j=rng.choice([0.0, 0.5, 1.0, 1.2], 3) * capacity,
+        self_discharge_fraction=rng.choice([0.0, 0.1], 3),
+        charge_efficiency=rng.uniform(0.6, 0.9, 3),
+        discharge_efficiency=rng.uniform(0.6, 0.9, 3),
+        charge_limit_w=rng.choice([0.3, 9.0], 3),
+        discharge_limit_w=rng.choice([0.3, 9.0], 3),
+    )
+    transfer = rng.uniform(0, 2, (3, 3)) * scale[:, None] * (rng.random((3, 3)) < 0.5)
+    np.fill_diagonal(transfer, 0.0)
+    charge, discharge = rng.choice([0.0, 0.4, 3.0], (2, 3)) * scale
+    batches = np.diag(rng.integers(0, 3, 3))
+    decision = decided(batches, transfer, charge_j=charge, discharge_j=discharge)
+    flows, wanted = execute(fleet, decision), flows_by_hand(fleet, decision)
+    for name, values in wanted.items():
+        assert getattr(flows, name) == pytest.approx(values, abs=1e-9), name
+    assert flows.network_g == 0.0

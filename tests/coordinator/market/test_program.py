@@ -330,7 +330,7 @@ def uneven(deadline: int, *, sleep: bool, over: str, loss: bool) -> Fleet:
         release_batches=rng.integers(1, 9, (N, H - 1)),
         release_last_slot=np.array([0, 1, 2 + deadline]),
         harvest_j=rng.uniform(1, 9, (N, H)),
-        seconds_per_batch=rng.uniform(1, 9, (N, H)),
+        seconds_per_batch=rng.uniform(0.3, 9, (N, H)),
         joules_per_batch=rng.uniform(1, 9, (N, H)),
         bytes_per_batch=np.array([2.0, 5.0, 3.0]),
         storage_bytes=np.array([14.0, 11.0, 33.0]),
