@@ -136,6 +136,8 @@ def test_the_program_of_a_fleet_by_hand(may: Restrictions, room_said: bool, whol
     """Every field, element by element: three nodes, one without a battery, four slots, work that may wait one slot,
     a release that may not; one batch that takes no time, one slot's batch of no bytes."""
     rng = np.random.default_rng(12)
+    seconds = np.where(rng.random((3, 4)) < 0.2, 0.0, rng.uniform(1, 70, (3, 4)))
+    seconds[1, 0] = 50.0 / (3.0 - 5e-10)  # three batches, but for rounding
     fleet = random_fleet(
         8,
         3,
@@ -148,9 +150,9 @@ def test_the_program_of_a_fleet_by_hand(may: Restrictions, room_said: bool, whol
         offload_room_batches=np.array([[1, 2], [0, 3], [2, 0]]) if room_said else None,
         harvest_j=rng.uniform(1, 9, (3, 4)),
         joules_per_batch=rng.uniform(1, 9, (3, 4)),
-        seconds_per_batch=np.where(rng.random((3, 4)) < 0.2, 0.0, rng.uniform(1, 70, (3, 4))),
+        seconds_per_batch=seconds,
         bytes_per_batch=np.array([0.5, 0.0, 5.0, 7.0]),
-        storage_bytes=np.array([4.0, 11.0, 33.0]),
+        storage_bytes=np.array([4.0, 0.5 * (5.0 - 5e-10), 33.0]),
         offloadable=np.array([True, True, False, True]),
         tx_j_per_byte=rng.uniform(0.1, 0.9, 3),
         rx_j_per_byte=rng.uniform(0.1, 0.9, 3),
