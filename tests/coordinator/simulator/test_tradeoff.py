@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -95,3 +96,31 @@ def test_a_point_of_a_run_by_hand() -> None:
             optimal_point(world.fleet, DELIVERED, price_g_per_kwh=price).emissions_g
         )
     assert tree_point(world, DELIVERED, tree_floor_fraction=0.95).price_g_per_kwh is None
+
+
+def test_work_that_is_released_later_delivers_too() -> None:
+    """Two slots at one price: ten batches in the first, four in the second, all at home."""
+    day = two_nodes()
+    twice = {
+        name: np.repeat(getattr(day, name), 2, axis=-1)
+        for name in (
+            *("intensity_g_per_kwh", "harvest_j", "seconds_per_batch", "joules_per_batch"),
+            *("bytes_per_batch", "offloadable"),
+        )
+    }
+    fleet = replace(day, release_batches=np.array([[3], [1]]), **twice)
+    point = optimal_point(fleet, DELIVERED, price_g_per_kwh=6000.0)
+    assert (point.offloaded_batches, point.unserved_batches) == (0, 0)
+    assert point.energy_j == pytest.approx(14 * 36)
+    assert point.ee_bit_per_j == pytest.approx(14 * 700 / (14 * 36))
+    assert point.tree_bit_per_j == pytest.approx(14 * 788 / (14 * 36))
+
+
+@pytest.mark.parametrize(("values", "optimal"), [(None, True), (None, False), (np.zeros(9), False)])
+def test_no_optimum_is_no_point(
+    values: np.ndarray | None, optimal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = SimpleNamespace(values=values, optimal=optimal, message="tired")
+    monkeypatch.setattr("coordinator.simulator.tradeoff.solve", lambda program: said)
+    with pytest.raises(ValueError, match="no optimum at 7 g/kWh: tired"):
+        optimal_point(two_nodes(), DELIVERED, price_g_per_kwh=7.0)
