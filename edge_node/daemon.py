@@ -11,9 +11,10 @@ from types import FrameType
 
 from edge_node.adapters.coordinator_client import GrpcLink
 from edge_node.adapters.host import GrpcHost
+from edge_node.adapters.lease import Lease
 from edge_node.adapters.sqlite_outbox import SqliteOutbox
 from edge_node.config import NodeConfig
-from edge_node.slots.link import Link
+from edge_node.slots.link import Link, LinkError
 from edge_node.slots.node import EdgeNode
 from edge_node.slots.outbox import Outbox
 
@@ -28,6 +29,13 @@ REGISTER_TIMEOUT_S = 30.0
 def attend_only(links: Mapping[str, Link], stop: threading.Event) -> None:
     """No Flower client: the node is metered, trades energy and takes batches in, but executes none."""
     stop.wait()
+
+
+def _stop_when_cut_off(lease: Lease, stop: threading.Event) -> None:
+    """A node whose certificate is revoked, or of which a newer copy runs, will not be let in again: it ends, and says
+    why, so that whatever started it can act."""
+    lease.wait_for(lambda: lease.ended, threading.TIMEOUT_MAX)
+    stop.set()
 
 
 def run_daemon(
@@ -50,7 +58,7 @@ def run_daemon(
         on_ready: Called with the link once the node is registered.
 
     Raises:
-        LinkError: the coordinator does not answer, or will not have this node.
+        LinkError: the coordinator does not answer, or will not have this node (any more).
         OSError: the peer address is taken.
         ValueError: the peer address is beyond loopback, and there are no certificates.
     """
@@ -80,8 +88,12 @@ def run_daemon(
             )
             if on_ready is not None:
                 on_ready(link)
+            threading.Thread(target=_stop_when_cut_off, args=(link.lease, stop), daemon=True).start()
             serve_flower({node.node_id: link}, stop)
+            cut_off = link.lease.failure
             link.close()
+            if cut_off:
+                raise LinkError(f"{node.node_id} is cut off: {cut_off}")
     finally:
         if outbox is not None:
             outbox.close()

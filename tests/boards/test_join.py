@@ -142,6 +142,8 @@ def test_a_board_joins_attends_and_is_revoked(
     rows = len(list(read_entries(config.ledger_path)))
     done = detabed(laptop, "cluster", "revoke", "n0", cwd=desk)
     assert done.returncode == 0, done.stderr
+    assert "revoked; invite the node again" in until_closed(attending), "at its next heartbeat"
+    assert attending.returncode == 1
     again = daemon(zero)
     assert "revoked; invite the node again" in until_closed(again)
     assert again.returncode == 1

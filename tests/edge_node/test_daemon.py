@@ -58,3 +58,17 @@ def test_without_a_coordinator_the_daemon_says_so(
     config = make_config(0, coordinator_address="127.0.0.1:1")
     with pytest.raises(LinkError, match="is it up"):
         daemon.run_daemon(config, daemon.attend_only, build=lambda config, outbox: make_node(0))
+
+
+def test_a_daemon_that_is_cut_off_ends_and_says_why(
+    make_node: Callable[..., EdgeNode], make_config: Callable[..., Any], small_coordinator: Any
+) -> None:
+    config = make_config(0, coordinator_address=small_coordinator.address)
+
+    def serve(links: Mapping[str, Link], stop: threading.Event) -> None:
+        link: Any = links["n0"]
+        link.lease.fail("fenced: a newer stream of n0 took over")
+        assert stop.wait(WAIT_S)
+
+    with pytest.raises(LinkError, match="n0 is cut off: fenced: a newer stream"):
+        daemon.run_daemon(config, serve, build=lambda config, outbox: make_node(0))
