@@ -166,7 +166,7 @@ def _total(replies: Sequence[Message]) -> dict[str, float]:
     return totals
 
 
-class _Chosen(Grid):
+class Chosen(Grid):
     """Shows the inner strategy exactly the nodes that take part, so that it cannot choose others."""
 
     def __init__(self, inner: Grid, numbers: Sequence[int]) -> None:
@@ -198,7 +198,7 @@ class _Chosen(Grid):
         return self._inner.send_and_receive(messages, timeout=timeout)
 
 
-def _take_all(strategy: Any) -> None:
+def take_all(strategy: Any) -> None:
     """Switch off a strategy's own sampling (and that of one it wraps, as differential privacy does)."""
     while strategy is not None:
         for name, value in (
@@ -241,7 +241,7 @@ class Decided(Strategy):
         on_round: Callable[[int, SlotPlan, Replies, SlotSummary], None] = lambda *_: None,
         books: Executor | None = None,
     ) -> None:
-        _take_all(inner)
+        take_all(inner)
         self.inner = inner
         self._control = control
         self._numbers = dict(numbers)
@@ -277,12 +277,10 @@ class Decided(Strategy):
             return []
         numbers = [self._numbers[d.node_id] for d in chosen]
         self._model = arrays
-        with self._strategy_errors(server_round):
+        with strategy_errors(self.inner, server_round):
             templates = {
                 message.metadata.dst_node_id: message.content
-                for message in self.inner.configure_train(
-                    server_round, arrays, config, _Chosen(grid, numbers)
-                )
+                for message in self.inner.configure_train(server_round, arrays, config, Chosen(grid, numbers))
             }
         return [
             Message(
@@ -314,7 +312,7 @@ class Decided(Strategy):
         arrays: ArrayRecord | None = None
         metrics: MetricRecord | None = None
         if usable:
-            with self._strategy_errors(server_round):
+            with strategy_errors(self.inner, server_round):
                 arrays, metrics = self.inner.aggregate_train(server_round, usable)
                 if arrays is not None:
                     assert self._model is not None  # nodes answered, so that they were sent one
@@ -336,16 +334,17 @@ class Decided(Strategy):
     def summary(self) -> None:
         self.inner.summary()
 
-    @contextmanager
-    def _strategy_errors(self, server_round: int) -> Iterator[None]:
-        """The boundary to user strategies: their exceptions, with round, file and line."""
-        try:
-            yield
-        except Exception as error:
-            raise StrategyError(
-                f"strategy {type(self.inner).__name__} failed in round {server_round}: "
-                f"{type(error).__name__}: {error} (at {place_of(error, self.inner)})"
-            ) from error
+
+@contextmanager
+def strategy_errors(strategy: Strategy, server_round: int) -> Iterator[None]:
+    """The boundary to user strategies: their exceptions, with round, file and line."""
+    try:
+        yield
+    except Exception as error:
+        raise StrategyError(
+            f"strategy {type(strategy).__name__} failed in round {server_round}: "
+            f"{type(error).__name__}: {error} (at {place_of(error, strategy)})"
+        ) from error
 
 
 def like(arrays: ArrayRecord, model: ArrayRecord) -> ArrayRecord:

@@ -19,8 +19,16 @@ from carbon_data.storage_columns import BalanceColumns
 from carbon_data.types import DataError
 from carbon_data.units import to_micro
 from coordinator.columns.decision import Decided, decided
-from coordinator.columns.lines import NetworkLines, NodeLines, network_lines, network_rows, node_lines
-from coordinator.columns.postings import opening_postings, slot_postings
+from coordinator.columns.lines import (
+    NetworkLines,
+    NodeLines,
+    model_lines,
+    network_lines,
+    network_rows,
+    node_lines,
+)
+from coordinator.columns.postings import slot_postings
+from coordinator.columns.registration import registration
 from coordinator.columns.trade import SettledColumns, Trade
 from coordinator.config import CoordinatorConfig
 from coordinator.ledger import Ledger
@@ -36,12 +44,20 @@ from coordinator.slots.deferral import offload_rooms
 from coordinator.slots.fleet_view import fleet_of_columns
 from coordinator.slots.lines import Row, own_lines
 from coordinator.slots.settings import check_config, told_config
-from protos.messages.columns import DecisionColumns, GrantColumns, TelemetryColumns, UsageColumns
+from protos.messages.columns import (
+    DecisionColumns,
+    GrantColumns,
+    LearnedColumns,
+    TelemetryColumns,
+    UsageColumns,
+)
 from protos.messages.runner import SlotPlan, SlotSummary
 from protos.messages.stream import NodeProfile
 
 MOST_PENDING = 16
 """Slots that may wait to be written while later ones are computed."""
+COORDINATOR_WORK = ("aggregated_parameters", "evaluated_examples")
+"""Counts that the coordinator's joules follow from where something is learned."""
 EPOCH = 1
 """A virtual fleet's coordinator is started once."""
 
@@ -77,14 +93,14 @@ class ColumnCoordinator:
         self._participations, self._harvested_uj, self._given_uj = (
             np.zeros(nodes, dtype=np.int64) for _ in range(3)
         )
-        self._no_loss = np.full(nodes, np.nan)
+        self._mean_loss = np.full(nodes, np.nan)
         self._carried: Backlog | None = None
         self._room: Ints | None = None
         self._pending: deque[Future[int]] = deque()
         self.ledger = Ledger(config.ledger_path, config.run_id, COLUMNS)
         try:
             start = Entry(Kind.START, f"start/{EPOCH}", {"epoch": EPOCH, "config": told_config(config)})
-            self.ledger.write([start, _registration(config, profiles, battery_uj)])
+            self.ledger.write([start, registration(config, profiles, battery_uj)])
         except BaseException:
             self.ledger.close()
             raise
@@ -107,7 +123,7 @@ class ColumnCoordinator:
             participations=self._participations.copy(),
             harvested_uj=self._harvested_uj,
             given_uj=self._given_uj,
-            mean_loss=self._no_loss.copy(),
+            mean_loss=self._mean_loss.copy(),
             offload_room=None if self._room is None else self._room.copy(),
         )
         fleet = fleet_of_columns(
@@ -138,22 +154,28 @@ class ColumnCoordinator:
         )
         return self._settled.grants(len(usage.harvest_uj))
 
-    def close(self, balance: BalanceColumns) -> SlotSummary:
+    def close(self, balance: BalanceColumns, learned: LearnedColumns | None = None) -> SlotSummary:
         """Book the slot in one transaction; it is durable at the latest MOST_PENDING slots later, or once the ledger is
-        closed: no node waits for it. Raises LedgerError where one before could not be written."""
+        closed: no node waits for it. ``learned``: None where nothing is. Raises LedgerError where one before could not
+        be written."""
         usage, told = self._usage, self._decided.told
         at = np.array([self._intensity[zone][told.slot] for zone in self._profiles.zones])
         lines = node_lines(usage.lines_uj, balance["grid_uj"], at)
-        network = network_lines(told.moves, usage.payload_bytes, at, self._config.limits.net_j_per_byte)
+        net = self._config.limits.net_j_per_byte
+        network = network_lines(told.moves, usage.payload_bytes, at, net)
+        models = None if usage.model_bytes is None else model_lines(usage.model_bytes, at, net)
         shared = [
-            *network_rows(told.moves, network, self._profiles.zones, told.stage),
-            *self._own_rows(told.slot),
+            *network_rows(told.moves, network, self._profiles.zones, told.stage, models),
+            *self._own_rows(told.slot, learned),
         ]
         summary = self._summary(balance, lines, shared)
-        self._pending.append(self.ledger.append([self._entry(balance, lines, network, shared, summary)]))
+        entry = self._entry(balance, lines, network, shared, summary, learned)
+        self._pending.append(self.ledger.append([entry]))
         if len(self._pending) > MOST_PENDING:
             self._pending.popleft().result()
         self._keep(balance)
+        if learned is not None:
+            self._mean_loss = np.where(np.isnan(learned.mean_loss), self._mean_loss, learned.mean_loss)
         return summary
 
     # --- parts ---------------------------------------------------------------------------------------------
@@ -179,10 +201,15 @@ class ColumnCoordinator:
         missed = np.maximum(0, self._telemetry.backlog_batches[:, 0] - told.own_batches - self._away())
         return missed if chosen is None or told.stage not in TRAINING_STAGES else np.where(chosen, missed, 0)
 
-    def _own_rows(self, slot: int) -> list[Row]:
-        """Coordinator and router. Nothing is aggregated or evaluated."""
-        body = self._config.body
-        coordinator_uj = to_micro(body.static_w * self._config.slot_s)
+    def _own_rows(self, slot: int, learned: LearnedColumns | None) -> list[Row]:
+        """Coordinator and router."""
+        body, work_j = self._config.body, 0.0
+        if learned is not None:
+            work_j = (
+                learned.aggregated_parameters * body.joules_per_aggregated_parameter
+                + learned.evaluated_examples * body.joules_per_evaluated_example
+            )
+        coordinator_uj = to_micro(body.static_w * self._config.slot_s + work_j)
         router_uj = to_micro(body.router_w * self._config.slot_s)
         at = self._intensity[body.zone][slot]
         return own_lines(self._config.stages[slot], body.zone, at, coordinator_uj, router_uj)
@@ -211,6 +238,7 @@ class ColumnCoordinator:
         network: NetworkLines,
         shared: Sequence[Row],
         summary: SlotSummary,
+        learned: LearnedColumns | None,
     ) -> Entry:
         usage, told, choice = self._usage, self._decided.told, self._choice
         body = {
@@ -224,6 +252,7 @@ class ColumnCoordinator:
             "line_names": [[str(stage), str(component)] for stage, component in usage.lines],
             "lines": [dict(line) for line in shared],
             "summary": {k: v for k, v in asdict(summary).items() if not k.endswith("_nodes")},
+            **({} if learned is None else {name: getattr(learned, name) for name in COORDINATOR_WORK}),
         }
         columns: dict[str, Any] = {
             "awake": told.awake,
@@ -243,6 +272,8 @@ class ColumnCoordinator:
             "payload_bytes": usage.payload_bytes,
             "network_uj": network.energy_uj,
             "network_pg": network.pg,
+            **({} if usage.model_bytes is None else {"model_bytes": usage.model_bytes}),
+            **({} if learned is None else {"mean_loss": learned.mean_loss.astype(np.float32)}),
         }
         postings = slot_postings(balance, usage.lines, usage.lines_uj, lines, self._settled, shared)
         return column_entry(Kind.SLOT, f"slot/{told.slot}", body, columns, postings, told.slot)
@@ -260,14 +291,3 @@ def _pairs(slot: Decided, settled: SettledColumns) -> dict[str, Ints]:
         "executor": moves.executor,
         "moved_batches": moves.batches,
     }
-
-
-def _registration(config: CoordinatorConfig, profiles: Sequence[NodeProfile], battery_uj: Ints) -> Entry:
-    """All nodes with their profiles, each kept once, and what their batteries hold."""
-    kinds = {profile: place for place, profile in enumerate(dict.fromkeys(profiles))}
-    body = {"nodes": len(profiles), "profiles": [asdict(profile) for profile in kinds]}
-    columns = {
-        "profile": np.array([kinds[profile] for profile in profiles], dtype=np.int64),
-        "battery_uj": battery_uj,
-    }
-    return column_entry(Kind.FLEET, "fleet", body, columns, opening_postings(battery_uj))

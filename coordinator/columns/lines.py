@@ -25,7 +25,7 @@ class NodeLines:
 
 @dataclass(frozen=True, slots=True)
 class NetworkLines:
-    """(M,) energy and grams in the network of every move."""
+    """Energy and grams in the network: (M,) of every move, or (N,) of every node's model."""
 
     energy_uj: Ints
     pg: Ints
@@ -55,17 +55,38 @@ def network_lines(
     return NetworkLines(energy_uj, grams_pg(energy_uj, middle))
 
 
-def network_rows(moves: MoveColumns, lines: NetworkLines, zones: Sequence[str], stage: Stage) -> list[Row]:
-    """The network's lines added up by pair of zones, as documents hold lines."""
+def model_lines(model_bytes: Ints, intensity_g_per_kwh: Floats, net_j_per_byte: float) -> NetworkLines:
+    """Energy of the model parameters that each node received and sent, as slots.lines.model_line."""
+    energy_uj = to_micro(model_bytes * np.float64(net_j_per_byte))
+    return NetworkLines(energy_uj, grams_pg(energy_uj, intensity_g_per_kwh))
+
+
+def network_rows(
+    moves: MoveColumns,
+    lines: NetworkLines,
+    zones: Sequence[str],
+    stage: Stage,
+    models: NetworkLines | None = None,
+) -> list[Row]:
+    """The network's lines added up by pair of zones, as documents hold lines. ``models``: of the nodes' models, each in
+    its node's zone; None where nothing is learned."""
     names = list(dict.fromkeys(zones))
     number = {name: place for place, name in enumerate(names)}
     zone = np.array([number[name] for name in zones], dtype=np.int64)
-    booked = lines.energy_uj > 0
-    pair = zone[moves.owner[booked]] * len(names) + zone[moves.executor[booked]]
-    found, place = np.unique(pair, return_inverse=True)
+    pair, energies, emissions = (
+        zone[moves.owner] * len(names) + zone[moves.executor],
+        lines.energy_uj,
+        lines.pg,
+    )
+    if models is not None:
+        pair = np.concatenate([pair, zone * len(names) + zone])
+        energies = np.concatenate([energies, models.energy_uj])
+        emissions = np.concatenate([emissions, models.pg])
+    booked = energies > 0
+    found, place = np.unique(pair[booked], return_inverse=True)
     energy_uj, pg = np.zeros(len(found), dtype=np.int64), np.zeros(len(found), dtype=np.int64)
-    np.add.at(energy_uj, place, lines.energy_uj[booked])
-    np.add.at(pg, place, lines.pg[booked])
+    np.add.at(energy_uj, place, energies[booked])
+    np.add.at(pg, place, emissions[booked])
     rows = []
     for key, energy, grams in zip(found.tolist(), energy_uj.tolist(), pg.tolist(), strict=True):
         one, other = names[key // len(names)], names[key % len(names)]

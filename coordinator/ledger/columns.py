@@ -1,7 +1,8 @@
 """Columns of an entry: what many nodes did in a slot, as one block of bytes whose digest is in the document.
 
 A block is a line of JSON (name, type and shape of every column), then the columns' bytes, little-endian, each in the
-smallest type that holds it; the whole is compressed. Read, every column of whole numbers is int64 again.
+smallest type that holds it; the whole is compressed. Read, every column of whole numbers is int64 again. Losses are
+float32, NaN where a node has none.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from coordinator.ledger.entry import Entry, Kind, LedgerError, Posting
 Columns = Mapping[str, NDArray[Any]]
 _LEVEL = 1
 _TYPES = ("i1", "<i2", "<i4", "<i8")
+_KEPT = {"|b1": "?", "<f4": "<f4"}
+"""Types that are stored as they are."""
 
 
 def column_entry(
@@ -30,8 +33,8 @@ def column_entry(
     postings: tuple[Posting, ...] = (),
     slot: int | None = None,
 ) -> Entry:
-    """An entry with ``columns``; its document has their digest. Raises LedgerError for other than whole numbers and
-    flags."""
+    """An entry with ``columns``; its document has their digest. Raises LedgerError for other than whole numbers, flags
+    and float32."""
     data = pack(columns)
     told = {"columns": list(columns), "sha256": hashlib.sha256(data).hexdigest()}
     return Entry(kind, key, {**body, "block": told}, postings, slot, data=data)
@@ -41,7 +44,7 @@ def pack(columns: Columns) -> bytes:
     """One block."""
     head, parts = [], []
     for name, column in columns.items():
-        kind = "?" if column.dtype == np.bool_ else _smallest(name, column)
+        kind = _KEPT.get(column.dtype.str) or _smallest(name, column)
         head.append([name, kind, list(column.shape)])
         parts.append(np.ascontiguousarray(column.astype(kind)).tobytes())
     return zlib.compress(b"".join([json.dumps(head).encode() + b"\n", *parts]), _LEVEL)
@@ -57,7 +60,7 @@ def unpack(data: bytes) -> dict[str, NDArray[Any]]:
             count = int(np.prod(shape, dtype=np.int64))
             column = np.frombuffer(rest, dtype=kind, count=count, offset=at).reshape(shape)
             at += column.nbytes
-            found[name] = column if column.dtype == np.bool_ else column.astype(np.int64)
+            found[name] = column if column.dtype.str in _KEPT else column.astype(np.int64)
     except (zlib.error, ValueError, TypeError) as error:
         raise LedgerError(f"a block of columns cannot be read: {error}") from error
     return found
@@ -70,6 +73,6 @@ def block_is_whole(body: Mapping[str, Any], data: bytes) -> bool:
 
 def _smallest(name: str, column: NDArray[Any]) -> str:
     if column.dtype.kind not in "iu":
-        raise LedgerError(f"column {name} is of {column.dtype}; allowed are whole numbers and flags")
+        raise LedgerError(f"column {name} is of {column.dtype}; allowed are whole numbers, flags and float32")
     low, high = (int(column.min()), int(column.max())) if column.size else (0, 0)
     return next(kind for kind in _TYPES if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from carbon_data.storage import TERMS
 from carbon_data.units import MICRO, PICO
 from coordinator.accounting.tree import Window, efficiency
+from coordinator.columns.registration import registered
 from coordinator.ledger.columns import unpack
 from coordinator.ledger.entry import Kind
 from coordinator.ledger.store import StoredEntry
@@ -53,10 +54,9 @@ class FleetTables:
                 self._series = {z["zone"]: z["intensity_g_per_kwh"] for z in self.config["zones"]}
                 self._ids = np.array(self.config["node_ids"], dtype=object)
             elif entry.kind is Kind.FLEET:
-                kinds = unpack(entry.data)["profile"]
-                self._profiles = [entry.body["profiles"][kind] for kind in kinds.tolist()]
+                self._profiles = registered(entry.body, unpack(entry.data))
                 self._zones = np.array([profile["zone"] for profile in self._profiles], dtype=object)
-                sums = _Sums(len(kinds))
+                sums = _Sums(len(self._profiles))
             elif entry.kind is Kind.SLOT:
                 assert sums is not None  # the fleet comes first
                 assert entry.slot is not None
@@ -99,7 +99,8 @@ class FleetTables:
             "offloaded_batches": away,
             "unserved_batches": c["missed_batches"],
             "wasted_batches": zero,
-            **dict.fromkeys((*COUNTS, "model_bytes", *NO_BYTES), zero),
+            **dict.fromkeys((*COUNTS, *NO_BYTES), zero),
+            "model_bytes": c.get("model_bytes", zero),
             "operational_g": c["line_pg"].sum(axis=1) / PICO,
         }
         return values

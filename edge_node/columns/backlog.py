@@ -21,6 +21,9 @@ class BacklogColumns:
             raise ValueError(f"stages {sorted(set(stages))} in one backlog of columns; allowed is one")
         self._last, self._deadline_slots, self._demand = len(stages) - 1, deadline_slots, demand
         self._waiting = np.zeros((len(demand), deadline_slots + 1), dtype=np.int64)
+        self.first: Ints = np.zeros(len(demand), dtype=np.int64)
+        """(N,) number of each node's first batch that waits. Batches of one stage fall due in the order of their
+        numbers, so that those that wait are consecutive."""
 
     def release(self, slot: int) -> Ints:
         """(N,) batches released in ``slot``, which begins; call once per slot, in order."""
@@ -48,5 +51,6 @@ class BacklogColumns:
                 "more batches are decided than there are; this is a defect of the check of decisions"
             )
         expired = left[:, 0].copy()
+        self.first = self.first + batches + expired
         self._waiting = np.pad(left[:, 1:], ((0, 0), (0, 1)))
         return expired

@@ -1,6 +1,7 @@
 """The nodes of a virtual fleet: rows of arrays that answer a slot's messages as edge_node.slots does node by node.
 
-They learn nothing (edge_node.tasks.none), are metered by their boards' models, and lose no message.
+They are metered by their boards' models, and lose no message. What they learn is trained apart (trainer.py): the joules
+follow from counts.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from carbon_data.exact import Ints
 from carbon_data.storage_columns import BalanceColumns, BatteryColumns, balance_columns
 from edge_node.columns.backlog import BacklogColumns
 from edge_node.columns.harvest import HarvestColumns
+from edge_node.columns.load import load_of, workload_of
 from edge_node.columns.meter import BoardColumns, line_names, metered_uj
+from edge_node.columns.work import WorkColumns, work_of
 from edge_node.config import NodeConfig
 from edge_node.energy.battery import battery_of
 from edge_node.meters.base import MeterContext
 from edge_node.meters.modelled import ModelledMeter
 from edge_node.slots.profile import node_profile
-from edge_node.tasks.none import CountedWorkload
 from protos.messages.columns import DecisionColumns, GrantColumns, TelemetryColumns, UsageColumns
 from protos.messages.stream import NodeProfile
 from protos.messages.terms import Stage
@@ -31,18 +33,13 @@ class VirtualNodes:
     In each slot: ``telemetry``, ``run`` the decision, ``settle`` the trade."""
 
     def __init__(self, configs: Sequence[NodeConfig]) -> None:
-        """Raises ValueError for nodes that learn, or have another meter."""
+        """Raises ValueError for nodes with another meter, or of which some learn and others do not."""
         first = configs[0]
-        demands = [config.demand for config in configs if config.demand is not None]
-        if len(demands) != len(configs) or first.meter != ModelledMeter.name:
-            raise ValueError(
-                f'virtual nodes have a demand and the meter "{ModelledMeter.name}"; got task {first.task.name} and '
-                f"meter {first.meter}"
-            )
+        if first.meter != ModelledMeter.name:
+            raise ValueError(f'virtual nodes have the meter "{ModelledMeter.name}"; got {first.meter}')
         self._slot_s, self._horizon = first.slot_s, first.horizon_slots
         self._stages = first.stages
-        self._bytes_per_batch = first.demand.bytes_per_batch if first.demand else 0
-        self._flop_per_batch = np.array([demand.flop_per_batch for demand in demands])
+        self.load = load_of(configs)
         self._boards = BoardColumns.of([config.board for config in configs])
         batteries = [battery_of(config.battery, config.slot_s) for config in configs]
         self._batteries = BatteryColumns.of(batteries)
@@ -56,8 +53,7 @@ class VirtualNodes:
         )
         """(N,) stored before the slot that the nodes are in."""
         self._harvest = HarvestColumns([config.harvest for config in configs], first.slot_s)
-        demand = np.array([each.batches for each in demands], dtype=np.int64)
-        self._backlog = BacklogColumns(first.stages, first.deadline_slots, demand)
+        self._backlog = BacklogColumns(first.stages, first.deadline_slots, self.load.demand)
         self._slept = np.zeros(len(configs), dtype=bool)
 
     @staticmethod
@@ -65,8 +61,7 @@ class VirtualNodes:
         """What the nodes register."""
         found = []
         for config in configs:
-            assert config.demand is not None  # as __init__ says
-            workloads = {Stage.DEVELOPMENT: CountedWorkload(config.demand)}
+            workloads = {Stage.DEVELOPMENT: workload_of(config)}
             meter = ModelledMeter(MeterContext(config.board, config.slot_s))
             found.append(node_profile(config, workloads, meter))
         return tuple(found)
@@ -82,10 +77,14 @@ class VirtualNodes:
             release_forecast_batches=self._backlog.forecast(slot, self._horizon),
         )
 
-    def run(self, decision: DecisionColumns) -> UsageColumns:
-        """Move batches, do the slot's work and read the meters."""
-        nodes, moves = len(self.battery_uj), decision.moves
-        payload = moves.batches * self._bytes_per_batch
+    def work(self, decision: DecisionColumns) -> WorkColumns:
+        """Which batches each node runs under ``decision``. Ask before ``run``, which takes them."""
+        return work_of(decision, self._backlog.first)
+
+    def run(self, decision: DecisionColumns, epochs: Ints | None = None) -> UsageColumns:
+        """Move batches, do the slot's work and read the meters. ``epochs``: see Load.flop."""
+        nodes, moves, load = len(self.battery_uj), decision.moves, self.load
+        payload = moves.batches * load.bytes_per_batch
 
         def at(rows: Ints, amounts: Ints) -> Ints:
             return np.bincount(rows, amounts, nodes).astype(np.int64)
@@ -93,13 +92,14 @@ class VirtualNodes:
         away, guests = at(moves.owner, moves.batches), at(moves.executor, moves.batches)
         executed = np.where(decision.awake, decision.own_batches + guests, 0)
         self._backlog.run(decision.own_batches + away)
+        one_way = np.where(executed > 0, load.model_bytes, 0)
         lines = metered_uj(
             self._boards,
             awake=decision.awake,
             woke=decision.awake & self._slept,
-            flop=executed * self._flop_per_batch,
-            tx_bytes=at(moves.owner, payload),
-            rx_bytes=at(moves.executor, payload),
+            flop=load.flop(executed, epochs),
+            tx_bytes=at(moves.owner, payload) + one_way,
+            rx_bytes=at(moves.executor, payload) + one_way,
             slot_s=self._slot_s,
         )
         self._slept = ~decision.awake
@@ -111,6 +111,7 @@ class VirtualNodes:
             harvest_uj=self._harvest.energy_uj(decision.slot),
             executed_batches=executed,
             payload_bytes=payload,
+            model_bytes=2 * one_way if load.learns else None,
         )
         self._usage = usage
         return usage

@@ -90,7 +90,7 @@ class TaskWorkload:
             per_batch = self.task.prepare_flop(examples)
         else:
             per_batch = examples * self.task.flop().train * self.config.local_epochs
-        model_bytes = sum(tensor.nbytes for tensor in self._model().parameters())
+        model_bytes = sum(tensor.nbytes for tensor in self.model().parameters())
         batch = self.batch(0, stage)
         users = self.user_bytes(batch, stage)
         size = sum(array.nbytes for array in batch.values())
@@ -107,6 +107,17 @@ class TaskWorkload:
 
     def batch(self, batch_id: int, stage: str) -> Arrays:
         """Arrays of own batch ``batch_id`` >= 0; in the application stage, requests from the test set."""
+        chosen = self.examples(batch_id, stage)
+        if stage == Stage.APPLICATION:
+            return self.task.requests({name: array.take(chosen, 0) for name, array in self.data.test.items()})
+        return self.training_batch(chosen)
+
+    def training_batch(self, chosen: NDArray[np.int64]) -> Arrays:
+        """Arrays of these examples, of this node's share or another's."""
+        return {**{name: array.take(chosen, 0) for name, array in self.data.train.items()}, IDS: chosen}
+
+    def examples(self, batch_id: int, stage: str) -> NDArray[np.int64]:
+        """Numbers of the examples of own batch ``batch_id`` >= 0 in the data set."""
         if batch_id < 0:
             raise ValueError(f"batch_id must be >= 0, got {batch_id}")
         serving = stage == Stage.APPLICATION
@@ -116,10 +127,7 @@ class TaskWorkload:
             number, place = divmod(position, len(examples))
             parts.append(self._order(number, examples, serving)[place : place + stop - position])
             position += len(parts[-1])
-        chosen = np.concatenate(parts)
-        if serving:
-            return self.task.requests({name: array.take(chosen, 0) for name, array in self.data.test.items()})
-        return {**{name: array.take(chosen, 0) for name, array in self.data.train.items()}, IDS: chosen}
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def prepare(self, batches: Sequence[Arrays]) -> float:
         return float(sum(self.task.prepare(batch) for batch in batches))
@@ -132,15 +140,32 @@ class TaskWorkload:
         Options: ``proximal-mu`` (FedProx, Li et al. 2020, arXiv:1812.06127: mu/2 |w - w_global|^2 is added to
         the loss), ``learning-rate``, ``local-epochs``. Raises ValueError for others, and for no batches.
         """
+        model = self.model()
+        load_arrays(model, parameters)
+        mean_loss = self.descend(batches, options)
+        return TrainResult(
+            parameters=to_arrays(model),
+            num_examples=distinct_examples(batches),
+            batches=len(batches),
+            mean_loss=mean_loss,
+            flop=training_flop(self.task, self.epochs(options), sum(_examples(batch) for batch in batches)),
+        )
+
+    def epochs(self, options: Mapping[str, float]) -> int:
+        """Passes over the batches of a slot."""
+        return int(options.get("local-epochs", self.config.local_epochs))
+
+    def descend(self, batches: Sequence[Arrays], options: Mapping[str, float]) -> float:
+        """``train`` on the parameters that this thread's model has, in place; returns the mean loss of its steps."""
         if unknown := set(options) - TRAIN_OPTIONS:
             raise ValueError(f"unknown training options {sorted(unknown)}; allowed: {sorted(TRAIN_OPTIONS)}")
         if not batches:
             raise ValueError("no batches to train on: a node without work is not asked to train")
         learning_rate = float(options.get("learning-rate", self.config.learning_rate))
-        epochs = int(options.get("local-epochs", self.config.local_epochs))
+        epochs = self.epochs(options)
         mu = float(options.get("proximal-mu", 0.0))
-        model = self._model()
-        tensors = load_arrays(model, parameters)
+        model = self.model()
+        tensors: list[Tensor] = list(model.parameters())
         anchor = [tensor.detach().clone() for tensor in tensors] if mu else []
         # Converted once when they are used again, else one at a time and never two, to stay within the cache.
         prepared = [self.task.inputs(batch) for batch in batches] if epochs > 1 else None
@@ -155,18 +180,11 @@ class TaskWorkload:
                     mu,
                     anchor,
                 )
-        trained = sum(_examples(batch) for batch in batches)
-        return TrainResult(
-            parameters=to_arrays(model),
-            num_examples=distinct_examples(batches),
-            batches=len(batches),
-            mean_loss=total.item() / (epochs * len(batches)),
-            flop=epochs * trained * self.task.flop().train,
-        )
+        return total.item() / (epochs * len(batches))
 
     def infer(self, parameters: Parameters, batches: Sequence[Arrays]) -> InferResult:
         """Answer the requests of ``batches`` with the model of these parameters."""
-        model = self._model()
+        model = self.model()
         load_arrays(model, parameters)
         with torch.inference_mode():
             served = [self.task.serve(model, batch) for batch in batches]
@@ -198,7 +216,8 @@ class TaskWorkload:
             torch._foreach_add_(tensors, drift, alpha=-learning_rate * mu)
         return loss
 
-    def _model(self) -> nn.Module:
+    def model(self) -> nn.Module:
+        """This thread's model of the task: one for all nodes, whose parameters come and go."""
         if not hasattr(_modules, "by_task"):
             _modules.by_task = {}
         by_task: dict[Task, nn.Module] = _modules.by_task
@@ -243,9 +262,19 @@ def _shares(
     return tuple(split(kind, find_task(task).dataset(data).groups, partitions, seed, alpha))
 
 
+def training_flop(task: Task, epochs: int, examples: int) -> float:
+    """Counted operations of training on ``examples``, ``epochs`` times."""
+    return epochs * examples * task.flop().train
+
+
 def distinct_examples(batches: Sequence[Arrays]) -> int:
     """Different examples in ``batches``: the aggregation weight."""
-    return len(np.unique(np.concatenate([batch[IDS] for batch in batches])))
+    return distinct([batch[IDS] for batch in batches])
+
+
+def distinct(numbers: Sequence[NDArray[np.int64]]) -> int:
+    """Different numbers in several arrays."""
+    return len(set(np.concatenate(numbers).tolist()))
 
 
 def share_digest(arrays: Arrays, chosen: NDArray[np.int64]) -> str:

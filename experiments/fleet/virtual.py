@@ -1,12 +1,17 @@
-"""A fleet whose nodes are rows of arrays: no process, no message, no Flower grid (experiments.runs.columns runs it)."""
+"""A fleet whose nodes are rows of arrays: no message, no Flower grid (experiments.runs.columns runs it). Only what they
+learn may have processes of its own."""
 
 from __future__ import annotations
 
 from .base import Managed
+from .learners import Learners, OwnLearner
 
 
 class VirtualFleet(Managed):
-    """Nothing to start: nodes and coordinator come with the run."""
+    """Nodes and coordinator come with the run; ``learners`` stay from run to run."""
+
+    def __init__(self) -> None:
+        self.learners: Learners = OwnLearner()
 
     @property
     def coordinators(self) -> None:

@@ -21,6 +21,7 @@ from experiments.fleet.temporary import require_short_folder
 from experiments.resolve.chosen_policy import policy_settings
 from experiments.resolve.demand import learns_nothing
 from experiments.scenario.model import Scenario
+from protos.messages.terms import Stage
 
 
 def check_meter(scenario: Scenario, board: BoardConfig, slot_s: float) -> None:
@@ -51,11 +52,14 @@ def check_virtual(scenario: Scenario) -> None:
     if scenario.fleet.kind != "virtual":
         return
     others = 'or take kind = "inprocess" or "ray"'
-    if not learns_nothing(scenario):
-        raise UsageError(
-            f'nodes of kind = "virtual" do not learn yet, and task {scenario.task.name} does: give task.name = "none" '
-            f"with [demand], {others}"
-        )
+    for stage in (Stage.PREPARATION, Stage.APPLICATION, Stage.RECYCLING):
+        slots = getattr(scenario.stages, stage.value)
+        if slots and not learns_nothing(scenario):
+            with scenario.at("stages", stage.value):
+                raise UsageError(
+                    f'nodes of kind = "virtual" learn, in slots of development, and do nothing else; there are {slots} '
+                    f"slots of {stage.value}: give {stage.value} = 0, {others}"
+                )
     if scenario.fleet.meter != ModelledMeter.name:
         raise UsageError(
             f'nodes of kind = "virtual" have no hardware that meter {scenario.fleet.meter} could read: give meter = '

@@ -7,15 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from coordinator.adapters.flower_server import RunRecord, SlotOutcome
-from coordinator.adapters.flower_strategy import Replies
 from coordinator.columns.coordinator import ColumnCoordinator
+from coordinator.config import CoordinatorConfig
 from coordinator.policies.registry import make_policy
 from edge_node.columns.nodes import VirtualNodes
+from experiments.fleet.learners import Learners
 from experiments.resolve.resolved import Resolved
 from experiments.run_folder.files import LEDGER
+from experiments.runs.learning import learning_task
+from experiments.runs.rounds import NO_REPLIES, ColumnLearning
+from protos.messages.terms import Stage
 
-NO_REPLIES = Replies(sent=(), answered=(), failed={}, raised=(), missing=(), unreachable=())
-"""Rows get no messages and lose none."""
+Slot = Callable[[int, Stage], SlotOutcome]
 
 
 def run_columns(
@@ -23,10 +26,12 @@ def run_columns(
     run_id: str,
     folder: Path,
     record: RunRecord,
+    learners: Learners,
     opened: Callable[[], None],
     finished: Callable[[SlotOutcome], None],
 ) -> None:
-    """Run all slots. ``opened``: called when the first may begin; ``finished``: after each."""
+    """Run all slots. ``learners`` are asked for nothing where nothing is learned. ``opened``: called when the first
+    slot may begin; ``finished``: after each."""
     config = resolved.coordinator_config(run_id, folder / LEDGER)
     configs = resolved.node_configs(run_id, "", with_harvest=resolved.with_harvest)
     nodes = VirtualNodes(configs)
@@ -34,14 +39,57 @@ def run_columns(
     profiles = VirtualNodes.profiles(configs)
     coordinator = ColumnCoordinator(config, policy, profiles, nodes.battery_uj, time.perf_counter)
     try:
+        if resolved.learns_nothing:
+            run_slot = _counting(coordinator, nodes)
+        else:
+            learning = _learning(resolved, config, nodes, learners)
+            if learning.initial_evaluation is not None:
+                record.initial_evaluations[Stage.DEVELOPMENT] = learning.initial_evaluation
+            run_slot = _training(coordinator, nodes, learning, record)
         opened()
         for slot, stage in enumerate(config.stages):
-            telemetry = nodes.telemetry(slot)
-            usage = nodes.run(coordinator.decide(telemetry, nodes.released_batches))
-            summary = coordinator.close(nodes.settle(coordinator.trade(usage)))
-            outcome = SlotOutcome(slot, stage, None, coordinator.plan, NO_REPLIES, summary)
+            outcome = run_slot(slot, stage)
             record.outcomes.append(outcome)
             finished(outcome)
         coordinator.finish()
     finally:
         coordinator.close_ledger()
+
+
+def _learning(
+    resolved: Resolved, config: CoordinatorConfig, nodes: VirtualNodes, learners: Learners
+) -> ColumnLearning:
+    learners.prepare(resolved.task, config.node_ids)
+    task = learning_task(resolved, resolved.task, Stage.DEVELOPMENT)
+    return ColumnLearning(config.run_id, task, learners, nodes, config.node_ids, len(config.stages))
+
+
+def _counting(coordinator: ColumnCoordinator, nodes: VirtualNodes) -> Slot:
+    """A slot in which nothing is learned."""
+
+    def run(slot: int, stage: Stage) -> SlotOutcome:
+        usage = nodes.run(coordinator.decide(nodes.telemetry(slot), nodes.released_batches))
+        summary = coordinator.close(nodes.settle(coordinator.trade(usage)))
+        return SlotOutcome(slot, stage, None, coordinator.plan, NO_REPLIES, summary)
+
+    return run
+
+
+def _training(
+    coordinator: ColumnCoordinator, nodes: VirtualNodes, learning: ColumnLearning, record: RunRecord
+) -> Slot:
+    """A slot that is a federated round: while processes train, meters are read and buses balanced."""
+
+    def run(slot: int, stage: Stage) -> SlotOutcome:
+        number = slot + 1
+        decision = coordinator.decide(nodes.telemetry(slot), nodes.released_batches)
+        epochs = learning.begin(number, decision)
+        usage = nodes.run(decision, epochs)
+        balance = nodes.settle(coordinator.trade(usage))
+        learned, replies = learning.trained(number, usage)
+        summary = coordinator.close(balance, learned)
+        replies, evaluation = learning.aggregated(number, replies)
+        record.models[stage] = learning.model
+        return SlotOutcome(slot, stage, number, coordinator.plan, replies, summary, evaluation)
+
+    return run

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
-import math
 import os
 import re
 import sqlite3
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,14 +21,12 @@ if sys.platform != "win32":
     import resource
 
 import tomli_w
-from flwr.app import Array, ArrayRecord, Context, RecordDict
+from flwr.app import Context, RecordDict
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from coordinator.adapters.control_client import CoordinatorError as CallFailed
 from coordinator.adapters.flower_server import (
-    Evaluation,
-    LearningTask,
     Link,
     RunPlan,
     RunRecord,
@@ -42,8 +40,7 @@ from coordinator.adapters.flower_strategy import StrategyError
 from coordinator.ledger import LedgerError
 from coordinator.policies.guard import PolicyFailedError
 from coordinator.slots.protocol import RequestError
-from edge_node.tasks.evaluation import evaluate, initial_parameters
-from edge_node.tasks.registry import find_task
+from edge_node.columns.trainer import TrainingError
 from experiments.errors import FailedRunError, RunError, describe_failure
 from experiments.fleet.base import FleetStartError
 from experiments.fleet.isolation import IsolationError
@@ -55,11 +52,11 @@ from experiments.run_folder.failed import mark_failed
 from experiments.run_folder.files import DONE, MODEL
 from experiments.runs.columns import run_columns
 from experiments.runs.described import export_run
-from experiments.scenario.strategies import make_strategy
+from experiments.runs.learning import learning_task
 from protos.messages.terms import Stage
 
 if TYPE_CHECKING:
-    from edge_node.config import NodeConfig, TaskConfig
+    from edge_node.config import NodeConfig
     from experiments.fleet.base import Fleet
 
     AnyFleet = Fleet | VirtualFleet
@@ -120,6 +117,7 @@ def failures() -> tuple[type[Exception], ...]:
     """What parts of a run raise when they cannot go on: other people's code, the coordinator, a process, the disk."""
     return (
         *(CoordinatorError, CallFailed, FleetStartError, IsolationError, StrategyError, PolicyFailedError),
+        *(TrainingError,),
         *(LedgerError, RequestError, OSError, sqlite3.Error),
     )
 
@@ -132,7 +130,7 @@ def _execute(resolved: Resolved, folder: Path, fleet: AnyFleet, hooks: Hooks) ->
     write_scenario(resolved, folder / SCENARIO)
     record, timings = RunRecord(), Timings()
     if isinstance(fleet, VirtualFleet):
-        restarts, processes = _run_rows(resolved, run_id, folder, record, timings, hooks)
+        restarts, processes = _run_rows(resolved, run_id, folder, fleet, record, timings, hooks)
     else:
         restarts, processes = _run_slots(resolved, run_id, folder, fleet, record, timings, hooks)
     reasons = export_run(resolved, run_id, folder, record, restarts, processes)
@@ -147,7 +145,13 @@ def _execute(resolved: Resolved, folder: Path, fleet: AnyFleet, hooks: Hooks) ->
 
 
 def _run_rows(
-    resolved: Resolved, run_id: str, folder: Path, record: RunRecord, timings: Timings, hooks: Hooks
+    resolved: Resolved,
+    run_id: str,
+    folder: Path,
+    fleet: VirtualFleet,
+    record: RunRecord,
+    timings: Timings,
+    hooks: Hooks,
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     begun = time.perf_counter()
 
@@ -164,7 +168,8 @@ def _run_rows(
         begun = now
         hooks.on_slot(outcome)
 
-    run_columns(resolved, run_id, folder, record, opened, finished)
+    with nullcontext() if resolved.learns_nothing else logging_to(folder / FLOWER_LOG):
+        run_columns(resolved, run_id, folder, record, fleet.learners, opened, finished)
     return [], dict.fromkeys(("nodes", "coordinator"), os.getpid())
 
 
@@ -221,38 +226,6 @@ def _run_slots(
         build_server_app(schedule)(grid, context)
         restarts = [{"exit_code": item.exit_code, "down_s": item.down_s} for item in session.restarts]
     return restarts, session.processes
-
-
-def learning_task(resolved: Resolved, task: TaskConfig, stage: Stage) -> LearningTask:
-    """What the slots of ``stage`` learn: model, strategy, and the central evaluation on held-out data."""
-    scenario = resolved.scenario
-
-    def initial(before: ArrayRecord | None) -> ArrayRecord:
-        if before is not None:
-            return before
-        return ArrayRecord(
-            {name: Array(array) for name, array in initial_parameters(task.name, scenario.seed).items()}
-        )
-
-    def central(arrays: ArrayRecord) -> Evaluation:
-        found = evaluate(task.name, task.data, {name: array.numpy() for name, array in arrays.items()})
-        if not math.isfinite(found.loss):
-            raise RunError(
-                f"learning ran away: the loss on held-out data is {found.loss} in stage {stage}; lower "
-                f"task.learning_rate (it is {task.learning_rate:g}) or task.local_epochs"
-            )
-        return Evaluation(loss=found.loss, accuracy_fraction=found.accuracy, examples=found.examples)
-
-    return LearningTask(
-        strategy=lambda: make_strategy(
-            scenario.task.strategy, scenario.task.strategy_options, task.learning_rate
-        ),
-        initial=initial,
-        evaluate=central,
-        examples=find_task(task.name).dataset(task.data).num_test,
-        # In recycling slots the nodes train with the second task's rate: it travels with the message.
-        train_config={"learning-rate": task.learning_rate} if stage is Stage.RECYCLING else {},
-    )
 
 
 def write_models(record: RunRecord, path: Path) -> None:

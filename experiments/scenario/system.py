@@ -104,7 +104,7 @@ class CoordinatorSpec(Strict):
 class FleetSpec(Strict):
     kind: Literal["ray", "inprocess", "virtual"] = "ray"
     """`ray`: processes under Ray; `inprocess`: one process, with a simulated clock; `virtual`: nodes are rows of
-    arrays, for large fleets and long runs without learning."""
+    arrays, for large fleets and long runs; they learn in slots of development, and serve nothing."""
     processes: Literal["auto", "per-node"] | Annotated[int, Field(ge=1)] = "auto"
     """Number of processes. `auto`: one per core, with several nodes in each; `per-node`: one per node; or a number."""
     address: str | None = Field(default=None, pattern=r"^(auto|[A-Za-z0-9.\[\]:-]+:[0-9]{1,5})$")

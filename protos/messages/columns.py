@@ -70,6 +70,8 @@ class UsageColumns:
     """(N,) own and guests'."""
     payload_bytes: Ints
     """(M,) of each move."""
+    model_bytes: Ints | None = None
+    """(N,) of parameters received and sent; None where nothing is learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +80,13 @@ class GrantColumns:
 
     export_uj: Ints
     import_uj: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedColumns:
+    """What N nodes learned in a slot, and what the coordinator did with it."""
+
+    mean_loss: NDArray[np.float64]
+    """(N,) NaN for a node that did not train, or whose loss is no finite number."""
+    aggregated_parameters: int
+    evaluated_examples: int

@@ -78,6 +78,7 @@ class ColumnSlots:
         self._transfers(item, c)
         self._batches(item, c)
         self._lines(item, c)
+        self._models(item, c)
         self._network(item, c)
         self._own(item)
         self._summary(item, c)
@@ -177,7 +178,7 @@ class ColumnSlots:
             self._say(item, "lines", off, "a line has another share than its energy's")
 
     def _network(self, item: Item, c: Mapping[str, Ints]) -> None:
-        """Bytes that moved, each pair at the mean of both ends."""
+        """Bytes that moved, each pair at the mean of both ends; models in their nodes' zones."""
         per_byte = self._config["limits"]["net_j_per_byte"]
         energy = np.array(
             [round(count * per_byte * MICRO) for count in c["payload_bytes"].tolist()], dtype=np.int64
@@ -187,7 +188,15 @@ class ColumnSlots:
         middle = (series[c["owner"]] + series[c["executor"]]) / 2
         self._say(item, "lines", c["network_pg"] != _grams(energy, middle), "network emissions are not (L1)")
         wanted: dict[str, list[int]] = {}
-        rows = zip(*(c[n].tolist() for n in ("owner", "executor", "network_uj", "network_pg")), strict=True)
+        rows = list(
+            zip(*(c[n].tolist() for n in ("owner", "executor", "network_uj", "network_pg")), strict=True)
+        )
+        if "model_bytes" in c:
+            sizes = c["model_bytes"].tolist()
+            joules_of = {size: round(size * per_byte * MICRO) for size in set(sizes)}
+            energy = np.array([joules_of[size] for size in sizes], dtype=np.int64)
+            nodes = range(len(self._zones))
+            rows += zip(nodes, nodes, energy.tolist(), _grams(energy, series).tolist(), strict=True)
         for owner, executor, joules, grams in rows:
             one, other = self._zones[owner], self._zones[executor]
             if joules:
@@ -202,16 +211,31 @@ class ColumnSlots:
         if booked != sorted((zone, *kind, joules, joules, grams) for zone, (joules, grams) in wanted.items()):
             self._add("lines", item.where, "the network's lines are not those of the slot's bytes")
 
+    def _models(self, item: Item, c: Mapping[str, NDArray[Any]]) -> None:
+        """Who worked got a model and gave one back, the same size for all; who did not has no loss."""
+        if "model_bytes" not in c:
+            return
+        sizes, worked = c["model_bytes"], c["executed_batches"] > 0
+        wanted = np.where(worked, sizes.max(initial=0), 0)
+        self._say(
+            item, "reading", sizes != wanted, "model bytes are not those of a node that worked, or did not"
+        )
+        self._say(item, "reading", ~worked & ~np.isnan(c["mean_loss"]), "has a loss and did not train")
+
     def _own(self, item: Item) -> None:
-        """Coordinator and router: their whole power, in the coordinator's zone."""
-        home, seconds = self._config["body"], self._config["slot_s"]
+        """Coordinator and router: their whole power and the coordinator's counted work, in the coordinator's zone."""
+        home, seconds, body = self._config["body"], self._config["slot_s"], item.body
+        work_j = (
+            body.get("aggregated_parameters", 0) * home["joules_per_aggregated_parameter"]
+            + body.get("evaluated_examples", 0) * home["joules_per_evaluated_example"]
+        )
         at = self._series[home["zone"]][item.slot]
         wanted = []
-        for holder, component, power_w in (
-            (Holder.COORDINATOR, Component.COORDINATOR, home["static_w"]),
-            (Holder.ROUTER, Component.ROUTER, home["router_w"]),
+        for holder, component, joules in (
+            (Holder.COORDINATOR, Component.COORDINATOR, home["static_w"] * seconds + work_j),
+            (Holder.ROUTER, Component.ROUTER, home["router_w"] * seconds),
         ):
-            if energy := round(power_w * seconds * MICRO):
+            if energy := round(joules * MICRO):
                 grams = int(_grams(np.array([energy]), np.array([at]))[0])
                 wanted.append((holder, home["zone"], item.body["stage"], component, energy, energy, grams))
         booked = [

@@ -12,12 +12,13 @@ from edge_node.columns.backlog import BacklogColumns
 from edge_node.columns.harvest import HarvestColumns
 from edge_node.columns.meter import BoardColumns, line_names, metered_uj
 from edge_node.columns.nodes import VirtualNodes
-from edge_node.config import BoardConfig, HarvestConfig
+from edge_node.config import BoardConfig, HarvestConfig, NodeConfig
 from edge_node.energy.harvest import Harvest
 from edge_node.energy.power_model import PowerModel
 from edge_node.meters.base import MeterContext, Slot, Work, lines_from
 from edge_node.meters.modelled import ModelledMeter
 from edge_node.slots.backlog import Backlog
+from edge_node.tasks.workload import TaskWorkload
 from experiments.resolve.resolve import resolve
 from experiments.scenario.model import parse_scenario
 from protos.messages.terms import Stage
@@ -125,6 +126,8 @@ def test_the_backlog_is_that_of_a_node(demand: list[int], patience: int, wanted:
         assert tuple(columns.counts()[0].tolist()) == alone.counts(slot)
         assert tuple(columns.forecast(slot, 3)[0].tolist()) == alone.forecast(slot, 3)
         taken = alone.take(DEV, wanted[slot])
+        first = int(columns.first[0])
+        assert [batch.batch_id for batch in taken] == list(range(first, first + len(taken)))
         expired = alone.expire(slot)
         assert columns.run(np.array([len(taken)])).tolist() == [len(expired)]
 
@@ -138,11 +141,33 @@ def test_more_work_than_there_is_is_a_defect() -> None:
         BacklogColumns((DEV, Stage.APPLICATION), 0, np.array([[1, 1]]))
 
 
-def test_rows_do_not_learn() -> None:
-    text = '[task]\ndata = "digits"\n[stages]\ndevelopment = 1\n[fleet]\nkind = "inprocess"\n[[nodes]]\nzone = "DE"\n'
-    configs = resolve(parse_scenario(text)).node_configs("run", "", with_harvest=True)
-    with pytest.raises(ValueError, match="virtual nodes have a demand"):
-        VirtualNodes(configs)
+def configs_of(task: str) -> tuple[NodeConfig, ...]:
+    """Three nodes with three slots of development."""
+    stages = "development = 3\npreparation = 0\napplication = 0\nrecycling = 0"
+    fleet = '[fleet]\nkind = "inprocess"\n[[nodes]]\nzone = "DE"\ncount = 3'
+    text = f"[task]\n{task}\n[stages]\n{stages}\n{fleet}"
+    return resolve(parse_scenario(text)).node_configs("run", "", with_harvest=True)
+
+
+def test_the_load_of_a_task_is_that_of_its_nodes() -> None:
+    configs = configs_of('data = "digits"\nbatch_size = 7\nlocal_epochs = 2\nbatches_per_slot = 5')
+    nodes = VirtualNodes(configs)
+    node = TaskWorkload(configs[1].task)
+    cost = node.cost(DEV)
+    assert nodes.load.demand.tolist() == [[5] * 3] * 3
+    assert (nodes.load.bytes_per_batch, nodes.load.model_bytes) == (cost.bytes_per_batch, cost.model_bytes)
+    trained = node.train(node.task.initial_parameters(0), [node.batch(k, DEV) for k in range(4)], {})
+    assert nodes.load.flop(np.array([0, 4, 1]), None).tolist() == [0.0, trained.flop, trained.flop / 4]
+    assert nodes.load.flop(np.array([0, 4, 0]), np.array([1, 1, 1])).tolist() == [0.0, trained.flop / 2, 0.0]
+    profiles = VirtualNodes.profiles(configs)
+    assert [each.num_examples for each in profiles] == [TaskWorkload(c.task).num_examples for c in configs]
+    assert len({each.data_digest for each in profiles}) == 3
+
+
+def test_nodes_all_learn_or_none_does() -> None:
+    one, other = configs_of('data = "digits"'), configs_of('name = "none"')
+    with pytest.raises(ValueError, match="1 of 2 nodes have a demand"):
+        VirtualNodes([one[0], other[1]])
 
 
 def test_speeds_of_boards_are_those_of_the_model() -> None:

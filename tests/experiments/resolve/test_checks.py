@@ -47,3 +47,38 @@ def test_a_cluster_of_the_environment_is_used_or_refused(monkeypatch: pytest.Mon
     ):
         resolve(parse_scenario(text))
     resolve(parse_scenario(text.replace("[fleet]", '[fleet]\naddress = "auto"')))
+
+
+VIRTUAL = """[task]
+data = "digits"
+[stages]
+preparation = 0
+development = 2
+application = 0
+recycling = 0
+[fleet]
+kind = "virtual"
+[[nodes]]
+zone = "DE"
+count = 12
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "preparation = 0",
+            "preparation = 1",
+            r"stages\.preparation.*learn, in slots of development.*preparation = 0",
+        ),
+        ("application = 0", "application = 3", r"stages\.application.*there are 3 slots of application"),
+        ("recycling = 0", "recycling = 1", r"stages\.recycling.*recycling = 0, or take kind = \"inprocess\""),
+        ("[task]", 'policy = "auction"\n[task]', r"policy auction negotiates with every node"),
+        ('"virtual"', '"virtual"\nmeter = "cpu-time"', r"no hardware that meter cpu-time could read"),
+    ],
+)
+def test_what_rows_cannot_do_is_refused_before_anything_starts(old: str, new: str, said: str) -> None:
+    resolve(parse_scenario(VIRTUAL))
+    with pytest.raises(UsageError, match=said):
+        resolve(parse_scenario(VIRTUAL.replace(old, new)))

@@ -56,6 +56,25 @@ peak_w = 0.0
 [nodes.battery]
 capacity_wh = 0.0
 """
+LEARNING = """policy = "random"
+policy_options = { clients = 1 }
+[task]
+data = "digits"
+batches_per_slot = 2
+[stages]
+preparation = 0
+development = 2
+application = 0
+recycling = 0
+[tolerance]
+unserved_fraction = 1.0
+[fleet]
+kind = "virtual"
+[[nodes]]
+zone = "DE"
+count = 2
+"""
+"""In each slot one of two nodes trains."""
 Change = Callable[[dict[str, Any], dict[str, Any]], None]
 
 
@@ -63,6 +82,12 @@ Change = Callable[[dict[str, Any], dict[str, Any]], None]
 def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = execute(resolve(parse_scenario(TEXT)), tmp_path_factory.mktemp("run") / "run", VirtualFleet())
     return folder / "ledger.sqlite"
+
+
+@pytest.fixture(scope="module")
+def learning_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    resolved = resolve(parse_scenario(LEARNING))
+    return execute(resolved, tmp_path_factory.mktemp("run") / "run", VirtualFleet()) / "ledger.sqlite"
 
 
 def forged(
@@ -183,6 +208,28 @@ def test_a_forged_slot_is_found(book: Path, tmp_path: Path, change: Change, code
     assert code in forged(book, tmp_path / "forged.sqlite", Kind.SLOT, change)
 
 
+def lost(_: dict[str, Any], columns: dict[str, Any]) -> None:
+    columns["mean_loss"] = np.array([1.0, 1.0], dtype=np.float32)
+
+
+LEARNING_FORGED: list[tuple[Change, str]] = [
+    (plus("model_bytes", 8, 0), "reading"),
+    (plus("model_bytes", 2_000_000, 0), "lines"),
+    (lost, "reading"),
+    (says(aggregated_parameters=10**9), "lines"),
+    (says(evaluated_examples=10**6), "lines"),
+]
+
+
+@pytest.mark.parametrize(("change", "code"), LEARNING_FORGED)
+def test_a_forged_slot_of_learning_is_found(
+    learning_book: Path, tmp_path: Path, change: Change, code: str
+) -> None:
+    assert verify(learning_book).findings == []
+    assert forged(learning_book, tmp_path / "copy.sqlite", Kind.SLOT, nothing) == []
+    assert code in forged(learning_book, tmp_path / "forged.sqlite", Kind.SLOT, change)
+
+
 def small_battery(body: dict[str, Any], _: dict[str, Any]) -> None:
     body["profiles"] = [{**each, "battery_capacity_uj": 10} for each in body["profiles"]]
 
@@ -191,13 +238,16 @@ def one_more(_: dict[str, Any], columns: dict[str, Any]) -> None:
     columns["profile"] = np.append(columns["profile"], 0)
 
 
-def test_no_finding_is_without_a_forged_slot(book: Path, tmp_path: Path) -> None:
+def test_no_finding_is_without_a_forged_slot(book: Path, learning_book: Path, tmp_path: Path) -> None:
     """Every text of the checks is said of some forged ledger."""
     said = []
     fleet = [(Kind.FLEET, change) for change in (small_battery, one_more, plus("battery_uj"))]
-    for number, (kind, change) in enumerate([*((Kind.SLOT, change) for change, _ in FORGED), *fleet]):
+    changes = [(book, kind, change) for kind, change in fleet]
+    changes += [(book, Kind.SLOT, change) for change, _ in FORGED]
+    changes += [(learning_book, Kind.SLOT, change) for change, _ in LEARNING_FORGED]
+    for number, (of, kind, change) in enumerate(changes):
         path = tmp_path / f"{number}.sqlite"
-        forged(book, path, kind, change)
+        forged(of, path, kind, change)
         said += [finding.text for finding in verify(path).findings]
     calls = [
         node
