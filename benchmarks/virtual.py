@@ -25,7 +25,6 @@ from benchmarks.optimiser import peak_gib
 from coordinator.adapters.flower_server import RunRecord
 from coordinator.ledger import verify
 from coordinator.tables.export import export_tables
-from experiments.fleet.learners import OwnLearner
 from experiments.resolve.resolve import resolve
 from experiments.run_folder.files import LEDGER
 from experiments.runs.columns import run_columns
@@ -63,7 +62,7 @@ def whole_run(policy: str, nodes: int) -> dict[str, float]:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        run_columns(resolved, "benchmark", folder, RunRecord(), OwnLearner(), opened, lambda _: None)
+        run_columns(resolved, "benchmark", folder, RunRecord(), opened, lambda _: None)
         slots = time.process_time()
         found = verify(folder / LEDGER)
         assert found.ok, found.findings

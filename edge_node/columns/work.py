@@ -1,4 +1,4 @@
-"""Which batches every node runs in a slot: edge_node.slots.work.gather in numbers."""
+"""Which batches every node runs in a slot: edge_node.slots.work.gather in numbers, and its division among processes."""
 
 from __future__ import annotations
 
@@ -50,3 +50,13 @@ def work_of(decision: DecisionColumns, first: Ints) -> WorkColumns:
     order = np.lexsort((owner, owner != executor, executor))
     batches = np.concatenate([own[home], moves.batches])
     return WorkColumns(executor[order], owner[order], number[order], batches[order])
+
+
+def dealt(work: WorkColumns, processes: int) -> list[WorkColumns]:
+    """``work`` in parts, one a process, about equally large: the busiest nodes are dealt first, forth and back."""
+    rows, place = np.unique(work.executor, return_inverse=True)
+    total = np.bincount(place, work.batches, len(rows))
+    turn = np.arange(len(rows)) % (2 * processes)
+    process = np.empty(len(rows), dtype=np.int64)
+    process[np.argsort(-total, kind="stable")] = np.minimum(turn, 2 * processes - 1 - turn)
+    return [work.of(rows[process == each]) for each in range(processes)]

@@ -41,15 +41,15 @@ class ClusterRay(Managed):
     Args:
         address: ``host:port`` of its head, or AUTO.
         boards: Nodes that each have a machine of their own, told by board_resource; empty: nodes go to any machine.
-        host: Where the coordinator listens; machines other than this one must reach it.
+        host: Where the coordinator listens; machines other than this one must reach it. None: none calls it.
         insecure: Weights and tokens may travel in the clear.
     """
 
     def __init__(
-        self, address: str, boards: Sequence[str] = (), *, host: str, insecure: bool = False
+        self, address: str, boards: Sequence[str] = (), *, host: str | None, insecure: bool = False
     ) -> None:
         self.boards = tuple(boards)
-        self.local = is_loopback(host)
+        self.local = host is not None and is_loopback(host)
         """Whether all nodes are on this machine."""
         self._address, self._host, self._insecure = address, host, insecure
 
@@ -80,13 +80,16 @@ class ClusterRay(Managed):
         ray.shutdown()
 
     def _require_protection(self) -> None:
-        if self.local or self._insecure or os.environ.get(TLS, "0").lower() in ("1", "true"):
+        if self._host is None or self.local or self._protected():
             return
         raise UsageError(
             f"coordinator.host is {self._host}, and {TLS} is not set: whoever reads that network would read Ray's "
             f"token and the weights; start every raylet and this command with {TLS}=1, RAY_TLS_SERVER_CERT, "
             "RAY_TLS_SERVER_KEY and RAY_TLS_CA_CERT, or allow it with coordinator.insecure = true"
         )
+
+    def _protected(self) -> bool:
+        return self._insecure or os.environ.get(TLS, "0").lower() in ("1", "true")
 
     def _reachable(self) -> str:
         """The address; refused where nothing listens there, which Ray itself takes a minute to find out."""
@@ -118,6 +121,12 @@ class ClusterRay(Managed):
             time.sleep(POLL_S)
         ours = _own_addresses()
         others = sorted({node["NodeManagerAddress"] for node in self._used()} - ours)
+        if others and self._host is None and not self._protected():
+            raise UsageError(
+                f"{', '.join(others)} would train, and {TLS} is not set: whoever reads that network would read Ray's "
+                f"token and the weights; start every raylet and this command with {TLS}=1, RAY_TLS_SERVER_CERT, "
+                "RAY_TLS_SERVER_KEY and RAY_TLS_CA_CERT, or allow it with coordinator.insecure = true"
+            )
         if others and self.local:
             raise UsageError(
                 f"coordinator.host is {self._host}, which {', '.join(others)} cannot reach; set it to the address at "

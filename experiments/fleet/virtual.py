@@ -8,17 +8,17 @@ from .learners import Learners, OwnLearner
 
 
 class VirtualFleet(Managed):
-    """Nodes and coordinator come with the run; ``learners`` stay from run to run."""
+    """Nodes and coordinator come with the run; ``learners`` stay from run to run. None: this process trains."""
 
-    def __init__(self) -> None:
-        self.learners: Learners = OwnLearner()
+    def __init__(self, learners: Learners | None = None) -> None:
+        self.learners: Learners = OwnLearner() if learners is None else learners
 
     @property
     def coordinators(self) -> None:
         return None
 
     def start(self) -> None:
-        """Nothing to start."""
+        self.learners.start()
 
     def stop(self) -> None:
-        """Nothing to stop."""
+        self.learners.stop()

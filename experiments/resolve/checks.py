@@ -16,11 +16,14 @@ from edge_node.config import (
 from edge_node.meters.base import MeterError
 from edge_node.meters.modelled import ModelledMeter
 from edge_node.meters.registry import probe_meter
+from edge_node.tasks.none import NAME
 from experiments.errors import UsageError
+from experiments.fleet.processes import uses_ray
 from experiments.fleet.temporary import require_short_folder
 from experiments.resolve.chosen_policy import policy_settings
 from experiments.resolve.demand import learns_nothing
 from experiments.scenario.model import Scenario
+from experiments.scenario.system import FleetSpec
 from protos.messages.terms import Stage
 
 
@@ -37,7 +40,7 @@ def check_meter(scenario: Scenario, board: BoardConfig, slot_s: float) -> None:
 def check_sockets(scenario: Scenario) -> None:
     """Refuse a temporary folder in which Ray could not make its sockets, and a Ray cluster that somebody chose by
     RAY_ADDRESS, as Ray's own programs do, and that would not be used."""
-    if scenario.fleet.kind != "ray" or scenario.fleet.address is not None:
+    if not uses_ray(scenario) or scenario.fleet.address is not None:
         return
     require_short_folder()
     if chosen := os.environ.get("RAY_ADDRESS"):
@@ -60,6 +63,7 @@ def check_virtual(scenario: Scenario) -> None:
                     f'nodes of kind = "virtual" learn, in slots of development, and do nothing else; there are {slots} '
                     f"slots of {stage.value}: give {stage.value} = 0, {others}"
                 )
+    _check_learners(scenario)
     if scenario.fleet.meter != ModelledMeter.name:
         raise UsageError(
             f'nodes of kind = "virtual" have no hardware that meter {scenario.fleet.meter} could read: give meter = '
@@ -70,6 +74,24 @@ def check_virtual(scenario: Scenario) -> None:
             f'policy {scenario.policy} negotiates with every node, and those of kind = "virtual" have no agents: '
             f"choose another policy, {others}"
         )
+
+
+def _check_learners(scenario: Scenario) -> None:
+    """Processes that train rows. Raises UsageError."""
+    spec = scenario.fleet
+    if spec.processes == "per-node":
+        with scenario.at("fleet", "processes"):
+            raise UsageError(
+                'nodes of kind = "virtual" have no process each: give processes = "auto" or a number, or take '
+                'kind = "ray"'
+            )
+    for key in ("processes", "address"):
+        if learns_nothing(scenario) and getattr(spec, key) != FleetSpec.model_fields[key].default:
+            with scenario.at("fleet", key):
+                raise UsageError(
+                    f'{key} says where nodes of kind = "virtual" train, and task.name = "{NAME}" trains nothing: '
+                    f"remove {key}, or choose a task"
+                )
 
 
 def check_accounting(scenario: Scenario, zones: tuple[ZoneIntensity, ...], slots: int) -> None:

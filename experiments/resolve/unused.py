@@ -20,7 +20,7 @@ OWN = "package.module:Name"
 FORECAST = {"error_fraction": ("gaussian",)}
 TASK = {"dirichlet_alpha": ("dirichlet",)}
 ARRIVALS = {"peak_hour": ("diurnal",), "depth_fraction": ("diurnal",)}
-FLEET = {"processes": ("ray",), "isolation": ("ray",)}
+FLEET = {"processes": ("ray", "virtual"), "isolation": ("ray", "virtual")}
 HARVEST = {
     "peak_w": ("pv", "trace", "constant", "eia-2022", OWN),
     "tilt_deg": ("pv",),

@@ -11,7 +11,7 @@ from coordinator.columns.coordinator import ColumnCoordinator
 from coordinator.config import CoordinatorConfig
 from coordinator.policies.registry import make_policy
 from edge_node.columns.nodes import VirtualNodes
-from experiments.fleet.learners import Learners
+from experiments.fleet.learners import Learners, OwnLearner
 from experiments.resolve.resolved import Resolved
 from experiments.run_folder.files import LEDGER
 from experiments.runs.learning import learning_task
@@ -26,12 +26,12 @@ def run_columns(
     run_id: str,
     folder: Path,
     record: RunRecord,
-    learners: Learners,
     opened: Callable[[], None],
     finished: Callable[[SlotOutcome], None],
+    learners: Learners | None = None,
 ) -> None:
-    """Run all slots. ``learners`` are asked for nothing where nothing is learned. ``opened``: called when the first
-    slot may begin; ``finished``: after each."""
+    """Run all slots. ``opened``: called when the first slot may begin; ``finished``: after each. ``learners``: who
+    trains, where something is learned; None: this process."""
     config = resolved.coordinator_config(run_id, folder / LEDGER)
     configs = resolved.node_configs(run_id, "", with_harvest=resolved.with_harvest)
     nodes = VirtualNodes(configs)
@@ -42,7 +42,7 @@ def run_columns(
         if resolved.learns_nothing:
             run_slot = _counting(coordinator, nodes)
         else:
-            learning = _learning(resolved, config, nodes, learners)
+            learning = _learning(resolved, config, nodes, learners or OwnLearner())
             if learning.initial_evaluation is not None:
                 record.initial_evaluations[Stage.DEVELOPMENT] = learning.initial_evaluation
             run_slot = _training(coordinator, nodes, learning, record)

@@ -15,6 +15,7 @@ from rich.progress import Progress
 from experiments.errors import FailedRunError, RunError, UsageError
 from experiments.fleet.inprocess import InProcessFleet
 from experiments.fleet.isolation import Isolation, IsolationError
+from experiments.fleet.processes import uses_ray
 from experiments.fleet.virtual import VirtualFleet
 from experiments.progress import progress_bar
 from experiments.report.read import Study, load, load_run
@@ -70,19 +71,25 @@ def make_fleet(scenario: Scenario) -> AnyFleet:
     """The fleet the scenario asks for, not started."""
     if scenario.fleet.kind == "inprocess":
         return InProcessFleet()
-    if scenario.fleet.kind == "virtual":
+    spec, isolation = scenario.fleet, Isolation(scenario.fleet.isolation)
+    if not uses_ray(scenario):
         return VirtualFleet()
-    # Ray takes seconds to import, and a fleet in one process does without.
+    count = scenario.node_count
+    # Ray takes seconds to import, and fleets in one process do without.
     from experiments.fleet.ray_cluster import ClusterRay
     from experiments.fleet.ray_fleet import RayFleet
+    from experiments.fleet.ray_learners import RayLearners  # likewise
 
-    spec, count = scenario.fleet, scenario.node_count
+    if spec.kind == "virtual":
+        insecure = scenario.coordinator.insecure
+        joined = None if spec.address is None else ClusterRay(spec.address, host=None, insecure=insecure)
+        return VirtualFleet(RayLearners(count, spec.processes, isolation=isolation, cluster=joined))
     cluster = None
     if spec.address is not None:
         boards = [node_name(k, count) for k in range(count)] if spec.boards else []
         host = scenario.coordinator.host
         cluster = ClusterRay(spec.address, boards, host=host, insecure=scenario.coordinator.insecure)
-    return RayFleet(count, spec.processes, isolation=Isolation(spec.isolation), cluster=cluster)
+    return RayFleet(count, spec.processes, isolation=isolation, cluster=cluster)
 
 
 def run_single(

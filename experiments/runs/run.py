@@ -44,6 +44,7 @@ from edge_node.columns.trainer import TrainingError
 from experiments.errors import FailedRunError, RunError, describe_failure
 from experiments.fleet.base import FleetStartError
 from experiments.fleet.isolation import IsolationError
+from experiments.fleet.learners import LearnerLostError
 from experiments.fleet.session import open_session
 from experiments.fleet.supervisor import CoordinatorError
 from experiments.fleet.virtual import VirtualFleet
@@ -117,7 +118,7 @@ def failures() -> tuple[type[Exception], ...]:
     """What parts of a run raise when they cannot go on: other people's code, the coordinator, a process, the disk."""
     return (
         *(CoordinatorError, CallFailed, FleetStartError, IsolationError, StrategyError, PolicyFailedError),
-        *(TrainingError,),
+        *(TrainingError, LearnerLostError),
         *(LedgerError, RequestError, OSError, sqlite3.Error),
     )
 
@@ -169,8 +170,9 @@ def _run_rows(
         hooks.on_slot(outcome)
 
     with nullcontext() if resolved.learns_nothing else logging_to(folder / FLOWER_LOG):
-        run_columns(resolved, run_id, folder, record, fleet.learners, opened, finished)
-    return [], dict.fromkeys(("nodes", "coordinator"), os.getpid())
+        run_columns(resolved, run_id, folder, record, opened, finished, fleet.learners)
+    processes = {f"learner {place}": pid for place, pid in enumerate(fleet.learners.pids)}
+    return [], {**processes, "coordinator": os.getpid()}
 
 
 def _run_slots(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from experiments.errors import UsageError
 from experiments.fleet.isolation import IsolationError, ensure_isolated
+from experiments.fleet.processes import uses_ray
 from experiments.resolve.prepare import known_policy
 from experiments.scenario.model import Scenario
 
@@ -51,7 +52,7 @@ def new_folder(wanted: Path | None, name: str) -> Path:
 
 def isolate(scenario: Scenario) -> None:
     """Bring about the isolation the scenario asks for; first thing, before any thread runs."""
-    if scenario.fleet.kind != "ray":
+    if not uses_ray(scenario):
         return
     try:
         ensure_isolated(scenario.fleet.isolation)

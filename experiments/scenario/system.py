@@ -106,10 +106,11 @@ class FleetSpec(Strict):
     """`ray`: processes under Ray; `inprocess`: one process, with a simulated clock; `virtual`: nodes are rows of
     arrays, for large fleets and long runs; they learn in slots of development, and serve nothing."""
     processes: Literal["auto", "per-node"] | Annotated[int, Field(ge=1)] = "auto"
-    """Number of processes. `auto`: one per core, with several nodes in each; `per-node`: one per node; or a number."""
+    """Number of processes. `auto`: one per core, with several nodes in each (`virtual`: so many train, at most one for
+    200 nodes); `per-node`: one per node; or a number. `virtual` with one: the run's own process trains."""
     address: str | None = Field(default=None, pattern=r"^(auto|[A-Za-z0-9.\[\]:-]+:[0-9]{1,5})$")
     """A Ray cluster that runs already, `host:port` of its head, or `auto` for that of RAY_ADDRESS or of this machine;
-    none: a Ray of the run's own."""
+    none: a Ray of the run's own. `virtual`: its processes train the nodes."""
     boards: bool = False
     """With `address`: every node on the machine whose raylet was started with `--resources '{"board:n0": 1}'` (n0, n1,
     ...), a process for each; false: anywhere in the cluster."""
@@ -121,10 +122,12 @@ class FleetSpec(Strict):
 
     @model_validator(mode="after")
     def _clusters_are_of_ray(self) -> FleetSpec:
-        if self.address is not None and self.kind != "ray":
+        if self.address is not None and self.kind == "inprocess":
             raise ValueError(
-                f'address is that of a Ray cluster, and kind is "{self.kind}"; give kind = "ray"'
+                f'address is that of a Ray cluster, and kind is "{self.kind}"; give kind = "ray", or "virtual"'
             )
+        if self.boards and self.kind == "virtual":
+            raise ValueError('boards are machines with a node each, and kind is "virtual"; give kind = "ray"')
         if self.boards and self.address is None:
             raise ValueError('boards are machines of a Ray cluster; give its address, "host:port" or "auto"')
         if self.address is not None and self.isolation == "netns":

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge_node.columns.trainer import RowTrainer, TrainingError, merged
-from edge_node.columns.work import WorkColumns
+from edge_node.columns.work import WorkColumns, dealt
 from edge_node.config import TaskConfig
 from edge_node.tasks.workload import TaskWorkload
 from protos.messages.terms import Stage
@@ -71,20 +71,14 @@ def test_the_average_is_weighted_by_distinct_examples() -> None:
 
 def test_parts_of_several_processes_are_one_result() -> None:
     whole = RowTrainer(CONFIG, NAMES).train(START, WORK, {}, each=True)
-    parts = [
-        RowTrainer(CONFIG, NAMES).train(START, part, {}, each=True)
-        for part in (WORK.of(np.array([0, 3])), WORK.of(np.array([1])))
-    ]
+    parts = [RowTrainer(CONFIG, NAMES).train(START, part, {}, each=True) for part in dealt(WORK, 2)]
     found = merged(parts)
     assert found.rows.tolist() == whole.rows.tolist()
     assert found.num_examples.tolist() == whole.num_examples.tolist()
     assert found.mean_loss.tolist() == whole.mean_loss.tolist()
     for one, other in zip(found.each, whole.each, strict=True):
         np.testing.assert_array_equal(one["hidden.weight"], other["hidden.weight"])
-    halves = [
-        RowTrainer(CONFIG, NAMES).train(START, part, {}, each=False)
-        for part in (WORK.of(np.array([0, 3])), WORK.of(np.array([1])))
-    ]
+    halves = [RowTrainer(CONFIG, NAMES).train(START, part, {}, each=False) for part in dealt(WORK, 2)]
     assert sum(weight for weight, _ in merged(halves).averages) == whole.num_examples.sum()
 
 

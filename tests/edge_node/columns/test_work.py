@@ -1,4 +1,4 @@
-"""Batches of a slot by number, against the backlogs of nodes one by one."""
+"""Batches of a slot by number, against the backlogs of nodes one by one, and their division among processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_node.columns.work import WorkColumns, work_of
+from edge_node.columns.work import WorkColumns, dealt, work_of
 from edge_node.slots.backlog import Backlog
 from protos.messages.columns import DecisionColumns, MoveColumns
 from protos.messages.terms import Stage
@@ -61,3 +61,23 @@ def listed(work: WorkColumns) -> dict[int, list[tuple[int, int]]]:
     ):
         found.setdefault(executor, []).extend((owner, first + k) for k in range(count))
     return found
+
+
+@given(decisions(), st.integers(1, 4))
+def test_processes_share_the_work_and_none_twice(decision: DecisionColumns, processes: int) -> None:
+    work = work_of(decision, np.zeros(len(decision.own_batches), dtype=np.int64))
+    parts = dealt(work, processes)
+    assert len(parts) == processes
+    together: dict[int, list[tuple[int, int]]] = {}
+    for part in parts:
+        assert not together.keys() & listed(part).keys()
+        together |= listed(part)
+    assert together == listed(work)
+
+
+def test_no_process_has_more_than_a_nodes_work_above_another() -> None:
+    rows = np.arange(101)
+    counts = np.random.default_rng(1).integers(1, 30, 101)
+    work = WorkColumns(rows, rows, np.zeros(101, dtype=np.int64), counts)
+    totals = [int(part.batches.sum()) for part in dealt(work, 4)]
+    assert max(totals) - min(totals) <= counts.max()

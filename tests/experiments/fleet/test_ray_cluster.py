@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 import pytest
+import ray
 
 from experiments.errors import UsageError
 from experiments.fleet.ray_cluster import AUTO, ClusterRay, board_resource
@@ -50,3 +51,16 @@ def test_a_network_needs_tls_or_leave(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_node_has_a_resource_of_its_name() -> None:
     assert board_resource("n07") == "board:n07"
+
+
+def test_machines_that_only_train_need_no_coordinator_s_address_but_tls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = ClusterRay("10.77.0.10:6379", host=None)
+    monkeypatch.setattr(
+        ray, "nodes", lambda: [{"Alive": True, "Resources": {}, "NodeManagerAddress": "10.77.0.11"}]
+    )
+    with pytest.raises(UsageError, match=r"10.77.0.11 would train, and RAY_USE_TLS is not set"):
+        cluster._require_machines()
+    monkeypatch.setenv("RAY_USE_TLS", "1")
+    cluster._require_machines()

@@ -75,6 +75,11 @@ count = 12
         ("application = 0", "application = 3", r"stages\.application.*there are 3 slots of application"),
         ("recycling = 0", "recycling = 1", r"stages\.recycling.*recycling = 0, or take kind = \"inprocess\""),
         ("[task]", 'policy = "auction"\n[task]', r"policy auction negotiates with every node"),
+        (
+            '"virtual"',
+            '"virtual"\nprocesses = "per-node"',
+            r"have no process each: give processes = \"auto\"",
+        ),
         ('"virtual"', '"virtual"\nmeter = "cpu-time"', r"no hardware that meter cpu-time could read"),
     ],
 )
@@ -82,3 +87,10 @@ def test_what_rows_cannot_do_is_refused_before_anything_starts(old: str, new: st
     resolve(parse_scenario(VIRTUAL))
     with pytest.raises(UsageError, match=said):
         resolve(parse_scenario(VIRTUAL.replace(old, new)))
+
+
+@pytest.mark.parametrize("key", ["processes = 2", 'address = "10.0.0.1:6379"'])
+def test_processes_that_would_train_nothing_are_refused(key: str) -> None:
+    text = VIRTUAL.replace('data = "digits"', 'name = "none"').replace("[[nodes]]", f"{key}\n[[nodes]]")
+    with pytest.raises(UsageError, match=r"train, and task.name = \"none\" trains nothing: remove"):
+        resolve(parse_scenario(text))

@@ -153,7 +153,12 @@ def test_strategies_that_average_and_those_that_need_single_updates(strategy: st
 
 
 @pytest.mark.parametrize(
-    ("task", "data"), [("mnist-cnn", "digits"), ("shakespeare-lstm-plain", "pydoc"), ("tiny-gpt", "pydoc")]
+    ("task", "data"),
+    [
+        ("mnist-cnn", "digits"),
+        pytest.param("shakespeare-lstm-plain", "pydoc", marks=pytest.mark.long),
+        pytest.param("tiny-gpt", "pydoc", marks=pytest.mark.long),
+    ],
 )
 def test_other_tasks(task: str, data: str, tmp_path: Path) -> None:
     assert_it_learns_the_same(learning(11, "deta", "fedavg", task, data), tmp_path)
