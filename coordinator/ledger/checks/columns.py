@@ -225,10 +225,12 @@ class ColumnSlots:
     def _own(self, item: Item) -> None:
         """Coordinator and router: their whole power and the coordinator's counted work, in the coordinator's zone."""
         home, seconds, body = self._config["body"], self._config["slot_s"], item.body
-        work_j = (
-            body.get("aggregated_parameters", 0) * home["joules_per_aggregated_parameter"]
-            + body.get("evaluated_examples", 0) * home["joules_per_evaluated_example"]
-        )
+        work_j = 0.0
+        if "aggregated_parameters" in body:
+            work_j = (
+                body["aggregated_parameters"] * home["joules_per_aggregated_parameter"]
+                + body["evaluated_examples"] * home["joules_per_evaluated_example"]
+            )
         at = self._series[home["zone"]][item.slot]
         wanted = []
         for holder, component, joules in (
