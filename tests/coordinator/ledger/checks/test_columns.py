@@ -553,6 +553,7 @@ CHANGES: dict[str, Change] = {
     "donors swapped": put("donor", [3, 0, 0]),
     "to itself": put("recipient", [2, 0, 2]),
     "received all": put("received_uj", [160, 10, 11]),
+    "received nothing": put("received_uj", [150, 0, 10]),
     "decided less": put("decided_uj", [159, 10, 30]),
     "received below nothing": put("received_uj", [-1, 5, 10]),
     "another epoch": says(epoch=2),
