@@ -88,7 +88,7 @@ def line(
 
 
 def usage() -> Row:
-    """Seven batches ran, two of them waste; users of n1 and n2 asked n0; parcels went to n1 and came from n2."""
+    """Seven batches ran, two of them waste; users of n1 and n2 asked n0; parcels went to n1 and came from both."""
     return {
         "lines": [
             line("n0", "", DEV, "compute", 700, 0),
@@ -105,6 +105,7 @@ def usage() -> Row:
         "moved": [
             {"sent": True, "peer": "n1", "payload_bytes": 3},
             {"sent": False, "peer": "n2", "payload_bytes": 4},
+            {"sent": False, "peer": "n1", "payload_bytes": 5},
         ],
     }
 
@@ -137,6 +138,7 @@ def booking() -> Row:
 
 PARCELS = [line("network", "A+C", DEV, "network", 6, 45), line("network", "A", DEV, "network", 8, 80)]
 """Of the slot: 6 uJ between A and C at 27, 8 uJ within A at 36."""
+FROM_N1 = line("network", "C+A", DEV, "network", 10, 75)
 
 
 def slot_end() -> Row:
@@ -194,7 +196,7 @@ def used(place: str, index: int, **changes: Any) -> Callable[[Row, Row], None]:
 def with_parcels(late: bool, *places: int) -> Callable[[Row, Row], None]:
     return lambda body, _: (
         body.update(late=late),
-        body["lines"].extend(dict(PARCELS[each]) for each in places),
+        body["lines"].extend(dict([*PARCELS, FROM_N1][each]) for each in places),
     )
 
 
@@ -253,7 +255,8 @@ CHANGES: list[tuple[Callable[[Row, Row], Any], list[str]]] = [
     (with_parcels(True), []),
     (with_parcels(True, 0), []),
     (with_parcels(True, 1), []),
-    (with_parcels(True, 0, 1), []),
+    (with_parcels(True, 0, 1, 2), []),
+    (with_parcels(True, 2), []),
     (with_parcels(True, 0, 0), [BESIDE]),
     (with_parcels(False, 0), [BESIDE]),
     (lambda body, usage: (body.update(late=True), body["lines"].pop(4)), [BESIDE]),
