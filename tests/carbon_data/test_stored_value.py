@@ -153,3 +153,72 @@ def test_expected_value_is_the_mean_at_every_charge(seed: int, count: int) -> No
     for charge in np.append(np.linspace(0.0, case.capacity, 9), np.cumsum(values[0].widths_j)):
         at = np.array([charge])
         assert mean.of(at) == pytest.approx(np.mean([value.of(at) for value in values]), abs=1e-9)
+
+
+def test_steps_between_two_charges_by_hand() -> None:
+    value = StoredValue(np.array([[5.0, 3.0, 1.0, 0.0], [9.0, 9.0, 9.0, 9.0]]), np.full((2, 4), 10.0))
+    assert value.between(0.0, 40.0) == [(5.0, 10.0), (3.0, 10.0), (1.0, 10.0), (0.0, 10.0)]
+    assert value.between(4.0, 23.0) == [(5.0, 6.0), (3.0, 10.0), (1.0, 3.0)]
+    assert value.between(10.0, 20.0) == [(3.0, 10.0)]
+    assert value.between(7.0, 7.0) == []
+    assert value.of(np.array([23.0, 23.0])).tolist() == [83.0, 207.0]
+    assert value.slope_at(np.array([10.0, 40.0])).tolist() == [3.0, 0.0]
+    assert value.slope_at(np.array([9.9, 0.0])).tolist() == [5.0, 9.0]
+
+
+@pytest.mark.parametrize("trades", [False, True])
+def test_nodes_are_valued_each_for_itself(trades: bool) -> None:
+    """Twelve nodes over the same slots at once, one of them without a battery, one that cannot buy."""
+    cases = []
+    for seed in range(60):
+        case = Case(seed, trades)
+        if case.slots >= 4:
+            cases.append(case)
+    cases = cases[:12]
+    cases[3].capacity = 0.0
+    cases[5].buy = np.full(cases[5].slots, np.inf)
+    cases[5].cap = np.zeros(cases[5].slots)
+    for case in cases:
+        for name in ("load", "harvest", "grams", "buy", "sell", "cap"):
+            setattr(case, name, getattr(case, name)[:4])
+        case.slots = 4
+
+    def table(name: str) -> Floats:
+        return np.column_stack([getattr(case, name) for case in cases])
+
+    def column(name: str) -> Floats:
+        return np.array([getattr(case, name) for case in cases])
+
+    store = Store(*(column(name) for name in ("capacity", "gain", "cost", "keep", "charge", "discharge")))
+    sell = np.where(np.isfinite(table("sell")), table("sell"), 0.0)
+    trade = Trade(table("buy"), sell, table("cap")) if trades else None
+    days = Days(table("load"), table("harvest"), table("grams"))
+    together = stored_value(days, store, linear(store.capacity_j, column("end")), trade)
+    assert together.widths_j.sum(axis=1) == pytest.approx(store.capacity_j)
+    for part in (0.0, 0.2, 0.5, 0.77, 1.0):
+        found = together.of(part * store.capacity_j)
+        for row, case in enumerate(cases):
+            case.sell = np.where(np.isfinite(case.sell), case.sell, 0.0)
+            alone = case.value().of(np.array([part * case.capacity]))
+            assert found[row] == pytest.approx(alone[0], abs=1e-9)
+
+
+def test_many_steps_are_read_at_equal_charges() -> None:
+    rng = np.random.default_rng(5)
+    slots = 400
+    days = Days(rng.uniform(0, 1, (slots, 2)), np.zeros((slots, 2)), rng.uniform(1, 5, (slots, 2)))
+    one = np.ones(2)
+    store = Store(np.array([300.0, 150.0]), 0.9 * one, 0.95 * one, one, 9.0 * one, 9.0 * one)
+    value = stored_value(days, store, linear(store.capacity_j, np.zeros(2)))
+    assert 128 <= value.widths_j.shape[1] <= 131
+    assert value.widths_j.sum(axis=1) == pytest.approx(store.capacity_j)
+    # without harvest the best slots of all are served first: what is lost by reading at levels is little
+    for node, capacity in enumerate(store.capacity_j):
+        best = sorted(zip(days.grams_per_j[:, node], days.load_j[:, node], strict=True), reverse=True)
+        left, wanted = 0.95 * float(capacity), 0.0
+        for grams, load in best:
+            used = min(left, float(load))
+            wanted, left = wanted + used * float(grams), left - used
+        full = np.where(np.arange(2) == node, store.capacity_j, 0.0)
+        assert value.of(full)[node] == pytest.approx(wanted, rel=0.02)
+        assert value.of(full)[node] <= wanted + 1e-9

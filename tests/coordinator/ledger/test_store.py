@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,8 +20,11 @@ from coordinator.ledger import (
     Posting,
     Unit,
     read_entries,
+    store,
     verify,
 )
+from coordinator.ledger.entry import GENESIS, chain_hash
+from coordinator.ledger.store import totals
 
 
 def entry(key: str, amount: int = 5, **body: Any) -> Entry:
@@ -148,3 +152,135 @@ def test_a_failed_disk_stops_the_ledger(tmp_path: Path) -> None:
         ledger.write([entry("k3")])
     ledger.close()
     assert [stored.entry.key for stored in read_entries(tmp_path / "l")] == ["k"]
+
+
+def test_a_conflict_is_kept_whole_and_once(tmp_path: Path) -> None:
+    first, other = entry("k"), entry("k", 6)
+    with Ledger(tmp_path / "l", "run") as ledger:
+        ledger.write([first])
+        for _ in range(2):
+            with pytest.raises(KeyConflictError) as caught:
+                ledger.write([entry("fresh"), other, entry("later")])
+            assert str(caught.value) == (
+                f"key k came again with other content (stored {first.digest[:12]}, offered {other.digest[:12]}); "
+                "the first stands, the alarm is recorded"
+            )
+        with pytest.raises(KeyConflictError):  # two of one submission that differ
+            ledger.write([entry("twice", 1), entry("twice", 2)])
+        assert ledger.write([entry("twice", 3), entry("twice", 3), entry("k"), entry("new")]) == 2
+        stored = [each.entry for each in ledger.entries()]
+        assert ledger.head == (5, list(ledger.entries())[-1].chain)
+    assert [each.key for each in stored] == [
+        "k",
+        f"alarm/k/{other.digest[:16]}",
+        f"alarm/twice/{entry('twice', 2).digest[:16]}",
+        "twice",
+        "new",
+    ]
+    alarm = stored[1]
+    assert (alarm.kind, alarm.slot, alarm.node_id, alarm.postings) == (Kind.ALARM, 0, "n00", ())
+    assert alarm.body == {
+        "alarm": "key_conflict",
+        "key": "k",
+        "stored_digest": first.digest,
+        "offered_digest": other.digest,
+        "offered_kind": "opening",
+        "offered_body": other.text,
+    }
+    assert stored[2].body["stored_digest"] == entry("twice", 1).digest
+
+
+def test_entries_are_read_as_they_were_written(tmp_path: Path) -> None:
+    silent = Entry(Kind.ALARM, "silent", {"alarm": "x"}, (), None, "")
+    many = Entry(
+        Kind.SLOT_END,
+        "many",
+        {"a": [1, 2]},
+        tuple(Posting(f"c{i}", Unit.PICOGRAMS, amount) for i, amount in enumerate((7, -5, -2))),
+        4,
+        "n01",
+    )
+    written = [entry("k"), silent, many, entry("last", 9)]
+    with Ledger(tmp_path / "l", "run") as ledger:
+        assert ledger.write(written) == 4
+        assert ledger.write([]) == 0
+        assert (tmp_path / "l.lock").is_file()
+        assert ledger.failure is None
+    found = list(read_entries(tmp_path / "l"))
+    assert [each.id for each in found] == [1, 2, 3, 4]
+    head = GENESIS
+    for each, wanted in zip(found, written, strict=True):
+        got = each.entry
+        assert (got.kind, got.key, got.body, got.slot, got.node_id) == (
+            *(wanted.kind, wanted.key, wanted.body),
+            *(wanted.slot, wanted.node_id),
+        )
+        assert (got.postings, got.text, got.data) == (wanted.postings, wanted.text, b"")
+        assert each.digest == wanted.digest
+        head = chain_hash(head, each.id, wanted.key, wanted.digest)
+        assert each.chain == head
+    assert totals(written) == totals(each.entry for each in found)
+    again = Ledger(tmp_path / "l", "run")
+    assert again.head == (4, head)
+    again.close()
+    again.close()
+    with pytest.raises(LedgerError, match="ledger l is closed"):
+        again.append([entry("z")])
+
+
+def test_balances_add_up_by_account_and_unit() -> None:
+    mixed = Entry(
+        Kind.SLOT_END,
+        "m",
+        {},
+        (Posting("a", Unit.PICOGRAMS, 3), Posting("b", Unit.PICOGRAMS, -3)),
+    )
+    assert totals([entry("k"), entry("l", 7), mixed, entry("m", -1)]) == {
+        ("a", Unit.MICROJOULES): 11,
+        ("b", Unit.MICROJOULES): -11,
+        ("a", Unit.PICOGRAMS): 3,
+        ("b", Unit.PICOGRAMS): -3,
+    }
+    assert totals([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "free", "full"),
+    [
+        (sqlite3.SQLITE_FULL, 10**9, True),
+        (sqlite3.SQLITE_IOERR, 65_535, True),
+        (sqlite3.SQLITE_IOERR, 65_536, False),
+        (sqlite3.SQLITE_IOERR | (3 << 8), 0, True),  # an extended code
+        (sqlite3.SQLITE_CANTOPEN, 0, True),
+        (sqlite3.SQLITE_LOCKED, 0, False),
+        (None, 0, False),
+    ],
+)
+def test_a_full_disk_is_told_from_a_broken_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: int | None, free: int, full: bool
+) -> None:
+    asked: list[Path] = []
+
+    def usage(folder: Path) -> Any:
+        asked.append(folder)
+        return SimpleNamespace(free=free)
+
+    monkeypatch.setattr("coordinator.ledger.store.shutil.disk_usage", usage)
+    error = sqlite3.OperationalError("disk I/O error")
+    if code is not None:
+        error.sqlite_errorcode = code
+    path = tmp_path / "l"
+    said = f"the disk is full ({path}); make room, or give another --output"
+    assert str(store._disk_error(error, path)) == (
+        said if full else f"{path} cannot be written: disk I/O error"
+    )
+    assert set(asked) <= {tmp_path}
+
+
+def test_a_lock_says_who_holds_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "l"
+    with Ledger(path, "run"), pytest.raises(LedgerLockedError) as caught:
+        Ledger(path, "run")
+    assert str(caught.value) == (
+        f"{path} is held by another coordinator; stop that one first, or choose another run folder"
+    )
