@@ -144,7 +144,10 @@ def test_halves_of_a_ratio_are_rounded_to_even() -> None:
     assert exact.rounded_ratio(ints(1, 2, 3), Fraction(2, 3)).tolist() == [1, 1, 2]
     assert exact.rounded_ratio(ints(), Fraction(1, 2)).tolist() == []
     # in Python's integers: large terms of the ratio, and amounts beyond 2**53
-    for ratio in (Fraction(2**62 + 1, 2**61), Fraction(3, 2**60), Fraction(2**52), Fraction(2**53)):
+    for ratio in (
+        *(Fraction(2**62 + 1, 2**61), Fraction(2**63 + 1, 2**57), Fraction(3, 2**60)),
+        *(Fraction(2**61, 2**63 - 1), Fraction(2**52), Fraction(2**53)),
+    ):
         assert exact.rounded_ratio(ints(1, 2, 3), ratio).tolist() == [round(n * ratio) for n in (1, 2, 3)]
     with pytest.raises(OverflowError):
         exact.rounded_ratio(ints(2**52), Fraction(2**20))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -140,3 +141,58 @@ def test_impossible_batteries_are_refused() -> None:
         balance(NO_BATTERY, 1, demand_uj=0, harvest_uj=0)
     with pytest.raises(EnergyError, match="efficiencies"):
         Battery(1, Fraction(0), Fraction(1), Fraction(0), 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("place", "good", "bad", "said"),
+    [
+        (0, (0,), (-1,), "capacity, limits and self-discharge must be 0 or more"),
+        (
+            1,
+            (Fraction(1),),
+            (Fraction(0), Fraction(101, 100), Fraction(-1)),
+            "efficiencies must lie above 0 and not",
+        ),
+        (
+            2,
+            (Fraction(1),),
+            (Fraction(0), Fraction(101, 100), Fraction(-1)),
+            "efficiencies must lie above 0 and not",
+        ),
+        (3, (Fraction(0),), (Fraction(-1, 100),), "capacity, limits and self-discharge must be 0 or more"),
+        (3, (Fraction(1),), (Fraction(101, 100),), "self-discharge must lie in 0..1"),
+        (4, (0,), (-1,), "capacity, limits and self-discharge must be 0 or more"),
+        (5, (0,), (-1,), "capacity, limits and self-discharge must be 0 or more"),
+    ],
+)
+def test_constants_of_a_battery_have_bounds(
+    place: int, good: tuple[Any, ...], bad: tuple[Any, ...], said: str
+) -> None:
+    figures: list[Any] = [9, Fraction(1, 2), Fraction(1, 2), Fraction(1, 2), 9, 9]
+    for value in good:
+        Battery(*figures[:place], value, *figures[place + 1 :])
+    for value in bad:
+        with pytest.raises(EnergyError, match=said):
+            Battery(*figures[:place], value, *figures[place + 1 :])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "battery_before_uj",
+        "demand_uj",
+        "harvest_uj",
+        "import_uj",
+        "export_uj",
+        "charge_uj",
+        "discharge_uj",
+    ],
+)
+def test_a_negative_quantity_is_named(name: str) -> None:
+    amounts = dict.fromkeys(
+        ("demand_uj", "harvest_uj", "import_uj", "export_uj", "charge_uj", "discharge_uj"), 0
+    )
+    before = -3 if name == "battery_before_uj" else 0
+    with pytest.raises(EnergyError, match=rf"^{name} (is|must|=|-)") as caught:
+        balance(NO_BATTERY, before, **(amounts | ({} if before else {name: -3})))
+    assert "-3" in str(caught.value)

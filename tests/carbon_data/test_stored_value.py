@@ -222,3 +222,17 @@ def test_many_steps_are_read_at_equal_charges() -> None:
         full = np.where(np.arange(2) == node, store.capacity_j, 0.0)
         assert value.of(full)[node] == pytest.approx(wanted, rel=0.02)
         assert value.of(full)[node] <= wanted + 1e-9
+
+
+def test_a_battery_that_loses_all_or_holds_nothing_is_worth_nothing() -> None:
+    """Of three nodes one keeps nothing over a slot, one has no battery; the third alone has a value."""
+    days = Days(np.full((2, 3), 10.0), np.zeros((2, 3)), np.full((2, 3), 100.0))
+    one = np.ones(3)
+    store = Store(np.array([20.0, 0.0, 20.0]), one, one, np.array([0.0, 1.0, 1.0]), 50.0 * one, 50.0 * one)
+    value = stored_value(days, store, linear(store.capacity_j, np.zeros(3)))
+    assert np.isfinite(value.grams_per_j).all()
+    assert value.of(store.capacity_j).tolist() == [0.0, 0.0, 2000.0]
+    assert value.widths_j.sum(axis=1).tolist() == [20.0, 0.0, 20.0]
+    coarse = value.in_steps(4)
+    assert coarse.grams_per_j.tolist() == [[0.0] * 4, [0.0] * 4, [100.0] * 4]
+    assert coarse.widths_j.tolist() == [[5.0] * 4, [0.0] * 4, [5.0] * 4]

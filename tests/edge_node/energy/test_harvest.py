@@ -7,6 +7,7 @@ import pytest
 
 from carbon_data.types import MissingDataError
 from coordinator.market.forecast import ClearSky
+from edge_node.columns.harvest import HarvestColumns
 from edge_node.config import HarvestConfig
 from edge_node.energy.harvest import Harvest
 
@@ -44,3 +45,14 @@ def test_harvest_beyond_its_series_is_an_error_and_not_zero() -> None:
 
 def test_without_a_forecast_the_node_knows_its_harvest() -> None:
     assert Harvest(HarvestConfig(power_w=(1.0, 2.0)), slot_s=1.0).forecast_uj(0, 2) == (1_000_000, 2_000_000)
+
+
+def test_the_sun_shines_above_a_share_of_its_best_and_not_at_it() -> None:
+    """Half a watt is a twentieth of the best clear sky: the clearness stays that of the slot before."""
+    config = HarvestConfig(power_w=(5.0, 0.4, 0.9, 4.0), clear_sky_w=(10.0, 0.5, 2.0, 10.0))
+    alone, together = Harvest(config, 10.0), HarvestColumns([config], 10.0)
+    wanted = ([50, 2.5, 10, 50], [4, 10, 50], [9, 45], [40])
+    for slot, joules in enumerate(wanted):
+        told = tuple(round(each * 1e6) for each in joules)
+        assert alone.forecast_uj(slot, len(told)) == told
+        assert tuple(together.forecast_uj(slot, len(told))[0].tolist()) == told

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_node.energy.components import load_profile
-from edge_node.energy.sourced import SourceError, read_figures
+from edge_node.energy.sourced import Figure, SourceError, exact_figures, read_figures
 
 _GOOD = '[[reading]]\nname = "a"\npower_w = 1.0\nsource = "x"\ncore_v = 1.0\n'
 
@@ -63,3 +63,29 @@ def test_a_reading_without_a_source_does_not_load(text: str, message: str, tmp_p
     path.write_text(text, encoding="utf-8")
     with pytest.raises(SourceError, match=message):
         load_profile(str(path))
+
+
+TWO = """a = "text"
+[volts_v]
+value = 5.0
+unit = "V"
+source = "sheet"
+note = "typical"
+[amps_a]
+value = 2
+unit = "A"
+source = "choice: round"
+"""
+UNITS = {"volts_v": "V", "amps_a": "A"}
+
+
+def test_exactly_the_figures_asked_for_each_in_its_unit() -> None:
+    figures = exact_figures(TWO, "here", ["amps_a", "volts_v"], UNITS.__getitem__)
+    assert figures == {
+        "volts_v": Figure(5.0, "V", "sheet", "typical", None),
+        "amps_a": Figure(2.0, "A", "choice: round", "", None),
+    }
+    with pytest.raises(SourceError, match=r"here lacks \['watts_w'\] and has unknown \['volts_v'\]"):
+        exact_figures(TWO, "here", ["watts_w", "amps_a"], UNITS.__getitem__)
+    with pytest.raises(SourceError, match="here: amps_a is in A; allowed is mA"):
+        exact_figures(TWO, "here", UNITS, (UNITS | {"amps_a": "mA"}).__getitem__)

@@ -32,3 +32,44 @@ def test_work_not_done_waits_for_its_deadline(make_node: MakeNode, model: Parame
     assert node.workload.trained == [0, 1, 2, 3, 4, 5, 6]  # earliest deadline first
     finish(node, 1)
     assert node.telemetry().backlog_batches == (5, 6)
+
+
+def test_what_is_taken_removed_and_expired_is_gone_and_the_rest_in_order() -> None:
+    backlog = Backlog((Stage.DEVELOPMENT, Stage.DEVELOPMENT, Stage.APPLICATION), 1, lambda stage: 4)
+    for slot in range(2):
+        backlog.release(slot)
+    waiting = backlog.waiting(Stage.DEVELOPMENT)
+    assert [batch.batch_id for batch in waiting] == [0, 1, 2, 3, 4, 5, 6, 7]
+    backlog.remove(each for each in (waiting[1], waiting[6]))
+    assert [batch.batch_id for batch in backlog.waiting(Stage.DEVELOPMENT)] == [0, 2, 3, 4, 5, 7]
+    assert backlog.waiting(Stage.APPLICATION) == []
+    assert [batch.batch_id for batch in backlog.take(Stage.DEVELOPMENT, 2)] == [0, 2]
+    assert backlog.take(Stage.APPLICATION, 2) == []
+    assert backlog.counts(1) == (4, 0)
+    backlog.put_back([waiting[2], waiting[0]])
+    assert [batch.batch_id for batch in backlog.waiting(Stage.DEVELOPMENT)] == [0, 2, 3, 4, 5, 7]
+    assert backlog.released_in(1) == 4
+    assert backlog.expire(0) == []
+    assert [batch.batch_id for batch in backlog.expire(1)] == [0, 2, 3, 4, 5, 7]
+    assert backlog.waiting(Stage.DEVELOPMENT) == []
+
+
+def test_what_is_due_expires_with_its_slot_and_no_later_work() -> None:
+    backlog = Backlog((Stage.DEVELOPMENT,) * 4, 1, lambda stage: 9, demand=(1, 2, 0, 3))
+    assert [backlog.released_in(slot) for slot in range(4)] == [1, 2, 0, 3]
+    for slot in range(2):
+        backlog.release(slot)
+    assert [batch.batch_id for batch in backlog.expire(1)] == [0]
+    assert [batch.batch_id for batch in backlog.waiting(Stage.DEVELOPMENT)] == [1, 2]
+    assert backlog.forecast(0, 4) == (2, 0, 3)
+    assert backlog.forecast(2, 4) == (3, 0, 0)
+    requests = Backlog(
+        (Stage.DEVELOPMENT, Stage.APPLICATION, Stage.APPLICATION),
+        2,
+        lambda stage: 9,
+        requests=(7, 5, 6),
+        requests_deadline_slots=0,
+    )
+    assert [requests.released_in(slot) for slot in range(3)] == [9, 5, 6]
+    assert [requests.deadline(slot) for slot in range(3)] == [0, 1, 2]
+    assert Backlog((Stage.APPLICATION,) * 3, 1, lambda stage: 1, requests_deadline_slots=5).deadline(0) == 1
