@@ -9,6 +9,7 @@ import pytest
 
 from coordinator.market.instances import random_fleet
 from coordinator.market.wide import decomposition, hub
+from coordinator.market.wide import repair as module
 from coordinator.market.wide.repair import repair
 from tests.coordinator.market.wide.drawn import drawn_plan, drawn_program
 
@@ -188,3 +189,12 @@ def test_dust_of_a_class_is_no_work_left_undone() -> None:
             assert left[:4].tolist() == [[0.0] * 3] * 4
         else:
             assert left[:4] == pytest.approx(np.full((4, 3), 6e-10), rel=1e-4)
+
+
+def test_the_longer_side_of_a_hub_is_brought_down_to_the_shorter() -> None:
+    """Slot by slot: 3 J arrive and 6 are taken, 6 and 3, nothing and 4, 5 and nothing."""
+    export = np.array([[4.0, 2.0], [8.0, 4.0], [0.0, 0.0], [10.0, 0.0]])
+    import_ = np.array([[1.0, 5.0], [2.0, 1.0], [3.0, 1.0], [0.0, 0.0]])
+    given, taken = module._balance(export, np.array([0.5, 0.5]), import_)
+    assert given.tolist() == [[4.0, 2.0], [4.0, 2.0], [0.0, 0.0], [0.0, 0.0]]
+    assert taken.tolist() == [[0.5, 2.5], [2.0, 1.0], [0.0, 0.0], [0.0, 0.0]]
