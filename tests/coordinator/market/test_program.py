@@ -332,15 +332,15 @@ def uneven(deadline: int, *, sleep: bool, over: str, loss: bool) -> Fleet:
         harvest_j=rng.uniform(1, 9, (N, H)),
         seconds_per_batch=rng.uniform(0.3, 9, (N, H)),
         joules_per_batch=rng.uniform(1, 9, (N, H)),
-        bytes_per_batch=np.array([2.0, 5.0, 3.0]),
+        bytes_per_batch=np.array([0.5, 5.0, 3.0]),
         storage_bytes=np.array([14.0, 11.0, 33.0]),
         offloadable=np.array([True, False, True]),
         tx_j_per_byte=rng.uniform(0.1, 0.9, N),
         rx_j_per_byte=rng.uniform(0.1, 0.9, N),
         wake_j=rng.uniform(1, 2, N),
         wake_s=rng.uniform(1, 2, N),
-        battery_j=np.array([3.0, 0.0, 9.0]),
-        battery_capacity_j=np.array([7.0, 0.0, 8.0]),
+        battery_j=np.array([0.3, 0.0, 9.0]),
+        battery_capacity_j=np.array([0.7, 0.0, 8.0]),
         charge_efficiency=np.array([0.9, 0.8, 0.7]),
         discharge_efficiency=np.array([0.6, 0.5, 0.4]),
         self_discharge_fraction=np.array([0.1, 0.2, 0.3]),
@@ -439,6 +439,7 @@ def test_every_row_cost_and_bound_by_hand(
     told = sum(each * values[layout.columns[name]].sum() for name, each in program.quiet_costs.items())
     assert program.quiet_cost(values) == pytest.approx(told)
     assert program.is_mixed_integer == sleep
+    assert program.integer.dtype == bool
 
 
 def test_a_program_is_scaled_quiet_and_of_fractions_where_nothing_else_is_said() -> None:

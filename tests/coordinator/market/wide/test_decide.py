@@ -174,6 +174,8 @@ class Plans:
             def whole(self, alike: Any = None, solve: Any = None, *, early: bool = False) -> WholePlan:
                 plans.asked.append((alike, solve is not None, early))
                 found = first.whole()
+                if solve is not None:
+                    solve(first.program)
                 above, undone = plans.left.pop(0)
                 unserved = found.plan.unserved_batches.copy()
                 unserved[2, 0] = undone
@@ -374,7 +376,7 @@ def test_decisions_are_to_a_thousandth_where_nothing_else_is_said(monkeypatch: p
     fake = Plans((1.0, 0.0), (1.0, 0.0), (1.0, 0.0))
     monkeypatch.setattr(module, "FirstSlot", fake)
     found = decide(day_of_work(), Restrictions(True, True, True), 0.01, workers=2)
-    assert asked == [(pytest.approx(0.5e-2), 2)]
+    assert asked == [(pytest.approx(0.5e-2), 2)] * 3
     assert isinstance(found.outcome, Feasible)
     assert found.outcome.gap_fraction is not None
     assert found.outcome.gap_fraction > 0.01, "told as it is where no other batches are better"
