@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from fractions import Fraction
 
 import numpy as np
@@ -83,3 +84,34 @@ def test_what_no_battery_can_hold_is_refused_with_its_row(before: int, said: str
         balance_columns(
             BatteryColumns.of([ten, ten]), np.array([10, before], dtype=np.int64), **columns([nothing] * 2)
         )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_four_hundred_nodes_at_once_are_each_as_alone(seed: int) -> None:
+    """Batteries of every kind, small and large amounts; what a bus cannot give is not asked for."""
+    rng = random.Random(seed)
+
+    def amount() -> int:
+        return rng.choice((0, rng.randint(0, 40), rng.randint(0, 4_000_000_000)))
+
+    def part() -> Fraction:
+        return Fraction(rng.choice((1.0, 0.95, 0.5, rng.uniform(0.05, 1.0))))
+
+    batteries, before, rows, wanted = [], [], [], []
+    while len(rows) < 400:
+        battery = Battery(
+            amount(), part(), part(), Fraction(rng.choice((0.0, 0.01, rng.random()))), amount(), amount()
+        )
+        held = rng.randint(0, battery.capacity_uj)
+        names = ("demand_uj", "harvest_uj", "import_uj", "charge_uj", "discharge_uj")
+        row = {name: amount() for name in names} | {"export_uj": rng.choice((0, amount()))}
+        try:
+            wanted.append(balance(battery, held, **row))
+        except EnergyError:
+            continue
+        batteries.append(battery)
+        before.append(held)
+        rows.append(row)
+    found = balance_columns(BatteryColumns.of(batteries), np.array(before, dtype=np.int64), **columns(rows))
+    for name in TERMS:
+        assert found[name].tolist() == [getattr(each, name) for each in wanted], name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -135,3 +136,11 @@ def test_a_stage_without_a_workload_is_refused(make_state: Any, make_node: MakeN
         state_of(node.config, workloads)
     unallocated = node.config.model_copy(update={"stages": (Stage.UNALLOCATED,)})
     assert state_of(unallocated, {}).workloads == {}
+
+
+def test_demand_takes_the_place_of_what_a_workload_releases(make_state: Any, make_node: MakeNode) -> None:
+    node = make_node(stages=STAGES, deadline_slots=1)
+    asked = node.config.model_copy(update={"demand": SimpleNamespace(batches=(3, 1, 4))})
+    state = state_of(asked, dict.fromkeys(asked.stages, node.workload))
+    assert [state.backlog.released_in(slot) for slot in range(3)] == [3, 1, 4]
+    assert [make_state().backlog.released_in(slot) for slot in range(3)] == [6, 6, 6]
