@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coordinator.negotiation import auction
 from coordinator.negotiation.auction import EMPTY, Clearing, clear
 from coordinator.negotiation.quote import Quote
 from protos.messages.market import Good, Side
@@ -133,3 +134,47 @@ def test_mcafees_price_by_hand() -> None:
     assert clear(alone, mcafee=True) == Clearing({0: 1.0}, {1: 1.0}, 8.0, 3.0)
     assert clear([ask(0, 1.0), bid(1, 2.0)], mcafee=True) == EMPTY
     assert clear([ask(0, 2.0), bid(1, 2.0)]) == EMPTY
+
+
+@pytest.mark.parametrize(
+    ("amounts", "total", "left"),
+    [
+        ([3.0, 2.0, 4.0], 6.0, [3.0, 2.0, 1.0]),
+        ([3.0, 2.0, 4.0], 4.0, [3.0, 1.0, 0.0]),
+        ([3.0, 2.0, 4.0], 2.0, [2.0, 0.0, 0.0]),
+        ([3.0, 0.0, 4.0], 9.0, [3.0, 0.0, 4.0]),
+        ([], 1.0, []),
+    ],
+)
+def test_a_list_is_cut_from_its_end(amounts: list[float], total: float, left: list[float]) -> None:
+    auction._ration(amounts, total)
+    assert amounts == left
+
+
+def test_mcafee_with_quantities_by_hand() -> None:
+    """Bids 9 (2), 7 (2), 5 (3) of nodes 1, 2, 1; asks 1 (1), 3 (2), 4 (9) of nodes 5, 6, 5. Seven trade, the marginal
+    pair is 5 with 4. Without one beyond, it is given up: four and three are left, three trade."""
+    book = [
+        bid(1, 9.0, 2.0),
+        bid(2, 7.0, 2.0),
+        bid(1, 5.0, 3.0),
+        ask(5, 1.0, 1.0),
+        ask(6, 3.0, 2.0),
+        ask(5, 4.0, 9.0),
+    ]
+    plain = clear(book)
+    assert (plain.sold, plain.bought) == ({5: 5.0, 6: 2.0}, {1: 5.0, 2: 2.0})
+    assert plain.buyer_price == plain.seller_price == 4.5
+    careful = clear(book, mcafee=True)
+    assert (careful.sold, careful.bought) == ({5: 1.0, 6: 2.0}, {1: 2.0, 2: 1.0})
+    assert (careful.buyer_price, careful.seller_price) == (5.0, 4.0)
+    # the next pair, 2 with 6.5, would price at 4.25, which the marginal pair accepts; 1 with 9 would not: 5 is the most
+    for next_bid, next_ask, price in ((2.0, 6.5, 4.25), (1.0, 9.0, 5.0), (1.0, 7.0, 4.0)):
+        found = clear([*book, bid(3, next_bid, 1.0), ask(7, next_ask, 1.0)], mcafee=True)
+        assert found.buyer_price == found.seller_price == price
+        assert (found.sold, found.bought) == (plain.sold, plain.bought)
+    for next_bid, next_ask in ((1.0, 9.5), (0.5, 7.0)):
+        found = clear([*book, bid(3, next_bid, 1.0), ask(7, next_ask, 1.0)], mcafee=True)
+        assert (found.buyer_price, found.seller_price, found.sold) == (5.0, 4.0, careful.sold)
+    assert clear([bid(1, 9.0), ask(2, 1.0)], mcafee=True) == EMPTY
+    assert clear([bid(1, 1.0), ask(2, 1.0)]) == EMPTY

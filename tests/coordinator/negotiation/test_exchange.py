@@ -13,6 +13,7 @@ from coordinator.market.fleet import Limits
 from coordinator.market.instances import random_fleet, reference_day
 from coordinator.market.local_plan import local_g
 from coordinator.market.wide import decomposition, hub
+from coordinator.negotiation import exchange as exchange_module
 from coordinator.negotiation.exchange import Rules, exchange, exchange_terms
 from coordinator.negotiation.simulated import own_of
 from coordinator.negotiation.table import Agreed, Table
@@ -254,3 +255,32 @@ def test_rules_outside_their_range_are_refused(rules: dict[str, Any], says: str)
     with pytest.raises(ValueError, match=says):
         Rules(**rules)
     assert Rules(rounds=1, tolerance=1e-12, rho=1e-12, relaxation=1.0).adapt
+
+
+@pytest.mark.parametrize(
+    ("side", "total", "whole", "cut"),
+    [
+        ([3.0, 2.0, 5.0], 10.0, True, [3.0, 2.0, 5.0]),
+        ([3.0, 2.0, 5.0], 12.0, False, [3.0, 2.0, 5.0]),
+        ([3.0, 2.0, 5.0], 5.0, False, [1.5, 1.0, 2.5]),
+        ([3.0, 2.0, 5.0], 5.0, True, [2.0, 1.0, 2.0]),  # 1.5, 1 and 2.5: the first of the halves
+        ([3.0, 2.0, 5.0], 7.0, True, [2.0, 1.0, 4.0]),  # 2.1, 1.4 and 3.5
+        ([1.0, 1.0, 1.0, 0.0], 2.0, True, [1.0, 1.0, 0.0, 0.0]),
+        ([0.0, 0.0], 0.0, True, [0.0, 0.0]),
+        ([4.0, 4.0], 0.0, True, [0.0, 0.0]),
+    ],
+)
+def test_a_side_is_cut_in_proportion(side: list[float], total: float, whole: bool, cut: list[float]) -> None:
+    assert exchange_module._cut(np.array(side), total, whole).tolist() == pytest.approx(cut)
+
+
+def test_ties_of_a_cut_go_to_the_first_of_many() -> None:
+    assert exchange_module._cut(np.ones(100), 40.0, True).tolist() == [1.0] * 40 + [0.0] * 60
+
+
+@pytest.mark.parametrize(
+    ("primal", "dual", "factor"),
+    [(5.0, 1.0, 1.0), (5.1, 1.0, 2.0), (1.0, 5.0, 1.0), (1.0, 5.1, 0.5), (0.0, 0.0, 1.0)],
+)
+def test_the_weight_changes_with_the_larger_residual(primal: float, dual: float, factor: float) -> None:
+    assert exchange_module._change(primal, dual) == factor
