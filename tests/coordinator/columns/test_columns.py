@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from coordinator.columns.decision import TransferColumns, decided
 from coordinator.columns.lines import grams_pg, network_lines, network_rows, node_lines
 from coordinator.columns.trade import Trade
 from coordinator.policies.guard import Choice
-from coordinator.policies.local import local_decision
+from coordinator.policies.local import local_decision, rule_decision
 from coordinator.policies.registry import make_policy
 from coordinator.slots.columns import ProfileColumns
 from coordinator.slots.lines import Parcels, parcel_line
@@ -179,3 +180,90 @@ def test_a_policy_that_talks_with_nodes_is_refused(tmp_path: Path) -> None:
             nodes.battery_uj,
             lambda: 0.0,
         )
+
+
+class DueAlone:
+    """Runs what is due, at home, and remembers the fleets it was asked with."""
+
+    name = "due-alone"
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+    def init(self, seed: int) -> int:
+        return 10
+
+    def decide(self, fleet: Any, state: int) -> Any:
+        self.seen.append(fleet)
+        return rule_decision(fleet, fleet.backlog_batches[:, 0].copy()), state + 1
+
+
+def test_what_is_known_of_nodes_goes_from_slot_to_slot(tmp_path: Path) -> None:
+    """Work may wait a slot; 30 % of each release may leave, whether it waited or not."""
+    text = (
+        'policy = "local"\n[task]\nname = "none"\n[stages]\ndevelopment = 3\n[fleet]\nkind = "inprocess"\n'
+        "[limits]\ndeadline_slots = 1\noffload_cap_fraction = 0.3\n[time]\nstart = 2022-06-21T10:00:00Z\n"
+        '[[nodes]]\nzone = "DE"\n[[nodes]]\nzone = "FR"\n'
+    )
+    run = resolve(parse_scenario(text))
+    configs = run.node_configs("r", "", with_harvest=True)
+    nodes, policy = VirtualNodes(configs), DueAlone()
+    coordinator = ColumnCoordinator(
+        run.coordinator_config("r", tmp_path / "ledger.sqlite"),
+        policy,
+        VirtualNodes.profiles(configs),
+        nodes.battery_uj,
+        iter([2.0, 2.5] * 3).__next__,
+    )
+    released, harvested, took_part = [], np.zeros(2), np.zeros(2, dtype=np.int64)
+    for slot in range(3):
+        telemetry = nodes.telemetry(slot)
+        released.append(nodes.released_batches.copy())
+        told = coordinator.decide(telemetry, nodes.released_batches)
+        fleet = policy.seen[slot]
+        room = [np.floor(0.3 * each + 1e-9) for each in (released[slot - 1], released[slot])]
+        last = slot == 2
+        wanted = [room[0] if slot else 0 * room[1], room[1]]
+        if last:  # the run ends: all is due now
+            wanted = [wanted[0] + wanted[1], 0 * wanted[1]]
+        assert fleet.offload_room_batches.T.tolist() == [each.tolist() for each in wanted]
+        assert fleet.participations.tolist() == took_part.tolist()
+        assert fleet.harvested_before_j.tolist() == pytest.approx(harvested.tolist())
+        assert fleet.given_before_j.tolist() == [0.0, 0.0]
+        assert np.isnan(fleet.mean_loss).all()
+        plan = coordinator.plan
+        assert (plan.epoch, plan.slot, plan.decisions, plan.lost_nodes) == (1, slot, (), ())
+        assert (plan.status, plan.gap_fraction, plan.decide_s) == ("rule", None, 0.5)
+        usage = nodes.run(told)
+        summary = coordinator.close(nodes.settle(coordinator.trade(usage)))
+        harvested, took_part = harvested + usage.harvest_uj / 1e6, took_part + (usage.executed_batches > 0)
+        assert (summary.slot, summary.unserved_batches, summary.moved_batches) == (slot, 0, 0)
+        assert summary.executed_batches == int(usage.executed_batches.sum())
+        assert coordinator._state == 11 + slot
+    coordinator.finish()
+    coordinator.close_ledger()
+
+
+@pytest.mark.parametrize(
+    ("stage", "selected", "missed"),
+    [
+        (Stage.DEVELOPMENT, None, [1, 0, 7]),
+        (Stage.DEVELOPMENT, [True, True, False], [1, 0, 0]),
+        (Stage.RECYCLING, [False, True, True], [0, 0, 7]),
+        (Stage.APPLICATION, [False, False, False], [1, 0, 7]),
+    ],
+)
+def test_missed_is_what_was_due_asked_for_and_not_run(
+    stage: Stage, selected: list[bool] | None, missed: list[int]
+) -> None:
+    """Due 9, 4 and 7; 5 and 4 run at home, 3 of node 0 leave it for nodes 1 and 2."""
+    one: Any = object.__new__(ColumnCoordinator)
+    moves = MoveColumns(np.array([0, 0]), np.array([1, 2]), np.array([1, 2]))
+    told = SimpleNamespace(moves=moves, own_batches=np.array([5, 6, 0]), stage=stage)
+    chosen = None if selected is None else np.array(selected)
+    one._decided = SimpleNamespace(told=told, selected=chosen)
+    one._telemetry = SimpleNamespace(backlog_batches=np.array([[9, 1], [4, 1], [7, 1]]))
+    one._asleep = np.zeros(3, dtype=bool)
+    assert one._away().tolist() == [3, 0, 0]
+    assert one._away().dtype == np.int64
+    assert one._missed().tolist() == missed

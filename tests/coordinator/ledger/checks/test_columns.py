@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from carbon_data.storage import TERMS
 from coordinator.columns.decision import TransferColumns
 from coordinator.columns.lines import NodeLines
 from coordinator.columns.postings import slot_postings
@@ -169,6 +170,20 @@ def test_the_book_is_sound_and_something_moves_in_it(book: Path) -> None:
     assert columns["sent_uj"].size
     assert columns["moved_batches"].size
     assert columns["grid_uj"].any()
+    assert list(columns) == [
+        *("awake", "released_batches", "due_batches", "own_batches", "executed_batches", "missed_batches"),
+        *("decided_charge_uj", "decided_discharge_uj", *TERMS, "line_energy_uj", "line_grid_uj", "line_pg"),
+        *("donor", "recipient", "decided_uj", "sent_uj", "received_uj", "owner", "executor", "moved_batches"),
+        *("payload_bytes", "network_uj", "network_pg"),
+    ]
+    assert list(slot.body) == sorted(
+        [
+            *("stage", "epoch", "status", "gap_fraction", "objective_g", "notes", "unserved_batches"),
+            *("line_names", "lines", "summary", "block"),
+        ]
+    )
+    assert (slot.key, slot.body["epoch"], slot.body["stage"]) == ("slot/1", 1, "development")
+    assert all(column.dtype == np.int64 for name, column in columns.items() if name != "awake")
 
 
 def test_copied_without_a_change_it_is_sound(book: Path, tmp_path: Path) -> None:
