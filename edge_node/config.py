@@ -141,6 +141,26 @@ class InferenceConfig(Strict):
     """Likewise what they get."""
 
 
+class NodeMemory(Strict):
+    """What a node knows beyond its configuration and the books, before the decision of ``slot``: with it another start
+    of the node goes on where this one stood."""
+
+    slot: int = Field(ge=0)
+    waiting: tuple[tuple[int, int, int], ...] = ()
+    """Own batches of earlier slots that are not done: (slot of release, number of the first, how many)."""
+    sent: tuple[tuple[int, int], ...] = ()
+    """Batches that left in markets, which (D5) counts: (slot of release, how many)."""
+    free_s: float = 0.0
+    """When the board has answered all requests, in seconds of slot time."""
+    slept: bool = False
+    """Whether it slept through the slot before."""
+    mean_loss: float | None = None
+    """Of its last training."""
+    done: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """Own batches that the books have as done or sent in ``slot`` and the slots after it, which went by without this
+    start."""
+
+
 class NodeConfig(Strict):
     run_id: str
     node_id: str
@@ -173,3 +193,7 @@ class NodeConfig(Strict):
     """Port on ``peer_host`` at which outside clients ask; 0 takes a free one."""
     access: Access = Access()
     """The node's certificate, or the run's secret."""
+    earlier_epochs: int = Field(default=0, ge=0)
+    """Epochs of the coordinator before this start of the node: a run that is resumed has new starts of all nodes."""
+    memory: NodeMemory | None = None
+    """Of the start before, in a run that is resumed."""

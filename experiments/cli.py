@@ -26,6 +26,10 @@ COMMANDS = {
         "Run one scenario under one policy; writes a run folder with tables, ledger and report.",
     ),
     "compare": ("compare:compare", "Run several policies on identical seeds and report them side by side."),
+    "resume": (
+        "resume:resume",
+        "Go on with a run or comparison that was broken off, in its folder: after a power cut, a kill, a full disk.",
+    ),
     "simulate": (
         "simulate:simulate",
         "Run a scenario without learning for days or a year of its traces, with one report of the whole period.",

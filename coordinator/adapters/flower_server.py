@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
@@ -83,6 +83,20 @@ class SlotOutcome:
     replies: Replies
     summary: SlotSummary
     evaluation: Evaluation | None = None
+    interrupted: bool = False
+    """The run was broken off in this slot, and resumed after it: what nodes answered in it is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """All that a run goes on from after a slot, beside the books and the nodes."""
+
+    outcome: SlotOutcome
+    """Without its evaluation, which follows."""
+    record: RunRecord
+    models: Mapping[Stage, ArrayRecord]
+    strategy: Strategy | None
+    """Of the learning stage that the slot is in; None outside."""
 
 
 @dataclass
@@ -95,10 +109,9 @@ class RunRecord:
     initial_evaluations: dict[Stage, Evaluation] = field(default_factory=dict)
 
 
-def stage_runs(stages: Sequence[Stage], first_slot: int = 0) -> Iterator[tuple[Stage, list[int]]]:
-    """Slots in runs of equal stage, from ``first_slot`` on."""
-    numbered = list(enumerate(stages))[first_slot:]
-    for stage, group in itertools.groupby(numbered, key=lambda pair: pair[1]):
+def stage_runs(stages: Sequence[Stage]) -> Iterator[tuple[Stage, list[int]]]:
+    """Slots in runs of equal stage."""
+    for stage, group in itertools.groupby(enumerate(stages), key=lambda pair: pair[1]):
         yield stage, [slot for slot, _ in group]
 
 
@@ -129,6 +142,9 @@ class RunPlan:
     recycling: LearningTask | None = None
     """Needed where there are recycling slots."""
     first_slot: int = 0
+    """Where the run begins, or goes on: the record then holds the slots before."""
+    recall: Callable[[Stage, Strategy], None] = lambda *_: None
+    """Gives the strategy of a stage that goes on the state that it had."""
 
     def __post_init__(self) -> None:
         if Stage.RECYCLING in self.stages and self.recycling is None:
@@ -141,6 +157,13 @@ class RunPlan:
     def task_of(self, stage: Stage) -> LearningTask | None:
         """Learning task of a stage; None where nothing is learned."""
         return {Stage.DEVELOPMENT: self.development, Stage.RECYCLING: self.recycling}.get(stage)
+
+    def round_of(self, slot: int) -> tuple[int, int] | None:
+        """(round that ``slot`` is, rounds of its strategy); None outside learning stages."""
+        if self.task_of(self.stages[slot]) is None:
+            return None
+        slots = next(slots for _, slots in stage_runs(self.stages) if slot in slots)
+        return slots.index(slot) + 1, len(slots)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,9 +187,22 @@ class Watch:
 
     on_slot: Callable[[SlotOutcome], None] = lambda _: None
     """Called after each slot."""
+    on_booked: Callable[[Booked], None] = lambda _: None
+    """Called as soon as a slot is booked, before its model is evaluated."""
     before_close: Callable[[int], None] = lambda _: None
     """Called with a slot of the application stage once its work is done and before it is closed: what outside clients
     ask meanwhile is booked in it."""
+
+
+def evaluate_last(plan: RunPlan, record: RunRecord) -> None:
+    """Evaluate the model of the last round, where the run was broken off between the two."""
+    outcomes, models = record.outcomes, record.models
+    if not outcomes or outcomes[-1].evaluation is not None or outcomes[-1].stage not in models:
+        return
+    last = outcomes[-1]
+    task, found = plan.task_of(last.stage), plan.round_of(last.slot)
+    if task is not None and task.evaluate is not None and found is not None and task.due(*found):
+        outcomes[-1] = replace(last, evaluation=task.evaluate(models[last.stage]))
 
 
 class Schedule:
@@ -180,10 +216,13 @@ class Schedule:
         self.record = record if record is not None else RunRecord()
 
     def __call__(self, grid: Grid, context: Context) -> None:
-        for stage, slots in stage_runs(self._plan.stages, self._plan.first_slot):
+        for stage, every in stage_runs(self._plan.stages):
+            slots = [slot for slot in every if slot >= self._plan.first_slot]
             task = self._plan.task_of(stage)
+            if not slots:
+                continue
             if task is not None:
-                self._learn(grid, stage, slots, task)
+                self._learn(grid, stage, every, task, len(every) - len(slots))
             elif stage is Stage.APPLICATION:
                 self._query(grid, stage, slots, INFER)
             elif stage is Stage.DEVELOPMENT:
@@ -218,7 +257,9 @@ class Schedule:
             if stage is Stage.APPLICATION:
                 self._watch.before_close(slot)
             summary = self._link.control.end_slot(slot, self._link.wait_s)
-            self._finish(SlotOutcome(slot, stage, None, plan, replies, summary))
+            outcome = SlotOutcome(slot, stage, None, plan, replies, summary)
+            self._watch.on_booked(Booked(outcome, self.record, self.record.models, None))
+            self._finish(outcome)
 
     # --- development and recycling --------------------------------------------------------------------------
 
@@ -230,25 +271,39 @@ class Schedule:
         assert task is not None  # checked when the plan was made
         return task.initial(self.record.models.get(Stage.DEVELOPMENT))
 
-    def _learn(self, grid: Grid, stage: Stage, slots: Sequence[int], task: LearningTask) -> None:
+    def _learn(
+        self, grid: Grid, stage: Stage, slots: Sequence[int], task: LearningTask, done: int = 0
+    ) -> None:
+        """``done``: rounds of these slots that an earlier start of the run has done."""
         rounds = len(slots)
         pending: list[SlotOutcome] = []
+        inner, model = task.strategy(), self._model_of(stage)
+        if done:
+            self._plan.recall(stage, inner)
 
-        def on_round(server_round: int, plan: SlotPlan, replies: Replies, summary: SlotSummary) -> None:
+        def on_round(
+            server_round: int,
+            plan: SlotPlan,
+            replies: Replies,
+            summary: SlotSummary,
+            arrays: ArrayRecord | None,
+        ) -> None:
+            nonlocal model
+            model = model if arrays is None else arrays
             pending.append(SlotOutcome(plan.slot, stage, server_round, plan, replies, summary))
+            models = {**self.record.models, stage: model}
+            self._watch.on_booked(Booked(pending[-1], self.record, models, inner))
 
-        def after_round(server_round: int, arrays: ArrayRecord) -> MetricRecord | None:
+        def after_round(now: int, arrays: ArrayRecord) -> MetricRecord | None:
+            server_round = now + done if now else 0
+            if server_round == 0 and done and stage in self.record.initial_evaluations:
+                return None  # an earlier start has evaluated it
             evaluation = task.evaluate(arrays) if task.evaluate and task.due(server_round, rounds) else None
             if server_round == 0:
                 if evaluation is not None:
                     self.record.initial_evaluations[stage] = evaluation
             else:
-                done = pending.pop()
-                self._finish(
-                    SlotOutcome(
-                        done.slot, stage, server_round, done.plan, done.replies, done.summary, evaluation
-                    )
-                )
+                self._finish(replace(pending.pop(), evaluation=evaluation))
             if evaluation is None:
                 return None
             return MetricRecord({"loss": evaluation.loss, "accuracy": evaluation.accuracy_fraction})
@@ -259,7 +314,7 @@ class Schedule:
             return task.examples * times
 
         strategy = Decided(
-            task.strategy(),
+            inner,
             self._link.control,
             self._link.numbers,
             slots,
@@ -268,18 +323,17 @@ class Schedule:
             evaluated_examples=evaluated,
             on_round=on_round,
             books=self._link.books,
+            rounds_before=done,
         )
-        initial = self._model_of(stage)
-        result = strategy.start(
+        strategy.start(
             grid=grid,
-            initial_arrays=initial,
-            num_rounds=rounds,
+            initial_arrays=model,
+            num_rounds=rounds - done,
             timeout=self._link.timeout_s,
             train_config=ConfigRecord(dict(task.train_config)),
             evaluate_fn=after_round,
         )
-        # Flower's result stays empty when no round had anything to aggregate.
-        self.record.models[stage] = result.arrays if len(result.arrays) > 0 else initial
+        self.record.models[stage] = model
 
     def _finish(self, outcome: SlotOutcome) -> None:
         self.record.outcomes.append(outcome)

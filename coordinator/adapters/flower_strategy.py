@@ -73,6 +73,9 @@ class Replies:
     """Whether the strategy made a model of the answers; None where there was nothing to make one of."""
 
 
+OnRound = Callable[[int, SlotPlan, Replies, SlotSummary, ArrayRecord | None], None]
+
+
 def decided_batches(decision: Decision) -> int:
     """Batches a node runs in this slot, as far as the plan has them: its own and offloaded ones. Only a self-managed
     node itself knows how many of its own batches it runs."""
@@ -224,7 +227,9 @@ class Decided(Strategy):
         stage: Life-cycle stage of these slots.
         wait_s: How long the coordinator waits for telemetry and for usage of live nodes.
         evaluated_examples: Examples of the central evaluation after a round, for the coordinator's energy.
-        on_round: Called after each round with slot, plan, replies and the booked summary.
+        on_round: Called after each round with its number, plan, replies, the booked summary and the model made (None:
+            it stays as it is).
+        rounds_before: Rounds of these slots that an earlier start of the run has done.
         books: Where to close a slot while models are averaged; None: one after the other, in this thread.
     """
 
@@ -238,8 +243,9 @@ class Decided(Strategy):
         *,
         wait_s: float,
         evaluated_examples: Callable[[int], int] = lambda _: 0,
-        on_round: Callable[[int, SlotPlan, Replies, SlotSummary], None] = lambda *_: None,
+        on_round: OnRound = lambda *_: None,
         books: Executor | None = None,
+        rounds_before: int = 0,
     ) -> None:
         take_all(inner)
         self.inner = inner
@@ -252,6 +258,7 @@ class Decided(Strategy):
         self._evaluated_examples = evaluated_examples
         self._on_round = on_round
         self._books = books
+        self._rounds_before = rounds_before
         self._plan: SlotPlan | None = None
         self._sent: tuple[str, ...] = ()
         self._unreachable: tuple[str, ...] = ()
@@ -265,6 +272,7 @@ class Decided(Strategy):
         Returns:
             A list, empty when all sleep: then the round passes and the model stays as it is.
         """
+        server_round += self._rounds_before
         slot = self._slots[server_round - 1]
         self._plan = self._control.begin_slot(slot, self._stage, self._wait_s)
         alive = set(grid.get_node_ids())
@@ -296,6 +304,7 @@ class Decided(Strategy):
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """Aggregate what came back, then close and book the slot. Nothing: the model stays as it is."""
+        server_round += self._rounds_before
         if self._plan is None:
             raise RuntimeError("aggregate_train before configure_train: Flower calls them in turn")
         result, usable = read_replies(self._sent, self._unreachable, replies, self._names)
@@ -319,7 +328,7 @@ class Decided(Strategy):
                     arrays = like(arrays, self._model)
             result = replace(result, aggregated=arrays is not None)
         summary = close() if closing is None else closing.result()
-        self._on_round(server_round, self._plan, result, summary)
+        self._on_round(server_round, self._plan, result, summary, arrays)
         return arrays, metrics
 
     def configure_evaluate(

@@ -95,6 +95,16 @@ class Backlog:
         chosen = set(batches)
         self._waiting = [batch for batch in self._waiting if batch not in chosen]
 
+    def held(self) -> tuple[Batch, ...]:
+        """All batches not yet done."""
+        return tuple(self._waiting)
+
+    def recall(self, runs: Iterable[tuple[int, int, int]]) -> None:
+        """Take up what another start of the node held: (slot of release, number of the first, how many)."""
+        for released, first, count in runs:
+            deadline, stage = self.deadline(released), self._stages[released]
+            self.put_back(Batch(deadline, first + k, stage, released) for k in range(count))
+
     def released_in(self, slot: int) -> int:
         """d_i(r): batches released in ``slot``."""
         return self._released[slot]

@@ -37,6 +37,11 @@ class MarketSide:
         self._room = OffloadRoom()
         self._conversation = Conversation()
 
+    @property
+    def room(self) -> OffloadRoom:
+        """Batches that left so far."""
+        return self._room
+
     def hear(self, question: MarketCall | MarketNews) -> None:
         """Keep a question until the node is in its slot."""
         self._conversation.hear(question)

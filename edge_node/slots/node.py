@@ -13,13 +13,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 
-from edge_node.config import NodeConfig
+from edge_node.config import NodeConfig, NodeMemory
 from edge_node.meters.base import Meter
 from edge_node.serving.port import Answered, Answers
 from edge_node.serving.requests import Services
 from edge_node.slots.execution import Execution
 from edge_node.slots.intake import DecisionIntake
 from edge_node.slots.market import MarketSide
+from edge_node.slots.memory import remember
 from edge_node.slots.offloaded import OffloadedBatches
 from edge_node.slots.outbox import MemoryOutbox, Outbox
 from edge_node.slots.outside import OutsideClients
@@ -68,6 +69,9 @@ class EdgeNode:
         self._state = state
         self._registration = Registration(state)
         market = MarketSide(state, self._registration.profile)
+        self._market = market
+        if config.memory is not None:
+            market.room.recall(config.memory.sent)
         self._before = BeforeDecision(state, market)
         self._intake = DecisionIntake(state, market)
         self._sending = Sending(state, market)
@@ -130,6 +134,11 @@ class EdgeNode:
         """Once per heartbeat: messages to send, or to send again. Raises MeterError: see ``Recovery.tick``."""
         with self._lock:
             return self._recovery.tick()
+
+    def memory(self) -> NodeMemory:
+        """What another start of this node needs to go on from here."""
+        with self._lock:
+            return remember(self._state, self._market.room)
 
     # --- before the decision -------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edge_node.slots.errors import InvalidDecision
+from edge_node.slots.memory import covers, recall
 from edge_node.slots.outbox import relabel
 from edge_node.slots.profile import node_profile
 from edge_node.slots.state import NodeState
@@ -35,7 +36,7 @@ class Registration:
         return node_profile(self._node.config, self._node.workloads, self._node.meter)
 
     def welcome(self, welcome: Welcome) -> None:
-        """A fresh node takes up slot and battery as the ledger has them.
+        """A fresh node takes up slot and battery as the ledger has them, and what the start before it remembered.
 
         For any other node the coordinator may be in a later slot. It may still wait for the node's slot (then it
         says so right after this Welcome), or have ended it: see edge_node.slots.recovery.
@@ -51,7 +52,11 @@ class Registration:
         if fresh:
             if welcome.battery_uj is not None:
                 node.battery_uj = min(welcome.battery_uj, node.battery.capacity_uj)
-            node.open(welcome.next_slot)
+            memory = node.config.memory
+            if memory is not None and covers(memory, welcome.next_slot):
+                recall(node, memory, welcome.next_slot)
+            else:
+                node.open(welcome.next_slot)
 
     def heartbeat(self, monotonic_ns: int) -> Heartbeat:
         """Heartbeat; carries the last number given, so that the coordinator can see what it lacks."""

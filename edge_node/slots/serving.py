@@ -22,7 +22,8 @@ class SlotServing:
     def __init__(self, config: NodeConfig, measured: bool) -> None:
         self._config, self._measured = config, measured
         self.plan = RequestPlan.of(config)
-        self._free_s = 0.0
+        self.free_s = 0.0
+        """When the board has answered all that was asked, in seconds of slot time."""
 
     @property
     def deadline_slots(self) -> int | None:
@@ -47,8 +48,8 @@ class SlotServing:
             jobs.append(Job(owner, np.asarray(batch[ARRIVAL]), service.total_s, payload, most, wait_s))
         link, slot_s = self._config.inference.link_bytes_per_s, self._config.slot_s
         # What the last slot left undone comes first.
-        served = serve(jobs, available_s(jobs, link, slot_s, begin_s), max(self._free_s, begin_s))
-        self._free_s = served.free_s
+        served = serve(jobs, available_s(jobs, link, slot_s, begin_s), max(self.free_s, begin_s))
+        self.free_s = served.free_s
         for kind, part, latency_s, service in zip(
             kinds, result.parts, served.latency_s, services, strict=True
         ):

@@ -23,20 +23,27 @@ class OffloadRoom:
     """How many batches of each release went elsewhere: what (D5) leaves of b_y d_i(r)."""
 
     def __init__(self) -> None:
-        self._sent: dict[tuple[Stage, int], int] = {}
+        self._sent: dict[int, int] = {}
+        """By slot of release."""
 
     def add(self, batches: Sequence[Batch]) -> None:
         for batch in batches:
-            key = batch.stage, batch.released
-            self._sent[key] = self._sent.get(key, 0) + 1
+            self._sent[batch.released] = self._sent.get(batch.released, 0) + 1
+
+    def sent(self) -> tuple[tuple[int, int], ...]:
+        """(slot of release, batches that left)."""
+        return tuple(sorted(self._sent.items()))
+
+    def recall(self, sent: Sequence[tuple[int, int]]) -> None:
+        """Take up what another start of the node had sent."""
+        self._sent = dict(sent)
 
     def batches(self, backlog: Backlog, stage: Stage, cap_fraction: float) -> dict[int, int]:
         """Batches by release slot that may still leave."""
         releases = {batch.released for batch in backlog.waiting(stage)}
         return {
             slot: max(
-                math.floor(cap_fraction * backlog.released_in(slot) + 1e-9)
-                - self._sent.get((stage, slot), 0),
+                math.floor(cap_fraction * backlog.released_in(slot) + 1e-9) - self._sent.get(slot, 0),
                 0,
             )
             for slot in releases

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from edge_node.config import NodeConfig
+from edge_node.config import NodeConfig, NodeMemory
 
 from .ahead import Ahead
 from .grid import NodeGrid
@@ -89,6 +89,11 @@ class Fleet(Protocol):
 
     def repair(self) -> None:
         """After each slot: begin to replace processes that were lost, where the fleet does so. Returns at once."""
+        ...
+
+    def memories(self) -> dict[str, NodeMemory]:
+        """What another start of each node needs to go on from here, by node id; lost nodes, and those that do not
+        answer at once, are omitted."""
         ...
 
     def release(self) -> None:

@@ -18,7 +18,7 @@ from flwr.app import Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from carbon_data.own_code import VARIABLE, place_of
-from edge_node.config import NodeConfig
+from edge_node.config import NodeConfig, NodeMemory
 from edge_node.tasks.memory import KEEP_BYTES, TOP_PAD_BYTES
 
 from .flower_private import CLIENT_APP_RAISED, adopt_id, bind_identity, error_reply
@@ -42,6 +42,10 @@ class Hosted(Protocol):
     @property
     def peer_address(self) -> str:
         """host:port where other nodes deliver to these; empty without a port."""
+        ...
+
+    def memories(self) -> dict[str, NodeMemory]:
+        """What another start of each node needs to go on from here, by node id."""
         ...
 
     def close(self) -> None:
@@ -116,6 +120,10 @@ class NodeHost:
                 )
             self._answered[number] = (key, reply)
             return reply
+
+    def memories(self) -> dict[str, NodeMemory]:
+        """As ``Hosted``."""
+        return self.hosted.memories()
 
     def close(self) -> None:
         self.hosted.close()

@@ -14,7 +14,7 @@ from typing import Any
 
 from flwr.app import Message
 
-from edge_node.config import NodeConfig
+from edge_node.config import NodeConfig, NodeMemory
 
 from .base import DEFAULT_BUILDER, Managed, numbers_of, run_number
 from .flower_private import NODE_UNAVAILABLE, copy_message, error_reply
@@ -126,6 +126,12 @@ class InProcessFleet(Managed):
 
     def repair(self) -> None:
         """Nothing is replaced."""
+
+    def memories(self) -> dict[str, NodeMemory]:
+        if self._host is None:
+            raise RuntimeError("the fleet hosts no run: call reset(configs) first")
+        found, lost = self._host.memories(), self.grid.lost_nodes()
+        return {node_id: memory for node_id, memory in found.items() if self._numbers[node_id] not in lost}
 
     def release(self) -> None:
         if self._host is not None:

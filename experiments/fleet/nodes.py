@@ -14,7 +14,7 @@ from edge_node.adapters.coordinator_client import GrpcLink
 from edge_node.adapters.flower_client import build_client_app
 from edge_node.adapters.host import GrpcHost
 from edge_node.build import build_node
-from edge_node.config import NodeConfig
+from edge_node.config import NodeConfig, NodeMemory
 from edge_node.slots.link import LocalLink
 from edge_node.tasks.process import configure_process
 
@@ -26,12 +26,21 @@ class LocalNodes:
         self.infer_address = self.peer_address = ""
         self.links: dict[str, LocalLink] = {}
         for config in configs:
-            LocalLink(build_node(config), self.links, boot_id=f"{config.run_id}-{config.node_id}")
+            LocalLink(build_node(config), self.links, boot_id=_boot_of(config))
         self.client_app: ClientApp = build_client_app(dict(self.links))
+
+    def memories(self) -> dict[str, NodeMemory]:
+        return {node_id: link.node.memory() for node_id, link in self.links.items()}
 
     def close(self) -> None:
         for link in list(self.links.values()):
             link.close()
+
+
+def _boot_of(config: NodeConfig) -> str:
+    """Name of a node's start, the same in every repetition of the run."""
+    name = f"{config.run_id}-{config.node_id}"
+    return f"{name}-{config.earlier_epochs}" if config.earlier_epochs else name
 
 
 def host_local_nodes(configs: Sequence[NodeConfig]) -> LocalNodes:
@@ -54,13 +63,13 @@ class AttendingNodes:
         )
         try:
             self._host.start()
-            links = {c.node_id: GrpcLink(build_node(c), self._host) for c in configs}
-            for link in links.values():
+            self._links = {c.node_id: GrpcLink(build_node(c), self._host) for c in configs}
+            for link in self._links.values():
                 link.start()
         except BaseException:
             self._host.close()
             raise
-        self.client_app: ClientApp = build_client_app(links)
+        self.client_app: ClientApp = build_client_app(dict(self._links))
 
     @property
     def infer_address(self) -> str:
@@ -69,6 +78,9 @@ class AttendingNodes:
     @property
     def peer_address(self) -> str:
         return self._host.address
+
+    def memories(self) -> dict[str, NodeMemory]:
+        return {node_id: link.node.memory() for node_id, link in self._links.items()}
 
     def close(self) -> None:
         self._host.close()

@@ -20,7 +20,7 @@ import ray
 from flwr.app import Message
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from edge_node.config import NodeConfig
+from edge_node.config import NodeConfig, NodeMemory
 from edge_node.tasks.memory import keep_memory
 from experiments.run_folder.files import nodes_log
 from protos.access.config import is_loopback
@@ -47,6 +47,8 @@ from .shipped_access import Unpacked, packed
 
 logger = logging.getLogger(__name__)
 
+MEMORIES_S = 2.0
+"""Longest wait for what nodes remember after a slot."""
 Packed = tuple[bytes, dict[str, PackedArrays]]
 
 
@@ -98,6 +100,11 @@ class _Process:
             self._host.close()
             self._host = None
         self._log.close()
+
+    def memories(self) -> dict[str, str]:
+        """In JSON, by node id."""
+        found = {} if self._host is None else self._host.memories()
+        return {node_id: memory.model_dump_json() for node_id, memory in found.items()}
 
     def handle(self, head: bytes, keys: Sequence[str], *arrays: PackedArrays) -> Packed:
         if self._host is None:
@@ -394,6 +401,18 @@ class RayFleet(Managed):
             for node_id, place in self._placed.items()
             if self._numbers[node_id] not in lost
         }
+
+    def memories(self) -> dict[str, NodeMemory]:
+        """See base.Fleet. A process that still works on a message past its deadline is not waited for."""
+        actors = [actor for actor in self._actors if not self.grid.has_lost(actor)]
+        asked = [actor.memories.remote() for actor in actors]
+        answered, _ = ray.wait(asked, num_returns=len(asked), timeout=MEMORIES_S) if asked else ([], [])
+        found: dict[str, NodeMemory] = {}
+        for reference in answered:
+            with contextlib.suppress(RayError):  # its process has died: the grid will notice
+                texts = ray.get(reference)
+                found |= {name: NodeMemory.model_validate_json(text) for name, text in texts.items()}
+        return {node_id: memory for node_id, memory in found.items() if node_id in self._numbers}
 
     def infer_addresses(self) -> dict[str, str]:
         asked = {node_id: self._listens[place][0] for node_id, place in self._placed.items()}

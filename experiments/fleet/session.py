@@ -22,7 +22,7 @@ from coordinator.adapters.direct import DirectCoordinator
 from coordinator.adapters.flower_strategy import SlotControl
 from coordinator.config import CoordinatorConfig
 from coordinator.policies.registry import make_policy
-from edge_node.config import NodeConfig
+from edge_node.config import NodeConfig, NodeMemory
 from edge_node.slots.link import LocalLink
 from experiments.run_folder.files import ADDRESSES, COORDINATOR_LOG, PROCESSES
 from protos.messages.runner import BeginSlot, EndSlot, SlotPlan, SlotSummary
@@ -38,6 +38,8 @@ from .supervisor import Restart, Supervisor
 NodesOf = Callable[[str], Sequence[NodeConfig]]
 """Node configurations for a coordinator's address; the address is empty where none is needed."""
 
+NOBODY_S = 0.0
+"""Wall seconds to wait for the nodes of a slot whose processes are all gone."""
 REGISTER_S = 60.0
 """Wall seconds in which all nodes must have registered."""
 
@@ -57,15 +59,19 @@ class Session:
     """Thread for closing slots while models are averaged; None where coordinator and runner share a thread."""
     restarts: list[Restart] = field(default_factory=list)
     """Number of restarts of the coordinator."""
+    memories: Callable[[], dict[str, NodeMemory]] = dict
+    """What another start of each node needs to go on from here."""
     check: Callable[[], None] = lambda: None
     """After each slot. Raises the error that keeps the coordinator from running, if there is one."""
 
 
 def open_session(
-    fleet: Fleet, config: CoordinatorConfig, folder: Path, nodes_of: NodesOf
+    fleet: Fleet, config: CoordinatorConfig, folder: Path, nodes_of: NodesOf, open_slot: int | None = None
 ) -> contextlib.AbstractContextManager[Session]:
     """A run on a started fleet; ``folder`` takes the coordinator's configuration and log, and
     ``processes.json``, and while it lasts ``addresses.json``.
+
+    ``open_slot``: one that the run was broken off in. It is ended before the nodes come: none of them knows of it.
 
     Raises:
         FleetStartError: a process is dead, or nodes do not register.
@@ -73,13 +79,13 @@ def open_session(
         supervisor.CoordinatorError: the coordinator does not start.
     """
     if isinstance(fleet, InProcessFleet):
-        return _open_direct(fleet, config, folder, nodes_of)
-    return _open_supervised(fleet, config, folder, nodes_of)
+        return _open_direct(fleet, config, folder, nodes_of, open_slot)
+    return _open_supervised(fleet, config, folder, nodes_of, open_slot)
 
 
 @contextlib.contextmanager
 def _open_supervised(
-    fleet: Fleet, config: CoordinatorConfig, folder: Path, nodes_of: NodesOf
+    fleet: Fleet, config: CoordinatorConfig, folder: Path, nodes_of: NodesOf, open_slot: int | None
 ) -> Iterator[Session]:
     def address() -> str:
         supervisor.check()  # one that will not come back is not waited for
@@ -97,6 +103,8 @@ def _open_supervised(
         ControlClient(address, access=access.runner) as control,
         ThreadPoolExecutor(1, thread_name_prefix="books") as books,
     ):
+        if open_slot is not None:
+            control.end_slot(open_slot, NOBODY_S)
         configs = [node.model_copy(update={"access": access.nodes}) for node in nodes_of(supervisor.address)]
         grid = fleet.reset(configs, logs=folder)
         try:
@@ -117,6 +125,7 @@ def _open_supervised(
                 addresses,
                 books,
                 supervisor.restarts,
+                fleet.memories,
                 check,
             )
         finally:
@@ -142,27 +151,30 @@ class DirectControl:
 
 @contextlib.contextmanager
 def _open_direct(
-    fleet: InProcessFleet, config: CoordinatorConfig, folder: Path, nodes_of: NodesOf
+    fleet: InProcessFleet, config: CoordinatorConfig, folder: Path, nodes_of: NodesOf, open_slot: int | None
 ) -> Iterator[Session]:
     grid = fleet.reset(nodes_of(""), builder="experiments.fleet.nodes:host_local_nodes")
     links: dict[str, LocalLink] = fleet.hosted.links
     numbers = fleet.numbers
 
     def deliver(node_id: str, message: DownMessage) -> None:
-        if numbers[node_id] in grid.lost_nodes():
-            return  # its process is dead: there is no receiver
+        if numbers[node_id] in grid.lost_nodes() or node_id not in coordinator.sessions:
+            return  # its process is dead, or has not registered: there is no receiver
         for answer in links[node_id].receive(message):
             coordinator.receive(node_id, answer)
 
     policy = make_policy(config.policy, **config.policy_options)
     # The clock stands still: leases never end, and a node is lost only when the grid says so.
     coordinator = DirectCoordinator(config, policy, deliver, clock=lambda: 0.0)
+    control = DirectControl(coordinator)
     try:
+        if open_slot is not None:
+            control.end_slot(open_slot, NOBODY_S)
         for node_id, link in links.items():
             coordinator.receive(node_id, link.register())
         processes = {**fleet.pids(), "coordinator": os.getpid()}
         _write(folder / PROCESSES, processes)
-        yield Session(DirectControl(coordinator), grid, numbers, processes)
+        yield Session(control, grid, numbers, processes, memories=fleet.memories)
     finally:
         fleet.release()
         coordinator.close()

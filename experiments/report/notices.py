@@ -30,6 +30,7 @@ def notices(study: Study) -> list[Notice]:
         *_estimates(study),
         *_failures(study),
         *_restarts(study),
+        *_resumptions(study),
         *_work(study),
         *_decisions(study),
         *_look_ahead(study),
@@ -124,6 +125,27 @@ def _failures(study: Study) -> list[Notice]:
         ]
     shown = "; ".join(hit[:8]) + (f"; and {len(hit) - 8} more" if len(hit) > 8 else "")
     return [Notice("warn", "Rounds continued without a node", shown)] if hit else []
+
+
+def _resumptions(study: Study) -> list[Notice]:
+    """Runs that were broken off and went on. A slot in which that happened lacks the work that nobody could report."""
+    found = []
+    for run in study:
+        for each in run.metadata.get("resumptions") or []:
+            lost = each.get("lost_slot")
+            text = f"{_where(run)}: broken off and resumed at slot {each['slot']} ({each['at']})"
+            if lost is None:
+                found.append(Notice("info", "Resumed run", f"{text}, between two slots; nothing is lost."))
+                continue
+            found.append(
+                Notice(
+                    "warn",
+                    "Resumed run",
+                    f"{text}. Slot {lost} was open: what its nodes answered is lost, readings that had not reached the "
+                    "books are missing, and its undone work counts against no limit.",
+                )
+            )
+    return found
 
 
 def _restarts(study: Study) -> list[Notice]:

@@ -15,6 +15,11 @@ def mark_failed(folder: Path, sentence: str) -> None:
         (folder / DONE).unlink(missing_ok=True)
 
 
+def mark_unfinished(folder: Path) -> None:
+    """A run that failed goes on: take FAILED away."""
+    (folder / FAILED).unlink(missing_ok=True)
+
+
 def failure_of(folder: Path) -> str:
     """Why the run in ``folder`` failed; empty where it did not, or is not over."""
     try:

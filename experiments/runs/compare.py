@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,10 +26,12 @@ from experiments.resolve.foresight import whole_run
 from experiments.resolve.resolve import resolve
 from experiments.resolve.resolved import Resolved
 from experiments.resolve.traces import node_name
-from experiments.run_folder.failed import mark_failed
-from experiments.run_folder.files import COMPARE, DONE
+from experiments.run_folder.failed import mark_failed, mark_unfinished
+from experiments.run_folder.files import CHECKPOINT, COMPARE, COMPARING, DONE
+from experiments.run_folder.lock import run_lock
 from experiments.runs.outside import Outside
 from experiments.runs.regret import IN_IT, NOT_IN_IT, bound_or_reason, regret_of
+from experiments.runs.resume import going_on, run_name, standings, write_comparing
 from experiments.runs.run import Hooks, execute
 from experiments.scenario.keys import MAX_SEED
 from experiments.scenario.model import Scenario
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from coordinator.adapters.flower_server import SlotOutcome
+    from experiments.runs.broken_off import BrokenOff
+    from experiments.runs.resumed import Resumed
     from experiments.runs.run import AnyFleet
 
 
@@ -53,14 +57,19 @@ class Finished:
     """Runs of a comparison that failed, and why."""
     study: Study | None = None
     """Its tables, as the report was drawn from them; None: not read yet."""
+    resumed: bool = False
+    """It was broken off before, and went on."""
 
     def as_dict(self) -> dict[str, Any]:
         """What --json prints."""
         report = None if self.report is None else str(self.report)
-        return summary_json(self.study or load(self.folder)) | {
-            "report": report,
-            "wall_s": round(self.wall_s, 3),
-        }
+        study = self.study or load(self.folder)
+        told = summary_json(study) | {"report": report, "wall_s": round(self.wall_s, 3)}
+        if self.resumed:
+            told["resumptions"] = {
+                run.folder.name: run.metadata["resumptions"] for run in study if "resumptions" in run.metadata
+            }
+        return told
 
     def print(self, console: Console) -> None:
         """The table for people, and where the report is."""
@@ -99,14 +108,16 @@ def run_single(
     quiet: bool = False,
     draw: bool = True,
     serve_s: float = 0.0,
+    broken_off: BrokenOff | None = None,
 ) -> Finished:
-    """One policy, one seed.
+    """One policy, one seed. ``broken_off``: the run that goes on in ``folder``, whose lock the caller holds.
 
     ``serve_s``: wall seconds for which the last slot of the application stage stays open, so that outside clients
     can ask; interrupting it ends that wait, not the run. Raises UsageError where no client could ask.
     """
     resolved = resolve(scenario)
     outside = Outside(resolved, folder, serve_s)
+    resumed = None if broken_off is None else going_on(broken_off, resolved)
     began = time.perf_counter()
     with (
         _progress(console, quiet, total=len(resolved.stages)) as progress,
@@ -118,9 +129,10 @@ def run_single(
         outside.say = progress.print
         progress.warn(resolved)
         outside.status = progress.say
-        _execute(resolved, folder, fleet, progress, outside)
+        _execute(resolved, folder, fleet, progress, outside, resumed=resumed)
         report, study = _report(folder, progress, second) if draw else (None, None)
-    return Finished(folder, report, time.perf_counter() - began, study=study)
+    went_on = broken_off is not None
+    return Finished(folder, report, time.perf_counter() - began, study=study, resumed=went_on)
 
 
 def run_compare(
@@ -131,8 +143,13 @@ def run_compare(
     console: Console,
     quiet: bool = False,
     draw: bool = True,
+    resumed: bool = False,
 ) -> Finished:
-    """Every policy on every seed; all are resolved before the first starts, so that bad input starts nothing."""
+    """Every policy on every seed; all are resolved before the first starts, so that bad input starts nothing.
+
+    ``resumed``: the comparison in ``folder``, whose lock the caller holds, was broken off; runs that are over stand,
+    the one that was broken off goes on, and the others are run.
+    """
     began = time.perf_counter()
     numbers = range(scenario.seed, scenario.seed + seeds)
     if numbers[-1] > MAX_SEED:
@@ -157,27 +174,41 @@ def run_compare(
             last = resolved(next(spec for spec in specs if spec.policy == policy))
         progress.warn(last)
         failed: dict[str, str] = {}
-        with _started(scenario, progress) as fleet:
-            folder.mkdir(parents=True, exist_ok=True)
+        stand = standings(folder, specs, resolved) if resumed else {}
+        folder.mkdir(parents=True, exist_ok=True)
+        with (
+            nullcontext() if resumed else run_lock(folder),
+            _started(scenario, progress) as fleet,
+        ):
+            if not resumed:
+                write_comparing(scenario, policies, seeds, folder)
+            mark_unfinished(folder)
             for left, spec in zip(reversed(range(len(specs))), specs, strict=True):
-                name = _run_name(spec.policy, spec.seed)
+                name = run_name(spec.policy, spec.seed)
                 if draw and left == 0:
                     second.start()
+                found = stand.get(name)
+                if isinstance(found, str):
+                    progress.skip(resolved(spec))
+                    failed |= {name: found} if found else {}
+                    continue
                 try:
-                    _execute(resolved(spec), folder / name, fleet, progress, more=left > 0)
+                    _execute(resolved(spec), folder / name, fleet, progress, more=left > 0, resumed=found)
                 except RunError as error:
                     failed[name] = str(error).removeprefix(f"{folder / name}: ")
+        if not any((folder / name / CHECKPOINT).exists() for name in failed):
+            (folder / COMPARING).unlink(missing_ok=True)  # none of them can go on
         if len(failed) == len(specs):
             raise FailedRunError(folder, tuple(f"{name}: {why}" for name, why in failed.items()))
         progress.say("bounding the day")
         index = {
             "name": scenario.name,
-            "policies": {policy: [_run_name(policy, seed) for seed in numbers] for policy in policies},
+            "policies": {policy: [run_name(policy, seed) for seed in numbers] for policy in policies},
             "seeds": list(numbers),
             "run": folder.name,
             "failed": failed,
             "regret": _regret(
-                [spec for spec in specs if _run_name(spec.policy, spec.seed) not in failed], folder, resolved
+                [spec for spec in specs if run_name(spec.policy, spec.seed) not in failed], folder, resolved
             ),
         }
         (folder / COMPARE).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
@@ -186,16 +217,12 @@ def run_compare(
         else:
             (folder / DONE).write_text("", encoding="utf-8")
         report, study = _report(folder, progress, second) if draw else (None, None)
-    return Finished(folder, report, time.perf_counter() - began, failed, study)
+    return Finished(folder, report, time.perf_counter() - began, failed, study, resumed)
 
 
 def _options_for(scenario: Scenario, policy: str) -> dict[str, Any]:
     """A scenario's policy options belong to its own policy; a comparison runs the others with their defaults."""
     return dict(scenario.policy_options) if policy == scenario.policy else {}
-
-
-def _run_name(policy: str, seed: int) -> str:
-    return f"{policy.replace(':', '.')}-s{seed}"
 
 
 class _Resolutions:
@@ -224,7 +251,7 @@ def _regret(specs: list[Scenario], folder: Path, resolutions: _Resolutions) -> d
         if spec.seed not in days:
             fleet = whole_run(resolved)
             days[spec.seed] = fleet, bound_or_reason(fleet)
-        run = load_run(folder / _run_name(spec.policy, spec.seed))
+        run = load_run(folder / run_name(spec.policy, spec.seed))
         runs.append(regret_of(resolved, run, *days[spec.seed]).as_dict())
     return {"in_it": IN_IT, "not_in_it": NOT_IN_IT, "runs": runs}
 
@@ -236,15 +263,18 @@ def _execute(
     progress: SlotProgress,
     outside: Outside | None = None,
     more: bool = False,
+    resumed: Resumed | None = None,
 ) -> None:
-    """``more``: another run follows; its coordinator is started while this one works."""
+    """``more``: another run follows; its coordinator is started while this one works. ``resumed``: where it goes on."""
     progress.begin(resolved)
+    if resumed is not None:
+        progress.resume(resumed.first_slot, len(resolved.stages))
     ahead = fleet.coordinators if more else None
     hooks = Hooks(progress.slot, lambda _: None if ahead is None else ahead.prepare())
     if outside is not None:
         hooks = Hooks(progress.slot, outside.opened, outside.before_close)
     try:
-        execute(resolved, folder, fleet, hooks)
+        execute(resolved, folder, fleet, hooks, resumed)
     except RunError:
         progress.say("failed")  # without the figures of the slots it got through
         raise
@@ -285,6 +315,15 @@ class SlotProgress:
         self._label = f"{resolved.scenario.policy} seed {resolved.scenario.seed}"
         self._emissions_pg = 0
         self.say(self._label)
+
+    def resume(self, slot: int, slots: int) -> None:
+        """The run goes on at ``slot``."""
+        self.print(f"{self._label}: goes on at slot {slot} of {slots}")
+        self._bar.update(self._task, advance=slot)
+
+    def skip(self, resolved: Resolved) -> None:
+        """A run that is over already."""
+        self._bar.update(self._task, advance=len(resolved.stages))
 
     def slot(self, outcome: SlotOutcome) -> None:
         self._emissions_pg += outcome.summary.emissions_pg

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from carbon_data.units import from_pico
-from coordinator.adapters.flower_server import RunRecord
+from coordinator.adapters.flower_server import RunRecord, SlotOutcome
 from coordinator.tables.export import export_tables
 from edge_node.energy.boards import board_names
 from experiments.resolve.chosen_policy import policy_settings, short_look_ahead
@@ -45,6 +45,7 @@ def export_run(
     record: RunRecord,
     restarts: list[dict[str, Any]],
     processes: dict[str, int],
+    resumptions: list[dict[str, Any]] | None = None,
 ) -> tuple[str, ...]:
     """Write tables and metadata; returns why the run may not count as done, if there is a reason."""
     scenario = resolved.scenario
@@ -63,6 +64,7 @@ def export_run(
         },
         **_resolved_to(resolved),
         "coordinator_restarts": restarts,
+        **({"resumptions": resumptions} if resumptions else {}),
         "intensity_digest": _intensity_digest(resolved),
         "failures": _troubles(record),
         "failed": list(reasons),
@@ -180,10 +182,14 @@ def _troubles(record: RunRecord) -> list[dict[str, Any]]:
         for outcome in record.outcomes
         for node_id, reason in [
             *outcome.replies.failed.items(),
-            *((name, "no answer by the deadline") for name in outcome.replies.missing),
+            *((name, _silence(outcome)) for name in outcome.replies.missing),
             *((name, "its process was dead") for name in outcome.replies.unreachable),
         ]
     ]
+
+
+def _silence(outcome: SlotOutcome) -> str:
+    return "the run was broken off" if outcome.interrupted else "no answer by the deadline"
 
 
 def _accuracies(record: RunRecord, rows: list[dict[str, Any]]) -> dict[str, Any]:

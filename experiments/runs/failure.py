@@ -5,7 +5,7 @@ A figure of such a run would be compared with others and mean nothing: work that
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from protos.messages.terms import Stage
@@ -35,7 +35,10 @@ def reasons_to_fail(
 
 
 def lost_nodes(outcome: SlotOutcome) -> set[str]:
-    """Nodes that were lost to a slot: without a lease, with a dead process, or silent to the end."""
+    """Nodes that were lost to a slot: without a lease, with a dead process, or silent to the end. None is where the run
+    itself was broken off."""
+    if outcome.interrupted:
+        return set()
     replies = outcome.replies
     gone = set(replies.failed) - set(replies.raised)
     silent = set(replies.missing) & set(outcome.summary.missing_nodes)
@@ -71,7 +74,8 @@ def _unserved(resolved: Resolved, outcomes: Sequence[SlotOutcome], slots: pd.Dat
     asked = slots[["slot", "node_id", "released_batches", "unserved_batches"]].dropna()
     due = int(asked["released_batches"].sum())
     by_node: dict[str, int] = {}
-    excused = _excused(outcomes) if resolved.scenario.tolerance.lost_nodes else {}
+    lossy = resolved.scenario.tolerance.lost_nodes
+    excused = _excused(outcome for outcome in outcomes if lossy or outcome.interrupted)
     columns = (asked[name].tolist() for name in ("slot", "node_id", "unserved_batches"))
     for slot, node, unserved in zip(*columns, strict=True):
         missed = int(unserved) - excused.get((int(slot), str(node)), 0)
@@ -91,10 +95,13 @@ def _unserved(resolved: Resolved, outcomes: Sequence[SlotOutcome], slots: pd.Dat
     )
 
 
-def _excused(outcomes: Sequence[SlotOutcome]) -> dict[tuple[int, str], int]:
-    """Batches that lost nodes left undone, by slot and owner: their own, and those of others that they had taken."""
+def _excused(outcomes: Iterable[SlotOutcome]) -> dict[tuple[int, str], int]:
+    """Batches that lost nodes left undone, by slot and owner: their own, and those of others that they had taken;
+    and all of a slot in which the run was broken off."""
     found: dict[tuple[int, str], int] = {}
     for outcome in outcomes:
+        if outcome.interrupted:
+            found |= {(outcome.slot, decision.node_id): EVERYTHING for decision in outcome.plan.decisions}
         lost = lost_nodes(outcome)
         for decision in outcome.plan.decisions if lost else ():
             taken = sum(send.batches for send in decision.sends if send.executor in lost)

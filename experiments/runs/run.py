@@ -11,9 +11,9 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from experiments.run_folder.files import FLOWER_LOG, LEDGER, SCENARIO, TIMINGS
 
@@ -34,6 +34,7 @@ from coordinator.adapters.flower_server import (
     SlotOutcome,
     Watch,
     build_server_app,
+    evaluate_last,
     logging_to,
 )
 from coordinator.adapters.flower_strategy import StrategyError
@@ -49,33 +50,28 @@ from experiments.fleet.session import open_session
 from experiments.fleet.supervisor import CoordinatorError
 from experiments.fleet.virtual import VirtualFleet
 from experiments.resolve.resolved import Resolved
-from experiments.run_folder.failed import mark_failed
+from experiments.run_folder.checkpoint import discard
+from experiments.run_folder.failed import mark_failed, mark_unfinished
 from experiments.run_folder.files import DONE, MODEL
+from experiments.run_folder.lock import run_lock
 from experiments.runs.columns import run_columns
 from experiments.runs.described import export_run
 from experiments.runs.learning import learning_task
+from experiments.runs.recording import Recording
+from experiments.runs.timings import Timings
+from experiments.scenario.written import values_of
 from protos.messages.terms import Stage
 
 if TYPE_CHECKING:
     from edge_node.config import NodeConfig
     from experiments.fleet.base import Fleet
+    from experiments.runs.resumed import Resumed
+    from experiments.scenario.model import Scenario
 
     AnyFleet = Fleet | VirtualFleet
 
 CONTROL_WAIT_S = 10.0
 """Wall seconds the coordinator waits for the telemetry and usage of nodes that hold a lease."""
-
-
-@dataclass
-class Timings:
-    """Wall-clock figures: kept apart from the tables, which repeat byte for byte."""
-
-    start_s: float = 0.0
-    slots_s: list[float] = field(default_factory=list)
-    decide_s: list[float] = field(default_factory=list)
-    total_s: float = 0.0
-    peak_memory_bytes: int | None = None
-    """Largest resident set of the runner's process so far; None where the system does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,28 +86,46 @@ class Hooks:
     """With a slot of the application stage whose work is done, before it is closed."""
 
 
-def execute(resolved: Resolved, folder: Path, fleet: AnyFleet, hooks: Hooks | None = None) -> Path:
+def execute(
+    resolved: Resolved,
+    folder: Path,
+    fleet: AnyFleet,
+    hooks: Hooks | None = None,
+    resumed: Resumed | None = None,
+) -> Path:
     """Run, export the tables, mark the folder DONE; returns the folder.
 
     ``folder`` is new or empty and made here and holds no DONE until everything in it is complete. A run that fails
-    leaves what there is, and FAILED with the reason (experiments.runs.failure).
+    leaves what there is, and FAILED with the reason (experiments.runs.failure). ``resumed``: the folder has a run that
+    was broken off, which goes on there; the caller holds its lock.
 
     Raises:
         FailedRunError: it came to its end and may not count as done.
         RunError: it could not come to its end.
     """
     try:
-        return _execute(resolved, folder, fleet, hooks or Hooks())
+        folder.mkdir(parents=True, exist_ok=True)
+        with run_lock(folder) if resumed is None else nullcontext():
+            mark_unfinished(folder)
+            return _execute(resolved, folder, fleet, hooks or Hooks(), resumed)
     except FailedRunError as error:
         mark_failed(folder, "; ".join(error.reasons))
+        discard(folder)
         raise
     except RunError as error:
         mark_failed(folder, str(error))
+        discard(folder)
         raise
     except failures() as error:
         sentence = f"{folder}: {describe_failure(error)}"
         mark_failed(folder, sentence)
+        if isinstance(error, ITS_OWN_FAULT):
+            discard(folder)
         raise RunError(sentence) from error
+
+
+ITS_OWN_FAULT = (StrategyError, PolicyFailedError, RequestError)
+"""Failures that would come again: such a run is not resumed. A full disk or a dead process may be mended."""
 
 
 def failures() -> tuple[type[Exception], ...]:
@@ -123,25 +137,41 @@ def failures() -> tuple[type[Exception], ...]:
     )
 
 
-def _execute(resolved: Resolved, folder: Path, fleet: AnyFleet, hooks: Hooks) -> Path:
+def run_id_of(scenario: Scenario) -> str:
+    """Name of a run in its ledger."""
+    return f"{scenario.name}-{scenario.policy.replace(':', '.')}-s{scenario.seed}"
+
+
+def _execute(
+    resolved: Resolved, folder: Path, fleet: AnyFleet, hooks: Hooks, resumed: Resumed | None
+) -> Path:
     started = time.perf_counter()
-    scenario = resolved.scenario
-    run_id = f"{scenario.name}-{scenario.policy.replace(':', '.')}-s{scenario.seed}"
-    folder.mkdir(parents=True, exist_ok=True)
-    write_scenario(resolved, folder / SCENARIO)
-    record, timings = RunRecord(), Timings()
+    run_id = run_id_of(resolved.scenario)
+    if resumed is None:
+        write_scenario(resolved, folder / SCENARIO)
+    record = RunRecord() if resumed is None else resumed.record
+    timings = Timings() if resumed is None else resumed.timings
+    recording = Recording(folder) if resumed is None else resumed.recording
+    before_s = sum(timings.slots_s)
     if isinstance(fleet, VirtualFleet):
-        restarts, processes = _run_rows(resolved, run_id, folder, fleet, record, timings, hooks)
+        processes = _run_rows(resolved, run_id, folder, fleet, record, timings, hooks)
+    elif resumed is not None and not resumed.slots_left:
+        # It was broken off while its tables were written.
+        evaluate_last(run_plan(resolved), record)
+        processes = dict.fromkeys(("nodes", "coordinator"), os.getpid())
     else:
-        restarts, processes = _run_slots(resolved, run_id, folder, fleet, record, timings, hooks)
-    reasons = export_run(resolved, run_id, folder, record, restarts, processes)
+        processes = _run_slots(resolved, run_id, folder, fleet, record, timings, hooks, recording, resumed)
+    reasons = export_run(
+        resolved, run_id, folder, record, recording.restarts, processes, recording.resumptions
+    )
     write_models(record, folder / MODEL)
     timings.peak_memory_bytes = peak_memory_bytes()
-    timings.total_s = time.perf_counter() - started
+    timings.total_s = before_s + time.perf_counter() - started
     (folder / TIMINGS).write_text(json.dumps(timings.__dict__, indent=1) + "\n", encoding="utf-8")
     if reasons:
         raise FailedRunError(folder, reasons)
     (folder / DONE).write_text("", encoding="utf-8")
+    recording.over()
     return folder
 
 
@@ -153,7 +183,7 @@ def _run_rows(
     record: RunRecord,
     timings: Timings,
     hooks: Hooks,
-) -> tuple[list[dict[str, Any]], dict[str, int]]:
+) -> dict[str, int]:
     begun = time.perf_counter()
 
     def opened() -> None:
@@ -172,7 +202,7 @@ def _run_rows(
     with nullcontext() if resolved.learns_nothing else logging_to(folder / FLOWER_LOG):
         run_columns(resolved, run_id, folder, record, opened, finished, fleet.learners)
     processes = {f"learner {place}": pid for place, pid in enumerate(fleet.learners.pids)}
-    return [], {**processes, "coordinator": os.getpid()}
+    return {**processes, "coordinator": os.getpid()}
 
 
 def _run_slots(
@@ -183,15 +213,31 @@ def _run_slots(
     record: RunRecord,
     timings: Timings,
     hooks: Hooks,
-) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    recording: Recording,
+    resumed: Resumed | None,
+) -> dict[str, int]:
     begun = time.perf_counter()
     config = resolved.coordinator_config(run_id, folder / LEDGER)
+    if resumed is None:
+        recording.begin()
 
     def nodes_of(address: str) -> tuple[NodeConfig, ...]:
-        return resolved.node_configs(run_id, address, with_harvest=resolved.with_harvest)
+        configs = resolved.node_configs(run_id, address, with_harvest=resolved.with_harvest)
+        return configs if resumed is None else resumed.as_they_were(configs)
 
-    with logging_to(folder / FLOWER_LOG), open_session(fleet, config, folder, nodes_of) as session:
+    open_slot = None if resumed is None else resumed.open_slot
+    with logging_to(folder / FLOWER_LOG), open_session(fleet, config, folder, nodes_of, open_slot) as session:
         timings.start_s = time.perf_counter() - begun
+        recording.memories = session.memories
+        recording.restarts_now = lambda: [
+            {"exit_code": item.exit_code, "down_s": item.down_s} for item in session.restarts
+        ]
+        plan = run_plan(resolved)
+        if resumed is not None:
+            resumed.take_up(session.control)
+            evaluate_last(plan, record)
+            resumed.evaluated()
+            plan = replace(plan, first_slot=resumed.first_slot, recall=resumed.recall)
         hooks.on_open(session.infer_addresses)
         slot_began = time.perf_counter()
 
@@ -201,17 +247,10 @@ def _run_slots(
             timings.slots_s.append(now - slot_began)
             timings.decide_s.append(outcome.plan.decide_s)
             slot_began = now
+            recording.finished(outcome, timings.slots_s[-1], timings.decide_s[-1])
             session.check()
             hooks.on_slot(outcome)
 
-        second = resolved.recycling
-        plan = RunPlan(
-            stages=resolved.stages,
-            development=None
-            if resolved.learns_nothing
-            else learning_task(resolved, resolved.task, Stage.DEVELOPMENT),
-            recycling=None if second is None else learning_task(resolved, second, Stage.RECYCLING),
-        )
         link = Link(
             control=session.control,
             numbers=session.numbers,
@@ -219,15 +258,26 @@ def _run_slots(
             timeout_s=resolved.scenario.task.round_deadline_s,
             books=session.books,
         )
-        watch = Watch(on_slot=finished, before_close=hooks.before_close)
+        watch = Watch(on_slot=finished, on_booked=recording.booked, before_close=hooks.before_close)
         schedule = Schedule(plan, link, watch, record)
         grid = session.grid
         context = Context(
             run_id=grid.run.run_id, node_id=1, node_config={}, state=RecordDict(), run_config={}
         )
         build_server_app(schedule)(grid, context)
-        restarts = [{"exit_code": item.exit_code, "down_s": item.down_s} for item in session.restarts]
-    return restarts, session.processes
+    return session.processes
+
+
+def run_plan(resolved: Resolved) -> RunPlan:
+    """Stages and learning tasks of a run."""
+    second = resolved.recycling
+    return RunPlan(
+        stages=resolved.stages,
+        development=None
+        if resolved.learns_nothing
+        else learning_task(resolved, resolved.task, Stage.DEVELOPMENT),
+        recycling=None if second is None else learning_task(resolved, second, Stage.RECYCLING),
+    )
 
 
 def write_models(record: RunRecord, path: Path) -> None:
@@ -255,7 +305,7 @@ def peak_memory_bytes() -> int | None:
 
 def write_scenario(resolved: Resolved, path: Path) -> None:
     """The scenario with every default written out, so that a run can be repeated from its folder alone."""
-    values = resolved.scenario.model_dump(mode="json", exclude_none=True)
+    values = values_of(resolved.scenario)
     values["task"]["data"] = resolved.data_used
     for told, service in zip(
         values["inference"]["services"],
@@ -263,5 +313,4 @@ def write_scenario(resolved: Resolved, path: Path) -> None:
         strict=Stage.APPLICATION in resolved.stages,
     ):
         told["data"] = service.task.data
-    values["time"]["start"] = resolved.scenario.time.start
     path.write_text(tomli_w.dumps(values), encoding="utf-8")

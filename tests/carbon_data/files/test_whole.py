@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from carbon_data.files.whole import whole_file
+from carbon_data.files.whole import whole_file, write_durably
 
 
 def test_the_file_is_there_with_the_end_of_the_block_and_not_before(tmp_path: Path) -> None:
@@ -64,3 +64,11 @@ def test_writers_of_one_file_do_not_mix(tmp_path: Path) -> None:
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(write, "abc"))
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_durable_file_replaces_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    write_durably(path, b"one")
+    write_durably(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert [each.name for each in tmp_path.iterdir()] == ["state"]

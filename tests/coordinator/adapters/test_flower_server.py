@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
 from flwr.app import Context, RecordDict
@@ -13,9 +14,11 @@ from coordinator.adapters.flower_server import (
     LearningTask,
     Link,
     RunPlan,
+    RunRecord,
     Schedule,
     Watch,
     build_server_app,
+    evaluate_last,
     logging_to,
     stage_runs,
 )
@@ -84,9 +87,86 @@ def test_no_slot_is_of_the_unallocated_stage():
         RunPlan(stages=[Stage.UNALLOCATED], development=LearningTask(FedAvg, lambda _: zeros()))
 
 
-def test_stage_runs_may_begin_in_the_middle():
+def test_stage_runs_are_slots_of_one_stage_in_a_row():
     stages = [Stage.PREPARATION, Stage.DEVELOPMENT, Stage.DEVELOPMENT, Stage.APPLICATION]
-    assert list(stage_runs(stages, 2)) == [(Stage.DEVELOPMENT, [2]), (Stage.APPLICATION, [3])]
+    assert list(stage_runs(stages)) == [
+        (Stage.PREPARATION, [0]),
+        (Stage.DEVELOPMENT, [1, 2]),
+        (Stage.APPLICATION, [3]),
+    ]
+
+
+class Counting(FedAvg):
+    """A strategy with a state of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.rounds = []
+
+    def configure_train(self, server_round, arrays, config, grid):
+        self.rounds.append(server_round)
+        return super().configure_train(server_round, arrays, config, grid)
+
+
+def test_a_schedule_that_goes_on_ends_as_the_whole_one():
+    """Model, strategy's state, evaluations and rounds: from every slot on."""
+    stages = [Stage.DEVELOPMENT] * 4
+
+    def run(first_slot, before, rounds):
+        strategies = []
+
+        def strategy():
+            strategies.append(Counting())
+            return strategies[-1]
+
+        def recall(stage, fresh):
+            assert stage is Stage.DEVELOPMENT
+            fresh.rounds = list(rounds)
+
+        record, booked = RunRecord(), []
+        if before is not None:
+            record.outcomes, record.models = before.record.outcomes[:first_slot], dict(before.models)
+            record.initial_evaluations = dict(before.record.initial_evaluations)
+        task = LearningTask(
+            strategy,
+            lambda _: zeros(),
+            lambda arrays: Evaluation(1.0, float(arrays["b"].numpy()[0]), 100),
+            examples=100,
+        )
+        plan = RunPlan(stages=stages, development=task, first_slot=first_slot, recall=recall)
+        control = Script({"a": 1, "b": 1})
+        link = Link(control=control, numbers=NUMBERS)
+        schedule = Schedule(plan, link, Watch(on_booked=booked.append), record)
+        evaluate_last(plan, record)
+        build_server_app(schedule)(Nodes(), Context(1, 1, {}, RecordDict(), {}))
+        return schedule.record, booked, strategies[-1].rounds, [c[3] for c in control.calls if c[0] == "end"]
+
+    whole, booked, rounds, examples = run(0, None, ())
+    assert rounds == [1, 2, 3, 4]
+    assert examples == [200, 100, 100, 100]
+    for slot in (1, 2, 3):
+        at = booked[slot - 1]
+        found, later, done, ended = run(slot, at, rounds[:slot])
+        assert done == rounds
+        assert ended == examples[slot:]
+        assert [o.server_round for o in found.outcomes] == [1, 2, 3, 4]
+        assert [o.evaluation for o in found.outcomes] == [o.evaluation for o in whole.outcomes]
+        assert found.initial_evaluations == whole.initial_evaluations
+        assert found.models[Stage.DEVELOPMENT]["b"].numpy() == whole.models[Stage.DEVELOPMENT]["b"].numpy()
+        assert len(later) == 4 - slot
+
+
+def test_an_evaluation_that_was_broken_off_is_done_again():
+    task = LearningTask(FedAvg, lambda _: zeros(), lambda _: Evaluation(2.0, 0.5, 100), examples=100)
+    plan = RunPlan(stages=[Stage.DEVELOPMENT] * 2, development=task)
+    assert plan.round_of(1) == (2, 2)
+    control = Script({"a": 1})
+    schedule = Schedule(plan, Link(control=control, numbers=NUMBERS))
+    build_server_app(schedule)(Nodes(), Context(1, 1, {}, RecordDict(), {}))
+    record = schedule.record
+    record.outcomes[-1] = replace(record.outcomes[-1], evaluation=None)
+    evaluate_last(plan, record)
+    assert record.outcomes[-1].evaluation == Evaluation(2.0, 0.5, 100)
 
 
 def test_flowers_log_goes_to_the_file(tmp_path, capfd):

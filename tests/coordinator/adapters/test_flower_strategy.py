@@ -73,13 +73,13 @@ def test_when_all_sleep_the_round_passes_and_the_model_stays():
 def test_errors_silence_and_dead_nodes_do_not_stop_the_round():
     seen = []
     control, grid = Script({"a": 1, "b": 2, "c": 3}), Nodes(failing=[2], silent=[3], dead=[])
-    strategy = decided(control, on_round=lambda r, plan, replies, summary: seen.append(replies))
+    strategy = decided(control, on_round=lambda r, plan, replies, summary, model: seen.append(replies))
     result = strategy.start(grid, zeros(), num_rounds=1)
     assert weight(result) == 3.0
     assert (seen[0].answered, seen[0].failed, seen[0].missing) == (("c",), {"a": "broken"}, ("b",))
     assert seen[0].raised == ("a",)
     grid = Nodes(dead=[4])
-    strategy = decided(control, on_round=lambda r, plan, replies, summary: seen.append(replies))
+    strategy = decided(control, on_round=lambda r, plan, replies, summary, model: seen.append(replies))
     strategy.start(grid, zeros(), num_rounds=1)
     assert (seen[1].answered, seen[1].unreachable) == (("a", "b"), ("c",))
 

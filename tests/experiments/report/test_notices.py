@@ -35,6 +35,18 @@ def test_restarts_and_failures_are_told(make_run: MakeRun) -> None:
     assert "node-02, 2 slots: its process was dead" in found["Rounds continued without a node"]
 
 
+def test_a_resumption_is_told_with_the_slot_that_it_cost(make_run: MakeRun) -> None:
+    folder = make_run()
+    metadata = json.loads((folder / "metadata.json").read_text())
+    at = {"at": "2026-11-28T21:00:00+00:00"}
+    metadata["resumptions"] = [at | {"slot": 2, "lost_slot": None}, at | {"slot": 5, "lost_slot": 4}]
+    (folder / "metadata.json").write_text(json.dumps(metadata))
+    found = {notice.level: notice.text for notice in notices(load(folder)) if notice.title == "Resumed run"}
+    assert "resumed at slot 2" in found["info"]
+    assert "between two slots" in found["info"]
+    assert "Slot 4 was open" in found["warn"]
+
+
 def test_a_baseline_that_was_not_run_gives_null_and_a_notice(make_compare: MakeRun) -> None:
     study = load(make_compare(("grid", "deta"), (4,)))
     assert comparison_json(study)["policies"]["deta"]["reduction_vs_local_fraction"] is None

@@ -1,0 +1,139 @@
+"""``detabed resume``: whether the run in a folder can go on, found out before anything is changed."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from carbon_data.own_code import look_beside
+from experiments.errors import UsageError
+from experiments.run_folder.checkpoint import read_state
+from experiments.run_folder.digest import scenario_sha256
+from experiments.run_folder.failed import failure_of
+from experiments.run_folder.files import COMPARE, COMPARING, DONE, LEDGER, SCENARIO
+from experiments.scenario.model import Scenario, load_scenario, parse_scenario
+
+AGAIN = "run its scenario.toml again"
+COORDINATOR_GONE_S = 15.0
+"""Longest wait for the coordinator of a killed run: it ends with its runner."""
+
+
+@dataclass(frozen=True)
+class BrokenOff:
+    """A run that can go on."""
+
+    folder: Path
+    scenario: Scenario
+    state: dict[str, Any]
+    """Of its checkpoint."""
+
+
+@dataclass(frozen=True)
+class BrokenOffComparison:
+    """A comparison that can go on."""
+
+    folder: Path
+    scenario: Scenario
+    policies: tuple[str, ...]
+    seeds: int
+
+
+def find(folder: Path) -> BrokenOff | BrokenOffComparison:
+    """What can go on in ``folder``. Raises UsageError, with what to do instead, where nothing can."""
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder; give a run folder, e.g. the one `detabed run` printed")
+    if (folder / DONE).exists():
+        raise UsageError(
+            f"{folder} is DONE: nothing is left to resume; `detabed report {folder}` draws its report again"
+        )
+    if (folder / COMPARING).exists():
+        return _comparison(folder)
+    if (folder / COMPARE).exists():
+        raise UsageError(
+            f"{folder}: the comparison came to its end, and {failure_of(folder) or 'is over'}; compare again"
+        )
+    return broken_off(folder)
+
+
+def broken_off(folder: Path) -> BrokenOff:
+    """The run in ``folder``, which is not DONE. Raises UsageError."""
+    if not (folder / SCENARIO).is_file():
+        raise UsageError(f"{folder} has no {SCENARIO}: it is no run folder, or its run never began")
+    scenario = load_scenario(folder / SCENARIO)
+    if scenario.fleet.kind == "virtual":
+        raise UsageError(
+            f"{folder}: runs on a virtual fleet are not resumed (they keep no checkpoints): {AGAIN}"
+        )
+    state = read_state(folder)
+    if state is None:
+        if why := failure_of(folder):
+            raise UsageError(f"{folder}: the run failed by itself, and would again: {why}")
+        raise UsageError(
+            f"{folder} has no checkpoint: the run was broken off before it began, or its version keeps none; {AGAIN}"
+        )
+    if not (folder / LEDGER).is_file() or (folder / LEDGER).stat().st_size == 0:
+        raise UsageError(
+            f"{folder} has no ledger: the run was broken off before anything was booked; {AGAIN}"
+        )
+    if state["version"] != version("detabed"):
+        raise UsageError(
+            f"{folder} was begun by detabed {state['version']}, this is {version('detabed')}: resume it with that "
+            f"version, or {AGAIN}"
+        )
+    if state["scenario_sha256"] != scenario_sha256(folder):
+        raise UsageError(
+            f"{folder / SCENARIO} was changed since the run began; take the change back, or run it in another folder"
+        )
+    if state["not_kept"]:
+        raise UsageError(
+            f"{folder}: the state of strategy {state['not_kept']} cannot be kept, so that its stage cannot go on; "
+            f"{AGAIN}"
+        )
+    look_beside(None if state["own_code"] is None else Path(state["own_code"]))
+    return BrokenOff(folder, scenario, state)
+
+
+def _comparison(folder: Path) -> BrokenOffComparison:
+    path = folder / COMPARING
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        given = told["version"], told["scenario"], tuple(told["policies"]), int(told["seeds"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} is damaged ({error}); compare again in another folder") from None
+    begun_by, text, policies, seeds = given
+    if begun_by != version("detabed"):
+        raise UsageError(
+            f"{folder} was begun by detabed {begun_by}, this is {version('detabed')}: resume it with that version, or "
+            "compare again"
+        )
+    look_beside(None if told["own_code"] is None else Path(told["own_code"]))
+    return BrokenOffComparison(folder, parse_scenario(text, str(path), folder), policies, seeds)
+
+
+def await_coordinator(
+    folder: Path, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Wait until no coordinator holds the ledger of ``folder``: that of a killed run ends a moment after it. Raises
+    UsageError when it does not."""
+    until = clock() + COORDINATOR_GONE_S
+    descriptor = os.open(folder / f"{LEDGER}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except OSError:
+                if clock() >= until:
+                    raise UsageError(
+                        f"{folder}: a coordinator still holds its ledger; end that process first"
+                    ) from None
+                sleep(0.1)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,79 @@
+"""Runs of a folder that go on: what stands, what goes on, and what a comparison needs to be resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from carbon_data.files.whole import write_durably
+from carbon_data.own_code import VARIABLE
+from experiments.resolve.resolved import Resolved
+from experiments.run_folder.checkpoint import read_state
+from experiments.run_folder.failed import failure_of
+from experiments.run_folder.files import COMPARING, DONE, LEDGER
+from experiments.runs.broken_off import BrokenOff, await_coordinator, broken_off
+from experiments.runs.resumed import Resumed, resumed
+from experiments.runs.run import run_id_of, run_plan
+from experiments.scenario.model import Scenario
+from experiments.scenario.written import text_of
+
+
+def run_name(policy: str, seed: int) -> str:
+    """Folder of a run in a comparison's."""
+    return f"{policy.replace(':', '.')}-s{seed}"
+
+
+def going_on(found: BrokenOff, resolved: Resolved) -> Resumed:
+    """How far a run got. Raises UsageError, with nothing changed, where it cannot go on."""
+    await_coordinator(found.folder)
+    config = resolved.coordinator_config(run_id_of(resolved.scenario), found.folder / LEDGER)
+    return resumed(found.folder, found.state, config, run_plan(resolved))
+
+
+def standings(
+    folder: Path, specs: Sequence[Scenario], resolved: Callable[[Scenario], Resolved]
+) -> dict[str, Resumed | str]:
+    """How the runs of a comparison stand, by name: where one goes on, or, of one that is over, why it failed ("": it is
+    DONE). Those still to be run are left out; what there is of their folders, without a book, is removed.
+
+    Raises UsageError, with nothing changed, where one cannot go on."""
+    found: dict[str, Resumed | str] = {}
+    unbooked = []
+    for spec in specs:
+        name = run_name(spec.policy, spec.seed)
+        stands = _standing(folder / name)
+        if isinstance(stands, BrokenOff):
+            found[name] = going_on(stands, resolved(spec))
+        elif stands is not None:
+            found[name] = stands
+        elif (folder / name).is_dir():
+            unbooked.append(folder / name)
+    for path in unbooked:
+        shutil.rmtree(path)
+    return found
+
+
+def _standing(folder: Path) -> BrokenOff | str | None:
+    if (folder / DONE).exists():
+        return ""
+    state = read_state(folder) if folder.is_dir() else None
+    if state is None and (why := failure_of(folder)):
+        return why.removeprefix(f"{folder}: ")
+    booked = (folder / LEDGER).is_file() and (folder / LEDGER).stat().st_size > 0
+    return broken_off(folder) if state is not None and booked else None
+
+
+def write_comparing(scenario: Scenario, policies: tuple[str, ...], seeds: int, folder: Path) -> None:
+    """What a comparison is resumed from."""
+    told = {
+        "version": version("detabed"),
+        "own_code": os.environ.get(VARIABLE),
+        "scenario": text_of(scenario),
+        "policies": list(policies),
+        "seeds": seeds,
+    }
+    write_durably(folder / COMPARING, (json.dumps(told, indent=1) + "\n").encode())

@@ -1,0 +1,39 @@
+"""``python killed.py MODULE:NAME N before|after ARGUMENT...``: the command line, killed by SIGKILL at the N-th call of
+a function: as a power cut at that moment, and at the same moment every time."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from typing import Any
+
+
+def kill_at(place: str, count: int, when: str) -> None:
+    """From now on the ``count``-th call of ``module:attribute`` ends this process."""
+    module, _, path = place.partition(":")
+    owner: Any = importlib.import_module(module)
+    *outer, name = path.split(".")
+    for part in outer:
+        owner = getattr(owner, part)
+    inner, calls = getattr(owner, name), 0
+
+    def counted(*args: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == count and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = inner(*args, **options)
+        if calls == count:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(owner, name, counted)
+
+
+if __name__ == "__main__":
+    from experiments.cli import invoke
+
+    kill_at(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    sys.exit(invoke(sys.argv[4:]))
