@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from carbon_data.own_code import named, place_of
 from edge_node.config import BoardConfig
 from edge_node.meters.base import Meter, MeterContext, MeterError
 from edge_node.meters.cpu_time import CpuTimeMeter, ProcessCpuTimeMeter
-from edge_node.meters.hwmon import HwmonMeter, RaplMeter, SensorMeter
 from edge_node.meters.modelled import ModelledMeter
 from edge_node.meters.replay import RecordingMeter, ReplayMeter
+from edge_node.meters.sampled import SampledMeter
+from edge_node.meters.sources.registry import SOURCES
 
 METERS: dict[str, Callable[[MeterContext], Meter]] = {
     "modelled": ModelledMeter,
     "cpu-time": CpuTimeMeter,
     "process-cpu-time": ProcessCpuTimeMeter,
     "replay": ReplayMeter,
-    "rapl": RaplMeter,
-    "hwmon": HwmonMeter,
+    **{name: partial(SampledMeter, name=name) for name in SOURCES},
 }
 
-WITH_ARGUMENT = ("replay", "rapl", "hwmon")
-"""Meters that take an argument: a log, or the folder of a sensor."""
+WITH_ARGUMENT = ("replay", *SOURCES)
+"""Meters that take an argument: a log, or which sensor it is."""
+
+
+def describe() -> dict[str, str]:
+    """Every meter with its first sentence; of a sensor, that of its module."""
+    found = {}
+    for name, factory in METERS.items():
+        documented: object = sys.modules[SOURCES[name].__module__] if name in SOURCES else factory
+        found[name] = " ".join((inspect.getdoc(documented) or "").partition("\n\n")[0].split())
+    return found
 
 
 def probe_meter(spec: str, board: BoardConfig, slot_s: float) -> None:
@@ -38,7 +50,7 @@ def probe_meter(spec: str, board: BoardConfig, slot_s: float) -> None:
                 )
             return probe_meter(inner, board, slot_s)
     meter = build_meter(spec, board, slot_s)
-    if isinstance(meter, SensorMeter):
+    if isinstance(meter, SampledMeter):
         meter.stop()
     return None
 

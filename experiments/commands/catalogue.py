@@ -51,7 +51,7 @@ CATALOGUE: dict[str, tuple[str, str, Callable[[Any], dict[str, str]]]] = {
     "meters": (
         "edge_node.meters.registry",
         "what reads joules: fleet.meter",
-        lambda registry: {name: _first_paragraph(factory) for name, factory in registry.METERS.items()},
+        lambda registry: registry.describe(),
     ),
     "tasks": ("edge_node.tasks.registry", "what is learned or served: task.name", _tasks),
     "strategies": (

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import threading
+import time
 from pathlib import Path
 
 from edge_node.config import BoardConfig
@@ -38,15 +41,34 @@ def recorded_log(folder: Path) -> Path:
     return log
 
 
-def fake_sysfs(root: Path, kind: str) -> Path:
-    if kind == "rapl":
-        folder = root / "class" / "powercap" / "intel-rapl:0"
-        folder.mkdir(parents=True)
-        (folder / "max_energy_range_uj").write_text("999\n")
-        (folder / "energy_uj").write_text("100\n")
-    else:
-        folder = root / "class" / "hwmon" / "hwmon1"
-        folder.mkdir(parents=True)
-        (folder / "name").write_text("ina226\n")
-        (folder / "power1_input").write_text("4000000\n")
-    return folder
+class FakeSensors:
+    """A sysfs tree whose board draws 3.9 to 4.1 W: a power sensor, and a counter that rises, renewed all the time."""
+
+    def __init__(self, root: Path) -> None:
+        self.hwmon, self.rapl = root / "hwmon1", root / "intel-rapl:0"
+        for folder in (self.hwmon, self.rapl):
+            folder.mkdir()
+        (self.rapl / "max_energy_range_uj").write_text("9999999\n")
+        self._begun, self._stop = time.monotonic(), threading.Event()
+        self.renew()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def renew(self) -> None:
+        passed_s = time.monotonic() - self._begun
+        replaced(self.hwmon / "power1_input", 4_000_000 + round(1e5 * math.sin(70 * passed_s)))
+        replaced(self.rapl / "energy_uj", round(4e6 * passed_s) % 10_000_000)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.001):
+            self.renew()
+
+
+def replaced(path: Path, value: int) -> None:
+    """Write a number as the kernel shows it: never half."""
+    (half := path.with_suffix(".new")).write_text(f"{value}\n")
+    half.replace(path)

@@ -6,7 +6,7 @@ import pytest
 
 from edge_node.meters.base import MeterError
 from edge_node.meters.modelled import ModelledMeter
-from edge_node.meters.registry import build_meter
+from edge_node.meters.registry import METERS, build_meter, describe
 from tests.edge_node.meters.recordings import BOARD
 
 
@@ -22,3 +22,11 @@ def test_unknown_meters_are_refused_with_the_known_ones() -> None:
 def test_a_meter_of_ones_own_needs_no_entry() -> None:
     meter = build_meter("edge_node.meters.modelled:ModelledMeter", BOARD, 1.0)
     assert isinstance(meter, ModelledMeter)
+
+
+def test_every_meter_says_what_it_is() -> None:
+    found = describe()
+    assert list(found) == list(METERS)
+    assert all(len(text) > 20 for text in found.values())
+    assert "hwmon tree" in found["hwmon"]
+    assert "one slot long" in found["modelled"]

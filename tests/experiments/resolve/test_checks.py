@@ -15,9 +15,9 @@ from tests.scenarios import TINY
 @pytest.mark.parametrize(
     ("meter", "said"),
     [
-        ("hwmon:/no/such/sensor", "no INA2xx sensor in /no/such/sensor"),
-        ("rapl:/no/such/counter", "no RAPL counter in /no/such/counter"),
-        ("record:log.jsonl=rapl:/no/such/counter", "no RAPL counter"),
+        ("hwmon:/no/such/sensor", "/no/such/sensor is no energyN_input"),
+        ("rapl:/no/such/counter", "/no/such/counter/energy_uj cannot be read"),
+        ("record:log.jsonl=rapl:/no/such/counter", "/no/such/counter"),
         ("record:/no/such/folder/log.jsonl=modelled", "no folder /no/such/folder"),
         ("replay:/no/such/log.jsonl", "/no/such/log.jsonl"),
         ("replay", "replay:PATH"),

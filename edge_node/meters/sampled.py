@@ -1,0 +1,53 @@
+"""Meters that read a sensor: measured joules of a window, divided over stages as in window.py.
+
+One class for all sensors (sources/registry.py); a sensor measures the whole board (RAPL: the packages, NVML: a GPU). A
+node that measures must have its board to itself.
+"""
+
+from __future__ import annotations
+
+from carbon_data.types import Provenance
+from edge_node.meters.base import MeterContext, Slot, lines_from
+from edge_node.meters.modelled import CountingMeter
+from edge_node.meters.sampling.counted import Edge
+from edge_node.meters.sampling.integral import Mark
+from edge_node.meters.sampling.limits import limits_of
+from edge_node.meters.sampling.reading import Kind, Reading
+from edge_node.meters.sampling.sampler import Sampler
+from edge_node.meters.window import Window
+from protos.messages.slot import EnergyLine
+
+NS_PER_S = 1_000_000_000
+
+
+class SampledMeter(CountingMeter):
+    """Joules of one sensor."""
+
+    measures_time = True
+
+    def __init__(self, context: MeterContext, name: str) -> None:
+        """``name`` of the sensor; the context's argument says which one. Raises MeterError."""
+        super().__init__(context.board)
+        self.name = name
+        self._sampler = Sampler(f"{name}:{context.argument}", limits_of(context.board))
+        kind = self._sampler.kind
+        self.provenance = Provenance.MODELLED if kind is Kind.ESTIMATE else Provenance.MEASURED
+        self.reading: Reading | None = None
+        """Of the last window that was read."""
+        self._begin: Mark | Edge = self._sampler.edge()
+
+    def stop(self) -> None:
+        """Let go of the sensor."""
+        self._sampler.stop()
+
+    def open(self, slot: int) -> None:
+        self._sampler.forget(self._begin)
+        self._window, self.reading = Window(), None
+        self._begin = self._sampler.edge()
+
+    def close(self, slot: Slot) -> tuple[EnergyLine, ...]:
+        self.reading = None
+        self.reading = self._sampler.window(self._begin, self._sampler.edge())
+        duration_s = self.reading.duration_ns / NS_PER_S
+        energies = self._window.measured_uj(self.reading.energy_uj, self._model, slot, duration_s)
+        return lines_from(energies, self.provenance)
