@@ -1,8 +1,8 @@
 """Rows that couple slots, solved within each node once the rows of a slot are eliminated.
 
 Where work may not wait that is the battery alone: a chain of slots (``BatteryChain``). Where it may, battery and
-deadline classes of a node are coupled: one small dense matrix per node (``WaitingNodes``). Both know how the rest of
-the block meets the two hubs, and give the block's part of S:
+deadline classes of a node are coupled: one banded matrix per node (``WaitingNodes``). Both know how the rest of the
+block meets the two hubs, and give the block's part of S:
 
     S_part = H_hh - H' M^-1 H
 """
@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from coordinator.market.fleet import Floats, Ints
+from coordinator.market.wide.banded import Banded
 from coordinator.market.wide.block import Block
 from coordinator.market.wide.named_rows import ENERGY, STORE, WORK, Key, NamedRows
 from coordinator.market.wide.normal_matrix import NormalMatrix
@@ -111,74 +112,89 @@ class BatteryChain:
 
 
 class WaitingNodes:
-    """(D3), (D4) and (D5) of each node as one small matrix, inverted."""
+    """(D3), (D4) and (D5) of each node: a class of work meets the slots of its window and the classes that share one
+    with it, so that in the order of slots the matrix is banded. Row 3 k is (D4) of class k, 3 k + 1 (D5), 3 k + 2 the
+    store of slot k."""
 
     def __init__(self, block: Block, matrix: NormalMatrix, own_hubs: bool) -> None:
         self._block = block
         slots, classes = block.slots, block.classes
-        place: dict[Key, Ints] = {STORE: np.arange(slots)}
+        self._done, self._cap = 3 * np.arange(classes), 3 * np.arange(classes) + 1
+        self._store = 3 * np.arange(slots) + 2
+        self._size = max(3 * classes - 1, 3 * slots)
+        place: dict[Key, Ints] = {STORE: self._store}
         for left in range(block.window):
-            place["done", left] = slots + left + np.arange(slots)
-            place["cap", left] = slots + classes + left + np.arange(slots)
-        self._inverse = np.linalg.inv(_regular(self._inner(matrix, place)))
+            place["done", left] = self._done[left : left + slots]
+            place["cap", left] = self._cap[left : left + slots]
+        self._factors = Banded(self._inner(matrix, place))
         self._hub = self._to_hubs(matrix.rows, place)
         self.schur = NO_HUB
         if not own_hubs:
-            weighted = self._inverse @ self._hub
-            schur = -np.tensordot(self._hub, weighted, axes=([0, 1], [0, 1]))
-            self.schur = with_hub_diagonals(0.5 * (schur + schur.T), matrix.rows)
+            self.schur = with_hub_diagonals(self._hub_products(), matrix.rows)
 
     def _inner(self, matrix: NormalMatrix, place: dict[Key, Ints]) -> Floats:
-        """(n, S, S) entries of a node's own rows."""
-        slots, classes = self._block.slots, self._block.classes
-        index, every = np.arange(slots), np.arange(classes)
-        size = slots + 2 * classes
-        out = np.zeros((self._block.nodes, size, size))
-        out[:, slots + every, slots + every] = matrix.class_diagonal.T
-        out[:, slots + classes + every, slots + classes + every] = matrix.cap_diagonal.T
-        out[:, index[1:], index[:-1]] += matrix.next_store.T
-        out[:, index[:-1], index[1:]] += matrix.next_store.T
+        """(S, b + 1, n) columns of a node's own rows; a small value is added to the diagonal, and 1 where a row is
+        empty, so that they have factors."""
+        block = self._block
+        out = np.zeros((self._size, 3 * block.window - 1, block.nodes))
+        out[self._done, 0] = matrix.class_diagonal
+        out[self._cap, 0] = matrix.cap_diagonal
+        out[self._store[:-1], 3] += matrix.next_store
         for a, b, values in matrix.rows:
             if a in place and b in place:
-                out[:, place[a], place[b]] += values.T
-                if a != b:
-                    out[:, place[b], place[a]] += values.T
+                first, second = np.minimum(place[a], place[b]), np.maximum(place[a], place[b])
+                out[first, second - first] += values
+        diagonal = out[:, 0]
+        diagonal *= 1.0 + 1e-13
+        diagonal += diagonal == 0.0
         return out
 
-    def _to_hubs(self, rows: NamedRows, place: dict[Key, Ints]) -> Floats:
-        """(n, S, 2 T) entries of a node's own rows against the hubs."""
-        slots = self._block.slots
-        out = np.zeros((self._block.nodes, slots + 2 * self._block.classes, 2 * slots))
+    def _to_hubs(self, rows: NamedRows, place: dict[Key, Ints]) -> list[tuple[int, Ints, Floats]]:
+        """Of each of a node's own rows that meets a hub: which, 0 energy and 1 work; places by slot, and entries."""
+        found = []
         for a, b, values in rows:
             if (a in place) != (b in place):
                 inner, outer = (a, b) if a in place else (b, a)
-                out[:, place[inner], np.arange(slots) + (slots if outer == WORK else 0)] += values.T
-        return out
+                found.append((int(outer == WORK), place[inner], values))
+        return found
+
+    def _hub_products(self) -> Floats:
+        """-H' M^-1 H, summed over the nodes: with Z = L^-1 H, of which row i is zero for the slots after i's.
+
+        Hubs are in the order of slots here, energy and work of a slot in turn."""
+        slots, nodes = self._block.slots, self._block.nodes
+        rows = np.zeros((self._size, 2 * slots, nodes))
+        for side, places, values in self._hub:
+            rows[places, 2 * np.arange(slots) + side] += values
+        product = np.zeros((2 * slots, 2 * slots))
+        for i, diagonal in enumerate(self._factors.diagonal):
+            known = 2 * min(i // 3 + 1, slots)
+            row = rows[i, :known]
+            product[:known, :known] -= (row / diagonal) @ row.T
+            for k, factor in enumerate(self._factors.factors(i), i + 1):
+                rows[k, :known] -= factor * row
+        by_side = np.concatenate([np.arange(0, 2 * slots, 2), np.arange(1, 2 * slots, 2)])
+        product = 0.5 * (product + product.T)
+        return product[np.ix_(by_side, by_side)]
 
     def solve(self, right: dict[Key, Floats], done: Floats, cap: Floats) -> Floats:
-        inner = np.concatenate([right[STORE], done, cap]).T[:, :, None]
-        return np.asarray((self._inverse @ inner)[:, :, 0].T)
+        inner = np.zeros((self._size, self._block.nodes))
+        inner[self._done], inner[self._cap], inner[self._store] = done, cap, right[STORE]
+        return self._factors.solve(inner)
 
     def to_hub(self, inner: Floats) -> Floats:
-        return np.asarray(np.einsum("nih,in->h", self._hub, inner))
+        out = np.zeros((2, self._block.slots))
+        for side, places, values in self._hub:
+            out[side] += np.einsum("tn,tn->t", values, inner[places])
+        return out.ravel()
 
     def step(self, inner: Floats, hub: Floats | None) -> dict[str, Floats]:
         if hub is not None:
-            inner = inner - np.einsum("nij,nj->in", self._inverse, self._hub @ hub)
-        slots, classes = self._block.slots, self._block.classes
-        return {
-            "store": inner[:slots],
-            "done": inner[slots : slots + classes],
-            "cap": inner[slots + classes :],
-        }
-
-
-def _regular(matrix: Floats) -> Floats:
-    """A small value is added to the diagonal, and 1 where a row is empty, so that the inverse exists."""
-    diagonal = np.arange(matrix.shape[1])
-    values = matrix[:, diagonal, diagonal]
-    matrix[:, diagonal, diagonal] = values * (1.0 + 1e-13) + (values == 0.0)
-    return matrix
+            moved, prices = np.zeros_like(inner), hub.reshape(2, -1)
+            for side, places, values in self._hub:
+                moved[places] += values * prices[side][:, None]
+            inner = inner - self._factors.solve(moved)
+        return {"store": inner[self._store], "done": inner[self._done], "cap": inner[self._cap]}
 
 
 def _symmetric(upper: Floats, slots: int) -> Floats:

@@ -12,7 +12,7 @@ import numpy as np
 
 from carbon_data.stored_value import StoredValue
 from coordinator.market.decision import Feasible, FleetDecision, Infeasible, Optimal, Outcome
-from coordinator.market.fleet import Fleet
+from coordinator.market.fleet import Fleet, Ints
 from coordinator.market.layout import Restrictions
 from coordinator.market.pairs import Transfers
 from coordinator.market.rounding import WorkLimits, clip_transfers
@@ -29,6 +29,8 @@ VALUE_STEPS = 8
 """Steps of (D9): each costs as much as a slot. Eight lose 0.1 % against 32."""
 SHARE_OF_GAP = 0.5
 """Of the gap asked for, what the decomposition may take; whole batches take the rest."""
+SHARE_OF_GAP_WAITING = 0.25
+"""Likewise where work may wait: whole batches cost more there, and to plan around them again as much as the plan."""
 _LEAST_GAP, _MOST_GAP = 1e-7, 1e-2
 _NO_BATCH = 1e-6
 _DUST = 1e-6
@@ -77,11 +79,15 @@ def decide(
         return decomposition.solve(rest, wanted, workers=workers).plan
 
     chosen = first.whole()
-    for alike, early in ((None, False), (kinds(limits, planned.joules_per_batch[0]), False), (None, True)):
-        good = undone(chosen) == 0.0 and _gap(chosen, worth_g, bound_g) <= gap_fraction
-        if good or (early and undone(chosen) == 0.0):
+    full = chosen.plan.unserved_batches.sum(axis=0) > _NO_BATCH
+    if (
+        planned.deadline_slots and full.any()
+    ):  # their later slots are full: no less now than the fractions say
+        chosen = min(chosen, first.whole(early=full), key=lambda one: (undone(one), one.objective_g))
+    for alike, early in _others(kinds(limits, planned.joules_per_batch[0]), undone(chosen) > 0.0):
+        if undone(chosen) == 0.0 and _gap(chosen, worth_g, bound_g) <= gap_fraction:
             break
-        other = first.whole(alike, planned_again, early=early)
+        other = first.whole(alike, planned_again, early=early | full)
         chosen = min(chosen, other, key=lambda one: (undone(one), one.objective_g))
     work, around, plan = chosen.work, chosen.program, chosen.plan
     objective, emissions_g = chosen.objective_g - worth_g, chosen.emissions_g
@@ -104,6 +110,15 @@ def decide(
     )
 
 
+def _others(alike: Ints, undone: bool) -> list[tuple[Ints | None, bool]]:
+    """Other whole batches to try, in this order: whole_work's ``alike`` and ``early``."""
+    found: list[tuple[Ints | None, bool]] = [(None, True)] if undone else []
+    found.append((None, False))
+    if len(np.unique(alike)) < len(alike):  # else each node is a kind of its own, which changes nothing
+        found.append((alike, False))
+    return found
+
+
 def _few(value: StoredValue) -> StoredValue:
     return value if value.grams_per_j.shape[1] <= VALUE_STEPS else value.in_steps(VALUE_STEPS)
 
@@ -113,7 +128,8 @@ def _wanted(fleet: Fleet, planned: HubProgram, worth_g: float, gap_fraction: flo
     the decision's gap is relative to less, here estimated by the bill of the static load."""
     bill_g = float(np.vdot(planned.grams_per_j[: fleet.horizon], planned.static_j[: fleet.horizon]))
     share = bill_g / (bill_g + worth_g) if bill_g + worth_g > 0 else 1.0
-    return float(np.clip(gap_fraction * SHARE_OF_GAP * share, _LEAST_GAP, _MOST_GAP))
+    share *= SHARE_OF_GAP_WAITING if planned.deadline_slots else SHARE_OF_GAP
+    return float(np.clip(gap_fraction * share, _LEAST_GAP, _MOST_GAP))
 
 
 def _gap(found: WholePlan, worth_g: float, bound_g: float) -> float:

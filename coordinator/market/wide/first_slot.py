@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from coordinator.market.backlog import Backlog
-from coordinator.market.fleet import Fleet, Floats, Ints
+from coordinator.market.fleet import Bools, Fleet, Floats, Ints
 from coordinator.market.layout import Restrictions
 from coordinator.market.participation import model_energy
 from coordinator.market.rounding import WorkLimits, offload_room
@@ -51,7 +51,7 @@ class FirstSlot:
         alike: Ints | None = None,
         solve: Callable[[HubProgram], HubPlan] | None = None,
         *,
-        early: bool = False,
+        early: bool | Bools = False,
     ) -> WholePlan:
         """The plan around whole batches (``alike``, ``early``: whole_work). ``solve`` plans all the rest again around
         them; without it the rest keeps to ``point``."""

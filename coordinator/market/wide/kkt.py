@@ -8,8 +8,7 @@ With theta = diag(1 / (z/x + w/s)) the step solves  A theta A' dy = r.  Rows of 
 
 S is 2 T x 2 T for any N. Inside a node, the rows of a slot (time, done, demand, bus) are eliminated in place by
 name (named_rows.py, normal_matrix.py). What is left couples slots (between_slots.py): the battery (tridiagonal, its
-inverse by Takahashi's recurrence) or, where work may wait, battery and deadline classes together (one small dense
-matrix per node, batched).
+inverse by Takahashi's recurrence) or, where work may wait, battery and deadline classes together (banded.py).
 """
 
 from __future__ import annotations

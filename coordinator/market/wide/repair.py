@@ -104,7 +104,21 @@ def _work(p: HubProgram, point: HubPlan) -> tuple[Floats, Floats, Floats, Floats
     own *= np.minimum(_ratio(np.maximum(most - guest, 0.0), own.sum(axis=0)), 1.0)
     unserved = p.class_batches - by_class(own + sent)
     unserved[unserved < 1e-12 * p.class_batches] = 0.0
-    return own, sent, guest, np.maximum(unserved, 0.0)
+    unserved = np.maximum(unserved, 0.0)
+    if window > 1 and unserved.any():
+        _place(p, own, unserved, np.maximum(most - own.sum(axis=0) - guest, 0.0))
+    return own, sent, guest, unserved
+
+
+def _place(p: HubProgram, own: Floats, unserved: Floats, free: Floats) -> None:
+    """Run ``unserved`` (K, N) batches at home where a slot of their window has ``free`` (T, N) time for them, earliest
+    deadline first; ``own`` and the rest are changed in place."""
+    for slot in range(p.slots):
+        for left in np.flatnonzero(~p.closed[:, slot]):
+            put = np.minimum(unserved[slot + left], free[slot])
+            own[left, slot] += put
+            unserved[slot + left] -= put
+            free[slot] -= put
 
 
 def _balance(export: Floats, efficiency: Floats, import_: Floats) -> tuple[Floats, Floats]:

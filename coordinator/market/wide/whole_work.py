@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coordinator.market.fleet import Floats, Ints
+from coordinator.market.fleet import Bools, Floats, Ints
 from coordinator.market.rounding import WorkLimits
 
 _EPSILON = 1e-6
@@ -31,14 +31,14 @@ def whole_work(
     limits: WorkLimits,
     alike: Ints | None = None,
     *,
-    early: bool = False,
+    early: bool | Bools = False,
 ) -> WholeWork:
     """Whole numbers near the fractional ones within ``limits``; all due work is served where the hub has the places.
 
     ``alike``: (N,) the kind of each node. An interior point lets all nodes of a kind give the same fraction; with it,
     some give all they may and the others nothing, so that those save the energy of running anything. ``early``: of work
-    that may wait, no less than the fractions say."""
-    nearest = np.ceil(total - _EPSILON) if early else np.floor(total + 0.5)
+    that may wait, no less than the fractions say; of all nodes or of those where it is true, (N,)."""
+    nearest = np.where(early, np.ceil(total - _EPSILON), np.floor(total + 0.5))
     target = np.clip(nearest.astype(np.int64), limits.due, limits.available)
     target = np.minimum(target, limits.capacity + limits.may_leave)
     least, most = np.maximum(target - limits.capacity, 0), np.minimum(limits.may_leave, target)

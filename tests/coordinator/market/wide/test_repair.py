@@ -74,6 +74,15 @@ def work_by_hand(p: hub.HubProgram, x: hub.HubPlan) -> tuple[np.ndarray, np.ndar
         for k, runs in RUNS.items():
             left_out = p.class_batches[k, n] - sum(own[one][t, n] + sent[one][t, n] for one, t in runs)
             unserved[k, n] = left_out if left_out >= 1e-12 * p.class_batches[k, n] else 0.0
+    for n in range(
+        NODES
+    ):  # what has no place yet runs where a slot of its window has time, earliest deadline first
+        for t in range(SLOTS):
+            for left in (0, 1):
+                free = max(most[t, n] - own[:, t, n].sum() - guest[t, n], 0.0)
+                put = 0.0 if p.closed[left, t] else min(unserved[t + left, n], free)
+                own[left, t, n] += put
+                unserved[t + left, n] -= put
     return own, sent, guest, unserved
 
 

@@ -243,6 +243,18 @@ def test_a_millionth_of_a_batch_is_none() -> None:
     assert moved(5.0, 2.75, 2.75) == [[2, 4], [3, 0], [0, 3]]
 
 
+def test_nodes_that_must_run_no_less_now_than_the_fractions_say() -> None:
+    """Of 2.3 batches that may wait, one node runs three and the other two."""
+    many = np.full(2, 9)
+    limits = WorkLimits(
+        available=many, due=np.zeros(2, dtype=np.int64), may_leave=np.zeros(2, dtype=np.int64), capacity=many,
+        guest_room=np.zeros(2, dtype=np.int64),
+    )  # fmt: skip
+    total, nothing = np.full(2, 2.3), np.zeros(2)
+    found = whole_work(total, nothing, nothing, limits, early=np.array([True, False]))
+    assert found.home.tolist() == [3, 2]
+
+
 def test_nodes_of_a_kind_are_alike_in_every_limit() -> None:
     """Seven nodes: one figure of each of the others than the first two is another one."""
     columns = np.full((5, 7), 4)
