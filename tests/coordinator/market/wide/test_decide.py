@@ -23,7 +23,6 @@ from coordinator.market.wide.decide import WIDE_FROM, decide, why_pairwise
 from coordinator.market.wide.first_slot import FirstSlot, WholePlan
 from coordinator.market.wide.hub import from_fleet
 from coordinator.market.wide.value_steps import with_value
-from coordinator.market.wide.whole_work import kinds
 from coordinator.policies.optimised import optimise
 from coordinator.policies.registry import make_policy
 from coordinator.policies.validate import violations
@@ -164,14 +163,14 @@ class Plans:
     """First slots whose plans have given objectives (g above the true one) and batches of a due class left undone."""
 
     def __init__(self, *plans: tuple[float, float]) -> None:
-        self.left, self.asked = list(plans), list[tuple[Any, bool, bool]]()
+        self.left, self.asked = list(plans), list[tuple[Any, bool, Any]]()
 
     def __call__(self, *given: Any) -> Any:
         first, plans = FirstSlot(*given), self
         self.given = given
 
         class Slot:
-            def whole(self, alike: Any = None, solve: Any = None, *, early: bool = False) -> WholePlan:
+            def whole(self, alike: Any = None, solve: Any = None, *, early: Any = False) -> WholePlan:
                 plans.asked.append((alike, solve is not None, early))
                 found = first.whole()
                 if solve is not None:
@@ -187,37 +186,45 @@ class Plans:
 
 
 @pytest.mark.parametrize(
-    ("plans", "calls", "above"),
+    ("plans", "above"),
     [
-        ([(0.0, 0.0)], 1, 0.0),
-        ([(5.0, 0.0), (0.0, 0.0)], 2, 0.0),
-        ([(5.0, 0.0), (4.0, 0.0), (0.0, 0.0)], 3, 0.0),
-        ([(5.0, 0.0), (6.0, 0.0), (7.0, 0.0)], 3, 5.0),  # what may wait is not run early for grams alone
-        ([(5.0, 0.0), (0.0, 1.0), (4.0, 0.0)], 3, 4.0),  # grams below those of a plan that leaves work undone
-        ([(0.0, 2.0), (3.0, 1.0), (9.0, 1.0), (4.0, 0.5)], 4, 4.0),
-        ([(0.0, 2.0), (3.0, 2.0), (2.0, 2.0), (1.0, 2.0)], 4, 0.0),
-        ([(0.0, 2.0), (3.0, 0.0), (2.0, 0.0)], 3, 2.0),
-        ([(0.0, 2.0), (0.0, 0.0)], 2, 0.0),
-        ([(0.0, 1e-7)], 1, 0.0),  # rounding of a batch is none
+        ([(0.0, 0.0), (0.1, 0.0)], 0.0),
+        ([(5.0, 0.0), (0.0, 0.0)], 0.0),
+        ([(5.0, 0.0), (4.0, 0.0), (0.0, 0.0)], 0.0),
+        ([(5.0, 0.0), (4.0, 0.0), (6.0, 0.0)], 4.0),
+        ([(5.0, 0.0), (0.0, 1.0), (4.0, 0.0)], 4.0),  # grams below those of a plan that leaves work undone
+        ([(0.0, 2.0), (3.0, 1.0), (4.0, 0.5), (9.0, 1.0)], 4.0),
+        ([(0.0, 2.0), (3.0, 2.0), (2.0, 2.0), (1.0, 2.0)], 0.0),
+        ([(0.0, 2.0), (3.0, 0.0), (2.0, 0.0)], 2.0),
+        ([(0.0, 2.0), (3.0, 2.0), (0.0, 0.0)], 0.0),
+        ([(0.0, 1e-7), (0.1, 1e-7)], 0.0),  # rounding of a batch is none
     ],
 )
 def test_other_whole_batches_are_tried_until_the_gap_is_kept(
-    plans: list[tuple[float, float]], calls: int, above: float, monkeypatch: pytest.MonkeyPatch
+    plans: list[tuple[float, float]], above: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Batches are left at every node, after the last slot: all run no less now than the fractions say."""
     fleet = day_of_work()
     rules = Restrictions(True, True, True)
     fake = Plans(*plans)
     expected = decide(fleet, rules, 0.05).notes["objective_g"]
     monkeypatch.setattr(module, "FirstSlot", fake)
     found = decide(fleet, rules, 0.05)
-    assert len(fake.asked) == calls
+    assert fake.left == [], "as many as it takes"
     assert fake.asked[0] == (None, False, False)
-    given_fleet, given_rules, program, _, limits = fake.given
-    assert (given_fleet, given_rules) == (fleet, rules)
-    alike = kinds(limits, program.joules_per_batch[0]).tolist()
-    tried = [(None if one is None else one.tolist(), solves, early) for one, solves, early in fake.asked[1:]]
-    assert tried == [(None, True, False), (alike, True, False), (None, True, True)][: calls - 1]
+    assert fake.given[:2] == (fleet, rules)
+    for place, (alike, solves, early) in enumerate(fake.asked[1:]):
+        assert alike is None, "no two nodes are alike here"
+        assert solves == (place > 0)
+        assert np.asarray(early).tolist() == [True] * 4
     assert found.notes["objective_g"] == pytest.approx(expected + above)
+
+
+def test_where_work_is_left_undone_more_of_it_now_is_tried_first() -> None:
+    different, same = np.arange(3), np.array([0, 1, 0])
+    assert module._others(different, undone=False) == [(None, False)]
+    assert module._others(different, undone=True) == [(None, True), (None, False)]
+    assert module._others(same, undone=False) == [(None, False), (same, False)]
 
 
 @pytest.mark.parametrize("valued", [False, True])
@@ -243,7 +250,7 @@ def test_a_decision_by_hand(valued: bool, monkeypatch: pytest.MonkeyPatch) -> No
     for spec in fields(planned):
         np.testing.assert_array_equal(getattr(program, spec.name), getattr(planned, spec.name))
     bill = sum(planned.grams_per_j[t, n] * planned.static_j[t, n] for t in range(3) for n in range(4))
-    assert (gap, workers) == (pytest.approx(0.02 * 0.5 * bill / (bill + worth_g)), 1)
+    assert (gap, workers) == (pytest.approx(0.02 * 0.25 * bill / (bill + worth_g)), 1)
     limits = WorkLimits.of(fleet, np.ones(4, dtype=bool))
     whole = FirstSlot(fleet, rules, planned, certified.plan, limits).whole()
     objective = whole.objective_g - worth_g
@@ -287,12 +294,14 @@ def test_due_work_beyond_all_time_is_missed_node_by_node() -> None:
     )
 
 
-def test_the_gap_asked_for_leaves_the_half_to_whole_batches() -> None:
+def test_the_gap_asked_for_leaves_the_half_to_whole_batches_and_more_where_work_waits() -> None:
     fleet = day_of_work()
-    planned = from_fleet(fleet, Restrictions(True, True, True))
+    waiting = from_fleet(fleet, Restrictions(True, True, True))
+    planned = replace(waiting, deadline_slots=0)
     bill = float((planned.grams_per_j * planned.static_j).sum())
     ask = module._wanted
     assert ask(fleet, planned, 0.0, 0.004) == pytest.approx(0.002)
+    assert ask(fleet, waiting, 0.0, 0.004) == pytest.approx(0.001)
     assert ask(fleet, planned, 3.0 * bill, 0.004) == pytest.approx(0.002 / 4)
     assert ask(fleet, planned, 0.0, 0.9) == 1e-2
     assert ask(fleet, planned, 0.0, 1e-9) == 1e-7
