@@ -32,8 +32,13 @@ def write_durably(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync(path.parent)  # the name as well
+
+
+def sync(path: Path) -> None:
+    """What a file holds, or the names in a folder, is on disk when this returns."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)  # the name as well
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)

@@ -14,14 +14,14 @@ import numpy as np
 from flwr.app import ArrayRecord
 from safetensors.numpy import save
 
-from carbon_data.files.whole import write_durably
+from carbon_data.files.whole import sync, write_durably
 from carbon_data.own_code import VARIABLE
 from coordinator.adapters.flower_server import Booked, RunRecord, SlotOutcome
 from coordinator.adapters.flower_strategy import Replies
 from edge_node.config import NodeMemory
 from experiments.run_folder.checkpoint import FORMAT, STATE, append_line, discard
 from experiments.run_folder.digest import scenario_sha256
-from experiments.run_folder.files import CHECKPOINT
+from experiments.run_folder.files import CHECKPOINT, DONE
 from experiments.runs.strategy_state import NotKeptError, keep
 from protos.messages.terms import Stage
 
@@ -108,7 +108,11 @@ class Recording:
         append_line(self._folder, line, synced=False)
 
     def over(self) -> None:
-        """Nothing is left to resume."""
+        """Nothing is left to resume, once the run's files outlive a power cut."""
+        if (self._folder / CHECKPOINT).exists():
+            for path in self._folder.iterdir():
+                sync(path)
+        write_durably(self._folder / DONE, b"")
         discard(self._folder)
 
     def write(self, kept: Kept) -> None:

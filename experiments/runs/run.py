@@ -52,7 +52,7 @@ from experiments.fleet.virtual import VirtualFleet
 from experiments.resolve.resolved import Resolved
 from experiments.run_folder.checkpoint import discard
 from experiments.run_folder.failed import mark_failed, mark_unfinished
-from experiments.run_folder.files import DONE, MODEL
+from experiments.run_folder.files import MODEL
 from experiments.run_folder.lock import run_lock
 from experiments.runs.columns import run_columns
 from experiments.runs.described import export_run
@@ -170,7 +170,6 @@ def _execute(
     (folder / TIMINGS).write_text(json.dumps(timings.__dict__, indent=1) + "\n", encoding="utf-8")
     if reasons:
         raise FailedRunError(folder, reasons)
-    (folder / DONE).write_text("", encoding="utf-8")
     recording.over()
     return folder
 
