@@ -118,6 +118,16 @@ GROUPS = {
             ),
         },
     ),
+    "meter": (
+        "Meters of boards.",
+        {
+            "test": (
+                "meter_test:meter_test",
+                "Read a sensor for some seconds: power with its 95 % interval, samples per second, gaps. Exit code 1 "
+                "when a slot of that length would be missing.",
+            ),
+        },
+    ),
     "policy": (
         "Policies of your own.",
         {

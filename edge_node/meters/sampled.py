@@ -6,13 +6,12 @@ node that measures must have its board to itself.
 
 from __future__ import annotations
 
-from carbon_data.types import Provenance
 from edge_node.meters.base import MeterContext, Slot, lines_from
 from edge_node.meters.modelled import CountingMeter
 from edge_node.meters.sampling.counted import Edge
 from edge_node.meters.sampling.integral import Mark
 from edge_node.meters.sampling.limits import limits_of
-from edge_node.meters.sampling.reading import Kind, Reading
+from edge_node.meters.sampling.reading import Reading
 from edge_node.meters.sampling.sampler import Sampler
 from edge_node.meters.window import Window
 from protos.messages.slot import EnergyLine
@@ -30,8 +29,7 @@ class SampledMeter(CountingMeter):
         super().__init__(context.board)
         self.name = name
         self._sampler = Sampler(f"{name}:{context.argument}", limits_of(context.board))
-        kind = self._sampler.kind
-        self.provenance = Provenance.MODELLED if kind is Kind.ESTIMATE else Provenance.MEASURED
+        self.provenance = self._sampler.kind.provenance
         self.reading: Reading | None = None
         """Of the last window that was read."""
         self._begin: Mark | Edge = self._sampler.edge()

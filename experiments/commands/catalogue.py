@@ -50,7 +50,7 @@ CATALOGUE: dict[str, tuple[str, str, Callable[[Any], dict[str, str]]]] = {
     ),
     "meters": (
         "edge_node.meters.registry",
-        "what reads joules: fleet.meter",
+        "what reads joules: fleet.meter, and a node's meter",
         lambda registry: registry.describe(),
     ),
     "tasks": ("edge_node.tasks.registry", "what is learned or served: task.name", _tasks),

@@ -27,14 +27,24 @@ from experiments.scenario.system import FleetSpec
 from protos.messages.terms import Stage
 
 
-def check_meter(scenario: Scenario, board: BoardConfig, slot_s: float) -> None:
-    """Refuse a meter that is not known or cannot run here, where the nodes live on this machine."""
+def check_meters(
+    scenario: Scenario, entries: tuple[int, ...], boards: tuple[BoardConfig, ...], slot_s: float
+) -> None:
+    """Refuse meters that are not known or cannot run here, where the nodes live on this machine."""
     if scenario.fleet.address is not None:
         return
-    try:
-        probe_meter(scenario.fleet.meter, board, slot_s)
-    except MeterError as error:
-        raise UsageError(str(error)) from error
+    probed: set[str] = set()
+    for entry, board in zip(entries, boards, strict=True):
+        own = scenario.nodes[entry].meter
+        meter = own or scenario.fleet.meter
+        if meter in probed:
+            continue
+        probed.add(meter)
+        with scenario.at(*(("fleet", "meter") if own is None else ("nodes", entry, "meter"))):
+            try:
+                probe_meter(meter, board, slot_s)
+            except MeterError as error:
+                raise UsageError(str(error)) from error
 
 
 def check_sockets(scenario: Scenario) -> None:
@@ -64,9 +74,10 @@ def check_virtual(scenario: Scenario) -> None:
                     f"slots of {stage.value}: give {stage.value} = 0, {others}"
                 )
     _check_learners(scenario)
-    if scenario.fleet.meter != ModelledMeter.name:
+    meters = [scenario.fleet.meter, *(node.meter for node in scenario.nodes if node.meter)]
+    if measuring := [meter for meter in meters if meter != ModelledMeter.name]:
         raise UsageError(
-            f'nodes of kind = "virtual" have no hardware that meter {scenario.fleet.meter} could read: give meter = '
+            f'nodes of kind = "virtual" have no hardware that meter {measuring[0]} could read: give meter = '
             f'"{ModelledMeter.name}", {others}'
         )
     if isinstance(make_policy(scenario.policy, **policy_settings(scenario)), Negotiating):

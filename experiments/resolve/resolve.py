@@ -12,7 +12,7 @@ from edge_node.energy.transport import load_transport
 from experiments.errors import UsageError
 from experiments.resolve.assumptions import assumptions_of
 from experiments.resolve.boards import battery_of, coordinator_body, node_boards
-from experiments.resolve.checks import check_accounting, check_meter, check_sockets, check_virtual
+from experiments.resolve.checks import check_accounting, check_meters, check_sockets, check_virtual
 from experiments.resolve.chosen_policy import (
     chosen_traits,
     known_slots,
@@ -73,8 +73,7 @@ def _resolve(scenario: Scenario) -> Resolved:
     task, work_s, slot_s = work.task, work.seconds, work.slot_s
     with scenario.at("time", "slot_s"):
         check_slot(slot_s)
-    with scenario.at("fleet", "meter"):
-        check_meter(scenario, boards[0], slot_s)
+    check_meters(scenario, entries, boards, slot_s)
     # A node forecasts its harvest over all that decisions know, also from the last slot on.
     intervals = len(stages) + known_slots(scenario)
     zones, origins = zone_traces(scenario, intervals)

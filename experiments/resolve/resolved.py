@@ -91,6 +91,11 @@ class Resolved:
     def node_ids(self) -> tuple[str, ...]:
         return tuple(node_name(i, len(self.node_specs)) for i in range(len(self.node_specs)))
 
+    @property
+    def meters(self) -> tuple[str, ...]:
+        """Of every node."""
+        return tuple(spec.meter or self.scenario.fleet.meter for spec in self.node_specs)
+
     def node_configs(
         self, run_id: str, coordinator_address: str, *, with_harvest: bool
     ) -> tuple[NodeConfig, ...]:
@@ -125,7 +130,7 @@ class Resolved:
                     ),
                     inference=self.inference[i],
                     demand=self.demands[i],
-                    meter=scenario.fleet.meter,
+                    meter=self.meters[i],
                     coordinator_address=coordinator_address,
                     peer_host=scenario.coordinator.host,
                 )

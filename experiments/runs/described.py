@@ -143,7 +143,7 @@ def _asked(resolved: Resolved) -> dict[str, Any]:
         "short_look_ahead": short_look_ahead(scenario) or None,
         "partition": scenario.task.partition,
         "strategy": scenario.task.strategy,
-        "meter": scenario.fleet.meter,
+        "meter": ", ".join(dict.fromkeys(resolved.meters)),
     }
 
 

@@ -100,9 +100,9 @@ def _note(resolved: Resolved, regret: float, found: Bound) -> str:
     if regret >= -NEGLIGIBLE_FRACTION * max(found.objective_g, 1e-9):
         return ""
     reasons = []
-    if resolved.scenario.fleet.meter != "modelled":
+    if measuring := [meter for meter in dict.fromkeys(resolved.meters) if meter != "modelled"]:
         reasons.append(
-            f"meter {resolved.scenario.fleet.meter} read other joules than the boards' models, which the bound uses"
+            f"meter {', '.join(measuring)} read other joules than the boards' models, which the bound uses"
         )
     if any(one.arrivals != InferenceConfig().arrivals for one in resolved.inference):
         reasons.append("batches of requests differ in size, the bound takes each node's mean")

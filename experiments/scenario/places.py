@@ -150,6 +150,8 @@ class NodeSpec(Strict):
     """Its own board."""
     demand: DemandSpec | None = None
     """Its own work, where nothing is learned."""
+    meter: str | None = None
+    """Its own meter; none: `fleet.meter`."""
 
     @model_validator(mode="after")
     def _one_place(self) -> NodeSpec:

@@ -30,6 +30,7 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
         "data fetch",
         "ledger verify",
         "policy check",
+        "meter test",
     ):
         assert invoke([*command.split(), "--help"]) == 0
         assert "Usage" in capsys.readouterr().out

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from carbon_data.types import Provenance
+
 
 class Kind(StrEnum):
     """How the joules came about."""
@@ -15,6 +17,11 @@ class Kind(StrEnum):
     """Integral of power samples."""
     ESTIMATE = "estimate"
     """Integral of samples that leave out a part of the board."""
+
+    @property
+    def provenance(self) -> Provenance:
+        """What is booked for it: an estimate is not measured."""
+        return Provenance.MODELLED if self is Kind.ESTIMATE else Provenance.MEASURED
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,7 @@ def test_a_list_is_under_its_own_name(folder: Path) -> None:
 
 def test_a_bare_list_says_what_there_is_to_list(folder: Path) -> None:
     kinds = ask(folder, "list")["kinds"]
-    assert kinds["meters"] == "what reads joules: fleet.meter"
+    assert kinds["meters"] == "what reads joules: fleet.meter, and a node's meter"
     assert all(ask(folder, "list", kind)[kind] for kind in ("strategies", "studies") if kind in kinds)
 
 

@@ -94,3 +94,16 @@ def test_processes_that_would_train_nothing_are_refused(key: str) -> None:
     text = VIRTUAL.replace('data = "digits"', 'name = "none"').replace("[[nodes]]", f"{key}\n[[nodes]]")
     with pytest.raises(UsageError, match=r"train, and task.name = \"none\" trains nothing: remove"):
         resolve(parse_scenario(text))
+
+
+def test_a_node_may_have_its_own_meter(tmp_path: Path) -> None:
+    more = '[[nodes]]\nzone = "FR"\nmeter = "{}"\n'
+    own = f"record:{tmp_path}/log.jsonl=modelled"
+    resolved = resolve(parse_scenario(TINY + more.format(own)))
+    assert resolved.meters == ("modelled",) * 12 + (own,)
+    assert [each.meter for each in resolved.node_configs("r", "", with_harvest=True)] == list(resolved.meters)
+    with pytest.raises(UsageError, match=r"nodes.*meter: no meter is called"):
+        resolve(parse_scenario(TINY + more.format("nothing")))
+    stages = "[stages]\npreparation = 0\napplication = 0\nrecycling = 0\n"
+    with pytest.raises(UsageError, match="no hardware that meter record"):
+        resolve(parse_scenario((TINY + more.format(own)).replace("inprocess", "virtual") + stages))

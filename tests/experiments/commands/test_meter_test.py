@@ -1,0 +1,50 @@
+"""``detabed meter test``: reads a sensor for some seconds and says what it reads and how well."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+
+from experiments.commands.meter_test import UNKNOWN, meter_test, read_meter
+from experiments.errors import UsageError
+from tests.experiments.commands.test_commands import documented
+
+BOARD = "raspberry-pi-4b"
+
+
+def recording(folder: Path, power_w: float) -> str:
+    (path := folder / "steady.csv").write_text(f"at_s,power_w\n0,{power_w}\n3600,0\n")
+    return f"recording:{path}"
+
+
+def test_a_sensor_is_read_with_all_documented_keys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meter_test(recording(tmp_path, 3.0), seconds=0.3, board=BOARD, as_json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert set(found) == documented("meter test")
+    assert found["mean_w"] == pytest.approx(3.0, rel=1e-4)
+    assert found["energy_j"] == pytest.approx(3.0 * found["duration_s"], rel=1e-4)
+    assert (found["kind"], found["provenance"], found["missing"]) == ("power", "measured", None)
+    assert found["coverage_fraction"] > 0.9
+
+
+def test_a_power_that_the_board_does_not_draw_is_missing_and_not_zero(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as ended:
+        meter_test(recording(tmp_path, 0.001), seconds=0.2, board=BOARD, as_json=True)
+    assert ended.value.exit_code == 1
+    found = json.loads(capsys.readouterr().out)
+    assert "unit right" in found["missing"]
+    assert all(found[key] is None for key in UNKNOWN)
+
+
+def test_what_is_no_sensor_is_refused() -> None:
+    with pytest.raises(UsageError, match="reads no sensor"):
+        read_meter("modelled", 1.0, BOARD)
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_meter("recording:/no/such.csv", 1.0, BOARD)
