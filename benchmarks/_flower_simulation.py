@@ -18,7 +18,7 @@ from flwr.simulation import run_simulation
 from torch.nn import functional as F
 
 from benchmarks._small_mlp import Perceptron, drawn
-from experiments.fleet.host import process_environment
+from edge_node.adapters.node_host import process_environment
 
 CLIENTS, ROUNDS, BATCHES, BATCH_SIZE = 100, 4, 5, 8
 client, server = ClientApp(), ServerApp()

@@ -26,7 +26,7 @@ from protos.gen.testbed_pb2_grpc import (
     add_CoordinatorServicer_to_server,
     add_EdgePeerServicer_to_server,
 )
-from protos.messages import inference, market, parcels, runner, slot, stream, terms
+from protos.messages import boards, inference, market, parcels, runner, slot, stream, terms
 from protos.validation import (
     ACROSS,
     DTYPE_BYTES,
@@ -58,6 +58,7 @@ __all__ = [
     "MAX_REPLY_BYTES",
     "MAX_STREAM_BYTES",
     "RPCS",
+    "SERVE",
     "CoordinatorServicer",
     "CoordinatorStub",
     "EdgePeerServicer",
@@ -230,7 +231,7 @@ def _codec(cls: type) -> _Codec:
     return _CODECS[cls]
 
 
-for _conversation in (stream, slot, market, parcels, inference, runner):
+for _conversation in (stream, slot, market, parcels, inference, runner, boards):
     for _cls in [value for value in vars(_conversation).values() if dataclasses.is_dataclass(value)]:
         _codec(cast(type, _cls))
 _BY_PB = {codec.pb_type: codec for codec in _CODECS.values()}
@@ -297,6 +298,7 @@ def _kinds(envelope: Any) -> dict[type, str]:
 
 
 UP_KINDS, DOWN_KINDS = _kinds(pb.NodeMessage), _kinds(pb.CoordinatorMessage)
+_FROM_BOARD, _TO_BOARD = _kinds(pb.FromBoard), _kinds(pb.ToBoard)
 
 
 def _serialise(built: Any) -> bytes:
@@ -379,6 +381,14 @@ def _plain(
 
 
 ATTEND = Rpc("detabed.v1.Coordinator", "Attend", encode_up, decode_up, encode_down, decode_down)
+SERVE = Rpc(
+    "detabed.v1.Boards",
+    "Serve",
+    lambda message: _wrap(pb.FromBoard, _FROM_BOARD, message),
+    lambda data: _unwrap(pb.FromBoard, data),
+    lambda message: _wrap(pb.ToBoard, _TO_BOARD, message),
+    lambda data: _unwrap(pb.ToBoard, data),
+)
 BEGIN_SLOT = _plain("Coordinator", "BeginSlot", runner.BeginSlot, runner.SlotPlan)
 END_SLOT = _plain("Coordinator", "EndSlot", runner.EndSlot, runner.SlotSummary)
 GET_STATUS = _plain("Coordinator", "GetStatus", runner.StatusRequest, runner.Status)
@@ -387,4 +397,4 @@ DELIVER = _plain("EdgePeer", "Deliver", parcels.Parcel, parcels.Receipt)
 INFER = _plain(
     "EdgeInference", "Infer", inference.InferRequest, inference.InferAnswer, MAX_INFER_BYTES, MAX_INFER_FIELDS
 )
-RPCS = (ATTEND, BEGIN_SLOT, END_SLOT, GET_STATUS, GET_REPORT, DELIVER, INFER)
+RPCS = (ATTEND, SERVE, BEGIN_SLOT, END_SLOT, GET_STATUS, GET_REPORT, DELIVER, INFER)

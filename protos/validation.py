@@ -168,7 +168,7 @@ _RULES: dict[str, Check] = {
         _identifier,
     ),
     **dict.fromkeys(
-        ("address", "peer_address"),
+        ("address", "peer_address", "infer_address"),
         _pattern(r"[A-Za-z0-9._:\[\]-]{1,255}:[0-9]{1,5}", "host:port", empty=True),
     ),
     "data_digest": _pattern(r"[0-9a-f]{64}", "a sha256 in 64 hexadecimal digits"),

@@ -21,6 +21,18 @@ def proxy_options(address: str) -> tuple[tuple[str, int], ...]:
     return (("grpc.enable_http_proxy", 0),) if loopback else ()
 
 
+REDIAL_OPTIONS = (
+    ("grpc.keepalive_time_ms", 5_000),
+    ("grpc.keepalive_timeout_ms", 3_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 2_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
+"""Options of a board's channels to the runner's machine: a dead connection is noticed within 8 s, and one attempt to
+connect lasts 2 s (gRPC's default of 20 s would outlast the healing of a cut)."""
+
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 

@@ -26,7 +26,7 @@ from protos.messages.stream import DownMessage, Refusal, Welcome
 log = logging.getLogger(__name__)
 
 REGISTER_TIMEOUT_S = 5.0
-BACKOFF_FIRST_S, BACKOFF_LAST_S = 0.1, 5.0
+BACKOFF_FIRST_S, BACKOFF_LAST_S = 0.1, 3.0
 FENCE_FRACTION = 0.8
 """Share of the lease without a message of the coordinator after which a node stops working for it."""
 NOT_LET_IN = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)

@@ -23,7 +23,7 @@ from protos.access.calls import Calls
 from protos.access.guard import Guard
 from protos.codec import DELIVER, MAX_PARCEL_BYTES, ProtocolError
 from protos.messages.parcels import Parcel, Receipt
-from protos.wire import NO_DECOMPRESSION, proxy_options
+from protos.wire import NO_DECOMPRESSION, REDIAL_OPTIONS, proxy_options
 
 log = logging.getLogger(__name__)
 
@@ -31,13 +31,7 @@ MESSAGE_OVERHEAD_BYTES = 1024 * 1024
 MAX_CALLS = 64
 """Deliveries handled at a time by one process."""
 
-CHANNEL_OPTIONS = (
-    ("grpc.keepalive_time_ms", 5_000),
-    ("grpc.keepalive_timeout_ms", 3_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.enable_http_proxy", 0),
-)
+CHANNEL_OPTIONS = (*REDIAL_OPTIONS, ("grpc.enable_http_proxy", 0))
 SERVER_OPTIONS = (
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 2_000),
     ("grpc.max_receive_message_length", MAX_PARCEL_BYTES + MESSAGE_OVERHEAD_BYTES),

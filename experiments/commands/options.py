@@ -17,7 +17,8 @@ ScenarioArgument = Annotated[
 ]
 PolicyOption = Annotated[str | None, typer.Option(help="Policy instead of the scenario's.")]
 FleetOption = Annotated[
-    str | None, typer.Option(help="ray, inprocess or virtual, instead of the scenario's.")
+    str | None,
+    typer.Option(help="ray, inprocess or virtual, instead of the scenario's (which alone names daemons)."),
 ]
 ReportOption = Annotated[
     bool, typer.Option("--report/--no-report", help="Draw the HTML report and its figures.")

@@ -6,18 +6,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from coordinator.config import CoordinatorConfig
 from edge_node.config import NodeConfig, NodeMemory
 
 from .ahead import Ahead
 from .grid import NodeGrid
 from .machine import cpu_count
+from .run_access import RunAccess, run_access
 
 DEFAULT_BUILDER = "experiments.fleet.nodes:host_edge_nodes"
-"""``package.module:function`` that turns node configurations into hosted nodes, see host.Builder."""
+"""``package.module:function`` that turns node configurations into hosted nodes, see node_host.Builder."""
 
 
 class FleetStartError(RuntimeError):
@@ -32,6 +35,10 @@ class Managed:
 
     def stop(self) -> None:
         raise NotImplementedError
+
+    def access(self, folder: Path, config: CoordinatorConfig) -> AbstractContextManager[RunAccess]:
+        """See Fleet."""
+        return run_access(folder, config.host, config.node_ids, insecure=config.access.insecure)
 
     def __enter__(self) -> Self:
         self.start()
@@ -54,6 +61,10 @@ class Fleet(Protocol):
 
     def start(self) -> None:
         """Start the processes and have them import what nodes need."""
+        ...
+
+    def access(self, folder: Path, config: CoordinatorConfig) -> AbstractContextManager[RunAccess]:
+        """What the parties of a run in ``folder`` show each other, while it lasts."""
         ...
 
     def reset(

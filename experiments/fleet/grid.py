@@ -3,7 +3,7 @@ replies.
 
 Flower delivers a message at most once and says nothing of replies that come after the deadline. Here a node
 that is gone answers with an error at once, a late reply is taken in, counted and dropped in a later round,
-and a message sent again for the same round and node is answered from the first execution (see host.py).
+and a message sent again for the same round and node is answered from the first execution (see node_host.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
 
-from .flower_private import Run, bind_identity, empty_run, stamp
+from edge_node.adapters.flower_private import Run, bind_identity, empty_run, stamp
 
 
 class NodeGrid(Grid):

@@ -1,4 +1,4 @@
-"""Edge nodes for a process of a fleet: builders for host.NodeHost.
+"""Edge nodes for a process of a fleet: builders for node_host.NodeHost.
 
 The composition of a node (workloads, meter, way to its coordinator) is made here, so that the node itself
 knows neither learning framework nor network.

@@ -20,14 +20,7 @@ import ray
 from flwr.app import Message
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from edge_node.config import NodeConfig, NodeMemory
-from edge_node.tasks.memory import keep_memory
-from experiments.run_folder.files import nodes_log
-from protos.access.config import is_loopback
-
-from .ahead import Ahead
-from .base import DEFAULT_BUILDER, FleetStartError, Managed, deal, numbers_of, process_count, run_number
-from .flower_private import (
+from edge_node.adapters.flower_private import (
     CLIENT_APP_RAISED,
     NODE_UNAVAILABLE,
     PackedArrays,
@@ -37,8 +30,15 @@ from .flower_private import (
     pack_head,
     unpack,
 )
+from edge_node.adapters.node_host import NodeHost, load_builder
+from edge_node.config import NodeConfig, NodeMemory
+from edge_node.tasks.memory import keep_memory
+from experiments.run_folder.files import nodes_log
+from protos.access.config import is_loopback
+
+from .ahead import Ahead
+from .base import DEFAULT_BUILDER, FleetStartError, Managed, deal, numbers_of, process_count, run_number
 from .grid import NodeGrid
-from .host import NodeHost, load_builder
 from .isolation import Isolation, require_loopback
 from .node_log import logged_to
 from .ray_cluster import ClusterRay, board_resource, own_address

@@ -28,10 +28,10 @@ import ray
 from ray._private import parameter, services, worker
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
+from edge_node.adapters.node_host import process_environment
 from protos.wire import LOOPBACK_NAMES
 
 from .base import FleetStartError, Managed
-from .host import process_environment
 from .isolation import Isolation, require_loopback
 from .temporary import BELOW_PARENT, PREFIX
 

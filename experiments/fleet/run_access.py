@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.cluster.authority import Authority, Use
+from experiments.cluster.cluster import Cluster
 from experiments.run_folder.files import ACCESS, access_of_runner
 from protos.access.config import COORDINATOR, RUNNER, Access, is_loopback
 from protos.access.files import write_private
@@ -51,5 +52,22 @@ def run_access(folder: Path, host: str, node_ids: Iterable[str], *, insecure: bo
         yield RunAccess(
             Access(certificates=place / "coordinator"), runner, Access(certificates=place / "nodes")
         )
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def cluster_access(folder: Path, cluster: Cluster) -> Iterator[RunAccess]:
+    """Access for a run on boards that have certificates of ``cluster``. The runner's lies in the run's folder while it
+    lasts, where ``detabed infer`` looks for it."""
+    place = (folder / ACCESS).resolve()
+    shutil.rmtree(place, ignore_errors=True)  # of a run that was killed here
+    place.mkdir(mode=0o700)
+    try:
+        runner = access_of_runner(folder, certified=True)
+        assert runner.certificates is not None
+        assert cluster.runner.certificates is not None
+        shutil.copytree(cluster.runner.certificates, runner.certificates)  # with their modes
+        yield RunAccess(cluster.coordinator, cluster.runner, Access())
     finally:
         shutil.rmtree(place, ignore_errors=True)

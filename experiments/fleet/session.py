@@ -32,7 +32,6 @@ from protos.messages.terms import Stage
 from .base import Fleet, FleetStartError
 from .grid import NodeGrid
 from .inprocess import InProcessFleet
-from .run_access import run_access
 from .supervisor import Restart, Supervisor
 
 NodesOf = Callable[[str], Sequence[NodeConfig]]
@@ -96,7 +95,7 @@ def _open_supervised(
         fleet.repair()
 
     with (
-        run_access(folder, config.host, config.node_ids, insecure=config.access.insecure) as access,
+        fleet.access(folder, config) as access,
         Supervisor(
             config.model_copy(update={"access": access.coordinator}), folder, ahead=fleet.coordinators
         ) as supervisor,

@@ -31,7 +31,7 @@ def check_meters(
     scenario: Scenario, entries: tuple[int, ...], boards: tuple[BoardConfig, ...], slot_s: float
 ) -> None:
     """Refuse meters that are not known or cannot run here, where the nodes live on this machine."""
-    if scenario.fleet.address is not None:
+    if scenario.fleet.address is not None or scenario.fleet.kind == "daemons":
         return
     probed: set[str] = set()
     for entry, board in zip(entries, boards, strict=True):
@@ -57,6 +57,15 @@ def check_sockets(scenario: Scenario) -> None:
         raise UsageError(
             f'RAY_ADDRESS is {chosen}, and this scenario starts a Ray of its own: give fleet.address = "auto" to use '
             "that cluster, or unset RAY_ADDRESS"
+        )
+
+
+def check_daemons(scenario: Scenario) -> None:
+    """Refuse daemons in the clear: boards have certificates, and would show them nobody. Raises UsageError."""
+    if scenario.fleet.kind == "daemons" and scenario.coordinator.insecure:
+        raise UsageError(
+            'coordinator.insecure and kind = "daemons": boards that joined have certificates and use them; remove '
+            "insecure"
         )
 
 

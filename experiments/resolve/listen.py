@@ -10,6 +10,8 @@ from experiments.errors import UsageError
 from experiments.scenario.model import Scenario
 from protos.access.config import is_loopback
 
+LISTENING = ("ray", "daemons")
+"""Kinds of fleets whose runs open ports."""
 ALLOWED = (
     "allowed is an address of this machine (127.0.0.1, [::1], 0.0.0.0 for all) or a name that resolves to one"
 )
@@ -26,8 +28,10 @@ def check_host(host: str, *, listens: bool) -> None:
 def transport_security(scenario: Scenario) -> str | None:
     """How the run's ports are kept, for its metadata; None where no port is opened."""
     host = scenario.coordinator.host
-    if scenario.fleet.kind != "ray":
+    if scenario.fleet.kind not in LISTENING:
         return None
+    if scenario.fleet.kind == "daemons":
+        return f"mutual TLS on every port ({host}), certificates of the cluster {scenario.fleet.cluster}"
     if is_loopback(host):
         return "off; listens on loopback only, and calls carry a secret of the run"
     if scenario.coordinator.insecure:
@@ -38,7 +42,7 @@ def transport_security(scenario: Scenario) -> str | None:
 def open_listeners(scenario: Scenario) -> tuple[str, ...]:
     """A warning where a run listens beyond loopback in the clear."""
     host = scenario.coordinator.host
-    if scenario.fleet.kind != "ray" or not scenario.coordinator.insecure or is_loopback(host):
+    if scenario.fleet.kind not in LISTENING or not scenario.coordinator.insecure or is_loopback(host):
         return ()
     return (
         f"the run listens on {host} without TLS (coordinator.insecure = true): whoever can read that network reads "

@@ -58,6 +58,10 @@ def changed(
     if fleet is not None:
         if fleet not in FLEETS:
             raise UsageError(f"fleet {fleet}: allowed are {', '.join(FLEETS)}")
+        if fleet == "daemons" != scenario.fleet.kind:
+            raise UsageError(
+                'fleet daemons: write kind = "daemons" and cluster = "boards.toml" in [fleet] of the scenario'
+            )
         if fleet != scenario.fleet.kind:  # so do options of a kind of fleet
             changes["fleet"] = FleetSpec.model_validate({"kind": fleet, "meter": scenario.fleet.meter})
     return scenario.model_copy(update=changes)

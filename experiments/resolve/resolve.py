@@ -12,14 +12,20 @@ from edge_node.energy.transport import load_transport
 from experiments.errors import UsageError
 from experiments.resolve.assumptions import assumptions_of
 from experiments.resolve.boards import battery_of, coordinator_body, node_boards
-from experiments.resolve.checks import check_accounting, check_meters, check_sockets, check_virtual
+from experiments.resolve.checks import (
+    check_accounting,
+    check_daemons,
+    check_meters,
+    check_sockets,
+    check_virtual,
+)
 from experiments.resolve.chosen_policy import (
     chosen_traits,
     known_slots,
 )
 from experiments.resolve.demand import learns_nothing, refuse_learning
 from experiments.resolve.feasible import refuse_impossible
-from experiments.resolve.listen import check_host
+from experiments.resolve.listen import LISTENING, check_host
 from experiments.resolve.network_factor import network_factor
 from experiments.resolve.requests import node_inference
 from experiments.resolve.resolved import Resolved
@@ -58,8 +64,9 @@ def _resolve(scenario: Scenario) -> Resolved:
     with scenario.at("fleet", "kind"):
         check_sockets(scenario)
         check_virtual(scenario)
+        check_daemons(scenario)
     with scenario.at("coordinator", "host"):
-        check_host(scenario.coordinator.host, listens=scenario.fleet.kind == "ray")
+        check_host(scenario.coordinator.host, listens=scenario.fleet.kind in LISTENING)
     check_strategy(scenario)
     entries = tuple(k for k, spec in enumerate(scenario.nodes) for _ in range(spec.count))
     specs = tuple(scenario.nodes[k] for k in entries)

@@ -162,6 +162,7 @@ class Resolved:
             body=self.body,
             tree_alpha_bits_per_token=scenario.tree.alpha_bits_per_token,
             host=scenario.coordinator.host,
+            port=scenario.coordinator.port,
             access=Access(insecure=scenario.coordinator.insecure),
             heartbeat_s=scenario.coordinator.heartbeat_s,
             lease_s=scenario.coordinator.lease_s,

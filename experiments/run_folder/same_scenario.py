@@ -16,7 +16,10 @@ from typing import Any
 from experiments.run_folder.files import SCENARIO
 
 VARIED = ("policy", "policy_options", "seed")
-PLACES = ("fleet.kind", "fleet.processes", "fleet.isolation", "coordinator.host", "coordinator.insecure")
+PLACES = (
+    *("fleet.kind", "fleet.processes", "fleet.isolation", "fleet.address", "fleet.boards", "fleet.cluster"),
+    *("fleet.port", "coordinator.host", "coordinator.port", "coordinator.insecure"),
+)
 RESOLVED = ("slot_s", "data_used", "recycling_data", "intensity_digest")
 """Keys of a run's metadata that say what its scenario resolved to."""
 KEYS_AT_MOST = 8

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from experiments.errors import FailedRunError, RunError, UsageError
+from experiments.fleet.daemons import DaemonFleet
 from experiments.fleet.inprocess import InProcessFleet
 from experiments.fleet.isolation import Isolation, IsolationError
 from experiments.fleet.processes import uses_ray
@@ -81,6 +82,15 @@ def make_fleet(scenario: Scenario) -> AnyFleet:
     if scenario.fleet.kind == "inprocess":
         return InProcessFleet()
     spec, isolation = scenario.fleet, Isolation(scenario.fleet.isolation)
+    if scenario.fleet.kind == "daemons":
+        assert scenario.fleet.cluster is not None  # its validator
+        return DaemonFleet(
+            [node_name(k, scenario.node_count) for k in range(scenario.node_count)],
+            scenario.fleet.cluster,
+            host=scenario.coordinator.host,
+            port=scenario.fleet.port,
+            lost_after_s=scenario.coordinator.lease_s,
+        )
     if not uses_ray(scenario):
         return VirtualFleet()
     count = scenario.node_count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def export_run(
         **_asked(resolved),
         "fleet": {
             "kind": scenario.fleet.kind,
-            "processes": len({pid for name, pid in processes.items() if name != "coordinator"}),
+            "processes": _process_count(scenario.fleet.kind, processes),
         },
         **_resolved_to(resolved),
         "coordinator_restarts": restarts,
@@ -80,6 +81,12 @@ def export_run(
     metadata["scenario_digest"] = scenario_digest(facts)
     (folder / METADATA).write_text(json.dumps(metadata, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return reasons
+
+
+def _process_count(kind: str, processes: Mapping[str, int]) -> int:
+    """Processes that host nodes; numbers of processes on different boards may be equal."""
+    pids = [pid for name, pid in processes.items() if name != "coordinator"]
+    return len(pids) if kind == "daemons" else len(set(pids))
 
 
 def work_of(slots: Path) -> pd.DataFrame:

@@ -17,7 +17,8 @@ from protos.access.config import Access
 from protos.messages.terms import Stage
 
 if TYPE_CHECKING:
-    from experiments.resolve.resolved import Resolved
+    from experiments.resolve.listen import LISTENING
+from experiments.resolve.resolved import Resolved
 
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:]+\]|[^\s:/]+):\d{1,5}")
 HOLD = "detabed run SCENARIO --serve-for SECONDS"
@@ -49,7 +50,7 @@ class Outside:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         serving = [slot for slot, stage in enumerate(resolved.stages) if stage is Stage.APPLICATION]
-        if serve_s and resolved.scenario.fleet.kind != "ray":
+        if serve_s and resolved.scenario.fleet.kind not in LISTENING:
             raise UsageError(
                 f"--serve-for {serve_s:g} with fleet {resolved.scenario.fleet.kind!r}: its nodes listen nowhere; "
                 "give --fleet ray"

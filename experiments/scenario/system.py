@@ -12,7 +12,7 @@ from pydantic import (
 
 from coordinator.config import CoordinatorConfig, LimitsConfig
 from edge_node.config import NodeConfig
-from experiments.scenario.keys import MAX_SLOTS, Fraction, Power, Strict, default_of
+from experiments.scenario.keys import MAX_SLOTS, File, Fraction, Power, Strict, default_of
 from experiments.scenario.places import BoardSpec
 
 
@@ -87,6 +87,8 @@ class CoordinatorSpec(Strict):
     host: str = Field(default=default_of(CoordinatorConfig, "host"), pattern=r"^[A-Za-z0-9.:\[\]-]{1,253}$")
     """Interface to listen on; default: loopback only. Beyond loopback every port demands certificates, which the run
     makes for its own processes."""
+    port: int = default_of(CoordinatorConfig, "port")
+    """Where nodes dial, on `host`; 0: any free port."""
     insecure: bool = False
     """Listen beyond ``host``'s loopback without TLS: nodes, batches, answers and the run's secret travel in the clear,
     and the report says so."""
@@ -102,9 +104,10 @@ class CoordinatorSpec(Strict):
 
 
 class FleetSpec(Strict):
-    kind: Literal["ray", "inprocess", "virtual"] = "ray"
+    kind: Literal["ray", "inprocess", "virtual", "daemons"] = "ray"
     """`ray`: processes under Ray; `inprocess`: one process, with a simulated clock; `virtual`: nodes are rows of
-    arrays, for large fleets and long runs; they learn in slots of development, and serve nothing."""
+    arrays, for large fleets and long runs; they learn in slots of development, and serve nothing; `daemons`: a daemon
+    on a board for each node."""
     processes: Literal["auto", "per-node"] | Annotated[int, Field(ge=1)] = "auto"
     """Number of processes. `auto`: one per core, with several nodes in each (`virtual`: so many train, at most one for
     200 nodes); `per-node`: one per node; or a number. `virtual` with one: the run's own process trains."""
@@ -114,6 +117,10 @@ class FleetSpec(Strict):
     boards: bool = False
     """With `address`: every node on the machine whose raylet was started with `--resources '{"board:n0": 1}'` (n0, n1,
     ...), a process for each; false: anywhere in the cluster."""
+    cluster: File | None = None
+    """Of daemons: the inventory (`boards.toml`) whose boards are called as the nodes are (n0, n1, ...)."""
+    port: int = Field(default=7740, ge=0, le=65_535)
+    """Of daemons: port of `coordinator.host` that boards dial."""
     isolation: Literal["auto", "netns", "none"] = "auto"
     """``auto``: every listener on loopback, checked after the start; ``netns``: also in a network namespace with
     loopback only; ``none``: no check, for clusters."""
@@ -122,9 +129,14 @@ class FleetSpec(Strict):
 
     @model_validator(mode="after")
     def _clusters_are_of_ray(self) -> FleetSpec:
-        if self.address is not None and self.kind == "inprocess":
+        if self.address is not None and self.kind in ("inprocess", "daemons"):
             raise ValueError(
                 f'address is that of a Ray cluster, and kind is "{self.kind}"; give kind = "ray", or "virtual"'
+            )
+        if (self.kind == "daemons") != (self.cluster is not None):
+            raise ValueError(
+                f'cluster is the inventory of daemons, and kind is "{self.kind}": kind = "daemons" needs it (detabed '
+                "cluster init writes it), other kinds have none"
             )
         if self.boards and self.kind == "virtual":
             raise ValueError('boards are machines with a node each, and kind is "virtual"; give kind = "ray"')

@@ -89,6 +89,83 @@ MARKETKIND_UNSPECIFIED: MarketKind
 MARKETKIND_QUOTES: MarketKind
 MARKETKIND_EXCHANGE: MarketKind
 
+class FromBoard(_message.Message):
+    __slots__ = ("present", "hosting", "piece", "beat")
+    PRESENT_FIELD_NUMBER: _ClassVar[int]
+    HOSTING_FIELD_NUMBER: _ClassVar[int]
+    PIECE_FIELD_NUMBER: _ClassVar[int]
+    BEAT_FIELD_NUMBER: _ClassVar[int]
+    present: Present
+    hosting: Hosting
+    piece: Piece
+    beat: Beat
+    def __init__(self, present: _Optional[_Union[Present, _Mapping]] = ..., hosting: _Optional[_Union[Hosting, _Mapping]] = ..., piece: _Optional[_Union[Piece, _Mapping]] = ..., beat: _Optional[_Union[Beat, _Mapping]] = ...) -> None: ...
+
+class ToBoard(_message.Message):
+    __slots__ = ("piece", "beat", "release", "refusal")
+    PIECE_FIELD_NUMBER: _ClassVar[int]
+    BEAT_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    piece: Piece
+    beat: Beat
+    release: Release
+    refusal: Refusal
+    def __init__(self, piece: _Optional[_Union[Piece, _Mapping]] = ..., beat: _Optional[_Union[Beat, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ...) -> None: ...
+
+class Present(_message.Message):
+    __slots__ = ("node_id", "boot_id", "session", "pid", "versions")
+    class VersionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    BOOT_ID_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    PID_FIELD_NUMBER: _ClassVar[int]
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    boot_id: str
+    session: str
+    pid: int
+    versions: _containers.ScalarMap[str, str]
+    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., session: _Optional[str] = ..., pid: _Optional[int] = ..., versions: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class Hosting(_message.Message):
+    __slots__ = ("session", "peer_address", "infer_address", "failure")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    PEER_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    INFER_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    session: str
+    peer_address: str
+    infer_address: str
+    failure: str
+    def __init__(self, session: _Optional[str] = ..., peer_address: _Optional[str] = ..., infer_address: _Optional[str] = ..., failure: _Optional[str] = ...) -> None: ...
+
+class Piece(_message.Message):
+    __slots__ = ("letter_id", "kind", "total_bytes", "data")
+    LETTER_ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    letter_id: str
+    kind: str
+    total_bytes: int
+    data: bytes
+    def __init__(self, letter_id: _Optional[str] = ..., kind: _Optional[str] = ..., total_bytes: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class Beat(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Release(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class NodeMessage(_message.Message):
     __slots__ = ("register", "heartbeat", "telemetry", "usage", "settlement", "refusal", "offers")
     REGISTER_FIELD_NUMBER: _ClassVar[int]

@@ -420,3 +420,78 @@ class EdgeInference(object):
             timeout,
             metadata,
             _registered_method=True)
+
+
+class BoardsStub(object):
+    """Nodes on other machines dial the runner's machine: it assigns them a place in a run, and Flower messages travel here.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.Serve = channel.stream_stream(
+                '/detabed.v1.Boards/Serve',
+                request_serializer=protos_dot_gen_dot_testbed__pb2.FromBoard.SerializeToString,
+                response_deserializer=protos_dot_gen_dot_testbed__pb2.ToBoard.FromString,
+                _registered_method=True)
+
+
+class BoardsServicer(object):
+    """Nodes on other machines dial the runner's machine: it assigns them a place in a run, and Flower messages travel here.
+    """
+
+    def Serve(self, request_iterator, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_BoardsServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'Serve': grpc.stream_stream_rpc_method_handler(
+                    servicer.Serve,
+                    request_deserializer=protos_dot_gen_dot_testbed__pb2.FromBoard.FromString,
+                    response_serializer=protos_dot_gen_dot_testbed__pb2.ToBoard.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'detabed.v1.Boards', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('detabed.v1.Boards', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class Boards(object):
+    """Nodes on other machines dial the runner's machine: it assigns them a place in a run, and Flower messages travel here.
+    """
+
+    @staticmethod
+    def Serve(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/detabed.v1.Boards/Serve',
+            protos_dot_gen_dot_testbed__pb2.FromBoard.SerializeToString,
+            protos_dot_gen_dot_testbed__pb2.ToBoard.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

@@ -28,6 +28,21 @@ from protos.access.config import Access
 with ControlClient(sys.argv[1], access=Access(certificates=Path(sys.argv[2])), patience_s=5.0) as control:
     print(control.wait_for_nodes(1, 60.0).live_nodes)
 """
+ATTEND = """
+import json
+from pathlib import Path
+from edge_node.adapters.sqlite_outbox import SqliteOutbox
+from edge_node.config import NodeConfig
+from edge_node.hosting import BoardNode
+node = BoardNode(NodeConfig.model_validate_json(Path("node.json").read_text()), SqliteOutbox(Path("outbox.sqlite")))
+try:
+    node.link.wait_registered(30.0)
+    print(json.dumps({"peer_address": node.peer_address}), flush=True)
+    node.link.lease.wait_for(lambda: node.link.lease.ended, 1e6)
+    node.link.lease.check()
+finally:
+    node.close()
+"""
 
 
 @pytest.fixture
@@ -125,7 +140,7 @@ def test_a_board_joins_attends_and_is_revoked(
 
     def daemon(host: Host) -> subprocess.Popen[str]:
         return host.start(
-            *host.python("-P", "-m", "edge_node", "node.json"),
+            *host.python("-P", "-c", ATTEND),
             cwd=board,
             env=there(board, board=True),
             stdout=subprocess.PIPE,

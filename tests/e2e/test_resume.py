@@ -138,7 +138,7 @@ def test_killed_amid_a_slot_that_slot_is_a_gap_and_no_other(
 ) -> None:
     folder = tmp_path / "run"
     arguments = ("run", str(plain), "-o", str(folder), "--no-report")
-    kill("experiments.fleet.host:NodeHost.handle", 5, "before", *arguments)
+    kill("edge_node.adapters.node_host:NodeHost.handle", 5, "before", *arguments)
     (resumption,) = resume(folder, capsys)["resumptions"]["run"]
     lost = resumption["lost_slot"]
     assert resumption["slot"] == lost + 1
@@ -174,7 +174,7 @@ def test_killed_after_its_readings_every_joule_of_the_slot_is_booked(
 def test_work_of_an_open_slot_waits_on_or_expires_and_is_done_once(
     kill: Kill, whole: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = kill("experiments.fleet.host:NodeHost.handle", 6, "before")
+    folder = kill("edge_node.adapters.node_host:NodeHost.handle", 6, "before")
     (resumption,) = resume(folder, capsys)["resumptions"]["run"]
     ours, theirs = table(folder, "slots"), table(whole, "slots")
     before = resumption["lost_slot"]

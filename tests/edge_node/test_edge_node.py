@@ -37,23 +37,24 @@ class Absent(MetaPathFinder):
 sys.meta_path.insert(0, Absent())
 """
 
-SERVE = """
+BOARD = """
 import json
 from pathlib import Path
+from threading import Event
 
-import edge_node.adapters.flower_client
+import edge_node.__main__  # all that a daemon imports
+from edge_node.adapters.sqlite_outbox import SqliteOutbox
 from edge_node.config import NodeConfig
+from edge_node.hosting import BoardNode
 from edge_node.tasks.workload import build_workload, untrained_parameters
 
-
-def serve(links, stop):
-    assert list(links) == ["n0"]
-    config = NodeConfig.model_validate_json(Path("node.json").read_text())
-    workload = build_workload(config.task, config.inference)
-    batches = [workload.batch(k, "development") for k in range(2)]
-    trained = workload.train(untrained_parameters(config.task.name, 0), batches, {})
-    Path("trained.json").write_text(json.dumps([trained.batches, trained.mean_loss]))
-    stop.wait()
+config = NodeConfig.model_validate_json(Path("node.json").read_text())
+node = BoardNode(config, SqliteOutbox(Path("outbox.sqlite")))
+workload = build_workload(config.task, config.inference)
+batches = [workload.batch(k, "development") for k in range(2)]
+trained = workload.train(untrained_parameters(config.task.name, 0), batches, {})
+Path("trained.json").write_text(json.dumps([trained.batches, trained.mean_loss]))
+Event().wait()
 """
 
 
@@ -72,9 +73,8 @@ def test_a_node_attends_and_trains_without_the_coordinators_packages(
     config = make_config(0, coordinator_address=small_coordinator.address, task=task)
     (tmp_path / "node.json").write_text(config.model_dump_json())
     (tmp_path / "sitecustomize.py").write_text(BLOCKER.format(blocked=_modules_beyond_the_requirements()))
-    (tmp_path / "board_serve.py").write_text(SERVE)
     node = subprocess.Popen(
-        [sys.executable, "-m", "edge_node", "node.json", "--serve", "board_serve:serve"],
+        [sys.executable, "-c", BOARD],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
         stdout=subprocess.PIPE,

@@ -1,9 +1,8 @@
-"""A node as a process: bad input gives a message and exit code 2."""
+"""A board's daemon as a process: bad input gives a message and exit code 2."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,37 +15,27 @@ from edge_node.__main__ import main
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"slot_s": -1}, "slot_s"),
-        ({"slot_s": float("nan")}, "slot_s"),
         ({"colour": "green"}, "colour"),
-        ({"coordinator_address": ""}, "coordinator_address is empty"),
-        ({"meter": "guess"}, "no meter is called 'guess'"),
+        ({"coordinator": ""}, "coordinator"),
+        ({}, "key.pem cannot be read"),
     ],
 )
-def test_bad_configurations_are_refused_with_the_place(
-    make_config: Callable[..., Any],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    change: dict[str, Any],
-    message: str,
+def test_a_bad_file_is_refused_with_the_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any], message: str
 ) -> None:
-    values = json.loads(make_config(0, coordinator_address="127.0.0.1:1").model_dump_json())
-    path = tmp_path / "node.json"
-    path.write_text(json.dumps({**values, **change}))
+    path = tmp_path / "board.json"
+    values = {"node_id": "n0", "coordinator": "127.0.0.1:1"}
+    folders = {"certificates": str(tmp_path), "folder": str(tmp_path)}
+    path.write_text(json.dumps({**values, **folders, **change}))
     assert main([str(path)]) == 2
     printed = capsys.readouterr().err
     assert message in printed
     assert "Traceback" not in printed
 
 
-def test_a_missing_file_or_server_is_a_message(
-    make_config: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_file_is_a_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "absent.json")]) == 2
-    path = tmp_path / "node.json"
-    path.write_text(make_config(0, coordinator_address="127.0.0.1:1").model_dump_json())
-    assert main([str(path), "--serve", "no_such_module:serve"]) == 2
-    assert "package.module:function" in capsys.readouterr().err
+    assert "cannot be read" in capsys.readouterr().err
 
 
 def test_a_daemon_learns_with_one_thread_unless_told_otherwise(

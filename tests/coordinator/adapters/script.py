@@ -10,7 +10,7 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg
 
 from coordinator.adapters.flower_strategy import Decided
-from experiments.fleet.flower_private import bind_identity, empty_run, stamp
+from edge_node.adapters.flower_private import bind_identity, empty_run, stamp
 from protos.messages.runner import SlotPlan, SlotSummary
 from protos.messages.slot import Decision, Guest
 from protos.messages.terms import Stage

@@ -16,7 +16,7 @@ import pytest
 import ray
 from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
 
-from experiments.fleet.host import process_environment
+from edge_node.adapters.node_host import process_environment
 from experiments.fleet.isolation import exposed, is_isolated, listeners, process_tree
 from experiments.fleet.ray_fleet import RayFleet
 

@@ -1,5 +1,5 @@
 """Every private import of Flower, in one file: taken from 1.41 and 1.42 and held by
-tests/experiments/fleet/test_flower_private.py.
+tests/edge_node/adapters/test_flower_private.py.
 
 Flower's public ``Grid`` is an abstract class, but its messages take their sender from a process-wide identity
 that Flower's own launcher sets, and the run of a grid is a private type. A transport of messages needs both.

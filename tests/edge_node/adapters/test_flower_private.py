@@ -9,7 +9,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDic
 from flwr.common.constant import ErrorCode
 
 from coordinator.adapters import flower_strategy
-from experiments.fleet import flower_private as private
+from edge_node.adapters import flower_private as private
 
 
 def message() -> Message:

@@ -1,0 +1,30 @@
+"""A node's place in a run, as it reaches a board: a letter of JSON."""
+
+from __future__ import annotations
+
+from pydantic import Field, ValidationError
+
+from edge_node.config import NodeConfig, Strict
+
+
+class Assignment(Strict):
+    session: str = Field(pattern=r"^[0-9a-f]{32}$")
+    """New whenever a run starts or is resumed; names the board's outbox file."""
+    run_number: int = Field(ge=1)
+    """Flower's number of the run."""
+    node_number: int = Field(ge=2)
+    """Flower's number of the node."""
+    config: NodeConfig
+
+    @classmethod
+    def from_letter(cls, content: bytes | bytearray) -> Assignment:
+        """Raises ValueError."""
+        try:
+            return cls.model_validate_json(bytes(content))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise ValueError(f"the assignment cannot be read: {place}: {first['msg']}") from error
+
+    def to_letter(self) -> list[bytes]:
+        return [self.model_dump_json().encode()]

@@ -1,0 +1,155 @@
+"""Daemons on three hosts for real: a laptop and two boards, mutual TLS everywhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import detabed
+from tests.boards.board_hosts import PORT, Boards, until
+from tests.boards.hosts import Host, environment, hosts
+from tests.boards.test_ray_cluster import SCENARIO
+
+pytestmark = pytest.mark.processes
+ON_BOARDS = """
+[fleet]
+kind = "daemons"
+cluster = "boards.toml"
+[coordinator]
+host = "{host}"
+"""
+END_S = 400
+
+
+class Cluster:
+    """A laptop and two boards whose daemons run."""
+
+    def __init__(self, made: tuple[Host, ...], folder: Path) -> None:
+        self.laptop, self.folder = made[0], folder
+        self.hosts = {f"n{k}": host for k, host in enumerate(made[1:])}
+
+        def start(node_id: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+            return self.hosts[node_id].start(sys.executable, *arguments, **options)
+
+        addresses = {node_id: host.address for node_id, host in self.hosts.items()}
+        self.boards = Boards(folder, addresses, f"{self.laptop.address}:{PORT}", start)
+
+    def written(self, name: str, rounds: int, more: str | None = None) -> Path:
+        path = self.folder / f"{name}.toml"
+        where = ON_BOARDS.format(host=self.laptop.address) if more is None else more
+        path.write_text(SCENARIO.format(rounds=rounds, more=where))
+        return path
+
+    def run(self, scenario: Path, folder: Path) -> subprocess.Popen[str]:
+        return self.laptop.start(
+            *(sys.executable, "-P", "-m", "experiments.cli", "run", str(scenario)),
+            *("-o", str(folder), "--json", "--no-report"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
+            cwd=self.folder,
+        )
+
+
+def slot_of(folder: Path) -> int:
+    """First slot that is not booked yet, as the nodes' log of Flower tells."""
+    path = folder / "flower.log"
+    return path.read_text().count("[ROUND ") if path.exists() else 0
+
+
+def gap_of(run: Any, node_id: str) -> tuple[pd.DataFrame, int, int]:
+    """The node's slots, and the first and the last that it missed."""
+    mine = run.slots[run.slots["node_id"] == node_id].sort_values("slot").reset_index(drop=True)
+    gap = mine["demand_j"].isna()
+    return mine, int(gap.idxmax()), int(gap[::-1].idxmax())
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with hosts(3) as made:
+        found = Cluster(made, tmp_path_factory.mktemp("daemons"))
+        for node_id in found.hosts:
+            found.boards.daemon(node_id)
+        yield found
+        found.boards.end()
+
+
+def test_daemons_on_boards_do_what_nodes_in_one_process_do(cluster: Cluster, tmp_path: Path) -> None:
+    process = cluster.run(cluster.written("equal", 4), tmp_path / "there")
+    _, errors = process.communicate(timeout=END_S)
+    assert process.returncode == 0, errors
+    there = detabed.open(tmp_path / "there")
+    here = detabed.run(
+        cluster.written("here", 4, '[fleet]\nkind = "inprocess"'), output=tmp_path / "here", progress=False
+    )
+    for table in ("slots", "lines", "energy_flows", "batch_flows"):
+        joules = [
+            column for column in getattr(here, table).columns if column.endswith(("_uj", "_j", "batches"))
+        ]
+        pd.testing.assert_frame_equal(getattr(there, table)[joules], getattr(here, table)[joules])
+    assert (there.batch_flows["owner"] != there.batch_flows["executor"]).any()
+    assert there.slots["unserved_batches"].sum() == 0
+    assert there.verify()["ok"]
+    assert "mutual TLS" in there.metadata["transport_security"]
+    for node_id, host in cluster.hosts.items():
+        assert cluster.boards.told(node_id)[-1]["peer_address"].startswith(f"{host.address}:")
+
+
+def test_a_daemon_that_is_killed_comes_back_with_the_battery_of_the_ledger(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    folder = tmp_path / "killed"
+    process = cluster.run(cluster.written("killed", 400), folder)
+    until(lambda: slot_of(folder) > 5 or process.poll() is not None)
+    assert process.poll() is None, process.communicate()
+    killed = cluster.boards.processes["n1"]
+    killed.kill()
+    killed.wait()
+    cluster.boards.daemon("n1")
+    _, errors = process.communicate(timeout=END_S)
+    assert process.returncode == 0, errors
+    run = detabed.open(folder)
+    assert run.verify()["ok"]
+    mine, first, last = gap_of(run, "n1")
+    assert mine["demand_j"].isna().loc[first:last].all(), "one gap, explicit"
+    after = mine.loc[last + 1 :]
+    assert after["executed_batches"].sum() > 0
+    assert after["battery_before_j"].iloc[0] == mine["battery_after_j"].loc[first - 1]
+
+
+def test_a_cut_is_an_explicit_gap_and_the_node_goes_on(cluster: Cluster, tmp_path: Path) -> None:
+    folder = tmp_path / "cut"
+    process = cluster.run(cluster.written("cut", 400), folder)
+    until(lambda: slot_of(folder) > 5 or process.poll() is not None)
+    assert process.poll() is None, process.communicate()
+    started = len(cluster.boards.told("n1"))
+    cluster.hosts["n1"].cut()
+    time.sleep(9.0)
+    cluster.hosts["n1"].heal()
+    _, errors = process.communicate(timeout=END_S)
+    assert process.returncode == 0, errors
+    run = detabed.open(folder)
+    assert run.verify()["ok"]
+    mine, _, last = gap_of(run, "n1")
+    assert mine.loc[last + 1 :, "executed_batches"].sum() > 0
+    assert len(cluster.boards.told("n1")) == started, "the same node as before"
+
+
+def test_a_board_that_did_not_dial_is_named_and_nothing_starts(cluster: Cluster, tmp_path: Path) -> None:
+    daemon = cluster.boards.processes["n1"]
+    daemon.terminate()
+    assert daemon.wait(60) == 0
+    process = cluster.run(cluster.written("missing", 4), tmp_path / "missing")
+    _, errors = process.communicate(timeout=END_S)
+    assert process.returncode == 2
+    assert "n1 did not dial" in " ".join(errors.split())
+    assert "(there: n0)" in " ".join(errors.split())
+    assert not (tmp_path / "missing").exists()
+    cluster.boards.daemon("n1")

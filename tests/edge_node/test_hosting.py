@@ -1,0 +1,65 @@
+"""A board's part in one run: node, servers and an outbox that outlives a crash, but not the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from carbon_data.types import DataError
+from edge_node.assignment import Assignment
+from edge_node.board_file import BoardFile
+from edge_node.config import DemandConfig, TaskConfig
+from edge_node.hosting import HostedRun
+from tests.boards.identities import Identities
+
+DEMAND = DemandConfig(flop_per_batch=1e6, bytes_per_batch=10, batches=(1,) * 6)
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> BoardFile:
+    certificates = Identities(tmp_path).node("n0").certificates
+    assert certificates is not None
+    return BoardFile(
+        node_id="n0", coordinator="127.0.0.1:1", certificates=certificates, folder=tmp_path / "state"
+    )
+
+
+def assigned(make_config: Callable[..., Any], session: str = "a" * 32, **changes: Any) -> Assignment:
+    config = make_config(0, coordinator_address="127.0.0.1:1", **{"demand": DEMAND, **changes})
+    return Assignment(session=session, run_number=7, node_number=2, config=config)
+
+
+def test_an_outbox_stays_until_the_run_is_over(board: BoardFile, make_config: Callable[..., Any]) -> None:
+    first = HostedRun(board, assigned(make_config))
+    assert first.node.peer_address.startswith("127.0.0.1:")
+    assert first.node.infer_address.startswith("127.0.0.1:")
+    first.close(over=False)
+    assert {path.name for path in board.folder.iterdir()} == {f"outbox-{'a' * 32}.sqlite"}
+    HostedRun(board, assigned(make_config)).close(over=True)
+    assert list(board.folder.iterdir()) == []
+
+
+def test_another_run_has_an_outbox_of_its_own(board: BoardFile, make_config: Callable[..., Any]) -> None:
+    HostedRun(board, assigned(make_config)).close(over=False)
+    HostedRun(board, assigned(make_config, session="b" * 32)).close(over=False)
+    assert {path.name for path in board.folder.iterdir()} == {f"outbox-{'b' * 32}.sqlite"}
+
+
+def test_data_that_lack_are_named(
+    board: BoardFile, make_config: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DETABED_DATA_DIR", str(tmp_path / "nothing"))
+    task = TaskConfig(
+        name="mnist-mlp",
+        data="mnist",
+        batch_size=10,
+        batches_per_slot=2,
+        learning_rate=0.1,
+        partitions=3,
+        partition_index=0,
+    )
+    with pytest.raises(DataError, match="nothing"):
+        HostedRun(board, assigned(make_config, demand=None, task=task))
