@@ -88,8 +88,8 @@ def price_for(program: Program, floor_fraction: float, options: SolverOptions | 
         return 0.0
     low, high = 0.0, top
     for _ in range(STEPS):
-        # Prices span many orders: halve the logarithm once above a tenth of a gram.
-        middle = high / 2.0 if low < 0.1 and high < 0.2 else float(np.sqrt(max(low, 0.1) * high))
+        # Prices span many orders: halve the logarithm, and below a fifth of a gram the price itself.
+        middle = (low + high) / 2.0 if high < 0.2 else float(np.sqrt(max(low, 0.1) * high))
         joules = joules_at(middle)
         if joules is not None and joules <= limit:
             high = middle

@@ -298,8 +298,17 @@ def _new_highs(options: SolverOptions) -> highspy.Highs:
     return highs
 
 
+def _refuse_unknown(cost: Floats) -> None:
+    """HiGHS takes a cost that is no number, and calls a plan optimal."""
+    if np.isnan(cost).any():
+        raise ValueError(
+            f"{int(np.isnan(cost).sum())} of {cost.size} costs are not a number; give every variable one"
+        )
+
+
 def _pass(highs: highspy.Highs, program: Program, mixed_integer: bool) -> None:
     layout: Layout = program.layout
+    _refuse_unknown(program.cost)
     common = (
         layout.num_columns,
         layout.num_rows,
@@ -380,6 +389,7 @@ def solve_lp(
     """min cost'x, row_lower <= matrix x <= row_upper, 0 <= x <= column_upper: for programs in other forms than
     ``Program``, such as the hub form (hub_lp.py)."""
     rows, columns = matrix.shape
+    _refuse_unknown(cost)
     highs = _new_highs(options or SolverOptions())
     status = highs.passModel(
         columns,

@@ -70,7 +70,7 @@ class OffloadedBatches:
             batches = unpack(parcel, partial(self._template, slot.stage))
         except ValueError as error:
             return Receipt(False, 0, str(error))
-        slot.incoming[parcel.owner] = Incoming(parcel.epoch, parcel.batch_ids, batches, size)
+        slot.incoming[parcel.owner] = Incoming(parcel.batch_ids, batches, size)
         count, total = slot.received.get(parcel.owner, (0, 0))
         slot.received[parcel.owner] = (count + len(batches), total + size)
         self._node.meter.moved(slot.stage, rx_bytes=size)

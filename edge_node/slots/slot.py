@@ -44,7 +44,6 @@ class Outgoing:
 class Incoming:
     """Batches that one owner offloads to this node, as they have arrived."""
 
-    epoch: int
     batch_ids: tuple[int, ...]
     batches: list[Arrays]
     payload_bytes: int

@@ -291,7 +291,7 @@ def residuals(program: HubProgram, plan: HubPlan) -> dict[str, float]:
     )
     lowest = min(float(getattr(x, spec.name).min(initial=0.0)) for spec in fields(x))
     over = lambda value, cap: float(np.maximum(value - cap, 0.0).max(initial=0.0))  # noqa: E731
-    hub_j = float(p.export_efficiency.sum()) * energy
+    hub_j = float(p.export_efficiency.sum()) * energy or energy  # where no node may export
     late = float((x.own_batches + x.offload_batches)[p.closed].max(initial=0.0))
     given, cap = x.export_j, p.export_cap_j
     if p.carries_cap:

@@ -397,6 +397,18 @@ def test_a_linear_program_by_hand() -> None:
         module.solve_lp(cost, matrix, np.full(2, np.inf), np.full(2, np.inf), upper)
 
 
+def test_a_cost_that_is_no_number_is_refused_in_either_form() -> None:
+    matrix = sparse.csc_matrix(np.array([[1.0, 1.0, 0.0], [0.0, 2.0, 1.0]]))
+    cost = np.array([-1.0, np.nan, 0.0])
+    with pytest.raises(ValueError, match="1 of 3 costs are not a number; give every variable one"):
+        module.solve_lp(cost, matrix, np.zeros(2), np.full(2, 5.0), np.ones(3))
+    program = build(two_nodes(), DETA)
+    lost = program.cost.copy()
+    lost[:2] = np.nan
+    with pytest.raises(ValueError, match=f"2 of {lost.size} costs are not a number"):
+        solve(replace(program, cost=lost))
+
+
 def test_a_linear_program_is_solved_with_the_options_given(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[SolverOptions] = []
     make = module._new_highs

@@ -50,6 +50,9 @@ def test_how_often_a_day_is_planned_can_be_given(policy: Deta, last_slot: int) -
 def test_less_than_one_plan_a_day_is_refused() -> None:
     with pytest.raises(ValueError, match="plans_per_day is 0; allowed is 1 or more"):
         Deta(plans_per_day=0)
+    assert (Deta(plans_per_day=1).plans_per_day, Deta(horizon=1).horizon) == (1, 1), (
+        "the least that is allowed"
+    )
 
 
 def test_another_fleet_is_planned_again() -> None:

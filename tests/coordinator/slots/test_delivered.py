@@ -60,25 +60,46 @@ def test_a_late_reading_delivers_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("booking", "parts", "expected"),
+    ("booking", "parts", "outside", "expected"),
     [
         # One service, half of it delivered.
-        ({"requests": 4, "tokens": 20, "bits": 450}, ["words"], {"words": (4, 36, 20, 450)}),
+        ({"requests": 4, "tokens": 20, "bits": 450}, ["words"], None, {"words": (4, 36, 20, 450)}),
         # Classes, which counted as tokens then.
-        ({"requests": 40, "tokens": 40, "bits": 4_000}, ["images"], {"images": (40, 0, 0, 4_000)}),
+        ({"requests": 40, "tokens": 40, "bits": 4_000}, ["images"], None, {"images": (40, 0, 0, 4_000)}),
+        # Outside clients alone, and beside what the slot served: 14 of 16 requests, and the same of every service.
+        ({"requests": 8, "tokens": 40, "bits": 900}, [], "words", {"words": (8, 72, 40, 900)}),
+        (
+            {"requests": 14, "tokens": 70, "bits": 1_575},
+            ["words"],
+            "words",
+            {"words": (14, 126, 70, 1_574)},
+        ),
+        (
+            {"requests": 24, "tokens": 40, "bits": 2_450},
+            ["words"],
+            "images",
+            {"words": (4, 36, 20, 450), "images": (20, 0, 0, 2_000)},
+        ),
         # No record of what was served: as many tokens as requests were classes.
-        ({"requests": 7, "tokens": 7, "bits": 70}, [], {None: (7, 0, 0, 70)}),
-        ({"requests": 7, "tokens": 112, "bits": 70}, [], {None: (7, 0, 112, 70)}),
-        ({"requests": 0, "tokens": 0, "bits": 0}, [], {}),
+        ({"requests": 7, "tokens": 7, "bits": 70}, [], None, {None: (7, 0, 0, 70)}),
+        ({"requests": 7, "tokens": 112, "bits": 70}, [], None, {None: (7, 0, 112, 70)}),
+        ({"requests": 0, "tokens": 0, "bits": 0}, [], None, {}),
     ],
 )
 def test_documents_of_older_versions_are_read(
-    booking: dict[str, int], parts: list[str], expected: dict[str | None, tuple[int, ...]]
+    booking: dict[str, int],
+    parts: list[str],
+    outside: str | None,
+    expected: dict[str | None, tuple[int, ...]],
 ) -> None:
     told = {"words": (8, 72, 40, 900), "images": (40, 0, 40, 4_000)}
+
+    def part(name: str) -> dict[str, Any]:
+        return {"service": name, **dict(zip(COUNTS, told[name], strict=True))}
+
     usage = {
-        "serving": [{"service": name, **dict(zip(COUNTS, told[name], strict=True))} for name in parts],
-        "outside": None,
+        "serving": [part(name) for name in parts],
+        "outside": None if outside is None else part(outside),
     }
     found = {
         part["service"]: tuple(part[name] for name in COUNTS) for part in delivered_by_service(booking, usage)

@@ -72,4 +72,9 @@ def test_what_is_due_expires_with_its_slot_and_no_later_work() -> None:
     )
     assert [requests.released_in(slot) for slot in range(3)] == [9, 5, 6]
     assert [requests.deadline(slot) for slot in range(3)] == [0, 1, 2]
+    both = (Stage.DEVELOPMENT,) * 3 + (Stage.APPLICATION,) * 3
+    mixed = Backlog(both, 2, lambda stage: 1, requests_deadline_slots=1)
+    assert [mixed.deadline(slot) for slot in range(6)] == [2, 2, 2, 4, 5, 5], (
+        "other work waits as long as it may"
+    )
     assert Backlog((Stage.APPLICATION,) * 3, 1, lambda stage: 1, requests_deadline_slots=5).deadline(0) == 1

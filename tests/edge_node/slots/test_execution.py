@@ -7,11 +7,12 @@ import math
 
 import pytest
 
+from edge_node.meters.base import Work
 from edge_node.slots.errors import NotReady, NoWork
 from edge_node.slots.slot import Readiness
 from edge_node.workload import Parameters, TrainResult
 from protos.messages.slot import Executed, Guest, Send, Usage
-from protos.messages.terms import Component
+from protos.messages.terms import Component, Stage
 from tests.edge_node.slots.steps import MakeNode, decide, energies, finish, welcome
 
 
@@ -44,13 +45,19 @@ def test_a_slot_closed_in_the_midst_of_work_wastes_it(make_node: MakeNode, model
     assert energies(usage)[Component.WASTE] == 6 * 400_000
 
 
-def test_work_that_fails_can_be_tried_again(make_node: MakeNode, model: Parameters) -> None:
+def test_work_that_fails_is_wasted_and_can_be_tried_again(
+    make_node: MakeNode, model: Parameters, monkeypatch: pytest.MonkeyPatch
+) -> None:
     node = make_node()
     welcome(node)
     node.on_decision(decide("n0", 0, own=6))
     node.workload.before_training = lambda: (_ for _ in ()).throw(OSError("disk"))
+    metered: list[Work] = []
+    monkeypatch.setattr(node._state.meter, "add", metered.append)
     with pytest.raises(OSError, match="disk"):
         node.execute(model)
+    assert metered == [Work(Stage.DEVELOPMENT, 0.0, wasted=True)], "what a meter sees of it was for nothing"
+    monkeypatch.undo()
     node.workload.before_training = lambda: None
     assert node.execute(model).batches == 6
 

@@ -8,6 +8,7 @@ from carbon_data.storage import EnergyError
 from edge_node.slots.errors import StaleDecision
 from edge_node.slots.link import respond
 from protos.messages.slot import CloseSlot, EnergyGrant
+from protos.messages.stream import Ack, Welcome
 from tests.edge_node.slots.steps import MakeNode, decide, make_started
 
 
@@ -45,3 +46,25 @@ def test_a_trade_of_nothing_that_was_reported_is_stale(make_node: MakeNode) -> N
     for grant in (EnergyGrant("n1", 1, 0, 0, 0), EnergyGrant("n0", 1, 1, 0, 0)):
         with pytest.raises(StaleDecision, match="grant of"):
             node.on_grant(grant)
+
+
+def test_a_trade_ends_the_doubt_whether_the_coordinator_went_on_without_this_node(
+    make_node: MakeNode,
+) -> None:
+    """Told of slot 1 while slot 0 waits for its trade: with it the node is in slot 1, and tells of it at once."""
+    node = make_started(make_node)
+    node.on_decision(decide("n0", 0))
+    usage = node.close(CloseSlot(1, 0))
+    node.on_welcome(Welcome("run", 1, 2.0, 6.0, 1))
+    assert node.before_slot() == []
+    settled = node.on_grant(EnergyGrant("n0", 1, 0, 0, 0))
+    for reading in (usage, settled):
+        node.acknowledged(Ack("n0", reading.seq))
+    assert node.tick() == [node.telemetry()]
+    assert node.telemetry().slot == 1
+    # and again, where an older slot's trade is told anew
+    node.on_welcome(Welcome("run", 1, 2.0, 6.0, 2))
+    assert node.before_slot() == []
+    again = node.on_grant(EnergyGrant("n0", 1, 0, 0, 0))
+    assert again == settled
+    assert node.before_slot() == [node.telemetry()]

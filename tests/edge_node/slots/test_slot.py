@@ -35,8 +35,8 @@ def test_what_a_slot_waits_for() -> None:
     )
     assert slot.expected_batches() == {"n2": 3, "n3": 4, "n4": 5}
     assert slot.missing_owners() == ("n2", "n3", "n4")
-    slot.incoming["n3"] = Incoming(1, (7,), [{"x": np.zeros(1)}], 11)
-    slot.incoming["n5"] = Incoming(1, (8,), [], 13)
+    slot.incoming["n3"] = Incoming((7,), [{"x": np.zeros(1)}], 11)
+    slot.incoming["n5"] = Incoming((8,), [], 13)
     assert slot.incoming_bytes() == 24
     assert slot.missing_owners() == ("n2", "n4")
     slot.given_up.add("n4")

@@ -70,8 +70,8 @@ def test_own_batches_come_first_by_deadline_then_those_of_others_by_name() -> No
         Batch(5, 2, Stage.DEVELOPMENT, 4),
     ]
     incoming = {
-        "n9": Incoming(1, (0,), [arrays(90)], 8),
-        "n2": Incoming(1, (0, 1), [arrays(20), arrays(21)], 16),
+        "n9": Incoming((0,), [arrays(90)], 8),
+        "n2": Incoming((0, 1), [arrays(20), arrays(21)], 16),
     }
     workload: Any = Asked()
     owners, batches = gather("n5", workload, state(own=own, incoming=incoming))

@@ -102,6 +102,17 @@ def test_residuals_of_a_plan_that_keeps_everything_are_none() -> None:
     assert min(found.values()) >= 0.0
 
 
+def test_where_no_node_may_export_the_hub_has_what_is_taken_from_it_against_the_load() -> None:
+    rng = np.random.default_rng(7)
+    p, x = drawn_program(rng, carries_cap=False), drawn_plan(rng)
+    shut = replace(p, export_efficiency=np.zeros(3))
+    taken = np.abs(x.import_j.sum(axis=1)).max()
+    energy = max(hub.load_j(p, x).max(), p.harvest_j.max())
+    assert hub.residuals(shut, x)["D2 hub"] == pytest.approx(taken / energy)
+    still = replace(x, import_j=np.zeros_like(x.import_j))
+    assert hub.residuals(shut, still)["D2 hub"] == 0.0
+
+
 def test_objective_and_load_of_a_plan_by_hand() -> None:
     rng = np.random.default_rng(9)
     p, x = drawn_program(rng, carries_cap=False), drawn_plan(rng)

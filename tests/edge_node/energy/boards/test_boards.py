@@ -57,3 +57,14 @@ def test_an_own_board_without_texts_is_named_by_its_file(tmp_path: Path) -> None
     board.write_text(plain.replace('unit = "W"', 'unit = "mW"', 1), encoding="utf-8")
     with pytest.raises(SourceError, match=f"^board {board}: .* is in mW; allowed is W$"):
         load_board(str(board))
+
+
+def test_boards_are_read_as_utf8_on_a_machine_of_another_encoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Path.read_text
+    own = tmp_path / "own.toml"
+    own.write_bytes((resources.files("edge_node.energy.boards") / "raspberry_pi_4b.toml").read_bytes())
+    plain = [load_board("raspberry-pi-4b"), load_board(str(own))]
+    monkeypatch.setattr(Path, "read_text", lambda path, encoding=None: read(path, encoding or "utf-16"))
+    assert [load_board("raspberry-pi-4b"), load_board(str(own))] == plain
