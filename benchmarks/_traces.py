@@ -32,12 +32,14 @@ class Trace:
         return round(float(self.energy_uj[sample]) * self.rate_hz)
 
     def between_uj(self, begin_ns: int, end_ns: int) -> float:
-        """Energy between two moments of the trace; within a sample power is even."""
+        """Energy between two moments of the trace, which begins again where it ends; within a sample power is even."""
         total = np.concatenate([[0.0], np.cumsum(self.energy_uj, dtype=np.float64)])
-        begin, end = np.interp(
-            [at * self.rate_hz / 1e9 for at in (begin_ns, end_ns)], np.arange(len(total)), total
-        )
-        return float(end - begin)
+
+        def until(at_ns: int) -> float:
+            turns, rest = divmod(at_ns * self.rate_hz / 1e9, len(self.energy_uj))
+            return float(turns * total[-1] + np.interp(rest, np.arange(len(total)), total))
+
+        return until(end_ns) - until(begin_ns)
 
 
 def names() -> tuple[str, ...]:

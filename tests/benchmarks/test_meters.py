@@ -31,6 +31,9 @@ def trace(tmp_path: Path) -> Trace:
 def test_the_official_joules_are_those_of_the_trace(trace: Trace) -> None:
     assert trace.official == ((2.0, 12.0, pytest.approx(400_000, rel=0.01)),)
     assert against_official(trace) < 1e-5
+    assert trace.between_uj(19 * 10**9, 21 * 10**9) == pytest.approx(
+        trace.between_uj(19 * 10**9, 20 * 10**9) + trace.between_uj(0, 10**9)
+    )
     assert trace.between_uj(2 * 10**9, 12 * 10**9) == pytest.approx(trace.official[0][2], rel=1e-6)
 
 
