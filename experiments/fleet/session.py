@@ -32,13 +32,16 @@ from protos.messages.terms import Stage
 from .base import Fleet, FleetStartError
 from .grid import NodeGrid
 from .inprocess import InProcessFleet
-from .supervisor import Restart, Supervisor
+from .supervisor import START_TIMEOUT_S, Restart, Supervisor
 
 NodesOf = Callable[[str], Sequence[NodeConfig]]
 """Node configurations for a coordinator's address; the address is empty where none is needed."""
 
 NOBODY_S = 0.0
 """Wall seconds to wait for the nodes of a slot whose processes are all gone."""
+PATIENCE_S = START_TIMEOUT_S + 30.0
+"""Wall seconds for which a coordinator may be gone: as long as its supervisor lets it take to come back, and more. One
+that will not come back is not waited for."""
 REGISTER_S = 60.0
 """Wall seconds in which all nodes must have registered."""
 
@@ -99,7 +102,7 @@ def _open_supervised(
         Supervisor(
             config.model_copy(update={"access": access.coordinator}), folder, ahead=fleet.coordinators
         ) as supervisor,
-        ControlClient(address, access=access.runner) as control,
+        ControlClient(address, PATIENCE_S, access=access.runner) as control,
         ThreadPoolExecutor(1, thread_name_prefix="books") as books,
     ):
         if open_slot is not None:

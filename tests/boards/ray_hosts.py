@@ -22,7 +22,7 @@ from protos.access.files import AUTHORITY, CERTIFICATE, KEY, write_private
 from tests.boards.hosts import Host, environment
 
 PORT = 6379
-UP_S = 120.0
+STARTS = 4
 
 
 @dataclass
@@ -51,18 +51,14 @@ class RayHosts:
         }
         return {**environment(), **self.protected, **tls}
 
-    def raylet(self, place: int, node_id: str) -> subprocess.Popen[str]:
+    def raylet(self, place: int, node_id: str) -> None:
         """Start that of a board; returns when Ray counts it."""
         host = self.boards[place]
         resources = json.dumps({board_resource(node_id): 1})
-        log = (self.folder / f"{node_id}.out").open("w")
         arguments = ("--address", self.address, "--num-cpus", "1", "--resources", resources)
-        process = host.start(
-            *_START, "--node-ip-address", host.address, *arguments, **self._options(host, log)
+        self.processes[place] = self._up(
+            host, f"{node_id}.out", "--node-ip-address", host.address, *arguments
         )
-        wait_for(log.name, "Ray runtime started", process)
-        self.processes[place] = process
-        return process
 
     def kill_raylet(self, place: int) -> None:
         """kill -9, with what hangs on it."""
@@ -71,13 +67,22 @@ class RayHosts:
         raylet.kill()
         process.wait(60)
 
-    def head(self) -> subprocess.Popen[str]:
-        log = (self.folder / "head.out").open("a")
+    def head(self) -> None:
         arguments = ("--head", "--port", str(PORT), "--num-cpus", "0", "--temp-dir", str(self.folder / "ray"))
         address = ("--node-ip-address", self.laptop.address, "--include-dashboard=false")
-        process = self.laptop.start(*_START, *address, *arguments, **self._options(self.laptop, log))
-        wait_for(log.name, "Ray runtime started", process)
-        return process
+        self._up(self.laptop, "head.out", *address, *arguments)
+
+    def _up(self, host: Host, log: str, *arguments: str) -> subprocess.Popen[str]:
+        """Start Ray, again where it gave up, as a supervisor does: it waits for a busy machine 30 s and no longer."""
+        path = self.folder / log
+        for _ in range(STARTS):
+            with path.open("w") as file:
+                process = host.start(*_START, *arguments, **self._options(host, file))
+            while process.poll() is None:
+                if "Ray runtime started" in path.read_text():
+                    return process
+                time.sleep(0.2)
+        raise AssertionError(path.read_text())
 
     def _options(self, host: Host, log: Any) -> dict[str, Any]:
         return {"stdout": log, "stderr": subprocess.STDOUT, "env": self.environment(host), "cwd": self.folder}
@@ -97,14 +102,6 @@ class RayHosts:
 
 
 _START = ("ray", "start", "--block", "--disable-usage-stats", "--object-store-memory", "100000000")
-
-
-def wait_for(log: str, text: str, process: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + UP_S
-    while text not in (said := Path(log).read_text()):
-        assert process.poll() is None, said
-        assert time.monotonic() < end, said
-        time.sleep(0.2)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -219,14 +220,20 @@ def test_an_open_stream_ends_when_its_certificate_is_revoked(testbed: Bed) -> No
     access = testbed.ours.node("n0")
     calls = Calls(access)
 
+    let_in = threading.Event()
+
     def messages() -> Iterator[bytes]:
         yield testbed.register
+        assert let_in.wait(DEADLINE_S)
         revoke(testbed.ours, access, at=testbed.coordinator)
         yield codec.encode_up(Heartbeat("n0", "boot", 1, 1))
 
     with calls.channel(testbed.running.address, COORDINATOR, LOCAL) as channel:
         stream = channel.stream_stream(codec.ATTEND.path)
-        heard = [codec.decode_down(data) for data in stream(messages(), timeout=DEADLINE_S)]
+        heard = []
+        for data in stream(messages(), timeout=DEADLINE_S):
+            heard.append(codec.decode_down(data))
+            let_in.set()
     assert isinstance(heard[-1], Refusal)
     assert heard[-1].code == "revoked"
 

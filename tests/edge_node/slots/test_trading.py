@@ -54,7 +54,7 @@ def test_room_is_a_share_of_each_release_less_what_was_sent_of_it() -> None:
     assert room.batches(backlog, DEV, 0.5) == {0: 2, 1: 2}
     room.add([Batch(2, 0, DEV, 0)])
     room.add([Batch(2, 4, DEV, 1), Batch(2, 5, DEV, 1), Batch(2, 6, DEV, 1)])
-    room.add([Batch(3, 0, APP, 0)])
+    room.add([Batch(3, 0, APP, 3)])
     assert room.batches(backlog, DEV, 0.5) == {0: 1, 1: 0}
     assert room.batches(backlog, DEV, 1.0) == {0: 3, 1: 1}
     assert room.batches(backlog, DEV, 0.3) == {0: 0, 1: 0}
