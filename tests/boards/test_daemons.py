@@ -143,6 +143,7 @@ def test_a_cut_is_an_explicit_gap_and_the_node_goes_on(cluster: Cluster, tmp_pat
 
 
 def test_a_board_that_did_not_dial_is_named_and_nothing_starts(cluster: Cluster, tmp_path: Path) -> None:
+    until(lambda: "no stream to" in cluster.boards.said("n1"))
     daemon = cluster.boards.processes["n1"]
     daemon.terminate()
     assert daemon.wait(60) == 0
