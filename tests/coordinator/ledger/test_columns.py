@@ -27,6 +27,12 @@ def test_columns_come_back_as_they_were(numbers: list[int], flags: list[bool]) -
         np.testing.assert_array_equal(found[name], column)
 
 
+@pytest.mark.parametrize("bits", [8, 16, 32, 64])
+def test_both_ends_of_every_width_come_back(bits: int) -> None:
+    ends = np.array([-(2 ** (bits - 1)), 2 ** (bits - 1) - 1], dtype=np.int64)
+    np.testing.assert_array_equal(unpack(pack({"n": ends}))["n"], ends)
+
+
 def test_small_numbers_take_little_space() -> None:
     rng = np.random.default_rng(1)
     small, large = rng.integers(0, 100, 10_000), rng.integers(0, 2**60, 10_000)

@@ -62,6 +62,16 @@ def test_a_new_epoch_before_the_work_replaces_the_plan(make_node: MakeNode, mode
     assert energies(usage)[Component.RADIO_TX] == (3 * BATCH_BYTES + 16) * 10  # and it was sent all the same
 
 
+def test_a_parcel_before_a_decision_that_does_not_name_its_owner_is_not_moved(make_node: MakeNode) -> None:
+    owner, executor = make_node(0), make_node(1)
+    for node in (owner, executor):
+        welcome(node)
+    (parcel,) = owner.on_decision(decide("n0", 0, own=4, sends=(Send("n1", "", 2),)))
+    assert executor.on_parcel(parcel).accepted
+    assert executor.on_decision(decide("n1", 0, own=6)) == []
+    assert executor.close(CloseSlot(1, 0)).moved == ()
+
+
 @pytest.mark.parametrize(("epoch", "slot"), [(1, 1), (1, 0), (0, 2), (1, 2)])
 def test_stale_decisions_are_refused(make_node: MakeNode, epoch: int, slot: int) -> None:
     node = make_node()
