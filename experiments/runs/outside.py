@@ -9,16 +9,13 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from experiments.errors import UsageError
+from experiments.resolve.listen import LISTENING
+from experiments.resolve.resolved import Resolved
 from experiments.run_folder.files import ADDRESSES, DONE, SCENARIO, access_of_runner
 from protos.access.config import Access
 from protos.messages.terms import Stage
-
-if TYPE_CHECKING:
-    from experiments.resolve.listen import LISTENING
-from experiments.resolve.resolved import Resolved
 
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:]+\]|[^\s:/]+):\d{1,5}")
 HOLD = "detabed run SCENARIO --serve-for SECONDS"

@@ -13,6 +13,7 @@ from edge_node.assignment import Assignment
 from edge_node.board_file import BoardFile
 from edge_node.config import DemandConfig, TaskConfig
 from edge_node.hosting import HostedRun
+from edge_node.tasks.data import images
 from tests.boards.identities import Identities
 
 DEMAND = DemandConfig(flop_per_batch=1e6, bytes_per_batch=10, batches=(1,) * 6)
@@ -52,6 +53,7 @@ def test_data_that_lack_are_named(
     board: BoardFile, make_config: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DETABED_DATA_DIR", str(tmp_path / "nothing"))
+    images._load.cache_clear()  # another test of this process may have loaded it
     task = TaskConfig(
         name="mnist-mlp",
         data="mnist",
