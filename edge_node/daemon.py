@@ -190,7 +190,7 @@ class Daemon:
 
     def _answer(self, letter: Letter) -> Any:
         if self._run is None:
-            return None  # released meanwhile: nobody waits for it
+            return None  # released meanwhile: no answer is expected
         if letter.kind == MEMORY:
             return [self._run.memory().model_dump_json().encode()]
         try:

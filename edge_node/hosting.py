@@ -98,7 +98,7 @@ class HostedRun:
         return found
 
     def close(self, *, over: bool) -> None:
-        """``over``: the run has ended, and nobody will take readings any more."""
+        """``over``: the run has ended, and no further readings are accepted."""
         self._host.close()
         if over and (left := len(self._outbox.pending())):
             log.warning("%s: the run ended with %d readings unacknowledged", self._board.node_id, left)

@@ -287,6 +287,7 @@ class RayFleet(Managed):
             return
         for place, actor in enumerate(self._actors):
             if self._grid.has_lost(actor):
+                ray.kill(actor)
                 self._actors[place] = self._new_actor(place)
                 (self._actor_pids[place],) = self._ask([self._actors[place].pid.remote()], "start")
 
@@ -348,6 +349,8 @@ class RayFleet(Managed):
             if not self.grid.has_lost(self._actors[place]):
                 self._look_after(place)
             elif place not in self._coming:
+                # Cut off and not dead, it would hold its board, and the new one would wait for ever.
+                ray.kill(self._actors[place])
                 new = self._new_actor(place)
                 self._coming[place] = (new, new.host.remote(*self._hosted[place]))
             else:
@@ -378,7 +381,6 @@ class RayFleet(Managed):
             return
         before, self._actors[place] = self._actors[place], new
         self._pings.pop(place, None)
-        ray.kill(before)  # cut off and not dead, it would still hold the board
         self.grid.replace(before, new)
         logger.warning(
             "nodes are back: %s", ", ".join(n for n, where in self._placed.items() if where == place)

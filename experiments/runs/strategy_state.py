@@ -28,7 +28,7 @@ def keep(strategy: Strategy) -> tuple[dict[str, Any], Tensors]:
 
 
 def recall(strategy: Strategy, kept: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
-    """Give ``strategy``, made anew from the same options, what ``keep`` took out of another one."""
+    """Give ``strategy``, a new object with the same options, what ``keep`` took out of another one."""
     for name, told in kept.items():
         if "strategy" in told:
             recall(getattr(strategy, name), told["strategy"], tensors)

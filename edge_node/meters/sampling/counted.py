@@ -62,7 +62,7 @@ class Counted:
                 kept.remove(edge)
 
     def restarted(self) -> None:
-        """The counter began anew since the last read: the time up to the next read is a gap."""
+        """The counter restarted since the last read: the time up to the next read is a gap."""
         self._broken = True
 
     def add(self, at_ns: int, total_uj: int) -> None:

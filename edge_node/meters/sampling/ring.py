@@ -28,7 +28,7 @@ class Status(IntEnum):
     FAILED = 1
     """The read gave nothing."""
     RESTARTED = 2
-    """The counter began anew."""
+    """The counter restarted."""
 
 
 @dataclass(frozen=True, slots=True)

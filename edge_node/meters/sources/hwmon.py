@@ -37,7 +37,7 @@ class PowerFile:
 
 
 class EnergyFile:
-    """A cumulative energy in microjoule, without a stated range: where it falls it began anew."""
+    """A cumulative energy in microjoule, without a stated range: where it falls it restarted."""
 
     kind = Kind.COUNTER
     resolution = 1

@@ -12,7 +12,7 @@ class SourceError(RuntimeError):
 
 
 class Restarted(SourceError):
-    """The sensor's counter began anew: what it counted between is not known."""
+    """The sensor's counter restarted: what it counted between is not known."""
 
 
 class Source(Protocol):
@@ -54,7 +54,7 @@ class Unwrapped:
         if step < 0 and self._range_uj is not None:
             step += self._range_uj
         if step < 0:
-            self._total_uj += now_uj  # counted since it began anew
-            raise Restarted(f"counter {self._name} fell from {last_uj} to {now_uj} uJ: it began anew")
+            self._total_uj += now_uj  # counted since it restarted
+            raise Restarted(f"counter {self._name} fell from {last_uj} to {now_uj} uJ: it restarted")
         self._total_uj += step
         return self._total_uj
