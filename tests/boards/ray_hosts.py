@@ -101,7 +101,9 @@ class RayHosts:
         )
 
 
-_START = ("ray", "start", "--block", "--disable-usage-stats", "--object-store-memory", "100000000")
+_RAY = (sys.executable, "-m", "ray.scripts.scripts")
+"""Of this interpreter's environment, which need not be on PATH."""
+_START = (*_RAY, "start", "--block", "--disable-usage-stats", "--object-store-memory", "100000000")
 
 
 @contextlib.contextmanager
