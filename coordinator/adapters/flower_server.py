@@ -178,7 +178,8 @@ class Link:
     timeout_s: float = 600.0
     """Longest wait for the replies of a slot."""
     books: Executor | None = None
-    """Where to close slots while models are averaged; None: in turn, in this thread."""
+    """Where to close slots while models are averaged, and to begin them while models are evaluated; None: in turn, in
+    this thread."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +190,9 @@ class Watch:
     """Called after each slot."""
     on_booked: Callable[[Booked], None] = lambda _: None
     """Called as soon as a slot is booked, before its model is evaluated."""
+    before_begin: Callable[[], None] = lambda: None
+    """Called before a slot begins, after ``on_booked`` of the slot before; perhaps in another thread, and while the
+    model of that slot is evaluated."""
     before_close: Callable[[int], None] = lambda _: None
     """Called with a slot of the application stage once its work is done and before it is closed: what outside clients
     ask meanwhile is booked in it."""
@@ -238,6 +242,7 @@ class Schedule:
             # Serving without a development stage serves the untrained model: the same work.
             arrays = self._model_of(Stage.DEVELOPMENT)
         for slot in slots:
+            self._watch.before_begin()
             plan = self._link.control.begin_slot(slot, stage, self._link.wait_s)
             alive = set(grid.get_node_ids())
             asked = [d for d in workers(plan) if self._link.numbers[d.node_id] in alive]
@@ -296,6 +301,7 @@ class Schedule:
 
         def after_round(now: int, arrays: ArrayRecord) -> MetricRecord | None:
             server_round = now + done if now else 0
+            strategy.begin_ahead(now + done + 1)
             if server_round == 0 and done and stage in self.record.initial_evaluations:
                 return None  # an earlier start has evaluated it
             evaluation = task.evaluate(arrays) if task.evaluate and task.due(server_round, rounds) else None
@@ -323,6 +329,7 @@ class Schedule:
             evaluated_examples=evaluated,
             on_round=on_round,
             books=self._link.books,
+            before_begin=self._watch.before_begin,
             rounds_before=done,
         )
         strategy.start(

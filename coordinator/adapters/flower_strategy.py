@@ -10,7 +10,7 @@ inner strategy's own sampling is switched off.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -230,7 +230,9 @@ class Decided(Strategy):
         on_round: Called after each round with its number, plan, replies, the booked summary and the model made (None:
             it stays as it is).
         rounds_before: Rounds of these slots that an earlier start of the run has done.
-        books: Where to close a slot while models are averaged; None: one after the other, in this thread.
+        books: Where to close a slot while models are averaged, and to begin the next one while a model is evaluated;
+            None: one after the other, in this thread.
+        before_begin: Called, there as well, before a slot begins.
     """
 
     def __init__(
@@ -245,6 +247,7 @@ class Decided(Strategy):
         evaluated_examples: Callable[[int], int] = lambda _: 0,
         on_round: OnRound = lambda *_: None,
         books: Executor | None = None,
+        before_begin: Callable[[], None] = lambda: None,
         rounds_before: int = 0,
     ) -> None:
         take_all(inner)
@@ -258,11 +261,23 @@ class Decided(Strategy):
         self._evaluated_examples = evaluated_examples
         self._on_round = on_round
         self._books = books
+        self._before_begin = before_begin
         self._rounds_before = rounds_before
         self._plan: SlotPlan | None = None
+        self._ahead: Future[SlotPlan] | None = None
+        """The plan of the next round, where it was asked for ahead."""
         self._sent: tuple[str, ...] = ()
         self._unreachable: tuple[str, ...] = ()
         self._model: ArrayRecord | None = None
+
+    def begin_ahead(self, server_round: int) -> None:
+        """Begin the slot of this round, if there is one, while this thread does something else."""
+        if self._books is not None and server_round <= len(self._slots):
+            self._ahead = self._books.submit(self._begin, self._slots[server_round - 1])
+
+    def _begin(self, slot: int) -> SlotPlan:
+        self._before_begin()
+        return self._control.begin_slot(slot, self._stage, self._wait_s)
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -274,7 +289,8 @@ class Decided(Strategy):
         """
         server_round += self._rounds_before
         slot = self._slots[server_round - 1]
-        self._plan = self._control.begin_slot(slot, self._stage, self._wait_s)
+        ahead, self._ahead = self._ahead, None
+        self._plan = self._begin(slot) if ahead is None else ahead.result()
         alive = set(grid.get_node_ids())
         chosen = [d for d in workers(self._plan) if self._numbers[d.node_id] in alive]
         self._sent = tuple(d.node_id for d in chosen)

@@ -14,6 +14,9 @@ from experiments.report.second_process import SecondProcess
 from experiments.report.svg import inline_svg
 from experiments.run_folder.files import FIGURES, TABLES
 
+LONGEST = ("efficiency", "emissions", "day", "flows", "batteries")
+"""Sections that take longest to draw. It decides only who draws what, and when."""
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -48,10 +51,10 @@ def draw_section(study: Study, section: str) -> list[Picture]:
 def pictures(study: Study, second: SecondProcess | None) -> Iterator[Callable[[], dict[str, list[Picture]]]]:
     """``second``, if it was started, draws from here on; the value, when called, draws the rest here and returns all.
 
-    Both take whole sections, this process from the front and the second one from the end, until none is left. A section
+    Both take whole sections, the longest first, until none is left, so that they end at about the same time. A section
     that the second process cannot draw is drawn here, where its error is raised.
     """
-    left = deque(SECTIONS)
+    left = deque((*LONGEST, *(section for section in SECTIONS if section not in LONGEST)))
     with ThreadPoolExecutor(1, thread_name_prefix="pictures") as asking:
         there = asking.submit(_draw_there, study, second, left)
 
@@ -67,14 +70,14 @@ def pictures(study: Study, second: SecondProcess | None) -> Iterator[Callable[[]
 
 def _draw_here(study: Study, left: deque[str]) -> dict[str, list[Picture]]:
     found = {}
-    while (section := _taken(left.popleft)) is not None:
+    while (section := _taken(left)) is not None:
         found[section] = draw_section(study, section)
     return found
 
 
 def _draw_there(study: Study, second: SecondProcess | None, left: deque[str]) -> dict[str, list[Picture]]:
     found = {}
-    while second is not None and second.works and (section := _taken(left.pop)) is not None:
+    while second is not None and second.works and (section := _taken(left)) is not None:
         answer = second.ask({"folder": str(study.folder.absolute()), "section": section})
         if answer is None:
             left.append(section)
@@ -83,9 +86,9 @@ def _draw_there(study: Study, second: SecondProcess | None, left: deque[str]) ->
     return found
 
 
-def _taken(take: Callable[[], str]) -> str | None:
+def _taken(left: deque[str]) -> str | None:
     """The next section that is not taken; None: none is left."""
     try:
-        return take()
+        return left.popleft()
     except IndexError:
         return None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import threading
 import time
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -186,6 +188,8 @@ def run_compare(
         failed: dict[str, str] = {}
         stand = standings(folder, specs, resolved) if resumed else {}
         folder.mkdir(parents=True, exist_ok=True)
+        if draw:
+            _import_report()
         with (
             nullcontext() if resumed else run_lock(folder),
             _started(scenario, progress) as fleet,
@@ -288,6 +292,11 @@ def _execute(
     except RunError:
         progress.say("failed")  # without the figures of the slots it got through
         raise
+
+
+def _import_report() -> None:
+    """Import what draws the report while the fleet starts, which mostly waits."""
+    threading.Thread(target=importlib.import_module, args=("experiments.report.html",), daemon=True).start()
 
 
 def _report(folder: Path, progress: SlotProgress, second: SecondProcess) -> tuple[Path, Study]:

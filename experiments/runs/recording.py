@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +23,8 @@ from edge_node.config import NodeMemory
 from experiments.run_folder.checkpoint import FORMAT, STATE, append_line, discard
 from experiments.run_folder.digest import scenario_sha256
 from experiments.run_folder.files import CHECKPOINT, DONE
-from experiments.runs.strategy_state import NotKeptError, keep
+from experiments.runs.strategy_state import NotKeptError
+from experiments.runs.strategy_state import keep as keep_strategy
 from protos.messages.terms import Stage
 
 MODEL = "model"
@@ -46,7 +48,7 @@ class Kept:
 
 
 class Recording:
-    """Writes a run's checkpoints.
+    """Writes a run's checkpoints; as a context, it writes that of a slot while the slot's model is evaluated.
 
     Args:
         folder: The run's folder, which holds its scenario.
@@ -73,6 +75,16 @@ class Recording:
         """What another start of each node needs; asked after every slot."""
         self.restarts_now: Callable[[], list[dict[str, Any]]] = list
         """Restarts of the coordinator since this start."""
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._written: Future[None] | None = None
+        """The checkpoint of the slot that was booked last."""
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # An error of it was raised where it was waited for, or the run ends with another.
+        self._beside.shutdown()
 
     @property
     def restarts(self) -> list[dict[str, Any]]:
@@ -84,14 +96,24 @@ class Recording:
         self.write(Kept(0, RunRecord(), {}))
 
     def booked(self, booked: Booked) -> None:
-        """A slot is in the books: make durable what follows from it."""
+        """A slot is in the books: begin to make durable what follows from it. Whoever begins the next slot, which
+        changes model and strategy, calls ``settled`` first."""
+        self._written = self._beside.submit(self.keep, booked)
+
+    def settled(self) -> None:
+        """What follows from the slot that was booked last is on disk when this returns."""
+        if self._written is not None:
+            self._written.result()
+
+    def keep(self, booked: Booked) -> None:
+        """Make durable what follows from a slot."""
         outcome = booked.outcome
         append_line(self._folder, _line(outcome), synced=True)
         kept = Kept(outcome.slot + 1, booked.record, booked.models)
         if booked.strategy is not None:
             name = type(booked.strategy).__name__
             try:
-                told, arrays = keep(booked.strategy)
+                told, arrays = keep_strategy(booked.strategy)
                 kept = replace(kept, strategy=told, stage=outcome.stage, arrays=arrays)
             except NotKeptError as error:
                 kept = replace(kept, stage=outcome.stage, not_kept=f"{name} ({error})")
@@ -103,6 +125,7 @@ class Recording:
 
     def finished(self, outcome: SlotOutcome, slot_s: float, decide_s: float) -> None:
         """The slot's model is evaluated. Not waited for: what is lost of it is computed again."""
+        self.settled()
         told = None if outcome.evaluation is None else asdict(outcome.evaluation)
         line = {"slot": outcome.slot, "evaluation": told, "slot_s": slot_s, "decide_s": decide_s}
         append_line(self._folder, line, synced=False)

@@ -225,7 +225,11 @@ def _run_slots(
         return configs if resumed is None else resumed.as_they_were(configs)
 
     open_slot = None if resumed is None else resumed.open_slot
-    with logging_to(folder / FLOWER_LOG), open_session(fleet, config, folder, nodes_of, open_slot) as session:
+    with (
+        logging_to(folder / FLOWER_LOG),
+        open_session(fleet, config, folder, nodes_of, open_slot) as session,
+        recording,
+    ):
         timings.start_s = time.perf_counter() - begun
         recording.memories = session.memories
         recording.restarts_now = lambda: [
@@ -257,7 +261,12 @@ def _run_slots(
             timeout_s=resolved.scenario.task.round_deadline_s,
             books=session.books,
         )
-        watch = Watch(on_slot=finished, on_booked=recording.booked, before_close=hooks.before_close)
+        watch = Watch(
+            on_slot=finished,
+            on_booked=recording.booked,
+            before_begin=recording.settled,
+            before_close=hooks.before_close,
+        )
         schedule = Schedule(plan, link, watch, record)
         grid = session.grid
         context = Context(

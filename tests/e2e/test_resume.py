@@ -21,7 +21,7 @@ from tests.scenarios import SMALL
 ROOT = Path(__file__).parents[2]
 TABLES = ("slots", "nodes", "lines", "rounds", "serving", "batch_flows", "energy_flows", "decisions")
 SLOTS = 8
-BOOKED = "experiments.runs.recording:Recording.booked"
+BOOKED = "experiments.runs.recording:Recording.keep"
 Kill = Callable[..., Path]
 
 

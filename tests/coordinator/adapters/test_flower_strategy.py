@@ -47,6 +47,17 @@ def test_closing_the_slot_beside_the_averaging_gives_the_same():
     assert results[0] == results[1]
 
 
+def test_a_slot_begun_ahead_is_begun_once_and_after_what_comes_before():
+    control, before = Script({"a": 1, "b": 3}), []
+    with ThreadPoolExecutor(1) as books:
+        strategy = decided(control, books=books, before_begin=lambda: before.append(len(control.calls)))
+        strategy.start(
+            Nodes(), zeros(), num_rounds=2, evaluate_fn=lambda now, _: strategy.begin_ahead(now + 1)
+        )
+    assert [call[:2] for call in control.calls] == [("begin", 4), ("end", 4), ("begin", 5), ("end", 5)]
+    assert before == [0, 2]
+
+
 def test_offloaded_batches_count_as_work_and_sleeping_nodes_are_skipped():
     control = Script({"a": 0, "b": 2, "c": 2}, asleep={"c"})
     begin = control.begin_slot

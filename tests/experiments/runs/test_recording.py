@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from experiments.run_folder.checkpoint import read_state
+from coordinator.adapters.flower_server import Booked, RunRecord, SlotOutcome
+from coordinator.adapters.flower_strategy import Replies
+from experiments.run_folder.checkpoint import read_lines, read_state
 from experiments.run_folder.files import CHECKPOINT, DONE, SCENARIO
 from experiments.runs import recording
 from experiments.runs.recording import Recording
+from protos.messages.runner import SlotPlan, SlotSummary
+from protos.messages.terms import Stage
 
 
 @pytest.fixture
@@ -42,3 +46,32 @@ def test_all_files_are_on_disk_before_the_checkpoint_goes(
     run.over()
     assert {"slots.parquet", SCENARIO} <= set(synced)
     assert sorted(path.name for path in folder.iterdir()) == [DONE, SCENARIO, "slots.parquet"]
+
+
+def booked(slot: int) -> Booked:
+    plan = SlotPlan(1, slot, (), (), "rule", None, 0.0)
+    summary = SlotSummary(slot, 0, 0, 0, 0, 0, 0, 0, 0, (), ())
+    replies = Replies((), (), {}, (), (), ())
+    return Booked(SlotOutcome(slot, Stage.APPLICATION, None, plan, replies, summary), RunRecord(), {}, None)
+
+
+def test_a_slot_that_is_settled_is_on_disk(folder: Path) -> None:
+    with Recording(folder) as run:
+        run.booked(booked(3))
+        run.settled()
+        state = read_state(folder)
+    assert state is not None
+    assert (state["slot"], [line["slot"] for line in read_lines(folder)]) == (4, [3])
+
+
+def test_no_slot_begins_after_one_that_the_disk_did_not_take(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(recording, "write_durably", full)
+    with Recording(folder) as run:
+        run.booked(booked(3))
+        with pytest.raises(OSError, match="No space left"):
+            run.settled()
