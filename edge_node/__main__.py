@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from carbon_data.files.folders import DATA_DIR_VARIABLE
+from carbon_data.own_code import look_beside
 from edge_node.board_file import read_board_file
 from edge_node.daemon import DaemonError, run_daemon
 from edge_node.tasks.process import configure_process
@@ -23,15 +26,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--threads",
         type=int,
-        default=1,
-        help="threads of the learning; default 1: several nodes may share a machine; more for a board of one's own",
+        help="threads of the learning, instead of the file's (default 1: several nodes may share a machine)",
     )
     parser.add_argument("--log", default="warning", choices=["debug", "info", "warning", "error"])
     options = parser.parse_args(arguments)
     logging.basicConfig(level=options.log.upper(), format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
-        configure_process(options.threads)
-        run_daemon(read_board_file(options.board))
+        configure_process(1 if options.threads is None else options.threads)
+        board = read_board_file(options.board)
+        if options.threads is None:
+            configure_process(board.threads)
+        if board.own_code is not None:
+            look_beside(board.own_code)
+        if board.data is not None:
+            os.environ[DATA_DIR_VARIABLE] = str(board.data)
+        run_daemon(board)
     except DaemonError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

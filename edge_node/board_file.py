@@ -32,6 +32,12 @@ class BoardFile(Strict):
     """For batches of other boards; 0: any free one."""
     infer_port: int = Field(default=0, ge=0, le=65_535)
     """For outside clients; likewise."""
+    threads: int = Field(default=1, ge=1, le=1024)
+    """Of the learning."""
+    own_code: Path | None = None
+    """Folder of tasks and meters of one's own (``package.module:Name``), which ``detabed cluster push`` fills."""
+    data: Path | None = None
+    """Folder of large data files; None: as DETABED_DATA_DIR says, or the user's cache folder."""
 
     @model_validator(mode="after")
     def _the_certificates_are_there(self) -> BoardFile:

@@ -32,9 +32,13 @@ class Board(Strict):
     """Node id: lower case letters, digits and hyphens, as in a host name."""
     address: str = Field(pattern=r"^[A-Za-z0-9.:-]{1,253}$")
     """Where the coordinator's machine reaches it: an IP address or a host name."""
+    meter: str | None = Field(default=None, pattern=r"^\S{1,255}$")
+    """What reads its joules, as in ``fleet.meter``; None: as scenarios say."""
 
 
 class Inventory(Strict):
+    port: int | None = Field(default=None, ge=1, le=65_535)
+    """Which daemons dial, ``fleet.port`` of scenarios; None: the scenarios' default."""
     boards: Annotated[tuple[Board, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 
     @model_validator(mode="after")

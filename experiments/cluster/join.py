@@ -8,7 +8,7 @@ import re
 import shutil
 import ssl
 import tempfile
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -18,29 +18,34 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from experiments.cluster.authority import fingerprint, key_pem, new_key, signing_request
+from experiments.cluster.clock import Clock
 from experiments.cluster.tokens import JoinToken
 from experiments.errors import UsageError
 from protos.access.config import COORDINATOR
 from protos.access.files import AUTHORITY, CERTIFICATE, KEY, REVOKED, write_private
 
 TIMEOUT_S = 10.0
-CLOCKS_DIFFER_AT_MOST = timedelta(minutes=1)
 _HOST_AND_PORT = re.compile(r"\[?([A-Za-z0-9.:-]+?)\]?:(\d{1,5})")
 
 
-def join(address: str, token: JoinToken, folder: Path) -> x509.Certificate:
+def join(address: str, token: JoinToken, folder: Path, clock: Clock | None = None) -> x509.Certificate:
     """Write the node's identity to ``folder`` (replaced where the same node joined before); returns its certificate.
+
+    Args:
+        address: HOST:PORT of ``detabed cluster invite``.
+        token: As it was printed there.
+        folder: For key and certificate.
+        clock: Waits until this board has the time; None: not at all.
 
     Raises UsageError, and then nothing is written: the address is wrong or another's, the token cannot be used, or
     this board's clock is off.
     """
-    found = _HOST_AND_PORT.fullmatch(address)
-    if found is None:
-        raise UsageError(f"{address!r} is no HOST:PORT; detabed cluster invite {token.node_id} prints it")
+    host, port = host_and_port(address, token.node_id)
     _refuse_another_node(folder, token.node_id)
-    host, port = found[1], int(found[2])
     try:
-        authority = _authority(host, port, token)
+        authority, date = _authority(host, port, token)
+        # A board has no clock of its own after it was without power: certificates wait until it is set.
+        (clock or Clock()).await_agreement(date, lambda: _authority(host, port, token)[1], token.node_id)
         key = new_key()
         answer = _ask_to_join(host, port, authority, token, signing_request(key, token.node_id))
     except ssl.SSLError as error:
@@ -67,6 +72,14 @@ def join(address: str, token: JoinToken, folder: Path) -> x509.Certificate:
     return certificate
 
 
+def host_and_port(address: str, node_id: str) -> tuple[str, int]:
+    """Raises UsageError."""
+    found = _HOST_AND_PORT.fullmatch(address)
+    if found is None:
+        raise UsageError(f"{address!r} is no HOST:PORT; detabed cluster invite {node_id} prints it")
+    return found[1], int(found[2])
+
+
 def node_of(folder: Path) -> str | None:
     """Name in the certificate of ``folder``; None where there is none."""
     try:
@@ -87,8 +100,8 @@ def _refuse_another_node(folder: Path, node_id: str) -> None:
         raise UsageError(f"{folder} holds something else; give another --folder, or remove it first")
 
 
-def _authority(host: str, port: int, token: JoinToken) -> x509.Certificate:
-    """The authority that answers, if it is the token's; the connection itself proves nothing yet."""
+def _authority(host: str, port: int, token: JoinToken) -> tuple[x509.Certificate, datetime | None]:
+    """The authority that answers, if it is the token's, and the time there; the connection proves nothing yet."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     answer, date = _call(
@@ -106,20 +119,7 @@ def _authority(host: str, port: int, token: JoinToken) -> x509.Certificate:
             "cluster's, or somebody is in between. Nothing was sent; compare the address with what detabed cluster "
             "invite printed"
         )
-    _require_clock(date, token.node_id)
-    return authority
-
-
-def _require_clock(date: datetime | None, node_id: str) -> None:
-    """A board has no clock of its own after it was without power: certificates wait until it is set."""
-    if date is None:
-        return
-    now = datetime.now(UTC)
-    if abs(now - date) > CLOCKS_DIFFER_AT_MOST:
-        raise UsageError(
-            f"the clock of {node_id} says {now:%Y-%m-%d %H:%M:%S} UTC, the coordinator's {date:%Y-%m-%d %H:%M:%S}: "
-            "wait for time synchronisation (timedatectl shows it), then join again; the token is not spent"
-        )
+    return authority, date
 
 
 def _ask_to_join(

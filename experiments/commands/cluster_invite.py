@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import socket
 import sys
 import time
@@ -27,7 +28,8 @@ def cluster_invite(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    board = read_inventory(inventory).board(node)
+    found = read_inventory(inventory)
+    board = found.board(node)
     cluster = Cluster.open(inventory)
     host = address_towards(board)
     try:
@@ -36,7 +38,10 @@ def cluster_invite(
         raise UsageError(f"nothing can listen on {host}:{port} ({error}); give another --port") from error
     with service:
         token = cluster.invite(node)
-        command = f"detabed node join {service.address} --token {token}"
+        # What the inventory knows and the board does not.
+        more = [] if found.port is None else ["--port", str(found.port)]
+        more += [] if board.meter is None else ["--meter", board.meter]
+        command = shlex.join(["detabed", "node", "join", service.address, "--token", str(token), *more])
         if as_json:
             print_json({"node": node, "address": service.address, "token": str(token), "command": command})
             sys.stdout.flush()

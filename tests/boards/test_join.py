@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from coordinator.ledger.store import read_entries
+from edge_node.board_file import read_board_file
 from edge_node.config import TaskConfig
 from protos.access.config import Access
 from tests.boards.hosts import ROOT, Host, environment, hosts
@@ -56,8 +57,10 @@ def detabed(host: Host, *arguments: str, cwd: Path, board: bool = False) -> subp
 
 
 def there(folder: Path, board: bool) -> dict[str, str]:
-    """Environment of a process; on a board it can import no more than a board has."""
-    given = environment()
+    """Environment of a process, with a home of its own; on a board it can import no more than a board has."""
+    given = environment() | {
+        f"XDG_{name}_HOME": str(folder / name.lower()) for name in ("CONFIG", "DATA", "STATE")
+    }
     return given | {"PYTHONPATH": f"{folder}:{ROOT}"} if board else given
 
 
@@ -95,14 +98,22 @@ def joined(three: tuple[Host, ...], tmp_path: Path) -> tuple[tuple[Host, ...], P
     for folder in (desk, board):
         folder.mkdir()
     (board / "sitecustomize.py").write_text(BLOCKER.format(blocked=_modules_beyond_the_requirements()))
-    boards = [f"n0={zero.address}", f"n1={one.address}"]
-    made = detabed(laptop, "cluster", "init", "boards.toml", *boards, cwd=desk)
+    boards = (("n0", zero, 'meter = "cpu-time"'), ("n1", one, ""))
+    tables = (f'[[boards]]\nname = "{n}"\naddress = "{h.address}"\n{more}\n' for n, h, more in boards)
+    (desk / "boards.toml").write_text("port = 7801\n" + "".join(tables))
+    made = detabed(laptop, "cluster", "init", "boards.toml", cwd=desk)
     assert made.returncode == 0, made.stderr
     waiting, command = invite(laptop, "n0", desk)
     assert command[2].startswith(f"{laptop.address}:"), "derived from the way to the board"
-    done = detabed(zero, *command, "--folder", "identity", cwd=board, board=True)
+    done = detabed(zero, *command, "--folder", "identity", "--unit", "user", cwd=board, board=True)
     assert done.returncode == 0, done.stderr
     assert "this board is n0 until" in done.stdout
+    unit = board / "config" / "systemd" / "user" / "detabed-node.service"
+    assert "systemctl --user enable --now detabed-node.service" in done.stdout, "and nothing is started"
+    assert f'-P -m edge_node "{board / "board.json"}"' in unit.read_text()
+    written = read_board_file(board / "board.json")
+    assert (written.coordinator, written.meter) == (f"{laptop.address}:7801", "cpu-time")
+    assert written.certificates == board / "identity"
     assert "n0 joined" in until_closed(waiting)
     assert waiting.returncode == 0
     return three, desk, board
@@ -212,7 +223,8 @@ def test_bad_input_is_a_sentence_and_starts_nothing(
         cwd=other,
     )
     assert {path.name for path in desk.iterdir()} == {"boards.toml", "boards.access"}
-    done = detabed(one, *command, "--folder", "identity", "--json", cwd=other)
+    refused("--enable needs systemd", one, *command, "--unit", "none", "--enable", cwd=other)
+    done = detabed(one, *command, "--folder", "identity", "--unit", "none", "--json", cwd=other)
     assert json.loads(done.stdout)["node"] == "n1", done.stderr
     assert set(json.loads(done.stdout)) == documented("node join")
     until_closed(waiting)

@@ -17,6 +17,7 @@ from cryptography import x509
 
 from experiments.cluster import join as joining
 from experiments.cluster.authority import new_key, signing_request
+from experiments.cluster.clock import Clock
 from experiments.cluster.cluster import Cluster, folder_of
 from experiments.cluster.join import join, node_of
 from experiments.cluster.join_service import MOST_BYTES, JoinService
@@ -137,19 +138,18 @@ def test_a_board_that_is_another_node_keeps_its_identity(
         join(service.address, token, tmp_path / "home")
 
 
-def test_a_board_without_the_time_waits(
-    cluster: Cluster, service: JoinService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_board_without_the_time_waits_for_it(
+    cluster: Cluster, service: JoinService, tmp_path: Path
 ) -> None:
-    class Early(datetime):
-        @classmethod
-        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
-            return datetime(1970, 1, 1, 0, 2, tzinfo=UTC)
-
-    monkeypatch.setattr(joining, "datetime", Early)
-    token = cluster.invite("n7")
+    early, token = datetime(1970, 1, 1, 0, 2, tzinfo=UTC), cluster.invite("n7")
     with pytest.raises(UsageError, match=r"clock of n7 says 1970-01-01 .*time synchronisation"):
-        join(service.address, token, tmp_path / "node")
+        join(service.address, token, tmp_path / "node", Clock(now=lambda: early))
     assert cluster.invited("n7") is State.WAITING
+    assert not (tmp_path / "node").exists()
+    times = [early]
+    clock = Clock(60.0, now=lambda: times[-1], sleep=lambda _: times.append(datetime.now(UTC)))
+    join(service.address, token, tmp_path / "node", clock)
+    assert len(times) == 2
 
 
 def test_who_answers_must_hold_the_key_of_the_tokens_authority(
