@@ -47,6 +47,10 @@ COMMANDS = {
         "report:report",
         "Write the HTML report, figures and CSV tables of a finished run or comparison again.",
     ),
+    "watch": (
+        "watch:watch",
+        "Show a run as it goes on, in the terminal and with --page in a browser; nothing in it changes.",
+    ),
     "infer": ("infer:infer", "Ask a serving node about test examples over its gRPC Infer stream."),
     "qoais": (
         "qoais:qoais",

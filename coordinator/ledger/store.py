@@ -322,10 +322,13 @@ def open_read_only(path: Path) -> tuple[sqlite3.Connection, Format]:
     except sqlite3.DatabaseError as error:
         connection.close()
         raise LedgerError(f"{path} is not a ledger of this project: {error}") from error
-    if row is None or row[0] not in READABLE:
+    if row is None:
+        connection.close()
+        raise LedgerEmptyError(f"{path} is being made, or has lost its format: nothing can be read of it")
+    if row[0] not in READABLE:
         connection.close()
         raise LedgerError(
-            f"{path} has ledger format {row and row[0]}; this version reads {', '.join(sorted(READABLE))}: read "
+            f"{path} has ledger format {row[0]}; this version reads {', '.join(sorted(READABLE))}: read "
             "it with the version that wrote it"
         )
     return connection, READABLE[row[0]]
@@ -338,19 +341,22 @@ def format_of(path: Path) -> Format:
     return stored_as
 
 
-def read_entries(path: Path) -> Iterator[StoredEntry]:
-    """All committed entries of a ledger file in order, in today's units (nothing is checked: that is ``verify``).
+def read_entries(path: Path, after: int = 0) -> Iterator[StoredEntry]:
+    """Committed entries of a ledger file in order, in today's units (nothing is checked: that is ``verify``); those
+    whose number is greater than ``after``.
 
     Digest and chain are as stored; ``text`` of an entry is the stored document.
     """
     connection, stored_as = open_read_only(path)
     with contextlib.closing(connection):
         postings = connection.execute(
-            "SELECT entry_id, account, unit, amount FROM postings ORDER BY entry_id, line"
+            "SELECT entry_id, account, unit, amount FROM postings WHERE entry_id > ? ORDER BY entry_id, line",
+            (after,),
         )
         waiting = postings.fetchone()
         rows = connection.execute(
-            "SELECT id, kind, key, slot, node_id, body, digest, chain FROM entries ORDER BY id"
+            "SELECT id, kind, key, slot, node_id, body, digest, chain FROM entries WHERE id > ? ORDER BY id",
+            (after,),
         )
         for entry_id, kind, key, slot, node_id, body, digest, chain in rows:
             own: list[Posting] = []

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 from experiments.errors import UsageError
 from experiments.run_folder.files import LOCK
 
@@ -34,3 +36,15 @@ def run_lock(folder: Path) -> Iterator[None]:
                 path.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
+
+
+def is_running(folder: Path) -> bool:
+    """Whether the process that locked ``folder`` lives. It takes no lock, which could keep a run off."""
+    path = folder / LOCK
+    try:
+        number, locked = int(path.read_text()), path.stat().st_mtime
+        return (
+            psutil.Process(number).create_time() <= locked + 1.0
+        )  # else: another process has its number now
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        return False
