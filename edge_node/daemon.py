@@ -27,6 +27,7 @@ from edge_node.adapters.stream import StreamOver
 from edge_node.assignment import Assignment
 from edge_node.board_file import BoardFile
 from edge_node.hosting import HostedRun
+from edge_node.notify import ready
 from edge_node.versions import versions
 from protos.access.calls import Calls
 from protos.access.config import COORDINATOR
@@ -217,6 +218,7 @@ def run_daemon(board: BoardFile) -> None:
         daemon = Daemon(board, lambda told: print(json.dumps(told), flush=True))
         for name in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(name, daemon.stop.set)
+        ready()
         await daemon.serve()
 
     asyncio.run(serve())

@@ -88,6 +88,18 @@ GROUPS = {
                 "cluster_revoke:cluster_revoke",
                 "Let a board's certificate count no more, also in runs that go on.",
             ),
+            "up": (
+                "cluster_up:cluster_up",
+                "Start the boards' daemons over ssh: all of them, or none where one is another board or cannot.",
+            ),
+            "status": (
+                "cluster_status:cluster_status",
+                "Ask the boards over ssh whether their daemons run. Exit code 1 when one does not.",
+            ),
+            "down": (
+                "cluster_down:cluster_down",
+                "Stop the boards' daemons over ssh, by unit or recorded process.",
+            ),
         },
     ),
     "node": (

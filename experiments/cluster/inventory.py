@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from experiments.errors import UsageError
-from experiments.scenario.keys import Strict, as_tuple
+from experiments.scenario.keys import File, Strict, as_tuple
 from experiments.scenario.refusals import explain
 from experiments.scenario.where import Where
 from protos.access.config import COORDINATOR, RUNNER
@@ -30,8 +30,14 @@ class Board(Strict):
 
     name: Annotated[str, Field(pattern=_NAME), AfterValidator(_no_role)]
     """Node id: lower case letters, digits and hyphens, as in a host name."""
-    address: str = Field(pattern=r"^[A-Za-z0-9.:-]{1,253}$")
+    address: str = Field(pattern=r"^[A-Za-z0-9:][A-Za-z0-9.:-]{0,252}$")
     """Where the coordinator's machine reaches it: an IP address or a host name."""
+    user: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9._-]{0,31}$")
+    """Whose login there ssh uses; None: as ssh_config says, or the name of the user here."""
+    ssh_port: int | None = Field(default=None, ge=1, le=65_535)
+    """Of its sshd; None: as ssh_config says, or 22."""
+    python: str = Field(default="detabed/.venv/bin/python", pattern=r"^[^\s-]\S{0,1023}$")
+    """Python of its installation, from the home of ``user``."""
     meter: str | None = Field(default=None, pattern=r"^\S{1,255}$")
     """What reads its joules, as in ``fleet.meter``; None: as scenarios say."""
 
@@ -39,6 +45,8 @@ class Board(Strict):
 class Inventory(Strict):
     port: int | None = Field(default=None, ge=1, le=65_535)
     """Which daemons dial, ``fleet.port`` of scenarios; None: the scenarios' default."""
+    ssh_config: File | None = None
+    """ssh_config(5) for these boards, beside the inventory; None: the user's."""
     boards: Annotated[tuple[Board, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -63,14 +71,15 @@ class Inventory(Strict):
         raise UsageError(f"no board is called {name!r}; boards are {names}: correct the name, or add it")
 
 
-def parse_inventory(text: str, name: str) -> Inventory:
-    """``name``: what messages call the file. Raises UsageError with file, line and key."""
+def parse_inventory(text: str, name: str, folder: Path | None = None) -> Inventory:
+    """``name``: what messages call the file; ``folder``: where its relative paths begin. Raises UsageError with file,
+    line and key."""
     try:
         raw = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{name}: not valid TOML: {error}") from None
     try:
-        return Inventory.model_validate(raw)
+        return Inventory.model_validate(raw, context={"folder": folder})
     except ValidationError as error:
         raise UsageError(explain(error, Where.of(name, text), Inventory)) from None
 
@@ -83,7 +92,7 @@ def read_inventory(path: Path) -> Inventory:
         raise UsageError(
             f"{path} cannot be read: {error}; detabed cluster init {path} NAME=ADDRESS ... writes an inventory"
         ) from None
-    return parse_inventory(text, str(path))
+    return parse_inventory(text, str(path), path.parent)
 
 
 def inventory_text(boards: dict[str, str], name: str) -> str:

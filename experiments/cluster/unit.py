@@ -81,6 +81,7 @@ class Unit:
             "StartLimitIntervalSec=0",
             "",
             "[Service]",
+            "Type=notify",
             f"ExecStart={_quoted(sys.executable)} -P -m edge_node {_quoted(self.board_file)}",
             f"WorkingDirectory={str(self.folder).replace('%', '%%')}",
             *([f"User={getpass.getuser()}"] if system else []),

@@ -28,6 +28,9 @@ OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", help="Folder of the run; must not exist yet.")
 ]
 InventoryOption = Annotated[Path, typer.Option(help="Inventory of the cluster.")]
+BoardsArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[NAME]...", help="Boards of the inventory; none: all.")
+]
 RunArgument = Annotated[Path, typer.Argument(help="A run folder, or a compare folder.")]
 
 

@@ -1,0 +1,161 @@
+"""``detabed cluster`` over a real sshd on hosts of their own: started, asked, stopped, and refused with a sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from experiments.cli import invoke
+from experiments.cluster.agent.process import Recorded
+from experiments.cluster.authority import Use
+from experiments.cluster.board_setup import board_values, write_board_file
+from experiments.cluster.cluster import Cluster
+from tests.boards.hosts import Host, hosts
+from tests.boards.ssh_boards import SshBoards
+from tests.experiments.commands.test_commands import documented
+
+pytestmark = pytest.mark.processes
+
+
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Desk:
+    """The laptop, its cluster and two boards that have joined."""
+
+    def __init__(self, made: tuple[Host, ...], folder: Path) -> None:
+        self.laptop, self.folder = made[0], folder / "desk"
+        self.folder.mkdir()
+        self.boards = SshBoards(folder / "boards", {f"n{k}": host for k, host in enumerate(made[1:])})
+        self.inventory = self.folder / "boards.toml"
+        self.boards.inventory(self.inventory)
+        self.cluster = Cluster.make(self.inventory)
+        for node_id in self.boards.hosts:
+            self.join(node_id, node_id)
+
+    def join(self, board: str, node_id: str) -> None:
+        """What ``detabed node join`` leaves on a board."""
+        home = self.boards.home(board)
+        place, identity = home / "config" / "detabed", home / "config" / "detabed" / node_id
+        place.mkdir(parents=True, exist_ok=True)
+        if not identity.exists():
+            self.cluster.authority.write_identity(identity, (node_id,), Use.NODE)
+        (place / "board.json").unlink(missing_ok=True)
+        folders = {"certificates": identity, "folder": home / "state", "own_code": home / "own"}
+        values = board_values(place / "board.json", node_id, self.laptop.address, None, folders)
+        write_board_file(place / "board.json", values)
+
+    def detabed(self, *arguments: str) -> Done:
+        """A command in this process, whose ``ssh`` is that of the laptop."""
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = invoke(["cluster", *arguments, "--inventory", str(self.inventory)])
+        return Done(code, out.getvalue(), err.getvalue())
+
+    def asked(self, *arguments: str, exit_code: int = 0) -> dict[str, Any]:
+        done = self.detabed(*arguments, "--json")
+        assert done.returncode == exit_code, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        assert set(found) == documented(f"cluster {arguments[0]}")
+        return found["boards"]
+
+    def refused(self, *arguments: str, exit_code: int = 2) -> str:
+        """The sentence; and no daemon runs."""
+        done = self.detabed(*arguments)
+        assert done.returncode == exit_code, done
+        assert "Traceback" not in done.stderr
+        assert not any(self.recorded(node_id).pid() for node_id in self.boards.hosts)
+        return " ".join(done.stderr.split())
+
+    def recorded(self, node_id: str) -> Recorded:
+        return Recorded(self.boards.home(node_id) / "state")
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    folder = tmp_path_factory.mktemp("cluster")
+    with hosts(3) as made, pytest.MonkeyPatch.context() as patch:
+        for name in ("ssh", "scp"):
+            program = folder / "bin" / name
+            program.parent.mkdir(exist_ok=True)
+            there = " ".join(made[0].command(shutil.which(name) or name))
+            program.write_text(f'#!/bin/sh\nexec {there} "$@"\n')
+            program.chmod(0o755)
+        patch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
+        yield Desk(made, folder)
+
+
+def test_daemons_are_started_asked_and_stopped(desk: Desk) -> None:
+    assert {row["state"] for row in desk.asked("status", exit_code=1).values()} == {"stopped"}
+    begun = desk.asked("up")
+    assert {name: row["state"] for name, row in begun.items()} == {"n0": "running", "n1": "running"}
+    pids = {name: row["pid"] for name, row in begun.items()}
+    for name, pid in pids.items():
+        assert psutil.Process(pid).cmdline()[1:4] == ["-P", "-m", "edge_node"]
+        desk.boards.serve(name)  # the daemon outlives the sshd that it was started by
+    assert {name: row["pid"] for name, row in desk.asked("up").items()} == pids, "it runs already"
+    assert {name: row["pid"] for name, row in desk.asked("status").items()} == pids
+    assert desk.asked("down", "n0")["n0"]["state"] == "stopped"
+    assert not psutil.pid_exists(pids["n0"]) or psutil.Process(pids["n0"]).status() == psutil.STATUS_ZOMBIE
+    assert desk.asked("status", exit_code=1)["n1"]["pid"] == pids["n1"]
+    desk.asked("down")
+    assert {row["state"] for row in desk.asked("down").values()} == {"stopped"}
+
+
+def test_a_daemon_that_ends_at_once_is_told_with_what_it_said(desk: Desk) -> None:
+    key = desk.boards.home("n1") / "config" / "detabed" / "n1" / "key.pem"
+    key.chmod(0o644)
+    try:
+        done = desk.detabed("up")
+        assert done.returncode == 1, done
+        assert "board n1: its daemon ended: error:" in " ".join(done.stderr.split())
+    finally:
+        key.chmod(0o600)
+        desk.asked("down")
+
+
+def test_nothing_is_started_where_one_board_is_another_or_cannot(desk: Desk) -> None:
+    desk.join("n1", "n5")
+    said = desk.refused("up")
+    address = desk.boards.hosts["n1"].address
+    assert f"board n1 at {address}: it answers as n5; correct its address in the inventory" in said
+    assert "No daemon was started" in said
+    assert "it answers as n5" in desk.asked("status", exit_code=1)["n1"]["said"]
+    assert "it answers as n5" in desk.refused("down", exit_code=1)
+    (desk.boards.home("n1") / "config" / "detabed" / "board.json").unlink()
+    assert "it has not joined" in (said := desk.refused("up"))
+    assert "detabed cluster invite n1" in said
+    desk.join("n1", "n1")
+
+    other = desk.folder / "other" / "flwr-0.1.dist-info"
+    other.mkdir(parents=True)
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: flwr\nVersion: 0.1\n")
+    path = f"{other.parent}:{desk.boards.environment('n1')['PYTHONPATH']}"
+    desk.boards.serve("n1", PYTHONPATH=path)
+    assert "board n1 has flwr 0.1 (here " in (said := desk.refused("up"))
+    assert "install the same there" in said
+    desk.boards.serve("n1")
+
+    desk.boards.inventory(desk.inventory, n1="ssh_port = 2222")
+    assert f"board n1 at {address} is not reached" in (said := desk.refused("up"))
+    assert "switched on" in said
+    assert desk.asked("status", exit_code=1)["n1"]["state"] == "unknown"
+    desk.boards.inventory(desk.inventory)
+    (desk.boards.home("n1") / "authorized_keys").rename(desk.folder / "keys")
+    assert "ssh-copy-id" in desk.refused("up")
+    (desk.folder / "keys").rename(desk.boards.home("n1") / "authorized_keys")
+    assert "no board is called 'n7'; boards are n0, n1" in desk.refused("up", "n7")

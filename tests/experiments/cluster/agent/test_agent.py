@@ -1,0 +1,173 @@
+"""What a board is asked, on this machine: recorded processes, systemd by its program, and refusals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_node.versions import COMPARED, versions
+from experiments.cluster.agent import process, supervisor
+from experiments.cluster.agent.answer import MARK, answer, main
+from experiments.cluster.agent.process import Recorded, started_at
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="boards run Linux")
+READY = """
+import os, signal, socket, sys, time
+if sys.argv[1:]:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("up", flush=True)
+told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+told.sendto(b"READY=1", "\\0" + os.environ["NOTIFY_SOCKET"][1:])
+time.sleep(600)
+"""
+SLEEP, STUBBORN = [sys.executable, "-c", READY], [sys.executable, "-c", READY, "stubborn"]
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Iterator[Recorded]:
+    found = Recorded(tmp_path / "state")
+    yield found
+    if (pid := found.pid()) is not None:
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """board.json of n0, where the agent looks for it."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr(supervisor, "BOOTED", tmp_path / "no systemd")
+    path = tmp_path / "detabed" / "board.json"
+    (path.parent / "node").mkdir(parents=True)
+    (path.parent / "node" / "certificate.pem").write_text("PEM")
+    folders = {"certificates": str(path.parent / "node"), "folder": str(tmp_path / "state")}
+    path.write_text(json.dumps({"node_id": "n0", "coordinator": "127.0.0.1:1", **folders}))
+    return path
+
+
+def test_a_process_is_started_once_and_ended_by_its_record(recorded: Recorded) -> None:
+    assert recorded.pid() is None
+    assert recorded.stop() is False
+    pid = recorded.start(SLEEP)
+    assert recorded.start(SLEEP) == pid
+    assert recorded.last_line() == "up", "it is waited for"
+    assert os.getsid(pid) == pid, "it outlives the login"
+    assert recorded.stop() is True
+    assert started_at(pid) is None
+    assert recorded.stop() is False
+
+
+def test_one_that_does_not_listen_is_killed(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "END_S", 0.2)
+    pid = recorded.start(STUBBORN)
+    assert recorded.stop() is True
+    assert started_at(pid) is None
+
+
+def test_one_that_ends_at_once_is_not_waited_for(recorded: Recorded) -> None:
+    pid = recorded.start([sys.executable, "-c", "raise SystemExit('no certificate')"])
+    assert (recorded.pid(), started_at(pid)) == (None, None)
+    assert recorded.last_line() == "no certificate"
+
+
+def test_another_process_of_the_same_number_is_left_alone(recorded: Recorded, tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as other:
+        (tmp_path / "state").mkdir()
+        for started in (f"{started_at(other.pid)}0", None, 7):
+            (tmp_path / "state" / "daemon.json").write_text(
+                json.dumps({"pid": other.pid, "started": started})
+            )
+            assert recorded.pid() is None
+            assert recorded.stop() is False
+        assert other.poll() is None
+        other.kill()
+
+
+@pytest.mark.parametrize("record", ["", "[]", "{}", '{"pid": "x"}'])
+def test_a_record_that_cannot_be_read_is_none(recorded: Recorded, tmp_path: Path, record: str) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "daemon.json").write_text(record)
+    assert recorded.pid() is None
+
+
+def test_it_says_who_it_is_and_what_is_installed(board: Path) -> None:
+    told = answer({"ask": "inspect", "node_id": "n0", "packages": list(COMPARED)})
+    assert (told["node_id"], told["certificate"], told["fault"]) == ("n0", "PEM", "")
+    assert told["versions"] == versions()
+    assert told["daemon"] == {"running": False, "pid": None, "supervisor": "none", "said": ""}
+    less = answer({"ask": "inspect", "node_id": "n0", "packages": ["no-such-package"]})
+    assert set(less["versions"]) == {"python"}
+    board.write_text(board.read_text().replace("127.0.0.1:1", "nowhere"))
+    assert "coordinator" in answer({"ask": "inspect", "node_id": "n0", "packages": []})["fault"]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "it has not joined"),
+        ("{", "cannot be used"),
+        ("[]", "cannot be used"),
+        ('{"node_id": "n0"}', "cannot be used"),
+        ('{"node_id": "n1", "folder": "/nowhere", "certificates": "/nowhere"}', "it answers as n1"),
+    ],
+)
+@pytest.mark.parametrize("ask", ["inspect", "state", "start", "stop"])
+def test_a_board_that_is_none_of_ours_does_nothing(
+    board: Path, content: str | None, why: str, ask: str
+) -> None:
+    board.unlink() if content is None else board.write_text(content)
+    told = answer({"ask": ask, "node_id": "n0", "packages": []})
+    assert set(told) == {"refused"}
+    assert why in told["refused"]
+
+
+def test_a_unit_is_started_and_stopped_by_its_service_manager(
+    board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "systemctl"
+    program.write_text(
+        f'#!/bin/sh\necho "$@" >> "{tmp_path}/called"\n'
+        f'case "$2" in start) touch "{tmp_path}/on";; stop) rm -f "{tmp_path}/on";; esac\n'
+        f'[ "$2" = show ] && if [ -e "{tmp_path}/on" ]; then echo ActiveState=active; echo MainPID=77; '
+        f"else echo ActiveState=inactive; echo MainPID=0; fi; exit 0\n"
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(supervisor, "BOOTED", tmp_path)
+    unit = tmp_path / "systemd" / "user" / supervisor.UNIT
+    unit.parent.mkdir(parents=True)
+    unit.touch()
+
+    def ask(what: str) -> dict[str, Any]:
+        told: dict[str, Any] = answer({"ask": what, "node_id": "n0"})["daemon"]
+        return told
+
+    assert ask("state")["running"] is False
+    begun = ask("start")
+    assert (begun["began"], begun["running"], begun["pid"]) == (True, True, 77)
+    assert begun["supervisor"] == "systemctl --user"
+    assert ask("start")["began"] is False
+    assert (ask("stop")["ended"], ask("stop")["ended"]) == (True, False)
+    assert (tmp_path / "called").read_text().count(f"--user start {supervisor.UNIT}") == 1
+    program.write_text("#!/bin/sh\necho 'no bus' >&2; exit 1\n")
+    assert "systemctl --user show" in answer({"ask": "state", "node_id": "n0"})["refused"]
+    assert not (tmp_path / "state").exists(), "nothing is started beside the unit"
+
+
+def test_the_answer_is_one_marked_line(
+    board: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["-c", json.dumps({"ask": "state", "node_id": "n0"})])
+    main()
+    printed = capsys.readouterr().out
+    assert printed.startswith(MARK)
+    assert printed.count("\n") == 1
+    assert json.loads(printed.removeprefix(MARK))["daemon"]["running"] is False
