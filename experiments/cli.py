@@ -88,6 +88,11 @@ GROUPS = {
                 "cluster_revoke:cluster_revoke",
                 "Let a board's certificate count no more, also in runs that go on.",
             ),
+            "check": (
+                "cluster_check:cluster_check",
+                "Compare the boards with this machine, over ssh: versions, code, certificate, clock, governor, "
+                "throttling, disk, meter. Exit code 1 when something is wrong.",
+            ),
             "up": (
                 "cluster_up:cluster_up",
                 "Start the boards' daemons over ssh: all of them, or none where one is another board or cannot.",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from carbon_data.ours import NAMES
+from edge_node.meters.sources.registry import SOURCES
 from edge_node.versions import COMPARED, differences, versions
 from experiments.cluster.inventory import Inventory
 from experiments.cluster.ssh import BoardError, Ssh, require_ssh
@@ -42,10 +45,12 @@ def ask_all(boards: Sequence[Ssh], ask: str, **request: Any) -> Answers:
     found = Answers()
 
     def one(ssh: Ssh) -> dict[str, Any] | BoardError:
+        begun_s = time.time()
         try:
-            return ssh.ask(ask, node_id=ssh.board.name, **request)
+            told = ssh.ask(ask, node_id=ssh.board.name, profile=ssh.board.profile, **request)
         except BoardError as error:
             return error
+        return {**told, "asked_s": begun_s, "answered_s": time.time()}
 
     with ThreadPoolExecutor(min(AT_ONCE, len(boards))) as pool:
         for ssh, told in zip(boards, pool.map(one, boards), strict=True):
@@ -54,6 +59,11 @@ def ask_all(boards: Sequence[Ssh], ask: str, **request: Any) -> Answers:
             else:
                 found.given[ssh.board.name] = told
     return found
+
+
+def examine(boards: Sequence[Ssh]) -> Answers:
+    """All that is compared before a run: ``experiments.cluster.health`` judges it."""
+    return ask_all(boards, "check", packages=COMPARED, code=NAMES, sensors=tuple(SOURCES))
 
 
 def inspect(boards: Sequence[Ssh]) -> Answers:

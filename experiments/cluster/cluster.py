@@ -96,6 +96,11 @@ class Cluster:
             revoked = (self._folder / "authority" / REVOKED).read_bytes()
         return Admitted(certificate, self.authority.pem, revoked)
 
+    def certified(self, node_id: str, certificate: x509.Certificate) -> bool:
+        """Whether this is the node's certificate: issued here, and neither replaced nor revoked since."""
+        path = self._issued(node_id)
+        return path.exists() and x509.load_pem_x509_certificate(path.read_bytes()) == certificate
+
     def revoke(self, node_id: str) -> None:
         """Let the node's certificate count no more. Raises UsageError where it has none."""
         with self._locked():

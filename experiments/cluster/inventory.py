@@ -38,6 +38,9 @@ class Board(Strict):
     """Of its sshd; None: as ssh_config says, or 22."""
     python: str = Field(default="detabed/.venv/bin/python", pattern=r"^[^\s-]\S{0,1023}$")
     """Python of its installation, from the home of ``user``."""
+    profile: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    """Its board profile, a name of `detabed list boards`: what power of its meter can be true; None: the default of
+    ``detabed meter test``."""
     meter: str | None = Field(default=None, pattern=r"^\S{1,255}$")
     """What reads its joules, as in ``fleet.meter``; None: as scenarios say."""
 

@@ -54,6 +54,8 @@ class Desk:
         place.mkdir(parents=True, exist_ok=True)
         if not identity.exists():
             self.cluster.authority.write_identity(identity, (node_id,), Use.NODE)
+            issued = self.folder / "boards.access" / "issued" / f"{node_id}.pem"
+            issued.write_bytes((identity / "certificate.pem").read_bytes())
         (place / "board.json").unlink(missing_ok=True)
         folders = {"certificates": identity, "folder": home / "state", "own_code": home / "own"}
         values = board_values(place / "board.json", node_id, self.laptop.address, None, folders)
@@ -126,6 +128,33 @@ def test_a_daemon_that_ends_at_once_is_told_with_what_it_said(desk: Desk) -> Non
     finally:
         key.chmod(0o600)
         desk.asked("down")
+
+
+def test_boards_are_compared_with_this_machine(desk: Desk) -> None:
+    found = desk.asked("check")
+    assert {name: row["findings"] for name, row in found.items()} == {"n0": [], "n1": []}
+    low, high = found["n0"]["facts"]["clock_offset_s"]
+    assert low <= 0 <= high, "it is the same clock"
+    desk.cluster.revoke("n1")
+    board = desk.boards.home("n0") / "config" / "detabed" / "board.json"
+    own = board.read_text()
+    board.write_text(own.replace('"node_id"', '"meter": "hwmon:/nowhere", "node_id"'))
+    desk.boards.inventory(desk.inventory, n1='meter = "rapl"')
+    found = desk.asked("check", exit_code=1)
+    wrong = {name: {each["what"]: each for each in row["findings"]} for name, row in found.items()}
+    assert set(wrong["n0"]) == {"meter"}
+    assert "/nowhere" in wrong["n0"]["meter"]["found"]
+    assert set(wrong["n1"]) == {"certificate", "meter"}
+    assert wrong["n1"]["certificate"]["remedy"] == "detabed cluster invite n1"
+    assert "none in " in wrong["n1"]["meter"]["found"]
+    board.write_text(own)
+    desk.boards.inventory(desk.inventory, n1="ssh_port = 2222")
+    found = desk.asked("check", exit_code=1)
+    assert found["n1"]["facts"] is None
+    assert "is not reached" in found["n1"]["findings"][0]["found"]
+    desk.boards.inventory(desk.inventory)
+    shown = desk.detabed("check", "n0")
+    assert (shown.returncode, "nothing wrong" in shown.stdout) == (0, True)
 
 
 def test_nothing_is_started_where_one_board_is_another_or_cannot(desk: Desk) -> None:

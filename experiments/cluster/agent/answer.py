@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from .identity import Refused, fault, identity
-from .installed import versions
+from .installed import code_digest, versions
+from .machine import free_bytes, governors, throttled
+from .sensor import try_meter
 from .supervisor import start, state, stop
 
 MARK = "detabed-answer "
@@ -23,8 +28,26 @@ def _inspect(request: dict[str, Any]) -> dict[str, Any]:
     return {**who, "versions": found, "fault": said, "daemon": state(who)}
 
 
+def _check(request: dict[str, Any]) -> dict[str, Any]:
+    began, clock_s = time.monotonic(), time.time()
+    found = _inspect(request)
+    meter = found["meter"]
+    sensor = meter is not None and meter.partition(":")[0] in request["sensors"]
+    return {
+        **found,
+        "code": code_digest(request["code"]),
+        "governors": governors(),
+        "throttled": throttled(),
+        "free_bytes": free_bytes(Path(found["folder"])),
+        "meter_fault": try_meter(meter, request["profile"]) if sensor else "",
+        "clock_s": clock_s,
+        "took_s": time.monotonic() - began,
+    }
+
+
 QUESTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "inspect": _inspect,
+    "check": _check,
     "state": lambda request: {"daemon": state(identity(request["node_id"]))},
     "start": lambda request: {"daemon": start(identity(request["node_id"]))},
     "stop": lambda request: {"daemon": stop(identity(request["node_id"]))},
@@ -37,7 +60,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         return QUESTIONS[request["ask"]](request)
     except Refused as error:
         return {"refused": str(error)}
-    except OSError as error:
+    except (OSError, subprocess.SubprocessError) as error:
         return {"refused": str(error)}
 
 

@@ -17,6 +17,8 @@ import pytest
 from edge_node.versions import COMPARED, versions
 from experiments.cluster.agent import process, supervisor
 from experiments.cluster.agent.answer import MARK, answer, main
+from experiments.cluster.agent.installed import code_digest
+from experiments.cluster.agent.machine import free_bytes, governors, throttled
 from experiments.cluster.agent.process import Recorded, started_at
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="boards run Linux")
@@ -171,3 +173,53 @@ def test_the_answer_is_one_marked_line(
     assert printed.startswith(MARK)
     assert printed.count("\n") == 1
     assert json.loads(printed.removeprefix(MARK))["daemon"]["running"] is False
+
+
+def test_the_machine_says_its_governors_throttling_and_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert (governors(tmp_path), throttled(tmp_path)) == ([], None)
+    for core, name in enumerate(("performance", "ondemand", "performance")):
+        place = tmp_path / f"sys/devices/system/cpu/cpu{core}/cpufreq"
+        place.mkdir(parents=True)
+        (place / "scaling_governor").write_text(f"{name}\n")
+    assert governors(tmp_path) == ["ondemand", "performance"]
+    program = tmp_path / "vcgencmd"
+    program.write_text("#!/bin/sh\necho throttled=0x50005\n")
+    program.chmod(0o755)
+    assert throttled(tmp_path) == 0x50005
+    file = tmp_path / "sys/devices/platform/soc/soc:firmware/get_throttled"
+    file.parent.mkdir(parents=True)
+    file.write_text("20000\n")
+    assert throttled(tmp_path) == 0x20000
+    assert free_bytes(tmp_path / "not" / "yet") > 0
+
+
+def test_the_hash_of_code_is_that_of_names_and_contents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "some_package"
+    (package / "__pycache__").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert code_digest(["some_package", "no_such_package"]) is None
+    seen = {code_digest(["some_package"])}
+    (package / "__pycache__" / "x.py").write_text("")
+    (package / "notes.md").write_text("")
+    assert code_digest(["some_package"]) in seen
+    (package / "a.py").write_text("1")
+    seen.add(code_digest(["some_package"]))
+    (package / "a.py").write_text("2")
+    seen.add(code_digest(["some_package"]))
+    (package / "a.py").rename(package / "b.py")
+    seen.add(code_digest(["some_package"]))
+    assert len(seen) == 4
+
+
+def test_all_that_a_check_compares_is_answered(board: Path) -> None:
+    request = {"node_id": "n0", "packages": [], "code": ["edge_node"], "sensors": ["hwmon"], "profile": None}
+    told = answer({"ask": "check", **request})
+    assert told["code"] == code_digest(["edge_node"])
+    assert (told["meter"], told["meter_fault"]) == (None, "")
+    assert told["took_s"] >= 0
