@@ -161,6 +161,7 @@ def _check_entries(connection: sqlite3.Connection, stored_as: Format, report: Ve
         _check_sums(report, where, own, stored_as)
         document = _parse(report, where, body)
         if document is not None:
+            _check_run(report, where, document)
             try:
                 before = checks.battery_uj(node_id)
                 document = stored_as.document(document)
@@ -203,6 +204,13 @@ def _parse(report: VerifyReport, where: str, body: str) -> Mapping[str, Any] | N
         report.add("document", where, "is no JSON object")
         return None
     return document
+
+
+def _check_run(report: VerifyReport, where: str, document: Mapping[str, Any]) -> None:
+    """The file's name of the run is that of the configuration in its first start."""
+    config = document.get("config")
+    if isinstance(config, dict) and config.get("run_id") != report.run_id:
+        report.add("run", where, f"is of run {config.get('run_id')!r}, the file of {report.run_id!r}")
 
 
 def _check_counts(connection: sqlite3.Connection, report: VerifyReport) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from coordinator.ledger.checks.agreement import Agreement
 from coordinator.ledger.checks.batches import Batches
 from coordinator.ledger.checks.batteries import Batteries
 from coordinator.ledger.checks.columns import ColumnSlots
@@ -14,6 +15,7 @@ from coordinator.ledger.checks.lines import Lines
 from coordinator.ledger.checks.order import Order
 from coordinator.ledger.checks.postings import Postings
 from coordinator.ledger.checks.readings import Readings
+from coordinator.ledger.checks.summaries import Summaries
 from coordinator.ledger.checks.transfers import Transfers
 from coordinator.ledger.entry import Kind, Unit
 
@@ -36,6 +38,8 @@ class Checks:
             Batches(add, facts),
             Lines(add, facts, resolution_pg),
             Emissions(add, facts),
+            Agreement(add, facts),
+            Summaries(add, facts),
             ColumnSlots(add, facts),
         )
 

@@ -91,12 +91,17 @@ def learning_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return execute(resolved, tmp_path_factory.mktemp("run") / "run", VirtualFleet()) / "ledger.sqlite"
 
 
+def run_of(book: Path) -> str:
+    """Name of the run in a ledger's configuration."""
+    return str(next(iter(read_entries(book))).entry.body["config"]["run_id"])
+
+
 def forged(
     book: Path, path: Path, kind: Kind, change: Change, postings: tuple[Posting, ...] = ()
 ) -> list[str]:
     """Codes of what ``verify`` finds when the second entry of ``kind`` (of the fleet: the only one) is changed."""
     wanted = 0 if kind is Kind.FLEET else 1
-    with Ledger(path, "run", COLUMNS) as ledger:
+    with Ledger(path, run_of(book), COLUMNS) as ledger:
         seen = 0
         for stored in read_entries(book):
             entry = stored.entry
@@ -301,7 +306,7 @@ def test_what_was_stored_at_first_is_in_the_postings(book: Path, tmp_path: Path)
 
 
 def test_a_block_that_is_not_the_documents_is_found(book: Path, tmp_path: Path) -> None:
-    with Ledger(tmp_path / "forged.sqlite", "run", COLUMNS) as ledger:
+    with Ledger(tmp_path / "forged.sqlite", run_of(book), COLUMNS) as ledger:
         for stored in read_entries(book):
             entry = stored.entry
             if entry.kind is Kind.SLOT and entry.slot == 1:

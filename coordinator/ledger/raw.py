@@ -1,0 +1,58 @@
+"""Fields of a ledger's documents that nothing else in it implies: readings, choices and settings.
+
+``verify`` recomputes every other field, so that changing it alone is found even where all hashes are computed again.
+A raw field is protected by the anchor only: the head of the chain, kept outside the file. A test changes every field of
+every kind of entry and compares what is not found with this list.
+"""
+
+from __future__ import annotations
+
+import re
+
+RAW: dict[str, tuple[str, ...]] = {
+    "start": (
+        # What the run was asked to do. Its zones' intensities, stages, nodes and power are compared with the entries.
+        *(f"config.{name}" for name in ("policy", "policy_options", "seed", "foresight", "day_slots")),
+        *(f"config.{name}" for name in ("horizon_slots", "known_slots", "forecast_known_slots")),
+        *(f"config.{name}" for name in ("harvest_spread_fraction", "heartbeat_s", "lease_s")),
+        *(
+            f"config.{name}"
+            for name in ("request_deadline_slots", "tree_alpha_bits_per_token", "slot_s", "limits")
+        ),
+        *(
+            f"config.body.{name}"
+            for name in ("joules_per_aggregated_parameter", "joules_per_evaluated_example")
+        ),
+        *(f"config.body.{name}" for name in ("router_w", "static_w")),
+        *(
+            f"config.zones.*.{name}"
+            for name in ("forecast_g_per_kwh", "intensity_g_per_kwh", "issues", "origin")
+        ),
+    ),
+    "registration": ("peer_address", "profile"),
+    "telemetry": (*("backlog_batches", "harvest_forecast_uj", "release_forecast_batches", "mean_loss"),),
+    "decision": (
+        # What the policy chose, and what it says of it.
+        *("notes", "objective_g", "selected", "unserved", "market", "plan.decide_s", "plan.gap_fraction"),
+        *("plan.status", "plan.lost_nodes", "plan.decisions.*.awake", "plan.decisions.*.charge_uj"),
+        *("plan.decisions.*.discharge_uj", "plan.decisions.*.deadline_s", "plan.decisions.*.own_batches"),
+        *("plan.decisions.*.self_managed", "plan.decisions.*.sends.*.address"),
+    ),
+    "usage": (
+        *("mean_loss", "unserved_requests", "own_work", "moved"),
+        *("serving.*.latency", "serving.*.deadline_misses", "serving.*.prefill_s", "serving.*.decode_s"),
+        *("outside.latency", "outside.deadline_misses", "outside.prefill_s", "outside.decode_s"),
+        *("users.*.outside",),
+    ),
+    "trade": ("transfers.*.reason",),
+    "gap": ("reason",),
+    "alarm": ("",),
+}
+"""Kind of entry -> beginnings of the paths of its raw fields; ``*``: any place in a list, or name of a node."""
+
+
+def is_raw(kind: str, path: str) -> bool:
+    """Whether the field at ``path`` (names and ``*`` with dots between) of a document of ``kind`` is raw."""
+    return any(
+        re.fullmatch(re.escape(start) + r"([._].*)?", path) or start == "" for start in RAW.get(kind, ())
+    )
