@@ -37,11 +37,13 @@ from coordinator.ledger.store import (
     LedgerEmptyError,
     LedgerLockedError,
     StoredEntry,
+    head_of,
     read_entries,
 )
-from coordinator.ledger.verify import Finding, VerifyReport, verify
+from coordinator.ledger.verify import Anchor, Finding, VerifyReport, verify
 
 __all__ = [
+    "Anchor",
     "Entry",
     "Finding",
     "KeyConflictError",
@@ -55,6 +57,7 @@ __all__ = [
     "Unit",
     "VerifyReport",
     "canonical_json",
+    "head_of",
     "read_entries",
     "verify",
 ]

@@ -313,7 +313,7 @@ def open_read_only(path: Path) -> tuple[sqlite3.Connection, Format]:
         raise LedgerError(f"{path} is no file; a finished or running run has its ledger in ledger.sqlite")
     if Path(path).stat().st_size == 0:
         raise LedgerEmptyError(f"{path} is empty: nothing was booked, or it was cut to nothing")
-    connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    connection = sqlite3.connect(_address(path), uri=True, isolation_level=None)
     try:
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
             connection.close()
@@ -332,6 +332,22 @@ def open_read_only(path: Path) -> tuple[sqlite3.Connection, Format]:
             "it with the version that wrote it"
         )
     return connection, READABLE[row[0]]
+
+
+def _address(path: Path) -> str:
+    """For SQLite. Where nothing can be written, it cannot make the shared-memory file that a ledger's readers need, and
+    nobody else can write either."""
+    place = Path(path).absolute()
+    archived = not os.access(place.parent, os.W_OK) and not place.with_name(f"{place.name}-wal").exists()
+    return f"{place.as_uri()}?mode=ro{'&immutable=1' if archived else ''}"
+
+
+def head_of(path: Path) -> tuple[int, str]:
+    """Entries of a ledger file and the chain value of the last one. Raises LedgerError as ``open_read_only``."""
+    connection, _ = open_read_only(path)
+    with contextlib.closing(connection):
+        row = connection.execute("SELECT id, chain FROM entries ORDER BY id DESC LIMIT 1").fetchone()
+    return (int(row[0]), str(row[1])) if row else (0, GENESIS)
 
 
 def format_of(path: Path) -> Format:

@@ -44,6 +44,15 @@ class Finding:
         return f"{self.code}: {self.where}: {self.text}"
 
 
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Where a ledger ended, kept outside of it: it reveals a file that was cut short, or written again."""
+
+    entries: int
+    head: str
+    """Chain value of the last entry."""
+
+
 @dataclass(slots=True)
 class VerifyReport:
     """Result of a verification. ``head``: anchor (entries, chain value) of this file."""
@@ -87,9 +96,9 @@ class VerifyReport:
         }
 
 
-def verify(path: Path, expected_head: str | None = None) -> VerifyReport:
-    """Check the ledger at ``path``. ``expected_head``: the chain value it must contain (kept elsewhere),
-    which distinguishes a file that was cut short from one that simply ends there.
+def verify(path: Path, anchor: Anchor | None = None) -> VerifyReport:
+    """Check the ledger at ``path``. ``anchor``: where it must end; without one, a file that was cut short where a slot
+    ends, or raw fields that were changed with all hashes, cannot be told from an honest one.
 
     Raises LedgerError when there is no ledger to look at; errors inside it become findings.
     """
@@ -99,13 +108,23 @@ def verify(path: Path, expected_head: str | None = None) -> VerifyReport:
         report.run_id = str(connection.execute("SELECT value FROM meta WHERE name = 'run_id'").fetchone()[0])
         try:
             _check_file(connection, stored_as, report)
-            heads = _check_entries(connection, stored_as, report)
+            anchored = _check_entries(connection, stored_as, report, anchor)
             _check_counts(connection, report)
         except sqlite3.DatabaseError as error:
             report.add("file", report.path, f"the database cannot be read: {error}")
             return report
-    if expected_head is not None and expected_head not in heads:
-        report.add("truncated", report.path, f"chain value {expected_head[:16]}... is not in this ledger")
+    if anchor is not None and report.entries < anchor.entries:
+        report.add(
+            "truncated", report.path, f"has {report.entries} of the {anchor.entries} entries of its anchor"
+        )
+    elif anchor is not None and anchored != anchor.head:
+        report.add(
+            "anchor", report.path, f"entry {anchor.entries} is not the anchored one: it was written again"
+        )
+    elif anchor is not None and report.entries > anchor.entries:
+        report.add(
+            "anchor", report.path, f"{report.entries - anchor.entries} entries follow the anchored last one"
+        )
     return report
 
 
@@ -119,13 +138,15 @@ def _check_file(connection: sqlite3.Connection, stored_as: Format, report: Verif
         report.add("guards", report.path, f"triggers that forbid changes are gone: {', '.join(missing)}")
 
 
-def _check_entries(connection: sqlite3.Connection, stored_as: Format, report: VerifyReport) -> set[str]:
-    """One pass in order: chain, digests, sums, keys, and consistency between documents."""
+def _check_entries(
+    connection: sqlite3.Connection, stored_as: Format, report: VerifyReport, anchor: Anchor | None
+) -> str | None:
+    """One pass in order: chain, digests, sums, keys, and consistency between documents. Returns the chain value at the
+    anchor's place."""
     checks = Checks(report.add, stored_as.picograms)
     kinds: Counter[str] = Counter()
     keys: set[str] = set()
-    heads = {GENESIS}
-    previous, expected_id = GENESIS, 1
+    previous, expected_id, anchored = GENESIS, 1, None
     postings = connection.execute(
         "SELECT entry_id, line, account, unit, amount FROM postings ORDER BY entry_id, line"
     )
@@ -157,7 +178,8 @@ def _check_entries(connection: sqlite3.Connection, stored_as: Format, report: Ve
         if chain_hash(previous, entry_id, key, digest) != chain:
             report.add("chain", where, "does not continue the chain: this entry or one before was changed")
         previous = chain
-        heads.add(chain)
+        if anchor is not None and report.entries == anchor.entries:
+            anchored = chain
         _check_sums(report, where, own, stored_as)
         document = _parse(report, where, body)
         if document is not None:
@@ -177,7 +199,7 @@ def _check_entries(connection: sqlite3.Connection, stored_as: Format, report: Ve
     report.kinds = dict(kinds)
     report.head = previous
     report.notices = checks.notices()
-    return heads
+    return anchored
 
 
 def _check_sums(report: VerifyReport, where: str, postings: list[Posting], stored_as: Format) -> None:
@@ -221,4 +243,4 @@ def _check_counts(connection: sqlite3.Connection, report: VerifyReport) -> None:
         report.add("truncated", report.path, f"{highest} entries were written, {report.entries} are there")
 
 
-__all__ = ["Finding", "LedgerError", "VerifyReport", "verify"]
+__all__ = ["Anchor", "Finding", "LedgerError", "VerifyReport", "verify"]

@@ -96,6 +96,7 @@ def run_json(run: Run) -> dict[str, Any]:
             "decisions": asdict(decision_counts(run)),
             "negotiation": negotiation.as_json(run),
             "run_id": run.metadata["run_id"],
+            "ledger": run.metadata.get("ledger"),
             "run": str(run.folder),
         }
     )
@@ -121,6 +122,14 @@ def print_summary(study: Study, console: Console, *, report: Path | None = None)
     for notice in notices(study):
         console.print(_notice_text(notice))
     console.print(Text.assemble("folder: ", str(study.folder)), soft_wrap=True)
+    for run in study:
+        if (books := run.metadata.get("ledger")) is not None:
+            name = "" if not study.is_comparison else f"{run.folder.name}, "
+            console.print(
+                f"books: {name}{books['entries']} entries, head {books['head']}",
+                highlight=False,
+                soft_wrap=True,
+            )
     if report is not None:
         console.print(Text.assemble("report: ", (str(report), "bold")), soft_wrap=True)
 

@@ -1,19 +1,63 @@
-"""The books of a run, or of every run of a comparison, checked."""
+"""The books of a run, or of every run of a comparison, checked; and its tables, made again from them."""
 
 from __future__ import annotations
 
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from coordinator.ledger import Kind, LedgerEmptyError, LedgerError, VerifyReport, read_entries, verify
+from pyarrow import parquet
+
+from coordinator.ledger import (
+    Anchor,
+    Kind,
+    LedgerEmptyError,
+    LedgerError,
+    VerifyReport,
+    read_entries,
+    verify,
+)
+from coordinator.tables.export import export_tables
 from experiments.errors import UsageError
-from experiments.run_folder.files import LEDGER
+from experiments.run_folder.files import LEDGER, METADATA
 
 
-def verify_run(folder: Path) -> dict[str, Any]:
+class State(StrEnum):
+    """Of a ledger, or of all ledgers of a folder: the worst of them."""
+
+    SOUND = "sound"
+    INCOMPLETE = "incomplete"
+    """Nothing is wrong, and it is not the whole run: broken off, or nothing booked yet."""
+    TRUNCATED = "truncated"
+    """Nothing else is wrong; it ends before its anchor."""
+    NOT_SOUND = "not sound"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """On one ledger."""
+
+    state: State
+    findings: tuple[str, ...] = ()
+    incomplete: tuple[str, ...] = ()
+    transactions: int = 0
+    postings: int = 0
+    entries: int = 0
+    head: str | None = None
+    anchored: bool = False
+    """An anchor was there to compare it with."""
+
+
+def verify_run(folder: Path, tables: bool = True) -> dict[str, Any]:
     """Verdict on the ledger of ``folder``, or on all ledgers in a compare folder. Raises UsageError.
 
-    ``ok``: no finding, and complete: every slot of the run is closed in every ledger.
+    ``ok``: no finding, and complete: every slot of the run is closed in every ledger. ``tables``: make the run's tables
+    again from the ledger and compare them.
     """
     ledgers = (
         [folder] if folder.is_file() else sorted(folder.glob(LEDGER)) or sorted(folder.glob(f"*/{LEDGER}"))
@@ -22,30 +66,104 @@ def verify_run(folder: Path) -> dict[str, Any]:
         raise UsageError(
             f"{folder}: no {LEDGER} in it or in its sub-folders; give a run folder or a compare folder"
         )
-    findings: list[str] = []
-    incomplete: list[str] = []
-    transactions = postings = 0
-    for path in ledgers:
-        prefix = "" if len(ledgers) == 1 else f"{path.parent.name}: "
-        try:
-            report = verify(path)
-        except LedgerEmptyError as error:
-            incomplete.append(f"{prefix}{error}")
-            continue
-        except LedgerError as error:
-            raise UsageError(f"{error}; give a run folder or a compare folder") from error
-        findings += [f"{prefix}{finding}" for finding in report.findings]
-        incomplete += [f"{prefix}{text}" for text in _lacks(path, report)]
-        transactions += report.transactions
-        postings += report.postings
+    verdicts = {path: _verdict(path, tables) for path in ledgers}
+    states = [verdict.state for verdict in verdicts.values()]
+
+    def of_all(texts: str) -> list[str]:
+        return [
+            text if len(ledgers) == 1 else f"{path.parent.name}: {text}"
+            for path, verdict in verdicts.items()
+            for text in getattr(verdict, texts)
+        ]
+
     return {
-        "ok": not findings and not incomplete,
+        "ok": all(state is State.SOUND for state in states),
+        "state": str(max(states, key=list(State).index)),
         "ledgers": len(ledgers),
-        "transactions": transactions,
-        "postings": postings,
-        "findings": findings,
-        "incomplete": incomplete,
+        "transactions": sum(verdict.transactions for verdict in verdicts.values()),
+        "postings": sum(verdict.postings for verdict in verdicts.values()),
+        "findings": of_all("findings"),
+        "incomplete": of_all("incomplete"),
+        "heads": {
+            str(path): {"entries": verdict.entries, "head": verdict.head, "anchored": verdict.anchored}
+            for path, verdict in verdicts.items()
+        },
     }
+
+
+def _verdict(path: Path, tables: bool) -> Verdict:
+    metadata = _metadata(path.parent) if path.name == LEDGER else {}
+    told = metadata.get("ledger")
+    anchor = None if told is None else Anchor(told["entries"], told["head"])
+    try:
+        report = verify(path, anchor)
+    except LedgerEmptyError as error:
+        return Verdict(State.INCOMPLETE, incomplete=(str(error),), anchored=anchor is not None)
+    except LedgerError as error:
+        raise UsageError(f"{error}; give a run folder or a compare folder") from error
+    findings = [str(finding) for finding in report.findings]
+    if not findings and tables and metadata:
+        findings += _other_tables(path, metadata)
+    lacks = _lacks(path, report)
+    truncated = {finding.code for finding in report.findings} == {"truncated"}
+    state = (
+        State.TRUNCATED if truncated else State.NOT_SOUND if findings else State.INCOMPLETE if lacks else State.SOUND
+    )  # fmt: skip
+    return Verdict(
+        state,
+        tuple(findings),
+        tuple(lacks),
+        report.transactions,
+        report.postings,
+        report.entries,
+        report.head,
+        anchor is not None,
+    )
+
+
+def _metadata(folder: Path) -> dict[str, Any]:
+    """Empty where the run has not come to its end."""
+    try:
+        return dict(json.loads((folder / METADATA).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise UsageError(f"{folder / METADATA} cannot be read ({error}); restore it from a copy") from error
+
+
+def _other_tables(path: Path, metadata: dict[str, Any]) -> Iterator[str]:
+    """Tables of the run that are not those of its ledger. ``rounds``, which holds accuracies, is not made from it."""
+    with tempfile.TemporaryDirectory(prefix="detabed-verify-") as name:
+        made = export_tables(
+            path,
+            Path(name),
+            start=datetime.fromisoformat(metadata["start"]),
+            trace_step_s=metadata["trace_step_s"],
+        )
+        for table, again in made.items():
+            there = path.with_name(again.name)
+            if there.exists() != again.exists():
+                yield f"tables: {there}: {'should not be there' if there.exists() else 'is missing'}"
+            elif there.exists() and (where := _difference(there, again)):
+                yield f"tables: {there}: {where} not what the ledger makes of {table}"
+
+
+def _difference(there: Path, again: Path) -> str:
+    """What differs between two tables; empty: nothing."""
+    try:
+        found, wanted = parquet.read_table(there.absolute()), parquet.read_table(again.absolute())
+    except (OSError, ValueError) as error:
+        return f"cannot be read ({error}), so it is"
+    if found.column_names != wanted.column_names:
+        return f"its columns are {found.column_names},"
+    if found.num_rows != wanted.num_rows:
+        return f"its {found.num_rows} rows are"
+    other = [
+        column
+        for column in wanted.column_names
+        if found[column].cast(wanted[column].type).combine_chunks() != wanted[column].combine_chunks()
+    ]
+    return f"the values of {', '.join(other)} are" if other else ""
 
 
 def _lacks(path: Path, report: VerifyReport) -> list[str]:

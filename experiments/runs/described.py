@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from carbon_data.units import from_pico
 from coordinator.adapters.flower_server import RunRecord, SlotOutcome
+from coordinator.ledger import head_of
 from coordinator.tables.export import export_tables
 from edge_node.energy.boards import board_names
 from experiments.resolve.chosen_policy import policy_settings, short_look_ahead
@@ -56,8 +57,10 @@ def export_run(
     rows = round_rows(record)
     pd.DataFrame(rows, columns=ROUND_COLUMNS).to_parquet(folder / table_file("rounds"), index=False)
     reasons = reasons_to_fail(resolved, record.outcomes, work_of(tables["slots"]))
+    entries, head = head_of(folder / LEDGER)
     metadata = {
         "run_id": run_id,
+        "ledger": {"entries": entries, "head": head},
         **_asked(resolved),
         "fleet": {
             "kind": scenario.fleet.kind,

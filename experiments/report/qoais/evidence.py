@@ -167,7 +167,7 @@ class Evidence:
         """Verdict of ``ledger verify``, entries by kind, and node-slots that have one."""
         path = self.run.folder / LEDGER
         try:
-            verdict = verify_run(self.run.folder)
+            verdict = verify_run(self.run.folder, tables=False)
             with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
                 kinds = dict(
                     connection.execute("SELECT kind, count(*) FROM entries GROUP BY kind").fetchall()

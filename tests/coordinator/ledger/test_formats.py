@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.ledger import Kind, Ledger, LedgerError, Unit, canonical_json, read_entries, verify
+from coordinator.ledger import Anchor, Kind, Ledger, LedgerError, Unit, canonical_json, read_entries, verify
 from coordinator.ledger.entry import Posting, chain_hash, content_digest
 from coordinator.ledger.formats import CURRENT, MICROGRAMS
 from coordinator.tables.export import ledger_tables
 
 RECORDED = Path(__file__).with_name("ledger-format-1.sql.gz")
+ENTRIES = 36
 HEAD = "5f908fc8312d1b8c118eff121a2add89369f609cf79cbc374e48e43c823cef09"
 BOOKED_UG = {
     ("coordinator", "coordinator"): 2505,
@@ -45,7 +46,7 @@ def old(tmp_path: Path) -> Path:
 
 
 def test_it_verifies_with_the_chain_value_that_its_writer_had(old: Path) -> None:
-    report = verify(old, expected_head=HEAD)
+    report = verify(old, Anchor(ENTRIES, HEAD))
     assert report.ok, report.findings
     assert report.head == HEAD
     assert report.notices == ["1 bookings by estimate"]
