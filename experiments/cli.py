@@ -134,8 +134,8 @@ GROUPS = {
         {
             "verify": (
                 "ledger_verify:ledger_verify",
-                "Check the books of a run: every derived figure is computed again, its tables too. Exit code 1 when a finding "
-                "stands; 3 when the books are only incomplete (not all slots are closed), empty or cut short.",
+                "Check the books of a run: every derived figure is computed again, its tables too. Exit code 1 when a "
+                "finding stands; 3 when the books are only incomplete (not all slots are closed), empty or cut short.",
             ),
         },
     ),

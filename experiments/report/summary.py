@@ -68,6 +68,7 @@ def comparison_json(study: Study) -> dict[str, Any]:
                 for prefix, boundary in (("", Boundary.TESTBED), ("nodes_", Boundary.NODES))
             },
             "reading": [known_of(run).text for run in by_seed.values()],
+            "ledger": [run.metadata.get("ledger") for run in by_seed.values()],
         }
     return {
         "policies": policies,
