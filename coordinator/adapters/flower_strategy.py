@@ -21,14 +21,10 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
 from carbon_data.own_code import place_of
+from protos.flower_names import ARRAYS, CONFIG, METRICS, NODE_UNAVAILABLE
 from protos.messages.runner import SlotPlan, SlotSummary
 from protos.messages.slot import Decision
 from protos.messages.terms import Stage
-
-ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
-"""Keys of the records in a message's content."""
-NODE_UNAVAILABLE = 5
-"""Flower's error code of a node whose process is gone (flwr.common.constant.ErrorCode)."""
 
 
 class StrategyError(RuntimeError):

@@ -15,6 +15,7 @@ from coordinator.market.fleet import Fleet, Floats
 from coordinator.market.numbers import DOMINANCE
 from coordinator.market.program import Program
 from coordinator.market.solve import SolverOptions, solve
+from protos.trading.look_ahead import LEFT_PARTS
 
 STEPS = 24
 """Halvings of the price's interval: a limit is met to 1e-7 of the highest price."""
@@ -40,7 +41,7 @@ def priced(program: Program, price_g_per_kwh: float) -> Program:
     dearest = DOMINANCE * unit_g_per_j * _dearest_j(fleet)
     cost[column["unserved"]] += dearest
     if "left" in column:
-        cost[column["left"]] += dearest / 3.0
+        cost[column["left"]] += dearest / LEFT_PARTS
     return replace(program, cost=cost)
 
 

@@ -15,6 +15,7 @@ from carbon_data.units import JOULES_PER_KWH
 from coordinator.market.fleet import Bools, Fleet, Floats
 from coordinator.market.layout import Layout, Restrictions
 from coordinator.market.participation import ModelEnergy, last_slots, model_energy
+from protos.trading.look_ahead import LEFT_PARTS
 
 TIE_BREAK = 1e-6
 """Cost of moving a joule or a batch for nothing, as a share of its mean cost: among equal plans the quiet
@@ -168,7 +169,7 @@ def costs(given: Numbers, tie_break: bool) -> tuple[Floats, dict[str, float]]:
     penalty = unserved_penalty_g(fleet)
     cost[col["unserved"]] = penalty
     if "left" in col:
-        cost[col["left"]] = penalty / 3.0
+        cost[col["left"]] = penalty / LEFT_PARTS
     quiet_g = TIE_BREAK * given.mean_g_per_j if tie_break else 0.0
     quiet: dict[str, float] = {}
     if given.restrictions.offloading:

@@ -14,6 +14,7 @@ from coordinator.market.solve import solve, solve_lp
 from coordinator.market.wide import hub, hub_lp
 from coordinator.market.window import window
 from coordinator.policies.local import local_decision
+from protos.trading.look_ahead import LEFT_FACTOR
 
 _ZERO = 1e-9
 
@@ -40,7 +41,7 @@ def slot_objective_g(fleet: Fleet, decision: FleetDecision) -> float:
     flows = execute(fleet, decision)
     missed = decision.unserved_batches.sum() * hub.unserved_penalty_g(fleet)
     late = fleet.backlog_batches.sum(axis=1) - decision.own_batches() - decision.unserved_batches
-    left = hub.LEFT_FACTOR * hub.unserved_penalty_g(fleet) * np.maximum(late, 0).sum()
+    left = LEFT_FACTOR * hub.unserved_penalty_g(fleet) * np.maximum(late, 0).sum()
     worth = float((fleet.stored_value_g_per_j * flows.battery_j).sum())
     return float(flows.operational_g.sum()) + flows.network_g + float(missed + left) - worth
 

@@ -30,14 +30,13 @@ from edge_node.adapters.flower_records import from_record, to_record
 from edge_node.slots.errors import NoWork
 from edge_node.slots.link import Link
 from edge_node.workload import TRAIN_OPTIONS, InferResult, Parameters, PrepareResult, Result, TrainResult
+from protos.flower_names import ARRAYS, CLIENT_APP_RAISED, CONFIG, METRICS
 from protos.messages.terms import Stage
 
-ARRAYS, CONFIG, METRICS, IDENTITY = "arrays", "config", "metrics", "identity"
-"""Keys of the records in a message's content."""
+IDENTITY = "identity"
+"""Key of the record in which a node names itself."""
 NODE_ID = "node-id"
 """Key of the node's own name in Flower's node configuration."""
-CLIENT_APP_RAISED = 2
-"""Flower's error code of a client that failed (flwr.common.constant.ErrorCode)."""
 
 TRAINED = frozenset({Stage.DEVELOPMENT, Stage.RECYCLING})
 PREPARED = frozenset({Stage.PREPARATION})

@@ -22,10 +22,6 @@ from numpy.typing import NDArray
 PackedArrays = list[tuple[str, str, tuple[int, ...], str, NDArray[np.uint8]]]
 """Per array: name, dtype, shape, Flower's serialisation type, payload."""
 
-CLIENT_APP_RAISED = 2
-"""flwr ErrorCode.CLIENT_APP_RAISED_EXCEPTION."""
-NODE_UNAVAILABLE = 5
-"""flwr ErrorCode.NODE_UNAVAILABLE."""
 SERVER_NODE_ID = 1
 
 

@@ -18,9 +18,10 @@ from flwr.app import Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from carbon_data.own_code import VARIABLE, place_of
-from edge_node.adapters.flower_private import CLIENT_APP_RAISED, adopt_id, bind_identity, error_reply
+from edge_node.adapters.flower_private import adopt_id, bind_identity, error_reply
 from edge_node.config import NodeConfig, NodeMemory
 from edge_node.tasks.memory import KEEP_BYTES, TOP_PAD_BYTES
+from protos.flower_names import CLIENT_APP_RAISED
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from flwr.app import Message
 
 from edge_node.adapters.flower_letter import from_letter, to_letter
-from edge_node.adapters.flower_private import CLIENT_APP_RAISED, NODE_UNAVAILABLE, error_reply
+from edge_node.adapters.flower_private import error_reply
+from protos.flower_names import CLIENT_APP_RAISED, NODE_UNAVAILABLE
 
 from .board_port import BoardPort
 from .grid import NodeGrid

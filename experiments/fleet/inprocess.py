@@ -14,9 +14,10 @@ from typing import Any
 
 from flwr.app import Message
 
-from edge_node.adapters.flower_private import NODE_UNAVAILABLE, copy_message, error_reply
+from edge_node.adapters.flower_private import copy_message, error_reply
 from edge_node.adapters.node_host import NodeHost, load_builder
 from edge_node.config import NodeConfig, NodeMemory
+from protos.flower_names import NODE_UNAVAILABLE
 
 from .base import DEFAULT_BUILDER, Managed, numbers_of, run_number
 from .grid import NodeGrid

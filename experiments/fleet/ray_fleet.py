@@ -20,21 +20,13 @@ import ray
 from flwr.app import Message
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from edge_node.adapters.flower_private import (
-    CLIENT_APP_RAISED,
-    NODE_UNAVAILABLE,
-    PackedArrays,
-    error_reply,
-    pack,
-    pack_arrays,
-    pack_head,
-    unpack,
-)
+from edge_node.adapters.flower_private import PackedArrays, error_reply, pack, pack_arrays, pack_head, unpack
 from edge_node.adapters.node_host import NodeHost, load_builder
 from edge_node.config import NodeConfig, NodeMemory
 from edge_node.tasks.memory import keep_memory
 from experiments.run_folder.files import nodes_log
 from protos.access.config import is_loopback
+from protos.flower_names import CLIENT_APP_RAISED, NODE_UNAVAILABLE
 
 from .ahead import Ahead
 from .base import DEFAULT_BUILDER, FleetStartError, Managed, deal, numbers_of, process_count, run_number

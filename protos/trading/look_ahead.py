@@ -14,7 +14,8 @@ from protos.messages.market import MarketTerms
 from protos.trading.own import Floats, Own
 from protos.trading.proximal import Near
 
-LEFT_FACTOR = 1.0 / 3.0
+LEFT_PARTS = 3.0
+LEFT_FACTOR = 1.0 / LEFT_PARTS
 """Cost of leaving work whose deadline lies beyond the look-ahead, as a share of missing a deadline."""
 
 

@@ -34,11 +34,9 @@ from coordinator.market.fleet import Bools, Fleet, Floats, Ints
 from coordinator.market.layout import Restrictions
 from coordinator.market.numbers import unserved_penalty_g
 from coordinator.market.participation import last_slots, model_energy, whole
+from protos.trading.look_ahead import LEFT_FACTOR
 
 DETA = Restrictions(transfers=True, offloading=True, harvest=True)
-LEFT_FACTOR = 1.0 / 3.0
-"""Cost of leaving work whose deadline lies beyond the horizon, as a share of the cost of missing a deadline;
-as in program.fill."""
 
 
 class NotProductFormError(ValueError):

@@ -9,7 +9,8 @@ import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 
 from edge_node.adapters.flower_letter import from_letter, to_letter
-from edge_node.adapters.flower_private import CLIENT_APP_RAISED, bind_identity, error_reply, stamp
+from edge_node.adapters.flower_private import bind_identity, error_reply, stamp
+from protos.flower_names import CLIENT_APP_RAISED
 
 ARRAYS = {
     "weight": np.arange(12, dtype=np.float64).reshape(3, 4),

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
-from flwr.common.constant import ErrorCode
 
-from coordinator.adapters import flower_strategy
 from edge_node.adapters import flower_private as private
+from protos.flower_names import NODE_UNAVAILABLE
 
 
 def message() -> Message:
@@ -57,7 +56,6 @@ def test_a_message_survives_packing_and_copying():
 
 
 def test_an_error_survives_packing():
-    assert flower_strategy.NODE_UNAVAILABLE == private.NODE_UNAVAILABLE == ErrorCode.NODE_UNAVAILABLE
-    error = private.error_reply(message(), private.NODE_UNAVAILABLE, "gone")
+    error = private.error_reply(message(), NODE_UNAVAILABLE, "gone")
     back = private.unpack(*private.pack(error))
-    assert (back.error.code, back.error.reason) == (private.NODE_UNAVAILABLE, "gone")
+    assert (back.error.code, back.error.reason) == (NODE_UNAVAILABLE, "gone")
