@@ -11,7 +11,8 @@ Command: python -m benchmarks.meters [--quick] [--json]
 Truth is the sum of a trace's samples, each the energy of a millisecond. A sampler of a lower rate reads the power of
 the milliseconds that its schedule picks (edge_node/meters/sampling/schedule.py). ``regular``: the same with readings at
 equal distances, which the sampler does not do below 100 Hz. Coverage is counted over all windows of all traces and
-``TURNS`` seeds of the schedule; ``worst_trace`` is the least of one trace.
+``TURNS`` seeds of the schedule; ``worst_trace`` is the least of one trace. ``summed``: all windows of 1 s of a trace
+added up, their intervals combined as in the tables of a run (carbon_data/intervals.py).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import numpy as np
 from benchmarks import _traces
 from benchmarks._command import against, measuring, parser, show
 from benchmarks._traces import Trace
+from carbon_data.intervals import of_windows
 from edge_node.meters.sampling.integral import Integral, Mark
 from edge_node.meters.sampling.limits import Limits
 from edge_node.meters.sampling.reading import Reading
@@ -119,6 +121,33 @@ def windows(trace: Trace, rate_hz: float, at: Iterator[int], window_s: float) ->
     return found
 
 
+def summed(trace: Trace, rate_hz: float, at: Iterator[int]) -> tuple[float, float]:
+    """Relative error and half width of the sum of the windows of 1 s."""
+    total = np.concatenate([[0.0], np.cumsum(trace.energy_uj, dtype=np.float64)])
+    first_s = 2.0 / rate_hz
+    count = int((len(total) - 1) / trace.rate_hz / WINDOW_S - 2 * first_s / WINDOW_S)
+    edges_s = [first_s + k * WINDOW_S for k in range(count + 1)]
+    readings = list(replay(trace, rate_hz, at, [round(edge * NS_PER_S) for edge in edges_s]))
+    begin, end = (round(edge * trace.rate_hz) for edge in (edges_s[0], edges_s[0] + len(readings) * WINDOW_S))
+    truth = float(total[end] - total[begin])
+    half_uj, _ = of_windows((reading.half_width_uj, reading.bias_uj) for reading in readings)
+    return abs(sum(reading.energy_uj for reading in readings) / truth - 1), half_uj / truth
+
+
+def _sums(traces: list[Trace], rate: int) -> dict[str, float]:
+    found = [
+        summed(
+            trace, rate, equal_times(rate, turn / TURNS[rate]) if rate >= 100 else random_times(rate, turn)
+        )
+        for trace in traces
+        for turn in range(TURNS[rate])
+    ]
+    return {
+        f"summed_covered_{rate}_hz": statistics.fmean(error <= half for error, half in found),
+        f"summed_median_half_width_{rate}_hz": statistics.median(half for _, half in found),
+    }
+
+
 def wave_runs() -> dict[str, float]:
     """The 50 ms square wave through a sampler of 1 kHz, ten runs."""
     errors, rates, shares = [], [], []
@@ -180,6 +209,7 @@ def measure(say: Callable[[str], None], quick: bool) -> dict[str, Any]:
         for regular in (False, True):
             for whole in (False, True):
                 figures |= _covered(traces, rate, regular, whole)
+        figures |= _sums(traces, rate)
     if not quick:
         say(REAL_TIME)
         figures |= real_time(traces)

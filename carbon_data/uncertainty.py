@@ -72,8 +72,12 @@ class GramLines:
     grams: Floats
     meters: tuple[str, ...]
     zones: tuple[str, ...]
+    noise_std_g: float = 0.0
+    """Standard deviation of their sum from the sampling of meters: of this run alone, beside the gains."""
 
     def __post_init__(self) -> None:
+        if not (np.isfinite(self.noise_std_g) and self.noise_std_g >= 0):
+            raise DataError(f"noise_std_g is {self.noise_std_g}; allowed is a finite number >= 0")
         if self.grams.ndim != 1 or not self.grams.size == len(self.meters) == len(self.zones):
             raise DataError(
                 f"{self.grams.shape} grams, {len(self.meters)} meters and {len(self.zones)} zones; give "
@@ -130,7 +134,7 @@ def monte_carlo_totals(
             grams, ([meters.index(m) for m in run.meters], [zones.index(z) for z in run.zones]), run.grams
         )
         totals[row] = np.einsum("mz,mk,zk->k", grams, gain, intensity)
-        noise = error.random_std_fraction * float(np.sqrt(np.sum(run.grams**2)))
+        noise = float(np.hypot(error.random_std_fraction * np.sqrt(np.sum(run.grams**2)), run.noise_std_g))
         totals[row] += noise * _random(seed, "run", str(row)).standard_normal(draws)
     return totals
 

@@ -85,6 +85,7 @@ _PB_NAMES: dict[type, str] = {runner.BeginSlot: "BeginSlotRequest", runner.EndSl
 _ENUMS: tuple[type[StrEnum], ...] = (
     terms.Stage,
     terms.Component,
+    terms.MeterKind,
     market.Good,
     market.Side,
     market.MarketKind,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from carbon_data.types import Provenance
 from coordinator.config import CoordinatorConfig
 from coordinator.slots.balances import balance_findings, balance_of
 from coordinator.slots.lines import SHARED_COMPONENTS
 from coordinator.slots.state import SlotState
 from protos.messages.slot import Moved, Settlement, Telemetry, Usage
 from protos.messages.stream import NodeProfile
+from protos.messages.terms import MeterKind
 
 
 def telemetry_findings(config: CoordinatorConfig, profile: NodeProfile, message: Telemetry) -> list[str]:
@@ -38,6 +40,7 @@ def usage_findings(config: CoordinatorConfig, slot: SlotState, message: Usage) -
         for line in message.lines
         if line.component in SHARED_COMPONENTS
     ]
+    found += _metered(message)
     found += _own_work(config, slot.decisions[node].self_managed, message)
     if len({e.owner for e in message.executed}) != len(message.executed):
         found.append("an owner is named twice in executed")
@@ -46,6 +49,34 @@ def usage_findings(config: CoordinatorConfig, slot: SlotState, message: Usage) -
         f"moved batches with {m.peer}, not decided" for m in message.moved if not _decided(slot, node, m)
     ]
     return found + _users(message, owners)
+
+
+def _metered(message: Usage) -> list[str]:
+    """What a sensor's reading says of itself, against its lines."""
+    told = message.metered
+    if told is None:
+        return []
+    total = sum(line.energy_uj for line in message.lines)
+    allowed = {str(told.kind.provenance), str(Provenance.REPLAYED)}
+    found = []
+    if told.energy_uj != total:
+        found.append(f"the meter read {told.energy_uj} uJ, the lines are {total} uJ")
+    if wrong := {line.provenance for line in message.lines} - allowed:
+        found.append(f"lines of kind {told.kind} are {sorted(wrong)}; allowed are {sorted(allowed)}")
+    widths = (told.half_width_uj, told.bias_uj)
+    if told.kind is MeterKind.ESTIMATE:
+        if widths != (None, None):
+            found.append(f"an estimate has the interval {widths}; what it leaves out is not known")
+    elif told.half_width_uj is None or told.bias_uj is None:
+        found.append(f"a reading of kind {told.kind} has no interval")
+    elif not 0 <= told.bias_uj <= told.half_width_uj:
+        found.append(f"bias {told.bias_uj} uJ is not within the half width, {told.half_width_uj} uJ")
+    if not (0 <= told.coverage_fraction <= 1 and told.rate_hz >= 0 and told.gaps >= 0 and told.window_s > 0):
+        found.append(
+            f"{told.coverage_fraction:g} of {told.window_s:g} s covered, {told.rate_hz:g} samples per second, "
+            f"{told.gaps} gaps: no window of a sensor"
+        )
+    return found
 
 
 def _own_work(config: CoordinatorConfig, managed: bool, message: Usage) -> list[str]:

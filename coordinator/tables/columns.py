@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carbon_data.storage import TERMS
+from carbon_data.types import Provenance
 from carbon_data.units import MICRO, PICO
 from coordinator.accounting.tree import Window, efficiency
 from coordinator.columns.registration import registered
@@ -102,6 +103,7 @@ class FleetTables:
             **dict.fromkeys((*COUNTS, *NO_BYTES), zero),
             "model_bytes": c.get("model_bytes", zero),
             "operational_g": c["line_pg"].sum(axis=1) / PICO,
+            "meter_kind": np.full(nodes, str(Provenance.MODELLED), dtype=object),
         }
         return values
 
@@ -123,7 +125,7 @@ class FleetTables:
             "energy_j": energy[node, line] / MICRO,
             "grid_j": grid[node, line] / MICRO,
             "operational_g": grams[node, line] / PICO,
-            "provenance": np.full(len(node), "modelled", dtype=object),
+            "provenance": np.full(len(node), str(Provenance.MODELLED), dtype=object),
         }
         of = {
             "energy_j": ("energy_uj", MICRO),
@@ -187,6 +189,7 @@ class FleetTables:
                 **dict.fromkeys(COUNTS, 0),
                 "slots": sums.slots,
                 "unmetered_slots": 0,
+                "interval_slots": 0,
                 "adjustment_j": 0.0,
                 "carried_j": 0.0,
             }

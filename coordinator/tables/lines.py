@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from carbon_data.units import from_micro, from_pico
+from coordinator.tables.metered import line_columns
 from coordinator.tables.recorded import RecordedRun, Row
 from coordinator.tables.schema import LINES
 
@@ -33,6 +34,7 @@ def line_rows(run: RecordedRun) -> Iterable[Row]:
                     (
                         *(slot, node, zone, stage, component),
                         *(from_micro(energy_uj), from_micro(grid_uj), from_pico(emissions_pg), provenance),
+                        *line_columns(run.usage.get((slot, node)), energy_uj),
                     ),
                     strict=True,
                 )

@@ -9,6 +9,7 @@ from carbon_data.units import from_micro, from_pico
 from coordinator.accounting.tree import Window, efficiency
 from coordinator.policies.guard import TRAINING_STAGES
 from coordinator.slots.delivered import COUNTS
+from coordinator.tables.metered import node_columns
 from coordinator.tables.recorded import RecordedRun, Row
 from coordinator.tables.schema import NODES, PROFILE
 
@@ -30,6 +31,7 @@ def node_rows(run: RecordedRun) -> Iterable[Row]:
         delivered = [run.delivered(slot, node) for slot in slots]
         row.update({name: sum(counts[name] for counts in delivered) for name in COUNTS})
         row["slots"] = len(bookings)
+        row.update(node_columns(run, node, slots))
         row["unmetered_slots"] = len(run.ends) - sum((slot, node) in run.bookings for slot in run.ends)
         row["adjustment_j"] = from_micro(run.adjusted_uj.get(node, 0))
         # Every bit has its joules: those of the node's users' devices and of the network to them are in it.

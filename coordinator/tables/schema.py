@@ -93,17 +93,25 @@ SLOTS = table(
     needed(Kind.COUNT, *COUNTS, "model_bytes"),
     needed(Kind.REAL, "operational_g"),
     more(Kind.COUNT, "users_up_bytes", "users_down_bytes", "outside_up_bytes", "outside_down_bytes"),
+    more(Kind.TEXT_OR_NULL, "meter_kind"),
+    more(Kind.REAL, "demand_half_width_j", "demand_bias_j", "meter_rate_hz", "meter_coverage_fraction"),
+    more(Kind.COUNT, "meter_gaps"),
+    more(Kind.REAL, "meter_window_s"),
 )
 """A row for every slot and node. Bytes exchanged with users' devices: those of requests and data that were planned,
-and those of outside clients."""
+and those of outside clients. ``meter_kind``: how a sensor's joules came about (counter, power, estimate), else the
+provenance of the lines (modelled, replayed). ``demand_half_width_j``: half of the 95 % interval of ``demand_j``;
+``demand_bias_j``: the part of it that adds up over slots (carbon_data.intervals)."""
 
 LINES = table(
     needed(Kind.INDEX, "slot"),
     needed(Kind.TEXT, "node_id", "zone", "stage", "component"),
     needed(Kind.NUMBER, "energy_j", "grid_j", "operational_g"),
     needed(Kind.TEXT, "provenance"),
+    more(Kind.REAL, "half_width_j", "bias_j", "coverage_fraction"),
 )
-"""Energy lines by slot, holder, zone, stage, component and provenance."""
+"""Energy lines by slot, holder, zone, stage, component and provenance. A metered line's part of its reading's interval,
+and how much of the window was covered: null of modelled lines."""
 
 BATCH_FLOWS = table(
     needed(Kind.INDEX, "slot"),
@@ -143,6 +151,8 @@ NODES = table(
     more(Kind.WHOLE, "slots", "unmetered_slots"),
     more(Kind.REAL, "adjustment_j"),
     needed(Kind.REAL, "demand_j", "grid_j"),
+    more(Kind.REAL, "demand_half_width_j"),
+    more(Kind.COUNT, "interval_slots"),
     more(Kind.REAL, "green_j", "harvest_j", "export_j", "import_j", "curtailed_j"),
     needed(Kind.REAL, "operational_g"),
     more(Kind.COUNT, "requests"),
@@ -152,7 +162,8 @@ NODES = table(
     more(Kind.REAL, "carried_j"),
     needed(Kind.REAL, *(f"{name}_node_bit_per_j" for name in RATIOS)),
 )
-"""TREE and EE of a node divide what it delivered by all joules it used in the run."""
+"""TREE and EE of a node divide what it delivered by all joules it used in the run. ``interval_slots``: those whose
+reading has an interval; ``demand_half_width_j`` is null unless all of ``slots`` have one."""
 
 DECISIONS = table(
     needed(Kind.INDEX, "slot"),

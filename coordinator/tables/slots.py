@@ -10,6 +10,7 @@ from carbon_data.storage import TERMS
 from carbon_data.units import from_micro, from_pico
 from coordinator.policies.guard import TRAINING_STAGES
 from coordinator.slots.deferral import count_missed
+from coordinator.tables.metered import reading_columns
 from coordinator.tables.recorded import RecordedRun, Row
 from coordinator.tables.schema import SLOTS
 
@@ -45,6 +46,7 @@ def slot_rows(run: RecordedRun, times: Mapping[int, datetime]) -> Iterable[Row]:
             if booking is not None:
                 row.update(_booking_columns(node, booking, run.delivered(slot, node)))
                 row.update(_user_bytes(run.usage[slot, node]))
+                row.update(reading_columns(run.usage[slot, node]))
             yield row
 
 

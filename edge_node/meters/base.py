@@ -64,7 +64,9 @@ class Meter(Protocol):
     """What its readings are: measured, modelled or replayed.
 
     A meter that times work (instead of counting it) has ``measures_time = True``: latencies of requests are
-    then the times really taken; without it they follow from counted work, and repeat exactly.
+    then the times really taken; without it they follow from counted work, and repeat exactly. A meter that
+    knows the quality of its readings has ``metered``, that of the window which ``close`` read last
+    (protos.messages.slot.Metered), or None.
     """
 
     def open(self, slot: int) -> None:

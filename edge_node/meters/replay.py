@@ -7,14 +7,18 @@ Give every node its own file.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from carbon_data.types import Provenance
 from edge_node.meters.base import Meter, MeterContext, MeterError, Slot, Work
-from protos.messages.slot import EnergyLine
+from protos.messages.slot import EnergyLine, Metered
 from protos.messages.terms import Component, Stage
+
+_METERED = TypeAdapter(Metered | None)
 
 
 class ReplayMeter:
@@ -29,6 +33,8 @@ class ReplayMeter:
             raise MeterError("the replay meter needs a log; configure it as replay:PATH")
         self._path = Path(context.argument)
         self._readings = read_log(self._path)
+        self.metered: Metered | None = None
+        """Quality of the recorded reading, as its meter knew it."""
 
     def open(self, slot: int) -> None:
         """Readings are found by slot when the window closes."""
@@ -48,7 +54,9 @@ class ReplayMeter:
                 f"{self._path} has no reading of slot {slot.slot}; it holds {len(self._readings)} slots; "
                 "record the whole run, or shorten this one"
             )
-        return tuple(replace(line, provenance=str(self.provenance)) for line in self._readings[slot.slot])
+        logged = self._readings[slot.slot]
+        self.metered = logged.metered
+        return tuple(replace(line, provenance=str(self.provenance)) for line in logged.lines)
 
 
 class RecordingMeter:
@@ -58,6 +66,10 @@ class RecordingMeter:
         self._meter, self._path = meter, path
         self.name, self.provenance = meter.name, meter.provenance
         self.measures_time = bool(getattr(meter, "measures_time", False))
+
+    @property
+    def metered(self) -> Metered | None:
+        return getattr(self._meter, "metered", None)
 
     def open(self, slot: int) -> None:
         self._meter.open(slot)
@@ -73,7 +85,7 @@ class RecordingMeter:
 
     def close(self, slot: Slot) -> tuple[EnergyLine, ...]:
         lines = self._meter.close(slot)
-        entry = {
+        entry: dict[str, Any] = {
             "slot": slot.slot,
             "meter": self.name,
             "lines": [
@@ -86,27 +98,38 @@ class RecordingMeter:
                 for li in lines
             ],
         }
+        if self.metered is not None:
+            entry["metered"] = asdict(self.metered)
         with self._path.open("a", encoding="utf-8") as log:
             log.write(json.dumps(entry) + "\n")
         return lines
 
 
-def read_log(path: Path) -> dict[int, tuple[EnergyLine, ...]]:
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A recorded reading."""
+
+    lines: tuple[EnergyLine, ...]
+    metered: Metered | None
+
+
+def read_log(path: Path) -> dict[int, Logged]:
     """Readings by slot. Raises MeterError for a file that is missing or damaged, with the line."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise MeterError(f"meter log {path} cannot be read: {error}") from error
-    readings: dict[int, tuple[EnergyLine, ...]] = {}
+    readings: dict[int, Logged] = {}
     for number, row in enumerate(text.splitlines(), start=1):
         try:
             entry = json.loads(row)
             slot, lines = int(entry["slot"]), tuple(_line(item) for item in entry["lines"])
+            logged = Logged(lines, _METERED.validate_python(entry.get("metered")))
         except (ValueError, KeyError, TypeError) as error:
             raise MeterError(f"{path}, line {number}: no reading: {error}") from error
         if slot in readings:
             raise MeterError(f"{path}, line {number}: slot {slot} a second time")
-        readings[slot] = lines
+        readings[slot] = logged
     return readings
 
 

@@ -14,7 +14,7 @@ from edge_node.meters.sampling.limits import limits_of
 from edge_node.meters.sampling.reading import Reading
 from edge_node.meters.sampling.sampler import Sampler
 from edge_node.meters.window import Window
-from protos.messages.slot import EnergyLine
+from protos.messages.slot import EnergyLine, Metered
 
 NS_PER_S = 1_000_000_000
 
@@ -33,6 +33,11 @@ class SampledMeter(CountingMeter):
         self.reading: Reading | None = None
         """Of the last window that was read."""
         self._begin: Mark | Edge = self._sampler.edge()
+
+    @property
+    def metered(self) -> Metered | None:
+        """What is known of the last window's quality."""
+        return None if self.reading is None else self.reading.metered
 
     def stop(self) -> None:
         """Let go of the sensor."""

@@ -81,6 +81,7 @@ class Reading:
             unserved_requests=slot.unserved_requests,
             own_work=slot.own_work,
             users=slot.user_traffic(),
+            metered=getattr(node.meter, "metered", None),
         )
 
     def _return_batches(self, slot: SlotState) -> None:

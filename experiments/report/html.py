@@ -13,6 +13,7 @@ from carbon_data.files.whole import whole_file
 from experiments.report import (
     headline_tables,
     learning,
+    meters,
     negotiation,
     regret,
     serving_table,
@@ -100,6 +101,7 @@ def tables_of(study: Study) -> dict[str, tables.Table]:
         *lifecycle_tables(study),
         *qoais_tables(study),
         tables.policies(study),
+        meters.table(study),
         tables.runs(study),
         tables.nodes(study),
         tables.lines(study),

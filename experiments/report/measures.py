@@ -13,6 +13,7 @@ from coordinator.accounting.tree import Window, efficiency
 from coordinator.market.decision import TIME_LIMIT
 from experiments.report import baselines
 from experiments.report.boundary import Boundary, inside
+from experiments.report.measured import measured
 from experiments.report.read import Run, Study
 from experiments.report.stats import Estimate, estimate, paired_reduction, paired_reductions
 from protos.messages.terms import HOLDERS, Component, Holder
@@ -36,6 +37,10 @@ class Totals:
     nodes_g: float
     """Nodes alone."""
     energy_j: float
+    measured_j: float | None
+    """The part of it that sensors read, where they know how well; None without sensors."""
+    measured_half_width_j: float | None
+    """Half of the 95 % interval of ``measured_j``, by the meters' samples; calibration apart."""
     grid_j: float
     harvest_j: float
     green_j: float
@@ -101,6 +106,7 @@ def _totals(key: ById[Run]) -> Totals:
     posted = run.tables["energy_flows"].query("status == 'posted'")
     moved = run.tables["batch_flows"].query("owner != executor")
     energy_j = float(lines["energy_j"].sum())
+    sensed = measured(lines)
     bits = int(slots["bits"].sum())
     tokens_in, tokens_out = (_counted(slots[name]) for name in ("tokens_in", "tokens_out"))
     alpha = alpha_bits_per_token(run)
@@ -114,6 +120,8 @@ def _totals(key: ById[Run]) -> Totals:
         nodes_and_network_g=float(lines.loc[~own_body, "operational_g"].sum()),
         nodes_g=float(inside(lines, Boundary.NODES)["operational_g"].sum()),
         energy_j=energy_j,
+        measured_j=None if sensed is None else sensed.amount,
+        measured_half_width_j=None if sensed is None else sensed.half_width,
         grid_j=float(lines["grid_j"].sum()),
         harvest_j=float(slots["harvest_j"].sum()),
         green_j=float(slots["green_j"].sum()),

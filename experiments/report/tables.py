@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from experiments.report import style, units
+from experiments.report.measured import total_text
 from experiments.report.measures import checks, over_seeds, totals
 from experiments.report.read import Run, Study
 from protos.messages.terms import HOLDERS
@@ -126,6 +127,7 @@ def policies(study: Study) -> Table:
         caption,
         frame,
         tuple(column for column in columns if column.key not in idle),
+        note=total_text(study),
         shown=frame.assign(emissions=spreads),
     )
 
@@ -243,8 +245,8 @@ def provenance(study: Study) -> Table:
             Column("share_fraction", "share", units.percent),
         ),
         note=(
-            "measured: read from an instrument; modelled: computed from counted work; replayed: from a "
-            "recorded trace."
+            "measured: read from an instrument; modelled: computed from counted work, without an interval of a meter; "
+            "replayed: from a recorded trace."
         ),
     )
 

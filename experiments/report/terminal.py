@@ -12,6 +12,7 @@ from experiments.report.facts import duration
 from experiments.report.functional import LABELS
 from experiments.report.headline_tables import REPRICED, network_text, unit_means
 from experiments.report.headline_tables import reductions as headline_reductions
+from experiments.report.measured import total_text
 from experiments.report.measures import over_seeds
 from experiments.report.provenance import known_of
 from experiments.report.read import Study
@@ -89,6 +90,7 @@ def totals_table(study: Study, *, wide: bool = True) -> RichTable:
     table = RichTable(
         title=f"Totals of the replay ({replayed} of traces in {on_boards} of board time)",
         title_justify="left",
+        caption=total_text(study) or None,
         caption_justify="left",
     )
     table.add_column("policy", style="bold", no_wrap=True)

@@ -39,6 +39,13 @@ class Provenance(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PROVENANCE_REPLAYED: _ClassVar[Provenance]
     PROVENANCE_MISSING: _ClassVar[Provenance]
 
+class MeterKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    METERKIND_UNSPECIFIED: _ClassVar[MeterKind]
+    METERKIND_COUNTER: _ClassVar[MeterKind]
+    METERKIND_POWER: _ClassVar[MeterKind]
+    METERKIND_ESTIMATE: _ClassVar[MeterKind]
+
 class Good(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     GOOD_UNSPECIFIED: _ClassVar[Good]
@@ -79,6 +86,10 @@ PROVENANCE_MEASURED: Provenance
 PROVENANCE_MODELLED: Provenance
 PROVENANCE_REPLAYED: Provenance
 PROVENANCE_MISSING: Provenance
+METERKIND_UNSPECIFIED: MeterKind
+METERKIND_COUNTER: MeterKind
+METERKIND_POWER: MeterKind
+METERKIND_ESTIMATE: MeterKind
 GOOD_UNSPECIFIED: Good
 GOOD_ENERGY: Good
 GOOD_WORK: Good
@@ -547,7 +558,7 @@ class UserTraffic(_message.Message):
     def __init__(self, owner: _Optional[str] = ..., stage: _Optional[_Union[Stage, str]] = ..., up_bytes: _Optional[int] = ..., down_bytes: _Optional[int] = ..., outside: bool = ...) -> None: ...
 
 class Usage(_message.Message):
-    __slots__ = ("node_id", "boot_id", "seq", "epoch", "slot", "lines", "harvest_uj", "executed", "moved", "model_bytes", "mean_loss", "serving", "outside", "unserved_requests", "own_work", "users")
+    __slots__ = ("node_id", "boot_id", "seq", "epoch", "slot", "lines", "harvest_uj", "executed", "moved", "model_bytes", "mean_loss", "serving", "outside", "unserved_requests", "own_work", "users", "metered")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
@@ -564,6 +575,7 @@ class Usage(_message.Message):
     UNSERVED_REQUESTS_FIELD_NUMBER: _ClassVar[int]
     OWN_WORK_FIELD_NUMBER: _ClassVar[int]
     USERS_FIELD_NUMBER: _ClassVar[int]
+    METERED_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     boot_id: str
     seq: int
@@ -580,7 +592,28 @@ class Usage(_message.Message):
     unserved_requests: int
     own_work: OwnWork
     users: _containers.RepeatedCompositeFieldContainer[UserTraffic]
-    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[EnergyLine, _Mapping]]] = ..., harvest_uj: _Optional[int] = ..., executed: _Optional[_Iterable[_Union[Executed, _Mapping]]] = ..., moved: _Optional[_Iterable[_Union[Moved, _Mapping]]] = ..., model_bytes: _Optional[int] = ..., mean_loss: _Optional[float] = ..., serving: _Optional[_Iterable[_Union[Serving, _Mapping]]] = ..., outside: _Optional[_Union[Serving, _Mapping]] = ..., unserved_requests: _Optional[int] = ..., own_work: _Optional[_Union[OwnWork, _Mapping]] = ..., users: _Optional[_Iterable[_Union[UserTraffic, _Mapping]]] = ...) -> None: ...
+    metered: Metered
+    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[EnergyLine, _Mapping]]] = ..., harvest_uj: _Optional[int] = ..., executed: _Optional[_Iterable[_Union[Executed, _Mapping]]] = ..., moved: _Optional[_Iterable[_Union[Moved, _Mapping]]] = ..., model_bytes: _Optional[int] = ..., mean_loss: _Optional[float] = ..., serving: _Optional[_Iterable[_Union[Serving, _Mapping]]] = ..., outside: _Optional[_Union[Serving, _Mapping]] = ..., unserved_requests: _Optional[int] = ..., own_work: _Optional[_Union[OwnWork, _Mapping]] = ..., users: _Optional[_Iterable[_Union[UserTraffic, _Mapping]]] = ..., metered: _Optional[_Union[Metered, _Mapping]] = ...) -> None: ...
+
+class Metered(_message.Message):
+    __slots__ = ("kind", "energy_uj", "half_width_uj", "bias_uj", "rate_hz", "coverage_fraction", "gaps", "window_s")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_UJ_FIELD_NUMBER: _ClassVar[int]
+    HALF_WIDTH_UJ_FIELD_NUMBER: _ClassVar[int]
+    BIAS_UJ_FIELD_NUMBER: _ClassVar[int]
+    RATE_HZ_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    GAPS_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_S_FIELD_NUMBER: _ClassVar[int]
+    kind: MeterKind
+    energy_uj: int
+    half_width_uj: int
+    bias_uj: int
+    rate_hz: float
+    coverage_fraction: float
+    gaps: int
+    window_s: float
+    def __init__(self, kind: _Optional[_Union[MeterKind, str]] = ..., energy_uj: _Optional[int] = ..., half_width_uj: _Optional[int] = ..., bias_uj: _Optional[int] = ..., rate_hz: _Optional[float] = ..., coverage_fraction: _Optional[float] = ..., gaps: _Optional[int] = ..., window_s: _Optional[float] = ...) -> None: ...
 
 class OwnWork(_message.Message):
     __slots__ = ("own_batches", "backlog_batches")

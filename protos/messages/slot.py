@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from carbon_data import storage
-from protos.messages.terms import Component, Stage
+from protos.messages.terms import Component, MeterKind, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,27 @@ class EnergyLine:
     component: Component
     energy_uj: int
     provenance: str
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """How well a sensor's reading of a slot is known. Meters that read no sensor have none."""
+
+    kind: MeterKind
+    energy_uj: int
+    """What the lines of the reading add up to."""
+    half_width_uj: int | None
+    """Half of the 95 % interval. None of an estimate: what it leaves out is not known."""
+    bias_uj: int | None
+    """The part of it, squares added, that is the same in every window of this sensor: its step. The rest differs from
+    window to window."""
+    rate_hz: float
+    """Samples per second really taken."""
+    coverage_fraction: float
+    """Share of the window without gaps."""
+    gaps: int
+    window_s: float
+    """Time between the window's edges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +206,8 @@ class Usage:
     """Set for self-managed decisions only."""
     users: tuple[UserTraffic, ...] = ()
     """Bytes of the slot that (T1) counts, and data received in the preparation stage."""
+    metered: Metered | None = None
+    """None where the joules were modelled, or where the meter says nothing of their quality."""
 
     @property
     def served(self) -> tuple[Serving, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from carbon_data.types import Provenance
+
 
 class Stage(StrEnum):
     """Life-cycle stages of a network AI service (software stages, methods.md section 4), and energy of no task."""
@@ -31,6 +33,22 @@ class Component(StrEnum):
     """Work done twice or discarded: it uses energy and contributes to no result."""
     NEGOTIATION = "negotiation"
     """Bytes of a market's messages over radio and network."""
+
+
+class MeterKind(StrEnum):
+    """How a sensor's joules came about."""
+
+    COUNTER = "counter"
+    """Difference of a sensor's own cumulative energy."""
+    POWER = "power"
+    """Integral of power samples."""
+    ESTIMATE = "estimate"
+    """Integral of samples that leave out a part of the board."""
+
+    @property
+    def provenance(self) -> Provenance:
+        """What is booked for it: an estimate is not measured."""
+        return Provenance.MODELLED if self is MeterKind.ESTIMATE else Provenance.MEASURED
 
 
 class Holder(StrEnum):

@@ -99,6 +99,19 @@ def test_spread_by_hand() -> None:
             spread([1.0, 2.0], level)
 
 
+def test_what_sampling_leaves_unknown_is_of_each_run_alone() -> None:
+    run = GramLines(np.array([3.0, 5.0]), ("m", "n"), ("y", "y"), noise_std_g=0.5)
+    one, two = monte_carlo_totals([run, run], ErrorModel(0.0), draws=5_000)
+    assert one.std() == pytest.approx(0.5, rel=0.03)
+    assert one.mean() == pytest.approx(8.0, abs=0.03)
+    assert abs(np.corrcoef(one, two)[0, 1]) < 0.05
+    both = monte_carlo_totals([run], ErrorModel(0.0, random_std_fraction=0.1), draws=5_000)[0]
+    assert both.std() == pytest.approx(np.hypot(0.5, 0.1 * np.hypot(3.0, 5.0)), rel=0.03)
+    for wrong in (-0.1, np.nan):
+        with pytest.raises(DataError, match="noise_std_g"):
+            GramLines(np.array([1.0]), ("m",), ("z",), noise_std_g=wrong)
+
+
 def test_totals_are_of_lines_with_their_own_meter_and_zone() -> None:
     """Without errors: the sum. With a fixed gain and a wild intensity of one zone: that zone's grams alone move."""
     run = GramLines(np.array([3.0, 5.0, 7.0]), ("m", "n", "m"), ("y", "y", "z"))

@@ -1,14 +1,19 @@
-"""A booking against the reading that it books: joules metered, harvest, what was delivered."""
+"""A booking against the reading that it books: joules metered, harvest, what was delivered; and what a sensor's
+reading says of its own quality."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from carbon_data.types import Provenance
 from coordinator.ledger.checks.facts import Facts
 from coordinator.ledger.checks.item import Add, Item
-from protos.messages.terms import HOLDERS
+from protos.messages.terms import HOLDERS, MeterKind
 
+ESTIMATE = str(MeterKind.ESTIMATE)
+SOURCES_OF = {str(kind): frozenset({str(kind.provenance), str(Provenance.REPLAYED)}) for kind in MeterKind}
+"""Provenances that lines of a sensor of each kind may have."""
 DELIVERED = ("requests", "tokens_in", "tokens_out", "bits")
 
 
@@ -19,6 +24,10 @@ class Readings:
     def take_booking(self, item: Item) -> None:
         usage = self._facts.usage[item.slot, item.node]
         self._joules(item, usage)
+        if (
+            usage.get("metered") is not None
+        ):  # not in ledgers of versions before, nor where joules are modelled
+            self._metered(item, usage)
         self._delivered(item, usage)
 
     def _joules(self, item: Item, usage: Mapping[str, Any]) -> None:
@@ -34,6 +43,29 @@ class Readings:
             self._add("reading", item.where, f"books another harvest than the {harvest} uJ metered")
         if sum(line["grid_uj"] for line in own) != balance["grid_uj"]:
             self._add("reading", item.where, "the lines' grid energy is not the node's")
+
+    def _metered(self, item: Item, usage: Mapping[str, Any]) -> None:
+        """A sensor's reading: its energy is that of the lines, and its interval one that it can have."""
+        told, total = usage["metered"], sum(line["energy_uj"] for line in usage["lines"])
+        where = f"{item.where}: reading of {item.node}"
+        if told["energy_uj"] != total:
+            self._add("reading", where, f"the meter read {told['energy_uj']} uJ, its lines are {total} uJ")
+        booked_as = SOURCES_OF.get(told["kind"], frozenset())
+        if not {line["provenance"] for line in usage["lines"]} <= booked_as:
+            self._add("reading", where, f"its lines are not of a sensor of kind {told['kind']!r}")
+        half, bias = told["half_width_uj"], told["bias_uj"]
+        if told["kind"] == ESTIMATE:
+            if half is not None or bias is not None:
+                self._add("reading", where, "an estimate has an interval")
+        elif half is None or bias is None or not 0 <= bias <= half:
+            self._add("reading", where, f"an interval of {half} uJ on either side, {bias} uJ of it bias")
+        covered, rate = told["coverage_fraction"], told["rate_hz"]
+        if not (0 <= covered <= 1 and rate >= 0 and told["gaps"] >= 0 and told["window_s"] > 0):
+            self._add(
+                "reading",
+                where,
+                f"{covered} of {told['window_s']} s covered at {rate} samples per second with {told['gaps']} gaps",
+            )
 
     def _delivered(self, item: Item, usage: Mapping[str, Any]) -> None:
         """What (T1) counts equals the reading's figures of each service, less the share of wasted batches."""

@@ -10,8 +10,9 @@ import math
 from dataclasses import dataclass
 
 from edge_node.meters.sampling.integral import SampleError
-from edge_node.meters.sampling.reading import Kind, Reading
+from edge_node.meters.sampling.reading import Reading
 from edge_node.meters.sampling.student import quantile_95
+from protos.messages.terms import MeterKind
 
 NS_PER_S = 1_000_000_000
 
@@ -115,7 +116,7 @@ class Counted:
         stale_uj = power_uw * begin.stale_ns / NS_PER_S
         variance = 2 * (stale_uj**2 + self._resolution_uj**2) / 12 + max(bridged, lost_uj) ** 2 / 3
         return Reading(
-            kind=Kind.COUNTER,
+            kind=MeterKind.COUNTER,
             energy_uj=energy,
             half_width_uj=math.ceil(quantile_95(1e9) * math.sqrt(variance)),
             rate_hz=(end.samples - begin.samples) * NS_PER_S / duration_ns,

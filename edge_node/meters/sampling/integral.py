@@ -18,8 +18,9 @@ import math
 from collections import deque
 from dataclasses import dataclass, replace
 
-from edge_node.meters.sampling.reading import Kind, Reading
+from edge_node.meters.sampling.reading import Reading
 from edge_node.meters.sampling.student import quantile_95
+from protos.messages.terms import MeterKind
 
 NS_PER_S = 1_000_000_000
 PER_UJ = 2 * NS_PER_S
@@ -74,7 +75,7 @@ class Mark:
 class Integral:
     """Running sums of one sensor's samples."""
 
-    def __init__(self, rate_hz: float, resolution_uw: int = 0, kind: Kind = Kind.POWER) -> None:
+    def __init__(self, rate_hz: float, resolution_uw: int = 0, kind: MeterKind = MeterKind.POWER) -> None:
         """``rate_hz`` intended; ``resolution_uw``: the sensor's smallest step."""
         self._kind, self._resolution_uw = kind, resolution_uw
         self._gap_ns = int(max(GAP_PERIODS / rate_hz, GAP_S) * NS_PER_S)
@@ -142,10 +143,12 @@ class Integral:
                 squares_ns2=first.squares_ns2 + squares[0],
                 gap_squares_ns2=first.gap_squares_ns2 + squares[1],
             )
+        half_width_uj, bias_uj = self._half_width_uj(first, last, duration_ns, begin.high_uw - begin.low_uw)
         return Reading(
             kind=self._kind,
             energy_uj=last.energy // PER_UJ - first.energy // PER_UJ,
-            half_width_uj=self._half_width_uj(first, last, duration_ns, begin.high_uw - begin.low_uw),
+            half_width_uj=half_width_uj,
+            bias_uj=bias_uj,
             rate_hz=(last.samples - first.samples) * NS_PER_S / duration_ns,
             coverage_fraction=(last.covered_ns - first.covered_ns) / duration_ns,
             gaps=last.gaps - first.gaps,
@@ -222,7 +225,8 @@ class Integral:
             self._sums.differences += 1
         self._batch_before, self._batch_sum, self._in_batch = self._batch_sum, 0, 0
 
-    def _half_width_uj(self, first: Sums, last: Sums, duration_ns: int, range_uw: int) -> int:
+    def _half_width_uj(self, first: Sums, last: Sums, duration_ns: int, range_uw: int) -> tuple[int, int]:
+        """Of the whole interval, and of its part that every window has alike."""
         if not self._memory:
             raise SampleError("too few samples for an interval: sample faster, or take longer windows")
         own = last.differences - first.differences
@@ -231,10 +235,14 @@ class Integral:
             spreads.append((last.batch_squares - first.batch_squares) / own)
         # (difference of two means)^2 / 2 is the variance of a batch's mean; times its samples, that of a sample.
         variance_uw2 = max(spreads) / (2 * self._batch)
+        step_uw2_ns2 = (self._resolution_uw * duration_ns) ** 2 / 12
         uw2_ns2 = (
             variance_uw2 * (last.squares_ns2 - first.squares_ns2)
             + range_uw**2 / 12 * (last.gap_squares_ns2 - first.gap_squares_ns2)
-            + (self._resolution_uw * duration_ns) ** 2 / 12
+            + step_uw2_ns2
         )
         t = quantile_95(DOF_PER_DIFFERENCE * max(own, len(self._memory)))
-        return math.ceil(t * math.sqrt(uw2_ns2) / NS_PER_S)
+        half_width_uj, bias_uj = (
+            math.ceil(t * math.sqrt(square) / NS_PER_S) for square in (uw2_ns2, step_uw2_ns2)
+        )
+        return half_width_uj, bias_uj

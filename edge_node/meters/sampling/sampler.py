@@ -20,8 +20,9 @@ from edge_node.meters.base import MeterError
 from edge_node.meters.sampling.counted import Counted, Edge
 from edge_node.meters.sampling.integral import Integral, Mark, SampleError
 from edge_node.meters.sampling.limits import Limits
-from edge_node.meters.sampling.reading import Kind, Reading
+from edge_node.meters.sampling.reading import Reading
 from edge_node.meters.sampling.ring import Ring, Sample, Status
+from protos.messages.terms import MeterKind
 
 NS_PER_S = 1_000_000_000
 START_S = 20.0
@@ -54,13 +55,13 @@ class Sampler:
         )
         self._end = weakref.finalize(self, _end, self._process)
         started = self._started()
-        self.kind, self.rate_hz = Kind(started["kind"]), float(started["rate_hz"])
+        self.kind, self.rate_hz = MeterKind(started["kind"]), float(started["rate_hz"])
         self.opened_ns = int(started["opened_ns"])
         """When the sensor was opened, on the monotonic clock of this machine."""
         resolution = int(started["resolution"])
         self._sums: Counted | Integral = (
             Counted(resolution)
-            if self.kind is Kind.COUNTER
+            if self.kind is MeterKind.COUNTER
             else Integral(self.rate_hz, resolution, self.kind)
         )
         self._stopped = threading.Event()

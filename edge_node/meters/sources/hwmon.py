@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from edge_node.meters.sampling.reading import Kind
 from edge_node.meters.sources.source import Source, SourceError, Unwrapped
 from edge_node.meters.sources.sysfs import integer, text
+from protos.messages.terms import MeterKind
 
 ROOT = Path("/sys/class/hwmon")
 CHIPS = ("ina", "powerz")
@@ -23,7 +23,7 @@ FASTEST_HZ = 1000.0
 class PowerFile:
     """A power in microwatt."""
 
-    kind = Kind.POWER
+    kind = MeterKind.POWER
     resolution = 0
 
     def __init__(self, path: Path, rate_hz: float) -> None:
@@ -39,7 +39,7 @@ class PowerFile:
 class EnergyFile:
     """A cumulative energy in microjoule, without a stated range: where it falls it restarted."""
 
-    kind = Kind.COUNTER
+    kind = MeterKind.COUNTER
     resolution = 1
 
     def __init__(self, path: Path, rate_hz: float) -> None:
@@ -56,7 +56,7 @@ class EnergyFile:
 class VoltageTimesCurrent:
     """Millivolt times milliampere: microwatt."""
 
-    kind = Kind.POWER
+    kind = MeterKind.POWER
 
     def __init__(self, voltage: Path, current: Path, rate_hz: float) -> None:
         self._voltage, self._current, self.rate_hz = voltage, current, rate_hz

@@ -9,8 +9,8 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
-from edge_node.meters.sampling.reading import Kind
 from edge_node.meters.sources.source import SourceError, Unwrapped
+from protos.messages.terms import MeterKind
 
 LIBRARY = "libnvidia-ml.so.1"
 UJ_PER_MJ = 1000
@@ -18,7 +18,7 @@ OK = 0
 
 
 class Nvml:
-    kind = Kind.COUNTER
+    kind = MeterKind.COUNTER
     rate_hz = 20.0
     resolution = UJ_PER_MJ
 

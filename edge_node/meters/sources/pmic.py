@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import subprocess
 
-from edge_node.meters.sampling.reading import Kind
 from edge_node.meters.sources.source import SourceError
+from protos.messages.terms import MeterKind
 
 COMMAND = "vcgencmd"
 LINE = re.compile(r"^\s*(\S+)_([AV]) (?:current|volt)\(\d+\)=(-?[\d.]+)[AV]$", re.MULTILINE)
@@ -19,7 +19,7 @@ UW_PER_W = 1_000_000
 
 
 class Pmic:
-    kind = Kind.ESTIMATE
+    kind = MeterKind.ESTIMATE
     rate_hz = 10.0
     """A read starts a process and takes some milliseconds."""
     resolution = 0

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import struct
 
-from edge_node.meters.sampling.reading import Kind
 from edge_node.meters.sources.line import Line
 from edge_node.meters.sources.source import SourceError
+from protos.messages.terms import MeterKind
 
 REPORT = 64
 ASK = b"\x00" + b"\x0c\x00\x02\x00".ljust(REPORT, b"\x00")
@@ -21,7 +21,7 @@ UW_PER_PW = 1_000_000
 
 
 class PowerZ:
-    kind = Kind.POWER
+    kind = MeterKind.POWER
     rate_hz = 100.0
     resolution = 0
 

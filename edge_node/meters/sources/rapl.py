@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_node.meters.sampling.reading import Kind
 from edge_node.meters.sources.source import SourceError, Unwrapped
 from edge_node.meters.sources.sysfs import integer, text
+from protos.messages.terms import MeterKind
 
 ROOT = Path("/sys/class/powercap")
 RATE_HZ = 100.0
@@ -15,7 +15,7 @@ RATE_HZ = 100.0
 class Rapl:
     """Sum over packages; each counter wraps by itself."""
 
-    kind = Kind.COUNTER
+    kind = MeterKind.COUNTER
     rate_hz = RATE_HZ
     resolution = 61
     """2^-14 J, the counter's unit on most processors."""

@@ -17,8 +17,8 @@ from bisect import bisect_right
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_node.meters.sampling.reading import Kind
 from edge_node.meters.sources.source import SourceError
+from protos.messages.terms import MeterKind
 
 HEADER = 0xF1
 COLUMNS = ["at_s", "power_w"]
@@ -27,7 +27,7 @@ NS_PER_S, UW_PER_W = 1_000_000_000, 1_000_000
 
 
 class Recording:
-    kind = Kind.POWER
+    kind = MeterKind.POWER
     rate_hz = 1000.0
     resolution = 1
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from edge_node.meters.sampling.reading import Kind
 from edge_node.meters.sources.http import Plug, number, step
 from edge_node.meters.sources.source import Unwrapped
+from protos.messages.terms import MeterKind
 
 UJ_PER_WH, UJ_PER_WMIN, UW_PER_W = 3_600_000_000, 60_000_000, 1_000_000
 
@@ -29,10 +29,10 @@ class Shelly:
         self._uj = UJ_PER_WMIN if first else UJ_PER_WH
         found = self._plug.get(self._path)
         if self._plug.power_only:
-            self.kind = Kind.POWER
+            self.kind = MeterKind.POWER
             self.resolution = int(step(number(found, *self._power_keys)) * UW_PER_W)
         else:
-            self.kind = Kind.COUNTER
+            self.kind = MeterKind.COUNTER
             self.resolution = int(step(number(found, *self._energy_keys)) * self._uj)
             self._counter = Unwrapped(self._plug.address, self._counted_uj(found))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from edge_node.meters.sampling.reading import Kind
+from protos.messages.terms import MeterKind
 
 
 class SourceError(RuntimeError):
@@ -18,7 +18,7 @@ class Restarted(SourceError):
 class Source(Protocol):
     """One sensor."""
 
-    kind: Kind
+    kind: MeterKind
     rate_hz: float
     """Reads a second that the sensor gives something new for."""
     resolution: int

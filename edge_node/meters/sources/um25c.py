@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import struct
 
-from edge_node.meters.sampling.reading import Kind
 from edge_node.meters.sources.line import Line
 from edge_node.meters.sources.source import SourceError
+from protos.messages.terms import MeterKind
 
 ASK, LENGTH, POWER_AT = b"\xf0", 130, 6
 ENDS = {b"\x09\x63": b"\xff\xf1", b"\x0d\x4c": b"\x80\x68"}
@@ -19,7 +19,7 @@ UW_PER_MW = 1000
 
 
 class Um25c:
-    kind = Kind.POWER
+    kind = MeterKind.POWER
     rate_hz = 2.0
     """The meter answers in about a third of a second."""
     resolution = UW_PER_MW

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from experiments.report.functional import LABELS, unit_lines
 from experiments.report.lifecycle.columns import BETWEEN_ZONES
 from experiments.report.lifecycle.factors import Factors
 from experiments.report.lifecycle.setting import setting_of
+from experiments.report.measured import measured
 from experiments.report.measures import ById, lines_by_seed
 from experiments.report.provenance import known_of_reduction
 from experiments.report.read import Run, Study
@@ -40,6 +42,7 @@ from experiments.resolve.network_factor import NetworkFactor
 from protos.messages.terms import Holder
 
 DRAWS = 10_000
+NORMAL_95 = NormalDist().inv_cdf(0.975)
 NETWORK = str(Holder.NETWORK)
 """Name of the network's holder, and of its factor in the draws."""
 BOARDS = "boards' model"
@@ -80,13 +83,14 @@ def gram_lines(lines: pd.DataFrame, boards: Mapping[str, str]) -> GramLines:
     Modelled lines of one board profile (``boards``, by holder) share one gain, since they share its figures; the users'
     devices have one of their own; the network's share its factor per byte; a measured line has the gain of its node's
     meter. Grams of a line between two zones count half in each, as its
-    intensity does.
+    intensity does. What sampling leaves unknown is one deviation of their sum.
     """
     grams = lines["operational_g"].to_numpy(dtype=np.float64)
     known = np.isfinite(grams)
-    measured = lines["provenance"] == Provenance.MEASURED.value
+    sampled = measured(lines[known], "operational_g")
+    metered = lines["provenance"] == Provenance.MEASURED.value
     model = {holder: f"{BOARDS}: {profile}" for holder, profile in boards.items()} | APART
-    meter = lines["node_id"].map(model).fillna(BOARDS).where(~measured, lines["node_id"])
+    meter = lines["node_id"].map(model).fillna(BOARDS).where(~metered, lines["node_id"])
     meter = meter.where(lines["node_id"] != NETWORK, NETWORK)
     frame = pd.DataFrame({"meter": meter, "zone": lines["zone"], "g": grams})[known]
     frame = frame.groupby(["meter", "zone"], as_index=False)["g"].sum()
@@ -98,6 +102,7 @@ def gram_lines(lines: pd.DataFrame, boards: Mapping[str, str]) -> GramLines:
         sums.to_numpy(dtype=np.float64),
         tuple(str(key[0]) for key in sums.index),
         tuple(str(key[1]) for key in sums.index),
+        noise_std_g=0.0 if sampled is None else sampled.half_width / NORMAL_95,
     )
 
 

@@ -20,6 +20,7 @@ from protos.messages.slot import (
     EnergyLine,
     Executed,
     Guest,
+    Metered,
     Moved,
     OwnWork,
     Send,
@@ -28,7 +29,7 @@ from protos.messages.slot import (
     Usage,
     UserTraffic,
 )
-from protos.messages.terms import Component, Stage
+from protos.messages.terms import Component, MeterKind, Stage
 from tests.coordinator.slots.demand import cells
 
 DEV = Stage.DEVELOPMENT
@@ -71,6 +72,32 @@ def test_a_usage_that_is_right(config: CoordinatorConfig) -> None:
 
 def usage_findings_of(config: CoordinatorConfig, managed: bool = False, **changes: Any) -> list[str]:
     return usage_findings(config, state(managed), dataclasses.replace(USAGE, **changes))
+
+
+def test_what_a_sensor_says_of_itself(config: CoordinatorConfig) -> None:
+    lines = (dataclasses.replace(USAGE.lines[0], provenance="measured"),)
+    good = Metered(MeterKind.POWER, 1_000, 20, 20, 100.0, 1.0, 0, 0.5)
+
+    def found(metered: Metered = good, lines: tuple[EnergyLine, ...] = lines, **changes: Any) -> list[str]:
+        return usage_findings_of(config, lines=lines, metered=dataclasses.replace(metered, **changes))
+
+    replayed = (dataclasses.replace(USAGE.lines[0], provenance="replayed"),)
+    assert found() == found(lines=replayed) == found(half_width_uj=0, bias_uj=0) == []
+    assert found(energy_uj=1_001) == ["the meter read 1001 uJ, the lines are 1000 uJ"]
+    assert found(lines=USAGE.lines) == [
+        "lines of kind power are ['modelled']; allowed are ['measured', 'replayed']"
+    ]
+    assert found(bias_uj=21) == ["bias 21 uJ is not within the half width, 20 uJ"]
+    assert found(bias_uj=-1) == ["bias -1 uJ is not within the half width, 20 uJ"]
+    for lacking in ({"half_width_uj": None}, {"bias_uj": None}):
+        assert found(**lacking) == ["a reading of kind power has no interval"]
+    for change in ({"coverage_fraction": 1.1}, {"rate_hz": -1.0}, {"gaps": -1}, {"window_s": 0.0}):
+        assert [text.endswith("no window of a sensor") for text in found(**change)] == [True]
+    estimate = dataclasses.replace(good, kind=MeterKind.ESTIMATE, half_width_uj=None, bias_uj=None)
+    assert found(estimate, USAGE.lines) == []
+    assert found(estimate, USAGE.lines, half_width_uj=20) == [
+        "an estimate has the interval (20, None); what it leaves out is not known"
+    ]
 
 
 def test_each_finding_about_a_usage(config: CoordinatorConfig) -> None:

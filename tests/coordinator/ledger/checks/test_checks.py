@@ -168,6 +168,20 @@ U0, B0, T0, E0 = key_of("usage", "n00", 0), "booking/0/n00", "trade/0", "slot_en
 REGISTRATION = "registration/n00/boot1"
 
 
+def sensed(lines: str = "measured", **changes: Any) -> Callable[[Body], None]:
+    """A reading as if a sensor had given it."""
+
+    def change(b: Body) -> None:
+        for line in b["lines"]:
+            line["provenance"] = lines
+        told = {"kind": "power", "half_width_uj": 9, "bias_uj": 5, "coverage_fraction": 1.0, "gaps": 0}
+        b["metered"] = told | {"rate_hz": 10.0, "window_s": 1.0}
+        b["metered"]["energy_uj"] = sum(line["energy_uj"] for line in b["lines"])
+        b["metered"] |= changes
+
+    return change
+
+
 def without_user_lines(b: Body) -> None:
     b["lines"] = [line for line in b["lines"] if "users" not in line]
 
@@ -360,6 +374,29 @@ FORGED = {
     ),
     "grid energy of the lines": Forged(
         "reading", "the lines' grid energy is not the node's", (body(B0, one_more(0, "grid_uj")),)
+    ),
+    "a sensor that read something else": Forged(
+        "reading",
+        "reading of n00: the meter read 1000 uJ, its lines are",
+        (body(U0, sensed(energy_uj=1_000)),),
+    ),
+    "modelled joules under a sensor's name": Forged(
+        "reading", "its lines are not of a sensor of kind 'power'", (body(U0, sensed(lines="modelled")),)
+    ),
+    "a kind of sensor that there is not": Forged(
+        "reading", "its lines are not of a sensor of kind 'guess'", (body(U0, sensed(kind="guess")),)
+    ),
+    "an estimate with an interval": Forged(
+        "reading", "an estimate has an interval", (body(U0, sensed(kind="estimate", lines="modelled")),)
+    ),
+    "a bias above its half width": Forged(
+        "reading", "an interval of 4 uJ on either side, 5 uJ of it bias", (body(U0, sensed(half_width_uj=4)),)
+    ),
+    "a measurement without an interval": Forged(
+        "reading", "an interval of None uJ on either side", (body(U0, sensed(half_width_uj=None)),)
+    ),
+    "more than all of a window": Forged(
+        "reading", "1.5 of 1.0 s covered at 10.0 samples", (body(U0, sensed(coverage_fraction=1.5)),)
     ),
     "tokens that were not generated": Forged(
         "delivered",

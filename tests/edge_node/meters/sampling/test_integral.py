@@ -107,6 +107,7 @@ def test_a_coarse_sensor_has_the_error_of_its_step() -> None:
     samples = [(k * MS, 5_000_000) for k in range(1201)]
     reading = reading_of(samples, MS, 1001 * MS, resolution_uw=100_000)
     assert reading.half_width_uj == pytest.approx(1.98 * 1e5 / math.sqrt(12), rel=0.03)
+    assert reading.bias_uj == reading.half_width_uj  # a steady load: nothing but the step
 
 
 def test_a_fine_sensor_that_shows_the_same_for_long_is_stuck() -> None:

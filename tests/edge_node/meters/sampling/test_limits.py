@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 
 from edge_node.meters.sampling.limits import Limits, limits_of
-from edge_node.meters.sampling.reading import Kind, Reading
+from edge_node.meters.sampling.reading import Reading
+from protos.messages.terms import MeterKind
 from tests.edge_node.meters.recordings import BOARD
 
 LIMITS = limits_of(BOARD)
 """Sleeping 0.5 W, busy 6 W."""
-GOOD = Reading(Kind.POWER, 3_000_000, 1, 1000.0, 1.0, 0, 10**9)
+GOOD = Reading(MeterKind.POWER, 3_000_000, 1, 1000.0, 1.0, 0, 10**9)
 
 
 def test_limits_are_twenty_times_around_the_profile() -> None:

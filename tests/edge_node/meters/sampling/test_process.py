@@ -11,13 +11,13 @@ from collections.abc import Iterator
 import pytest
 
 from edge_node.meters.sampling.process import main, run, sample
-from edge_node.meters.sampling.reading import Kind
 from edge_node.meters.sampling.ring import Ring, Status
 from edge_node.meters.sources.source import Restarted, SourceError
+from protos.messages.terms import MeterKind
 
 
 class Scripted:
-    kind, rate_hz, resolution = Kind.POWER, 100.0, 0
+    kind, rate_hz, resolution = MeterKind.POWER, 100.0, 0
 
     def __init__(self, *results: int | Exception) -> None:
         self._results = iter(results)

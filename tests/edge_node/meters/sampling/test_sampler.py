@@ -11,8 +11,8 @@ import pytest
 
 from edge_node.meters.base import MeterError
 from edge_node.meters.sampling.limits import Limits
-from edge_node.meters.sampling.reading import Kind
 from edge_node.meters.sampling.sampler import Sampler
+from protos.messages.terms import MeterKind
 from tests.edge_node.meters.recordings import replaced
 
 LIMITS = Limits(low_uw=100_000, high_uw=50_000_000)
@@ -36,7 +36,7 @@ def test_the_interval_covers_the_mean_of_a_wave(tmp_path: Path, rate_hz: float) 
     for reading in (first, second):
         truth_uj = 3.4e-3 * reading.duration_ns
         assert abs(reading.energy_uj - truth_uj) <= 1.5 * reading.half_width_uj < truth_uj
-        assert reading.kind is Kind.POWER
+        assert reading.kind is MeterKind.POWER
     assert begin.at_ns + first.duration_ns == middle.at_ns
     sampler.stop()
 

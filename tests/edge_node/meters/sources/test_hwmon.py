@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_node.meters.sampling.reading import Kind
 from edge_node.meters.sources.hwmon import open_hwmon
 from edge_node.meters.sources.source import Restarted, SourceError
+from protos.messages.terms import MeterKind
 
 
 def chip(root: Path, number: int, name: str, **files: int | str) -> Path:
@@ -23,7 +23,7 @@ def test_the_first_chip_that_measures_power_is_taken(tmp_path: Path) -> None:
     chip(tmp_path, 0, "cpu_thermal", temp1_input=40_000)
     folder = chip(tmp_path, 1, "ina226", power1_input=4_000_000, in0_input=2, in1_input=5000, curr1_input=800)
     source = open_hwmon("", root=tmp_path)
-    assert (source.kind, source.read(), source.rate_hz) == (Kind.POWER, 4_000_000, 1000.0)
+    assert (source.kind, source.read(), source.rate_hz) == (MeterKind.POWER, 4_000_000, 1000.0)
     (folder / "update_interval").write_text("140\n")
     assert open_hwmon(str(folder)).rate_hz == pytest.approx(1000 / 140)
     (folder / "power1_input").unlink()
@@ -37,7 +37,7 @@ def test_an_energy_counter_is_preferred_and_may_begin_anew(tmp_path: Path) -> No
     folder = chip(tmp_path, 0, "ina228", energy1_input=1000, power1_input=4)
     source = open_hwmon("", root=tmp_path)
     (folder / "energy1_input").write_text("1900\n")
-    assert (source.kind, source.read()) == (Kind.COUNTER, 900)
+    assert (source.kind, source.read()) == (MeterKind.COUNTER, 900)
     (folder / "energy1_input").write_text("10\n")
     with pytest.raises(Restarted):
         source.read()
@@ -50,7 +50,7 @@ def test_power_z_of_the_kernel_is_voltage_times_current(tmp_path: Path) -> None:
         curr1_label="IBUS",
     )  # fmt: skip
     source = open_hwmon("", root=tmp_path)
-    assert (source.kind, source.read(), source.resolution) == (Kind.POWER, 3_508_400, 5012)
+    assert (source.kind, source.read(), source.resolution) == (MeterKind.POWER, 3_508_400, 5012)
 
 
 def test_rails_of_a_jetson(tmp_path: Path) -> None:

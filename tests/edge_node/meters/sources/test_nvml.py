@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from edge_node.meters.sampling.reading import Kind
 from edge_node.meters.sources.nvml import LIBRARY, Nvml, open_nvml
 from edge_node.meters.sources.source import Restarted, SourceError
+from protos.messages.terms import MeterKind
 
 NOT_SUPPORTED, INVALID, LOST = 3, 2, 15
 
@@ -54,7 +54,7 @@ def test_joules_since_the_source_was_made() -> None:
     library = Library()
     source = Nvml(1, load=lambda name: library if name == LIBRARY else None)
     library.energy_mj[2] += 7
-    assert (source.kind, source.read()) == (Kind.COUNTER, 7_000)
+    assert (source.kind, source.read()) == (MeterKind.COUNTER, 7_000)
     library.energy_mj[2] = 3  # the driver was loaded again
     with pytest.raises(Restarted):
         source.read()

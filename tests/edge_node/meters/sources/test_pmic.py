@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_node.meters.sampling.reading import Kind
 from edge_node.meters.sources.pmic import open_pmic, power_uw
 from edge_node.meters.sources.source import SourceError
+from protos.messages.terms import MeterKind
 
 SHOWN = """ 3V7_WL_SW_A current(0)=0.10000000A
   VDD_CORE_A current(7)=2.00000000A
@@ -32,7 +32,7 @@ def test_rails_are_paired_by_name(tmp_path: Path) -> None:
     """0.1 A at 3.7 V and 2 A at 0.8 V: 1.97 W; the input's voltage has no current."""
     (tmp_path / "shown").write_text(SHOWN)
     source = open_pmic(command(tmp_path, f'[ "$1" = pmic_read_adc ] && cat {tmp_path}/shown'))
-    assert (source.kind, source.read()) == (Kind.ESTIMATE, 1_970_000)
+    assert (source.kind, source.read()) == (MeterKind.ESTIMATE, 1_970_000)
 
 
 @pytest.mark.parametrize(

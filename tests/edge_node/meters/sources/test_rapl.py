@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_node.meters.sampling.reading import Kind
 from edge_node.meters.sources.rapl import open_rapl
 from edge_node.meters.sources.source import SourceError
+from protos.messages.terms import MeterKind
 
 
 def zone(root: Path, folder: str, name: str, energy_uj: int, largest_uj: int) -> Path:
@@ -26,7 +26,7 @@ def test_every_package_counts_and_wraps_by_itself(tmp_path: Path) -> None:
     zone(tmp_path, "intel-rapl:2", "psys", 1, 9)
     zone(tmp_path, "intel-rapl:0:0", "core", 1, 9)
     source = open_rapl("", root=tmp_path)
-    assert (source.kind, source.read()) == (Kind.COUNTER, 0)
+    assert (source.kind, source.read()) == (MeterKind.COUNTER, 0)
     (first / "energy_uj").write_text("15\n")
     (second / "energy_uj").write_text("5400\n")
     assert source.read() == 915 + 400

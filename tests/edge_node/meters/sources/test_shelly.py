@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from edge_node.meters.sampling.reading import Kind
 from edge_node.meters.sources.shelly import Shelly
 from edge_node.meters.sources.source import Restarted, SourceError
+from protos.messages.terms import MeterKind
 from tests.edge_node.meters.sources.test_http import PlugServer, plug  # noqa: F401  (a fixture)
 
 SECOND = "/rpc/Switch.GetStatus?id=0"
@@ -17,7 +17,7 @@ def test_the_counter_of_the_second_generation_in_watt_hours(plug: PlugServer) ->
     plug.pages["/shelly"] = '{"name": null, "gen": 2, "app": "PlusPlugS"}'
     plug.pages[SECOND] = '{"id": 0, "output": true, "apower": 4.1, "aenergy": {"total": 18.015}}'
     source = Shelly(plug.address)
-    assert (source.kind, source.read(), source.resolution) == (Kind.COUNTER, 0, 3_600_000)
+    assert (source.kind, source.read(), source.resolution) == (MeterKind.COUNTER, 0, 3_600_000)
     plug.pages[SECOND] = '{"id": 0, "output": true, "apower": 4.2, "aenergy": {"total": 18.020}}'
     assert source.read() == 18_000_000
     plug.pages[SECOND] = '{"id": 0, "output": true, "apower": 4.2, "aenergy": {"total": 0.002}}'
@@ -33,11 +33,11 @@ def test_the_first_generation_counts_watt_minutes(plug: PlugServer) -> None:  # 
     plug.pages["/status"] = '{"meters": [{"power": 4.37, "is_valid": true, "total": 1200}]}'
     source = Shelly(plug.address)
     plug.pages["/status"] = '{"meters": [{"power": 4.37, "is_valid": true, "total": 1203}]}'
-    assert (source.kind, source.read(), source.resolution) == (Kind.COUNTER, 180_000_000, 60_000_000)
+    assert (source.kind, source.read(), source.resolution) == (MeterKind.COUNTER, 180_000_000, 60_000_000)
 
 
 def test_its_power_where_that_is_asked_for(plug: PlugServer) -> None:  # noqa: F811
     plug.pages["/shelly"] = '{"gen": 3}'
     plug.pages[SECOND] = '{"apower": 4.1, "aenergy": {"total": 18.015}}'
     source = Shelly(f"{plug.address},power")
-    assert (source.kind, source.read(), source.resolution) == (Kind.POWER, 4_100_000, 100_000)
+    assert (source.kind, source.read(), source.resolution) == (MeterKind.POWER, 4_100_000, 100_000)

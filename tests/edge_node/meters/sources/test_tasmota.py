@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from edge_node.meters.sampling.reading import Kind
 from edge_node.meters.sources.source import SourceError
 from edge_node.meters.sources.tasmota import PATH, Tasmota
+from protos.messages.terms import MeterKind
 from tests.edge_node.meters.sources.test_http import PlugServer, plug  # noqa: F401  (a fixture)
 
 
@@ -26,13 +26,13 @@ def test_the_counter_in_kilowatt_hours_with_the_digits_it_shows(plug: PlugServer
     plug.pages[PATH] = page("167.74300")
     source = Tasmota(plug.address)
     plug.pages[PATH] = page("167.74302")
-    assert (source.kind, source.read(), source.resolution) == (Kind.COUNTER, 72_000_000, 36_000_000)
+    assert (source.kind, source.read(), source.resolution) == (MeterKind.COUNTER, 72_000_000, 36_000_000)
 
 
 def test_its_power_where_that_is_asked_for(plug: PlugServer) -> None:  # noqa: F811
     plug.pages[PATH] = page("167.743", power=26)
     source = Tasmota(f"{plug.address},power")
-    assert (source.kind, source.read(), source.resolution) == (Kind.POWER, 26_000_000, 1_000_000)
+    assert (source.kind, source.read(), source.resolution) == (MeterKind.POWER, 26_000_000, 1_000_000)
     plug.pages[PATH] = '{"StatusSNS":{"Time":"2018-05-12T19:04:19"}}'
     with pytest.raises(SourceError, match=r"StatusSNS\.ENERGY\.Power"):
         source.read()
