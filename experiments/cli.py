@@ -60,6 +60,10 @@ COMMANDS = {
         "power:power",
         "Fit power by component, (T2), to a device's readings; shows residuals and what stays undetermined.",
     ),
+    "calibrate": (
+        "calibrate:calibrate",
+        "Measure this board with its own meter, idle, core by core and at a task's work; writes a board profile.",
+    ),
     "list": ("catalogue:list_", "List what can be named in a scenario."),
     "reproduce": (
         "reproduce:reproduce",

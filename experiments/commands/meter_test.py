@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from edge_node.energy.boards import load_board
 from edge_node.meters.base import MeterError
 from edge_node.meters.sampling.limits import limits_of
 from edge_node.meters.sampling.reading import Reading
 from edge_node.meters.sampling.sampler import Sampler
 from edge_node.meters.sources.registry import SOURCES
+from experiments.commands.boards import require_board
 from experiments.commands.options import JsonOption
 from experiments.commands.output import print_facts, print_json, say
 from experiments.errors import UsageError
@@ -37,7 +37,7 @@ def read_meter(spec: str, seconds: float, board: str) -> dict[str, Any]:
     """What the sensor reads in a window of ``seconds``. Raises UsageError where it is unknown or absent."""
     if (name := spec.partition(":")[0]) not in SOURCES:
         raise UsageError(f"meter {spec!r} reads no sensor ({name} is none): choose from {', '.join(SOURCES)}")
-    limits = limits_of(load_board(board).config())
+    limits = limits_of(require_board(board).config())
     try:
         sampler = Sampler(spec, limits)
     except MeterError as error:

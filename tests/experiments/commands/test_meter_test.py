@@ -43,8 +43,10 @@ def test_a_power_that_the_board_does_not_draw_is_missing_and_not_zero(
     assert all(found[key] is None for key in UNKNOWN)
 
 
-def test_what_is_no_sensor_is_refused() -> None:
+def test_what_is_no_sensor_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="reads no sensor"):
         read_meter("modelled", 1.0, BOARD)
     with pytest.raises(UsageError, match="cannot be read"):
         read_meter("recording:/no/such.csv", 1.0, BOARD)
+    with pytest.raises(UsageError, match="unknown board 'no-such-board'"):
+        read_meter(recording(tmp_path, 3.0), 1.0, "no-such-board")

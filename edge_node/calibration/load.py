@@ -1,0 +1,71 @@
+"""Loads of a calibration: busy cores, and a task's own work."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from edge_node.tasks.workload import TaskWorkload, untrained_parameters
+from edge_node.workload import Arrays
+from protos.messages.terms import Stage
+
+MODULE = "edge_node.calibration.burn"
+BATCHES = 16
+"""Different batches that a task works on in turn."""
+
+
+def core_numbers() -> list[int]:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+@contextlib.contextmanager
+def busy(cores: list[int]) -> Iterator[None]:
+    """One process on each of ``cores``, busy with nothing."""
+    burning = [
+        subprocess.Popen(
+            [sys.executable, "-m", MODULE, str(core)], stdin=subprocess.PIPE, start_new_session=True
+        )
+        for core in cores
+    ]
+    try:
+        yield
+    finally:
+        for process in burning:
+            assert process.stdin
+            process.stdin.close()
+        for process in burning:
+            process.wait()
+
+
+class TaskLoad:
+    """Batches of one task and stage, one after the other. ``batch()`` does one and returns its counted operations and
+    the seconds it took."""
+
+    def __init__(self, workload: TaskWorkload, stage: Stage, seed: int) -> None:
+        self._workload, self._stage = workload, stage
+        self._parameters = untrained_parameters(workload.config.name, seed)
+        self._batches = [workload.batch(k, stage) for k in range(BATCHES)]
+        self._done = 0
+
+    def batch(self) -> tuple[float, float]:
+        batch = self._batches[self._done % BATCHES]
+        self._done += 1
+        begun = time.perf_counter()
+        flop = self._work(batch)
+        return flop, time.perf_counter() - begun
+
+    def _work(self, batch: Arrays) -> float:
+        if self._stage is Stage.APPLICATION:
+            return self._workload.infer(self._parameters, [batch]).flop
+        return self._workload.train(self._parameters, [batch], {}).flop
+
+
+Work = Callable[[], tuple[float, float]]
+"""Does one piece of work: counted operations, seconds."""

@@ -1,0 +1,125 @@
+"""``detabed calibrate``: from a board's sensor to a profile in a scenario."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_node.energy.boards import load_board
+from experiments.cli import invoke
+from experiments.commands.calibrate import NOT_MEASURED, works_of
+from experiments.resolve.prepare import open_scenario
+from experiments.resolve.resolve import resolve
+from tests.edge_node.calibration.fake_board import IDLE_W, THREAD_W, FakeBoard
+from tests.experiments.commands.test_commands import ROOT, documented
+from tests.scenarios import SMALL, TINY
+
+BASE = "raspberry-pi-4b"
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[FakeBoard]:
+    if not Path("/proc/self/task").exists():
+        pytest.skip("no /proc here: what threads do is not known")
+    made = FakeBoard(tmp_path / "hwmon3")
+    yield made
+    made.stop()
+
+
+@pytest.mark.processes
+def test_a_profile_comes_out_that_a_scenario_names(
+    board: FakeBoard, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "small.toml").write_text(SMALL)
+    output = tmp_path / "mine.toml"
+    arguments = ["calibrate", board.spec, "--output", str(output), "--seconds", "2", "--json"]
+    code = invoke([*arguments, "--scenario", str(tmp_path / "small.toml")])
+    assert code == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found) == documented("calibrate SPEC")
+    assert found["profile"] == str(output)
+    profile = load_board(str(output))
+    assert profile.name == "mine"
+    assert profile.figures["static_w"].value == pytest.approx(IDLE_W, rel=0.2)
+    assert profile.figures["busy_w"].value == pytest.approx(IDLE_W + THREAD_W, rel=0.2)
+    busy = profile.figures["busy_w"].range
+    assert busy is not None
+    assert busy.low < busy.high
+    assert profile.figures["effective_flop_per_s"].value > 1e6
+    assert all(profile.figures[name].source.startswith("not measured") for name in NOT_MEASURED)
+    (tmp_path / "own.toml").write_text(f'{SMALL}[board]\nprofile = "mine.toml"\n')
+    resolved = resolve(open_scenario(str(tmp_path / "own.toml")))
+    assert {config.board.name for config in resolved.nodes} == {"mine"}
+
+
+def test_works_are_the_scenarios_task_and_services() -> None:
+    works, training = works_of(open_scenario("demo"))
+    assert training == "training mnist-mlp"
+    assert list(works) == ["training mnist-mlp", "serving mnist-mlp", "serving tiny-gpt"]
+    for work in works.values():
+        flop, seconds = work()
+        assert flop > 0
+        assert seconds > 0
+
+
+def test_a_scenario_that_learns_nothing_gives_no_work(tmp_path: Path) -> None:
+    (tmp_path / "idle.toml").write_text(TINY.replace('data = "digits"', 'name = "none"'))
+    assert works_of(open_scenario(str(tmp_path / "idle.toml"))) == ({}, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["modelled"], "reads no sensor"),
+        (["recording:x.csv", "--output", "board.json"], "ends in .toml"),
+        (["recording:x.csv", "--output", "there.toml"], "exists"),
+        (["recording:x.csv", "--output", "no/such/board.toml"], "make it first"),
+        (["recording:x.csv", "--name", "my board"], "allowed are 1 to 64 letters"),
+        (["recording:/no/such.csv"], "cannot be read"),
+        (["recording:x.csv", "--board", "no-such-board"], "unknown board"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_measured(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    text: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.toml").write_text("")
+    assert invoke(["calibrate", *arguments]) == 2
+    assert text in " ".join(capsys.readouterr().err.split())
+    assert sorted(os.listdir(tmp_path)) == ["there.toml"]
+
+
+@pytest.mark.processes
+def test_a_board_whose_power_does_not_follow_its_load_is_refused_and_nothing_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "wave.csv").write_text("at_s,power_w\n0,4.0\n0.013,4.6\n0.031,3.9\n0.047,5.2\n0.08,0\n")
+    (tmp_path / "idle.toml").write_text(TINY.replace('data = "digits"', 'name = "none"'))
+    output = tmp_path / "mine.toml"
+    arguments = ["calibrate", f"recording:{tmp_path}/wave.csv,repeat", "--seconds", "0.5", "-o", str(output)]
+    assert invoke([*arguments, "--scenario", str(tmp_path / "idle.toml")]) == 2
+    assert "not calibrated: busy_w: " in " ".join(capsys.readouterr().err.split())
+    assert not output.exists()
+
+
+def test_a_board_needs_no_package_of_the_coordinator_for_it() -> None:
+    heavy = ("pandas", "scipy", "ray", "pvlib", "pyarrow", "highspy", "matplotlib", "sklearn")
+    code = f"import sys, experiments.commands.calibrate; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
