@@ -1,9 +1,13 @@
-"""NVIDIA GPUs, with a library that behaves as NVML does."""
+"""NVIDIA GPUs, with a shared library that behaves as NVML does (nvml_fake.c)."""
 
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,69 +15,90 @@ from edge_node.meters.sources.nvml import LIBRARY, Nvml, open_nvml
 from edge_node.meters.sources.source import Restarted, SourceError
 from protos.messages.terms import MeterKind
 
-NOT_SUPPORTED, INVALID, LOST = 3, 2, 15
+NOT_SUPPORTED, LOST = 3, 15
+SOURCE = Path(__file__).with_name("nvml_fake.c")
+ROOT = Path(__file__).parents[4]
+READ = "from edge_node.meters.sources.nvml import open_nvml; s = open_nvml('1'); print(s.read()); s.close()"
 
 
-class ErrorString:
-    restype: Any = None
+class Gpus:
+    """Two GPUs: what the library answers for each, in a file."""
 
-    def __call__(self, code: int) -> bytes:
-        return {NOT_SUPPORTED: b"Not Supported", INVALID: b"Invalid Argument", LOST: b"GPU is lost"}[code]
+    def __init__(self, library: Path) -> None:
+        self.library, self._file = library, library.with_name("gpus.txt")
+        self.energy_mj, self.codes = [10**12, 5_000], [0, 0]
+        self.tell()
+        os.environ["FAKE_NVML"] = str(self._file)
 
+    def tell(self) -> None:
+        rows = zip(self.codes, self.energy_mj, strict=True)
+        self._file.write_text("".join(f"{code} {energy_mj}\n" for code, energy_mj in rows))
 
-class Library:
-    """Two GPUs; handles are only good after init and before shutdown."""
-
-    def __init__(self) -> None:
-        self.energy_mj = {1: 10**12, 2: 5_000}
-        self.code, self.ready = 0, False
-        self.nvmlErrorString = ErrorString()
-
-    def nvmlInit_v2(self) -> int:
-        self.ready = True
-        return 0
-
-    def nvmlShutdown(self) -> int:
-        self.ready = False
-        return 0
-
-    def nvmlDeviceGetHandleByIndex_v2(self, index: Any, device: Any) -> int:
-        if not self.ready or index.value not in (0, 1):
-            return INVALID
-        device._obj.value = index.value + 1
-        return 0
-
-    def nvmlDeviceGetTotalEnergyConsumption(self, device: Any, energy: Any) -> int:
-        assert self.ready
-        assert isinstance(energy._obj, ctypes.c_ulonglong)
-        energy._obj.value = self.energy_mj[device.value]
-        return self.code
+    def load(self, name: str) -> ctypes.CDLL:
+        assert name == LIBRARY
+        return ctypes.CDLL(str(self.library))
 
 
-def test_joules_since_the_source_was_made() -> None:
-    library = Library()
-    source = Nvml(1, load=lambda name: library if name == LIBRARY else None)
-    library.energy_mj[2] += 7
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        pytest.skip("no C compiler (cc) here: the fake of NVML is a shared library")
+    path = tmp_path_factory.mktemp("nvml") / LIBRARY
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", str(path), str(SOURCE)], check=True)
+    return path
+
+
+@pytest.fixture
+def gpus(library: Path, monkeypatch: pytest.MonkeyPatch) -> Gpus:
+    monkeypatch.setenv("FAKE_NVML", "")
+    return Gpus(library)
+
+
+def test_joules_since_the_source_was_made(gpus: Gpus) -> None:
+    source = Nvml(1, load=gpus.load)
+    gpus.energy_mj[1] += 7
+    gpus.tell()
     assert (source.kind, source.read()) == (MeterKind.COUNTER, 7_000)
-    library.energy_mj[2] = 3  # the driver was loaded again
+    gpus.energy_mj[1] = 3  # the driver was loaded again
+    gpus.tell()
     with pytest.raises(Restarted):
         source.read()
-    library.code = LOST
+    gpus.codes[1] = LOST
+    gpus.tell()
     with pytest.raises(SourceError, match="15: GPU is lost"):
         source.read()
     source.close()
-    assert not library.ready
+    assert gpus.load(LIBRARY).nvmlShutdown() != 0  # it was shut down already
 
 
-def test_a_gpu_that_cannot_be_metered_is_refused() -> None:
-    library = Library()
-    with pytest.raises(SourceError, match="Invalid Argument"):
-        Nvml(2, load=lambda _: library)
-    library.code = NOT_SUPPORTED
+def test_a_counter_of_64_bits_is_read_whole(gpus: Gpus) -> None:
+    """10^12 mJ and a week more: far above 32 bits."""
+    source = Nvml(0, load=gpus.load)
+    gpus.energy_mj[0] += 4 * 10**11
+    gpus.tell()
+    assert source.read() == 4 * 10**14
+    source.close()
+
+
+def test_a_gpu_that_cannot_be_metered_is_refused(gpus: Gpus) -> None:
+    with pytest.raises(SourceError, match="nvmlDeviceGetHandleByIndex_v2 answers 2: Invalid Argument"):
+        Nvml(2, load=gpus.load)
+    gpus.codes[0] = NOT_SUPPORTED
+    gpus.tell()
     with pytest.raises(SourceError, match="Not Supported"):
-        Nvml(0, load=lambda _: library)
+        Nvml(0, load=gpus.load)
     with pytest.raises(SourceError, match="nvml:0"):
         open_nvml("first")
+
+
+def test_the_library_is_found_by_its_name(gpus: Gpus) -> None:
+    """As the sampler's process finds it: in the loader's path."""
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(gpus.library.parent), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", READ], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "0"
 
 
 def test_without_the_library_the_driver_is_named() -> None:
