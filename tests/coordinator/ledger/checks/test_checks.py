@@ -879,7 +879,7 @@ FORGED |= {
 }
 BY_COLUMN = "coordinator.ledger.checks.columns"
 """Findings about slots by column are in test_columns."""
-ELSEWHERE = ("truncated: f'chain value", "file: ")
+ELSEWHERE = ("truncated: f'has ", "anchor: ", "file: ")
 """Findings tested in test_verify: anchor stored elsewhere, and broken pages."""
 
 
