@@ -42,7 +42,10 @@ RAW: dict[str, tuple[str, ...]] = {
         *("mean_loss", "unserved_requests", "own_work", "moved"),
         *("serving.*.latency", "serving.*.deadline_misses", "serving.*.prefill_s", "serving.*.decode_s"),
         *("outside.latency", "outside.deadline_misses", "outside.prefill_s", "outside.decode_s"),
-        *("users.*.outside",),
+        "users.*.outside",
+        # Of a sensor, all but its joules.
+        *(f"metered.{name}" for name in ("kind", "half_width_uj", "bias_uj", "rate_hz", "coverage_fraction")),
+        *("metered.gaps", "metered.window_s"),
     ),
     "trade": ("transfers.*.reason",),
     "gap": ("reason",),
