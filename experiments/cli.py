@@ -92,6 +92,10 @@ GROUPS = {
                 "cluster_revoke:cluster_revoke",
                 "Let a board's certificate count no more, also in runs that go on.",
             ),
+            "push": (
+                "cluster_push:cluster_push",
+                "Send the package, data sets and your own files to the boards over ssh: only what differs.",
+            ),
             "check": (
                 "cluster_check:cluster_check",
                 "Compare the boards with this machine, over ssh: versions, code, certificate, clock, governor, "

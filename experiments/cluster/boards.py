@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,16 +41,19 @@ def chosen(inventory: Inventory, names: Sequence[str]) -> list[Ssh]:
 
 
 def ask_all(boards: Sequence[Ssh], ask: str, **request: Any) -> Answers:
-    """One question to every board; with ``node_id`` a board that is another refuses."""
+    """One question to every board; a board that is another refuses."""
+    return each(boards, lambda ssh: ssh.ask(ask, node_id=ssh.board.name, **request))
+
+
+def each(boards: Sequence[Ssh], work: Callable[[Ssh], dict[str, Any]]) -> Answers:
+    """``work`` with every board, side by side."""
     found = Answers()
 
     def one(ssh: Ssh) -> dict[str, Any] | BoardError:
-        begun_s = time.time()
         try:
-            told = ssh.ask(ask, node_id=ssh.board.name, profile=ssh.board.profile, **request)
+            return work(ssh)
         except BoardError as error:
             return error
-        return {**told, "asked_s": begun_s, "answered_s": time.time()}
 
     with ThreadPoolExecutor(min(AT_ONCE, len(boards))) as pool:
         for ssh, told in zip(boards, pool.map(one, boards), strict=True):
@@ -61,9 +64,16 @@ def ask_all(boards: Sequence[Ssh], ask: str, **request: Any) -> Answers:
     return found
 
 
-def examine(boards: Sequence[Ssh]) -> Answers:
-    """All that is compared before a run: ``experiments.cluster.health`` judges it."""
-    return ask_all(boards, "check", packages=COMPARED, code=NAMES, sensors=tuple(SOURCES))
+def examine(boards: Sequence[Ssh], pushed: Mapping[str, Sequence[Any]]) -> Answers:
+    """All that is compared before a run, for ``experiments.cluster.health``; ``pushed``: files, by board."""
+    common: dict[str, Any] = {"packages": COMPARED, "code": NAMES, "sensors": tuple(SOURCES)}
+
+    def one(ssh: Ssh) -> dict[str, Any]:
+        begun_s, name = time.time(), ssh.board.name
+        told = ssh.ask("check", node_id=name, profile=ssh.board.profile, files=pushed[name], **common)
+        return {**told, "asked_s": begun_s, "answered_s": time.time()}
+
+    return each(boards, one)
 
 
 def inspect(boards: Sequence[Ssh]) -> Answers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -49,7 +49,9 @@ class Here:
         return cls(cluster, versions(), code_digest(NAMES))
 
 
-def examined(board: Board, told: Mapping[str, Any], here: Here, governor: str | None) -> list[Finding]:
+def examined(
+    board: Board, told: Mapping[str, Any], here: Here, governor: str | None, changed: Sequence[str] = ()
+) -> list[Finding]:
     """All that is wrong with one board.
 
     Args:
@@ -57,9 +59,11 @@ def examined(board: Board, told: Mapping[str, Any], here: Here, governor: str | 
         told: The answer to ``check``.
         here: This machine.
         governor: That of most boards (see ``common_governor``).
+        changed: Files that are other here than when they were pushed.
     """
     return [
         *_software(board, told, here),
+        *_files(board, told, changed),
         *_certificate(board, told, here.cluster),
         *_clock(told),
         *_speed(told, governor),
@@ -83,6 +87,16 @@ def _software(board: Board, told: Mapping[str, Any], here: Here) -> list[Finding
     if told["fault"]:
         return [Finding("settings", told["fault"], f"mend {told['board_file']} there")]
     return []
+
+
+def _files(board: Board, told: Mapping[str, Any], changed: Sequence[str]) -> list[Finding]:
+    push = f"detabed cluster push {board.name}, with the same --file and --data as before"
+    found = []
+    if told["other_files"]:
+        found.append(Finding("files", f"missing or changed there: {', '.join(told['other_files'])}", push))
+    if changed:
+        found.append(Finding("files", f"changed here since they were pushed: {', '.join(changed)}", push))
+    return found
 
 
 def _certificate(board: Board, told: Mapping[str, Any], cluster: Cluster) -> list[Finding]:

@@ -19,7 +19,7 @@ from experiments.cluster.inventory import Board
 from experiments.errors import UsageError
 
 CONNECT_S = 10
-PATIENCE_S = 120.0
+PATIENCE_S, COPY_S = 120.0, 3600.0
 _NO_CONNECTION = 255
 _NOT_FOUND = (126, 127)
 _LOADER = (
@@ -67,6 +67,21 @@ class Ssh:
         if (refused := answer.get("refused")) is not None:
             raise BoardError(f"{self.name}: {refused}; {self._remedy(refused)}")
         return answer
+
+    def copy(self, files: Sequence[Path], folder: str) -> None:
+        """Send files into a folder there. Raises BoardError."""
+        address = f"[{self.board.address}]" if ":" in self.board.address else self.board.address
+        login = address if self.board.user is None else f"{self.board.user}@{address}"
+        port = () if self.board.ssh_port is None else ("-P", str(self.board.ssh_port))
+        names = map(str, files)
+        done = self._run(
+            ("scp", "-q", *self._common(), *port, "--", *names, f"{login}:{folder}/"), b"", COPY_S
+        )
+        if done.returncode != 0:
+            said = " ".join(done.stderr.decode(errors="replace").split())
+            raise BoardError(
+                f"{self.name} did not take its files ({said}); nothing changed there, push again"
+            )
 
     @property
     def name(self) -> str:
@@ -117,8 +132,8 @@ class Ssh:
 
 def require_ssh() -> None:
     """Raises UsageError where OpenSSH's client is missing."""
-    if shutil.which("ssh") is None:
-        raise UsageError("there is no program ssh here: install OpenSSH's client")
+    if missing := [name for name in ("ssh", "scp") if shutil.which(name) is None]:
+        raise UsageError(f"there is no program {' or '.join(missing)} here: install OpenSSH's client")
 
 
 @lru_cache(maxsize=1)

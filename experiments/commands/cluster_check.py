@@ -11,9 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from experiments.cluster.boards import chosen, examine
-from experiments.cluster.cluster import Cluster
+from experiments.cluster.cluster import Cluster, folder_of
 from experiments.cluster.health import Finding, Here, common_governor, examined, offset_s
 from experiments.cluster.inventory import read_inventory
+from experiments.cluster.push import Record
 from experiments.commands.options import BoardsArgument, InventoryOption, JsonOption
 from experiments.commands.output import out, print_json
 
@@ -27,7 +28,8 @@ def cluster_check(
 ) -> None:
     boards = chosen(read_inventory(inventory), names or [])
     here = Here.of(Cluster.open(inventory))
-    answers = examine(boards)
+    record = Record(folder_of(inventory))
+    answers = examine(boards, {ssh.board.name: record.of(ssh.board.name) for ssh in boards})
     governor = common_governor(answers.given)
     rows: dict[str, dict[str, Any]] = {}
     for board in (ssh.board for ssh in boards):
@@ -37,7 +39,8 @@ def cluster_check(
             rows[board.name] = {"findings": findings, "facts": None}
             continue
         facts = {key: told[key] for key in FACTS} | {"clock_offset_s": offset_s(told)}
-        rows[board.name] = {"findings": examined(board, told, here, governor), "facts": facts}
+        findings = examined(board, told, here, governor, record.changed_here(board.name))
+        rows[board.name] = {"findings": findings, "facts": facts}
     ok = not any(row["findings"] for row in rows.values())
     if as_json:
         found = {

@@ -50,6 +50,8 @@ class SshBoards:
 
     folder: Path
     hosts: Mapping[str, Host]
+    python: str = sys.executable
+    """Of their installations."""
     servers: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -111,7 +113,7 @@ class SshBoards:
         for node_id, host in self.hosts.items():
             lines += ["[[boards]]", f'name = "{node_id}"', f'address = "{host.address}"']
             lines += [
-                f'python = "{sys.executable}"',
+                f'python = "{self.python}"',
                 f'user = "{getpass.getuser()}"',
                 boards.get(node_id, ""),
             ]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from .files import offer, other, take
 from .identity import Refused, fault, identity
 from .installed import code_digest, versions
 from .machine import free_bytes, governors, throttled
@@ -36,6 +37,7 @@ def _check(request: dict[str, Any]) -> dict[str, Any]:
     return {
         **found,
         "code": code_digest(request["code"]),
+        "other_files": other(found, request["files"]),
         "governors": governors(),
         "throttled": throttled(),
         "free_bytes": free_bytes(Path(found["folder"])),
@@ -48,6 +50,9 @@ def _check(request: dict[str, Any]) -> dict[str, Any]:
 QUESTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "inspect": _inspect,
     "check": _check,
+    "code": lambda request: {**identity(request["node_id"]), "code": code_digest(request["code"])},
+    "offer": lambda request: offer(identity(request["node_id"]), request["files"]),
+    "take": lambda request: take(identity(request["node_id"]), request["files"]),
     "state": lambda request: {"daemon": state(identity(request["node_id"]))},
     "start": lambda request: {"daemon": start(identity(request["node_id"]))},
     "stop": lambda request: {"daemon": stop(identity(request["node_id"]))},

@@ -38,6 +38,7 @@ def sound(certificate: str) -> dict[str, Any]:
     return {
         "versions": OURS,
         "code": "abc",
+        "other_files": [],
         "fault": "",
         "board_file": "board.json",
         "certificate": certificate,
@@ -71,6 +72,12 @@ def test_a_sound_board_has_no_finding(cluster: Cluster, tmp_path: Path) -> None:
         ({"versions": {"python": "3.12"}}, "versions", "lacks detabed, flwr", "make board"),
         ({"code": "abd"}, "code", "other code", "detabed cluster push n0"),
         ({"code": None}, "code", "other code", "detabed cluster push n0"),
+        (
+            {"other_files": ["own/a.py"]},
+            "files",
+            "missing or changed there: own/a.py",
+            "detabed cluster push n0",
+        ),
         ({"fault": "meter: no"}, "settings", "meter: no", "mend board.json"),
         ({"certificate": None}, "certificate", "none", "detabed cluster invite n0"),
         ({"certificate": "PEM"}, "certificate", "cannot be read", "detabed cluster invite n0"),
@@ -139,6 +146,12 @@ def test_the_meter_is_that_of_the_inventory(cluster: Cluster, tmp_path: Path) ->
         "pmic in board.json, rapl in the inventory"
         in wrong(cluster, {**told, "meter": "pmic"}, board)["meter"][0]
     )
+
+
+def test_files_that_changed_here_are_named(cluster: Cluster, tmp_path: Path) -> None:
+    here = Here(cluster, OURS, "abc")
+    (found,) = examined(BOARD, sound(issued(cluster, tmp_path)), here, "performance", ["own/a.py"])
+    assert found.found == "changed here since they were pushed: own/a.py"
 
 
 def test_the_common_governor_is_that_of_most_boards() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -17,6 +18,8 @@ import pytest
 from edge_node.versions import COMPARED, versions
 from experiments.cluster.agent import process, supervisor
 from experiments.cluster.agent.answer import MARK, answer, main
+from experiments.cluster.agent.files import offer, other, take
+from experiments.cluster.agent.identity import Refused
 from experiments.cluster.agent.installed import code_digest
 from experiments.cluster.agent.machine import free_bytes, governors, throttled
 from experiments.cluster.agent.process import Recorded, started_at
@@ -218,8 +221,102 @@ def test_the_hash_of_code_is_that_of_names_and_contents(
 
 
 def test_all_that_a_check_compares_is_answered(board: Path) -> None:
+    own = {"place": "own", "name": "a.py", "sha256": "0", "bytes": 1}
     request = {"node_id": "n0", "packages": [], "code": ["edge_node"], "sensors": ["hwmon"], "profile": None}
+    assert "names no folder own_code" in answer({"ask": "check", "files": [own], **request})["refused"]
+    request["files"] = [{**own, "place": "data"}]
     told = answer({"ask": "check", **request})
     assert told["code"] == code_digest(["edge_node"])
     assert (told["meter"], told["meter_fault"]) == (None, "")
+    assert told["other_files"] == ["data/a.py"]
     assert told["took_s"] >= 0
+
+
+@pytest.fixture
+def who(tmp_path: Path) -> dict[str, Any]:
+    """A board with places for files."""
+    places = {"folder": tmp_path / "state", "own_code": tmp_path / "own", "data": tmp_path / "data"}
+    return {"board_file": "board.json", **{name: str(place) for name, place in places.items()}}
+
+
+def offered(place: str, name: str, body: str) -> dict[str, Any]:
+    """A file as it is offered; ``arrive`` sends it."""
+    return {
+        "place": place,
+        "name": name,
+        "sha256": hashlib.sha256(body.encode()).hexdigest(),
+        "bytes": len(body),
+    }
+
+
+def arrive(told: dict[str, Any], *bodies: str) -> None:
+    for body in bodies:
+        (Path(told["staging"]) / hashlib.sha256(body.encode()).hexdigest()).write_text(body)
+
+
+def test_only_what_differs_is_wanted_and_takes_its_place(who: dict[str, Any], tmp_path: Path) -> None:
+    files = [
+        offered("own", "lab/task.py", "task"),
+        offered("own", "lab/same.py", "task"),
+        offered("data", "d", "1"),
+    ]
+    told = offer(who, files)
+    assert sorted({file["sha256"] for file in files}) == told["wanted"]
+    arrive(told, "task", "1")
+    take(who, files)
+    assert (tmp_path / "own" / "lab" / "same.py").read_text() == "task"
+    assert (tmp_path / "data" / "d").read_text() == "1"
+    assert (offer(who, files)["wanted"], other(who, files)) == ([], [])
+    (tmp_path / "data" / "d").write_text("2")
+    assert (offer(who, files)["wanted"], other(who, files)) == ([files[2]["sha256"]], ["data/d"])
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["d", "same.py", "task.py"]
+
+
+def test_a_checkout_is_not_replaced_by_a_wheel(
+    who: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "site" / "detabed-9.dist-info"
+    place.mkdir(parents=True)
+    (place / "METADATA").write_text("Metadata-Version: 2.1\nName: detabed\nVersion: 9\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    wheel = offered("wheel", "detabed-9-py3-none-any.whl", "x")
+    assert offer(who, [wheel])["wanted"] == [wheel["sha256"]]
+    (place / "direct_url.json").write_text(
+        json.dumps({"url": "file:///home/me/detabed", "dir_info": {"editable": True}})
+    )
+    with pytest.raises(Refused, match="runs from a checkout, file:///home/me/detabed"):
+        offer(who, [wheel])
+    assert offer(who, [offered("own", "task.py", "x")])["wanted"] != []
+
+
+def test_what_came_damaged_takes_no_place(who: dict[str, Any], tmp_path: Path) -> None:
+    old, new = offered("own", "task.py", "old"), offered("own", "task.py", "new")
+    arrive(offer(who, [old]), "old")
+    take(who, [old])
+    told = offer(who, [new])
+    (Path(told["staging"]) / new["sha256"]).write_text("ne")
+    with pytest.raises(Refused, match="came with sha256"):
+        take(who, [new])
+    offer(who, [new])
+    with pytest.raises(Refused, match="came with sha256 None"):
+        take(who, [new])
+    assert (tmp_path / "own" / "task.py").read_text() == "old"
+    assert [path.name for path in (tmp_path / "own").iterdir()] == ["task.py"]
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "size", "why"),
+    [
+        ("own", "../task.py", 1, "no name below a folder"),
+        ("own", "/etc/passwd", 1, "no name below a folder"),
+        ("etc", "passwd", 1, "no place 'etc'"),
+        ("own", "task.py", 1 << 60, "MB are needed"),
+    ],
+)
+def test_files_without_place_or_room_are_refused(
+    who: dict[str, Any], tmp_path: Path, place: str, name: str, size: int, why: str
+) -> None:
+    file = {**offered(place, name, "x"), "bytes": size}
+    with pytest.raises(Refused, match=why):
+        offer(who, [file])
+    assert not (tmp_path / "state").exists()
