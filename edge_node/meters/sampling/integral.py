@@ -34,8 +34,10 @@ periods apart; a read that a busy processor delays by some milliseconds counts w
 
 
 STUCK_S, STUCK_SAMPLES = 1.0, 100
-"""A sensor of unstated, that is fine, resolution that shows the same for this long and this often is stuck: a power
-that a fine sensor reads has noise."""
+"""A fine sensor that shows the same for this long and this often, in this window and those before, is stuck: a power
+that it reads has noise."""
+FINE_FRACTION = 1e-3
+"""A sensor is fine where its step is at most this share of what it shows, or is not stated."""
 
 
 class SampleError(ValueError):
@@ -75,14 +77,20 @@ class Mark:
 class Integral:
     """Running sums of one sensor's samples."""
 
-    def __init__(self, rate_hz: float, resolution_uw: int = 0, kind: MeterKind = MeterKind.POWER) -> None:
-        """``rate_hz`` intended; ``resolution_uw``: the sensor's smallest step."""
+    def __init__(
+        self, rate_hz: float, resolution_uw: int = 0, kind: MeterKind = MeterKind.POWER, steady: bool = False
+    ) -> None:
+        """``rate_hz`` intended; ``resolution_uw``: the sensor's smallest step; ``steady``: it may show the same for
+        long and is not stuck then."""
+        self._steady = steady
         self._kind, self._resolution_uw = kind, resolution_uw
         self._gap_ns = int(max(GAP_PERIODS / rate_hz, GAP_S) * NS_PER_S)
         self._batch = max(1, min(BATCH_SAMPLES, int(rate_hz * BATCH_S)))
         self._memory: deque[int] = deque(maxlen=MEMORY_BATCHES)
         self._sums = Sums()
         self._last: tuple[int, int] | None = None
+        self._same: tuple[int, int, int] = (-1, 0, 0)
+        """What it shows, since when, and in how many samples."""
         self._batch_sum, self._in_batch = 0, 0
         self._batch_before: int | None = None
         self._open: list[Mark] = []
@@ -121,6 +129,8 @@ class Integral:
             if at_ns <= self._last[0]:
                 raise SampleError(f"a sample at {at_ns} ns after one at {self._last[0]} ns; stamps rise")
             self._step(self._last, (at_ns, power_uw))
+        shown, since_ns, count = self._same
+        self._same = (shown, since_ns, count + 1) if shown == power_uw else (power_uw, at_ns, 1)
         self._sums.samples += 1
         self._last = (at_ns, power_uw)
         self._batches(power_uw)
@@ -133,7 +143,7 @@ class Integral:
         duration_ns = end.at_ns - begin.at_ns
         if duration_ns <= 0:
             raise SampleError(f"a window of {duration_ns} ns; a window is longer than nothing")
-        self._refuse_stuck(begin, last.samples - first.samples, duration_ns)
+        self._refuse_stuck(begin)
         if last.samples == first.samples:
             # Both edges lie between the same two samples: one part of a square, not the rest of two.
             in_gap = last.gaps > first.gaps
@@ -155,17 +165,19 @@ class Integral:
             duration_ns=duration_ns,
         )
 
-    def _refuse_stuck(self, begin: Mark, samples: int, duration_ns: int) -> None:
-        fine = self._resolution_uw == 0
+    def _refuse_stuck(self, begin: Mark) -> None:
+        shown, since_ns, count = self._same
+        assert self._last is not None  # a window is enclosed by samples
+        lasted_ns = self._last[0] - since_ns
+        fine = not self._steady and self._resolution_uw <= FINE_FRACTION * shown
         if (
             fine
             and begin.low_uw == begin.high_uw
-            and samples >= STUCK_SAMPLES
-            and duration_ns >= STUCK_S * NS_PER_S
+            and count >= STUCK_SAMPLES
+            and lasted_ns >= STUCK_S * NS_PER_S
         ):
             raise SampleError(
-                f"the sensor showed {begin.low_uw / 1e6:.6g} W in all of {samples} samples: it is stuck; "
-                "plug it in again"
+                f"the sensor showed {shown / 1e6:.6g} W in all of {count} samples: it is stuck; plug it in again"
             )
 
     def _step(self, before: tuple[int, int], after: tuple[int, int]) -> None:

@@ -27,20 +27,23 @@ LOOK_NS = NS_PER_S // 10
 ENDED = 0
 
 
+def outcome(source: Source) -> tuple[Status, int, str]:
+    """One read: how it went, the value where it went well, and else why not."""
+    try:
+        return Status.OK, source.read(), ""
+    except Restarted as error:
+        return Status.RESTARTED, 0, str(error)
+    except (SourceError, OSError) as error:
+        return Status.FAILED, 0, str(error)
+
+
 def sample(source: Source, ring: Ring) -> None:
     """One read, stamped with the middle of the time it took."""
     before_ns = time.monotonic_ns()
-    status, value = Status.OK, 0
-    try:
-        value = source.read()
-    except Restarted as error:
-        status = Status.RESTARTED
-        ring.say(str(error))
-    except (SourceError, OSError) as error:
-        status = Status.FAILED
-        ring.say(str(error))
-    after_ns = time.monotonic_ns()
-    ring.write((before_ns + after_ns) // 2, value, status)
+    status, value, why = outcome(source)
+    if why:
+        ring.say(why)
+    ring.write((before_ns + time.monotonic_ns()) // 2, value, status)
 
 
 def run(source: Source, rate_hz: float, ring: Ring, asked: int) -> None:
@@ -91,6 +94,7 @@ def main(arguments: list[str]) -> int:
         "kind": source.kind,
         "rate_hz": rate_hz,
         "resolution": source.resolution,
+        "steady": getattr(source, "steady", False),
         "opened_ns": opened_ns,
     }
     sys.stdout.write(json.dumps(started) + "\n")

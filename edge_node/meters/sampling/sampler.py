@@ -15,13 +15,15 @@ import tempfile
 import threading
 import time
 import weakref
+from typing import Any
 
 from edge_node.meters.base import MeterError
-from edge_node.meters.sampling.counted import Counted, Edge
-from edge_node.meters.sampling.integral import Integral, Mark, SampleError
+from edge_node.meters.sampling.counted import Edge
+from edge_node.meters.sampling.integral import Mark
 from edge_node.meters.sampling.limits import Limits
 from edge_node.meters.sampling.reading import Reading
-from edge_node.meters.sampling.ring import Ring, Sample, Status
+from edge_node.meters.sampling.ring import Ring
+from edge_node.meters.sampling.samples import Samples
 from protos.messages.terms import MeterKind
 
 NS_PER_S = 1_000_000_000
@@ -41,11 +43,10 @@ class Sampler:
     def __init__(self, spec: str, limits: Limits, rate_hz: float = 0.0, start_s: float = START_S) -> None:
         """``spec`` of the sensor (sources/registry.py); ``rate_hz``: 0 takes the sensor's own. Raises MeterError where
         the sensor gives no samples within ``start_s``."""
-        self.spec, self._limits = spec, limits
+        self.spec = spec
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the sampler)
         self._ring = Ring(self._file.fileno())
         self._lock = threading.Lock()
-        self._refused = ""
         self._process = subprocess.Popen(
             [sys.executable, "-m", MODULE, spec, str(rate_hz), str(self._file.fileno())],
             stdin=subprocess.PIPE,
@@ -59,11 +60,7 @@ class Sampler:
         self.opened_ns = int(started["opened_ns"])
         """When the sensor was opened, on the monotonic clock of this machine."""
         resolution = int(started["resolution"])
-        self._sums: Counted | Integral = (
-            Counted(resolution)
-            if self.kind is MeterKind.COUNTER
-            else Integral(self.rate_hz, resolution, self.kind)
-        )
+        self._samples = Samples(spec, self.kind, self.rate_hz, resolution, limits, bool(started["steady"]))
         self._stopped = threading.Event()
         self._settle(start_s)
         threading.Thread(
@@ -85,8 +82,8 @@ class Sampler:
     def edge(self) -> Mark | Edge:
         """A window's edge, now; it is the end of one window and may be the beginning of the next."""
         with self._lock:
-            self._take(self._ring.samples())
-            edge = self._sums.mark(time.monotonic_ns())
+            self._samples.take(self._ring.samples())
+            edge = self._samples.mark(time.monotonic_ns())
         self._ask()
         return edge
 
@@ -94,19 +91,11 @@ class Sampler:
         """The reading between two edges. Raises MeterError where it is missing or cannot be true."""
         self._wait_for(end)
         with self._lock:
-            try:
-                reading = self._sums.close(begin, end)  # type: ignore[arg-type]
-            except SampleError as error:
-                raise MeterError(f"meter {self.spec}: {error}{self._why()}") from error
-            finally:
-                self._sums.forget(begin)  # type: ignore[arg-type]
-        if reason := self._limits.refuse(reading):
-            raise MeterError(f"meter {self.spec}: {reason}{self._why()}")
-        return reading
+            return self._samples.close(begin, end, self._ring.said)
 
     def forget(self, edge: Mark | Edge) -> None:
         with self._lock:
-            self._sums.forget(edge)  # type: ignore[arg-type]
+            self._samples.forget(edge)
 
     def stop(self) -> None:
         """End the process."""
@@ -116,7 +105,7 @@ class Sampler:
             self._ring.close()
             self._file.close()
 
-    def _started(self) -> dict[str, str]:
+    def _started(self) -> dict[str, Any]:
         assert self._process.stdout
         line = b""
         if select.select([self._process.stdout], [], [], START_S)[0]:
@@ -135,8 +124,8 @@ class Sampler:
     def _settle(self, start_s: float) -> None:
         """Wait for the first samples, so that the first window has an interval. Raises MeterError without them."""
         until = time.monotonic() + start_s
-        while not self._sums.ready:
-            self._take(self._ring.samples())
+        while not self._samples.ready:
+            self._samples.take(self._ring.samples())
             if time.monotonic() > until or self._process.poll() is not None:
                 why = self._why()
                 self.stop()
@@ -158,8 +147,8 @@ class Sampler:
         until = time.monotonic() + max(LATE_S, LATE_PERIODS / self.rate_hz)
         while True:
             with self._lock:
-                self._take(self._ring.samples())
-                passed = end.energy_uj is not None if isinstance(end, Edge) else end.as_end is not None
+                self._samples.take(self._ring.samples())
+                passed = self._samples.passed(end)
             if passed:
                 return
             if self._process.poll() is not None:
@@ -170,29 +159,14 @@ class Sampler:
                 return  # closing the window then says what is missing
             time.sleep(POLL_S)
 
-    def _take(self, samples: list[Sample]) -> None:
-        for sample in samples:
-            if sample.status is Status.RESTARTED and isinstance(self._sums, Counted):
-                self._sums.restarted()
-            if sample.status is not Status.OK:
-                continue
-            if isinstance(self._sums, Integral) and (reason := self._limits.refuse_power(sample.value)):
-                self._refused = reason
-                continue
-            try:
-                self._sums.add(sample.at_ns, sample.value)
-            except SampleError as error:
-                self._refused = str(error)
-
     def _why(self) -> str:
-        reasons = [text for text in (self._refused, self._ring.said) if text]
-        return f"; last refused: {reasons[0]}" if reasons else ""
+        return self._samples.why(self._ring.said)
 
     def drain(self) -> None:
         """Take what is in the ring."""
         with self._lock:
             if not self._stopped.is_set():
-                self._take(self._ring.samples())
+                self._samples.take(self._ring.samples())
 
 
 def _keep_draining(sampler: weakref.ref[Sampler], stopped: threading.Event) -> None:

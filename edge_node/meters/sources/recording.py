@@ -30,6 +30,8 @@ class Recording:
     kind = MeterKind.POWER
     rate_hz = 1000.0
     resolution = 1
+    steady = True
+    """A power holds until the next row."""
 
     def __init__(
         self, steps: list[tuple[int, int]], repeat: bool, clock: Callable[[], int] = time.monotonic_ns

@@ -22,7 +22,10 @@ class Source(Protocol):
     rate_hz: float
     """Reads a second that the sensor gives something new for."""
     resolution: int
-    """Smallest step: microwatts of a power, microjoules of a counter."""
+    """Smallest step: microwatts of a power, microjoules of a counter.
+
+    A source that may show the same power for long, and is not stuck then, has ``steady = True``: a recording.
+    """
 
     def read(self) -> int:
         """Microwatts now; of a counter, microjoules since the source was made.

@@ -55,7 +55,7 @@ def test_a_profile_comes_out_that_a_scenario_names(
     assert all(profile.figures[name].source.startswith("not measured") for name in NOT_MEASURED)
     (tmp_path / "own.toml").write_text(f'{SMALL}[board]\nprofile = "mine.toml"\n')
     resolved = resolve(open_scenario(str(tmp_path / "own.toml")))
-    assert {config.board.name for config in resolved.nodes} == {"mine"}
+    assert {board.name for board in resolved.boards} == {"mine"}
 
 
 def test_works_are_the_scenarios_task_and_services() -> None:

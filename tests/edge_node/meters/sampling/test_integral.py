@@ -114,7 +114,11 @@ def test_a_fine_sensor_that_shows_the_same_for_long_is_stuck() -> None:
     stuck = [(k * MS, 5_000_000) for k in range(1201)]
     with pytest.raises(SampleError, match="stuck"):
         reading_of(stuck, MS, 1101 * MS)
-    assert reading_of(stuck, MS, 901 * MS).energy_uj == 4_500_000  # too short to tell
+    assert reading_of(stuck[:903], MS, 901 * MS).energy_uj == 4_500_000  # too short to tell
+    with pytest.raises(SampleError, match="stuck"):
+        reading_of(stuck, 901 * MS, 1101 * MS)  # a short window, and the sensor has been stuck for long
+    with pytest.raises(SampleError, match="stuck"):
+        reading_of(stuck, MS, 1101 * MS, resolution_uw=5_000)  # a thousandth of what it shows
     moved = [*stuck[:600], (600 * MS, 5_000_001), *stuck[601:]]
     assert reading_of(moved, MS, 1101 * MS).energy_uj == 5_500_000
 
