@@ -37,6 +37,9 @@ class Infeasible:
 TIME_LIMIT = "time limit reached"
 """Begins the reason of every ``Feasible`` that a solver's time-out gave rise to, or stands in it: reports count it."""
 
+WIDE_FORM = "wide form"
+"""Begins the reason of every ``Feasible`` of a large fleet's hub form (market/wide/decide.py)."""
+
 
 Outcome = Optimal | Feasible | Infeasible
 

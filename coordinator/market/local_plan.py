@@ -48,6 +48,7 @@ def _own_work(p: HubProgram) -> tuple[Floats, Floats]:
     for t in range(p.slots):
         tau = p.seconds_per_batch[t]
         time = np.divide(p.slot_s, tau, out=np.full(p.nodes, np.inf), where=tau > 0)
+        time = np.where(p.may_run[t], time, 0.0)
         for left in range(window):
             own[left, t] = np.minimum(remaining[t + left], time)
             remaining[t + left] -= own[left, t]

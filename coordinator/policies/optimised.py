@@ -6,7 +6,7 @@ A policy of this family differs only in its ``restrictions`` (table of methods.m
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -29,8 +29,8 @@ from coordinator.market.plan import Plan
 from coordinator.market.program import Program, build
 from coordinator.market.rounding import WorkLimits, clip_transfers, offload_room, round_batches
 from coordinator.market.solve import Session, Solution, SolverOptions, explain_unserved, unserved
+from coordinator.market.wide.decide import WIDE_FROM, why_pairwise
 from coordinator.market.wide.decide import decide as decide_wide
-from coordinator.market.wide.decide import why_pairwise
 from coordinator.market.window import window
 from coordinator.policies.local import local_decision
 
@@ -143,9 +143,13 @@ class ModelPolicy:
         """Decision for the slot of the optimal plan."""
         options, state = self.solver_options(fleet.limits.may_sleep), self.follow(fleet, state)
         decided, value = self.ahead(fleet, state)
-        if why_pairwise(decided) is None:
+        why = why_pairwise(decided)
+        if why is None:
             return decide_wide(decided, self.restrictions, self.mip_gap, value), state
-        return optimise(decided, self.restrictions, options, stored_value=value), state
+        decision = optimise(decided, self.restrictions, options, stored_value=value)
+        if fleet.size >= WIDE_FROM:  # a small fleet's form needs no reason
+            decision = replace(decision, notes=decision.notes | {f"pairwise_form: {why}": 1.0})
+        return decision, state
 
 
 Reprice = Callable[[Program], Program]

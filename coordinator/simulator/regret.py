@@ -14,6 +14,7 @@ from coordinator.market.plan import Plan
 from coordinator.market.program import build
 from coordinator.market.solve import SolverOptions, solve, solve_lp, unserved
 from coordinator.market.wide import decomposition, hub, hub_lp
+from coordinator.market.wide.schedules import search_of
 from coordinator.simulator.simulate import World, first_backlog
 
 EVERYTHING = Restrictions(transfers=True, offloading=True, harvest=True)
@@ -49,9 +50,11 @@ def oracle_bound(
     if fleet.offload_room_batches is None and fleet.limits.deadline_slots >= fleet.horizon:
         first = first_backlog(fleet)
         fleet = replace(fleet, backlog_batches=first.batches, offload_room_batches=first.room)
-    wide = fleet.size > PAIRWISE_AT_MOST and fleet.loss_fraction is None
-    if wide and not fleet.limits.may_sleep:
-        return _by_hub(fleet, restrictions)
+    if fleet.size > PAIRWISE_AT_MOST and fleet.loss_fraction is None:
+        if not fleet.limits.may_sleep:
+            return _by_hub(fleet, restrictions)
+        if fleet.limits.transfer_cap_over == "slot":
+            return _by_schedules(fleet, restrictions)
     program = build(fleet, restrictions, whole_batches=True, tie_break=False)
     solution = solve(program, options)
     if solution.values is None or solution.bound is None:
@@ -79,6 +82,19 @@ def _by_hub(fleet: Fleet, restrictions: Restrictions) -> Bound:
     found = decomposition.solve(program, HUB_GAP_FRACTION)
     _refuse_unserved(found.plan)
     return Bound(found.bound_g, found.objective_g, found.gap_fraction)
+
+
+def _by_schedules(fleet: Fleet, restrictions: Restrictions) -> Bound:
+    """Of a fleet whose nodes may sleep, from the search over schedules."""
+    search = search_of(
+        fleet, restrictions, lambda one: decomposition.solve(one, HUB_GAP_FRACTION), HUB_GAP_FRACTION
+    )
+    best = search.best()
+    if best.undone:
+        _refuse_unserved(best.found.plan)
+    objective_g = best.found.objective_g
+    gap = max(objective_g - search.bound_g, 0.0) / best.scale_g(0.0)
+    return Bound(search.bound_g, objective_g, gap)
 
 
 def _refuse_unserved(plan: hub.HubPlan) -> None:

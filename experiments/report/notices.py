@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from coordinator.market.decision import WIDE_FORM
 from experiments.report import style, units
 from experiments.report.baselines import BASELINES, ORIGIN, is_worked_out, there
 from experiments.report.measures import checks, decision_counts, totals
@@ -183,13 +184,13 @@ def _work(study: Study) -> list[Notice]:
 
 
 def _decisions(study: Study) -> list[Notice]:
-    fallbacks, late = [], []
+    fallbacks, late, wide = [], [], []
     for run in study:
         counts = decision_counts(run)
         if counts.fallback:
             fallbacks.append(f"{_where(run)}: {counts.fallback} of {counts.slots}")
+        gap = counts.largest_gap_fraction
         if counts.timed_out:
-            gap = counts.largest_gap_fraction
             plans = f"best plan in {counts.timed_out_plan}" + (
                 f" (largest gap {units.percent(gap)})" if counts.timed_out_plan and gap is not None else ""
             )
@@ -197,7 +198,15 @@ def _decisions(study: Study) -> list[Notice]:
                 f"{_where(run)}: {counts.timed_out} of {counts.slots} slots, {plans}, "
                 f"LOCAL's rule in {counts.timed_out_local}"
             )
+        if hub := int(run.tables["decisions"]["status"].str.contains(WIDE_FORM, regex=False).sum()):
+            wide.append(
+                f"{_where(run)}: {hub} of {counts.slots} slots"
+                + ("" if gap is None else f", largest gap {units.percent(gap)}")
+            )
     found = [Notice("warn", "Fallback decisions", "; ".join(fallbacks))] if fallbacks else []
+    if wide:
+        text = "; ".join(wide)
+        found.append(Notice("info", "Large fleet: decided in the hub form, to a stated gap", text))
     if late:
         found.append(Notice("warn", "Solver time-outs", "; ".join(late)))
     return found

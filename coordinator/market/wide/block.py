@@ -138,10 +138,11 @@ class Block:
         may("import_")[:, p.import_efficiency <= 0] = False
         may("export")[:, p.export_efficiency <= 0] = False
         may("guest")[~hubs.work] = False
+        may("guest")[:] &= p.may_run
         for left in range(self.window):
             due = slice(left, left + t)
             now = ~p.closed[left][:, None]
-            may("own")[left] = (p.class_batches[due] > 0) & now
+            may("own")[left] = (p.class_batches[due] > 0) & now & p.may_run
             may("offload")[left] = (p.offload_cap_batches[due] > 0) & hubs.work[:, None] & now
         may("unserved")[:] = p.class_batches > 0
         if self.waits:

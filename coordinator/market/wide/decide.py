@@ -4,15 +4,18 @@ The pairwise form has N^2 T variables, this one N T. The decomposition plans all
 made whole at the hub (whole_work.py), energy is planned around them (first_slot.py), and any filling of the hub's
 ledger gives the pairs (hub_recovery.py). The gap of the decision is that of the plan with whole batches against the
 decomposition's bound; where it is more than was asked for, other whole batches are tried and the rest is planned again.
+Where nodes may sleep, who is awake is searched for first (schedules.py); the gap is then against that search's bound.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from carbon_data.stored_value import StoredValue
-from coordinator.market.decision import Feasible, FleetDecision, Infeasible, Optimal, Outcome
-from coordinator.market.fleet import Fleet, Ints
+from coordinator.market.decision import WIDE_FORM, Feasible, FleetDecision, Infeasible, Optimal, Outcome
+from coordinator.market.fleet import Bools, Fleet, Ints
 from coordinator.market.layout import Restrictions
 from coordinator.market.pairs import Transfers
 from coordinator.market.rounding import WorkLimits, clip_transfers
@@ -20,6 +23,7 @@ from coordinator.market.wide import decomposition
 from coordinator.market.wide.first_slot import FirstSlot, WholePlan
 from coordinator.market.wide.hub import HubPlan, HubProgram, due_slots, from_fleet
 from coordinator.market.wide.hub_recovery import fill, fill_whole
+from coordinator.market.wide.schedules import NO_BATCH, search_of
 from coordinator.market.wide.value_steps import with_value
 from coordinator.market.wide.whole_work import kinds
 
@@ -31,6 +35,8 @@ SHARE_OF_GAP = 0.5
 """Of the gap asked for, what the decomposition may take; whole batches take the rest."""
 SHARE_OF_GAP_WAITING = 0.25
 """Likewise where work may wait: whole batches cost more there, and to plan around them again as much as the plan."""
+SEARCH_GAP = 1e-3
+"""Least gap that is asked of a plan in the search for who sleeps: hundreds are made in a day."""
 _LEAST_GAP, _MOST_GAP = 1e-7, 1e-2
 _NO_BATCH = 1e-6
 _DUST = 1e-6
@@ -43,8 +49,6 @@ def why_pairwise(fleet: Fleet) -> str | None:
         return f"{fleet.size} nodes, fewer than {WIDE_FROM}"
     if fleet.loss_fraction is not None:
         return "losses by pair"
-    if fleet.limits.may_sleep:
-        return "nodes may sleep"
     if fleet.limits.transfer_cap_over == "horizon":
         return "transfer cap over the horizon"
     return None
@@ -62,18 +66,18 @@ def decide(
 
     ``stored_value``: (D9), as in program.build; None: every joule is worth ``fleet.stored_value_g_per_j``. ``workers``:
     threads; they change the time alone."""
-    program = from_fleet(fleet, restrictions, whole_batches=True)
-    planned, worth_g = (program, 0.0) if stored_value is None else with_value(program, _few(stored_value))
-    wanted = _wanted(fleet, planned, worth_g, gap_fraction)
-    found = decomposition.solve(planned, wanted, workers=workers)
-    limits = WorkLimits.of(fleet, np.ones(fleet.size, dtype=bool))
-    first = FirstSlot(fleet, restrictions, planned, found.plan, limits)
-    bound_g = found.bound_g - worth_g
+    given = _Planned.of(fleet, restrictions, gap_fraction, stored_value, workers)
+    planned, worth_g, wanted, awake = given.program, given.worth_g, given.wanted, given.awake
+    limits = WorkLimits.of(fleet, awake)
+    first = FirstSlot(fleet, restrictions, planned, given.plan, limits)
+    bound_g = given.bound_g - worth_g
     must = np.flatnonzero(due_slots(fleet) < fleet.horizon)
+
+    least = NO_BATCH if fleet.limits.may_sleep else _NO_BATCH
 
     def undone(one: WholePlan) -> float:
         batches = float(one.plan.unserved_batches[must].sum())
-        return batches if batches > _NO_BATCH else 0.0
+        return batches if batches > least else 0.0
 
     def planned_again(rest: HubProgram) -> HubPlan:
         return decomposition.solve(rest, wanted, workers=workers).plan
@@ -98,16 +102,65 @@ def decide(
         transfers=clip_transfers(_transfers(around, plan), fleet),
         charge_j=np.maximum(plan.charge_j[0] - plan.discharge_j[0], 0.0),
         discharge_j=np.maximum(plan.discharge_j[0] - plan.charge_j[0], 0.0),
-        awake=np.ones(fleet.size, dtype=bool),
+        awake=awake,
         outcome=_outcome(
             objective,
             _gap(chosen, worth_g, bound_g),
             max(float(missed.sum()), undone(chosen)),
             fleet.size,
+            fleet.limits.may_sleep,
         ),
         unserved_batches=missed,
-        notes={"objective_g": objective, "plan_emissions_g": emissions_g, "wide_form": 1.0},
+        notes={"objective_g": objective, "plan_emissions_g": emissions_g, "wide_form": 1.0} | given.notes,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A plan of all that is decided, with fractions of batches."""
+
+    program: HubProgram
+    plan: HubPlan
+    bound_g: float
+    worth_g: float
+    """Of objective and bound, what full batteries are worth."""
+    wanted: float
+    """Gap asked of the decomposition."""
+    awake: Bools
+    """(N,) in the slot that is decided."""
+    notes: dict[str, float]
+
+    @classmethod
+    def of(
+        cls,
+        fleet: Fleet,
+        restrictions: Restrictions,
+        gap_fraction: float,
+        stored_value: StoredValue | None,
+        workers: int | None,
+    ) -> _Planned:
+        steps = None if stored_value is None else _few(stored_value)
+
+        program, worth_g = from_fleet(fleet, restrictions, whole_batches=True), 0.0
+        if steps is not None:
+            program, worth_g = with_value(program, steps)
+        wanted = _wanted(fleet, program, worth_g, gap_fraction)
+        if not fleet.limits.may_sleep:
+            found = decomposition.solve(program, wanted, workers=workers)
+            awake = np.ones(fleet.size, dtype=bool)
+            return cls(program, found.plan, found.bound_g, worth_g, wanted, awake, {})
+        search = search_of(
+            fleet,
+            restrictions,
+            lambda one: decomposition.solve(one, max(wanted, SEARCH_GAP), workers=workers),
+            gap_fraction,
+            steps,
+        )
+        best = search.best()
+        notes = {"asleep_fraction": float(1.0 - best.awake.mean()), "schedules": float(search.planned)}
+        return cls(
+            best.program, best.found.plan, search.bound_g, worth_g, wanted, best.awake[0].copy(), notes
+        )
 
 
 def _others(alike: Ints, undone: bool) -> list[tuple[Ints | None, bool]]:
@@ -149,7 +202,7 @@ def _transfers(program: HubProgram, plan: HubPlan) -> Transfers:
     return flows.with_amounts(flows.amount / program.export_efficiency[flows.source])
 
 
-def _outcome(objective: float, gap: float, undone: float, nodes: int) -> Outcome:
+def _outcome(objective: float, gap: float, undone: float, nodes: int, sleeps: bool = False) -> Outcome:
     """``undone``: batches of all planned slots that the plan leaves undone; below ``_NO_BATCH`` they are none."""
     if undone > _NO_BATCH:
         return Infeasible(
@@ -158,4 +211,5 @@ def _outcome(objective: float, gap: float, undone: float, nodes: int) -> Outcome
         )
     if gap <= decomposition.OPTIMAL_GAP:
         return Optimal(objective)
-    return Feasible(gap, f"wide form for {nodes} nodes: proven gap of the plan with whole batches")
+    of = "schedule and whole batches" if sleeps else "plan with whole batches"
+    return Feasible(gap, f"{WIDE_FORM} for {nodes} nodes: proven gap of the {of}")

@@ -61,6 +61,18 @@ _NET_ZERO = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
+class NodePrices:
+    """Prices of what couples a node's slots."""
+
+    store_g_per_j: Floats
+    """(T, N) worth of a joule stored in a slot."""
+    done_g_per_batch: Floats
+    """(K, N) worth of having a batch of a class done."""
+    cap_g_per_batch: Floats
+    """(K, N) worth of one more batch that may leave (D5); none where all work runs in its own slot."""
+
+
+@dataclass(frozen=True, slots=True)
 class Certified:
     """A plan with the proof of its quality."""
 
@@ -76,6 +88,7 @@ class Certified:
     """(T,) mu: what taking a batch off its owner is worth."""
     steps: int
     outcome: Optimal | Feasible
+    nodes: NodePrices
 
 
 def solve(
@@ -144,7 +157,12 @@ def _alone(program: HubProgram, unit: Units) -> Certified | None:
     if _gap(objective, floor, _bill_g(program, unit)) > 0.0:
         return None
     free = np.zeros(program.slots)
-    return Certified(plan, objective, floor, 0.0, free, free.copy(), 0, Optimal(objective))
+    nobody = NodePrices(
+        np.zeros_like(program.harvest_j),
+        np.zeros_like(program.class_batches),
+        np.zeros_like(program.class_batches),
+    )
+    return Certified(plan, objective, floor, 0.0, free, free.copy(), 0, Optimal(objective), nobody)
 
 
 def nearer(best: Certified | None, found: Certified) -> Certified:
@@ -332,7 +350,17 @@ class _Climb:
             work_price_g_per_batch=self.prices[slots:] * self.unit.grams / self.unit.batches,
             steps=step,
             outcome=Optimal(objective) if gap <= OPTIMAL_GAP else Feasible(gap, reason),
+            nodes=self._node_prices(),
         )
+
+    def _node_prices(self) -> NodePrices:
+        def gather(name: str, scale: float) -> Floats:
+            return np.concatenate([s.block.row(s.y, name) for s in self.states], axis=-1) * scale
+
+        per_batch = self.unit.grams / self.unit.batches
+        done = gather("done", per_batch)
+        cap = -gather("cap", per_batch) if self.states[0].block.waits else np.zeros_like(done)
+        return NodePrices(-gather("store", self.unit.grams_per_j), done, cap)
 
     def _point(self) -> HubPlan:
         """Where all nodes stand. With steps, what is stored after the last slot is not in it: repair derives it."""

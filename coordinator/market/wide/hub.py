@@ -1,4 +1,5 @@
-"""The hub form of (D0)-(D8): O(N T) variables where losses factor as 1 - l_ij = out_i * in_j, no node asleep.
+"""The hub form of (D0)-(D8): O(N T) variables where losses factor as 1 - l_ij = out_i * in_j, who is awake
+given.
 
 Energy. In the pairwise form donor i sends x_ij, of which out_i * in_j * x_ij arrives. Let every donor send
 X_i = sum_j x_ij to one hub per slot, where out_i X_i arrives, and every recipient draw R_j = sum_i out_i
@@ -26,6 +27,7 @@ a class that come after. Units: J, batches, g CO2e."""
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +56,8 @@ class HubProgram:
     harvest_j: Floats
     """(T, N) h_i(t)."""
     static_j: Floats
-    """(T, N) D * P_st, and the part of m_i(t) that is drawn under every decision (participation.py)."""
+    """(T, N) D * P_st, and the part of m_i(t) that is drawn under every decision (participation.py); with a schedule
+    of who is awake, what it draws asleep, and what waking up takes."""
     class_batches: Floats
     """(K, N) batches of each deadline class."""
     unserved_g: Floats
@@ -73,6 +76,8 @@ class HubProgram:
     """(T, N) c_i / 2 * s * eps_net: this end's half of the network's grams per batch."""
     offloadable: np.ndarray
     """(T,) whether work may leave its owner in the slot."""
+    may_run: Bools
+    """(T, N) whether the node may run batches: it is awake, and what waking up takes leaves time for one."""
     closed: Bools
     """(q+1, T) slots, by what is left to the deadline, in which a class may not run: its stage has ended."""
     guest_cap_batches: Floats
@@ -120,7 +125,7 @@ class HubProgram:
 
     def take(self, nodes: slice | np.ndarray) -> HubProgram:
         """The program's rows of some nodes: a block of the decomposition, or one node's private part."""
-        per_node: dict[str, Floats] = {}
+        per_node: dict[str, Any] = {}
         for spec in fields(self):
             value = getattr(self, spec.name)
             if isinstance(value, np.ndarray) and spec.name not in ("offloadable", "closed"):
@@ -160,10 +165,16 @@ class HubPlan:
     """(K, N)."""
 
 
-def from_fleet(fleet: Fleet, restrictions: Restrictions = DETA, *, whole_batches: bool = False) -> HubProgram:
-    """Hub program of a fleet with every node awake over the fleet's whole horizon: the same model, limits and
-    penalties as ``program.build`` in O(N T) variables. ``whole_batches``: (D5) and (D7) as whole batches can use
-    them, as there.
+def from_fleet(
+    fleet: Fleet,
+    restrictions: Restrictions = DETA,
+    *,
+    whole_batches: bool = False,
+    awake: Bools | None = None,
+) -> HubProgram:
+    """Hub program of a fleet over the fleet's whole horizon: the same model, limits and penalties as
+    ``program.build`` in O(N T) variables. ``whole_batches``: (D5) and (D7) as whole batches can use them, as there.
+    ``awake`` (T, N): a_i(t); None: every node awake throughout, and nobody has to wake up.
 
     Raises NotProductFormError where the fleet gives a loss matrix.
     """
@@ -189,6 +200,10 @@ def from_fleet(fleet: Fleet, restrictions: Restrictions = DETA, *, whole_batches
     unserved_g[due >= slots] *= LEFT_FACTOR
     closed = np.arange(slots) > due[np.arange(slots) + np.arange(q + 1)[:, None]]
     harvest = _rows(fleet.harvest_j) * restrictions.harvest
+    static = fleet.slot_s * fleet.static_w + _rows(model.fixed_j)
+    may_run = np.ones(seconds.shape, dtype=bool)
+    if awake is not None:
+        static, seconds, may_run = _scheduled(fleet, awake, static, seconds, whole_batches)
     storage = _quotient(fleet.storage_bytes, payload)
     in_time = _quotient(fleet.slot_s, seconds)
     if whole_batches:
@@ -196,13 +211,14 @@ def from_fleet(fleet: Fleet, restrictions: Restrictions = DETA, *, whole_batches
         seconds = np.where(seconds > 0, np.maximum(fleet.slot_s / in_time, seconds), 0.0)
     may_leave = np.array([room[t : t + q + 1][~closed[:, t]].sum() for t in range(slots)])[:, None]
     guests = np.where(fleet.offloadable[:, None], np.minimum(np.minimum(storage, in_time), may_leave), 0.0)
+    guests *= may_run
     has_store = (fleet.battery_capacity_j > 0) & restrictions.harvest
     return HubProgram(
         slot_s=fleet.slot_s,
         deadline_slots=q,
         grams_per_j=grams_per_j,
         harvest_j=harvest,
-        static_j=fleet.slot_s * fleet.static_w + _rows(model.fixed_j),
+        static_j=static,
         class_batches=np.ascontiguousarray(classes),
         unserved_g=unserved_g,
         offload_cap_batches=room,
@@ -212,6 +228,7 @@ def from_fleet(fleet: Fleet, restrictions: Restrictions = DETA, *, whole_batches
         guest_j=_rows(fleet.guest_j()),
         network_g=grams_per_j * payload * (limits.net_j_per_byte / 2),
         offloadable=fleet.offloadable,
+        may_run=may_run,
         closed=closed,
         guest_cap_batches=guests,
         export_cap_j=_rows(fleet.transfer_caps_j()) * (restrictions.harvest and restrictions.transfers),
@@ -229,6 +246,27 @@ def from_fleet(fleet: Fleet, restrictions: Restrictions = DETA, *, whole_batches
         step_j=np.zeros((0, fleet.size)),
         carries_cap=limits.transfer_cap_over == "horizon",
     )
+
+
+def woken(fleet: Fleet, awake: Bools) -> Bools:
+    """(T, N) z_i(t) of a schedule a_i(t): awake, and asleep in the slot before."""
+    return np.asarray(awake & np.vstack([fleet.asleep, ~awake[:-1]]))
+
+
+def _scheduled(
+    fleet: Fleet, awake: Bools, static_j: Floats, seconds: Floats, whole_batches: bool
+) -> tuple[Floats, Floats, Bools]:
+    """Static load, seconds per batch and ``may_run`` of the schedule ``awake``: a slot in which a node wakes up has
+    fewer seconds for the same batches, here as many with longer batches."""
+    wakes = woken(fleet, awake)
+    static = np.where(awake, static_j, static_j + fleet.slot_s * (fleet.sleep_w - fleet.static_w))
+    usable = np.broadcast_to(np.maximum(fleet.slot_s - fleet.wake_s, 0.0), seconds.shape)
+    batches = _quotient(usable, seconds)
+    if whole_batches:
+        batches = np.floor(batches + 1e-9)
+    may_run = awake & (~wakes | ((usable > 0) & (batches > 0)))
+    longer = np.divide(fleet.slot_s, batches, out=seconds.copy(), where=wakes & may_run & (seconds > 0))
+    return static + fleet.wake_j * wakes, longer, may_run
 
 
 def due_slots(fleet: Fleet) -> Ints:
@@ -256,7 +294,7 @@ def missing_j(program: HubProgram, stored_j: Floats) -> Floats:
 
 
 def load_j(program: HubProgram, plan: HubPlan) -> Floats:
-    """(T, N) right-hand side of (D1) with every node awake."""
+    """(T, N) right-hand side of (D1)."""
     own, sent = plan.own_batches.sum(axis=0), plan.offload_batches.sum(axis=0)
     return (
         program.static_j
@@ -306,6 +344,7 @@ def residuals(program: HubProgram, plan: HubPlan) -> dict[str, float]:
         )
         / work,
         "D4 stage ended": late / work,
+        "D7 asleep": float((x.own_batches.sum(axis=0) + x.guest_batches)[~p.may_run].max(initial=0.0)) / work,
         "D4 hub": float(np.abs((x.offload_batches.sum(axis=0) - x.guest_batches).sum(axis=1)).max())
         / (work * p.nodes),
         "D5 offload cap": over(by_class(x.offload_batches), p.offload_cap_batches) / work,

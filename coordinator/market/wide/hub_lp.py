@@ -166,6 +166,8 @@ def build(program: HubProgram) -> tuple[LinearProgram, HubColumns, Units]:
     upper[col.guest] = p.guest_cap_batches / work  # (D7) storage
     upper[col.offload[:, ~p.offloadable]] = 0.0
     upper[col.own[p.closed]] = 0.0
+    upper[col.own[:, ~p.may_run]] = 0.0
+    upper[col.guest[~p.may_run]] = 0.0
     upper[col.offload[p.closed]] = 0.0
 
     row, column, value = (np.concatenate(part) for part in zip(*rows.entries, strict=True))

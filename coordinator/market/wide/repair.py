@@ -80,12 +80,13 @@ def _work(p: HubProgram, point: HubPlan) -> tuple[Floats, Floats, Floats, Floats
     window, slots = p.deadline_slots + 1, p.slots
     room = p.seconds_per_batch
     most = np.divide(p.slot_s, room, out=np.full_like(room, np.inf), where=room > 0)
-    may_run = ~p.closed[:, :, None]
+    may_leave = ~p.closed[:, :, None]
+    may_run = may_leave & p.may_run
     own = np.maximum(point.own_batches, 0.0) * may_run
-    sent = np.maximum(point.offload_batches, 0.0) * p.offloadable[:, None] * may_run
+    sent = np.maximum(point.offload_batches, 0.0) * p.offloadable[:, None] * may_leave
     allowed = _ratio(p.offload_cap_batches, by_class(sent))
     sent *= np.minimum(_spread(allowed, window, slots), 1.0)
-    guest = np.clip(point.guest_batches, 0.0, p.guest_cap_batches)
+    guest = np.clip(point.guest_batches, 0.0, p.guest_cap_batches) * p.may_run
     total = sent.sum(axis=0)
     home = np.minimum(total, guest)  # sent to the hub and taken back: run at home
     kept = sent * np.divide(home, total, out=np.zeros_like(total), where=total > 0)
@@ -96,18 +97,31 @@ def _work(p: HubProgram, point: HubPlan) -> tuple[Floats, Floats, Floats, Floats
     own *= _spread(_ratio(np.maximum(p.class_batches - sent_class, 0.0), own_class), window, slots)
 
     guest = np.minimum(guest, np.maximum(most - own.sum(axis=0), 0.0))
+    if not p.may_run.all():
+        guest = _more_guests(p, own, sent, guest, most)
     given, taken = sent.sum(axis=(0, 2)), guest.sum(axis=1)
     stay = 1.0 - np.minimum(np.divide(taken, given, out=np.ones_like(given), where=given > 0), 1.0)
     back = sent * stay[:, None]
-    own, sent = own + back, sent - back
+    own, sent = own + back * p.may_run, sent - back
     guest *= np.minimum(_ratio(sent.sum(axis=(0, 2)), taken), 1.0)[:, None]
     own *= np.minimum(_ratio(np.maximum(most - guest, 0.0), own.sum(axis=0)), 1.0)
     unserved = p.class_batches - by_class(own + sent)
     unserved[unserved < 1e-12 * p.class_batches] = 0.0
     unserved = np.maximum(unserved, 0.0)
     if window > 1 and unserved.any():
-        _place(p, own, unserved, np.maximum(most - own.sum(axis=0) - guest, 0.0))
+        _place(p, own, unserved, np.maximum(most - own.sum(axis=0) - guest, 0.0) * p.may_run)
     return own, sent, guest, unserved
+
+
+def _more_guests(p: HubProgram, own: Floats, sent: Floats, guest: Floats, most: Floats) -> Floats:
+    """Guests with what the hub lacks places for, as far as awake nodes have room: a node asleep cannot take its work
+    back."""
+    lacking = np.maximum(sent.sum(axis=(0, 2)) - guest.sum(axis=1), 0.0)
+    room = np.minimum(p.guest_cap_batches, most - own.sum(axis=0)) - guest
+    room = np.maximum(room, 0.0) * p.may_run
+    total = room.sum(axis=1)
+    share = np.minimum(np.divide(lacking, total, out=np.zeros_like(total), where=total > 0), 1.0)
+    return np.asarray(guest + room * share[:, None])
 
 
 def _place(p: HubProgram, own: Floats, unserved: Floats, free: Floats) -> None:

@@ -62,6 +62,11 @@ def whole_work(
     if lacking > 0:
         given = given - _share_out(given - least, lacking, away)
         lacking = int(given.sum() - taken.sum()) - ups_taken
+    if lacking > 0:  # nodes that were to take nothing: what nodes asleep give cannot stay at home
+        idle = ~takes & (given == 0) & (rest_given <= _EPSILON)
+        free = np.where(idle, np.minimum(limits.guest_room, np.maximum(limits.capacity - target, 0)), 0)
+        taken = taken + _share_out(free, lacking, -free)
+        lacking = int(given.sum() - taken.sum()) - ups_taken
     home = target - given
     if lacking > 0:  # no place for it anywhere: it stays undone
         given = given - _share_out(given, lacking, away)

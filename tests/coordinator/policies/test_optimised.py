@@ -443,3 +443,13 @@ def test_a_worth_of_many_steps_is_put_into_few(monkeypatch: pytest.MonkeyPatch) 
     few = StoredValue(grams[:, :24].copy(), np.full((2, 24), 50.0))
     monkeypatch.setattr(optimised, "value_after", lambda *_: few)
     assert policy.ahead(fleet, state)[1] is few
+
+
+def test_a_large_fleet_that_is_decided_pairwise_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = random_fleet(4, nodes=4, horizon=2, pairwise_losses=True)
+    small, _ = make_policy("deta").decide(fleet, None)
+    assert not [name for name in small.notes if name.startswith("pairwise_form")]
+    monkeypatch.setattr("coordinator.market.wide.decide.WIDE_FROM", 4)
+    monkeypatch.setattr(optimised, "WIDE_FROM", 4)
+    large, _ = make_policy("deta").decide(fleet, None)
+    assert large.notes == small.notes | {"pairwise_form: losses by pair": 1.0}

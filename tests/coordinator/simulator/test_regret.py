@@ -196,7 +196,20 @@ def test_a_large_fleet_is_bounded_to_a_thousandth_with_its_own_restrictions(
     oracle_bound(fleet, local)
     assert asked == [(fleet, local, {"whole_batches": True}), (regret.HUB_GAP_FRACTION,)]
     asked.clear()
-    oracle_bound(replace(fleet, limits=replace(fleet.limits, may_sleep=True)), local)
+    sleeping = replace(fleet, limits=replace(fleet.limits, may_sleep=True))
+    by_hub = oracle_bound(sleeping, local)
+    assert {*asked} == {(regret.HUB_GAP_FRACTION,)}, (
+        "the search over schedules, which makes its programs itself"
+    )
+    asked.clear()
+    over = replace(sleeping.limits, transfer_cap_over="horizon")
+    pairwise = oracle_bound(replace(sleeping, limits=over), local)  # nothing is transferred
+    scale = max(abs(pairwise.plan_g), 1e-9)
+    assert by_hub.objective_g <= pairwise.plan_g + 1e-4 * scale
+    assert pairwise.objective_g - 1e-4 * scale <= by_hub.plan_g <= pairwise.plan_g + 0.02 * scale
+    assert by_hub.gap_fraction == pytest.approx(
+        (by_hub.plan_g - by_hub.objective_g) / abs(by_hub.plan_g), rel=0.5
+    )
     oracle_bound(replace(fleet, loss_fraction=np.zeros((4, 4))), local)
     oracle_bound(random_fleet(3, 3, 2), local)
     assert asked == []

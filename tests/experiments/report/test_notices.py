@@ -6,6 +6,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
+
+from coordinator.market.decision import WIDE_FORM
+from experiments.report import units
 from experiments.report.notices import notices
 from experiments.report.read import load
 from experiments.report.summary import comparison_json
@@ -53,3 +57,19 @@ def test_a_baseline_that_was_not_run_gives_null_and_a_notice(make_compare: MakeR
     titles = {notice.title for notice in notices(study)}
     assert {"LOCAL was not run", "One seed"} <= titles
     assert "GRID was not run" not in titles
+
+
+def test_slots_decided_in_the_hub_form_are_told_with_their_gap(make_run: MakeRun) -> None:
+    folder = make_run()
+    table = folder / "decisions.parquet"
+    frame = pd.read_parquet(table)
+    assert "Large fleet: decided in the hub form, to a stated gap" not in {
+        notice.title for notice in notices(load(folder))
+    }
+    frame.loc[[0, 2], "status"] = f"feasible: {WIDE_FORM} for 100 nodes: proven gap of the schedule"
+    frame["gap_fraction"] = 0.0
+    frame.loc[2, "gap_fraction"] = 0.034
+    frame.to_parquet(table)
+    (found,) = [notice for notice in notices(load(folder)) if notice.title.startswith("Large fleet")]
+    assert found.level == "info"
+    assert found.text == f"DETA, seed 0: 2 of {len(frame)} slots, largest gap {units.percent(0.034)}"

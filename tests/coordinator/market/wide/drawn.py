@@ -11,8 +11,11 @@ from coordinator.market.instances import random_fleet
 from coordinator.market.wide import hub
 
 
-def drawn_program(rng: np.random.Generator, *, carries_cap: bool, deadline_slots: int = 1) -> hub.HubProgram:
-    """Three nodes, four slots, work that may wait; figures of no particular pattern."""
+def drawn_program(
+    rng: np.random.Generator, *, carries_cap: bool, deadline_slots: int = 1, asleep: bool = False
+) -> hub.HubProgram:
+    """Three nodes, four slots, work that may wait; figures of no particular pattern. ``asleep``: in some slots nodes
+    run nothing."""
     program = hub.from_fleet(random_fleet(int(rng.integers(10**6)), 3, 4, deadline_slots=deadline_slots))
     size = {
         "class_batches": (4 + deadline_slots, 3),
@@ -36,6 +39,8 @@ def drawn_program(rng: np.random.Generator, *, carries_cap: bool, deadline_slots
         (4, 3),
     )
     values: dict[str, Any] = {name: rng.uniform(0.3, 2.0, shape) for name, shape in size.items()}
+    if asleep:
+        values["may_run"] = rng.random((4, 3)) < 0.8
     values["closed"] = rng.random((deadline_slots + 1, 4)) < 0.4
     values["step_g_per_j"] = np.array([[4e-4, 3e-4, 2e-4], [1e-4, 2e-4, 0.0]])
     values["step_j"] = np.array([[2.0, 0.4, 3.0], [5.0, 0.5, 4.0]])

@@ -17,6 +17,7 @@ from coordinator.market.fleet import Fleet
 from coordinator.market.instances import random_fleet
 from coordinator.market.layout import Restrictions
 from coordinator.market.rounding import WorkLimits
+from coordinator.market.solve import SolverOptions
 from coordinator.market.wide import decide as module
 from coordinator.market.wide import decomposition
 from coordinator.market.wide.decide import WIDE_FROM, decide, why_pairwise
@@ -27,6 +28,7 @@ from coordinator.policies.optimised import optimise
 from coordinator.policies.registry import make_policy
 from coordinator.policies.validate import violations
 from coordinator.simulator.simulate import Information, World, simulate
+from tests.coordinator.market.wide.sleeping import EVERYTHING, sleeping_fleet
 
 GAP = 1e-4
 seeds = st.integers(0, 2**32 - 1)
@@ -137,12 +139,46 @@ def test_what_the_hub_form_cannot_do_is_named() -> None:
     assert why_pairwise(large) is None
     reasons = {
         "fewer": large_fleet(WIDE_FROM - 1, 2),
-        "sleep": replace(large, limits=replace(large.limits, may_sleep=True)),
         "horizon": replace(large, limits=replace(large.limits, transfer_cap_over="horizon")),
         "pair": replace(large, loss_fraction=np.zeros((WIDE_FROM, WIDE_FROM))),
     }
     for word, fleet in reasons.items():
         assert word in str(why_pairwise(fleet))
+
+
+@settings(max_examples=5, deadline=None)
+@given(seeds, st.integers(4, 12), st.booleans())
+def test_sleeping_fleets_are_decided_near_the_mixed_integer_optimum(
+    seed: int, nodes: int, valued: bool
+) -> None:
+    fleet = sleeping_fleet(seed, nodes, 3)
+    value = random_worth(fleet, seed) if valued else None
+    wide = decide(fleet, EVERYTHING, 1e-3, value, workers=1)
+    assert violations(fleet, wide) == []
+    pairwise = optimise(fleet, EVERYTHING, SolverOptions(1e-4, 20.0), stored_value=value)
+    assert wide.unserved_batches.sum() <= pairwise.unserved_batches.sum()
+    scale = max(abs(pairwise.notes["objective_g"]), pairwise.notes["plan_emissions_g"], 1e-6 * bill_g(fleet))
+    above = wide.notes["objective_g"] - pairwise.notes["objective_g"]
+    if isinstance(wide.outcome, Feasible | Optimal):  # what whole batches cost beside, the stated gap knows
+        assert above <= max(0.02, whole_batches_gap(wide.outcome)) * scale
+    assert 0.0 <= wide.notes["asleep_fraction"] <= 1.0
+    assert wide.notes["schedules"] >= 1.0
+
+
+def test_a_large_fleet_that_may_sleep_is_decided_in_the_hub_form() -> None:
+    """Half of them have work that may leave: they sleep, and the rest run it."""
+    fleet = large_fleet(WIDE_FROM, 2)
+    limits = replace(fleet.limits, may_sleep=True, offload_cap_fraction=1.0)
+    fleet = replace(fleet, limits=limits, decision_slots=1)
+    assert why_pairwise(fleet) is None
+    decision, _ = make_policy("deta").decide(fleet, None)
+    assert violations(fleet, decision) == []
+    assert isinstance(decision.outcome, Feasible)
+    assert "schedule" in decision.outcome.reason
+    assert not decision.unserved_batches.any()
+    assert 0 < decision.awake.sum() < WIDE_FROM / 2
+    staying = make_policy("deta").decide(replace(fleet, limits=replace(limits, may_sleep=False)), None)[0]
+    assert decision.notes["objective_g"] < staying.notes["objective_g"]
 
 
 def day_of_work() -> Fleet:
@@ -331,6 +367,9 @@ def test_the_gap_of_a_plan_is_relative_to_its_objective_or_its_grams() -> None:
 
 def test_outcomes_of_gaps_and_of_work_undone() -> None:
     assert module._outcome(7.0, 1e-6, 1e-6, 5) == Optimal(7.0)
+    asleep = module._outcome(7.0, 1.1e-6, 0.0, 5, sleeps=True)
+    assert isinstance(asleep, Feasible)
+    assert "schedule" in asleep.reason
     feasible = module._outcome(7.0, 1.1e-6, 0.0, 5)
     assert feasible == Feasible(1.1e-6, "wide form for 5 nodes: proven gap of the plan with whole batches")
     undone = module._outcome(7.0, 0.0, 1.5, 5)

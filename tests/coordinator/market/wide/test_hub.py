@@ -13,6 +13,9 @@ from coordinator.market.numbers import unserved_penalty_g
 from coordinator.market.participation import model_energy
 from coordinator.market.wide import decomposition, hub
 from tests.coordinator.market.wide.drawn import drawn_plan, drawn_program
+from tests.coordinator.market.wide.optima import optimum
+from tests.coordinator.market.wide.sleeping import EVERYTHING, sleeping_fleet
+from tests.coordinator.market.wide.sleeping import optimum as mixed_integer
 
 
 def test_a_loss_matrix_is_refused() -> None:
@@ -80,6 +83,8 @@ def test_residuals_by_hand() -> None:
             "D4 stage ended": max(
                 0.0, *(late[t][left, n] for left in (0, 1) for t, n in places if p.closed[left, t])
             )
+            / work,
+            "D7 asleep": max([0.0, *(own[c] + x.guest_batches[c] for c in places if not p.may_run[c])])
             / work,
             "D4 hub": max(map(abs, hub_batches)) / (work * 3),
             "D5 offload cap": max(0.0, *(left_home[c] - p.offload_cap_batches[c] for c in classes)) / work,
@@ -239,10 +244,54 @@ def test_the_program_of_a_fleet_by_hand(may: Restrictions, room_said: bool, whol
             }
             for name, wanted in per_slot.items():
                 assert getattr(p, name)[t, n] == pytest.approx(wanted), name
-    fields_seen = {*per_node, *per_slot, "slot_s", "deadline_slots", "carries_cap", "closed", "offloadable"}
+    assert p.may_run.all()
+    named = {"slot_s", "deadline_slots", "carries_cap", "closed", "offloadable", "may_run"}
+    fields_seen = {*per_node, *per_slot, *named}
     assert fields_seen == {spec.name for spec in fields(hub.HubProgram)}
     over = replace(fleet, limits=replace(fleet.limits, transfer_cap_over="horizon"))
     assert hub.from_fleet(over, may).carries_cap
+
+
+@pytest.mark.parametrize("whole_batches", [False, True])
+def test_the_program_of_a_schedule_by_hand(whole_batches: bool) -> None:
+    """Node 0 sleeps before and wakes up in slot 1, node 1 sleeps in slot 1 and wakes up in slot 2, node 2 is awake
+    throughout but takes all of a slot to wake up, and slept before."""
+    fleet = random_fleet(
+        8,
+        3,
+        3,
+        slot_s=50.0,
+        may_sleep=True,
+        seconds_per_batch=np.array([[12.0] * 3, [0.0] * 3, [12.0] * 3]),
+        wake_s=np.array([10.0, 10.0, 50.0]),
+        asleep=np.array([True, False, True]),
+    )
+    awake = np.array([[False, True, True], [True, False, True], [True, True, True]])
+    plain = hub.from_fleet(fleet, whole_batches=whole_batches)
+    p = hub.from_fleet(fleet, whole_batches=whole_batches, awake=awake)
+    wakes = [[False, False, True], [True, False, False], [False, True, False]]
+    assert hub.woken(fleet, awake).tolist() == wakes
+    for t in range(3):
+        for n in range(3):
+            draws = fleet.static_w[n] if awake[t, n] else fleet.sleep_w[n]
+            wake_j = fleet.wake_j[n] if wakes[t][n] else 0.0
+            assert p.static_j[t, n] == pytest.approx(50.0 * draws + wake_j)
+            assert p.may_run[t, n] == (awake[t, n] and not (t == 0 and n == 2))
+            assert p.guest_cap_batches[t, n] <= plain.guest_cap_batches[t, n] * p.may_run[t, n]
+    # 40 s of waking up leave time for 3.33 batches of 12 s, 3 of them whole
+    assert p.seconds_per_batch[1, 0] == pytest.approx(50.0 / (3.0 if whole_batches else 40.0 / 12.0))
+    same = p.may_run & ~np.array(wakes)
+    assert p.seconds_per_batch[same] == pytest.approx(plain.seconds_per_batch[same])
+    assert not p.seconds_per_batch[:, 1].any()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_best_schedule_of_the_pairwise_form_costs_the_same_here(seed: int) -> None:
+    fleet = sleeping_fleet(seed, nodes=3, horizon=3)
+    plan, _ = mixed_integer(fleet)
+    program = hub.from_fleet(fleet, EVERYTHING, whole_batches=True, awake=plan.awake.T)
+    scale = max(abs(plan.objective_g), plan.emissions_g)
+    assert optimum(program) == pytest.approx(plan.objective_g, abs=2e-5 * scale + 1e-12)
 
 
 def test_whole_batches_only_where_they_are_asked_for() -> None:

@@ -207,3 +207,34 @@ def test_the_longer_side_of_a_hub_is_brought_down_to_the_shorter() -> None:
     given, taken = module._balance(export, np.array([0.5, 0.5]), import_)
     assert given.tolist() == [[4.0, 2.0], [4.0, 2.0], [0.0, 0.0], [0.0, 0.0]]
     assert taken.tolist() == [[0.5, 2.5], [2.0, 1.0], [0.0, 0.0], [0.0, 0.0]]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_nodes_asleep_run_nothing_and_what_they_send_finds_a_place(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    p, x = drawn_program(rng, carries_cap=False, asleep=True), drawn_plan(rng)
+    plan = repair(p, x)
+    residuals = hub.residuals(p, plan)
+    assert max(residuals[name] for name in ("D4 hub", "D7 asleep", "D7 time", "D7 storage")) < 1e-9
+    if not p.may_run.all():
+        assert not (plan.own_batches.sum(axis=0) + plan.guest_batches)[~p.may_run].any()
+
+
+def test_guests_of_awake_nodes_take_what_a_node_asleep_sends() -> None:
+    """Two batches sent by a node asleep, one of them planned for a guest: the other goes where there is room too."""
+    fleet = random_fleet(3, 2, 1)
+    p = hub.from_fleet(fleet)
+    p = replace(
+        p,
+        may_run=np.array([[False, True]]),
+        offloadable=np.ones(1, dtype=bool),
+        class_batches=np.array([[2.0, 0.0]]),
+        offload_cap_batches=np.array([[2.0, 0.0]]),
+        guest_cap_batches=np.array([[0.0, 5.0]]),
+        seconds_per_batch=np.array([[1.0, 1.0]]),
+    )
+    x = decomposition.solve(p, 1e-3, workers=1).plan
+    short = replace(x, offload_batches=np.array([[[2.0, 0.0]]]), guest_batches=np.array([[0.0, 1.0]]))
+    plan = repair(p, short)
+    assert plan.guest_batches.tolist() == [[0.0, 2.0]]
+    assert not plan.unserved_batches.any()

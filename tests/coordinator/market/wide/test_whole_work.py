@@ -266,3 +266,18 @@ def test_nodes_of_a_kind_are_alike_in_every_limit() -> None:
     assert found.shape == (7,)
     assert found[0] == found[1]
     assert len(set(found.tolist())) == 6
+
+
+def test_nodes_that_were_to_take_nothing_take_what_nodes_asleep_give() -> None:
+    """The first node sleeps and has three batches; the second was to take one of them, the third none."""
+    limits = WorkLimits(
+        available=np.array([3, 0, 0]),
+        due=np.array([3, 0, 0]),
+        may_leave=np.array([3, 0, 0]),
+        capacity=np.array([0, 1, 4]),
+        guest_room=np.array([0, 1, 4]),
+    )
+    work = whole_work(np.array([3.0, 0.0, 0.0]), np.array([3.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0]), limits)
+    assert work.away.tolist() == [3, 0, 0]
+    assert work.guests.tolist() == [0, 1, 2]
+    assert not work.home.any()

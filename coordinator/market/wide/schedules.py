@@ -1,0 +1,220 @@
+"""Who is awake in each slot: a search over schedules, with a bound on how much better another could be.
+
+A schedule makes the fleet a hub program like any other: nodes asleep draw little and run nothing. The search begins at
+the schedules of slope scaling (slopes.py) and at the one that every node is awake throughout, and looks for better ones
+near the best: nodes change to their best path at its prices (sleep_paths.py), all that gain, half of them, and so on
+down to one; slots that run little sleep; single slots change. What a schedule leaves undone wakes its owner. A schedule
+is judged by its plan, bounds come from the prices of slope scaling and of every best schedule, and the search ends
+where the two meet or after a number of plans that falls with the size of the fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from carbon_data.stored_value import StoredValue
+from coordinator.market.fleet import Bools, Fleet, Floats, Ints
+from coordinator.market.layout import Restrictions
+from coordinator.market.wide.decomposition import Certified
+from coordinator.market.wide.hub import HubProgram, from_fleet
+from coordinator.market.wide.sleep_paths import Paths, Sleepers
+from coordinator.market.wide.slopes import Sloped, sloped_plans
+from coordinator.market.wide.value_steps import with_value
+
+_SLOPED = 5
+_SHARES = (0.02, 0.1, 0.3)
+"""Shares of what a node could run above which it is awake in the first schedules."""
+_PLANS, _LEAST_PLANS, _MOST_PLANS, _WAITING = 200_000, 12, 60, 10
+"""Plans of a search, by the fleet's size: this many node-slots, each as many as ten where work may wait."""
+_WAKE_ROUNDS = 3
+ZERO = 1e-6
+"""Objectives below this share of the fleet's bill without green energy are as good as zero."""
+_BETTER = 1e-4
+"""Share of the grams by which a schedule must be better to be taken."""
+NO_BATCH = 1e-3
+"""Batches left undone in all, below which none are: where just enough nodes are awake, what a plan from an interior
+point lacks of balance has no place."""
+_SINGLES = 8
+"""Single nodes and single slots that are tried before the search gives up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Who is awake, and the plan around it."""
+
+    awake: Bools
+    """(T, N)."""
+    program: HubProgram
+    found: Certified
+
+    @property
+    def undone(self) -> float:
+        """Batches left undone."""
+        batches = float(self.found.plan.unserved_batches.sum())
+        return batches if batches > NO_BATCH else 0.0
+
+    def scale_g(self, worth_g: float) -> float:
+        """What objectives are compared by: the objective without ``worth_g``, which it counts, or the grid's grams, or
+        where both are near nothing a millionth of what the static load would emit from the grid."""
+        grid_g = float(np.vdot(self.program.grams_per_j, self.found.plan.grid_j))
+        bill_g = float(np.vdot(self.program.grams_per_j, self.program.static_j))
+        return max(abs(self.found.objective_g - worth_g), grid_g, ZERO * bill_g)
+
+
+class Search:
+    """Of the schedules of one fleet. ``program_of`` gives the hub program of a schedule, ``solve`` its plan;
+    ``wanted``: relative gap at which it ends; ``worth_g``: of the objective, that of full batteries."""
+
+    def __init__(
+        self,
+        sleepers: Sleepers,
+        program_of: Callable[[Bools], HubProgram],
+        solve: Callable[[HubProgram], Certified],
+        wanted: float,
+        worth_g: float = 0.0,
+    ) -> None:
+        self._worth_g = worth_g
+        self._sleepers, self._program_of, self._solve, self._wanted = sleepers, program_of, solve, wanted
+        self._known: dict[bytes, Schedule] = {}
+        self._left = plans_of_a_search(sleepers.program)
+        self.bound_g = -np.inf
+        """No plan has a lower objective, whoever sleeps in it."""
+
+    @property
+    def planned(self) -> int:
+        """Schedules that were planned."""
+        return len(self._known)
+
+    def best(self) -> Schedule:
+        """The best schedule found."""
+        every = np.ones(self._sleepers.program.harvest_j.shape, dtype=bool)
+        sloped = list(self._sloped())
+        starts = [self._plan(every)]
+        for one in sloped[-2:]:
+            starts += [self._served(one.share > least, one.share) for least in _SHARES]
+        best = min(starts, key=lambda one: one.found.objective_g)
+        share = sloped[-1].share
+        while self._left > 0 and not self._proven(best):
+            better = self._near(best, share)
+            if better is None:
+                break
+            best = better
+        return best
+
+    def _sloped(self) -> Iterator[Sloped]:
+        for one in sloped_plans(self._sleepers, _SLOPED, self._solve):
+            self._answer(one.found)
+            yield one
+
+    def _answer(self, found: Certified) -> Paths:
+        paths = self._sleepers.answer(found)
+        self.bound_g = max(self.bound_g, paths.bound_g)
+        return paths
+
+    def _proven(self, one: Schedule) -> bool:
+        return one.found.objective_g - self.bound_g <= self._wanted * one.scale_g(self._worth_g)
+
+    def _plan(self, awake: Bools) -> Schedule:
+        key = awake.tobytes()
+        if key not in self._known:
+            program = self._program_of(awake)
+            self._known[key] = Schedule(awake, program, self._solve(program))
+            self._left -= 1
+        return self._known[key]
+
+    def _served(self, awake: Bools, share: Floats) -> Schedule:
+        """The plan of a schedule; owners of what it leaves undone are woken where they ran the greatest ``share``."""
+        found = self._plan(awake)
+        for _ in range(_WAKE_ROUNDS):
+            more = self._wake(found, share) if found.undone else found.awake
+            if np.array_equal(more, found.awake):
+                break
+            found = min(found, self._plan(more), key=lambda one: one.found.objective_g)
+        return found
+
+    def _wake(self, found: Schedule, share: Floats) -> Bools:
+        program, awake = found.program, found.awake.copy()
+        for k, node in np.argwhere(found.found.plan.unserved_batches > NO_BATCH):
+            first = max(0, k - program.deadline_slots)
+            last = min(int(self._sleepers.due[k]), program.slots - 1)
+            asleep = np.flatnonzero(~awake[first : last + 1, node]) + first
+            if len(asleep):
+                awake[asleep[np.argmax(share[asleep, node])], node] = True
+        return awake
+
+    def _near(self, best: Schedule, share: Floats) -> Schedule | None:
+        """The first better schedule near ``best``."""
+        paths = self._answer(best.found)
+        less = _BETTER * best.scale_g(self._worth_g)
+        for awake in self._moves(best, paths):
+            if self._left <= 0:
+                return None
+            if awake.tobytes() in self._known:
+                continue
+            other = self._served(awake, share)
+            if other.found.objective_g < best.found.objective_g - less:
+                return other
+        return None
+
+    def _moves(self, best: Schedule, paths: Paths) -> Iterator[Bools]:
+        gain = paths.cost_g(best.awake, self._sleepers.asleep) - paths.best_g
+        nodes = _worth(gain, (paths.awake != best.awake).any(axis=0))
+        for some in _groups(nodes):
+            awake = best.awake.copy()
+            awake[:, some] = paths.awake[:, some]
+            yield awake
+        runs = best.found.plan.own_batches.sum(axis=0) + best.found.plan.guest_batches
+        idle = np.flatnonzero((best.awake & (runs < 1.0)).ravel())
+        for some in _groups(idle[np.argsort(runs.ravel()[idle], kind="stable")]):
+            yield _flipped(best.awake, some)
+        stages = paths.stages
+        saves = np.where(best.awake, stages.awake - stages.asleep, stages.asleep - stages.awake).ravel()
+        for cell in np.argsort(-saves, kind="stable")[:_SINGLES]:
+            yield _flipped(best.awake, np.array([cell]))
+
+
+def search_of(
+    fleet: Fleet,
+    restrictions: Restrictions,
+    solve: Callable[[HubProgram], Certified],
+    wanted: float,
+    value: StoredValue | None = None,
+) -> Search:
+    """The search for ``fleet``; ``value``: (D9), as in value_steps.py."""
+
+    def program_of(awake: Bools | None) -> tuple[HubProgram, float]:
+        program = from_fleet(fleet, restrictions, whole_batches=True, awake=awake)
+        return (program, 0.0) if value is None else with_value(program, value)
+
+    program, worth_g = program_of(None)
+    return Search(Sleepers.of(fleet, program), lambda awake: program_of(awake)[0], solve, wanted, worth_g)
+
+
+def plans_of_a_search(program: HubProgram) -> int:
+    """How many plans a search makes, but those of slope scaling."""
+    size = program.slots * program.nodes * (_WAITING if program.deadline_slots else 1)
+    return int(np.clip(_PLANS // size, _LEAST_PLANS, _MOST_PLANS))
+
+
+def _worth(gain: Floats, changed: Bools) -> Ints:
+    """Nodes that gain by a change, those that gain most first."""
+    order = np.argsort(-gain, kind="stable")
+    return np.asarray(order[changed[order] & (gain[order] > 0)])
+
+
+def _groups(order: Ints) -> Iterator[Ints]:
+    """All, the first half, a quarter, ... the first one; then some more one by one."""
+    size = len(order)
+    while size >= 1:
+        yield order[:size]
+        size //= 2
+    for one in range(1, min(_SINGLES, len(order))):
+        yield order[one : one + 1]
+
+
+def _flipped(awake: Bools, cells: Ints) -> Bools:
+    out = awake.copy().ravel()
+    out[cells] = ~out[cells]
+    return out.reshape(awake.shape)

@@ -1,0 +1,43 @@
+"""The benchmark of sleep: figures of a few fleets, and goals from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks import sleep
+
+
+def test_a_fleet_against_the_mixed_integer_program() -> None:
+    found = sleep.against_mixed_integer(3)
+    assert -1e-3 <= found["above"] <= 0.02
+    assert found["stated"] == pytest.approx(found["above"] + found["bound_below"])
+    assert found["bound_below"] >= -sleep.ROUNDING
+
+
+def test_goals_are_of_the_worst_fleet(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fleet(seed: int) -> dict[str, float]:
+        return {"above": 0.001 * seed, "bound_below": 0.01, "stated": 0.01 + 0.001 * seed}
+
+    def decided(nodes: int) -> dict[str, float]:
+        return {"cpu_s": nodes / 100.0}
+
+    monkeypatch.setattr(sleep, "against_mixed_integer", fleet)
+    monkeypatch.setattr(sleep, "decision", decided)
+    said: list[str] = []
+    found: dict[str, Any] = sleep.measure(True, said.append)
+    assert found["figures"]["fleets"] == sleep.QUICK_FLEETS
+    assert found["figures"]["stated_most"] == pytest.approx(0.021)
+    assert found["figures"]["cpu_s_300"] == 3.0
+    assert "cpu_s_10000" not in found["figures"]
+    assert found["deferred"] == ["1000", "10000"]
+    assert found["goals"]["most_above_mixed_integer"] == {
+        "op": "<=",
+        "goal": 0.02,
+        "value": pytest.approx(0.011),
+        "met": True,
+    }
+    assert found["goals"]["bound_below_plan"]["met"]
+    assert len(said) == sleep.QUICK_FLEETS + len(sleep.QUICK_SIZES)
+    assert sleep.measure(False, said.append)["deferred"] == []
