@@ -99,8 +99,8 @@ class DaemonFleet(Managed):
                     there = ", ".join(n for n in self._node_ids if n not in missing) or "none"
                     raise UsageError(
                         f"{', '.join(missing)} did not dial {port.address} within {self._appear_s:g} s (there: "
-                        f"{there}); start `python -P -m edge_node BOARD.json` there, with this address as its "
-                        "coordinator and a certificate of this inventory"
+                        f"{there}); detabed cluster up starts their daemons, detabed cluster check says what is "
+                        "wrong; each dials the address of its board.json, with a certificate of this inventory"
                     )
                 port.changed.wait(left)
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.boards.desk import Desk, desk_and_boards
+from tests.boards.test_daemons import END_S, ON_BOARDS
+from tests.boards.test_ray_cluster import SCENARIO
 
 pytestmark = pytest.mark.processes
 
@@ -33,6 +38,23 @@ def test_daemons_are_started_asked_and_stopped(desk: Desk) -> None:
     assert desk.asked("status", exit_code=1)["n1"]["pid"] == pids["n1"]
     desk.asked("down")
     assert {row["state"] for row in desk.asked("down").values()} == {"stopped"}
+
+
+def test_daemons_that_were_started_over_ssh_host_a_run(desk: Desk, tmp_path: Path) -> None:
+    scenario = desk.folder / "run.toml"
+    scenario.write_text(SCENARIO.format(rounds=2, more=ON_BOARDS.format(host=desk.laptop.address)))
+    pids = {name: row["pid"] for name, row in desk.asked("up").items()}
+    done = desk.laptop.run(
+        *(sys.executable, "-P", "-m", "experiments.cli", "run", str(scenario)),
+        *("-o", str(tmp_path / "run"), "--json", "--no-report"),
+        cwd=desk.folder,
+        timeout=END_S,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["unserved_batches"], found["unmetered_slots"]) == (0, 0)
+    assert {name: row["pid"] for name, row in desk.asked("status").items()} == pids, "they wait for the next"
+    desk.asked("down")
 
 
 def test_a_daemon_that_ends_at_once_is_told_with_what_it_said(desk: Desk) -> None:
