@@ -54,9 +54,11 @@ class RunnerCalls:
                     return plan
 
     async def _negotiate(self, request: BeginSlot, deadline: float) -> tuple[SlotPlan, Effects]:
-        """Hold the slot's market. Nodes have until ``deadline`` to come, and a lease for every later answer."""
+        """Hold the slot's market. Nodes have until ``deadline`` to come, and a lease for every answer."""
         await self._until(self._service.negotiating.awaiting_nodes, deadline)
         over = self._clock() + request.wait_s + MARKET_S
+        # The wait for a node that did not come must not be taken from the answers of those that did.
+        deadline = max(deadline, self._clock() + self._service.config.lease_s)
         said: Effects | None = self._service.negotiating.open()
         while said is not None:
             await self._durability.commit(said)
