@@ -5,7 +5,8 @@ Cost:    half a gigabyte from the package index.
 
 ``pip download --platform`` fetches wheels of another platform, and reads their conditions (``platform_machine == ...``)
 as those of this machine. So each is fetched by itself (``--no-deps``), and its requirements are read here as the board
-reads them. Packages of CUDA are left out: torch comes from PyTorch's CPU index there.
+reads them. Versions are those installed here, which fit each other and are tested; else the newest.
+Packages of CUDA are left out: torch comes from PyTorch's CPU index there.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from email.parser import Parser
+from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -29,6 +31,8 @@ GLIBC = range(17, 37)
 PLATFORMS = ("manylinux2014_aarch64", *(f"manylinux_2_{minor}_aarch64" for minor in GLIBC))
 CUDA = ("nvidia-", "cuda-", "triton")
 Fetch = Callable[[Requirement], Path]
+Installed = Callable[[str], str | None]
+"""Version by name; None: it is not."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,17 @@ def board_environment(python: str) -> dict[str, str]:
     }
 
 
-def resolved(requirements: Iterable[Requirement], python: str, fetch: Fetch) -> dict[str, Wheel]:
+def installed_here(name: str) -> str | None:
+    """Without the local part: a CPU build of torch is the same version."""
+    try:
+        return metadata.version(name).partition("+")[0]
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def resolved(
+    requirements: Iterable[Requirement], python: str, fetch: Fetch, installed: Installed = installed_here
+) -> dict[str, Wheel]:
     """Wheels by name, until none lacks another. A wheel that a later requirement excludes is fetched again."""
     environment, found, wanted = board_environment(python), dict[str, Wheel](), dict[str, Requirement]()
     waiting = list(requirements)
@@ -69,7 +83,9 @@ def resolved(requirements: Iterable[Requirement], python: str, fetch: Fetch) -> 
         known.specifier &= new.specifier
         if name in found and known.specifier.contains(found[name].version):
             continue
-        found[name] = wheel = read_wheel(fetch(known))
+        here = installed(name)
+        fits = here is not None and known.specifier.contains(here)
+        found[name] = wheel = read_wheel(fetch(Requirement(f"{name}=={here}") if fits else known))
         waiting += wheel.needs
     return found
 
@@ -78,10 +94,8 @@ def read_wheel(path: Path) -> Wheel:
     """Name, version and requirements of a file."""
     name, version, _, _ = parse_wheel_filename(path.name)
     with zipfile.ZipFile(path) as archive:
-        (metadata,) = (
-            n for n in archive.namelist() if n.count("/") == 1 and n.endswith(".dist-info/METADATA")
-        )
-        told = Parser().parsestr(archive.read(metadata).decode())
+        (place,) = (n for n in archive.namelist() if n.count("/") == 1 and n.endswith(".dist-info/METADATA"))
+        told = Parser().parsestr(archive.read(place).decode())
     needs = tuple(Requirement(line) for line in told.get_all("Requires-Dist") or ())
     return Wheel(name, str(version), path.name, needs)
 

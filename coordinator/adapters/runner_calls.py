@@ -43,6 +43,7 @@ class RunnerCalls:
                 if known is None and self._service.policy.negotiates:
                     known = await self._negotiate(request, deadline)
                 if known is None:
+                    await self._until(self._nobody, deadline)
                     await self._until(self._service.deciding.awaiting_telemetry, deadline)
                     draft = self._service.deciding.draft()
                     # In a thread, so that heartbeats are kept while a large program is solved.
@@ -53,8 +54,13 @@ class RunnerCalls:
                     await self._durability.commit(effects)
                     return plan
 
+    def _nobody(self) -> tuple[str, ...]:
+        """All nodes, where none is there."""
+        return () if self._service.sessions.live() else self._service.config.node_ids
+
     async def _negotiate(self, request: BeginSlot, deadline: float) -> tuple[SlotPlan, Effects]:
         """Hold the slot's market. Nodes have until ``deadline`` to come, and a lease for every answer."""
+        await self._until(self._nobody, deadline)
         await self._until(self._service.negotiating.awaiting_nodes, deadline)
         over = self._clock() + request.wait_s + MARKET_S
         # The wait for a node that did not come must not be taken from the answers of those that did.

@@ -111,7 +111,7 @@ class CoordinatorService:
             epoch=self.books.epoch,
             next_slot=self.books.next_slot,
             nodes=tuple(self.books.nodes),
-            live_nodes=self.sessions.live(),
+            live_nodes=self.sessions.came(),
             pid=self._pid,
         )
 

@@ -56,6 +56,10 @@ class Sessions:
         now = self._clock()
         return tuple(node for node in self._node_ids if self._until(node) > now)
 
+    def came(self) -> tuple[str, ...]:
+        """Those of them that registered since this start of the coordinator: without nodes that may still come back."""
+        return tuple(node for node in self.live() if node in self._current)
+
     def next_expiry(self) -> float:
         """When the next lease ends; infinity when none is held."""
         now = self._clock()

@@ -59,6 +59,11 @@ class Fleet(Protocol):
         where coordinators have no process of their own."""
         ...
 
+    @property
+    def lost_nodes_return(self) -> bool:
+        """Whether nodes that were lost come back, by themselves or by ``repair``."""
+        ...
+
     def start(self) -> None:
         """Start the processes and have them import what nodes need."""
         ...

@@ -65,6 +65,10 @@ class DaemonFleet(Managed):
         self._numbers: dict[str, int] = {}
 
     @property
+    def lost_nodes_return(self) -> bool:
+        return True
+
+    @property
     def coordinators(self) -> Ahead:
         return self._coordinators
 

@@ -80,6 +80,10 @@ class InProcessFleet(Managed):
         self._numbers: dict[str, int] = {}
 
     @property
+    def lost_nodes_return(self) -> bool:
+        return False
+
+    @property
     def coordinators(self) -> None:
         return None
 

@@ -234,6 +234,10 @@ class RayFleet(Managed):
         self._pings: dict[int, Any] = {}
 
     @property
+    def lost_nodes_return(self) -> bool:
+        return self._cluster is not None
+
+    @property
     def coordinators(self) -> Ahead:
         return self._coordinators
 

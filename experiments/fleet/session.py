@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,7 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from carbon_data.files.whole import whole_file
-from coordinator.adapters.control_client import ControlClient, CoordinatorUnreachableError
+from coordinator.adapters.control_client import (
+    ControlClient,
+    CoordinatorRefusedError,
+    CoordinatorUnreachableError,
+)
 from coordinator.adapters.direct import DirectCoordinator
 from coordinator.adapters.flower_strategy import SlotControl
 from coordinator.config import CoordinatorConfig
@@ -34,6 +40,8 @@ from .grid import NodeGrid
 from .inprocess import InProcessFleet
 from .supervisor import START_TIMEOUT_S, Restart, Supervisor
 
+logger = logging.getLogger(__name__)
+
 NodesOf = Callable[[str], Sequence[NodeConfig]]
 """Node configurations for a coordinator's address; the address is empty where none is needed."""
 
@@ -44,6 +52,47 @@ PATIENCE_S = START_TIMEOUT_S + 30.0
 that will not come back is not waited for."""
 REGISTER_S = 60.0
 """Wall seconds in which all nodes must have registered."""
+
+
+AWAY_S = 600.0
+"""Wall seconds for which all nodes may be away, where lost nodes come back."""
+ASK_AGAIN_S = 0.5
+
+
+class PatientControl:
+    """The coordinator's calls where all nodes may be away for a while: a slot is asked for until one is back.
+
+    Args:
+        control: Waits for nodes as long as it is told, and is refused where none has come.
+        look: Called between two attempts; raises what ends the run.
+    """
+
+    def __init__(
+        self,
+        control: SlotControl,
+        look: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._control, self._look, self._clock, self._sleep = control, look, clock, sleep
+
+    def begin_slot(self, slot: int, stage: Stage, wait_s: float) -> SlotPlan:
+        """As SlotControl. Raises CoordinatorRefusedError where no node is back within AWAY_S."""
+        end = self._clock() + AWAY_S
+        while True:
+            try:
+                return self._control.begin_slot(slot, stage, wait_s)
+            except CoordinatorRefusedError as refused:
+                if refused.code != "no_nodes" or self._clock() >= end:
+                    raise
+                logger.warning("no node is there; slot %d waits for one to come back", slot)
+            self._look()
+            self._sleep(ASK_AGAIN_S)
+
+    def end_slot(
+        self, slot: int, wait_s: float, aggregated_parameters: int = 0, evaluated_examples: int = 0
+    ) -> SlotSummary:
+        return self._control.end_slot(slot, wait_s, aggregated_parameters, evaluated_examples)
 
 
 @dataclass
@@ -120,7 +169,7 @@ def _open_supervised(
             addresses = fleet.infer_addresses()
             _write(folder / ADDRESSES, addresses)
             yield Session(
-                control,
+                PatientControl(control, check) if fleet.lost_nodes_return else control,
                 grid,
                 dict(fleet.numbers),
                 processes,

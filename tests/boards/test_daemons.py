@@ -142,6 +142,37 @@ def test_a_cut_is_an_explicit_gap_and_the_node_goes_on(cluster: Cluster, tmp_pat
     assert len(cluster.boards.told("n1")) == started, "the same node as before"
 
 
+def test_a_laptop_that_is_cut_off_from_all_boards_waits_for_them(cluster: Cluster, tmp_path: Path) -> None:
+    folder = tmp_path / "alone"
+    process = cluster.run(cluster.written("alone", 60), folder)
+    until(lambda: slot_of(folder) > 5 or process.poll() is not None)
+    assert process.poll() is None, process.communicate()
+    cluster.laptop.cut()
+    time.sleep(25.0)  # longer than a lease and the coordinator's own wait
+    cluster.laptop.heal()
+    _, errors = process.communicate(timeout=END_S)
+    assert process.returncode == 0, errors
+    run = detabed.open(folder)
+    assert run.verify()["ok"]
+    assert run.slots["slot"].nunique() == 62
+    last = run.slots[run.slots["slot"] == 61]
+    assert last["metered"].all()
+
+
+def test_markets_on_boards_agree_on_what_they_do_in_one_process(cluster: Cluster, tmp_path: Path) -> None:
+    scenarios = [cluster.written("market", 4), cluster.written("table", 4, '[fleet]\nkind = "inprocess"')]
+    for scenario in scenarios:
+        scenario.write_text('policy = "auction"\n' + scenario.read_text())
+    process = cluster.run(scenarios[0], tmp_path / "there")
+    _, errors = process.communicate(timeout=END_S)
+    assert process.returncode == 0, errors
+    there = detabed.open(tmp_path / "there")
+    here = detabed.run(scenarios[1], output=tmp_path / "here", progress=False)
+    for table in ("slots", "lines", "energy_flows", "batch_flows"):
+        pd.testing.assert_frame_equal(getattr(there, table), getattr(here, table))
+    assert there.verify()["ok"]
+
+
 def test_a_board_that_did_not_dial_is_named_and_nothing_starts(cluster: Cluster, tmp_path: Path) -> None:
     until(lambda: "no stream to" in cluster.boards.said("n1"))
     daemon = cluster.boards.processes["n1"]

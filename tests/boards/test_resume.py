@@ -32,7 +32,7 @@ KEEPING = SCENARIO.replace(
 """Momenta at the server, batches that may wait, a battery: state of every kind."""
 SLOTS = 10
 IN_PROCESS = '[fleet]\nkind = "inprocess"'
-KILLED = ("-P", str(ROOT / "tests" / "e2e" / "killed.py"), "experiments.runs.recording:Recording.booked")
+KILLED = ("-P", str(ROOT / "tests" / "e2e" / "killed.py"), "experiments.runs.recording:Recording.keep")
 END_S = 400
 Laptop = Callable[..., subprocess.Popen[str]]
 """Starts Python with arguments on the laptop, with the files of this machine."""

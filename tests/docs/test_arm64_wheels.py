@@ -35,8 +35,11 @@ class Index:
         return path
 
 
-def versions(index: Index, *requirements: str, python: str = "3.13") -> dict[str, str]:
-    found = arm64_wheels.resolved([Requirement(text) for text in requirements], python, index)
+def versions(
+    index: Index, *requirements: str, python: str = "3.13", installed: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    wanted = [Requirement(text) for text in requirements]
+    found = arm64_wheels.resolved(wanted, python, index, (installed or {}).get)
     return {name: wheel.version for name, wheel in found.items()}
 
 
@@ -60,6 +63,12 @@ def test_a_wheel_that_another_excludes_is_fetched_again(tmp_path: Path) -> None:
     index = Index(tmp_path, {("a", "1.0"): (), ("a", "2.0"): (), ("b", "1.0"): ("a<2",)})
     assert versions(index, "a>=1", "b") == {"a": "1.0", "b": "1.0"}
     assert index.fetched == ["a 2.0", "b 1.0", "a 1.0"]
+
+
+def test_versions_are_those_of_this_environment_where_they_fit(tmp_path: Path) -> None:
+    offered = {("a", "1.0"): (), ("a", "2.0"): (), ("b", "1.0"): (), ("b", "2.0"): ()}
+    found = versions(Index(tmp_path, offered), "a", "b>=2", installed={"a": "1.0", "b": "1.0"})
+    assert found == {"a": "1.0", "b": "2.0"}
 
 
 def test_a_table_has_a_row_for_each_wheel(tmp_path: Path) -> None:

@@ -16,15 +16,16 @@ LEASE_S = 8.0
 
 
 class Waits:
-    """Takes the place of durability. Every wait lasts to its deadline."""
+    """Takes the place of durability. A wait for something that is lacking lasts to its deadline."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.lasted: list[float] = []
 
     async def until_none(self, awaited: Any, deadline: float, next_expiry: Callable[[], float]) -> None:
-        self.lasted.append(deadline - self.now)
-        self.now = max(self.now, deadline)
+        if awaited():
+            self.lasted.append(deadline - self.now)
+            self.now = max(self.now, deadline)
 
     async def commit(self, effects: Effects) -> None:
         pass
@@ -45,8 +46,36 @@ def test_nodes_may_answer_a_market_that_waited_for_another_node_to_the_last_mome
         policy=SimpleNamespace(negotiates=True),
         negotiating=negotiating,
         config=SimpleNamespace(lease_s=LEASE_S),
-        sessions=SimpleNamespace(next_expiry=lambda: 0.0),
+        sessions=SimpleNamespace(next_expiry=lambda: 0.0, live=lambda: ("n0",)),
     )
     calls = RunnerCalls(service, waits, lambda: waits.now)  # type: ignore[arg-type]
     assert asyncio.run(calls.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 10.0))) == "plan"
     assert waits.lasted == [10.0, LEASE_S, LEASE_S]
+
+
+def test_where_no_node_is_there_a_slot_waits_for_one() -> None:
+    there: list[str] = []
+
+    class Coming(Waits):
+        async def until_none(self, awaited: Any, deadline: float, next_expiry: Callable[[], float]) -> None:
+            if not there:
+                assert awaited() == ("n0", "n1")
+                there.append("n1")
+            assert awaited() == ()
+
+    deciding = SimpleNamespace(
+        begin=lambda request: None,
+        awaiting_telemetry=lambda: (),
+        draft=lambda: tuple(there),
+        choose=lambda draft: (draft, None),
+        adopt=lambda request, draft, choice, state: (choice, Effects()),
+    )
+    service: Any = SimpleNamespace(
+        deciding=deciding,
+        policy=SimpleNamespace(negotiates=False),
+        config=SimpleNamespace(node_ids=("n0", "n1")),
+        sessions=SimpleNamespace(next_expiry=lambda: 0.0, live=lambda: tuple(there)),
+    )
+    calls = RunnerCalls(service, Coming(), lambda: 0.0)  # type: ignore[arg-type]
+    plan: Any = asyncio.run(calls.begin_slot(BeginSlot(3, Stage.DEVELOPMENT, 10.0)))
+    assert plan == ("n1",)

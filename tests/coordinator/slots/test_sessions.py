@@ -70,3 +70,13 @@ def test_a_lease_that_has_just_ended_is_not_the_next_to_end() -> None:
     now[0] = 5.0
     assert sessions.live() == ("b",)
     assert sessions.next_expiry() == 6.0
+
+
+def test_a_node_that_may_still_come_back_to_a_restarted_coordinator_has_not_come() -> None:
+    now = [0.0]
+    sessions = Sessions(("a", "b"), ("a", "b"), 6.0, lambda: now[0])
+    assert (sessions.live(), sessions.came()) == (("a", "b"), ())
+    sessions.open("b")
+    assert sessions.came() == ("b",)
+    now[0] = 7.0
+    assert sessions.came() == ()
