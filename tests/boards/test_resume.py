@@ -76,6 +76,8 @@ def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         cluster = Cluster(made, tmp_path_factory.mktemp("daemons"))
         for node_id in cluster.hosts:
             cluster.boards.daemon(node_id)
+        for node_id in cluster.hosts:
+            until(lambda name=node_id: "no stream to" in cluster.boards.said(name))
         yield cluster
         cluster.boards.end()
 
