@@ -62,7 +62,7 @@ def unserved(folder: Path) -> int:
 
 def rows_of(ledger: Path) -> set[tuple[str, str]]:
     """Key and digest of every row that is on disk; what a node knows as acknowledged is among them."""
-    return set(_asked(ledger, "SELECT key, digest FROM entries"))
+    return {(key, digest) for key, digest in _asked(ledger, "SELECT key, digest FROM entries")}
 
 
 def last_slot(ledger: Path, kind: Kind, node_id: str | None = None) -> int:
