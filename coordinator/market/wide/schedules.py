@@ -26,7 +26,7 @@ from coordinator.market.wide.value_steps import with_value
 _SLOPED = 5
 _SHARES = (0.02, 0.1, 0.3)
 """Shares of what a node could run above which it is awake in the first schedules."""
-_PLANS, _LEAST_PLANS, _MOST_PLANS, _WAITING = 200_000, 12, 60, 10
+_PLANS, _LEAST_PLANS, _MOST_PLANS, _WAITING = 200_000, 12, 120, 10
 """Plans of a search, by the fleet's size: this many node-slots, each as many as ten where work may wait."""
 _WAKE_ROUNDS = 3
 ZERO = 1e-6
@@ -36,7 +36,7 @@ _BETTER = 1e-4
 NO_BATCH = 1e-3
 """Batches left undone in all, below which none are: where just enough nodes are awake, what a plan from an interior
 point lacks of balance has no place."""
-_SINGLES = 8
+_SINGLES = 24
 """Single nodes and single slots that are tried before the search gives up."""
 
 

@@ -65,14 +65,12 @@ class Sleepers:
     @classmethod
     def of(cls, fleet: Fleet, program: HubProgram) -> Sleepers:
         """Of ``fleet``, whose hub form with every node awake and whole batches is ``program``."""
-        usable_s = np.broadcast_to(np.maximum(fleet.slot_s - fleet.wake_s, 0.0), program.harvest_j.shape)
-        capacity, waking = (
-            np.divide(seconds, program.seconds_per_batch, out=plenty, where=program.seconds_per_batch > 0)
-            for seconds, plenty in (
-                (fleet.slot_s, np.full(usable_s.shape, np.inf)),
-                (usable_s, np.where(usable_s > 0, np.inf, 0.0)),
-            )
-        )
+        tau = fleet.seconds_per_batch.T
+        usable_s = np.broadcast_to(np.maximum(fleet.slot_s - fleet.wake_s, 0.0), tau.shape)
+        plenty, per_batch_s = np.full(tau.shape, np.inf), program.seconds_per_batch
+        capacity = np.divide(fleet.slot_s, per_batch_s, out=plenty.copy(), where=per_batch_s > 0)
+        waking = np.divide(usable_s, tau, out=np.where(usable_s > 0, np.inf, 0.0), where=tau > 0)
+        waking = np.floor(waking + 1e-9)  # whole batches, of which there may be more than a share of a slot's
         return cls(
             program,
             SleepData(

@@ -101,7 +101,7 @@ def test_large_fleets_are_searched_for_less() -> None:
         hub.from_fleet(sleeping_fleet(0, nodes, slots), EVERYTHING) for nodes, slots in ((5, 4), (900, 24))
     )
     waiting = hub.from_fleet(sleeping_fleet(1, 200, 24), EVERYTHING)
-    assert (plans_of_a_search(small), plans_of_a_search(large)) == (60, 12)
+    assert (plans_of_a_search(small), plans_of_a_search(large)) == (120, 12)
     assert plans_of_a_search(waiting) == 12
     assert plans_of_a_search(hub.from_fleet(sleeping_fleet(0, 200, 24), EVERYTHING)) == 200_000 // 4_800
 
@@ -109,5 +109,5 @@ def test_large_fleets_are_searched_for_less() -> None:
 def test_groups_are_halves_then_single_ones() -> None:
     order = np.arange(9)
     sizes = [len(group) for group in schedules._groups(order)]
-    assert sizes == [9, 4, 2, 1] + [1] * 7
+    assert sizes == [9, 4, 2, 1] + [1] * 8
     assert list(schedules._groups(np.arange(0))) == []

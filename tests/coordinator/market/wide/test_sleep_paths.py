@@ -91,3 +91,16 @@ def test_work_that_stays_wakes_its_owner_once_in_each_window() -> None:
     for k, node in np.argwhere(program.class_batches > 0):
         first, last = max(0, k - 1), min(k, 3)
         assert answer.awake[first : last + 1, node].any()
+
+
+def test_waking_up_leaves_time_for_whole_batches() -> None:
+    """Of 50 s a batch of 4.6 s takes: ten whole ones awake, and ten also in the 49 s that waking up leaves."""
+    fleet = replace(
+        sleeping_fleet(0, nodes=2, horizon=1),
+        slot_s=50.0,
+        wake_s=np.array([1.0, 50.0]),
+        seconds_per_batch=np.array([[4.6], [4.6]]),
+    )
+    data = Sleepers.of(fleet, hub.from_fleet(fleet, EVERYTHING, whole_batches=True)).data
+    assert data.capacity == pytest.approx(np.full((1, 2), 10.0))
+    assert data.capacity_waking.tolist() == [[10.0, 0.0]]
