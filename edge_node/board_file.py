@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError, model_validator
 
-from edge_node.config import NodeConfig, Strict
+from edge_node.config import NodeConfig, SleepConfig, Strict
 from protos.access.config import Access, is_loopback
 
 HOST_AND_PORT = r"^[A-Za-z0-9._:\[\]-]{1,253}:[0-9]{1,5}$"
@@ -26,6 +26,8 @@ class BoardFile(Strict):
     """Where the board keeps readings that the coordinator has not acknowledged."""
     meter: str | None = None
     """What reads this board's joules; None: as the scenario says."""
+    sleep: SleepConfig | None = None
+    """How this board sleeps; None: as the scenario says, which may name no program to be run here."""
     address: str | None = None
     """Where other boards and clients reach this one; None: the address from which it dials."""
     peer_port: int = Field(default=0, ge=0, le=65_535)
@@ -53,12 +55,18 @@ class BoardFile(Strict):
         """A run's configuration of this node with what only the board knows. Raises ValueError for another node's."""
         if config.node_id != self.node_id:
             raise ValueError(f"this board is {self.node_id}, and the configuration is of {config.node_id}")
+        if config.sleep is not None and config.sleep.kind.real:
+            raise ValueError(
+                f"{self.node_id} is told to be put to sleep by {config.sleep.kind}; what is run or switched on a board "
+                f"stands in its own file, as sleep"
+            )
         own = {
             "access": self.access,
             "peer_host": self.address or dialling_address(self.coordinator),
             "peer_port": self.peer_port,
             "infer_port": self.infer_port,
             "meter": self.meter or config.meter,
+            "sleep": self.sleep or config.sleep,
         }
         return config.model_copy(update=own)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from edge_node.actuators.actuator import ActuatorError
+from edge_node.actuators.build import build_actuator
+from edge_node.actuators.sleeper import Sleeper
 from edge_node.config import NodeConfig
+from edge_node.meters.base import Meter, sensor_of
 from edge_node.meters.registry import build_meter
 from edge_node.serving.answers import TaskAnswers
 from edge_node.slots.node import EdgeNode
@@ -19,10 +23,12 @@ def build_node(config: NodeConfig, outbox: Outbox | None = None) -> EdgeNode:
         ValueError: the task, its sizes or its data do not fit.
         DataError: data files lack.
         MeterError: the meter is unknown or cannot run here.
+        ActuatorError: the board cannot be put to sleep and woken as configured.
     """
     meter = build_meter(config.meter, config.board, config.slot_s)
     if config.demand is not None:
-        return EdgeNode(config, {Stage.DEVELOPMENT: CountedWorkload(config.demand)}, meter, outbox)
+        counted = {Stage.DEVELOPMENT: CountedWorkload(config.demand)}
+        return EdgeNode(config, counted, meter, outbox, sleeper=_sleeper(config, meter))
     task = build_workload(config.task, config.inference)
     own = (Stage.PREPARATION, Stage.DEVELOPMENT, Stage.APPLICATION)
     workloads: dict[Stage, TaskWorkload] = dict.fromkeys(own, task)
@@ -41,4 +47,17 @@ def build_node(config: NodeConfig, outbox: Outbox | None = None) -> EdgeNode:
         )
         for service in serving
     ]
-    return EdgeNode(config, workloads, meter, outbox, TaskAnswers(config.task.name), services)
+    answers = TaskAnswers(config.task.name)
+    return EdgeNode(config, workloads, meter, outbox, answers, services, _sleeper(config, meter))
+
+
+def _sleeper(config: NodeConfig, meter: Meter) -> Sleeper | None:
+    """The board, awake; None where nothing is switched. Raises ActuatorError."""
+    if config.sleep is None or not config.sleep.kind.real:
+        return None
+    sleeper = Sleeper(build_actuator(config.sleep, config.node_id), sensor_of(meter))
+    try:
+        sleeper.start()
+    except ActuatorError as error:
+        raise ActuatorError(f"{config.node_id}: {error}") from error
+    return sleeper

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from protos.access.config import Access
-from protos.messages.terms import Stage
+from protos.messages.terms import Sleep, Stage
 
 
 class Strict(BaseModel):
@@ -161,6 +161,48 @@ class NodeMemory(Strict):
     start."""
 
 
+SLEEP_LIMIT_S = 30.0
+
+
+class SleepConfig(Strict):
+    """How a node sleeps. Without one it follows from the meter: edge_node.slots.profile.sleep_of."""
+
+    kind: Sleep
+    down: tuple[str, ...] = ()
+    """Program and arguments that put the board to sleep, without a shell (command)."""
+    up: tuple[str, ...] = ()
+    """That wake it (command)."""
+    ready: tuple[str, ...] = ()
+    """That end with code 0 once it is awake (supply; command: empty means when ``up`` ends)."""
+    plug: str = ""
+    """``shelly:http://HOST`` or ``tasmota:http://HOST`` (supply)."""
+    relay: int = Field(default=1, ge=1, le=16)
+    time_limit_s: float = Field(default=SLEEP_LIMIT_S, gt=0)
+
+    @model_validator(mode="after")
+    def _whole(self) -> SleepConfig:
+        refuse_half_sleep(self.kind, self.down, self.up, self.ready, self.plug)
+        return self
+
+
+def refuse_half_sleep(
+    kind: str, down: tuple[str, ...], up: tuple[str, ...], ready: tuple[str, ...], plug: str
+) -> None:
+    """Raises ValueError where an actuator lacks a part, or has one that its kind does not use."""
+    parts = {"down": down, "up": up, "ready": ready, "plug": plug}
+    needed = {Sleep.COMMAND: ("down", "up"), Sleep.SUPPLY: ("plug", "ready")}.get(Sleep(kind), ())
+    used = (*needed, "ready") if needed else ()
+    if lacking := [name for name in needed if not parts[name]]:
+        raise ValueError(
+            f'kind = "{kind}" needs {" and ".join(needed)}; {" and ".join(lacking)} is missing (programs are lists: '
+            '["/usr/bin/program", "argument"])'
+        )
+    if unused := [name for name, value in parts.items() if value and name not in used]:
+        raise ValueError(f'kind = "{kind}" does not use {" and ".join(unused)}; remove it, or change kind')
+    if empty := [name for name, value in parts.items() if name != "plug" and value and not value[0]]:
+        raise ValueError(f"{empty[0]} names no program: its first entry is empty")
+
+
 class NodeConfig(Strict):
     run_id: str
     node_id: str
@@ -185,6 +227,7 @@ class NodeConfig(Strict):
     demand: DemandConfig | None = None
     """In place of ``task``, which then only has a name."""
     meter: str = "modelled"
+    sleep: SleepConfig | None = None
     coordinator_address: str = ""
     """host:port; empty in a fleet that shares one process."""
     peer_host: str = "127.0.0.1"

@@ -157,6 +157,16 @@ GROUPS = {
             ),
         },
     ),
+    "sleep": (
+        "Boards that really sleep.",
+        {
+            "test": (
+                "sleep_test:sleep_test",
+                "Put a node's board to sleep and wake it, some times: time and energy of waking up, with their spread. "
+                "Exit code 1 when it could not be switched.",
+            ),
+        },
+    ),
     "policy": (
         "Policies of your own.",
         {

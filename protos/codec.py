@@ -86,6 +86,7 @@ _ENUMS: tuple[type[StrEnum], ...] = (
     terms.Stage,
     terms.Component,
     terms.MeterKind,
+    terms.Sleep,
     market.Good,
     market.Side,
     market.MarketKind,

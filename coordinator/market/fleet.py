@@ -117,6 +117,9 @@ class Fleet:
     the end of the run, or eta_d times the mean intensity of the day after. Policies that plan value it by (D9)."""
     asleep: Bools
     """(N,) whether the node slept in the slot before: a_i(t-1) = 0."""
+    can_sleep: Bools | None = None
+    """(N,) whether the node has a way to sleep; None: all have. Where limits.may_sleep is off, nobody may. See
+    ``sleepers``."""
 
     decision_slots: int | None = None
     """Slots from the present one on that a policy optimises; what is known beyond them values what is stored then
@@ -214,6 +217,11 @@ class Fleet:
     def horizon(self) -> int:
         """H."""
         return self.intensity_g_per_kwh.shape[1]
+
+    def sleepers(self) -> Bools:
+        """(N,) whether each node may sleep: the limits allow it, and it can."""
+        may = np.full(self.size, self.limits.may_sleep)
+        return may if self.can_sleep is None else may & self.can_sleep
 
     def owner_j(self) -> Floats:
         """(N, H) what an owner draws for a batch that it has run elsewhere: received from its users, sent on."""

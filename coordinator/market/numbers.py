@@ -187,9 +187,11 @@ def costs(given: Numbers, tie_break: bool) -> tuple[Floats, dict[str, float]]:
 # --- bounds of the variables ------------------------------------------------------------------------------
 
 
-def bounds(given: Numbers) -> tuple[Floats, Bools]:
-    """Upper bounds of all variables (the lower ones are 0), and which must be whole: a_i(t)."""
+def bounds(given: Numbers) -> tuple[Floats, Floats, Bools]:
+    """(lower, upper) bounds of all variables, and which must be whole: a_i(t). The lower ones are 0, but for a_i(t) of
+    nodes that cannot sleep."""
     layout, col = given.layout, given.layout.columns
+    lower = np.zeros(layout.num_columns)
     upper = np.full(layout.num_columns, np.inf)
     integer = np.zeros(layout.num_columns, dtype=bool)
     _bound_work(given, upper)
@@ -198,7 +200,8 @@ def bounds(given: Numbers) -> tuple[Floats, Bools]:
         upper[col["a"]] = 1.0
         upper[col["z"]] = 1.0
         integer[col["a"]] = True
-    return upper, integer
+        lower[col["a"][~given.fleet.sleepers()]] = 1.0
+    return lower, upper, integer
 
 
 def _bound_work(given: Numbers, upper: Floats) -> None:

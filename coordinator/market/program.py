@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from carbon_data.stored_value import StoredValue
 from coordinator.market.fleet import Bools, Fleet, Floats
 from coordinator.market.layout import Layout, Restrictions, Shape, layout_for
@@ -89,14 +87,14 @@ def build(
     layout = layout_for(shape)
     given = numbers(layout, fleet, restrictions, stored_value, whole_batches=whole_batches, scaled=scaled)
     cost, quiet_costs = costs(given, tie_break)
-    column_upper, integer = bounds(given)
+    column_lower, column_upper, integer = bounds(given)
     row_lower, row_upper = right_hand_sides(given)
     return Program(
         layout=layout,
         fleet=fleet,
         restrictions=restrictions,
         cost=cost,
-        column_lower=np.zeros(layout.num_columns),
+        column_lower=column_lower,
         column_upper=column_upper,
         row_lower=row_lower,
         row_upper=row_upper,

@@ -202,8 +202,6 @@ def explain_unserved(program: Program) -> Infeasible:
         program, column_upper=program.column_upper.copy(), integer=np.zeros_like(program.integer)
     )
     relaxed.column_upper[col["unserved"]] = 0.0
-    if layout.shape.sleep:
-        relaxed.column_lower[col["a"]] = 0.0
     highs = _new_highs(SolverOptions())
     _pass(highs, relaxed, False)
     # first the least excess, at any emissions; energy comes second and does not matter for the message

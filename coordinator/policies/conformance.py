@@ -106,6 +106,11 @@ def _corners() -> Iterator[tuple[str, Fleet]]:
             asleep=np.array([True, False, True, False]),
         ),
     )
+    mixed = replace(waiting, limits=replace(waiting.limits, may_sleep=True), backlog_batches=0 * deferrable)
+    yield (
+        "nothing to do, and two nodes that cannot sleep",
+        replace(mixed, can_sleep=np.array([True, False, True, False])),
+    )
     losses = np.full((4, 4), 0.2)
     losses[0, 1] = losses[2, 3] = 1.0
     np.fill_diagonal(losses, 0.0)

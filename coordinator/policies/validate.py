@@ -29,7 +29,7 @@ class Check(StrEnum):
     CAPACITY = "(D7) time"
     STORAGE = "(D7) storage for guests"
     TRANSFER_CAP = "(D6) transfer cap"
-    SLEEP = "sleeping nodes run nothing, and nobody sleeps unless the limits allow it"
+    SLEEP = "sleeping nodes run nothing, and nobody sleeps who cannot, or whom the limits do not let"
     OUTCOME = "an outcome of base.Outcome that agrees with the decision"
     NOTES = "notes are finite numbers by name"
     DETERMINISM = "same seed and fleet, same decision"
@@ -186,6 +186,9 @@ def _work(fleet: Fleet, decision: FleetDecision) -> Iterator[Violation]:
     yield from _each(fleet, asleep & (run > 0), Check.SLEEP, "asleep, yet {} batches to run", run)
     if not fleet.limits.may_sleep:
         yield from _each(fleet, asleep, Check.SLEEP, "asleep, though may_sleep is off")
+    else:
+        cannot = asleep & ~fleet.sleepers()
+        yield from _each(fleet, cannot, Check.SLEEP, "asleep, though it cannot sleep (fleet.can_sleep)")
     if decision.selected is not None:
         yield from _each(fleet, decision.selected & asleep, Check.SLEEP, "selected, yet asleep")
 

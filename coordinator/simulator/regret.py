@@ -53,7 +53,7 @@ def oracle_bound(
     if fleet.size > PAIRWISE_AT_MOST and fleet.loss_fraction is None:
         if not fleet.limits.may_sleep:
             return _by_hub(fleet, restrictions)
-        if fleet.limits.transfer_cap_over == "slot":
+        if fleet.limits.transfer_cap_over == "slot" and fleet.sleepers().all():
             return _by_schedules(fleet, restrictions)
     program = build(fleet, restrictions, whole_batches=True, tie_break=False)
     solution = solve(program, options)

@@ -171,6 +171,8 @@ class Books:
         slot = self.slots[usage.slot]
         wasted = slot.count(usage)
         slot.move_node(usage.node_id, entry.kind)
+        if usage.sleep is not None and usage.slot == self.next_slot - 1:
+            self.nodes[usage.node_id].asleep = usage.sleep.asleep
         if slot.stage in TRAINING_STAGES and sum(e.batches for e in usage.executed) > wasted:
             self.nodes[usage.node_id].participations += 1
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from carbon_data.types import DataError
-from coordinator.market.fleet import Floats, Ints
+from coordinator.market.fleet import Bools, Floats, Ints
 from protos.messages.stream import NodeProfile, WorkProfile
 from protos.messages.terms import Stage
 
@@ -47,6 +47,8 @@ class ProfileColumns:
     """(N,) of FIGURES."""
     work: dict[Stage, dict[str, Floats]]
     """(N,) of WORK, by stage."""
+    can_sleep: Bools
+    """(N,)."""
 
     @classmethod
     def of(cls, profiles: Sequence[NodeProfile], stages: Sequence[Stage]) -> ProfileColumns:
@@ -61,6 +63,7 @@ class ProfileColumns:
                 name: np.array([float(getattr(profile, name)) for profile in profiles]) for name in FIGURES
             },
             work=work,
+            can_sleep=np.array([profile.sleep.possible for profile in profiles], dtype=bool),
         )
 
     def by_slot(self, name: str, stages: Sequence[Stage]) -> Floats:
@@ -72,7 +75,7 @@ class ProfileColumns:
 class StandingColumns:
     """What the coordinator itself keeps of N nodes."""
 
-    asleep: np.ndarray
+    asleep: Bools
     participations: Ints
     harvested_uj: Ints
     given_uj: Ints

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -180,7 +180,8 @@ def fleet_of_columns(
 
     ``intensity`` is what has been and is; later columns come from each zone's forecast, where it has one. The
     look-ahead ends with the run. stored_value_g_per_j is eta_d times the mean intensity of the last known day where
-    the run goes on, else 0; policies that plan work the value out from the fleet itself (D9).
+    the run goes on, else 0; policies that plan work the value out from the fleet itself (D9). Where no node can sleep,
+    the limits say that nobody may: plans are then linear.
     """
     slot = telemetry.slot
     horizon = _horizon(config, slot)
@@ -188,12 +189,13 @@ def fleet_of_columns(
     figures = profiles.figures
     intensities, value_g_per_kwh = _intensities(config, slot, horizon, profiles.zones, intensity)
     harvest_j = telemetry.harvest_forecast_uj[:, :horizon] / MICRO
+    limits = limits_of(config)
     return Fleet(
         node_ids=node_ids,
         slot=slot,
         slot_s=config.slot_s,
         stage=str(stages[0]),
-        limits=limits_of(config),
+        limits=limits if profiles.can_sleep.any() else replace(limits, may_sleep=False),
         intensity_g_per_kwh=intensities,
         harvest_j=harvest_j,
         true_intensity_g_per_kwh=intensities if config.foresight else None,
@@ -228,6 +230,7 @@ def fleet_of_columns(
         day_slots=config.day_slots,
         harvest_spread_fraction=0.0 if config.foresight else config.harvest_spread_fraction,
         asleep=standing.asleep,
+        can_sleep=None if profiles.can_sleep.all() else profiles.can_sleep,
         offload_room_batches=standing.offload_room,
         release_last_slot=_last_slots(config, slot, horizon),
         harvested_before_j=standing.harvested_uj / MICRO,

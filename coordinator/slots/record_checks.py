@@ -9,7 +9,7 @@ from coordinator.slots.lines import SHARED_COMPONENTS
 from coordinator.slots.state import SlotState
 from protos.messages.slot import Moved, Settlement, Telemetry, Usage
 from protos.messages.stream import NodeProfile
-from protos.messages.terms import MeterKind
+from protos.messages.terms import Component, MeterKind
 
 
 def telemetry_findings(config: CoordinatorConfig, profile: NodeProfile, message: Telemetry) -> list[str]:
@@ -48,7 +48,24 @@ def usage_findings(config: CoordinatorConfig, slot: SlotState, message: Usage) -
     found += [
         f"moved batches with {m.peer}, not decided" for m in message.moved if not _decided(slot, node, m)
     ]
-    return found + _users(message, owners)
+    return found + _sleep(message) + _users(message, owners)
+
+
+def _sleep(message: Usage) -> list[str]:
+    """A board that says what it did is booked as that."""
+    said = message.sleep
+    if said is None:
+        return []
+    found = []
+    if said.asleep and message.executed:
+        found.append("ended the slot asleep, and ran batches in it")
+    if not said.asleep and any(line.component is Component.SLEEP for line in message.lines):
+        found.append("has energy of sleep in a slot that it ended awake")
+    if (said.wake_uj is None) != (said.provenance is None) or (
+        said.wake_uj is not None and said.wake_s is None
+    ):
+        found.append("energy of waking up has a time and a provenance")
+    return found
 
 
 def _metered(message: Usage) -> list[str]:

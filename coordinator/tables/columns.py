@@ -25,6 +25,8 @@ from coordinator.slots.delivered import COUNTS
 from coordinator.tables.schema import (
     NODES,
     PROFILE,
+    SLEEP,
+    SLEPT_BY_MODEL,
 )
 
 Ints = NDArray[np.int64]
@@ -179,6 +181,7 @@ class FleetTables:
         for place, (node, profile) in enumerate(zip(self._ids, self._profiles, strict=True)):
             row: dict[str, Any] = dict.fromkeys(NODES.names)
             row |= {"node_id": node, **{name: profile[name] for name in PROFILE.names}}
+            row[SLEEP] = profile.get(SLEEP, SLEPT_BY_MODEL)
             row["battery_capacity_j"] = profile["battery_capacity_uj"] / MICRO
             row |= {f"{name.removesuffix('_uj')}_j": sums.uj[name][place] / MICRO for name in TOTALS}
             row |= {

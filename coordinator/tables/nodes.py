@@ -11,7 +11,7 @@ from coordinator.policies.guard import TRAINING_STAGES
 from coordinator.slots.delivered import COUNTS
 from coordinator.tables.metered import node_columns
 from coordinator.tables.recorded import RecordedRun, Row
-from coordinator.tables.schema import NODES, PROFILE
+from coordinator.tables.schema import NODES, PROFILE, SLEEP, SLEPT_BY_MODEL
 
 
 def node_rows(run: RecordedRun) -> Iterable[Row]:
@@ -25,6 +25,7 @@ def node_rows(run: RecordedRun) -> Iterable[Row]:
         if registration is not None:
             profile = registration["profile"]
             row.update({name: profile[name] for name in PROFILE.names})
+            row[SLEEP] = profile.get(SLEEP, SLEPT_BY_MODEL)
             row["battery_capacity_j"] = from_micro(profile["battery_capacity_uj"])
         bookings = [run.bookings[slot, node] for slot in slots]
         row.update(_totals(node, bookings))

@@ -97,11 +97,17 @@ SLOTS = table(
     more(Kind.REAL, "demand_half_width_j", "demand_bias_j", "meter_rate_hz", "meter_coverage_fraction"),
     more(Kind.COUNT, "meter_gaps"),
     more(Kind.REAL, "meter_window_s"),
+    more(Kind.NAME_OR_NULL, "sleep_failed", "wake_provenance"),
+    more(Kind.REAL, "wake_s", "wake_j", "wake_half_width_j"),
 )
 """A row for every slot and node. Bytes exchanged with users' devices: those of requests and data that were planned,
 and those of outside clients. ``meter_kind``: how a sensor's joules came about (counter, power, estimate), else the
 provenance of the lines (modelled, replayed). ``demand_half_width_j``: half of the 95 % interval of ``demand_j``;
-``demand_bias_j``: the part of it that adds up over slots (carbon_data.intervals)."""
+``demand_bias_j``: the part of it that adds up over slots (carbon_data.intervals). Wake-ups are those of boards that
+really sleep, idle power included; ``sleep_failed``: what could not be switched."""
+
+SWITCHED = ("sleep_failed", "wake_provenance", "wake_s", "wake_j", "wake_half_width_j")
+"""Columns of ``slots`` that are left out where no board was switched: such tables stay as they were."""
 
 LINES = table(
     needed(Kind.INDEX, "slot"),
@@ -144,6 +150,11 @@ PROFILE = table(
 )
 """Columns of ``nodes`` that are what a node registered, under the same names."""
 
+SLEEP = "sleep"
+SLEPT_BY_MODEL = "modelled"
+"""What a node registered that slept by its board's profile, as all did before sleep could be real. The column is left
+out where every node is one of these: such tables stay as they were."""
+
 NODES = table(
     needed(Kind.TEXT, "node_id"),
     PROFILE.columns,
@@ -161,6 +172,7 @@ NODES = table(
     more(Kind.WHOLE, "participations"),
     more(Kind.REAL, "carried_j"),
     needed(Kind.REAL, *(f"{name}_node_bit_per_j" for name in RATIOS)),
+    more(Kind.TEXT_OR_NULL, SLEEP),
 )
 """TREE and EE of a node divide what it delivered by all joules it used in the run. ``interval_slots``: those whose
 reading has an interval; ``demand_half_width_j`` is null unless all of ``slots`` have one."""

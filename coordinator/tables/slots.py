@@ -47,7 +47,22 @@ def slot_rows(run: RecordedRun, times: Mapping[int, datetime]) -> Iterable[Row]:
                 row.update(_booking_columns(node, booking, run.delivered(slot, node)))
                 row.update(_user_bytes(run.usage[slot, node]))
                 row.update(reading_columns(run.usage[slot, node]))
+                row.update(_switched(run.usage[slot, node].get("sleep")))
             yield row
+
+
+def _switched(report: Mapping[str, Any] | None) -> Row:
+    """What a board that really sleeps did; it is awake unless it says that it slept."""
+    if report is None:
+        return {}
+    energy = {"wake_j": report["wake_uj"], "wake_half_width_j": report["wake_half_width_uj"]}
+    return {
+        "awake": not report["asleep"],
+        "sleep_failed": report["failed"] or None,
+        "wake_provenance": report["provenance"],
+        "wake_s": report["wake_s"],
+        **{name: None if value is None else from_micro(value) for name, value in energy.items()},
+    }
 
 
 def _batch_columns(

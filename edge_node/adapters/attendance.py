@@ -21,6 +21,7 @@ from edge_node.slots.link import FATAL_REFUSALS, Response, respond, tick
 from edge_node.slots.node import EdgeNode
 from protos.codec import ProtocolError, safe_text
 from protos.messages.parcels import Parcel, Receipt
+from protos.messages.slot import CloseSlot
 from protos.messages.stream import DownMessage, Refusal, Welcome
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class Attendance:
         """Why the last stream ended; empty before."""
         self._heard_at = 0.0
         self._deliveries: set[asyncio.Task[None]] = set()
+        self._closings: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
 
     async def attend(self) -> None:
@@ -124,9 +126,31 @@ class Attendance:
             if message.code in FATAL_REFUSALS:
                 self._refused(message)
                 return
-        await self._send(stream, await self._in_turn(lambda: respond(self._node, message)))
+        if isinstance(message, CloseSlot) and self._node.switches:
+            closing = asyncio.create_task(self._close(stream, message))
+            self._closings.add(closing)
+            closing.add_done_callback(self._closings.discard)
+            return
+        await self._respond(stream, message)
         if isinstance(message, Welcome):
             self._lease.lift()
+        self._lease.changed()
+
+    async def _respond(self, stream: Stream, message: DownMessage) -> None:
+        await self._send(stream, await self._in_turn(lambda: respond(self._node, message)))
+
+    async def _close(self, stream: Stream, message: CloseSlot) -> None:
+        """The slot is over, and its reading waits for a board that is being woken or put to sleep; the stream goes
+        on meanwhile."""
+        name = self._node.node_id
+        try:
+            await asyncio.to_thread(self._node.settle_sleep)
+            await self._respond(stream, message)
+        except (grpc.aio.AioRpcError, StreamOver, ProtocolError) as error:
+            log.info("%s: slot %d is reported on the next stream: %s", name, message.slot, _brief(error))
+        except Exception as error:  # as in ``attend``
+            log.exception("%s: the node failed", name)
+            self._lease.fail(f"{type(error).__name__}: {error}")
         self._lease.changed()
 
     async def _in_turn(self, work: Callable[[], Response]) -> Response:

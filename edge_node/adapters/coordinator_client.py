@@ -110,3 +110,4 @@ class GrpcLink:
             self._task.cancel()
             self._task = None
         self._host.leave(self)
+        self._node.leave()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from carbon_data.types import Provenance
 from edge_node.config import BoardConfig
@@ -42,6 +42,12 @@ class Slot:
     awake: bool
     woke: bool
     """Whether the node was woken for this slot."""
+    awake_s: float = 0.0
+    """Of a slot that ends asleep by an actuator: wall seconds until the board slept."""
+    wake_s: float = 0.0
+    """Wall seconds that a real wake-up took; with ``wake_uj``."""
+    wake_uj: int | None = None
+    """What was read of it, idle power included; None: it is as the board's profile says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,7 @@ class Meter(Protocol):
     then the times really taken; without it they follow from counted work, and repeat exactly. A meter that
     knows the quality of its readings has ``metered``, that of the window which ``close`` read last
     (protos.messages.slot.Metered), or None.
+    One that reads a sensor has it as ``sensor`` (a sampling.sampler.Sampler), also where its readings are estimates.
     """
 
     def open(self, slot: int) -> None:
@@ -93,6 +100,16 @@ class Meter(Protocol):
             MeterError: no reading for this window.
         """
         ...
+
+
+def reads_board(meter: Meter) -> bool:
+    """Whether a meter's joules come from a sensor on the board, so that the board must really sleep to draw less."""
+    return meter.provenance is Provenance.MEASURED or sensor_of(meter) is not None
+
+
+def sensor_of(meter: Meter) -> Any:
+    """The sensor that a meter reads, to read windows within a slot; None where it reads none of ours."""
+    return getattr(meter, "sensor", None)
 
 
 def spread(total_uj: int, weights: Iterable[float]) -> list[int]:

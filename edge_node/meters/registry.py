@@ -38,6 +38,12 @@ def describe() -> dict[str, str]:
     return found
 
 
+def reads_sensor(spec: str) -> bool:
+    """Whether the meter of ``spec`` reads one of our sensors, also where it is recorded. Nothing is opened."""
+    name, _, argument = spec.partition(":")
+    return reads_sensor(argument.rpartition("=")[2]) if name == "record" else name in SOURCES
+
+
 def probe_meter(spec: str, board: BoardConfig, slot_s: float) -> None:
     """Raises MeterError where ``build_meter`` would on this machine; nothing stays open, and no log is begun."""
     name, _, argument = spec.partition(":")

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from carbon_data.types import Provenance
-from edge_node.meters.base import Meter, MeterContext, MeterError, Slot, Work
+from edge_node.meters.base import Meter, MeterContext, MeterError, Slot, Work, sensor_of
 from protos.messages.slot import EnergyLine, Metered
 from protos.messages.terms import Component, Stage
 
@@ -66,6 +66,7 @@ class RecordingMeter:
         self._meter, self._path = meter, path
         self.name, self.provenance = meter.name, meter.provenance
         self.measures_time = bool(getattr(meter, "measures_time", False))
+        self.sensor = sensor_of(meter)
 
     @property
     def metered(self) -> Metered | None:

@@ -28,11 +28,11 @@ class SampledMeter(CountingMeter):
         """``name`` of the sensor; the context's argument says which one. Raises MeterError."""
         super().__init__(context.board)
         self.name = name
-        self._sampler = Sampler(f"{name}:{context.argument}", limits_of(context.board))
-        self.provenance = self._sampler.kind.provenance
+        self.sensor = Sampler(f"{name}:{context.argument}", limits_of(context.board))
+        self.provenance = self.sensor.kind.provenance
         self.reading: Reading | None = None
         """Of the last window that was read."""
-        self._begin: Mark | Edge = self._sampler.edge()
+        self._begin: Mark | Edge = self.sensor.edge()
 
     @property
     def metered(self) -> Metered | None:
@@ -41,16 +41,16 @@ class SampledMeter(CountingMeter):
 
     def stop(self) -> None:
         """Let go of the sensor."""
-        self._sampler.stop()
+        self.sensor.stop()
 
     def open(self, slot: int) -> None:
-        self._sampler.forget(self._begin)
+        self.sensor.forget(self._begin)
         self._window, self.reading = Window(), None
-        self._begin = self._sampler.edge()
+        self._begin = self.sensor.edge()
 
     def close(self, slot: Slot) -> tuple[EnergyLine, ...]:
         self.reading = None
-        self.reading = self._sampler.window(self._begin, self._sampler.edge())
+        self.reading = self.sensor.window(self._begin, self.sensor.edge())
         duration_s = self.reading.duration_ns / NS_PER_S
         energies = self._window.measured_uj(self.reading.energy_uj, self._model, slot, duration_s)
         return lines_from(energies, self.provenance)

@@ -8,6 +8,7 @@ time, so that number is one. Attributed and unallocated lines add up to the whol
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 
 from carbon_data.units import to_micro
 from edge_node.config import BoardConfig
@@ -86,12 +87,21 @@ class Window:
     def measured_uj(self, total_uj: int, model: PowerModel, slot: Slot, duration_s: float) -> Energies:
         """A measured total, divided: static by (L2), the rest over work and radio in proportion to the model.
 
-        The parts add up to ``total_uj`` exactly. A total below the modelled static energy is static
-        altogether.
+        The parts add up to ``total_uj`` exactly. A total below the modelled static energy is static altogether. The
+        seconds until a board slept are static; of a wake-up that was read, what is above static.
         """
+        static_w = model.board.static_w
         if not slot.awake:
-            return {(Stage.UNALLOCATED, Component.SLEEP): total_uj}
-        static = min(total_uj, to_micro(model.board.static_w * duration_s))
+            before_uj = min(total_uj, to_micro(static_w * min(slot.awake_s, duration_s)))
+            parts = {Component.STATIC: before_uj, Component.SLEEP: total_uj - before_uj}
+            return {(Stage.UNALLOCATED, component): energy for component, energy in parts.items()}
+        if slot.wake_uj is not None:
+            wake_uj = min(total_uj, max(0, slot.wake_uj - to_micro(static_w * slot.wake_s)))
+            rest = self.measured_uj(
+                total_uj - wake_uj, model, replace(slot, woke=False, wake_uj=None), duration_s
+            )
+            return {**rest, (slot.stage, Component.WAKE): wake_uj}
+        static = min(total_uj, to_micro(static_w * duration_s))
         dynamic = self.dynamic_uj(model.board)
         if slot.woke:
             dynamic[slot.stage, Component.WAKE] += to_micro(model.board.wake_j)

@@ -10,6 +10,7 @@ from edge_node.meters.base import Work
 from edge_node.slots.errors import NotReady, NoWork
 from edge_node.slots.outside import OutsideClients
 from edge_node.slots.phases import Phase
+from edge_node.slots.sleeping import Sleeping
 from edge_node.slots.slot import Readiness, SlotState
 from edge_node.slots.state import NodeState
 from edge_node.slots.users import count_answers
@@ -24,14 +25,26 @@ class Execution:
     Args:
         node: The node's state.
         outside: Outside clients, who are answered with the model that the slot's work brings.
+        sleeping: The board, which must be awake.
         lock: The node's lock; never held while the work runs.
         board: Held while the board works: one piece of work at a time.
     """
 
     def __init__(
-        self, node: NodeState, outside: OutsideClients, lock: threading.RLock, board: threading.Lock
+        self,
+        node: NodeState,
+        outside: OutsideClients,
+        sleeping: Sleeping,
+        lock: threading.RLock,
+        board: threading.Lock,
     ) -> None:
-        self._node, self._outside, self._lock, self._board = node, outside, lock, board
+        self._node, self._outside, self._sleeping, self._lock, self._board = (
+            node,
+            outside,
+            sleeping,
+            lock,
+            board,
+        )
 
     def readiness(self, number: int) -> Readiness:
         """What ``execute`` of a slot still waits for."""
@@ -67,6 +80,7 @@ class Execution:
 
     def execute(self, parameters: Parameters, options: Mapping[str, float]) -> Result:
         """Do the slot's work; see ``EdgeNode.execute``."""
+        self._wait_until_awake()
         with self._lock:
             slot = self._node.require_current()
             if slot.result is not None:
@@ -74,6 +88,15 @@ class Execution:
             owners, batches = self._begin(slot)
         with self._board:
             return self._run(slot, parameters, owners, batches, options)
+
+    def _wait_until_awake(self) -> None:
+        """Outside the node's lock: waking up takes its time. Raises NotReady where the board does not."""
+        with self._lock:
+            slot = self._node.current
+            if slot is None or slot.decision is None or not slot.decision.awake:
+                return
+        if why := self._sleeping.wait_until_awake():
+            raise NotReady(f"{self._node.node_id} cannot work, for its board was not woken: {why}")
 
     def _begin(self, slot: SlotState) -> tuple[dict[str, int], list[Arrays]]:
         """(batches by owner, their arrays) of work that may begin now."""

@@ -33,6 +33,8 @@ class DecisionIntake:
         """
         node, key = self._node, (decision.epoch, decision.slot)
         check_decision(node.config, decision)
+        if not (decision.awake or node.sleep.possible):
+            raise InvalidDecision(f"{node.node_id} cannot sleep, and was told to in slot {decision.slot}")
         slot = node.find(decision.slot)
         known = None if slot is None else slot.decision
         if slot is not None and known is not None and _repeats(slot, known, decision):

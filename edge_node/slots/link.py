@@ -178,6 +178,7 @@ class LocalLink:
 
     def close(self) -> None:
         self._links.pop(self._node.node_id, None)
+        self._node.leave()
 
 
 def deliver_locally(node: EdgeNode, links: Mapping[str, Link], parcel: Parcel) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 
+from edge_node.actuators.sleeper import Sleeper
 from edge_node.config import NodeConfig, NodeMemory
 from edge_node.meters.base import Meter
 from edge_node.serving.port import Answered, Answers
@@ -29,6 +30,7 @@ from edge_node.slots.recovery import Recovery
 from edge_node.slots.registration import Registration
 from edge_node.slots.sending import Sending
 from edge_node.slots.settlement import Settling
+from edge_node.slots.sleeping import Sleeping
 from edge_node.slots.slot import Readiness
 from edge_node.slots.state import NodeState
 from edge_node.slots.telemetry import BeforeDecision
@@ -50,6 +52,7 @@ class EdgeNode:
         outbox: Where messages wait for their acknowledgement; default: in memory.
         answers: How outside clients are answered; default: they are refused.
         services: What the application stage serves beside the task, in the order of ``config.inference.services``.
+        sleeper: Its board, awake, where its sleep is real.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class EdgeNode:
         outbox: Outbox | None = None,
         answers: Answers | None = None,
         services: Services = (),
+        sleeper: Sleeper | None = None,
     ) -> None:
         self.config = config
         self._lock = threading.RLock()
@@ -77,8 +81,9 @@ class EdgeNode:
         self._sending = Sending(state, market)
         self._offloaded = OffloadedBatches(state)
         self._outside = OutsideClients(state, answers, self._lock, self._board)
-        self._execution = Execution(state, self._outside, self._lock, self._board)
-        self._reading = Reading(state)
+        self._sleeping = Sleeping(state, sleeper)
+        self._execution = Execution(state, self._outside, self._sleeping, self._lock, self._board)
+        self._reading = Reading(state, self._sleeping)
         self._settling = Settling(state)
         self._recovery = Recovery(state, self._before, self._reading)
 
@@ -91,6 +96,11 @@ class EdgeNode:
         """The slot the node is in; the number of slots once the run is over. -1 before the first Welcome."""
         with self._lock:
             return self._state.slot
+
+    @property
+    def switches(self) -> bool:
+        """Whether its board really sleeps, so that ``close`` may wait."""
+        return self._state.sleep.real
 
     @property
     def battery_uj(self) -> int:
@@ -162,17 +172,21 @@ class EdgeNode:
     def on_decision(self, decision: Decision) -> list[Parcel]:
         """Accept the slot's decision; returns the parcels to send. Raises as ``DecisionIntake.accept``."""
         with self._lock:
-            return self._intake.accept(decision)
+            parcels = self._intake.accept(decision)
+            self._sleeping.follow_plan()
+            return parcels
 
     def parcel_delivered(self, parcel: Parcel) -> None:
         """The executor has it."""
         with self._lock:
             self._sending.delivered(parcel)
+            self._sleeping.follow_plan()
 
     def parcel_failed(self, parcel: Parcel) -> None:
         """The executor does not have it."""
         with self._lock:
             self._sending.failed(parcel)
+            self._sleeping.follow_plan()
 
     def on_parcel(self, parcel: Parcel) -> Receipt:
         """Batches of another node arrive."""
@@ -219,9 +233,18 @@ class EdgeNode:
     # --- the slot's end ------------------------------------------------------------------------------------
 
     def close(self, close: CloseSlot) -> Usage:
-        """The slot is over: read the meter. Raises as ``Reading.close``."""
+        """The slot is over: read the meter, once the board is as wished, or cannot be. Raises as ``Reading.close``."""
+        self._sleeping.settle()
         with self._lock:
             return self._reading.close(close)
+
+    def settle_sleep(self) -> None:
+        """Block until the board sleeps or is awake, as wished, or could not be: ``close`` then does not wait."""
+        self._sleeping.settle()
+
+    def leave(self) -> None:
+        """The node ends: its board is left awake."""
+        self._sleeping.close()
 
     def on_grant(self, grant: EnergyGrant) -> Settlement:
         """The slot's trade is known: settle it. Raises as ``Settling.settle``."""

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from edge_node.config import NodeConfig
 from edge_node.energy.battery import battery_of
 from edge_node.energy.power_model import PowerModel
-from edge_node.meters.base import Meter
+from edge_node.meters.base import Meter, reads_board
 from edge_node.workload import Workload
 from protos.messages.stream import NodeProfile
-from protos.messages.terms import Stage
+from protos.messages.terms import Sleep, Stage
 
 
 def released_batches(config: NodeConfig, stage: Stage) -> int:
@@ -23,6 +23,26 @@ def released_batches(config: NodeConfig, stage: Stage) -> int:
     if stage is Stage.RECYCLING:
         return (config.recycling_task or config.task).batches_per_slot
     return config.task.batches_per_slot
+
+
+def sleep_of(config: NodeConfig, meter: Meter) -> Sleep:
+    """What the node's sleep is: as configured, else none where its meter reads the board, and by the model elsewhere.
+
+    Raises ValueError for sleep by the model on a board that is read: its joules at rest would be called asleep.
+    """
+    reads = reads_board(meter)
+    if config.sleep is None:
+        return Sleep.NONE if reads else Sleep.MODELLED
+    if reads and config.sleep.kind is Sleep.MODELLED:
+        raise ValueError(f"{config.node_id}: {by_model_on_a_board(config.meter)}")
+    return config.sleep.kind
+
+
+def by_model_on_a_board(meter: str) -> str:
+    return (
+        f'sleep.kind = "{Sleep.MODELLED}" with meter {meter}, which reads the board: it would draw its idle power, and '
+        f'that would be called asleep. Give sleep.kind = "{Sleep.NONE}"'
+    )
 
 
 def node_profile(config: NodeConfig, workloads: Mapping[Stage, Workload], meter: Meter) -> NodeProfile:
@@ -52,4 +72,5 @@ def node_profile(config: NodeConfig, workloads: Mapping[Stage, Workload], meter:
         provenance=str(meter.provenance),
         num_examples=0 if first is None else first.num_examples,
         data_digest=hashlib.sha256(b"").hexdigest() if first is None else first.digest,
+        sleep=sleep_of(config, meter),
     )

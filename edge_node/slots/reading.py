@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edge_node.meters.base import MeterError, Slot
+from edge_node.meters.base import MeterError
 from edge_node.slots.errors import StaleDecision
 from edge_node.slots.phases import Phase
+from edge_node.slots.sleeping import Sleeping
 from edge_node.slots.slot import Delivery, SlotState
 from edge_node.slots.state import NodeState
 from protos.messages.slot import CloseSlot, Executed, Usage
@@ -20,8 +21,8 @@ DROPPED = frozenset({"no_decision", "stale_epoch", "bad_usage", "no_usage"})
 class Reading:
     """Reads one node's meter, once a slot."""
 
-    def __init__(self, node: NodeState) -> None:
-        self._node = node
+    def __init__(self, node: NodeState, sleeping: Sleeping) -> None:
+        self._node, self._sleeping = node, sleeping
 
     def close(self, close: CloseSlot) -> Usage:
         """Read the meter. Asked again, the same reading; under a new epoch, with a new number.
@@ -59,8 +60,9 @@ class Reading:
     def _read(self, slot: SlotState, epoch: int) -> Usage:
         node = self._node
         self._return_batches(slot)
+        metered, report = self._sleeping.look(slot)
         try:
-            lines = node.meter.close(Slot(slot.slot, slot.stage, slot.awake, slot.woke))
+            lines = node.meter.close(metered)
         except MeterError:
             node.leave(slot)
             raise
@@ -82,6 +84,7 @@ class Reading:
             own_work=slot.own_work,
             users=slot.user_traffic(),
             metered=getattr(node.meter, "metered", None),
+            sleep=report,
         )
 
     def _return_batches(self, slot: SlotState) -> None:

@@ -14,7 +14,7 @@ from edge_node.slots.backlog import Backlog
 from edge_node.slots.errors import InvalidDecision, NotReady
 from edge_node.slots.outbox import Outbox
 from edge_node.slots.phases import Phase
-from edge_node.slots.profile import released_batches
+from edge_node.slots.profile import released_batches, sleep_of
 from edge_node.slots.serving import SlotServing
 from edge_node.slots.slot import SlotState
 from edge_node.workload import Workload
@@ -43,6 +43,7 @@ class NodeState:
         if missing := sorted(set(config.stages) - {Stage.UNALLOCATED} - set(workloads)):
             raise InvalidDecision(f"{config.node_id}: no workload for stages {missing}")
         self.config, self.meter, self.outbox = config, meter, outbox
+        self.sleep = sleep_of(config, meter)
         self.workloads = dict(workloads)
         self.serving = SlotServing(config, measured=bool(getattr(meter, "measures_time", False)))
         if Stage.APPLICATION in self.workloads and Stage.APPLICATION in config.stages:

@@ -30,6 +30,7 @@ def notices(study: Study) -> list[Notice]:
         *_losses(study),
         *_estimates(study),
         *_failures(study),
+        *_not_switched(study),
         *_restarts(study),
         *_resumptions(study),
         *_work(study),
@@ -105,6 +106,22 @@ def _estimates(study: Study) -> list[Notice]:
         "; ".join(hit) + ". The joules were metered, their split into grid and harvest is the cautious one."
     )
     return [Notice("warn", "Estimated settlements", text)] if hit else []
+
+
+def _not_switched(study: Study) -> list[Notice]:
+    """Boards that were to sleep or wake, and could not be switched."""
+    found = []
+    for run in study:
+        slots = run.tables["slots"]
+        failed = slots[slots["sleep_failed"].notna()] if "sleep_failed" in slots else slots.head(0)
+        for node, rows in failed.groupby("node_id"):
+            first = rows.iloc[0]
+            text = (
+                f"{_where(run)}: {node} in {len(rows)} slots, first in slot {first['slot']}: {first['sleep_failed']}. "
+                "It is booked as awake there."
+            )
+            found.append(Notice("warn", "Sleep that failed", text))
+    return found
 
 
 def restarts(run: Run) -> int | None:

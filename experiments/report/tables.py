@@ -9,11 +9,12 @@ from typing import Any
 
 import pandas as pd
 
+from coordinator.tables.schema import SLEEP, SLEPT_BY_MODEL
 from experiments.report import style, units
 from experiments.report.measured import total_text
 from experiments.report.measures import checks, over_seeds, totals
 from experiments.report.read import Run, Study
-from protos.messages.terms import HOLDERS
+from protos.messages.terms import HOLDERS, Sleep
 
 TESTBED_RATIOS = ("tree_testbed_bit_per_j", "tree_generated_testbed_bit_per_j", "ee_testbed_bit_per_j")
 """Over all joules of the testbed; those of serving and of a node have names of their own."""
@@ -173,6 +174,19 @@ def _run_record(run: Run) -> dict[str, Any]:
     return {name: getattr(one, name) for name in one.__dataclass_fields__ if name not in ("policy", "seed")}
 
 
+WAKES = ("wake_s", "wake_j")
+"""Columns of ``slots``, measured at every real wake-up."""
+WAKE_COLUMNS = (
+    Column("wake_ups", "wake-ups", units.count),
+    Column(
+        "mean_wake_s",
+        "mean wake-up",
+        lambda value: units.NO_VALUE if units.missing(value) else f"{value:.3g} s",
+    ),
+    Column("mean_wake_j", "energy of one", units.joules),
+)
+
+
 def nodes(study: Study) -> Table:
     """Per node, policy in focus, first seed."""
     run = study.any_run
@@ -182,6 +196,16 @@ def nodes(study: Study) -> Table:
     harvest = run.tables["slots"].groupby("node_id")["harvest_j"].sum()
     frame["harvest_j"] = frame["node_id"].map(harvest)
     frame = frame.sort_values(["mean_intensity_g_per_kwh", "node_id"], ignore_index=True)
+    slots = run.tables["slots"]
+    slept = not slots["awake"].fillna(True).all()
+    if slept and SLEEP not in frame:
+        frame[SLEEP] = SLEPT_BY_MODEL
+    wakes = WAKES if WAKES[0] in slots else ()
+    if wakes:
+        of_node = slots.groupby("node_id")[list(WAKES)]
+        frame["wake_ups"] = frame["node_id"].map(of_node.count()[WAKES[0]])
+        for name in wakes:
+            frame[f"mean_{name}"] = frame["node_id"].map(of_node.mean()[name])
     return Table(
         "nodes",
         f"Nodes under {style.policy_label(run.policy)}, seed {run.seed}",
@@ -199,8 +223,18 @@ def nodes(study: Study) -> Table:
             Column("tokens_out", "tokens out", units.count),
             Column("tree_node_bit_per_j", "TREE, node", units.bits_per_joule),
             Column("ee_node_bit_per_j", "EE, node", units.bits_per_joule),
+            *((Column(SLEEP, "sleep", sleep_in_words, is_number=False),) if SLEEP in frame else ()),
+            *(WAKE_COLUMNS if wakes else ()),
         ),
     )
+
+
+def sleep_in_words(registered: str) -> str:
+    """What a node's sleep was: not possible, of the model, or real, and then by what."""
+    if units.missing(registered):
+        return units.NO_VALUE
+    kind = Sleep(registered)
+    return f"real, by {kind}" if kind.real else str(kind) if kind.possible else "not possible"
 
 
 def lines(study: Study) -> Table:

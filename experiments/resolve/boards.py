@@ -26,6 +26,11 @@ AGGREGATE_FLOP_PER_PARAMETER = 2.0
 """Weighted averaging: one multiplication and one addition per parameter and participant."""
 
 
+def board_at(scenario: Scenario, entry: int) -> BoardSpec:
+    """Board of an entry of ``nodes``."""
+    return _board_at(scenario, entry)[0]
+
+
 def _board_at(scenario: Scenario, entry: int) -> tuple[BoardSpec, tuple[str | int, ...]]:
     """Board of an entry of ``nodes``, and where it is written."""
     own = scenario.nodes[entry].board

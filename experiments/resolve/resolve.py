@@ -29,6 +29,7 @@ from experiments.resolve.listen import LISTENING, check_host
 from experiments.resolve.network_factor import network_factor
 from experiments.resolve.requests import node_inference
 from experiments.resolve.resolved import Resolved
+from experiments.resolve.sleep import check_sleep
 from experiments.resolve.slot_length import busiest_s, check_slot
 from experiments.resolve.traces import (
     harvest_traces,
@@ -81,6 +82,7 @@ def _resolve(scenario: Scenario) -> Resolved:
     with scenario.at("time", "slot_s"):
         check_slot(slot_s)
     check_meters(scenario, entries, boards, slot_s)
+    check_sleep(scenario)
     # A node forecasts its harvest over all that decisions know, also from the last slot on.
     intervals = len(stages) + known_slots(scenario)
     zones, origins = zone_traces(scenario, intervals)

@@ -26,6 +26,7 @@ from experiments.resolve.chosen_policy import (
 )
 from experiments.resolve.listen import open_listeners
 from experiments.resolve.network_factor import NetworkFactor
+from experiments.resolve.sleep import nobody_sleeps, node_sleep
 from experiments.resolve.traces import (
     no_harvest,
     node_name,
@@ -72,7 +73,7 @@ class Resolved:
         stand_ins = tuple(
             dict.fromkeys(text for origin in self.origins.values() if (text := origin["stand_in"]))
         )
-        found = (*stand_ins, *open_listeners(self.scenario))
+        found = (*stand_ins, *open_listeners(self.scenario), *nobody_sleeps(self.scenario, self.node_ids))
         if self.slot_s <= step_s:
             return found
         return (
@@ -131,6 +132,7 @@ class Resolved:
                     inference=self.inference[i],
                     demand=self.demands[i],
                     meter=self.meters[i],
+                    sleep=node_sleep(scenario, spec),
                     coordinator_address=coordinator_address,
                     peer_host=scenario.coordinator.host,
                 )

@@ -50,6 +50,7 @@ from experiments.fleet.session import open_session
 from experiments.fleet.supervisor import CoordinatorError
 from experiments.fleet.virtual import VirtualFleet
 from experiments.resolve.resolved import Resolved
+from experiments.resolve.sleep import longest_switching_s
 from experiments.run_folder.checkpoint import discard
 from experiments.run_folder.failed import mark_failed, mark_unfinished
 from experiments.run_folder.files import MODEL
@@ -257,7 +258,7 @@ def _run_slots(
         link = Link(
             control=session.control,
             numbers=session.numbers,
-            wait_s=CONTROL_WAIT_S,
+            wait_s=CONTROL_WAIT_S + longest_switching_s(resolved.scenario),
             timeout_s=resolved.scenario.task.round_deadline_s,
             books=session.books,
         )

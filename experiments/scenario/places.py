@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import (
+    BeforeValidator,
     Field,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from edge_node.config import BatteryConfig
+from edge_node.config import BatteryConfig, SleepConfig, refuse_half_sleep
 from experiments.scenario.keys import (
     MAX_NODES,
     YEAR_S,
@@ -22,6 +23,7 @@ from experiments.scenario.keys import (
     Option,
     Power,
     Strict,
+    as_tuple,
     beside_the_scenario,
     default_of,
 )
@@ -131,6 +133,38 @@ class BoardSpec(Strict):
         return str(beside_the_scenario(Path(value), info)) if value.endswith(".toml") else value
 
 
+Arguments = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
+
+
+class SleepSpec(Strict):
+    """How a node sleeps where a policy lets it (`limits.may_sleep`)."""
+
+    kind: Literal["none", "modelled", "command", "supply"]
+    """``none``: it cannot, policies are told so, and its idle power is booked; ``modelled``: nothing is switched, and
+    the board's profile says what sleep would draw (not where a meter reads the board); ``command``: ``down`` and ``up``
+    are run in the node's process; ``supply``: the plug that its board hangs on, and not the node's process, is
+    switched."""
+    down: Arguments = ()
+    """Program and arguments that put the board to sleep, e.g. `["/usr/local/bin/doze", "{node}"]`: without a shell;
+    `{node}` is the node's name (command)."""
+    up: Arguments = ()
+    """That wake it; run at the start as well, where it is awake (command)."""
+    ready: Arguments = ()
+    """That end with code 0 once the board is awake, asked ten times a second; waking up lasts until then (supply;
+    command: without it, until ``up`` ends)."""
+    plug: str = ""
+    """`shelly:http://HOST` (generation 2 or later) or `tasmota:http://HOST` (supply)."""
+    relay: int = default_of(SleepConfig, "relay")
+    """Which relay of the plug, from 1 (supply)."""
+    time_limit_s: float = Field(default=default_of(SleepConfig, "time_limit_s"), gt=0, le=3600)
+    """Longest that either way may take; then it has failed, the programs are ended, and the node counts as awake."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> SleepSpec:
+        refuse_half_sleep(self.kind, self.down, self.up, self.ready, self.plug)
+        return self
+
+
 class NodeSpec(Strict):
     """One edge node, or ``count`` equal nodes."""
 
@@ -152,6 +186,9 @@ class NodeSpec(Strict):
     """Its own work, where nothing is learned."""
     meter: str | None = None
     """Its own meter; none: `fleet.meter`."""
+    sleep: SleepSpec | None = None
+    """How it sleeps. None: it cannot where its meter reads a sensor, or where nodes are boards (`kind = "daemons"`, or
+    `fleet.boards`); elsewhere by the model."""
 
     @model_validator(mode="after")
     def _one_place(self) -> NodeSpec:

@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from experiments.scenario.model import Scenario
-from experiments.scenario.places import NodeSpec
+from experiments.scenario.places import NodeSpec, SleepSpec
 
 PAGE = Path(__file__).parents[2] / "docs" / "scenario.md"
 _HEAD = """# The scenario file
@@ -53,6 +53,7 @@ def page() -> str:
         "inherited from the scenario's table of that name. A node with another kind of harvest or demand, or another "
         "board, inherits nothing."
     )
+    parts += _section("`[nodes.sleep]`", SleepSpec, "sleep")
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -97,6 +98,8 @@ def _allowed(kind: Any, metadata: list[Any]) -> str:
         return " or ".join(_allowed(part, metadata) for part in get_args(kind) if part is not type(None))
     if get_origin(kind) is dict:
         return "table"
+    if get_origin(kind) is tuple and get_args(kind)[0] is str:
+        return "list of texts"
     if _table_of(kind) is not None:
         return "table"
     bounds = [

@@ -46,6 +46,14 @@ class MeterKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     METERKIND_POWER: _ClassVar[MeterKind]
     METERKIND_ESTIMATE: _ClassVar[MeterKind]
 
+class Sleep(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SLEEP_UNSPECIFIED: _ClassVar[Sleep]
+    SLEEP_NONE: _ClassVar[Sleep]
+    SLEEP_MODELLED: _ClassVar[Sleep]
+    SLEEP_COMMAND: _ClassVar[Sleep]
+    SLEEP_SUPPLY: _ClassVar[Sleep]
+
 class Good(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     GOOD_UNSPECIFIED: _ClassVar[Good]
@@ -90,6 +98,11 @@ METERKIND_UNSPECIFIED: MeterKind
 METERKIND_COUNTER: MeterKind
 METERKIND_POWER: MeterKind
 METERKIND_ESTIMATE: MeterKind
+SLEEP_UNSPECIFIED: Sleep
+SLEEP_NONE: Sleep
+SLEEP_MODELLED: Sleep
+SLEEP_COMMAND: Sleep
+SLEEP_SUPPLY: Sleep
 GOOD_UNSPECIFIED: Good
 GOOD_ENERGY: Good
 GOOD_WORK: Good
@@ -232,7 +245,7 @@ class WorkProfile(_message.Message):
     def __init__(self, stage: _Optional[_Union[Stage, str]] = ..., seconds_per_batch: _Optional[float] = ..., joules_per_batch: _Optional[float] = ..., bytes_per_batch: _Optional[int] = ..., model_j: _Optional[float] = ..., request_j: _Optional[float] = ...) -> None: ...
 
 class NodeProfile(_message.Message):
-    __slots__ = ("zone", "static_w", "sleep_w", "wake_j", "wake_s", "tx_j_per_byte", "rx_j_per_byte", "storage_bytes", "battery_capacity_uj", "charge_efficiency_fraction", "discharge_efficiency_fraction", "self_discharge_fraction", "charge_limit_w", "discharge_limit_w", "export_loss_fraction", "import_loss_fraction", "work", "meter", "provenance", "num_examples", "data_digest")
+    __slots__ = ("zone", "static_w", "sleep_w", "wake_j", "wake_s", "tx_j_per_byte", "rx_j_per_byte", "storage_bytes", "battery_capacity_uj", "charge_efficiency_fraction", "discharge_efficiency_fraction", "self_discharge_fraction", "charge_limit_w", "discharge_limit_w", "export_loss_fraction", "import_loss_fraction", "work", "meter", "provenance", "num_examples", "data_digest", "sleep")
     ZONE_FIELD_NUMBER: _ClassVar[int]
     STATIC_W_FIELD_NUMBER: _ClassVar[int]
     SLEEP_W_FIELD_NUMBER: _ClassVar[int]
@@ -254,6 +267,7 @@ class NodeProfile(_message.Message):
     PROVENANCE_FIELD_NUMBER: _ClassVar[int]
     NUM_EXAMPLES_FIELD_NUMBER: _ClassVar[int]
     DATA_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SLEEP_FIELD_NUMBER: _ClassVar[int]
     zone: str
     static_w: float
     sleep_w: float
@@ -275,7 +289,8 @@ class NodeProfile(_message.Message):
     provenance: Provenance
     num_examples: int
     data_digest: str
-    def __init__(self, zone: _Optional[str] = ..., static_w: _Optional[float] = ..., sleep_w: _Optional[float] = ..., wake_j: _Optional[float] = ..., wake_s: _Optional[float] = ..., tx_j_per_byte: _Optional[float] = ..., rx_j_per_byte: _Optional[float] = ..., storage_bytes: _Optional[int] = ..., battery_capacity_uj: _Optional[int] = ..., charge_efficiency_fraction: _Optional[float] = ..., discharge_efficiency_fraction: _Optional[float] = ..., self_discharge_fraction: _Optional[float] = ..., charge_limit_w: _Optional[float] = ..., discharge_limit_w: _Optional[float] = ..., export_loss_fraction: _Optional[float] = ..., import_loss_fraction: _Optional[float] = ..., work: _Optional[_Iterable[_Union[WorkProfile, _Mapping]]] = ..., meter: _Optional[str] = ..., provenance: _Optional[_Union[Provenance, str]] = ..., num_examples: _Optional[int] = ..., data_digest: _Optional[str] = ...) -> None: ...
+    sleep: Sleep
+    def __init__(self, zone: _Optional[str] = ..., static_w: _Optional[float] = ..., sleep_w: _Optional[float] = ..., wake_j: _Optional[float] = ..., wake_s: _Optional[float] = ..., tx_j_per_byte: _Optional[float] = ..., rx_j_per_byte: _Optional[float] = ..., storage_bytes: _Optional[int] = ..., battery_capacity_uj: _Optional[int] = ..., charge_efficiency_fraction: _Optional[float] = ..., discharge_efficiency_fraction: _Optional[float] = ..., self_discharge_fraction: _Optional[float] = ..., charge_limit_w: _Optional[float] = ..., discharge_limit_w: _Optional[float] = ..., export_loss_fraction: _Optional[float] = ..., import_loss_fraction: _Optional[float] = ..., work: _Optional[_Iterable[_Union[WorkProfile, _Mapping]]] = ..., meter: _Optional[str] = ..., provenance: _Optional[_Union[Provenance, str]] = ..., num_examples: _Optional[int] = ..., data_digest: _Optional[str] = ..., sleep: _Optional[_Union[Sleep, str]] = ...) -> None: ...
 
 class Register(_message.Message):
     __slots__ = ("node_id", "boot_id", "peer_address", "profile")
@@ -557,8 +572,24 @@ class UserTraffic(_message.Message):
     outside: bool
     def __init__(self, owner: _Optional[str] = ..., stage: _Optional[_Union[Stage, str]] = ..., up_bytes: _Optional[int] = ..., down_bytes: _Optional[int] = ..., outside: bool = ...) -> None: ...
 
+class SleepReport(_message.Message):
+    __slots__ = ("asleep", "failed", "wake_s", "wake_uj", "wake_half_width_uj", "provenance")
+    ASLEEP_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    WAKE_S_FIELD_NUMBER: _ClassVar[int]
+    WAKE_UJ_FIELD_NUMBER: _ClassVar[int]
+    WAKE_HALF_WIDTH_UJ_FIELD_NUMBER: _ClassVar[int]
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    asleep: bool
+    failed: str
+    wake_s: float
+    wake_uj: int
+    wake_half_width_uj: int
+    provenance: Provenance
+    def __init__(self, asleep: bool = ..., failed: _Optional[str] = ..., wake_s: _Optional[float] = ..., wake_uj: _Optional[int] = ..., wake_half_width_uj: _Optional[int] = ..., provenance: _Optional[_Union[Provenance, str]] = ...) -> None: ...
+
 class Usage(_message.Message):
-    __slots__ = ("node_id", "boot_id", "seq", "epoch", "slot", "lines", "harvest_uj", "executed", "moved", "model_bytes", "mean_loss", "serving", "outside", "unserved_requests", "own_work", "users", "metered")
+    __slots__ = ("node_id", "boot_id", "seq", "epoch", "slot", "lines", "harvest_uj", "executed", "moved", "model_bytes", "mean_loss", "serving", "outside", "unserved_requests", "own_work", "users", "metered", "sleep")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
@@ -576,6 +607,7 @@ class Usage(_message.Message):
     OWN_WORK_FIELD_NUMBER: _ClassVar[int]
     USERS_FIELD_NUMBER: _ClassVar[int]
     METERED_FIELD_NUMBER: _ClassVar[int]
+    SLEEP_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     boot_id: str
     seq: int
@@ -593,7 +625,8 @@ class Usage(_message.Message):
     own_work: OwnWork
     users: _containers.RepeatedCompositeFieldContainer[UserTraffic]
     metered: Metered
-    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[EnergyLine, _Mapping]]] = ..., harvest_uj: _Optional[int] = ..., executed: _Optional[_Iterable[_Union[Executed, _Mapping]]] = ..., moved: _Optional[_Iterable[_Union[Moved, _Mapping]]] = ..., model_bytes: _Optional[int] = ..., mean_loss: _Optional[float] = ..., serving: _Optional[_Iterable[_Union[Serving, _Mapping]]] = ..., outside: _Optional[_Union[Serving, _Mapping]] = ..., unserved_requests: _Optional[int] = ..., own_work: _Optional[_Union[OwnWork, _Mapping]] = ..., users: _Optional[_Iterable[_Union[UserTraffic, _Mapping]]] = ..., metered: _Optional[_Union[Metered, _Mapping]] = ...) -> None: ...
+    sleep: SleepReport
+    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[EnergyLine, _Mapping]]] = ..., harvest_uj: _Optional[int] = ..., executed: _Optional[_Iterable[_Union[Executed, _Mapping]]] = ..., moved: _Optional[_Iterable[_Union[Moved, _Mapping]]] = ..., model_bytes: _Optional[int] = ..., mean_loss: _Optional[float] = ..., serving: _Optional[_Iterable[_Union[Serving, _Mapping]]] = ..., outside: _Optional[_Union[Serving, _Mapping]] = ..., unserved_requests: _Optional[int] = ..., own_work: _Optional[_Union[OwnWork, _Mapping]] = ..., users: _Optional[_Iterable[_Union[UserTraffic, _Mapping]]] = ..., metered: _Optional[_Union[Metered, _Mapping]] = ..., sleep: _Optional[_Union[SleepReport, _Mapping]] = ...) -> None: ...
 
 class Metered(_message.Message):
     __slots__ = ("kind", "energy_uj", "half_width_uj", "bias_uj", "rate_hz", "coverage_fraction", "gaps", "window_s")

@@ -181,6 +181,24 @@ class OwnWork:
 
 
 @dataclass(frozen=True, slots=True)
+class SleepReport:
+    """What a board with an actuator did, whatever was decided."""
+
+    asleep: bool
+    """Whether it slept when the slot ended. Where it did not, the slot is booked as awake."""
+    failed: str = ""
+    """What could not be switched, and why; empty: nothing failed."""
+    wake_s: float | None = None
+    """Wall seconds of a wake-up in this slot, until the board was ready; None: there was none."""
+    wake_uj: int | None = None
+    """What was read of it, idle power included; None: nothing was read."""
+    wake_half_width_uj: int | None = None
+    """Half of the 95 % interval of ``wake_uj``."""
+    provenance: str | None = None
+    """Of ``wake_uj``, a carbon_data.types.Provenance value."""
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What a node used in a slot, metered; sent once the slot is closed."""
 
@@ -208,6 +226,8 @@ class Usage:
     """Bytes of the slot that (T1) counts, and data received in the preparation stage."""
     metered: Metered | None = None
     """None where the joules were modelled, or where the meter says nothing of their quality."""
+    sleep: SleepReport | None = None
+    """Of nodes whose sleep is real, in every slot."""
 
     @property
     def served(self) -> tuple[Serving, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from protos.messages.market import MarketCall, MarketNews, Offers
 from protos.messages.slot import CloseSlot, Decision, EnergyGrant, Settlement, Telemetry, Usage
-from protos.messages.terms import Stage
+from protos.messages.terms import Sleep, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,8 @@ class NodeProfile:
     num_examples: int
     data_digest: str
     """sha256 over the node's partition, so that a report can identify the data."""
+    sleep: Sleep = Sleep.MODELLED
+    """What its sleep is; ledgers from before this was said hold nodes that slept by the model."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,28 @@ class MeterKind(StrEnum):
         return Provenance.MODELLED if self is MeterKind.ESTIMATE else Provenance.MEASURED
 
 
+class Sleep(StrEnum):
+    """What a node's sleep is."""
+
+    NONE = "none"
+    """It cannot sleep: at rest it draws its idle power, and that is booked."""
+    MODELLED = "modelled"
+    """Nothing is switched: the board's profile says what sleep would draw."""
+    COMMAND = "command"
+    """A program on the node's machine puts it to sleep and wakes it."""
+    SUPPLY = "supply"
+    """Its supply is switched off and on."""
+
+    @property
+    def possible(self) -> bool:
+        return self is not Sleep.NONE
+
+    @property
+    def real(self) -> bool:
+        """Whether something is switched."""
+        return self in (Sleep.COMMAND, Sleep.SUPPLY)
+
+
 class Holder(StrEnum):
     """Holders of lines in the ledger other than nodes; reserved names, which no node may have."""
 

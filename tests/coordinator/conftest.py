@@ -26,6 +26,7 @@ from protos.messages.slot import (
     OwnWork,
     Serving,
     Settlement,
+    SleepReport,
     Telemetry,
     Usage,
     UserTraffic,
@@ -161,6 +162,7 @@ class StubNode:
         self.harvest: Callable[[int], int] = lambda slot: HARVEST_UJ * (1 + (slot + self.index) % 3)
         self.skip_guests = False
         self.serves_users = False
+        self.slept: dict[int, SleepReport] = {}
 
     def register(self) -> Register:
         return Register(self.node_id, self.boot_id, "", self.profile)
@@ -228,7 +230,7 @@ class StubNode:
         total = sum(executed.values())
         lines = (
             EnergyLine(decision.stage, Component.COMPUTE, JOULES_PER_BATCH_UJ * total, "modelled"),
-            EnergyLine(Stage.UNALLOCATED, Component.STATIC, 100_000_007 + 13 * self.index, "modelled"),
+            EnergyLine(Stage.UNALLOCATED, self.rest(slot), 100_000_007 + 13 * self.index, "modelled"),
         )
         moved = [Moved(s.executor, True, s.batches, 1000 * s.batches) for s in decision.sends]
         moved += [Moved(g.owner, False, g.batches, 1000 * g.batches) for g in decision.guests]
@@ -244,6 +246,7 @@ class StubNode:
             tuple(moved),
             5000 * (total > 0),
             serving=(served(total),) if total else (),
+            sleep=self.slept.get(slot),
         )
         if self.serves_users:
             own = UserTraffic(self.node_id, decision.stage, 90_001 + 1_000 * self.index, 70_007 + self.index)
@@ -256,6 +259,10 @@ class StubNode:
         said = self.say(usage)
         self.usages[slot] = said
         return said
+
+    def rest(self, slot: int) -> Component:
+        report = self.slept.get(slot)
+        return Component.SLEEP if report is not None and report.asleep else Component.STATIC
 
     def settle(self, grant: EnergyGrant) -> list[UpMessage]:
         if grant.slot in self.settlements:

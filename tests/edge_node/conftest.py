@@ -155,10 +155,12 @@ def make_node() -> MakeNode:
     """``make_node(index, outbox=None, **changes)``: a node; its workload is ``node.workload``."""
 
     def make(index: int = 0, outbox: Outbox | None = None, **changes: Any) -> EdgeNode:
+        sleeper = changes.pop("sleeper", None)
         config = node_config(index, **changes)
         workload = LinearWorkload(index)
         meter = build_meter(config.meter, config.board, config.slot_s)
-        node = EdgeNode(config, dict.fromkeys(set(config.stages), workload), meter, outbox)
+        workloads = dict.fromkeys(set(config.stages), workload)
+        node = EdgeNode(config, workloads, meter, outbox, sleeper=sleeper)
         node.workload = workload  # type: ignore[attr-defined]
         return node
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from edge_node.board_file import BoardFile, dialling_address, read_board_file
+from edge_node.config import SleepConfig
+from protos.messages.terms import Sleep
 
 
 def own(tmp_path: Path, **changes: Any) -> dict[str, Any]:
@@ -68,3 +70,19 @@ def test_a_run_brings_everything_but_what_the_board_knows(
 def test_the_address_is_that_from_which_packets_leave() -> None:
     assert dialling_address("127.0.0.1:9") == "127.0.0.1"
     assert dialling_address("[::1]:9") == "::1"
+
+
+def test_what_is_run_on_a_board_stands_in_its_own_file(
+    tmp_path: Path, make_config: Callable[..., Any]
+) -> None:
+    """A run may say that it does not sleep, or sleeps by the model; programs do not come over the network."""
+    sleep = {"kind": "command", "down": ["/bin/doze", "-m"], "up": ["/bin/wake"]}
+    config = make_config(0, coordinator_address="10.0.0.10:5000", sleep=SleepConfig(kind=Sleep.NONE))
+    told = read(tmp_path, address="10.0.0.11", sleep=sleep).completed(config).sleep
+    assert told == SleepConfig(kind=Sleep.COMMAND, down=("/bin/doze", "-m"), up=("/bin/wake",))
+    assert read(tmp_path, address="10.0.0.11").completed(config).sleep == SleepConfig(kind=Sleep.NONE)
+    by_run = config.model_copy(update={"sleep": told})
+    with pytest.raises(ValueError, match=r"n0 is told to be put to sleep by command.*stands in its own file"):
+        read(tmp_path, address="10.0.0.11").completed(by_run)
+    with pytest.raises(ValueError, match=r"sleep: Value error, kind = .command. needs down and up"):
+        read(tmp_path, sleep={"kind": "command"})

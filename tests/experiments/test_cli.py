@@ -31,6 +31,7 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
         "ledger verify",
         "policy check",
         "meter test",
+        "sleep test",
     ):
         assert invoke([*command.split(), "--help"]) == 0
         assert "Usage" in capsys.readouterr().out

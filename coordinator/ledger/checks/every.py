@@ -15,6 +15,7 @@ from coordinator.ledger.checks.lines import Lines
 from coordinator.ledger.checks.order import Order
 from coordinator.ledger.checks.postings import Postings
 from coordinator.ledger.checks.readings import Readings
+from coordinator.ledger.checks.sleep import SleepClaims
 from coordinator.ledger.checks.summaries import Summaries
 from coordinator.ledger.checks.transfers import Transfers
 from coordinator.ledger.entry import Kind, Unit
@@ -40,6 +41,7 @@ class Checks:
             Emissions(add, facts),
             Agreement(add, facts),
             Summaries(add, facts),
+            SleepClaims(add, facts),
             ColumnSlots(add, facts),
         )
 

@@ -51,6 +51,8 @@ def why_pairwise(fleet: Fleet) -> str | None:
         return "losses by pair"
     if fleet.limits.transfer_cap_over == "horizon":
         return "transfer cap over the horizon"
+    if fleet.limits.may_sleep and not fleet.sleepers().all():
+        return "nodes that cannot sleep among those that may"
     return None
 
 

@@ -10,10 +10,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from coordinator.market.awake import awake_rows, own_windows
+from coordinator.market.fleet import Fleet, Floats
 from coordinator.market.instances import random_fleet
 from coordinator.market.layout import Restrictions
+from coordinator.market.plan import Plan
 from coordinator.market.program import Program, build
-from coordinator.market.solve import Session, SolverOptions, unserved
+from coordinator.market.solve import Session, SolverOptions, explain_unserved, unserved
 
 EXACT = SolverOptions(mip_gap_fraction=0.0)
 SOLVER = 3e-6
@@ -29,6 +31,33 @@ def day(seed: int, slack: int, load: int = 1, cap: float | None = None) -> Progr
         fleet, backlog_batches=load * fleet.backlog_batches, release_batches=load * fleet.release_batches
     )
     return build(more, EVERYTHING)
+
+
+def test_a_node_that_cannot_sleep_is_awake_in_every_slot() -> None:
+    """And what that costs lies between a fleet in which all can sleep and one in which none may."""
+    fleet = random_fleet(3, 3, 4, deadline_slots=1, may_sleep=True)
+    idle = replace(
+        fleet, backlog_batches=0 * fleet.backlog_batches, release_batches=0 * fleet.release_batches
+    )
+    mixed = replace(idle, can_sleep=np.array([True, False, True]))
+    plan = Plan(build(mixed, EVERYTHING), values(mixed))
+    assert plan.awake.all(axis=1).tolist() == [False, True, False]
+    nobody = replace(idle, limits=replace(idle.limits, may_sleep=False))
+    grams = [Plan(build(each, EVERYTHING), values(each)).objective_g for each in (idle, mixed, nobody)]
+    assert grams[0] < grams[1] < grams[2]
+
+
+def test_why_work_is_left_undone_takes_no_node_s_place_away() -> None:
+    fleet = random_fleet(3, 3, 4, deadline_slots=1, may_sleep=True)
+    program = build(replace(fleet, can_sleep=np.zeros(3, dtype=bool)), EVERYTHING)
+    explain_unserved(program)
+    assert (program.column_lower[program.layout.columns["a"]] == 1.0).all()
+
+
+def values(fleet: Fleet) -> Floats:
+    found = Session(build(fleet, EVERYTHING), EXACT).run().values
+    assert found is not None
+    return found
 
 
 def best(program: Program, *, tighten: bool) -> float:

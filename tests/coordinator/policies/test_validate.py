@@ -33,6 +33,24 @@ def test_a_node_that_runs_nothing_may_sleep() -> None:
     assert decision.batches[:, ~decision.awake].sum() == 0
 
 
+def test_a_node_that_cannot_sleep_is_not_put_to_sleep() -> None:
+    day = reference_day(1, nodes=2)
+    fleet = replace(
+        day,
+        limits=replace(day.limits, may_sleep=True),
+        backlog_batches=np.array([[0], [0]]),
+        can_sleep=np.array([True, False]),
+    )
+    decision, _ = make_policy("deta").decide(fleet, None)
+    assert violations(fleet, decision) == []
+    assert decision.awake.tolist() == [False, True]
+    both = replace(decision, awake=np.zeros(2, dtype=bool))
+    (found,) = violations(fleet, both)
+    assert str(found) == "SLEEP: edge-01: asleep, though it cannot sleep (fleet.can_sleep)"
+    nobody = replace(fleet, limits=replace(fleet.limits, may_sleep=False))
+    assert not nobody.sleepers().any()
+
+
 def test_a_violation_in_words() -> None:
     assert str(Violation(Check.STORAGE, "3 too many")) == "STORAGE: 3 too many"
     assert str(Violation(Check.STORAGE, "3 too many", "seed 4")) == "STORAGE: 3 too many [seed 4]"

@@ -19,10 +19,31 @@ from coordinator.slots.lines import Parcels
 from coordinator.slots.state import NodeState, Phase, Standing
 from coordinator.slots.trade import SettledTransfer, Transfer
 from protos.messages.runner import BeginSlot, EndSlot, SlotPlan, SlotSummary
-from protos.messages.slot import Decision, Executed, Moved, Send, Telemetry, Usage
+from protos.messages.slot import Decision, Executed, Moved, Send, SleepReport, Telemetry, Usage
 from protos.messages.stream import Register
 from protos.messages.terms import Stage
 from tests.coordinator.slots.trader import Trader
+
+
+def test_a_board_is_where_it_says_it_is_and_not_where_it_was_wished(tmp_path: Path, kit: Any) -> None:
+    """n00 says that it slept, n01 that it could not; a coordinator that reads the ledger knows the same."""
+    bench = kit.Bench(kit.make_config(tmp_path, nodes=3), make_policy("local"))
+    for stub in bench.nodes.values():
+        stub.release = 0
+    slept, failed = SleepReport(asleep=True), SleepReport(asleep=False, failed="no such governor")
+    bench.nodes["n00"].slept, bench.nodes["n01"].slept = {0: slept}, {0: failed}
+    bench.join()
+    bench.run_slot(0)
+    bench.close()
+    again = Books(bench.config)
+    for stored in read_entries(bench.config.ledger_path):
+        again.apply(stored.entry)
+    for books in (bench.coordinator.service.books, again):
+        assert {name: node.asleep for name, node in books.nodes.items()} == {
+            "n00": True,
+            "n01": False,
+            "n02": False,
+        }
 
 
 def test_a_ledger_whose_slot_ends_untraded_is_refused(tmp_path: Path, kit: Any) -> None:

@@ -18,7 +18,7 @@ from coordinator.slots.columns import work_of as work_profile
 from coordinator.slots.fleet_view import NodeView, build_fleet, build_table, limits_of
 from protos.messages.slot import Telemetry
 from protos.messages.stream import NodeProfile, WorkProfile
-from protos.messages.terms import Stage
+from protos.messages.terms import Sleep, Stage
 
 
 class Watching(Local):
@@ -141,6 +141,31 @@ def test_a_node_that_slept_is_known_to_have_slept(
     assert asleep[2] == dict.fromkeys(bench.nodes, False)
 
 
+@pytest.mark.parametrize(
+    ("kinds", "can_sleep", "may_sleep"),
+    [
+        ((Sleep.MODELLED, Sleep.SUPPLY), None, True),
+        ((Sleep.COMMAND, Sleep.NONE), [True, False], True),
+        ((Sleep.NONE, Sleep.NONE), [False, False], False),
+    ],
+)
+def test_a_policy_is_told_who_can_sleep(
+    tmp_path: Path, kit: Any, kinds: tuple[Sleep, Sleep], can_sleep: list[bool] | None, may_sleep: bool
+) -> None:
+    policy = Watching()
+    limits = LimitsConfig(net_j_per_byte=2e-6, may_sleep=True)
+    bench = kit.Bench(kit.make_config(tmp_path, nodes=2, limits=limits), policy)
+    for stub, kind in zip(bench.nodes.values(), kinds, strict=True):
+        stub.profile = dataclasses.replace(stub.profile, sleep=kind)
+    bench.join()
+    bench.run_slot(0)
+    bench.close()
+    (seen,) = policy.seen
+    assert (None if seen.can_sleep is None else seen.can_sleep.tolist()) == can_sleep
+    assert seen.limits.may_sleep is may_sleep
+    assert seen.sleepers().tolist() == [kind.possible for kind in kinds]
+
+
 def fields_of(made: Any) -> dict[str, Any]:
     """Fields of a dataclass as plain values, so that one comparison covers all of them."""
     values = {field.name: getattr(made, field.name) for field in dataclasses.fields(made)}
@@ -222,6 +247,7 @@ def test_a_fleet_whole_by_hand(tmp_path: Path, kit: Any) -> None:
         # The run ends with what is known: stored energy has no use after it.
         "stored_value_g_per_j": [0.0, 0.0],
         "asleep": [False, True],
+        "can_sleep": None,
         "decision_slots": 2,
         "later_slots": 0,
         "end_value_g_per_j": None,

@@ -25,6 +25,7 @@ from protos.messages.slot import (
     OwnWork,
     Send,
     Settlement,
+    SleepReport,
     Telemetry,
     Usage,
     UserTraffic,
@@ -123,6 +124,27 @@ def test_each_finding_about_a_usage(config: CoordinatorConfig) -> None:
     assert usage_findings_of(config, users=twice) == ["an owner's users are named twice in one stage"]
     apart = (*twice[:1], UserTraffic("n00", DEV, 2, 2, True), UserTraffic("n00", Stage.APPLICATION, 2, 2))
     assert usage_findings_of(config, users=apart) == []
+
+
+def test_what_a_board_says_of_its_sleep_agrees_with_its_reading(config: CoordinatorConfig) -> None:
+    awake, asleep = SleepReport(asleep=False, wake_s=2.0), SleepReport(asleep=True)
+    rest = (EnergyLine(Stage.UNALLOCATED, Component.SLEEP, 1_000, "measured"),)
+    idle: dict[str, Any] = {"executed": (), "users": ()}
+    assert usage_findings_of(config, sleep=awake) == []
+    assert usage_findings_of(config, sleep=asleep, lines=rest, **idle) == []
+    assert usage_findings_of(config, sleep=asleep) == ["ended the slot asleep, and ran batches in it"]
+    assert usage_findings_of(config, sleep=awake, lines=rest, **idle) == [
+        "has energy of sleep in a slot that it ended awake"
+    ]
+    for changes in (
+        {"wake_uj": 5},
+        {"provenance": "measured"},
+        {"wake_s": None, "wake_uj": 5, "provenance": "measured"},
+    ):
+        half = dataclasses.replace(awake, **changes)
+        assert usage_findings_of(config, sleep=half) == ["energy of waking up has a time and a provenance"]
+    whole = dataclasses.replace(awake, wake_uj=5, wake_half_width_uj=1, provenance="measured")
+    assert usage_findings_of(config, sleep=whole) == []
 
 
 def test_own_work_belongs_to_decisions_of_self_managed_nodes(config: CoordinatorConfig) -> None:

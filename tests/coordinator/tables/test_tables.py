@@ -10,10 +10,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from coordinator.ledger.verify import verify
 from coordinator.policies.registry import make_policy
 from coordinator.tables.export import export_tables, ledger_tables
 from protos.messages.runner import BeginSlot, EndSlot
-from protos.messages.terms import Stage
+from protos.messages.slot import SleepReport
+from protos.messages.terms import Sleep, Stage
 
 START = datetime(2024, 6, 1, tzinfo=UTC)
 COLUMNS = {
@@ -64,6 +66,46 @@ def test_tables_have_the_named_columns(made: Any) -> None:
     assert len(tables["slots"]) == 4 * 4
     assert str(tables["slots"]["time"].dtype).endswith("UTC]")
     assert tables["slots"]["time"].iloc[-1] == pd.Timestamp("2024-06-01T03:00Z")
+
+
+def test_what_sleep_is_stands_beside_the_nodes_where_it_is_not_the_model_s(tmp_path: Path, kit: Any) -> None:
+    bench = kit.Bench(kit.make_config(tmp_path, nodes=3), make_policy("local"))
+    for stub, kind in zip(bench.nodes.values(), (Sleep.NONE, Sleep.COMMAND, Sleep.MODELLED), strict=True):
+        stub.profile = dataclasses.replace(stub.profile, sleep=kind)
+    bench.join()
+    bench.run_slot(0)
+    bench.close()
+    tables = ledger_tables(bench.config.ledger_path, start=START, trace_step_s=3600.0)
+    assert tables["nodes"]["sleep"].tolist() == ["none", "command", "modelled"]
+
+
+def test_what_boards_did_stands_in_the_slots(tmp_path: Path, kit: Any) -> None:
+    """Slot 0: n00 sleeps, n01 cannot be put to sleep. Slot 1: n00 wakes, read; n01 wakes, not read."""
+    bench = kit.Bench(kit.make_config(tmp_path, nodes=2, slots=2), make_policy("local"))
+    for stub in bench.nodes.values():
+        stub.release = 0
+        stub.profile = dataclasses.replace(stub.profile, sleep=Sleep.COMMAND)
+    read = SleepReport(False, "", 2.5, 7_000_000, 250_000, "measured")
+    bench.nodes["n00"].slept = {0: SleepReport(True), 1: read}
+    bench.nodes["n01"].slept = {0: SleepReport(False, "no such governor"), 1: SleepReport(False, "", 3.5)}
+    bench.join()
+    for slot in range(2):
+        bench.run_slot(slot)
+    bench.close()
+    assert verify(bench.config.ledger_path).findings == []
+    tables = ledger_tables(bench.config.ledger_path, start=START, trace_step_s=3600.0)
+    rows = tables["slots"].set_index(["slot", "node_id"])
+    assert rows["awake"].to_dict() == {
+        (0, "n00"): False,
+        (0, "n01"): True,
+        (1, "n00"): True,
+        (1, "n01"): True,
+    }
+    assert rows["sleep_failed"].dropna().to_dict() == {(0, "n01"): "no such governor"}
+    assert rows["wake_s"].dropna().to_dict() == {(1, "n00"): 2.5, (1, "n01"): 3.5}
+    assert rows["wake_j"].dropna().to_dict() == {(1, "n00"): 7.0}
+    assert rows["wake_half_width_j"].dropna().to_dict() == {(1, "n00"): 0.25}
+    assert rows["wake_provenance"].dropna().to_dict() == {(1, "n00"): "measured"}
 
 
 def test_lines_sum_to_the_summaries_of_the_coordinator(made: Any) -> None:

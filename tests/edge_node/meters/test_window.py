@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from carbon_data.units import to_micro
 from edge_node.energy.power_model import PowerModel
 from edge_node.meters.base import Slot, spread
 from edge_node.meters.window import Window
@@ -38,3 +39,31 @@ def test_spreading_loses_nothing(total_uj: int, weights: list[float]) -> None:
     parts = spread(total_uj, weights)
     assert sum(parts) == total_uj
     assert all(part >= 0 for part in parts)
+
+
+def test_the_seconds_until_a_board_slept_are_static() -> None:
+    """3 of 10 s at 2 W: 6 J; what was read beyond is sleep. A total below that is static altogether."""
+    model, window = PowerModel(BOARD), Window()
+    slot = Slot(0, Stage.DEVELOPMENT, awake=False, woke=False, awake_s=3.0)
+    static, asleep = (Stage.UNALLOCATED, Component.STATIC), (Stage.UNALLOCATED, Component.SLEEP)
+    assert window.measured_uj(9_000_000, model, slot, 10.0) == {static: 6_000_000, asleep: 3_000_000}
+    assert window.measured_uj(5_000_000, model, slot, 10.0) == {static: 5_000_000, asleep: 0}
+
+
+@given(
+    st.integers(0, 10**9),
+    st.integers(0, 10**9),
+    st.floats(0, 100),
+    st.lists(st.floats(0, 1e7), max_size=3),
+)
+def test_a_wake_up_that_was_read_is_booked_above_static(
+    total_uj: int, wake_uj: int, wake_s: float, works: list[float]
+) -> None:
+    model, window = PowerModel(BOARD), Window()
+    for flop in works:
+        window.work(Stage.DEVELOPMENT, model.busy_s(flop), model.compute_j(flop), wasted=False)
+    slot = Slot(0, Stage.DEVELOPMENT, awake=True, woke=True, wake_s=wake_s, wake_uj=wake_uj)
+    found = window.measured_uj(total_uj, model, slot, 100.0)
+    assert sum(found.values()) == total_uj
+    above = min(total_uj, max(0, wake_uj - to_micro(BOARD.static_w * wake_s)))
+    assert found[Stage.DEVELOPMENT, Component.WAKE] == above

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from edge_node.config import SleepConfig
 from edge_node.slots.errors import InvalidDecision, StaleDecision
 from edge_node.slots.outbox import MemoryOutbox
 from edge_node.workload import Parameters
 from protos.messages.slot import CloseSlot, Decision, EnergyGrant, Executed, Guest, Send
-from protos.messages.terms import Component, Stage
+from protos.messages.terms import Component, Sleep, Stage
 from tests.edge_node.slots.steps import BATCH_BYTES, MakeNode, decide, energies, finish, make_started, welcome
 
 
@@ -32,6 +33,13 @@ def test_the_same_decision_twice_is_executed_once(make_node: MakeNode, model: Pa
     assert node.on_grant(EnergyGrant("n0", 1, 0, 0, 0)) == settlement
     assert node.on_decision(decision) == []
     assert node.workload.trained == [0, 1, 2, 3]
+
+
+def test_a_node_that_cannot_sleep_refuses_to(make_node: MakeNode) -> None:
+    node = make_node(sleep=SleepConfig(kind=Sleep.NONE))
+    welcome(node)
+    with pytest.raises(InvalidDecision, match="n0 cannot sleep, and was told to in slot 0"):
+        node.on_decision(decide("n0", 0, awake=False))
 
 
 def test_a_new_epoch_of_an_executed_slot_only_reports_again(make_node: MakeNode, model: Parameters) -> None:

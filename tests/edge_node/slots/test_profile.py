@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from edge_node.config import BatteryConfig, InferenceConfig, NodeConfig
-from edge_node.meters.registry import build_meter
-from edge_node.slots.profile import node_profile, released_batches
+from edge_node.config import BatteryConfig, InferenceConfig, NodeConfig, SleepConfig
+from edge_node.meters.registry import build_meter, reads_sensor
+from edge_node.slots.profile import node_profile, released_batches, sleep_of
 from protos.messages.stream import NodeProfile, WorkProfile
-from protos.messages.terms import Stage
+from protos.messages.terms import Sleep, Stage
 from tests.edge_node.boards import BOARD
 from tests.edge_node.slots.steps import MakeNode
 
@@ -66,6 +67,31 @@ def test_a_profile_whole(make_node: MakeNode) -> None:
         num_examples=50,
         data_digest="0" * 64,
     )
+
+
+def test_a_board_that_is_read_cannot_sleep_and_others_do_by_the_model(
+    make_config: Callable[..., NodeConfig], tmp_path: Path
+) -> None:
+    sensor = tmp_path / "power1_input"
+    sensor.write_text("2000000\n")
+    plain = make_config(0)
+    for spec, expected in (
+        ("modelled", Sleep.MODELLED),
+        ("cpu-time", Sleep.MODELLED),
+        (f"hwmon:{tmp_path}", Sleep.NONE),
+        (f"record:{tmp_path}/log.jsonl=hwmon:{tmp_path}", Sleep.NONE),
+    ):
+        config = plain.model_copy(update={"meter": spec})
+        assert reads_sensor(spec) is (expected is Sleep.NONE)
+        meter = build_meter(spec, config.board, 1.0)
+        assert sleep_of(config, meter) is expected
+        told = config.model_copy(update={"sleep": SleepConfig(kind=Sleep.NONE)})
+        assert sleep_of(told, meter) is Sleep.NONE
+        if expected is Sleep.NONE:
+            with pytest.raises(
+                ValueError, match=r"n0: sleep.kind = \"modelled\" with meter .*which reads the board"
+            ):
+                sleep_of(config.model_copy(update={"sleep": SleepConfig(kind=Sleep.MODELLED)}), meter)
 
 
 def test_a_node_without_battery_and_work(make_node: MakeNode) -> None:

@@ -12,7 +12,7 @@ from experiments.report import units
 from experiments.report.figures.flows import matrix
 from experiments.report.measures import totals
 from experiments.report.read import load
-from experiments.report.tables import policies
+from experiments.report.tables import nodes, policies
 from experiments.report.terminal import totals_table
 
 
@@ -40,3 +40,31 @@ def test_what_was_sent_and_what_was_curtailed_stand_under_their_own_headings(
     assert cells["transferred"] == units.joules(found.sent_j)
     carried, _ = matrix(study.any_run, "energy")
     assert carried.to_numpy().sum() == pytest.approx(found.sent_j)
+
+
+def test_the_page_says_of_every_node_what_its_sleep_was(make_run: Callable[..., Path]) -> None:
+    folder = make_run("deta", 0)
+    assert "sleep" not in [column.label for column in nodes(load(folder)).columns]
+    table = pd.read_parquet(folder / "nodes.parquet")
+    kinds = ["none", "modelled", "command", "supply", None]
+    sleep = [kinds[place % len(kinds)] for place in range(len(table))]
+    table.assign(sleep=pd.Series(sleep, dtype="string")).to_parquet(folder / "nodes.parquet")
+    shown = nodes(load(folder))
+    place = [column.label for column in shown.columns].index("sleep")
+    by_node = {cells[0][0]: cells[place][0] for cells in shown.rows()}
+    words = {
+        "none": "not possible",
+        "modelled": "modelled",
+        "command": "real, by command",
+        "supply": "real, by supply",
+    }
+    expected = [units.NO_VALUE if kind is None else words[kind] for kind in sleep]
+    assert by_node == dict(zip(table["node_id"], expected, strict=True))
+
+
+def test_sleep_by_the_model_is_called_so_where_nodes_slept(make_run: Callable[..., Path]) -> None:
+    folder = make_run("deta", 0)
+    slots = pd.read_parquet(folder / "slots.parquet")
+    slots.loc[0, "awake"] = False
+    slots.to_parquet(folder / "slots.parquet")
+    assert set(nodes(load(folder)).frame["sleep"]) == {"modelled"}

@@ -19,6 +19,7 @@ from experiments.resolve.resolve import resolve
 from experiments.run_folder.verify import verify_run
 from experiments.runs.run import execute
 from experiments.scenario.model import Scenario, parse_scenario
+from experiments.scenario.places import SleepSpec
 
 ZONES = ("DE", "FR", "US-NW-SCL", "US-SE-SOCO", "SE-SE3", "PL")
 COLUMN_POLICIES = sorted(name for name in POLICIES if not isinstance(make_policy(name), Negotiating))
@@ -117,6 +118,21 @@ def test_every_table_is_that_of_a_fleet_in_one_process(policy: str, tmp_path: Pa
 
 def test_every_table_of_a_fleet_that_moves_trades_sleeps_and_waits(tmp_path: Path) -> None:
     assert_the_same(drawn(109, "deta"), tmp_path)
+
+
+def test_every_table_of_a_fleet_in_which_only_some_can_sleep(tmp_path: Path) -> None:
+    """The first entry's nodes cannot: they are awake throughout, and the others are not."""
+    found = drawn(109, "deta")
+    first, *others = found.nodes
+    some = found.model_copy(
+        update={"nodes": (first.model_copy(update={"sleep": SleepSpec(kind="none")}), *others)}
+    )
+    assert_the_same(some, tmp_path)
+    slots, nodes = (pd.read_parquet(tmp_path / "rows" / f"{name}.parquet") for name in ("slots", "nodes"))
+    awake = slots.groupby("node_id")["awake"].all()
+    assert nodes["sleep"].tolist() == ["none"] * first.count + ["modelled"] * (len(nodes) - first.count)
+    assert awake.iloc[: first.count].all()
+    assert not awake.iloc[first.count :].all()
 
 
 def assert_it_learns_the_same(scenario: Scenario, folder: Path) -> None:

@@ -776,6 +776,19 @@ FORGED |= {
         "the network's lines are not those",
         body("slot_end/1", line_of("negotiation", component="network")),
     ),
+    "a board that is switched, and nothing said of it": Forged(
+        "sleep",
+        "sleep of n00 is command, and its reading says nothing of its board",
+        (body("registration/n00/boot1", lambda b: b["profile"].update(sleep="command")),),
+    ),
+    "sleep of a board that cannot": Forged(
+        "sleep",
+        "energy of sleep of n00, and it cannot sleep",
+        (
+            body("registration/n00/boot1", lambda b: b["profile"].update(sleep="none")),
+            usage_of("n00", lambda b: b["lines"][1].update(component="sleep")),
+        ),
+    ),
 }
 FORGED |= {
     # --- agreement of documents, and summaries ------------------------------------------------------------------

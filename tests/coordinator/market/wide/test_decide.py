@@ -136,12 +136,15 @@ def test_model_energy_of_nodes_that_run_nothing_is_not_drawn() -> None:
 
 def test_what_the_hub_form_cannot_do_is_named() -> None:
     large = large_fleet(WIDE_FROM, 2)
+    sleepy = replace(large, limits=replace(large.limits, may_sleep=True))
     assert why_pairwise(large) is None
     reasons = {
         "fewer": large_fleet(WIDE_FROM - 1, 2),
         "horizon": replace(large, limits=replace(large.limits, transfer_cap_over="horizon")),
         "pair": replace(large, loss_fraction=np.zeros((WIDE_FROM, WIDE_FROM))),
+        "cannot sleep": replace(sleepy, can_sleep=np.arange(WIDE_FROM) > 0),
     }
+    assert why_pairwise(sleepy) is None
     for word, fleet in reasons.items():
         assert word in str(why_pairwise(fleet))
 

@@ -1,0 +1,1 @@
+"""What puts a board to sleep and wakes it."""
