@@ -82,8 +82,9 @@ def _asked(ledger: Path, question: str, values: tuple[str, ...] = ()) -> list[tu
 
 
 def silent_gaps(slots: pd.DataFrame, ledger: Path) -> int:
-    """Slots of nodes, among the slots that were ended, that have no reading and do not say so; or have one and are
-    called a gap, or are missing from the table."""
+    """Slots of nodes, among the slots that were ended, that have no reading and do not say so; or have one in time
+    and are called a gap, or are missing from the table. A reading that came after its slot's end is booked beside the gap,
+    and says so: it is ``late``."""
     ended = {
         int(slot)
         for (slot,) in _asked(ledger, f"SELECT slot FROM entries WHERE kind = '{Kind.SLOT_END.value}'")
@@ -96,7 +97,8 @@ def silent_gaps(slots: pd.DataFrame, ledger: Path) -> int:
     gap = pd.Series(
         [pair in gaps for pair in zip(rows["slot"], rows["node_id"], strict=True)], index=rows.index
     )
-    said = ~rows["alive"].astype(bool) | gap
+    late = rows["late"].fillna(False).astype(bool)
+    said = (~rows["alive"].astype(bool) | gap) & ~late
     metered = rows["metered"].astype(bool)
     wrong = int((metered == said).sum() + (metered == rows["demand_j"].isna()).sum())
     return wrong + len(ended) * slots["node_id"].nunique() - len(rows)

@@ -34,6 +34,7 @@ def slots(**changes: object) -> pd.DataFrame:
             "node_id": ["a", "b", "a", "b"],
             "alive": True,
             "metered": [True, True, True, False],
+            "late": [False, False, False, None],
             "demand_j": [1.0, 2.0, 3.0, None],
             "unserved_batches": [0, 1, 0, None],
         }
@@ -90,6 +91,9 @@ def test_a_gap_that_the_ledger_names_is_explicit_and_any_other_is_not(tmp_path: 
     assert tables.silent_gaps(slots(alive_at_3=False), silent) == 0, "it had no part in the slot"
     assert tables.silent_gaps(slots(demand_j_at_3=0.0), named) == 1, "missing is not zero"
     assert tables.silent_gaps(slots().iloc[:3], named) == 1
+    came = {"metered_at_3": True, "demand_j_at_3": 4.0}
+    assert tables.silent_gaps(slots(**came), named) == 1, "a gap that has a reading"
+    assert tables.silent_gaps(slots(**came, late_at_3=True), named) == 0, "which came after the slot's end"
     assert tables.silent_gaps(slots(), booked(tmp_path / "open", *ends(0))) == 0, "slot 1 is not ended"
 
 
