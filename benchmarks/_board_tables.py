@@ -83,8 +83,8 @@ def _asked(ledger: Path, question: str, values: tuple[str, ...] = ()) -> list[tu
 
 def silent_gaps(slots: pd.DataFrame, ledger: Path) -> int:
     """Slots of nodes, among the slots that were ended, that have no reading and do not say so; or have one in time
-    and are called a gap, or are missing from the table. A reading that came after its slot's end is booked beside the gap,
-    and says so: it is ``late``."""
+    and are called a gap, or are missing from the table. A reading that came after its slot's end is booked beside the
+    gap, and says so: it is ``late``."""
     ended = {
         int(slot)
         for (slot,) in _asked(ledger, f"SELECT slot FROM entries WHERE kind = '{Kind.SLOT_END.value}'")
