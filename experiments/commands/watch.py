@@ -11,6 +11,7 @@ from rich.live import Live
 
 from experiments.commands.options import JsonOption, RunArgument
 from experiments.commands.output import out, print_json
+from experiments.errors import UsageError
 from experiments.live.server import LOOK_S, serving
 from experiments.live.terminal import headline, screen
 from experiments.live.told import told
@@ -29,6 +30,12 @@ def watch(
     once: Annotated[bool, typer.Option("--once", help="Show how it stands now, and end.")] = False,
     as_json: JsonOption = False,
 ) -> None:
+    if page and (once or as_json):
+        raise UsageError(
+            "--page serves the run until Ctrl-C, --once and --json end at once; give one of them"
+        )
+    if port and not page:
+        raise UsageError(f"--port {port} is that of the page; give --page too")
     watched = Watched(run)
     watched.look()
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -36,7 +37,7 @@ def screen(watched: Watched, height: int, width: int) -> RenderableType:
             f"  {picture.config.get('policy', '')}  {picture.stage}",
         ),
         Text(headline(picture)),
-        ProgressBar(total=max(1, picture.slots), completed=picture.ended, width=min(width, 60)),
+        Columns([ProgressBar(total=max(1, picture.slots), completed=picture.ended, width=min(width, 60))]),
     ]
     if picture.nodes:
         parts.append(_nodes(picture, max(3, height - ROWS_BESIDE_NODES - FAULTS), width))
@@ -93,9 +94,11 @@ def _row(picture: Picture, node: NodePicture, emitted_g: float, wide: bool) -> l
 
 
 def _flows(picture: Picture) -> str:
+    if picture.flows_slot is None:
+        return "nothing moved yet" if picture.nodes else ""
     batches = sum(amount for *_, amount in picture.batch_flows)
-    sent_j = sum(amount for *_, amount in picture.energy_flows)
+    arrived_j = sum(amount for *_, amount in picture.energy_flows)
     pairs = ", ".join(f"{owner}>{runs} {count}" for owner, runs, count in picture.batch_flows[:8])
-    return f"moved in slot {picture.flows_slot}: {batches} batches, {joules(sent_j)}" + (
+    return f"moved in slot {picture.flows_slot}: {batches} batches, {joules(arrived_j)} arrived" + (
         f" ({pairs})" if pairs else ""
     )

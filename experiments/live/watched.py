@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pyarrow import parquet
 
+from coordinator.ledger import LedgerError
 from coordinator.ledger.feed import Feed
 from experiments.errors import UsageError
 from experiments.live.picture import Picture
@@ -76,7 +77,14 @@ class Watched:
         changed = newest != self.run
         if changed:
             self._show(newest)
-        entries = self._feed.new()
+        if not self.folder.is_dir():
+            raise UsageError(f"{self.folder} is gone: it was removed or renamed")
+        try:
+            entries = self._feed.new()
+        except LedgerError as error:
+            raise UsageError(
+                f"{error}; `detabed ledger verify {self.folder}` says what of it holds"
+            ) from error
         self.picture.take(entries)
         return self._take_progress() or bool(entries) or changed
 
@@ -98,7 +106,10 @@ class Watched:
         if self._progress == OVER or not path.exists():
             return False
         self._progress = OVER
-        rounds = parquet.read_table(path, columns=["slot", "test_accuracy", "test_loss"]).to_pylist()
+        try:
+            rounds = parquet.read_table(path, columns=["slot", "test_accuracy", "test_loss"]).to_pylist()
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{path} cannot be read ({error}); restore it from a copy") from error
         self.picture.learned(
             {
                 "slot": row["slot"],

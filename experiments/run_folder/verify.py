@@ -6,12 +6,13 @@ import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from pyarrow import parquet
+from pydantic import AwareDatetime, BaseModel, NonNegativeInt, PositiveFloat, ValidationError
 
 from coordinator.ledger import (
     Anchor,
@@ -24,7 +25,24 @@ from coordinator.ledger import (
 )
 from coordinator.tables.export import export_tables
 from experiments.errors import UsageError
-from experiments.run_folder.files import LEDGER, METADATA
+from experiments.run_folder.files import COMPARE, DONE, LEDGER, METADATA, SCENARIO
+
+
+class Head(BaseModel):
+    """Of the ledger, as the run's end left it."""
+
+    entries: NonNegativeInt
+    head: str
+
+
+class Told(BaseModel):
+    """What of a run's metadata is needed here."""
+
+    run_id: str
+    start: AwareDatetime
+    trace_step_s: PositiveFloat
+    ledger: Head | None = None
+    """None: written by an older version."""
 
 
 class State(StrEnum):
@@ -67,11 +85,14 @@ def verify_run(folder: Path, tables: bool = True) -> dict[str, Any]:
             f"{folder}: no {LEDGER} in it or in its sub-folders; give a run folder or a compare folder"
         )
     verdicts = {path: _verdict(path, tables) for path in ledgers}
+    verdicts |= {
+        path: Verdict(State.INCOMPLETE, incomplete=("there is no ledger",)) for path in _absent(folder)
+    }
     states = [verdict.state for verdict in verdicts.values()]
 
     def of_all(texts: str) -> list[str]:
         return [
-            text if len(ledgers) == 1 else f"{path.parent.name}: {text}"
+            text if len(verdicts) == 1 else f"{path.parent.name}: {text}"
             for path, verdict in verdicts.items()
             for text in getattr(verdict, texts)
         ]
@@ -91,21 +112,36 @@ def verify_run(folder: Path, tables: bool = True) -> dict[str, Any]:
     }
 
 
+def _absent(folder: Path) -> list[Path]:
+    """Ledgers of runs that a comparison names and that are not there."""
+    try:
+        named = json.loads((folder / COMPARE).read_text(encoding="utf-8"))["policies"]
+        runs = [folder / run for some in named.values() for run in some]
+    except FileNotFoundError:
+        return []
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{folder / COMPARE} cannot be read ({error}); restore it from a copy") from error
+    return [run / LEDGER for run in runs if not (run / LEDGER).exists()]
+
+
 def _verdict(path: Path, tables: bool) -> Verdict:
-    metadata = _metadata(path.parent) if path.name == LEDGER else {}
-    told = metadata.get("ledger")
-    anchor = None if told is None else Anchor(told["entries"], told["head"])
+    told, findings = _told(path)
+    anchor = None if told is None or told.ledger is None else Anchor(told.ledger.entries, told.ledger.head)
     try:
         report = verify(path, anchor)
     except LedgerEmptyError as error:
         return Verdict(State.INCOMPLETE, incomplete=(str(error),), anchored=anchor is not None)
     except LedgerError as error:
-        raise UsageError(f"{error}; give a run folder or a compare folder") from error
-    findings = [str(finding) for finding in report.findings]
-    if not findings and tables and metadata:
-        findings += _other_tables(path, metadata)
+        if not path.with_name(SCENARIO).exists():
+            raise UsageError(f"{error}; give a run folder or a compare folder") from error
+        return Verdict(State.NOT_SOUND, (f"file: {error}",), anchored=anchor is not None)
+    if told is not None and report.run_id != told.run_id:
+        findings.append(f"run: {path} is the ledger of {report.run_id!r}, the folder of {told.run_id!r}")
+    findings += [str(finding) for finding in report.findings]
+    if not findings and tables and told is not None:
+        findings += _other_tables(path, told)
     lacks = _lacks(path, report)
-    truncated = {finding.code for finding in report.findings} == {"truncated"}
+    truncated = {finding.split(":")[0] for finding in findings} == {"truncated"}
     state = (
         State.TRUNCATED if truncated else State.NOT_SOUND if findings else State.INCOMPLETE if lacks else State.SOUND
     )  # fmt: skip
@@ -121,24 +157,29 @@ def _verdict(path: Path, tables: bool) -> Verdict:
     )
 
 
-def _metadata(folder: Path) -> dict[str, Any]:
-    """Empty where the run has not come to its end."""
+def _told(path: Path) -> tuple[Told | None, list[str]]:
+    """A run's metadata, and what is wrong with it. None: the run has not come to its end, or they cannot be used."""
+    if path.name != LEDGER:
+        return None, []
+    place = path.with_name(METADATA)
     try:
-        return dict(json.loads((folder / METADATA).read_text(encoding="utf-8")))
+        return Told.model_validate_json(place.read_bytes()), []
     except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise UsageError(f"{folder / METADATA} cannot be read ({error}); restore it from a copy") from error
+        over = path.with_name(DONE).exists()
+        return None, [f"metadata: {place} is missing, though the run is over"] if over else []
+    except ValidationError as error:
+        said = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'all'}: {one['msg']}" for one in error.errors())
+        return None, [f"metadata: {place} cannot be used ({said})"]
 
 
-def _other_tables(path: Path, metadata: dict[str, Any]) -> Iterator[str]:
+def _other_tables(path: Path, told: Told) -> Iterator[str]:
     """Tables of the run that are not those of its ledger. ``rounds``, which holds accuracies, is not made from it."""
     with tempfile.TemporaryDirectory(prefix="detabed-verify-") as name:
         made = export_tables(
             path,
             Path(name),
-            start=datetime.fromisoformat(metadata["start"]),
-            trace_step_s=metadata["trace_step_s"],
+            start=told.start,
+            trace_step_s=told.trace_step_s,
         )
         for table, again in made.items():
             there = path.with_name(again.name)
@@ -158,12 +199,15 @@ def _difference(there: Path, again: Path) -> str:
         return f"its columns are {found.column_names},"
     if found.num_rows != wanted.num_rows:
         return f"its {found.num_rows} rows are"
-    other = [
-        column
-        for column in wanted.column_names
-        if found[column].cast(wanted[column].type).combine_chunks() != wanted[column].combine_chunks()
-    ]
+    other = [column for column in wanted.column_names if not _same(found[column], wanted[column])]
     return f"the values of {', '.join(other)} are" if other else ""
+
+
+def _same(found: pa.ChunkedArray, wanted: pa.ChunkedArray) -> bool:
+    try:
+        return bool(found.cast(wanted.type).equals(wanted))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return False
 
 
 def _lacks(path: Path, report: VerifyReport) -> list[str]:

@@ -16,7 +16,7 @@ from edge_node.config import TaskConfig
 from protos.access.config import Access
 from tests.boards.hosts import ROOT, Host, environment, hosts
 from tests.edge_node.adapters.running import coordinator_config
-from tests.edge_node.test_edge_node import BLOCKER, _modules_beyond_the_requirements
+from tests.edge_node.bare_board import write_bare_board
 from tests.experiments.commands.test_commands import documented
 
 pytestmark = pytest.mark.processes
@@ -97,7 +97,7 @@ def joined(three: tuple[Host, ...], tmp_path: Path) -> tuple[tuple[Host, ...], P
     desk, board = tmp_path / "desk", tmp_path / "board"
     for folder in (desk, board):
         folder.mkdir()
-    (board / "sitecustomize.py").write_text(BLOCKER.format(blocked=_modules_beyond_the_requirements()))
+    write_bare_board(board)
     boards = (("n0", zero, 'meter = "cpu-time"'), ("n1", one, ""))
     tables = (f'[[boards]]\nname = "{n}"\naddress = "{h.address}"\n{more}\n' for n, h, more in boards)
     (desk / "boards.toml").write_text("port = 7801\n" + "".join(tables))

@@ -66,6 +66,8 @@ def assert_same(folder: Path, whole: Path) -> None:
         ours, theirs = (pd.read_parquet(path / f"{name}.parquet") for path in (folder, whole))
         if name == "decisions":
             ours, theirs = ours.drop(columns="epoch"), theirs.drop(columns="epoch")
+        if name == "nodes":  # boards do not sleep unless they have an actuator, modelled nodes do
+            ours, theirs = (table.drop(columns="sleep", errors="ignore") for table in (ours, theirs))
         pd.testing.assert_frame_equal(ours, theirs)
     assert (folder / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 

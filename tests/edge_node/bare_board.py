@@ -26,7 +26,7 @@ sys.meta_path.insert(0, Absent())
 
 def write_bare_board(folder: Path) -> None:
     """A process with ``folder`` on its PYTHONPATH has no other packages."""
-    (folder / "sitecustomize.py").write_text(BLOCKER.format(blocked=_modules_beyond_the_requirements()))
+    (folder / "sitecustomize.py").write_text(BLOCKER.format(blocked=modules_beyond_the_requirements()))
 
 
 def requirements() -> list[str]:
@@ -50,7 +50,7 @@ def closure() -> set[str]:
     return found
 
 
-def _modules_beyond_the_requirements() -> tuple[str, ...]:
+def modules_beyond_the_requirements() -> tuple[str, ...]:
     """Top-level modules of this environment that a board would not have."""
     allowed = closure()
     return tuple(

@@ -24,15 +24,17 @@ NOT_LOAD = (b"sampling.process", b"fake_board")
 
 
 class FakeBoard:
-    """Starts the process; ``spec`` names its sensor."""
+    """Starts the process; ``spec`` names its sensor. ``itself``: this process is load too, not only those it starts:
+    threads that other tests have left in it would be measured as well."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, itself: bool = True) -> None:
         folder.mkdir()
         self.spec = f"hwmon:{folder}"
         (folder / "update_interval").write_text("200\n")
         replaced(folder / "power1_input", round(IDLE_W * 1e6))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(os.getpid()), str(folder)], stdin=subprocess.PIPE
+            [sys.executable, "-m", __name__, str(os.getpid()), str(folder), str(int(itself))],
+            stdin=subprocess.PIPE,
         )
 
     def stop(self) -> None:
@@ -41,12 +43,13 @@ class FakeBoard:
         self._process.wait()
 
 
-def show(root: int, path: Path) -> None:
+def show(root: int, path: Path, itself: bool) -> None:
     """Until standard input closes."""
+    own = (root,) if itself else ()
     looks: deque[int] = deque(maxlen=LOOKS)
     count = 0
     while not select.select([sys.stdin], [], [], PERIOD_S)[0]:
-        looks.append(sum(working(process) for process in (root, *below(root))))
+        looks.append(sum(working(process) for process in (*own, *below(root))))
         count += 1
         replaced(path, round((IDLE_W + THREAD_W * sum(looks) / len(looks)) * 1e6) + count % 7 * 1000)
 
@@ -83,4 +86,4 @@ def _names(process: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    show(int(sys.argv[1]), Path(sys.argv[2]) / "power1_input")
+    show(int(sys.argv[1]), Path(sys.argv[2]) / "power1_input", sys.argv[3] == "1")

@@ -72,3 +72,8 @@ def test_a_run_that_failed_or_was_broken_off_says_so(
 def test_what_is_no_run_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["watch", str(tmp_path / "nothing")]) == 2
     assert "no such folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [("--page", "--once"), ("--page", "--json"), ("--port", "7780")])
+def test_options_that_would_be_ignored_are_refused(finished: Path, options: tuple[str, ...]) -> None:
+    assert invoke(["watch", str(finished), *options]) == 2

@@ -25,6 +25,7 @@ def test_nodes_figures_and_standing_are_shown_whole(finished: Path, width: int) 
     assert max(len(line) for line in text.splitlines()) <= width
     rows = [line for line in text.splitlines() if line.startswith("n0")]
     assert "…" not in rows[0]
+    assert any(line.startswith("node") and "CO2e" in line for line in text.splitlines())
 
 
 def test_nodes_that_have_no_room_are_counted(finished: Path) -> None:

@@ -75,3 +75,17 @@ def test_what_is_no_run_is_refused_with_the_remedy(tmp_path: Path) -> None:
         Watched(tmp_path / "nothing")
     with pytest.raises(UsageError, match=r"has no scenario\.toml; give one of `detabed run`"):
         Watched(tmp_path)
+
+
+def test_a_folder_that_is_damaged_or_gone_is_a_sentence(finished: Path, tmp_path: Path) -> None:
+    run = begun(tmp_path / "run", finished, LEDGER)
+    watched = Watched(run)
+    (run / "rounds.parquet").write_bytes(b"no table")
+    with pytest.raises(UsageError, match="cannot be read"):
+        watched.look()
+    (run / LEDGER).write_bytes(b"no database " * 1000)
+    with pytest.raises(UsageError, match="ledger verify"):
+        Watched(run).look()
+    shutil.rmtree(run)
+    with pytest.raises(UsageError, match="is gone"):
+        watched.look()

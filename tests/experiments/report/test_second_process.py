@@ -25,6 +25,13 @@ def second(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecondProcess]:
         yield started
 
 
+def drawing() -> psutil.Process:
+    """The process that draws; other tests in this process may have left children of their own."""
+    children = psutil.Process(os.getpid()).children()
+    (child,) = [child for child in children if second_process.MODULE in " ".join(child.cmdline())]
+    return child
+
+
 def test_it_draws_what_it_is_asked_for(second: SecondProcess, make_run: MakeRun) -> None:
     folder = make_run("deta", 0, nodes=3)
     pictures = second.ask({"folder": str(folder), "section": "stages"})
@@ -40,7 +47,7 @@ def test_it_goes_on_after_what_it_could_not_draw(second: SecondProcess, make_run
 
 
 def test_killed_it_answers_nothing_and_stops(second: SecondProcess, make_run: MakeRun) -> None:
-    (child,) = psutil.Process(os.getpid()).children()
+    child = drawing()
     child.send_signal(signal.SIGKILL)
     psutil.wait_procs([child])
     assert second.ask({"folder": str(make_run("deta", 0, nodes=3)), "section": "day"}) is None
@@ -48,7 +55,7 @@ def test_killed_it_answers_nothing_and_stops(second: SecondProcess, make_run: Ma
 
 
 def test_it_ends_when_it_is_stopped(second: SecondProcess) -> None:
-    (child,) = psutil.Process(os.getpid()).children()
+    child = drawing()
     second.stop()
     assert not child.is_running()
     second.stop()

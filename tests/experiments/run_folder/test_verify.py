@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from experiments.cli import invoke
-from experiments.run_folder.files import LEDGER, METADATA
+from experiments.run_folder.files import COMPARE, DONE, LEDGER, METADATA
 from experiments.run_folder.verify import verify_run
 from tests.scenarios import FULL, SMALL
 
@@ -119,6 +119,7 @@ def test_a_ledger_that_was_cut_short_is_told_apart_by_its_anchor(
     assert code_of(run) == 3
     assert json.loads(capsys.readouterr().out)["state"] == "truncated"
     (run / METADATA).unlink()
+    (run / DONE).unlink()
     assert code_of(run) == 3
     verdict = json.loads(capsys.readouterr().out)
     assert (verdict["state"], verdict["incomplete"]) == ("incomplete", ["7 of 8 slots are closed"])
@@ -196,3 +197,59 @@ def test_an_archive_that_nobody_may_write_is_read(run: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "sound" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "is missing, though the run is over"),
+        ("[1, 2]", "cannot be used"),
+        ("{}", "run_id: Field required"),
+        ('{"run_id": "r", "start": "yesterday", "trace_step_s": 1}', "start: "),
+        ('{"run_id": "r", "start": "2022-06-21T00:00:00Z", "trace_step_s": 1, "ledger": "x"}', "ledger: "),
+    ],
+)
+def test_metadata_that_cannot_be_used_are_a_finding(
+    run: Path, content: str | None, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run / METADATA).unlink()
+    if content is not None:
+        (run / METADATA).write_text(content)
+    assert code_of(run) == 1
+    (finding,) = json.loads(capsys.readouterr().out)["findings"]
+    assert finding.startswith("metadata: ")
+    assert said in finding
+
+
+def test_a_column_of_another_type_is_found(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.read_parquet(run / "slots.parquet")
+    frame["demand_j"] = "much"
+    frame.to_parquet(run / "slots.parquet", index=False)
+    assert code_of(run) == 1
+    assert "the values of demand_j are not" in capsys.readouterr().out
+
+
+def test_a_file_that_was_cut_is_a_finding_of_its_run(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = (run / LEDGER).read_bytes()
+    (run / LEDGER).write_bytes(content[: len(content) // 3])
+    assert code_of(run) == 1
+    assert json.loads(capsys.readouterr().out)["state"] == "not sound"
+
+
+def test_the_ledger_of_another_run_is_a_finding(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    metadata = json.loads((run / METADATA).read_text())
+    (run / METADATA).write_text(json.dumps({**metadata, "run_id": "another"}))
+    assert code_of(run) == 1
+    (finding,) = json.loads(capsys.readouterr().out)["findings"]
+    assert finding.endswith(f"is the ledger of {metadata['run_id']!r}, the folder of 'another'")
+
+
+def test_a_run_of_a_comparison_whose_ledger_is_gone_is_missed(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = tmp_path / "both"
+    shutil.copytree(run, both / "dat-s0")
+    (both / COMPARE).write_text(json.dumps({"policies": {"dat": ["dat-s0", "dat-s1"]}}))
+    assert code_of(both) == 3
+    verdict = json.loads(capsys.readouterr().out)
+    assert (verdict["state"], verdict["incomplete"]) == ("incomplete", ["dat-s1: there is no ledger"])

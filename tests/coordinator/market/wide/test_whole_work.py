@@ -124,10 +124,11 @@ def by_its_text(
         leaving = gathered(leaving, least, most, alike)
     given = [int(np.floor(leaving[i] + 1e-6)) for i in nodes]
     rest_given = [leaving[i] - given[i] for i in nodes]
-    room = []
+    room, taking = [], []
     for i in nodes:
         takes = guests[i] > 1e-6 and given[i] == 0 and rest_given[i] <= 1e-6
         room.append(min(int(limits.guest_room[i]), max(capacity[i] - target[i], 0)) if takes else 0)
+        taking.append(takes)
     coming = [min(max(guests[i], 0.0), float(room[i])) for i in nodes]
     taken = [int(np.floor(coming[i] + 1e-6)) for i in nodes]
     rest_taken = [coming[i] - taken[i] for i in nodes]
@@ -144,6 +145,13 @@ def by_its_text(
         seen["owners keep"] += 1
         can_stay = [given[i] - least[i] for i in nodes]
         given = [a - b for a, b in zip(given, laid(can_stay, lacking(), away), strict=True)]
+    if lacking() > 0:
+        seen["idle nodes take"] += 1
+        free = []
+        for i in nodes:
+            places = min(int(limits.guest_room[i]), max(capacity[i] - target[i], 0))
+            free.append(places if not taking[i] and given[i] == 0 and rest_given[i] <= 1e-6 else 0)
+        taken = [a + b for a, b in zip(taken, laid(free, lacking(), [-f for f in free]), strict=True)]
     home = [target[i] - given[i] for i in nodes]
     if lacking() > 0:
         seen["undone"] += 1
@@ -198,7 +206,16 @@ def test_whole_work_is_that_of_its_text() -> None:
             seen,
         )
         assert numbers(work) == expected
-    steps = {"takers take more", "owners keep", "undone", "surplus of 1", "surplus of 2", "low", "high"}
+    steps = {
+        "takers take more",
+        "owners keep",
+        "idle nodes take",
+        "undone",
+        "surplus of 1",
+        "surplus of 2",
+        "low",
+        "high",
+    }
     assert {step for step, times in seen.items() if times > 5} == steps
 
 
