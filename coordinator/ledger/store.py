@@ -335,8 +335,8 @@ def open_read_only(path: Path) -> tuple[sqlite3.Connection, Format]:
 
 
 def _address(path: Path) -> str:
-    """For SQLite. Where nothing can be written, it cannot make the shared-memory file that a ledger's readers need, and
-    nobody else can write either."""
+    """URI for SQLite. In a folder without write permission SQLite cannot make the shared-memory file that readers of a
+    ledger need; such a file is opened as immutable."""
     place = Path(path).absolute()
     archived = not os.access(place.parent, os.W_OK) and not place.with_name(f"{place.name}-wal").exists()
     return f"{place.as_uri()}?mode=ro{'&immutable=1' if archived else ''}"

@@ -118,7 +118,7 @@ class Fleet:
     asleep: Bools
     """(N,) whether the node slept in the slot before: a_i(t-1) = 0."""
     can_sleep: Bools | None = None
-    """(N,) whether the node has a way to sleep; None: all have. Where limits.may_sleep is off, nobody may. See
+    """(N,) whether the node has a way to sleep; None: all have. Where limits.may_sleep is off, no node may. See
     ``sleepers``."""
 
     decision_slots: int | None = None

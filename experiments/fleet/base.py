@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Generic, Protocol, Self, TypeVar
 
 from coordinator.config import CoordinatorConfig
 from edge_node.config import NodeConfig, NodeMemory
@@ -21,6 +21,9 @@ from .run_access import RunAccess, run_access
 
 DEFAULT_BUILDER = "experiments.fleet.nodes:host_edge_nodes"
 """``package.module:function`` that turns node configurations into hosted nodes, see node_host.Builder."""
+
+OfRun = TypeVar("OfRun", bound=NodeGrid)
+"""Grid of a run, by kind of fleet."""
 
 
 class FleetStartError(RuntimeError):
@@ -48,6 +51,26 @@ class Managed:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+class HostsRuns(Managed, Generic[OfRun]):
+    """Has the grid of one run at a time, from ``reset`` on."""
+
+    def __init__(self) -> None:
+        self._grid: OfRun | None = None
+        self._numbers: dict[str, int] = {}
+
+    @property
+    def grid(self) -> OfRun:
+        """See Fleet. Raises RuntimeError before the first ``reset``."""
+        if self._grid is None:
+            raise RuntimeError("the fleet hosts no run yet: call reset(configs) first")
+        return self._grid
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """See Fleet."""
+        return dict(self._numbers)
 
 
 class Fleet(Protocol):

@@ -18,7 +18,7 @@ from protos.access.config import is_loopback
 from protos.messages.boards import MEMORY
 
 from .ahead import Ahead
-from .base import DEFAULT_BUILDER, FleetStartError, Managed, numbers_of, run_number
+from .base import DEFAULT_BUILDER, FleetStartError, HostsRuns, numbers_of, run_number
 from .board_port import BoardPort
 from .daemon_grid import DaemonGrid
 from .isolation import require_loopback
@@ -31,7 +31,7 @@ MEMORIES_S = 2.0
 """Longest wait for what nodes remember after a slot."""
 
 
-class DaemonFleet(Managed):
+class DaemonFleet(HostsRuns[DaemonGrid]):
     """A daemon for each node, on a board of its own.
 
     Args:
@@ -54,15 +54,14 @@ class DaemonFleet(Managed):
         appear_s: float = APPEAR_S,
         host_timeout_s: float = 180.0,
     ) -> None:
+        super().__init__()
         self._node_ids, self._inventory = tuple(node_ids), inventory
         self._host, self._at = host, port
         self._lost_after_s, self._appear_s, self._host_timeout_s = lost_after_s, appear_s, host_timeout_s
         self._coordinators = Ahead()
         self._cluster: Cluster | None = None
         self._port: BoardPort | None = None
-        self._grid: DaemonGrid | None = None
         self._session = ""
-        self._numbers: dict[str, int] = {}
 
     @property
     def lost_nodes_return(self) -> bool:
@@ -164,16 +163,6 @@ class DaemonFleet(Managed):
         if self._port is None:
             raise RuntimeError("the fleet is not started: call start() first")
         return self._port
-
-    @property
-    def grid(self) -> DaemonGrid:
-        if self._grid is None:
-            raise RuntimeError("the fleet hosts no run yet: call reset(configs) first")
-        return self._grid
-
-    @property
-    def numbers(self) -> dict[str, int]:
-        return dict(self._numbers)
 
     def pids(self) -> dict[str, int]:
         port, lost = self._started, self.grid.lost_nodes()

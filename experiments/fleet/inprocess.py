@@ -19,7 +19,7 @@ from edge_node.adapters.node_host import NodeHost, load_builder
 from edge_node.config import NodeConfig, NodeMemory
 from protos.flower_names import NODE_UNAVAILABLE
 
-from .base import DEFAULT_BUILDER, Managed, numbers_of, run_number
+from .base import DEFAULT_BUILDER, HostsRuns, numbers_of, run_number
 from .grid import NodeGrid
 
 
@@ -66,7 +66,7 @@ class InProcessGrid(NodeGrid):
         return [self._ready.pop(i) for i in [i for i in self._ready if i in message_ids]]
 
 
-class InProcessFleet(Managed):
+class InProcessFleet(HostsRuns[InProcessGrid]):
     """A fleet without processes of its own.
 
     Args:
@@ -74,10 +74,9 @@ class InProcessFleet(Managed):
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
         self._clock = clock
         self._host: NodeHost | None = None
-        self._grid: InProcessGrid | None = None
-        self._numbers: dict[str, int] = {}
 
     @property
     def lost_nodes_return(self) -> bool:
@@ -102,21 +101,11 @@ class InProcessFleet(Managed):
         return self._grid
 
     @property
-    def grid(self) -> InProcessGrid:
-        if self._grid is None:
-            raise RuntimeError("the fleet hosts no run yet: call reset(configs) first")
-        return self._grid
-
-    @property
     def hosted(self) -> Any:
         """The nodes from the builder."""
         if self._host is None:
             raise RuntimeError("the fleet hosts no run: call reset(configs) first")
         return self._host.hosted
-
-    @property
-    def numbers(self) -> dict[str, int]:
-        return dict(self._numbers)
 
     def pids(self) -> dict[str, int]:
         lost = self.grid.lost_nodes()

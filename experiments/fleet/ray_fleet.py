@@ -29,7 +29,7 @@ from protos.access.config import is_loopback
 from protos.flower_names import CLIENT_APP_RAISED, NODE_UNAVAILABLE
 
 from .ahead import Ahead
-from .base import DEFAULT_BUILDER, FleetStartError, Managed, deal, numbers_of, process_count, run_number
+from .base import DEFAULT_BUILDER, FleetStartError, HostsRuns, deal, numbers_of, process_count, run_number
 from .grid import NodeGrid
 from .isolation import Isolation, require_loopback
 from .node_log import logged_to
@@ -194,7 +194,7 @@ class RayGrid(NodeGrid):
         return unpack(head, arrays)
 
 
-class RayFleet(Managed):
+class RayFleet(HostsRuns[RayGrid]):
     """Edge nodes in Ray actors on this machine, or on a Ray cluster that runs already.
 
     Args:
@@ -216,6 +216,7 @@ class RayFleet(Managed):
         cluster: ClusterRay | None = None,
         host_timeout_s: float = 180.0,
     ) -> None:
+        super().__init__()
         self._boards = () if cluster is None else cluster.boards
         self._processes = len(self._boards) or process_count(processes, nodes)
         self._preload = tuple(preload)
@@ -224,10 +225,8 @@ class RayFleet(Managed):
         self._host_timeout_s = host_timeout_s
         self._actors: list[Any] = []
         self._actor_pids: list[int] = []
-        self._grid: RayGrid | None = None
         self._placed: dict[str, int] = {}
         self._listens: list[tuple[str, str]] = []
-        self._numbers: dict[str, int] = {}
         self._coordinators = Ahead()
         self._hosted: list[tuple[Any, ...]] = []
         self._coming: dict[int, tuple[Any, Any]] = {}
@@ -381,16 +380,6 @@ class RayFleet(Managed):
         logger.warning(
             "nodes are back: %s", ", ".join(n for n, where in self._placed.items() if where == place)
         )
-
-    @property
-    def grid(self) -> RayGrid:
-        if self._grid is None:
-            raise RuntimeError("the fleet hosts no run yet: call reset(configs) first")
-        return self._grid
-
-    @property
-    def numbers(self) -> dict[str, int]:
-        return dict(self._numbers)
 
     def pids(self) -> dict[str, int]:
         lost = self.grid.lost_nodes()

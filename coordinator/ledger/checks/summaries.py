@@ -65,7 +65,7 @@ class Summaries:
             self._settled[item.slot].add(item.node)
 
     def _shared(self, item: Item) -> None:
-        """What is nobody's comes from the grid."""
+        """Lines of no node: their energy comes from the grid."""
         shared = sum(line["energy_uj"] for line in item.body["lines"] if line["node_id"] in HOLDERS)
         self._uj[item.slot]["demand_uj"] += shared
         self._uj[item.slot]["grid_uj"] += shared
@@ -94,7 +94,7 @@ class Summaries:
                 )
 
     def _missed(self, slot: int, node: str) -> int:
-        """(D4): own batches at their deadline that nobody ran, and batches sent that nobody ran."""
+        """(D4): own batches at their deadline that no node ran, and batches that were sent and not run."""
         decision, usage = self._facts.decisions[slot], self._facts.usage.get((slot, node))
         chosen = decision["selected"]
         if chosen is not None and decision["stage"] in TRAINING and node not in chosen:

@@ -157,12 +157,12 @@ def _alone(program: HubProgram, unit: Units) -> Certified | None:
     if _gap(objective, floor, _bill_g(program, unit)) > 0.0:
         return None
     free = np.zeros(program.slots)
-    nobody = NodePrices(
+    no_prices = NodePrices(
         np.zeros_like(program.harvest_j),
         np.zeros_like(program.class_batches),
         np.zeros_like(program.class_batches),
     )
-    return Certified(plan, objective, floor, 0.0, free, free.copy(), 0, Optimal(objective), nobody)
+    return Certified(plan, objective, floor, 0.0, free, free.copy(), 0, Optimal(objective), no_prices)
 
 
 def nearer(best: Certified | None, found: Certified) -> Certified:

@@ -174,7 +174,7 @@ def from_fleet(
 ) -> HubProgram:
     """Hub program of a fleet over the fleet's whole horizon: the same model, limits and penalties as
     ``program.build`` in O(N T) variables. ``whole_batches``: (D5) and (D7) as whole batches can use them, as there.
-    ``awake`` (T, N): a_i(t); None: every node awake throughout, and nobody has to wake up.
+    ``awake`` (T, N): a_i(t); None: every node is awake throughout, and no node has to wake up.
 
     Raises NotProductFormError where the fleet gives a loss matrix.
     """

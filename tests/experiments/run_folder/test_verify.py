@@ -180,7 +180,7 @@ def test_a_run_of_an_older_version_has_no_anchor_and_can_be_verified(
     assert "no anchor to compare it with" in capsys.readouterr().out
 
 
-def test_an_archive_that_nobody_may_write_is_read(run: Path) -> None:
+def test_an_archive_without_write_permission_is_read(run: Path) -> None:
     """A real read-only mount, in a mount namespace of its own."""
     command = (
         f'mount --bind "{run}" "{run}" && mount -o remount,ro,bind "{run}" && ! touch "{run}/x" 2> /dev/null && '
