@@ -62,7 +62,7 @@ COMMANDS = {
     ),
     "calibrate": (
         "calibrate:calibrate",
-        "Measure this board with its own meter, idle, core by core and at a task's work; writes a board profile.",
+        "Measure this board with its own meter, idle, core by core, at work and asleep; writes a board profile.",
     ),
     "list": ("catalogue:list_", "List what can be named in a scenario."),
     "reproduce": (

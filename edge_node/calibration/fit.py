@@ -31,8 +31,8 @@ class Fitted:
 class Fit:
     figures: Mapping[str, Fitted]
     """By name, as a board's profile has them."""
-    watts_per_core: float
-    """Slope of a line through idle and the busy cores."""
+    watts_per_core: float | None
+    """Slope of a line through idle and the busy cores; None where they were not measured."""
 
 
 def fit(powers: Mapping[str, Power], cores: int, training: str | None, others: Sequence[str]) -> Fit:
@@ -61,6 +61,15 @@ def fit(powers: Mapping[str, Power], cores: int, training: str | None, others: S
         note = "; ".join(powers[step].text for step in others)
         figures["effective_flop_per_s"] = Fitted(speed, low, high, note)
     return Fit(figures, slope)
+
+
+def refuse_other_idle(idle: Power, static_w: float, profile: str) -> None:
+    """``idle`` is to be that of ``profile``, in which nothing else is measured again. Raises CalibrationError."""
+    if abs(idle.power_w - static_w) > max(WIDEST_FRACTION * static_w, idle.half_width_w or 0.0):
+        raise CalibrationError(
+            f"static_w: {idle.text}; profile {profile} has {static_w:.4g} W: is it that of this board (--board), "
+            "and was the board idle?"
+        )
 
 
 def _fitted(power: Power, note: str = "") -> Fitted:

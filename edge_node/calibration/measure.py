@@ -52,6 +52,14 @@ def measure(
     return found
 
 
+def measure_idle(sampler: Sampler, seconds: float, tell: Tell) -> Power:
+    """Idle power alone. Raises CalibrationError."""
+    try:
+        return _step(sampler, IDLE, None, seconds, tell)
+    except MeterError as error:
+        raise CalibrationError(f"{IDLE}: {error}") from error
+
+
 def _step(sampler: Sampler, step: str, work: Work | None, seconds: float, tell: Tell) -> Power:
     _run(step, work, SETTLE_S, tell)
     begin = sampler.edge()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import tomli_w
 
 from edge_node.calibration.fit import Fit, Fitted
-from edge_node.calibration.reading import CalibrationError, Power
+from edge_node.calibration.reading import CalibrationError
 from edge_node.energy.boards import BoardProfile
 
 NOT_MEASURED = "not measured"
@@ -21,25 +21,23 @@ def profile_text(
     spec: str,
     day: date,
     fit: Fit,
-    powers: Mapping[str, Power],
+    readings: Sequence[str],
     steps: Mapping[str, str],
     base: BoardProfile,
 ) -> str:
-    """``steps``: by measured figure the step it is of. Figures that were not measured are those of ``base``, and say
-    so. Raises CalibrationError where the two contradict each other."""
-    if (sleep_w := base.figures["sleep_w"].value) > (static_w := fit.figures["static_w"].value):
-        raise CalibrationError(
-            f"sleep_w: not measured, and that of {base.name}, {sleep_w:g} W, is above the idle power of this board, "
-            f"{static_w:.4g} W; name a profile of a similar board (--board)"
-        )
+    """``steps``: by measured figure what it was read of, in words; ``readings``: all of them. Figures that were not
+    measured are those of ``base``, and say so. Raises CalibrationError where the two contradict each other."""
+    if "sleep_w" not in fit.figures:
+        _check_sleep(fit.figures["static_w"].value, base)
+    lacking = [figure for figure in base.figures if figure not in fit.figures]
     document: dict[str, object] = {
         "name": name,
-        "description": f"Measured with {spec} on {day.isoformat()} by detabed calibrate; sleep, wake, radio and "
-        f"storage not measured, those of {base.name}",
+        "description": f"Measured with {spec} on {day.isoformat()} by detabed calibrate; not measured, those of "
+        f"{base.name}: {', '.join(lacking)}",
     }
     for figure, taken in base.figures.items():
         if figure in fit.figures:
-            source = f"detabed calibrate with {spec} on {day.isoformat()}: {powers[steps[figure]].text}"
+            source = f"detabed calibrate with {spec} on {day.isoformat()}: {steps[figure]}"
             document[figure] = _measured(fit.figures[figure], taken.unit, source)
             continue
         why = " (no actuator was given)" if figure in SLEEP else ""
@@ -49,11 +47,19 @@ def profile_text(
             "source": f"{NOT_MEASURED}{why}: that of {base.name}: {taken.source}",
             **({"note": taken.note} if taken.note else {}),
         }
-    readings = "".join(f"# {power.text}\n" for power in powers.values())
+    read = "".join(f"# {text}\n" for text in readings)
     return (
-        f"# All readings, 95 % intervals by the meter's samples; the sensor's calibration is not in them.\n{readings}\n"
+        f"# All readings, 95 % intervals by the meter's samples; the sensor's calibration is not in them.\n{read}\n"
         + tomli_w.dumps(document)
     )
+
+
+def _check_sleep(static_w: float, base: BoardProfile) -> None:
+    if (sleep_w := base.figures["sleep_w"].value) > static_w:
+        raise CalibrationError(
+            f"sleep_w: not measured, and that of {base.name}, {sleep_w:g} W, is above the idle power of this board, "
+            f"{static_w:.4g} W; name a profile of a similar board (--board)"
+        )
 
 
 def _measured(fitted: Fitted, unit: str, source: str) -> dict[str, object]:

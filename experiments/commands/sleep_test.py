@@ -6,11 +6,8 @@ not in a word.
 
 from __future__ import annotations
 
-import math
-import statistics
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,12 +17,12 @@ from edge_node.actuators.actuator import ActuatorError
 from edge_node.actuators.build import build_actuator
 from edge_node.actuators.sleeper import Sleeper
 from edge_node.board_file import read_board_file
+from edge_node.calibration.sleep import Cycle, cycle, spread
 from edge_node.config import BoardConfig, SleepConfig
 from edge_node.meters.base import MeterError
 from edge_node.meters.registry import reads_sensor
 from edge_node.meters.sampling.limits import limits_of
 from edge_node.meters.sampling.sampler import Sampler
-from edge_node.meters.sampling.student import quantile_95
 from edge_node.meters.sources.registry import SOURCES
 from experiments.commands.options import JsonOption
 from experiments.commands.output import print_facts, print_json, say
@@ -36,8 +33,6 @@ from experiments.resolve.sleep import node_sleep
 from experiments.resolve.traces import node_name
 from experiments.scenario.model import Scenario
 from experiments.scenario.places import BoardSpec
-
-MICRO, NS_PER_S = 1_000_000, 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -91,52 +86,24 @@ def _of_scenario(scenario: Scenario, node: str | None, board: str | None) -> Tar
     return Target(chosen, told, meter, board_of(spec)[0])
 
 
-def cycle(sleeper: Sleeper, sensor: Sampler | None, hold_s: float) -> dict[str, Any]:
-    """Down, some rest, up, some rest. Raises ActuatorError for what could not be switched."""
-    sleeper.begin_slot()
-    sleeper.wish(awake=False)
-    sleeper.settle()
-    if failed := (down := sleeper.outcome()).failed:
-        raise ActuatorError(failed)
-    found: dict[str, Any] = {"down_s": down.awake_s, "asleep_w": None, "missing": None}
-    begin = sensor.edge() if sensor is not None else None
-    time.sleep(hold_s)
-    if sensor is not None and begin is not None:
-        try:
-            asleep = sensor.window(begin, end := sensor.edge())
-            sensor.forget(end)
-            found["asleep_w"] = asleep.energy_uj * NS_PER_S / MICRO / asleep.duration_ns
-        except MeterError as error:
-            found["missing"] = str(error)
-    sleeper.begin_slot()
-    sleeper.wish(awake=True)
-    sleeper.settle()
-    outcome = sleeper.outcome()
-    if outcome.failed or outcome.wake is None:
-        raise ActuatorError(outcome.failed)
-    reading = outcome.wake.reading
-    found |= {
-        "wake_s": outcome.wake.seconds,
-        "wake_j": None if reading is None else reading.energy_uj / MICRO,
-        "wake_half_width_j": None if reading is None else reading.half_width_uj / MICRO,
-        "missing": found["missing"] or outcome.wake.missing or None,
+def told(done: Cycle) -> dict[str, Any]:
+    """A cycle, for ``--json``."""
+    return {
+        "down_s": done.down_s,
+        "asleep_w": None if done.asleep is None else done.asleep.power_w,
+        "missing": done.missing or None,
+        "wake_s": done.wake_s,
+        "wake_j": done.wake_j,
+        "wake_half_width_j": done.wake_half_width_j,
     }
-    time.sleep(hold_s)
-    return found
 
 
-def spread(values: Sequence[float]) -> dict[str, float] | None:
+def spread_of(values: Sequence[float]) -> dict[str, float] | None:
     """Mean, half of its 95 % interval (none of a single value), lowest and highest."""
-    if not values:
-        return None
-    several = len(values) > 1
-    width = (
-        quantile_95(len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
-        if several
-        else math.nan
+    found = spread(values)
+    return (
+        None if found is None else {name: value for name, value in asdict(found).items() if value is not None}
     )
-    found = {"mean": statistics.fmean(values), "low": min(values), "high": max(values)}
-    return found | ({"half_width": width} if several else {})
 
 
 def measure(target: Target, cycles: int, hold_s: float) -> dict[str, Any]:
@@ -157,7 +124,7 @@ def measure(target: Target, cycles: int, hold_s: float) -> dict[str, Any]:
     failed: str | None = None
     try:
         for _ in range(cycles):
-            done.append(cycle(sleeper, sensor, hold_s))
+            done.append(told(cycle(sleeper, sensor, hold_s)))
     except ActuatorError as error:
         failed = str(error)
     finally:
@@ -171,7 +138,7 @@ def measure(target: Target, cycles: int, hold_s: float) -> dict[str, Any]:
         "provenance": str(sensor.kind.provenance) if sensor is not None else None,
         "static_w": target.board.static_w,
         "cycles": done,
-        **{key: spread([each[key] for each in done if each[key] is not None]) for key in KEYS},
+        **{key: spread_of([each[key] for each in done if each[key] is not None]) for key in KEYS},
         "failed": failed,
     }
 

@@ -1,4 +1,5 @@
-"""A board's power sensor as a sysfs tree: 2 W, and 1.5 W for every thread of this process tree that works.
+"""A board's power sensor as a sysfs tree: 2 W, and 1.5 W for every thread of this process tree that works; 0.5 W while
+a file ``asleep`` lies beside it.
 
 A process of its own looks which threads run or could run (state R in ``/proc/PID/task/TID/stat``): what it shows does
 not depend on what else runs on the machine. It shows the mean of its last looks, and every reading differs a little,
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from tests.edge_node.meters.recordings import replaced
 
-IDLE_W, THREAD_W = 2.0, 1.5
+IDLE_W, THREAD_W, ASLEEP_W = 2.0, 1.5, 0.5
 PERIOD_S, LOOKS = 0.02, 25
 NOT_LOAD = (b"sampling.process", b"fake_board")
 """Processes of the measurement itself."""
@@ -29,7 +30,7 @@ class FakeBoard:
 
     def __init__(self, folder: Path, itself: bool = True) -> None:
         folder.mkdir()
-        self.spec = f"hwmon:{folder}"
+        self.spec, self.asleep = f"hwmon:{folder}", folder / "asleep"
         (folder / "update_interval").write_text("200\n")
         replaced(folder / "power1_input", round(IDLE_W * 1e6))
         self._process = subprocess.Popen(
@@ -51,7 +52,9 @@ def show(root: int, path: Path, itself: bool) -> None:
     while not select.select([sys.stdin], [], [], PERIOD_S)[0]:
         looks.append(sum(working(process) for process in (*own, *below(root))))
         count += 1
-        replaced(path, round((IDLE_W + THREAD_W * sum(looks) / len(looks)) * 1e6) + count % 7 * 1000)
+        awake_w = IDLE_W + THREAD_W * sum(looks) / len(looks)
+        power_w = ASLEEP_W if path.with_name("asleep").exists() else awake_w
+        replaced(path, round(power_w * 1e6) + count % 7 * 1000)
 
 
 def working(process: int) -> int:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from edge_node.calibration.fit import Fit, fit
+from edge_node.calibration.fit import Fit, fit, refuse_other_idle
 from edge_node.calibration.measure import IDLE, IDLE_AGAIN
 from edge_node.calibration.reading import CalibrationError, Power
 from tests.edge_node.calibration.powers import SERVING, TRAINING, board
@@ -81,3 +81,11 @@ def test_a_speed_known_to_nothing_has_no_ends() -> None:
     powers = board()
     powers[TRAINING] = replace(powers[TRAINING], flop_half_width=2e9)
     assert fitted(powers).figures["effective_flop_per_s"].low is None
+
+
+def test_an_idle_power_of_another_profile_is_refused() -> None:
+    refuse_other_idle(board()[IDLE], 2.1, "mine")
+    with pytest.raises(
+        CalibrationError, match=r"^static_w: idle: 2 W .*profile mine has 3 W: is it that of this board"
+    ):
+        refuse_other_idle(board()[IDLE], 3.0, "mine")

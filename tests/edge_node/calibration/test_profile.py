@@ -16,11 +16,15 @@ from edge_node.energy.boards import load_board
 from tests.edge_node.calibration.powers import SERVING, TRAINING, board
 
 BASE = load_board("raspberry-pi-4b")
-STEPS = {"static_w": IDLE, "busy_w": TRAINING, "effective_flop_per_s": TRAINING}
+STEPS = {
+    figure: board()[step].text
+    for figure, step in {"static_w": IDLE, "busy_w": TRAINING, "effective_flop_per_s": TRAINING}.items()
+}
+READINGS = [power.text for power in board().values()]
 
 
 def text_of(found: Fit) -> str:
-    return profile_text("mine", "hwmon:/sys/x", date(2026, 11, 29), found, board(), STEPS, BASE)
+    return profile_text("mine", "hwmon:/sys/x", date(2026, 11, 29), found, READINGS, STEPS, BASE)
 
 
 def test_it_loads_with_sources_ends_and_the_day(tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ import pytest
 
 from edge_node.energy.boards import load_board
 from experiments.cli import invoke
-from experiments.commands.calibrate import NOT_MEASURED, works_of
+from experiments.commands.calibrate import works_of
 from experiments.resolve.prepare import open_scenario
 from experiments.resolve.resolve import resolve
-from tests.edge_node.calibration.fake_board import IDLE_W, THREAD_W, FakeBoard
+from tests.edge_node.actuators.workers import python
+from tests.edge_node.calibration.fake_board import ASLEEP_W, IDLE_W, THREAD_W, FakeBoard
 from tests.experiments.commands.test_commands import ROOT, documented
 from tests.scenarios import SMALL, TINY
 
@@ -57,10 +58,76 @@ def test_a_profile_comes_out_that_a_scenario_names(board: FakeBoard, tmp_path: P
     assert busy is not None
     assert busy.low < busy.high
     assert profile.figures["effective_flop_per_s"].value > 1e6
-    assert all(profile.figures[name].source.startswith("not measured") for name in NOT_MEASURED)
+    radio = ["tx_j_per_byte", "rx_j_per_byte", "storage_bytes"]
+    assert found["not_measured"] == ["sleep_w", "wake_j", "wake_s", *radio]
+    assert all(profile.figures[name].source.startswith("not measured") for name in found["not_measured"])
     (tmp_path / "own.toml").write_text(f'{SMALL}[board]\nprofile = "mine.toml"\n')
     resolved = resolve(open_scenario(str(tmp_path / "own.toml")))
     assert {board.name for board in resolved.boards} == {"mine"}
+
+
+DOZE = """name = "dozes"
+[task]
+data = "digits"
+[[nodes]]
+zone = "DE"
+[nodes.sleep]
+kind = "command"
+down = {down}
+up = {up}
+"""
+
+
+def dozing(folder: Path, board: FakeBoard) -> str:
+    """A scenario whose node sleeps while a file is there; waking up takes a while."""
+    down = python("import pathlib, sys; pathlib.Path(sys.argv[1]).touch()", board.asleep)
+    up = python(
+        "import pathlib, sys, time; pathlib.Path(sys.argv[1]).unlink(missing_ok=True); time.sleep(0.7)",
+        board.asleep,
+    )
+    path = folder / "dozes.toml"
+    path.write_text(DOZE.format(down=json.dumps(list(down)), up=json.dumps(list(up))))
+    return str(path)
+
+
+@pytest.mark.processes
+def test_sleep_and_wake_are_measured_into_a_profile_that_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Eight seconds: sensors are read in real time."""
+    if not Path("/proc/self/task").exists():
+        pytest.skip("no /proc here: what threads do is not known")
+    board = FakeBoard(tmp_path / "hwmon3", itself=False)
+    asked = ["calibrate", board.spec, "--only-sleep", "--sleep", dozing(tmp_path, board), "--json"]
+    asked += ["--seconds", "1", "--cycles", "3", "--hold", "1", "-o", str(tmp_path / "slept.toml")]
+    text = (ROOT / "edge_node" / "energy" / "boards" / "raspberry_pi_4b.toml").read_text()
+    (tmp_path / "mine.toml").write_text(_with(text, "static_w", IDLE_W))
+    try:
+        assert invoke([*asked, "--board", str(tmp_path / "mine.toml")]) == 0
+        assert not board.asleep.exists()
+    finally:
+        board.stop()
+    found = json.loads(capsys.readouterr().out)
+    assert set(found["figures"]) == {"sleep_w", "wake_s", "wake_j"}
+    assert len(found["cycles"]) == 3
+    profile, before = load_board(str(tmp_path / "slept.toml")), load_board(str(tmp_path / "mine.toml"))
+    figures = profile.figures
+    assert figures["sleep_w"].value == pytest.approx(ASLEEP_W, rel=0.1)
+    assert figures["sleep_w"].range is not None
+    assert figures["wake_s"].value == pytest.approx(0.8, abs=0.5)
+    whole_j = found["cycles"][0]["wake_j"]
+    assert figures["wake_j"].value < 0.5 * whole_j, "a board that wakes at idle power needs little above it"
+    assert figures["wake_j"].source.endswith("3 cycles of 1 s by its actuator")
+    assert figures["busy_w"].value == before.figures["busy_w"].value
+    assert "# sleep: down in " in (tmp_path / "slept.toml").read_text()
+
+
+def _with(text: str, figure: str, value: float) -> str:
+    """The profile ``text`` with another value of ``figure``, which then has no ends."""
+    head, _, rest = text.partition(f"[{figure}]\n")
+    own, bracket, after = rest.partition("\n[")
+    lines = [line for line in own.splitlines() if not line.startswith(("value", "low", "high"))]
+    return f"{head}[{figure}]\nvalue = {value}\n" + "\n".join(lines) + bracket + after
 
 
 def test_works_are_the_scenarios_task_and_services() -> None:
@@ -88,6 +155,9 @@ def test_a_scenario_that_learns_nothing_gives_no_work(tmp_path: Path) -> None:
         (["recording:x.csv", "--name", "my board"], "allowed are 1 to 64 letters"),
         (["recording:/no/such.csv"], "cannot be read"),
         (["recording:x.csv", "--board", "no-such-board"], "unknown board"),
+        (["recording:x.csv", "--only-sleep"], "--only-sleep needs --sleep FILE"),
+        (["recording:x.csv", "--node", "n0"], "--node needs --sleep FILE"),
+        (["recording:x.csv", "--sleep", "demo"], "demo names no actuator"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_measured(

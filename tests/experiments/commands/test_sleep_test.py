@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import typer
 
-from experiments.commands.sleep_test import board_figures, sleep_test, spread, target_of
+from experiments.commands.sleep_test import board_figures, sleep_test, spread_of, target_of
 from experiments.errors import UsageError
 from tests.edge_node.actuators.workers import is_running, is_stopped, python, resume, stop, worker
 from tests.experiments.commands.test_commands import documented
@@ -97,9 +97,9 @@ def test_what_cannot_be_tested_is_refused(tmp_path: Path) -> None:
 
 def test_spread_and_the_keys_of_a_board_by_hand() -> None:
     """Three values 1, 2, 3: standard deviation 1, t of two degrees of freedom 4.3027. Above 2 W: 9 J - 2 W * 2 s."""
-    assert spread([]) is None
-    assert spread([2.0]) == {"mean": 2.0, "low": 2.0, "high": 2.0}
-    found = spread([1.0, 2.0, 3.0])
+    assert spread_of([]) is None
+    assert spread_of([2.0]) == {"mean": 2.0, "low": 2.0, "high": 2.0}
+    found = spread_of([1.0, 2.0, 3.0])
     assert found == {"mean": 2.0, "low": 1.0, "high": 3.0, "half_width": pytest.approx(4.3027 / 3**0.5)}
     measured = {"down_s": None, "wake_s": found, "wake_j": {"mean": 9.0}, "asleep_w": None, "static_w": 2.0}
     assert board_figures(measured) == {"wake_s": 2.0, "wake_j": 5.0, "sleep_w": None}
