@@ -81,4 +81,10 @@ async def _serve(config: CoordinatorConfig) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    # Ledger and server are closed. Python's own end, module by module, would take another 0.13 s of every run.
+    os._exit(code)

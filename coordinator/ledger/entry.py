@@ -79,6 +79,8 @@ class Entry:
     """Canonical JSON of ``body``; filled in."""
     data: bytes = field(default=b"", compare=False)
     """Block of columns (coordinator.ledger.columns); its digest is in ``body``."""
+    _digest: list[str] = field(default_factory=list, init=False, compare=False, repr=False)
+    """The digest, once it was asked for."""
 
     def __post_init__(self) -> None:
         if not self.key:
@@ -101,7 +103,10 @@ class Entry:
     @property
     def digest(self) -> str:
         """sha256 of the content, hex: two entries of one key are the same exactly when their digests are."""
-        return content_digest(self.kind, self.slot, self.node_id, self.text, self.postings)
+        if not self._digest:
+            found = content_digest(self.kind, self.slot, self.node_id, self.text, self.postings)
+            self._digest.append(found)
+        return self._digest[0]
 
 
 def canonical_json(value: Any) -> str:

@@ -8,10 +8,11 @@ reading came after the slot's end (``late``). Each finds in the books what the r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from carbon_data.storage import Balance
 from coordinator.accounting.lifecycle import attribute, waste_from
+from coordinator.ledger.body import body_of
 from coordinator.ledger.entry import Entry, Kind
 from coordinator.slots.balances import close_unreported
 from coordinator.slots.books import Books
@@ -110,9 +111,9 @@ def booking(
         "stage": str(context.stage),
         "zone": context.zone,
         "intensity_g_per_kwh": context.intensity_g_per_kwh,
-        "balance": asdict(balance),
+        "balance": body_of(balance),
         "lines": _lines(usage, balance, context, counted),
-        "transfers": [asdict(t) for t in context.transfers],
+        "transfers": [body_of(t) for t in context.transfers],
         "executed": [[e.owner, e.batches] for e in usage.executed],
         "executed_batches": counted.executed,
         "wasted_batches": counted.wasted,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
+from coordinator.ledger.body import body_of
 from coordinator.ledger.entry import Entry, Kind
 from coordinator.slots.booking import estimated
 from coordinator.slots.books import Books
@@ -87,7 +87,7 @@ class Closing:
         }
         profiles = {node: self._books.nodes[node].profile for node in slot.decisions}
         outcome = settle_trade(slot.transfers, donors, profiles, self._books.config.slot_s)
-        body = {"transfers": [asdict(transfer) for transfer in outcome]}
+        body = {"transfers": [body_of(transfer) for transfer in outcome]}
         return Entry(Kind.TRADE, f"trade/{slot.slot}", body, slot=slot.slot)
 
     def _left_open(self, slot: SlotState) -> list[Entry]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from carbon_data.units import to_micro
+from coordinator.ledger.body import body_of
 from coordinator.ledger.entry import Entry, Kind
 from coordinator.market.decision import Feasible, FleetDecision
 from coordinator.market.pairs import Transfers
@@ -54,7 +55,7 @@ def decision_entry(
     body: dict[str, Any] = {
         "stage": str(request.stage),
         "node_ids": list(ids),
-        "plan": asdict(plan),
+        "plan": body_of(plan),
         "transfers": transfers,
         "selected": selected,
         "unserved": {n: int(count) for n, count in zip(ids, chosen.unserved_batches, strict=True) if count},

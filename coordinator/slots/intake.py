@@ -7,9 +7,9 @@ send it again. Only a settlement before the trade is not acknowledged: it is ask
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
+from coordinator.ledger.body import body_of
 from coordinator.ledger.entry import Entry, Kind
 from coordinator.slots import booking
 from coordinator.slots.balances import balance_of
@@ -47,11 +47,11 @@ class Intake:
             # Numbers begin at 1: an acknowledgement of 0 only confirms the connection.
             return Effects((), ((node, self._ack(node, 0)),))
         key = message_key(node, message.boot_id, message.seq)
-        entry = Entry(RECORDS[type(message)], key, asdict(message), slot=message.slot, node_id=node)
+        entry = Entry(RECORDS[type(message)], key, body_of(message), slot=message.slot, node_id=node)
         answers: list[DownMessage] = []
         applied = Effects()
         try:
-            if self.is_new(entry):
+            if self._follows(message) or self.is_new(entry):
                 entries, answers = self._checked(message, entry)
                 applied = self._books.enter(entries)
         except Refused as refused:
@@ -70,6 +70,11 @@ class Intake:
         if isinstance(message, Settlement):
             return self._settlement(message, entry)
         return self._telemetry(message, entry)
+
+    def _follows(self, message: Telemetry | Usage | Settlement) -> bool:
+        """Whether it has a higher number than all records of its node in the ledger, which need not be asked then."""
+        acked = self._books.nodes[message.node_id].acked_seq
+        return acked is None or message.seq > acked
 
     def is_new(self, entry: Entry) -> bool:
         """Whether the key is new. Raises Refused, with an alarm, when it came before with other content."""

@@ -6,10 +6,10 @@ Chart of accounts: coordinator.ledger.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from carbon_data.types import Provenance
+from coordinator.ledger.body import body_of
 from coordinator.ledger.entry import Entry, Kind, Posting, Unit, merged
 from coordinator.slots.lines import Parcels
 from protos.messages.runner import SlotSummary
@@ -90,9 +90,9 @@ def alarm(name: str, key: str, slot: int | None, node_id: str, details: Mapping[
 def slot_end(summary: SlotSummary, lines: Sequence[Mapping[str, Any]], parcels: Sequence[Parcels]) -> Entry:
     """The end of a slot: shared lines and the summary."""
     body = {
-        "summary": asdict(summary),
+        "summary": body_of(summary),
         "lines": [dict(line) for line in lines],
-        "parcels": [asdict(parcel) for parcel in parcels],
+        "parcels": [body_of(parcel) for parcel in parcels],
     }
     return Entry(
         Kind.SLOT_END, f"slot_end/{summary.slot}", body, merged(line_postings(lines)), summary.slot, ""

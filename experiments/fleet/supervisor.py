@@ -134,9 +134,10 @@ class Supervisor(Managed):
         process = self._process
         if process is not None and process.poll() is None:
             process.terminate()
-            try:
-                process.wait(STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
+            # The thread waits for the process; Popen.wait with a limit would only ask now and then.
+            if self._thread is not None:
+                self._thread.join(STOP_TIMEOUT_S)
+            if process.poll() is None:
                 logger.warning("the coordinator did not stop in %.0f s and is killed", STOP_TIMEOUT_S)
                 process.kill()
                 process.wait()
