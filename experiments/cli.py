@@ -51,6 +51,10 @@ COMMANDS = {
         "watch:watch",
         "Show a run as it goes on, in the terminal and with --page in a browser; nothing in it changes.",
     ),
+    "twin": (
+        "twin:twin",
+        "Price a run on boards by its board profile, and show how far energy and time are off by node and stage.",
+    ),
     "infer": ("infer:infer", "Ask a serving node about test examples over its gRPC Infer stream."),
     "qoais": (
         "qoais:qoais",

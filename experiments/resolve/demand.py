@@ -107,6 +107,13 @@ def slot_s(scenario: Scenario) -> float:
     return scenario.time.trace_step_s if given == "auto" else given
 
 
+def counted_flop(scenario: Scenario, standard: BoardConfig) -> float:
+    """Operations of a batch of ``[demand]``. ``standard``: the scenario's board."""
+    return (
+        scenario.demand.flop_per_batch or standard.effective_flop_per_s * slot_s(scenario) / BATCHES_PER_SLOT
+    )
+
+
 def node_demands(
     scenario: Scenario,
     entries: tuple[int, ...],
@@ -123,7 +130,7 @@ def node_demands(
     traces: dict[int, tuple[NDArray[np.float64], dict[str, Any]]] = {}
     demands: list[DemandConfig] = []
     known: dict[tuple[int, BoardConfig], DemandConfig] = {}
-    flop = scenario.demand.flop_per_batch or standard.effective_flop_per_s * length_s / BATCHES_PER_SLOT
+    flop = counted_flop(scenario, standard)
     for i, (entry, board) in enumerate(zip(entries, boards, strict=True)):
         own = scenario.nodes[entry].demand
         spec = scenario.demand if own is None else own
