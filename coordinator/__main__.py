@@ -23,7 +23,7 @@ from coordinator.adapters.grpc_server import CoordinatorServer
 from coordinator.config import EXIT_LEDGER_FAILED, CoordinatorConfig
 from coordinator.ledger import LedgerError
 from coordinator.policies.registry import make_policy
-from coordinator.process import die_with_parent
+from coordinator.process import die_with_parent, take_turns_quickly
 
 EXIT_BAD_CONFIG = 2
 
@@ -34,6 +34,7 @@ def main(arguments: list[str]) -> int:
         print((__doc__ or "").strip(), file=sys.stderr)
         return 0 if arguments and arguments[0] in ("-h", "--help") else EXIT_BAD_CONFIG
     die_with_parent(os.getppid())
+    take_turns_quickly()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s coordinator %(levelname)s %(message)s")
     try:
         config = CoordinatorConfig.model_validate_json(Path(arguments[0]).read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Process helper: a process ends when its parent ends."""
+"""Process helpers: a process ends when its parent ends, and its threads take turns quickly."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ import signal
 import sys
 
 _PR_SET_PDEATHSIG = 1
+TURN_S = 0.0005
+"""Python's own turn is ten times as long: the thread that writes the ledger waited for it after every statement, and a
+slot of ten nodes took 8 ms more."""
+
+
+def take_turns_quickly() -> None:
+    """Have a thread that waits for the interpreter get it after TURN_S. For processes with one busy thread and others
+    that write to disk or answer messages."""
+    sys.setswitchinterval(TURN_S)
 
 
 def die_with_parent(parent_pid: int) -> None:

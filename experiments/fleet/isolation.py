@@ -9,6 +9,7 @@ out.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import ipaddress
@@ -20,6 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -74,15 +76,27 @@ def process_tree(root_pid: int | None = None) -> list[int]:
 def listeners(root_pid: int | None = None) -> list[Listener]:
     """Listening TCP sockets of a process and its descendants, by process."""
     found: set[Listener] = set()
-    for pid in process_tree(root_pid):
-        try:
-            process = psutil.Process(pid)
-            for connection in process.net_connections("tcp"):
-                if connection.status == psutil.CONN_LISTEN:
-                    found.add(Listener(pid, process.name(), *connection.laddr))
-        except psutil.NoSuchProcess:
-            continue  # it ended while we looked
+    for pid, connections in _connections(process_tree(root_pid)).items():
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended while we looked
+            name = psutil.Process(pid).name()
+            listening = [one for one in connections if one.status == psutil.CONN_LISTEN]
+            found |= {Listener(pid, name, *one.laddr) for one in listening}
     return sorted(found, key=lambda x: (x.pid, x.port))
+
+
+def _connections(pids: Iterable[int]) -> dict[int, list[Any]]:
+    """TCP sockets by process. Linux shows those of all processes in one pass (psutil would make it for each process
+    again), other systems only to their administrator."""
+    found: dict[int, list[Any]] = {pid: [] for pid in pids}
+    if sys.platform == "linux":
+        for connection in psutil.net_connections("tcp"):
+            if connection.pid in found:
+                found[connection.pid].append(connection)
+        return found
+    for pid in found:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found[pid] = psutil.Process(pid).net_connections("tcp")
+    return found
 
 
 def exposed(found: Iterable[Listener]) -> list[Listener]:

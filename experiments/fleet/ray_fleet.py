@@ -20,6 +20,7 @@ import ray
 from flwr.app import Message
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
+from coordinator.process import take_turns_quickly
 from edge_node.adapters.flower_private import PackedArrays, error_reply, pack, pack_arrays, pack_head, unpack
 from edge_node.adapters.node_host import NodeHost, load_builder
 from edge_node.config import NodeConfig, NodeMemory
@@ -55,6 +56,7 @@ class _Process:
             import torch
 
             torch.set_num_threads(1)
+        take_turns_quickly()
         self._host: NodeHost | None = None
         self._log = contextlib.ExitStack()
 

@@ -3,6 +3,7 @@ as files."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +79,14 @@ def write_report(folder: Path, *, require_done: bool = True) -> Path:
     return write_study(load(Path(folder), require_done=require_done))
 
 
-def write_study(study: Study, second: SecondProcess | None = None) -> Path:
-    """The same of a folder that is read already; ``second``, where it was started, draws a part of the figures."""
+def write_study(
+    study: Study, second: SecondProcess | None = None, ahead: Mapping[str, list[dict[str, Any]]] | None = None
+) -> Path:
+    """The same of a folder that is read already; ``second``, where it was started, draws a part of the figures, and
+    ``ahead`` are sections that are drawn (experiments.report.ahead)."""
     folder = study.folder
-    with pictures(study, second) as drawn:
+    done = {section: [Picture(**one) for one in some] for section, some in (ahead or {}).items()}
+    with pictures(study, second, done) as drawn:
         shown_tables = tables_of(study)
         table_folder = folder / TABLES
         table_folder.mkdir(exist_ok=True)

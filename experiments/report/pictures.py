@@ -48,19 +48,24 @@ def draw_section(study: Study, section: str) -> list[Picture]:
 
 
 @contextmanager
-def pictures(study: Study, second: SecondProcess | None) -> Iterator[Callable[[], dict[str, list[Picture]]]]:
+def pictures(
+    study: Study, second: SecondProcess | None, ahead: dict[str, list[Picture]] | None = None
+) -> Iterator[Callable[[], dict[str, list[Picture]]]]:
     """``second``, if it was started, draws from here on; the value, when called, draws the rest here and returns all.
+    ``ahead``: sections that were drawn before (experiments.report.ahead).
 
     Both take whole sections, the longest first, until none is left, so that they end at about the same time. A section
     that the second process cannot draw is drawn here, where its error is raised.
     """
-    left = deque((*LONGEST, *(section for section in SECTIONS if section not in LONGEST)))
+    done = ahead or {}
+    order = (*LONGEST, *(section for section in SECTIONS if section not in LONGEST))
+    left = deque(section for section in order if section not in done)
     with ThreadPoolExecutor(1, thread_name_prefix="pictures") as asking:
         there = asking.submit(_draw_there, study, second, left)
 
         def drawn() -> dict[str, list[Picture]]:
             found = _draw_here(study, left)
-            return found | there.result() | _draw_here(study, left)
+            return done | found | there.result() | _draw_here(study, left)
 
         try:
             yield drawn

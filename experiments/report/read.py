@@ -7,7 +7,7 @@ A run folder holds ``metadata.json``, ``scenario.toml``, ``DONE`` and the tables
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -240,6 +240,14 @@ def _require_one_scenario(folder: Path, runs: list[Run]) -> None:
                 f"{folder} holds runs of different scenarios, which are never compared: {runs[0].folder.name} and "
                 f"{run.folder.name} differ in {text}; keep the runs of one scenario in a folder"
             )
+
+
+def study_of(folder: Path, runs: Sequence[Run]) -> Study:
+    """Runs of a comparison that is not over, as a comparison of their own."""
+    found: dict[str, dict[int, Run]] = {}
+    for run in sorted(runs, key=lambda run: (order_key(run.policy), run.seed)):
+        found.setdefault(run.policy, {})[run.seed] = run
+    return Study(folder, True, found)
 
 
 def load_comparison(folder: Path, *, require_done: bool = True) -> Study:

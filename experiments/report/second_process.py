@@ -47,7 +47,7 @@ class SecondProcess:
         except OSError as error:
             logger.warning("figures are drawn in one process: %s", error)
 
-    def ask(self, question: dict[str, str]) -> Any | None:
+    def ask(self, question: dict[str, Any]) -> Any | None:
         """Its answer; None where it could not do it, or has ended."""
         assert self._process is not None, "start() comes first"
         assert self._process.stdin is not None  # pipes were asked for

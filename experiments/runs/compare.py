@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import Progress
 
+from coordinator.process import take_turns_quickly
 from experiments.errors import FailedRunError, RunError, UsageError
 from experiments.fleet.daemons import DaemonFleet
 from experiments.fleet.inprocess import InProcessFleet
@@ -21,6 +22,7 @@ from experiments.fleet.isolation import Isolation, IsolationError
 from experiments.fleet.processes import uses_ray
 from experiments.fleet.virtual import VirtualFleet
 from experiments.progress import progress_bar
+from experiments.report.ahead import DrawnAhead
 from experiments.report.read import Study, load, load_run
 from experiments.report.second_process import SecondProcess
 from experiments.report.summary import print_summary, summary_json
@@ -188,12 +190,13 @@ def run_compare(
         failed: dict[str, str] = {}
         stand = standings(folder, specs, resolved) if resumed else {}
         folder.mkdir(parents=True, exist_ok=True)
-        if draw:
-            _import_report()
+        ahead = DrawnAhead(second)
         with (
             nullcontext() if resumed else run_lock(folder),
             _started(scenario, progress) as fleet,
         ):
+            if draw:
+                _import_report()
             if not resumed:
                 write_comparing(scenario, policies, seeds, folder)
             mark_unfinished(folder)
@@ -201,6 +204,13 @@ def run_compare(
                 name = run_name(spec.policy, spec.seed)
                 if draw and left == 0:
                     second.start()
+                if (
+                    draw
+                    and left == len(specs) - len(policies) - 1
+                    and not (stand or failed)
+                    and _all_modelled(last)
+                ):
+                    ahead.begin(folder, [run_name(policy, numbers[0]) for policy in policies], policies)
                 found = stand.get(name)
                 if isinstance(found, str):
                     progress.skip(resolved(spec))
@@ -230,8 +240,13 @@ def run_compare(
             mark_failed(folder, "; ".join(f"{name}: {why}" for name, why in failed.items()))
         else:
             (folder / DONE).write_text("", encoding="utf-8")
-        report, study = _report(folder, progress, second) if draw else (None, None)
+        report, study = _report(folder, progress, second, ahead) if draw else (None, None)
     return Finished(folder, report, time.perf_counter() - began, failed, study, resumed)
+
+
+def _all_modelled(resolved: Resolved) -> bool:
+    """Whether no meter reads what this machine does: drawing beside the runs would be in its readings."""
+    return set(resolved.meters) == {"modelled"}
 
 
 def _options_for(scenario: Scenario, policy: str) -> dict[str, Any]:
@@ -295,18 +310,20 @@ def _execute(
 
 
 def _import_report() -> None:
-    """Import what draws the report while the fleet starts, which mostly waits."""
+    """Import what draws the report beside the first run, which mostly waits."""
     threading.Thread(target=importlib.import_module, args=("experiments.report.html",), daemon=True).start()
 
 
-def _report(folder: Path, progress: SlotProgress, second: SecondProcess) -> tuple[Path, Study]:
+def _report(
+    folder: Path, progress: SlotProgress, second: SecondProcess, ahead: DrawnAhead | None = None
+) -> tuple[Path, Study]:
     """The page, and what it was drawn from: the summary shows the same and computes nothing twice."""
     # It brings matplotlib and jinja2: --no-report does without.
     from experiments.report.html import write_study
 
     progress.say("writing the report")
     study = load(folder)
-    return write_study(study, second), study
+    return write_study(study, second, None if ahead is None else ahead.take()), study
 
 
 class SlotProgress:
@@ -365,6 +382,7 @@ def _progress(console: Console, quiet: bool, total: int) -> Iterator[SlotProgres
 @contextmanager
 def _started(scenario: Scenario, progress: SlotProgress) -> Iterator[AnyFleet]:
     progress.say("starting the fleet")
+    take_turns_quickly()
     fleet = make_fleet(scenario)
     try:
         try:
