@@ -16,7 +16,7 @@ for _name, _value in {
 }.items():
     os.environ.setdefault(_name, _value)
 
-FOLDER_MARKS = ("boards", "contract", "golden", "e2e")
+FOLDER_MARKS = ("boards", "contract", "golden", "e2e", "reliability")
 
 # The same examples on every machine and in every run; ``--long`` draws new ones.
 hypothesis.settings.register_profile("default", deadline=None, print_blob=True, derandomize=True)

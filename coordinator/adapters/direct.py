@@ -118,9 +118,12 @@ class DirectCoordinator:
         self._pumping = True
         try:
             for _ in self._rounds():
-                taken = [self._handle(*self._inbox.popleft()) for _ in range(len(self._inbox))]
-                entries = tuple(entry for effects in taken for entry in effects.entries)
-                self._commit(Effects(entries))
+                taken: list[Effects] = []
+                try:
+                    for _ in range(len(self._inbox)):
+                        taken.append(self._handle(*self._inbox.popleft()))
+                finally:  # also where one message raises: the books hold the others already
+                    self._commit(Effects(tuple(entry for effects in taken for entry in effects.entries)))
                 for effects in taken:
                     for node_id, message in effects.sends:
                         self.deliver(node_id, message)

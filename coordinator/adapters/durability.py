@@ -29,9 +29,8 @@ class Durability:
         Call it right after the handler, without an await in between: the ledger keeps the order of the handlers.
         """
         try:
-            # An answer without entries of its own may still refer to entries that are on their way.
-            if effects.entries or effects.sends:
-                await asyncio.wrap_future(self._ledger.append(effects.entries))
+            # An answer without entries of its own may still refer to entries that are on their way, or were lost.
+            await asyncio.wrap_future(self._ledger.append(effects.entries))
         except Exception:
             log.critical("the ledger takes no more; stopping, since memory is ahead of it", exc_info=True)
             self.failed.set()

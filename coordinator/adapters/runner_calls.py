@@ -89,7 +89,11 @@ class RunnerCalls:
             return summary
 
     async def get_status(self, request: StatusRequest) -> Status:
-        return self._service.status()
+        status = self._service.status()
+        await self._durability.commit(Effects())
+        return status
 
     async def get_report(self, request: ReportQuery) -> Report:
-        return self._service.report(request)
+        report = self._service.report(request)
+        await self._durability.commit(Effects())
+        return report

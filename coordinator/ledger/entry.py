@@ -66,7 +66,8 @@ class Posting:
 class Entry:
     """A document that counts once, by ``key``. ``body`` is JSON-able; no NaN.
 
-    Raises LedgerError when postings do not sum to zero in each unit.
+    Raises LedgerError when postings do not sum to zero in each unit, or the file could not hold it: whatever takes an
+    entry up may rely on its being written.
     """
 
     kind: Kind
@@ -97,6 +98,12 @@ class Entry:
         for unit, total in totals.items():
             if total != 0:
                 raise LedgerError(f"{self.key}: postings in {unit} sum to {total}, allowed is exactly 0")
+        if self.slot is not None and not 0 <= self.slot <= INT64_MAX:
+            raise LedgerError(f"{self.key}: slot is {self.slot}; allowed is 0..2**63-1")
+        try:
+            "".join((self.key, self.node_id, *(posting.account for posting in self.postings))).encode()
+        except UnicodeEncodeError as error:
+            raise LedgerError(f"{self.key!a}: a name is no text that a file can hold: {error}") from error
         if not self.text:
             object.__setattr__(self, "text", canonical_json(self.body))
 

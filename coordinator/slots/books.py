@@ -8,7 +8,8 @@ coordinator.slots.state.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -20,6 +21,7 @@ from coordinator.slots.deferral import left_after
 from coordinator.slots.delivered import COUNTS
 from coordinator.slots.lines import parcels_of
 from coordinator.slots.protocol import Effects
+from coordinator.slots.savepoint import Savepoint
 from coordinator.slots.state import NodeState, Phase, SlotState
 from coordinator.slots.trade import SettledTransfer, Transfer
 from protos.messages.runner import SlotPlan, SlotSummary
@@ -51,16 +53,38 @@ class Books:
         self.delivered = dict.fromkeys(COUNTS, 0)
         """Requests, tokens and bits delivered so far."""
         self.alarms = self.fallbacks = self.gaps = 0
+        self._savepoint: Savepoint | None = None
 
     def enter(self, entries: Iterable[Entry]) -> Effects:
-        """Apply new entries; the effects make them durable."""
+        """Apply new entries, all or none; the effects make them durable."""
         taken = tuple(entries)
-        for entry in taken:
-            self.apply(entry)
+        with self.together():
+            for entry in taken:
+                self.apply(entry)
         return Effects(taken)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is applied within stands together: an exception that leaves the block leaves the books as they were.
+
+        A handler that goes on to compute after it has entered something does so within, so that memory is never ahead
+        of what the caller will commit."""
+        if self._savepoint is not None:  # the outer block restores
+            yield
+            return
+        self._savepoint = Savepoint(self)
+        try:
+            yield
+        except BaseException:
+            self._savepoint.restore()
+            raise
+        finally:
+            self._savepoint = None
 
     def apply(self, entry: Entry) -> None:
         """Take up one entry. Entries come in the order of the ledger."""
+        if self._savepoint is not None:
+            self._savepoint.keep(entry)
         for posting in entry.postings:
             key = (posting.account, posting.unit)
             self.balances[key] = self.balances.get(key, 0) + posting.amount

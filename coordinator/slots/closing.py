@@ -11,13 +11,16 @@ from coordinator.slots.books import Books
 from coordinator.slots.deferral import missed_batches
 from coordinator.slots.lines import Row, parcels_of
 from coordinator.slots.postings import gap, slot_end
-from coordinator.slots.protocol import Effects, RequestError
+from coordinator.slots.protocol import Effects, RequestError, require_sendable
 from coordinator.slots.sessions import Sessions
 from coordinator.slots.shared_lines import shared_lines
 from coordinator.slots.state import Phase, SlotState
 from coordinator.slots.trade import DonorState, settle_trade
 from protos.messages.runner import EndSlot, SlotSummary
 from protos.messages.slot import CloseSlot
+
+MOST_OF_SLOT = 2**62
+"""Most of the coordinator's own share of a slot, in uJ or pg: half of what the ledger holds."""
 
 
 class Closing:
@@ -37,8 +40,23 @@ class Closing:
             )
         if slot.phase is Phase.ENDED:
             return slot.summary, Effects()
+        self._require_bookable(slot, request)
         self._told = slot.slot
         return None, Effects((), tuple((n, CloseSlot(slot.epoch, slot.slot)) for n in self.awaiting_usage()))
+
+    def _require_bookable(self, slot: SlotState, request: EndSlot) -> None:
+        """Raises RequestError, before any node is asked, for counts whose energy or grams the ledger cannot hold."""
+        try:
+            lines = shared_lines(self._books, slot, request, ())
+            most = max((max(line["energy_uj"], line["operational_pg"]) for line in lines), default=0)
+        except (OverflowError, ValueError):  # beyond what a float holds
+            most = MOST_OF_SLOT + 1
+        if most > MOST_OF_SLOT:
+            raise RequestError(
+                "out_of_range",
+                f"{request.aggregated_parameters} aggregated parameters and {request.evaluated_examples} evaluated "
+                f"examples are more energy than a slot's end may book (2^62 uJ or pg); give the counts of one slot",
+            )
 
     def is_told(self, slot: SlotState) -> bool:
         """Whether the nodes were asked to close ``slot``."""
@@ -60,17 +78,20 @@ class Closing:
         """Settle the decided transfers with the nodes that reported, and send them the outcome. A repeat only
         sends again."""
         slot = self._open()
-        effects = self._books.enter([self._traded(slot)] if slot.phase is Phase.RUNNING else [])
-        return Effects(effects.entries, tuple((node, slot.grant(node)) for node in slot.unbooked()))
+        with self._books.together():
+            effects = self._books.enter([self._traded(slot)] if slot.phase is Phase.RUNNING else [])
+            grants = tuple((node, slot.grant(node)) for node in slot.unbooked())
+        return Effects(effects.entries, grants)
 
     def finish(self, request: EndSlot) -> tuple[SlotSummary, Effects]:
         """End the open slot: gaps for nodes without a reading, estimates for unsettled ones, shared lines."""
         slot = self._open()
-        done = self._books.enter(self._left_open(slot))
-        parcels = parcels_of([slot.usage[node] for node in sorted(slot.usage)])
-        lines = shared_lines(self._books, slot, request, parcels)
-        summary = self._summary(slot, lines)
-        ended = self._books.enter([slot_end(summary, lines, parcels)])
+        with self._books.together():
+            done = self._books.enter(self._left_open(slot))
+            parcels = parcels_of([slot.usage[node] for node in sorted(slot.usage)])
+            lines = shared_lines(self._books, slot, request, parcels)
+            summary = require_sendable(self._summary(slot, lines))
+            ended = self._books.enter([slot_end(summary, lines, parcels)])
         return summary, Effects((*done.entries, *ended.entries))
 
     def _open(self) -> SlotState:

@@ -39,10 +39,13 @@ class Said:
     down_bytes: dict[str, int] = field(default_factory=dict)
     up_bytes: dict[str, int] = field(default_factory=dict)
 
-    def asked(self, question: MarketCall | MarketNews) -> None:
-        size, node = len(codec.encode_down(question)), question.node_id
-        self.messages += 1
-        self.down_bytes[node] = self.down_bytes.get(node, 0) + size
+    def asked(self, questions: Sequence[MarketCall | MarketNews]) -> None:
+        """A round's questions. Raises ProtocolError where one cannot be sent: then none counts."""
+        sizes = [(question.node_id, len(codec.encode_down(question))) for question in questions]
+        self.rounds += 1
+        self.messages += len(sizes)
+        for node, size in sizes:
+            self.down_bytes[node] = self.down_bytes.get(node, 0) + size
 
     def heard(self, offers: Offers) -> None:
         size, node = len(codec.encode_up(offers)), offers.node_id
@@ -86,6 +89,7 @@ class Conversation:
     def _advance(self, step: Callable[[], Questions]) -> None:
         try:
             questions = step()
+            self.said.asked(questions)
         except StopIteration as stop:
             self.agreed, self._questions = stop.value, {}
             return
@@ -95,9 +99,6 @@ class Conversation:
             return
         self._offers = {}
         self._questions = {question.node_id: question for question in questions}
-        self.said.rounds += 1
-        for question in questions:
-            self.said.asked(question)
 
     def give_up(self, why: str) -> None:
         """Close the market without a trade: every node for itself, and the status says so."""
@@ -139,8 +140,8 @@ class Conversation:
             )
         known = self._offers.get(offers.node_id)
         if known is None:
-            self._offers[offers.node_id] = offers
             self.said.heard(offers)
+            self._offers[offers.node_id] = offers
         elif known == offers:
             log.info("%s repeated its offers of slot %d", offers.node_id, offers.slot)
         else:

@@ -11,7 +11,7 @@ from coordinator.policies.guard import Choice, choose
 from coordinator.slots.books import Books
 from coordinator.slots.decision_entry import decision_entry
 from coordinator.slots.fleet_view import fleet_of
-from coordinator.slots.protocol import Effects, RequestError
+from coordinator.slots.protocol import Effects, RequestError, require_sendable
 from coordinator.slots.sessions import Sessions
 from coordinator.slots.state import Phase
 from coordinator.slots.stateful_policy import StatefulPolicy
@@ -96,7 +96,10 @@ class Deciding:
         """
         if any(self._books.waiting.get(node) is not told for node, told in draft.telemetry.items()):
             return None
+        entry = decision_entry(self._books, request, draft.fleet.node_ids, choice)
+        with self._books.together():
+            effects = self._books.enter([entry])
+            plan = require_sendable(self._books.slots[request.slot].plan)
+            sends = tuple((decision.node_id, decision) for decision in plan.decisions)
         self._policy.state = state
-        effects = self._books.enter([decision_entry(self._books, request, draft.fleet.node_ids, choice)])
-        plan = self._books.slots[request.slot].plan
-        return plan, Effects(effects.entries, tuple((d.node_id, d) for d in plan.decisions))
+        return plan, Effects(effects.entries, sends)

@@ -48,17 +48,17 @@ class Intake:
             return Effects((), ((node, self._ack(node, 0)),))
         key = message_key(node, message.boot_id, message.seq)
         entry = Entry(RECORDS[type(message)], key, body_of(message), slot=message.slot, node_id=node)
-        answers: list[DownMessage] = []
-        applied = Effects()
         try:
-            if self._follows(message) or self.is_new(entry):
-                entries, answers = self._checked(message, entry)
+            wanted = self._follows(message) or self.is_new(entry)
+            entries, answers = self._checked(message, entry) if wanted else ([], [])
+            with self._books.together():
                 applied = self._books.enter(entries)
+                sends = tuple((node, m) for m in (self._ack(node, message.seq), *answers))
+            return Effects(applied.entries, sends)
         except Refused as refused:
             if refused.refusal.code != "not_traded":
                 refused.follow = (self._ack(node, message.seq), *refused.follow)
             raise
-        return Effects(applied.entries, tuple((node, m) for m in (self._ack(node, message.seq), *answers)))
 
     def _ack(self, node: str, seq: int) -> Ack:
         acked = self._books.nodes[node].acked_seq

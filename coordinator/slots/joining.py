@@ -52,10 +52,10 @@ class Joining:
             self._check_profile(message)
             if known is not None:
                 self._market.leave(node)
-        effects = self._books.enter([entry] if new else [])
-        return self._sessions.open(node), Effects(
-            effects.entries, tuple((node, m) for m in self._greeting(node))
-        )
+        with self._books.together():
+            effects = self._books.enter([entry] if new else [])
+            greeting = tuple((node, message) for message in self._greeting(node))
+        return self._sessions.open(node), Effects(effects.entries, greeting)
 
     def _check_profile(self, message: Register) -> None:
         zone, known = message.profile.zone, self._books.intensity_g_per_kwh

@@ -9,7 +9,7 @@ from coordinator.slots.books import Books
 from coordinator.slots.conversation import Conversation
 from coordinator.slots.decision_entry import market_entry
 from coordinator.slots.fleet_view import build_table
-from coordinator.slots.protocol import Effects, Refused, RequestError
+from coordinator.slots.protocol import Effects, Refused, RequestError, require_sendable
 from coordinator.slots.sessions import Sessions
 from coordinator.slots.stateful_policy import StatefulPolicy
 from protos.messages.market import MarketCall, MarketNews, Offers
@@ -65,14 +65,17 @@ class MarketHost:
         market = self.market
         assert market is not None
         assert market.agreed is not None
-        self.market = None
         if not market.nodes:
+            self.market = None
             raise RequestError("no_nodes", f"no node answered the market of slot {request.slot}")
         entry = market_entry(self._books, request, market)
-        effects = self._books.enter([entry])
-        self._policy.recall(entry)
-        plan = self._books.slots[request.slot].plan
-        return plan, Effects(effects.entries, tuple((d.node_id, d) for d in plan.decisions))
+        state = self._policy.recalled(entry)
+        with self._books.together():
+            effects = self._books.enter([entry])
+            plan = require_sendable(self._books.slots[request.slot].plan)
+            sends = tuple((decision.node_id, decision) for decision in plan.decisions)
+        self._policy.state, self.market = state, None
+        return plan, Effects(effects.entries, sends)
 
     # --- what nodes do meanwhile ---------------------------------------------------------------------------
 

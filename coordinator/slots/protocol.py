@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from coordinator.ledger.entry import Entry
+from protos import codec
 from protos.messages.stream import DownMessage, Refusal
 
 
@@ -14,6 +16,20 @@ class RequestError(ValueError):
     def __init__(self, code: str, text: str) -> None:
         self.code = code
         super().__init__(text)
+
+
+Answer = TypeVar("Answer")
+
+
+def require_sendable(answer: Answer) -> Answer:
+    """The answer to a call. Raises RequestError where no message can hold it: then it must not be booked either."""
+    try:
+        codec.to_proto(answer)
+    except codec.ProtocolError as error:
+        raise RequestError(
+            "out_of_range", f"the answer cannot be sent: {error}; nothing was booked"
+        ) from error
+    return answer
 
 
 class Refused(Exception):

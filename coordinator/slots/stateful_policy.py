@@ -34,16 +34,16 @@ class StatefulPolicy:
         if decided.kind is not Kind.DECISION:
             return
         if decided.body.get("market") is not None:
-            self.recall(decided)
+            self.state = self.recalled(decided)
         else:
             self._follow(decided)
 
-    def recall(self, decided: Entry) -> None:
+    def recalled(self, decided: Entry) -> Any:
         """The state after a negotiated slot, from what the market left on record."""
         assert isinstance(self.policy, Negotiating)
         assert decided.slot is not None
         ids, record = tuple(decided.body["node_ids"]), decided.body["market"]["record"]
-        self.state = self.policy.recall(ids, decided.slot, self.state, record)
+        return self.policy.recall(ids, decided.slot, self.state, record)
 
     def _follow(self, decided: Entry) -> None:
         """The state after a past decision; the choice itself is in the ledger. A policy that can ``follow`` is not

@@ -1,0 +1,51 @@
+"""The books before entries that may yet fail. All handlers: tests/reliability/test_fault_01_memory_and_file.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coordinator.ledger.entry import Entry, Kind
+from coordinator.slots.savepoint import Savepoint
+from tests.coordinator.slots.trader import Trader
+from tests.reliability.sabotage import memory
+
+
+def test_books_are_put_back_into_the_same_objects(tmp_path: Path, kit: Any) -> None:
+    bench = kit.Bench(kit.make_config(tmp_path, nodes=2), Trader())
+    bench.join("n00")
+    service, books = bench.coordinator.service, bench.coordinator.service.books
+    node, before = books.nodes["n00"], memory(service)
+    second = bench.nodes["n01"].register()
+
+    def fails() -> None:
+        with books.together():
+            service.register(second)
+            books.enter([Entry(Kind.ADJUSTMENT, "a", {}, node_id="n00")])
+            books.enter([Entry(Kind.GAP, "g", {}, slot=9, node_id="n00")])  # no such slot
+
+    with pytest.raises(KeyError):
+        fails()
+    assert memory(service) == before
+    assert books.nodes["n00"] is node
+    assert list(books.nodes) == ["n00"]
+    bench.close()
+
+
+def test_a_block_without_an_error_stands_and_a_later_one_restores_to_it(tmp_path: Path, kit: Any) -> None:
+    bench = kit.Bench(kit.make_config(tmp_path, nodes=1), Trader())
+    bench.join()
+    books = bench.coordinator.service.books
+    with books.together():
+        books.enter([Entry(Kind.ALARM, "x", {"alarm": "test"})])
+    stands = memory(bench.coordinator.service)
+    assert books.alarms == 1
+    kept = Savepoint(books)
+    kept.keep(alarm := Entry(Kind.ALARM, "y", {"alarm": "test"}))
+    books.apply(alarm)
+    assert books.alarms == 2
+    kept.restore()
+    assert memory(bench.coordinator.service) == stands
+    bench.close()
