@@ -149,6 +149,11 @@ GROUPS = {
                 "Check the books of a run: every derived figure is computed again, its tables too. Exit code 1 when a "
                 "finding stands; 3 when the books are only incomplete (not all slots are closed), empty or cut short.",
             ),
+            "export": (
+                "ledger_export:ledger_export",
+                "Write the books of a run as one file, signed by the cluster's authority or your own; others check it "
+                "without this program (docs/audit.md).",
+            ),
         },
     ),
     "meter": (

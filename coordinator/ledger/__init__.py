@@ -31,6 +31,7 @@ In unit ``pg``: ``atmosphere`` takes (positive) what the ``.../stage/<stage>/<co
 """
 
 from coordinator.ledger.entry import Entry, Kind, LedgerError, Posting, Unit, canonical_json
+from coordinator.ledger.rows import Row, read_rows, write_rows
 from coordinator.ledger.store import (
     KeyConflictError,
     Ledger,
@@ -53,11 +54,14 @@ __all__ = [
     "LedgerError",
     "LedgerLockedError",
     "Posting",
+    "Row",
     "StoredEntry",
     "Unit",
     "VerifyReport",
     "canonical_json",
     "head_of",
     "read_entries",
+    "read_rows",
     "verify",
+    "write_rows",
 ]

@@ -408,9 +408,17 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def new_file(path: Path, run_id: str, stored_as: Format) -> sqlite3.Connection:
+    """A ledger file without entries, in any readable format, for a copy. Raises LedgerError and sqlite3.Error."""
+    connection = _connect(path)
+    _prepare(connection, run_id, path, stored_as)
+    return connection
+
+
 def _prepare(connection: sqlite3.Connection, run_id: str, path: Path, stored_as: Format) -> None:
+    schema = _SCHEMA.replace(f"'{CURRENT.emissions_unit}'", f"'{stored_as.emissions_unit}'")
     try:
-        connection.executescript(_SCHEMA + (_COLUMN_SCHEMA if stored_as.has_columns else ""))
+        connection.executescript(schema + (_COLUMN_SCHEMA if stored_as.has_columns else ""))
     except sqlite3.DatabaseError as error:
         if _is_full(error, path):
             raise

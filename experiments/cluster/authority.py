@@ -12,6 +12,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -105,6 +106,11 @@ class Authority:
             .add_extension(issuer_key, critical=False)
             .sign(self._key, hashes.SHA256())
         )
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """Signature (ECDSA, DER) of a document by its SHA-256. The document must not begin as a certificate does, with
+        the byte 0x30: no signature of one kind then stands for the other."""
+        return self._key.sign(digest, ec.ECDSA(Prehashed(hashes.SHA256())))
 
     def sign(self, request: bytes, node_id: str, now: datetime | None = None) -> x509.Certificate:
         """The certificate of ``node_id`` for the key of a signing request (see ``check_request``)."""
@@ -210,7 +216,7 @@ def _builder(
 
 def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
-        digital_signature=not signs_certificates,
+        digital_signature=True,  # of an authority: it signs the books of runs too
         key_cert_sign=signs_certificates,
         crl_sign=signs_certificates,
         content_commitment=False,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated, Any
+
 import typer
 
-from experiments.commands.options import JsonOption, RunArgument
+from experiments.commands.options import JsonOption
 from experiments.commands.output import err, out, print_json, say
 from experiments.run_folder.verify import State, verify_run
 
@@ -12,8 +15,19 @@ NOT_WHOLE = 3
 """Exit code for books that are incomplete, empty or cut short, and in which nothing else is wrong."""
 
 
-def ledger_verify(run: RunArgument, as_json: JsonOption = False) -> None:
-    verdict = verify_run(run)
+def ledger_verify(
+    run: Annotated[
+        Path, typer.Argument(help="A run folder, a compare folder, or a file of `ledger export`.")
+    ],
+    authority: Annotated[
+        str | None,
+        typer.Option(
+            help="Fingerprint of the authority that must have signed the file, known from elsewhere."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    verdict = verify_run(run, authority=authority)
     if as_json:
         print_json(verdict)
     else:
@@ -28,7 +42,7 @@ def ledger_verify(run: RunArgument, as_json: JsonOption = False) -> None:
             f"{verdict['postings']} postings checked"
         )
         for path, told in verdict["heads"].items():
-            against = "as anchored in metadata.json" if told["anchored"] else "no anchor to compare it with"
+            against = _against(told)
             out.print(
                 f"{path}: {told['entries']} entries, head {told['head']} ({against})",
                 highlight=False,
@@ -38,3 +52,12 @@ def ledger_verify(run: RunArgument, as_json: JsonOption = False) -> None:
         raise typer.Exit(1)
     if not verdict["ok"]:
         raise typer.Exit(NOT_WHOLE)
+
+
+def _against(told: dict[str, Any]) -> str:
+    """What the head was compared with."""
+    if "signed_by" not in told:
+        return "as anchored in metadata.json" if told["anchored"] else "no anchor to compare it with"
+    if told["authority_given"]:
+        return f"signed by the authority {told['signed_by']}"
+    return f"signed by the authority {told['signed_by']}: compare it with what you were told, or give --authority"

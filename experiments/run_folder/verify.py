@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from coordinator.ledger import (
 from coordinator.tables.export import export_tables
 from experiments.errors import UsageError
 from experiments.run_folder.files import COMPARE, DONE, LEDGER, METADATA, SCENARIO
+from experiments.run_folder.signed import SignedFileError, is_signed, unpack
 
 
 class Head(BaseModel):
@@ -69,10 +70,14 @@ class Verdict:
     head: str | None = None
     anchored: bool = False
     """An anchor was there to compare it with."""
+    run_id: str | None = None
+    signed_by: str | None = None
+    """Fingerprint of the authority that signed it."""
 
 
-def verify_run(folder: Path, tables: bool = True) -> dict[str, Any]:
-    """Verdict on the ledger of ``folder``, or on all ledgers in a compare folder. Raises UsageError.
+def verify_run(folder: Path, tables: bool = True, authority: str | None = None) -> dict[str, Any]:
+    """Verdict on the ledger of ``folder``, or on all ledgers in a compare folder, or on a signed file, which must be of
+    ``authority`` (a fingerprint) where that is given. Raises UsageError.
 
     ``ok``: no finding, and complete: every slot of the run is closed in every ledger. ``tables``: make the run's tables
     again from the ledger and compare them.
@@ -84,7 +89,14 @@ def verify_run(folder: Path, tables: bool = True) -> dict[str, Any]:
         raise UsageError(
             f"{folder}: no {LEDGER} in it or in its sub-folders; give a run folder or a compare folder"
         )
-    verdicts = {path: _verdict(path, tables) for path in ledgers}
+    signed = folder.is_file() and is_signed(folder)
+    if authority is not None and not signed:
+        raise UsageError(
+            f"{folder} is no signed file, and an authority was given; leave it out, or give such a file"
+        )
+    verdicts = {
+        path: _signed_verdict(path, authority) if signed else _verdict(path, tables) for path in ledgers
+    }
     verdicts |= {
         path: Verdict(State.INCOMPLETE, incomplete=("there is no ledger",)) for path in _absent(folder)
     }
@@ -106,7 +118,17 @@ def verify_run(folder: Path, tables: bool = True) -> dict[str, Any]:
         "findings": of_all("findings"),
         "incomplete": of_all("incomplete"),
         "heads": {
-            str(path): {"entries": verdict.entries, "head": verdict.head, "anchored": verdict.anchored}
+            str(path): {
+                "run_id": verdict.run_id,
+                "entries": verdict.entries,
+                "head": verdict.head,
+                "anchored": verdict.anchored,
+                **(
+                    {"signed_by": verdict.signed_by, "authority_given": authority is not None}
+                    if signed
+                    else {}
+                ),
+            }
             for path, verdict in verdicts.items()
         },
     }
@@ -117,7 +139,7 @@ def _absent(folder: Path) -> list[Path]:
     try:
         named = json.loads((folder / COMPARE).read_text(encoding="utf-8"))["policies"]
         runs = [folder / run for some in named.values() for run in some]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{folder / COMPARE} cannot be read ({error}); restore it from a copy") from error
@@ -154,6 +176,28 @@ def _verdict(path: Path, tables: bool) -> Verdict:
         report.entries,
         report.head,
         anchor is not None,
+        report.run_id,
+    )
+
+
+def _signed_verdict(path: Path, authority: str | None) -> Verdict:
+    """On the ledger in a signed file; its tables are not there to compare."""
+    with tempfile.TemporaryDirectory(prefix="detabed-signed-") as name:
+        try:
+            header = unpack(path, Path(name))
+        except SignedFileError as error:
+            return Verdict(State.NOT_SOUND, (f"signature: {path}: {error}",))
+        verdict = _verdict(Path(name) / LEDGER, tables=False)
+    findings = [finding.replace(name, str(path)) for finding in verdict.findings]
+    if (verdict.entries, verdict.head) != (header.entries, header.head):
+        findings.append(f"anchor: {path}: the books do not end where the header says")
+    if authority is not None and authority.lower() != header.fingerprint:
+        findings.append(
+            f"signature: {path}: signed by the authority {header.fingerprint}, wanted {authority}"
+        )
+    state = State.NOT_SOUND if findings else verdict.state
+    return replace(
+        verdict, state=state, findings=tuple(findings), anchored=True, signed_by=header.fingerprint
     )
 
 
