@@ -76,7 +76,7 @@ def energy_by_window(windows: Sequence[Window]) -> Drawing:
     axes.set_xlabel(f"measured, {scale.unit} in a slot")
     axes.set_ylabel(f"twin, {scale.unit} in a slot")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3)
-    few = "" if step == 1 else f" Every {step}th of {len(windows)} windows."
+    few = "" if step == 1 else f" One in {step} of {len(windows)} windows is drawn."
     return Drawing(
         name="energy-by-window",
         title="Modelled against measured",

@@ -69,7 +69,8 @@ class Twin:
     @property
     def notices(self) -> list[str]:
         unlike = words.slots_unlike(self.whole)
-        return [*self.source.notes, *([unlike] if unlike else []), *words.left_out(self.left_out)]
+        meters = words.of_meters(self.windows)
+        return [*self.source.notes, *meters, *([unlike] if unlike else []), *words.left_out(self.left_out)]
 
     def as_dict(self) -> dict[str, Any]:
         """What ``--json`` prints."""

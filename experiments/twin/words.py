@@ -1,14 +1,16 @@
-"""A twin in words: what page and terminal say alike. Pure."""
+"""A twin in words: what page and terminal say alike."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 
+from edge_node.meters.replay import ReplayMeter
 from experiments.report import units
 from experiments.report.study_page import Shown
 from experiments.twin.errors import ALL, Errors, LineErrors
-from experiments.twin.replay import LeftOut
+from experiments.twin.replay import TIMED, LeftOut, Window
+from protos.messages.terms import MeterKind
 
 Fact = tuple[str, str, str]
 """What, value, and ``met``, ``not`` or nothing."""
@@ -70,8 +72,11 @@ def facts(whole: Errors, asked: int) -> list[Fact]:
         ("signed error of energy", signed(whole.error_fraction), ""),
         ("mean absolute error of a window", units.percent(whole.mean_absolute_error_fraction, 2), ""),
         ("twin within the meters' 95 % interval", in_words(whole.within), verdict(whole.within)),
-        ("windows whose twin is within theirs", _of(whole.inside, whole.judged, "with an interval"), ""),
     ]
+    if whole.judged:
+        found.append(
+            ("windows whose twin is within theirs", _of(whole.inside, whole.judged, "with an interval"), "")
+        )
     if whole.window_s is not None:
         same = whole.window_within
         found += [
@@ -156,6 +161,28 @@ def left_out(found: Sequence[LeftOut]) -> list[str]:
         said.append(
             f"{node}: {count} {'slot' if count == 1 else 'slots'} left out, {why}: {', '.join(slots[:NAMED])}{more}"
         )
+    return said
+
+
+def of_meters(windows: Sequence[Window]) -> list[str]:
+    """What readings without an interval are."""
+    said = []
+    for meter in dict.fromkeys(each.meter for each in windows):
+        own = [each for each in windows if each.meter == meter]
+        nodes = ", ".join(list(dict.fromkeys(each.node_id for each in own))[:NAMED])
+        if meter in TIMED:
+            said.append(
+                f"{nodes}: {meter} measures seconds of work; its watts are those of the run's own profile, so that its "
+                "errors of energy are those of time, and of the profile where another one is given"
+            )
+        elif any(each.kind == MeterKind.ESTIMATE for each in own):
+            said.append(
+                f"{nodes}: {meter} is an estimate, which leaves out a part of the board: its errors are no findings"
+            )
+        elif meter == ReplayMeter.name:
+            said.append(
+                f"{nodes}: readings were recorded earlier; what was done in this run did not change them"
+            )
     return said
 
 

@@ -16,6 +16,7 @@ from experiments.twin.errors import ALL, errors_of
 from experiments.twin.replay import BY_A_MODEL, NO_READING
 from experiments.twin.twin import PAGE, TABLE, WINDOWS, Twin, twin_of
 from experiments.twin.words import slots_unlike
+from tests.browser import BASH, CHROMIUM, WHY_NOT, Browser
 from tests.experiments.commands.test_commands import ROOT
 from tests.experiments.twin.measured_runs import SLOTS, mixed_run, run
 from tests.scenarios import SMALL
@@ -92,6 +93,19 @@ def test_all_files_hold_the_same_figures(twin: Twin, tmp_path: Path) -> None:
     by_line = sum(row["twin_j"] for row in told["components"])
     assert by_line == pytest.approx(told["fleet"]["twin_j"])
     json.dumps(told, allow_nan=False)
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(CHROMIUM is None or BASH is None, reason=WHY_NOT)
+def test_the_page_is_as_wide_as_a_phone(twin: Twin, tmp_path: Path) -> None:
+    page = twin.write(tmp_path / "out").absolute()
+    with Browser(tmp_path / "browser") as browser:
+        browser.open(page.as_uri(), width=500)
+        browser.wait("document.querySelectorAll('svg').length === 3")
+        assert browser.value("document.documentElement.scrollWidth") == 500, (
+            "tables scroll, the page does not"
+        )
+        assert browser.picture()
 
 
 def test_another_profile_changes_the_twin_and_not_the_reading(
