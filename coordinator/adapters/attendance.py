@@ -1,4 +1,5 @@
-"""The streams of nodes: a stream is read one message at a time, and the next only when the last is durable.
+"""The streams of nodes: messages are taken up as they come, and written together; at most a few of a stream are not
+durable yet.
 
 So a flooding node waits for the disk, and no other node does. The codec alone turns bytes into messages: bytes that it
 cannot read are answered with a refusal and never with a traceback.
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 REGISTER_S = 5.0
 """A new stream must register its node within this time."""
+UNWRITTEN = 32
+"""Messages of a stream that are taken up before the first of them is durable; then it is read no further."""
 
 
 class Attendance:
@@ -67,11 +70,17 @@ class Attendance:
             node = registration.node_id
             self._outboxes.open(node, outbox)
             await self._durability.commit(effects)
+            unwritten = 0
             async for data in requests:
                 if caller.is_revoked():
                     raise Refused("revoked", f"the certificate of {node} is revoked; invite the node again")
-                if not await self._take(node, session, data, outbox):
+                written = await self._take(node, session, data, outbox)
+                if written is None:
                     break
+                unwritten += 1
+                if unwritten == UNWRITTEN:
+                    await asyncio.shield(written)
+                    unwritten = 0
         except (Refused, codec.ProtocolError) as error:
             await self._refuse(error, outbox)
         except (TimeoutError, StopAsyncIteration):
@@ -84,8 +93,10 @@ class Attendance:
                 self._outboxes.close(node, outbox)
             end(outbox)
 
-    async def _take(self, node: str, session: int, data: bytes, outbox: Outbox) -> bool:
-        """Take up one message; False when the stream is to end."""
+    async def _take(
+        self, node: str, session: int, data: bytes, outbox: Outbox
+    ) -> asyncio.Future[None] | None:
+        """Take up one message. When it is durable; None when the stream is to end."""
         try:
             message: UpMessage = codec.decode_up(data)
             if isinstance(message, Refusal):
@@ -93,9 +104,10 @@ class Attendance:
             effects = self._service.receive(node, session, message)
         except (Refused, codec.ProtocolError) as error:
             await self._refuse(error, outbox)
-            return not (isinstance(error, Refused) and error.refusal.code in ("fenced", "stale_boot"))
-        await self._durability.commit(effects)
-        return True
+            if isinstance(error, Refused) and error.refusal.code in ("fenced", "stale_boot"):
+                return None
+            effects = Effects()
+        return self._durability.submit(effects)
 
     async def _refuse(self, error: Refused | codec.ProtocolError, outbox: Outbox) -> None:
         if isinstance(error, Refused):

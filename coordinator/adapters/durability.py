@@ -1,15 +1,21 @@
-"""Durability before answers: effects are written to the ledger; only then do their messages go to the outboxes."""
+"""Durability before answers: effects are written to the ledger; only then do their messages go to the outboxes.
+
+What handlers do while the disk is busy is written together afterwards, in their order: one submission, one sync, one
+acknowledgement of messages that follow each other.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 
 from coordinator.adapters.outboxes import Outboxes
 from coordinator.ledger import Ledger
 from coordinator.slots.protocol import Effects
+from protos.messages.stream import Ack, DownMessage
 
 log = logging.getLogger(__name__)
 
@@ -21,24 +27,37 @@ class Durability:
     def __init__(self, ledger: Ledger, outboxes: Outboxes, clock: Callable[[], float]) -> None:
         self._ledger, self._outboxes, self._clock = ledger, outboxes, clock
         self.failed = asyncio.Event()
-        self._changed = asyncio.Condition()
+        self._changed = asyncio.Event()
+        self._waiting: list[Effects] = []
+        self._of_waiting: asyncio.Future[None] | None = None
+        self._is_writing = False
 
-    async def commit(self, effects: Effects) -> None:
-        """Wait until the entries, and everything before them, are on disk; then send the messages.
+    def submit(self, effects: Effects) -> asyncio.Future[None]:
+        """Take up effects, to be written with others. The future, which they share, is done once the entries and
+        everything before them are on disk and the messages are sent; it raises what the ledger raised. Shield it.
 
         Call it right after the handler, without an await in between: the ledger keeps the order of the handlers.
         """
-        try:
-            # An answer without entries of its own may still refer to entries that are on their way, or were lost.
-            await asyncio.wrap_future(self._ledger.append(effects.entries))
-        except Exception:
-            log.critical("the ledger takes no more; stopping, since memory is ahead of it", exc_info=True)
-            self.failed.set()
-            raise
-        for node, message in effects.sends:
-            self._outboxes.post(node, message)
-        async with self._changed:
-            self._changed.notify_all()
+        loop = asyncio.get_running_loop()
+        if self._of_waiting is None:
+            self._of_waiting = loop.create_future()
+            # Not everybody waits for it; the log and ``failed`` tell of an error.
+            self._of_waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._waiting.append(effects)
+        if not self._is_writing:
+            self._is_writing = True
+            loop.call_soon(self._write)
+        return self._of_waiting
+
+    async def commit(self, effects: Effects) -> None:
+        """``submit``, and wait."""
+        await asyncio.shield(self.submit(effects))
+
+    async def settled(self) -> None:
+        """Wait until nothing is being written; without regard to whether it could be."""
+        while self._is_writing:
+            with contextlib.suppress(Exception):
+                await self.commit(Effects())
 
     async def until_none(
         self, awaited: Callable[[], tuple[str, ...]], deadline: float, next_expiry: Callable[[], float]
@@ -51,6 +70,57 @@ class Durability:
             if now >= deadline:
                 return
             left = min(deadline, next_expiry()) - now
-            async with self._changed:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), max(0.001, left))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), max(0.001, left))
+
+    def _write(self) -> None:
+        """Hand over what waits. An answer without entries of its own may refer to entries that are on their way, or
+        were lost: it waits for the ledger too."""
+        group, done = self._waiting, self._of_waiting
+        assert done is not None
+        self._waiting, self._of_waiting = [], None
+        loop = asyncio.get_running_loop()
+        try:
+            written = self._ledger.append([entry for effects in group for entry in effects.entries])
+        except Exception as error:
+            self._end(group, done, error)
+            return
+
+        def tell(result: Future[int]) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits
+                loop.call_soon_threadsafe(self._end, group, done, result.exception())
+
+        written.add_done_callback(tell)
+
+    def _end(self, group: list[Effects], done: asyncio.Future[None], error: BaseException | None) -> None:
+        if error is not None:
+            if not self.failed.is_set():
+                log.critical(
+                    "the ledger takes no more; stopping, since memory is ahead of it", exc_info=error
+                )
+            self.failed.set()
+            done.set_exception(error)
+        else:
+            for node, message in _told(group):
+                self._outboxes.post(node, message)
+            done.set_result(None)
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+        if self._waiting:
+            self._write()
+        else:
+            self._is_writing = False
+
+
+def _told(group: Sequence[Effects]) -> Iterator[tuple[str, DownMessage]]:
+    """Messages of a group. Of acknowledgements to a node that follow each other only the last, which holds for all."""
+    last: dict[str, Ack] = {}
+    for effects in group:
+        for node, message in effects.sends:
+            if isinstance(message, Ack):
+                last[node] = message
+                continue
+            if (ack := last.pop(node, None)) is not None:
+                yield node, ack
+            yield node, message
+    yield from last.items()

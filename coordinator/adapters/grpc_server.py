@@ -103,6 +103,7 @@ class CoordinatorServer:
         """End streams, finish what is being written, close the ledger."""
         self._outboxes.end_all()
         await self._server.stop(grace_s)
+        await self._durability.settled()
         self.ledger.close()
 
     @property

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 _PLAIN = (int, str, float, bool, type(None))
+_NUMBERS = frozenset({int, float})
 
 
 def body_of(record: Any) -> dict[str, Any]:
@@ -24,6 +25,8 @@ def _value(value: Any) -> Any:
     if isinstance(value, _PLAIN):
         return value
     if isinstance(value, tuple | list):
+        if type(value) is tuple and _NUMBERS.issuperset(map(type, value)):
+            return value  # the long ones: forecasts
         return type(value)([_value(one) for one in value])
     if isinstance(value, dict):
         return {key: _value(one) for key, one in value.items()}

@@ -12,6 +12,7 @@ from typing import Any
 
 from protos.validation import INT64_MAX
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
 GENESIS = "0" * 64
 """Chain value before the first entry."""
 
@@ -118,7 +119,7 @@ class Entry:
 
 def canonical_json(value: Any) -> str:
     """One text per value: sorted keys, no spaces, ASCII. Raises ValueError on NaN or infinity."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+    return _ENCODER.encode(value)
 
 
 def content_digest(

@@ -14,10 +14,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from coordinator.ledger.entry import GENESIS, Entry, Kind, LedgerError, Posting, Unit, chain_hash
 from coordinator.ledger.formats import CURRENT, READABLE, Format
 
+T = TypeVar("T")
 GROUP_LIMIT = 512
 """Most submissions written in one commit."""
 
@@ -233,41 +235,66 @@ class Ledger:
     def _insert_all(self, entries: tuple[Entry, ...]) -> int | KeyConflictError:
         """All entries, or none and an alarm. Entries already there with the same content are left out."""
         new: dict[str, Entry] = {}
+        stored = self._stored_digests([entry.key for entry in entries])
         for entry in entries:
-            known = new[entry.key].digest if entry.key in new else self._stored_digest(entry.key)
+            known = new[entry.key].digest if entry.key in new else stored.get(entry.key)
             if known is None:
                 new[entry.key] = entry
             elif known != entry.digest:
                 alarm = conflict_alarm(entry, known)
-                if self._stored_digest(alarm.key) is None:
-                    self._insert(alarm)
+                if not self._stored_digests([alarm.key]):
+                    self._insert([alarm])
                 return KeyConflictError(
                     f"key {entry.key} came again with other content (stored {known[:12]}, offered "
                     f"{entry.digest[:12]}); the first stands, the alarm is recorded"
                 )
-        for entry in new.values():
-            self._insert(entry)
+        self._insert(list(new.values()))
         return len(new)
 
-    def _stored_digest(self, key: str) -> str | None:
-        row = self._writer.execute("SELECT digest FROM entries WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
+    def _stored_digests(self, keys: Sequence[str]) -> dict[str, str]:
+        """Of those keys that are there."""
+        found: dict[str, str] = {}
+        for some in _parts(keys):
+            asked = f"SELECT key, digest FROM entries WHERE key IN ({', '.join('?' * len(some))})"
+            found.update(self._writer.execute(asked, some).fetchall())
+        return found
 
-    def _insert(self, entry: Entry) -> None:
-        entry_id, digest = self._last_id + 1, entry.digest
-        chain = chain_hash(self._head, entry_id, entry.key, digest)
-        self._writer.execute(
-            "INSERT INTO entries (id, kind, key, slot, node_id, body, digest, chain) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (entry_id, str(entry.kind), entry.key, entry.slot, entry.node_id, entry.text, digest, chain),
+    def _insert(self, new: Sequence[Entry]) -> None:
+        rows: list[tuple[object, ...]] = []
+        postings: list[tuple[object, ...]] = []
+        for entry in new:
+            entry_id, digest = self._last_id + 1, entry.digest
+            chain = chain_hash(self._head, entry_id, entry.key, digest)
+            rows.append(
+                (entry_id, str(entry.kind), entry.key, entry.slot, entry.node_id, entry.text, digest, chain)
+            )
+            postings += [
+                (entry_id, line, p.account, str(p.unit), p.amount) for line, p in enumerate(entry.postings)
+            ]
+            self._last_id, self._head = entry_id, chain
+        _insert_rows(self._writer, "entries (id, kind, key, slot, node_id, body, digest, chain)", rows)
+        _insert_rows(self._writer, "postings (entry_id, line, account, unit, amount)", postings)
+        blocks = [(row[0], entry.data) for row, entry in zip(rows, new, strict=True) if entry.data]
+        _insert_rows(self._writer, "columns (entry_id, data)", blocks)
+
+
+def _parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Values in parts of few sizes, the largest first: each size is a statement that SQLite keeps ready."""
+    begin = 0
+    for size in (64, 8, 1):
+        while len(values) - begin >= size:
+            yield values[begin : begin + size]
+            begin += size
+
+
+def _insert_rows(connection: sqlite3.Connection, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Many rows a statement: the thread lets go of the interpreter at each one, and has to get it back."""
+    for some in _parts(rows):
+        one = f"({', '.join('?' * len(some[0]))})"
+        connection.execute(
+            f"INSERT INTO {table} VALUES {', '.join([one] * len(some))}",
+            [value for row in some for value in row],
         )
-        self._writer.executemany(
-            "INSERT INTO postings (entry_id, line, account, unit, amount) VALUES (?,?,?,?,?)",
-            [(entry_id, line, p.account, str(p.unit), p.amount) for line, p in enumerate(entry.postings)],
-        )
-        if entry.data:
-            self._writer.execute("INSERT INTO columns VALUES (?, ?)", (entry_id, entry.data))
-        self._last_id, self._head = entry_id, chain
 
 
 def conflict_alarm(offered: Entry, stored_digest: str) -> Entry:

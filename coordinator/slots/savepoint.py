@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import fields
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from coordinator.ledger.entry import Entry, Kind
@@ -46,7 +47,7 @@ class Savepoint:
         self._states[table, key] = (
             state
             if state is _MISSING
-            else (state, {f.name: _own(getattr(state, f.name)) for f in fields(state)})
+            else (state, {name: _own(getattr(state, name)) for name in _names(state.__class__)})
         )
 
     def restore(self) -> None:
@@ -71,6 +72,11 @@ class Savepoint:
             for name, value in values.items():
                 setattr(state, name, value)
             held[key] = state
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def _own(value: Any) -> Any:

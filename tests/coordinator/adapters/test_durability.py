@@ -1,0 +1,174 @@
+"""Nothing is sent before it is durable, whatever is written together; order holds; an error reaches everybody."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from coordinator.adapters.attendance import UNWRITTEN, Attendance
+from coordinator.adapters.durability import Durability
+from coordinator.adapters.outboxes import Outboxes, new_outbox
+from coordinator.ledger import Entry, Kind
+from coordinator.slots.protocol import Effects
+from protos import codec
+from protos.access.config import Access
+from protos.access.guard import Guard
+from protos.messages.stream import Ack, Heartbeat, Refusal
+
+
+class SlowLedger:
+    """Writes when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[list[str], Future[int]]] = []
+
+    def append(self, entries: Any) -> Future[int]:
+        done: Future[int] = Future()
+        self.asked.append(([entry.key for entry in entries], done))
+        return done
+
+    @property
+    def keys(self) -> list[str]:
+        return [key for keys, _ in self.asked for key in keys]
+
+
+def effects(key: str, *sends: tuple[str, Any]) -> Effects:
+    return Effects((Entry(Kind.TELEMETRY, key, {}),), sends)
+
+
+async def soon() -> None:
+    """Everything that is ready has run."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def made() -> tuple[SlowLedger, Durability, asyncio.Queue[Any]]:
+    ledger, outboxes, outbox = SlowLedger(), Outboxes(), new_outbox()
+    outboxes.open("n0", outbox)
+    return ledger, Durability(ledger, outboxes, lambda: 0.0), outbox  # type: ignore[arg-type]
+
+
+def waiting(outbox: asyncio.Queue[Any]) -> list[Any]:
+    return [outbox.get_nowait() for _ in range(outbox.qsize())]
+
+
+def test_nothing_is_sent_before_it_is_on_disk() -> None:
+    async def run() -> None:
+        ledger, durability, outbox = made()
+        durability.submit(effects("a", ("n0", Ack("n0", 1))))
+        await soon()
+        later = [durability.submit(effects(key, ("n0", Ack("n0", k)))) for k, key in enumerate("bcd", 2)]
+        await soon()
+        assert [keys for keys, _ in ledger.asked] == [["a"]], "one write at a time"
+        assert waiting(outbox) == []
+        ledger.asked[0][1].set_result(1)
+        await soon()
+        assert waiting(outbox) == [Ack("n0", 1)]
+        assert not any(done.done() for done in later)
+        assert ledger.asked[1][0] == ["b", "c", "d"], "together, in the order of the handlers"
+        ledger.asked[1][1].set_result(3)
+        await soon()
+        assert waiting(outbox) == [Ack("n0", 4)], "the last acknowledgement holds for all before"
+        assert all(done.done() for done in later)
+
+    asyncio.run(run())
+
+
+def test_acknowledgements_keep_their_place_among_other_messages() -> None:
+    async def run() -> None:
+        ledger, durability, outbox = made()
+        other = Refusal("code", "reason")
+        for sends in (
+            [Ack("n0", 1)],
+            [Ack("n0", 2), other],
+            [Ack("n0", 3)],
+            [Ack("n0", 4)],
+        ):
+            durability.submit(Effects((), tuple(("n0", message) for message in sends)))
+        await soon()
+        ledger.asked[0][1].set_result(0)
+        await soon()
+        assert waiting(outbox) == [Ack("n0", 2), other, Ack("n0", 4)]
+
+    asyncio.run(run())
+
+
+def test_an_error_reaches_who_waits_now_and_later_and_sends_nothing() -> None:
+    async def run() -> None:
+        ledger, durability, outbox = made()
+        first = asyncio.ensure_future(durability.commit(effects("a", ("n0", Ack("n0", 1)))))
+        await soon()
+        second = asyncio.ensure_future(durability.commit(effects("b", ("n0", Ack("n0", 2)))))
+        await soon()
+        ledger.asked[0][1].set_exception(OSError("disk"))
+        await soon()
+        assert durability.failed.is_set()
+        ledger.asked[1][1].set_exception(OSError("failed before"))
+        for task in (first, second):
+            with pytest.raises(OSError):
+                await task
+        assert waiting(outbox) == []
+        await durability.settled()
+
+    asyncio.run(run())
+
+
+def test_who_gives_up_waiting_does_not_stop_the_write() -> None:
+    async def run() -> None:
+        ledger, durability, outbox = made()
+        waits = asyncio.ensure_future(durability.commit(effects("a", ("n0", Ack("n0", 1)))))
+        await soon()
+        waits.cancel()
+        ledger.asked[0][1].set_result(1)
+        await soon()
+        assert waiting(outbox) == [Ack("n0", 1)]
+
+    asyncio.run(run())
+
+
+def test_a_stream_is_read_no_further_than_a_few_messages_ahead_of_the_disk(kit: Any) -> None:
+    """A node that floods waits for the disk; what it sent is taken up in its order."""
+    taken: list[int] = []
+
+    class Service:
+        class sessions:
+            @staticmethod
+            def close(node: str, session: int) -> None: ...
+
+        def register(self, message: Any) -> tuple[int, Effects]:
+            return 1, Effects()
+
+        def receive(self, node: str, session: int, message: Heartbeat) -> Effects:
+            taken.append(message.seq)
+            return effects(f"k{message.seq}", ("n00", Ack("n00", message.seq)))
+
+    async def requests() -> Any:
+        yield codec.encode_up(kit.StubNode("n00").register())
+        for k in range(1, 100):
+            yield codec.encode_up(Heartbeat("n00", "boot", k, 1))
+
+    async def run() -> None:
+        ledger, outboxes = SlowLedger(), Outboxes()
+        durability = Durability(ledger, outboxes, lambda: 0.0)  # type: ignore[arg-type]
+        attendance = Attendance(Service(), durability, outboxes, Guard(Access()))  # type: ignore[arg-type]
+        stream = attendance.attend(requests(), None)
+        first = asyncio.ensure_future(anext(stream))
+        await soon()
+        ledger.asked[0][1].set_result(0)  # of the registration
+        for _ in range(10):
+            await soon()
+        assert len(taken) == UNWRITTEN
+        assert not first.done(), "nothing is acknowledged yet"
+        while len(taken) < 99:
+            ledger.asked[-1][1].set_result(1)
+            for _ in range(10):
+                await soon()
+        assert taken == list(range(1, 100))
+        assert ledger.keys == [f"k{k}" for k in taken]
+        assert codec.decode_down(await first) == Ack("n00", codec.decode_down(first.result()).seq)
+        await stream.aclose()
+
+    asyncio.run(run())
