@@ -12,7 +12,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 import grpc
@@ -58,7 +58,8 @@ class PeerServer:
 
     async def start(self, host: str, port: int) -> str:
         """Listen; port 0 takes a free one. Returns host:port. Raises OSError when the address is taken."""
-        handler = grpc.unary_unary_rpc_method_handler(self._deliver)  # bytes in, bytes out: the codec judges
+        # Bytes in, bytes out: the codec judges. A stream on this side alone: see ``_deliver``.
+        handler = grpc.stream_unary_rpc_method_handler(self._deliver)
         self._server = grpc.aio.server(options=SERVER_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
         self._server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(DELIVER.service, {DELIVER.method: handler}),)
@@ -75,10 +76,11 @@ class PeerServer:
             await self._server.stop(grace=0.2)
             self._server = None
 
-    async def _deliver(self, request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+    async def _deliver(self, requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> bytes:
+        # gRPC reads a unary call's message before its handler runs: a stranger's megabytes would be in memory by then.
         caller = await self._guard.caller(context)
         try:
-            parcel = DELIVER.decode_request(request)
+            parcel = DELIVER.decode_request(await anext(requests, b""))
         except ProtocolError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, codec.safe_text(error))
         await self._guard.require(context, parcel.owner, caller)
