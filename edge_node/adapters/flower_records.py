@@ -6,7 +6,6 @@ viewed in place, and written in one copy. Nothing is ever unpickled: only float3
 
 from __future__ import annotations
 
-import math
 from io import BytesIO
 
 import numpy as np
@@ -14,6 +13,7 @@ from flwr.app import Array, ArrayRecord
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from edge_node.adapters.npy import array_view
 from edge_node.workload import Parameters
 
 NUMPY_BYTES = "numpy.ndarray"
@@ -53,22 +53,13 @@ def _pack(array: NDArray[np.float32]) -> Array:
 def _view(name: str, array: Array) -> NDArray[np.float32]:
     if array.stype != NUMPY_BYTES:
         raise ValueError(f"parameter {name}: serialised as {array.stype!r}, expected {NUMPY_BYTES!r}")
-    stream = BytesIO(array.data)
     try:
-        version = npy.read_magic(stream)
-        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran_order, dtype = read_header(stream)
+        found = array_view(array.data)
     except ValueError as error:
         raise ValueError(f"parameter {name} is no array in NumPy's format: {error}") from error
-    if dtype != np.float32 or fortran_order:
+    if found.dtype != np.float32 or not found.flags.c_contiguous:
         raise ValueError(
-            f"parameter {name}: got {dtype} in {'Fortran' if fortran_order else 'C'} order, "
+            f"parameter {name}: got {found.dtype} in {'C' if found.flags.c_contiguous else 'Fortran'} order, "
             "expected float32 in C order"
         )
-    offset, count = stream.tell(), math.prod(shape)
-    if len(array.data) != offset + 4 * count:
-        raise ValueError(
-            f"parameter {name} of shape {shape} needs {4 * count} bytes, "
-            f"the record has {len(array.data) - offset}"
-        )
-    return np.frombuffer(array.data, dtype=np.float32, offset=offset).reshape(shape)
+    return found

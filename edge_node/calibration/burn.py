@@ -1,4 +1,6 @@
-"""Keeps one core busy until its standard input closes: ``python -m edge_node.calibration.burn CORE``."""
+"""Keeps one core busy until its standard input closes: ``python -m edge_node.calibration.burn CORE``.
+
+It says so in one line before it begins."""
 
 from __future__ import annotations
 
@@ -23,4 +25,5 @@ def burn(asked: int) -> float:
 if __name__ == "__main__":
     with contextlib.suppress(AttributeError, OSError):  # no such call here, or the core is not ours
         os.sched_setaffinity(0, {int(sys.argv[1])})
+    print("busy", flush=True)
     burn(sys.stdin.fileno())

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
+from edge_node.calibration.reading import CalibrationError
 from edge_node.tasks.workload import TaskWorkload, untrained_parameters
 from edge_node.workload import Arrays
 from protos.messages.terms import Stage
@@ -27,14 +28,23 @@ def core_numbers() -> list[int]:
 
 @contextlib.contextmanager
 def busy(cores: list[int]) -> Iterator[None]:
-    """One process on each of ``cores``, busy with nothing."""
+    """One process on each of ``cores``, busy with nothing; all of them work when the block begins. Raises
+    CalibrationError where one does not start."""
     burning = [
         subprocess.Popen(
-            [sys.executable, "-m", MODULE, str(core)], stdin=subprocess.PIPE, start_new_session=True
+            [sys.executable, "-m", MODULE, str(core)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
         )
         for core in cores
     ]
     try:
+        for core, process in zip(cores, burning, strict=True):
+            assert process.stdout
+            with process.stdout:
+                if not process.stdout.readline():
+                    raise CalibrationError(f"the load of core {core} did not start; look for its error above")
         yield
     finally:
         for process in burning:

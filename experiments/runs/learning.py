@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flwr.app import Array, ArrayRecord
 
 from coordinator.adapters.flower_server import Evaluation, LearningTask
+from edge_node.adapters.npy import array_view
 from edge_node.tasks.evaluation import evaluate, initial_parameters
 from edge_node.tasks.registry import find_task
 from experiments.errors import RunError
@@ -31,7 +32,9 @@ def learning_task(resolved: Resolved, task: TaskConfig, stage: Stage) -> Learnin
         )
 
     def central(arrays: ArrayRecord) -> Evaluation:
-        found = evaluate(task.name, task.data, {name: array.numpy() for name, array in arrays.items()})
+        found = evaluate(
+            task.name, task.data, {name: array_view(array.data) for name, array in arrays.items()}
+        )
         if not math.isfinite(found.loss):
             raise RunError(
                 f"learning ran away: the loss on held-out data is {found.loss} in stage {stage}; lower "

@@ -19,6 +19,7 @@ from carbon_data.files.whole import sync, write_durably
 from carbon_data.own_code import VARIABLE
 from coordinator.adapters.flower_server import Booked, RunRecord, SlotOutcome
 from coordinator.adapters.flower_strategy import Replies
+from edge_node.adapters.npy import array_view
 from edge_node.config import NodeMemory
 from experiments.run_folder.checkpoint import FORMAT, STATE, append_line, discard
 from experiments.run_folder.digest import scenario_sha256
@@ -141,7 +142,7 @@ class Recording:
     def write(self, kept: Kept) -> None:
         """Replace the checkpoint."""
         tensors = {
-            f"{MODEL}/{stage.value}/{name}": np.array(array.numpy(), order="C")
+            f"{MODEL}/{stage.value}/{name}": np.array(array_view(array.data), order="C")
             for stage, arrays in kept.models.items()
             for name, array in arrays.items()
         }

@@ -15,11 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_node.adapters.npy import array_view
 from experiments.run_folder.files import FLOWER_LOG, LEDGER, SCENARIO, TIMINGS
 
 if sys.platform != "win32":
     import resource
 
+import numpy as np
 import tomli_w
 from flwr.app import Context, RecordDict
 from safetensors import SafetensorError
@@ -292,7 +294,7 @@ def run_plan(resolved: Resolved) -> RunPlan:
 def write_models(record: RunRecord, path: Path) -> None:
     """The last model of every learning stage in one safetensors file; none when nothing was learned."""
     tensors = {
-        f"{stage.value}/{name}": array.numpy()
+        f"{stage.value}/{name}": np.ascontiguousarray(array_view(array.data))
         for stage, arrays in record.models.items()
         for name, array in arrays.items()
     }

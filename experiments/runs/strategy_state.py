@@ -14,6 +14,8 @@ import numpy as np
 from flwr.app import Array, ArrayRecord
 from flwr.serverapp.strategy import Strategy
 
+from edge_node.adapters.npy import array_view
+
 Tensors = dict[str, Any]
 
 
@@ -56,7 +58,7 @@ def _told(value: Any, place: str, tensors: Tensors) -> dict[str, Any]:
     if isinstance(value, float):
         return {"float": value.hex()}  # not finite ones too
     if isinstance(value, ArrayRecord):
-        return {"model": {key: _told(array.numpy(), place, tensors) for key, array in value.items()}}
+        return {"model": {key: _told(array_view(array.data), place, tensors) for key, array in value.items()}}
     if isinstance(value, list | tuple):
         kind = "list" if isinstance(value, list) else "tuple"
         return {kind: [_told(item, f"{place}[{k}]", tensors) for k, item in enumerate(value)]}

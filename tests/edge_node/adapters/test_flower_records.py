@@ -57,5 +57,5 @@ def test_anything_else_is_refused(array, words):
 def test_a_cut_record_is_refused():
     whole = to_record({"w": np.zeros(4, np.float32)})["w"]
     cut = Array(whole.dtype, whole.shape, whole.stype, whole.data[:-1])
-    with pytest.raises(ValueError, match="needs 16 bytes, the record has 15"):
+    with pytest.raises(ValueError, match="needs 16 bytes, has 15"):
         from_record(ArrayRecord({"w": cut}))

@@ -87,7 +87,7 @@ def test_the_head_is_told_at_the_end_of_a_run_and_stands_outside_the_ledger(
     said = capsys.readouterr().out
     assert f"{told['entries']} entries, head {told['head']} (as anchored" in said
     (found,) = verify_run(whole)["heads"].values()
-    assert found == {**told, "anchored": True}
+    assert found == {**told, "run_id": "small-dat-s0", "anchored": True}
 
 
 def cut(connection: sqlite3.Connection) -> None:
