@@ -61,6 +61,11 @@ class Battery:
         return math.floor(stored_uj * self.discharge_efficiency)
 
 
+def faded_fraction(self_discharge: float, share: Fraction) -> Fraction:
+    """sigma of a slot that lasted ``share`` of its configured length: in proportion, all at most."""
+    return min(Fraction(1), Fraction(self_discharge) * share)
+
+
 NO_BATTERY = Battery(0, Fraction(1), Fraction(1), Fraction(0), 0, 0)
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from coordinator.market.fleet import CapOver, Limits
 from protos.access.config import Access
-from protos.messages.terms import Stage
+from protos.messages.terms import Overrun, Stage
 
 EXIT_LEDGER_FAILED = 70
 """Of a coordinator whose ledger cannot be written: it would fail again."""
@@ -79,6 +79,8 @@ class CoordinatorConfig(Strict):
     policy_options: dict[str, str | int | float | bool] = {}
     seed: int = 0
     slot_s: float = Field(gt=0)
+    overrun: Overrun | None = None
+    """On the wall clock: what becomes of a slot whose work takes longer. None: the virtual clock."""
     stages: tuple[Stage, ...]
     """Life-cycle stage of every slot of the run."""
     node_ids: tuple[str, ...] = Field(min_length=1)

@@ -25,7 +25,7 @@ def build_node(config: NodeConfig, outbox: Outbox | None = None) -> EdgeNode:
         MeterError: the meter is unknown or cannot run here.
         ActuatorError: the board cannot be put to sleep and woken as configured.
     """
-    meter = build_meter(config.meter, config.board, config.slot_s)
+    meter = build_meter(config.meter, config.board, config.slot_s, wall=config.overrun is not None)
     if config.demand is not None:
         counted = {Stage.DEVELOPMENT: CountedWorkload(config.demand)}
         return EdgeNode(config, counted, meter, outbox, sleeper=_sleeper(config, meter))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from protos.access.config import Access
-from protos.messages.terms import Sleep, Stage
+from protos.messages.terms import Overrun, Sleep, Stage
 
 
 class Strict(BaseModel):
@@ -210,6 +210,8 @@ class NodeConfig(Strict):
     zone: str
     seed: int
     slot_s: float = Field(gt=0)
+    overrun: Overrun | None = None
+    """On the wall clock: what becomes of a slot whose work takes longer. None: the virtual clock."""
     stages: tuple[Stage, ...]
     """Life-cycle stage of every slot."""
     deadline_slots: int = Field(default=0, ge=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,6 +13,8 @@ Arrays = Mapping[str, NDArray[Any]]
 """Named arrays of one batch (e.g. ``images`` (B, 1, 28, 28) uint8, ``labels`` (B,) int64), axis 0 the examples."""
 Parameters = Mapping[str, NDArray[np.float32]]
 """Model parameters by name."""
+Stop = Callable[[], bool]
+"""Asked before every batch: whether the rest is to be left undone."""
 
 TRAIN_OPTIONS: frozenset[str] = frozenset({"proximal-mu", "learning-rate", "local-epochs"})
 """What ``Workload.train`` understands; the last two override the task's configuration."""
@@ -150,7 +152,11 @@ class Workload(Protocol):
         ...
 
     def train(
-        self, parameters: Parameters, batches: Sequence[Arrays], options: Mapping[str, float]
+        self,
+        parameters: Parameters,
+        batches: Sequence[Arrays],
+        options: Mapping[str, float],
+        stop: Stop | None = None,
     ) -> TrainResult:
         """Local SGD over ``batches`` (own and offloaded), ``local_epochs`` passes. Options: TRAIN_OPTIONS."""
         ...

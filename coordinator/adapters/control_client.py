@@ -58,7 +58,8 @@ class ControlClient:
     gives up.
 
     ``address`` may be a callable that gives the address at every attempt (a restarted coordinator may have
-    another). ``access``: the runner's certificate, or the run's secret.
+    another). ``access``: the runner's certificate, or the run's secret. ``slot_s``: for how
+    long a slot on the wall clock is not yet due.
     """
 
     def __init__(
@@ -69,9 +70,10 @@ class ControlClient:
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
         access: Access | None = None,
+        slot_s: float = 0.0,
     ) -> None:
         self._address = address if callable(address) else lambda: address
-        self._patience_s = patience_s
+        self._patience_s, self._slot_s = patience_s, slot_s
         self._clock, self._sleep, self._jitter = clock, sleep, jitter
         self._calls = Calls(access or Access())
         self._channel: grpc.Channel | None = None
@@ -86,7 +88,7 @@ class ControlClient:
     ) -> SlotSummary:
         """Have a slot metered, traded, settled and booked."""
         request = EndSlot(slot, wait_s, aggregated_parameters, evaluated_examples)
-        return self._call(codec.END_SLOT, request, 2 * wait_s + SHORT_CALL_S)
+        return self._call(codec.END_SLOT, request, self._slot_s + 2 * wait_s + SHORT_CALL_S)
 
     def status(self) -> Status:
         return self._call(codec.GET_STATUS, StatusRequest(), SHORT_CALL_S)

@@ -8,6 +8,7 @@ sync for all of them), and only then are the answers delivered, which may bring 
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
@@ -28,18 +29,25 @@ class DirectCoordinator:
     """Coordinator with a ledger, driven by calls. ``deliver(node_id, message)`` hands a message to a node.
 
     ``deliver`` may call ``receive`` at once, or later. ``clock``: seconds, e.g. a virtual clock's reading;
-    a constant means that leases never end.
+    a constant means that leases never end. ``wall_clock`` and ``sleep``: of slots on the wall clock.
     """
 
     def __init__(
-        self, config: CoordinatorConfig, policy: Policy, deliver: Deliver, clock: Callable[[], float]
+        self,
+        config: CoordinatorConfig,
+        policy: Policy,
+        deliver: Deliver,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.ledger = Ledger(config.ledger_path, config.run_id)
         try:
             recorded = (stored.entry for stored in self.ledger.entries())
             self.service = CoordinatorService(
-                config, policy, clock, self.ledger.digest, recorded, pid=os.getpid()
+                config, policy, clock, self.ledger.digest, recorded, os.getpid(), wall_clock
             )
+            self._sleep = sleep
             self.deliver = deliver
             self.sessions: dict[str, int] = {}
             self._inbox: deque[tuple[str, UpMessage]] = deque()
@@ -74,10 +82,12 @@ class DirectCoordinator:
                 )
         plan, effects = known
         self.carry_out(effects)
-        return plan
+        return self.service.schedule.timed_plan(plan)
 
     def end_slot(self, request: EndSlot) -> SlotSummary:
         """Close, meter, trade, settle and book a slot. A node that does not answer at once gets a gap."""
+        while (left_s := self.service.closing.wait_s(request)) > 0:
+            self._sleep(left_s)
         done, effects = self.service.closing.close(request)
         self.carry_out(effects)
         if done is not None:
@@ -106,11 +116,14 @@ class DirectCoordinator:
         # Answers to what is delivered here must wait until all of it is delivered.
         outer, self._pumping = self._pumping, True
         try:
-            for node_id, message in effects.sends:
-                self.deliver(node_id, message)
+            self._send(effects)
         finally:
             self._pumping = outer
         self._pump()
+
+    def _send(self, effects: Effects) -> None:
+        for node_id, message in effects.sends:
+            self.deliver(node_id, self.service.schedule.leaving(message))
 
     def _pump(self) -> None:
         if self._pumping:
@@ -125,8 +138,7 @@ class DirectCoordinator:
                 finally:  # also where one message raises: the books hold the others already
                     self._commit(Effects(tuple(entry for effects in taken for entry in effects.entries)))
                 for effects in taken:
-                    for node_id, message in effects.sends:
-                        self.deliver(node_id, message)
+                    self._send(effects)
         finally:
             self._pumping = False
 

@@ -24,8 +24,15 @@ class Durability:
     """Commits effects, and wakes those who wait for something to change. ``failed`` is set when the ledger can take no
     more: memory is then ahead of it."""
 
-    def __init__(self, ledger: Ledger, outboxes: Outboxes, clock: Callable[[], float]) -> None:
-        self._ledger, self._outboxes, self._clock = ledger, outboxes, clock
+    def __init__(
+        self,
+        ledger: Ledger,
+        outboxes: Outboxes,
+        clock: Callable[[], float],
+        leaving: Callable[[DownMessage], DownMessage] = lambda message: message,
+    ) -> None:
+        """``leaving``: what becomes of a message at the moment it is sent."""
+        self._ledger, self._outboxes, self._clock, self._leaving = ledger, outboxes, clock, leaving
         self.failed = asyncio.Event()
         self._changed = asyncio.Event()
         self._waiting: list[Effects] = []
@@ -102,7 +109,7 @@ class Durability:
             done.set_exception(error)
         else:
             for node, message in _told(group):
-                self._outboxes.post(node, message)
+                self._outboxes.post(node, self._leaving(message))
             done.set_result(None)
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()

@@ -180,6 +180,8 @@ class Link:
     books: Executor | None = None
     """Where to close slots while models are averaged, and to begin them while models are evaluated; None: in turn, in
     this thread."""
+    in_time: Callable[[Grid], Grid] = lambda grid: grid
+    """The grid, without replies that nobody waits for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,6 +222,7 @@ class Schedule:
         self.record = record if record is not None else RunRecord()
 
     def __call__(self, grid: Grid, context: Context) -> None:
+        grid = self._link.in_time(grid)
         for stage, every in stage_runs(self._plan.stages):
             slots = [slot for slot in every if slot >= self._plan.first_slot]
             task = self._plan.task_of(stage)

@@ -80,7 +80,9 @@ def decided_batches(decision: Decision) -> int:
 
 def workers(plan: SlotPlan) -> tuple[Decision, ...]:
     """Decisions of the nodes that are awake and have, or after a market may have, something to run."""
-    return tuple(d for d in plan.decisions if d.awake and (d.self_managed or decided_batches(d) > 0))
+    return tuple(
+        d for d in plan.decisions if d.awake and not d.missed and (d.self_managed or decided_batches(d) > 0)
+    )
 
 
 def slot_config(decision: Decision) -> dict[str, ConfigValue]:

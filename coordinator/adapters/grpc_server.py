@@ -76,7 +76,8 @@ class CoordinatorServer:
             self.ledger.close()
             raise
         self._outboxes = Outboxes()
-        self._durability = Durability(self.ledger, self._outboxes, clock)
+        leaving = self.service.schedule.leaving
+        self._durability = Durability(self.ledger, self._outboxes, clock, leaving)
         self._attendance = Attendance(self.service, self._durability, self._outboxes, self._guard)
         self._calls = RunnerCalls(self.service, self._durability, clock)
         self._server = aio.server(

@@ -37,7 +37,7 @@ class RunnerCalls:
 
     async def begin_slot(self, request: BeginSlot) -> SlotPlan:
         async with self._slot_lock:
-            deadline = self._clock() + request.wait_s
+            deadline = self._clock() + self._service.schedule.patience_s(request.wait_s)
             while True:
                 known = self._service.deciding.begin(request)
                 if known is None and self._service.policy.negotiates:
@@ -52,7 +52,7 @@ class RunnerCalls:
                 if known is not None:
                     plan, effects = known
                     await self._durability.commit(effects)
-                    return plan
+                    return self._service.schedule.timed_plan(plan)
 
     def _nobody(self) -> tuple[str, ...]:
         """All nodes, where none is there."""
@@ -75,7 +75,10 @@ class RunnerCalls:
 
     async def end_slot(self, request: EndSlot) -> SlotSummary:
         async with self._slot_lock:
-            deadline = self._clock() + request.wait_s
+            while (left_s := self._service.closing.wait_s(request)) > 0:
+                await asyncio.sleep(left_s)
+            wait_s = self._service.schedule.patience_s(request.wait_s)
+            deadline = self._clock() + wait_s
             done, effects = self._service.closing.close(request)
             await self._durability.commit(effects)
             if done is not None:
@@ -83,7 +86,7 @@ class RunnerCalls:
             await self._until(self._service.closing.awaiting_usage, deadline)
             await self._durability.commit(self._service.closing.trade())
             # Who has metered gets as long again to settle: a grant must not be cut off by a slow neighbour.
-            await self._until(self._service.closing.awaiting_settlement, self._clock() + request.wait_s)
+            await self._until(self._service.closing.awaiting_settlement, self._clock() + wait_s)
             summary, effects = self._service.closing.finish(request)
             await self._durability.commit(effects)
             return summary

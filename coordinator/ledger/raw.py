@@ -12,7 +12,10 @@ import re
 RAW: dict[str, tuple[str, ...]] = {
     "start": (
         # What the run was asked to do. Its zones' intensities, stages, nodes and power are compared with the entries.
-        *(f"config.{name}" for name in ("policy", "policy_options", "seed", "foresight", "day_slots")),
+        *(
+            f"config.{name}"
+            for name in ("policy", "policy_options", "seed", "foresight", "day_slots", "overrun")
+        ),
         *(f"config.{name}" for name in ("horizon_slots", "known_slots", "forecast_known_slots")),
         *(f"config.{name}" for name in ("harvest_spread_fraction", "heartbeat_s", "lease_s")),
         *(
@@ -45,10 +48,11 @@ RAW: dict[str, tuple[str, ...]] = {
         "users.*.outside",
         # Of a sensor, all but its joules.
         *(f"metered.{name}" for name in ("kind", "half_width_uj", "bias_uj", "rate_hz", "coverage_fraction")),
-        *("metered.gaps", "metered.window_s"),
+        *("metered.gaps", "metered.window_s", "duration_s"),
     ),
     "trade": ("transfers.*.reason",),
     "gap": ("reason",),
+    "slot_end": ("wall.duration_s", "wall.overrun_s"),
     "alarm": ("",),
 }
 """Kind of entry -> beginnings of the paths of its raw fields; ``*``: any place in a list, or name of a node."""

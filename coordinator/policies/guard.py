@@ -24,6 +24,8 @@ TRAINING_STAGES = (Stage.DEVELOPMENT, Stage.RECYCLING)
 """Stages in which a client-selection rule chooses who takes part."""
 
 LONGEST_STATUS = 400
+MISSED = "missed: "
+"""Begins the status of a slot whose time went by undecided: the policy was not asked, and its state is as before."""
 REPLACED = "fallback: local rule, for "
 """Begins the status of a decision of the local rule in place of the policy's: the policy's state is the one before."""
 

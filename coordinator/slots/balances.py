@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from carbon_data.storage import TERMS, Balance
+from carbon_data.storage import TERMS, Balance, faded_fraction
 from protos.messages.slot import Settlement
 from protos.messages.stream import NodeProfile
 
@@ -20,10 +20,12 @@ def balance_of(settlement: Settlement) -> Balance:
     return Balance(**{name: getattr(settlement, name) for name in TERMS})
 
 
-def balance_findings(balance: Balance, profile: NodeProfile, slot_s: float) -> list[str]:
+def balance_findings(
+    balance: Balance, profile: NodeProfile, slot_s: float, lasted_s: float | None = None
+) -> list[str]:
     """Findings about a balance: (D1)-(D3) exact in integers, battery terms to the microjoule of rounding.
 
-    Empty when all is well.
+    ``lasted_s``: how long the slot was, where it was not ``slot_s``. Empty when all is well.
     """
     negative = [
         f"{name} is {value} uJ, allowed is >= 0" for name in TERMS if (value := getattr(balance, name)) < 0
@@ -37,7 +39,9 @@ def balance_findings(balance: Balance, profile: NodeProfile, slot_s: float) -> l
         )
     if balance.discharge_uj and profile.discharge_efficiency_fraction == 0:
         return [*found, f"discharge of {balance.discharge_uj} uJ at a discharging efficiency of 0"]
-    return found + _losses(balance, profile) + _power_limits(balance, profile, slot_s)
+    seconds = slot_s if lasted_s is None else lasted_s
+    faded = faded_fraction(profile.self_discharge_fraction, Fraction(seconds) / Fraction(slot_s))
+    return found + _losses(balance, profile, faded) + _power_limits(balance, profile, seconds)
 
 
 def _identities(b: Balance) -> list[str]:
@@ -56,13 +60,13 @@ def _identities(b: Balance) -> list[str]:
     return found
 
 
-def _losses(b: Balance, profile: NodeProfile) -> list[str]:
+def _losses(b: Balance, profile: NodeProfile, self_discharge: Fraction) -> list[str]:
     """Losses of the battery against the profile's efficiencies, to a node's rounding."""
     stored = Fraction(profile.charge_efficiency_fraction) * b.charge_uj
     drawn = Fraction(0)
     if b.discharge_uj:
         drawn = b.discharge_uj / Fraction(profile.discharge_efficiency_fraction)
-    faded = Fraction(profile.self_discharge_fraction) * b.battery_before_uj
+    faded = self_discharge * b.battery_before_uj
     terms = (
         ("charge loss", b.charge_loss_uj, b.charge_uj - stored, b.charge_uj),
         ("discharge loss", b.discharge_loss_uj, drawn - b.discharge_uj, b.discharge_uj),

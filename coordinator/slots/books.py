@@ -21,6 +21,7 @@ from coordinator.slots.deferral import left_after
 from coordinator.slots.delivered import COUNTS
 from coordinator.slots.lines import parcels_of
 from coordinator.slots.protocol import Effects
+from coordinator.slots.run_time import RunTime
 from coordinator.slots.savepoint import Savepoint
 from coordinator.slots.state import NodeState, Phase, SlotState
 from coordinator.slots.trade import SettledTransfer, Transfer
@@ -54,6 +55,7 @@ class Books:
         """Requests, tokens and bits delivered so far."""
         self.alarms = self.fallbacks = self.gaps = 0
         self._savepoint: Savepoint | None = None
+        self.run_time = RunTime.start(config.slot_s, config.overrun)
 
     def enter(self, entries: Iterable[Entry]) -> Effects:
         """Apply new entries, all or none; the effects make them durable."""
@@ -235,6 +237,9 @@ class Books:
         slot.add_lines(body["lines"])
         slot.parcel_pairs = {(parcel["owner"], parcel["executor"]) for parcel in body["parcels"]}
         slot.summary = _SUMMARY.validate_python(body["summary"])
+        if "wall" in body:
+            wall = body["wall"]
+            self.run_time = self.run_time.after(wall["duration_s"], wall["overrun_s"])
 
     def _slot_of(self, entry: Entry) -> SlotState:
         assert entry.slot is not None

@@ -12,6 +12,7 @@ from coordinator.slots.deferral import missed_batches
 from coordinator.slots.lines import Row, parcels_of
 from coordinator.slots.postings import gap, slot_end
 from coordinator.slots.protocol import Effects, RequestError, require_sendable
+from coordinator.slots.schedule import Schedule
 from coordinator.slots.sessions import Sessions
 from coordinator.slots.shared_lines import shared_lines
 from coordinator.slots.state import Phase, SlotState
@@ -24,12 +25,20 @@ MOST_OF_SLOT = 2**62
 
 
 class Closing:
-    """``close``, ``trade`` and ``finish`` follow each other; in between the runner waits for nodes."""
+    """``wait_s``, ``close``, ``trade`` and ``finish`` follow each other; in between the runner waits."""
 
-    def __init__(self, books: Books, sessions: Sessions) -> None:
-        self._books, self._sessions = books, sessions
+    def __init__(self, books: Books, sessions: Sessions, schedule: Schedule) -> None:
+        self._books, self._sessions, self._schedule = books, sessions, schedule
         self._told: int | None = None
         """The slot that nodes were asked to close. Not durable: a restarted coordinator asks them again."""
+
+    def wait_s(self, request: EndSlot) -> float:
+        """Seconds to wait before ``close``: until the open slot is due, where somebody lives through it."""
+        slot = self._books.open_slot
+        if slot is None or slot.slot != request.slot or not self._sessions.live():
+            return 0.0
+        self._schedule.ask(slot.slot)
+        return 0.0 if self.is_told(slot) else self._schedule.left_s()
 
     def close(self, request: EndSlot) -> tuple[SlotSummary | None, Effects]:
         """Ask the nodes to close the slot. A slot ended before gives its stored summary."""
@@ -86,12 +95,15 @@ class Closing:
     def finish(self, request: EndSlot) -> tuple[SlotSummary, Effects]:
         """End the open slot: gaps for nodes without a reading, estimates for unsettled ones, shared lines."""
         slot = self._open()
+        lasted = self._schedule.lasted(slot.slot)
+        seconds = None if lasted is None else lasted.duration_s
         with self._books.together():
             done = self._books.enter(self._left_open(slot))
             parcels = parcels_of([slot.usage[node] for node in sorted(slot.usage)])
-            lines = shared_lines(self._books, slot, request, parcels)
+            lines = shared_lines(self._books, slot, request, parcels, seconds)
             summary = require_sendable(self._summary(slot, lines))
-            ended = self._books.enter([slot_end(summary, lines, parcels)])
+            wall = None if lasted is None else {**asdict(lasted), "undone_batches": slot.undone_batches()}
+            ended = self._books.enter([slot_end(summary, lines, parcels, wall)])
         return summary, Effects((*done.entries, *ended.entries))
 
     def _open(self) -> SlotState:
@@ -103,7 +115,12 @@ class Closing:
     def _traded(self, slot: SlotState) -> Entry:
         """Outcome of every decided transfer, with the nodes that reported their usage."""
         donors = {
-            node: DonorState(usage.harvest_uj, slot.donor_battery_uj(node), slot.decisions[node].discharge_uj)
+            node: DonorState(
+                usage.harvest_uj,
+                slot.donor_battery_uj(node),
+                slot.decisions[node].discharge_uj,
+                usage.duration_s,
+            )
             for node, usage in slot.usage.items()
         }
         profiles = {node: self._books.nodes[node].profile for node in slot.decisions}

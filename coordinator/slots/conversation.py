@@ -105,6 +105,11 @@ class Conversation:
         status = safe_text(f"fallback: nobody trades, for {why}", LONGEST_STATUS)
         self.agreed, self._questions = Agreed.nothing(status), {}
 
+    def miss(self, status: str) -> None:
+        """Close the market before anybody was asked."""
+        self.said = Said()
+        self.agreed, self._questions = Agreed.nothing(status), {}
+
     # --- questions and answers -----------------------------------------------------------------------------
 
     def questions(self) -> Effects:

@@ -11,7 +11,9 @@ from coordinator.policies.guard import Choice, choose
 from coordinator.slots.books import Books
 from coordinator.slots.decision_entry import decision_entry
 from coordinator.slots.fleet_view import fleet_of
+from coordinator.slots.missed import missed_choice
 from coordinator.slots.protocol import Effects, RequestError, require_sendable
+from coordinator.slots.schedule import Schedule
 from coordinator.slots.sessions import Sessions
 from coordinator.slots.state import Phase
 from coordinator.slots.stateful_policy import StatefulPolicy
@@ -31,9 +33,15 @@ class Deciding:
     """``begin`` returns whether there is anything to decide; the other methods follow each other as they stand."""
 
     def __init__(
-        self, books: Books, sessions: Sessions, policy: StatefulPolicy, clock: Callable[[], float]
+        self,
+        books: Books,
+        sessions: Sessions,
+        policy: StatefulPolicy,
+        schedule: Schedule,
+        clock: Callable[[], float],
     ) -> None:
-        self._books, self._sessions, self._policy, self._clock = books, sessions, policy, clock
+        self._books, self._sessions, self._policy = books, sessions, policy
+        self._schedule, self._clock = schedule, clock
 
     def begin(self, request: BeginSlot) -> tuple[SlotPlan, Effects] | None:
         """The stored plan of a slot decided before, with what is to be sent again; None: to be decided now.
@@ -84,7 +92,10 @@ class Deciding:
         return Draft(fleet_of(self._books, ready), {node: waiting[node] for node in ready})
 
     def choose(self, draft: Draft) -> tuple[Choice, Any]:
-        """Ask the policy, and check its answer. Pure: may run in a thread while messages are handled."""
+        """Ask the policy, and check its answer; nobody is asked about a missed slot. Pure: may run in a thread while
+        messages are handled."""
+        if self._schedule.is_missed:
+            return missed_choice(draft.fleet), self._policy.state
         return choose(self._policy.policy, self._policy.state, draft.fleet, self._clock)
 
     def adopt(
@@ -96,7 +107,8 @@ class Deciding:
         """
         if any(self._books.waiting.get(node) is not told for node, told in draft.telemetry.items()):
             return None
-        entry = decision_entry(self._books, request, draft.fleet.node_ids, choice)
+        missed, ids = self._schedule.is_missed, draft.fleet.node_ids
+        entry = decision_entry(self._books, request, ids, choice, missed=missed)
         with self._books.together():
             effects = self._books.enter([entry])
             plan = require_sendable(self._books.slots[request.slot].plan)

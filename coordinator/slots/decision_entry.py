@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from carbon_data.units import to_micro
-from coordinator.ledger.body import body_of
 from coordinator.ledger.entry import Entry, Kind
 from coordinator.market.decision import Feasible, FleetDecision
 from coordinator.market.pairs import Transfers
 from coordinator.policies.guard import Choice
 from coordinator.slots.books import Books
 from coordinator.slots.conversation import Conversation
+from coordinator.slots.documents import plan_document
 from protos.messages.runner import BeginSlot, SlotPlan
 from protos.messages.slot import Decision, Guest, Send
 
@@ -30,18 +30,19 @@ def decision_entry(
     choice: Choice,
     *,
     self_managed: bool = False,
+    missed: bool = False,
     **more: Any,
 ) -> Entry:
     """The decision of slot ``request.slot``. Transfers in integer microjoules; ``more`` joins the document.
 
-    ``self_managed``: nodes choose for themselves what was not agreed on with others."""
+    ``self_managed``: nodes choose for themselves what was not agreed on with others. ``missed``: nobody works in it."""
     chosen = choice.decision
     transfers = _transfers(ids, chosen.transfers)
     decisions, decided = _node_decisions(books, request, ids, choice, transfers), set(ids)
     plan = SlotPlan(
         epoch=books.epoch,
         slot=request.slot,
-        decisions=tuple(replace(one, self_managed=self_managed) for one in decisions),
+        decisions=tuple(replace(one, self_managed=self_managed, missed=missed) for one in decisions),
         lost_nodes=tuple(
             node for node in books.config.node_ids if node in books.nodes and node not in decided
         ),
@@ -55,7 +56,7 @@ def decision_entry(
     body: dict[str, Any] = {
         "stage": str(request.stage),
         "node_ids": list(ids),
-        "plan": body_of(plan),
+        "plan": plan_document(plan),
         "transfers": transfers,
         "selected": selected,
         "unserved": {n: int(count) for n, count in zip(ids, chosen.unserved_batches, strict=True) if count},
@@ -66,7 +67,7 @@ def decision_entry(
     return Entry(Kind.DECISION, f"decision/{request.slot}", body, slot=request.slot)
 
 
-def market_entry(books: Books, request: BeginSlot, market: Conversation) -> Entry:
+def market_entry(books: Books, request: BeginSlot, market: Conversation, *, missed: bool = False) -> Entry:
     """A market's agreement as the slot's decision: exchanges with others; all else is each node's own choice."""
     agreed, ids = market.agreed, market.nodes
     assert agreed is not None
@@ -88,6 +89,7 @@ def market_entry(books: Books, request: BeginSlot, market: Conversation) -> Entr
         ids,
         Choice(decision, agreed.status, None, None, 0.0),
         self_managed=True,
+        missed=missed,
         boots={node: books.nodes[node].boot_id for node in ids},
         market={"record": agreed.record, "silent": market.dropped, **market.said.body()},
     )

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from coordinator.ledger.body import body_of
 from coordinator.ledger.entry import Entry, Kind
 from coordinator.slots import booking
 from coordinator.slots.balances import balance_of
 from coordinator.slots.books import Books
+from coordinator.slots.documents import message_document
 from coordinator.slots.postings import adjustment, alarm, message_key, opening
 from coordinator.slots.protocol import Effects, Refused
 from coordinator.slots.record_checks import settlement_findings, telemetry_findings, usage_findings
@@ -47,7 +47,7 @@ class Intake:
             # Numbers begin at 1: an acknowledgement of 0 only confirms the connection.
             return Effects((), ((node, self._ack(node, 0)),))
         key = message_key(node, message.boot_id, message.seq)
-        entry = Entry(RECORDS[type(message)], key, body_of(message), slot=message.slot, node_id=node)
+        entry = Entry(RECORDS[type(message)], key, message_document(message), slot=message.slot, node_id=node)
         try:
             wanted = self._follows(message) or self.is_new(entry)
             entries, answers = self._checked(message, entry) if wanted else ([], [])

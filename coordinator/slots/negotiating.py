@@ -9,7 +9,9 @@ from coordinator.slots.books import Books
 from coordinator.slots.conversation import Conversation
 from coordinator.slots.decision_entry import market_entry
 from coordinator.slots.fleet_view import build_table
+from coordinator.slots.missed import STATUS
 from coordinator.slots.protocol import Effects, Refused, RequestError, require_sendable
+from coordinator.slots.schedule import Schedule
 from coordinator.slots.sessions import Sessions
 from coordinator.slots.stateful_policy import StatefulPolicy
 from protos.messages.market import MarketCall, MarketNews, Offers
@@ -19,8 +21,8 @@ from protos.messages.runner import BeginSlot, SlotPlan
 class MarketHost:
     """Holds the market of one slot at a time; nothing of it is durable until it is adopted."""
 
-    def __init__(self, books: Books, sessions: Sessions, policy: StatefulPolicy) -> None:
-        self._books, self._sessions, self._policy = books, sessions, policy
+    def __init__(self, books: Books, sessions: Sessions, policy: StatefulPolicy, schedule: Schedule) -> None:
+        self._books, self._sessions, self._policy, self._schedule = books, sessions, policy, schedule
         self.market: Conversation | None = None
 
     # --- the runner's calls, in their order ----------------------------------------------------------------
@@ -32,12 +34,15 @@ class MarketHost:
         return () if self._books.next_slot else tuple(node for node in node_ids if node not in live)
 
     def open(self) -> Effects:
-        """Call all live nodes to the next slot's market. Raises RequestError when there is none."""
+        """Call all live nodes to the next slot's market; of a missed slot it closes unasked. Raises RequestError when
+        there is none."""
         assert isinstance(self._policy.policy, Negotiating)
         nodes = tuple(node for node in self._sessions.live() if node in self._books.nodes)
         if not nodes:
             raise RequestError("no_nodes", "no live node is registered; the market has no node to ask")
         self.market = Conversation(self._policy.policy, self._policy.state, self._table, nodes)
+        if self._schedule.is_missed:
+            self.market.miss(STATUS)
         return self.market.questions()
 
     def _table(self, nodes: Sequence[str], attempt: int) -> Table:
@@ -58,7 +63,8 @@ class MarketHost:
         if out_of_time:
             self.market.give_up("the time for negotiating is over")
             return None
-        return self.market.questions() if self.market.step() else None
+        open_still = self.market.agreed is None and self.market.step()
+        return self.market.questions() if open_still else None
 
     def adopt(self, request: BeginSlot) -> tuple[SlotPlan, Effects]:
         """Make what was agreed the slot's decision: durable first, then sent. Raises RequestError without nodes."""
@@ -68,7 +74,7 @@ class MarketHost:
         if not market.nodes:
             self.market = None
             raise RequestError("no_nodes", f"no node answered the market of slot {request.slot}")
-        entry = market_entry(self._books, request, market)
+        entry = market_entry(self._books, request, market, missed=self._schedule.is_missed)
         state = self._policy.recalled(entry)
         with self._books.together():
             effects = self._books.enter([entry])

@@ -87,12 +87,18 @@ def alarm(name: str, key: str, slot: int | None, node_id: str, details: Mapping[
     )
 
 
-def slot_end(summary: SlotSummary, lines: Sequence[Mapping[str, Any]], parcels: Sequence[Parcels]) -> Entry:
-    """The end of a slot: shared lines and the summary."""
+def slot_end(
+    summary: SlotSummary,
+    lines: Sequence[Mapping[str, Any]],
+    parcels: Sequence[Parcels],
+    wall: Mapping[str, Any] | None = None,
+) -> Entry:
+    """The end of a slot: shared lines and the summary; ``wall``: how long it lasted, on the wall clock."""
     body = {
         "summary": body_of(summary),
         "lines": [dict(line) for line in lines],
         "parcels": [body_of(parcel) for parcel in parcels],
+        **({} if wall is None else {"wall": dict(wall)}),
     }
     return Entry(
         Kind.SLOT_END, f"slot_end/{summary.slot}", body, merged(line_postings(lines)), summary.slot, ""

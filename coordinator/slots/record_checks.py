@@ -41,6 +41,7 @@ def usage_findings(config: CoordinatorConfig, slot: SlotState, message: Usage) -
         if line.component in SHARED_COMPONENTS
     ]
     found += _metered(message)
+    found += _duration(config, message)
     found += _own_work(config, slot.decisions[node].self_managed, message)
     if len({e.owner for e in message.executed}) != len(message.executed):
         found.append("an owner is named twice in executed")
@@ -66,6 +67,18 @@ def _sleep(message: Usage) -> list[str]:
     ):
         found.append("energy of waking up has a time and a provenance")
     return found
+
+
+def _duration(config: CoordinatorConfig, message: Usage) -> list[str]:
+    """On the wall clock a window has a duration, and a sensor's window is it."""
+    lasted_s, told = message.duration_s, message.metered
+    if (lasted_s is None) != (config.overrun is None):
+        clock = "virtual" if config.overrun is None else "wall"
+        return [f"its window lasted {lasted_s} s, and slots of this run are on the {clock} clock"]
+    replayed = any(line.provenance == Provenance.REPLAYED for line in message.lines)
+    if lasted_s is not None and told is not None and not replayed and told.window_s != lasted_s:
+        return [f"its window lasted {lasted_s} s, its meter's {told.window_s} s"]
+    return []
 
 
 def _metered(message: Usage) -> list[str]:
@@ -138,6 +151,6 @@ def settlement_findings(
         ("export", balance.export_uj, export),
         ("import", balance.import_uj, imported),
     )
-    return balance_findings(balance, profile, slot_s) + [
+    return balance_findings(balance, profile, slot_s, usage.duration_s) + [
         f"{name} is {got} uJ, agreed were {right} uJ" for name, got, right in agreed if got != right
     ]

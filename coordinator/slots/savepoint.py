@@ -24,7 +24,7 @@ class Savepoint:
     def __init__(self, books: Books) -> None:
         self._books = books
         self._counts = {name: value for name, value in vars(books).items() if type(value) is int}
-        self._delivered = dict(books.delivered)
+        self._delivered, self._run_time = dict(books.delivered), books.run_time
         self._waiting = dict(books.waiting)
         self._balances: dict[tuple[str, Unit], int | None] = {}
         self._states: dict[tuple[str, Any], Any] = {}
@@ -56,6 +56,7 @@ class Savepoint:
         for name, value in self._counts.items():
             setattr(books, name, value)
         books.delivered.update(self._delivered)
+        books.run_time = self._run_time
         books.waiting.clear()
         books.waiting.update(self._waiting)
         for key, amount in self._balances.items():

@@ -5,6 +5,7 @@ The service puts the parts together and routes; each part has one task:
 ===============  ======================================================================================
 ``books``        what is durable, as a fold over the ledger; its states and moves are in ``state.py``
 ``sessions``     which nodes are connected, under which lease
+``schedule``     when slots on the wall clock are due, and how long they lasted
 ``joining``      registration of a node: the Welcome, and the messages of the open slot
 ``intake``       which records of nodes may enter the books
 ``deciding``     a slot decided with complete information
@@ -33,6 +34,7 @@ from coordinator.slots.joining import Joining
 from coordinator.slots.negotiating import MarketHost
 from coordinator.slots.protocol import Effects, Refused
 from coordinator.slots.reporting import report
+from coordinator.slots.schedule import Schedule
 from coordinator.slots.sessions import Sessions
 from coordinator.slots.settings import check_config, require_same_config, told_config
 from coordinator.slots.stateful_policy import StatefulPolicy
@@ -57,7 +59,9 @@ class CoordinatorService:
         digest_of: Callable[[str], str | None],
         recorded: Iterable[Entry] = (),
         pid: int = 0,
+        wall_clock: Callable[[], float] | None = None,
     ) -> None:
+        """``clock`` of leases; ``wall_clock`` of slots, where it is another."""
         check_config(config)
         self.config = config
         self._pid = pid
@@ -66,12 +70,18 @@ class CoordinatorService:
         for entry in recorded:
             self._replay(entry)
         self.sessions = Sessions(config.node_ids, self.books.nodes, config.lease_s, clock)
-        self.deciding = Deciding(self.books, self.sessions, self.policy, clock)
-        self.negotiating = MarketHost(self.books, self.sessions, self.policy)
-        self.closing = Closing(self.books, self.sessions)
+        self.schedule = Schedule(lambda: self.books.run_time, wall_clock or clock)
+        self.deciding = Deciding(self.books, self.sessions, self.policy, self.schedule, clock)
+        self.negotiating = MarketHost(self.books, self.sessions, self.policy, self.schedule)
+        self.closing = Closing(self.books, self.sessions, self.schedule)
         self.intake = Intake(self.books, digest_of, self.policy.negotiates)
         self.joining = Joining(
-            self.books, self.sessions, self.intake, self.closing, self.negotiating, self.policy.negotiates
+            self.books,
+            self.sessions,
+            self.intake,
+            self.closing,
+            self.negotiating,
+            self.policy.negotiates,
         )
 
     def _replay(self, entry: Entry) -> None:

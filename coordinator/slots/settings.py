@@ -64,9 +64,8 @@ def _check_issues(zone: ZoneIntensity, config: CoordinatorConfig) -> None:
 def told_config(config: CoordinatorConfig) -> dict[str, Any]:
     """The configuration as the ledger keeps it: without the paths, addresses and certificates of this start."""
     told = config.model_dump(mode="json")
-    return {
-        name: value for name, value in told.items() if name not in ("ledger_path", "host", "port", "access")
-    }
+    left_out = ["ledger_path", "host", "port", "access", *(["overrun"] if config.overrun is None else [])]
+    return {name: value for name, value in told.items() if name not in left_out}
 
 
 def require_same_config(recorded: dict[str, Any], told: dict[str, Any]) -> None:

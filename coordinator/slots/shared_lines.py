@@ -11,16 +11,19 @@ from coordinator.slots.state import SlotState
 from protos.messages.runner import EndSlot
 
 
-def shared_lines(books: Books, slot: SlotState, request: EndSlot, parcels: Sequence[Parcels]) -> list[Row]:
-    """Lines of the slot that no node's booking holds."""
+def shared_lines(
+    books: Books, slot: SlotState, request: EndSlot, parcels: Sequence[Parcels], lasted_s: float | None = None
+) -> list[Row]:
+    """Lines of the slot that no node's booking holds. ``lasted_s``: how long it was; None: as configured."""
     config, body = books.config, books.config.body
+    slot_s = config.slot_s if lasted_s is None else lasted_s
     net, ends = config.limits.net_j_per_byte, books.zones_in(slot)
     work_j = (
         request.aggregated_parameters * body.joules_per_aggregated_parameter
         + request.evaluated_examples * body.joules_per_evaluated_example
     )
-    coordinator_uj = to_micro(body.static_w * config.slot_s + work_j)
-    router_uj = to_micro(body.router_w * config.slot_s)
+    coordinator_uj = to_micro(body.static_w * slot_s + work_j)
+    router_uj = to_micro(body.router_w * slot_s)
     at_body = books.intensity_g_per_kwh[body.zone][slot.slot]
     return [
         *(line for p in parcels for line in parcel_line(p, slot.stage, ends, net)),

@@ -207,6 +207,10 @@ class SlotState:
             own = usage.own_work.own_batches
         return own + sum(send.batches for send in decision.sends)
 
+    def undone_batches(self) -> int:
+        """Batches that were decided and do not count."""
+        return sum(self.decided_batches(owner) - self.counted.get(owner, 0) for owner in self.decisions)
+
     def backlog(self, node_id: str) -> tuple[int, ...] | None:
         """Own batches before the decision, by slots left; None where a self-managed node has not disclosed it."""
         if node_id in self.telemetry:

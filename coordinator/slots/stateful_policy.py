@@ -7,7 +7,7 @@ from typing import Any
 from coordinator.ledger.entry import Entry, Kind
 from coordinator.negotiation.table import Negotiating
 from coordinator.policies.base import Policy
-from coordinator.policies.guard import REPLACED, choose, first_state
+from coordinator.policies.guard import MISSED, REPLACED, choose, first_state
 from coordinator.slots.books import Books
 from coordinator.slots.fleet_view import fleet_of
 
@@ -49,7 +49,7 @@ class StatefulPolicy:
         """The state after a past decision; the choice itself is in the ledger. A policy that can ``follow`` is not
         asked to decide again."""
         follow = getattr(self.policy, "follow", None)
-        if follow is None and self.state is None:
+        if decided.body["plan"]["status"].startswith(MISSED) or (follow is None and self.state is None):
             return
         fleet = fleet_of(self._books, decided.body["node_ids"])
         if follow is None:

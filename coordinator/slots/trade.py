@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from carbon_data.storage import faded_fraction
 from coordinator.accounting.spread import spread
 from coordinator.slots.balances import ROUNDING_PARTS
 from protos.messages.stream import NodeProfile
@@ -54,6 +55,8 @@ class DonorState:
     battery_uj: int
     discharge_uj: int
     """Most that the decision lets it draw from its battery."""
+    duration_s: float | None = None
+    """How long its slot was; None: as configured."""
 
 
 def transfer_efficiency(donor: NodeProfile, recipient: NodeProfile) -> Fraction:
@@ -61,10 +64,12 @@ def transfer_efficiency(donor: NodeProfile, recipient: NodeProfile) -> Fraction:
     return (1 - Fraction(donor.export_loss_fraction)) * (1 - Fraction(recipient.import_loss_fraction))
 
 
-def dischargeable_uj(profile: NodeProfile, battery_uj: int, slot_s: float) -> int:
-    """Most that the battery can give to the bus in a slot, (D3): stored energy after self-discharge,
-    efficiency, power limit; less a rounding slack."""
-    stored = battery_uj - math.ceil(Fraction(profile.self_discharge_fraction) * battery_uj)
+def dischargeable_uj(
+    profile: NodeProfile, battery_uj: int, slot_s: float, share: Fraction = Fraction(1)
+) -> int:
+    """Most that the battery can give to the bus in a slot of ``slot_s`` seconds, ``share`` of its configured length,
+    (D3): stored energy after self-discharge, efficiency, power limit; less a rounding slack."""
+    stored = battery_uj - math.ceil(faded_fraction(profile.self_discharge_fraction, share) * battery_uj)
     by_store = math.floor(stored * Fraction(profile.discharge_efficiency_fraction))
     by_power = math.floor(Fraction(profile.discharge_limit_w) * Fraction(slot_s) * 1_000_000)
     return max(0, min(by_store, by_power) - ROUNDING_SLACK_UJ - battery_uj // ROUNDING_PARTS)
@@ -91,7 +96,9 @@ def settle_trade(
             by_donor[transfer.donor].append(index)
     for donor, indices in by_donor.items():
         state, profile = donors[donor], profiles[donor]
-        battery = min(state.discharge_uj, dischargeable_uj(profile, state.battery_uj, slot_s))
+        lasted_s = slot_s if state.duration_s is None else state.duration_s
+        share = Fraction(lasted_s) / Fraction(slot_s)
+        battery = min(state.discharge_uj, dischargeable_uj(profile, state.battery_uj, lasted_s, share))
         wanted = [decided[index].energy_uj for index in indices]
         sendable = spread(min(sum(wanted), state.harvest_uj + battery), wanted)
         for index, sent in zip(indices, sendable, strict=True):

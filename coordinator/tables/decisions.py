@@ -13,6 +13,7 @@ def decision_rows(run: RecordedRun) -> Iterable[Row]:
         market = decision.get("market")
         yield {
             **({} if market is None else _market_cells(market)),
+            **_wall_cells(decision, run.ends.get(slot, {}).get("wall")),
             "slot": slot,
             "epoch": decision["plan"]["epoch"],
             "status": decision["plan"]["status"],
@@ -22,6 +23,14 @@ def decision_rows(run: RecordedRun) -> Iterable[Row]:
             "lost_nodes": len(decision["plan"]["lost_nodes"]),
             "unserved_batches": sum(decision["unserved"].values()),
         }
+
+
+def _wall_cells(decision: Mapping[str, Any], wall: Mapping[str, Any] | None) -> Row:
+    """How long the slot was on the wall clock, by how much it overran, and what was left undone in it."""
+    if wall is None:
+        return {}
+    missed = any(one.get("missed", False) for one in decision["plan"]["decisions"])
+    return {**wall, "missed": missed}
 
 
 def _market_cells(market: Mapping[str, Any]) -> Row:

@@ -99,15 +99,20 @@ SLOTS = table(
     more(Kind.REAL, "meter_window_s"),
     more(Kind.NAME_OR_NULL, "sleep_failed", "wake_provenance"),
     more(Kind.REAL, "wake_s", "wake_j", "wake_half_width_j"),
+    more(Kind.REAL, "duration_s"),
 )
 """A row for every slot and node. Bytes exchanged with users' devices: those of requests and data that were planned,
 and those of outside clients. ``meter_kind``: how a sensor's joules came about (counter, power, estimate), else the
 provenance of the lines (modelled, replayed). ``demand_half_width_j``: half of the 95 % interval of ``demand_j``;
 ``demand_bias_j``: the part of it that adds up over slots (carbon_data.intervals). Wake-ups are those of boards that
-really sleep, idle power included; ``sleep_failed``: what could not be switched."""
+really sleep, idle power included; ``sleep_failed``: what could not be switched.
+``duration_s``: of the node's window, on the wall clock."""
 
 SWITCHED = ("sleep_failed", "wake_provenance", "wake_s", "wake_j", "wake_half_width_j")
 """Columns of ``slots`` that are left out where no board was switched: such tables stay as they were."""
+
+TIMED = ("duration_s", "overrun_s", "missed", "undone_batches")
+"""Columns of ``slots`` and ``decisions`` that are left out where slots were on the virtual clock."""
 
 LINES = table(
     needed(Kind.INDEX, "slot"),
@@ -186,6 +191,10 @@ DECISIONS = table(
     more(Kind.COUNT, "unserved_batches"),
     # of slots that were negotiated; null elsewhere
     more(Kind.COUNT, "market_rounds", "market_messages", "market_bytes", "market_silent_nodes"),
+    # on the wall clock, by the coordinator's
+    more(Kind.REAL, "duration_s", "overrun_s"),
+    more(Kind.FLAG_OR_NULL, "missed"),
+    more(Kind.COUNT, "undone_batches"),
     may_be_empty=True,
 )
 

@@ -48,6 +48,7 @@ def slot_rows(run: RecordedRun, times: Mapping[int, datetime]) -> Iterable[Row]:
                 row.update(_user_bytes(run.usage[slot, node]))
                 row.update(reading_columns(run.usage[slot, node]))
                 row.update(_switched(run.usage[slot, node].get("sleep")))
+                row["duration_s"] = run.usage[slot, node].get("duration_s")
             yield row
 
 

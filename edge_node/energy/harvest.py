@@ -29,6 +29,10 @@ class Harvest:
         """What is really harvested in ``slot``: h_i(t). Raises MissingDataError beyond the series."""
         return self._energy(self._config.power_w, "power_w", slot)
 
+    def over_uj(self, slot: int, duration_s: float) -> int:
+        """Likewise of a slot that lasted ``duration_s``. Raises MissingDataError beyond the series."""
+        return self._energy(self._config.power_w, "power_w", slot, duration_s)
+
     def forecast_uj(self, slot: int, horizon: int) -> tuple[int, ...]:
         """What the node expects for ``slot`` and the following ones, ``horizon`` values.
 
@@ -58,10 +62,12 @@ class Harvest:
                 return self._config.power_w[at] / clear[at]
         return UNKNOWN_CLEARNESS
 
-    def _energy(self, series: tuple[float, ...], name: str, slot: int) -> int:
+    def _energy(
+        self, series: tuple[float, ...], name: str, slot: int, duration_s: float | None = None
+    ) -> int:
         if not 0 <= slot < len(series):
             raise MissingDataError(
                 f"no harvest for slot {slot}: {name} of source {self._config.source!r} covers slots "
                 f"0..{len(series) - 1}; give a longer series (run and look-ahead)"
             )
-        return to_micro(series[slot] * self._slot_s)
+        return to_micro(series[slot] * (self._slot_s if duration_s is None else duration_s))

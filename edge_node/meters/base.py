@@ -48,6 +48,8 @@ class Slot:
     """Wall seconds that a real wake-up took; with ``wake_uj``."""
     wake_uj: int | None = None
     """What was read of it, idle power included; None: it is as the board's profile says."""
+    duration_s: float | None = None
+    """On the wall clock, how long the window was; None: as long as a slot is configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class MeterContext:
     """Physical length of a slot: the modelled window."""
     argument: str = ""
     """What follows the name in a node's configuration, e.g. the path in ``replay:PATH``."""
+    wall: bool = False
+    """Whether slots are on the wall clock: the end of a window is then the beginning of the next."""
 
 
 @runtime_checkable
@@ -73,6 +77,8 @@ class Meter(Protocol):
     then the times really taken; without it they follow from counted work, and repeat exactly. A meter that
     knows the quality of its readings has ``metered``, that of the window which ``close`` read last
     (protos.messages.slot.Metered), or None.
+    One whose window is more than a count may have ``restart()``: on the wall clock a node's first window begins again
+    with its first decision, and what was counted stays.
     One that reads a sensor has it as ``sensor`` (a sampling.sampler.Sampler), also where its readings are estimates.
     """
 
@@ -105,6 +111,13 @@ class Meter(Protocol):
 def reads_board(meter: Meter) -> bool:
     """Whether a meter's joules come from a sensor on the board, so that the board must really sleep to draw less."""
     return meter.provenance is Provenance.MEASURED or sensor_of(meter) is not None
+
+
+def restart(meter: Meter) -> None:
+    """The window that is open begins now."""
+    begin_again = getattr(meter, "restart", None)
+    if begin_again is not None:
+        begin_again()
 
 
 def sensor_of(meter: Meter) -> Any:

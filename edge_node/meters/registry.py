@@ -61,7 +61,7 @@ def probe_meter(spec: str, board: BoardConfig, slot_s: float) -> None:
     return None
 
 
-def build_meter(spec: str, board: BoardConfig, slot_s: float) -> Meter:
+def build_meter(spec: str, board: BoardConfig, slot_s: float, wall: bool = False) -> Meter:
     """The meter of a node.
 
     Args:
@@ -70,6 +70,7 @@ def build_meter(spec: str, board: BoardConfig, slot_s: float) -> Meter:
             beside, or ``package.module:Name`` for a meter of one's own, called with a MeterContext.
         board: The node's board.
         slot_s: Physical length of a slot.
+        wall: Whether slots are on the wall clock.
 
     Raises:
         MeterError: unknown name, or a meter that cannot run here.
@@ -79,17 +80,17 @@ def build_meter(spec: str, board: BoardConfig, slot_s: float) -> Meter:
         path, equals, inner = argument.rpartition("=")
         if not equals:
             raise MeterError(f"meter {spec!r}: write record:PATH=METER, e.g. record:readings.jsonl=modelled")
-        return RecordingMeter(build_meter(inner, board, slot_s), Path(path))
+        return RecordingMeter(build_meter(inner, board, slot_s, wall), Path(path))
     if name in METERS:
         if argument and name not in WITH_ARGUMENT:
             raise MeterError(
                 f"meter {spec!r}: {name} takes no argument; write meter = {name!r}, or one of "
                 f"{', '.join(f'{each}:ARGUMENT' for each in WITH_ARGUMENT)}"
             )
-        return METERS[name](MeterContext(board, slot_s, argument))
+        return METERS[name](MeterContext(board, slot_s, argument, wall))
     factory = named(spec, METERS, "meter", MeterError, "record:PATH=METER")
     try:
-        meter = factory(MeterContext(board, slot_s))
+        meter = factory(MeterContext(board, slot_s, wall=wall))
     except MeterError:
         raise
     except Exception as error:  # user meters may raise anything

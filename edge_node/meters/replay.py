@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from carbon_data.types import Provenance
-from edge_node.meters.base import Meter, MeterContext, MeterError, Slot, Work, sensor_of
+from edge_node.meters.base import Meter, MeterContext, MeterError, Slot, Work, restart, sensor_of
 from protos.messages.slot import EnergyLine, Metered
 from protos.messages.terms import Component, Stage
 
@@ -74,6 +74,9 @@ class RecordingMeter:
 
     def open(self, slot: int) -> None:
         self._meter.open(slot)
+
+    def restart(self) -> None:
+        restart(self._meter)
 
     def begin(self) -> None:
         self._meter.begin()

@@ -27,6 +27,7 @@ class SampledMeter(CountingMeter):
     def __init__(self, context: MeterContext, name: str) -> None:
         """``name`` of the sensor; the context's argument says which one. Raises MeterError."""
         super().__init__(context.board)
+        self._wall = context.wall
         self.name = name
         self.sensor = Sampler(f"{name}:{context.argument}", limits_of(context.board))
         self.provenance = self.sensor.kind.provenance
@@ -44,13 +45,21 @@ class SampledMeter(CountingMeter):
         self.sensor.stop()
 
     def open(self, slot: int) -> None:
-        self.sensor.forget(self._begin)
         self._window, self.reading = Window(), None
+        if not self._wall:
+            self.restart()
+
+    def restart(self) -> None:
+        """The window begins now."""
+        self.sensor.forget(self._begin)
         self._begin = self.sensor.edge()
 
     def close(self, slot: Slot) -> tuple[EnergyLine, ...]:
         self.reading = None
-        self.reading = self.sensor.window(self._begin, self.sensor.edge())
+        begin, end = self._begin, self.sensor.edge()
+        if self._wall:
+            self._begin = end
+        self.reading = self.sensor.window(begin, end)
         duration_s = self.reading.duration_ns / NS_PER_S
         energies = self._window.measured_uj(self.reading.energy_uj, self._model, slot, duration_s)
         return lines_from(energies, self.provenance)

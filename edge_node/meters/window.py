@@ -69,17 +69,21 @@ class Window:
     def modelled_uj(self, model: PowerModel, slot: Slot, slot_s: float) -> Energies:
         """All lines of a slot of ``slot_s`` seconds, right side of (D1).
 
-        Work that takes longer than the slot (a batch taken back from an unreachable executor) keeps the
-        board awake longer: static power is then counted for the time really needed.
+        On the wall clock they are of the time that was measured. On the virtual one, work that takes longer than the
+        slot (a batch taken back from an unreachable executor) keeps the board awake longer: static power is then
+        counted for the time really needed.
         """
         board = model.board
         energies = defaultdict(int, self.dynamic_uj(board))
         if slot.awake:
-            duration_s = max(slot_s, sum(self.busy_s.values()))
+            duration_s = slot.duration_s
+            if duration_s is None:
+                duration_s = max(slot_s, sum(self.busy_s.values()))
             for key, energy in self.static_uj(to_micro(board.static_w * duration_s), duration_s).items():
                 energies[key] += energy
         else:
-            energies[Stage.UNALLOCATED, Component.SLEEP] += to_micro(board.sleep_w * slot_s)
+            seconds = slot_s if slot.duration_s is None else slot.duration_s
+            energies[Stage.UNALLOCATED, Component.SLEEP] += to_micro(board.sleep_w * seconds)
         if slot.woke:
             energies[slot.stage, Component.WAKE] += to_micro(board.wake_j)
         return energies

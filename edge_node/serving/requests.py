@@ -13,6 +13,7 @@ from edge_node.workload import (
     Arrays,
     InferResult,
     Parameters,
+    Stop,
     TrainResult,
     UserBytes,
     WorkCost,
@@ -155,9 +156,13 @@ class RequestWorkload:
         return self.inner.prepare(batches)
 
     def train(
-        self, parameters: Parameters, batches: Sequence[Arrays], options: Mapping[str, float]
+        self,
+        parameters: Parameters,
+        batches: Sequence[Arrays],
+        options: Mapping[str, float],
+        stop: Stop | None = None,
     ) -> TrainResult:
-        return self.inner.train(parameters, batches, options)
+        return self.inner.train(parameters, batches, options, stop)
 
     def infer(self, parameters: Parameters, batches: Sequence[Arrays]) -> InferResult:
         """Answers: the node's own task with ``parameters``, further services with their own models. The time stamps

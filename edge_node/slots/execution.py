@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 
 from edge_node.meters.base import Work
+from edge_node.slots.cut import Cut
 from edge_node.slots.errors import NotReady, NoWork
 from edge_node.slots.outside import OutsideClients
 from edge_node.slots.phases import Phase
@@ -14,9 +15,9 @@ from edge_node.slots.sleeping import Sleeping
 from edge_node.slots.slot import Readiness, SlotState
 from edge_node.slots.state import NodeState
 from edge_node.slots.users import count_answers
-from edge_node.slots.work import count_result, gather, run_stage
+from edge_node.slots.work import count_result, first_batches, gather, run_stage
 from edge_node.workload import Arrays, InferResult, Parameters, Result
-from protos.messages.terms import Stage
+from protos.messages.terms import Overrun, Stage
 
 
 class Execution:
@@ -108,8 +109,17 @@ class Execution:
         owners, batches = gather(name, self._node.workloads[slot.stage], slot)
         if not batches:
             raise NoWork(f"{name} has no batches in slot {slot.slot}")
+        if (stop := self._stop()) is not None and stop():
+            raise NoWork(f"{name} has no time left in slot {slot.slot}")
         slot.enter(Phase.RUNNING)
         return owners, batches
+
+    def _stop(self) -> Cut | None:
+        """When to stop, where slots are cut."""
+        node = self._node
+        if node.windows is None or node.config.overrun is not Overrun.CUT:
+            return None
+        return Cut(node.windows.left_s, node.config.slot_s)
 
     def _run(
         self,
@@ -122,7 +132,8 @@ class Execution:
         node = self._node
         try:
             node.meter.begin()
-            result = run_stage(node.workloads[slot.stage], slot.stage, parameters, batches, options)
+            workload = node.workloads[slot.stage]
+            result = run_stage(workload, slot.stage, parameters, batches, options, self._stop())
         except BaseException:
             with self._lock:
                 if slot.phase is Phase.RUNNING:
@@ -130,10 +141,16 @@ class Execution:
                 node.meter.add(Work(slot.stage, 0.0, wasted=True))
             raise
         with self._lock:
-            late = slot.phase is not Phase.RUNNING
-            node.meter.add(Work(slot.stage, result.flop, wasted=late))
+            late, done = slot.phase is not Phase.RUNNING, result.batches
+            node.meter.add(Work(slot.stage, result.flop, wasted=late or not done))
             if late:
                 raise NotReady(f"slot {slot.slot} was closed while {node.node_id} worked: too late")
+            if not done:
+                slot.enter(Phase.DECIDED)
+                raise NoWork(f"{node.node_id} came to the end of no batch in slot {slot.slot}")
+            if done < len(batches):
+                owners, batches = first_batches(owners, done), batches[:done]
+                slot.undone = sorted(slot.own)[owners.get(node.node_id, 0) :]
             self._count(slot, result, parameters, owners, batches)
             return result
 

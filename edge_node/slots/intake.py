@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edge_node.config import NodeConfig
+from edge_node.meters.base import restart
 from edge_node.slots.backlog import Batch
 from edge_node.slots.errors import InvalidDecision, StaleDecision
 from edge_node.slots.market import MarketSide
@@ -38,7 +39,8 @@ class DecisionIntake:
         slot = node.find(decision.slot)
         known = None if slot is None else slot.decision
         if slot is not None and known is not None and _repeats(slot, known, decision):
-            slot.decision = replace(known, epoch=decision.epoch)
+            slot.decision = replace(known, epoch=decision.epoch, remaining_s=decision.remaining_s)
+            self._time(decision)
             node.outbox.raise_fence(*key)
             node.in_doubt = False
             return []
@@ -46,7 +48,14 @@ class DecisionIntake:
         node.outbox.raise_fence(*key)
         node.in_doubt = False
         node.skip_to(decision.slot)
+        self._time(decision)
         return self._plan(node.require_current(), decision)
+
+    def _time(self, decision: Decision) -> None:
+        """On the wall clock: when the slot is due, counted from now."""
+        node, left_s = self._node, decision.remaining_s
+        if node.windows is not None and left_s is not None and node.windows.decided(left_s):
+            restart(node.meter)
 
     def _refuse_stale(self, slot: SlotState | None, decision: Decision) -> None:
         node, key, fence = self._node, (decision.epoch, decision.slot), self._node.outbox.fence
@@ -109,7 +118,10 @@ def _repeats(slot: SlotState, known: Decision, decision: Decision) -> bool:
     """Whether ``decision`` only confirms ``known``, the one that the slot goes by."""
     if decision.epoch < known.epoch:
         return False
-    same = replace(known, epoch=decision.epoch) == decision
+    same = (
+        replace(known, epoch=decision.epoch, remaining_s=decision.remaining_s, deadline_s=decision.deadline_s)
+        == decision
+    )
     return same or (slot.fixed and decision.epoch > known.epoch)
 
 
@@ -118,6 +130,11 @@ def check_decision(config: NodeConfig, decision: Decision) -> None:
     name = config.node_id
     if decision.node_id != name:
         raise InvalidDecision(f"decision of {decision.node_id} reached {name}")
+    if (decision.remaining_s is None) != (config.overrun is None):
+        clock = "virtual" if config.overrun is None else "wall"
+        raise InvalidDecision(
+            f"{decision.remaining_s} s are left of slot {decision.slot}, on the {clock} clock"
+        )
     if not 0 <= decision.slot < len(config.stages):
         raise InvalidDecision(f"slot {decision.slot} of a run of {len(config.stages)} slots")
     if decision.stage is not config.stages[decision.slot]:

@@ -20,7 +20,7 @@ def remember(node: NodeState, room: OffloadRoom) -> NodeMemory:
     """State before the decision of the slot that ``node`` is in. What is released in that slot is not part of it: it
     is released again."""
     number, slot = max(node.slot, 0), node.current
-    held = [*node.backlog.held(), *(slot.own if slot is not None and slot.result is None else ())]
+    held = [*node.backlog.held(), *(slot.left_over() if slot is not None else ())]
     return NodeMemory(
         slot=number,
         waiting=tuple(_runs(batch for batch in held if batch.released < number)),

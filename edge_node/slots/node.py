@@ -11,7 +11,8 @@ reading (the meter), settlement; recovery after a broken stream; outside (client
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 from edge_node.actuators.sleeper import Sleeper
 from edge_node.config import NodeConfig, NodeMemory
@@ -34,6 +35,7 @@ from edge_node.slots.sleeping import Sleeping
 from edge_node.slots.slot import Readiness
 from edge_node.slots.state import NodeState
 from edge_node.slots.telemetry import BeforeDecision
+from edge_node.slots.windows import Windows
 from edge_node.workload import Arrays, Parameters, Result, Workload
 from protos.messages.market import MarketCall, MarketNews
 from protos.messages.parcels import Parcel, Receipt
@@ -53,6 +55,7 @@ class EdgeNode:
         answers: How outside clients are answered; default: they are refused.
         services: What the application stage serves beside the task, in the order of ``config.inference.services``.
         sleeper: Its board, awake, where its sleep is real.
+        clock_ns: Its monotonic clock, for slots on the wall clock.
     """
 
     def __init__(
@@ -64,12 +67,15 @@ class EdgeNode:
         answers: Answers | None = None,
         services: Services = (),
         sleeper: Sleeper | None = None,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.config = config
         self._lock = threading.RLock()
         self._board = threading.Lock()
         """The board does one piece of work at a time, as (L2)'s attribution of static power supposes."""
-        state = NodeState(config, workloads, meter, MemoryOutbox() if outbox is None else outbox, services)
+        windows = None if config.overrun is None else Windows(clock_ns)
+        kept = MemoryOutbox() if outbox is None else outbox
+        state = NodeState(config, workloads, meter, kept, services, windows)
         self._state = state
         self._registration = Registration(state)
         market = MarketSide(state, self._registration.profile)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edge_node.meters.base import MeterError
+from edge_node.meters.base import MeterError, Slot, sensor_of
 from edge_node.slots.errors import StaleDecision
 from edge_node.slots.phases import Phase
 from edge_node.slots.sleeping import Sleeping
 from edge_node.slots.slot import Delivery, SlotState
 from edge_node.slots.state import NodeState
-from protos.messages.slot import CloseSlot, Executed, Usage
+from protos.messages.slot import CloseSlot, EnergyLine, Executed, Metered, Usage
 from protos.messages.stream import Refusal
 from protos.messages.terms import Stage
 
@@ -62,10 +62,11 @@ class Reading:
         self._return_batches(slot)
         metered, report = self._sleeping.look(slot)
         try:
-            lines = node.meter.close(metered)
+            lines, duration_s = self._lines(slot, metered)
         except MeterError:
             node.leave(slot)
             raise
+        quality = None if duration_s == 0 else getattr(node.meter, "metered", None)
         return Usage(
             node_id=node.node_id,
             boot_id=node.boot_id,
@@ -73,7 +74,7 @@ class Reading:
             epoch=epoch,
             slot=slot.slot,
             lines=lines,
-            harvest_uj=node.harvest.energy_uj(slot.slot),
+            harvest_uj=self._harvest_uj(slot, duration_s),
             executed=tuple(Executed(owner, count) for owner, count in sorted(slot.executed.items())),
             moved=slot.moved(),
             model_bytes=slot.model_bytes,
@@ -83,15 +84,35 @@ class Reading:
             unserved_requests=slot.unserved_requests,
             own_work=slot.own_work,
             users=slot.user_traffic(),
-            metered=getattr(node.meter, "metered", None),
+            metered=quality,
             sleep=report,
+            duration_s=duration_s,
         )
+
+    def _lines(self, slot: SlotState, metered: Slot) -> tuple[tuple[EnergyLine, ...], float | None]:
+        """(lines of the window, its seconds on the wall clock). Raises MeterError."""
+        node = self._node
+        if node.windows is None:
+            return node.meter.close(metered), None
+        if _is_over_before_it_began(slot):
+            return (), 0.0
+        duration_s = node.windows.close()
+        lines = node.meter.close(replace(metered, duration_s=duration_s))
+        told: Metered | None = getattr(node.meter, "metered", None)
+        # The edges of a sensor's samples are the window's.
+        own = sensor_of(node.meter) is not None and told is not None
+        return lines, told.window_s if own and told is not None else duration_s
+
+    def _harvest_uj(self, slot: SlotState, duration_s: float | None) -> int:
+        harvest = self._node.harvest
+        return harvest.energy_uj(slot.slot) if duration_s is None else harvest.over_uj(slot.slot, duration_s)
 
     def _return_batches(self, slot: SlotState) -> None:
         """What was not run goes back to the backlog, or expires."""
         node = self._node
+        node.backlog.put_back(slot.left_over())
+        slot.undone = []
         if slot.result is None:
-            node.backlog.put_back(slot.own)
             slot.own = []
         for executor in slot.pending_parcels():
             slot.outgoing[executor].delivery = Delivery.FAILED
@@ -101,6 +122,11 @@ class Reading:
         slot.unserved_requests = node.serving.plan.requests_in(
             [batch.batch_id for batch in expired if batch.stage is Stage.APPLICATION]
         )
+
+
+def _is_over_before_it_began(slot: SlotState) -> bool:
+    """Of a missed slot nothing was left: its time lies in the window of the slot before."""
+    return slot.decision is not None and slot.decision.missed and slot.decision.remaining_s == 0
 
 
 def _behind(slot: SlotState, close: CloseSlot) -> bool:

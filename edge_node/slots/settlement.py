@@ -52,7 +52,7 @@ class Settling:
         # Without a decision nothing is charged or drawn: what is stored was meant for a slot that was planned.
         decided = slot.decision is not None
         return balance(
-            self._node.battery,
+            self._node.battery_over(usage.duration_s),
             before,
             demand_uj=sum(line.energy_uj for line in usage.lines),
             harvest_uj=usage.harvest_uj,

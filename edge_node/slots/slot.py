@@ -61,6 +61,8 @@ class SlotState:
     phase: Phase = Phase.OPEN
     decision: Decision | None = None
     own: list[Batch] = field(default_factory=list)
+    undone: list[Batch] = field(default_factory=list)
+    """Of ``own``, what was left undone where the work was cut."""
     outgoing: dict[str, Outgoing] = field(default_factory=dict)
     incoming: dict[str, Incoming] = field(default_factory=dict)
     given_up: set[str] = field(default_factory=set)
@@ -104,6 +106,10 @@ class SlotState:
     def fixed(self) -> bool:
         """Whether work has begun: the plan can no longer change."""
         return self.phase in (Phase.RUNNING, Phase.WORKED, Phase.REPORTED, Phase.SETTLED)
+
+    def left_over(self) -> list[Batch]:
+        """Own batches at home that were not run."""
+        return self.own if self.result is None else self.undone
 
     def expected_batches(self) -> dict[str, int]:
         """Batches that the decision lets others offload to this node, by owner."""

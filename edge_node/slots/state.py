@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from carbon_data.storage import Battery
 from edge_node.config import NodeConfig
 from edge_node.energy.battery import battery_of
 from edge_node.energy.harvest import Harvest
@@ -17,6 +18,7 @@ from edge_node.slots.phases import Phase
 from edge_node.slots.profile import released_batches, sleep_of
 from edge_node.slots.serving import SlotServing
 from edge_node.slots.slot import SlotState
+from edge_node.slots.windows import Windows
 from edge_node.workload import Workload
 from protos.messages.terms import Stage
 
@@ -30,6 +32,7 @@ class NodeState:
         meter: Its meter.
         outbox: Where messages wait for their acknowledgement.
         services: What the application stage serves beside the task.
+        windows: Its windows on the wall clock; None on the virtual one.
     """
 
     def __init__(
@@ -39,10 +42,11 @@ class NodeState:
         meter: Meter,
         outbox: Outbox,
         services: Services,
+        windows: Windows | None = None,
     ) -> None:
         if missing := sorted(set(config.stages) - {Stage.UNALLOCATED} - set(workloads)):
             raise InvalidDecision(f"{config.node_id}: no workload for stages {missing}")
-        self.config, self.meter, self.outbox = config, meter, outbox
+        self.config, self.meter, self.outbox, self.windows = config, meter, outbox, windows
         self.sleep = sleep_of(config, meter)
         self.workloads = dict(workloads)
         self.serving = SlotServing(config, measured=bool(getattr(meter, "measures_time", False)))
@@ -104,6 +108,12 @@ class NodeState:
         """Whether the node slept through the slot before."""
         return self.last is not None and not self.last.awake
 
+    def battery_over(self, lasted_s: float | None) -> Battery:
+        """Constants of the battery for a slot that was so long; None: as long as configured."""
+        if lasted_s is None:
+            return self.battery
+        return battery_of(self.config.battery, self.config.slot_s, lasted_s)
+
     # --- from slot to slot -------------------------------------------------------------------------------
 
     def open(self, slot: int, awake: bool = True) -> None:
@@ -111,7 +121,7 @@ class NodeState:
         if slot < len(self.config.stages):
             self.backlog.release(slot)
             self.current = SlotState(slot, self.config.stages[slot], awake)
-            self.meter.open(slot)
+            self._open_window(slot)
         else:
             self.current = None
             if self.last is None:  # registered after the end
@@ -120,6 +130,13 @@ class NodeState:
                 )
         for opened in self.on_open:
             opened()
+
+    def _open_window(self, slot: int) -> None:
+        """On the wall clock, a window that was not read goes on: no joule of it is lost."""
+        if self.windows is None or self.windows.is_read:
+            self.meter.open(slot)
+        if self.windows is not None:
+            self.windows.is_read = False
 
     def leave(self, slot: SlotState) -> None:
         """Go on to the next slot. A slot left without a reading is missed."""
@@ -134,7 +151,7 @@ class NodeState:
         """Leave the slots before ``number``, which went by without this node: their unserved work expires."""
         while self.current is not None and self.current.slot < number:
             slot = self.current
-            self.backlog.put_back([] if slot.result is not None else slot.own)
+            self.backlog.put_back(slot.left_over())
             self.backlog.expire(slot.slot)
             self.leave(slot)
         self.in_doubt = False

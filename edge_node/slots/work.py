@@ -15,6 +15,7 @@ from edge_node.workload import (
     Parameters,
     PrepareResult,
     Result,
+    Stop,
     TrainResult,
     Workload,
     add_up,
@@ -43,20 +44,41 @@ def run_stage(
     parameters: Parameters,
     batches: list[Arrays],
     options: Mapping[str, float],
+    stop: Stop | None = None,
 ) -> Result:
-    """Preprocess, train or serve, by the life-cycle stage."""
+    """Preprocess, train or serve, by the life-cycle stage; with ``stop``, perhaps not all batches."""
     if stage is Stage.PREPARATION:
-        examples = sum(len(next(iter(batch.values()))) for batch in batches)
-        return PrepareResult(len(batches), examples, workload.prepare(batches))
+        return prepare(workload, batches, stop)
     if stage is Stage.APPLICATION:
-        return infer_each(workload, parameters, batches)
-    return workload.train(parameters, batches, options)
+        return infer_each(workload, parameters, batches, stop)
+    if stop is None:
+        return workload.train(parameters, batches, options)
+    return workload.train(parameters, batches, options, stop)
 
 
-def infer_each(workload: Workload, parameters: Parameters, batches: list[Arrays]) -> InferResult:
+def prepare(workload: Workload, batches: list[Arrays], stop: Stop | None = None) -> PrepareResult:
+    """Preprocess, batch after batch where it may be stopped."""
+    done, flop = batches, 0.0
+    if stop is None:
+        flop = workload.prepare(batches)
+    else:
+        done = []
+        for batch in batches:
+            if stop():
+                break
+            flop += workload.prepare([batch])
+            done.append(batch)
+    return PrepareResult(len(done), sum(len(next(iter(batch.values()))) for batch in done), flop)
+
+
+def infer_each(
+    workload: Workload, parameters: Parameters, batches: list[Arrays], stop: Stop | None = None
+) -> InferResult:
     """Answer batch after batch, each timed on its own: latency needs to know."""
     results, work = [], []
     for batch in batches:
+        if stop is not None and stop():
+            break
         cpu_s, wall_s = time.thread_time(), time.perf_counter()
         result = workload.infer(parameters, [batch])
         # A board of its own would not share its cores with other nodes of this machine.
@@ -64,6 +86,17 @@ def infer_each(workload: Workload, parameters: Parameters, batches: list[Arrays]
         results.append(result)
         work.append(BatchWork(result.flop, seconds, result.decode_flop, min(seconds, result.decode_s)))
     return replace(add_up(results), by_batch=tuple(work))
+
+
+def first_batches(owners: Mapping[str, int], done: int) -> dict[str, int]:
+    """Of batches in the order of ``owners``, the first ``done``, by owner."""
+    found: dict[str, int] = {}
+    for owner, count in owners.items():
+        taken = min(count, done)
+        done -= taken
+        if taken:
+            found[owner] = taken
+    return found
 
 
 def count_result(

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from edge_node.config import DemandConfig
-from edge_node.workload import Arrays, InferResult, Parameters, TrainResult, UserBytes, WorkCost
+from edge_node.workload import Arrays, InferResult, Parameters, Stop, TrainResult, UserBytes, WorkCost
 
 NAME = "none"
 """Name of the task in a scenario."""
@@ -43,9 +43,13 @@ class CountedWorkload:
         raise ValueError(f"task {NAME} prepares nothing: its slots are of the development stage")
 
     def train(
-        self, parameters: Parameters, batches: Sequence[Arrays], options: Mapping[str, float]
+        self,
+        parameters: Parameters,
+        batches: Sequence[Arrays],
+        options: Mapping[str, float],
+        stop: Stop | None = None,
     ) -> TrainResult:
-        """Count ``batches``; there is no loss."""
+        """Count ``batches``, which takes no time; there is no loss."""
         return TrainResult({}, 0, len(batches), math.nan, len(batches) * self._demand.flop_per_batch)
 
     def infer(self, parameters: Parameters, batches: Sequence[Arrays]) -> InferResult:

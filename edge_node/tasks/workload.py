@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
@@ -21,6 +23,7 @@ from edge_node.workload import (
     Arrays,
     InferResult,
     Parameters,
+    Stop,
     TrainResult,
     UserBytes,
     WorkCost,
@@ -133,22 +136,31 @@ class TaskWorkload:
         return float(sum(self.task.prepare(batch) for batch in batches))
 
     def train(
-        self, parameters: Parameters, batches: Sequence[Arrays], options: Mapping[str, float]
+        self,
+        parameters: Parameters,
+        batches: Sequence[Arrays],
+        options: Mapping[str, float],
+        stop: Stop | None = None,
     ) -> TrainResult:
         """Plain SGD over ``batches`` in their order, ``local_epochs`` times; products of the task's ``precision``.
 
         Options: ``proximal-mu`` (FedProx, Li et al. 2020, arXiv:1812.06127: mu/2 |w - w_global|^2 is added to
         the loss), ``learning-rate``, ``local-epochs``. Raises ValueError for others, and for no batches.
+
+        Stopped, as many batches count as done as the steps taken make up, and every example that was used.
         """
         model = self.model()
         load_arrays(model, parameters)
-        mean_loss = self.descend(batches, options)
+        loss, steps = self._descend(batches, options, stop)
+        epochs, used = self.epochs(options), batches[:steps]
         return TrainResult(
             parameters=to_arrays(model),
-            num_examples=distinct_examples(batches),
-            batches=len(batches),
-            mean_loss=mean_loss,
-            flop=training_flop(self.task, self.epochs(options), sum(_examples(batch) for batch in batches)),
+            num_examples=distinct_examples(used) if used else 0,
+            batches=steps // epochs,
+            mean_loss=loss,
+            flop=training_flop(self.task, 1, sum(_examples(batches[k % len(batches)]) for k in range(steps)))
+            if steps < epochs * len(batches)
+            else training_flop(self.task, epochs, sum(_examples(batch) for batch in batches)),
         )
 
     def epochs(self, options: Mapping[str, float]) -> int:
@@ -157,6 +169,12 @@ class TaskWorkload:
 
     def descend(self, batches: Sequence[Arrays], options: Mapping[str, float]) -> float:
         """``train`` on the parameters that this thread's model has, in place; returns the mean loss of its steps."""
+        return self._descend(batches, options, None)[0]
+
+    def _descend(
+        self, batches: Sequence[Arrays], options: Mapping[str, float], stop: Stop | None
+    ) -> tuple[float, int]:
+        """(mean loss, steps) of a descent that may be stopped before any step."""
         if unknown := set(options) - TRAIN_OPTIONS:
             raise ValueError(f"unknown training options {sorted(unknown)}; allowed: {sorted(TRAIN_OPTIONS)}")
         if not batches:
@@ -169,18 +187,20 @@ class TaskWorkload:
         anchor = [tensor.detach().clone() for tensor in tensors] if mu else []
         # Converted once when they are used again, else one at a time and never two, to stay within the cache.
         prepared = [self.task.inputs(batch) for batch in batches] if epochs > 1 else None
-        total = torch.zeros(())
-        for _ in range(epochs):
-            for k, batch in enumerate(batches):
-                total += self._step(
-                    model,
-                    tensors,
-                    *(prepared[k] if prepared else self.task.inputs(batch)),
-                    learning_rate,
-                    mu,
-                    anchor,
-                )
-        return total.item() / (epochs * len(batches))
+        total, steps = torch.zeros(()), 0
+        for k, batch in itertools.islice(itertools.cycle(enumerate(batches)), epochs * len(batches)):
+            if stop is not None and stop():
+                break
+            total += self._step(
+                model,
+                tensors,
+                *(prepared[k] if prepared else self.task.inputs(batch)),
+                learning_rate,
+                mu,
+                anchor,
+            )
+            steps += 1
+        return (total.item() / steps if steps else math.nan), steps
 
     def infer(self, parameters: Parameters, batches: Sequence[Arrays]) -> InferResult:
         """Answer the requests of ``batches`` with the model of these parameters."""

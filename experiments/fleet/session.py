@@ -151,7 +151,12 @@ def _open_supervised(
         Supervisor(
             config.model_copy(update={"access": access.coordinator}), folder, ahead=fleet.coordinators
         ) as supervisor,
-        ControlClient(address, PATIENCE_S, access=access.runner) as control,
+        ControlClient(
+            address,
+            PATIENCE_S,
+            access=access.runner,
+            slot_s=config.slot_s if config.overrun is not None else 0.0,
+        ) as control,
         ThreadPoolExecutor(1, thread_name_prefix="books") as books,
     ):
         if open_slot is not None:

@@ -12,6 +12,8 @@ from experiments.report.baselines import BASELINES, ORIGIN, is_worked_out, there
 from experiments.report.measures import checks, decision_counts, totals
 from experiments.report.read import Run, Study
 
+NOT_LATE = 0.01
+"""Share of a slot by which work may take longer without a word."""
 Level = Literal["bad", "warn", "info"]
 
 
@@ -31,6 +33,7 @@ def notices(study: Study) -> list[Notice]:
         *_estimates(study),
         *_failures(study),
         *_not_switched(study),
+        *_overruns(study),
         *_restarts(study),
         *_resumptions(study),
         *_work(study),
@@ -121,6 +124,25 @@ def _not_switched(study: Study) -> list[Notice]:
                 "It is booked as awake there."
             )
             found.append(Notice("warn", "Sleep that failed", text))
+    return found
+
+
+def _overruns(study: Study) -> list[Notice]:
+    """Slots on the wall clock whose work took longer, and what became of them."""
+    found = []
+    for run in study:
+        decisions = run.tables["decisions"]
+        if "overrun_s" not in decisions:
+            continue
+        late = decisions["overrun_s"].fillna(0) > NOT_LATE * run.slot_s
+        missed, undone = decisions["missed"].fillna(False).astype(bool), decisions["undone_batches"].fillna(0)
+        if (late | missed).any() or undone.sum():
+            text = (
+                f"{_where(run)}: the work of {int((late & ~missed).sum())} of {len(decisions)} slots took longer than "
+                f"its slot, by {units.number(float(decisions['overrun_s'][late].max() or 0), 3)} s at most; "
+                f"{int(missed.sum())} slots were missed; {int(undone.sum())} decided batches were left undone."
+            )
+            found.append(Notice("warn", "Slots that overran", text))
     return found
 
 

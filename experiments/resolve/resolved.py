@@ -35,7 +35,7 @@ from experiments.resolve.traces import (
 from experiments.scenario.model import Scenario
 from experiments.scenario.places import NodeSpec
 from protos.access.config import Access
-from protos.messages.terms import Stage
+from protos.messages.terms import Overrun, Stage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,6 +88,12 @@ class Resolved:
         """eps_net as booked and as decisions are made under it."""
         return self.network.booked_j_per_byte
 
+    @property
+    def overrun(self) -> Overrun | None:
+        """What becomes of slots that take longer, on the wall clock; None on the virtual one."""
+        time = self.scenario.time
+        return Overrun(time.overrun) if time.clock == "wall" else None
+
     @cached_property
     def node_ids(self) -> tuple[str, ...]:
         return tuple(node_name(i, len(self.node_specs)) for i in range(len(self.node_specs)))
@@ -113,6 +119,7 @@ class Resolved:
                     zone=spec.zone,
                     seed=scenario.seed,
                     slot_s=self.slot_s,
+                    overrun=self.overrun,
                     stages=self.stages,
                     deadline_slots=scenario.limits.deadline_slots,
                     horizon_slots=known_slots,
@@ -148,6 +155,7 @@ class Resolved:
             policy_options=policy_settings(scenario),
             seed=scenario.seed,
             slot_s=self.slot_s,
+            overrun=self.overrun,
             stages=self.stages,
             node_ids=self.node_ids,
             zones=self.zones,

@@ -40,6 +40,7 @@ from coordinator.adapters.flower_server import (
     logging_to,
 )
 from coordinator.adapters.flower_strategy import StrategyError
+from coordinator.adapters.slot_time import SlotTime
 from coordinator.ledger import LedgerError
 from coordinator.policies.guard import PolicyFailedError
 from coordinator.slots.protocol import RequestError
@@ -63,7 +64,7 @@ from experiments.runs.learning import learning_task
 from experiments.runs.recording import Recording
 from experiments.runs.timings import Timings
 from experiments.scenario.written import values_of
-from protos.messages.terms import Stage
+from protos.messages.terms import Overrun, Stage
 
 if TYPE_CHECKING:
     from edge_node.config import NodeConfig
@@ -257,12 +258,14 @@ def _run_slots(
             session.check()
             hooks.on_slot(outcome)
 
+        slot_time = SlotTime(session.control) if resolved.overrun is Overrun.CUT else None
         link = Link(
-            control=session.control,
+            control=slot_time or session.control,
             numbers=session.numbers,
             wait_s=CONTROL_WAIT_S + longest_switching_s(resolved.scenario),
             timeout_s=resolved.scenario.task.round_deadline_s,
             books=session.books,
+            **({} if slot_time is None else {"in_time": slot_time.grid}),
         )
         watch = Watch(
             on_slot=finished,

@@ -104,6 +104,15 @@ class Scenario(Strict):
             )
         return self
 
+    @model_validator(mode="after")
+    def _rows_have_no_clock(self) -> Scenario:
+        if self.time.clock == "wall" and self.fleet.kind == "virtual":
+            raise ValueError(
+                'time.clock = "wall" needs nodes that work in real time, and with fleet.kind = "virtual" they are rows '
+                'of arrays; give fleet.kind = "inprocess", "ray" or "daemons", or time.clock = "virtual"'
+            )
+        return self
+
     @field_validator("nodes")
     @classmethod
     def _not_too_many(cls, nodes: tuple[NodeSpec, ...]) -> tuple[NodeSpec, ...]:

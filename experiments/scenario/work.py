@@ -27,6 +27,13 @@ class TimeSpec(Strict):
     slot_s: Literal["auto"] | Annotated[float, Field(gt=0, le=YEAR_S)] = "auto"
     """Physical length of a slot; ``auto``: twice the mean busy time of a node in the busiest stage, and long
     enough for the busiest node; without learning, trace_step_s."""
+    clock: Literal["virtual", "wall"] = "virtual"
+    """`virtual`: a slot ends when its work is done and counts as `slot_s`; `wall`: it lasts `slot_s` of real time, and
+    meters, harvest, batteries and work share the duration that was measured (docs/wall-clock.md)."""
+    overrun: Literal["stretch", "skip", "cut"] = "stretch"
+    """With `clock = "wall"`, what becomes of a slot whose work takes longer. `stretch`: it lasts until the work is
+    done, and later slots move; `skip`: likewise, and slots whose time went by are missed; `cut`: it ends on time, and
+    work that is not done is left undone."""
     scale_storage: bool = True
     """Multiply battery capacities by slot_s / trace_step_s, so that a battery lasts as many hours of the replayed
     day as it would in real time."""

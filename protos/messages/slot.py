@@ -68,6 +68,11 @@ class Decision:
     self_managed: bool = False
     """True for a market's decision, which covers only exchanges with other nodes. The node itself chooses the own
     batches it runs, its charge and its discharge; own_batches, charge_uj and discharge_uj are 0 and are ignored."""
+    remaining_s: float | None = None
+    """Seconds from now until the slot is due to end. Never a time of day: clocks of boards differ. None on the virtual
+    clock."""
+    missed: bool = False
+    """The slot's time went by while the one before overran: nobody works in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +233,9 @@ class Usage:
     """None where the joules were modelled, or where the meter says nothing of their quality."""
     sleep: SleepReport | None = None
     """Of nodes whose sleep is real, in every slot."""
+    duration_s: float | None = None
+    """On the wall clock: how long the node's window was, by its monotonic clock. Lines, harvest and battery are of this
+    time. None on the virtual clock, where a slot has its configured length."""
 
     @property
     def served(self) -> tuple[Serving, ...]:

@@ -35,6 +35,17 @@ class Component(StrEnum):
     """Bytes of a market's messages over radio and network."""
 
 
+class Overrun(StrEnum):
+    """What becomes of a slot on the wall clock whose work takes longer than the slot."""
+
+    STRETCH = "stretch"
+    """It lasts until its work is done, and all later slots move."""
+    SKIP = "skip"
+    """Likewise, and slots whose time went by meanwhile are missed."""
+    CUT = "cut"
+    """It ends when it is due; what is not done by then is left undone."""
+
+
 class MeterKind(StrEnum):
     """How a sensor's joules came about."""
 

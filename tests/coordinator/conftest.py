@@ -163,6 +163,8 @@ class StubNode:
         self.skip_guests = False
         self.serves_users = False
         self.slept: dict[int, SleepReport] = {}
+        self.lasted_s: float | None = None
+        """Of its windows, on the wall clock."""
 
     def register(self) -> Register:
         return Register(self.node_id, self.boot_id, "", self.profile)
@@ -247,6 +249,7 @@ class StubNode:
             5000 * (total > 0),
             serving=(served(total),) if total else (),
             sleep=self.slept.get(slot),
+            duration_s=self.lasted_s,
         )
         if self.serves_users:
             own = UserTraffic(self.node_id, decision.stage, 90_001 + 1_000 * self.index, 70_007 + self.index)
@@ -363,7 +366,15 @@ class Bench:
         self.drop: Callable[[str, UpMessage], bool] = lambda node, message: False
         self.heard: list[tuple[str, DownMessage]] = []
         self._kind = DirectCoordinator
-        self.coordinator = DirectCoordinator(config, policy, self.deliver, lambda: self.now)
+        self.coordinator = self._started()
+
+    def _started(self) -> Any:
+        return self._kind(
+            self.config, self.policy, self.deliver, lambda: self.now, lambda: self.now, self.sleep
+        )
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
     def deliver(self, node_id: str, message: DownMessage) -> None:
         self.heard.append((node_id, message))
@@ -383,7 +394,7 @@ class Bench:
     def restart(self) -> None:
         """Like after kill -9: a new coordinator on the same ledger, with new streams."""
         self.coordinator.close()
-        self.coordinator = self._kind(self.config, self.policy, self.deliver, lambda: self.now)
+        self.coordinator = self._started()
 
     def run_slot(self, slot: int, stage: Stage = Stage.DEVELOPMENT) -> Any:
         from protos.messages.runner import BeginSlot, EndSlot

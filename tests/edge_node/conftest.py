@@ -24,7 +24,7 @@ from edge_node.config import (
 from edge_node.meters.registry import build_meter
 from edge_node.slots.node import EdgeNode
 from edge_node.slots.outbox import Outbox
-from edge_node.workload import Arrays, InferResult, Parameters, TrainResult, UserBytes, WorkCost
+from edge_node.workload import Arrays, InferResult, Parameters, Stop, TrainResult, UserBytes, WorkCost
 from protos import codec
 from protos.messages.slot import Telemetry
 from protos.messages.stream import Register, UpMessage, Welcome
@@ -43,6 +43,7 @@ class LinearWorkload:
         self.trained: list[int] = []
         """Batch keys in the order in which they were trained, offloaded ones included."""
         self.before_training: Callable[[], None] = lambda: None
+        self.before_batch: Callable[[], None] = lambda: None
 
     @property
     def num_examples(self) -> int:
@@ -76,23 +77,30 @@ class LinearWorkload:
         return 1e5 * len(batches)
 
     def train(
-        self, parameters: Parameters, batches: Sequence[Arrays], options: Mapping[str, float]
+        self,
+        parameters: Parameters,
+        batches: Sequence[Arrays],
+        options: Mapping[str, float],
+        stop: Stop | None = None,
     ) -> TrainResult:
         self.before_training()
         weights = np.array(parameters["w"])
         losses = []
         for batch in batches:
+            if stop is not None and stop():
+                break
+            self.before_batch()
             self.trained.append(int(batch["key"][0]))
             error = batch["x"] @ weights - batch["y"]
             losses.append(float(np.mean(error**2)))
             weights = weights - np.float32(0.1) * (2 / BATCH) * (batch["x"].T @ error)
-        examples = BATCH * len(batches)
+        done = len(losses)
         return TrainResult(
             {"w": weights.astype(np.float32)},
-            examples,
-            len(batches),
+            BATCH * done,
+            done,
             float(np.mean(losses)),
-            1e5 * len(batches),
+            1e5 * done,
         )
 
     def infer(self, parameters: Parameters, batches: Sequence[Arrays]) -> InferResult:
@@ -155,12 +163,12 @@ def make_node() -> MakeNode:
     """``make_node(index, outbox=None, **changes)``: a node; its workload is ``node.workload``."""
 
     def make(index: int = 0, outbox: Outbox | None = None, **changes: Any) -> EdgeNode:
-        sleeper = changes.pop("sleeper", None)
+        own = {name: changes.pop(name) for name in ("sleeper", "clock_ns") if name in changes}
         config = node_config(index, **changes)
         workload = LinearWorkload(index)
         meter = build_meter(config.meter, config.board, config.slot_s)
         workloads = dict.fromkeys(set(config.stages), workload)
-        node = EdgeNode(config, workloads, meter, outbox, sleeper=sleeper)
+        node = EdgeNode(config, workloads, meter, outbox, **own)
         node.workload = workload  # type: ignore[attr-defined]
         return node
 

@@ -18,6 +18,7 @@ from coordinator.ledger.checks.readings import Readings
 from coordinator.ledger.checks.sleep import SleepClaims
 from coordinator.ledger.checks.summaries import Summaries
 from coordinator.ledger.checks.transfers import Transfers
+from coordinator.ledger.checks.wall import WallClock
 from coordinator.ledger.entry import Kind, Unit
 
 
@@ -42,6 +43,7 @@ class Checks:
             Agreement(add, facts),
             Summaries(add, facts),
             SleepClaims(add, facts),
+            WallClock(add, facts),
             ColumnSlots(add, facts),
         )
 

@@ -63,16 +63,17 @@ class Lines:
         if Counter(_row(line) for line in network) != wanted:
             self._add("lines", item.where, "the network's lines are not those of the slot's bytes")
         for line in item.body["lines"]:
-            if line["node_id"] != Holder.NETWORK and not self._follows_from_power(slot, stage, line):
+            seconds = item.body["wall"]["duration_s"] if "wall" in item.body else self._config["slot_s"]
+            if line["node_id"] != Holder.NETWORK and not self._follows_from_power(slot, stage, line, seconds):
                 self._add(
                     "lines", item.where, f"the line of the {line['node_id']} does not follow from its power"
                 )
 
-    def _follows_from_power(self, slot: int, stage: str, line: Mapping[str, Any]) -> bool:
+    def _follows_from_power(self, slot: int, stage: str, line: Mapping[str, Any], seconds: float) -> bool:
         """The router's whole power, and of the coordinator no less than its static one; at its own zone."""
         home, energy_uj, component = self._config["body"], line["energy_uj"], line["component"]
-        router_uj = round(home["router_w"] * self._config["slot_s"] * MICRO)
-        least_uj = round(home["static_w"] * self._config["slot_s"] * MICRO)
+        router_uj = round(home["router_w"] * seconds * MICRO)
+        least_uj = round(home["static_w"] * seconds * MICRO)
         if component == Component.ROUTER and energy_uj != router_uj:
             return False
         if component == Component.COORDINATOR and energy_uj < least_uj:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from grpc import aio
 from coordinator.adapters.control_client import (
     ControlClient,
 )
+from coordinator.ledger import verify
 from protos import codec
 from protos.messages.slot import Telemetry
 from protos.messages.stream import Refusal, Register, UpMessage, Welcome
-from protos.messages.terms import Stage
+from protos.messages.terms import Overrun, Stage
 from tests.coordinator.adapters.process import NodeThreads, Process, books_of
 
 pytestmark = pytest.mark.processes
@@ -139,3 +141,31 @@ def test_many_streams_do_not_starve_a_healthy_node(process: Process, nodes: Node
         assert asyncio.run(flood()) > 0
         control.begin_slot(0, Stage.DEVELOPMENT, 10.0)
         assert len(control.end_slot(0, 10.0).settled_nodes) == 3
+
+
+def test_slots_on_the_wall_clock_are_due_on_schedule_over_grpc(tmp_path: Path, kit: Any) -> None:
+    """Six slots of 0.3 s, a pause of the runner before the fourth: later slots are due as planned."""
+    config = kit.make_config(
+        tmp_path, slots=6, policy="deta", lease_s=LEASE_S, slot_s=0.3, overrun=Overrun.CUT
+    )
+    process = Process(config, tmp_path)
+    process.start()
+    stubs = [kit.StubNode(node, self_discharge_fraction=0.0) for node in config.node_ids]
+    for stub in stubs:
+        stub.lasted_s = 1_000.0  # as its own clock says: limits of its battery are those of that time
+    nodes = NodeThreads(stubs, process.address)
+    left = []
+    with ControlClient(process.address, slot_s=0.3) as control:
+        control.wait_for_nodes(3, 10.0)
+        for slot in range(6):
+            plan = control.begin_slot(slot, Stage.DEVELOPMENT, 5.0)
+            left.append([decision.remaining_s for decision in plan.decisions])
+            time.sleep(0.4 if slot == 3 else 0.0)
+            control.end_slot(slot, 5.0)
+    nodes.stop()
+    assert process.stop() == 0
+    assert verify(config.ledger_path).ok
+    books = books_of(config)
+    assert all(0 <= seconds <= 0.3 for told in left for seconds in told)
+    assert books.run_time.due_s == pytest.approx(7 * 0.3), "no delay of any slot is in it"
+    assert books.run_time.end_s >= 6 * 0.3

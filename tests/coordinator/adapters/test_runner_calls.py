@@ -9,10 +9,13 @@ from typing import Any
 
 from coordinator.adapters.runner_calls import RunnerCalls
 from coordinator.slots.protocol import Effects
+from coordinator.slots.run_time import RunTime
+from coordinator.slots.schedule import Schedule
 from protos.messages.runner import BeginSlot
 from protos.messages.terms import Stage
 
 LEASE_S = 8.0
+VIRTUAL = Schedule(lambda: RunTime.start(60.0, None), float)
 
 
 class Waits:
@@ -47,6 +50,7 @@ def test_nodes_may_answer_a_market_that_waited_for_another_node_to_the_last_mome
         negotiating=negotiating,
         config=SimpleNamespace(lease_s=LEASE_S),
         sessions=SimpleNamespace(next_expiry=lambda: 0.0, live=lambda: ("n0",)),
+        schedule=VIRTUAL,
     )
     calls = RunnerCalls(service, waits, lambda: waits.now)  # type: ignore[arg-type]
     assert asyncio.run(calls.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 10.0))) == "plan"
@@ -75,6 +79,7 @@ def test_where_no_node_is_there_a_slot_waits_for_one() -> None:
         policy=SimpleNamespace(negotiates=False),
         config=SimpleNamespace(node_ids=("n0", "n1")),
         sessions=SimpleNamespace(next_expiry=lambda: 0.0, live=lambda: tuple(there)),
+        schedule=VIRTUAL,
     )
     calls = RunnerCalls(service, Coming(), lambda: 0.0)  # type: ignore[arg-type]
     plan: Any = asyncio.run(calls.begin_slot(BeginSlot(3, Stage.DEVELOPMENT, 10.0)))

@@ -15,7 +15,7 @@ from coordinator.negotiation.policies.auction import Auction
 from coordinator.policies.registry import make_policy
 from protos.messages.runner import BeginSlot, EndSlot
 from protos.messages.slot import Serving, Usage
-from protos.messages.terms import Stage
+from protos.messages.terms import Overrun, Stage
 from tests.coordinator.slots.trader import Trader
 
 Change = Callable[[sqlite3.Connection], None]
@@ -92,6 +92,25 @@ def negotiated(tmp_path_factory: pytest.TempPathFactory, kit: Any) -> bytes:
     bench.join()
     for slot in range(2):
         bench.run_slot(slot)
+    bench.close()
+    return (folder / "ledger.sqlite").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def timed(tmp_path_factory: pytest.TempPathFactory, kit: Any) -> bytes:
+    """Bytes of the ledger of a run on the wall clock: slot 1 overruns by one and a half slots; 2 and 3 are missed."""
+    folder = tmp_path_factory.mktemp("timed")
+    config = kit.make_config(folder, overrun=Overrun.SKIP, lease_s=1e6)
+    bench = kit.Bench(config, make_policy("deta"))
+    for node in bench.nodes.values():
+        node.lasted_s = kit.SLOT_S
+    bench.join()
+    bench.run_slot(0)
+    bench.coordinator.begin_slot(BeginSlot(1, Stage.DEVELOPMENT, 1.0))
+    bench.now += 2.5 * kit.SLOT_S
+    bench.coordinator.end_slot(EndSlot(1, 1.0))
+    bench.run_slot(2)
+    bench.run_slot(3)
     bench.close()
     return (folder / "ledger.sqlite").read_bytes()
 

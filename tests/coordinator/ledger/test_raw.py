@@ -85,7 +85,7 @@ def not_found(path: Path, tmp_path: Path, tamper: Any) -> set[tuple[str, str]]:
     return missed
 
 
-@pytest.mark.parametrize("ledger", ["honest", "eventful", "negotiated"])
+@pytest.mark.parametrize("ledger", ["honest", "eventful", "negotiated", "timed"])
 def test_what_is_not_found_is_listed_as_raw(
     ledger: str, tmp_path: Path, tamper: Any, request: pytest.FixtureRequest
 ) -> None:
@@ -100,4 +100,7 @@ def test_every_raw_field_is_named_by_its_kind() -> None:
     assert is_raw("usage", "serving.*.latency_p50_s")
     assert not is_raw("usage", "serving.*.tokens_out")
     assert not is_raw("booking", "balance.grid_uj")
-    assert not set(RAW) & {"booking", "slot_end", "opening", "adjustment"}
+    assert not set(RAW) & {"booking", "opening", "adjustment"}
+    assert all(field.startswith("wall.") for field in RAW["slot_end"]), (
+        "readings of the coordinator's clock alone"
+    )

@@ -18,6 +18,8 @@ from coordinator.negotiation.policies.auction import Auction
 from coordinator.negotiation.policies.belief import BeliefAuction
 from coordinator.slots.negotiating import MarketHost
 from coordinator.slots.protocol import Effects, Refused, RequestError
+from coordinator.slots.run_time import RunTime
+from coordinator.slots.schedule import Schedule
 from coordinator.tables.export import ledger_tables
 from protos import codec
 from protos.messages.market import MarketCall, MarketNews, Offers
@@ -274,9 +276,9 @@ class Market:
 def host(market: Market | None, live: tuple[str, ...] = ("n00", "n01"), **books: Any) -> MarketHost:
     config = SimpleNamespace(node_ids=("n00", "n01", "n02", "n03"))
     known = SimpleNamespace(config=config, next_slot=0, nodes={}, **books)
-    made = MarketHost(
-        known, SimpleNamespace(live=lambda: live), SimpleNamespace(policy=Auction(), state=None)
-    )  # type: ignore[arg-type]
+    sessions: Any = SimpleNamespace(live=lambda: live)
+    policy: Any = SimpleNamespace(policy=Auction(), state=None)
+    made = MarketHost(known, sessions, policy, Schedule(lambda: RunTime.start(60.0, None), float))  # type: ignore[arg-type]
     made.market = market  # type: ignore[assignment]
     return made
 

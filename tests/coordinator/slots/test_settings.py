@@ -10,6 +10,7 @@ import pytest
 from carbon_data.types import DataError
 from coordinator.config import ZoneIntensity
 from coordinator.slots.settings import check_config, require_same_config, told_config
+from protos.messages.terms import Overrun
 from tests.coordinator.slots.issues import issue
 
 
@@ -98,7 +99,9 @@ def test_the_least_that_a_configuration_needs(tmp_path: Path, kit: Any) -> None:
 def test_the_ledger_keeps_all_but_paths_and_addresses(tmp_path: Path, kit: Any) -> None:
     config = kit.make_config(tmp_path)
     told, dumped = told_config(config), config.model_dump(mode="json")
-    assert dumped.keys() - told.keys() == {"ledger_path", "host", "port", "access"}
+    assert dumped.keys() - told.keys() == {"ledger_path", "host", "port", "access", "overrun"}
+    wall = told_config(config.model_copy(update={"overrun": Overrun.CUT}))
+    assert wall == {**told, "overrun": "cut"}  # ledgers of the virtual clock stay as they were
     assert told == {name: dumped[name] for name in told}
     require_same_config(told, dict(told))
     other = {**told, "run_id": "another", "seed": told["seed"] + 1}

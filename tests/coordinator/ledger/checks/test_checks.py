@@ -587,6 +587,17 @@ def negotiated(code: str, text: str, *changes: Change) -> Forged:
     return Forged(code, text, changes, ledger="negotiated")
 
 
+def timed(text: str, *changes: Change) -> Forged:
+    return Forged("wall", text, changes, ledger="timed")
+
+
+def estimate(usage: Body, **changes: Any) -> Body:
+    """What a sensor says of a reading that it estimated."""
+    known = {"kind": "estimate", "half_width_uj": None, "bias_uj": None, "rate_hz": 1.0, "gaps": 0}
+    total = sum(line["energy_uj"] for line in usage["lines"])
+    return {**known, "energy_uj": total, "coverage_fraction": 1.0, "window_s": 60.0, **changes}
+
+
 def line_of(component: str, holder: str = "", /, **changes: Any) -> Callable[[Body], None]:
     """The first line of a component (and holder), changed; a number is added to what is there."""
 
@@ -888,6 +899,23 @@ FORGED |= {
         "summary",
         "moved_batches is",
         (body("slot_end/0", lambda b: b["summary"].update(moved_batches=b["summary"]["moved_batches"] + 1)),),
+    ),
+    "a duration on the virtual clock": Forged(
+        "wall", "in a run on the virtual clock", (body(U0, lambda b: b.update(duration_s=60.0)),)
+    ),
+    "a slot without a duration": timed("says None of its duration", body(E0, lambda b: b.pop("wall"))),
+    "another window than the slot's": timed(
+        "its meter's window 59.0 s", body(U0, lambda b: b.update(metered=estimate(b, window_s=59.0)))
+    ),
+    "a missed slot said to be held": timed(
+        "tells 2 of 3 nodes it was missed",
+        body("decision/2", lambda b: b["plan"]["decisions"][0].pop("missed")),
+    ),
+    "work that overran its slot's end": timed(
+        "overran by 5 s, and ended 0 s after", body(E0, lambda b: b["wall"].update(overrun_s=5.0))
+    ),
+    "work done and not done": timed(
+        "leaves 1 batches undone, its entries 0", body(E0, lambda b: b["wall"].update(undone_batches=1))
     ),
 }
 BY_COLUMN = "coordinator.ledger.checks.columns"

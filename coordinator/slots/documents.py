@@ -1,0 +1,27 @@
+"""Messages as the ledger keeps them. What only slots on the wall clock have is left out elsewhere. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from coordinator.ledger.body import body_of
+from protos.messages.runner import SlotPlan
+from protos.messages.slot import Settlement, Telemetry, Usage
+
+
+def message_document(message: Telemetry | Usage | Settlement) -> dict[str, Any]:
+    """A node's record."""
+    body = body_of(message)
+    if body.get("duration_s", 0.0) is None:
+        del body["duration_s"]
+    return body
+
+
+def plan_document(plan: SlotPlan) -> dict[str, Any]:
+    """A slot's plan. How much of the slot is left is true of one moment, and not kept."""
+    body = body_of(plan)
+    for decision in body["decisions"]:
+        del decision["remaining_s"]
+        if not decision["missed"]:
+            del decision["missed"]
+    return body

@@ -1,0 +1,31 @@
+"""Documents of messages: the wall clock's fields are in those of its slots alone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+from coordinator.slots.documents import message_document, plan_document
+from protos.messages.slot import Telemetry, Usage
+from tests.coordinator.slots.test_schedule import DECISION, PLAN
+
+USAGE = Usage("n0", "boot", 1, 1, 0, (), 0, (), (), 0)
+
+
+def without(document: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if key != name}
+
+
+def test_a_duration_is_kept_where_there_is_one() -> None:
+    assert message_document(USAGE) == without(asdict(USAGE), "duration_s")
+    timed = replace(USAGE, duration_s=0.0)
+    assert message_document(timed) == asdict(timed)
+    telemetry = Telemetry("n0", "boot", 1, 0, 0, (1,), (1,))
+    assert message_document(telemetry) == asdict(telemetry)
+
+
+def test_what_is_left_of_a_slot_is_not_kept_and_that_it_was_missed_is() -> None:
+    late = replace(PLAN, decisions=(replace(DECISION, remaining_s=0.0, missed=True), DECISION))
+    first, second = plan_document(late)["decisions"]
+    assert first == without(asdict(replace(DECISION, missed=True)), "remaining_s")
+    assert second == without(without(asdict(DECISION), "remaining_s"), "missed")
