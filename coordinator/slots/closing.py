@@ -102,7 +102,7 @@ class Closing:
             parcels = parcels_of([slot.usage[node] for node in sorted(slot.usage)])
             lines = shared_lines(self._books, slot, request, parcels, seconds)
             summary = require_sendable(self._summary(slot, lines))
-            wall = None if lasted is None else {**asdict(lasted), "undone_batches": slot.undone_batches()}
+            wall = None if lasted is None else {**body_of(lasted), "undone_batches": slot.undone_batches()}
             ended = self._books.enter([slot_end(summary, lines, parcels, wall)])
         return summary, Effects((*done.entries, *ended.entries))
 
