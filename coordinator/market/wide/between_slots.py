@@ -1,8 +1,8 @@
 """Rows that couple slots, solved within each node once the rows of a slot are eliminated.
 
-Where work may not wait that is the battery alone: a chain of slots (``BatteryChain``). Where it may, battery and
-deadline classes of a node are coupled: one banded matrix per node (``WaitingNodes``). Both know how the rest of the
-block meets the two hubs, and give the block's part of S:
+Where work may not wait that is the battery alone: a chain of slots (``BatteryChain``). Where it may, the battery and
+the work that waits: a chain of blocks (``StoreAndWork``). Both know how the rest of the block meets the two hubs, and
+give the block's part of S:
 
     S_part = H_hh - H' M^-1 H
 """
@@ -13,9 +13,9 @@ from typing import Protocol
 
 import numpy as np
 
-from coordinator.market.fleet import Floats, Ints
-from coordinator.market.wide.banded import Banded
+from coordinator.market.fleet import Floats
 from coordinator.market.wide.block import Block
+from coordinator.market.wide.chain import Chain
 from coordinator.market.wide.named_rows import ENERGY, STORE, WORK, Key, NamedRows
 from coordinator.market.wide.normal_matrix import NormalMatrix
 
@@ -28,7 +28,7 @@ class BetweenSlots(Protocol):
     schur: Floats
     """(2 T, 2 T) of the common hubs; empty where nodes have their own."""
 
-    def solve(self, right: dict[Key, Floats], done: Floats, cap: Floats) -> Floats:
+    def solve(self, right: dict[Key, Floats]) -> Floats:
         """M^-1 r."""
         ...
 
@@ -36,8 +36,8 @@ class BetweenSlots(Protocol):
         """H' M^-1 r, from what ``solve`` gave."""
         ...
 
-    def step(self, inner: Floats, hub: Floats | None) -> dict[str, Floats]:
-        """Steps of the rows by equation, given the step of the hub prices: M^-1 (r - H dhub)."""
+    def step(self, inner: Floats, hub: Floats | None) -> dict[Key, Floats]:
+        """Steps of the rows by name, given the step of the hub prices: M^-1 (r - H dhub)."""
         ...
 
 
@@ -87,7 +87,7 @@ class BatteryChain:
         np.multiply(below, -factor, out=below)
         inverse[t] = corner
 
-    def solve(self, right: dict[Key, Floats], done: Floats, cap: Floats) -> Floats:
+    def solve(self, right: dict[Key, Floats]) -> Floats:
         return self._solve(right[STORE])
 
     def _solve(self, right: Floats) -> Floats:
@@ -104,97 +104,52 @@ class BatteryChain:
             [np.einsum("tn,tn->t", part, inner) for part in (self._to_energy, self._to_work)]
         )
 
-    def step(self, inner: Floats, hub: Floats | None) -> dict[str, Floats]:
+    def step(self, inner: Floats, hub: Floats | None) -> dict[Key, Floats]:
         if hub is None:
-            return {"store": inner}
+            return {STORE: inner}
         energy, work = hub[: self._slots, None], hub[self._slots :, None]
-        return {"store": inner - self._solve(self._to_energy * energy + self._to_work * work)}
+        return {STORE: inner - self._solve(self._to_energy * energy + self._to_work * work)}
 
 
-class WaitingNodes:
-    """(D3), (D4) and (D5) of each node: a class of work meets the slots of its window and the classes that share one
-    with it, so that in the order of slots the matrix is banded. Row 3 k is (D4) of class k, 3 k + 1 (D5), 3 k + 2 the
-    store of slot k."""
+class StoreAndWork:
+    """(D3) and the flows of (D4) of each node: what is stored and what waits meet the same of the next slot alone."""
 
     def __init__(self, block: Block, matrix: NormalMatrix, own_hubs: bool) -> None:
-        self._block = block
-        slots, classes = block.slots, block.classes
-        self._done, self._cap = 3 * np.arange(classes), 3 * np.arange(classes) + 1
-        self._store = 3 * np.arange(slots) + 2
-        self._size = max(3 * classes - 1, 3 * slots)
-        place: dict[Key, Ints] = {STORE: self._store}
-        for left in range(block.window):
-            place["done", left] = self._done[left : left + slots]
-            place["cap", left] = self._cap[left : left + slots]
-        self._factors = Banded(self._inner(matrix, place))
-        self._hub = self._to_hubs(matrix.rows, place)
+        self._slots = block.slots
+        self._keys: list[Key] = [STORE, *(("done", flow) for flow in range(block.flows))]
+        self._chain = Chain(self._within(matrix.rows), self._after(matrix))
         self.schur = NO_HUB
         if not own_hubs:
-            self.schur = with_hub_diagonals(self._hub_products(), matrix.rows)
+            to_hub = [[matrix.rows.entry(key, hub) for key in self._keys] for hub in (ENERGY, WORK)]
+            self._hub = np.ascontiguousarray(np.array(to_hub).transpose(2, 0, 1, 3))
+            products = self._chain.products(self._hub).transpose(1, 0, 3, 2)
+            self.schur = with_hub_diagonals(-products.reshape(2 * self._slots, -1), matrix.rows)
 
-    def _inner(self, matrix: NormalMatrix, place: dict[Key, Ints]) -> Floats:
-        """(S, b + 1, n) columns of a node's own rows; a small value is added to the diagonal, and 1 where a row is
-        empty, so that they have factors."""
-        block = self._block
-        out = np.zeros((self._size, 3 * block.window - 1, block.nodes))
-        out[self._done, 0] = matrix.class_diagonal
-        out[self._cap, 0] = matrix.cap_diagonal
-        out[self._store[:-1], 3] += matrix.next_store
-        for a, b, values in matrix.rows:
-            if a in place and b in place:
-                first, second = np.minimum(place[a], place[b]), np.maximum(place[a], place[b])
-                out[first, second - first] += values
-        diagonal = out[:, 0]
-        diagonal *= 1.0 + 1e-13
-        diagonal += diagonal == 0.0
+    def _within(self, rows: NamedRows) -> Floats:
+        """(T, m, m, n) of a slot's rows; a small value is added to the diagonal, and 1 where a row is empty, so that
+        they have inverses."""
+        entries = np.array([[rows.entry(a, b) for b in self._keys] for a in self._keys])
+        out = np.ascontiguousarray(entries.transpose(2, 0, 1, 3))
+        for i in range(len(self._keys)):
+            out[:, i, i] *= 1.0 + 1e-13
+            out[:, i, i] += out[:, i, i] == 0.0
         return out
 
-    def _to_hubs(self, rows: NamedRows, place: dict[Key, Ints]) -> list[tuple[int, Ints, Floats]]:
-        """Of each of a node's own rows that meets a hub: which, 0 energy and 1 work; places by slot, and entries."""
-        found = []
-        for a, b, values in rows:
-            if (a in place) != (b in place):
-                inner, outer = (a, b) if a in place else (b, a)
-                found.append((int(outer == WORK), place[inner], values))
-        return found
+    def _after(self, matrix: NormalMatrix) -> Floats:
+        return np.stack([matrix.next_store, *matrix.next_done], axis=1)
 
-    def _hub_products(self) -> Floats:
-        """-H' M^-1 H, summed over the nodes: with Z = L^-1 H, of which row i is zero for the slots after i's.
-
-        Hubs are in the order of slots here, energy and work of a slot in turn."""
-        slots, nodes = self._block.slots, self._block.nodes
-        rows = np.zeros((self._size, 2 * slots, nodes))
-        for side, places, values in self._hub:
-            rows[places, 2 * np.arange(slots) + side] += values
-        product = np.zeros((2 * slots, 2 * slots))
-        for i, diagonal in enumerate(self._factors.diagonal):
-            known = 2 * min(i // 3 + 1, slots)
-            row = rows[i, :known]
-            product[:known, :known] -= (row / diagonal) @ row.T
-            for k, factor in enumerate(self._factors.factors(i), i + 1):
-                rows[k, :known] -= factor * row
-        by_side = np.concatenate([np.arange(0, 2 * slots, 2), np.arange(1, 2 * slots, 2)])
-        product = 0.5 * (product + product.T)
-        return product[np.ix_(by_side, by_side)]
-
-    def solve(self, right: dict[Key, Floats], done: Floats, cap: Floats) -> Floats:
-        inner = np.zeros((self._size, self._block.nodes))
-        inner[self._done], inner[self._cap], inner[self._store] = done, cap, right[STORE]
-        return self._factors.solve(inner)
+    def solve(self, right: dict[Key, Floats]) -> Floats:
+        return self._chain.solve(np.stack([right[key] for key in self._keys], axis=1))
 
     def to_hub(self, inner: Floats) -> Floats:
-        out = np.zeros((2, self._block.slots))
-        for side, places, values in self._hub:
-            out[side] += np.einsum("tn,tn->t", values, inner[places])
-        return out.ravel()
+        return np.einsum("tdmn,tmn->dt", self._hub, inner).ravel()
 
-    def step(self, inner: Floats, hub: Floats | None) -> dict[str, Floats]:
+    def step(self, inner: Floats, hub: Floats | None) -> dict[Key, Floats]:
         if hub is not None:
-            moved, prices = np.zeros_like(inner), hub.reshape(2, -1)
-            for side, places, values in self._hub:
-                moved[places] += values * prices[side][:, None]
-            inner = inner - self._factors.solve(moved)
-        return {"store": inner[self._store], "done": inner[self._done], "cap": inner[self._cap]}
+            prices = hub.reshape(2, -1)
+            moved = self._hub[:, 0] * prices[0][:, None, None] + self._hub[:, 1] * prices[1][:, None, None]
+            inner = inner - self._chain.solve(moved)
+        return {key: inner[:, i] for i, key in enumerate(self._keys)}
 
 
 def _symmetric(upper: Floats, slots: int) -> Floats:

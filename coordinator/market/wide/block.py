@@ -2,9 +2,10 @@
 
 Variables and rows of all nodes of a block are rows of (M, n) and (R, n) arrays, nodes contiguous, so that one step of
 the decomposition is a few dozen numpy calls for any n. Equations as in hub.py:
-(D1) demand, (D2) bus, (D3) store, (D7) time, (D4) done and, where work may wait (q > 0), (D5) cap.
-Where q = 0 the offload cap is a bound of the variable. Variables that a limit holds at zero (no battery, night, stage
-that may not be offloaded ...) are ``fixed``: they stay zero and take no part, so that the rest has an interior.
+(D1) demand, (D2) bus, (D3) store, (D7) time, (D4) done. Where no work may wait (q = 0) the offload cap is a bound of
+the variable; where it may, work is flows through time (waiting.py). Variables that a limit holds at zero (no battery,
+night, stage that may not be offloaded ...) are ``fixed``: they stay zero and take no part, so that the rest has an
+interior.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from coordinator.market.fleet import Bools, Floats
 from coordinator.market.wide.hub import HubProgram
 from coordinator.market.wide.hub_lp import Units
+from coordinator.market.wide.waiting import Flow, Waiting, flows_of, least_g, windows
 
 S = TypeVar("S", np.float64, np.bool_)
 
@@ -78,22 +80,27 @@ def scaled(program: HubProgram, unit: Units) -> HubProgram:
 class Block:
     """Data and linear maps of some nodes, in scaled units."""
 
-    def __init__(self, program: HubProgram, hubs: Hubs) -> None:
+    def __init__(self, program: HubProgram, hubs: Hubs, flows: list[Flow] | None = None) -> None:
+        """``flows``: of the fleet of which the block is a part, where its work may wait; None: its own."""
         p = self.program = program
-        t, n, k, self.window = p.slots, p.nodes, p.classes, p.deadline_slots + 1
-        self.slots, self.nodes, self.classes = t, n, k
-        self.waits = self.window > 1
+        t, n, self.waits = p.slots, p.nodes, p.deadline_slots > 0
+        self.slots, self.nodes, self.window = t, n, p.deadline_slots + 1
         self.guest_load = p.joules_per_batch + p.guest_j
+        self.constant = 0.0
+        """Cost, g, that no variable changes."""
         steps = len(p.step_j)
         sizes = {"charge": t, "discharge": t, "stored": t, "export": t, "guest": t, "missing": steps}
-        late = {"own": self.window * t, "unserved": k}
-        away = {"offload": self.window * t}
         rest = {"grid": t, "green": t, "curtailed": t, "import_": t, "idle": t}
         if self.waits:
-            sizes |= rest | late | away | {"unused": k}
-            self.bounded = 5 * t + steps
+            self._windows = windows(p)
+            self.waiting = Waiting.of(p, flows_of(p) if flows is None else flows)
+            self.flows, self.leaving = len(self.waiting.flows), self.waiting.leaving
+            work = self.flows * t
+            sizes |= {"waiting": work} | rest | {"own": work, "unserved": work, "offload": self.leaving * t}
+            self.bounded = 5 * t + steps + work
         else:
-            sizes |= away | rest | late
+            self.flows = self.leaving = 1
+            sizes |= {"offload": t} | rest | {"own": t, "unserved": t}
             self.bounded = 6 * t + steps
         self.at: dict[str, slice] = {}
         start = 0
@@ -101,26 +108,36 @@ class Block:
             self.at[name] = slice(start, start + size)
             start += size
         self.columns = start
-        rows = {"demand": t, "bus": t, "store": t, "time": t, "done": k} | ({"cap": k} if self.waits else {})
-        self.row_at: dict[str, slice] = {}
-        start = 0
-        for name, size in rows.items():
-            self.row_at[name] = slice(start, start + size)
-            start += size
-        self.rows = start
+        self.row_at = {
+            name: slice(i * t, (i + 1) * t) for i, name in enumerate(("demand", "bus", "store", "time"))
+        }
+        self.row_at["done"] = slice(4 * t, (4 + self.flows) * t)
+        self.rows = (4 + self.flows) * t
         self._fill(hubs)
 
     def view(self, stack: NDArray[S], name: str) -> NDArray[S]:
-        """The part of a stacked (M, n) array that belongs to a variable: (T, n), (K, n) or (q+1, T, n)."""
+        """The part of a stacked (M, n) array that belongs to a variable: (T, n), or (F, T, n) by flow."""
         part = stack[self.at[name]]
-        return part.reshape(self.window, self.slots, -1) if name in ("own", "offload") else part
+        return self._by_flow(part) if name in _BY_FLOW else part
 
     def row(self, stack: Floats, name: str) -> Floats:
         """The part of a stacked (R, n) array that belongs to an equation."""
         return stack[self.row_at[name]]
 
+    def done(self, stack: Floats) -> Floats:
+        """(F, T, n) likewise, of (D4)."""
+        return self._by_flow(self.row(stack, "done"))
+
+    def _by_flow(self, part: NDArray[S]) -> NDArray[S]:
+        return part.reshape(len(part) // self.slots, self.slots, part.shape[1])
+
+    def named(self, stack: Floats, key: tuple[str, int]) -> Floats:
+        """(T, n) likewise, of an equation and a flow."""
+        return self.done(stack)[key[1]] if key[0] == "done" else self.row(stack, key[0])
+
     def _fill(self, hubs: Hubs) -> None:
-        p, t, n = self.program, self.slots, self.nodes
+        self.work_open = hubs.work[:, None]
+        p, n = self.program, self.nodes
         self.upper = np.zeros((self.bounded, n))
         self.cost = np.zeros((self.columns, n))
         self.right = np.zeros((self.rows, n))
@@ -139,21 +156,19 @@ class Block:
         may("export")[:, p.export_efficiency <= 0] = False
         may("guest")[~hubs.work] = False
         may("guest")[:] &= p.may_run
-        for left in range(self.window):
-            due = slice(left, left + t)
-            now = ~p.closed[left][:, None]
-            may("own")[left] = (p.class_batches[due] > 0) & now & p.may_run
-            may("offload")[left] = (p.offload_cap_batches[due] > 0) & hubs.work[:, None] & now
-        may("unserved")[:] = p.class_batches > 0
         if self.waits:
-            may("unused")[:] = p.offload_cap_batches > 0
-            self.row(self.right, "cap")[:] = p.offload_cap_batches
+            self._fill_waiting(hubs, allowed)
         else:
+            now = ~p.closed[0][:, None]
+            may("own")[0] = (p.class_batches > 0) & now & p.may_run
+            may("offload")[0] = (p.offload_cap_batches > 0) & hubs.work[:, None] & now
+            may("unserved")[0] = p.class_batches > 0
             upper("offload")[0] = p.offload_cap_batches
+            self.view(self.cost, "unserved")[0] = p.unserved_g
+            self.done(self.right)[0] = p.class_batches
         filled = self._reachable(allowed)
         steps = p.step_j * filled
-        self.constant = float(np.vdot(p.step_g_per_j, p.step_j - steps))
-        """Worth of the steps that no energy reaches."""
+        self.constant += float(np.vdot(p.step_g_per_j, p.step_j - steps))  # of steps that no energy reaches
         if len(steps):  # the last charge is what its steps do not lack
             may("missing")[:] &= filled
             may("stored")[-1] = False
@@ -167,13 +182,22 @@ class Block:
         self.view(self.cost, "missing")[:] = p.step_g_per_j
         self.view(self.cost, "guest")[:] = p.network_g
         self.view(self.cost, "offload")[:] = p.network_g
-        self.view(self.cost, "unserved")[:] = p.unserved_g
         self.row(self.right, "demand")[:] = p.static_j
         self.row(self.right, "bus")[:] = -p.harvest_j
         self.row(self.right, "store")[0] = p.keep_fraction * p.battery_j
         self.row(self.right, "store")[-1] -= steps.sum(axis=0)
         self.row(self.right, "time")[:] = 1.0
-        self.row(self.right, "done")[:] = p.class_batches
+
+    def _fill_waiting(self, hubs: Hubs, allowed: Bools) -> None:
+        p, waiting = self.program, self.waiting
+        self.view(self.upper, "waiting")[:] = waiting.most_waiting
+        self.view(allowed, "own")[:] = (waiting.open > 0) & p.may_run
+        self.view(allowed, "offload")[:] = (waiting.open[: self.leaving] > 0) & hubs.work[:, None]
+        self.view(allowed, "unserved")[:] = waiting.due > 0
+        self.view(self.cost, "unserved")[:] = waiting.unserved_g
+        self.view(self.cost, "waiting")[:, -1] = waiting.left_g
+        self.done(self.right)[:] = waiting.arrived
+        self.constant += waiting.never_g
 
     def _reachable(self, allowed: Bools) -> Bools:
         """Fix what no energy can reach: an empty battery before sunrise, the bus of a dark node. (n,) whether the last
@@ -198,7 +222,7 @@ class Block:
         """A x: (R, n) for the nodes' own rows, and (2 T, n) what each puts into the hubs (energy, work)."""
         p, v = self.program, self.view
         own, away, guest = v(x, "own"), v(x, "offload"), v(x, "guest")
-        home, sent = (own[0], away[0]) if not self.waits else (own.sum(axis=0), away.sum(axis=0))
+        home, sent = (own.sum(axis=0), away.sum(axis=0)) if self.waits else (own[0], away[0])
         charge, discharge, stored = v(x, "charge"), v(x, "discharge"), v(x, "stored")
         export, import_, green = v(x, "export"), v(x, "import_"), v(x, "green")
         out = np.empty((self.rows, x.shape[1]))
@@ -223,24 +247,21 @@ class Block:
         part = self.row(out, "time")
         np.multiply(p.seconds_per_batch, home + guest, out=part)
         part += v(x, "idle")
-        part = self.row(out, "done")
-        part[:] = v(x, "unserved")
-        for left in range(self.window):
-            part[left : left + self.slots] += own[left] + away[left]
+        part = self.done(out)
+        np.add(v(x, "unserved"), own, out=part)
+        part[: self.leaving] += away
         if self.waits:
-            part = self.row(out, "cap")
-            part[:] = v(x, "unused")
-            for left in range(self.window):
-                part[left : left + self.slots] += away[left]
+            waiting = v(x, "waiting")
+            part += waiting
+            part[:, 1:] -= waiting[:, :-1]
         return out, np.concatenate([p.export_efficiency * export - import_, sent - guest])
 
     def transposed(self, y: Floats, hub: Floats) -> Floats:
         """A' y: (M, n) of row prices ``y`` (R, n) and hub prices ``hub``: (2 T,), or (2 T, n) one each."""
         p = self.program
         hub = hub.reshape(2 * self.slots, -1)
-        demand, bus, store, time, done = (
-            self.row(y, name) for name in ("demand", "bus", "store", "time", "done")
-        )
+        demand, bus, store, time = (self.row(y, name) for name in ("demand", "bus", "store", "time"))
+        done = self.done(y)
         energy, work = hub[: self.slots], hub[self.slots :]
         out = np.empty((self.columns, y.shape[1]))
         v = lambda name: self.view(out, name)  # noqa: E731
@@ -259,25 +280,38 @@ class Block:
         v("idle")[:] = time
         home = busy - p.joules_per_batch * demand
         away = work - p.owner_j * demand
-        for left in range(self.window):
-            due = done[left : left + self.slots]
-            np.add(home, due, out=v("own")[left])
-            np.add(away, due, out=v("offload")[left])
+        np.add(home, done, out=v("own"))
+        np.add(away, done[: self.leaving], out=v("offload"))
         v("unserved")[:] = done
         if self.waits:
-            cap = self.row(y, "cap")
-            for left in range(self.window):
-                v("offload")[left] += cap[left : left + self.slots]
-            v("unused")[:] = cap
+            v("waiting")[:] = done
+            v("waiting")[:, :-1] -= done[:, 1:]
         return out
 
     def lower_bound(self, y: Floats, hub: Floats) -> float:
         """This block's part of a valid lower bound on the optimum at any prices: Lagrange's, with the row
         prices moved in closed form to where no unbounded variable has a negative reduced cost (weak duality:
-        b'y + sum over bounded variables of upper * min(reduced cost, 0))."""
+        b'y + sum over bounded variables of upper * min(reduced cost, 0)). Where work may wait, every class pays the
+        least cost of its window, whatever its flow's prices are."""
+        y = self._moved(y, hub)
+        if self.waits:
+            self.done(y)[:] = 0.0
+        reduced = self.cost - self.transposed(y, hub)
+        bounded = np.minimum(reduced[: self.bounded], 0.0) * self.upper * self.free[: self.bounded]
+        if not self.waits:
+            return float(np.vdot(self.right, y) + bounded.sum()) + self.constant
+        p = self.program
+        bounded[self.at["waiting"]] = 0.0
+        stay, leave = self.least_g(y, hub)
+        leaves = np.minimum(p.offload_cap_batches, p.class_batches)
+        work = np.vdot(leaves, leave) + np.vdot(p.class_batches - leaves, stay)
+        return float(np.vdot(self.right, y) + bounded.sum() + work) + self.constant - self.waiting.never_g
+
+    def _moved(self, y: Floats, hub: Floats) -> Floats:
+        """The row prices at which no unbounded variable pays."""
         p, slots = self.program, self.slots
         y = y.copy()
-        demand, bus, time, done = (self.row(y, name) for name in ("demand", "bus", "time", "done"))
+        demand, bus, time = (self.row(y, name) for name in ("demand", "bus", "time"))
         energy = hub[:slots, None]
         takes = ~self.view(self.fixed, "import_")
         ceiling = np.full_like(bus, np.inf)
@@ -286,19 +320,20 @@ class Block:
         np.minimum(demand, p.grams_per_j, out=demand)
         np.minimum(demand, bus, out=demand, where=~self.view(self.fixed, "green"))
         np.minimum(time, 0.0, out=time)
-        np.minimum(done, p.unserved_g, out=done)
-        home = p.joules_per_batch * demand - p.seconds_per_batch * time
-        for left in range(self.window):
-            due = done[left : left + slots]
-            np.minimum(due, home, out=due, where=~self.view(self.fixed, "own")[left])
-        if self.waits:
-            cap = self.row(y, "cap")
-            np.minimum(cap, 0.0, out=cap)
-            away = p.network_g + p.owner_j * demand - hub[slots:, None]
-            for left in range(self.window):
-                due = cap[left : left + slots]
-                most = away - done[left : left + slots]
-                np.minimum(due, most, out=due, where=~self.view(self.fixed, "offload")[left])
-        reduced = self.cost - self.transposed(y, hub)
-        bounded = np.minimum(reduced[: self.bounded], 0.0) * self.upper * self.free[: self.bounded]
-        return float(np.vdot(self.right, y) + bounded.sum()) + self.constant
+        if not self.waits:
+            done = self.done(y)[0]
+            np.minimum(done, p.unserved_g, out=done)
+            home = p.joules_per_batch * demand - p.seconds_per_batch * time
+            np.minimum(done, home, out=done, where=~self.view(self.fixed, "own")[0])
+        return y
+
+    def least_g(self, y: Floats, hub: Floats) -> tuple[Floats, Floats]:
+        """(K, n) g a batch of each class that waits, at the prices given: where it must stay, where it may leave."""
+        p = self.program
+        demand, time = self.row(y, "demand"), self.row(y, "time")
+        home = np.where(p.may_run, p.joules_per_batch * demand - p.seconds_per_batch * time, np.inf)
+        away = p.network_g + p.owner_j * demand - hub[self.slots :, None]
+        return least_g(p, self._windows, home, np.where(self.work_open, away, np.inf))
+
+
+_BY_FLOW = ("own", "offload", "unserved", "waiting")

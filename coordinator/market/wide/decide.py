@@ -33,8 +33,6 @@ VALUE_STEPS = 8
 """Steps of (D9): each costs as much as a slot. Eight lose 0.1 % against 32."""
 SHARE_OF_GAP = 0.5
 """Of the gap asked for, what the decomposition may take; whole batches take the rest."""
-SHARE_OF_GAP_WAITING = 0.25
-"""Likewise where work may wait: whole batches cost more there, and to plan around them again as much as the plan."""
 SEARCH_GAP = 1e-3
 """Least gap that is asked of a plan in the search for who sleeps: hundreds are made in a day."""
 _LEAST_GAP, _MOST_GAP = 1e-7, 1e-2
@@ -183,8 +181,7 @@ def _wanted(fleet: Fleet, planned: HubProgram, worth_g: float, gap_fraction: flo
     the decision's gap is relative to less, here estimated by the bill of the static load."""
     bill_g = float(np.vdot(planned.grams_per_j[: fleet.horizon], planned.static_j[: fleet.horizon]))
     share = bill_g / (bill_g + worth_g) if bill_g + worth_g > 0 else 1.0
-    share *= SHARE_OF_GAP_WAITING if planned.deadline_slots else SHARE_OF_GAP
-    return float(np.clip(gap_fraction * share, _LEAST_GAP, _MOST_GAP))
+    return float(np.clip(gap_fraction * share * SHARE_OF_GAP, _LEAST_GAP, _MOST_GAP))
 
 
 def _gap(found: WholePlan, worth_g: float, bound_g: float) -> float:

@@ -32,6 +32,7 @@ from coordinator.market.wide.hub_lp import Units, units_of
 from coordinator.market.wide.repair import repair
 from coordinator.market.wide.start import settle
 from coordinator.market.wide.state import State
+from coordinator.market.wide.waiting import Flow, flows_of, in_classes
 
 OPTIMAL_GAP = 1e-6
 """A plan proven this close to the optimum is called optimal, as in solve.py."""
@@ -123,10 +124,13 @@ def solve(
     with ThreadPoolExecutor(threads) as pool:
         run: _Map = (lambda f, items: list(pool.map(f, items))) if threads > 1 else _serial
         cuts = [slice(start, start + block_nodes) for start in starts]
+        flows = flows_of(small) if small.deadline_slots else []
         prices, barrier = _first_prices(small, hubs), None
         if program.nodes >= SAMPLE_FROM and gap_fraction < _SAMPLE_GAP:
-            prices, barrier = _sampled(program, small, unit, hubs, prices, block_nodes, run)
-        states = run(lambda cut, whole=small: _begin(Block(whole.take(cut), hubs), prices, barrier), cuts)
+            prices, barrier = _sampled(program, small, unit, hubs, flows, prices, block_nodes, run)
+        states = run(
+            lambda cut, whole=small: _begin(Block(whole.take(cut), hubs, flows), prices, barrier), cuts
+        )
         del small
         return _Climb(program, unit, hubs, states, run, prices).to(gap_fraction, watch)
 
@@ -195,6 +199,7 @@ def _sampled(
     small: HubProgram,
     unit: Units,
     hubs: Hubs,
+    flows: list[Flow],
     first: Floats,
     block_nodes: int,
     run: _Map,
@@ -206,7 +211,7 @@ def _sampled(
     both = open_hubs(few)
     open_now = np.concatenate([both.energy, both.work])
     cuts = [slice(start, start + block_nodes) for start in range(0, size, block_nodes)]
-    states = run(lambda cut: State(Block(few.take(cut), both), first * open_now), cuts)
+    states = run(lambda cut: State(Block(few.take(cut), both, flows), first * open_now), cuts)
     climb = _Climb(program.take(pick), unit, both, states, run, first * open_now)
     barrier = climb.until(_SAMPLE_GAP)
     if barrier is None:
@@ -358,9 +363,13 @@ class _Climb:
             return np.concatenate([s.block.row(s.y, name) for s in self.states], axis=-1) * scale
 
         per_batch = self.unit.grams / self.unit.batches
-        done = gather("done", per_batch)
-        cap = -gather("cap", per_batch) if self.states[0].block.waits else np.zeros_like(done)
-        return NodePrices(-gather("store", self.unit.grams_per_j), done, cap)
+        store = -gather("store", self.unit.grams_per_j)
+        if not self.program.deadline_slots:
+            done = gather("done", per_batch)
+            return NodePrices(store, done, np.zeros_like(done))
+        least = [s.block.least_g(s.y, self.prices) for s in self.states]
+        stay, leave = (np.concatenate(part, axis=-1) * per_batch for part in zip(*least, strict=True))
+        return NodePrices(store, stay, stay - leave)
 
     def _point(self) -> HubPlan:
         """Where all nodes stand. With steps, what is stored after the last slot is not in it: repair derives it."""
@@ -372,5 +381,11 @@ class _Climb:
 
         names = ("grid", "green", "charge", "discharge", "stored", "curtailed", "export", "import_")
         flows = [gather(name, energy) for name in names]
-        batches = [gather(name, work) for name in ("own", "offload", "guest", "unserved")]
+        own, sent, guest = (gather(name, work) for name in ("own", "offload", "guest"))
+        if self.program.deadline_slots:
+            kinds = self.states[0].block.waiting.flows
+            own, sent, unserved = in_classes(self.program, kinds, own, sent)
+        else:
+            unserved = gather("unserved", work)[0]
+        batches = [own, sent, guest, unserved]
         return HubPlan(*flows, *batches)

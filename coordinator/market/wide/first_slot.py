@@ -12,7 +12,7 @@ from coordinator.market.fleet import Bools, Fleet, Floats, Ints
 from coordinator.market.layout import Restrictions
 from coordinator.market.participation import model_energy
 from coordinator.market.rounding import WorkLimits, offload_room
-from coordinator.market.wide.hub import HubPlan, HubProgram, objective_g
+from coordinator.market.wide.hub import HubPlan, HubProgram, by_class, objective_g
 from coordinator.market.wide.repair import repair
 from coordinator.market.wide.whole_work import WholeWork, whole_work
 
@@ -62,11 +62,25 @@ class FirstSlot:
         program = replace(self.program, static_j=self.program.static_j.copy())
         program.static_j[0] += self._drawn_beside(work.home + work.guests)
         rest = _without(program, work, stay, leave)
-        plan = repair(rest, self.point if solve is None else solve(rest))
+        plan = repair(rest, self._later(stay, leave) if solve is None else solve(rest))
         for part, settled in ((plan.own_batches, stay), (plan.offload_batches, leave)):
             part[:, 0] = settled.T
         plan.guest_batches[0] = work.guests
         return WholePlan(work, program, plan, objective_g(program, plan))
+
+    def _later(self, stay: Ints, leave: Ints) -> HubPlan:
+        """``point`` with the later slots' own and sent batches of the classes that run in the first slot changed in
+        proportion, so that of each class as much stays and leaves as the point says."""
+        own, sent = self.point.own_batches.copy(), self.point.offload_batches.copy()
+        window = self.program.deadline_slots + 1
+        for part, settled in ((own, stay), (sent, leave)):
+            planned = by_class(part)[:window]
+            later = planned - part[:, 0]
+            wanted = np.maximum(planned - settled.T, 0.0)
+            share = np.divide(wanted, later, out=np.ones_like(later), where=later > 0)
+            for slot in range(1, min(window, self.program.slots)):
+                part[: window - slot, slot] *= share[slot:]
+        return replace(self.point, own_batches=own, offload_batches=sent)
 
     @property
     def backlog(self) -> Backlog:

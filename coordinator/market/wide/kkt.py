@@ -8,7 +8,7 @@ With theta = diag(1 / (z/x + w/s)) the step solves  A theta A' dy = r.  Rows of 
 
 S is 2 T x 2 T for any N. Inside a node, the rows of a slot (time, done, demand, bus) are eliminated in place by
 name (named_rows.py, normal_matrix.py). What is left couples slots (between_slots.py): the battery (tridiagonal, its
-inverse by Takahashi's recurrence) or, where work may wait, battery and deadline classes together (banded.py).
+inverse by Takahashi's recurrence) or, where work may wait, battery and work together (chain.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coordinator.market.fleet import Floats
-from coordinator.market.wide.between_slots import BatteryChain, BetweenSlots, WaitingNodes
+from coordinator.market.wide.between_slots import BatteryChain, BetweenSlots, StoreAndWork
 from coordinator.market.wide.block import Block
 from coordinator.market.wide.named_rows import BUS, DEMAND, ENERGY, STORE, TIME, WORK, Key
 from coordinator.market.wide.normal_matrix import normal_matrix
@@ -50,40 +50,33 @@ class Eliminated:
             matrix.rows.put(WORK, WORK, give[block.slots :])
             within_slot += [ENERGY, WORK]
         self._pivots = [matrix.rows.eliminate(key) for key in within_slot]
-        between = WaitingNodes if block.waits else BatteryChain
+        between = StoreAndWork if block.waits else BatteryChain
         self._between: BetweenSlots = between(block, matrix, self.own_hubs)
         self.schur = self._between.schur
 
     def forward(self, right: Floats, hub_right: Floats | None = None) -> tuple[Partial, Floats]:
         """Eliminate a right-hand side (R, n): what back-substitution needs, and the (2 T,) part for the hub.
         ``hub_right`` (2 T, n): of the nodes' own hubs."""
-        rows, done, cap = self._by_name(right, hub_right)
+        rows = self._by_name(right, hub_right)
         for pivot in self._pivots:
             value = rows[pivot.key]
             for key, factor in pivot.factors:
                 rows[key] -= factor * value
-        inner = self._between.solve(rows, done, cap)
+        inner = self._between.solve(rows)
         if self.own_hubs:
             return Partial(rows, inner), np.zeros(0)
         hub = np.concatenate([rows[ENERGY].sum(axis=1), rows[WORK].sum(axis=1)])
         hub -= self._between.to_hub(inner)
         return Partial(rows, inner), hub
 
-    def _by_name(self, right: Floats, hub_right: Floats | None) -> tuple[dict[Key, Floats], Floats, Floats]:
-        """Copies of a right-hand side's rows by name, and of (D4) and (D5) as a whole."""
+    def _by_name(self, right: Floats, hub_right: Floats | None) -> dict[Key, Floats]:
+        """Copies of a right-hand side's rows by name."""
         block, slots = self.block, self.block.slots
-        rows: dict[Key, Floats] = {key: block.row(right, key[0]).copy() for key in (TIME, DEMAND, BUS, STORE)}
+        keys = [TIME, DEMAND, BUS, STORE, *(("done", flow) for flow in range(block.flows))]
+        rows = {key: block.named(right, key).copy() for key in keys}
         hubs = np.zeros((2 * slots, block.nodes)) if hub_right is None else hub_right
         rows[ENERGY], rows[WORK] = hubs[:slots].copy(), hubs[slots:].copy()
-        done = block.row(right, "done").copy()
-        if not block.waits:
-            rows["done", 0] = done[:slots]
-            return rows, done, np.zeros((0, block.nodes))
-        cap = block.row(right, "cap").copy()
-        for left in range(block.window):  # views: eliminations of several slots add up in the class's row
-            rows["done", left] = done[left : left + slots]
-            rows["cap", left] = cap[left : left + slots]
-        return rows, done, cap
+        return rows
 
     def backward(self, partial: Partial, hub: Floats | None) -> tuple[Floats, Floats]:
         """(R, n) step of the row prices, given the (2 T,) step of the hub prices; with hubs of their own, that step
@@ -93,14 +86,12 @@ class Eliminated:
         prices = np.zeros((2 * slots, block.nodes)) if hub is None else hub[:, None]
         hubs = {ENERGY: prices[:slots], WORK: prices[slots:]}
         out = np.empty((block.rows, block.nodes))
-        for name, values in self._between.step(partial.inner, hub).items():
-            block.row(out, name)[:] = values
+        for key, values in self._between.step(partial.inner, hub).items():
+            block.named(out, key)[:] = values
         for pivot in reversed(self._pivots):
             value = partial.rows[pivot.key] / pivot.diagonal
             for key, factor in pivot.factors:
-                name, left = key
-                found = hubs[key] if key in hubs else block.row(out, name)[left : left + slots]
-                value -= factor * found
-            place = hubs[pivot.key] if pivot.key in hubs else block.row(out, pivot.key[0])
+                value -= factor * (hubs[key] if key in hubs else block.named(out, key))
+            place = hubs[pivot.key] if pivot.key in hubs else block.named(out, pivot.key)
             place[:] = value
         return out, prices

@@ -1,12 +1,12 @@
 """A theta A' of one block: every equation of hub.py against every other, for one theta.
 
 An entry of rows r and s is the sum over variables of a_r a_s theta. Equations as in block.py: (D1) demand, (D2) bus,
-(D3) store, (D7) time, (D4) done, (D5) cap, and the two hubs, energy and work.
+(D3) store, (D7) time, (D4) done, and the two hubs, energy and work.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,10 +22,8 @@ class NormalMatrix:
     rows: NamedRows
     next_store: Floats
     """(T-1, n) entries of the store's rows of two slots in turn."""
-    class_diagonal: Floats = field(default_factory=lambda: np.zeros(0))
-    """(K, n) of (D4), where work may wait: a class is done in several slots."""
-    cap_diagonal: Floats = field(default_factory=lambda: np.zeros(0))
-    """(K, n) of (D5), likewise."""
+    next_done: Floats
+    """(F, T-1, n) likewise of (D4), where work may wait."""
 
 
 def normal_matrix(block: Block, theta: Floats) -> NormalMatrix:
@@ -34,19 +32,14 @@ def normal_matrix(block: Block, theta: Floats) -> NormalMatrix:
     th = {name: block.view(theta, name) for name in block.at}
     _time_and_demand(rows, block, th)
     _bus(rows, block, th)
-    matrix = NormalMatrix(rows, _store(rows, block, th))
-    if block.waits:
-        _classes(matrix, block, th)
-    else:
-        _work_of_the_slot(rows, block, th)
-    return matrix
+    return NormalMatrix(rows, _store(rows, block, th), _work(rows, block, th))
 
 
 def _time_and_demand(rows: NamedRows, block: Block, th: dict[str, Floats]) -> None:
     """(D7): tau (own + guests); (D1): e own + (e + rx) guests + tx sent, from grid or bus; the hub of work."""
     p = block.program
-    home = th["own"].sum(axis=0) if block.waits else th["own"][0]
-    sent = th["offload"].sum(axis=0) if block.waits else th["offload"][0]
+    home = th["own"].sum(axis=0) if block.flows != 1 else th["own"][0]
+    sent = th["offload"].sum(axis=0) if block.leaving != 1 else th["offload"][0]
     guest = th["guest"]
     e, tau, tx, ge = p.joules_per_batch, p.seconds_per_batch, p.owner_j, block.guest_load
     e_home, tau_guest, ge_guest, tx_sent = e * home, tau * guest, ge * guest, tx * sent
@@ -83,31 +76,22 @@ def _store(rows: NamedRows, block: Block, th: dict[str, Floats]) -> Floats:
     return next_store
 
 
-def _work_of_the_slot(rows: NamedRows, block: Block, th: dict[str, Floats]) -> None:
-    """(D4) where work may not wait: own + sent + unserved."""
-    p, done = block.program, ("done", 0)
-    home, sent = th["own"][0], th["offload"][0]
-    rows.put(done, done, home + sent + th["unserved"])
-    rows.put(done, TIME, p.seconds_per_batch * home)
-    rows.put(done, DEMAND, -(p.joules_per_batch * home) - p.owner_j * sent)
-    rows.put(done, WORK, sent.copy())
-
-
-def _classes(matrix: NormalMatrix, block: Block, th: dict[str, Floats]) -> None:
-    """(D4) and (D5) where work may wait: of every class, in every slot of its window."""
-    p, rows = block.program, matrix.rows
+def _work(rows: NamedRows, block: Block, th: dict[str, Floats]) -> Floats:
+    """(D4) of each flow: own, sent and unserved, and what waits. Returns the entries between slots."""
+    p = block.program
     e, tau, tx = p.joules_per_batch, p.seconds_per_batch, p.owner_j
-    matrix.class_diagonal = th["unserved"].copy()
-    matrix.cap_diagonal = th["unused"].copy()
-    for left in range(block.window):
-        own, away = th["own"][left], th["offload"][left]
-        done, cap = ("done", left), ("cap", left)
-        due = slice(left, left + block.slots)
-        matrix.class_diagonal[due] += own + away
-        matrix.cap_diagonal[due] += away
+    for f in range(block.flows):
+        done, own = ("done", f), th["own"][f]
+        diagonal, drawn = own + th["unserved"][f], -e * own
+        if f < block.leaving:
+            away = th["offload"][f]
+            diagonal += away
+            drawn -= tx * away
+            rows.put(done, WORK, away.copy())
+        if block.waits:
+            diagonal += th["waiting"][f]
+            diagonal[1:] += th["waiting"][f, :-1]
+        rows.put(done, done, diagonal)
         rows.put(done, TIME, tau * own)
-        rows.put(done, DEMAND, -e * own - tx * away)
-        rows.put(done, WORK, away.copy())
-        rows.put(done, cap, away.copy())
-        rows.put(cap, DEMAND, -tx * away)
-        rows.put(cap, WORK, away.copy())
+        rows.put(done, DEMAND, drawn)
+    return -th["waiting"][:, :-1] if block.waits else np.zeros((0, block.slots - 1, block.nodes))

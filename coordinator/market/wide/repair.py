@@ -109,7 +109,13 @@ def _work(p: HubProgram, point: HubPlan) -> tuple[Floats, Floats, Floats, Floats
     unserved[unserved < 1e-12 * p.class_batches] = 0.0
     unserved = np.maximum(unserved, 0.0)
     if window > 1 and unserved.any():
-        _place(p, own, unserved, np.maximum(most - own.sum(axis=0) - guest, 0.0) * p.may_run)
+        free = np.maximum(most - own.sum(axis=0) - guest, 0.0) * p.may_run
+        _place(p, own, unserved, free)
+        if unserved.any():
+            _earlier(p, own, unserved.sum(axis=0), free)
+            _place(p, own, unserved, free)
+        if unserved.any():
+            _place_away(p, sent, guest, unserved, free)
     return own, sent, guest, unserved
 
 
@@ -133,6 +139,45 @@ def _place(p: HubProgram, own: Floats, unserved: Floats, free: Floats) -> None:
             own[left, slot] += put
             unserved[slot + left] -= put
             free[slot] -= put
+
+
+def _earlier(p: HubProgram, own: Floats, wanted: Floats, free: Floats) -> None:
+    """Make room in later slots: move up to ``wanted`` (N,) batches of each slot to earlier slots that have ``free``
+    time and in which they may run; ``own`` and ``free`` are changed in place."""
+    window = p.deadline_slots + 1
+    for slot in range(1, p.slots):
+        need = np.maximum(wanted - free[slot], 0.0)
+        for before in range(slot - 1, max(slot - window, -1), -1):
+            for left in range(window - (slot - before)):
+                more = left + slot - before
+                if p.closed[more, before]:
+                    continue
+                put = np.minimum(np.minimum(own[left, slot], free[before]), need)
+                own[left, slot] -= put
+                own[more, before] += put
+                free[slot] += put
+                free[before] -= put
+                need -= put
+
+
+def _place_away(p: HubProgram, sent: Floats, guest: Floats, unserved: Floats, free: Floats) -> None:
+    """Send ``unserved`` (K, N) batches that may leave to nodes with ``free`` (T, N) time and room for guests, earliest
+    deadline first; ``sent``, ``guest`` and the rest are changed in place."""
+    leave = np.maximum(p.offload_cap_batches - by_class(sent), 0.0)
+    for slot in np.flatnonzero(p.offloadable):
+        room = np.maximum(np.minimum(free[slot], p.guest_cap_batches[slot] - guest[slot]), 0.0)
+        for left in np.flatnonzero(~p.closed[:, slot]):
+            put = np.minimum(unserved[slot + left], leave[slot + left])
+            places, wanted = float(room.sum()), float(put.sum())
+            if min(places, wanted) <= 0:
+                continue
+            put, taken = put * min(places / wanted, 1.0), room * min(wanted / places, 1.0)
+            sent[left, slot] += put
+            unserved[slot + left] -= put
+            leave[slot + left] -= put
+            guest[slot] += taken
+            free[slot] -= taken
+            room -= taken
 
 
 def _balance(export: Floats, efficiency: Floats, import_: Floats) -> tuple[Floats, Floats]:

@@ -128,13 +128,13 @@ class Stage:
     def _sent(self, load_price: Floats) -> Floats:
         """Batches that leave, awake or not."""
         p, block, slots = self._program, self._block, self._block.slots
-        may = ~block.view(block.fixed, "offload")
         value = np.zeros_like(load_price)
         for left in range(block.window):
             due = slice(left, left + slots)
             margin = p.network_g + p.owner_j * load_price - self._work_price
             margin = margin - self._prices.done_g_per_batch[due] + self._prices.cap_g_per_batch[due]
-            value += p.offload_cap_batches[due] * np.minimum(margin, 0.0) * may[left]
+            may = block.work_open & ~p.closed[left][:, None]
+            value += p.offload_cap_batches[due] * np.minimum(margin, 0.0) * may
         return value
 
 

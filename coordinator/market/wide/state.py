@@ -19,6 +19,11 @@ _START_CENTRE = 0.1
 _LEAST_SHARE = 0.02
 """A starting point keeps at least this distance from the bounds, in scaled units."""
 
+_WAITS = 0.1
+"""Share of the work there is that a starting point leaves for the next slot."""
+_LEAVES = 0.3
+"""Likewise, of what it does of work that may leave, what leaves."""
+
 
 def _dot(a: Floats, b: Floats) -> float:
     """Sum of products, without BLAS: its own threads would compete with those of the blocks."""
@@ -55,15 +60,11 @@ class State:
         view, nb = block.view, block.bounded
         x = np.zeros((block.columns, block.nodes))
         x[:nb] = 0.3 * block.upper
-        window, slots = block.window, block.slots
-        for left in range(window):
-            due = slice(left, left + slots)
-            view(x, "own")[left] = 0.75 * p.class_batches[due] / window
-            if block.waits:
-                view(x, "offload")[left] = 0.3 * p.offload_cap_batches[due] / window
-        view(x, "unserved")[:] = np.minimum(0.02 * p.class_batches, _START_CENTRE / p.unserved_g)
         if block.waits:
-            view(x, "unused")[:] = 0.5 * p.offload_cap_batches
+            self._begin_waiting(x)
+        else:
+            view(x, "own")[0] = 0.75 * p.class_batches
+            view(x, "unserved")[0] = np.minimum(0.02 * p.class_batches, _START_CENTRE / p.unserved_g)
         guests = view(x, "guest")
         sent = view(x, "offload").sum(axis=0)
         np.minimum(guests, _least(2.0 * sent.mean(axis=1, keepdims=True)), out=guests)
@@ -86,15 +87,28 @@ class State:
         block.row(y, "bus")[:] = np.minimum(0.8 * p.grams_per_j, energy_price[:, None])
         block.row(y, "store")[:] = -0.7 * p.grams_per_j.mean(axis=0)
         block.row(y, "time")[:] = -0.05
-        for left in range(window):
-            done = block.row(y, "done")[left : left + slots]
-            np.maximum(done, 0.6 * p.grams_per_j * p.joules_per_batch, out=done)
+        block.done(y)[:] = 0.6 * p.grams_per_j * p.joules_per_batch
         self.y = y
         reduced = block.cost - block.transposed(y, self.hub_prices)
         safe, room = self.x + block.fixed, self.s
         aim = _START_CENTRE
         self.z = np.where(block.fixed, 1.0, np.clip(reduced, 0.3 * aim / safe, 3.0 * aim / safe))
         self.w = np.where(block.fixed[:nb], 0.0, np.clip(-reduced[:nb], 0.3 * aim / room, 3.0 * aim / room))
+
+    def _begin_waiting(self, x: Floats) -> None:
+        """Work is done nearly as it comes: a tenth of what there is waits for the next slot, where it may."""
+        view, waiting = self.block.view, self.block.waiting
+        own, sent, unserved, waits = (view(x, name) for name in ("own", "offload", "unserved", "waiting"))
+        cost = np.where(waiting.due > 0, waiting.unserved_g, 1.0)
+        unserved[:] = np.minimum(0.02 * waiting.due, _START_CENTRE / cost)
+        left = np.zeros_like(own[:, 0])
+        for t in range(self.block.slots):
+            have, most = left + waiting.arrived[:, t], waiting.most_waiting[:, t]
+            left = np.minimum(np.maximum(_WAITS * have, _LEAST_SHARE * most), 0.9 * most)
+            waits[:, t] = left
+            own[:, t] = np.maximum(have - left - unserved[:, t], 0.05 * have)
+        sent[:] = _LEAVES * own[: len(sent)]
+        own[: len(sent)] -= sent
 
     def factor(self, proximity: float) -> tuple[Floats, Floats, Measures]:
         """Residuals, factors and the predictor's right-hand side; returns S, the hub's part of r, and measures.

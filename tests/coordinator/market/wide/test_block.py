@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -194,6 +195,10 @@ def cornered(seed: int, deadline: int, steps: bool = True) -> hub.HubProgram:
     }
     p = replace(p, offloadable=rng.random(4) < 0.8, **zeros)
     p = replace(p, stored_value_g_per_j=rng.uniform(0.1, 1.0, 3), network_g=rng.uniform(0.1, 1.0, (4, 3)))
+    if deadline:  # work that waits runs in slots in a row
+        ends = rng.integers(0, 6, 4 + deadline)
+        k = np.arange(4) + np.arange(deadline + 1)[:, None]
+        p = replace(p, closed=(np.arange(4) > ends[k]) | (rng.random() < 0.3) & (np.arange(4) == 0))
     return p if steps else replace(p, step_j=np.zeros((0, 3)), step_g_per_j=np.zeros((0, 3)))
 
 
@@ -215,6 +220,43 @@ def reached(p: hub.HubProgram, imports: np.ndarray, n: int) -> dict[str, list[bo
     return out
 
 
+def slots_of(p: hub.HubProgram, k: int) -> list[int]:
+    """In which a class may run."""
+    return [t for t in range(4) if 0 <= k - t <= p.deadline_slots and not p.closed[k - t, t]]
+
+
+def never_g(p: hub.HubProgram) -> float:
+    """Cost of the classes that wait and may run in no slot."""
+    none = [k for k in range(p.classes) if p.deadline_slots and not slots_of(p, k)]
+    return sum(float(p.unserved_g[k] @ p.class_batches[k]) for k in none)
+
+
+def work_by_hand(p: hub.HubProgram, block: Block) -> dict[tuple, Any]:
+    """What each variable of a flow may, costs, and has as its limit, and what arrives, class by class."""
+    out: dict[tuple, Any] = {}
+    for f, flow in block.waiting:
+        for t, n in np.ndindex(4, 3):
+            runs = due = waits = arrives = 0.0
+            due_g = left_g = 0.0
+            for one in flow.classes:
+                k, slots = one.number, slots_of(p, one.number)
+                leave = min(p.offload_cap_batches[k, n], p.class_batches[k, n])
+                batches = leave if flow.leaves else p.class_batches[k, n] - leave
+                arrives += batches * (t == slots[0])
+                runs += batches * (t in slots)
+                beyond = k > 3 == slots[-1]
+                waits += batches * (slots[0] <= t < slots[-1] + beyond)
+                if t == slots[-1]:
+                    due += batches * (not beyond)
+                    due_g, left_g = (due_g, p.unserved_g[k, n]) if beyond else (p.unserved_g[k, n], left_g)
+            out["arrived", f, t, n] = arrives
+            out["own", f, t, n] = (runs > 0 and p.may_run[t, n], 0.0, np.inf)
+            out["offload", f, t, n] = (runs > 0, p.network_g[t, n], np.inf)
+            out["unserved", f, t, n] = (due > 0, due_g, np.inf)
+            out["waiting", f, t, n] = (waits > 0, left_g, waits)
+    return out
+
+
 @pytest.mark.parametrize("steps", [False, True])
 @pytest.mark.parametrize("deadline", [0, 1, 2])
 def test_limits_costs_and_right_sides_of_a_block_by_hand(deadline: int, steps: bool) -> None:
@@ -225,9 +267,8 @@ def test_limits_costs_and_right_sides_of_a_block_by_hand(deadline: int, steps: b
         assert sorted(i for part in block.at.values() for i in range(part.start, part.stop)) == list(
             range(block.columns)
         )
-        bounded = ["charge", "discharge", "stored", "export", "guest", "missing"] + ["offload"] * (
-            deadline == 0
-        )
+        bounded = ["charge", "discharge", "stored", "export", "guest", "missing"]
+        bounded += ["waiting"] if deadline else ["offload"]
         assert {
             name for name, part in block.at.items() if part.start < block.bounded and part.stop > part.start
         } == {name for name in bounded if name != "missing" or steps}
@@ -244,7 +285,8 @@ def test_limits_costs_and_right_sides_of_a_block_by_hand(deadline: int, steps: b
             for n in range(3)
             if not last[n]
         )
-        assert block.constant == pytest.approx(constant)
+        assert block.constant == pytest.approx(constant + never_g(p))
+        work = work_by_hand(p, block) if deadline else {}
         for name in block.at:
             free, cost = block.view(block.free, name), block.view(block.cost, name)
             limits = np.vstack([block.upper, np.full((block.columns - block.bounded, 3), np.inf)])
@@ -252,7 +294,7 @@ def test_limits_costs_and_right_sides_of_a_block_by_hand(deadline: int, steps: b
             for index in np.ndindex(free.shape):
                 *_, t, n = index
                 k = t + index[0] if len(index) == 3 else t
-                late = len(index) == 3 and bool(p.closed[index[0], t])
+                late = not deadline and len(index) == 3 and bool(p.closed[index[0], t])
                 may, grams, most = True, 0.0, np.inf
                 if name in reach[n]:
                     may = reach[n][name][t]
@@ -271,18 +313,16 @@ def test_limits_costs_and_right_sides_of_a_block_by_hand(deadline: int, steps: b
                         may = imports[t, n]
                     case "guest":
                         most, may, grams = p.guest_cap_batches[t, n], hubs.work[t], p.network_g[t, n]
+                    case "offload" | "own" | "unserved" | "waiting" if deadline:
+                        may, grams, most = work[name, *index]
+                        may = bool(may and (hubs.work[t] or name != "offload"))
                     case "offload":
-                        may, grams = (
-                            hubs.work[t] and not late and p.offload_cap_batches[k, n] > 0,
-                            p.network_g[t, n],
-                        )
-                        most = p.offload_cap_batches[k, n] if deadline == 0 else np.inf
+                        may = hubs.work[t] and not late and p.offload_cap_batches[k, n] > 0
+                        grams, most = p.network_g[t, n], p.offload_cap_batches[k, n]
                     case "own":
                         may = not late and p.class_batches[k, n] > 0
                     case "unserved":
                         may, grams = p.class_batches[k, n] > 0, p.unserved_g[k, n]
-                    case "unused":
-                        may = p.offload_cap_batches[k, n] > 0
                     case "missing":
                         may, grams, most = last[n], p.step_g_per_j[t, n], p.step_j[t, n]
                     case "grid":
@@ -295,7 +335,12 @@ def test_limits_costs_and_right_sides_of_a_block_by_hand(deadline: int, steps: b
         before[0] = p.keep_fraction * p.battery_j
         before[3] -= [p.step_j[:, n].sum() if last[n] else 0.0 for n in range(3)]
         right = {"demand": p.static_j, "bus": -p.harvest_j, "store": before, "time": np.ones((4, 3))}
-        right |= {"done": p.class_batches} | ({"cap": p.offload_cap_batches} if deadline else {})
+        arrived = (
+            [[work["arrived", f, t, n] for n in range(3)] for f in range(block.flows) for t in range(4)]
+            if deadline
+            else []
+        )
+        right |= {"done": np.array(arrived).reshape(-1, 3) if deadline else p.class_batches}
         assert list(block.row_at) == list(right)
         assert np.vstack([block.row(block.right, name) for name in right]) == pytest.approx(block.right)
         for name, wanted in right.items():
@@ -308,7 +353,7 @@ def bound_by_hand(block: Block, y: np.ndarray, hub_prices: np.ndarray, n: int) -
     row = {name: block.row(y, name)[:, n].copy() for name in block.row_at}
     free = {name: block.view(block.free, name)[..., n] for name in block.at}
     energy, work = hub_prices[:4], hub_prices[4:]
-    window, waits = range(p.deadline_slots + 1), p.deadline_slots > 0
+    waits = p.deadline_slots > 0
     for t in range(4):
         ceiling = max(energy[t] / p.import_efficiency[n], 0.0) if free["import_"][t] else np.inf
         row["bus"][t] = min(max(row["bus"][t], 0.0), ceiling)
@@ -316,23 +361,20 @@ def bound_by_hand(block: Block, y: np.ndarray, hub_prices: np.ndarray, n: int) -
         if free["green"][t]:
             row["demand"][t] = min(row["demand"][t], row["bus"][t])
         row["time"][t] = min(row["time"][t], 0.0)
+    home = p.joules_per_batch[:, n] * row["demand"] - p.seconds_per_batch[:, n] * row["time"]
+    away = p.network_g[:, n] + p.owner_j[:, n] * row["demand"] - work
+    classes = 0.0
     for k in range(p.classes):
-        row["done"][k] = min(row["done"][k], p.unserved_g[k, n])
-        for left in window:
-            t = k - left
-            if 0 <= t < 4 and free["own"][left, t]:
-                home = (
-                    p.joules_per_batch[t, n] * row["demand"][t] - p.seconds_per_batch[t, n] * row["time"][t]
-                )
-                row["done"][k] = min(row["done"][k], home)
-    for k in range(p.classes) if waits else ():
-        row["cap"][k] = min(row["cap"][k], 0.0)
-        for left in window:
-            t = k - left
-            if 0 <= t < 4 and free["offload"][left, t]:
-                away = p.network_g[t, n] + p.owner_j[t, n] * row["demand"][t] - work[t] - row["done"][k]
-                row["cap"][k] = min(row["cap"][k], away)
-    total = sum(float(block.row(block.right, name)[:, n] @ row[name]) for name in row)
+        if not waits:
+            row["done"][k] = min(row["done"][k], p.unserved_g[k, n], home[k] if free["own"][0, k] else np.inf)
+            continue
+        slots = slots_of(p, k)
+        stay = min([p.unserved_g[k, n], *(home[t] for t in slots if p.may_run[t, n])])
+        leave = min([stay, *(away[t] for t in slots if block.work_open[t])])
+        leaves = min(p.offload_cap_batches[k, n], p.class_batches[k, n])
+        classes += leaves * leave + (p.class_batches[k, n] - leaves) * stay
+        row["done"][:] = 0.0
+    total = classes + sum(float(block.row(block.right, name)[:, n] @ row[name]) for name in row)
     pays = {"missing": p.step_g_per_j[:, n] + row["store"][3]}
     pays |= {"charge": row["bus"] + p.charge_efficiency[n] * row["store"]}
     pays |= {"discharge": -row["bus"] - row["store"] / p.discharge_efficiency[n]}
@@ -362,7 +404,7 @@ def test_the_bound_of_any_prices_by_hand(deadline: int, steps: bool) -> None:
         y = rng.normal(0.3, 1.0, (block.rows, 3)) * rng.choice([1e-4, 1.0, 3.0])
         prices = rng.normal(0.5, 1.0, 8)
         kept = y.copy()
-        wanted = sum(bound_by_hand(block, y, prices, n) for n in range(3)) + block.constant
+        wanted = sum(bound_by_hand(block, y, prices, n) for n in range(3)) + block.constant - never_g(p)
         assert block.lower_bound(y, prices) == pytest.approx(wanted)
         assert y.tolist() == kept.tolist()
 

@@ -17,7 +17,7 @@ from coordinator.market.rounding import WorkLimits
 from coordinator.market.wide import decomposition
 from coordinator.market.wide.decide import decide
 from coordinator.market.wide.first_slot import FirstSlot
-from coordinator.market.wide.hub import HubPlan, HubProgram, from_fleet, objective_g
+from coordinator.market.wide.hub import HubPlan, HubProgram, by_class, from_fleet, objective_g
 from coordinator.market.wide.repair import repair
 from coordinator.market.wide.whole_work import whole_work
 from coordinator.policies.optimised import optimise
@@ -202,3 +202,19 @@ def test_without_models_nothing_is_drawn_beside_the_batches() -> None:
     fleet, program, point = waiting_work(model=False)
     found = FirstSlot(fleet, DETA, program, point, WorkLimits.of(fleet, np.ones(3, dtype=bool))).whole()
     assert found.program.static_j.tolist() == program.static_j.tolist()
+
+
+def test_what_whole_batches_change_of_a_class_is_shared_by_its_later_slots() -> None:
+    """As much of it stays and leaves as planned, in the same proportions."""
+    fleet, program, point = waiting_work()
+    first = FirstSlot(fleet, DETA, program, point, WorkLimits.of(fleet, np.ones(3, dtype=bool)))
+    stay, leave = np.array([[1, 0], [1, 2], [0, 1]]), np.array([[1, 1], [0, 0], [0, 1]])
+    found = first._later(stay, leave)
+    for name, settled in (("own_batches", stay), ("offload_batches", leave)):
+        before, after = getattr(point, name), getattr(found, name)
+        planned, later = by_class(before)[1], before[0, 1]
+        wanted = np.where(later > 0, np.maximum(planned - settled[:, 1], 0.0), 0.0)
+        assert (later > 0).any()
+        assert after[0, 1] == pytest.approx(wanted)
+        assert after[1, 1].tolist() == before[1, 1].tolist()
+        assert after[:, 2:].tolist() == before[:, 2:].tolist()

@@ -74,15 +74,43 @@ def work_by_hand(p: hub.HubProgram, x: hub.HubPlan) -> tuple[np.ndarray, np.ndar
         for k, runs in RUNS.items():
             left_out = p.class_batches[k, n] - sum(own[one][t, n] + sent[one][t, n] for one, t in runs)
             unserved[k, n] = left_out if left_out >= 1e-12 * p.class_batches[k, n] else 0.0
-    for n in range(
-        NODES
-    ):  # what has no place yet runs where a slot of its window has time, earliest deadline first
-        for t in range(SLOTS):
-            for left in (0, 1):
-                free = max(most[t, n] - own[:, t, n].sum() - guest[t, n], 0.0)
-                put = 0.0 if p.closed[left, t] else min(unserved[t + left, n], free)
-                own[left, t, n] += put
-                unserved[t + left, n] -= put
+
+    def free(t: int, n: int) -> float:
+        return max(most[t, n] - own[:, t, n].sum() - guest[t, n], 0.0)
+
+    def place() -> None:
+        for n in range(NODES):
+            for t in range(SLOTS):
+                for left in (0, 1):
+                    put = 0.0 if p.closed[left, t] else min(unserved[t + left, n], free(t, n))
+                    own[left, t, n] += put
+                    unserved[t + left, n] -= put
+
+    place()  # what has no place yet runs where a slot of its window has time, earliest deadline first
+    if not unserved.any():
+        return own, sent, guest, unserved
+    for n in range(NODES):  # then what may run a slot earlier makes room
+        wanted = unserved[:, n].sum()
+        for t in range(1, SLOTS):
+            need = max(wanted - free(t, n), 0.0)
+            put = 0.0 if p.closed[1, t - 1] else min(own[0, t, n], free(t - 1, n), need)
+            own[0, t, n] -= put
+            own[1, t - 1, n] += put
+    place()
+    for t in range(SLOTS) if unserved.any() else ():  # then it is sent to where there is room
+        for left in (0, 1):
+            if p.closed[left, t] or not p.offloadable[t]:
+                continue
+            room = [min(free(t, n), max(p.guest_cap_batches[t, n] - guest[t, n], 0.0)) for n in range(NODES)]
+            put = []
+            for n in range(NODES):
+                gone = sum(sent[one, at, n] for one, at in RUNS[t + left])
+                put.append(min(unserved[t + left, n], max(p.offload_cap_batches[t + left, n] - gone, 0.0)))
+            moved = min(sum(room), sum(put))
+            for n in range(NODES) if moved > 0 else ():
+                sent[left, t, n] += put[n] * moved / sum(put)
+                unserved[t + left, n] -= put[n] * moved / sum(put)
+                guest[t, n] += room[n] * moved / sum(room)
     return own, sent, guest, unserved
 
 

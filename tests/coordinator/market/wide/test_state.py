@@ -17,8 +17,8 @@ from tests.coordinator.market.wide.drawn import drawn_program
 @pytest.mark.parametrize("deadline", [0, 1, 2])
 @pytest.mark.parametrize("seed", range(8))
 def test_the_start_is_inside_all_bounds(seed: int, deadline: int) -> None:
-    """Free variables and all prices of bounds are positive, and three tenths of a bound are used at most; fixed
-    variables are zero and stay so."""
+    """Free variables and all prices of bounds are positive, and three tenths of a bound are used at most, nine tenths
+    of that of what waits; fixed variables are zero and stay so."""
     program = hub.from_fleet(random_fleet(seed, deadline_slots=deadline))
     small = scaled(program, hub_lp.units_of(program))
     block = Block(small, open_hubs(small))
@@ -26,12 +26,34 @@ def test_the_start_is_inside_all_bounds(seed: int, deadline: int) -> None:
     free, bounded = ~block.fixed, block.bounded
     assert (state.x[free] > 0).all()
     assert (state.z[free] > 0).all()
-    assert (state.x[:bounded] <= 0.3 * block.upper).all()
+    most = np.full(bounded, 0.3)
+    if deadline:
+        most[block.at["waiting"]] = 0.9
+    assert (state.x[:bounded] <= most[:, None] * block.upper).all()
     assert (state.w[free[:bounded]] > 0).all()
     assert not state.x[block.fixed].any()
     assert (state.z[block.fixed] == 1.0).all()
     assert not state.w[block.fixed[:bounded]].any()
     np.testing.assert_array_equal(state.s, block.upper - state.x[:bounded])
+
+
+def waiting_by_hand(p: hub.HubProgram, block: Block, x: dict[str, np.ndarray]) -> None:
+    """No class is closed: two flows, of what may leave and of what must stay, each class due in slot k."""
+    q = p.deadline_slots
+    for flow, n in np.ndindex(2, 3):
+        left = 0.0
+        leave = np.minimum(p.offload_cap_batches[:, n], p.class_batches[:, n])
+        batches = p.class_batches[:, n] - leave if flow else leave
+        for t in range(4):
+            have = left + sum(batches[k] for k in range(4 + q) if max(k - q, 0) == t)
+            most = sum(batches[k] for k in range(4 + q) if max(k - q, 0) <= t < k)
+            undone = min(0.02 * batches[t], 0.1 / p.unserved_g[t, n]) if batches[t] > 0 else 0.0
+            left = min(max(0.1 * have, 0.02 * most), 0.9 * most)
+            done = max(have - left - undone, 0.05 * have)
+            x["waiting"][flow, t, n], x["unserved"][flow, t, n] = left, undone
+            x["own"][flow, t, n] = done if flow else 0.7 * done
+            if not flow:
+                x["offload"][0, t, n] = 0.3 * done
 
 
 @pytest.mark.parametrize("deadline", [0, 1, 2])
@@ -50,30 +72,23 @@ def test_the_start_by_hand(seed: int, deadline: int) -> None:
         offloadable=np.ones(4, dtype=bool),
         network_g=rng.uniform(0.1, 1.0, (4, 3)),
         grams_per_j=rng.uniform(0.2, 2.0, (4, 3)),
-        unserved_g=rng.choice([0.5, 90.0], (4 + deadline, 3)),
+        unserved_g=np.tile(rng.choice([0.5, 90.0], 3), (4 + deadline, 1)),
         seconds_per_batch=0.3 * p.seconds_per_batch,
     )
     block = Block(p, open_hubs(p))
     prices = rng.uniform(0.1, 2.0, 8)
     state = State(block, prices)
-    window = deadline + 1
     x = {name: np.zeros(block.view(block.free, name).shape) for name in block.at}
     y = {name: np.zeros(block.row(block.right, name).shape) for name in block.row_at}
     limits = np.vstack([block.upper, block.cost[block.bounded :]])
     for name in ("charge", "discharge", "stored", "export", "guest", "missing"):
         x[name] = 0.3 * block.view(limits, name)
-    for left in range(window):
-        for t in range(4):
-            x["own"][left, t] = 0.75 * p.class_batches[t + left] / window
-            cap = p.offload_cap_batches[t + left]
-            x["offload"][left, t] = (
-                0.3 * cap / window if deadline else 0.3 * block.view(limits, name="offload")[0, t]
-            )
-    for k in range(4 + deadline):
-        for n in range(3):
-            x["unserved"][k, n] = min(0.02 * p.class_batches[k, n], 0.1 / p.unserved_g[k, n])
-            if deadline:
-                x["unused"][k, n] = 0.5 * p.offload_cap_batches[k, n]
+    if deadline:
+        waiting_by_hand(p, block, x)
+    else:
+        x["own"][0] = 0.75 * p.class_batches
+        x["offload"][0] = 0.3 * block.view(limits, "offload")[0]
+        x["unserved"][0] = np.minimum(0.02 * p.class_batches, 0.1 / p.unserved_g)
     for t in range(4):
         sent = x["offload"][:, t].sum(axis=0)
         own = x["own"][:, t].sum(axis=0)
@@ -93,9 +108,8 @@ def test_the_start_by_hand(seed: int, deadline: int) -> None:
             y["bus"][t, n] = min(0.8 * p.grams_per_j[t, n], prices[t])
             y["store"][t, n] = -0.7 * p.grams_per_j[:, n].mean()
             y["time"][t, n] = -0.05
-            for left in range(window):
-                due = 0.6 * p.grams_per_j[t, n] * p.joules_per_batch[t, n]
-                y["done"][t + left, n] = max(y["done"][t + left, n], due)
+            for flow in range(block.flows):
+                y["done"][4 * flow + t, n] = 0.6 * p.grams_per_j[t, n] * p.joules_per_batch[t, n]
     for name, values in x.items():
         wanted = values * block.view(block.free, name)
         assert block.view(state.x, name) == pytest.approx(wanted), name
