@@ -36,7 +36,7 @@ class Journal:
 
 
 class Noted(SqliteOutbox):
-    """Says of every reading when it is about to be kept, and when it is on disk; and of every fence."""
+    """Says of every reading when it is about to be kept, and when it is on disk; and of every fence that rises."""
 
     def __init__(self, path: Path, journal: Journal) -> None:
         super().__init__(path)
@@ -55,8 +55,10 @@ class Noted(SqliteOutbox):
             self._journal.say("metered", **said)
 
     def raise_fence(self, epoch: int, slot: int) -> None:
+        before = self.fence
         super().raise_fence(epoch, slot)
-        self._journal.say("accepted", epoch=epoch, slot=slot)
+        if self.fence != before:  # a repeat of the last plan is confirmed, and not executed again
+            self._journal.say("accepted", epoch=epoch, slot=slot)
 
 
 class Waiting:

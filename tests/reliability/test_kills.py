@@ -13,12 +13,14 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coordinator.adapters.control_client import ControlClient
+from coordinator.config import CoordinatorConfig
 from coordinator.ledger import Kind, read_entries, verify
 from protos.messages.terms import Stage
 from tests.coordinator.adapters.process import Process
@@ -27,14 +29,17 @@ from tests.edge_node.adapters.running import coordinator_config
 pytestmark = pytest.mark.processes
 ROOT = Path(__file__).parents[2]
 DRAINED_S = 5.0
+STARTS_S = 120.0
+"""Longest that all nodes are away at a time."""
 
 
 class Node:
     """A node's process, started again after each kill, on the same outbox."""
 
-    def __init__(self, address: str, index: int, slots: int, folder: Path) -> None:
+    def __init__(self, address: str, index: int, slots: int, folder: Path, where: Sequence[str] = ()) -> None:
+        """``where``: what stands before the command."""
         self.node_id, self._folder = f"n{index}", folder
-        self._command = [sys.executable, str(Path(__file__).with_name("node_process.py"))]
+        self._command = [*where, sys.executable, str(Path(__file__).with_name("node_process.py"))]
         self._command += [address, str(index), str(slots), str(folder)]
         self._popen: subprocess.Popen[str] | None = None
 
@@ -178,19 +183,19 @@ def test_kills_of_coordinator_and_nodes_lose_and_double_nothing(
         assert longest_s <= DRAINED_S
 
 
+def config_of(folder: Path, slots: int, **changes: Any) -> CoordinatorConfig:
+    level = (400.0,) * (slots + 30)
+    zones = tuple(
+        zone.model_copy(update={"intensity_g_per_kwh": level}) for zone in coordinator_config(folder).zones
+    )
+    values = {"stages": (Stage.DEVELOPMENT,) * slots, "zones": zones, "lease_s": 3.0}
+    return coordinator_config(folder, **(values | changes))
+
+
 def run_with_kills(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     """Slots until so many kills are done, and two more."""
     slots = 12 * kills
-    level = (400.0,) * (slots + 30)
-    config = coordinator_config(
-        folder,
-        stages=(Stage.DEVELOPMENT,) * slots,
-        zones=tuple(
-            zone.model_copy(update={"intensity_g_per_kwh": level})
-            for zone in coordinator_config(folder).zones
-        ),
-        lease_s=3.0,
-    )
+    config = config_of(folder, slots)
     process = Restarted(config, folder)
     process.start()
     nodes = [Node(process.address, index, slots, folder) for index in range(3)]
@@ -202,7 +207,7 @@ def run_with_kills(folder: Path, kills: int, seed: int) -> dict[str, Any]:
             control.wait_for_nodes(3, 120)
             shooter.start()
             _run_slots(control, shooter, slots)
-        _until_drained(folder, nodes)
+        until_drained(folder, nodes)
     finally:
         for node in nodes:
             node.kill()
@@ -215,7 +220,7 @@ def run_with_kills(folder: Path, kills: int, seed: int) -> dict[str, Any]:
 def _run_slots(control: ControlClient, shooter: Shooter, slots: int) -> None:
     ended = 0
     while ended < slots - 2 and not (shooter.over.is_set() and ended >= 3):
-        control.begin_slot(ended, Stage.DEVELOPMENT, 20.0)
+        control.begin_slot(ended, Stage.DEVELOPMENT, STARTS_S)
         control.end_slot(ended, 20.0, 1000, 10)
         ended += 1
     assert shooter.over.wait(120), "slots ran out before kills"
@@ -226,7 +231,7 @@ def _run_slots(control: ControlClient, shooter: Shooter, slots: int) -> None:
         control.end_slot(slot, 60.0, 1000, 10)
 
 
-def _until_drained(folder: Path, nodes: list[Node]) -> None:
+def until_drained(folder: Path, nodes: list[Node]) -> None:
     """No node keeps a reading of a slot that was ended."""
     for _ in range(300):
         if all(_kept(folder / f"{node.node_id}.sqlite") == 0 for node in nodes):

@@ -1,0 +1,116 @@
+"""``kill -9`` of runner or raylet at random moments, and ``detabed resume``: books are sound, and what was metered is
+what an undisturbed run meters."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from experiments.run_folder.files import DONE, LEDGER
+from tests.scenarios import SMALL
+
+pytestmark = pytest.mark.processes
+ROOT = Path(__file__).parents[2]
+NOTHING_BOOKED = 2
+"""Exit code of a resume of a run that was killed before anything was booked."""
+ENDS_S = 240.0
+"""Longest that a runner whose raylet was killed takes to end."""
+
+
+class Command:
+    """``detabed`` with these arguments, in a process."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._process = psutil.Popen(
+            [sys.executable, "-P", "-m", "experiments.cli", *arguments, "--no-report"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def kill_in(self, seconds: float, victim: str, booked: Path | None) -> bool:
+        """Kill it, or its child called ``victim``, after so long; with ``booked`` after so long since that file is
+        there. False: it had ended, or had no such child."""
+        while booked is not None and not booked.exists() and self._process.poll() is None:
+            time.sleep(0.02)
+        time.sleep(seconds)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            own = self._process.children(recursive=True)
+            found = [self._process] if victim == "runner" else [p for p in own if p.name() == victim]
+            if self._process.poll() is None and found:
+                found[0].kill()
+                return True
+        return False
+
+    def end(self, timeout_s: float = ENDS_S) -> tuple[int, str]:
+        """Exit code, and what it said."""
+        _, said = self._process.communicate(timeout=timeout_s)
+        return int(self._process.returncode), said
+
+
+@pytest.mark.parametrize(
+    ("fleet", "kills"),
+    [
+        pytest.param('kind = "inprocess"', 2, id="some"),
+        pytest.param('kind = "inprocess"', 100, id="runner", marks=pytest.mark.long),
+        pytest.param('kind = "ray"\nprocesses = 2', 50, id="ray", marks=pytest.mark.long),
+    ],
+)
+def test_a_killed_run_is_resumed_until_it_is_done(tmp_path: Path, fleet: str, kills: int) -> None:
+    chance, done, gaps, runs = random.Random(kills), 0, 0, 0
+    nothing = '[harvest]\nkind = "none"\n[battery]\ncapacity_wh = 0\n[fleet]'
+    scenario = tmp_path / "small.toml"
+    scenario.write_text(SMALL.replace('kind = "inprocess"', fleet).replace("[fleet]", nothing))
+    begun = time.monotonic()
+    code, said = Command("run", str(scenario), "-o", str(tmp_path / "whole")).end()
+    whole_s = time.monotonic() - begun
+    assert code == 0, said
+    whole = pd.read_parquet(tmp_path / "whole" / "slots.parquet")
+    while done < kills:
+        runs += 1
+        folder = tmp_path / f"run{runs}"
+        command = Command("run", str(scenario), "-o", str(folder))
+        while not (folder / DONE).exists():
+            if done < kills:
+                victim = chance.choice(["runner", "raylet"]) if "ray" in fleet else "runner"
+                # Start-up takes most of a short run's time: half of the kills come in what follows it.
+                booked = folder / LEDGER if chance.random() < 0.5 else None
+                done += command.kill_in(chance.uniform(0.0, whole_s / (4 if booked else 1)), victim, booked)
+            code, said = command.end()
+            if code == NOTHING_BOOKED or not folder.exists():
+                assert "before anything was booked" in said or not folder.exists(), said
+                break
+            assert code in (0, 1, -9), said
+            command = Command("resume", str(folder)) if code else command
+        else:
+            gaps += same_as_undisturbed(folder, whole)
+    print(f"{done} kills in {runs} runs: {gaps} gaps in {runs * len(whole)} node slots, 0 lost, 0 doubled")
+
+
+def same_as_undisturbed(folder: Path, whole: pd.DataFrame) -> int:
+    """Asserts that books are sound and each node's slot is a gap or as undisturbed. Returns the gaps."""
+    verified = subprocess.run(
+        [sys.executable, "-P", "-m", "experiments.cli", "ledger", "verify", str(folder)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=ENDS_S,
+        check=False,
+    )
+    assert verified.returncode == 0, verified.stderr
+    ours = pd.read_parquet(folder / "slots.parquet")
+    assert len(ours) == len(whole)
+    metered = ours["metered"].to_numpy(bool)
+    for column in ("demand_j", "executed_batches"):
+        assert ours[column][metered].equals(whole[column][metered]), column
+    return int((~metered).sum())
