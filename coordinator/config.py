@@ -48,15 +48,71 @@ class ForecastIssue(Strict):
     """As many of them come from the issue; the others continue it by the rule that the run's metadata state."""
 
 
+class FrozenReading(Strict):
+    """How a slot's intensity was known when the slot began. Times are aware UTC, ISO 8601."""
+
+    at: str
+    """When the slot began."""
+    of: str
+    until: str
+    """The interval that the value is for."""
+    received: str
+    age_s: float = Field(ge=0)
+    """From the interval's end to the slot's beginning; 0 while the interval lasted."""
+    stale: bool
+    """Older than the scenario calls fresh."""
+    kept: bool
+    """Older than the scenario allows, and used because it says so."""
+    estimated: bool
+    """By the service's own account."""
+
+
+class LiveSignal(Strict):
+    """One zone's intensity from a service that is polled."""
+
+    zone: str
+    service: str
+    place: str | None = None
+    scope: str | None = None
+    base_url: str | None = None
+    marginal: bool = False
+    """For the column of marginal accounting, not for decisions."""
+    poll_s: float = Field(ge=0)
+    stale_after_s: float = Field(ge=0)
+    refuse_after_s: float = Field(ge=0)
+    keep: bool = False
+    """Whether a value above ``refuse_after_s`` is used all the same."""
+
+
+class LiveConfig(Strict):
+    """Live intensity. Keys of services are not here: the coordinator reads them itself (carbon_data.live.keys)."""
+
+    signals: tuple[LiveSignal, ...] = Field(min_length=1)
+    step_s: float = Field(gt=0)
+    """How far apart slots are, for forecasts."""
+    wait_s: float = Field(ge=0)
+    """Wall seconds for which a slot waits for a value that is missing."""
+    own_forecast: bool = True
+    """Use the services' own forecasts; False: persistence alone."""
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """Zones whose intensity of decisions is live."""
+        return tuple(signal.zone for signal in self.signals if not signal.marginal)
+
+
 class ZoneIntensity(Strict):
     """Intensity of one zone for every slot of the run, g CO2e per kWh."""
 
     zone: str
     intensity_g_per_kwh: tuple[float, ...]
+    """Empty where it is live: each slot's value is an entry of the ledger."""
     forecast_g_per_kwh: tuple[float, ...] = ()
     """What is expected of each slot until it comes; empty: the future is known (perfect forecast), or ``issues``."""
     issues: tuple[ForecastIssue, ...] = ()
     """Forecasts with a time of issue, oldest first; not with ``forecast_g_per_kwh``."""
+    readings: tuple[FrozenReading, ...] = ()
+    """Of a recorded live run: how each slot's value was known."""
     origin: dict[str, str | None]
     """carbon_data.types.Origin as text: source, licence, signal, scope, provenance, sha256."""
 
@@ -86,6 +142,7 @@ class CoordinatorConfig(Strict):
     node_ids: tuple[str, ...] = Field(min_length=1)
     """Nodes that belong to this run; no other node may register."""
     zones: tuple[ZoneIntensity, ...]
+    live: LiveConfig | None = None
     horizon_slots: int = Field(default=1, ge=1)
     """H: slots that a policy optimises, the present one among them, as far as the run goes."""
     known_slots: int = Field(default=1, ge=1)

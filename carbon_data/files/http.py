@@ -7,7 +7,9 @@ below, all of them DataError, never with one of requests.
 from __future__ import annotations
 
 import json
+import logging
 import random
+import re
 import time
 import urllib.parse
 from collections.abc import Callable, Mapping
@@ -31,7 +33,9 @@ LONGEST_RETRY_AFTER_S = 120.0
 
 
 class ServiceError(DataError):
-    """A data service could not be used."""
+    """A data service could not be used. ``retry_after_s``: the wait that it asks for; None where it asks for none."""
+
+    retry_after_s: float | None = None
 
 
 class AuthenticationError(ServiceError):
@@ -132,9 +136,13 @@ class HttpClient:
             if asked_s > LONGEST_RETRY_AFTER_S
             else f" {self._after_all}"
         )
-        if code == 429:
-            return RateLimitError(f"{where} says too many requests (429): {said}{last}")
-        return ServiceUnavailableError(f"{where} failed ({code}): {said}{last}")
+        error: ServiceError = (
+            RateLimitError(f"{where} says too many requests (429): {said}{last}")
+            if code == 429
+            else ServiceUnavailableError(f"{where} failed ({code}): {said}{last}")
+        )
+        error.retry_after_s = asked_s or None
+        return error
 
 
 class _Retries(Retry):
@@ -158,6 +166,20 @@ class _Retries(Retry):
 
     def get_backoff_time(self) -> float:
         return random.uniform(0.0, min(LONGEST_WAIT_S, BASE_WAIT_S * 2.0 ** (len(self.history) - 1)))
+
+
+class _WithoutQueries(logging.Filter):
+    """Log lines without the queries of addresses: urllib3 names the whole address of each retry, and a query may hold
+    a key."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = _QUERY.sub("?...", record.getMessage()), ()
+        return True
+
+
+_QUERY = re.compile(r"\?[^\s\"']*=[^\s\"']*")
+for _logger in ("urllib3.connectionpool", "urllib3.util.retry"):
+    logging.getLogger(_logger).addFilter(_WithoutQueries())
 
 
 class _Session(requests.Session):

@@ -18,6 +18,7 @@ from carbon_data.sources.harvest_trace import HarvestTrace, eia_2022
 from carbon_data.sources.marginal import GenerationMarginal
 from carbon_data.sources.profiles import PackagedProfiles
 from carbon_data.sources.pv import pv_harvest
+from carbon_data.sources.recorded import RecordedIntensity
 from carbon_data.sources.traces import eia_production_2022, em_2021_2024, em_lca_2022, trace_intensity
 from carbon_data.sources.uk_carbon_intensity import UkCarbonIntensity
 from carbon_data.types import DataError
@@ -33,6 +34,7 @@ INTENSITY_SOURCES: dict[str, Callable[..., IntensitySource]] = {
     "generation-marginal": GenerationMarginal,
     "electricity-maps": ElectricityMaps,
     "uk-carbon-intensity": UkCarbonIntensity,
+    "recorded": RecordedIntensity,
 }
 
 HARVEST_SOURCES: dict[str, Callable[..., HarvestSource]] = {

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
+from coordinator.adapters.live_signals import open_signals
 from coordinator.config import CoordinatorConfig
 from coordinator.ledger import Ledger
 from coordinator.policies.base import Policy
@@ -53,6 +54,7 @@ class DirectCoordinator:
             self._inbox: deque[tuple[str, UpMessage]] = deque()
             self._pumping = False
             self._commit(self.service.start())
+            self._signals = open_signals(config)
         except BaseException:
             self.ledger.close()
             raise
@@ -65,6 +67,8 @@ class DirectCoordinator:
     def begin_slot(self, request: BeginSlot) -> SlotPlan:
         """Decide a slot, or send a decided one again. Raises RequestError."""
         known = self.service.deciding.begin(request)
+        if known is None:
+            self._freeze()
         if known is None and self.service.policy.negotiates:
             said: Effects | None = self.service.negotiating.open()
             while said is not None:
@@ -83,6 +87,12 @@ class DirectCoordinator:
         plan, effects = known
         self.carry_out(effects)
         return self.service.schedule.timed_plan(plan)
+
+    def _freeze(self) -> None:
+        """Live intensities of the slot that begins. Raises RequestError where one is missing."""
+        if self._signals is None or (later := self.service.freezing.due()) is None:
+            return
+        self.carry_out(self.service.freezing.freeze(*self._signals.freeze(later)))
 
     def end_slot(self, request: EndSlot) -> SlotSummary:
         """Close, meter, trade, settle and book a slot. A node that does not answer at once gets a gap."""
@@ -104,7 +114,9 @@ class DirectCoordinator:
         return self.service.report(query)
 
     def close(self) -> None:
-        """Close the ledger."""
+        """Close the ledger, and poll no longer."""
+        if self._signals is not None:
+            self._signals.close()
         self.ledger.close()
 
     def _commit(self, effects: Effects) -> None:

@@ -20,6 +20,7 @@ from grpc import aio
 
 from coordinator.adapters.attendance import Attendance
 from coordinator.adapters.durability import Durability
+from coordinator.adapters.live_signals import open_signals
 from coordinator.adapters.outboxes import Outboxes
 from coordinator.adapters.runner_calls import RunnerCalls
 from coordinator.config import CoordinatorConfig
@@ -72,6 +73,7 @@ class CoordinatorServer:
             self.service = CoordinatorService(
                 config, policy, clock, self.ledger.digest, recorded, pid=os.getpid()
             )
+            self._signals = open_signals(config)
         except BaseException:
             self.ledger.close()
             raise
@@ -79,7 +81,7 @@ class CoordinatorServer:
         leaving = self.service.schedule.leaving
         self._durability = Durability(self.ledger, self._outboxes, clock, leaving)
         self._attendance = Attendance(self.service, self._durability, self._outboxes, self._guard)
-        self._calls = RunnerCalls(self.service, self._durability, clock)
+        self._calls = RunnerCalls(self.service, self._durability, clock, self._signals)
         self._server = aio.server(
             options=server_options(config),
             maximum_concurrent_rpcs=2 * len(config.node_ids) + SPARE_RPCS,
@@ -105,6 +107,8 @@ class CoordinatorServer:
         self._outboxes.end_all()
         await self._server.stop(grace_s)
         await self._durability.settled()
+        if self._signals is not None:
+            self._signals.close()
         self.ledger.close()
 
     @property

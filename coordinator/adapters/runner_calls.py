@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from coordinator.adapters.durability import Durability
+from coordinator.adapters.live_signals import LiveSignals
 from coordinator.slots.protocol import Effects
 from coordinator.slots.service import CoordinatorService
 from protos.messages.runner import (
@@ -27,8 +28,13 @@ class RunnerCalls:
     """One call of a slot at a time."""
 
     def __init__(
-        self, service: CoordinatorService, durability: Durability, clock: Callable[[], float]
+        self,
+        service: CoordinatorService,
+        durability: Durability,
+        clock: Callable[[], float],
+        signals: LiveSignals | None = None,
     ) -> None:
+        self._signals = signals
         self._service, self._durability, self._clock = service, durability, clock
         self._slot_lock = asyncio.Lock()
 
@@ -40,6 +46,8 @@ class RunnerCalls:
             deadline = self._clock() + self._service.schedule.patience_s(request.wait_s)
             while True:
                 known = self._service.deciding.begin(request)
+                if known is None:
+                    await self._freeze()
                 if known is None and self._service.policy.negotiates:
                     known = await self._negotiate(request, deadline)
                 if known is None:
@@ -53,6 +61,14 @@ class RunnerCalls:
                     plan, effects = known
                     await self._durability.commit(effects)
                     return self._service.schedule.timed_plan(plan)
+
+    async def _freeze(self) -> None:
+        """Live intensities of the slot that begins. Raises RequestError where one is missing."""
+        if self._signals is None or (later := self._service.freezing.due()) is None:
+            return
+        # In a thread, so that heartbeats are kept while a service is waited for.
+        frozen = await asyncio.to_thread(self._signals.freeze, later)
+        await self._durability.commit(self._service.freezing.freeze(*frozen))
 
     def _nobody(self) -> tuple[str, ...]:
         """All nodes, where none is there."""

@@ -35,6 +35,8 @@ class Kind(StrEnum):
     """A coordinator started: epoch raised."""
     REGISTRATION = "registration"
     TELEMETRY = "telemetry"
+    SIGNAL = "signal"
+    """Live intensities, frozen for a slot before it is decided."""
     OPENING = "opening"
     ADJUSTMENT = "adjustment"
     DECISION = "decision"

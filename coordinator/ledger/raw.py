@@ -29,8 +29,21 @@ RAW: dict[str, tuple[str, ...]] = {
         *(f"config.body.{name}" for name in ("router_w", "static_w")),
         *(
             f"config.zones.*.{name}"
-            for name in ("forecast_g_per_kwh", "intensity_g_per_kwh", "issues", "origin")
+            for name in ("forecast_g_per_kwh", "intensity_g_per_kwh", "issues", "readings", "origin")
         ),
+        "config.live",
+    ),
+    "signal": (
+        # What services said, and when. Ages and flags follow from it.
+        *("at", "zones.*.g_per_kwh", "zones.*.of", "zones.*.until", "zones.*.received", "zones.*.estimated"),
+        *(
+            "zones.*.issue",
+            "marginal.*.g_per_kwh",
+            "marginal.*.of",
+            "marginal.*.until",
+            "marginal.*.received",
+        ),
+        "marginal.*.estimated",
     ),
     "registration": ("peer_address", "profile"),
     "telemetry": (*("backlog_batches", "harvest_forecast_uj", "release_forecast_batches", "mean_loss"),),

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from coordinator.config import CoordinatorConfig
+from coordinator.config import CoordinatorConfig, ForecastIssue
 from coordinator.ledger.entry import Entry, Unit
 from coordinator.policies.guard import TRAINING_STAGES
 from coordinator.slots.deferral import left_after
@@ -43,8 +43,12 @@ class Books:
 
     def __init__(self, config: CoordinatorConfig) -> None:
         self.config = config
-        self.intensity_g_per_kwh = {zone.zone: zone.intensity_g_per_kwh for zone in config.zones}
-        """By zone and slot."""
+        self.zones = {zone.zone: zone for zone in config.zones}
+        """What is expected of each zone; of a live one the newest forecast."""
+        self.intensity_g_per_kwh = {zone.zone: list(zone.intensity_g_per_kwh) for zone in config.zones}
+        """By zone and slot; of a live zone as far as it was frozen."""
+        self.frozen_slots = 0
+        """Slots whose live intensities are frozen."""
         self.epoch = 0
         self.nodes: dict[str, NodeState] = {}
         self.slots: dict[int, SlotState] = {}
@@ -164,6 +168,16 @@ class Books:
             state.acked_seq = seq if state.acked_seq is None else max(seq, state.acked_seq)
 
     # --- and of slots, in their order ----------------------------------------------------------------------
+
+    def _on_signal(self, entry: Entry, body: dict[str, Any]) -> None:
+        issues = {told["zone"]: ForecastIssue.model_validate(told["issue"]) for told in body["zones"]}
+        expected = {
+            zone: self.zones[zone].model_copy(update={"issues": (issue,)}) for zone, issue in issues.items()
+        }
+        self.frozen_slots += 1
+        self.zones.update(expected)
+        for told in body["zones"]:
+            self.intensity_g_per_kwh[told["zone"]].append(told["g_per_kwh"])
 
     def _on_decision(self, entry: Entry, body: dict[str, Any]) -> None:
         plan = _PLAN.validate_python(body["plan"])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from carbon_data.units import JOULES_PER_KWH, MICRO
-from coordinator.config import CoordinatorConfig
+from coordinator.config import CoordinatorConfig, ZoneIntensity
 from coordinator.market.fleet import Fleet, Limits
 from coordinator.negotiation.table import Table
 from coordinator.slots.books import Books
@@ -59,13 +59,15 @@ def build_table(
     intensity: Mapping[str, Sequence[float]],
     epoch: int,
     attempt: int,
+    zones: Iterable[ZoneIntensity] | None = None,
 ) -> Table:
     """Public quantities of the nodes in ``profiles`` (in that order) before ``slot``: no telemetry goes in."""
     horizon = _horizon(config, slot)
     stages = config.stages[slot : slot + horizon]
     bodies = list(profiles.values())
     work = [[work_of(body, stage) for stage in stages] for body in bodies]
-    intensities, later = _intensities(config, slot, horizon, [body.zone for body in bodies], intensity)
+    places = [body.zone for body in bodies]
+    intensities, later = _intensities(config, slot, horizon, places, intensity, zones)
 
     def column(name: str) -> np.ndarray:
         return np.array([float(getattr(body, name)) for body in bodies])
@@ -98,13 +100,14 @@ def _intensities(
     horizon: int,
     places: Sequence[str],
     intensity: Mapping[str, Sequence[float]],
+    zones: Iterable[ZoneIntensity] | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """In zones ``places``: (N, H) true intensity of the slot, then what is expected; (N,) mean of the last known day
     where the run goes on after it, else 0: energy left at the run's end has no use in it."""
     wanted = set(places)
     expected = {
         zone.zone: expected_g_per_kwh(zone, slot, horizon - 1, config.forecast_known_slots)
-        for zone in config.zones
+        for zone in (config.zones if zones is None else zones)
         if zone.zone in wanted
     }
     rows = {zone: np.array((intensity[zone][slot], *expected[zone]), dtype=float) for zone in wanted}
@@ -136,6 +139,7 @@ def build_fleet(
     slot: int,
     views: Mapping[str, NodeView],
     intensity: Mapping[str, Sequence[float]],
+    zones: Iterable[ZoneIntensity] | None = None,
 ) -> Fleet:
     """The Fleet of the nodes in ``views`` (in that order) before ``slot``; see ``fleet_of_columns``."""
     nodes = list(views.values())
@@ -161,7 +165,7 @@ def build_fleet(
         offload_room=None if None in rooms else np.array(rooms, dtype=np.int64),
     )
     profiles = ProfileColumns.of([node.profile for node in nodes], stages)
-    return fleet_of_columns(config, tuple(views), profiles, telemetry, standing, intensity)
+    return fleet_of_columns(config, tuple(views), profiles, telemetry, standing, intensity, zones)
 
 
 def _horizon(config: CoordinatorConfig, slot: int) -> int:
@@ -175,10 +179,12 @@ def fleet_of_columns(
     telemetry: TelemetryColumns,
     standing: StandingColumns,
     intensity: Mapping[str, Sequence[float]],
+    zones: Iterable[ZoneIntensity] | None = None,
 ) -> Fleet:
     """The Fleet before the slot of ``telemetry``.
 
-    ``intensity`` is what has been and is; later columns come from each zone's forecast, where it has one. The
+    ``intensity`` is what has been and is; later columns come from each zone's forecast, where it has one (``zones``;
+    None: as configured). The
     look-ahead ends with the run. stored_value_g_per_j is eta_d times the mean intensity of the last known day where
     the run goes on, else 0; policies that plan work the value out from the fleet itself (D9). Where no node can sleep,
     the limits say that nobody may: plans are then linear.
@@ -187,7 +193,7 @@ def fleet_of_columns(
     horizon = _horizon(config, slot)
     stages = config.stages[slot : slot + horizon]
     figures = profiles.figures
-    intensities, value_g_per_kwh = _intensities(config, slot, horizon, profiles.zones, intensity)
+    intensities, value_g_per_kwh = _intensities(config, slot, horizon, profiles.zones, intensity, zones)
     harvest_j = telemetry.harvest_forecast_uj[:, :horizon] / MICRO
     limits = limits_of(config)
     return Fleet(
@@ -255,4 +261,4 @@ def fleet_of(books: Books, nodes: Sequence[str]) -> Fleet:
             given_uj=state.given_uj,
             offload_room=offload_room(books.config, state, telemetry),
         )
-    return build_fleet(books.config, books.next_slot, views, books.intensity_g_per_kwh)
+    return build_fleet(books.config, books.next_slot, views, books.intensity_g_per_kwh, books.zones.values())

@@ -49,7 +49,13 @@ class MarketHost:
         books = self._books
         profiles = {node: books.nodes[node].profile for node in nodes}
         return build_table(
-            books.config, books.next_slot, profiles, books.intensity_g_per_kwh, books.epoch, attempt
+            books.config,
+            books.next_slot,
+            profiles,
+            books.intensity_g_per_kwh,
+            books.epoch,
+            attempt,
+            books.zones.values(),
         )
 
     def awaiting_offers(self) -> tuple[str, ...]:

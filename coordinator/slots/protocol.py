@@ -32,6 +32,10 @@ def require_sendable(answer: Answer) -> Answer:
     return answer
 
 
+class TryLaterError(RequestError):
+    """A call that may be served once something outside the run has changed: the run can be resumed."""
+
+
 class Refused(Exception):
     """A node's message that is refused: ``code`` for programs, ``reason`` for people.
 

@@ -8,6 +8,7 @@ The service puts the parts together and routes; each part has one task:
 ``schedule``     when slots on the wall clock are due, and how long they lasted
 ``joining``      registration of a node: the Welcome, and the messages of the open slot
 ``intake``       which records of nodes may enter the books
+``freezing``     live intensities of a slot, before it is decided
 ``deciding``     a slot decided with complete information
 ``negotiating``  a slot decided by a market
 ``closing``      a slot ended: traded, booked, summed up
@@ -29,6 +30,7 @@ from coordinator.policies.base import Policy
 from coordinator.slots.books import Books
 from coordinator.slots.closing import Closing
 from coordinator.slots.deciding import Deciding
+from coordinator.slots.freezing import Freezing
 from coordinator.slots.intake import Intake
 from coordinator.slots.joining import Joining
 from coordinator.slots.negotiating import MarketHost
@@ -71,6 +73,7 @@ class CoordinatorService:
             self._replay(entry)
         self.sessions = Sessions(config.node_ids, self.books.nodes, config.lease_s, clock)
         self.schedule = Schedule(lambda: self.books.run_time, wall_clock or clock)
+        self.freezing = Freezing(self.books)
         self.deciding = Deciding(self.books, self.sessions, self.policy, self.schedule, clock)
         self.negotiating = MarketHost(self.books, self.sessions, self.policy, self.schedule)
         self.closing = Closing(self.books, self.sessions, self.schedule)

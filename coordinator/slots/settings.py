@@ -20,8 +20,14 @@ def check_config(config: CoordinatorConfig) -> None:
     if reserved or len(set(config.node_ids)) != len(config.node_ids):
         raise DataError(f"node ids must differ and not be one of {HOLDERS}; got {config.node_ids}")
     needed = len(config.stages)
+    live = () if config.live is None else config.live.zones
+    if strangers := sorted(set(live) - set(zones)):
+        raise DataError(f"live signals are given for {strangers}; zones of the run are {zones}")
     for zone in config.zones:
-        for series in filter(None, (zone.intensity_g_per_kwh, zone.forecast_g_per_kwh)):
+        if zone.zone in live:
+            _check_live(zone, config)
+            continue
+        for series in (zone.intensity_g_per_kwh, *filter(None, (zone.forecast_g_per_kwh,))):
             if len(series) < needed:
                 raise DataError(
                     f"zone {zone.zone} has {len(series)} intensities and needs {needed}, one for each slot"
@@ -32,6 +38,16 @@ def check_config(config: CoordinatorConfig) -> None:
             raise DataError(f"zone {zone.zone} has a forecast in a run with foresight; give one or the other")
         if zone.issues:
             _check_issues(zone, config)
+
+
+def _check_live(zone: ZoneIntensity, config: CoordinatorConfig) -> None:
+    """Raises DataError for a live zone of which something is known beforehand, or is to be."""
+    if zone.intensity_g_per_kwh or zone.forecast_g_per_kwh or zone.issues:
+        raise DataError(f"zone {zone.zone} is live and has a series as well; give one or the other")
+    if config.foresight:
+        raise DataError(
+            f"policy {config.policy} needs the future, and zone {zone.zone} is live: record a run first"
+        )
 
 
 def _check_issues(zone: ZoneIntensity, config: CoordinatorConfig) -> None:
@@ -64,7 +80,11 @@ def _check_issues(zone: ZoneIntensity, config: CoordinatorConfig) -> None:
 def told_config(config: CoordinatorConfig) -> dict[str, Any]:
     """The configuration as the ledger keeps it: without the paths, addresses and certificates of this start."""
     told = config.model_dump(mode="json")
-    left_out = ["ledger_path", "host", "port", "access", *(["overrun"] if config.overrun is None else [])]
+    for zone in told["zones"]:
+        if not zone["readings"]:
+            del zone["readings"]
+    unset = [name for name in ("overrun", "live") if getattr(config, name) is None]
+    left_out = {"ledger_path", "host", "port", "access", *unset}
     return {name: value for name, value in told.items() if name not in left_out}
 
 

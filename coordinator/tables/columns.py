@@ -55,6 +55,7 @@ class FleetTables:
             if entry.kind is Kind.START:
                 self.config = entry.body["config"]
                 self._series = {z["zone"]: z["intensity_g_per_kwh"] for z in self.config["zones"]}
+                self._readings = {z["zone"]: z.get("readings", ()) for z in self.config["zones"]}
                 self._ids = np.array(self.config["node_ids"], dtype=object)
             elif entry.kind is Kind.FLEET:
                 self._profiles = registered(entry.body, unpack(entry.data))
@@ -78,6 +79,15 @@ class FleetTables:
             "decisions": self._decisions(slot, body),
         }
 
+    def _live(self, slot: int) -> dict[str, Any]:
+        """Age and flags of intensities that were recorded live."""
+        if not all(self._readings[zone] for zone in set(self._zones)):
+            return {}
+        return {
+            f"intensity_{name}": [self._readings[zone][slot][name] for zone in self._zones]
+            for name in ("age_s", "stale", "kept")
+        }
+
     def _slots(self, slot: int, body: Mapping[str, Any], c: Mapping[str, Ints]) -> Values:
         nodes = len(self._ids)
         away, guests = (_by_node(c[rows], c["moved_batches"], nodes) for rows in ("owner", "executor"))
@@ -96,6 +106,7 @@ class FleetTables:
             "late": no,
             "selected": c.get("selected", yes),
             **{f"{term.removesuffix('_uj')}_j": c[term] / MICRO for term in TERMS},
+            **self._live(slot),
             "released_batches": c["released_batches"],
             "executed_batches": c["executed_batches"],
             "guest_batches": guests,

@@ -25,7 +25,7 @@ from coordinator.tables.flows import batch_rows, energy_rows
 from coordinator.tables.lines import line_rows
 from coordinator.tables.nodes import node_rows
 from coordinator.tables.recorded import RecordedRun
-from coordinator.tables.schema import SLEEP, SLEPT_BY_MODEL, SWITCHED, TABLES, TIMED, Kind
+from coordinator.tables.schema import LIVE, SLEEP, SLEPT_BY_MODEL, SWITCHED, TABLES, TIMED, Kind
 from coordinator.tables.serving import serving_rows
 from coordinator.tables.slots import slot_rows
 
@@ -121,11 +121,12 @@ def ledger_tables(ledger_path: Path, *, start: datetime, trace_step_s: float) ->
 
 def _typed(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     """A table with the types of its columns, without those on sleep where all nodes sleep by the model (schema.SLEEP),
-    or no board was switched (schema.SWITCHED), and those on time on the virtual clock (schema.TIMED)."""
+    or no board was switched (schema.SWITCHED), those on time on the virtual clock (schema.TIMED), and those on live
+    intensity where none was live (schema.LIVE)."""
     typed = frame.astype({c.name: STORED_AS[c.kind] for c in TABLES[name].columns if c.kind in STORED_AS})
     if SLEEP in typed and typed[SLEEP].fillna(SLEPT_BY_MODEL).eq(SLEPT_BY_MODEL).all():
         typed = typed.drop(columns=SLEEP)
-    for group in (SWITCHED, TIMED):
+    for group in (SWITCHED, TIMED, LIVE):
         columns = [name for name in group if name in typed]
         if typed[columns].isna().all(axis=None):
             typed = typed.drop(columns=columns)

@@ -13,6 +13,19 @@ from coordinator.slots.delivered import COUNTS, delivered_by_service
 Row = dict[str, Any]
 
 
+def _intensities(
+    zones: Iterable[Mapping[str, Any]], signals: Iterable[Mapping[str, Any]]
+) -> tuple[dict[str, list[float]], dict[str, list[Mapping[str, Any]]]]:
+    """By zone the intensity of every slot, and how it was known where it is live or was recorded live."""
+    intensity = {zone["zone"]: list(zone["intensity_g_per_kwh"]) for zone in zones}
+    readings = {zone["zone"]: list(zone.get("readings", ())) for zone in zones}
+    for signal in signals:
+        for told in signal["zones"]:
+            intensity[told["zone"]].append(told["g_per_kwh"])
+            readings[told["zone"]].append(told)
+    return intensity, readings
+
+
 class RecordedRun:
     """The entries of a ledger, sorted by what they are."""
 
@@ -27,6 +40,8 @@ class RecordedRun:
         self.bookings: dict[tuple[int, str], Mapping[str, Any]] = {}
         self.ends: dict[int, Mapping[str, Any]] = {}
         self.adjusted_uj: dict[str, int] = defaultdict(int)
+        self.signals: list[Mapping[str, Any]] = []
+        """Live intensities by slot, as they were frozen."""
         for stored in entries:
             entry = stored.entry
             slot, node, body = entry.slot if entry.slot is not None else -1, entry.node_id, entry.body
@@ -50,9 +65,11 @@ class RecordedRun:
                 self.bookings[slot, node] = body
             elif entry.kind is Kind.SLOT_END:
                 self.ends[slot] = body
+            elif entry.kind is Kind.SIGNAL:
+                self.signals.append(body)
             elif entry.kind is Kind.ADJUSTMENT:
                 self.adjusted_uj[node] += body["reported_uj"] - body["booked_uj"]
-        self.intensity = {zone["zone"]: zone["intensity_g_per_kwh"] for zone in self.config.get("zones", ())}
+        self.intensity, self.readings = _intensities(self.config.get("zones", ()), self.signals)
         self.node_ids: list[str] = list(self.config.get("node_ids", self.registrations))
 
     def zone_of(self, node: str) -> str | None:

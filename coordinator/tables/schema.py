@@ -100,6 +100,8 @@ SLOTS = table(
     more(Kind.NAME_OR_NULL, "sleep_failed", "wake_provenance"),
     more(Kind.REAL, "wake_s", "wake_j", "wake_half_width_j"),
     more(Kind.REAL, "duration_s"),
+    more(Kind.REAL, "intensity_age_s"),
+    more(Kind.FLAG_OR_NULL, "intensity_stale", "intensity_kept"),
 )
 """A row for every slot and node. Bytes exchanged with users' devices: those of requests and data that were planned,
 and those of outside clients. ``meter_kind``: how a sensor's joules came about (counter, power, estimate), else the
@@ -113,6 +115,10 @@ SWITCHED = ("sleep_failed", "wake_provenance", "wake_s", "wake_j", "wake_half_wi
 
 TIMED = ("duration_s", "overrun_s", "missed", "undone_batches")
 """Columns of ``slots`` and ``decisions`` that are left out where slots were on the virtual clock."""
+
+LIVE = ("intensity_age_s", "intensity_stale", "intensity_kept")
+"""Columns of ``slots`` that are left out where no intensity was live, now or when it was recorded. ``intensity_stale``:
+older than the scenario calls fresh; ``intensity_kept``: older than it allows, and used because it says so."""
 
 LINES = table(
     needed(Kind.INDEX, "slot"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -39,6 +39,7 @@ def slot_rows(run: RecordedRun, times: Mapping[int, datetime]) -> Iterable[Row]:
                 awake=None if decision is None else decision["awake"],
                 metered=booking is not None,
                 selected=None if decision is None else selected,
+                **_live(run.readings.get(zone or "", ()), slot),
             )
             if decision is not None and (slot, node) in run.telemetry:
                 row.update(_batch_columns(run, slot, node, selected, counted, away))
@@ -50,6 +51,13 @@ def slot_rows(run: RecordedRun, times: Mapping[int, datetime]) -> Iterable[Row]:
                 row.update(_switched(run.usage[slot, node].get("sleep")))
                 row["duration_s"] = run.usage[slot, node].get("duration_s")
             yield row
+
+
+def _live(readings: Sequence[Mapping[str, Any]], slot: int) -> Row:
+    """Age and flags of a live intensity."""
+    if slot >= len(readings):
+        return {}
+    return {f"intensity_{name}": readings[slot][name] for name in ("age_s", "stale", "kept")}
 
 
 def _switched(report: Mapping[str, Any] | None) -> Row:

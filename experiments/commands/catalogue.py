@@ -43,6 +43,11 @@ CATALOGUE: dict[str, tuple[str, str, Callable[[Any], dict[str, str]]]] = {
         "carbon intensities: intensity.source",
         lambda registry: registry.describe(registry.INTENSITY_SOURCES),
     ),
+    "live": (
+        "carbon_data.live.services",
+        "services of live intensity: intensity.live.service",
+        lambda services: {name: _first_paragraph(service) for name, service in services.SERVICES.items()},
+    ),
     "harvests": (
         "carbon_data.sources.registry",
         "what feeds batteries: harvest.kind",
@@ -98,8 +103,8 @@ def list_(
     what: Annotated[
         str | None,
         typer.Argument(
-            help="policies, sources, harvests, meters, tasks, strategies, zones, boards, transports, scenarios or "
-            "studies; without it, what there is to list.",
+            help="policies, sources, live, harvests, meters, tasks, strategies, zones, boards, transports, scenarios "
+            "or studies; without it, what there is to list.",
             show_default=False,
         ),
     ] = None,

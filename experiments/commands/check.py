@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from experiments.commands.options import JsonOption, ScenarioArgument
 from experiments.commands.output import print_facts, print_json, say
+from experiments.resolve.connect import connect
 from experiments.resolve.prepare import describe, open_scenario
 from experiments.resolve.resolve import resolve
 
 
-def check(scenario: ScenarioArgument, as_json: JsonOption = False) -> None:
+def check(
+    scenario: ScenarioArgument,
+    as_json: JsonOption = False,
+    ask: Annotated[
+        bool,
+        typer.Option("--connect", help="Ask every live service of the scenario once, and show its answer."),
+    ] = False,
+) -> None:
     resolved = resolve(open_scenario(scenario))
     for warning in resolved.warnings:
         say("warning:", warning)
+    answers = connect(resolved) if ask else []
     if as_json:
-        print_json(resolved.summary())
-        return
-    print_facts(resolved.scenario.name, describe(resolved))
+        told = [{"signal": one.signal, "ok": one.ok, "said": one.said} for one in answers]
+        print_json({**resolved.summary(), **({"connected": told} if ask else {})})
+    else:
+        print_facts(resolved.scenario.name, describe(resolved))
+        if ask:
+            print_facts("live services", {one.signal: one.said for one in answers}, "signal", "answer")
+    if not all(one.ok for one in answers):
+        raise typer.Exit(1)

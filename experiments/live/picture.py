@@ -58,6 +58,8 @@ class Picture:
     """One row a closed slot."""
     faults: list[dict[str, Any]] = field(default_factory=list)
     fault_count: int = 0
+    signals: dict[tuple[str, int], float] = field(default_factory=dict)
+    """Live intensities by zone and slot, g/kWh."""
     evaluations: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     """By slot: accuracy and loss of the model, from the run's progress."""
 
@@ -98,6 +100,8 @@ class Picture:
 
     def intensity_of(self, zone: str, slot: int | None) -> float | None:
         """g/kWh; None where it is not known."""
+        if slot is not None and (zone, slot) in self.signals:
+            return self.signals[zone, slot]
         series = next(
             (found["intensity_g_per_kwh"] for found in self.config.get("zones", ()) if found["zone"] == zone),
             (),
@@ -232,6 +236,15 @@ def _ended(picture: Picture, entry: Entry, summary: Mapping[str, Any]) -> None:
     )
 
 
+def _signal(picture: Picture, entry: Entry) -> None:
+    assert entry.slot is not None
+    for told in entry.body["zones"]:
+        picture.signals[told["zone"], entry.slot] = told["g_per_kwh"]
+        if told["stale"]:
+            kept = ", beyond the limit" if told["kept"] else ""
+            picture.fault(entry, f"the intensity of {told['zone']} is {told['age_s'] / 3600:.1f} h old{kept}")
+
+
 def _alarm(picture: Picture, entry: Entry) -> None:
     picture.fault(entry, f"alarm: {entry.body['alarm'].replace('_', ' ')}")
 
@@ -247,4 +260,5 @@ _HANDLERS = {
     Kind.SLOT_END: _slot_end,
     Kind.SLOT: _rows,
     Kind.ALARM: _alarm,
+    Kind.SIGNAL: _signal,
 }

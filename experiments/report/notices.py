@@ -32,6 +32,7 @@ def notices(study: Study) -> list[Notice]:
         *_losses(study),
         *_estimates(study),
         *_failures(study),
+        *_stale(study),
         *_not_switched(study),
         *_overruns(study),
         *_restarts(study),
@@ -109,6 +110,27 @@ def _estimates(study: Study) -> list[Notice]:
         "; ".join(hit) + ". The joules were metered, their split into grid and harvest is the cautious one."
     )
     return [Notice("warn", "Estimated settlements", text)] if hit else []
+
+
+def _stale(study: Study) -> list[Notice]:
+    """Live intensities that were old when their slot began."""
+    found = []
+    for run in study:
+        slots = run.tables["slots"]
+        if "intensity_stale" not in slots:
+            continue
+        known = slots.dropna(subset=["intensity_stale"])
+        for zone, rows in known[known["intensity_stale"].astype(bool)].groupby("zone"):
+            old = rows.drop_duplicates("slot")
+            kept = int(old["intensity_kept"].astype(bool).sum())
+            beyond = f"; in {kept} of them beyond the limit, and kept" if kept else ""
+            hours = units.number(old["intensity_age_s"].max() / 3600, 2)
+            text = (
+                f"{_where(run)}: {zone} in {len(old)} slots, up to {hours} h old{beyond}. Decisions and grams of these "
+                "slots rest on the last value known."
+            )
+            found.append(Notice("bad" if kept else "warn", "Stale intensity", text))
+    return found
 
 
 def _not_switched(study: Study) -> list[Notice]:

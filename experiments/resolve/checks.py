@@ -22,6 +22,7 @@ from experiments.fleet.processes import uses_ray
 from experiments.fleet.temporary import require_short_folder
 from experiments.resolve.chosen_policy import policy_settings
 from experiments.resolve.demand import learns_nothing
+from experiments.resolve.live import live_config
 from experiments.scenario.model import Scenario
 from experiments.scenario.system import FleetSpec
 from protos.messages.terms import Stage
@@ -125,6 +126,9 @@ def check_accounting(scenario: Scenario, zones: tuple[ZoneIntensity, ...], slots
                 f"no node is in {', '.join(strangers)}; zones of this scenario: {', '.join(names)}"
             )
     if spec.marginal is None:
+        return
+    if spec.marginal.is_live:
+        live_config(scenario, names)
         return
     with scenario.at("accounting", "marginal"):
         source = spec.marginal.open()

@@ -23,6 +23,8 @@ def whole_run(resolved: Resolved) -> Fleet:
     """The fleet before slot 0 whose horizon is the run, with true intensities and harvests; harvest and batteries
     do not depend on the policy. Costs of batches are those that nodes declare (modelled), also where a run meters
     them. Starts nothing."""
+    if resolved.scenario.intensity.is_live:
+        resolved.scenario.intensity.open()  # says that it is not known beforehand
     slots = len(resolved.stages)
     told = resolved.coordinator_config(_RUN, Path("none"))
     config = told.model_copy(

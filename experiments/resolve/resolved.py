@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from coordinator.config import CoordinatorBody, CoordinatorConfig, LimitsConfig, ZoneIntensity
+from coordinator.config import CoordinatorBody, CoordinatorConfig, LimitsConfig, LiveConfig, ZoneIntensity
 from edge_node.config import (
     BatteryConfig,
     BoardConfig,
@@ -25,6 +25,7 @@ from experiments.resolve.chosen_policy import (
     policy_settings,
 )
 from experiments.resolve.listen import open_listeners
+from experiments.resolve.live import live_config
 from experiments.resolve.network_factor import NetworkFactor
 from experiments.resolve.sleep import nobody_sleeps, node_sleep
 from experiments.resolve.traces import (
@@ -159,6 +160,7 @@ class Resolved:
             stages=self.stages,
             node_ids=self.node_ids,
             zones=self.zones,
+            live=self.live,
             horizon_slots=self.horizon_slots,
             known_slots=self.known_slots,
             day_slots=day_slots(scenario),
@@ -177,6 +179,11 @@ class Resolved:
             heartbeat_s=scenario.coordinator.heartbeat_s,
             lease_s=scenario.coordinator.lease_s,
         )
+
+    @cached_property
+    def live(self) -> LiveConfig | None:
+        """What the coordinator polls; None where nothing is live."""
+        return live_config(self.scenario, [zone.zone for zone in self.zones])
 
     @property
     def learns_nothing(self) -> bool:
@@ -225,5 +232,6 @@ class Resolved:
             "batches_per_node_and_slot": sorted(set(self.batches_per_node)),
             "harvest_peak_w": [max(harvest.power_w) for harvest in self.harvests],
             "battery_capacity_j": [battery.capacity_j if battery else 0.0 for battery in self.batteries],
+            "live": [signal.model_dump() for signal in (() if self.live is None else self.live.signals)],
             "warnings": list(self.warnings),
         }

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from carbon_data.sources.recorded import RecordedIntensity
 from carbon_data.sources.registry import harvest_source
-from carbon_data.types import Origin
 from coordinator.config import ForecastIssue, ZoneIntensity
 from edge_node.config import HarvestConfig
 from experiments.errors import UsageError
 from experiments.resolve.chosen_policy import SECONDS_PER_DAY, known_slots, needs_truth
 from experiments.resolve.issued import open_forecast, zone_issues
+from experiments.resolve.live import live_zones, readings_of
+from experiments.resolve.origins import origin_dict
 from experiments.scenario.keys import refuse_doubled
 from experiments.scenario.model import Scenario
 from experiments.scenario.places import HarvestSpec, NodeSpec
@@ -26,15 +28,25 @@ def zone_traces(
 ) -> tuple[tuple[ZoneIntensity, ...], dict[str, dict[str, Any]]]:
     """Intensity of every zone of the run over ``intervals``, and its origin by name. Raises UsageError where the
     scenario names the zone."""
+    if scenario.intensity.is_live:
+        return live_zones(scenario, zone_places(scenario))
     with scenario.at("intensity"):
         source = scenario.intensity.open()
+    if isinstance(source, RecordedIntensity):
+        return _recorded_zones(scenario, source)
+    if scenario.forecast.kind == "live":
+        with scenario.at("forecast", "kind"):
+            raise UsageError(
+                f'kind = "live" is for source = "live" or "recorded" of [intensity], which is "'
+                f'{scenario.intensity.source}"; choose another kind'
+            )
     step = timedelta(seconds=scenario.time.trace_step_s)
     issued = scenario.forecast.kind == "file" and not needs_truth(scenario)
     with scenario.at("forecast"):
         file = open_forecast(scenario.forecast) if issued else None
     decided = {spec.zone for spec in scenario.nodes}
     zones, origins = [], {}
-    for zone, place in _zone_places(scenario).items():
+    for zone, place in zone_places(scenario).items():
         with scenario.at(*place):
             series = source.series(zone, scenario.time.start, step, intervals)
         origin = origin_dict(series.origin)
@@ -65,7 +77,46 @@ def zone_traces(
     return tuple(zones), origins
 
 
-def _zone_places(scenario: Scenario) -> dict[str, tuple[str | int, ...]]:
+def _recorded_zones(
+    scenario: Scenario, source: RecordedIntensity
+) -> tuple[tuple[ZoneIntensity, ...], dict[str, dict[str, Any]]]:
+    """Zones of a recorded live run, and their origins: forecasts as they were known then where the scenario's are live,
+    else the recorded values as a trace. Raises UsageError."""
+    slots, step = len(scenario.stages.slots()), timedelta(seconds=scenario.time.trace_step_s)
+    as_then = scenario.forecast.kind == "live" and not needs_truth(scenario)
+    zones, origins = [], {}
+    for zone, place in zone_places(scenario).items():
+        with scenario.at("intensity"):
+            source.require_slots(scenario.time.start, step, slots)
+        with scenario.at(*place):
+            series = source.series(zone, scenario.time.start, step, slots)
+
+        def earlier(start: datetime, zone: str = zone) -> NDArray[np.float64]:
+            return source.series(zone, start, step, slots).intensity_g_per_kwh
+
+        issues: tuple[ForecastIssue, ...] = ()
+        forecast: tuple[float, ...] = ()
+        if as_then:
+            issues = tuple(ForecastIssue.model_validate(row["issue"]) for row in source.rows(zone)[:slots])
+        else:
+            with scenario.at("forecast"):
+                truth = series.intensity_g_per_kwh
+                forecast = _forecast(scenario, scenario.forecast.kind, truth, earlier, zone)
+        origins[f"intensity {zone}"] = origin = origin_dict(series.origin)
+        zones.append(
+            ZoneIntensity(
+                zone=zone,
+                intensity_g_per_kwh=tuple(float(value) for value in series.intensity_g_per_kwh),
+                forecast_g_per_kwh=forecast,
+                issues=issues,
+                readings=readings_of(source, zone, slots),
+                origin={key: None if value is None else str(value) for key, value in origin.items()},
+            )
+        )
+    return tuple(zones), origins
+
+
+def zone_places(scenario: Scenario) -> dict[str, tuple[str | int, ...]]:
     """Every zone of the run, and where it is named first."""
     places: dict[str, tuple[str | int, ...]] = {}
     for k, spec in enumerate(scenario.nodes):
@@ -191,21 +242,6 @@ def _harvest_source(spec: HarvestSpec, node: NodeSpec) -> Any:
 def no_harvest(intervals: int) -> HarvestConfig:
     """A node without a panel."""
     return HarvestConfig(power_w=(0.0,) * intervals, source="none")
-
-
-def origin_dict(origin: Origin) -> dict[str, Any]:
-    """An Origin as plain data, for metadata and reports."""
-    return {
-        "source": origin.source,
-        "licence": origin.licence,
-        "signal": None if origin.signal is None else origin.signal.value,
-        "scope": None if origin.scope is None else origin.scope.value,
-        "provenance": origin.provenance.value,
-        "sha256": origin.sha256,
-        "url": origin.url,
-        "notes": "; ".join(origin.notes) or None,
-        "stand_in": origin.stand_in,
-    }
 
 
 def node_name(index: int, count: int) -> str:

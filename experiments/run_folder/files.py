@@ -8,6 +8,10 @@ from protos.access.config import Access
 
 SCENARIO = "scenario.toml"
 """The scenario with every default written out."""
+RECORDED_SCENARIO = "recorded.toml"
+"""Of a run with live intensity: the scenario that repeats it with SIGNALS in their place."""
+SIGNALS = "signals.jsonl"
+"""Live intensities, slot by slot, as they were frozen."""
 METADATA = "metadata.json"
 LEDGER = "ledger.sqlite"
 MODEL = "model.safetensors"

@@ -38,6 +38,7 @@ from experiments.runs.outside import Outside
 from experiments.runs.regret import IN_IT, NOT_IN_IT, bound_or_reason, regret_of
 from experiments.runs.resume import going_on, run_name, standings, write_comparing
 from experiments.runs.run import Hooks, execute
+from experiments.runs.signals import refuse_live_comparison, require_keys
 from experiments.scenario.keys import MAX_SEED
 from experiments.scenario.model import Scenario
 
@@ -130,6 +131,7 @@ def run_single(
     can ask; interrupting it ends that wait, not the run. Raises UsageError where no client could ask.
     """
     resolved = resolve(scenario)
+    require_keys(resolved)
     outside = Outside(resolved, folder, serve_s)
     resumed = None if broken_off is None else going_on(broken_off, resolved)
     began = time.perf_counter()
@@ -165,6 +167,7 @@ def run_compare(
     the one that was broken off goes on, and the others are run.
     """
     began = time.perf_counter()
+    refuse_live_comparison(scenario)
     numbers = range(scenario.seed, scenario.seed + seeds)
     if numbers[-1] > MAX_SEED:
         raise UsageError(

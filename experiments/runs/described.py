@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from experiments.run_folder.files import LEDGER, METADATA, SCENARIO, table_file
 from experiments.run_folder.same_scenario import digest_of, scenario_digest, scenario_facts
 from experiments.run_folder.versions import versions
 from experiments.runs.failure import reasons_to_fail
+from experiments.runs.signals import value_of, write_signals
 from protos.messages.terms import Stage
 
 ROWS = 100_000
@@ -54,6 +55,7 @@ def export_run(
     tables = export_tables(
         folder / LEDGER, folder, start=scenario.time.start, trace_step_s=scenario.time.trace_step_s
     )
+    signals = write_signals(resolved, folder)
     rows = round_rows(record)
     pd.DataFrame(rows, columns=ROUND_COLUMNS).to_parquet(folder / table_file("rounds"), index=False)
     reasons = reasons_to_fail(resolved, record.outcomes, work_of(tables["slots"]))
@@ -69,7 +71,7 @@ def export_run(
         **_resolved_to(resolved),
         "coordinator_restarts": restarts,
         **({"resumptions": resumptions} if resumptions else {}),
-        "intensity_digest": _intensity_digest(resolved),
+        "intensity_digest": _intensity_digest(resolved, signals),
         "failures": _troubles(record),
         "failed": list(reasons),
         **_accuracies(record, rows),
@@ -179,8 +181,12 @@ def _resolved_to(resolved: Resolved) -> dict[str, Any]:
     }
 
 
-def _intensity_digest(resolved: Resolved) -> dict[str, str]:
-    """By zone, of the run's own slots: how far beyond them a series reaches depends on the policy."""
+def _intensity_digest(resolved: Resolved, signals: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """By zone, of the run's own slots: how far beyond them a series reaches depends on the policy. ``signals``: live
+    intensities of every slot."""
+    if resolved.scenario.intensity.is_live:
+        frozen = {zone.zone: [value_of(signal, zone.zone) for signal in signals] for zone in resolved.zones}
+        return {zone: digest_of(values) for zone, values in frozen.items()}
     slots = len(resolved.stages)
     return {zone.zone: digest_of(zone.intensity_g_per_kwh[:slots]) for zone in resolved.zones}
 

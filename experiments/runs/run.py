@@ -43,7 +43,7 @@ from coordinator.adapters.flower_strategy import StrategyError
 from coordinator.adapters.slot_time import SlotTime
 from coordinator.ledger import LedgerError
 from coordinator.policies.guard import PolicyFailedError
-from coordinator.slots.protocol import RequestError
+from coordinator.slots.protocol import RequestError, TryLaterError
 from edge_node.columns.trainer import TrainingError
 from experiments.errors import FailedRunError, RunError, describe_failure
 from experiments.fleet.base import FleetStartError
@@ -123,7 +123,7 @@ def execute(
     except failures() as error:
         sentence = f"{folder}: {describe_failure(error)}"
         mark_failed(folder, sentence)
-        if isinstance(error, ITS_OWN_FAULT):
+        if isinstance(error, ITS_OWN_FAULT) and not isinstance(error, TryLaterError):
             discard(folder)
         raise RunError(sentence) from error
 

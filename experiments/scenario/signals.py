@@ -14,7 +14,10 @@ from coordinator.market.forecast import PERSISTENCE_SPREAD
 
 if TYPE_CHECKING:
     from carbon_data.sources.base import IntensitySource
+from experiments.errors import UsageError
+from experiments.run_folder.files import RECORDED_SCENARIO
 from experiments.scenario.keys import YEAR_S, File, Option, Strict, refuse_doubled
+from experiments.scenario.live import LIVE, LiveSpec
 
 
 class IntensitySpec(Strict):
@@ -26,9 +29,32 @@ class IntensitySpec(Strict):
     """Trace file of each zone, for source = "trace": { DE = "de.csv", FR = "fr.csv" }."""
     options: dict[str, Option] = Field(default={})
     """Arguments of the source."""
+    live: LiveSpec | None = None
+    """Services and limits, for source = "live"."""
+
+    @model_validator(mode="after")
+    def _live_or_not(self) -> IntensitySpec:
+        if (self.source == LIVE) != (self.live is not None):
+            raise ValueError(
+                'source = "live" and the table live belong together, e.g. source = "live", live = { service = '
+                f'"uk-carbon-intensity" }}; source is "{self.source}"'
+            )
+        if self.source == LIVE and (self.path is not None or self.files or self.options):
+            raise ValueError('path, files and options have no effect with source = "live"; remove them')
+        return self
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is polled while the run lasts."""
+        return self.source == LIVE
 
     def open(self) -> IntensitySource:
         """The source. Raises ValueError or DataError if it cannot be opened."""
+        if self.is_live:
+            raise UsageError(
+                "live intensity is not known before the slots begin; record a run with `detabed run`, and use the "
+                f"{RECORDED_SCENARIO} in its folder"
+            )
         said: dict[str, Any] = {} if self.path is None else {"path": self.path}
         if self.files:
             said["files"] = dict(self.files)
@@ -61,12 +87,14 @@ _DIALECT = ("value_unit", "separator", "decimal", "encoding", "timezone")
 class ForecastSpec(Strict):
     """Forecasts that nodes and coordinator use for future slots (information regimes, methods.md section 1)."""
 
-    kind: Literal["perfect", "persistence", "clear-sky", "gaussian", "file"] = "perfect"
+    kind: Literal["perfect", "persistence", "clear-sky", "gaussian", "file", "live"] = "perfect"
     """``perfect``: the traces themselves; ``persistence``: as a day before; ``clear-sky``: harvest as under a clear sky
     times the last clearness index (panels only), intensity as a day before; ``gaussian``: the traces with an error;
-    ``file``: intensity from issued forecasts in a file, for each decision the newest that is not later."""
+    ``file``: intensity from issued forecasts in a file, for each decision the newest that is not later; ``live``: those
+    of the live services, with their times of issue, else persistence; of a recorded live run as they were then."""
     harvest: Literal["perfect", "persistence", "clear-sky", "gaussian"] | None = None
-    """Forecast of harvest, where it differs from ``kind``; none: as ``kind``, and persistence for ``file``."""
+    """Forecast of harvest, where it differs from ``kind``; none: as ``kind``, and persistence for ``file`` and
+    ``live``."""
     harvest_spread_fraction: float | None = Field(default=None, ge=0, le=2)
     """Standard deviation of a day's harvest around its forecast, as a share of it: nodes that plan alone value stored
     energy in expectation over it; none: 0.3 for persistence and clear-sky, else 0."""
@@ -129,7 +157,7 @@ class ForecastSpec(Strict):
         """Kind of the forecasts of harvest."""
         if self.harvest is not None:
             return self.harvest
-        return "persistence" if self.kind == "file" else self.kind
+        return "persistence" if self.kind == "file" or self.kind == "live" else self.kind
 
     @property
     def harvest_spread(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 
 from carbon_data.storage import balance
-from coordinator.config import CoordinatorBody, CoordinatorConfig, LimitsConfig, ZoneIntensity
+from coordinator.config import (
+    CoordinatorBody,
+    CoordinatorConfig,
+    LimitsConfig,
+    LiveConfig,
+    LiveSignal,
+    ZoneIntensity,
+)
 from edge_node.config import BatteryConfig
 from edge_node.energy.battery import battery_of
 from protos.messages.market import MarketCall, MarketNews
@@ -44,6 +51,7 @@ from protos.messages.stream import (
 from protos.messages.terms import Component, Stage
 from protos.trading.desk import Desk
 from protos.trading.own import Own
+from tests.carbon_data.live.replayed import KEYS, Replayed
 
 SLOT_S = 60.0
 BATCHES = 6
@@ -124,6 +132,30 @@ def make_config(folder: Path, nodes: int = 3, slots: int = 4, **changes: Any) ->
         "lease_s": 2.0,
     }
     return CoordinatorConfig(**(values | changes))
+
+
+def live_config(
+    folder: Path, base_url: str, nodes: int = 3, slots: int = 4, **changes: Any
+) -> CoordinatorConfig:
+    """Likewise, with the intensities of both zones, and marginal ones, from a server that replays answers."""
+
+    def signal(zone: str, service: str, *, marginal: bool) -> LiveSignal:
+        given = {"zone": zone, "service": service, "place": zone, "base_url": base_url, "marginal": marginal}
+        return LiveSignal(**given, poll_s=0.0, stale_after_s=7200.0, refuse_after_s=21_600.0, keep=True)
+
+    plain = make_config(folder, nodes, slots)
+    live = LiveConfig(
+        signals=(
+            *(signal(zone.zone, "electricity-maps", marginal=False) for zone in plain.zones),
+            signal("Z0", "watttime", marginal=True),
+        ),
+        step_s=3600.0,
+        wait_s=10.0,
+    )
+    zones = tuple(
+        ZoneIntensity(zone=zone.zone, intensity_g_per_kwh=(), origin=zone.origin) for zone in plain.zones
+    )
+    return make_config(folder, nodes, slots, **({"zones": zones, "live": live} | changes))
 
 
 class StubNode:
@@ -406,12 +438,23 @@ class Bench:
         self.coordinator.close()
 
 
+@pytest.fixture
+def replayed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Replayed]:
+    """A server of live intensities at the present time, and its keys in the environment."""
+    for name, key in KEYS.items():
+        monkeypatch.setenv(name, key)
+    running = Replayed()
+    yield running
+    running.close()
+
+
 @pytest.fixture(scope="session")
 def kit() -> Any:
     """The helpers of this file."""
     return SimpleNamespace(
         profile=profile,
         make_config=make_config,
+        live_config=live_config,
         StubNode=StubNode,
         TradingStub=TradingStub,
         Bench=Bench,

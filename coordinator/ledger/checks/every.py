@@ -15,6 +15,7 @@ from coordinator.ledger.checks.lines import Lines
 from coordinator.ledger.checks.order import Order
 from coordinator.ledger.checks.postings import Postings
 from coordinator.ledger.checks.readings import Readings
+from coordinator.ledger.checks.signals import Signals
 from coordinator.ledger.checks.sleep import SleepClaims
 from coordinator.ledger.checks.summaries import Summaries
 from coordinator.ledger.checks.transfers import Transfers
@@ -44,6 +45,7 @@ class Checks:
             Summaries(add, facts),
             SleepClaims(add, facts),
             WallClock(add, facts),
+            Signals(add, facts),
             ColumnSlots(add, facts),
         )
 

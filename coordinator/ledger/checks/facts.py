@@ -44,6 +44,10 @@ class Facts:
             self.ended.add(item.slot)
         elif item.kind is Kind.ADJUSTMENT:
             self.counts["battery adjustments after a gap"] += 1
+        elif item.kind is Kind.SIGNAL:
+            told = (*item.body["zones"], *item.body["marginal"])
+            self.counts["stale intensities"] += sum(each["stale"] for each in told)
+            self.counts["intensities kept beyond their limit"] += sum(each["kept"] for each in told)
         elif item.kind is Kind.ALARM:
             self.counts[f"alarm: {item.body['alarm']}"] += 1
 

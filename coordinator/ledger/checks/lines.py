@@ -25,14 +25,24 @@ class Lines:
     def __init__(self, add: Add, facts: Facts, resolution_pg: int) -> None:
         self._add, self._facts, self._resolution = add, facts, resolution_pg
         self._config: Mapping[str, Any] = {}
-        self._series: dict[str, Sequence[float]] = {}
+        self._series: dict[str, list[float]] = {}
         self._profiles: dict[str, Mapping[str, Any]] = {}
 
     def take_start(self, item: Item) -> None:
         """The first start holds the configuration."""
         if "config" in item.body:
             self._config = item.body["config"]
-            self._series = {zone["zone"]: zone["intensity_g_per_kwh"] for zone in self._config["zones"]}
+            self._series = {zone["zone"]: list(zone["intensity_g_per_kwh"]) for zone in self._config["zones"]}
+
+    def take_signal(self, item: Item) -> None:
+        """Live intensities of a slot."""
+        for told in item.body["zones"]:
+            self._series[told["zone"]].append(told["g_per_kwh"])
+
+    def _at(self, zone: str, slot: int) -> float:
+        """Intensity of a zone in a slot; 0 where it was never frozen, which is a finding of its own (signals)."""
+        series = self._series[zone]
+        return series[slot] if slot < len(series) else 0.0
 
     def take_registration(self, item: Item) -> None:
         self._profiles[item.node] = item.body["profile"]
@@ -41,7 +51,7 @@ class Lines:
         """A node's slot: its own lines, and what its bytes cost others."""
         slot, node, body = item.slot, item.node, item.body
         usage, zone = self._facts.usage[slot, node], self._profiles[node]["zone"]
-        if body["zone"] != zone or body["intensity_g_per_kwh"] != self._series[zone][slot]:
+        if body["zone"] != zone or body["intensity_g_per_kwh"] != self._at(zone, slot):
             self._add("lines", item.where, f"zone or intensity are not those of {node} in slot {slot}")
             return
         own = [line for line in body["lines"] if line["node_id"] not in HOLDERS]
@@ -165,7 +175,7 @@ class Lines:
         self, holder: str, zones: tuple[str, ...], slot: int, stage: str, component: str, energy_uj: int
     ) -> Line:
         """All from the grid, at the mean intensity of its ends."""
-        intensity = sum(self._series[zone][slot] for zone in zones) / len(zones)
+        intensity = sum(self._at(zone, slot) for zone in zones) / len(zones)
         name = "+".join(dict.fromkeys(zones))
         grams = self._rounded(self._exact_pg(energy_uj, {"intensity_g_per_kwh": intensity}))
         return holder, name, stage, component, energy_uj, energy_uj, grams

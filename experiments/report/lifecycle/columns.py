@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from carbon_data.sources.recorded import RecordedIntensity
 from carbon_data.units import JOULES_PER_KWH
 from experiments.report.lifecycle.books import slot_count
 from experiments.report.lifecycle.factors import Factors
@@ -15,6 +16,7 @@ from experiments.report.lifecycle.given import Given, missing
 from experiments.report.lifecycle.setting import Setting
 from experiments.report.read import Run
 from experiments.resolve.checks import require_marginal
+from experiments.run_folder.files import SIGNALS
 
 NO_MARKET = "the scenario names no contract or residual factor (accounting.market_g_per_kwh)"
 NO_MARGINAL = "no marginal source for these zones (accounting.marginal)"
@@ -49,7 +51,8 @@ def marginal(setting: Setting) -> tuple[Given, str]:
     spec, run = setting.accounting.marginal, setting.run
     if spec is None:
         return missing(NO_MARGINAL), ""
-    source = spec.open()
+    # What a live run froze is in its own folder; the service would say something else by now.
+    source = RecordedIntensity(run.folder / SIGNALS, part="marginal") if spec.is_live else spec.open()
     start = datetime.fromisoformat(str(run.metadata["start"]))
     step = timedelta(seconds=float(run.metadata["trace_step_s"]))
     joules = grid_by_zone(run).unstack("zone").fillna(0.0)

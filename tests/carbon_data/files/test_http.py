@@ -112,3 +112,14 @@ def test_no_password_of_the_users_is_sent_and_no_proxy_asked(
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     client.get_json(f"{service.url}/zones")  # as with any other host, whose environment counts
     assert "authorization" not in service.requests[1][2]
+
+
+def test_no_log_line_holds_the_query(
+    client: HttpClient, service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    service.first = [(200, {"Content-Length": "10"}, b"{}"), (503, {}, b"")]
+    client.get_json(f"{service.url}/zones?api_key=s3cret&facets[x][]=y")
+    told = [record.getMessage() for record in caplog.records if record.name.startswith("urllib3")]
+    assert any("/zones?..." in line for line in told)
+    assert not [line for line in told if "s3cret" in line]

@@ -16,6 +16,7 @@ from coordinator.policies.registry import make_policy
 from protos.messages.runner import BeginSlot, EndSlot
 from protos.messages.slot import Serving, Usage
 from protos.messages.terms import Overrun, Stage
+from tests.carbon_data.live.replayed import HOUR, KEYS, Replayed
 from tests.coordinator.slots.trader import Trader
 
 Change = Callable[[sqlite3.Connection], None]
@@ -112,6 +113,29 @@ def timed(tmp_path_factory: pytest.TempPathFactory, kit: Any) -> bytes:
     bench.run_slot(2)
     bench.run_slot(3)
     bench.close()
+    return (folder / "ledger.sqlite").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory, kit: Any) -> bytes:
+    """Bytes of the ledger of a run of two slots with live intensities, all of them kept beyond their limit."""
+    folder, replayed = tmp_path_factory.mktemp("live"), Replayed()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, key in KEYS.items():
+            patch.setenv(name, key)
+        try:
+            config = kit.live_config(folder, replayed.url, nodes=2, slots=2, horizon_slots=2)
+            limits = {"stale_after_s": 0.0, "refuse_after_s": 0.0}
+            signals = tuple(each.model_copy(update=limits) for each in config.live.signals)
+            live = config.live.model_copy(update={"signals": signals})
+            replayed.lag = 4 * HOUR
+            bench = kit.Bench(config.model_copy(update={"live": live}), make_policy("deta"))
+            bench.join()
+            for slot in range(2):
+                bench.run_slot(slot)
+            bench.close()
+        finally:
+            replayed.close()
     return (folder / "ledger.sqlite").read_bytes()
 
 

@@ -85,7 +85,7 @@ def not_found(path: Path, tmp_path: Path, tamper: Any) -> set[tuple[str, str]]:
     return missed
 
 
-@pytest.mark.parametrize("ledger", ["honest", "eventful", "negotiated", "timed"])
+@pytest.mark.parametrize("ledger", ["honest", "eventful", "negotiated", "timed", "live"])
 def test_what_is_not_found_is_listed_as_raw(
     ledger: str, tmp_path: Path, tamper: Any, request: pytest.FixtureRequest
 ) -> None:

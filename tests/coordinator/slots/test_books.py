@@ -175,7 +175,7 @@ def test_before_the_first_entry_nothing_is_known(tmp_path: Path, kit: Any) -> No
     config = kit.make_config(tmp_path)
     books = Books(config)
     assert books.config is config
-    assert books.intensity_g_per_kwh == {zone.zone: zone.intensity_g_per_kwh for zone in config.zones}
+    assert books.intensity_g_per_kwh == {zone.zone: list(zone.intensity_g_per_kwh) for zone in config.zones}
     assert (books.epoch, books.alarms, books.fallbacks, books.gaps, books.next_slot) == (0, 0, 0, 0, 0)
     assert (books.nodes, books.slots, books.waiting, books.balances) == ({}, {}, {}, {})
     assert books.delivered == {"requests": 0, "tokens_in": 0, "tokens_out": 0, "bits": 0}

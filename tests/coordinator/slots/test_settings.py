@@ -99,9 +99,10 @@ def test_the_least_that_a_configuration_needs(tmp_path: Path, kit: Any) -> None:
 def test_the_ledger_keeps_all_but_paths_and_addresses(tmp_path: Path, kit: Any) -> None:
     config = kit.make_config(tmp_path)
     told, dumped = told_config(config), config.model_dump(mode="json")
-    assert dumped.keys() - told.keys() == {"ledger_path", "host", "port", "access", "overrun"}
+    assert dumped.keys() - told.keys() == {"ledger_path", "host", "port", "access", "overrun", "live"}
     wall = told_config(config.model_copy(update={"overrun": Overrun.CUT}))
     assert wall == {**told, "overrun": "cut"}  # ledgers of the virtual clock stay as they were
+    assert [zone.pop("readings") for zone in dumped["zones"]] == [[], []], "left out where nothing was live"
     assert told == {name: dumped[name] for name in told}
     require_same_config(told, dict(told))
     other = {**told, "run_id": "another", "seed": told["seed"] + 1}
@@ -122,3 +123,22 @@ def test_series_that_are_no_issues_are_refused_together_with_issues(tmp_path: Pa
     bad = config.zones[0].model_copy(update={"issues": issues, "forecast_g_per_kwh": (1.0,) * 30})
     with pytest.raises(DataError, match="zone Z0 has issued forecasts and a series of expectations"):
         check_config(config.model_copy(update={"zones": (bad, config.zones[1])}))
+
+
+def test_live_zones_have_no_series_and_leave_no_zone_without_one(tmp_path: Path, kit: Any) -> None:
+    config = kit.live_config(tmp_path, "https://example.org")
+    check_config(config)
+    told = told_config(config)
+    assert [signal["zone"] for signal in told["live"]["signals"]] == ["Z0", "Z1", "Z0"]
+    plain = kit.make_config(tmp_path)
+    with pytest.raises(DataError, match="zone Z0 is live and has a series as well"):
+        check_config(config.model_copy(update={"zones": plain.zones}))
+    with pytest.raises(DataError, match="needs the future, and zone Z0 is live"):
+        check_config(config.model_copy(update={"foresight": True}))
+    few = config.live.model_copy(update={"signals": config.live.signals[:1]})
+    with pytest.raises(DataError, match="zone Z1 has 0 intensities"):
+        check_config(config.model_copy(update={"live": few}))
+    stranger = config.live.signals[0].model_copy(update={"zone": "Z9"})
+    strange = config.live.model_copy(update={"signals": (*config.live.signals, stranger)})
+    with pytest.raises(DataError, match=r"live signals are given for \['Z9'\]"):
+        check_config(config.model_copy(update={"live": strange}))

@@ -583,6 +583,10 @@ def eventful(code: str, text: str, *changes: Change) -> Forged:
     return Forged(code, text, changes, ledger="eventful")
 
 
+def live(code: str, text: str, *changes: Change) -> Forged:
+    return Forged(code, text, changes, ledger="live")
+
+
 def negotiated(code: str, text: str, *changes: Change) -> Forged:
     return Forged(code, text, changes, ledger="negotiated")
 
@@ -916,6 +920,29 @@ FORGED |= {
     ),
     "work done and not done": timed(
         "leaves 1 batches undone, its entries 0", body(E0, lambda b: b["wall"].update(undone_batches=1))
+    ),
+    "signals of other zones": live(
+        "signals",
+        "its zones are not those of the run's live signals",
+        body("signal/1", lambda b: b["marginal"][0].update(zone="Z9")),
+    ),
+    "signals out of order": live(
+        "order",
+        "intensities of slot 7 are frozen out of order",
+        sql("UPDATE entries SET key = 'signal/7', slot = 7 WHERE key = 'signal/1'"),
+    ),
+    "an intensity called fresh": live(
+        "signals",
+        "age and flags of Z0 are not those of its times",
+        body("signal/0", lambda b: b["zones"][0].update(stale=False)),
+    ),
+    "an intensity older than allowed": live(
+        "signals",
+        "Z1 is older than the run allows",
+        body("start/1", lambda b: b["config"]["live"]["signals"][1].update(keep=False)),
+    ),
+    "a decision without intensities": live(
+        "order", "slot 1 is decided before its intensities are frozen", remove("signal/1")
     ),
 }
 BY_COLUMN = "coordinator.ledger.checks.columns"
