@@ -9,9 +9,8 @@ from datetime import UTC, datetime, timedelta
 from carbon_data.live.feed import Feed, Limits, NoValueError
 from carbon_data.live.keys import Keys
 from carbon_data.types import DataError
-from coordinator.config import LiveSignal
 from experiments.errors import UsageError
-from experiments.resolve.live import service_of
+from experiments.resolve.live import name_of, service_of
 from experiments.resolve.resolved import Resolved
 
 
@@ -22,14 +21,6 @@ class Connected:
     signal: str
     ok: bool
     said: str
-
-
-def polled(resolved: Resolved) -> dict[str, str]:
-    """What the coordinator would poll, by signal: address, interval, keys."""
-    return {
-        _name(signal): f"{service_of(signal).polls}, {_often(signal)}{_keys(signal)}"
-        for signal in (() if resolved.live is None else resolved.live.signals)
-    }
 
 
 def connect(resolved: Resolved, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> list[Connected]:
@@ -51,7 +42,7 @@ def connect(resolved: Resolved, now: Callable[[], datetime] = lambda: datetime.n
             said, ok = str(error), False
         except DataError as error:
             said, ok = keys.hidden(str(error)), False
-        found.append(Connected(_name(signal), ok, keys.hidden(said)))
+        found.append(Connected(name_of(signal), ok, keys.hidden(said)))
     return found
 
 
@@ -65,16 +56,3 @@ def _said(feed: Feed, at: datetime, no_forecast: str | None) -> str:
         else "no forecast" + ("" if no_forecast is None else f" ({no_forecast})") + ": persistence"
     )
     return f"{seen.g_per_kwh:.0f} g/kWh from {seen.start.isoformat()} to {seen.end.isoformat()}, {old}; {forecast}"
-
-
-def _name(signal: LiveSignal) -> str:
-    return f"{signal.zone} from {signal.service}" + (" (marginal)" if signal.marginal else "")
-
-
-def _often(signal: LiveSignal) -> str:
-    return f"every {signal.poll_s:g} s" if signal.poll_s else "once a slot"
-
-
-def _keys(signal: LiveSignal) -> str:
-    names = service_of(signal).keys_needed
-    return f"; keys: {' and '.join(names)}" if names else "; no key"

@@ -91,6 +91,22 @@ def service_of(signal: LiveSignal, keys: Keys | None = None) -> LiveService:
     return open_service(signal.service, asked, keys)
 
 
+def name_of(signal: LiveSignal) -> str:
+    """A signal in words."""
+    return f"{signal.zone} from {signal.service}" + (" (marginal)" if signal.marginal else "")
+
+
+def polled(live: LiveConfig | None) -> dict[str, str]:
+    """What the coordinator would poll, by signal: address, how often, keys."""
+    found = {}
+    for signal in () if live is None else live.signals:
+        service = service_of(signal)
+        often = f"every {signal.poll_s:g} s" if signal.poll_s else "once a slot"
+        keys = f"keys: {' and '.join(service.keys_needed)}" if service.keys_needed else "no key"
+        found[name_of(signal)] = f"{service.polls}, {often}; {keys}"
+    return found
+
+
 def live_zones(
     scenario: Scenario, zones: Iterable[str]
 ) -> tuple[tuple[ZoneIntensity, ...], dict[str, dict[str, Any]]]:

@@ -11,7 +11,6 @@ from carbon_data.own_code import look_beside
 from coordinator.policies.registry import PolicyError
 from coordinator.policies.registry import resolve as find_policy
 from experiments.errors import UsageError
-from experiments.resolve.connect import polled
 from experiments.scenario.keys import MAX_SEED
 from experiments.scenario.model import Scenario, load_scenario, parse_scenario
 from experiments.scenario.packaged import packaged_scenario_text, packaged_scenarios
@@ -98,7 +97,7 @@ def describe(resolved: Resolved) -> dict[str, str]:
         "battery": _range(facts["battery_capacity_j"], "J"),
         "intensity": str(next(o["source"] for k, o in resolved.origins.items() if k.startswith("intensity"))),
         "forecast": _forecast(resolved),
-        **{f"polled: {signal}": what for signal, what in polled(resolved).items()},
+        **{f"polled: {signal}": what for signal, what in resolved.polled.items()},
     }
 
 

@@ -25,7 +25,7 @@ from experiments.resolve.chosen_policy import (
     policy_settings,
 )
 from experiments.resolve.listen import open_listeners
-from experiments.resolve.live import live_config
+from experiments.resolve.live import live_config, polled
 from experiments.resolve.network_factor import NetworkFactor
 from experiments.resolve.sleep import nobody_sleeps, node_sleep
 from experiments.resolve.traces import (
@@ -184,6 +184,11 @@ class Resolved:
     def live(self) -> LiveConfig | None:
         """What the coordinator polls; None where nothing is live."""
         return live_config(self.scenario, [zone.zone for zone in self.zones])
+
+    @property
+    def polled(self) -> dict[str, str]:
+        """What the coordinator would poll, in words, by signal."""
+        return polled(self.live)
 
     @property
     def learns_nothing(self) -> bool:
