@@ -39,6 +39,11 @@ class IntensitySpec(Strict):
                 'source = "live" and the table live belong together, e.g. source = "live", live = { service = '
                 f'"uk-carbon-intensity" }}; source is "{self.source}"'
             )
+        if "token" in self.options:
+            raise ValueError(
+                "options.token: a key does not belong into a scenario, which every run folder keeps; remove it, and set "
+                "ELECTRICITYMAPS_TOKEN in the environment"
+            )
         if self.source == LIVE and (self.path is not None or self.files or self.options):
             raise ValueError('path, files and options have no effect with source = "live"; remove them')
         return self

@@ -8,10 +8,15 @@ from typing import Any
 import pytest
 
 from carbon_data.live.keys import FILE_VARIABLE, MissingKeyError
+from coordinator.adapters.control_client import ControlClient, CoordinatorRefusedError
 from coordinator.adapters.live_signals import open_signals
 from coordinator.adapters.polled_signals import NO_VALUE
+from coordinator.ledger.entry import Kind
+from coordinator.ledger.store import read_entries
 from coordinator.slots.protocol import TryLaterError
-from tests.carbon_data.live.replayed import Replayed
+from protos.messages.terms import Stage
+from tests.carbon_data.live.replayed import KEYS, Replayed
+from tests.coordinator.adapters.process import Process
 
 
 def test_signals_are_polled_in_the_order_of_the_configuration(
@@ -47,3 +52,19 @@ def test_a_missing_key_is_found_before_anything_is_polled(
     with pytest.raises(MissingKeyError, match="WATTTIME_PASSWORD"):
         open_signals(kit.live_config(tmp_path, replayed.url))
     assert not replayed.asked
+
+
+@pytest.mark.processes
+def test_the_coordinators_process_freezes_once_before_it_decides(
+    tmp_path: Path, kit: Any, replayed: Replayed
+) -> None:
+    process = Process(kit.live_config(tmp_path, replayed.url), tmp_path)
+    process.start()
+    with ControlClient(process.address) as control:
+        for _ in range(2):
+            with pytest.raises(CoordinatorRefusedError, match="no live node"):
+                control.begin_slot(0, Stage.DEVELOPMENT, 0.0)
+    assert process.stop() == 0
+    kinds = [stored.entry.kind for stored in read_entries(process.config.ledger_path)]
+    assert kinds == [Kind.START, Kind.SIGNAL]
+    assert not [key for key in KEYS.values() if key in (tmp_path / "coordinator.log").read_text()]

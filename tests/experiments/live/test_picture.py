@@ -92,3 +92,21 @@ def test_a_virtual_fleet_is_shown_as_a_whole(tmp_path: Path) -> None:
     assert picture.ended == 3
     lines = pd.read_parquet(tmp_path / "run" / "lines.parquet")
     assert picture.emissions_g == pytest.approx(lines["operational_g"].sum(), rel=1e-12)
+
+
+def test_live_intensities_are_shown_with_their_slot_and_old_ones_are_faults() -> None:
+    told = {"zone": "GB", "g_per_kwh": 170.0, "age_s": 0.0, "stale": False, "kept": False}
+    old = told | {"g_per_kwh": 180.0, "age_s": 9000.0, "stale": True}
+    picture = Picture()
+    picture.take(
+        stored(
+            Entry(Kind.SIGNAL, "signal/0", {"zones": [told]}, (), 0),
+            Entry(Kind.SIGNAL, "signal/1", {"zones": [old]}, (), 1),
+            Entry(Kind.SIGNAL, "signal/2", {"zones": [old | {"kept": True}]}, (), 2),
+        )
+    )
+    assert [picture.intensity_of("GB", slot) for slot in (0, 1, 3)] == [170.0, 180.0, None]
+    assert [fault["text"] for fault in picture.faults] == [
+        "the intensity of GB is 2.5 h old",
+        "the intensity of GB is 2.5 h old, beyond the limit",
+    ]

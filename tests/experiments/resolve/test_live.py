@@ -99,6 +99,10 @@ def test_without_live_intensity_nothing_is_polled() -> None:
             UK.replace('source = "live"', 'source = "live"\npath = "x.csv"') + NODES,
             "path, files and options have no effect",
         ),
+        (
+            '[intensity]\nsource = "electricity-maps"\noptions = { token = "secret-key" }\n' + NODES,
+            "a key does not belong into a scenario",
+        ),
         ('[forecast]\nkind = "live"\n' + NODES, 'kind = "live" is for source = "live" or "recorded"'),
         (
             UK + 'base_url = "http://example.org"\n' + NODES,
