@@ -41,8 +41,8 @@ class IntensitySpec(Strict):
             )
         if "token" in self.options:
             raise ValueError(
-                "options.token: a key does not belong into a scenario, which every run folder keeps; remove it, and set "
-                "ELECTRICITYMAPS_TOKEN in the environment"
+                "options.token: a key does not belong into a scenario, which every run folder keeps; remove it, and "
+                "set ELECTRICITYMAPS_TOKEN in the environment"
             )
         if self.source == LIVE and (self.path is not None or self.files or self.options):
             raise ValueError('path, files and options have no effect with source = "live"; remove them')
