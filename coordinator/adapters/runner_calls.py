@@ -51,8 +51,7 @@ class RunnerCalls:
                 if known is None and self._service.policy.negotiates:
                     known = await self._negotiate(request, deadline)
                 if known is None:
-                    await self._until(self._nobody, deadline)
-                    await self._until(self._service.deciding.awaiting_telemetry, deadline)
+                    await self._until_told(deadline)
                     draft = self._service.deciding.draft()
                     # In a thread, so that heartbeats are kept while a large program is solved.
                     choice, state = await asyncio.to_thread(self._service.deciding.choose, draft)
@@ -69,6 +68,16 @@ class RunnerCalls:
         # In a thread, so that heartbeats are kept while a service is waited for.
         frozen = await asyncio.to_thread(self._signals.freeze, later)
         await self._durability.commit(self._service.freezing.freeze(*frozen))
+
+    async def _until_told(self, deadline: float) -> None:
+        """Until live nodes have sent their telemetry. Of nodes that went away meanwhile others take the place, or they
+        come back: as long as there is time, a slot is not given up because the last one went."""
+        deciding = self._service.deciding
+        while True:
+            await self._until(lambda: () if deciding.ready() else self._service.config.node_ids, deadline)
+            await self._until(deciding.awaiting_telemetry, deadline)
+            if deciding.ready() or self._clock() >= deadline:
+                return
 
     def _nobody(self) -> tuple[str, ...]:
         """All nodes, where none is there."""

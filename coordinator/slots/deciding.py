@@ -80,16 +80,21 @@ class Deciding:
         expected = self._sessions.live() if self._books.next_slot else self._books.config.node_ids
         return tuple(node for node in expected if node not in self._books.waiting)
 
+    def ready(self) -> tuple[str, ...]:
+        """Live nodes with telemetry of the next slot."""
+        waiting = self._books.waiting
+        return tuple(node for node in self._sessions.live() if node in waiting)
+
     def draft(self) -> Draft:
         """The draft to decide upon: live nodes with telemetry. Raises RequestError when there is none."""
-        live, waiting = set(self._sessions.live()), self._books.waiting
-        ready = [node for node in self._books.config.node_ids if node in live and node in waiting]
+        ready = self.ready()
         if not ready:
             raise RequestError(
                 "no_nodes",
-                f"no live node has sent telemetry of slot {self._books.next_slot}; live are {sorted(live)}",
+                f"no live node has sent telemetry of slot {self._books.next_slot}; live are "
+                f"{sorted(self._sessions.live())}",
             )
-        return Draft(fleet_of(self._books, ready), {node: waiting[node] for node in ready})
+        return Draft(fleet_of(self._books, ready), {node: self._books.waiting[node] for node in ready})
 
     def choose(self, draft: Draft) -> tuple[Choice, Any]:
         """Ask the policy, and check its answer; nobody is asked about a missed slot. Pure: may run in a thread while

@@ -31,10 +31,18 @@ MESSAGE_OVERHEAD_BYTES = 1024 * 1024
 MAX_CALLS = 64
 """Deliveries handled at a time by one process."""
 
+MAX_CONNECTIONS, IDLE_S, HANDSHAKE_S = 128, 60.0, 5.0
+"""Open connections to a process, twice the deliveries that it handles; one that is not used makes room, and so does one
+that does not say what it wants. A peer's channel connects again when it is needed."""
+
 CHANNEL_OPTIONS = (*REDIAL_OPTIONS, ("grpc.enable_http_proxy", 0))
 SERVER_OPTIONS = (
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 2_000),
     ("grpc.max_receive_message_length", MAX_PARCEL_BYTES + MESSAGE_OVERHEAD_BYTES),
+    ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
+    ("grpc.max_connection_idle_ms", int(IDLE_S * 1000)),
+    ("grpc.server_handshake_timeout_ms", int(HANDSHAKE_S * 1000)),
+    ("grpc.max_metadata_size", 8 * 1024),
     NO_DECOMPRESSION,
     ("grpc.so_reuseport", 0),
 )

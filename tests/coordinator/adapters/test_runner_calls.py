@@ -69,6 +69,7 @@ def test_where_no_node_is_there_a_slot_waits_for_one() -> None:
 
     deciding = SimpleNamespace(
         begin=lambda request: None,
+        ready=lambda: tuple(there),
         awaiting_telemetry=lambda: (),
         draft=lambda: tuple(there),
         choose=lambda draft: (draft, None),
@@ -84,3 +85,37 @@ def test_where_no_node_is_there_a_slot_waits_for_one() -> None:
     calls = RunnerCalls(service, Coming(), lambda: 0.0)  # type: ignore[arg-type]
     plan: Any = asyncio.run(calls.begin_slot(BeginSlot(3, Stage.DEVELOPMENT, 10.0)))
     assert plan == ("n1",)
+
+
+def test_a_slot_is_not_given_up_because_the_last_node_went_away_while_it_waited_for_others() -> None:
+    """n0 has sent its telemetry, n1 is waited for; both die; n1 comes back later."""
+    there = [("n0",), (), ("n1",)]
+
+    class Dying(Waits):
+        async def until_none(self, awaited: Any, deadline: float, next_expiry: Callable[[], float]) -> None:
+            self.lasted.append(len(awaited()))
+            if awaited() and len(there) == 2:
+                there.pop(0)  # n1 comes
+            elif len(there) == 3 and len(self.lasted) == 2:
+                there.pop(0)  # n0's lease ends
+
+    deciding = SimpleNamespace(
+        begin=lambda request: None,
+        ready=lambda: there[0],
+        awaiting_telemetry=lambda: () if len(there) < 3 else ("n1",),
+        draft=lambda: there[0],
+        choose=lambda draft: (draft, None),
+        adopt=lambda request, draft, choice, state: (choice, Effects()),
+    )
+    service: Any = SimpleNamespace(
+        deciding=deciding,
+        policy=SimpleNamespace(negotiates=False),
+        config=SimpleNamespace(node_ids=("n0", "n1")),
+        sessions=SimpleNamespace(next_expiry=lambda: 0.0, live=lambda: there[0]),
+        schedule=VIRTUAL,
+    )
+    waits = Dying()
+    calls = RunnerCalls(service, waits, lambda: 0.0)  # type: ignore[arg-type]
+    plan: Any = asyncio.run(calls.begin_slot(BeginSlot(3, Stage.DEVELOPMENT, 10.0)))
+    assert plan == ("n1",)
+    assert waits.lasted == [0, 1, 2, 0]
