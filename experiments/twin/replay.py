@@ -49,7 +49,7 @@ class Window:
     twin_window_uj: int
     """The same work, in as many seconds as the reading's window had; equal to ``twin_uj`` where it is not known."""
     window_s: float | None
-    """None where the meter takes the slot's length for granted."""
+    """Between the meter's edges, else on the wall clock; None where a slot's length was taken for granted."""
     twin_s: float
     busy_s: float | None
     """Seconds of work, of meters that measure them."""
@@ -158,9 +158,9 @@ class Told:
 def _window(told: Told, operations: Operations, board: BoardConfig) -> Window:
     usage, slot_s = told.usage, float(told.run.config["slot_s"])
     metered: Mapping[str, Any] = usage.get("metered") or {}
-    meter, window_s = meter_of(told.run, told.node), metered.get("window_s")
+    meter, window_s = meter_of(told.run, told.node), metered.get("window_s", usage.get("duration_s"))
     flop = operations.of_slot(told.stage, usage), operations.of_outside(usage)
-    lines, twin = _by_line(usage["lines"]), _priced(told, flop, board, slot_s)
+    lines, twin = _by_line(usage["lines"]), _priced(told, flop, board)
     busy_s = PowerModel(board).busy_s(sum(flop))
     report: Mapping[str, Any] = usage.get("sleep") or {}
     return Window(
@@ -190,9 +190,12 @@ def _window(told: Told, operations: Operations, board: BoardConfig) -> Window:
     )
 
 
-def _priced(told: Told, flop: tuple[float, float], board: BoardConfig, slot_s: float) -> Lines:
-    """Joules of a slot by the modelled meter. ``flop``: of the slot's batches, and of outside clients."""
-    meter = ModelledMeter(MeterContext(board, slot_s))
+def _priced(
+    told: Told, flop: tuple[float, float], board: BoardConfig, duration_s: float | None = None
+) -> Lines:
+    """Joules of a slot by the modelled meter. ``flop``: of the slot's batches, and of outside clients; ``duration_s``:
+    how long the slot was; None: as long as it is configured, or as its work takes."""
+    meter = ModelledMeter(MeterContext(board, float(told.run.config["slot_s"])))
     for stage, count in zip((told.stage, Stage.APPLICATION), flop, strict=True):
         if count:
             meter.begin()
@@ -203,7 +206,7 @@ def _priced(told: Told, flop: tuple[float, float], board: BoardConfig, slot_s: f
     up, down = (market.get(name, {}).get(told.node, 0) for name in ("up_bytes", "down_bytes"))
     if up or down:
         meter.moved(told.stage, tx_bytes=up, rx_bytes=down, negotiation=True)
-    lines = meter.close(Slot(told.slot, told.stage, told.awake, told.woke))
+    lines = meter.close(Slot(told.slot, told.stage, told.awake, told.woke, duration_s=duration_s))
     return {(str(line.stage), str(line.component)): line.energy_uj for line in lines}
 
 

@@ -193,5 +193,6 @@ def slots_unlike(whole: Errors) -> str:
         return ""
     return (
         f"Slots lasted {units.seconds(whole.window_s)} in all by the meters and {units.seconds(whole.twin_s)} by the "
-        "virtual clock: idle energy differs by as much. See the error in the same seconds, or run slots in real time."
+        "virtual clock: idle energy differs by as much. See the error in the same seconds, or run with "
+        'time.clock = "wall".'
     )

@@ -26,10 +26,10 @@ ROOT = Path(__file__).parents[2]
 SMALLER = {
     'kind = "daemons"\ncluster = "boards.toml"': 'kind = "inprocess"\nmeter = "known_meters:TenthTooLow"',
     '[coordinator]\nhost = "10.0.0.10"\nport = 7741\nlease_s = 20\n': "",
-    "development = 40": "development = 1",
-    "application = 10": "application = 1",
-    "recycling = 8": "recycling = 1",
-    "preparation = 2": "preparation = 1",
+    "development = 36": "development = 1",
+    "application = 12": "application = 1",
+    "recycling = 3": "recycling = 1",
+    'clock = "wall"\n': "",
     "local_epochs = 10": "local_epochs = 1",
 }
 

@@ -109,3 +109,9 @@ def test_idle_power_is_priced_for_the_window_s_own_seconds() -> None:
     assert window.twin_uj == round(2e6 * BOARD.static_w)
     assert window.twin_window_uj == round(3e6 * BOARD.static_w)
     assert (window.window_s, window.twin_s) == (3.0, 2.0)
+
+
+def test_on_the_wall_clock_a_window_without_a_sensor_has_a_length_too() -> None:
+    window = only(replayed((True, usage(metered=None, duration_s=2.5))))
+    assert (window.window_s, window.half_width_uj) == (2.5, None)
+    assert window.twin_window_uj == round(2.5e6 * BOARD.static_w)
