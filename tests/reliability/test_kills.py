@@ -99,7 +99,8 @@ class Shooter:
 
     def stop(self) -> None:
         self._may_end.set()
-        self._thread.join(60)
+        if self._thread.ident is not None:
+            self._thread.join(60)
 
     def _shoot(self) -> None:
         try:
