@@ -94,7 +94,8 @@ class Reading:
         node = self._node
         if node.windows is None:
             return node.meter.close(metered), None
-        if _is_over_before_it_began(slot):
+        is_last = slot.slot + 1 == len(node.config.stages)  # no later window would hold its time
+        if _is_over_before_it_began(slot) and not is_last:
             return (), 0.0
         duration_s = node.windows.close()
         lines = node.meter.close(replace(metered, duration_s=duration_s))

@@ -11,7 +11,7 @@ from edge_node.slots.errors import InvalidDecision
 from edge_node.slots.windows import Windows
 from edge_node.workload import Parameters
 from protos.messages.slot import CloseSlot, EnergyGrant
-from protos.messages.terms import Component, Overrun
+from protos.messages.terms import Component, Overrun, Stage
 from tests.edge_node.slots.steps import MakeNode, decide, energies, finish, welcome
 
 HOURS_NS = 5 * 3600 * 10**9
@@ -82,6 +82,17 @@ def test_of_a_missed_slot_without_time_there_is_no_reading_and_nothing_is_lost(m
     last, _ = finish(node, 2)
     assert (missed.duration_s, missed.lines, missed.harvest_uj, settled.demand_uj) == (0.0, (), 0, 0)
     assert (first.duration_s, last.duration_s) == (90.0, 30.0)
+
+
+def test_the_last_slot_of_a_run_is_read_though_it_was_missed(make_node: MakeNode) -> None:
+    """No window follows that would hold its time."""
+    node, clock = make_timed(make_node, Overrun.SKIP, stages=(Stage.DEVELOPMENT,) * 2)
+    node.on_decision(decide("n0", 0, remaining_s=60.0))
+    clock.pass_s(130.0)
+    finish(node, 0)
+    node.on_decision(decide("n0", 1, remaining_s=0.0, missed=True))
+    clock.pass_s(3.0)
+    assert finish(node, 1)[0].duration_s == 3.0
 
 
 def test_a_node_cut_off_reads_its_absence_in_one_window(make_node: MakeNode) -> None:
