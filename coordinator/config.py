@@ -127,6 +127,24 @@ class CoordinatorBody(Strict):
     router_w: float = Field(ge=0)
 
 
+class NodeBounds(Strict):
+    """What a node can draw, harvest and store, as the scenario has it: its word is checked against this before it is
+    booked (coordinator.slots.plausibility)."""
+
+    node_id: str
+    power_w: float = Field(ge=0)
+    """While it computes, static power included."""
+    wake_j: float = Field(ge=0)
+    radio_j_per_byte: float = Field(ge=0)
+    harvest_w: float = Field(ge=0)
+    """Largest mean power of a slot in its series, forecasts included."""
+    battery_j: float = Field(ge=0)
+    charge_w: float = Field(ge=0)
+    discharge_w: float = Field(ge=0)
+    least_s: float = Field(default=0.0, ge=0)
+    """A slot counts as at least so long: a meter that times real work reads more than a short slot's model."""
+
+
 class CoordinatorConfig(Strict):
     run_id: str
     ledger_path: Path
@@ -158,6 +176,11 @@ class CoordinatorConfig(Strict):
     limits: LimitsConfig = LimitsConfig()
     request_deadline_slots: int | None = Field(default=None, ge=0)
     """Slots that requests of the application stage may wait under their latency target; None: no target."""
+    bounds: tuple[NodeBounds, ...] = ()
+    """Of nodes whose board and panel are known; the readings of others are bounded by the ledger's range alone."""
+    plausible_power_times: float = Field(default=20.0, ge=1)
+    plausible_harvest_times: float = Field(default=1.5, ge=1)
+    """Margins: a reading of so many times the bound, or less, is believed."""
     body: CoordinatorBody
     tree_alpha_bits_per_token: float = Field(ge=0)
     host: str = "127.0.0.1"

@@ -33,6 +33,10 @@ def balance_findings(
     if negative:
         return negative
     found = _identities(balance)
+    if balance.battery_before_uj > profile.battery_capacity_uj:
+        found.append(
+            f"(D3) the battery held {balance.battery_before_uj} uJ of {profile.battery_capacity_uj} uJ capacity"
+        )
     if balance.battery_after_uj > profile.battery_capacity_uj:
         found.append(
             f"(D3) the battery holds {balance.battery_after_uj} uJ of {profile.battery_capacity_uj} uJ capacity"

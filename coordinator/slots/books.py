@@ -57,6 +57,8 @@ class Books:
         self.balances: dict[tuple[str, Unit], int] = {}
         self.delivered = dict.fromkeys(COUNTS, 0)
         """Requests, tokens and bits delivered so far."""
+        self.unheard: dict[str, int] = {}
+        """By node, the last slot before which its telemetry was refused: nobody waits for it there."""
         self.alarms = self.fallbacks = self.gaps = 0
         self._savepoint: Savepoint | None = None
         self.run_time = RunTime.start(config.slot_s, config.overrun)
@@ -161,6 +163,8 @@ class Books:
 
     def _on_alarm(self, entry: Entry, body: dict[str, Any]) -> None:
         self.alarms += 1
+        if entry.slot == self.next_slot and entry.node_id in self.nodes:
+            self.unheard[entry.node_id] = entry.slot
 
     def _acked(self, node_id: str, boot_id: str, seq: int) -> None:
         state = self.nodes[node_id]

@@ -75,7 +75,7 @@ class Closing:
         """Live nodes of the open slot that have not reported their usage."""
         slot, live = self._open(), set(self._sessions.live())
         return tuple(
-            n for n in slot.decisions if slot.is_working(n) and n in live and self._books.same_boot(slot, n)
+            n for n in slot.decisions if slot.owes_reading(n) and n in live and self._books.same_boot(slot, n)
         )
 
     def awaiting_settlement(self) -> tuple[str, ...]:
@@ -136,7 +136,7 @@ class Closing:
                 entries.append(estimated(self._books, slot, slot.usage[node]))
             elif node not in slot.decisions:
                 entries.append(gap(node, slot.slot, "no lease or telemetry when it was decided"))
-            elif slot.is_working(node):
+            elif slot.owes_reading(node):
                 entries.append(gap(node, slot.slot, "no reading"))
         return entries
 

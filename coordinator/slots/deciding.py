@@ -56,7 +56,7 @@ class Deciding:
             raise RequestError(
                 "wrong_stage", f"slot {request.slot} was decided for {slot.stage}, not {request.stage}"
             )
-        again = [n for n in slot.decisions if slot.is_working(n) and self._books.same_boot(slot, n)]
+        again = [n for n in slot.decisions if slot.owes_reading(n) and self._books.same_boot(slot, n)]
         sends = () if slot.phase is Phase.ENDED else tuple((node, slot.decisions[node]) for node in again)
         return slot.plan, Effects((), sends)
 
@@ -78,7 +78,12 @@ class Deciding:
     def awaiting_telemetry(self) -> tuple[str, ...]:
         """Live nodes without telemetry of the next slot; before the first slot, any node of the run."""
         expected = self._sessions.live() if self._books.next_slot else self._books.config.node_ids
-        return tuple(node for node in expected if node not in self._books.waiting)
+        books = self._books
+        return tuple(
+            node
+            for node in expected
+            if node not in books.waiting and books.unheard.get(node) != books.next_slot
+        )
 
     def ready(self) -> tuple[str, ...]:
         """Live nodes with telemetry of the next slot."""

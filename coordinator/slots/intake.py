@@ -14,7 +14,8 @@ from coordinator.slots import booking
 from coordinator.slots.balances import balance_of
 from coordinator.slots.books import Books
 from coordinator.slots.documents import message_document
-from coordinator.slots.postings import adjustment, alarm, message_key, opening
+from coordinator.slots.plausibility import reading_findings, telemetry_bounds
+from coordinator.slots.postings import adjustment, alarm, gap, message_key, opening
 from coordinator.slots.protocol import Effects, Refused
 from coordinator.slots.record_checks import settlement_findings, telemetry_findings, usage_findings
 from coordinator.slots.state import Phase, SlotState, Standing
@@ -35,6 +36,7 @@ class Intake:
     def __init__(self, books: Books, digest_of: Callable[[str], str | None], negotiates: bool) -> None:
         self._books = books
         self._config = books.config
+        self._bounds = {each.node_id: each for each in books.config.bounds}
         self._digest_of = digest_of
         self._negotiates = negotiates
 
@@ -104,6 +106,8 @@ class Intake:
         profile = self._books.nodes[node].profile
         if wrong := telemetry_findings(self._config, profile, message):
             raise self._alarmed("bad_telemetry", "; ".join(wrong), message.slot, node)
+        if absurd := telemetry_bounds(self._config, self._bounds.get(node), message):
+            raise self._alarmed("implausible", f"{node}: {'; '.join(absurd)}", message.slot, node)
         return [*self._reconcile(node, message.slot, message.battery_uj, entry.key), entry], []
 
     def _usage(self, message: Usage, entry: Entry) -> Answer:
@@ -111,6 +115,10 @@ class Intake:
         slot, node = self._slot_of(message), message.node_id
         if not slot.is_working(node):
             raise Refused("repeated", f"usage of {node} for slot {slot.slot} is in the books already")
+        if slot.phase is not Phase.ENDED and not slot.owes_reading(node):
+            raise Refused("implausible", f"slot {slot.slot} is a gap of {node}: its reading was refused")
+        if absurd := reading_findings(self._config, self._bounds.get(node), message):
+            raise self._implausible(slot, node, f"{node}: {'; '.join(absurd)}")
         if wrong := usage_findings(self._config, slot, message):
             raise self._alarmed("bad_usage", "; ".join(wrong), slot.slot, node)
         if slot.phase is Phase.ENDED:
@@ -136,6 +144,14 @@ class Intake:
         adjusted = self._reconcile(node, slot.slot, message.battery_before_uj, entry.key)
         booked = booking.settled(self._books, slot, slot.usage[node], balance_of(message))
         return [*adjusted, entry, booked], []
+
+    def _implausible(self, slot: SlotState, node: str, reason: str) -> Refused:
+        """A reading that cannot be true: the node is named, its slot is a gap at once, and the others go on."""
+        refused = self._alarmed("implausible", reason, slot.slot, node)
+        if slot.owes_reading(node) and slot.phase is not Phase.ENDED:
+            missing = self._books.enter([gap(node, slot.slot, "implausible reading, refused")])
+            refused.alarms = (*refused.alarms, *missing.entries)
+        return refused
 
     def _slot_of(self, message: Usage | Settlement) -> SlotState:
         slot = self._books.slots.get(message.slot)

@@ -10,6 +10,7 @@ from coordinator.slots.closing import Closing
 from coordinator.slots.columns import work_of
 from coordinator.slots.intake import Intake
 from coordinator.slots.negotiating import MarketHost
+from coordinator.slots.plausibility import profile_findings
 from coordinator.slots.protocol import Effects, Refused
 from coordinator.slots.sessions import Sessions
 from coordinator.slots.welcome import welcome
@@ -66,6 +67,10 @@ class Joining:
                 work_of(message.profile, stage)
         except DataError as error:
             raise Refused("bad_profile", f"{message.node_id}: {error}") from error
+        config = self._books.config
+        bounds = next((each for each in config.bounds if each.node_id == message.node_id), None)
+        if wrong := profile_findings(config, bounds, message.profile):
+            raise Refused("bad_profile", f"{message.node_id}: {'; '.join(wrong)}")
 
     def _greeting(self, node: str) -> list[DownMessage]:
         """Welcome, then all that the node may have missed of the open slot."""
@@ -83,7 +88,7 @@ class Joining:
         slot = self._books.open_slot
         if slot is None or node not in slot.decisions or not self._books.same_boot(slot, node):
             return []
-        if slot.is_working(node):
+        if slot.owes_reading(node):
             told = [CloseSlot(slot.epoch, slot.slot)] if self._closing.is_told(slot) else []
             return [slot.decisions[node], *told]
         return [slot.grant(node)] if slot.awaits_settlement(node) else []

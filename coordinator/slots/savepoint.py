@@ -24,8 +24,8 @@ class Savepoint:
     def __init__(self, books: Books) -> None:
         self._books = books
         self._counts = {name: value for name, value in vars(books).items() if type(value) is int}
-        self._delivered, self._run_time = dict(books.delivered), books.run_time
-        self._waiting = dict(books.waiting)
+        self._run_time = books.run_time
+        self._tables = {name: dict(getattr(books, name)) for name in ("delivered", "waiting", "unheard")}
         self._balances: dict[tuple[str, Unit], int | None] = {}
         self._states: dict[tuple[str, Any], Any] = {}
 
@@ -55,10 +55,10 @@ class Savepoint:
         books = self._books
         for name, value in self._counts.items():
             setattr(books, name, value)
-        books.delivered.update(self._delivered)
         books.run_time = self._run_time
-        books.waiting.clear()
-        books.waiting.update(self._waiting)
+        for name, rows in self._tables.items():
+            getattr(books, name).clear()
+            getattr(books, name).update(rows)
         for key, amount in self._balances.items():
             if amount is None:
                 books.balances.pop(key, None)

@@ -13,6 +13,8 @@ and each node with a decision in it::
        | gap            | usage, after the slot's end
        +----> MISSING --+
 
+A gap comes with the slot's end, or at once where a reading was refused as implausible.
+
 An arrow is an entry of the ledger (``coordinator.ledger.entry.Kind``): nothing moves that is not durable, so that a
 restarted coordinator stands where the one before it stood. That the nodes were asked to close is not durable; a
 restarted coordinator asks them again when the runner ends the slot.
@@ -53,7 +55,7 @@ class Standing(StrEnum):
     BOOKED = "booked"
     """Its joules are booked: as it settled them, by estimate, or late."""
     MISSING = "missing"
-    """The slot ended without its usage."""
+    """The slot ended without its usage, or its reading was refused."""
 
 
 SLOT_MOVES: Mapping[tuple[Phase, Kind], Phase] = {
@@ -155,6 +157,10 @@ class SlotState:
     def is_working(self, node: str) -> bool:
         """Whether the node has a decision in the slot and has not metered it."""
         return self.standing.get(node) in (Standing.WORKING, Standing.MISSING)
+
+    def owes_reading(self, node: str) -> bool:
+        """Whether the slot waits for the node's reading: not for one whose reading was refused, which is a gap."""
+        return self.standing.get(node) is Standing.WORKING
 
     def awaits_settlement(self, node: str) -> bool:
         """Whether the node may settle now: it has metered, and the slot is traded."""

@@ -14,7 +14,7 @@ from protos.messages.slot import CloseSlot, EnergyLine, Executed, Metered, Usage
 from protos.messages.stream import Refusal
 from protos.messages.terms import Stage
 
-DROPPED = frozenset({"no_decision", "stale_epoch", "bad_usage", "no_usage"})
+DROPPED = frozenset({"no_decision", "stale_epoch", "bad_usage", "no_usage", "implausible"})
 """Refusals after which a reported slot will never be settled: it is a gap in the books."""
 
 

@@ -16,6 +16,7 @@ from edge_node.config import (
     NodeConfig,
     TaskConfig,
 )
+from experiments.resolve.bounds import node_bounds
 from experiments.resolve.chosen_policy import (
     chosen_traits,
     day_slots,
@@ -171,6 +172,9 @@ class Resolved:
             request_deadline_slots=None
             if (target_s := scenario.inference.strictest_target_s) is None
             else int(target_s // self.slot_s),
+            bounds=node_bounds(self),
+            plausible_power_times=scenario.tolerance.plausible_power_times,
+            plausible_harvest_times=scenario.tolerance.plausible_harvest_times,
             body=self.body,
             tree_alpha_bits_per_token=scenario.tree.alpha_bits_per_token,
             host=scenario.coordinator.host,

@@ -150,13 +150,18 @@ class FleetSpec(Strict):
 
 
 class ToleranceSpec(Strict):
-    """Limits of undone work; a run beyond them fails, with exit code 1."""
+    """Limits of undone work, beyond which a run fails with exit code 1; and of readings that are believed."""
 
     unserved_fraction: Fraction = 0.01
     """Largest allowed share of due batches that stayed unserved (without the work of lost nodes while lost_nodes is
     true); 1: any share."""
     lost_nodes: bool = True
     """Whether a run counts as done when the process of a node was lost; its undone work is reported."""
+    plausible_power_times: float = Field(default=20.0, ge=1)
+    """A node's joules of a slot are believed up to so many times its board's power while computing; above, the reading
+    is refused and the slot is a gap."""
+    plausible_harvest_times: float = Field(default=1.5, ge=1)
+    """Likewise its harvest, in times of the highest in its series."""
 
 
 class ServiceWorth(Strict):
