@@ -30,13 +30,25 @@ START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 
 
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+"""Before the first start after a death, doubled with each further death, and the longest."""
+
+
 class CoordinatorError(RuntimeError):
     """The coordinator does not start, or died too often."""
 
 
+class _NotStartedError(CoordinatorError):
+    """A process that ended, or was ended, before it served."""
+
+    def __init__(self, text: str, exit_code: int) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
+
+
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """One unexpected end of the coordinator."""
+    """One unexpected end of the coordinator, serving or starting."""
 
     exit_code: int
     """Negative: the signal that ended it."""
@@ -148,36 +160,66 @@ class Supervisor(Managed):
 
     def _supervise(self) -> None:
         try:
-            self._launch()
-            self._ready.set()
-            while True:
-                assert self._process is not None  # _launch has set it
-                exit_code = self._process.wait()
-                if self._stopping.is_set():
-                    return
-                ended = time.monotonic()
-                if exit_code == EXIT_LEDGER_FAILED:
-                    self._drained.wait(STOP_TIMEOUT_S)
-                    raise CoordinatorError(
-                        self._said or f"its ledger cannot be written; see {self._log_path}"
-                    )
-                if len(self.restarts) >= self._allowed:
-                    raise CoordinatorError(
-                        f"the coordinator died {len(self.restarts) + 1} times ({_describe(exit_code)}); "
-                        f"allowed are {self._allowed} restarts. See {self._log_path}"
-                    )
-                logger.warning("the coordinator died (%s) and is started again", _describe(exit_code))
-                self._launch()
-                restart = Restart(exit_code, time.monotonic() - ended)
-                self.restarts.append(restart)
-                self._on_restart(restart)
+            self._keep_running()
         except (CoordinatorError, OSError) as error:
             if not self._stopping.is_set():
                 self._failure = error
         finally:
             self._ready.set()
 
+    def _keep_running(self) -> None:
+        """Start it and, as often as allowed, again. Every death counts, also one while it starts.
+
+        Raises:
+            CoordinatorError: it died too often, its ledger cannot be written, or it never started for a reason of its
+                own, which would be the same the next time.
+        """
+        down: list[tuple[int, float]] = []
+        """Exit code and time of the deaths since it served last."""
+        while True:
+            why = ""
+            try:
+                self._launch()
+            except _NotStartedError as error:
+                if self._stopping.is_set() or error.exit_code == EXIT_LEDGER_FAILED:
+                    raise
+                if not self._ready.is_set() and error.exit_code >= 0:
+                    raise
+                exit_code, why = error.exit_code, f": {error}"
+            else:
+                self._came_back(down)
+                down = []
+                self._ready.set()
+                assert self._process is not None  # _launch has set it
+                exit_code = self._process.wait()
+                if self._stopping.is_set():
+                    return
+                if exit_code == EXIT_LEDGER_FAILED:
+                    self._drained.wait(STOP_TIMEOUT_S)
+                    raise CoordinatorError(
+                        self._said or f"its ledger cannot be written; see {self._log_path}"
+                    )
+            down.append((exit_code, time.monotonic()))
+            deaths = len(self.restarts) + len(down)
+            if deaths > self._allowed:
+                raise CoordinatorError(
+                    f"the coordinator died {deaths} times ({_describe(exit_code)}); "
+                    f"allowed are {self._allowed} restarts. See {self._log_path}{why}"
+                )
+            logger.warning("the coordinator died (%s) and is started again%s", _describe(exit_code), why)
+            if self._stopping.wait(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (deaths - 1))):
+                return
+
+    def _came_back(self, down: list[tuple[int, float]]) -> None:
+        now = time.monotonic()
+        for exit_code, ended in down:
+            restart = Restart(exit_code, now - ended)
+            self.restarts.append(restart)
+            self._on_restart(restart)
+
     def _launch(self) -> None:
+        """Raises _NotStartedError."""
+        self._said = ""
         self._config_path.write_text(self._config.model_dump_json(indent=1), encoding="utf-8")
         with self._log_path.open("a", encoding="utf-8") as log:
             ahead, self._ahead = self._ahead, None
@@ -219,9 +261,10 @@ class Supervisor(Managed):
         except (ValueError, KeyError, TypeError) as error:
             process.kill()
             exit_code = process.wait()
-            raise CoordinatorError(
+            raise _NotStartedError(
                 f"the coordinator did not start ({_describe(exit_code)}): "
-                f"{self._said or self._last_words() or 'it gave no reason'}. See {self._log_path}"
+                f"{self._said or self._last_words() or 'it gave no reason'}. See {self._log_path}",
+                exit_code,
             ) from error
 
     def _drain(self, stdout: IO[str]) -> None:

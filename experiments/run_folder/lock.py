@@ -38,6 +38,18 @@ def run_lock(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def new_run_lock(folder: Path) -> Iterator[None]:
+    """Hold ``folder`` for a run that begins. Nothing may be written before: another run may have begun, and even ended,
+    since the folder was chosen. Raises UsageError where one did."""
+    with run_lock(folder):
+        if found := sorted(path.name for path in folder.iterdir() if path.name != LOCK):
+            raise UsageError(
+                f"{folder} holds {', '.join(found[:3])}: another run was written there meanwhile; give another --output"
+            )
+        yield
+
+
 def is_running(folder: Path) -> bool:
     """Whether the process that locked ``folder`` lives. It takes no lock, which could keep a run off."""
     path = folder / LOCK

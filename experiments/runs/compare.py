@@ -33,7 +33,7 @@ from experiments.resolve.resolved import Resolved
 from experiments.resolve.traces import node_name
 from experiments.run_folder.failed import mark_failed, mark_unfinished
 from experiments.run_folder.files import CHECKPOINT, COMPARE, COMPARING, DONE
-from experiments.run_folder.lock import run_lock
+from experiments.run_folder.lock import new_run_lock
 from experiments.runs.outside import Outside
 from experiments.runs.regret import IN_IT, NOT_IN_IT, bound_or_reason, regret_of
 from experiments.runs.resume import going_on, run_name, standings, write_comparing
@@ -195,7 +195,7 @@ def run_compare(
         folder.mkdir(parents=True, exist_ok=True)
         ahead = DrawnAhead(second)
         with (
-            nullcontext() if resumed else run_lock(folder),
+            nullcontext() if resumed else new_run_lock(folder),
             _started(scenario, progress) as fleet,
         ):
             if draw:

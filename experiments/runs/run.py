@@ -57,7 +57,7 @@ from experiments.resolve.sleep import longest_switching_s
 from experiments.run_folder.checkpoint import discard
 from experiments.run_folder.failed import mark_failed, mark_unfinished
 from experiments.run_folder.files import MODEL
-from experiments.run_folder.lock import run_lock
+from experiments.run_folder.lock import new_run_lock
 from experiments.runs.columns import run_columns
 from experiments.runs.described import export_run
 from experiments.runs.learning import learning_task
@@ -109,7 +109,7 @@ def execute(
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with run_lock(folder) if resumed is None else nullcontext():
+        with new_run_lock(folder) if resumed is None else nullcontext():
             mark_unfinished(folder)
             return _execute(resolved, folder, fleet, hooks or Hooks(), resumed)
     except FailedRunError as error:
