@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
+import grpc
 from grpc import aio
 
 from coordinator.adapters.durability import Durability
@@ -35,8 +36,15 @@ class Attendance:
     """Takes up messages of nodes, and yields messages to them."""
 
     def __init__(
-        self, service: CoordinatorService, durability: Durability, outboxes: Outboxes, guard: Guard
+        self,
+        service: CoordinatorService,
+        durability: Durability,
+        outboxes: Outboxes,
+        guard: Guard,
+        most_streams: int,
     ) -> None:
+        """``most_streams`` at a time: further ones are refused at once, so that the runner's calls find room."""
+        self._most_streams, self._streams = most_streams, 0
         self._service, self._durability, self._outboxes = service, durability, outboxes
         self._guard = guard
 
@@ -44,6 +52,20 @@ class Attendance:
         """One node's stream: its messages are taken up by a task of its own, messages to it are yielded
         here.
         """
+        if self._streams >= self._most_streams:
+            await context.abort(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"{self._most_streams} streams are served at a time; come again",
+            )
+        self._streams += 1
+        try:
+            async with contextlib.aclosing(self._attend(requests, context)) as sent:
+                async for data in sent:
+                    yield data
+        finally:
+            self._streams -= 1
+
+    async def _attend(self, requests: AsyncIterator[bytes], context: Any) -> AsyncGenerator[bytes]:
         caller = await self._guard.caller(context)
         outbox: Outbox = new_outbox()
         reader = asyncio.ensure_future(self._read(requests, outbox, caller))

@@ -34,6 +34,19 @@ SHORT_CALL_S = 5.0
 DECIDE_S = 120.0
 """Time for a decision itself, beyond the wait for telemetry."""
 
+RETRIED = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+    }
+)
+"""No answer of the coordinator itself: it is away, or others take its room for a moment."""
+
+TOO_LARGE = "larger than max"
+"""In the details of the same code for a message over a limit, which no repeat makes smaller."""
+
 T = TypeVar("T")
 
 
@@ -180,5 +193,5 @@ def _raise_if_final(error: grpc.RpcError, rpc: codec.Rpc, timeout_s: float) -> N
         raise CoordinatorUnreachableError(
             f"{rpc.method}: no answer within {timeout_s:g} s; the coordinator is busy or stuck"
         ) from error
-    if code not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN):
+    if code not in RETRIED or TOO_LARGE in details:
         raise CoordinatorError(f"{rpc.method}: {code.name} {details}") from error

@@ -23,6 +23,7 @@ from coordinator.adapters.durability import Durability
 from coordinator.adapters.live_signals import open_signals
 from coordinator.adapters.outboxes import Outboxes
 from coordinator.adapters.runner_calls import RunnerCalls
+from coordinator.adapters.running_clock import RunningClock
 from coordinator.config import CoordinatorConfig
 from coordinator.ledger import Ledger
 from coordinator.policies.base import Policy
@@ -35,10 +36,12 @@ from protos.wire import NO_DECOMPRESSION
 
 log = logging.getLogger(__name__)
 
-SPARE_RPCS = 64
-"""Calls beside two streams a node (an old one may linger): the runner's, and some that are about to be
-refused.
-"""
+SPARE_STREAMS = 32
+"""Streams beside two a node (an old one may linger): those that are about to be refused."""
+RESERVED_RPCS = 32
+"""Calls that no stream can take up: the runner's."""
+PAUSE_PARTS = 4
+"""A gap of more than this part of a lease, in which the process read no clock, was a pause."""
 
 
 def server_options(config: CoordinatorConfig) -> list[tuple[str, int]]:
@@ -66,12 +69,14 @@ class CoordinatorServer:
         self, config: CoordinatorConfig, policy: Policy, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.config = config
+        self._clock = RunningClock(config.lease_s / PAUSE_PARTS, clock)
+        self._ticking: asyncio.Task[None] | None = None
         self._guard = Guard(config.access)
         self.ledger = Ledger(config.ledger_path, config.run_id)
         try:
             recorded = (stored.entry for stored in self.ledger.entries())
             self.service = CoordinatorService(
-                config, policy, clock, self.ledger.digest, recorded, pid=os.getpid()
+                config, policy, self._clock, self.ledger.digest, recorded, os.getpid(), clock
             )
             self._signals = open_signals(config)
         except BaseException:
@@ -79,12 +84,13 @@ class CoordinatorServer:
             raise
         self._outboxes = Outboxes()
         leaving = self.service.schedule.leaving
-        self._durability = Durability(self.ledger, self._outboxes, clock, leaving)
-        self._attendance = Attendance(self.service, self._durability, self._outboxes, self._guard)
-        self._calls = RunnerCalls(self.service, self._durability, clock, self._signals)
+        self._durability = Durability(self.ledger, self._outboxes, self._clock, leaving)
+        streams = 2 * len(config.node_ids) + SPARE_STREAMS
+        self._attendance = Attendance(self.service, self._durability, self._outboxes, self._guard, streams)
+        self._calls = RunnerCalls(self.service, self._durability, self._clock, self._signals)
         self._server = aio.server(
             options=server_options(config),
-            maximum_concurrent_rpcs=2 * len(config.node_ids) + SPARE_RPCS,
+            maximum_concurrent_rpcs=streams + RESERVED_RPCS,
         )
         self._server.add_generic_rpc_handlers((self._handlers(),))
 
@@ -100,10 +106,13 @@ class CoordinatorServer:
         except OSError as error:
             raise OSError(f"{error}; choose another port, or 0 for any") from error
         await self._server.start()
+        self._ticking = asyncio.ensure_future(self._clock.keep())
         return int(address.rpartition(":")[2])
 
     async def stop(self, grace_s: float = 1.0) -> None:
         """End streams, finish what is being written, close the ledger."""
+        if self._ticking is not None:
+            self._ticking.cancel()
         self._outboxes.end_all()
         await self._server.stop(grace_s)
         await self._durability.settled()

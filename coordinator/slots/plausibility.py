@@ -31,13 +31,18 @@ def reading_findings(config: CoordinatorConfig, bounds: NodeBounds | None, usage
     if bounds is None:
         return found
     demand_uj = sum(line.energy_uj for line in usage.lines)
-    duration_s = max(config.slot_s, bounds.least_s)
+    told_s = usage.duration_s or 0.0
     if usage.metered is not None:
-        duration_s = max(duration_s, min(usage.metered.window_s, LONGEST_WINDOW_S))
+        told_s = max(told_s, usage.metered.window_s)
+    told_s = min(told_s, LONGEST_WINDOW_S)
+    duration_s = max(config.slot_s, bounds.least_s, told_s)
     could_j = bounds.power_w * duration_s + bounds.wake_j + bounds.radio_j_per_byte * moved_bytes
     found += _above("load", demand_uj, config.plausible_power_times, could_j)
     return found + _above(
-        "harvest", usage.harvest_uj, config.plausible_harvest_times, bounds.harvest_w * config.slot_s
+        "harvest",
+        usage.harvest_uj,
+        config.plausible_harvest_times,
+        bounds.harvest_w * max(config.slot_s, told_s if usage.duration_s is not None else 0.0),
     )
 
 

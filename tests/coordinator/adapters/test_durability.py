@@ -153,7 +153,7 @@ def test_a_stream_is_read_no_further_than_a_few_messages_ahead_of_the_disk(kit: 
     async def run() -> None:
         ledger, outboxes = SlowLedger(), Outboxes()
         durability = Durability(ledger, outboxes, lambda: 0.0)  # type: ignore[arg-type]
-        attendance = Attendance(Service(), durability, outboxes, Guard(Access()))  # type: ignore[arg-type]
+        attendance = Attendance(Service(), durability, outboxes, Guard(Access()), 8)  # type: ignore[arg-type]
         stream = attendance.attend(requests(), None)
         first = asyncio.ensure_future(anext(stream))
         await soon()

@@ -20,7 +20,7 @@ class OpenSlot:
     def __init__(self) -> None:
         self.decisions = {node: f"decision of {node}" for node in ("n0", "n1", "n2")}
 
-    def is_working(self, node: str) -> bool:
+    def owes_reading(self, node: str) -> bool:
         return node == "n0"
 
     def awaits_settlement(self, node: str) -> bool:
