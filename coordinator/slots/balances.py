@@ -37,10 +37,6 @@ def balance_findings(
         found.append(
             f"(D3) the battery holds {balance.battery_after_uj} uJ of {profile.battery_capacity_uj} uJ capacity"
         )
-    elif balance.battery_before_uj > profile.battery_capacity_uj:
-        found.append(
-            f"(D3) the battery held {balance.battery_before_uj} uJ of {profile.battery_capacity_uj} uJ capacity"
-        )
     if balance.discharge_uj and profile.discharge_efficiency_fraction == 0:
         return [*found, f"discharge of {balance.discharge_uj} uJ at a discharging efficiency of 0"]
     seconds = slot_s if lasted_s is None else lasted_s
