@@ -18,6 +18,7 @@ RAW: dict[str, tuple[str, ...]] = {
         ),
         *(f"config.{name}" for name in ("horizon_slots", "known_slots", "forecast_known_slots")),
         *(f"config.{name}" for name in ("harvest_spread_fraction", "heartbeat_s", "lease_s")),
+        *(f"config.{name}" for name in ("plausible_harvest_times", "plausible_power_times")),
         *(
             f"config.{name}"
             for name in ("request_deadline_slots", "tree_alpha_bits_per_token", "slot_s", "limits")
