@@ -92,6 +92,24 @@ class DemandConfig(Strict):
     """Batches released in each slot of the run."""
 
 
+class AppConfig(Strict):
+    """A Flower app whose ClientApp a node runs in place of a task: one round of it is one batch of the node's work."""
+
+    client_app: str
+    """``package.module:name`` of the ClientApp."""
+    folder: str = ""
+    """Folder of the project, which its modules are imported from; empty: where Python looks, and beside the
+    scenario."""
+    run_config: dict[str, bool | int | float | str] = {}
+    """As ``context.run_config`` has it: the project's, with the scenario's overrides."""
+    partitions: int = Field(ge=1)
+    """``num-partitions`` of Flower's node configuration; ``partition-id`` is the node's index."""
+    round_flop: float | None = Field(default=None, ge=0)
+    """Operations of a round of training; None: its seconds are measured."""
+    evaluate_flop: float | None = Field(default=None, ge=0)
+    """Likewise of answering one message of another kind."""
+
+
 class ServiceConfig(Strict):
     """A service beside the learned task in the application stage: requests of another task, at a rate of their own.
 
@@ -228,6 +246,8 @@ class NodeConfig(Strict):
     inference: InferenceConfig = InferenceConfig()
     demand: DemandConfig | None = None
     """In place of ``task``, which then only has a name."""
+    app: AppConfig | None = None
+    """A user's Flower app, with ``demand``: one batch a round."""
     meter: str = "modelled"
     sleep: SleepConfig | None = None
     coordinator_address: str = ""

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flwr.app import Message
-from flwr.clientapp import ClientApp
 
 from edge_node.adapters.coordinator_client import GrpcLink
-from edge_node.adapters.flower_client import build_client_app
+from edge_node.adapters.flower_app import client_app_of
 from edge_node.adapters.host import GrpcHost
 from edge_node.adapters.node_host import NodeHost
 from edge_node.adapters.sqlite_outbox import SqliteOutbox
@@ -37,11 +36,11 @@ class BoardNode:
         try:
             self._host.start()
             self.link = GrpcLink(build_node(config, outbox), self._host)
+            self.client_app = client_app_of([config], {config.node_id: self.link})
             self.link.start()
         except BaseException:
             self._host.close()
             raise
-        self.client_app: ClientApp = build_client_app({config.node_id: self.link})
 
     @property
     def infer_address(self) -> str:

@@ -22,18 +22,8 @@ from carbon_data.quiet_log import QuietFileHandler
 from protos.messages.runner import SlotPlan, SlotSummary
 from protos.messages.terms import Stage
 
-from .flower_strategy import (
-    ARRAYS,
-    CONFIG,
-    ConfigValue,
-    Decided,
-    Replies,
-    SlotControl,
-    group_of,
-    read_replies,
-    slot_config,
-    workers,
-)
+from .flower_slots import ConfigValue, SlotControl, call, group_of, slot_config
+from .flower_strategy import ARRAYS, CONFIG, Decided, Replies, read_replies
 
 PREPARE, INFER, WORK = "query.prepare", "query.infer", "query.work"
 """Message types of preparation and application slots, and of development slots in which nothing is learned."""
@@ -41,10 +31,11 @@ PREPARE, INFER, WORK = "query.prepare", "query.infer", "query.work"
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A global model on data that no node holds."""
+    """A global model on data that no node holds; in a user's own app as the app evaluates it."""
 
-    loss: float
-    accuracy_fraction: float
+    loss: float | None
+    """None where an app does not say; our tasks always do."""
+    accuracy_fraction: float | None
     examples: int
 
 
@@ -85,6 +76,8 @@ class SlotOutcome:
     evaluation: Evaluation | None = None
     interrupted: bool = False
     """The run was broken off in this slot, and resumed after it: what nodes answered in it is lost."""
+    not_asked: tuple[str, ...] = ()
+    """Nodes that a user's app did not choose for the round that ends with this slot: their work of it is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,11 +240,9 @@ class Schedule:
         for slot in slots:
             self._watch.before_begin()
             plan = self._link.control.begin_slot(slot, stage, self._link.wait_s)
-            alive = set(grid.get_node_ids())
-            asked = [d for d in workers(plan) if self._link.numbers[d.node_id] in alive]
-            dead = [d.node_id for d in workers(plan) if self._link.numbers[d.node_id] not in alive]
+            called = call(plan, self._link.numbers, set(grid.get_node_ids()))
             messages = []
-            for decision in asked:
+            for decision in called.chosen:
                 content = RecordDict({CONFIG: ConfigRecord(slot_config(decision))})
                 if arrays is not None:
                     content[ARRAYS] = arrays
@@ -261,7 +252,7 @@ class Schedule:
                     )
                 )
             answers = grid.send_and_receive(messages, timeout=self._link.timeout_s) if messages else []
-            replies, _ = read_replies([d.node_id for d in asked], dead, answers, self._names)
+            replies, _ = read_replies(called.sent, called.unreachable, answers, self._names)
             if stage is Stage.APPLICATION:
                 self._watch.before_close(slot)
             summary = self._link.control.end_slot(slot, self._link.wait_s)
@@ -315,7 +306,8 @@ class Schedule:
                 self._finish(replace(pending.pop(), evaluation=evaluation))
             if evaluation is None:
                 return None
-            return MetricRecord({"loss": evaluation.loss, "accuracy": evaluation.accuracy_fraction})
+            told = {"loss": evaluation.loss, "accuracy": evaluation.accuracy_fraction}
+            return MetricRecord({name: value for name, value in told.items() if value is not None})
 
         def evaluated(server_round: int) -> int:
             # The model before training is evaluated in no slot: its joules go with those of the first round.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
@@ -21,30 +21,14 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
 from carbon_data.own_code import place_of
+from coordinator.adapters.flower_slots import ConfigValue, SlotControl, call, group_of, slot_config
 from protos.flower_names import ARRAYS, CONFIG, METRICS, NODE_UNAVAILABLE
 from protos.messages.runner import SlotPlan, SlotSummary
-from protos.messages.slot import Decision
 from protos.messages.terms import Stage
 
 
 class StrategyError(RuntimeError):
     """The strategy raised, or made a model that is not the nodes' model."""
-
-
-ConfigValue = (
-    int | float | str | bytes | bool | list[int] | list[float] | list[str] | list[bytes] | list[bool]
-)
-"""Values that Flower's ConfigRecord holds."""
-
-
-class SlotControl(Protocol):
-    """The coordinator as the runner sees it: both calls are idempotent, and patient while it restarts."""
-
-    def begin_slot(self, slot: int, stage: Stage, wait_s: float) -> SlotPlan: ...
-
-    def end_slot(
-        self, slot: int, wait_s: float, aggregated_parameters: int = 0, evaluated_examples: int = 0
-    ) -> SlotSummary: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,35 +54,6 @@ class Replies:
 
 
 OnRound = Callable[[int, SlotPlan, Replies, SlotSummary, ArrayRecord | None], None]
-
-
-def decided_batches(decision: Decision) -> int:
-    """Batches a node runs in this slot, as far as the plan has them: its own and offloaded ones. Only a self-managed
-    node itself knows how many of its own batches it runs."""
-    return decision.own_batches + sum(guest.batches for guest in decision.guests)
-
-
-def workers(plan: SlotPlan) -> tuple[Decision, ...]:
-    """Decisions of the nodes that are awake and have, or after a market may have, something to run."""
-    return tuple(
-        d for d in plan.decisions if d.awake and not d.missed and (d.self_managed or decided_batches(d) > 0)
-    )
-
-
-def slot_config(decision: Decision) -> dict[str, ConfigValue]:
-    """Settings for a node's ClientApp beside the strategy's own ones."""
-    return {
-        "slot": decision.slot,
-        "epoch": decision.epoch,
-        "stage": decision.stage.value,
-        "batches": decided_batches(decision),
-        "deadline-s": decision.deadline_s,
-    }
-
-
-def group_of(slot: int) -> str:
-    """Group of a slot's messages: sent again, they are answered and not executed again."""
-    return f"slot-{slot}"
 
 
 def read_replies(
@@ -289,15 +244,11 @@ class Decided(Strategy):
         slot = self._slots[server_round - 1]
         ahead, self._ahead = self._ahead, None
         self._plan = self._begin(slot) if ahead is None else ahead.result()
-        alive = set(grid.get_node_ids())
-        chosen = [d for d in workers(self._plan) if self._numbers[d.node_id] in alive]
-        self._sent = tuple(d.node_id for d in chosen)
-        self._unreachable = tuple(
-            d.node_id for d in workers(self._plan) if self._numbers[d.node_id] not in alive
-        )
-        if not chosen:
+        called = call(self._plan, self._numbers, set(grid.get_node_ids()))
+        self._sent, self._unreachable = called.sent, called.unreachable
+        if not called.chosen:
             return []
-        numbers = [self._numbers[d.node_id] for d in chosen]
+        numbers = [self._numbers[name] for name in called.sent]
         self._model = arrays
         with strategy_errors(self.inner, server_round):
             templates = {
@@ -311,7 +262,7 @@ class Decided(Strategy):
                 message_type=MessageType.TRAIN,
                 group_id=group_of(slot),
             )
-            for number, decision in zip(numbers, chosen, strict=True)
+            for number, decision in zip(numbers, called.chosen, strict=True)
         ]
 
     def aggregate_train(

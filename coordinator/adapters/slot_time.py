@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from flwr.app import Message
 from flwr.serverapp import Grid
 
-from coordinator.adapters.flower_strategy import Chosen, SlotControl
+from coordinator.adapters.flower_slots import SlotControl
+from coordinator.adapters.flower_strategy import Chosen
 from protos.messages.runner import SlotPlan, SlotSummary
 from protos.messages.terms import Stage
 

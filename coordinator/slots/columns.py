@@ -9,8 +9,9 @@ import numpy as np
 
 from carbon_data.types import DataError
 from coordinator.market.fleet import Bools, Floats, Ints
-from protos.messages.stream import NodeProfile, WorkProfile
+from protos.messages.stream import NodeProfile
 from protos.messages.terms import Stage
+from protos.messages.work import WorkProfile
 
 FIGURES = (
     *("static_w", "sleep_w", "wake_j", "wake_s", "tx_j_per_byte", "rx_j_per_byte", "storage_bytes"),

@@ -39,6 +39,15 @@ class NodeView:
     given_uj: int = 0
     """Booked exports so far in this run."""
 
+    @property
+    def now(self) -> NodeProfile:
+        """The profile, with what the node has learned of the cost of its work since it registered."""
+        learned = {work.stage: work for work in self.telemetry.work}
+        if not learned:
+            return self.profile
+        work = tuple(learned.get(each.stage, each) for each in self.profile.work)
+        return replace(self.profile, work=work)
+
 
 def limits_of(config: CoordinatorConfig) -> Limits:
     given = config.limits
@@ -164,7 +173,7 @@ def build_fleet(
         mean_loss=np.array([np.nan if loss is None else loss for loss in losses], dtype=float),
         offload_room=None if None in rooms else np.array(rooms, dtype=np.int64),
     )
-    profiles = ProfileColumns.of([node.profile for node in nodes], stages)
+    profiles = ProfileColumns.of([node.now for node in nodes], stages)
     return fleet_of_columns(config, tuple(views), profiles, telemetry, standing, intensity, zones)
 
 

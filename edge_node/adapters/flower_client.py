@@ -61,9 +61,9 @@ def build_client_app(links: Mapping[str, Link]) -> ClientApp:
     app = ClientApp()
 
     @app.train()
-    @_answers_with_errors
+    @answers_with_errors
     def train(message: Message, context: Context) -> Message:
-        link = _find(links, context)
+        link = link_of(links, context)
         parameters = _parameters(message)
         result = _work(link, message, TRAINED, parameters)
         if result is None:
@@ -79,9 +79,9 @@ def build_client_app(links: Mapping[str, Link]) -> ClientApp:
         return _reply(message, metrics, to_record(result.parameters))
 
     @app.query("prepare")
-    @_answers_with_errors
+    @answers_with_errors
     def prepare(message: Message, context: Context) -> Message:
-        result = _work(_find(links, context), message, PREPARED, {})
+        result = _work(link_of(links, context), message, PREPARED, {})
         if result is None:
             return _reply(message, {"num-examples": 0, "batches": 0, "flop": 0.0})
         assert isinstance(result, PrepareResult)
@@ -90,17 +90,17 @@ def build_client_app(links: Mapping[str, Link]) -> ClientApp:
         )
 
     @app.query("work")
-    @_answers_with_errors
+    @answers_with_errors
     def work(message: Message, context: Context) -> Message:
-        result = _work(_find(links, context), message, COUNTED, {})
+        result = _work(link_of(links, context), message, COUNTED, {})
         if result is None:
             return _reply(message, {"batches": 0, "flop": 0.0})
         return _reply(message, {"batches": result.batches, "flop": result.flop})
 
     @app.query("infer")
-    @_answers_with_errors
+    @answers_with_errors
     def infer(message: Message, context: Context) -> Message:
-        link = _find(links, context)
+        link = link_of(links, context)
         result = _work(link, message, SERVED, _parameters(message))
         if result is None:
             result = InferResult(requests=0, payload_bits=0, correct=0, batches=0, flop=0.0)
@@ -117,9 +117,9 @@ def build_client_app(links: Mapping[str, Link]) -> ClientApp:
         return _reply(message, metrics)
 
     @app.query("identity")
-    @_answers_with_errors
+    @answers_with_errors
     def identity(message: Message, context: Context) -> Message:
-        node = _find(links, context).node
+        node = link_of(links, context).node
         record = ConfigRecord(
             {NODE_ID: node.node_id, "zone": node.config.zone, "boot-id": node.boot_id, "slot": node.slot}
         )
@@ -128,7 +128,7 @@ def build_client_app(links: Mapping[str, Link]) -> ClientApp:
     return app
 
 
-def _answers_with_errors(handler: Handler) -> Handler:
+def answers_with_errors(handler: Handler) -> Handler:
     """The boundary to the server: a failure in here is reported to the round and does not end the process."""
 
     @wraps(handler)
@@ -145,7 +145,8 @@ def _answers_with_errors(handler: Handler) -> Handler:
     return answer
 
 
-def _find(links: Mapping[str, Link], context: Context) -> Link:
+def link_of(links: Mapping[str, Link], context: Context) -> Link:
+    """The link of the node that ``context`` names. Raises RequestError where it does not live here."""
     name = context.node_config.get(NODE_ID)
     if name is None and len(links) == 1:
         return next(iter(links.values()))
@@ -165,7 +166,7 @@ def _parameters(message: Message) -> Parameters:
 def _work(link: Link, message: Message, stages: frozenset[Stage], parameters: Parameters) -> Result | None:
     """Wait until the slot is decided and its batches are settled, then run it. None: nothing to run."""
     config = message.content.config_records.get(CONFIG, ConfigRecord())
-    slot, deadline_s = _number(config, "slot"), _number(config, "deadline-s")
+    slot, deadline_s = number_in(config, "slot"), number_in(config, "deadline-s")
     planned = link.node.config.stages
     if slot != int(slot) or not 0 <= slot < len(planned):
         raise RequestError(f"slot is {slot}; allowed is 0 to {len(planned) - 1}")
@@ -175,7 +176,7 @@ def _work(link: Link, message: Message, stages: frozenset[Stage], parameters: Pa
             f"slot {int(slot)} is {stage.value} in this run; {message.metadata.message_type} is for "
             f"{', '.join(sorted(each.value for each in stages))}"
         )
-    options = {key: _number(config, key) for key in TRAIN_OPTIONS if key in config}
+    options = {key: number_in(config, key) for key in TRAIN_OPTIONS if key in config}
     link.wait_ready(int(slot), deadline_s)
     try:
         return link.node.execute(parameters, options)
@@ -183,7 +184,8 @@ def _work(link: Link, message: Message, stages: frozenset[Stage], parameters: Pa
         return None
 
 
-def _number(config: ConfigRecord, key: str) -> float:
+def number_in(config: ConfigRecord, key: str) -> float:
+    """The number ``key`` of a message's settings. Raises RequestError where there is none."""
     value = config.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise RequestError(f"{CONFIG!r} needs a number {key!r}, got {value!r}")

@@ -9,16 +9,24 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from typing import cast
+from pathlib import Path
+from typing import TypeVar, cast
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, Error, Message, RecordDict
+from flwr.common.config import get_fused_config_from_dir, get_project_config
 from flwr.common.serde import message_from_proto, message_to_proto
 from flwr.proto.message_pb2 import Message as ProtoMessage
+from flwr.supercore.object_ref import load_app
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 from numpy.typing import NDArray
 
+from carbon_data.own_code import named, place_of
+
+App = TypeVar("App")
+UserValue = bool | int | float | str
+"""Of a run's configuration."""
 PackedArrays = list[tuple[str, str, tuple[int, ...], str, NDArray[np.uint8]]]
 """Per array: name, dtype, shape, Flower's serialisation type, payload."""
 
@@ -117,3 +125,37 @@ def copy_message(message: Message) -> Message:
 def error_reply(message: Message, code: int, reason: str) -> Message:
     """Error reply of a failed node, as Flower's strategies expect it."""
     return Message(Error(code=code, reason=reason[:2000]), reply_to=message)
+
+
+def load_app_object(reference: str, folder: str, kind: type[App]) -> App:
+    """The ClientApp or ServerApp ``package.module:name``.
+
+    ``folder``: of the project; empty: looked for as all code of users. Raises ValueError where there is none.
+    """
+    if folder:
+        try:
+            found = load_app(reference, ValueError, folder)
+        except Exception as error:  # code of users may raise anything while it is imported
+            raise ValueError(
+                f"{kind.__name__} {reference} of {folder} cannot be loaded: {type(error).__name__}: {error} (at "
+                f"{place_of(error)})"
+            ) from error
+    else:
+        found = named(reference, {}, kind.__name__, ValueError)
+    if not isinstance(found, kind):
+        raise ValueError(f"{reference} is a {type(found).__name__}, no {kind.__name__} of Flower's")
+    return found
+
+
+def components_of(folder: Path) -> tuple[str, str, str]:
+    """(project, ServerApp, ClientApp) that a ``pyproject.toml`` names. Raises ValueError, FileNotFoundError."""
+    config = get_project_config(folder)
+    components = config["tool"]["flwr"]["app"]["components"]
+    return config["project"]["name"], components["serverapp"], components["clientapp"]
+
+
+def run_config_of(folder: Path, overrides: Mapping[str, UserValue]) -> dict[str, UserValue]:
+    """``run_config`` of a project: nested tables as dotted names, ``overrides`` in place of its values.
+
+    Raises ValueError for one that the project does not have."""
+    return dict(get_fused_config_from_dir(folder, dict(overrides)))

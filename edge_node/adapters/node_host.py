@@ -15,7 +15,6 @@ from pkgutil import resolve_name
 from typing import Protocol
 
 from flwr.app import Context, Message, RecordDict
-from flwr.clientapp import ClientApp
 
 from carbon_data.own_code import VARIABLE, place_of
 from edge_node.adapters.flower_private import adopt_id, bind_identity, error_reply
@@ -30,7 +29,7 @@ class Hosted(Protocol):
     """Nodes of a run that live in this process."""
 
     @property
-    def client_app(self) -> ClientApp:
+    def client_app(self) -> Callable[[Message, Context], Message]:
         """Finds the node by ``context.node_config["node-id"]``."""
         ...
 
@@ -87,12 +86,13 @@ class NodeHost:
             numbers[config.node_id]: Context(
                 run_id=run_number,
                 node_id=numbers[config.node_id],
-                node_config={"node-id": config.node_id, "partition-id": config.index},
+                node_config={"node-id": config.node_id, "partition-id": config.index, **_partitions(config)},
                 state=RecordDict(),
-                run_config={},
+                run_config={} if config.app is None else dict(config.app.run_config),
             )
             for config in configs
         }
+        self._own_app = configs[0].app is not None
         self._answered: dict[int, tuple[tuple[str, str], Message]] = {}
         self._one_at_a_time = threading.Lock()
         self.hosted = builder(configs)
@@ -100,7 +100,9 @@ class NodeHost:
     def handle(self, message: Message) -> Message:
         """Run the ClientApp on a message; an exception becomes an error reply."""
         number = message.metadata.dst_node_id
-        key = (message.metadata.message_type, message.metadata.group_id)
+        # An app may ask the same node several times in a round: of its messages only the same one is a repeat.
+        group = message.metadata.message_id if self._own_app else message.metadata.group_id
+        key = (message.metadata.message_type, group)
         with self._one_at_a_time:
             before = self._answered.get(number)
             if before is not None and key[1] and before[0] == key:
@@ -127,6 +129,11 @@ class NodeHost:
 
     def close(self) -> None:
         self.hosted.close()
+
+
+def _partitions(config: NodeConfig) -> dict[str, int]:
+    """What Flower's simulation tells an app beside its own partition."""
+    return {} if config.app is None else {"num-partitions": config.app.partitions}
 
 
 def process_environment() -> dict[str, str]:

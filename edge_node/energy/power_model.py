@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from edge_node.config import BoardConfig
 from edge_node.workload import WorkCost
-from protos.messages.stream import WorkProfile
 from protos.messages.terms import Stage
+from protos.messages.work import WorkProfile
 
 
 class PowerModelError(ValueError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from edge_node.meters.base import Work
 from edge_node.slots.cut import Cut
@@ -18,6 +18,9 @@ from edge_node.slots.users import count_answers
 from edge_node.slots.work import count_result, first_batches, gather, run_stage
 from edge_node.workload import Arrays, InferResult, Parameters, Result
 from protos.messages.terms import Overrun, Stage
+
+Job = Callable[[int], Result]
+"""Does the slot's work in place of the workload, told how many batches it is."""
 
 
 class Execution:
@@ -79,7 +82,7 @@ class Execution:
             slot.given_up.update(missing)
             return missing
 
-    def execute(self, parameters: Parameters, options: Mapping[str, float]) -> Result:
+    def execute(self, parameters: Parameters, options: Mapping[str, float], job: Job | None = None) -> Result:
         """Do the slot's work; see ``EdgeNode.execute``."""
         self._wait_until_awake()
         with self._lock:
@@ -88,7 +91,7 @@ class Execution:
                 return slot.result
             owners, batches = self._begin(slot)
         with self._board:
-            return self._run(slot, parameters, owners, batches, options)
+            return self._run(slot, parameters, owners, batches, options, job)
 
     def _wait_until_awake(self) -> None:
         """Outside the node's lock: waking up takes its time. Raises NotReady where the board does not."""
@@ -128,12 +131,16 @@ class Execution:
         owners: dict[str, int],
         batches: list[Arrays],
         options: Mapping[str, float],
+        job: Job | None,
     ) -> Result:
         node = self._node
         try:
             node.meter.begin()
-            workload = node.workloads[slot.stage]
-            result = run_stage(workload, slot.stage, parameters, batches, options, self._stop())
+            if job is None:
+                workload = node.workloads[slot.stage]
+                result = run_stage(workload, slot.stage, parameters, batches, options, self._stop())
+            else:
+                result = job(len(batches))
         except BaseException:
             with self._lock:
                 if slot.phase is Phase.RUNNING:

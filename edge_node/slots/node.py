@@ -19,8 +19,10 @@ from edge_node.config import NodeConfig, NodeMemory
 from edge_node.meters.base import Meter
 from edge_node.serving.port import Answered, Answers
 from edge_node.serving.requests import Services
-from edge_node.slots.execution import Execution
+from edge_node.slots.beside import BesideWork, Done
+from edge_node.slots.execution import Execution, Job
 from edge_node.slots.intake import DecisionIntake
+from edge_node.slots.learned import LearnedCost
 from edge_node.slots.market import MarketSide
 from edge_node.slots.memory import remember
 from edge_node.slots.offloaded import OffloadedBatches
@@ -88,6 +90,7 @@ class EdgeNode:
         self._offloaded = OffloadedBatches(state)
         self._outside = OutsideClients(state, answers, self._lock, self._board)
         self._sleeping = Sleeping(state, sleeper)
+        self._beside = BesideWork(state, self._lock, self._board)
         self._execution = Execution(state, self._outside, self._sleeping, self._lock, self._board)
         self._reading = Reading(state, self._sleeping)
         self._settling = Settling(state)
@@ -213,14 +216,32 @@ class EdgeNode:
         """Wait no longer for batches that others offload in ``slot``. Returns their owners."""
         return self._execution.give_up_missing(slot)
 
-    def execute(self, parameters: Parameters, options: Mapping[str, float] | None = None) -> Result:
+    def execute(
+        self,
+        parameters: Parameters,
+        options: Mapping[str, float] | None = None,
+        job: Job | None = None,
+    ) -> Result:
         """Do the slot's work on own and offloaded batches; once: a repeat returns the first result.
+
+        ``job`` does it in place of the workload, where a user's app runs.
 
         Raises:
             NotReady: something is still waited for, the work is under way in another thread, or the slot is over.
             NoWork: there is nothing to run.
         """
-        return self._execution.execute(parameters, options or {})
+        return self._execution.execute(parameters, options or {}, job)
+
+    def beside(self, job: Callable[[], Done]) -> None:
+        """Do work of an app that is no batch; see ``BesideWork.run``."""
+        self._beside.run(job)
+
+    @property
+    def learned(self) -> LearnedCost:
+        """What rounds of the app cost here. Raises RuntimeError where no app runs."""
+        if self._state.learned is None:
+            raise RuntimeError(f"{self.node_id} runs no app of a user's own")
+        return self._state.learned
 
     # --- outside clients -----------------------------------------------------------------------------------
 

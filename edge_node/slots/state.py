@@ -13,6 +13,7 @@ from edge_node.meters.base import Meter
 from edge_node.serving.requests import RequestWorkload, Services
 from edge_node.slots.backlog import Backlog
 from edge_node.slots.errors import InvalidDecision, NotReady
+from edge_node.slots.learned import LearnedCost
 from edge_node.slots.outbox import Outbox
 from edge_node.slots.phases import Phase
 from edge_node.slots.profile import released_batches, sleep_of
@@ -69,6 +70,8 @@ class NodeState:
         self.boot_id = ""
         self.negotiates = False
         """Set by the coordinator's Welcome: no telemetry, but answers to a market."""
+        self.learned = None if config.app is None else LearnedCost(config)
+        """What rounds of a user's app cost here; None with a task, whose work is counted."""
         self.mean_loss: float | None = None
         """Of the last training."""
         self.current: SlotState | None = None

@@ -50,6 +50,7 @@ class BeforeDecision:
                 backlog_batches=node.backlog.counts(slot.slot),
                 release_forecast_batches=node.backlog.forecast(slot.slot, horizon),
                 mean_loss=node.mean_loss,
+                work=() if node.learned is None else node.learned.work(slot.stage),
             )
             node.outbox.put(slot.telemetry.seq, slot.telemetry)
         return slot.telemetry

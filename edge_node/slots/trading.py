@@ -13,8 +13,9 @@ import numpy as np
 from carbon_data.units import from_micro
 from edge_node.slots.backlog import Backlog, Batch
 from protos.messages.market import MarketCall, MarketNews, Offers
-from protos.messages.stream import NodeProfile, WorkProfile
+from protos.messages.stream import NodeProfile
 from protos.messages.terms import Stage
+from protos.messages.work import WorkProfile
 from protos.trading.desk import Desk
 from protos.trading.own import Managed, Own
 

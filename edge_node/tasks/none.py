@@ -13,6 +13,10 @@ from edge_node.workload import Arrays, InferResult, Parameters, Stop, TrainResul
 
 NAME = "none"
 """Name of the task in a scenario."""
+APP = "flower-app"
+"""Name of the task in runs of a user's own Flower app: a round of it is a batch, and all else is the app's matter."""
+WITHOUT_TASK = (NAME, APP)
+"""Names that stand where there is no task of ours."""
 
 
 class CountedWorkload:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flwr.clientapp import ClientApp
-
 from edge_node.adapters.coordinator_client import GrpcLink
-from edge_node.adapters.flower_client import build_client_app
+from edge_node.adapters.flower_app import client_app_of
 from edge_node.adapters.host import GrpcHost
 from edge_node.build import build_node
 from edge_node.config import NodeConfig, NodeMemory
@@ -27,7 +25,7 @@ class LocalNodes:
         self.links: dict[str, LocalLink] = {}
         for config in configs:
             LocalLink(build_node(config), self.links, boot_id=_boot_of(config))
-        self.client_app: ClientApp = build_client_app(dict(self.links))
+        self.client_app = client_app_of(configs, dict(self.links))
 
     def memories(self) -> dict[str, NodeMemory]:
         return {node_id: link.node.memory() for node_id, link in self.links.items()}
@@ -64,12 +62,12 @@ class AttendingNodes:
         try:
             self._host.start()
             self._links = {c.node_id: GrpcLink(build_node(c), self._host) for c in configs}
+            self.client_app = client_app_of(configs, self._links)
             for link in self._links.values():
                 link.start()
         except BaseException:
             self._host.close()
             raise
-        self.client_app: ClientApp = build_client_app(dict(self._links))
 
     @property
     def infer_address(self) -> str:

@@ -25,7 +25,7 @@ from coordinator.adapters.control_client import (
     CoordinatorUnreachableError,
 )
 from coordinator.adapters.direct import DirectCoordinator
-from coordinator.adapters.flower_strategy import SlotControl
+from coordinator.adapters.flower_slots import SlotControl
 from coordinator.config import CoordinatorConfig
 from coordinator.policies.registry import make_policy
 from edge_node.config import NodeConfig, NodeMemory

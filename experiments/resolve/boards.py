@@ -12,7 +12,7 @@ from edge_node.config import (
     TaskConfig,
 )
 from edge_node.energy.boards import load_board
-from edge_node.tasks.none import NAME as NO_TASK
+from edge_node.tasks.none import WITHOUT_TASK
 from edge_node.tasks.registry import find_task
 from experiments.errors import UsageError
 from experiments.resolve.traces import (
@@ -92,7 +92,7 @@ def coordinator_body(scenario: Scenario, task: TaskConfig) -> CoordinatorBody:
         static_w=board.static_w,
         joules_per_aggregated_parameter=AGGREGATE_FLOP_PER_PARAMETER * joules_per_flop,
         joules_per_evaluated_example=0.0
-        if task.name == NO_TASK
+        if task.name in WITHOUT_TASK
         else find_task(task.name).flop().forward * joules_per_flop,
         router_w=scenario.network.router_w,
     )

@@ -37,7 +37,7 @@ from experiments.resolve.traces import (
     zone_traces,
 )
 from experiments.resolve.unused import refuse_unused
-from experiments.resolve.work import counted_work, learned_work
+from experiments.resolve.work import app_work, counted_work, learned_work
 from experiments.scenario.model import Scenario
 from experiments.scenario.strategies import check_strategy
 
@@ -73,11 +73,12 @@ def _resolve(scenario: Scenario) -> Resolved:
     specs = tuple(scenario.nodes[k] for k in entries)
     stages = scenario.stages.slots()
     boards, board_notes = node_boards(scenario, entries)
-    work = (
-        counted_work(scenario, entries, boards)
-        if learns_nothing(scenario)
-        else learned_work(scenario, boards)
-    )
+    if scenario.task.is_app:
+        work = app_work(scenario, boards)
+    elif learns_nothing(scenario):
+        work = counted_work(scenario, entries, boards)
+    else:
+        work = learned_work(scenario, boards)
     task, work_s, slot_s = work.task, work.seconds, work.slot_s
     with scenario.at("time", "slot_s"):
         check_slot(slot_s)
@@ -114,6 +115,7 @@ def _resolve(scenario: Scenario) -> Resolved:
         data_origin=work.origin_of_data,
         origins={**origins, **harvest_origins, **work.origins},
         assumptions=assumptions_of(scenario, slot_s, board_notes, network),
+        app=work.app,
     )
     with scenario.at("time", "slot_s"):
         refuse_impossible(resolved, busiest_s(scenario, stages, work_s))

@@ -16,6 +16,7 @@ from edge_node.config import (
     NodeConfig,
     TaskConfig,
 )
+from experiments.resolve.app import FoundApp, measured_rounds
 from experiments.resolve.bounds import node_bounds
 from experiments.resolve.chosen_policy import (
     chosen_traits,
@@ -67,6 +68,8 @@ class Resolved:
     data_origin: str
     origins: dict[str, dict[str, Any]]
     assumptions: tuple[str, ...]
+    app: FoundApp | None = None
+    """A user's Flower app; its rounds are then the demands."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -75,7 +78,12 @@ class Resolved:
         stand_ins = tuple(
             dict.fromkeys(text for origin in self.origins.values() if (text := origin["stand_in"]))
         )
-        found = (*stand_ins, *open_listeners(self.scenario), *nobody_sleeps(self.scenario, self.node_ids))
+        found = (
+            *stand_ins,
+            *open_listeners(self.scenario),
+            *nobody_sleeps(self.scenario, self.node_ids),
+            *measured_rounds(self.scenario, self.meters),
+        )
         if self.slot_s <= step_s:
             return found
         return (
@@ -140,6 +148,7 @@ class Resolved:
                     ),
                     inference=self.inference[i],
                     demand=self.demands[i],
+                    app=None if self.app is None else self.app.nodes,
                     meter=self.meters[i],
                     sleep=node_sleep(scenario, spec),
                     coordinator_address=coordinator_address,
@@ -168,7 +177,7 @@ class Resolved:
             forecast_known_slots=persistence_slots(scenario),
             harvest_spread_fraction=scenario.forecast.harvest_spread,
             foresight=self.foresight,
-            limits=LimitsConfig(net_j_per_byte=self.net_j_per_byte, **scenario.limits.model_dump()),
+            limits=LimitsConfig(net_j_per_byte=self.net_j_per_byte, **self._limits),
             request_deadline_slots=None
             if (target_s := scenario.inference.strictest_target_s) is None
             else int(target_s // self.slot_s),
@@ -193,6 +202,12 @@ class Resolved:
     def polled(self) -> dict[str, str]:
         """What the coordinator would poll, in words, by signal."""
         return polled(self.live)
+
+    @property
+    def _limits(self) -> dict[str, Any]:
+        """Nobody moves a round of a user's app."""
+        never = {} if self.app is None else {"offload_cap_fraction": 0.0}
+        return {**self.scenario.limits.model_dump(), **never}
 
     @property
     def learns_nothing(self) -> bool:

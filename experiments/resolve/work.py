@@ -7,6 +7,7 @@ from typing import Any
 
 from edge_node.config import BoardConfig, DemandConfig, TaskConfig
 from edge_node.energy.power_model import PowerModel
+from experiments.resolve.app import FoundApp, app_task, find_app, rounds_demand
 from experiments.resolve.boards import board_of
 from experiments.resolve.demand import no_task, node_demands, slot_s
 from experiments.resolve.slot_length import (
@@ -34,6 +35,8 @@ class Work:
     slot_s: float
     demands: tuple[DemandConfig | None, ...]
     origins: dict[str, dict[str, Any]] = field(default_factory=dict)
+    app: FoundApp | None = None
+    """A user's Flower app, where the scenario has one."""
 
 
 def learned_work(scenario: Scenario, boards: tuple[BoardConfig, ...]) -> Work:
@@ -46,17 +49,31 @@ def learned_work(scenario: Scenario, boards: tuple[BoardConfig, ...]) -> Work:
     return Work(task, recycling, origin, batches, seconds, length_s, (None,) * len(boards))
 
 
+def app_work(scenario: Scenario, boards: tuple[BoardConfig, ...]) -> Work:
+    """Rounds of a user's Flower app."""
+    found = find_app(scenario, len(boards))
+    demands = rounds_demand(scenario, boards)
+    seconds = {Stage.DEVELOPMENT: _seconds(boards, demands, (1,) * len(boards))}
+    task = app_task(scenario, found, len(boards))
+    origin = f"of the app {found.folder or found.nodes.client_app}"
+    return Work(task, None, origin, (1,) * len(boards), seconds, slot_s(scenario), demands, app=found)
+
+
+def _seconds(
+    boards: tuple[BoardConfig, ...], demands: tuple[DemandConfig, ...], batches: tuple[int, ...]
+) -> list[float]:
+    return [
+        PowerModel(board).busy_s(count * demand.flop_per_batch)
+        for board, demand, count in zip(boards, demands, batches, strict=True)
+    ]
+
+
 def counted_work(scenario: Scenario, entries: tuple[int, ...], boards: tuple[BoardConfig, ...]) -> Work:
     """Work of ``[demand]``."""
     with scenario.at("board"):
         standard, _ = board_of(scenario.board)
     demands, origins = node_demands(scenario, entries, boards, standard, len(scenario.stages.slots()))
     batches = tuple(max(each.batches, default=0) for each in demands)
-    seconds = {
-        Stage.DEVELOPMENT: [
-            PowerModel(board).busy_s(count * demand.flop_per_batch)
-            for board, demand, count in zip(boards, demands, batches, strict=True)
-        ]
-    }
+    seconds = {Stage.DEVELOPMENT: _seconds(boards, demands, batches)}
     task = no_task(scenario, len(boards))
     return Work(task, None, "no data", batches, seconds, slot_s(scenario), demands, origins)

@@ -102,6 +102,7 @@ def _excused(outcomes: Iterable[SlotOutcome]) -> dict[tuple[int, str], int]:
     for outcome in outcomes:
         if outcome.interrupted:
             found |= {(outcome.slot, decision.node_id): EVERYTHING for decision in outcome.plan.decisions}
+        found |= {(outcome.slot, name): EVERYTHING for name in outcome.not_asked}
         lost = lost_nodes(outcome)
         for decision in outcome.plan.decisions if lost else ():
             taken = sum(send.batches for send in decision.sends if send.executor in lost)

@@ -14,7 +14,8 @@ from safetensors.numpy import load_file
 
 from carbon_data.types import DataError
 from coordinator.adapters.flower_server import Evaluation, RunPlan, RunRecord, SlotOutcome
-from coordinator.adapters.flower_strategy import Replies, SlotControl, workers
+from coordinator.adapters.flower_slots import SlotControl, workers
+from coordinator.adapters.flower_strategy import Replies
 from coordinator.ledger.entry import Kind, LedgerError
 from coordinator.ledger.store import read_entries
 from coordinator.slots.books import Books

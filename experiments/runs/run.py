@@ -40,6 +40,7 @@ from coordinator.adapters.flower_server import (
     logging_to,
 )
 from coordinator.adapters.flower_strategy import StrategyError
+from coordinator.adapters.slot_grid import AppError
 from coordinator.adapters.slot_time import SlotTime
 from coordinator.ledger import LedgerError
 from coordinator.policies.guard import PolicyFailedError
@@ -52,12 +53,14 @@ from experiments.fleet.learners import LearnerLostError
 from experiments.fleet.session import open_session
 from experiments.fleet.supervisor import CoordinatorError
 from experiments.fleet.virtual import VirtualFleet
+from experiments.resolve.app import window_of
 from experiments.resolve.resolved import Resolved
 from experiments.resolve.sleep import longest_switching_s
 from experiments.run_folder.checkpoint import discard
 from experiments.run_folder.failed import mark_failed, mark_unfinished
 from experiments.run_folder.files import MODEL
 from experiments.run_folder.lock import new_run_lock
+from experiments.runs.apps import run_app
 from experiments.runs.columns import run_columns
 from experiments.runs.described import export_run
 from experiments.runs.learning import learning_task
@@ -128,7 +131,7 @@ def execute(
         raise RunError(sentence) from error
 
 
-ITS_OWN_FAULT = (StrategyError, PolicyFailedError, RequestError)
+ITS_OWN_FAULT = (StrategyError, AppError, PolicyFailedError, RequestError)
 """Failures that would come again: such a run is not resumed. A full disk or a dead process may be mended."""
 
 
@@ -136,6 +139,7 @@ def failures() -> tuple[type[Exception], ...]:
     """What parts of a run raise when they cannot go on: other people's code, the coordinator, a process, the disk."""
     return (
         *(CoordinatorError, CallFailed, FleetStartError, IsolationError, StrategyError, PolicyFailedError),
+        AppError,
         *(TrainingError, LearnerLostError),
         *(LedgerError, RequestError, OSError, sqlite3.Error),
     )
@@ -221,7 +225,8 @@ def _run_slots(
 ) -> dict[str, int]:
     begun = time.perf_counter()
     config = resolved.coordinator_config(run_id, folder / LEDGER)
-    if resumed is None:
+    app = resolved.app
+    if resumed is None and app is None:  # what an app keeps from round to round is its own matter
         recording.begin()
 
     def nodes_of(address: str) -> tuple[NodeConfig, ...]:
@@ -254,7 +259,8 @@ def _run_slots(
             timings.slots_s.append(now - slot_began)
             timings.decide_s.append(outcome.plan.decide_s)
             slot_began = now
-            recording.finished(outcome, timings.slots_s[-1], timings.decide_s[-1])
+            if app is None:
+                recording.finished(outcome, timings.slots_s[-1], timings.decide_s[-1])
             session.check()
             hooks.on_slot(outcome)
 
@@ -273,8 +279,13 @@ def _run_slots(
             before_begin=recording.settled,
             before_close=hooks.before_close,
         )
-        schedule = Schedule(plan, link, watch, record)
         grid = session.grid
+        if app is not None:
+            window = window_of(resolved.scenario)
+            slots, seed = len(resolved.stages), resolved.scenario.seed
+            run_app(app, grid, link, slots, window, watch, record, seed, failures())
+            return session.processes
+        schedule = Schedule(plan, link, watch, record)
         context = Context(
             run_id=grid.run.run_id, node_id=1, node_config={}, state=RecordDict(), run_config={}
         )

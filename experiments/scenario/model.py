@@ -23,8 +23,9 @@ from pydantic import (
     model_validator,
 )
 
-from edge_node.tasks.none import NAME as NO_TASK
+from edge_node.tasks.none import WITHOUT_TASK
 from experiments.errors import UsageError
+from experiments.scenario.app_rounds import rounds_of
 from experiments.scenario.keys import MAX_NODES, MAX_SEED, Strict
 from experiments.scenario.places import BatterySpec, BoardSpec, DemandSpec, HarvestSpec, NodeSpec
 from experiments.scenario.refusals import explain
@@ -122,10 +123,14 @@ class Scenario(Strict):
 
     @model_validator(mode="after")
     def _without_learning(self) -> Scenario:
-        """Stages that are not named have no slots where nothing is learned or served."""
+        """Stages that are not named have no slots where nothing is learned or served; a Flower project that says how
+        many rounds it has, in its usual place, has slots of development for them."""
         given = self.stages.model_fields_set
-        if self.task.name == NO_TASK:
+        if self.task.name in WITHOUT_TASK:
             none = {name: 0 for name in ("preparation", "application", "recycling") if name not in given}
+            rounds = None if "development" in given else rounds_of(self.task.app, self.task.run_config)
+            if rounds is not None:
+                none["development"] = rounds * (self.limits.deadline_slots + 1)
             object.__setattr__(self, "stages", self.stages.model_copy(update=none))  # the model is frozen
         return self
 

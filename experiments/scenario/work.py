@@ -13,6 +13,7 @@ from pydantic import (
 )
 
 from edge_node.config import InferenceConfig, ServiceConfig, TaskConfig
+from edge_node.tasks.none import APP
 from experiments.scenario.keys import MAX_SLOTS, YEAR_S, File, Fraction, Strict, as_tuple, default_of
 from protos.messages.terms import Stage
 
@@ -86,6 +87,23 @@ class RecyclingSpec(Strict):
 class TaskSpec(Strict):
     """The learned task, its data, and the unit of work."""
 
+    app: File | None = None
+    """Folder of a Flower project (a `pyproject.toml` with `[tool.flwr.app]`, as `flwr new` writes it), in place of
+    ``name``: its ServerApp and ClientApp run unchanged, one round in limits.deadline_slots + 1 slots of development."""
+    client_app: str | None = None
+    """A ClientApp as `package.module:name`, in place of ``app``; with ``server_app``."""
+    server_app: str | None = None
+    """A ServerApp as `package.module:name`; with ``client_app``."""
+    run_config: dict[str, bool | int | float | str] = Field(default={})
+    """Values of the app's run configuration in place of the project's (`context.run_config`)."""
+    round_flop: Literal["measured"] | Annotated[float, Field(gt=0)] = "measured"
+    """Operations of a round of an app on a node. ``measured``: from the seconds that it computes, at the speed of the
+    node's board; policies learn it from the rounds so far."""
+    round_s: Annotated[float, Field(gt=0, le=YEAR_S)] | None = None
+    """Seconds that a round of an app takes a node's board, as far as known before its first one (measured); none: a
+    tenth of a slot."""
+    evaluate_flop: Literal["measured"] | Annotated[float, Field(ge=0)] = "measured"
+    """Operations of an app's answer to one message that trains nothing, e.g. an evaluation; likewise."""
     name: str = "mnist-mlp"
     """A name of `detabed list tasks`, or `package.module:Name`; ``none``: nothing is learned, and the nodes' work is
     that of ``[demand]``: energy only, in development slots."""
@@ -116,6 +134,35 @@ class TaskSpec(Strict):
     round_deadline_s: float = Field(default=60.0, gt=0, le=YEAR_S)
     """Wall seconds after which a round continues without the nodes that have not answered."""
     recycling: RecyclingSpec = RecyclingSpec()
+
+    @model_validator(mode="after")
+    def _app_or_task(self) -> TaskSpec:
+        """A user's app is the task, and is called so."""
+        given = self.model_fields_set
+        if self.app is not None and (self.client_app or self.server_app):
+            raise ValueError("app names a whole project; give app, or client_app and server_app")
+        if (self.client_app is None) != (self.server_app is None):
+            raise ValueError("client_app and server_app go together; give both, or app")
+        if not self.is_app:
+            if self.name == APP:
+                raise ValueError(f'name = "{APP}" is that of a Flower app; give app = "FOLDER"')
+            if unused := [key for key in APP_KEYS if key in given and getattr(self, key) != _DEFAULTS[key]]:
+                raise ValueError(f"{unused[0]} is for Flower apps; give app, or remove it")
+            return self
+        if "name" in given and self.name != APP:
+            raise ValueError(f'app is run in place of the task name = "{self.name}"; keep one of the two')
+        object.__setattr__(self, "name", APP)  # the model is frozen
+        return self
+
+    @property
+    def is_app(self) -> bool:
+        """Whether a user's Flower app is run."""
+        return self.app is not None or self.client_app is not None
+
+
+APP_KEYS = ("run_config", "round_flop", "round_s", "evaluate_flop")
+"""Keys that only runs of an app use."""
+_DEFAULTS = {key: TaskSpec.model_fields[key].default for key in APP_KEYS}
 
 
 class ServiceSpec(Strict):

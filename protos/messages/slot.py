@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from carbon_data import storage
 from protos.messages.terms import Component, MeterKind, Stage
+from protos.messages.work import WorkProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Telemetry:
     """Batches to be released in the following slots of the horizon, from slot + 1 on."""
     mean_loss: float | None = None
     """Last mean training loss, for Oort's utility. None before the first training."""
+    work: tuple[WorkProfile, ...] = ()
+    """What the node has learned since it registered of what its work costs; empty: as it registered."""
 
 
 @dataclass(frozen=True, slots=True)

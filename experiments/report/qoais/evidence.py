@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from carbon_data.types import DataError
+from edge_node.tasks.none import APP
 from edge_node.tasks.partition import split
 from experiments.errors import UsageError
 from experiments.report.lifecycle.setting import Setting, setting_of
@@ -57,6 +58,11 @@ class Evidence:
     @cached_property
     def task(self) -> Task | None:
         """The task of the run; None where it is not known here."""
+        if self.run.metadata.get("task") == APP:
+            self.why["task"] = (
+                "a Flower app of the user's own was run: what its model answers is the app's matter"
+            )
+            return None
         try:
             return cast("Task", _evaluation().task_of(self.run.metadata))
         except ValueError as error:
@@ -157,7 +163,7 @@ class Evidence:
         if self.parameters is None:
             self.why[key] = self.why["parameters"]
             return None
-        if self.task is None or self.dataset is None:
+        if self.dataset is None or self.task is None:
             self.why[key] = self.why["dataset"]
             return None
         return self.task, self.dataset, self.parameters

@@ -10,8 +10,9 @@ import pytest
 
 from carbon_data.types import DataError
 from coordinator.slots.columns import FIGURES, WORK, ProfileColumns, work_of
-from protos.messages.stream import NodeProfile, WorkProfile
+from protos.messages.stream import NodeProfile
 from protos.messages.terms import Stage
+from protos.messages.work import WorkProfile
 
 WORKS = (
     WorkProfile(Stage.DEVELOPMENT, 1.5, 2.5, 30, 4.5, 5.5),

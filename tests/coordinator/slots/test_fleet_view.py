@@ -17,8 +17,9 @@ from coordinator.policies.local import Local
 from coordinator.slots.columns import work_of as work_profile
 from coordinator.slots.fleet_view import NodeView, build_fleet, build_table, limits_of
 from protos.messages.slot import Telemetry
-from protos.messages.stream import NodeProfile, WorkProfile
+from protos.messages.stream import NodeProfile
 from protos.messages.terms import Sleep, Stage
+from protos.messages.work import WorkProfile
 
 
 class Watching(Local):

@@ -8,8 +8,8 @@ from edge_node.config import BoardConfig
 from edge_node.energy.boards import load_board
 from edge_node.energy.power_model import PowerModel, PowerModelError
 from edge_node.workload import WorkCost
-from protos.messages.stream import WorkProfile
 from protos.messages.terms import Stage
+from protos.messages.work import WorkProfile
 from tests.edge_node.boards import BOARD
 
 

@@ -11,8 +11,9 @@ import pytest
 from edge_node.config import BatteryConfig, InferenceConfig, NodeConfig, SleepConfig
 from edge_node.meters.registry import build_meter, reads_sensor
 from edge_node.slots.profile import node_profile, released_batches, sleep_of
-from protos.messages.stream import NodeProfile, WorkProfile
+from protos.messages.stream import NodeProfile
 from protos.messages.terms import Sleep, Stage
+from protos.messages.work import WorkProfile
 from tests.edge_node.boards import BOARD
 from tests.edge_node.slots.steps import MakeNode
 

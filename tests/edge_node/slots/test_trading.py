@@ -10,8 +10,9 @@ from edge_node.config import NodeConfig
 from edge_node.slots.backlog import Backlog, Batch
 from edge_node.slots.trading import Conversation, OffloadRoom, own_of
 from protos.messages.market import MarketCall, MarketKind, MarketNews, MarketTerms
-from protos.messages.stream import NodeProfile, WorkProfile
+from protos.messages.stream import NodeProfile
 from protos.messages.terms import Stage
+from protos.messages.work import WorkProfile
 
 DEV, APP = Stage.DEVELOPMENT, Stage.APPLICATION
 MakeConfig = Callable[..., NodeConfig]

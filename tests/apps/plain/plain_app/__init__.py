@@ -1,0 +1,1 @@
+"""A small Flower app of our own: nothing in it knows of slots."""

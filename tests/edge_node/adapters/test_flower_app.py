@@ -1,0 +1,123 @@
+"""The mod around a user's ClientApp: the slot is guarded, the work metered, the app sees its own message."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
+
+from edge_node.adapters.flower_app import slot_mod
+from edge_node.adapters.flower_private import bind_identity, stamp
+from edge_node.slots.errors import NotReady, NoWork
+from protos.flower_names import NOT_IN_SLOT, SLOT
+
+
+class Learned:
+    def __init__(self):
+        self.observed = []
+
+    def flop(self, seconds, *, training):
+        return 100.0 if training else 10.0
+
+    def observe(self, flop, model_bytes):
+        self.observed.append((flop, model_bytes))
+
+
+class Node:
+    def __init__(self, error=None):
+        self.learned, self.error, self.results, self.besides = Learned(), error, [], []
+
+    def execute(self, parameters, options=None, job=None):
+        if self.error is not None:
+            raise self.error
+        if self.results:
+            return self.results[0]
+        self.results.append(job(1))
+        return self.results[0]
+
+    def beside(self, job):
+        self.besides.append(job())
+
+
+class Link:
+    def __init__(self, error=None):
+        self.node, self.waited = Node(error), []
+
+    def wait_ready(self, slot, deadline_s):
+        self.waited.append((slot, deadline_s))
+
+
+def context():
+    return Context(1, 2, {"partition-id": 0}, RecordDict(), {})
+
+
+def asked(slot=None, kind="train"):
+    bind_identity(1)
+    content = RecordDict({"arrays": ArrayRecord([np.zeros(3)]), "config": ConfigRecord({"lr": 0.5})})
+    if slot is not None:
+        content[SLOT] = ConfigRecord({"slot": slot, "deadline-s": 5.0})
+    message = Message(content, 2, kind)
+    stamp(message)
+    return message
+
+
+def app(message, context):
+    assert SLOT not in message.content
+    metrics = MetricRecord({"num-examples": 7, "train_loss": 1.5})
+    return Message(RecordDict({"w": message.content["arrays"], "m": metrics}), reply_to=message)
+
+
+def test_a_training_message_is_the_nodes_batch_of_its_slot() -> None:
+    link = Link()
+    reply = slot_mod(asked(slot=3), context(), app, link)
+    assert reply.content["w"]["0"].dtype == "float64"
+    assert link.waited == [(3, 5.0)]
+    (result,) = link.node.results
+    assert (result.num_examples, result.mean_loss, result.flop, result.batches) == (7, 1.5, 100.0, 1)
+    ((flop, model_bytes),) = link.node.learned.observed
+    assert flop == 100.0
+    assert model_bytes >= 24
+    assert link.node.besides == []
+
+
+def test_a_second_training_message_in_the_slot_is_metered_beside_its_batch() -> None:
+    link = Link()
+    slot_mod(asked(slot=3), context(), app, link)
+    assert not slot_mod(asked(slot=3), context(), app, link).has_error()
+    assert [done.flop for done in link.node.besides] == [10.0]
+
+
+def test_other_messages_are_metered_beside_the_batch() -> None:
+    link = Link()
+    slot_mod(asked(kind="evaluate"), context(), app, link)
+    (done,) = link.node.besides
+    assert done.received_bytes == done.sent_bytes >= 24
+    assert link.node.results == []
+
+
+@pytest.mark.parametrize("error", [NoWork("nothing to run"), NotReady("asleep")])
+def test_what_the_slot_does_not_allow_is_a_typed_error(error) -> None:
+    reply = slot_mod(asked(slot=0), context(), app, Link(error))
+    assert reply.error.code == NOT_IN_SLOT
+
+
+def test_an_error_of_the_app_is_its_answer_and_its_work_is_no_result() -> None:
+    link = Link()
+    reply = slot_mod(asked(slot=0), context(), lambda m, c: Message(Error(6, "mod"), reply_to=m), link)
+    assert reply.error.code == 6
+    assert link.node.results == []
+
+
+def test_flowers_own_mods_compose_outside_of_ours() -> None:
+    link = Link()
+    around = SimpleNamespace(calls=0)
+
+    def mod(message, context, call_next):
+        around.calls += 1
+        return call_next(message, context)
+
+    reply = mod(asked(slot=0), context(), lambda m, c: slot_mod(m, c, app, link))
+    assert not reply.has_error()
+    assert around.calls == 1
