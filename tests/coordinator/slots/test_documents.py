@@ -7,6 +7,8 @@ from typing import Any
 
 from coordinator.slots.documents import message_document, plan_document
 from protos.messages.slot import Telemetry, Usage
+from protos.messages.terms import Stage
+from protos.messages.work import WorkProfile
 from tests.coordinator.slots.test_schedule import DECISION, PLAN
 
 USAGE = Usage("n0", "boot", 1, 1, 0, (), 0, (), (), 0)
@@ -21,7 +23,13 @@ def test_a_duration_is_kept_where_there_is_one() -> None:
     timed = replace(USAGE, duration_s=0.0)
     assert message_document(timed) == asdict(timed)
     telemetry = Telemetry("n0", "boot", 1, 0, 0, (1,), (1,))
-    assert message_document(telemetry) == asdict(telemetry)
+    assert message_document(telemetry) == without(asdict(telemetry), "work")
+
+
+def test_what_was_learned_of_the_work_is_kept_where_something_was() -> None:
+    learned = WorkProfile(Stage.DEVELOPMENT, 2.0, 8.0, 1)
+    telemetry = Telemetry("n0", "boot", 1, 0, 0, (1,), (1,), work=(learned,))
+    assert message_document(telemetry)["work"] == asdict(telemetry)["work"]
 
 
 def test_what_is_left_of_a_slot_is_not_kept_and_that_it_was_missed_is() -> None:

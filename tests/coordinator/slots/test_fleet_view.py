@@ -377,3 +377,12 @@ def test_work_of_a_stage_that_a_node_did_not_give(kit: Any) -> None:
     with pytest.raises(DataError) as caught:
         work_profile(profile, Stage.RECYCLING)
     assert str(caught.value) == "no work profile for stage recycling; the node registered ['development']"
+
+
+def test_what_a_node_has_learned_of_its_work_stands_in_place_of_what_it_registered(kit: Any) -> None:
+    learned = WorkProfile(Stage.DEVELOPMENT, 2.0, 8.0, 1, 0.5)
+    told = Telemetry("n00", "boot", 1, 0, 0, (1,), (1,), work=(learned,))
+    view = NodeView(kit.profile(0), told, False, 0, None)
+    assert learned in view.now.work
+    assert len(view.now.work) == len(view.profile.work)
+    assert dataclasses.replace(view, telemetry=dataclasses.replace(told, work=())).now == view.profile

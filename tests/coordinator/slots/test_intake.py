@@ -10,6 +10,7 @@ import pytest
 from carbon_data.storage import Balance
 from coordinator.ledger import Kind, verify
 from coordinator.ledger.entry import Entry
+from coordinator.slots.documents import message_document
 from coordinator.slots.postings import adjustment, opening
 from coordinator.slots.protocol import Effects, Refused
 from coordinator.slots.state import Standing
@@ -245,7 +246,7 @@ def test_a_key_conflict_whole(bench: Any) -> None:
     assert found.refusal == Refusal("key_conflict", reason)
     assert found.follow == (Ack("n00", 1),)
     (alarm,) = found.alarms
-    offered = Entry(Kind.TELEMETRY, first.key, dataclasses.asdict(other), slot=0, node_id="n00")
+    offered = Entry(Kind.TELEMETRY, first.key, message_document(other), slot=0, node_id="n00")
     assert alarm.body == {
         "alarm": "key_conflict",
         "reason": reason,
@@ -311,7 +312,7 @@ def test_a_first_battery_opens_an_account_and_another_after_a_gap_adjusts_it(ben
     told = stub.telemetry(0)
     found = taken(bench, told)
     assert isinstance(found, Effects)
-    record = Entry(Kind.TELEMETRY, "message/n00/boot1/1", dataclasses.asdict(told), slot=0, node_id="n00")
+    record = Entry(Kind.TELEMETRY, "message/n00/boot1/1", message_document(told), slot=0, node_id="n00")
     assert found.entries == (opening("n00", 0, told.battery_uj), record)
     again = dataclasses.replace(told, seq=2)
     found = taken(bench, again)
