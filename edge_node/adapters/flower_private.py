@@ -127,23 +127,27 @@ def error_reply(message: Message, code: int, reason: str) -> Message:
     return Message(Error(code=code, reason=reason[:2000]), reply_to=message)
 
 
+class AppLoadError(ValueError):
+    """A user's ClientApp or ServerApp cannot be imported, or is something else."""
+
+
 def load_app_object(reference: str, folder: str, kind: type[App]) -> App:
     """The ClientApp or ServerApp ``package.module:name``.
 
-    ``folder``: of the project; empty: looked for as all code of users. Raises ValueError where there is none.
+    ``folder``: of the project; empty: looked for as all code of users. Raises AppLoadError where there is none.
     """
     if folder:
         try:
             found = load_app(reference, ValueError, folder)
         except Exception as error:  # code of users may raise anything while it is imported
-            raise ValueError(
+            raise AppLoadError(
                 f"{kind.__name__} {reference} of {folder} cannot be loaded: {type(error).__name__}: {error} (at "
                 f"{place_of(error)})"
             ) from error
     else:
-        found = named(reference, {}, kind.__name__, ValueError)
+        found = named(reference, {}, kind.__name__, AppLoadError)
     if not isinstance(found, kind):
-        raise ValueError(f"{reference} is a {type(found).__name__}, no {kind.__name__} of Flower's")
+        raise AppLoadError(f"{reference} is a {type(found).__name__}, no {kind.__name__} of Flower's")
     return found
 
 

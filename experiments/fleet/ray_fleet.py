@@ -291,6 +291,10 @@ class RayFleet(HostsRuns[RayGrid]):
     def _ask(self, references: list[Any], what: str) -> list[Any]:
         try:
             return list(ray.get(references, timeout=self._host_timeout_s))
+        except RayTaskError as error:
+            logger.info("a fleet process did not %s: %s", what, error)  # with where it happened there
+            why = f"{type(error.cause).__name__}: {error.cause}"
+            raise FleetStartError(f"a fleet process did not {what}: {why}") from error
         except RayError as error:
             raise FleetStartError(f"a fleet process did not {what}: {error}") from error
 

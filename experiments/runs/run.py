@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_node.adapters.flower_private import AppLoadError
 from edge_node.adapters.npy import array_view
 from experiments.run_folder.files import FLOWER_LOG, LEDGER, SCENARIO, TIMINGS
 
@@ -139,7 +140,7 @@ def failures() -> tuple[type[Exception], ...]:
     """What parts of a run raise when they cannot go on: other people's code, the coordinator, a process, the disk."""
     return (
         *(CoordinatorError, CallFailed, FleetStartError, IsolationError, StrategyError, PolicyFailedError),
-        AppError,
+        *(AppError, AppLoadError),
         *(TrainingError, LearnerLostError),
         *(LedgerError, RequestError, OSError, sqlite3.Error),
     )

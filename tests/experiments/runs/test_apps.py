@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -133,3 +134,16 @@ def test_evaluation_on_the_server_and_sampling_are_the_apps_matter(tmp_path: Pat
 def test_other_rounds_than_the_runs_end_it_with_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="round 3, and all 2 slots"):
         run(tmp_path / "run", text=APP + "[stages]\ndevelopment = 2\n")
+
+
+def test_an_app_that_cannot_be_imported_ends_the_run_with_a_sentence(tmp_path: Path) -> None:
+    project = tmp_path / "broken"
+    shutil.copytree(PLAIN, project)
+    (project / "plain_app").rename(project / "broken_app")
+    described = project / "pyproject.toml"
+    described.write_text(described.read_text().replace("plain_app", "broken_app"))
+    (project / "broken_app" / "client_app.py").write_text("open('no such file')\n")
+    text = APP.replace("{app}", project.as_posix())
+    with pytest.raises(RunError, match=r"cannot be loaded: FileNotFoundError: .*no such file"):
+        run(tmp_path / "run", text=text)
+    assert not (tmp_path / "run" / "DONE").exists()
