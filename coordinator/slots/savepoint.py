@@ -28,6 +28,8 @@ class Savepoint:
         self._tables = {name: dict(getattr(books, name)) for name in ("delivered", "waiting", "unheard")}
         self._balances: dict[tuple[str, Unit], int | None] = {}
         self._states: dict[tuple[str, Any], Any] = {}
+        self._frozen: dict[str, int] = {}
+        """Slots of each zone's series before the first live signal."""
 
     def keep(self, entry: Entry) -> None:
         """Keep what ``entry`` may change."""
@@ -36,6 +38,10 @@ class Savepoint:
             self._balances.setdefault(key, self._books.balances.get(key))
         self._keep("nodes", entry.node_id)
         self._keep("slots", entry.slot)
+        if entry.kind is Kind.SIGNAL and not self._frozen:
+            self._tables["zones"] = dict(self._books.zones)
+            series = self._books.intensity_g_per_kwh
+            self._frozen = {zone: len(values) for zone, values in series.items()}
         if entry.kind is Kind.DECISION:
             for node in self._books.nodes:
                 self._keep("nodes", node)
@@ -59,6 +65,8 @@ class Savepoint:
         for name, rows in self._tables.items():
             getattr(books, name).clear()
             getattr(books, name).update(rows)
+        for zone, slots in self._frozen.items():
+            del books.intensity_g_per_kwh[zone][slots:]
         for key, amount in self._balances.items():
             if amount is None:
                 books.balances.pop(key, None)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coordinator.ledger.entry import Entry, Kind
+from coordinator.ledger.store import read_entries
 from coordinator.slots.savepoint import Savepoint
+from tests.carbon_data.live.replayed import Replayed
 from tests.coordinator.slots.trader import Trader
 from tests.reliability.sabotage import memory
 
@@ -48,4 +51,20 @@ def test_a_block_without_an_error_stands_and_a_later_one_restores_to_it(tmp_path
     assert books.alarms == 2
     kept.restore()
     assert memory(bench.coordinator.service) == stands
+    bench.close()
+
+
+def test_live_signals_are_put_back(tmp_path: Path, kit: Any, replayed: Replayed) -> None:
+    bench = kit.Bench(kit.live_config(tmp_path, replayed.url), Trader())
+    bench.join()
+    bench.run_slot(0)
+    books = bench.coordinator.service.books
+    before = copy.deepcopy((books.zones, books.intensity_g_per_kwh, books.frozen_slots))
+    kept = Savepoint(books)
+    (signal,) = [s.entry for s in read_entries(bench.config.ledger_path) if s.entry.kind is Kind.SIGNAL]
+    kept.keep(signal)
+    books.apply(signal)
+    assert books.frozen_slots == before[2] + 1
+    kept.restore()
+    assert (books.zones, books.intensity_g_per_kwh, books.frozen_slots) == before
     bench.close()
