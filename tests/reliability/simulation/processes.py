@@ -90,7 +90,7 @@ class Coordinator(Process):
         self.service = CoordinatorService(config, policy(), clock, self.ledger.digest, recorded)
         outboxes = Outboxes()
         self.durability = Durability(self.ledger, outboxes, clock)
-        self.attendance = Attendance(self.service, self.durability, outboxes, Guard(Access()))
+        self.attendance = Attendance(self.service, self.durability, outboxes, Guard(Access()), 100)
         self.calls = RunnerCalls(self.service, self.durability, clock)
         self.listening = False
         self.spawn(self._start())
