@@ -94,7 +94,7 @@ class Durability:
             return
 
         def tell(result: Future[int]) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and its tasks with it
                 loop.call_soon_threadsafe(self._end, group, done, result.exception())
 
         written.add_done_callback(tell)

@@ -174,7 +174,7 @@ class Link:
     """Where to close slots while models are averaged, and to begin them while models are evaluated; None: in turn, in
     this thread."""
     in_time: Callable[[Grid], Grid] = lambda grid: grid
-    """The grid, without replies that nobody waits for."""
+    """The grid, which drops replies that come after their slot's end."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,9 @@ from collections.abc import Callable
 class RunningClock:
     """Seconds of ``clock``, of which no more than ``longest_step_s`` count between two readings.
 
-    A stopped process, a suspended laptop or a paused virtual machine hears nobody meanwhile; all leases would have
-    lapsed together, and the next slot would be decided with whoever is heard first. ``keep`` reads the clock often
-    enough that every other gap counts in full.
+    A stopped process, a suspended laptop or a paused virtual machine receives no heartbeats meanwhile. All leases would
+    have ended together, and the next slot would be decided with the first node that sends one. ``keep`` reads the clock
+    often enough that every other gap counts in full.
     """
 
     def __init__(self, longest_step_s: float, clock: Callable[[], float] = time.monotonic) -> None:

@@ -69,8 +69,8 @@ class Posting:
 class Entry:
     """A document that counts once, by ``key``. ``body`` is JSON-able; no NaN.
 
-    Raises LedgerError when postings do not sum to zero in each unit, or the file could not hold it: whatever takes an
-    entry up may rely on its being written.
+    Raises LedgerError when postings do not sum to zero in each unit, or where the file could not hold the entry:
+    an entry that exists can be written.
     """
 
     kind: Kind

@@ -58,7 +58,7 @@ class Books:
         self.delivered = dict.fromkeys(COUNTS, 0)
         """Requests, tokens and bits delivered so far."""
         self.unheard: dict[str, int] = {}
-        """By node, the last slot before which its telemetry was refused: nobody waits for it there."""
+        """By node, the last slot before which its telemetry was refused; the coordinator does not wait for it there."""
         self.alarms = self.fallbacks = self.gaps = 0
         self._savepoint: Savepoint | None = None
         self.run_time = RunTime.start(config.slot_s, config.overrun)

@@ -80,7 +80,7 @@ def test_an_absurd_reading_is_refused_by_name_and_the_others_go_on(bench: Any, c
     service = bench.coordinator.service
     bench.coordinator.carry_out(service.closing.close(EndSlot(0, 1.0))[1])
     bench.coordinator.receive("n00", make(kept[0]))
-    assert service.closing.awaiting_usage() == (), "nobody waits for it"
+    assert service.closing.awaiting_usage() == ()
     (refusal,) = bench.nodes["n00"].refusals
     assert refusal.code == "implausible"
     assert refusal.reason.startswith("n00: ")

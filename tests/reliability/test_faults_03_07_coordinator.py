@@ -49,10 +49,9 @@ def test_a_paused_coordinator_decides_with_all_that_were_there(running: tuple[Pr
     """Nothing of the nodes waits for it when it goes on, as where a whole machine was suspended: the first that is
     heard again would be all it knows of."""
     process, nodes = running
-    slot = 1
     assert process.popen is not None
     with ControlClient(process.address) as control, ThreadPoolExecutor(1) as thread:
-        control.status()
+        slot = control.status().next_slot
         nodes.loop.call_soon_threadsafe(time.sleep, 2 * LEASE_S + 0.5)
         os.kill(process.popen.pid, signal.SIGSTOP)
         asked = thread.submit(control.begin_slot, slot, Stage.DEVELOPMENT, WAIT_S)
@@ -102,7 +101,8 @@ def test_a_flood_leaves_the_runner_its_calls(running: tuple[Process, NodeThreads
     try:
         assert flood.opened.wait(60)
         with ControlClient(process.address) as control:
-            for slot in (2, 3):
+            first = control.status().next_slot
+            for slot in (first, first + 1):
                 assert len(control.begin_slot(slot, Stage.DEVELOPMENT, WAIT_S).decisions) == 3
                 assert len(control.end_slot(slot, WAIT_S).settled_nodes) == 3
     finally:

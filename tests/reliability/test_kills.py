@@ -65,27 +65,11 @@ class Node:
         return [json.loads(line) for line in lines]
 
 
-class Restarted(Process):
-    """The coordinator; ``begin`` does not wait until it is ready."""
-
-    def begin(self) -> None:
-        path = self.folder / "coordinator.json"
-        path.write_text(self.config.model_dump_json())
-        with (self.folder / "coordinator.log").open("a") as log:
-            self.popen = subprocess.Popen(
-                [sys.executable, "-m", "coordinator", str(path)],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                cwd=ROOT,
-            )
-
-
 class Shooter:
     """Kills one of the processes after a random while, ``kills`` times. Of those that are killed while they start, the
     next comes soon after."""
 
-    def __init__(self, coordinator: Restarted, nodes: list[Node], kills: int, seed: int) -> None:
+    def __init__(self, coordinator: Process, nodes: list[Node], kills: int, seed: int) -> None:
         self._coordinator, self._nodes, self._kills = coordinator, nodes, kills
         self._chance = random.Random(seed)
         self.killed: Counter[str] = Counter()
@@ -197,7 +181,7 @@ def run_with_kills(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     """Slots until so many kills are done, and two more."""
     slots = 12 * kills
     config = config_of(folder, slots)
-    process = Restarted(config, folder)
+    process = Process(config, folder)
     process.start()
     nodes = [Node(process.address, index, slots, folder) for index in range(3)]
     shooter = Shooter(process, nodes, kills, seed)

@@ -13,10 +13,10 @@ import pytest
 from coordinator.adapters.control_client import ControlClient
 from protos.access.config import Access
 from protos.messages.terms import Stage
+from tests.coordinator.adapters.process import Process
 from tests.reliability.lossy import lossy_link
 from tests.reliability.test_kills import (
     Node,
-    Restarted,
     assert_every_reading_once,
     config_of,
     until_drained,
@@ -46,7 +46,7 @@ def test_loss_and_a_partition_lose_nothing(
         config = config_of(
             tmp_path, SLOTS, host=link.here, access=Access(insecure=True), lease_s=lease_s, heartbeat_s=0.5
         )
-        process = Restarted(config, tmp_path)
+        process = Process(config, tmp_path)
         process.start()
         nodes = [Node(process.address, index, SLOTS, tmp_path, link.command()) for index in range(3)]
         over, failures = threading.Event(), []

@@ -292,7 +292,7 @@ class Block:
         """This block's part of a valid lower bound on the optimum at any prices: Lagrange's, with the row
         prices moved in closed form to where no unbounded variable has a negative reduced cost (weak duality:
         b'y + sum over bounded variables of upper * min(reduced cost, 0)). Where work may wait, every class pays the
-        least cost of its window, whatever its flow's prices are."""
+        least cost of its window; the prices of its flow do not enter."""
         y = self._moved(y, hub)
         if self.waits:
             self.done(y)[:] = 0.0

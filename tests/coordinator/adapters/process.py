@@ -30,7 +30,8 @@ class Process:
         self.address, self.epoch = "", 0
         self.popen: subprocess.Popen[str] | None = None
 
-    def start(self) -> None:
+    def begin(self) -> None:
+        """Start it, without a wait until it is ready."""
         path = self.folder / "coordinator.json"
         path.write_text(self.config.model_dump_json())
         with (self.folder / "coordinator.log").open("a") as log:
@@ -41,6 +42,11 @@ class Process:
                 text=True,
                 cwd=ROOT,
             )
+
+    def start(self) -> None:
+        """Start it; it is ready when this returns."""
+        self.begin()
+        assert self.popen is not None
         assert self.popen.stdout is not None
         line = self.popen.stdout.readline()
         assert line, (self.folder / "coordinator.log").read_text()

@@ -87,7 +87,7 @@ class SimulatedLedger(store.Ledger):
 
     def append(self, entries: Any) -> Future[int]:
         if self.dead:
-            return Future()  # the process is gone, and nobody waits for it
+            return Future()  # the process is gone
         done = super().append(entries)
         if not self._drawn:
             self._drawn = True
