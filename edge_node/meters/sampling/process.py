@@ -49,22 +49,37 @@ def sample(source: Source, ring: Ring) -> None:
 def run(source: Source, rate_hz: float, ring: Ring, asked: int) -> None:
     """Sample until ``asked`` (a descriptor) is closed at its other end."""
     schedule = Schedule(time.monotonic_ns(), rate_hz, seed=os.getpid())
-    looked_ns = 0
+    if rate_hz < ASKED_HZ:
+        _run_asked(source, schedule, ring, asked)
+    else:
+        _run_fast(source, schedule, ring, asked)
+
+
+def _run_asked(source: Source, schedule: Schedule, ring: Ring, asked: int) -> None:
+    """A slow sensor is read on its schedule, and whenever a byte comes in."""
     while True:
         due_ns = schedule.next_ns(time.monotonic_ns())
-        while (wait_ns := due_ns - time.monotonic_ns()) > 0 or rate_hz < ASKED_HZ:
-            if rate_hz >= ASKED_HZ:
-                time.sleep(wait_ns / NS_PER_S)  # clock_nanosleep on the monotonic clock
-                continue
-            if select.select([asked], [], [], max(0, wait_ns) / NS_PER_S)[0]:
-                if len(os.read(asked, 4096)) == ENDED:
-                    return
-                sample(source, ring)
-            elif wait_ns <= 0:
-                ring.spent(time.process_time_ns())
-                break
+        while select.select([asked], [], [], max(0, due_ns - time.monotonic_ns()) / NS_PER_S)[0]:
+            if len(os.read(asked, 4096)) == ENDED:
+                return
+            sample(source, ring)
+        ring.spent(time.process_time_ns())
         sample(source, ring)
-        if rate_hz >= ASKED_HZ and due_ns - looked_ns > LOOK_NS:
+
+
+def _run_fast(source: Source, schedule: Schedule, ring: Ring, asked: int) -> None:
+    """A fast sensor is read on its schedule only. Every step here runs a thousand times a second with cold caches."""
+    next_ns, clock_ns, sleep = schedule.next_ns, time.monotonic_ns, time.sleep
+    looked_ns = 0
+    while True:
+        now_ns = clock_ns()
+        due_ns = next_ns(now_ns)
+        if due_ns > now_ns:
+            sleep(
+                (due_ns - now_ns) / NS_PER_S
+            )  # clock_nanosleep on the monotonic clock: it does not end early
+        sample(source, ring)
+        if due_ns - looked_ns > LOOK_NS:
             looked_ns = due_ns
             ring.spent(time.process_time_ns())
             if select.select([asked], [], [], 0)[0] and len(os.read(asked, 4096)) == ENDED:
