@@ -55,6 +55,10 @@ COMMANDS = {
         "twin:twin",
         "Price a run on boards by its board profile, and show how far energy and time are off by node and stage.",
     ),
+    "disclose": (
+        "disclose:disclose",
+        "Carbon intensity for AI, scope 2, carbon per bit and how to repeat it, of a finished run: a page and JSON.",
+    ),
     "infer": ("infer:infer", "Ask a serving node about test examples over its gRPC Infer stream."),
     "qoais": (
         "qoais:qoais",

@@ -16,9 +16,8 @@ from experiments.errors import UsageError
 from experiments.resolve.boards import board_at, board_of
 from experiments.resolve.prepare import open_scenario
 from experiments.resolve.traces import node_name
-from experiments.run_folder.failed import failure_of
-from experiments.run_folder.files import COMPARE, COMPARING, DONE, LEDGER, SCENARIO
-from experiments.run_folder.verify import verify_run
+from experiments.run_folder.files import LEDGER, SCENARIO
+from experiments.run_folder.finished import require_finished_run, require_sound
 from experiments.scenario.model import Scenario
 from experiments.scenario.places import BoardSpec
 
@@ -47,14 +46,14 @@ class Source:
 
 def open_source(folder: Path, profiles: Sequence[str]) -> Source:
     """``profiles``: ``PATH`` for all nodes or ``NODE=PATH``, instead of the scenario's. Raises UsageError."""
-    _require_done(folder)
+    require_finished_run(folder)
     scenario = open_scenario(str(folder / SCENARIO))
     if scenario.fleet.kind == "virtual":
         raise UsageError(
             f"{folder}: its fleet is virtual, so that nothing was measured; give a run on boards: fleet.kind ray, "
             "daemons or inprocess, with a meter"
         )
-    _require_sound(folder)
+    require_sound(folder)
     run = RecordedRun(read_entries(folder / LEDGER))
     entries = [entry for entry, spec in enumerate(scenario.nodes) for _ in range(spec.count)]
     names = [node_name(place, len(entries)) for place in range(len(entries))]
@@ -82,32 +81,6 @@ def open_source(folder: Path, profiles: Sequence[str]) -> Source:
         {spec.profile: _in_words(found[spec][1]) for spec in found},
         (*_not_calibrated(found), *_changed(run, boards, given)),
     )
-
-
-def _require_done(folder: Path) -> None:
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder; give a run folder, e.g. the one `detabed run` printed")
-    if (folder / COMPARE).exists() or (folder / COMPARING).exists():
-        raise UsageError(f"{folder} is a comparison; give one of the runs in it")
-    if why := failure_of(folder):
-        raise UsageError(f"{folder}: the run failed, its figures do not count: {why}")
-    if not (folder / DONE).exists():
-        raise UsageError(
-            f"{folder} has no DONE file: it is no finished run; let it end, or `detabed resume {folder}`"
-        )
-    if not (folder / SCENARIO).is_file():
-        raise UsageError(f"{folder / SCENARIO} is missing; restore it from a copy")
-
-
-def _require_sound(folder: Path) -> None:
-    verdict = verify_run(folder, tables=False)
-    if not verdict["ok"]:
-        said = [*verdict["findings"], *verdict["incomplete"]]
-        more = f", and {len(said) - 1} more" if len(said) > 1 else ""
-        raise UsageError(
-            f"{folder}: the books are {verdict['state']} ({said[0]}{more}), so that nothing can be compared with them; "
-            f"see `detabed ledger verify {folder}`, and restore the run from a copy"
-        )
 
 
 def _given(profiles: Sequence[str], names: Sequence[str]) -> dict[str, str]:

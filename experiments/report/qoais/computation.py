@@ -91,7 +91,7 @@ def _efficiency(evidence: Evidence) -> list[Indicator]:
     busy = float(static.loc[static["stage"] != "unallocated", "energy_j"].sum())
     training = own[own["component"].isin(["compute", "static"]) & (own["stage"] == "development")]
     joules, gaps = float(training["energy_j"].sum()), missing_fraction(run)
-    flop, why = _training_flop(evidence)
+    flop, why = training_flop(evidence)
     peak = run.timings.get("peak_memory_bytes")
     parameters = evidence.parameters
     size = None if parameters is None else float(sum(array.nbytes for array in parameters.values()))
@@ -134,7 +134,7 @@ def _efficiency(evidence: Evidence) -> list[Indicator]:
     ]
 
 
-def _training_flop(evidence: Evidence) -> tuple[float | None, str]:
+def training_flop(evidence: Evidence) -> tuple[float | None, str]:
     """Counted operations of development, or why they cannot be told."""
     scenario, task = evidence.setting.scenario, evidence.task
     if scenario is None:
