@@ -25,19 +25,55 @@ VARIABLE = "DETABED_OWN_CODE"
 """Folder of the scenario in use; inherited by child processes."""
 
 
+_searched: dict[str, frozenset[str]] = {}
+"""Folders that this process searches for users, with the modules that were imported before."""
+
+
 def look_beside(folder: Path | None) -> None:
-    """Also search ``folder`` for user modules, here and in processes started from now on; None: stop searching it."""
-    if folder is None:
+    """Also search ``folder`` for user modules, here and in processes started from now on; None: stop searching it.
+
+    Modules of the folder before are forgotten: one of the same name beside another scenario is another."""
+    wanted = None if folder is None else str(folder.absolute())
+    if (before := os.environ.get(VARIABLE)) is not None and before != wanted:
+        leave(before)
+    if wanted is None:
         os.environ.pop(VARIABLE, None)
     else:
-        os.environ[VARIABLE] = str(folder.absolute())
+        os.environ[VARIABLE] = wanted
+
+
+def search(folder: str, *, first: bool) -> None:
+    """Search ``folder`` for modules until ``leave``: before or after all others."""
+    if folder in _searched or (not first and folder in sys.path):
+        return
+    _searched[folder] = frozenset(sys.modules)
+    sys.path.insert(0 if first else len(sys.path), folder)
+
+
+def leave(folder: str) -> None:
+    """Search ``folder`` no longer, and forget the modules that were imported from it meanwhile."""
+    before = _searched.pop(folder, None)
+    if before is None:
+        return
+    sys.path[:] = [place for place in sys.path if place != folder]
+    for name, module in list(sys.modules.items()):
+        if name not in before and lies_below(module, folder):
+            del sys.modules[name]
+
+
+def lies_below(module: ModuleType, folder: str) -> bool:
+    """Whether a module's file, or its folder without one, is below ``folder``, and of no library installed there."""
+    file = getattr(module, "__file__", None)
+    found = [file] if file else list(getattr(module, "__path__", ()))
+    inside = f"{folder.rstrip(os.sep)}{os.sep}"
+    return any(place.startswith(inside) and not place.startswith(_foreign()) for place in found)
 
 
 def import_named(module: str) -> ModuleType:
     """The module of a ``package.module:Name``. Raises ImportError with the folders that were searched."""
     folder = os.environ.get(VARIABLE)
-    if folder and folder not in sys.path:
-        sys.path.append(folder)
+    if folder:
+        search(folder, first=False)
     importlib.invalidate_caches()  # it may have been written while we run
     try:
         return importlib.import_module(module)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from edge_node.config import NodeConfig, Strict
 
 
 class Assignment(Strict):
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
     session: str = Field(pattern=r"^[0-9a-f]{32}$")
     """New whenever a run starts or is resumed; names the board's outbox file."""
     run_number: int = Field(ge=1)
@@ -15,6 +17,8 @@ class Assignment(Strict):
     node_number: int = Field(ge=2)
     """Flower's number of the node."""
     config: NodeConfig
+    app: bytes | None = None
+    """Bundle of a user's Flower app (``config.app.sha256``)."""
 
     @classmethod
     def from_letter(cls, content: bytes | bytearray) -> Assignment:

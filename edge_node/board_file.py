@@ -38,6 +38,8 @@ class BoardFile(Strict):
     """Of the learning."""
     own_code: Path | None = None
     """Folder of tasks and meters of one's own (``package.module:Name``), which ``detabed cluster push`` fills."""
+    apps: bool = False
+    """Whether this board executes Flower apps that come from the runner's machine with a run."""
     data: Path | None = None
     """Folder of large data files; None: as DETABED_DATA_DIR says, or the user's cache folder."""
 
@@ -59,6 +61,11 @@ class BoardFile(Strict):
             raise ValueError(
                 f"{self.node_id} is told to be put to sleep by {config.sleep.kind}; what is run or switched on a board "
                 f"stands in its own file, as sleep"
+            )
+        if config.app is not None and config.app.sha256 and not self.apps:
+            raise ValueError(
+                f"{self.node_id} executes no code that comes with a run; to allow Flower apps, set "
+                '"apps": true in its board.json (detabed node join --apps), and start its daemon again'
             )
         own = {
             "access": self.access,

@@ -100,6 +100,8 @@ class AppConfig(Strict):
     folder: str = ""
     """Folder of the project, which its modules are imported from; empty: where Python looks, and beside the
     scenario."""
+    sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    """Of the project's bundle, where it comes to the node with its assignment; empty: the node reads ``folder``."""
     run_config: dict[str, bool | int | float | str] = {}
     """As ``context.run_config`` has it: the project's, with the scenario's overrides."""
     partitions: int = Field(ge=1)

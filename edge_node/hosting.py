@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flwr.app import Message
 
+from edge_node.adapters.app_bundle import remove_bundles, unpack_bundle
 from edge_node.adapters.coordinator_client import GrpcLink
 from edge_node.adapters.flower_app import client_app_of
 from edge_node.adapters.host import GrpcHost
@@ -68,7 +69,7 @@ class HostedRun:
         for old in board.folder.glob(OUTBOX.format(session="*")):
             if old != self._path:
                 _remove(old)  # of a run whose coordinator is gone
-        config = board.completed(assignment.config)
+        config = self._with_app(board.completed(assignment.config), assignment.app)
         self._outbox = SqliteOutbox(self._path)
 
         def build(configs: Sequence[NodeConfig]) -> BoardNode:
@@ -79,7 +80,16 @@ class HostedRun:
             self._host = NodeHost([config], numbers, assignment.run_number, build)
         except BaseException:
             self._outbox.close()
+            remove_bundles(board.folder)
             raise
+
+    def _with_app(self, config: NodeConfig, bundle: bytes | None) -> NodeConfig:
+        """The configuration with the folder of the app that came with it."""
+        remove_bundles(self._board.folder)
+        if config.app is None or not config.app.sha256:
+            return config
+        place = unpack_bundle(bundle or b"", config.app.sha256, self._board.folder)
+        return config.model_copy(update={"app": config.app.model_copy(update={"folder": str(place)})})
 
     @property
     def node(self) -> BoardNode:
@@ -104,6 +114,7 @@ class HostedRun:
         self._outbox.close()
         if over:
             _remove(self._path)
+            remove_bundles(self._board.folder)
 
 
 def _remove(outbox: Path) -> None:

@@ -19,6 +19,7 @@ from flwr.app import ConfigRecord, Context, Message
 from flwr.clientapp import ClientApp
 from numpy.typing import NDArray
 
+from edge_node.adapters.app_modules import forget_apps, load_app_object
 from edge_node.adapters.flower_client import (
     Handler,
     answers_with_errors,
@@ -26,7 +27,7 @@ from edge_node.adapters.flower_client import (
     link_of,
     number_in,
 )
-from edge_node.adapters.flower_private import error_reply, load_app_object
+from edge_node.adapters.flower_private import error_reply
 from edge_node.config import NodeConfig
 from edge_node.slots.beside import Done
 from edge_node.slots.errors import NotReady, NoWork
@@ -43,6 +44,7 @@ def client_app_of(configs: Sequence[NodeConfig], links: Mapping[str, Link]) -> H
     app = configs[0].app
     if app is None:
         return build_client_app(links)
+    forget_apps()
     inner = load_app_object(app.client_app, app.folder, ClientApp)
     seed_generators(configs[0].seed)
 

@@ -10,27 +10,25 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, Error, Message, RecordDict
 from flwr.common.config import get_fused_config_from_dir, get_project_config
+from flwr.common.constant import FAB_MAX_SIZE
 from flwr.common.serde import message_from_proto, message_to_proto
 from flwr.proto.message_pb2 import Message as ProtoMessage
-from flwr.supercore.object_ref import load_app
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 from numpy.typing import NDArray
 
-from carbon_data.own_code import named, place_of
-
-App = TypeVar("App")
 UserValue = bool | int | float | str
 """Of a run's configuration."""
 PackedArrays = list[tuple[str, str, tuple[int, ...], str, NDArray[np.uint8]]]
 """Per array: name, dtype, shape, Flower's serialisation type, payload."""
 
 SERVER_NODE_ID = 1
+MAX_BUNDLE_BYTES: int = FAB_MAX_SIZE
 
 
 def bind_identity(run_id: int) -> None:
@@ -127,30 +125,6 @@ def error_reply(message: Message, code: int, reason: str) -> Message:
     return Message(Error(code=code, reason=reason[:2000]), reply_to=message)
 
 
-class AppLoadError(ValueError):
-    """A user's ClientApp or ServerApp cannot be imported, or is something else."""
-
-
-def load_app_object(reference: str, folder: str, kind: type[App]) -> App:
-    """The ClientApp or ServerApp ``package.module:name``.
-
-    ``folder``: of the project; empty: looked for as all code of users. Raises AppLoadError where there is none.
-    """
-    if folder:
-        try:
-            found = load_app(reference, ValueError, folder)
-        except Exception as error:  # code of users may raise anything while it is imported
-            raise AppLoadError(
-                f"{kind.__name__} {reference} of {folder} cannot be loaded: {type(error).__name__}: {error} (at "
-                f"{place_of(error)})"
-            ) from error
-    else:
-        found = named(reference, {}, kind.__name__, AppLoadError)
-    if not isinstance(found, kind):
-        raise AppLoadError(f"{reference} is a {type(found).__name__}, no {kind.__name__} of Flower's")
-    return found
-
-
 def components_of(folder: Path) -> tuple[str, str, str]:
     """(project, ServerApp, ClientApp) that a ``pyproject.toml`` names. Raises ValueError, FileNotFoundError."""
     config = get_project_config(folder)
@@ -163,3 +137,12 @@ def run_config_of(folder: Path, overrides: Mapping[str, UserValue]) -> dict[str,
 
     Raises ValueError for one that the project does not have."""
     return dict(get_fused_config_from_dir(folder, dict(overrides)))
+
+
+def bundle_of(folder: Path) -> bytes:
+    """A project as Flower's own nodes get it: a zip file (FAB) of code and settings, the same for the same files.
+
+    Raises ValueError, OSError for a project of which Flower makes none."""
+    from flwr.cli.build import build_fab_from_disk  # of the runner's machine alone: brings the command line
+
+    return cast(bytes, build_fab_from_disk(folder))

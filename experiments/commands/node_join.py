@@ -54,6 +54,13 @@ def node_join(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Of the learning; default: as before, or 1.")
     ] = None,
+    apps: Annotated[
+        bool | None,
+        typer.Option(
+            "--apps/--no-apps",
+            help="Whether the board executes Flower apps that come with a run; default: as before, or not.",
+        ),
+    ] = None,
     unit: Annotated[
         Kind,
         typer.Option(
@@ -86,7 +93,7 @@ def node_join(
     }
     # The daemon may be started where no shell has set it.
     data = os.environ.get(DATA_DIR_VARIABLE) or None
-    said = {"meter": meter, "address": peer_address, "threads": threads, "data": data}
+    said = {"meter": meter, "address": peer_address, "threads": threads, "apps": apps, "data": data}
     values = board_values(file, parsed.node_id, host, port, folders, **said)
     clock = Clock(wait, lambda said: err.print(said, markup=False, highlight=False, soft_wrap=True))
     certificate = join(address, parsed, place, clock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from collections.abc import Iterable, Sequence
@@ -9,6 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from coordinator.config import CoordinatorConfig
+from edge_node.adapters.flower_private import bundle_of
 from edge_node.assignment import Assignment
 from edge_node.config import NodeConfig, NodeMemory
 from experiments.cluster.cluster import Cluster
@@ -123,12 +125,14 @@ class DaemonFleet(HostsRuns[DaemonGrid]):
         self.release()
         self._numbers = numbers_of(configs)
         number, session = run_number(configs[0].run_id), secrets.token_hex(16)
+        bundle = _bundle(configs[0])
         letters = {
             config.node_id: Assignment(
                 session=session,
                 run_number=number,
                 node_number=self._numbers[config.node_id],
                 config=config,
+                app=bundle,
             ).to_letter()
             for config in configs
         }
@@ -228,3 +232,14 @@ class DaemonFleet(HostsRuns[DaemonGrid]):
             self.release()
             self._port.close()
             self._port = None
+
+
+def _bundle(config: NodeConfig) -> bytes | None:
+    """The app that travels to boards. Raises FleetStartError where it is no longer the one that was resolved."""
+    app = config.app
+    if app is None or not app.sha256:
+        return None
+    bundle = bundle_of(Path(app.folder))
+    if hashlib.sha256(bundle).hexdigest() != app.sha256:
+        raise FleetStartError(f"{app.folder} has changed since the run was prepared; run it again")
+    return bundle

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from coordinator.market.layout import Restrictions
 from coordinator.policies.registry import make_policy
-from edge_node.adapters.flower_private import UserValue, components_of, run_config_of
+from edge_node.adapters.flower_private import UserValue, bundle_of, components_of, run_config_of
 from edge_node.config import AppConfig, BoardConfig, DemandConfig, TaskConfig
 from edge_node.meters.modelled import ModelledMeter
 from edge_node.tasks.none import APP
@@ -80,12 +81,27 @@ def find_app(scenario: Scenario, nodes: int) -> FoundApp:
         AppConfig(
             client_app=client,
             folder=folder,
+            sha256=_bundled(scenario),
             run_config=config,
             partitions=nodes,
             round_flop=None if spec.round_flop == "measured" else spec.round_flop,
             evaluate_flop=None if spec.evaluate_flop == "measured" else spec.evaluate_flop,
         ),
     )
+
+
+def _bundled(scenario: Scenario) -> str:
+    """Hash of the project's bundle, where it travels to boards; empty: it does not. Raises UsageError."""
+    project = scenario.task.app
+    if project is None or scenario.fleet.kind != "daemons":
+        return ""
+    with scenario.at("task", "app"):
+        try:
+            return hashlib.sha256(bundle_of(project)).hexdigest()
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"{project} cannot be sent to boards: {error}; `flwr build` must take it"
+            ) from error
 
 
 def refuse_unused_by_apps(scenario: Scenario) -> None:

@@ -14,8 +14,8 @@ from flwr.serverapp.strategy import Strategy
 from carbon_data.own_code import place_of
 from coordinator.adapters.flower_server import Link, RunRecord, Watch
 from coordinator.adapters.slot_grid import STAGE, AppError, SlotGrid
+from edge_node.adapters.app_modules import load_app_object
 from edge_node.adapters.flower_app import seed_generators
-from edge_node.adapters.flower_private import load_app_object
 from experiments.resolve.app import FoundApp
 
 Evaluate = Callable[[int, ArrayRecord], MetricRecord | None]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_node.adapters.flower_private import AppLoadError
+from edge_node.adapters.app_modules import AppLoadError, fresh_apps
 from edge_node.adapters.npy import array_view
 from experiments.run_folder.files import FLOWER_LOG, LEDGER, SCENARIO, TIMINGS
 
@@ -237,6 +237,7 @@ def _run_slots(
     open_slot = None if resumed is None else resumed.open_slot
     with (
         logging_to(folder / FLOWER_LOG),
+        nullcontext() if app is None else fresh_apps(),
         open_session(fleet, config, folder, nodes_of, open_slot) as session,
         recording,
     ):

@@ -47,6 +47,7 @@ class Boards:
                 "coordinator": self.coordinator,
                 "certificates": str(place / "identity"),
                 "folder": str(place / "state"),
+                "apps": True,
             }
             (place / "board.json").write_text(json.dumps(own))
 

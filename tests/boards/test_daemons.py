@@ -11,10 +11,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from safetensors.numpy import load_file
 
 import detabed
+from experiments.run_folder.files import MODEL
 from tests.boards.board_hosts import PORT, Boards, until
-from tests.boards.hosts import Host, environment, hosts
+from tests.boards.hosts import ROOT, Host, environment, hosts
 from tests.boards.test_ray_cluster import SCENARIO
 
 pytestmark = pytest.mark.processes
@@ -24,6 +26,24 @@ kind = "daemons"
 cluster = "boards.toml"
 [coordinator]
 host = "{host}"
+"""
+IN_PROCESS = """
+[fleet]
+kind = "inprocess"
+"""
+APP = """name = "app"
+policy = "det"
+[time]
+start = 2022-06-21T16:00:00Z
+[task]
+app = "{app}"
+round_flop = 1e12
+evaluate_flop = 1e11
+{fleet}
+[[nodes]]
+zone = "US-NW-SCL"
+[[nodes]]
+zone = "US-SE-SOCO"
 """
 END_S = 400
 
@@ -100,6 +120,28 @@ def test_daemons_on_boards_do_what_nodes_in_one_process_do(cluster: Cluster, tmp
     assert "mutual TLS" in there.metadata["transport_security"]
     for node_id, host in cluster.hosts.items():
         assert cluster.boards.told(node_id)[-1]["peer_address"].startswith(f"{host.address}:")
+
+
+def test_an_app_travels_to_boards_and_does_what_it_does_in_one_process(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    folders = {}
+    for where in ("there", "here"):
+        path = cluster.folder / f"app-{where}.toml"
+        fleet = ON_BOARDS.format(host=cluster.laptop.address) if where == "there" else IN_PROCESS
+        path.write_text(APP.format(app=ROOT / "tests" / "apps" / "plain", fleet=fleet))
+        folders[where] = tmp_path / where
+        process = cluster.run(path, folders[where])
+        _, errors = process.communicate(timeout=END_S)
+        assert process.returncode == 0, errors
+    there, here = (detabed.open(folders[where]) for where in ("there", "here"))
+    for table in ("rounds", "slots", "lines"):
+        pd.testing.assert_frame_equal(getattr(there, table), getattr(here, table))
+    (w,), (v,) = (load_file(folders[where] / MODEL).values() for where in ("there", "here"))
+    assert (w == v).all()
+    assert there.verify()["ok"]
+    state = cluster.folder / "n0" / "state"
+    until(lambda: not list(state.glob("app-*")))
 
 
 def test_a_daemon_that_is_killed_comes_back_with_the_battery_of_the_ledger(

@@ -25,6 +25,21 @@ def test_an_object_is_found_beside_the_scenario(tmp_path: Path, monkeypatch: pyt
         sys.modules.pop("mine_here", None)
 
 
+def test_a_module_of_the_same_name_beside_another_scenario_is_another(tmp_path: Path) -> None:
+    path = list(sys.path)
+    try:
+        for size in (1, 2):
+            folder = tmp_path / str(size)
+            folder.mkdir()
+            (folder / "mine_twice.py").write_text(f"class Thing:\n    size = {size}\n")
+            look_beside(folder)
+            assert named("mine_twice:Thing", {}, "toy", ValueError).size == size
+    finally:
+        look_beside(None)
+    assert "mine_twice" not in sys.modules
+    assert sys.path == path
+
+
 def test_entries_of_a_registry_come_first_and_unknown_names_are_refused() -> None:
     ours = {"path": "pathlib:Path", "three": 3}
     assert named("path", ours, "toy", ValueError) is Path

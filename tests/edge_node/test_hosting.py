@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import pytest
 
 from carbon_data.types import DataError
+from edge_node.adapters.flower_private import bundle_of
 from edge_node.assignment import Assignment
 from edge_node.board_file import BoardFile
-from edge_node.config import DemandConfig, TaskConfig
+from edge_node.config import AppConfig, DemandConfig, TaskConfig
 from edge_node.hosting import HostedRun
 from edge_node.tasks.data import images
 from tests.boards.identities import Identities
@@ -47,6 +49,27 @@ def test_another_run_has_an_outbox_of_its_own(board: BoardFile, make_config: Cal
     HostedRun(board, assigned(make_config)).close(over=False)
     HostedRun(board, assigned(make_config, session="b" * 32)).close(over=False)
     assert {path.name for path in board.folder.iterdir()} == {f"outbox-{'b' * 32}.sqlite"}
+
+
+def test_an_app_comes_to_a_board_that_allows_it_and_goes_with_its_run(
+    board: BoardFile, make_config: Callable[..., Any]
+) -> None:
+    bundle = bundle_of(Path(__file__).parents[1] / "apps" / "plain")
+    app = AppConfig(
+        client_app="plain_app.client_app:app", sha256=hashlib.sha256(bundle).hexdigest(), partitions=1
+    )
+    sent = assigned(make_config, app=app).model_copy(update={"app": bundle})
+    (letter,) = sent.to_letter()
+    came = Assignment.from_letter(letter)
+    with pytest.raises(ValueError, match=r'n0 executes no code that comes with a run; .*"apps": true'):
+        HostedRun(board, came)
+    allowing = board.model_copy(update={"apps": True})
+    run = HostedRun(allowing, came)
+    assert len(list(board.folder.glob("app-*"))) == 1
+    run.close(over=True)
+    assert list(board.folder.iterdir()) == []
+    with pytest.raises(ValueError, match="came with sha256"):
+        HostedRun(allowing, came.model_copy(update={"app": bundle + b"more"}))
 
 
 def test_data_that_lack_are_named(

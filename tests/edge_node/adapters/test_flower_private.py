@@ -4,7 +4,10 @@ behave so.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 
 from edge_node.adapters import flower_private as private
@@ -59,3 +62,11 @@ def test_an_error_survives_packing():
     error = private.error_reply(message(), NODE_UNAVAILABLE, "gone")
     back = private.unpack(*private.pack(error))
     assert (back.error.code, back.error.reason) == (NODE_UNAVAILABLE, "gone")
+
+
+def test_a_project_gives_the_same_bundle_again_and_one_without_settings_none(tmp_path):
+    plain = Path(__file__).parents[2] / "apps" / "plain"
+    assert private.bundle_of(plain) == private.bundle_of(plain)
+    assert len(private.bundle_of(plain)) < private.MAX_BUNDLE_BYTES
+    with pytest.raises(ValueError, match=r"pyproject\.toml"):
+        private.bundle_of(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,25 @@ def test_declared_costs_repeat_and_nobody_moves_a_round(tmp_path: Path) -> None:
     assert not any("second run" in warning for warning in found.warnings)
     config = found.coordinator_config("run", tmp_path / "ledger.sqlite")
     assert config.limits.offload_cap_fraction == 0.0
+
+
+def test_a_project_that_travels_to_boards_has_a_hash_and_what_flower_does_not_bundle_is_refused(
+    tmp_path: Path,
+) -> None:
+    on_boards = {"kind": "daemons", "more": 'cluster = "boards.toml"'}
+    found = resolve(scenario(**on_boards)).app
+    assert found is not None
+    assert len(found.nodes.sha256) == 64
+    assert resolve(scenario()).app.nodes.sha256 == ""
+    project = tmp_path / "app"
+    shutil.copytree(PLAIN, project)
+    written = project / "pyproject.toml"
+    excluding = written.read_text().replace(
+        "[tool.flwr.app]", '[tool.flwr.app]\nfab-exclude = ["no-such-file"]'
+    )
+    written.write_text(excluding)
+    with pytest.raises(UsageError, match=r"task\.app.*cannot be sent to boards: .*no-such-file"):
+        resolve(scenario(app=project, **on_boards))
 
 
 @pytest.mark.parametrize(
