@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from experiments.commands.options import JsonOption, RunArgument, require_run_folder
 from experiments.commands.output import out, print_json
-from experiments.report.html import write_report
+from experiments.report.html import write_study
+from experiments.report.paper import write_paper
+from experiments.report.read import load
 
 
-def report(run: RunArgument, as_json: JsonOption = False) -> None:
+def report(
+    run: RunArgument,
+    paper: Annotated[
+        bool,
+        typer.Option(
+            "--paper", help="Also paper/: tables as LaTeX, figures as PDF in a journal's type and width."
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     require_run_folder(run)
-    path = write_report(run)
+    study = load(run)
+    told = {"report": write_study(study)} | ({"paper": write_paper(study)} if paper else {})
     if as_json:
-        print_json({"report": str(path)})
-    else:
-        out.print(f"report: {path}", soft_wrap=True)
+        print_json({name: str(path) for name, path in told.items()})
+        return
+    for name, path in told.items():
+        out.print(f"{name}: {path}", soft_wrap=True)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from carbon_data.types import DataError
-from experiments.report import headline_tables
+from experiments.report import headline_tables, matrix
 from experiments.report.figures import draw_all
 from experiments.report.html import headline, write_report
 from experiments.report.measures import totals
+from experiments.report.paper import write_paper
 from experiments.report.read import Run as Tables
 from experiments.report.read import Study, load
 from experiments.run_folder.files import SCENARIO
@@ -76,6 +77,10 @@ class Results:
     def report(self) -> Path:
         """Write the report; the path of its page."""
         return write_report(self.folder)
+
+    def paper(self) -> Path:
+        """Write every table as LaTeX and every figure as PDF in a journal's type and width; their folder."""
+        return write_paper(self._study)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.folder}: {headline(self._study)['sentence']}>"
@@ -191,6 +196,13 @@ class Comparison(Results):
         """A row for each policy and baseline: reduction of grams for nodes alone and for the whole testbed, with its
         95 % interval. Empty where no baseline was run."""
         table = headline_tables.reductions(self._study)
+        return pd.DataFrame() if table is None else table.frame
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """A row for each two policies, direction and boundary: paired reduction with its interval, p of the signed
+        ranks alone and corrected for all pairs, and the smallest difference that these seeds show."""
+        table = matrix.table(self._study)
         return pd.DataFrame() if table is None else table.frame
 
     @cached_property

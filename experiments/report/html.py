@@ -14,6 +14,7 @@ from carbon_data.files.whole import whole_file
 from experiments.report import (
     headline_tables,
     learning,
+    matrix,
     meters,
     negotiation,
     regret,
@@ -103,6 +104,7 @@ def tables_of(study: Study) -> dict[str, tables.Table]:
     found = [
         headline_tables.functional(study),
         headline_tables.reductions(study),
+        matrix.table(study),
         *lifecycle_tables(study),
         *qoais_tables(study),
         tables.policies(study),

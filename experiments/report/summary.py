@@ -14,6 +14,7 @@ from experiments.report.baselines import BASELINES
 from experiments.report.boundary import Boundary
 from experiments.report.functional import functional_units
 from experiments.report.lifecycle.spread import network_json, reductions_json
+from experiments.report.matrix import pairs_json
 from experiments.report.measures import decision_counts, reductions_by_seed, totals
 from experiments.report.notices import Notice, notices
 from experiments.report.provenance import known_of
@@ -73,6 +74,7 @@ def comparison_json(study: Study) -> dict[str, Any]:
     return {
         "policies": policies,
         "reductions": reductions_json(study),
+        "pairs": pairs_json(study),
         "network_factor": network_json(study.any_run),
         "seeds": list(study.seeds),
         "absent": list(study.absent),

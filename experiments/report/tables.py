@@ -53,10 +53,10 @@ class Table:
     def hidden_rows(self) -> int:
         return max(0, len(self.display) - ROWS_AT_MOST)
 
-    def rows(self) -> list[list[tuple[str, str, bool]]]:
+    def rows(self, at_most: int = ROWS_AT_MOST) -> list[list[tuple[str, str, bool]]]:
         """Cells as (text, raw value to sort by, is a number)."""
         result = []
-        for record in self.display.head(ROWS_AT_MOST).to_dict("records"):
+        for record in self.display.head(at_most).to_dict("records"):
             cells = []
             for column in self.columns:
                 raw = record[column.key]

@@ -76,6 +76,9 @@ class Drawing:
     def save(self, figures: Path, svg: str) -> None:
         """``svg`` (from ``svg()``) and a PDF into ``figures``."""
         (figures / f"{self.name}.svg").write_text(svg, encoding="utf-8")
+        self.save_pdf(figures)
+
+    def save_pdf(self, figures: Path) -> None:
         with look(), _printed_by(FigureCanvasPdf, self.figure) as canvas:
             canvas.print_pdf(
                 figures / f"{self.name}.pdf",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any
 
 import matplotlib
@@ -85,8 +87,21 @@ RC: dict[str, Any] = {
 }
 
 
+_other: ContextVar[Mapping[str, Any]] = ContextVar("other", default=MappingProxyType({}))
+
+
 @contextmanager
 def look() -> Iterator[None]:
     """matplotlib settings of every figure: wrap drawing *and* saving."""
-    with matplotlib.rc_context(RC):  # type: ignore[arg-type]
+    with matplotlib.rc_context({**RC, **_other.get()}):
         yield
+
+
+@contextmanager
+def dressed(settings: Mapping[str, Any]) -> Iterator[None]:
+    """Figures that are drawn and saved within have ``settings`` in place of the usual ones."""
+    token = _other.set(settings)
+    try:
+        yield
+    finally:
+        _other.reset(token)
