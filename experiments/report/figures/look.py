@@ -93,7 +93,8 @@ _other: ContextVar[Mapping[str, Any]] = ContextVar("other", default=MappingProxy
 @contextmanager
 def look() -> Iterator[None]:
     """matplotlib settings of every figure: wrap drawing *and* saving."""
-    with matplotlib.rc_context({**RC, **_other.get()}):
+    settings: dict[str, Any] = RC | dict(_other.get())
+    with matplotlib.rc_context(settings):  # type: ignore[arg-type]
         yield
 
 
