@@ -32,6 +32,9 @@ class BoardConfig(Strict):
     rx_j_per_byte: float = Field(ge=0)
     storage_bytes: int = Field(ge=0)
     """Room for batches that other nodes offload to this one."""
+    knows_sleep: bool = True
+    """Whether it is known what the board draws asleep and what waking it costs. Where not, it does not sleep by the
+    model, and ``sleep_w``, ``wake_j`` and ``wake_s`` say nothing."""
 
 
 class BatteryConfig(Strict):

@@ -10,10 +10,10 @@ import tomli_w
 
 from edge_node.calibration.fit import Fit, Fitted
 from edge_node.calibration.reading import CalibrationError
-from edge_node.energy.boards import BoardProfile
+from edge_node.energy.boards import SLEEP, BoardProfile
+from edge_node.energy.sourced import UNKNOWN, Unknown
 
 NOT_MEASURED = "not measured"
-SLEEP = ("sleep_w", "wake_j", "wake_s")
 
 
 def profile_text(
@@ -27,18 +27,21 @@ def profile_text(
 ) -> str:
     """``steps``: by measured figure what it was read of, in words; ``readings``: all of them. Figures that were not
     measured are those of ``base``, and say so. Raises CalibrationError where the two contradict each other."""
-    if "sleep_w" not in fit.figures:
+    if "sleep_w" not in fit.figures and "sleep_w" in base.figures:
         _check_sleep(fit.figures["static_w"].value, base)
-    lacking = [figure for figure in base.figures if figure not in fit.figures]
+    lacking = [figure for figure in base.known_and_unknown if figure not in fit.figures]
     document: dict[str, object] = {
         "name": name,
         "description": f"Measured with {spec} on {day.isoformat()} by detabed calibrate; not measured, those of "
         f"{base.name}: {', '.join(lacking)}",
     }
-    for figure, taken in base.figures.items():
+    for figure, taken in base.known_and_unknown.items():
         if figure in fit.figures:
             source = f"detabed calibrate with {spec} on {day.isoformat()}: {steps[figure]}"
             document[figure] = _measured(fit.figures[figure], taken.unit, source)
+            continue
+        if isinstance(taken, Unknown):
+            document[figure] = {"value": UNKNOWN, "unit": taken.unit, "source": taken.why}
             continue
         why = " (no actuator was given)" if figure in SLEEP else ""
         document[figure] = {

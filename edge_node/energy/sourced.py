@@ -1,4 +1,4 @@
-"""Tables of published figures in TOML: a number without a source does not load."""
+"""Tables of published figures in TOML: a number without a source does not load; a figure may say that it is unknown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import math
 import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+MAX_FILE_BYTES = 1_000_000
+"""A table of figures has a page or two."""
 
 
 class SourceError(ValueError):
@@ -36,6 +40,17 @@ class Figure:
     """None where no source gives ends."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A figure for which no source was found: ``value = "unknown"``. It is missing, and never zero."""
+
+    unit: str
+    why: str
+    """Where it was looked for, or what is known instead."""
+
+
+UNKNOWN = "unknown"
+"""What a table has for a value that nobody published."""
 _RANGE_KEYS = ("low", "high", "low_source", "high_source")
 _KEYS = {"value", "unit", "source", "note", *_RANGE_KEYS}
 
@@ -51,22 +66,58 @@ def read_figures(text: str, where: str) -> tuple[dict[str, Figure], dict[str, st
     Raises:
         SourceError: with what was got, what is allowed and what to do.
     """
+    figures, unknown, texts = read_known(text, where)
+    if unknown:
+        raise SourceError(f"{where}: {next(iter(unknown))} is unknown; here every figure needs a value")
+    return figures, texts
+
+
+def read_known(text: str, where: str) -> tuple[dict[str, Figure], dict[str, Unknown], dict[str, str]]:
+    """As ``read_figures``, where figures may be unknown: known figures, unknown ones, and texts."""
+    return figures_of(parsed(text, where), where)
+
+
+def parsed(text: str, where: str) -> dict[str, Any]:
+    """The TOML document. Raises SourceError."""
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
         raise SourceError(f"{where} is no TOML: {error}") from error
+
+
+def read_text(path: Path, where: str, like: str) -> str:
+    """A user's table. ``like``: what is allowed, for the message. Raises SourceError."""
+    try:
+        if not path.exists():
+            raise SourceError(f"there is no file {path}; allowed are {like}")
+        if not path.is_file():
+            raise SourceError(f"{path} is a folder or a device, not a file; allowed are {like}")
+        if (size := path.stat().st_size) > MAX_FILE_BYTES:
+            raise SourceError(f"{path} has {size} bytes; {where} has at most {MAX_FILE_BYTES}")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path} cannot be read as UTF-8 text: {error}") from error
+
+
+def figures_of(
+    document: dict[str, Any], where: str
+) -> tuple[dict[str, Figure], dict[str, Unknown], dict[str, str]]:
+    """Known figures, unknown ones, and texts of a table. Raises SourceError."""
     figures: dict[str, Figure] = {}
+    unknown: dict[str, Unknown] = {}
     texts: dict[str, str] = {}
     for name, entry in document.items():
         if isinstance(entry, str):
             texts[name] = entry
-        elif isinstance(entry, dict):
-            figures[name] = _figure(entry, f"{where}: {name}")
-        else:
+        elif not isinstance(entry, dict):
             raise SourceError(
                 f"{where}: {name} = {entry!r} has no source; write [{name}] with value, unit and source"
             )
-    return figures, texts
+        elif entry.get("value") == UNKNOWN:
+            unknown[name] = _unknown(entry, f"{where}: {name}")
+        else:
+            figures[name] = _figure(entry, f"{where}: {name}")
+    return figures, unknown, texts
 
 
 def exact_figures(
@@ -83,12 +134,29 @@ def exact_figures(
     return figures
 
 
-def _figure(entry: dict[str, Any], where: str) -> Figure:
+def _unknown(entry: dict[str, Any], where: str) -> Unknown:
+    _check_entry(entry, where)
+    if more := set(entry) & set(_RANGE_KEYS):
+        raise SourceError(
+            f"{where} is unknown and has {', '.join(sorted(more))}; an unknown figure has no range"
+        )
+    return Unknown(entry["unit"], entry["source"])
+
+
+def _check_entry(entry: dict[str, Any], where: str) -> None:
+    """Raises SourceError for other keys than a figure's, no unit or no source."""
     if unknown := set(entry) - _KEYS:
         raise SourceError(f"{where} has {', '.join(sorted(unknown))}; allowed are {', '.join(sorted(_KEYS))}")
-    for key in ("unit", "source"):
+    for key, say in (
+        ("unit", 'write it as text, e.g. unit = "W"'),
+        ("source", "say where the number comes from, or 'choice: ' and why"),
+    ):
         if not isinstance(entry.get(key), str) or not entry[key].strip():
-            raise SourceError(f"{where} has no {key}; say where the number comes from, or 'choice: ' and why")
+            raise SourceError(f"{where} has no {key}; {say}")
+
+
+def _figure(entry: dict[str, Any], where: str) -> Figure:
+    _check_entry(entry, where)
     value = _number(entry, "value", where)
     note = entry.get("note", "")
     if not isinstance(note, str):
@@ -99,7 +167,7 @@ def _figure(entry: dict[str, Any], where: str) -> Figure:
 def _number(entry: dict[str, Any], key: str, where: str) -> float:
     value = entry.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        raise SourceError(f"{where} has {key} {value!r}; allowed is a finite number >= 0")
+        raise SourceError(f'{where} has {key} {value!r}; allowed is a finite number >= 0, or "{UNKNOWN}"')
     return float(value)
 
 

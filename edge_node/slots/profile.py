@@ -26,13 +26,14 @@ def released_batches(config: NodeConfig, stage: Stage) -> int:
 
 
 def sleep_of(config: NodeConfig, meter: Meter) -> Sleep:
-    """What the node's sleep is: as configured, else none where its meter reads the board, and by the model elsewhere.
+    """What the node's sleep is: as configured, else none where its meter reads the board or nobody knows what the board
+    draws asleep, and by the model elsewhere.
 
     Raises ValueError for sleep by the model on a board that is read: its joules at rest would be called asleep.
     """
     reads = reads_board(meter)
     if config.sleep is None:
-        return Sleep.NONE if reads else Sleep.MODELLED
+        return Sleep.NONE if reads or not config.board.knows_sleep else Sleep.MODELLED
     if reads and config.sleep.kind is Sleep.MODELLED:
         raise ValueError(f"{config.node_id}: {by_model_on_a_board(config.meter)}")
     return config.sleep.kind

@@ -8,8 +8,10 @@ from experiments.errors import UsageError
 
 
 def require_board(name: str) -> BoardProfile:
-    """A board's profile. Raises UsageError where there is none."""
+    """A board's profile with all that its model needs. Raises UsageError where there is none."""
     try:
-        return load_board(name)
+        profile = load_board(name)
+        profile.config()
+        return profile
     except SourceError as error:
         raise UsageError(str(error)) from error

@@ -32,6 +32,11 @@ def _zones(sources: Any) -> dict[str, str]:
     }
 
 
+def _boards(boards: Any) -> dict[str, str]:
+    found = {name: boards.load_board(name) for name in boards.board_names()}
+    return {name: f"{board.description}: {board.in_short}" for name, board in found.items()}
+
+
 CATALOGUE: dict[str, tuple[str, str, Callable[[Any], dict[str, str]]]] = {
     "policies": (
         "coordinator.policies.registry",
@@ -78,7 +83,7 @@ CATALOGUE: dict[str, tuple[str, str, Callable[[Any], dict[str, str]]]] = {
     "boards": (
         "edge_node.energy.boards",
         "board profiles: board.profile",
-        lambda boards: {name: boards.load_board(name).description for name in boards.board_names()},
+        _boards,
     ),
     "transports": (
         "edge_node.energy.transport",

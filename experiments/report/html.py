@@ -29,6 +29,9 @@ from experiments.report.boundary import Boundary
 from experiments.report.facts import gather
 from experiments.report.functional import LABELS
 from experiments.report.headline_tables import unit_means
+from experiments.report.lifecycle.embodied import embodied
+from experiments.report.lifecycle.factors import factors_of
+from experiments.report.lifecycle.setting import setting_of
 from experiments.report.lifecycle.spread import stated_reduction
 from experiments.report.lifecycle.tables import lifecycle_tables
 from experiments.report.measures import Totals, over_seeds, totals
@@ -200,7 +203,23 @@ def headline(study: Study) -> dict[str, Any]:
     sentence += f": {'; '.join(said)}." if said else "."
     if study.is_comparison and not said:
         sentence += " Neither GRID nor LOCAL was run, so no reduction can be stated."
+    sentence += _made(study)
     return {"sentence": sentence, "cards": cards}
+
+
+def _made(study: Study) -> str:
+    """A sentence where embodied emissions leave out nodes, or all of them."""
+    run = study.any_run
+    made = embodied(setting_of(run), factors_of([run]))
+    if not made.unknown:
+        return ""
+    if made.reason:
+        return f" Embodied emissions are not given: {made.reason}."
+    count = len(setting_of(run).boards())
+    return (
+        f" Embodied emissions, {units.grams(made.total_g)} for the other {count - len(made.unknown)} boards, leave out "
+        f"{made.without}."
+    )
 
 
 def _reductions(study: Study) -> tuple[list[dict[str, str]], list[str]]:

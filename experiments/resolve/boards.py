@@ -14,7 +14,6 @@ from edge_node.config import (
 from edge_node.energy.boards import load_board
 from edge_node.tasks.none import WITHOUT_TASK
 from edge_node.tasks.registry import find_task
-from experiments.errors import UsageError
 from experiments.resolve.traces import (
     SECONDS_PER_DAY,
     coordinator_zone,
@@ -50,16 +49,12 @@ def node_boards(scenario: Scenario, entries: tuple[int, ...]) -> tuple[tuple[Boa
 
 
 def board_of(spec: BoardSpec) -> tuple[BoardConfig, Mapping[str, str]]:
+    """The board with the scenario's own figures, and the source of each.
+
+    Raises SourceError where a figure that its model needs is known from neither, or two contradict each other."""
     profile = load_board(spec.profile)
     changed = {key: value for key, value in spec.model_dump(exclude={"profile"}).items() if value is not None}
-    board = BoardConfig.model_validate({**profile.config().model_dump(), **changed})
-    if board.busy_w < board.static_w:
-        raise UsageError(
-            f"busy_w {board.busy_w} W is below static_w {board.static_w} W; busy includes static"
-        )
-    if board.sleep_w > board.static_w:
-        raise UsageError(f"sleep_w {board.sleep_w} W is above static_w {board.static_w} W")
-    return board, {
+    return profile.config(changed), {
         **profile.sources(),
         **{key: f"{value}, as the scenario says" for key, value in changed.items()},
     }

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, get_args
 from carbon_data.own_code import look_beside
 from coordinator.policies.registry import PolicyError
 from coordinator.policies.registry import resolve as find_policy
+from edge_node.energy.boards import EMBODIED
+from edge_node.energy.sourced import Figure, Unknown
 from experiments.errors import UsageError
+from experiments.resolve.made import boards_from, factors_from
 from experiments.scenario.keys import MAX_SEED
 from experiments.scenario.model import Scenario, load_scenario, parse_scenario
 from experiments.scenario.packaged import packaged_scenario_text, packaged_scenarios
@@ -93,11 +96,54 @@ def describe(resolved: Resolved) -> dict[str, str]:
         "also served": ", ".join(_service(each) for each in resolved.scenario.inference.services)
         or "nothing",
         "batches a node and slot": ", ".join(str(n) for n in facts["batches_per_node_and_slot"]),
+        **{f"board {name}": text for name, text in _boards(resolved).items()},
+        **{f"factor {name}": text for name, text in _factors(resolved).items()},
         "highest harvest": _range(facts["harvest_peak_w"], "W"),
         "battery": _range(facts["battery_capacity_j"], "J"),
         "intensity": str(next(o["source"] for k, o in resolved.origins.items() if k.startswith("intensity"))),
         "forecast": _forecast(resolved),
         **{f"polled: {signal}": what for signal, what in resolved.polled.items()},
+    }
+
+
+def _boards(resolved: Resolved) -> dict[str, str]:
+    """By board: who has it, its powers as the run takes them, and the emissions of making it."""
+    made = boards_from(resolved.made)
+    names = [made[key][0] for key in resolved.profiles]
+    counts = Counter(zip(names, resolved.boards, strict=True))
+    found: dict[str, list[str]] = {}
+    for (name, board), count in counts.items():
+        asleep = (
+            f"asleep {board.sleep_w:g} W"
+            if board.knows_sleep
+            else "asleep unknown (it cannot sleep by the model)"
+        )
+        found.setdefault(name, []).append(
+            f"{count} nodes: idle {board.static_w:g} W, load {board.busy_w:g} W, {asleep}"
+        )
+    holder = made[resolved.scenario.coordinator.board.profile][0]
+    found.setdefault(holder, []).append("coordinator")
+    return {
+        name: "; ".join([*texts, f"embodied {_grams(figures.get(EMBODIED))}"])
+        for name, texts in found.items()
+        for figures in [next(figures for other, figures in made.values() if other == name)]
+    }
+
+
+def _grams(figure: Figure | Unknown | None) -> str:
+    if isinstance(figure, Figure):
+        return f"{figure.value / 1000:.3g} kg CO2e ({figure.source})"
+    return f"unknown{'' if figure is None else f' ({figure.why})'}: its column leaves these nodes out"
+
+
+def _factors(resolved: Resolved) -> dict[str, str]:
+    """The scenario's own factors."""
+    return {
+        f"{subject}.{name}": f"{figure.value:g} {figure.unit}: {figure.source}"
+        if isinstance(figure, Figure)
+        else f"unknown: {figure.why}"
+        for subject, figures in factors_from(resolved.made).items()
+        for name, figure in figures.items()
     }
 
 

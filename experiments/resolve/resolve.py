@@ -26,6 +26,7 @@ from experiments.resolve.chosen_policy import (
 from experiments.resolve.demand import learns_nothing, refuse_learning
 from experiments.resolve.feasible import refuse_impossible
 from experiments.resolve.listen import LISTENING, check_host
+from experiments.resolve.made import made_metadata
 from experiments.resolve.network_factor import network_factor
 from experiments.resolve.requests import node_inference
 from experiments.resolve.resolved import Resolved
@@ -83,7 +84,7 @@ def _resolve(scenario: Scenario) -> Resolved:
     with scenario.at("time", "slot_s"):
         check_slot(slot_s)
     check_meters(scenario, entries, boards, slot_s)
-    check_sleep(scenario)
+    check_sleep(scenario, boards)
     # A node forecasts its harvest over all that decisions know, also from the last slot on.
     intervals = len(stages) + known_slots(scenario)
     zones, origins = zone_traces(scenario, intervals)
@@ -115,6 +116,7 @@ def _resolve(scenario: Scenario) -> Resolved:
         data_origin=work.origin_of_data,
         origins={**origins, **harvest_origins, **work.origins},
         assumptions=assumptions_of(scenario, slot_s, board_notes, network),
+        made=made_metadata(scenario),
         app=work.app,
     )
     with scenario.at("time", "slot_s"):

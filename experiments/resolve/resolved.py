@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from experiments.resolve.chosen_policy import (
 )
 from experiments.resolve.listen import open_listeners
 from experiments.resolve.live import live_config, polled
+from experiments.resolve.made import BOARDS_KEY, FACTORS_KEY
 from experiments.resolve.network_factor import NetworkFactor
 from experiments.resolve.sleep import nobody_sleeps, node_sleep
 from experiments.resolve.traces import (
@@ -68,6 +70,9 @@ class Resolved:
     data_origin: str
     origins: dict[str, dict[str, Any]]
     assumptions: tuple[str, ...]
+    made: Mapping[str, Any] = field(default_factory=dict)
+    """What is known of making its boards, and the scenario's own factors, for the run's metadata
+    (experiments.resolve.made)."""
     app: FoundApp | None = None
     """A user's Flower app; its rounds are then the demands."""
 
@@ -81,7 +86,7 @@ class Resolved:
         found = (
             *stand_ins,
             *open_listeners(self.scenario),
-            *nobody_sleeps(self.scenario, self.node_ids),
+            *nobody_sleeps(self.scenario, self.node_ids, self.boards),
             *measured_rounds(self.scenario, self.meters),
         )
         if self.slot_s <= step_s:
@@ -107,6 +112,11 @@ class Resolved:
     @cached_property
     def node_ids(self) -> tuple[str, ...]:
         return tuple(node_name(i, len(self.node_specs)) for i in range(len(self.node_specs)))
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """Board profile of every node."""
+        return tuple((spec.board or self.scenario.board).profile for spec in self.node_specs)
 
     @property
     def meters(self) -> tuple[str, ...]:
@@ -254,6 +264,8 @@ class Resolved:
             "data_used": self.data_used,
             "services": [service.label for service in scenario.inference.services],
             "batches_per_node_and_slot": sorted(set(self.batches_per_node)),
+            "boards": self.made.get(BOARDS_KEY, {}),
+            "own_factors": self.made.get(FACTORS_KEY, {}),
             "harvest_peak_w": [max(harvest.power_w) for harvest in self.harvests],
             "battery_capacity_j": [battery.capacity_j if battery else 0.0 for battery in self.batteries],
             "live": [signal.model_dump() for signal in (() if self.live is None else self.live.signals)],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from edge_node.actuators.actuator import ActuatorError
 from edge_node.actuators.build import build_actuator
-from edge_node.config import SleepConfig
+from edge_node.config import BoardConfig, SleepConfig
+from edge_node.energy.boards import SLEEP
 from edge_node.meters.registry import reads_sensor
 from edge_node.slots.profile import by_model_on_a_board
 from experiments.errors import UsageError
@@ -26,19 +27,26 @@ def node_sleep(scenario: Scenario, spec: NodeSpec) -> SleepConfig | None:
     return SleepConfig(kind=Sleep.NONE) if boards else None
 
 
-def check_sleep(scenario: Scenario) -> None:
-    """Refuse sleep that cannot be, at the key that asks for it. Asks plugs, switches nothing, runs nothing.
+def check_sleep(scenario: Scenario, boards: tuple[BoardConfig, ...]) -> None:
+    """Refuse sleep that cannot be, at the key that asks for it. Asks plugs, switches nothing, runs nothing. ``boards``:
+    of every node.
 
     Raises UsageError."""
     plugs: dict[tuple[str, int], str] = {}
     first, total = 0, sum(spec.count for spec in scenario.nodes)
     for entry, spec in enumerate(scenario.nodes):
+        board = boards[first]
         names = [node_name(first + place, total) for place in range(spec.count)]
         first += spec.count
         if spec.sleep is None:
             continue
         with scenario.at("nodes", entry, "sleep"):
             meter = spec.meter or scenario.fleet.meter
+            if Sleep(spec.sleep.kind).possible and not board.knows_sleep:
+                raise UsageError(
+                    f'sleep.kind = "{spec.sleep.kind}", and the profile of {board.name} does not know what it draws '
+                    f'asleep: give {", ".join(SLEEP)} in the board\'s table, or sleep.kind = "{Sleep.NONE}"'
+                )
             if spec.sleep.kind == Sleep.MODELLED and reads_sensor(meter):
                 raise UsageError(by_model_on_a_board(meter))
             if Sleep(spec.sleep.kind).real:
@@ -55,12 +63,18 @@ def longest_switching_s(scenario: Scenario) -> float:
     return max(limits, default=0.0)
 
 
-def nobody_sleeps(scenario: Scenario, node_ids: tuple[str, ...]) -> tuple[str, ...]:
+def nobody_sleeps(
+    scenario: Scenario, node_ids: tuple[str, ...], boards: tuple[BoardConfig, ...]
+) -> tuple[str, ...]:
     """A warning where nodes may sleep and some cannot: who, and what is booked. Daemons say so themselves."""
     if not scenario.limits.may_sleep or scenario.fleet.kind == "daemons":
         return ()
     specs = [spec for spec in scenario.nodes for _ in range(spec.count)]
-    cannot = [name for name, spec in zip(node_ids, specs, strict=True) if not _can_sleep(scenario, spec)]
+    cannot = [
+        name
+        for name, spec, board in zip(node_ids, specs, boards, strict=True)
+        if not _can_sleep(scenario, spec, board)
+    ]
     if not cannot:
         return ()
     named = ", ".join(cannot[:NAMED]) + (f" and {len(cannot) - NAMED} more" if len(cannot) > NAMED else "")
@@ -70,11 +84,11 @@ def nobody_sleeps(scenario: Scenario, node_ids: tuple[str, ...]) -> tuple[str, .
     )
 
 
-def _can_sleep(scenario: Scenario, spec: NodeSpec) -> bool:
+def _can_sleep(scenario: Scenario, spec: NodeSpec, board: BoardConfig) -> bool:
     told = node_sleep(scenario, spec)
     if told is not None:
         return told.kind.possible
-    return not reads_sensor(spec.meter or scenario.fleet.meter)
+    return board.knows_sleep and not reads_sensor(spec.meter or scenario.fleet.meter)
 
 
 def _refuse_elsewhere(scenario: Scenario, sleep: SleepSpec) -> None:

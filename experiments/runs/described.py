@@ -80,6 +80,7 @@ def export_run(
         "warnings": list(resolved.warnings),
         "transport_security": transport_security(scenario),
         "boards": list(board_names()),
+        **resolved.made,
         "versions": versions(),
     }
     facts = scenario_facts((folder / SCENARIO).read_text(encoding="utf-8"), metadata)

@@ -76,6 +76,8 @@ class AccountingSpec(Strict):
     """Source of the market-based factors; required with them."""
     marginal: IntensitySpec | None = None
     """Source of marginal intensity, shown beside the average and never mixed with it."""
+    factors: File | None = None
+    """A TOML file of one's own factors in place of the packaged ones (docs/own-board.md)."""
     lifetime_inferences: float = Field(default=1e6, gt=0)
     """N_life of (L4): inferences over which one-time emissions are spread (choice)."""
 

@@ -7,16 +7,20 @@ the time its lines' static energy was used in, idle time included (``unallocated
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from carbon_data.accounting import embodied_share_g
 from carbon_data.units import JOULES_PER_KWH
+from edge_node.energy.boards import EMBODIED, EMBODIED_STD
+from edge_node.energy.sourced import Unknown
 from experiments.report.lifecycle.books import UNALLOCATED, slot_count
 from experiments.report.lifecycle.factors import Factors
 from experiments.report.lifecycle.setting import COORDINATOR, Setting
 
+NAMED = 8
+"""Most nodes that a sentence names."""
 LEFT_OUT = (
     "Panels are in the life-cycle factor of harvested energy, not here; the network's devices have no sourced "
     "factor per byte and are left out."
@@ -43,9 +47,12 @@ class Embodied:
     """M of a run, or the reason why it is not given."""
 
     devices: tuple[Device, ...]
+    """Of the nodes and the coordinator all of whose factors are known."""
     by_stage: dict[str, float]
     reason: str = ""
-    """Why there is no figure; empty when there is one."""
+    """Why there is no figure at all; empty when there is one."""
+    unknown: dict[str, str] = field(default_factory=dict)
+    """Nodes that are left out, because a factor of theirs is not known, and which: missing, never zero."""
 
     @property
     def total_g(self) -> float | None:
@@ -59,52 +66,115 @@ class Embodied:
             by_kind[device.device] = by_kind.get(device.device, 0.0) + device.std_g
         return float(sum(value**2 for value in by_kind.values()) ** 0.5)
 
+    @property
+    def without(self) -> str:
+        """Who is left out and why, in words; empty where nobody is. The figures beside it are those of the others."""
+        by_reason: dict[str, list[str]] = {}
+        for owner, why in self.unknown.items():
+            by_reason.setdefault(why, []).append(owner)
+        return "; ".join(f"{few(owners)} ({why})" for why, owners in by_reason.items())
+
+
+def few(names: list[str]) -> str:
+    """``a, b and c``, or the first of many with the number of the others."""
+    if len(names) > NAMED:
+        return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
 
 def embodied(setting: Setting, factors: Factors) -> Embodied:
-    """Embodied emissions of ``setting.run``. Not given when a board has no factor: never zero instead."""
+    """Embodied emissions of ``setting.run``. A node with a factor that is not known is left out and named: never zero
+    instead. Not given where that leaves nobody."""
     run = setting.run
     if setting.scenario is None:
         return Embodied((), {}, setting.reason)
     if not setting.node_specs():
         return Embodied((), {}, "the scenario names other nodes than the tables")
     reserved_s = slot_count(run) * run.slot_s
-    life_s = factors.need("embodied", "device-life", "s")
-    share = factors.need("embodied", "resources-share", "fraction")
-    devices = []
+    made: dict[str, _Kind | str] = {}
+    batteries = _Batteries(setting, factors, reserved_s)
+    boards: list[Device] = []
+    stores: list[Device] = []
+    unknown: dict[str, str] = {}
     for owner, profile in sorted(setting.boards().items()):
-        made_g = factors.get("embodied", profile, "g")
-        if made_g is None:
-            return Embodied(
-                (), {}, f"no sourced factor for board {profile!r} in carbon_data/factors/embodied.toml"
-            )
-        std = factors.need("embodied", f"{profile}-std", "fraction")
-        share_g = embodied_share_g(made_g, reserved_s, life_s, share)
-        devices.append(Device(owner, profile, made_g, life_s, share_g, std * share_g))
-    devices += _batteries(setting, factors, reserved_s)
-    return Embodied(tuple(devices), _by_stage(run.tables["lines"], devices))
+        if profile not in made:
+            made[profile] = _kind_of(setting, factors, profile)
+        kind, battery = made[profile], batteries.of(owner)
+        if isinstance(kind, str) or isinstance(battery, str):
+            unknown[owner] = "; ".join(why for why in (kind, battery) if isinstance(why, str))
+            continue
+        boards.append(kind.device(owner, reserved_s))
+        stores += [] if battery is None else [battery]
+    devices = [*boards, *stores]
+    if not devices:
+        return Embodied((), {}, f"unknown for every node: {Embodied((), {}, '', unknown).without}", unknown)
+    return Embodied(tuple(devices), _by_stage(run.tables["lines"], devices), "", unknown)
 
 
-def _batteries(setting: Setting, factors: Factors, reserved_s: float) -> list[Device]:
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Boards of one profile."""
+
+    name: str
+    made_g: float
+    std: float
+    life_s: float
+    share: float
+
+    def device(self, owner: str, reserved_s: float) -> Device:
+        share_g = embodied_share_g(self.made_g, reserved_s, self.life_s, self.share)
+        return Device(owner, self.name, self.made_g, self.life_s, share_g, self.std * share_g)
+
+
+def _kind_of(setting: Setting, factors: Factors, profile: str) -> _Kind | str:
+    """What boards of ``profile`` share, or which factor is not known."""
+    name, made = setting.made(profile)
+    figure = made.get(EMBODIED) or Unknown("g", "the profile has no figure")
+    if isinstance(figure, Unknown):
+        return f"emissions of making a {name} are unknown: {figure.why}"
+    life_s = factors.get("embodied", "device-life", "s")
+    share = factors.get("embodied", "resources-share", "fraction")
+    if life_s is None or share is None:
+        return f"factor embodied.{'device-life' if life_s is None else 'resources-share'} is unknown"
+    made_g = factors.use("embodied", name, figure, "g")
+    std = made.get(EMBODIED_STD)
+    known = (
+        0.0
+        if std is None or isinstance(std, Unknown)
+        else factors.use("embodied", f"{name}-std", std, "fraction")
+    )
+    return _Kind(name, made_g, known, life_s, share)
+
+
+class _Batteries:
     """Batteries in their bought size: storage scaled to the slot (scale_storage) is scaled back."""
-    run, scenario = setting.run, setting.scenario
-    assert scenario is not None
-    nodes = run.tables["nodes"]
-    if "battery_capacity_j" not in nodes:
-        return []
-    back = float(run.metadata["trace_step_s"]) / run.slot_s if scenario.time.scale_storage else 1.0
-    found = []
-    for row in nodes[nodes["battery_capacity_j"] > 0].itertuples():
-        made_g = (
-            factors.need("embodied", "battery-per-kwh", "g/kWh")
-            * float(row.battery_capacity_j)  # type: ignore[arg-type]
-            * back
-            / JOULES_PER_KWH
+
+    def __init__(self, setting: Setting, factors: Factors, reserved_s: float) -> None:
+        run, scenario = setting.run, setting.scenario
+        assert scenario is not None
+        self._factors, self._reserved_s = factors, reserved_s
+        self._back = float(run.metadata["trace_step_s"]) / run.slot_s if scenario.time.scale_storage else 1.0
+        nodes = run.tables["nodes"]
+        has = "battery_capacity_j" in nodes
+        self._capacity_j = (
+            dict(zip(nodes["node_id"], nodes["battery_capacity_j"], strict=True)) if has else {}
         )
-        life_s = factors.need("embodied", "battery-life", "s")
-        std = factors.need("embodied", "battery-per-kwh-std", "fraction")
-        share_g = embodied_share_g(made_g, reserved_s, life_s)
-        found.append(Device(str(row.node_id), "battery", made_g, life_s, share_g, std * share_g))
-    return found
+
+    def of(self, owner: str) -> Device | str | None:
+        """The battery of ``owner``, which factor of it is not known, or None where there is none."""
+        capacity_j = float(self._capacity_j.get(owner, 0.0))
+        if not capacity_j > 0:
+            return None
+        per_kwh = self._factors.get("embodied", "battery-per-kwh", "g/kWh")
+        life_s = self._factors.get("embodied", "battery-life", "s")
+        if per_kwh is None or life_s is None:
+            return (
+                f"factor embodied.{'battery-life' if per_kwh is not None else 'battery-per-kwh'} is unknown"
+            )
+        std = self._factors.get("embodied", "battery-per-kwh-std", "fraction") or 0.0
+        made_g = per_kwh * capacity_j * self._back / JOULES_PER_KWH
+        share_g = embodied_share_g(made_g, self._reserved_s, life_s)
+        return Device(owner, "battery", made_g, life_s, share_g, std * share_g)
 
 
 def _by_stage(lines: pd.DataFrame, devices: list[Device]) -> dict[str, float]:

@@ -65,6 +65,8 @@ def _row(
         row["reason"] = f"without M: {made.reason}"
     else:
         row["sci_g_per_unit"] = sci_g_per_unit(total.energy_j, intensity, embodied_g, units)
+        if made.unknown:
+            row["reason"] = f"M leaves out {made.without}"
     return row
 
 
@@ -103,6 +105,8 @@ def per_inference(
     }
     if embodied_g is None:
         result["embodied_reason"] = made.reason
+    elif made.unknown:
+        result["embodied_reason"] = f"leaves out {made.without}"
     for name, grams in (("as_run", "operational_g"), ("all_from_grid", "all_grid_g")):
         intensity = getattr(application, grams) / application.energy_j * JOULES_PER_KWH
         one_time_g = getattr(once, grams)

@@ -9,7 +9,7 @@ from typing import Any
 from experiments.report.lifecycle.books import Sum, by_stage, requests, rounds
 from experiments.report.lifecycle.columns import harvest_life_cycle, marginal, market_based
 from experiments.report.lifecycle.embodied import LEFT_OUT, embodied
-from experiments.report.lifecycle.factors import Factors
+from experiments.report.lifecycle.factors import factors_of
 from experiments.report.lifecycle.footprint import per_inference, sci
 from experiments.report.lifecycle.setting import setting_of
 from experiments.report.lifecycle.spread import error_model, network_json, reductions_json, total_spread
@@ -30,7 +30,7 @@ def lifecycle_of_study(study: Study) -> dict[str, Any]:
     """A run's life cycle; of a comparison that of its runs, and the reductions with what their intervals rest on."""
     if not study.is_comparison:
         return lifecycle_of_run(study.any_run) | {"tornado": tornado_json(study)}
-    factors = Factors()
+    factors = factors_of(study)
     error = error_model(study, factors)
     return {
         "runs": [lifecycle_of_run(run) for run in study],
@@ -47,7 +47,7 @@ def lifecycle_of_run(run: Run) -> dict[str, Any]:
 
     Grams CO2e, energies J. A figure that cannot be given is null beside a ``reason``.
     """
-    factors, setting = Factors(), setting_of(run)
+    factors, setting = factors_of([run]), setting_of(run)
     stages, made = by_stage(run), embodied(setting, factors)
     whole = sum(stages.values(), Sum())
     served = requests(run)
@@ -78,6 +78,8 @@ def lifecycle_of_run(run: Run) -> dict[str, Any]:
             **({"reason": made.reason} if made.reason else {}),
             "std_g": None if made.reason else made.std_g,
             "devices": [asdict(device) for device in made.devices],
+            "unknown": made.unknown,
+            "without": made.without,
             "left_out": LEFT_OUT,
             "reading": CONSTANT.as_dict(),
         },

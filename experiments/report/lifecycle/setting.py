@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge_node.energy.boards import EMBODIED, load_board
+from edge_node.energy.sourced import Figure, SourceError, Unknown
 from experiments.errors import UsageError
 from experiments.report.read import Run
+from experiments.resolve.made import boards_from
 from experiments.run_folder.files import SCENARIO
 from experiments.scenario.model import Scenario, parse_scenario
 from experiments.scenario.places import HarvestSpec, NodeSpec
@@ -42,6 +45,18 @@ class Setting:
             node: (spec.board or self.scenario.board).profile for node, spec in self.node_specs().items()
         }
         return {**found, COORDINATOR: self.scenario.coordinator.board.profile}
+
+    def made(self, profile: str) -> tuple[str, dict[str, Figure | Unknown]]:
+        """Name of the board of ``profile``, and what is known of making it: as the run recorded it, else as the profile
+        says today."""
+        recorded = boards_from(self.run.metadata).get(profile)
+        if recorded is not None:
+            return recorded
+        try:
+            board = load_board(profile)
+        except SourceError as error:
+            return profile, {EMBODIED: Unknown("g", str(error))}
+        return board.name, board.made
 
     def harvest(self, node: str) -> HarvestSpec | None:
         spec = self.node_specs().get(node)

@@ -32,7 +32,7 @@ from experiments.report.baselines import there
 from experiments.report.boundary import Boundary, inside
 from experiments.report.functional import LABELS, unit_lines
 from experiments.report.lifecycle.columns import BETWEEN_ZONES
-from experiments.report.lifecycle.factors import Factors
+from experiments.report.lifecycle.factors import Factors, factors_of
 from experiments.report.lifecycle.setting import setting_of
 from experiments.report.measured import measured
 from experiments.report.measures import ById, lines_by_seed
@@ -172,7 +172,7 @@ def unit_spreads(study: Study, policy: str, boundary: Boundary, *, draws: int = 
     that some seed did not make are left out."""
     runs = list(study.runs[policy].values())
     made = [unit_lines(run, boundary) for run in runs]
-    error, boards = error_model(study, Factors()), boards_of(study.any_run)
+    error, boards = error_model(study, factors_of(study)), boards_of(study.any_run)
     found = {}
     for name in LABELS:
         parts = [one[name] for one in made if name in one]
@@ -192,7 +192,7 @@ def stated_reduction(study: Study, policy: str, baseline: str, boundary: Boundar
 
 def stated_reductions(study: Study, *, draws: int = DRAWS, seed: int = 0) -> list[Stated]:
     """Every policy against GRID and LOCAL, over the seeds both have, for nodes alone and the whole testbed."""
-    error, boards = error_model(study, Factors()), boards_of(study.any_run)
+    error, boards = error_model(study, factors_of(study)), boards_of(study.any_run)
     lines = {
         (name, boundary): {
             number: gram_lines(inside(booked, boundary), boards) for number, booked in by_seed.items()

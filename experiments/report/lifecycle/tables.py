@@ -9,6 +9,7 @@ import pandas as pd
 
 from experiments.report import style, units
 from experiments.report.boundary import Boundary
+from experiments.report.lifecycle.embodied import few
 from experiments.report.lifecycle.report import lifecycle_of_study
 from experiments.report.read import Study
 from experiments.report.tables import Column, Table
@@ -21,7 +22,7 @@ def lifecycle_tables(study: Study) -> list[Table]:
     found = lifecycle_of_study(study)
     runs = found["runs"] if study.is_comparison else [found]
     focus = next(r for r in runs if (r["policy"], r["seed"]) == (study.any_run.policy, study.any_run.seed))
-    tables = [_columns(runs), _stages(focus), _sci(focus), _inference(focus)]
+    tables = [_columns(runs), _devices(focus), _stages(focus), _sci(focus), _inference(focus)]
     if study.is_comparison and found["reductions"]:
         tables.append(_uncertainty(found["reductions"], found["errors"]))
     return [*tables, _factors([*runs, found])]
@@ -54,18 +55,24 @@ def _columns(runs: list[dict[str, Any]]) -> Table:
                     if "reason" in entry
                 }
             )
+        record["embodied_unknown_nodes"] = len(own[0]["embodied"]["unknown"])
         record["reading"] = "; ".join(dict.fromkeys(run["reading"]["text"] for run in own))
         records.append(record)
+    frame = pd.DataFrame(records)
+    made = [
+        units.grams(grams) + (f" without {count} of its nodes" if count and grams is not None else "")
+        for grams, count in zip(frame["embodied_g"], frame["embodied_unknown_nodes"], strict=True)
+    ]
     return Table(
         "lifecycle_columns",
         "The same energy in other accounting methods: separate columns, never added (mean over seeds)",
-        pd.DataFrame(records),
+        frame,
         (
             Column("policy", "policy", style.policy_label, is_number=False),
             Column("location_based_average_g", "location-based, average", units.grams),
             Column("market_based_g", "market-based", units.grams),
             Column("marginal_g", "marginal", units.grams),
-            Column("embodied_g", "embodied", units.grams),
+            Column("embodied_text", "embodied", sort="embodied_g"),
             Column("harvest_life_cycle_g", "harvest’s life cycle", units.grams),
             Column("reading", "reading", is_number=False),
         ),
@@ -74,9 +81,54 @@ def _columns(runs: list[dict[str, Any]]) -> Table:
                 "Average intensity is for inventory, marginal for the effect of shifting load. Reading: of the "
                 "joules; embodied emissions and the harvest's life cycle are modelled.",
                 *(f"Not given: {reason}." for reason in reasons),
+                *_leaves_out(runs[0]),
                 runs[0]["embodied"]["left_out"],
             ]
         ),
+        shown=frame.assign(embodied_text=made),
+    )
+
+
+def _leaves_out(run: dict[str, Any]) -> list[str]:
+    """A sentence on nodes whose embodied emissions are not known; none where all are known, or none."""
+    found = run["embodied"]
+    return (
+        []
+        if "reason" in found or not found["unknown"]
+        else [f"Embodied emissions leave out {found['without']}."]
+    )
+
+
+def _devices(run: dict[str, Any]) -> Table:
+    """Embodied emissions by device: equal ones in a row, and a row for those that are not known."""
+    found = run["embodied"]
+    rows: dict[tuple[Any, ...], list[str]] = {}
+    for one in found["devices"]:
+        key = (one["device"], one["embodied_g"], one["life_s"], one["share_g"], "")
+        rows.setdefault(key, []).append(one["owner"])
+    for owner, why in found["unknown"].items():
+        rows.setdefault(("unknown", None, None, None, why), []).append(owner)
+    columns = ("device", "embodied_g", "life_s", "share_g", "why_unknown")
+    frame = pd.DataFrame(
+        [
+            {"held_by": few(owners), "devices": len(owners), **dict(zip(columns, key, strict=True))}
+            for key, owners in rows.items()
+        ],
+        columns=["held_by", "devices", *columns],
+    )
+    return Table(
+        "lifecycle_devices",
+        f"Embodied emissions by device: {_title(run)}",
+        frame,
+        (
+            Column("held_by", "held by", is_number=False),
+            Column("devices", "devices"),
+            Column("device", "device", is_number=False),
+            Column("embodied_g", "making one", units.grams),
+            Column("share_g", "this run's share of one", units.grams),
+            Column("why_unknown", "why unknown", is_number=False),
+        ),
+        note="A node with an unknown factor is left out of every sum of embodied emissions, and is never zero.",
     )
 
 
@@ -93,7 +145,12 @@ def _stages(run: dict[str, Any]) -> Table:
             Column("embodied_g", "embodied", units.grams),
             Column("reading", "reading of the joules", is_number=False),
         ),
-        note="Network, coordinator and router count to the stage they served; embodied emissions follow time.",
+        note=" ".join(
+            [
+                "Network, coordinator and router count to the stage they served; embodied emissions follow time.",
+                *_leaves_out(run),
+            ]
+        ),
     )
 
 
@@ -113,6 +170,7 @@ def _sci(run: dict[str, Any]) -> Table:
             Column("sci_g_per_unit", "SCI", units.grams),
             Column("reading", "reading", is_number=False),
         ),
+        note=" ".join(_leaves_out(run)),
     )
 
 
@@ -133,6 +191,7 @@ def _inference(run: dict[str, Any]) -> Table:
     note = (
         f"N_life = {found['lifetime_inferences']:,.0f} inferences (accounting.lifetime_inferences). "
         f"Footprint: {found['reading']['text']}; N*: {found['break_even_reading']['text']}."
+        + "".join(f" {text}" for text in _leaves_out(run))
         if records
         else f"Not given: {found['reason']}."
     )

@@ -21,7 +21,7 @@ from experiments.report import units
 from experiments.report.functional import SECONDS_PER_HOUR
 from experiments.report.lifecycle.columns import harvest_life_cycle
 from experiments.report.lifecycle.embodied import Embodied, embodied
-from experiments.report.lifecycle.factors import Factors
+from experiments.report.lifecycle.factors import factors_of
 from experiments.report.lifecycle.setting import setting_of
 from experiments.report.lifecycle.spread import (
     APART,
@@ -162,7 +162,7 @@ def _at(lines: Sequence[GramLines], meter: str, gain: float) -> list[float]:
 
 def _network(pairs: _Pairs, lines: list[GramLines], booked: list[float], draws: int) -> Found:
     name = "network factor"
-    ends = error_model(pairs.every, Factors()).meter_range.get(NETWORK)
+    ends = error_model(pairs.every, factors_of(pairs.every)).meter_range.get(NETWORK)
     if ends is None:
         return name, "the runs do not record it"
     if not any(NETWORK in one.meters for one in lines):
@@ -179,7 +179,7 @@ def _boards(pairs: _Pairs, lines: list[GramLines], booked: list[float], draws: i
         return name, "every joule of a board was metered"
     if len(held) == 1:
         return _gain(name, held[0], pairs, lines)
-    std = error_model(pairs.every, Factors()).gain_std_fraction
+    std = error_model(pairs.every, factors_of(pairs.every)).gain_std_fraction
     alone = ErrorModel(0.0, meter_std_fraction=dict.fromkeys(held, std))
     return _drawn(name, f"each of {len(held)} profiles ± {units.percent(std)}", pairs, lines, alone, draws)
 
@@ -193,13 +193,13 @@ def _devices(pairs: _Pairs, lines: list[GramLines], booked: list[float], draws: 
 
 def _gain(name: str, meter: str, pairs: _Pairs, lines: list[GramLines]) -> Bar:
     """Ends of one gain."""
-    ends = error_model(pairs.every, Factors()).gain_ends(meter)
+    ends = error_model(pairs.every, factors_of(pairs.every)).gain_ends(meter)
     low, high = (pairs.answer(_at(lines, meter, end)) for end in ends)
     return Bar(name, f"× {units.trimmed(ends[0])}", f"× {units.trimmed(ends[1])}", low, high)
 
 
 def _meters(pairs: _Pairs, lines: list[GramLines], booked: list[float], draws: int) -> Found:
-    error = error_model(pairs.every, Factors())
+    error = error_model(pairs.every, factors_of(pairs.every))
     if not error.meter_std_fraction:
         return "meters", "no joule was metered"
     alone = ErrorModel(0.0, meter_std_fraction=error.meter_std_fraction)
@@ -208,7 +208,7 @@ def _meters(pairs: _Pairs, lines: list[GramLines], booked: list[float], draws: i
 
 
 def _intensity(pairs: _Pairs, lines: list[GramLines], booked: list[float], draws: int) -> Found:
-    std = error_model(pairs.every, Factors()).intensity_std_fraction
+    std = error_model(pairs.every, factors_of(pairs.every)).intensity_std_fraction
     alone = ErrorModel(0.0, intensity_std_fraction=std)
     return _drawn("intensity of the zones", f"each ± {units.percent(std)}", pairs, lines, alone, draws)
 
@@ -246,7 +246,7 @@ def _seeds(pairs: _Pairs, lines: list[GramLines], booked: list[float], draws: in
 
 def _embodied(pairs: _Pairs, lines: list[GramLines], booked: list[float], draws: int) -> Found:
     name = "embodied emissions"
-    made = [embodied(setting_of(run), Factors()) for run in pairs.every]
+    made = [embodied(setting_of(run), factors_of([run])) for run in pairs.every]
     reason = next((one.reason for one in made if one.reason), "")
     if reason:
         return name, reason
@@ -255,12 +255,14 @@ def _embodied(pairs: _Pairs, lines: list[GramLines], booked: list[float], draws:
         return (one.total_g or 0.0) + TWO_SIDED_95 * one.std_g
 
     high = _added(pairs, booked, [counted(one) for one in made])
-    return Bar(name, "left out, as booked", "counted, high end of their factors", pairs.answer(booked), high)
+    without = next((f", without {one.without}" for one in made if one.unknown), "")
+    high_is = f"counted, high end of their factors{without}"
+    return Bar(name, "left out, as booked", high_is, pairs.answer(booked), high)
 
 
 def _harvest(pairs: _Pairs, lines: list[GramLines], booked: list[float], draws: int) -> Found:
     name = "harvest's life cycle"
-    found = [harvest_life_cycle(setting_of(run), Factors()) for run in pairs.every]
+    found = [harvest_life_cycle(setting_of(run), factors_of([run])) for run in pairs.every]
     reason = next((one.reason for one in found if one.reason), "")
     if reason:
         return name, reason

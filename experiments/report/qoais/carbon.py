@@ -43,7 +43,7 @@ def carbon(evidence: Evidence, study: Study) -> list[Indicator]:
             "(L3) M: TE * time reserved / expected life * share",
             "scenario.toml, carbon_data/factors",
             life["embodied"].get("reason", ""),
-            "a column of its own",
+            "a column of its own" + _without(life),
             known=CONSTANT,
         ),
         emissions.maybe(
@@ -71,6 +71,16 @@ def carbon(evidence: Evidence, study: Study) -> list[Indicator]:
     ]
 
 
+def _without(life: dict[str, Any]) -> str:
+    """Whose embodied emissions are left out."""
+    made = life["embodied"]
+    return (
+        f"; embodied emissions leave out {made['without']}"
+        if made["without"] and "reason" not in made
+        else ""
+    )
+
+
 def _sci(life: dict[str, Any]) -> list[Indicator]:
     row = Row(Dimension.CARBON, "software carbon intensity")
     return [
@@ -81,6 +91,7 @@ def _sci(life: dict[str, Any]) -> list[Indicator]:
             "(L3): (E * I + M) / R",
             "lines.parquet, carbon_data/factors",
             line.get("reason", ""),
+            _without(life).removeprefix("; "),
             known=Known.from_dict(line["reading"]),
         )
         for line in life["sci"]
@@ -100,7 +111,7 @@ def _inference(life: dict[str, Any]) -> list[Indicator]:
             "(L4): PUE e_inf c + (C_prep + C_dev + C_rec) / N_life + M_inf",
             "lines.parquet, carbon_data/factors",
             found.get("embodied_reason", ""),
-            f"N_life = {found['lifetime_inferences']:g}",
+            f"N_life = {found['lifetime_inferences']:g}" + _without(life),
             known=Known.from_dict(found["reading"]),
         ),
         row.maybe(

@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from edge_node.energy.components import load_profile
-from edge_node.energy.sourced import Figure, SourceError, exact_figures, read_figures
+from edge_node.energy.sourced import (
+    MAX_FILE_BYTES,
+    Figure,
+    SourceError,
+    Unknown,
+    exact_figures,
+    read_figures,
+    read_known,
+    read_text,
+)
 
 _GOOD = '[[reading]]\nname = "a"\npower_w = 1.0\nsource = "x"\ncore_v = 1.0\n'
 
@@ -89,3 +98,22 @@ def test_exactly_the_figures_asked_for_each_in_its_unit() -> None:
         exact_figures(TWO, "here", ["watts_w", "amps_a"], UNITS.__getitem__)
     with pytest.raises(SourceError, match="here: amps_a is in A; allowed is mA"):
         exact_figures(TWO, "here", UNITS, (UNITS | {"amps_a": "mA"}).__getitem__)
+
+
+def test_unknown_is_a_value_of_its_own_where_it_may_be() -> None:
+    text = TWO.replace("value = 2", 'value = "unknown"')
+    figures, unknown, texts = read_known(text, "here")
+    assert (list(figures), unknown, texts) == (
+        ["volts_v"],
+        {"amps_a": Unknown("A", "choice: round")},
+        {"a": "text"},
+    )
+    with pytest.raises(SourceError, match="here: amps_a is unknown; here every figure needs a value"):
+        read_figures(text, "here")
+
+
+def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "big.toml"
+    path.write_bytes(b" " * (MAX_FILE_BYTES + 1))
+    with pytest.raises(SourceError, match="bytes; a board has at most"):
+        read_text(path, "a board", "others")

@@ -118,6 +118,8 @@ def test_rows_have_no_board_and_daemons_run_no_programs_of_others(tmp_path: Path
     with pytest.raises(UsageError, match=r'nodes\.0\.sleep.*kind = "virtual" have no board to switch'):
         resolve(parse_scenario(rows.replace("[limits]", command() + "[limits]")))
     daemons = SLEEPY.replace('kind = "inprocess"', f'kind = "daemons"\ncluster = "{tmp_path}/boards.toml"')
+    switched = parse_scenario(daemons.replace("[limits]", command() + "[limits]"))
+    boards = resolve(parse_scenario(SLEEPY)).boards
     with pytest.raises(UsageError, match=r"boards run no programs that come over the network"):
-        check_sleep(parse_scenario(daemons.replace("[limits]", command() + "[limits]")))
-    assert nobody_sleeps(parse_scenario(daemons), ()) == ()
+        check_sleep(switched, boards)
+    assert nobody_sleeps(parse_scenario(daemons), (), ()) == ()
