@@ -14,7 +14,7 @@ import pandas as pd
 
 from coordinator.ledger import verify
 from edge_node.slots.execution import Execution
-from edge_node.slots.windows import Windows
+from edge_node.slots.node import EdgeNode
 from edge_node.tasks.workload import TaskWorkload
 from experiments.fleet.inprocess import InProcessFleet
 from experiments.resolve.resolve import resolve
@@ -25,7 +25,7 @@ from protos.messages.terms import Overrun
 SLOTS, SLOT_S, WATTS = 20, 2.0, 3.0
 SHORT_SLOTS, SHORT_S, LONG_SLOT, TIMES = 6, 0.5, 2, 2.6
 """Of the forced overrun: one slot's work takes so many slots."""
-OFF_S = 5
+OFF_NS = (5 * 10**9, -5 * 10**9)
 SCENARIO = """policy = "local"
 [time]
 clock = "wall"
@@ -138,16 +138,25 @@ def order_of(folder: Path) -> list[tuple[str, int]]:
 
 
 def offset_clocks(folder: Path) -> dict[str, float]:
-    """Places at which the order of a run with clocks off by 5 s, one forward and one back, differs."""
+    """Places at which the order of a run with clocks off by 5 s, one forward and one back, differs; and how far the
+    measured offsets are from the true ones, with the largest uncertainty."""
     run(folder / "right", SHORT_SLOTS, SHORT_S)
-    off_ns = iter([OFF_S * 10**9, -OFF_S * 10**9])
+    off_ns = iter(OFF_NS)
 
-    def off(clock_ns: Callable[[], int]) -> Windows:
+    def off(*arguments: Any, **named: Any) -> EdgeNode:
         by_ns = next(off_ns)
-        return Windows(lambda: clock_ns() + by_ns)
+        return EdgeNode(*arguments, **(named | {"clock_ns": lambda: time.monotonic_ns() + by_ns}))
 
-    with mock.patch("edge_node.slots.node.Windows", off):
-        run(folder / "off", SHORT_SLOTS, SHORT_S)
+    with mock.patch("edge_node.build.EdgeNode", off):
+        slots, _ = run(folder / "off", SHORT_SLOTS, SHORT_S)
     right, found = order_of(folder / "right"), order_of(folder / "off")
     differ = sum(one != other for one, other in zip(right, found, strict=False))
-    return {"clocks_off_by_5_s_out_of_order": float(differ + abs(len(right) - len(found)))}
+    errors_s = [
+        (rows["clock_offset_s"] - by_ns / 1e9).abs().max()
+        for (_, rows), by_ns in zip(slots.groupby("node_id"), OFF_NS, strict=True)
+    ]
+    return {
+        "clocks_off_by_5_s_out_of_order": float(differ + abs(len(right) - len(found))),
+        "clocks_off_by_5_s_largest_error_s": float(max(errors_s)),
+        "clocks_off_by_5_s_largest_uncertainty_s": float(slots["clock_uncertainty_s"].max()),
+    }

@@ -69,6 +69,7 @@ class DirectCoordinator:
         known = self.service.deciding.begin(request)
         if known is None:
             self._freeze()
+            self.service.require_clocks()
         if known is None and self.service.policy.negotiates:
             said: Effects | None = self.service.negotiating.open()
             while said is not None:
@@ -135,7 +136,7 @@ class DirectCoordinator:
 
     def _send(self, effects: Effects) -> None:
         for node_id, message in effects.sends:
-            self.deliver(node_id, self.service.schedule.leaving(message))
+            self.deliver(node_id, self.service.leaving(message))
 
     def _pump(self) -> None:
         if self._pumping:

@@ -83,8 +83,7 @@ class CoordinatorServer:
             self.ledger.close()
             raise
         self._outboxes = Outboxes()
-        leaving = self.service.schedule.leaving
-        self._durability = Durability(self.ledger, self._outboxes, self._clock, leaving)
+        self._durability = Durability(self.ledger, self._outboxes, self._clock, self.service.leaving)
         streams = 2 * len(config.node_ids) + SPARE_STREAMS
         self._attendance = Attendance(self.service, self._durability, self._outboxes, self._guard, streams)
         self._calls = RunnerCalls(self.service, self._durability, self._clock, self._signals)

@@ -37,6 +37,8 @@ class Kind(StrEnum):
     TELEMETRY = "telemetry"
     SIGNAL = "signal"
     """Live intensities, frozen for a slot before it is decided."""
+    CLOCK = "clock"
+    """How far a node's monotonic clock is from the coordinator's, and how well that is known."""
     OPENING = "opening"
     ADJUSTMENT = "adjustment"
     DECISION = "decision"

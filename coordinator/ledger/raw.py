@@ -46,6 +46,8 @@ RAW: dict[str, tuple[str, ...]] = {
         ),
         "marginal.*.estimated",
     ),
+    # The coordinator's clock and the node's, as they were read.
+    "clock": ("at_ns", "offset_ns", "uncertainty_ns", "round_trips"),
     "registration": ("peer_address", "profile"),
     "telemetry": (*("backlog_batches", "harvest_forecast_uj", "release_forecast_batches", "mean_loss"),),
     "decision": (

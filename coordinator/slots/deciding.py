@@ -74,6 +74,18 @@ class Deciding:
             )
         if self._books.open_slot is not None:
             raise RequestError("slot_open", f"slot {request.slot - 1} is not ended; call EndSlot first")
+        self._require_in_step(request)
+
+    def _require_in_step(self, request: BeginSlot) -> None:
+        """Raises RequestError where all later slots would be missed, too."""
+        run_time = self._books.run_time
+        if run_time.falls_behind:
+            raise RequestError(
+                "never_in_time",
+                f"slot {request.slot} is refused: the run is {run_time.overran_s:.3g} s late, and missed slots make it "
+                f"later still: to decide and end one takes longer than time.slot_s = {run_time.slot_s:g} s; choose "
+                f'longer slots, or overrun = "stretch"',
+            )
 
     def awaiting_telemetry(self) -> tuple[str, ...]:
         """Live nodes without telemetry of the next slot; before the first slot, any node of the run."""

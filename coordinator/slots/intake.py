@@ -20,6 +20,7 @@ from coordinator.slots.protocol import Effects, Refused
 from coordinator.slots.record_checks import settlement_findings, telemetry_findings, usage_findings
 from coordinator.slots.state import Phase, SlotState, Standing
 from coordinator.slots.welcome import welcome
+from coordinator.slots.window_bounds import WindowBounds
 from protos.messages.slot import EnergyGrant, Settlement, Telemetry, Usage
 from protos.messages.stream import Ack, DownMessage, Heartbeat
 
@@ -33,8 +34,14 @@ RECORDS = {Telemetry: Kind.TELEMETRY, Usage: Kind.USAGE, Settlement: Kind.SETTLE
 class Intake:
     """Checks records of nodes. ``digest_of``: content digest under a ledger key, None when the key is new."""
 
-    def __init__(self, books: Books, digest_of: Callable[[str], str | None], negotiates: bool) -> None:
-        self._books = books
+    def __init__(
+        self,
+        books: Books,
+        digest_of: Callable[[str], str | None],
+        negotiates: bool,
+        windows: WindowBounds,
+    ) -> None:
+        self._books, self._windows = books, windows
         self._config = books.config
         self._bounds = {each.node_id: each for each in books.config.bounds}
         self._digest_of = digest_of
@@ -117,7 +124,8 @@ class Intake:
             raise Refused("repeated", f"usage of {node} for slot {slot.slot} is in the books already")
         if slot.phase is not Phase.ENDED and not slot.owes_reading(node):
             raise Refused("implausible", f"slot {slot.slot} is a gap of {node}: its reading was refused")
-        if absurd := reading_findings(self._config, self._bounds.get(node), message):
+        absurd = self._windows.judge(message)
+        if absurd := absurd or reading_findings(self._config, self._bounds.get(node), message):
             raise self._implausible(slot, node, f"{node}: {'; '.join(absurd)}")
         if wrong := usage_findings(self._config, slot, message):
             raise self._alarmed("bad_usage", "; ".join(wrong), slot.slot, node)

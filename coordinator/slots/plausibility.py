@@ -2,7 +2,8 @@
 Pure.
 
 What no profile knows is not bounded: counted work and its share among stages, tokens, losses. Seconds of a meter that
-times real work are its own word, up to a day.
+times real work are its own word, up to a day; those of a window on the wall clock are bounded by the coordinator's
+clock (``window_bounds``).
 """
 
 from __future__ import annotations
@@ -11,13 +12,12 @@ from dataclasses import fields
 from typing import Any
 
 from coordinator.config import CoordinatorConfig, NodeBounds
+from coordinator.slots.window_bounds import LONGEST_WINDOW_S
 from protos.messages.slot import Telemetry, Usage
 from protos.messages.stream import NodeProfile
 from protos.validation import INT64_MAX
 
 MICRO = 1_000_000
-LONGEST_WINDOW_S = 86_400.0
-"""A sensor's window is believed up to a day (choice)."""
 MOST_COUNT = 10**15
 """Largest count of anything in one slot: bytes, batches, requests, tokens (choice: a petabyte). Sums of a thousand
 nodes stay below 2^63."""

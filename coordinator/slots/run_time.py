@@ -13,6 +13,10 @@ GRACE_FRACTION = 0.1
 """A slot that can begin late by at most this share of its length is held, with less time (choice)."""
 
 
+MOST_BEHIND = 10
+"""So many missed slots in a row may make a run later, beyond those that let it catch up (choice)."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunTime:
     """Of slots of ``slot_s`` seconds; without ``overrun``: the virtual clock, on which nothing is due."""
@@ -25,6 +29,8 @@ class RunTime:
     """When the last slot ended, and the one after it began."""
     overran_s: float = 0.0
     """How long after its due end the last slot was still at work."""
+    behind: int = 0
+    """Missed slots in a row that made the run later, less those that let it catch up; one long delay is one."""
 
     @classmethod
     def start(cls, slot_s: float, overrun: Overrun | None) -> RunTime:
@@ -36,10 +42,17 @@ class RunTime:
         """Whether the next slot's time went by while the last one overran."""
         return self.overrun is Overrun.SKIP and self.overran_s > GRACE_FRACTION * self.slot_s
 
+    @property
+    def falls_behind(self) -> bool:
+        """Whether missing slots does not help: to decide and end one takes longer than it lasts."""
+        return self.behind >= MOST_BEHIND
+
     def after(self, duration_s: float, overrun_s: float) -> RunTime:
         """After a slot that ended ``duration_s`` after it began, its work ``overrun_s`` after it was due."""
         end_s = self.end_s + duration_s
         stretched_s = overrun_s if self.overrun is Overrun.STRETCH else 0.0
         # A slot that nobody lived through ended early: the next one is not longer for it.
         due_s = min(self.due_s, end_s) + stretched_s + self.slot_s
-        return replace(self, end_s=end_s, overran_s=overrun_s, due_s=due_s)
+        later = 1 if overrun_s >= self.overran_s else -1
+        behind = max(0, self.behind + later) if self.is_missed else 0
+        return replace(self, end_s=end_s, overran_s=overrun_s, due_s=due_s, behind=behind)

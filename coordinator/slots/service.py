@@ -6,6 +6,8 @@ The service puts the parts together and routes; each part has one task:
 ``books``        what is durable, as a fold over the ledger; its states and moves are in ``state.py``
 ``sessions``     which nodes are connected, under which lease
 ``schedule``     when slots on the wall clock are due, and how long they lasted
+``clocks``       how far nodes' clocks are off, and how well that is known
+``windows``      how long nodes' windows can have been
 ``joining``      registration of a node: the Welcome, and the messages of the open slot
 ``intake``       which records of nodes may enter the books
 ``freezing``     live intensities of a slot, before it is decided
@@ -28,6 +30,7 @@ from coordinator.config import CoordinatorConfig
 from coordinator.ledger.entry import Entry, Kind
 from coordinator.policies.base import Policy
 from coordinator.slots.books import Books
+from coordinator.slots.clocks import Clocks, Sends
 from coordinator.slots.closing import Closing
 from coordinator.slots.deciding import Deciding
 from coordinator.slots.freezing import Freezing
@@ -40,9 +43,18 @@ from coordinator.slots.schedule import Schedule
 from coordinator.slots.sessions import Sessions
 from coordinator.slots.settings import check_config, require_same_config, told_config
 from coordinator.slots.stateful_policy import StatefulPolicy
+from coordinator.slots.window_bounds import WindowBounds
 from protos.messages.market import Offers
 from protos.messages.runner import Report, ReportQuery, Status
-from protos.messages.stream import Refusal, Register, UpMessage
+from protos.messages.slot import CloseSlot
+from protos.messages.stream import (
+    ClockAnswer,
+    ClockQuestion,
+    DownMessage,
+    Refusal,
+    Register,
+    UpMessage,
+)
 
 
 class CoordinatorService:
@@ -73,11 +85,14 @@ class CoordinatorService:
             self._replay(entry)
         self.sessions = Sessions(config.node_ids, self.books.nodes, config.lease_s, clock)
         self.schedule = Schedule(lambda: self.books.run_time, wall_clock or clock)
+        self.clocks = Clocks(self.books, wall_clock or clock)
         self.freezing = Freezing(self.books)
         self.deciding = Deciding(self.books, self.sessions, self.policy, self.schedule, clock)
         self.negotiating = MarketHost(self.books, self.sessions, self.policy, self.schedule)
         self.closing = Closing(self.books, self.sessions, self.schedule)
-        self.intake = Intake(self.books, digest_of, self.policy.negotiates)
+        earlier = [(node, boot) for node, known in self.books.nodes.items() for boot in known.boots]
+        self.windows = WindowBounds(config.slot_s, wall_clock or clock, earlier)
+        self.intake = Intake(self.books, digest_of, self.policy.negotiates, self.windows)
         self.joining = Joining(
             self.books,
             self.sessions,
@@ -101,7 +116,9 @@ class CoordinatorService:
 
     def register(self, message: Register) -> tuple[int, Effects]:
         """The first message of a node's stream: (session number, effects). Raises Refused."""
-        return self.joining.register(message)
+        session, effects = self.joining.register(message)
+        self.windows.came(message.node_id, message.boot_id)
+        return session, _and(effects, self.clocks.open(message.node_id))
 
     def receive(self, node: str, session: int, message: UpMessage) -> Effects:
         """Any later message of a node's stream. Raises Refused; its alarms are to be made durable as well."""
@@ -114,9 +131,32 @@ class CoordinatorService:
             raise Refused("already_registered", f"{node} is registered on this stream; open a new one")
         if message.node_id != node:
             raise Refused("wrong_node", f"message of {message.node_id} on the stream of {node}")
+        if isinstance(message, ClockAnswer):
+            return self.clocks.take(message)
         if isinstance(message, Offers):
-            return self.negotiating.take(message)
-        return self.intake.take(message)
+            effects = self.negotiating.take(message)
+        else:
+            effects = self.intake.take(message)
+        return _and(effects, self.clocks.due(node))
+
+    def leaving(self, message: DownMessage) -> DownMessage:
+        """A message that is sent to a node now, once what it rests on is durable: times in it are of now."""
+        if isinstance(message, ClockQuestion):
+            self.clocks.leaves(message)
+        elif isinstance(message, CloseSlot):
+            self.windows.leaves(message)
+        return self.schedule.leaving(message)
+
+    def unknown_clocks(self) -> tuple[str, ...]:
+        """Nodes of the next slot whose clocks are not known well enough yet."""
+        return self.clocks.unknown(self._next_nodes())
+
+    def require_clocks(self) -> None:
+        """Raises TryLaterError where the next slot is refused because of a node's clock."""
+        self.clocks.require(self._next_nodes())
+
+    def _next_nodes(self) -> tuple[str, ...]:
+        return self.sessions.came() if self.policy.negotiates else self.deciding.ready()
 
     def status(self) -> Status:
         return Status(
@@ -131,3 +171,8 @@ class CoordinatorService:
     def report(self, query: ReportQuery) -> Report:
         """Totals of the run so far, of all nodes or of one. Raises RequestError."""
         return report(self.books, query)
+
+
+def _and(effects: Effects, questions: Sends) -> Effects:
+    """``effects``, and questions to be sent after them."""
+    return Effects(effects.entries, (*effects.sends, *questions)) if questions else effects

@@ -40,6 +40,8 @@ class RecordedRun:
         self.bookings: dict[tuple[int, str], Mapping[str, Any]] = {}
         self.ends: dict[int, Mapping[str, Any]] = {}
         self.adjusted_uj: dict[str, int] = defaultdict(int)
+        self._clock: dict[str, Mapping[str, Any]] = {}
+        self._clocks: dict[int, Mapping[str, Mapping[str, Any]]] = {}
         self.signals: list[Mapping[str, Any]] = []
         """Live intensities by slot, as they were frozen."""
         for stored in entries:
@@ -53,6 +55,7 @@ class RecordedRun:
                 self.telemetry[slot, node] = body  # the last one before the decision is the one decided upon
             elif entry.kind is Kind.DECISION:
                 self.decisions[slot] = body
+                self._clocks[slot] = dict(self._clock)
                 for decision in body["plan"]["decisions"]:
                     self._decision_of[slot, decision["node_id"]] = decision
             elif entry.kind is Kind.USAGE:
@@ -67,6 +70,8 @@ class RecordedRun:
                 self.ends[slot] = body
             elif entry.kind is Kind.SIGNAL:
                 self.signals.append(body)
+            elif entry.kind is Kind.CLOCK:
+                self._clock[node] = body
             elif entry.kind is Kind.ADJUSTMENT:
                 self.adjusted_uj[node] += body["reported_uj"] - body["booked_uj"]
         self.intensity, self.readings = _intensities(self.config.get("zones", ()), self.signals)
@@ -78,6 +83,10 @@ class RecordedRun:
 
     def decision_of(self, slot: int, node: str) -> Mapping[str, Any] | None:
         return self._decision_of.get((slot, node))
+
+    def clock_of(self, slot: int, node: str) -> Mapping[str, Any] | None:
+        """The node's clock as it was known when the slot was decided; None on the virtual clock."""
+        return self._clocks.get(slot, {}).get(node)
 
     def booked_slots(self) -> dict[str, list[int]]:
         """By node the slots it has a booking of, in the order of the ledger."""

@@ -99,7 +99,7 @@ SLOTS = table(
     more(Kind.REAL, "meter_window_s"),
     more(Kind.NAME_OR_NULL, "sleep_failed", "wake_provenance"),
     more(Kind.REAL, "wake_s", "wake_j", "wake_half_width_j"),
-    more(Kind.REAL, "duration_s"),
+    more(Kind.REAL, "duration_s", "clock_offset_s", "clock_uncertainty_s"),
     more(Kind.REAL, "intensity_age_s"),
     more(Kind.FLAG_OR_NULL, "intensity_stale", "intensity_kept"),
 )
@@ -108,12 +108,14 @@ and those of outside clients. ``meter_kind``: how a sensor's joules came about (
 provenance of the lines (modelled, replayed). ``demand_half_width_j``: half of the 95 % interval of ``demand_j``;
 ``demand_bias_j``: the part of it that adds up over slots (carbon_data.intervals). Wake-ups are those of boards that
 really sleep, idle power included; ``sleep_failed``: what could not be switched.
-``duration_s``: of the node's window, on the wall clock."""
+``duration_s``: of the node's window, on the wall clock. ``clock_offset_s``: by how much its monotonic clock was ahead
+of the coordinator's when it was last measured before the slot was decided; ``clock_uncertainty_s``: how far that may be
+off."""
 
 SWITCHED = ("sleep_failed", "wake_provenance", "wake_s", "wake_j", "wake_half_width_j")
 """Columns of ``slots`` that are left out where no board was switched: such tables stay as they were."""
 
-TIMED = ("duration_s", "overrun_s", "missed", "undone_batches")
+TIMED = ("duration_s", "clock_offset_s", "clock_uncertainty_s", "overrun_s", "missed", "undone_batches")
 """Columns of ``slots`` and ``decisions`` that are left out where slots were on the virtual clock."""
 
 LIVE = ("intensity_age_s", "intensity_stale", "intensity_kept")

@@ -14,6 +14,8 @@ from coordinator.tables.metered import reading_columns
 from coordinator.tables.recorded import RecordedRun, Row
 from coordinator.tables.schema import SLOTS
 
+NS_PER_S = 1_000_000_000
+
 
 def slot_rows(run: RecordedRun, times: Mapping[int, datetime]) -> Iterable[Row]:
     counted: Mapping[str, int] = {}
@@ -40,6 +42,7 @@ def slot_rows(run: RecordedRun, times: Mapping[int, datetime]) -> Iterable[Row]:
                 metered=booking is not None,
                 selected=None if decision is None else selected,
                 **_live(run.readings.get(zone or "", ()), slot),
+                **_clock(run.clock_of(slot, node)),
             )
             if decision is not None and (slot, node) in run.telemetry:
                 row.update(_batch_columns(run, slot, node, selected, counted, away))
@@ -58,6 +61,13 @@ def _live(readings: Sequence[Mapping[str, Any]], slot: int) -> Row:
     if slot >= len(readings):
         return {}
     return {f"intensity_{name}": readings[slot][name] for name in ("age_s", "stale", "kept")}
+
+
+def _clock(told: Mapping[str, Any] | None) -> Row:
+    """By how much a node's clock is ahead of the coordinator's, and how far that may be off."""
+    if told is None:
+        return {}
+    return {f"clock_{name}_s": told[f"{name}_ns"] / NS_PER_S for name in ("offset", "uncertainty")}
 
 
 def _switched(report: Mapping[str, Any] | None) -> Row:

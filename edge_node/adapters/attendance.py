@@ -22,7 +22,7 @@ from edge_node.slots.node import EdgeNode
 from protos.codec import ProtocolError, safe_text
 from protos.messages.parcels import Parcel, Receipt
 from protos.messages.slot import CloseSlot
-from protos.messages.stream import DownMessage, Refusal, Welcome
+from protos.messages.stream import ClockQuestion, DownMessage, Refusal, Welcome
 
 log = logging.getLogger(__name__)
 
@@ -121,6 +121,9 @@ class Attendance:
             await self._handle(stream, message)
 
     async def _handle(self, stream: Stream, message: DownMessage) -> None:
+        if isinstance(message, ClockQuestion):  # not in turn: waiting would count as the message's way
+            await stream.say(self._node.clock(message))
+            return
         if isinstance(message, Refusal):
             log.info("%s: refused (%s): %s", self._node.node_id, message.code, message.reason)
             if message.code in FATAL_REFUSALS:

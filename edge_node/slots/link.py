@@ -17,7 +17,7 @@ from edge_node.slots.slot import Readiness
 from protos.messages.market import MarketCall, MarketNews
 from protos.messages.parcels import Parcel
 from protos.messages.slot import CloseSlot, Decision, EnergyGrant
-from protos.messages.stream import Ack, DownMessage, Refusal, Register, UpMessage, Welcome
+from protos.messages.stream import Ack, ClockQuestion, DownMessage, Refusal, Register, UpMessage, Welcome
 
 FATAL_REFUSALS = frozenset(
     {"fenced", "unknown_node", "unknown_zone", "bad_profile", "stale_boot", "wrong_certificate", "revoked"}
@@ -112,6 +112,8 @@ def _respond(node: EdgeNode, message: DownMessage) -> Response:
         return Response([node.close(message)])
     if isinstance(message, EnergyGrant):
         return Response([node.on_grant(message), *after_slot(node)])
+    if isinstance(message, ClockQuestion):
+        return Response([node.clock(message)])
     if isinstance(message, MarketCall | MarketNews):
         return Response(node.on_market(message))
     before = node.slot

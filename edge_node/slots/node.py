@@ -42,7 +42,17 @@ from edge_node.workload import Arrays, Parameters, Result, Workload
 from protos.messages.market import MarketCall, MarketNews
 from protos.messages.parcels import Parcel, Receipt
 from protos.messages.slot import CloseSlot, Decision, EnergyGrant, Settlement, Telemetry, Usage
-from protos.messages.stream import Ack, Heartbeat, NodeProfile, Refusal, Register, UpMessage, Welcome
+from protos.messages.stream import (
+    Ack,
+    ClockAnswer,
+    ClockQuestion,
+    Heartbeat,
+    NodeProfile,
+    Refusal,
+    Register,
+    UpMessage,
+    Welcome,
+)
 from protos.messages.terms import Stage
 
 
@@ -75,6 +85,7 @@ class EdgeNode:
         self._lock = threading.RLock()
         self._board = threading.Lock()
         """The board does one piece of work at a time, as (L2)'s attribution of static power supposes."""
+        self._clock_ns = clock_ns
         windows = None if config.overrun is None else Windows(clock_ns)
         kept = MemoryOutbox() if outbox is None else outbox
         state = NodeState(config, workloads, meter, kept, services, windows)
@@ -138,6 +149,10 @@ class EdgeNode:
     def heartbeat(self, monotonic_ns: int) -> Heartbeat:
         """Heartbeat; carries the last number given, so that the coordinator can see what it lacks."""
         return self._registration.heartbeat(monotonic_ns)
+
+    def clock(self, question: ClockQuestion) -> ClockAnswer:
+        """What its clock shows. Without the lock: time spent waiting is no time of the way."""
+        return ClockAnswer(self.node_id, self._state.boot_id, question.number, self._clock_ns())
 
     def acknowledged(self, ack: Ack) -> None:
         """Everything up to ``ack.seq`` is committed."""

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from carbon_data.files.whole import whole_file
 from experiments.report import (
+    clocks,
     headline_tables,
     learning,
     matrix,
@@ -112,6 +113,7 @@ def tables_of(study: Study) -> dict[str, tables.Table]:
         *qoais_tables(study),
         tables.policies(study),
         meters.table(study),
+        clocks.table(study),
         tables.runs(study),
         tables.nodes(study),
         tables.lines(study),

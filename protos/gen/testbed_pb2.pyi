@@ -191,7 +191,7 @@ class Release(_message.Message):
     def __init__(self) -> None: ...
 
 class NodeMessage(_message.Message):
-    __slots__ = ("register", "heartbeat", "telemetry", "usage", "settlement", "refusal", "offers")
+    __slots__ = ("register", "heartbeat", "telemetry", "usage", "settlement", "refusal", "offers", "clock_answer")
     REGISTER_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     TELEMETRY_FIELD_NUMBER: _ClassVar[int]
@@ -199,6 +199,7 @@ class NodeMessage(_message.Message):
     SETTLEMENT_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
     OFFERS_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_ANSWER_FIELD_NUMBER: _ClassVar[int]
     register: Register
     heartbeat: Heartbeat
     telemetry: Telemetry
@@ -206,10 +207,11 @@ class NodeMessage(_message.Message):
     settlement: Settlement
     refusal: Refusal
     offers: Offers
-    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., telemetry: _Optional[_Union[Telemetry, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., settlement: _Optional[_Union[Settlement, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ..., offers: _Optional[_Union[Offers, _Mapping]] = ...) -> None: ...
+    clock_answer: ClockAnswer
+    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., telemetry: _Optional[_Union[Telemetry, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., settlement: _Optional[_Union[Settlement, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ..., offers: _Optional[_Union[Offers, _Mapping]] = ..., clock_answer: _Optional[_Union[ClockAnswer, _Mapping]] = ...) -> None: ...
 
 class CoordinatorMessage(_message.Message):
-    __slots__ = ("welcome", "decision", "close_slot", "energy_grant", "ack", "refusal", "market_call", "market_news")
+    __slots__ = ("welcome", "decision", "close_slot", "energy_grant", "ack", "refusal", "market_call", "market_news", "clock_question")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
     CLOSE_SLOT_FIELD_NUMBER: _ClassVar[int]
@@ -218,6 +220,7 @@ class CoordinatorMessage(_message.Message):
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
     MARKET_CALL_FIELD_NUMBER: _ClassVar[int]
     MARKET_NEWS_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_QUESTION_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     decision: Decision
     close_slot: CloseSlot
@@ -226,7 +229,8 @@ class CoordinatorMessage(_message.Message):
     refusal: Refusal
     market_call: MarketCall
     market_news: MarketNews
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ..., close_slot: _Optional[_Union[CloseSlot, _Mapping]] = ..., energy_grant: _Optional[_Union[EnergyGrant, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ..., market_call: _Optional[_Union[MarketCall, _Mapping]] = ..., market_news: _Optional[_Union[MarketNews, _Mapping]] = ...) -> None: ...
+    clock_question: ClockQuestion
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ..., close_slot: _Optional[_Union[CloseSlot, _Mapping]] = ..., energy_grant: _Optional[_Union[EnergyGrant, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ..., market_call: _Optional[_Union[MarketCall, _Mapping]] = ..., market_news: _Optional[_Union[MarketNews, _Mapping]] = ..., clock_question: _Optional[_Union[ClockQuestion, _Mapping]] = ...) -> None: ...
 
 class WorkProfile(_message.Message):
     __slots__ = ("stage", "seconds_per_batch", "joules_per_batch", "bytes_per_batch", "model_j", "request_j")
@@ -333,6 +337,26 @@ class Heartbeat(_message.Message):
     seq: int
     monotonic_ns: int
     def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., monotonic_ns: _Optional[int] = ...) -> None: ...
+
+class ClockQuestion(_message.Message):
+    __slots__ = ("node_id", "number")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    number: int
+    def __init__(self, node_id: _Optional[str] = ..., number: _Optional[int] = ...) -> None: ...
+
+class ClockAnswer(_message.Message):
+    __slots__ = ("node_id", "boot_id", "number", "monotonic_ns")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    BOOT_ID_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    MONOTONIC_NS_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    boot_id: str
+    number: int
+    monotonic_ns: int
+    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., number: _Optional[int] = ..., monotonic_ns: _Optional[int] = ...) -> None: ...
 
 class Telemetry(_message.Message):
     __slots__ = ("node_id", "boot_id", "seq", "slot", "battery_uj", "harvest_forecast_uj", "backlog_batches", "release_forecast_batches", "mean_loss", "work")

@@ -80,6 +80,26 @@ class Heartbeat:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockQuestion:
+    """What does the node's monotonic clock show? Of a run on the wall clock; the answer's way there and back bounds
+    how far the clocks are apart."""
+
+    node_id: str
+    number: int
+    """The answer carries it: one that comes for an older question is of no use."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockAnswer:
+    """Answered at once, whatever else the node is at."""
+
+    node_id: str
+    boot_id: str
+    number: int
+    monotonic_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ack:
     """Acknowledges that all messages of this node up to ``seq`` are committed."""
 
@@ -95,5 +115,7 @@ class Refusal:
     reason: str
 
 
-UpMessage = Register | Heartbeat | Telemetry | Usage | Settlement | Refusal | Offers
-DownMessage = Welcome | Decision | CloseSlot | EnergyGrant | Ack | Refusal | MarketCall | MarketNews
+UpMessage = Register | Heartbeat | Telemetry | Usage | Settlement | Refusal | Offers | ClockAnswer
+DownMessage = (
+    Welcome | Decision | CloseSlot | EnergyGrant | Ack | Refusal | MarketCall | MarketNews | ClockQuestion
+)

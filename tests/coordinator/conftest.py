@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from coordinator.config import (
 )
 from edge_node.config import BatteryConfig
 from edge_node.energy.battery import battery_of
+from edge_node.slots.windows import Windows
 from protos.messages.market import MarketCall, MarketNews
 from protos.messages.slot import (
     CloseSlot,
@@ -40,6 +42,8 @@ from protos.messages.slot import (
 )
 from protos.messages.stream import (
     Ack,
+    ClockAnswer,
+    ClockQuestion,
     DownMessage,
     NodeProfile,
     Refusal,
@@ -197,6 +201,9 @@ class StubNode:
         self.slept: dict[int, SleepReport] = {}
         self.lasted_s: float | None = None
         """Of its windows, on the wall clock."""
+        self.clock_ns: Callable[[], int] = time.monotonic_ns
+        self.windows: Windows | None = None
+        """Measures them, in place of ``lasted_s``."""
 
     def register(self) -> Register:
         return Register(self.node_id, self.boot_id, "", self.profile)
@@ -246,10 +253,14 @@ class StubNode:
                 self.executed_twice += 1
             self.fence = key
             self.decisions[message.slot] = message
+            if self.windows is not None:
+                self.windows.decided(message.remaining_s or 0.0)
         elif isinstance(message, CloseSlot):
             return [self.usage(message.slot)]
         elif isinstance(message, EnergyGrant):
             return self.settle(message)
+        elif isinstance(message, ClockQuestion):
+            return [ClockAnswer(self.node_id, self.boot_id, message.number, self.clock_ns())]
         elif isinstance(message, Refusal):
             self.refusals.append(message)
         return []
@@ -281,7 +292,7 @@ class StubNode:
             5000 * (total > 0),
             serving=(served(total),) if total else (),
             sleep=self.slept.get(slot),
-            duration_s=self.lasted_s,
+            duration_s=self.lasted_s if self.windows is None else self.windows.close(),
         )
         if self.serves_users:
             own = UserTraffic(self.node_id, decision.stage, 90_001 + 1_000 * self.index, 70_007 + self.index)

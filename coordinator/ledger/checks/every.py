@@ -7,6 +7,7 @@ from typing import Any
 from coordinator.ledger.checks.agreement import Agreement
 from coordinator.ledger.checks.batches import Batches
 from coordinator.ledger.checks.batteries import Batteries
+from coordinator.ledger.checks.clocks import NodeClocks
 from coordinator.ledger.checks.columns import ColumnSlots
 from coordinator.ledger.checks.emissions import Emissions
 from coordinator.ledger.checks.facts import Facts
@@ -45,6 +46,7 @@ class Checks:
             Summaries(add, facts),
             SleepClaims(add, facts),
             WallClock(add, facts),
+            NodeClocks(add, facts),
             Signals(add, facts),
             ColumnSlots(add, facts),
         )

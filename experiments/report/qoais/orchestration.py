@@ -9,7 +9,7 @@ from experiments.report.qoais.indicator import Dimension, Indicator, Row
 AUTOMATIC = frozenset(
     (
         "start registration telemetry opening adjustment decision usage trade settlement booking gap slot_end alarm "
-        "signal fleet slot"
+        "signal clock fleet slot"
     ).split()
 )
 """Kinds of ledger entries that coordinator and nodes write; any other kind is an action of a person."""

@@ -16,6 +16,7 @@ from coordinator.adapters.control_client import (
     ControlClient,
 )
 from coordinator.ledger import verify
+from edge_node.slots.windows import Windows
 from protos import codec
 from protos.messages.slot import Telemetry
 from protos.messages.stream import Refusal, Register, UpMessage, Welcome
@@ -150,9 +151,11 @@ def test_slots_on_the_wall_clock_are_due_on_schedule_over_grpc(tmp_path: Path, k
     )
     process = Process(config, tmp_path)
     process.start()
-    stubs = [kit.StubNode(node, self_discharge_fraction=0.0) for node in config.node_ids]
+    # Its energies are those of a longer slot: no limit of its battery stands in their way.
+    changes = {"self_discharge_fraction": 0.0, "charge_limit_w": 1e6, "discharge_limit_w": 1e6}
+    stubs = [kit.StubNode(node, **changes) for node in config.node_ids]
     for stub in stubs:
-        stub.lasted_s = 1_000.0  # as its own clock says: limits of its battery are those of that time
+        stub.windows = Windows()
     nodes = NodeThreads(stubs, process.address)
     left = []
     with ControlClient(process.address, slot_s=0.3) as control:

@@ -13,6 +13,7 @@ import pytest
 from coordinator.ledger.entry import GENESIS, Posting, chain_hash, content_digest
 from coordinator.negotiation.policies.auction import Auction
 from coordinator.policies.registry import make_policy
+from edge_node.slots.windows import Windows
 from protos.messages.runner import BeginSlot, EndSlot
 from protos.messages.slot import Serving, Usage
 from protos.messages.terms import Overrun, Stage
@@ -102,9 +103,11 @@ def timed(tmp_path_factory: pytest.TempPathFactory, kit: Any) -> bytes:
     """Bytes of the ledger of a run on the wall clock: slot 1 overruns by one and a half slots; 2 and 3 are missed."""
     folder = tmp_path_factory.mktemp("timed")
     config = kit.make_config(folder, overrun=Overrun.SKIP, lease_s=1e6)
-    bench = kit.Bench(config, make_policy("deta"))
+    # Their energies are those of 60 s: no limit of a battery stands in the way of a longer or a shorter window.
+    changes = {"self_discharge_fraction": 0.0, "charge_limit_w": 1e6, "discharge_limit_w": 1e6}
+    bench = kit.Bench(config, make_policy("deta"), **changes)
     for node in bench.nodes.values():
-        node.lasted_s = kit.SLOT_S
+        node.windows = Windows(lambda: round(bench.now * 1e9))
     bench.join()
     bench.run_slot(0)
     bench.coordinator.begin_slot(BeginSlot(1, Stage.DEVELOPMENT, 1.0))

@@ -12,8 +12,10 @@ import pytest
 from coordinator.ledger import Unit, verify
 from coordinator.policies.local import Local
 from coordinator.policies.registry import make_policy
+from coordinator.slots.protocol import RequestError
+from edge_node.slots.windows import Windows
 from protos.messages.runner import BeginSlot, EndSlot, ReportQuery
-from protos.messages.terms import Stage
+from protos.messages.terms import Overrun, Stage
 
 
 def test_decision_is_durable_before_it_is_sent(bench: Any) -> None:
@@ -105,3 +107,23 @@ def test_real_policies_drive_a_run(tmp_path: Path, kit: Any, policy: str) -> Non
     report = verify(bench.config.ledger_path)
     assert report.ok, report.findings
     bench.close()
+
+
+def test_a_run_that_cannot_catch_up_ends_with_a_sentence(tmp_path: Path, kit: Any) -> None:
+    """To decide and end a slot of 60 s takes 70 s: with ``skip`` all later slots would be missed."""
+    config = kit.make_config(tmp_path, slots=40, overrun=Overrun.SKIP, lease_s=1e9)
+    changes = {"self_discharge_fraction": 0.0, "charge_limit_w": 1e6, "discharge_limit_w": 1e6}
+    bench = kit.Bench(config, make_policy("local"), **changes)
+    for stub in bench.nodes.values():
+        stub.windows = Windows(lambda: round(bench.now * 1e9))
+    bench.join()
+    for slot in range(11):
+        bench.coordinator.begin_slot(BeginSlot(slot, Stage.DEVELOPMENT, 1.0))
+        bench.now += 130.0 if slot == 0 else 70.0
+        bench.coordinator.end_slot(EndSlot(slot, 1.0))
+    late = r"the run is .* s late, and missed slots make it later still.*choose longer slots"
+    with pytest.raises(RequestError, match=late) as error:
+        bench.coordinator.begin_slot(BeginSlot(11, Stage.DEVELOPMENT, 1.0))
+    assert error.value.code == "never_in_time"
+    bench.close()
+    assert verify(config.ledger_path).ok

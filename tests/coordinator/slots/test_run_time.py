@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coordinator.slots.run_time import GRACE_FRACTION, RunTime
+from coordinator.slots.run_time import GRACE_FRACTION, MOST_BEHIND, RunTime
 from protos.messages.terms import Overrun
 
 
@@ -43,3 +43,18 @@ def test_a_slot_that_nobody_lived_through_does_not_lengthen_the_next() -> None:
 
 def test_on_the_virtual_clock_nothing_is_missed() -> None:
     assert not RunTime.start(2.0, None).is_missed
+
+
+def test_missed_slots_that_make_a_run_later_never_let_it_catch_up() -> None:
+    """To end a missed slot of 0.1 s takes 0.3 s; one long delay among slots that help is no such case."""
+    behind = RunTime.start(0.1, Overrun.SKIP).after(1.0, 0.9)
+    for missed in range(MOST_BEHIND):
+        assert not behind.falls_behind, missed
+        behind = behind.after(0.3, behind.overran_s + 0.2)
+    assert behind.falls_behind
+    helped = RunTime.start(0.1, Overrun.SKIP).after(5.0, 4.9)
+    for missed in range(3 * MOST_BEHIND):
+        took_s = 9.0 if missed == 5 else 0.05
+        helped = helped.after(took_s, helped.overran_s + took_s - 0.1)
+        assert not helped.falls_behind
+    assert not behind.after(0.1, 0.0).after(0.1, 0.0).falls_behind, "a slot that was held begins anew"

@@ -595,6 +595,16 @@ def timed(text: str, *changes: Change) -> Forged:
     return Forged("wall", text, changes, ledger="timed")
 
 
+CLOCK = {
+    **{"boot_id": "boot1", "epoch": 1, "next_slot": 4, "at_ns": 1, "offset_ns": 2, "uncertainty_ns": 3},
+    "round_trips": 16,
+}
+
+
+def clock(text: str, **changes: Any) -> Forged:
+    return Forged("clock", text, (body("clock/n00/1/16", lambda b: b.update(changes)),), ledger="timed")
+
+
 def estimate(usage: Body, **changes: Any) -> Body:
     """What a sensor says of a reading that it estimated."""
     known = {"kind": "estimate", "half_width_uj": None, "bias_uj": None, "rate_hz": 1.0, "gaps": 0}
@@ -920,6 +930,19 @@ FORGED |= {
     ),
     "work done and not done": timed(
         "leaves 1 batches undone, its entries 0", body(E0, lambda b: b["wall"].update(undone_batches=1))
+    ),
+    "a clock on the virtual clock": Forged(
+        "clock", "in a run on the virtual clock", (append("clock", "clock/n00/1/9", CLOCK, node="n00"),)
+    ),
+    "a clock of another start": clock("is of start boot0 in epoch 1", boot_id="boot0"),
+    "a clock read in another slot": clock("was read before slot 3; the next was 0", next_slot=3),
+    "a clock read without asking": clock("by 0 ways there and back", round_trips=0),
+    "a clock that nobody knows": clock("holds n00, whose clock was known to 7 s", uncertainty_ns=7 * 10**9),
+    "another node's clock": Forged(
+        "keys",
+        "the key is not that of the node's clock",
+        (sql("UPDATE entries SET key = 'clock/n01/1/16' WHERE key = 'clock/n00/1/16'"),),
+        ledger="timed",
     ),
     "signals of other zones": live(
         "signals",
