@@ -595,8 +595,8 @@ def timed(text: str, *changes: Change) -> Forged:
     return Forged("wall", text, changes, ledger="timed")
 
 
-CLOCK = {
-    **{"boot_id": "boot1", "epoch": 1, "next_slot": 4, "at_ns": 1, "offset_ns": 2, "uncertainty_ns": 3},
+CLOCK = {"boot_id": "boot1", "epoch": 1, "next_slot": 4, "at_ns": 1, "offset_ns": 2} | {
+    "uncertainty_ns": 3,
     "round_trips": 16,
 }
 
