@@ -8,7 +8,6 @@ from typing import Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from experiments.cluster.boards import chosen, examine
 from experiments.cluster.cluster import Cluster, folder_of
@@ -17,6 +16,7 @@ from experiments.cluster.inventory import read_inventory
 from experiments.cluster.push import Record
 from experiments.commands.options import BoardsArgument, InventoryOption, JsonOption
 from experiments.commands.output import out, print_json
+from experiments.fitting_table import FittingTable
 
 FACTS = ("versions", "governors", "throttled", "free_bytes", "meter", "daemon")
 
@@ -55,7 +55,7 @@ def cluster_check(
 
 
 def _show(rows: dict[str, dict[str, Any]]) -> None:
-    table = Table("board", "what", "found", "what to do")
+    table = FittingTable("board", "what", "found", "what to do")
     for name, row in rows.items():
         for each in row["findings"]:
             table.add_row(*map(escape, (name, each.what, each.found, each.remedy)))

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from carbon_data.ours import NAMES
 from experiments.cluster.agent.installed import code_digest
@@ -20,6 +19,7 @@ from experiments.cluster.wheel import build_wheel, wheel_digest
 from experiments.commands.options import BoardsArgument, InventoryOption, JsonOption
 from experiments.commands.output import err, out, print_json
 from experiments.errors import RunError
+from experiments.fitting_table import FittingTable
 
 UNDONE = "Nothing was sent"
 
@@ -82,7 +82,7 @@ def cluster_push(
 
 
 def _show(rows: dict[str, dict[str, Any]]) -> None:
-    table = Table("board", "sent", "kB")
+    table = FittingTable("board", "sent", "kB")
     for name, row in rows.items():
         what = ", ".join(each["name"] for each in row["sent"]) or "nothing: all is there"
         table.add_row(escape(name), escape(what), f"{sum(each['bytes'] for each in row['sent']) / 1e3:,.0f}")

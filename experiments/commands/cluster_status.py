@@ -8,13 +8,13 @@ from typing import Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from experiments.cluster.boards import Answers, ask_all, chosen
 from experiments.cluster.inventory import read_inventory
 from experiments.cluster.ssh import Ssh
 from experiments.commands.options import BoardsArgument, InventoryOption, JsonOption
 from experiments.commands.output import out, print_json
+from experiments.fitting_table import FittingTable
 
 
 def cluster_status(
@@ -47,7 +47,7 @@ def show(boards: Sequence[Ssh], found: Mapping[str, Mapping[str, Any]], as_json:
     if as_json:
         print_json({"boards": rows})
         return
-    table = Table("board", "address", "daemon", "process", "supervisor", "what it said last")
+    table = FittingTable("board", "address", "daemon", "process", "supervisor", "what it said last")
     for ssh in boards:
         row = rows[ssh.board.name]
         words = (

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from coordinator.policies import COMPARED
+from experiments.commands.completion import several
 from experiments.commands.finished import failures_in_json, show
 from experiments.commands.options import (
     FleetOption,
@@ -22,7 +23,9 @@ from experiments.runs.start import isolate, new_folder, parse_policies
 
 def compare(
     scenario: ScenarioArgument,
-    policies: Annotated[str, typer.Option(help="Comma-separated policies.")] = ",".join(COMPARED),
+    policies: Annotated[
+        str, typer.Option(help="Comma-separated policies.", autocompletion=several("policies"))
+    ] = ",".join(COMPARED),
     seeds: Annotated[
         int, typer.Option(min=1, max=1000, help="Number of paired seeds, from the scenario's on.")
     ] = 5,

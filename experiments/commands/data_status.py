@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-
 from carbon_data.files.datasets import status
 from carbon_data.files.folders import data_dir
 from experiments.commands.options import JsonOption
 from experiments.commands.output import out, print_json
+from experiments.fitting_table import FittingTable
 
 
 def data_status(as_json: JsonOption = False) -> None:
@@ -25,7 +24,7 @@ def data_status(as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"folder": str(data_dir()), "datasets": rows})
         return
-    table = Table(title="data files")
+    table = FittingTable(title="data files")
     table.add_column("name", no_wrap=True)
     table.add_column("state", no_wrap=True)
     table.add_column("kB", justify="right", no_wrap=True)

@@ -11,17 +11,25 @@ import typer
 
 from experiments.commands.output import out, print_json, say
 from experiments.errors import RunError, describe_failure
+from experiments.run_folder.kept import kept
+
+INTERRUPTED = 130
+"""Exit code of shells for a program that was interrupted."""
 
 
 @contextmanager
 def failures_in_json(folder: Path, as_json: bool) -> Iterator[None]:
-    """With --json a failure is the one object on standard output; the sentence on standard error stays."""
+    """With --json a failure is the one object on standard output; the sentence on standard error stays. Interrupted, it
+    says what is kept and how to go on."""
     try:
         yield
     except (RunError, OSError) as error:
         if as_json:
             print_json({"failed": describe_failure(error), "run": str(folder) if folder.exists() else None})
         raise
+    except KeyboardInterrupt:
+        say("interrupted:", kept(folder))
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def show(result: Any, as_json: bool) -> None:

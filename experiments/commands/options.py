@@ -7,15 +7,19 @@ from typing import Annotated
 
 import typer
 
+from experiments.commands.completion import names, scenarios
 from experiments.errors import UsageError
 
 ScenarioArgument = Annotated[
     str,
     typer.Argument(
-        help="A scenario file (TOML), or the name of a packaged one: see `detabed list scenarios`."
+        help="A scenario file (TOML), or the name of a packaged one: see `detabed list scenarios`.",
+        autocompletion=scenarios,
     ),
 ]
-PolicyOption = Annotated[str | None, typer.Option(help="Policy instead of the scenario's.")]
+PolicyOption = Annotated[
+    str | None, typer.Option(help="Policy instead of the scenario's.", autocompletion=names("policies"))
+]
 FleetOption = Annotated[
     str | None,
     typer.Option(help="ray, inprocess or virtual, instead of the scenario's (which alone names daemons)."),

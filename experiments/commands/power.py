@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from edge_node.energy.component_power import COEFFICIENTS, FitError
 from edge_node.energy.components import load_profile
@@ -15,6 +14,7 @@ from edge_node.energy.sourced import SourceError
 from experiments.commands.options import JsonOption
 from experiments.commands.output import out, print_json
 from experiments.errors import UsageError
+from experiments.fitting_table import FittingTable
 
 UNITS = dict(
     zip(
@@ -89,13 +89,15 @@ def power(
     if as_json:
         print_json(found)
         return
-    table = Table("coefficient", "value", "unit", title=f"{found['name']}: {found['description']}")
+    table = FittingTable("coefficient", "value", "unit", title=f"{found['name']}: {found['description']}")
     for row in found["coefficients"]:
         value = row["reason"] if row["value"] is None else f"{row['value']:.4g}"
         value += f" ({AT_BOUND})" if row["at_bound"] else ""
         table.add_row(row["name"], value, row["unit"])
     out.print(table)
-    table = Table("reading", "power W", "model W", "residual W", "computation W", "memory W", "radio W")
+    table = FittingTable(
+        "reading", "power W", "model W", "residual W", "computation W", "memory W", "radio W"
+    )
     for row in found["readings"]:
         parts = (row[f"{name}_w"] for name in ("computation", "memory", "communication"))
         table.add_row(

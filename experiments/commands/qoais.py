@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-
 from experiments.commands.options import JsonOption, RunArgument, require_run_folder
 from experiments.commands.output import out, print_json
+from experiments.fitting_table import FittingTable
 from experiments.report.qoais.report import qoais_of
 from experiments.report.qoais.tables import terminal_rows
 
@@ -18,7 +17,7 @@ def qoais(run: RunArgument, as_json: JsonOption = False) -> None:
         return
     for policy, entry in found["qoais"].items():
         counts = ", ".join(f"{count} {status}" for status, count in entry["counts"].items())
-        table = Table(
+        table = FittingTable(
             "dimension",
             "indicator",
             "value",

@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
+from experiments.commands.completion import names, several
 from experiments.commands.options import JsonOption, OutputOption
 from experiments.commands.output import err, out, print_json
 from experiments.errors import UsageError
+from experiments.fitting_table import FittingTable
 from experiments.runs.start import RUNS
 from experiments.studies.registry import STUDIES, run_study
 
 
 def reproduce(
-    study: Annotated[str, typer.Argument(help="A study: see `detabed list studies`.")],
+    study: Annotated[
+        str, typer.Argument(help="A study: see `detabed list studies`.", autocompletion=names("studies"))
+    ],
     full: Annotated[
         bool, typer.Option("--full/--quick", help="All of it, or reduced and scaled where it must.")
     ] = False,
@@ -23,7 +26,11 @@ def reproduce(
         bool, typer.Option("--train", help="Train what else comes from trainings that ship with the package.")
     ] = False,
     zones: Annotated[
-        str | None, typer.Option(help="Ten or more zones, comma between, instead of the study's own.")
+        str | None,
+        typer.Option(
+            help="Ten or more zones, comma between, instead of the study's own.",
+            autocompletion=several("zones"),
+        ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that compute; without it, one a core.")
@@ -43,7 +50,7 @@ def reproduce(
     # What no paper claims is checked, not reproduced.
     is_own = "checks" in result
     said = ("check", "verdict", "statement", "ours") if is_own else ("claim", "verdict", "paper", "ours")
-    table = Table(*said, title=f"{study}, {'full' if full else 'quick'}")
+    table = FittingTable(*said, title=f"{study}, {'full' if full else 'quick'}")
     colours = {"met": "green", "not met": "red"}
     for name, claim in result["checks" if is_own else "claims"].items():
         verdict = str(claim["verdict"])

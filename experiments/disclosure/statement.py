@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
 
 from carbon_data.files.whole import whole_file
 from experiments.disclosure.artifact import Artifact, artifact_of
@@ -17,6 +16,7 @@ from experiments.disclosure.entry import Entry, Section
 from experiments.disclosure.network import network
 from experiments.disclosure.sci_ai import sci_ai
 from experiments.disclosure.scope2 import by_zone, scope2
+from experiments.fitting_table import FittingTable
 from experiments.report import units
 from experiments.report.lifecycle.embodied import embodied
 from experiments.report.lifecycle.factors import Factors
@@ -64,9 +64,9 @@ class Disclosure:
         """Figures for people."""
         console.print(self._lead, markup=False, highlight=False)
         for section in self.sections:
-            table = Table(
-                "figure", "value", "95 % of draws", "reading, or why there is no value", title=section.title
-            )
+            table = FittingTable("figure", "value", title=section.title, keep=["value"])
+            table.add_column("95 % of draws", no_wrap=True)
+            table.add_column("reading, or why there is no value")
             for entry in section.entries:
                 table.add_row(
                     entry.label, value_text(entry), range_text(entry), entry.reading or entry.reason

@@ -20,7 +20,7 @@ from experiments.report.notices import Notice, notices
 from experiments.report.provenance import known_of
 from experiments.report.read import Run, Study
 from experiments.report.serving import serving_json
-from experiments.report.terminal import WIDE_COLUMNS, functional_table, reductions_table, totals_table
+from experiments.report.terminal import functional_table, reductions_table, totals_table
 
 
 def comparison_json(study: Study) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def print_summary(study: Study, console: Console, *, report: Path | None = None)
     reductions = reductions_table(study)
     if reductions is not None:
         console.print(reductions)
-    console.print(totals_table(study, wide=console.width >= WIDE_COLUMNS))
+    console.print(totals_table(study))
     for notice in notices(study):
         console.print(_notice_text(notice))
     console.print(Text.assemble("folder: ", str(study.folder)), soft_wrap=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rich.table import Table as RichTable
-
+from experiments.fitting_table import FittingTable
 from experiments.report import regret, style, units
 from experiments.report.boundary import Boundary
 from experiments.report.facts import duration
@@ -17,21 +16,20 @@ from experiments.report.measures import over_seeds
 from experiments.report.provenance import known_of
 from experiments.report.read import Study
 
-WIDE_COLUMNS = 152
-"""A terminal as wide as this shows every column in full."""
 TERMINAL_FIELDS: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
-    ("energy_j", "energy", units.joules),
     ("accuracy", "accuracy", units.percent),
     ("tree_testbed_bit_per_j", "TREE, testbed", units.bits_per_joule),
+    ("energy_j", "energy", units.joules),
     ("tree_generated_testbed_bit_per_j", "generated only", units.bits_per_joule),
     ("moved_batches", "moved", units.count),
     ("sent_j", "transferred", units.joules),
 )
 
 
-def functional_table(study: Study) -> RichTable:
+def functional_table(study: Study) -> FittingTable:
     """Grams per functional unit of every policy, whole testbed; nodes alone beneath."""
-    table = RichTable(
+    table = FittingTable(
+        keep=["counts", "per hour of the fleet"],
         title=f"{study.any_run.metadata['name']}: {_seeds_text(study)}",
         title_justify="left",
         caption=f"{network_text(study)} Readings: {known_of(*study).text}.",
@@ -46,7 +44,7 @@ def functional_table(study: Study) -> RichTable:
     }
     made = [name for name in LABELS if any(means[name] is not None for means in found.values())]
     for name in made:
-        table.add_column(LABELS[name], justify="right")
+        table.add_column(LABELS[name], justify="right", no_wrap=True)
     for (policy, boundary), means in found.items():
         first = boundary is Boundary.TESTBED
         table.add_row(
@@ -59,12 +57,13 @@ def functional_table(study: Study) -> RichTable:
     return table
 
 
-def reductions_table(study: Study) -> RichTable | None:
+def reductions_table(study: Study) -> FittingTable | None:
     """Reductions for nodes alone and for the whole testbed with their intervals; None without a baseline."""
     found = headline_reductions(study)
     if found is None:
         return None
-    table = RichTable(
+    table = FittingTable(
+        keep=["against", "whole testbed"],
         title="Reductions [95 % of boards, network factor, intensity and seeds]"
         if len(study.seeds) > 1
         else "Reductions [95 % of boards, network factor and intensity; one seed]",
@@ -79,15 +78,13 @@ def reductions_table(study: Study) -> RichTable | None:
     return table
 
 
-def totals_table(study: Study, *, wide: bool = True) -> RichTable:
-    """Totals of the replay: rows are policies; a column whose figures do not exist is left out rather than filled.
-
-    ``wide=False`` leaves out energy and flows, so that the table fits 80 columns.
-    """
+def totals_table(study: Study) -> FittingTable:
+    """Totals of the replay: rows are policies; a column whose figures do not exist is left out rather than filled."""
     run = study.any_run
     slots, step = int(run.tables["slots"]["slot"].nunique()), float(run.metadata["trace_step_s"])
     replayed, on_boards = duration(slots * step), duration(slots * run.slot_s)
-    table = RichTable(
+    table = FittingTable(
+        keep=["emissions", "emissions ± sd"],
         title=f"Totals of the replay ({replayed} of traces in {on_boards} of board time)",
         title_justify="left",
         caption=total_text(study) or None,
@@ -97,18 +94,15 @@ def totals_table(study: Study, *, wide: bool = True) -> RichTable:
     table.add_column(
         "emissions" if len(study.seeds) == 1 else "emissions ± sd", justify="right", no_wrap=True
     )
-    fields = [
-        field for field in TERMINAL_FIELDS if wide or field[0] in ("accuracy", "tree_testbed_bit_per_j")
-    ]
     regrets = {policy: regret.mean_regret_g(study, policy) for policy in study.policies}
     bounded = any(value is not None for value in regrets.values())
     gains = {policy: regret.mean_captured_gain(study, policy) for policy in study.policies}
-    captured = bounded and wide and any(value is not None for value in gains.values())
+    captured = bounded and any(value is not None for value in gains.values())
     if bounded:
         table.add_column("regret", justify="right", no_wrap=True)
     if captured:
         table.add_column("captured", justify="right", no_wrap=True)
-    for _, label, _ in fields:
+    for _, label, _ in TERMINAL_FIELDS:
         table.add_column(label, justify="right", no_wrap=True)
     for policy in study.policies:
         cells = [units.spread(over_seeds(study, policy, "emissions_g"), units.grams_scale)]
@@ -118,7 +112,7 @@ def totals_table(study: Study, *, wide: bool = True) -> RichTable:
         if captured:
             value = gains[policy]
             cells.append(units.NO_VALUE if value is None else units.percent(value.mean))
-        for field, _, text in fields:
+        for field, _, text in TERMINAL_FIELDS:
             value = over_seeds(study, policy, field)
             cells.append(units.NO_VALUE if value is None else text(value.mean))
         table.add_row(style.policy_label(policy), *cells, style="green" if policy == _best(study) else None)

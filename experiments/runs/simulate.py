@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from edge_node.tasks.none import NAME
 from experiments.errors import UsageError
+from experiments.fitting_table import FittingTable
 from experiments.report.simulated.page import as_json, rows_of_totals, write_page
 from experiments.report.simulated.totals import Simulated, simulated
 from experiments.resolve.chosen_policy import SECONDS_PER_DAY
@@ -44,7 +44,7 @@ class Simulation:
 
     def print(self, console: Console) -> None:
         """Totals for people, and where the report is."""
-        table = Table(
+        table = FittingTable(
             "what", "value", title=f"{self.totals.metadata['name']}: {self.totals.metadata['policy']}"
         )
         for row in rows_of_totals(self.totals):

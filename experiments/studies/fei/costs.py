@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
+from experiments.fitting_table import FittingTable
 from experiments.studies.fei import estimate
 from experiments.studies.fei.digests import key_of
 from experiments.studies.fei.plan import Plan, hours
@@ -24,7 +24,7 @@ def announce(plan: Plan, cache: Path, workers: int, console: Console) -> None:
         return
     with console.status("timing a few steps of each"):
         estimate.measure(cell for _, cell in to_do.values())
-    table = Table("model", "E and B", "trainings", "rounds expected", "on one core")
+    table = FittingTable("model", "E and B", "trainings", "rounds expected", "on one core")
     total = 0.0
     for block in dict.fromkeys((row.model, row.batches) for row, _ in to_do.values()):
         part = [cell for row, cell in to_do.values() if (row.model, row.batches) == block]

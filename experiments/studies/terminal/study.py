@@ -20,13 +20,13 @@ import pandas as pd
 import torch
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from edge_node.energy.boards import load_board
 from edge_node.splitting.controller import Option, Rules, Scene
 from edge_node.splitting.energy import Link, Split
 from edge_node.splitting.parameters import DEFAULT_BOARD, Parameters, load_figures, load_parameters
 from edge_node.tasks.process import configure_process
+from experiments.fitting_table import FittingTable
 from experiments.progress import progress_bar
 from experiments.report.figures.base import Drawing
 from experiments.report.figures.look import look
@@ -153,9 +153,9 @@ def _reproduce(output: Path, extent: Extent, console: Console | None, seed: int)
     return report
 
 
-def verdicts(report: dict[str, Any]) -> Table:
+def verdicts(report: dict[str, Any]) -> FittingTable:
     """The checks as a table for people."""
-    table = Table("check", "verdict", "found")
+    table = FittingTable("check", "verdict", "found")
     for name, check in report["checks"].items():
         colour = "green" if check["verdict"] == "met" else "red"
         verdict = f"[{colour}]{check['verdict']}[/{colour}]"

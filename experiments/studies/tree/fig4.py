@@ -16,8 +16,8 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
 
+from experiments.fitting_table import FittingTable
 from experiments.progress import progress_bar
 from experiments.report.figures.base import Drawing
 from experiments.report.figures.look import look
@@ -156,10 +156,10 @@ def reproduce_tree_fig4(
     return report
 
 
-def verdicts(report: dict[str, Any]) -> Table:
+def verdicts(report: dict[str, Any]) -> FittingTable:
     """The sixteen claims as a table for people."""
     colours = {Verdict.MET: "green", Verdict.NOT_MET: "red", Verdict.NOT_DECIDABLE: "yellow"}
-    table = Table(
+    table = FittingTable(
         "claim", "paper", "verdict", "ours", "met in", title=f"Reference setting: {report['reference']}"
     )
     for name, claim in report["claims"].items():
