@@ -10,5 +10,5 @@ from experiments.errors import UsageError
 
 def test_an_unknown_board_is_the_users_error() -> None:
     assert require_board("raspberry-pi-4b").name == "raspberry-pi-4b"
-    with pytest.raises(UsageError, match="unknown board 'no-such-board'; allowed are .*raspberry-pi-4b"):
+    with pytest.raises(UsageError, match=r"unknown board 'no-such-board'; allowed are .*raspberry-pi-4b"):
         require_board("no-such-board")
