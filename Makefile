@@ -8,7 +8,7 @@ ifneq ($(wildcard ../shared/data),)
 export DETABED_DATA_DIR ?= $(abspath ../shared/data)
 endif
 
-.PHONY: install board demo test check mutants bench format clean
+.PHONY: install board demo test check docs mutants bench format clean
 
 install: $(STAMP)
 
@@ -44,6 +44,12 @@ check: install
 	$(BIN)/python -m protos.generate --check
 	$(BIN)/python -m edge_node.tasks.data.build_digits --check
 	$(BIN)/python -m experiments.scenario.reference --check
+	$(BIN)/python -m experiments.run_folder.reference --check
+
+# The documentation site in site/; a broken link fails.
+docs: install
+	$(BIN)/python -m pip install --quiet --editable '.[dev,docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 # MUTANTS: options and names for benchmarks/mutants.py, for example '--sample 300' or 'coordinator.ledger.*'; hours.
 mutants: install
@@ -60,4 +66,4 @@ format: install
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

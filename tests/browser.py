@@ -61,6 +61,7 @@ class Browser:
         colours = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self._ask("Emulation.setEmulatedMedia", features=colours)
         self._ask("Page.navigate", url=address)
+        self.wait("document.documentElement !== null && document.readyState === 'complete'")
 
     def value(self, expression: str) -> Any:
         """Of a JavaScript expression on the page. Raises AssertionError where it throws."""
