@@ -8,7 +8,7 @@ ifneq ($(wildcard ../shared/data),)
 export DETABED_DATA_DIR ?= $(abspath ../shared/data)
 endif
 
-.PHONY: install board demo test check docs mutants bench format clean
+.PHONY: install board demo test check docs dist mutants bench format clean
 
 install: $(STAMP)
 
@@ -50,6 +50,17 @@ check: install
 docs: install
 	$(BIN)/python -m pip install --quiet --editable '.[dev,docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
+# Wheel and source distribution in dist/, and the demo from the wheel in an environment of its own, outside the checkout.
+dist: install
+	rm -rf dist build/fresh
+	$(BIN)/python -m pip install --quiet build
+	$(BIN)/python -m build --outdir dist .
+	$(PYTHON) -m venv build/fresh
+	build/fresh/bin/python -m pip install --quiet torch==2.13.0
+	build/fresh/bin/python -m pip install --quiet dist/*.whl
+	cd build && fresh/bin/detabed compare demo --policies local,det,dat,deta --seeds 2 --output fresh/demo
+	cd build && fresh/bin/detabed ledger verify fresh/demo
 
 # MUTANTS: options and names for benchmarks/mutants.py, for example '--sample 300' or 'coordinator.ledger.*'; hours.
 mutants: install
