@@ -6,6 +6,7 @@ interface (NumPyClient) have their own metrics among the settings.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -34,6 +35,16 @@ def figure_of(numbers: Mapping[str, float], names: tuple[str, ...]) -> float | N
     (``test_logloss`` for a loss); None where there is none, or more than one."""
     name = name_of(numbers, names)
     return None if name is None else numbers[name]
+
+
+def examples_of(numbers: Mapping[str, float]) -> int:
+    """Examples of an answer; 0 where it does not say. Raises ValueError for a number that is no count."""
+    count = figure_of(numbers, EXAMPLES)
+    if count is not None and not 0 <= count < math.inf:
+        raise ValueError(
+            f"{name_of(numbers, EXAMPLES)} is {count:g}; allowed is a finite number of 0 or more"
+        )
+    return int(count or 0)
 
 
 def name_of(names_there: Iterable[str], names: tuple[str, ...]) -> str | None:

@@ -10,6 +10,8 @@ Where work may wait (``window`` > 1) a round lasts that many slots: a node train
 
 from __future__ import annotations
 
+import logging
+import math
 import threading
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +28,8 @@ from protos.messages.terms import Stage
 from .flower_server import Evaluation, Link, RunRecord, SlotOutcome, Watch
 from .flower_slots import Called, call, slot_config
 from .flower_strategy import Replies, count_parameters
+
+logger = logging.getLogger(__name__)
 
 STAGE = Stage.DEVELOPMENT
 """Of all slots in which an app runs."""
@@ -135,6 +139,8 @@ class SlotGrid(Grid):
         """The app has ended: end its last slot. Raises AppError where slots of the run are left."""
         with self._lock:
             self._end_slot(whole_round=True)
+            if not self.rounds:
+                raise AppError("the app's ServerApp ended and trained in no round; nothing was measured")
             if left := len(self._slots) - self._next:
                 raise AppError(
                     f"the app's ServerApp ended after {self.rounds} rounds, and {left} of {len(self._slots)} slots are "
@@ -347,8 +353,16 @@ class SlotGrid(Grid):
 
 
 def _evaluation(figures: Mapping[str, float], examples: int) -> Evaluation | None:
-    """None without any figure that tells accuracy or loss."""
+    """None without any figure that tells accuracy or loss. Raises AppError where one is not finite."""
     accuracy, loss = figure_of(figures, ACCURACY), figure_of(figures, LOSS)
+    for name, value in (("accuracy", accuracy), ("loss", loss)):
+        if value is not None and not math.isfinite(value):
+            raise AppError(
+                f"the app's learning ran away: its {name} in an evaluation is {value}; lower its learning rate"
+            )
+    if accuracy is not None and not 0 <= accuracy <= 1:
+        logger.warning("an accuracy of %g is no share of 0 to 1; it is left out", accuracy)
+        accuracy = None
     return None if accuracy is None and loss is None else Evaluation(loss, accuracy, examples)
 
 

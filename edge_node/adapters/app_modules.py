@@ -37,7 +37,7 @@ def load_app_object(reference: str, folder: str, kind: type[App]) -> App:
         except Exception as error:  # code of users may raise anything while it is imported
             raise AppLoadError(
                 f"{kind.__name__} {reference} of {folder} cannot be loaded: {type(error).__name__}: {error} (at "
-                f"{place_of(error)}){_way_out(error)}"
+                f"{place_of(error)}){_way_out(error, folder)}"
             ) from error
     if not isinstance(found, kind):
         raise AppLoadError(f"{reference} is a {type(found).__name__}, no {kind.__name__} of Flower's")
@@ -68,12 +68,15 @@ def _from_project(reference: str, folder: str) -> object:
     _projects.add(root)
     importlib.invalidate_caches()  # it may have been written while we run
     found = importlib.import_module(module)
-    mine = (Path(root, package).is_dir(), Path(root, f"{package}.py").is_file())
-    if any(mine) and not lies_below(sys.modules[package], root):
+    if _is_own(package, root) and not lies_below(sys.modules[package], root):
         raise ImportError(
             f"a package {package} is imported already, from {_place(package)}; call the project's own otherwise"
         )
     return reduce(getattr, attributes.split("."), found)
+
+
+def _is_own(package: str, folder: str) -> bool:
+    return Path(folder, package).is_dir() or Path(folder, f"{package}.py").is_file()
 
 
 def _place(package: str) -> str:
@@ -83,8 +86,9 @@ def _place(package: str) -> str:
     )
 
 
-def _way_out(error: Exception) -> str:
-    """What to do where a package lacks."""
-    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+def _way_out(error: Exception, folder: str) -> str:
+    """What to do where a package lacks that is not the project's own."""
+    package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if not package or _is_own(package, folder):
         return ""
-    return f"; install {error.name.partition('.')[0]} where the app runs, for this Python: {sys.executable}"
+    return f"; install {package} where the app runs, for this Python: {sys.executable}"

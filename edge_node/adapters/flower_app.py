@@ -33,7 +33,7 @@ from edge_node.slots.beside import Done
 from edge_node.slots.errors import NotReady, NoWork
 from edge_node.slots.link import Link
 from edge_node.workload import TrainResult
-from protos.flower_metrics import EXAMPLES, TRAIN_LOSS, figure_of, numbers_of
+from protos.flower_metrics import TRAIN_LOSS, examples_of, figure_of, numbers_of
 from protos.flower_names import NOT_IN_SLOT, SLOT
 
 
@@ -95,7 +95,7 @@ def _round(message: Message, context: Context, app: Handler, link: Link, told: C
         learned.observe(flop, max(_bytes(received), _bytes(sent)))
         return TrainResult(
             parameters=sent,  # type: ignore[arg-type]  # as they travel: only their bytes are counted
-            num_examples=int(figure_of(numbers, EXAMPLES) or 0),
+            num_examples=examples_of(numbers),
             batches=batches,
             mean_loss=math.nan if loss is None else loss,
             flop=flop,
@@ -109,6 +109,10 @@ def _round(message: Message, context: Context, app: Handler, link: Link, told: C
         return replies[0]
     # A further message of training in the slot: its batch is done.
     return replies[0] if replies else _beside(message, context, app, link)
+
+
+class AppAnswerError(RuntimeError):
+    """The app gave no answer that can be sent."""
 
 
 class _AppFailed(Exception):
@@ -136,7 +140,12 @@ def _timed(app: Handler, message: Message, context: Context) -> tuple[Message, f
     """The app's answer, and the seconds that it computed: CPU time of this thread, at most wall time, since a board of
     its own would not share its cores with other nodes of this machine."""
     cpu_s, wall_s = time.thread_time(), time.perf_counter()
-    reply = app(message, context)
+    try:
+        reply = app(message, context)
+    except SystemExit as error:  # it would end the process of all nodes
+        raise AppAnswerError(f"the ClientApp called sys.exit({error.code!r})") from error
+    if not isinstance(reply, Message):
+        raise AppAnswerError(f"the ClientApp returned a {type(reply).__name__}; a Message is needed")
     return reply, min(time.thread_time() - cpu_s, time.perf_counter() - wall_s)
 
 

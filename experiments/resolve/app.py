@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 from coordinator.market.layout import Restrictions
@@ -57,12 +58,24 @@ def find_app(scenario: Scenario, nodes: int) -> FoundApp:
     if spec.app is None:
         assert spec.client_app is not None  # checked when the scenario was read
         assert spec.server_app is not None
-        name, server, client, folder = spec.client_app.partition(".")[0], spec.server_app, spec.client_app, ""
+        name, server, client, folder = (
+            re.split("[.:]", spec.client_app)[0],
+            spec.server_app,
+            spec.client_app,
+            "",
+        )
+        for key, reference in (("client_app", client), ("server_app", server)):
+            with scenario.at("task", key):
+                try:
+                    refuse_no_reference(reference)
+                except ValueError as error:
+                    raise UsageError(str(error)) from None
     else:
         folder = str(spec.app.absolute())
         with scenario.at("task", "app"):
             try:
                 name, server, client = components_of(spec.app)
+                refuse_no_reference(server, client)
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise UsageError(
                     f"{spec.app} holds no Flower app: {error}; give the folder of a project whose pyproject.toml has "
@@ -88,6 +101,13 @@ def find_app(scenario: Scenario, nodes: int) -> FoundApp:
             evaluate_flop=None if spec.evaluate_flop == "measured" else spec.evaluate_flop,
         ),
     )
+
+
+def refuse_no_reference(*references: str) -> None:
+    """Raises ValueError for one that is no ``package.module:name``."""
+    for reference in references:
+        if not re.fullmatch(r"[\w.]+:[\w.]+", reference):
+            raise ValueError(f'"{reference}" is no package.module:name')
 
 
 def _bundled(scenario: Scenario) -> str:

@@ -62,6 +62,10 @@ def run_app(
     with watched_strategies(slot_grid):
         try:
             server(slot_grid, context)
+        except SystemExit as error:
+            raise AppError(
+                f"the app's ServerApp {found.server_app} called sys.exit({error.code!r}) in round {slot_grid.rounds}"
+            ) from error
         except Exception as error:  # the boundary to code of users
             if isinstance(error, (AppError, *passing)):
                 raise

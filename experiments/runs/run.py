@@ -78,6 +78,11 @@ if TYPE_CHECKING:
 
     AnyFleet = Fleet | VirtualFleet
 
+KEPT_TYPES = frozenset(
+    {*(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)), "bool"}
+    | {"float16", "float32", "float64", "complex64"}
+)
+"""Of numpy, that safetensors has."""
 CONTROL_WAIT_S = 10.0
 """Wall seconds the coordinator waits for the telemetry and usage of nodes that hold a lease."""
 
@@ -308,15 +313,21 @@ def run_plan(resolved: Resolved) -> RunPlan:
 
 
 def write_models(record: RunRecord, path: Path) -> None:
-    """The last model of every learning stage in one safetensors file; none when nothing was learned."""
-    tensors = {
-        f"{stage.value}/{name}": np.ascontiguousarray(array_view(array.data))
-        for stage, arrays in record.models.items()
-        for name, array in arrays.items()
-    }
+    """The last model of every learning stage in one safetensors file; none when nothing was learned.
+
+    Arrays of types that safetensors lacks (of users' apps, e.g. complex128) are their bytes, along a last axis; the
+    file's metadata names the type of each."""
+    tensors, types = {}, {}
+    for stage, arrays in record.models.items():
+        for name, array in arrays.items():
+            key, values = f"{stage.value}/{name}", np.ascontiguousarray(array_view(array.data))
+            if values.dtype.name not in KEPT_TYPES:
+                types[key] = values.dtype.str
+                values = values.reshape(*array.shape, 1).view(np.uint8)
+            tensors[key] = values
     if tensors:
         try:
-            save_file(tensors, path)
+            save_file(tensors, path, metadata=types or None)
         except SafetensorError as error:  # its text has the number of the operating system's error
             number = re.search(r"os error (\d+)", str(error))
             raise OSError(int(number[1]) if number else errno.EIO, str(error), str(path)) from error

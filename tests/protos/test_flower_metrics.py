@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
 
-from protos.flower_metrics import ACCURACY, EXAMPLES, LOSS, figure_of, numbers_of, weighted_mean
+from protos.flower_metrics import ACCURACY, EXAMPLES, LOSS, examples_of, figure_of, numbers_of, weighted_mean
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,11 @@ def test_means_are_weighted_by_examples_and_none_without_any() -> None:
     rows = [{"num-examples": 1.0, "accuracy": 0.0}, {"num-examples": 3.0, "accuracy": 1.0}, {"other": 1.0}]
     assert weighted_mean(rows, ACCURACY) == 0.75
     assert weighted_mean(rows, LOSS) is None
+
+
+def test_a_number_of_examples_is_a_count():
+    assert examples_of({"num-examples": 7.0}) == 7
+    assert examples_of({}) == 0
+    for wrong in (-5.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=r"num-examples is .*; allowed is a finite number of 0 or more"):
+            examples_of({"num-examples": wrong})

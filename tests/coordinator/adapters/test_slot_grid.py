@@ -185,3 +185,18 @@ def test_the_apps_own_evaluation_on_the_server_goes_before_that_of_its_nodes() -
     evaluation = grid.record.outcomes[0].evaluation
     assert evaluation is not None
     assert (evaluation.accuracy_fraction, evaluation.loss) == (0.9, None)
+
+
+def test_a_figure_that_is_not_finite_ends_the_run_and_a_percentage_is_no_accuracy() -> None:
+    for wrong in ({"accuracy": float("nan")}, {"eval_loss": float("inf")}):
+        with pytest.raises(AppError, match=r"learning ran away: its .* in an evaluation is"):
+            grid_of(awake()).evaluated(0, wrong)
+    grid = grid_of(awake())
+    grid.evaluated(0, {"accuracy": 87.5, "loss": 0.5})
+    found = grid.record.initial_evaluations[Stage.DEVELOPMENT]
+    assert (found.accuracy_fraction, found.loss) == (None, 0.5)
+
+
+def test_an_app_that_trains_in_no_round_is_said_to() -> None:
+    with pytest.raises(AppError, match="trained in no round"):
+        grid_of(awake()).finish()

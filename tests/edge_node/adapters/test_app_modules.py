@@ -54,6 +54,9 @@ def test_a_name_that_is_taken_and_a_package_that_lacks_are_said_with_the_way_out
     with pytest.raises(AppLoadError, match="install no_such_package where the app runs"):
         load_app_object("same_name.client:value", lacking, int)
     forget_apps()
+    with pytest.raises(AppLoadError, match=r"No module named 'same_name\.nowhere' \(at [^;]*\)$"):
+        load_app_object("same_name.nowhere:value", project(tmp_path / "gone", "1"), int)
+    forget_apps()
     other = project(tmp_path / "other", "1")
     with pytest.raises(AppLoadError, match="is a int, no str of Flower's"):
         load_app_object("same_name.client:value", other, str)

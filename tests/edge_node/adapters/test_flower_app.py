@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
 
-from edge_node.adapters.flower_app import slot_mod
+from edge_node.adapters.flower_app import AppAnswerError, slot_mod
 from edge_node.adapters.flower_private import bind_identity, stamp
 from edge_node.slots.errors import NotReady, NoWork
 from protos.flower_names import NOT_IN_SLOT, SLOT
@@ -121,3 +121,19 @@ def test_flowers_own_mods_compose_outside_of_ours() -> None:
     reply = mod(asked(slot=0), context(), lambda m, c: slot_mod(m, c, app, link))
     assert not reply.has_error()
     assert around.calls == 1
+
+
+def leave(message, context):
+    raise SystemExit(3)
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [(lambda m, c: None, "returned a NoneType; a Message is needed"), (leave, r"called sys\.exit\(3\)")],
+)
+@pytest.mark.parametrize("slot", [0, None])
+def test_an_app_that_gives_no_answer_is_named_and_ends_no_process(broken, said, slot) -> None:
+    link = Link()
+    with pytest.raises(AppAnswerError, match=said):
+        slot_mod(asked(slot=slot), context(), broken, link)
+    assert link.node.results == []

@@ -89,6 +89,7 @@ def test_a_project_that_travels_to_boards_has_a_hash_and_what_flower_does_not_bu
         ({"policy": "dat"}, "dat moves batches"),
         ({"app": "/nowhere"}, r"task\.app.*no Flower app.*flwr new"),
         ({"task": "run_config = { nothing = 1 }"}, r"task\.run_config.*'nothing'"),
+        ({"app": "REFERENCE"}, r'task\.app.*"plain_app" is no package\.module:name'),
         ({"task": "batch_size = 4"}, "batch_size has no effect with a Flower app"),
         ({"task": "round_s = 1.0\nround_flop = 1e9"}, "keep one"),
         ({"kind": "virtual"}, "rows and run no app"),
@@ -99,7 +100,12 @@ def test_a_project_that_travels_to_boards_has_a_hash_and_what_flower_does_not_bu
         ),
     ],
 )
-def test_what_an_app_cannot_do_is_refused_with_the_way_out(given, said) -> None:
+def test_what_an_app_cannot_do_is_refused_with_the_way_out(given, said, tmp_path: Path) -> None:
+    if given.get("app") == "REFERENCE":
+        given = {"app": tmp_path / "app"}
+        shutil.copytree(PLAIN, given["app"])
+        written = given["app"] / "pyproject.toml"
+        written.write_text(written.read_text().replace("plain_app.client_app:app", "plain_app"))
     with pytest.raises(UsageError, match=said):
         resolve(scenario(**given))
 

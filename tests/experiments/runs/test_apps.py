@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from experiments.errors import RunError
@@ -147,3 +148,38 @@ def test_an_app_that_cannot_be_imported_ends_the_run_with_a_sentence(tmp_path: P
     with pytest.raises(RunError, match=r"cannot be loaded: FileNotFoundError: .*no such file"):
         run(tmp_path / "run", text=text)
     assert not (tmp_path / "run" / "DONE").exists()
+
+
+def changed(folder: Path, file: str, before: str, after: str) -> str:
+    """The scenario of a copy of the plain app with one change."""
+    project = folder / "changed"
+    shutil.copytree(PLAIN, project)
+    text = (project / "plain_app" / file).read_text()
+    assert before in text
+    (project / "plain_app" / file).write_text(text.replace(before, after))
+    return APP.replace("{app}", project.as_posix())
+
+
+def test_a_model_of_a_type_that_the_file_lacks_is_kept_as_its_bytes(tmp_path: Path) -> None:
+    text = changed(tmp_path, "client_app.py", "ArrayRecord([w])", "ArrayRecord([w.astype(complex)])")
+    folder = run(tmp_path / "run", "num-server-rounds = 1", text)
+    with safe_open(folder / MODEL, "numpy") as kept:
+        ((name, dtype),) = kept.metadata().items()
+        found = kept.get_tensor(name).view(dtype)[..., 0]
+    assert found.dtype == np.complex128
+    assert found.shape == (3,)
+    np.testing.assert_allclose(found.real, averaged()[0][0], rtol=1e-12)
+
+
+def test_a_node_that_raises_in_a_round_is_named_with_file_and_line(tmp_path: Path) -> None:
+    raises = 'if message.content["config"]["server-round"] == 2:\n        raise RuntimeError("not now")\n    rate ='
+    text = changed(tmp_path, "client_app.py", "rate =", raises)
+    with pytest.raises(
+        RunError, match=r"3 of the nodes .* slot 1: .*RuntimeError: not now \(at .*client_app.py:\d+"
+    ):
+        run(tmp_path / "run", text=text)
+    leaves = changed(
+        tmp_path / "exit", "server_app.py", "strategy = FedAvg", "raise SystemExit(3)\n    s = FedAvg"
+    )
+    with pytest.raises(RunError, match=r"ServerApp .* called sys\.exit\(3\) in round 0"):
+        run(tmp_path / "second", text=leaves)
