@@ -141,6 +141,8 @@ def place_of(error: BaseException, thing: object = None) -> str:
     """``file:line`` at which ``error`` was raised, for the author of the user code: the last line in the module of
     ``thing`` (an object of the user), otherwise the last in code that is neither ours nor a library's, otherwise the
     last line."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
     frames = _frames(error)
     if not frames:
         return "an unknown place"
@@ -170,6 +172,14 @@ def place_of_method(thing: object, name: str) -> str:
         return f"{home}:{inspect.getsourcelines(type(thing))[1]}"
     except (OSError, TypeError):  # its text is not at hand
         return f"class {type(thing).__qualname__}"
+
+
+def place_of_object(thing: Any) -> str:
+    """``file:line`` of a class or function."""
+    try:
+        return f"{inspect.getsourcefile(thing)}:{inspect.getsourcelines(thing)[1]}"
+    except (OSError, TypeError):  # its text is not at hand
+        return f"{getattr(thing, '__module__', 'an unknown module')}"
 
 
 def _frames(error: BaseException) -> list[tuple[str, int | None]]:

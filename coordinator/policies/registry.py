@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from carbon_data.own_code import named, place_of
+from carbon_data.own_code import named, place_of, place_of_object
 from coordinator.market.layout import Restrictions
 from coordinator.policies.base import Policy
 
@@ -61,7 +61,7 @@ def make_policy(name: str, **options: Any) -> Policy:
     if not isinstance(policy, Policy):
         raise PolicyError(
             f"policy {name!r} made a {type(policy).__name__} without name, init(seed) and decide(fleet, "
-            "state); see coordinator.policies.base.Policy"
+            f"state) (at {place_of_object(factory)}); see docs/own-policy.md"
         )
     return policy
 
@@ -131,6 +131,11 @@ def describe() -> dict[str, str]:
         for name, target in POLICIES.items()
     }
     return {name: " ".join(text.partition("\n\n")[0].split()) for name, text in texts.items()}
+
+
+def docstring(name: str) -> str:
+    """First paragraph of what the class or function behind ``name`` says of itself; empty where it says nothing."""
+    return " ".join((resolve(name).__doc__ or "").strip().partition("\n\n")[0].split())
 
 
 def _options(factory: Any) -> str:

@@ -44,9 +44,12 @@ class Violation:
     check: Check
     found: str
     case: str = ""
+    place: str = ""
+    """``file:line`` in the policy's code, where it is known."""
 
     def __str__(self) -> str:
-        return f"{self.check.name}: {self.found}" + (f" [{self.case}]" if self.case else "")
+        at = f" (at {self.place})" if self.place else ""
+        return f"{self.check.name}: {self.found}{at}" + (f" [{self.case}]" if self.case else "")
 
 
 def ask(policy: Policy, fleet: Fleet, state: Any) -> tuple[FleetDecision, Any]:

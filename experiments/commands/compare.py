@@ -10,7 +10,9 @@ from coordinator.policies import COMPARED
 from experiments.commands.completion import several
 from experiments.commands.finished import failures_in_json, show
 from experiments.commands.options import (
+    BaselineOption,
     FleetOption,
+    FocusOption,
     JsonOption,
     OutputOption,
     ReportOption,
@@ -18,6 +20,7 @@ from experiments.commands.options import (
 )
 from experiments.commands.output import err
 from experiments.resolve.prepare import open_scenario
+from experiments.run_folder.about import About
 from experiments.runs.start import isolate, new_folder, parse_policies
 
 
@@ -32,10 +35,14 @@ def compare(
     output: OutputOption = None,
     fleet: FleetOption = None,
     report: ReportOption = True,
+    focus: FocusOption = None,
+    baseline: BaselineOption = None,
     as_json: JsonOption = False,
 ) -> None:
     spec = open_scenario(scenario, fleet=fleet)
     names = parse_policies(policies)
+    about = About(focus, baseline)
+    about.check(names)
     folder = new_folder(output, f"{spec.name}-compare")
     isolate(spec)
     # A network namespace can be entered only while no thread runs, and pandas and torch start threads when imported.
@@ -43,6 +50,13 @@ def compare(
 
     with failures_in_json(folder, as_json):
         result = run_compare(
-            spec, names, seeds, folder, err, quiet=as_json and not err.is_terminal, draw=report
+            spec,
+            names,
+            seeds,
+            folder,
+            err,
+            quiet=as_json and not err.is_terminal,
+            draw=report,
+            about=about,
         )
     show(result, as_json)

@@ -31,6 +31,14 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", help="Folder of the run; must not exist yet.")
 ]
+FocusOption = Annotated[
+    str | None,
+    typer.Option(help="Policy that the report is about; else your own one (package.module:Name), else DETA."),
+]
+BaselineOption = Annotated[
+    str | None,
+    typer.Option(help="Policy to state the reductions against, first and beside GRID and LOCAL."),
+]
 InventoryOption = Annotated[Path, typer.Option(help="Inventory of the cluster.")]
 BoardsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME]...", help="Boards of the inventory; none: all.")

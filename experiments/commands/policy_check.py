@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from carbon_data.own_code import place_of_object
 from coordinator.policies import conformance
-from coordinator.policies.registry import PolicyError, make_policy
+from coordinator.policies.registry import PolicyError, docstring, make_policy, resolve
 from experiments.commands.options import JsonOption
 from experiments.commands.output import out, print_json
 from experiments.errors import UsageError
@@ -36,6 +37,16 @@ def check_policy(name: str, options: Sequence[str] = ()) -> list[str]:
     ]
 
 
+def notes_on(name: str) -> list[str]:
+    """What breaks no rule and is missed in reports."""
+    if docstring(name) or ":" not in name:
+        return []
+    return [
+        f"{place_of_object(resolve(name))}: {name.partition(':')[2]} has no docstring; write one sentence on its rule, "
+        "the report of a comparison begins with it"
+    ]
+
+
 def parse_options(texts: Sequence[str]) -> dict[str, Any]:
     """``key=value`` with the value as TOML has it, or else as text. Raises UsageError."""
     found: dict[str, Any] = {}
@@ -58,13 +69,16 @@ def policy_check(
     as_json: JsonOption = False,
 ) -> None:
     violations = check_policy(policy, option or ())
+    notes = notes_on(policy)
     if as_json:
-        print_json({"policy": policy, "ok": not violations, "violations": violations})
+        print_json({"policy": policy, "ok": not violations, "violations": violations, "notes": notes})
     elif violations:
         for violation in violations:
             out.print("[red]breaks[/red]", end=" ")
             out.print(violation, markup=False, highlight=False, soft_wrap=True)
     else:
         out.print(f"{policy}: [green]keeps every rule[/green]")
+    for note in () if as_json else notes:
+        out.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
     if violations:
         raise typer.Exit(1)

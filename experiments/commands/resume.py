@@ -33,5 +33,6 @@ def resume(run: RunArgument, report: ReportOption = True, as_json: JsonOption = 
                     quiet=quiet,
                     draw=report,
                     resumed=True,
+                    about=found.about,
                 )
     show(result, as_json)

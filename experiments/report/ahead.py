@@ -12,7 +12,7 @@ from experiments.report.second_process import SecondProcess
 OF_FIRST_SEED = ("batteries", "flows")
 """They show the run of every policy with its lowest seed (Study.first), whatever other runs there are."""
 OF_FOCUS = "day"
-"""Likewise, and the run of the policy in focus, which other seeds may decide where DETA was not run."""
+"""Likewise, and the run of the policy in focus, which may be chosen, or other seeds may decide it."""
 
 
 class DrawnAhead:
@@ -32,7 +32,8 @@ class DrawnAhead:
 
     def draw(self, folder: Path, runs: Sequence[str], policies: Sequence[str]) -> None:
         """Draw in the comparison ``folder`` from ``runs``, its folders of the first seed, of all its ``policies``."""
-        for section in (*OF_FIRST_SEED, OF_FOCUS) if "deta" in policies else OF_FIRST_SEED:
+        is_deta = "deta" in policies and not any(":" in policy for policy in policies)
+        for section in (*OF_FIRST_SEED, OF_FOCUS) if is_deta else OF_FIRST_SEED:
             if self._enough.is_set() or not self._second.works:
                 return
             question = {"folder": str(folder.absolute()), "section": section, "runs": list(runs)}

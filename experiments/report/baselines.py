@@ -24,8 +24,13 @@ def is_worked_out(study: Study, baseline: str) -> bool:
 
 
 def there(study: Study) -> list[str]:
-    """Baselines that reductions of ``study`` can be stated against."""
-    return [name for name in BASELINES if name in study.runs or is_worked_out(study, name)]
+    """Baselines that reductions of ``study`` can be stated against: one that was chosen, after GRID and LOCAL."""
+    return [name for name in named(study) if name in study.runs or is_worked_out(study, name)]
+
+
+def named(study: Study) -> tuple[str, ...]:
+    """GRID and LOCAL, and the baseline that was chosen."""
+    return tuple(dict.fromkeys((*BASELINES, *([study.against] if study.against else ()))))
 
 
 def all_from_grid(run: Run) -> pd.DataFrame:

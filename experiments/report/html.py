@@ -25,7 +25,7 @@ from experiments.report import (
     tree_table,
     units,
 )
-from experiments.report.baselines import BASELINES, is_worked_out
+from experiments.report.baselines import is_worked_out, named
 from experiments.report.boundary import Boundary
 from experiments.report.facts import gather
 from experiments.report.functional import LABELS
@@ -154,6 +154,7 @@ def render(study: Study, drawn: dict[str, list[Picture]], shown: dict[str, table
         ),
         facts=facts,
         headline=headline(study),
+        focus=style.policy_label(study.focus),
         reading=known_of(*study).text,
         notices=notices(study),
         sections=sections,
@@ -206,7 +207,20 @@ def headline(study: Study) -> dict[str, Any]:
     if study.is_comparison and not said:
         sentence += " Neither GRID nor LOCAL was run, so no reduction can be stated."
     sentence += _made(study)
-    return {"sentence": sentence, "cards": cards}
+    return {"sentence": sentence, "cards": cards, "says": _says(study)}
+
+
+def _says(study: Study) -> str:
+    """What the user's own policy says of itself, with what the page says of its difference to each baseline."""
+    if ":" not in study.focus:
+        return ""
+    said = str(study.any_run.metadata.get("policy_says", ""))
+    return said or f"{study.focus} has no docstring: one sentence on its rule would stand here."
+
+
+def _chosen_first(study: Study) -> list[str]:
+    """Baselines of the headline."""
+    return sorted(named(study), key=lambda name: name != study.against)
 
 
 def _made(study: Study) -> str:
@@ -229,17 +243,18 @@ def _reductions(study: Study) -> tuple[list[dict[str, str]], list[str]]:
     cards, clauses = [], []
     for boundary in Boundary if study.is_comparison else ():
         said = []
-        for baseline in BASELINES:
+        for baseline in _chosen_first(study):
             if baseline == study.focus:
                 continue
+            label = style.policy_label(baseline)
             value = stated_reduction(study, study.focus, baseline, boundary)
             if value is None:
                 if boundary is Boundary.TESTBED:
                     cards.append(
                         {
                             "value": units.NO_VALUE,
-                            "label": f"against {baseline.upper()}",
-                            "note": f"{baseline.upper()} was not run with these seeds",
+                            "label": f"against {label}",
+                            "note": f"{label} was not run with these seeds",
                         }
                     )
                 continue
@@ -249,9 +264,9 @@ def _reductions(study: Study) -> tuple[list[dict[str, str]], list[str]]:
                 f"95 % {units.percent(value.together.low)} to {units.percent(value.together.high)}, {seeds}"
             )
             if is_worked_out(study, baseline):
-                note += f"; {baseline.upper()} computed from LOCAL's demand"
-            cards.append({"value": than, "label": f"than {baseline.upper()}, {boundary.label}", "note": note})
-            said.append(f"{than} than {baseline.upper()}")
+                note += f"; {label} computed from LOCAL's demand"
+            cards.append({"value": than, "label": f"than {label}, {boundary.label}", "note": note})
+            said.append(f"{than} than {label}")
         if said:
             clauses.append(f"{boundary.label} {' and '.join(said)}")
     return cards, clauses

@@ -81,6 +81,10 @@ class Study:
     ``runs`` (experiments.runs.regret). Empty for a run alone."""
     failed: dict[str, str] = field(default_factory=dict)
     """Failed runs of the comparison by folder name, with the reason: named, and in no figure."""
+    in_focus: str = ""
+    """Policy that the page is to be about; empty, or one without a run: it follows from the policies."""
+    against: str = ""
+    """Baseline beside GRID and LOCAL."""
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -96,13 +100,16 @@ class Study:
 
     @property
     def focus(self) -> str:
-        """The policy in focus of the page: DETA when it was run, otherwise the one with the lowest
-        emissions."""
-        if "deta" in self.runs:
+        """The policy in focus of the page: as chosen, else the user's own (``package.module:Name``), else DETA when it
+        was run; of several, or of the others, the one with the lowest emissions."""
+        if self.in_focus in self.runs:
+            return self.in_focus
+        own = [policy for policy in self.runs if ":" in policy]
+        if not own and "deta" in self.runs:
             return "deta"
         mean_g = {
-            policy: sum(run.emissions_g for run in by_seed.values()) / len(by_seed)
-            for policy, by_seed in self.runs.items()
+            policy: sum(run.emissions_g for run in self.runs[policy].values()) / len(self.runs[policy])
+            for policy in own or self.runs
         }
         return min(mean_g, key=lambda policy: (mean_g[policy], policy))
 
@@ -286,4 +293,5 @@ def load_comparison(folder: Path, *, require_done: bool = True) -> Study:
                 if seed not in found.get(policy, {}) and not set(names[place : place + 1]) & set(failed):
                     absent.append(f"policy {policy}, seed {seed}: named in compare.json, no finished run")
     runs = {policy: dict(sorted(found[policy].items())) for policy in sorted(found, key=order_key)}
-    return Study(folder, True, runs, tuple(absent), planned.get("regret", {}), failed)
+    chosen = planned.get("focus") or "", planned.get("baseline") or ""
+    return Study(folder, True, runs, tuple(absent), planned.get("regret", {}), failed, *chosen)

@@ -14,6 +14,7 @@ from typing import Any
 
 from carbon_data.own_code import look_beside
 from experiments.errors import UsageError
+from experiments.run_folder.about import UNCHOSEN, About
 from experiments.run_folder.checkpoint import read_state
 from experiments.run_folder.digest import scenario_sha256
 from experiments.run_folder.failed import failure_of
@@ -43,6 +44,7 @@ class BrokenOffComparison:
     scenario: Scenario
     policies: tuple[str, ...]
     seeds: int
+    about: About = UNCHOSEN
 
 
 def find(folder: Path) -> BrokenOff | BrokenOffComparison:
@@ -114,7 +116,8 @@ def _comparison(folder: Path) -> BrokenOffComparison:
             "compare again"
         )
     look_beside(None if told["own_code"] is None else Path(told["own_code"]))
-    return BrokenOffComparison(folder, parse_scenario(text, str(path), folder), policies, seeds)
+    scenario = parse_scenario(text, str(path), folder)
+    return BrokenOffComparison(folder, scenario, policies, seeds, About.from_metadata(told))
 
 
 def await_coordinator(

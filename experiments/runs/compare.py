@@ -31,6 +31,7 @@ from experiments.resolve.foresight import whole_run
 from experiments.resolve.resolve import resolve
 from experiments.resolve.resolved import Resolved
 from experiments.resolve.traces import node_name
+from experiments.run_folder.about import UNCHOSEN, About
 from experiments.run_folder.failed import mark_failed, mark_unfinished
 from experiments.run_folder.files import CHECKPOINT, COMPARE, COMPARING, DONE
 from experiments.run_folder.lock import new_run_lock
@@ -160,6 +161,7 @@ def run_compare(
     quiet: bool = False,
     draw: bool = True,
     resumed: bool = False,
+    about: About = UNCHOSEN,
 ) -> Finished:
     """Every policy on every seed; all are resolved before the first starts, so that bad input starts nothing.
 
@@ -201,7 +203,7 @@ def run_compare(
             if draw:
                 _import_report()
             if not resumed:
-                write_comparing(scenario, policies, seeds, folder)
+                write_comparing(scenario, policies, seeds, folder, about)
             mark_unfinished(folder)
             for left, spec in zip(reversed(range(len(specs))), specs, strict=True):
                 name = run_name(spec.policy, spec.seed)
@@ -213,7 +215,8 @@ def run_compare(
                     and not (stand or failed)
                     and _all_modelled(last)
                 ):
-                    ahead.begin(folder, [run_name(policy, numbers[0]) for policy in policies], policies)
+                    chosen = policies if about.focus is None else (about.focus,)
+                    ahead.begin(folder, [run_name(policy, numbers[0]) for policy in policies], chosen)
                 found = stand.get(name)
                 if isinstance(found, str):
                     progress.skip(resolved(spec))
@@ -234,6 +237,7 @@ def run_compare(
             "seeds": list(numbers),
             "run": folder.name,
             "failed": failed,
+            **about.as_metadata(),
             "regret": _regret(
                 [spec for spec in specs if run_name(spec.policy, spec.seed) not in failed], folder, resolved
             ),

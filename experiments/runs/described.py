@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from carbon_data.units import from_pico
 from coordinator.adapters.flower_server import RunRecord, SlotOutcome
 from coordinator.ledger import head_of
+from coordinator.policies.registry import docstring
 from coordinator.tables.export import export_tables
 from edge_node.energy.boards import board_names
 from experiments.resolve.chosen_policy import policy_settings, short_look_ahead
@@ -143,6 +144,7 @@ def _asked(resolved: Resolved) -> dict[str, Any]:
         "name": scenario.name,
         "policy": scenario.policy,
         "policy_options": policy_settings(scenario),
+        **({"policy_says": docstring(scenario.policy)} if ":" in scenario.policy else {}),
         "seed": scenario.seed,
         "slot_s": resolved.slot_s,
         "trace_step_s": scenario.time.trace_step_s,

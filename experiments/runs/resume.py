@@ -12,6 +12,7 @@ from pathlib import Path
 from carbon_data.files.whole import write_durably
 from carbon_data.own_code import VARIABLE
 from experiments.resolve.resolved import Resolved
+from experiments.run_folder.about import UNCHOSEN, About
 from experiments.run_folder.checkpoint import read_state
 from experiments.run_folder.failed import failure_of
 from experiments.run_folder.files import COMPARING, DONE, LEDGER
@@ -67,7 +68,9 @@ def _standing(folder: Path) -> BrokenOff | str | None:
     return broken_off(folder) if state is not None and booked else None
 
 
-def write_comparing(scenario: Scenario, policies: tuple[str, ...], seeds: int, folder: Path) -> None:
+def write_comparing(
+    scenario: Scenario, policies: tuple[str, ...], seeds: int, folder: Path, about: About = UNCHOSEN
+) -> None:
     """What a comparison is resumed from."""
     told = {
         "version": version("detabed"),
@@ -75,5 +78,6 @@ def write_comparing(scenario: Scenario, policies: tuple[str, ...], seeds: int, f
         "scenario": text_of(scenario),
         "policies": list(policies),
         "seeds": seeds,
+        **about.as_metadata(),
     }
     write_durably(folder / COMPARING, (json.dumps(told, indent=1) + "\n").encode())

@@ -74,7 +74,7 @@ def _panel(
                 ax.text(0, y, "  no seed in common", va="center", color=style.MUTED, fontsize=9)
                 break
             _mark(study, ax, y + OFFSET[boundary], value, drawing, rows, words)
-    ax.set_title(f"against {baseline.upper()}")
+    ax.set_title(f"against {style.policy_label(baseline)}")
     ax.axvline(0, color=style.MUTED, lw=1)
     low, high = ax.get_xlim()
     low, high = min(max(low, SHOWN_FROM), -0.02), max(high, 0.05)
@@ -132,7 +132,7 @@ def _mark(
         zorder=4,
     )[0]
     text = (
-        f"{style.policy_label(value.policy)} against {value.baseline.upper()}, {value.boundary.label}: "
+        f"{style.policy_label(value.policy)} against {style.policy_label(value.baseline)}, {value.boundary.label}: "
         + units.reduction_text(value.reduction, value.together.low, value.together.high)
     )
     drawing.tip(dot, text)

@@ -117,7 +117,8 @@ class _Pairs:
 def tornado(study: Study, *, draws: int = DRAWS) -> Tornado | None:
     """Of the policy in focus; None where it emitted nothing."""
     policy = study.focus
-    baseline = next((name for name in ("local", "grid") if name in study.runs and name != policy), None)
+    wanted = (study.against, "local", "grid")
+    baseline = next((name for name in wanted if name in study.runs and name != policy), None)
     pairs = _pairs(study, policy, baseline)
     if not pairs.before:
         baseline = None

@@ -22,7 +22,7 @@ from coordinator.negotiation.table import Negotiating
 from coordinator.policies.conformance import check_named, check_policy
 from coordinator.policies.guard import without_unselected
 from coordinator.policies.local import Local, local_decision
-from coordinator.policies.registry import POLICIES, make_policy
+from coordinator.policies.registry import POLICIES, PolicyError, docstring, make_policy
 from coordinator.policies.validate import Check, violations
 from coordinator.simulator.simulate import World, simulate
 
@@ -133,3 +133,56 @@ def test_deciding_checking_and_executing_take_less_than_a_byte_a_pair(name: str)
         tracemalloc.stop()
     assert peak_bytes < fleet.size**2
     np.testing.assert_allclose(flows.grid_j + flows.green_j, flows.demand_j, rtol=1e-9)
+
+
+BROKEN = """from coordinator.policies.local import Local, local_decision
+
+
+class LateRaise(Local):
+    name = "late"
+
+    def init(self, seed):
+        return 0
+
+    def decide(self, fleet, state):
+        if state == 2:
+            raise RuntimeError("slot 2 is not for me")
+        return local_decision(fleet), state + 1
+
+
+class Nan(Local):
+    name = "nan"
+
+    def decide(self, fleet, state):
+        decision = local_decision(fleet)
+        decision.discharge_j[:] = float("nan")
+        return decision, state
+
+
+class NoPolicy:
+    pass
+"""
+
+
+def test_what_is_wrong_is_said_with_the_users_file_and_the_line_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lab_broken.py"
+    path.write_text(BROKEN)
+    (tmp_path / "lab_syntax.py").write_text("class X:\n    def f(self)\n        pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    late = check_named("lab_broken:LateRaise", seeds=0)
+    # A policy is asked for more slots than two somewhere, so that what a state leads to is seen.
+    assert [str(one) for one in late] == [
+        f"ERROR: RuntimeError: slot 2 is not for me (at {path}:12) [one node]"
+    ]
+    nan = check_named("lab_broken:Nan", seeds=0)
+    assert {one.check for one in nan} == {Check.FINITE}
+    assert {one.place for one in nan} == {f"{path}:19"}
+    assert str(nan[0]).startswith(f"FINITE: discharge_j holds nan (at {path}:19) [")
+    with pytest.raises(PolicyError, match=rf"made a NoPolicy without name, init.*\(at {path}:25\); see docs"):
+        check_named("lab_broken:NoPolicy")
+    with pytest.raises(PolicyError, match=rf"SyntaxError.*\(at {tmp_path / 'lab_syntax.py'}:2\)"):
+        check_named("lab_syntax:X")
+    assert docstring("lab_broken:Nan") == ""
+    assert docstring("local") != ""
