@@ -26,6 +26,8 @@ class BoardFile(Strict):
     """Where the board keeps readings that the coordinator has not acknowledged."""
     meter: str | None = None
     """What reads this board's joules; None: as the scenario says."""
+    harvest_meter: str | None = None
+    """What measures this board's harvest; None: as the scenario says."""
     sleep: SleepConfig | None = None
     """How this board sleeps; None: as the scenario says, which may name no program to be run here."""
     address: str | None = None
@@ -53,6 +55,11 @@ class BoardFile(Strict):
     def access(self) -> Access:
         return Access(certificates=self.certificates)
 
+    def _harvest_meter(self, config: NodeConfig) -> str:
+        """Of runs on the wall clock whose policy uses harvest; the others measure none."""
+        used = config.overrun is not None and any(config.harvest.power_w)
+        return (self.harvest_meter or config.harvest_meter) if used else ""
+
     def completed(self, config: NodeConfig) -> NodeConfig:
         """A run's configuration of this node with what only the board knows. Raises ValueError for another node's."""
         if config.node_id != self.node_id:
@@ -73,6 +80,7 @@ class BoardFile(Strict):
             "peer_port": self.peer_port,
             "infer_port": self.infer_port,
             "meter": self.meter or config.meter,
+            "harvest_meter": self._harvest_meter(config),
             "sleep": self.sleep or config.sleep,
         }
         return config.model_copy(update=own)

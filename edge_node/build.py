@@ -6,6 +6,7 @@ from edge_node.actuators.actuator import ActuatorError
 from edge_node.actuators.build import build_actuator
 from edge_node.actuators.sleeper import Sleeper
 from edge_node.config import NodeConfig
+from edge_node.energy.measured_harvest import MeasuredHarvest
 from edge_node.meters.base import Meter, sensor_of
 from edge_node.meters.registry import build_meter
 from edge_node.serving.answers import TaskAnswers
@@ -28,7 +29,9 @@ def build_node(config: NodeConfig, outbox: Outbox | None = None) -> EdgeNode:
     meter = build_meter(config.meter, config.board, config.slot_s, wall=config.overrun is not None)
     if config.demand is not None:
         counted = {Stage.DEVELOPMENT: CountedWorkload(config.demand)}
-        return EdgeNode(config, counted, meter, outbox, sleeper=_sleeper(config, meter))
+        return EdgeNode(
+            config, counted, meter, outbox, sleeper=_sleeper(config, meter), harvest=_harvest(config)
+        )
     task = build_workload(config.task, config.inference)
     own = (Stage.PREPARATION, Stage.DEVELOPMENT, Stage.APPLICATION)
     workloads: dict[Stage, TaskWorkload] = dict.fromkeys(own, task)
@@ -48,7 +51,15 @@ def build_node(config: NodeConfig, outbox: Outbox | None = None) -> EdgeNode:
         for service in serving
     ]
     answers = TaskAnswers(config.task.name)
-    return EdgeNode(config, workloads, meter, outbox, answers, services, _sleeper(config, meter))
+    sleeper = _sleeper(config, meter)
+    return EdgeNode(config, workloads, meter, outbox, answers, services, sleeper, harvest=_harvest(config))
+
+
+def _harvest(config: NodeConfig) -> MeasuredHarvest | None:
+    """Where a sensor measures it. Raises MeterError."""
+    if not config.harvest_meter:
+        return None
+    return MeasuredHarvest(config.harvest, config.slot_s, config.harvest_meter)
 
 
 def _sleeper(config: NodeConfig, meter: Meter) -> Sleeper | None:

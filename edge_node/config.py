@@ -254,6 +254,8 @@ class NodeConfig(Strict):
     app: AppConfig | None = None
     """A user's Flower app, with ``demand``: one batch a round."""
     meter: str = "modelled"
+    harvest_meter: str = ""
+    """Sensor that measures harvest, on the wall clock; empty: it is ``harvest``'s."""
     sleep: SleepConfig | None = None
     coordinator_address: str = ""
     """host:port; empty in a fleet that shares one process."""

@@ -65,6 +65,8 @@ RAW: dict[str, tuple[str, ...]] = {
         # Of a sensor, all but its joules.
         *(f"metered.{name}" for name in ("kind", "half_width_uj", "bias_uj", "rate_hz", "coverage_fraction")),
         *("metered.gaps", "metered.window_s", "duration_s"),
+        *(f"harvest_metered.{name}" for name in ("kind", "half_width_uj", "bias_uj", "rate_hz")),
+        *(f"harvest_metered.{name}" for name in ("coverage_fraction", "gaps", "window_s")),
     ),
     "trade": ("transfers.*.reason",),
     "gap": ("reason",),

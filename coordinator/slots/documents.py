@@ -14,6 +14,8 @@ def message_document(message: Telemetry | Usage | Settlement) -> dict[str, Any]:
     body = body_of(message)
     if body.get("duration_s", 0.0) is None:
         del body["duration_s"]
+    if isinstance(message, Usage) and message.harvest_metered is None:
+        del body["harvest_metered"]
     if isinstance(message, Telemetry) and not message.work:
         del body["work"]  # only users' apps learn what their work costs
     return body

@@ -7,7 +7,7 @@ from coordinator.config import CoordinatorConfig
 from coordinator.slots.balances import balance_findings, balance_of
 from coordinator.slots.lines import SHARED_COMPONENTS
 from coordinator.slots.state import SlotState
-from protos.messages.slot import Moved, Settlement, Telemetry, Usage
+from protos.messages.slot import Metered, Moved, Settlement, Telemetry, Usage
 from protos.messages.stream import NodeProfile
 from protos.messages.terms import Component, MeterKind
 
@@ -41,6 +41,7 @@ def usage_findings(config: CoordinatorConfig, slot: SlotState, message: Usage) -
         if line.component in SHARED_COMPONENTS
     ]
     found += _metered(message)
+    found += _harvest_metered(message)
     found += _duration(config, message)
     found += _own_work(config, slot.decisions[node].self_managed, message)
     if len({e.owner for e in message.executed}) != len(message.executed):
@@ -93,6 +94,25 @@ def _metered(message: Usage) -> list[str]:
         found.append(f"the meter read {told.energy_uj} uJ, the lines are {total} uJ")
     if wrong := {line.provenance for line in message.lines} - allowed:
         found.append(f"lines of kind {told.kind} are {sorted(wrong)}; allowed are {sorted(allowed)}")
+    return found + _quality(told)
+
+
+def _harvest_metered(message: Usage) -> list[str]:
+    """Likewise of a panel's sensor, whose energy is the harvest."""
+    told = message.harvest_metered
+    if told is None:
+        return []
+    found = []
+    if told.energy_uj != message.harvest_uj:
+        found.append(f"the panel's meter read {told.energy_uj} uJ, the harvest is {message.harvest_uj} uJ")
+    if not message.duration_s:
+        found.append("its harvest was measured in no window: that needs the wall clock")
+    return found + _quality(told)
+
+
+def _quality(told: Metered) -> list[str]:
+    """Interval, rate, coverage and gaps of a sensor's reading."""
+    found = []
     widths = (told.half_width_uj, told.bias_uj)
     if told.kind is MeterKind.ESTIMATE:
         if widths != (None, None):

@@ -28,6 +28,20 @@ def reading_columns(usage: Mapping[str, Any]) -> Row:
     }
 
 
+def harvest_columns(usage: Mapping[str, Any]) -> Row:
+    """Of table ``slots``, where a sensor measured the harvest."""
+    told = usage.get("harvest_metered")
+    if told is None:
+        return {}
+    return {
+        "harvest_kind": told["kind"],
+        "harvest_half_width_j": _joules(told["half_width_uj"]),
+        "harvest_bias_j": _joules(told["bias_uj"]),
+        "harvest_rate_hz": told["rate_hz"],
+        "harvest_coverage_fraction": told["coverage_fraction"],
+    }
+
+
 def line_columns(usage: Mapping[str, Any] | None, energy_uj: int) -> tuple[float | None, ...]:
     """Of table ``lines``: half width, bias and coverage of a line of ``energy_uj``.
 

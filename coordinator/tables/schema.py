@@ -100,6 +100,8 @@ SLOTS = table(
     more(Kind.NAME_OR_NULL, "sleep_failed", "wake_provenance"),
     more(Kind.REAL, "wake_s", "wake_j", "wake_half_width_j"),
     more(Kind.REAL, "duration_s", "clock_offset_s", "clock_uncertainty_s"),
+    more(Kind.NAME_OR_NULL, "harvest_kind"),
+    more(Kind.REAL, "harvest_half_width_j", "harvest_bias_j", "harvest_rate_hz", "harvest_coverage_fraction"),
     more(Kind.REAL, "intensity_age_s"),
     more(Kind.FLAG_OR_NULL, "intensity_stale", "intensity_kept"),
 )
@@ -117,6 +119,16 @@ SWITCHED = ("sleep_failed", "wake_provenance", "wake_s", "wake_j", "wake_half_wi
 
 TIMED = ("duration_s", "clock_offset_s", "clock_uncertainty_s", "overrun_s", "missed", "undone_batches")
 """Columns of ``slots`` and ``decisions`` that are left out where slots were on the virtual clock."""
+
+HARVESTED = (
+    "harvest_kind",
+    "harvest_half_width_j",
+    "harvest_bias_j",
+    "harvest_rate_hz",
+    "harvest_coverage_fraction",
+)
+"""Columns of ``slots`` that are left out where no harvest was measured: kind, interval, rate and coverage of a panel's
+sensor, as those of a node's meter."""
 
 LIVE = ("intensity_age_s", "intensity_stale", "intensity_kept")
 """Columns of ``slots`` that are left out where no intensity was live, now or when it was recorded. ``intensity_stale``:

@@ -10,7 +10,7 @@ from carbon_data.storage import TERMS
 from carbon_data.units import from_micro, from_pico
 from coordinator.policies.guard import TRAINING_STAGES
 from coordinator.slots.deferral import count_missed
-from coordinator.tables.metered import reading_columns
+from coordinator.tables.metered import harvest_columns, reading_columns
 from coordinator.tables.recorded import RecordedRun, Row
 from coordinator.tables.schema import SLOTS
 
@@ -51,6 +51,7 @@ def slot_rows(run: RecordedRun, times: Mapping[int, datetime]) -> Iterable[Row]:
                 row.update(_booking_columns(node, booking, run.delivered(slot, node)))
                 row.update(_user_bytes(run.usage[slot, node]))
                 row.update(reading_columns(run.usage[slot, node]))
+                row.update(harvest_columns(run.usage[slot, node]))
                 row.update(_switched(run.usage[slot, node].get("sleep")))
                 row["duration_s"] = run.usage[slot, node].get("duration_s")
             yield row

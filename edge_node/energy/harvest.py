@@ -5,6 +5,7 @@ from __future__ import annotations
 from carbon_data.types import MissingDataError
 from carbon_data.units import to_micro
 from edge_node.config import HarvestConfig
+from protos.messages.slot import Metered
 
 SHINING_SHARE = 0.05
 """The sun shines where a clear sky would give more than this share of the series' highest value (choice)."""
@@ -24,6 +25,15 @@ class Harvest:
                     raise MissingDataError(f"harvest {name}[{slot}] is {power} W; allowed is 0 or more")
         self._config = config
         self._slot_s = slot_s
+
+    metered: Metered | None = None
+    """How well the last window is known, where a sensor measured it."""
+
+    def restart(self) -> None:
+        """The window begins now: of a series nothing has to begin."""
+
+    def stop(self) -> None:
+        """Let go of what is open: nothing."""
 
     def energy_uj(self, slot: int) -> int:
         """What is really harvested in ``slot``: h_i(t). Raises MissingDataError beyond the series."""

@@ -56,6 +56,7 @@ class DecisionIntake:
         node, left_s = self._node, decision.remaining_s
         if node.windows is not None and left_s is not None and node.windows.decided(left_s):
             restart(node.meter)
+            node.harvest.restart()
 
     def _refuse_stale(self, slot: SlotState | None, decision: Decision) -> None:
         node, key, fence = self._node, (decision.epoch, decision.slot), self._node.outbox.fence

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from edge_node.actuators.sleeper import Sleeper
 from edge_node.config import NodeConfig, NodeMemory
+from edge_node.energy.harvest import Harvest
 from edge_node.meters.base import Meter
 from edge_node.serving.port import Answered, Answers
 from edge_node.serving.requests import Services
@@ -68,6 +69,7 @@ class EdgeNode:
         services: What the application stage serves beside the task, in the order of ``config.inference.services``.
         sleeper: Its board, awake, where its sleep is real.
         clock_ns: Its monotonic clock, for slots on the wall clock.
+        harvest: Where a sensor measures it; None: as configured.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class EdgeNode:
         services: Services = (),
         sleeper: Sleeper | None = None,
         clock_ns: Callable[[], int] = time.monotonic_ns,
+        harvest: Harvest | None = None,
     ) -> None:
         self.config = config
         self._lock = threading.RLock()
@@ -88,7 +91,7 @@ class EdgeNode:
         self._clock_ns = clock_ns
         windows = None if config.overrun is None else Windows(clock_ns)
         kept = MemoryOutbox() if outbox is None else outbox
-        state = NodeState(config, workloads, meter, kept, services, windows)
+        state = NodeState(config, workloads, meter, kept, services, windows, harvest)
         self._state = state
         self._registration = Registration(state)
         market = MarketSide(state, self._registration.profile)
@@ -287,6 +290,7 @@ class EdgeNode:
     def leave(self) -> None:
         """The node ends: its board is left awake."""
         self._sleeping.close()
+        self._state.harvest.stop()
 
     def on_grant(self, grant: EnergyGrant) -> Settlement:
         """The slot's trade is known: settle it. Raises as ``Settling.settle``."""

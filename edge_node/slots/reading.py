@@ -63,7 +63,9 @@ class Reading:
         metered, report = self._sleeping.look(slot)
         try:
             lines, duration_s = self._lines(slot, metered)
+            harvest_uj = self._harvest_uj(slot, duration_s)
         except MeterError:
+            node.harvest.restart()  # the next window begins where this one ended, for both
             node.leave(slot)
             raise
         quality = None if duration_s == 0 else getattr(node.meter, "metered", None)
@@ -74,7 +76,7 @@ class Reading:
             epoch=epoch,
             slot=slot.slot,
             lines=lines,
-            harvest_uj=self._harvest_uj(slot, duration_s),
+            harvest_uj=harvest_uj,
             executed=tuple(Executed(owner, count) for owner, count in sorted(slot.executed.items())),
             moved=slot.moved(),
             model_bytes=slot.model_bytes,
@@ -87,6 +89,7 @@ class Reading:
             metered=quality,
             sleep=report,
             duration_s=duration_s,
+            harvest_metered=None if duration_s == 0 else node.harvest.metered,
         )
 
     def _lines(self, slot: SlotState, metered: Slot) -> tuple[tuple[EnergyLine, ...], float | None]:
@@ -106,6 +109,8 @@ class Reading:
 
     def _harvest_uj(self, slot: SlotState, duration_s: float | None) -> int:
         harvest = self._node.harvest
+        if duration_s == 0:
+            return 0  # no time, and no window of a sensor either
         return harvest.energy_uj(slot.slot) if duration_s is None else harvest.over_uj(slot.slot, duration_s)
 
     def _return_batches(self, slot: SlotState) -> None:

@@ -34,6 +34,7 @@ class NodeState:
         outbox: Where messages wait for their acknowledgement.
         services: What the application stage serves beside the task.
         windows: Its windows on the wall clock; None on the virtual one.
+        harvest: Where a sensor measures it; None: as configured.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class NodeState:
         outbox: Outbox,
         services: Services,
         windows: Windows | None = None,
+        harvest: Harvest | None = None,
     ) -> None:
         if missing := sorted(set(config.stages) - {Stage.UNALLOCATED} - set(workloads)):
             raise InvalidDecision(f"{config.node_id}: no workload for stages {missing}")
@@ -58,7 +60,7 @@ class NodeState:
         initial = 0.0 if config.battery is None else config.battery.initial_fraction
         self.battery_uj = min(round(self.battery.capacity_uj * initial), self.battery.capacity_uj)
         """Stored energy before the slot that the node is in."""
-        self.harvest = Harvest(config.harvest, config.slot_s)
+        self.harvest = harvest or Harvest(config.harvest, config.slot_s)
         self.backlog = Backlog(
             config.stages,
             config.deadline_slots,

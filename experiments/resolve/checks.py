@@ -12,7 +12,9 @@ from coordinator.negotiation.table import Negotiating
 from coordinator.policies.registry import make_policy
 from edge_node.config import (
     BoardConfig,
+    HarvestConfig,
 )
+from edge_node.energy.measured_harvest import open_panel
 from edge_node.meters.base import MeterError
 from edge_node.meters.modelled import ModelledMeter
 from edge_node.meters.registry import probe_meter
@@ -44,6 +46,25 @@ def check_meters(
         with scenario.at(*(("fleet", "meter") if own is None else ("nodes", entry, "meter"))):
             try:
                 probe_meter(meter, board, slot_s)
+            except MeterError as error:
+                raise UsageError(str(error)) from error
+
+
+def check_harvest_meters(
+    scenario: Scenario, entries: tuple[int, ...], harvests: tuple[HarvestConfig, ...]
+) -> None:
+    """Likewise sensors of panels."""
+    if scenario.fleet.address is not None or scenario.fleet.kind == "daemons":
+        return
+    probed: set[str] = set()
+    for entry, harvest in zip(entries, harvests, strict=True):
+        spec = scenario.nodes[entry].harvest_meter
+        if spec is None or spec in probed:
+            continue
+        probed.add(spec)
+        with scenario.at("nodes", entry, "harvest_meter"):
+            try:
+                open_panel(spec, harvest).stop()
             except MeterError as error:
                 raise UsageError(str(error)) from error
 

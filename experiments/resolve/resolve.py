@@ -15,6 +15,7 @@ from experiments.resolve.boards import battery_of, coordinator_body, node_boards
 from experiments.resolve.checks import (
     check_accounting,
     check_daemons,
+    check_harvest_meters,
     check_meters,
     check_sockets,
     check_virtual,
@@ -90,6 +91,7 @@ def _resolve(scenario: Scenario) -> Resolved:
     zones, origins = zone_traces(scenario, intervals)
     check_accounting(scenario, zones, len(stages))
     harvests, harvest_origins = harvest_traces(scenario, entries, intervals)
+    check_harvest_meters(scenario, entries, harvests)
     with scenario.at("network", "transport"):
         transport = load_transport(scenario.network.transport)
     with scenario.at("network", "net_low_j_per_byte"):

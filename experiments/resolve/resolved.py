@@ -160,6 +160,7 @@ class Resolved:
                     demand=self.demands[i],
                     app=None if self.app is None else self.app.nodes,
                     meter=self.meters[i],
+                    harvest_meter=(spec.harvest_meter or "") if with_harvest else "",
                     sleep=node_sleep(scenario, spec),
                     coordinator_address=coordinator_address,
                     peer_host=scenario.coordinator.host,

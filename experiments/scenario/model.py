@@ -114,6 +114,16 @@ class Scenario(Strict):
             )
         return self
 
+    @model_validator(mode="after")
+    def _measured_harvest_needs_windows(self) -> Scenario:
+        measured = [node.harvest_meter for node in self.nodes if node.harvest_meter]
+        if measured and self.time.clock != "wall":
+            raise ValueError(
+                f'harvest_meter {measured[0]!r} measures in real time, and time.clock is "virtual"; give time.clock = '
+                '"wall", or leave harvest_meter out'
+            )
+        return self
+
     @field_validator("nodes")
     @classmethod
     def _not_too_many(cls, nodes: tuple[NodeSpec, ...]) -> tuple[NodeSpec, ...]:

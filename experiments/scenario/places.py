@@ -186,6 +186,9 @@ class NodeSpec(Strict):
     """Its own work, where nothing is learned."""
     meter: str | None = None
     """Its own meter; none: `fleet.meter`."""
+    harvest_meter: str | None = None
+    """Sensor on its panel's line, `NAME:ARGUMENT` of `detabed list meters`: harvest is what it measures, and the series
+    of [harvest] what is expected (with `time.clock = "wall"`)."""
     sleep: SleepSpec | None = None
     """How it sleeps. None: it cannot where its meter reads a sensor, or where nodes are boards (`kind = "daemons"`, or
     `fleet.boards`); elsewhere by the model."""

@@ -239,6 +239,8 @@ class Usage:
     duration_s: float | None = None
     """On the wall clock: how long the node's window was, by its monotonic clock. Lines, harvest and battery are of this
     time. None on the virtual clock, where a slot has its configured length."""
+    harvest_metered: Metered | None = None
+    """How well ``harvest_uj`` is known, where a sensor measured it."""
 
     @property
     def served(self) -> tuple[Serving, ...]:

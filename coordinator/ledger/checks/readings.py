@@ -28,6 +28,8 @@ class Readings:
             usage.get("metered") is not None
         ):  # not in ledgers of versions before, nor where joules are modelled
             self._metered(item, usage)
+        if usage.get("harvest_metered") is not None:
+            self._harvested(item, usage)
         self._delivered(item, usage)
 
     def _joules(self, item: Item, usage: Mapping[str, Any]) -> None:
@@ -53,6 +55,19 @@ class Readings:
         booked_as = SOURCES_OF.get(told["kind"], frozenset())
         if not {line["provenance"] for line in usage["lines"]} <= booked_as:
             self._add("reading", where, f"its lines are not of a sensor of kind {told['kind']!r}")
+        self._quality(told, where)
+
+    def _harvested(self, item: Item, usage: Mapping[str, Any]) -> None:
+        """A panel's sensor: its energy is the harvest."""
+        told, harvest = usage["harvest_metered"], usage["harvest_uj"]
+        where = f"{item.where}: harvest of {item.node}"
+        if told["energy_uj"] != harvest:
+            self._add(
+                "reading", where, f"the panel's meter read {told['energy_uj']} uJ, booked are {harvest} uJ"
+            )
+        self._quality(told, where)
+
+    def _quality(self, told: Mapping[str, Any], where: str) -> None:
         half, bias = told["half_width_uj"], told["bias_uj"]
         if told["kind"] == ESTIMATE:
             if half is not None or bias is not None:

@@ -34,8 +34,9 @@ class Edge:
 class Counted:
     """Running total of one counter."""
 
-    def __init__(self, resolution_uj: int = 0) -> None:
-        self._resolution_uj = resolution_uj
+    def __init__(self, resolution_uj: int = 0, may_rest: bool = False) -> None:
+        """``may_rest``: it may stand still for a window, as that of a panel does at night."""
+        self._resolution_uj, self._may_rest = resolution_uj, may_rest
         self._last: tuple[int, int] | None = None
         self._changed_ns = 0
         self._samples, self._lost_ns, self._lost_uj, self._restarts = 0, 0, 0, 0
@@ -104,7 +105,7 @@ class Counted:
             raise SampleError("the window is not enclosed by reads: read once before and once after it")
         duration_ns, energy_uj = end.at_ns - begin.at_ns, end.energy_uj - begin.energy_uj
         lost_ns, lost_uj = end.lost_ns - begin.lost_ns, end.lost_uj - begin.lost_uj
-        if energy_uj <= lost_uj:
+        if energy_uj <= lost_uj and not (self._may_rest and lost_ns < duration_ns):
             raise SampleError(
                 f"the counter stood still for {duration_ns / NS_PER_S:g} s: it is stuck, or too coarse for this window"
             )

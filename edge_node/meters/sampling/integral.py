@@ -78,11 +78,16 @@ class Integral:
     """Running sums of one sensor's samples."""
 
     def __init__(
-        self, rate_hz: float, resolution_uw: int = 0, kind: MeterKind = MeterKind.POWER, steady: bool = False
+        self,
+        rate_hz: float,
+        resolution_uw: int = 0,
+        kind: MeterKind = MeterKind.POWER,
+        steady: bool = False,
+        may_rest: bool = False,
     ) -> None:
         """``rate_hz`` intended; ``resolution_uw``: the sensor's smallest step; ``steady``: it may show the same for
-        long and is not stuck then."""
-        self._steady = steady
+        long and is not stuck then; ``may_rest``: likewise zero alone, as a panel does at night."""
+        self._steady, self._may_rest = steady, may_rest
         self._kind, self._resolution_uw = kind, resolution_uw
         self._gap_ns = int(max(GAP_PERIODS / rate_hz, GAP_S) * NS_PER_S)
         self._batch = max(1, min(BATCH_SAMPLES, int(rate_hz * BATCH_S)))
@@ -169,7 +174,8 @@ class Integral:
         shown, since_ns, count = self._same
         assert self._last is not None  # a window is enclosed by samples
         lasted_ns = self._last[0] - since_ns
-        fine = not self._steady and self._resolution_uw <= FINE_FRACTION * shown
+        still = self._steady or (self._may_rest and shown == 0)
+        fine = not still and self._resolution_uw <= FINE_FRACTION * shown
         if (
             fine
             and begin.low_uw == begin.high_uw

@@ -40,9 +40,16 @@ MODULE = "edge_node.meters.sampling.process"
 class Sampler:
     """One sensor."""
 
-    def __init__(self, spec: str, limits: Limits, rate_hz: float = 0.0, start_s: float = START_S) -> None:
-        """``spec`` of the sensor (sources/registry.py); ``rate_hz``: 0 takes the sensor's own. Raises MeterError where
-        the sensor gives no samples within ``start_s``."""
+    def __init__(
+        self,
+        spec: str,
+        limits: Limits,
+        rate_hz: float = 0.0,
+        start_s: float = START_S,
+        may_rest: bool = False,
+    ) -> None:
+        """``spec`` of the sensor (sources/registry.py); ``rate_hz``: 0 takes the sensor's own; ``may_rest``: it may
+        show zero for long. Raises MeterError where the sensor gives no samples within ``start_s``."""
         self.spec = spec
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the sampler)
         self._ring = Ring(self._file.fileno())
@@ -60,7 +67,8 @@ class Sampler:
         self.opened_ns = int(started["opened_ns"])
         """When the sensor was opened, on the monotonic clock of this machine."""
         resolution = int(started["resolution"])
-        self._samples = Samples(spec, self.kind, self.rate_hz, resolution, limits, bool(started["steady"]))
+        steady = bool(started["steady"])
+        self._samples = Samples(spec, self.kind, self.rate_hz, resolution, limits, steady, may_rest)
         self._stopped = threading.Event()
         self._settle(start_s)
         threading.Thread(

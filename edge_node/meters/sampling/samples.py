@@ -20,7 +20,7 @@ from protos.messages.terms import MeterKind
 class Samples:
     """Of the sensor ``spec``, of ``kind``, read ``rate_hz`` times a second in steps of ``resolution``.
 
-    ``steady``: it may show the same for long."""
+    ``steady``: it may show the same for long; ``may_rest``: zero for long."""
 
     def __init__(
         self,
@@ -30,11 +30,14 @@ class Samples:
         resolution: int,
         limits: Limits,
         steady: bool = False,
+        may_rest: bool = False,
     ) -> None:
         self._spec, self._limits = spec, limits
         self._refused = ""
         self._sums: Counted | Integral = (
-            Counted(resolution) if kind is MeterKind.COUNTER else Integral(rate_hz, resolution, kind, steady)
+            Counted(resolution, may_rest)
+            if kind is MeterKind.COUNTER
+            else Integral(rate_hz, resolution, kind, steady, may_rest)
         )
 
     @property
