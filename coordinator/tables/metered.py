@@ -39,6 +39,7 @@ def harvest_columns(usage: Mapping[str, Any]) -> Row:
         "harvest_bias_j": _joules(told["bias_uj"]),
         "harvest_rate_hz": told["rate_hz"],
         "harvest_coverage_fraction": told["coverage_fraction"],
+        "harvest_window_s": told["window_s"],
     }
 
 

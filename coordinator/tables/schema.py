@@ -102,6 +102,7 @@ SLOTS = table(
     more(Kind.REAL, "duration_s", "clock_offset_s", "clock_uncertainty_s"),
     more(Kind.NAME_OR_NULL, "harvest_kind"),
     more(Kind.REAL, "harvest_half_width_j", "harvest_bias_j", "harvest_rate_hz", "harvest_coverage_fraction"),
+    more(Kind.REAL, "harvest_window_s"),
     more(Kind.REAL, "intensity_age_s"),
     more(Kind.FLAG_OR_NULL, "intensity_stale", "intensity_kept"),
 )
@@ -126,6 +127,7 @@ HARVESTED = (
     "harvest_bias_j",
     "harvest_rate_hz",
     "harvest_coverage_fraction",
+    "harvest_window_s",
 )
 """Columns of ``slots`` that are left out where no harvest was measured: kind, interval, rate and coverage of a panel's
 sensor, as those of a node's meter."""

@@ -32,6 +32,9 @@ class Harvest:
     def restart(self) -> None:
         """The window begins now: of a series nothing has to begin."""
 
+    def mark(self) -> None:
+        """The window ends now, and the next begins; ``over_uj`` then reads it."""
+
     def stop(self) -> None:
         """Let go of what is open: nothing."""
 

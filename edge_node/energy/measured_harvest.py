@@ -19,18 +19,23 @@ class MeasuredHarvest(Harvest):
         """``spec`` of a sensor (sources/registry.py). Raises MeterError where it cannot be read, or is an estimate."""
         super().__init__(config, slot_s)
         self._sensor = open_panel(spec, config)
-        self._begin = self._sensor.edge()
+        self._begin = self._end = self._sensor.edge()
 
     def restart(self) -> None:
         """The window begins now."""
         self._sensor.forget(self._begin)
-        self._begin = self._sensor.edge()
+        self._begin = self._end = self._sensor.edge()
+
+    def mark(self) -> None:
+        """The window ends now, beside the end of the node's own."""
+        self._end = self._sensor.edge()
 
     def over_uj(self, slot: int, duration_s: float) -> int:
-        """What came since the window began. Raises MeterError where the reading is missing: never zero for it."""
+        """What came in the window that ``mark`` ended. Raises MeterError where the reading is missing: never zero for
+        it."""
         self.metered: Metered | None = None
-        begin, self._begin = self._begin, self._sensor.edge()
-        reading = self._sensor.window(begin, self._begin)
+        begin, self._begin = self._begin, self._end
+        reading = self._sensor.window(begin, self._end)
         self.metered = reading.metered
         return reading.energy_uj
 

@@ -101,6 +101,7 @@ class Reading:
         if _is_over_before_it_began(slot) and not is_last:
             return (), 0.0
         duration_s = node.windows.close()
+        node.harvest.mark()
         lines = node.meter.close(replace(metered, duration_s=duration_s))
         told: Metered | None = getattr(node.meter, "metered", None)
         # The edges of a sensor's samples are the window's.

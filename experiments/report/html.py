@@ -13,6 +13,7 @@ from markupsafe import Markup
 from carbon_data.files.whole import whole_file
 from experiments.report import (
     clocks,
+    harvest_meters,
     headline_tables,
     learning,
     matrix,
@@ -113,6 +114,7 @@ def tables_of(study: Study) -> dict[str, tables.Table]:
         *qoais_tables(study),
         tables.policies(study),
         meters.table(study),
+        harvest_meters.table(study),
         clocks.table(study),
         tables.runs(study),
         tables.nodes(study),

@@ -29,6 +29,7 @@ def panel(tmp_path: Path) -> Iterator[MeasuredHarvest]:
 def test_what_came_is_measured_and_what_is_expected_is_of_the_series(panel: MeasuredHarvest) -> None:
     panel.restart()
     time.sleep(0.3)
+    panel.mark()
     harvest_uj = panel.over_uj(0, 9.0)
     told = panel.metered
     assert told is not None
@@ -43,6 +44,7 @@ def test_a_panel_gives_nothing_at_night_and_is_not_stuck(tmp_path: Path) -> None
     (tmp_path / "night.csv").write_text("at_s,power_w\n0,0\n3600,0\n")
     night = MeasuredHarvest(EXPECTED, 60.0, f"recording:{tmp_path}/night.csv,repeat")
     time.sleep(0.2)
+    night.mark()
     assert night.over_uj(0, 9.0) == 0
     assert night.metered is not None, "nothing, as measured; a missing reading has none"
     night.stop()
@@ -52,7 +54,8 @@ def test_a_sensor_that_goes_away_leaves_no_reading_and_never_zero(tmp_path: Path
     (tmp_path / "short.csv").write_text(f"at_s,power_w\n0,{PANEL_W}\n0.4,0\n")
     short = MeasuredHarvest(EXPECTED, 60.0, f"recording:{tmp_path}/short.csv")
     time.sleep(1.5)
-    with pytest.raises(MeterError, match="the recording ended|of the window is covered|not enclosed"):
+    short.mark()
+    with pytest.raises(MeterError, match=r"the recording ended|of the window is covered|not enclosed"):
         short.over_uj(0, 9.0)
     assert short.metered is None
     short.stop()

@@ -595,6 +595,11 @@ def timed(text: str, *changes: Change) -> Forged:
     return Forged("wall", text, changes, ledger="timed")
 
 
+def panel(energy_uj: int) -> Body:
+    known = {"kind": "power", "energy_uj": energy_uj, "half_width_uj": 9, "bias_uj": 0, "rate_hz": 1.0}
+    return {**known, "coverage_fraction": 1.0, "gaps": 0, "window_s": 60.0}
+
+
 CLOCK = {"boot_id": "boot1", "epoch": 1, "next_slot": 4, "at_ns": 1, "offset_ns": 2} | {
     "uncertainty_ns": 3,
     "round_trips": 16,
@@ -930,6 +935,11 @@ FORGED |= {
     ),
     "work done and not done": timed(
         "leaves 1 batches undone, its entries 0", body(E0, lambda b: b["wall"].update(undone_batches=1))
+    ),
+    "another harvest than the panel's": Forged(
+        "reading",
+        "the panel's meter read",
+        (body(U0, lambda b: b.update(harvest_metered=panel(b["harvest_uj"] + 1))),),
     ),
     "a clock on the virtual clock": Forged(
         "clock", "in a run on the virtual clock", (append("clock", "clock/n00/1/9", CLOCK, node="n00"),)
