@@ -52,7 +52,7 @@ class RunnerCalls:
                     known = await self._negotiate(request, deadline)
                 if known is None:
                     await self._until_told(deadline)
-                    await self._until_clocks_known(deadline)
+                    await self._until_clocks_known(request.wait_s)
                     draft = self._service.deciding.draft()
                     # In a thread, so that heartbeats are kept while a large program is solved.
                     choice, state = await asyncio.to_thread(self._service.deciding.choose, draft)
@@ -80,10 +80,14 @@ class RunnerCalls:
             if deciding.ready() or self._clock() >= deadline:
                 return
 
-    async def _until_clocks_known(self, deadline: float) -> None:
-        """Until the clocks of the slot's nodes are known well enough. Raises RequestError where one is not in time."""
-        await self._until(self._service.unknown_clocks, deadline)
-        self._service.require_clocks()
+    async def _until_clocks_known(self, wait_s: float) -> None:
+        """Until the clocks of the slot's nodes are known well enough, which are measured over and over meanwhile: a slot
+        that begins late is better than none. Raises RequestError where one is not known after ``wait_s``."""
+        service, deadline = self._service, self._clock() + wait_s
+        while (nodes := service.unknown_clocks()) and self._clock() < deadline:
+            await self._durability.commit(Effects((), service.clocks.ask(nodes)))
+            await self._until(lambda: service.clocks.asked(service.unknown_clocks()), deadline)
+        service.require_clocks()
 
     def _nobody(self) -> tuple[str, ...]:
         """All nodes, where none is there."""
@@ -93,7 +97,7 @@ class RunnerCalls:
         """Hold the slot's market. Nodes have until ``deadline`` to come, and a lease for every answer."""
         await self._until(self._nobody, deadline)
         await self._until(self._service.negotiating.awaiting_nodes, deadline)
-        await self._until_clocks_known(deadline)
+        await self._until_clocks_known(request.wait_s)
         over = self._clock() + request.wait_s + MARKET_S
         # The wait for a node that did not come must not be taken from the answers of those that did.
         deadline = max(deadline, self._clock() + self._service.config.lease_s)

@@ -107,6 +107,15 @@ class Clocks:
         patient = age_ns > self._books.config.slot_s * NS_PER_S
         return self._again(node) if patient and known_ns > limit_ns / 2 else ()
 
+    def ask(self, nodes: Iterable[str]) -> Sends:
+        """Measure the clocks of ``nodes`` again, where that is not under way."""
+        idle = [node for node in nodes if node in self._nodes and self._nodes[node].number is None]
+        return tuple(question for node in idle for question in self._again(node))
+
+    def asked(self, nodes: Iterable[str]) -> tuple[str, ...]:
+        """Those of ``nodes`` that are being measured."""
+        return tuple(node for node in nodes if node in self._nodes and self._nodes[node].number is not None)
+
     def leaves(self, question: ClockQuestion) -> None:
         """It is sent now."""
         measured = self._nodes.get(question.node_id)

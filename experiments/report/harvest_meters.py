@@ -34,8 +34,8 @@ def table(study: Study) -> Table | None:
             Column("least_coverage_fraction", "least covered", units.percent),
         ),
         note=(
-            "Harvest of nodes that are not here is that of their series. A slot whose panel was not read is a gap of its "
-            "node, and never zero."
+            "Harvest of nodes that are not here is that of their series. A slot whose panel was not read is a gap of "
+            "its node, and never zero."
         ),
     )
 

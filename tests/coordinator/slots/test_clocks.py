@@ -121,6 +121,19 @@ def test_a_restarted_coordinator_measures_anew(bench: Any) -> None:
     assert verify(bench.config.ledger_path).ok
 
 
+def test_clocks_that_are_not_known_well_enough_are_measured_again_on_demand(bench: Any, kit: Any) -> None:
+    delay(bench, [0.3 * kit.SLOT_S] * ROUND_TRIPS)
+    bench.join()
+    service = bench.coordinator.service
+    assert service.unknown_clocks() == ("n00",)
+    asked = service.clocks.ask(["n00", "n01"])
+    assert [node for node, _ in asked] == ["n00", "n01"]
+    assert service.clocks.asked(["n00", "n02"]) == ("n00",)
+    assert service.clocks.ask(["n00"]) == (), "it is under way"
+    bench.coordinator.carry_out(Effects((), asked))
+    assert service.unknown_clocks() == ()
+
+
 def test_an_answer_to_an_older_question_is_passed_over(bench: Any) -> None:
     bench.join()
     late = ClockAnswer("n00", "boot1", 1, 10**18)
