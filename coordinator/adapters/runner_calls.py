@@ -81,8 +81,8 @@ class RunnerCalls:
                 return
 
     async def _until_clocks_known(self, wait_s: float) -> None:
-        """Until the clocks of the slot's nodes are known well enough, which are measured over and over meanwhile: a slot
-        that begins late is better than none. Raises RequestError where one is not known after ``wait_s``."""
+        """Until the clocks of the slot's nodes are known well enough, which are measured over and over meanwhile: a
+        slot that begins late is better than none. Raises RequestError where one is not known after ``wait_s``."""
         service, deadline = self._service, self._clock() + wait_s
         while (nodes := service.unknown_clocks()) and self._clock() < deadline:
             await self._durability.commit(Effects((), service.clocks.ask(nodes)))
