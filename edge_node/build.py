@@ -6,8 +6,8 @@ from edge_node.actuators.actuator import ActuatorError
 from edge_node.actuators.build import build_actuator
 from edge_node.actuators.sleeper import Sleeper
 from edge_node.config import NodeConfig
-from edge_node.energy.measured_harvest import MeasuredHarvest
 from edge_node.meters.base import Meter, sensor_of
+from edge_node.meters.measured_harvest import MeasuredHarvest
 from edge_node.meters.registry import build_meter
 from edge_node.serving.answers import TaskAnswers
 from edge_node.slots.node import EdgeNode

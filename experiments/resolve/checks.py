@@ -14,8 +14,8 @@ from edge_node.config import (
     BoardConfig,
     HarvestConfig,
 )
-from edge_node.energy.measured_harvest import open_panel
 from edge_node.meters.base import MeterError
+from edge_node.meters.measured_harvest import open_panel
 from edge_node.meters.modelled import ModelledMeter
 from edge_node.meters.registry import probe_meter
 from edge_node.tasks.none import NAME

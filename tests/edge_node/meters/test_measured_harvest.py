@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from edge_node.config import HarvestConfig
-from edge_node.energy.measured_harvest import MeasuredHarvest, open_panel
 from edge_node.meters.base import MeterError
+from edge_node.meters.measured_harvest import MeasuredHarvest, open_panel
 from protos.messages.terms import MeterKind
 
 pytestmark = pytest.mark.processes
