@@ -54,15 +54,14 @@ SECTIONS: tuple[tuple[str, str, str], ...] = (
         "Emissions",
         "Emissions of each policy by seed, and reductions against a named baseline.",
     ),
-    (
-        "stages",
-        "Life cycle",
-        "Grams and joules by stage of the software's life; coordinator, router and network as separate "
-        "their own.",
-    ),
     ("day", "The day", "Replayed grid intensity and harvest, and the sources of the nodes' energy."),
     ("flows", "Flows", "Energy and work that moved between nodes."),
     ("batteries", "Batteries", "Stored energy by node and time."),
+    (
+        "stages",
+        "Life cycle",
+        "Grams and joules by stage of the software's life; coordinator, router and network each for itself.",
+    ),
     ("learning", "Learning", "Accuracy and loss against rounds and against emissions."),
     (
         "serving",

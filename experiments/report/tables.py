@@ -18,6 +18,8 @@ from protos.messages.terms import HOLDERS, Sleep
 
 TESTBED_RATIOS = ("tree_testbed_bit_per_j", "tree_generated_testbed_bit_per_j", "ee_testbed_bit_per_j")
 """Over all joules of the testbed; those of serving and of a node have names of their own."""
+FOLDED_FROM = 24
+"""A table with more rows is folded in the page until somebody opens it."""
 ROWS_AT_MOST = 200
 """Rows shown in the page; the CSV always has all of them."""
 
@@ -48,6 +50,10 @@ class Table:
     @property
     def display(self) -> pd.DataFrame:
         return self.frame if self.shown is None else self.shown
+
+    @property
+    def folded_from(self) -> int:
+        return FOLDED_FROM
 
     @property
     def hidden_rows(self) -> int:

@@ -15,6 +15,7 @@ from experiments.report.figures import (
     serving,
     tornado,
     tree,
+    zones,
 )
 from experiments.report.figures.base import Drawing
 from experiments.report.figures.look import look
@@ -31,7 +32,7 @@ SECTIONS: dict[str, Callable[[Study], list[Drawing | None]]] = {
         emissions.energy_by_stage(study),
         emissions.cumulative(study),
     ],
-    "day": lambda study: [day.intensity_and_harvest(study), day.energy_balance(study)],
+    "day": lambda study: [zones.zone_map(study), day.intensity_and_harvest(study), day.energy_balance(study)],
     "flows": lambda study: [*flows.flows(study)],
     "batteries": lambda study: [*day.batteries(study)],
     "learning": lambda study: [learning.accuracy(study)],
