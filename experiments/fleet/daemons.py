@@ -26,8 +26,6 @@ from .daemon_grid import DaemonGrid
 from .isolation import require_loopback
 from .run_access import RunAccess, cluster_access
 
-APPEAR_S = 30.0
-"""Longest time in which boards may dial in before a run."""
 RELEASE_S = 10.0
 MEMORIES_S = 2.0
 """Longest wait for what nodes remember after a slot."""
@@ -42,6 +40,7 @@ class DaemonFleet(HostsRuns[DaemonGrid]):
         host: Where boards reach this machine.
         port: Which they dial.
         lost_after_s: A board that is silent for longer is lost until it is back.
+        appear_s: Longest time in which boards may dial in before a run.
         host_timeout_s: Longest time in which boards may build their nodes.
     """
 
@@ -53,7 +52,7 @@ class DaemonFleet(HostsRuns[DaemonGrid]):
         host: str,
         port: int,
         lost_after_s: float,
-        appear_s: float = APPEAR_S,
+        appear_s: float = 30.0,
         host_timeout_s: float = 180.0,
     ) -> None:
         super().__init__()
@@ -104,7 +103,7 @@ class DaemonFleet(HostsRuns[DaemonGrid]):
                     there = ", ".join(n for n in self._node_ids if n not in missing) or "none"
                     raise UsageError(
                         f"{', '.join(missing)} did not dial {port.address} within {self._appear_s:g} s (there: "
-                        f"{there}); detabed cluster up starts their daemons, detabed cluster check says what is "
+                        f"{there}; fleet.appear_s waits longer); detabed cluster up starts their daemons, detabed cluster check says what is "
                         "wrong; each dials the address of its board.json, with a certificate of this inventory"
                     )
                 port.changed.wait(left)

@@ -96,6 +96,7 @@ def make_fleet(scenario: Scenario) -> AnyFleet:
             host=scenario.coordinator.host,
             port=scenario.fleet.port,
             lost_after_s=scenario.coordinator.lease_s,
+            appear_s=scenario.fleet.appear_s,
         )
     if not uses_ray(scenario):
         return VirtualFleet()

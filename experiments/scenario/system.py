@@ -121,6 +121,9 @@ class FleetSpec(Strict):
     """Of daemons: the inventory (`boards.toml`) whose boards are called as the nodes are (n0, n1, ...)."""
     port: int = Field(default=7740, ge=0, le=65_535)
     """Of daemons: port of `coordinator.host` that boards dial."""
+    appear_s: float = Field(default=30.0, gt=0, le=3600)
+    """Of daemons: seconds for which a run waits until all its boards have dialled; after them it ends with the names of
+    those that have not. Boards that boot take longer."""
     isolation: Literal["auto", "netns", "none"] = "auto"
     """``auto``: every listener on loopback, checked after the start; ``netns``: also in a network namespace with
     loopback only; ``none``: no check, for clusters."""

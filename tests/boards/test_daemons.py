@@ -24,6 +24,7 @@ ON_BOARDS = """
 [fleet]
 kind = "daemons"
 cluster = "boards.toml"
+appear_s = {appear_s}
 [coordinator]
 host = "{host}"
 """
@@ -61,9 +62,9 @@ class Cluster:
         addresses = {node_id: host.address for node_id, host in self.hosts.items()}
         self.boards = Boards(folder, addresses, f"{self.laptop.address}:{PORT}", start)
 
-    def written(self, name: str, rounds: int, more: str | None = None) -> Path:
+    def written(self, name: str, rounds: int, more: str | None = None, appear_s: float = 30.0) -> Path:
         path = self.folder / f"{name}.toml"
-        where = ON_BOARDS.format(host=self.laptop.address) if more is None else more
+        where = ON_BOARDS.format(host=self.laptop.address, appear_s=appear_s) if more is None else more
         path.write_text(SCENARIO.format(rounds=rounds, more=where))
         return path
 
@@ -220,10 +221,10 @@ def test_a_board_that_did_not_dial_is_named_and_nothing_starts(cluster: Cluster,
     daemon = cluster.boards.processes["n1"]
     daemon.terminate()
     assert daemon.wait(60) == 0
-    process = cluster.run(cluster.written("missing", 4), tmp_path / "missing")
+    process = cluster.run(cluster.written("missing", 4, appear_s=8.0), tmp_path / "missing")
     _, errors = process.communicate(timeout=END_S)
     assert process.returncode == 2
     assert "n1 did not dial" in " ".join(errors.split())
-    assert "(there: n0)" in " ".join(errors.split())
+    assert "(there: n0;" in " ".join(errors.split())
     assert not (tmp_path / "missing").exists()
     cluster.boards.daemon("n1")
