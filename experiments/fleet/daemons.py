@@ -102,7 +102,7 @@ class DaemonFleet(HostsRuns[DaemonGrid]):
                 if (left := end - time.monotonic()) <= 0:
                     there = ", ".join(n for n in self._node_ids if n not in missing) or "none"
                     raise UsageError(
-                        f"{', '.join(missing)} did not dial {port.address} within {self._appear_s:g} s (there: {there}; "
+                        f"{', '.join(missing)} did not dial {port.address} in {self._appear_s:g} s (there: {there}; "
                         "fleet.appear_s waits longer); detabed cluster up starts their daemons, detabed cluster check "
                         "says what is wrong; each dials the address of its board.json, with a certificate of this "
                         "inventory"

@@ -144,7 +144,7 @@ def test_another_start_of_a_daemon_gets_a_node_but_no_old_message(
 
 def test_boards_that_do_not_dial_are_named(inventory: Path) -> None:
     missing = DaemonFleet(["n0", "n1"], inventory, host="127.0.0.1", port=0, lost_after_s=6.0, appear_s=0.1)
-    with pytest.raises(UsageError, match=r"n0, n1 did not dial 127.0.0.1:\d+ within 0.1 s \(there: none; "):
+    with pytest.raises(UsageError, match=r"n0, n1 did not dial 127.0.0.1:\d+ in 0.1 s \(there: none; "):
         missing.start()
     stranger = DaemonFleet(["n7"], inventory, host="127.0.0.1", port=0, lost_after_s=6.0)
     with pytest.raises(UsageError, match="no board is called 'n7'; boards are n0, n1"):
