@@ -2,7 +2,7 @@
 
 ``python -m tests.reliability.counts KIND FILE --pieces 0 17``: pieces that the file has already are left out, and what
 it holds is added up at the end. Kinds: kills (ten or some more a piece, of coordinator and nodes), runner (five kills),
-raylet (two kills of runner or raylet), simulation (50 seeds).
+raylet (six kills of runner or raylet), simulation (50 seeds).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _simulated(folder: Path, piece: int) -> dict[str, Any]:
 KINDS: dict[str, Callable[[Path, int], dict[str, Any]]] = {
     "kills": lambda folder, piece: run_with_kills(folder, 10, 1000 + piece),
     "runner": lambda folder, piece: kill_runs(folder, 'kind = "inprocess"', ("runner",), 5, piece),
-    "raylet": lambda folder, piece: kill_runs(folder, RAY, ("runner", "raylet"), 2, piece),
+    "raylet": lambda folder, piece: kill_runs(folder, RAY, ("runner", "raylet"), 6, piece),
     "simulation": _simulated,
 }
 
