@@ -12,6 +12,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from google.protobuf.message import DecodeError, EncodeError
@@ -37,6 +38,7 @@ from protos.validation import (
     MAX_REPLY_BYTES,
     MAX_STREAM_BYTES,
     ProtocolError,
+    many,
     payload_bytes,
     rule,
     safe_text,
@@ -92,6 +94,7 @@ _ENUMS: tuple[type[StrEnum], ...] = (
     market.MarketKind,
     Provenance,
 )
+_TEXTS = (str, bytes)
 Convert = Callable[[Any], Any]
 
 
@@ -182,15 +185,19 @@ def _map_converter(where: str) -> Convert:
     return convert_parsed
 
 
-def _many(where: str, convert: Convert) -> Convert:
+def _many(where: str, convert: Callable[[Any], tuple[Any, ...]]) -> Convert:
     def convert_all(values: Any) -> tuple[Any, ...]:
-        if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
+        if isinstance(values, _TEXTS) or not hasattr(values, "__len__"):
             raise ProtocolError(where, values, "a list")
         if len(values) > MAX_ITEMS:
             raise ProtocolError(where, f"{len(values)} items", f"at most {MAX_ITEMS} items")
-        return tuple([convert(value) for value in values])
+        return convert(values) if values else ()
 
     return convert_all
+
+
+def _each(convert: Convert) -> Callable[[Any], tuple[Any, ...]]:
+    return lambda values: tuple([convert(value) for value in values])
 
 
 def _converters(owner: str, name: str, kind: Any) -> tuple[Convert, Convert]:
@@ -199,8 +206,12 @@ def _converters(owner: str, name: str, kind: Any) -> tuple[Convert, Convert]:
     if name == "provenance":  # text in the messages, an enum on the wire
         return _enum_converters(where, Provenance)
     if typing.get_origin(kind) is tuple:
-        pack, unpack = _converters(owner, name, typing.get_args(kind)[0])
-        return _many(where, pack), _many(where, unpack)
+        kind = typing.get_args(kind)[0]
+        if kind not in _ENUMS and not dataclasses.is_dataclass(kind):
+            convert_all = _many(where, partial(many(rule(owner, name, kind)), where))
+            return convert_all, convert_all
+        pack, unpack = _converters(owner, name, kind)
+        return _many(where, _each(pack)), _many(where, _each(unpack))
     if typing.get_origin(kind) is dict:
         return _map_converter(where), _map_converter(where)
     if kind in _ENUMS:
@@ -208,8 +219,7 @@ def _converters(owner: str, name: str, kind: Any) -> tuple[Convert, Convert]:
     if dataclasses.is_dataclass(kind):
         nested = _codec(cast(type, kind))
         return nested.pack, nested.unpack
-    check = rule(owner, name, kind)
-    convert: Convert = lambda value: check(where, value)  # noqa: E731
+    convert: Convert = partial(rule(owner, name, kind), where)
     return convert, convert
 
 

@@ -9,7 +9,7 @@ import math
 import operator
 import re
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from protos.latency import LAST_BIN
@@ -98,12 +98,23 @@ def _number(low: float | None, high: float | None) -> Check:
 
 def _integer(field: str, value: Any) -> int:
     try:
-        number = int(operator.index(value))
+        number = value if type(value) is int else int(operator.index(value))
     except TypeError:
         raise ProtocolError(field, value, "an integer") from None
     if not 0 <= number <= INT64_MAX:
         raise ProtocolError(field, number, "an integer in 0..2^63-1")
     return number
+
+
+_ONLY_INT = {int}
+
+
+def _integers(field: str, values: Sequence[Any]) -> tuple[int, ...]:
+    """``_integer`` of each, at once where all are right."""
+    found = tuple(values[:])  # a slice of protobuf's list is faster than a walk
+    if set(map(type, found)) == _ONLY_INT and min(found) >= 0 and max(found) <= INT64_MAX:
+        return found
+    return tuple([_integer(field, value) for value in found])
 
 
 def _boolean(field: str, value: Any) -> bool:
@@ -184,6 +195,14 @@ _RULES: dict[str, Check] = {
     "InferRequest.node_id": _pattern(_id_pattern, _id_allowed, empty=True),
 }
 _BY_TYPE: dict[type, Check] = {int: _integer, float: _quantity, bool: _boolean, str: text, bytes: _octets}
+
+
+_MANY: dict[Check, Callable[[str, Sequence[Any]], tuple[Any, ...]]] = {_integer: _integers}
+
+
+def many(check: Check) -> Callable[[str, Sequence[Any]], tuple[Any, ...]]:
+    """A rule for each of several values."""
+    return _MANY.get(check) or (lambda field, values: tuple([check(field, value) for value in values]))
 
 
 def rule(owner: str, name: str, kind: type) -> Check:

@@ -28,7 +28,7 @@ REDIAL_OPTIONS = (
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 2_000),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
 )
 """Options of a board's channels to the runner's machine: a dead connection is noticed within 8 s, and one attempt to
 connect lasts 2 s (gRPC's default of 20 s would outlast the healing of a cut)."""

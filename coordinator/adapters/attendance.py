@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 REGISTER_S = 5.0
 """A new stream must register its node within this time."""
 UNWRITTEN = 32
-"""Messages of a stream that are taken up before the first of them is durable; then it is read no further."""
+"""Messages of a stream between two looks whether those before are durable: it is read no further while more than twice
+as many are not."""
 
 
 class Attendance:
@@ -92,17 +93,18 @@ class Attendance:
             node = registration.node_id
             self._outboxes.open(node, outbox)
             await self._durability.commit(effects)
-            unwritten = 0
+            count, before = 0, None
             async for data in requests:
                 if caller.is_revoked():
                     raise Refused("revoked", f"the certificate of {node} is revoked; invite the node again")
                 written = await self._take(node, session, data, outbox)
                 if written is None:
                     break
-                unwritten += 1
-                if unwritten == UNWRITTEN:
-                    await asyncio.shield(written)
-                    unwritten = 0
+                count += 1
+                if count % UNWRITTEN == 0:
+                    if before is not None:
+                        await asyncio.shield(before)
+                    before = written
         except (Refused, codec.ProtocolError) as error:
             await self._refuse(error, outbox)
         except (TimeoutError, StopAsyncIteration):

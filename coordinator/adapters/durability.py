@@ -1,7 +1,7 @@
 """Durability before answers: effects are written to the ledger; only then do their messages go to the outboxes.
 
-What handlers do while the disk is busy is written together afterwards, in their order: one submission, one sync, one
-acknowledgement of messages that follow each other.
+What handlers do while the disk is busy, or so soon after the last write that more will come, is written together
+afterwards, in their order: one submission, one sync, one acknowledgement of messages that follow each other.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ from coordinator.slots.protocol import Effects
 from protos.messages.stream import Ack, DownMessage
 
 log = logging.getLogger(__name__)
+
+GATHER_S = 0.004
+"""What nodes send so soon after a write began is written together, while no call of the runner waits (choice: some
+times what a sync takes)."""
 
 
 class Durability:
@@ -38,6 +42,14 @@ class Durability:
         self._waiting: list[Effects] = []
         self._of_waiting: asyncio.Future[None] | None = None
         self._is_writing = False
+        """From the first of a group until it is on disk."""
+        self._gathering: asyncio.TimerHandle | None = None
+        """The group's write, where it waits for more."""
+        self._began_at = float("-inf")
+        self._is_awaited = False
+        """Whether somebody waits for the group that is gathered."""
+        self._watchers = 0
+        """Calls of the runner that wait for nodes."""
 
     def submit(self, effects: Effects) -> asyncio.Future[None]:
         """Take up effects, to be written with others. The future, which they share, is done once the entries and
@@ -53,12 +65,15 @@ class Durability:
         self._waiting.append(effects)
         if not self._is_writing:
             self._is_writing = True
-            loop.call_soon(self._write)
+            self._write_soon(loop)
         return self._of_waiting
 
     async def commit(self, effects: Effects) -> None:
-        """``submit``, and wait."""
-        await asyncio.shield(self.submit(effects))
+        """``submit``, and wait; so it is written as soon as the disk is free."""
+        written = self.submit(effects)
+        self._is_awaited = True
+        self._write_gathered()
+        await asyncio.shield(written)
 
     async def settled(self) -> None:
         """Wait until nothing is being written; without regard to whether it could be."""
@@ -72,13 +87,31 @@ class Durability:
         """Wait until no node is ``awaited`` any more or the deadline (on the clock) is over.
 
         ``next_expiry``: when the next lease ends, which may shorten the list."""
-        while awaited():
-            now = self._clock()
-            if now >= deadline:
-                return
-            left = min(deadline, next_expiry()) - now
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), max(0.001, left))
+        self._watchers += 1
+        self._write_gathered()
+        try:
+            while awaited():
+                now = self._clock()
+                if now >= deadline:
+                    return
+                left = min(deadline, next_expiry()) - now
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), max(0.001, left))
+        finally:
+            self._watchers -= 1
+
+    def _write_gathered(self) -> None:
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._write()
+
+    def _write_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Write once everything that has arrived is taken up; soon after a write, once more has come."""
+        left_s = self._began_at + GATHER_S - loop.time()
+        if left_s > 0 and not self._is_awaited and not self._watchers:
+            self._gathering = loop.call_later(left_s, self._write)
+        else:
+            loop.call_soon(self._write)
 
     def _write(self) -> None:
         """Hand over what waits. An answer without entries of its own may refer to entries that are on their way, or
@@ -86,7 +119,9 @@ class Durability:
         group, done = self._waiting, self._of_waiting
         assert done is not None
         self._waiting, self._of_waiting = [], None
+        self._gathering, self._is_awaited = None, False
         loop = asyncio.get_running_loop()
+        self._began_at = loop.time()
         try:
             written = self._ledger.append([entry for effects in group for entry in effects.entries])
         except Exception as error:
@@ -114,7 +149,7 @@ class Durability:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
         if self._waiting:
-            self._write()
+            self._write_soon(asyncio.get_running_loop())
         else:
             self._is_writing = False
 

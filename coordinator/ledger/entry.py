@@ -8,11 +8,14 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from protos.validation import INT64_MAX
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+_text = encode_basestring_ascii
+"""A text as ``canonical_json`` writes it."""
 GENESIS = "0" * 64
 """Chain value before the first entry."""
 
@@ -85,6 +88,8 @@ class Entry:
     """Canonical JSON of ``body``; filled in."""
     data: bytes = field(default=b"", compare=False)
     """Block of columns (coordinator.ledger.columns); its digest is in ``body``."""
+    record: Any = field(default=None, compare=False, repr=False)
+    """The message of a node that ``body`` was made of, for who takes the entry up; not kept in the file."""
     _digest: list[str] = field(default_factory=list, init=False, compare=False, repr=False)
     """The digest, once it was asked for."""
 
@@ -131,12 +136,19 @@ def content_digest(
 ) -> str:
     """sha256, hex, over everything in an entry but its key."""
     rows = [[posting.account, str(posting.unit), posting.amount] for posting in postings]
-    return hashlib.sha256(canonical_json([str(kind), slot, node_id, text, rows]).encode()).hexdigest()
+    return _sha256(
+        f"[{_text(str(kind))},{'null' if slot is None else slot},{_text(node_id)},{_text(text)},"
+        f"{canonical_json(rows) if rows else '[]'}]"
+    )
 
 
 def chain_hash(previous: str, entry_id: int, key: str, digest: str) -> str:
     """Link of entry ``entry_id``: changes when it, or anything before it, does."""
-    return hashlib.sha256(canonical_json([previous, entry_id, key, digest]).encode()).hexdigest()
+    return _sha256(f"[{_text(previous)},{entry_id},{_text(key)},{_text(digest)}]")
+
+
+def _sha256(document: str) -> str:
+    return hashlib.sha256(document.encode()).hexdigest()
 
 
 def merged(postings: list[Posting]) -> tuple[Posting, ...]:

@@ -234,6 +234,21 @@ class Ledger:
 
     def _insert_all(self, entries: tuple[Entry, ...]) -> int | KeyConflictError:
         """All entries, or none and an alarm. Entries already there with the same content are left out."""
+        last = (self._last_id, self._head)
+        self._writer.execute("SAVEPOINT submission")
+        try:
+            self._insert(entries)
+        except sqlite3.IntegrityError:  # a key that is there: which, and with what content?
+            self._writer.execute("ROLLBACK TO submission")
+            self._last_id, self._head = last
+            inserted = self._insert_new(entries)
+        else:
+            inserted = len(entries)
+        self._writer.execute("RELEASE submission")
+        return inserted
+
+    def _insert_new(self, entries: tuple[Entry, ...]) -> int | KeyConflictError:
+        """Likewise of entries of which some are there already."""
         new: dict[str, Entry] = {}
         stored = self._stored_digests([entry.key for entry in entries])
         for entry in entries:

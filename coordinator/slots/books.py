@@ -8,21 +8,20 @@ coordinator.slots.state.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from coordinator.config import CoordinatorConfig, ForecastIssue
-from coordinator.ledger.entry import Entry, Unit
+from coordinator.ledger.entry import Entry, Kind, Unit
 from coordinator.policies.guard import TRAINING_STAGES
 from coordinator.slots.deferral import left_after
 from coordinator.slots.delivered import COUNTS
 from coordinator.slots.lines import parcels_of
 from coordinator.slots.protocol import Effects
 from coordinator.slots.run_time import RunTime
-from coordinator.slots.savepoint import Savepoint
+from coordinator.slots.savepoint import Savepoint, Together
 from coordinator.slots.state import NodeState, Phase, SlotState
 from coordinator.slots.trade import SettledTransfer, Transfer
 from protos.messages.runner import SlotPlan, SlotSummary
@@ -30,9 +29,12 @@ from protos.messages.slot import Telemetry, Usage
 from protos.messages.stream import Register
 from protos.messages.terms import Stage
 
-_REGISTER = TypeAdapter(Register)
-_TELEMETRY = TypeAdapter(Telemetry)
-_USAGE = TypeAdapter(Usage)
+_RECORDS: dict[Kind, TypeAdapter[Any]] = {
+    Kind.REGISTRATION: TypeAdapter(Register),
+    Kind.TELEMETRY: TypeAdapter(Telemetry),
+    Kind.USAGE: TypeAdapter(Usage),
+}
+"""Kinds of entries that are taken up as the message that they hold."""
 _PLAN = TypeAdapter(SlotPlan)
 _SUMMARY = TypeAdapter(SlotSummary)
 _SETTLED = TypeAdapter(list[SettledTransfer])
@@ -60,7 +62,10 @@ class Books:
         self.unheard: dict[str, int] = {}
         """By node, the last slot before which its telemetry was refused; the coordinator does not wait for it there."""
         self.alarms = self.fallbacks = self.gaps = 0
-        self._savepoint: Savepoint | None = None
+        self.savepoint: Savepoint | None = None
+        """While entries are entered that stand together."""
+        self.counts = tuple(name for name, value in vars(self).items() if type(value) is int)
+        """Names of those of its attributes that are numbers."""
         self.run_time = RunTime.start(config.slot_s, config.overrun)
 
     def enter(self, entries: Iterable[Entry]) -> Effects:
@@ -71,33 +76,22 @@ class Books:
                 self.apply(entry)
         return Effects(taken)
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
+    def together(self) -> Together:
         """What is applied within stands together: an exception that leaves the block leaves the books as they were.
 
         A handler that goes on to compute after it has entered something does so within, so that memory is never ahead
         of what the caller will commit."""
-        if self._savepoint is not None:  # the outer block restores
-            yield
-            return
-        self._savepoint = Savepoint(self)
-        try:
-            yield
-        except BaseException:
-            self._savepoint.restore()
-            raise
-        finally:
-            self._savepoint = None
+        return Together(self)
 
     def apply(self, entry: Entry) -> None:
         """Take up one entry. Entries come in the order of the ledger."""
-        if self._savepoint is not None:
-            self._savepoint.keep(entry)
+        if self.savepoint is not None:
+            self.savepoint.keep(entry)
         for posting in entry.postings:
             key = (posting.account, posting.unit)
             self.balances[key] = self.balances.get(key, 0) + posting.amount
         handler = getattr(self, f"_on_{entry.kind.value}")
-        handler(entry, json.loads(entry.text))
+        handler(entry, _content(entry))
 
     # --- questions -----------------------------------------------------------------------------------------
 
@@ -133,8 +127,7 @@ class Books:
     def _on_start(self, entry: Entry, body: dict[str, Any]) -> None:
         self.epoch = body["epoch"]
 
-    def _on_registration(self, entry: Entry, body: dict[str, Any]) -> None:
-        message = _REGISTER.validate_python(body)
+    def _on_registration(self, entry: Entry, message: Register) -> None:
         known = self.nodes.get(message.node_id)
         if known is None:
             known = NodeState(message.profile, message.boot_id, message.peer_address)
@@ -146,8 +139,7 @@ class Books:
             self.waiting.pop(message.node_id, None)
         known.boots.add(message.boot_id)
 
-    def _on_telemetry(self, entry: Entry, body: dict[str, Any]) -> None:
-        message = _TELEMETRY.validate_python(body)
+    def _on_telemetry(self, entry: Entry, message: Telemetry) -> None:
         self._acked(message.node_id, message.boot_id, message.seq)
         self.nodes[message.node_id].uncertain = False
         self.waiting[message.node_id] = message
@@ -212,8 +204,7 @@ class Books:
                     state.carried_batches, state.carried_room = left
             state.asleep = not decision.awake
 
-    def _on_usage(self, entry: Entry, body: dict[str, Any]) -> None:
-        usage = _USAGE.validate_python(body)
+    def _on_usage(self, entry: Entry, usage: Usage) -> None:
         self._acked(usage.node_id, usage.boot_id, usage.seq)
         slot = self.slots[usage.slot]
         wasted = slot.count(usage)
@@ -265,3 +256,11 @@ class Books:
     def _slot_of(self, entry: Entry) -> SlotState:
         assert entry.slot is not None
         return self.slots[entry.slot]
+
+
+def _content(entry: Entry) -> Any:
+    """What an entry says: the message of a node, or a document. From the file it is read as it was taken up live."""
+    records = _RECORDS.get(entry.kind)
+    if records is None:
+        return json.loads(entry.text)
+    return records.validate_python(json.loads(entry.text)) if entry.record is None else entry.record

@@ -56,7 +56,8 @@ class Intake:
             # Numbers begin at 1: an acknowledgement of 0 only confirms the connection.
             return Effects((), ((node, self._ack(node, 0)),))
         key = message_key(node, message.boot_id, message.seq)
-        entry = Entry(RECORDS[type(message)], key, message_document(message), slot=message.slot, node_id=node)
+        document = message_document(message)
+        entry = Entry(RECORDS[type(message)], key, document, slot=message.slot, node_id=node, record=message)
         try:
             wanted = self._follows(message) or self.is_new(entry)
             entries, answers = self._checked(message, entry) if wanted else ([], [])

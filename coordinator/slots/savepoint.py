@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import fields
 from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from coordinator.ledger.entry import Entry, Kind
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from coordinator.slots.books import Books
 
 _MISSING = object()
+_CHANGING = (dict, set, list)
+_WHOLE = {Kind.DECISION: "waiting", Kind.BOOKING: "delivered"}
+"""Tables that an entry of a kind changes in more than its node's row."""
 
 
 class Savepoint:
@@ -23,9 +28,10 @@ class Savepoint:
 
     def __init__(self, books: Books) -> None:
         self._books = books
-        self._counts = {name: value for name, value in vars(books).items() if type(value) is int}
+        self._counts = _all(books.counts)(books)
         self._run_time = books.run_time
-        self._tables = {name: dict(getattr(books, name)) for name in ("delivered", "waiting", "unheard")}
+        self._rows: dict[tuple[str, str | None], Any] = {}
+        """By table and node, or whole tables, in the order in which they were kept."""
         self._balances: dict[tuple[str, Unit], int | None] = {}
         self._states: dict[tuple[str, Any], Any] = {}
         self._frozen: dict[str, int] = {}
@@ -38,33 +44,48 @@ class Savepoint:
             self._balances.setdefault(key, self._books.balances.get(key))
         self._keep("nodes", entry.node_id)
         self._keep("slots", entry.slot)
+        if entry.node_id:
+            for table in ("waiting", "unheard"):
+                if (table, entry.node_id) not in self._rows:
+                    row = getattr(self._books, table).get(entry.node_id, _MISSING)
+                    self._rows[table, entry.node_id] = row
+        if entry.kind in _WHOLE:
+            self._keep_whole(_WHOLE[entry.kind])
         if entry.kind is Kind.SIGNAL and not self._frozen:
-            self._tables["zones"] = dict(self._books.zones)
+            self._keep_whole("zones")
             series = self._books.intensity_g_per_kwh
             self._frozen = {zone: len(values) for zone, values in series.items()}
         if entry.kind is Kind.DECISION:
             for node in self._books.nodes:
                 self._keep("nodes", node)
 
+    def _keep_whole(self, table: str) -> None:
+        if (table, None) not in self._rows:
+            self._rows[table, None] = dict(getattr(self._books, table))
+
     def _keep(self, table: str, key: Any) -> None:
         if key in ("", None) or (table, key) in self._states:
             return
         state = getattr(self._books, table).get(key, _MISSING)
-        self._states[table, key] = (
-            state
-            if state is _MISSING
-            else (state, {name: _own(getattr(state, name)) for name in _names(state.__class__)})
-        )
+        if state is not _MISSING:
+            values = _all(_names(state.__class__))(state)
+            state = (state, [_own(value) if type(value) in _CHANGING else value for value in values])
+        self._states[table, key] = state
 
     def restore(self) -> None:
         """Put the books back."""
         books = self._books
-        for name, value in self._counts.items():
+        for name, value in zip(books.counts, self._counts, strict=True):
             setattr(books, name, value)
         books.run_time = self._run_time
-        for name, rows in self._tables.items():
-            getattr(books, name).clear()
-            getattr(books, name).update(rows)
+        for (name, node), row in reversed(self._rows.items()):
+            if node is None:
+                getattr(books, name).clear()
+                getattr(books, name).update(row)
+            elif row is _MISSING:
+                getattr(books, name).pop(node, None)
+            else:
+                getattr(books, name)[node] = row
         for zone, slots in self._frozen.items():
             del books.intensity_g_per_kwh[zone][slots:]
         for key, amount in self._balances.items():
@@ -78,9 +99,29 @@ class Savepoint:
                 held.pop(key, None)
                 continue
             state, values = kept
-            for name, value in values.items():
+            for name, value in zip(_names(state.__class__), values, strict=True):
                 setattr(state, name, value)
             held[key] = state
+
+
+class Together:
+    """A block in which what is applied to ``books`` stands together; within another one that one restores."""
+
+    __slots__ = ("_books", "_is_outer")
+
+    def __init__(self, books: Books) -> None:
+        self._books, self._is_outer = books, books.savepoint is None
+
+    def __enter__(self) -> None:
+        if self._is_outer:
+            self._books.savepoint = Savepoint(self._books)
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if not self._is_outer:
+            return
+        savepoint, self._books.savepoint = self._books.savepoint, None
+        if kind is not None and savepoint is not None:
+            savepoint.restore()
 
 
 @cache
@@ -88,8 +129,14 @@ def _names(kind: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind))
 
 
+@cache
+def _all(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """Several attributes at once."""
+    return attrgetter(*names)
+
+
 def _own(value: Any) -> Any:
     """A container of its own; what it holds does not change, but for lists in a table."""
     if type(value) is dict:
         return {key: list(each) if type(each) is list else each for key, each in value.items()}
-    return copy.copy(value) if type(value) in (set, list) else value
+    return copy.copy(value)

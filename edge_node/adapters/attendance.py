@@ -1,6 +1,7 @@
 """A node's streams to its coordinator: opened one after the other, messages handed to the node, answers sent.
 
-A broken stream is opened again with full jitter, and messages that were not acknowledged are sent again.
+A broken stream is opened again with full jitter, or once the connection is back, and messages that were not
+acknowledged are sent again.
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ FENCE_FRACTION = 0.8
 NOT_LET_IN = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
 DELIVERY_TIMEOUT_S = 4.0
 """Longest wait for an executor's answer; a quarter of the slot's own deadline when that is shorter."""
+
+
+class Silence(StreamOver):
+    """The coordinator was not heard for too long."""
 
 
 class Attendance:
@@ -80,12 +85,15 @@ class Attendance:
                 self._lease.fail(f"{type(error).__name__}: {error}")
             ceiling_s = BACKOFF_FIRST_S if welcomed else min(BACKOFF_LAST_S, ceiling_s * 2)
             if not self._lease.failure:
-                await asyncio.sleep(random.uniform(0, ceiling_s))
+                await self._host.pause(self._coordinator, random.uniform(0, ceiling_s))
+                await asyncio.sleep(random.uniform(0, BACKOFF_FIRST_S))
 
     async def _one_stream(self) -> bool:
         """Attend until the stream ends. Returns whether the coordinator had welcomed the node."""
-        stream = self.stream = Stream(self._host.channel(self._coordinator), self._host.calls.metadata)
+        channel = self._host.channel(self._coordinator)
+        stream = self.stream = Stream(channel, self._host.calls.metadata)
         beat: asyncio.Task[None] | None = None
+        is_silent = False
         try:
             await stream.say(self._node.register(self._boot_id, self._host.address))
             first = await asyncio.wait_for(stream.hear(), REGISTER_TIMEOUT_S)
@@ -97,7 +105,8 @@ class Attendance:
             beat = asyncio.create_task(self._beat(stream, first))
             await self._listen(stream, beat)
             return True
-        except (grpc.aio.AioRpcError, StreamOver, ProtocolError):
+        except (grpc.aio.AioRpcError, StreamOver, ProtocolError, TimeoutError) as error:
+            is_silent = isinstance(error, TimeoutError | Silence)
             if beat is None:
                 raise
             return True
@@ -106,6 +115,7 @@ class Attendance:
                 beat.cancel()
             stream.cancel()
             self.stream = None
+            await self._host.release(self._coordinator, channel, is_silent)
 
     async def _listen(self, stream: Stream, beat: asyncio.Task[None]) -> None:
         """Handle message after message, until the node is cut off or the heartbeats end."""
@@ -191,7 +201,7 @@ class Attendance:
             await asyncio.sleep(min(welcome.heartbeat_s, fence_s / 2))
             if time.monotonic() - self._heard_at > fence_s:
                 self._lease.fence()
-                raise StreamOver(f"no message for {fence_s:g} s")
+                raise Silence(f"no message for {fence_s:g} s")
             await stream.say(self._node.heartbeat(time.monotonic_ns()))
             await self._send(stream, await self._in_turn(lambda: tick(self._node)))
 

@@ -7,11 +7,14 @@ server and all deliveries. Node logic runs in a few worker threads: no node's pa
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
+from collections import Counter
 from collections.abc import Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
+import grpc
 import grpc.aio
 
 from edge_node.adapters.batch_transfer import CHANNEL_OPTIONS, PeerClient, PeerServer
@@ -68,6 +71,8 @@ class GrpcHost:
         self._client: PeerClient | None = None
         self._links: dict[str, Attached] = {}
         self._coordinators: dict[str, grpc.aio.Channel] = {}
+        self._streams: Counter[grpc.aio.Channel] = Counter()
+        """Streams on each channel to a coordinator."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="edge-node")
@@ -115,11 +120,41 @@ class GrpcHost:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def channel(self, address: str) -> grpc.aio.Channel:
-        """Channel to a coordinator, shared by all nodes of the process. On the loop only."""
+        """Channel to a coordinator for one stream, shared by all nodes of the process. ``release`` it. On the loop
+        only."""
+        channel = self._channel(address)
+        self._streams[channel] += 1
+        return channel
+
+    async def release(self, address: str, channel: grpc.aio.Channel, is_silent: bool) -> None:
+        """A stream has ended. Of a channel on which nothing is heard any more the next stream is not opened: TCP, which
+        sends again ever more seldom, would need seconds to notice that the way is free."""
+        self._streams[channel] -= 1
+        if is_silent and self._coordinators.get(address) is channel:
+            del self._coordinators[address]
+        if not self._streams[channel] and channel not in self._coordinators.values():
+            del self._streams[channel]
+            await channel.close(None)
+
+    async def pause(self, address: str, most_s: float) -> None:
+        """Wait ``most_s``, or until a channel that is not connected is."""
+        channel = self._channel(address)
+        state = channel.get_state(try_to_connect=True)
+        if state is grpc.ChannelConnectivity.READY:
+            await asyncio.sleep(most_s)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(most_s):
+                while state is not grpc.ChannelConnectivity.READY:
+                    await channel.wait_for_state_change(state)
+                    state = channel.get_state(try_to_connect=True)
+
+    def _channel(self, address: str) -> grpc.aio.Channel:
         if address not in self._coordinators:
             options = (
                 *CHANNEL_OPTIONS,
                 *proxy_options(address),
+                ("grpc.use_local_subchannel_pool", 1),  # a new channel is a new connection
                 ("grpc.max_receive_message_length", MAX_STREAM_BYTES + 4096),
             )
             self._coordinators[address] = self.calls.aio_channel(address, COORDINATOR, options)

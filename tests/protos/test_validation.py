@@ -8,7 +8,7 @@ import typing
 
 import pytest
 
-from protos import codec
+from protos import codec, validation
 from protos.messages import slot, stream
 from protos.messages.parcels import Tensor
 from protos.messages.slot import Decision
@@ -87,3 +87,19 @@ def test_unknown_enum_numbers_and_missing_parts_are_refused_on_arrival() -> None
         codec.from_proto(register)
     with pytest.raises(codec.ProtocolError, match="kind"):
         codec.decode_up(b"")
+
+
+@pytest.mark.parametrize(
+    "values", [(), (0, 2**63 - 1), [1, 2], (True, 3), (1, -1), (2**63, 0), (1, 1.5), ("1",), (None,)]
+)
+def test_the_rule_of_several_integers_is_that_of_each(values: typing.Any) -> None:
+    one = validation.rule("Telemetry", "backlog_batches", int)
+
+    def outcome(work: typing.Callable[[], typing.Any]) -> str:
+        try:
+            return repr(work())
+        except validation.ProtocolError as error:
+            return f"refused: {error}"
+
+    each = outcome(lambda: tuple(one("f", value) for value in values))
+    assert outcome(lambda: validation.many(one)("f", values)) == each

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from coordinator.adapters.attendance import UNWRITTEN, Attendance
-from coordinator.adapters.durability import Durability
+from coordinator.adapters.durability import GATHER_S, Durability
 from coordinator.adapters.outboxes import Outboxes, new_outbox
 from coordinator.ledger import Entry, Kind
 from coordinator.slots.protocol import Effects
@@ -68,10 +68,13 @@ def test_nothing_is_sent_before_it_is_on_disk() -> None:
         await soon()
         assert waiting(outbox) == [Ack("n0", 1)]
         assert not any(done.done() for done in later)
+        while len(ledger.asked) < 2:
+            await asyncio.sleep(GATHER_S)
         assert ledger.asked[1][0] == ["b", "c", "d"], "together, in the order of the handlers"
         ledger.asked[1][1].set_result(3)
         await soon()
-        assert waiting(outbox) == [Ack("n0", 4)], "the last acknowledgement holds for all before"
+        assert waiting(outbox) == [], "another was sent a moment ago"
+        assert await outbox.get() == Ack("n0", 4), "the last acknowledgement holds for all before"
         assert all(done.done() for done in later)
 
     asyncio.run(run())
@@ -91,7 +94,8 @@ def test_acknowledgements_keep_their_place_among_other_messages() -> None:
         await soon()
         ledger.asked[0][1].set_result(0)
         await soon()
-        assert waiting(outbox) == [Ack("n0", 2), other, Ack("n0", 4)]
+        assert waiting(outbox) == [Ack("n0", 2), other]
+        assert await outbox.get() == Ack("n0", 4)
 
     asyncio.run(run())
 
@@ -112,6 +116,39 @@ def test_an_error_reaches_who_waits_now_and_later_and_sends_nothing() -> None:
                 await task
         assert waiting(outbox) == []
         await durability.settled()
+
+    asyncio.run(run())
+
+
+def test_what_nodes_send_soon_after_a_write_is_gathered_while_nobody_waits() -> None:
+    async def run() -> None:
+        ledger, durability, _ = made()
+
+        async def write(key: str) -> None:
+            durability.submit(effects(key))
+            await soon()
+
+        await write("a")
+        ledger.asked[0][1].set_result(1)
+        await soon()
+        for key in "bc":
+            await write(key)
+        assert len(ledger.asked) == 1, "more may come"
+        waits = asyncio.ensure_future(durability.commit(effects("d")))
+        await soon()
+        assert ledger.asked[1][0] == ["b", "c", "d"], "somebody waits"
+        ledger.asked[1][1].set_result(3)
+        await waits
+        await write("e")
+        assert len(ledger.asked) == 2
+        watches = asyncio.ensure_future(durability.until_none(lambda: ("n0",), 1.0, lambda: 1.0))
+        await soon()
+        assert ledger.asked[2][0] == ["e"], "a call of the runner waits for nodes"
+        ledger.asked[2][1].set_result(1)
+        await soon()
+        await write("f")
+        assert ledger.asked[3][0] == ["f"]
+        watches.cancel()
 
     asyncio.run(run())
 
@@ -160,12 +197,12 @@ def test_a_stream_is_read_no_further_than_a_few_messages_ahead_of_the_disk(kit: 
         ledger.asked[0][1].set_result(0)  # of the registration
         for _ in range(10):
             await soon()
-        assert len(taken) == UNWRITTEN
+        assert len(taken) == 2 * UNWRITTEN
         assert not first.done(), "nothing is acknowledged yet"
-        while len(taken) < 99:
-            ledger.asked[-1][1].set_result(1)
-            for _ in range(10):
-                await soon()
+        while len(ledger.keys) < 99:
+            if not ledger.asked[-1][1].done():
+                ledger.asked[-1][1].set_result(1)
+            await asyncio.sleep(GATHER_S)
         assert taken == list(range(1, 100))
         assert ledger.keys == [f"k{k}" for k in taken]
         assert codec.decode_down(await first) == Ack("n00", codec.decode_down(first.result()).seq)

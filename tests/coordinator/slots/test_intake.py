@@ -390,3 +390,18 @@ def test_a_settlement_in_time_is_booked_as_it_balances(bench: Any) -> None:
     assert (booking.kind, booking.body["balance"]) == (Kind.BOOKING, balance)
     assert (booking.body["estimated"], booking.body["late"]) == (False, False)
     assert found.sends == (("n00", Ack("n00", 90)),)
+
+
+def test_a_record_is_taken_up_as_it_is_read_from_the_file(bench: Any) -> None:
+    """Live entries carry the message itself; after a restart it is read from the text."""
+    bench.join()
+    bench.run_slot(0)
+    service, told = bench.coordinator.service, bench.nodes["n00"].telemetry(1)
+    told = dataclasses.replace(told, seq=99, mean_loss=0.1)
+    effects = service.receive("n00", bench.coordinator.sessions["n00"], told)
+    entry = next(entry for entry in effects.entries if entry.kind is Kind.TELEMETRY)
+    assert entry.record is told
+    live = service.books.waiting["n00"]
+    service.books.apply(dataclasses.replace(entry, record=None))
+    assert service.books.waiting["n00"] == live == told
+    assert service.books.waiting["n00"] is not live

@@ -54,6 +54,29 @@ def test_a_block_without_an_error_stands_and_a_later_one_restores_to_it(tmp_path
     bench.close()
 
 
+def test_rows_and_whole_tables_are_put_back_in_the_order_they_were_kept(tmp_path: Path, kit: Any) -> None:
+    """A decision empties the table of telemetry, before which and after which nodes send theirs."""
+    bench = kit.Bench(kit.make_config(tmp_path, nodes=2, slots=3), Trader())
+    bench.join()
+    bench.run_slot(0)
+    books = bench.coordinator.service.books
+    before = dict(books.waiting)
+    stored = [s.entry for s in read_entries(bench.config.ledger_path)]
+    decision = next(entry for entry in stored if entry.kind is Kind.DECISION)
+    told = [entry for entry in stored if entry.kind is Kind.TELEMETRY]
+    for order in ([*told, decision], [decision, *told], [told[0], decision, told[1]]):
+        kept = Savepoint(books)
+        for entry in order:
+            kept.keep(entry)
+            if entry is decision:
+                books.waiting.clear()
+            else:
+                books.waiting[entry.node_id] = entry  # type: ignore[assignment]
+        kept.restore()
+        assert books.waiting == before
+    bench.close()
+
+
 def test_live_signals_are_put_back(tmp_path: Path, kit: Any, replayed: Replayed) -> None:
     bench = kit.Bench(kit.live_config(tmp_path, replayed.url), Trader())
     bench.join()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import grpc
 import pytest
 
@@ -51,3 +53,34 @@ def test_the_peer_address_must_be_free() -> None:
 def test_everything_listens_on_loopback_by_default() -> None:
     with GrpcHost() as host:
         assert host.address.startswith("127.0.0.1:")
+
+
+def test_a_silent_channel_serves_its_other_streams_and_no_new_one() -> None:
+    async def run(host: GrpcHost) -> None:
+        address = "127.0.0.1:1"
+        first, other = host.channel(address), host.channel(address)
+        assert first is other
+        await host.release(address, first, is_silent=True)
+        fresh = host.channel(address)
+        assert fresh is not first
+        assert first.get_state() is not grpc.ChannelConnectivity.SHUTDOWN, "another stream is on it"
+        await host.release(address, other, is_silent=True)
+        assert first.get_state() is grpc.ChannelConnectivity.SHUTDOWN
+        await host.release(address, fresh, is_silent=False)
+        assert host.channel(address) is fresh, "kept for the next stream"
+
+    with GrpcHost() as host:
+        host.submit(run(host)).result(WAIT_S)
+
+
+def test_a_pause_ends_early_once_the_connection_is_made() -> None:
+    async def seconds(host: GrpcHost, address: str, most_s: float) -> float:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        await host.pause(address, most_s)
+        return loop.time() - begun
+
+    with GrpcHost() as server, GrpcHost() as host:
+        assert host.submit(seconds(host, "127.0.0.1:1", 0.2)).result(WAIT_S) >= 0.2, "nobody there"
+        assert host.submit(seconds(host, server.address, 10 * WAIT_S)).result(WAIT_S) < WAIT_S
+        assert host.submit(seconds(host, server.address, 0.2)).result(WAIT_S) >= 0.2, "it was there"

@@ -137,6 +137,12 @@ class Host:
     def channel(self, address: str) -> Any:
         return SimpleNamespace(stream_stream=lambda path: lambda metadata=(): self._process.dial())
 
+    async def release(self, address: str, channel: Any, is_silent: bool) -> None:
+        pass
+
+    async def pause(self, address: str, most_s: float) -> None:
+        await asyncio.sleep(most_s)
+
     async def deliver(self, address: str, parcel: Parcel, timeout_s: float) -> Receipt:
         return await self._client.deliver(address, parcel, timeout_s)
 
