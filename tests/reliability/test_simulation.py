@@ -24,7 +24,7 @@ SPOTS = {
     "commit-reordered": 0,
     "epoch-not-raised-durably": 2,
     "recovery-skips-a-booking": 2,
-    "lease-never-ends": 230,
+    "lease-never-ends": 66,
     "settlement-without-usage": 0,
     "batches-not-deduplicated": 0,
     "transfer-duplicated": 0,

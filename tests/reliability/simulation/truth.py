@@ -158,21 +158,24 @@ class Truth:
                 "no stale plan",
                 f"slot {entry.slot} was decided in epoch {body['plan']['epoch']} of {self._epoch}",
             )
-        self._leases(entry.slot, decisions)
+        live = () if coordinator is None else coordinator.service.sessions.live()
+        self._leases(entry.slot, dict.fromkeys((*decisions, *live)))
         self._decided[entry.slot] = {"decisions": decisions, "boots": boots}
 
-    def _leases(self, slot: int, decided: Iterable[str]) -> None:
+    def _leases(self, slot: int, trusted: Iterable[str]) -> None:
+        """``trusted``: nodes that a slot was decided with, or that count as live."""
         world = self._world
         if any(
             fault.kind == "disk_stall" or (fault.kind == "slow" and fault.who == "coordinator")
             for fault in world.around.faults
         ):
             return
-        for name in decided:
+        for name in trusted:
             silent_s = world.loop.time() - max(self.heard_at.get(name, 0.0), world.coordinator_since)
             if silent_s > SILENT_S:
                 world.violated(
-                    "leases end", f"slot {slot} was decided with {name}, silent for {silent_s:.1f} s"
+                    "leases end",
+                    f"slot {slot} was decided, and {name} counted as live after {silent_s:.1f} s",
                 )
 
     def _on_usage(self, entry: Entry, body: dict[str, Any]) -> None:
