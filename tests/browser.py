@@ -76,6 +76,22 @@ class Browser:
             assert time.monotonic() < end, f"{expression} is not true after {timeout_s} s"
             time.sleep(0.05)
 
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Press the pointer at ``start``, move it to ``end``, release it; places in the window."""
+        steps = [
+            ("mouseMoved", start, 0),
+            ("mousePressed", start, 1),
+            *(
+                ("mouseMoved", tuple(a + (b - a) * k / 4 for a, b in zip(start, end, strict=True)), 1)
+                for k in (1, 2, 3, 4)
+            ),
+            ("mouseReleased", end, 0),
+        ]
+        for kind, (x, y), buttons in steps:
+            self._ask(
+                "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=buttons, clickCount=1
+            )
+
     def picture(self) -> bytes:
         """The page as PNG."""
         return base64.b64decode(self._ask("Page.captureScreenshot", format="png")["data"])

@@ -3,6 +3,7 @@ as files."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from experiments.report import (
 )
 from experiments.report.baselines import is_worked_out, named
 from experiments.report.boundary import Boundary
+from experiments.report.explore import explored
 from experiments.report.facts import gather
 from experiments.report.functional import LABELS
 from experiments.report.headline_tables import unit_means
@@ -44,6 +46,7 @@ from experiments.report.qoais.tables import qoais_tables
 from experiments.report.read import Study, load
 from experiments.report.second_process import SecondProcess
 from experiments.report.stats import Estimate
+from experiments.report.vendor import charts
 from experiments.run_folder.files import REPORT, TABLES
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -139,7 +142,7 @@ def render(study: Study, drawn: dict[str, list[Picture]], shown: dict[str, table
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    facts = gather(study)
+    facts, told = gather(study), explored(study)
     sections = [
         {"id": name, "title": title, "lead": lead, "figures": _figure_groups(drawn[name])}
         for name, title, lead in SECTIONS
@@ -160,6 +163,10 @@ def render(study: Study, drawn: dict[str, list[Picture]], shown: dict[str, table
         notices=notices(study),
         sections=sections,
         tables=shown,
+        charts=Markup(charts()),
+        explored=Markup(json.dumps(told, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")),
+        explored_left_out=told["left_out"],
+        explore_js=Markup((TEMPLATES / "explore.js").read_text(encoding="utf-8")),
         swatches={policy: style.policy_colour(policy) for policy in study.policies},
     )
 
