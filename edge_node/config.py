@@ -96,7 +96,7 @@ class DemandConfig(Strict):
 
 
 class AppConfig(Strict):
-    """A Flower app whose ClientApp a node runs in place of a task: one round of it is one batch of the node's work."""
+    """A Flower app whose ClientApp a node runs in place of a task."""
 
     client_app: str
     """``package.module:name`` of the ClientApp."""
@@ -107,6 +107,8 @@ class AppConfig(Strict):
     """Of the project's bundle, where it comes to the node with its assignment; empty: the node reads ``folder``."""
     run_config: dict[str, bool | int | float | str] = {}
     """As ``context.run_config`` has it: the project's, with the scenario's overrides."""
+    batches: int | None = Field(default=None, ge=1)
+    """Of a round of a divisible app, which is told how many it may run; None: opaque, a round is one batch."""
     partitions: int = Field(ge=1)
     """``num-partitions`` of Flower's node configuration; ``partition-id`` is the node's index."""
     round_flop: float | None = Field(default=None, ge=0)

@@ -2,7 +2,8 @@
 
 The app is called as Flower's own processes call it: with the message that its ServerApp sent, and the node's context.
 The allowance that the runner attached (protos.flower_names.SLOT) tells the mod which slot a training message is for;
-the mod takes it off the message. One round of training is one batch of the node's work. All else that the app is asked,
+the mod takes it off the message. One round of training is one batch of the node's work; a divisible app is told how
+many batches it may run, and tells how many it ran. All else that the app is asked,
 e.g. evaluation, is metered in the slot beside its batch.
 """
 
@@ -34,7 +35,10 @@ from edge_node.slots.errors import NotReady, NoWork
 from edge_node.slots.link import Link
 from edge_node.workload import TrainResult
 from protos.flower_metrics import TRAIN_LOSS, examples_of, figure_of, numbers_of
-from protos.flower_names import NOT_IN_SLOT, SLOT
+from protos.flower_names import CONFIG, NOT_IN_SLOT, SLOT
+
+BATCHES = "batches"
+"""What a divisible app is told and tells: key of its configuration, and of a metric of its answer."""
 
 
 def client_app_of(configs: Sequence[NodeConfig], links: Mapping[str, Link]) -> Handler:
@@ -83,20 +87,24 @@ def _round(message: Message, context: Context, app: Handler, link: Link, told: C
     received = _payloads(message)
 
     def job(batches: int) -> TrainResult:
+        if learned.app.batches is not None:
+            _tell(message, batches)
         reply, seconds = _timed(app, message, context)
         if reply.has_error():
             replies.append(reply)
             raise _AppFailed(reply.error.reason)
         sent = _payloads(reply)
-        flop = learned.flop(seconds, training=True)
         numbers = numbers_of(reply)
+        done = batches if learned.app.batches is None else _batches_done(numbers, batches)
+        flop = learned.flop(seconds, batches=done)
         loss = figure_of(numbers, TRAIN_LOSS)
         replies.append(reply)
-        learned.observe(flop, max(_bytes(received), _bytes(sent)))
+        if done:
+            learned.observe(flop / done, max(_bytes(received), _bytes(sent)))
         return TrainResult(
             parameters=sent,  # type: ignore[arg-type]  # as they travel: only their bytes are counted
             num_examples=examples_of(numbers),
-            batches=batches,
+            batches=done,
             mean_loss=math.nan if loss is None else loss,
             flop=flop,
         )
@@ -109,6 +117,22 @@ def _round(message: Message, context: Context, app: Handler, link: Link, told: C
         return replies[0]
     # A further message of training in the slot: its batch is done.
     return replies[0] if replies else _beside(message, context, app, link)
+
+
+def _tell(message: Message, batches: int) -> None:
+    """Say in the message's configuration how many batches a divisible app may run."""
+    config = ConfigRecord({**message.content.config_records.get(CONFIG, ConfigRecord()), BATCHES: batches})
+    message.content[CONFIG] = config
+
+
+def _batches_done(numbers: Mapping[str, float], allowed: int) -> int:
+    done = numbers.get(BATCHES)
+    if done is None or done != int(done) or not 0 <= done <= allowed:
+        raise AppAnswerError(
+            f"a divisible app tells the batches that it ran as the metric {BATCHES!r}, 0 to {allowed} here; it told "
+            f"{'none' if done is None else f'{done:g}'}"
+        )
+    return int(done)
 
 
 class AppAnswerError(RuntimeError):
@@ -127,7 +151,7 @@ def _beside(message: Message, context: Context, app: Handler, link: Link) -> Mes
         reply, seconds = _timed(app, message, context)
         replies.append(reply)
         sent = 0 if reply.has_error() else _bytes(_payloads(reply))
-        return Done(learned.flop(seconds, training=False), _bytes(_payloads(message)), sent)
+        return Done(learned.flop(seconds, batches=0), _bytes(_payloads(message)), sent)
 
     try:
         link.node.beside(job)

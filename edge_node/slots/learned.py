@@ -25,13 +25,16 @@ class LearnedCost:
         self._flop = self._model_bytes = 0.0
         self.rounds = 0
 
-    def flop(self, seconds: float, *, training: bool) -> float:
-        """Operations of a piece of work: as the scenario declares, else those that the board does in ``seconds``."""
-        declared = self.app.round_flop if training else self.app.evaluate_flop
-        return seconds * self._speed if declared is None else declared
+    def flop(self, seconds: float, *, batches: int) -> float:
+        """Operations of a piece of work: as the scenario declares, else those that the board does in ``seconds``.
+
+        ``batches``: of training that was done; 0: the work is of another kind."""
+        declared = self.app.round_flop if batches else self.app.evaluate_flop
+        share = batches / (self.app.batches or 1) if batches else 1.0
+        return seconds * self._speed if declared is None else declared * share
 
     def observe(self, flop: float, model_bytes: int) -> None:
-        """A round was run; ``model_bytes``: of the model, one way."""
+        """Training was done, ``flop`` a batch; ``model_bytes``: of the model, one way."""
         self.rounds += 1
         self._flop += (flop - self._flop) / self.rounds
         self._model_bytes += (model_bytes - self._model_bytes) / self.rounds

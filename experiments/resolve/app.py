@@ -15,6 +15,7 @@ from edge_node.tasks.none import APP
 from experiments.errors import UsageError
 from experiments.resolve.chosen_policy import policy_settings
 from experiments.resolve.demand import slot_s
+from experiments.scenario.app_rounds import batches_of, slots_of_a_round
 from experiments.scenario.model import Scenario
 from experiments.scenario.work import APP_KEYS, TaskSpec
 from protos.messages.terms import Stage
@@ -46,7 +47,7 @@ class FoundApp:
 
 def window_of(scenario: Scenario) -> int:
     """Slots that a round lasts: it may be run in any of them."""
-    return scenario.limits.deadline_slots + 1
+    return slots_of_a_round(scenario.task.app, scenario.limits.deadline_slots)
 
 
 def find_app(scenario: Scenario, nodes: int) -> FoundApp:
@@ -55,6 +56,7 @@ def find_app(scenario: Scenario, nodes: int) -> FoundApp:
     refuse_unused_by_apps(scenario)
     refuse_moves(scenario)
     config: dict[str, UserValue] = dict(spec.run_config)
+    batches: int | None = None
     if spec.app is None:
         assert spec.client_app is not None  # checked when the scenario was read
         assert spec.server_app is not None
@@ -75,6 +77,7 @@ def find_app(scenario: Scenario, nodes: int) -> FoundApp:
         with scenario.at("task", "app"):
             try:
                 name, server, client = components_of(spec.app)
+                batches = batches_of(spec.app)
                 refuse_no_reference(server, client)
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise UsageError(
@@ -95,6 +98,7 @@ def find_app(scenario: Scenario, nodes: int) -> FoundApp:
             client_app=client,
             folder=folder,
             sha256=_bundled(scenario),
+            batches=batches,
             run_config=config,
             partitions=nodes,
             round_flop=None if spec.round_flop == "measured" else spec.round_flop,
@@ -165,9 +169,10 @@ def refuse_moves(scenario: Scenario) -> None:
         moves = isinstance(freedoms, Restrictions) and freedoms.offloading
         if moves and scenario.limits.offload_cap_fraction > 0:
             raise UsageError(
-                f"policy {scenario.policy} moves batches between nodes, and a Flower app is opaque: a round is one "
-                "piece, and stays with its data. Choose a policy that does not (local, det, ...), or set "
-                "limits.offload_cap_fraction = 0 to have it plan all else"
+                f"policy {scenario.policy} moves batches between nodes, and a Flower app takes none of others: its "
+                "work stays with its data. Choose a policy that does not move (local, det, ...), or set "
+                "limits.offload_cap_fraction = 0 to have it plan all else, or write the work as a task, whose batches "
+                "move (edge_node.tasks)"
             )
 
 
@@ -189,16 +194,18 @@ def app_task(scenario: Scenario, found: FoundApp, nodes: int) -> TaskConfig:
 
 
 def rounds_demand(scenario: Scenario, boards: tuple[BoardConfig, ...]) -> tuple[DemandConfig, ...]:
-    """A batch of every node in the first slot of each round."""
+    """A batch of every node in the first slot of each round; of a divisible app its batches in every slot."""
     slots, window = len(scenario.stages.slots()), window_of(scenario)
-    batches = tuple(int(slot % window == 0) for slot in range(slots))
+    per_round = batches_of(scenario.task.app) or 1
+    batches = tuple(per_round * int(slot % window == 0) for slot in range(slots))
     length_s, spec = slot_s(scenario), scenario.task
     expected_s = length_s * FIRST_SHARE if spec.round_s is None else spec.round_s
     return tuple(
         DemandConfig(
-            flop_per_batch=expected_s * board.effective_flop_per_s
-            if spec.round_flop == "measured"
-            else spec.round_flop,
+            flop_per_batch=(
+                expected_s * board.effective_flop_per_s if spec.round_flop == "measured" else spec.round_flop
+            )
+            / per_round,
             bytes_per_batch=LONGEST_BYTES,
             batches=batches,
         )

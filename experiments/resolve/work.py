@@ -53,10 +53,11 @@ def app_work(scenario: Scenario, boards: tuple[BoardConfig, ...]) -> Work:
     """Rounds of a user's Flower app."""
     found = find_app(scenario, len(boards))
     demands = rounds_demand(scenario, boards)
-    seconds = {Stage.DEVELOPMENT: _seconds(boards, demands, (1,) * len(boards))}
+    batches = tuple(max(demand.batches) for demand in demands)
+    seconds = {Stage.DEVELOPMENT: _seconds(boards, demands, batches)}
     task = app_task(scenario, found, len(boards))
     origin = f"of the app {found.folder or found.nodes.client_app}"
-    return Work(task, None, origin, (1,) * len(boards), seconds, slot_s(scenario), demands, app=found)
+    return Work(task, None, origin, batches, seconds, slot_s(scenario), demands, app=found)
 
 
 def _seconds(

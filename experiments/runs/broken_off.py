@@ -73,6 +73,11 @@ def broken_off(folder: Path) -> BrokenOff:
         raise UsageError(
             f"{folder}: runs on a virtual fleet are not resumed (they keep no checkpoints): {AGAIN}"
         )
+    if scenario.task.is_app:
+        raise UsageError(
+            f"{folder}: runs of a Flower app are not resumed, for what the app keeps cannot be stored from outside: "
+            f"{AGAIN}"
+        )
     state = read_state(folder)
     if state is None:
         if why := failure_of(folder):

@@ -25,7 +25,7 @@ from pydantic import (
 
 from edge_node.tasks.none import WITHOUT_TASK
 from experiments.errors import UsageError
-from experiments.scenario.app_rounds import rounds_of
+from experiments.scenario.app_rounds import rounds_of, slots_of_a_round
 from experiments.scenario.keys import MAX_NODES, MAX_SEED, Strict
 from experiments.scenario.places import BatterySpec, BoardSpec, DemandSpec, HarvestSpec, NodeSpec
 from experiments.scenario.refusals import explain
@@ -140,7 +140,7 @@ class Scenario(Strict):
             none = {name: 0 for name in ("preparation", "application", "recycling") if name not in given}
             rounds = None if "development" in given else rounds_of(self.task.app, self.task.run_config)
             if rounds is not None:
-                none["development"] = rounds * (self.limits.deadline_slots + 1)
+                none["development"] = rounds * slots_of_a_round(self.task.app, self.limits.deadline_slots)
             object.__setattr__(self, "stages", self.stages.model_copy(update=none))  # the model is frozen
         return self
 

@@ -16,10 +16,10 @@ from protos.flower_names import NOT_IN_SLOT, SLOT
 
 class Learned:
     def __init__(self):
-        self.observed = []
+        self.observed, self.app = [], SimpleNamespace(batches=None)
 
-    def flop(self, seconds, *, training):
-        return 100.0 if training else 10.0
+    def flop(self, seconds, *, batches):
+        return 100.0 * batches if batches else 10.0
 
     def observe(self, flop, model_bytes):
         self.observed.append((flop, model_bytes))
@@ -137,3 +137,27 @@ def test_an_app_that_gives_no_answer_is_named_and_ends_no_process(broken, said, 
     with pytest.raises(AppAnswerError, match=said):
         slot_mod(asked(slot=slot), context(), broken, link)
     assert link.node.results == []
+
+
+def test_a_divisible_app_is_told_its_batches_and_tells_how_many_it_ran() -> None:
+    link, told = Link(), []
+    link.node.learned.app.batches = 8
+    link.node.execute = lambda parameters, job: link.node.results.append(job(5))
+
+    def divisible(ran):
+        def answer(message, context):
+            told.append(message.content["config"]["batches"])
+            assert message.content["config"]["lr"] == 0.5
+            metrics = {"num-examples": 7, **({} if ran is None else {"batches": ran})}
+            return Message(RecordDict({"m": MetricRecord(metrics)}), reply_to=message)
+
+        return answer
+
+    slot_mod(asked(slot=0), context(), divisible(3), link)
+    assert told == [5]
+    (result,) = link.node.results
+    assert (result.batches, result.flop) == (3, 300.0)
+    assert link.node.learned.observed[0][0] == 100.0, "of one batch"
+    for wrong in (None, 6, -1, 2.5):
+        with pytest.raises(AppAnswerError, match="0 to 5 here; it told"):
+            slot_mod(asked(slot=0), context(), divisible(wrong), link)

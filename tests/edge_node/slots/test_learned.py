@@ -31,7 +31,7 @@ def test_the_mean_of_the_rounds_so_far_is_told_and_nothing_before_the_first(plai
     learned = LearnedCost(of_an_app(plain))
     assert learned.work(Stage.DEVELOPMENT) == ()
     for seconds, model_bytes in ((1.0, 100), (3.0, 300)):
-        learned.observe(learned.flop(seconds, training=True), model_bytes)
+        learned.observe(learned.flop(seconds, batches=1), model_bytes)
     (work,) = learned.work(Stage.DEVELOPMENT)
     assert work.seconds_per_batch == pytest.approx(2.0)
     assert work.joules_per_batch == pytest.approx(2.0 * (BOARD.busy_w - BOARD.static_w))
@@ -40,8 +40,14 @@ def test_the_mean_of_the_rounds_so_far_is_told_and_nothing_before_the_first(plai
 
 def test_declared_operations_are_taken_as_they_are(plain: NodeConfig) -> None:
     learned = LearnedCost(of_an_app(plain, round_flop=5e5, evaluate_flop=1e5))
-    assert learned.flop(17.0, training=True) == 5e5
-    assert learned.flop(17.0, training=False) == 1e5
+    assert learned.flop(17.0, batches=1) == 5e5
+    assert learned.flop(17.0, batches=0) == 1e5
+
+
+def test_a_divisible_apps_operations_go_by_its_batches(plain: NodeConfig) -> None:
+    learned = LearnedCost(of_an_app(plain, round_flop=8e5, batches=4))
+    assert learned.flop(17.0, batches=3) == 6e5
+    assert LearnedCost(of_an_app(plain, batches=4)).flop(2.0, batches=3) == 2.0 * BOARD.effective_flop_per_s
 
 
 def test_without_an_app_nothing_is_learned(plain: NodeConfig) -> None:

@@ -85,13 +85,14 @@ def test_a_project_that_travels_to_boards_has_a_hash_and_what_flower_does_not_bu
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"policy": "deta"}, "deta moves batches.*opaque.*offload_cap_fraction = 0"),
+        ({"policy": "deta"}, "deta moves batches.*takes none of others.*offload_cap_fraction = 0.*as a task"),
         ({"policy": "dat"}, "dat moves batches"),
         ({"app": "/nowhere"}, r"task\.app.*no Flower app.*flwr new"),
         ({"task": "run_config = { nothing = 1 }"}, r"task\.run_config.*'nothing'"),
         ({"app": "REFERENCE"}, r'task\.app.*"plain_app" is no package\.module:name'),
         ({"task": "batch_size = 4"}, "batch_size has no effect with a Flower app"),
         ({"task": "round_s = 1.0\nround_flop = 1e9"}, "keep one"),
+        ({"more": '[time]\nclock = "wall"\nslot_s = 1.0'}, "a Flower app runs on the virtual clock"),
         ({"kind": "virtual"}, "rows and run no app"),
         ({"more": "[stages]\napplication = 2"}, "remove application"),
         (

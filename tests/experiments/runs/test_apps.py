@@ -183,3 +183,23 @@ def test_a_node_that_raises_in_a_round_is_named_with_file_and_line(tmp_path: Pat
     )
     with pytest.raises(RunError, match=r"ServerApp .* called sys\.exit\(3\) in round 0"):
         run(tmp_path / "second", text=leaves)
+
+
+def test_batches_of_a_divisible_app_wait_for_a_better_slot_and_are_run_in_a_later_round(
+    tmp_path: Path,
+) -> None:
+    steps = "for _ in range(message.content['config']['batches']):\n        w = w - rate"
+    text = changed(tmp_path, "client_app.py", "w = w - rate", steps)
+    client = tmp_path / "changed" / "plain_app" / "client_app.py"
+    tells = '"records": len(message.content), "batches": message.content["config"]["batches"]'
+    client.write_text(client.read_text().replace('"records": len(message.content)', tells))
+    project = tmp_path / "changed" / "pyproject.toml"
+    project.write_text(project.read_text() + "\n[tool.detabed.app]\nbatches = 4\n")
+    folder = run(tmp_path / "run", text=text + "[limits]\ndeadline_slots = 1\n")
+    slots = pd.read_parquet(folder / "slots.parquet").dropna(subset=["released_batches"])
+    assert slots["released_batches"].tolist() == [4] * ROUNDS * NODES
+    assert slots["executed_batches"].sum() == 4 * ROUNDS * NODES
+    assert slots["unserved_batches"].sum() == 0
+    assert len(set(slots["executed_batches"])) > 1, "det runs more of them where its energy is cleaner"
+    rounds = pd.read_parquet(folder / "rounds.parquet")
+    assert rounds["round"].tolist() == [1, 2, 3]

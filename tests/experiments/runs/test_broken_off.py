@@ -191,3 +191,9 @@ def test_a_full_disk_is_no_fault_of_the_run(
     assert json.loads(capsys.readouterr().out)["resumptions"]["run"][0]["slot"] == 3
     assert (folder / DONE).exists()
     assert not (folder / FAILED).exists()
+
+
+def test_a_run_of_a_flower_app_is_not_resumed(tmp_path: Path) -> None:
+    (tmp_path / SCENARIO).write_text('[task]\napp = "my-app"\n[[nodes]]\nzone = "DE"\n')
+    with pytest.raises(UsageError, match="runs of a Flower app are not resumed"):
+        broken_off.broken_off(tmp_path)
