@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -67,4 +68,8 @@ def simulate(project: Path, nodes: int, config: dict[str, Any], out: Path) -> No
 
 if __name__ == "__main__":
     os.environ.update(process_environment())
-    simulate(Path(sys.argv[1]).absolute(), int(sys.argv[2]), json.loads(sys.argv[3]), Path(sys.argv[4]))
+    try:
+        simulate(Path(sys.argv[1]).absolute(), int(sys.argv[2]), json.loads(sys.argv[3]), Path(sys.argv[4]))
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)  # the thread of the ServerApp waits for ever for nodes that are not there

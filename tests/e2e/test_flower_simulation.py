@@ -47,16 +47,22 @@ def ours(app: Path, folder: Path, config: str = "") -> Path:
 
 
 def simulated(app: Path, out: Path, config: dict[str, Any]) -> None:
-    command = [sys.executable, "-P", "-m", "tests.e2e.flower_simulation"]
-    done = subprocess.run(
-        [*command, str(app), "3", json.dumps(config), str(out)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        cwd=out.parent,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    """Ray's own start fails on a machine that is busy: once more, then."""
+    command = [sys.executable, "-P", "-m", "tests.e2e.flower_simulation", str(app), "3", json.dumps(config)]
+    said = ""
+    for _ in range(2):
+        done = subprocess.run(
+            [*command, str(out)],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            cwd=out.parent,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        if done.returncode == 0:
+            return
+        said = done.stderr[-2000:]
+    pytest.fail(said)
 
 
 def test_a_strategy_s_model_and_figures_are_those_of_flowers_simulation(tmp_path: Path) -> None:
