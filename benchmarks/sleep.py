@@ -2,13 +2,16 @@
 
 Claim:   over 60 random fleets of 4 to 20 nodes a schedule of the hub form is at most 2 % above the best plan of the
          pairwise mixed-integer program, relative to its objective or its grams, whichever is more; the search's bound
-         is never above that plan. Decisions of 1,000 and 10,000 nodes state their gap.
+         is never above that plan. Decisions of 1,000 and 10,000 nodes state their gap; over 24 slots, 1,000 nodes
+         state at most 5 %, and take at most 50 times what the same fleet takes if no node may sleep.
 Cost:    --quick within two minutes on two cores: twelve fleets, and sizes up to 300 nodes. Otherwise half an hour.
 Command: python -m benchmarks.sleep [--quick] [--json]
 
-Half of the random fleets trade no energy (DAT); work waits 0, 1 or 2 slots, and stays at home, leaves by halves or may
-leave altogether. The mixed-integer program is given 60 s each; its best plan counts. Larger fleets are those of
-benchmarks.optimiser, four slots ahead, all of whose work may leave; CPU seconds of all threads.
+Half of the random fleets trade no energy (DAT), and in half about half of the nodes cannot sleep; work waits 0, 1 or 2
+slots, and stays at home, leaves by halves or may leave altogether. The mixed-integer program is given 60 s each; its
+best plan counts. Larger fleets are those of benchmarks.optimiser, all of whose work may leave, four slots ahead and
+1,000 nodes also 24; CPU seconds of all threads. The first two goals are the issue's; those of 24 slots are limits that
+a change for the worse would break.
 """
 
 from __future__ import annotations
@@ -35,6 +38,11 @@ from coordinator.market.wide.schedules import search_of
 
 FLEETS, QUICK_FLEETS = 60, 12
 SIZES, QUICK_SIZES, SLOTS = (100, 300, 1_000, 10_000), (100, 300), 4
+DAY, DAY_NODES = 24, 1_000
+DAY_GAP, DAY_OVER_AWAKE = 0.05, 50.0
+LATER = ("gap_1000_24_slots", "over_awake_1000_24_slots")
+"""Goals that --quick leaves out."""
+SHARE_THAT_CAN = 0.5
 GAP = 1e-3
 ROUNDING = 1e-5
 """Share of a plan's grams by which a bound may be above it: both solvers' tolerances."""
@@ -44,6 +52,8 @@ MIXED_INTEGER_S = 60.0
 def against_mixed_integer(seed: int) -> dict[str, float]:
     """How far one random fleet's schedule and bound are from the mixed-integer program's plan, as shares of it."""
     fleet = random_fleet(seed, 4 + seed % 17, deadline_slots=seed % 3, may_sleep=True)
+    if seed % 4 >= 2:
+        fleet = replace(fleet, can_sleep=np.random.default_rng(seed).random(fleet.size) < SHARE_THAT_CAN)
     restrictions = Restrictions(transfers=bool(seed % 2), offloading=True, harvest=True)
     search = search_of(fleet, restrictions, lambda one: decomposition.solve(one, GAP, workers=1), GAP)
     best = search.best()
@@ -59,10 +69,10 @@ def against_mixed_integer(seed: int) -> dict[str, float]:
     }
 
 
-def decision(nodes: int) -> dict[str, float]:
+def decision(nodes: int, slots: int = SLOTS, *, may_sleep: bool = True) -> dict[str, float]:
     """CPU seconds, stated gap, share of node-slots asleep, and peak memory of a decision."""
-    fleet = large_fleet(nodes, SLOTS)
-    limits = replace(fleet.limits, may_sleep=True, offload_cap_fraction=1.0)
+    fleet = large_fleet(nodes, slots)
+    limits = replace(fleet.limits, may_sleep=may_sleep, offload_cap_fraction=1.0)
     began = time.process_time()
     decided = decide(replace(fleet, limits=limits), Restrictions(True, True, True), GAP)
     seconds = time.process_time() - began
@@ -70,7 +80,7 @@ def decision(nodes: int) -> dict[str, float]:
     return {
         "cpu_s": seconds,
         "gap_fraction": (outcome.gap_fraction or 0.0) if isinstance(outcome, Feasible) else 0.0,
-        "asleep_fraction": decided.notes["asleep_fraction"],
+        "asleep_fraction": decided.notes.get("asleep_fraction", 0.0),
         "undone_batches": float(decided.unserved_batches.sum()),
         "peak_gib": peak_gib(),
     }
@@ -94,9 +104,22 @@ def measure(quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
     for nodes in QUICK_SIZES if quick else SIZES:
         say(f"{nodes} nodes")
         figures |= {f"{name}_{nodes}": value for name, value in decision(nodes).items()}
+    day_goals = {} if quick else _day(figures, say)
     goals = against({"most_above_mixed_integer": 0.02}, {"most_above_mixed_integer": max(above)}, "<=")
     goals |= against({"bound_below_plan": -ROUNDING}, {"bound_below_plan": min(below)}, ">=")
-    return {"figures": figures, "goals": goals, "deferred": [str(n) for n in SIZES[2:]] if quick else []}
+    later = [*LATER, *(str(n) for n in SIZES[2:])]
+    return {"figures": figures, "goals": goals | day_goals, "deferred": later if quick else []}
+
+
+def _day(figures: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
+    """Goals of a day of 1,000 nodes, beside the same day on which no node may sleep; adds the figures."""
+    name = f"{DAY_NODES}_{DAY}_slots"
+    say(f"{DAY_NODES} nodes x {DAY} slots, and the same awake")
+    awake, asleep = decision(DAY_NODES, DAY, may_sleep=False), decision(DAY_NODES, DAY)
+    figures |= {f"{key}_{name}": value for key, value in asleep.items()}
+    figures[f"awake_cpu_s_{name}"] = awake["cpu_s"]
+    found = {f"gap_{name}": asleep["gap_fraction"], f"over_awake_{name}": asleep["cpu_s"] / awake["cpu_s"]}
+    return against(dict(zip(LATER, (DAY_GAP, DAY_OVER_AWAKE), strict=True)), found, "<=")
 
 
 def main() -> None:

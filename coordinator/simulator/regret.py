@@ -53,7 +53,7 @@ def oracle_bound(
     if fleet.size > PAIRWISE_AT_MOST and fleet.loss_fraction is None:
         if not fleet.limits.may_sleep:
             return _by_hub(fleet, restrictions)
-        if fleet.limits.transfer_cap_over == "slot" and fleet.sleepers().all():
+        if fleet.limits.transfer_cap_over == "slot":
             return _by_schedules(fleet, restrictions)
     program = build(fleet, restrictions, whole_batches=True, tie_break=False)
     solution = solve(program, options)
@@ -85,7 +85,7 @@ def _by_hub(fleet: Fleet, restrictions: Restrictions) -> Bound:
 
 
 def _by_schedules(fleet: Fleet, restrictions: Restrictions) -> Bound:
-    """Of a fleet whose nodes may sleep, from the search over schedules."""
+    """Of a fleet some or all of whose nodes may sleep, from the search over schedules."""
     search = search_of(
         fleet, restrictions, lambda one: decomposition.solve(one, HUB_GAP_FRACTION), HUB_GAP_FRACTION
     )

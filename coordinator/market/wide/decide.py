@@ -4,7 +4,8 @@ The pairwise form has N^2 T variables, this one N T. The decomposition plans all
 made whole at the hub (whole_work.py), energy is planned around them (first_slot.py), and any filling of the hub's
 ledger gives the pairs (hub_recovery.py). The gap of the decision is that of the plan with whole batches against the
 decomposition's bound; where it is more than was asked for, other whole batches are tried and the rest is planned again.
-Where nodes may sleep, who is awake is searched for first (schedules.py); the gap is then against that search's bound.
+Where all or some nodes may sleep, who is awake is searched for first (schedules.py); the gap is then against that
+search's bound.
 """
 
 from __future__ import annotations
@@ -49,8 +50,6 @@ def why_pairwise(fleet: Fleet) -> str | None:
         return "losses by pair"
     if fleet.limits.transfer_cap_over == "horizon":
         return "transfer cap over the horizon"
-    if fleet.limits.may_sleep and not fleet.sleepers().all():
-        return "nodes that cannot sleep among those that may"
     return None
 
 

@@ -54,11 +54,19 @@ _MOST_SAMPLED = 4000
 _SAMPLE_GAP = 0.15
 """Gap at which the sample's prices and barrier are taken: nearer to the optimum the nodes would be too close to their
 bounds to absorb the sample's error."""
+_FAR, _TRIAL_STEPS, _TRIAL_GAIN = 1.5 * _SAMPLE_GAP, 6, 0.85
+"""Gap at which a climb from the sample's prices may begin at most, and the share of it that so many steps must come
+below. Where little is emitted, as with most nodes asleep, the sample's gap is too near the optimum: such climbs take
+tiny steps until none are left, and a climb without the sample does better."""
 _ZERO = 1e-6
 """Objectives below this share of the fleet's bill without green energy are as good as zero: gaps are relative to
 it there."""
 _NET_ZERO = 1e-9
 """A plan this near to what nothing can undercut, as a share of that bill, is net-zero: rounding is all that is left."""
+
+
+class _LostError(ArithmeticError):
+    """The sample's prices are no good begin for all nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +133,20 @@ def solve(
         run: _Map = (lambda f, items: list(pool.map(f, items))) if threads > 1 else _serial
         cuts = [slice(start, start + block_nodes) for start in starts]
         flows = flows_of(small) if small.deadline_slots else []
-        prices, barrier = _first_prices(small, hubs), None
+        first = prices = _first_prices(small, hubs)
+        barrier = None
         if program.nodes >= SAMPLE_FROM and gap_fraction < _SAMPLE_GAP:
-            prices, barrier = _sampled(program, small, unit, hubs, flows, prices, block_nodes, run)
+            prices, barrier = _sampled(program, small, unit, hubs, flows, first, block_nodes, run)
         states = run(
             lambda cut, whole=small: _begin(Block(whole.take(cut), hubs, flows), prices, barrier), cuts
         )
         del small
-        return _Climb(program, unit, hubs, states, run, prices).to(gap_fraction, watch)
+        if barrier is not None:
+            try:
+                return _Climb(program, unit, hubs, states, run, prices).to(gap_fraction, watch, sampled=True)
+            except _LostError:
+                states = run(lambda state: State(state.block, first), states)
+        return _Climb(program, unit, hubs, states, run, first).to(gap_fraction, watch)
 
 
 def _bill_g(program: HubProgram, unit: Units) -> float:
@@ -243,12 +257,18 @@ class _Climb:
         self._bill_g = _bill_g(program, unit)
         self.open = np.concatenate([hubs.energy, hubs.work])
 
-    def to(self, wanted: float, watch: Callable[[int, float], None] | None) -> Certified:
+    def to(
+        self, wanted: float, watch: Callable[[int, float], None] | None, *, sampled: bool = False
+    ) -> Certified:
+        """``sampled``: it begins at a sample's prices. Raises _LostError where these lead nowhere."""
         best: Certified | None = None
-        tried, step, proximity = np.inf, 0, _PROXIMITY
+        tried, step, proximity, first = np.inf, 0, _PROXIMITY, np.inf
         for step in range(_MOST_STEPS):
             meeting = self._meet(proximity)
             gap = meeting.gap
+            first = gap if step == 0 else first
+            if sampled and (first > _FAR or (step == _TRIAL_STEPS and gap > _TRIAL_GAIN * first)):
+                raise _LostError
             if watch is not None:
                 watch(step, gap)
             # a certificate needs neither small residuals nor a good estimate to be right: only to be good

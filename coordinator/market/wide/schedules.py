@@ -3,9 +3,10 @@
 A schedule makes the fleet a hub program like any other: nodes asleep draw little and run nothing. The search begins at
 the schedules of slope scaling (slopes.py) and at the one that every node is awake throughout, and looks for better ones
 near the best: nodes change to their best path at its prices (sleep_paths.py), all that gain, half of them, and so on
-down to one; slots that run little sleep; single slots change. What a schedule leaves undone wakes its owner. A schedule
-is judged by its plan, bounds come from the prices of slope scaling and of every best schedule, and the search ends
-where the two meet or after a number of plans that falls with the size of the fleet."""
+down to one; slots that run little sleep; single slots change; a slot sleeps and another one of its node, or another
+node in it, is awake instead. What a schedule leaves undone wakes its owner; nodes that cannot sleep are awake in every
+schedule. A schedule is judged by its plan, bounds come from the prices of slope scaling and of every best schedule, and
+the search ends where the two meet or after a number of plans that falls with the size of the fleet."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from coordinator.market.layout import Restrictions
 from coordinator.market.wide.decomposition import Certified
 from coordinator.market.wide.hub import HubProgram, from_fleet
 from coordinator.market.wide.sleep_paths import Paths, Sleepers
-from coordinator.market.wide.slopes import Sloped, sloped_plans
+from coordinator.market.wide.slopes import Sloped, most_batches, sloped_plans
 from coordinator.market.wide.value_steps import with_value
 
 _SLOPED = 5
@@ -37,7 +38,9 @@ NO_BATCH = 1e-3
 """Batches left undone in all, below which none are: where just enough nodes are awake, what a plan from an interior
 point lacks of balance has no place."""
 _SINGLES = 24
-"""Single nodes and single slots that are tried before the search gives up."""
+"""Single nodes, single slots, and pairs of these, that are tried before the search gives up."""
+_SWAPPED = 12
+"""Single slots awake, and as many asleep, of which the pairs are made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class Search:
         self._worth_g = worth_g
         self._sleepers, self._program_of, self._solve, self._wanted = sleepers, program_of, solve, wanted
         self._known: dict[bytes, Schedule] = {}
+        self._most = most_batches(sleepers)
         self._left = plans_of_a_search(sleepers.program)
         self.bound_g = -np.inf
         """No plan has a lower objective, whoever sleeps in it."""
@@ -89,12 +93,8 @@ class Search:
 
     def best(self) -> Schedule:
         """The best schedule found."""
-        every = np.ones(self._sleepers.program.harvest_j.shape, dtype=bool)
         sloped = list(self._sloped())
-        starts = [self._plan(every)]
-        for one in sloped[-2:]:
-            starts += [self._served(one.share > least, one.share) for least in _SHARES]
-        best = min(starts, key=lambda one: one.found.objective_g)
+        best = min(self._starts(sloped), key=lambda one: one.found.objective_g)
         share = sloped[-1].share
         while self._left > 0 and not self._proven(best):
             better = self._near(best, share)
@@ -102,6 +102,21 @@ class Search:
                 break
             best = better
         return best
+
+    def _starts(self, sloped: list[Sloped]) -> Iterator[Schedule]:
+        """All awake, and the schedules of the last two sloped plans: at most about half of the plans go into them."""
+        half = self._left // 2
+        yield self._plan(np.ones(self._sleepers.program.harvest_j.shape, dtype=bool))
+        for one in sloped[:-3:-1]:
+            lowest = np.inf
+            for least in _SHARES:
+                if self._left <= half:
+                    return
+                found = self._served((one.share > least) | ~self._sleepers.may, one.share)
+                yield found
+                if found.found.objective_g >= lowest:
+                    break  # with fewer awake it only gets worse
+                lowest = found.found.objective_g
 
     def _sloped(self) -> Iterator[Sloped]:
         for one in sloped_plans(self._sleepers, _SLOPED, self._solve):
@@ -125,23 +140,31 @@ class Search:
         return self._known[key]
 
     def _served(self, awake: Bools, share: Floats) -> Schedule:
-        """The plan of a schedule; owners of what it leaves undone are woken where they ran the greatest ``share``."""
+        """The plan of a schedule; where it leaves work undone, nodes are woken where they ran the greatest ``share``,
+        no more than it takes, and at last every owner of such work."""
         found = self._plan(awake)
-        for _ in range(_WAKE_ROUNDS):
-            more = self._wake(found, share) if found.undone else found.awake
+        for left in range(_WAKE_ROUNDS, 0, -1):
+            more = self._wake(found, share, every=left == 1) if found.undone else found.awake
             if np.array_equal(more, found.awake):
                 break
             found = min(found, self._plan(more), key=lambda one: one.found.objective_g)
         return found
 
-    def _wake(self, found: Schedule, share: Floats) -> Bools:
+    def _wake(self, found: Schedule, share: Floats, *, every: bool = False) -> Bools:
+        """The schedule of ``found`` with more nodes awake: owners of work left undone that may not leave, or of all of
+        it (``every``), and any nodes for the rest."""
         program, awake = found.program, found.awake.copy()
-        for k, node in np.argwhere(found.found.plan.unserved_batches > NO_BATCH):
+        undone = found.found.plan.unserved_batches
+        for k in map(int, np.flatnonzero((undone > NO_BATCH).any(axis=1))):
             first = max(0, k - program.deadline_slots)
-            last = min(int(self._sleepers.due[k]), program.slots - 1)
-            asleep = np.flatnonzero(~awake[first : last + 1, node]) + first
-            if len(asleep):
-                awake[asleep[np.argmax(share[asleep, node])], node] = True
+            window = slice(first, min(int(self._sleepers.due[k]), program.slots - 1) + 1)
+            leaves = program.offload_cap_batches[k] * program.offloadable[window].any()
+            tied = undone[k] > (NO_BATCH if every else np.maximum(leaves, NO_BATCH))
+            for node in np.flatnonzero(tied):
+                asleep = np.flatnonzero(~awake[window, node]) + first
+                if len(asleep):
+                    awake[asleep[np.argmax(share[asleep, node])], node] = True
+            _more(awake[window], share[window], self._most[window], float(undone[k, ~tied].sum()))
         return awake
 
     def _near(self, best: Schedule, share: Floats) -> Schedule | None:
@@ -166,13 +189,18 @@ class Search:
             awake[:, some] = paths.awake[:, some]
             yield awake
         runs = best.found.plan.own_batches.sum(axis=0) + best.found.plan.guest_batches
-        idle = np.flatnonzero((best.awake & (runs < 1.0)).ravel())
+        may = np.broadcast_to(self._sleepers.may, runs.shape).ravel()
+        idle = np.flatnonzero((best.awake & (runs < 1.0)).ravel() & may)
         for some in _groups(idle[np.argsort(runs.ravel()[idle], kind="stable")]):
             yield _flipped(best.awake, some)
         stages = paths.stages
         saves = np.where(best.awake, stages.awake - stages.asleep, stages.asleep - stages.awake).ravel()
-        for cell in np.argsort(-saves, kind="stable")[:_SINGLES]:
+        order = np.argsort(-saves, kind="stable")
+        order = order[may[order]]
+        for cell in order[:_SINGLES]:
             yield _flipped(best.awake, np.array([cell]))
+        for pair in _swaps(order, saves, best.awake):
+            yield _flipped(best.awake, pair)
 
 
 def search_of(
@@ -198,6 +226,14 @@ def plans_of_a_search(program: HubProgram) -> int:
     return int(np.clip(_PLANS // size, _LEAST_PLANS, _MOST_PLANS))
 
 
+def _more(awake: Bools, share: Floats, most: Floats, batches: float) -> None:
+    """Wake nodes of the slots given, in place, until they can run ``batches``: the greatest ``share`` first."""
+    asleep = np.flatnonzero(~awake.ravel())
+    order = asleep[np.argsort(-share.ravel()[asleep], kind="stable")]
+    enough = np.cumsum(most.ravel()[order]) - most.ravel()[order] < batches
+    awake[np.unravel_index(order[enough], awake.shape)] = True
+
+
 def _worth(gain: Floats, changed: Bools) -> Ints:
     """Nodes that gain by a change, those that gain most first."""
     order = np.argsort(-gain, kind="stable")
@@ -212,6 +248,17 @@ def _groups(order: Ints) -> Iterator[Ints]:
         size //= 2
     for one in range(1, min(_SINGLES, len(order))):
         yield order[one : one + 1]
+
+
+def _swaps(order: Ints, saves: Floats, awake: Bools) -> list[Ints]:
+    """Pairs of single slots, of one node or of two nodes at one time, one to sleep and one to be awake instead, those
+    that save most first."""
+    sleep, wake = (order[now[order]][:_SWAPPED] for now in (awake.ravel(), ~awake.ravel()))
+    nodes = awake.shape[1]
+    pairs = [
+        np.array([a, b]) for a in sleep for b in wake if a // nodes == b // nodes or a % nodes == b % nodes
+    ]
+    return sorted(pairs, key=lambda pair: -float(saves[pair].sum()))[:_SINGLES]
 
 
 def _flipped(awake: Bools, cells: Ints) -> Bools:

@@ -2,6 +2,7 @@
 
 At given prices of hubs, stored energy and work done, the slots of a node meet only in who wakes up, (D8), and in the
 windows within which it must be awake: what of a class of work may not leave is run in a slot awake, or left undone.
+A node that cannot sleep has one path.
 A dynamic program over the slots asleep so far (0 = awake, up to q + 1) takes both exactly; its stages are the slots'
 own programs (stages.py). The sum over the nodes, with what the prices themselves are worth, bounds every plan from
 below, at any prices."""
@@ -52,13 +53,15 @@ class Paths:
 
 @dataclass(frozen=True, slots=True)
 class Sleepers:
-    """A fleet whose nodes may sleep, in the hub form."""
+    """A fleet some or all of whose nodes may sleep, in the hub form."""
 
     program: HubProgram
     """With every node awake."""
     data: SleepData
     asleep: Bools
     """(N,) before the first slot."""
+    may: Bools
+    """(N,) whether each node may sleep; the others are awake on every path."""
     due: Ints
     """(K,) last slot in which each class may run."""
 
@@ -71,17 +74,11 @@ class Sleepers:
         capacity = np.divide(fleet.slot_s, per_batch_s, out=plenty.copy(), where=per_batch_s > 0)
         waking = np.divide(usable_s, tau, out=np.where(usable_s > 0, np.inf, 0.0), where=tau > 0)
         waking = np.floor(waking + 1e-9)  # whole batches, of which there may be more than a share of a slot's
-        return cls(
-            program,
-            SleepData(
-                program.static_j + fleet.slot_s * (fleet.sleep_w - fleet.static_w),
-                fleet.wake_j,
-                capacity,
-                waking,
-            ),
-            fleet.asleep,
-            due_slots(fleet),
-        )
+        may = fleet.sleepers()
+        spared = fleet.slot_s * (fleet.sleep_w - fleet.static_w)
+        asleep = program.static_j + np.where(may, spared, 0.0)
+        data = SleepData(asleep, fleet.wake_j, capacity, waking)
+        return cls(program, data, fleet.asleep, may, due_slots(fleet))
 
     def answer(self, found: Certified, block_nodes: int = BLOCK_NODES) -> Paths:
         """Bound and paths at the prices of ``found``, a plan of the same fleet with any load of being awake."""
@@ -110,6 +107,7 @@ class Sleepers:
         energy = np.where(hubs.energy, found.energy_price_g_per_j, 0.0)
         work = np.where(hubs.work, found.work_price_g_per_batch, 0.0)
         stages = Stage(block, energy, work, prices).of(self.data.take(nodes))
+        stages.asleep[:, ~self.may[nodes]] = np.inf
         missed = self._missed_g(p, prices)
         cost, awake = best_paths(stages, self.asleep[nodes], missed)
         return Paths(float(cost.sum()) + priced(block, prices), awake, cost, stages, missed)

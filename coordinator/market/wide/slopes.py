@@ -63,9 +63,10 @@ def sloped_plans(
 
 
 def _waking(sleepers: Sleepers, share: Floats) -> Floats:
-    """(T, N) J of waking up that a slot awake brings along, or spares the slot after it."""
+    """(T, N) J of waking up that a slot awake brings along, or spares the slot after it; none of nodes that cannot
+    sleep."""
     awake: Bools = share > LEAST_SHARE
     before = np.vstack([~sleepers.asleep, awake[:-1]])
     after = np.vstack([awake[1:], np.zeros(awake.shape[1], dtype=bool)])
     wakes = (~before).astype(np.float64) - after
-    return np.asarray(np.maximum(sleepers.data.wake_j * wakes, 0.0))
+    return np.asarray(np.maximum(sleepers.data.wake_j * wakes * sleepers.may, 0.0))

@@ -24,7 +24,7 @@ class SleepData:
     """What a node draws and can do in its three states; the program beside it has every node awake."""
 
     asleep_j: Floats
-    """(T, N) static load asleep."""
+    """(T, N) static load asleep; of a node that cannot sleep, that awake."""
     wake_j: Floats
     """(N,) E_wk."""
     capacity: Floats
@@ -44,7 +44,7 @@ class SleepData:
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """(T, N) g, lower bounds of what each slot costs."""
+    """(T, N) g, lower bounds of what each slot costs; infinite asleep where a node cannot sleep."""
 
     awake: Floats
     asleep: Floats

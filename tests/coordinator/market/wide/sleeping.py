@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from coordinator.market.fleet import Fleet
 from coordinator.market.instances import random_fleet
 from coordinator.market.layout import Restrictions
@@ -17,6 +21,13 @@ EVERYTHING = Restrictions(transfers=True, offloading=True, harvest=True)
 def sleeping_fleet(seed: int, nodes: int = 5, horizon: int = 4) -> Fleet:
     """Work may wait as many slots as the seed says, and stays, leaves by halves or leaves altogether."""
     return random_fleet(seed, nodes, horizon, deadline_slots=seed % 3, may_sleep=True)
+
+
+def mixed_fleet(seed: int, nodes: int = 5, horizon: int = 4) -> Fleet:
+    """The same, of which about half of the nodes, drawn from the seed, cannot sleep; the first can, the last not."""
+    can = np.random.default_rng(seed).random(nodes) < 0.5
+    can[0], can[-1] = True, False
+    return replace(sleeping_fleet(seed, nodes, horizon), can_sleep=can)
 
 
 def searched(fleet: Fleet, restrictions: Restrictions = EVERYTHING, wanted: float = 1e-3) -> Search:

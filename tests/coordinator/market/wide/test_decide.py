@@ -28,7 +28,7 @@ from coordinator.policies.optimised import optimise
 from coordinator.policies.registry import make_policy
 from coordinator.policies.validate import violations
 from coordinator.simulator.simulate import Information, World, simulate
-from tests.coordinator.market.wide.sleeping import EVERYTHING, sleeping_fleet
+from tests.coordinator.market.wide.sleeping import EVERYTHING, mixed_fleet, sleeping_fleet
 
 GAP = 1e-4
 seeds = st.integers(0, 2**32 - 1)
@@ -142,19 +142,20 @@ def test_what_the_hub_form_cannot_do_is_named() -> None:
         "fewer": large_fleet(WIDE_FROM - 1, 2),
         "horizon": replace(large, limits=replace(large.limits, transfer_cap_over="horizon")),
         "pair": replace(large, loss_fraction=np.zeros((WIDE_FROM, WIDE_FROM))),
-        "cannot sleep": replace(sleepy, can_sleep=np.arange(WIDE_FROM) > 0),
     }
     assert why_pairwise(sleepy) is None
+    assert why_pairwise(replace(sleepy, can_sleep=np.arange(WIDE_FROM) > 0)) is None
     for word, fleet in reasons.items():
         assert word in str(why_pairwise(fleet))
 
 
 @settings(max_examples=5, deadline=None)
-@given(seeds, st.integers(4, 12), st.booleans())
+@given(seeds, st.integers(4, 12), st.booleans(), st.booleans())
 def test_sleeping_fleets_are_decided_near_the_mixed_integer_optimum(
-    seed: int, nodes: int, valued: bool
+    seed: int, nodes: int, valued: bool, mixed: bool
 ) -> None:
-    fleet = sleeping_fleet(seed, nodes, 3)
+    """Also those of which some nodes cannot sleep."""
+    fleet = mixed_fleet(seed, nodes, 3) if mixed else sleeping_fleet(seed, nodes, 3)
     value = random_worth(fleet, seed) if valued else None
     wide = decide(fleet, EVERYTHING, 1e-3, value, workers=1)
     assert violations(fleet, wide) == []
@@ -182,6 +183,21 @@ def test_a_large_fleet_that_may_sleep_is_decided_in_the_hub_form() -> None:
     assert 0 < decision.awake.sum() < WIDE_FROM / 2
     staying = make_policy("deta").decide(replace(fleet, limits=replace(limits, may_sleep=False)), None)[0]
     assert decision.notes["objective_g"] < staying.notes["objective_g"]
+
+
+def test_a_large_fleet_some_of_whose_nodes_can_sleep_is_decided_in_the_hub_form() -> None:
+    """Two thirds cannot sleep; of the others some have work to leave to them."""
+    fleet = large_fleet(WIDE_FROM, 2)
+    limits = replace(fleet.limits, may_sleep=True, offload_cap_fraction=1.0)
+    can = np.arange(WIDE_FROM) % 3 == 0
+    fleet = replace(fleet, limits=limits, can_sleep=can, decision_slots=1)
+    decision, _ = make_policy("deta").decide(fleet, None)
+    assert decision.notes["wide_form"] == 1.0
+    assert violations(fleet, decision) == []
+    assert not decision.unserved_batches.any()
+    assert decision.awake[~can].all()
+    assert not decision.awake[can].all()
+    assert decision.notes["asleep_fraction"] == pytest.approx((~decision.awake).mean())
 
 
 def day_of_work() -> Fleet:

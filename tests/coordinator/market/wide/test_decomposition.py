@@ -99,6 +99,22 @@ def test_a_sample_moves_the_start_and_not_the_proof(monkeypatch: pytest.MonkeyPa
         assert max(hub.residuals(program, found.plan).values()) < 1e-9
 
 
+@pytest.mark.parametrize("lost", [{"_FAR": 0.0}, {"_FAR": np.inf, "_TRIAL_STEPS": 2, "_TRIAL_GAIN": 0.0}])
+def test_a_climb_that_a_sample_leads_nowhere_begins_without_it(
+    lost: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too far from the optimum at the start, or no nearer after the steps of the trial."""
+    program = hub.from_fleet(random_fleet(5, 120, 12))
+    plain, gaps = decomposition.solve(program, 1e-3), []
+    monkeypatch.setattr(decomposition, "SAMPLE_FROM", 50)
+    for name, value in lost.items():
+        monkeypatch.setattr(decomposition, name, value)
+    found = decomposition.solve(program, 1e-3, watch=lambda step, gap: gaps.append((step, gap)))
+    assert (found.objective_g, found.bound_g, found.steps) == (plain.objective_g, plain.bound_g, plain.steps)
+    begun = [place for place, (step, _) in enumerate(gaps) if step == 0]
+    assert begun[-1] == lost.get("_TRIAL_STEPS", 0), "what is watched begins again, after the trial's steps"
+
+
 def nothing_emits() -> Fleet:
     day = reference_day(24)
     return replace(day, intensity_g_per_kwh=np.zeros((10, 24)), stored_value_g_per_j=np.zeros(10))

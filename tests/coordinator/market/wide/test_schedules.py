@@ -12,22 +12,23 @@ from hypothesis import strategies as st
 from coordinator.market.layout import Restrictions
 from coordinator.market.wide import hub, schedules
 from coordinator.market.wide.schedules import Search, plans_of_a_search
-from tests.coordinator.market.wide.sleeping import EVERYTHING, optimum, searched, sleeping_fleet
+from tests.coordinator.market.wide.sleeping import EVERYTHING, mixed_fleet, optimum, searched, sleeping_fleet
 
 freedoms = st.builds(Restrictions, transfers=st.booleans(), offloading=st.just(True), harvest=st.just(True))
 
 
 @settings(max_examples=8, deadline=None)
-@given(st.integers(0, 10**6), st.integers(4, 20), st.integers(1, 4), freedoms)
+@given(st.integers(0, 10**6), st.integers(4, 20), st.integers(1, 4), freedoms, st.booleans())
 def test_at_most_two_hundredths_above_the_mixed_integer_optimum(
-    seed: int, nodes: int, horizon: int, restrictions: Restrictions
+    seed: int, nodes: int, horizon: int, restrictions: Restrictions, mixed: bool
 ) -> None:
-    fleet = sleeping_fleet(seed, nodes, horizon)
+    fleet = mixed_fleet(seed, nodes, horizon) if mixed else sleeping_fleet(seed, nodes, horizon)
     plan, least_g = optimum(fleet, restrictions)
     search = searched(fleet, restrictions)
     best = search.best()
     scale = max(best.scale_g(0.0), plan.emissions_g)
     assert best.undone == 0.0
+    assert best.awake[:, ~fleet.sleepers()].all()
     assert best.found.objective_g >= least_g - 1e-4 * scale, "below the optimum"
     assert best.found.objective_g <= plan.objective_g + 0.02 * scale
     assert search.bound_g <= plan.objective_g + 1e-5 * scale, "the bound holds"
@@ -76,6 +77,40 @@ def test_owners_of_work_that_a_schedule_leaves_undone_are_woken() -> None:
     assert found.undone == 0.0
     owners = (program.class_batches > program.offload_cap_batches).T
     assert (owners <= found.awake.T).all()
+
+
+def test_no_more_nodes_are_woken_than_the_work_takes() -> None:
+    """Work that may leave is run by the nodes that ran most of it in the plan before, and not by every owner."""
+    fleet = sleeping_fleet(3, 8, 2)
+    work = np.full((8, 1), 2, dtype=np.int64)
+    fleet = replace(
+        fleet,
+        limits=replace(fleet.limits, offload_cap_fraction=1.0),
+        backlog_batches=work,
+        release_batches=0 * work,
+        offloadable=np.array([True, True]),
+        storage_bytes=np.full(8, 1e9),
+        seconds_per_batch=np.full((8, 2), fleet.slot_s / 10),
+    )
+    search = searched(fleet)
+    found = search._plan(np.zeros((2, 8), dtype=bool))
+    assert found.undone == pytest.approx(16.0)
+    share = np.arange(16.0).reshape(2, 8) / 16
+    woken = search._wake(found, share)
+    assert woken[0].tolist() == [False] * 6 + [True] * 2, "ten batches each"
+    assert not woken[1].any(), "nothing is due there"
+    assert search._wake(found, share, every=True)[0].all()
+    tied = replace(fleet, offloadable=np.array([False, False]))
+    alone = searched(tied)
+    assert alone._wake(alone._plan(np.zeros((2, 8), dtype=bool)), share)[0].all(), "owners alone may run it"
+
+
+def test_a_slot_sleeps_and_another_is_awake_in_its_place() -> None:
+    awake = np.array([[True, False, True], [False, True, False]])
+    saves = np.array([3.0, 1.0, -2.0, 5.0, 4.0, -1.0])
+    order = np.argsort(-saves, kind="stable")
+    pairs = [tuple(pair.tolist()) for pair in schedules._swaps(order, saves, awake)]
+    assert pairs == [(4, 3), (0, 3), (4, 1), (0, 1), (4, 5), (2, 1), (2, 5)], "one node, or one time"
 
 
 def test_a_search_ends_where_plan_and_bound_meet(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,6 +93,27 @@ def test_work_that_stays_wakes_its_owner_once_in_each_window() -> None:
         assert answer.awake[first : last + 1, node].any()
 
 
+def test_a_node_that_cannot_sleep_has_one_path() -> None:
+    """Awake without work, woken if it slept before; the others answer as if it could sleep."""
+    fleet = sleeping_fleet(1, nodes=4, horizon=4)
+    none = np.zeros((4, 2), dtype=np.int64)
+    fleet = replace(fleet, backlog_batches=none, release_batches=np.zeros((4, 3), dtype=np.int64))
+    fleet = replace(fleet, asleep=np.array([False, True, False, True]))
+    mixed = replace(fleet, can_sleep=np.array([True, True, False, False]))
+    found = decomposition.solve(hub.from_fleet(fleet, EVERYTHING, whole_batches=True), 1e-3, workers=1)
+    all_, some = (
+        Sleepers.of(one, hub.from_fleet(one, EVERYTHING, whole_batches=True)).answer(found)
+        for one in (fleet, mixed)
+    )
+    assert not all_.awake.any()
+    assert some.awake.tolist() == [[False, False, True, True]] * 4
+    assert some.best_g[:2] == pytest.approx(all_.best_g[:2])
+    s = some.stages
+    assert some.best_g[2] == pytest.approx(s.awake[:, 2].sum())
+    assert some.best_g[3] == pytest.approx(s.waking[0, 3] + s.awake[1:, 3].sum())
+    assert all_.bound_g < some.bound_g
+
+
 def test_waking_up_leaves_time_for_whole_batches() -> None:
     """Of 50 s a batch of 4.6 s takes: ten whole ones awake, and ten also in the 49 s that waking up leaves."""
     fleet = replace(

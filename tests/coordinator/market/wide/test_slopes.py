@@ -63,3 +63,20 @@ def test_most_batches_by_hand() -> None:
             here = min(sleepers.data.capacity[t, n], own + p.guest_cap_batches[t, n])
             assert most[t, n] == pytest.approx(max(here, 1.0))
     assert np.isfinite(most).all()
+
+
+def test_being_awake_is_not_paid_by_nodes_that_cannot_sleep() -> None:
+    fleet = replace(large_fleet(6, 3), can_sleep=np.array([True, False] * 3))
+    fleet = replace(fleet, limits=replace(fleet.limits, may_sleep=True), asleep=np.ones(6, dtype=bool))
+    sleepers = Sleepers.of(fleet, hub.from_fleet(fleet, EVERYTHING, whole_batches=True))
+    asked: list[HubProgram] = []
+
+    def solve(one: HubProgram) -> decomposition.Certified:
+        asked.append(one)
+        return decomposition.solve(one, 1e-3, workers=1)
+
+    list(sloped_plans(sleepers, 2, solve))
+    for one in asked:
+        assert one.static_j[:, 1::2] == pytest.approx(sleepers.program.static_j[:, 1::2])
+        assert one.joules_per_batch[:, 1::2] == pytest.approx(sleepers.program.joules_per_batch[:, 1::2])
+        assert (one.joules_per_batch[:, ::2] > sleepers.program.joules_per_batch[:, ::2]).all()
