@@ -178,6 +178,8 @@ class CoordinatorConfig(Strict):
     """Slots that requests of the application stage may wait under their latency target; None: no target."""
     bounds: tuple[NodeBounds, ...] = ()
     """Of nodes whose board and panel are known; the readings of others are bounded by the ledger's range alone."""
+    measured_batteries: tuple[str, ...] = ()
+    """Nodes whose batteries have a gauge: what it shows goes before what follows from their flows."""
     plausible_power_times: float = Field(default=20.0, ge=1)
     plausible_harvest_times: float = Field(default=1.5, ge=1)
     """Margins: a reading of so many times the bound, or less, is believed."""

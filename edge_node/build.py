@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from carbon_data.units import to_micro
 from edge_node.actuators.actuator import ActuatorError
 from edge_node.actuators.build import build_actuator
 from edge_node.actuators.sleeper import Sleeper
 from edge_node.config import NodeConfig
 from edge_node.meters.base import Meter, sensor_of
+from edge_node.meters.charge import Charge
 from edge_node.meters.measured_harvest import MeasuredHarvest
 from edge_node.meters.registry import build_meter
 from edge_node.serving.answers import TaskAnswers
@@ -29,9 +33,7 @@ def build_node(config: NodeConfig, outbox: Outbox | None = None) -> EdgeNode:
     meter = build_meter(config.meter, config.board, config.slot_s, wall=config.overrun is not None)
     if config.demand is not None:
         counted = {Stage.DEVELOPMENT: CountedWorkload(config.demand)}
-        return EdgeNode(
-            config, counted, meter, outbox, sleeper=_sleeper(config, meter), harvest=_harvest(config)
-        )
+        return EdgeNode(config, counted, meter, outbox, sleeper=_sleeper(config, meter), **_measured(config))
     task = build_workload(config.task, config.inference)
     own = (Stage.PREPARATION, Stage.DEVELOPMENT, Stage.APPLICATION)
     workloads: dict[Stage, TaskWorkload] = dict.fromkeys(own, task)
@@ -52,14 +54,18 @@ def build_node(config: NodeConfig, outbox: Outbox | None = None) -> EdgeNode:
     ]
     answers = TaskAnswers(config.task.name)
     sleeper = _sleeper(config, meter)
-    return EdgeNode(config, workloads, meter, outbox, answers, services, sleeper, harvest=_harvest(config))
+    return EdgeNode(config, workloads, meter, outbox, answers, services, sleeper, **_measured(config))
 
 
-def _harvest(config: NodeConfig) -> MeasuredHarvest | None:
-    """Where a sensor measures it. Raises MeterError."""
-    if not config.harvest_meter:
-        return None
-    return MeasuredHarvest(config.harvest, config.slot_s, config.harvest_meter)
+def _measured(config: NodeConfig) -> dict[str, Any]:
+    """Sensors of panel and battery, where there are any. Raises MeterError."""
+    found: dict[str, Any] = {}
+    if config.battery_meter:
+        capacity_j = 0.0 if config.battery is None else config.battery.capacity_j
+        found["charge"] = Charge(config.battery_meter, to_micro(capacity_j))
+    if config.harvest_meter:
+        found["harvest"] = MeasuredHarvest(config.harvest, config.slot_s, config.harvest_meter)
+    return found
 
 
 def _sleeper(config: NodeConfig, meter: Meter) -> Sleeper | None:

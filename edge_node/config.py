@@ -258,6 +258,8 @@ class NodeConfig(Strict):
     meter: str = "modelled"
     harvest_meter: str = ""
     """Sensor that measures harvest, on the wall clock; empty: it is ``harvest``'s."""
+    battery_meter: str = ""
+    """Gauge of its battery, on the wall clock; empty: what it holds follows from its flows."""
     sleep: SleepConfig | None = None
     coordinator_address: str = ""
     """host:port; empty in a fleet that shares one process."""

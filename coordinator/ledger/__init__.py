@@ -13,6 +13,7 @@ Chart of accounts, unit ``uJ`` (positive: energy arrives in the account)::
     node/<id>/battery                   store: its balance is the energy stored now (>= 0)
     node/<id>/opening                   source: what was stored when the node first came
     node/<id>/adjustment                what a battery gained or lost in an unmetered gap; zero in a whole run
+    node/<id>/drift                     what a battery's gauge showed beyond its flows; zero without a gauge
     node/<id>/curtailed                 sink: harvested, not usable
     node/<id>/loss/charge|discharge|self_discharge
     node/<id>/stage/<stage>/<component> sink: what a life-cycle stage used, by physical component

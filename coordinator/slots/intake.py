@@ -14,8 +14,8 @@ from coordinator.slots import booking
 from coordinator.slots.balances import balance_of
 from coordinator.slots.books import Books
 from coordinator.slots.documents import message_document
-from coordinator.slots.plausibility import reading_findings, telemetry_bounds
-from coordinator.slots.postings import adjustment, alarm, gap, message_key, opening
+from coordinator.slots.plausibility import drift_bounds, reading_findings, telemetry_bounds
+from coordinator.slots.postings import adjustment, alarm, drift, gap, message_key, opening
 from coordinator.slots.protocol import Effects, Refused
 from coordinator.slots.record_checks import settlement_findings, telemetry_findings, usage_findings
 from coordinator.slots.state import Phase, SlotState, Standing
@@ -116,7 +116,23 @@ class Intake:
             raise self._alarmed("bad_telemetry", "; ".join(wrong), message.slot, node)
         if absurd := telemetry_bounds(self._config, self._bounds.get(node), message):
             raise self._alarmed("implausible", f"{node}: {'; '.join(absurd)}", message.slot, node)
+        if message.battery_was_read and (told := self._drifted(message, entry.key)) is not None:
+            return [told, entry], []
         return [*self._reconcile(node, message.slot, message.battery_uj, entry.key), entry], []
+
+    def _drifted(self, message: Telemetry, cause: str) -> Entry | None:
+        """What a battery's gauge shows against the books; None where they agree, and after a gap, which explains it."""
+        node, slot, state = message.node_id, message.slot, self._books.nodes[message.node_id]
+        if node not in self._config.measured_batteries:
+            raise self._alarmed(
+                "bad_telemetry", f"{node} says that it read its battery, and has no gauge", slot, node
+            )
+        booked, read = self._books.battery_uj(node), message.battery_uj
+        if not state.opened or state.uncertain or read == booked:
+            return None
+        if absurd := drift_bounds(self._config, state.profile, read - booked):
+            raise self._alarmed("implausible", f"{node}: {'; '.join(absurd)}", slot, node)
+        return drift(node, slot, cause, booked, read)
 
     def _usage(self, message: Usage, entry: Entry) -> Answer:
         """A metered reading. In time it waits for its settlement; after the slot's end it is booked."""

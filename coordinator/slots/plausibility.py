@@ -61,6 +61,14 @@ def telemetry_bounds(config: CoordinatorConfig, bounds: NodeBounds | None, told:
     return found
 
 
+def drift_bounds(config: CoordinatorConfig, profile: NodeProfile, drift_uj: int) -> list[str]:
+    """Likewise of a battery's gauge against the books: what flows in a slot at the battery's limits, both ways, with
+    the margin of powers; a tenth of its capacity at least, for gauges have steps."""
+    flows_j = (profile.charge_limit_w + profile.discharge_limit_w) * config.slot_s
+    could_j = max(flows_j, profile.battery_capacity_uj / MICRO / 10 / config.plausible_power_times)
+    return _above("battery drift", abs(drift_uj), config.plausible_power_times, could_j)
+
+
 def profile_findings(config: CoordinatorConfig, bounds: NodeBounds | None, profile: NodeProfile) -> list[str]:
     """Likewise of the constants that a node registers: its batteries and powers bound its later balances."""
     if bounds is None:

@@ -73,6 +73,14 @@ def adjustment(node_id: str, slot: int, cause: str, booked_uj: int, reported_uj:
     return Entry(Kind.ADJUSTMENT, f"adjustment/{node_id}/{cause}", body, postings, slot, node_id)
 
 
+def drift(node_id: str, slot: int, cause: str, booked_uj: int, read_uj: int) -> Entry:
+    """A battery whose gauge shows another content than follows from its flows: what its model is wrong by."""
+    change = read_uj - booked_uj
+    postings = (_uj(f"node/{node_id}/battery", change), _uj(f"node/{node_id}/drift", -change))
+    body = {"booked_uj": booked_uj, "reported_uj": read_uj, "cause": cause, "was_read": True}
+    return Entry(Kind.ADJUSTMENT, f"adjustment/{node_id}/{cause}", body, postings, slot, node_id)
+
+
 def gap(node_id: str, slot: int, reason: str) -> Entry:
     """A node's slot without a reading: no joule is invented for it."""
     body = {"reason": reason, "provenance": str(Provenance.MISSING)}

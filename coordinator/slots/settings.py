@@ -84,6 +84,8 @@ def told_config(config: CoordinatorConfig) -> dict[str, Any]:
         if not zone["readings"]:
             del zone["readings"]
     unset = [name for name in ("overrun", "live") if getattr(config, name) is None]
+    if not config.measured_batteries:
+        unset.append("measured_batteries")
     left_out = {"ledger_path", "host", "port", "access", *unset}
     return {name: value for name, value in told.items() if name not in left_out}
 

@@ -25,7 +25,17 @@ from coordinator.tables.flows import batch_rows, energy_rows
 from coordinator.tables.lines import line_rows
 from coordinator.tables.nodes import node_rows
 from coordinator.tables.recorded import RecordedRun
-from coordinator.tables.schema import HARVESTED, LIVE, SLEEP, SLEPT_BY_MODEL, SWITCHED, TABLES, TIMED, Kind
+from coordinator.tables.schema import (
+    GAUGED,
+    HARVESTED,
+    LIVE,
+    SLEEP,
+    SLEPT_BY_MODEL,
+    SWITCHED,
+    TABLES,
+    TIMED,
+    Kind,
+)
 from coordinator.tables.serving import serving_rows
 from coordinator.tables.slots import slot_rows
 
@@ -126,7 +136,7 @@ def _typed(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     typed = frame.astype({c.name: STORED_AS[c.kind] for c in TABLES[name].columns if c.kind in STORED_AS})
     if SLEEP in typed and typed[SLEEP].fillna(SLEPT_BY_MODEL).eq(SLEPT_BY_MODEL).all():
         typed = typed.drop(columns=SLEEP)
-    for group in (SWITCHED, TIMED, HARVESTED, LIVE):
+    for group in (SWITCHED, TIMED, HARVESTED, GAUGED, LIVE):
         columns = [name for name in group if name in typed]
         if typed[columns].isna().all(axis=None):
             typed = typed.drop(columns=columns)

@@ -35,6 +35,8 @@ def node_rows(run: RecordedRun) -> Iterable[Row]:
         row.update(node_columns(run, node, slots))
         row["unmetered_slots"] = len(run.ends) - sum((slot, node) in run.bookings for slot in run.ends)
         row["adjustment_j"] = from_micro(run.adjusted_uj.get(node, 0))
+        if node in run.config.get("measured_batteries", ()):
+            row["battery_drift_j"] = from_micro(run.drifted_uj.get(node, 0))
         # Every bit has its joules: those of the node's users' devices and of the network to them are in it.
         carried_uj = sum(line["energy_uj"] for body in bookings for line in body["lines"] if "users" in line)
         row["carried_j"] = from_micro(carried_uj)

@@ -40,6 +40,8 @@ class RecordedRun:
         self.bookings: dict[tuple[int, str], Mapping[str, Any]] = {}
         self.ends: dict[int, Mapping[str, Any]] = {}
         self.adjusted_uj: dict[str, int] = defaultdict(int)
+        self.drifted_uj: dict[str, int] = defaultdict(int)
+        """What gauges of batteries showed beyond their flows."""
         self._clock: dict[str, Mapping[str, Any]] = {}
         self._clocks: dict[int, Mapping[str, Mapping[str, Any]]] = {}
         self.signals: list[Mapping[str, Any]] = []
@@ -73,7 +75,8 @@ class RecordedRun:
             elif entry.kind is Kind.CLOCK:
                 self._clock[node] = body
             elif entry.kind is Kind.ADJUSTMENT:
-                self.adjusted_uj[node] += body["reported_uj"] - body["booked_uj"]
+                changed = self.drifted_uj if body.get("was_read") else self.adjusted_uj
+                changed[node] += body["reported_uj"] - body["booked_uj"]
         self.intensity, self.readings = _intensities(self.config.get("zones", ()), self.signals)
         self.node_ids: list[str] = list(self.config.get("node_ids", self.registrations))
 

@@ -102,7 +102,7 @@ SLOTS = table(
     more(Kind.REAL, "duration_s", "clock_offset_s", "clock_uncertainty_s"),
     more(Kind.NAME_OR_NULL, "harvest_kind"),
     more(Kind.REAL, "harvest_half_width_j", "harvest_bias_j", "harvest_rate_hz", "harvest_coverage_fraction"),
-    more(Kind.REAL, "harvest_window_s"),
+    more(Kind.REAL, "harvest_window_s", "battery_read_j"),
     more(Kind.REAL, "intensity_age_s"),
     more(Kind.FLAG_OR_NULL, "intensity_stale", "intensity_kept"),
 )
@@ -120,6 +120,10 @@ SWITCHED = ("sleep_failed", "wake_provenance", "wake_s", "wake_j", "wake_half_wi
 
 TIMED = ("duration_s", "clock_offset_s", "clock_uncertainty_s", "overrun_s", "missed", "undone_batches")
 """Columns of ``slots`` and ``decisions`` that are left out where slots were on the virtual clock."""
+
+GAUGED = ("battery_read_j", "battery_drift_j")
+"""Columns of ``slots`` and ``nodes`` that are left out where no battery has a gauge. ``battery_read_j``: what it showed
+before the slot, null where it was not read; ``battery_drift_j``: by how much readings went beyond its flows, in all."""
 
 HARVESTED = (
     "harvest_kind",
@@ -200,6 +204,7 @@ NODES = table(
     more(Kind.REAL, "carried_j"),
     needed(Kind.REAL, *(f"{name}_node_bit_per_j" for name in RATIOS)),
     more(Kind.TEXT_OR_NULL, SLEEP),
+    more(Kind.REAL, "battery_drift_j"),
 )
 """TREE and EE of a node divide what it delivered by all joules it used in the run. ``interval_slots``: those whose
 reading has an interval; ``demand_half_width_j`` is null unless all of ``slots`` have one."""

@@ -45,6 +45,8 @@ def slot_rows(run: RecordedRun, times: Mapping[int, datetime]) -> Iterable[Row]:
                 **_clock(run.clock_of(slot, node)),
             )
             if decision is not None and (slot, node) in run.telemetry:
+                if run.telemetry[slot, node].get("battery_was_read"):
+                    row["battery_read_j"] = from_micro(run.telemetry[slot, node]["battery_uj"])
                 row.update(_batch_columns(run, slot, node, selected, counted, away))
                 row["released_batches"] = _released(run, slot, node, before.get(node, 0))
             if booking is not None:

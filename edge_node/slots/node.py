@@ -18,6 +18,7 @@ from edge_node.actuators.sleeper import Sleeper
 from edge_node.config import NodeConfig, NodeMemory
 from edge_node.energy.harvest import Harvest
 from edge_node.meters.base import Meter
+from edge_node.meters.charge import Charge
 from edge_node.serving.port import Answered, Answers
 from edge_node.serving.requests import Services
 from edge_node.slots.beside import BesideWork, Done
@@ -70,6 +71,7 @@ class EdgeNode:
         sleeper: Its board, awake, where its sleep is real.
         clock_ns: Its monotonic clock, for slots on the wall clock.
         harvest: Where a sensor measures it; None: as configured.
+        charge: Gauge of its battery; None: what it holds follows from its flows.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class EdgeNode:
         sleeper: Sleeper | None = None,
         clock_ns: Callable[[], int] = time.monotonic_ns,
         harvest: Harvest | None = None,
+        charge: Charge | None = None,
     ) -> None:
         self.config = config
         self._lock = threading.RLock()
@@ -91,7 +94,7 @@ class EdgeNode:
         self._clock_ns = clock_ns
         windows = None if config.overrun is None else Windows(clock_ns)
         kept = MemoryOutbox() if outbox is None else outbox
-        state = NodeState(config, workloads, meter, kept, services, windows, harvest)
+        state = NodeState(config, workloads, meter, kept, services, windows, harvest, charge)
         self._state = state
         self._registration = Registration(state)
         market = MarketSide(state, self._registration.profile)

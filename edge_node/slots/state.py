@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -9,7 +10,8 @@ from carbon_data.storage import Battery
 from edge_node.config import NodeConfig
 from edge_node.energy.battery import battery_of
 from edge_node.energy.harvest import Harvest
-from edge_node.meters.base import Meter
+from edge_node.meters.base import Meter, MeterError
+from edge_node.meters.charge import Charge
 from edge_node.serving.requests import RequestWorkload, Services
 from edge_node.slots.backlog import Backlog
 from edge_node.slots.errors import InvalidDecision, NotReady
@@ -23,6 +25,8 @@ from edge_node.slots.windows import Windows
 from edge_node.workload import Workload
 from protos.messages.terms import Stage
 
+log = logging.getLogger(__name__)
+
 
 class NodeState:
     """Shared by all parts of a node. Not thread-safe: the node holds the lock.
@@ -35,6 +39,7 @@ class NodeState:
         services: What the application stage serves beside the task.
         windows: Its windows on the wall clock; None on the virtual one.
         harvest: Where a sensor measures it; None: as configured.
+        charge: Gauge of its battery; None: what it holds follows from its flows.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class NodeState:
         services: Services,
         windows: Windows | None = None,
         harvest: Harvest | None = None,
+        charge: Charge | None = None,
     ) -> None:
         if missing := sorted(set(config.stages) - {Stage.UNALLOCATED} - set(workloads)):
             raise InvalidDecision(f"{config.node_id}: no workload for stages {missing}")
@@ -60,6 +66,7 @@ class NodeState:
         initial = 0.0 if config.battery is None else config.battery.initial_fraction
         self.battery_uj = min(round(self.battery.capacity_uj * initial), self.battery.capacity_uj)
         """Stored energy before the slot that the node is in."""
+        self.charge = charge
         self.harvest = harvest or Harvest(config.harvest, config.slot_s)
         self.backlog = Backlog(
             config.stages,
@@ -118,6 +125,18 @@ class NodeState:
         if lasted_s is None:
             return self.battery
         return battery_of(self.config.battery, self.config.slot_s, lasted_s)
+
+    def read_battery(self) -> bool:
+        """Take over what the battery's gauge shows. False where there is none, or it has no reading: then it holds
+        what follows from its flows."""
+        if self.charge is None:
+            return False
+        try:
+            self.battery_uj = self.charge.stored_uj()
+        except MeterError as error:
+            log.warning("%s: %s; booked is what follows from its flows", self.node_id, error)
+            return False
+        return True
 
     # --- from slot to slot -------------------------------------------------------------------------------
 

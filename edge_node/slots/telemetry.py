@@ -40,6 +40,7 @@ class BeforeDecision:
                 if isinstance(message, Telemetry):
                     node.outbox.remove(message.seq)
             horizon = node.config.horizon_slots
+            was_read = node.read_battery()
             slot.telemetry = Telemetry(
                 node_id=node.node_id,
                 boot_id=node.boot_id,
@@ -50,6 +51,7 @@ class BeforeDecision:
                 backlog_batches=node.backlog.counts(slot.slot),
                 release_forecast_batches=node.backlog.forecast(slot.slot, horizon),
                 mean_loss=node.mean_loss,
+                battery_was_read=was_read,
                 work=() if node.learned is None else node.learned.work(slot.stage),
             )
             node.outbox.put(slot.telemetry.seq, slot.telemetry)

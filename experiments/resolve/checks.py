@@ -7,14 +7,17 @@ from datetime import timedelta
 from typing import Any
 
 from carbon_data.types import DataError, Signal
+from carbon_data.units import to_micro
 from coordinator.config import ZoneIntensity
 from coordinator.negotiation.table import Negotiating
 from coordinator.policies.registry import make_policy
 from edge_node.config import (
+    BatteryConfig,
     BoardConfig,
     HarvestConfig,
 )
 from edge_node.meters.base import MeterError
+from edge_node.meters.charge import Charge
 from edge_node.meters.measured_harvest import open_panel
 from edge_node.meters.modelled import ModelledMeter
 from edge_node.meters.registry import probe_meter
@@ -65,6 +68,38 @@ def check_harvest_meters(
         with scenario.at("nodes", entry, "harvest_meter"):
             try:
                 open_panel(spec, harvest).stop()
+            except MeterError as error:
+                raise UsageError(str(error)) from error
+
+
+def check_battery_meters(
+    scenario: Scenario, entries: tuple[int, ...], batteries: tuple[BatteryConfig | None, ...], slot_s: float
+) -> None:
+    """Likewise gauges of batteries, which telemetry tells of and which know nothing of scaled capacities."""
+    is_here = scenario.fleet.address is None and scenario.fleet.kind != "daemons"
+    for entry, battery in zip(entries, batteries, strict=True):
+        spec = scenario.nodes[entry].battery_meter
+        if spec is None:
+            continue
+        with scenario.at("nodes", entry, "battery_meter"):
+            if battery is None or battery.capacity_j == 0:
+                raise UsageError(
+                    f"battery_meter {spec!r} is of a node without a battery; give battery.capacity_wh"
+                )
+            if scenario.time.scale_storage and slot_s != scenario.time.trace_step_s:
+                scale = slot_s / scenario.time.trace_step_s
+                raise UsageError(
+                    f"battery_meter {spec!r} reads a real battery, and this scenario's are scaled by {scale:.3g} (slot_s "
+                    "to trace_step_s); give time.scale_storage = false"
+                )
+            if isinstance(make_policy(scenario.policy, **policy_settings(scenario)), Negotiating):
+                raise UsageError(
+                    f"policy {scenario.policy} negotiates and asks for no state of batteries; leave battery_meter out, "
+                    "or choose another policy"
+                )
+            try:
+                if is_here:
+                    Charge(spec, to_micro(battery.capacity_j))
             except MeterError as error:
                 raise UsageError(str(error)) from error
 

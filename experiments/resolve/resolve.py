@@ -14,6 +14,7 @@ from experiments.resolve.assumptions import assumptions_of
 from experiments.resolve.boards import battery_of, coordinator_body, node_boards
 from experiments.resolve.checks import (
     check_accounting,
+    check_battery_meters,
     check_daemons,
     check_harvest_meters,
     check_meters,
@@ -92,6 +93,8 @@ def _resolve(scenario: Scenario) -> Resolved:
     check_accounting(scenario, zones, len(stages))
     harvests, harvest_origins = harvest_traces(scenario, entries, intervals)
     check_harvest_meters(scenario, entries, harvests)
+    batteries = tuple(battery_of(scenario, spec.battery or scenario.battery, slot_s) for spec in specs)
+    check_battery_meters(scenario, entries, batteries, slot_s)
     with scenario.at("network", "transport"):
         transport = load_transport(scenario.network.transport)
     with scenario.at("network", "net_low_j_per_byte"):
@@ -104,7 +107,7 @@ def _resolve(scenario: Scenario) -> Resolved:
         stages=stages,
         boards=boards,
         harvests=harvests,
-        batteries=tuple(battery_of(scenario, spec.battery or scenario.battery, slot_s) for spec in specs),
+        batteries=batteries,
         node_specs=specs,
         zones=zones,
         body=coordinator_body(scenario, task),

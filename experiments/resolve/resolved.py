@@ -119,6 +119,12 @@ class Resolved:
         return tuple((spec.board or self.scenario.board).profile for spec in self.node_specs)
 
     @property
+    def measured_batteries(self) -> tuple[str, ...]:
+        """Nodes whose batteries have a gauge; none under a policy without batteries."""
+        pairs = zip(self.node_ids, self.node_specs, strict=True)
+        return tuple(node for node, spec in pairs if spec.battery_meter and self.with_harvest)
+
+    @property
     def meters(self) -> tuple[str, ...]:
         """Of every node."""
         return tuple(spec.meter or self.scenario.fleet.meter for spec in self.node_specs)
@@ -161,6 +167,7 @@ class Resolved:
                     app=None if self.app is None else self.app.nodes,
                     meter=self.meters[i],
                     harvest_meter=(spec.harvest_meter or "") if with_harvest else "",
+                    battery_meter=(spec.battery_meter or "") if with_harvest else "",
                     sleep=node_sleep(scenario, spec),
                     coordinator_address=coordinator_address,
                     peer_host=scenario.coordinator.host,
@@ -193,6 +200,7 @@ class Resolved:
             if (target_s := scenario.inference.strictest_target_s) is None
             else int(target_s // self.slot_s),
             bounds=node_bounds(self),
+            measured_batteries=self.measured_batteries,
             plausible_power_times=scenario.tolerance.plausible_power_times,
             plausible_harvest_times=scenario.tolerance.plausible_harvest_times,
             body=self.body,

@@ -115,13 +115,14 @@ class Scenario(Strict):
         return self
 
     @model_validator(mode="after")
-    def _measured_harvest_needs_windows(self) -> Scenario:
-        measured = [node.harvest_meter for node in self.nodes if node.harvest_meter]
-        if measured and self.time.clock != "wall":
-            raise ValueError(
-                f'harvest_meter {measured[0]!r} measures in real time, and time.clock is "virtual"; give time.clock = '
-                '"wall", or leave harvest_meter out'
-            )
+    def _measured_energy_needs_real_time(self) -> Scenario:
+        for key in ("harvest_meter", "battery_meter"):
+            measured = [spec for node in self.nodes if (spec := getattr(node, key))]
+            if measured and self.time.clock != "wall":
+                raise ValueError(
+                    f'{key} {measured[0]!r} measures in real time, and time.clock is "virtual"; give time.clock = '
+                    f'"wall", or leave {key} out'
+                )
         return self
 
     @field_validator("nodes")

@@ -189,6 +189,9 @@ class NodeSpec(Strict):
     harvest_meter: str | None = None
     """Sensor on its panel's line, `NAME:ARGUMENT` of `detabed list meters`: harvest is what it measures, and the series
     of [harvest] what is expected (with `time.clock = "wall"`)."""
+    battery_meter: str | None = None
+    """Gauge of its battery, `power-supply:FOLDER` or `file:PATH`: what it shows goes before what follows from the flows
+    (with `time.clock = "wall"`; not under a policy that negotiates)."""
     sleep: SleepSpec | None = None
     """How it sleeps. None: it cannot where its meter reads a sensor, or where nodes are boards (`kind = "daemons"`, or
     `fleet.boards`); elsewhere by the model."""

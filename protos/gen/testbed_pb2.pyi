@@ -359,7 +359,7 @@ class ClockAnswer(_message.Message):
     def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., number: _Optional[int] = ..., monotonic_ns: _Optional[int] = ...) -> None: ...
 
 class Telemetry(_message.Message):
-    __slots__ = ("node_id", "boot_id", "seq", "slot", "battery_uj", "harvest_forecast_uj", "backlog_batches", "release_forecast_batches", "mean_loss", "work")
+    __slots__ = ("node_id", "boot_id", "seq", "slot", "battery_uj", "harvest_forecast_uj", "backlog_batches", "release_forecast_batches", "mean_loss", "work", "battery_was_read")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
@@ -370,6 +370,7 @@ class Telemetry(_message.Message):
     RELEASE_FORECAST_BATCHES_FIELD_NUMBER: _ClassVar[int]
     MEAN_LOSS_FIELD_NUMBER: _ClassVar[int]
     WORK_FIELD_NUMBER: _ClassVar[int]
+    BATTERY_WAS_READ_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     boot_id: str
     seq: int
@@ -380,7 +381,8 @@ class Telemetry(_message.Message):
     release_forecast_batches: _containers.RepeatedScalarFieldContainer[int]
     mean_loss: float
     work: _containers.RepeatedCompositeFieldContainer[WorkProfile]
-    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., slot: _Optional[int] = ..., battery_uj: _Optional[int] = ..., harvest_forecast_uj: _Optional[_Iterable[int]] = ..., backlog_batches: _Optional[_Iterable[int]] = ..., release_forecast_batches: _Optional[_Iterable[int]] = ..., mean_loss: _Optional[float] = ..., work: _Optional[_Iterable[_Union[WorkProfile, _Mapping]]] = ...) -> None: ...
+    battery_was_read: bool
+    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., slot: _Optional[int] = ..., battery_uj: _Optional[int] = ..., harvest_forecast_uj: _Optional[_Iterable[int]] = ..., backlog_batches: _Optional[_Iterable[int]] = ..., release_forecast_batches: _Optional[_Iterable[int]] = ..., mean_loss: _Optional[float] = ..., work: _Optional[_Iterable[_Union[WorkProfile, _Mapping]]] = ..., battery_was_read: bool = ...) -> None: ...
 
 class Send(_message.Message):
     __slots__ = ("executor", "address", "batches")

@@ -28,6 +28,8 @@ class Telemetry:
     """Last mean training loss, for Oort's utility. None before the first training."""
     work: tuple[WorkProfile, ...] = ()
     """What the node has learned since it registered of what its work costs; empty: as it registered."""
+    battery_was_read: bool = False
+    """Whether ``battery_uj`` is what the battery's gauge shows, and not what follows from its flows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,17 @@ from coordinator.ledger.checks.item import Add, Item
 class Batteries:
     def __init__(self, add: Add, facts: Facts) -> None:
         self._add, self._facts = add, facts
+        self._measured: list[str] = []
+
+    def take_start(self, item: Item) -> None:
+        """The first start holds the configuration."""
+        if "config" in item.body:
+            self._measured = item.body["config"].get("measured_batteries", [])
+
+    def take_telemetry(self, item: Item) -> None:
+        """Only a battery with a gauge can be read."""
+        if item.body.get("battery_was_read") and item.node not in self._measured:
+            self._add("battery", item.where, f"says that {item.node} read its battery, which has no gauge")
 
     def take_any(self, item: Item) -> None:
         """Postings of any entry."""
@@ -23,6 +34,8 @@ class Batteries:
         booked_uj = item.body["booked_uj"]
         if booked_uj != item.before:
             self._add("battery", item.where, f"adjusts from {booked_uj} uJ, the books held {item.before} uJ")
+        if item.body.get("was_read") and item.node not in self._measured:
+            self._add("battery", item.where, f"books a drift of {item.node}, whose battery has no gauge")
 
     def take_booking(self, item: Item) -> None:
         balance = item.body["balance"]

@@ -43,7 +43,8 @@ class Facts:
         elif item.kind is Kind.SLOT_END:
             self.ended.add(item.slot)
         elif item.kind is Kind.ADJUSTMENT:
-            self.counts["battery adjustments after a gap"] += 1
+            was_read = item.body.get("was_read", False)
+            self.counts["readings of batteries" if was_read else "battery adjustments after a gap"] += 1
         elif item.kind is Kind.SIGNAL:
             told = (*item.body["zones"], *item.body["marginal"])
             self.counts["stale intensities"] += sum(each["stale"] for each in told)

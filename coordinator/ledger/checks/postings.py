@@ -27,7 +27,8 @@ class Postings:
         self._battery(item, item.body["battery_uj"], "opening")
 
     def take_adjustment(self, item: Item) -> None:
-        self._battery(item, item.body["reported_uj"] - item.body["booked_uj"], "adjustment")
+        source = "drift" if item.body.get("was_read") else "adjustment"
+        self._battery(item, item.body["reported_uj"] - item.body["booked_uj"], source)
 
     def _battery(self, item: Item, amount_uj: int, source: str) -> None:
         """What a battery holds comes from one named source."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from carbon_data.storage import Balance
-from coordinator.ledger import Kind, verify
+from coordinator.ledger import Kind, Unit, verify
 from coordinator.ledger.entry import Entry
+from coordinator.policies.registry import make_policy
 from coordinator.slots.documents import message_document
 from coordinator.slots.postings import adjustment, opening
 from coordinator.slots.protocol import Effects, Refused
@@ -405,3 +407,38 @@ def test_a_record_is_taken_up_as_it_is_read_from_the_file(bench: Any) -> None:
     service.books.apply(dataclasses.replace(entry, record=None))
     assert service.books.waiting["n00"] == live == told
     assert service.books.waiting["n00"] is not live
+
+
+def test_what_a_gauge_shows_is_booked_against_an_account_of_its_own(tmp_path: Path, kit: Any) -> None:
+    bench = kit.Bench(kit.make_config(tmp_path, measured_batteries=("n00",)), make_policy("local"))
+    bench.join()
+    bench.run_slot(0)
+    stub = bench.nodes["n00"]
+    stub.battery_uj -= 1_000_001
+    bench.coordinator.receive("n00", dataclasses.replace(stub.telemetry(1), battery_was_read=True))
+    assert not stub.refusals
+    bench.run_slot(1)
+    bench.close()
+    report = verify(bench.config.ledger_path)
+    assert report.ok, report.findings
+    assert "1 readings of batteries" in report.notices
+    assert bench.coordinator.service.books.balances["node/n00/drift", Unit.MICROJOULES] == 1_000_001
+    assert ("node/n00/adjustment", Unit.MICROJOULES) not in bench.coordinator.service.books.balances
+
+
+def test_a_reading_of_a_battery_is_believed_where_there_is_a_gauge_and_as_far_as_it_can_be(
+    tmp_path: Path, kit: Any
+) -> None:
+    config = kit.make_config(tmp_path, measured_batteries=("n00",), plausible_power_times=1.0)
+    bench = kit.Bench(config, make_policy("local"), charge_limit_w=0.01, discharge_limit_w=0.01)
+    bench.join()
+    bench.run_slot(0)
+    strange, absurd = bench.nodes["n01"], bench.nodes["n00"]
+    bench.coordinator.receive("n01", dataclasses.replace(strange.telemetry(1), battery_was_read=True))
+    assert "has no gauge" in strange.refusals[-1].reason
+    absurd.battery_uj = absurd.profile.battery_capacity_uj
+    bench.coordinator.receive("n00", dataclasses.replace(absurd.telemetry(1), battery_was_read=True))
+    assert absurd.refusals[-1].code == "implausible"
+    assert "n00: battery drift of" in absurd.refusals[-1].reason
+    bench.close()
+    assert verify(config.ledger_path).ok

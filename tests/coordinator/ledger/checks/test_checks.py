@@ -595,6 +595,9 @@ def timed(text: str, *changes: Change) -> Forged:
     return Forged("wall", text, changes, ledger="timed")
 
 
+DRIFT = {"booked_uj": 0, "reported_uj": 0, "cause": "x", "was_read": True}
+
+
 def panel(energy_uj: int) -> Body:
     known = {"kind": "power", "energy_uj": energy_uj, "half_width_uj": 9, "bias_uj": 0, "rate_hz": 1.0}
     return {**known, "coverage_fraction": 1.0, "gaps": 0, "window_s": 60.0}
@@ -940,6 +943,16 @@ FORGED |= {
         "reading",
         "the panel's meter read",
         (body(U0, lambda b: b.update(harvest_metered=panel(b["harvest_uj"] + 1))),),
+    ),
+    "a battery read without a gauge": Forged(
+        "battery",
+        "says that n00 read its battery, which has no gauge",
+        (body("message/n00/boot1/1", lambda b: b.update(battery_was_read=True)),),
+    ),
+    "a drift without a gauge": Forged(
+        "battery",
+        "books a drift of n04, whose battery has no gauge",
+        (append("adjustment", "adjustment/n04/x", DRIFT, 4, "n04"),),
     ),
     "a clock on the virtual clock": Forged(
         "clock", "in a run on the virtual clock", (append("clock", "clock/n00/1/9", CLOCK, node="n00"),)
