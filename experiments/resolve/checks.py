@@ -89,7 +89,7 @@ def check_battery_meters(
             if scenario.time.scale_storage and slot_s != scenario.time.trace_step_s:
                 scale = slot_s / scenario.time.trace_step_s
                 raise UsageError(
-                    f"battery_meter {spec!r} reads a real battery, and this scenario's are scaled by {scale:.3g} (slot_s "
+                    f"battery_meter {spec!r} reads a real battery, and the scenario scales it by {scale:.3g} (slot_s "
                     "to trace_step_s); give time.scale_storage = false"
                 )
             if isinstance(make_policy(scenario.policy, **policy_settings(scenario)), Negotiating):

@@ -18,6 +18,10 @@ LEASE_S = 8.0
 VIRTUAL = Schedule(lambda: RunTime.start(60.0, None), float)
 
 
+CLOCKS_KNOWN: Any = {"unknown_clocks": tuple, "require_clocks": lambda: None}
+"""As on the virtual clock."""
+
+
 class Waits:
     """Takes the place of durability. A wait for something that is lacking lasts to its deadline."""
 
@@ -45,6 +49,7 @@ def test_nodes_may_answer_a_market_that_waited_for_another_node_to_the_last_mome
         adopt=lambda request: ("plan", Effects()),
     )
     service: Any = SimpleNamespace(
+        **CLOCKS_KNOWN,
         deciding=SimpleNamespace(begin=lambda request: None),
         policy=SimpleNamespace(negotiates=True),
         negotiating=negotiating,
@@ -76,6 +81,7 @@ def test_where_no_node_is_there_a_slot_waits_for_one() -> None:
         adopt=lambda request, draft, choice, state: (choice, Effects()),
     )
     service: Any = SimpleNamespace(
+        **CLOCKS_KNOWN,
         deciding=deciding,
         policy=SimpleNamespace(negotiates=False),
         config=SimpleNamespace(node_ids=("n0", "n1")),
@@ -108,6 +114,7 @@ def test_a_slot_is_not_given_up_because_the_last_node_went_away_while_it_waited_
         adopt=lambda request, draft, choice, state: (choice, Effects()),
     )
     service: Any = SimpleNamespace(
+        **CLOCKS_KNOWN,
         deciding=deciding,
         policy=SimpleNamespace(negotiates=False),
         config=SimpleNamespace(node_ids=("n0", "n1")),

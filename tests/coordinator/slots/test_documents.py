@@ -14,16 +14,18 @@ from tests.coordinator.slots.test_schedule import DECISION, PLAN
 USAGE = Usage("n0", "boot", 1, 1, 0, (), 0, (), (), 0)
 
 
-def without(document: dict[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in document.items() if key != name}
+def without(document: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if key not in names}
 
 
 def test_a_duration_is_kept_where_there_is_one() -> None:
-    assert message_document(USAGE) == without(asdict(USAGE), "duration_s")
+    assert message_document(USAGE) == without(asdict(USAGE), "duration_s", "harvest_metered")
     timed = replace(USAGE, duration_s=0.0)
-    assert message_document(timed) == asdict(timed)
+    assert message_document(timed) == without(asdict(timed), "harvest_metered")
     telemetry = Telemetry("n0", "boot", 1, 0, 0, (1,), (1,))
-    assert message_document(telemetry) == without(asdict(telemetry), "work")
+    assert message_document(telemetry) == without(asdict(telemetry), "work", "battery_was_read")
+    read = replace(telemetry, battery_was_read=True)
+    assert message_document(read)["battery_was_read"] is True
 
 
 def test_what_was_learned_of_the_work_is_kept_where_something_was() -> None:
