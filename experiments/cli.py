@@ -7,7 +7,7 @@ warnings go to standard error.
 
 from __future__ import annotations
 
-import errno
+import io
 import os
 import sys
 from typing import Annotated
@@ -16,9 +16,10 @@ import click
 import typer
 from typer.core import TyperGroup
 
+from carbon_data.machine_faults import machine_fault
 from experiments.commands.lazy import LazyCommand, group
 from experiments.commands.output import err, out, say
-from experiments.errors import RunError, UsageError, describe_failure
+from experiments.errors import RunError, UsageError
 
 COMMANDS = {
     "run": (
@@ -233,17 +234,25 @@ def command_line() -> TyperGroup:
 
 def main() -> None:
     """Entry point: messages instead of tracebacks, exit codes that scripts can use."""
-    sys.exit(invoke(sys.argv[1:]))
+    code = invoke(sys.argv[1:])
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        _write_no_more()
+    sys.exit(code)
 
 
 def invoke(arguments: list[str]) -> int:
     """Run one command line; returns the exit code."""
-    # Policies, tasks and sources of one's own lie in the working directory. It is looked at last, so that a file there
-    # takes the place of no module that a run needs.
-    here = os.getcwd()
-    sys.path[:] = [*(folder for folder in sys.path if folder not in ("", here)), here]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal or file that cannot show every sign
     try:
+        _look_here_last()
         result = command_line().main(args=arguments, prog_name="detabed", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # what the last lines meet is met here
     except (typer.Exit, click.exceptions.Exit) as stop:
         return stop.exit_code
     except click.exceptions.Abort:
@@ -260,33 +269,32 @@ def invoke(arguments: list[str]) -> int:
     except RunError as error:
         return _failed("failed:", error, 1)
     except BrokenPipeError:
-        # The reader of our output (head, a pager) has closed it; nothing more can be written there.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()  # the reader of our output (head, a pager) has closed it
         return 0
-    except OSError as error:
-        # A full disk, a folder taken away in mid-run: printed without a traceback.
-        return _failed("failed:", describe_failure(error), 1)
     except Exception as error:
         if _is_bad_data(error):
             return _failed("error:", error, 2)
-        if (full := _full_disk(error)) is not None:
-            return _failed("failed:", describe_failure(full), 1)
-        raise
+        if (fault := machine_fault(error)) is not None:
+            return _failed("failed:", fault, 1)
+        raise  # a fault of this program, which needs its traceback
     return result if isinstance(result, int) else 0
+
+
+def _look_here_last() -> None:
+    """Policies, tasks and sources of one's own lie in the working directory. It is looked at last, so that a file there
+    takes the place of no module that a run needs. Raises OSError where that folder is gone."""
+    here = os.getcwd()
+    sys.path[:] = [*(folder for folder in sys.path if folder not in ("", here)), here]
+
+
+def _write_no_more() -> None:
+    """Nothing more can be written to standard output: Python would try again as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _failed(word: str, error: object, exit_code: int) -> int:
     say(word, error)
     return exit_code
-
-
-def _full_disk(error: BaseException | None) -> OSError | None:
-    """The full disk that caused an error of a library (for example in a half-written figure)."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return error
-        error = error.__cause__ or error.__context__
-    return None
 
 
 def _is_bad_data(error: Exception) -> bool:

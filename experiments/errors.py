@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+from carbon_data.machine_faults import machine_fault
 
 
 class UsageError(Exception):
@@ -22,8 +22,5 @@ class FailedRunError(RunError):
 
 
 def describe_failure(error: Exception) -> str:
-    """One sentence; a full disk is named as such in every part."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = f" ({error.filename})" if error.filename else ""
-        return f"the disk is full{where}; make room, or give another --output"
-    return str(error)
+    """One sentence; a fault of the machine is named as such in every part, with what to do next."""
+    return machine_fault(error) or str(error)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from carbon_data.machine_faults import database_fault
 from coordinator.ledger.entry import GENESIS, Entry, Kind, LedgerError, Posting, Unit, chain_hash
 from coordinator.ledger.formats import CURRENT, READABLE, Format
 
@@ -346,24 +347,39 @@ def _disk_error(error: sqlite3.Error, path: Path) -> LedgerError:
     """SQLite's failure as a sentence."""
     if _is_full(error, path):
         return LedgerError(f"the disk is full ({path}); make room, or give another --output")
-    return LedgerError(f"{path} cannot be written: {error}")
+    return LedgerError(f"{path} cannot be written: {database_fault(error) or error}")
+
+
+def _unusable(error: sqlite3.Error, path: Path) -> LedgerError:
+    """Why a file cannot be used as a ledger: the machine does not let it, or it is none."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT) and (fault := database_fault(error)):
+        return LedgerError(f"{path} cannot be used: {fault}")
+    return LedgerError(
+        f"{path} is not a ledger of this project: {error}; restore it from a copy, or choose another run folder"
+    )
 
 
 def open_read_only(path: Path) -> tuple[sqlite3.Connection, Format]:
-    """A connection that cannot write, and the file's format. Raises LedgerError when there is no such ledger."""
+    """A connection that cannot write, and the file's format. Raises LedgerError when there is no such ledger, OSError
+    when it cannot be opened."""
     if not Path(path).is_file():
         raise LedgerError(f"{path} is no file; a finished or running run has its ledger in ledger.sqlite")
     if Path(path).stat().st_size == 0:
         raise LedgerEmptyError(f"{path} is empty: nothing was booked, or it was cut to nothing")
-    connection = sqlite3.connect(_address(path), uri=True, isolation_level=None)
+    with Path(path).open("rb"):
+        pass  # the operating system says why it cannot be read; SQLite only that
+    connection: sqlite3.Connection | None = None
     try:
+        connection = sqlite3.connect(_address(path), uri=True, isolation_level=None)
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
             connection.close()
             raise LedgerEmptyError(f"{path} has no tables: nothing was booked")
         row = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
     except sqlite3.DatabaseError as error:
-        connection.close()
-        raise LedgerError(f"{path} is not a ledger of this project: {error}") from error
+        if connection is not None:
+            connection.close()
+        raise _unusable(error, path) from error
     if row is None:
         connection.close()
         raise LedgerEmptyError(f"{path} is being made, or has lost its format: nothing can be read of it")
@@ -403,29 +419,41 @@ def read_entries(path: Path, after: int = 0) -> Iterator[StoredEntry]:
     """Committed entries of a ledger file in order, in today's units (nothing is checked: that is ``verify``); those
     whose number is greater than ``after``.
 
-    Digest and chain are as stored; ``text`` of an entry is the stored document.
+    Digest and chain are as stored; ``text`` of an entry is the stored document. Raises LedgerError as
+    ``open_read_only``, and for an entry that cannot be understood.
     """
     connection, stored_as = open_read_only(path)
     with contextlib.closing(connection):
-        postings = connection.execute(
-            "SELECT entry_id, account, unit, amount FROM postings WHERE entry_id > ? ORDER BY entry_id, line",
-            (after,),
-        )
-        waiting = postings.fetchone()
-        rows = connection.execute(
-            "SELECT id, kind, key, slot, node_id, body, digest, chain FROM entries WHERE id > ? ORDER BY id",
-            (after,),
-        )
-        for entry_id, kind, key, slot, node_id, body, digest, chain in rows:
-            own: list[Posting] = []
-            while waiting is not None and waiting[0] <= entry_id:
-                if waiting[0] == entry_id:
-                    own.append(stored_as.posting(waiting[1], waiting[2], waiting[3]))
-                waiting = postings.fetchone()
-            document = stored_as.document(json.loads(body))
-            block = block_of(connection, entry_id, stored_as)
-            entry = Entry(Kind(kind), key, document, tuple(own), slot, node_id, text=body, data=block)
-            yield StoredEntry(entry_id, entry, digest, chain)
+        try:
+            yield from _entries(connection, stored_as, after)
+        except sqlite3.DatabaseError as error:
+            raise _unusable(error, path) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise LedgerError(
+                f"{path} is damaged: an entry cannot be understood ({error}); restore it from a copy, or run again"
+            ) from error
+
+
+def _entries(connection: sqlite3.Connection, stored_as: Format, after: int) -> Iterator[StoredEntry]:
+    postings = connection.execute(
+        "SELECT entry_id, account, unit, amount FROM postings WHERE entry_id > ? ORDER BY entry_id, line",
+        (after,),
+    )
+    waiting = postings.fetchone()
+    rows = connection.execute(
+        "SELECT id, kind, key, slot, node_id, body, digest, chain FROM entries WHERE id > ? ORDER BY id",
+        (after,),
+    )
+    for entry_id, kind, key, slot, node_id, body, digest, chain in rows:
+        own: list[Posting] = []
+        while waiting is not None and waiting[0] <= entry_id:
+            if waiting[0] == entry_id:
+                own.append(stored_as.posting(waiting[1], waiting[2], waiting[3]))
+            waiting = postings.fetchone()
+        document = stored_as.document(json.loads(body))
+        block = block_of(connection, entry_id, stored_as)
+        entry = Entry(Kind(kind), key, document, tuple(own), slot, node_id, text=body, data=block)
+        yield StoredEntry(entry_id, entry, digest, chain)
 
 
 def tables_of(stored_as: Format) -> tuple[str, ...]:
@@ -464,9 +492,7 @@ def _prepare(connection: sqlite3.Connection, run_id: str, path: Path, stored_as:
     except sqlite3.DatabaseError as error:
         if _is_full(error, path):
             raise
-        raise LedgerError(
-            f"{path} is not a ledger of this project: {error}; choose another run folder"
-        ) from error
+        raise _unusable(error, path) from error
     for table in tables_of(stored_as):
         for verb in ("UPDATE", "DELETE"):
             connection.execute(_TRIGGER.format(table=table, verb=verb, what=verb.lower()))

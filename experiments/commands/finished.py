@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from carbon_data.machine_faults import machine_fault
 from experiments.commands.output import out, print_json, say
 from experiments.errors import RunError, describe_failure
 from experiments.run_folder.kept import kept
@@ -23,8 +24,8 @@ def failures_in_json(folder: Path, as_json: bool) -> Iterator[None]:
     says what is kept and how to go on."""
     try:
         yield
-    except (RunError, OSError) as error:
-        if as_json:
+    except Exception as error:
+        if as_json and (isinstance(error, RunError) or machine_fault(error) is not None):
             print_json({"failed": describe_failure(error), "run": str(folder) if folder.exists() else None})
         raise
     except KeyboardInterrupt:

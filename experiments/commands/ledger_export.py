@@ -95,7 +95,12 @@ def _checked(run: Path) -> Exported:
 def _authority(run: Path, inventory: Path | None) -> tuple[Authority, str]:
     """Whoever signs, and who that is in words. Raises UsageError."""
     if inventory is None and (run / SCENARIO).exists():
-        fleet = tomllib.loads((run / SCENARIO).read_text(encoding="utf-8")).get("fleet", {})
+        try:
+            fleet = tomllib.loads((run / SCENARIO).read_text(encoding="utf-8")).get("fleet", {})
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"{run / SCENARIO} cannot be read ({error}); restore it from a copy, or give --inventory"
+            ) from error
         inventory = Path(fleet["cluster"]) if fleet.get("cluster") else None
     if inventory is None:
         return own_authority(), "your own authority"

@@ -17,6 +17,8 @@ import os
 import secrets
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 import threading
 import warnings
@@ -33,6 +35,7 @@ from protos.wire import LOOPBACK_NAMES
 
 from .base import FleetStartError, Managed
 from .isolation import Isolation, require_loopback
+from .ray_reaper import OVER, TOKEN, VARIABLE
 from .temporary import BELOW_PARENT, PREFIX
 
 logger = logging.getLogger(__name__)
@@ -123,6 +126,7 @@ class LocalRay(Managed):
         self._preload = preload
         self.isolation = isolation
         self._folder: Path | None = None
+        self._reaper: subprocess.Popen[bytes] | None = None
         self._environment_before: dict[str, str | None] = {}
         self._open = contextlib.ExitStack()
 
@@ -135,6 +139,7 @@ class LocalRay(Managed):
         """
         self._set_environment()
         try:
+            self._start_reaper()
             self._open.enter_context(_replaced([(worker, "print_to_stdstream", _log_instead_of_print)]))
             try:
                 self._init()
@@ -154,8 +159,9 @@ class LocalRay(Managed):
                 require_loopback()
             if threading.current_thread() is threading.main_thread():
                 # Ray's own handler prints a stack and ends the process with nothing cleaned up.
-                previous = signal.signal(signal.SIGTERM, _leave)
-                self._open.callback(signal.signal, signal.SIGTERM, previous)
+                self._open.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _leave))
+                if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # nohup has it ignored
+                    self._open.callback(signal.signal, signal.SIGHUP, signal.signal(signal.SIGHUP, _leave))
         except BaseException:
             self.stop()
             raise
@@ -164,14 +170,14 @@ class LocalRay(Managed):
         # Short: Ray puts Unix sockets below it, whose paths may have 107 characters at most. This folder is its owner's
         # alone; Ray opens the one below to everybody, for others may use its cluster.
         self._folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        token = self._folder / "token"
+        token = self._folder / TOKEN
         descriptor = os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_hex(32))
         wanted = {
             **process_environment(),
             "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN_PATH": str(token),
+            VARIABLE: str(token),
             # Ours first: what it does for our names must be done before Ray puts the working directory in front.
             "RAY_preload_python_modules": ",".join(("experiments", *self._preload)),
             **_without_proxy(),
@@ -188,6 +194,18 @@ class LocalRay(Managed):
         for key in removed:
             os.environ.pop(key, None)
         _reread_environment()
+
+    def _start_reaper(self) -> None:
+        """Before Ray: this process may be killed at any moment."""
+        script = str(Path(__file__).with_name("ray_reaper.py"))
+        self._reaper = subprocess.Popen(
+            [sys.executable, "-I", "-S", script, str(self._folder), str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C and a terminal that closes are for this process
+            cwd="/",
+        )
 
     def _init(self) -> None:
         assert self._folder is not None  # _set_environment made it
@@ -222,6 +240,10 @@ class LocalRay(Managed):
         if self._environment_before:
             _reread_environment()
         self._environment_before = {}
+        reaper, self._reaper = self._reaper, None
+        if reaper is not None:
+            with contextlib.suppress(OSError):  # it was ended by somebody
+                reaper.communicate(OVER)
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None

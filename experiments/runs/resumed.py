@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flwr.app import Array, ArrayRecord
-from safetensors.numpy import load_file
 
 from carbon_data.types import DataError
 from coordinator.adapters.flower_server import Evaluation, RunPlan, RunRecord, SlotOutcome
@@ -25,6 +24,7 @@ from edge_node.config import NodeConfig, NodeMemory
 from experiments.errors import UsageError
 from experiments.run_folder.checkpoint import read_lines
 from experiments.run_folder.files import CHECKPOINT, LEDGER, PROGRESS
+from experiments.run_folder.tensors import read_tensors
 from experiments.runs.recording import MODEL, Kept, Recording, replies_of
 from experiments.runs.strategy_state import recall
 from experiments.runs.timings import Timings
@@ -105,7 +105,7 @@ def resumed(folder: Path, state: Mapping[str, Any], config: CoordinatorConfig, p
             f"{folder}: its ledger has {books.next_slot} slots and its checkpoint {state['slot']}; they are not of one "
             "run: run its scenario.toml again"
         )
-    tensors = load_file(folder / CHECKPOINT)
+    tensors = read_tensors(folder / CHECKPOINT)
     record, timings = _record(folder, state, books, tensors)
     lost = books.slots[state["slot"]] if behind else None
     resumption = {

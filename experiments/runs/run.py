@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from carbon_data.machine_faults import machine_fault
 from edge_node.adapters.app_modules import AppLoadError, fresh_apps
 from edge_node.adapters.npy import array_view
 from experiments.run_folder.files import FLOWER_LOG, LEDGER, SCENARIO, TIMINGS
@@ -129,7 +130,9 @@ def execute(
         mark_failed(folder, str(error))
         discard(folder)
         raise
-    except failures() as error:
+    except Exception as error:
+        if not isinstance(error, failures()) and machine_fault(error) is None:
+            raise  # a fault of this program, which needs its traceback
         sentence = f"{folder}: {describe_failure(error)}"
         mark_failed(folder, sentence)
         if isinstance(error, ITS_OWN_FAULT) and not isinstance(error, TryLaterError):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
 
 from carbon_data.types import DataError
 from edge_node.tasks.none import APP
@@ -20,6 +19,7 @@ from experiments.errors import UsageError
 from experiments.report.lifecycle.setting import Setting, setting_of
 from experiments.report.read import Run
 from experiments.run_folder.files import LEDGER, MODEL
+from experiments.run_folder.tensors import read_tensors
 from experiments.run_folder.verify import verify_run
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Evidence:
             self.why["parameters"] = NO_MODEL
             return None
         prefix = "development/"
-        found = {k.removeprefix(prefix): v for k, v in load_file(path).items() if k.startswith(prefix)}
+        found = {k.removeprefix(prefix): v for k, v in read_tensors(path).items() if k.startswith(prefix)}
         if not found:
             self.why["parameters"] = NO_MODEL
             return None

