@@ -8,6 +8,7 @@ worst of the three. A handshake, once a connection, is a figure of its own.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import queue
@@ -24,7 +25,7 @@ from typing import Any, cast
 import grpc
 import psutil
 
-from edge_node.adapters.host import GrpcHost
+from edge_node.adapters.batch_transfer import PeerServer, head_metadata
 from edge_node.build import build_node
 from experiments.fleet.run_access import RunAccess, run_access
 from experiments.resolve.resolve import resolve
@@ -32,7 +33,8 @@ from experiments.scenario.model import parse_scenario
 from protos import codec
 from protos.access.calls import Calls
 from protos.access.config import COORDINATOR, Access
-from protos.messages.parcels import Parcel, Tensor
+from protos.access.guard import Guard
+from protos.messages.parcels import Parcel, Receipt, Tensor
 from protos.messages.runner import StatusRequest
 from protos.messages.stream import Heartbeat, Welcome
 
@@ -124,10 +126,15 @@ def node_host(access: RunAccess) -> Iterator[Server]:
 
 
 def serve_node_host(access: str) -> None:
-    """What ``node_host`` runs; ends with its standard input."""
-    with GrpcHost(access=Access.model_validate_json(access)) as host:
-        print(json.dumps({"address": host.address}), flush=True)
-        sys.stdin.read()
+    """What ``node_host`` runs; ends with its standard input. It takes every parcel."""
+    asyncio.run(_take_parcels(Guard(Access.model_validate_json(access))))
+
+
+async def _take_parcels(guard: Guard) -> None:
+    server = PeerServer(lambda head: None, lambda parcel: Receipt(True, 0), guard)
+    print(json.dumps({"address": await server.start("127.0.0.1", 0)}), flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    await server.stop()
 
 
 @contextlib.contextmanager
@@ -207,8 +214,9 @@ class Callers:
         parcel = Parcel("bench", 1, 0, self._owner, self._executor, (1,), (tensor,), (size,))
         data = codec.DELIVER.encode_request(parcel)
         call: Any = cast(Any, self._deliver).unary_unary(codec.DELIVER.path)
+        metadata = (*self._as_node.metadata, *head_metadata(parcel))
         for _ in range(count):
-            call(data, timeout=WAIT_S, metadata=self._as_node.metadata)
+            call(data, timeout=WAIT_S, metadata=metadata)
 
     def _channel(self, calls: Calls, address: str, name: str) -> grpc.Channel:
         return self._open.enter_context(calls.channel(address, name, OPTIONS))

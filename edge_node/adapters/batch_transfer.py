@@ -22,7 +22,7 @@ from protos import codec
 from protos.access.calls import Calls
 from protos.access.guard import Guard
 from protos.codec import DELIVER, MAX_PARCEL_BYTES, ProtocolError
-from protos.messages.parcels import Parcel, Receipt
+from protos.messages.parcels import Parcel, ParcelHead, Receipt, head_of
 from protos.wire import NO_DECOMPRESSION, REDIAL_OPTIONS, proxy_options
 
 log = logging.getLogger(__name__)
@@ -51,16 +51,30 @@ REPEAT_S = 2.0
 _REPEATED = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED})
 
 
+HEAD = "detabed-parcel-bin"
+"""Header with the head of a parcel."""
+
+
+def head_metadata(parcel: Parcel) -> tuple[tuple[str, bytes], ...]:
+    """Headers of a delivery that say what is coming."""
+    return ((HEAD, codec.encode(head_of(parcel))),)
+
+
 class PeerServer:
-    """Takes parcels for the nodes of this process and dispatches them by executor id."""
+    """Takes parcels for the nodes of this process and dispatches them by executor id.
+
+    A parcel that is not wanted is refused by its head: its megabytes are neither read nor decoded.
+    """
 
     def __init__(
         self,
+        refuse: Callable[[ParcelHead], Receipt | None],
         receive: Callable[[Parcel], Receipt],
         guard: Guard,
     ) -> None:
-        """``receive`` runs in a worker thread; an unknown executor is its to refuse."""
-        self._receive = receive
+        """``refuse``, by the head alone, and ``receive`` run in worker threads; an unknown executor is theirs to
+        refuse."""
+        self._refuse, self._receive = refuse, receive
         self._guard = guard
         self._server: grpc.aio.Server | None = None
 
@@ -88,10 +102,16 @@ class PeerServer:
         # gRPC reads a unary call's message before its handler runs: a stranger's megabytes would be in memory by then.
         caller = await self._guard.caller(context)
         try:
+            said = dict(context.invocation_metadata() or ()).get(HEAD, b"")
+            head = codec.decode(ParcelHead, said if isinstance(said, bytes) else said.encode())
+            await self._guard.require(context, head.owner, caller)
+            if (refused := await asyncio.to_thread(self._refuse, head)) is not None:
+                return DELIVER.encode_response(refused)
             parcel = DELIVER.decode_request(await anext(requests, b""))
+            if head_of(parcel) != head:
+                raise ProtocolError("Parcel", head_of(parcel), f"what its head says: {head}")
         except ProtocolError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, codec.safe_text(error))
-        await self._guard.require(context, parcel.owner, caller)
         receipt = await asyncio.to_thread(self._receive, parcel)
         return DELIVER.encode_response(receipt)
 
@@ -109,7 +129,7 @@ class PeerClient:
 
         Raises ProtocolError when the parcel itself breaks the contract.
         """
-        data = DELIVER.encode_request(parcel)
+        data, metadata = DELIVER.encode_request(parcel), (*self._calls.metadata, *head_metadata(parcel))
         begun = time.monotonic()
         deadline = begun + timeout_s
         call: Any = cast(Any, self._channel(address, parcel.executor)).unary_unary(DELIVER.path)
@@ -119,7 +139,7 @@ class PeerClient:
             if left <= 0:
                 return Receipt(False, 0, f"{address} did not answer within {timeout_s:g} s")
             try:
-                answer = await call(data, timeout=left, metadata=self._calls.metadata)
+                answer = await call(data, timeout=left, metadata=metadata)
                 return DELIVER.decode_response(answer)
             except ProtocolError as error:
                 return Receipt(False, 0, codec.safe_text(f"{address} answered nonsense: {error}"))

@@ -25,10 +25,14 @@ from protos.access.calls import Calls
 from protos.access.config import COORDINATOR, Access
 from protos.access.guard import Guard
 from protos.codec import MAX_STREAM_BYTES
-from protos.messages.parcels import Parcel, Receipt
+from protos.messages.parcels import Parcel, ParcelHead, Receipt
 from protos.wire import proxy_options
 
 T = TypeVar("T")
+
+
+def not_here(node_id: str) -> Receipt:
+    return Receipt(False, 0, f"{node_id} does not live here")
 
 
 class Attached(Protocol):
@@ -67,7 +71,7 @@ class GrpcHost:
         self._infer = InferServer(
             lambda: {node_id: link.node for node_id, link in self._links.items()}, guard
         )
-        self.peers = PeerServer(self._receive_parcel, guard)
+        self.peers = PeerServer(self._refuse_parcel, self._receive_parcel, guard)
         self._client: PeerClient | None = None
         self._links: dict[str, Attached] = {}
         self._coordinators: dict[str, grpc.aio.Channel] = {}
@@ -167,10 +171,14 @@ class GrpcHost:
         assert self._client is not None
         return await self._client.deliver(address, parcel, timeout_s)
 
+    def _refuse_parcel(self, head: ParcelHead) -> Receipt | None:
+        link = self._links.get(head.executor)
+        return not_here(head.executor) if link is None else link.node.refuse_parcel(head)
+
     def _receive_parcel(self, parcel: Parcel) -> Receipt:
         link = self._links.get(parcel.executor)
         if link is None:
-            return Receipt(False, 0, f"{parcel.executor} does not live here")
+            return not_here(parcel.executor)
         receipt = link.node.on_parcel(parcel)
         link.changed()
         return receipt

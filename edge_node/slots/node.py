@@ -42,7 +42,7 @@ from edge_node.slots.telemetry import BeforeDecision
 from edge_node.slots.windows import Windows
 from edge_node.workload import Arrays, Parameters, Result, Workload
 from protos.messages.market import MarketCall, MarketNews
-from protos.messages.parcels import Parcel, Receipt
+from protos.messages.parcels import Parcel, ParcelHead, Receipt
 from protos.messages.slot import CloseSlot, Decision, EnergyGrant, Settlement, Telemetry, Usage
 from protos.messages.stream import (
     Ack,
@@ -217,6 +217,11 @@ class EdgeNode:
         with self._lock:
             self._sending.failed(parcel)
             self._sleeping.follow_plan()
+
+    def refuse_parcel(self, head: ParcelHead) -> Receipt | None:
+        """Why a parcel with this head would be refused; None: it is worth reading."""
+        with self._lock:
+            return self._offloaded.refuse(head)
 
     def on_parcel(self, parcel: Parcel) -> Receipt:
         """Batches of another node arrive."""

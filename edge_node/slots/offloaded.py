@@ -9,7 +9,7 @@ from edge_node.slots.parcels import payload_bytes, unpack
 from edge_node.slots.slot import Incoming, SlotState
 from edge_node.slots.state import NodeState
 from edge_node.workload import Arrays
-from protos.messages.parcels import Parcel, Receipt
+from protos.messages.parcels import Parcel, ParcelHead, Receipt, head_of
 from protos.messages.terms import Stage
 
 
@@ -24,16 +24,34 @@ class OffloadedBatches:
         self._templates: dict[tuple[Stage, int], Arrays] = {}
         node.on_open.append(self._take_early)
 
+    def refuse(self, head: ParcelHead) -> Receipt | None:
+        """Why a parcel with this head is not wanted; None: it may be, and is judged as a whole."""
+        node, slot = self._node, self._node.current
+        if head.run_id != node.config.run_id or head.executor != node.node_id:
+            return Receipt(False, 0, f"this is {node.node_id} of run {node.config.run_id}")
+        if slot is None or head.slot not in (slot.slot, slot.slot + 1):
+            return Receipt(False, 0, f"the node is in slot {node.slot}")
+        if head.payload_bytes > self._storage_bytes:
+            return self._full()
+        if head.slot == slot.slot and head.owner not in slot.incoming:
+            return self._not_expected(slot, head.owner)
+        return None
+
+    def _not_expected(self, slot: SlotState, owner: str) -> Receipt | None:
+        """Whether nothing more of ``owner`` counts in the slot."""
+        if slot.fixed or owner in slot.given_up:
+            return Receipt(False, 0, f"too late for slot {slot.slot}: its work has begun")
+        if slot.decision is not None and not slot.expected_batches().get(owner, 0):
+            return Receipt(False, 0, f"0 batches of {owner} are expected in slot {slot.slot}")
+        return None
+
     def accept(self, parcel: Parcel) -> Receipt:
         """Take a parcel in, or say why not. A repeat of the same parcel is accepted and counted once."""
-        node, slot = self._node, self._node.current
-        if parcel.run_id != node.config.run_id or parcel.executor != node.node_id:
-            return Receipt(False, 0, f"this is {node.node_id} of run {node.config.run_id}")
-        if slot is not None and parcel.slot == slot.slot + 1:
-            return self._keep_early(parcel)
-        if slot is None or parcel.slot != slot.slot:
-            return Receipt(False, 0, f"the node is in slot {node.slot}")
-        return self._take_in(slot, parcel)
+        slot = self._node.current
+        if (refused := self.refuse(head_of(parcel))) is not None:
+            return refused
+        assert slot is not None  # else it would have been refused
+        return self._keep_early(parcel) if parcel.slot == slot.slot + 1 else self._take_in(slot, parcel)
 
     def _keep_early(self, parcel: Parcel) -> Receipt:
         """Hold a parcel for the next slot: its owner got the decision before this node did."""

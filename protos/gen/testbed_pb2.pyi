@@ -828,6 +828,22 @@ class Parcel(_message.Message):
     batch_services: _containers.RepeatedScalarFieldContainer[int]
     def __init__(self, run_id: _Optional[str] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., owner: _Optional[str] = ..., executor: _Optional[str] = ..., batch_ids: _Optional[_Iterable[int]] = ..., tensors: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ..., batch_sizes: _Optional[_Iterable[int]] = ..., batch_services: _Optional[_Iterable[int]] = ...) -> None: ...
 
+class ParcelHead(_message.Message):
+    __slots__ = ("run_id", "epoch", "slot", "owner", "executor", "payload_bytes")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    EXECUTOR_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_BYTES_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    epoch: int
+    slot: int
+    owner: str
+    executor: str
+    payload_bytes: int
+    def __init__(self, run_id: _Optional[str] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., owner: _Optional[str] = ..., executor: _Optional[str] = ..., payload_bytes: _Optional[int] = ...) -> None: ...
+
 class Receipt(_message.Message):
     __slots__ = ("accepted", "payload_bytes", "reason")
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]

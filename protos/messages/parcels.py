@@ -33,6 +33,30 @@ class Parcel:
     Tensors of service k hold only its batches and are called ``k:NAME``. Empty: all batches are of service 0."""
 
 
+@dataclass(frozen=True, slots=True)
+class ParcelHead:
+    """What a parcel says of itself before it is sent: in the headers of the call."""
+
+    run_id: str
+    epoch: int
+    slot: int
+    owner: str
+    executor: str
+    payload_bytes: int
+    """Bytes of its batches, as both ends count them."""
+
+
+def head_of(parcel: Parcel) -> ParcelHead:
+    return ParcelHead(
+        parcel.run_id,
+        parcel.epoch,
+        parcel.slot,
+        parcel.owner,
+        parcel.executor,
+        sum(len(tensor.data) for tensor in parcel.tensors),
+    )
+
+
 def tensor_name(service: int, name: str) -> str:
     """Name in a parcel of array ``name`` of a service's batches."""
     return f"{service}:{name}" if service else name

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from coordinator.adapters.control_client import ControlClient, CoordinatorError
+from edge_node.adapters.batch_transfer import head_metadata
 from edge_node.adapters.coordinator_client import GrpcLink
 from edge_node.adapters.host import GrpcHost
 from edge_node.serving.client import InferClient, InferError
@@ -380,7 +381,8 @@ def deliver(bed: Bed, access: Access, owner: str) -> Any:
     with calls.channel(bed.host.address, "n2", LOCAL) as channel:
         call = channel.unary_unary(codec.DELIVER.path)
         data = codec.DELIVER.encode_request(parcel(owner, "n2"))
-        return codec.DELIVER.decode_response(call(data, timeout=DEADLINE_S, metadata=calls.metadata))
+        metadata = (*calls.metadata, *head_metadata(parcel(owner, "n2")))
+        return codec.DELIVER.decode_response(call(data, timeout=DEADLINE_S, metadata=metadata))
 
 
 def control(bed: Bed, access: Access, rpc: codec.Rpc, message: Any) -> Any:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import grpc
+import grpc.aio
 import pytest
 
+from edge_node.adapters.batch_transfer import HEAD, PeerServer, head_metadata
 from edge_node.adapters.coordinator_client import GrpcLink
 from edge_node.adapters.host import GrpcHost
 from protos import codec
-from protos.messages.parcels import Parcel, Tensor
+from protos.access.config import Access
+from protos.access.guard import Guard
+from protos.messages.parcels import Parcel, Receipt, Tensor
 from tests.edge_node.adapters.running import WAIT_S, MakeNode
 
 
@@ -27,13 +32,32 @@ def test_the_peer_server_refuses_what_it_should(make_node: MakeNode) -> None:
         assert "slot" in deliver(parcel("n0")).reason
         with grpc.insecure_channel(host.address) as channel:
             call = channel.unary_unary(codec.DELIVER.path)
-            for data in (b"\xff\xff", b"", codec.encode(parcel("n0"))[:-1]):
+            whole = codec.encode(parcel("n0"))
+            for metadata in ((), ((HEAD, b"\xff\xff"),), ((HEAD, b""),)):
                 with pytest.raises(grpc.RpcError) as caught:
-                    call(data, timeout=WAIT_S)
+                    call(whole, timeout=WAIT_S, metadata=metadata)
                 assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-            with pytest.raises(grpc.RpcError) as caught:
-                call(bytes(codec.MAX_PARCEL_BYTES + 2**21), timeout=WAIT_S)
-            assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_a_parcel_is_what_its_head_says(make_node: MakeNode) -> None:
+    async def ask(data: bytes, metadata: Any) -> grpc.StatusCode:
+        server = PeerServer(lambda head: None, lambda parcel: Receipt(True, 4), Guard(Access()))
+        address = await server.start("127.0.0.1", 0)
+        async with grpc.aio.insecure_channel(address) as channel:
+            try:
+                await channel.unary_unary(codec.DELIVER.path)(data, timeout=WAIT_S, metadata=metadata)
+            except grpc.aio.AioRpcError as error:
+                return error.code()
+            finally:
+                await server.stop()
+        return grpc.StatusCode.OK
+
+    head = head_metadata(parcel("n0"))
+    invalid = grpc.StatusCode.INVALID_ARGUMENT
+    assert asyncio.run(ask(codec.encode(parcel("n0")), head)) is grpc.StatusCode.OK
+    for data in (b"\xff\xff", b"", codec.encode(parcel("n0"))[:-1], codec.encode(parcel("n0", 5))):
+        assert asyncio.run(ask(data, head)) is invalid
+    assert asyncio.run(ask(bytes(codec.MAX_PARCEL_BYTES + 2**21), head)) is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def test_a_peer_that_cannot_be_reached_is_a_refusal_in_time() -> None:
