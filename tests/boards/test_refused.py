@@ -158,7 +158,17 @@ def test_plaintext_comes_to_no_port(testbed: Bed) -> None:
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated:DeprecationWarning")
 @pytest.mark.parametrize(("version", "in_use"), [("TLSv1_1", False), ("TLSv1_2", True)])
 def test_tls_before_1_2_is_refused(testbed: Bed, version: str, in_use: bool) -> None:
-    own = testbed.ours.node("n0").certificates
+    for address in (testbed.running.address, testbed.host.address, testbed.host.infer_address):
+        if in_use:
+            assert tls_connection(testbed, address, version) == "TLSv1.2"
+            continue
+        with pytest.raises(ssl.SSLError, match=r"(?i)protocol"):
+            tls_connection(testbed, address, version)
+
+
+def tls_connection(bed: Bed, address: str, version: str) -> str | None:
+    """Connect with this version of TLS alone, and end; the version in use. Raises ssl.SSLError."""
+    own = bed.ours.node("n0").certificates
     assert own is not None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.set_ciphers("ALL:@SECLEVEL=0")  # else it is this end that refuses
@@ -167,15 +177,12 @@ def test_tls_before_1_2_is_refused(testbed: Bed, version: str, in_use: bool) -> 
     context.load_verify_locations(own / AUTHORITY)
     context.check_hostname = False
     context.set_alpn_protocols(["h2"])
-    for address in (testbed.running.address, testbed.host.address, testbed.host.infer_address):
-        host, _, port = address.rpartition(":")
-        with socket.create_connection((host, int(port)), DEADLINE_S) as plain:
-            if in_use:
-                with context.wrap_socket(plain, server_hostname=COORDINATOR) as secure:
-                    assert secure.version() == "TLSv1.2"
-                continue
-            with pytest.raises(ssl.SSLError, match=r"(?i)protocol"):
-                context.wrap_socket(plain, server_hostname=COORDINATOR)
+    host, _, port = address.rpartition(":")
+    with (
+        socket.create_connection((host, int(port)), DEADLINE_S) as plain,
+        context.wrap_socket(plain, server_hostname=COORDINATOR) as secure,
+    ):
+        return secure.version()
 
 
 def test_a_stolen_certificate_is_good_for_its_own_name_only(testbed: Bed) -> None:
