@@ -11,6 +11,7 @@ from edge_node.slots.cut import Cut
 from edge_node.slots.errors import NotReady, NoWork
 from edge_node.slots.outside import OutsideClients
 from edge_node.slots.phases import Phase
+from edge_node.slots.savepoint import Savepoint
 from edge_node.slots.sleeping import Sleeping
 from edge_node.slots.slot import Readiness, SlotState
 from edge_node.slots.state import NodeState
@@ -89,9 +90,16 @@ class Execution:
             slot = self._node.require_current()
             if slot.result is not None:
                 return slot.result
+            before = Savepoint(self._node, slot)
             owners, batches = self._begin(slot)
-        with self._board:
-            return self._run(slot, parameters, owners, batches, options, job)
+        try:
+            with self._board:
+                return self._run(slot, parameters, owners, batches, options, job)
+        except BaseException:
+            with self._lock:
+                if slot.phase in (Phase.RUNNING, Phase.WORKED):  # else it was closed meanwhile
+                    before.restore()
+            raise
 
     def _wait_until_awake(self) -> None:
         """Outside the node's lock: waking up takes its time. Raises NotReady where the board does not."""
@@ -134,8 +142,8 @@ class Execution:
         job: Job | None,
     ) -> Result:
         node = self._node
+        node.meter.begin()
         try:
-            node.meter.begin()
             if job is None:
                 workload = node.workloads[slot.stage]
                 result = run_stage(workload, slot.stage, parameters, batches, options, self._stop())
@@ -143,22 +151,16 @@ class Execution:
                 result = job(len(batches))
         except BaseException:
             with self._lock:
-                if slot.phase is Phase.RUNNING:
-                    slot.enter(Phase.DECIDED)
                 node.meter.add(Work(slot.stage, 0.0, wasted=True))
             raise
         with self._lock:
-            late, done = slot.phase is not Phase.RUNNING, result.batches
-            node.meter.add(Work(slot.stage, result.flop, wasted=late or not done))
-            if late:
-                raise NotReady(f"slot {slot.slot} was closed while {node.node_id} worked: too late")
-            if not done:
-                slot.enter(Phase.DECIDED)
-                raise NoWork(f"{node.node_id} came to the end of no batch in slot {slot.slot}")
-            if done < len(batches):
-                owners, batches = first_batches(owners, done), batches[:done]
-                slot.undone = sorted(slot.own)[owners.get(node.node_id, 0) :]
-            self._count(slot, result, parameters, owners, batches)
+            try:
+                tx_bytes, rx_bytes = self._count(slot, result, parameters, owners, batches)
+            except BaseException:
+                node.meter.add(Work(slot.stage, result.flop, wasted=True))
+                raise
+            node.meter.add(Work(slot.stage, result.flop))
+            node.meter.moved(slot.stage, tx_bytes=tx_bytes, rx_bytes=rx_bytes)
             return result
 
     def _count(
@@ -168,16 +170,27 @@ class Execution:
         parameters: Parameters,
         owners: dict[str, int],
         batches: list[Arrays],
-    ) -> None:
-        """Enter a result into slot and meter."""
-        node = self._node
+    ) -> tuple[int, int]:
+        """Enter a result into the slot. Returns the bytes (sent, received) over the radio.
+
+        Raises NotReady for a slot that was closed meanwhile, NoWork where no batch was done, ValueError for a result
+        that contradicts itself.
+        """
+        node, done = self._node, result.batches
+        if slot.phase is not Phase.RUNNING:
+            raise NotReady(f"slot {slot.slot} was closed while {node.node_id} worked: too late")
+        if not done:
+            raise NoWork(f"{node.node_id} came to the end of no batch in slot {slot.slot}")
+        if done < len(batches):
+            owners, batches = first_batches(owners, done), batches[:done]
+            slot.undone = sorted(slot.own)[owners.get(node.node_id, 0) :]
         slot.enter(Phase.WORKED)
-        tx_bytes, rx_bytes = count_result(slot, result, owners, parameters)
-        if slot.stage in (Stage.DEVELOPMENT, Stage.APPLICATION):
-            self._outside.model = parameters  # outside clients are answered while others still train
+        sent, received = count_result(slot, result, owners, parameters)
         if isinstance(result, InferResult):
             node.serving.finish(slot, result, owners, batches)
-        node.meter.moved(slot.stage, tx_bytes=tx_bytes, rx_bytes=rx_bytes)
-        count_answers(node, slot, result, owners, batches)
+        up, down = count_answers(node, slot, result, owners, batches)
         if slot.mean_loss is not None:
             node.mean_loss = slot.mean_loss
+        if slot.stage in (Stage.DEVELOPMENT, Stage.APPLICATION):
+            self._outside.model = parameters  # outside clients are answered while others still train
+        return sent + up, received + down

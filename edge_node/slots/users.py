@@ -16,13 +16,15 @@ def count_requests(node: NodeState, slot: SlotState, batches: Sequence[Batch]) -
     workload = node.workloads[slot.stage]
     for batch in batches:
         exchanged = workload.user_bytes(workload.batch(batch.batch_id, slot.stage.value), slot.stage)
-        _exchange(node, slot, node.node_id, exchanged.up_bytes, 0)
+        slot.exchange(node.node_id, slot.stage, exchanged.up_bytes, 0)
+        node.meter.moved(slot.stage, rx_bytes=exchanged.up_bytes)
 
 
 def count_answers(
     node: NodeState, slot: SlotState, result: Result, owners: Mapping[str, int], batches: Sequence[Arrays]
-) -> None:
-    """Batches are answered here: own users sent requests (or data), and users of every owner get answers.
+) -> tuple[int, int]:
+    """Batches are answered here: own users sent requests (or data), and users of every owner get answers. Returns the
+    bytes (sent, received) over this node's radio.
 
     Raises ValueError when the task counts other bits as delivered than travelled.
     """
@@ -35,10 +37,9 @@ def count_answers(
             f"the task counts {result.payload_bits} bits of requests and answers, {travelled} travelled; "
             "Served.payload_bits must be those of request_bytes() for every request"
         )
+    sent = received = 0
     for owner, each in zip(names, exchanged, strict=True):
-        _exchange(node, slot, owner, each.up_bytes if owner == node.node_id else 0, each.down_bytes)
-
-
-def _exchange(node: NodeState, slot: SlotState, owner: str, up_bytes: int, down_bytes: int) -> None:
-    slot.exchange(owner, slot.stage, up_bytes, down_bytes)
-    node.meter.moved(slot.stage, tx_bytes=down_bytes, rx_bytes=up_bytes)
+        up_bytes = each.up_bytes if owner == node.node_id else 0
+        slot.exchange(owner, slot.stage, up_bytes, each.down_bytes)
+        sent, received = sent + each.down_bytes, received + up_bytes
+    return sent, received

@@ -26,8 +26,11 @@ class SabotageError(BaseException):
     """No ``except Exception`` on the way may hide it."""
 
 
-def fail_at(step: int) -> Callable[[FrameType, str, Any], None]:
-    """For sys.setprofile: the ``step``-th function of ours that is called raises at once."""
+def fail_at(
+    step: int, watched: tuple[str, ...] = WATCHED, spared: tuple[str, ...] = ()
+) -> Callable[[FrameType, str, Any], None]:
+    """For sys.setprofile: the ``step``-th function of ours that is called raises at once. ``watched``: packages;
+    ``spared``: folders and files whose functions do not fail."""
     called = 0
 
     def hook(frame: FrameType, event: str, _: Any) -> None:
@@ -35,7 +38,9 @@ def fail_at(step: int) -> Callable[[FrameType, str, Any], None]:
         place = Path(frame.f_code.co_filename)
         if event != "call" or place.name in PUTS_BACK or frame.f_code.co_name == "together":
             return
-        if not place.is_relative_to(ROOT) or place.relative_to(ROOT).parts[0] not in WATCHED:
+        if not place.is_relative_to(ROOT) or place.relative_to(ROOT).parts[0] not in watched:
+            return
+        if str(place.relative_to(ROOT)).startswith(spared):
             return
         called += 1
         if called == step:
