@@ -239,9 +239,33 @@ def measure(say: Callable[[str], None], quick: bool) -> dict[str, Any]:
         goals |= against({**wall, "wall_harvest_largest_difference_j": HARVEST_J}, figures, "<=")
     return {
         "figures": figures,
-        "goals": goals,
+        "goals": {GOAL_OF[name]: goal for name, goal in goals.items()},
         "deferred": [*DEFERRED, *([REAL_TIME, WALL_CLOCK] if quick else [])],
     }
+
+
+COVERS = "the reported 95 % interval covers the truth in at least 94 % of windows"
+GOAL_OF = {
+    "sampler_samples_per_s": "1 kHz sampler at least 990 samples/s",
+    "sampler_share_of_a_core": "1 kHz sampler at most 5 % of a core",
+    "square_wave_largest_error": "50 ms square wave within 2 % over ten runs",
+    "wall_drift_s": "wall clock, 20 slots of 2 s: drift at most 50 ms in all",
+    "wall_joules_largest_error": "wall clock, 20 slots of 2 s: measured joules within 1 % of power times time",
+    "wall_harvest_largest_difference_j": "wall clock, 20 slots of 2 s: harvest duration equal to the slot's",
+    "overrun_policies_booked": "a forced overrun booked by each policy",
+    "clocks_off_by_5_s_out_of_order": "clocks off by 5 s leave the order of slots unchanged",
+    "official_difference": "the official joules reproduced to 2e-4 at full rate",
+    **{
+        f"covered_{rate}_hz_{window}": f"{COVERS}: {of}, {rate} Hz"
+        for rate in RATES_HZ
+        for window, of in (("1_s", "windows of 1 s"), ("whole", "whole traces"))
+    },
+    **{
+        f"median_half_width_{rate}_hz_1_s": f"median half-width of 1 s windows at most {100 * goal:g} % at {rate} Hz"
+        for rate, goal in HALF_WIDTH.items()
+    },
+}
+"""The issue's words for each goal, by its figure."""
 
 
 def _covered(traces: list[Trace], rate: int, regular: bool, whole: bool) -> dict[str, float]:

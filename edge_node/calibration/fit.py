@@ -58,7 +58,13 @@ def fit(powers: Mapping[str, Power], cores: int, training: str | None, others: S
         if not speed:
             raise CalibrationError("effective_flop_per_s: no operations were counted while training")
         low, high = (None, None) if half is None or half >= speed else (speed - half, speed + half)
-        note = "; ".join(powers[step].text for step in others)
+        cores_busy = chosen.busy_cores
+        by_cpu = (
+            ""
+            if cores_busy is None
+            else f"by wall time; {cores_busy:.3g} cores were busy by CPU time, {speed / cores_busy:.4g} FLOP/s a core"
+        )
+        note = "; ".join(filter(None, [by_cpu, *(powers[step].text for step in others)]))
         figures["effective_flop_per_s"] = Fitted(speed, low, high, note)
     return Fit(figures, slope)
 

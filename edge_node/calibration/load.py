@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from edge_node.calibration.reading import CalibrationError
 from edge_node.tasks.workload import TaskWorkload, untrained_parameters
@@ -54,9 +55,20 @@ def busy(cores: list[int]) -> Iterator[None]:
             process.wait()
 
 
+class Done(NamedTuple):
+    """One piece of work."""
+
+    flop: float
+    """Counted operations."""
+    seconds: float
+    """Of wall time."""
+    cpu_s: float
+    """Of CPU time, of all threads."""
+
+
 class TaskLoad:
-    """Batches of one task and stage, one after the other. ``batch()`` does one and returns its counted operations and
-    the seconds it took."""
+    """Batches of one task and stage, one after the other. ``batch()`` does one and returns its counted operations, the
+    seconds it took, and those of CPU time of all threads of this process meanwhile."""
 
     def __init__(self, workload: TaskWorkload, stage: Stage, seed: int) -> None:
         self._workload, self._stage = workload, stage
@@ -64,12 +76,12 @@ class TaskLoad:
         self._batches = [workload.batch(k, stage) for k in range(BATCHES)]
         self._done = 0
 
-    def batch(self) -> tuple[float, float]:
+    def batch(self) -> Done:
         batch = self._batches[self._done % BATCHES]
         self._done += 1
-        begun = time.perf_counter()
+        begun, begun_cpu = time.perf_counter(), time.process_time()
         flop = self._work(batch)
-        return flop, time.perf_counter() - begun
+        return Done(flop, time.perf_counter() - begun, time.process_time() - begun_cpu)
 
     def _work(self, batch: Arrays) -> float:
         if self._stage is Stage.APPLICATION:
@@ -77,5 +89,5 @@ class TaskLoad:
         return self._workload.train(self._parameters, [batch], {}).flop
 
 
-Work = Callable[[], tuple[float, float]]
-"""Does one piece of work: counted operations, seconds."""
+Work = Callable[[], Done]
+"""Does one piece of work."""

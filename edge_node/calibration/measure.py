@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from edge_node.calibration.load import Work, busy
+from edge_node.calibration.load import Done, Work, busy
 from edge_node.calibration.reading import CalibrationError, Power, power_of
 from edge_node.meters.base import MeterError
 from edge_node.meters.sampling.sampler import Sampler
@@ -68,13 +68,14 @@ def _step(sampler: Sampler, step: str, work: Work | None, seconds: float, tell: 
     if work is None:
         return power
     flop_per_s, half = speed(done)
-    return replace(power, flop_per_s=flop_per_s, flop_half_width=half)
+    cores = math.fsum(each.cpu_s for each in done) / math.fsum(each.seconds for each in done)
+    return replace(power, flop_per_s=flop_per_s, flop_half_width=half, busy_cores=cores)
 
 
-def _run(step: str, work: Work | None, seconds: float, tell: Tell) -> list[tuple[float, float]]:
+def _run(step: str, work: Work | None, seconds: float, tell: Tell) -> list[Done]:
     """Work, or wait, for ``seconds``."""
     begun = told = time.monotonic()
-    done: list[tuple[float, float]] = []
+    done: list[Done] = []
     while (now := time.monotonic()) - begun < seconds or (work is not None and not done):
         if now - told >= TICK_S:
             tell(step, now - told)
@@ -87,13 +88,13 @@ def _run(step: str, work: Work | None, seconds: float, tell: Tell) -> list[tuple
     return done
 
 
-def speed(done: Sequence[tuple[float, float]]) -> tuple[float, float | None]:
+def speed(done: Sequence[Done]) -> tuple[float, float | None]:
     """Operations per second of all batches, and half of its 95 % interval from batch to batch (None with one)."""
-    total_s = math.fsum(seconds for _, seconds in done)
-    mean = math.fsum(flop for flop, _ in done) / total_s
+    total_s = math.fsum(each.seconds for each in done)
+    mean = math.fsum(each.flop for each in done) / total_s
     if len(done) < 2:
         return mean, None
     # Errors of a ratio of sums: of each batch's operations less those that the mean speed would have made in its time.
-    residuals = [flop - mean * seconds for flop, seconds in done]
+    residuals = [each.flop - mean * each.seconds for each in done]
     error = statistics.stdev(residuals) * math.sqrt(len(done)) / total_s
     return mean, quantile_95(len(done) - 1) * error

@@ -30,11 +30,16 @@ class Power:
     """Counted operations of a task's work per second, one batch after the other; None where no task works."""
     flop_half_width: float | None = None
     """Half of the 95 % interval of ``flop_per_s``, from batch to batch."""
+    busy_cores: float | None = None
+    """CPU time of a task's work over its wall time: how many cores it kept busy. Below its threads it waited, for other
+    programs on the board or for memory."""
 
     @property
     def text(self) -> str:
         width = "no interval: an estimate" if self.half_width_w is None else f"+- {self.half_width_w:.2g} W"
         speed = "" if self.flop_per_s is None else f", {self.flop_per_s:.4g} FLOP/s"
+        if self.busy_cores is not None:
+            speed += f" by wall time on {self.busy_cores:.3g} cores by CPU time"
         return (
             f"{self.step}: {self.power_w:.4g} W {width}{speed}, {self.duration_s:.3g} s at {self.rate_hz:.3g} samples "
             f"per second, {self.coverage_fraction:.1%} covered"

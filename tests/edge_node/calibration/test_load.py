@@ -23,8 +23,8 @@ def test_a_task_does_batch_after_batch_and_counts_them() -> None:
     for stage, each in ((Stage.DEVELOPMENT, 8 * flop.train), (Stage.APPLICATION, 4 * flop.forward)):
         load = TaskLoad(workload, stage, seed=0)
         done = [load.batch() for _ in range(3)]
-        assert [count for count, _ in done] == [pytest.approx(each)] * 3
-        assert all(seconds > 0 for _, seconds in done)
+        assert [one.flop for one in done] == [pytest.approx(each)] * 3
+        assert all(one.seconds > 0 and one.cpu_s > 0 for one in done)
 
 
 @pytest.mark.processes

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_node.calibration.load import core_numbers
+from edge_node.calibration.load import Done, core_numbers
 from edge_node.calibration.measure import IDLE, IDLE_AGAIN, core_step, measure, planned_s, speed, step_names
 from edge_node.calibration.reading import CalibrationError
 from edge_node.meters.sampling.limits import Limits
@@ -32,13 +32,13 @@ def board(tmp_path: Path) -> Iterator[FakeBoard]:
     made.stop()
 
 
-def work() -> tuple[float, float]:
+def work() -> Done:
     """20 ms of one core, at 250 operations per second."""
     begun = time.perf_counter()
     while time.perf_counter() - begun < 0.02:
         pass
     passed_s = time.perf_counter() - begun
-    return 250.0 * passed_s, passed_s
+    return Done(250.0 * passed_s, passed_s, passed_s)
 
 
 def measured(spec: str) -> None:
@@ -87,10 +87,10 @@ def test_a_meter_that_fails_names_the_step(tmp_path: Path) -> None:
 
 
 def test_speed_is_that_of_all_batches_with_their_spread() -> None:
-    even = speed([(10.0, 2.0)] * 5)
+    even = speed([Done(10.0, 2.0, 2.0)] * 5)
     assert even == (5.0, 0.0)
-    mean, half = speed([(10.0, 1.0), (10.0, 3.0)] * 20)
+    mean, half = speed([Done(10.0, 1.0, 1.0), Done(10.0, 3.0, 1.0)] * 20)
     assert mean == pytest.approx(5.0)
     # Seconds with a deviation of 1 about 2: the mean's is 1/sqrt(40) of them.
     assert half == pytest.approx(2.02 * 5.0 / 2.0 / 40**0.5, rel=0.03)
-    assert speed([(10.0, 2.0)]) == (5.0, None)
+    assert speed([Done(10.0, 2.0, 0.5)]) == (5.0, None)
