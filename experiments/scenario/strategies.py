@@ -6,6 +6,7 @@ then supplied), or where Flower takes it and does nothing with it.
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -121,9 +122,20 @@ def describe_strategies() -> dict[str, str]:
 
 
 def find_strategy(name: str) -> Any:
-    """The class (or function) behind ``name``. Raises UsageError."""
+    """The class (or function) behind ``name``; of a strategy, what makes copies of it. Raises UsageError."""
     ours = {key: f"flwr.serverapp.strategy:{target}" for key, target in STRATEGIES.items()}
-    return named(name, ours, "strategy", UsageError)
+    found = named(name, ours, "strategy", UsageError)
+    if callable(found):
+        return found
+    if not hasattr(found, "aggregate_train"):
+        raise UsageError(
+            f"{name} is a {type(found).__name__}, and makes no strategy; a class or a strategy is needed"
+        )
+
+    def fresh() -> Any:
+        return copy.deepcopy(found)
+
+    return fresh
 
 
 def _parameters(factory: Any) -> dict[str, inspect.Parameter]:

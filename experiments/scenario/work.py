@@ -15,6 +15,7 @@ from pydantic import (
 from edge_node.config import InferenceConfig, ServiceConfig, TaskConfig
 from edge_node.tasks.none import APP
 from experiments.scenario.keys import MAX_SLOTS, YEAR_S, File, Fraction, Strict, as_tuple, default_of
+from experiments.scenario.objects import ObjectName
 from protos.messages.terms import Stage
 
 
@@ -90,9 +91,9 @@ class TaskSpec(Strict):
     app: File | None = None
     """Folder of a Flower project (a `pyproject.toml` with `[tool.flwr.app]`, as `flwr new` writes it), in place of
     ``name``: its ServerApp and ClientApp run unchanged, one round in limits.deadline_slots + 1 slots of development."""
-    client_app: str | None = None
+    client_app: ObjectName | None = None
     """A ClientApp as `package.module:name`, in place of ``app``; with ``server_app``."""
-    server_app: str | None = None
+    server_app: ObjectName | None = None
     """A ServerApp as `package.module:name`; with ``client_app``."""
     run_config: dict[str, bool | int | float | str] = Field(default={})
     """Values of the app's run configuration in place of the project's (`context.run_config`)."""
@@ -124,7 +125,7 @@ class TaskSpec(Strict):
     """How examples are divided among the nodes: ``iid``, or with label skew (``dirichlet``)."""
     dirichlet_alpha: float = Field(default=default_of(TaskConfig, "dirichlet_alpha"), gt=0)
     """Concentration of the label skew; smaller is more skewed (dirichlet)."""
-    strategy: str = "fedavg"
+    strategy: ObjectName = "fedavg"
     """Flower strategy: fedavg, fedprox, fedavgm, fedadam, fedyogi, fedadagrad, fedmedian, fedtrimmedavg, krum ..."""
     strategy_options: dict[str, float | int | bool | str] = Field(default={})
     """Arguments of the strategy."""

@@ -203,3 +203,14 @@ def test_batches_of_a_divisible_app_wait_for_a_better_slot_and_are_run_in_a_late
     assert len(set(slots["executed_batches"])) > 1, "det runs more of them where its energy is cleaner"
     rounds = pd.read_parquet(folder / "rounds.parquet")
     assert rounds["round"].tolist() == [1, 2, 3]
+
+
+def test_apps_are_found_by_name_where_python_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(PLAIN / "plain_app", tmp_path / "named_app")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    named = 'client_app = "named_app.client_app:app"\nserver_app = "named_app.server_app:app"'
+    config = "num-server-rounds = 3, learning-rate = 0.1, fraction-train = 1.0, central = false"
+    folder = run(tmp_path / "run", config, APP.replace('app = "{app}"', named))
+    (model,) = load_file(folder / MODEL).values()
+    np.testing.assert_allclose(model, averaged()[0][-1], rtol=1e-12)
+    assert json.loads((folder / METADATA).read_text())["data_used"] == "named_app"
