@@ -104,7 +104,8 @@ def kill_runs(folder: Path, fleet: str, victims: Sequence[str], kills: int, seed
                 booked = run / LEDGER if chance.random() < 0.5 else None
                 if not command.kill_in(chance.uniform(0.0, whole_s / (4 if booked else 1)), victim, booked):
                     victim = ""
-                killed[victim] += bool(victim)
+                if victim:
+                    killed[victim] += 1
             code, said = command.end()
             if victim == "raylet" and code:
                 assert "Traceback" not in said, said
