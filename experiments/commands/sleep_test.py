@@ -19,6 +19,7 @@ from edge_node.actuators.sleeper import Sleeper
 from edge_node.board_file import read_board_file
 from edge_node.calibration.sleep import Cycle, cycle, spread
 from edge_node.config import BoardConfig, SleepConfig
+from edge_node.energy.boards import load_board
 from edge_node.meters.base import MeterError
 from edge_node.meters.registry import reads_sensor
 from edge_node.meters.sampling.limits import limits_of
@@ -27,10 +28,7 @@ from edge_node.meters.sources.registry import SOURCES
 from experiments.commands.options import JsonOption
 from experiments.commands.output import print_facts, print_json, say
 from experiments.errors import UsageError
-from experiments.resolve.boards import board_at, board_of
 from experiments.resolve.prepare import open_scenario
-from experiments.resolve.sleep import node_sleep
-from experiments.resolve.traces import node_name
 from experiments.scenario.model import Scenario
 from experiments.scenario.places import BoardSpec
 
@@ -61,11 +59,16 @@ def _of_board(path: Path, board: str | None) -> Target:
         raise UsageError(
             f"{path} names no actuator: give it sleep with kind command or supply (docs/daemons.md)"
         )
-    profile, _ = board_of(BoardSpec(profile=board or BoardSpec().profile))
-    return Target(own.node_id, own.sleep, own.meter or "modelled", profile)
+    profile = load_board(board or BoardSpec().profile)
+    return Target(own.node_id, own.sleep, own.meter or "modelled", profile.config({}))
 
 
 def _of_scenario(scenario: Scenario, node: str | None, board: str | None) -> Target:
+    # Not at the top: these need scipy, which a board does not have, and a board's own file is read without them.
+    from experiments.resolve.boards import board_at, board_of
+    from experiments.resolve.sleep import node_sleep
+    from experiments.resolve.traces import node_name
+
     entries = [entry for entry, spec in enumerate(scenario.nodes) for _ in range(spec.count)]
     names = [node_name(place, len(entries)) for place in range(len(entries))]
     found = {}

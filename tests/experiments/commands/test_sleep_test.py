@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +105,12 @@ def test_spread_and_the_keys_of_a_board_by_hand() -> None:
     assert found == {"mean": 2.0, "low": 1.0, "high": 3.0, "half_width": pytest.approx(4.3027 / 3**0.5)}
     measured = {"down_s": None, "wake_s": found, "wake_j": {"mean": 9.0}, "asleep_w": None, "static_w": 2.0}
     assert board_figures(measured) == {"wake_s": 2.0, "wake_j": 5.0, "sleep_w": None}
+
+
+@pytest.mark.processes
+def test_a_board_without_scipy_can_test_its_sleep() -> None:
+    program = (
+        "import sys; sys.modules.update(dict.fromkeys(('scipy', 'highspy', 'ray', 'pandas', 'pyarrow')));"
+        "import experiments.commands.sleep_test"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
