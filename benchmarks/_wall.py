@@ -99,7 +99,7 @@ def one_long_slot() -> Iterator[None]:
     """The work of slot LONG_SLOT, eight batches of two nodes in one process, takes TIMES slots."""
     at = [0]
     begin: Callable[..., Any] = Execution._begin
-    step: Callable[..., Any] = TaskWorkload._step
+    step: Callable[..., Any] = TaskWorkload._number
 
     def begun(self: Execution, slot: Any) -> Any:
         at[0] = slot.slot
@@ -109,7 +109,7 @@ def one_long_slot() -> Iterator[None]:
         time.sleep(TIMES * SHORT_S / 8 if at[0] == LONG_SLOT else 0.0)
         return step(self, *arguments)
 
-    with mock.patch.object(Execution, "_begin", begun), mock.patch.object(TaskWorkload, "_step", slow):
+    with mock.patch.object(Execution, "_begin", begun), mock.patch.object(TaskWorkload, "_number", slow):
         yield
 
 

@@ -7,8 +7,8 @@
 >>> detabed.compare("demo", ["local", "deta"], seeds=2).reductions
 
 This package holds names and no logic; each name is imported when it is first used. Base classes for code of your own:
-``Policy`` (and ``Local``, the rule of LOCAL to start from), ``Task``, ``Meter``,
-``IntensitySource``, ``HarvestSource``. Strategies are Flower's own classes.
+``Policy`` (and ``Local``, the rule of LOCAL to start from), ``Task`` (and ``TorchTask``: any torch model and
+data), ``Meter``, ``IntensitySource``, ``HarvestSource``. Strategies are Flower's own classes.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from coordinator.policies.local import Local
     from edge_node.meters.base import Meter
     from edge_node.tasks.base import Task
+    from edge_node.tasks.own.torch_task import TorchTask
     from experiments.errors import RunError, UsageError
     from experiments.library.calls import compare, load, run
     from experiments.library.results import Comparison, Run
@@ -50,6 +51,7 @@ __all__ = [
     "RunError",
     "Scenario",
     "Task",
+    "TorchTask",
     "UsageError",
     "compare",
     "load",
@@ -71,6 +73,7 @@ _WHERE = {
     "RunError": "experiments.errors:RunError",
     "Scenario": "experiments.scenario.model:Scenario",
     "Task": "edge_node.tasks.base:Task",
+    "TorchTask": "edge_node.tasks.own.torch_task:TorchTask",
     "UsageError": "experiments.errors:UsageError",
     "compare": "experiments.library.calls:compare",
     "load": "experiments.library.calls:load",

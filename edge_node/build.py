@@ -16,6 +16,7 @@ from edge_node.meters.registry import build_meter
 from edge_node.serving.answers import TaskAnswers
 from edge_node.slots.node import EdgeNode
 from edge_node.slots.outbox import Outbox
+from edge_node.tasks.device import DeviceError
 from edge_node.tasks.none import CountedWorkload
 from edge_node.tasks.workload import TaskWorkload, build_workload, untrained_parameters
 from protos.messages.terms import Stage
@@ -34,7 +35,10 @@ def build_node(config: NodeConfig, outbox: Outbox | None = None) -> EdgeNode:
     if config.demand is not None:
         counted = {Stage.DEVELOPMENT: CountedWorkload(config.demand)}
         return EdgeNode(config, counted, meter, outbox, sleeper=_sleeper(config, meter), **_measured(config))
-    task = build_workload(config.task, config.inference)
+    try:
+        task = build_workload(config.task, config.inference)
+    except DeviceError as error:
+        raise DeviceError(f"{config.node_id}: {error}") from error
     own = (Stage.PREPARATION, Stage.DEVELOPMENT, Stage.APPLICATION)
     workloads: dict[Stage, TaskWorkload] = dict.fromkeys(own, task)
     if config.recycling_task is not None:
@@ -52,7 +56,7 @@ def build_node(config: NodeConfig, outbox: Outbox | None = None) -> EdgeNode:
         )
         for service in serving
     ]
-    answers = TaskAnswers(config.task.name)
+    answers = TaskAnswers(config.task.name, config.task.device)
     sleeper = _sleeper(config, meter)
     return EdgeNode(config, workloads, meter, outbox, answers, services, sleeper, **_measured(config))
 

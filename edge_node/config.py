@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from protos.access.config import Access
 from protos.messages.terms import Overrun, Sleep, Stage
 
+Device = Literal["cpu", "cuda", "mps", "auto"]
+"""Where a node computes; ``auto``: the quickest that its machine has."""
+
 
 class Strict(BaseModel):
     """Unknown keys, NaN and infinities are refused; values do not change once read."""
@@ -74,6 +77,8 @@ class TaskConfig(Strict):
     learning_rate: float = Field(gt=0)
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the products of training; parameters, sums and answers are of float32 in either case."""
+    device: Device = "cpu"
+    """Where it is trained and served; ``auto``: the quickest that the node's machine has."""
     partition: str = "iid"
     """``iid`` or ``dirichlet``."""
     dirichlet_alpha: float = Field(default=0.5, gt=0)

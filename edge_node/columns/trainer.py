@@ -12,7 +12,7 @@ from carbon_data.exact import Floats, Ints
 from carbon_data.own_code import place_of
 from edge_node.columns.work import WorkColumns
 from edge_node.config import TaskConfig
-from edge_node.tasks.base import load_arrays, to_arrays
+from edge_node.tasks.state import as_float, averaged_into, load_arrays, state_of, to_arrays
 from edge_node.tasks.workload import TaskWorkload, distinct
 from edge_node.workload import Parameters
 from protos.messages.terms import Stage
@@ -60,7 +60,7 @@ class RowTrainer:
         model = self._workload(0).model()
         tensors = load_arrays(model, parameters)
         begin = [tensor.detach().clone() for tensor in tensors]
-        sums = [torch.zeros_like(tensor) for tensor in begin]
+        sums = [torch.zeros_like(as_float(tensor)) for tensor in begin]
         found = dict(self._examples(work))
         rows = np.fromiter(found, dtype=np.int64)
         examples = np.array([distinct(batches) for batches in found.values()], dtype=np.int64)
@@ -72,10 +72,8 @@ class RowTrainer:
             if each:
                 kept.append(to_arrays(model))
                 continue
-            with torch.no_grad():
-                torch._foreach_add_(sums, torch._foreach_mul(tensors, int(examples[place]) / total))
-        names = [name for name, _ in model.named_parameters()]
-        average = {name: tensor.numpy() for name, tensor in zip(names, sums, strict=True)}
+            averaged_into(sums, tensors, int(examples[place]) / total)
+        average = {name: tensor.numpy(force=True) for name, tensor in zip(state_of(model), sums, strict=True)}
         return Trained(rows, examples, losses, () if each else [(total, average)], kept)
 
     def _descend(self, row: int, batches: Sequence[Ints], options: Mapping[str, float]) -> float:

@@ -14,20 +14,23 @@ from torch.nn import functional as F
 
 from carbon_data.units import BITS_PER_BYTE
 from edge_node.serving.port import Answered
-from edge_node.tasks.base import Task, load_arrays, to_tensor
+from edge_node.tasks.base import Task, to_tensor
 from edge_node.tasks.data.text import ANSWER, PROMPT
+from edge_node.tasks.device import find_device
 from edge_node.tasks.images import SHAPE, ImageTask
 from edge_node.tasks.registry import find_task
+from edge_node.tasks.state import load_arrays
 from edge_node.tasks.text import START, TextTask, decode_flop, generate, prefill_flop
 from edge_node.workload import Arrays, InferResult, Parameters
 
 
 class TaskAnswers:
-    """Answers of the task ``name`` (edge_node.serving.port.Answers). One thread at a time."""
+    """Answers of the task ``name`` (edge_node.serving.port.Answers), on ``device``. One thread at a time."""
 
-    def __init__(self, name: str) -> None:
-        """Raises ValueError for a name that is no task."""
+    def __init__(self, name: str, device: str = "cpu") -> None:
+        """Raises ValueError for a name that is no task, and for a device that is not here."""
         self._task: Task = find_task(name)
+        self._device = find_device(device)
         self._model: nn.Module | None = None
         self._loaded: Parameters | None = None
 
@@ -58,7 +61,7 @@ class TaskAnswers:
 
     def _with(self, parameters: Parameters) -> Any:
         if self._model is None:
-            self._model = self._task.model()
+            self._model = self._task.model().eval().to(self._device)
         if self._loaded is not parameters:
             load_arrays(self._model, parameters)
             self._loaded = parameters
@@ -77,9 +80,9 @@ def _expect(arrays: Arrays, name: str, shape: tuple[int, ...] | None) -> None:
 def _classify(task: ImageTask, model: nn.Module, arrays: Arrays) -> Answered:
     """The likeliest class of each image, and its probability."""
     images = arrays["images"]
-    x, _ = task.inputs({"images": images, "labels": np.zeros(len(images), dtype=np.int64)})
+    x, _ = task.placed(model, {"images": images, "labels": np.zeros(len(images), dtype=np.int64)})
     confidence, classes = F.softmax(model(x), dim=1).max(dim=1)
-    answers = {"classes": classes.numpy(), "confidence": confidence.numpy()}
+    answers = {"classes": classes.numpy(force=True), "confidence": confidence.numpy(force=True)}
     result = InferResult(
         requests=len(images),
         payload_bits=BITS_PER_BYTE * (images.nbytes + sum(array.nbytes for array in answers.values())),
@@ -93,7 +96,7 @@ def _classify(task: ImageTask, model: nn.Module, arrays: Arrays) -> Answered:
 def _continue(model: Any, prompts: np.ndarray) -> Answered:
     """The likeliest continuation of each text, byte by byte."""
     requests, length = prompts.shape
-    x = F.pad(to_tensor(prompts, torch.int64), (1, 0), value=START)
+    x = F.pad(to_tensor(prompts, torch.int64), (1, 0), value=START).to(next(model.parameters()).device)
     generated = generate(model, x, ANSWER)
     decoding = decode_flop(model, length + 1, ANSWER)
     result = InferResult(
@@ -107,4 +110,4 @@ def _continue(model: Any, prompts: np.ndarray) -> Answered:
         decode_flop=requests * decoding,
         decode_s=generated.decode_s,
     )
-    return Answered({"tokens": generated.tokens.numpy().astype(np.uint8)}, result)
+    return Answered({"tokens": generated.tokens.numpy(force=True).astype(np.uint8)}, result)

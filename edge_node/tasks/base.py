@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edge_node.tasks.data.dataset import Dataset
-from edge_node.workload import Arrays, Parameters
+from edge_node.tasks.state import on_device, to_arrays
+from edge_node.tasks.steps import SgdSteps, Step, StepOptions, is_rounding
+from edge_node.workload import Arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +53,9 @@ class Evaluation:
     """A model on the held-out test set."""
 
     loss: float
-    """Mean cross-entropy in nat (per image, or per predicted token)."""
+    """Mean loss: of our tasks cross-entropy in nat (per image, or per predicted token)."""
     accuracy: float
-    """Share of right answers, 0..1."""
+    """Share of right answers, 0..1; NaN where a task has none."""
     examples: int
     flop: float
 
@@ -60,6 +63,15 @@ class Evaluation:
     def perplexity(self) -> float:
         """exp(loss): for text, among how many characters the model is as good as undecided."""
         return math.exp(self.loss)
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """A task that can be wrong, because users write its parts."""
+
+    def check(self, batch_size: int) -> None:
+        """Try it before anything starts. Raises ValueError for what would fail in a run."""
+        ...
 
 
 class Task(ABC):
@@ -92,16 +104,20 @@ class Task(ABC):
         """A new model; its parameters are drawn from torch's global generator."""
 
     @abstractmethod
-    def inputs(self, batch: Arrays) -> tuple[Tensor, Tensor]:
-        """Model input and target of a batch: the input transform."""
+    def inputs(self, batch: Arrays) -> tuple[Any, Tensor]:
+        """Model input (a tensor, unless ``output`` takes more) and target of a batch: the input transform."""
+
+    def output(self, model: nn.Module, x: Any) -> Any:
+        """The model's output for an input."""
+        return model(x)
 
     @abstractmethod
-    def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Mean loss of a batch, in nat."""
+    def loss(self, output: Any, target: Tensor) -> Tensor:
+        """Mean loss of a batch."""
 
     @abstractmethod
-    def correct(self, output: Tensor, target: Tensor) -> tuple[int, int]:
-        """Right answers and answers in a batch."""
+    def correct(self, output: Any, target: Tensor) -> tuple[int, int]:
+        """Right answers and answers in a batch; (0, 0) for a task in which none is right or wrong."""
 
     @abstractmethod
     def flop(self) -> FlopCount:
@@ -142,6 +158,20 @@ class Task(ABC):
     def prepare_flop(self, examples: int) -> float:
         """What ``prepare`` counts for that many examples."""
 
+    def kept(self) -> frozenset[str]:
+        """Names of the model's tensors that each node keeps to itself."""
+        return frozenset()
+
+    def placed(self, model: nn.Module, batch: Arrays) -> tuple[Any, Tensor]:
+        """``inputs`` on the device of ``model``."""
+        device = next(model.parameters()).device
+        x, y = self.inputs(batch)
+        return on_device(x, device), y.to(device)
+
+    def steps(self, model: nn.Module, options: StepOptions) -> Step:
+        """Steps of a round's training, on the parameters that ``model`` has now."""
+        return SgdSteps(self, model, options)
+
     def sgd_step(
         self, model: nn.Module, parameters: list[Tensor], x: Tensor, y: Tensor, learning_rate: float
     ) -> Tensor:
@@ -151,8 +181,9 @@ class Task(ABC):
         update below is quicker; gradients are not kept, so that none is set to zero. Results equal
         ``torch.optim.SGD`` to rounding. Within ``torch.autocast`` products are of its type, the loss is not.
         """
-        loss = self.loss(model(x).float(), y)
-        with torch.autocast("cpu", enabled=False):
+        loss = self.loss(self.output(model, x).float(), y)
+        plain = torch.autocast(loss.device.type, enabled=False) if is_rounding(loss.device) else nullcontext()
+        with plain:
             gradients = torch.autograd.grad(loss, parameters)
         with torch.no_grad():
             torch._foreach_add_(parameters, gradients, alpha=-learning_rate)
@@ -163,38 +194,6 @@ class Task(ABC):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return to_arrays(self.model())
-
-
-def to_arrays(model: nn.Module) -> dict[str, NDArray[np.float32]]:
-    """Copy of a model's parameters by name, float32."""
-    buffers = set(model.state_dict()) - {name for name, _ in model.named_parameters(remove_duplicate=False)}
-    if buffers:
-        raise ValueError(
-            f"model {type(model).__name__} has state besides its parameters ({', '.join(sorted(buffers))}); "
-            "federated averaging exchanges parameters only: use group or layer norm instead of batch norm"
-        )
-    return {name: p.detach().numpy(force=True).copy(order="C") for name, p in model.named_parameters()}
-
-
-def load_arrays(model: nn.Module, parameters: Parameters) -> list[Tensor]:
-    """Copy ``parameters`` into ``model``; returns its parameter tensors in the model's order.
-
-    Raises ValueError for names or shapes that are not the model's own.
-    """
-    own = dict(model.named_parameters())
-    if own.keys() != parameters.keys():
-        raise ValueError(
-            f"parameters do not fit {type(model).__name__}: got {sorted(parameters)}, expected {sorted(own)}"
-        )
-    for name, tensor in own.items():
-        array = parameters[name]
-        if tuple(array.shape) != tuple(tensor.shape):
-            raise ValueError(
-                f"parameter {name} of {type(model).__name__}: got shape {tuple(array.shape)}, "
-                f"expected {tuple(tensor.shape)}"
-            )
-        np.copyto(tensor.detach().numpy(), array, casting="same_kind")
-    return list(own.values())
 
 
 def to_tensor(array: NDArray[Any], dtype: torch.dtype | None = None) -> Tensor:

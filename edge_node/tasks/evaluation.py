@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edge_node.tasks.base import Evaluation, load_arrays
+from edge_node.tasks.base import Evaluation
 from edge_node.tasks.registry import find_task
+from edge_node.tasks.state import load_arrays
 from edge_node.workload import Parameters
 
 
@@ -25,7 +27,7 @@ def evaluate(task_name: str, data_name: str, parameters: Parameters, limit: int 
     test: Mapping[str, NDArray[Any]] = task.dataset(data_name).test
     examples = len(next(iter(test.values())))
     examples = examples if limit is None else min(limit, examples)
-    model = task.model()
+    model = task.model().eval()
     load_arrays(model, parameters)
     loss = 0.0
     right = answered = 0
@@ -33,13 +35,13 @@ def evaluate(task_name: str, data_name: str, parameters: Parameters, limit: int 
         for start in range(0, examples, task.evaluation_chunk):
             stop = min(start + task.evaluation_chunk, examples)
             x, y = task.inputs({name: array[start:stop] for name, array in test.items()})
-            output = model(x)
+            output = task.output(model, x)
             loss += task.loss(output, y).item() * (stop - start)
             correct, answers = task.correct(output, y)
             right, answered = right + correct, answered + answers
     return Evaluation(
         loss=loss / examples,
-        accuracy=right / answered,
+        accuracy=right / answered if answered else math.nan,
         examples=examples,
         flop=examples * task.flop().forward,
     )

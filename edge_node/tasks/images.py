@@ -72,7 +72,7 @@ class ImageTask(Task):
 
     def serve(self, model: nn.Module, batch: Arrays) -> Served:
         """Classify images: each is one request and one answer, and no token."""
-        x, y = self.inputs(batch)
+        x, y = self.placed(model, batch)
         right, answered = self.correct(model(x), y)
         return Served(
             requests=answered,

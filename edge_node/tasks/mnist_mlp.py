@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor, nn
 
 from edge_node.tasks.images import PIXELS, ImageTask
+from edge_node.tasks.steps import is_rounding
 
 HIDDEN = 200
 
@@ -43,8 +44,8 @@ class MnistMlp(ImageTask):
         """
         w1, b1, w2, b2 = parameters
         step = learning_rate / len(y)
-        kept = _kept((len(y), *w1.shape, len(b2)))
-        rounded = kept.rounded if torch.is_autocast_enabled("cpu") else None
+        kept = _kept((len(y), *w1.shape, len(b2)), w1.device)
+        rounded = kept.rounded if is_rounding(w1.device) else None
         with torch.no_grad():
             x = x.flatten(1)
             if rounded is not None:
@@ -82,36 +83,39 @@ _SIZES = 4
 class _Kept:
     """Tensors of a step."""
 
-    def __init__(self, batch: int, hidden: int, inputs: int, classes: int) -> None:
-        self._sizes = batch, hidden, inputs
-        self.hidden, self.product, self.d_hidden = (torch.empty(batch, hidden) for _ in range(3))
-        self.logits, self.d_logits = (torch.empty(batch, classes) for _ in range(2))
+    def __init__(self, batch: int, hidden: int, inputs: int, classes: int, device: torch.device) -> None:
+        self._sizes, self._device = (batch, hidden, inputs), device
+        empty = partial(torch.empty, device=device)
+        self.hidden, self.product, self.d_hidden = (empty(batch, hidden) for _ in range(3))
+        self.logits, self.d_logits = (empty(batch, classes) for _ in range(2))
         self.d_hidden_t, self.d_logits_t = self.d_hidden.t(), self.d_logits.t()
-        self.ones, self.minus_ones = torch.ones(batch), torch.full((batch, 1), -1.0)
+        self.ones = torch.ones(batch, device=device)
+        self.minus_ones = torch.full((batch, 1), -1.0, device=device)
 
     @cached_property
     def rounded(self) -> _Rounded:
-        return _Rounded(*self._sizes)
+        return _Rounded(*self._sizes, self._device)
 
 
 class _Rounded:
     """Tensors of a step whose two large products are of bfloat16."""
 
-    def __init__(self, batch: int, hidden: int, inputs: int) -> None:
-        half = torch.bfloat16
-        self.x = torch.empty(batch, inputs, dtype=half)
-        self.product, self.d_hidden = (torch.empty(batch, hidden, dtype=half) for _ in range(2))
-        self.w1, self.gradient = (torch.empty(hidden, inputs, dtype=half) for _ in range(2))
-        self.wide = torch.empty(hidden, inputs)
+    def __init__(self, batch: int, hidden: int, inputs: int, device: torch.device) -> None:
+        half = partial(torch.empty, dtype=torch.bfloat16, device=device)
+        self.x = half(batch, inputs)
+        self.product, self.d_hidden = (half(batch, hidden) for _ in range(2))
+        self.w1, self.gradient = (half(hidden, inputs) for _ in range(2))
+        self.wide = torch.empty(hidden, inputs, device=device)
 
 
-def _kept(size: tuple[int, ...]) -> _Kept:
+def _kept(size: tuple[int, int, int, int], device: torch.device) -> _Kept:
     """This thread's tensors of a step with batch, hidden units, inputs and classes of these numbers."""
     if not hasattr(_threads, "by_size"):
         _threads.by_size = {}
-    by_size: dict[tuple[int, ...], _Kept] = _threads.by_size
-    if size not in by_size:
+    by_size: dict[tuple[object, ...], _Kept] = _threads.by_size
+    key = (*size, device)
+    if key not in by_size:
         while len(by_size) >= _SIZES:
             del by_size[next(iter(by_size))]
-        by_size[size] = _Kept(*size)
-    return by_size[size]
+        by_size[key] = _Kept(*size, device=device)
+    return by_size[key]

@@ -66,6 +66,8 @@ def by_group(groups: Indices, partitions: int, seed: int) -> list[Indices]:
     return [np.flatnonzero(owners == node) for node in range(partitions)]
 
 
+SKEWED = ("dirichlet", "by-group")
+"""Those that need classes."""
 PARTITIONS: dict[str, Callable[..., list[Indices]]] = {
     "iid": iid,
     "dirichlet": dirichlet,

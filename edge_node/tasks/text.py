@@ -57,7 +57,7 @@ def generate(model: Generator, prompts: Tensor, count: int) -> Generated:
     The first token comes out of the prefill; ``count - 1`` decode steps follow.
     """
     logits, state = model.read(prompts, None)
-    answer = torch.empty(len(prompts), count, dtype=torch.int64)
+    answer = torch.empty(len(prompts), count, dtype=torch.int64, device=prompts.device)
     began_s = time.thread_time()
     for k in range(count):
         answer[:, k] = logits[:, :BYTES].argmax(dim=1)
@@ -149,7 +149,7 @@ class TextTask(Task):
 
     def serve(self, model: nn.Module, batch: Arrays) -> Served:
         """Go on from the beginning of each excerpt; right when the first byte is the excerpt's own."""
-        x, y = self.inputs(batch)
+        x, y = self.placed(model, batch)
         prompt, answer = self.tokens_per_request
         generated = generate(model, x[:, :prompt], answer)  # type: ignore[arg-type]
         requests = len(x)

@@ -43,7 +43,8 @@ class Attention(nn.Module):
         if cache is not None:
             key, value = torch.cat((cache[0], key), dim=2), torch.cat((cache[1], value), dim=2)
         if cache is not None and tokens > 1:
-            mask = torch.ones(tokens, key.shape[2], dtype=torch.bool).tril(key.shape[2] - tokens)
+            mask = torch.ones(tokens, key.shape[2], dtype=torch.bool, device=x.device)
+            mask = mask.tril(key.shape[2] - tokens)
             mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         else:
             mixed = F.scaled_dot_product_attention(query, key, value, is_causal=cache is None)

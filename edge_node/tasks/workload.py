@@ -6,18 +6,22 @@ import hashlib
 import itertools
 import math
 import threading
+import zlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from edge_node.config import InferenceConfig, TaskConfig
-from edge_node.tasks.base import Served, Task, load_arrays, to_arrays
-from edge_node.tasks.partition import split
+from edge_node.tasks.base import Served, Task
+from edge_node.tasks.device import find_device
+from edge_node.tasks.partition import SKEWED, split
 from edge_node.tasks.registry import configured_task, find_task
+from edge_node.tasks.state import load_arrays, state_bytes, to_arrays
+from edge_node.tasks.steps import StepOptions
 from edge_node.workload import (
     TRAIN_OPTIONS,
     Arrays,
@@ -56,6 +60,7 @@ class TaskWorkload:
         self.config = config
         self.inference = inference or InferenceConfig()
         self.task: Task = configured_task(config.name, config.prompt_tokens, config.answer_tokens)
+        self.device = find_device(config.device)
         self.data = self.task.dataset(config.data)
         shares = _shares(
             config.name,
@@ -68,6 +73,8 @@ class TaskWorkload:
         self.share = shares[config.partition_index]
         """Numbers of this node's examples in the data set."""
         self._requests = np.arange(self.data.num_test)
+        self._kept: Parameters = {}
+        """Of the tensors that this node keeps to itself, as it last left them; none before it has trained."""
         self._orders: dict[tuple[str, int], NDArray[np.int64]] = {}
 
     @property
@@ -93,7 +100,7 @@ class TaskWorkload:
             per_batch = self.task.prepare_flop(examples)
         else:
             per_batch = examples * self.task.flop().train * self.config.local_epochs
-        model_bytes = sum(tensor.nbytes for tensor in self.model().parameters())
+        model_bytes = state_bytes(self.model())
         batch = self.batch(0, stage)
         users = self.user_bytes(batch, stage)
         size = sum(array.nbytes for array in batch.values())
@@ -142,19 +149,21 @@ class TaskWorkload:
         options: Mapping[str, float],
         stop: Stop | None = None,
     ) -> TrainResult:
-        """Plain SGD over ``batches`` in their order, ``local_epochs`` times; products of the task's ``precision``.
+        """Steps over ``batches`` in their order, ``local_epochs`` times; products of the task's ``precision``. An
+        optimiser begins anew in each slot; tensors that the node keeps to itself go on from its last training.
 
         Options: ``proximal-mu`` (FedProx, Li et al. 2020, arXiv:1812.06127: mu/2 |w - w_global|^2 is added to
         the loss), ``learning-rate``, ``local-epochs``. Raises ValueError for others, and for no batches.
 
         Stopped, as many batches count as done as the steps taken make up, and every example that was used.
         """
-        model = self.model()
-        load_arrays(model, parameters)
+        model = self._with(parameters)
         loss, steps = self._descend(batches, options, stop)
+        trained = to_arrays(model)
+        self._kept = {name: trained[name] for name in self.task.kept()}
         epochs, used = self.epochs(options), batches[:steps]
         return TrainResult(
-            parameters=to_arrays(model),
+            parameters=trained,
             num_examples=distinct_examples(used) if used else 0,
             batches=steps // epochs,
             mean_loss=loss,
@@ -179,71 +188,53 @@ class TaskWorkload:
             raise ValueError(f"unknown training options {sorted(unknown)}; allowed: {sorted(TRAIN_OPTIONS)}")
         if not batches:
             raise ValueError("no batches to train on: a node without work is not asked to train")
-        learning_rate = float(options.get("learning-rate", self.config.learning_rate))
         epochs = self.epochs(options)
-        mu = float(options.get("proximal-mu", 0.0))
-        model = self.model()
-        tensors: list[Tensor] = list(model.parameters())
-        anchor = [tensor.detach().clone() for tensor in tensors] if mu else []
+        model = self.model().train()
+        step = self.task.steps(
+            model,
+            StepOptions(
+                learning_rate=float(options.get("learning-rate", self.config.learning_rate)),
+                proximal_mu=float(options.get("proximal-mu", 0.0)),
+                precision=self.config.precision,
+            ),
+        )
         # Converted once when they are used again, else one at a time and never two, to stay within the cache.
-        prepared = [self.task.inputs(batch) for batch in batches] if epochs > 1 else None
-        total, steps = torch.zeros(()), 0
+        prepared = [self.task.placed(model, batch) for batch in batches] if epochs > 1 else None
+        total, steps = torch.zeros((), device=self.device), 0
         for k, batch in itertools.islice(itertools.cycle(enumerate(batches)), epochs * len(batches)):
             if stop is not None and stop():
                 break
-            total += self._step(
-                model,
-                tensors,
-                *(prepared[k] if prepared else self.task.inputs(batch)),
-                learning_rate,
-                mu,
-                anchor,
-            )
+            x, y = prepared[k] if prepared else self.task.placed(model, batch)
+            total += step(x, y, self._number(batch, steps // len(batches)))
             steps += 1
         return (total.item() / steps if steps else math.nan), steps
 
     def infer(self, parameters: Parameters, batches: Sequence[Arrays]) -> InferResult:
         """Answer the requests of ``batches`` with the model of these parameters."""
-        model = self.model()
-        load_arrays(model, parameters)
+        model = self._with(parameters).eval()
         with torch.inference_mode():
             served = [self.task.serve(model, batch) for batch in batches]
         return _total(served)
 
-    def _step(
-        self,
-        model: nn.Module,
-        tensors: list[Tensor],
-        x: Tensor,
-        y: Tensor,
-        learning_rate: float,
-        mu: float,
-        anchor: list[Tensor],
-    ) -> Tensor:
-        if mu:
-            with torch.no_grad():
-                drift = torch._foreach_sub(tensors, anchor)
-        if self.config.precision == "bfloat16":
-            # Entered for every step: autocast keeps converted weights until it ends.
-            with torch.autocast("cpu", torch.bfloat16):
-                loss = self.task.sgd_step(model, tensors, x, y, learning_rate)
-        else:
-            loss = self.task.sgd_step(model, tensors, x, y, learning_rate)
-        if not mu:
-            return loss
-        # The proximal term's gradient mu (w - w_global), taken at w before the step, as the loss's is.
-        with torch.no_grad():
-            torch._foreach_add_(tensors, drift, alpha=-learning_rate * mu)
-        return loss
+    def _with(self, parameters: Parameters) -> nn.Module:
+        """This thread's model with ``parameters``, and what the node keeps to itself in place of theirs."""
+        model = self.model()
+        load_arrays(model, {**parameters, **self._kept})
+        return model
+
+    def _number(self, batch: Arrays, passed: int) -> int:
+        """Of a step: the same examples in the same pass draw the same numbers (dropout), wherever they are trained."""
+        return zlib.crc32(batch[IDS].tobytes(), zlib.crc32(f"{self.config.seed} {passed}".encode()))
 
     def model(self) -> nn.Module:
         """This thread's model of the task: one for all nodes, whose parameters come and go."""
         if not hasattr(_modules, "by_task"):
             _modules.by_task = {}
-        by_task: dict[Task, nn.Module] = _modules.by_task
-        if self.task not in by_task:
-            by_task[self.task] = self.task.model()
-        return by_task[self.task]
+        by_task: dict[tuple[Task, torch.device], nn.Module] = _modules.by_task
+        key = (self.task, self.device)
+        if key not in by_task:
+            by_task[key] = self.task.model().to(self.device)
+        return by_task[key]
 
     def _batch_size(self, stage: str) -> int:
         return self.inference.requests_per_batch if stage == Stage.APPLICATION else self.config.batch_size
@@ -279,7 +270,13 @@ def _shares(
     task: str, data: str, kind: str, partitions: int, seed: int, alpha: float
 ) -> tuple[NDArray[np.int64], ...]:
     # Kept: a process that hosts a thousand nodes would split the same data a thousand times.
-    return tuple(split(kind, find_task(task).dataset(data).groups, partitions, seed, alpha))
+    found = find_task(task).dataset(data)
+    if kind in SKEWED and found.num_classes == 0:
+        raise ValueError(
+            f"partition {kind!r} divides classes unevenly, and data {data} of task {task} have none; give "
+            'partition = "iid", or a class for each example (TorchTask: groups=)'
+        )
+    return tuple(split(kind, found.groups, partitions, seed, alpha))
 
 
 def training_flop(task: Task, epochs: int, examples: int) -> float:

@@ -36,6 +36,7 @@ from edge_node.meters.base import MeterError
 from edge_node.meters.sampling.limits import limits_of
 from edge_node.meters.sampling.sampler import Sampler
 from edge_node.meters.sources.registry import SOURCES
+from edge_node.tasks.device import DeviceError, find_device
 from edge_node.tasks.none import NAME as NO_TASK
 from edge_node.tasks.process import configure_process
 from edge_node.tasks.workload import build_workload
@@ -60,6 +61,11 @@ def works_of(scenario: Scenario) -> Works:
     if scenario.task.name == NO_TASK:
         return {}, None
     task, _, _ = learned_tasks(scenario, 1)
+    try:
+        task = task.model_copy(update={"device": find_device(scenario.task.device).type})
+    except DeviceError as error:
+        with scenario.at("task", "device"):
+            raise UsageError(str(error)) from error
     training, serving = f"training {task.name}", f"serving {task.name}"
     spec, seed = scenario.inference, scenario.seed
     found: dict[str, Work] = {

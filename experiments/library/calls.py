@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from coordinator.policies import COMPARED
 from experiments.errors import UsageError
+from experiments.library.names import class_name, task_name
 from experiments.library.results import Comparison, Run, open_results
 from experiments.resolve.prepare import changed, known_policy, open_scenario
 from experiments.runs.compare import run_compare, run_single
 from experiments.runs.start import isolate, new_folder
 from experiments.scenario.model import Scenario
+
+if TYPE_CHECKING:
+    from edge_node.tasks.base import Task
 
 
 def load(source: Path | str) -> Scenario:
@@ -29,6 +34,7 @@ def run(
     policy: str | type | None = None,
     seed: int | None = None,
     *,
+    task: Task | str | type | None = None,
     fleet: str | None = None,
     output: Path | str | None = None,
     report: bool = False,
@@ -41,6 +47,8 @@ def run(
         policy: a name of ``detabed list policies``, ``"package.module:Name"``, or a class that lies in a module;
             None: the scenario's.
         seed: of data, weights, clouds, arrivals and policy; None: the scenario's.
+        task: a name of ``detabed list tasks``, ``"package.module:Name"``, or a TorchTask or Task class that lies in a
+            module; None: the scenario's. It comes with its own data.
         fleet: ``"ray"``, ``"inprocess"`` or ``"virtual"``; None: the scenario's.
         output: a new or empty folder; None: a numbered one under ``runs/``.
         report: write the HTML report too (``Run.report()`` does so later).
@@ -50,7 +58,7 @@ def run(
         UsageError: the scenario cannot be run as it is; nothing was started.
         RunError: the run failed; its folder says why.
     """
-    spec = changed(_scenario(scenario), policy=_name(policy), seed=seed, fleet=fleet)
+    spec = changed(_scenario(scenario), policy=_name(policy), seed=seed, fleet=fleet, task=task_name(task))
     folder = new_folder(_path(output), f"{spec.name}-{spec.policy.replace(':', '.')}-s{spec.seed}")
     isolate(spec)
     done = run_single(spec, folder, Console(stderr=True), quiet=not progress, draw=report)
@@ -64,6 +72,7 @@ def compare(
     policies: Sequence[str | type] = COMPARED,
     seeds: int = 5,
     *,
+    task: Task | str | type | None = None,
     fleet: str | None = None,
     output: Path | str | None = None,
     report: bool = False,
@@ -77,7 +86,7 @@ def compare(
         raise UsageError(f"seeds = {seeds}; allowed is 1 or more")
     if isinstance(policies, str):
         raise UsageError(f"policies = {policies!r}; give a list, such as ['local', 'deta']")
-    spec = changed(_scenario(scenario), fleet=fleet)
+    spec = changed(_scenario(scenario), fleet=fleet, task=task_name(task))
     names = tuple(dict.fromkeys(known_policy(str(_name(policy))) for policy in policies))
     if not names:
         raise UsageError("policies is empty; give a list, such as ['local', 'deta']")
@@ -105,9 +114,4 @@ def _name(policy: str | type | None) -> str | None:
         raise UsageError(
             f"policy is a {type(policy).__name__}; allowed are a name and a class with init and decide"
         )
-    if policy.__module__ == "__main__" or "." in policy.__qualname__:
-        raise UsageError(
-            f"policy {policy.__qualname__} lies in {policy.__module__}, where other processes of the run cannot "
-            "find it; write it to a file beside your work, e.g. mypolicy.py, and import it from there"
-        )
-    return f"{policy.__module__}:{policy.__qualname__}"
+    return class_name("policy", policy)

@@ -13,6 +13,7 @@ from coordinator.policies.registry import resolve as find_policy
 from edge_node.energy.boards import EMBODIED
 from edge_node.energy.sourced import Figure, Unknown
 from experiments.errors import UsageError
+from experiments.resolve.devices import CPU, described
 from experiments.resolve.made import boards_from, factors_from
 from experiments.scenario.keys import MAX_SEED
 from experiments.scenario.model import Scenario, load_scenario, parse_scenario
@@ -47,10 +48,22 @@ def open_scenario(
 
 
 def changed(
-    scenario: Scenario, *, policy: str | None = None, seed: int | None = None, fleet: str | None = None
+    scenario: Scenario,
+    *,
+    policy: str | None = None,
+    seed: int | None = None,
+    fleet: str | None = None,
+    task: str | None = None,
 ) -> Scenario:
-    """``scenario`` with another policy, seed or fleet. Raises UsageError."""
+    """``scenario`` with another policy, seed, fleet or task. Raises UsageError."""
     changes: dict[str, Any] = {}
+    if task is not None and task != scenario.task.name:
+        if scenario.task.is_app:
+            raise UsageError(
+                f"task {task}: the scenario runs a Flower app in place of a task; take another scenario"
+            )
+        # So do data to a task.
+        changes["task"] = scenario.task.model_copy(update={"name": task, "data": "auto"})
     if policy is not None and policy != scenario.policy:
         # Options belong to the policy they were written for.
         changes |= {"policy": known_policy(policy), "policy_options": {}}
@@ -93,6 +106,7 @@ def describe(resolved: Resolved) -> dict[str, str]:
         "a slot lasts": f"{resolved.slot_s:.4g} s; traces advance {facts['trace_step_s']:g} s meanwhile",
         "traces from": str(facts["start"]),
         "task": f"{facts['task']} on {facts['data_used']} ({resolved.data_origin})",
+        **({} if set(resolved.devices) == {CPU} else {"computes on": described(resolved.devices)}),
         "also served": ", ".join(_service(each) for each in resolved.scenario.inference.services)
         or "nothing",
         "batches a node and slot": ", ".join(str(n) for n in facts["batches_per_node_and_slot"]),

@@ -26,6 +26,7 @@ from experiments.resolve.chosen_policy import (
     known_slots,
 )
 from experiments.resolve.demand import learns_nothing, refuse_learning
+from experiments.resolve.devices import check_devices
 from experiments.resolve.feasible import refuse_impossible
 from experiments.resolve.listen import LISTENING, check_host
 from experiments.resolve.made import made_metadata
@@ -85,6 +86,7 @@ def _resolve(scenario: Scenario) -> Resolved:
     task, work_s, slot_s = work.task, work.seconds, work.slot_s
     with scenario.at("time", "slot_s"):
         check_slot(slot_s)
+    check_devices(scenario, entries)
     check_meters(scenario, entries, boards, slot_s)
     check_sleep(scenario, boards)
     # A node forecasts its harvest over all that decisions know, also from the last slot on.

@@ -12,6 +12,7 @@ from edge_node.config import (
     BatteryConfig,
     BoardConfig,
     DemandConfig,
+    Device,
     HarvestConfig,
     InferenceConfig,
     NodeConfig,
@@ -27,6 +28,7 @@ from experiments.resolve.chosen_policy import (
     needs_truth,
     policy_settings,
 )
+from experiments.resolve.devices import served_on
 from experiments.resolve.listen import open_listeners
 from experiments.resolve.live import live_config, polled
 from experiments.resolve.made import BOARDS_KEY, FACTORS_KEY
@@ -129,6 +131,11 @@ class Resolved:
         """Of every node."""
         return tuple(spec.meter or self.scenario.fleet.meter for spec in self.node_specs)
 
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """Of every node."""
+        return tuple(spec.device or self.scenario.task.device for spec in self.node_specs)
+
     def node_configs(
         self, run_id: str, coordinator_address: str, *, with_harvest: bool
     ) -> tuple[NodeConfig, ...]:
@@ -154,15 +161,9 @@ class Resolved:
                     export_loss_fraction=scenario.network.export_loss_fraction,
                     import_loss_fraction=scenario.network.import_loss_fraction,
                     harvest=harvest,
-                    task=self.task.model_copy(
-                        update={"partition_index": i, "batches_per_slot": max(1, self.batches_per_node[i])}
-                    ),
-                    recycling_task=None
-                    if self.recycling is None
-                    else self.recycling.model_copy(
-                        update={"partition_index": i, "batches_per_slot": max(1, self.batches_per_node[i])}
-                    ),
-                    inference=self.inference[i],
+                    task=self._task_at(i, self.task),
+                    recycling_task=None if self.recycling is None else self._task_at(i, self.recycling),
+                    inference=served_on(self.inference[i], self.devices[i]),
                     demand=self.demands[i],
                     app=None if self.app is None else self.app.nodes,
                     meter=self.meters[i],
@@ -174,6 +175,15 @@ class Resolved:
                 )
             )
         return tuple(configs)
+
+    def _task_at(self, i: int, task: TaskConfig) -> TaskConfig:
+        """A task at node ``i``."""
+        own = {
+            "partition_index": i,
+            "batches_per_slot": max(1, self.batches_per_node[i]),
+            "device": self.devices[i],
+        }
+        return task.model_copy(update=own)
 
     def coordinator_config(self, run_id: str, ledger_path: Path) -> CoordinatorConfig:
         scenario = self.scenario

@@ -7,18 +7,26 @@ from typing import TYPE_CHECKING
 from edge_node.config import (
     TaskConfig,
 )
+from edge_node.tasks.base import Checked
 from edge_node.tasks.registry import find_task
+from edge_node.tasks.state import buffers_of
 from experiments.errors import UsageError
 from experiments.scenario.model import Scenario
 
 if TYPE_CHECKING:
     from edge_node.tasks.base import Task
 
+OUTSIDE_THE_RANGE = ("fedavgm", "fedadam", "fedyogi", "fedadagrad", "qfedavg")
+"""Strategies whose model may lie outside the range of the nodes' models."""
+
 
 def learned_tasks(scenario: Scenario, nodes: int) -> tuple[TaskConfig, TaskConfig | None, str]:
     spec = scenario.task
     with scenario.at("task", "name"):
         task = find_task(spec.name)
+        if isinstance(task, Checked):
+            task.check(spec.batch_size)
+            _check_state(scenario, task)
     with scenario.at("task", "data"):
         data = _data_name(task, spec.data)
         dataset = task.dataset(data)
@@ -56,6 +64,23 @@ def learned_tasks(scenario: Scenario, nodes: int) -> tuple[TaskConfig, TaskConfi
             update={"data": second, "learning_rate": spec.recycling.learning_rate or spec.learning_rate}
         )
     return config, recycling, dataset.origin
+
+
+def _check_state(scenario: Scenario, task: Task) -> None:
+    """Refuse what would not keep a model's state whole. Raises UsageError."""
+    kept = task.kept()
+    if kept and scenario.fleet.kind == "virtual":
+        raise UsageError(
+            f'task {scenario.task.name} keeps {", ".join(sorted(kept)[:3])} local, and nodes of kind = "virtual" keep '
+            'nothing between rounds: leave local out, or take kind = "inprocess" or "ray"'
+        )
+    averaged = [name for name in buffers_of(task.model()) if name not in kept]
+    if averaged and scenario.task.strategy in OUTSIDE_THE_RANGE:
+        raise UsageError(
+            f"strategy {scenario.task.strategy} makes models beyond those of the nodes, and {averaged[0]} of task "
+            f"{scenario.task.name} is a statistic, such as a variance, that may then be below 0; choose another "
+            "strategy, normalise by group or layer, or keep those layers local (TorchTask: local=)"
+        )
 
 
 def _data_name(task: Task, name: str) -> str:

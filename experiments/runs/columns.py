@@ -59,7 +59,7 @@ def run_columns(
 def _learning(
     resolved: Resolved, config: CoordinatorConfig, nodes: VirtualNodes, learners: Learners
 ) -> ColumnLearning:
-    learners.prepare(resolved.task, config.node_ids)
+    learners.prepare(resolved.task.model_copy(update={"device": resolved.devices[0]}), config.node_ids)
     task = learning_task(resolved, resolved.task, Stage.DEVELOPMENT)
     return ColumnLearning(config.run_id, task, learners, nodes, config.node_ids, len(config.stages))
 

@@ -371,7 +371,8 @@ class SlotProgress:
 
     def slot(self, outcome: SlotOutcome) -> None:
         self._emissions_pg += outcome.summary.emissions_pg
-        accuracy = f", accuracy {outcome.evaluation.accuracy_fraction:.1%}" if outcome.evaluation else ""
+        found = None if outcome.evaluation is None else outcome.evaluation.accuracy_fraction
+        accuracy = "" if found is None else f", accuracy {found:.1%}"
         lost = f", [red]{len(outcome.plan.lost_nodes)} lost[/red]" if outcome.plan.lost_nodes else ""
         self._bar.update(
             self._task,

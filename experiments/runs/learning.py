@@ -40,7 +40,8 @@ def learning_task(resolved: Resolved, task: TaskConfig, stage: Stage) -> Learnin
                 f"learning ran away: the loss on held-out data is {found.loss} in stage {stage}; lower "
                 f"task.learning_rate (it is {task.learning_rate:g}) or task.local_epochs"
             )
-        return Evaluation(loss=found.loss, accuracy_fraction=found.accuracy, examples=found.examples)
+        accuracy = None if math.isnan(found.accuracy) else found.accuracy
+        return Evaluation(loss=found.loss, accuracy_fraction=accuracy, examples=found.examples)
 
     return LearningTask(
         strategy=lambda: make_strategy(

@@ -323,7 +323,7 @@ def write_models(record: RunRecord, path: Path) -> None:
     tensors, types = {}, {}
     for stage, arrays in record.models.items():
         for name, array in arrays.items():
-            key, values = f"{stage.value}/{name}", np.ascontiguousarray(array_view(array.data))
+            key, values = f"{stage.value}/{name}", np.asarray(array_view(array.data), order="C")
             if values.dtype.name not in KEPT_TYPES:
                 types[key] = values.dtype.str
                 values = values.reshape(*array.shape, 1).view(np.uint8)

@@ -41,6 +41,8 @@ from experiments.scenario.system import (
 from experiments.scenario.where import NOWHERE, Where
 from experiments.scenario.work import InferenceSpec, StagesSpec, TaskSpec, TimeSpec
 
+GPU_METER = "nvml"
+"""Meter of nodes that compute on an NVIDIA GPU."""
 MAX_FILE_BYTES = 1_000_000
 """Larger files are refused without being read: a scenario has a page or two, and /dev/zero never ends."""
 
@@ -160,6 +162,20 @@ class Scenario(Strict):
             for node in self.nodes
         )
         object.__setattr__(self, "nodes", merged)  # the model is frozen
+        return self
+
+    @model_validator(mode="after")
+    def _gpus_are_metered(self) -> Scenario:
+        """Nodes with an NVIDIA GPU read its counter unless a meter is given. Rows have no hardware."""
+        if "meter" in self.fleet.model_fields_set or self.fleet.kind == "virtual":
+            return self
+        metered = tuple(
+            node.model_copy(update={"meter": GPU_METER})
+            if node.meter is None and (node.device or self.task.device) == "cuda"
+            else node
+            for node in self.nodes
+        )
+        object.__setattr__(self, "nodes", metered)  # the model is frozen
         return self
 
     @model_validator(mode="wrap")

@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from edge_node.config import BatteryConfig, SleepConfig, refuse_half_sleep
+from edge_node.config import BatteryConfig, Device, SleepConfig, refuse_half_sleep
 from experiments.scenario.keys import (
     MAX_NODES,
     YEAR_S,
@@ -186,6 +186,8 @@ class NodeSpec(Strict):
     """Its own work, where nothing is learned."""
     meter: str | None = None
     """Its own meter; none: `fleet.meter`."""
+    device: Device | None = None
+    """Its own device; none: `task.device`."""
     harvest_meter: str | None = None
     """Sensor on its panel's line, `NAME:ARGUMENT` of `detabed list meters`: harvest is what it measures, and the series
     of [harvest] what is expected (with `time.clock = "wall"`)."""

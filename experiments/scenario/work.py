@@ -12,7 +12,7 @@ from pydantic import (
     model_validator,
 )
 
-from edge_node.config import InferenceConfig, ServiceConfig, TaskConfig
+from edge_node.config import Device, InferenceConfig, ServiceConfig, TaskConfig
 from edge_node.tasks.none import APP
 from experiments.scenario.keys import MAX_SLOTS, YEAR_S, File, Fraction, Strict, as_tuple, default_of
 from experiments.scenario.objects import ObjectName
@@ -121,6 +121,9 @@ class TaskSpec(Strict):
     precision: Literal["float32", "bfloat16"] = default_of(TaskConfig, "precision")
     """Of the products of training. ``bfloat16``: quicker on processors that compute with it, less exact
     (docs/performance.md); parameters and answers stay ``float32``."""
+    device: Device = default_of(TaskConfig, "device")
+    """Where nodes train and serve: ``cpu``, ``cuda`` (an NVIDIA GPU; its meter is then ``nvml`` unless one is given),
+    ``mps`` (an Apple GPU), or ``auto``: the quickest that a node's machine has (its meter stays what is given)."""
     partition: Literal["iid", "dirichlet"] = default_of(TaskConfig, "partition")
     """How examples are divided among the nodes: ``iid``, or with label skew (``dirichlet``)."""
     dirichlet_alpha: float = Field(default=default_of(TaskConfig, "dirichlet_alpha"), gt=0)

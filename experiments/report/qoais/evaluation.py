@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edge_node.tasks.base import Task, load_arrays
+from edge_node.tasks.base import Checked, Task
+from edge_node.tasks.data.dataset import Dataset
 from edge_node.tasks.registry import find_task
+from edge_node.tasks.state import load_arrays
 from edge_node.workload import Parameters
 
 EXAMPLES_AT_MOST = 2000
@@ -55,6 +57,30 @@ def sample(task: Task, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[
     return {name: array[chosen] for name, array in arrays.items()}
 
 
+def of_the_user(task: Task) -> bool:
+    """Whether users write the task's parts."""
+    return isinstance(task, Checked)
+
+
+def unjudged(task: Task, data: Dataset) -> str:
+    """Why the answers of ``task`` cannot be told right or wrong one by one; empty where they can."""
+    for arrays in ({**data.train, "groups": data.groups}, data.test):
+        some = sample(task, arrays)
+        _, y = task.inputs(some)
+        if y.dtype is not torch.int64 or int(y.min()) < 0:
+            return "the task's targets are no classes, or some of them are left out"
+        if y.ndim == 1 and "groups" in some and not np.array_equal(some["groups"], y.numpy()):
+            return "data are divided by the user's groups, not by class"
+    x, y = task.inputs({name: array[:2] for name, array in data.test.items()})
+    if not isinstance(x, torch.Tensor):
+        return "the task's model takes several inputs"
+    with torch.inference_mode():
+        output = task.output(task.model().eval(), x)
+    if not isinstance(output, torch.Tensor) or output.shape[:-1] != y.shape:
+        return "the model's last dimension is not that of the classes"
+    return ""
+
+
 def answers(
     task: Task,
     parameters: Parameters,
@@ -70,7 +96,7 @@ def answers(
             probability that one is replaced by a random byte.
         double: Compute in float64.
     """
-    model = task.model()
+    model = task.model().eval()
     load_arrays(model, parameters)
     model = model.double() if double else model
     x, y = task.inputs(arrays)

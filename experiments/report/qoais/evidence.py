@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from carbon_data.own_code import place_of
 from carbon_data.types import DataError
 from edge_node.tasks.none import APP
 from edge_node.tasks.partition import split
@@ -134,30 +135,48 @@ class Evidence:
     @cached_property
     def under_noise(self) -> dict[float, Answers] | None:
         """Answers under each of NOISES."""
-        if (ready := self._ready("under_noise")) is None:
-            return None
-        task, data, parameters = ready
-        judge = _evaluation()
-        test = judge.sample(task, data.test)
-        return {noise: judge.answers(task, parameters, test, noise=noise) for noise in NOISES}
+        return self._judged(
+            "under_noise",
+            lambda judge, task, data, parameters: {
+                noise: judge.answers(task, parameters, judge.sample(task, data.test), noise=noise)
+                for noise in NOISES
+            },
+        )
 
     @cached_property
     def deviation(self) -> Deviation | None:
         """float32 against float64."""
-        if (ready := self._ready("deviation")) is None:
-            return None
-        task, data, parameters = ready
-        judge = _evaluation()
-        found: Deviation = judge.deviation(task, parameters, judge.sample(task, data.test))
-        return found
+        return self._judged(
+            "deviation",
+            lambda judge, task, data, parameters: judge.deviation(
+                task, parameters, judge.sample(task, data.test)
+            ),
+        )
 
     def _answers(self, key: str, part: str) -> Answers | None:
+        return self._judged(
+            key,
+            lambda judge, task, data, parameters: judge.answers(
+                task, parameters, judge.sample(task, getattr(data, part))
+            ),
+        )
+
+    def _judged(self, key: str, find: Callable[..., Any]) -> Any:
+        """What ``find`` finds of the model's answers; None, with the reason, where they are no classes."""
         if (ready := self._ready(key)) is None:
             return None
-        task, data, parameters = ready
         judge = _evaluation()
-        found: Answers = judge.answers(task, parameters, judge.sample(task, getattr(data, part)))
-        return found
+        task, data, _ = ready
+        try:
+            if reason := judge.unjudged(task, data):
+                self.why[key] = reason
+                return None
+            return find(judge, *ready)
+        except Exception as error:
+            if not judge.of_the_user(task):  # a user's model may raise anything; ours does not
+                raise
+            self.why[key] = f"the task's model: {type(error).__name__}: {error} (at {place_of(error)})"
+            return None
 
     def _ready(self, key: str) -> tuple[Task, Dataset, Mapping[str, NDArray[Any]]] | None:
         if self.parameters is None:

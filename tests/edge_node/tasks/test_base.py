@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from torch import nn
 
-from edge_node.tasks.base import load_arrays, to_arrays
 from edge_node.tasks.registry import TASKS, find_task
+from edge_node.tasks.state import load_arrays, to_arrays
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -30,8 +29,3 @@ def test_parameters_of_another_model_are_refused():
     wrong = {**find_task("mnist-mlp").initial_parameters(0), "output.bias": np.zeros(62, np.float32)}
     with pytest.raises(ValueError, match=r"output.bias.*\(62,\)"):
         load_arrays(model, wrong)
-
-
-def test_models_with_hidden_state_are_refused():
-    with pytest.raises(ValueError, match="batch norm"):
-        to_arrays(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)))

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from edge_node.tasks.base import load_arrays
 from edge_node.tasks.data.text import ANSWER, PROMPT
 from edge_node.tasks.evaluation import initial_parameters
 from edge_node.tasks.registry import find_task
+from edge_node.tasks.state import load_arrays
 from edge_node.tasks.text import BYTES, START, decode_flop, generate, prefill_flop
 from tests.edge_node.tasks.workloads import workload
 

@@ -1,0 +1,67 @@
+"""Steps of local training: plain SGD with the task's own products, with FedProx's term."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from edge_node.tasks.base import Task
+
+Step = Callable[[Any, Tensor, int], Tensor]
+"""(input, target, number of the step's draws) to the batch's mean loss before the step; the model changes in place."""
+
+
+AUTOCAST = ("cpu", "cuda", "mps")
+"""Devices that compute with bfloat16 on request."""
+
+
+def is_rounding(device: torch.device) -> bool:
+    """Whether products on ``device`` are of bfloat16 now."""
+    return device.type in AUTOCAST and torch.is_autocast_enabled(device.type)
+
+
+@dataclass(frozen=True, slots=True)
+class StepOptions:
+    """Settings of a round's training."""
+
+    learning_rate: float
+    proximal_mu: float = 0.0
+    """FedProx (Li et al. 2020, arXiv:1812.06127): mu/2 |w - w_global|^2 is added to the loss."""
+    precision: str = "float32"
+    """Of the products."""
+
+    def products(self, device: str) -> AbstractContextManager[Any]:
+        """Entered for every step: autocast keeps converted weights until it ends."""
+        if self.precision == "bfloat16":
+            return torch.autocast(device, torch.bfloat16)
+        return nullcontext()
+
+
+class SgdSteps:
+    """Plain SGD by ``Task.sgd_step``, on the parameters that ``model`` has when this is made."""
+
+    def __init__(self, task: Task, model: nn.Module, options: StepOptions) -> None:
+        self._task, self._model, self._options = task, model, options
+        self._tensors: list[Tensor] = list(model.parameters())
+        self._device = self._tensors[0].device.type
+        anchored = self._tensors if options.proximal_mu else []
+        self._anchor = [tensor.detach().clone() for tensor in anchored]
+
+    def __call__(self, x: Any, y: Tensor, number: int) -> Tensor:
+        mu, rate = self._options.proximal_mu, self._options.learning_rate
+        if mu:
+            with torch.no_grad():
+                drift = torch._foreach_sub(self._tensors, self._anchor)
+        with self._options.products(self._device):
+            loss = self._task.sgd_step(self._model, self._tensors, x, y, rate)
+        if mu:
+            # The proximal term's gradient mu (w - w_global), taken at w before the step, as the loss's is.
+            with torch.no_grad():
+                torch._foreach_add_(self._tensors, drift, alpha=-rate * mu)
+        return loss
