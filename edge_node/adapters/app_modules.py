@@ -38,7 +38,7 @@ def load_app_object(reference: str, folder: str, kind: type[App]) -> App:
             raise AppLoadError(
                 f"{kind.__name__} {reference} of {folder} cannot be loaded: {type(error).__name__}: {error} (at "
                 f"{place_of(error)}){_way_out(error, folder)}"
-            ) from error
+            ) from None  # the sentence names it: a file that lacks there is no fault of this machine
     if not isinstance(found, kind):
         raise AppLoadError(f"{reference} is a {type(found).__name__}, no {kind.__name__} of Flower's")
     return found

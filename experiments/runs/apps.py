@@ -72,7 +72,7 @@ def run_app(
             raise AppError(
                 f"the app's ServerApp {found.server_app} failed in round {slot_grid.rounds}: "
                 f"{type(error).__name__}: {error} (at {place_of(error)})"
-            ) from error
+            ) from None  # the sentence names it: what the app lacks is no fault of this machine
     slot_grid.finish()
 
 
