@@ -116,9 +116,10 @@ class CoordinatorService:
 
     def register(self, message: Register) -> tuple[int, Effects]:
         """The first message of a node's stream: (session number, effects). Raises Refused."""
-        session, effects = self.joining.register(message)
-        self.windows.came(message.node_id, message.boot_id)
-        return session, _and(effects, self.clocks.open(message.node_id))
+        with self.books.together():
+            session, effects = self.joining.register(message)
+            self.windows.came(message.node_id, message.boot_id)
+            return session, _and(effects, self.clocks.open(message.node_id))
 
     def receive(self, node: str, session: int, message: UpMessage) -> Effects:
         """Any later message of a node's stream. Raises Refused; its alarms are to be made durable as well."""
@@ -133,11 +134,17 @@ class CoordinatorService:
             raise Refused("wrong_node", f"message of {message.node_id} on the stream of {node}")
         if isinstance(message, ClockAnswer):
             return self.clocks.take(message)
-        if isinstance(message, Offers):
-            effects = self.negotiating.take(message)
-        else:
-            effects = self.intake.take(message)
-        return _and(effects, self.clocks.due(node))
+        with self.books.together():
+            try:
+                if isinstance(message, Offers):
+                    effects = self.negotiating.take(message)
+                else:
+                    effects = self.intake.take(message)
+            except Refused as error:
+                refused = error  # its alarm stands
+            else:
+                return _and(effects, self.clocks.due(node))
+        raise refused
 
     def leaving(self, message: DownMessage) -> DownMessage:
         """A message that is sent to a node now, once what it rests on is durable: times in it are of now."""

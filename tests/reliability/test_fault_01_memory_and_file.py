@@ -167,7 +167,7 @@ def test_a_full_disk_ends_the_coordinator_before_any_answer(tmp_path: Path, kit:
         bench.now = 0.0
 
         def tick() -> float:
-            bench.now += 1.0
+            bench.now += 0.1
             return bench.now
 
         calls._clock = durability._clock = tick
