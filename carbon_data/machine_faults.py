@@ -98,6 +98,8 @@ def _sentence(error: BaseException) -> str | None:
         return database_fault(error)
     if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
         return f"{error}; {_PROCESSES}"
+    if isinstance(error, RuntimeError) and "can't allocate memory" in str(error):  # of torch
+        return f"{' '.join(str(error).split())}; {_MEMORY}"
     if isinstance(error, ImportError) and re.search(
         "map segment|annot allocate|too many open", str(error), re.I
     ):

@@ -34,6 +34,10 @@ def of_database(code: int) -> sqlite3.OperationalError:
         (OSError("Infer: no such host; choose another"), "Infer: no such host; choose another"),
         (MemoryError(), "MemoryError; end other programs"),
         (RuntimeError("can't start new thread"), "can't start new thread; end other programs"),
+        (
+            RuntimeError("allocator: can't allocate memory:\n8 bytes"),
+            "allocator: can't allocate memory: 8 bytes; end",
+        ),
         (ImportError("x.so: failed to map segment from shared object"), "x.so: failed to map segment"),
         (concurrent.futures.BrokenExecutor("a\nchild"), "a child; one of its processes was ended"),
         (LedgerError("l is closed"), "l is closed"),
