@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from edge_node.tasks.base import Task
     from edge_node.tasks.own.torch_task import TorchTask
     from experiments.errors import RunError, UsageError
-    from experiments.library.calls import compare, load, run
+    from experiments.library.calls import compare, load, run, sweep
     from experiments.library.results import Comparison, Run
     from experiments.library.results import open_results as open
+    from experiments.library.sweeps import Sweep
     from experiments.scenario.model import Scenario
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Run",
     "RunError",
     "Scenario",
+    "Sweep",
     "Task",
     "TorchTask",
     "UsageError",
@@ -57,6 +59,7 @@ __all__ = [
     "load",
     "open",
     "run",
+    "sweep",
 ]
 
 _WHERE = {
@@ -72,6 +75,7 @@ _WHERE = {
     "Run": "experiments.library.results:Run",
     "RunError": "experiments.errors:RunError",
     "Scenario": "experiments.scenario.model:Scenario",
+    "Sweep": "experiments.library.sweeps:Sweep",
     "Task": "edge_node.tasks.base:Task",
     "TorchTask": "edge_node.tasks.own.torch_task:TorchTask",
     "UsageError": "experiments.errors:UsageError",
@@ -79,6 +83,7 @@ _WHERE = {
     "load": "experiments.library.calls:load",
     "open": "experiments.library.results:open_results",
     "run": "experiments.library.calls:run",
+    "sweep": "experiments.library.calls:sweep",
 }
 
 

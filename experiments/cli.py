@@ -29,7 +29,11 @@ COMMANDS = {
     "compare": ("compare:compare", "Run several policies on identical seeds and report them side by side."),
     "resume": (
         "resume:resume",
-        "Go on with a run or comparison that was broken off, in its folder: after a power cut, a kill, a full disk.",
+        "Go on with a run, comparison or sweep that was broken off: after a power cut, a kill, a full disk.",
+    ),
+    "sweep": (
+        "sweep:sweep",
+        "Run a scenario at many values of its keys, on all cores; one table and one page to explore.",
     ),
     "simulate": (
         "simulate:simulate",

@@ -1,4 +1,4 @@
-"""``detabed resume``: a run or comparison that was broken off goes on in its folder."""
+"""``detabed resume``: a run, comparison or sweep that was broken off goes on in its folder."""
 
 from __future__ import annotations
 
@@ -8,10 +8,17 @@ from experiments.commands.output import err
 from experiments.run_folder.lock import run_lock
 from experiments.runs.broken_off import BrokenOff, find
 from experiments.runs.start import isolate
+from experiments.sweep.files import PLAN
 
 
 def resume(run: RunArgument, report: ReportOption = True, as_json: JsonOption = False) -> None:
     require_run_folder(run)
+    if (run / PLAN).is_file():
+        # It imports Flower, and runs of this command may have to enter a network namespace first.
+        from experiments.commands.sweep import go_on
+
+        go_on(run, report, as_json)
+        return
     with run_lock(run):
         found = find(run)
         isolate(found.scenario)

@@ -1,10 +1,10 @@
-"""Load, run and compare, as functions."""
+"""Load, run, compare and sweep, as functions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -12,10 +12,14 @@ from coordinator.policies import COMPARED
 from experiments.errors import UsageError
 from experiments.library.names import class_name, task_name
 from experiments.library.results import Comparison, Run, open_results
+from experiments.library.sweeps import Sweep
 from experiments.resolve.prepare import changed, known_policy, open_scenario
 from experiments.runs.compare import run_compare, run_single
 from experiments.runs.start import isolate, new_folder
 from experiments.scenario.model import Scenario
+from experiments.sweep.axes import axes_of
+from experiments.sweep.plan import make_plan
+from experiments.sweep.start import begin, execute
 
 if TYPE_CHECKING:
     from edge_node.tasks.base import Task
@@ -96,6 +100,47 @@ def compare(
     found = open_results(done.folder)
     assert isinstance(found, Comparison)
     return found
+
+
+def sweep(
+    scenario: Scenario | Path | str,
+    axes: Mapping[str, Any],
+    policies: Sequence[str | type] | None = None,
+    seeds: int = 1,
+    *,
+    random: int | None = None,
+    design_seed: int = 0,
+    workers: int | None = None,
+    fleet: str | None = None,
+    output: Path | str | None = None,
+    report: bool = True,
+    progress: bool = True,
+) -> Sweep:
+    """Run a scenario at many values of its keys, on several processes (docs/sweeps.md).
+
+    Args:
+        scenario: as in ``run``.
+        axes: values by dotted key: a list, or the text that ``--set`` takes (``"0:1:0.25"``). Without a number
+            ``nodes.KEY`` is set in all nodes, ``nodes.0.KEY`` in the first.
+        policies: as in ``compare``; None: the scenario's.
+        seeds: number of paired seeds, from the scenario's on.
+        random: draw so many cells (Latin hypercube) in place of a grid; a text ``"LOW:HIGH"`` is then an interval.
+        design_seed: of the cells that ``random`` draws.
+        workers: processes of this machine; None: one for each core.
+        fleet: ``"inprocess"`` or ``"virtual"``; None: the scenario's.
+        output: a new or empty folder, or that of the same sweep, which goes on; None: a numbered one under ``runs/``.
+        report: write the page and its pictures too.
+        progress: show a bar.
+
+    A run that fails is in ``Sweep.failures`` and in no figure. Raises as ``run``.
+    """
+    if isinstance(policies, str):
+        raise UsageError(f"policies = {policies!r}; give a list, such as ['local', 'deta']")
+    spec = changed(_scenario(scenario), fleet=fleet)
+    names = None if policies is None else [known_policy(str(_name(policy))) for policy in policies]
+    found = axes_of(axes, random is not None)
+    start = begin(make_plan(spec, found, names, seeds, random, design_seed), _path(output))
+    return Sweep(execute(start, Console(stderr=True), workers, quiet=not progress, draw=report))
 
 
 def _scenario(given: Scenario | Path | str) -> Scenario:

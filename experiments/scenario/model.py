@@ -26,6 +26,7 @@ from pydantic import (
 from edge_node.tasks.none import WITHOUT_TASK
 from experiments.errors import UsageError
 from experiments.scenario.app_rounds import rounds_of, slots_of_a_round
+from experiments.scenario.given import Given, keys_of
 from experiments.scenario.keys import MAX_NODES, MAX_SEED, Strict
 from experiments.scenario.places import BatterySpec, BoardSpec, DemandSpec, HarvestSpec, NodeSpec
 from experiments.scenario.refusals import explain
@@ -97,6 +98,7 @@ class Scenario(Strict):
     tree: TreeSpec = TreeSpec()
     nodes: Annotated[tuple[NodeSpec, ...], BeforeValidator(_single_or_list)]
     _where: Where = PrivateAttr(NOWHERE)
+    _given: Given = PrivateAttr(Given())
 
     @model_validator(mode="after")
     def _services_are_told_apart(self) -> Scenario:
@@ -185,10 +187,22 @@ class Scenario(Strict):
     ) -> Scenario:
         """Raises UsageError for what is wrong in a file (``where`` of the context) or was written in Python."""
         try:
-            return validated(given)
+            scenario = validated(given)
         except ValidationError as error:
             where = (info.context or {}).get("where", NOWHERE)
             raise UsageError(explain(error, where, Scenario)) from None
+        if isinstance(given, dict):
+            scenario._given = Given(given, (info.context or {}).get("folder"))
+        return scenario
+
+    @property
+    def folder(self) -> Path | None:
+        """From which its relative paths counted; None: the working directory."""
+        return self._given.folder
+
+    def as_given(self) -> dict[str, Any] | None:
+        """Its keys as they were given (experiments.scenario.given)."""
+        return keys_of(self._given, self)
 
     def at(self, *location: str | int) -> AbstractContextManager[None]:
         """Context in which errors become UsageError with the file, the line and the key at ``location``."""

@@ -11,6 +11,7 @@ names another package all data files of that.
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import re
 import sys
@@ -19,6 +20,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
+
+from carbon_data.files.whole import whole_file
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST_PARTY = ("carbon_data", "coordinator", "edge_node", "experiments", "protos")
@@ -52,6 +55,35 @@ class Closure:
 def closure_digest(*entries: str) -> str:
     """The digest of what ``entries`` (module names) depend on in this installation."""
     return closure(*entries).digest()
+
+
+def remembered_digest(folder: Path, *entries: str) -> str:
+    """``closure_digest``, kept in ``folder`` as long as no first-party file and no installed library changes: to find
+    it anew takes seconds."""
+    seen = hashlib.sha256("\n".join((*entries, *_state())).encode()).hexdigest()
+    path = folder / f"closure-{seen[:32]}"
+    with contextlib.suppress(OSError):
+        if len(kept := path.read_text(encoding="ascii").strip()) == 64:
+            return kept
+    found = closure_digest(*entries)
+    with contextlib.suppress(OSError):  # a cache that cannot be written is none
+        folder.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as draft:
+            draft.write_text(found, encoding="ascii")
+    return found
+
+
+def _state() -> Iterator[str]:
+    """All files of the first-party packages with size and time of change, Python, and the installed distributions."""
+    yield f"{ROOT} {sys.version}"
+    for package in FIRST_PARTY:
+        for path in sorted((ROOT / package).rglob("*")):
+            if path.suffix != ".pyc" and path.is_file():
+                told = path.stat()
+                yield f"{path.relative_to(ROOT)} {told.st_size} {told.st_mtime_ns}"
+    for folder in map(Path, sys.path):
+        if folder.is_dir() and folder.resolve() != ROOT:
+            yield from sorted(f"{folder} {entry.name}" for entry in folder.glob("*.dist-info"))
 
 
 def closure(*entries: str, root: Path = ROOT) -> Closure:

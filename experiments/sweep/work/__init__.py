@@ -1,0 +1,1 @@
+"""Who computes the cells of a sweep: processes of this machine."""
