@@ -48,7 +48,8 @@ class Ring:
         self._map = mmap.mmap(descriptor, SIZE)
         self._written, self._read = 0, 0
 
-    def write(self, at_ns: int, value: int, status: Status = Status.OK) -> None:
+    def write(self, at_ns: int, value: int, status: int = 0) -> None:
+        """``status``: of Status; without one the read went well."""
         place = DATA_AT + self._written % RECORDS * RECORD.size
         self._written += 1
         RECORD.pack_into(self._map, place, self._written, at_ns, value, status)

@@ -29,7 +29,9 @@ class Schedule:
 
     def next_ns(self, now_ns: int = 0) -> int:
         """When the next read is due; periods that ended before ``now_ns`` are left out."""
-        self._reads = max(self._reads, int((now_ns - self.start_ns) / self._period_ns))
         begins = self.start_ns + self._reads * self._period_ns
+        if now_ns >= begins + self._period_ns:
+            self._reads = int((now_ns - self.start_ns) / self._period_ns)
+            begins = self.start_ns + self._reads * self._period_ns
         self._reads += 1
         return int(begins + (self._random.random() * self._period_ns if self._random else 0.0))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
 
 from edge_node.meters.base import MeterError
 from edge_node.meters.sampling.limits import limits_of
-from edge_node.meters.sampling.process import outcome
+from edge_node.meters.sampling.process import sample
 from edge_node.meters.sampling.reading import Reading
-from edge_node.meters.sampling.ring import Sample, Status
+from edge_node.meters.sampling.ring import Ring, Sample, Status
 from edge_node.meters.sampling.samples import Samples
 from edge_node.meters.sources.registry import SOURCES
 from edge_node.meters.sources.source import Source
@@ -56,16 +58,19 @@ def window(source: Source, world: World, happens: Happens) -> Reading:
     steady = bool(getattr(source, "steady", False))
     samples = Samples("fake", source.kind, source.rate_hz, source.resolution, limits_of(BOARD), steady)
     step_ns = round(1e9 / source.rate_hz)
-    said, begin, end = "", None, None
-    for read in range(READS):
-        if read == BEGIN:
-            begin = samples.mark(read * step_ns - 1)
-        if read == READS - 1:
-            end = samples.mark(read * step_ns - 1)
-        happens(world, read, step_ns / 1e9)
-        status, value, why = outcome(source)
-        said = why or said
-        samples.take([Sample(read * step_ns, value, status)])
+    begin, end = None, None
+    with TemporaryFile() as file:
+        ring = Ring(file.fileno())
+        for read in range(READS):
+            if read == BEGIN:
+                begin = samples.mark(read * step_ns - 1)
+            if read == READS - 1:
+                end = samples.mark(read * step_ns - 1)
+            happens(world, read, step_ns / 1e9)
+            sample(source, ring)
+            samples.take([replace(found, at_ns=read * step_ns) for found in ring.samples()])
+        said = ring.said
+        ring.close()
     assert begin is not None
     assert end is not None
     return samples.close(begin, end, said)
