@@ -12,6 +12,7 @@ import gc
 import json
 import os
 import select
+import struct
 import sys
 import time
 
@@ -25,6 +26,8 @@ ASKED_HZ = 50.0
 """Below this rate the process waits on its input, too; above, it looks there every tenth of a second."""
 LOOK_NS = NS_PER_S // 10
 ENDED = 0
+FAULTS = (SourceError, OSError, struct.error)
+"""Of a read: why it gave nothing. Restarted is a SourceError; struct.error is a number that no record holds."""
 
 
 def sample(source: Source, ring: Ring) -> None:
@@ -32,16 +35,16 @@ def sample(source: Source, ring: Ring) -> None:
     before_ns = time.monotonic_ns()
     try:
         value = source.read()
-    except (SourceError, OSError) as error:
-        _missed(ring, before_ns, error)
-    else:
         ring.write((before_ns + time.monotonic_ns()) // 2, value)
+    except FAULTS as error:
+        _missed(ring, before_ns, error)
 
 
 def _missed(ring: Ring, before_ns: int, error: Exception) -> None:
     """A read that gave nothing, and why: the counter restarted, or the sensor failed."""
     status = Status.RESTARTED if isinstance(error, Restarted) else Status.FAILED
-    if text := str(error):
+    text = "the sensor gave a number beyond 63 bits" if isinstance(error, struct.error) else str(error)
+    if text:
         ring.say(text)
     ring.write((before_ns + time.monotonic_ns()) // 2, 0, status)
 
@@ -87,12 +90,11 @@ def _run_fast(source: Source, schedule: Schedule, ring: Ring, asked: int) -> Non
         before_ns = clock_ns()
         try:
             value = read()
-        except (SourceError, OSError) as error:  # Restarted is a SourceError
-            _missed(ring, before_ns, error)
-            now_ns = clock_ns()
-        else:
             now_ns = clock_ns()
             write((before_ns + now_ns) // 2, value)
+        except FAULTS as error:
+            _missed(ring, before_ns, error)
+            now_ns = clock_ns()
         if due_ns - looked_ns > LOOK_NS:
             looked_ns = due_ns
             ring.spent(time.process_time_ns())

@@ -49,11 +49,14 @@ class Ring:
         self._written, self._read = 0, 0
 
     def write(self, at_ns: int, value: int, status: int = 0) -> None:
-        """``status``: of Status; without one the read went well."""
-        place = DATA_AT + self._written % RECORDS * RECORD.size
-        self._written += 1
-        RECORD.pack_into(self._map, place, self._written, at_ns, value, status)
-        NUMBER.pack_into(self._map, WRITTEN_AT, self._written)
+        """``status``: of Status; without one the read went well. Raises struct.error for a value beyond 63 bits, and
+        then the next record takes its place."""
+        number = self._written + 1
+        RECORD.pack_into(
+            self._map, DATA_AT + self._written % RECORDS * RECORD.size, number, at_ns, value, status
+        )
+        NUMBER.pack_into(self._map, WRITTEN_AT, number)
+        self._written = number
 
     def spent(self, cpu_ns: int) -> None:
         NUMBER.pack_into(self._map, SPENT_AT, cpu_ns)
