@@ -85,7 +85,7 @@ def _unit_lines(key: ById[Run], boundary: Boundary) -> Mapping[str, UnitLines]:
         "per_round_g": UnitLines(lines[lines["stage"] == Stage.DEVELOPMENT.value], rounds),
         "per_1000_answers_g": UnitLines(serving, float(slots["requests"].sum()) / PER_THOUSAND),
         "per_1000_tokens_g": UnitLines(of_tokens, tokens / PER_THOUSAND),
-        "per_hour_g": UnitLines(lines, slots["slot"].nunique() * run.slot_s / SECONDS_PER_HOUR),
+        "per_hour_g": UnitLines(lines, run.board_s / SECONDS_PER_HOUR),
     }
     return {name: one for name, one in found.items() if one.units > 0}
 

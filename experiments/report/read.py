@@ -52,6 +52,15 @@ class Run:
         return float(self.metadata["slot_s"])
 
     @property
+    def board_s(self) -> float:
+        """Time of all slots on the boards: on the wall clock as they measured it (the mean of a slot; ``slot_s`` of one
+        that none measured), else slots times ``slot_s``."""
+        slots = self.tables["slots"]
+        if "duration_s" not in slots:
+            return float(slots["slot"].nunique() * self.slot_s)
+        return float(slots.groupby("slot")["duration_s"].mean().astype("float64").fillna(self.slot_s).sum())
+
+    @property
     def emissions_g(self) -> float:
         """Everything: nodes, network, users' devices, coordinator and router."""
         return float(self.tables["lines"]["operational_g"].sum())

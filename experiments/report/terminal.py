@@ -82,7 +82,7 @@ def totals_table(study: Study) -> FittingTable:
     """Totals of the replay: rows are policies; a column whose figures do not exist is left out rather than filled."""
     run = study.any_run
     slots, step = int(run.tables["slots"]["slot"].nunique()), float(run.metadata["trace_step_s"])
-    replayed, on_boards = duration(slots * step), duration(slots * run.slot_s)
+    replayed, on_boards = duration(slots * step), duration(run.board_s)
     table = FittingTable(
         keep=["emissions", "emissions ± sd"],
         title=f"Totals of the replay ({replayed} of traces in {on_boards} of board time)",

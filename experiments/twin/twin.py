@@ -68,7 +68,7 @@ class Twin:
 
     @property
     def notices(self) -> list[str]:
-        unlike = words.slots_unlike(self.whole)
+        unlike = words.slots_unlike(self.whole, self.source.run.config.get("overrun") is not None)
         meters = words.of_meters(self.windows)
         return [*self.source.notes, *meters, *([unlike] if unlike else []), *words.left_out(self.left_out)]
 

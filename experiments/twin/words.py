@@ -186,13 +186,18 @@ def of_meters(windows: Sequence[Window]) -> list[str]:
     return said
 
 
-def slots_unlike(whole: Errors) -> str:
-    """Where slots lasted otherwise than the scenario says, errors of energy are mostly those of time."""
+def slots_unlike(whole: Errors, wall: bool) -> str:
+    """Where slots lasted otherwise than the scenario says, errors of energy are mostly those of time. ``wall``: the run
+    was on the wall clock."""
     error = whole.time_error_fraction
     if error is None or abs(error) < 0.05:
         return ""
+    mend = (
+        "choose longer slots (time.slot_s) where `overrun_s` of the decisions says that work took longer"
+        if wall
+        else 'run with time.clock = "wall"'
+    )
     return (
         f"Slots lasted {units.seconds(whole.window_s)} in all by the meters and {units.seconds(whole.twin_s)} by the "
-        "virtual clock: idle energy differs by as much. See the error in the same seconds, or run with "
-        'time.clock = "wall".'
+        f"virtual clock: idle energy differs by as much. See the error in the same seconds, or {mend}."
     )

@@ -105,9 +105,7 @@ class _Pairs:
     def answers(self, grams: Floats) -> tuple[Floats | None, Floats]:
         """(reduction, g per hour) of each draw, from (runs, draws) grams."""
         count = len(self.before)
-        hours = np.array(
-            [run.tables["slots"]["slot"].nunique() * run.slot_s / SECONDS_PER_HOUR for run in self.after]
-        )
+        hours = np.array([run.board_s / SECONDS_PER_HOUR for run in self.after])
         hourly = (grams[count:] / hours[:, None]).mean(axis=0)
         if not count:
             return None, hourly

@@ -27,6 +27,20 @@ def test_functional_units_by_hand() -> None:
     assert nodes.per_1000_answers_g == pytest.approx(50.0)
 
 
+def test_an_hour_of_the_fleet_is_as_long_as_boards_measured_it() -> None:
+    """Slots on the wall clock that overran: n0's and n1's windows of a slot are 1.5 h and 2.5 h, of the last none."""
+    run = make_run()
+    slots = run.tables["slots"]
+    last = slots["slot"].max()
+    hours = slots["node_id"].map({"n0": 1.5, "n1": 2.5}).where(slots["slot"] != last)
+    wall = {**run.tables, "slots": slots.assign(duration_s=(hours * 3600.0).astype("Float64"))}
+    found = Run(run.folder, run.metadata, run.scenario, wall)
+    count = slots["slot"].nunique()
+    assert found.board_s == pytest.approx((count - 1) * 2 * 3600.0 + run.slot_s)
+    per_hour_g = functional_units(found).per_hour_g
+    assert per_hour_g == pytest.approx(1850.0 / (found.board_s / 3600.0))
+
+
 def test_tokens_bear_the_joules_of_their_service_and_its_part_of_the_shared_lines() -> None:
     """n0's text reads 3,000 and generates 1,000 tokens with half of its 2 kWh, images use the other half; n1 serves
     images with 1 kWh: half of n0's 200 g and a third of the coordinator's 100 g."""

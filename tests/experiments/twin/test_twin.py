@@ -195,8 +195,12 @@ def test_an_error_of_seconds_is_apart_from_that_of_powers(twin: Twin) -> None:
 
 def test_slots_of_another_length_than_planned_are_said(twin: Twin) -> None:
     whole = errors_of([window for window in twin.windows if window.node_id == "n4"])
-    assert slots_unlike(whole).startswith("Slots lasted ")
-    assert slots_unlike(errors_of([window for window in twin.windows if window.node_id == "n0"])) == ""
+    virtual, wall = slots_unlike(whole, False), slots_unlike(whole, True)
+    assert virtual.startswith("Slots lasted ")
+    assert 'time.clock = "wall"' in virtual
+    assert "choose longer slots" in wall
+    assert 'time.clock = "wall"' not in wall, "it is"
+    assert slots_unlike(errors_of([window for window in twin.windows if window.node_id == "n0"]), False) == ""
 
 
 @pytest.mark.parametrize(
