@@ -99,7 +99,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[Overrun, Timed]:
 def _make_one_slot_long(patch: pytest.MonkeyPatch) -> None:
     """Eight batches of two nodes in one process take 2.6 slots."""
     at: list[int] = [0]
-    begin, step = execution.Execution._begin, TaskWorkload._step
+    begin, step = execution.Execution._begin, TaskWorkload._number
 
     def begun(self: Any, slot: Any) -> Any:
         at[0] = slot.slot
@@ -110,7 +110,7 @@ def _make_one_slot_long(patch: pytest.MonkeyPatch) -> None:
         return step(self, *args)
 
     patch.setattr(execution.Execution, "_begin", begun)
-    patch.setattr(TaskWorkload, "_step", slow)
+    patch.setattr(TaskWorkload, "_number", slow)
 
 
 @pytest.mark.parametrize("overrun", Overrun)
