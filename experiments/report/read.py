@@ -53,12 +53,17 @@ class Run:
 
     @property
     def board_s(self) -> float:
-        """Time of all slots on the boards: on the wall clock as they measured it (the mean of a slot; ``slot_s`` of one
-        that none measured), else slots times ``slot_s``."""
-        slots = self.tables["slots"]
-        if "duration_s" not in slots:
-            return float(slots["slot"].nunique() * self.slot_s)
-        return float(slots.groupby("slot")["duration_s"].mean().astype("float64").fillna(self.slot_s).sum())
+        """Time of all slots on the boards."""
+        return self.lasted_s(self.tables["slots"]["slot"])
+
+    def lasted_s(self, slots: pd.Series) -> float:
+        """Time of these slots on the boards, each once: on the wall clock as they measured it (the mean of a slot;
+        ``slot_s`` of one that none measured), else slots times ``slot_s``."""
+        table = self.tables["slots"]
+        if "duration_s" not in table:
+            return float(slots.nunique() * self.slot_s)
+        mine = table[table["slot"].isin(slots)].groupby("slot")["duration_s"].mean()
+        return float(mine.astype("float64").fillna(self.slot_s).sum())
 
     @property
     def emissions_g(self) -> float:

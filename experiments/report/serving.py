@@ -103,7 +103,7 @@ def _total(run: Run, rows: pd.DataFrame) -> ServingTotals:
     names = ("requests", "outside_requests", "unserved_requests", "deadline_misses", "tokens_in")
     sums = {name: int(rows[name].sum()) for name in (*names, "tokens_out", "bits")}
     energy_j, grams = float(rows["energy_j"].sum()), float(rows["operational_g"].sum())
-    duration_s = rows["slot"].nunique() * run.slot_s
+    duration_s = run.lasted_s(rows["slot"])
     counts = latency.add(
         dict(zip((int(k) for k in bins), (int(n) for n in counts), strict=True))
         for bins, counts in zip(rows["latency_bins"], rows["latency_counts"], strict=True)

@@ -37,6 +37,7 @@ def test_an_hour_of_the_fleet_is_as_long_as_boards_measured_it() -> None:
     found = Run(run.folder, run.metadata, run.scenario, wall)
     count = slots["slot"].nunique()
     assert found.board_s == pytest.approx((count - 1) * 2 * 3600.0 + run.slot_s)
+    assert found.lasted_s(slots["slot"][slots["slot"] != last]) == pytest.approx((count - 1) * 2 * 3600.0)
     per_hour_g = functional_units(found).per_hour_g
     assert per_hour_g == pytest.approx(1850.0 / (found.board_s / 3600.0))
 
