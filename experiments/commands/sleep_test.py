@@ -30,6 +30,7 @@ from experiments.commands.output import print_facts, print_json, say
 from experiments.errors import UsageError
 from experiments.resolve.prepare import open_scenario
 from experiments.scenario.model import Scenario
+from experiments.scenario.names import node_name
 from experiments.scenario.places import BoardSpec
 
 
@@ -67,7 +68,6 @@ def _of_scenario(scenario: Scenario, node: str | None, board: str | None) -> Tar
     # Not at the top: these need scipy, which a board does not have, and a board's own file is read without them.
     from experiments.resolve.boards import board_at, board_of
     from experiments.resolve.sleep import node_sleep
-    from experiments.resolve.traces import node_name  # likewise
 
     entries = [entry for entry, spec in enumerate(scenario.nodes) for _ in range(spec.count)]
     names = [node_name(place, len(entries)) for place in range(len(entries))]

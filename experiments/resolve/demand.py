@@ -14,9 +14,9 @@ from edge_node.energy.power_model import PowerModel
 from edge_node.tasks.none import NAME
 from experiments.errors import UsageError
 from experiments.resolve.origins import origin_dict
-from experiments.resolve.traces import node_name
 from experiments.scenario.keys import refuse_doubled
 from experiments.scenario.model import Scenario
+from experiments.scenario.names import node_name
 from experiments.scenario.places import DemandSpec
 from experiments.scenario.work import TaskSpec
 from protos.messages.terms import Stage

@@ -7,8 +7,8 @@ from collections import Counter
 from edge_node.config import Device, InferenceConfig
 from edge_node.tasks.none import WITHOUT_TASK
 from experiments.errors import UsageError
-from experiments.resolve.traces import node_name
 from experiments.scenario.model import GPU_METER, Scenario
+from experiments.scenario.names import node_name
 
 CPU = "cpu"
 SHOWN = 5

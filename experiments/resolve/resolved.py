@@ -36,10 +36,10 @@ from experiments.resolve.network_factor import NetworkFactor
 from experiments.resolve.sleep import nobody_sleeps, node_sleep
 from experiments.resolve.traces import (
     no_harvest,
-    node_name,
     persistence_slots,
 )
 from experiments.scenario.model import Scenario
+from experiments.scenario.names import node_name
 from experiments.scenario.places import NodeSpec
 from protos.access.config import Access
 from protos.messages.terms import Overrun, Stage

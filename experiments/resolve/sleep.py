@@ -9,8 +9,8 @@ from edge_node.energy.boards import SLEEP
 from edge_node.meters.registry import reads_sensor
 from edge_node.slots.profile import by_model_on_a_board
 from experiments.errors import UsageError
-from experiments.resolve.traces import node_name
 from experiments.scenario.model import Scenario
+from experiments.scenario.names import node_name
 from experiments.scenario.places import NodeSpec, SleepSpec
 from protos.messages.terms import Sleep
 

@@ -20,6 +20,7 @@ from experiments.resolve.live import live_zones, readings_of
 from experiments.resolve.origins import origin_dict
 from experiments.scenario.keys import refuse_doubled
 from experiments.scenario.model import Scenario
+from experiments.scenario.names import node_name
 from experiments.scenario.places import HarvestSpec, NodeSpec
 
 
@@ -242,8 +243,3 @@ def _harvest_source(spec: HarvestSpec, node: NodeSpec) -> Any:
 def no_harvest(intervals: int) -> HarvestConfig:
     """A node without a panel."""
     return HarvestConfig(power_w=(0.0,) * intervals, source="none")
-
-
-def node_name(index: int, count: int) -> str:
-    """n0, n1, ...; padded so that names sort."""
-    return f"n{index:0{len(str(count - 1))}d}"

@@ -30,7 +30,6 @@ from experiments.report.units import grams
 from experiments.resolve.foresight import whole_run
 from experiments.resolve.resolve import resolve
 from experiments.resolve.resolved import Resolved
-from experiments.resolve.traces import node_name
 from experiments.run_folder.about import UNCHOSEN, About
 from experiments.run_folder.failed import mark_failed, mark_unfinished
 from experiments.run_folder.files import CHECKPOINT, COMPARE, COMPARING, DONE
@@ -42,6 +41,7 @@ from experiments.runs.run import Hooks, execute
 from experiments.runs.signals import refuse_live_comparison, require_keys
 from experiments.scenario.keys import MAX_SEED
 from experiments.scenario.model import Scenario
+from experiments.scenario.names import node_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -133,7 +133,9 @@ def execute(
     except Exception as error:
         if not isinstance(error, failures()) and machine_fault(error) is None:
             raise  # a fault of this program, which needs its traceback
-        sentence = f"{folder}: {describe_failure(error)}"
+        # Other people's code says its file and line, whatever it met there.
+        said = str(error) if isinstance(error, ITS_OWN_FAULT) else describe_failure(error)
+        sentence = f"{folder}: {said}"
         mark_failed(folder, sentence)
         if isinstance(error, ITS_OWN_FAULT) and not isinstance(error, TryLaterError):
             discard(folder)

@@ -15,10 +15,10 @@ from edge_node.tasks.none import NAME as NO_TASK
 from experiments.errors import UsageError
 from experiments.resolve.boards import board_at, board_of
 from experiments.resolve.prepare import open_scenario
-from experiments.resolve.traces import node_name
 from experiments.run_folder.files import LEDGER, SCENARIO
 from experiments.run_folder.finished import require_finished_run, require_sound
 from experiments.scenario.model import Scenario
+from experiments.scenario.names import node_name
 from experiments.scenario.places import BoardSpec
 
 FIGURES = ("static_w", "sleep_w", "wake_j", "wake_s", "tx_j_per_byte", "rx_j_per_byte")

@@ -42,7 +42,9 @@ def test_daemons_are_started_asked_and_stopped(desk: Desk) -> None:
 
 def test_daemons_that_were_started_over_ssh_host_a_run(desk: Desk, tmp_path: Path) -> None:
     scenario = desk.folder / "run.toml"
-    scenario.write_text(SCENARIO.format(rounds=2, more=ON_BOARDS.format(host=desk.laptop.address)))
+    scenario.write_text(
+        SCENARIO.format(rounds=2, more=ON_BOARDS.format(host=desk.laptop.address, appear_s=30.0))
+    )
     pids = {name: row["pid"] for name, row in desk.asked("up").items()}
     done = desk.laptop.run(
         *(sys.executable, "-P", "-m", "experiments.cli", "run", str(scenario)),

@@ -129,7 +129,9 @@ def test_an_app_travels_to_boards_and_does_what_it_does_in_one_process(
     folders = {}
     for where in ("there", "here"):
         path = cluster.folder / f"app-{where}.toml"
-        fleet = ON_BOARDS.format(host=cluster.laptop.address) if where == "there" else IN_PROCESS
+        fleet = (
+            ON_BOARDS.format(host=cluster.laptop.address, appear_s=30.0) if where == "there" else IN_PROCESS
+        )
         path.write_text(APP.format(app=ROOT / "tests" / "apps" / "plain", fleet=fleet))
         folders[where] = tmp_path / where
         process = cluster.run(path, folders[where])

@@ -101,7 +101,9 @@ def laptop(daemons: Cluster) -> Laptop:
 @pytest.fixture(scope="module")
 def scenario(daemons: Cluster) -> Path:
     path = daemons.folder / "keeping.toml"
-    path.write_text(KEEPING.format(rounds=SLOTS - 2, more=ON_DAEMONS.format(host=daemons.laptop.address)))
+    path.write_text(
+        KEEPING.format(rounds=SLOTS - 2, more=ON_DAEMONS.format(host=daemons.laptop.address, appear_s=30.0))
+    )
     return path
 
 
