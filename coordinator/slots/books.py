@@ -145,7 +145,7 @@ class Books:
         self.waiting[message.node_id] = message
 
     def _on_clock(self, entry: Entry, body: dict[str, Any]) -> None:
-        """Kept for people and tables: a restarted coordinator measures anew."""
+        """For people and tables: a restarted coordinator measures again."""
 
     def _on_opening(self, entry: Entry, body: dict[str, Any]) -> None:
         self.nodes[entry.node_id].opened = True

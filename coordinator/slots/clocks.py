@@ -65,7 +65,7 @@ class _Measured:
 
 class Clocks:
     """Of the nodes of a run on the wall clock; on the virtual clock no node is asked. Not durable: a restarted
-    coordinator measures anew, for its own clock may be another."""
+    coordinator measures again, because its own clock may be another."""
 
     def __init__(self, books: Books, clock: Callable[[], float]) -> None:
         """``clock``: monotonic seconds."""
@@ -83,7 +83,7 @@ class Clocks:
     # --- questions and answers -----------------------------------------------------------------------------
 
     def open(self, node: str) -> Sends:
-        """A new stream of ``node``: measured anew."""
+        """A new stream of ``node``: its clock is measured again."""
         if not self.is_wall:
             return ()
         self._nodes[node] = _Measured()

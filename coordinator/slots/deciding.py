@@ -114,7 +114,7 @@ class Deciding:
         return Draft(fleet_of(self._books, ready), {node: self._books.waiting[node] for node in ready})
 
     def choose(self, draft: Draft) -> tuple[Choice, Any]:
-        """Ask the policy, and check its answer; nobody is asked about a missed slot. Pure: may run in a thread while
+        """Ask the policy, and check its answer; for a missed slot no policy is asked. Pure: may run in a thread while
         messages are handled."""
         if self._schedule.is_missed:
             return missed_choice(draft.fleet), self._policy.state

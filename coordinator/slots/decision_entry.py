@@ -35,7 +35,7 @@ def decision_entry(
 ) -> Entry:
     """The decision of slot ``request.slot``. Transfers in integer microjoules; ``more`` joins the document.
 
-    ``self_managed``: nodes choose for themselves what was not agreed on with others. ``missed``: nobody works in it."""
+    ``self_managed``: nodes choose for themselves what was not agreed on with others. ``missed``: no work is in it."""
     chosen = choice.decision
     transfers = _transfers(ids, chosen.transfers)
     decisions, decided = _node_decisions(books, request, ids, choice, transfers), set(ids)

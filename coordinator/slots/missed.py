@@ -1,4 +1,4 @@
-"""The decision of a slot whose time went by while the one before overran: nobody works, and nobody was asked. Pure."""
+"""The decision of a slot whose time went by while the one before overran: no work, and no policy was asked. Pure."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ STATUS = f"{MISSED}its time went by while the slot before overran"
 
 def missed_choice(fleet: Fleet) -> Choice:
     """Who slept sleeps on; surplus is stored, nothing is drawn from batteries."""
-    nobody = np.zeros(0, dtype=np.int64)
+    none = np.zeros(0, dtype=np.int64)
     nothing = np.zeros(len(fleet.node_ids))
     decision = FleetDecision(
         home_batches=np.zeros(len(fleet.node_ids), dtype=np.int64),
-        moves=Pairs(nobody, nobody, np.zeros(0, dtype=np.int64)),
-        transfers=Pairs(nobody, nobody, np.zeros(0)),
+        moves=Pairs(none, none, np.zeros(0, dtype=np.int64)),
+        transfers=Pairs(none, none, np.zeros(0)),
         charge_j=nothing,
         discharge_j=nothing,
         awake=~fleet.asleep,

@@ -10,7 +10,7 @@ from typing import Any
 
 from carbon_data.types import Provenance
 from experiments.report.read import Run
-from experiments.run_folder.files import METADATA, SCENARIO, table_file
+from experiments.run_folder.files import METADATA, RECORDED_SCENARIO, SCENARIO, SIGNALS, table_file
 from experiments.run_folder.verify import verify_run
 
 BLOCK_BYTES = 1 << 20
@@ -109,7 +109,7 @@ def _origin(name: str, origin: dict[str, Any]) -> dict[str, str]:
 
 
 def _digests(run: Run) -> dict[str, str]:
-    paths = [run.folder / SCENARIO, run.folder / METADATA]
+    paths = [run.folder / name for name in (SCENARIO, RECORDED_SCENARIO, SIGNALS, METADATA)]
     paths += [run.folder / table_file(name) for name in sorted(run.tables)]
     return {path.name: _sha256(path) for path in paths if path.is_file()}
 
@@ -125,7 +125,8 @@ def _sha256(path: Path) -> str:
 def _repeat(run: Run) -> list[str]:
     version = run.metadata.get("versions", {}).get("detabed")
     again = f"repeated-{run.folder.name}"
-    scenario = shlex.quote(SCENARIO)
+    # What a live run froze is repeated, not what the service would say by now.
+    scenario = RECORDED_SCENARIO if (run.folder / RECORDED_SCENARIO).is_file() else SCENARIO
     return [
         f"pip install detabed=={version}" if version else "pip install detabed",
         f"detabed check {scenario}",

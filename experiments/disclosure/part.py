@@ -57,6 +57,11 @@ class Part:
         return None if total is None else total * float(slots.isin(self.stages).mean())
 
     @property
+    def without(self) -> str:
+        """Whose making is not in ``embodied_g``, to stand behind a formula; empty where all is."""
+        return f"; M leaves out {self.made.without}" if self.made.unknown else ""
+
+    @property
     def known(self) -> Known:
         return known_from(joules_by_provenance(self.lines), missing_fraction=missing_fraction(self.run))
 

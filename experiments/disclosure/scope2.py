@@ -76,7 +76,7 @@ def scope2(run: Run, made: Embodied) -> Section:
                 "beside scope 2: making of the devices (scope 3)",
                 made.total_g,
                 "g CO2e",
-                f"M = TE x time reserved / expected life x share. {LEFT_OUT}",
+                f"M = TE x time reserved / expected life x share{whole.without}. {LEFT_OUT}",
                 "scenario.toml, carbon_data/factors",
                 "modelled" if made.total_g is not None else "",
                 made.reason,

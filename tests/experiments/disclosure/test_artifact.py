@@ -47,3 +47,13 @@ def test_measured_readings_promise_no_equal_bytes(run: Run) -> None:
     lines = run.tables["lines"].assign(provenance="measured")
     artifact = artifact_of(replace(run, tables={**run.tables, "lines": lines}))
     assert "byte for byte" not in artifact.expected[0]
+
+
+def test_a_live_run_is_repeated_from_what_it_froze(run: Run, tmp_path: Path) -> None:
+    for name in ("scenario.toml", "recorded.toml", "signals.jsonl"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "ledger.sqlite").write_bytes((run.folder / "ledger.sqlite").read_bytes())
+    (tmp_path / "metadata.json").write_bytes((run.folder / "metadata.json").read_bytes())
+    artifact = artifact_of(replace(run, folder=tmp_path))
+    assert all("recorded.toml" in command for command in artifact.repeat[1:3])
+    assert {"recorded.toml", "signals.jsonl"} <= set(artifact.files)

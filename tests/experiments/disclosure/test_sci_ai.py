@@ -66,3 +66,11 @@ def test_without_serving_or_a_factor_there_is_a_reason_instead_of_a_score(run: R
     for key, entry in entries(run, unknown).items():
         assert ("sci" in key or "embodied" in key) == (entry.value is None), key
         assert entry.value is not None or entry.reason == unknown.reason
+
+
+def test_a_node_whose_making_is_not_known_is_named_beside_the_figure(run: Run, made: Embodied) -> None:
+    partly = replace(made, devices=made.devices[1:], unknown={"n0": "no sourced factor for its board"})
+    found = entries(run, partly)
+    for key, entry in found.items():
+        named = "M leaves out n0 (no sourced factor for its board)" in entry.how
+        assert named == ("sci" in key or "embodied" in key), key
