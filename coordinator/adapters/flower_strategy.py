@@ -22,6 +22,7 @@ from flwr.serverapp.strategy import Strategy
 
 from carbon_data.own_code import place_of
 from coordinator.adapters.flower_slots import ConfigValue, SlotControl, call, group_of, slot_config
+from coordinator.adapters.inner_grid import InnerGrid
 from protos.flower_names import ARRAYS, CONFIG, METRICS, NODE_UNAVAILABLE
 from protos.messages.runner import SlotPlan, SlotSummary
 from protos.messages.terms import Stage
@@ -122,36 +123,15 @@ def _total(replies: Sequence[Message]) -> dict[str, float]:
     return totals
 
 
-class Chosen(Grid):
+class Chosen(InnerGrid):
     """Shows the inner strategy exactly the nodes that take part, so that it cannot choose others."""
 
     def __init__(self, inner: Grid, numbers: Sequence[int]) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._numbers = list(numbers)
-
-    def set_run(self, run: Any) -> None:
-        self._inner.set_run(run)
-
-    @property
-    def run(self) -> Any:
-        return self._inner.run
-
-    def create_message(self, *args: Any, **kwargs: Any) -> Message:
-        return self._inner.create_message(*args, **kwargs)
 
     def get_node_ids(self) -> list[int]:
         return list(self._numbers)
-
-    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
-        return self._inner.push_messages(messages)
-
-    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
-        return self._inner.pull_messages(message_ids)
-
-    def send_and_receive(
-        self, messages: Iterable[Message], *, timeout: float | None = None
-    ) -> Iterable[Message]:
-        return self._inner.send_and_receive(messages, timeout=timeout)
 
 
 def take_all(strategy: Any) -> None:

@@ -16,7 +16,6 @@ import threading
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from flwr.app import ConfigRecord, Error, Message, RecordDict
 from flwr.serverapp import Grid
@@ -28,6 +27,7 @@ from protos.messages.terms import Stage
 from .flower_server import Evaluation, Link, RunRecord, SlotOutcome, Watch
 from .flower_slots import Called, call, slot_config
 from .flower_strategy import Replies, count_parameters
+from .inner_grid import InnerGrid
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class _Round:
     """Figures of the app's own evaluation on the server."""
 
 
-class SlotGrid(Grid):
+class SlotGrid(InnerGrid):
     """Messages of a ServerApp to the nodes of ``inner``, in the slots of a run.
 
     Args:
@@ -76,7 +76,8 @@ class SlotGrid(Grid):
     def __init__(
         self, inner: Grid, link: Link, slots: Sequence[int], window: int, watch: Watch, record: RunRecord
     ) -> None:
-        self._inner, self._link, self._watch, self.record = inner, link, watch, record
+        super().__init__(inner)
+        self._link, self._watch, self.record = link, watch, record
         self._slots, self._window, self._next = tuple(slots), window, 0
         self._names = {number: name for name, number in link.numbers.items()}
         self._slot: _Slot | None = None
@@ -86,16 +87,6 @@ class SlotGrid(Grid):
         """Strategies of Flower's older interface send from a thread for each node."""
 
     # --- Flower's interface ---------------------------------------------------------------------------------
-
-    def set_run(self, run: Any) -> None:
-        self._inner.set_run(run)
-
-    @property
-    def run(self) -> Any:
-        return self._inner.run
-
-    def create_message(self, *args: Any, **kwargs: Any) -> Message:
-        return self._inner.create_message(*args, **kwargs)
 
     def get_node_ids(self) -> list[int]:
         """All nodes of the run, those that sleep and those that are lost among them."""
