@@ -12,12 +12,17 @@ endif
 
 install: $(STAMP)
 
+# Compiled at once, as pip does with what it copies: every process of a run imports much of it, and some environments
+# forbid Python to keep what it compiled (PYTHONDONTWRITEBYTECODE).
+PACKAGES := coordinator edge_node protos experiments carbon_data detabed
+
 # torch first and alone: pip then takes a CPU build where one is offered, and nothing else pulls another version.
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet torch==2.13.0
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m compileall -q $(PACKAGES)
 	touch $(STAMP)
 
 # A node alone, for a board: no coordinator, no Ray, no studies (docs/decisions/0015-boards.md).
