@@ -14,8 +14,10 @@ from experiments.report.second_process import SecondProcess
 from experiments.report.svg import inline_svg
 from experiments.run_folder.files import FIGURES, TABLES
 
-LONGEST = ("efficiency", "emissions", "day", "flows", "batteries")
+LONGEST = ("efficiency", "day", "flows", "batteries")
 """Sections that take longest to draw. It decides only who draws what, and when."""
+WITH_TABLES = ("serving", "emissions")
+"""Sections that show what tables show too: best drawn where those are, at the end, and worked out once."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,13 @@ def pictures(
     """``second``, if it was started, draws from here on; the value, when called, draws the rest here and returns all.
     ``ahead``: sections that were drawn before (experiments.report.ahead).
 
-    Both take whole sections, the longest first, until none is left, so that they end at about the same time. A section
-    that the second process cannot draw is drawn here, where its error is raised.
+    Both take whole sections until none is left, so that they end at about the same time: the second process the longest
+    first, this one those that go with tables. A section that the second process cannot draw is drawn here, where its
+    error is raised.
     """
     done = ahead or {}
-    order = (*LONGEST, *(section for section in SECTIONS if section not in LONGEST))
+    between = (section for section in SECTIONS if section not in {*LONGEST, *WITH_TABLES})
+    order = (*LONGEST, *between, *WITH_TABLES)
     left = deque(section for section in order if section not in done)
     with ThreadPoolExecutor(1, thread_name_prefix="pictures") as asking:
         there = asking.submit(_draw_there, study, second, left)
@@ -75,25 +79,25 @@ def pictures(
 
 def _draw_here(study: Study, left: deque[str]) -> dict[str, list[Picture]]:
     found = {}
-    while (section := _taken(left)) is not None:
+    while (section := _taken(left.pop)) is not None:
         found[section] = draw_section(study, section)
     return found
 
 
 def _draw_there(study: Study, second: SecondProcess | None, left: deque[str]) -> dict[str, list[Picture]]:
     found = {}
-    while second is not None and second.works and (section := _taken(left)) is not None:
+    while second is not None and second.works and (section := _taken(left.popleft)) is not None:
         answer = second.ask({"folder": str(study.folder.absolute()), "section": section})
         if answer is None:
-            left.append(section)
+            left.appendleft(section)
             break
         found[section] = [Picture(**one) for one in answer]
     return found
 
 
-def _taken(left: deque[str]) -> str | None:
-    """The next section that is not taken; None: none is left."""
+def _taken(take: Callable[[], str]) -> str | None:
+    """The next section that is not taken, from one end; None: none is left."""
     try:
-        return left.popleft()
+        return take()
     except IndexError:
         return None

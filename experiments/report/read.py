@@ -7,7 +7,7 @@ A run folder holds ``metadata.json``, ``scenario.toml``, ``DONE`` and the tables
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -243,13 +243,14 @@ def load_run(folder: Path, *, require_done: bool = True) -> Run:
     )
 
 
-def load(folder: Path, *, require_done: bool = True) -> Study:
-    """Read a run folder or a compare folder. Raises DataError when there is no finished run in it."""
+def load(folder: Path, *, require_done: bool = True, runs: Mapping[str, Run] | None = None) -> Study:
+    """Read a run folder or a compare folder. ``runs``: those of a comparison that were read already, by folder name.
+    Raises DataError when there is no finished run in it."""
     folder = Path(folder)
     if (folder / METADATA).exists():
         run = load_run(folder, require_done=require_done)
         return Study(folder, False, {run.policy: {run.seed: run}})
-    return load_comparison(folder, require_done=require_done)
+    return load_comparison(folder, require_done=require_done, runs=runs)
 
 
 def _require_one_scenario(folder: Path, runs: list[Run]) -> None:
@@ -271,9 +272,11 @@ def study_of(folder: Path, runs: Sequence[Run]) -> Study:
     return Study(folder, True, found)
 
 
-def load_comparison(folder: Path, *, require_done: bool = True) -> Study:
-    """Read a compare folder: every sub-folder that is a run. Unfinished or absent runs are named in
-    ``absent``."""
+def load_comparison(
+    folder: Path, *, require_done: bool = True, runs: Mapping[str, Run] | None = None
+) -> Study:
+    """Read a compare folder: every sub-folder that is a run, but for ``runs``, which were read already. Unfinished or
+    absent runs are named in ``absent``."""
     if not folder.is_dir():
         raise DataError(
             f"{folder} is not a folder; give a run folder or a compare folder, e.g. runs/NAME-compare"
@@ -290,7 +293,8 @@ def load_comparison(folder: Path, *, require_done: bool = True) -> Study:
             else:
                 absent.append(f"{path.parent.name}: not finished")
             continue
-        run = load_run(path.parent, require_done=require_done)
+        known = (runs or {}).get(path.parent.name)
+        run = known or load_run(path.parent, require_done=require_done)
         if run.seed in found.setdefault(run.policy, {}):
             raise DataError(
                 f"{folder} holds policy {run.policy}, seed {run.seed} twice; keep one of the two folders"
@@ -306,6 +310,6 @@ def load_comparison(folder: Path, *, require_done: bool = True) -> Study:
             for place, seed in enumerate(planned.get("seeds", [])):
                 if seed not in found.get(policy, {}) and not set(names[place : place + 1]) & set(failed):
                     absent.append(f"policy {policy}, seed {seed}: named in compare.json, no finished run")
-    runs = {policy: dict(sorted(found[policy].items())) for policy in sorted(found, key=order_key)}
+    in_order = {policy: dict(sorted(found[policy].items())) for policy in sorted(found, key=order_key)}
     chosen = planned.get("focus") or "", planned.get("baseline") or ""
-    return Study(folder, True, runs, tuple(absent), planned.get("regret", {}), failed, *chosen)
+    return Study(folder, True, in_order, tuple(absent), planned.get("regret", {}), failed, *chosen)

@@ -23,11 +23,10 @@ from experiments.fleet.processes import uses_ray
 from experiments.fleet.virtual import VirtualFleet
 from experiments.progress import progress_bar
 from experiments.report.ahead import DrawnAhead
-from experiments.report.read import Study, load, load_run
+from experiments.report.read import Run, Study, load
 from experiments.report.second_process import SecondProcess
 from experiments.report.summary import print_summary, summary_json
 from experiments.report.units import grams
-from experiments.resolve.foresight import whole_run
 from experiments.resolve.resolve import resolve
 from experiments.resolve.resolved import Resolved
 from experiments.run_folder.about import UNCHOSEN, About
@@ -35,7 +34,7 @@ from experiments.run_folder.failed import mark_failed, mark_unfinished
 from experiments.run_folder.files import CHECKPOINT, COMPARE, COMPARING, DONE
 from experiments.run_folder.lock import new_run_lock
 from experiments.runs.outside import Outside
-from experiments.runs.regret import IN_IT, NOT_IN_IT, bound_or_reason, regret_of
+from experiments.runs.regrets import Regrets
 from experiments.runs.resume import going_on, run_name, standings, write_comparing
 from experiments.runs.run import Hooks, execute
 from experiments.runs.signals import refuse_live_comparison, require_keys
@@ -44,7 +43,7 @@ from experiments.scenario.model import Scenario
 from experiments.scenario.names import node_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from coordinator.adapters.flower_server import SlotOutcome
     from experiments.runs.broken_off import BrokenOff
@@ -197,6 +196,7 @@ def run_compare(
         stand = standings(folder, specs, resolved) if resumed else {}
         folder.mkdir(parents=True, exist_ok=True)
         ahead = DrawnAhead(second)
+        regrets = Regrets(folder, beside=_leaves_time(last))
         with (
             nullcontext() if resumed else new_run_lock(folder),
             _started(scenario, progress) as fleet,
@@ -214,7 +214,7 @@ def run_compare(
                     draw
                     and left == len(specs) - len(policies) - 1
                     and not (stand or failed)
-                    and _all_modelled(last)
+                    and _leaves_time(last)
                 ):
                     chosen = policies if about.focus is None else (about.focus,)
                     ahead.begin(folder, [run_name(policy, numbers[0]) for policy in policies], chosen)
@@ -222,16 +222,19 @@ def run_compare(
                 if isinstance(found, str):
                     progress.skip(resolved(spec))
                     failed |= {name: found} if found else {}
-                    continue
-                try:
-                    _execute(resolved(spec), folder / name, fleet, progress, more=left > 0, resumed=found)
-                except RunError as error:
-                    failed[name] = str(error).removeprefix(f"{folder / name}: ")
+                else:
+                    try:
+                        _execute(resolved(spec), folder / name, fleet, progress, more=left > 0, resumed=found)
+                    except RunError as error:
+                        failed[name] = str(error).removeprefix(f"{folder / name}: ")
+                if name not in failed:
+                    regrets.add(resolved(spec), name)
         if not any((folder / name / CHECKPOINT).exists() for name in failed):
             (folder / COMPARING).unlink(missing_ok=True)  # none of them can go on
         if len(failed) == len(specs):
             raise FailedRunError(folder, tuple(f"{name}: {why}" for name, why in failed.items()))
         progress.say("bounding the day")
+        regret, runs = regrets.finish()
         index = {
             "name": scenario.name,
             "policies": {policy: [run_name(policy, seed) for seed in numbers] for policy in policies},
@@ -239,22 +242,21 @@ def run_compare(
             "run": folder.name,
             "failed": failed,
             **about.as_metadata(),
-            "regret": _regret(
-                [spec for spec in specs if run_name(spec.policy, spec.seed) not in failed], folder, resolved
-            ),
+            "regret": regret,
         }
         (folder / COMPARE).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
         if failed:
             mark_failed(folder, "; ".join(f"{name}: {why}" for name, why in failed.items()))
         else:
             (folder / DONE).write_text("", encoding="utf-8")
-        report, study = _report(folder, progress, second, ahead) if draw else (None, None)
+        report, study = _report(folder, progress, second, ahead, runs) if draw else (None, None)
     return Finished(folder, report, time.perf_counter() - began, failed, study, resumed)
 
 
-def _all_modelled(resolved: Resolved) -> bool:
-    """Whether no meter reads what this machine does: drawing beside the runs would be in its readings."""
-    return set(resolved.meters) == {"modelled"}
+def _leaves_time(resolved: Resolved) -> bool:
+    """Whether this machine may do other work beside the runs: no meter reads what it does, and slots are not measured
+    by the clock."""
+    return set(resolved.meters) == {"modelled"} and resolved.scenario.time.clock == "virtual"
 
 
 def _options_for(scenario: Scenario, policy: str) -> dict[str, Any]:
@@ -277,20 +279,6 @@ class _Resolutions:
                 del self._found[next(iter(self._found))]
             self._found[key] = resolve(spec)
         return self._found[key]
-
-
-def _regret(specs: list[Scenario], folder: Path, resolutions: _Resolutions) -> dict[str, Any]:
-    """Every run beside the perfect-foresight bound of its seed's day, for compare.json."""
-    days: dict[int, Any] = {}
-    runs = []
-    for spec in specs:
-        resolved = resolutions(spec)
-        if spec.seed not in days:
-            fleet = whole_run(resolved)
-            days[spec.seed] = fleet, bound_or_reason(fleet)
-        run = load_run(folder / run_name(spec.policy, spec.seed))
-        runs.append(regret_of(resolved, run, *days[spec.seed]).as_dict())
-    return {"in_it": IN_IT, "not_in_it": NOT_IN_IT, "runs": runs}
 
 
 def _execute(
@@ -323,14 +311,19 @@ def _import_report() -> None:
 
 
 def _report(
-    folder: Path, progress: SlotProgress, second: SecondProcess, ahead: DrawnAhead | None = None
+    folder: Path,
+    progress: SlotProgress,
+    second: SecondProcess,
+    ahead: DrawnAhead | None = None,
+    runs: Mapping[str, Run] | None = None,
 ) -> tuple[Path, Study]:
-    """The page, and what it was drawn from: the summary shows the same and computes nothing twice."""
+    """The page, and what it was drawn from: the summary shows the same and computes nothing twice. ``runs``: those
+    that were read already, by folder name."""
     # It brings matplotlib and jinja2: --no-report does without.
     from experiments.report.html import write_study
 
     progress.say("writing the report")
-    study = load(folder)
+    study = load(folder, runs=runs)
     return write_study(study, second, None if ahead is None else ahead.take()), study
 
 

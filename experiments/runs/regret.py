@@ -175,7 +175,8 @@ def comparable_g(tables: Mapping[str, pd.DataFrame], net_j_per_byte: float) -> f
     slots = tables["slots"]
     intensity = slots.set_index(["slot", "node_id"])["intensity_g_per_kwh"]
     nodes_g = float((slots["grid_j"] * slots["intensity_g_per_kwh"]).sum()) / JOULES_PER_KWH
-    flows = tables["batch_flows"].query("owner != executor")
+    flows = tables["batch_flows"]
+    flows = flows[flows["owner"] != flows["executor"]]
     parcels_g = 0.0
     for end in ("owner", "executor"):
         at = pd.MultiIndex.from_frame(flows[["slot", end]], names=["slot", "node_id"])

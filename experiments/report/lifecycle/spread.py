@@ -8,7 +8,7 @@ booked factor do not change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from statistics import NormalDist
@@ -85,25 +85,35 @@ def gram_lines(lines: pd.DataFrame, boards: Mapping[str, str]) -> GramLines:
     meter. Grams of a line between two zones count half in each, as its
     intensity does. What sampling leaves unknown is one deviation of their sum.
     """
-    grams = lines["operational_g"].to_numpy(dtype=np.float64)
-    known = np.isfinite(grams)
-    sampled = measured(lines[known], "operational_g")
-    metered = lines["provenance"] == Provenance.MEASURED.value
+    known = lines[np.isfinite(lines["operational_g"].to_numpy(dtype=np.float64))]
+    sampled = measured(known, "operational_g")
     model = {holder: f"{BOARDS}: {profile}" for holder, profile in boards.items()} | APART
-    meter = lines["node_id"].map(model).fillna(BOARDS).where(~metered, lines["node_id"])
-    meter = meter.where(lines["node_id"] != NETWORK, NETWORK)
-    frame = pd.DataFrame({"meter": meter, "zone": lines["zone"], "g": grams})[known]
-    frame = frame.groupby(["meter", "zone"], as_index=False)["g"].sum()
-    frame["zone"] = frame["zone"].str.split(BETWEEN_ZONES, regex=False)
-    frame["g"] /= frame["zone"].str.len()
-    sums = frame.explode("zone").groupby(["meter", "zone"])["g"].sum()
-    sums = sums[sums > 0]
+    sums: dict[tuple[str, str], float] = {}
+    for (holder, metered, place), grams in _by_holder(known):
+        meter = holder if metered or holder == NETWORK else model.get(holder, BOARDS)
+        zones = place.split(BETWEEN_ZONES)
+        for zone in zones:
+            sums[meter, zone] = sums.get((meter, zone), 0.0) + grams / len(zones)
+    kept = sorted(key for key, grams in sums.items() if grams > 0)
     return GramLines(
-        sums.to_numpy(dtype=np.float64),
-        tuple(str(key[0]) for key in sums.index),
-        tuple(str(key[1]) for key in sums.index),
+        np.array([sums[key] for key in kept], dtype=np.float64),
+        tuple(meter for meter, _ in kept),
+        tuple(zone for _, zone in kept),
         noise_std_g=0.0 if sampled is None else sampled.half_width / NORMAL_95,
     )
+
+
+def _by_holder(lines: pd.DataFrame) -> Iterator[tuple[tuple[str, bool, str], float]]:
+    """((holder, metered, zone), grams). By numbers: a report asks a hundred times, and pandas takes ten times as
+    long to group by three columns of text."""
+    holders, holder_names = pd.factorize(lines["node_id"])
+    zones, zone_names = pd.factorize(lines["zone"])
+    metered = (lines["provenance"] == Provenance.MEASURED.value).to_numpy(dtype=np.int64)
+    group = (holders * 2 + metered) * len(zone_names) + zones
+    grams = np.bincount(group, weights=lines["operational_g"].to_numpy(dtype=np.float64))
+    for code in np.unique(group):
+        holder, zone = divmod(int(code), len(zone_names))
+        yield (str(holder_names[holder // 2]), bool(holder % 2), str(zone_names[zone])), float(grams[code])
 
 
 def error_model(runs: Iterable[Run], factors: Factors) -> ErrorModel:

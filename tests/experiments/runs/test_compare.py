@@ -11,9 +11,10 @@ from rich.console import Console
 
 from experiments.cli import invoke
 from experiments.fleet.inprocess import InProcessFleet
-from experiments.report.read import load
+from experiments.report import read
+from experiments.report.read import load, load_run
 from experiments.resolve.prepare import open_scenario
-from experiments.runs import compare
+from experiments.runs import compare, regrets
 
 
 def test_a_comparison_names_the_failed_run_and_states_no_reduction_with_it(
@@ -77,16 +78,19 @@ def test_scenarios_are_resolved_once_and_coordinators_started_for_runs_to_come(
     assert fleet.recorder.prepared == 3  # the last of four runs has none after it
 
 
-def test_report_and_summary_read_the_finished_comparison_once(
+def test_regret_report_and_summary_read_a_finished_run_once(
     small_scenario: Path, tmp_path: Path, monkeypatch
 ) -> None:
-    read = []
-    monkeypatch.setattr(compare, "load", lambda folder: read.append(folder) or load(folder))
+    opened = []
+    for module in (read, regrets):
+        monkeypatch.setattr(
+            module, "load_run", lambda path, **how: opened.append(path) or load_run(path, **how)
+        )
     folder = tmp_path / "compare"
     scenario = open_scenario(str(small_scenario))
     finished = compare.run_compare(scenario, ("local",), 1, folder, Console(stderr=True), quiet=True)
     said = finished.as_dict()
     finished.print(Console(stderr=True))
-    assert read == [folder]
+    assert opened == [folder / "local-s0"]
     again = compare.Finished(folder, finished.report, finished.wall_s).as_dict()  # as without a report
     assert again == said
