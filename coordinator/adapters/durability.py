@@ -152,6 +152,7 @@ class Durability:
             self._write_soon(asyncio.get_running_loop())
         else:
             self._is_writing = False
+            self._outboxes.tell_late()
 
 
 def _told(group: Sequence[Effects]) -> Iterator[tuple[str, DownMessage]]:

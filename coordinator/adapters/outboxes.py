@@ -47,6 +47,7 @@ class Outboxes:
         self._of: dict[str, _Stream] = {}
         self._late: dict[str, _Stream] = {}
         """Those with an acknowledgement that waits."""
+        self._telling: asyncio.TimerHandle | None = None
 
     def open(self, node: str, outbox: Outbox) -> None:
         """A new stream of ``node``; its older one gets a notice and ends."""
@@ -73,7 +74,7 @@ class Outboxes:
         self._put(node, stream, message)
 
     def end_all(self) -> None:
-        self._tell_late()
+        self.tell_late()
         for stream in self._of.values():
             end(stream.outbox)
 
@@ -85,11 +86,14 @@ class Outboxes:
             return
         stream.held = ack
         if not self._late:
-            loop.call_later(HELD_S, self._tell_late)
+            self._telling = loop.call_later(HELD_S, self.tell_late)
         self._late[node] = stream
 
-    def _tell_late(self) -> None:
-        late, self._late = self._late, {}
+    def tell_late(self) -> None:
+        """Say what is held: it is late, or nothing follows it for now."""
+        if self._telling is not None:
+            self._telling.cancel()
+        late, self._late, self._telling = self._late, {}, None
         for node, stream in late.items():
             if stream.held is not None and self._of.get(node) is stream:
                 held, stream.held = stream.held, None

@@ -53,12 +53,18 @@ class _Slot:
 class _Round:
     number: int
     group: str
+    slots: int = 0
+    """Of it that have begun."""
     asked: set[int] = field(default_factory=set)
+    """Nodes whose messages were answered, by themselves or in their place."""
+    sent: set[int] = field(default_factory=set)
+    """Nodes that got a training message."""
     trained: Answered = field(default_factory=list)
     """Of the whole round, in all its slots."""
     evaluated: list[Message] = field(default_factory=list)
     central: Mapping[str, float] | None = None
     """Figures of the app's own evaluation on the server."""
+    is_over: bool = False
 
 
 class SlotGrid(InnerGrid):
@@ -149,30 +155,36 @@ class SlotGrid(InnerGrid):
             answered += self._train(training, timeout)
         if others:
             answered += self._beside(others, timeout)
+        if training and self._round is not None:
+            self._round.asked |= {message.metadata.dst_node_id for message in training}
         return answered
 
     def _train(self, messages: list[Message], timeout: float | None) -> Answered:
-        if self._joins(messages):
-            return self._ask(messages, timeout)
-        self._end_slot(whole_round=True)
-        self._round = _Round(self.rounds + 1, messages[0].metadata.group_id)
-        self._round.asked = {message.metadata.dst_node_id for message in messages}
-        waiting, answered = messages, []
-        for k in range(self._window):
-            if k:
-                self._end_slot(whole_round=False)
-            self._begin_slot()
+        """Messages of a round, in all slots that it has left; a call that failed goes on where it did."""
+        if not self._joins(messages):
+            self._end_slot(whole_round=True)
+            self._begin_slot(_Round(self.rounds + 1, messages[0].metadata.group_id))
+        assert self._round is not None
+        under_way = self._round
+        heard = {message.metadata.dst_node_id: reply for message, reply in under_way.trained}
+        answered = [(m, heard[m.metadata.dst_node_id]) for m in messages if m.metadata.dst_node_id in heard]
+        waiting = [m for m in messages if m.metadata.dst_node_id not in under_way.sent]
+        while True:
+            if self._slot is None:
+                self._begin_slot(under_way)
             work = self._may_work()
             answered += self._send([m for m in waiting if m.metadata.dst_node_id in work], timeout)
             waiting = [m for m in waiting if m.metadata.dst_node_id not in work]
-        return answered + [(message, self._instead(message)) for message in waiting]
+            if under_way.slots == self._window:
+                return answered + [(message, self._instead(message)) for message in waiting]
+            self._end_slot(whole_round=False)
 
     def _joins(self, messages: list[Message]) -> bool:
         """Whether these are further messages of the round under way: strategies of Flower's older interface send one by
-        one."""
+        one. Those of a call that failed are sent again."""
         return (
             self._round is not None
-            and self._slot is not None
+            and not self._round.is_over
             and bool(self._round.group)
             and all(
                 message.metadata.group_id == self._round.group
@@ -180,14 +192,6 @@ class SlotGrid(InnerGrid):
                 for message in messages
             )
         )
-
-    def _ask(self, messages: list[Message], timeout: float | None) -> Answered:
-        """Further messages in the slot under way."""
-        assert self._round is not None
-        self._round.asked |= {message.metadata.dst_node_id for message in messages}
-        work = self._may_work()
-        answered = self._send([m for m in messages if m.metadata.dst_node_id in work], timeout)
-        return answered + [(m, self._instead(m)) for m in messages if m.metadata.dst_node_id not in work]
 
     def _may_work(self) -> dict[int, ConfigRecord]:
         """Allowances of the slot, by node number."""
@@ -217,6 +221,7 @@ class SlotGrid(InnerGrid):
         self._slot.sent += [self._names[message.metadata.dst_node_id] for message in messages]
         self._slot.trained += answered
         self._round.trained += answered
+        self._round.sent |= {message.metadata.dst_node_id for message in messages}
         return answered
 
     def _beside(self, messages: list[Message], timeout: float | None) -> Answered:
@@ -226,14 +231,11 @@ class SlotGrid(InnerGrid):
             decisions = self._slot.called.plan.decisions
             asleep = {self._link.numbers[each.node_id] for each in decisions if not each.awake}
         through = [message for message in messages if message.metadata.dst_node_id not in asleep]
+        instead = [(m, self._instead(m)) for m in messages if m.metadata.dst_node_id in asleep]
         answered = self._through(through, timeout)
         if self._round is not None:
             self._round.evaluated += [reply for message, reply in answered if _evaluates(message)]
-        return answered + [
-            (message, self._instead(message))
-            for message in messages
-            if message.metadata.dst_node_id in asleep
-        ]
+        return answered + instead
 
     def _through(self, messages: list[Message], timeout: float | None) -> Answered:
         if not messages:
@@ -259,22 +261,24 @@ class SlotGrid(InnerGrid):
 
     # --- slots ----------------------------------------------------------------------------------------------
 
-    def _begin_slot(self) -> None:
+    def _begin_slot(self, of: _Round) -> None:
+        """The next slot, of that round. What changes, changes once nothing can fail any more; the coordinator answers a
+        repeated call as the first."""
         if self._next == len(self._slots):
             raise AppError(
-                f"the app's ServerApp began round {self.rounds}, and all {len(self._slots)} slots of the run are over; "
+                f"the app's ServerApp began round {of.number}, and all {len(self._slots)} slots of the run are over; "
                 f"set stages.development to its rounds"
                 + (f" times {self._window} (limits.deadline_slots + 1)" if self._window > 1 else "")
                 + ", or let task.run_config ask for fewer rounds"
             )
         self._watch.before_begin()
         plan = self._link.control.begin_slot(self._slots[self._next], STAGE, self._link.wait_s)
-        self._next += 1
-        self._slot = _Slot(call(plan, self._link.numbers, set(self._inner.get_node_ids())))
+        slot = _Slot(call(plan, self._link.numbers, set(self._inner.get_node_ids())))
+        self._slot, self._round, self._next, of.slots = slot, of, self._next + 1, of.slots + 1
 
     def _end_slot(self, *, whole_round: bool) -> None:
         """Close and book the slot under way, if there is one. ``whole_round``: its round is over."""
-        slot, self._slot = self._slot, None
+        slot = self._slot
         if slot is None or self._round is None:
             return
         good = [reply for _, reply in slot.trained if not reply.has_error()]
@@ -296,6 +300,7 @@ class SlotGrid(InnerGrid):
                 not_asked=tuple(name for name, n in self._link.numbers.items() if n not in self._round.asked),
             )
         self.record.outcomes.append(outcome)
+        self._slot, self._round.is_over = None, whole_round
         self._watch.on_slot(outcome)
 
     def _replies(self, slot: _Slot) -> Replies:

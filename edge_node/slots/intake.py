@@ -54,9 +54,12 @@ class DecisionIntake:
     def _time(self, decision: Decision) -> None:
         """On the wall clock: when the slot is due, counted from now."""
         node, left_s = self._node, decision.remaining_s
-        if node.windows is not None and left_s is not None and node.windows.decided(left_s):
+        if node.windows is None or left_s is None:
+            return
+        if not node.windows.is_begun:
             restart(node.meter)
             node.harvest.restart()
+        node.windows.decided(left_s)
 
     def _refuse_stale(self, slot: SlotState | None, decision: Decision) -> None:
         node, key, fence = self._node, (decision.epoch, decision.slot), self._node.outbox.fence

@@ -36,6 +36,8 @@ class MarketSide:
         self._node, self._profile = node, profile
         self._room = OffloadRoom()
         self._conversation = Conversation()
+        node.savepoint.keep(self._room, "_sent")
+        node.savepoint.keep(self._conversation, *Conversation.STATE)
 
     @property
     def room(self) -> OffloadRoom:
@@ -69,12 +71,8 @@ class MarketSide:
         if repeated:
             log.info("%s repeats its offers of slot %d", self._node.config.node_id, slot.slot)
         else:
-            self._node.meter.moved(
-                slot.stage,
-                tx_bytes=len(codec.encode_up(offers)),
-                rx_bytes=len(codec.encode_down(question)),
-                negotiation=True,
-            )
+            sent, received = len(codec.encode_up(offers)), len(codec.encode_down(question))
+            self._node.savepoint.later(self._node.meter.moved, slot.stage, sent, received, True)
         return [offers]
 
     def manage(self, slot: SlotState, decision: Decision) -> tuple[list[Batch], list[Batch]]:

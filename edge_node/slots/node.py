@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from edge_node.actuators.sleeper import Sleeper
 from edge_node.config import NodeConfig, NodeMemory
 from edge_node.energy.harvest import Harvest
-from edge_node.meters.base import Meter
+from edge_node.meters.base import Meter, MeterError
 from edge_node.meters.charge import Charge
 from edge_node.serving.port import Answered, Answers
 from edge_node.serving.requests import Services
@@ -59,7 +59,8 @@ from protos.messages.terms import Stage
 
 
 class EdgeNode:
-    """The parts of one node behind one lock. Each method passes a call to the part that it names.
+    """The parts of one node behind one lock. Each method passes a call to the part that it names; what a call changes,
+    in memory and in the outbox, stands when it returns, and nothing of it where it raises (savepoint.py).
 
     Args:
         config: The node's configuration.
@@ -95,7 +96,7 @@ class EdgeNode:
         windows = None if config.overrun is None else Windows(clock_ns)
         kept = MemoryOutbox() if outbox is None else outbox
         state = NodeState(config, workloads, meter, kept, services, windows, harvest, charge)
-        self._state = state
+        self._state, self._together = state, state.savepoint.together
         self._registration = Registration(state)
         market = MarketSide(state, self._registration.profile)
         self._market = market
@@ -140,7 +141,7 @@ class EdgeNode:
 
     def register(self, boot_id: str, peer_address: str = "") -> Register:
         """First message of every stream. ``boot_id`` stays the same as long as this object lives."""
-        with self._lock:
+        with self._lock, self._together():
             return self._registration.register(boot_id, peer_address)
 
     def profile(self) -> NodeProfile:
@@ -149,7 +150,7 @@ class EdgeNode:
 
     def on_welcome(self, welcome: Welcome) -> None:
         """The coordinator knows this node, and gives the next slot."""
-        with self._lock:
+        with self._lock, self._together():
             self._registration.welcome(welcome)
 
     def heartbeat(self, monotonic_ns: int) -> Heartbeat:
@@ -162,7 +163,7 @@ class EdgeNode:
 
     def acknowledged(self, ack: Ack) -> None:
         """Everything up to ``ack.seq`` is committed."""
-        with self._lock:
+        with self._lock, self._together():
             self._state.outbox.acknowledge(ack.seq)
 
     def unacknowledged(self) -> list[UpMessage]:
@@ -172,7 +173,7 @@ class EdgeNode:
 
     def tick(self) -> list[UpMessage]:
         """Once per heartbeat: messages to send, or to send again. Raises MeterError: see ``Recovery.tick``."""
-        with self._lock:
+        with self._lock, self._together(MeterError):
             return self._recovery.tick()
 
     def memory(self) -> NodeMemory:
@@ -184,37 +185,37 @@ class EdgeNode:
 
     def before_slot(self) -> list[UpMessage]:
         """Messages of a slot that waits for its decision: telemetry, or the answer that a market waits for."""
-        with self._lock:
+        with self._lock, self._together():
             return self._before.messages()
 
     def on_market(self, question: MarketCall | MarketNews) -> list[UpMessage]:
         """A market asks. Raises InvalidDecision for another node's question."""
-        with self._lock:
+        with self._lock, self._together():
             return self._before.hear(question)
 
     def telemetry(self) -> Telemetry:
         """State before the current slot. Raises NotReady before the first Welcome, or when the run is over."""
-        with self._lock:
+        with self._lock, self._together():
             return self._before.telemetry()
 
     # --- decision and parcels ------------------------------------------------------------------------------
 
     def on_decision(self, decision: Decision) -> list[Parcel]:
         """Accept the slot's decision; returns the parcels to send. Raises as ``DecisionIntake.accept``."""
-        with self._lock:
+        with self._lock, self._together():
             parcels = self._intake.accept(decision)
             self._sleeping.follow_plan()
             return parcels
 
     def parcel_delivered(self, parcel: Parcel) -> None:
         """The executor has it."""
-        with self._lock:
+        with self._lock, self._together():
             self._sending.delivered(parcel)
             self._sleeping.follow_plan()
 
     def parcel_failed(self, parcel: Parcel) -> None:
         """The executor does not have it."""
-        with self._lock:
+        with self._lock, self._together():
             self._sending.failed(parcel)
             self._sleeping.follow_plan()
 
@@ -225,7 +226,7 @@ class EdgeNode:
 
     def on_parcel(self, parcel: Parcel) -> Receipt:
         """Batches of another node arrive."""
-        with self._lock:
+        with self._lock, self._together():
             return self._offloaded.accept(parcel)
 
     # --- work ----------------------------------------------------------------------------------------------
@@ -288,7 +289,7 @@ class EdgeNode:
     def close(self, close: CloseSlot) -> Usage:
         """The slot is over: read the meter, once the board is as wished, or cannot be. Raises as ``Reading.close``."""
         self._sleeping.settle()
-        with self._lock:
+        with self._lock, self._together(MeterError):
             return self._reading.close(close)
 
     def settle_sleep(self) -> None:
@@ -302,10 +303,10 @@ class EdgeNode:
 
     def on_grant(self, grant: EnergyGrant) -> Settlement:
         """The slot's trade is known: settle it. Raises as ``Settling.settle``."""
-        with self._lock:
+        with self._lock, self._together():
             return self._settling.settle(grant)
 
     def on_refusal(self, refusal: Refusal) -> None:
         """The coordinator will not have a message."""
-        with self._lock:
+        with self._lock, self._together():
             self._reading.refused(refusal)

@@ -23,6 +23,7 @@ class OffloadedBatches:
         """Parcels for the next slot, by owner."""
         self._templates: dict[tuple[Stage, int], Arrays] = {}
         node.on_open.append(self._take_early)
+        node.savepoint.keep(self, "_early")
 
     def refuse(self, head: ParcelHead) -> Receipt | None:
         """Why a parcel with this head is not wanted; None: it may be, and is judged as a whole."""
@@ -91,7 +92,7 @@ class OffloadedBatches:
         slot.incoming[parcel.owner] = Incoming(parcel.batch_ids, batches, size)
         count, total = slot.received.get(parcel.owner, (0, 0))
         slot.received[parcel.owner] = (count + len(batches), total + size)
-        self._node.meter.moved(slot.stage, rx_bytes=size)
+        self._node.savepoint.later(self._node.meter.moved, slot.stage, 0, size)
         return Receipt(True, size)
 
     def _full(self) -> Receipt:

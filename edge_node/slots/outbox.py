@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Protocol
 
@@ -11,6 +13,10 @@ from protos.messages.stream import UpMessage
 
 class Outbox(Protocol):
     """Messages by sequence number, and the highest (epoch, slot) accepted."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """A block whose changes are kept together when it ends, or not at all where it raises. May be nested."""
+        ...
 
     def next_seq(self) -> int:
         """A number above all given before."""
@@ -52,6 +58,15 @@ class MemoryOutbox:
         self._messages: dict[int, UpMessage] = {}
         self._seq = 0
         self._fence: tuple[int, int] | None = None
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        before = dict(self._messages), self._seq, self._fence
+        try:
+            yield
+        except BaseException:
+            self._messages, self._seq, self._fence = before
+            raise
 
     def next_seq(self) -> int:
         self._seq += 1

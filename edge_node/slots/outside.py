@@ -116,6 +116,7 @@ class OutsideClients:
             if slot is None:
                 log.warning("%s: answers given after the last reading are in no books", self._node.node_id)
             elif result is not None and work is not None:
+                with self._node.savepoint.together():
+                    slot.exchange(self._node.node_id, Stage.APPLICATION, received, sent, outside=True)
+                    slot.outside.add(result, latency_s, self._node.serving.service(work))
                 self._node.meter.moved(Stage.APPLICATION, tx_bytes=sent, rx_bytes=received)
-                slot.exchange(self._node.node_id, Stage.APPLICATION, received, sent, outside=True)
-                slot.outside.add(result, latency_s, self._node.serving.service(work))

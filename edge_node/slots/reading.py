@@ -95,24 +95,35 @@ class Reading:
     def _lines(self, slot: SlotState, metered: Slot) -> tuple[tuple[EnergyLine, ...], float | None]:
         """(lines of the window, its seconds on the wall clock). Raises MeterError."""
         node = self._node
+        node.savepoint.do_later()
+        read = slot.read
         if node.windows is None:
-            return node.meter.close(metered), None
+            if read.lines is None:
+                read.lines = node.meter.close(metered)
+            return read.lines, None
         is_last = slot.slot + 1 == len(node.config.stages)  # no later window would hold its time
         if _is_over_before_it_began(slot) and not is_last:
             return (), 0.0
-        duration_s = node.windows.close()
-        node.harvest.mark()
-        lines = node.meter.close(replace(metered, duration_s=duration_s))
+        if read.ended_s is None:
+            read.ended_s = node.windows.close()
+        node.windows.is_read = True
+        if read.lines is None:
+            node.harvest.mark()
+            read.lines = node.meter.close(replace(metered, duration_s=read.ended_s))
         told: Metered | None = getattr(node.meter, "metered", None)
         # The edges of a sensor's samples are the window's.
         own = sensor_of(node.meter) is not None and told is not None
-        return lines, told.window_s if own and told is not None else duration_s
+        return read.lines, told.window_s if own and told is not None else read.ended_s
 
     def _harvest_uj(self, slot: SlotState, duration_s: float | None) -> int:
         harvest = self._node.harvest
         if duration_s == 0:
             return 0  # no time, and no window of a sensor either
-        return harvest.energy_uj(slot.slot) if duration_s is None else harvest.over_uj(slot.slot, duration_s)
+        if duration_s is None:
+            return harvest.energy_uj(slot.slot)
+        if slot.read.harvest_uj is None:
+            slot.read.harvest_uj = harvest.over_uj(slot.slot, duration_s)
+        return slot.read.harvest_uj
 
     def _return_batches(self, slot: SlotState) -> None:
         """What was not run goes back to the backlog, or expires."""

@@ -26,7 +26,7 @@ class Sending:
         size = payload_bytes(parcel)
         batches, total = slot.sent.get(parcel.executor, (0, 0))
         slot.sent[parcel.executor] = (batches + len(parcel.batch_ids), total + size)
-        node.meter.moved(slot.stage, tx_bytes=size)
+        node.savepoint.later(node.meter.moved, slot.stage, size)
         count_requests(node, slot, outgoing.batches)
 
     def failed(self, parcel: Parcel) -> None:

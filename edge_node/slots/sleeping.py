@@ -16,7 +16,7 @@ class Sleeping:
     def __init__(self, node: NodeState, sleeper: Sleeper | None) -> None:
         self._node, self._sleeper = node, sleeper
         if sleeper is not None:
-            node.on_open.append(sleeper.begin_slot)
+            node.on_open.append(lambda: node.savepoint.later(sleeper.begin_slot))
 
     def follow_plan(self) -> None:
         """The slot's plan, or the fate of its last parcel, is known: a board sleeps once its own batches have left."""

@@ -13,6 +13,7 @@ from protos.messages.parcels import Parcel
 from protos.messages.slot import (
     Decision,
     EnergyGrant,
+    EnergyLine,
     Moved,
     OwnWork,
     Settlement,
@@ -47,6 +48,16 @@ class Incoming:
     batch_ids: tuple[int, ...]
     batches: list[Arrays]
     payload_bytes: int
+
+
+@dataclass(slots=True)
+class Read:
+    """What was read of a slot's window, which cannot be read again."""
+
+    ended_s: float | None = None
+    """On the wall clock, how long the window was."""
+    lines: tuple[EnergyLine, ...] | None = None
+    harvest_uj: int | None = None
 
 
 @dataclass(slots=True)
@@ -93,6 +104,7 @@ class SlotState:
     unserved_batches: int = 0
     unserved_requests: int = 0
     telemetry: Telemetry | None = None
+    read: Read = field(default_factory=Read)
     usage: Usage | None = None
     grant: EnergyGrant | None = None
     settlement: Settlement | None = None

@@ -19,6 +19,7 @@ from edge_node.slots.learned import LearnedCost
 from edge_node.slots.outbox import Outbox
 from edge_node.slots.phases import Phase
 from edge_node.slots.profile import released_batches, sleep_of
+from edge_node.slots.savepoint import Together
 from edge_node.slots.serving import SlotServing
 from edge_node.slots.slot import SlotState
 from edge_node.slots.windows import Windows
@@ -91,6 +92,13 @@ class NodeState:
         self._coordinator_slot = 0
         self.on_open: list[Callable[[], None]] = []
         """Called whenever a slot has been opened, or the run is over."""
+        self.savepoint = Together(self)
+        own = ("battery_uj", "boot_id", "negotiates", "mean_loss", "current", "last", "in_doubt")
+        self.savepoint.keep(self, *own, "_coordinator_slot")
+        self.savepoint.keep(self.backlog, "_waiting")
+        self.savepoint.keep(self.serving, "free_s")
+        if windows is not None:
+            self.savepoint.keep(windows, "is_read")
 
     @property
     def node_id(self) -> str:
@@ -158,7 +166,7 @@ class NodeState:
     def _open_window(self, slot: int) -> None:
         """On the wall clock, a window that was not read goes on: no joule of it is lost."""
         if self.windows is None or self.windows.is_read:
-            self.meter.open(slot)
+            self.savepoint.later(self.meter.open, slot)
         if self.windows is not None:
             self.windows.is_read = False
 

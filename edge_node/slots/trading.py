@@ -128,6 +128,9 @@ class Conversation:
         self.answered = True
         self._said: Offers | None = None
 
+    STATE = ("_desk", "_slot", "cap_fraction", "question", "answered", "_said")
+    """What a call changes; a desk is replaced by the one that has answered."""
+
     def hear(self, question: MarketCall | MarketNews) -> None:
         """Keep a question until the node is in its slot."""
         self.question, self.answered = question, False
@@ -147,7 +150,9 @@ class Conversation:
         assert self._desk is not None
         assert self.question is not None
         self.answered = True
-        offers = self._desk.answer(self.question)
+        desk = self._desk.copy()
+        offers = desk.answer(self.question)
+        self._desk = desk
         repeated, self._said = offers is self._said, offers
         return offers, repeated
 

@@ -17,7 +17,7 @@ def count_requests(node: NodeState, slot: SlotState, batches: Sequence[Batch]) -
     for batch in batches:
         exchanged = workload.user_bytes(workload.batch(batch.batch_id, slot.stage.value), slot.stage)
         slot.exchange(node.node_id, slot.stage, exchanged.up_bytes, 0)
-        node.meter.moved(slot.stage, rx_bytes=exchanged.up_bytes)
+        node.savepoint.later(node.meter.moved, slot.stage, 0, exchanged.up_bytes)
 
 
 def count_answers(

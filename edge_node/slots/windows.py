@@ -24,14 +24,17 @@ class Windows:
         self.is_read = True
         """Whether the last window is closed, so that a new one may be opened: an open one goes on in the next slot."""
 
-    def decided(self, remaining_s: float) -> bool:
-        """A decision came ``remaining_s`` before its slot's end. Returns whether it is the first of this start, with
-        which the window begins."""
-        now_ns, is_first = self._clock_ns(), self._due_ns is None
-        if is_first:
+    @property
+    def is_begun(self) -> bool:
+        """Whether a decision of this start has come: the window begins with the first."""
+        return self._due_ns is not None
+
+    def decided(self, remaining_s: float) -> None:
+        """A decision came ``remaining_s`` before its slot's end."""
+        now_ns = self._clock_ns()
+        if self._due_ns is None:
             self._begun_ns = now_ns
         self._due_ns = now_ns + round(remaining_s * NS_PER_S)
-        return is_first
 
     def left_s(self) -> float:
         """Seconds until the slot is due to end; negative afterwards, infinite before the first decision."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 from protos.messages.market import MarketCall, MarketKind, MarketNews, Offers
@@ -30,6 +31,15 @@ class Desk:
         self._said: Offers | None = None
         self.trader: Trader | None = None
         self._agent: ExchangeAgent | None = None
+
+    def copy(self) -> Desk:
+        """A desk of its own in the same conversation."""
+        desk = copy.copy(self)
+        desk._agent = copy.copy(self._agent)  # it replaces what it holds
+        if self.trader is not None:
+            desk.trader = copy.copy(self.trader)
+            desk.trader.filled = copy.copy(self.trader.filled)
+        return desk
 
     @property
     def session(self) -> tuple[int, int]:

@@ -41,6 +41,7 @@ class Noted(SqliteOutbox):
     def __init__(self, path: Path, journal: Journal) -> None:
         super().__init__(path)
         self._journal = journal
+        self._on_disk: list[tuple[str, dict[str, Any]]] = []
 
     def put(self, seq: int, message: UpMessage) -> None:
         said = (
@@ -50,15 +51,23 @@ class Noted(SqliteOutbox):
         )
         if said:
             self._journal.say("metering", **said)
-        super().put(seq, message)
-        if said:
-            self._journal.say("metered", **said)
+        with self.together():
+            super().put(seq, message)
+            if said:
+                self._on_disk.append(("metered", said))
 
     def raise_fence(self, epoch: int, slot: int) -> None:
         before = self.fence
-        super().raise_fence(epoch, slot)
-        if self.fence != before:  # a repeat of the last plan is confirmed, and not executed again
-            self._journal.say("accepted", epoch=epoch, slot=slot)
+        with self.together():
+            super().raise_fence(epoch, slot)
+            if self.fence != before:  # a repeat of the last plan is confirmed, and not executed again
+                self._on_disk.append(("accepted", {"epoch": epoch, "slot": slot}))
+
+    def _commit(self) -> None:
+        on_disk, self._on_disk = self._on_disk, []
+        super()._commit()
+        for what, values in on_disk:
+            self._journal.say(what, **values)
 
 
 class Waiting:

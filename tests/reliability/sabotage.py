@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -13,6 +14,8 @@ ROOT = Path(__file__).parents[2]
 WATCHED = ("coordinator", "protos", "carbon_data")
 PUTS_BACK = ("savepoint.py", "sessions.py")
 """What restores the books, and leases, which are not durable: a message that fails may have renewed one."""
+NO_STEPS = frozenset({"together", "<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>"})
+"""What keeps changes together; what goes through others' values, which is no call of its own in later Pythons."""
 HANDLERS = (
     *("start", "register", "receive"),
     *("deciding.adopt", "negotiating.adopt"),
@@ -35,18 +38,25 @@ def fail_at(
 
     def hook(frame: FrameType, event: str, _: Any) -> None:
         nonlocal called
-        place = Path(frame.f_code.co_filename)
-        if event != "call" or place.name in PUTS_BACK or frame.f_code.co_name == "together":
+        if event != "call":
             return
-        if not place.is_relative_to(ROOT) or place.relative_to(ROOT).parts[0] not in watched:
-            return
-        if str(place.relative_to(ROOT)).startswith(spared):
+        file, name = frame.f_code.co_filename, frame.f_code.co_name
+        if name in NO_STEPS or not _may_fail(file, watched, spared):
             return
         called += 1
         if called == step:
-            raise SabotageError(f"{place.name}: {frame.f_code.co_name}")
+            raise SabotageError(f"{Path(file).name}: {name}")
 
     return hook
+
+
+@cache
+def _may_fail(file: str, watched: tuple[str, ...], spared: tuple[str, ...]) -> bool:
+    place = Path(file)
+    if place.name in PUTS_BACK or not place.is_relative_to(ROOT):
+        return False
+    within = place.relative_to(ROOT)
+    return within.parts[0] in watched and not str(within).startswith(spared)
 
 
 def plain(value: Any) -> Any:

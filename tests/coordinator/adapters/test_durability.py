@@ -73,8 +73,7 @@ def test_nothing_is_sent_before_it_is_on_disk() -> None:
         assert ledger.asked[1][0] == ["b", "c", "d"], "together, in the order of the handlers"
         ledger.asked[1][1].set_result(3)
         await soon()
-        assert waiting(outbox) == [], "another was sent a moment ago"
-        assert await outbox.get() == Ack("n0", 4), "the last acknowledgement holds for all before"
+        assert waiting(outbox) == [Ack("n0", 4)], "the last holds for all before, and nothing follows it"
         assert all(done.done() for done in later)
 
     asyncio.run(run())
@@ -94,8 +93,7 @@ def test_acknowledgements_keep_their_place_among_other_messages() -> None:
         await soon()
         ledger.asked[0][1].set_result(0)
         await soon()
-        assert waiting(outbox) == [Ack("n0", 2), other]
-        assert await outbox.get() == Ack("n0", 4)
+        assert waiting(outbox) == [Ack("n0", 2), other, Ack("n0", 4)]
 
     asyncio.run(run())
 

@@ -50,6 +50,19 @@ def test_one_that_holds_for_many_messages_does_not_wait() -> None:
     connected(work)
 
 
+def test_one_that_waits_is_told_where_nothing_follows_and_not_again() -> None:
+    async def work(outboxes: Outboxes, outbox: asyncio.Queue[Any]) -> None:
+        for seq in (1, 2):
+            outboxes.post("n0", Ack("n0", seq))
+        outboxes.tell_late()
+        assert waiting(outbox) == [Ack("n0", 1), Ack("n0", 2)]
+        outboxes.post("n0", Ack("n0", 3))
+        await asyncio.sleep(2 * HELD_S)
+        assert waiting(outbox) == [Ack("n0", 3)]
+
+    connected(work)
+
+
 def test_one_that_waits_goes_before_what_is_said_next() -> None:
     async def work(outboxes: Outboxes, outbox: asyncio.Queue[Any]) -> None:
         for message in (Ack("n0", 1), Ack("n0", 2), SLOT):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from edge_node.slots import market
 from edge_node.slots.backlog import Backlog
 from edge_node.slots.market import MarketSide
 from edge_node.slots.node import EdgeNode
+from edge_node.slots.savepoint import Together
 from protos import codec
 from protos.messages.market import MarketCall, MarketKind, MarketNews, MarketTerms, Offers
 from protos.messages.slot import CloseSlot, Decision, Guest, OwnWork, Send, Usage
@@ -114,7 +116,8 @@ def test_what_a_node_decides_for_itself_after_a_market(
         asked.append(given)
         return managed
 
-    node = SimpleNamespace(backlog=backlog, battery=SimpleNamespace(capacity_uj=7_000_000), config=None)
+    node: Any = SimpleNamespace(backlog=backlog, battery=SimpleNamespace(capacity_uj=7_000_000), config=None)
+    node.savepoint = Together(node)
     side = MarketSide(node, lambda: None)  # type: ignore[arg-type,return-value]
     side._conversation = SimpleNamespace(managed=told, cap_fraction=0.5)  # type: ignore[assignment]
     monkeypatch.setattr(side, "_own", lambda slot: ("own", slot))

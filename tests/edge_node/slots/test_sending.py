@@ -11,6 +11,7 @@ import pytest
 from edge_node.slots import sending as sending_module
 from edge_node.slots.errors import NotReady
 from edge_node.slots.link import LocalLink
+from edge_node.slots.savepoint import Together
 from edge_node.slots.sending import Sending
 from edge_node.slots.slot import Delivery
 from edge_node.workload import Parameters
@@ -74,6 +75,7 @@ def outgoing_of(**changes: Any) -> tuple[Sending, Any, Any, list[Any]]:
     vars(slot).update(changes)
     meter = SimpleNamespace(moved=lambda stage, tx_bytes: told.append((stage, tx_bytes)))
     node: Any = SimpleNamespace(current=slot, meter=meter)
+    node.savepoint = Together(node)
     market: Any = SimpleNamespace(left=lambda batches: told.append(list(batches)))
     return Sending(node, market), slot, parcel, told
 

@@ -34,12 +34,14 @@ def test_a_window_ends_where_the_next_begins(offset_ns: int) -> None:
     windows = Windows(clock)
     assert windows.left_s() == math.inf
     clock.pass_s(30.0)
-    assert windows.decided(2.0), "the first decision begins the first window"
+    assert not windows.is_begun
+    windows.decided(2.0)
+    assert windows.is_begun, "the first decision begins the first window"
     clock.pass_s(1.5)
     assert windows.left_s() == 0.5
     clock.pass_s(0.75)
     assert windows.close() == 2.25
-    assert not windows.decided(1.75)
+    windows.decided(1.75)
     clock.pass_s(2.0)
     assert windows.left_s() == -0.25
     assert windows.close() == 2.0

@@ -12,6 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -135,24 +136,37 @@ class SimulatedOutbox(SqliteOutbox):
         self, disk: Disk, kept: Callable[[UpMessage], None], dropped: Callable[[UpMessage], None]
     ) -> None:
         self._disk, self._kept, self._dropped = disk, kept, dropped
+        self._told: list[Callable[[], None]] = []
+        self._is_told = False
         super().__init__(Path("outbox"))
 
     def put(self, seq: int, message: UpMessage) -> None:
-        self._disk.on_write(False)
-        super().put(seq, message)
-        self._kept(message)
-        self._disk.on_write(True)
+        with self.together():
+            super().put(seq, message)
+            self._told.append(lambda: self._kept(message))
+            self._is_told = True
 
     def acknowledge(self, seq: int) -> None:
         rows = self._db.execute("SELECT message FROM outbox WHERE seq <= ?", (seq,)).fetchall()
-        super().acknowledge(seq)
-        for row in rows:
-            self._dropped(codec.decode_up(row[0]))
+        with self.together():
+            super().acknowledge(seq)
+            self._told += [partial(self._dropped, codec.decode_up(row[0])) for row in rows]
 
     def raise_fence(self, epoch: int, slot: int) -> None:
-        self._disk.on_write(False)
-        super().raise_fence(epoch, slot)
-        self._disk.on_write(True)
+        with self.together():
+            super().raise_fence(epoch, slot)
+            self._is_told = True
+
+    def _commit(self) -> None:
+        told, self._told = self._told, []
+        is_told, self._is_told = self._is_told, False
+        if is_told:
+            self._disk.on_write(False)
+        super()._commit()
+        for tell in told:
+            tell()
+        if is_told:
+            self._disk.on_write(True)
 
 
 def open_outbox(
