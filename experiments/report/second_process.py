@@ -14,6 +14,8 @@ from experiments.fleet.spawn import command
 logger = logging.getLogger(__name__)
 
 MODULE = "experiments.report.drawer"
+PATIENCE_S = 5.0
+"""Longest that it may take to end (choice; it has nothing to finish)."""
 
 
 class SecondProcess:
@@ -67,12 +69,22 @@ class SecondProcess:
         return answer["drawn"]
 
     def stop(self) -> None:
-        """End it. May be called twice."""
+        """End it; kill it where it does not end within PATIENCE_S. May be called twice."""
         process, self._process = self._process, None
         if process is None:
             return
         process.terminate()  # it has written all that it was asked for, and may still be importing
-        process.wait()
+        try:
+            process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            logger.warning(
+                "process %d, which draws figures, did not end within %g s of SIGTERM: it is killed, and all that it "
+                "was asked for is drawn; look at the limits of this shell (ulimit -a) where this comes again",
+                *(process.pid, PATIENCE_S),
+            )
+            process.kill()
+            with suppress(subprocess.TimeoutExpired):  # the kernel holds it; it dies with this process
+                process.wait(PATIENCE_S)
         for pipe in (process.stdin, process.stdout):
             assert pipe is not None
             with suppress(OSError):  # what could not be sent to it

@@ -61,6 +61,17 @@ def test_it_ends_when_it_is_stopped(second: SecondProcess) -> None:
     second.stop()
 
 
+def test_one_that_does_not_end_is_killed_and_said_to_be(
+    second: SecondProcess, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(second_process, "PATIENCE_S", 0.2)
+    child = drawing()
+    child.send_signal(signal.SIGSTOP)  # a stopped process does not take SIGTERM
+    second.stop()
+    assert not child.is_running()
+    assert f"process {child.pid}, which draws figures, did not end within 0.2 s" in caplog.text
+
+
 def test_a_machine_with_one_processor_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(second_process, "cpu_count", lambda: 1)
     with SecondProcess() as second:
