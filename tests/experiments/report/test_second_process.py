@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -62,14 +63,23 @@ def test_it_ends_when_it_is_stopped(second: SecondProcess) -> None:
 
 
 def test_one_that_does_not_end_is_killed_and_said_to_be(
-    second: SecondProcess, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    deaf = (
+        "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+    )
+    monkeypatch.setattr(second_process, "command", lambda module: [sys.executable, "-c", deaf])
+    monkeypatch.setattr(second_process, "cpu_count", lambda: 2)
     monkeypatch.setattr(second_process, "PATIENCE_S", 0.2)
-    child = drawing()
-    child.send_signal(signal.SIGSTOP)  # a stopped process does not take SIGTERM
+    second = SecondProcess()
+    second.start()
+    process = second._process
+    assert process is not None
+    assert process.stdout is not None
+    assert process.stdout.readline() == "deaf\n"
     second.stop()
-    assert not child.is_running()
-    assert f"process {child.pid}, which draws figures, did not end within 0.2 s" in caplog.text
+    assert process.poll() == -signal.SIGKILL
+    assert f"process {process.pid}, which draws figures, did not end within 0.2 s" in caplog.text
 
 
 def test_a_machine_with_one_processor_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
