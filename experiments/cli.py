@@ -185,6 +185,20 @@ GROUPS = {
             ),
         },
     ),
+    "tree": (
+        "Joules per token of servers of language models.",
+        {
+            "probe": (
+                "tree_probe:tree_probe",
+                "Ask a server requests of several lengths: joules per token, TREE, latency and a cost model; a page "
+                "and JSON.",
+            ),
+            "serve": (
+                "tree_serve:tree_serve",
+                "Serve a small language model on this machine until Ctrl-C (needs detabed[llm]).",
+            ),
+        },
+    ),
     "policy": (
         "Policies of your own.",
         {

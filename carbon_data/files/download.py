@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from urllib3.exceptions import HTTPError
@@ -24,6 +25,7 @@ from carbon_data.files.datasets import (
 )
 from carbon_data.files.folders import DATA_DIR_VARIABLE, data_dir
 from carbon_data.files.http import open_session, reason
+from carbon_data.files.package_file import take_from_package
 from carbon_data.types import DataError
 
 SIZE_MARGIN = 2
@@ -31,6 +33,8 @@ SIZE_MARGIN = 2
 
 Progress = Callable[[str, int, int | None], None]
 """Called with the data set's name, bytes received so far, and bytes expected (None when not said)."""
+Receive = Callable[[Path], str]
+"""Writes the file; what went wrong, empty when nothing did."""
 
 
 def fetch(
@@ -49,7 +53,9 @@ def fetch(
     origin gives the right content.
     """
     known = {each.name: each for each in datasets}
-    wanted = list(names) if names is not None else [each.name for each in datasets if each.urls]
+    wanted = (
+        list(names) if names is not None else [each.name for each in datasets if each.urls]
+    )  # no whole packages
     unknown = [name for name in wanted if name not in known]
     if unknown:
         raise DataError(f"no data set is called {', '.join(unknown)}; there are {', '.join(known)}")
@@ -58,16 +64,18 @@ def fetch(
         each = known[name]
         if status_of(each, folder).state is not DatasetState.PRESENT:
             urls = (f"{base_url.rstrip('/')}/{each.path}",) if base_url else each.urls
-            if not urls:
+            origins = [(url, partial(_receive, each, url, progress, timeout_s)) for url in urls]
+            if each.package and not base_url:
+                name_of = f"package {each.package.split()[0]}"
+                origins.append((name_of, partial(take_from_package, each.package)))
+            if not origins:
                 raise DataError(f"data set {name} cannot be downloaded as it is; {each.instructions}")
-            _download(each, urls, (folder or data_dir()) / each.path, progress, timeout_s)
+            _download(each, origins, (folder or data_dir()) / each.path)
         results.append(status_of(each, folder))
     return results
 
 
-def _download(
-    each: Dataset, urls: Sequence[str], target: Path, progress: Progress | None, timeout_s: float
-) -> None:
+def _download(each: Dataset, origins: Sequence[tuple[str, Receive]], target: Path) -> None:
     """Try the origins in turn; the first whose content checks is renamed into place."""
     faults = []
     try:
@@ -78,17 +86,17 @@ def _download(
             f"cannot write to {target.parent}: {error}; set {DATA_DIR_VARIABLE} to a folder of yours"
         ) from error
     with beside as folder:
-        partial = Path(folder) / target.name
-        for url in urls:
-            fault = _receive(each, url, partial, progress, timeout_s) or check_file(each, partial)
+        draft = Path(folder) / target.name
+        for origin, receive in origins:
+            fault = receive(draft) or check_file(each, draft)
             if not fault:
-                os.replace(partial, target)
+                os.replace(draft, target)
                 return
-            faults.append(f"{url}: {fault}")
+            faults.append(f"{origin}: {fault}")
     raise DataError(f"data set {each.name} could not be fetched, nothing was kept: " + "; ".join(faults))
 
 
-def _receive(each: Dataset, url: str, partial: Path, progress: Progress | None, timeout_s: float) -> str:
+def _receive(each: Dataset, url: str, progress: Progress | None, timeout_s: float, draft: Path) -> str:
     """Stream ``url`` into ``partial`` from its beginning; what went wrong, empty when all bytes came."""
     limit = max(SIZE_MARGIN * each.size_bytes, CHUNK_BYTES)
     received = 0
@@ -96,7 +104,7 @@ def _receive(each: Dataset, url: str, partial: Path, progress: Progress | None, 
         with (
             open_session(url) as session,
             session.get(url, timeout=timeout_s, stream=True) as answer,
-            partial.open("wb") as stream,
+            draft.open("wb") as stream,
         ):
             if not answer.ok:
                 return f"answers {answer.status_code}"

@@ -72,7 +72,7 @@ def test_the_list_is_whole() -> None:
     assert len(set(names)) == len(names)
     assert len(mnist_names()) == 4
     for each in DATASETS:
-        assert bool(each.urls) != bool(each.instructions), each.name
+        assert [bool(each.urls), bool(each.instructions), bool(each.package)].count(True) == 1, each.name
         assert all(url.startswith("https://") for url in each.urls)
         assert each.licence
         assert each.origin

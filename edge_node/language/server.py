@@ -1,0 +1,99 @@
+"""The server process of a language model: started, asked for its health, ended with this process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import select
+import subprocess
+import sys
+from types import TracebackType
+from typing import Self
+
+from edge_node.language.model_file import ModelFile
+from edge_node.language.settings import ServerSettings
+
+MODULE = "edge_node.language.process"
+START_S = 120.0
+"""A large file from a slow card."""
+STOP_S = 5.0
+
+
+class ServerError(RuntimeError):
+    """The server does not start, or has ended."""
+
+
+class LanguageServer:
+    """Serves ``model`` on a port of the loopback: ``url`` speaks OpenAI's chat completions and llama.cpp's own calls.
+
+    Raises:
+        ServerError: it does not start; the message says why.
+    """
+
+    def __init__(
+        self, model: ModelFile, *, threads: int = 1, slots: int = 1, context_tokens: int = 2048
+    ) -> None:
+        settings = ServerSettings(
+            path=str(model.path), threads=threads, slots=slots, context_tokens=context_tokens
+        )
+        self.model, self.settings = model, settings
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", MODULE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,  # an interrupt from the keyboard is this process's matter
+        )
+        try:
+            told = self._started()
+        except BaseException:
+            self.stop()
+            raise
+        self.url, self.build = str(told["url"]), str(told["build"])
+        """Where it answers, and the release of llama.cpp's bindings."""
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def works(self) -> bool:
+        """Its process has not ended."""
+        return self._process.poll() is None
+
+    def _started(self) -> dict[str, object]:
+        assert self._process.stdin is not None  # pipes were asked for
+        assert self._process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):  # what it says instead is read below
+            self._process.stdin.write(self.settings.model_dump_json() + "\n")
+            self._process.stdin.flush()
+        readable, _, _ = select.select([self._process.stdout], [], [], START_S)
+        line = self._process.stdout.readline() if readable else ""
+        if not line:
+            why = f"exit code {self._process.wait(STOP_S)}" if readable else f"no answer in {START_S:.0f} s"
+            raise ServerError(f"the server of {self.model.path} does not start: {why}")
+        told: dict[str, object] = json.loads(line)
+        if "failed" in told:
+            raise ServerError(f"the server of {self.model.path} does not start: {told['failed']}")
+        return told
+
+    def stop(self) -> None:
+        """End it. May be called twice."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(STOP_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

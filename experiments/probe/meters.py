@@ -1,0 +1,127 @@
+"""What reads the joules of a window: a sensor, or the CPU time of the server's processes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import psutil
+
+from carbon_data.types import Provenance
+from edge_node.config import BoardConfig
+from edge_node.meters.base import MeterError
+from edge_node.meters.sampling.limits import limits_of
+from edge_node.meters.sampling.sampler import Sampler
+from edge_node.meters.sources.registry import SOURCES
+from experiments.errors import UsageError
+
+MICRO = 1e6
+CPU_TIME = "cpu-time"
+CPU_CLOCK = 2
+"""CPUCLOCK_SCHED of the kernel: a process' CPU time, threads that have ended included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joules:
+    """Of a window."""
+
+    energy_j: float
+    half_width_j: float | None
+    """Half of the 95 % interval by the sensor's samples; None: it has none."""
+    duration_s: float
+
+
+class ProbeMeter(Protocol):
+    spec: str
+    provenance: Provenance
+    counts_idle: bool
+    """Whether what the machine draws at rest is in its readings."""
+
+    def open(self) -> Callable[[], Joules]:
+        """A window begins; what comes back ends it. Raises MeterError there where the reading is missing."""
+        ...
+
+    def stop(self) -> None: ...
+
+
+class SensorMeter:
+    """A sensor as in ``detabed list meters``: all that the machine draws."""
+
+    counts_idle = True
+
+    def __init__(self, spec: str, board: BoardConfig) -> None:
+        self.spec = spec
+        self._sampler = Sampler(spec, limits_of(board))
+        self.provenance = self._sampler.kind.provenance
+
+    def open(self) -> Callable[[], Joules]:
+        begin = self._sampler.edge()
+
+        def close() -> Joules:
+            reading = self._sampler.window(begin, self._sampler.edge())
+            metered = reading.metered
+            half_j = None if metered.half_width_uj is None else metered.half_width_uj / MICRO
+            return Joules(reading.energy_uj / MICRO, half_j, reading.duration_ns / 1e9)
+
+        return close
+
+    def stop(self) -> None:
+        self._sampler.stop()
+
+
+class CpuTimeMeter:
+    """CPU seconds of a process on this machine and of those it started, at the board's watts for one busy core:
+    modelled, and without what the machine draws at rest."""
+
+    provenance = Provenance.MODELLED
+    counts_idle = False
+
+    def __init__(self, pid: int, board: BoardConfig) -> None:
+        self.spec = f"{CPU_TIME}:{pid}"
+        self._pid = pid
+        self.watts_per_core = (board.busy_w - board.static_w) / (os.cpu_count() or 1)
+        self._cpu_s()
+
+    def _cpu_s(self) -> dict[int, float]:
+        try:
+            process = psutil.Process(self._pid)
+            pids = [self._pid, *(child.pid for child in process.children(recursive=True))]
+            return {pid: time.clock_gettime((~pid << 3) | CPU_CLOCK) for pid in pids}
+        except (psutil.Error, OSError) as error:
+            raise MeterError(f"there is no process {self._pid} on this machine ({error})") from error
+
+    def open(self) -> Callable[[], Joules]:
+        before, begun_s = self._cpu_s(), time.perf_counter()
+
+        def close() -> Joules:
+            after = self._cpu_s()
+            cpu_s = sum(spent_s - before.get(pid, 0.0) for pid, spent_s in after.items())
+            return Joules(cpu_s * self.watts_per_core, None, time.perf_counter() - begun_s)
+
+        return close
+
+    def stop(self) -> None:
+        """Nothing to stop."""
+
+
+def probe_meter(spec: str, board: BoardConfig) -> ProbeMeter:
+    """The meter of ``NAME:ARGUMENT``. Raises UsageError where it cannot read here."""
+    name, _, argument = spec.partition(":")
+    try:
+        if name == CPU_TIME:
+            if not argument.isdigit():
+                raise UsageError(
+                    f"meter {spec!r}: write {CPU_TIME}:PID with the server's process id, as ps shows it"
+                )
+            return CpuTimeMeter(int(argument), board)
+        if name not in SOURCES:
+            raise UsageError(
+                f"meter {spec!r} is none that reads a server: choose {CPU_TIME}:PID, or a sensor of "
+                f"{', '.join(SOURCES)}"
+            )
+        return SensorMeter(spec, board)
+    except MeterError as error:
+        raise UsageError(f"meter {spec!r}: {error}") from error
