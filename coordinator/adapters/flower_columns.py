@@ -81,7 +81,7 @@ class ColumnRounds:
         StrategyError."""
         self._model = arrays
         shown = numbers if self.each else numbers[:1]
-        with strategy_errors(self.strategy, server_round):
+        with strategy_errors(self.strategy, server_round, "configure_train"):
             made = self.strategy.configure_train(server_round, arrays, config, Chosen(self._grid, shown))
             by_number = {message.metadata.dst_node_id: message for message in made}
             self._messages = [by_number[number] for number in shown]

@@ -20,7 +20,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MessageType, Met
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
-from carbon_data.own_code import place_of
+from carbon_data.own_code import place_in
 from coordinator.adapters.flower_slots import ConfigValue, SlotControl, call, group_of, slot_config
 from coordinator.adapters.inner_grid import InnerGrid
 from protos.flower_names import ARRAYS, CONFIG, METRICS, NODE_UNAVAILABLE
@@ -230,7 +230,7 @@ class Decided(Strategy):
             return []
         numbers = [self._numbers[name] for name in called.sent]
         self._model = arrays
-        with strategy_errors(self.inner, server_round):
+        with strategy_errors(self.inner, server_round, "configure_train"):
             templates = {
                 message.metadata.dst_node_id: message.content
                 for message in self.inner.configure_train(server_round, arrays, config, Chosen(grid, numbers))
@@ -290,14 +290,15 @@ class Decided(Strategy):
 
 
 @contextmanager
-def strategy_errors(strategy: Strategy, server_round: int) -> Iterator[None]:
-    """The boundary to user strategies: their exceptions, with round, file and line."""
+def strategy_errors(strategy: Strategy, server_round: int, method: str = "aggregate_train") -> Iterator[None]:
+    """The boundary to user strategies: their exceptions, with round, file and line; the line of ``method`` where
+    what it returned cannot be used."""
     try:
         yield
     except Exception as error:
         raise StrategyError(
             f"strategy {type(strategy).__name__} failed in round {server_round}: "
-            f"{type(error).__name__}: {error} (at {place_of(error, strategy)})"
+            f"{type(error).__name__}: {error} (at {place_in(error, strategy, method)})"
         ) from error
 
 

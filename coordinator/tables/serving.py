@@ -60,7 +60,7 @@ def serving_rows(run: RecordedRun) -> Iterable[Row]:
             row["energy_j"] = from_micro(sum(line["energy_uj"] for line in lines))
             row["carried_j"] = from_micro(sum(line["energy_uj"] for line in lines if "users" in line))
             row["operational_g"] = from_pico(sum(line["operational_pg"] for line in lines))
-            row.update(_token_columns(row, alpha, slot_s))
+            row.update(_token_columns(row, alpha, usage.get("duration_s", slot_s)))
             row.update(_phase_columns(of_service, lines))
             yield row
 
@@ -139,8 +139,8 @@ def _phase_columns(parts: Sequence[Mapping[str, Any]], own: Sequence[Mapping[str
     }
 
 
-def _token_columns(row: Row, alpha_bits_per_token: float, slot_s: float) -> Row:
-    """Figures per request, token and second; null where there is nothing to divide by."""
+def _token_columns(row: Row, alpha_bits_per_token: float, slot_s: float | None) -> Row:
+    """Figures per request, token and second of the slot; null where there is nothing to divide by."""
     window = Window(row["bits"], row["tokens_in"], row["tokens_out"], row["energy_j"])
     found, tokens = efficiency(window, alpha_bits_per_token), window.tokens
     return {

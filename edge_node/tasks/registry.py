@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from carbon_data.own_code import named
+from carbon_data.own_code import named, place_of
 from edge_node.tasks.base import Task
 from edge_node.tasks.none import NAME as NO_TASK
 
@@ -28,7 +28,13 @@ def find_task(name: str) -> Task:
     Raises ValueError when there is none, or when the name leads to something that is not a Task.
     """
     found = named(name, TASKS, "task", ValueError)
-    task = found() if isinstance(found, type) else found
+    try:
+        task = found() if isinstance(found, type) else found
+    except Exception as error:  # user code may raise anything
+        raise ValueError(
+            f"task {name!r} cannot be made: {type(error).__name__}: {error} (at {place_of(error)}); a class is made "
+            "without arguments: put one that is made into a variable, and name that"
+        ) from error
     if not isinstance(task, Task):
         raise ValueError(f"task {name!r} is a {type(task).__name__}, not an edge_node.tasks.base.Task")
     return task

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from experiments.commands.completion import names, scenarios
+from experiments.commands.output import json_alone
 from experiments.errors import UsageError
 
 ScenarioArgument = Annotated[
@@ -27,7 +28,17 @@ FleetOption = Annotated[
 ReportOption = Annotated[
     bool, typer.Option("--report/--no-report", help="Draw the HTML report and its figures.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")]
+
+
+def _json_alone(context: typer.Context, wanted: bool) -> bool:
+    if wanted and not context.resilient_parsing:
+        context.with_resource(json_alone())
+    return wanted
+
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", callback=_json_alone, help="Print one JSON object to standard output.")
+]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", help="Folder of the run; must not exist yet.")
 ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -25,9 +26,26 @@ def print_facts(
     out.print(table)
 
 
+_kept: list[TextIO] = []
+"""Standard output of commands that print JSON."""
+
+
+@contextmanager
+def json_alone() -> Iterator[None]:
+    """Within, what anybody else prints (a user's app, model or policy) goes to standard error: standard output has the
+    JSON object alone."""
+    _kept.append(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _kept.pop()
+
+
 def print_json(value: Any) -> None:
     """One JSON object, nothing else, on standard output. NaN cannot be written."""
-    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False, default=str) + "\n")
+    stream = _kept[-1] if _kept else sys.stdout
+    stream.write(json.dumps(value, indent=2, allow_nan=False, default=str) + "\n")
 
 
 def say(word: str, sentence: object) -> None:

@@ -72,6 +72,7 @@ def _what(run: Run) -> dict[str, str]:
     options = told.get("policy_options") or {}
     slots = run.tables["slots"]
     step_s, start = float(told["trace_step_s"]), told.get("start", "an unknown time")
+    measured = f" ({run.board_s:.6g} s in all as measured)" if run.on_wall_clock else ""
     return {
         "scenario": f"{told['name']} ({SCENARIO}, every default written out)",
         "policy": run.policy + (f" with {options}" if options else ""),
@@ -79,7 +80,7 @@ def _what(run: Run) -> dict[str, str]:
         "task": f"{told.get('task', 'none')}, strategy {told.get('strategy', 'none')}",
         "data set": str(told.get("data_origin", told.get("data_used", "none"))),
         "nodes": str(len(run.tables["nodes"])),
-        "slots": f"{slots['slot'].nunique()} of {run.slot_s:g} s, each replaying {step_s:g} s from {start}",
+        "slots": f"{slots['slot'].nunique()} of {run.slot_s:g} s{measured}, each replaying {step_s:g} s from {start}",
         "warnings": "; ".join(told.get("warnings", [])) or "none",
     }
 

@@ -76,7 +76,7 @@ def gather(study: Study) -> Facts:
             f"{count}: "
             + ", ".join(f"{int(n)} {stage}" for stage, n in stages.value_counts(sort=False).items()),
         ),
-        ("slot length (slot_s)", f"{units.trimmed(run.slot_s, 4)} s of the board's own time"),
+        ("slot length (slot_s)", _slot_length(run)),
         (
             "trace step (trace_step_s)",
             f"{units.trimmed(float(meta['trace_step_s']), 4)} s of trace time per slot",
@@ -113,8 +113,23 @@ def _learned(meta: dict[str, Any]) -> str:
     return f"{plain_text(task)} on {plain_text(data)}"
 
 
+def _slot_length(run: Run) -> str:
+    planned = f"{units.trimmed(run.slot_s, 4)} s"
+    if not run.on_wall_clock:
+        return f"{planned} of the board's own time"
+    return f"{planned} planned, {units.trimmed(float(run.each_lasted_s.mean()), 4)} s measured on average"
+
+
 def _time_text(run: Run, count: int) -> str:
     step = float(run.metadata["trace_step_s"])
+    if run.on_wall_clock:
+        lasted_s = run.each_lasted_s
+        return (
+            f"Slots are planned to last {duration(run.slot_s)} of real time; as the boards measured them they lasted "
+            f"{duration(float(lasted_s.min()))} to {duration(float(lasted_s.max()))}, and all {count} together "
+            f"{duration(run.board_s)}. Per slot the traces of grid intensity and harvest advance {duration(step)}. "
+            "Every energy in this report is physical: of the measured time."
+        )
     if step == run.slot_s:
         return (
             f"A slot lasts {duration(run.slot_s)}, and the traces of grid intensity and harvest advance as much: the "

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from carbon_data.files.whole import whole_file
 from experiments.report import (
+    battery_gauges,
     clocks,
     harvest_meters,
     headline_tables,
@@ -117,6 +118,7 @@ def tables_of(study: Study) -> dict[str, tables.Table]:
         tables.policies(study),
         meters.table(study),
         harvest_meters.table(study),
+        battery_gauges.table(study),
         clocks.table(study),
         tables.runs(study),
         tables.nodes(study),

@@ -97,6 +97,11 @@ CONSTANT = Known(((Provenance.MODELLED.value, 1.0),))
 """Provenance of figures from constants."""
 
 
+def board_time(run: Run) -> Known:
+    """Provenance of the time of slots: measured by the boards on the wall clock, a constant of the scenario else."""
+    return COUNTED if run.on_wall_clock else CONSTANT
+
+
 def joules_by_provenance(lines: pd.DataFrame) -> dict[str, float]:
     """Energy of ``lines`` (energy_j, provenance) by provenance, J."""
     energy = lines.groupby("provenance")["energy_j"].sum()

@@ -52,18 +52,29 @@ class Run:
         return float(self.metadata["slot_s"])
 
     @property
+    def on_wall_clock(self) -> bool:
+        """Whether slots are of real time, and their boards measured them."""
+        return "duration_s" in self.tables["slots"]
+
+    @property
     def board_s(self) -> float:
         """Time of all slots on the boards."""
         return self.lasted_s(self.tables["slots"]["slot"])
 
     def lasted_s(self, slots: pd.Series) -> float:
-        """Time of these slots on the boards, each once: on the wall clock as they measured it (the mean of a slot;
-        ``slot_s`` of one that none measured), else slots times ``slot_s``."""
+        """Time of these slots on the boards, each once."""
+        lasted_s = self.each_lasted_s
+        return float(lasted_s[lasted_s.index.isin(slots)].sum())
+
+    @property
+    def each_lasted_s(self) -> pd.Series:
+        """Time of every slot on the boards, by slot: on the wall clock as they measured it (their mean; ``slot_s`` of
+        a slot that none measured; 0 of a missed one of which no time was left), else ``slot_s``."""
         table = self.tables["slots"]
-        if "duration_s" not in table:
-            return float(slots.nunique() * self.slot_s)
-        mine = table[table["slot"].isin(slots)].groupby("slot")["duration_s"].mean()
-        return float(mine.astype("float64").fillna(self.slot_s).sum())
+        if not self.on_wall_clock:
+            slots = sorted(table["slot"].unique())
+            return pd.Series(self.slot_s, index=pd.Index(slots, name="slot"), dtype="float64")
+        return table.groupby("slot")["duration_s"].mean().astype("float64").fillna(self.slot_s)
 
     @property
     def emissions_g(self) -> float:

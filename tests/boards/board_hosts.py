@@ -41,6 +41,7 @@ class Boards:
         for node_id in self.addresses:
             place = self.folder / node_id
             place.mkdir()
+            self.own_code(node_id).mkdir()
             cluster.authority.write_identity(place / "identity", (node_id,), Use.NODE)
             own: dict[str, Any] = {
                 "node_id": node_id,
@@ -48,12 +49,17 @@ class Boards:
                 "certificates": str(place / "identity"),
                 "folder": str(place / "state"),
                 "apps": True,
+                "own_code": str(self.own_code(node_id)),
             }
             (place / "board.json").write_text(json.dumps(own))
 
     @property
     def inventory(self) -> Path:
         return self.folder / "boards.toml"
+
+    def own_code(self, node_id: str) -> Path:
+        """Where the board looks for users' modules."""
+        return self.folder / node_id / "own"
 
     def daemon(self, node_id: str, **changes: str) -> subprocess.Popen[str]:
         """Start a board's daemon; ``changes``: of its environment."""

@@ -46,6 +46,55 @@ zone = "US-NW-SCL"
 [[nodes]]
 zone = "US-SE-SOCO"
 """
+OWN_MODEL = """name = "own-model"
+policy = "deta"
+[time]
+start = 2022-06-21T16:00:00Z
+[stages]
+preparation = 0
+development = 3
+application = 1
+recycling = 0
+[task]
+name = "lab_task:task"
+learning_rate = 0.01
+partition = "dirichlet"
+[network]
+net_j_per_byte = 0
+[board]
+tx_j_per_byte = 0
+rx_j_per_byte = 0
+{fleet}
+[[nodes]]
+zone = "PL"
+[[nodes]]
+zone = "SE-SE3"
+harvest = {{ kind = "pv", peak_w = 30 }}
+battery = {{ capacity_wh = 20 }}
+"""
+LAB_TASK = '''"""Batch normalisation that stays at home, and Adam."""
+import torch
+from torch import nn
+from torch.utils.data import TensorDataset
+
+from detabed import TorchTask
+
+x = torch.rand(240, 6, generator=torch.Generator().manual_seed(0))
+y = (x[:, :3].sum(1) > x[:, 3:].sum(1)).long()
+
+
+def model():
+    return nn.Sequential(nn.Linear(6, 12), nn.BatchNorm1d(12), nn.ReLU(), nn.Linear(12, 2))
+
+
+task = TorchTask(
+    model,
+    TensorDataset(x[:200], y[:200]),
+    TensorDataset(x[200:], y[200:]),
+    optimizer=torch.optim.Adam,
+    local=(nn.BatchNorm1d,),
+)
+'''
 END_S = 400
 
 
@@ -145,6 +194,30 @@ def test_an_app_travels_to_boards_and_does_what_it_does_in_one_process(
     assert there.verify()["ok"]
     state = cluster.folder / "n0" / "state"
     until(lambda: not list(state.glob("app-*")))
+
+
+def test_a_users_model_lies_on_the_boards_and_its_batches_move_between_them(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """The module is beside the scenario and in the ``own_code`` of each board, whose daemons never saw it before."""
+    runs = {}
+    for where in ("here", "there"):
+        fleet = (
+            ON_BOARDS.format(host=cluster.laptop.address, appear_s=30.0) if where == "there" else IN_PROCESS
+        )
+        path = cluster.folder / f"own-model-{where}.toml"
+        path.write_text(OWN_MODEL.format(fleet=fleet))
+        for folder in (cluster.folder, *(cluster.boards.own_code(node_id) for node_id in cluster.hosts)):
+            (folder / "lab_task.py").write_text(LAB_TASK)
+        process = cluster.run(path, tmp_path / where)
+        _, errors = process.communicate(timeout=END_S)
+        assert process.returncode == 0, errors
+        runs[where] = detabed.open(tmp_path / where)
+    here, there = runs["here"], runs["there"]
+    for table in ("rounds", "slots", "lines", "batch_flows"):
+        pd.testing.assert_frame_equal(getattr(there, table), getattr(here, table))
+    assert (there.batch_flows["owner"] != there.batch_flows["executor"]).any()
+    assert there.verify()["ok"]
 
 
 def test_a_daemon_that_is_killed_comes_back_with_the_battery_of_the_ledger(

@@ -43,7 +43,8 @@ def intensity_and_harvest(study: Study) -> Drawing:
     run = study.any_run
     edges = _edges(run)
     intensity, kind = by_group(run, "intensity_g_per_kwh", "mean")
-    power = by_group(run, "harvest_j", "mean")[0] / run.slot_s
+    lasted_s = run.each_lasted_s
+    power = by_group(run, "harvest_j", "mean")[0].div(lasted_s.where(lasted_s > 0.0), axis=0)
     groups = list(intensity.columns)
     colours, mapping = level_colours(run, groups)
     names = group_names(run, groups)

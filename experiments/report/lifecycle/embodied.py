@@ -15,7 +15,7 @@ from carbon_data.accounting import embodied_share_g
 from carbon_data.units import JOULES_PER_KWH
 from edge_node.energy.boards import EMBODIED, EMBODIED_STD
 from edge_node.energy.sourced import Unknown
-from experiments.report.lifecycle.books import UNALLOCATED, slot_count
+from experiments.report.lifecycle.books import UNALLOCATED
 from experiments.report.lifecycle.factors import Factors
 from experiments.report.lifecycle.setting import COORDINATOR, Setting
 
@@ -90,7 +90,7 @@ def embodied(setting: Setting, factors: Factors) -> Embodied:
         return Embodied((), {}, setting.reason)
     if not setting.node_specs():
         return Embodied((), {}, "the scenario names other nodes than the tables")
-    reserved_s = slot_count(run) * run.slot_s
+    reserved_s = run.board_s
     made: dict[str, _Kind | str] = {}
     batteries = _Batteries(setting, factors, reserved_s)
     boards: list[Device] = []

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from carbon_data.units import BITS_PER_BYTE
-from experiments.report.lifecycle.books import slot_count
-from experiments.report.provenance import CONSTANT, known_of
+from experiments.report.provenance import board_time, known_of
 from experiments.report.qoais.evidence import Evidence
 from experiments.report.qoais.indicator import Dimension, Indicator, Row
 from protos.latency import add, quantile
@@ -32,16 +31,18 @@ def _bandwidth(evidence: Evidence) -> list[Indicator]:
     moved = run.tables["batch_flows"].query("owner != executor")["payload_bytes"]
     by_slot = run.tables["slots"].groupby("slot")["model_bytes"].sum()
     by_slot = by_slot.add(moved.groupby(run.tables["batch_flows"]["slot"]).sum(), fill_value=0.0)
-    rate = by_slot * BITS_PER_BYTE / run.slot_s
+    lasted_s = run.each_lasted_s
+    lasted_s = lasted_s[lasted_s > 0.0]  # a missed slot of which no time was left has no rate
+    rate = by_slot.reindex(lasted_s.index, fill_value=0.0) * BITS_PER_BYTE / lasted_s
     source = "slots.parquet, batch_flows.parquet"
     return [
         row.known(
             "throughput used",
-            float(by_slot.sum()) * BITS_PER_BYTE / (slot_count(run) * run.slot_s),
+            float(by_slot.sum()) * BITS_PER_BYTE / run.board_s,
             "bit/s",
             "8 (model bytes + batch payload bytes) / board time",
             source,
-            CONSTANT,
+            board_time(run),
             "bytes counted at both ends, over board time: what the service asks of links, not what they could carry",
         ),
         row.known(
@@ -50,7 +51,7 @@ def _bandwidth(evidence: Evidence) -> list[Indicator]:
             "bit/s",
             "standard deviation over slots",
             source,
-            CONSTANT,
+            board_time(run),
         ),
         row.lacking("bandwidth of the links", LOOPBACK),
     ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from experiments.report.measures import totals
-from experiments.report.provenance import CONSTANT
+from experiments.report.provenance import board_time
 from experiments.report.qoais.evidence import Evidence
 from experiments.report.qoais.formulas import jain, rank_correlation, reweighted_accuracy
 from experiments.report.qoais.indicator import Dimension, Indicator, Row
@@ -77,24 +77,25 @@ def _training_time(evidence: Evidence) -> list[Indicator]:
         return [row.lacking("development time", "the run has no development rounds")]
     name = f"time to {TARGET_FRACTION:.0%} held-out accuracy"
     reached = rounds[rounds["test_accuracy"] >= TARGET_FRACTION]
-    first = None if reached.empty else int(reached["slot"].iloc[0]) - int(rounds["slot"].iloc[0]) + 1
+    slots = run.tables["slots"].query("stage == 'development'")["slot"]
+    before = None if reached.empty else slots[slots <= int(reached["slot"].iloc[0])]
     return [
         row.known(
             "development time",
-            len(rounds) * run.slot_s,
+            run.lasted_s(slots),
             "s",
-            "rounds * slot_s, board time",
-            "rounds.parquet",
-            CONSTANT,
+            "slots of development, board time",
+            "slots.parquet",
+            board_time(run),
         ),
         row.maybe(
             name,
-            None if first is None else first * run.slot_s,
+            None if before is None else run.lasted_s(before),
             "s",
-            "slots of development until test_accuracy reaches it, times slot_s, board time",
-            "rounds.parquet",
+            "slots of development until test_accuracy reaches it, board time",
+            "rounds.parquet, slots.parquet",
             "the target was not reached in this run",
-            known=CONSTANT,
+            known=board_time(run),
         ),
     ]
 

@@ -16,6 +16,10 @@ def test_tasks_are_found_by_name_or_by_path():
         ("no.such.package:Task", "cannot be loaded"),
         ("edge_node.tasks.mnist_cnn:Absent", "cannot be loaded"),
         ("edge_node.tasks.mnist_cnn:Cnn", "not an edge_node"),
+        (
+            "edge_node.tasks.own.torch_task:TorchTask",
+            "cannot be made: TypeError: .*'model_fn'.* into a variable",
+        ),
     ]:
         with pytest.raises(ValueError, match=words):
             find_task(wrong)

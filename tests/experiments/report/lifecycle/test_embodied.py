@@ -104,3 +104,12 @@ def test_what_the_run_recorded_goes_before_todays_profile() -> None:
 
 def test_many_names_are_counted() -> None:
     assert few([f"n{k}" for k in range(10)]) == "n0, n1, n2, n3, n4, n5, n6, n7 and 2 more"
+
+
+def test_devices_are_reserved_for_as_long_as_slots_of_real_time_lasted() -> None:
+    """Planned are two slots of an hour; measured are three hours and one."""
+    run = make_run()
+    slots = run.tables["slots"]
+    whole = embodied(setting_of(run), Factors())
+    run.tables["slots"] = slots.assign(duration_s=slots["slot"].map({0: 10_800.0, 1: 3600.0}))
+    assert embodied(setting_of(run), Factors()).total_g == pytest.approx(2 * whole.total_g)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,12 @@ from edge_node.tasks.evaluation import evaluate
 from edge_node.tasks.registry import find_task
 from experiments.cli import invoke
 from experiments.report.html import write_report
+from experiments.report.qoais.connection import connection
 from experiments.report.qoais.evaluation import answers
 from experiments.report.qoais.indicator import Dimension
+from experiments.report.qoais.performance import _training_time
 from experiments.report.qoais.report import qoais_of
+from tests.experiments.report.by_hand import make_run
 
 
 @pytest.fixture(scope="module")
@@ -188,3 +192,27 @@ def test_the_command_and_the_page_show_it(
     for text in ('id="qoais"', "Software carbon intensity", "no marginal source for these zones", "Emilsson"):
         assert text in page, text
     assert (folder / "tables" / "qoais_carbon.csv").exists()
+
+
+def test_times_on_the_wall_clock_are_as_boards_measured_them() -> None:
+    """Slots planned for an hour: development took three hours, the next slot was missed whole, application took two."""
+    lasted_s = {0: 10_800.0, 1: 0.0, 2: 7200.0}
+    stages = {0: "development", 1: "development", 2: "application"}
+    run = make_run()
+    slots = pd.DataFrame([{"slot": k, "node_id": f"n{n}"} for k in lasted_s for n in (0, 1)])
+    slots = slots.assign(
+        duration_s=slots["slot"].map(lasted_s), stage=slots["slot"].map(stages), metered=True, model_bytes=0
+    )
+    slots.loc[slots["slot"] != 1, "model_bytes"] = 9000
+    run.tables["slots"] = slots
+    run.tables["rounds"] = pd.DataFrame({"slot": [0], "stage": ["development"], "test_accuracy": [0.99]})
+    run.tables["batch_flows"] = pd.DataFrame(columns=["slot", "owner", "executor", "payload_bytes"])
+    run.tables["energy_flows"] = pd.DataFrame(columns=["status"])
+    evidence: Any = SimpleNamespace(run=run)
+    found = {one.name: one for one in (*_training_time(evidence), *connection(evidence))}
+    assert found["development time"].value == 10_800.0
+    assert found["time to 95% held-out accuracy"].value == 10_800.0
+    assert found["throughput used"].value == pytest.approx(2 * 2 * 9000 * 8 / 18_000.0)
+    rates = np.array([2 * 9000 * 8 / 10_800.0, 2 * 9000 * 8 / 7200.0])  # a slot without time has no rate
+    assert found["jitter of the throughput used"].value == pytest.approx(rates.std())
+    assert {found[name].status.value for name in ("development time", "throughput used")} == {"measured"}
