@@ -40,6 +40,8 @@ RETRIED = frozenset(
         grpc.StatusCode.CANCELLED,
         grpc.StatusCode.UNKNOWN,
         grpc.StatusCode.RESOURCE_EXHAUSTED,
+        # While the coordinator starts again, its port may be another program's for a moment.
+        grpc.StatusCode.UNIMPLEMENTED,
     }
 )
 """No answer of the coordinator itself: it is away, or others take its room for a moment."""

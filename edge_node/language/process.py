@@ -28,6 +28,8 @@ def serve(settings: ServerSettings) -> object:
     params.cache_ram_mib = 0  # no prompts kept in memory beside the slots'
     params.endpoint_slots = params.endpoint_metrics = params.endpoint_props = True
     params.ui = False
+    if settings.cache_folder:
+        params.slot_save_path = settings.cache_folder.rstrip("/") + "/"
     params.verbosity = 0
     return xllamacpp.Server(params)
 

@@ -7,6 +7,8 @@ import json
 import select
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -33,8 +35,13 @@ class LanguageServer:
     def __init__(
         self, model: ModelFile, *, threads: int = 1, slots: int = 1, context_tokens: int = 2048
     ) -> None:
+        self._caches = tempfile.TemporaryDirectory(prefix="detabed-caches-", ignore_cleanup_errors=True)
         settings = ServerSettings(
-            path=str(model.path), threads=threads, slots=slots, context_tokens=context_tokens
+            path=str(model.path),
+            threads=threads,
+            slots=slots,
+            context_tokens=context_tokens,
+            cache_folder=self._caches.name,
         )
         self.model, self.settings = model, settings
         self._process = subprocess.Popen(
@@ -56,6 +63,11 @@ class LanguageServer:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def cache_folder(self) -> Path:
+        """Of prompt caches; its own, gone with the server."""
+        return Path(self._caches.name)
 
     @property
     def works(self) -> bool:
@@ -89,6 +101,7 @@ class LanguageServer:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(STOP_S)
+        self._caches.cleanup()
 
     def __enter__(self) -> Self:
         return self

@@ -18,3 +18,5 @@ class ServerSettings(BaseModel):
     """Requests that are answered at the same time."""
     context_tokens: int = Field(default=2048, ge=256)
     """Of each slot: prompt and answer together. llama.cpp makes less than 256 to 256."""
+    cache_folder: str = ""
+    """Where a slot's prompt cache is saved and read (prompt_cache); empty: it is neither."""

@@ -61,6 +61,37 @@ def test_coordinator_that_dies_late_in_a_long_call_is_waited_for() -> None:
         server.stop(None)
 
 
+def test_another_server_that_has_the_port_for_a_moment_is_waited_out() -> None:
+    """The coordinator was killed, and somebody else's server got its port before it came back."""
+    stranger = grpc.server(ThreadPoolExecutor(1))
+    port = stranger.add_insecure_port("127.0.0.1:0")
+    stranger.start()
+    servers, slept = [stranger], []
+
+    def answer(data: bytes, context: grpc.ServicerContext) -> bytes:
+        return codec.GET_STATUS.encode_response(Status("run", 2, 0, (), (), 1))
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        stranger.stop(None).wait()
+        own = grpc.server(ThreadPoolExecutor(1))
+        handlers = {codec.GET_STATUS.method: grpc.unary_unary_rpc_method_handler(answer)}
+        own.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(codec.GET_STATUS.service, handlers),)
+        )
+        assert own.add_insecure_port(f"127.0.0.1:{port}") == port
+        own.start()
+        servers.append(own)
+
+    try:
+        with ControlClient(f"127.0.0.1:{port}", sleep=lambda s: sleep(s) if not slept else None) as client:
+            assert client.status().epoch == 2
+        assert slept
+    finally:
+        for server in servers:
+            server.stop(None)
+
+
 def test_begin_slot_message_round_trip_is_bytes_only() -> None:
     request = BeginSlot(3, Stage.RECYCLING, 1.5)
     assert codec.BEGIN_SLOT.decode_request(codec.BEGIN_SLOT.encode_request(request)) == request
