@@ -41,6 +41,10 @@ WIDE_FORM = "wide form"
 """Begins the reason of every ``Feasible`` of a large fleet's hub form (market/wide/decide.py)."""
 
 
+PAIRWISE_FORM = "pairwise_form: "
+"""Begins the note of a large fleet's decision that the pairwise form made; why the hub form could not follows."""
+
+
 Outcome = Optimal | Feasible | Infeasible
 
 

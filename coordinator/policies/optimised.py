@@ -14,6 +14,7 @@ import numpy as np
 from carbon_data.stored_value import StoredValue
 from coordinator.market.backlog import Backlog
 from coordinator.market.decision import (
+    PAIRWISE_FORM,
     TIME_LIMIT,
     Feasible,
     FleetDecision,
@@ -148,7 +149,7 @@ class ModelPolicy:
             return decide_wide(decided, self.restrictions, self.mip_gap, value), state
         decision = optimise(decided, self.restrictions, options, stored_value=value)
         if fleet.size >= WIDE_FROM:  # a small fleet's form needs no reason
-            decision = replace(decision, notes=decision.notes | {f"pairwise_form: {why}": 1.0})
+            decision = replace(decision, notes=decision.notes | {PAIRWISE_FORM + why: 1.0})
         return decision, state
 
 

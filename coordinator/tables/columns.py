@@ -22,6 +22,7 @@ from coordinator.ledger.entry import Kind
 from coordinator.ledger.store import StoredEntry
 from coordinator.policies.guard import TRAINING_STAGES
 from coordinator.slots.delivered import COUNTS
+from coordinator.tables.decisions import form_cells
 from coordinator.tables.schema import (
     NODES,
     PROFILE,
@@ -184,6 +185,7 @@ class FleetTables:
             "nodes": len(self._ids),
             "lost_nodes": 0,
             "unserved_batches": body["unserved_batches"],
+            "pairwise_reason": form_cells(body.get("notes") or {}).get("pairwise_reason"),
         }
         return {name: [value] for name, value in row.items()}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from coordinator.market.decision import PAIRWISE_FORM
 from coordinator.tables.recorded import RecordedRun, Row
 
 
@@ -22,7 +23,14 @@ def decision_rows(run: RecordedRun) -> Iterable[Row]:
             "nodes": len(decision["node_ids"]),
             "lost_nodes": len(decision["plan"]["lost_nodes"]),
             "unserved_batches": sum(decision["unserved"].values()),
+            **form_cells(decision.get("notes") or {}),
         }
+
+
+def form_cells(notes: Mapping[str, float]) -> Row:
+    """Why a large fleet was decided in the pairwise form, where it was."""
+    found = [name.removeprefix(PAIRWISE_FORM) for name in notes if name.startswith(PAIRWISE_FORM)]
+    return {"pairwise_reason": "; ".join(found)} if found else {}
 
 
 def _wall_cells(decision: Mapping[str, Any], wall: Mapping[str, Any] | None) -> Row:

@@ -216,6 +216,7 @@ DECISIONS = table(
     needed(Kind.REAL, "gap_fraction", "objective_g"),
     more(Kind.WHOLE, "nodes", "lost_nodes"),
     more(Kind.COUNT, "unserved_batches"),
+    more(Kind.NAME_OR_NULL, "pairwise_reason"),
     # of slots that were negotiated; null elsewhere
     more(Kind.COUNT, "market_rounds", "market_messages", "market_bytes", "market_silent_nodes"),
     # on the wall clock, by the coordinator's

@@ -245,7 +245,7 @@ def _work(study: Study) -> list[Notice]:
 
 
 def _decisions(study: Study) -> list[Notice]:
-    fallbacks, late, wide = [], [], []
+    fallbacks, late, wide, pairwise = [], [], [], []
     for run in study:
         counts = decision_counts(run)
         if counts.fallback:
@@ -264,7 +264,15 @@ def _decisions(study: Study) -> list[Notice]:
                 f"{_where(run)}: {hub} of {counts.slots} slots"
                 + ("" if gap is None else f", largest gap {units.percent(gap)}")
             )
+        if "pairwise_reason" in run.tables["decisions"]:
+            counted = run.tables["decisions"]["pairwise_reason"].value_counts()
+            pairwise += [
+                f"{_where(run)}: {slots} of {counts.slots} slots ({why})" for why, slots in counted.items()
+            ]
     found = [Notice("warn", "Fallback decisions", "; ".join(fallbacks))] if fallbacks else []
+    if pairwise:
+        title = "Large fleet: decided in the pairwise form, which takes much longer"
+        found.append(Notice("info", title, "; ".join(pairwise)))
     if wide:
         text = "; ".join(wide)
         found.append(Notice("info", "Large fleet: decided in the hub form, to a stated gap", text))

@@ -132,6 +132,7 @@ COMMON: Mapping[str, str] = {
     "nodes": "nodes that took part",
     "lost_nodes": "nodes whose lease had lapsed",
     "market_rounds": "rounds of a negotiation",
+    "pairwise_reason": "why a large fleet was decided in the slow pairwise form; null where it was not",
     "market_messages": "messages of it",
     "market_bytes": "bytes of it",
     "market_silent_nodes": "nodes that did not answer in it",

@@ -73,3 +73,14 @@ def test_slots_decided_in_the_hub_form_are_told_with_their_gap(make_run: MakeRun
     (found,) = [notice for notice in notices(load(folder)) if notice.title.startswith("Large fleet")]
     assert found.level == "info"
     assert found.text == f"DETA, seed 0: 2 of {len(frame)} slots, largest gap {units.percent(0.034)}"
+
+
+def test_slots_of_a_large_fleet_in_the_pairwise_form_are_told_with_the_reason(make_run: MakeRun) -> None:
+    folder = make_run()
+    table = folder / "decisions.parquet"
+    frame = pd.read_parquet(table)
+    frame["pairwise_reason"] = pd.Series([None] * len(frame), dtype=object)
+    frame.loc[[0, 1], "pairwise_reason"] = "transfer cap over the horizon"
+    frame.to_parquet(table)
+    (found,) = [notice for notice in notices(load(folder)) if "pairwise form" in notice.title]
+    assert found.text == f"DETA, seed 0: 2 of {len(frame)} slots (transfer cap over the horizon)"
