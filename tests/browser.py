@@ -36,9 +36,13 @@ class Browser:
         os.close(reads)
         os.close(writes)
         self._numbers, self._rest, self._session = itertools.count(1), b"", ""
+        self.faults: list[str] = []
+        """Errors and warnings of the pages so far: of their console, and what their scripts did not catch."""
         targets = self._ask("Target.getTargets")["targetInfos"]
         (page,) = [target["targetId"] for target in targets if target["type"] == "page"]
         self._session = self._ask("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
+        for domain in ("Runtime", "Log", "Page"):
+            self._ask(f"{domain}.enable")
 
     def __enter__(self) -> Browser:
         return self
@@ -51,6 +55,14 @@ class Browser:
 
     def open(self, address: str, width: int = 1200, height: int = 900, dark: bool = False) -> None:
         """Go to ``address``, on a screen of that size."""
+        self.resize(width, height)
+        colours = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        self._ask("Emulation.setEmulatedMedia", features=colours)
+        self._ask("Page.navigate", url=address)
+        self.wait("document.documentElement !== null && document.readyState === 'complete'")
+
+    def resize(self, width: int, height: int) -> None:
+        """The screen, in pixels; the page stays."""
         self._ask(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -58,14 +70,11 @@ class Browser:
             deviceScaleFactor=1,
             mobile=width < 600,
         )
-        colours = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        self._ask("Emulation.setEmulatedMedia", features=colours)
-        self._ask("Page.navigate", url=address)
-        self.wait("document.documentElement !== null && document.readyState === 'complete'")
 
     def value(self, expression: str) -> Any:
-        """Of a JavaScript expression on the page. Raises AssertionError where it throws."""
-        found = self._ask("Runtime.evaluate", expression=expression, returnByValue=True)
+        """Of a JavaScript expression on the page, awaited where it is a promise. Raises AssertionError where it
+        throws."""
+        found = self._ask("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
@@ -104,9 +113,24 @@ class Browser:
         os.write(self._write, json.dumps(asked).encode() + b"\0")
         while True:
             message = self._next()
+            self._note(message)
             if message.get("id") == number:
                 assert "error" not in message, message
                 return dict(message["result"])
+
+    def _note(self, message: dict[str, Any]) -> None:
+        """Keep what a reader would find in the browser's console."""
+        told = message.get("params", {})
+        if message.get("method") == "Runtime.exceptionThrown":
+            self.faults.append(str(told["exceptionDetails"].get("exception", told["exceptionDetails"])))
+        elif message.get("method") == "Runtime.consoleAPICalled" and told["type"] in (
+            "error",
+            "warning",
+            "assert",
+        ):
+            self.faults.append(" ".join(str(one.get("value", one)) for one in told["args"]))
+        elif message.get("method") == "Log.entryAdded" and told["entry"]["level"] == "error":
+            self.faults.append(told["entry"]["text"])
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._rest:

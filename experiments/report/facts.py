@@ -4,6 +4,7 @@ it."""
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 from edge_node.tasks.none import NAME as NO_TASK
 from experiments.report import style, units
 from experiments.report.measures import Totals, alpha_bits_per_token, totals
+from experiments.report.node_names import in_text, node_names
 from experiments.report.notices import restarts
 from experiments.report.read import Run, Study
-from experiments.run_folder.files import SCENARIO
+from experiments.run_folder.files import METADATA, SCENARIO
 
 SHOWN_METADATA = (
     "data_origin",
@@ -51,6 +53,8 @@ class Facts:
     command: str
     scenario: str
     metadata: str
+    metadata_file: str
+    """Beside the page."""
     totals: Totals
 
 
@@ -101,6 +105,7 @@ def gather(study: Study) -> Facts:
         command=command(study),
         scenario=run.scenario,
         metadata=json.dumps(meta, indent=2, ensure_ascii=False, default=str),
+        metadata_file=Path(os.path.relpath(run.folder / METADATA, study.folder)).as_posix(),
         totals=totals(run),
     )
 
@@ -190,7 +195,9 @@ def _origins(study: Study) -> list[Origin]:
     """All sources of all runs, equal ones combined."""
     merged: dict[tuple[tuple[tuple[str, str], ...], tuple[str, ...]], list[str]] = {}
     for run in study:
-        for what, origin in _origin_items(run.metadata.get("origins", {})):
+        called = node_names(run.tables["nodes"])
+        for key, origin in _origin_items(run.metadata.get("origins", {})):
+            what = in_text(key, called)
             fields = tuple(
                 (key, plain_text(origin[key])) for key in ORIGIN_FIELDS if origin.get(key) is not None
             )

@@ -40,6 +40,7 @@ from experiments.report.lifecycle.setting import setting_of
 from experiments.report.lifecycle.spread import stated_reduction
 from experiments.report.lifecycle.tables import lifecycle_tables
 from experiments.report.measures import Totals, over_seeds, totals
+from experiments.report.node_names import with_zones
 from experiments.report.notices import notices
 from experiments.report.pictures import Picture, pictures
 from experiments.report.provenance import known_of
@@ -51,6 +52,9 @@ from experiments.report.vendor import charts
 from experiments.run_folder.files import REPORT, TABLES
 
 TEMPLATES = Path(__file__).parent / "templates"
+
+METADATA_AT_MOST = 60_000
+"""Letters of a run's metadata that stand in the page; more are a link to the file (a large fleet has a line a node)."""
 
 SECTIONS: tuple[tuple[str, str, str], ...] = (
     (
@@ -132,7 +136,7 @@ def tables_of(study: Study) -> dict[str, tables.Table]:
         serving_table.requests(study),
         tree_table.tree_table(study),
     ]
-    return {table.name: table for table in found if table is not None}
+    return {table.name: with_zones(table, study) for table in found if table is not None}
 
 
 def render(study: Study, drawn: dict[str, list[Picture]], shown: dict[str, tables.Table]) -> str:
@@ -159,6 +163,8 @@ def render(study: Study, drawn: dict[str, list[Picture]], shown: dict[str, table
             f"{'comparison' if study.is_comparison else style.policy_label(study.any_run.policy)}"
         ),
         facts=facts,
+        folded_from=tables.FOLDED_FROM,
+        metadata_at_most=METADATA_AT_MOST,
         headline=headline(study),
         focus=style.policy_label(study.focus),
         reading=known_of(*study).text,

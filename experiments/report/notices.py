@@ -10,6 +10,7 @@ from coordinator.market.decision import WIDE_FORM
 from experiments.report import style, units
 from experiments.report.baselines import BASELINES, ORIGIN, is_worked_out, there
 from experiments.report.measures import checks, decision_counts, totals
+from experiments.report.node_names import named, node_names
 from experiments.report.read import Run, Study
 
 NOT_LATE = 0.01
@@ -76,8 +77,9 @@ def _losses(study: Study) -> list[Notice]:
         dead = slots[~slots["alive"]]
         if len(dead):
             first = dead.groupby("node_id")["slot"].agg(["min", "count"])
+            called = node_names(run.tables["nodes"])
             names = ", ".join(
-                f"{node} (from slot {int(row['min'])}, {int(row['count'])} slots)"
+                f"{called.get(str(node), node)} (from slot {int(row['min'])}, {int(row['count'])} slots)"
                 for node, row in first.head(12).iterrows()
             )
             more = f" and {len(first) - 12} more" if len(first) > 12 else ""
@@ -141,8 +143,9 @@ def _not_switched(study: Study) -> list[Notice]:
         failed = slots[slots["sleep_failed"].notna()] if "sleep_failed" in slots else slots.head(0)
         for node, rows in failed.groupby("node_id"):
             first = rows.iloc[0]
+            who, why = named(str(node), first["zone"]), first["sleep_failed"]
             text = (
-                f"{_where(run)}: {node} in {len(rows)} slots, first in slot {first['slot']}: {first['sleep_failed']}. "
+                f"{_where(run)}: {who} in {len(rows)} slots, first in slot {first['slot']}: {why}. "
                 "It is booked as awake there."
             )
             found.append(Notice("warn", "Sleep that failed", text))
@@ -182,8 +185,10 @@ def _failures(study: Study) -> list[Notice]:
         for failure in run.metadata.get("failures") or []:
             key = (str(failure.get("node_id")), str(failure.get("reason")))
             reasons[key] = reasons.get(key, 0) + 1
+        called = node_names(run.tables["nodes"])
         hit += [
-            f"{_where(run)}: {node}, {count} slots: {reason}" for (node, reason), count in reasons.items()
+            f"{_where(run)}: {called.get(node, node)}, {count} slots: {reason}"
+            for (node, reason), count in reasons.items()
         ]
     shown = "; ".join(hit[:8]) + (f"; and {len(hit) - 8} more" if len(hit) > 8 else "")
     return [Notice("warn", "Rounds continued without a node", shown)] if hit else []

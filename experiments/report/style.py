@@ -74,5 +74,13 @@ def policy_marker(policy: str) -> str:
     return POLICY_MARKERS.get(policy) or OTHER_MARKERS[_slot_of(policy, len(OTHER_MARKERS))]
 
 
+def ink_on(colour: str) -> str:
+    """Black or white, whichever stands out more on ``colour`` (``#rrggbb``): at least 4.58 to 1 by WCAG 2.2."""
+    parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    return "#000000" if (luminance + 0.05) ** 2 > 0.05 * 1.05 else "#ffffff"
+
+
 def category_colour(category: str) -> str:
     return CATEGORY_COLOURS.get(category, MUTED)

@@ -11,6 +11,7 @@ from coordinator.accounting.tree import TokenUtility, Window, efficiency, weight
 from experiments.errors import UsageError
 from experiments.report import style, units
 from experiments.report.measures import alpha_bits_per_token
+from experiments.report.node_names import node_names
 from experiments.report.read import Run, Study
 from experiments.report.serving import serving_table
 from experiments.report.tables import Column, Table
@@ -159,6 +160,13 @@ def tree_table(study: Study) -> Table | None:
         return None
     focus = next(run for run in study if run.policy == study.focus)
     shown = frame[(frame["policy"] == focus.policy) & (frame["seed"] == focus.seed)]
+    names = node_names(focus.tables["nodes"])
+    shown = shown.assign(
+        name=[
+            names.get(name, name) if part == "node" else name
+            for part, name in zip(shown["part"], shown["name"], strict=True)
+        ]
+    )
     services = _worths(focus)
     reason = "(T3) is not given: the folder's scenario cannot be read." if services is None else ""
     terms = "; ".join(

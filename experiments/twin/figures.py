@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -104,8 +104,8 @@ def _diagonal(axes: Axes, values: NDArray[np.float64]) -> None:
 
 
 @look()
-def error_by_node(rows: Sequence[Errors]) -> Drawing:
-    """Signed error of energy by node and activity, beside the meters' interval."""
+def error_by_node(rows: Sequence[Errors], names: Mapping[str, str]) -> Drawing:
+    """Signed error of energy by node and activity, beside the meters' interval. ``names``: node -> id with zone."""
     nodes, wanted = _shown(rows, lambda row: row.error_fraction)
     figure = new_figure(1.6 + 0.5 * len(nodes), WIDTH_IN)
     axes = figure.subplots()
@@ -126,7 +126,7 @@ def error_by_node(rows: Sequence[Errors]) -> Drawing:
             color=INK if activity == ALL else colour(activity),
             label="all of it" if activity == ALL else activity,
         )
-    _rows(axes, nodes)
+    _rows(axes, nodes, names)
     axes.set_xlabel("error of the twin's energy")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=4)
     return Drawing(
@@ -153,8 +153,8 @@ def error_by_node(rows: Sequence[Errors]) -> Drawing:
 
 
 @look()
-def time_by_node(rows: Sequence[Errors]) -> Drawing | None:
-    """Signed error of times by node; None where no meter measures any."""
+def time_by_node(rows: Sequence[Errors], names: Mapping[str, str]) -> Drawing | None:
+    """Signed error of times by node; None where no meter measures any. ``names``: node -> id with zone."""
     whole = [row for row in rows if row.activity == ALL]
     nodes, wanted = _shown(whole, lambda row: row.time_error_fraction or row.busy_error_fraction)
     series: tuple[tuple[str, str, Callable[[Errors], float | None]], ...] = (
@@ -177,7 +177,7 @@ def time_by_node(rows: Sequence[Errors]) -> Drawing | None:
                 color=shade,
                 label=label,
             )
-    _rows(axes, nodes)
+    _rows(axes, nodes, names)
     axes.set_xlabel("error of the twin's time")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2)
     return Drawing(
@@ -211,8 +211,8 @@ def _more(rows: Sequence[Errors], nodes: Sequence[str]) -> str:
     return "" if total == len(nodes) else f" The {len(nodes) - 1} of {total - 1} nodes that err most."
 
 
-def _rows(axes: Axes, nodes: Sequence[str]) -> None:
-    axes.set_yticks(range(len(nodes)), ["all nodes" if node == ALL else node for node in nodes])
+def _rows(axes: Axes, nodes: Sequence[str], names: Mapping[str, str]) -> None:
+    axes.set_yticks(range(len(nodes)), ["all nodes" if node == ALL else names[node] for node in nodes])
     axes.set_ylim(len(nodes) - 0.4, -0.6)
     axes.axvline(0.0, color=INK, lw=1.0, zorder=0)
     axes.grid(False, axis="y")

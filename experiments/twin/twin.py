@@ -15,6 +15,7 @@ from rich.table import Table
 from carbon_data.files.whole import whole_file
 from carbon_data.units import MICRO
 from experiments.errors import UsageError
+from experiments.report.node_names import node_names
 from experiments.report.study_page import render_study
 from experiments.run_folder.files import FIGURES
 from experiments.twin import words
@@ -62,6 +63,11 @@ class Twin:
     def lines(self) -> list[LineErrors]:
         return by_line(self.windows)
 
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Node -> id with zone."""
+        return node_names(self.source.run.tables["nodes"])
+
     @property
     def asked(self) -> int:
         return len(self.windows) + len(self.left_out)
@@ -69,8 +75,9 @@ class Twin:
     @property
     def notices(self) -> list[str]:
         unlike = words.slots_unlike(self.whole, self.source.run.config.get("overrun") is not None)
-        meters = words.of_meters(self.windows)
-        return [*self.source.notes, *meters, *([unlike] if unlike else []), *words.left_out(self.left_out)]
+        meters = words.of_meters(self.windows, self.names)
+        absent = words.left_out(self.left_out, self.names)
+        return [*self.source.notes, *meters, *([unlike] if unlike else []), *absent]
 
     def as_dict(self) -> dict[str, Any]:
         """What ``--json`` prints."""
@@ -105,7 +112,11 @@ class Twin:
         figures = folder / FIGURES
         figures.mkdir(parents=True, exist_ok=True)
         drawn = []
-        for drawing in (energy_by_window(self.windows), error_by_node(self.rows), time_by_node(self.rows)):
+        for drawing in (
+            energy_by_window(self.windows),
+            error_by_node(self.rows, self.names),
+            time_by_node(self.rows, self.names),
+        ):
             if drawing is not None:
                 svg = drawing.svg()
                 drawing.save(figures, svg)
@@ -119,14 +130,14 @@ class Twin:
             self._lead,
             drawn,
             [
-                ("By node and activity", words.table(self.rows)),
+                ("By node and activity", words.table(self.rows, self.names)),
                 ("By stage and component", words.line_table(self.lines)),
             ],
             name=self.source.folder.absolute().name,
             notices=[text.replace("`", "") for text in self.notices],
             facts=words.facts(self.whole, self.asked),
             explained=words.EXPLAINED,
-            profiles=list(self.source.sources.items()),
+            profiles=[(self.names.get(node, node), text) for node, text in self.source.sources.items()],
         )
         with whole_file(folder / PAGE) as draft:
             draft.write_text(page, encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from edge_node.meters.replay import ReplayMeter
 from experiments.report import units
@@ -107,8 +107,8 @@ def _times(measured_s: float, twin_s: float | None, error: float | None) -> str:
     return f"{units.seconds(measured_s, 4)} measured, {units.seconds(twin_s, 4)} twin{more}"
 
 
-def table(rows: Sequence[Errors]) -> Shown:
-    """By node and activity."""
+def table(rows: Sequence[Errors], names: Mapping[str, str]) -> Shown:
+    """By node and activity. ``names``: node -> id with zone."""
     columns = [
         *("node", "activity", "windows", "measured", "twin", "error", "mean |error|", "within ±"),
         *("windows within", "same seconds", "slots' length", "work"),
@@ -117,7 +117,7 @@ def table(rows: Sequence[Errors]) -> Shown:
         columns,
         [
             [
-                "all nodes" if row.node_id == ALL else row.node_id,
+                "all nodes" if row.node_id == ALL else names[row.node_id],
                 row.activity,
                 units.count(row.windows),
                 joules(row),
@@ -151,7 +151,7 @@ def line_table(rows: Sequence[LineErrors]) -> Shown:
     )
 
 
-def left_out(found: Sequence[LeftOut]) -> list[str]:
+def left_out(found: Sequence[LeftOut], names: Mapping[str, str]) -> list[str]:
     """One sentence a node and reason."""
     counted = Counter((each.node_id, each.why) for each in found)
     said = []
@@ -159,17 +159,18 @@ def left_out(found: Sequence[LeftOut]) -> list[str]:
         slots = [str(each.slot) for each in found if (each.node_id, each.why) == (node, why)]
         more = ", ..." if count > NAMED else ""
         said.append(
-            f"{node}: {count} {'slot' if count == 1 else 'slots'} left out, {why}: {', '.join(slots[:NAMED])}{more}"
+            f"{names[node]}: {count} {'slot' if count == 1 else 'slots'} left out, {why}: "
+            f"{', '.join(slots[:NAMED])}{more}"
         )
     return said
 
 
-def of_meters(windows: Sequence[Window]) -> list[str]:
+def of_meters(windows: Sequence[Window], names: Mapping[str, str]) -> list[str]:
     """What readings without an interval are."""
     said = []
     for meter in dict.fromkeys(each.meter for each in windows):
         own = [each for each in windows if each.meter == meter]
-        nodes = ", ".join(list(dict.fromkeys(each.node_id for each in own))[:NAMED])
+        nodes = ", ".join(list(dict.fromkeys(names[each.node_id] for each in own))[:NAMED])
         if meter in TIMED:
             said.append(
                 f"{nodes}: {meter} measures seconds of work; its watts are those of the run's own profile, so that its "

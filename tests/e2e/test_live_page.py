@@ -13,6 +13,7 @@ from experiments.live.server import serving
 from experiments.live.watched import Watched
 from experiments.run_folder.files import SCENARIO
 from tests.browser import BASH, CHROMIUM, WHY_NOT, Browser
+from tests.page_checks import read_everywhere
 from tests.scenarios import SMALL
 
 pytestmark = [
@@ -57,4 +58,6 @@ def test_slots_appear_on_the_page_as_they_are_booked(tmp_path: Path) -> None:
             browser.wait("document.body?.dataset.ended === '34'")
             wider = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
             assert browser.value(wider) == 0
+            assert "n0 · US-NW-SCL" in browser.value("document.getElementById('flows').textContent")
+            read_everywhere(browser, address)
         assert run.wait() == 0

@@ -86,14 +86,22 @@ def intensity_and_harvest(study: Study) -> Drawing:
                 text = ax.annotate(
                     names[group],
                     (1, y),
-                    (6, 0),
+                    (10, 0),
                     xycoords=("axes fraction", "data"),
                     textcoords="offset points",
                     va="center",
                     fontsize=8.2,
-                    color=colours[group],
-                    fontweight="bold",
                     annotation_clip=False,
+                )
+                ax.plot(
+                    [1.008],
+                    [y],
+                    "s",
+                    color=colours[group],
+                    ms=4,
+                    transform=ax.get_yaxis_transform(),
+                    clip_on=False,
+                    in_layout=False,
                 )
                 drawing.tip(
                     text,
@@ -106,7 +114,7 @@ def intensity_and_harvest(study: Study) -> Drawing:
             if len(shown) <= LABELLED:
                 unit = "g/kWh" if ax is upper else scale.unit
                 body = "\n".join(
-                    f"{group}  {_shown(float(frame[group].iloc[k]) * factor)} {unit}"
+                    f"{names[group]}  {_shown(float(frame[group].iloc[k]) * factor)} {unit}"
                     for group in reversed(shown)
                 )
             else:
@@ -299,7 +307,7 @@ def _battery(run: Run, frame: pd.DataFrame, kind: str, largest: float, scale: un
     )
     texts = [
         f"{clock(edges[t + 1])}\n"
-        + "\n".join(f"{g}  {scale.text(float(frame[g].iloc[t]))}" for g in groups[:LABELLED])
+        + "\n".join(f"{names[g]}  {scale.text(float(frame[g].iloc[t]))}" for g in groups[:LABELLED])
         for t in range(len(frame))
     ]
     slot_bands(drawing, ax, edges, texts)

@@ -139,7 +139,7 @@ def by_node(study: Study) -> Drawing:
         alt="Grams: "
         + "; ".join(
             f"{style.policy_label(policy)} "
-            + ", ".join(f"{group} {units.grams(float(grams))}" for group, grams in part.items())
+            + ", ".join(f"{names[str(group)]} {units.grams(float(grams))}" for group, grams in part.items())
             for policy in study.policies
             for part in [frame[frame["policy"] == policy].set_index("group")["operational_g"].reindex(groups)]
         ),

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_hex
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 
 from experiments.report import style, units
 from experiments.report.figures.base import Drawing, new_figure, spread_labels
-from experiments.report.figures.groups import file_part, grouping, level_colours
+from experiments.report.figures.groups import file_part, group_names, grouping, level_colours
 from experiments.report.figures.look import energy_map, work_map
 from experiments.report.read import Run, Study
 
@@ -70,6 +71,7 @@ def _draw(run: Run, energy: pd.DataFrame, batches: pd.DataFrame, kind: str) -> D
         if frame.to_numpy().sum() > 0
     ]
     groups = list(energy.index)
+    names = group_names(run, groups)
     bands = len(groups) <= BANDS_AT_MOST
     height = 0.235 * max(8, min(len(groups), 40))
     figure = new_figure((height + 0.9) * (2 if bands else 1) + 1.0)
@@ -97,7 +99,7 @@ def _draw(run: Run, energy: pd.DataFrame, batches: pd.DataFrame, kind: str) -> D
             + "row gives, column takes."
             + ("" if kind == "node" else f" On the diagonal: between nodes of one {kind}.")
         ),
-        alt=_alt(label, energy, batches),
+        alt=_alt(label, energy, batches, names),
         figure=figure,
         data=data[data["value"] > 0],
     )
@@ -111,20 +113,22 @@ def _draw(run: Run, energy: pd.DataFrame, batches: pd.DataFrame, kind: str) -> D
         if bands:
             _bands(drawing, axes[0][column], frame, run, verb, scale)
             axes[0][column].set_title(f"{title}: {scale.text(total)}")
-        _matrix(drawing, axes[-1][column], frame, verb, scale, colours, within=kind != "node")
+        _matrix(drawing, axes[-1][column], frame, names, verb, scale, colours, within=kind != "node")
         if not bands:
             axes[-1][column].set_title(f"{title}: {scale.text(total)}")
     return drawing
 
 
-def _alt(label: str, energy: pd.DataFrame, batches: pd.DataFrame) -> str:
+def _alt(label: str, energy: pd.DataFrame, batches: pd.DataFrame, names: dict[str, str]) -> str:
     words = []
     for frame, text in ((energy, units.joules), (batches, lambda value: f"{units.count(value)} batches")):
         values = frame.to_numpy()
         for flat in np.argsort(-values, axis=None, kind="stable")[:3]:
             i, j = divmod(int(flat), values.shape[1])
             if values[i, j] > 0:
-                words.append(f"{frame.index[i]} to {frame.columns[j]} {text(float(values[i, j]))}")
+                words.append(
+                    f"{names[frame.index[i]]} to {names[frame.columns[j]]} {text(float(values[i, j]))}"
+                )
     return f"Largest flows under {label}: " + "; ".join(words)
 
 
@@ -132,6 +136,7 @@ def _bands(drawing: Drawing, ax: Any, frame: pd.DataFrame, run: Run, verb: str, 
     """A two-column flow diagram: left givers, right takers, both ordered by intensity, bands coloured by
     the giver."""
     groups = list(frame.index)
+    names = group_names(run, groups)
     colours, _ = level_colours(run, groups)
     values = frame.to_numpy()
     total = values.sum()
@@ -160,7 +165,7 @@ def _bands(drawing: Drawing, ax: Any, frame: pd.DataFrame, run: Run, verb: str, 
         ):
             ax.add_patch(Rectangle((edge, place[k]), 0.03, height, color=colours[groups[k]], lw=0))
             text = ax.annotate(
-                groups[k],
+                names[groups[k]],
                 (edge if side == "right" else edge + 0.03, middle),
                 (-4 if side == "right" else 4, 0),
                 textcoords="offset points",
@@ -172,7 +177,8 @@ def _bands(drawing: Drawing, ax: Any, frame: pd.DataFrame, run: Run, verb: str, 
             word = "gives" if side == "right" else "receives"
             if verb != "gives to":
                 word = "sends away" if side == "right" else "runs for others"
-            drawing.tip(text, f"{groups[k]} {word} {scale.text(float(sums[k]))}", series=f"{verb}{groups[k]}")
+            said = f"{names[groups[k]]} {word} {scale.text(float(sums[k]))}"
+            drawing.tip(text, said, series=f"{verb}{groups[k]}")
     at_left, at_right = dict(lefts), dict(rights)
     for i in left_on:
         for j in right_on:
@@ -208,7 +214,7 @@ def _bands(drawing: Drawing, ax: Any, frame: pd.DataFrame, run: Run, verb: str, 
             ax.add_patch(patch)
             drawing.tip(
                 patch,
-                f"{groups[i]} {verb} {groups[j]}: {scale.text(float(values[i, j]))}",
+                f"{names[groups[i]]} {verb} {names[groups[j]]}: {scale.text(float(values[i, j]))}",
                 series=f"{verb}{groups[i]}",
             )
             at_left[int(i)] += width
@@ -222,6 +228,7 @@ def _matrix(
     drawing: Drawing,
     ax: Any,
     frame: pd.DataFrame,
+    names: dict[str, str],
     verb: str,
     scale: units.Scale,
     colours: Any,
@@ -235,9 +242,8 @@ def _matrix(
         cell = ax.add_patch(
             Rectangle((j, i), 1, 1, facecolor=colours(values[i, j] / top), edgecolor=style.PAPER, lw=0.8)
         )
-        drawing.tip(cell, f"{groups[i]} {verb} {groups[j]}: {scale.text(float(values[i, j]))}")
+        drawing.tip(cell, f"{names[groups[i]]} {verb} {names[groups[j]]}: {scale.text(float(values[i, j]))}")
         if n <= 12:
-            dark = values[i, j] / top > 0.55
             number = values[i, j] * scale.factor
             ax.text(
                 j + 0.5,
@@ -246,7 +252,7 @@ def _matrix(
                 ha="center",
                 va="center",
                 fontsize=6.4,
-                color="#ffffff" if dark else "#20262e",
+                color=style.ink_on(to_hex(colours(values[i, j] / top))),
                 zorder=12,
             ).set_gid(f"{drawing.name}-n{i}-{j}-{verb[:3]}")
     for k in () if within else range(n):
@@ -254,8 +260,9 @@ def _matrix(
     ax.set_xlim(0, n)
     ax.set_ylim(n, 0)
     ax.set_aspect("equal", adjustable="box")
-    ax.set_xticks(np.arange(n) + 0.5, groups, rotation=60, ha="right", rotation_mode="anchor", fontsize=7.8)
-    ax.set_yticks(np.arange(n) + 0.5, groups, fontsize=7.8)
+    shown = [names[group] for group in groups]
+    ax.set_xticks(np.arange(n) + 0.5, shown, rotation=60, ha="right", rotation_mode="anchor", fontsize=7.8)
+    ax.set_yticks(np.arange(n) + 0.5, shown, fontsize=7.8)
     ax.tick_params(length=0)
     ax.grid(False)
     for side in ax.spines.values():

@@ -11,6 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
 from experiments.report.figures.look import intensity_map
+from experiments.report.node_names import node_names
 from experiments.report.read import Run
 
 MANY_NODES = 40
@@ -53,8 +54,8 @@ def level_colours(run: Run, groups: list[str]) -> tuple[dict[str, Any], Any]:
 
 def group_names(run: Run, groups: list[str]) -> dict[str, str]:
     """Group -> name with its zone, where a group is a node."""
-    zone = dict(zip(run.tables["nodes"]["node_id"], run.tables["nodes"]["zone"], strict=True))
-    return {group: f"{group} · {zone[group]}" if group in zone else group for group in groups}
+    names = node_names(run.tables["nodes"])
+    return {group: names.get(group, group) for group in groups}
 
 
 def file_part(name: str) -> str:

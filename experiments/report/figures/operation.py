@@ -10,6 +10,7 @@ from experiments.report import style, units
 from experiments.report.figures.base import Drawing, new_figure, no_grid, slot_edges, stage_strip, time_axis
 from experiments.report.figures.groups import file_part
 from experiments.report.measures import status_kind
+from experiments.report.node_names import node_names
 from experiments.report.read import Run, Study
 
 STATUS_COLOURS = {
@@ -101,6 +102,7 @@ def _lost(run: Run) -> Drawing:
     figure = new_figure(1.45 + 0.3 * len(hit))
     ax = figure.subplots()
     label = f"{style.policy_label(run.policy)}, seed {run.seed}"
+    names = node_names(run.tables["nodes"])
     drawing = Drawing(
         name=f"losses-{file_part(run.policy)}-s{run.seed}",
         title="Lost nodes and missing readings",
@@ -110,7 +112,8 @@ def _lost(run: Run) -> Drawing:
             f"its reading is missing. "
             "Energy and grams of these slots are not in any total: the totals are lower bounds."
         ),
-        alt=f"{label}: " + "; ".join(f"{node} {int((bad['node_id'] == node).sum())} slots" for node in hit),
+        alt=f"{label}: "
+        + "; ".join(f"{names[node]} {int((bad['node_id'] == node).sum())} slots" for node in hit),
         figure=figure,
         data=bad[["slot", "time", "stage", "node_id", "zone", "alive", "metered"]],
     )
@@ -124,8 +127,8 @@ def _lost(run: Run) -> Drawing:
             lw=0,
         )
         what = "no reading" if row.alive else "dead"
-        drawing.tip(cell, f"{row.node_id}, slot {row.slot} ({row.stage}): {what}")
-    ax.set_yticks(range(len(hit)), hit)
+        drawing.tip(cell, f"{names[str(row.node_id)]}, slot {row.slot} ({row.stage}): {what}")
+    ax.set_yticks(range(len(hit)), [names[node] for node in hit])
     ax.set_ylim(len(hit) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     time_axis(ax, edges)

@@ -18,6 +18,7 @@ from edge_node.energy.sourced import Unknown
 from experiments.report.lifecycle.books import UNALLOCATED
 from experiments.report.lifecycle.factors import Factors
 from experiments.report.lifecycle.setting import COORDINATOR, Setting
+from experiments.report.node_names import node_names
 
 NAMED = 8
 """Most nodes that a sentence names."""
@@ -53,6 +54,8 @@ class Embodied:
     """Why there is no figure at all; empty when there is one."""
     unknown: dict[str, str] = field(default_factory=dict)
     """Nodes that are left out, because a factor of theirs is not known, and which: missing, never zero."""
+    names: dict[str, str] = field(default_factory=dict)
+    """Node -> id with zone, for words."""
 
     @property
     def total_g(self) -> float | None:
@@ -71,7 +74,7 @@ class Embodied:
         """Who is left out and why, in words; empty where nobody is. The figures beside it are those of the others."""
         by_reason: dict[str, list[str]] = {}
         for owner, why in self.unknown.items():
-            by_reason.setdefault(why, []).append(owner)
+            by_reason.setdefault(why, []).append(self.names.get(owner, owner))
         return "; ".join(f"{few(owners)} ({why})" for why, owners in by_reason.items())
 
 
@@ -90,6 +93,7 @@ def embodied(setting: Setting, factors: Factors) -> Embodied:
         return Embodied((), {}, setting.reason)
     if not setting.node_specs():
         return Embodied((), {}, "the scenario names other nodes than the tables")
+    names = node_names(run.tables["nodes"])
     reserved_s = run.board_s
     made: dict[str, _Kind | str] = {}
     batteries = _Batteries(setting, factors, reserved_s)
@@ -107,8 +111,9 @@ def embodied(setting: Setting, factors: Factors) -> Embodied:
         stores += [] if battery is None else [battery]
     devices = [*boards, *stores]
     if not devices:
-        return Embodied((), {}, f"unknown for every node: {Embodied((), {}, '', unknown).without}", unknown)
-    return Embodied(tuple(devices), _by_stage(run.tables["lines"], devices), "", unknown)
+        nobody = Embodied((), {}, "", unknown, names).without
+        return Embodied((), {}, f"unknown for every node: {nobody}", unknown, names)
+    return Embodied(tuple(devices), _by_stage(run.tables["lines"], devices), "", unknown, names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_hex
 
 from experiments.report.figures.base import Drawing, new_figure, percent_axis
 from experiments.report.figures.look import energy_map, look
 from experiments.report.simulated.totals import Simulated
-from experiments.report.style import CURTAILED, GREEN, GRID_ENERGY, MUTED, category_colour
+from experiments.report.style import CURTAILED, GREEN, GRID_ENERGY, MUTED, category_colour, ink_on
 from experiments.report.units import grams_scale, joules_scale, number, watts_scale
 
 POINTS = 400
@@ -143,13 +144,15 @@ def exchange_by_zone(run: Simulated) -> Drawing:
     figure = new_figure(0.34 * len(zones) + 1.7, 5.6)
     axes = figure.subplots()
     axes.grid(False)
-    axes.imshow(matrix, cmap=energy_map(), aspect="auto")
+    axes.imshow(matrix, cmap=energy_map(), aspect="auto", vmin=0.0)
     axes.set_xticks(range(len(zones)), zones, rotation=45, ha="right")
     axes.set_yticks(range(len(zones)), zones)
     axes.set_xlabel("recipient's zone")
     axes.set_ylabel("donor's zone")
+    most = float(matrix.max(initial=0.0)) or 1.0
     for i, j in zip(*np.nonzero(matrix), strict=True) if len(zones) <= 12 else ():
-        axes.text(j, i, number(matrix[i, j] * scale.factor, 2), ha="center", va="center", fontsize=7.5)
+        text, behind = number(matrix[i, j] * scale.factor, 2), to_hex(energy_map()(matrix[i, j] / most))
+        axes.text(j, i, text, ha="center", va="center", fontsize=7.5, color=ink_on(behind))
     return Drawing(
         name="exchange-by-zone",
         title="Exchange by zone",

@@ -72,7 +72,7 @@
     const narrow = series.clientWidth < 560, width = Math.max(200, series.clientWidth - (narrow ? 80 : 230));
     const byPolicy = choice.policy === ALL, names = byPolicy ? told.policies.map((each) => each.label) : choice.group === ALL ? told.groups : [choice.group];
     const scale = byPolicy ? { domain: names, range: told.policies.map((each) => each.colour) } : names.length === 1 ? { domain: names, range: [told.policies.find((each) => each.name === choice.policy).colour] } : { domain: names, scheme: names.length > 10 ? "viridis" : "tableau10" };
-    const color = { field: "name", type: "nominal", scale, title: null, legend: names.length > 1 ? { orient: narrow ? "top" : "right", columns: narrow ? 2 : 1, symbolLimit: 44 } : null };
+    const color = { field: "name", type: "nominal", scale, title: null }, legend = names.length > 1 ? { orient: narrow ? "top" : "right", columns: narrow ? 2 : 1, symbolLimit: 44 } : null;
     const hours = { labelExpr: "utcFormat(datum.value, utchours(datum.value) == 0 && utcminutes(datum.value) == 0 ? '%d %b' : '%H:%M')" };
     const x = { field: "time", type: "temporal", title: null, scale: { type: "utc" }, axis: hours };
     const y = { field: "value", type: "quantitative", title: figure().label };
@@ -80,10 +80,10 @@
     const number = ++drawnSeries;
     embed(series, { data: { values: seriesRows() }, vconcat: [
       { width, height: narrow ? 220 : 280, layer: [
-        { mark: { type: "line", interpolate: "step-after", strokeWidth: 1.8, clip: true }, encoding: { x: { ...x, scale: { type: "utc", domain: { param: "brush" } } }, y, color } },
-        { mark: { type: "point", filled: true, size: 30, clip: true }, encoding: { x: { ...x, scale: { type: "utc", domain: { param: "brush" } } }, y, color, tooltip } } ] },
+        { mark: { type: "line", interpolate: "step-after", strokeWidth: 1.8, clip: true }, encoding: { x: { ...x, scale: { type: "utc", domain: { param: "brush" } } }, y, color: { ...color, legend } } },
+        { mark: { type: "point", filled: true, size: 30, clip: true }, encoding: { x: { ...x, scale: { type: "utc", domain: { param: "brush" } } }, y, color: { ...color, legend }, tooltip } } ] },
       { width, height: 46, params: [{ name: "brush", select: { type: "interval", encodings: ["x"] } }], mark: { type: "line", interpolate: "step-after", strokeWidth: 1 },
-        encoding: { x: { ...x, title: "drag here to see a part of the time; click to see all" }, y: { field: "value", type: "quantitative", title: null, axis: null }, color: { ...color, legend: null } } } ] },
+        encoding: { x: { ...x, title: "drag here to see a part of the time; click to see all" }, y: { field: "value", type: "quantitative", title: null, axis: null }, color: { ...color, legend } } } ] },
       `series-${choice.figure}`, () => { if (number === drawnSeries) series.dataset.drawn = String(number); });
   }
 
@@ -104,7 +104,7 @@
     embed(flows, { data: { values: rows }, width: side, height: Math.min(side, 520), mark: { type: "rect", tooltip: true },
       encoding: { x: { field: "to", type: "nominal", sort: told.groups, scale: { domain: told.groups }, title: "takes", axis: { labelAngle: -60 } },
         y: { field: "from", type: "nominal", sort: told.groups, scale: { domain: told.groups }, title: "gives" },
-        color: { field: "amount", type: "quantitative", title: of, scale: { scheme: choice.flow === "energy" ? "greens" : "blues", domainMin: 0 }, legend: { orient: narrow ? "top" : "right" } },
+        color: { field: "amount", type: "quantitative", title: of, scale: { scheme: choice.flow === "energy" ? "greens" : "blues", ...(rows.length ? { domainMin: 0 } : { domain: [0, 1] }) }, legend: { orient: narrow ? "top" : "right" } },
         tooltip: [{ field: "from", title: "gives" }, { field: "to", title: "takes" }, { field: "amount", title: of, format: ".4g" }] } },
       `flows-${choice.flow}`, () => { if (number === drawnFlows) flows.dataset.drawn = String(number); });
   }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from carbon_data.files.whole import whole_file
 from experiments.progress import progress_bar
+from experiments.report.claims.shown import NO_FIGURE, ClaimGroup, Reading, ShownClaim, verdict_counts
 from experiments.report.figures.base import Drawing
 from experiments.report.html import TEMPLATES
 from experiments.report.svg import inline_svg
@@ -53,6 +55,8 @@ class Page:
     command: str
     origins: list[tuple[str, str]]
     cost: list[tuple[str, str]]
+    by_reading: pd.DataFrame | None = None
+    """Verdicts in every reading; None where no claim has several."""
     extra_tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     """CSV only."""
 
@@ -72,8 +76,8 @@ def write(page: Page, folder: Path, console: Console | None = None) -> Path:
             drawing.data.to_csv(tables / f"figure-{drawing.name}.csv", index=False, lineterminator="\n")
     for table in (t for section in page.sections for t in section.tables):
         table.write(tables)
-    claims = {name: judgement.as_dict() for name, judgement in page.claims.items()}
-    records = [{"claim": name, **values} for name, values in claims.items()]
+    groups = claim_groups(page.claims, page.by_reading)
+    records = [{"claim": name, **_flat(one)} for name, one in page.claims.items()]
     for name, frame in {
         "claims": pd.DataFrame(records),
         "inconsistencies": page.notes,
@@ -96,8 +100,10 @@ def write(page: Page, folder: Path, console: Console | None = None) -> Path:
         sentence=sentence(page.claims),
         cards=_cards(page.claims),
         notices=page.notices,
-        claims=claims,
-        about=About,
+        claims_css=Markup((TEMPLATES / "claims.css").read_text(encoding="utf-8")),
+        claims_js=Markup((TEMPLATES / "claims.js").read_text(encoding="utf-8")),
+        claims=groups,
+        claim_counts=verdict_counts(groups),
         sections=page.sections,
         notes=page.notes.to_dict("records"),
         assumptions=page.assumptions,
@@ -109,6 +115,78 @@ def write(page: Page, folder: Path, console: Console | None = None) -> Path:
     with whole_file(path) as draft:
         draft.write_text(text, encoding="utf-8")
     return path
+
+
+SET_UP = "Set-up"
+PARTS = {
+    "parameters": SET_UP,
+    "energy": "Table I and Figure 3",
+    "carbon": "Table I and Figure 3",
+    "cnn": "Table I and Figure 3",
+    "stage": "Figure 4",
+    "higher": "Figure 4",
+    "det": "Figure 5",
+    "dat": "Figure 5",
+    "deta": "Figure 5",
+}
+"""First word of a claim's key -> the part of the paper that it is of."""
+
+
+def claim_groups(claims: dict[str, Judgement], by_reading: pd.DataFrame | None) -> tuple[ClaimGroup, ...]:
+    """Claims as the page shows them, by part of the paper. ``by_reading``: as ``every_reading`` makes it, or None."""
+    groups: dict[str, list[ShownClaim]] = {}
+    for key, one in claims.items():
+        folded = [("Paper", one.paper), ("Found", one.ours), ("Rule", one.rule)]
+        folded += [("Reason", one.why)] if one.why else []
+        folded += [("By construction", one.by_construction)] if one.by_construction else []
+        notes = [] if one.about is About.CLAIM else [str(one.about)]
+        notes += ["by construction"] if one.by_construction else []
+        shown = ShownClaim(
+            key=key,
+            sentence=one.sentence,
+            verdict=str(one.verdict),
+            figure=one.figure,
+            ours=one.ours,
+            note=" · ".join(notes),
+            without="not in the paper" if one.about is About.ADDED else NO_FIGURE,
+            folded=tuple(folded),
+            readings=_other_readings(key, by_reading),
+        )
+        groups.setdefault(PARTS[key.partition("-")[0]], []).append(shown)
+    order = sorted(groups, key=lambda title: title == SET_UP)  # what is no claim comes last
+    return tuple(ClaimGroup(title, tuple(groups[title])) for title in order)
+
+
+def _other_readings(key: str, by_reading: pd.DataFrame | None) -> tuple[Reading, ...]:
+    if by_reading is None:
+        return ()
+    own = by_reading[(by_reading["claim"] == key) & ~by_reading["is_reference"].astype(bool)]
+    names = _reading(own)
+    return tuple(
+        Reading(name, row["verdict"], row["ours"])
+        for name, row in zip(names, own.to_dict("records"), strict=True)
+    )
+
+
+def _flat(one: Judgement) -> dict[str, Any]:
+    """A claim as a row of a table: its figure in columns of their own."""
+    row = one.as_dict()
+    figure = row.pop("figure") or {}
+    return row | {
+        f"figure_{name}": figure.get(name)
+        for name in (
+            "what",
+            "kind",
+            "unit",
+            "ours",
+            "low",
+            "high",
+            "interval",
+            "paper",
+            "at_least",
+            "at_most",
+        )
+    }
 
 
 def count(claims: dict[str, Judgement], verdict: Verdict, about: About = About.CLAIM) -> int:

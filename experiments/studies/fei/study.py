@@ -146,6 +146,7 @@ def reproduce(what: str, effort: Effort, bench: Bench) -> dict[str, Any]:
             ("CPU seconds of all trainings and days, cached ones included", f"{cpu:.0f}"),
             ("wall seconds of this run", f"{time.perf_counter() - began:.0f}"),
         ],
+        by_reading=found.tables.get("claims_by_reading"),
         extra_tables={name: table for name, table in found.tables.items() if name in _EXTRA_TABLES},
     )
     path = report.write(page, bench.output, bench.console)

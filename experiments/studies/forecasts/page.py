@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from carbon_data.sources.marginal import METHOD, WEAKNESS
+from experiments.report.claims.shown import own_checks
 from experiments.report.figures.base import Drawing
 from experiments.report.study_page import Shown, render_study
 from experiments.studies.forecasts.days import SLOTS, START_HOUR_UTC
@@ -29,7 +30,7 @@ def page_of(
         f"on {len(report['marginal_days'])} days in {len(mixed)} zones under average and marginal intensity.",
         drawings,
         _shown_tables(tables, report),
-        checks=report["checks"],
+        claims=own_checks(report["checks"]),
         rank_changes=report["rank_changes"],
         assumptions=_assumptions(zones, days),
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from experiments.report.claims.shown import own_checks
 from experiments.report.figures.base import Drawing
 from experiments.report.study_page import Shown, render_study
 
@@ -73,7 +74,7 @@ def render(
         lead,
         figures,
         tables,
-        checks=checks,
+        claims=own_checks(checks),
         statements=statements,
         assumptions=assumptions,
     )

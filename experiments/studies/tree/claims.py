@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from experiments.studies.tree.conditions import Curves, Finding, Reader, Sweep, Verdict
+from experiments.report.claims.figure import ClaimFigure, Kind
+from experiments.studies.tree.conditions import CONFIDENCE_FRACTION, Curves, Finding, Reader, Sweep, Verdict
 from experiments.studies.tree.model import Service
 
 
@@ -29,6 +30,11 @@ class Claim:
     conditions: Callable[[Sweep], list[Finding]]
     counted: bool = True
     """False for the same claim read in bits instead of tokens: shown, not one of the sixteen."""
+
+    @property
+    def sentence(self) -> str:
+        """The claim as people read it."""
+        return f"As {self.sweep.name} traffic grows, {self.paper}."
 
 
 def _both(test: Callable[[str], Finding]) -> list[Finding]:
@@ -133,6 +139,17 @@ class Judgement:
             if chosen:
                 return chosen
         return self.findings
+
+    @property
+    def figure(self) -> ClaimFigure:
+        """The change that decides first, with its interval and the side on which the claim holds."""
+        one = self.decisive[0]
+        shown = ClaimFigure(one.words, Kind.FRACTION, at_least=one.at_least, at_most=one.at_most)
+        if one.change is None:
+            return shown
+        low, high = one.change.low, one.change.high
+        interval = f"{CONFIDENCE_FRACTION:.0%} interval over {one.change.n} seeds" if low is not None else ""
+        return replace(shown, ours=one.change.mean, low=low, high=high, interval=interval)
 
     @property
     def ours(self) -> str:

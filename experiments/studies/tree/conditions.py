@@ -15,6 +15,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.report.claims.figure import finite
 from experiments.report.stats import Estimate, estimate
 from experiments.studies.tree.model import Service
 from experiments.studies.tree.settings import grid
@@ -25,6 +26,17 @@ CHANGE_FRACTION = 0.02
 FLAT_FRACTION = 0.05
 """What counts as flat: less than this, relative, in either direction."""
 
+WORDS = {
+    "ee": "EE",
+    "tree": "TREE",
+    "tokens": "tokens per second",
+    "server_w": "the edge server's power",
+    "memory_w": "the memory's power",
+    "prefill_w": "prefill's power",
+    "vu_per_s": "VU requests per second",
+    "ai_bits_per_s": "AI bits per second",
+}
+"""Figures of the curves as people read them."""
 Floats = NDArray[np.float64]
 Curves = Mapping[str, Floats]
 """Figure -> values, shape (seeds, points of the sweep's grid)."""
@@ -68,6 +80,11 @@ class Finding:
     change: Estimate | None
     """Relative change (or difference of two); None where the first place's mean is zero: nothing to relate to."""
     verdict: Verdict
+    at_least: float | None = None
+    at_most: float | None = None
+    """Where the condition holds; None where it has no limit on that side."""
+    words: str = ""
+    """``text`` as people read it."""
 
     def __str__(self) -> str:
         if self.change is None:
@@ -130,13 +147,14 @@ def _influence(values: Floats, first: int, second: int) -> tuple[float, Floats] 
     return ratio - 1.0, (after - ratio * before) / base
 
 
-def judge_change(text: str, found: Estimate | None, low: float, high: float) -> Finding:
+def judge_change(text: str, found: Estimate | None, low: float, high: float, words: str = "") -> Finding:
     """Met when the interval lies within (low, high), not met when it lies wholly outside on one side.
 
     One seed has no interval: then its value decides (``experiments.studies.tree.fluid``, which has no chance in it).
     """
+    limits = finite(low), finite(high)
     if found is None:
-        return Finding(text, None, Verdict.NOT_DECIDABLE)
+        return Finding(text, None, Verdict.NOT_DECIDABLE, *limits, words)
     below = found.mean if found.low is None else found.low
     above = found.mean if found.high is None else found.high
     if below > low and above < high:
@@ -145,7 +163,7 @@ def judge_change(text: str, found: Estimate | None, low: float, high: float) -> 
         verdict = Verdict.NOT_MET
     else:
         verdict = Verdict.NOT_DECIDABLE
-    return Finding(text, found, verdict)
+    return Finding(text, found, verdict, *limits, words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,21 +180,25 @@ class Sweep:
     def _change(self, figure: str, first: str, second: str) -> Estimate | None:
         return change(self.curves[figure], self._at(first), self._at(second))
 
-    def rises(self, figure: str, first: str, second: str) -> Finding:
+    def _judge(self, figure: str, first: str, second: str, low: float, high: float) -> Finding:
         text = f"{figure} from {first} to {second}"
-        return judge_change(text, self._change(figure, first, second), CHANGE_FRACTION, np.inf)
+        words = f"change of {WORDS.get(figure, figure)} from {self._said(first)} to {self._said(second)} saturation"
+        return judge_change(text, self._change(figure, first, second), low, high, words)
+
+    def _said(self, place: str) -> str:
+        return f"{getattr(PLACES[self.service], place):g} ×"
+
+    def rises(self, figure: str, first: str, second: str) -> Finding:
+        return self._judge(figure, first, second, CHANGE_FRACTION, np.inf)
 
     def falls(self, figure: str, first: str, second: str) -> Finding:
-        text = f"{figure} from {first} to {second}"
-        return judge_change(text, self._change(figure, first, second), -np.inf, -CHANGE_FRACTION)
+        return self._judge(figure, first, second, -np.inf, -CHANGE_FRACTION)
 
     def does_not_rise(self, figure: str, first: str, second: str) -> Finding:
-        text = f"{figure} from {first} to {second}"
-        return judge_change(text, self._change(figure, first, second), -np.inf, CHANGE_FRACTION)
+        return self._judge(figure, first, second, -np.inf, CHANGE_FRACTION)
 
     def flat(self, figure: str, first: str, second: str) -> Finding:
-        text = f"{figure} from {first} to {second}"
-        return judge_change(text, self._change(figure, first, second), -FLAT_FRACTION, FLAT_FRACTION)
+        return self._judge(figure, first, second, -FLAT_FRACTION, FLAT_FRACTION)
 
     def never_falls(self, figure: str, first: str, second: str) -> list[Finding]:
         """No step of the grid between the two places loses more than the tolerance."""
@@ -184,7 +206,11 @@ class Sweep:
         for i in range(self._at(first), self._at(second)):
             steps = grid(self.service)
             text = f"{figure} from {steps[i]:g} to {steps[i + 1]:g}"
-            found.append(judge_change(text, change(self.curves[figure], i, i + 1), -CHANGE_FRACTION, np.inf))
+            words = (
+                f"change of {WORDS.get(figure, figure)} from {steps[i]:g} × to {steps[i + 1]:g} × saturation"
+            )
+            step = change(self.curves[figure], i, i + 1)
+            found.append(judge_change(text, step, -CHANGE_FRACTION, np.inf, words))
         return found
 
     def gains_more(self, first: str, second: str) -> list[Finding]:
@@ -205,7 +231,11 @@ class Sweep:
         text = f"tree's {word} less ee's, {first} to {second}"
         at = self._at(first), self._at(second)
         tree, ee = (_influence(self.curves[figure], *at) for figure in ("tree", "ee"))
+        words = (
+            f"TREE's {word} less EE's, from {self._said(first)} to {self._said(second)} saturation, in points"
+        )
         if tree is None or ee is None:
-            return Finding(text, None, Verdict.NOT_DECIDABLE)
+            return Finding(text, None, Verdict.NOT_DECIDABLE, CHANGE_FRACTION, None, words)
         each = direction * (tree[0] - ee[0] + tree[1] - ee[1])
-        return judge_change(text, estimate(each.tolist(), CONFIDENCE_FRACTION), CHANGE_FRACTION, np.inf)
+        found = estimate(each.tolist(), CONFIDENCE_FRACTION)
+        return judge_change(text, found, CHANGE_FRACTION, np.inf, words)

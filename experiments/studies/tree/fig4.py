@@ -186,8 +186,10 @@ def _claims(judged: dict[Reading, dict[str, Judgement]]) -> dict[str, dict[str, 
         everywhere = [one.verdict for one in distinct.values()]
         found[claim.name] = {
             "verdict": str(here.verdict),
+            "sentence": claim.sentence,
             "paper": claim.paper,
             "ours": here.ours,
+            "figure": here.figure.as_dict(),
             "met_in": everywhere.count(Verdict.MET),
             "not_met_in": everywhere.count(Verdict.NOT_MET),
             "not_decidable_in": everywhere.count(Verdict.NOT_DECIDABLE),

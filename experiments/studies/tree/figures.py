@@ -15,7 +15,7 @@ from scipy.special import stdtrit
 
 from experiments.report.figures.base import WIDTH_IN, Drawing, new_figure
 from experiments.report.figures.look import look
-from experiments.report.style import BAD, CURTAILED, GREEN, INK, MUTED, RULE
+from experiments.report.style import BAD, CURTAILED, GREEN, INK, MUTED, PAPER, RULE, ink_on
 from experiments.studies.tree.claims import CLAIMS, Judgement
 from experiments.studies.tree.conditions import CONFIDENCE_FRACTION, Verdict
 from experiments.studies.tree.measure import Counting
@@ -226,14 +226,13 @@ def _draw_map(
         cmap=colours,
         vmin=-0.5,
         vmax=2.5,
-        alpha=0.85,
-        edgecolors="white",
+        edgecolors=PAPER,
         linewidth=1.0,
     )
     for y, line in enumerate(codes):
         for x, code in enumerate(line):
             mark = axis.text(x, y, _VERDICTS[order[code]][1], ha="center", va="center_baseline", fontsize=6.5)
-            mark.set(color="white", fontweight="bold", in_layout=False)
+            mark.set(color=ink_on(_VERDICTS[order[code]][0]), fontweight="bold", in_layout=False)
         if rows[y] == REFERENCE:
             axis.add_patch(
                 Rectangle((-0.5, y - 0.5), len(names), 1, fill=False, edgecolor=INK, linewidth=1.4)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from experiments.report.claims.figure import ClaimFigure
+from experiments.report.claims.shown import ClaimGroup, ShownClaim
 from experiments.report.figures.base import Drawing
 from experiments.report.study_page import Shown, render_study
 from experiments.studies.tree.figures import alpha_label
@@ -28,7 +30,7 @@ def case_study_page(
         lead,
         figures,
         [("Parameters, each with its source", _parameters(parameters))],
-        claims=report["claims"],
+        claims=_shown(report["claims"], report["rule"]),
         reference=report["reference"],
         map=map_for_people(report["map"]),
         best=best_settings(report["map"]),
@@ -36,6 +38,34 @@ def case_study_page(
         change=f"{rule['change_fraction']:.0%}",
         flat=f"{rule['flat_fraction']:.0%}",
     )
+
+
+def _shown(claims: dict[str, Any], rule: dict[str, float]) -> tuple[ClaimGroup, ...]:
+    """The claims by sweep."""
+    said = (
+        f"{rule['confidence_fraction']:.0%} interval over paired seeds beyond {rule['change_fraction']:.0%} of the "
+        f"earlier value for a change, within {rule['flat_fraction']:.0%} for flat; else not decidable"
+    )
+    shown: dict[str, list[ShownClaim]] = {}
+    for key, claim in claims.items():
+        folded = [("Paper", claim["paper"]), ("Found", claim["ours"]), ("Rule", said)]
+        if "by_construction" in claim:
+            folded.append(("By construction", claim["by_construction"]))
+        counts = (
+            f"met in {claim['met_in']} of {claim['settings']} distinct settings, not met in {claim['not_met_in']}, not "
+            f"decidable in {claim['not_decidable_in']}"
+        )
+        one = ShownClaim(
+            key=key,
+            sentence=claim["sentence"],
+            verdict=claim["verdict"],
+            figure=ClaimFigure.from_dict(claim["figure"]),
+            ours=claim["ours"],
+            note="by construction" if "by_construction" in claim else "",
+            folded=(*folded, ("Other settings", counts)),
+        )
+        shown.setdefault(f"{key[:2]} traffic", []).append(one)
+    return tuple(ClaimGroup(title, tuple(some)) for title, some in shown.items())
 
 
 def best_settings(found: list[dict[str, Any]]) -> str:

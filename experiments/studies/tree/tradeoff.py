@@ -21,6 +21,8 @@ from coordinator.simulator.tradeoff import PRICES_G_PER_KWH, Delivered, TradeOff
 from edge_node.tasks.images import ANSWER_BITS
 from edge_node.tasks.registry import configured_task, find_task
 from experiments.progress import progress_bar
+from experiments.report.claims.figure import ClaimFigure, Kind
+from experiments.report.claims.shown import own_checks
 from experiments.report.figures.base import Drawing, new_figure
 from experiments.report.figures.look import look
 from experiments.report.study_page import Shown, render_study
@@ -123,7 +125,7 @@ def _served_mix() -> tuple[Work, Delivered]:
     )
 
 
-def judge(table: pd.DataFrame) -> dict[str, dict[str, str]]:
+def judge(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Checks over every seed's day: met only where all days agree."""
     priced, floored, decided = (table[table["way"] == way] for way in (OPTIMUM, FLOOR, DECIDED))
     days = [own.sort_values("price_g_per_kwh") for _, own in priced.groupby("seed")]
@@ -142,6 +144,7 @@ def judge(table: pd.DataFrame) -> dict[str, dict[str, str]]:
             all((np.diff(tree) >= -TOLERANCE_FRACTION * tree[:-1]).all() for tree in trees)
             and bool((gain > TOLERANCE_FRACTION).all()),
             f"from DETA to the dearest joule {gain.min():+.1%} to {gain.max():+.1%}",
+            _change("change of TREE from DETA to the dearest joule, mean over days", gain),
             _BY_CONVEXITY,
         ),
         "grams-rise": _check(
@@ -149,25 +152,53 @@ def judge(table: pd.DataFrame) -> dict[str, dict[str, str]]:
             all((np.diff(gram) >= -TOLERANCE_FRACTION * gram[:-1]).all() for gram in grams)
             and bool((price > TOLERANCE_FRACTION).all()),
             f"from DETA to the dearest joule {price.min():+.1%} to {price.max():+.1%}",
+            _change("change of grams from DETA to the dearest joule, mean over days", price),
             _BY_CONVEXITY,
         ),
         "floor-kept": _check(
             "a floor on TREE is kept, on every day and at every floor",
             bool((kept >= 1.0 - TOLERANCE_FRACTION).all()),
             f"least TREE over its floor {kept.min():.6f}",
+            ClaimFigure(
+                "TREE over its floor, least of all days and floors",
+                Kind.FACTOR,
+                ours=float(kept.min()),
+                at_least=1.0,
+            ),
             "the floor is a row of the program that is solved",
         ),
         "slot-by-slot": _check(
             "deciding slot by slot, the dearest joule gives more TREE and more grams than DETA, on every day",
             bool((online > 0).all() and (dearer > 0).all()),
             f"TREE {online.min():+.1%} to {online.max():+.1%}, grams {dearer.min():+.1%} to {dearer.max():+.1%}",
+            _change("change of TREE from DETA to the dearest joule, slot by slot, mean over days", online),
         ),
     }
 
 
-def _check(statement: str, met: bool, ours: str, by_construction: str = "") -> dict[str, str]:
+def _change(what: str, values: np.ndarray) -> ClaimFigure:
+    """A relative change by day, which must be above zero."""
+    return ClaimFigure(
+        what,
+        Kind.FRACTION,
+        ours=float(values.mean()),
+        low=float(values.min()),
+        high=float(values.max()),
+        interval=f"lowest to highest of {len(values)} days",
+        at_least=0.0,
+    )
+
+
+def _check(
+    statement: str, met: bool, ours: str, figure: ClaimFigure, by_construction: str = ""
+) -> dict[str, Any]:
     """``by_construction``: why a check that is met could not be otherwise; one that is not met refutes it."""
-    said = {"statement": statement, "verdict": "met" if met else "not met", "ours": ours}
+    said: dict[str, Any] = {
+        "statement": statement,
+        "verdict": "met" if met else "not met",
+        "ours": ours,
+        "figure": figure.as_dict(),
+    }
     return said | ({"by_construction": by_construction} if met and by_construction else {})
 
 
@@ -200,42 +231,49 @@ def curve(table: pd.DataFrame) -> Drawing:
     with look():
         figure = new_figure(4.2)
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-    grams, tree, ee = (f"{name}_percent" for name in ("emissions_g", "tree_bit_per_j", "ee_bit_per_j"))
-    priced = points[points["way"] == OPTIMUM]
-    for _, own in priced.groupby("seed"):
-        day = own.sort_values("price_g_per_kwh")
-        left.plot(day[grams], day[tree], color=MUTED, lw=0.7, alpha=0.7)
-    ways = ((OPTIMUM, "o-", "deta", "optimum of the day, mean"), (DECIDED, "s:", "det", "slot by slot, mean"))
-    for way, style, colour, label in ways:
-        mean = points[points["way"] == way].groupby("price_g_per_kwh")[[grams, tree]].mean()
-        left.plot(mean[grams], mean[tree], style, color=policy_colour(colour), ms=4.5, label=label)
-    mean = priced.groupby("price_g_per_kwh")[[grams, tree, ee]].mean()
-    for value in mean.index[(mean.index >= 100.0) & (mean.index <= 1000.0)]:
-        left.annotate(
-            f"{value:,.0f} g/kWh",
-            tuple(mean.loc[value][[grams, tree]]),
-            xytext=(6, -10),
-            textcoords="offset points",
-            fontsize=8,
+        grams, tree, ee = (f"{name}_percent" for name in ("emissions_g", "tree_bit_per_j", "ee_bit_per_j"))
+        priced = points[points["way"] == OPTIMUM]
+        for _, own in priced.groupby("seed"):
+            day = own.sort_values("price_g_per_kwh")
+            left.plot(day[grams], day[tree], color=MUTED, lw=0.7, alpha=0.7)
+        ways = (
+            (OPTIMUM, "o-", "deta", "optimum of the day, mean"),
+            (DECIDED, "s:", "det", "slot by slot, mean"),
         )
-    limits = points[points["way"] == FLOOR].groupby("tree_floor_fraction")[[grams, tree]].mean()
-    floors = ", ".join(f"{floor:.1%}" for floor in limits.index)
-    left.plot(
-        limits[grams], limits[tree], "D", color=policy_colour("dat"), label=f"floors: {floors} of the best"
-    )
-    left.set_xlabel("grams against DETA, %")
-    left.set_ylabel("TREE against DETA, %")
-    figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=3)
-    for column, label, style in ((tree, "TREE", "-"), (ee, "EE", "--"), (grams, "grams", ":")):
-        colour = MUTED if label == "grams" else policy_colour("deta" if label == "TREE" else "grid")
-        right.plot(mean.index, mean[column], style, label=label, color=colour)
-    right.set_xscale("symlog", linthresh=10.0)
-    right.set_xticks([0, 10, 100, 1000, 10_000])
-    right.xaxis.set_major_formatter(_price)
-    right.xaxis.set_minor_locator(NullLocator())
-    right.set_xlabel("price of a joule, g/kWh")
-    right.set_ylabel("change against DETA, %")
-    right.legend(loc="upper left")
+        for way, style, colour, label in ways:
+            mean = points[points["way"] == way].groupby("price_g_per_kwh")[[grams, tree]].mean()
+            left.plot(mean[grams], mean[tree], style, color=policy_colour(colour), ms=4.5, label=label)
+        mean = priced.groupby("price_g_per_kwh")[[grams, tree, ee]].mean()
+        for value in mean.index[(mean.index >= 100.0) & (mean.index <= 1000.0)]:
+            left.annotate(
+                f"{value:,.0f} g/kWh",
+                tuple(mean.loc[value][[grams, tree]]),
+                xytext=(6, -10),
+                textcoords="offset points",
+                fontsize=8,
+            )
+        limits = points[points["way"] == FLOOR].groupby("tree_floor_fraction")[[grams, tree]].mean()
+        floors = ", ".join(f"{floor:.1%}" for floor in limits.index)
+        left.plot(
+            limits[grams],
+            limits[tree],
+            "D",
+            color=policy_colour("dat"),
+            label=f"floors: {floors} of the best",
+        )
+        left.set_xlabel("grams against DETA, %")
+        left.set_ylabel("TREE against DETA, %")
+        figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=3)
+        for column, label, style in ((tree, "TREE", "-"), (ee, "EE", "--"), (grams, "grams", ":")):
+            colour = MUTED if label == "grams" else policy_colour("deta" if label == "TREE" else "grid")
+            right.plot(mean.index, mean[column], style, label=label, color=colour)
+        right.set_xscale("symlog", linthresh=10.0)
+        right.set_xticks([0, 10, 100, 1000, 10_000])
+        right.xaxis.set_major_formatter(_price)
+        right.xaxis.set_minor_locator(NullLocator())
+        right.set_xlabel("price of a joule, g/kWh")
+        right.set_ylabel("change against DETA, %")
+        right.legend(loc="upper left")
     last = mean.iloc[-1]
     return Drawing(
         name="tradeoff",
@@ -277,7 +315,7 @@ def _page(report: dict[str, Any], table: pd.DataFrame, drawing: Drawing, svg: st
         [(drawing, svg)],
         [("Means over days", Shown(columns, rows))],
         template="tradeoff.html.j2",
-        checks=report["checks"],
+        claims=own_checks(report["checks"]),
         assumptions=[
             f"Batches of {IMAGES} images through the MLP and {TEXTS} texts of {PROMPT_TOKENS} tokens through the small "
             f"transformer, which generates {ANSWER_TOKENS} for each; alpha {ALPHA_BITS_PER_TOKEN:,.0f} bit per token, "

@@ -13,6 +13,7 @@ from experiments.disclosure.entry import Entry
 from experiments.disclosure.statement import DATA, PAGE, disclosure_of, range_text, value_text
 from experiments.errors import UsageError
 from tests.browser import BASH, CHROMIUM, WHY_NOT, Browser
+from tests.page_checks import read_everywhere, use_every_control
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +43,11 @@ def test_the_command_writes_a_page_and_prints_what_its_json_holds(
 
 
 @pytest.mark.skipif(CHROMIUM is None or BASH is None, reason=WHY_NOT)
-def test_the_page_fits_a_phone(folder: Path, tmp_path: Path) -> None:
+def test_the_page_unfolds_and_can_be_read_on_any_screen(folder: Path, tmp_path: Path) -> None:
     page = disclosure_of(folder).write(tmp_path / "page")
     with Browser(tmp_path / "browser") as browser:
-        browser.open(page.as_uri(), width=500)
-        assert browser.value("document.documentElement.scrollWidth") <= 500
+        assert {one["kind"] for one in use_every_control(browser, page.absolute().as_uri())} >= {"summary"}
+        read_everywhere(browser, page.absolute().as_uri())
 
 
 def test_a_comparison_and_damaged_books_are_refused_before_anything_is_written(

@@ -12,6 +12,7 @@ from experiments.report.explore import FIGURES, explored
 from experiments.report.html import write_study
 from experiments.report.read import Study, load
 from tests.browser import BASH, CHROMIUM, WHY_NOT, Browser
+from tests.page_checks import read_everywhere, use_every_control
 
 DRAWN = "Number(document.getElementById('explore-{}').dataset.drawn || 0)"
 
@@ -86,3 +87,45 @@ def test_every_control_changes_the_pictures(study: Study, tmp_path: Path) -> Non
         browser.drag((left + 0.2 * width, top + height / 2), (left + 0.5 * width, top + height / 2))
         browser.wait(f"{ticks} !== {json.dumps(whole)}")
         assert browser.value("document.documentElement.scrollWidth") <= 1200
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(CHROMIUM is None or BASH is None, reason=WHY_NOT)
+def test_every_control_of_a_comparison_works(study: Study, tmp_path: Path) -> None:
+    page = write_study(study).absolute().as_uri()
+    with Browser(tmp_path) as browser:
+        used = use_every_control(browser, page)
+        kinds = {one["kind"] for one in used}
+        assert {"button", "select", "input range", "summary", "a within", "a download", "tip of g"} <= kinds
+        read_everywhere(browser, page)
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(CHROMIUM is None or BASH is None, reason=WHY_NOT)
+def test_every_control_of_a_run_works_and_its_nodes_have_zones(
+    small_comparison: Path, tmp_path: Path
+) -> None:
+    run = load(small_comparison / "deta-s0")
+    page = write_study(run).absolute().as_uri()
+    with Browser(tmp_path) as browser:
+        use_every_control(browser, page)
+        read_everywhere(browser, page)
+        assert bare_nodes(browser, run.any_run.node_ids) == []
+
+
+def bare_nodes(browser: Browser, nodes: list[str]) -> list[str]:
+    """Texts of the page with a node's id and no zone: neither beside it nor in another cell of its row."""
+    script = """(nodes) => {
+        const bare = new RegExp(`(^|[^\\w-])(${nodes.join("|")})(?![\\w-]| ·)`), found = [];
+        const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+        for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+            if (node.parentElement.closest("script, style, pre, code")) continue;
+            const row = node.parentElement.closest("tr");
+            const zone = row && [...row.cells].some((cell) => /^[A-Z]{2}-[A-Z]/.test(cell.textContent));
+            if (bare.test(node.textContent) && !zone) found.push(node.textContent.trim().slice(0, 80));
+        }
+        const tips = [...document.querySelectorAll("[data-tip]")].map((one) => one.dataset.tip);
+        found.push(...tips.filter((tip) => bare.test(tip)));
+        return [...new Set(found)];
+    }"""
+    return list(browser.value(f"({script})({json.dumps(nodes)})"))

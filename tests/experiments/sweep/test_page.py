@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser import BASH, CHROMIUM, WHY_NOT, Browser
+from tests.page_checks import read_everywhere, use_every_control
 
 MOST_BYTES = 3_000_000
 PICTURE = "document.querySelector('#view svg')?.outerHTML.replace(/(clip|gradient_)[0-9]+/g, '')"
@@ -34,6 +35,15 @@ def choose(browser: Browser, control: str, text: str) -> None:
         " box.dispatchEvent(new Event('change')); })()"
     )
     browser.wait(f"Number(document.getElementById('view').dataset.drawn) > {before}")
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(CHROMIUM is None or BASH is None, reason=WHY_NOT)
+def test_every_control_works_and_every_text_can_be_read(swept: Path, tmp_path: Path) -> None:
+    page = (swept / "sweep.html").absolute().as_uri()
+    with Browser(tmp_path / "browser") as browser:
+        assert {"select", "summary"} <= {one["kind"] for one in use_every_control(browser, page)}
+        read_everywhere(browser, page)
 
 
 @pytest.mark.processes

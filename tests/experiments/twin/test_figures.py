@@ -14,6 +14,8 @@ from experiments.twin.figures import (
 )
 from tests.experiments.twin.made import window
 
+NAMES = {node: f"{node} · DE" for node in ("n0", *(f"n{k:02}" for k in range(NODES_AT_MOST + 6)))}
+
 
 def test_points_are_the_windows_and_their_intervals() -> None:
     drawing = energy_by_window(
@@ -39,17 +41,17 @@ def test_of_many_windows_some_are_drawn_and_said() -> None:
 
 def test_of_many_nodes_those_that_err_most_are_shown() -> None:
     windows = [window(f"n{k:02}", twin_uj=3_000_000 + 1_000 * k) for k in range(NODES_AT_MOST + 6)]
-    drawing = error_by_node(by_node_and_activity(windows))
+    drawing = error_by_node(by_node_and_activity(windows), NAMES)
     shown = list(dict.fromkeys(drawing.data["node_id"]))
     assert set(shown) == {ALL, *(f"n{k:02}" for k in range(6, NODES_AT_MOST + 6))}
     assert f"The {NODES_AT_MOST} of {NODES_AT_MOST + 6} nodes that err most." in drawing.caption
     whole = drawing.data[(drawing.data["node_id"] == ALL) & (drawing.data["activity"] == ALL)]
     assert pd.notna(whole["half_width_fraction"]).all()
-    assert "<svg" in drawing.svg()
+    assert "n29 · DE" in drawing.svg()
 
 
 def test_times_are_drawn_where_any_is_measured() -> None:
-    assert time_by_node(by_node_and_activity([window(window_s=None)])) is None
-    drawing = time_by_node(by_node_and_activity([window(busy_s=0.4)]))
+    assert time_by_node(by_node_and_activity([window(window_s=None)]), NAMES) is None
+    drawing = time_by_node(by_node_and_activity([window(busy_s=0.4)]), NAMES)
     assert drawing is not None
     assert "<svg" in drawing.svg()

@@ -19,6 +19,7 @@ from experiments.twin.words import slots_unlike
 from tests.browser import BASH, CHROMIUM, WHY_NOT, Browser
 from tests.experiments.commands.test_commands import ROOT
 from tests.experiments.twin.measured_runs import SLOTS, mixed_run, run
+from tests.page_checks import read_everywhere, use_every_control
 from tests.scenarios import SMALL
 
 
@@ -106,6 +107,10 @@ def test_the_page_is_as_wide_as_a_phone(twin: Twin, tmp_path: Path) -> None:
             "tables scroll, the page does not"
         )
         assert browser.picture()
+        use_every_control(browser, page.as_uri())
+        read_everywhere(browser, page.as_uri())
+        words = browser.value("document.body.textContent")
+        assert "n0 · " in words, "zones beside nodes"
 
 
 def test_another_profile_changes_the_twin_and_not_the_reading(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from experiments.report.claims.figure import ClaimFigure, between
 from experiments.report.units import number
 from experiments.studies.fei.spec import SERVERS
 
@@ -19,6 +20,10 @@ GROWS_RANK = 0.8
 """Spearman's coefficient from which a series counts as growing, its last value above its first."""
 EXACT = 1e-9
 """Relative difference of two sums of the same joules, up to which they are equal."""
+
+
+PLACED = {"sorted": "sorted by intensity", "random": "drawn at random"}
+"""How zones are given to servers, in words."""
 
 
 class Verdict(StrEnum):
@@ -48,13 +53,20 @@ class Judgement:
     about: About = About.CLAIM
     by_construction: str = ""
     """Reason why no measurement could change the verdict; empty where one could."""
+    sentence: str = ""
+    """The claim as people read it."""
+    figure: ClaimFigure | None = None
+    """The one figure of the claim: the paper's, and ours with its interval."""
 
-    def as_dict(self) -> dict[str, str]:
-        said = {
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON. ``figure``: see experiments.report.claims.figure.ClaimFigure."""
+        said: dict[str, Any] = {
             "verdict": str(self.verdict),
             "about": str(self.about),
+            "sentence": self.sentence,
             "paper": self.paper,
             "ours": self.ours,
+            "figure": None if self.figure is None else self.figure.as_dict(),
             "rule": self.rule,
         }
         said |= {"why": self.why} if self.why else {}
@@ -99,6 +111,8 @@ class Measured:
     holds: bool
     figures: dict[str, float]
     """By a text with {} for the figure, in the order to be said."""
+    main: float
+    """The one figure of the claim that is shown beside the paper's."""
 
 
 Parts = dict[int, pd.DataFrame]
@@ -107,12 +121,26 @@ Measure = Callable[[pd.DataFrame], Measured | str]
 """What rows say; in words, why they say nothing."""
 
 
-def judge(said: str, rule: str, measure: Measure, parts: Parts, why: dict[Verdict, str]) -> Judgement:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of the rows."""
+
+    sentence: str
+    """The claim as people read it."""
+    paper: str
+    """The paper's words and figures."""
+    rule: str
+    figure: ClaimFigure
+    """What is shown beside the paper's figure; ours is still to be measured."""
+
+
+def judge(asked: Asked, measure: Measure, parts: Parts, why: dict[Verdict, str]) -> Judgement:
     """Met where met with every training seed, not met where with none, else not decidable, with the count."""
+    said, rule = asked.paper, asked.rule
     found = [measure(part) for part in parts.values()]
     judged = [one for one in found if isinstance(one, Measured)]
     if not judged:
-        return undecided(said, str(found[0]), rule)
+        return replace(undecided(said, str(found[0]), rule), sentence=asked.sentence, figure=asked.figure)
     held = sum(one.holds for one in judged)
     verdict = Verdict.NOT_DECIDABLE
     if len(judged) == len(found) and held in (0, len(found)):
@@ -129,7 +157,10 @@ def judge(said: str, rule: str, measure: Measure, parts: Parts, why: dict[Verdic
         WHY_SEEDS if len(judged) == len(found) else "lack of runs: with some seeds rows missed the target"
     )
     reason = why.get(verdict, unclear if verdict is Verdict.NOT_DECIDABLE else "")
-    return Judgement(verdict, said, ours, rule, reason)
+    mains = [one.main for one in judged]
+    seeds = f"lowest to highest of {len(mains)} training seeds" if len(mains) > 1 else "one training seed"
+    shown = replace(asked.figure, **between(mains), interval=seeds)  # type: ignore[arg-type]
+    return Judgement(verdict, said, ours, rule, reason, sentence=asked.sentence, figure=shown)
 
 
 def spread(values: list[float]) -> str:

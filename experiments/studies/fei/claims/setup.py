@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edge_node.tasks.flops import parameter_count
 from edge_node.tasks.registry import find_task
+from experiments.report.claims.figure import ClaimFigure
 from experiments.studies.fei.claims.judgement import About, Judgement, met
 from experiments.studies.fei.spec import MODELS
 
@@ -22,5 +23,13 @@ def parameter_claims() -> dict[str, Judgement]:
             "equal",
             about=About.SETUP,
             by_construction=_CHOSEN if count == model.parameters else "",
+            sentence=f"The {model.name} has the paper's number of parameters.",
+            figure=ClaimFigure(
+                "parameters of the model",
+                ours=count,
+                paper=model.parameters,
+                at_least=model.parameters,
+                at_most=model.parameters,
+            ),
         )
     return found

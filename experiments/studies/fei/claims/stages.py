@@ -7,13 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from experiments.report.claims.figure import ClaimFigure, Kind
 from experiments.report.units import percent
 from experiments.studies.fei import energy
 from experiments.studies.fei.claims.judgement import (
     EXACT,
     GROWS_RANK,
     LEAST_ROWS,
+    PLACED,
     About,
+    Asked,
     Judgement,
     Measured,
     Verdict,
@@ -60,10 +63,18 @@ def stage_claims(shares: pd.DataFrame, seeds: pd.DataFrame) -> dict[str, Judgeme
     for stage in STAGES:
         for placed, column in (("sorted", "sorted_g"), ("random", "random_mean_g")):
             judged = judge(
-                "emissions grow with the number of servers in all three stages"
-                if stage != "recycling"
-                else "not measured: its figure has three stages",
-                f"{placed} placement: last above first and rank correlation ≥ {GROWS_RANK}, at the highest target",
+                Asked(
+                    f"{stage.capitalize()}, zones {PLACED[placed]}: emissions grow with the number of servers.",
+                    "emissions grow with the number of servers in all three stages"
+                    if stage != "recycling"
+                    else "not measured: its figure has three stages",
+                    f"{placed} placement: last above first and rank correlation ≥ {GROWS_RANK}, at the highest target",
+                    ClaimFigure(
+                        f"grams of {stage}, last row over first, at the highest target accuracy",
+                        Kind.FACTOR,
+                        at_least=1.0,
+                    ),
+                ),
                 lambda part, stage=stage, column=column: _stage_grows(part, stage, column),  # type: ignore[misc]
                 parts,
                 dict.fromkeys((Verdict.MET, Verdict.NOT_MET), _WHY_STAGE.get((stage, placed), "")),
@@ -72,19 +83,34 @@ def stage_claims(shares: pd.DataFrame, seeds: pd.DataFrame) -> dict[str, Judgeme
             found[f"stage-grows-{placed}-{stage}"] = replace(judged, about=about)
     # The paper's figure has three stages; with recycling measured to the same target, that one grows as well.
     said = "the higher the required accuracy, the larger the portion of development"
-    for name, stages, why, about in (
-        ("higher-target-shifts-share-to-development", STAGES[:3], {Verdict.MET: _WHY_SHIFT}, About.CLAIM),
+    for name, sentence, stages, why, about in (
+        (
+            "higher-target-shifts-share-to-development",
+            "The higher the target accuracy, the larger development's share of the emissions.",
+            STAGES[:3],
+            {Verdict.MET: _WHY_SHIFT},
+            About.CLAIM,
+        ),
         (
             "higher-target-shifts-share-with-recycling",
+            "The same with recycling counted: the higher the target, the larger development's share.",
             STAGES,
             dict.fromkeys((Verdict.NOT_MET, Verdict.NOT_DECIDABLE), _WHY_RECYCLING),
             About.ADDED,
         ),
     ):
         judged = judge(
-            said,
-            f"share of development in {', '.join(stages)}: never falls from one target to the next, and rises over "
-            "all, in every row",
+            Asked(
+                sentence,
+                said,
+                f"share of development in {', '.join(stages)}: never falls from one target to the next, and rises over "
+                "all, in every row",
+                ClaimFigure(
+                    "change of development's share from the lowest to the highest target, mean of the rows, in points",
+                    Kind.FRACTION,
+                    at_least=0.0,
+                ),
+            ),
             lambda part, stages=stages: _target_shift(part, stages),  # type: ignore[misc]
             parts,
             why,
@@ -100,7 +126,7 @@ def _stage_grows(shares: pd.DataFrame, stage: str, column: str) -> Measured | st
     if len(part) < LEAST_ROWS:
         return too_few(part)
     growth = float(part[column].iloc[-1] / part[column].iloc[0])
-    return Measured(grows(part[column]), {"grams × {}, first to last row": growth})
+    return Measured(grows(part[column]), {"grams × {}, first to last row": growth}, growth)
 
 
 def _target_shift(shares: pd.DataFrame, stages: tuple[str, ...]) -> Measured | str:
@@ -119,4 +145,5 @@ def _target_shift(shares: pd.DataFrame, stages: tuple[str, ...]) -> Measured | s
         "rows in which it falls somewhere: {}": float((steps < -EXACT).any(axis=1).sum()),
         "rows in which it rises over all: {}": float((values[:, -1] > values[:, 0] + EXACT).sum()),
     }
-    return Measured(bool((steps >= -EXACT).all() and (values[:, -1] > values[:, 0] + EXACT).all()), figures)
+    holds = bool((steps >= -EXACT).all() and (values[:, -1] > values[:, 0] + EXACT).all())
+    return Measured(holds, figures, float((values[:, -1] - values[:, 0]).mean()))

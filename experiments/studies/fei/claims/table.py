@@ -8,9 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from experiments.report.claims.figure import ClaimFigure, Kind, finite
 from experiments.report.units import percent
 from experiments.studies.fei.claims.judgement import (
     LEAST_ROWS,
+    PLACED,
+    Asked,
     Judgement,
     Measure,
     Measured,
@@ -89,8 +92,7 @@ def _without_bias(part: pd.DataFrame, bias: dict[int, float]) -> pd.DataFrame:
 
 
 def _judge_rows(
-    said: str,
-    rule: str,
+    asked: Asked,
     measure: Measure,
     parts: Parts,
     why: dict[Verdict, str],
@@ -98,7 +100,7 @@ def _judge_rows(
 ) -> Judgement:
     """As ``judge``, with the origin of the rows; not decidable where the known error of scaling decides."""
     part = next(iter(parts.values()))
-    plain = judge(said, rule, measure, parts, why)
+    plain = judge(asked, measure, parts, why)
     if not isinstance(measure(part), Measured):
         return plain
     plain = replace(plain, ours=plain.ours + origins(pd.concat(parts.values())))
@@ -153,22 +155,37 @@ _LINE_RULE = (
 )
 
 
-def _judge_line(said: str, parts: Parts, bias: dict[int, float] | None) -> Judgement:
+def _judge_line(asked: Asked, parts: Parts, bias: dict[int, float] | None) -> Judgement:
     """Energy over servers, all training seeds together: what a single seed's few whole rounds scatter about a line is
     no curvature."""
+    return replace(_line(asked, parts, bias), sentence=asked.sentence)
+
+
+def _line(asked: Asked, parts: Parts, bias: dict[int, float] | None) -> Judgement:
+    said = asked.paper
     for part in parts.values():
         if len(part) < LEAST_ROWS:
-            return undecided(said, too_few(part), _LINE_RULE)
+            return replace(undecided(said, too_few(part), _LINE_RULE), figure=asked.figure)
     every = pd.concat(parts.values())
     found = growth(every["servers"], every["ours_kwh"])
     if found is None:
-        return Judgement(Verdict.NOT_MET, said, "the energy is the same in all rows", _LINE_RULE)
+        same = "the energy is the same in all rows"
+        return Judgement(Verdict.NOT_MET, said, same, _LINE_RULE, figure=asked.figure)
     seeds = "one training seed" if len(parts) == 1 else f"{len(parts)} training seeds"
     why = found.reason
     if found.verdict is Verdict.NOT_MET and found.slope.low > 0:
         rounds = every.groupby("servers")["rounds"].mean()
         why = f"{why}; rounds by servers, mean of the seeds: {', '.join(map(figure, rounds))}"
-    plain = Judgement(found.verdict, said, f"{_law(found)}; {seeds}{origins(every)}", _LINE_RULE, why)
+    exponent = found.exponent
+    figure_shown = replace(
+        asked.figure,
+        ours=exponent.value,
+        low=finite(exponent.low),
+        high=finite(exponent.high),
+        interval=f"95 % interval over all rows of {seeds}",
+    )
+    ours = f"{_law(found)}; {seeds}{origins(every)}"
+    plain = Judgement(found.verdict, said, ours, _LINE_RULE, why, figure=figure_shown)
 
     def again(rows: pd.DataFrame) -> tuple[Verdict, str]:
         other = growth(rows["servers"], rows["ours_kwh"])
@@ -206,14 +223,13 @@ def table_claims(
         name = model.name.lower()
 
         rows = [int(n) for n in first["servers"]]
-        found[f"energy-grows-linearly-{name}"] = _judge_line(_paper_line(model, rows), parts, bias)
+        found[f"energy-grows-linearly-{name}"] = _judge_line(_asked_line(model, rows), parts, bias)
         for placed, column, why in (
             ("sorted", "sorted_g", {Verdict.MET: _WHY_SORTED}),
             ("random", "random_mean_g", {Verdict.NOT_MET: _WHY_RANDOM}),
         ):
             found[f"carbon-grows-faster-{placed}-{name}"] = _judge_rows(
-                _paper_growth(model, rows),
-                f"first to last row: grams grow, and by more than {1 + FASTER_FRACTION:g} times as much as energy",
+                _asked_growth(model, rows, placed),
                 lambda part, column=column: _faster(part, column),  # type: ignore[misc]
                 parts,
                 why,
@@ -264,20 +280,40 @@ def _between(rows: list[int]) -> str:
     return "rows of " + ", ".join(str(n) for n in rows) + " servers"
 
 
-def _paper_line(model: Model, rows: list[int]) -> str:
+def _asked_line(model: Model, rows: list[int]) -> Asked:
     """The paper's energy over the rows that are compared, by the rule that judges ours."""
     over = rows if len(rows) >= LEAST_ROWS else list(SERVERS)
     own = growth(over, [model.paper_kwh(n) for n in over])
     assert own is not None
-    return f"linear; its figures, {_between(over)}: {_law(own)}: by our rule {own.verdict}"
+    return Asked(
+        f"{model.name}: energy grows linearly with the number of servers.",
+        f"linear; its figures, {_between(over)}: {_law(own)}: by our rule {own.verdict}",
+        _LINE_RULE,
+        ClaimFigure(
+            "exponent of energy's growth with servers; 1 is a line",
+            paper=own.exponent.value,
+            at_least=1.0,
+            at_most=1.0,
+        ),
+    )
 
 
-def _paper_growth(model: Model, rows: list[int]) -> str:
+def _asked_growth(model: Model, rows: list[int], placed: str) -> Asked:
     """The paper's growth from first to last of the rows that are compared."""
     over = rows if len(rows) >= LEAST_ROWS else list(SERVERS)
     first, last = over[0], over[-1]
     kwh, grams = (one(last) / one(first) for one in (model.paper_kwh, model.paper_g))
-    return f"{first} to {last} servers: energy × {kwh:.2f}, carbon × {grams:.1f}"
+    return Asked(
+        f"{model.name}, zones {PLACED[placed]}: carbon grows faster than energy.",
+        f"{first} to {last} servers: energy × {kwh:.2f}, carbon × {grams:.1f}",
+        f"first to last row: grams grow, and by more than {1 + FASTER_FRACTION:g} times as much as energy",
+        ClaimFigure(
+            f"growth of carbon over growth of energy, {first} to {last} servers",
+            Kind.FACTOR,
+            paper=grams / kwh,
+            at_least=1 + FASTER_FRACTION,
+        ),
+    )
 
 
 def _faster(part: pd.DataFrame, column: str) -> Measured | str:
@@ -288,6 +324,7 @@ def _faster(part: pd.DataFrame, column: str) -> Measured | str:
     return Measured(
         bool(c > 1.0 + FASTER_FRACTION and c / e > 1.0 + FASTER_FRACTION),
         {"energy × {}": e, "carbon × {}": c, "carbon over energy × {}": c / e},
+        float(c / e),
     )
 
 
@@ -311,7 +348,14 @@ def _cnn_above_mlp(
         for seed in both[0]
         if seed in both[1]
     }
-    return judge(said, rule, _above, parts, {})
+    shown = ClaimFigure(
+        "grams of the CNN over those of the MLP, in the row where that is least",
+        Kind.FACTOR,
+        paper=min(grams),
+        at_least=1.0,
+    )
+    sentence = "The CNN takes more energy and emits more than the MLP, whatever the number of servers."
+    return judge(Asked(sentence, said, rule, shown), _above, parts, {})
 
 
 def _above(part: pd.DataFrame) -> Measured | str:
@@ -327,4 +371,5 @@ def _above(part: pd.DataFrame) -> Measured | str:
     for name, ratio in over.items():
         figures[f"{name} in the least row × {{}}"] = float(ratio.min())
         figures[f"{name} in the most × {{}}"] = float(ratio.max())
-    return Measured(bool((over["operations"] > 1).all() and (over["grams"] > 1).all()), figures)
+    holds = bool((over["operations"] > 1).all() and (over["grams"] > 1).all())
+    return Measured(holds, figures, float(over["grams"].min()))

@@ -15,6 +15,8 @@ from experiments.report.simulated.page import as_json, write_page
 from experiments.report.simulated.totals import ENERGIES, Simulated, simulated
 from experiments.runs.simulate import simulate
 from experiments.scenario.model import parse_scenario
+from tests.browser import BASH, CHROMIUM, WHY_NOT, Browser
+from tests.page_checks import read_everywhere, use_every_control
 
 TEXT = """name = "period"
 policy = "deta"
@@ -115,3 +117,12 @@ def test_the_page_states_the_totals(run: Simulated, tmp_path: Path) -> None:
     assert sum(facts["grams_by_month"].values()) == pytest.approx(run.total["operational_g"] + run.shared_g)
     kept = facts["self_consumption_fraction"] + facts["curtailed_fraction"]
     assert kept + run.total["export_j"] / run.total["harvest_j"] == pytest.approx(1.0)
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(CHROMIUM is None or BASH is None, reason=WHY_NOT)
+def test_the_page_can_be_read_on_any_screen(folder: Path, run: Simulated, tmp_path: Path) -> None:
+    page = write_page(run, folder).absolute().as_uri()
+    with Browser(tmp_path / "browser") as browser:
+        use_every_control(browser, page)
+        read_everywhere(browser, page)

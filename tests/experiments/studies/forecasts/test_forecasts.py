@@ -37,7 +37,9 @@ def test_one_day_from_cells_to_page(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert set(report) - {"checks", "run"} <= documented()
     for path in (*report["tables"].values(), *report["figures"].values(), report["page"]):
         assert Path(path).stat().st_size > 0
-    assert all(set(check) == {"statement", "verdict", "ours"} for check in report["checks"].values())
+    assert all(
+        set(check) == {"statement", "verdict", "ours", "figure"} for check in report["checks"].values()
+    )
     assert report["checks"]["simulator-agrees"]["verdict"] == "met"
     kept = {row["regime"]: row["surviving_fraction"] for row in report["surviving"]}
     assert kept["perfect"] == 1.0

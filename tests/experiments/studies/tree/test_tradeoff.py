@@ -10,6 +10,8 @@ import pytest
 
 from experiments.studies.tree import tradeoff
 from experiments.studies.tree.tradeoff import DECIDED, FLOOR, OPTIMUM, against_deta, judge, reproduce_tradeoff
+from tests.browser import BASH, CHROMIUM, WHY_NOT, Browser
+from tests.page_checks import read_everywhere, use_every_control
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +63,24 @@ def test_what_the_program_itself_guarantees_is_said_beside_the_verdict(
 ) -> None:
     said = {name for name, check in report["checks"].items() if "by_construction" in check}
     assert said == {"tree-rises", "grams-rise", "floor-kept"}
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(CHROMIUM is None or BASH is None, reason=WHY_NOT)
+def test_checks_are_sentences_with_a_picture_and_what_else_is_known_folded(
+    report: dict[str, object], tmp_path: Path
+) -> None:
+    page = Path(str(report["page"])).absolute().as_uri()
+    with Browser(tmp_path) as browser:
+        folded = [
+            one for one in use_every_control(browser, page) if one["text"] == "Rule, reason and readings"
+        ]
+        assert len(folded) == 4
+        read_everywhere(browser, page)
+        browser.open(page)
+        assert browser.value("document.querySelectorAll('.statement .small-picture circle').length") == 4
+        assert browser.value(
+            "[...document.querySelectorAll('.statement code')].every((one) => !one.checkVisibility())"
+        )
+        said = browser.value("document.querySelector('.statement .said').textContent")
+        assert "TREE never falls as a joule becomes dearer" in said

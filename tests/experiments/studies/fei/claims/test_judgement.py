@@ -86,7 +86,7 @@ def test_carbon_faster_than_energy() -> None:
     steep = judged(rows(STRAIGHT, [1.0, 4.0, 9.0, 16.0, 25.0, 36.0]))
     one = steep["carbon-grows-faster-sorted-mlp"]
     assert one.verdict is Verdict.MET
-    assert one.as_dict().keys() == {"verdict", "about", "paper", "ours", "rule", "why"}
+    assert one.as_dict().keys() == {"verdict", "about", "sentence", "paper", "ours", "figure", "rule", "why"}
     random = steep["carbon-grows-faster-random-mlp"]
     assert random.verdict is Verdict.NOT_MET
     assert random.why.startswith("the paper")
