@@ -15,7 +15,7 @@ from rich.table import Table
 from carbon_data.files.whole import whole_file
 from carbon_data.units import MICRO
 from experiments.errors import UsageError
-from experiments.report.node_names import node_names
+from experiments.report.node_names import named
 from experiments.report.study_page import render_study
 from experiments.run_folder.files import FIGURES
 from experiments.twin import words
@@ -66,7 +66,8 @@ class Twin:
     @cached_property
     def names(self) -> dict[str, str]:
         """Node -> id with zone."""
-        return node_names(self.source.run.tables["nodes"])
+        run = self.source.run
+        return {node: named(node, run.zone_of(node)) for node in run.node_ids}
 
     @property
     def asked(self) -> int:

@@ -43,8 +43,8 @@ def test_the_pages_boards_and_factors_run(
     columns = tables["lifecycle_columns"]
     assert columns.frame["embodied_unknown_nodes"].tolist() == [2]
     assert columns.display["embodied_text"].tolist()[0].endswith("without 2 of its nodes")
-    assert "Embodied emissions leave out n0 and n1 (" in columns.note
-    assert "for the other 2 boards, leave out n0 and n1 (" in headline(study)["sentence"]
+    assert "Embodied emissions leave out n0 · DE and n1 · DE (" in columns.note
+    assert "for the other 2 boards, leave out n0 · DE and n1 · DE (" in headline(study)["sentence"]
 
 
 @pytest.mark.parametrize(

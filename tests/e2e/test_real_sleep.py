@@ -106,5 +106,5 @@ def test_sleep_that_fails_is_named_and_never_claimed(tmp_path: Path) -> None:
     assert len(failed) > 0
     assert failed.str.contains("down = .*no such governor").all()
     (notice,) = [each for each in notices(load(folder)) if each.title == "Sleep that failed"]
-    assert "n0 in" in notice.text
+    assert "n0 · DE in" in notice.text
     assert "booked as awake" in notice.text

@@ -80,7 +80,9 @@ def make_run(
             for node, zone, intensity, harvest in (("n0", "A", 100.0, 2.0 * KWH), ("n1", "B", 400.0, 0.0))
         ]
     )
-    nodes = pd.DataFrame({"node_id": ["n0", "n1"], "battery_capacity_j": [0.1 * KWH, 0.0]})
+    nodes = pd.DataFrame(
+        {"node_id": ["n0", "n1"], "zone": ["A", "B"], "battery_capacity_j": [0.1 * KWH, 0.0]}
+    )
     rounds = pd.DataFrame({"stage": ["development", "recycling", "recycling"]})
     metadata = {
         "run_id": "hand",

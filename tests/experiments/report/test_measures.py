@@ -75,7 +75,7 @@ def test_lost_nodes_are_gaps_and_never_zero(make_run: MakeRun) -> None:
     one = totals(study.any_run)
     assert (one.unmetered_slots, one.dead_slots) == (10, 10)
     titles = {notice.title: notice for notice in notices(study)}
-    assert "node-05 (from slot 14, 10 slots)" in titles["Lost nodes"].text
+    assert "node-05 · US-MIDA-PJM (from slot 14, 10 slots)" in titles["Lost nodes"].text
     assert "lower bounds" in titles["Missing readings"].text
     assert titles["Fallback decisions"].level == "warn"
     assert all(check.holds for check in checks(study))

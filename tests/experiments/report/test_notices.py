@@ -36,7 +36,7 @@ def test_restarts_and_failures_are_told(make_run: MakeRun) -> None:
     (folder / "metadata.json").write_text(json.dumps(metadata))
     found = {notice.title: notice.text for notice in notices(load(folder))}
     assert "DETA, seed 0: 1" in found["Coordinator restarts"]
-    assert "node-02, 2 slots: its process was dead" in found["Rounds continued without a node"]
+    assert "node-02 · US-NW-GCPD, 2 slots: its process was dead" in found["Rounds continued without a node"]
 
 
 def test_a_resumption_is_told_with_the_slot_that_it_cost(make_run: MakeRun) -> None:

@@ -74,7 +74,7 @@ def test_cpu_time_says_how_long_the_work_took_and_has_no_interval(twin: Twin) ->
 def test_what_is_left_out_is_said(twin: Twin) -> None:
     found = {(each.node_id, each.slot): each.why for each in twin.left_out}
     assert found == {("n0", 2): NO_READING, **{("n3", slot): BY_A_MODEL for slot in range(SLOTS)}}
-    assert "n0: 1 slot left out, no reading: 2" in twin.notices
+    assert "n0 · US-NW-SCL: 1 slot left out, no reading: 2" in twin.notices
     assert any(text.startswith("raspberry-pi-4b is no calibrated profile") for text in twin.notices)
 
 

@@ -48,7 +48,7 @@ def test_a_board_of_unknown_making_voids_its_own_node_and_no_other() -> None:
     whole = embodied(setting_of(make_run()), Factors())
     assert list(made.unknown) == ["n1"]
     assert made.without.startswith(
-        "n1 (emissions of making a home-made are unknown: unknown board 'home-made'"
+        "n1 · B (emissions of making a home-made are unknown: unknown board 'home-made'"
     )
     assert {device.owner for device in made.devices} == {"n0", "coordinator"}
     others = [device.share_g for device in whole.devices if device.owner != "n1"]
@@ -71,7 +71,7 @@ def test_where_nobody_is_known_there_is_no_figure_instead_of_zero() -> None:
     )
     assert (made.total_g, made.devices) == (None, ())
     assert made.reason.startswith(
-        "unknown for every node: coordinator, n0 and n1 (emissions of making a raspberry-pi-5"
+        "unknown for every node: coordinator, n0 · A and n1 · B (emissions of making a raspberry-pi-5"
     )
     score = sci(by_stage(make_run()), made, 2000, 1)[0]
     assert score["sci_g_per_unit"] is None
