@@ -12,7 +12,7 @@ import importlib
 import logging
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,10 +113,18 @@ class RayGrid(NodeGrid):
         run_id: Flower's number of the run.
         names: Node id by Flower number.
         actors: Actor that hosts each node, by Flower number.
+        check: Raises where Ray itself has ended; asked before Ray is.
     """
 
-    def __init__(self, run_id: int, names: Mapping[int, str], actors: Mapping[int, Any]) -> None:
+    def __init__(
+        self,
+        run_id: int,
+        names: Mapping[int, str],
+        actors: Mapping[int, Any],
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(run_id, names)
+        self._check = check
         self._actors = dict(actors)
         self._gone: set[Any] = set()
         self._pending: dict[str, tuple[Any, Message]] = {}
@@ -142,6 +150,7 @@ class RayGrid(NodeGrid):
         self._gone.discard(lost)
 
     def _dispatch(self, messages: list[Message]) -> None:
+        self._check()
         put: dict[int, Any] = {}  # by identity of the record: the same object goes to many nodes
         for message in messages:
             message_id = message.metadata.message_id
@@ -173,7 +182,9 @@ class RayGrid(NodeGrid):
         }
         if not waiting:
             return replies
+        self._check()
         arrived, _ = ray.wait(list(waiting), num_returns=1, timeout=0.0 if replies else wait_s)
+        self._check()
         if len(waiting) > len(arrived) > 0:  # and all others that have arrived by now
             arrived, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=0.0)
         for reference in arrived:
@@ -336,7 +347,10 @@ class RayFleet(HostsRuns[RayGrid]):
         self._numbers = numbers
         names = {number: node_id for node_id, number in numbers.items()}
         self._grid = RayGrid(
-            number, names, {numbers[node_id]: self._actors[place] for node_id, place in self._placed.items()}
+            number,
+            names,
+            {numbers[node_id]: self._actors[place] for node_id, place in self._placed.items()},
+            check=(lambda: None) if self._local is None else self._local.check,
         )
         return self._grid
 

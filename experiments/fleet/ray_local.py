@@ -35,7 +35,8 @@ from protos.wire import LOOPBACK_NAMES
 
 from .base import FleetStartError, Managed
 from .isolation import Isolation, require_loopback
-from .ray_reaper import OVER, TOKEN, VARIABLE
+from .ray_reaper import OVER, TOKEN, UP, VARIABLE
+from .raylet_watch import RayletWatch
 from .temporary import BELOW_PARENT, PREFIX
 
 logger = logging.getLogger(__name__)
@@ -129,6 +130,11 @@ class LocalRay(Managed):
         self._reaper: subprocess.Popen[bytes] | None = None
         self._environment_before: dict[str, str | None] = {}
         self._open = contextlib.ExitStack()
+        self._watch = RayletWatch()
+
+    def check(self) -> None:
+        """Raises FleetLostError where Ray has ended by itself. To be asked before Ray is: it would end this process."""
+        self._watch.check()
 
     def start(self) -> None:
         """Start Ray; tries a second time, for start-up times out now and then on a busy machine.
@@ -155,6 +161,8 @@ class LocalRay(Managed):
                         f"Ray did not start, twice: {again}. Its logs were in {self._folder}. "
                         'A fleet without Ray: set fleet = "inprocess".'
                     ) from again
+            self._watch.start()
+            self._tell_reaper(UP)
             if self.isolation is not Isolation.NONE:
                 require_loopback()
             if threading.current_thread() is threading.main_thread():
@@ -202,10 +210,16 @@ class LocalRay(Managed):
             [sys.executable, "-I", "-S", script, str(self._folder), str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C and a terminal that closes are for this process
             cwd="/",
         )
+
+    def _tell_reaper(self, what: bytes) -> None:
+        assert self._reaper is not None  # _start_reaper made it
+        assert self._reaper.stdin is not None  # a pipe was asked for
+        with contextlib.suppress(OSError):  # it was ended by somebody
+            self._reaper.stdin.write(what)
+            self._reaper.stdin.flush()
 
     def _init(self) -> None:
         assert self._folder is not None  # _set_environment made it
@@ -230,6 +244,7 @@ class LocalRay(Managed):
 
     def stop(self) -> None:
         """Stop Ray, remove its folder, and put the environment back."""
+        self._watch.stop()
         self._shutdown()
         self._open.close()
         for key, value in self._environment_before.items():

@@ -2,8 +2,9 @@
 
 ``python -I -S ray_reaper.py FOLDER PARENT``: waits until standard input ends, as it does with the parent, and then
 kills every process of this user that has the token in FOLDER in its environment, but for children of a parent that
-lives on. Two agents of a raylet that was killed stayed for a minute, and the folder for good. Nothing of this project
-is imported, so that it starts at once and is small. On systems without /proc it removes the folder only.
+lives on. Where Ray ended before its parent, it says so on standard error. Two agents of a raylet that was killed
+stayed for a minute, and the folder for good. Nothing of this project is imported, so that it starts at once and is
+small. On systems without /proc it removes the folder only.
 """
 
 from __future__ import annotations
@@ -20,6 +21,13 @@ from pathlib import Path
 VARIABLE, TOKEN = "RAY_AUTH_TOKEN_PATH", "token"
 OVER = b"over\n"
 """What a parent says that stopped Ray in order and goes on."""
+UP = b"up\n"
+"""What it says once Ray works."""
+RAYLET = "raylet"
+SENTENCE = (
+    "Ray has ended on this machine: its raylet is gone (was it killed, or out of memory?). What is booked is kept: "
+    "`detabed resume` with the run's folder goes on"
+)
 GRACE_S = 1.0
 """For processes that miss their parent and end by themselves: the coordinator closes its ledger."""
 LOOK_S, AT_MOST_S = 0.1, 30.0
@@ -75,12 +83,23 @@ def clear(folder: Path, parent: int) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def _is_raylet(number: int) -> bool:
+    try:
+        return Path(f"/proc/{number}/comm").read_text().strip() == RAYLET
+    except OSError:  # it has ended
+        return False
+
+
 def main() -> None:
     folder, parent = Path(sys.argv[1]), int(sys.argv[2])
     said = sys.stdin.buffer.read()
-    if said == OVER:
+    if said.endswith(OVER):
         clear(folder, parent)
         return
+    if said == UP and sys.platform == "linux" and not any(map(_is_raylet, left_over(folder, 0))):
+        # Not the parent ended first: Ray did, and then ended the parent, which could say nothing.
+        with contextlib.suppress(OSError):
+            os.write(2, f"\nfailed: {SENTENCE}\n".encode())
     time.sleep(GRACE_S)
     clear(folder, 0)
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from carbon_data.own_code import look_beside
+from coordinator.ledger import LedgerEmptyError
+from coordinator.ledger.store import open_read_only
 from experiments.errors import UsageError
 from experiments.run_folder.about import UNCHOSEN, About
 from experiments.run_folder.checkpoint import read_state
@@ -89,6 +91,12 @@ def broken_off(folder: Path) -> BrokenOff:
         raise UsageError(
             f"{folder} has no ledger: the run was broken off before anything was booked; {AGAIN}"
         )
+    try:
+        open_read_only(folder / LEDGER)[0].close()
+    except LedgerEmptyError as error:
+        raise UsageError(
+            f"{folder}: the run was broken off before anything was booked ({error}); {AGAIN}"
+        ) from error
     if state["version"] != version("detabed"):
         raise UsageError(
             f"{folder} was begun by detabed {state['version']}, this is {version('detabed')}: resume it with that "

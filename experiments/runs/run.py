@@ -52,6 +52,7 @@ from experiments.errors import FailedRunError, RunError, describe_failure
 from experiments.fleet.base import FleetStartError
 from experiments.fleet.isolation import IsolationError
 from experiments.fleet.learners import LearnerLostError
+from experiments.fleet.raylet_watch import FleetLostError
 from experiments.fleet.session import open_session
 from experiments.fleet.supervisor import CoordinatorError
 from experiments.fleet.virtual import VirtualFleet
@@ -149,7 +150,15 @@ ITS_OWN_FAULT = (StrategyError, AppError, PolicyFailedError, RequestError)
 def failures() -> tuple[type[Exception], ...]:
     """What parts of a run raise when they cannot go on: other people's code, the coordinator, a process, the disk."""
     return (
-        *(CoordinatorError, CallFailed, FleetStartError, IsolationError, StrategyError, PolicyFailedError),
+        *(
+            CoordinatorError,
+            CallFailed,
+            FleetStartError,
+            FleetLostError,
+            IsolationError,
+            StrategyError,
+            PolicyFailedError,
+        ),
         *(AppError, AppLoadError),
         *(TrainingError, LearnerLostError),
         *(LedgerError, RequestError, OSError, sqlite3.Error),

@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 
 from experiments.fleet import ray_reaper
-from experiments.fleet.ray_reaper import OVER, TOKEN, VARIABLE, left_over
+from experiments.fleet.ray_reaper import OVER, RAYLET, SENTENCE, TOKEN, UP, VARIABLE, left_over
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 WAITS = [sys.executable, "-I", "-S", "-c", "print(flush=True); input()"]
 
 
 @contextmanager
-def process(folder: Path | None) -> Iterator[subprocess.Popen[bytes]]:
+def process(folder: Path | None, program: str = sys.executable) -> Iterator[subprocess.Popen[bytes]]:
     environment = {k: v for k, v in os.environ.items() if k != VARIABLE}
     with subprocess.Popen(
-        WAITS,
+        [program, *WAITS[1:]],
         env=environment | ({} if folder is None else {VARIABLE: str(folder / TOKEN)}),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -35,10 +35,12 @@ def process(folder: Path | None) -> Iterator[subprocess.Popen[bytes]]:
             child.kill()
 
 
-def reap(folder: Path, parent: int, said: bytes) -> None:
+def reap(folder: Path, parent: int, said: bytes) -> str:
+    """What it says."""
     script = str(Path(ray_reaper.__file__))
     command = [sys.executable, "-I", "-S", script, str(folder), str(parent)]
-    subprocess.run(command, input=said, check=True, timeout=60)
+    done = subprocess.run(command, input=said, check=True, timeout=60, stderr=subprocess.PIPE)
+    return done.stderr.decode()
 
 
 def folder_of(place: Path, name: str) -> Path:
@@ -67,3 +69,14 @@ def test_children_of_a_parent_that_goes_on_are_its_own_matter(tmp_path: Path) ->
         reap(ours, os.getpid(), said=OVER)
         assert child.poll() is None
     assert not ours.exists()
+
+
+def test_that_ray_ended_first_is_said_and_only_then(tmp_path: Path) -> None:
+    assert SENTENCE in reap(folder_of(tmp_path, "gone"), os.getpid(), said=UP)
+    assert reap(folder_of(tmp_path, "not up yet"), os.getpid(), said=b"") == ""
+    assert reap(folder_of(tmp_path, "in order"), os.getpid(), said=UP + OVER) == ""
+    living = folder_of(tmp_path, "detabed-1")
+    raylet = tmp_path / RAYLET
+    raylet.symlink_to(sys.executable)
+    with process(living, str(raylet)):
+        assert reap(living, os.getpid(), said=UP) == ""  # the parent was killed, and Ray lives

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,15 @@ def breaking(monkeypatch: pytest.MonkeyPatch, error: BaseException, slots: int =
             raise error
 
     monkeypatch.setattr(Recording, "booked", booked)
+
+
+def begun_ledger(path: Path) -> None:
+    """One whose making was killed after its first table."""
+    for each in path.parent.glob(f"{path.name}*"):
+        each.unlink()
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT)")
+    connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +122,10 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
         "failed by itself, and would again: strategy Mine failed in round 2",
     ),
     "no ledger": (lambda folder: (folder / LEDGER).unlink(), "has no ledger"),
+    "a ledger that was being made": (
+        lambda folder: begun_ledger(folder / LEDGER),
+        "broken off before anything was booked",
+    ),
     "no checkpoint": (lambda folder: (folder / CHECKPOINT).unlink(), "has no checkpoint"),
     "no scenario": (lambda folder: (folder / SCENARIO).unlink(), "it is no run folder"),
     "edited scenario": (edited, "was changed since the run began"),
