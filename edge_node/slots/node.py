@@ -163,7 +163,7 @@ class EdgeNode:
 
     def acknowledged(self, ack: Ack) -> None:
         """Everything up to ``ack.seq`` is committed."""
-        with self._lock, self._together():
+        with self._lock:
             self._state.outbox.acknowledge(ack.seq)
 
     def unacknowledged(self) -> list[UpMessage]:

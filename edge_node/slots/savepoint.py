@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
+from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from edge_node.serving.tally import Tally
@@ -70,23 +72,43 @@ class Together:
             for call, arguments in later:
                 call(*arguments)
 
-    def _keep(self) -> list[tuple[Any, str, Any]]:
-        parts = [*self._parts, *((slot, _SLOT) for slot in (self._node.current, self._node.last) if slot)]
-        return [(part, name, _own(getattr(part, name))) for part, names in parts for name in names]
+    def _keep(self) -> list[tuple[Any, tuple[str, ...], list[Any]]]:
+        slots = ((slot, _SLOT) for slot in (self._node.current, self._node.last) if slot is not None)
+        return [
+            (part, names, [_own(value) if type(value) in _CHANGING else value for value in _all(names)(part)])
+            for part, names in (*self._parts, *slots)
+        ]
 
 
-def _restore(kept: list[tuple[Any, str, Any]]) -> None:
-    for part, name, value in kept:
-        setattr(part, name, value)
+def _restore(kept: list[tuple[Any, tuple[str, ...], list[Any]]]) -> None:
+    for part, names, values in kept:
+        for name, value in zip(names, values, strict=True):
+            setattr(part, name, value)
+
+
+_CHANGING = frozenset({dict, list, set, Tally})
+
+
+@cache
+def _all(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """Several attributes at once."""
+    if len(names) == 1:
+        return lambda part: (getattr(part, names[0]),)
+    return attrgetter(*names)
 
 
 def _own(value: Any) -> Any:
     """A container of its own; what it holds does not change, but for deliveries and tallies."""
-    if type(value) is dict:
-        return {key: _own(each) for key, each in value.items()}
-    if isinstance(value, Tally):
-        return copy.deepcopy(value)
-    return copy.copy(value) if isinstance(value, list | set | Outgoing) else value
+    if type(value) is Tally:
+        return replace(value, latency_s=[*value.latency_s])
+    if not value:
+        return type(value)()
+    if type(value) is not dict:
+        return value.copy()
+    one = next(iter(value.values()))
+    if type(one) is Outgoing:
+        return {key: copy.copy(each) for key, each in value.items()}
+    return {key: _own(each) for key, each in value.items()} if type(one) is Tally else value.copy()
 
 
 FIELDS = (*("phase", "undone", "result", "flop", "executed", "users", "model_bytes", "mean_loss", "serving"),)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from coordinator.market.decision import WIDE_FORM
 from experiments.report import style, units
+from experiments.report.away import away
 from experiments.report.baselines import BASELINES, ORIGIN, is_worked_out, there
 from experiments.report.measures import checks, decision_counts, totals
 from experiments.report.node_names import named, node_names
@@ -216,12 +217,25 @@ def _resumptions(study: Study) -> list[Notice]:
 
 
 def _restarts(study: Study) -> list[Notice]:
-    counts = {_where(run): restarts(run) or 0 for run in study}
-    hit = [f"{where}: {count}" for where, count in counts.items() if count]
+    hit = [f"{_where(run)}: {restarts(run)}{_not_booked(run)}" for run in study if restarts(run)]
     return (
         [Notice("warn", "Coordinator restarts", "; ".join(hit) + " (the run continued from the ledger)")]
         if hit
         else []
+    )
+
+
+def _not_booked(run: Run) -> str:
+    """What the coordinator's absences lack in the books, on the wall clock."""
+    if "duration_s" not in run.tables["decisions"]:
+        return ""
+    missing = away(run)
+    if missing is None:
+        return ", and power of coordinator and router while it was away is in no total; no board told for how long"
+    seconds, joules = units.number(missing.seconds, 3), units.number(missing.energy_j, 3)
+    return (
+        f", and power of coordinator and router until it was back is in no total: {seconds} s by the boards' windows, "
+        f"some {joules} J"
     )
 
 

@@ -23,7 +23,9 @@ from coordinator.slots.sessions import Sessions
 from coordinator.slots.state import Phase, SlotState, Standing
 from edge_node.adapters.sqlite_outbox import SqliteOutbox
 from edge_node.slots import registration
+from edge_node.slots.phases import Phase as NodePhase
 from edge_node.slots.reading import Reading
+from edge_node.slots.settlement import Settling
 from protos.messages.stream import Ack
 
 Variant = Callable[[], AbstractContextManager[None]]
@@ -175,6 +177,27 @@ def meter_read_again(original: Any) -> Any:
         return usage
 
     return close
+
+
+@_variant(Settling, "settle")
+def grant_settled_twice(original: Any) -> Any:
+    """A grant that comes again is taken from the battery again."""
+
+    def settle(self: Settling, grant: Any) -> Any:
+        slot = self._node.find(grant.slot)
+        if slot is not None and slot.settlement is not None:
+            self._node.battery_uj = max(0, self._node.battery_uj - 1_000_000)
+            slot.settlement = None
+            slot.phase = NodePhase.REPORTED
+        return original(self, grant)
+
+    return settle
+
+
+@_variant(Books, "same_boot")
+def plan_to_another_start(original: Any) -> Any:
+    """A new start of a node is sent the plan of the one before."""
+    return lambda self, slot, node: True
 
 
 @contextmanager
