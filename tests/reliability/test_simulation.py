@@ -26,14 +26,15 @@ SPOTS = {
     "recovery-skips-a-booking": 2,
     "lease-never-ends": 66,
     "settlement-without-usage": 0,
-    "batches-not-deduplicated": 0,
+    "batches-not-deduplicated": 1,
     "transfer-duplicated": 0,
     "late-reading-refused": 2,
     "booked-by-estimate-and-again": 2,
     "acknowledges-one-too-many": 1,
     "fence-not-persisted": 0,
     "meter-read-again": 0,
-    "outbox-lost-on-restart": 1,
+    "grant-settled-twice": 725,
+    "outbox-lost-on-restart": 5,
 }
 """A seed at which each variant is caught: the suite runs that one, ``--long`` searches from 0."""
 

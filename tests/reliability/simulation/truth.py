@@ -241,7 +241,7 @@ class Truth:
         for name, node in world.nodes.items():
             if node.lease.failure:
                 world.violated("progress", f"{name} was cut off: {node.lease.failure}")
-        if world.coordinator is not None and not world.coordinator.ledger._pending:
+        if world.coordinator is not None and not world.coordinator.durability._is_writing:
             booked = {
                 key: amount for key, amount in world.coordinator.service.books.balances.items() if amount
             }

@@ -194,12 +194,6 @@ def grant_settled_twice(original: Any) -> Any:
     return settle
 
 
-@_variant(Books, "same_boot")
-def plan_to_another_start(original: Any) -> Any:
-    """A new start of a node is sent the plan of the one before."""
-    return lambda self, slot, node: True
-
-
 @contextmanager
 def outbox_lost_on_restart() -> Iterator[None]:
     """A new start of a node throws away what the one before could not deliver."""
