@@ -153,6 +153,19 @@ def place_of(error: BaseException, thing: object = None) -> str:
     return f"{file}:{line}"
 
 
+def raised_in_own_code(error: BaseException) -> bool:
+    """Whether code that is neither ours nor a library's raised ``error``, itself or by a call into a library: of the lines
+    that are ours or a user's the last is a user's."""
+    root = str(Path(__file__).resolve().parents[1])
+    ours = tuple(f"{root}{os.sep}{name}{os.sep}" for name in NAMES)
+    of_user = [
+        not file.startswith(ours)
+        for file, _ in _frames(error)
+        if file.startswith(ours) or not file.startswith(_foreign())
+    ]
+    return bool(of_user) and of_user[-1]
+
+
 def place_in(error: BaseException, thing: object, method: str) -> str:
     """Like ``place_of``, but the line of ``method`` where the error was not raised in the user's code: the method
     returned an object of another kind, or has another signature."""

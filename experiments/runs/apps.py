@@ -11,7 +11,7 @@ from flwr.app import ArrayRecord, Context, MetricRecord, RecordDict
 from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.strategy import Strategy
 
-from carbon_data.own_code import place_of
+from carbon_data.own_code import place_of, raised_in_own_code
 from coordinator.adapters.flower_server import Link, RunRecord, Watch
 from coordinator.adapters.slot_grid import STAGE, AppError, SlotGrid
 from edge_node.adapters.app_modules import load_app_object
@@ -67,7 +67,8 @@ def run_app(
                 f"the app's ServerApp {found.server_app} called sys.exit({error.code!r}) in round {slot_grid.rounds}"
             ) from error
         except Exception as error:  # the boundary to code of users
-            if isinstance(error, (AppError, *passing)):
+            is_theirs = isinstance(error, OSError) and raised_in_own_code(error)
+            if isinstance(error, (AppError, *passing)) and not is_theirs:
                 raise
             raise AppError(
                 f"the app's ServerApp {found.server_app} failed in round {slot_grid.rounds}: "

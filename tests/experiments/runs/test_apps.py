@@ -183,6 +183,13 @@ def test_a_node_that_raises_in_a_round_is_named_with_file_and_line(tmp_path: Pat
     )
     with pytest.raises(RunError, match=r"ServerApp .* called sys\.exit\(3\) in round 0"):
         run(tmp_path / "second", text=leaves)
+    opens = changed(
+        tmp_path / "file", "server_app.py", "strategy = FedAvg", "open('no such')\n    s = FedAvg"
+    )
+    with pytest.raises(
+        RunError, match=r"ServerApp .* failed in round 0: FileNotFoundError.*at .*server_app.py:\d+"
+    ):
+        run(tmp_path / "third", text=opens)
 
 
 def test_batches_of_a_divisible_app_wait_for_a_better_slot_and_are_run_in_a_later_round(
