@@ -154,8 +154,8 @@ def place_of(error: BaseException, thing: object = None) -> str:
 
 
 def raised_in_own_code(error: BaseException) -> bool:
-    """Whether code that is neither ours nor a library's raised ``error``, itself or by a call into a library: of the lines
-    that are ours or a user's the last is a user's."""
+    """Whether a user's code raised ``error``, itself or by a call into a library: of the lines that are ours or a
+    user's the last is a user's."""
     root = str(Path(__file__).resolve().parents[1])
     ours = tuple(f"{root}{os.sep}{name}{os.sep}" for name in NAMES)
     of_user = [
