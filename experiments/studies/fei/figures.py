@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
@@ -18,6 +19,7 @@ from experiments.report.style import (
     MUTED,
     PAPER,
     category_colour,
+    ink_on,
     policy_colour,
     policy_label,
     policy_marker,
@@ -367,7 +369,7 @@ def fig5(lines: pd.DataFrame) -> Drawing:
                 (0, 3),
                 textcoords="offset points",
                 fontsize=8,
-                color=MUTED,
+                color=INK,
             )
             ax.set_title(f"reduction against {against}")
             ax.set_ylim(0, 1)
@@ -482,7 +484,7 @@ def _panel(ax: Axes, part: pd.DataFrame, column: str) -> Any:
             textcoords="offset points",
             ha="right",
             fontsize=7,
-            color=_WHITE if value > 0.4 else INK,
+            color=ink_on(to_hex(energy_map()(float(value)))),
         )
     percent_axis(ax.yaxis, 0)
     no_grid(ax)
@@ -499,7 +501,7 @@ def _name_contour(ax: Axes, lines: Any, top: float) -> None:
         (4, -9 if end[1] >= top else 4),
         textcoords="offset points",
         fontsize=7,
-        color=_WHITE,
+        color=ink_on(to_hex(energy_map()(PAPER_REDUCTION_FRACTION))),
     )
 
 
