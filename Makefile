@@ -50,6 +50,7 @@ check: install
 	$(BIN)/python -m edge_node.tasks.data.build_digits --check
 	$(BIN)/python -m experiments.scenario.reference --check
 	$(BIN)/python -m experiments.run_folder.reference --check
+	$(BIN)/python -m docs.fill --check
 
 # The documentation site in site/; a broken link fails.
 docs: install

@@ -1,0 +1,65 @@
+"""Commands of the documentation that the suite does not execute, each with its reason. They are parsed all the same."""
+
+from __future__ import annotations
+
+BOARD = "needs a board, and ssh or a network to it; tests/boards does it on hosts of network namespaces"
+SENSOR = "needs a sensor or a board that sleeps; tests/edge_node/meters and tests/experiments/commands do it with fakes"
+INSTALLS = "installs packages: continuous integration does it on a clean clone"
+BROKEN_OFF = "needs a run that was broken off; tests/e2e/test_resume.py does it"
+SERVES = "needs a run that serves meanwhile; tests/e2e/test_serving.py does it"
+KEY = (
+    "needs a service on the internet and its key; tests/e2e/test_live_carbon.py does it with replayed answers"
+)
+STUDY = "a study of minutes; its cells are tested in tests/experiments/studies"
+
+ELSEWHERE: dict[str, str] = {
+    "make demo": INSTALLS,
+    "make test": INSTALLS,
+    "make board": INSTALLS,
+    "source .venv/bin/activate": INSTALLS,
+    ". .venv/bin/activate": INSTALLS,
+    "detabed resume runs/": BROKEN_OFF,
+    "detabed compare --resume runs/": BROKEN_OFF,
+    "detabed sweep --resume runs/": "needs a sweep that was broken off; tests/experiments/sweep does it",
+    "detabed watch runs/demo-deta-s0-001 --page": "shows a page until Ctrl-C; tests/e2e/test_live_page.py does it",
+    "detabed meter test ": SENSOR,
+    "detabed calibrate ": SENSOR,
+    "detabed sleep test ": SENSOR,
+    "detabed twin runs/hour": "needs a run with sensors; tests/docs/test_twin.py runs the page's scenario and its twin",
+    "detabed reproduce ": STUDY,
+    "detabed run my.toml --serve-for 60": SERVES,
+    "detabed run my.toml --fleet ray --serve-for 60": SERVES,
+    "detabed infer ": SERVES,
+    "detabed cluster invite ": BOARD,
+    "detabed node join ": BOARD,
+    "detabed cluster revoke ": BOARD,
+    "detabed cluster push": BOARD,
+    "detabed cluster check": BOARD,
+    "detabed cluster up": BOARD,
+    "detabed cluster status": BOARD,
+    "detabed cluster down": BOARD,
+    "detabed run hour.toml": BOARD,
+    "detabed check hour.toml": BOARD,
+    "detabed ledger verify runs/hour": BOARD,
+    "detabed check first.toml && detabed run first.toml": BOARD,
+    "sudo nmcli connection ": BOARD,
+    "for k in 0 1 2": BOARD,
+    "detabed check my.toml --connect": KEY,
+    "detabed run my.toml                                        # live": KEY,
+    "detabed run runs/my-deta-s0-001/recorded.toml": KEY,
+    "detabed compare runs/my-deta-s0-001/recorded.toml": KEY,
+    "python -m pytest tests/reliability/test_simulation.py --long": "a count of hours",
+    "python -m tests.reliability.simulation --seeds 0 1000": "a count of an hour",
+}
+"""Reason by how the command begins."""
+
+LONG: tuple[str, ...] = (
+    "detabed simulate energy.toml --days 365",
+    "python -m tests.reliability.simulation --seed 2",
+)
+"""Executed with ``--long`` only, by how the command begins."""
+
+
+def beginning(command: str, known: dict[str, str] | tuple[str, ...]) -> str | None:
+    """The entry of ``known`` with which ``command`` begins: the longest, else None."""
+    return max((start for start in known if command.startswith(start)), key=len, default=None)
