@@ -55,6 +55,8 @@ ELSEWHERE: dict[str, str] = {
 
 LONG: tuple[str, ...] = (
     "detabed simulate energy.toml --days 365",
+    "detabed sweep my.toml ",
+    "detabed report runs/demo-compare-001 --paper",
     "python -m tests.reliability.simulation --seed 2",
 )
 """Executed with ``--long`` only, by how the command begins."""

@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from experiments.cli import invoke
-from tests.docs.blocks import ROOT, Block
+from tests.docs.blocks import ROOT, Block, blocks_of
 
 SCENARIO = """name = "demo"
 policy = "local"
@@ -46,8 +46,16 @@ DEMO = re.compile(r"""(?<=[\s("'])demo(?=[\s"',)]|$)""")
 SHIMS = {"detabed": "-m experiments.cli", "python": ""}
 
 
+FILES = {"mylab/deta2.py": "docs/own-policy.md", "my-readings.toml": "docs/serving-and-tree.md"}
+"""Files that one page shows and another one's commands use."""
+
+
 def give_runs(folder: Path) -> None:
-    """Finished runs, as pages name them."""
+    """Files and finished runs, as pages name them."""
+    for name, page in FILES.items():
+        (code,) = [block.code for block in blocks_of(page) if block.file == name]
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(code, encoding="utf-8")
     (folder / "my.toml").write_text(SCENARIO, encoding="utf-8")
     for words in (
         ["run", "my.toml", "--policy", "deta", "--output", "runs/demo-deta-s0-001", "--no-report"],
