@@ -26,3 +26,17 @@ def test_links_to_files_lead_somewhere() -> None:
 
 def test_pages_outside_are_linked_as_pages() -> None:
     assert on_page_markdown("[x](../CONTRIBUTING.md#layout)") == "[x](contributing.md#layout)"
+
+
+def anchors(page: Path) -> set[str]:
+    """Of the titles of a page, as sites make them."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+def test_links_to_titles_lead_to_one() -> None:
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
+        for target, title in re.findall(r"\]\(([^)#\s:]*)#([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            found = page.parent / target if target else page
+            if found.suffix == ".md":
+                assert title in anchors(found), (page.name, f"{target}#{title}")
