@@ -56,6 +56,7 @@ ELSEWHERE: dict[str, str] = {
 LONG: tuple[str, ...] = (
     "detabed simulate energy.toml --days 365",
     "detabed sweep my.toml ",
+    "detabed compare demo --policies local,deta --seeds 3 --fleet inprocess",
     "detabed report runs/demo-compare-001 --paper",
     "python -m tests.reliability.simulation --seed 2",
 )
