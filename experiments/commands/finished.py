@@ -28,8 +28,8 @@ def failures_in_json(folder: Path, as_json: bool) -> Iterator[None]:
         if as_json and (isinstance(error, RunError) or machine_fault(error) is not None):
             print_json({"failed": describe_failure(error), "run": str(folder) if folder.exists() else None})
         raise
-    except KeyboardInterrupt:
-        say("interrupted:", kept(folder))
+    except KeyboardInterrupt as interrupt:  # a sweep says by itself what it keeps
+        say("interrupted:", str(interrupt) or kept(folder))
         raise typer.Exit(INTERRUPTED) from None
 
 

@@ -61,7 +61,15 @@ def sweep(
     ] = None,
     design_seed: Annotated[int, typer.Option(min=0, help="Seed of the cells that --random draws.")] = 0,
     workers: Annotated[
-        int | None, typer.Option(min=1, max=1024, help="Processes of this machine; none: one for each core.")
+        int | None, typer.Option(min=1, max=1024, help="Processes that compute; none: one for each core.")
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Compute on the Ray cluster whose head is at HOST:PORT (auto: RAY_ADDRESS, or this machine's), "
+            "not on this machine's cores.",
+        ),
     ] = None,
     output: Annotated[
         Path | None,
@@ -84,7 +92,7 @@ def sweep(
             raise UsageError(
                 f"--resume {resume}: its folder has the plan; leave scenario, --set and the like out"
             )
-        go_on(resume, report, as_json, workers)
+        go_on(resume, report, as_json, workers, ray)
         return
     if scenario is None:
         raise UsageError("no scenario; give a TOML file or a packaged one's name, or --resume FOLDER")
@@ -95,25 +103,27 @@ def sweep(
     # It brings pandas: bad options are refused without.
     from experiments.sweep.start import begin
 
-    _finish(begin(plan, output), report, as_json, workers)
+    _finish(begin(plan, output), report, as_json, workers, ray)
 
 
-def go_on(folder: Path, report: bool, as_json: bool, workers: int | None = None) -> None:
+def go_on(
+    folder: Path, report: bool, as_json: bool, workers: int | None = None, ray: str | None = None
+) -> None:
     """The sweep in ``folder``."""
     # It brings pandas.
     from experiments.sweep.start import go_on as started
 
-    _finish(started(folder), report, as_json, workers)
+    _finish(started(folder), report, as_json, workers, ray)
 
 
-def _finish(start: Start, report: bool, as_json: bool, workers: int | None) -> None:
+def _finish(start: Start, report: bool, as_json: bool, workers: int | None, ray: str | None) -> None:
     """Run what is missing of a sweep, and say what came out; exit code 1 where a run failed."""
     # They bring pandas.
     from experiments.sweep.start import execute
     from experiments.sweep.summary import as_dict, print_summary
 
     with failures_in_json(start.folder, as_json):
-        swept = execute(start, err, workers, quiet=as_json and not err.is_terminal, draw=report)
+        swept = execute(start, err, workers, quiet=as_json and not err.is_terminal, draw=report, ray=ray)
     if as_json:
         print_json(as_dict(swept))
     else:

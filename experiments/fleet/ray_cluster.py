@@ -6,6 +6,7 @@ Machines join with ``ray start --address HEAD:PORT``; a board that hosts one cer
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -20,6 +21,7 @@ from experiments.errors import UsageError
 from protos.access.config import is_loopback
 
 from .base import Managed
+from .ray_prints import logged_prints
 
 AUTO = "auto"
 """The cluster of RAY_ADDRESS, or the one that runs on this machine."""
@@ -43,20 +45,29 @@ class ClusterRay(Managed):
         boards: Nodes that each have a machine of their own, told by board_resource; empty: nodes go to any machine.
         host: Where the coordinator listens; machines other than this one must reach it. None: none calls it.
         insecure: Weights and tokens may travel in the clear.
+        given_as: What named ``address``, for messages.
     """
 
     def __init__(
-        self, address: str, boards: Sequence[str] = (), *, host: str | None, insecure: bool = False
+        self,
+        address: str,
+        boards: Sequence[str] = (),
+        *,
+        host: str | None,
+        insecure: bool = False,
+        given_as: str = "fleet.address",
     ) -> None:
         self.boards = tuple(boards)
         self.local = host is not None and is_loopback(host)
         """Whether all nodes are on this machine."""
-        self._address, self._host, self._insecure = address, host, insecure
+        self._open = contextlib.ExitStack()
+        self._address, self._host, self._insecure, self._given_as = address, host, insecure, given_as
 
     def start(self) -> None:
         """Join. Raises UsageError that says what the cluster lacks; then nothing was started."""
         self._require_protection()
         address = self._reachable()
+        self._open.enter_context(logged_prints())
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)
@@ -64,6 +75,7 @@ class ClusterRay(Managed):
         except (
             Exception
         ) as error:  # Ray raises bare Exception, RuntimeError, ConnectionError and its own kinds here
+            self._open.close()
             raise UsageError(
                 f"the Ray cluster at {self._address} does not take this process: {_first_line(error)}; compare `ray "
                 "--version` and `python --version` of its machines with those here, and RAY_AUTH_MODE, "
@@ -78,6 +90,7 @@ class ClusterRay(Managed):
     def stop(self) -> None:
         """Leave the cluster; its processes for this run end."""
         ray.shutdown()
+        self._open.close()
 
     def _require_protection(self) -> None:
         if self._host is None or self.local or self._protected():
@@ -103,7 +116,7 @@ class ClusterRay(Managed):
         except (OSError, ValueError) as error:
             raise UsageError(
                 f"no Ray cluster answers at {address} ({getattr(error, 'strerror', None) or error}); start its head "
-                "there with `ray start --head --port PORT`, or correct fleet.address"
+                f"there with `ray start --head --port PORT`, or correct {self._given_as}"
             ) from None
 
     def _require_machines(self) -> None:
@@ -123,7 +136,7 @@ class ClusterRay(Managed):
         others = sorted({node["NodeManagerAddress"] for node in self._used()} - ours)
         if others and self._host is None and not self._protected():
             raise UsageError(
-                f"{', '.join(others)} would train, and {TLS} is not set: whoever reads that network would read Ray's "
+                f"{', '.join(others)} would compute, and {TLS} is not set: whoever reads that network would read Ray's "
                 f"token and the weights; start every raylet and this command with {TLS}=1, RAY_TLS_SERVER_CERT, "
                 "RAY_TLS_SERVER_KEY and RAY_TLS_CA_CERT, or allow it with coordinator.insecure = true"
             )

@@ -22,12 +22,12 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import ray
-from ray._private import parameter, services, worker
+from ray._private import parameter, services
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
 from edge_node.adapters.node_host import process_environment
@@ -35,6 +35,7 @@ from protos.wire import LOOPBACK_NAMES
 
 from .base import FleetStartError, Managed
 from .isolation import Isolation, require_loopback
+from .ray_prints import logged_prints, replaced
 from .ray_reaper import OVER, TOKEN, UP, VARIABLE
 from .raylet_watch import RayletWatch
 from .temporary import BELOW_PARENT, PREFIX
@@ -61,7 +62,7 @@ def _no_api_server(*_: Any, **__: Any) -> tuple[str, None]:
 def confined() -> Iterator[None]:
     without: dict[str, Any] = {"no_monitor": True, "include_log_monitor": False}
     lean = functools.partial(parameter.RayParams, **without)
-    with _replaced(
+    with replaced(
         [
             (services, "resolve_ip_for_localhost", _keep_address),
             (services, "start_api_server", _no_api_server),
@@ -69,25 +70,6 @@ def confined() -> Iterator[None]:
         ]
     ):
         yield
-
-
-def _log_instead_of_print(data: dict[str, Any], ignore_prefix: bool) -> None:
-    """In place of ray._private.worker.print_to_stdstream: standard output belongs to the command."""
-    for line in data["lines"]:
-        logger.info("ray (%s): %s", data["pid"], line)
-
-
-@contextlib.contextmanager
-def _replaced(replacements: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
-    """Attributes of modules exchanged for a while."""
-    before = [getattr(module, name) for module, name, _ in replacements]
-    for module, name, value in replacements:
-        setattr(module, name, value)
-    try:
-        yield
-    finally:
-        for (module, name, _), value in zip(replacements, before, strict=True):
-            setattr(module, name, value)
 
 
 def _leave(number: int, frame: object) -> None:
@@ -146,7 +128,7 @@ class LocalRay(Managed):
         self._set_environment()
         try:
             self._start_reaper()
-            self._open.enter_context(_replaced([(worker, "print_to_stdstream", _log_instead_of_print)]))
+            self._open.enter_context(logged_prints())
             try:
                 self._init()
             except (

@@ -111,6 +111,7 @@ def sweep(
     random: int | None = None,
     design_seed: int = 0,
     workers: int | None = None,
+    ray: str | None = None,
     fleet: str | None = None,
     output: Path | str | None = None,
     report: bool = True,
@@ -126,7 +127,8 @@ def sweep(
         seeds: number of paired seeds, from the scenario's on.
         random: draw so many cells (Latin hypercube) in place of a grid; a text ``"LOW:HIGH"`` is then an interval.
         design_seed: of the cells that ``random`` draws.
-        workers: processes of this machine; None: one for each core.
+        workers: processes that compute; None: one for each core.
+        ray: address of a Ray cluster that computes (``"host:port"`` or ``"auto"``); None: this machine does.
         fleet: ``"inprocess"`` or ``"virtual"``; None: the scenario's.
         output: a new or empty folder, or that of the same sweep, which goes on; None: a numbered one under ``runs/``.
         report: write the page and its pictures too.
@@ -140,7 +142,7 @@ def sweep(
     names = None if policies is None else [known_policy(str(_name(policy))) for policy in policies]
     found = axes_of(axes, random is not None)
     start = begin(make_plan(spec, found, names, seeds, random, design_seed), _path(output))
-    return Sweep(execute(start, Console(stderr=True), workers, quiet=not progress, draw=report))
+    return Sweep(execute(start, Console(stderr=True), workers, quiet=not progress, draw=report, ray=ray))
 
 
 def _scenario(given: Scenario | Path | str) -> Scenario:

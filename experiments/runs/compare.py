@@ -356,11 +356,16 @@ class SlotProgress:
     def resume(self, slot: int, slots: int) -> None:
         """The run goes on at ``slot``."""
         self.print(f"{self._label}: goes on at slot {slot} of {slots}")
-        self._bar.update(self._task, advance=slot)
+        self._take_as_done(slot)
 
     def skip(self, resolved: Resolved) -> None:
         """A run that is over already."""
-        self._bar.update(self._task, advance=len(resolved.stages))
+        self._take_as_done(len(resolved.stages))
+
+    def _take_as_done(self, slots: int) -> None:
+        """Slots of an earlier call: the remaining time follows from the speed of this one."""
+        done = next(task.completed for task in self._bar.tasks if task.id == self._task)
+        self._bar.reset(self._task, completed=int(done) + slots)
 
     def slot(self, outcome: SlotOutcome) -> None:
         self._emissions_pg += outcome.summary.emissions_pg

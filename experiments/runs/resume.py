@@ -39,23 +39,38 @@ def standings(
     folder: Path, specs: Sequence[Scenario], resolved: Callable[[Scenario], Resolved]
 ) -> dict[str, Resumed | str]:
     """How the runs of a comparison stand, by name: where one goes on, or, of one that is over, why it failed ("": it is
-    DONE). Those still to be run are left out; what there is of their folders, without a book, is removed.
+    DONE).
+
+    Those still to be run are left out; what there is of their folders is removed: it has no book, or its book has an
+    open slot and the run can be repeated exactly. Policies are compared without gaps where that costs no reading.
 
     Raises UsageError, with nothing changed, where one cannot go on."""
     found: dict[str, Resumed | str] = {}
-    unbooked = []
+    anew = []
     for spec in specs:
         name = run_name(spec.policy, spec.seed)
         stands = _standing(folder / name)
         if isinstance(stands, BrokenOff):
-            found[name] = going_on(stands, resolved(spec))
+            goes_on = going_on(stands, resolved(spec))
+            if goes_on.lost is not None and _repeats_exactly(resolved(spec)):
+                anew.append(folder / name)
+            else:
+                found[name] = goes_on
         elif stands is not None:
             found[name] = stands
         elif (folder / name).is_dir():
-            unbooked.append(folder / name)
-    for path in unbooked:
+            anew.append(folder / name)
+    for path in anew:
         shutil.rmtree(path)
     return found
+
+
+def _repeats_exactly(resolved: Resolved) -> bool:
+    """Whether the run can be repeated: no sensor is read, no real time is measured, and no board or cluster still has a
+    part in the one that was broken off."""
+    spec = resolved.scenario
+    own = spec.fleet.kind != "daemons" and spec.fleet.address is None
+    return own and spec.time.clock != "wall" and set(resolved.meters) == {"modelled"}
 
 
 def _standing(folder: Path) -> BrokenOff | str | None:

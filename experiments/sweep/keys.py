@@ -75,9 +75,18 @@ class Keys:
         """Of ``scenario`` without its seed; ``key_of`` makes keys of it."""
         values = scenario.model_dump(mode="json")
         del values["seed"]
-        files = {str(path): self._of_path(path) for path in sorted(_paths(scenario))}
-        modules = {name: self._of_module(name) for name in sorted(_own_modules(values))}
+        files, modules = self._files(scenario), self._modules(values)
         return _hash(values, files, modules, self._surroundings.code, self._surroundings.data)
+
+    def own(self, scenario: Scenario) -> str:
+        """Hash of the files and modules of one's own that ``scenario`` names: another machine has to have the same."""
+        return _hash(self._files(scenario), self._modules(scenario.model_dump(mode="json")))
+
+    def _files(self, scenario: Scenario) -> dict[str, object]:
+        return {str(path): self._of_path(path) for path in sorted(_paths(scenario))}
+
+    def _modules(self, values: Any) -> dict[str, object]:
+        return {name: self._of_module(name) for name in sorted(_own_modules(values))}
 
 
 def key_of(identity: str, seed: int) -> str:

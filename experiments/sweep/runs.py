@@ -20,6 +20,7 @@ class Runs:
     """Every run of a plan; all scenarios are validated. They are not kept, since a large sweep has very many."""
 
     plan: Plan
+    keys: Keys
     by_key: dict[str, list[Run]] = field(default_factory=dict)
     identities: dict[str, str] = field(default_factory=dict)
     """By key."""
@@ -28,7 +29,7 @@ class Runs:
     def of(cls, plan: Plan, keys: Keys, validated: Callable[[], object]) -> Runs:
         """``validated`` is called after each cell and policy. Raises UsageError for what is refused, and for an axis
         that changes nothing."""
-        runs, identities = cls(plan), dict[int, list[str]]()
+        runs, identities = cls(plan, keys), dict[int, list[str]]()
         for cell, policy, scenario in plan.scenarios():
             identity = keys.identity(scenario)
             identities.setdefault(cell, []).append(identity)
@@ -57,4 +58,5 @@ class Runs:
     def job(self, number: int, key: str, only_check: bool = False) -> Job:
         cell, policy, seed = self.by_key[key][0]
         scenario = self.plan.scenario(cell, policy)
-        return Job(number, text_of(scenario.model_copy(update={"seed": seed})), only_check)
+        scenario = scenario.model_copy(update={"seed": seed})
+        return Job(number, text_of(scenario), only_check, own=self.keys.own(scenario))

@@ -14,6 +14,7 @@ from experiments.runs.start import new_folder
 from experiments.sweep.files import PAGE, PLAN
 from experiments.sweep.plan import Plan, as_dict, read_plan
 from experiments.sweep.sweep import Swept, run_sweep
+from experiments.sweep.work.jobs import Workers
 from experiments.sweep.work.local import LocalWorkers
 
 
@@ -47,12 +48,17 @@ def go_on(folder: Path) -> Start:
     return Start(read_plan(folder), folder, True)
 
 
-def execute(start: Start, console: Console, workers: int | None, *, quiet: bool, draw: bool) -> Swept:
-    """Run what is missing, and draw the page. ``workers``: None for one on each core."""
+def execute(
+    start: Start, console: Console, workers: int | None, *, quiet: bool, draw: bool, ray: str | None = None
+) -> Swept:
+    """Run what is missing, and draw the page.
+
+    ``workers``: None for one on each core. ``ray``: address of the Ray cluster that computes; None: this machine does.
+    """
     swept = run_sweep(
         start.plan,
         start.folder,
-        LocalWorkers(workers or cpu_count(), start.folder),
+        _workers(start, console, workers, ray),
         console,
         quiet=quiet,
         resumed=start.resumed,
@@ -65,3 +71,16 @@ def execute(start: Start, console: Console, workers: int | None, *, quiet: bool,
     else:
         (start.folder / PAGE).unlink(missing_ok=True)  # that of an earlier call may tell less
     return swept
+
+
+def _workers(start: Start, console: Console, count: int | None, ray: str | None) -> Workers:
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    if ray is None:
+        return LocalWorkers(count or cpu_count(), start.folder, say)
+    # Ray takes seconds to import.
+    from experiments.sweep.work.cluster import RayWorkers
+
+    insecure = start.plan.scenario(0, start.plan.policies[0]).coordinator.insecure
+    return RayWorkers(ray, count, insecure, say)

@@ -1,12 +1,14 @@
 """Results of cells, each in a file named by its key: in the sweep's folder, and in the user's cache for other sweeps.
 
-A file that is there is whole: it is written beside and moved into place. One that cannot be read is none. The folder is
-what a sweep is resumed from: an error in it ends the sweep; one in the cache ends the use of the cache, and is said.
+A file that is there is whole: it is written beside and moved into place, with the hash of its content. One that cannot
+be read, or whose content has another hash, is none: its run is computed again. The folder is what a sweep is resumed
+from: an error in it ends the sweep; one in the cache ends the use of the cache, and is said.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -53,12 +55,19 @@ def _place(folder: Path, key: str) -> Path:
 def _read(path: Path) -> Result | None:
     with contextlib.suppress(OSError, ValueError):
         found = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(found, dict):
-            return found
+        if isinstance(found, dict) and isinstance(found.get("result"), dict):
+            result: Result = found["result"]
+            return result if found.get("sha256") == _sha256(result) else None
     return None
+
+
+def _sha256(result: Result) -> str:
+    """Of ``result`` as it is written."""
+    return hashlib.sha256(json.dumps(result, allow_nan=False).encode()).hexdigest()
 
 
 def _write(path: Path, result: Result) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as draft:
-        draft.write_text(json.dumps(result, allow_nan=False), encoding="utf-8")
+        told = {"sha256": _sha256(result), "result": result}
+        draft.write_text(json.dumps(told, allow_nan=False), encoding="utf-8")

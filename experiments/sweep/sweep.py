@@ -80,7 +80,7 @@ def run_sweep(
             mark_unfinished(folder)
             (folder / DONE).unlink(missing_ok=True)
             work = _Work(plan, folder, runs, store, bar)
-            with _kept_is_said(work, console):
+            with _kept_is_said(work, workers.again):
                 work.read()
                 if work.missing:
                     work.compute(workers)
@@ -122,17 +122,16 @@ def _empty(folder: Path) -> None:
 
 
 @contextmanager
-def _kept_is_said(work: _Work, console: Console) -> Iterator[None]:
+def _kept_is_said(work: _Work, again: str) -> Iterator[None]:
     """Errors and Ctrl-C with what is kept, and how to go on."""
     try:
         yield
     except KeyboardInterrupt:
-        console.print(work.kept(), markup=False, highlight=False, soft_wrap=True)
-        raise
+        raise KeyboardInterrupt(work.kept(again)) from None
     except OSError as error:
-        raise RunError(f"{describe_failure(error)}; {work.kept()}") from error
+        raise RunError(f"{describe_failure(error)}; {work.kept(again)}") from error
     except RunError as error:
-        raise RunError(f"{error}; {work.kept()}") from error
+        raise RunError(f"{error}; {work.kept(again)}") from error
 
 
 class _Work:
@@ -198,11 +197,11 @@ class _Work:
         if text := "".join(why):
             raise RunError(text)
 
-    def kept(self) -> str:
-        """For people: how far it got, and how to go on."""
+    def kept(self, again: str) -> str:
+        """For people: how far it got, and how to go on. ``again``: options to repeat."""
         return (
             f"{len(self._results)} of {len(self._runs.by_key)} runs are kept in {self._folder}; go on with "
-            f"`detabed sweep --resume {self._folder}`"
+            f"`detabed sweep --resume {self._folder}{again}`"
         )
 
     def ended(self) -> Swept:

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -248,6 +250,68 @@ def test_a_killed_comparison_goes_on(
         del told["ledger"]  # of another head: it has the second start
     assert said["policies"] == undisturbed["policies"]
     assert said["regret"] == undisturbed["regret"]
+
+
+@pytest.mark.parametrize(
+    ("place", "count"),
+    [
+        ("edge_node.adapters.node_host:NodeHost.handle", 5),
+        ("coordinator.slots.closing:Closing.trade", SLOTS + 3),
+    ],
+)
+def test_a_comparison_killed_amid_a_slot_begins_that_run_again_and_is_the_same(
+    kill: Kill, scenario: Path, tmp_path: Path, place: str, count: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the first run, and in the second: those that are over stand."""
+    arguments = ("--policies", "local,deta", "--seeds", "1", "--no-report")
+    both, folder = tmp_path / "both", tmp_path / "run"
+    assert invoke(["compare", str(scenario), *arguments, "-o", str(both), "--json"]) == 0
+    undisturbed = json.loads(capsys.readouterr().out)
+    kill(place, count, "before", "compare", str(scenario), *arguments, "-o", str(folder))
+    assert invoke(["compare", "--resume", str(folder), "--no-report", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["resumptions"] == {}
+    for run in ("local-s0", "deta-s0"):
+        assert_same(folder / run, both / run)
+    for told in (*said["policies"].values(), *undisturbed["policies"].values()):
+        del told["ledger"]  # its head has the moment of the run
+    assert said["policies"] == undisturbed["policies"]
+    assert said["regret"] == undisturbed["regret"]
+
+
+def test_a_comparison_that_was_interrupted_is_the_same(
+    scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C, wherever it finds the second run."""
+    arguments = ("--policies", "local,deta", "--seeds", "1", "--no-report")
+    both, folder = tmp_path / "both", tmp_path / "run"
+    assert invoke(["compare", str(scenario), *arguments, "-o", str(both)]) == 0
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-P",
+            "-m",
+            "experiments.cli",
+            "compare",
+            str(scenario),
+            *arguments,
+            "-o",
+            str(folder),
+        ],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while not (folder / "deta-s0" / PROGRESS).exists() and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        said = " ".join(process.communicate(timeout=120)[1].split())
+    assert process.returncode == 130, said
+    assert f"are kept in {folder}; `detabed resume {folder}` goes on" in said
+    capsys.readouterr()
+    assert invoke(["compare", "--resume", str(folder), "--no-report"]) == 0
+    for run in ("local-s0", "deta-s0"):
+        assert_same(folder / run, both / run)
 
 
 @pytest.mark.processes

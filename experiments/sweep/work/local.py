@@ -6,18 +6,16 @@ They are no children of Python's multiprocessing, which would run the user's own
 
 from __future__ import annotations
 
-import json
 import os
 import selectors
 import shutil
 import signal
 import subprocess
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from edge_node.adapters.node_host import process_environment
 from experiments.errors import RunError
@@ -41,15 +39,15 @@ class _Worker:
         self.job = job
         assert self.process.stdin is not None  # a pipe was asked for
         with suppress(BrokenPipeError):  # it has died, which its answers tell
-            self.process.stdin.write(json.dumps(asdict(job)).encode() + b"\n")
+            self.process.stdin.write(job.as_line().encode() + b"\n")
             self.process.stdin.flush()
 
-    def lines(self) -> list[dict[str, Any]] | None:
+    def lines(self) -> list[str] | None:
         """What it has said; None when it has ended."""
         assert self.process.stdout is not None
         part = os.read(self.process.stdout.fileno(), 1 << 16)
         *whole, self.rest = (self.rest + part).split(b"\n")
-        return [json.loads(line) for line in whole] if part else None
+        return [line.decode() for line in whole] if part else None
 
     def end(self) -> None:
         self.process.kill()  # what it computes is not kept, and is computed again
@@ -67,10 +65,16 @@ class LocalWorkers(Workers):
     count: int
     folder: Path
     """Of the sweep: runs under way and the log of the processes lie in it."""
+    say: Callable[[str], None] = lambda _: None
+    """Told of every process that died and whose job is given out again."""
     _workers: list[_Worker] = field(default_factory=list)
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _deaths: dict[int, int] = field(default_factory=dict)
     _unready: int = 0
+
+    @property
+    def again(self) -> str:
+        return ""
 
     def __enter__(self) -> LocalWorkers:
         shutil.rmtree(self.folder / SCRATCH, ignore_errors=True)  # of an earlier call that was killed
@@ -113,7 +117,7 @@ class LocalWorkers(Workers):
         for line in said:
             if worker.job is not None:
                 worker.job = None
-                yield Answer(**line)
+                yield Answer.of_line(line)
             worker.ready, self._unready = True, 0
             if waiting:
                 worker.ask(waiting.popleft())
@@ -137,6 +141,7 @@ class LocalWorkers(Workers):
                 job.number, failed=f"its process ended {why}, {deaths} times; see {LOG} in the sweep's folder"
             )
         else:
+            self.say(f"a process that computes cells ended {why}; its run is computed again")
             waiting.appendleft(job)
 
     def _start(self) -> None:

@@ -6,11 +6,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
 
-READY = {"ready": True}
+READY = json.dumps({"ready": True})
 
 
 def serve(questions: TextIO, answers: TextIO, scratch: Path) -> None:
@@ -21,12 +20,11 @@ def serve(questions: TextIO, answers: TextIO, scratch: Path) -> None:
 
     _tell(answers, READY)
     for line in questions:
-        told = json.loads(line)
-        _tell(answers, asdict(answer(Job(**told), scratch)))
+        _tell(answers, answer(Job.of_line(line), scratch).as_line())
 
 
-def _tell(answers: TextIO, value: object) -> None:
-    answers.write(json.dumps(value, allow_nan=False) + "\n")
+def _tell(answers: TextIO, line: str) -> None:
+    answers.write(line + "\n")
     answers.flush()
 
 

@@ -60,7 +60,7 @@ def test_machines_that_only_train_need_no_coordinator_s_address_but_tls(
     monkeypatch.setattr(
         ray, "nodes", lambda: [{"Alive": True, "Resources": {}, "NodeManagerAddress": "10.77.0.11"}]
     )
-    with pytest.raises(UsageError, match=r"10.77.0.11 would train, and RAY_USE_TLS is not set"):
+    with pytest.raises(UsageError, match=r"10.77.0.11 would compute, and RAY_USE_TLS is not set"):
         cluster._require_machines()
     monkeypatch.setenv("RAY_USE_TLS", "1")
     cluster._require_machines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,22 @@ def test_another_sweep_finds_what_one_has_computed(tmp_path: Path) -> None:
     assert Store(tmp_path / "other", tmp_path / "none").get(KEY) == {"emissions_g": 1.5}
 
 
-def test_a_damaged_file_is_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda text: text.replace("1.5", "1.6"),
+        lambda text: '{"a": 1.5}',
+        lambda text: "[]",
+        lambda text: "",
+    ],
+)
+def test_a_damaged_file_is_none(damage: Callable[[str], str], tmp_path: Path) -> None:
     store = Store(tmp_path / "one", tmp_path / "cache")
-    store.put(KEY, {"a": 1})
+    store.put(KEY, {"a": 1.5, "b": None, "c": 0.1})
+    assert store.get(KEY) == {"a": 1.5, "b": None, "c": 0.1}
     for path in tmp_path.rglob(f"{KEY}.json"):
-        path.write_text('{"a"')
+        path.write_text(damage(path.read_text()))
     assert store.get(KEY) is None
 
 

@@ -68,12 +68,12 @@ def test_a_full_disk_behind_a_run_s_error_stops_all(tmp_path: Path, monkeypatch:
 
 def test_a_worker_answers_line_by_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compute, "answer", lambda job, scratch: Answer(job.number, failed=job.text))
-    questions = io.StringIO("".join(json.dumps({"number": k, "text": f"t{k}"}) + "\n" for k in range(2)))
+    questions = io.StringIO("".join(Job(k, f"t{k}").as_line() + "\n" for k in range(2)))
     answers = io.StringIO()
     worker.serve(questions, answers, tmp_path)
-    ready, *found = map(json.loads, answers.getvalue().splitlines())
+    ready, *found = answers.getvalue().splitlines()
     assert ready == worker.READY
-    assert [(each["number"], each["failed"]) for each in found] == [(0, "t0"), (1, "t1")]
+    assert [Answer.of_line(line) for line in found] == [Answer(0, failed="t0"), Answer(1, failed="t1")]
 
 
 @pytest.mark.processes
