@@ -6,8 +6,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from experiments.fitting_table import FittingTable
 from experiments.report.stats import estimate
 from experiments.report.style import policy_label
 from experiments.report.units import grams
@@ -41,10 +41,15 @@ def as_dict(swept: Swept) -> dict[str, Any]:
 def print_summary(swept: Swept, console: Console) -> None:
     """Emissions of every cell and policy over the seeds, and where all figures are."""
     plan, table = swept.plan, swept.table
-    shown = Table(title=f"{plan.name}: {len(plan.cells)} cells, {len(plan.seeds)} seeds")
     last = [axis.key.rpartition(".")[2] for axis in plan.axes]
-    for axis, name in zip(plan.axes, last, strict=True):
-        shown.add_column(name if last.count(name) == 1 else axis.key, overflow="fold")
+    names = [name if last.count(name) == 1 else axis.key for axis, name in zip(plan.axes, last, strict=True)]
+    shown = FittingTable(
+        title=f"{plan.name}: {len(plan.cells)} cells, {len(plan.seeds)} seeds",
+        keep=(*names, "policy", "emissions"),
+        more=f"{TABLE_CSV} has all",
+    )
+    for name in names:
+        shown.add_column(name)
     for name in ("policy", "emissions", "95 %", "nodes' emissions"):
         shown.add_column(name, justify="left" if name == "policy" else "right", no_wrap=True)
     groups = list(table.groupby(["cell", "policy"], sort=False))

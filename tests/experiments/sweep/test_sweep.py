@@ -9,14 +9,22 @@ import shutil
 import signal
 import subprocess
 import time
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from experiments.cli import invoke
 from experiments.fleet.spawn import command
+from experiments.scenario.model import parse_scenario
+from experiments.sweep.axes import parse_axes
+from experiments.sweep.plan import make_plan
+from experiments.sweep.summary import print_summary
+from experiments.sweep.sweep import Swept
 from experiments.sweep.table import FIGURES
+from tests.experiments.sweep.energy import ENERGY
 
 pytestmark = pytest.mark.processes
 AXES = ["--set", "limits.transfer_cap_fraction=0,0.5", "--set", "nodes.0.battery.capacity_wh=1,5"]
@@ -174,3 +182,20 @@ def test_options_that_exclude_each_other(
     ):
         assert invoke(["sweep", *arguments]) == 2
         assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_values_are_whole_in_a_narrow_terminal(swept: Path, columns: int) -> None:
+    """Of an axis of words: they were broken within a word."""
+    axes = parse_axes(["network.transport=wifi-low,wifi-high", "limits.transfer_cap_fraction=0,0.25"], False)
+    plan = make_plan(parse_scenario(ENERGY), axes, ["local", "deta"], 2)
+    table = pd.read_parquet(swept / "sweep.parquet").assign(policy=["local", "local", "deta", "deta"] * 4)
+    for place, axis in enumerate(axes):
+        table[axis.key] = [plan.cells[cell][place] for cell in table["cell"]]
+    console = Console(file=StringIO(), width=columns)
+    print_summary(Swept(plan, swept, table, pd.DataFrame(), 0), console)
+    assert isinstance(console.file, StringIO)
+    said = console.file.getvalue()
+    assert max(map(len, said.splitlines()[:20])) <= columns
+    for word in ("wifi-low ", "wifi-high ", "0.25 ", "LOCAL ", "DETA "):
+        assert word in said
