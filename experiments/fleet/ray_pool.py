@@ -51,7 +51,8 @@ class Member:
     """A process of the pool, and the call that it has."""
 
     actor: Any
-    call: Any | None
+    call: Any
+    """None: it has none."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,10 @@ def print_summary(swept: Swept, console: Console) -> None:
     """Emissions of every cell and policy over the seeds, and where all figures are."""
     plan, table = swept.plan, swept.table
     last = [axis.key.rpartition(".")[2] for axis in plan.axes]
-    names = [name if last.count(name) == 1 else axis.key for axis, name in zip(plan.axes, last, strict=True)]
+    names = [
+        (name if last.count(name) == 1 else axis.key).replace("_", " ")  # headings break at words
+        for axis, name in zip(plan.axes, last, strict=True)
+    ]
     shown = FittingTable(
         title=f"{plan.name}: {len(plan.cells)} cells, {len(plan.seeds)} seeds",
         keep=(*names, "policy", "emissions"),
