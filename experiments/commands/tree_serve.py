@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,11 @@ from experiments.commands.output import out, print_json
 from experiments.errors import RunError, UsageError
 
 POLL_S = 0.2
+
+
+def _end(number: int, frame: object) -> None:
+    """Unwind, so that the server ends too."""
+    raise SystemExit(128 + number)
 
 
 def tree_serve(
@@ -35,6 +41,7 @@ def tree_serve(
         raise UsageError(str(error)) from error
     except ServerError as error:
         raise RunError(str(error)) from error
+    signal.signal(signal.SIGTERM, _end)
     with server:
         if as_json:
             print_json(
