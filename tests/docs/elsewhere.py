@@ -10,6 +10,7 @@ SERVES = "needs a run that serves meanwhile; tests/e2e/test_serving.py does it"
 KEY = (
     "needs a service on the internet and its key; tests/e2e/test_live_carbon.py does it with replayed answers"
 )
+TOKENS = "serves until it is ended; tests/experiments/commands/test_tree_probe.py does both"
 STUDY = "a study of minutes; its cells are tested in tests/experiments/studies"
 
 ELSEWHERE: dict[str, str] = {
@@ -30,6 +31,10 @@ ELSEWHERE: dict[str, str] = {
     "detabed run my.toml --serve-for 60": SERVES,
     "detabed run my.toml --fleet ray --serve-for 60": SERVES,
     "detabed infer ": SERVES,
+    "detabed tree serve": TOKENS,
+    "detabed tree probe ": TOKENS,
+    "detabed data fetch smollm2-135m": "downloads 98 MB; tests that serve the model fetch it",
+    "pip install 'detabed[llm]'": INSTALLS,
     "detabed cluster invite ": BOARD,
     "detabed node join ": BOARD,
     "detabed cluster revoke ": BOARD,
