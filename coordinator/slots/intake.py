@@ -1,7 +1,8 @@
 """Intake of nodes' records into the books: telemetry, usage, settlement. Pure.
 
-``take`` gives (entries, answers) or raises Refused. A refused record is acknowledged too, so that the node does not
-send it again. Only a settlement before the trade is not acknowledged: it is asked for again.
+``take`` gives (entries, answers) or raises Refused. An acknowledgement comes after the answers. A refused record is
+acknowledged too, so that the node does not send it again. Only a settlement before the trade is not acknowledged: it is
+asked for again.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ class Intake:
             entries, answers = self._checked(message, entry) if wanted else ([], [])
             with self._books.together():
                 applied = self._books.enter(entries)
-                sends = tuple((node, m) for m in (self._ack(node, message.seq), *answers))
+                # The answers go first: of a record that is acknowledged, the node knows all that follows from it.
+                sends = tuple((node, m) for m in (*answers, self._ack(node, message.seq)))
             return Effects(applied.entries, sends)
         except Refused as refused:
             if refused.refusal.code != "not_traded":
@@ -108,7 +110,7 @@ class Intake:
             why = f"telemetry of slot {message.slot}; the next to be decided is {next_slot}"
             if message.slot > next_slot:
                 raise Refused("future_slot", why)
-            raise Refused("stale_slot", why, follow=(welcome(self._books, node, self._negotiates),))
+            raise Refused("stale_slot", why, follow=self._where_it_stands(node))
         if next_slot >= len(self._config.stages):
             return [], []  # the run is over: nothing will be decided from it
         profile = self._books.nodes[node].profile
@@ -119,6 +121,13 @@ class Intake:
         if message.battery_was_read and (told := self._drifted(message, entry.key)) is not None:
             return [told, entry], []
         return [*self._reconcile(node, message.slot, message.battery_uj, entry.key), entry], []
+
+    def _where_it_stands(self, node: str) -> tuple[DownMessage, ...]:
+        """To a node that is behind. One that has its part in the open slot has its decision, and is in that slot."""
+        slot = self._books.open_slot
+        if slot is not None and node in slot.decisions and self._books.same_boot(slot, node):
+            return ()
+        return (welcome(self._books, node, self._negotiates),)
 
     def _drifted(self, message: Telemetry, cause: str) -> Entry | None:
         """What a battery's gauge shows against the books; None where they agree, and after a gap, which explains it."""

@@ -75,10 +75,10 @@ class Joining:
     def _greeting(self, node: str) -> list[DownMessage]:
         """Welcome, then all that the node may have missed of the open slot."""
         messages: list[DownMessage] = [welcome(self._books, node, self._negotiates)]
-        state = self._books.nodes[node]
-        if state.acked_seq is not None:
-            messages.append(Ack(node, state.acked_seq))
         messages += self._of_open_slot(node)
+        state = self._books.nodes[node]
+        if state.acked_seq is not None:  # last: the node then knows that of its slot no more comes
+            messages.append(Ack(node, state.acked_seq))
         if (question := self._market.question_for(node)) is not None:
             messages.append(question)
         return messages
@@ -91,4 +91,7 @@ class Joining:
         if slot.owes_reading(node):
             told = [CloseSlot(slot.epoch, slot.slot)] if self._closing.is_told(slot) else []
             return [slot.decisions[node], *told]
+        if slot.awaits_trade(node):
+            # Its reading is here; asked again, it knows that its grant is still to come.
+            return [CloseSlot(slot.epoch, slot.slot)]
         return [slot.grant(node)] if slot.awaits_settlement(node) else []

@@ -166,6 +166,10 @@ class SlotState:
         """Whether the node may settle now: it has metered, and the slot is traded."""
         return self.phase is Phase.TRADED and self.standing.get(node) is Standing.METERED
 
+    def awaits_trade(self, node: str) -> bool:
+        """Whether the node has metered, and gets its grant with the trade, which is still to come."""
+        return self.phase is Phase.RUNNING and self.standing.get(node) is Standing.METERED
+
     def unbooked(self) -> list[str]:
         """Nodes that metered and are not booked, in the order in which their usage came."""
         return [node for node in self.usage if self.standing[node] is Standing.METERED]

@@ -164,7 +164,7 @@ class EdgeNode:
     def acknowledged(self, ack: Ack) -> None:
         """Everything up to ``ack.seq`` is committed."""
         with self._lock:
-            self._state.outbox.acknowledge(ack.seq)
+            self._recovery.acknowledged(ack)
 
     def unacknowledged(self) -> list[UpMessage]:
         """Readings to send again on a new stream, in order."""

@@ -8,7 +8,7 @@ from edge_node.slots.reading import Reading
 from edge_node.slots.state import NodeState
 from edge_node.slots.telemetry import BeforeDecision
 from protos.messages.slot import CloseSlot, Telemetry, Usage
-from protos.messages.stream import UpMessage
+from protos.messages.stream import Ack, UpMessage
 
 
 class Recovery:
@@ -21,13 +21,18 @@ class Recovery:
         """Readings to send again on a new stream, in order. Telemetry is not among them: ``tick`` makes a new one."""
         return [message for message in self._node.outbox.pending() if not isinstance(message, Telemetry)]
 
+    def acknowledged(self, ack: Ack) -> None:
+        """Everything up to ``ack.seq`` is committed, and what the coordinator says about it has come."""
+        self._node.outbox.acknowledge(ack.seq)
+        self._node.heard_all = True
+
     def tick(self) -> list[UpMessage]:
         """Once per heartbeat: settle doubts after a reconnection, and say again what was not acknowledged.
 
         Raises MeterError where a slot that ended without this node has no reading.
         """
         node, pending = self._node, self._node.outbox.pending()
-        if node.in_doubt and (late := self._settle_doubt(pending)) is not None:
+        if node.in_doubt and node.heard_all and (late := self._settle_doubt(pending)) is not None:
             return [late]
         if not self._before.expected() or any(not isinstance(each, Telemetry) for each in pending):
             return []  # readings first: the coordinator's battery is behind this node's until they are booked
@@ -37,7 +42,7 @@ class Recovery:
         return [self._before.telemetry()] if told is None or told in pending else []
 
     def _settle_doubt(self, pending: Sequence[UpMessage]) -> Usage | None:
-        """The coordinator is ahead, and has sent nothing about this slot since: it has ended the slot."""
+        """The coordinator is ahead, and had nothing to say about this slot since: it has ended the slot."""
         node, slot = self._node, self._node.current
         if slot is None:
             return None

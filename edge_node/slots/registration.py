@@ -39,7 +39,7 @@ class Registration:
         """A fresh node takes up slot and battery as the ledger has them, and what the start before it remembered.
 
         For any other node the coordinator may be in a later slot. It may still wait for the node's slot (then it
-        says so right after this Welcome), or have ended it: see edge_node.slots.recovery.
+        says so between this Welcome and the next acknowledgement), or have ended it: see edge_node.slots.recovery.
 
         Raises InvalidDecision for another run's Welcome.
         """
@@ -48,6 +48,7 @@ class Registration:
             raise InvalidDecision(f"{node.node_id} is of run {node.config.run_id}, not {welcome.run_id}")
         node.negotiates = welcome.negotiates
         fresh = node.current is None and node.last is None
+        node.heard_all = False
         node.coordinator_at(welcome.next_slot)
         if fresh:
             if welcome.battery_uj is not None:

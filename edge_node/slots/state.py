@@ -89,11 +89,14 @@ class NodeState:
         self.last: SlotState | None = None
         self.in_doubt = False
         """Whether the coordinator is in a later slot and has sent nothing about this one since."""
+        self.heard_all = False
+        """Whether an acknowledgement came since the last Welcome: it comes after everything that the coordinator has to
+        say about a slot that it still waits for."""
         self._coordinator_slot = 0
         self.on_open: list[Callable[[], None]] = []
         """Called whenever a slot has been opened, or the run is over."""
         self.savepoint = Together(self)
-        own = ("battery_uj", "boot_id", "negotiates", "mean_loss", "current", "last", "in_doubt")
+        own = ("battery_uj", "boot_id", "negotiates", "mean_loss", "current", "last", "in_doubt", "heard_all")
         self.savepoint.keep(self, *own, "_coordinator_slot")
         self.savepoint.keep(self.backlog, "_waiting")
         self.savepoint.keep(self.serving, "free_s")

@@ -193,17 +193,14 @@ def said(found: Effects | Refused) -> tuple[str, list[Any]]:
 
 
 def test_a_refused_record_is_acknowledged_so_that_it_is_not_sent_again(bench: Any) -> None:
-    """Only a settlement before the trade is not: it is to come again. A stale telemetry is told where the run is."""
+    """Only a settlement before the trade is not: it is to come again. A stale telemetry is told where the run is, if
+    the node has no part in the open slot."""
     bench.join()
     stub = bench.nodes["n00"]
     told = stub.telemetry(0)
     assert said(taken(bench, dataclasses.replace(told, seq=70, slot=2))) == ("future_slot", [Ack("n00", 70)])
     bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
-    battery_uj = bench.coordinator.service.books.battery_uj("n00")
-    assert said(taken(bench, dataclasses.replace(told, seq=71))) == (
-        "stale_slot",
-        [Ack("n00", 71), Welcome("test-run", 1, 0.5, 2.0, 1, battery_uj)],
-    )
+    assert said(taken(bench, dataclasses.replace(told, seq=71))) == ("stale_slot", [Ack("n00", 71)])
     other_boot = dataclasses.replace(told, seq=72, boot_id="boot0")
     assert said(taken(bench, other_boot)) == ("stale_boot", []), "its numbers are of another start"
     usage = stub.usage(0)
@@ -222,6 +219,13 @@ def test_a_refused_record_is_acknowledged_so_that_it_is_not_sent_again(bench: An
     )
     assert said(taken(bench, dataclasses.replace(early, seq=81))) == ("not_traded", [])
     assert said(taken(bench, dataclasses.replace(usage, seq=60))) == ("repeated", [Ack("n00", 80)])
+    bench.coordinator.service.closing.trade()
+    bench.coordinator.service.closing.finish(EndSlot(0, 1.0))
+    battery_uj = bench.coordinator.service.books.battery_uj("n00")
+    assert said(taken(bench, dataclasses.replace(told, seq=90))) == (
+        "stale_slot",
+        [Ack("n00", 90), Welcome("test-run", 1, 0.5, 2.0, 1, battery_uj)],
+    )
 
 
 def test_a_record_that_came_before_is_acknowledged_and_enters_nothing(bench: Any) -> None:
@@ -274,16 +278,16 @@ def test_a_reading_is_answered_by_where_its_slot_is(bench: Any) -> None:
     found = taken(bench, readings["n01"])
     assert isinstance(found, Effects)
     assert found.sends == (
-        ("n01", Ack("n01", readings["n01"].seq)),
         ("n01", EnergyGrant("n01", 1, 0, 0, 0)),
+        ("n01", Ack("n01", readings["n01"].seq)),
     )
     assert [entry.kind for entry in found.entries] == [Kind.USAGE]
     bench.coordinator.service.closing.finish(EndSlot(0, 1.0))
     found = taken(bench, readings["n02"])
     assert isinstance(found, Effects)
     assert found.sends == (
-        ("n02", Ack("n02", readings["n02"].seq)),
         ("n02", EnergyGrant("n02", 1, 0, 0, 0)),
+        ("n02", Ack("n02", readings["n02"].seq)),
     )
     assert [entry.kind for entry in found.entries] == [Kind.USAGE, Kind.BOOKING]
     assert found.entries[1].body["late"]

@@ -13,18 +13,21 @@ from protos.messages.stream import Ack, Welcome
 
 
 class OpenSlot:
-    """Slot 4 of epoch 3: n0 works, n1 awaits its settlement, n2 has settled, n3 has no part."""
+    """Slot 4 of epoch 3: n0 works, n1 awaits its settlement, n2 has settled, n3 has no part, n4 awaits the trade."""
 
     epoch, slot = 3, 4
 
     def __init__(self) -> None:
-        self.decisions = {node: f"decision of {node}" for node in ("n0", "n1", "n2")}
+        self.decisions = {node: f"decision of {node}" for node in ("n0", "n1", "n2", "n4")}
 
     def owes_reading(self, node: str) -> bool:
         return node == "n0"
 
     def awaits_settlement(self, node: str) -> bool:
         return node == "n1"
+
+    def awaits_trade(self, node: str) -> bool:
+        return node == "n4"
 
     def grant(self, node: str) -> str:
         return f"grant of {node}"
@@ -89,11 +92,13 @@ HELLO = Welcome("run", 3, 0.5, 2.0, 4, 41, False)
         ({"slot": OpenSlot()}, [HELLO, "decision of n0"]),
         (
             {"slot": OpenSlot(), "told": True, "acked": 9},
-            [HELLO, Ack("n0", 9), "decision of n0", CloseSlot(3, 4)],
+            [HELLO, "decision of n0", CloseSlot(3, 4), Ack("n0", 9)],
         ),
         ({"slot": OpenSlot(), "same_boot": False}, [HELLO]),
         ({"node": "n1", "slot": OpenSlot(), "question": "call"}, [HELLO, "grant of n1", "call"]),
+        ({"node": "n1", "slot": OpenSlot(), "acked": 9}, [HELLO, "grant of n1", Ack("n1", 9)]),
         ({"node": "n2", "slot": OpenSlot()}, [HELLO]),
+        ({"node": "n4", "slot": OpenSlot(), "acked": 9}, [HELLO, CloseSlot(3, 4), Ack("n4", 9)]),
         ({"node": "n3", "slot": OpenSlot()}, [HELLO]),
     ],
 )

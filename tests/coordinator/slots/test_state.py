@@ -186,6 +186,8 @@ def test_standing_of_nodes_by_what_came_of_them() -> None:
     for phase, awaits in ((Phase.RUNNING, False), (Phase.TRADED, True), (Phase.ENDED, False)):
         slot.phase = phase
         assert [slot.awaits_settlement(node) for node in ("n00", "n01", "n09")] == [awaits, False, False]
+        before = phase is Phase.RUNNING
+        assert [slot.awaits_trade(node) for node in ("n00", "n01", "n09")] == [before, False, False]
     slot.standing = {"n00": Standing.WORKING, "n01": Standing.METERED, "n02": Standing.BOOKED}
     assert slot.unbooked() == []
     assert [slot.is_working(node) for node in slot.decisions] == [True, False, False]

@@ -14,7 +14,7 @@ from edge_node.slots.parcels import pack, payload_bytes
 from edge_node.workload import Parameters
 from protos.messages.parcels import Parcel, Receipt
 from protos.messages.slot import CloseSlot, Executed, Guest, Moved, Send
-from protos.messages.stream import Welcome
+from protos.messages.stream import Ack, Welcome
 from protos.messages.terms import Component, Stage
 from tests.edge_node.slots.steps import BATCH_BYTES, MakeNode, decide, finish, welcome
 from tests.edge_node.two_services import MODEL, SERVED, Images, Words, inference, two_services
@@ -182,6 +182,7 @@ def test_parcels_for_a_slot_that_went_by_are_forgotten(make_node: MakeNode, pack
     welcome(node)
     assert node.on_parcel(packed(slot=1)).accepted
     node.on_welcome(Welcome("run", 1, 2.0, 6.0, 2, None))
+    node.acknowledged(Ack("n1", 0))
     node.tick()
     assert node.slot == 2
     node.on_decision(decide("n1", 2, guests=(Guest("n0", 2),)))

@@ -30,6 +30,7 @@ def test_a_slot_ended_without_this_node_is_reported_late(make_node: MakeNode, mo
     node.execute(model)
     node.on_welcome(Welcome("run", 1, 2.0, 6.0, 1))  # reconnected: the coordinator is one slot further
     assert node.before_slot() == []
+    node.acknowledged(Ack("n0", 0))
     (usage,) = node.tick()  # and sent nothing more about slot 0
     assert isinstance(usage, Usage)
     assert (usage.slot, usage.executed) == (0, (Executed("n0", 6),))
@@ -53,6 +54,7 @@ def test_slots_decided_without_this_node_are_skipped(make_node: MakeNode) -> Non
     welcome(node)
     node.telemetry()
     node.on_welcome(Welcome("run", 1, 2.0, 6.0, 4))
+    node.acknowledged(Ack("n0", 0))
     (told,) = node.tick()
     assert isinstance(told, Telemetry)
     assert (told.slot, told.backlog_batches) == (4, (6,))
@@ -64,7 +66,8 @@ def test_a_reading_closed_by_estimate_lets_the_node_go_on(make_node: MakeNode) -
     node.on_decision(decide("n0", 0))
     usage = node.close(CloseSlot(1, 0))
     node.acknowledged(Ack("n0", usage.seq))
-    node.on_welcome(Welcome("run", 1, 2.0, 6.0, 1))  # no grant came, and none comes any more
+    node.on_welcome(Welcome("run", 1, 2.0, 6.0, 1))
+    node.acknowledged(Ack("n0", usage.seq))  # no grant came before it, and none comes any more
     (told,) = node.tick()
     assert isinstance(told, Telemetry)
     assert told.slot == 1
@@ -72,3 +75,31 @@ def test_a_reading_closed_by_estimate_lets_the_node_go_on(make_node: MakeNode) -
     settlement = node.on_grant(EnergyGrant("n0", 1, 0, 0, 0))
     assert node.telemetry().battery_uj == settlement.battery_after_uj
     assert node.telemetry().seq > told.seq
+
+
+def test_a_node_in_doubt_goes_on_only_after_an_acknowledgement_of_its_new_stream(
+    make_node: MakeNode, model: Parameters
+) -> None:
+    """Until then the decision or the grant of its slot may be on the way, however many heartbeats it takes: a battery
+    told of before that grant would be another than the one that is settled."""
+    node = make_node()
+    welcome(node)
+    decision = decide("n0", 0, own=6, discharge_uj=10**9)
+    reconnected = Welcome("run", 1, 2.0, 6.0, 1)
+    node.on_welcome(reconnected)
+    assert [node.tick(), node.slot] == [[], 0], "not skipped: it may be decided with this node"
+    node.on_decision(decision)
+    node.on_welcome(reconnected)
+    assert node.tick() == [], "not closed amid its work"
+    node.on_decision(decision)
+    node.execute(model)
+    usage = node.close(CloseSlot(1, 0))
+    node.acknowledged(Ack("n0", usage.seq))
+    node.on_welcome(reconnected)
+    assert [node.tick(), node.tick(), node.slot] == [[], [], 0], "not left: its grant may come"
+    settlement = node.on_grant(EnergyGrant("n0", 1, 0, 0, 0))
+    assert settlement.battery_after_uj < settlement.battery_before_uj
+    node.acknowledged(Ack("n0", settlement.seq))
+    (told,) = node.tick()
+    assert isinstance(told, Telemetry)
+    assert (told.slot, told.battery_uj) == (1, settlement.battery_after_uj)
