@@ -18,8 +18,7 @@ pytestmark = pytest.mark.processes
 SCENARIO = """
 name = "boards"
 [time]
-slot_s = {slot_s}
-clock = "{clock}"
+slot_s = 2.0
 [stages]
 preparation = 1
 development = {rounds}
@@ -64,7 +63,8 @@ def written(
     where = ON_BOARDS.format(address=cluster.address, host=cluster.laptop.address)
     path = cluster.folder / f"{name}.toml"
     more = where if more is None else more
-    path.write_text(SCENARIO.format(rounds=rounds, more=more, clock=clock, slot_s=slot_s))
+    text = SCENARIO.format(rounds=rounds, more=more)
+    path.write_text(text.replace("slot_s = 2.0", f'slot_s = {slot_s}\nclock = "{clock}"'))
     return path
 
 
