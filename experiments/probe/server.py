@@ -7,6 +7,8 @@ import urllib.parse
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from carbon_data.files.http import is_allowed, is_loopback, reason
 from experiments.errors import RunError, UsageError
@@ -54,6 +56,11 @@ class ModelServer:
         self.url = url.rstrip("/").removesuffix("/v1")
         self._timeout_s = timeout_s
         self._session = requests.Session()
+        again = Retry(
+            1, connect=0, backoff_factor=0.1
+        )  # of GET: servers close a connection that they kept open
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=again))
         self._session.trust_env = not is_loopback(url)  # no proxy for this machine
         self._session.auth = lambda request: request  # no password of ~/.netrc
         if key:
@@ -100,14 +107,17 @@ class ModelServer:
             raise UsageError(f"choose a model of {self.url} with --model; {has}")
         return names[0]
 
-    def ask(self, prompt: str, tokens_out: int) -> Answer:
-        """One request, streamed.
+    def ask(self, prompt: str, tokens_out: int, fresh: bool = False) -> Answer:
+        """One request, streamed. ``fresh``: over a connection of its own; a kept one may have been closed by the server
+        meanwhile, and nothing was answered over it then.
 
         Raises:
             RunError: it is refused, breaks off, or is not what the dialect says.
         """
         body = self.dialect.body(self.model, prompt, tokens_out, self.whole)
         answer = Answer()
+        if fresh:
+            self._session.close()
         begun_s = time.perf_counter()
         try:
             with self._session.post(
@@ -138,6 +148,8 @@ class ModelServer:
                         self.dialect.read(line.decode("utf-8"), now_s, answer)
                 self.dialect.read(rest.decode("utf-8"), time.perf_counter() - begun_s, answer)
         except requests.RequestException as error:
+            if isinstance(error, requests.ConnectionError) and not (answer.wire_bytes or fresh):
+                return self.ask(prompt, tokens_out, fresh=True)
             raise RunError(f"{self.url} broke off in the middle of an answer: {reason(error)}") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunError(
