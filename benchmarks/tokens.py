@@ -28,8 +28,8 @@ from edge_node.language.prompt_cache import PromptCache, put, take
 from edge_node.language.requantise import cache_bytes_per_token, requantise
 from edge_node.language.server import LanguageServer
 from edge_node.language.step_cost import Prefill, Step, fit_prefill, fit_step
+from experiments.probe.meters import process_cpu_s
 
-CPU_CLOCK = 2
 PROMPTS, ANSWER_TOKENS = 16, 24
 GOALS: dict[str, tuple[str, float]] = {
     "16 of 16 natural-text prompts identical after hand-over": (">=", 16.0),
@@ -90,7 +90,7 @@ class Client:
 
     def cpu_s(self) -> float:
         """Of the server's process so far."""
-        return time.clock_gettime((~self.server.pid << 3) | CPU_CLOCK)
+        return process_cpu_s(self.server.pid)
 
     def spent_s(self, work: Callable[[], object]) -> float:
         begun_s = self.cpu_s()

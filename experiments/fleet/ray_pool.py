@@ -106,7 +106,7 @@ class RayPool(Managed):
         member.call = member.actor.answer.remote(text)
 
     def end(self, member: Member) -> None:
-        """Whatever it computes."""
+        """What it computes, of any kind."""
         self._members.remove(member)
         with contextlib.suppress(RayError):
             ray.kill(member.actor)

@@ -72,6 +72,11 @@ class SensorMeter:
         self._sampler.stop()
 
 
+def process_cpu_s(pid: int) -> float:
+    """CPU seconds of a process on this machine so far. On Linux. Raises OSError where there is none."""
+    return time.clock_gettime((~pid << 3) | CPU_CLOCK)
+
+
 class CpuTimeMeter:
     """CPU seconds of a process on this machine and of those it started, at the board's watts for one busy core:
     modelled, and without what the machine draws at rest."""
@@ -89,7 +94,7 @@ class CpuTimeMeter:
         try:
             process = psutil.Process(self._pid)
             pids = [self._pid, *(child.pid for child in process.children(recursive=True))]
-            return {pid: time.clock_gettime((~pid << 3) | CPU_CLOCK) for pid in pids}
+            return {pid: process_cpu_s(pid) for pid in pids}
         except (psutil.Error, OSError) as error:
             raise MeterError(f"there is no process {self._pid} on this machine ({error})") from error
 

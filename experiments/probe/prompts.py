@@ -1,4 +1,4 @@
-"""Prompts of a wanted length that no server has seen: words of Python's own documentation, drawn anew for each."""
+"""Prompts of a wanted length that no server has seen: words of Python's own documentation, drawn for each."""
 
 from __future__ import annotations
 
