@@ -195,7 +195,7 @@ GROUPS = {
             ),
             "serve": (
                 "tree_serve:tree_serve",
-                "Serve a small language model on this machine until Ctrl-C (needs detabed[llm]).",
+                "Serve a small language model on this machine until Ctrl-C (needs the extra llm).",
             ),
         },
     ),
