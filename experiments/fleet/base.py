@@ -78,8 +78,8 @@ class Fleet(Protocol):
 
     @property
     def coordinators(self) -> Ahead | None:
-        """Where the coordinator of the next run may be started ahead; ``stop`` ends one that was not needed. None
-        where coordinators have no process of their own."""
+        """Forks a coordinator for each run; ``stop`` ends it. None where coordinators have no process of their
+        own."""
         ...
 
     @property

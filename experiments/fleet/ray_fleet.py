@@ -267,7 +267,7 @@ class RayFleet(HostsRuns[RayGrid]):
         try:
             self._ray.start()
             self._actors = [self._new_actor(place) for place in range(self._processes)]
-            # That of the first run imports while the actors do. Not earlier: it has the environment of the fleet.
+            # It imports while the actors do. Not earlier: it has the environment of the fleet.
             self._coordinators.prepare()
             self._actor_pids = self._ask([actor.pid.remote() for actor in self._actors], "start")
         except BaseException:

@@ -1,8 +1,7 @@
 """Run a module as a child that dies with its parent.
 
 Usage: ``command(MODULE, ARGS...)``; it runs ``experiments.fleet.spawn PARENT_PID MODULE ARGS...``.
-``command_ahead(MODULE)`` imports the module and waits for one line of JSON on standard input,
-``{"arguments": [...], "log": "FILE"}``; it ends where there is none.
+``command_ahead(MODULE)`` imports the module and forks for each request on standard input.
 
 Ray blocks SIGINT in processes it starts and their children inherit that, and a killed parent leaves orphans
 behind. Both are put right here, in the child itself, before the module runs.
@@ -10,12 +9,16 @@ behind. Both are put right here, in the child itself, before the module runs.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import gc
 import importlib
 import json
 import os
 import runpy
+import select
 import signal
+import socket
 import sys
 import threading
 import time
@@ -23,7 +26,10 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 1.0
-_WAIT = "--arguments-from-standard-input"
+_FORK = "--fork-for-each-request"
+_REQUEST_BYTES = 1 << 16
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""Environment of what is forked: numpy's library would start threads as it is imported, and none survives a fork."""
 
 
 def _die_with(parent_pid: int) -> None:
@@ -55,21 +61,64 @@ def command(module: str, *arguments: str) -> list[str]:
 
 
 def command_ahead(module: str) -> list[str]:
-    """What to execute so that ``module`` is imported now and run when its arguments are known."""
-    return command(module, _WAIT)
+    """What to execute so that ``module`` is imported once and run in a fork for each request."""
+    return command(module, _FORK)
 
 
-def _await_arguments(module: str) -> list[str]:
-    """Import ``module``, then read its arguments; standard error goes to the log from then on."""
+def _fork_for_each_request(module: str) -> list[str]:
+    """Import ``module``, then fork for each request that arrives at standard input: the arguments, with descriptors
+    for what is said of the fork, its standard output and its standard error. Returns in the fork, with its arguments.
+
+    Of a fork its process number and descriptor are told first, its exit code at its end. This process ends when
+    nobody can ask any more.
+    """
     importlib.import_module(f"{module}.__main__")
     del sys.modules[f"{module}.__main__"]  # it is run as __main__; what it imported stays
-    line = sys.stdin.readline()
-    if not line:
-        sys.exit(0)
-    told = json.loads(line)
-    with Path(told["log"]).open("a", encoding="utf-8") as log:
-        os.dup2(log.fileno(), sys.stderr.fileno())
-    return list(told["arguments"])
+    gc.freeze()  # pages that no search for cycles touches stay shared
+    asked = socket.socket(fileno=os.dup(sys.stdin.fileno()))
+    running: dict[int, tuple[int, socket.socket]] = {}
+    """By descriptor: number of the process, and where its end is told."""
+    mine = os.getpid()
+    while True:
+        for ready in select.select([asked.fileno(), *running], [], [])[0]:
+            if ready in running:
+                _tell_end(ready, *running.pop(ready))
+                continue
+            request, given, _, _ = socket.recv_fds(asked, _REQUEST_BYTES, 3)
+            if not request:
+                sys.exit(0)
+            pid = os.fork()
+            if pid == 0:
+                asked.close()
+                for pidfd, (_, told) in running.items():
+                    os.close(pidfd)
+                    told.close()
+                _die_with(mine)
+                return _as_fork(request, given)
+            pidfd, told = os.pidfd_open(pid), socket.socket(fileno=given[0])
+            running[pidfd] = (pid, told)
+            for descriptor in given[1:]:
+                os.close(descriptor)
+            with contextlib.suppress(OSError):
+                socket.send_fds(told, [str(pid).encode()], [pidfd])
+
+
+def _tell_end(pidfd: int, pid: int, told: socket.socket) -> None:
+    exit_code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(pidfd)
+    with contextlib.suppress(OSError), told:
+        told.sendall(str(exit_code).encode())
+
+
+def _as_fork(request: bytes, given: list[int]) -> list[str]:
+    """In the fork: its own session, output and parent."""
+    os.setsid()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for descriptor, standard in zip((nothing, *given[1:]), (sys.stdin, sys.stdout, sys.stderr), strict=True):
+        os.dup2(descriptor, standard.fileno())
+    for descriptor in (nothing, *given):
+        os.close(descriptor)
+    return list(json.loads(request))
 
 
 def main() -> None:
@@ -78,8 +127,8 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     _die_with(int(parent_pid))
-    if arguments == [_WAIT]:
-        arguments = _await_arguments(module)
+    if arguments == [_FORK]:
+        arguments = _fork_for_each_request(module)
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

@@ -20,7 +20,7 @@ from typing import IO
 from coordinator.config import EXIT_LEDGER_FAILED, CoordinatorConfig
 from experiments.run_folder.files import COORDINATOR, COORDINATOR_LOG
 
-from .ahead import Ahead
+from .ahead import Ahead, Forked
 from .base import Managed
 from .spawn import command
 
@@ -65,7 +65,7 @@ class Supervisor(Managed):
         restarts: How often it may die unexpectedly.
         module: What is run with the configuration's path as its only argument.
         on_restart: Told of each restart.
-        ahead: Has the first process where one was started ahead.
+        ahead: Forks the first process where one was started ahead.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Supervisor(Managed):
         self._module = module
         self._on_restart = on_restart
         self._ahead = ahead
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[str] | Forked | None = None
         self._address = ""
         self._ready = threading.Event()
         self._stopping = threading.Event()

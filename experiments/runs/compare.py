@@ -224,7 +224,7 @@ def run_compare(
                     failed |= {name: found} if found else {}
                 else:
                     try:
-                        _execute(resolved(spec), folder / name, fleet, progress, more=left > 0, resumed=found)
+                        _execute(resolved(spec), folder / name, fleet, progress, resumed=found)
                     except RunError as error:
                         failed[name] = str(error).removeprefix(f"{folder / name}: ")
                 if name not in failed:
@@ -287,15 +287,13 @@ def _execute(
     fleet: AnyFleet,
     progress: SlotProgress,
     outside: Outside | None = None,
-    more: bool = False,
     resumed: Resumed | None = None,
 ) -> None:
-    """``more``: another run follows; its coordinator is started while this one works. ``resumed``: where it goes on."""
+    """``resumed``: where it goes on."""
     progress.begin(resolved)
     if resumed is not None:
         progress.resume(resumed.first_slot, len(resolved.stages))
-    ahead = fleet.coordinators if more else None
-    hooks = Hooks(progress.slot, lambda _: None if ahead is None else ahead.prepare())
+    hooks = Hooks(progress.slot)
     if outside is not None:
         hooks = Hooks(progress.slot, outside.opened, outside.before_close)
     try:

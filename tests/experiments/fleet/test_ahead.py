@@ -72,17 +72,70 @@ def alive(pid):
         return False
 
 
-def test_the_process_started_ahead_serves_the_run(config, module, ahead, tmp_path):
+def test_forks_of_the_process_started_ahead_serve_one_run_after_the_other(config, module, ahead, tmp_path):
     ahead.prepare()
-    ahead.prepare()  # one waits: no second
-    waits = waiting_pid(tmp_path)
-    run = tmp_path / "run"
-    run.mkdir()
-    assert not list(run.iterdir())
-    with Supervisor(config, run, module=module, ahead=ahead) as supervisor:
-        assert supervisor.pid == waits
-        assert (run / "coordinator.log").read_text().split() == ["started", str(waits)]
-    assert not alive(waits)
+    ahead.prepare()  # there is one: no second
+    original = waiting_pid(tmp_path)
+    for name in ("first", "second"):
+        run = tmp_path / name
+        run.mkdir()
+        with Supervisor(config, run, module=module, ahead=ahead) as supervisor:
+            forked = supervisor.pid
+            assert psutil.Process(forked).ppid() == original
+            assert os.getsid(forked) == forked, "Ctrl-C is for the runner"
+            assert (run / "coordinator.log").read_text().split() == ["started", str(forked)]
+        assert not alive(forked)
+        assert alive(original)
+    assert (tmp_path / "imported").read_text() == str(original)
+
+
+def test_the_coordinator_is_forked_before_any_thread_has_started(ahead, tmp_path):
+    """numpy's library would start threads as it is imported."""
+    ahead = Ahead()
+    ahead.prepare()
+    forked = ahead.take(["--help"], tmp_path / "log")
+    original = psutil.Process(psutil.Process(forked.pid).ppid())
+    assert original.num_threads() == 1
+    assert forked.wait(30) == 0
+    assert "coordinator as a process of its own" in (tmp_path / "log").read_text()
+    ahead.stop()
+
+
+@pytest.mark.parametrize("code", [0, 3, -signal.SIGKILL, -signal.SIGTERM])
+def test_exit_codes_are_told(ahead, module, tmp_path, code):
+    end = f"os._exit({code})" if code >= 0 else f"os.kill(os.getpid(), {-code})"
+    (tmp_path / "early_server" / "__main__.py").write_text(
+        f"import os\nif __name__ == '__main__':\n    {end}\n"
+    )
+    ahead.prepare()
+    forked = ahead.take([], tmp_path / "log")
+    assert forked.wait(30) == forked.poll() == code
+    forked.kill()  # without effect
+
+
+def test_a_wait_has_a_limit(config, module, ahead, tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(config.model_dump_json())
+    ahead.prepare()
+    forked = ahead.take([str(path)], tmp_path / "log")
+    assert "address" in forked.stdout.readline()
+    with pytest.raises(subprocess.TimeoutExpired):
+        forked.wait(0.05)
+    assert forked.poll() is None
+    forked.terminate()
+    assert forked.wait(30) == -signal.SIGTERM
+
+
+def test_where_the_original_is_killed_its_forks_end_and_that_is_told(config, module, ahead, tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(config.model_dump_json())
+    ahead.prepare()
+    original = waiting_pid(tmp_path)
+    forked = ahead.take([str(path)], tmp_path / "log")
+    assert "address" in forked.stdout.readline()
+    os.kill(original, signal.SIGKILL)
+    assert forked.wait(30) == -signal.SIGKILL
+    assert not alive(forked.pid)
 
 
 def test_one_that_dies_in_the_run_is_started_again_on_its_port(config, module, ahead, tmp_path):

@@ -10,7 +10,6 @@ import pytest
 from rich.console import Console
 
 from experiments.cli import invoke
-from experiments.fleet.inprocess import InProcessFleet
 from experiments.report import read
 from experiments.report.read import load, load_run
 from experiments.resolve.prepare import open_scenario
@@ -43,39 +42,19 @@ def test_a_comparison_of_nothing_but_failed_runs(scenario: Path, capsys: pytest.
     assert "%" not in said.err
 
 
-class Recorder:
-    def __init__(self) -> None:
-        self.prepared = 0
-
-    def prepare(self) -> None:
-        self.prepared += 1
-
-
-class RecordedFleet(InProcessFleet):
-    recorder = Recorder()
-
-    @property
-    def coordinators(self) -> Recorder:
-        return self.recorder
-
-
-def test_scenarios_are_resolved_once_and_coordinators_started_for_runs_to_come(
-    small_scenario: Path, tmp_path: Path, monkeypatch
-) -> None:
-    fleet, counted, resolve = RecordedFleet(), Counter(), compare.resolve
+def test_scenarios_are_resolved_once(small_scenario: Path, tmp_path: Path, monkeypatch) -> None:
+    counted, resolve = Counter(), compare.resolve
 
     def count(spec):
         counted[spec.policy, spec.seed] += 1
         return resolve(spec)
 
-    monkeypatch.setattr(compare, "make_fleet", lambda _: fleet)
     monkeypatch.setattr(compare, "resolve", count)
     scenario = open_scenario(str(small_scenario))
     folder = tmp_path / "compare"
     compare.run_compare(scenario, ("local", "grid"), 2, folder, Console(stderr=True), quiet=True, draw=False)
     first = scenario.seed
     assert counted == {(policy, seed): 1 for policy in ("local", "grid") for seed in range(first, first + 2)}
-    assert fleet.recorder.prepared == 3  # the last of four runs has none after it
 
 
 def test_regret_report_and_summary_read_a_finished_run_once(
