@@ -73,6 +73,23 @@ class ServingTotals:
     ee_serving_bit_per_j: float | None
 
 
+_COUNTED = (
+    "requests",
+    "outside_requests",
+    "unserved_requests",
+    "deadline_misses",
+    "tokens_in",
+    "tokens_out",
+    "bits",
+)
+_PHASES = ("prefill_s", "decode_s", "prefill_j", "decode_j")
+_SUMMED = frozenset(
+    {*_COUNTED, *_PHASES, "energy_j", "operational_g", "outside_latency_p95_s"}
+    | {"slot", "node_id", "service", "latency_bins", "latency_counts"}
+)
+"""Columns that ServingTotals need."""
+
+
 def serving_table(run: Run) -> pd.DataFrame | None:
     """Rows of the run in which requests came; None for a run without any (or of an older version)."""
     table = run.tables.get("serving")
@@ -81,9 +98,16 @@ def serving_table(run: Run) -> pd.DataFrame | None:
     return table
 
 
+@lru_cache(maxsize=64)
+def _summed_table(key: ById[Run]) -> pd.DataFrame | None:
+    """serving_table without the columns that would be copied for each node for nothing."""
+    table = serving_table(key.value)
+    return None if table is None else table[[name for name in table.columns if name in _SUMMED]]
+
+
 def serving_totals(run: Run, node_id: str | None = None, service: str | None = None) -> ServingTotals | None:
     """Of a whole run, or of what one node answered, or of one service; None when it has no requests."""
-    table = serving_table(run)
+    table = _summed_table(ById(run))
     if table is None:
         return None
     if node_id is not None:
@@ -100,8 +124,7 @@ def service_names(run: Run) -> list[str]:
 
 
 def _total(run: Run, rows: pd.DataFrame) -> ServingTotals:
-    names = ("requests", "outside_requests", "unserved_requests", "deadline_misses", "tokens_in")
-    sums = {name: int(rows[name].sum()) for name in (*names, "tokens_out", "bits")}
+    sums = {name: int(rows[name].sum()) for name in _COUNTED}
     energy_j, grams = float(rows["energy_j"].sum()), float(rows["operational_g"].sum())
     duration_s = run.lasted_s(rows["slot"])
     counts = latency.add(
@@ -109,9 +132,7 @@ def _total(run: Run, rows: pd.DataFrame) -> ServingTotals:
         for bins, counts in zip(rows["latency_bins"], rows["latency_counts"], strict=True)
     )
     alpha = alpha_bits_per_token(run)
-    phases: dict[str, Any] = {
-        name: _sum(rows, name) for name in ("prefill_s", "decode_s", "prefill_j", "decode_j")
-    }
+    phases: dict[str, Any] = {name: _sum(rows, name) for name in _PHASES}
     window = Window(sums["bits"], sums["tokens_in"], sums["tokens_out"], energy_j)
     found = efficiency(window, alpha or 0.0)
     generating = generating_rows(rows)
@@ -141,8 +162,13 @@ def _total(run: Run, rows: pd.DataFrame) -> ServingTotals:
 
 def generating_rows(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of the services that read or generated any token: what classifies has no figure per token."""
-    tokens = (rows["tokens_in"] + rows["tokens_out"]).groupby(rows["service"]).sum()
-    return rows[rows["service"].isin(tokens[tokens > 0].index)]
+    return rows[_generating(rows)]
+
+
+def _generating(rows: pd.DataFrame) -> pd.Series:
+    """Which rows these are."""
+    any_token = (rows["tokens_in"].to_numpy() > 0) | (rows["tokens_out"].to_numpy() > 0)
+    return rows["service"].isin(rows["service"][any_token].unique()) & rows["service"].notna()
 
 
 def _sum(rows: pd.DataFrame, column: str) -> float | None:

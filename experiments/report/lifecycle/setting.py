@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from edge_node.energy.boards import EMBODIED, load_board
 from edge_node.energy.sourced import Figure, SourceError, Unknown
 from experiments.errors import UsageError
+from experiments.report.measures import ById
 from experiments.report.read import Run
 from experiments.resolve.made import boards_from
 from experiments.run_folder.files import SCENARIO
@@ -64,7 +66,13 @@ class Setting:
 
 
 def setting_of(run: Run) -> Setting:
-    """The setting of ``run``; a scenario that cannot be read is named, not guessed."""
+    """The setting of ``run``; a scenario that cannot be read is named, not guessed. Read once per run object."""
+    return _setting_of(ById(run))
+
+
+@lru_cache(maxsize=256)
+def _setting_of(key: ById[Run]) -> Setting:
+    run = key.value
     if not run.scenario.strip():
         return Setting(run, None, "the run folder has no scenario.toml")
     try:
