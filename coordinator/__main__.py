@@ -25,6 +25,11 @@ from coordinator.ledger import LedgerError
 from coordinator.policies.registry import make_policy
 from coordinator.process import die_with_parent, search_cycles_seldom, take_turns_quickly
 
+if sys.platform == "win32":
+    uvloop = None
+else:
+    import uvloop
+
 EXIT_BAD_CONFIG = 2
 
 
@@ -38,7 +43,8 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s coordinator %(levelname)s %(message)s")
     try:
         config = CoordinatorConfig.model_validate_json(Path(arguments[0]).read_text(encoding="utf-8"))
-        return asyncio.run(_serve(config))
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            return runner.run(_serve(config))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -53,6 +59,11 @@ def _give_up(why: str) -> None:
     print(json.dumps({"failed": why}), flush=True)
     with contextlib.suppress(OSError):
         print(why, file=sys.stderr, flush=True)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's where it exists: not on Windows."""
+    return asyncio.new_event_loop() if uvloop is None else uvloop.new_event_loop()
 
 
 async def _serve(config: CoordinatorConfig) -> int:
