@@ -74,6 +74,10 @@ class World:
         self.coordinator: Coordinator | None = None
         self.coordinator_since = 0.0
         self._closing = False
+        self.asked_at: float | None = None
+        """When the runner's call reached the coordinator, while it waits for the answer."""
+        self.waits: list[tuple[float, float]] = []
+        """Times during which it so waited."""
         self._slow: dict[str, float] = {}
         self._stalled_until = 0.0
 
@@ -192,6 +196,7 @@ class World:
             raise broken()
         self.trace(f"call {rpc.method}", data)
         answer = self.loop.create_future()
+        self.asked_at = self.loop.time()
 
         async def serve() -> None:
             result: bytes | RequestError | AioRpcError = broken()
@@ -211,7 +216,11 @@ class World:
         breaks = self.draw.random() < self.network.loss / 2
         if breaks:
             self.loop.call_later(self.draw.uniform(0.0, 3.0), self._hang_up_call, task, answer)
-        return await asyncio.shield(answer)
+        try:
+            return await asyncio.shield(answer)
+        finally:
+            self.waits.append((self.asked_at, self.loop.time()))
+            self.asked_at = None
 
     def _hang_up_call(self, task: asyncio.Task[Any], answer: asyncio.Future[bytes]) -> None:
         if not answer.done():
