@@ -1,6 +1,6 @@
-"""Join a Ray cluster that runs already, and refuse within seconds what a run would later die of.
+"""Join a Ray cluster that runs already, and refuse within seconds what would end a run later.
 
-Machines join with ``ray start --address HEAD:PORT``; a board that hosts one certain node also says
+Machines join with ``ray start --address HEAD:PORT``; a board that hosts one certain node is started with
 ``--resources '{"board:n7": 1}'``. Nothing of the cluster is started or stopped here.
 """
 
@@ -42,10 +42,10 @@ class ClusterRay(Managed):
 
     Args:
         address: ``host:port`` of its head, or AUTO.
-        boards: Nodes that each have a machine of their own, told by board_resource; empty: nodes go to any machine.
-        host: Where the coordinator listens; machines other than this one must reach it. None: none calls it.
-        insecure: Weights and tokens may travel in the clear.
-        given_as: What named ``address``, for messages.
+        boards: Nodes that each have a machine of their own, with their board_resource; empty: any machine.
+        host: Where the coordinator listens; machines other than this one must reach it. None: there is none.
+        insecure: Weights and tokens may be sent unencrypted.
+        given_as: Option or key that gave ``address``, for messages.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class ClusterRay(Managed):
         self._address, self._host, self._insecure, self._given_as = address, host, insecure, given_as
 
     def start(self) -> None:
-        """Join. Raises UsageError that says what the cluster lacks; then nothing was started."""
+        """Join. Raises UsageError with what the cluster lacks; this process has then left it."""
         self._require_protection()
         address = self._reachable()
         self._open.enter_context(logged_prints())
@@ -77,9 +77,9 @@ class ClusterRay(Managed):
         ) as error:  # Ray raises bare Exception, RuntimeError, ConnectionError and its own kinds here
             self._open.close()
             raise UsageError(
-                f"the Ray cluster at {self._address} does not take this process: {_first_line(error)}; compare `ray "
-                "--version` and `python --version` of its machines with those here, and RAY_AUTH_MODE, "
-                f"RAY_AUTH_TOKEN_PATH and {TLS} of its raylets with this shell's"
+                f"the Ray cluster at {self._address} refused this process: {_first_line(error)}; check that `ray "
+                "--version` and `python --version` are the same on its machines and here, and that RAY_AUTH_MODE, "
+                f"RAY_AUTH_TOKEN_PATH and {TLS} are the same for its raylets and in this shell"
             ) from error
         try:
             self._require_machines()
@@ -96,8 +96,8 @@ class ClusterRay(Managed):
         if self._host is None or self.local or self._protected():
             return
         raise UsageError(
-            f"coordinator.host is {self._host}, and {TLS} is not set: whoever reads that network would read Ray's "
-            f"token and the weights; start every raylet and this command with {TLS}=1, RAY_TLS_SERVER_CERT, "
+            f"coordinator.host is {self._host}, and {TLS} is not set: Ray's token and the weights would be sent "
+            f"unencrypted; start every raylet and this command with {TLS}=1, RAY_TLS_SERVER_CERT, "
             "RAY_TLS_SERVER_KEY and RAY_TLS_CA_CERT, or allow it with coordinator.insecure = true"
         )
 
@@ -105,7 +105,7 @@ class ClusterRay(Managed):
         return self._insecure or os.environ.get(TLS, "0").lower() in ("1", "true")
 
     def _reachable(self) -> str:
-        """The address; refused where nothing listens there, which Ray itself takes a minute to find out."""
+        """The address. Raises UsageError where nothing listens there; Ray itself needs a minute to notice."""
         address = os.environ.get("RAY_ADDRESS", AUTO) if self._address == AUTO else self._address
         if address == AUTO:
             return AUTO
@@ -136,8 +136,8 @@ class ClusterRay(Managed):
         others = sorted({node["NodeManagerAddress"] for node in self._used()} - ours)
         if others and self._host is None and not self._protected():
             raise UsageError(
-                f"{', '.join(others)} would compute, and {TLS} is not set: whoever reads that network would read Ray's "
-                f"token and the weights; start every raylet and this command with {TLS}=1, RAY_TLS_SERVER_CERT, "
+                f"{', '.join(others)} would compute, and {TLS} is not set: Ray's token and the weights would be "
+                f"sent unencrypted; start every raylet and this command with {TLS}=1, RAY_TLS_SERVER_CERT, "
                 "RAY_TLS_SERVER_KEY and RAY_TLS_CA_CERT, or allow it with coordinator.insecure = true"
             )
         if others and self.local:
@@ -147,7 +147,8 @@ class ClusterRay(Managed):
             )
         if others and self._host in ("0.0.0.0", "[::]"):
             raise UsageError(
-                f"coordinator.host is {self._host}, which nodes cannot dial; set it to one address of this machine"
+                f"coordinator.host is {self._host}, to which nodes cannot connect; set it to one address of this "
+                "machine"
             )
 
     def _missing(self) -> list[str]:

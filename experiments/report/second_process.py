@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import subprocess
+import threading
 from contextlib import suppress
 from typing import Any
 
@@ -16,6 +17,8 @@ logger = logging.getLogger(__name__)
 MODULE = "experiments.report.drawer"
 PATIENCE_S = 5.0
 """Longest that it may take to end (choice; it has nothing to finish)."""
+ANSWER_S = 300.0
+"""Longest that one answer may take (choice; sections of large runs take tens of seconds on a busy machine)."""
 
 
 class SecondProcess:
@@ -50,18 +53,36 @@ class SecondProcess:
             logger.warning("figures are drawn in one process: %s", error)
 
     def ask(self, question: dict[str, Any]) -> Any | None:
-        """Its answer; None where it could not do it, or has ended."""
-        assert self._process is not None, "start() comes first"
-        assert self._process.stdin is not None  # pipes were asked for
-        assert self._process.stdout is not None
+        """Its answer; None where it could not do it, or has ended. Killed where it does not answer within ANSWER_S."""
+        process = self._process
+        assert process is not None, "start() comes first"
+        assert process.stdin is not None  # pipes were asked for
+        assert process.stdout is not None
+        killed = threading.Event()
+
+        def too_late() -> None:
+            killed.set()
+            process.kill()
+
+        timer = threading.Timer(ANSWER_S, too_late)
+        timer.daemon = True
+        timer.start()
         try:
-            self._process.stdin.write(json.dumps(question) + "\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
+            process.stdin.write(json.dumps(question) + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
         except OSError as error:
             line, why = "", str(error)
         else:
             why = "it has ended"
+        finally:
+            timer.cancel()
+        if killed.is_set():
+            logger.warning(
+                "process %d, which draws figures, did not answer within %g s: it is killed, and they are drawn here",
+                process.pid,
+                ANSWER_S,
+            )
         answer = json.loads(line) if line.endswith("\n") else {"error": why}
         if "error" in answer:
             logger.info("the second process did not draw %s: %s", question, answer["error"])

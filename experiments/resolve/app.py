@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
+from carbon_data.own_code import VARIABLE
 from coordinator.market.layout import Restrictions
 from coordinator.policies.registry import make_policy
 from edge_node.adapters.flower_private import UserValue, bundle_of, components_of, run_config_of
@@ -13,6 +16,7 @@ from edge_node.config import AppConfig, BoardConfig, DemandConfig, TaskConfig
 from edge_node.meters.modelled import ModelledMeter
 from edge_node.tasks.none import APP
 from experiments.errors import UsageError
+from experiments.resolve.app_code import refuse_unreadable
 from experiments.resolve.chosen_policy import policy_settings
 from experiments.resolve.demand import slot_s
 from experiments.scenario.app_rounds import batches_of, slots_of_a_round
@@ -72,6 +76,7 @@ def find_app(scenario: Scenario, nodes: int) -> FoundApp:
                     refuse_no_reference(reference)
                 except ValueError as error:
                     raise UsageError(str(error)) from None
+                refuse_unreadable(_searched(), reference)
     else:
         folder = str(spec.app.absolute())
         with scenario.at("task", "app"):
@@ -84,6 +89,7 @@ def find_app(scenario: Scenario, nodes: int) -> FoundApp:
                     f"{spec.app} holds no Flower app: {error}; give the folder of a project whose pyproject.toml has "
                     "[tool.flwr.app], as `flwr new` writes it"
                 ) from error
+            refuse_unreadable((spec.app.absolute(),), server, client)
         with scenario.at("task", "run_config"):
             try:
                 config = run_config_of(spec.app, spec.run_config)
@@ -105,6 +111,12 @@ def find_app(scenario: Scenario, nodes: int) -> FoundApp:
             evaluate_flop=None if spec.evaluate_flop == "measured" else spec.evaluate_flop,
         ),
     )
+
+
+def _searched() -> tuple[Path, ...]:
+    """Where code lies that a scenario names: the working directory, and the scenario's folder."""
+    beside = os.environ.get(VARIABLE)
+    return (Path.cwd(), *([Path(beside)] if beside else []))
 
 
 def refuse_no_reference(*references: str) -> None:

@@ -40,7 +40,6 @@ PUT_TOGETHER = {
         6,
         "tests/docs/test_own_flower_app.py",
     ),  # a block is put into a file of another one
-    "docs/own-data.md": (1, "tests/docs/test_own_data.py"),  # reads tables of the reader's
 }
 """Pages whose blocks, of this number, another test puts together and runs."""
 LONG_PAGES = {"docs/sweeps.md", "docs/own-model.md"}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from edge_node.config import TaskConfig
@@ -19,12 +20,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "own-data.md"
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    ((name, content),) = re.findall(r"```python\n# file: (\S+)\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    (tmp_path / name).write_text(content)
-    rng = np.random.default_rng(0)
-    for table in ("train.csv", "test.csv"):
-        rows = [f"{a},{b},{a - b}" for a, b in rng.normal(size=(80, 2))]
-        (tmp_path / table).write_text("a,b,c\n" + "\n".join(rows) + "\n")
+    for name, content in re.findall(r"```python\n# file: (\S+)\n(.*?)```", PAGE.read_text(), re.DOTALL):
+        (tmp_path / name).write_text(content)
+    subprocess.run([sys.executable, "make_tables.py"], cwd=tmp_path, check=True)
     monkeypatch.syspath_prepend(tmp_path)
     return tmp_path
 

@@ -9,13 +9,18 @@ import pandas as pd
 
 from experiments.report.units import percent
 from experiments.studies.fei import (
+    error_tables,
     fig4,
     fig5,
     figures,
     inconsistencies,
     market,
     placement,
+    rate_tables,
     report,
+    row_tables,
+    stage_table,
+    surface_table,
 )
 from experiments.studies.fei.claims.markets import conditions, contour
 from experiments.studies.fei.plan import Plan, hours
@@ -46,14 +51,18 @@ def table_sections(what: str, tables: dict[str, pd.DataFrame]) -> list[report.Se
                 "model, reading of E and B, and size of training; grams by placement. Everything else is prediction.",
                 figures=[[figures.ratios(frame, seeds)]],
                 tables=[
-                    report.readings(tables["claims_by_reading"]),
-                    *([report.seeds(seeds)] if len(seeds) else []),
-                    report.errors(tables["errors"]),
-                    report.rate_errors(tables["rate_errors"]),
-                    report.rates(tables["rates"]),
-                    *([report.calibrations(tables["calibrations"])] if len(tables["calibrations"]) else []),
-                    report.table1(frame),
-                    *([report.scaling(tables["scaling"])] if len(tables["scaling"]) else []),
+                    row_tables.readings(tables["claims_by_reading"]),
+                    *([row_tables.seeds(seeds)] if len(seeds) else []),
+                    error_tables.errors(tables["errors"]),
+                    rate_tables.rate_errors(tables["rate_errors"]),
+                    rate_tables.rates(tables["rates"]),
+                    *(
+                        [error_tables.calibrations(tables["calibrations"])]
+                        if len(tables["calibrations"])
+                        else []
+                    ),
+                    row_tables.table1(frame),
+                    *([error_tables.scaling(tables["scaling"])] if len(tables["scaling"]) else []),
                 ],
             )
         )
@@ -76,7 +85,7 @@ def stage_section(shares: pd.DataFrame, seeds: pd.DataFrame) -> report.Section:
         "Emissions by stage of the software's life: in the paper's three stages first, then with recycling, which is "
         "measured here and left out there."
     )
-    return report.Section("fig4", "Figure 4", lead, drawn, [report.stages(shares)])
+    return report.Section("fig4", "Figure 4", lead, drawn, [stage_table.stages(shares)])
 
 
 def market_section(lines: pd.DataFrame, means: pd.DataFrame, zones: Sequence[str]) -> report.Section:
@@ -97,7 +106,7 @@ def market_section(lines: pd.DataFrame, means: pd.DataFrame, zones: Sequence[str
             [figures.surface(means, "local"), figures.surface(means, "grid")],
             [figures.sleep(means)],
         ],
-        [report.surface(means)],
+        [surface_table.surface(means)],
     )
 
 

@@ -82,6 +82,23 @@ def test_one_that_does_not_end_is_killed_and_said_to_be(
     assert f"process {process.pid}, which draws figures, did not end within 0.2 s" in caplog.text
 
 
+def test_one_that_does_not_answer_is_killed_and_said_to_be(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    mute = "import sys, time; sys.stdin.readline(); time.sleep(600)"
+    monkeypatch.setattr(second_process, "command", lambda module: [sys.executable, "-c", mute])
+    monkeypatch.setattr(second_process, "cpu_count", lambda: 2)
+    monkeypatch.setattr(second_process, "ANSWER_S", 0.2)
+    with SecondProcess() as second:
+        second.start()
+        process = second._process
+        assert process is not None
+        assert second.ask({"folder": "any", "section": "day"}) is None
+        process.wait()
+        assert not second.works
+        assert f"process {process.pid}, which draws figures, did not answer within 0.2 s" in caplog.text
+
+
 def test_a_machine_with_one_processor_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(second_process, "cpu_count", lambda: 1)
     with SecondProcess() as second:

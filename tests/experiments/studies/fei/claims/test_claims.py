@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from experiments.studies.fei import report, table1
+from experiments.studies.fei import headline, table1
 from experiments.studies.fei.claims.judgement import About, Judgement, Verdict
 from experiments.studies.fei.claims.table import every_reading
 from experiments.studies.fei.spec import BatchReading
@@ -29,7 +29,7 @@ def test_every_reading_has_a_verdict_on_every_claim() -> None:
 
 def test_the_headline_counts_claims_and_names_what_is_none() -> None:
     about = {"a": About.CLAIM, "b": About.CLAIM, "c": About.SETUP, "d": About.ADDED}
-    said = report.sentence(
+    said = headline.sentence(
         {name: Judgement(Verdict.MET, "", "", "", about=kind) for name, kind in about.items()}
     )
     assert said.startswith("Of 2 tests of the paper's claims 2 are met")
