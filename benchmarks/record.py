@@ -1,8 +1,9 @@
-"""Record a command's figures for the documentation: ``python -m benchmarks.record NAME COMMAND...``.
+"""Record a command's figures for the documentation: ``python -m benchmarks.record [--keep PATHS] NAME COMMAND...``.
 
 Runs the command in a folder of its own, reads the JSON object that it prints (so it needs ``--json``), and writes it to
 ``docs/figures/NAME.json`` with the command, the date and this machine. ``python -m docs.fill`` then writes the figures
-into the pages. A command that fails, or prints something else, writes nothing.
+into the pages. A command that fails, or prints something else, writes nothing. ``--keep claims,tables.errors`` keeps
+these parts of the object only, and the file names them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -63,15 +65,34 @@ def printed(command: list[str]) -> dict[str, Any]:
     return dict(found)
 
 
-def record(name: str, command: list[str], folder: Path = FOLDER) -> Path:
-    """Run ``command`` and write what it found to ``folder``/NAME.json; the file."""
+def parts(found: dict[str, Any], paths: Sequence[str]) -> dict[str, Any]:
+    """What lies at ``paths`` (keys between dots), in tables as before.
+
+    Raises RuntimeError where nothing lies at one.
+    """
+    kept: dict[str, Any] = {}
+    for path in paths:
+        *above, last = path.split(".")
+        source, target = found, kept
+        try:
+            for key in above:
+                source, target = source[key], target.setdefault(key, {})
+            target[last] = source[last]
+        except (KeyError, TypeError) as error:
+            raise RuntimeError(f"nothing lies at {path}; there are {', '.join(source)}") from error
+    return kept
+
+
+def record(name: str, command: list[str], folder: Path = FOLDER, keep: Sequence[str] = ()) -> Path:
+    """Run ``command`` and write what it found to ``folder``/NAME.json, all of it or the parts ``keep``; the file."""
     here = machine()
     found = printed(command)
     content = {
         "command": shlex.join(command),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": here,
-        "found": found,
+        **({"kept": list(keep)} if keep else {}),
+        "found": parts(found, keep) if keep else found,
     }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
@@ -83,6 +104,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument(
+        "--keep", metavar="PATHS", help="keep these parts only: keys between dots, paths between commas"
+    )
     parser.add_argument("name", help="of the file in docs/figures, without .json")
     parser.add_argument(
         "command", nargs=argparse.REMAINDER, help="a command line that prints one JSON object"
@@ -90,7 +114,9 @@ def main() -> None:
     asked = parser.parse_args()
     if not asked.command:
         parser.error("which command? For example: sweep python -m benchmarks.sweep --quick --json")
-    sys.stdout.write(f"{record(asked.name, asked.command)}\n")
+    sys.stdout.write(
+        f"{record(asked.name, asked.command, keep=asked.keep.split(',') if asked.keep else ())}\n"
+    )
 
 
 if __name__ == "__main__":

@@ -21,6 +21,18 @@ def test_what_is_found_is_kept_with_its_command_and_machine(tmp_path: Path) -> N
     assert kept["machine"]["cores"] >= 1
 
 
+def test_parts_are_kept_where_asked_for(tmp_path: Path) -> None:
+    code = 'print(\'{"a": {"b": 1, "c": 2}, "d": 3}\')'
+    path = record("small", ["python", "-c", code, "--json"], tmp_path, keep=("a.c", "d"))
+    kept = json.loads(path.read_text())
+    assert kept["found"] == {"a": {"c": 2}, "d": 3}
+    assert kept["kept"] == ["a.c", "d"]
+    path.unlink()
+    with pytest.raises(RuntimeError, match=r"a\.x; there are b, c"):
+        record("small", ["python", "-c", code, "--json"], tmp_path, keep=("a.x",))
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "code",
     [
