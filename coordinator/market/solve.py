@@ -19,6 +19,7 @@ from coordinator.market.awake import Rows, awake_rows
 from coordinator.market.decision import Infeasible
 from coordinator.market.fleet import Fleet, Floats, Ints
 from coordinator.market.layout import Layout, Restrictions
+from coordinator.market.lp_file import make_common
 from coordinator.market.program import Program, build
 
 _INFINITY = highspy.kHighsInf
@@ -140,13 +141,16 @@ class Session:
 
     def write(self, path: Path, node_ids: tuple[str, ...]) -> None:
         """Write the model as ``.lp`` or ``.mps`` with readable names; see ``write``."""
-        for index, name in enumerate(self.program.layout.column_names(node_ids)):
+        names = self.program.layout.column_names(node_ids)
+        for index, name in enumerate(names):
             self._highs.passColName(index, name)
         for index, name in enumerate(self.program.layout.row_names(node_ids)):
             self._highs.passRowName(index, name)
         status = self._highs.writeModel(str(path))
         if status == highspy.HighsStatus.kError:
             raise OSError(f"the solver could not write {path}; check that the folder exists and is writable")
+        if path.suffix == ".lp":
+            make_common(path, next(iter(names)))
 
 
 def solve(program: Program, options: SolverOptions | None = None) -> Solution:
@@ -157,7 +161,7 @@ def solve(program: Program, options: SolverOptions | None = None) -> Solution:
 def export(program: Program, path: Path) -> None:
     """Write ``program`` unscaled (J, batches, g) with names that carry the equation numbers.
 
-    ``path`` ends in ``.lp`` or ``.mps``; any HiGHS, CPLEX, Gurobi or SCIP reads either. Raises ValueError
+    ``path`` ends in ``.lp`` or ``.mps``, which HiGHS, GLPK, CBC, CPLEX, Gurobi and SCIP read. Raises ValueError
     for another ending."""
     plain = build(
         program.fleet,
