@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from carbon_data.types import DataError
 from carbon_data.units import to_micro
 from edge_node.actuators.actuator import ActuatorError
 from edge_node.actuators.build import build_actuator
 from edge_node.actuators.sleeper import Sleeper
-from edge_node.config import NodeConfig
+from edge_node.config import LanguageConfig, NodeConfig
+from edge_node.language.node_server import NodeServer
+from edge_node.language.server import ServerError
+from edge_node.language.work import LanguageWorkload
 from edge_node.meters.base import Meter, sensor_of
 from edge_node.meters.charge import Charge
 from edge_node.meters.measured_harvest import MeasuredHarvest
+from edge_node.meters.pieces import Pieces
 from edge_node.meters.registry import build_meter
 from edge_node.serving.answers import TaskAnswers
 from edge_node.slots.node import EdgeNode
@@ -22,8 +27,10 @@ from edge_node.tasks.workload import TaskWorkload, build_workload, untrained_par
 from protos.messages.terms import Stage
 
 
-def build_node(config: NodeConfig, outbox: Outbox | None = None) -> EdgeNode:
+def build_node(config: NodeConfig, outbox: Outbox | None = None, *, starts: bool = True) -> EdgeNode:
     """A node with its task's workloads, the services beside it, and its meter.
+
+    ``starts``: whether a language model's server is started at once, and not with the first request.
 
     Raises:
         ValueError: the task, its sizes or its data do not fit.
@@ -31,6 +38,8 @@ def build_node(config: NodeConfig, outbox: Outbox | None = None) -> EdgeNode:
         MeterError: the meter is unknown or cannot run here.
         ActuatorError: the board cannot be put to sleep and woken as configured.
     """
+    if config.language is not None:
+        return _language_node(config, config.language, outbox, starts)
     meter = build_meter(config.meter, config.board, config.slot_s, wall=config.overrun is not None)
     if config.demand is not None:
         counted = {Stage.DEVELOPMENT: CountedWorkload(config.demand)}
@@ -59,6 +68,40 @@ def build_node(config: NodeConfig, outbox: Outbox | None = None) -> EdgeNode:
     answers = TaskAnswers(config.task.name, config.task.device)
     sleeper = _sleeper(config, meter)
     return EdgeNode(config, workloads, meter, outbox, answers, services, sleeper, **_measured(config))
+
+
+def _language_node(
+    config: NodeConfig, language: LanguageConfig, outbox: Outbox | None, starts: bool
+) -> EdgeNode:
+    """A node that serves a language model. Its meter counts the server's CPU time too."""
+    server = NodeServer(config.node_id, language)
+    meter = build_meter(
+        config.meter, config.board, config.slot_s, wall=config.overrun is not None, beside_cpu_s=server.cpu_s
+    )
+    workload = LanguageWorkload(
+        language,
+        config.inference.requests_per_batch,
+        (config.seed, config.index),
+        server,
+        Pieces(meter, config.board),
+    )
+    try:
+        if starts:
+            server.start()
+        return EdgeNode(
+            config,
+            {Stage.APPLICATION: workload},
+            meter,
+            outbox,
+            sleeper=_sleeper(config, meter),
+            ended=server.stop,
+            **_measured(config),
+        )
+    except ServerError as error:
+        raise DataError(f"{config.node_id}: {error}") from error
+    except BaseException:
+        server.stop()
+        raise
 
 
 def _measured(config: NodeConfig) -> dict[str, Any]:

@@ -100,6 +100,37 @@ class DemandConfig(Strict):
     """Batches released in each slot of the run."""
 
 
+class LanguageConfig(Strict):
+    """A language model that a node serves in a process of its own, and the lengths of its users' requests."""
+
+    path: str = ""
+    """Of the model's file (GGUF); empty: the packaged data set, in the data folder of the node's machine."""
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """That the file must have."""
+    model: str
+    """Name of the model, for people."""
+    threads: int = Field(default=1, ge=1, le=1024)
+    context_tokens: int = Field(default=2048, ge=256)
+    """Of prompt and answer together."""
+    prompt_tokens: int = Field(default=128, ge=1)
+    """Of a request's prompt, where ``lengths`` does not say."""
+    answer_tokens: int = Field(default=64, ge=1)
+    """Of its answer, likewise."""
+    shared_tokens: int = Field(default=0, ge=0)
+    """At the beginning of every prompt, the same in all (a system prompt): a server that has just read them does not
+    read them again."""
+    longest_tokens: int = Field(default=128, ge=1)
+    """Of any prompt in the fleet: batches have room for it, and batches of all nodes look alike."""
+    lengths: tuple[tuple[int, int], ...] = ()
+    """(prompt, answer) tokens of each of the node's requests, in the order of their arrival; empty: all are alike."""
+    block_parameters: float = Field(gt=0)
+    """Parameters of the model's blocks: multiplied for every token."""
+    output_parameters: float = Field(gt=0)
+    """Of its output layer: multiplied for every token that is written."""
+    attention_width: float = Field(gt=0)
+    """Blocks times width: with it attention's operations grow with the context."""
+
+
 class AppConfig(Strict):
     """A Flower app whose ClientApp a node runs in place of a task."""
 
@@ -260,6 +291,8 @@ class NodeConfig(Strict):
     """In place of ``task``, which then only has a name."""
     app: AppConfig | None = None
     """A user's Flower app, with ``demand``: one batch a round."""
+    language: LanguageConfig | None = None
+    """A language model that is served in place of ``task``, which then only has a name."""
     meter: str = "modelled"
     harvest_meter: str = ""
     """Sensor that measures harvest, on the wall clock; empty: it is ``harvest``'s."""

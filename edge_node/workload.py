@@ -68,6 +68,44 @@ class BatchWork:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestUse:
+    """One request to a language model: what it took, also where it failed."""
+
+    cached_tokens: int
+    """Of the prompt, that the server had read before and did not read again."""
+    prefilled_tokens: int
+    """Of the prompt, that it read."""
+    tokens_out: int
+    """Generated. The first one comes out of reading the prompt."""
+    seconds: float
+    """Of the board: CPU time, at most wall time."""
+    prefill_fraction: float
+    """Of ``seconds``, reading the prompt, by the server's own timings (of counted operations under a meter that
+    counts)."""
+    first_s: float
+    """Until the first token came, in seconds of the board from the request's turn."""
+    compute_j: float | None
+    """Above static power, read in a window of its own; None: the meter has no reading of so short a window."""
+    half_width_j: float | None
+    """Half of the 95 % interval of a sensor's reading; None where the meter has none."""
+    flop: float
+    """Counted operations; of a failed request those that were begun."""
+    decode_flop: float
+    up_bytes: int
+    """From the user, framing included."""
+    down_bytes: int
+    """To the user, framing included."""
+    content_bits: int
+    """Of the texts of prompt and answer."""
+    failed: str = ""
+    """Why it was not answered; empty: it was."""
+
+    @property
+    def decode_s(self) -> float:
+        return self.seconds * (1.0 - self.prefill_fraction)
+
+
+@dataclass(frozen=True, slots=True)
 class InferResult:
     requests: int
     payload_bits: int
@@ -87,6 +125,12 @@ class InferResult:
     """Batch by batch, in the order given."""
     parts: tuple[InferResult, ...] = ()
     """Results batch by batch, in the same order."""
+    uses: tuple[RequestUse, ...] = ()
+    """Of a language model: every request, in the order given. Its seconds are those of the server's process."""
+    metered_flop: float = 0.0
+    """Of ``flop``, what the workload has entered in the meter itself, request by request."""
+    users: tuple[UserBytes, ...] = ()
+    """By batch, what really went between users and node, framing included; empty: ``Workload.user_bytes``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +159,9 @@ def add_up(results: Sequence[InferResult]) -> InferResult:
         decode_flop=sum(result.decode_flop for result in results),
         decode_s=sum(result.decode_s for result in results),
         parts=tuple(results),
+        uses=tuple(use for result in results for use in result.uses),
+        metered_flop=sum(result.metered_flop for result in results),
+        users=tuple(each for result in results for each in result.users),
     )
 
 

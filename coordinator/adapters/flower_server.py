@@ -131,7 +131,7 @@ class RunPlan:
 
     stages: Sequence[Stage]
     development: LearningTask | None
-    """None: work is counted, and nothing is learned."""
+    """None: nothing is learned; work is counted, or nodes serve a model that they have."""
     recycling: LearningTask | None = None
     """Needed where there are recycling slots."""
     first_slot: int = 0
@@ -234,7 +234,7 @@ class Schedule:
 
     def _query(self, grid: Grid, stage: Stage, slots: Sequence[int], message_type: str) -> None:
         arrays: ArrayRecord | None = None
-        if stage is Stage.APPLICATION:
+        if stage is Stage.APPLICATION and self._plan.development is not None:
             # Serving without a development stage serves the untrained model: the same work.
             arrays = self._model_of(Stage.DEVELOPMENT)
         for slot in slots:

@@ -67,6 +67,9 @@ RAW: dict[str, tuple[str, ...]] = {
         *("metered.gaps", "metered.window_s", "duration_s"),
         *(f"harvest_metered.{name}" for name in ("kind", "half_width_uj", "bias_uj", "rate_hz")),
         *(f"harvest_metered.{name}" for name in ("coverage_fraction", "gaps", "window_s")),
+        # Of a request to a language model, all but its joules, tokens and bits in sum.
+        *(f"requests.*.{name}" for name in ("owner", "batch_id", "place", "half_width_uj", "latency_s")),
+        *(f"requests.*.{name}" for name in ("first_token_s", "token_gap_s", "wire_bytes", "failed")),
     ),
     "trade": ("transfers.*.reason",),
     "gap": ("reason",),

@@ -16,6 +16,8 @@ def message_document(message: Telemetry | Usage | Settlement) -> dict[str, Any]:
         del body["duration_s"]
     if isinstance(message, Usage) and message.harvest_metered is None:
         del body["harvest_metered"]
+    if isinstance(message, Usage) and not message.requests:
+        del body["requests"]  # of nodes that serve a language model
     if isinstance(message, Telemetry) and not message.battery_was_read:
         del body["battery_was_read"]
     if isinstance(message, Telemetry) and not message.work:

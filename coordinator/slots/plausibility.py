@@ -100,7 +100,7 @@ def _above(what: str, energy_uj: int, times: float, could_j: float) -> list[str]
 
 
 def _counts(usage: Usage) -> list[str]:
-    groups: list[Any] = [usage, *usage.executed, *usage.moved, *usage.users, *usage.served]
+    groups: list[Any] = [usage, *usage.executed, *usage.moved, *usage.users, *usage.served, *usage.requests]
     if usage.own_work is not None:
         groups.append(usage.own_work)
     for group in groups:

@@ -1,4 +1,4 @@
-"""A ledger as Parquet tables: slots, lines, batch flows, energy flows, nodes, decisions, serving.
+"""A ledger as Parquet tables: slots, lines, batch flows, energy flows, nodes, decisions, serving, requests.
 
 Only what is durable in the ledger is used, so that an unfinished run exports as far as it came and the same
 ledger gives the same tables. pandas is imported here and nowhere else in the coordinator.
@@ -25,15 +25,18 @@ from coordinator.tables.flows import batch_rows, energy_rows
 from coordinator.tables.lines import line_rows
 from coordinator.tables.nodes import node_rows
 from coordinator.tables.recorded import RecordedRun
+from coordinator.tables.requests import request_rows
 from coordinator.tables.schema import (
     GAUGED,
     HARVESTED,
     LIVE,
     SLEEP,
     SLEPT_BY_MODEL,
+    SPOKEN,
     SWITCHED,
     TABLES,
     TIMED,
+    WHERE_THERE_ARE_ROWS,
     Kind,
 )
 from coordinator.tables.serving import serving_rows
@@ -53,19 +56,21 @@ STORED_AS = {
 def export_tables(
     ledger_path: Path, folder: Path, *, start: datetime, trace_step_s: float
 ) -> dict[str, Path]:
-    """Write ``slots, lines, batch_flows, energy_flows, nodes, decisions, serving`` as Parquet into ``folder``.
+    """Write ``slots, lines, batch_flows, energy_flows, nodes, decisions, serving`` as Parquet into ``folder``, and
+    ``requests`` where a language model was served.
 
     ``start``: time of the traces in slot 0 (aware); ``trace_step_s``: how far they advance per slot, in
     seconds. Returns the path of each table. A slot's row without a reading has nulls, never zeros. Raises
     LedgerError.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {name: folder / f"{name}.parquet" for name in TABLES}
+    paths = {name: folder / f"{name}.parquet" for name in TABLES if name not in WHERE_THERE_ARE_ROWS}
     if format_of(ledger_path).has_columns:
         parts = FleetTables(require_utc(start), trace_step_s).parts(read_entries(ledger_path))
         _write_in_parts(parts, paths)
         return paths
     for name, table in ledger_tables(ledger_path, start=start, trace_step_s=trace_step_s).items():
+        paths[name] = folder / f"{name}.parquet"
         table.to_parquet(paths[name], index=False)
     return paths
 
@@ -122,11 +127,13 @@ def ledger_tables(ledger_path: Path, *, start: datetime, trace_step_s: float) ->
         "nodes": node_rows(run),
         "decisions": decision_rows(run),
         "serving": serving_rows(run),
+        "requests": request_rows(run),
     }
-    return {
+    frames = {
         name: _typed(name, pd.DataFrame(list(rows[name]), columns=list(schema.names)))
         for name, schema in TABLES.items()
     }
+    return {name: table for name, table in frames.items() if len(table) or name not in WHERE_THERE_ARE_ROWS}
 
 
 def _typed(name: str, frame: pd.DataFrame) -> pd.DataFrame:
@@ -136,7 +143,7 @@ def _typed(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     typed = frame.astype({c.name: STORED_AS[c.kind] for c in TABLES[name].columns if c.kind in STORED_AS})
     if SLEEP in typed and typed[SLEEP].fillna(SLEPT_BY_MODEL).eq(SLEPT_BY_MODEL).all():
         typed = typed.drop(columns=SLEEP)
-    for group in (SWITCHED, TIMED, HARVESTED, GAUGED, LIVE):
+    for group in (SWITCHED, TIMED, HARVESTED, GAUGED, LIVE, SPOKEN):
         columns = [name for name in group if name in typed]
         if typed[columns].isna().all(axis=None):
             typed = typed.drop(columns=columns)

@@ -240,6 +240,9 @@ SERVING = table(
     more(Kind.REAL, "joules_per_request", "joules_per_token", "grams_per_1000_tokens"),
     more(Kind.REAL, *(f"{name}_serving_bit_per_j" for name in RATIOS)),
     more(Kind.REAL, "carried_j", "prefill_s", "decode_s", "prefill_j", "decode_j"),
+    more(Kind.COUNT, "failed_requests", "tokens_cached", "tokens_prefilled", "tokens_decoded", "wire_bytes"),
+    more(Kind.REAL, "wasted_j", "joules_per_token_prefilled", "joules_per_token_decoded"),
+    more(Kind.REAL, "first_token_p50_s", "first_token_p95_s", "token_gap_p50_s", "token_gap_p95_s"),
     needed(Kind.COUNTS, "latency_bins", "latency_counts"),
     may_be_empty=True,
     may_lack=True,
@@ -249,6 +252,35 @@ for theirs are wall time. Tokens are those of tasks that generate; figures per t
 and null where there are none. TREE and EE divide by the joules of the row: the node's application lines and
 ``carried_j``, what requests and answers took in users' devices and in the network."""
 
+SPOKEN = (
+    *("failed_requests", "tokens_cached", "tokens_prefilled", "tokens_decoded", "wire_bytes", "wasted_j"),
+    *("joules_per_token_prefilled", "joules_per_token_decoded", "first_token_p50_s", "first_token_p95_s"),
+    *("token_gap_p50_s", "token_gap_p95_s"),
+)
+"""Columns of ``serving`` that are left out where no language model was served. Decoded are the tokens after the first
+one of each answer: that one comes out of reading the prompt."""
+
+REQUESTS = table(
+    needed(Kind.INDEX, "slot"),
+    needed(Kind.TEXT, "node_id", "owner"),
+    needed(Kind.WHOLE, "batch_id", "place"),
+    more(Kind.NAME_OR_NULL, "failed"),
+    needed(
+        Kind.WHOLE, "tokens_cached", "tokens_prefilled", "tokens_decoded", "tokens_out", "bits", "wire_bytes"
+    ),
+    needed(Kind.NUMBER, "prefill_j", "decode_j", "wasted_j", "operational_g"),
+    more(Kind.REAL, "half_width_j", "joules_per_token_prefilled", "joules_per_token_decoded"),
+    needed(Kind.NUMBER, "latency_s"),
+    more(Kind.REAL, "first_token_s", "token_gap_s"),
+    may_be_empty=True,
+    may_lack=True,
+)
+"""A row for every request to a language model. Runs without one have no such table. The joules of a node's rows in a
+slot add up to its application lines of computation, static power and waste; ``operational_g`` likewise."""
+
+WHERE_THERE_ARE_ROWS = ("requests",)
+"""Tables that are written where they have rows."""
+
 TABLES: Mapping[str, Table] = {
     "slots": SLOTS,
     "lines": LINES,
@@ -257,5 +289,6 @@ TABLES: Mapping[str, Table] = {
     "nodes": NODES,
     "decisions": DECISIONS,
     "serving": SERVING,
+    "requests": REQUESTS,
 }
 """By file name, without ``.parquet``."""

@@ -101,7 +101,9 @@ def build_client_app(links: Mapping[str, Link]) -> ClientApp:
     @answers_with_errors
     def infer(message: Message, context: Context) -> Message:
         link = link_of(links, context)
-        result = _work(link, message, SERVED, _parameters(message))
+        # A language model is in a file on the node, and none is brought.
+        parameters = _parameters(message) if link.node.config.language is None else {}
+        result = _work(link, message, SERVED, parameters)
         if result is None:
             result = InferResult(requests=0, payload_bits=0, correct=0, batches=0, flop=0.0)
         assert isinstance(result, InferResult)

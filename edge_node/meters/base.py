@@ -8,7 +8,7 @@ booked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -53,6 +53,16 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """What the last piece of work cost, of a meter that counts or times each: as ``Meter.counted``."""
+
+    seconds: float
+    """Of the board."""
+    compute_j: float
+    """Above static power."""
+
+
+@dataclass(frozen=True, slots=True)
 class MeterContext:
     """What a meter is built from."""
 
@@ -63,6 +73,8 @@ class MeterContext:
     """What follows the name in a node's configuration, e.g. the path in ``replay:PATH``."""
     wall: bool = False
     """Whether slots are on the wall clock: the end of a window is then the beginning of the next."""
+    beside_cpu_s: Callable[[], float] | None = None
+    """CPU seconds so far of processes that work for the node; None: there are none."""
 
 
 @runtime_checkable
@@ -80,6 +92,7 @@ class Meter(Protocol):
     One whose window is more than a count may have ``restart()``: on the wall clock a node's first window begins again
     with its first decision, and what was counted stays.
     One that reads a sensor has it as ``sensor`` (a sampling.sampler.Sampler), also where its readings are estimates.
+    One that counts or times each piece of work has the last one as ``counted`` (Counted).
     """
 
     def open(self, slot: int) -> None:

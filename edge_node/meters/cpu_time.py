@@ -1,4 +1,5 @@
-"""The ``cpu-time`` meter: CPU seconds really spent, times the board's power. For a node on its own board.
+"""The ``cpu-time`` meter: CPU seconds really spent, times the board's power. For a node on its own board. Those of a
+process that works for the node (a language model's server) count too.
 
 Seconds are measured, watts are the model's, so readings are labelled modelled. A CPU-second is one core
 busy for a second: it draws (busy_w - static_w) / cores, where busy_w is the power with all cores busy.
@@ -13,7 +14,7 @@ from collections.abc import Callable
 
 from carbon_data.types import Provenance
 from edge_node.energy.power_model import PowerModel
-from edge_node.meters.base import MeterContext, MeterError, Slot, Work, lines_from
+from edge_node.meters.base import Counted, MeterContext, MeterError, Slot, Work, lines_from
 from edge_node.meters.window import Window
 from protos.messages.slot import EnergyLine
 from protos.messages.terms import Stage
@@ -37,9 +38,12 @@ class CpuTimeMeter:
         self._model = PowerModel(context.board)
         self._slot_s = context.slot_s
         self._joules_per_cpu_s = self._model.dynamic_w / (cores or os.cpu_count() or 1)
-        self._cpu_clock, self._clock = cpu_clock, clock
+        beside = context.beside_cpu_s
+        self._cpu_clock = cpu_clock if beside is None else lambda: cpu_clock() + beside()
+        self._clock = clock
         self._started = threading.local()
         self._window = Window()
+        self.counted: Counted | None = None
 
     def open(self, slot: int) -> None:
         self._window = Window()
@@ -56,6 +60,7 @@ class CpuTimeMeter:
         self._started.at = None
         joules = cpu_s * self._joules_per_cpu_s
         self._window.work(work.stage, busy_s, joules, work.wasted)
+        self.counted = Counted(busy_s, joules)
 
     def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0, negotiation: bool = False) -> None:
         self._window.radio(stage, tx_bytes, rx_bytes, negotiation)

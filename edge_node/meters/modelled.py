@@ -5,7 +5,7 @@ from __future__ import annotations
 from carbon_data.types import Provenance
 from edge_node.config import BoardConfig
 from edge_node.energy.power_model import PowerModel
-from edge_node.meters.base import MeterContext, Slot, Work, lines_from
+from edge_node.meters.base import Counted, MeterContext, Slot, Work, lines_from
 from edge_node.meters.window import Window
 from protos.messages.slot import EnergyLine
 from protos.messages.terms import Stage
@@ -17,13 +17,15 @@ class CountingMeter:
     def __init__(self, board: BoardConfig) -> None:
         self._model = PowerModel(board)
         self._window = Window()
+        self.counted: Counted | None = None
 
     def begin(self) -> None:
         """Nothing to read: work is counted, not timed."""
 
     def add(self, work: Work) -> None:
-        seconds = self._model.busy_s(work.flop)
-        self._window.work(work.stage, seconds, self._model.compute_j(work.flop), work.wasted)
+        seconds, joules = self._model.busy_s(work.flop), self._model.compute_j(work.flop)
+        self._window.work(work.stage, seconds, joules, work.wasted)
+        self.counted = Counted(seconds, joules)
 
     def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0, negotiation: bool = False) -> None:
         self._window.radio(stage, tx_bytes, rx_bytes, negotiation)

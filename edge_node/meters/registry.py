@@ -61,7 +61,13 @@ def probe_meter(spec: str, board: BoardConfig, slot_s: float) -> None:
     return None
 
 
-def build_meter(spec: str, board: BoardConfig, slot_s: float, wall: bool = False) -> Meter:
+def build_meter(
+    spec: str,
+    board: BoardConfig,
+    slot_s: float,
+    wall: bool = False,
+    beside_cpu_s: Callable[[], float] | None = None,
+) -> Meter:
     """The meter of a node.
 
     Args:
@@ -71,6 +77,7 @@ def build_meter(spec: str, board: BoardConfig, slot_s: float, wall: bool = False
         board: The node's board.
         slot_s: Physical length of a slot.
         wall: Whether slots are on the wall clock.
+        beside_cpu_s: CPU seconds so far of processes that work for the node.
 
     Raises:
         MeterError: unknown name, or a meter that cannot run here.
@@ -80,17 +87,17 @@ def build_meter(spec: str, board: BoardConfig, slot_s: float, wall: bool = False
         path, equals, inner = argument.rpartition("=")
         if not equals:
             raise MeterError(f"meter {spec!r}: write record:PATH=METER, e.g. record:readings.jsonl=modelled")
-        return RecordingMeter(build_meter(inner, board, slot_s, wall), Path(path))
+        return RecordingMeter(build_meter(inner, board, slot_s, wall, beside_cpu_s), Path(path))
     if name in METERS:
         if argument and name not in WITH_ARGUMENT:
             raise MeterError(
                 f"meter {spec!r}: {name} takes no argument; write meter = {name!r}, or one of "
                 f"{', '.join(f'{each}:ARGUMENT' for each in WITH_ARGUMENT)}"
             )
-        return METERS[name](MeterContext(board, slot_s, argument, wall))
+        return METERS[name](MeterContext(board, slot_s, argument, wall, beside_cpu_s))
     factory = named(spec, METERS, "meter", MeterError, "record:PATH=METER")
     try:
-        meter = factory(MeterContext(board, slot_s, wall=wall))
+        meter = factory(MeterContext(board, slot_s, wall=wall, beside_cpu_s=beside_cpu_s))
     except MeterError:
         raise
     except Exception as error:  # user meters may raise anything

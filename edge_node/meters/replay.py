@@ -14,7 +14,16 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from carbon_data.types import Provenance
-from edge_node.meters.base import Meter, MeterContext, MeterError, Slot, Work, restart, sensor_of
+from edge_node.meters.base import (
+    Counted,
+    Meter,
+    MeterContext,
+    MeterError,
+    Slot,
+    Work,
+    restart,
+    sensor_of,
+)
 from protos.messages.slot import EnergyLine, Metered
 from protos.messages.terms import Component, Stage
 
@@ -71,6 +80,10 @@ class RecordingMeter:
     @property
     def metered(self) -> Metered | None:
         return getattr(self._meter, "metered", None)
+
+    @property
+    def counted(self) -> Counted | None:
+        return getattr(self._meter, "counted", None)
 
     def open(self, slot: int) -> None:
         self._meter.open(slot)

@@ -53,9 +53,7 @@ class RequestWorkload:
         self._services = tuple(services)
         self._workloads = (inner, *(workload for workload, _ in services))
         self._fixed = plan.inference.arrivals == "batches"
-        self._inner_sizes = [
-            len(next(iter(workload.batch(0, Stage.APPLICATION).values()))) for workload in self._workloads
-        ]
+        self._inner_sizes = [_size_of(workload) for workload in self._workloads]
 
     @property
     def num_examples(self) -> int:
@@ -194,6 +192,12 @@ def mean_cost(plans: Sequence[RequestPlan], costs: Sequence[WorkCost], sizes: Se
     else:
         flop, size, up, down = plans[0].inference.requests_per_batch * each[0]
     return WorkCost(float(flop), math.ceil(size), up_bytes=float(up), down_bytes=float(down))
+
+
+def _size_of(workload: Workload) -> int:
+    """Requests of a full batch; a workload that says so itself need not make one."""
+    told: int | None = getattr(workload, "requests_per_batch", None)
+    return len(next(iter(workload.batch(0, Stage.APPLICATION).values()))) if told is None else told
 
 
 def _bare(batch: Arrays) -> Arrays:

@@ -157,9 +157,9 @@ class Execution:
             try:
                 tx_bytes, rx_bytes = self._count(slot, result, parameters, owners, batches)
             except BaseException:
-                node.meter.add(Work(slot.stage, result.flop, wasted=True))
+                node.meter.add(Work(slot.stage, _unmetered_flop(result), wasted=True))
                 raise
-            node.meter.add(Work(slot.stage, result.flop))
+            node.meter.add(Work(slot.stage, _unmetered_flop(result)))
             node.meter.moved(slot.stage, tx_bytes=tx_bytes, rx_bytes=rx_bytes)
             return result
 
@@ -194,3 +194,8 @@ class Execution:
         if slot.stage in (Stage.DEVELOPMENT, Stage.APPLICATION):
             self._outside.model = parameters  # outside clients are answered while others still train
         return sent + up, received + down
+
+
+def _unmetered_flop(result: Result) -> float:
+    """What the workload has not entered in the meter itself."""
+    return result.flop - (result.metered_flop if isinstance(result, InferResult) else 0.0)

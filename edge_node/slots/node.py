@@ -73,6 +73,7 @@ class EdgeNode:
         clock_ns: Its monotonic clock, for slots on the wall clock.
         harvest: Where a sensor measures it; None: as configured.
         charge: Gauge of its battery; None: what it holds follows from its flows.
+        ended: Called when the node ends.
     """
 
     def __init__(
@@ -87,8 +88,10 @@ class EdgeNode:
         clock_ns: Callable[[], int] = time.monotonic_ns,
         harvest: Harvest | None = None,
         charge: Charge | None = None,
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
         self.config = config
+        self._ended = ended
         self._lock = threading.RLock()
         self._board = threading.Lock()
         """The board does one piece of work at a time, as (L2)'s attribution of static power supposes."""
@@ -300,6 +303,7 @@ class EdgeNode:
         """The node ends: its board is left awake."""
         self._sleeping.close()
         self._state.harvest.stop()
+        self._ended()
 
     def on_grant(self, grant: EnergyGrant) -> Settlement:
         """The slot's trade is known: settle it. Raises as ``Settling.settle``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edge_node.meters.base import MeterError, Slot, sensor_of
+from edge_node.serving.asked import served
 from edge_node.slots.errors import StaleDecision
 from edge_node.slots.phases import Phase
 from edge_node.slots.sleeping import Sleeping
@@ -90,6 +91,7 @@ class Reading:
             sleep=report,
             duration_s=duration_s,
             harvest_metered=None if duration_s == 0 else node.harvest.metered,
+            requests=served(slot.language, lines),
         )
 
     def _lines(self, slot: SlotState, metered: Slot) -> tuple[tuple[EnergyLine, ...], float | None]:

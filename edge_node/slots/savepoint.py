@@ -111,7 +111,20 @@ def _own(value: Any) -> Any:
     return {key: _own(each) for key, each in value.items()} if type(one) is Tally else value.copy()
 
 
-FIELDS = (*("phase", "undone", "result", "flop", "executed", "users", "model_bytes", "mean_loss", "serving"),)
+FIELDS = (
+    *(
+        "phase",
+        "undone",
+        "result",
+        "flop",
+        "executed",
+        "users",
+        "model_bytes",
+        "mean_loss",
+        "serving",
+        "language",
+    ),
+)
 """Of a slot. What was metered is not put back: it was spent."""
 
 

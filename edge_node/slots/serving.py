@@ -8,11 +8,12 @@ import numpy as np
 
 from edge_node.config import NodeConfig
 from edge_node.serving.arrivals import RequestPlan, batching
+from edge_node.serving.asked import Asked, timed
 from edge_node.serving.queue import Job, available_s, serve
 from edge_node.serving.requests import ARRIVAL, SERVICE, service_of
 from edge_node.serving.tally import Service, Tally
 from edge_node.slots.slot import SlotState
-from edge_node.workload import Arrays, BatchWork, InferResult
+from edge_node.workload import Arrays, BatchWork, InferResult, RequestUse
 from protos.messages.slot import Serving
 
 
@@ -50,10 +51,30 @@ class SlotServing:
         # What the last slot left undone comes first.
         served = serve(jobs, available_s(jobs, link, slot_s, begin_s), max(self.free_s, begin_s))
         self.free_s = served.free_s
-        for kind, part, latency_s, service in zip(
-            kinds, result.parts, served.latency_s, services, strict=True
+        ids = batch_ids(state, self._config.node_id, owners)
+        for kind, part, latency_s, service, job, batch_id in zip(
+            kinds, result.parts, served.latency_s, services, jobs, ids, strict=True
         ):
+            if part.uses:
+                asked = self._asked(part.uses, job, float(latency_s[0] + job.arrival_s[0]), batch_id)
+                state.language += asked
+                latency_s = np.array([each.latency_s for each in asked if not each.use.failed])
             state.serving.setdefault(kind, Tally()).add(part, latency_s, service)
+
+    def _asked(self, uses: Sequence[RequestUse], job: Job, end_s: float, batch_id: int) -> list[Asked]:
+        """A batch's requests to a language model, which the board had answered at ``end_s``."""
+        services = [
+            self.service(BatchWork(use.flop, use.seconds, use.decode_flop, use.decode_s)) for use in uses
+        ]
+        first_s = [
+            use.first_s if self._measured else service.prefill_s
+            for use, service in zip(uses, services, strict=True)
+        ]
+        times = timed(uses, services, first_s, job.arrival_s.tolist(), end_s)
+        return [
+            Asked(job.owner, batch_id, place, use, *when)
+            for place, (use, when) in enumerate(zip(uses, times, strict=True))
+        ]
 
     def service(self, work: BatchWork) -> Service:
         """The board's time for a piece of work: as measured, or counted operations on its effective speed."""
@@ -75,6 +96,16 @@ class SlotServing:
         """Of each service that answered, in their order."""
         found = (self.report(tallies[kind], kind) for kind in sorted(tallies))
         return tuple(report for report in found if report is not None)
+
+
+def batch_ids(state: SlotState, node_id: str, owners: Mapping[str, int]) -> list[int]:
+    """Numbers of the batches that were run, in their order (edge_node.slots.work.gather)."""
+    found: list[int] = []
+    for owner, count in owners.items():
+        own = owner == node_id
+        every = [batch.batch_id for batch in sorted(state.own)] if own else state.incoming[owner].batch_ids
+        found += every[:count]
+    return found
 
 
 def _travelling_bytes(batch: Arrays) -> int:

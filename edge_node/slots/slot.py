@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from edge_node.serving.asked import Asked
 from edge_node.serving.tally import Tally
 from edge_node.slots.backlog import Batch
 from edge_node.slots.phases import Phase, check_transition
@@ -94,6 +95,8 @@ class SlotState:
     mean_loss: float | None = None
     serving: dict[int, Tally] = field(default_factory=dict)
     """Requests of the slot's own and offloaded batches, by service."""
+    language: list[Asked] = field(default_factory=list)
+    """Every request to a language model in the slot's batches."""
     outside: Tally = field(default_factory=Tally)
     """Requests of outside clients."""
     charge_uj: int = 0

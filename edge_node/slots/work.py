@@ -83,6 +83,8 @@ def infer_each(
         result = workload.infer(parameters, [batch])
         # A board of its own would not share its cores with other nodes of this machine.
         seconds = min(time.thread_time() - cpu_s, time.perf_counter() - wall_s)
+        if result.uses:  # a process beside this one worked
+            seconds = sum(use.seconds for use in result.uses)
         results.append(result)
         work.append(BatchWork(result.flop, seconds, result.decode_flop, min(seconds, result.decode_s)))
     return replace(add_up(results), by_batch=tuple(work))

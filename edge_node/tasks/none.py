@@ -15,8 +15,11 @@ NAME = "none"
 """Name of the task in a scenario."""
 APP = "flower-app"
 """Name of the task in runs of a user's own Flower app: a round of it is a batch, and all else is the app's matter."""
-WITHOUT_TASK = (NAME, APP)
-"""Names that stand where there is no task of ours."""
+LANGUAGE = "llm"
+"""Name of the task in runs that serve a language model (edge_node.language): nothing is learned, and the application
+stage answers requests."""
+WITHOUT_TASK = (NAME, APP, LANGUAGE)
+"""Names that stand where there is no task of ours to learn."""
 
 
 class CountedWorkload:

@@ -6,6 +6,7 @@ from functools import cache
 
 from carbon_data.own_code import named, place_of
 from edge_node.tasks.base import Task
+from edge_node.tasks.none import LANGUAGE
 from edge_node.tasks.none import NAME as NO_TASK
 
 TASKS: dict[str, str] = {
@@ -18,7 +19,7 @@ TASKS: dict[str, str] = {
 }
 
 
-__all__ = ["NO_TASK", "TASKS", "configured_task", "find_task"]
+__all__ = ["LANGUAGE", "NO_TASK", "TASKS", "configured_task", "find_task"]
 
 
 @cache

@@ -37,6 +37,7 @@ from edge_node.meters.sampling.limits import limits_of
 from edge_node.meters.sampling.sampler import Sampler
 from edge_node.meters.sources.registry import SOURCES
 from edge_node.tasks.device import DeviceError, find_device
+from edge_node.tasks.none import LANGUAGE
 from edge_node.tasks.none import NAME as NO_TASK
 from edge_node.tasks.process import configure_process
 from edge_node.tasks.workload import build_workload
@@ -58,7 +59,7 @@ Works = tuple[Mapping[str, Work], str | None]
 
 def works_of(scenario: Scenario) -> Works:
     """What the scenario's nodes work on, by step, and the step of training; nothing where nothing is learned."""
-    if scenario.task.name == NO_TASK:
+    if scenario.task.name in (NO_TASK, LANGUAGE):
         return {}, None
     task, _, _ = learned_tasks(scenario, 1)
     try:
@@ -205,15 +206,26 @@ def text_of(done: Cycle) -> str:
 def _check(spec: str, output: Path, name: str) -> None:
     if (kind := spec.partition(":")[0]) not in SOURCES:
         raise UsageError(f"meter {spec!r} reads no sensor ({kind} is none): choose from {', '.join(SOURCES)}")
+    _check_output(output)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise UsageError(
+            f"--name is {name!r}; allowed are 1 to 64 letters, digits, dots, dashes and underscores"
+        )
+
+
+def _check_output(output: Path) -> None:
     if output.suffix != ".toml":
         raise UsageError(f"--output is {output}; a profile is named by its path, which ends in .toml")
     if output.exists():
         raise UsageError(f"{output} exists; name another file, or move it away")
     if not output.absolute().parent.is_dir():
         raise UsageError(f"there is no folder {output.absolute().parent}; make it first")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+
+
+def _check_task(task: str) -> None:
+    if task != LANGUAGE:
         raise UsageError(
-            f"--name is {name!r}; allowed are 1 to 64 letters, digits, dots, dashes and underscores"
+            f"--task {task}: allowed is {LANGUAGE}; other tasks are calibrated with the board: give --scenario"
         )
 
 
@@ -255,8 +267,31 @@ def calibrate(
             help="Measure nothing else; all else is as --board says. Where the board's node cannot run.",
         ),
     ] = False,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="llm: what a language model's tokens cost here, instead of the board's profile. SPEC may then be "
+            "cpu-time, and --output is the cost model."
+        ),
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Of --task llm: the model's file (GGUF); default: smollm2-135m.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Of --task llm: fewer lengths and batches.")] = False,
     as_json: JsonOption = False,
 ) -> None:
+    if task is not None:
+        _check_task(task)
+        _check_output(output)
+        # It starts a server with packages that boards may not have.
+        from experiments.commands.calibrate_tokens import run_calibrate_tokens
+
+        run_calibrate_tokens(spec, output, require_board(board), model, quick, as_json)
+        return
+    if model is not None or quick:
+        raise UsageError(
+            f"{'--model' if model else '--quick'} is for --task {LANGUAGE}; add it, or leave it out"
+        )
     called = name or output.stem
     _check(spec, output, called)
     base = require_board(board)

@@ -15,7 +15,11 @@ def _first_paragraph(thing: object) -> str:
 
 def _tasks(registry: Any) -> dict[str, str]:
     found = {name: _first_paragraph(resolve_name(target)) for name, target in registry.TASKS.items()}
-    return {**found, registry.NO_TASK: "Nothing is learned: the work is that of [demand], energy only."}
+    return {
+        **found,
+        registry.NO_TASK: "Nothing is learned: the work is that of [demand], energy only.",
+        registry.LANGUAGE: "Nothing is learned: nodes serve a language model, one server process each.",
+    }
 
 
 def _zones(sources: Any) -> dict[str, str]:

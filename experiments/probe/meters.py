@@ -13,6 +13,7 @@ import psutil
 from carbon_data.types import Provenance
 from edge_node.config import BoardConfig
 from edge_node.meters.base import MeterError
+from edge_node.meters.process_time import process_cpu_s
 from edge_node.meters.sampling.limits import limits_of
 from edge_node.meters.sampling.sampler import Sampler
 from edge_node.meters.sources.registry import SOURCES
@@ -20,8 +21,6 @@ from experiments.errors import UsageError
 
 MICRO = 1e6
 CPU_TIME = "cpu-time"
-CPU_CLOCK = 2
-"""CPUCLOCK_SCHED of the kernel: a process' CPU time, threads that have ended included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +69,6 @@ class SensorMeter:
 
     def stop(self) -> None:
         self._sampler.stop()
-
-
-def process_cpu_s(pid: int) -> float:
-    """CPU seconds of a process on this machine so far. On Linux. Raises OSError where there is none."""
-    return time.clock_gettime((~pid << 3) | CPU_CLOCK)
 
 
 class CpuTimeMeter:

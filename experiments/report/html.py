@@ -25,6 +25,7 @@ from experiments.report import (
     serving_table,
     style,
     tables,
+    tokens_table,
     tree_table,
     units,
 )
@@ -134,6 +135,7 @@ def tables_of(study: Study) -> dict[str, tables.Table]:
         negotiation.table(study),
         learning.table(study),
         serving_table.requests(study),
+        tokens_table.tokens(study),
         tree_table.tree_table(study),
     ]
     return {table.name: with_zones(table, study) for table in found if table is not None}

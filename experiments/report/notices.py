@@ -34,6 +34,7 @@ def notices(study: Study) -> list[Notice]:
         *_losses(study),
         *_estimates(study),
         *_failures(study),
+        *_failed_requests(study),
         *_stale(study),
         *_not_switched(study),
         *_overruns(study),
@@ -113,6 +114,27 @@ def _estimates(study: Study) -> list[Notice]:
         "; ".join(hit) + ". The joules were metered, their split into grid and harvest is the cautious one."
     )
     return [Notice("warn", "Estimated settlements", text)] if hit else []
+
+
+def _failed_requests(study: Study) -> list[Notice]:
+    """Requests that a language model's server did not answer, and why the first one failed."""
+    found = []
+    for run in study:
+        table = run.tables.get("requests")
+        failed = None if table is None else table[table["failed"].notna()]
+        if failed is not None and len(failed):
+            one = failed.iloc[0]
+            found.append(
+                Notice(
+                    "warn",
+                    "Failed requests",
+                    f"{_where(run)}: {len(failed)} of {len(table)} requests were not answered, and "
+                    f"{units.joules(float(failed['wasted_j'].sum()))} of theirs are waste. The first: "
+                    f"{node_names(run.tables['nodes'])[str(one['node_id'])]} in slot {one['slot']}: "
+                    f"{one['failed']}",
+                )
+            )
+    return found
 
 
 def _stale(study: Study) -> list[Notice]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from edge_node.tasks.none import LANGUAGE, WITHOUT_TASK
 from edge_node.tasks.none import NAME as NO_TASK
-from edge_node.tasks.none import WITHOUT_TASK
 from experiments.resolve.network_factor import NetworkFactor
 from experiments.resolve.slot_length import BUSY_SHARE, WORST_SHARE
 from experiments.scenario.model import Scenario
@@ -17,7 +17,7 @@ def assumptions_of(
         ""
         if scenario.time.slot_s != "auto"
         else " (as far as the traces advance)"
-        if scenario.task.name in WITHOUT_TASK
+        if scenario.task.name in WITHOUT_TASK and slot_s == time.trace_step_s
         else f" (twice the mean busy time of a node in the busiest stage: BUSY_SHARE {BUSY_SHARE:g}; no node is "
         f"busy for more than {WORST_SHARE:g} of it)"
     )
@@ -39,6 +39,9 @@ def assumptions_of(
         "Scope 2, location-based, average intensity; harvested energy counts zero.",
         "Nothing is learned: batches are counted, moved and metered by the boards' models, and not executed."
         if scenario.task.name == NO_TASK
+        else "Nothing is learned: nodes serve a language model that is finished, greedily and to the full length asked "
+        "for; prompts are passages of Python's documentation. Offloaded requests go to another node as they came."
+        if scenario.task.name == LANGUAGE
         else "The app's own code trains and evaluates; a round stays with its data, and what the app computes on its "
         "server (evaluation) is in no joules."
         if scenario.task.is_app

@@ -47,7 +47,8 @@ def whole_run(resolved: Resolved) -> Fleet:
                     "meter": "modelled",
                     "harvest": given.harvest.model_copy(update={"forecast_w": (), "clear_sky_w": ()}),
                 }
-            )
+            ),
+            starts=False,
         )
         node.register(_RUN)
         node.on_welcome(

@@ -7,17 +7,16 @@ from datetime import UTC, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from carbon_data.sources.sites import zone_sites
-from carbon_data.sources.table import read_table
 from carbon_data.units import BITS_PER_BYTE
-from edge_node.config import BoardConfig, InferenceConfig, ServiceConfig, TaskConfig
+from edge_node.config import BoardConfig, InferenceConfig, LanguageConfig, ServiceConfig, TaskConfig
 from edge_node.serving.arrivals import RequestPlan, diurnal_rates
 from edge_node.serving.requests import mean_cost
 from edge_node.tasks.registry import configured_task
 from edge_node.tasks.workload import build_workload
 from experiments.errors import RunError, UsageError
+from experiments.resolve.language import check_request_count, request_flop, with_lengths
+from experiments.resolve.request_trace import read_requests, within
 from protos.messages.terms import Stage
 
 if TYPE_CHECKING:
@@ -37,8 +36,11 @@ def node_inference(
     boards: Sequence[BoardConfig],
     task: TaskConfig,
     slot_s: float,
-) -> tuple[InferenceConfig, ...]:
-    """Configuration of every node's requests. Raises UsageError for a trace that cannot be used."""
+    language: LanguageConfig | None = None,
+) -> tuple[tuple[InferenceConfig, ...], tuple[LanguageConfig | None, ...]]:
+    """Configuration of every node's requests, and of the language model that answers them.
+
+    Raises UsageError for a trace that cannot be used."""
     spec = scenario.inference
     common = InferenceConfig(
         batches_per_slot=spec.batches_per_slot,
@@ -47,31 +49,49 @@ def node_inference(
         latency_target_s=spec.latency_target_s,
         link_bytes_per_s=scenario.network.link_bit_per_s / BITS_PER_BYTE,
     )
+    languages: tuple[LanguageConfig | None, ...] = (language,) * len(specs)
     if Stage.APPLICATION not in stages:
-        return (common,) * len(specs)
+        return (common,) * len(specs), languages
     nodes = list(zip(specs, boards, strict=True))
     if spec.arrivals == "batches":
         found = [common] * len(specs)
+        if language is not None:
+            check_request_count(spec.batches_per_slot * spec.requests_per_batch)
     elif spec.arrivals == "trace":
         assert spec.path is not None
         names = [f"n{i:0{len(str(len(specs) - 1))}d}" for i in range(len(specs))]
         first_s = stages.index(Stage.APPLICATION) * slot_s
-        traces = read_trace(spec.path, names)
-        _require_arrivals(spec.path, traces, stages.count(Stage.APPLICATION), slot_s)
+        requests = read_requests(
+            spec.path, names, per_s=spec.requests_per_s, tokens_fraction=spec.tokens_fraction
+        )
+        served_s = stages.count(Stage.APPLICATION) * slot_s
+        _require_arrivals(
+            spec.path, [each.times_s for each in requests], stages.count(Stage.APPLICATION), slot_s
+        )
         found = [
-            common.model_copy(update={"arrivals": "times", "times_s": tuple(first_s + t for t in times)})
-            for times in traces
+            common.model_copy(
+                update={"arrivals": "times", "times_s": tuple(first_s + t for t in each.times_s)}
+            )
+            for each in requests
         ]
+        if language is not None:
+            requests = [within(each, served_s) for each in requests]
+            languages = with_lengths(scenario, language, requests)
+            slots = stages.count(Stage.APPLICATION)
+            check_request_count(max(len(each.times_s) for each in requests) / slots)
     else:
         full = spec.batches_per_slot * spec.requests_per_batch / slot_s
+        flop = None if language is None else request_flop(language)
         rates = [
-            _rates(scenario, spec, node, mean_per_s(spec, board, task, full), len(stages))
+            _rates(scenario, spec, node, mean_per_s(spec, board, task, full, flop), len(stages))
             for node, board in nodes
         ]
         _refuse_floods(rates, slot_s, "lower batches_per_slot, requests_per_s or load_fraction")
+        if language is not None:
+            check_request_count(max(max(each) for each in rates) * slot_s)
         found = [common.model_copy(update={"arrivals": "poisson", "rate_per_s": each}) for each in rates]
     if not spec.services:
-        return tuple(found)
+        return tuple(found), languages
     with_services = []
     for inference, (node, board) in zip(found, nodes, strict=True):
         services = tuple(
@@ -82,7 +102,7 @@ def node_inference(
         with scenario.at("inference", "services", k):
             rates = [inference.services[k].rate_per_s for inference in with_services]
             _refuse_floods(rates, slot_s, "lower requests_per_s or load_fraction")
-    return _planned(with_services, task, stages, slot_s, scenario.seed)
+    return _planned(with_services, task, stages, slot_s, scenario.seed), languages
 
 
 def _refuse_floods(rates: Sequence[tuple[float, ...]], slot_s: float, advice: str) -> None:
@@ -150,13 +170,20 @@ def _planned(
 
 
 def mean_per_s(
-    spec: InferenceSpec | ServiceSpec, board: BoardConfig, task: TaskConfig, otherwise: float
+    spec: InferenceSpec | ServiceSpec,
+    board: BoardConfig,
+    task: TaskConfig,
+    otherwise: float,
+    flop: float | None = None,
 ) -> float:
-    """Mean requests per second of slot time; ``otherwise``: where the scenario gives neither rate nor load."""
+    """Mean requests per second of slot time; ``otherwise``: where the scenario gives neither rate nor load.
+
+    ``flop``: of a request, of what is no task."""
     if spec.requests_per_s is not None:
         return spec.requests_per_s
     if spec.load_fraction is not None:
-        flop = configured_task(task.name, task.prompt_tokens, task.answer_tokens).serve_flop()
+        if flop is None:
+            flop = configured_task(task.name, task.prompt_tokens, task.answer_tokens).serve_flop()
         return spec.load_fraction * board.effective_flop_per_s / flop
     return otherwise
 
@@ -198,24 +225,3 @@ def _longitude_deg(node: NodeSpec) -> float:
             f"zone {node.zone} has no site on record: diurnal arrivals need the node's longitude_deg"
         )
     return site.longitude_deg
-
-
-def read_trace(path: Path, names: Sequence[str]) -> list[tuple[float, ...]]:
-    """Ascending arrival times by node, seconds from the first application slot; without a column
-    ``node_id`` every node gets all of them.
-    """
-    table = read_table(path)
-    if "arrival_s" not in table.columns:
-        raise UsageError(
-            f"{path} has no column arrival_s; it has {', '.join(table.columns)}: call the column of arrival times, in "
-            "seconds of slot time from the first application slot, arrival_s"
-        )
-    times = table.numbers("arrival_s")
-    if not (np.isfinite(times) & (times >= 0)).all():
-        raise UsageError(f"{path}: arrival_s holds something that is no time >= 0")
-    if "node_id" not in table.columns:
-        return [tuple(sorted(times.tolist()))] * len(names)
-    owners = table.frame["node_id"].astype(str).to_numpy()
-    if strangers := sorted(set(owners) - set(names)):
-        raise UsageError(f"{path}: node_id names {strangers[:5]}; nodes are {', '.join(names[:20])}")
-    return [tuple(sorted(times[owners == name].tolist())) for name in names]

@@ -28,6 +28,7 @@ from experiments.resolve.chosen_policy import (
 from experiments.resolve.demand import learns_nothing, refuse_learning
 from experiments.resolve.devices import check_devices
 from experiments.resolve.feasible import refuse_impossible
+from experiments.resolve.language import refuse_unserved, serves_language
 from experiments.resolve.listen import LISTENING, check_host
 from experiments.resolve.made import made_metadata
 from experiments.resolve.network_factor import network_factor
@@ -41,7 +42,7 @@ from experiments.resolve.traces import (
     zone_traces,
 )
 from experiments.resolve.unused import refuse_unused
-from experiments.resolve.work import app_work, counted_work, learned_work
+from experiments.resolve.work import app_work, counted_work, language_work, learned_work
 from experiments.scenario.model import Scenario
 from experiments.scenario.strategies import check_strategy
 
@@ -60,6 +61,7 @@ def resolve(scenario: Scenario) -> Resolved:
 def _resolve(scenario: Scenario) -> Resolved:
     refuse_unused(scenario)
     refuse_learning(scenario)
+    refuse_unserved(scenario)
     with scenario.at("policy"):
         find_policy(scenario.policy)
     with scenario.at("policy_options"):
@@ -81,6 +83,8 @@ def _resolve(scenario: Scenario) -> Resolved:
         work = app_work(scenario, boards)
     elif learns_nothing(scenario):
         work = counted_work(scenario, entries, boards)
+    elif serves_language(scenario):
+        work = language_work(scenario, boards)
     else:
         work = learned_work(scenario, boards)
     task, work_s, slot_s = work.task, work.seconds, work.slot_s
@@ -102,7 +106,7 @@ def _resolve(scenario: Scenario) -> Resolved:
     with scenario.at("network", "net_low_j_per_byte"):
         network = network_factor(scenario.network, transport)
     with scenario.at("inference"):
-        inference = node_inference(scenario, specs, stages, boards, task, slot_s)
+        inference, languages = node_inference(scenario, specs, stages, boards, task, slot_s, work.language)
     resolved = Resolved(
         scenario=scenario,
         slot_s=slot_s,
@@ -125,6 +129,7 @@ def _resolve(scenario: Scenario) -> Resolved:
         assumptions=assumptions_of(scenario, slot_s, board_notes, network),
         made=made_metadata(scenario),
         app=work.app,
+        languages=languages,
     )
     with scenario.at("time", "slot_s"):
         refuse_impossible(resolved, busiest_s(scenario, stages, work_s))

@@ -15,6 +15,7 @@ from edge_node.config import (
     Device,
     HarvestConfig,
     InferenceConfig,
+    LanguageConfig,
     NodeConfig,
     TaskConfig,
 )
@@ -77,6 +78,8 @@ class Resolved:
     (experiments.resolve.made)."""
     app: FoundApp | None = None
     """A user's Flower app; its rounds are then the demands."""
+    languages: tuple[LanguageConfig | None, ...] = ()
+    """Of every node, the language model that it serves; None where there is none."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -166,6 +169,7 @@ class Resolved:
                     inference=served_on(self.inference[i], self.devices[i]),
                     demand=self.demands[i],
                     app=None if self.app is None else self.app.nodes,
+                    language=self.languages[i] if self.languages else None,
                     meter=self.meters[i],
                     harvest_meter=(spec.harvest_meter or "") if with_harvest else "",
                     battery_meter=(spec.battery_meter or "") if with_harvest else "",
@@ -242,6 +246,16 @@ class Resolved:
     def learns_nothing(self) -> bool:
         """Whether work is counted and not executed."""
         return self.demands[0] is not None
+
+    @property
+    def language(self) -> LanguageConfig | None:
+        """The language model that is served in place of a task; None where there is none."""
+        return self.languages[0] if self.languages else None
+
+    @property
+    def learns(self) -> bool:
+        """Whether a model is trained, or one of the run's own making served."""
+        return not self.learns_nothing and self.language is None
 
     @cached_property
     def with_harvest(self) -> bool:

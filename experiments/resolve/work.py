@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_node.config import BoardConfig, DemandConfig, TaskConfig
+from edge_node.config import BoardConfig, DemandConfig, LanguageConfig, TaskConfig
 from edge_node.energy.power_model import PowerModel
 from experiments.resolve.app import FoundApp, app_task, find_app, rounds_demand
 from experiments.resolve.boards import board_of
 from experiments.resolve.demand import no_task, node_demands, slot_s
+from experiments.resolve.language import (
+    language_of,
+    language_seconds,
+    language_task,
+    model_origin,
+)
 from experiments.resolve.slot_length import (
     development_work,
     services_share,
@@ -37,6 +43,8 @@ class Work:
     origins: dict[str, dict[str, Any]] = field(default_factory=dict)
     app: FoundApp | None = None
     """A user's Flower app, where the scenario has one."""
+    language: LanguageConfig | None = None
+    """A language model that is served, where the scenario has one."""
 
 
 def learned_work(scenario: Scenario, boards: tuple[BoardConfig, ...]) -> Work:
@@ -67,6 +75,22 @@ def _seconds(
         PowerModel(board).busy_s(count * demand.flop_per_batch)
         for board, demand, count in zip(boards, demands, batches, strict=True)
     ]
+
+
+def language_work(scenario: Scenario, boards: tuple[BoardConfig, ...]) -> Work:
+    """Requests to a language model."""
+    config = language_of(scenario)
+    nothing = [0.0] * len(boards)
+    busy_s = language_seconds(scenario, config, boards)
+    seconds = {Stage.DEVELOPMENT: nothing, Stage.APPLICATION: busy_s}
+    # Requests a second are the same share of a slot of any length: it is then as long as the traces advance.
+    length_s = (
+        slot_length_s(scenario, scenario.stages.slots(), seconds, nothing) or scenario.time.trace_step_s
+    )
+    task = language_task(scenario, config, len(boards))
+    batches = (scenario.inference.batches_per_slot,) * len(boards)
+    demands = (None,) * len(boards)
+    return Work(task, None, model_origin(config), batches, seconds, length_s, demands, language=config)
 
 
 def counted_work(scenario: Scenario, entries: tuple[int, ...], boards: tuple[BoardConfig, ...]) -> Work:

@@ -319,9 +319,7 @@ def run_plan(resolved: Resolved) -> RunPlan:
     second = resolved.recycling
     return RunPlan(
         stages=resolved.stages,
-        development=None
-        if resolved.learns_nothing
-        else learning_task(resolved, resolved.task, Stage.DEVELOPMENT),
+        development=learning_task(resolved, resolved.task, Stage.DEVELOPMENT) if resolved.learns else None,
         recycling=None if second is None else learning_task(resolved, second, Stage.RECYCLING),
     )
 
@@ -359,6 +357,8 @@ def write_scenario(resolved: Resolved, path: Path) -> None:
     """The scenario with every default written out, so that a run can be repeated from its folder alone."""
     values = values_of(resolved.scenario)
     values["task"]["data"] = resolved.data_used
+    if resolved.language is not None:
+        values["task"]["llm"]["sha256"] = resolved.language.sha256
     for told, service in zip(
         values["inference"]["services"],
         resolved.inference[0].services,

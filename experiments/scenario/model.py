@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from edge_node.tasks.none import WITHOUT_TASK
+from edge_node.tasks.none import LANGUAGE, WITHOUT_TASK
 from experiments.errors import UsageError
 from experiments.scenario.app_rounds import rounds_of, slots_of_a_round
 from experiments.scenario.given import Given, keys_of
@@ -141,7 +141,10 @@ class Scenario(Strict):
         """Stages that are not named have no slots where nothing is learned or served; a Flower project that says how
         many rounds it has, in its usual place, has slots of development for them."""
         given = self.stages.model_fields_set
-        if self.task.name in WITHOUT_TASK:
+        if self.task.name == LANGUAGE:
+            none = {name: 0 for name in ("preparation", "development", "recycling") if name not in given}
+            object.__setattr__(self, "stages", self.stages.model_copy(update=none))  # the model is frozen
+        elif self.task.name in WITHOUT_TASK:
             none = {name: 0 for name in ("preparation", "application", "recycling") if name not in given}
             rounds = None if "development" in given else rounds_of(self.task.app, self.task.run_config)
             if rounds is not None:

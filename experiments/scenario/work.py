@@ -12,7 +12,7 @@ from pydantic import (
     model_validator,
 )
 
-from edge_node.config import Device, InferenceConfig, ServiceConfig, TaskConfig
+from edge_node.config import Device, InferenceConfig, LanguageConfig, ServiceConfig, TaskConfig
 from edge_node.tasks.none import APP
 from experiments.scenario.keys import MAX_SLOTS, YEAR_S, File, Fraction, Strict, as_tuple, default_of
 from experiments.scenario.objects import ObjectName
@@ -85,6 +85,21 @@ class RecyclingSpec(Strict):
     """Step of the second task's training; none: the first task's."""
 
 
+class LanguageSpec(Strict):
+    """``[task.llm]``: the language model that nodes serve with ``name = "llm"``, each in a server process of its
+    own."""
+
+    path: File | None = None
+    """File of the model (GGUF); none: SmolLM2-135M-Instruct in Q4_1 (`detabed data fetch smollm2-135m`). Boards that
+    joined look for it under the same path."""
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{64}$")
+    """That the file must have; none: what it has here, which nodes on other machines must then find too."""
+    context_tokens: int = Field(default=default_of(LanguageConfig, "context_tokens"), ge=256, le=1_000_000)
+    """Longest prompt and answer together; memory grows with it."""
+    threads: int = Field(default=default_of(LanguageConfig, "threads"), ge=1, le=1024)
+    """Of the server. A second thread decodes no faster on small machines, and its waiting counts as CPU time."""
+
+
 class TaskSpec(Strict):
     """The learned task, its data, and the unit of work."""
 
@@ -107,7 +122,8 @@ class TaskSpec(Strict):
     """Operations of an app's answer to one message that trains nothing, e.g. an evaluation; likewise."""
     name: str = "mnist-mlp"
     """A name of `detabed list tasks`, or `package.module:Name`; ``none``: nothing is learned, and the nodes' work is
-    that of ``[demand]``: energy only, in development slots."""
+    that of ``[demand]``: energy only, in development slots; ``llm``: nothing is learned, and the nodes serve a language
+    model in application slots (docs/language-models.md)."""
     data: str = "auto"
     """``digits`` (ships with the package), ``mnist`` (data folder), or ``auto``: mnist where present, else digits."""
     batch_size: int = Field(default=8, ge=1, le=1_000_000)
@@ -138,6 +154,7 @@ class TaskSpec(Strict):
     round_deadline_s: float = Field(default=60.0, gt=0, le=YEAR_S)
     """Wall seconds after which a round continues without the nodes that have not answered."""
     recycling: RecyclingSpec = RecyclingSpec()
+    llm: LanguageSpec = LanguageSpec()
 
     @model_validator(mode="after")
     def _app_or_task(self) -> TaskSpec:
@@ -224,7 +241,8 @@ class InferenceSpec(Strict):
     requests_per_batch: int = Field(default=64, ge=1, le=65_536)
     """Largest number of requests in a batch."""
     requests_per_s: float | None = Field(default=None, ge=0, le=1e9)
-    """Mean arrivals per node and second of slot time (poisson, diurnal)."""
+    """Mean arrivals per node and second of slot time (poisson, diurnal; of task llm also trace, whose times are then
+    stretched so that the nodes get so many)."""
     load_fraction: float | None = Field(default=None, ge=0, le=2)
     """Mean arrivals as a share of what the node's own board can serve (poisson, diurnal)."""
     max_wait_s: float = Field(default=default_of(InferenceConfig, "max_wait_s"), ge=0)
@@ -237,7 +255,17 @@ class InferenceSpec(Strict):
     """Amplitude of the rate about its mean, as a share of the mean (diurnal)."""
     path: File | None = None
     """Trace: a CSV with arrival_s (seconds of slot time from the first application slot), and, optionally,
-    node_id."""
+    node_id. Of task llm also with tokens_in and tokens_out of each request, or a trace of Azure's language models
+    (TIMESTAMP, ContextTokens, GeneratedTokens), whose requests go to the nodes in turn."""
+    prompt_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
+    """Of task llm: tokens of a request's prompt; none: 128, or as a trace says."""
+    answer_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
+    """Of task llm: tokens of its answer; none: 64, or as a trace says."""
+    shared_tokens: int = Field(default=0, ge=0, le=1_000_000)
+    """Of task llm: tokens at the beginning of every prompt that are the same in all (a system prompt); what a server
+    has just read of them is cached, and not read again."""
+    tokens_fraction: float = Field(default=1.0, gt=0, le=1)
+    """Of task llm: the trace's lengths are multiplied by it, so that they fit a small model's context."""
     services: Annotated[tuple[ServiceSpec, ...], BeforeValidator(as_tuple)] = ()
     """``[[inference.services]]``: services of the nodes in addition to the learned task."""
 
@@ -258,7 +286,7 @@ class InferenceSpec(Strict):
     def _one_load(self) -> InferenceSpec:
         open_loop = self.arrivals in ("poisson", "diurnal")
         given = [name for name in ("requests_per_s", "load_fraction") if getattr(self, name) is not None]
-        if given and not open_loop:
+        if given and not open_loop and not (self.arrivals == "trace" and given == ["requests_per_s"]):
             raise ValueError(f"{given[0]} is for poisson and diurnal arrivals, not for {self.arrivals!r}")
         if len(given) > 1:
             raise ValueError("requests_per_s and load_fraction both set the rate of requests; keep one")

@@ -621,7 +621,7 @@ class SleepReport(_message.Message):
     def __init__(self, asleep: bool = ..., failed: _Optional[str] = ..., wake_s: _Optional[float] = ..., wake_uj: _Optional[int] = ..., wake_half_width_uj: _Optional[int] = ..., provenance: _Optional[_Union[Provenance, str]] = ...) -> None: ...
 
 class Usage(_message.Message):
-    __slots__ = ("node_id", "boot_id", "seq", "epoch", "slot", "lines", "harvest_uj", "executed", "moved", "model_bytes", "mean_loss", "serving", "outside", "unserved_requests", "own_work", "users", "metered", "sleep", "duration_s", "harvest_metered")
+    __slots__ = ("node_id", "boot_id", "seq", "epoch", "slot", "lines", "harvest_uj", "executed", "moved", "model_bytes", "mean_loss", "serving", "outside", "unserved_requests", "own_work", "users", "metered", "sleep", "duration_s", "harvest_metered", "requests")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
@@ -642,6 +642,7 @@ class Usage(_message.Message):
     SLEEP_FIELD_NUMBER: _ClassVar[int]
     DURATION_S_FIELD_NUMBER: _ClassVar[int]
     HARVEST_METERED_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     boot_id: str
     seq: int
@@ -662,7 +663,44 @@ class Usage(_message.Message):
     sleep: SleepReport
     duration_s: float
     harvest_metered: Metered
-    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[EnergyLine, _Mapping]]] = ..., harvest_uj: _Optional[int] = ..., executed: _Optional[_Iterable[_Union[Executed, _Mapping]]] = ..., moved: _Optional[_Iterable[_Union[Moved, _Mapping]]] = ..., model_bytes: _Optional[int] = ..., mean_loss: _Optional[float] = ..., serving: _Optional[_Iterable[_Union[Serving, _Mapping]]] = ..., outside: _Optional[_Union[Serving, _Mapping]] = ..., unserved_requests: _Optional[int] = ..., own_work: _Optional[_Union[OwnWork, _Mapping]] = ..., users: _Optional[_Iterable[_Union[UserTraffic, _Mapping]]] = ..., metered: _Optional[_Union[Metered, _Mapping]] = ..., sleep: _Optional[_Union[SleepReport, _Mapping]] = ..., duration_s: _Optional[float] = ..., harvest_metered: _Optional[_Union[Metered, _Mapping]] = ...) -> None: ...
+    requests: _containers.RepeatedCompositeFieldContainer[ServedRequest]
+    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[EnergyLine, _Mapping]]] = ..., harvest_uj: _Optional[int] = ..., executed: _Optional[_Iterable[_Union[Executed, _Mapping]]] = ..., moved: _Optional[_Iterable[_Union[Moved, _Mapping]]] = ..., model_bytes: _Optional[int] = ..., mean_loss: _Optional[float] = ..., serving: _Optional[_Iterable[_Union[Serving, _Mapping]]] = ..., outside: _Optional[_Union[Serving, _Mapping]] = ..., unserved_requests: _Optional[int] = ..., own_work: _Optional[_Union[OwnWork, _Mapping]] = ..., users: _Optional[_Iterable[_Union[UserTraffic, _Mapping]]] = ..., metered: _Optional[_Union[Metered, _Mapping]] = ..., sleep: _Optional[_Union[SleepReport, _Mapping]] = ..., duration_s: _Optional[float] = ..., harvest_metered: _Optional[_Union[Metered, _Mapping]] = ..., requests: _Optional[_Iterable[_Union[ServedRequest, _Mapping]]] = ...) -> None: ...
+
+class ServedRequest(_message.Message):
+    __slots__ = ("owner", "batch_id", "place", "cached_tokens", "prefilled_tokens", "tokens_out", "prefill_uj", "decode_uj", "waste_uj", "half_width_uj", "latency_s", "first_token_s", "token_gap_s", "content_bits", "wire_bytes", "failed")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    CACHED_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    PREFILLED_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_OUT_FIELD_NUMBER: _ClassVar[int]
+    PREFILL_UJ_FIELD_NUMBER: _ClassVar[int]
+    DECODE_UJ_FIELD_NUMBER: _ClassVar[int]
+    WASTE_UJ_FIELD_NUMBER: _ClassVar[int]
+    HALF_WIDTH_UJ_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_S_FIELD_NUMBER: _ClassVar[int]
+    FIRST_TOKEN_S_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_GAP_S_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_BITS_FIELD_NUMBER: _ClassVar[int]
+    WIRE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    batch_id: int
+    place: int
+    cached_tokens: int
+    prefilled_tokens: int
+    tokens_out: int
+    prefill_uj: int
+    decode_uj: int
+    waste_uj: int
+    half_width_uj: int
+    latency_s: float
+    first_token_s: float
+    token_gap_s: float
+    content_bits: int
+    wire_bytes: int
+    failed: str
+    def __init__(self, owner: _Optional[str] = ..., batch_id: _Optional[int] = ..., place: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., prefilled_tokens: _Optional[int] = ..., tokens_out: _Optional[int] = ..., prefill_uj: _Optional[int] = ..., decode_uj: _Optional[int] = ..., waste_uj: _Optional[int] = ..., half_width_uj: _Optional[int] = ..., latency_s: _Optional[float] = ..., first_token_s: _Optional[float] = ..., token_gap_s: _Optional[float] = ..., content_bits: _Optional[int] = ..., wire_bytes: _Optional[int] = ..., failed: _Optional[str] = ...) -> None: ...
 
 class Metered(_message.Message):
     __slots__ = ("kind", "energy_uj", "half_width_uj", "bias_uj", "rate_hz", "coverage_fraction", "gaps", "window_s")

@@ -181,6 +181,45 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True)
+class ServedRequest:
+    """One request to a language model. Its joules are its part of the reading's lines of computation, static power and
+    waste of the application stage: those of all requests of a reading add up to these lines."""
+
+    owner: str
+    """Node whose user asked."""
+    batch_id: int
+    """Number of its batch at the owner."""
+    place: int
+    """In the batch, from 0."""
+    cached_tokens: int
+    """Of the prompt, that were not read again."""
+    prefilled_tokens: int
+    """Of the prompt, that were read."""
+    tokens_out: int
+    """Generated; the first one comes out of reading the prompt."""
+    prefill_uj: int
+    """Of reading the prompt, by the server's own timings."""
+    decode_uj: int
+    """Of the steps after the first token."""
+    waste_uj: int
+    """Of a request that failed."""
+    half_width_uj: int | None
+    """Half of the 95 % interval of the request's own reading; None where the meter has none."""
+    latency_s: float
+    """From arrival to the last token, or to the failure."""
+    first_token_s: float | None
+    """From arrival to the first token; None of a request that failed."""
+    token_gap_s: float | None
+    """Between two tokens on average; None with fewer than two."""
+    content_bits: int
+    """Of the texts of prompt and answer."""
+    wire_bytes: int
+    """What travelled for them, framing included."""
+    failed: str = ""
+    """Why it was not answered; empty: it was."""
+
+
+@dataclass(frozen=True, slots=True)
 class OwnWork:
     """Private quantities that the ledger needs and the market does not, disclosed after the slot has ended."""
 
@@ -243,6 +282,8 @@ class Usage:
     time. None on the virtual clock, where a slot has its configured length."""
     harvest_metered: Metered | None = None
     """How well ``harvest_uj`` is known, where a sensor measured it."""
+    requests: tuple[ServedRequest, ...] = ()
+    """Of a node that serves a language model: every request of the slot's batches."""
 
     @property
     def served(self) -> tuple[Serving, ...]:

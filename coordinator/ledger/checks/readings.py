@@ -9,11 +9,13 @@ from typing import Any
 from carbon_data.types import Provenance
 from coordinator.ledger.checks.facts import Facts
 from coordinator.ledger.checks.item import Add, Item
-from protos.messages.terms import HOLDERS, MeterKind
+from protos.messages.terms import HOLDERS, Component, MeterKind, Stage
 
 ESTIMATE = str(MeterKind.ESTIMATE)
 SOURCES_OF = {str(kind): frozenset({str(kind.provenance), str(Provenance.REPLAYED)}) for kind in MeterKind}
 """Provenances that lines of a sensor of each kind may have."""
+WORKING = frozenset({str(Component.COMPUTE), str(Component.STATIC), str(Component.WASTE)})
+"""Components of the application stage whose joules are those of requests to a language model."""
 DELIVERED = ("requests", "tokens_in", "tokens_out", "bits")
 
 
@@ -31,6 +33,8 @@ class Readings:
         if usage.get("harvest_metered") is not None:
             self._harvested(item, usage)
         self._delivered(item, usage)
+        if usage.get("requests"):  # of nodes that serve a language model
+            self._requests(item, usage)
 
     def _joules(self, item: Item, usage: Mapping[str, Any]) -> None:
         node, balance = item.node, item.body["balance"]
@@ -81,6 +85,38 @@ class Readings:
                 where,
                 f"{covered} of {told['window_s']} s covered at {rate} samples per second with {told['gaps']} gaps",
             )
+
+    def _requests(self, item: Item, usage: Mapping[str, Any]) -> None:
+        """Every joule of the application stage's work has its request, and every token."""
+        told, where = usage["requests"], f"{item.where}: reading of {item.node}"
+        energy = sum(one["prefill_uj"] + one["decode_uj"] + one["waste_uj"] for one in told)
+        failed = [one for one in told if one["failed"]]
+        components = WORKING if failed else WORKING - {str(Component.WASTE)}
+        lines = sum(
+            line["energy_uj"]
+            for line in usage["lines"]
+            if line["stage"] == Stage.APPLICATION and line["component"] in components
+        )
+        if energy != lines:
+            self._add(
+                "requests", where, f"its requests took {energy} uJ, its lines of their work are {lines} uJ"
+            )
+        if any(one["prefill_uj"] or one["decode_uj"] or one["tokens_out"] for one in failed):
+            self._add("requests", where, "a request that failed has useful joules or tokens")
+        if any(one["waste_uj"] for one in told if not one["failed"]):
+            self._add("requests", where, "a request that was answered has wasted joules")
+        sums = {
+            "requests": len(told) - len(failed),
+            "tokens_in": sum(one["cached_tokens"] + one["prefilled_tokens"] for one in told),
+            "tokens_out": sum(one["tokens_out"] for one in told),
+            "bits": sum(one["content_bits"] for one in told),
+        }
+        said = {name: sum(part[name] for part in usage["serving"]) for name in sums}
+        if said != sums:
+            self._add("requests", where, f"its requests have {sums}, its services {said}")
+        batches = {(one["owner"], one["batch_id"], one["place"]) for one in told}
+        if len(batches) != len(told):
+            self._add("requests", where, "a request is named twice")
 
     def _delivered(self, item: Item, usage: Mapping[str, Any]) -> None:
         """What (T1) counts equals the reading's figures of each service, less the share of wasted batches."""

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from carbon_data.types import DataError
 from experiments.errors import UsageError
-from experiments.resolve.requests import read_trace
 from experiments.resolve.resolve import resolve
 from experiments.scenario.model import parse_scenario
 from tests.scenarios import serving_scenario
@@ -31,30 +27,6 @@ def test_load_as_a_share_of_what_the_board_can_serve() -> None:
 
     capacity_per_s = config.board.effective_flop_per_s / find_task("mnist-mlp").serve_flop()
     assert config.inference.rate_per_s[1] == pytest.approx(0.25 * capacity_per_s)
-
-
-def test_a_trace_file_gives_each_node_its_own_arrivals(tmp_path: Path) -> None:
-    path = tmp_path / "trace.csv"
-    path.write_text("arrival_s,node_id\n0.5,n1\n0.1,n0\n0.2,n1\n")
-    assert read_trace(path, ["n0", "n1", "n2"]) == [(0.1,), (0.2, 0.5), ()]
-    path.write_text("arrival_s\n0.5\n0.1\n")
-    assert read_trace(path, ["n0", "n1"]) == [(0.1, 0.5)] * 2
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("when\n1\n", "arrival_s"),
-        ("arrival_s\n-1\n", "time >= 0"),
-        ("arrival_s\nsoon\n", "arrival_s"),
-        ("arrival_s,node_id\n1,n9\n", "n9"),
-    ],
-)
-def test_a_trace_that_cannot_be_used_is_refused(tmp_path: Path, content: str, message: str) -> None:
-    path = tmp_path / "trace.csv"
-    path.write_text(content)
-    with pytest.raises((UsageError, DataError), match=message):
-        read_trace(path, ["n0", "n1"])
 
 
 @pytest.mark.parametrize(

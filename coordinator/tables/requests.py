@@ -1,0 +1,99 @@
+"""Table ``requests``: every request to a language model, with its tokens, times and joules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from carbon_data.units import from_micro, from_pico
+from coordinator.tables.recorded import RecordedRun, Row
+from protos.latency import exact_quantile
+from protos.messages.terms import Component, Stage
+
+WORKING = (Component.COMPUTE, Component.STATIC, Component.WASTE)
+"""Components of the application stage whose joules are those of its requests."""
+
+
+def request_rows(run: RecordedRun) -> Iterable[Row]:
+    """In the order of slots, nodes, and answers."""
+    for (slot, node), usage in sorted(run.usage.items()):
+        told = usage.get("requests", ())
+        booking = run.bookings.get((slot, node))
+        if not told or booking is None:
+            continue
+        per_uj = _grams_per_uj(booking["lines"], node)
+        for one in told:
+            energy_uj = one["prefill_uj"] + one["decode_uj"] + one["waste_uj"]
+            yield {
+                "slot": slot,
+                "node_id": node,
+                "owner": one["owner"],
+                "batch_id": one["batch_id"],
+                "place": one["place"],
+                "failed": one["failed"] or None,
+                **_tokens(one),
+                "tokens_out": one["tokens_out"],
+                "bits": one["content_bits"],
+                "wire_bytes": one["wire_bytes"],
+                "prefill_j": from_micro(one["prefill_uj"]),
+                "decode_j": from_micro(one["decode_uj"]),
+                "wasted_j": from_micro(one["waste_uj"]),
+                "operational_g": per_uj * energy_uj,
+                "half_width_j": None if one["half_width_uj"] is None else from_micro(one["half_width_uj"]),
+                **_per_token([one]),
+                "latency_s": one["latency_s"],
+                "first_token_s": one["first_token_s"],
+                "token_gap_s": one["token_gap_s"],
+            }
+
+
+def spoken_columns(told: Sequence[Mapping[str, Any]]) -> Row:
+    """Columns of ``serving`` (schema.SPOKEN) for a node's requests of a slot; {} without any."""
+    if not told:
+        return {}
+    first = sorted(one["first_token_s"] for one in told if one["first_token_s"] is not None)
+    gaps = sorted(one["token_gap_s"] for one in told if one["token_gap_s"] is not None)
+    counts = [_tokens(one) for one in told]
+    return {
+        "failed_requests": sum(bool(one["failed"]) for one in told),
+        **{name: sum(each[name] for each in counts) for name in counts[0]},
+        "wire_bytes": sum(one["wire_bytes"] for one in told),
+        "wasted_j": from_micro(sum(one["waste_uj"] for one in told)),
+        "prefill_j": from_micro(sum(one["prefill_uj"] for one in told)),
+        "decode_j": from_micro(sum(one["decode_uj"] for one in told)),
+        **_per_token(told),
+        "first_token_p50_s": exact_quantile(first, 0.50),
+        "first_token_p95_s": exact_quantile(first, 0.95),
+        "token_gap_p50_s": exact_quantile(gaps, 0.50),
+        "token_gap_p95_s": exact_quantile(gaps, 0.95),
+    }
+
+
+def _tokens(one: Mapping[str, Any]) -> dict[str, int]:
+    return {
+        "tokens_cached": one["cached_tokens"],
+        "tokens_prefilled": one["prefilled_tokens"],
+        "tokens_decoded": max(0, one["tokens_out"] - 1),
+    }
+
+
+def _per_token(told: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    prefilled = sum(_tokens(one)["tokens_prefilled"] for one in told)
+    decoded = sum(_tokens(one)["tokens_decoded"] for one in told)
+    prefill_j = from_micro(sum(one["prefill_uj"] for one in told))
+    decode_j = from_micro(sum(one["decode_uj"] for one in told))
+    return {
+        "joules_per_token_prefilled": prefill_j / prefilled if prefilled else None,
+        "joules_per_token_decoded": decode_j / decoded if decoded else None,
+    }
+
+
+def _grams_per_uj(lines: Sequence[Mapping[str, Any]], node: str) -> float:
+    """Of the node's own lines of work in the application stage."""
+    own = [
+        line
+        for line in lines
+        if line["node_id"] == node and line["stage"] == Stage.APPLICATION and line["component"] in WORKING
+    ]
+    energy_uj = sum(line["energy_uj"] for line in own)
+    return from_pico(sum(line["operational_pg"] for line in own)) / energy_uj if energy_uj else 0.0

@@ -1,0 +1,259 @@
+"""The Workload of a node that serves a language model: batches of prompts, answered one after the other.
+
+Nothing is learned: the model's file is on the node, and no parameters travel. A request that cannot be answered is
+counted as failed, with what it took, and the next one goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from carbon_data.units import BITS_PER_BYTE
+from edge_node.config import LanguageConfig
+from edge_node.language.ask import AskError, GoneError, Said, framing_bytes
+from edge_node.language.node_server import NodeServer
+from edge_node.language.prompts import BYTES_PER_TOKEN, LENGTHS, TEXT_BYTES, TOKENS, batch_of
+from edge_node.language.server import ServerError
+from edge_node.language.shape import Shape
+from edge_node.meters.base import Work
+from edge_node.meters.pieces import Pieces
+from edge_node.workload import (
+    Arrays,
+    InferResult,
+    Parameters,
+    RequestUse,
+    Stop,
+    TrainResult,
+    UserBytes,
+    WorkCost,
+)
+from protos.messages.terms import Stage
+
+log = logging.getLogger(__name__)
+EVENT_BYTES = 170.0
+"""Of one streamed token with its framing, for plans (measured: 165 to 175 bytes an event of llama.cpp)."""
+DRAW = 0x70CE
+"""Beside seed, node and request: a stream of randomness of its own for passages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request."""
+
+    tokens: list[int]
+    answer_tokens: int
+    text_bytes: int
+
+    @property
+    def context(self) -> int:
+        """Tokens of prompt and answer."""
+        return len(self.tokens) + self.answer_tokens
+
+
+class LanguageWorkload:
+    """See edge_node.workload.Workload, of the application stage.
+
+    Args:
+        config: The model and the lengths of requests.
+        requests_per_batch: Of a full batch.
+        place: (seed, number of the node): what its users ask follows from it.
+        server: The node's server.
+        pieces: Windows of the node's meter, one a request.
+    """
+
+    num_examples = 0
+    num_batches = 0
+
+    def __init__(
+        self,
+        config: LanguageConfig,
+        requests_per_batch: int,
+        place: tuple[int, int],
+        server: NodeServer,
+        pieces: Pieces,
+    ) -> None:
+        self.requests_per_batch = requests_per_batch
+        self._config, self._place, self._server, self._pieces = config, place, server, pieces
+        self.shape = Shape(config.block_parameters, config.output_parameters, config.attention_width)
+        self._framing = framing_bytes()
+
+    @property
+    def digest(self) -> str:
+        """The model's: there are no data."""
+        return self._config.sha256
+
+    def cost(self, stage: str) -> WorkCost:
+        """Of a batch of the node's mean request."""
+        _application(stage)
+        config, size = self._config, self.requests_per_batch
+        lengths = np.array(config.lengths or [(config.prompt_tokens, config.answer_tokens)], dtype=float)
+        prompt, answer = (round(float(mean)) for mean in lengths.mean(axis=0))
+        flop = self.shape.prefill_flop(prompt) + self.shape.decode_flop(prompt, answer)
+        return WorkCost(
+            flop_per_batch=size * flop,
+            bytes_per_batch=size * (4 * config.longest_tokens + 12),
+            up_bytes=size * (prompt * BYTES_PER_TOKEN + self._framing),
+            down_bytes=size * answer * EVENT_BYTES,
+        )
+
+    def batch(self, batch_id: int, stage: str) -> Arrays:
+        """Requests of own batch ``batch_id``; the same number always asks the same. Raises ServerError."""
+        _application(stage)
+        first = batch_id * self.requests_per_batch
+        numbers = range(first, first + self.requests_per_batch)
+        corpus, config = self._server.corpus(), self._config
+        starts = [
+            int(np.random.default_rng((*self._place, DRAW, number)).integers(len(corpus.tokens)))
+            for number in numbers
+        ]
+        return batch_of(
+            corpus,
+            [self._lengths(number) for number in numbers],
+            starts,
+            config.shared_tokens,
+            config.longest_tokens,
+        )
+
+    def _lengths(self, number: int) -> tuple[int, int]:
+        config = self._config
+        if not config.lengths:
+            return config.prompt_tokens, config.answer_tokens
+        return config.lengths[number % len(config.lengths)]
+
+    def user_bytes(self, batch: Arrays, stage: str) -> UserBytes:
+        """Requests with their framing exactly; answers as planned: how long their text is shows when they come
+        (``InferResult.users``)."""
+        if stage != Stage.APPLICATION:
+            return UserBytes(0, 0)
+        up = int(batch[TEXT_BYTES].sum()) + self._framing * len(batch[TEXT_BYTES])
+        return UserBytes(up, round(float(batch[LENGTHS][:, 1].sum()) * EVENT_BYTES))
+
+    def prepare(self, batches: Sequence[Arrays]) -> float:
+        raise ValueError("a node that serves a language model prepares no data")
+
+    def train(
+        self,
+        parameters: Parameters,
+        batches: Sequence[Arrays],
+        options: Mapping[str, float],
+        stop: Stop | None = None,
+    ) -> TrainResult:
+        raise ValueError("a node that serves a language model trains nothing")
+
+    def infer(self, parameters: Parameters, batches: Sequence[Arrays]) -> InferResult:
+        """Answer the requests of ``batches``, one after the other. Each has a window of the meter of its own."""
+        uses, users = [], []
+        for batch in batches:
+            own = [self._use(asked) for asked in requests_of(batch)]
+            users.append(UserBytes(sum(use.up_bytes for use in own), sum(use.down_bytes for use in own)))
+            uses += own
+        answered = [use for use in uses if not use.failed]
+        bits = sum(use.content_bits for use in answered)
+        flop = sum(use.flop for use in uses)
+        return InferResult(
+            requests=len(answered),
+            payload_bits=bits,
+            correct=0,
+            batches=len(batches),
+            flop=flop,
+            input_tokens=sum(use.cached_tokens + use.prefilled_tokens for use in answered),
+            output_tokens=sum(use.tokens_out for use in answered),
+            decode_flop=sum(use.decode_flop for use in uses),
+            decode_s=sum(use.decode_s for use in uses),
+            uses=tuple(uses),
+            metered_flop=flop,
+            users=tuple(users),
+        )
+
+    # --- one request -----------------------------------------------------------------------------------------
+
+    def _use(self, asked: Asked) -> RequestUse:
+        cpu_s = self._server.cpu_s()
+        self._pieces.begin()
+        try:
+            said = self._said(asked)
+        except (AskError, ServerError) as error:
+            return self._failed(asked, error, cpu_s)
+        return self._answered(asked, said, cpu_s)
+
+    def _said(self, asked: Asked) -> Said:
+        if not asked.tokens:
+            raise AskError("its lengths are those of no request: it was damaged on its way")
+        if asked.context > self._config.context_tokens:
+            raise AskError(
+                f"{len(asked.tokens)} tokens of prompt and {asked.answer_tokens} of answer are more than the context "
+                f"of {self._config.context_tokens}: raise task.llm.context_tokens"
+            )
+        return self._server.ready().ask(asked.tokens, asked.answer_tokens)
+
+    def _answered(self, asked: Asked, said: Said, cpu_s: float) -> RequestUse:
+        prefill = self.shape.prefill_flop(said.prefilled_tokens, said.cached_tokens)
+        decode = self.shape.decode_flop(said.cached_tokens + said.prefilled_tokens, said.tokens_out)
+        seconds = min(self._server.cpu_s() - cpu_s, said.duration_s)
+        piece = self._pieces.end(Work(Stage.APPLICATION, prefill + decode), seconds)
+        timed_s = said.prompt_s + said.predicted_s
+        by_time = self._pieces.times and timed_s > 0
+        fraction = said.prompt_s / timed_s if by_time else prefill / (prefill + decode)
+        first = said.first_s / said.duration_s if by_time else fraction
+        return RequestUse(
+            cached_tokens=said.cached_tokens,
+            prefilled_tokens=said.prefilled_tokens,
+            tokens_out=said.tokens_out,
+            seconds=piece.seconds,
+            prefill_fraction=fraction,
+            first_s=first * piece.seconds,
+            compute_j=piece.compute_j,
+            half_width_j=piece.half_width_j,
+            flop=prefill + decode,
+            decode_flop=decode,
+            up_bytes=asked.text_bytes + self._framing,
+            down_bytes=said.down_bytes,
+            content_bits=BITS_PER_BYTE * (asked.text_bytes + said.text_bytes),
+        )
+
+    def _failed(self, asked: Asked, error: Exception, cpu_s: float) -> RequestUse:
+        """What it took is waste. The prompt counts as read where it was asked: nobody says how far the server came."""
+        log.warning("a request failed: %s", error)
+        came = error.tokens_out if isinstance(error, AskError) else 0
+        begun = isinstance(error, GoneError)
+        flop = self.shape.prefill_flop(len(asked.tokens)) if begun else 0.0
+        decode = self.shape.decode_flop(len(asked.tokens), came) if begun else 0.0
+        spent_s = self._server.cpu_s() - cpu_s
+        piece = self._pieces.end(Work(Stage.APPLICATION, flop + decode, wasted=True), spent_s)
+        if begun:
+            self._server.drop()  # the next request gets another
+        return RequestUse(
+            cached_tokens=0,
+            prefilled_tokens=0,
+            tokens_out=0,
+            seconds=piece.seconds,
+            prefill_fraction=1.0,
+            first_s=piece.seconds,
+            compute_j=piece.compute_j,
+            half_width_j=piece.half_width_j,
+            flop=flop + decode,
+            decode_flop=decode,
+            up_bytes=asked.text_bytes + self._framing,
+            down_bytes=error.down_bytes if isinstance(error, AskError) else 0,
+            content_bits=0,
+            failed=str(error) or type(error).__name__,
+        )
+
+
+def requests_of(batch: Arrays) -> list[Asked]:
+    """The requests of a batch, own or offloaded; one whose lengths its prompt does not have asks nothing."""
+    found = []
+    for row, (prompt, answer), size in zip(batch[TOKENS], batch[LENGTHS], batch[TEXT_BYTES], strict=True):
+        whole = 1 <= prompt <= len(row) and answer >= 1 and size >= 0
+        tokens = row[:prompt].tolist() if whole else []
+        found.append(Asked(tokens, int(answer) if whole else 0, int(size) if whole else 0))
+    return found
+
+
+def _application(stage: str) -> None:
+    if stage != Stage.APPLICATION:
+        raise ValueError(f"a language model is served in the application stage, not in {stage}")

@@ -1,0 +1,120 @@
+"""Requests to a language model in a slot: when their tokens came, and their joules out of the slot's lines. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from carbon_data.units import to_micro
+from edge_node.meters.base import spread
+from edge_node.serving.tally import Service
+from edge_node.workload import RequestUse
+from protos.messages.slot import EnergyLine, ServedRequest
+from protos.messages.terms import Component, Stage
+from protos.validation import safe_text
+
+REASON_LETTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request of the slot's batches."""
+
+    owner: str
+    batch_id: int
+    place: int
+    use: RequestUse
+    latency_s: float
+    """From arrival to the last token, in slot time."""
+    first_token_s: float
+    token_gap_s: float | None
+
+
+def timed(
+    uses: Sequence[RequestUse],
+    services: Sequence[Service],
+    first_s: Sequence[float],
+    arrival_s: Sequence[float],
+    end_s: float,
+) -> list[tuple[float, float, float | None]]:
+    """(latency, time to first token, mean gap between tokens) of a batch's requests, which are answered one after the
+    other until ``end_s``.
+
+    Args:
+        uses: The requests.
+        services: The board's time for each.
+        first_s: Until each one's first token, from its turn.
+        arrival_s: Of each, in slot time.
+        end_s: When the board had answered the batch.
+    """
+    begun_s = end_s - sum(service.total_s for service in services)
+    found = []
+    for use, service, first, arrival in zip(uses, services, first_s, arrival_s, strict=True):
+        answered_s = begun_s + service.total_s
+        gap_s = (service.total_s - first) / (use.tokens_out - 1) if use.tokens_out > 1 else None
+        found.append((answered_s - arrival, begun_s + first - arrival, gap_s))
+        begun_s = answered_s
+    return found
+
+
+def served(asked: Sequence[Asked], lines: Iterable[EnergyLine]) -> tuple[ServedRequest, ...]:
+    """As reported: the lines of the application stage, divided over the requests in whole microjoules.
+
+    Computation goes to answered requests by what each read in its own window (by seconds where any has no reading), and
+    within a request to prompt and answer by the server's timings; waste to those that failed, static power to all by
+    their seconds. Where none was answered, computation is waste too.
+    """
+    if not asked:
+        return ()
+    energies = dict.fromkeys((Component.COMPUTE, Component.STATIC, Component.WASTE), 0)
+    for line in lines:
+        if line.stage is Stage.APPLICATION and line.component in energies:
+            energies[line.component] += line.energy_uj
+    uses = [each.use for each in asked]
+    failed = [bool(use.failed) for use in uses]
+    read = all(use.compute_j is not None for use in uses)
+    weights = [(use.compute_j or 0.0) if read else use.seconds for use in uses]
+    of_waste = [weight * is_failed for weight, is_failed in zip(weights, failed, strict=True)]
+    of_work = [weight * (not is_failed) for weight, is_failed in zip(weights, failed, strict=True)]
+    work = _divided(energies[Component.COMPUTE], weights if all(failed) else of_work, failed, all(failed))
+    static = spread(energies[Component.STATIC], [use.seconds for use in uses])
+    waste = spread(energies[Component.WASTE], of_waste) if any(failed) else [0] * len(uses)
+    return tuple(
+        _served(each, *own) for each, own in zip(asked, zip(work, static, waste, strict=True), strict=True)
+    )
+
+
+def _divided(total_uj: int, weights: Sequence[float], failed: Sequence[bool], to_any: bool) -> list[int]:
+    """Over the requests that were answered, or over ``to_any``."""
+    takers = [k for k, is_failed in enumerate(failed) if to_any or not is_failed]
+    found = [0] * len(weights)
+    for k, part in zip(takers, spread(total_uj, [weights[k] for k in takers]), strict=True):
+        found[k] = part
+    return found
+
+
+def _served(each: Asked, work_uj: int, static_uj: int, waste_uj: int) -> ServedRequest:
+    use, energy_uj = each.use, work_uj + static_uj
+    if use.failed:
+        prefill_uj = decode_uj = 0
+        waste_uj += energy_uj
+    else:
+        prefill_uj, decode_uj = spread(energy_uj, [use.prefill_fraction, 1.0 - use.prefill_fraction])
+    return ServedRequest(
+        owner=each.owner,
+        batch_id=each.batch_id,
+        place=each.place,
+        cached_tokens=use.cached_tokens,
+        prefilled_tokens=use.prefilled_tokens,
+        tokens_out=use.tokens_out,
+        prefill_uj=prefill_uj,
+        decode_uj=decode_uj,
+        waste_uj=waste_uj,
+        half_width_uj=None if use.half_width_j is None else to_micro(use.half_width_j),
+        latency_s=max(0.0, each.latency_s),
+        first_token_s=None if use.failed else max(0.0, each.first_token_s),
+        token_gap_s=None if each.token_gap_s is None else max(0.0, each.token_gap_s),
+        content_bits=use.content_bits,
+        wire_bytes=use.up_bytes + use.down_bytes,
+        failed=safe_text(use.failed, REASON_LETTERS),
+    )

@@ -1,0 +1,106 @@
+"""The table of tokens: what requests to a language model took, by policy and by the node that answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from experiments.report import style, units
+from experiments.report.ratio import ratio
+from experiments.report.read import Run, Study
+from experiments.report.tables import Column, Table
+
+ALL = "all nodes"
+SUMS = ("tokens_cached", "tokens_prefilled", "tokens_decoded", "tokens_out", "wasted_j", "operational_g")
+PHASES = {"prefilled": "prefill_j", "decoded": "decode_j"}
+BITS_PER_BYTE = 8
+
+
+def tokens(study: Study) -> Table | None:
+    """Of every run in the CSV; shown are the first seed of every policy, and the nodes of the policy in focus. None
+    where no language model was served."""
+    rows = [row for run in study for row in _rows(run)]
+    if not rows:
+        return None
+    frame = pd.DataFrame(rows)
+    first = min(frame["seed"])
+    of_nodes = (frame["node_id"] != ALL) & (frame["policy"] == study.focus)
+    shown = frame[(frame["seed"] == first) & ((frame["node_id"] == ALL) | of_nodes)].copy()
+    shown["label"] = shown["policy"].map(style.policy_label)
+    for phase in PHASES:
+        key = f"joules_per_token_{phase}"
+        shown[f"{phase}_text"] = [
+            _with_interval(value, half)
+            for value, half in zip(shown[key], shown[f"{key}_half_width"], strict=True)
+        ]
+    return Table(
+        "tokens",
+        f"Tokens of the language model, by policy and by the node that answered (seed {first})",
+        frame,
+        (
+            Column("label", "policy", is_number=False),
+            Column("node_id", "node", is_number=False),
+            Column("requests", "answered", units.count),
+            Column("failed_requests", "failed", units.count),
+            Column("tokens_cached", "cached", units.count),
+            Column("tokens_prefilled", "prefilled", units.count),
+            Column("tokens_decoded", "decoded", units.count),
+            Column("prefilled_text", "J/prefilled token", sort="joules_per_token_prefilled"),
+            Column("decoded_text", "J/decoded token", sort="joules_per_token_decoded"),
+            Column("grams_per_1000_tokens", "g/1,000 tokens", units.grams),
+            Column("first_token_p50_s", "first token, p50", units.seconds),
+            Column("first_token_p95_s", "p95", units.seconds),
+            Column("token_gap_p50_s", "between tokens, p50", units.seconds),
+            Column("wasted_j", "wasted", units.joules),
+            Column("bytes_per_content_byte", "bytes per byte of text", units.count),
+        ),
+        note=(
+            "Joules are the nodes' computation and static power of the application stage, each request's by its own "
+            "window of the meter, divided by the server's own timings; the interval (95 %) is by how requests differ. "
+            "Cached: of prompts, read before and not again. Decoded: tokens after an answer's first one, which comes "
+            "out of reading the prompt. Grams are over all tokens read and generated. Wasted: of requests that "
+            "failed. Times run from arrival, in slot time. Every request is a row of requests.parquet."
+        ),
+        shown=shown,
+    )
+
+
+def _rows(run: Run) -> Iterator[dict[str, Any]]:
+    table = run.tables.get("requests")
+    if table is None or table.empty:
+        return
+    parts = [(ALL, table), *((str(node), own) for node, own in table.groupby("node_id", sort=True))]
+    for node, own in parts:
+        yield {"policy": run.policy, "seed": run.seed, "node_id": node, **_figures(own)}
+
+
+def _figures(rows: pd.DataFrame) -> dict[str, Any]:
+    answered = rows[rows["failed"].isna()]
+    sums = {name: float(rows[name].sum()) for name in SUMS}
+    every = sums["tokens_cached"] + sums["tokens_prefilled"] + sums.pop("tokens_out")
+    found: dict[str, Any] = {
+        "requests": len(answered),
+        "failed_requests": len(rows) - len(answered),
+        **sums,
+        "grams_per_1000_tokens": 1000.0 * sums["operational_g"] / every if every else None,
+    }
+    for phase, joules in PHASES.items():
+        each = ratio(answered[joules].tolist(), answered[f"tokens_{phase}"].tolist())
+        key = f"joules_per_token_{phase}"
+        found[key] = None if each is None else each.value
+        found[f"{key}_half_width"] = None if each is None else each.half_width
+    for name in ("first_token", "token_gap"):
+        known = answered[f"{name}_s"].dropna()
+        for share in (50, 95):
+            found[f"{name}_p{share}_s"] = float(known.quantile(share / 100)) if len(known) else None
+    content = float(answered["bits"].sum()) / BITS_PER_BYTE
+    found["bytes_per_content_byte"] = float(answered["wire_bytes"].sum()) / content if content else None
+    return found
+
+
+def _with_interval(value: float | None, half: float | None) -> str | None:
+    if units.missing(value):
+        return None
+    return units.joules(value) if units.missing(half) else f"{units.joules(value)} ± {units.joules(half, 2)}"

@@ -1,0 +1,193 @@
+"""Runs that serve a language model (``task.name = "llm"``): what they refuse, the model, the lengths of requests."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edge_node.config import BoardConfig, LanguageConfig, TaskConfig
+from edge_node.language.model_file import model_file
+from edge_node.language.shape import Shape, shape_of
+from edge_node.tasks.none import LANGUAGE
+from experiments.errors import UsageError
+from experiments.resolve.request_trace import Requests
+from experiments.scenario.model import Scenario
+from experiments.scenario.work import InferenceSpec, LanguageSpec, TaskSpec
+from protos.messages.terms import Stage
+
+EXTRA = "llm"
+TASK_KEYS = ("name", "data", "llm", "round_deadline_s")
+"""Keys of ``[task]`` that a run of a language model may have."""
+INFERENCE_KEYS = ("prompt_tokens", "answer_tokens", "shared_tokens", "tokens_fraction")
+"""Keys of ``[inference]`` that only such a run may have."""
+MAX_REQUESTS_PER_SLOT = 1000
+"""Of one node on average: a reading names every request, and has 256 KiB at most."""
+
+
+def serves_language(scenario: Scenario) -> bool:
+    return scenario.task.name == LANGUAGE
+
+
+def refuse_unserved(scenario: Scenario) -> None:
+    """Raises UsageError for what has no effect where a language model is served, or has none elsewhere."""
+    if not serves_language(scenario):
+        _refuse_language(scenario)
+        return
+    for stage in (Stage.PREPARATION, Stage.DEVELOPMENT, Stage.RECYCLING):
+        if getattr(scenario.stages, stage.value):
+            with scenario.at("stages", stage.value):
+                raise UsageError(
+                    f'a run with task.name = "{LANGUAGE}" serves a model that is finished, in slots of application: '
+                    f"nodes would have no work in {getattr(scenario.stages, stage.value)} slots of {stage.value}. "
+                    f"Remove {stage.value}, or choose a task that is learned"
+                )
+    if scenario.inference.services:
+        with scenario.at("inference", "services", 0):
+            raise UsageError(
+                f'with task.name = "{LANGUAGE}" nodes serve the language model alone; remove the service'
+            )
+    for key, field in TaskSpec.model_fields.items():
+        if key not in TASK_KEYS and getattr(scenario.task, key) != field.default:
+            with scenario.at("task", key):
+                raise UsageError(
+                    f'{key} has no effect with name = "{LANGUAGE}", where nothing is learned; remove it'
+                )
+    if importlib.util.find_spec("xllamacpp") is None or importlib.util.find_spec("gguf") is None:
+        with scenario.at("task", "name"):
+            raise UsageError(
+                f"a language model needs packages that are not here: pip install 'detabed[{EXTRA}]'"
+            )
+
+
+def _refuse_language(scenario: Scenario) -> None:
+    if scenario.task.llm != LanguageSpec():
+        with scenario.at("task", "llm"):
+            raise UsageError(
+                f'[task.llm] is for task.name = "{LANGUAGE}"; with task {scenario.task.name} remove the table'
+            )
+    for key in INFERENCE_KEYS:
+        if getattr(scenario.inference, key) != InferenceSpec.model_fields[key].default:
+            with scenario.at("inference", key):
+                raise UsageError(
+                    f'{key} is for task.name = "{LANGUAGE}"; remove it (a service has its own in '
+                    "[[inference.services]])"
+                )
+    if scenario.inference.arrivals == "trace" and scenario.inference.requests_per_s is not None:
+        with scenario.at("inference", "requests_per_s"):
+            raise UsageError(
+                f'requests_per_s stretches a trace for task.name = "{LANGUAGE}" alone; remove it: the trace says when '
+                "requests come"
+            )
+
+
+def language_of(scenario: Scenario) -> LanguageConfig:
+    """The model as the scenario names it, found on this machine. Raises UsageError and DataError."""
+    spec, asked = scenario.task.llm, scenario.inference
+    with scenario.at("task", "llm", "path"):
+        found = model_file(spec.path, spec.sha256)
+        shape = shape_of(found.path)
+    if scenario.task.data not in ("auto", found.name):
+        with scenario.at("task", "data"):
+            raise UsageError(
+                f'data = "{scenario.task.data}" has no effect with name = "{LANGUAGE}": the model is {found.name}; '
+                "remove it, or name the file in task.llm.path"
+            )
+    # Nodes on other machines have data folders of their own.
+    elsewhere = scenario.fleet.kind == "daemons" or scenario.fleet.address is not None
+    config = LanguageConfig(
+        path="" if elsewhere and spec.path is None else str(found.path),
+        sha256=found.sha256,
+        model=found.name,
+        threads=spec.threads,
+        context_tokens=spec.context_tokens,
+        prompt_tokens=asked.prompt_tokens or LanguageConfig.model_fields["prompt_tokens"].default,
+        answer_tokens=asked.answer_tokens or LanguageConfig.model_fields["answer_tokens"].default,
+        shared_tokens=asked.shared_tokens,
+        block_parameters=shape.block_parameters,
+        output_parameters=shape.output_parameters,
+        attention_width=shape.attention_width,
+    )
+    if config.prompt_tokens + config.answer_tokens > config.context_tokens and asked.arrivals != "trace":
+        with scenario.at("inference", "prompt_tokens"):
+            raise UsageError(
+                f"prompts of {config.prompt_tokens} and answers of {config.answer_tokens} tokens do not fit the "
+                f"context of {config.context_tokens}: shorten them, or raise task.llm.context_tokens"
+            )
+    return config.model_copy(update={"longest_tokens": config.prompt_tokens})
+
+
+def request_flop(config: LanguageConfig) -> float:
+    """Counted operations of the mean request."""
+    shape = Shape(config.block_parameters, config.output_parameters, config.attention_width)
+    return shape.prefill_flop(config.prompt_tokens) + shape.decode_flop(
+        config.prompt_tokens, config.answer_tokens
+    )
+
+
+def with_lengths(
+    scenario: Scenario, config: LanguageConfig, requests: Sequence[Requests]
+) -> tuple[LanguageConfig, ...]:
+    """Every node's configuration with the lengths of its own requests, where a trace has them. Raises UsageError for
+    requests that the context has no room for."""
+    if not any(each.lengths for each in requests):
+        return (config,) * len(requests)
+    every = np.array([pair for each in requests for pair in each.lengths])
+    longest = every.sum(axis=1)
+    fits = config.context_tokens / int(longest.max()) * scenario.inference.tokens_fraction
+    if (beyond := int((longest > config.context_tokens).sum())) > 0:
+        with scenario.at("inference", "path"):
+            raise UsageError(
+                f"{beyond} of {len(every)} requests of {scenario.inference.path} are longer than the context of "
+                f"{config.context_tokens} tokens, the longest has {int(longest.max())}: lower "
+                f"inference.tokens_fraction (with {fits:.2g} all fit), or raise task.llm.context_tokens"
+            )
+    mean_in, mean_out = (max(1, round(mean)) for mean in every.mean(axis=0))
+    whole = config.model_copy(
+        update={
+            "longest_tokens": int(every[:, 0].max()),
+            "prompt_tokens": mean_in,
+            "answer_tokens": mean_out,
+        }
+    )
+    return tuple(whole.model_copy(update={"lengths": each.lengths}) for each in requests)
+
+
+def language_task(scenario: Scenario, config: LanguageConfig, nodes: int) -> TaskConfig:
+    """What stands in place of a learned task in configurations: names."""
+    return TaskConfig(
+        name=LANGUAGE,
+        data=config.model,
+        batch_size=1,
+        batches_per_slot=1,
+        learning_rate=scenario.task.learning_rate,
+        partitions=nodes,
+        partition_index=0,
+        seed=scenario.seed,
+    )
+
+
+def language_seconds(
+    scenario: Scenario, config: LanguageConfig, boards: Sequence[BoardConfig]
+) -> list[float]:
+    """(N,) seconds of each board for the requests of a slot, where their number is given by slot."""
+    spec = scenario.inference
+    by_second = spec.requests_per_s is not None or spec.load_fraction is not None or spec.arrivals == "trace"
+    requests = 0 if by_second else spec.batches_per_slot * spec.requests_per_batch
+    return [requests * request_flop(config) / board.effective_flop_per_s for board in boards]
+
+
+def model_origin(config: LanguageConfig) -> str:
+    """Where the model came from, for people."""
+    return f"{Path(config.path).name or config.model}, sha256 {config.sha256[:12]}"
+
+
+def check_request_count(mean_per_slot: float) -> None:
+    """Raises UsageError for more requests than a reading can name."""
+    if mean_per_slot > MAX_REQUESTS_PER_SLOT:
+        raise UsageError(
+            f"about {mean_per_slot:.4g} requests would reach a node in one slot; of a language model allowed are up to "
+            f"{MAX_REQUESTS_PER_SLOT}, for every one is in the ledger: lower the rate, or shorten time.slot_s"
+        )

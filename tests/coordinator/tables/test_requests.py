@@ -1,0 +1,89 @@
+"""Table ``requests``: tokens, times and joules of every request to a language model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from coordinator.tables.recorded import RecordedRun
+from coordinator.tables.requests import request_rows, spoken_columns
+
+ONE: dict[str, Any] = {
+    "owner": "n1",
+    "batch_id": 4,
+    "place": 0,
+    "cached_tokens": 3,
+    "prefilled_tokens": 5,
+    "tokens_out": 11,
+    "prefill_uj": 2_000_000,
+    "decode_uj": 1_000_000,
+    "waste_uj": 0,
+    "half_width_uj": None,
+    "latency_s": 3.0,
+    "first_token_s": 1.0,
+    "token_gap_s": 0.2,
+    "content_bits": 800,
+    "wire_bytes": 900,
+    "failed": "",
+}
+DEAD = {
+    **ONE,
+    "place": 1,
+    "cached_tokens": 0,
+    "prefilled_tokens": 0,
+    "tokens_out": 0,
+    "prefill_uj": 0,
+    "decode_uj": 0,
+    "waste_uj": 1_000_000,
+    "first_token_s": None,
+    "token_gap_s": None,
+    "content_bits": 0,
+    "failed": "it died",
+}
+
+
+def line(component: str, energy_uj: int, grams: float, node: str = "n0") -> dict[str, Any]:
+    return {
+        "node_id": node,
+        "stage": "application",
+        "component": component,
+        "energy_uj": energy_uj,
+        "operational_pg": round(grams * 1e12),
+    }
+
+
+@pytest.fixture
+def run() -> RecordedRun:
+    made = RecordedRun([])
+    made.usage[0, "n0"] = {"requests": [ONE, DEAD]}
+    lines = [
+        line("compute", 2_000_000, 0.2),
+        line("static", 1_500_000, 0.1),
+        line("waste", 500_000, 0.1),
+        line("radio_tx", 9_000_000, 0.9),
+        line("network", 9_000_000, 0.9, "network"),
+    ]
+    made.bookings[0, "n0"] = {"lines": lines}
+    made.usage[1, "n0"] = {"requests": [ONE]}  # not booked yet
+    return made
+
+
+def test_rows_have_the_joules_and_the_grams_of_the_nodes_work(run: RecordedRun) -> None:
+    one, dead = request_rows(run)
+    assert (one["node_id"], one["owner"], one["batch_id"], one["failed"]) == ("n0", "n1", 4, None)
+    assert (one["prefill_j"], one["decode_j"], dead["wasted_j"]) == (2.0, 1.0, 1.0)
+    assert one["operational_g"] == pytest.approx(0.3)
+    assert dead["operational_g"] == pytest.approx(0.1)
+    assert (one["tokens_cached"], one["tokens_prefilled"], one["tokens_decoded"]) == (3, 5, 10)
+    assert (one["joules_per_token_prefilled"], one["joules_per_token_decoded"]) == (0.4, 0.1)
+    assert dead["joules_per_token_prefilled"] is None
+    assert dead["failed"] == "it died"
+
+
+def test_columns_of_serving_are_sums_and_quantiles() -> None:
+    found = spoken_columns([ONE, DEAD, {**ONE, "first_token_s": 3.0}])
+    assert (found["failed_requests"], found["tokens_prefilled"], found["wasted_j"]) == (1, 10, 1.0)
+    assert (found["first_token_p50_s"], found["first_token_p95_s"]) == (1.0, 3.0)
+    assert found["joules_per_token_decoded"] == pytest.approx(0.1)
+    assert spoken_columns([]) == {}

@@ -1,0 +1,131 @@
+"""Runs that serve a language model: what a scenario may say, and what it resolves to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from carbon_data.types import DataError
+from experiments.errors import UsageError
+from experiments.resolve.language import request_flop
+from experiments.resolve.resolve import resolve
+from experiments.resolve.resolved import Resolved
+from experiments.scenario.model import parse_scenario
+from protos.messages.terms import Stage
+from tests.language_model import fetched_model
+
+HEAD = """name = "spoken"
+[time]
+slot_s = 100
+"""
+TAIL = """
+[fleet]
+kind = "inprocess"
+[[nodes]]
+zone = "DE"
+[[nodes]]
+zone = "FR"
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fetched_model(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture
+def resolved(model: Path) -> Callable[..., Resolved]:
+    """Of a scenario with these tables; ``llm``: further keys of [task.llm]."""
+
+    def make(inference: str = "", llm: str = "", task: str = "", stages: str = "application = 3") -> Resolved:
+        path = "" if "path" in llm else f'path = "{model}"\n'
+        return resolve(
+            parse_scenario(
+                f'{HEAD}[stages]\n{stages}\n[task]\nname = "llm"\n{task}\n[task.llm]\n{path}{llm}\n'
+                f"[inference]\n{inference}\n{TAIL}"
+            )
+        )
+
+    return make
+
+
+def test_stages_that_are_not_named_have_no_slots(resolved: Callable[..., Resolved]) -> None:
+    found = resolved("batches_per_slot = 2\nrequests_per_batch = 4\nprompt_tokens = 50\nanswer_tokens = 9")
+    assert found.stages == (Stage.APPLICATION,) * 3
+    assert not found.learns
+    one, two = found.node_configs("run", "", with_harvest=True)
+    assert one.language is not None
+    assert (one.language.prompt_tokens, one.language.answer_tokens, one.language.longest_tokens) == (
+        50,
+        9,
+        50,
+    )
+    assert one.language == two.language
+    assert one.language.path.endswith("SmolLM2-135M-Instruct.Q4_1.gguf")
+    assert found.data_used == "SmolLM2-135M-Instruct.Q4_1"
+
+
+def test_a_load_is_a_share_of_what_the_board_can_answer(resolved: Callable[..., Resolved]) -> None:
+    found = resolved('arrivals = "poisson"\nload_fraction = 0.5')
+    config = found.node_configs("run", "", with_harvest=True)[0]
+    assert found.language is not None
+    share = config.inference.rate_per_s[0] * request_flop(found.language) / config.board.effective_flop_per_s
+    assert share == pytest.approx(0.5)
+
+
+def test_lengths_of_a_trace_are_those_of_each_nodes_requests(
+    resolved: Callable[..., Resolved], tmp_path: Path
+) -> None:
+    path = tmp_path / "trace.csv"
+    path.write_text(
+        "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:00:00,400,40\n2023-11-16 18:00:10,100,20\n"
+        "2023-11-16 18:00:20,60,10\n2023-11-16 19:00:00,9000,10\n"
+    )
+    found = resolved(f'arrivals = "trace"\npath = "{path}"\ntokens_fraction = 0.5')
+    one, two = found.node_configs("run", "", with_harvest=True)
+    assert one.inference.times_s == (0.0, 20.0)
+    assert one.language is not None
+    assert two.language is not None
+    assert (one.language.lengths, two.language.lengths) == (((200, 20), (30, 5)), ((50, 10),))
+    # The last one comes after the run, and fits no context.
+    assert one.language.longest_tokens == two.language.longest_tokens == 200
+    with pytest.raises(UsageError, match=r"1 of 4 requests of .* longer than the context of 2048"):
+        resolved(f'arrivals = "trace"\npath = "{path}"\nrequests_per_s = 0.01')
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"stages": "application = 1\ndevelopment = 2"}, "serves a model that is finished"),
+        ({"task": "local_epochs = 2"}, "local_epochs has no effect"),
+        ({"task": 'data = "digits"'}, "has no effect with name"),
+        ({"inference": "prompt_tokens = 2000\nanswer_tokens = 100"}, "do not fit the context of 2048"),
+        ({"inference": 'arrivals = "poisson"\nrequests_per_s = 50'}, "allowed are up to 1000"),
+        (
+            {"inference": '[[inference.services]]\ntask = "tiny-gpt"\nrequests_per_s = 1'},
+            "remove the service",
+        ),
+        ({"llm": f'sha256 = "{"0" * 64}"'}, "expected 0000"),
+        ({"llm": 'path = "none.gguf"'}, "cannot be read"),
+    ],
+)
+def test_what_has_no_effect_or_no_model_is_refused(
+    resolved: Callable[..., Resolved], given: dict[str, str], message: str
+) -> None:
+    with pytest.raises((UsageError, DataError), match=message):
+        resolved(**given)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("[task.llm]\nthreads = 2", r"\[task.llm\] is for"),
+        ("[inference]\nprompt_tokens = 9", "prompt_tokens is for"),
+        ("[inference]\nshared_tokens = 9", "shared_tokens is for"),
+    ],
+)
+def test_its_keys_are_for_it_alone(table: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        resolve(parse_scenario(f"{HEAD}{table}\n{TAIL}"))
