@@ -13,6 +13,7 @@ from edge_node.language.model_file import model_file
 from edge_node.language.shape import Shape, shape_of
 from edge_node.tasks.none import LANGUAGE
 from experiments.errors import UsageError
+from experiments.resolve.chosen_policy import chosen_traits
 from experiments.resolve.request_trace import Requests
 from experiments.scenario.model import Scenario
 from experiments.scenario.work import InferenceSpec, LanguageSpec, TaskSpec
@@ -24,7 +25,7 @@ TASK_KEYS = ("name", "data", "llm", "round_deadline_s")
 INFERENCE_KEYS = ("prompt_tokens", "answer_tokens", "shared_tokens", "tokens_fraction")
 """Keys of ``[inference]`` that only such a run may have."""
 MAX_REQUESTS_PER_SLOT = 1000
-"""Of one node on average: a reading names every request, and has 256 KiB at most."""
+"""That may come together at one node on average: a reading names every request, and has 256 KiB at most."""
 
 
 def serves_language(scenario: Scenario) -> bool:
@@ -184,10 +185,14 @@ def model_origin(config: LanguageConfig) -> str:
     return f"{Path(config.path).name or config.model}, sha256 {config.sha256[:12]}"
 
 
-def check_request_count(mean_per_slot: float) -> None:
-    """Raises UsageError for more requests than a reading can name."""
-    if mean_per_slot > MAX_REQUESTS_PER_SLOT:
+def check_request_count(scenario: Scenario, mean_per_slot: float) -> None:
+    """Raises UsageError for more requests than a reading can name. ``mean_per_slot``: of the busiest node; under a
+    policy that moves work those of all nodes may come together at one."""
+    moves = chosen_traits(scenario).restrictions.offloading
+    together = mean_per_slot * (scenario.node_count if moves else 1)
+    if together > MAX_REQUESTS_PER_SLOT:
         raise UsageError(
-            f"about {mean_per_slot:.4g} requests would reach a node in one slot; of a language model allowed are up to "
-            f"{MAX_REQUESTS_PER_SLOT}, for every one is in the ledger: lower the rate, or shorten time.slot_s"
+            f"about {together:.4g} requests could come together at a node in one slot; of a language model allowed are "
+            f"up to {MAX_REQUESTS_PER_SLOT}, for every one is in the ledger: lower batches_per_slot, "
+            "requests_per_batch, requests_per_s or load_fraction, or shorten time.slot_s"
         )

@@ -56,7 +56,7 @@ def node_inference(
     if spec.arrivals == "batches":
         found = [common] * len(specs)
         if language is not None:
-            check_request_count(spec.batches_per_slot * spec.requests_per_batch)
+            check_request_count(scenario, spec.batches_per_slot * spec.requests_per_batch)
     elif spec.arrivals == "trace":
         assert spec.path is not None
         names = [f"n{i:0{len(str(len(specs) - 1))}d}" for i in range(len(specs))]
@@ -78,7 +78,7 @@ def node_inference(
             requests = [within(each, served_s) for each in requests]
             languages = with_lengths(scenario, language, requests)
             slots = stages.count(Stage.APPLICATION)
-            check_request_count(max(len(each.times_s) for each in requests) / slots)
+            check_request_count(scenario, max(len(each.times_s) for each in requests) / slots)
     else:
         full = spec.batches_per_slot * spec.requests_per_batch / slot_s
         flop = None if language is None else request_flop(language)
@@ -88,7 +88,7 @@ def node_inference(
         ]
         _refuse_floods(rates, slot_s, "lower batches_per_slot, requests_per_s or load_fraction")
         if language is not None:
-            check_request_count(max(max(each) for each in rates) * slot_s)
+            check_request_count(scenario, max(max(each) for each in rates) * slot_s)
         found = [common.model_copy(update={"arrivals": "poisson", "rate_per_s": each}) for each in rates]
     if not spec.services:
         return tuple(found), languages

@@ -8,6 +8,7 @@ from typing import Any
 
 from edge_node.config import BoardConfig
 from edge_node.tasks.base import Task
+from edge_node.tasks.none import LANGUAGE
 from edge_node.tasks.none import NAME as NO_TASK
 from edge_node.tasks.registry import configured_task, find_task
 from experiments.errors import UsageError
@@ -26,6 +27,11 @@ class Operations:
     @cached_property
     def _task(self) -> Task:
         with self._scenario.at("task", "name"):
+            if self._scenario.task.name == LANGUAGE:
+                raise UsageError(
+                    "a twin prices counted operations by the board's speed in training, and tokens of a language model "
+                    "take another; detabed calibrate --task llm measures what they cost"
+                )
             return find_task(self._scenario.task.name)
 
     @cached_property

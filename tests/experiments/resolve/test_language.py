@@ -52,7 +52,7 @@ def resolved(model: Path) -> Callable[..., Resolved]:
 
 
 def test_stages_that_are_not_named_have_no_slots(resolved: Callable[..., Resolved]) -> None:
-    found = resolved("batches_per_slot = 2\nrequests_per_batch = 4\nprompt_tokens = 50\nanswer_tokens = 9")
+    found = resolved("batches_per_slot = 1\nrequests_per_batch = 4\nprompt_tokens = 50\nanswer_tokens = 9")
     assert found.stages == (Stage.APPLICATION,) * 3
     assert not found.learns
     one, two = found.node_configs("run", "", with_harvest=True)
@@ -102,7 +102,7 @@ def test_lengths_of_a_trace_are_those_of_each_nodes_requests(
         ({"task": "local_epochs = 2"}, "local_epochs has no effect"),
         ({"task": 'data = "digits"'}, "has no effect with name"),
         ({"inference": "prompt_tokens = 2000\nanswer_tokens = 100"}, "do not fit the context of 2048"),
-        ({"inference": 'arrivals = "poisson"\nrequests_per_s = 50'}, "allowed are up to 1000"),
+        ({"inference": 'arrivals = "poisson"\nrequests_per_s = 50'}, "up to 1000, for every one"),
         (
             {"inference": '[[inference.services]]\ntask = "tiny-gpt"\nrequests_per_s = 1'},
             "remove the service",
