@@ -100,7 +100,7 @@ class _Asking:
         return list(self._text[self._begun : self._begun + tokens])
 
     def complete(self, prompt: Sequence[int], tokens: int, slot: int = 0) -> dict[str, Any]:
-        asked = {
+        asked: dict[str, Any] = {
             "prompt": list(prompt),
             "n_predict": tokens,
             "temperature": 0,

@@ -121,8 +121,10 @@ def _failed_requests(study: Study) -> list[Notice]:
     found = []
     for run in study:
         table = run.tables.get("requests")
-        failed = None if table is None else table[table["failed"].notna()]
-        if failed is not None and len(failed):
+        if table is None:
+            continue
+        failed = table[table["failed"].notna()]
+        if len(failed):
             one = failed.iloc[0]
             found.append(
                 Notice(
