@@ -55,5 +55,8 @@ def show(found: dict[str, Any], as_json: bool) -> None:
 def show_goals(found: dict[str, Any], out: Console) -> None:
     """Figures next to their goals."""
     for name, goal in found["goals"].items():
+        if goal["value"] is None:
+            out.print(f"{name:36} {goal['why']}")
+            continue
         verdict = "met" if goal["met"] else "NOT met"
         out.print(f"{name:36} {goal['value']:.4g} {goal['op']} {goal['goal']:g}: {verdict}")

@@ -193,6 +193,10 @@ GROUPS = {
                 "Ask a server requests of several lengths: joules per token, TREE, latency and a cost model; a page "
                 "and JSON.",
             ),
+            "adapter": (
+                "tree_adapter:tree_adapter",
+                "Write what a run of task lora learned as a file for `tree serve --adapter` (needs the extra llm).",
+            ),
             "serve": (
                 "tree_serve:tree_serve",
                 "Serve a small language model on this machine until Ctrl-C (needs the extra llm).",

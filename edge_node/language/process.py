@@ -30,6 +30,8 @@ def serve(settings: ServerSettings) -> object:
     params.ui = False
     if settings.cache_folder:
         params.slot_save_path = settings.cache_folder.rstrip("/") + "/"
+    if settings.adapter:
+        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(settings.adapter, 1.0)]  # type: ignore[attr-defined]
     params.verbosity = 0
     return xllamacpp.Server(params)
 

@@ -33,6 +33,8 @@ class Kin:
     model_sha256: str
     build: str
     slots: int
+    adapter_sha256: str = ""
+    """Empty: the model is served as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class PromptCache:
 
 
 def kin_of(server: LanguageServer) -> Kin:
-    return Kin(server.model.sha256, server.build, server.settings.slots)
+    adapter = "" if server.adapter is None else server.adapter.sha256
+    return Kin(server.model.sha256, server.build, server.settings.slots, adapter)
 
 
 def take(server: LanguageServer, slot: int = 0) -> PromptCache:

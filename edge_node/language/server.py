@@ -28,12 +28,21 @@ class ServerError(RuntimeError):
 class LanguageServer:
     """Serves ``model`` on a port of the loopback: ``url`` speaks OpenAI's chat completions and llama.cpp's own calls.
 
+    Args:
+        adapter: What changes the model (adapter_file); None: nothing.
+
     Raises:
         ServerError: it does not start; the message says why.
     """
 
     def __init__(
-        self, model: ModelFile, *, threads: int = 1, slots: int = 1, context_tokens: int = 2048
+        self,
+        model: ModelFile,
+        *,
+        threads: int = 1,
+        slots: int = 1,
+        context_tokens: int = 2048,
+        adapter: ModelFile | None = None,
     ) -> None:
         self._caches = tempfile.TemporaryDirectory(prefix="detabed-caches-", ignore_cleanup_errors=True)
         settings = ServerSettings(
@@ -42,8 +51,9 @@ class LanguageServer:
             slots=slots,
             context_tokens=context_tokens,
             cache_folder=self._caches.name,
+            adapter="" if adapter is None else str(adapter.path),
         )
-        self.model, self.settings = model, settings
+        self.model, self.adapter, self.settings = model, adapter, settings
         self._process = subprocess.Popen(
             [sys.executable, "-m", MODULE],
             stdin=subprocess.PIPE,

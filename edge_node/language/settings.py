@@ -13,6 +13,8 @@ class ServerSettings(BaseModel):
 
     path: str
     """Of the model's file."""
+    adapter: str = ""
+    """Of an adapter's file (adapter_file) that changes the model; empty: none."""
     threads: int = Field(default=1, ge=1, le=1024)
     slots: int = Field(default=1, ge=1, le=1024)
     """Requests that are answered at the same time."""

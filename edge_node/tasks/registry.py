@@ -15,6 +15,7 @@ TASKS: dict[str, str] = {
     "mnist-cnn-62": "edge_node.tasks.mnist_cnn:MnistCnn62",
     "shakespeare-lstm": "edge_node.tasks.shakespeare_lstm:ShakespeareLstm",
     "shakespeare-lstm-plain": "edge_node.tasks.shakespeare_lstm:ShakespeareLstmPlain",
+    "lora": "edge_node.tasks.lora.task:LoraTask",
     "tiny-gpt": "edge_node.tasks.tiny_gpt:TinyGptTask",
 }
 

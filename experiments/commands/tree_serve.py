@@ -32,11 +32,20 @@ def tree_serve(
     threads: Annotated[int, typer.Option(min=1, max=1024, help="Threads that compute.")] = 1,
     slots: Annotated[int, typer.Option(min=1, max=1024, help="Requests answered at the same time.")] = 1,
     context: Annotated[int, typer.Option(min=256, help="Tokens of a request, prompt and answer.")] = 2048,
+    adapter: Annotated[
+        Path | None, typer.Option(help="Adapter of the model (.gguf), as `detabed tree adapter` writes it.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     try:
         found = model_file(model, sha256)
-        server = LanguageServer(found, threads=threads, slots=slots, context_tokens=context)
+        server = LanguageServer(
+            found,
+            threads=threads,
+            slots=slots,
+            context_tokens=context,
+            adapter=None if adapter is None else model_file(adapter),
+        )
     except DataError as error:
         raise UsageError(str(error)) from error
     except ServerError as error:

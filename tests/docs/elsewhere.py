@@ -11,6 +11,7 @@ KEY = (
     "needs a service on the internet and its key; tests/e2e/test_live_carbon.py does it with replayed answers"
 )
 TOKENS = "serves until it is ended; tests/experiments/commands/test_tree_probe.py does both"
+TUNES = "takes minutes; tests/edge_node/tasks/lora and tests/experiments/commands/test_tree_adapter.py do its parts"
 STUDY = "a study of minutes; its cells are tested in tests/experiments/studies"
 
 ELSEWHERE: dict[str, str] = {
@@ -36,6 +37,9 @@ ELSEWHERE: dict[str, str] = {
     "detabed tree probe ": TOKENS,
     "detabed data fetch smollm2-135m": "downloads 98 MB; tests that serve the model fetch it",
     "pip install 'detabed[llm]'": INSTALLS,
+    "pip install 'detabed[lora]'": INSTALLS,
+    "detabed run lora": TUNES,
+    "detabed tree adapter ": TUNES,
     "detabed cluster invite ": BOARD,
     "detabed node join ": BOARD,
     "detabed cluster revoke ": BOARD,

@@ -8,9 +8,10 @@ import torch
 
 from edge_node.tasks import device
 from edge_node.tasks.device import DeviceError, available, find_device
-from edge_node.tasks.registry import TASKS, find_task
+from edge_node.tasks.registry import find_task
 from edge_node.tasks.steps import StepOptions
 from tests.edge_node.tasks.own import examples_of_tasks
+from tests.edge_node.tasks.shipped import SHIPPED
 
 
 def test_what_is_not_here_is_refused_with_what_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,10 +34,10 @@ def test_the_quickest_device_is_taken_first(monkeypatch: pytest.MonkeyPatch) -> 
     assert find_device("auto") == find_device("cuda") == torch.device("cuda")
 
 
-@pytest.mark.parametrize("name", [*TASKS, "images", "tokens", "table"])
+@pytest.mark.parametrize("name", [*SHIPPED, "images", "tokens", "table"])
 def test_a_step_and_an_answer_stay_on_the_models_device(name: str) -> None:
     """On ``meta``, a device without values, where a tensor of the processor in any operation is an error."""
-    task = find_task(name) if name in TASKS else getattr(examples_of_tasks, name)
+    task = find_task(name) if name in SHIPPED else getattr(examples_of_tasks, name)
     data = task.dataset(task.default_data)
     batch = {key: array[:3] for key, array in data.train.items()}
     model = task.model().to("meta")

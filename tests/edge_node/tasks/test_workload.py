@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from edge_node.config import InferenceConfig
 from edge_node.tasks.evaluation import initial_parameters
 from edge_node.tasks.images import ImageTask
-from edge_node.tasks.registry import TASKS, find_task
+from edge_node.tasks.registry import find_task
 from edge_node.tasks.state import load_arrays, to_arrays
 from edge_node.tasks.workload import build_workload
 from protos.messages.terms import Stage
 from tests.edge_node.tasks.image_workloads import batches, config
 from tests.edge_node.tasks.peephole_cells import cell_by_cell
+from tests.edge_node.tasks.shipped import SHIPPED
 from tests.edge_node.tasks.workloads import workload
 
 DEVELOPMENT, APPLICATION, PREPARATION = Stage.DEVELOPMENT, Stage.APPLICATION, Stage.PREPARATION
@@ -117,7 +118,7 @@ def plain_rounds(name: str, start, shares, options, rounds: int):
 
 
 @pytest.mark.parametrize("options", [{"learning-rate": 0.05}, {"learning-rate": 0.05, "proximal-mu": 0.5}])
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_rounds_of_every_task_agree_with_the_plain_loop(name, options):
     task = find_task(name)
     rounds, size = 3, 24 if task.default_data == "digits" else 3
@@ -141,7 +142,7 @@ def test_rounds_of_every_task_agree_with_the_plain_loop(name, options):
     assert losses == pytest.approx(np.reshape(each, (-1, 2)).mean(axis=1), abs=1e-4)
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_bfloat16_is_used_on_request_and_stays_near_float32(name):
     task = find_task(name)
     size = 24 if task.default_data == "digits" else 3

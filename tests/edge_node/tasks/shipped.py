@@ -1,0 +1,7 @@
+"""Tasks that need no file of the data folder and no package of an extra."""
+
+from __future__ import annotations
+
+from edge_node.tasks.registry import TASKS
+
+SHIPPED = [name for name in TASKS if name != "lora"]
