@@ -43,7 +43,8 @@ def tree_probe(
         typer.Option(
             "--meter",
             "-m",
-            help="cpu-time:PID of the server on this machine, or a sensor of `detabed list meters`.",
+            help="cpu-time:PID of the server on this machine, tensorrt-llm (the server's own reading of its GPUs), or "
+            "a sensor of `detabed list meters`.",
         ),
     ],
     tokens_in: Annotated[str, typer.Option("--in", help="Lengths of prompts, in tokens.")] = "32,256,512",
@@ -75,7 +76,7 @@ def tree_probe(
     if output.exists() and not output.is_dir():
         raise UsageError(f"--output {output} is a file; give a folder")
     server = ModelServer(url, dialect=dialect, model=model, key=key, insecure=insecure)
-    reader = probe_meter(meter, profile)
+    reader = probe_meter(meter, profile, server)
     alpha = TreeSpec().alpha_bits_per_token
     try:
         measured = _measured(server, reader, plan, as_json)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from edge_node.meters.base import MeterError
 from experiments.probe.answer import Answer
-from experiments.probe.meters import Joules, ProbeMeter
+from experiments.probe.joules import Joules
+from experiments.probe.meters import ProbeMeter
 from experiments.probe.prompts import Prompts
 from experiments.probe.server import ModelServer
 

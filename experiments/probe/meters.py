@@ -1,11 +1,10 @@
-"""What reads the joules of a window: a sensor, or the CPU time of the server's processes."""
+"""What reads the joules of a window: a sensor, the CPU time of the server's processes, or the server itself."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 import psutil
@@ -18,19 +17,12 @@ from edge_node.meters.sampling.limits import limits_of
 from edge_node.meters.sampling.sampler import Sampler
 from edge_node.meters.sources.registry import SOURCES
 from experiments.errors import UsageError
+from experiments.probe.joules import Joules
+from experiments.probe.server import ModelServer
+from experiments.probe.tensorrt_llm import TENSORRT_LLM, TensorRtMeter
 
 MICRO = 1e6
 CPU_TIME = "cpu-time"
-
-
-@dataclass(frozen=True, slots=True)
-class Joules:
-    """Of a window."""
-
-    energy_j: float
-    half_width_j: float | None
-    """Half of the 95 % interval by the sensor's samples; None: it has none."""
-    duration_s: float
 
 
 class ProbeMeter(Protocol):
@@ -106,10 +98,16 @@ class CpuTimeMeter:
         """Nothing to stop."""
 
 
-def probe_meter(spec: str, board: BoardConfig) -> ProbeMeter:
-    """The meter of ``NAME:ARGUMENT``. Raises UsageError where it cannot read here."""
+def probe_meter(spec: str, board: BoardConfig, server: ModelServer) -> ProbeMeter:
+    """The meter of ``NAME:ARGUMENT`` for requests to ``server``. Raises UsageError where it cannot read here."""
     name, _, argument = spec.partition(":")
     try:
+        if name == TENSORRT_LLM:
+            if argument:
+                raise UsageError(
+                    f"meter {spec!r}: write {TENSORRT_LLM} alone; it is that of the server that is asked"
+                )
+            return TensorRtMeter(server)
         if name == CPU_TIME:
             if not argument.isdigit():
                 raise UsageError(
@@ -118,7 +116,7 @@ def probe_meter(spec: str, board: BoardConfig) -> ProbeMeter:
             return CpuTimeMeter(int(argument), board)
         if name not in SOURCES:
             raise UsageError(
-                f"meter {spec!r} is none that reads a server: choose {CPU_TIME}:PID, or a sensor of "
+                f"meter {spec!r} is none that reads a server: choose {CPU_TIME}:PID, {TENSORRT_LLM}, or a sensor of "
                 f"{', '.join(SOURCES)}"
             )
         return SensorMeter(spec, board)

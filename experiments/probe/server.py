@@ -73,7 +73,8 @@ class ModelServer:
     def close(self) -> None:
         self._session.close()
 
-    def _get(self, path: str) -> tuple[int, Any]:
+    def get(self, path: str) -> tuple[int, Any]:
+        """Status and JSON at ``path``; None for what is no JSON. Raises UsageError where nothing answers."""
         try:
             answer = self._session.get(
                 self.url + path, timeout=(CONNECT_S, self._timeout_s), allow_redirects=False
@@ -87,12 +88,12 @@ class ModelServer:
             ) from error
 
     def _dialect(self) -> Dialect:
-        code, told = self._get("/api/version")
+        code, told = self.get("/api/version")
         is_ollama = code == 200 and isinstance(told, dict) and "version" in told
         return DIALECTS["ollama" if is_ollama else "openai"]
 
     def _model(self, wanted: str | None) -> str:
-        code, listed = self._get(self.dialect.models_path)
+        code, listed = self.get(self.dialect.models_path)
         names = self.dialect.models(listed) if code == 200 and isinstance(listed, dict) else []
         if code in (401, 403):
             raise UsageError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,11 +13,17 @@ from typing import Any
 MODEL = "small-model"
 AROUND, CACHED = 10, 4
 """Tokens that the template puts around a prompt, of which so many are cached."""
+J_PER_TOKEN_IN, J_PER_TOKEN_OUT = 0.5, 2.0
+"""Of the GPUs of ``tensorrt-llm``."""
 PREFILL_MS_PER_TOKEN, DECODE_MS_PER_TOKEN = 2.0, 5.0
 
 
 def tokens_of(prompt: str) -> int:
     return AROUND + len(prompt.split())
+
+
+def joules_of(body: dict[str, Any]) -> float:
+    return J_PER_TOKEN_IN * tokens_of(body["messages"][0]["content"]) + J_PER_TOKEN_OUT * body["max_tokens"]
 
 
 def _openai(kind: str, body: dict[str, Any]) -> list[str]:
@@ -64,7 +71,8 @@ def _ollama(body: dict[str, Any]) -> list[str]:
 
 @contextmanager
 def serving(kind: str, after: int | None = None) -> Iterator[str]:
-    """Address of a server of ``kind``: llama.cpp, vllm, tgi, ollama; strict (refuses wishes it does not know),
+    """Address of a server of ``kind``: llama.cpp, vllm, tgi, ollama, tensorrt-llm (``-off`` without its reading of
+    energy, ``-again`` with one that began anew); strict (refuses wishes it does not know),
     no-usage, key (wants one), several (has two models). ``after`` so many requests it breaks off."""
     answered: list[dict[str, Any]] = []
 
@@ -89,6 +97,13 @@ def serving(kind: str, after: int | None = None) -> Iterator[str]:
                 return self._say(200, {"version": "0.12.0"})
             if self.path == "/api/tags" and kind == "ollama":
                 return self._say(200, {"models": [{"name": MODEL}]})
+            if self.path == "/energy_metrics" and kind.startswith("tensorrt-llm"):
+                if kind == "tensorrt-llm-off":
+                    return self._say(503, {"error": "Energy monitoring is not available"})
+                total_j = 5000.0 + sum(map(joules_of, answered)) * (-1 if kind == "tensorrt-llm-again" else 1)
+                return self._say(
+                    200, {"total_energy_j": round(total_j, 4), "query_time": time.perf_counter()}
+                )
             if self.path == "/v1/models" and kind != "ollama":
                 names = [MODEL, "other"] if kind == "several" else [MODEL]
                 return self._say(200, {"object": "list", "data": [{"id": name} for name in names]})

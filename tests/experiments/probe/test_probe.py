@@ -15,8 +15,9 @@ from edge_node.meters.base import MeterError
 from experiments.errors import UsageError
 from experiments.probe.dialects import DIALECTS
 from experiments.probe.figures import probe_of, spread
+from experiments.probe.joules import Joules
 from experiments.probe.measure import Plan, measure
-from experiments.probe.meters import CpuTimeMeter, Joules, probe_meter
+from experiments.probe.meters import CpuTimeMeter, probe_meter
 from experiments.probe.page import cells_table, lead, requests_frame, write
 from experiments.probe.server import ModelServer
 from tests.experiments.probe.servers import serving
@@ -101,7 +102,7 @@ def test_cpu_time_is_that_of_the_process_at_the_watts_of_a_core() -> None:
     assert 0 < found.energy_j <= 4.0 * found.duration_s * 2
     assert meter.watts_per_core == pytest.approx(4.0 / (os.cpu_count() or 1))
     with pytest.raises(UsageError, match="is none that reads a server"):
-        probe_meter("replay:log", BOARD)
+        probe_meter("replay:log", BOARD, None)  # type: ignore[arg-type]
 
 
 def test_an_error_within_a_stream_is_told() -> None:
