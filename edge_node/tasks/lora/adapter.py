@@ -67,17 +67,22 @@ class Adapted(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Adapted:
         """To another device. The model below gets tensors of its own there: those of the process stay."""
-        own, moved = {id(parameter) for parameter in self.parameters()}, {}
+        before = list(self.parameters())
+        super()._apply(fn, recurse)
+        # The adapter's own tensors are the same objects in the model below, also where torch made new ones.
+        moved = {id(old): new for old, new in zip(before, self.parameters(), strict=True)}
+        kept = before  # their numbers stay theirs as long as they live
         for module in self.below.modules():
             for name, weight in module._parameters.items():
-                if weight is None or id(weight) in own:
+                if weight is None:
                     continue
                 if id(weight) not in moved:
                     moved[id(weight)] = nn.Parameter(fn(weight.data), requires_grad=False)
+                    kept.append(weight)
                 module._parameters[name] = moved[id(weight)]
             for name, buffer in module._buffers.items():
                 module._buffers[name] = None if buffer is None else fn(buffer)
-        return super()._apply(fn, recurse)
+        return self
 
 
 def _pair(layer: Any) -> Pair:
