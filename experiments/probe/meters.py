@@ -98,11 +98,16 @@ class CpuTimeMeter:
         """Nothing to stop."""
 
 
-def probe_meter(spec: str, board: BoardConfig, server: ModelServer) -> ProbeMeter:
-    """The meter of ``NAME:ARGUMENT`` for requests to ``server``. Raises UsageError where it cannot read here."""
+def probe_meter(spec: str, board: BoardConfig, server: ModelServer | None = None) -> ProbeMeter:
+    """The meter of ``NAME:ARGUMENT`` for requests to ``server`` (None: to none that it could be
+    asked of). Raises UsageError where it cannot read here."""
     name, _, argument = spec.partition(":")
     try:
         if name == TENSORRT_LLM:
+            if server is None:
+                raise UsageError(
+                    f"meter {spec!r} is a TensorRT-LLM server's own: `detabed tree probe` asks it"
+                )
             if argument:
                 raise UsageError(
                     f"meter {spec!r}: write {TENSORRT_LLM} alone; it is that of the server that is asked"

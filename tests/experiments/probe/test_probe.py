@@ -102,7 +102,9 @@ def test_cpu_time_is_that_of_the_process_at_the_watts_of_a_core() -> None:
     assert 0 < found.energy_j <= 4.0 * found.duration_s * 2
     assert meter.watts_per_core == pytest.approx(4.0 / (os.cpu_count() or 1))
     with pytest.raises(UsageError, match="is none that reads a server"):
-        probe_meter("replay:log", BOARD, None)  # type: ignore[arg-type]
+        probe_meter("replay:log", BOARD)
+    with pytest.raises(UsageError, match="`detabed tree probe` asks it"):
+        probe_meter("tensorrt-llm", BOARD)
 
 
 def test_an_error_within_a_stream_is_told() -> None:
