@@ -45,6 +45,10 @@ STUDIES: dict[str, tuple[str, str]] = {
         "terminal.study:reproduce_terminal",
         "Terminal and edge server: local, split and full offloading.",
     ),
+    "tokens": (
+        "tokens.study:reproduce_tokens",
+        "Joules and grams per token of a language model: quantisation, context, batches, hand-over.",
+    ),
 }
 """Name -> (function below ``experiments.studies``, what it is)."""
 
