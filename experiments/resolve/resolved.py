@@ -42,11 +42,16 @@ from experiments.resolve.traces import (
 from experiments.scenario.model import Scenario
 from experiments.scenario.names import node_name
 from experiments.scenario.places import NodeSpec
+from experiments.scenario.work import TaskSpec
 from protos.access.config import Access
 from protos.messages.terms import Overrun, Stage
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+LANGUAGE_DEADLINE_S = 3600.0
+"""See ``Resolved.round_deadline_s`` (choice)."""
 
 
 @dataclass(frozen=True)
@@ -251,6 +256,14 @@ class Resolved:
     def language(self) -> LanguageConfig | None:
         """The language model that is served in place of a task; None where there is none."""
         return self.languages[0] if self.languages else None
+
+    @property
+    def round_deadline_s(self) -> float:
+        """Wall seconds after which a slot goes on without nodes that have not answered. Where a language model is
+        served and the scenario leaves the key out, an hour: answers take as long as they take."""
+        given = self.scenario.task.round_deadline_s
+        default = TaskSpec.model_fields["round_deadline_s"].default
+        return LANGUAGE_DEADLINE_S if self.language is not None and given == default else given
 
     @property
     def learns(self) -> bool:

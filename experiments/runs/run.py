@@ -290,7 +290,7 @@ def _run_slots(
             control=slot_time or session.control,
             numbers=session.numbers,
             wait_s=CONTROL_WAIT_S + longest_switching_s(resolved.scenario),
-            timeout_s=resolved.scenario.task.round_deadline_s,
+            timeout_s=resolved.round_deadline_s,
             books=session.books,
             **({} if slot_time is None else {"in_time": slot_time.grid}),
         )

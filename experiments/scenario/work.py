@@ -152,7 +152,8 @@ class TaskSpec(Strict):
     """Test accuracy at which reports state rounds and grams; none: the highest that every run of a comparison
     reached. Runs continue after it, so that all do the same work."""
     round_deadline_s: float = Field(default=60.0, gt=0, le=YEAR_S)
-    """Wall seconds after which a round continues without the nodes that have not answered."""
+    """Wall seconds after which a round continues without the nodes that have not answered; of task llm 60 means an
+    hour."""
     recycling: RecyclingSpec = RecyclingSpec()
     llm: LanguageSpec = LanguageSpec()
 

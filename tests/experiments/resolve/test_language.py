@@ -55,6 +55,7 @@ def test_stages_that_are_not_named_have_no_slots(resolved: Callable[..., Resolve
     found = resolved("batches_per_slot = 1\nrequests_per_batch = 4\nprompt_tokens = 50\nanswer_tokens = 9")
     assert found.stages == (Stage.APPLICATION,) * 3
     assert not found.learns
+    assert found.round_deadline_s == 3600.0
     one, two = found.node_configs("run", "", with_harvest=True)
     assert one.language is not None
     assert (one.language.prompt_tokens, one.language.answer_tokens, one.language.longest_tokens) == (
