@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from edge_node.config import BoardConfig, LanguageConfig, TaskConfig
-from edge_node.language.model_file import model_file
+from edge_node.language.model_file import ModelFile, model_file
 from edge_node.language.shape import Shape, shape_of
 from edge_node.tasks.none import LANGUAGE
 from experiments.errors import UsageError
@@ -89,7 +90,7 @@ def language_of(scenario: Scenario) -> LanguageConfig:
     spec, asked = scenario.task.llm, scenario.inference
     with scenario.at("task", "llm", "path"):
         found = model_file(spec.path, spec.sha256)
-        shape = shape_of(found.path)
+        shape = _shape(found)
     if scenario.task.data not in ("auto", found.name):
         with scenario.at("task", "data"):
             raise UsageError(
@@ -118,6 +119,12 @@ def language_of(scenario: Scenario) -> LanguageConfig:
                 f"context of {config.context_tokens}: shorten them, or raise task.llm.context_tokens"
             )
     return config.model_copy(update={"longest_tokens": config.prompt_tokens})
+
+
+@lru_cache(maxsize=8)
+def _shape(model: ModelFile) -> Shape:
+    """Read once a process: a vocabulary takes a second."""
+    return shape_of(model.path)
 
 
 def request_flop(config: LanguageConfig) -> float:
