@@ -51,7 +51,8 @@ class SlotServing:
         # What the last slot left undone comes first.
         served = serve(jobs, available_s(jobs, link, slot_s, begin_s), max(self.free_s, begin_s))
         self.free_s = served.free_s
-        ids = batch_ids(state, self._config.node_id, owners)
+        # Only requests to a language model are named one by one.
+        ids = batch_ids(state, self._config.node_id, owners) if result.uses else [-1] * len(jobs)
         for kind, part, latency_s, service, job, batch_id in zip(
             kinds, result.parts, served.latency_s, services, jobs, ids, strict=True
         ):
