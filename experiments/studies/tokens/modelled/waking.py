@@ -35,7 +35,7 @@ class Habits:
     early_quantile: float = 0.2
     """[C]: of the last gaps; it is awake from this one on."""
     late_quantile: float = 0.95
-    """[C]: it waits until this one."""
+    """[C]: it waits until this one, and ``idle_s`` more."""
     gaps: int = 50
     """[C]: how many it remembers."""
 
@@ -88,13 +88,15 @@ def day(
 def _window(
     rule: Waking, asleep_from_s: float, last_s: float, gaps: deque[float], wake_s: float, habits: Habits
 ) -> tuple[float, float] | None:
-    """When it begins to wake by itself and when it gives up; None: it does not."""
-    if rule is not Waking.PREDICTIVE or len(gaps) < gaps.maxlen // 2:  # type: ignore[operator]
+    """When it begins to wake by itself and when it sleeps again; None: it does not, for it knows too few gaps, or the
+    next request should have come already."""
+    if rule is not Waking.PREDICTIVE or len(gaps) < habits.gaps // 2:
         return None
-    early, late = np.quantile(np.array(gaps), [habits.early_quantile, habits.late_quantile])
-    begin_s = max(asleep_from_s, last_s + early - wake_s)
-    give_up_s = last_s + late
-    return (begin_s, give_up_s) if give_up_s > begin_s + wake_s else None
+    early_s, late_s = last_s + np.quantile(np.array(gaps), [habits.early_quantile, habits.late_quantile])
+    begin_s = max(asleep_from_s, float(early_s) - wake_s)
+    if begin_s > late_s:
+        return None
+    return begin_s, max(float(late_s), begin_s + wake_s) + habits.idle_s
 
 
 def _sleep_until(
