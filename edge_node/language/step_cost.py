@@ -12,6 +12,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+Coefficients = tuple[float, float, float]
+"""a, b and c of either."""
+
+
+def prefill_cost(coefficients: Coefficients, tokens: float) -> float:
+    """Of reading a prompt."""
+    a, b, c = coefficients
+    return a + b * tokens + c * tokens**2 / 2
+
+
+def step_cost(coefficients: Coefficients, requests: float, context: float) -> float:
+    """Of one token for each of ``requests``, their contexts ``context`` tokens long."""
+    a, b, c = coefficients
+    return a + b * requests + c * requests * context
+
+
+def answer_cost(coefficients: Coefficients, requests: float, tokens_in: float, tokens_out: float) -> float:
+    """Of ``tokens_out`` steps after prompts of ``tokens_in``: contexts at their mean length."""
+    return tokens_out * step_cost(coefficients, requests, tokens_in + (tokens_out - 1) / 2)
+
 
 @dataclass(frozen=True, slots=True)
 class Prefill:
@@ -34,7 +54,7 @@ class Step:
 class Fitted:
     """Coefficients a, b, c, and how far those measurements are off that were not fitted."""
 
-    coefficients: tuple[float, float, float]
+    coefficients: Coefficients
     held_out: int
     mean_error_fraction: float
     worst_error_fraction: float

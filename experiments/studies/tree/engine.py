@@ -41,9 +41,11 @@ class _Run:
         "ai_entry",
         "ai_queue",
         "ai_room",
+        "air",
         "announced",
         "arrival",
         "await_ps",
+        "batch",
         "bs_prewake_ps",
         "cycle_ps",
         "decode_ps",
@@ -76,7 +78,6 @@ class _Run:
         "t_server",
         "t_station",
         "times",
-        "transmit_ps",
         "up",
         "vr_entry",
         "vr_first",
@@ -87,6 +88,7 @@ class _Run:
 
     def __init__(self, traffic: Traffic, machine: Machine) -> None:
         self.times, self.services = [*traffic.time_ps.tolist(), _NEVER], traffic.service.tolist()
+        self.air = traffic.transmit_ps(machine).tolist()
         self._take(machine)
         count = len(self.services)
         self.fate, self.delivered = bytearray(count), [-1] * count
@@ -99,7 +101,9 @@ class _Run:
         self.server = _S_SLEEP if self.dvfs else _S_WAIT
         self.station_times, self.station_states = [0], [self.station]
         self.server_times, self.server_states = [0], [self.server]
-        self.sending = self.inferring = self.parked = -1
+        self.sending = -1
+        self.inferring: list[int] = []
+        self.parked: deque[int] = deque()
         self.waking = self.up = False  # direction of the switch in progress
         self.announced = False
         self.notices = 0
@@ -115,11 +119,10 @@ class _Run:
 
     def _take(self, machine: Machine) -> None:
         """Settings of ``machine`` as plain fields."""
-        self.transmit_ps, self.prefill_ps, self.decode_ps = (
-            machine.transmit_ps,
-            machine.prefill_ps,
-            machine.decode_ps,
-        )
+        services = range(len(machine.prefill_ps))
+        self.prefill_ps = [(0, *machine.prefills_ps(service)) for service in services]
+        self.decode_ps = [(0, *machine.decodes_ps(service)) for service in services]
+        self.batch = machine.batch
         self.vr_room, self.ai_room, self.es_room = machine.vr_buffer, machine.ai_buffer, machine.es_buffer
         self.cycle_ps, self.station_switch_ps = machine.dtx_cycle_ps, machine.dtx_switch_ps
         self.await_ps, self.server_switch_ps = machine.es_await_ps, machine.es_switch_ps
@@ -174,7 +177,7 @@ class _Run:
         self.requests.append(packet)
         if self.server == _S_WAIT:
             self._serve_next(now)
-        elif self.server == _S_SLEEP and self.parked < 0:
+        elif self.server == _S_SLEEP and not self.parked:
             self._wake_server(now)
 
     def _station_ends(self, now: int) -> None:
@@ -195,12 +198,12 @@ class _Run:
 
     def _server_ends(self, now: int) -> None:
         if self.server == _S_PREFILL:
-            length = self.decode_ps[self.services[self.inferring]]
+            length = self.decode_ps[self.services[self.inferring[0]]][len(self.inferring)]
             if self.predictive:
                 self.t_announce = now + max(0, length - self.bs_prewake_ps)
             self._server_is(now, _S_DECODE, now + length)
         elif self.server == _S_DECODE:
-            self._result_is_ready(now)
+            self._results_are_ready(now)
         elif self.server != _S_SWITCH:  # waited or was blocked for one awaiting cycle
             self.up = False
             self._server_is(now, _S_SWITCH, now + self.server_switch_ps)
@@ -208,14 +211,14 @@ class _Run:
             self._serve_next(now)
         else:
             self._server_is(now, _S_SLEEP, _NEVER)
-            if self.parked < 0 and (self.requests or self.notices):
+            if not self.parked and (self.requests or self.notices):
                 self._wake_server(now)
 
     def _request_is_known(self, now: int) -> None:
         self.notice += 1
         self.t_notice = self.known[self.notice]
         self.notices += 1
-        if self.server == _S_SLEEP and self.parked < 0:
+        if self.server == _S_SLEEP and not self.parked:
             self._wake_server(now)
 
     def _result_is_announced(self, now: int) -> None:
@@ -226,17 +229,20 @@ class _Run:
 
     # What they bring about.
 
-    def _result_is_ready(self, now: int) -> None:
-        """Into the base station's queue; where that is full the server keeps it, and is blocked."""
+    def _results_are_ready(self, now: int) -> None:
+        """Into the base station's queue; what it has no room for the server keeps, and is blocked."""
         self.announced = False
-        if len(self.ai_queue) < self.ai_room:
-            self.ai_queue.append(self.inferring)
+        room = self.ai_room - len(self.ai_queue)
+        for packet in self.inferring[:room]:
+            self.ai_queue.append(packet)
             self.ai_entry.append(now)
-            self._traffic_waits(now)
-            self._serve_next(now)
-        else:
-            self.parked = self.inferring
+        self.parked.extend(self.inferring[room:])
+        if self.parked:
             self._server_is(now, _S_BLOCKED, now + self.await_ps if self.dvfs else _NEVER)
+        else:
+            self._serve_next(now)
+        if room:
+            self._traffic_waits(now)
 
     def _traffic_waits(self, now: int) -> None:
         """A packet came into a queue: an idle base station sends it; one that sleeps wakes at its next cycle."""
@@ -253,12 +259,12 @@ class _Run:
         elif self.ai_queue:
             self.sending = self.ai_queue.popleft()
             self.ai_entry.popleft()
-            if self.parked >= 0:
+            if self.parked:
                 self._unpark(now)
         else:
             self.sending = -1
         if self.sending >= 0:
-            self._station_is(now, _B_TRANSMIT, now + self.transmit_ps[self.services[self.sending]])
+            self._station_is(now, _B_TRANSMIT, now + self.air[self.sending])
         elif self.dtx and not self.announced:
             self.waking = False
             self._station_is(now, _B_SWITCH, now + self.station_switch_ps)
@@ -266,22 +272,36 @@ class _Run:
             self._station_is(now, _B_AWAKE, _NEVER)
 
     def _unpark(self, now: int) -> None:
-        """The result that the server kept takes the free place of the queue."""
-        self.ai_queue.append(self.parked)
+        """A result that the server kept takes the free place of the queue."""
+        self.ai_queue.append(self.parked.popleft())
         self.ai_entry.append(now)
-        self.parked = -1
+        if self.parked:
+            return
         if self.server == _S_BLOCKED:
             self._serve_next(now)
         elif self.server == _S_SLEEP and (self.requests or self.notices):
             self._wake_server(now)
 
     def _serve_next(self, now: int) -> None:
-        """The server takes a request, or waits for one."""
+        """The server takes a request with others of its service, or waits for one."""
         if self.requests:
-            self.inferring = self.requests.popleft()
-            self._server_is(now, _S_PREFILL, now + self.prefill_ps[self.services[self.inferring]])
+            service = self.services[self.requests[0]]
+            self.inferring = self._taken(service) if self.batch > 1 else [self.requests.popleft()]
+            self._server_is(now, _S_PREFILL, now + self.prefill_ps[service][len(self.inferring)])
         else:
             self._server_is(now, _S_WAIT, now + self.await_ps if self.dvfs else _NEVER)
+
+    def _taken(self, service: int) -> list[int]:
+        """The first requests of ``service``, a full batch at most; the others stay in their order."""
+        taken: list[int] = []
+        left: deque[int] = deque()
+        for packet in self.requests:
+            if self.services[packet] == service and len(taken) < self.batch:
+                taken.append(packet)
+            else:
+                left.append(packet)
+        self.requests = left
+        return taken
 
     def _wake_station(self, now: int) -> None:
         self.waking = True

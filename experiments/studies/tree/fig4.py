@@ -50,6 +50,7 @@ from experiments.studies.tree.tables import (
     parameters_table,
 )
 from experiments.studies.tree.traffic import draw
+from experiments.studies.tree.variants import judge_variants, variant_counts, variants_table
 from experiments.studies.tree.windows import windows_table
 
 MINIMUM_SEEDS = 10
@@ -76,7 +77,8 @@ def reproduce_fig4(
 
     Returns:
         ``claims`` (verdict in the reference setting, the paper's words, ours, in how many distinct settings of the
-        map it is met, and what gives the verdict without simulation, where something does), ``map``, ``tables`` and
+        map it is met, and what gives the verdict without simulation, where something does), ``map``, ``variants``
+        (verdicts in the reference setting with batches, several users and the fitted cost model), ``tables`` and
         ``figures`` (paths), ``run`` (the folder).
 
     Raises:
@@ -95,6 +97,7 @@ def reproduce_fig4(
     curves = curves_table(results)
     judged = judge_all(curves, results.parameters)
     claims, ablations = claims_table(judged), ablation_table(curves)
+    variants = judge_variants(curves, results.parameters)
     example = worked_example(results.parameters)
     tables = {
         "curves": curves,
@@ -102,6 +105,7 @@ def reproduce_fig4(
         "ablation": ablations,
         "parameters": parameters_table(),
         "map": _map_table(claims),
+        "variants": variants_table(variants),
         "windows": example.windows,
     }
     panels = (REFERENCE.discipline,) if quick else tuple(Discipline)
@@ -123,6 +127,7 @@ def reproduce_fig4(
         },
         "extent": asdict(extent),
         "map": _counts(judged),
+        "variants": variant_counts(variants),
         "tables": _write_tables(folder, tables),
         "figures": {},
         "page": str(folder / REPORT),

@@ -2,9 +2,10 @@
 
 Work flows at its mean rate. The edge server takes both of its services in proportion to their arrivals, up to all
 of its time; the downlink takes VR first or, first come first served, what its buffers let in; what AI results find
-no room for stops the server (back-pressure). Both machines sleep whenever they have nothing to do, and neither waiting
-nor switching takes time. A claim that has the same verdict here as in the simulation holds (or fails) by construction:
-it says what was put into the model, and the simulation adds nothing to it.
+no room for stops the server (back-pressure); its batches are as small as keep up with the requests. Both machines sleep
+whenever they have nothing to do, and neither waiting nor switching takes time. A claim that has the same verdict here
+as in the simulation holds (or fails) by construction: it says what was put into the model, and the simulation adds
+nothing to it.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ import numpy as np
 from experiments.studies.tree.conditions import Curves
 from experiments.studies.tree.measure import Counting
 from experiments.studies.tree.model import Discipline, Machine, Server, Service, Station
-from experiments.studies.tree.parameters import PS_PER_S
 from experiments.studies.tree.power import SERVER_COMPONENTS, STATION_COMPONENTS, StatePowers
+from experiments.studies.tree.serving import ALONE, Serving
 from experiments.studies.tree.settings import Reading, Setting, grid, rates_per_s
 
 
-def fluid_curves(reading: Reading, sweep: Service, machine: Machine, powers: StatePowers) -> Curves:
+def fluid_curves(
+    reading: Reading, sweep: Service, machine: Machine, powers: StatePowers, serving: Serving = ALONE
+) -> Curves:
     """Figures of one sweep as the claims read them, shape (1, points): there is no chance, hence one seed."""
-    setting = Setting(sweep, reading.background, reading.discipline)
+    setting = Setting(sweep, reading.background, reading.discipline, serving=serving)
     points = [
         _point(rates_per_s(setting, machine, relative), machine, powers, reading) for relative in grid(sweep)
     ]
@@ -32,9 +35,8 @@ def fluid_curves(reading: Reading, sweep: Service, machine: Machine, powers: Sta
 
 def served_per_s(rates: Sequence[float], machine: Machine) -> tuple[float, float, float]:
     """Packets of VR, VU and VG delivered per second."""
-    air = [ps / PS_PER_S for ps in machine.transmit_ps]
-    busy = [(p + d) / PS_PER_S for p, d in zip(machine.prefill_ps, machine.decode_ps, strict=True)]
-    asked = sum(rate * seconds for rate, seconds in zip(rates, busy, strict=True))
+    air = [machine.air_s(service) for service in Service]
+    asked = _asked(rates, machine, batch_of(rates, machine))
     taken = 1.0 if asked <= 1.0 else 1.0 / asked
     results = [rate * taken for rate in rates[1:]]
     ai_air = results[0] * air[1] + results[1] * air[2]
@@ -51,14 +53,25 @@ def served_per_s(rates: Sequence[float], machine: Machine) -> tuple[float, float
     return vr, results[0] * share, results[1] * share
 
 
+def batch_of(rates: Sequence[float], machine: Machine) -> int:
+    """The smallest batch with which the server keeps up; the largest where it does with none."""
+    sizes = range(1, machine.batch + 1)
+    return next((size for size in sizes if _asked(rates, machine, size) <= 1.0), machine.batch)
+
+
+def _asked(rates: Sequence[float], machine: Machine, batch: int) -> float:
+    """Share of the server's time that is asked for."""
+    return sum(rates[service] * sum(machine.request_s(service, batch)) for service in Service)
+
+
 def _point(
     rates: Sequence[float], machine: Machine, powers: StatePowers, reading: Reading
 ) -> dict[str, float]:
     served = served_per_s(rates, machine)
-    prefill, decode, sending = (
-        sum(n * ps / PS_PER_S for n, ps in zip(served, each, strict=True))
-        for each in (machine.prefill_ps, machine.decode_ps, machine.transmit_ps)
-    )
+    shares = [machine.request_s(service, batch_of(rates, machine)) for service in Service]
+    prefill = sum(n * one for n, (one, _) in zip(served, shares, strict=True))
+    decode = sum(n * one for n, (_, one) in zip(served, shares, strict=True))
+    sending = sum(n * machine.air_s(service) for n, service in zip(served, Service, strict=True))
     server = np.zeros(len(Server))
     server[Server.PREFILL], server[Server.DECODE] = prefill, decode
     server[Server.SLEEP] = 1.0 - prefill - decode

@@ -3,9 +3,12 @@
 The model, in the words of section IV of the TREE paper where it has words, and of parameters.toml where not:
 
 * Three Poisson streams. VR frames go to the downlink's VR buffer. VU and VG requests go to the edge server's
-  buffer, shared, first come first served; the server runs prefill, then decode, one request at a time.
-* A result enters the downlink's AI buffer. If that is full the server keeps the result and is *blocked* until
-  the base station starts on an AI packet (back-pressure). Other full buffers drop the newcomer.
+  buffer, shared, first come first served; the server runs prefill, then decode, of a batch: the first request that
+  waits and, up to the largest batch (one in the paper's case study), those of the same service that wait too.
+* A result enters the downlink's AI buffer. If that is full the server keeps the results that found no room and is
+  *blocked* until the base station has started on as many AI packets (back-pressure). Other full buffers drop the
+  newcomer.
+* Every packet is one user's, each user as often as another, and takes the time on the air of that user's link.
 * The base station sends one packet at a time on all subcarriers. With DTX it sleeps as soon as its buffers are
   empty and looks for traffic at the start of each cycle only; both ways cost the switching delay.
 * With DVFS the server, idle or blocked for one awaiting cycle, clocks down and sleeps; a request it could start
@@ -23,6 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.studies.tree.parameters import PS_PER_S, Parameters, picoseconds
+from experiments.studies.tree.serving import ALONE, Serving, cost_of
+
+ByBatch = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+"""Durations in ps by service, then by size of the batch."""
 
 
 class Service(IntEnum):
@@ -110,16 +117,51 @@ class Machine:
     es_prewake_ps: int
     discipline: Discipline
     sleep: SleepMode
+    batched_prefill_ps: ByBatch = ((), (), ())
+    """Of batches of two, three and more requests; the server takes no more at a time than there are."""
+    batched_decode_ps: ByBatch = ((), (), ())
+    others_transmit_ps: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]] = ((), (), ())
+    """To the second, third and further users; ``transmit_ps`` is to the first."""
+
+    @property
+    def batch(self) -> int:
+        """Requests that the server takes at a time, at most."""
+        return 1 + len(self.batched_prefill_ps[Service.VU])
+
+    def prefills_ps(self, service: int) -> tuple[int, ...]:
+        """Of batches of one, two and more requests."""
+        return (self.prefill_ps[service], *self.batched_prefill_ps[service])
+
+    def decodes_ps(self, service: int) -> tuple[int, ...]:
+        """Likewise."""
+        return (self.decode_ps[service], *self.batched_decode_ps[service])
+
+    def request_s(self, service: int, batch: int) -> tuple[float, float]:
+        """Prefill and decode of one request in a batch of that many: its share."""
+        prefill, decode = self.prefills_ps(service)[batch - 1], self.decodes_ps(service)[batch - 1]
+        return prefill / PS_PER_S / batch, decode / PS_PER_S / batch
+
+    def airs_ps(self, service: int) -> tuple[int, ...]:
+        """Time on the air to each user."""
+        return (self.transmit_ps[service], *self.others_transmit_ps[service])
+
+    def air_s(self, service: int) -> float:
+        """Mean over users."""
+        times = self.airs_ps(service)
+        return sum(times) / len(times) / PS_PER_S
 
     def capacity_per_s(self, service: Service) -> float:
-        """Packets per second that saturate the service's own bottleneck: downlink for VR, server for VU and VG."""
+        """Packets per second that saturate the service's own bottleneck: downlink for VR; for VU and VG the server, its
+        batches full."""
         if service is Service.VR:
-            return PS_PER_S / self.transmit_ps[service]
-        return PS_PER_S / (self.prefill_ps[service] + self.decode_ps[service])
+            return 1.0 / self.air_s(service)
+        return 1.0 / sum(self.request_s(service, self.batch))
 
 
-def build_machine(parameters: Parameters, discipline: Discipline, sleep: SleepMode) -> Machine:
-    """Roofline and air-interface durations of one configuration."""
+def build_machine(
+    parameters: Parameters, discipline: Discipline, sleep: SleepMode, serving: Serving = ALONE
+) -> Machine:
+    """Durations of one configuration."""
     p = parameters
     payload = (p.vr_bytes, p.vu_bytes, p.vg_bytes)
     inputs, outputs = (
@@ -127,13 +169,17 @@ def build_machine(parameters: Parameters, discipline: Discipline, sleep: SleepMo
         (0.0, p.vu_output_tokens, p.vg_output_tokens),
     )
     served = list(zip(inputs, outputs, strict=True))[1:]
-    prefill = [picoseconds(p.prefill_s(i)) for i, _ in served]
-    decode = [picoseconds(p.decode_s(i, o)) for i, o in served]
-    air = [picoseconds(p.transmit_s(size)) for size in payload]
+    cost, batches = cost_of(p, serving.cost), range(1, serving.batch + 1)
+    prefill = [[picoseconds(cost.prefill_s(i, batch)) for batch in batches] for i, _ in served]
+    decode = [[picoseconds(cost.decode_s(i, o, batch)) for batch in batches] for i, o in served]
+    air = [[picoseconds(p.transmit_s(size, rate)) for rate in serving.links(p)] for size in payload]
     return Machine(
-        transmit_ps=(air[0], air[1], air[2]),
-        prefill_ps=(0, prefill[0], prefill[1]),
-        decode_ps=(0, decode[0], decode[1]),
+        transmit_ps=(air[0][0], air[1][0], air[2][0]),
+        prefill_ps=(0, prefill[0][0], prefill[1][0]),
+        decode_ps=(0, decode[0][0], decode[1][0]),
+        batched_prefill_ps=((0,) * (serving.batch - 1), tuple(prefill[0][1:]), tuple(prefill[1][1:])),
+        batched_decode_ps=((0,) * (serving.batch - 1), tuple(decode[0][1:]), tuple(decode[1][1:])),
+        others_transmit_ps=(tuple(air[0][1:]), tuple(air[1][1:]), tuple(air[2][1:])),
         payload_bits=(round(8 * payload[0]), round(8 * payload[1]), round(8 * payload[2])),
         input_tokens=(0, round(inputs[1]), round(inputs[2])),
         output_tokens=(0, round(outputs[1]), round(outputs[2])),
@@ -158,6 +204,14 @@ class Traffic:
     time_ps: NDArray[np.int64]
     service: NDArray[np.int8]
     horizon_ps: int
+    user: NDArray[np.int8] | None = None
+    """Whose packet it is; None: all are the first user's."""
+
+    def transmit_ps(self, machine: Machine) -> NDArray[np.int64]:
+        """Time on the air of every packet."""
+        table = np.array([machine.airs_ps(service) for service in Service], dtype=np.int64)
+        times: NDArray[np.int64] = table[self.service, 0 if self.user is None else self.user]
+        return times
 
     def __len__(self) -> int:
         return len(self.time_ps)

@@ -11,6 +11,7 @@ from experiments.report.claims.shown import ClaimGroup, ShownClaim
 from experiments.report.figures.base import Drawing
 from experiments.report.study_page import Shown, render_study
 from experiments.studies.tree.figures import alpha_label
+from experiments.studies.tree.variants import variants_for_people
 
 CLAIMED = 16
 
@@ -34,6 +35,7 @@ def case_study_page(
         reference=report["reference"],
         map=map_for_people(report["map"]),
         best=best_settings(report["map"]),
+        variants=variants_for_people(report["variants"]),
         confidence=f"{rule['confidence_fraction']:.0%}",
         change=f"{rule['change_fraction']:.0%}",
         flat=f"{rule['flat_fraction']:.0%}",

@@ -73,24 +73,30 @@ class Parameters:
         band_hz = self.subcarriers * self.subcarrier_hz
         return band_hz * self.bit_per_s_per_hz * (1.0 - self.overhead_fraction)
 
-    def transmit_s(self, payload_bytes: float) -> float:
-        """Time on the air with all subcarriers."""
-        return 8.0 * payload_bytes / self.downlink_bit_per_s
+    def transmit_s(self, payload_bytes: float, bit_per_s_per_hz: float | None = None) -> float:
+        """Time on the air with all subcarriers; None: at the parameters' own spectral efficiency."""
+        own = self.bit_per_s_per_hz
+        return 8.0 * payload_bytes / self.downlink_bit_per_s * own / (bit_per_s_per_hz or own)
 
-    def prefill_s(self, input_tokens: float) -> float:
-        """Roofline: max(2 N L / (0.45 F), 2 N / (0.7 BW)): two FLOP per weight and token, two bytes a weight."""
-        computing = 2.0 * self.model_parameters * input_tokens
+    def prefill_s(self, input_tokens: float, requests: int = 1) -> float:
+        """Roofline of a batch: max(2 N L B / (0.45 F), 2 N / (0.7 BW)): two FLOP per weight and token, two bytes a
+        weight, which the batch reads once."""
+        computing = 2.0 * self.model_parameters * input_tokens * requests
         reading = 2.0 * self.model_parameters
         return max(
             computing / (self.prefill_flop_fraction * self.peak_flop_per_s),
             reading / (self.memory_bandwidth_fraction * self.memory_bytes_per_s),
         )
 
-    def decode_s(self, input_tokens: float, output_tokens: float) -> float:
-        """Roofline: n_out (2 N + KV) / (0.7 BW), with the KV cache at its mean length over the tokens written."""
+    def decode_s(self, input_tokens: float, output_tokens: float, requests: int = 1) -> float:
+        """Roofline of a batch: n_out max((2 N + B KV) / (0.7 BW), 2 N B / (0.45 F)), with each KV cache at its mean
+        length over the tokens written."""
         context = input_tokens + (output_tokens - 1.0) / 2.0
-        per_token = 2.0 * self.model_parameters + self.kv_bytes_per_token * context
-        return output_tokens * per_token / (self.memory_bandwidth_fraction * self.memory_bytes_per_s)
+        reading = 2.0 * self.model_parameters + requests * self.kv_bytes_per_token * context
+        return output_tokens * max(
+            reading / (self.memory_bandwidth_fraction * self.memory_bytes_per_s),
+            2.0 * self.model_parameters * requests / (self.prefill_flop_fraction * self.peak_flop_per_s),
+        )
 
 
 def _unit_of(name: str) -> str:

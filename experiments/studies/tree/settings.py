@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from experiments.studies.tree.measure import Counting
 from experiments.studies.tree.model import Discipline, Machine, Service, SleepMode
-from experiments.studies.tree.parameters import PS_PER_S
+from experiments.studies.tree.serving import ALONE, VARIANTS, Serving
 
 ALPHAS_BITS_PER_TOKEN = (10.0, 7e4, 1e6, 1e7)
 """10 as the paper writes it (no unit given), the ratio of the prices it quotes, and two scaled ones."""
@@ -43,10 +43,13 @@ class Setting:
     background: Background
     discipline: Discipline = Discipline.VR_FIRST
     sleep: SleepMode = SleepMode.JOINT
+    serving: Serving = ALONE
 
     @property
     def label(self) -> str:
-        return f"{self.sweep.name} / {self.background} / {self.discipline} / {self.sleep}"
+        return (
+            f"{self.sweep.name} / {self.background} / {self.discipline} / {self.sleep} / {self.serving.label}"
+        )
 
     def as_dict(self) -> dict[str, str]:
         return {
@@ -54,6 +57,9 @@ class Setting:
             "background": str(self.background),
             "discipline": str(self.discipline),
             "sleep": str(self.sleep),
+            "cost": str(self.serving.cost),
+            "batch": str(self.serving.batch),
+            "users": str(self.serving.users),
         }
 
 
@@ -102,7 +108,7 @@ def saturating_rate_per_s(setting: Setting, machine: Machine) -> float:
     _, vu, vg = LOADS[setting.background]
     if setting.sweep is Service.VR:
         results = sum(
-            load * machine.capacity_per_s(service) * machine.transmit_ps[service] / PS_PER_S
+            load * machine.capacity_per_s(service) * machine.air_s(service)
             for service, load in ((Service.VU, vu), (Service.VG, vg))
         )
         return (1.0 - results) * machine.capacity_per_s(Service.VR)
@@ -120,7 +126,7 @@ def rates_per_s(setting: Setting, machine: Machine, relative: float) -> list[flo
 
 
 def study_settings() -> list[Setting]:
-    """All sweeps of the study: the map under both disciplines, and the ablations of sleep."""
+    """All sweeps of the study: the map under both disciplines, the ablations of sleep, other ways to serve."""
     mapped = [Setting(s, b, d) for d in Discipline for b in Background for s in Service]
     ablations = [
         Setting(sweep, REFERENCE.background, REFERENCE.discipline, mode)
@@ -128,7 +134,12 @@ def study_settings() -> list[Setting]:
         if mode is not SleepMode.JOINT
         for sweep in Service
     ]
-    return mapped + ablations
+    return mapped + ablations + [setting for each in VARIANTS for setting in variant_settings(each)]
+
+
+def variant_settings(serving: Serving) -> list[Setting]:
+    """The three sweeps of the reference setting, served so."""
+    return [Setting(s, REFERENCE.background, REFERENCE.discipline, serving=serving) for s in Service]
 
 
 def readings() -> list[Reading]:

@@ -53,7 +53,8 @@ class _World:
         self.vr_queue: deque[tuple[int, int]] = deque()  # (time of entry, packet)
         self.ai_queue: deque[tuple[int, int]] = deque()
         self.requests: deque[int] = deque()
-        self.parked: int | None = None  # the result a blocked server keeps
+        self.parked: deque[int] = deque()  # results a blocked server keeps
+        self.air_ps = traffic.transmit_ps(machine).tolist()
         self.notices = 0  # requests being received
         self.announced = False  # a result is about to reach the base station
 
@@ -150,7 +151,7 @@ class _World:
         while self.vr_queue or self.ai_queue:
             packet = self.take()
             self.set_station(Station.TRANSMIT)
-            yield self.env.timeout(self.machine.transmit_ps[self.services[packet]])
+            yield self.env.timeout(self.air_ps[packet])
             self.fate[packet] = Fate.DELIVERED
             self.delivered_ps[packet] = self.now
 
@@ -162,9 +163,8 @@ class _World:
         ):
             return self.vr_queue.popleft()[1]
         packet = self.ai_queue.popleft()[1]
-        if self.parked is not None:
-            self.ai_queue.append((self.now, self.parked))
-            self.parked = None
+        if self.parked:
+            self.ai_queue.append((self.now, self.parked.popleft()))
             self.room_made.ring()
         return packet
 
@@ -175,7 +175,7 @@ class _World:
         while True:
             if self.dvfs:
                 self.set_server(Server.SLEEP)
-                while self.parked is not None or not (self.requests or self.notices):
+                while self.parked or not (self.requests or self.notices):
                     yield self.request_came.wait() | self.room_made.wait()
                 self.set_server(Server.SWITCH)
                 yield env.timeout(machine.es_switch_ps)
@@ -186,13 +186,15 @@ class _World:
     def serve_until_idle(self) -> Process:
         """Returns when one awaiting cycle passed without anything to do."""
         while True:
-            if self.parked is not None:
+            if self.parked:
                 self.set_server(Server.BLOCKED)
-                yield from self.patiently(self.room_made.wait())
-                if self.parked is not None:
-                    return
+                deadline = self.now + self.machine.es_await_ps
+                while self.parked:
+                    if self.dvfs and self.now >= deadline:
+                        return
+                    yield from self.patiently(self.room_made.wait(), deadline)
             elif self.requests:
-                yield from self.infer(self.requests.popleft())
+                yield from self.infer(self.next_batch())
             else:
                 self.set_server(Server.WAIT)
                 deadline = self.now + self.machine.es_await_ps
@@ -201,27 +203,36 @@ class _World:
                         return
                     yield from self.patiently(self.request_came.wait(), deadline)
 
-    def patiently(self, event: simpy.Event, deadline_ps: int | None = None) -> Process:
+    def patiently(self, event: simpy.Event, deadline_ps: int) -> Process:
         """Wait for ``event``, with DVFS no longer than the awaiting cycle."""
         if not self.dvfs:
             yield event
             return
-        end = self.now + self.machine.es_await_ps if deadline_ps is None else deadline_ps
-        yield event | self.env.timeout(end - self.now)
+        yield event | self.env.timeout(deadline_ps - self.now)
 
-    def infer(self, packet: int) -> Process:
-        service = self.services[packet]
+    def next_batch(self) -> list[int]:
+        """The first request and, up to a full batch, those of its service that wait."""
+        service = self.services[self.requests[0]]
+        batch = [packet for packet in self.requests if self.services[packet] == service][: self.machine.batch]
+        for packet in batch:
+            self.requests.remove(packet)
+        return batch
+
+    def infer(self, batch: list[int]) -> Process:
+        service = self.services[batch[0]]
         self.set_server(Server.PREFILL)
-        yield self.env.timeout(self.machine.prefill_ps[service])
+        yield self.env.timeout(self.machine.prefills_ps(service)[len(batch) - 1])
         self.set_server(Server.DECODE)
+        decode_ps = self.machine.decodes_ps(service)[len(batch) - 1]
         if self.predictive:
-            self.env.process(self.announce(self.machine.decode_ps[service]))
-        yield self.env.timeout(self.machine.decode_ps[service])
+            self.env.process(self.announce(decode_ps))
+        yield self.env.timeout(decode_ps)
         self.announced = False
-        if len(self.ai_queue) < self.machine.ai_buffer:
-            self.ai_queue.append((self.now, packet))
-        else:
-            self.parked = packet
+        for packet in batch:
+            if len(self.ai_queue) < self.machine.ai_buffer:
+                self.ai_queue.append((self.now, packet))
+            else:
+                self.parked.append(packet)
         self.traffic_came.ring()
 
     def announce(self, decode_ps: int) -> Process:

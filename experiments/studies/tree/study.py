@@ -55,11 +55,12 @@ def cell_key(cell: Cell, parameters: Parameters) -> str:
 
 def run_cell(cell: Cell, parameters: Parameters) -> list[Point]:
     """Simulate all points of a cell; the same cell gives the same numbers anywhere."""
-    machine = build_machine(parameters, cell.setting.discipline, cell.setting.sleep)
+    machine = build_machine(parameters, cell.setting.discipline, cell.setting.sleep, cell.setting.serving)
     warmup = picoseconds(cell.extent.warmup_s)
     points = []
     for relative in grid(cell.setting.sweep):
-        traffic = draw(cell.seed, rates_per_s(cell.setting, machine, relative), cell.extent.horizon_s)
+        rates = rates_per_s(cell.setting, machine, relative)
+        traffic = draw(cell.seed, rates, cell.extent.horizon_s, cell.setting.serving.users)
         points.append(take(traffic, simulate(traffic, machine), warmup))
     return points
 
@@ -84,7 +85,7 @@ class Results:
     reused: int
 
     def machine(self, setting: Setting) -> Machine:
-        return build_machine(self.parameters, setting.discipline, setting.sleep)
+        return build_machine(self.parameters, setting.discipline, setting.sleep, setting.serving)
 
 
 def run_study(

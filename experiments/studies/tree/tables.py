@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from experiments.report.stats import estimate
 from experiments.studies.tree.claims import CLAIMS, Judgement, against_fluid, judge
+from experiments.studies.tree.fitted import fit_figures
 from experiments.studies.tree.fluid import fluid_curves
 from experiments.studies.tree.measure import Counting, figures, tree_bit_per_j
 from experiments.studies.tree.model import Discipline, Service, SleepMode, build_machine
 from experiments.studies.tree.parameters import Parameters, load_figures
 from experiments.studies.tree.power import state_powers
+from experiments.studies.tree.serving import ALONE, Serving
 from experiments.studies.tree.settings import (
     ALPHAS_BITS_PER_TOKEN,
     REFERENCE,
@@ -82,15 +84,16 @@ def judge_all(curves: pd.DataFrame, parameters: Parameters) -> dict[Reading, dic
             parts = {s: pick(curves, Setting(s, background, discipline)) for s in Service}
             for reading in readings():
                 if (reading.background, reading.discipline) == (background, discipline):
-                    judged[reading] = _judge_reading(reading, parts, parameters)
+                    judged[reading] = judge_reading(reading, parts, parameters)
     return {reading: judged[reading] for reading in readings()}
 
 
-def _judge_reading(
-    reading: Reading, parts: dict[Service, pd.DataFrame], parameters: Parameters
+def judge_reading(
+    reading: Reading, parts: dict[Service, pd.DataFrame], parameters: Parameters, serving: Serving = ALONE
 ) -> dict[str, Judgement]:
+    """Every claim in one setting, by the rows of each sweep."""
     found = {}
-    machine = build_machine(parameters, reading.discipline, SleepMode.JOINT)
+    machine = build_machine(parameters, reading.discipline, SleepMode.JOINT, serving)
     powers = state_powers(parameters)
     tree = TREE_COLUMNS[reading.alpha_bits_per_token, reading.counting]
     columns = {
@@ -105,7 +108,7 @@ def _judge_reading(
     }
     for service, rows in parts.items():
         values = {figure: matrix(rows, column) for figure, column in columns.items()}
-        expected = fluid_curves(reading, service, machine, powers)
+        expected = fluid_curves(reading, service, machine, powers, serving)
         found.update(
             {
                 claim.name: against_fluid(judge(claim, values), judge(claim, expected))
@@ -199,7 +202,7 @@ def _against(values: Array, base: Array) -> dict[str, float | int | None]:
 
 
 def parameters_table() -> pd.DataFrame:
-    """Every parameter with its source; choices are told from what is published."""
+    """Every parameter with its source, those of the fitted cost model last; choices are told from what is published."""
     return pd.DataFrame(
         [
             {
@@ -210,6 +213,6 @@ def parameters_table() -> pd.DataFrame:
                 "source": figure.source,
                 "note": figure.note,
             }
-            for name, figure in load_figures().items()
+            for name, figure in {**load_figures(), **fit_figures()}.items()
         ]
     )

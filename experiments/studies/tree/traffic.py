@@ -28,8 +28,8 @@ def _arrivals(rng: np.random.Generator, rate_per_s: float, horizon_s: float) -> 
     return np.rint(times_s[times_s < horizon_s] * PS_PER_S).astype(np.int64)
 
 
-def draw(seed: int, rates_per_s: Sequence[float], horizon_s: float) -> Traffic:
-    """Arrivals of VR, VU and VG at ``rates_per_s`` (in that order) on [0, horizon_s).
+def draw(seed: int, rates_per_s: Sequence[float], horizon_s: float, users: int = 1) -> Traffic:
+    """Arrivals of VR, VU and VG at ``rates_per_s`` (in that order) on [0, horizon_s), each of one of ``users``.
 
     Raises:
         ValueError: rates or horizon that are no finite numbers >= 0.
@@ -45,4 +45,11 @@ def draw(seed: int, rates_per_s: Sequence[float], horizon_s: float) -> Traffic:
     time_ps = np.concatenate(times)
     service = np.repeat(np.arange(len(Service), dtype=np.int8), [len(part) for part in times])
     order = np.argsort(time_ps, kind="stable")
-    return Traffic(time_ps[order], service[order], round(horizon_s * PS_PER_S))
+    whose = None
+    if users > 1:
+        drawn = [
+            np.random.default_rng([_STREAM, seed, int(service), users]).integers(users, size=len(part))
+            for service, part in zip(Service, times, strict=True)
+        ]
+        whose = np.concatenate(drawn).astype(np.int8)[order]
+    return Traffic(time_ps[order], service[order], round(horizon_s * PS_PER_S), whose)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from experiments.studies.tree.engine import simulate
 from experiments.studies.tree.model import (
+    ByBatch,
     Discipline,
     Fate,
     Machine,
@@ -23,19 +24,24 @@ from experiments.studies.tree.model import (
     build_machine,
 )
 from experiments.studies.tree.parameters import PS_PER_S, load_parameters
+from experiments.studies.tree.serving import ALONE, VARIANTS, Serving
 from experiments.studies.tree.simpy_model import simulate_simpy
 from experiments.studies.tree.traffic import draw
 
 CONFIGURATIONS = [(d, m) for d in Discipline for m in SleepMode]
 
 
-def _machine(discipline: Discipline = Discipline.VR_FIRST, sleep: SleepMode = SleepMode.JOINT) -> Machine:
-    return build_machine(load_parameters(), discipline, sleep)
+def _machine(
+    discipline: Discipline = Discipline.VR_FIRST, sleep: SleepMode = SleepMode.JOINT, serving: Serving = ALONE
+) -> Machine:
+    return build_machine(load_parameters(), discipline, sleep, serving)
 
 
-def _traffic(machine: Machine, load: float, seed: int, horizon_s: float = 25.0) -> Traffic:
+def _traffic(
+    machine: Machine, load: float, seed: int, horizon_s: float = 25.0, serving: Serving = ALONE
+) -> Traffic:
     rates = [load * machine.capacity_per_s(s) * (1.0 if s is Service.VR else 0.5) for s in Service]
-    return draw(seed, rates, horizon_s)
+    return draw(seed, rates, horizon_s, serving.users)
 
 
 def _assert_equal(got: Outcome, wanted: Outcome) -> None:
@@ -69,6 +75,17 @@ def test_fast_engine_equals_simpy(discipline: Discipline, sleep: SleepMode) -> N
     assert (Server.SLEEP in servers) == sleep.dvfs
 
 
+@pytest.mark.parametrize("serving", VARIANTS, ids=lambda serving: serving.label)
+@pytest.mark.parametrize(("discipline", "sleep"), CONFIGURATIONS)
+def test_batches_and_users_are_those_of_simpy(
+    discipline: Discipline, sleep: SleepMode, serving: Serving
+) -> None:
+    machine = _machine(discipline, sleep, serving)
+    for seed, load in enumerate((0.4, 1.1, 2.5)):
+        traffic = _traffic(machine, load, seed, 10.0, serving)
+        _assert_equal(simulate(traffic, machine), simulate_simpy(traffic, machine))
+
+
 @given(seed=st.integers(0, 2**32 - 1), configuration=st.sampled_from(CONFIGURATIONS))
 def test_fast_engine_equals_simpy_on_any_machine(
     seed: int, configuration: tuple[Discipline, SleepMode]
@@ -79,6 +96,12 @@ def test_fast_engine_equals_simpy_on_any_machine(
         return int(
             10 ** rng.uniform(np.log10(low), np.log10(high))
         )  # ps, no round numbers: no two events meet
+
+    batch, users = int(rng.integers(1, 6)), int(rng.integers(1, 4))
+
+    def more(count: int) -> ByBatch:
+        some_of_each = [tuple(some(1e8, 1e11) for _ in range(count)) for _ in Service]
+        return some_of_each[0], some_of_each[1], some_of_each[2]
 
     machine = Machine(
         transmit_ps=(some(1e8, 1e11), some(1e8, 1e11), some(1e8, 1e11)),
@@ -98,8 +121,11 @@ def test_fast_engine_equals_simpy_on_any_machine(
         es_prewake_ps=some(1e8, 1e11),
         discipline=configuration[0],
         sleep=configuration[1],
+        batched_prefill_ps=more(batch - 1),
+        batched_decode_ps=more(batch - 1),
+        others_transmit_ps=more(users - 1),
     )
-    traffic = draw(seed, [float(10 ** rng.uniform(-0.5, 2.0)) for _ in Service], 6.0)
+    traffic = draw(seed, [float(10 ** rng.uniform(-0.5, 2.0)) for _ in Service], 6.0, users)
     _assert_equal(simulate(traffic, machine), simulate_simpy(traffic, machine))
 
 
@@ -173,3 +199,36 @@ def test_prediction_shortens_delays_and_changes_no_arrival() -> None:
         both = (out.fate == Fate.DELIVERED) & (traffic.service != Service.VR)
         delays[mode] = float((out.delivered_ps - traffic.time_ps)[both].mean())
     assert delays[SleepMode.NONE] < delays[SleepMode.PREDICTIVE] < delays[SleepMode.JOINT]
+
+
+def test_a_batch_is_of_one_service_and_its_results_leave_together() -> None:
+    machine = replace(
+        _machine(sleep=SleepMode.NONE, serving=Serving(batch=3)),
+        prefill_ps=(0, 1000, 2000),
+        decode_ps=(0, 500, 700),
+    )
+    # VU comes first and is taken alone; while it is inferred VG, VU, VU, VU and VU wait.
+    services = [Service.VU, Service.VG, Service.VU, Service.VU, Service.VU, Service.VU]
+    traffic = Traffic(np.array([0, 10, 20, 30, 40, 50]), np.array(services, dtype=np.int8), 10 * PS_PER_S)
+    out = simulate(traffic, machine)
+    _assert_equal(out, simulate_simpy(traffic, machine))
+    begun = out.server_ps[out.server == Server.PREFILL]
+    # The first VU, then VG which is next, then three VU, then the last VU.
+    assert len(begun) == 4
+    lengths = out.server_ps[out.server == Server.DECODE] - begun
+    vu = machine.prefills_ps(Service.VU)
+    assert lengths.tolist() == [vu[0], 2000, vu[2], vu[0]]
+    assert (out.fate == Fate.DELIVERED).all()
+
+
+def test_results_beyond_the_room_keep_the_server_blocked_until_all_have_left() -> None:
+    machine = replace(_machine(sleep=SleepMode.NONE, serving=Serving(batch=8)), ai_buffer=1)
+    times = np.arange(9)
+    traffic = Traffic(times, np.full(9, Service.VG, dtype=np.int8), 60 * PS_PER_S)
+    out = simulate(traffic, machine)
+    _assert_equal(out, simulate_simpy(traffic, machine))
+    assert (out.fate == Fate.DELIVERED).all()
+    blocked = int(out.server_ps[out.server == Server.BLOCKED][0])
+    free = int(out.server_ps[np.searchsorted(out.server_ps, blocked) + 1])
+    # Eight results: one is on the air, one waits, six are kept; the last of them enters when the sixth has left.
+    assert free - blocked == 6 * machine.transmit_ps[Service.VG]

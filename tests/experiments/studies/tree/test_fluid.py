@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiments.studies.tree.fluid import fluid_curves, served_per_s
+from experiments.studies.tree.fluid import batch_of, fluid_curves, served_per_s
 from experiments.studies.tree.model import Discipline, Service, SleepMode, build_machine
 from experiments.studies.tree.parameters import load_parameters
 from experiments.studies.tree.power import state_powers
+from experiments.studies.tree.serving import Cost, Serving
 from experiments.studies.tree.settings import REFERENCE, grid, rates_per_s, study_settings
 from tests.experiments.studies.tree.judging import FIGURES
 
@@ -33,6 +34,18 @@ def test_the_fluid_serves_all_below_saturation_and_only_vr_far_above_it() -> Non
     assert served_per_s(calm, machine) == pytest.approx(calm)
     flooded = [3.0 * machine.capacity_per_s(Service.VR), *calm[1:]]
     assert served_per_s(flooded, machine) == pytest.approx((machine.capacity_per_s(Service.VR), 0.0, 0.0))
+
+
+def test_the_fluids_batches_are_as_small_as_keep_up() -> None:
+    serving = Serving(Cost.FITTED, batch=8, users=8)
+    machine = build_machine(load_parameters(), Discipline.FIFO, SleepMode.JOINT, serving)
+    full = [0.1 * machine.capacity_per_s(Service.VR), 0.0, machine.capacity_per_s(Service.VG)]
+    sizes = [batch_of([share * rate for rate in full], machine) for share in (0.01, 0.5, 0.9, 1.0, 3.0)]
+    assert sizes == sorted(sizes)
+    assert (sizes[0], sizes[-1]) == (1, 8)
+    for share in (0.01, 0.5, 0.9):
+        rates = [share * rate for rate in full]
+        assert served_per_s(rates, machine) == pytest.approx(rates)
 
 
 def test_the_fluid_model_does_not_change_the_background() -> None:

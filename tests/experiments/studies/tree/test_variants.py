@@ -1,0 +1,54 @@
+"""The claims under other ways to serve."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from experiments.studies.tree.claims import CLAIMS
+from experiments.studies.tree.serving import ALONE, VARIANTS
+from experiments.studies.tree.settings import study_settings, variant_settings
+from experiments.studies.tree.study import run_study
+from experiments.studies.tree.tables import curves_table
+from experiments.studies.tree.variants import (
+    Judged,
+    judge_variants,
+    variant_counts,
+    variants_for_people,
+    variants_table,
+)
+from tests.experiments.studies.tree.sizes import TINY
+
+WAYS = (ALONE, *VARIANTS)
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
+    settings = [setting for serving in WAYS for setting in variant_settings(serving)]
+    folder: Path = tmp_path_factory.mktemp("variants")
+    results = run_study(folder, settings, replace(TINY, seeds=2), workers=1)
+    return judge_variants(curves_table(results), results.parameters)
+
+
+def test_the_study_simulates_what_is_judged() -> None:
+    simulated = set(study_settings())
+    assert all(setting in simulated for serving in WAYS for setting in variant_settings(serving))
+
+
+def test_every_claim_is_judged_in_every_way_to_serve(judged: Judged) -> None:
+    assert list(judged) == list(WAYS)
+    counts = variant_counts(judged)
+    assert all(row["met"] + row["not_met"] + row["not_decidable"] == 16 for row in counts)
+    assert all(len(row["claims"]) == 16 for row in counts)
+    assert len(variants_table(judged)) == len(WAYS) * len(CLAIMS)
+    shown = variants_for_people(counts)
+    assert len(shown.columns) == 2 + len(WAYS)
+    assert len(shown.rows) == 17
+    assert [int(cell) for cell in shown.rows[-1][2:]] == [row["met"] for row in counts]
+
+
+def test_ways_to_serve_differ_in_what_is_measured(judged: Judged) -> None:
+    digests = {serving: by_claim["VU2"].digest for serving, by_claim in judged.items()}
+    assert len(set(digests.values())) == len(WAYS)
