@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from experiments.studies.tree.claims import CLAIMS
+from experiments.studies.tree.page import case_study_page
 from experiments.studies.tree.serving import ALONE, VARIANTS
-from experiments.studies.tree.settings import study_settings, variant_settings
+from experiments.studies.tree.settings import REFERENCE, study_settings, variant_settings
 from experiments.studies.tree.study import run_study
-from experiments.studies.tree.tables import curves_table
+from experiments.studies.tree.tables import curves_table, parameters_table
 from experiments.studies.tree.variants import (
     Judged,
     judge_variants,
@@ -47,6 +48,28 @@ def test_every_claim_is_judged_in_every_way_to_serve(judged: Judged) -> None:
     assert len(shown.columns) == 2 + len(WAYS)
     assert len(shown.rows) == 17
     assert [int(cell) for cell in shown.rows[-1][2:]] == [row["met"] for row in counts]
+
+
+def test_the_page_has_the_verdicts_side_by_side(judged: Judged) -> None:
+    counts = variant_counts(judged)
+    row = {
+        "background": "medium",
+        "discipline": "fifo",
+        "counting": "output",
+        "alpha_bits_per_token": 10.0,
+        "met": 1,
+    }
+    report = {
+        "extent": {"seeds": 2, "window_s": 3.0, "warmup_s": 0.5},
+        "rule": {"confidence_fraction": 0.99, "change_fraction": 0.02, "flat_fraction": 0.05},
+        "reference": REFERENCE.label,
+        "claims": {},
+        "map": [row],
+        "variants": counts,
+    }
+    page = case_study_page(report, parameters_table(), [])
+    assert all(f"<th>{serving.label}</th>" in page for serving in WAYS)
+    assert "step_c_s" in page
 
 
 def test_ways_to_serve_differ_in_what_is_measured(judged: Judged) -> None:
