@@ -24,9 +24,15 @@ OVER = b"over\n"
 UP = b"up\n"
 """What it says once Ray works."""
 RAYLET = "raylet"
+RAYLET_LOG = "*/session_*/logs/raylet.out"
+"""Below the folder, as soon as a raylet was started."""
 SENTENCE = (
     "Ray has ended on this machine: its raylet is gone (was it killed, or out of memory?). What is booked is kept: "
     "`detabed resume` with the run's folder goes on"
+)
+START_SENTENCE = (
+    "Ray has ended on this machine while it started: its raylet is gone (was it killed, or out of memory?). Nothing "
+    "was run: give the command again"
 )
 GRACE_S = 1.0
 """For processes that miss their parent and end by themselves: the coordinator closes its ledger."""
@@ -90,16 +96,25 @@ def _is_raylet(number: int) -> bool:
         return False
 
 
+def _sentence(folder: Path, said: bytes) -> str:
+    """What to say where a raylet was there, and has ended before its parent; nothing otherwise."""
+    if any(map(_is_raylet, left_over(folder, 0))):
+        return ""
+    if said == UP:
+        return SENTENCE
+    return START_SENTENCE if not said and any(folder.glob(RAYLET_LOG)) else ""
+
+
 def main() -> None:
     folder, parent = Path(sys.argv[1]), int(sys.argv[2])
     said = sys.stdin.buffer.read()
     if said.endswith(OVER):
         clear(folder, parent)
         return
-    if said == UP and sys.platform == "linux" and not any(map(_is_raylet, left_over(folder, 0))):
+    if sys.platform == "linux" and (sentence := _sentence(folder, said)):
         # Not the parent ended first: Ray did, and then ended the parent, which could say nothing.
         with contextlib.suppress(OSError):
-            os.write(2, f"\nfailed: {SENTENCE}\n".encode())
+            os.write(2, f"\nfailed: {sentence}\n".encode())
     time.sleep(GRACE_S)
     clear(folder, 0)
 

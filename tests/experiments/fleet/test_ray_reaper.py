@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 
 from experiments.fleet import ray_reaper
-from experiments.fleet.ray_reaper import OVER, RAYLET, SENTENCE, TOKEN, UP, VARIABLE, left_over
+from experiments.fleet.ray_reaper import (
+    OVER,
+    RAYLET,
+    SENTENCE,
+    START_SENTENCE,
+    TOKEN,
+    UP,
+    VARIABLE,
+    left_over,
+)
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 WAITS = [sys.executable, "-I", "-S", "-c", "print(flush=True); input()"]
@@ -74,6 +83,11 @@ def test_children_of_a_parent_that_goes_on_are_its_own_matter(tmp_path: Path) ->
 def test_that_ray_ended_first_is_said_and_only_then(tmp_path: Path) -> None:
     assert SENTENCE in reap(folder_of(tmp_path, "gone"), os.getpid(), said=UP)
     assert reap(folder_of(tmp_path, "not up yet"), os.getpid(), said=b"") == ""
+    started = folder_of(tmp_path, "started")
+    logs = started / "r" / "session_1" / "logs"
+    logs.mkdir(parents=True)
+    (logs / "raylet.out").touch()
+    assert START_SENTENCE in reap(started, os.getpid(), said=b"")
     assert reap(folder_of(tmp_path, "in order"), os.getpid(), said=UP + OVER) == ""
     living = folder_of(tmp_path, "detabed-1")
     raylet = tmp_path / RAYLET
