@@ -56,6 +56,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 METADATA_AT_MOST = 60_000
 """Letters of a run's metadata that stand in the page; more are a link to the file (a large fleet has a line a node)."""
+NAMED_AT_MOST = 3
+"""What a source is used for is named up to this number; the rest is folded (a large fleet has a use a node)."""
 
 SECTIONS: tuple[tuple[str, str, str], ...] = (
     (
@@ -166,6 +168,7 @@ def render(study: Study, drawn: dict[str, list[Picture]], shown: dict[str, table
         ),
         facts=facts,
         folded_from=tables.FOLDED_FROM,
+        named_at_most=NAMED_AT_MOST,
         metadata_at_most=METADATA_AT_MOST,
         headline=headline(study),
         focus=style.policy_label(study.focus),

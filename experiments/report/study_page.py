@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from experiments.report.svg import inline_svg
 from experiments.report.tables import FOLDED_FROM
 
 TEMPLATES = Path(__file__).parent / "templates"
+_FIGURE = re.compile(r"[-+\u2212\u2264\u2265<>~×]?\s?\d")
+LONG = 48
+"""Letters above which a cell of words is made wider."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,22 @@ class Shown:
 
     columns: list[str]
     rows: list[list[str]]
+
+    def headings(self) -> list[tuple[str, bool]]:
+        """Each column's heading, and whether the column holds words."""
+        return list(zip(self.columns, self._of_words(), strict=True))
+
+    def cells(self) -> list[list[tuple[str, bool, bool]]]:
+        """Rows of cells: the text, whether its column holds words, and whether the text is long."""
+        words = self._of_words()
+        return [
+            [(text, is_words, len(text) > LONG) for text, is_words in zip(row, words, strict=True)]
+            for row in self.rows
+        ]
+
+    def _of_words(self) -> list[bool]:
+        """Whether a column holds words: none of its texts begins with a figure."""
+        return [not any(_FIGURE.match(row[k]) for row in self.rows) for k in range(len(self.columns))]
 
 
 def render_study(

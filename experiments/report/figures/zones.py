@@ -22,6 +22,8 @@ OUTLINES = Path(__file__).with_name("outlines.npz")
 HUNDREDTHS = 100.0
 MARGIN_DEG = 6.0
 LEAST_WIDTH_DEG = 40.0
+JUMP_DEG = 180.0
+"""Two points of a coastline further apart than this lie on both sides of the date line."""
 NAMED = 24
 """With more zones the dots are not named; pointing at one does."""
 LARGEST_DOT, SMALLEST_DOT = 900.0, 40.0
@@ -34,10 +36,16 @@ Limits = tuple[float, float, float, float]
 
 @cache
 def outlines() -> list[NDArray[np.float64]]:
-    """Coastlines, each (n, 2): degrees east and north."""
+    """Coastlines, each (n, 2): degrees east and north; those that cross the date line in parts."""
     with np.load(OUTLINES, allow_pickle=False) as stored:
         points = stored["points"].astype(np.float64) / HUNDREDTHS
-        return np.split(points, stored["starts"][1:])
+        lines = np.split(points, stored["starts"][1:])
+    return [part for line in lines for part in _without_jumps(line)]
+
+
+def _without_jumps(line: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Parts of a coastline between crossings of the date line; a line across the whole map would join them."""
+    return np.split(line, np.flatnonzero(np.abs(np.diff(line[:, 0])) > JUMP_DEG) + 1)
 
 
 def by_zone(run: Run) -> pd.DataFrame:

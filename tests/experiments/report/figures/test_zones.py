@@ -65,3 +65,7 @@ def test_coastlines_are_on_the_globe() -> None:
     assert len(outlines()) > 100
     assert np.abs(points[:, 0]).max() <= 180
     assert np.abs(points[:, 1]).max() <= 90
+
+
+def test_no_coastline_crosses_the_map() -> None:
+    assert max(np.abs(np.diff(line[:, 0])).max(initial=0.0) for line in outlines()) < 180
