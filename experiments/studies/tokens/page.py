@@ -239,6 +239,14 @@ def between(row: Mapping[Any, Any], name: str, factor: float = 1.0) -> str:
     return f"{units.number(factor * value)} ± {units.number(factor * (high - value), 2)}"
 
 
+def _ratio(row: Mapping[Any, Any], name: str) -> str:
+    """A ratio with the ends of its interval, which is not symmetric."""
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    if pd.isna(low) or low == high:
+        return units.number(row[name])
+    return f"{units.number(row[name])} ({units.number(low)} to {units.number(high)})"
+
+
 def _kinds(table: pd.DataFrame) -> Shown:
     return Shown(
         [
@@ -257,8 +265,8 @@ def _kinds(table: pd.DataFrame) -> Shown:
                 between(row, "prefill_j_per_token", MJ),
                 between(row, "decode_j_per_token", MJ),
                 between(row, "tree_bit_per_j", 1e-6),
-                between(row, "perplexity"),
-                between(row, "perplexity_ratio"),
+                units.number(row["perplexity"]),
+                _ratio(row, "perplexity_ratio"),
             ]
             for row in table.to_dict("records")
         ],
@@ -286,7 +294,7 @@ def _batches(table: pd.DataFrame) -> Shown:
 
 
 def _hand_over(table: pd.DataFrame) -> Shown:
-    columns = ("whole_j", "read_j", "hand_over_j", "write_j", "apart_j", "radio_j")
+    columns = ("whole_j", "read_j", "hand_over_j", "write_j", "apart_j")
     return Shown(
         [
             "tokens",
@@ -303,6 +311,7 @@ def _hand_over(table: pd.DataFrame) -> Shown:
             [
                 str(row["tokens"]),
                 *(between(row, name) for name in columns),
+                units.number(row["radio_j"]),
                 units.number(row["bytes_per_token"], 5),
                 f"{row['same_answers']} of {row['answers']}",
             ]

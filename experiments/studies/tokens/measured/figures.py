@@ -23,12 +23,12 @@ MJ = 1e3
 
 @look()
 def kinds(table: pd.DataFrame) -> Drawing:
-    """Joules of a token read and written, TREE and perplexity by kind, with intervals."""
+    """Joules of a token read and written, TREE and perplexity against the file's own, by kind, with intervals."""
     panels = (
         ("prefill_j_per_token", MJ, "mJ a token read"),
         ("decode_j_per_token", MJ, "mJ a token written"),
         ("tree_bit_per_j", 1e-6, "TREE, Mbit/J"),
-        ("perplexity", 1.0, "perplexity"),
+        ("perplexity_ratio", 1.0, "perplexity over Q4_1's"),
     )
     figure = new_figure(2.3)
     names = list(table["kind"])
@@ -56,8 +56,8 @@ def kinds(table: pd.DataFrame) -> Drawing:
         caption=(
             f"The same model in four kinds, prompts of {REFERENCE_TOKENS} tokens of the Shakespeare text; TREE of a "
             "request of 128 tokens in and 64 out. Bars are 95 % intervals over rounds (perplexity: over windows of the "
-            "text). All but Q4_1 are made of the Q4_1 file. Joules: CPU time of the server's process here at the "
-            "board's watts."
+            "text, each against the same in Q4_1). All but Q4_1 are made of the Q4_1 file. Joules: CPU time of the "
+            "server's process here at the board's watts."
         ),
         alt=f"{least['kind']} reads a token for the fewest joules: {MJ * least['prefill_j_per_token']:.3g} mJ",
         figure=figure,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from experiments.report.figures.base import Drawing, new_figure, percent_axis
 from experiments.report.figures.look import look
@@ -19,7 +20,7 @@ LABELS = {
     REFINED: "DETA, by request",
     HANDED: "DETA, hand-over",
 }
-MG = 1e3
+MG, MILLION = 1e3, 1e6
 
 
 @look()
@@ -65,14 +66,14 @@ def settings(table: pd.DataFrame) -> Drawing:
     saved = (1.0 - grams[HANDED] / grams[REFINED]).loc[names]
     figure = new_figure(0.36 * len(names) + 1.0)
     left, right = figure.subplots(1, 2, sharey=True)
-    left.barh(range(len(names)), saved, height=0.6, color=policy_colour("deta"))
+    left.barh(range(len(names)), MILLION * saved, height=0.6, color=policy_colour("deta"))
     right.barh(range(len(names)), handed.loc[names], height=0.6, color=OTHER_COLOURS[0])
     left.set_yticks(range(len(names)), names)
     left.invert_yaxis()
-    left.set_xlabel("fewer grams by hand-over")
+    left.set_xlabel("grams saved by hand-over, in a million")
     right.set_xlabel("requests handed over")
-    for axis in (left.xaxis, right.xaxis):
-        percent_axis(axis)
+    percent_axis(right.xaxis)
+    right.xaxis.set_major_locator(MaxNLocator(4))
     return Drawing(
         name="hand-over-settings",
         title="Modelled: what a hand-over needs to pay",
@@ -81,7 +82,7 @@ def settings(table: pd.DataFrame) -> Drawing:
             "reads for a quarter of the joules (an assumption). Radio only: the network between boards costs nothing; "
             "bytes cost nothing: their radios neither, at 1 Gbit/s."
         ),
-        alt=f"Hand-over saves at most {saved.max():.2%}",
+        alt=f"Hand-over saves at most {MILLION * saved.max():.2g} in a million",
         figure=figure,
         data=table,
     )
@@ -116,7 +117,7 @@ def batching(table: pd.DataFrame) -> Drawing:
                     fontsize=8,
                     color=MUTED,
                 )
-        axes.set_xscale("log")
+        axes.set_xlim(0)
         axes.set_xlabel(f"s to the end of an answer, 95 %\nlinks about {rate / 1e3:,.0f} kbit/s")
     figure.axes[0].set_ylabel("mJ a token")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
