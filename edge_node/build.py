@@ -87,7 +87,7 @@ def _language_node(
     )
     try:
         if starts:
-            server.start()
+            server.corpus()  # it answers, and later batches need no server
         return EdgeNode(
             config,
             {Stage.APPLICATION: workload},
