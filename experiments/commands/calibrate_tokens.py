@@ -129,8 +129,8 @@ def run_calibrate_tokens(
         "what", "joules", "held out", "mean error", "worst", title=f"{found.model.name}, {spec}"
     )
     for name, fitted, form in (
-        ("reading n tokens", found.cost.prefill, "{:.3g} + {:.3g} n + {:.3g} n²/2"),
-        ("a step for B requests of context ctx", found.cost.step, "{:.3g} + {:.3g} B + {:.3g} B ctx"),
+        ("reading n tokens", found.cost.prefill, "{:.3g} {:+.3g} n {:+.3g} n²/2"),
+        ("a step for B requests of context ctx", found.cost.step, "{:.3g} {:+.3g} B {:+.3g} B ctx"),
     ):
         table.add_row(
             name,
