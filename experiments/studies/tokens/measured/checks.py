@@ -1,4 +1,5 @@
-"""Checks of the measured part: the project's own, limits set before the study was run (issue of its goals)."""
+"""Checks of the measured part: the project's own. Limits were set before the study was run; they are the goals of
+benchmarks.tokens where that has one."""
 
 from __future__ import annotations
 
