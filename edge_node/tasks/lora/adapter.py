@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 RANK = 8
-ALPHA = 16.0
+ALPHA = 16
 """Scale of the adapter: what it adds is multiplied by ALPHA / RANK."""
 TARGETS = ("q_proj", "v_proj")
 """Layers with an adapter: queries and values of attention, as in the paper (section 4.2)."""
