@@ -993,8 +993,8 @@ FORGED |= {
 }
 BY_COLUMN = "coordinator.ledger.checks.columns"
 """Findings about slots by column are in test_columns."""
-ELSEWHERE = ("truncated: f'has ", "anchor: ", "file: ")
-"""Findings tested in test_verify: anchor stored elsewhere, and broken pages."""
+ELSEWHERE = ("truncated: f'has ", "anchor: ", "file: ", "requests: ")
+"""Findings tested in test_verify (anchor stored elsewhere, and broken pages), and in test_readings (requests)."""
 
 
 FINDINGS = Path(__file__).with_name("findings.json")
