@@ -30,9 +30,11 @@
     }
     return found.reduceRight((under, layer) => over(layer, under), paper);
   };
-  const behindSvg = (one, box) => {
+  const under = (one) => { const box = one.getBoundingClientRect(); return document.elementsFromPoint(box.left + box.width / 2, box.top + box.height / 2); };
+  const behindSvg = (one) => {
     const svg = one.ownerSVGElement, found = [];
-    const stack = document.elementsFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+    let stack = under(one);
+    if (!stack.includes(one)) { one.scrollIntoView({ block: "nearest", inline: "center" }); stack = under(one); }  // in a wide figure that scrolls
     for (const at of stack.slice(stack.indexOf(one) + 1)) {
       if (!svg.contains(at) || at === svg || at.matches("text, tspan, g")) continue;
       if (at.matches("image")) return null;  // Pixels, not a style: not told here.
@@ -51,7 +53,7 @@
     const style = getComputedStyle(one), box = one.getBoundingClientRect();
     if (style.visibility === "hidden" || box.width === 0 || box.height === 0 || opacity(one) === 0) continue;
     const inSvg = one instanceof SVGElement;
-    const behind = inSvg ? behindSvg(one, box) : behindHtml(one);
+    const behind = inSvg ? behindSvg(one) : behindHtml(one);
     if (!behind) continue;
     const [r, g, b, a] = parse(inSvg ? style.fill : style.color);
     const ink = over([r, g, b, a * opacity(one) * (inSvg ? Number(style.fillOpacity) : 1)], behind);

@@ -154,12 +154,13 @@ class Execution:
                 node.meter.add(Work(slot.stage, 0.0, wasted=True))
             raise
         with self._lock:
+            flop = _unmetered_flop(result)
             try:
                 tx_bytes, rx_bytes = self._count(slot, result, parameters, owners, batches)
             except BaseException:
-                node.meter.add(Work(slot.stage, _unmetered_flop(result), wasted=True))
+                node.meter.add(Work(slot.stage, flop, wasted=True))
                 raise
-            node.meter.add(Work(slot.stage, _unmetered_flop(result)))
+            node.meter.add(Work(slot.stage, flop))
             node.meter.moved(slot.stage, tx_bytes=tx_bytes, rx_bytes=rx_bytes)
             return result
 

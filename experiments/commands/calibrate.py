@@ -47,8 +47,7 @@ from experiments.commands.output import err, out, print_facts, print_json
 from experiments.errors import UsageError
 from experiments.progress import progress_bar
 from experiments.resolve.prepare import open_scenario
-from experiments.resolve.requests import service_task
-from experiments.resolve.tasks import learned_tasks
+from experiments.resolve.tasks import learned_tasks, service_task
 from experiments.scenario.model import Scenario
 from experiments.scenario.places import BoardSpec
 from protos.messages.terms import Stage

@@ -17,6 +17,7 @@ from edge_node.tasks.workload import build_workload
 from experiments.errors import RunError, UsageError
 from experiments.resolve.language import check_request_count, request_flop, with_lengths
 from experiments.resolve.request_trace import read_requests, within
+from experiments.resolve.tasks import service_task
 from protos.messages.terms import Stage
 
 if TYPE_CHECKING:
@@ -111,22 +112,6 @@ def _refuse_floods(rates: Sequence[tuple[float, ...]], slot_s: float, advice: st
             f"about {busiest:.3g} requests would reach a node in one slot; allowed are up to {MAX_REQUESTS_PER_SLOT}: "
             f"{advice}, or shorten time.slot_s"
         )
-
-
-def service_task(spec: ServiceSpec, task: TaskConfig) -> TaskConfig:
-    """Task and data of a further service. Raises ValueError or DataError for what cannot be had."""
-    found = configured_task(spec.task, spec.prompt_tokens, spec.answer_tokens)
-    data = found.resolve_data(found.default_data if spec.data == "default" else spec.data)
-    found.dataset(data)
-    return task.model_copy(
-        update={
-            "name": spec.task,
-            "data": data,
-            "partition": "iid",
-            "prompt_tokens": spec.prompt_tokens,
-            "answer_tokens": spec.answer_tokens,
-        }
-    )
 
 
 def _service(

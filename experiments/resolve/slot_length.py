@@ -9,7 +9,8 @@ from edge_node.config import (
 from edge_node.tasks.registry import configured_task, find_task
 from edge_node.tasks.workload import build_workload
 from experiments.errors import UsageError
-from experiments.resolve.requests import mean_per_s, service_task
+from experiments.resolve.requests import mean_per_s
+from experiments.resolve.tasks import service_task
 from experiments.scenario.keys import YEAR_S
 from experiments.scenario.model import Scenario
 from protos.messages.terms import Stage

@@ -1,4 +1,4 @@
-"""The learned tasks of a scenario: the first, and that of the recycling stage."""
+"""Tasks of a scenario: the first, that of the recycling stage, and those of further services."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from edge_node.config import (
     TaskConfig,
 )
 from edge_node.tasks.base import Checked
-from edge_node.tasks.registry import find_task
+from edge_node.tasks.registry import configured_task, find_task
 from edge_node.tasks.state import buffers_of
 from experiments.errors import UsageError
 from experiments.scenario.model import Scenario
 
 if TYPE_CHECKING:
     from edge_node.tasks.base import Task
+    from experiments.scenario.work import ServiceSpec
 
 OUTSIDE_THE_RANGE = ("fedavgm", "fedadam", "fedyogi", "fedadagrad", "qfedavg")
 """Strategies whose model may lie outside the range of the nodes' models."""
@@ -86,3 +87,19 @@ def _check_state(scenario: Scenario, task: Task) -> None:
 def _data_name(task: Task, name: str) -> str:
     """The data really used: ``auto`` is resolved here, so that the run folder names it."""
     return task.resolve_data(task.default_data if name == "default" else name)
+
+
+def service_task(spec: ServiceSpec, task: TaskConfig) -> TaskConfig:
+    """Task and data of a further service. Raises ValueError or DataError for what cannot be had."""
+    found = configured_task(spec.task, spec.prompt_tokens, spec.answer_tokens)
+    data = found.resolve_data(found.default_data if spec.data == "default" else spec.data)
+    found.dataset(data)
+    return task.model_copy(
+        update={
+            "name": spec.task,
+            "data": data,
+            "partition": "iid",
+            "prompt_tokens": spec.prompt_tokens,
+            "answer_tokens": spec.answer_tokens,
+        }
+    )

@@ -105,7 +105,8 @@ def both_ways(scenario: Scenario, folder: Path) -> tuple[Path, Path]:
 def assert_the_same(scenario: Scenario, folder: Path) -> None:
     rows, nodes = both_ways(scenario, folder)
     for name in TABLES:
-        one, other = ((run / f"{name}.parquet").read_bytes() for run in (rows, nodes))
+        paths = [run / f"{name}.parquet" for run in (rows, nodes)]
+        one, other = (path.read_bytes() if path.exists() else None for path in paths)
         assert one == other, f"{name} of {folder}"
     assert verify_run(rows)["findings"] == []
     assert verify_run(nodes)["findings"] == []
