@@ -201,7 +201,7 @@ class _State:
         return np.asarray((self.busy_s + busy <= self.sites.room_s).all(axis=2))
 
     def in_time(self, r: int) -> Bools:
-        """(N, N) whether the targets are kept, were nobody before it."""
+        """(N, N) whether the targets are kept when no request waits before it."""
         asked, sites, home = self.requests, self.sites, int(self.requests.home[r])
         size = asked.prompt_bytes[r]
         there = sites.delay_s[home] + size * sites.seconds_per_byte[home] + asked.read_s[r]

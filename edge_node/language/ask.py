@@ -71,7 +71,7 @@ def framing_bytes(host: str = "127.0.0.1:00000") -> int:
 
 class Asker:
     """Asks the server at ``url``, one request after the other, each over a connection of its own: the server closes
-    those that it kept, and then nobody could tell its death from its habit."""
+    those that it kept, and an end of the server could not be told from that."""
 
     def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
         place = urllib.parse.urlsplit(url)

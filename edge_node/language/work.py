@@ -216,7 +216,7 @@ class LanguageWorkload:
         )
 
     def _failed(self, asked: Asked, error: Exception, cpu_s: float) -> RequestUse:
-        """What it took is waste. The prompt counts as read where it was asked: nobody says how far the server came."""
+        """What it took is waste. The prompt counts as read where it was asked: how far the server came is not known."""
         log.warning("a request failed: %s", error)
         came = error.tokens_out if isinstance(error, AskError) else 0
         begun = isinstance(error, GoneError)

@@ -145,8 +145,8 @@ class Forked:
         weakref.finalize(self, _close, pidfd, told)
 
     def poll(self) -> int | None:
-        """Its exit code, negative for the signal that ended it; None as long as it runs. Where nobody is left to tell
-        the code, that of a kill: what it was forked from was killed, and it with it."""
+        """Its exit code, negative for the signal that ended it; None as long as it runs. Where the process it
+        was forked from was killed, its own code is unknown: that of a kill, for it was killed with it."""
         with self._lock:
             if self._exit_code is None and not self._orphaned:
                 with contextlib.suppress(BlockingIOError):

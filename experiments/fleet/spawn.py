@@ -70,7 +70,7 @@ def _fork_for_each_request(module: str) -> list[str]:
     for what is said of the fork, its standard output and its standard error. Returns in the fork, with its arguments.
 
     Of a fork its process number and descriptor are told first, its exit code at its end. This process ends when
-    nobody can ask any more.
+    the socket of requests is closed.
     """
     importlib.import_module(f"{module}.__main__")
     del sys.modules[f"{module}.__main__"]  # it is run as __main__; what it imported stays

@@ -31,7 +31,7 @@ PREPARE_FLOP_PER_TOKEN = 1.0
 
 class LoraTask(Task):
     """A language model whose adapter is trained, with an AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) that
-    begins anew in each slot."""
+    starts without momentum in each slot."""
 
     name = "lora"
     default_data = "pydoc"

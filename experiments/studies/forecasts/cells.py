@@ -12,8 +12,7 @@ import numpy as np
 
 from carbon_data.files.datasets import dataset
 from carbon_data.units import JOULES_PER_KWH
-from coordinator.market.decision import FleetDecision
-from coordinator.market.fleet import Fleet, Floats
+from coordinator.market.fleet import Floats
 from coordinator.market.forecast import Perfect
 from coordinator.market.pairs import Moves
 from coordinator.policies.guard import without_unselected
@@ -26,6 +25,7 @@ from experiments.runs.export import information
 from experiments.studies.fei.engine import content_key
 from experiments.studies.forecasts.days import DIRECT, SLOTS, Regime, scenario_of
 from experiments.studies.import_closure import closure_digest
+from experiments.studies.recorded import RecordedMoves
 
 DATASETS = ("em-2021-2024", "sundial-2022", "generation-mix-2020-2021")
 PAIR_WEIGHT = {0: 1.0, 6: 4.0}
@@ -109,30 +109,11 @@ class RankingCell:
         known = replace(information(found), intensity=Perfect(), harvest=Perfect())
         joules = {}
         for name in self.policies:
-            watched = _Recorded(make_policy(name))
+            watched = RecordedMoves(make_policy(name), without_unselected)
             run = simulate(world, watched, known, scenario.seed)
             _refuse_undone(run, name)
             joules[name] = _joules(run, watched.moves).tolist()
         return {"joules": joules}
-
-
-class _Recorded:
-    """A policy whose moved batches are kept as they were run."""
-
-    def __init__(self, policy: Any) -> None:
-        self._policy = policy
-        self.name = policy.name
-        self.uses_harvest = getattr(policy, "uses_harvest", True)
-        self.needs_truth = getattr(policy, "needs_truth", False)
-        self.moves: list[Moves] = []
-
-    def init(self, seed: int) -> Any:
-        return self._policy.init(seed)
-
-    def decide(self, fleet: Fleet, state: Any) -> tuple[FleetDecision, Any]:
-        decision, state = self._policy.decide(fleet, state)
-        self.moves.append(without_unselected(decision, fleet).moves)
-        return decision, state
 
 
 def _joules(run: Run, moves: list[Moves]) -> Floats:

@@ -8,7 +8,6 @@ where it stopped: every day is kept in the user's cache folder under the hash of
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +23,6 @@ from carbon_data.sources.generation import GenerationAverage
 from carbon_data.sources.traces import em_2021_2024
 from carbon_data.types import Scope
 from experiments.fleet.machine import cpu_count
-from experiments.report.figures.base import Drawing
 from experiments.run_folder.files import FIGURES, REPORT, TABLES
 from experiments.studies.fei.engine import run_jobs
 from experiments.studies.forecasts import errors as lead_errors
@@ -34,6 +32,7 @@ from experiments.studies.forecasts.checks import judge
 from experiments.studies.forecasts.days import DEADLINES, START_HOUR_UTC, spread_days, usable_days
 from experiments.studies.forecasts.page import page_of
 from experiments.studies.forecasts.survive import FULL, QUICK, Extent
+from experiments.studies.written import write_study
 
 YEAR, MARGINAL_YEAR = 2022, 2021
 
@@ -115,7 +114,7 @@ def reproduce_forecasts(
         "page": str(folder / REPORT),
         "run": str(folder),
     }
-    _write(folder, report, tables, drawings, zones, mixed)
+    write_study(folder, report, tables, drawings, lambda shown: page_of(report, tables, shown, zones, mixed))
     return report
 
 
@@ -146,33 +145,3 @@ def _records(table: pd.DataFrame, keys: Sequence[str], what: str) -> list[dict[s
         "days",
     ]
     return _plain(table[wanted])
-
-
-def _write(
-    folder: Path,
-    report: dict[str, Any],
-    tables: dict[str, pd.DataFrame],
-    drawings: list[Drawing],
-    zones: tuple[str, ...],
-    mixed: tuple[str, ...],
-) -> None:
-    (folder / TABLES).mkdir(parents=True, exist_ok=True)
-    (folder / FIGURES).mkdir(exist_ok=True)
-    for name, table in tables.items():
-        table.to_csv(folder / TABLES / f"{name}.csv", index=False)
-    shown = []
-    for drawing in drawings:
-        svg = drawing.svg()
-        drawing.save(folder / FIGURES, svg)
-        shown.append((drawing, svg))
-    page = page_of(report, tables, shown, zones, mixed)
-    (folder / REPORT).write_text(page, encoding="utf-8")
-    (folder / "checks.json").write_text(
-        json.dumps(report, indent=2, allow_nan=False, default=_number) + "\n", encoding="utf-8"
-    )
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} is no JSON")

@@ -10,7 +10,6 @@ stopped, and the same again computes nothing.
 from __future__ import annotations
 
 import importlib.util
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from rich.console import Console
 from carbon_data.files.folders import cache_dir
 from experiments.errors import UsageError
 from experiments.fleet.machine import cpu_count
-from experiments.report.figures.base import Drawing
 from experiments.run_folder.files import FIGURES, REPORT, TABLES
 from experiments.studies.tokens.extent import FULL, QUICK, Extent
 from experiments.studies.tokens.measured.run import MeasuredPart, measured
@@ -30,6 +28,7 @@ from experiments.studies.tokens.modelled import run
 from experiments.studies.tokens.modelled.costs import NodeCosts
 from experiments.studies.tokens.modelled.run import ModelledExtent, modelled
 from experiments.studies.tokens.page import page_of
+from experiments.studies.written import write_study
 
 NEEDS = ("xllamacpp", "gguf")
 
@@ -72,7 +71,9 @@ def reproduce_tokens(
         "page": str(folder / REPORT),
         "run": str(folder),
     }
-    _write(folder, report, tables, drawings, tuple(part.checks))
+    write_study(
+        folder, report, tables, drawings, lambda shown: page_of(report, tables, shown, tuple(part.checks))
+    )
     return report
 
 
@@ -95,31 +96,3 @@ def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
         }
         for row in table.to_dict("records")
     ]
-
-
-def _write(
-    folder: Path,
-    report: dict[str, Any],
-    tables: dict[str, pd.DataFrame],
-    drawings: list[Drawing],
-    of_measured: tuple[str, ...],
-) -> None:
-    (folder / TABLES).mkdir(parents=True, exist_ok=True)
-    (folder / FIGURES).mkdir(exist_ok=True)
-    for name, table in tables.items():
-        table.to_csv(folder / TABLES / f"{name}.csv", index=False)
-    shown = []
-    for drawing in drawings:
-        svg = drawing.svg()
-        drawing.save(folder / FIGURES, svg)
-        shown.append((drawing, svg))
-    (folder / REPORT).write_text(page_of(report, tables, shown, of_measured), encoding="utf-8")
-    (folder / "checks.json").write_text(
-        json.dumps(report, indent=2, allow_nan=False, default=_number) + "\n", encoding="utf-8"
-    )
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} is no JSON")

@@ -11,7 +11,6 @@ import numpy as np
 
 from carbon_data.files.datasets import dataset
 from carbon_data.units import JOULES_PER_KWH
-from coordinator.market.decision import FleetDecision
 from coordinator.market.fleet import Fleet, Floats, Ints
 from coordinator.market.pairs import Moves
 from coordinator.market.token_routes import Requests, Routes, Sites, routes_of, split_routes, whole_routes
@@ -22,6 +21,7 @@ from experiments.studies.fei import placement
 from experiments.studies.fei.engine import content_key, tell
 from experiments.studies.fei.market import SLOT_S, SLOTS
 from experiments.studies.import_closure import closure_digest
+from experiments.studies.recorded import RecordedMoves
 from experiments.studies.tokens.modelled.costs import NodeCosts
 from experiments.studies.tokens.modelled.queueing import latencies
 from experiments.studies.tokens.modelled.trace import TRACES, day_of
@@ -87,7 +87,7 @@ class RoutingCell:
         rows = []
         for number, name in enumerate(PLANNED):
             tell(scratch, f"{self.trace}, {name}", number / 5.0)
-            watched = _Recorded(make_policy(name))
+            watched = RecordedMoves(make_policy(name))
             run = simulate(World(day), watched, seed=self.seed)
             if run.unserved_batches.any():
                 raise RunError(
@@ -120,25 +120,6 @@ class RoutingCell:
                 (requests.read_s + requests.write_s)[:, 0].sum() / (NODES * SLOTS * SLOT_S)
             ),
         }
-
-
-class _Recorded:
-    """A policy whose moves are kept."""
-
-    def __init__(self, policy: Any) -> None:
-        self._policy = policy
-        self.name = policy.name
-        self.uses_harvest = getattr(policy, "uses_harvest", True)
-        self.needs_truth = getattr(policy, "needs_truth", False)
-        self.moves: list[Moves] = []
-
-    def init(self, seed: int) -> Any:
-        return self._policy.init(seed)
-
-    def decide(self, fleet: Fleet, state: Any) -> tuple[FleetDecision, Any]:
-        decision, state = self._policy.decide(fleet, state)
-        self.moves.append(decision.moves)
-        return decision, state
 
 
 def executors(home: Ints, moves: Moves, seed: int, slot: int) -> Ints:
