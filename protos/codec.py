@@ -115,6 +115,8 @@ class _Codec:
     pb_type: Any
     fields: tuple[_Field, ...]
     across: Callable[[Any], None] | None
+    unpacking: tuple[tuple[str, Convert, bool, bool], ...]
+    """Of each field: name, conversion, whether it can be missing on the wire, and whether it may."""
 
     def pack(self, message: Any) -> Any:
         if type(message) is not self.message_type:
@@ -133,13 +135,13 @@ class _Codec:
 
     def unpack(self, parsed: Any) -> Any:
         values: dict[str, Any] = {}
-        for field in self.fields:
-            if field.optional and not parsed.HasField(field.name):
-                values[field.name] = None
+        for name, unpack, may_lack, optional in self.unpacking:
+            if may_lack and not parsed.HasField(name):
+                if not optional:
+                    raise ProtocolError(f"{self.message_type.__name__}.{name}", None, "a message")
+                values[name] = None
                 continue
-            if field.required_message and not parsed.HasField(field.name):
-                raise ProtocolError(f"{self.message_type.__name__}.{field.name}", None, "a message")
-            values[field.name] = field.unpack(getattr(parsed, field.name))
+            values[name] = unpack(getattr(parsed, name))
         message = self.message_type(**values)
         if self.across is not None:
             self.across(message)
@@ -185,15 +187,23 @@ def _map_converter(where: str) -> Convert:
     return convert_parsed
 
 
-def _many(where: str, convert: Callable[[Any], tuple[Any, ...]]) -> Convert:
-    def convert_all(values: Any) -> tuple[Any, ...]:
+def _many(where: str, pack: Convert, unpack: Convert) -> tuple[Convert, Convert]:
+    """Of a list. What was parsed is one for certain."""
+
+    def unpack_all(values: Any) -> tuple[Any, ...]:
+        count = len(values)
+        if count > MAX_ITEMS:
+            raise ProtocolError(where, f"{count} items", f"at most {MAX_ITEMS} items")
+        return unpack(values) if count else ()  # type: ignore[no-any-return]
+
+    def pack_all(values: Any) -> tuple[Any, ...]:
         if isinstance(values, _TEXTS) or not hasattr(values, "__len__"):
             raise ProtocolError(where, values, "a list")
         if len(values) > MAX_ITEMS:
             raise ProtocolError(where, f"{len(values)} items", f"at most {MAX_ITEMS} items")
-        return convert(values) if values else ()
+        return pack(values) if values else ()  # type: ignore[no-any-return]
 
-    return convert_all
+    return pack_all, unpack_all
 
 
 def _each(convert: Convert) -> Callable[[Any], tuple[Any, ...]]:
@@ -208,10 +218,10 @@ def _converters(owner: str, name: str, kind: Any) -> tuple[Convert, Convert]:
     if typing.get_origin(kind) is tuple:
         kind = typing.get_args(kind)[0]
         if kind not in _ENUMS and not dataclasses.is_dataclass(kind):
-            convert_all = _many(where, partial(many(rule(owner, name, kind)), where))
-            return convert_all, convert_all
+            convert_all = partial(many(rule(owner, name, kind)), where)
+            return _many(where, convert_all, convert_all)
         pack, unpack = _converters(owner, name, kind)
-        return _many(where, _each(pack)), _many(where, _each(unpack))
+        return _many(where, _each(pack), _each(unpack))
     if typing.get_origin(kind) is dict:
         return _map_converter(where), _map_converter(where)
     if kind in _ENUMS:
@@ -239,7 +249,8 @@ def _codec(cls: type) -> _Codec:
             kind = next(k for k in typing.get_args(kind) if k is not type(None))
         pack, unpack = _converters(cls.__name__, name, kind)
         table.append(_Field(name, pack, unpack, optional, dataclasses.is_dataclass(kind) and not optional))
-    _CODECS[cls] = _Codec(cls, pb_type, tuple(table), ACROSS.get(cls))
+    unpacking = tuple((f.name, f.unpack, f.optional or f.required_message, f.optional) for f in table)
+    _CODECS[cls] = _Codec(cls, pb_type, tuple(table), ACROSS.get(cls), unpacking)
     return _CODECS[cls]
 
 

@@ -97,9 +97,13 @@ class Attendance:
             async for data in requests:
                 if caller.is_revoked():
                     raise Refused("revoked", f"the certificate of {node} is revoked; invite the node again")
-                written = await self._take(node, session, data, outbox)
-                if written is None:
-                    break
+                try:
+                    written = self._durability.submit(self._take(node, session, data))
+                except (Refused, codec.ProtocolError) as error:
+                    await self._refuse(error, outbox)
+                    if isinstance(error, Refused) and error.refusal.code in ("fenced", "stale_boot"):
+                        break
+                    continue
                 count += 1
                 if count % UNWRITTEN == 0:
                     if before is not None:
@@ -117,21 +121,12 @@ class Attendance:
                 self._outboxes.close(node, outbox)
             end(outbox)
 
-    async def _take(
-        self, node: str, session: int, data: bytes, outbox: Outbox
-    ) -> asyncio.Future[None] | None:
-        """Take up one message. When it is durable; None when the stream is to end."""
-        try:
-            message: UpMessage = codec.decode_up(data)
-            if isinstance(message, Refusal):
-                log.warning("%s refuses: %s (%s)", node, message.reason, message.code)
-            effects = self._service.receive(node, session, message)
-        except (Refused, codec.ProtocolError) as error:
-            await self._refuse(error, outbox)
-            if isinstance(error, Refused) and error.refusal.code in ("fenced", "stale_boot"):
-                return None
-            effects = Effects()
-        return self._durability.submit(effects)
+    def _take(self, node: str, session: int, data: bytes) -> Effects:
+        """Take up one message. Raises Refused, ProtocolError."""
+        message: UpMessage = codec.decode_up(data)
+        if isinstance(message, Refusal):
+            log.warning("%s refuses: %s (%s)", node, message.reason, message.code)
+        return self._service.receive(node, session, message)
 
     async def _refuse(self, error: Refused | codec.ProtocolError, outbox: Outbox) -> None:
         if isinstance(error, Refused):

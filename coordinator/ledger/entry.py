@@ -8,12 +8,16 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from json.encoder import encode_basestring_ascii
+from json.encoder import c_make_encoder, encode_basestring_ascii
 from typing import Any
 
 from protos.validation import INT64_MAX
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+_parts = c_make_encoder and c_make_encoder(
+    None, _ENCODER.default, encode_basestring_ascii, None, ":", ",", True, False, False
+)
+"""What ``_ENCODER`` makes anew for each value, a quarter of its time; None in a Python without it."""
 _text = encode_basestring_ascii
 """A text as ``canonical_json`` writes it."""
 GENESIS = "0" * 64
@@ -98,16 +102,8 @@ class Entry:
             raise LedgerError(
                 f"an entry of kind {self.kind} has no key; every entry needs one, to count once"
             )
-        totals: dict[Unit, int] = defaultdict(int)
-        for posting in self.postings:
-            if type(posting.amount) is not int or abs(posting.amount) > INT64_MAX:
-                raise LedgerError(
-                    f"{self.key}: {posting.account} gets {posting.amount!r}; allowed are integers below 2**63"
-                )
-            totals[posting.unit] += posting.amount
-        for unit, total in totals.items():
-            if total != 0:
-                raise LedgerError(f"{self.key}: postings in {unit} sum to {total}, allowed is exactly 0")
+        if self.postings:
+            _require_balance(self.key, self.postings)
         if self.slot is not None and not 0 <= self.slot <= INT64_MAX:
             raise LedgerError(f"{self.key}: slot is {self.slot}; allowed is 0..2**63-1")
         try:
@@ -126,8 +122,23 @@ class Entry:
         return self._digest[0]
 
 
+def _require_balance(key: str, postings: tuple[Posting, ...]) -> None:
+    totals: dict[Unit, int] = defaultdict(int)
+    for posting in postings:
+        if type(posting.amount) is not int or abs(posting.amount) > INT64_MAX:
+            raise LedgerError(
+                f"{key}: {posting.account} gets {posting.amount!r}; allowed are integers below 2**63"
+            )
+        totals[posting.unit] += posting.amount
+    for unit, total in totals.items():
+        if total != 0:
+            raise LedgerError(f"{key}: postings in {unit} sum to {total}, allowed is exactly 0")
+
+
 def canonical_json(value: Any) -> str:
     """One text per value: sorted keys, no spaces, ASCII. Raises ValueError on NaN or infinity."""
+    if _parts is not None and type(value) is dict:
+        return "".join(_parts(value, 0))
     return _ENCODER.encode(value)
 
 

@@ -21,7 +21,7 @@ from coordinator.slots.delivered import COUNTS
 from coordinator.slots.lines import parcels_of
 from coordinator.slots.protocol import Effects
 from coordinator.slots.run_time import RunTime
-from coordinator.slots.savepoint import Savepoint, Together
+from coordinator.slots.savepoint import WITHIN, Savepoint, Together, Within
 from coordinator.slots.state import NodeState, Phase, SlotState
 from coordinator.slots.trade import SettledTransfer, Transfer
 from protos.messages.runner import SlotPlan, SlotSummary
@@ -76,12 +76,12 @@ class Books:
                 self.apply(entry)
         return Effects(taken)
 
-    def together(self) -> Together:
+    def together(self) -> Together | Within:
         """What is applied within stands together: an exception that leaves the block leaves the books as they were.
 
         A handler that goes on to compute after it has entered something does so within, so that memory is never ahead
         of what the caller will commit."""
-        return Together(self)
+        return WITHIN if self.savepoint is not None else Together(self)
 
     def apply(self, entry: Entry) -> None:
         """Take up one entry. Entries come in the order of the ledger."""

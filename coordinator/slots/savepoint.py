@@ -42,13 +42,12 @@ class Savepoint:
         for posting in entry.postings:
             key = (posting.account, posting.unit)
             self._balances.setdefault(key, self._books.balances.get(key))
-        self._keep("nodes", entry.node_id)
         self._keep("slots", entry.slot)
-        if entry.node_id:
-            for table in ("waiting", "unheard"):
-                if (table, entry.node_id) not in self._rows:
-                    row = getattr(self._books, table).get(entry.node_id, _MISSING)
-                    self._rows[table, entry.node_id] = row
+        if node := entry.node_id:
+            self._keep("nodes", node)
+            if ("waiting", node) not in self._rows:
+                self._rows["waiting", node] = self._books.waiting.get(node, _MISSING)
+                self._rows["unheard", node] = self._books.unheard.get(node, _MISSING)
         if entry.kind in _WHOLE:
             self._keep_whole(_WHOLE[entry.kind])
         if entry.kind is Kind.SIGNAL and not self._frozen:
@@ -68,7 +67,7 @@ class Savepoint:
             return
         state = getattr(self._books, table).get(key, _MISSING)
         if state is not _MISSING:
-            values = _all(_names(state.__class__))(state)
+            values = _values(state.__class__)(state)
             state = (state, [_own(value) if type(value) in _CHANGING else value for value in values])
         self._states[table, key] = state
 
@@ -105,28 +104,45 @@ class Savepoint:
 
 
 class Together:
-    """A block in which what is applied to ``books`` stands together; within another one that one restores."""
+    """A block in which what is applied to ``books`` stands together."""
 
-    __slots__ = ("_books", "_is_outer")
+    __slots__ = ("_books",)
 
     def __init__(self, books: Books) -> None:
-        self._books, self._is_outer = books, books.savepoint is None
+        self._books = books
 
     def __enter__(self) -> None:
-        if self._is_outer:
-            self._books.savepoint = Savepoint(self._books)
+        self._books.savepoint = Savepoint(self._books)
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        if not self._is_outer:
-            return
         savepoint, self._books.savepoint = self._books.savepoint, None
         if kind is not None and savepoint is not None:
             savepoint.restore()
 
 
+class Within:
+    """A block within such a block, which restores for both."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+WITHIN = Within()
+
+
 @cache
 def _names(kind: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind))
+
+
+@cache
+def _values(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
+    return _all(_names(kind))
 
 
 @cache

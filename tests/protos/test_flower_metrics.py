@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
 
+from edge_node.adapters.flower_private import bind_identity
 from protos.flower_metrics import ACCURACY, EXAMPLES, LOSS, examples_of, figure_of, numbers_of, weighted_mean
 
 
@@ -25,6 +26,7 @@ def test_a_figure_is_found_by_its_usual_names_or_by_the_only_one_of_its_kind(the
 
 
 def test_single_numbers_are_read_from_metrics_and_from_the_settings_of_older_apps() -> None:
+    bind_identity(1)
     content = RecordDict(
         {
             "evaluateres.loss": MetricRecord({"loss": 1.5, "curve": [1.0, 2.0]}),
