@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import json.encoder
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from json.encoder import c_make_encoder, encode_basestring_ascii
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from protos.validation import INT64_MAX
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
-_parts = c_make_encoder and c_make_encoder(
-    None, _ENCODER.default, encode_basestring_ascii, None, ":", ",", True, False, False
-)
+_make = getattr(json.encoder, "c_make_encoder", None)
+_parts = _make and _make(None, _ENCODER.default, encode_basestring_ascii, None, ":", ",", True, False, False)
 """What ``_ENCODER`` makes anew for each value, a quarter of its time; None in a Python without it."""
 _text = encode_basestring_ascii
 """A text as ``canonical_json`` writes it."""
