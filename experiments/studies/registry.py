@@ -41,6 +41,10 @@ STUDIES: dict[str, tuple[str, str]] = {
         "forecasts.study:reproduce_forecasts",
         "What survives real forecasts, by lead and zone; policies under average and marginal intensity.",
     ),
+    "citylearn": (
+        "citylearn.study:reproduce_citylearn",
+        "Seventeen real houses over a year: batteries, foresight, exchange; regret of DET and DETA.",
+    ),
     "terminal": (
         "terminal.study:reproduce_terminal",
         "Terminal and edge server: local, split and full offloading.",

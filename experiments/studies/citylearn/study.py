@@ -1,0 +1,93 @@
+"""Seventeen real houses over a year: what batteries, foresight and exchange are worth, each figure beside an
+independent program; DET and DETA with rolling decisions and real losses, and their regret.
+
+Claim: none of a paper; checks of the project's own. Cost: --quick the year's cases and two weeks of rolling decisions,
+about seven minutes on two idle cores; --full all 52 weeks, about two hours. Command: ``detabed reproduce citylearn``.
+An interrupted study goes on where it stopped: every cell is kept in the user's cache folder under the hash of all it
+depends on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+
+from carbon_data.files.folders import cache_dir
+from experiments.fleet.machine import cpu_count
+from experiments.run_folder.files import FIGURES, REPORT, TABLES
+from experiments.studies.citylearn import figures, tables
+from experiments.studies.citylearn.checks import judge
+from experiments.studies.citylearn.houses import read_houses
+from experiments.studies.citylearn.page import page_of, sources
+from experiments.studies.citylearn.plan import FULL, QUICK, Extent
+from experiments.studies.fei.engine import run_jobs
+from experiments.studies.written import write_study
+
+
+def reproduce_citylearn(
+    folder: Path,
+    full: bool,
+    console: Console | None = None,
+    workers: int | None = None,
+    *,
+    cache: Path | None = None,
+    extent: Extent | None = None,
+) -> dict[str, Any]:
+    """Compute, judge, draw and write; returns ``checks``, ``tables``, ``figures``, ``page``, ``run`` and what
+    docs/command-line.md says. Raises DataError where a data file is missing, with how to get it."""
+    extent = extent or (FULL if full else QUICK)
+    read_houses()
+    groups = (extent.cases(), extent.bases(), extent.rolling(), extent.bounds())
+    jobs = [job for group in groups for job in group]
+    results, computed = run_jobs(
+        jobs,
+        cache or cache_dir() / "reproduce-citylearn",
+        what="cells",
+        console=console,
+        workers=workers or cpu_count(),
+    )
+    ends = np.cumsum([len(group) for group in groups])[:-1]
+    cased, based, rolled, bounded = (list(part) for part in np.split(np.array(results, dtype=object), ends))
+    spans = tables.case_table(groups[0], cased)
+    bases = {
+        (int(b), int(e)): float(grams)
+        for case, b, e, grams in zip(
+            spans["case"], spans["begin_hour"], spans["end_hour"], spans["emissions_g"], strict=True
+        )
+        if case == "no battery"
+    } | {(cell.begin, cell.end): found["ours_g"] for cell, found in zip(groups[1], based, strict=True)}
+    weeks = tables.week_table(groups[2], rolled, groups[3], bounded)
+    made = {
+        "cases": tables.relative_table(spans, bases),
+        "spans": spans,
+        "policies": tables.policy_table(weeks),
+        "weeks": weeks,
+    }
+    drawings = [figures.emissions(made["cases"]), figures.regret(made["policies"])]
+    report = {
+        "checks": judge(made["cases"], made["policies"], weeks),
+        "hours": int(made["cases"].set_index("case")["hours"]["no battery"]),
+        "weeks": list(extent.weeks),
+        "cases": _plain(made["cases"]),
+        "policies": _plain(made["policies"]),
+        "sources": sources(),
+        "computed": computed,
+        "tables": {name: str(folder / TABLES / f"{name}.csv") for name in made},
+        "figures": {one.name: str(folder / FIGURES / f"{one.name}.svg") for one in drawings},
+        "page": str(folder / REPORT),
+        "run": str(folder),
+    }
+    write_study(folder, report, made, drawings, lambda shown: page_of(report, made, shown))
+    return report
+
+
+def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows for JSON: what is not known is null."""
+    return [
+        {str(name): None if isinstance(v, float) and np.isnan(v) else v for name, v in row.items()}
+        for row in table.to_dict("records")
+    ]
