@@ -16,13 +16,13 @@ slot of ten nodes took 8 ms more."""
 
 
 OBJECTS_BETWEEN_SEARCHES = 50_000
-"""Python's own 700 had a tenth of a busy coordinator's time go into searches, which find next to nothing; 10,000 some
-three hundredths."""
+"""Python's own 700 had a tenth of the time of importing, of drawing and of a busy coordinator go into searches, which
+find next to nothing; 10,000 some three hundredths."""
 
 
 def search_cycles_seldom() -> None:
-    """Leave out of searches for cycles what is there already (modules, configuration), and make them rarer. For when a
-    process begins to serve."""
+    """Leave out of searches for cycles what is there already (modules, configuration), and make them rarer. For
+    processes of our own, where they begin, and again where they begin to serve."""
     gc.freeze()
     gc.set_threshold(OBJECTS_BETWEEN_SEARCHES)
 

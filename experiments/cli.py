@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from carbon_data.machine_faults import machine_fault
+from coordinator.process import search_cycles_seldom
 from experiments.commands.lazy import LazyCommand, group
 from experiments.commands.output import err, out, say
 from experiments.errors import RunError, UsageError
@@ -272,6 +273,7 @@ def invoke(arguments: list[str]) -> int:
             stream.reconfigure(errors="replace")  # a terminal or file that cannot show every sign
     try:
         _look_here_last()
+        search_cycles_seldom()
         result = command_line().main(args=arguments, prog_name="detabed", standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()  # what the last lines meet is met here

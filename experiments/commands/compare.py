@@ -23,6 +23,7 @@ from experiments.commands.resume import resume as go_on
 from experiments.errors import UsageError
 from experiments.resolve.prepare import open_scenario
 from experiments.run_folder.about import About
+from experiments.runs.beside import Beside
 from experiments.runs.start import isolate, new_folder, parse_policies
 
 SEEDS = 5
@@ -76,10 +77,12 @@ def compare(
     about.check(names)
     folder = new_folder(output, f"{spec.name}-compare")
     isolate(spec)
-    # A network namespace can be entered only while no thread runs, and pandas and torch start threads when imported.
-    from experiments.runs.compare import run_compare
+    with Beside() as beside, failures_in_json(folder, as_json):
+        beside.start(spec, draw=report)
+        # After isolate(): a network namespace can be entered only while no thread runs, and pandas and torch start
+        # threads when imported.
+        from experiments.runs.compare import run_compare
 
-    with failures_in_json(folder, as_json):
         result = run_compare(
             spec,
             names,
@@ -89,5 +92,6 @@ def compare(
             quiet=as_json and not err.is_terminal,
             draw=report,
             about=about,
+            beside=beside,
         )
     show(result, as_json)

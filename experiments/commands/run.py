@@ -17,6 +17,7 @@ from experiments.commands.options import (
 )
 from experiments.commands.output import err
 from experiments.resolve.prepare import open_scenario
+from experiments.runs.beside import Beside
 from experiments.runs.start import isolate, new_folder
 
 
@@ -42,11 +43,19 @@ def run(
     spec = open_scenario(scenario, policy=policy, seed=seed, fleet=fleet)
     folder = new_folder(output, f"{spec.name}-{spec.policy.replace(':', '.')}-s{spec.seed}")
     isolate(spec)
-    # A network namespace can be entered only while no thread runs, and pandas and torch start threads when imported.
-    from experiments.runs.compare import run_single
+    with Beside() as beside, failures_in_json(folder, as_json):
+        beside.start(spec, draw=report)
+        # After isolate(): a network namespace can be entered only while no thread runs, and pandas and torch start
+        # threads when imported.
+        from experiments.runs.compare import run_single
 
-    with failures_in_json(folder, as_json):
         result = run_single(
-            spec, folder, err, quiet=as_json and not err.is_terminal, draw=report, serve_s=serve_for
+            spec,
+            folder,
+            err,
+            quiet=as_json and not err.is_terminal,
+            draw=report,
+            serve_s=serve_for,
+            beside=beside,
         )
     show(result, as_json)

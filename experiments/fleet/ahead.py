@@ -92,7 +92,7 @@ class _Original:
                 start_new_session=True,  # Ctrl-C is for the runner
             )
         ours.settimeout(START_TIMEOUT_S)
-        self._socket = ours
+        self._socket, self._environment = ours, dict(os.environ)
         self._lock = threading.Lock()
 
     def fork(self, arguments: list[str], log: Path) -> Forked:
@@ -103,7 +103,8 @@ class _Original:
         try:
             with log.open("a", encoding="utf-8") as errors, self._lock:
                 given.append(errors.fileno())
-                socket.send_fds(self._socket, [json.dumps(arguments).encode()], given)
+                request = {"arguments": arguments, "environment": self._changes()}
+                socket.send_fds(self._socket, [json.dumps(request).encode()], given)
             theirs.close()
             ours.settimeout(START_TIMEOUT_S)
             told, descriptors, _, _ = socket.recv_fds(ours, 64, 1)
@@ -117,6 +118,12 @@ class _Original:
         finally:
             theirs.close()
             os.close(writing)
+
+    def _changes(self) -> dict[str, str | None]:
+        """Of this process's environment since it was started; None: no longer there."""
+        before, now = self._environment, dict(os.environ)
+        changed = {name: value for name, value in now.items() if before.get(name) != value}
+        return {**changed, **dict.fromkeys(before.keys() - now.keys())}
 
     def end(self) -> None:
         self._process.kill()

@@ -54,12 +54,13 @@ class DaemonFleet(HostsRuns[DaemonGrid]):
         lost_after_s: float,
         appear_s: float = 30.0,
         host_timeout_s: float = 180.0,
+        coordinators: Ahead | None = None,
     ) -> None:
         super().__init__()
         self._node_ids, self._inventory = tuple(node_ids), inventory
         self._host, self._at = host, port
         self._lost_after_s, self._appear_s, self._host_timeout_s = lost_after_s, appear_s, host_timeout_s
-        self._coordinators = Ahead()
+        self._coordinators = coordinators or Ahead()
         self._cluster: Cluster | None = None
         self._port: BoardPort | None = None
         self._session = ""

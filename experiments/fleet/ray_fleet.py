@@ -20,7 +20,7 @@ import ray
 from flwr.app import Message
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from coordinator.process import take_turns_quickly
+from coordinator.process import search_cycles_seldom, take_turns_quickly
 from edge_node.adapters.flower_private import PackedArrays, error_reply, pack, pack_arrays, pack_head, unpack
 from edge_node.adapters.node_host import NodeHost, load_builder
 from edge_node.config import NodeConfig, NodeMemory
@@ -49,6 +49,7 @@ class _Process:
     """A process of the fleet. It stays loaded until the end and hosts the nodes of one run at a time."""
 
     def __init__(self, preload: Sequence[str]) -> None:
+        search_cycles_seldom()
         for module in preload:
             importlib.import_module(module)
         if "torch" in preload:
@@ -217,6 +218,7 @@ class RayFleet(HostsRuns[RayGrid]):
         isolation: See isolation.Isolation.
         cluster: Ray cluster to use, whose own settings say who reaches it; None starts our own.
         host_timeout_s: Longest time a process may take to import, and to host the nodes of a run.
+        coordinators: What coordinators are forked from; ended by ``stop``. None: its own.
     """
 
     def __init__(
@@ -228,6 +230,7 @@ class RayFleet(HostsRuns[RayGrid]):
         isolation: Isolation = Isolation.AUTO,
         cluster: ClusterRay | None = None,
         host_timeout_s: float = 180.0,
+        coordinators: Ahead | None = None,
     ) -> None:
         super().__init__()
         self._boards = () if cluster is None else cluster.boards
@@ -240,7 +243,7 @@ class RayFleet(HostsRuns[RayGrid]):
         self._actor_pids: list[int] = []
         self._placed: dict[str, int] = {}
         self._listens: list[tuple[str, str]] = []
-        self._coordinators = Ahead()
+        self._coordinators = coordinators or Ahead()
         self._hosted: list[tuple[Any, ...]] = []
         self._coming: dict[int, tuple[Any, Any]] = {}
         self._pings: dict[int, Any] = {}
@@ -267,7 +270,7 @@ class RayFleet(HostsRuns[RayGrid]):
         try:
             self._ray.start()
             self._actors = [self._new_actor(place) for place in range(self._processes)]
-            # It imports while the actors do. Not earlier: it has the environment of the fleet.
+            # It imports while the actors do, unless it was started before.
             self._coordinators.prepare()
             self._actor_pids = self._ask([actor.pid.remote() for actor in self._actors], "start")
         except BaseException:

@@ -24,6 +24,8 @@ import threading
 import time
 from pathlib import Path
 
+from coordinator.process import search_cycles_seldom
+
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 1.0
 _FORK = "--fork-for-each-request"
@@ -66,8 +68,9 @@ def command_ahead(module: str) -> list[str]:
 
 
 def _fork_for_each_request(module: str) -> list[str]:
-    """Import ``module``, then fork for each request that arrives at standard input: the arguments, with descriptors
-    for what is said of the fork, its standard output and its standard error. Returns in the fork, with its arguments.
+    """Import ``module``, then fork for each request that arrives at standard input: arguments, and what has changed in
+    the environment, with descriptors for what is said of the fork, its standard output and its standard error. Returns
+    in the fork, with its arguments.
 
     Of a fork its process number and descriptor are told first, its exit code at its end. This process ends when
     the socket of requests is closed.
@@ -111,14 +114,20 @@ def _tell_end(pidfd: int, pid: int, told: socket.socket) -> None:
 
 
 def _as_fork(request: bytes, given: list[int]) -> list[str]:
-    """In the fork: its own session, output and parent."""
+    """In the fork: its own session, output and parent, and the environment that who asks has now."""
     os.setsid()
     nothing = os.open(os.devnull, os.O_RDONLY)
     for descriptor, standard in zip((nothing, *given[1:]), (sys.stdin, sys.stdout, sys.stderr), strict=True):
         os.dup2(descriptor, standard.fileno())
     for descriptor in (nothing, *given):
         os.close(descriptor)
-    return list(json.loads(request))
+    asked = json.loads(request)
+    for name, value in asked["environment"].items():
+        if value is None:
+            os.environ.pop(name, None)
+        elif name not in ONE_THREAD:
+            os.environ[name] = value
+    return list(asked["arguments"])
 
 
 def main() -> None:
@@ -127,6 +136,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     _die_with(int(parent_pid))
+    search_cycles_seldom()
     if arguments == [_FORK]:
         arguments = _fork_for_each_request(module)
     sys.argv = [module, *arguments]

@@ -33,6 +33,7 @@ from experiments.run_folder.about import UNCHOSEN, About
 from experiments.run_folder.failed import mark_failed, mark_unfinished
 from experiments.run_folder.files import CHECKPOINT, COMPARE, COMPARING, DONE
 from experiments.run_folder.lock import new_run_lock
+from experiments.runs.beside import Beside
 from experiments.runs.outside import Outside
 from experiments.runs.regrets import Regrets
 from experiments.runs.resume import going_on, run_name, standings, write_comparing
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from coordinator.adapters.flower_server import SlotOutcome
+    from experiments.fleet.ahead import Ahead
     from experiments.runs.broken_off import BrokenOff
     from experiments.runs.resumed import Resumed
     from experiments.runs.run import AnyFleet
@@ -82,8 +84,8 @@ class Finished:
         print_summary(self.study or load(self.folder), console, report=self.report)
 
 
-def make_fleet(scenario: Scenario) -> AnyFleet:
-    """The fleet the scenario asks for, not started."""
+def make_fleet(scenario: Scenario, coordinators: Ahead | None = None) -> AnyFleet:
+    """The fleet the scenario asks for, not started. ``coordinators``: what it forks them from; None: its own."""
     if scenario.fleet.kind == "inprocess":
         return InProcessFleet()
     spec, isolation = scenario.fleet, Isolation(scenario.fleet.isolation)
@@ -96,6 +98,7 @@ def make_fleet(scenario: Scenario) -> AnyFleet:
             port=scenario.fleet.port,
             lost_after_s=scenario.coordinator.lease_s,
             appear_s=scenario.fleet.appear_s,
+            coordinators=coordinators,
         )
     if not uses_ray(scenario):
         return VirtualFleet()
@@ -114,7 +117,7 @@ def make_fleet(scenario: Scenario) -> AnyFleet:
         boards = [node_name(k, count) for k in range(count)] if spec.boards else []
         host = scenario.coordinator.host
         cluster = ClusterRay(spec.address, boards, host=host, insecure=scenario.coordinator.insecure)
-    return RayFleet(count, spec.processes, isolation=isolation, cluster=cluster)
+    return RayFleet(count, spec.processes, isolation=isolation, cluster=cluster, coordinators=coordinators)
 
 
 def run_single(
@@ -125,8 +128,10 @@ def run_single(
     draw: bool = True,
     serve_s: float = 0.0,
     broken_off: BrokenOff | None = None,
+    beside: Beside | None = None,
 ) -> Finished:
     """One policy, one seed. ``broken_off``: the run that goes on in ``folder``, whose lock the caller holds.
+    ``beside``: processes that were started already; ended here.
 
     ``serve_s``: wall seconds for which the last slot of the application stage stays open, so that outside clients
     can ask; interrupting it ends that wait, not the run. Raises UsageError where no client could ask.
@@ -138,16 +143,16 @@ def run_single(
     began = time.perf_counter()
     with (
         _progress(console, quiet, total=len(resolved.stages)) as progress,
-        SecondProcess() as second,
-        _started(scenario, progress) as fleet,
+        beside or Beside() as others,
+        _started(scenario, progress, others) as fleet,
     ):
         if draw:
-            second.start()
+            others.second.start()
         outside.say = progress.print
         progress.warn(resolved)
         outside.status = progress.say
         _execute(resolved, folder, fleet, progress, outside, resumed=resumed)
-        report, study = _report(folder, progress, second) if draw else (None, None)
+        report, study = _report(folder, progress, others.second) if draw else (None, None)
     went_on = broken_off is not None
     return Finished(folder, report, time.perf_counter() - began, study=study, resumed=went_on)
 
@@ -162,11 +167,12 @@ def run_compare(
     draw: bool = True,
     resumed: bool = False,
     about: About = UNCHOSEN,
+    beside: Beside | None = None,
 ) -> Finished:
     """Every policy on every seed; all are resolved before the first starts, so that bad input starts nothing.
 
     ``resumed``: the comparison in ``folder``, whose lock the caller holds, was broken off; runs that are over stand,
-    the one that was broken off goes on, and the others are run.
+    the one that was broken off goes on, and the others are run. ``beside``: as in ``run_single``.
     """
     began = time.perf_counter()
     refuse_live_comparison(scenario)
@@ -184,8 +190,9 @@ def run_compare(
     ]
     with (
         _progress(console, quiet, total=len(specs) * len(scenario.stages.slots())) as progress,
-        SecondProcess() as second,
+        beside or Beside() as others,
     ):
+        second = others.second
         progress.say("resolving")
         resolved = _Resolutions()
         for policy in policies:
@@ -199,7 +206,7 @@ def run_compare(
         regrets = Regrets(folder, beside=_leaves_time(last))
         with (
             nullcontext() if resumed else new_run_lock(folder),
-            _started(scenario, progress) as fleet,
+            _started(scenario, progress, others) as fleet,
         ):
             if draw:
                 _import_report()
@@ -385,10 +392,10 @@ def _progress(console: Console, quiet: bool, total: int) -> Iterator[SlotProgres
 
 
 @contextmanager
-def _started(scenario: Scenario, progress: SlotProgress) -> Iterator[AnyFleet]:
+def _started(scenario: Scenario, progress: SlotProgress, others: Beside) -> Iterator[AnyFleet]:
     progress.say("starting the fleet")
     take_turns_quickly()
-    fleet = make_fleet(scenario)
+    fleet = make_fleet(scenario, others.coordinators)
     try:
         try:
             fleet.start()

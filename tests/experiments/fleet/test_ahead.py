@@ -89,6 +89,26 @@ def test_forks_of_the_process_started_ahead_serve_one_run_after_the_other(config
     assert (tmp_path / "imported").read_text() == str(original)
 
 
+def test_a_fork_has_the_environment_that_who_asks_has_by_then(tmp_path, monkeypatch):
+    package = tmp_path / "says_environment"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    said = "import os\nprint(os.environ.get('CAME'), os.environ.get('WENT'), os.environ['OMP_NUM_THREADS'])\n"
+    (package / "__main__.py").write_text(f"if __name__ == '__main__':\n{textwrap.indent(said, '    ')}")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("WENT", "still there")
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    ahead = Ahead("says_environment")
+    ahead.prepare()
+    try:
+        assert ahead.take([], tmp_path / "log").stdout.read().split() == ["None", "still", "there", "1"]
+        monkeypatch.setenv("CAME", "later")
+        monkeypatch.delenv("WENT")
+        assert ahead.take([], tmp_path / "log").stdout.read().split() == ["later", "None", "1"]
+    finally:
+        ahead.stop()
+
+
 def test_the_coordinator_is_forked_before_any_thread_has_started(ahead, tmp_path):
     """numpy's library would start threads as it is imported."""
     ahead = Ahead()
