@@ -9,6 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from protos.access.config import Access
 from protos.messages.terms import Overrun, Sleep, Stage
 
+Batching = Literal["alone", "fixed", "link"]
+"""Which requests share a batch: none, as they are announced, as their prompts come (edge_node/serving/release.py)."""
+Between = Literal["awake", "reactive", "predictive"]
+"""Between batches a board stays awake, or sleeps until work is there or expected (edge_node/serving/naps.py)."""
 Device = Literal["cpu", "cuda", "mps", "auto"]
 """Where a node computes; ``auto``: the quickest that its machine has."""
 
@@ -185,6 +189,14 @@ class InferenceConfig(Strict):
     """Ascending, seconds of slot time from the run's beginning."""
     max_wait_s: float = Field(default=0.05, ge=0)
     """Longest that a request waits for others to share its batch."""
+    batching: Batching = "fixed"
+    upload_s: float = Field(default=0.0, ge=0)
+    """Seconds that a request takes over its user's link, median; 0: it is there at once."""
+    upload_spread: float = Field(default=0.0, ge=0, le=3)
+    """Standard deviation of the logarithm of these seconds."""
+    between: Between = "awake"
+    idle_s: float = Field(default=5.0, ge=0)
+    """Without work before the board sleeps between batches."""
     latency_target_s: float | None = Field(default=None, gt=0)
     """Requests answered later count as missed; a batch may wait for no slot that the target does not allow."""
     link_bytes_per_s: float = Field(default=6.25e6, gt=0)

@@ -67,8 +67,9 @@ def make_policy(name: str, **options: Any) -> Policy:
 
 
 def resolve(name: str) -> Any:
-    """The factory behind ``name``: a class, or any callable that returns a policy."""
-    factory = named(name, POLICIES, "policy", PolicyError)
+    """The factory behind ``name``: a class, or any callable that returns a policy. What follows a ``+`` says how nodes
+    serve, and is no matter of the policy."""
+    factory = named(name.partition("+")[0], POLICIES, "policy", PolicyError)
     if not callable(factory):
         raise PolicyError(f"policy {name!r} is a {type(factory).__name__}, not a class or function")
     return factory

@@ -48,6 +48,10 @@ class Slot:
     """Wall seconds that a real wake-up took; with ``wake_uj``."""
     wake_uj: int | None = None
     """What was read of it, idle power included; None: it is as the board's profile says."""
+    asleep_s: float = 0.0
+    """Of a slot awake, seconds in which the board slept between batches, by the model."""
+    wakes: int = 0
+    """How often it woke from that."""
     duration_s: float | None = None
     """On the wall clock, how long the window was; None: as long as a slot is configured."""
 

@@ -71,21 +71,23 @@ class Window:
 
         On the wall clock they are of the time that was measured. On the virtual one, work that takes longer than the
         slot (a batch taken back from an unreachable executor) keeps the board awake longer: static power is then
-        counted for the time really needed.
+        counted for the time really needed. A board that slept between batches draws its static power in the rest.
         """
         board = model.board
         energies = defaultdict(int, self.dynamic_uj(board))
         if slot.awake:
             duration_s = slot.duration_s
             if duration_s is None:
-                duration_s = max(slot_s, sum(self.busy_s.values()))
+                duration_s = max(slot_s - slot.asleep_s, sum(self.busy_s.values()))
             for key, energy in self.static_uj(to_micro(board.static_w * duration_s), duration_s).items():
                 energies[key] += energy
+            if slot.asleep_s:
+                energies[Stage.UNALLOCATED, Component.SLEEP] += to_micro(board.sleep_w * slot.asleep_s)
         else:
             seconds = slot_s if slot.duration_s is None else slot.duration_s
             energies[Stage.UNALLOCATED, Component.SLEEP] += to_micro(board.sleep_w * seconds)
-        if slot.woke:
-            energies[slot.stage, Component.WAKE] += to_micro(board.wake_j)
+        if slot.woke or slot.wakes:
+            energies[slot.stage, Component.WAKE] += to_micro(board.wake_j * (slot.woke + slot.wakes))
         return energies
 
     def measured_uj(self, total_uj: int, model: PowerModel, slot: Slot, duration_s: float) -> Energies:

@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_node.config import InferenceConfig, NodeConfig
+from edge_node.serving.release import Group, Times, group
 from protos.messages.terms import Stage
 
-Times = NDArray[np.float64]
+UPLOAD = 0x11AC
+"""Beside seed, node and slot: a stream of randomness of its own for users' links."""
 
 
 def poisson(rate_per_s: float, duration_s: float, random: np.random.Generator) -> Times:
@@ -47,33 +49,6 @@ def diurnal_rates(
     )
 
 
-def cut_batches(arrival_s: Times, max_requests: int, max_wait_s: float) -> list[tuple[int, int]]:
-    """Dynamic batching: [start, stop) of each batch, in order of arrival.
-
-    A batch is closed when it has ``max_requests``, or ``max_wait_s`` after its first request came.
-    """
-    cuts: list[tuple[int, int]] = []
-    start, total = 0, len(arrival_s)
-    while start < total:
-        in_time = int(np.searchsorted(arrival_s, arrival_s[start] + max_wait_s, side="right"))
-        stop = max(start + 1, min(in_time, start + max_requests))
-        cuts.append((start, stop))
-        start = stop
-    return cuts
-
-
-def dispatch_s(arrival_s: Times, max_requests: int, max_wait_s: float, slot_s: float) -> float:
-    """When a batch of these requests is closed: full, or its first request has waited, or the slot ends.
-
-    A slot's requests are decided upon together, so that no batch reaches into the next slot.
-    """
-    first, last = float(arrival_s[0]), float(arrival_s[-1])
-    if len(arrival_s) >= max_requests:
-        return last
-    slot_end_s = (math.floor(last / slot_s) + 1) * slot_s
-    return max(last, min(first + max_wait_s, slot_end_s))
-
-
 @dataclass(frozen=True)
 class RequestPlan:
     """All requests of one node in a run, as batches numbered slot by slot.
@@ -85,15 +60,17 @@ class RequestPlan:
     inference: InferenceConfig
     slot_s: float
     arrival_s: Times
-    """Of every request, batch by batch; ascending within a batch."""
+    """When its user asks, of every request, batch by batch; ascending within a batch."""
     cuts: tuple[tuple[int, int], ...]
     """Requests [start, stop) of each batch."""
     released: tuple[int, ...]
     """Batches by slot of the run."""
     kinds: tuple[int, ...]
     """Service of each batch: 0 the node's own task, k the k-th of ``inference.services``."""
-    firsts: tuple[int, ...]
-    """Number of each batch's first request among all of its service."""
+    numbers: NDArray[np.int64]
+    """Of every request, batch by batch: its number among all of its service, in the order of arrival."""
+    released_s: Times
+    """When each batch may begin."""
     sizes: NDArray[np.int64] = field(init=False)
     """Requests of each batch."""
 
@@ -115,7 +92,8 @@ class RequestPlan:
         arrivals: list[Times] = []
         cuts: list[tuple[int, int]] = []
         kinds: list[int] = []
-        firsts: list[int] = []
+        numbers: list[NDArray[np.int64]] = []
+        released_s: list[float] = []
         released: list[int] = []
         requests = 0
         by_kind = [0] * (1 + len(inference.services))
@@ -123,16 +101,22 @@ class RequestPlan:
             batches = (
                 _slot_batches(inference, slot_s, seed, index, slot) if stage is Stage.APPLICATION else []
             )
-            for kind, times in batches:
+            before = list(by_kind)
+            for kind, times, own in batches:
                 cuts.append((requests, requests + len(times)))
                 kinds.append(kind)
-                firsts.append(by_kind[kind])
+                numbers.append(before[kind] + own.members)
                 arrivals.append(slot * slot_s + times)
+                released_s.append(slot * slot_s + own.release_s)
                 requests += len(times)
                 by_kind[kind] += len(times)
             released.append(len(batches))
         every = np.concatenate(arrivals) if arrivals else np.empty(0)
-        return cls(inference, slot_s, every, tuple(cuts), tuple(released), tuple(kinds), tuple(firsts))
+        each = np.concatenate(numbers) if numbers else np.empty(0, dtype=np.int64)
+        return cls(
+            *(inference, slot_s, every, tuple(cuts), tuple(released), tuple(kinds), each),
+            np.array(released_s, dtype=float),
+        )
 
     @cached_property
     def mean_size(self) -> float:
@@ -148,22 +132,44 @@ class RequestPlan:
         start, stop = self.cuts[batch_id]
         return self.arrival_s[start:stop]
 
+    def batch_numbers(self, batch_id: int) -> NDArray[np.int64]:
+        """Numbers of one batch's requests among all of its service."""
+        start, stop = self.cuts[batch_id]
+        return self.numbers[start:stop]
+
+    @cached_property
+    def needs_s(self) -> Times:
+        """(batches,) ascending: when the node's own batches were released."""
+        return np.sort(self.released_s)
+
 
 def _slot_batches(
     inference: InferenceConfig, slot_s: float, seed: int, index: int, slot: int
-) -> list[tuple[int, Times]]:
-    """(service, arrival times from the slot's beginning) of each batch of a slot, services mixed evenly."""
-    placed: list[tuple[float, int, Times]] = []
+) -> list[tuple[int, Times, Group]]:
+    """(service, arrival times from the slot's beginning, places and release) of each batch of a slot, services mixed
+    evenly."""
+    placed: list[tuple[float, int, Times, Group]] = []
     for kind in range(1 + len(inference.services)):
         times = _slot_arrivals(inference, slot_s, seed, index, slot, kind)
         most, wait_s = batching(inference, kind)
-        cuts = cut_batches(times, most, wait_s)
-        placed += [((j + 0.5) / len(cuts), kind, times[start:stop]) for j, (start, stop) in enumerate(cuts)]
-    return [(kind, times) for _, kind, times in sorted(placed, key=lambda each: each[:2])]
+        there_s = times + uploads_s(inference, len(times), (seed, index, slot, UPLOAD, kind))
+        groups = group(inference.batching, times, there_s, most, wait_s, slot_s)
+        placed += [((j + 0.5) / len(groups), kind, times[own.members], own) for j, own in enumerate(groups)]
+    return [found for _, *found in sorted(placed, key=lambda each: each[:2])]  # type: ignore[misc]
+
+
+def uploads_s(inference: InferenceConfig, requests: int, seed: tuple[int, ...]) -> Times:
+    """(requests,) seconds that each prompt takes over its user's link: log-normal about the median."""
+    if not inference.upload_s:
+        return np.zeros(requests)
+    spread = inference.upload_spread * np.random.default_rng(seed).standard_normal(requests)
+    return inference.upload_s * np.exp(spread)
 
 
 def batching(inference: InferenceConfig, kind: int) -> tuple[int, float]:
     """(most requests of a batch, longest wait for further requests in s) of a service."""
+    if inference.batching == "alone":
+        return 1, 0.0
     if kind:
         service = inference.services[kind - 1]
         return service.requests_per_batch, service.max_wait_s

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_node.serving.arrivals import Times, dispatch_s
+from edge_node.serving.release import Times, dispatch_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class Job:
     """As its service's batches are closed."""
     max_wait_s: float
     """Likewise; infinite where all requests are there at once."""
+    release_s: float | None = None
+    """When the batch may begin, where its plan says so; None: as its arrivals give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,7 @@ def available_s(jobs: Sequence[Job], link_bytes_per_s: float, slot_s: float, beg
 
     Batches of one owner come over its link one after the other, in the order of their dispatch.
     """
-    ready = [
-        max(begin_s, dispatch_s(job.arrival_s, job.max_requests, job.max_wait_s, slot_s))
-        if math.isfinite(job.max_wait_s)
-        else max(begin_s, float(job.arrival_s[-1]))
-        for job in jobs
-    ]
+    ready = [max(begin_s, closed_s(job, slot_s)) for job in jobs]
     link_free: dict[str, float] = {}
     for k in sorted(range(len(jobs)), key=lambda k: (ready[k], k)):
         job = jobs[k]
@@ -60,6 +57,15 @@ def available_s(jobs: Sequence[Job], link_bytes_per_s: float, slot_s: float, beg
             start = max(ready[k], link_free.get(job.owner, -math.inf))
             ready[k] = link_free[job.owner] = start + job.payload_bytes / link_bytes_per_s
     return ready
+
+
+def closed_s(job: Job, slot_s: float) -> float:
+    """When a batch is complete."""
+    if job.release_s is not None:
+        return job.release_s
+    if math.isfinite(job.max_wait_s):
+        return dispatch_s(job.arrival_s, job.max_requests, job.max_wait_s, slot_s)
+    return float(job.arrival_s[-1])
 
 
 def serve(jobs: Sequence[Job], available: Sequence[float], free_s: float) -> Served:

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
+from edge_node.config import InferenceConfig
 from edge_node.serving.arrivals import RequestPlan
 from edge_node.workload import (
     Arrays,
@@ -24,6 +26,8 @@ from protos.messages.terms import Stage
 
 ARRIVAL = "arrival_s"
 """Array of a batch of requests: when each arrived, float64 seconds of slot time. It travels with the batch."""
+RELEASE = "release_s"
+"""Where users' links take time: when the batch may begin, likewise; the same for all of its requests."""
 SERVICE = "service"
 """Array of a batch of a further service: its number. Made at both ends; a parcel carries it once a batch."""
 
@@ -52,7 +56,9 @@ class RequestWorkload:
         self.inner, self.plan = inner, plan
         self._services = tuple(services)
         self._workloads = (inner, *(workload for workload, _ in services))
-        self._fixed = plan.inference.arrivals == "batches"
+        told = plan.inference
+        self._links = told.upload_s > 0
+        self._fixed = told.arrivals == "batches" and told.batching == "fixed" and not self._links
         self._inner_sizes = [_size_of(workload) for workload in self._workloads]
 
     @property
@@ -76,7 +82,7 @@ class RequestWorkload:
             return self._mixed_cost(cost.model_bytes)
         share = 1.0 if self._fixed else self.plan.mean_size / self._inner_sizes[0]
         size = self._inner_sizes[0] * share
-        bytes_per_batch = math.ceil(cost.bytes_per_batch * share + 8 * size)
+        bytes_per_batch = math.ceil(cost.bytes_per_batch * share + stamp_bytes(self.plan.inference) * size)
         return WorkCost(
             cost.flop_per_batch * share,
             bytes_per_batch,
@@ -104,11 +110,12 @@ class RequestWorkload:
         if stage != Stage.APPLICATION:
             return self.inner.batch(batch_id, stage)
         if batch_id < len(self.plan.cuts):
-            kind, first = self.plan.kinds[batch_id], self.plan.firsts[batch_id]
-            arrivals = self.plan.batch_arrivals(batch_id)
+            kind, arrivals = self.plan.kinds[batch_id], self.plan.batch_arrivals(batch_id)
+            numbers = self.plan.batch_numbers(batch_id)
             if kind or not self._fixed:
-                return self._tagged(kind, self._requests(kind, first, len(arrivals)), arrivals)
-            batch_id = first // self.plan.inference.requests_per_batch
+                release_s = float(self.plan.released_s[batch_id])
+                return self._tagged(kind, self._requests(kind, numbers), arrivals, release_s)
+            batch_id = int(numbers[0]) // self.plan.inference.requests_per_batch
             return self._fixed_batch(batch_id, float(arrivals[0]))
         if self._fixed:
             return self._fixed_batch(batch_id, 0.0)
@@ -123,28 +130,23 @@ class RequestWorkload:
         """
         if not 0 <= kind < len(self._workloads):
             raise ValueError(f"service {kind}; this node has 0 to {len(self._workloads) - 1}")
-        return self._tagged(kind, self._requests(kind, 0, 1), np.zeros(1))
+        return self._tagged(kind, self._requests(kind, np.zeros(1, dtype=np.int64)), np.zeros(1), 0.0)
 
     def _fixed_batch(self, number: int, start_s: float) -> Arrays:
         arrays = self.inner.batch(number, Stage.APPLICATION)
         return {**arrays, ARRIVAL: np.full(self._inner_sizes[0], start_s)}
 
-    def _requests(self, kind: int, start: int, count: int) -> Arrays:
-        size, stop = self._inner_sizes[kind], start + count
-        blocks = [
-            self._workloads[kind].batch(k, Stage.APPLICATION)
-            for k in range(start // size, (stop - 1) // size + 1)
-        ]
-        offset = start - start // size * size
-        return {
-            name: np.concatenate([block[name] for block in blocks])[offset : offset + count]
-            for name in blocks[0]
-        }
+    def _requests(self, kind: int, numbers: NDArray[np.int64]) -> Arrays:
+        size = self._inner_sizes[kind]
+        blocks = [int(block) for block in np.unique(numbers // size)]
+        made = [self._workloads[kind].batch(block, Stage.APPLICATION) for block in blocks]
+        places = np.searchsorted(blocks, numbers // size) * size + numbers % size
+        return {name: np.concatenate([block[name] for block in made])[places] for name in made[0]}
 
-    @staticmethod
-    def _tagged(kind: int, arrays: Arrays, arrivals: np.ndarray) -> Arrays:
+    def _tagged(self, kind: int, arrays: Arrays, arrivals: np.ndarray, release_s: float) -> Arrays:
         tag = {SERVICE: np.full(len(arrivals), kind, dtype=np.uint8)} if kind else {}
-        return {**arrays, ARRIVAL: arrivals, **tag}
+        release = {RELEASE: np.full(len(arrivals), release_s)} if self._links else {}
+        return {**arrays, ARRIVAL: arrivals, **release, **tag}
 
     def user_bytes(self, batch: Arrays, stage: str) -> UserBytes:
         """Of the service that the batch asks; when a request came, and of whom, travels with no request."""
@@ -179,7 +181,12 @@ def mean_cost(plans: Sequence[RequestPlan], costs: Sequence[WorkCost], sizes: Se
     each = (
         np.array(
             [
-                (cost.flop_per_batch, cost.bytes_per_batch + 8 * size, cost.up_bytes, cost.down_bytes)
+                (
+                    cost.flop_per_batch,
+                    cost.bytes_per_batch + stamp_bytes(plans[0].inference) * size,
+                    cost.up_bytes,
+                    cost.down_bytes,
+                )
                 for cost, size in zip(costs, sizes, strict=True)
             ]
         )
@@ -194,6 +201,11 @@ def mean_cost(plans: Sequence[RequestPlan], costs: Sequence[WorkCost], sizes: Se
     return WorkCost(float(flop), math.ceil(size), up_bytes=float(up), down_bytes=float(down))
 
 
+def stamp_bytes(inference: InferenceConfig) -> int:
+    """Of a request's times, which travel with its batch."""
+    return 16 if inference.upload_s > 0 else 8
+
+
 def _size_of(workload: Workload) -> int:
     """Requests of a full batch; a workload that says so itself need not make one."""
     told: int | None = getattr(workload, "requests_per_batch", None)
@@ -201,4 +213,4 @@ def _size_of(workload: Workload) -> int:
 
 
 def _bare(batch: Arrays) -> Arrays:
-    return {name: array for name, array in batch.items() if name not in (ARRIVAL, SERVICE)}
+    return {name: array for name, array in batch.items() if name not in (ARRIVAL, RELEASE, SERVICE)}

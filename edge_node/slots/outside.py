@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from edge_node.meters.base import Work
-from edge_node.serving.arrivals import Times
 from edge_node.serving.port import Answered, Answers
+from edge_node.serving.release import Times
 from edge_node.slots.errors import NoModel
 from edge_node.slots.slot import SlotState
 from edge_node.slots.state import NodeState

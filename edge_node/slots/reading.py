@@ -62,6 +62,8 @@ class Reading:
         node = self._node
         self._return_batches(slot)
         metered, report = self._sleeping.look(slot)
+        asleep_s, wakes = node.serving.rest(slot)
+        metered = replace(metered, asleep_s=asleep_s, wakes=wakes)
         try:
             lines, duration_s = self._lines(slot, metered)
             harvest_uj = self._harvest_uj(slot, duration_s)

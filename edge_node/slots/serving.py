@@ -9,12 +9,14 @@ import numpy as np
 from edge_node.config import NodeConfig
 from edge_node.serving.arrivals import RequestPlan, batching
 from edge_node.serving.asked import Asked, timed
-from edge_node.serving.queue import Job, available_s, serve
-from edge_node.serving.requests import ARRIVAL, SERVICE, service_of
+from edge_node.serving.naps import Forecast, Habits, Napper
+from edge_node.serving.queue import Job, Served, available_s, serve
+from edge_node.serving.requests import ARRIVAL, RELEASE, SERVICE, service_of
 from edge_node.serving.tally import Service, Tally
 from edge_node.slots.slot import SlotState
 from edge_node.workload import Arrays, BatchWork, InferResult, RequestUse
 from protos.messages.slot import Serving
+from protos.messages.terms import Stage
 
 
 class SlotServing:
@@ -25,6 +27,11 @@ class SlotServing:
         self.plan = RequestPlan.of(config)
         self.free_s = 0.0
         """When the board has answered all that was asked, in seconds of slot time."""
+        told = config.inference
+        # [C]: runs are shorter than the study's days, so that it predicts from eight gaps on.
+        habits = Habits(idle_s=told.idle_s, gaps=16)
+        self._napper = Napper(told.between, config.board.wake_s, Forecast(self.plan.needs_s, habits))
+        self._naps = told.between != "awake"
 
     @property
     def deadline_slots(self) -> int | None:
@@ -38,7 +45,7 @@ class SlotServing:
         self, state: SlotState, result: InferResult, owners: Mapping[str, int], batches: Sequence[Arrays]
     ) -> None:
         """The slot's batches are answered: enter their figures. ``owners``: batches by owner, in order."""
-        begin_s = state.slot * self._config.slot_s + (self._config.board.wake_s if state.woke else 0.0)
+        begin_s = self._begin_s(state)
         names = [owner for owner, count in owners.items() for _ in range(count)]
         kinds = [service_of(batch) for batch in batches]
         services = [self.service(work) for work in result.by_batch]
@@ -46,10 +53,11 @@ class SlotServing:
         for owner, batch, service, kind in zip(names, batches, services, kinds, strict=True):
             most, wait_s = batching(self._config.inference, kind)
             payload = 0 if owner == self._config.node_id else _travelling_bytes(batch)
-            jobs.append(Job(owner, np.asarray(batch[ARRIVAL]), service.total_s, payload, most, wait_s))
+            release_s = float(batch[RELEASE][0]) if RELEASE in batch else None
+            arrival_s = np.asarray(batch[ARRIVAL])
+            jobs.append(Job(owner, arrival_s, service.total_s, payload, most, wait_s, release_s))
         link, slot_s = self._config.inference.link_bytes_per_s, self._config.slot_s
-        # What the last slot left undone comes first.
-        served = serve(jobs, available_s(jobs, link, slot_s, begin_s), max(self.free_s, begin_s))
+        served = self._queue(state, jobs, available_s(jobs, link, slot_s, begin_s), begin_s)
         self.free_s = served.free_s
         # Only requests to a language model are named one by one.
         ids = batch_ids(state, self._config.node_id, owners) if result.uses else [-1] * len(jobs)
@@ -61,6 +69,34 @@ class SlotServing:
                 state.language += asked
                 latency_s = np.array([each.latency_s for each in asked if not each.use.failed])
             state.serving.setdefault(kind, Tally()).add(part, latency_s, service)
+
+    def _begin_s(self, state: SlotState) -> float:
+        """When the board is there, in the slot."""
+        return state.slot * self._config.slot_s + (self._config.board.wake_s if state.woke else 0.0)
+
+    def _queue(
+        self, state: SlotState, jobs: Sequence[Job], available: Sequence[float], begin_s: float
+    ) -> Served:
+        # What the last slot left undone comes first.
+        if not self._naps:
+            return serve(jobs, available, max(self.free_s, begin_s))
+        until_s = (state.slot + 1) * self._config.slot_s
+        served, rest = self._napper.serve(jobs, available, self._idle_since_s(state, begin_s), until_s)
+        state.rest = rest.within(state.slot * self._config.slot_s, until_s)
+        return served
+
+    def _idle_since_s(self, state: SlotState, begin_s: float) -> float:
+        """Boards sleep between the batches of one slot or of several, where it serves in all of them."""
+        served_before = state.slot > 0 and self._config.stages[state.slot - 1] is Stage.APPLICATION
+        return self.free_s if served_before and not state.woke else max(self.free_s, begin_s)
+
+    def rest(self, state: SlotState) -> tuple[float, int]:
+        """(seconds asleep, wake-ups) between the batches of a slot that is over; (0, 0) where the board stays awake."""
+        if not self._naps or state.stage is not Stage.APPLICATION or not state.awake:
+            return 0.0, 0
+        if state.rest is None:  # nothing was served
+            self._queue(state, (), (), self._begin_s(state))
+        return state.rest or (0.0, 0)
 
     def _asked(self, uses: Sequence[RequestUse], job: Job, end_s: float, batch_id: int) -> list[Asked]:
         """A batch's requests to a language model, which the board had answered at ``end_s``."""

@@ -97,6 +97,8 @@ class SlotState:
     """Requests of the slot's own and offloaded batches, by service."""
     language: list[Asked] = field(default_factory=list)
     """Every request to a language model in the slot's batches."""
+    rest: tuple[float, int] | None = None
+    """(seconds asleep, wake-ups) between its batches, where the board sleeps there; None: not known yet."""
     outside: Tally = field(default_factory=Tally)
     """Requests of outside clients."""
     charge_uj: int = 0

@@ -24,7 +24,7 @@ from edge_node.slots.serving import SlotServing
 from edge_node.slots.slot import SlotState
 from edge_node.slots.windows import Windows
 from edge_node.workload import Workload
-from protos.messages.terms import Stage
+from protos.messages.terms import Sleep, Stage
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +58,11 @@ class NodeState:
             raise InvalidDecision(f"{config.node_id}: no workload for stages {missing}")
         self.config, self.meter, self.outbox, self.windows = config, meter, outbox, windows
         self.sleep = sleep_of(config, meter)
+        if config.inference.between != "awake" and (self.sleep is not Sleep.MODELLED or windows is not None):
+            raise ValueError(
+                f'{config.node_id}: between = "{config.inference.between}" is by the model, on the virtual clock, and '
+                f'sleep is {self.sleep} here; give between = "awake"'
+            )
         self.workloads = dict(workloads)
         self.serving = SlotServing(config, measured=bool(getattr(meter, "measures_time", False)))
         if Stage.APPLICATION in self.workloads and Stage.APPLICATION in config.stages:

@@ -22,6 +22,9 @@ def node_bounds(resolved: Resolved) -> tuple[NodeBounds, ...]:
         return ()
     harvests = resolved.with_harvest
     found = []
+    spec = resolved.inference[0]
+    # Between batches a board is idle before it sleeps; without that time, a wake-up a millisecond is the bound.
+    naps = 0.0 if spec.between == "awake" else resolved.slot_s / max(spec.idle_s, 1e-3)
     for i, node_id in enumerate(resolved.node_ids):
         board, harvest = resolved.boards[i], resolved.harvests[i]
         battery = resolved.batteries[i] if harvests else None
@@ -30,7 +33,7 @@ def node_bounds(resolved: Resolved) -> tuple[NodeBounds, ...]:
             NodeBounds(
                 node_id=node_id,
                 power_w=max(board.busy_w, board.static_w),
-                wake_j=board.wake_j,
+                wake_j=board.wake_j * (1 + naps),
                 radio_j_per_byte=max(board.tx_j_per_byte, board.rx_j_per_byte),
                 harvest_w=max(series, default=0.0) if harvests else 0.0,
                 battery_j=0.0 if battery is None else battery.capacity_j,

@@ -15,6 +15,7 @@ from edge_node.energy.sourced import Figure, Unknown
 from experiments.errors import UsageError
 from experiments.resolve.devices import CPU, described
 from experiments.resolve.made import boards_from, factors_from
+from experiments.resolve.served import serving_of
 from experiments.scenario.keys import MAX_SEED
 from experiments.scenario.model import Scenario, load_scenario, parse_scenario
 from experiments.scenario.packaged import packaged_scenario_text, packaged_scenarios
@@ -89,6 +90,7 @@ def known_policy(name: str) -> str:
         find_policy(name)
     except PolicyError as error:
         raise UsageError(str(error)) from error
+    serving_of(name)
     return name
 
 

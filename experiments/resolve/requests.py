@@ -47,6 +47,11 @@ def node_inference(
         batches_per_slot=spec.batches_per_slot,
         requests_per_batch=spec.requests_per_batch,
         max_wait_s=spec.max_wait_s,
+        batching=spec.batching,
+        upload_s=spec.upload_s,
+        upload_spread=spec.upload_spread,
+        between=spec.between,
+        idle_s=spec.idle_s,
         latency_target_s=spec.latency_target_s,
         link_bytes_per_s=scenario.network.link_bit_per_s / BITS_PER_BYTE,
     )

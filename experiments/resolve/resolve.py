@@ -34,6 +34,7 @@ from experiments.resolve.made import made_metadata
 from experiments.resolve.network_factor import network_factor
 from experiments.resolve.requests import node_inference
 from experiments.resolve.resolved import Resolved
+from experiments.resolve.served import check_serving, with_serving
 from experiments.resolve.sleep import check_sleep
 from experiments.resolve.slot_length import busiest_s, check_slot
 from experiments.resolve.traces import (
@@ -59,11 +60,12 @@ def resolve(scenario: Scenario) -> Resolved:
 
 
 def _resolve(scenario: Scenario) -> Resolved:
+    with scenario.at("policy"):
+        find_policy(scenario.policy)
+        given, scenario = scenario, with_serving(scenario)
     refuse_unused(scenario)
     refuse_learning(scenario)
     refuse_unserved(scenario)
-    with scenario.at("policy"):
-        find_policy(scenario.policy)
     with scenario.at("policy_options"):
         chosen_traits(scenario)
     with scenario.at("coordinator", "horizon_slots"):
@@ -93,6 +95,7 @@ def _resolve(scenario: Scenario) -> Resolved:
     check_devices(scenario, entries)
     check_meters(scenario, entries, boards, slot_s)
     check_sleep(scenario, boards)
+    check_serving(scenario, boards)
     # A node forecasts its harvest over all that decisions know, also from the last slot on.
     intervals = len(stages) + known_slots(scenario)
     zones, origins = zone_traces(scenario, intervals)
@@ -108,7 +111,7 @@ def _resolve(scenario: Scenario) -> Resolved:
     with scenario.at("inference"):
         inference, languages = node_inference(scenario, specs, stages, boards, task, slot_s, work.language)
     resolved = Resolved(
-        scenario=scenario,
+        scenario=given,
         slot_s=slot_s,
         stages=stages,
         boards=boards,

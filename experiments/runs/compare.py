@@ -29,6 +29,7 @@ from experiments.report.summary import print_summary, summary_json
 from experiments.report.units import grams
 from experiments.resolve.resolve import resolve
 from experiments.resolve.resolved import Resolved
+from experiments.resolve.served import SIGN
 from experiments.run_folder.about import UNCHOSEN, About
 from experiments.run_folder.failed import mark_failed, mark_unfinished
 from experiments.run_folder.files import CHECKPOINT, COMPARE, COMPARING, DONE
@@ -268,7 +269,8 @@ def _leaves_time(resolved: Resolved) -> bool:
 
 def _options_for(scenario: Scenario, policy: str) -> dict[str, Any]:
     """A scenario's policy options belong to its own policy; a comparison runs the others with their defaults."""
-    return dict(scenario.policy_options) if policy == scenario.policy else {}
+    own = policy.partition(SIGN)[0] == scenario.policy.partition(SIGN)[0]
+    return dict(scenario.policy_options) if own else {}
 
 
 class _Resolutions:

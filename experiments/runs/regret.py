@@ -106,6 +106,8 @@ def _note(resolved: Resolved, regret: float, found: Bound) -> str:
         )
     if any(one.arrivals != InferenceConfig().arrivals for one in resolved.inference):
         reasons.append("batches of requests differ in size, the bound takes each node's mean")
+    if any(one.between != InferenceConfig().between for one in resolved.inference):
+        reasons.append("boards slept between batches, the bound keeps a board awake for its whole slot")
     return "below the bound: " + ("; ".join(reasons) or "NOT EXPLAINED, one of the two is wrong")
 
 

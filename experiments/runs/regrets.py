@@ -26,7 +26,8 @@ class Regrets:
         self._folder, self._beside = folder, beside
         self._left: queue.SimpleQueue[tuple[Resolved, str] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="regrets", daemon=True)
-        self._days: dict[int, Any] = {}
+        self._days: dict[tuple[int, str], Any] = {}
+        """By seed, and by how requests share batches: work is counted in batches."""
         self._error: Exception | None = None
         self._found: list[dict[str, Any]] = []
         self._runs: dict[str, Run] = {}
@@ -59,9 +60,9 @@ class Regrets:
             self._error = error
 
     def _one(self, resolved: Resolved, name: str) -> None:
-        seed = resolved.scenario.seed
-        if seed not in self._days:
+        day = resolved.scenario.seed, resolved.inference[0].batching
+        if day not in self._days:
             fleet = whole_run(resolved)
-            self._days[seed] = fleet, bound_or_reason(fleet)
+            self._days[day] = fleet, bound_or_reason(fleet)
         run = self._runs[name] = load_run(self._folder / name)
-        self._found.append(regret_of(resolved, run, *self._days[seed]).as_dict())
+        self._found.append(regret_of(resolved, run, *self._days[day]).as_dict())

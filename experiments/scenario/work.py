@@ -12,7 +12,15 @@ from pydantic import (
     model_validator,
 )
 
-from edge_node.config import Device, InferenceConfig, LanguageConfig, ServiceConfig, TaskConfig
+from edge_node.config import (
+    Batching,
+    Between,
+    Device,
+    InferenceConfig,
+    LanguageConfig,
+    ServiceConfig,
+    TaskConfig,
+)
 from edge_node.tasks.none import APP
 from experiments.scenario.keys import MAX_SLOTS, YEAR_S, File, Fraction, Strict, as_tuple, default_of
 from experiments.scenario.objects import ObjectName
@@ -248,6 +256,19 @@ class InferenceSpec(Strict):
     """Mean arrivals as a share of what the node's own board can serve (poisson, diurnal)."""
     max_wait_s: float = Field(default=default_of(InferenceConfig, "max_wait_s"), ge=0)
     """Longest time that a request waits for others to share its batch, in slot time."""
+    batching: Batching = "fixed"
+    """Which requests share a batch. ``fixed``: as they arrive, until it is full or the first has waited max_wait_s;
+    ``alone``: none; ``link``: as their prompts come over users' links, waiting max_wait_s at most and only for one that
+    is on its way."""
+    upload_s: float = Field(default=default_of(InferenceConfig, "upload_s"), ge=0, le=86_400)
+    """Seconds that a request takes over its user's link (median); 0: it is there at once."""
+    upload_spread: float = Field(default=default_of(InferenceConfig, "upload_spread"), ge=0, le=3)
+    """Standard deviation of the logarithm of these seconds: links differ."""
+    between: Between = "awake"
+    """By the model, boards stay ``awake`` between batches, or sleep after idle_s without work: ``reactive`` until
+    a batch is released, ``predictive``: until just before one that is announced, or expected."""
+    idle_s: float = Field(default=default_of(InferenceConfig, "idle_s"), ge=0, le=86_400)
+    """Seconds without work before a board sleeps between batches, in slot time."""
     latency_target_s: float | None = Field(default=None, gt=0)
     """Answers later than this, in slot time, are counted as missed; work is not deferred beyond it."""
     peak_hour: float = Field(default=20.0, ge=0, lt=24)

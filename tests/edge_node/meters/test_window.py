@@ -67,3 +67,18 @@ def test_a_wake_up_that_was_read_is_booked_above_static(
     assert sum(found.values()) == total_uj
     above = min(total_uj, max(0, wake_uj - to_micro(BOARD.static_w * wake_s)))
     assert found[Stage.DEVELOPMENT, Component.WAKE] == above
+
+
+@given(st.floats(0, 60), st.integers(0, 5), st.booleans(), st.floats(0, 3e7))
+def test_sleep_between_batches_takes_the_place_of_static_power(
+    asleep_s: float, wakes: int, woke: bool, flop: float
+) -> None:
+    model, window = PowerModel(BOARD), Window()
+    window.work(Stage.APPLICATION, model.busy_s(flop), model.compute_j(flop), False)
+    slot = Slot(0, Stage.APPLICATION, awake=True, woke=woke, asleep_s=asleep_s, wakes=wakes)
+    found = window.modelled_uj(model, slot, 60.0)
+    static_uj = sum(energy for (_, component), energy in found.items() if component is Component.STATIC)
+    awake_s = max(60.0 - asleep_s, model.busy_s(flop))
+    assert static_uj == pytest.approx(1e6 * BOARD.static_w * awake_s, abs=2)
+    assert found[Stage.UNALLOCATED, Component.SLEEP] == to_micro(BOARD.sleep_w * asleep_s)
+    assert found[Stage.APPLICATION, Component.WAKE] == to_micro(BOARD.wake_j * (wakes + woke))

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_node.config import InferenceConfig
-from edge_node.serving.arrivals import RequestPlan, cut_batches, dispatch_s, diurnal_rates, poisson
+from edge_node.serving.arrivals import RequestPlan, diurnal_rates, poisson
+from edge_node.serving.release import cut_batches, dispatch_s
 from protos.messages.terms import Stage
 from tests.edge_node.serving.arrival_times import ARRIVALS
 from tests.edge_node.two_services import inference
@@ -97,10 +98,11 @@ def test_a_plan_has_every_request_once_in_its_own_order(seed: int, images: float
     told = inference(images, words)
     plan = RequestPlan.make(told, SLOT_S, SERVED, seed, 0)
     assert plan.sizes.sum() == len(plan.arrival_s)
-    assert len(plan.kinds) == len(plan.firsts) == len(plan.cuts) == sum(plan.released)
+    assert len(plan.kinds) == len(plan.released_s) == len(plan.cuts) == sum(plan.released)
     for kind, most in ((0, 4), (1, 3)):
         own = [k for k in range(len(plan.cuts)) if plan.kinds[k] == kind]
-        assert [plan.firsts[k] for k in own] == [0, *np.cumsum([plan.sizes[k] for k in own])][: len(own)]
+        numbers = [number for k in own for number in plan.batch_numbers(k)]
+        assert numbers == list(range(len(numbers)))
         arrivals = [plan.batch_arrivals(k) for k in own]
         assert all(len(each) <= most for each in arrivals)
         joined = np.concatenate(arrivals) if arrivals else np.empty(0)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_node.serving.arrivals import cut_batches
 from edge_node.serving.batching import Batcher
+from edge_node.serving.release import cut_batches
 from tests.edge_node.serving.arrival_times import ARRIVALS
 
 

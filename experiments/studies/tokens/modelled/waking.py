@@ -14,6 +14,7 @@ import numpy as np
 
 from coordinator.market.fleet import Floats
 from edge_node.config import BoardConfig
+from edge_node.serving.naps import Habits, awake_window
 
 
 class Waking(StrEnum):
@@ -24,20 +25,6 @@ class Waking(StrEnum):
     """Sleeps after ``idle_s`` without a request; a request wakes it."""
     PREDICTIVE = "predictive wake-up"
     """The same, and it wakes by itself before a request is expected; waits for it for a while, then sleeps again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Habits:
-    """Parameters that the paper leaves open."""
-
-    idle_s: float = 5.0
-    """[C]: without a request before it sleeps."""
-    early_quantile: float = 0.2
-    """[C]: of the last gaps; it is awake from this one on."""
-    late_quantile: float = 0.95
-    """[C]: it waits until this one, and ``idle_s`` more."""
-    gaps: int = 50
-    """[C]: how many it remembers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +57,9 @@ def day(
         else:
             asleep_from_s = free_s + habits.idle_s
             book.awake(free_s, asleep_from_s)
-            plan = _window(rule, asleep_from_s, last_s, gaps, board.wake_s, habits)
+            plan = None
+            if rule is Waking.PREDICTIVE:
+                plan = awake_window(asleep_from_s, last_s, gaps, board.wake_s, habits)
             begin_s = _sleep_until(book, asleep_from_s, float(arrival_s), plan, board.wake_s)
             wait_s[r] = begin_s - arrival_s
         gaps.append(arrival_s - last_s)
@@ -83,20 +72,6 @@ def day(
         book.awake(free_s, free_s + habits.idle_s)
         book.asleep(free_s + habits.idle_s, end_s)
     return Slept(book.awake_s, book.asleep_s, book.wakes, wait_s)
-
-
-def _window(
-    rule: Waking, asleep_from_s: float, last_s: float, gaps: deque[float], wake_s: float, habits: Habits
-) -> tuple[float, float] | None:
-    """When it begins to wake by itself and when it sleeps again; None: it does not, for it knows too few gaps, or the
-    next request should have come already."""
-    if rule is not Waking.PREDICTIVE or len(gaps) < habits.gaps // 2:
-        return None
-    early_s, late_s = last_s + np.quantile(np.array(gaps), [habits.early_quantile, habits.late_quantile])
-    begin_s = max(asleep_from_s, float(early_s) - wake_s)
-    if begin_s > late_s:
-        return None
-    return begin_s, max(float(late_s), begin_s + wake_s) + habits.idle_s
 
 
 def _sleep_until(
