@@ -86,6 +86,8 @@ class Task(ABC):
     generates."""
     evaluation_chunk: int = 500
     """Examples evaluated at a time: activations stay small."""
+    trained_before: bool = False
+    """Whether the model it begins with is trained already, so that training must not make it worse."""
 
     @abstractmethod
     def dataset(self, name: str) -> Dataset:

@@ -51,6 +51,12 @@ def tree_probe(
     tokens_out: Annotated[str, typer.Option("--out", help="Lengths of answers, in tokens.")] = "1,64",
     repeat: Annotated[int, typer.Option(min=1, max=10_000, help="How often each length is asked.")] = 3,
     board: Annotated[str, typer.Option(help="Board profile: what power can be true.")] = BoardSpec().profile,
+    max_watts: Annotated[
+        float | None,
+        typer.Option(
+            min=1, max=1e6, help="What the server's machine or GPU can draw at most, in place of --board's power."
+        ),
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="Model, as the server calls it; default: its only one.")
     ] = None,
@@ -76,7 +82,7 @@ def tree_probe(
     if output.exists() and not output.is_dir():
         raise UsageError(f"--output {output} is a file; give a folder")
     server = ModelServer(url, dialect=dialect, model=model, key=key, insecure=insecure)
-    reader = probe_meter(meter, profile, server)
+    reader = probe_meter(meter, profile, server, max_watts)
     alpha = TreeSpec().alpha_bits_per_token
     try:
         measured = _measured(server, reader, plan, as_json)
@@ -88,7 +94,7 @@ def tree_probe(
     probe = probe_of(measured, alpha_bits_per_token=alpha, counts_idle=reader.counts_idle)
     facts = {
         "server": f"{server.url}, model {server.model}, asked as {server.dialect.name}",
-        "meter": f"{meter} ({reader.provenance}; board profile {board})",
+        "meter": f"{meter} ({reader.provenance}; {_power(board, max_watts)})",
         "at rest": "not in the readings" if probe.idle_w is None else f"{probe.idle_w:.4g} W, taken off",
         "lengths": f"around every prompt the server puts {measured.around_tokens:.0f} tokens of its own"
         + ("" if server.whole else "; it does not take ignore_eos, so that answers may end earlier"),
@@ -104,6 +110,11 @@ def tree_probe(
     if missing:
         err.print(f"missing: {len(missing)} of {len(measured.requests)} readings; the first: {missing[0]}")
         raise typer.Exit(1)
+
+
+def _power(board: str, max_watts: float | None) -> str:
+    """Whose power readings are held against."""
+    return f"board profile {board}" if max_watts is None else f"at most {max_watts:g} W"
 
 
 def _key(variable: str | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import psutil
@@ -13,7 +14,7 @@ from carbon_data.types import Provenance
 from edge_node.config import BoardConfig
 from edge_node.meters.base import MeterError
 from edge_node.meters.process_time import process_cpu_s
-from edge_node.meters.sampling.limits import limits_of
+from edge_node.meters.sampling.limits import Limits, limits_of
 from edge_node.meters.sampling.sampler import Sampler
 from edge_node.meters.sources.registry import SOURCES
 from experiments.errors import UsageError
@@ -43,9 +44,9 @@ class SensorMeter:
 
     counts_idle = True
 
-    def __init__(self, spec: str, board: BoardConfig) -> None:
+    def __init__(self, spec: str, limits: Limits) -> None:
         self.spec = spec
-        self._sampler = Sampler(spec, limits_of(board))
+        self._sampler = Sampler(spec, limits)
         self.provenance = self._sampler.kind.provenance
 
     def open(self) -> Callable[[], Joules]:
@@ -98,9 +99,26 @@ class CpuTimeMeter:
         """Nothing to stop."""
 
 
-def probe_meter(spec: str, board: BoardConfig, server: ModelServer | None = None) -> ProbeMeter:
+WRONG_UNIT = 1e3
+"""A reading in a thousandth or a thousand of its unit is that many times off."""
+DOUBT = ": is the sensor's unit right, and --max-watts what the server's machine or GPU can draw?"
+BOARD_DOUBT = (
+    ", which the board of --board does not draw: give the server's own board, or --max-watts, what its machine or GPU "
+    "can draw at most"
+)
+
+
+def limits_up_to(watts: float) -> Limits:
+    """What can be read of a machine that draws at most ``watts``."""
+    return Limits(low_uw=max(1, round(watts * MICRO / WRONG_UNIT)), high_uw=round(watts * MICRO), doubt=DOUBT)
+
+
+def probe_meter(
+    spec: str, board: BoardConfig, server: ModelServer | None = None, max_watts: float | None = None
+) -> ProbeMeter:
     """The meter of ``NAME:ARGUMENT`` for requests to ``server`` (None: to none that it could be
-    asked of). Raises UsageError where it cannot read here."""
+    asked of). ``max_watts``: what a sensor can read at most; None: by the board's profile. Raises UsageError where it
+    cannot read here."""
     name, _, argument = spec.partition(":")
     try:
         if name == TENSORRT_LLM:
@@ -124,6 +142,7 @@ def probe_meter(spec: str, board: BoardConfig, server: ModelServer | None = None
                 f"meter {spec!r} is none that reads a server: choose {CPU_TIME}:PID, {TENSORRT_LLM}, or a sensor of "
                 f"{', '.join(SOURCES)}"
             )
-        return SensorMeter(spec, board)
+        by_board = replace(limits_of(board), doubt=BOARD_DOUBT)
+        return SensorMeter(spec, by_board if max_watts is None else limits_up_to(max_watts))
     except MeterError as error:
         raise UsageError(f"meter {spec!r}: {error}") from error

@@ -19,10 +19,16 @@ if TYPE_CHECKING:
     from edge_node.config import TaskConfig
     from experiments.resolve.resolved import Resolved
 
+GROWN = 1.01
+"""[C]: a loss this many times the first is more than the scatter of a round."""
+
 
 def learning_task(resolved: Resolved, task: TaskConfig, stage: Stage) -> LearningTask:
     """What the slots of ``stage`` learn: model, strategy, and the central evaluation on held-out data."""
     scenario = resolved.scenario
+    trained_before = find_task(task.name).trained_before
+    begun: list[float] = []
+    """Losses so far; the first is the model's before its training."""
 
     def initial(before: ArrayRecord | None) -> ArrayRecord:
         if before is not None:
@@ -35,9 +41,10 @@ def learning_task(resolved: Resolved, task: TaskConfig, stage: Stage) -> Learnin
         found = evaluate(
             task.name, task.data, {name: array_view(array.data) for name, array in arrays.items()}
         )
-        if not math.isfinite(found.loss):
+        begun.append(found.loss)
+        if why := ran_away(found.loss, begun[0] if trained_before else None):
             raise RunError(
-                f"learning ran away: the loss on held-out data is {found.loss} in stage {stage}; lower "
+                f"learning ran away: the loss on held-out data is {why} in stage {stage}; lower "
                 f"task.learning_rate (it is {task.learning_rate:g}) or task.local_epochs"
             )
         accuracy = None if math.isnan(found.accuracy) else found.accuracy
@@ -53,3 +60,14 @@ def learning_task(resolved: Resolved, task: TaskConfig, stage: Stage) -> Learnin
         # In recycling slots the nodes train with the second task's rate: it travels with the message.
         train_config={"learning-rate": task.learning_rate} if stage is Stage.RECYCLING else {},
     )
+
+
+def ran_away(loss: float, first: float | None) -> str:
+    """What is wrong with a loss on held-out data, in words; empty where nothing is.
+
+    ``first``: of the model before training, where training it further must not make it worse; None elsewhere."""
+    if not math.isfinite(loss):
+        return f"{loss}"
+    if first is not None and loss > GROWN * first:
+        return f"{loss:.4g}, more than the {first:.4g} of the model before training,"
+    return ""

@@ -38,6 +38,7 @@ class LoraTask(Task):
     data_names = data.NAMES
     tokens_per_request = (PROMPT, ANSWER)
     evaluation_chunk = 4
+    trained_before = True
 
     def check(self, batch_size: int) -> None:
         """Raises DataError where the model's file or the packages are missing."""

@@ -95,6 +95,24 @@ def test_a_sensor_reads_what_the_machine_draws_above_rest(
     assert json.loads(said.out)["idle_w"] == pytest.approx(4.0, rel=0.02)
 
 
+def test_the_watts_of_a_gpu_are_taken_where_they_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """500 W are more than 20 times a Raspberry Pi's; said to be at most 400 W, they are refused too."""
+    recording = tmp_path / "power.csv"
+    recording.write_text("at_s,power_w\n" + "".join(f"{k / 100:.2f},500.0\n" for k in range(6000)))
+    lengths = ["--in", "32", "--out", "1", "--repeat", "1", "--json"]
+    asked = ["--meter", f"recording:{recording}", "--idle-s", "1", *lengths]
+    with serving("vllm") as url:
+        for more, why in (([], "or --max-watts"), (["--max-watts", "400"], "is more than 400 W")):
+            assert invoke(["tree", "probe", url, "-o", str(tmp_path / "no"), *asked, *more]) == 2
+            assert why in " ".join(capsys.readouterr().err.split())
+        assert invoke(["tree", "probe", url, "-o", str(tmp_path / "yes"), *asked, "--max-watts", "700"]) in (0, 1)
+    told = json.loads(capsys.readouterr().out)
+    assert told["idle_w"] == pytest.approx(500.0, rel=0.02)
+    assert "at most 700 W" in told["facts"]["meter"]
+
+
 @pytest.mark.processes
 def test_the_model_that_ships_is_served_probed_and_ends_with_the_command(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
