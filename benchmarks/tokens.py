@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 import random
 import re
-import socket
 import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,17 +18,17 @@ from pathlib import Path
 from pydoc_data.topics import topics
 from typing import Any
 
-import requests
-
 import detabed
 from benchmarks._command import measuring, parser, show
 from benchmarks._served import served_ratio
 from edge_node.language.model_file import ModelFile, model_file
-from edge_node.language.prompt_cache import PromptCache, put, take
+from edge_node.language.prompt_cache import put, take
 from edge_node.language.requantise import cache_bytes_per_token, requantise
 from edge_node.language.server import LanguageServer
 from edge_node.language.step_cost import Prefill, Step, fit_prefill, fit_step
-from experiments.probe.meters import process_cpu_s
+from edge_node.meters.process_time import process_cpu_s
+from experiments.studies.tokens.measured.calls import Calls
+from experiments.studies.tokens.measured.handed_over import shipped
 
 PROMPTS, ANSWER_TOKENS = 16, 24
 GOALS: dict[str, tuple[str, float]] = {
@@ -61,35 +59,8 @@ def natural_prompts(count: int, seed: int = 0) -> list[str]:
     return [text[at : at + draw.randrange(150, 1200)] for at in draw.sample(range(len(text) - 1200), count)]
 
 
-class Client:
-    """Calls of one server by token."""
-
-    def __init__(self, server: LanguageServer) -> None:
-        self.server = server
-        self._session = requests.Session()
-        self._session.trust_env = False
-
-    def tokens(self, text: str) -> list[int]:
-        answer = self._session.post(f"{self.server.url}/tokenize", json={"content": text}, timeout=60)
-        return list(answer.json()["tokens"])
-
-    def complete(
-        self, tokens: Sequence[int], count: int, *, cached: bool = False, slot: int = 0
-    ) -> dict[str, Any]:
-        """``count`` greedy tokens; 0 reads the prompt alone. ``cached``: what the slot has read counts."""
-        asked: dict[str, Any] = {
-            "prompt": list(tokens),
-            "n_predict": count,
-            "temperature": 0,
-            "ignore_eos": True,
-            "id_slot": slot,
-            "return_tokens": True,
-            "cache_prompt": cached,
-        }
-        answer = self._session.post(f"{self.server.url}/completion", json=asked, timeout=600)
-        answer.raise_for_status()
-        told: dict[str, Any] = answer.json()
-        return told
+class Client(Calls):
+    """Calls of one server by token, and its CPU time."""
 
     def cpu_s(self) -> float:
         """Of the server's process so far."""
@@ -99,26 +70,6 @@ class Client:
         begun_s = self.cpu_s()
         work()
         return self.cpu_s() - begun_s
-
-
-def shipped(cache: PromptCache) -> PromptCache:
-    """The cache after its bytes went over a connection on the loopback."""
-    received = bytearray(len(cache.content))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        sender = threading.Thread(target=_send, args=(listening.getsockname(), cache.content))
-        sender.start()
-        connection, _ = listening.accept()
-        with connection:
-            view, have = memoryview(received), 0
-            while have < len(received):
-                have += connection.recv_into(view[have:])
-        sender.join()
-    return PromptCache(cache.kin, cache.tokens, bytes(received), cache.sha256)
-
-
-def _send(address: tuple[str, int], content: bytes) -> None:
-    with socket.create_connection(address) as connection:
-        connection.sendall(content)
 
 
 def hand_over(

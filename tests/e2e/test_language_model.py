@@ -1,16 +1,28 @@
-"""Whole runs that serve the real small language model: every token's joules are in the books, on fleets of two
-kinds."""
+"""Whole runs that serve the real small language model: every token's joules are in the books, on fleets of three kinds,
+after a kill, and on the wall clock."""
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import psutil
 import pytest
 
+from edge_node.language.server import MODULE
 from experiments.cli import invoke
 from experiments.run_folder.verify import verify_run
+from tests.boards.board_hosts import Boards, until
 from tests.language_model import fetched_model
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.processes
 
@@ -42,9 +54,14 @@ zone = "US-SE-SOCO"
 """
 
 
+def written(folder: Path, kind: str, slots: int) -> Path:
+    path = folder / "scenario.toml"
+    path.write_text(SCENARIO.format(kind=kind, slots=slots, model=fetched_model(folder)))
+    return path
+
+
 def run(folder: Path, kind: str, slots: int) -> Path:
-    scenario = SCENARIO.format(kind=kind, slots=slots, model=fetched_model(folder))
-    (folder / "scenario.toml").write_text(scenario)
+    written(folder, kind, slots)
     arguments = ["run", str(folder / "scenario.toml"), "--output", str(folder / "run")]
     assert invoke([*arguments, *(() if kind == "inprocess" else ("--no-report",))]) == 0
     return folder / "run"
@@ -107,3 +124,71 @@ def test_serving_has_the_sums_of_its_requests(inprocess: Path) -> None:
 
 def test_a_fleet_in_processes_of_its_own_serves_too(tmp_path: Path) -> None:
     check(run(tmp_path, "ray", 1))
+
+
+def test_killed_between_slots_and_resumed_no_request_is_lost(
+    inprocess: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The servers die with the runner; new ones answer the rest."""
+    folder = tmp_path / "run"
+    command = ("run", str(written(tmp_path, "inprocess", 2)), "-o", str(folder), "--no-report")
+    killed = (str(ROOT / "tests/e2e/killed.py"), "experiments.runs.recording:Recording.keep", "1", "after")
+    done = subprocess.run(
+        [sys.executable, *killed, *command],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert invoke(["resume", str(folder), "--no-report", "--json"]) == 0
+    (resumption,) = json.loads(capsys.readouterr().out)["resumptions"]["run"]
+    assert (resumption["slot"], resumption["lost_slot"]) == (1, None)
+    check(folder)
+    asked = ["slot", "owner", "batch_id", "place", "tokens_cached", "tokens_prefilled", "tokens_out", "bits"]
+    ours, theirs = (table(path, "requests")[asked].sort_values(asked[:4]) for path in (folder, inprocess))
+    pd.testing.assert_frame_equal(ours.reset_index(drop=True), theirs.reset_index(drop=True))
+
+
+def test_on_the_wall_clock_requests_are_answered_in_their_slots(tmp_path: Path) -> None:
+    path = written(tmp_path, "inprocess", 2)
+    wall = path.read_text().replace("slot_s = 60", 'clock = "wall"\nslot_s = 6')
+    path.write_text(wall.replace("requests_per_s = 0.05", "requests_per_s = 0.4"))
+    assert invoke(["run", str(path), "--output", str(tmp_path / "run"), "--no-report"]) == 0
+    check(tmp_path / "run")
+    slots = table(tmp_path / "run", "slots")
+    assert slots["unserved_batches"].sum() == 0
+    assert set(table(tmp_path / "run", "requests")["slot"]) == {0, 1}
+
+
+def test_daemons_on_this_machine_serve_too(tmp_path: Path) -> None:
+    """Each starts a server of its own, which ends with its assignment."""
+    port = free_port()
+    boards = Boards(tmp_path, {"n0": "127.0.0.1", "n1": "127.0.0.1"}, f"127.0.0.1:{port}", started)
+    try:
+        for node_id in boards.addresses:
+            boards.daemon(node_id)
+        path = written(tmp_path, "daemons", 1)
+        fleet = f'kind = "daemons"\ncluster = "boards.toml"\nport = {port}'
+        path.write_text(path.read_text().replace('kind = "daemons"', fleet))
+        assert invoke(["run", str(path), "--output", str(tmp_path / "run"), "--no-report"]) == 0
+        check(tmp_path / "run")
+        until(lambda: not any(servers_of(process.pid) for process in boards.processes.values()))
+    finally:
+        boards.end()
+
+
+def started(node_id: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, *arguments], text=True, **options)
+
+
+def servers_of(pid: int) -> list[int]:
+    """Language servers that a daemon has started."""
+    return [child.pid for child in psutil.Process(pid).children(recursive=True) if MODULE in child.cmdline()]
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
