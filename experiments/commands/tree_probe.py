@@ -54,7 +54,9 @@ def tree_probe(
     max_watts: Annotated[
         float | None,
         typer.Option(
-            min=1, max=1e6, help="What the server's machine or GPU can draw at most, in place of --board's power."
+            min=1,
+            max=1e6,
+            help="What the server's machine or GPU can draw at most, in place of --board's power.",
         ),
     ] = None,
     model: Annotated[

@@ -107,7 +107,10 @@ def test_the_watts_of_a_gpu_are_taken_where_they_are_said(
         for more, why in (([], "or --max-watts"), (["--max-watts", "400"], "is more than 400 W")):
             assert invoke(["tree", "probe", url, "-o", str(tmp_path / "no"), *asked, *more]) == 2
             assert why in " ".join(capsys.readouterr().err.split())
-        assert invoke(["tree", "probe", url, "-o", str(tmp_path / "yes"), *asked, "--max-watts", "700"]) in (0, 1)
+        assert invoke(["tree", "probe", url, "-o", str(tmp_path / "yes"), *asked, "--max-watts", "700"]) in (
+            0,
+            1,
+        )
     told = json.loads(capsys.readouterr().out)
     assert told["idle_w"] == pytest.approx(500.0, rel=0.02)
     assert "at most 700 W" in told["facts"]["meter"]
