@@ -45,6 +45,10 @@ STUDIES: dict[str, tuple[str, str]] = {
         "citylearn.study:reproduce_citylearn",
         "Seventeen real houses over a year: batteries, foresight, exchange; regret of DET and DETA.",
     ),
+    "base-stations": (
+        "stations.study:reproduce_base_stations",
+        "Base stations that may sleep: coverage, traffic, panels; always-on, threshold and DETA.",
+    ),
     "terminal": (
         "terminal.study:reproduce_terminal",
         "Terminal and edge server: local, split and full offloading.",

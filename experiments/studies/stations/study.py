@@ -1,0 +1,187 @@
+"""Base stations that may sleep, with panels and batteries under traffic (survey, section 2.2.2 and its figure 9).
+
+Claim: none, for the survey's text gives no figures; checks of the project's own. Cost: --quick a few minutes, --full
+about five times as much. Command: ``detabed reproduce base-stations``. Settings with their sources: stations.toml.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+
+from carbon_data.files.folders import cache_dir
+from carbon_data.units import JOULES_PER_KWH
+from experiments.fleet.machine import cpu_count
+from experiments.report.claims.shown import own_checks
+from experiments.report.figures.base import Drawing
+from experiments.report.study_page import Shown, render_study
+from experiments.run_folder.files import FIGURES, REPORT, TABLES
+from experiments.studies.fei.engine import run_jobs
+from experiments.studies.stations import figures
+from experiments.studies.stations.cells import ALWAYS_ON, StationCell, totals
+from experiments.studies.stations.checks import judge
+from experiments.studies.stations.plan import Extent, full, quick
+from experiments.studies.stations.world import settings
+from experiments.studies.written import write_study
+
+
+def reproduce_base_stations(
+    folder: Path,
+    full_extent: bool,
+    console: Console | None = None,
+    workers: int | None = None,
+    *,
+    cache: Path | None = None,
+    extent: Extent | None = None,
+) -> dict[str, Any]:
+    """Compute, judge, draw and write; returns ``checks``, ``tables``, ``figures``, ``page``, ``run`` and what
+    docs/command-line.md says."""
+    compared = tuple(settings()["policies"]["compared"])
+    extent = extent or (full if full_extent else quick)(compared)
+    main, swept = extent.main(), extent.sweep()
+    results, computed = run_jobs(
+        [*main, *(cell for _, _, cell in swept)],
+        cache or cache_dir() / "reproduce-base-stations",
+        what="days",
+        console=console,
+        workers=workers or cpu_count(),
+    )
+    days = _days(main, results[: len(main)])
+    policies = over_always_on(days, ["policy"])
+    told = _days([cell for _, _, cell in swept], results[len(main) :])
+    told.insert(0, "setting", [name for name, _, _ in swept])
+    told.insert(1, "value", [value for _, value, _ in swept])
+    sweep = over_always_on(told, ["setting", "value", "policy"])
+    made = {"policies": policies, "sweep": sweep, "days": days}
+    drawings = [figures.emissions(policies), figures.sensitivity(sweep)]
+    report = {
+        "checks": judge(policies, pd.concat([days, told])),
+        "days": [list(one) for one in extent.days],
+        "policies": _plain(policies),
+        "sweep": _plain(sweep),
+        "computed": computed,
+        "tables": {name: str(folder / TABLES / f"{name}.csv") for name in made},
+        "figures": {one.name: str(folder / FIGURES / f"{one.name}.svg") for one in drawings},
+        "page": str(folder / REPORT),
+        "run": str(folder),
+    }
+    write_study(folder, report, made, drawings, lambda shown: _page(report, shown))
+    return report
+
+
+def _days(cells: Sequence[StationCell], results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"policy": cell.policy, "month": cell.month, "seed": cell.seed}
+            | {name: value for name, value in result.items() if name != "cost"}
+            for cell, result in zip(cells, results, strict=True)
+        ]
+    )
+
+
+def over_always_on(days: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Sums over days by ``keys`` (the last is ``policy``), each beside always-on of the same other keys."""
+    rows = []
+    for key, own in days.groupby(keys, sort=False):
+        values = totals(own.drop(columns=[*keys, "month", "seed"]).to_dict("records"))
+        rows.append(dict(zip(keys, key, strict=True)) | values)
+    base = {tuple(row[k] for k in keys[:-1]): row for row in rows if row["policy"] == ALWAYS_ON}
+    for row in rows:
+        always = base[tuple(row[k] for k in keys[:-1])]
+        row["blocked_fraction"] = row["blocked_units"] / row["offered_units"]
+        row["energy_fraction"] = row["energy_j"] / always["energy_j"]
+        grams = always["emissions_g"]
+        row["emissions_fraction"] = row["emissions_g"] / grams if grams else float("nan")
+        row["reduction_fraction"] = float("nan") if row is always else 1.0 - row["emissions_fraction"]
+    return pd.DataFrame(rows)
+
+
+def _page(report: Mapping[str, Any], drawings: list[tuple[Drawing, str]]) -> str:
+    return render_study(
+        "experiments.studies.stations",
+        f"Seven cells with a panel and a battery each, {len(report['days'])} days of 24 hourly slots; who sleeps "
+        f"is decided "
+        "every hour.",
+        drawings,
+        [
+            ("Policies", _shown(report["policies"], ["policy"])),
+            ("Settings", _shown(report["sweep"], ["setting", "value", "policy"])),
+        ],
+        claims=own_checks(report["checks"]),
+        assumptions=_assumptions(),
+    )
+
+
+def _shown(rows: Sequence[Mapping[str, Any]], keys: list[str]) -> Shown:
+    return Shown(
+        [
+            *keys,
+            "energy kWh",
+            "of it from the grid",
+            "kg CO2e",
+            "fewer grams",
+            "blocked",
+            "carried elsewhere",
+            "asleep",
+            "wake-ups",
+        ],
+        [
+            [
+                *(str(row[key]) for key in keys),
+                f"{row['energy_j'] / JOULES_PER_KWH:.1f}",
+                f"{row['grid_j'] / row['energy_j']:.1%}",
+                f"{row['emissions_g'] / 1000:.2f}",
+                "" if row["reduction_fraction"] is None else f"{row['reduction_fraction']:.1%}",
+                f"{row['blocked_fraction']:.3%}",
+                f"{row['moved_units'] / row['offered_units']:.1%}",
+                f"{row['asleep_fraction']:.1%}",
+                f"{row['wakes']:.0f}",
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _assumptions() -> list[str]:
+    return [
+        "The survey names the problem, policies (thresholds of traffic, four depths of sleep, learned policies) "
+        "and panels; its "
+        "figure 9 is a picture without figures in the text. Layout, traffic, panels, batteries and the rule of "
+        "coverage are "
+        "choices, and swept.",
+        "A cell sleeps only where enough awake neighbours cover its area and carry all its traffic of the hour, "
+        "whatever the "
+        "policy wishes: what a policy blocks is what exceeds the capacity of all cells, or what waking up takes.",
+        "Traffic of the present hour is known when the hour is decided, to every policy. Traffic of a neighbour's "
+        "area takes "
+        "more energy.",
+        "Watts of a cell and its sleep modes are quoted from a published table of one type of macro cell, which "
+        "was not at "
+        "hand to be read again; they are swept, by half and by half more. There are none for SM4.",
+        "In slots of an hour the depth of sleep decides watts; wake times of a second and less decide next to "
+        "nothing, but "
+        "delay the first traffic of an hour by as much.",
+        "DETA is the testbed's own, with sleep and without exchange of energy between sites. It is told which "
+        "cells may "
+        "sleep together, and knows nothing else of neighbours: it plans as if any cell could carry any other's "
+        "traffic. "
+        "What is stored after its three hours it values by (D9), which expects every cell to be awake: it keeps "
+        "more for the "
+        "evening than cells that sleep will need.",
+        "Traffic is made, not measured: a day's course with noise. One city, one sky, one grid.",
+        "No learned policy ships with the study. One is compared where stations.toml names it as "
+        "package.module:Name.",
+    ]
+
+
+def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows for JSON: what is not known is null."""
+    return [
+        {str(name): None if isinstance(v, float) and np.isnan(v) else v for name, v in row.items()}
+        for row in table.to_dict("records")
+    ]
