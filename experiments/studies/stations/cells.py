@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from coordinator.policies.base import Policy
 from coordinator.policies.deta import Deta
 from coordinator.policies.local import Local
 from coordinator.policies.registry import make_policy
@@ -70,7 +69,7 @@ class StationCell:
         }
 
 
-def policy_of(name: str, given: Settings) -> tuple[Policy, Information]:
+def policy_of(name: str, given: Settings) -> tuple[Any, Information]:
     """A policy by its name, and what it may know. ``package.module:Name`` names one of your own, such as a learned
     one."""
     told = given["policies"]
@@ -102,7 +101,7 @@ def refuse_broken(run: Run, covers: Any) -> None:
         raise RunError(f"energy is not conserved: {off:g} J in a slot")
 
 
-def totals(results: list[Mapping[str, Any]]) -> dict[str, float]:
+def totals(results: Sequence[Mapping[Any, Any]]) -> dict[str, float]:
     """Sums over days; shares as their means."""
 
     def over(name: str) -> float:

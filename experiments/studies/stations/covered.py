@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,12 @@ import numpy as np
 from coordinator.market.decision import FleetDecision, home_and_moves
 from coordinator.market.fleet import Bools, Fleet, Ints
 from coordinator.market.rounding import WorkLimits
-from coordinator.policies.base import Policy
 from coordinator.policies.local import rule_decision
 from experiments.studies.stations.network import Network
 
 BLOCKED = "more traffic than the cells carry is blocked"
 
 
-@dataclass(frozen=True)
 class Covered:
     """``policy`` whose cells sleep only where neighbours cover their area and carry their traffic.
 
@@ -27,12 +25,9 @@ class Covered:
     carries its own up to its capacity, and the rest is blocked. A learned policy takes the same place as any other: a
     class with ``init`` and ``decide``."""
 
-    policy: Policy
-    network: Network
-
-    @property
-    def name(self) -> str:
-        return self.policy.name
+    def __init__(self, policy: Any, network: Network) -> None:
+        self.policy, self.network = policy, network
+        self.name = policy.name
 
     def init(self, seed: int) -> Any:
         return self.policy.init(seed)

@@ -86,7 +86,7 @@ def _days(cells: Sequence[StationCell], results: Sequence[Mapping[str, Any]]) ->
 
 def over_always_on(days: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """Sums over days by ``keys`` (the last is ``policy``), each beside always-on of the same other keys."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for key, own in days.groupby(keys, sort=False):
         values = totals(own.drop(columns=[*keys, "month", "seed"]).to_dict("records"))
         rows.append(dict(zip(keys, key, strict=True)) | values)
