@@ -15,9 +15,9 @@ from coordinator.adapters.flower_server import RunRecord, SlotOutcome
 from coordinator.ledger import head_of
 from coordinator.policies.registry import docstring
 from coordinator.tables.export import export_tables
-from edge_node.energy.boards import board_names
 from experiments.resolve.chosen_policy import policy_settings, short_look_ahead
 from experiments.resolve.listen import transport_security
+from experiments.resolve.made import BOARDS_KEY
 from experiments.resolve.network_factor import METADATA_KEY
 from experiments.resolve.resolved import Resolved
 from experiments.run_folder.files import LEDGER, METADATA, SCENARIO, table_file
@@ -80,7 +80,7 @@ def export_run(
         "assumptions": list(resolved.assumptions),
         "warnings": list(resolved.warnings),
         "transport_security": transport_security(scenario),
-        "boards": list(board_names()),
+        "boards": list(resolved.made[BOARDS_KEY]),
         **resolved.made,
         "versions": versions(),
     }

@@ -70,7 +70,7 @@
   function channel(field, key, discrete) {
     const axis = axisOf(key), numeric = axis && axis.numeric && !discrete;
     return { field, type: numeric ? "quantitative" : "ordinal", title: key, sort: axis && !axis.numeric ? axis.values.map(shown) : "ascending",
-      scale: numeric ? { zero: false, nice: true } : {}, axis: numeric ? {} : { labelAngle: field === "x" && axis && axis.values.some((v) => shown(v).length > 6) ? -35 : 0 } };
+      scale: numeric ? { zero: false, nice: true } : {}, axis: numeric ? { labelFlush: false, labelOverlap: true, ...(!sweep.random && axis.values.length <= 12 ? { values: axis.values } : {}) } : { labelAngle: field === "x" && axis && axis.values.some((v) => shown(v).length > 6) ? -35 : 0 } };
   }
 
   const tooltip = () => [{ field: "cell", title: "cell" }, { field: "policy" }, { field: "mean", title: "mean", format: ".5g" },

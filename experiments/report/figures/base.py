@@ -16,7 +16,7 @@ from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num, num2date
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import Formatter
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
@@ -107,9 +107,30 @@ def no_grid(ax: Axes, axis: str = "both") -> None:
     ax.grid(False, axis=axis)  # type: ignore[arg-type]
 
 
-def percent_axis(axis: Any, decimals: int | None = None) -> None:
+class PercentTicks(Formatter):
+    """Fractions in percent, with as many decimals as tell the ticks apart and round none of them, at most three."""
+
+    DECIMALS = 3
+
+    def __init__(self) -> None:
+        self._decimals = 0
+
+    def set_locs(self, locs: Any) -> None:
+        """The ticks, from which the number of decimals follows."""
+        super().set_locs(locs)
+        percents = [100.0 * float(at) for at in locs]
+        self._decimals = next(
+            (k for k in range(self.DECIMALS) if all(abs(one - round(one, k)) < 1e-6 for one in percents)),
+            self.DECIMALS,
+        )
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{100.0 * x:.{self._decimals}f}%".replace("-", "\N{MINUS SIGN}")
+
+
+def percent_axis(axis: Any) -> None:
     """Ticks of a fraction axis in percent."""
-    axis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=decimals))
+    axis.set_major_formatter(PercentTicks())
 
 
 def time_axis(ax: Axes, times: Edges, ticks: int = 9) -> None:

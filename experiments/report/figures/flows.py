@@ -96,7 +96,7 @@ def _draw(run: Run, energy: pd.DataFrame, batches: pd.DataFrame, kind: str) -> D
             "owner to executor. "
             + ("Above: width of a band is the amount; below: " if bands else "")
             + ("the same amounts as matrices, " if bands else "Matrices, ")
-            + "row gives, column takes."
+            + "row gives, column takes (<: below a hundredth of the largest)."
             + ("" if kind == "node" else f" On the diagonal: between nodes of one {kind}.")
         ),
         alt=_alt(label, energy, batches, names),
@@ -224,6 +224,13 @@ def _bands(drawing: Drawing, ax: Any, frame: pd.DataFrame, run: Run, verb: str, 
     ax.axis("off")
 
 
+def _in_cell(number: float, largest: float) -> str:
+    """A number that fits a cell: two digits, and ``<`` where it is below a hundredth of the largest."""
+    if number < 0.01 * largest:
+        return "<"
+    return units.number(number, 2 if number >= 1.0 else 1)
+
+
 def _matrix(
     drawing: Drawing,
     ax: Any,
@@ -248,7 +255,7 @@ def _matrix(
             ax.text(
                 j + 0.5,
                 i + 0.5,
-                units.number(float(number), 2),
+                _in_cell(float(number), top * scale.factor),
                 ha="center",
                 va="center",
                 fontsize=6.4,

@@ -100,7 +100,7 @@ def accuracy(study: Study) -> Drawing | None:
             fontsize=8.5,
             color=style.MUTED,
         )
-    percent_axis(axes[0].yaxis, 0)
+    percent_axis(axes[0].yaxis)
     axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].set_ylabel("test accuracy")
     axes[0].set_xlabel("round")

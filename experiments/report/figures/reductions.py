@@ -79,7 +79,7 @@ def _panel(
     low, high = ax.get_xlim()
     low, high = min(max(low, SHOWN_FROM), -0.02), max(high, 0.05)
     ax.set_xlim(low, high + 0.22 * (high - low))
-    percent_axis(ax.xaxis, 0)
+    percent_axis(ax.xaxis)
     ax.set_xlabel("reduction of emissions")
     ax.tick_params(axis="y", length=0)
     no_grid(ax, "y")

@@ -87,7 +87,7 @@ def _panel(
     low, high = ax.get_xlim()
     ax.set_xlim(low - 0.24 * (high - low), high + 0.24 * (high - low))
     if name.startswith("reduction"):
-        percent_axis(ax.xaxis, 0)
+        percent_axis(ax.xaxis)
     ax.set_xlabel(name)
     ax.tick_params(axis="y", length=0)
     no_grid(ax, "y")

@@ -28,6 +28,10 @@ NAMED = 24
 """With more zones the dots are not named; pointing at one does."""
 LARGEST_DOT, SMALLEST_DOT = 900.0, 40.0
 LARGEST_ARROW_PT = 4.0
+MAP_WIDTH_IN = 7.6
+"""Beside the scale of colours."""
+POINTS_PER_INCH = 72.0
+NAME_BESIDE_DOT_PT = 4.0
 NAMES_APART = 0.045
 """Least distance of two names, of the map's height."""
 Limits = tuple[float, float, float, float]
@@ -80,8 +84,8 @@ def zone_map(study: Study) -> Drawing | None:
     label = style.policy_label(run.policy)
     lacking = sorted(set(run.tables["nodes"]["zone"].dropna()) - set(zones["zone"]))
     limits = _limits(zones)
-    height = 8.6 * min(0.75, max(0.35, (limits[3] - limits[2]) / (limits[1] - limits[0])))
-    figure = new_figure(height + 0.6)
+    height = MAP_WIDTH_IN * min(0.75, max(0.35, (limits[3] - limits[2]) / (limits[1] - limits[0])))
+    figure = new_figure(height + 0.3)
     axes: Any = figure.subplots()
     drawing = Drawing(
         name="zones",
@@ -169,7 +173,7 @@ def _dots(drawing: Drawing, axes: Any, zones: pd.DataFrame, figure: Any, limits:
             f"mean {units.number(value)} g/kWh",
         )
     if len(zones) <= NAMED:
-        _names(axes, zones, limits)
+        _names(axes, zones.assign(radius_pt=np.sqrt(areas) / 2), limits)
     mapping = axes.scatter([], [], c=[], cmap=colours, norm=norm)
     figure.colorbar(mapping, ax=axes, label="mean intensity, g CO₂e per kWh", pad=0.02, shrink=0.7)
 
@@ -177,12 +181,14 @@ def _dots(drawing: Drawing, axes: Any, zones: pd.DataFrame, figure: Any, limits:
 def _names(axes: Any, zones: pd.DataFrame, limits: Limits) -> None:
     """Names right of their dots; those of dots near each other are moved apart, with a line to the dot."""
     gap = NAMES_APART * (limits[3] - limits[2])
+    degrees_per_pt = (limits[1] - limits[0]) / (MAP_WIDTH_IN * POINTS_PER_INCH)
     order = zones.sort_values("longitude_deg")
     # dots in a column of the map share it with their names
     column = (order["longitude_deg"].diff() > 0.12 * (limits[1] - limits[0])).cumsum()
     for _, group in order.groupby(column):
         wanted = group["latitude_deg"].tolist()
-        right = float(group["longitude_deg"].max()) + 0.022 * (limits[1] - limits[0])
+        edges = group["longitude_deg"] + (group["radius_pt"] + NAME_BESIDE_DOT_PT) * degrees_per_pt
+        right = float(edges.max())
         placed = spread_labels(wanted, gap, limits[2])
         for row, north in zip(group.itertuples(), placed, strict=True):
             at = float(row.longitude_deg), float(row.latitude_deg)  # type: ignore[arg-type]
@@ -190,12 +196,13 @@ def _names(axes: Any, zones: pd.DataFrame, limits: Limits) -> None:
             axes.annotate(
                 row.zone,
                 at,
-                (right if crowded else at[0] + 0.022 * (limits[1] - limits[0]), north),
+                (right, north),
                 textcoords="data",
                 va="center",
                 fontsize=8,
                 color=style.INK,
                 zorder=4,
+                bbox={"facecolor": style.PAPER, "alpha": 0.8, "lw": 0, "pad": 0.8},
                 arrowprops={"arrowstyle": "-", "lw": 0.5, "color": style.MUTED, "shrinkB": 0}
                 if crowded
                 else None,

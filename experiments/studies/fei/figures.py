@@ -272,7 +272,7 @@ def fig4(shares: pd.DataFrame, seeds: pd.DataFrame, stages: tuple[str, ...] = ST
             _stacked(axes[1], part, stages, column, offset, width * 0.9)
             _error_bars(axes[1], developed[developed["target_fraction"] == level], column, offset)
         axes[1].set_title("shares, to " + ", ".join(percent(v) for v in levels) + " (bars, left to right)")
-        percent_axis(axes[1].yaxis, 0)
+        percent_axis(axes[1].yaxis)
         axes[1].set_ylim(0, 1)
         for ax in axes:
             _servers_axis(ax, label="# of Servers, with coordinator")
@@ -373,7 +373,7 @@ def fig5(lines: pd.DataFrame) -> Drawing:
             )
             ax.set_title(f"reduction against {against}")
             ax.set_ylim(0, 1)
-            percent_axis(ax.yaxis, 0)
+            percent_axis(ax.yaxis)
         for ax in axes:
             _servers_axis(ax, FIG5_SERVERS, "edge servers")
         handles, labels = _merged([axes[0]])
@@ -439,7 +439,7 @@ def surface(means: pd.DataFrame, against: str) -> Drawing:
         for row in axes:
             row[0].set_ylabel("both caps")
         bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.02)
-        percent_axis(bar.ax.yaxis, 0)
+        percent_axis(bar.ax.yaxis)
         bar.set_label(f"reduction against {against.upper()}")
         bar.outline.set_visible(False)
     at_caps = awake[awake["cap_fraction"] == CAP_FRACTION]
@@ -486,7 +486,7 @@ def _panel(ax: Axes, part: pd.DataFrame, column: str) -> Any:
             fontsize=7,
             color=ink_on(to_hex(energy_map()(float(value)))),
         )
-    percent_axis(ax.yaxis, 0)
+    percent_axis(ax.yaxis)
     no_grid(ax)
     return image
 
@@ -537,7 +537,7 @@ def sleep(means: pd.DataFrame) -> Drawing:
             ax.set_title(f"against {against.upper()}")
             ax.set_xlabel("panel, W")
             ax.set_ylim(0, 1)
-            percent_axis(ax.yaxis, 0)
+            percent_axis(ax.yaxis)
         axes[0].set_ylabel("reduction")
         axes[0].annotate(
             percent(PAPER_REDUCTION_FRACTION),

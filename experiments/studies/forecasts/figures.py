@@ -85,7 +85,7 @@ def errors_by_lead(errors: pd.DataFrame) -> Drawing:
     left.set_ylabel("mean absolute error, all zones")
     left.set_ylim(0)
     left.set_xticks(range(0, 97, 24))
-    percent_axis(left.yaxis, 0)
+    percent_axis(left.yaxis)
     left.legend(loc="lower right")
     for k, (zone, own) in enumerate(errors.groupby("zone")):
         right.plot(
@@ -100,7 +100,7 @@ def errors_by_lead(errors: pd.DataFrame) -> Drawing:
     right.set_xticks(range(0, 97, 24))
     right.set_xlabel("lead, h")
     right.set_ylabel("issued forecasts, share of the zone's mean")
-    percent_axis(right.yaxis, 0)
+    percent_axis(right.yaxis)
     right.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8)
     return Drawing(
         name="errors",

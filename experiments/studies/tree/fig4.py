@@ -172,8 +172,7 @@ def verdicts(report: dict[str, Any]) -> FittingTable:
         table.add_row(
             name,
             claim["paper"],
-            f"[{colour}]{claim['verdict']}[/{colour}]"
-            + (", by construction" if "by_construction" in claim else ""),
+            f"[{colour}]{claim['verdict_in_full']}[/{colour}]",
             claim["ours"],
             f"{claim['met_in']} of {claim['settings']}",
         )
@@ -191,6 +190,7 @@ def _claims(judged: dict[Reading, dict[str, Judgement]]) -> dict[str, dict[str, 
         everywhere = [one.verdict for one in distinct.values()]
         found[claim.name] = {
             "verdict": str(here.verdict),
+            "verdict_in_full": f"{here.verdict}{', by construction' if here.by_construction else ''}",
             "sentence": claim.sentence,
             "paper": claim.paper,
             "ours": here.ours,

@@ -15,6 +15,8 @@ from experiments.studies.tree.settings import REFERENCE, variant_settings
 from experiments.studies.tree.tables import judge_reading, pick
 
 Judged = dict[Serving, dict[str, Judgement]]
+MARK = " *"
+"""After a verdict in the page's table that holds by construction."""
 
 
 def judge_variants(curves: pd.DataFrame, parameters: Parameters) -> Judged:
@@ -48,28 +50,41 @@ def variants_table(judged: Judged) -> pd.DataFrame:
 
 
 def variant_counts(judged: Judged) -> list[dict[str, Any]]:
-    """Verdicts of the sixteen by way to serve, and how many of them there are."""
+    """Verdicts of the sixteen by way to serve, how many of them there are, and which hold by construction."""
     found = []
     for serving, by_claim in judged.items():
-        verdicts = {name: one.verdict for name, one in by_claim.items() if one.claim.counted}
+        counted = {name: one for name, one in by_claim.items() if one.claim.counted}
+        verdicts = {name: one.verdict for name, one in counted.items()}
+        constructed = [name for name, one in counted.items() if one.by_construction]
         found.append(
             {
                 "cost": str(serving.cost),
                 "batch": serving.batch,
                 "users": serving.users,
+                "served": serving.label,
                 **{str(each).replace(" ", "_"): list(verdicts.values()).count(each) for each in Verdict},
                 "claims": {name: str(verdict) for name, verdict in verdicts.items()},
+                "by_construction": constructed,
+                "met_by_construction": sum(verdicts[name] is Verdict.MET for name in constructed),
             }
         )
     return found
 
 
 def variants_for_people(found: list[dict[str, Any]]) -> Shown:
-    """Claims (rows) by way to serve (columns)."""
-    labels = [Serving(row["cost"], row["batch"], row["users"]).label for row in found]
+    """Claims (rows) by way to serve (columns); a verdict that holds by construction ends with ``MARK``."""
     rows = [
-        [claim.name, claim.paper, *(row["claims"][claim.name] for row in found)]
+        [claim.name, claim.paper, *(_marked(row, claim.name) for row in found)]
         for claim in CLAIMS
         if claim.counted
     ]
-    return Shown(["claim", "paper", *labels], [*rows, ["met", "", *(str(row["met"]) for row in found)]])
+    met = [
+        "met, and of them by construction",
+        "",
+        *(f"{row['met']}, {row['met_by_construction']}" for row in found),
+    ]
+    return Shown(["claim", "paper", *(row["served"] for row in found)], [*rows, met])
+
+
+def _marked(row: dict[str, Any], name: str) -> str:
+    return f"{row['claims'][name]}{MARK if name in row['by_construction'] else ''}"
