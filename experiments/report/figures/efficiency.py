@@ -18,14 +18,21 @@ FIELDS = (
     ("tree_generated_testbed_bit_per_j", "over generated tokens"),
     ("ee_testbed_bit_per_j", "EE, testbed"),
 )
+GRAMS = "operational_g"
+PANELS: tuple[tuple[str, str, Any], ...] = (
+    (GRAMS, "Emissions", units.grams_scale),
+    ("tree_node_bit_per_j", "TREE, node", units.bits_per_joule_scale),
+    ("ee_node_bit_per_j", "EE, node", units.bits_per_joule_scale),
+)
 
 
 def by_policy(study: Study) -> Drawing | None:
-    """Two panels of bars with seeds; None when nothing can be stated."""
+    """Panels of bars with seeds; None when nothing can be stated, or no bit and no token was delivered."""
     shown = [
         (name, title)
         for name, title in FIELDS
         if all(over_seeds(study, p, name) is not None for p in study.policies)
+        and any(getattr(totals(run), name) > 0 for run in study)
     ]
     if not shown:
         return None
@@ -123,18 +130,24 @@ def _nodes(study: Study) -> tuple[pd.DataFrame, list[str], str]:
 
 
 def by_node(study: Study) -> Drawing:
-    """Three panels with one row per node: grams, TREE, EE; one marker per policy."""
+    """Panels with one row per node: grams, and TREE and EE where a node delivered anything; one marker per policy."""
     frame, groups, kind = _nodes(study)
+    panels = [panel for panel in PANELS if panel[0] == GRAMS or (frame[panel[0]] > 0).any()]
     figure = new_figure(1.5 + 0.265 * len(groups))
-    axes: Any = figure.subplots(1, 3, sharey=True)
+    axes: Any = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     names = group_names(study.any_run, groups)
     drawing = Drawing(
         name="by-node",
-        title=f"Grams, TREE and EE by {kind}",
+        title=f"{'Grams, TREE and EE' if len(panels) > 1 else 'Grams'} by {kind}",
         caption=(
             f"Every {kind} from low (top) to high mean grid intensity (bottom); mean over seeds. A "
             f"{kind}'s own grid energy "
-            "only; TREE and EE count the tokens and bits it delivered against the joules it used."
+            "only"
+            + (
+                "; TREE and EE count the tokens and bits it delivered against the joules it used."
+                if len(panels) > 1
+                else "; no node delivered bits or tokens."
+            )
         ),
         alt="Grams: "
         + "; ".join(
@@ -146,11 +159,6 @@ def by_node(study: Study) -> Drawing:
         figure=figure,
         data=frame[["policy", "group", "operational_g", "tree_node_bit_per_j", "ee_node_bit_per_j"]],
     )
-    panels: list[tuple[str, str, Any]] = [
-        ("operational_g", "Emissions", units.grams_scale),
-        ("tree_node_bit_per_j", "TREE, node", units.bits_per_joule_scale),
-        ("ee_node_bit_per_j", "EE, node", units.bits_per_joule_scale),
-    ]
     for ax, (column, title, fit) in zip(axes, panels, strict=True):
         largest = frame[column].max()
         scale = fit(0.0 if pd.isna(largest) else float(largest))
@@ -184,7 +192,7 @@ def by_node(study: Study) -> Drawing:
                         series=policy,
                     )
         ax.set_title(title)
-        ax.set_xlabel(f"{scale.unit} CO₂e" if column == "operational_g" else scale.unit)
+        ax.set_xlabel(f"{scale.unit} CO₂e" if column == GRAMS else scale.unit)
         ax.set_xlim(left=0)
         ax.margins(x=0.06)
         ax.tick_params(axis="y", length=0)

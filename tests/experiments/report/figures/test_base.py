@@ -6,11 +6,12 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.report.figures import draw_all
-from experiments.report.figures.base import spread_labels
+from experiments.report.figures.base import PercentTicks, spread_labels
 from experiments.report.figures.look import look
 from experiments.report.read import load
 
@@ -47,3 +48,16 @@ def test_figures_drawn_once_are_those_that_matplotlib_saves(
                 other.figure.savefig(path, metadata={**metadata, "Creator": None})
                 assert path.read_bytes() == (tmp_path / f"{one.name}.{suffix}").read_bytes()
                 other.figure.set_layout_engine("none")
+
+
+@pytest.mark.parametrize(
+    ("ticks", "texts"),
+    [
+        ([0.0, 0.5, 1.0], ["0%", "50%", "100%"]),
+        ([0.875, 0.9, 0.925], ["87.5%", "90.0%", "92.5%"]),
+        ([-0.0025, 0.0], ["\N{MINUS SIGN}0.25%", "0.00%"]),
+        ([-0.1, 0.0], ["\N{MINUS SIGN}10%", "0%"]),
+    ],
+)
+def test_ticks_in_percent_are_not_rounded(ticks: list[float], texts: list[str]) -> None:
+    assert PercentTicks().format_ticks(ticks) == texts

@@ -14,6 +14,7 @@ from experiments.studies.tree.settings import REFERENCE, study_settings, variant
 from experiments.studies.tree.study import run_study
 from experiments.studies.tree.tables import curves_table, parameters_table
 from experiments.studies.tree.variants import (
+    MARK,
     Judged,
     judge_variants,
     variant_counts,
@@ -47,7 +48,17 @@ def test_every_claim_is_judged_in_every_way_to_serve(judged: Judged) -> None:
     shown = variants_for_people(counts)
     assert len(shown.columns) == 2 + len(WAYS)
     assert len(shown.rows) == 17
-    assert [int(cell) for cell in shown.rows[-1][2:]] == [row["met"] for row in counts]
+    assert shown.rows[-1][2:] == [f"{row['met']}, {row['met_by_construction']}" for row in counts]
+
+
+def test_a_verdict_that_holds_by_construction_is_marked(judged: Judged) -> None:
+    for row, by_claim in zip(variant_counts(judged), judged.values(), strict=True):
+        constructed = {name for name, one in by_claim.items() if one.claim.counted and one.by_construction}
+        assert set(row["by_construction"]) == constructed
+        assert row["met_by_construction"] == sum(row["claims"][name] == "met" for name in constructed)
+    shown = variants_for_people(variant_counts(judged))
+    marked = {line[0] for line in shown.rows[:-1] if line[2].endswith(MARK)}
+    assert marked == set(variant_counts(judged)[0]["by_construction"])
 
 
 def test_the_page_has_the_verdicts_side_by_side(judged: Judged) -> None:
