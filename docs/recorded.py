@@ -2,7 +2,7 @@
 
 A recording is a JSON file with ``command``, ``date``, ``machine`` and ``found``; ``python -m benchmarks.record``
 writes it. ``machine`` is a table of facts or a sentence. ``note`` is there only where the figures were recorded before
-and are not repeated.
+and are not repeated; ``commit`` may then name the code that was measured.
 """
 
 from __future__ import annotations
