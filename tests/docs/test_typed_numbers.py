@@ -27,6 +27,14 @@ CONSTANTS: dict[str, set[str]] = {
         "93 %",  # targets of scaled trainings
         "90 %",
         "25 %",
+        "24 hours",  # look-ahead
+        "1 %",  # a unit of traffic
+    },
+    "docs/command-line.md": {
+        "1 %",  # a unit of traffic
+    },
+    "docs/tree-probe.md": {
+        "20 times",  # a limit
     },
     "docs/forecasts.md": {
         "50 %",  # caps
@@ -38,6 +46,8 @@ CONSTANTS: dict[str, set[str]] = {
         "256 KiB",  # limits of the port
         "64 KiB",
         "44 %",  # uncertainty of a published factor
+        "20 %",  # a quantile that is chosen
+        "20 s",  # an example
     },
     "docs/uncertainty.md": {
         "15 %",  # widths that are drawn
@@ -72,6 +82,7 @@ CONSTANTS: dict[str, set[str]] = {
     "docs/fine-tuning.md": {
         "1.8 MB",  # 460,800 numbers of four bytes
         "540 MB",  # 135 million of them
+        "1 %",  # a limit
     },
     "docs/live-carbon.md": {
         "5 minutes",  # of the services

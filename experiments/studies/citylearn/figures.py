@@ -57,7 +57,7 @@ def regret(policies: pd.DataFrame) -> Drawing:
     axes.axvline(0.0, color=MUTED, lw=1.0)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
-    percent_axis(axes.xaxis, 2)
+    percent_axis(axes.xaxis)
     axes.set_xlabel("grams above the optimum with foresight")
     return Drawing(
         name="regret",
