@@ -10,15 +10,24 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from coordinator.ledger.entry import Entry, Kind
+from protos.messages.slot import Usage
 
 if TYPE_CHECKING:
     from coordinator.ledger.entry import Unit
     from coordinator.slots.books import Books
+    from coordinator.slots.state import SlotState
 
 _MISSING = object()
 _CHANGING = (dict, set, list)
 _WHOLE = {Kind.DECISION: "waiting", Kind.BOOKING: "delivered"}
 """Tables that an entry of a kind changes in more than its node's row."""
+_OF_ONE_NODE = frozenset({Kind.USAGE, Kind.BOOKING, Kind.GAP})
+"""Kinds that change a slot in the rows of one node, and of the owners whose batches it ran."""
+_NOT_IN_SLOTS = frozenset({Kind.TELEMETRY, Kind.SETTLEMENT, Kind.ALARM})
+"""Kinds that change no slot, though they name one."""
+_BY_NODE = ("standing", "usage", "counted", "wasted", "away")
+_SMALL = ("totals", "parcel_pairs")
+"""Containers of a slot: by node, and those that such kinds change elsewhere."""
 
 
 class Savepoint:
@@ -34,6 +43,9 @@ class Savepoint:
         """By table and node, or whole tables, in the order in which they were kept."""
         self._balances: dict[tuple[str, Unit], int | None] = {}
         self._states: dict[tuple[str, Any], Any] = {}
+        self._slot_rows: dict[tuple[int, str], tuple[SlotState, dict[str, Any]]] = {}
+        """By slot and node: what the slot's containers held of the node. A copy of them all for every node's entry
+        would make a slot's cost grow with the square of its nodes."""
         self._frozen: dict[str, int] = {}
         """Slots of each zone's series before the first live signal."""
 
@@ -42,7 +54,7 @@ class Savepoint:
         for posting in entry.postings:
             key = (posting.account, posting.unit)
             self._balances.setdefault(key, self._books.balances.get(key))
-        self._keep("slots", entry.slot)
+        self._keep_slot(entry)
         if node := entry.node_id:
             self._keep("nodes", node)
             if ("waiting", node) not in self._rows:
@@ -57,6 +69,22 @@ class Savepoint:
         if entry.kind is Kind.DECISION:
             for node in self._books.nodes:
                 self._keep("nodes", node)
+
+    def _keep_slot(self, entry: Entry) -> None:
+        if entry.kind in _NOT_IN_SLOTS:
+            return
+        slot = None if entry.slot is None else self._books.slots.get(entry.slot)
+        changed = _changed_nodes(entry)
+        if slot is None or changed is None:
+            self._keep("slots", entry.slot)
+            return
+        if ("slots", slot.slot) in self._states:
+            return
+        for node in changed:
+            if (slot.slot, node) not in self._slot_rows:
+                rows = {name: getattr(slot, name).get(node, _MISSING) for name in _BY_NODE}
+                rows |= {name: copy.copy(getattr(slot, name)) for name in _SMALL}
+                self._slot_rows[slot.slot, node] = (slot, rows | {"settled": node in slot.settled})
 
     def _keep_whole(self, table: str) -> None:
         if (table, None) not in self._rows:
@@ -101,6 +129,9 @@ class Savepoint:
             for name, value in zip(_names(state.__class__), values, strict=True):
                 setattr(state, name, value)
             held[key] = state
+        # A slot kept as a whole was kept after its rows, if there are any: these go back last, the oldest at the end.
+        for (_, node), (slot, rows) in reversed(self._slot_rows.items()):
+            _put_back(slot, node, rows)
 
 
 class Together:
@@ -133,6 +164,29 @@ class Within:
 
 
 WITHIN = Within()
+
+
+def _changed_nodes(entry: Entry) -> set[str] | None:
+    """Nodes whose rows of its slot ``entry`` changes; None: it may change all of the slot."""
+    if entry.kind not in _OF_ONE_NODE or not entry.node_id:
+        return None
+    if entry.kind is not Kind.USAGE:
+        return {entry.node_id}
+    if not isinstance(entry.record, Usage):
+        return None  # read from the file: its owners are still in the text
+    return {entry.node_id, entry.record.node_id, *(executed.owner for executed in entry.record.executed)}
+
+
+def _put_back(slot: SlotState, node: str, rows: dict[str, Any]) -> None:
+    for name in _BY_NODE:
+        held = getattr(slot, name)
+        if rows[name] is _MISSING:
+            held.pop(node, None)
+        else:
+            held[node] = rows[name]
+    for name in _SMALL:
+        setattr(slot, name, copy.copy(rows[name]))
+    (slot.settled.add if rows["settled"] else slot.settled.discard)(node)
 
 
 @cache

@@ -166,9 +166,12 @@ class Task(ABC):
 
     def placed(self, model: nn.Module, batch: Arrays) -> tuple[Any, Tensor]:
         """``inputs`` on the device of ``model``."""
-        device = next(model.parameters()).device
+        return self.inputs_on(next(model.parameters()).device, batch)
+
+    def inputs_on(self, device: torch.device, batch: Arrays) -> tuple[Any, Tensor]:
+        """``inputs`` on ``device``."""
         x, y = self.inputs(batch)
-        return on_device(x, device), y.to(device)
+        return (x, y) if device.type == "cpu" else (on_device(x, device), y.to(device))
 
     def steps(self, model: nn.Module, options: StepOptions) -> Step:
         """Steps of a round's training, on the parameters that ``model`` has now."""

@@ -40,7 +40,8 @@ class MnistMlp(ImageTask):
         """Forward, backward and update by hand, in tensors that are kept from step to step.
 
         Same mathematics as autograd with cross-entropy. A weight's gradient is multiplied straight into the weight:
-        two large products, in float32 at the speed of the core, are nearly all that is left.
+        two large products, in float32 at the speed of the core, are nearly all that is left. Logits are (classes, B):
+        a softmax over ten numbers that lie apart is done for many examples at once, one over neighbours is not.
         """
         w1, b1, w2, b2 = parameters
         step = learning_rate / len(y)
@@ -54,15 +55,16 @@ class MnistMlp(ImageTask):
                 hidden = kept.hidden.copy_(product).add_(b1).relu_()
             else:
                 hidden = torch.mm(x, w1.t(), out=kept.hidden).add_(b1).relu_()
-            log_p = torch.log_softmax(torch.addmm(b2, hidden, w2.t(), out=kept.logits), 1, out=kept.d_logits)
-            picked = y.unsqueeze(1)
-            loss = log_p.gather(1, picked).mean().neg_()
+            torch.addmm(b2.unsqueeze(1), w2, hidden.t(), out=kept.logits)
+            log_p = torch.log_softmax(kept.logits, 0, out=kept.d_logits)
+            picked = y.unsqueeze(0)
+            loss = log_p.gather(0, picked).squeeze(0).dot(kept.minus_shares)
             # d loss / d logits = softmax - one-hot (times 1/B, which is in ``step``).
-            log_p.exp_().scatter_add_(1, picked, kept.minus_ones)
-            torch.mm(kept.d_logits, w2, out=kept.product)
+            log_p.exp_().scatter_add_(0, picked, kept.minus_ones)
+            torch.mm(kept.d_logits_t, w2, out=kept.product)
             _threshold_backward(kept.product, hidden, 0, grad_input=kept.d_hidden)
-            w2.addmm_(kept.d_logits_t, hidden, alpha=-step)
-            b2.addmv_(kept.d_logits_t, kept.ones, alpha=-step)
+            w2.addmm_(kept.d_logits, hidden, alpha=-step)
+            b2.addmv_(kept.d_logits, kept.ones, alpha=-step)
             if rounded is not None:
                 rounded.d_hidden.copy_(kept.d_hidden)
                 w1.sub_(
@@ -87,10 +89,11 @@ class _Kept:
         self._sizes, self._device = (batch, hidden, inputs), device
         empty = partial(torch.empty, device=device)
         self.hidden, self.product, self.d_hidden = (empty(batch, hidden) for _ in range(3))
-        self.logits, self.d_logits = (empty(batch, classes) for _ in range(2))
+        self.logits, self.d_logits = (empty(classes, batch) for _ in range(2))
         self.d_hidden_t, self.d_logits_t = self.d_hidden.t(), self.d_logits.t()
         self.ones = torch.ones(batch, device=device)
-        self.minus_ones = torch.full((batch, 1), -1.0, device=device)
+        self.minus_ones = torch.full((1, batch), -1.0, device=device)
+        self.minus_shares = torch.full((batch,), -1.0 / batch, device=device)
 
     @cached_property
     def rounded(self) -> _Rounded:

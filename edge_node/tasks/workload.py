@@ -199,12 +199,12 @@ class TaskWorkload:
             ),
         )
         # Converted once when they are used again, else one at a time and never two, to stay within the cache.
-        prepared = [self.task.placed(model, batch) for batch in batches] if epochs > 1 else None
+        prepared = [self.task.inputs_on(self.device, batch) for batch in batches] if epochs > 1 else None
         total, steps = torch.zeros((), device=self.device), 0
         for k, batch in itertools.islice(itertools.cycle(enumerate(batches)), epochs * len(batches)):
             if stop is not None and stop():
                 break
-            x, y = prepared[k] if prepared else self.task.placed(model, batch)
+            x, y = prepared[k] if prepared else self.task.inputs_on(self.device, batch)
             total += step(x, y, self._number(batch, steps // len(batches)))
             steps += 1
         return (total.item() / steps if steps else math.nan), steps

@@ -28,6 +28,7 @@ from coordinator.adapters.direct import DirectCoordinator
 from coordinator.adapters.flower_slots import SlotControl
 from coordinator.config import CoordinatorConfig
 from coordinator.policies.registry import make_policy
+from coordinator.process import cycles_seldom_searched
 from edge_node.config import NodeConfig, NodeMemory
 from edge_node.slots.link import LocalLink
 from experiments.run_folder.files import ADDRESSES, COORDINATOR_LOG, PROCESSES
@@ -230,7 +231,8 @@ def _open_direct(
             coordinator.receive(node_id, link.register())
         processes = {**fleet.pids(), "coordinator": os.getpid()}
         _write(folder / PROCESSES, processes)
-        yield Session(control, grid, numbers, processes, memories=fleet.memories)
+        with cycles_seldom_searched():  # the nodes stay: a search through a thousand of them finds nothing
+            yield Session(control, grid, numbers, processes, memories=fleet.memories)
     finally:
         fleet.release()
         coordinator.close()

@@ -123,23 +123,23 @@ class Resolved:
     def node_ids(self) -> tuple[str, ...]:
         return tuple(node_name(i, len(self.node_specs)) for i in range(len(self.node_specs)))
 
-    @property
+    @cached_property
     def profiles(self) -> tuple[str, ...]:
         """Board profile of every node."""
         return tuple((spec.board or self.scenario.board).profile for spec in self.node_specs)
 
-    @property
+    @cached_property
     def measured_batteries(self) -> tuple[str, ...]:
         """Nodes whose batteries have a gauge; none under a policy without batteries."""
         pairs = zip(self.node_ids, self.node_specs, strict=True)
         return tuple(node for node, spec in pairs if spec.battery_meter and self.with_harvest)
 
-    @property
+    @cached_property
     def meters(self) -> tuple[str, ...]:
         """Of every node."""
         return tuple(spec.meter or self.scenario.fleet.meter for spec in self.node_specs)
 
-    @property
+    @cached_property
     def devices(self) -> tuple[Device, ...]:
         """Of every node."""
         return tuple(spec.device or self.scenario.task.device for spec in self.node_specs)

@@ -1,7 +1,8 @@
-"""Process helper: a process ends when its parent ends."""
+"""Process helpers: a process ends when its parent ends; cycles are searched for seldom, within a block."""
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from coordinator.process import OBJECTS_BETWEEN_SEARCHES, cycles_seldom_searched
 
 pytestmark = pytest.mark.processes
 ROOT = Path(__file__).parents[2]
@@ -52,3 +55,13 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_cycles_are_searched_for_as_before_once_the_block_ends() -> None:
+    before = gc.get_threshold()
+    with pytest.raises(ZeroDivisionError), cycles_seldom_searched():
+        assert gc.get_threshold()[0] == OBJECTS_BETWEEN_SEARCHES
+        assert gc.get_freeze_count() > 0
+        1 / 0  # noqa: B018
+    assert gc.get_threshold() == before
+    assert gc.get_freeze_count() == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import pytest
 
 from coordinator.ledger.entry import Entry, Kind
 from coordinator.ledger.store import read_entries
+from coordinator.slots.books import Books, _content
 from coordinator.slots.savepoint import Savepoint
+from coordinator.slots.state import Phase
 from tests.carbon_data.live.replayed import Replayed
 from tests.coordinator.slots.trader import Trader
-from tests.reliability.sabotage import memory
+from tests.reliability.sabotage import memory, plain
 
 
 def test_books_are_put_back_into_the_same_objects(tmp_path: Path, kit: Any) -> None:
@@ -90,4 +93,35 @@ def test_live_signals_are_put_back(tmp_path: Path, kit: Any, replayed: Replayed)
     assert books.frozen_slots == before[2] + 1
     kept.restore()
     assert (books.zones, books.intensity_g_per_kwh, books.frozen_slots) == before
+    bench.close()
+
+
+def test_an_entry_of_one_node_keeps_what_the_slot_holds_of_it(tmp_path: Path, kit: Any) -> None:
+    """Every entry of a slot alone, and all together: the end of the slot keeps it whole, after its nodes' rows."""
+    bench = kit.Bench(kit.make_config(tmp_path, nodes=3, slots=2), Trader())
+    bench.join()
+    bench.run_slot(0)
+    entries = [stored.entry for stored in read_entries(bench.config.ledger_path)]
+    of_a_node = {Kind.USAGE, Kind.BOOKING}
+    decided = next(k for k, entry in enumerate(entries) if entry.kind is Kind.DECISION)
+    books = Books(bench.config)
+    for entry in entries[: decided + 1]:
+        books.apply(entry)
+    begun = plain(books.slots[0])
+    together = Savepoint(books)
+    for entry in entries[decided + 1 :]:
+        live = replace(entry, record=_content(entry)) if entry.kind is Kind.USAGE else entry
+        before = plain(vars(books))
+        alone = Savepoint(books)
+        for kept in (alone, together):
+            kept.keep(live)
+        assert entry.kind not in of_a_node or ("slots", 0) not in alone._states  # no copy of the whole slot
+        books.apply(live)
+        alone.restore()
+        assert plain(vars(books)) == before
+        books.apply(live)
+    assert books.slots[0].phase is Phase.ENDED
+    assert {entry.kind for entry in entries} > of_a_node | {Kind.SLOT_END, Kind.TRADE}
+    together.restore()
+    assert plain(books.slots[0]) == begun
     bench.close()
