@@ -10,9 +10,8 @@ Command: python -m benchmarks.sleep [--quick] [--json]
 Half of the random fleets trade no energy (DAT), and in half about half of the nodes cannot sleep; work waits 0, 1 or 2
 slots, and stays at home, leaves by halves or may leave altogether. The mixed-integer program is given 60 s each; its
 best plan counts. Larger fleets are those of benchmarks.optimiser, all of whose work may leave, four slots ahead and
-1,000 nodes also 24, and those of four slots also with half of the nodes unable to sleep (``mixed_``); CPU seconds of all
-threads. The first two goals are the issue's; those of 24 slots are limits that
-a change for the worse would break.
+1,000 nodes also 24, and those of four slots also with half of the nodes unable to sleep (``mixed_``); CPU seconds of
+all threads. The first two goals are the issue's; those of 24 slots are limits that a change for the worse would break.
 """
 
 from __future__ import annotations
