@@ -22,8 +22,11 @@ def test_goals_are_of_the_worst_fleet(monkeypatch: pytest.MonkeyPatch) -> None:
     def fleet(seed: int) -> dict[str, float]:
         return {"above": 0.001 * seed, "bound_below": 0.01, "stated": 0.01 + 0.001 * seed}
 
-    def decided(nodes: int, slots: int = 4, *, may_sleep: bool = True) -> dict[str, float]:
-        return {"cpu_s": nodes / 100.0 * (30.0 if slots == 24 and may_sleep else 1.0), "gap_fraction": 0.06}
+    def decided(
+        nodes: int, slots: int = 4, *, may_sleep: bool = True, share_that_can: float = 1.0
+    ) -> dict[str, float]:
+        times = share_that_can * (30.0 if slots == 24 and may_sleep else 1.0)
+        return {"cpu_s": nodes / 100.0 * times, "gap_fraction": 0.06}
 
     monkeypatch.setattr(sleep, "against_mixed_integer", fleet)
     monkeypatch.setattr(sleep, "decision", decided)
@@ -32,6 +35,7 @@ def test_goals_are_of_the_worst_fleet(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["figures"]["fleets"] == sleep.QUICK_FLEETS
     assert found["figures"]["stated_most"] == pytest.approx(0.021)
     assert found["figures"]["cpu_s_300"] == 3.0
+    assert found["figures"]["mixed_cpu_s_300"] == 1.5
     assert "cpu_s_10000" not in found["figures"]
     assert found["deferred"] == [*sleep.LATER, "1000", "10000"]
     assert found["goals"]["most_above_mixed_integer"] == {
