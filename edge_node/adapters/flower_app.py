@@ -72,12 +72,25 @@ def slot_mod(message: Message, context: Context, app: Handler, link: Link) -> Me
     """Have ``app`` (or Flower's next mod) answer within the node's slot, metered."""
     told = message.content.config_records.get(SLOT)
     if told is None:
-        return _beside(message, context, app, link)
+        return _as_answer(message, _beside(message, context, app, link))
     del message.content[SLOT]
     try:
-        return _round(message, context, app, link, told)
+        return _as_answer(message, _round(message, context, app, link, told))
     except (NoWork, NotReady) as error:
         return error_reply(message, NOT_IN_SLOT, str(error))
+
+
+def _as_answer(message: Message, reply: Message) -> Message:
+    """``reply``, which has to name the message: the round would wait for it in vain. Mods of Flower make an error of an
+    answer that they find wrong (LocalDpMod of one without a model), and address it to that answer."""
+    if reply.metadata.reply_to_message_id == message.metadata.message_id:
+        return reply
+    if reply.has_error():
+        return error_reply(message, reply.error.code, reply.error.reason)
+    raise AppAnswerError(
+        f"the app's answer to {message.metadata.message_type} is no reply to that message: make it with "
+        "Message(content, reply_to=message)"
+    )
 
 
 def _round(message: Message, context: Context, app: Handler, link: Link, told: ConfigRecord) -> Message:

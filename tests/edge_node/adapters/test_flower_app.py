@@ -103,6 +103,23 @@ def test_what_the_slot_does_not_allow_is_a_typed_error(error) -> None:
     assert reply.error.code == NOT_IN_SLOT
 
 
+def test_an_error_that_a_mod_addresses_to_the_answer_is_the_answer() -> None:
+    """Nobody would receive it: the round waited for its timeout."""
+    message = asked(kind="evaluate")
+
+    def with_mod(asked, context):
+        return Message(Error(7, "one ArrayRecord is needed"), reply_to=app(asked, context))
+
+    reply = slot_mod(message, context(), with_mod, Link())
+    assert (reply.error.code, reply.error.reason) == (7, "one ArrayRecord is needed")
+    assert reply.metadata.reply_to_message_id == message.metadata.message_id
+
+
+def test_an_answer_to_another_message_is_none() -> None:
+    with pytest.raises(AppAnswerError, match="no reply to that message: make it with Message"):
+        slot_mod(asked(slot=0), context(), lambda m, c: app(asked(), c), Link())
+
+
 def test_an_error_of_the_app_is_its_answer_and_its_work_is_no_result() -> None:
     link = Link()
     reply = slot_mod(asked(slot=0), context(), lambda m, c: Message(Error(6, "mod"), reply_to=m), link)
