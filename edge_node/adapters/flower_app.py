@@ -86,7 +86,7 @@ def _as_answer(message: Message, reply: Message) -> Message:
     if reply.metadata.reply_to_message_id == message.metadata.message_id:
         return reply
     if reply.has_error():
-        return error_reply(message, reply.error.code, reply.error.reason)
+        return error_reply(message, reply.error.code, reply.error.reason or "no reason given")
     raise AppAnswerError(
         f"the app's answer to {message.metadata.message_type} is no reply to that message: make it with "
         "Message(content, reply_to=message)"
