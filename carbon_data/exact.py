@@ -8,6 +8,7 @@ quotient in floats and correct it by its remainder, which wraps around in 64 bit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -107,6 +108,27 @@ def rounded_ratio(amount: Ints, ratio: Fraction) -> Ints:
     return quotient + ((double > bottom) | ((double == bottom) & (quotient % 2 == 1)))
 
 
+def rounded_ratios(amount: Ints, ratios: Sequence[Fraction], place: Ints) -> Ints:
+    """As ``rounded_ratio`` with a ratio of its own for every row: ``ratios[place[row]]``."""
+    _check(amount)
+    if not amount.size:
+        return np.zeros(0, dtype=np.int64)
+    largest = float(amount.max())
+    if any(r.numerator >= 2**62 or r.denominator >= 2**58 or largest * float(r) >= LIMIT for r in ratios):
+        found = np.empty_like(amount)
+        for number, ratio in enumerate(ratios):
+            found[place == number] = rounded_ratio(amount[place == number], ratio)
+        return found
+    top, bottom = (
+        np.array([getattr(ratio, part) for ratio in ratios], dtype=np.int64)[place]
+        for part in ("numerator", "denominator")
+    )
+    quotient = _whole(np.floor(amount.astype(np.float64) * (top / bottom)))
+    quotient, rest = _corrected(quotient, amount * top - quotient * bottom, bottom)
+    double = 2 * rest
+    return quotient + ((double > bottom) | ((double == bottom) & (quotient % 2 == 1)))
+
+
 def _corrected(quotient: Ints, rest: Ints, whole: Ints | np.int64) -> tuple[Ints, Ints]:
     for _ in range(_STEPS):
         low, high = rest < 0, rest >= whole
@@ -133,6 +155,8 @@ def _at_least(amount: Floats, factor: Floats, wanted: Floats) -> NDArray[np.bool
 
 
 def _tiny(factor: Floats) -> bool:
+    if factor.min(initial=1.0) >= _TINY:
+        return False
     return bool(((factor > 0) & (factor < _TINY)).any())
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
-from carbon_data.exact import Floats, Ints, rounded_ratio, spread, to_micro
+from carbon_data.exact import Floats, Ints, rounded_ratios, spread, to_micro
 from carbon_data.types import Provenance
 from coordinator.accounting.lifecycle import AttributedLine, emitted_pg
 from coordinator.slots.lines import Row, row
@@ -33,17 +35,19 @@ class NetworkLines:
 
 def grams_pg(grid_uj: Ints, intensity_g_per_kwh: Floats) -> Ints:
     """(L1) of every amount, as accounting.lifecycle.operational_pg."""
-    found = np.empty_like(grid_uj)
-    for intensity in np.unique(intensity_g_per_kwh).tolist():
-        rows = intensity_g_per_kwh == intensity
-        found[rows] = rounded_ratio(grid_uj[rows], emitted_pg(1, intensity))
-    return found
+    levels, place = np.unique(intensity_g_per_kwh, return_inverse=True)
+    return rounded_ratios(grid_uj, [_pg_of_one_uj(level) for level in levels.tolist()], place)
 
 
-def node_lines(lines_uj: Ints, grid_uj: Ints, intensity_g_per_kwh: Floats) -> NodeLines:
-    """(L1), (L2): accounting.lifecycle.attribute for every node."""
-    grams = grams_pg(grid_uj, intensity_g_per_kwh)
-    return NodeLines(spread(grid_uj, lines_uj), spread(grams, lines_uj))
+@lru_cache(maxsize=100_000)
+def _pg_of_one_uj(intensity_g_per_kwh: float) -> Fraction:
+    """A day of a large fleet asks for the same few thousand intensities again and again."""
+    return emitted_pg(1, intensity_g_per_kwh)
+
+
+def node_lines(lines_uj: Ints, grid_uj: Ints, nodes_pg: Ints) -> NodeLines:
+    """(L1), (L2): accounting.lifecycle.attribute for every node. ``nodes_pg``: ``grams_pg`` of ``grid_uj``."""
+    return NodeLines(spread(grid_uj, lines_uj), spread(nodes_pg, lines_uj))
 
 
 def network_lines(

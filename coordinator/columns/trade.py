@@ -45,10 +45,12 @@ class Trade:
             [math.floor(Fraction(limit_w) * second_uj) for limit_w in figures["discharge_limit_w"].tolist()],
             dtype=np.int64,
         )
-        self._export_loss, self._import_loss = (
-            figures["export_loss_fraction"],
-            figures["import_loss_fraction"],
-        )
+        losses = (figures["export_loss_fraction"], figures["import_loss_fraction"])
+        (out, self._out), (into, self._into) = (np.unique(loss, return_inverse=True) for loss in losses)
+        self._efficiencies = [
+            [(1 - Fraction(a)) * (1 - Fraction(b)) for b in into.tolist()] for a in out.tolist()
+        ]
+        """Exact, by kind of donor (``_out``) and of recipient (``_into``)."""
 
     def settle(
         self, transfers: TransferColumns, harvest_uj: Ints, battery_uj: Ints, discharge_uj: Ints
@@ -73,17 +75,12 @@ class Trade:
 
     def _received(self, transfers: TransferColumns, sent: Ints) -> Ints:
         """floor(sent * out_i * in_j), exact: a product of two fractions of 53 bits, in Python's integers."""
-        received = np.empty_like(sent)
-        losses = np.stack(
-            [self._export_loss[transfers.donor], self._import_loss[transfers.recipient]], axis=1
-        )
-        kinds, place = np.unique(losses, axis=0, return_inverse=True)
-        for kind, (out, into) in enumerate(kinds.tolist()):
-            rows = np.flatnonzero(place.ravel() == kind)
-            efficiency = (1 - Fraction(out)) * (1 - Fraction(into))
-            top, bottom = efficiency.numerator, efficiency.denominator
-            received[rows] = [amount * top // bottom for amount in sent[rows].tolist()]
-        return received
+        received = []
+        kinds = (self._out[transfers.donor].tolist(), self._into[transfers.recipient].tolist())
+        for amount, out, into in zip(sent.tolist(), *kinds, strict=True):
+            efficiency = self._efficiencies[out][into]
+            received.append(amount * efficiency.numerator // efficiency.denominator)
+        return np.array(received, dtype=np.int64)
 
 
 def _sums(rows: Ints, amounts: Ints, nodes: int) -> Ints:

@@ -194,19 +194,26 @@ class Fleet:
         }
         for spec in fields(self):
             value: Any = getattr(self, spec.name)
-            if not isinstance(value, np.ndarray):
-                continue
-            expected = shapes.get(spec.name, (n,) if spec.name not in matrices else value.shape)
-            if value.shape != expected:
-                raise ValueError(f"{spec.name} has shape {value.shape}, expected {expected}")
-            if spec.name != "mean_loss" and np.issubdtype(value.dtype, np.number):
-                if not np.isfinite(value).all():
-                    raise ValueError(
-                        f"{spec.name} holds a value that is not finite; missing data must raise earlier"
-                    )
-                if (value < 0).any():
-                    raise ValueError(f"{spec.name} holds a negative value")
-            value.setflags(write=False)
+            if isinstance(value, np.ndarray):
+                _check(
+                    spec.name,
+                    value,
+                    shapes.get(spec.name, (n,) if spec.name not in matrices else value.shape),
+                )
+
+    def changed(self, **arrays: NDArray[Any]) -> Fleet:
+        """This fleet with other arrays of the same shapes; only they are checked, which is quicker than ``replace``.
+
+        Raises ValueError as the constructor does, and for a field that is no array here."""
+        found = object.__new__(Fleet)
+        found.__dict__.update(self.__dict__)
+        for name, value in arrays.items():
+            before = self.__dict__.get(name)
+            if not isinstance(before, np.ndarray):
+                raise ValueError(f"{name} is no array of this fleet; take dataclasses.replace for it")
+            _check(name, value, before.shape)
+            found.__dict__[name] = value
+        return found
 
     @property
     def size(self) -> int:
@@ -260,3 +267,15 @@ class Fleet:
         else:
             efficiency = self.export_efficiency[source] * self.import_efficiency[target]
         return np.where(source == target, 1.0, efficiency)
+
+
+def _check(name: str, value: NDArray[Any], expected: tuple[int, ...]) -> None:
+    """Shape and numbers of a field, which is read-only from then on. Raises ValueError."""
+    if value.shape != expected:
+        raise ValueError(f"{name} has shape {value.shape}, expected {expected}")
+    if name != "mean_loss" and np.issubdtype(value.dtype, np.number):
+        if not np.isfinite(value).all():
+            raise ValueError(f"{name} holds a value that is not finite; missing data must raise earlier")
+        if (value < 0).any():
+            raise ValueError(f"{name} holds a negative value")
+    value.setflags(write=False)

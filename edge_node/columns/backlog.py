@@ -38,7 +38,9 @@ class BacklogColumns:
     def forecast(self, slot: int, horizon: int) -> Ints:
         """(N, H-1) to be released in the slots after ``slot``; none after the run's end."""
         following = self._demand[:, slot + 1 : slot + horizon]
-        return np.pad(following, ((0, 0), (0, horizon - 1 - following.shape[1])))
+        found = np.zeros((len(following), horizon - 1), dtype=np.int64)
+        found[:, : following.shape[1]] = following
+        return found
 
     def run(self, batches: Ints) -> Ints:
         """Take (N,) ``batches``, earliest deadline first, and end the slot. Returns (N,) batches that expired.
@@ -52,5 +54,6 @@ class BacklogColumns:
             )
         expired = left[:, 0].copy()
         self.first = self.first + batches + expired
-        self._waiting = np.pad(left[:, 1:], ((0, 0), (0, 1)))
+        self._waiting = np.zeros_like(left)
+        self._waiting[:, :-1] = left[:, 1:]
         return expired

@@ -28,7 +28,11 @@ class HarvestColumns:
         self._by_sky = np.array([bool(clear.size) for clear in self._clear_w])
         for row in np.flatnonzero(self._by_sky):
             self._expected_uj[row] = to_micro(self._clear_w[row] * slot_s)
-        self._index: Floats = np.full(len(series), UNKNOWN_CLEARNESS)
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget the skies that were seen."""
+        self._index: Floats = np.full(len(self._power_w), UNKNOWN_CLEARNESS)
         self._seen = -1
 
     def energy_uj(self, slot: int) -> Ints:

@@ -44,17 +44,24 @@ class VirtualNodes:
         batteries = [battery_of(config.battery, config.slot_s) for config in configs]
         self._batteries = BatteryColumns.of(batteries)
         initial = [0.0 if c.battery is None else c.battery.initial_fraction for c in configs]
-        self.battery_uj: Ints = np.array(
+        self._first_uj: Ints = np.array(
             [
                 min(round(b.capacity_uj * part), b.capacity_uj)
                 for b, part in zip(batteries, initial, strict=True)
             ],
             dtype=np.int64,
         )
-        """(N,) stored before the slot that the nodes are in."""
         self._harvest = HarvestColumns([config.harvest for config in configs], first.slot_s)
-        self._backlog = BacklogColumns(first.stages, first.deadline_slots, self.load.demand)
-        self._slept = np.zeros(len(configs), dtype=bool)
+        self._deadline_slots = first.deadline_slots
+        self.restart()
+
+    def restart(self) -> None:
+        """Go back to before the first slot."""
+        self.battery_uj: Ints = self._first_uj.copy()
+        """(N,) stored before the slot that the nodes are in."""
+        self._harvest.restart()
+        self._backlog = BacklogColumns(self._stages, self._deadline_slots, self.load.demand)
+        self._slept = np.zeros(len(self.battery_uj), dtype=bool)
 
     @staticmethod
     def profiles(configs: Sequence[NodeConfig]) -> tuple[NodeProfile, ...]:

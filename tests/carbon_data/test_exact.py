@@ -93,6 +93,19 @@ def test_grams_are_rounded_as_in_the_books(amounts: list[int], intensity: float)
     assert exact.rounded_ratio(ints(*amounts), ratio).tolist() == wanted
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 2**40), st.integers(0, 4)), max_size=20),
+    st.lists(st.one_of(st.floats(0.0, 2000.0), st.just(1e7)), min_size=5, max_size=5),
+)
+def test_grams_of_many_intensities_at_once_are_those_one_by_one(
+    rows: list[tuple[int, int]], intensities: list[float]
+) -> None:
+    ratios = [emitted_pg(1, each) for each in intensities]
+    place = ints(*(number for _, number in rows))
+    found = exact.rounded_ratios(ints(*(amount for amount, _ in rows)), ratios, place)
+    assert found.tolist() == [round(emitted_pg(amount, intensities[number])) for amount, number in rows]
+
+
 @given(st.lists(st.floats(0.0, 9e8), min_size=1, max_size=20))
 def test_joules_become_microjoules_as_one_by_one(values: list[float]) -> None:
     assert exact.to_micro(np.array(values)).tolist() == [to_micro(value) for value in values]

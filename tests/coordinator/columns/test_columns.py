@@ -125,7 +125,8 @@ def test_lines_share_grid_and_grams_as_each_node_does(rows: list[tuple[list[int]
     names = (Component.COMPUTE, Component.STATIC, Component.WAKE, Component.RADIO_TX)
     energy = np.array([weights for weights, _, _ in rows], dtype=np.int64)
     grid = np.array([int(sum(weights) * share) for weights, share, _ in rows], dtype=np.int64)
-    found = node_lines(energy, grid, np.array([intensity for _, _, intensity in rows]))
+    intensity = np.array([intensity for _, _, intensity in rows])
+    found = node_lines(energy, grid, grams_pg(grid, intensity))
     for row, (weights, _, intensity) in enumerate(rows):
         lines = [
             EnergyLine(Stage.DEVELOPMENT, c, uj, "modelled") for c, uj in zip(names, weights, strict=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from coordinator.market.fleet import Fleet, Limits
-from coordinator.market.instances import random_fleet
+from coordinator.market.instances import random_fleet, reference_day
 
 
 @pytest.mark.parametrize(
@@ -147,3 +147,20 @@ def test_what_arrives_of_a_transfer_by_hand() -> None:
     by_pair = replace(fleet, loss_fraction=loss).transfer_efficiency(source, target)
     assert by_pair == pytest.approx([0.9, 0.7, 1.0, 0.4])
     assert (fleet.size, fleet.horizon) == (3, 4)
+
+
+def test_a_changed_fleet_checks_what_is_new() -> None:
+    fleet = reference_day(3, nodes=2)
+    found = fleet.changed(battery_j=np.array([1.0, 2.0]))
+    assert found.battery_j.tolist() == [1.0, 2.0]
+    assert found.harvest_j is fleet.harvest_j
+    assert not found.battery_j.flags.writeable
+    for values, message in (
+        (np.zeros(3), r"shape \(3,\), expected \(2,\)"),
+        (np.array([1.0, np.nan]), "not finite"),
+        (np.array([1.0, -1.0]), "negative"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fleet.changed(battery_j=values)
+    with pytest.raises(ValueError, match="slot_s is no array"):
+        fleet.changed(slot_s=np.zeros(2))

@@ -1,0 +1,1 @@
+"""Environments for learning on a virtual fleet: a coordinator's decisions (Gymnasium), nodes' bids (PettingZoo)."""
