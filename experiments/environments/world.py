@@ -53,7 +53,8 @@ class Outcome:
         """(N,) g of moved batches in the network, half at either end."""
         moves, nodes = self.told.moves, len(self.told.awake)
         each = self.booked.network.pg / PG_PER_G / 2.0
-        return np.bincount(moves.owner, each, nodes) + np.bincount(moves.executor, each, nodes)
+        both = np.bincount(moves.owner, each, nodes) + np.bincount(moves.executor, each, nodes)
+        return np.asarray(both, dtype=np.float64)
 
 
 class FleetWorld:

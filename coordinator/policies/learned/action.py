@@ -15,6 +15,8 @@ policies.validate accepts; a number that is not finite raises ValueError.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +27,8 @@ from coordinator.market.physics import demand_j
 from coordinator.policies.learned.energy import EnergyRoom, deliverable_j
 from coordinator.policies.learned.work import WorkRoom
 from coordinator.policies.local import rule_decision
+
+T = TypeVar("T", np.int64, np.float64)
 
 ENERGY, WORK, BATTERY = range(3)
 ACTIONS = 3
@@ -73,10 +77,10 @@ def energy_room(fleet: Fleet, decision: FleetDecision) -> EnergyRoom:
     return EnergyRoom.of(fleet, demand_j(fleet, decision), decision.discharge_j)
 
 
-def cut(amount: NDArray[np.generic], total: float, order: NDArray[np.int64]) -> NDArray[np.generic]:
+def cut(amount: NDArray[T], total: float, order: NDArray[np.int64]) -> NDArray[T]:
     """(N,) ``amount`` of which ``total`` remains: nodes are served in ``order``."""
     served = amount[order]
-    before = np.cumsum(served) - served  # type: ignore[operator]
+    before = np.cumsum(served) - served
     found = np.empty_like(amount)
     found[order] = np.clip(total - before, 0, served)
     return found
