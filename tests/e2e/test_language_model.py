@@ -165,7 +165,7 @@ def test_on_the_wall_clock_requests_are_answered_in_their_slots(tmp_path: Path) 
 def test_daemons_on_this_machine_serve_too(tmp_path: Path) -> None:
     """Each starts a server of its own, which ends with its assignment."""
     port = free_port()
-    boards = Boards(tmp_path, {"n0": "127.0.0.1", "n1": "127.0.0.1"}, f"127.0.0.1:{port}", started)
+    boards = Boards(tmp_path, {"n0": "127.0.0.1", "n1": "127.0.0.2"}, f"127.0.0.1:{port}", started)
     try:
         for node_id in boards.addresses:
             boards.daemon(node_id)
