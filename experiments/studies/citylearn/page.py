@@ -82,7 +82,7 @@ def _policies(rows: Sequence[Mapping[Any, Any]]) -> Shown:
             [
                 row["policy"].upper(),
                 "all" if row["knowledge"] == "known" else "yesterday's",
-                "houses with servers" if row["servers"] else "houses",
+                row["world"],
                 f"{row['emissions_g'] / 1000:.2f}",
                 _between(row, "reduction"),
                 _between(row, "regret", 2),

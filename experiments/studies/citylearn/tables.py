@@ -93,6 +93,7 @@ def policy_table(weeks: pd.DataFrame) -> pd.DataFrame:
             "policy": policy,
             "knowledge": knowledge,
             "servers": servers,
+            "world": "houses with servers" if servers else "houses",
             "weeks": len(own),
             "emissions_g": float(own["emissions_g"].sum()),
             "sent_j": float(own["sent_j"].sum()),
