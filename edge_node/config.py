@@ -104,6 +104,20 @@ class DemandConfig(Strict):
     """Batches released in each slot of the run."""
 
 
+Coefficients = tuple[float, float, float]
+
+
+class TokenCosts(Strict):
+    """What a language model's tokens cost on the node's board, as `detabed calibrate --task llm` measured it."""
+
+    prefill_j: Coefficients
+    """a, b, c of reading n tokens: a + b n + c n^2 / 2 joules above rest."""
+    step_j: Coefficients
+    """a, b, c of a step that writes one token for each of B requests of context ctx: a + b B + c B ctx."""
+    watts: float = Field(gt=0)
+    """Above rest while it reads or writes."""
+
+
 class LanguageConfig(Strict):
     """A language model that a node serves in a process of its own, and the lengths of its users' requests."""
 
@@ -133,6 +147,10 @@ class LanguageConfig(Strict):
     """Of its output layer: multiplied for every token that is written."""
     attention_width: float = Field(gt=0)
     """Blocks times width: with it attention's operations grow with the context."""
+    cache_bytes_per_token: int = Field(default=0, ge=0)
+    """Of a prompt's cache; 0: it is not known, and no prompt is read on one node and answered on another."""
+    costs: TokenCosts | None = None
+    """What policies plan with; None: operations counted from the model's shape, at the board's speed in training."""
 
 
 class AppConfig(Strict):

@@ -9,6 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from protos.messages.parcels import HandedPrompt
+from protos.messages.terms import RequestPart
+
 Arrays = Mapping[str, NDArray[Any]]
 """Named arrays of one batch (e.g. ``images`` (B, 1, 28, 28) uint8, ``labels`` (B,) int64), axis 0 the examples."""
 Parameters = Mapping[str, NDArray[np.float32]]
@@ -18,6 +21,41 @@ Stop = Callable[[], bool]
 
 TRAIN_OPTIONS: frozenset[str] = frozenset({"proximal-mu", "learning-rate", "local-epochs"})
 """What ``Workload.train`` understands; the last two override the task's configuration."""
+
+
+HANDED = "handed"
+"""Array of objects (B,) beside a batch of requests to a language model: of each the prompt as its owner read it
+(protos.messages.parcels.HandedPrompt), or None. It is made where a parcel comes in, and has no tensor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """Measured cost of computing, in place of counted operations."""
+
+    seconds: float
+    joules: float
+    """Above static power."""
+
+    def times(self, share: float) -> Calibrated:
+        return Calibrated(self.seconds * share, self.joules * share)
+
+
+@dataclass(frozen=True, slots=True)
+class SplitCost:
+    """Of a batch of requests to a language model, what may be done on another node than the rest."""
+
+    read_flop: float
+    """Of ``WorkCost.flop_per_batch``, reading the prompts."""
+    cache_bytes: float
+    """Of the caches of its prompts, as they travel."""
+    kin: str
+    """What two nodes must have in common for one to go on with what the other has read."""
+    measured: Calibrated | None = None
+    """Of reading them, where the task's cost was calibrated."""
+
+    def times(self, share: float) -> SplitCost:
+        measured = None if self.measured is None else self.measured.times(share)
+        return SplitCost(self.read_flop * share, self.cache_bytes * share, self.kin, measured)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +70,10 @@ class WorkCost:
     """From the users to the node, for an average batch: see ``Workload.user_bytes``."""
     down_bytes: float = 0.0
     """From the node to the users."""
+    split: SplitCost | None = None
+    """None: a batch is run by one node."""
+    measured: Calibrated | None = None
+    """Of a batch, where the task's cost was calibrated on the board; None: its operations at the board's speed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +141,13 @@ class RequestUse:
     """Of the texts of prompt and answer."""
     failed: str = ""
     """Why it was not answered; empty: it was."""
+    part: RequestPart = RequestPart.WHOLE
+    cache_bytes: int = 0
+    """Of the prompt's cache as it travelled; 0 of a whole request."""
+    same: bool | None = None
+    """Whether the answer with the cache of another node was the same as without it; None: not tried."""
+    first_at_s: float | None = None
+    """Slot time of the first token, where another node wrote it; None: it is ``first_s`` of the request's own time."""
 
     @property
     def decode_s(self) -> float:
@@ -140,6 +189,15 @@ class PrepareResult:
     batches: int
     num_examples: int
     flop: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPrompt:
+    """One request whose prompt was read for another node."""
+
+    use: RequestUse
+    prompt: HandedPrompt | None
+    """Without its place in a batch, which the node knows; None where reading failed."""
 
 
 Result = TrainResult | InferResult | PrepareResult

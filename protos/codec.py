@@ -39,7 +39,6 @@ from protos.validation import (
     MAX_STREAM_BYTES,
     ProtocolError,
     many,
-    payload_bytes,
     rule,
     safe_text,
     text,
@@ -76,7 +75,6 @@ __all__ = [
     "encode_down",
     "encode_up",
     "from_proto",
-    "payload_bytes",
     "safe_text",
     "to_proto",
 ]
@@ -89,6 +87,7 @@ _ENUMS: tuple[type[StrEnum], ...] = (
     terms.Component,
     terms.MeterKind,
     terms.Sleep,
+    terms.RequestPart,
     market.Good,
     market.Side,
     market.MarketKind,

@@ -175,6 +175,7 @@ _RULES: dict[str, Check] = {
             "missing_nodes",
             "name",
             "request_id",
+            "kin",
         ),
         _identifier,
     ),
@@ -182,6 +183,7 @@ _RULES: dict[str, Check] = {
         ("address", "peer_address", "infer_address"),
         _pattern(r"[A-Za-z0-9._:\[\]-]{1,255}:[0-9]{1,5}", "host:port", empty=True),
     ),
+    "sha256": _pattern(r"[0-9a-f]{64}", "a sha256 in 64 hexadecimal digits"),
     "data_digest": _pattern(r"[0-9a-f]{64}", "a sha256 in 64 hexadecimal digits"),
     "dtype": _dtype,
     "gap_fraction": _quantity,  # a gap is relative to the bound and may exceed 1
@@ -249,15 +251,14 @@ def _check_parcel(parcel: parcels.Parcel) -> None:
                 tensor.shape,
                 f"{expected} along axis 0 (sum of its service's batch_sizes)",
             )
-    if (total := payload_bytes(parcel)) > MAX_PARCEL_BYTES:
+    places = [(prompt.batch_id, prompt.place) for prompt in parcel.prompts]
+    sizes_of = dict(zip(ids, sizes, strict=True))
+    if len(set(places)) != len(places) or any(place >= sizes_of.get(batch, 0) for batch, place in places):
+        raise ProtocolError("Parcel.prompts", places, "requests of the parcel's batches, each once")
+    if (total := parcels.payload_bytes(parcel)) > MAX_PARCEL_BYTES:
         raise ProtocolError("Parcel.tensors", f"{total} bytes", f"at most {MAX_PARCEL_BYTES} bytes")
     if parcel.owner == parcel.executor:
         raise ProtocolError("Parcel.executor", parcel.executor, "another node than the owner")
-
-
-def payload_bytes(parcel: parcels.Parcel) -> int:
-    """Bytes of the batches in a parcel, as both ends count them."""
-    return sum(len(tensor.data) for tensor in parcel.tensors)
 
 
 def _check_serving(serving: slot.Serving) -> None:

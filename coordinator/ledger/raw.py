@@ -70,6 +70,7 @@ RAW: dict[str, tuple[str, ...]] = {
         # Of a request to a language model, all but its joules, tokens and bits in sum.
         *(f"requests.*.{name}" for name in ("owner", "batch_id", "place", "half_width_uj", "latency_s")),
         *(f"requests.*.{name}" for name in ("first_token_s", "token_gap_s", "wire_bytes", "failed")),
+        *(f"requests.*.{name}" for name in ("part", "cache_bytes", "same")),
     ),
     "trade": ("transfers.*.reason",),
     "gap": ("reason",),

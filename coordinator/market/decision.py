@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from coordinator.market.fleet import Bools, Floats, Ints
-from coordinator.market.pairs import Moves, Pairs, Transfers
+from coordinator.market.pairs import Moves, Pairs, Transfers, no_moves
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,9 @@ class FleetDecision:
     awake."""
     notes: dict[str, float] = field(default_factory=dict)
     """Figures for the report, e.g. messages of a negotiation."""
+    handed: Moves = field(default_factory=no_moves)
+    """Of ``moves``, batches whose prompts their owner reads; the other node answers them with the caches. Only of
+    requests to a language model (``Fleet.split``)."""
 
     @classmethod
     def dense(cls, batches: Ints, transfer_j: Floats, **others: Any) -> FleetDecision:
@@ -94,10 +97,11 @@ class FleetDecision:
         return cls(home_batches=home, moves=moves, transfers=Pairs.of_matrix(transfer_j), **others)
 
     def with_dense(self, batches: Ints | None = None, transfer_j: Floats | None = None) -> FleetDecision:
-        """This decision with other (N, N) matrices; None: as they are."""
+        """This decision with other (N, N) matrices; None: as they are. Of other batches none is handed over."""
         changes: dict[str, Any] = {}
         if batches is not None:
             changes["home_batches"], changes["moves"] = home_and_moves(batches)
+            changes["handed"] = no_moves()
         if transfer_j is not None:
             _require_square("transfer_j", transfer_j, np.floating)
             changes["transfers"] = Pairs.of_matrix(transfer_j)

@@ -51,6 +51,31 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class SplitCosts:
+    """Of a batch of requests to a language model in the slot being decided, where one node may read its prompts and
+    another answer it with their caches. A node that cannot has a cache of 0 bytes. All (N,)."""
+
+    read_s: Floats
+    """Of ``Fleet.seconds_per_batch``, for reading."""
+    read_j: Floats
+    """Likewise of ``Fleet.joules_per_batch``."""
+    cache_bytes: Floats
+    """Of the caches of a batch of that owner, beside ``Fleet.bytes_per_batch``."""
+    kin: tuple[str, ...]
+    """Only nodes with the same can take each other's caches."""
+    link_bytes_per_s: Floats
+    latency_target_s: Floats
+    """Infinite: none."""
+
+    def pairs(self) -> Bools:
+        """(N, N) whether a cache of the first can be taken by the second."""
+        kin = np.array(self.kin)
+        can = self.cache_bytes > 0
+        apart = ~np.eye(len(kin), dtype=bool)
+        return np.asarray((kin[:, None] == kin[None, :]) & can[:, None] & can[None, :] & apart)
+
+
+@dataclass(frozen=True)
 class Fleet:
     """State of N nodes before a slot, and what is expected of the H slots from it on."""
 
@@ -152,6 +177,10 @@ class Fleet:
     horizon looks at it."""
     given_before_j: Floats | None = None
     """(N,) given away in this run before the present slot, as it left the donor; None: nothing."""
+    calibrated: Bools | None = None
+    """(N,) whether the cost of a node's work was measured for this task; None: of none."""
+    split: SplitCosts | None = None
+    """None: a batch is run by one node."""
     loss_fraction: Floats | None = None
     """(N, N) l_ij where losses do not factor; overrides export and import efficiency when given."""
     participations: Ints | None = None

@@ -37,11 +37,19 @@ class SlotFlows:
 
 
 def demand_j(fleet: Fleet, decision: FleetDecision) -> Floats:
-    """Right side of (D1): (N,) J of static or sleep power, wake-up, work, receiving and sending, models."""
+    """Right side of (D1): (N,) J of static or sleep power, wake-up, work, receiving and sending, models. A batch that
+    is handed over is read by its owner, and its caches travel."""
     home, awake = decision.home_batches, decision.awake
     guests, away = decision.guest_batches(), decision.away_batches()
     woken = awake & fleet.asleep & fleet.limits.may_sleep
     model = 0.0 if fleet.model_j is None else np.where(home + guests > 0, fleet.model_j[:, 0], 0.0)
+    apart = np.zeros(fleet.size)
+    if fleet.split is not None:
+        read, handed = fleet.split.read_j, decision.handed
+        cache_bytes = fleet.split.cache_bytes[handed.source] * handed.amount
+        apart += read * (handed.given(fleet.size) - handed.taken(fleet.size))
+        apart += fleet.tx_j_per_byte * np.bincount(handed.source, cache_bytes, fleet.size)
+        apart += fleet.rx_j_per_byte * np.bincount(handed.target, cache_bytes, fleet.size)
     return np.asarray(
         fleet.slot_s * np.where(awake, fleet.static_w, fleet.sleep_w)
         + np.where(woken, fleet.wake_j, 0.0)
@@ -49,6 +57,7 @@ def demand_j(fleet: Fleet, decision: FleetDecision) -> Floats:
         + fleet.guest_j()[:, 0] * guests
         + fleet.owner_j()[:, 0] * away
         + model
+        + apart
     )
 
 
@@ -98,6 +107,12 @@ def execute(fleet: Fleet, decision: FleetDecision) -> SlotFlows:
     moves = decision.moves
     middle = 0.5 * (c_g_per_j[moves.source] + c_g_per_j[moves.target])
     network_j = moves.amount * float(fleet.bytes_per_batch[0]) * fleet.limits.net_j_per_byte
+    caches_g = 0.0
+    if fleet.split is not None:
+        handed = decision.handed
+        between = 0.5 * (c_g_per_j[handed.source] + c_g_per_j[handed.target])
+        cache_bytes = fleet.split.cache_bytes[handed.source] * handed.amount
+        caches_g = float((between * cache_bytes).sum()) * fleet.limits.net_j_per_byte
     return SlotFlows(
         demand_j=demand,
         grid_j=grid,
@@ -110,7 +125,7 @@ def execute(fleet: Fleet, decision: FleetDecision) -> SlotFlows:
         curtailed_j=bus - surplus,
         battery_j=np.clip(stored, 0.0, np.maximum(fleet.battery_capacity_j, fleet.battery_j)),
         operational_g=grid * c_g_per_j,
-        network_g=float((middle * network_j).sum()),
+        network_g=float((middle * network_j).sum()) + caches_g,
     )
 
 

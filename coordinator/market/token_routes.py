@@ -38,6 +38,14 @@ class Sites:
     """(N, N)."""
     net_j_per_byte: float = 0.0
     """Between sender and receiver."""
+    may_hand: Bools | None = None
+    """(N, N) whether the second node can go on with what the first has read; None: all can."""
+    may_leave: Ints | None = None
+    """(N,) requests of each home that may be answered elsewhere; None: all."""
+    storage_bytes: Floats | None = None
+    """(N,) for what comes from other nodes; None: enough."""
+    pair_bytes: float = np.inf
+    """That may go from one node to another in the slot."""
 
     def __post_init__(self) -> None:
         n = len(self.intensity_g_per_kwh)
@@ -133,21 +141,28 @@ def whole_routes(requests: Requests, sites: Sites, start: Routes | None = None) 
     return _improved(requests, sites, start or home_routes(requests, sites), split=False)
 
 
-def split_routes(requests: Requests, sites: Sites, start: Routes) -> Routes:
-    """Each request in its turn may be read on one node and written on another where that has fewer grams than where
-    ``start`` has it, both have room and the targets are kept. Grams are at most those of ``start``."""
-    return _improved(requests, sites, start, split=True)
+def split_routes(requests: Requests, sites: Sites, start: Routes, *, reads_at_home: bool = False) -> Routes:
+    """Each request in its turn may be read on one node (``reads_at_home``: on its own) and written on another where
+    that has fewer grams than where ``start`` has it, both have room and the targets are kept. Grams are at most those
+    of ``start``."""
+    return _improved(requests, sites, start, split=True, reads_at_home=reads_at_home)
 
 
-def _improved(requests: Requests, sites: Sites, start: Routes, *, split: bool) -> Routes:
+def _improved(
+    requests: Requests, sites: Sites, start: Routes, *, split: bool, reads_at_home: bool = False
+) -> Routes:
     state = _State(requests, sites)
     for r in range(requests.count):
         state.put(r, int(start.reads_at[r]), int(start.writes_at[r]))
-    allowed = np.ones((sites.size, sites.size), dtype=bool) if split else np.eye(sites.size, dtype=bool)
+    own = np.eye(sites.size, dtype=bool)
+    may_hand = np.ones_like(own) if sites.may_hand is None else sites.may_hand
+    allowed = own | may_hand if split else own
     for r in range(requests.count):
         now = state.take(r)
         grams = state.added_g(r)
-        fits = allowed & state.has_room(r) & state.in_time(r)
+        fits = allowed & state.has_room(r) & state.in_time(r) & state.may_leave(r) & state.can_hold(r)
+        if reads_at_home:
+            fits &= (np.arange(sites.size) == requests.home[r])[:, None]
         fits[now] = True  # where it is, it may stay
         best = np.unravel_index(np.argmin(np.where(fits, grams, np.inf)), grams.shape)
         chosen = (int(best[0]), int(best[1])) if grams[best] < grams[now] else now
@@ -163,6 +178,8 @@ class _State:
         n = sites.size
         self.requests, self.sites = requests, sites
         self.load_j, self.busy_s, self.network_j = np.zeros(n), np.zeros(n), np.zeros(n)
+        self.away = np.zeros(n, dtype=np.int64)
+        self.sent_bytes = np.zeros((n, n))
         self.reads_at = np.full(requests.count, -1, dtype=np.int64)
         self.writes_at = self.reads_at.copy()
         own = np.eye(n)
@@ -200,6 +217,27 @@ class _State:
         busy = self._reads * asked.read_s[r] + self._writes * asked.write_s[r]
         return np.asarray((self.busy_s + busy <= self.sites.room_s).all(axis=2))
 
+    def may_leave(self, r: int) -> Bools:
+        """(N, N) whether one more request of its home may be answered there."""
+        home, most = int(self.requests.home[r]), self.sites.may_leave
+        stays = np.arange(self.sites.size) == home
+        return np.asarray((stays | (most is None or bool(self.away[home] < most[home])))[None, :])
+
+    def can_hold(self, r: int) -> Bools:
+        """(N, N) whether both nodes have storage, and the pair's bytes fit, for what comes to them."""
+        asked, home = self.requests, int(self.requests.home[r])
+        sites, n = self.sites, self.sites.size
+        come = np.full((n, n), asked.cache_bytes[r])
+        np.fill_diagonal(come, 0.0)
+        fits = self.sent_bytes + come <= sites.pair_bytes
+        first = np.where(np.arange(n) == home, 0.0, asked.prompt_bytes[r])
+        fits &= (self.sent_bytes[home] + first <= sites.pair_bytes)[:, None]
+        if sites.storage_bytes is not None:
+            held = self.sent_bytes.sum(axis=0)
+            fits &= (held + first <= sites.storage_bytes)[:, None]
+            fits &= held[None, :] + come <= sites.storage_bytes[None, :]
+        return fits
+
     def in_time(self, r: int) -> Bools:
         """(N, N) whether the targets are kept when no request waits before it."""
         asked, sites, home = self.requests, self.sites, int(self.requests.home[r])
@@ -220,6 +258,11 @@ class _State:
         self.load_j[write_at] += sign * asked.write_j[r, write_at]
         self.busy_s[read_at] += sign * asked.read_s[r, read_at]
         self.busy_s[write_at] += sign * asked.write_s[r, write_at]
+        self.away[home] += int(sign) * (write_at != home)
+        if read_at != home:
+            self.sent_bytes[home, read_at] += sign * asked.prompt_bytes[r]
+        if write_at != read_at:
+            self.sent_bytes[read_at, write_at] += sign * asked.cache_bytes[r]
         for begin, end, size in (
             (home, read_at, asked.prompt_bytes[r]),
             (read_at, write_at, asked.cache_bytes[r]),

@@ -26,6 +26,8 @@ TRAINING_STAGES = (Stage.DEVELOPMENT, Stage.RECYCLING)
 LONGEST_STATUS = 400
 MISSED = "missed: "
 """Begins the status of a slot whose time went by undecided: the policy was not asked, and its state is as before."""
+CALIBRATED_NODES = "calibrated_nodes"
+"""Note of a decision: nodes whose work was planned at costs that were measured for the task, not counted."""
 REPLACED = "fallback: local rule, for "
 """Begins the status of a decision of the local rule in place of the policy's: the policy's state is the one before."""
 
@@ -68,7 +70,7 @@ def choose(policy: Policy, state: Any, fleet: Fleet, clock: Callable[[], float])
         broken = [str(violation) for violation in violations(fleet, decision)]
         if not broken:
             status, gap, objective = _describe(decision)
-            kept = without_unselected(decision, fleet)
+            kept = _noted(without_unselected(decision, fleet), fleet)
             return Choice(kept, safe_text(status, LONGEST_STATUS), gap, objective, clock() - begun), following
         place = place_of_method(policy, "decide")
     except Exception as error:  # user policies may raise; the slot goes on, and says so
@@ -80,6 +82,15 @@ def choose(policy: Policy, state: Any, fleet: Fleet, clock: Callable[[], float])
     return Choice(
         local_decision(fleet), safe_text(status, LONGEST_STATUS), None, None, clock() - begun
     ), state
+
+
+def _noted(decision: FleetDecision, fleet: Fleet) -> FleetDecision:
+    """With the number of nodes whose work was planned at calibrated costs, where there are any."""
+    if fleet.calibrated is None:
+        return decision
+    return dataclasses.replace(
+        decision, notes=decision.notes | {CALIBRATED_NODES: float(fleet.calibrated.sum())}
+    )
 
 
 def _describe(decision: FleetDecision) -> tuple[str, float | None, float | None]:

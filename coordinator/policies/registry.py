@@ -21,6 +21,8 @@ POLICIES: dict[str, str] = {
     "dat": "coordinator.policies.dat:Dat",
     "deta": "coordinator.policies.deta:Deta",
     "deta-tree": "coordinator.policies.deta_tree:DetaTree",
+    "dat-hand-over": "coordinator.policies.hand_over:DatHandOver",
+    "deta-hand-over": "coordinator.policies.hand_over:DetaHandOver",
     "oracle": "coordinator.policies.oracle:Oracle",
     "auction": "coordinator.negotiation.policies.auction:Auction",
     "admm": "coordinator.negotiation.policies.admm:Admm",

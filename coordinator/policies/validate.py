@@ -11,6 +11,7 @@ import numpy as np
 
 from coordinator.market.decision import Feasible, FleetDecision, Infeasible, Optimal
 from coordinator.market.fleet import Bools, Fleet
+from coordinator.market.hand_over import busy_s, held_bytes, usable_s
 from coordinator.market.pairs import Pairs
 from coordinator.market.rounding import WorkLimits
 from coordinator.policies.base import Policy
@@ -28,6 +29,7 @@ class Check(StrEnum):
     OFFLOAD_CAP = "(D5) offload cap, and no offload where the stage forbids it"
     CAPACITY = "(D7) time"
     STORAGE = "(D7) storage for guests"
+    HAND_OVER = "batches that are handed over move, between nodes that can take each other's caches"
     TRANSFER_CAP = "(D6) transfer cap"
     SLEEP = "sleeping nodes run nothing, and nobody sleeps who cannot, or whom the limits do not let"
     OUTCOME = "an outcome of base.Outcome that agrees with the decision"
@@ -101,6 +103,7 @@ def _shapes(fleet: Fleet, decision: FleetDecision) -> Iterator[Violation]:
                 f"{name} has shape {value.shape} of {value.dtype}, expected {shape} of {kind.__name__}",
             )
     yield from _pairs("moves", decision.moves, fleet, np.integer)
+    yield from _pairs("handed", decision.handed, fleet, np.integer)
     yield from _pairs("transfers", decision.transfers, fleet, np.floating)
 
 
@@ -113,9 +116,9 @@ def _pairs(name: str, pairs: Any, fleet: Fleet, kind: Any) -> Iterator[Violation
     last = max(pairs.source.max(initial=0), pairs.target.max(initial=0))
     if last >= fleet.size:
         yield Violation(Check.SHAPE, f"{name} names node {last}, expected 0 to {fleet.size - 1}")
-    elif name == "moves" and pairs.to_itself.any():
+    elif name in ("moves", "handed") and pairs.to_itself.any():
         node = fleet.node_ids[pairs.source[pairs.to_itself][0]]
-        yield Violation(Check.SHAPE, f"moves holds batches of {node} to itself, expected in home_batches")
+        yield Violation(Check.SHAPE, f"{name} holds batches of {node} to itself, expected in home_batches")
 
 
 def _values(decision: FleetDecision) -> Iterator[Violation]:
@@ -174,9 +177,20 @@ def _work(fleet: Fleet, decision: FleetDecision) -> Iterator[Violation]:
         away,
         limits.may_leave,
     )
-    capacity = WorkLimits.of(fleet, decision.awake).capacity
-    working = decision.awake & (run > capacity)
-    yield from _each(fleet, working, Check.CAPACITY, "{} batches to run, time for {}", run, capacity)
+    yield from _handed(fleet, decision)
+    if len(decision.handed) and fleet.split is not None:
+        needed, time_s = busy_s(fleet, decision), usable_s(fleet, decision.awake)
+        late = needed > time_s * (1.0 + _TOLERANCE)
+        yield from _each(fleet, late, Check.CAPACITY, "{} s of work, time for {} s", needed, time_s)
+        held = held_bytes(fleet, decision)
+        full = held > fleet.storage_bytes
+        yield from _each(
+            fleet, full, Check.STORAGE, "{} bytes of guests, room for {}", held, fleet.storage_bytes
+        )
+    else:
+        capacity = WorkLimits.of(fleet, decision.awake).capacity
+        working = decision.awake & (run > capacity)
+        yield from _each(fleet, working, Check.CAPACITY, "{} batches to run, time for {}", run, capacity)
     yield from _each(
         fleet,
         guests > limits.guest_room,
@@ -194,6 +208,24 @@ def _work(fleet: Fleet, decision: FleetDecision) -> Iterator[Violation]:
         yield from _each(fleet, cannot, Check.SLEEP, "asleep, though it cannot sleep (fleet.can_sleep)")
     if decision.selected is not None:
         yield from _each(fleet, decision.selected & asleep, Check.SLEEP, "selected, yet asleep")
+
+
+def _handed(fleet: Fleet, decision: FleetDecision) -> Iterator[Violation]:
+    """Batches that are handed over are among those that move, between nodes that can take each other's caches."""
+    handed = decision.handed
+    moved = {(i, j): count for i, j, count in decision.moves.rows()}
+    may = None if fleet.split is None else fleet.split.pairs()
+    for i, j, count in handed.rows():
+        pair = f"{fleet.node_ids[i]} to {fleet.node_ids[j]}"
+        if count < 0 or count > moved.get((i, j), 0):
+            yield Violation(
+                Check.HAND_OVER,
+                f"{count} batches are handed over from {pair}, {moved.get((i, j), 0)} move",
+            )
+        elif may is None or not may[i, j]:
+            yield Violation(Check.HAND_OVER, f"a cache cannot be taken from {pair}")
+        elif not decision.awake[i]:
+            yield Violation(Check.HAND_OVER, f"{fleet.node_ids[i]} sleeps, yet reads prompts")
 
 
 def _energy(fleet: Fleet, decision: FleetDecision) -> Iterator[Violation]:

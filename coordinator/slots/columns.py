@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from carbon_data.types import DataError
-from coordinator.market.fleet import Bools, Floats, Ints
+from coordinator.market.fleet import Bools, Floats, Ints, SplitCosts
 from protos.messages.stream import NodeProfile
 from protos.messages.terms import Stage
 from protos.messages.work import WorkProfile
@@ -50,6 +50,10 @@ class ProfileColumns:
     """(N,) of WORK, by stage."""
     can_sleep: Bools
     """(N,)."""
+    split: SplitCosts | None = None
+    """Of the first stage's work."""
+    calibrated: Bools | None = None
+    """(N,) likewise; None: of no node."""
 
     @classmethod
     def of(cls, profiles: Sequence[NodeProfile], stages: Sequence[Stage]) -> ProfileColumns:
@@ -58,6 +62,7 @@ class ProfileColumns:
         for stage in dict.fromkeys(stages):
             rows = [work_of(profile, stage) for profile in profiles]
             work[stage] = {name: np.array([float(getattr(row, name)) for row in rows]) for name in WORK}
+        calibrated = np.array([work_of(each, stages[0]).calibrated for each in profiles], dtype=bool)
         return cls(
             zones=tuple(profile.zone for profile in profiles),
             figures={
@@ -65,11 +70,33 @@ class ProfileColumns:
             },
             work=work,
             can_sleep=np.array([profile.sleep.possible for profile in profiles], dtype=bool),
+            split=_split([work_of(profile, stages[0]) for profile in profiles]),
+            calibrated=calibrated if calibrated.any() else None,
         )
 
     def by_slot(self, name: str, stages: Sequence[Stage]) -> Floats:
         """(N, H) of a figure of the work of each slot's stage."""
         return np.stack([self.work[stage][name] for stage in stages], axis=1)
+
+
+def _split(work: Sequence[WorkProfile]) -> SplitCosts | None:
+    """None where no node's batches can be split."""
+    told = [each.hand_over for each in work]
+    if not any(told):
+        return None
+
+    def column(name: str, without: float) -> Floats:
+        return np.array([without if each is None else float(getattr(each, name)) for each in told])
+
+    targets = [None if each is None else each.latency_target_s for each in told]
+    return SplitCosts(
+        read_s=column("read_seconds", 0.0),
+        read_j=column("read_joules", 0.0),
+        cache_bytes=column("cache_bytes", 0.0),
+        kin=tuple("" if each is None else each.kin for each in told),
+        link_bytes_per_s=column("link_bytes_per_s", 1.0),
+        latency_target_s=np.array([np.inf if target is None else target for target in targets]),
+    )
 
 
 @dataclass(frozen=True, slots=True)

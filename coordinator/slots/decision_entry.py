@@ -110,9 +110,11 @@ def _node_decisions(
     chosen = choice.decision
     sends: list[list[Send]] = [[] for _ in ids]
     guests: list[list[Guest]] = [[] for _ in ids]
+    handed = {(i, j): count for i, j, count in chosen.handed.rows()}
     for i, j, count in chosen.moves.rows():
-        sends[i].append(Send(ids[j], books.nodes[ids[j]].peer_address, count))
-        guests[j].append(Guest(ids[i], count))
+        read = handed.get((i, j), 0)
+        sends[i].append(Send(ids[j], books.nodes[ids[j]].peer_address, count, read))
+        guests[j].append(Guest(ids[i], count, read))
     exports: dict[str, int] = {}
     for donor, _, energy_uj in transfers:
         exports[donor] = exports.get(donor, 0) + energy_uj

@@ -7,6 +7,7 @@ from typing import Any
 from coordinator.ledger.body import body_of
 from protos.messages.runner import SlotPlan
 from protos.messages.slot import Settlement, Telemetry, Usage
+from protos.messages.stream import Register
 
 
 def message_document(message: Telemetry | Usage | Settlement) -> dict[str, Any]:
@@ -25,6 +26,16 @@ def message_document(message: Telemetry | Usage | Settlement) -> dict[str, Any]:
     return body
 
 
+def registration_document(message: Register) -> dict[str, Any]:
+    """A node's registration. What only nodes with a language model have is left out elsewhere."""
+    body = body_of(message)
+    for work in body["profile"]["work"]:
+        for name in ("hand_over", "calibrated"):
+            if not work[name]:
+                del work[name]
+    return body
+
+
 def plan_document(plan: SlotPlan) -> dict[str, Any]:
     """A slot's plan. How much of the slot is left is true of one moment, and not kept."""
     body = body_of(plan)
@@ -32,4 +43,7 @@ def plan_document(plan: SlotPlan) -> dict[str, Any]:
         del decision["remaining_s"]
         if not decision["missed"]:
             del decision["missed"]
+        for each in (*decision["sends"], *decision["guests"]):
+            if not each["handed"]:
+                del each["handed"]  # of requests to a language model
     return body

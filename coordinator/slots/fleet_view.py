@@ -210,6 +210,8 @@ def fleet_of_columns(
         slot=slot,
         slot_s=config.slot_s,
         stage=str(stages[0]),
+        split=profiles.split,
+        calibrated=profiles.calibrated,
         limits=limits if profiles.can_sleep.any() else replace(limits, may_sleep=False),
         intensity_g_per_kwh=intensities,
         harvest_j=harvest_j,

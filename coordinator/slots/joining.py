@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from carbon_data.types import DataError
-from coordinator.ledger.body import body_of
 from coordinator.ledger.entry import Entry, Kind
 from coordinator.slots.books import Books
 from coordinator.slots.closing import Closing
 from coordinator.slots.columns import work_of
+from coordinator.slots.documents import registration_document
 from coordinator.slots.intake import Intake
 from coordinator.slots.negotiating import MarketHost
 from coordinator.slots.plausibility import profile_findings
@@ -42,7 +42,7 @@ class Joining:
         if node not in node_ids:
             raise Refused("unknown_node", f"{node} is not of this run; its nodes are {node_ids[:20]}")
         key = f"registration/{node}/{message.boot_id}"
-        entry = Entry(Kind.REGISTRATION, key, body_of(message), node_id=node)
+        entry = Entry(Kind.REGISTRATION, key, registration_document(message), node_id=node)
         known = self._books.nodes.get(node)
         if known is not None and message.boot_id in known.boots and message.boot_id != known.boot_id:
             raise Refused(

@@ -23,8 +23,16 @@ def decision_rows(run: RecordedRun) -> Iterable[Row]:
             "nodes": len(decision["node_ids"]),
             "lost_nodes": len(decision["plan"]["lost_nodes"]),
             "unserved_batches": sum(decision["unserved"].values()),
+            **_handed(decision),
             **form_cells(decision.get("notes") or {}),
         }
+
+
+def _handed(decision: Mapping[str, Any]) -> Row:
+    """Batches whose prompts their owner was to read, for another node to answer; {} where none were."""
+    sends = [send for one in decision["plan"]["decisions"] for send in one["sends"]]
+    handed = sum(send.get("handed", 0) for send in sends)
+    return {"handed_batches": handed} if handed else {}
 
 
 def form_cells(notes: Mapping[str, float]) -> Row:

@@ -28,6 +28,7 @@ from coordinator.tables.recorded import RecordedRun
 from coordinator.tables.requests import request_rows
 from coordinator.tables.schema import (
     GAUGED,
+    HANDED,
     HARVESTED,
     LIVE,
     SLEEP,
@@ -143,7 +144,7 @@ def _typed(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     typed = frame.astype({c.name: STORED_AS[c.kind] for c in TABLES[name].columns if c.kind in STORED_AS})
     if SLEEP in typed and typed[SLEEP].fillna(SLEPT_BY_MODEL).eq(SLEPT_BY_MODEL).all():
         typed = typed.drop(columns=SLEEP)
-    for group in (SWITCHED, TIMED, HARVESTED, GAUGED, LIVE, SPOKEN):
+    for group in (SWITCHED, TIMED, HARVESTED, GAUGED, LIVE, SPOKEN, HANDED):
         columns = [name for name in group if name in typed]
         if typed[columns].isna().all(axis=None):
             typed = typed.drop(columns=columns)

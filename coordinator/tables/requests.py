@@ -8,7 +8,7 @@ from typing import Any
 from carbon_data.units import from_micro, from_pico
 from coordinator.tables.recorded import RecordedRun, Row
 from protos.latency import exact_quantile
-from protos.messages.terms import Component, Stage
+from protos.messages.terms import Component, RequestPart, Stage
 
 WORKING = (Component.COMPUTE, Component.STATIC, Component.WASTE)
 """Components of the application stage whose joules are those of its requests."""
@@ -44,6 +44,7 @@ def request_rows(run: RecordedRun) -> Iterable[Row]:
                 "latency_s": one["latency_s"],
                 "first_token_s": one["first_token_s"],
                 "token_gap_s": one["token_gap_s"],
+                **_handed(one),
             }
 
 
@@ -67,6 +68,14 @@ def spoken_columns(told: Sequence[Mapping[str, Any]]) -> Row:
         "token_gap_p50_s": exact_quantile(gaps, 0.50),
         "token_gap_p95_s": exact_quantile(gaps, 0.95),
     }
+
+
+def _handed(one: Mapping[str, Any]) -> Row:
+    """Of a request that two nodes shared; {} of others, and of ledgers of versions before."""
+    part = one.get("part", RequestPart.WHOLE)
+    if part == RequestPart.WHOLE:
+        return {}
+    return {"part": part, "cache_bytes": one["cache_bytes"], "same_answer": one["same"]}
 
 
 def _tokens(one: Mapping[str, Any]) -> dict[str, int]:

@@ -223,6 +223,7 @@ DECISIONS = table(
     more(Kind.REAL, "duration_s", "overrun_s"),
     more(Kind.FLAG_OR_NULL, "missed"),
     more(Kind.COUNT, "undone_batches"),
+    more(Kind.COUNT, "handed_batches"),
     may_be_empty=True,
 )
 
@@ -272,11 +273,20 @@ REQUESTS = table(
     more(Kind.REAL, "half_width_j", "joules_per_token_prefilled", "joules_per_token_decoded"),
     needed(Kind.NUMBER, "latency_s"),
     more(Kind.REAL, "first_token_s", "token_gap_s"),
+    more(Kind.TEXT_OR_NULL, "part"),
+    more(Kind.COUNT, "cache_bytes"),
+    more(Kind.FLAG_OR_NULL, "same_answer"),
     may_be_empty=True,
     may_lack=True,
 )
 """A row for every request to a language model. Runs without one have no such table. The joules of a node's rows in a
-slot add up to its application lines of computation, static power and waste; ``operational_g`` likewise."""
+slot add up to its application lines of computation, static power and waste; ``operational_g`` likewise. A request that
+two nodes shared has two rows: ``part`` is "read" where its prompt was read, "write" where it was answered, null of a
+whole request."""
+
+HANDED = ("handed_batches", "part", "cache_bytes", "same_answer")
+"""Columns of ``decisions`` and ``requests`` that are left out where no prompt was read on one node and answered on
+another."""
 
 WHERE_THERE_ARE_ROWS = ("requests",)
 """Tables that are written where they have rows."""

@@ -183,6 +183,7 @@ class Attendance:
         wait_s = min(DELIVERY_TIMEOUT_S, self._node.slot_deadline_s(parcel.slot) / 4)
         receipt = Receipt(False, 0, "not delivered")
         try:
+            parcel = await asyncio.to_thread(self._node.read_ahead, parcel)
             receipt = await self._host.deliver(address, parcel, wait_s)
         except ProtocolError as error:
             receipt = Receipt(False, 0, safe_text(error))

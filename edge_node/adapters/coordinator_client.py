@@ -82,7 +82,8 @@ class GrpcLink:
         deadline = time.monotonic() + timeout_s
         self._wait(lambda: self._node.readiness(slot).decided, slot, timeout_s)
         left_s = deadline - time.monotonic()
-        self._wait(lambda: self._node.readiness(slot).ready, slot, min(left_s / 2, OFFLOADED_TIMEOUT_S))
+        most_s = left_s if self._node.readiness(slot).awaits_reading else OFFLOADED_TIMEOUT_S
+        self._wait(lambda: self._node.readiness(slot).ready, slot, min(left_s / 2, most_s))
         self._node.give_up_missing(slot)
         self._wait(lambda: self._node.readiness(slot).ready, slot, deadline - time.monotonic())
         self.lease.check()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_node.config import BoardConfig
-from edge_node.workload import WorkCost
+from edge_node.workload import Calibrated, WorkCost
 from protos.messages.terms import Stage
 from protos.messages.work import WorkProfile
 
@@ -43,17 +43,23 @@ class PowerModel:
         """Energy of counted work above static power."""
         return self.busy_s(flop) * self.dynamic_w
 
+    def computing(self, flop: float, measured: Calibrated | None = None) -> Calibrated:
+        """Seconds and joules above static power: as measured, else of counted operations."""
+        return Calibrated(self.busy_s(flop), self.compute_j(flop)) if measured is None else measured
+
     def work_profile(self, stage: Stage, cost: WorkCost) -> WorkProfile:
         """What one batch costs on this board, for the node's registration. The radio takes no time of the board."""
         request_j = cost.up_bytes * self.board.rx_j_per_byte
         answer_j = cost.down_bytes * self.board.tx_j_per_byte
+        computing = self.computing(cost.flop_per_batch, cost.measured)
         return WorkProfile(
             stage=stage,
-            seconds_per_batch=self.busy_s(cost.flop_per_batch),
-            joules_per_batch=self.compute_j(cost.flop_per_batch) + request_j + answer_j,
+            seconds_per_batch=computing.seconds,
+            joules_per_batch=computing.joules + request_j + answer_j,
             bytes_per_batch=cost.bytes_per_batch,
             model_j=self.model_j(stage, cost.model_bytes),
             request_j=request_j,
+            calibrated=cost.measured is not None,
         )
 
     def model_j(self, stage: Stage, model_bytes: int) -> float:

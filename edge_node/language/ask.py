@@ -48,18 +48,26 @@ class Said:
     duration_s: float
     text_bytes: int
     down_bytes: int
+    text: str = ""
+    tokens: tuple[int, ...] = ()
+    """Numbers of the tokens, where they were asked for."""
 
 
-def body_of(tokens: Sequence[int], answer_tokens: int) -> dict[str, Any]:
-    """The request: greedy, exactly ``answer_tokens`` tokens, what the slot has read before counts."""
+def body_of(
+    tokens: Sequence[int], answer_tokens: int, *, cached: bool = True, with_tokens: bool = False
+) -> dict[str, Any]:
+    """The request: greedy, exactly ``answer_tokens`` tokens. ``cached``: what the slot has read before counts.
+    ``with_tokens``: the answer has the numbers of its tokens, too."""
+    more = {"return_tokens": True} if with_tokens else {}
     return {
         "prompt": list(tokens),
         "n_predict": answer_tokens,
         "temperature": 0,
         "ignore_eos": True,
         "stream": True,
-        "cache_prompt": True,
+        "cache_prompt": cached,
         "id_slot": 0,
+        **more,
     }
 
 
@@ -84,9 +92,12 @@ class Asker:
             self._socket.close()
             self._socket = None
 
-    def ask(self, tokens: Sequence[int], answer_tokens: int) -> Said:
-        """Raises GoneError where the server is or goes away, AskError where it refuses."""
-        data = json.dumps(body_of(tokens, answer_tokens)).encode()
+    def ask(
+        self, tokens: Sequence[int], answer_tokens: int, *, cached: bool = True, with_tokens: bool = False
+    ) -> Said:
+        """As ``body_of`` has it. Raises GoneError where the server is or goes away, AskError where it refuses."""
+        body = body_of(tokens, answer_tokens, cached=cached, with_tokens=with_tokens)
+        data = json.dumps(body).encode()
         host = f"{self._address[0]}:{self._address[1]}"
         begun_s = time.perf_counter()
         heard = _Heard()
@@ -120,7 +131,7 @@ class Asker:
             text = b"".join(self._chunks(head, heard))
             raise AskError(f"the server refused ({code}): {_reason(text)}")
         first_s: float | None = None
-        text_bytes, last = 0, None
+        text, numbers, last = "", [], None
         rest = b""
         for chunk in self._chunks(head, heard):
             *lines, rest = (rest + chunk).split(b"\n")
@@ -130,7 +141,8 @@ class Asker:
                 told = json.loads(line[6:])
                 if "error" in told:
                     raise AskError(f"the server gave up: {_reason(line[6:])}", heard.tokens, heard.bytes)
-                text_bytes += len(told["content"].encode())
+                text += told["content"]
+                numbers += told.get("tokens", ())
                 if told.get("stop"):
                     last = told
                 else:
@@ -148,8 +160,10 @@ class Asker:
             predicted_s=timings["predicted_ms"] / 1e3,
             first_s=duration_s if first_s is None else first_s,
             duration_s=duration_s,
-            text_bytes=text_bytes,
+            text_bytes=len(text.encode()),
             down_bytes=heard.bytes,
+            text=text,
+            tokens=tuple(numbers),
         )
 
     def _head(self, heard: _Heard) -> tuple[int, dict[str, str]]:

@@ -6,11 +6,13 @@ import contextlib
 import logging
 import urllib.request
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 
 from edge_node.config import LanguageConfig
 from edge_node.language.ask import Asker
 from edge_node.language.model_file import ModelFile, model_file
+from edge_node.language.prompt_cache import CacheError, Kin, PromptCache, put, take
 from edge_node.language.prompts import Corpus, tokenised
 from edge_node.language.server import LanguageServer, ServerError
 from edge_node.meters.process_time import process_cpu_s
@@ -65,6 +67,22 @@ class NodeServer:
         self.start()
         assert self._asker is not None  # it was started
         return self._asker
+
+    def kin(self) -> Kin:
+        """What another node's server must have in common with this one, which need not have started."""
+        return Kin(self.model.sha256, version("xllamacpp"), slots=1)
+
+    def taken(self) -> PromptCache:
+        """The cache of the prompt that was read last. Raises CacheError."""
+        if self._server is None:
+            raise CacheError(f"the server of {self.model.name} has ended")
+        return take(self._server)
+
+    def put(self, cache: PromptCache) -> None:
+        """The server is as if it had read that prompt. Raises CacheError and ServerError."""
+        self.ready()
+        assert self._server is not None
+        put(self._server, cache)
 
     def corpus(self) -> Corpus:
         """The text of the users' requests in the model's tokens. Raises ServerError."""

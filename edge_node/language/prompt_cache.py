@@ -47,6 +47,11 @@ class PromptCache:
     sha256: str
 
 
+def kin_name(kin: Kin) -> str:
+    """A short text, the same for two servers exactly where their ``Kin`` is."""
+    return hashlib.sha256(repr(kin).encode()).hexdigest()[:16]
+
+
 def kin_of(server: LanguageServer) -> Kin:
     adapter = "" if server.adapter is None else server.adapter.sha256
     return Kin(server.model.sha256, server.build, server.settings.slots, adapter)

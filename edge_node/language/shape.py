@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from carbon_data.types import DataError
 
@@ -19,6 +20,8 @@ class Shape:
     """Of the output layer, for every token that is written."""
     attention_width: float
     """Blocks times width."""
+    cache_bytes_per_token: int = 0
+    """Keys and values of every block, two bytes each; 0: the file does not say."""
 
     def prefill_flop(self, tokens: int, before: int = 0) -> float:
         """Reading ``tokens`` after ``before`` others, and writing the first one."""
@@ -57,4 +60,12 @@ def shape_of(path: Path) -> Shape:
         raise DataError(
             f"{path} has no shape of a language model ({type(error).__name__}: {error}); give the .gguf file of one"
         ) from error
-    return Shape(inner, output, float(blocks * width))
+    heads, of_cache = (_count(reader, f"{name}.attention.{key}") for key in ("head_count", "head_count_kv"))
+    cache_bytes = 2 * 2 * blocks * of_cache * (width // heads) if heads else 0
+    return Shape(inner, output, float(blocks * width), cache_bytes)
+
+
+def _count(reader: Any, key: str) -> int:
+    """A whole number of the file; 0 where it has none, or one for each block."""
+    found = reader.fields[key].contents() if key in reader.fields else 0
+    return found if isinstance(found, int) else 0

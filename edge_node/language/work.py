@@ -8,50 +8,38 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from carbon_data.units import BITS_PER_BYTE
 from edge_node.config import LanguageConfig
 from edge_node.language.ask import AskError, GoneError, Said, framing_bytes
+from edge_node.language.calibrated import calibrated_cost
 from edge_node.language.node_server import NodeServer
 from edge_node.language.prompts import BYTES_PER_TOKEN, LENGTHS, TEXT_BYTES, TOKENS, batch_of
 from edge_node.language.server import ServerError
 from edge_node.language.shape import Shape
+from edge_node.language.split import EVENT_BYTES, Asked, SplitRequests
 from edge_node.meters.base import Work
 from edge_node.meters.pieces import Pieces
 from edge_node.workload import (
+    HANDED,
     Arrays,
     InferResult,
     Parameters,
+    ReadPrompt,
     RequestUse,
     Stop,
     TrainResult,
     UserBytes,
     WorkCost,
 )
+from protos.messages.parcels import HandedPrompt
 from protos.messages.terms import Stage
 
 log = logging.getLogger(__name__)
-EVENT_BYTES = 170.0
-"""Of one streamed token with its framing, for plans (measured: 165 to 175 bytes an event of llama.cpp)."""
 DRAW = 0x70CE
 """Beside seed, node and request: a stream of randomness of its own for passages."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One request."""
-
-    tokens: list[int]
-    answer_tokens: int
-    text_bytes: int
-
-    @property
-    def context(self) -> int:
-        """Tokens of prompt and answer."""
-        return len(self.tokens) + self.answer_tokens
 
 
 class LanguageWorkload:
@@ -80,6 +68,7 @@ class LanguageWorkload:
         self._config, self._place, self._server, self._pieces = config, place, server, pieces
         self.shape = Shape(config.block_parameters, config.output_parameters, config.attention_width)
         self._framing = framing_bytes()
+        self._split = SplitRequests(config, server, pieces, self.shape, self._framing)
 
     @property
     def digest(self) -> str:
@@ -98,6 +87,8 @@ class LanguageWorkload:
             bytes_per_batch=size * (4 * config.longest_tokens + 12),
             up_bytes=size * (prompt * BYTES_PER_TOKEN + self._framing),
             down_bytes=size * answer * EVENT_BYTES,
+            split=self._split.cost(prompt, size) if answer > 1 else None,
+            measured=calibrated_cost(config.costs, prompt, answer, size),
         )
 
     def batch(self, batch_id: int, stage: str) -> Arrays:
@@ -144,11 +135,18 @@ class LanguageWorkload:
     ) -> TrainResult:
         raise ValueError("a node that serves a language model trains nothing")
 
+    def read(self, batch: Arrays) -> list[ReadPrompt]:
+        """Read the prompts of a batch that another node answers, one after the other."""
+        return [self._split.read(asked) for asked in requests_of(batch)]
+
     def infer(self, parameters: Parameters, batches: Sequence[Arrays]) -> InferResult:
-        """Answer the requests of ``batches``, one after the other. Each has a window of the meter of its own."""
+        """Answer the requests of ``batches``, one after the other. Each has a window of the meter of its own. Where a
+        prompt came with its cache, the answer goes on from there; where that cannot be, it is read here."""
         uses, users = [], []
         for batch in batches:
-            own = [self._use(asked) for asked in requests_of(batch)]
+            asked_for = requests_of(batch)
+            prompts = batch[HANDED] if HANDED in batch else [None] * len(asked_for)
+            own = [self._any(asked, prompt) for asked, prompt in zip(asked_for, prompts, strict=True)]
             users.append(UserBytes(sum(use.up_bytes for use in own), sum(use.down_bytes for use in own)))
             uses += own
         answered = [use for use in uses if not use.failed]
@@ -170,6 +168,11 @@ class LanguageWorkload:
         )
 
     # --- one request -----------------------------------------------------------------------------------------
+
+    def _any(self, asked: Asked, prompt: HandedPrompt | None) -> RequestUse:
+        if prompt is None:
+            return self._use(asked)
+        return self._split.write(asked, prompt) or self._use(asked)
 
     def _use(self, asked: Asked) -> RequestUse:
         cpu_s = self._server.cpu_s()

@@ -10,7 +10,7 @@ from edge_node.meters.base import spread
 from edge_node.serving.tally import Service
 from edge_node.workload import RequestUse
 from protos.messages.slot import EnergyLine, ServedRequest
-from protos.messages.terms import Component, Stage
+from protos.messages.terms import Component, RequestPart, Stage
 from protos.validation import safe_text
 
 REASON_LETTERS = 200
@@ -52,7 +52,10 @@ def timed(
     for use, service, first, arrival in zip(uses, services, first_s, arrival_s, strict=True):
         answered_s = begun_s + service.total_s
         gap_s = (service.total_s - first) / (use.tokens_out - 1) if use.tokens_out > 1 else None
-        found.append((answered_s - arrival, begun_s + first - arrival, gap_s))
+        first_at_s = begun_s + first if use.first_at_s is None else use.first_at_s
+        if use.first_at_s is not None and gap_s is not None:  # from the first token's time on
+            gap_s = (answered_s - use.first_at_s) / (use.tokens_out - 1)
+        found.append((answered_s - arrival, first_at_s - arrival, gap_s))
         begun_s = answered_s
     return found
 
@@ -112,9 +115,12 @@ def _served(each: Asked, work_uj: int, static_uj: int, waste_uj: int) -> ServedR
         waste_uj=waste_uj,
         half_width_uj=None if use.half_width_j is None else to_micro(use.half_width_j),
         latency_s=max(0.0, each.latency_s),
-        first_token_s=None if use.failed else max(0.0, each.first_token_s),
+        first_token_s=None if use.failed or use.part is RequestPart.READ else max(0.0, each.first_token_s),
         token_gap_s=None if each.token_gap_s is None else max(0.0, each.token_gap_s),
         content_bits=use.content_bits,
         wire_bytes=use.up_bytes + use.down_bytes,
         failed=safe_text(use.failed, REASON_LETTERS),
+        part=use.part,
+        cache_bytes=use.cache_bytes,
+        same=use.same,
     )

@@ -32,6 +32,8 @@ class Job:
     """Likewise; infinite where all requests are there at once."""
     release_s: float | None = None
     """When the batch may begin, where its plan says so; None: as its arrivals give."""
+    read_s: float = 0.0
+    """When its prompts were read by another node, which sent it then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def available_s(jobs: Sequence[Job], link_bytes_per_s: float, slot_s: float, beg
 
     Batches of one owner come over its link one after the other, in the order of their dispatch.
     """
-    ready = [max(begin_s, closed_s(job, slot_s)) for job in jobs]
+    ready = [max(begin_s, closed_s(job, slot_s), job.read_s) for job in jobs]
     link_free: dict[str, float] = {}
     for k in sorted(range(len(jobs)), key=lambda k: (ready[k], k)):
         job = jobs[k]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from edge_node.workload import (
     Arrays,
     InferResult,
     Parameters,
+    ReadPrompt,
     Stop,
     TrainResult,
     UserBytes,
@@ -89,6 +90,8 @@ class RequestWorkload:
             cost.model_bytes,
             cost.up_bytes * share,
             cost.down_bytes * share,
+            None if cost.split is None else cost.split.times(share),
+            None if cost.measured is None else cost.measured.times(share),
         )
 
     def _mixed_cost(self, model_bytes: int) -> WorkCost:
@@ -155,6 +158,10 @@ class RequestWorkload:
     def prepare(self, batches: Sequence[Arrays]) -> float:
         return self.inner.prepare(batches)
 
+    def read(self, batch: Arrays) -> list[ReadPrompt]:
+        """Read the prompts of a batch that another node answers. Raises ValueError where the task reads none."""
+        return reader_of(self.inner)(_bare(batch))
+
     def train(
         self,
         parameters: Parameters,
@@ -173,6 +180,14 @@ class RequestWorkload:
             model = self._services[kind - 1][1] if kind else parameters
             results.append(self._workloads[kind].infer(model, [_bare(batch)]))
         return add_up(results)
+
+
+def reader_of(workload: Workload) -> Callable[[Arrays], list[ReadPrompt]]:
+    """How a workload reads prompts for another node. Raises ValueError where it reads none."""
+    found: Callable[[Arrays], list[ReadPrompt]] | None = getattr(workload, "read", None)
+    if found is None:
+        raise ValueError(f"{type(workload).__name__} reads no prompts for other nodes")
+    return found
 
 
 def mean_cost(plans: Sequence[RequestPlan], costs: Sequence[WorkCost], sizes: Sequence[int]) -> WorkCost:

@@ -62,6 +62,7 @@ class Execution:
                 slot.pending_parcels(),
                 slot.missing_owners(),
                 over=slot.usage is not None,
+                awaits_reading=slot.awaits_reading(),
             )
 
     def deadline_s(self, number: int) -> float:

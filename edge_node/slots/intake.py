@@ -86,7 +86,8 @@ class DecisionIntake:
         for send in decision.sends:
             part, leaving = leaving[: send.batches], leaving[send.batches :]
             if part:
-                slot.outgoing[send.executor] = Outgoing(self._pack(decision, send.executor, part), part)
+                parcel = self._pack(decision, send.executor, part)
+                slot.outgoing[send.executor] = Outgoing(parcel, part, handed=send.handed)
         # What arrived before the decision and is not in it, or left under the plan before, counts as not moved;
         # its radio joules stay in the meter.
         expected, executors = slot.expected_batches(), {send.executor for send in decision.sends}
@@ -147,6 +148,13 @@ def check_decision(config: NodeConfig, decision: Decision) -> None:
     # Its own work may leave before it sleeps.
     if not decision.awake and (decision.own_batches or decision.guests):
         raise InvalidDecision(f"{name} cannot sleep and work in slot {decision.slot}")
+    handed = [(s.handed, s.batches) for s in decision.sends] + [
+        (g.handed, g.batches) for g in decision.guests
+    ]
+    if any(count > batches for count, batches in handed):
+        raise InvalidDecision(f"{name} hands over or takes more batches than move: {handed}")
+    if any(send.handed for send in decision.sends) and (config.language is None or not decision.awake):
+        raise InvalidDecision(f"{name} cannot read prompts for other nodes in slot {decision.slot}")
     for names in ([s.executor for s in decision.sends], [g.owner for g in decision.guests]):
         if len(set(names)) != len(names) or name in names:
             raise InvalidDecision(f"peers of {name} are {names}; allowed is each other node once")

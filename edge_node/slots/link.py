@@ -185,6 +185,7 @@ class LocalLink:
 
 def deliver_locally(node: EdgeNode, links: Mapping[str, Link], parcel: Parcel) -> None:
     """Give a parcel of ``node`` to its executor in this process."""
+    parcel = node.read_ahead(parcel)
     executor = links.get(parcel.executor)
     receipt = None if executor is None else executor.node.on_parcel(parcel)
     if receipt is not None and receipt.accepted:

@@ -23,6 +23,7 @@ from edge_node.serving.port import Answered, Answers
 from edge_node.serving.requests import Services
 from edge_node.slots.beside import BesideWork, Done
 from edge_node.slots.execution import Execution, Job
+from edge_node.slots.hand_over import HandOver
 from edge_node.slots.intake import DecisionIntake
 from edge_node.slots.learned import LearnedCost
 from edge_node.slots.market import MarketSide
@@ -113,6 +114,7 @@ class EdgeNode:
         self._sleeping = Sleeping(state, sleeper)
         self._beside = BesideWork(state, self._lock, self._board)
         self._execution = Execution(state, self._outside, self._sleeping, self._lock, self._board)
+        self._hand_over = HandOver(state, self._sleeping, self._lock, self._board)
         self._reading = Reading(state, self._sleeping)
         self._settling = Settling(state)
         self._recovery = Recovery(state, self._before, self._reading)
@@ -209,6 +211,11 @@ class EdgeNode:
             parcels = self._intake.accept(decision)
             self._sleeping.follow_plan()
             return parcels
+
+    def read_ahead(self, parcel: Parcel) -> Parcel:
+        """A parcel of ``on_decision`` as it leaves: prompts that this node is to read have been read. It takes the
+        board's time."""
+        return self._hand_over.read(parcel)
 
     def parcel_delivered(self, parcel: Parcel) -> None:
         """The executor has it."""

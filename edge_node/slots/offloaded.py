@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from edge_node.serving.requests import RequestWorkload
-from edge_node.slots.parcels import payload_bytes, unpack
+from edge_node.slots.parcels import unpack, with_prompts
 from edge_node.slots.slot import Incoming, SlotState
 from edge_node.slots.state import NodeState
 from edge_node.workload import Arrays
-from protos.messages.parcels import Parcel, ParcelHead, Receipt, head_of
+from protos.messages.parcels import Parcel, ParcelHead, Receipt, head_of, payload_bytes
 from protos.messages.terms import Stage
 
 
@@ -86,7 +86,7 @@ class OffloadedBatches:
         if taken + size > self._storage_bytes:
             return self._full()
         try:
-            batches = unpack(parcel, partial(self._template, slot.stage))
+            batches = with_prompts(parcel, unpack(parcel, partial(self._template, slot.stage)))
         except ValueError as error:
             return Receipt(False, 0, str(error))
         slot.incoming[parcel.owner] = Incoming(parcel.batch_ids, batches, size)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_node.serving.requests import SERVICE, service_of
-from edge_node.workload import Arrays
+from edge_node.workload import HANDED, Arrays
 from protos.messages.parcels import Parcel, Tensor, service_of_tensor, tensor_name
 
 
@@ -110,9 +110,18 @@ def _arrays(parcel: Parcel, service: int, template: Arrays) -> dict[str, NDArray
     return arrays
 
 
-def payload_bytes(parcel: Parcel) -> int:
-    """Bytes of the batches in a parcel: what both ends count."""
-    return sum(len(tensor.data) for tensor in parcel.tensors)
+def with_prompts(parcel: Parcel, batches: Sequence[Arrays]) -> list[Arrays]:
+    """The batches of a parcel with the prompts that its owner has read."""
+    read = {(prompt.batch_id, prompt.place): prompt for prompt in parcel.prompts}
+    of_batches = {prompt.batch_id for prompt in parcel.prompts}
+    found: list[Arrays] = []
+    for batch_id, size, batch in zip(parcel.batch_ids, parcel.batch_sizes, batches, strict=True):
+        if batch_id in of_batches:
+            prompts = np.empty(size, dtype=object)
+            prompts[:] = [read.get((batch_id, place)) for place in range(size)]
+            batch = {**batch, HANDED: prompts}
+        found.append(batch)
+    return found
 
 
 def _examples(batch: Arrays) -> int:

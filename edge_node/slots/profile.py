@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from edge_node.config import NodeConfig
 from edge_node.energy.battery import battery_of
 from edge_node.energy.power_model import PowerModel
 from edge_node.meters.base import Meter, reads_board
-from edge_node.workload import Workload
+from edge_node.workload import WorkCost, Workload
 from protos.messages.stream import NodeProfile
 from protos.messages.terms import Sleep, Stage
+from protos.messages.work import HandOver, WorkProfile
 
 
 def released_batches(config: NodeConfig, stage: Stage) -> int:
@@ -46,6 +49,23 @@ def by_model_on_a_board(meter: str) -> str:
     )
 
 
+def _work(config: NodeConfig, model: PowerModel, stage: Stage, cost: WorkCost) -> WorkProfile:
+    """What a batch costs, and what of it another node may do."""
+    profile, split = model.work_profile(stage, cost), cost.split
+    if split is None:
+        return profile
+    reading = model.computing(split.read_flop, split.measured)
+    told = HandOver(
+        read_seconds=reading.seconds,
+        read_joules=reading.joules,
+        cache_bytes=math.ceil(split.cache_bytes),
+        kin=split.kin,
+        link_bytes_per_s=config.inference.link_bytes_per_s,
+        latency_target_s=config.inference.latency_target_s,
+    )
+    return replace(profile, hand_over=told)
+
+
 def node_profile(config: NodeConfig, workloads: Mapping[Stage, Workload], meter: Meter) -> NodeProfile:
     """Constants of a node. Without a battery its efficiencies are 1 and its limits 0."""
     board, battery, model = config.board, config.battery, PowerModel(config.board)
@@ -68,7 +88,7 @@ def node_profile(config: NodeConfig, workloads: Mapping[Stage, Workload], meter:
         discharge_limit_w=0.0 if battery is None else battery.discharge_limit_w,
         export_loss_fraction=config.export_loss_fraction,
         import_loss_fraction=config.import_loss_fraction,
-        work=tuple(model.work_profile(stage, workloads[stage].cost(stage.value)) for stage in stages),
+        work=tuple(_work(config, model, stage, workloads[stage].cost(stage.value)) for stage in stages),
         meter=meter.name,
         provenance=str(meter.provenance),
         num_examples=0 if first is None else first.num_examples,

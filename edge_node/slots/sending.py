@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from edge_node.slots.market import MarketSide
-from edge_node.slots.parcels import payload_bytes
 from edge_node.slots.slot import Delivery, Outgoing, SlotState
 from edge_node.slots.state import NodeState
 from edge_node.slots.users import count_requests
-from protos.messages.parcels import Parcel
+from protos.messages.parcels import Parcel, payload_bytes
 
 
 class Sending:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from edge_node.serving.queue import Job, Served, available_s, serve
 from edge_node.serving.requests import ARRIVAL, RELEASE, SERVICE, service_of
 from edge_node.serving.tally import Service, Tally
 from edge_node.slots.slot import SlotState
-from edge_node.workload import Arrays, BatchWork, InferResult, RequestUse
+from edge_node.workload import HANDED, Arrays, BatchWork, InferResult, RequestUse
 from protos.messages.slot import Serving
 from protos.messages.terms import Stage
 
@@ -55,14 +56,16 @@ class SlotServing:
             payload = 0 if owner == self._config.node_id else _travelling_bytes(batch)
             release_s = float(batch[RELEASE][0]) if RELEASE in batch else None
             arrival_s = np.asarray(batch[ARRIVAL])
-            jobs.append(Job(owner, arrival_s, service.total_s, payload, most, wait_s, release_s))
-        link, slot_s = self._config.inference.link_bytes_per_s, self._config.slot_s
-        served = self._queue(state, jobs, available_s(jobs, link, slot_s, begin_s), begin_s)
+            read = [prompt.read_s for prompt in batch.get(HANDED, ()) if prompt is not None]
+            job = Job(owner, arrival_s, service.total_s, payload, most, wait_s, release_s)
+            jobs.append(replace(job, read_s=max(read)) if read else job)
+        served = self._queue(state, jobs, begin_s)
         self.free_s = served.free_s
         # Only requests to a language model are named one by one.
         ids = batch_ids(state, self._config.node_id, owners) if result.uses else [-1] * len(jobs)
+        latencies = served.latency_s[: len(jobs)]
         for kind, part, latency_s, service, job, batch_id in zip(
-            kinds, result.parts, served.latency_s, services, jobs, ids, strict=True
+            kinds, result.parts, latencies, services, jobs, ids, strict=True
         ):
             if part.uses:
                 asked = self._asked(part.uses, job, float(latency_s[0] + job.arrival_s[0]), batch_id)
@@ -74,10 +77,11 @@ class SlotServing:
         """When the board is there, in the slot."""
         return state.slot * self._config.slot_s + (self._config.board.wake_s if state.woke else 0.0)
 
-    def _queue(
-        self, state: SlotState, jobs: Sequence[Job], available: Sequence[float], begin_s: float
-    ) -> Served:
-        # What the last slot left undone comes first.
+    def _queue(self, state: SlotState, jobs: Sequence[Job], begin_s: float) -> Served:
+        # What the last slot left undone comes first; prompts that were read for other nodes took their time.
+        jobs = [*jobs, *state.readings]
+        link, slot_s = self._config.inference.link_bytes_per_s, self._config.slot_s
+        available = available_s(jobs, link, slot_s, begin_s)
         if not self._naps:
             return serve(jobs, available, max(self.free_s, begin_s))
         until_s = (state.slot + 1) * self._config.slot_s
@@ -95,8 +99,41 @@ class SlotServing:
         if not self._naps or state.stage is not Stage.APPLICATION or not state.awake:
             return 0.0, 0
         if state.rest is None:  # nothing was served
-            self._queue(state, (), (), self._begin_s(state))
+            self._queue(state, (), self._begin_s(state))
         return state.rest or (0.0, 0)
+
+    def read_ahead(
+        self, state: SlotState, batch_id: int, batch: Arrays, uses: Sequence[RequestUse]
+    ) -> list[float]:
+        """Prompts of an own batch were read for another node: enter them, and return when each was read, in slot time.
+        The board reads them one after the other as their batch is closed; its own work does not delay them."""
+        begin_s = self._begin_s(state)
+        release_s = float(batch[RELEASE][0]) if RELEASE in batch else None
+        most, wait_s = batching(self._config.inference, service_of(batch))
+        arrivals = np.asarray(batch[ARRIVAL])
+        seconds = [
+            self.service(BatchWork(use.flop, use.seconds, use.decode_flop, use.decode_s)).total_s
+            for use in uses
+        ]
+        job = Job(self._config.node_id, arrivals, sum(seconds), 0, most, wait_s, release_s)
+        (ready_s,) = available_s([job], self._config.inference.link_bytes_per_s, self._config.slot_s, begin_s)
+        at_s = max(ready_s, self.free_s, state.read_until_s)
+        ends = [at_s + float(done) for done in np.cumsum(seconds)]
+        state.read_until_s = ends[-1]
+        state.readings.append(job)
+        state.language += [
+            Asked(
+                self._config.node_id,
+                batch_id,
+                place,
+                use,
+                end_s - float(arrived),
+                end_s - float(arrived),
+                None,
+            )
+            for place, (use, end_s, arrived) in enumerate(zip(uses, ends, arrivals, strict=True))
+        ]
+        return ends
 
     def _asked(self, uses: Sequence[RequestUse], job: Job, end_s: float, batch_id: int) -> list[Asked]:
         """A batch's requests to a language model, which the board had answered at ``end_s``."""
@@ -146,4 +183,7 @@ def batch_ids(state: SlotState, node_id: str, owners: Mapping[str, int]) -> list
 
 
 def _travelling_bytes(batch: Arrays) -> int:
-    return sum(np.asarray(array).nbytes for name, array in batch.items() if name != SERVICE)
+    caches = sum(len(prompt.cache) for prompt in batch.get(HANDED, ()) if prompt is not None)
+    return caches + sum(
+        np.asarray(array).nbytes for name, array in batch.items() if name not in (SERVICE, HANDED)
+    )

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from edge_node.serving.asked import Asked
+from edge_node.serving.queue import Job
 from edge_node.serving.tally import Tally
 from edge_node.slots.backlog import Batch
 from edge_node.slots.phases import Phase, check_transition
 from edge_node.workload import Arrays, Result
-from protos.messages.parcels import Parcel
+from protos.messages.parcels import HandedPrompt, Parcel
 from protos.messages.slot import (
     Decision,
     EnergyGrant,
@@ -40,6 +41,8 @@ class Outgoing:
     parcel: Parcel
     batches: list[Batch]
     delivery: Delivery = Delivery.PENDING
+    handed: int = 0
+    """Of ``batches``, the first ones whose prompts are read here."""
 
 
 @dataclass(slots=True)
@@ -96,7 +99,13 @@ class SlotState:
     serving: dict[int, Tally] = field(default_factory=dict)
     """Requests of the slot's own and offloaded batches, by service."""
     language: list[Asked] = field(default_factory=list)
-    """Every request to a language model in the slot's batches."""
+    """Every request to a language model in the slot's batches, and every prompt that was read for another node."""
+    prompts: dict[int, tuple[HandedPrompt, ...]] = field(default_factory=dict)
+    """Prompts that were read for other nodes, by own batch."""
+    readings: list[Job] = field(default_factory=list)
+    """The board's time for them."""
+    read_until_s: float = 0.0
+    """When the last of them was read, in slot time."""
     rest: tuple[float, int] | None = None
     """(seconds asleep, wake-ups) between its batches, where the board sleeps there; None: not known yet."""
     outside: Tally = field(default_factory=Tally)
@@ -135,6 +144,12 @@ class SlotState:
     def missing_owners(self) -> tuple[str, ...]:
         """Owners still waited for."""
         return tuple(o for o in self.expected_batches() if o not in self.incoming and o not in self.given_up)
+
+    def awaits_reading(self) -> bool:
+        """Whether an owner that is still waited for reads prompts before it sends them."""
+        missing = self.missing_owners()
+        guests = () if self.decision is None else self.decision.guests
+        return any(guest.handed and guest.owner in missing for guest in guests)
 
     def pending_parcels(self) -> tuple[str, ...]:
         """Executors whose answer is still open."""
@@ -176,6 +191,8 @@ class Readiness:
     """Owners whose batches have not arrived."""
     over: bool
     """The slot is closed or past: it will never be ready."""
+    awaits_reading: bool = False
+    """Whether one of these owners reads prompts first, which takes its time."""
 
     @property
     def ready(self) -> bool:

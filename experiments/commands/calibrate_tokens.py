@@ -40,6 +40,8 @@ class Calibrated:
     provenance: str
     board: str
     cost: TokenCost
+    watts: float
+    """Above rest, mean of the windows."""
 
     def as_dict(self) -> dict[str, Any]:
         """What is written, and what --json prints."""
@@ -49,6 +51,7 @@ class Calibrated:
             "meter": self.meter,
             "provenance": self.provenance,
             "board": self.board,
+            "watts": self.watts,
             "date": datetime.now(UTC).date().isoformat(),
             "prefill": _figures(self.cost.prefill, "j", "j_per_token", "j_per_token2"),
             "step": _figures(self.cost.step, "j", "j_per_request", "j_per_request_and_token"),
@@ -78,33 +81,47 @@ def calibrated_tokens(
             board = base.config()
             meter = probe_meter(f"{CPU_TIME}:{server.pid}" if spec == CPU_TIME else spec, board)
             try:
-                cost = measure_tokens(server, _above_rest(meter), grid, tell)
-                return Calibrated(found, spec, str(meter.provenance), base.name, cost)
+                above = AboveRest(meter)
+                cost = measure_tokens(server, above, grid, tell)
+                return Calibrated(found, spec, str(meter.provenance), base.name, cost, above.watts)
             finally:
                 meter.stop()
     except (CalibrationError, MeterError, ServerError, DataError) as error:
         raise UsageError(f"not calibrated: {error}") from error
 
 
-def _above_rest(meter: ProbeMeter) -> Callable[[], Callable[[], float]]:
+class AboveRest:
     """Windows in joules above what the machine draws at rest, which is read first where the meter reads that too."""
-    rest_w = 0.0
-    if meter.counts_idle:
-        close = meter.open()
-        time.sleep(IDLE_S)
-        idle = close()
-        rest_w = idle.energy_j / idle.duration_s
 
-    def opened() -> Callable[[], float]:
-        close = meter.open()
+    def __init__(self, meter: ProbeMeter) -> None:
+        self._meter, self._rest_w = meter, 0.0
+        self._energy_j = self._seconds = 0.0
+        if meter.counts_idle:
+            close = meter.open()
+            time.sleep(IDLE_S)
+            idle = close()
+            self._rest_w = idle.energy_j / idle.duration_s
+
+    @property
+    def watts(self) -> float:
+        """Above rest, mean of all windows so far. Raises CalibrationError where there is none above zero."""
+        if not (self._energy_j > 0 and self._seconds > 0):
+            raise CalibrationError(
+                f"{self._energy_j:g} J in {self._seconds:g} s of windows: nothing above rest"
+            )
+        return self._energy_j / self._seconds
+
+    def __call__(self) -> Callable[[], float]:
+        """Opens a window."""
+        close = self._meter.open()
 
         def closed() -> float:
-            joules = close()
-            return joules.energy_j - rest_w * joules.duration_s
+            found = close()
+            energy_j = found.energy_j - self._rest_w * found.duration_s
+            self._energy_j, self._seconds = self._energy_j + energy_j, self._seconds + found.duration_s
+            return energy_j
 
         return closed
-
-    return opened
 
 
 def run_calibrate_tokens(

@@ -18,6 +18,18 @@ PHASES = {"prefilled": "prefill_j", "decoded": "decode_j"}
 BITS_PER_BYTE = 8
 
 
+SHARED = (
+    Column("read_for_others", "read for others", units.count),
+    Column("written_for_others", "answered after others", units.count),
+    Column("same_text", "the same answer", is_number=False),
+)
+"""Columns where prompts were read on one node and answered on another."""
+NOTE_SHARED = (
+    " Prompts that two nodes shared: read on one, answered on the other with the cache; the same answer: of those that "
+    "were answered a second time without it."
+)
+
+
 def tokens(study: Study) -> Table | None:
     """Of every run in the CSV; shown are the first seed of every policy, and the nodes of the policy in focus. None
     where no language model was served."""
@@ -55,6 +67,7 @@ def tokens(study: Study) -> Table | None:
             Column("token_gap_p50_s", "between tokens, p50", units.seconds),
             Column("wasted_j", "wasted", units.joules),
             Column("bytes_per_content_byte", "bytes per byte of text", units.count),
+            *(SHARED if "same_text" in frame else ()),
         ),
         note=(
             "Joules are the nodes' computation and static power of the application stage, each request's by its own "
@@ -62,6 +75,7 @@ def tokens(study: Study) -> Table | None:
             "Cached: of prompts, read before and not again. Decoded: tokens after an answer's first one, which comes "
             "out of reading the prompt. Grams are over all tokens read and generated. Wasted: of requests that "
             "failed. Times run from arrival, in slot time. Every request is a row of requests.parquet."
+            + (NOTE_SHARED if "same_text" in frame else "")
         ),
         shown=shown,
     )
@@ -77,17 +91,21 @@ def _rows(run: Run) -> Iterator[dict[str, Any]]:
 
 
 def _figures(rows: pd.DataFrame) -> dict[str, Any]:
-    answered = rows[rows["failed"].isna()]
+    elsewhere = rows["part"].eq("read") if "part" in rows else pd.Series(False, index=rows.index)
+    worked = rows[rows["failed"].isna()]
+    answered = worked[~elsewhere[worked.index]]
     sums = {name: float(rows[name].sum()) for name in SUMS}
-    every = sums["tokens_cached"] + sums["tokens_prefilled"] + sums.pop("tokens_out")
+    asked = rows[~elsewhere]  # a prompt that two nodes shared counts once
+    every = float((asked["tokens_cached"] + asked["tokens_prefilled"]).sum()) + sums.pop("tokens_out")
     found: dict[str, Any] = {
         "requests": len(answered),
-        "failed_requests": len(rows) - len(answered),
+        "failed_requests": len(rows) - len(worked),
+        **_handed(rows),
         **sums,
         "grams_per_1000_tokens": 1000.0 * sums["operational_g"] / every if every else None,
     }
     for phase, joules in PHASES.items():
-        each = ratio(answered[joules].tolist(), answered[f"tokens_{phase}"].tolist())
+        each = ratio(worked[joules].tolist(), worked[f"tokens_{phase}"].tolist())
         key = f"joules_per_token_{phase}"
         found[key] = None if each is None else each.value
         found[f"{key}_half_width"] = None if each is None else each.half_width
@@ -98,6 +116,20 @@ def _figures(rows: pd.DataFrame) -> dict[str, Any]:
     content = float(answered["bits"].sum()) / BITS_PER_BYTE
     found["bytes_per_content_byte"] = float(answered["wire_bytes"].sum()) / content if content else None
     return found
+
+
+def _handed(rows: pd.DataFrame) -> dict[str, Any]:
+    """Requests that two nodes shared; {} where there are none."""
+    if "part" not in rows:
+        return {}
+    written = rows[rows["part"].eq("write")]
+    compared = written["same_answer"].dropna()
+    return {
+        "read_for_others": int(rows["part"].eq("read").sum()),
+        "written_for_others": len(written),
+        "cache_bytes": float(written["cache_bytes"].sum()),
+        "same_text": f"{int(compared.astype(bool).sum())} of {len(compared)}",
+    }
 
 
 def _with_interval(value: float | None, half: float | None) -> str | None:

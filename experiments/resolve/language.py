@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_node.config import BoardConfig, LanguageConfig, TaskConfig
+from edge_node.config import BoardConfig, LanguageConfig, TaskConfig, TokenCosts
+from edge_node.language.calibrated import calibrated_cost
 from edge_node.language.model_file import ModelFile, model_file
 from edge_node.language.shape import Shape, shape_of
 from edge_node.tasks.none import LANGUAGE
 from experiments.errors import UsageError
 from experiments.resolve.chosen_policy import chosen_traits
 from experiments.resolve.request_trace import Requests
+from experiments.resolve.token_costs import token_costs
 from experiments.scenario.model import Scenario
 from experiments.scenario.work import InferenceSpec, LanguageSpec, TaskSpec
 from protos.messages.terms import Stage
@@ -111,6 +113,8 @@ def language_of(scenario: Scenario) -> LanguageConfig:
         block_parameters=shape.block_parameters,
         output_parameters=shape.output_parameters,
         attention_width=shape.attention_width,
+        cache_bytes_per_token=shape.cache_bytes_per_token,
+        costs=_costs(scenario, found),
     )
     if config.prompt_tokens + config.answer_tokens > config.context_tokens and asked.arrivals != "trace":
         with scenario.at("inference", "prompt_tokens"):
@@ -119,6 +123,18 @@ def language_of(scenario: Scenario) -> LanguageConfig:
                 f"context of {config.context_tokens}: shorten them, or raise task.llm.context_tokens"
             )
     return config.model_copy(update={"longest_tokens": config.prompt_tokens})
+
+
+def _costs(scenario: Scenario, model: ModelFile) -> TokenCosts | None:
+    """As the scenario's file of costs has them. Raises UsageError."""
+    path = scenario.task.llm.costs
+    if path is None:
+        return None
+    with scenario.at("task", "llm", "costs"):
+        try:
+            return token_costs(path, model)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
 
 
 @lru_cache(maxsize=8)
@@ -133,6 +149,12 @@ def request_flop(config: LanguageConfig) -> float:
     return shape.prefill_flop(config.prompt_tokens) + shape.decode_flop(
         config.prompt_tokens, config.answer_tokens
     )
+
+
+def request_s(config: LanguageConfig, board: BoardConfig) -> float:
+    """Seconds of a board for the mean request: by the calibrated costs where there are any, else counted."""
+    told = calibrated_cost(config.costs, config.prompt_tokens, config.answer_tokens, 1)
+    return request_flop(config) / board.effective_flop_per_s if told is None else told.seconds
 
 
 def with_lengths(
@@ -184,7 +206,7 @@ def language_seconds(
     spec = scenario.inference
     by_second = spec.requests_per_s is not None or spec.load_fraction is not None or spec.arrivals == "trace"
     requests = 0 if by_second else spec.batches_per_slot * spec.requests_per_batch
-    return [requests * request_flop(config) / board.effective_flop_per_s for board in boards]
+    return [requests * request_s(config, board) for board in boards]
 
 
 def model_origin(config: LanguageConfig) -> str:

@@ -15,7 +15,7 @@ from edge_node.serving.requests import mean_cost
 from edge_node.tasks.registry import configured_task
 from edge_node.tasks.workload import build_workload
 from experiments.errors import RunError, UsageError
-from experiments.resolve.language import check_request_count, request_flop, with_lengths
+from experiments.resolve.language import check_request_count, request_s, with_lengths
 from experiments.resolve.request_trace import read_requests, within
 from experiments.resolve.tasks import service_task
 from protos.messages.terms import Stage
@@ -87,10 +87,13 @@ def node_inference(
             check_request_count(scenario, max(len(each.times_s) for each in requests) / slots)
     else:
         full = spec.batches_per_slot * spec.requests_per_batch / slot_s
-        flop = None if language is None else request_flop(language)
+        flop = [
+            None if language is None else request_s(language, board) * board.effective_flop_per_s
+            for _, board in nodes
+        ]
         rates = [
-            _rates(scenario, spec, node, mean_per_s(spec, board, task, full, flop), len(stages))
-            for node, board in nodes
+            _rates(scenario, spec, node, mean_per_s(spec, board, task, full, of_request), len(stages))
+            for (node, board), of_request in zip(nodes, flop, strict=True)
         ]
         _refuse_floods(rates, slot_s, "lower batches_per_slot, requests_per_s or load_fraction")
         if language is not None:

@@ -104,6 +104,9 @@ class LanguageSpec(Strict):
     """That the file must have; none: what it has here, which nodes on other machines must then find too."""
     context_tokens: int = Field(default=default_of(LanguageConfig, "context_tokens"), ge=256, le=1_000_000)
     """Longest prompt and answer together; memory grows with it."""
+    costs: File | None = None
+    """What tokens cost on the nodes' boards, as `detabed calibrate --task llm` wrote it: policies plan with it; none:
+    with operations counted from the model's shape, at the board's speed in training."""
     threads: int = Field(default=default_of(LanguageConfig, "threads"), ge=1, le=1024)
     """Of the server. A second thread decodes no faster on small machines, and its waiting counts as CPU time."""
 

@@ -54,6 +54,13 @@ class Sleep(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SLEEP_COMMAND: _ClassVar[Sleep]
     SLEEP_SUPPLY: _ClassVar[Sleep]
 
+class RequestPart(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    REQUESTPART_UNSPECIFIED: _ClassVar[RequestPart]
+    REQUESTPART_WHOLE: _ClassVar[RequestPart]
+    REQUESTPART_READ: _ClassVar[RequestPart]
+    REQUESTPART_WRITE: _ClassVar[RequestPart]
+
 class Good(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     GOOD_UNSPECIFIED: _ClassVar[Good]
@@ -103,6 +110,10 @@ SLEEP_NONE: Sleep
 SLEEP_MODELLED: Sleep
 SLEEP_COMMAND: Sleep
 SLEEP_SUPPLY: Sleep
+REQUESTPART_UNSPECIFIED: RequestPart
+REQUESTPART_WHOLE: RequestPart
+REQUESTPART_READ: RequestPart
+REQUESTPART_WRITE: RequestPart
 GOOD_UNSPECIFIED: Good
 GOOD_ENERGY: Good
 GOOD_WORK: Good
@@ -233,20 +244,40 @@ class CoordinatorMessage(_message.Message):
     def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ..., close_slot: _Optional[_Union[CloseSlot, _Mapping]] = ..., energy_grant: _Optional[_Union[EnergyGrant, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ..., market_call: _Optional[_Union[MarketCall, _Mapping]] = ..., market_news: _Optional[_Union[MarketNews, _Mapping]] = ..., clock_question: _Optional[_Union[ClockQuestion, _Mapping]] = ...) -> None: ...
 
 class WorkProfile(_message.Message):
-    __slots__ = ("stage", "seconds_per_batch", "joules_per_batch", "bytes_per_batch", "model_j", "request_j")
+    __slots__ = ("stage", "seconds_per_batch", "joules_per_batch", "bytes_per_batch", "model_j", "request_j", "hand_over", "calibrated")
     STAGE_FIELD_NUMBER: _ClassVar[int]
     SECONDS_PER_BATCH_FIELD_NUMBER: _ClassVar[int]
     JOULES_PER_BATCH_FIELD_NUMBER: _ClassVar[int]
     BYTES_PER_BATCH_FIELD_NUMBER: _ClassVar[int]
     MODEL_J_FIELD_NUMBER: _ClassVar[int]
     REQUEST_J_FIELD_NUMBER: _ClassVar[int]
+    HAND_OVER_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATED_FIELD_NUMBER: _ClassVar[int]
     stage: Stage
     seconds_per_batch: float
     joules_per_batch: float
     bytes_per_batch: int
     model_j: float
     request_j: float
-    def __init__(self, stage: _Optional[_Union[Stage, str]] = ..., seconds_per_batch: _Optional[float] = ..., joules_per_batch: _Optional[float] = ..., bytes_per_batch: _Optional[int] = ..., model_j: _Optional[float] = ..., request_j: _Optional[float] = ...) -> None: ...
+    hand_over: HandOver
+    calibrated: bool
+    def __init__(self, stage: _Optional[_Union[Stage, str]] = ..., seconds_per_batch: _Optional[float] = ..., joules_per_batch: _Optional[float] = ..., bytes_per_batch: _Optional[int] = ..., model_j: _Optional[float] = ..., request_j: _Optional[float] = ..., hand_over: _Optional[_Union[HandOver, _Mapping]] = ..., calibrated: bool = ...) -> None: ...
+
+class HandOver(_message.Message):
+    __slots__ = ("read_seconds", "read_joules", "cache_bytes", "kin", "link_bytes_per_s", "latency_target_s")
+    READ_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    READ_JOULES_FIELD_NUMBER: _ClassVar[int]
+    CACHE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    KIN_FIELD_NUMBER: _ClassVar[int]
+    LINK_BYTES_PER_S_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_TARGET_S_FIELD_NUMBER: _ClassVar[int]
+    read_seconds: float
+    read_joules: float
+    cache_bytes: int
+    kin: str
+    link_bytes_per_s: float
+    latency_target_s: float
+    def __init__(self, read_seconds: _Optional[float] = ..., read_joules: _Optional[float] = ..., cache_bytes: _Optional[int] = ..., kin: _Optional[str] = ..., link_bytes_per_s: _Optional[float] = ..., latency_target_s: _Optional[float] = ...) -> None: ...
 
 class NodeProfile(_message.Message):
     __slots__ = ("zone", "static_w", "sleep_w", "wake_j", "wake_s", "tx_j_per_byte", "rx_j_per_byte", "storage_bytes", "battery_capacity_uj", "charge_efficiency_fraction", "discharge_efficiency_fraction", "self_discharge_fraction", "charge_limit_w", "discharge_limit_w", "export_loss_fraction", "import_loss_fraction", "work", "meter", "provenance", "num_examples", "data_digest", "sleep")
@@ -385,22 +416,26 @@ class Telemetry(_message.Message):
     def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., slot: _Optional[int] = ..., battery_uj: _Optional[int] = ..., harvest_forecast_uj: _Optional[_Iterable[int]] = ..., backlog_batches: _Optional[_Iterable[int]] = ..., release_forecast_batches: _Optional[_Iterable[int]] = ..., mean_loss: _Optional[float] = ..., work: _Optional[_Iterable[_Union[WorkProfile, _Mapping]]] = ..., battery_was_read: bool = ...) -> None: ...
 
 class Send(_message.Message):
-    __slots__ = ("executor", "address", "batches")
+    __slots__ = ("executor", "address", "batches", "handed")
     EXECUTOR_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     BATCHES_FIELD_NUMBER: _ClassVar[int]
+    HANDED_FIELD_NUMBER: _ClassVar[int]
     executor: str
     address: str
     batches: int
-    def __init__(self, executor: _Optional[str] = ..., address: _Optional[str] = ..., batches: _Optional[int] = ...) -> None: ...
+    handed: int
+    def __init__(self, executor: _Optional[str] = ..., address: _Optional[str] = ..., batches: _Optional[int] = ..., handed: _Optional[int] = ...) -> None: ...
 
 class Guest(_message.Message):
-    __slots__ = ("owner", "batches")
+    __slots__ = ("owner", "batches", "handed")
     OWNER_FIELD_NUMBER: _ClassVar[int]
     BATCHES_FIELD_NUMBER: _ClassVar[int]
+    HANDED_FIELD_NUMBER: _ClassVar[int]
     owner: str
     batches: int
-    def __init__(self, owner: _Optional[str] = ..., batches: _Optional[int] = ...) -> None: ...
+    handed: int
+    def __init__(self, owner: _Optional[str] = ..., batches: _Optional[int] = ..., handed: _Optional[int] = ...) -> None: ...
 
 class Decision(_message.Message):
     __slots__ = ("node_id", "epoch", "slot", "stage", "awake", "own_batches", "sends", "guests", "export_uj", "charge_uj", "discharge_uj", "deadline_s", "self_managed", "remaining_s", "missed")
@@ -667,7 +702,7 @@ class Usage(_message.Message):
     def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[EnergyLine, _Mapping]]] = ..., harvest_uj: _Optional[int] = ..., executed: _Optional[_Iterable[_Union[Executed, _Mapping]]] = ..., moved: _Optional[_Iterable[_Union[Moved, _Mapping]]] = ..., model_bytes: _Optional[int] = ..., mean_loss: _Optional[float] = ..., serving: _Optional[_Iterable[_Union[Serving, _Mapping]]] = ..., outside: _Optional[_Union[Serving, _Mapping]] = ..., unserved_requests: _Optional[int] = ..., own_work: _Optional[_Union[OwnWork, _Mapping]] = ..., users: _Optional[_Iterable[_Union[UserTraffic, _Mapping]]] = ..., metered: _Optional[_Union[Metered, _Mapping]] = ..., sleep: _Optional[_Union[SleepReport, _Mapping]] = ..., duration_s: _Optional[float] = ..., harvest_metered: _Optional[_Union[Metered, _Mapping]] = ..., requests: _Optional[_Iterable[_Union[ServedRequest, _Mapping]]] = ...) -> None: ...
 
 class ServedRequest(_message.Message):
-    __slots__ = ("owner", "batch_id", "place", "cached_tokens", "prefilled_tokens", "tokens_out", "prefill_uj", "decode_uj", "waste_uj", "half_width_uj", "latency_s", "first_token_s", "token_gap_s", "content_bits", "wire_bytes", "failed")
+    __slots__ = ("owner", "batch_id", "place", "cached_tokens", "prefilled_tokens", "tokens_out", "prefill_uj", "decode_uj", "waste_uj", "half_width_uj", "latency_s", "first_token_s", "token_gap_s", "content_bits", "wire_bytes", "failed", "part", "cache_bytes", "same")
     OWNER_FIELD_NUMBER: _ClassVar[int]
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     PLACE_FIELD_NUMBER: _ClassVar[int]
@@ -684,6 +719,9 @@ class ServedRequest(_message.Message):
     CONTENT_BITS_FIELD_NUMBER: _ClassVar[int]
     WIRE_BYTES_FIELD_NUMBER: _ClassVar[int]
     FAILED_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
+    CACHE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SAME_FIELD_NUMBER: _ClassVar[int]
     owner: str
     batch_id: int
     place: int
@@ -700,7 +738,10 @@ class ServedRequest(_message.Message):
     content_bits: int
     wire_bytes: int
     failed: str
-    def __init__(self, owner: _Optional[str] = ..., batch_id: _Optional[int] = ..., place: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., prefilled_tokens: _Optional[int] = ..., tokens_out: _Optional[int] = ..., prefill_uj: _Optional[int] = ..., decode_uj: _Optional[int] = ..., waste_uj: _Optional[int] = ..., half_width_uj: _Optional[int] = ..., latency_s: _Optional[float] = ..., first_token_s: _Optional[float] = ..., token_gap_s: _Optional[float] = ..., content_bits: _Optional[int] = ..., wire_bytes: _Optional[int] = ..., failed: _Optional[str] = ...) -> None: ...
+    part: RequestPart
+    cache_bytes: int
+    same: bool
+    def __init__(self, owner: _Optional[str] = ..., batch_id: _Optional[int] = ..., place: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., prefilled_tokens: _Optional[int] = ..., tokens_out: _Optional[int] = ..., prefill_uj: _Optional[int] = ..., decode_uj: _Optional[int] = ..., waste_uj: _Optional[int] = ..., half_width_uj: _Optional[int] = ..., latency_s: _Optional[float] = ..., first_token_s: _Optional[float] = ..., token_gap_s: _Optional[float] = ..., content_bits: _Optional[int] = ..., wire_bytes: _Optional[int] = ..., failed: _Optional[str] = ..., part: _Optional[_Union[RequestPart, str]] = ..., cache_bytes: _Optional[int] = ..., same: bool = ...) -> None: ...
 
 class Metered(_message.Message):
     __slots__ = ("kind", "energy_uj", "half_width_uj", "bias_uj", "rate_hz", "coverage_fraction", "gaps", "window_s")
@@ -845,7 +886,7 @@ class Tensor(_message.Message):
     def __init__(self, name: _Optional[str] = ..., dtype: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class Parcel(_message.Message):
-    __slots__ = ("run_id", "epoch", "slot", "owner", "executor", "batch_ids", "tensors", "batch_sizes", "batch_services")
+    __slots__ = ("run_id", "epoch", "slot", "owner", "executor", "batch_ids", "tensors", "batch_sizes", "batch_services", "prompts")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SLOT_FIELD_NUMBER: _ClassVar[int]
@@ -855,6 +896,7 @@ class Parcel(_message.Message):
     TENSORS_FIELD_NUMBER: _ClassVar[int]
     BATCH_SIZES_FIELD_NUMBER: _ClassVar[int]
     BATCH_SERVICES_FIELD_NUMBER: _ClassVar[int]
+    PROMPTS_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     epoch: int
     slot: int
@@ -864,7 +906,30 @@ class Parcel(_message.Message):
     tensors: _containers.RepeatedCompositeFieldContainer[Tensor]
     batch_sizes: _containers.RepeatedScalarFieldContainer[int]
     batch_services: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, run_id: _Optional[str] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., owner: _Optional[str] = ..., executor: _Optional[str] = ..., batch_ids: _Optional[_Iterable[int]] = ..., tensors: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ..., batch_sizes: _Optional[_Iterable[int]] = ..., batch_services: _Optional[_Iterable[int]] = ...) -> None: ...
+    prompts: _containers.RepeatedCompositeFieldContainer[HandedPrompt]
+    def __init__(self, run_id: _Optional[str] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., owner: _Optional[str] = ..., executor: _Optional[str] = ..., batch_ids: _Optional[_Iterable[int]] = ..., tensors: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ..., batch_sizes: _Optional[_Iterable[int]] = ..., batch_services: _Optional[_Iterable[int]] = ..., prompts: _Optional[_Iterable[_Union[HandedPrompt, _Mapping]]] = ...) -> None: ...
+
+class HandedPrompt(_message.Message):
+    __slots__ = ("batch_id", "place", "tokens", "first_token", "first_text", "read_s", "kin", "sha256", "cache")
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    FIRST_TEXT_FIELD_NUMBER: _ClassVar[int]
+    READ_S_FIELD_NUMBER: _ClassVar[int]
+    KIN_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    CACHE_FIELD_NUMBER: _ClassVar[int]
+    batch_id: int
+    place: int
+    tokens: int
+    first_token: int
+    first_text: bytes
+    read_s: float
+    kin: str
+    sha256: str
+    cache: bytes
+    def __init__(self, batch_id: _Optional[int] = ..., place: _Optional[int] = ..., tokens: _Optional[int] = ..., first_token: _Optional[int] = ..., first_text: _Optional[bytes] = ..., read_s: _Optional[float] = ..., kin: _Optional[str] = ..., sha256: _Optional[str] = ..., cache: _Optional[bytes] = ...) -> None: ...
 
 class ParcelHead(_message.Message):
     __slots__ = ("run_id", "epoch", "slot", "owner", "executor", "payload_bytes")

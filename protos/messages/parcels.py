@@ -15,6 +15,28 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True)
+class HandedPrompt:
+    """The prompt of one request as its owner has read it: cache, and the first token of the answer."""
+
+    batch_id: int
+    place: int
+    """In the batch, from 0."""
+    tokens: int
+    """In the cache."""
+    first_token: int
+    """Of the answer, by its number: it comes out of reading the prompt."""
+    first_text: bytes
+    """The same as text, UTF-8."""
+    read_s: float
+    """Slot time, seconds, at which it was read."""
+    kin: str
+    """As ``WorkProfile.hand_over.kin`` of the owner."""
+    sha256: str
+    """Of ``cache``."""
+    cache: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Parcel:
     """Batches on their way from owner to executor. Arrays travel as raw bytes with dtype and shape, never pickled."""
 
@@ -31,6 +53,8 @@ class Parcel:
     batch_services: tuple[int, ...] = ()
     """Service of each batch, where an application stage has several: 0 the learned task, k the k-th other service.
     Tensors of service k hold only its batches and are called ``k:NAME``. Empty: all batches are of service 0."""
+    prompts: tuple[HandedPrompt, ...] = ()
+    """Of batches whose prompts the owner has read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +77,14 @@ def head_of(parcel: Parcel) -> ParcelHead:
         parcel.slot,
         parcel.owner,
         parcel.executor,
-        sum(len(tensor.data) for tensor in parcel.tensors),
+        payload_bytes(parcel),
+    )
+
+
+def payload_bytes(parcel: Parcel) -> int:
+    """Bytes of the batches in a parcel and of the caches of their prompts, as both ends count them."""
+    return sum(len(tensor.data) for tensor in parcel.tensors) + sum(
+        len(prompt.cache) for prompt in parcel.prompts
     )
 
 

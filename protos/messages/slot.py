@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from carbon_data import storage
-from protos.messages.terms import Component, MeterKind, Stage
+from protos.messages.terms import Component, MeterKind, RequestPart, Stage
 from protos.messages.work import WorkProfile
 
 
@@ -39,6 +39,8 @@ class Send:
     executor: str
     address: str
     batches: int
+    handed: int = 0
+    """Of ``batches``, those whose prompts this node reads; the executor goes on with their caches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Guest:
 
     owner: str
     batches: int
+    handed: int = 0
+    """Of ``batches``, those whose prompts the owner reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +221,13 @@ class ServedRequest:
     """What travelled for them, framing included."""
     failed: str = ""
     """Why it was not answered; empty: it was."""
+    part: RequestPart = RequestPart.WHOLE
+    """What this node did of it. Of a prompt that was read here and is answered elsewhere, tokens read and joules count
+    here; tokens out, bits and wire bytes where it is answered."""
+    cache_bytes: int = 0
+    """Of the prompt's cache as it travelled; 0 of a whole request."""
+    same: bool | None = None
+    """Whether the answer with the cache was the same as without it; None: not tried, which costs the whole request."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,17 @@ class MeterKind(StrEnum):
         return Provenance.MODELLED if self is MeterKind.ESTIMATE else Provenance.MEASURED
 
 
+class RequestPart(StrEnum):
+    """What a node did of a request to a language model."""
+
+    WHOLE = "whole"
+    """Read its prompt and answered it."""
+    READ = "read"
+    """Read its prompt, for another node to answer."""
+    WRITE = "write"
+    """Answered it with the cache of the node that had read its prompt."""
+
+
 class Sleep(StrEnum):
     """What a node's sleep is."""
 

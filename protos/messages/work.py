@@ -8,6 +8,25 @@ from protos.messages.terms import Stage
 
 
 @dataclass(frozen=True, slots=True)
+class HandOver:
+    """Of a batch of requests to a language model: its prompts may be read on one node, and answered on another with the
+    caches of what was read."""
+
+    read_seconds: float
+    """Of ``WorkProfile.seconds_per_batch``, for reading the prompts."""
+    read_joules: float
+    """Likewise of ``WorkProfile.joules_per_batch``."""
+    cache_bytes: int
+    """Of the caches, beside ``WorkProfile.bytes_per_batch``."""
+    kin: str
+    """What two nodes must have in common: model, server, kind of cache."""
+    link_bytes_per_s: float
+    """Rate at which bytes travel to another node."""
+    latency_target_s: float | None
+    """Of requests, from arrival to answer; None: no target."""
+
+
+@dataclass(frozen=True, slots=True)
 class WorkProfile:
     """Cost of one batch of one kind of work on one node, above the static power (methods.md section 1)."""
 
@@ -22,3 +41,7 @@ class WorkProfile:
     received and, in training, sent back."""
     request_j: float = 0.0
     """Part of ``joules_per_batch`` for receiving from the users: used by the batch's owner, whichever node runs it."""
+    hand_over: HandOver | None = None
+    """None: a batch is run by one node."""
+    calibrated: bool = False
+    """Whether seconds and joules were measured on such a board for this task; not: counted operations at its speed."""

@@ -194,3 +194,65 @@ def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
+
+
+SHARED = """name = "shared"
+policy = "deta-hand-over"
+[time]
+slot_s = 200
+start = 2022-06-21T18:00:00Z
+[stages]
+application = 1
+[task]
+name = "llm"
+[task.llm]
+path = "{model}"
+context_tokens = 256
+[inference]
+arrivals = "batches"
+batches_per_slot = 4
+requests_per_batch = 2
+prompt_tokens = 64
+answer_tokens = 16
+[limits]
+offload_cap_fraction = 1.0
+[harvest]
+kind = "none"
+[battery]
+capacity_wh = 0
+[fleet]
+kind = "{kind}"
+meter = "cpu-time"
+[[nodes]]
+zone = "US-NW-SCL"
+[[nodes]]
+zone = "US-SE-SOCO"
+"""
+
+
+@pytest.mark.parametrize("kind", ["inprocess", "ray"])
+def test_prompts_are_read_on_one_node_and_answered_on_another(kind: str, tmp_path: Path) -> None:
+    """The clean node has no time for more whole batches, and time for two answers."""
+    (tmp_path / "scenario.toml").write_text(SHARED.format(kind=kind, model=fetched_model(tmp_path)))
+    folder = tmp_path / "run"
+    assert invoke(["run", str(tmp_path / "scenario.toml"), "--output", str(folder)]) == 0
+    assert verify_run(folder)["ok"]
+    requests = table(folder, "requests")
+    read, written = requests[requests.part == "read"], requests[requests.part == "write"]
+    assert table(folder, "decisions").handed_batches.tolist() == [2]
+    assert len(read) == len(written) == 4
+    key = ["slot", "owner", "batch_id", "place"]
+    both = read.merge(written, on=key, suffixes=("_read", "_written"))
+    assert len(both) == 4
+    assert (both.node_id_read == both.owner).all()
+    assert (both.node_id_written != both.owner).all()
+    assert (both.cache_bytes_read == both.cache_bytes_written).all()
+    assert (both.decode_j_read == 0).all()
+    assert (both.prefill_j_written == 0).all()
+    assert (both.prefill_j_read > both.decode_j_written / 2).all()
+    assert (both.tokens_cached_written == 64).all()
+    assert written.same_answer.dropna().tolist() == [True]
+    assert (both.first_token_s_written < both.latency_s_written).all()
+    flows = table(folder, "batch_flows")
+    assert flows.payload_bytes.sum() > both.cache_bytes_written.sum()
+    assert "1 of 1" in (folder / "report.html").read_text()

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from carbon_data.types import Provenance
 from protos import codec, messages
 from protos.messages import inference, market, runner, slot, stream
-from protos.messages.parcels import Parcel, Tensor
+from protos.messages.parcels import HandedPrompt, Parcel, Tensor
 from protos.messages.slot import Decision
 from protos.messages.stream import Refusal
 from protos.messages.terms import Component, Stage
@@ -38,6 +38,7 @@ SPECIAL: dict[str, st.SearchStrategy[typing.Any]] = {
     "data": st.binary(max_size=50),
     "gap_fraction": st.none() | st.floats(0, 50),
     "relaxation": st.floats(1, 2),
+    "sha256": st.just("0f" * 32),
     **dict.fromkeys(("rho_factor", "unit_j", "unit_batches", "unit_g_per_j", "rho"), st.floats(1e-9, 1e9)),
 }
 
@@ -53,7 +54,10 @@ def parcels(draw: st.DrawFn) -> Parcel:
         size = sum(sizes) * math.prod(tail) * codec.DTYPE_BYTES[dtype]
         tensors.append(Tensor(name, dtype, (sum(sizes), *tail), bytes(size)))
     owner, executor = draw(st.lists(IDS, min_size=2, max_size=2, unique=True))
-    return Parcel(draw(IDS), draw(COUNTS), draw(COUNTS), owner, executor, ids, tuple(tensors), sizes)
+    read = draw(st.lists(message_of(HandedPrompt), max_size=1))
+    prompts = tuple(dataclasses.replace(one, batch_id=ids[0], place=0) for one in read)
+    head = (draw(IDS), draw(COUNTS), draw(COUNTS), owner, executor)
+    return Parcel(*head, ids, tuple(tensors), sizes, prompts=prompts)
 
 
 def value_of(name: str, kind: typing.Any) -> st.SearchStrategy[typing.Any]:
@@ -70,7 +74,7 @@ def value_of(name: str, kind: typing.Any) -> st.SearchStrategy[typing.Any]:
         return st.sampled_from(list(kind))
     if kind is float:
         return st.floats(0, 1) if name.endswith("_fraction") else st.floats(0, 1e300)
-    return {int: COUNTS, bool: st.booleans(), str: IDS}[kind]
+    return {int: COUNTS, bool: st.booleans(), str: IDS, bytes: st.binary(max_size=8)}[kind]
 
 
 @st.composite

@@ -91,15 +91,19 @@ class Agreement:
         """What owners send is what executors expect."""
         decisions = item.body["plan"]["decisions"]
         sent = Counter(
-            (told["node_id"], send["executor"], send["batches"])
+            (told["node_id"], send["executor"], send["batches"], send.get("handed", 0))
             for told in decisions
             for send in told["sends"]
         )
         expected = Counter(
-            (guest["owner"], told["node_id"], guest["batches"])
+            (guest["owner"], told["node_id"], guest["batches"], guest.get("handed", 0))
             for told in decisions
             for guest in told["guests"]
         )
+        if any(
+            not 0 <= send.get("handed", 0) <= send["batches"] for told in decisions for send in told["sends"]
+        ):
+            self._add("agreement", item.where, "more batches are handed over than move")
         if sent != expected:
             self._add("agreement", item.where, f"owners send {dict(sent)}, executors expect {dict(expected)}")
 

@@ -9,13 +9,14 @@ from typing import Any
 from carbon_data.types import Provenance
 from coordinator.ledger.checks.facts import Facts
 from coordinator.ledger.checks.item import Add, Item
-from protos.messages.terms import HOLDERS, Component, MeterKind, Stage
+from protos.messages.terms import HOLDERS, Component, MeterKind, RequestPart, Stage
 
 ESTIMATE = str(MeterKind.ESTIMATE)
 SOURCES_OF = {str(kind): frozenset({str(kind.provenance), str(Provenance.REPLAYED)}) for kind in MeterKind}
 """Provenances that lines of a sensor of each kind may have."""
 WORKING = frozenset({str(Component.COMPUTE), str(Component.STATIC), str(Component.WASTE)})
 """Components of the application stage whose joules are those of requests to a language model."""
+READ = str(RequestPart.READ)
 DELIVERED = ("requests", "tokens_in", "tokens_out", "bits")
 
 
@@ -105,16 +106,24 @@ class Readings:
             self._add("requests", where, "a request that failed has useful joules or tokens")
         if any(one["waste_uj"] for one in told if not one["failed"]):
             self._add("requests", where, "a request that was answered has wasted joules")
+        read = [
+            one for one in told if one.get("part") == READ
+        ]  # answered elsewhere, where their tokens count
+        answered = [one for one in told if one.get("part") != READ]
         sums = {
-            "requests": len(told) - len(failed),
-            "tokens_in": sum(one["cached_tokens"] + one["prefilled_tokens"] for one in told),
-            "tokens_out": sum(one["tokens_out"] for one in told),
-            "bits": sum(one["content_bits"] for one in told),
+            "requests": sum(not one["failed"] for one in answered),
+            "tokens_in": sum(one["cached_tokens"] + one["prefilled_tokens"] for one in answered),
+            "tokens_out": sum(one["tokens_out"] for one in answered),
+            "bits": sum(one["content_bits"] for one in answered),
         }
         said = {name: sum(part[name] for part in usage["serving"]) for name in sums}
         if said != sums:
             self._add("requests", where, f"its requests have {sums}, its services {said}")
-        batches = {(one["owner"], one["batch_id"], one["place"]) for one in told}
+        if any(one["decode_uj"] or one["tokens_out"] or one["content_bits"] for one in read):
+            self._add("requests", where, "a prompt that was read for another node has an answer")
+        if any(one["owner"] != item.node for one in read):
+            self._add("requests", where, "a prompt was read that is another node's")
+        batches = {(one["owner"], one["batch_id"], one["place"], one.get("part") == READ) for one in told}
         if len(batches) != len(told):
             self._add("requests", where, "a request is named twice")
 

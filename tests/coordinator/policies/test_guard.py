@@ -307,3 +307,12 @@ def test_what_is_known_reaches_further_than_what_is_decided(tmp_path: Path, kit:
     fleet = bench.coordinator.service.deciding.draft().fleet
     bench.close()
     assert (fleet.horizon, fleet.later_slots, fleet.stored_value_g_per_j.tolist()) == (4, 0, [0.0, 0.0, 0.0])
+
+
+def test_calibrated_costs_are_in_the_notes(fleet: Any) -> None:
+    plain = local_decision(fleet)
+    told, _ = choose(Says(plain), 0, fleet, lambda: 0.0)
+    assert "calibrated_nodes" not in told.decision.notes
+    measured = dataclasses.replace(fleet, calibrated=np.array([True, False, True]))
+    told, _ = choose(Says(plain), 0, measured, lambda: 0.0)
+    assert told.decision.notes["calibrated_nodes"] == 2.0

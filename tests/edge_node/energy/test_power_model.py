@@ -7,7 +7,7 @@ import pytest
 from edge_node.config import BoardConfig
 from edge_node.energy.boards import load_board
 from edge_node.energy.power_model import PowerModel, PowerModelError
-from edge_node.workload import WorkCost
+from edge_node.workload import Calibrated, WorkCost
 from protos.messages.terms import Stage
 from protos.messages.work import WorkProfile
 from tests.edge_node.boards import BOARD
@@ -19,6 +19,16 @@ def test_a_batch_costs_what_the_board_draws_above_static() -> None:
     assert profile.seconds_per_batch == pytest.approx(0.5)
     assert profile.joules_per_batch == pytest.approx(0.5 * (6.0 - 3.0))
     assert profile.bytes_per_batch == 4_000
+
+
+def test_a_calibrated_cost_takes_the_place_of_counted_operations() -> None:
+    board = load_board("raspberry-pi-4b").config()
+    cost = WorkCost(5e8, 4_000, down_bytes=100.0, measured=Calibrated(seconds=2.0, joules=7.0))
+    profile = PowerModel(board).work_profile(Stage.APPLICATION, cost)
+    assert profile.calibrated
+    assert profile.seconds_per_batch == 2.0
+    assert profile.joules_per_batch == pytest.approx(7.0 + 100.0 * board.tx_j_per_byte)
+    assert not PowerModel(board).work_profile(Stage.APPLICATION, WorkCost(5e8, 4_000)).calibrated
 
 
 def test_boards_that_contradict_themselves_are_refused() -> None:

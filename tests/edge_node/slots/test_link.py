@@ -146,11 +146,12 @@ def test_a_meter_without_a_reading_is_refused_and_the_next_slot_begins() -> None
 def test_a_parcel_in_one_process_is_delivered_where_its_executor_takes_it(
     receipt: Receipt | None, outcome: str
 ) -> None:
-    """None: the executor is not there."""
-    sent, node, executor = parcel("n1"), Puppet(), Puppet(on_parcel=receipt)
+    """None: the executor is not there. What leaves is what the node made of the plan's parcel."""
+    plan, sent = parcel("n1"), parcel("n1")
+    node, executor = Puppet(read_ahead=sent), Puppet(on_parcel=receipt)
     links: Any = {} if receipt is None else {"n1": SimpleNamespace(node=executor)}
-    deliver_locally(node, links, sent)  # type: ignore[arg-type]
-    assert node.calls == [(outcome, sent)]
+    deliver_locally(node, links, plan)  # type: ignore[arg-type]
+    assert node.calls == [("read_ahead", plan), (outcome, sent)]
     assert executor.calls == ([] if receipt is None else [("on_parcel", sent)])
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from edge_node.meters.registry import build_meter
 from edge_node.slots.node import EdgeNode
-from edge_node.slots.parcels import pack, payload_bytes
+from edge_node.slots.parcels import pack
 from edge_node.workload import Parameters
-from protos.messages.parcels import Parcel, Receipt
+from protos.messages.parcels import Parcel, Receipt, payload_bytes
 from protos.messages.slot import CloseSlot, Executed, Guest, Moved, Send
 from protos.messages.stream import Ack, Welcome
 from protos.messages.terms import Component, Stage

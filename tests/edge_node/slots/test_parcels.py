@@ -12,10 +12,10 @@ import pytest
 
 from edge_node.config import NodeConfig
 from edge_node.serving.requests import RequestWorkload
-from edge_node.slots.parcels import ParcelError, pack, payload_bytes, unpack
+from edge_node.slots.parcels import ParcelError, pack, unpack
 from edge_node.workload import Arrays
 from protos import codec
-from protos.messages.parcels import Parcel, Tensor
+from protos.messages.parcels import Parcel, Tensor, payload_bytes
 from protos.messages.terms import Stage
 from tests.edge_node.two_services import two_services
 

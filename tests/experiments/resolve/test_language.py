@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from carbon_data.types import DataError
+from edge_node.language.model_file import model_file
 from experiments.errors import UsageError
 from experiments.resolve.language import request_flop
 from experiments.resolve.resolve import resolve
@@ -74,6 +75,23 @@ def test_a_load_is_a_share_of_what_the_board_can_answer(resolved: Callable[..., 
     assert found.language is not None
     share = config.inference.rate_per_s[0] * request_flop(found.language) / config.board.effective_flop_per_s
     assert share == pytest.approx(0.5)
+
+
+def test_calibrated_costs_take_the_place_of_counted_operations(
+    resolved: Callable[..., Resolved], model: Path, tmp_path: Path
+) -> None:
+    costs = tmp_path / "costs.toml"
+    figures = "j = 0.0\nj_per_token = 0.02\nj_per_token2 = 0.0\n"
+    step = "j = 0.01\nj_per_request = 0.0\nj_per_request_and_token = 0.0\n"
+    sha256 = model_file(model).sha256
+    costs.write_text(f'sha256 = "{sha256}"\nwatts = 2.0\n[prefill]\n{figures}[step]\n{step}')
+    lengths = 'arrivals = "poisson"\nload_fraction = 0.5\nprompt_tokens = 50\nanswer_tokens = 11'
+    config = resolved(lengths, f'costs = "{costs}"').node_configs("run", "", with_harvest=True)[0]
+    seconds = (50 * 0.02 + 10 * 0.01) / 2.0
+    assert config.inference.rate_per_s[0] * seconds == pytest.approx(0.5)
+    costs.write_text("watts = 2.0")
+    with pytest.raises(UsageError, match="has no sha256"):
+        resolved(lengths, f'costs = "{costs}"')
 
 
 def test_lengths_of_a_trace_are_those_of_each_nodes_requests(

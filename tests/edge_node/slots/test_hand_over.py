@@ -1,0 +1,92 @@
+"""Prompts that are read before their batch leaves: once, booked as read, and in the parcel."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_node.meters.base import Work
+from edge_node.slots.errors import InvalidDecision
+from edge_node.slots.hand_over import HandOver
+from edge_node.slots.parcels import with_prompts
+from edge_node.slots.slot import Outgoing, SlotState
+from edge_node.workload import HANDED, ReadPrompt, RequestUse
+from protos.messages.parcels import HandedPrompt, Parcel, Tensor, head_of
+from protos.messages.slot import Send
+from protos.messages.terms import RequestPart, Stage
+from tests.edge_node.slots.steps import MakeNode, decide, welcome
+
+PROMPT = HandedPrompt(0, 0, 4, 7, b"x", 0.0, "kin", "0" * 64, b"cache")
+USE = RequestUse(0, 4, 0, 0.5, 1.0, 0.5, 1.0, None, 10.0, 0.0, 0, 0, 0, part=RequestPart.READ)
+PARCEL = Parcel("run", 1, 0, "n0", "n1", (3, 5), (Tensor("t", "int32", (4,), b"\0" * 16),), (2, 2))
+
+
+class Reader:
+    """Counts what it reads; of request 1 of a batch nothing comes."""
+
+    def __init__(self) -> None:
+        self.read_ids: list[int] = []
+
+    def batch(self, batch_id: int, stage: str) -> dict[str, Any]:
+        return {"id": np.array([batch_id])}
+
+    def read(self, batch: dict[str, Any]) -> list[ReadPrompt]:
+        self.read_ids.append(int(batch["id"][0]))
+        return [ReadPrompt(USE, PROMPT), ReadPrompt(replace(USE, failed="no"), None)]
+
+
+def made(handed: int) -> tuple[HandOver, SlotState, Reader, list[Work]]:
+    slot = SlotState(0, Stage.APPLICATION, True)
+    batches = [SimpleNamespace(batch_id=batch_id) for batch_id in PARCEL.batch_ids]
+    slot.outgoing["n1"] = Outgoing(PARCEL, batches, handed=handed)  # type: ignore[arg-type]
+    reader, booked = Reader(), []
+    node: Any = SimpleNamespace(
+        current=slot,
+        workloads={Stage.APPLICATION: reader},
+        meter=SimpleNamespace(begin=lambda: None, add=booked.append),
+        serving=SimpleNamespace(read_ahead=lambda *arguments: [1.5, 2.0]),
+    )
+    sleeping: Any = SimpleNamespace(wait_until_awake=lambda: "")
+    return HandOver(node, sleeping, threading.RLock(), threading.Lock()), slot, reader, booked
+
+
+def test_the_first_batches_are_read_and_their_caches_leave_with_them() -> None:
+    hand_over, slot, reader, booked = made(handed=1)
+    left = hand_over.read(PARCEL)
+    assert reader.read_ids == [3]
+    assert left.prompts == (replace(PROMPT, batch_id=3, place=0, read_s=1.5),)
+    assert slot.outgoing["n1"].parcel is left
+    assert head_of(left).payload_bytes == 16 + len(PROMPT.cache)
+    assert booked == [Work(Stage.APPLICATION, 0.0)]
+    first, second = with_prompts(left, [{"t": np.zeros(2)}, {"t": np.zeros(2)}])
+    assert list(first[HANDED]) == [left.prompts[0], None]
+    assert HANDED not in second
+
+
+def test_nothing_is_read_that_was_not_asked_for_or_was_read_before() -> None:
+    hand_over, slot, reader, _ = made(handed=0)
+    assert hand_over.read(PARCEL) is PARCEL
+    slot.outgoing["n1"].handed = 2
+    slot.prompts[3] = (PROMPT,)
+    assert [prompt.batch_id for prompt in hand_over.read(PARCEL).prompts] == [0, 5]
+    assert reader.read_ids == [5]
+
+
+def test_a_parcel_of_a_plan_that_was_replaced_leaves_as_it_is() -> None:
+    hand_over, slot, reader, _ = made(handed=1)
+    slot.outgoing["n1"].parcel = replace(PARCEL, epoch=2)
+    assert hand_over.read(PARCEL) is PARCEL
+    assert reader.read_ids == []
+
+
+@pytest.mark.parametrize("send", [Send("n1", "", 2, 1), Send("n1", "", 1, 2)])
+def test_a_node_without_a_language_model_reads_for_nobody(make_node: MakeNode, send: Send) -> None:
+    node = make_node()
+    welcome(node)
+    with pytest.raises(InvalidDecision):
+        node.on_decision(decide("n0", 0, own=2, sends=(send,)))
