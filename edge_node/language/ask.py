@@ -131,7 +131,7 @@ class Asker:
             text = b"".join(self._chunks(head, heard))
             raise AskError(f"the server refused ({code}): {_reason(text)}")
         first_s: float | None = None
-        text, numbers, last = "", [], None
+        said, numbers, last = "", [], None
         rest = b""
         for chunk in self._chunks(head, heard):
             *lines, rest = (rest + chunk).split(b"\n")
@@ -141,7 +141,7 @@ class Asker:
                 told = json.loads(line[6:])
                 if "error" in told:
                     raise AskError(f"the server gave up: {_reason(line[6:])}", heard.tokens, heard.bytes)
-                text += told["content"]
+                said += told["content"]
                 numbers += told.get("tokens", ())
                 if told.get("stop"):
                     last = told
@@ -160,9 +160,9 @@ class Asker:
             predicted_s=timings["predicted_ms"] / 1e3,
             first_s=duration_s if first_s is None else first_s,
             duration_s=duration_s,
-            text_bytes=len(text.encode()),
+            text_bytes=len(said.encode()),
             down_bytes=heard.bytes,
-            text=text,
+            text=said,
             tokens=tuple(numbers),
         )
 

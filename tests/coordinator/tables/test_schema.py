@@ -13,6 +13,7 @@ from coordinator.policies.registry import make_policy
 from coordinator.tables.export import STORED_AS, export_tables
 from coordinator.tables.schema import (
     GAUGED,
+    HANDED,
     HARVESTED,
     LIVE,
     SLEEP,
@@ -41,9 +42,12 @@ def test_tables_are_written_as_the_schema_says(tmp_path: Path, kit: Any, slots: 
         frame, schema = pd.read_parquet(path), TABLES[name]
         # All sleep by the model, on the virtual clock, no harvest is measured, no intensity live: see test_tables.py.
         of_slots = (*SWITCHED, *TIMED, *HARVESTED, *GAUGED, *LIVE)
-        left_out = {"nodes": (SLEEP, *GAUGED), "slots": of_slots, "decisions": TIMED, "serving": SPOKEN}.get(
-            name, ()
-        )
+        left_out = {
+            "nodes": (SLEEP, *GAUGED),
+            "slots": of_slots,
+            "decisions": (*TIMED, *HANDED),
+            "serving": SPOKEN,
+        }.get(name, ())
         assert tuple(frame.columns) == tuple(column for column in schema.names if column not in left_out)
         for column in schema.columns:
             if column.name in left_out:
