@@ -2,7 +2,8 @@
 independent program; DET and DETA with rolling decisions and real losses, and their regret.
 
 Claim: none of a paper; checks of the project's own. Cost: --quick the year's cases and two weeks of rolling decisions,
-about seven minutes on two idle cores; --full all 52 weeks, about two hours. Command: ``detabed reproduce citylearn``.
+about five minutes on two idle cores; --full all 52 weeks, about an hour (both estimated from single cells: neither has
+been run in one go). Command: ``detabed reproduce citylearn``.
 An interrupted study goes on where it stopped: every cell is kept in the user's cache folder under the hash of all it
 depends on.
 """
