@@ -29,6 +29,7 @@ _UNITS = MappingProxyType(
         "access_point_band_hz": "Hz",
         "server_active_w": "W",
         "server_flop_per_s": "FLOP/s",
+        "int8_cost_fraction": "1",
     }
 )
 
@@ -52,6 +53,8 @@ class Parameters:
     access_point_band_hz: float
     server_active_w: float
     server_flop_per_s: float
+    int8_cost_fraction: float
+    """Of an int8 multiplication and addition, against float32."""
 
     def terminal(self, board: BoardProfile) -> Terminal:
         """A terminal made from ``board``.

@@ -21,10 +21,13 @@ EXACT_DIFFERENCE = 1e-4
 """Incremental inference without threshold: largest difference of a class score, the order of additions."""
 
 
-def _check(
+def check(
     met: bool, statement: str, ours: str, figure: ClaimFigure, by_construction: str = ""
 ) -> dict[str, Any]:
-    """``by_construction``: why a check that is met could not be otherwise; one that is not met refutes it."""
+    """A verdict with its figure.
+
+    ``by_construction``: why a check that is met could not be otherwise; one that is not met refutes it.
+    """
     said: dict[str, Any] = {
         "verdict": "met" if met else "not met",
         "statement": statement,
@@ -59,7 +62,7 @@ def judge(
     exact = rows[rows["mechanism"].isin(["full offloading", "partial offloading"])]
     difference = max(*cut_differences, float(exact["max_difference"].max()))
     return {
-        "exact-cuts": _check(
+        "exact-cuts": check(
             max(cut_differences) == 0.0 and float(exact["max_difference"].max()) == 0.0,
             "Cut at any boundary, terminal and server together give exactly the unsplit model's scores.",
             f"{len(cut_differences)} cuts in one process and {len(exact)} over the link; largest difference "
@@ -67,7 +70,7 @@ def judge(
             ClaimFigure("largest difference of a class score", ours=float(difference), at_most=0.0),
             "a cut moves operations, not their order nor their numbers: a difference would be a fault of the program",
         ),
-        "bytes": _check(
+        "bytes": check(
             walk_facts["up_bytes_by_frame"]
             == walk_facts["up_bytes_terminal"]
             == walk_facts["up_bytes_server"],
@@ -81,7 +84,7 @@ def judge(
                 at_most=0.0,
             ),
         ),
-        "both-ways": _check(
+        "both-ways": check(
             len(both_ways) > 0,
             "There are link rates at which offloading lowers the terminal's joules and raises the system's.",
             f"{both_ways['rate_bit_per_s'].nunique()} of {table['rate_bit_per_s'].nunique()} rates, "
@@ -119,7 +122,7 @@ def _dynamic(walks: pd.DataFrame) -> dict[str, Any]:
         won += followed["terminal_j"] < rival["terminal_j"]
         gains.append(1.0 - followed["terminal_j"] / rival["terminal_j"])
     total = walks["seed"].nunique()
-    return _check(
+    return check(
         won == total,
         "While the link changes, following it takes fewer terminal joules than every fixed way that is late no more "
         "often, in every walk.",
@@ -140,7 +143,7 @@ def _hysteresis(walks: pd.DataFrame) -> dict[str, Any]:
     means = walks.groupby("way")[["changes", "terminal_j"]].mean().to_dict("index")
     slow, eager = means[HYSTERESIS], means[EAGER]
     more = slow["terminal_j"] / eager["terminal_j"] - 1.0
-    return _check(
+    return check(
         slow["changes"] < eager["changes"] and more <= DYNAMIC_COST_FRACTION,
         f"Hysteresis changes less often and costs at most {DYNAMIC_COST_FRACTION:.0%} more joules, on average over "
         "the walks.",
@@ -163,7 +166,7 @@ def _compression(rows: pd.DataFrame) -> dict[str, Any]:
         good &= factor >= SMALLER_FACTOR and loss <= ACCURACY_LOSS_FRACTION
         texts.append(f"{name}: {factor:.0f} times, {-loss:+.1%}")
         factors.append(float(factor))
-    return _check(
+    return check(
         good,
         f"A bottleneck sends at most 1/{SMALLER_FACTOR:.0f} of the bytes and loses at most "
         f"{ACCURACY_LOSS_FRACTION:.0%} accuracy, at every cut.",
@@ -187,7 +190,7 @@ def _pruning(rows: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
         part = table[table["option"] == name].iloc[0]
         found.append((str(name), -part["terminal_j_against_local_fraction"], base - row["accuracy_fraction"]))
     met = any(s >= PRUNING_SAVING_FRACTION and loss <= ACCURACY_LOSS_FRACTION for _, s, loss in found)
-    return _check(
+    return check(
         met,
         f"Some width saves at least {PRUNING_SAVING_FRACTION:.0%} of the joules and loses at most "
         f"{ACCURACY_LOSS_FRACTION:.0%} accuracy.",
@@ -204,7 +207,7 @@ def _pruning(rows: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
 
 def _exact_increment(sweep: pd.DataFrame) -> dict[str, Any]:
     rows = sweep[sweep["threshold_grey"] == 0]
-    return _check(
+    return check(
         float(rows["max_difference"].max()) <= EXACT_DIFFERENCE,
         "Incremental inference without threshold gives the full model's scores.",
         f"largest difference {rows['max_difference'].max():.1e}; operations "
@@ -228,7 +231,7 @@ def _increment(sweep: pd.DataFrame) -> dict[str, Any]:
     good = noisy[(saving >= INCREMENTAL_SAVING_FRACTION) & (loss <= ACCURACY_LOSS_FRACTION)]
     index = int(np.argmax(np.where(loss <= ACCURACY_LOSS_FRACTION, saving, -np.inf)))
     row = noisy.iloc[index]
-    return _check(
+    return check(
         len(good) > 0,
         f"On a noisy sequence some threshold saves at least {INCREMENTAL_SAVING_FRACTION:.0%} of the operations and "
         f"loses at most {ACCURACY_LOSS_FRACTION:.0%} accuracy.",

@@ -35,6 +35,8 @@ _MECHANISMS = {
     "semantic compression": ("#0072b2", "^"),
     "width pruning": ("#009e73", "v"),
     "incremental inference": ("#e69f00", "P"),
+    "distillation": ("#56b4e9", "<"),
+    "quantisation": ("#999933", "X"),
 }
 _GAIN_COLOURS = {
     "neither": GRID_ENERGY,
@@ -121,7 +123,7 @@ def mechanisms(table: pd.DataFrame, deadline_s: float) -> Drawing:
     names = table[table["option"] != DYNAMIC].drop_duplicates(["option", "workload"])
     keys = list(zip(names["option"], names["workload"], strict=True))
     with look():
-        figure = new_figure(6.0)
+        figure = new_figure(0.33 * len(keys))
         axes = figure.subplots(1, 3, sharey=True)
         y = np.arange(len(keys))[::-1]
         for ax, rate in zip(axes, shown, strict=True):

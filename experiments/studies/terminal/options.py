@@ -13,9 +13,10 @@ from edge_node.splitting.bottleneck import Bottleneck, pack, unpack
 from edge_node.splitting.energy import Split
 from edge_node.splitting.incremental import Frame, Rules, TileReceiver, TileSender
 from edge_node.splitting.network import FRAME_PIXELS, FrameCnn
-from edge_node.splitting.parameters import default_terminal
+from edge_node.splitting.parameters import default_terminal, load_parameters
 from edge_node.splitting.partition import Partitioner
 from edge_node.splitting.profile import OperationProfile, profile
+from edge_node.splitting.quantisation import IntegerCnn, with_int4_weights
 from experiments.studies.terminal.settings import (
     BITS,
     CUTS,
@@ -27,6 +28,8 @@ from experiments.studies.terminal.training import Models
 from experiments.studies.terminal.wire import HEADER_BYTES, tensors_from_bytes, tensors_to_bytes
 
 CLASSES = 10
+QUANTISATION = "quantisation"
+INT8, INT4 = "local, int8", "local, int4 weights"
 ANSWER_BYTES = HEADER_BYTES + 4 * CLASSES
 
 
@@ -94,8 +97,9 @@ class LocalOption:
 
     name: str
     mechanism: str
-    model: FrameCnn
+    model: nn.Module
     flop: float
+    """Operations; those in int8 times ``int8_cost_fraction``, so that all cost what one in float32 does."""
 
     def split(self) -> Split:
         """Work of one inference."""
@@ -140,11 +144,19 @@ def build_options(models: Models, profile_repeats: int = 1) -> Options:
     operations = profile(partitioner, example_frame(), terminal, profile_repeats)
     flop = sum(operation.flop for operation in operations)
     local = [LocalOption("local", "local", models.base, flop)]
-    for fraction in WIDTH_FRACTIONS:
-        model = models.pruned[fraction]
-        narrow = profile(Partitioner(model, example_frame()), example_frame(), terminal, 1)
-        name = f"local, width {fraction:g}"
-        local.append(LocalOption(name, "width pruning", model, sum(o.flop for o in narrow)))
+    for kind, mechanism, narrow_models in (
+        ("width", "width pruning", models.pruned),
+        ("distilled", "distillation", models.distilled),
+    ):
+        for fraction in WIDTH_FRACTIONS:
+            model = narrow_models[fraction]
+            narrow = profile(Partitioner(model, example_frame()), example_frame(), terminal, 1)
+            name = f"local, {kind} {fraction:g}"
+            local.append(LocalOption(name, mechanism, model, sum(o.flop for o in narrow)))
+    integer = IntegerCnn(models.base, models.activation_scales)
+    cost = load_parameters().int8_cost_fraction
+    local.append(LocalOption(INT8, QUANTISATION, integer, cost * flop))
+    local.append(LocalOption(INT4, QUANTISATION, with_int4_weights(models.base), flop))
     offload = [_exact(partitioner, operations, "input", "full")]
     offload += [_exact(partitioner, operations, cut, f"cut {k + 1}") for k, cut in enumerate(CUTS)]
     for k, cut in enumerate(CUTS):

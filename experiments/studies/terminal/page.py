@@ -41,6 +41,48 @@ def mechanisms_for_people(table: pd.DataFrame) -> Shown:
     return Shown(columns, rows)
 
 
+def widths_for_people(table: pd.DataFrame) -> Shown:
+    """Percent, kilobytes and millijoules by width."""
+    rows = [
+        [
+            f"{row['width_fraction']:g}",
+            f"{row['pruned_accuracy_fraction']:.1%}",
+            f"{row['distilled_accuracy_fraction']:.1%}",
+            f"{row['alone_accuracy_fraction']:.1%}",
+            f"{row['model_bytes'] / 1e3:.1f}",
+            f"{row['terminal_j'] * 1e3:.2f}",
+        ]
+        for row in table.to_dict("records")
+    ]
+    return Shown(["width", "pruned", "distilled", "labels alone", "model kB", "terminal mJ"], rows)
+
+
+def quantisation_for_people(table: pd.DataFrame) -> Shown:
+    """Percent, kilobytes, millijoules and milliseconds by number format."""
+    rows = [
+        [
+            str(row["option"]),
+            f"{row['operation_cost_fraction']:g}",
+            f"{row['accuracy_fraction']:.1%}",
+            f"{row['model_bytes'] / 1e3:.1f}",
+            f"{row['terminal_j'] * 1e3:.2f}",
+            f"{row['system_j'] * 1e3:.2f}",
+            f"{row['latency_s'] * 1e3:.1f}",
+        ]
+        for row in table.to_dict("records")
+    ]
+    columns = [
+        "option",
+        "cost of an operation",
+        "accuracy",
+        "model kB",
+        "terminal mJ",
+        "system mJ",
+        "latency ms",
+    ]
+    return Shown(columns, rows)
+
+
 def timings_for_people(table: pd.DataFrame) -> Shown:
     """Wall-clock medians in milliseconds."""
     names = {

@@ -10,6 +10,8 @@ CODE_CHANNELS = {"features_2": 2, "features_5": 4, "features_8": 8}
 """Channels that cross a compressed cut: about as many values as fit a few hundred bytes."""
 BITS = (8, 4)
 WIDTH_FRACTIONS = (0.75, 0.5, 0.25)
+INT8_COST_FRACTIONS = (0.25, 0.5, 1.0)
+"""Of an int8 operation against a float32 one: range of ``int8_cost_fraction``, whose source says where each applies."""
 THRESHOLDS_GREY = (0, 10, 20, 40, 80, 160)
 REFRESHES = (5, 30, 120)
 REFERENCE_THRESHOLD_GREY = 20

@@ -33,13 +33,20 @@ from experiments.report.figures.look import look
 from experiments.run_folder.files import FIGURES, REPORT, TABLES, TIMINGS
 from experiments.studies.terminal import figures as draw
 from experiments.studies.terminal import sequence as incremental
+from experiments.studies.terminal import smaller
 from experiments.studies.terminal import tables as make
 from experiments.studies.terminal.checks import judge
 from experiments.studies.terminal.client import EdgeLink
 from experiments.studies.terminal.frames import Sequence, moving_digits
 from experiments.studies.terminal.measure import Executed, execute, time_shaped
 from experiments.studies.terminal.options import ANSWER_BYTES, Options, TileOption, build_options
-from experiments.studies.terminal.page import mechanisms_for_people, render, timings_for_people
+from experiments.studies.terminal.page import (
+    mechanisms_for_people,
+    quantisation_for_people,
+    render,
+    timings_for_people,
+    widths_for_people,
+)
 from experiments.studies.terminal.settings import (
     ACCURACY_LOSS_FRACTION,
     DEADLINE_S,
@@ -51,6 +58,7 @@ from experiments.studies.terminal.settings import (
     SCENES_GREY,
     Extent,
 )
+from experiments.studies.terminal.smaller_figure import smaller_networks
 from experiments.studies.terminal.training import Data, Models, load_data, save_models, steps, train_models
 from experiments.studies.terminal.walk import (
     HYSTERESIS,
@@ -277,6 +285,11 @@ def _run(output: Path, subject: _Subject, bar: Progress) -> Results:
         "gains_map": _gains(choice.dynamic, subject.scene, choice.least_accuracy_fraction),
         "parameters": _parameters_table(),
     }
+    by_width = smaller.width_table(
+        done.images, options, subject.models, subject.frames, subject.data.test_labels, subject.scene
+    )
+    quantised = smaller.quantisation_table(done.images, options, subject.models.base, subject.scene)
+    tables |= {"widths": by_width, "quantisation": quantised}
     checks = judge(
         cut_differences=_cut_differences(options, subject.frames[:8]),
         images=image_rows,
@@ -286,6 +299,7 @@ def _run(output: Path, subject: _Subject, bar: Progress) -> Results:
         walk_facts=done.walk_facts,
         sweep=sweep,
     )
+    checks |= smaller.judge(by_width, quantised)
     measured = {"profile": profiled, "latency": pd.DataFrame(done.timed), "walk": done.walked}
     return Results(tables, measured, checks, make.statements(both_ways), done.walk_facts)
 
@@ -418,6 +432,7 @@ def draw_figures(results: Results, parameters: Parameters, rates: list[float]) -
         draw.cut_points(tables["cut_points"]),
         draw.accuracy(tables["mechanisms"]),
         draw.incremental(tables["incremental_sweep"]),
+        smaller_networks(tables["widths"], tables["quantisation"]),
     ]
 
 
@@ -469,6 +484,11 @@ def _page(
     ]
     shown = [
         ("Every option at every rate", mechanisms_for_people(results.tables["mechanisms"])),
+        (
+            "Quantisation: what an int8 operation costs against one in float32 is a parameter, not measured",
+            quantisation_for_people(results.tables["quantisation"]),
+        ),
+        ("Narrow networks: pruned, distilled, and alone", widths_for_people(results.tables["widths"])),
         (
             f"Measured on this machine: wall clock, medians of {extent.shaped_frames} frames",
             timings_for_people(results.measured["latency"]),

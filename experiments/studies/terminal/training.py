@@ -1,7 +1,8 @@
 """The study's models: trained here, deterministic by seed, kept in the cache folder under the hash of all they need.
 
 The unsplit model; narrower ones made from it by pruning and fine-tuned; a bottleneck at each cut, trained with the
-server's part while the terminal's part stays the model's own, so that one network on the terminal serves them all.
+server's part while the terminal's part stays the model's own, so that one network on the terminal serves them all;
+networks of the narrow widths that learn from the unsplit model's scores, and the same ones without a teacher.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,24 +19,25 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from carbon_data.files.folders import cache_dir
 from carbon_data.files.whole import whole_file
 from edge_node.splitting.bottleneck import Bottleneck
+from edge_node.splitting.distillation import Distillation
 from edge_node.splitting.network import FrameCnn
 from edge_node.splitting.partition import Partitioner
 from edge_node.splitting.pruning import pruned
+from edge_node.splitting.quantisation import activation_scales
 from edge_node.tasks.data import images as image_data
 from edge_node.tasks.data.dataset import Dataset
 from experiments.studies.import_closure import closure_digest
+from experiments.studies.terminal.fitting import fit
 from experiments.studies.terminal.frames import Frames, scattered
 from experiments.studies.terminal.settings import BITS, CODE_CHANNELS, CUTS, WIDTH_FRACTIONS, Extent
 
-BATCH = 16
 PEAK_LEARNING_RATE = 2e-3
 TUNE_LEARNING_RATE = 1e-3
-BETA_FIRST, BETA_SECOND = 0.9, 0.999
+DISTILLATION = Distillation()
 
 Labels = NDArray[np.int64]
 Advance = Callable[[str], None]
@@ -53,6 +54,12 @@ class Models:
     """By cut and bits: the bottleneck, and the server's part of a network fine-tuned behind it."""
     tails: dict[tuple[str, int], FrameCnn]
     """Whole networks whose later part is that fine-tuned one; the earlier part is ``base``'s."""
+    distilled: dict[float, FrameCnn]
+    """By width: trained from random weights on the unsplit model's scores and the labels."""
+    alone: dict[float, FrameCnn]
+    """By width: the same start, frames, order and epochs as ``distilled``, on the labels alone."""
+    activation_scales: list[float]
+    """Of ``base`` in int8, from training frames."""
     digest: str
     trained_now: bool
 
@@ -98,7 +105,7 @@ def digest_of(data: Data, extent: Extent, seed: int) -> str:
 
 def steps() -> int:
     """How often ``advance`` is called by ``train_models``."""
-    return 1 + len(WIDTH_FRACTIONS) + len(CUTS) * len(BITS)
+    return 1 + 3 * len(WIDTH_FRACTIONS) + len(CUTS) * len(BITS)
 
 
 def train_models(data: Data, extent: Extent, seed: int, advance: Advance) -> Models:
@@ -120,18 +127,20 @@ def train_models(data: Data, extent: Extent, seed: int, advance: Advance) -> Mod
 
 
 def _train(data: Data, extent: Extent, seed: int, digest: str, advance: Advance) -> Models:
-    def views(epochs: int) -> Iterable[tuple[Frames, Labels]]:
+    labels = torch.tensor(data.train_labels)
+
+    def views(epochs: int) -> Iterable[tuple[Frames, tuple[Tensor]]]:
         for epoch in range(epochs):
-            yield scattered(data.train, seed=1000 * seed + epoch), data.train_labels
+            yield scattered(data.train, seed=1000 * seed + epoch), (labels,)
 
     base = FrameCnn()
-    _fit(base, list(base.parameters()), views(extent.epochs), extent.epochs, PEAK_LEARNING_RATE)
+    fit(base, list(base.parameters()), views(extent.epochs), extent.epochs, PEAK_LEARNING_RATE)
     advance("unsplit model")
     narrow = {}
     for fraction in WIDTH_FRACTIONS:
         model = pruned(base, fraction)
         epochs = 2 * extent.tune_epochs
-        _fit(model, list(model.parameters()), views(epochs), epochs, TUNE_LEARNING_RATE)
+        fit(model, list(model.parameters()), views(epochs), epochs, TUNE_LEARNING_RATE)
         narrow[fraction] = model
         advance(f"width {fraction:g}")
     compressed, tails = {}, {}
@@ -143,52 +152,28 @@ def _train(data: Data, extent: Extent, seed: int, digest: str, advance: Advance)
             split = _split(tail, cut)
             terminal = _split(base, cut)[0]
             bottleneck.start_from(_features(terminal, scattered(data.train[:256], seed=1000 * seed)))
-            features = ((_features(terminal, frames), labels) for frames, labels in views(extent.tune_epochs))
+            features = ((_features(terminal, frames), known) for frames, known in views(extent.tune_epochs))
             joined = nn.Sequential(bottleneck, split[1])
             parameters = [*bottleneck.parameters(), *_later_parameters(tail, cut)]
-            _fit(joined, parameters, features, extent.tune_epochs, TUNE_LEARNING_RATE)
+            fit(joined, parameters, features, extent.tune_epochs, TUNE_LEARNING_RATE)
             compressed[cut, bits] = (bottleneck.eval(), split[1])
             tails[cut, bits] = tail
             advance(f"{cut}, {bits} bits")
-    return Models(base.eval(), narrow, compressed, tails, digest, True)
-
-
-def _fit(
-    model: nn.Module,
-    parameters: list[Tensor],
-    examples: Iterable[tuple[Frames | Tensor, Labels]],
-    epochs: int,
-    peak_rate: float,
-) -> None:
-    """Adam (Kingma and Ba 2015) with a cosine to zero; examples in an order of torch's global generator.
-
-    No optimiser object: constructing one imports torch._dynamo, three CPU-seconds.
-    """
-    first = [torch.zeros_like(p) for p in parameters]
-    second = [torch.zeros_like(p) for p in parameters]
-    model.train()
-    done = 0
-    for epoch, (x, labels) in enumerate(examples):
-        x_all = torch.from_numpy(x) if isinstance(x, np.ndarray) else x
-        y_all = torch.tensor(labels)
-        order = torch.randperm(len(y_all))
-        batches = max(1, len(order) // BATCH)
-        for step in range(batches):
-            chosen = order[step * BATCH : (step + 1) * BATCH]
-            loss = F.cross_entropy(model(x_all[chosen]), y_all[chosen])
-            gradients = torch.autograd.grad(loss, parameters)
-            done += 1
-            progress = (epoch + step / batches) / epochs
-            rate = peak_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
-            with torch.no_grad():
-                torch._foreach_lerp_(first, gradients, 1.0 - BETA_FIRST)
-                torch._foreach_mul_(second, BETA_SECOND)
-                torch._foreach_addcmul_(second, gradients, gradients, 1.0 - BETA_SECOND)
-                size = torch._foreach_sqrt(second)
-                torch._foreach_div_(size, math.sqrt(1.0 - BETA_SECOND**done))
-                torch._foreach_add_(size, 1e-8)
-                torch._foreach_addcdiv_(parameters, first, size, -rate / (1.0 - BETA_FIRST**done))
-    model.eval()
+    base.eval()
+    distilled, alone = {}, {}
+    for fraction in WIDTH_FRACTIONS:
+        student = FrameCnn(pruned(base, fraction).widths)
+        single = copy.deepcopy(student)
+        order = torch.get_rng_state()
+        taught = ((frames, (_scores(base, frames), labels)) for frames, _ in views(extent.epochs))
+        fit(student, list(student.parameters()), taught, extent.epochs, PEAK_LEARNING_RATE, DISTILLATION.loss)
+        advance(f"width {fraction:g}, from the unsplit model")
+        torch.set_rng_state(order)
+        fit(single, list(single.parameters()), views(extent.epochs), extent.epochs, PEAK_LEARNING_RATE)
+        advance(f"width {fraction:g}, alone")
+        distilled[fraction], alone[fraction] = student, single
+    scales = activation_scales(base, torch.from_numpy(scattered(data.train[:256], seed=1000 * seed)))
+    return Models(base, narrow, compressed, tails, distilled, alone, scales, digest, True)
 
 
 def _split(model: FrameCnn, cut: str) -> tuple[nn.Module, nn.Module]:
@@ -203,20 +188,31 @@ def _features(terminal: nn.Module, frames: Frames) -> Tensor:
     return torch.cat([terminal(torch.from_numpy(part))[0] for part in np.array_split(frames, 8)])
 
 
+@torch.no_grad()
+def _scores(model: FrameCnn, frames: Frames) -> Tensor:
+    return torch.cat([model(torch.from_numpy(part)) for part in np.array_split(frames, 8)])
+
+
 def _later_parameters(model: FrameCnn, cut: str) -> list[Tensor]:
     index = int(cut.removeprefix("features_"))
     later = [p for layer in list(model.features)[index + 1 :] for p in layer.parameters()]
     return [*later, *model.head.parameters()]
 
 
+_NARROW = ("pruned", "distilled", "alone")
+"""Fields of ``Models`` with a narrow network by width."""
+
+
 def save_models(models: Models, path: Path) -> None:
     """All parameters in one safetensors file."""
     tensors = {f"base.{k}": v for k, v in models.base.state_dict().items()}
-    for fraction, model in models.pruned.items():
-        tensors |= {f"pruned.{fraction}.{k}": v for k, v in model.state_dict().items()}
+    for kind in _NARROW:
+        for fraction, model in getattr(models, kind).items():
+            tensors |= {f"{kind}.{fraction}.{k}": v for k, v in model.state_dict().items()}
     for (cut, bits), (bottleneck, _) in models.compressed.items():
         tensors |= {f"code.{cut}.{bits}.{k}": v for k, v in bottleneck.state_dict().items()}
         tensors |= {f"tail.{cut}.{bits}.{k}": v for k, v in models.tails[cut, bits].state_dict().items()}
+    tensors["activation_scales"] = torch.tensor(models.activation_scales, dtype=torch.float64)
     save_file({k: v.contiguous().clone() for k, v in tensors.items()}, path)
 
 
@@ -229,11 +225,13 @@ def load_models(path: Path, digest: str) -> Models:
 
     base = FrameCnn()
     base.load_state_dict(part("base."))
-    narrow, compressed, tails = {}, {}, {}
-    for fraction in WIDTH_FRACTIONS:
-        model = pruned(base, fraction)
-        model.load_state_dict(part(f"pruned.{fraction}."))
-        narrow[fraction] = model.eval()
+    narrow: dict[str, dict[float, FrameCnn]] = {kind: {} for kind in _NARROW}
+    for kind, models in narrow.items():
+        for fraction in WIDTH_FRACTIONS:
+            model = pruned(base, fraction)
+            model.load_state_dict(part(f"{kind}.{fraction}."))
+            models[fraction] = model.eval()
+    compressed, tails = {}, {}
     for cut in CUTS:
         for bits in BITS:
             bottleneck = Bottleneck(base.widths[CUTS.index(cut)], CODE_CHANNELS[cut], bits)
@@ -242,4 +240,12 @@ def load_models(path: Path, digest: str) -> Models:
             tail.load_state_dict(part(f"tail.{cut}.{bits}."))
             compressed[cut, bits] = (bottleneck.eval(), _split(tail.eval(), cut)[1])
             tails[cut, bits] = tail
-    return Models(base.eval(), narrow, compressed, tails, digest, False)
+    return Models(
+        base=base.eval(),
+        compressed=compressed,
+        tails=tails,
+        activation_scales=tensors["activation_scales"].tolist(),
+        digest=digest,
+        trained_now=False,
+        **narrow,
+    )

@@ -44,3 +44,21 @@ def test_exact_options_give_the_models_scores(data: Data, models: Models, option
         if option.mechanism in ("full offloading", "partial offloading"):
             for frame in data.test_frames[:3, 0]:
                 assert torch.equal(option.answer(option.encode(frame)), scores(models.base, frame))
+
+
+def test_a_student_and_its_control_differ_by_the_teacher_alone(models: Models) -> None:
+    for width, student in models.distilled.items():
+        assert student.widths == models.alone[width].widths == models.pruned[width].widths
+        pairs = zip(student.parameters(), models.alone[width].parameters(), strict=True)
+        assert any(not torch.equal(ours, theirs) for ours, theirs in pairs)
+
+
+def test_loaded_local_options_answer_as_before(
+    tmp_path: Path, data: Data, models: Models, options: Options
+) -> None:
+    save_models(models, tmp_path / "m.safetensors")
+    loaded = build_options(load_models(tmp_path / "m.safetensors", models.digest))
+    frame = data.test_frames[0, 0]
+    for ours, theirs in zip(options.local, loaded.local, strict=True):
+        assert ours.name == theirs.name
+        assert torch.equal(scores(ours.model, frame), scores(theirs.model, frame))
