@@ -83,6 +83,38 @@ def quantisation_for_people(table: pd.DataFrame) -> Shown:
     return Shown(columns, rows)
 
 
+def users_for_people(table: pd.DataFrame) -> Shown:
+    """Millijoules, milliseconds and percent by scene, number of users and way."""
+    rows = [
+        [
+            f"{row['rate_bit_per_s'] / 1e6:.2f}",
+            f"{row['server_flop_per_s'] / 1e9:g}",
+            str(row["users"]),
+            str(row["way"]),
+            str(row["runs"]),
+            f"{row['terminal_j'] * 1e3:.2f}",
+            f"{row['system_j'] * 1e3:.2f}",
+            f"{row['latency_p50_s'] * 1e3:.1f}",
+            f"{row['latency_p95_s'] * 1e3:.1f}",
+            f"{row['late_fraction']:.0%}",
+        ]
+        for row in table.to_dict("records")
+    ]
+    columns = [
+        "Mbit/s of one",
+        "server GFLOP/s",
+        "users",
+        "way",
+        "runs",
+        "terminal mJ",
+        "system mJ",
+        "p50 ms",
+        "p95 ms",
+        "late",
+    ]
+    return Shown(columns, rows)
+
+
 def timings_for_people(table: pd.DataFrame) -> Shown:
     """Wall-clock medians in milliseconds."""
     names = {

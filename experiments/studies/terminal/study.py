@@ -33,7 +33,7 @@ from experiments.report.figures.look import look
 from experiments.run_folder.files import FIGURES, REPORT, TABLES, TIMINGS
 from experiments.studies.terminal import figures as draw
 from experiments.studies.terminal import sequence as incremental
-from experiments.studies.terminal import smaller
+from experiments.studies.terminal import smaller, users
 from experiments.studies.terminal import tables as make
 from experiments.studies.terminal.checks import judge
 from experiments.studies.terminal.client import EdgeLink
@@ -45,6 +45,7 @@ from experiments.studies.terminal.page import (
     quantisation_for_people,
     render,
     timings_for_people,
+    users_for_people,
     widths_for_people,
 )
 from experiments.studies.terminal.settings import (
@@ -60,6 +61,8 @@ from experiments.studies.terminal.settings import (
 )
 from experiments.studies.terminal.smaller_figure import smaller_networks
 from experiments.studies.terminal.training import Data, Models, load_data, save_models, steps, train_models
+from experiments.studies.terminal.users import SCENES
+from experiments.studies.terminal.users_figure import several_users
 from experiments.studies.terminal.walk import (
     HYSTERESIS,
     WALKS,
@@ -226,7 +229,7 @@ class _Subject:
     def steps(self) -> int:
         """Calls of ``advance`` while everything is executed."""
         runs = len(self.on_images) + len(self.on_video) + len(self.links) + self.extent.walk_frames
-        return runs + len(self.videos) * len(incremental.grid())
+        return runs + len(self.videos) * len(incremental.grid()) + SCENES
 
 
 @dataclass(frozen=True)
@@ -289,7 +292,10 @@ def _run(output: Path, subject: _Subject, bar: Progress) -> Results:
         done.images, options, subject.models, subject.frames, subject.data.test_labels, subject.scene
     )
     quantised = smaller.quantisation_table(done.images, options, subject.models.base, subject.scene)
-    tables |= {"widths": by_width, "quantisation": quantised}
+    shared = users.users_table(
+        choice.dynamic, subject.scene, subject.links, choice.rules, subject.seed, advance
+    )
+    tables |= {"widths": by_width, "quantisation": quantised, "users": shared}
     checks = judge(
         cut_differences=_cut_differences(options, subject.frames[:8]),
         images=image_rows,
@@ -299,7 +305,7 @@ def _run(output: Path, subject: _Subject, bar: Progress) -> Results:
         walk_facts=done.walk_facts,
         sweep=sweep,
     )
-    checks |= smaller.judge(by_width, quantised)
+    checks |= smaller.judge(by_width, quantised) | users.judge(shared)
     measured = {"profile": profiled, "latency": pd.DataFrame(done.timed), "walk": done.walked}
     return Results(tables, measured, checks, make.statements(both_ways), done.walk_facts)
 
@@ -433,6 +439,7 @@ def draw_figures(results: Results, parameters: Parameters, rates: list[float]) -
         draw.accuracy(tables["mechanisms"]),
         draw.incremental(tables["incremental_sweep"]),
         smaller_networks(tables["widths"], tables["quantisation"]),
+        several_users(tables["users"], DEADLINE_S),
     ]
 
 
@@ -488,6 +495,7 @@ def _page(
             "Quantisation: what an int8 operation costs against one in float32 is a parameter, not measured",
             quantisation_for_people(results.tables["quantisation"]),
         ),
+        ("Several users on one link and one server", users_for_people(results.tables["users"])),
         ("Narrow networks: pruned, distilled, and alone", widths_for_people(results.tables["widths"])),
         (
             f"Measured on this machine: wall clock, medians of {extent.shaped_frames} frames",
