@@ -47,7 +47,7 @@ def smaller_networks(widths: pd.DataFrame, quantised: pd.DataFrame) -> Drawing:
                 ms=7,
                 label=f"{name.removeprefix('local, ')}, {part['model_bytes'].iloc[0] / 1e3:.0f} kB",
             )
-        percent_axis(left.yaxis, 0)
+        percent_axis(left.yaxis)
         left.set_ylabel("accuracy")
         left.set_title("Narrow networks")
         right.set_title("Number formats")

@@ -51,7 +51,7 @@ def several_users(users: pd.DataFrame, deadline_s: float) -> Drawing:
         axes[1, 0].set_ylabel("system, mJ")
         axes[2, 0].set_ylabel("late frames")
         axes[2, 0].set_ylim(-0.03, 1.03)
-        percent_axis(axes[2, 0].yaxis, 0)
+        percent_axis(axes[2, 0].yaxis)
         figure.legend(loc="outside upper left", ncols=5, handlelength=1.6)
     return Drawing(
         "users",
