@@ -21,11 +21,13 @@ _WAYS = {
 
 def several_users(users: pd.DataFrame, deadline_s: float) -> Drawing:
     """Terminal and system joules and late frames over the number of users, one column per scene."""
-    scenes = list(users.groupby(["rate_bit_per_s", "server_flop_per_s"], sort=False))
+    scenes = users[["rate_bit_per_s", "server_flop_per_s"]].drop_duplicates().to_dict("records")
     with look():
         figure = new_figure(5.6)
         axes = figure.subplots(3, len(scenes), sharex=True, sharey="row")
-        for column, ((rate, speed), scene) in enumerate(scenes):
+        for column, place in enumerate(scenes):
+            rate, speed = float(place["rate_bit_per_s"]), float(place["server_flop_per_s"])
+            scene = users[(users["rate_bit_per_s"] == rate) & (users["server_flop_per_s"] == speed)]
             for way, (colour, style) in _WAYS.items():
                 part = scene[scene["way"] == way].sort_values("users")
                 for row, (name, factor) in enumerate(
