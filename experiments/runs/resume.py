@@ -25,7 +25,7 @@ from experiments.scenario.written import text_of
 
 def run_name(policy: str, seed: int) -> str:
     """Folder of a run in a comparison's."""
-    return f"{policy.replace(':', '.')}-s{seed}"
+    return f"{policy.replace(':', '.').replace('+', '.')}-s{seed}"
 
 
 def going_on(found: BrokenOff, resolved: Resolved) -> Resumed:

@@ -167,7 +167,7 @@ def failures() -> tuple[type[Exception], ...]:
 
 def run_id_of(scenario: Scenario) -> str:
     """Name of a run in its ledger."""
-    return f"{scenario.name}-{scenario.policy.replace(':', '.')}-s{scenario.seed}"
+    return f"{scenario.name}-{scenario.policy.replace(':', '.').replace('+', '.')}-s{scenario.seed}"
 
 
 def _execute(

@@ -8,6 +8,8 @@ from experiments.errors import UsageError
 from experiments.resolve.prepare import known_policy
 from experiments.resolve.resolve import resolve
 from experiments.resolve.served import check_serving
+from experiments.runs.resume import run_name
+from experiments.runs.run import run_id_of
 from experiments.scenario.model import Scenario, parse_scenario
 from tests.scenarios import SMALL
 
@@ -27,6 +29,11 @@ def test_words_after_a_policy_say_how_its_run_serves() -> None:
     # The scenario that is written is the same, so that the two are compared.
     assert said.scenario.inference == plain.scenario.inference
     assert known_policy("dat+alone") == "dat+alone"
+
+
+def test_the_names_of_runs_have_no_signs_that_messages_refuse() -> None:
+    assert run_name("local+link", 3) == "local.link-s3"
+    assert run_id_of(scenario(policy="local+link", seed=3)) == "small-local.link-s3"
 
 
 @pytest.mark.parametrize(
