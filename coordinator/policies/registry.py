@@ -36,6 +36,7 @@ POLICIES: dict[str, str] = {
     "nearest-green": "coordinator.policies.nearest_green:NearestGreen",
     "hard-budget": "coordinator.policies.hard_budget:HardBudget",
     "time-shift": "coordinator.policies.time_shift:TimeShift",
+    "rl": "coordinator.policies.learned.policy:Learned",
 }
 """Name to ``module:Name``. A policy is one new file and one line here."""
 

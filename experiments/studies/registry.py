@@ -49,6 +49,10 @@ STUDIES: dict[str, tuple[str, str]] = {
         "stations.study:reproduce_base_stations",
         "Base stations that may sleep: coverage, traffic, panels; always-on, threshold and DETA.",
     ),
+    "learned": (
+        "learned.study:reproduce_learned",
+        "A learned policy in zones and on days it never saw, beside DETA, the auction and LOCAL.",
+    ),
     "terminal": (
         "terminal.study:reproduce_terminal",
         "Terminal and edge server: local, split and full offloading.",
