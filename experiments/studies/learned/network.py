@@ -65,14 +65,14 @@ class NodePolicy(ActorCriticPolicy):
         self.action_net = ActionOfEach()
         with torch.no_grad():
             self.log_std.fill_(torch.log(torch.tensor(START_DEVIATION)))
-        self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
+        made: Any = self.optimizer_class
+        self.optimizer = made(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
 
     def weights(self) -> dict[str, Any]:
         """Arrays of the actor by name, as coordinator.policies.learned.network reads them."""
         found = {}
-        layers = [one for one in self.mlp_extractor.actor if isinstance(one, nn.Linear)] + [
-            self.action_net.last
-        ]
+        last: Any = self.action_net
+        layers = [one for one in self.mlp_extractor.actor if isinstance(one, nn.Linear)] + [last.last]
         for number, layer in enumerate(layers):
             found[f"weight_{number}"] = layer.weight.detach().numpy(force=True).copy()
             found[f"bias_{number}"] = layer.bias.detach().numpy(force=True).copy()
