@@ -19,7 +19,7 @@ from coordinator.slots.fleet_view import NodeView, build_fleet, build_table, lim
 from protos.messages.slot import Telemetry
 from protos.messages.stream import NodeProfile
 from protos.messages.terms import Sleep, Stage
-from protos.messages.work import WorkProfile
+from protos.messages.work import HandOver, WorkProfile
 
 
 class Watching(Local):
@@ -249,6 +249,8 @@ def test_a_fleet_whole_by_hand(tmp_path: Path, kit: Any) -> None:
         "stored_value_g_per_j": [0.0, 0.0],
         "asleep": [False, True],
         "can_sleep": None,
+        "calibrated": None,
+        "split": None,
         "decision_slots": 2,
         "later_slots": 0,
         "end_value_g_per_j": None,
@@ -271,6 +273,29 @@ def test_a_fleet_whole_by_hand(tmp_path: Path, kit: Any) -> None:
     assert np.isnan(losses[0])
     assert losses[1] == 0.5
     assert found == wanted
+
+
+def test_what_can_be_handed_over_and_what_was_calibrated_stand_by_node(tmp_path: Path, kit: Any) -> None:
+    config, views = watched(kit, tmp_path)
+    told = HandOver(3.0, 5.0, 700, "kin", 1e6, None)
+    stage = config.stages[1]
+    _, second = views
+    profile = views[second].profile
+    work = tuple(
+        dataclasses.replace(each, hand_over=told, calibrated=True) if each.stage == stage else each
+        for each in profile.work
+    )
+    profile = dataclasses.replace(profile, work=work)
+    views[second] = dataclasses.replace(views[second], profile=profile)
+    fleet = build_fleet(config, 1, views, {zone.zone: zone.intensity_g_per_kwh for zone in config.zones})
+    assert fleet.calibrated is not None
+    assert fleet.calibrated.tolist() == [False, True]
+    split = fleet.split
+    assert split is not None
+    assert (split.read_s.tolist(), split.read_j.tolist()) == ([0.0, 3.0], [0.0, 5.0])
+    assert (split.cache_bytes.tolist(), split.kin) == ([0.0, 700.0], ("", "kin"))
+    assert split.latency_target_s.tolist() == [np.inf, np.inf]
+    assert not split.pairs().any()  # the first has no cache
 
 
 def test_a_fleet_with_foresight_and_slots_beyond_what_is_known(tmp_path: Path, kit: Any) -> None:
