@@ -84,6 +84,9 @@ CONSTANTS: dict[str, set[str]] = {
         "540 MB",  # 135 million of them
         "1 %",  # a limit
     },
+    "docs/language-models.md": {
+        "64 MiB",  # a limit
+    },
     "docs/live-carbon.md": {
         "5 minutes",  # of the services
         "24 h",
