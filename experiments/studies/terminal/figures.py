@@ -37,6 +37,7 @@ _MECHANISMS = {
     "incremental inference": ("#e69f00", "P"),
     "distillation": ("#56b4e9", "<"),
     "quantisation": ("#999933", "X"),
+    "video-like model": ("#882255", "*"),
 }
 _GAIN_COLOURS = {
     "neither": GRID_ENERGY,

@@ -57,6 +57,7 @@ def execute(
     rows = []
     for local in options.local:
         if local.name in names:
+            local.reset()
             found = [scores(local.model, frame) for frame in frames]
             rows.append(_row(local.name, local.mechanism, found, expected, labels, 0.0, 0.0))
             advance(local.name)
@@ -114,6 +115,7 @@ def time_shaped(
     rows = []
     for distance_m, rate in rates.items():
         for local in options.local:
+            local.reset()
             began = time.perf_counter()
             for frame in frames[:count]:
                 scores(local.model, frame)

@@ -17,11 +17,14 @@ from edge_node.splitting.parameters import default_terminal, load_parameters
 from edge_node.splitting.partition import Partitioner
 from edge_node.splitting.profile import OperationProfile, profile
 from edge_node.splitting.quantisation import IntegerCnn, with_int4_weights
+from edge_node.splitting.recurrent import FrameFeatures, Memory, RecurrentHead, VideoCnn
 from experiments.studies.terminal.settings import (
     BITS,
     CUTS,
     REFERENCE_REFRESH,
     REFERENCE_THRESHOLD_GREY,
+    VIDEO_CODE,
+    VIDEO_CUT,
     WIDTH_FRACTIONS,
 )
 from experiments.studies.terminal.training import Models
@@ -30,6 +33,7 @@ from experiments.studies.terminal.wire import HEADER_BYTES, tensors_from_bytes, 
 CLASSES = 10
 QUANTISATION = "quantisation"
 INT8, INT4 = "local, int8", "local, int4 weights"
+VIDEO = "video-like model"
 ANSWER_BYTES = HEADER_BYTES + 4 * CLASSES
 
 
@@ -45,6 +49,9 @@ class OffloadOption:
         server_flop: Operations on the server for one frame.
         payload_bytes: Of one frame; None where frames differ.
     """
+
+    remembers = False
+    """Whether an answer depends on earlier frames."""
 
     def __init__(
         self,
@@ -75,6 +82,8 @@ class OffloadOption:
 class TileOption(OffloadOption):
     """Incremental offloading: both ends keep the frame, changed tiles travel."""
 
+    remembers = True
+
     def __init__(self, name: str, model: FrameCnn, rules: Rules, flop: float) -> None:
         self._model, self._rules = model, rules
         self.reset()
@@ -91,6 +100,31 @@ class TileOption(OffloadOption):
         return scores(self._model, self._receiver.decode(payload))
 
 
+class VideoOption(OffloadOption):
+    """The video-like model with its state on the server.
+
+    Args:
+        name: For tables and messages.
+        hidden: What the terminal sends of a frame, and how the server makes the hidden layer (hidden,) of it.
+        head: Recurrent layer, on the server.
+    """
+
+    remembers = True
+
+    def __init__(self, name: str, hidden: OffloadOption, head: RecurrentHead) -> None:
+        self._hidden, self._memory = hidden, Memory(head)
+        behind = hidden.server_flop + head.flop
+        super().__init__(
+            name, VIDEO, hidden.encode, self._answer, hidden.terminal_flop, behind, hidden.payload_bytes
+        )
+
+    def reset(self) -> None:
+        self._memory.reset()
+
+    def _answer(self, payload: bytes) -> Tensor:
+        return self._memory.advance(self._hidden.answer(payload))
+
+
 @dataclass(frozen=True)
 class LocalOption:
     """(E1): nothing travels."""
@@ -100,6 +134,16 @@ class LocalOption:
     model: nn.Module
     flop: float
     """Operations; those in int8 times ``int8_cost_fraction``, so that all cost what one in float32 does."""
+
+    @property
+    def remembers(self) -> bool:
+        """Whether an answer depends on earlier frames."""
+        return isinstance(self.model, VideoCnn)
+
+    def reset(self) -> None:
+        """Forget earlier frames; most ways remember none."""
+        if isinstance(self.model, VideoCnn):
+            self.model.reset()
 
     def split(self) -> Split:
         """Work of one inference."""
@@ -167,7 +211,26 @@ def build_options(models: Models, profile_repeats: int = 1) -> Options:
             )
     rules = Rules(REFERENCE_THRESHOLD_GREY, REFERENCE_REFRESH)
     offload.append(TileOption("full, changed tiles", models.base, rules, flop))
-    return Options(local, offload, operations, partitioner)
+    video_local, video_offload = _video(models)
+    return Options([*local, video_local], [*offload, *video_offload], operations, partitioner)
+
+
+def _video(models: Models) -> tuple[LocalOption, list[OffloadOption]]:
+    """The video-like model on the terminal, and in three ways with its state on the server."""
+    partitioner = Partitioner(FrameFeatures(models.base), example_frame())
+    operations = profile(partitioner, example_frame(), default_terminal(), 1)
+    flop = sum(operation.flop for operation in operations) + models.video.flop
+    local = LocalOption("local, video", VIDEO, VideoCnn(models.base, models.video), flop)
+    exact = [
+        _exact(partitioner, operations, "input", "full"),
+        _exact(partitioner, operations, VIDEO_CUT, f"cut {CUTS.index(VIDEO_CUT) + 1}"),
+    ]
+    cut, bits = VIDEO_CODE
+    tail = Partitioner(FrameFeatures(models.tails[cut, bits]), example_frame())
+    server = tail.split(tail.cut_after(cut).position).server
+    name = f"cut {CUTS.index(cut) + 1}, {bits} bits"
+    code = _compressed(partitioner, operations, cut, models.compressed[cut, bits][0], server, name)
+    return local, [VideoOption(f"{hidden.name}, video", hidden, models.video) for hidden in [*exact, code]]
 
 
 def _exact(

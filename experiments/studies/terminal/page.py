@@ -115,6 +115,25 @@ def users_for_people(table: pd.DataFrame) -> Shown:
     return Shown(columns, rows)
 
 
+def video_for_people(table: pd.DataFrame) -> Shown:
+    """Percent, bytes, millijoules and milliseconds by rate, way and model."""
+    rows = [
+        [
+            f"{row['rate_bit_per_s'] / 1e6:.2f}",
+            str(row["way"]),
+            str(row["model"]),
+            f"{row['accuracy_fraction']:.1%}",
+            f"{row['up_bytes']:.0f}",
+            f"{row['terminal_j'] * 1e3:.2f}",
+            f"{row['system_j'] * 1e3:.2f}",
+            f"{row['latency_s'] * 1e3:.1f}",
+        ]
+        for row in table.to_dict("records")
+    ]
+    columns = ["Mbit/s", "way", "model", "accuracy", "bytes up", "terminal mJ", "system mJ", "latency ms"]
+    return Shown(columns, rows)
+
+
 def timings_for_people(table: pd.DataFrame) -> Shown:
     """Wall-clock medians in milliseconds."""
     names = {

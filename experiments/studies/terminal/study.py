@@ -33,7 +33,7 @@ from experiments.report.figures.look import look
 from experiments.run_folder.files import FIGURES, REPORT, TABLES, TIMINGS
 from experiments.studies.terminal import figures as draw
 from experiments.studies.terminal import sequence as incremental
-from experiments.studies.terminal import smaller, users
+from experiments.studies.terminal import smaller, users, video
 from experiments.studies.terminal import tables as make
 from experiments.studies.terminal.checks import judge
 from experiments.studies.terminal.client import EdgeLink
@@ -46,6 +46,7 @@ from experiments.studies.terminal.page import (
     render,
     timings_for_people,
     users_for_people,
+    video_for_people,
     widths_for_people,
 )
 from experiments.studies.terminal.settings import (
@@ -214,15 +215,14 @@ class _Subject:
     @property
     def on_images(self) -> list[str]:
         """Options that are run on single images."""
-        return [option.name for option in self.options.all if not isinstance(option, TileOption)]
+        return [option.name for option in self.options.all if not option.remembers]
 
     @property
     def on_video(self) -> list[str]:
         """Options that are run on a sequence."""
         return [
-            "local",
-            "full",
-            *(option.name for option in self.options.offload if isinstance(option, TileOption)),
+            *video.WAYS,
+            *(option.name for option in self.options.all if option.remembers),
         ]
 
     @property
@@ -263,9 +263,9 @@ def _run(output: Path, subject: _Subject, bar: Progress) -> Results:
         bar.update(task, advance=1, description=f"offloading: {what}")
 
     done = _execute(output, subject, advance)
-    options, video = subject.options, subject.videos[-1]
+    options = subject.options
     sweep = incremental.sweep(subject.models.base, subject.videos, options.local[0].flop, advance)
-    entries = _entries(options, done.images, done.on_sequence, sweep, video)
+    entries = _entries(options, done.images, done.on_sequence, sweep, subject.videos[-1])
     choice = done.choice
     table = make.mechanisms_table(entries, choice.dynamic, subject.scene, subject.links, choice.rules)
     both_ways = make.both_ways_table(table)
@@ -295,7 +295,12 @@ def _run(output: Path, subject: _Subject, bar: Progress) -> Results:
     shared = users.users_table(
         choice.dynamic, subject.scene, subject.links, choice.rules, subject.seed, advance
     )
+    over_time = video.video_table(table)
+    sequences = video.sequences_table(
+        subject.models, subject.data, subject.extent.sequence_frames, subject.seed
+    )
     tables |= {"widths": by_width, "quantisation": quantised, "users": shared}
+    tables |= {"video": over_time, "video_sequences": sequences}
     checks = judge(
         cut_differences=_cut_differences(options, subject.frames[:8]),
         images=image_rows,
@@ -306,19 +311,20 @@ def _run(output: Path, subject: _Subject, bar: Progress) -> Results:
         sweep=sweep,
     )
     checks |= smaller.judge(by_width, quantised) | users.judge(shared)
+    checks |= video.judge(over_time, sequences, done.on_sequence)
     measured = {"profile": profiled, "latency": pd.DataFrame(done.timed), "walk": done.walked}
     return Results(tables, measured, checks, make.statements(both_ways), done.walk_facts)
 
 
 def _execute(output: Path, subject: _Subject, advance: Callable[[str], None]) -> _Executed:
     """Run every option on images and sequence, time the link, and walk along the street."""
-    options, data, video = subject.options, subject.data, subject.videos[-1]
+    options, data, noisy = subject.options, subject.data, subject.videos[-1]
     models = output / "models.safetensors"
     with EdgeLink(models, subject.models.digest, options, output / "server.log") as link:
         images = execute(link, options, subject.frames, data.test_labels, subject.on_images, advance)
-        on_sequence = execute(link, options, video.frames, video.labels, subject.on_video, advance)
+        on_sequence = execute(link, options, noisy.frames, noisy.labels, subject.on_video, advance)
         rates = {distance: one.up_bit_per_s for distance, one in subject.links.items()}
-        timed = time_shaped(link, options, video.frames, rates, subject.extent.shaped_frames, advance)
+        timed = time_shaped(link, options, noisy.frames, rates, subject.extent.shaped_frames, advance)
         choice = _choice(options, images)
         walk = draw_walk(subject.parameters, subject.extent.walk_frames, subject.seed)
         plans = plan(walk, choice.dynamic, subject.scene, choice.rules)
@@ -370,7 +376,7 @@ def _entries(
     images: list[Executed],
     on_sequence: list[Executed],
     sweep: pd.DataFrame,
-    video: Sequence,
+    noisy: Sequence,
 ) -> list[dict[str, Any]]:
     """Rows of the table before rates: what was executed, and incremental inference on the terminal."""
     known = {option.name: option for option in options.all}
@@ -393,7 +399,7 @@ def _entries(
 
     found = [entry(row, "images") for row in images] + [entry(row, "sequence") for row in on_sequence]
     here = sweep[
-        (sweep["noise_grey"] == video.noise_grey)
+        (sweep["noise_grey"] == noisy.noise_grey)
         & (sweep["threshold_grey"] == REFERENCE_THRESHOLD_GREY)
         & (sweep["refresh_frames"] == REFERENCE_REFRESH)
     ].iloc[0]
@@ -494,6 +500,10 @@ def _page(
         (
             "Quantisation: what an int8 operation costs against one in float32 is a parameter, not measured",
             quantisation_for_people(results.tables["quantisation"]),
+        ),
+        (
+            "The video-like model beside image by image, on the noisy sequence",
+            video_for_people(results.tables["video"]),
         ),
         ("Several users on one link and one server", users_for_people(results.tables["users"])),
         ("Narrow networks: pruned, distilled, and alone", widths_for_people(results.tables["widths"])),

@@ -25,7 +25,7 @@ def test_the_study_runs_and_repeats_itself(tmp_path: Path, monkeypatch: pytest.M
     # No paper states them: nothing of the study calls them claims.
     assert "claims" not in first
     said = {name for name, check in first["checks"].items() if "by_construction" in check}
-    assert said == {"exact-cuts", "incremental-exact", "one-user"}
+    assert said == {"exact-cuts", "incremental-exact", "one-user", "video-exact"}
     for name, path in first["tables"].items():
         assert Path(path).read_bytes() == Path(second["tables"][name]).read_bytes(), name
     for name, path in first["figures"].items():
