@@ -60,7 +60,7 @@ class EdgeLink:
     """A server process and the connection to it; a context manager.
 
     Args:
-        models: File of ``training.save_models``.
+        models: File of ``training.save_models``; that of ``video_training.save_head`` is beside it.
         digest: Its digest, for the server's own record.
         options: Of this process; the server builds the same from ``models``.
         log: Where the server's standard error goes.

@@ -23,8 +23,6 @@ from experiments.studies.terminal.settings import (
     CUTS,
     REFERENCE_REFRESH,
     REFERENCE_THRESHOLD_GREY,
-    VIDEO_CODE,
-    VIDEO_CUT,
     WIDTH_FRACTIONS,
 )
 from experiments.studies.terminal.training import Models
@@ -34,6 +32,10 @@ CLASSES = 10
 QUANTISATION = "quantisation"
 INT8, INT4 = "local, int8", "local, int4 weights"
 VIDEO = "video-like model"
+VIDEO_CUT = "features_8"
+"""Where the video-like model is cut with values as they are."""
+VIDEO_CODE = ("features_2", 4)
+"""Cut and bits where the video-like model is cut behind a bottleneck: the one with the fewest operations before it."""
 ANSWER_BYTES = HEADER_BYTES + 4 * CLASSES
 
 
@@ -181,8 +183,14 @@ def scores(model: nn.Module, frame: Frame) -> Tensor:
     return model(torch.from_numpy(frame.copy())[None, None])[0]
 
 
-def build_options(models: Models, profile_repeats: int = 1) -> Options:
-    """All options of the study; deterministic but for the measured times in ``operations``."""
+def build_options(models: Models, recurrent: RecurrentHead, profile_repeats: int = 1) -> Options:
+    """All options of the study; deterministic but for the measured times in ``operations``.
+
+    Args:
+        models: Of ``training``.
+        recurrent: Layer over time of the video-like model, ``video_training``.
+        profile_repeats: Timed runs of the unsplit model.
+    """
     terminal = default_terminal()
     partitioner = Partitioner(models.base, example_frame())
     operations = profile(partitioner, example_frame(), terminal, profile_repeats)
@@ -211,16 +219,16 @@ def build_options(models: Models, profile_repeats: int = 1) -> Options:
             )
     rules = Rules(REFERENCE_THRESHOLD_GREY, REFERENCE_REFRESH)
     offload.append(TileOption("full, changed tiles", models.base, rules, flop))
-    video_local, video_offload = _video(models)
+    video_local, video_offload = _video(models, recurrent)
     return Options([*local, video_local], [*offload, *video_offload], operations, partitioner)
 
 
-def _video(models: Models) -> tuple[LocalOption, list[OffloadOption]]:
+def _video(models: Models, recurrent: RecurrentHead) -> tuple[LocalOption, list[OffloadOption]]:
     """The video-like model on the terminal, and in three ways with its state on the server."""
     partitioner = Partitioner(FrameFeatures(models.base), example_frame())
     operations = profile(partitioner, example_frame(), default_terminal(), 1)
-    flop = sum(operation.flop for operation in operations) + models.video.flop
-    local = LocalOption("local, video", VIDEO, VideoCnn(models.base, models.video), flop)
+    flop = sum(operation.flop for operation in operations) + recurrent.flop
+    local = LocalOption("local, video", VIDEO, VideoCnn(models.base, recurrent), flop)
     exact = [
         _exact(partitioner, operations, "input", "full"),
         _exact(partitioner, operations, VIDEO_CUT, f"cut {CUTS.index(VIDEO_CUT) + 1}"),
@@ -230,7 +238,7 @@ def _video(models: Models) -> tuple[LocalOption, list[OffloadOption]]:
     server = tail.split(tail.cut_after(cut).position).server
     name = f"cut {CUTS.index(cut) + 1}, {bits} bits"
     code = _compressed(partitioner, operations, cut, models.compressed[cut, bits][0], server, name)
-    return local, [VideoOption(f"{hidden.name}, video", hidden, models.video) for hidden in [*exact, code]]
+    return local, [VideoOption(f"{hidden.name}, video", hidden, recurrent) for hidden in [*exact, code]]
 
 
 def _exact(

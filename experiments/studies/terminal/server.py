@@ -15,6 +15,7 @@ from pathlib import Path
 from edge_node.tasks.process import configure_process
 from experiments.studies.terminal.options import Options, build_options
 from experiments.studies.terminal.training import load_models
+from experiments.studies.terminal.video_training import FILE, load_head
 from experiments.studies.terminal.wire import (
     TOKEN_BYTES,
     Kind,
@@ -37,7 +38,7 @@ def main() -> None:
         sys.exit(f"standard input must give a token of {TOKEN_BYTES} bytes, got {len(token)}")
     configure_process()
     path, digest = Path(sys.argv[1]), sys.argv[2]
-    options = build_options(load_models(path, digest))
+    options = build_options(load_models(path, digest), load_head(path.with_name(FILE)))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(ACCEPT_TIMEOUT_S)
         print(listener.getsockname()[1], flush=True)

@@ -19,18 +19,6 @@ REFERENCE_THRESHOLD_GREY = 20
 REFERENCE_REFRESH = 30
 SCENES_GREY = ((0.0, 0.0), (3.0, 2.0))
 """Sensor noise and drift of light of the sequences: an ideal camera, and an ordinary one."""
-VIDEO_CUT = "features_8"
-"""Where the video-like model is cut with values as they are."""
-VIDEO_CODE = ("features_2", 4)
-"""Cut and bits where the video-like model is cut behind a bottleneck: the one with the fewest operations before it."""
-VIDEO_WINDOW_FRAMES = 48
-"""Length of the sequences the recurrent layer learns from; the state begins at zero in each."""
-VIDEO_EXAMPLES_PER_WINDOW = 15
-"""One training sequence for so many training images."""
-VIDEO_SCENE_FRAMES = (8, 12, 20)
-"""Frames until the next digit in training, in turn; the sequences that are answered have 12."""
-VIDEO_EPOCHS_FACTOR = 6
-"""Epochs of the recurrent layer, as a multiple of the unsplit model's; its features are computed once."""
 DISTANCES_M = (100.0, 300.0, 500.0, 700.0, 1000.0, 1500.0)
 """Where the link's rates of the table come from, by path loss and the Shannon rate."""
 FRAME_PERIOD_S = 0.1

@@ -25,6 +25,7 @@ from edge_node.energy.boards import load_board
 from edge_node.splitting.controller import Option, Rules, Scene
 from edge_node.splitting.energy import Link, Split
 from edge_node.splitting.parameters import DEFAULT_BOARD, Parameters, load_figures, load_parameters
+from edge_node.splitting.recurrent import RecurrentHead
 from edge_node.tasks.process import configure_process
 from experiments.fitting_table import FittingTable
 from experiments.progress import progress_bar
@@ -64,6 +65,8 @@ from experiments.studies.terminal.smaller_figure import smaller_networks
 from experiments.studies.terminal.training import Data, Models, load_data, save_models, steps, train_models
 from experiments.studies.terminal.users import SCENES
 from experiments.studies.terminal.users_figure import several_users
+from experiments.studies.terminal.video_training import FILE as RECURRENT_FILE
+from experiments.studies.terminal.video_training import save_head, train_head
 from experiments.studies.terminal.walk import (
     HYSTERESIS,
     WALKS,
@@ -126,14 +129,18 @@ def _reproduce(output: Path, extent: Extent, console: Console | None, seed: int)
         (output / name).mkdir(parents=True, exist_ok=True)
     data = load_data(extent)
     with progress_bar(console) as bar:
-        training = bar.add_task("training", total=steps())
+        training = bar.add_task("training", total=steps() + 1)
         models = train_models(
             data, extent, seed, lambda what: bar.update(training, advance=1, description=f"training: {what}")
         )
         save_models(models, output / "models.safetensors")
+        bar.update(training, description="training: recurrent layer")
+        recurrent = train_head(data, extent, models, seed)
+        bar.update(training, advance=1)
+        save_head(recurrent, output / RECURRENT_FILE)
         parameters = load_parameters()
-        options = build_options(models, extent.profile_repeats)
-        subject = _Subject(extent, data, models, options, parameters, seed)
+        options = build_options(models, recurrent, extent.profile_repeats)
+        subject = _Subject(extent, data, models, recurrent, options, parameters, seed)
         results = _run(output, subject, bar)
     drawings = draw_figures(results, parameters, [parameters.link(d).up_bit_per_s for d in DISTANCES_M])
     drawn = [(drawing, drawing.svg()) for drawing in drawings]
@@ -184,6 +191,7 @@ class _Subject:
     extent: Extent
     data: Data
     models: Models
+    recurrent: RecurrentHead
     options: Options
     parameters: Parameters
     seed: int
@@ -297,7 +305,7 @@ def _run(output: Path, subject: _Subject, bar: Progress) -> Results:
     )
     over_time = video.video_table(table)
     sequences = video.sequences_table(
-        subject.models, subject.data, subject.extent.sequence_frames, subject.seed
+        subject.models.base, subject.recurrent, subject.data, subject.extent.sequence_frames, subject.seed
     )
     tables |= {"widths": by_width, "quantisation": quantised, "users": shared}
     tables |= {"video": over_time, "video_sequences": sequences}

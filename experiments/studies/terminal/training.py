@@ -2,8 +2,7 @@
 
 The unsplit model; narrower ones made from it by pruning and fine-tuned; a bottleneck at each cut, trained with the
 server's part while the terminal's part stays the model's own, so that one network on the terminal serves them all;
-networks of the narrow widths that learn from the unsplit model's scores, and the same ones without a teacher;
-a recurrent layer over the unsplit model's hidden layer, trained on moving digits.
+networks of the narrow widths that learn from the unsplit model's scores, and the same ones without a teacher.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from carbon_data.files.folders import cache_dir
 from carbon_data.files.whole import whole_file
@@ -30,24 +28,12 @@ from edge_node.splitting.network import FrameCnn
 from edge_node.splitting.partition import Partitioner
 from edge_node.splitting.pruning import pruned
 from edge_node.splitting.quantisation import activation_scales
-from edge_node.splitting.recurrent import FrameFeatures, RecurrentHead
 from edge_node.tasks.data import images as image_data
 from edge_node.tasks.data.dataset import Dataset
 from experiments.studies.import_closure import closure_digest
 from experiments.studies.terminal.fitting import fit
-from experiments.studies.terminal.frames import Frames, moving_digits, scattered
-from experiments.studies.terminal.settings import (
-    BITS,
-    CODE_CHANNELS,
-    CUTS,
-    SCENES_GREY,
-    VIDEO_EPOCHS_FACTOR,
-    VIDEO_EXAMPLES_PER_WINDOW,
-    VIDEO_SCENE_FRAMES,
-    VIDEO_WINDOW_FRAMES,
-    WIDTH_FRACTIONS,
-    Extent,
-)
+from experiments.studies.terminal.frames import Frames, scattered
+from experiments.studies.terminal.settings import BITS, CODE_CHANNELS, CUTS, WIDTH_FRACTIONS, Extent
 
 PEAK_LEARNING_RATE = 2e-3
 TUNE_LEARNING_RATE = 1e-3
@@ -74,8 +60,6 @@ class Models:
     """By width: the same start, frames, order and epochs as ``distilled``, on the labels alone."""
     activation_scales: list[float]
     """Of ``base`` in int8, from training frames."""
-    video: RecurrentHead
-    """Over the hidden layer of ``base``, which stays as it is."""
     digest: str
     trained_now: bool
 
@@ -121,7 +105,7 @@ def digest_of(data: Data, extent: Extent, seed: int) -> str:
 
 def steps() -> int:
     """How often ``advance`` is called by ``train_models``."""
-    return 2 + 3 * len(WIDTH_FRACTIONS) + len(CUTS) * len(BITS)
+    return 1 + 3 * len(WIDTH_FRACTIONS) + len(CUTS) * len(BITS)
 
 
 def train_models(data: Data, extent: Extent, seed: int, advance: Advance) -> Models:
@@ -189,37 +173,7 @@ def _train(data: Data, extent: Extent, seed: int, digest: str, advance: Advance)
         advance(f"width {fraction:g}, alone")
         distilled[fraction], alone[fraction] = student, single
     scales = activation_scales(base, torch.from_numpy(scattered(data.train[:256], seed=1000 * seed)))
-    video = _recurrent(base, data, extent, seed)
-    advance("recurrent layer")
-    return Models(base, narrow, compressed, tails, distilled, alone, scales, video, digest, True)
-
-
-def _recurrent(base: FrameCnn, data: Data, extent: Extent, seed: int) -> RecurrentHead:
-    """A recurrent layer trained on noisy sequences of training digits; their features are computed once."""
-    terminal, rows, classes = FrameFeatures(base), [], []
-    for window in range(max(2, extent.train_examples // VIDEO_EXAMPLES_PER_WINDOW)):
-        # Seeds of their own: no background of a sequence that is answered later.
-        video = moving_digits(
-            data.train,
-            data.train_labels,
-            VIDEO_WINDOW_FRAMES,
-            1_000_000 * (seed + 1) + window,
-            *SCENES_GREY[-1],
-            scene_frames=VIDEO_SCENE_FRAMES[window % len(VIDEO_SCENE_FRAMES)],
-        )
-        with torch.no_grad():
-            rows.append(terminal(torch.from_numpy(video.frames)[:, None]))
-        classes.append(torch.from_numpy(video.labels))
-    hidden, labels = torch.stack(rows), torch.stack(classes)
-    head = RecurrentHead()
-    epochs = VIDEO_EPOCHS_FACTOR * extent.epochs
-    same = ((hidden, (labels,)) for _ in range(epochs))
-    fit(head, list(head.parameters()), same, epochs, PEAK_LEARNING_RATE, _of_every_frame)
-    return head
-
-
-def _of_every_frame(scores: Tensor, labels: Tensor) -> Tensor:
-    return F.cross_entropy(scores.flatten(0, 1), labels.flatten())
+    return Models(base, narrow, compressed, tails, distilled, alone, scales, digest, True)
 
 
 def _split(model: FrameCnn, cut: str) -> tuple[nn.Module, nn.Module]:
@@ -258,7 +212,6 @@ def save_models(models: Models, path: Path) -> None:
     for (cut, bits), (bottleneck, _) in models.compressed.items():
         tensors |= {f"code.{cut}.{bits}.{k}": v for k, v in bottleneck.state_dict().items()}
         tensors |= {f"tail.{cut}.{bits}.{k}": v for k, v in models.tails[cut, bits].state_dict().items()}
-    tensors |= {f"video.{k}": v for k, v in models.video.state_dict().items()}
     tensors["activation_scales"] = torch.tensor(models.activation_scales, dtype=torch.float64)
     save_file({k: v.contiguous().clone() for k, v in tensors.items()}, path)
 
@@ -287,14 +240,11 @@ def load_models(path: Path, digest: str) -> Models:
             tail.load_state_dict(part(f"tail.{cut}.{bits}."))
             compressed[cut, bits] = (bottleneck.eval(), _split(tail.eval(), cut)[1])
             tails[cut, bits] = tail
-    video = RecurrentHead()
-    video.load_state_dict(part("video."))
     return Models(
         base=base.eval(),
         compressed=compressed,
         tails=tails,
         activation_scales=tensors["activation_scales"].tolist(),
-        video=video.eval(),
         digest=digest,
         trained_now=False,
         **narrow,

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from edge_node.splitting.recurrent import FrameFeatures
+from edge_node.splitting.network import FrameCnn
+from edge_node.splitting.recurrent import FrameFeatures, RecurrentHead
 from experiments.report.claims.figure import ClaimFigure, Kind
 from experiments.studies.terminal.checks import check
 from experiments.studies.terminal.frames import moving_digits
 from experiments.studies.terminal.measure import Executed
 from experiments.studies.terminal.settings import ACCURACY_LOSS_FRACTION, SCENES_GREY
-from experiments.studies.terminal.training import Data, Models
+from experiments.studies.terminal.training import Data
 
 SEQUENCES = 20
 """Noisy sequences, beside the one that is executed over the link, over which both models' accuracy is compared."""
@@ -55,23 +56,26 @@ def video_table(mechanisms: pd.DataFrame) -> pd.DataFrame:
 
 
 @torch.no_grad()
-def sequences_table(models: Models, data: Data, frames: int, seed: int) -> pd.DataFrame:
+def sequences_table(
+    base: FrameCnn, recurrent: RecurrentHead, data: Data, frames: int, seed: int
+) -> pd.DataFrame:
     """Accuracy of both models on ``SEQUENCES`` noisy sequences of test digits, computed here.
 
     Args:
-        models: Of the study.
+        base: The unsplit model.
+        recurrent: The layer over its hidden layer.
         data: Its test set.
         frames: Of each sequence.
         seed: Of the study; sequences take seeds of their own, which training does not use.
     """
-    terminal, head = FrameFeatures(models.base), models.base.head[-1]
+    terminal, head = FrameFeatures(base), base.head[-1]
     rows = []
     for index in range(SEQUENCES):
         own = 1_000_000 * (seed + 1) + 500_000 + index
         video = moving_digits(data.test, data.test_labels, frames, own, *SCENES_GREY[-1])
         hidden = terminal(torch.from_numpy(video.frames)[:, None])
         by_image = head(hidden).argmax(dim=1).numpy()
-        over_time = models.video(hidden[None])[0].argmax(dim=1).numpy()
+        over_time = recurrent(hidden[None])[0].argmax(dim=1).numpy()
         rows.append(
             {
                 "sequence_seed": own,

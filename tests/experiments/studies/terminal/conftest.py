@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_node.splitting.recurrent import RecurrentHead
 from experiments.studies.terminal.options import Options, build_options
 from experiments.studies.terminal.training import (
     Data,
@@ -14,6 +15,7 @@ from experiments.studies.terminal.training import (
     load_data,
     train_models,
 )
+from experiments.studies.terminal.video_training import train_head
 from tests.experiments.studies.terminal.sizes import TINY
 
 
@@ -36,5 +38,10 @@ def models(cache: Path, data: Data) -> Models:
 
 
 @pytest.fixture(scope="module")
-def options(models: Models) -> Options:
-    return build_options(models)
+def recurrent(data: Data, models: Models) -> RecurrentHead:
+    return train_head(data, TINY, models, 0)
+
+
+@pytest.fixture(scope="module")
+def options(models: Models, recurrent: RecurrentHead) -> Options:
+    return build_options(models, recurrent)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from edge_node.splitting.recurrent import RecurrentHead
 from experiments.studies.terminal.client import EdgeLink
 from experiments.studies.terminal.options import Options, TileOption, scores
 from experiments.studies.terminal.shaper import RateSchedule
@@ -16,13 +17,15 @@ from experiments.studies.terminal.training import (
     Models,
     save_models,
 )
+from experiments.studies.terminal.video_training import FILE, save_head
 
 
 @pytest.mark.processes
 def test_two_processes_count_the_same_bytes(
-    tmp_path: Path, data: Data, models: Models, options: Options
+    tmp_path: Path, data: Data, models: Models, recurrent: RecurrentHead, options: Options
 ) -> None:
     save_models(models, tmp_path / "m.safetensors")
+    save_head(recurrent, tmp_path / FILE)
     frames = data.test_frames[:4, 0]
     with EdgeLink(tmp_path / "m.safetensors", models.digest, options, tmp_path / "log") as link:
         for option in options.offload:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from edge_node.splitting.recurrent import RecurrentHead
 from experiments.studies.terminal.options import Options, build_options, scores
 from experiments.studies.terminal.training import (
     Data,
@@ -25,12 +26,14 @@ def test_training_is_cached_by_content_and_the_same_by_seed(cache: Path, data: D
     for a, b in zip(models.base.parameters(), again.base.parameters(), strict=True):
         assert torch.equal(a, b)
     assert digest_of(data, TINY, 1) != models.digest
-    assert len(list(cache.rglob("*.safetensors"))) == 1
+    assert len(list(cache.rglob("terminal/*.safetensors"))) == 1
 
 
-def test_saved_models_answer_as_before(tmp_path: Path, data: Data, models: Models, options: Options) -> None:
+def test_saved_models_answer_as_before(
+    tmp_path: Path, data: Data, models: Models, recurrent: RecurrentHead, options: Options
+) -> None:
     save_models(models, tmp_path / "m.safetensors")
-    loaded = build_options(load_models(tmp_path / "m.safetensors", models.digest))
+    loaded = build_options(load_models(tmp_path / "m.safetensors", models.digest), recurrent)
     frame = data.test_frames[0, 0]
     for ours, theirs in zip(options.offload, loaded.offload, strict=True):
         ours.reset()
@@ -55,10 +58,10 @@ def test_a_student_and_its_control_differ_by_the_teacher_alone(models: Models) -
 
 
 def test_loaded_local_options_answer_as_before(
-    tmp_path: Path, data: Data, models: Models, options: Options
+    tmp_path: Path, data: Data, models: Models, recurrent: RecurrentHead, options: Options
 ) -> None:
     save_models(models, tmp_path / "m.safetensors")
-    loaded = build_options(load_models(tmp_path / "m.safetensors", models.digest))
+    loaded = build_options(load_models(tmp_path / "m.safetensors", models.digest), recurrent)
     frame = data.test_frames[0, 0]
     for ours, theirs in zip(options.local, loaded.local, strict=True):
         assert ours.name == theirs.name

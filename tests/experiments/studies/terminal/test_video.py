@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
+from edge_node.splitting.recurrent import RecurrentHead
 from experiments.studies.terminal.measure import Executed
 from experiments.studies.terminal.options import VIDEO as MECHANISM
 from experiments.studies.terminal.options import Options, scores
@@ -48,11 +49,13 @@ def test_ways_with_values_as_they_are_give_the_local_scores_of_a_sequence(
         assert option.terminal_flop + option.server_flop >= local.flop
 
 
-def test_accuracy_is_compared_on_sequences_of_their_own(models: Models, data: Data) -> None:
-    found = sequences_table(models, data, 6, 0)
+def test_accuracy_is_compared_on_sequences_of_their_own(
+    models: Models, recurrent: RecurrentHead, data: Data
+) -> None:
+    found = sequences_table(models.base, recurrent, data, 6, 0)
     assert found["sequence_seed"].is_unique
     assert found[["images_accuracy_fraction", "video_accuracy_fraction"]].stack().between(0, 1).all()
-    pd.testing.assert_frame_equal(found, sequences_table(models, data, 6, 0))
+    pd.testing.assert_frame_equal(found, sequences_table(models.base, recurrent, data, 6, 0))
 
 
 def test_a_verdict_follows_its_limit(table: pd.DataFrame) -> None:
