@@ -128,7 +128,7 @@ def _cut(table: pd.DataFrame) -> dict[str, Any]:
     for rate, part in rows.groupby("rate_bit_per_s", sort=False):
         by_way = part.set_index("way")
         local = by_way.loc["local"]
-        least = float(local["accuracy_fraction"]) - ACCURACY_LOSS_FRACTION
+        least = float(local["accuracy_fraction"]) - ACCURACY_LOSS_FRACTION  # type: ignore[arg-type]
         good = by_way[by_way["meets_deadline"].astype(bool) & (by_way["accuracy_fraction"] >= least)]
         best = str(good["terminal_j"].idxmin()) if len(good) else "none"
         places += best.startswith("cut")
