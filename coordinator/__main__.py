@@ -23,7 +23,7 @@ from coordinator.adapters.grpc_server import CoordinatorServer
 from coordinator.config import EXIT_LEDGER_FAILED, CoordinatorConfig
 from coordinator.ledger import LedgerError
 from coordinator.policies.registry import make_policy
-from coordinator.process import die_with_parent, search_cycles_seldom, take_turns_quickly
+from coordinator.process import die_with_parent, leave_out_what_is_there, take_turns_quickly
 
 if sys.platform == "win32":
     uvloop = None
@@ -79,7 +79,7 @@ async def _serve(config: CoordinatorConfig) -> int:
             "epoch": server.service.books.epoch,
             "next_slot": server.service.books.next_slot,
         }
-        search_cycles_seldom()
+        leave_out_what_is_there()
         print(json.dumps(ready), flush=True)
         waits = [asyncio.ensure_future(event.wait()) for event in (told_to_end, server.failed)]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

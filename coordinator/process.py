@@ -23,17 +23,22 @@ find next to nothing; 10,000 some three hundredths."""
 
 
 def search_cycles_seldom() -> None:
-    """Leave out of searches for cycles what is there already (modules, configuration), and make them rarer. For
-    processes of our own, where they begin, and again where they begin to serve."""
-    gc.freeze()
+    """For processes of our own, where they begin."""
     gc.set_threshold(OBJECTS_BETWEEN_SEARCHES)
+
+
+def leave_out_what_is_there() -> None:
+    """Likewise, and leave out of searches what is there already (modules, configuration). Once, where a process begins
+    to serve: what is left out is never searched again."""
+    gc.freeze()
+    search_cycles_seldom()
 
 
 @contextmanager
 def cycles_seldom_searched() -> Iterator[None]:
-    """As ``search_cycles_seldom``, until the block ends: for a process that goes on with other things."""
+    """As ``leave_out_what_is_there``, until the block ends: for a process that goes on with other things."""
     before = gc.get_threshold()
-    search_cycles_seldom()
+    leave_out_what_is_there()
     try:
         yield
     finally:

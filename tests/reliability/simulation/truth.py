@@ -268,6 +268,9 @@ class Truth:
 def _is_planned(told: Decision, document: dict[str, Any] | None) -> bool:
     """Whether a decision is the ledger's, as far as the ledger keeps it (coordinator/slots/documents.py)."""
     body = json.loads(json.dumps(asdict(told)))
+    for each in (*body["sends"], *body["guests"]):
+        if not each["handed"]:
+            del each["handed"]
     return document is not None and {name: body[name] for name in document} == document
 
 
