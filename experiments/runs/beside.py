@@ -14,8 +14,8 @@ WITH_COORDINATORS = ("ray", "daemons")
 
 
 class Beside:
-    """Both processes. ``start`` goes before the long imports; whoever needs one of them later starts it, unless it
-    runs. They end with the block, and with this process."""
+    """Both processes. Call ``start`` before the long imports; without it each is started when it is first needed. They
+    end with the block, and with this process."""
 
     def __init__(self) -> None:
         self.second = SecondProcess()

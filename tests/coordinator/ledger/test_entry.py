@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from coordinator.ledger import (
     Entry,
@@ -45,3 +48,20 @@ def test_nan_never_enters() -> None:
 
 def test_unit_is_one_of_two() -> None:
     assert {str(unit) for unit in Unit} == {"uJ", "pg"}
+
+
+LEAVES = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+)
+VALUES = st.recursive(LEAVES, lambda c: st.lists(c) | st.dictionaries(st.text(), c), max_leaves=8)
+
+
+@given(st.dictionaries(st.text(), VALUES))
+def test_the_encoder_that_is_built_once_writes_what_pythons_json_writes(body) -> None:
+    assert canonical_json(body) == json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_document_has_no_number_that_json_lacks(value: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        canonical_json({"x": [value]})
