@@ -35,6 +35,9 @@ MAX_CONNECTIONS, IDLE_S, HANDSHAKE_S = 128, 60.0, 5.0
 """Open connections to a process, twice the deliveries that it handles; one that is not used makes room, and so does one
 that does not say what it wants. A peer's channel connects again when it is needed."""
 
+LOOKAHEAD_BYTES = 1024 * 1024
+"""What gRPC takes from a call before the parcel is asked for by its head."""
+
 CHANNEL_OPTIONS = (*REDIAL_OPTIONS, ("grpc.enable_http_proxy", 0))
 SERVER_OPTIONS = (
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 2_000),
@@ -43,6 +46,8 @@ SERVER_OPTIONS = (
     ("grpc.max_connection_idle_ms", int(IDLE_S * 1000)),
     ("grpc.server_handshake_timeout_ms", int(HANDSHAKE_S * 1000)),
     ("grpc.max_metadata_size", 8 * 1024),
+    ("grpc.http2.bdp_probe", 0),  # it would widen the window of a peer whose parcel is going to be refused
+    ("grpc.http2.lookahead_bytes", LOOKAHEAD_BYTES),
     NO_DECOMPRESSION,
     ("grpc.so_reuseport", 0),
 )

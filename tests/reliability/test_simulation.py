@@ -33,10 +33,11 @@ SPOTS = {
     "acknowledges-one-too-many": 1,
     "fence-not-persisted": 0,
     "meter-read-again": 0,
-    "grant-settled-twice": 725,
+    "grant-settled-twice": 2,
     "outbox-lost-on-restart": 5,
 }
-"""A seed at which each variant is caught: the suite runs that one, ``--long`` searches from 0."""
+"""A seed at which each variant is caught: the suite runs that one first. What happens at a seed changes with what the
+messages say, so when it has become a quiet one, and with ``--long``, the search begins at 0."""
 FOUND = {2611: (0,), 5130: None, 5580: None, 5643: None}
 """Seeds that once broke a promise, with the faults that it took (None: all): a node went on to the next slot while the
 grant of its last one was on the way, late, and told of a battery that the settlement then changed."""
@@ -81,13 +82,12 @@ def test_goal_3_a_seed_gives_the_same_trace_in_every_process() -> None:
 def test_goal_4_a_broken_variant_is_caught(
     variant: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if request.config.getoption("--long"):
-        failure, count = first_failure(range(MOST_FOR_A_VARIANT), variant)
-        assert failure is not None, f"{variant} was not noticed in {count} seeds"
-        with capsys.disabled():
-            print(f"\ngoal 4: {variant} is caught at seed {failure.seed}: {failure.command}")
+    if not request.config.getoption("--long") and run(SPOTS[variant], variant).violations:
         return
-    assert run(SPOTS[variant], variant).violations, f"{variant} is no longer noticed at seed {SPOTS[variant]}"
+    failure, count = first_failure(range(MOST_FOR_A_VARIANT), variant)
+    assert failure is not None, f"{variant} was not noticed in {count} seeds"
+    with capsys.disabled():
+        print(f"\ngoal 4: {variant} is caught at seed {failure.seed}: {failure.command}")
 
 
 def test_a_failing_seed_is_shrunk_to_a_command_that_repeats_it() -> None:
