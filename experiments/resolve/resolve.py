@@ -28,6 +28,7 @@ from experiments.resolve.chosen_policy import (
 from experiments.resolve.demand import learns_nothing, refuse_learning
 from experiments.resolve.devices import check_devices
 from experiments.resolve.feasible import refuse_impossible
+from experiments.resolve.kinds import refuse_kind
 from experiments.resolve.language import refuse_unserved, serves_language
 from experiments.resolve.listen import LISTENING, check_host
 from experiments.resolve.made import made_metadata
@@ -77,6 +78,7 @@ def _resolve(scenario: Scenario) -> Resolved:
     with scenario.at("coordinator", "host"):
         check_host(scenario.coordinator.host, listens=scenario.fleet.kind in LISTENING)
     check_strategy(scenario)
+    refuse_kind(scenario)
     entries = tuple(k for k, spec in enumerate(scenario.nodes) for _ in range(spec.count))
     specs = tuple(scenario.nodes[k] for k in entries)
     stages = scenario.stages.slots()

@@ -39,6 +39,7 @@ from experiments.scenario.system import (
     ToleranceSpec,
     TreeSpec,
 )
+from experiments.scenario.training import TrainingSpec
 from experiments.scenario.where import NOWHERE, Where
 from experiments.scenario.work import InferenceSpec, StagesSpec, TaskSpec, TimeSpec
 
@@ -82,6 +83,7 @@ class Scenario(Strict):
     time: TimeSpec = TimeSpec()
     stages: StagesSpec = StagesSpec()
     task: TaskSpec = TaskSpec()
+    training: TrainingSpec = TrainingSpec()
     inference: InferenceSpec = InferenceSpec()
     demand: DemandSpec = DemandSpec()
     limits: LimitsSpec = LimitsSpec()
