@@ -66,6 +66,22 @@ class HarvestConfig(Strict):
     source: str = "none"
 
 
+class PartsConfig(Strict):
+    """A model of which a node trains a part, and the node that trains the rest."""
+
+    kind: Literal["split", "vertical"]
+    server: str
+    """Node id of the node that trains the rest; ``vertical``: it alone has labels."""
+    server_index: int = Field(ge=0)
+    cut: str = ""
+    """``split``: name of the last operation that a node does itself."""
+    head: str = ""
+    """``split``: name of the last operation that the server does, after which the node goes on with its own labels;
+    empty: the server has the labels and goes on to the loss."""
+    served_batches: int = Field(default=0, ge=0)
+    """Of all nodes, batches of a slot whose rest this node trains; 0 of every node but the server."""
+
+
 class TaskConfig(Strict):
     """A data set, a model and a unit of work."""
 
@@ -93,6 +109,8 @@ class TaskConfig(Strict):
     """Tokens of a request's prompt, of a task that generates; None: the task's own length."""
     answer_tokens: int | None = Field(default=None, ge=1)
     """Tokens generated for a request; likewise."""
+    parts: PartsConfig | None = None
+    """Of which part is trained here; None: the whole model."""
 
 
 class DemandConfig(Strict):

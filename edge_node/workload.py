@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -221,6 +221,46 @@ def add_up(results: Sequence[InferResult]) -> InferResult:
         metered_flop=sum(result.metered_flop for result in results),
         users=tuple(each for result in results for each in result.users),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What one part of a model sends to the other."""
+
+    arrays: Arrays
+    flop: float
+    """Counted operations since it last sent something."""
+
+
+Lower = Generator[Sent, Arrays, TrainResult]
+"""Training of a node's part: it sends arrays, gets the answer to them, and so on; at the end the result, whose
+parameters are those of the part, and whose ``flop`` are all of it."""
+
+
+class Upper(Protocol):
+    """Training of the rest, on the node that serves the others."""
+
+    def answer(self, sent: Mapping[str, Arrays]) -> tuple[dict[str, Arrays], float]:
+        """Answers by node to what nodes sent, and the operations counted. Raises ValueError for what does not fit."""
+        ...
+
+    def parameters(self) -> dict[str, Parameters]:
+        """Of the rest as it is now, by the node whose model it completes."""
+        ...
+
+
+@runtime_checkable
+class InParts(Protocol):
+    """A workload of which a node trains a part (edge_node.tasks.parts)."""
+
+    server: str
+    """Node id of the node that trains the rest."""
+
+    def lower(
+        self, parameters: Parameters, batches: Sequence[Arrays], options: Mapping[str, float]
+    ) -> Lower: ...
+
+    def upper(self, parameters: Parameters, nodes: Sequence[str], options: Mapping[str, float]) -> Upper: ...
 
 
 class Workload(Protocol):

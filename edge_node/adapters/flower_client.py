@@ -10,6 +10,7 @@ behind a SuperNode.
 | ``query.prepare`` | preparation | ``config`` | ``metrics`` |
 | ``query.work`` | development, without learning | ``config`` | ``metrics`` |
 | ``query.infer`` | application | ``arrays``, ``config`` | ``metrics`` |
+| ``query.lower``, ``query.upper`` | development, recycling | see flower_parts.py | |
 | ``query.identity`` | any | | ``identity`` |
 
 ``config`` holds ``slot`` and ``deadline-s`` (seconds to wait for the decision and for offloaded batches), and may hold
@@ -26,6 +27,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricR
 from flwr.clientapp import ClientApp
 
 from carbon_data.own_code import place_of
+from edge_node.adapters.flower_parts import answer_lower, answer_upper
 from edge_node.adapters.flower_records import from_record, to_record
 from edge_node.slots.errors import NoWork
 from edge_node.slots.link import Link
@@ -117,6 +119,16 @@ def build_client_app(links: Mapping[str, Link]) -> ClientApp:
             "flop": result.flop,
         }
         return _reply(message, metrics)
+
+    @app.query("lower")
+    @answers_with_errors
+    def lower(message: Message, context: Context) -> Message:
+        return answer_lower(message, link_of(links, context))
+
+    @app.query("upper")
+    @answers_with_errors
+    def upper(message: Message, context: Context) -> Message:
+        return answer_upper(message, link_of(links, context))
 
     @app.query("identity")
     @answers_with_errors

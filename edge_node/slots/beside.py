@@ -1,4 +1,5 @@
-"""Work of an app beside the slot's batches: evaluation, queries. It is metered in the slot, and no batch of it."""
+"""Work beside the slot's batches: an app's evaluation and queries, the rest of other nodes' models. It is metered in
+the slot, and no batch of it."""
 
 from __future__ import annotations
 
@@ -18,6 +19,8 @@ class Done:
     flop: float
     received_bytes: int
     sent_bytes: int
+    of_models: bool = False
+    """Whether these bytes are among those of models that the slot reports."""
 
 
 class BesideWork:
@@ -53,6 +56,8 @@ class BesideWork:
                         node.meter.add(Work(stage, 0.0 if done is None else done.flop, wasted=done is None))
                         if done is not None:
                             node.meter.moved(stage, tx_bytes=done.sent_bytes, rx_bytes=done.received_bytes)
+                            if done.of_models:
+                                slot.model_bytes += done.sent_bytes + done.received_bytes
 
     def _refuse_asleep(self) -> None:
         with self._lock:

@@ -86,13 +86,13 @@ class Execution:
 
     def execute(self, parameters: Parameters, options: Mapping[str, float], job: Job | None = None) -> Result:
         """Do the slot's work; see ``EdgeNode.execute``."""
-        self._wait_until_awake()
+        self.wait_until_awake()
         with self._lock:
             slot = self._node.require_current()
             if slot.result is not None:
                 return slot.result
             before = Savepoint(self._node, slot)
-            owners, batches = self._begin(slot)
+            owners, batches = self.begin(slot)
         try:
             with self._board:
                 return self._run(slot, parameters, owners, batches, options, job)
@@ -102,7 +102,7 @@ class Execution:
                     before.restore()
             raise
 
-    def _wait_until_awake(self) -> None:
+    def wait_until_awake(self) -> None:
         """Outside the node's lock: waking up takes its time. Raises NotReady where the board does not."""
         with self._lock:
             slot = self._node.current
@@ -111,7 +111,7 @@ class Execution:
         if why := self._sleeping.wait_until_awake():
             raise NotReady(f"{self._node.node_id} cannot work, for its board was not woken: {why}")
 
-    def _begin(self, slot: SlotState) -> tuple[dict[str, int], list[Arrays]]:
+    def begin(self, slot: SlotState) -> tuple[dict[str, int], list[Arrays]]:
         """(batches by owner, their arrays) of work that may begin now."""
         name, readiness = self._node.node_id, self.readiness(slot.slot)
         running = slot.phase is Phase.RUNNING
@@ -157,7 +157,7 @@ class Execution:
         with self._lock:
             flop = _unmetered_flop(result)
             try:
-                tx_bytes, rx_bytes = self._count(slot, result, parameters, owners, batches)
+                tx_bytes, rx_bytes = self.count(slot, result, parameters, owners, batches)
             except BaseException:
                 node.meter.add(Work(slot.stage, flop, wasted=True))
                 raise
@@ -165,7 +165,7 @@ class Execution:
             node.meter.moved(slot.stage, tx_bytes=tx_bytes, rx_bytes=rx_bytes)
             return result
 
-    def _count(
+    def count(
         self,
         slot: SlotState,
         result: Result,

@@ -22,6 +22,7 @@ from edge_node.meters.charge import Charge
 from edge_node.serving.port import Answered, Answers
 from edge_node.serving.requests import Services
 from edge_node.slots.beside import BesideWork, Done
+from edge_node.slots.conversation import Conversation
 from edge_node.slots.execution import Execution, Job
 from edge_node.slots.hand_over import HandOver
 from edge_node.slots.intake import DecisionIntake
@@ -114,6 +115,8 @@ class EdgeNode:
         self._sleeping = Sleeping(state, sleeper)
         self._beside = BesideWork(state, self._lock, self._board)
         self._execution = Execution(state, self._outside, self._sleeping, self._lock, self._board)
+        self.conversation = Conversation(state, self._execution, self._beside, self._lock, self._board)
+        """Of a model that is trained in parts."""
         self._hand_over = HandOver(state, self._sleeping, self._lock, self._board)
         self._reading = Reading(state, self._sleeping)
         self._settling = Settling(state)

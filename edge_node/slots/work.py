@@ -113,5 +113,5 @@ def count_result(
         sent = sum(array.nbytes for array in result.parameters.values())
         # A loss that is no finite number is not reported; the runner finds it in the model and ends the run.
         state.mean_loss = result.mean_loss if math.isfinite(result.mean_loss) else None
-    state.model_bytes = received + sent
+    state.model_bytes += received + sent
     return sent, received

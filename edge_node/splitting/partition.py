@@ -103,6 +103,11 @@ class Partitioner:
         if not isinstance(self._values[self._result], Tensor):
             raise ValueError(f"{type(model).__name__} gives no tensor; a model to be split gives one tensor")
 
+    @property
+    def input_name(self) -> str:
+        """Name of the model's input, where it crosses a cut."""
+        return str(self._input.name)
+
     def cut_points(self) -> list[CutPoint]:
         """Every boundary at which only tensors cross, from all on the server to all on the terminal.
 
@@ -134,15 +139,27 @@ class Partitioner:
         """
         if not 0 <= position <= len(self.operations):
             raise ValueError(f"position is {position}; allowed is 0 to {len(self.operations)}")
-        crossing = self._crossing(position)
-        if others := [node.name for node in crossing if not isinstance(self._values[node], Tensor)]:
-            raise ValueError(
-                f"no cut at position {position}: {', '.join(others)} would cross and is no tensor; "
-                "choose one of cut_points()"
-            )
-        terminal = self._part([self._input], self.operations[:position], crossing)
-        server = self._part(crossing, self.operations[position:], self._result)
+        terminal, server = self.parts((position,))
         return SplitModel(self._cut(position), terminal, server)
+
+    def parts(self, positions: Sequence[int]) -> list[fx.GraphModule]:
+        """Parts at ascending ``positions``, one more than there are positions: each takes what crosses the cut before
+        it, and all but the last give a tuple.
+
+        Raises:
+            ValueError: as ``split``.
+        """
+        made, begin, inputs = [], 0, [self._input]
+        for position in positions:
+            crossing = self._crossing(position)
+            if others := [node.name for node in crossing if not isinstance(self._values[node], Tensor)]:
+                raise ValueError(
+                    f"no cut at position {position}: {', '.join(others)} would cross and is no tensor; "
+                    "choose one of cut_points()"
+                )
+            made.append(self._part(inputs, self.operations[begin:position], crossing))
+            begin, inputs = position, crossing
+        return [*made, self._part(inputs, self.operations[begin:], self._result)]
 
     def _cut(self, position: int) -> CutPoint:
         crossing = self._crossing(position)

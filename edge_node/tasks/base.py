@@ -65,6 +65,22 @@ class Evaluation:
         return math.exp(self.loss)
 
 
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Examples as rows of numbers, each row centred on its mean, and the linear layer that takes them first."""
+
+    array: str
+    """Name of the array that is divided."""
+    count: int
+    """Numbers in a row."""
+    scale: float
+    """Of a number above its row's mean, as the model takes it."""
+    layer: str
+    """Name of an ``nn.Linear`` of the model."""
+    target: str
+    """Name of the array of labels, which only their holder has."""
+
+
 @runtime_checkable
 class Checked(Protocol):
     """A task that can be wrong, because users write its parts."""
@@ -159,6 +175,15 @@ class Task(ABC):
     @abstractmethod
     def prepare_flop(self, examples: int) -> float:
         """What ``prepare`` counts for that many examples."""
+
+    def columns(self) -> Columns | None:
+        """How its examples divide into columns; None: they do not."""
+        return None
+
+    def plain_steps(self) -> bool:
+        """Whether its steps are SGD without memory or draws, so that two parts of the model take the steps of the
+        whole."""
+        return type(self).steps is Task.steps
 
     def kept(self) -> frozenset[str]:
         """Names of the model's tensors that each node keeps to itself."""

@@ -8,7 +8,8 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor, nn
 
-from edge_node.tasks.images import PIXELS, ImageTask
+from edge_node.tasks.base import Columns
+from edge_node.tasks.images import PIXELS, SCALE, ImageTask
 from edge_node.tasks.steps import is_rounding
 
 HIDDEN = 200
@@ -33,6 +34,10 @@ class MnistMlp(ImageTask):
 
     def model(self) -> Mlp:
         return Mlp()
+
+    def columns(self) -> Columns:
+        """Pixels, row after row of the image."""
+        return Columns("images", PIXELS, SCALE, "hidden", "labels")
 
     def sgd_step(
         self, model: nn.Module, parameters: list[Tensor], x: Tensor, y: Tensor, learning_rate: float

@@ -19,6 +19,7 @@ from edge_node.config import (
     NodeConfig,
     TaskConfig,
 )
+from edge_node.tasks.parts.served import at_node
 from experiments.resolve.app import FoundApp, measured_rounds
 from experiments.resolve.bounds import node_bounds
 from experiments.resolve.chosen_policy import (
@@ -187,12 +188,7 @@ class Resolved:
 
     def _task_at(self, i: int, task: TaskConfig) -> TaskConfig:
         """A task at node ``i``."""
-        own = {
-            "partition_index": i,
-            "batches_per_slot": max(1, self.batches_per_node[i]),
-            "device": self.devices[i],
-        }
-        return task.model_copy(update=own)
+        return at_node(task, i, self.batches_per_node).model_copy(update={"device": self.devices[i]})
 
     def coordinator_config(self, run_id: str, ledger_path: Path) -> CoordinatorConfig:
         scenario = self.scenario
@@ -246,6 +242,12 @@ class Resolved:
         """Nobody moves a round of a user's app."""
         never = {} if self.app is None else {"offload_cap_fraction": 0.0}
         return {**self.scenario.limits.model_dump(), **never}
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """The kind of training, and where the model is divided."""
+        found = {"kind": self.scenario.training.kind}
+        return found if self.task.parts is None else self.task.parts.model_dump(exclude={"served_batches"})
 
     @property
     def learns_nothing(self) -> bool:
@@ -307,6 +309,7 @@ class Resolved:
             "start": scenario.time.start.isoformat(),
             "forecast": scenario.forecast.kind,
             "task": self.task.name,
+            "training": self.training,
             "data_used": self.data_used,
             "services": [service.label for service in scenario.inference.services],
             "batches_per_node_and_slot": sorted(set(self.batches_per_node)),

@@ -6,6 +6,8 @@ from edge_node.config import (
     BoardConfig,
     TaskConfig,
 )
+from edge_node.tasks.parts.build import workload_of
+from edge_node.tasks.parts.served import at_node
 from edge_node.tasks.registry import configured_task, find_task
 from edge_node.tasks.workload import build_workload
 from experiments.errors import UsageError
@@ -112,6 +114,8 @@ def development_work(
     scenario: Scenario, task: TaskConfig, boards: tuple[BoardConfig, ...]
 ) -> tuple[tuple[int, ...], list[float]]:
     """Batches each node releases per development slot, and the seconds its board needs for them."""
+    if task.parts is not None:
+        return _work_in_parts(scenario, task, boards)
     batches: list[int] = []
     busy_s: list[float] = []
     flop = None
@@ -127,3 +131,22 @@ def development_work(
         batches.append(count)
         busy_s.append(count * flop / board.effective_flop_per_s)
     return tuple(batches), busy_s
+
+
+def _work_in_parts(
+    scenario: Scenario, task: TaskConfig, boards: tuple[BoardConfig, ...]
+) -> tuple[tuple[int, ...], list[float]]:
+    """Likewise, where the node that serves the others does the rest of their batches too."""
+    per_slot = scenario.task.batches_per_slot
+    counts = tuple(
+        workload_of(task.model_copy(update={"partition_index": i})).num_batches
+        if per_slot == "pass"
+        else per_slot
+        for i in range(len(boards))
+    )
+    flop = [
+        workload_of(at_node(task, i, counts)).cost(Stage.DEVELOPMENT).flop_per_batch
+        for i in range(len(boards))
+    ]
+    pairs = zip(counts, flop, boards, strict=True)
+    return counts, [count * each / board.effective_flop_per_s for count, each, board in pairs]

@@ -11,6 +11,7 @@ from edge_node.tasks.base import Checked
 from edge_node.tasks.registry import configured_task, find_task
 from edge_node.tasks.state import buffers_of
 from experiments.errors import UsageError
+from experiments.resolve.kinds import parts_of
 from experiments.scenario.model import Scenario
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def learned_tasks(scenario: Scenario, nodes: int) -> tuple[TaskConfig, TaskConfi
         partitions=nodes,
         partition_index=0,
         seed=scenario.seed,
+        parts=parts_of(scenario, data),
     )
     recycling = None
     if scenario.stages.recycling:
@@ -101,5 +103,6 @@ def service_task(spec: ServiceSpec, task: TaskConfig) -> TaskConfig:
             "partition": "iid",
             "prompt_tokens": spec.prompt_tokens,
             "answer_tokens": spec.answer_tokens,
+            "parts": None,
         }
     )

@@ -19,6 +19,7 @@ OWN = "package.module:Name"
 """Stands for every kind of the user's own."""
 FORECAST = {"error_fraction": ("gaussian",)}
 TASK = {"dirichlet_alpha": ("dirichlet",)}
+TRAINING = {"cut": ("split",), "head": ("split",), "server": ("split", "vertical")}
 ARRIVALS = {"peak_hour": ("diurnal",), "depth_fraction": ("diurnal",)}
 FLEET = {"processes": ("ray", "virtual"), "isolation": ("ray", "virtual")}
 HARVEST = {
@@ -74,6 +75,7 @@ def refuse_unused(scenario: Scenario) -> None:
 
 def _tables(scenario: Scenario) -> Iterator[Kinded]:
     yield Kinded(("task",), scenario.task, "partition", TASK)
+    yield Kinded(("training",), scenario.training, "kind", TRAINING)
     yield Kinded(("inference",), scenario.inference, "arrivals", ARRIVALS)
     for k, service in enumerate(scenario.inference.services):
         yield Kinded(("inference", "services", k), service, "arrivals", ARRIVALS)

@@ -52,7 +52,7 @@ COMMON: Mapping[str, str] = {
     "tokens_in": "tokens read by tasks that generate",
     "tokens_out": "tokens generated",
     "bits": "bits of content delivered to users (C of T1)",
-    "model_bytes": "bytes of models sent and received",
+    "model_bytes": "bytes of models sent and received; of models in parts also activations, gradients and labels",
     "operational_g": "grams of CO2e, scope 2, location-based",
     "users_up_bytes": "bytes from users' devices: data, requests",
     "users_down_bytes": "bytes to users' devices: answers",

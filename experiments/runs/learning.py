@@ -6,12 +6,14 @@ import math
 from typing import TYPE_CHECKING
 
 from flwr.app import Array, ArrayRecord
+from flwr.serverapp.strategy import Strategy
 
 from coordinator.adapters.flower_server import Evaluation, LearningTask
 from edge_node.adapters.npy import array_view
 from edge_node.tasks.evaluation import evaluate, initial_parameters
 from edge_node.tasks.registry import find_task
 from experiments.errors import RunError
+from experiments.runs.parts import put_together
 from experiments.scenario.strategies import make_strategy
 from protos.messages.terms import Stage
 
@@ -50,10 +52,14 @@ def learning_task(resolved: Resolved, task: TaskConfig, stage: Stage) -> Learnin
         accuracy = None if math.isnan(found.accuracy) else found.accuracy
         return Evaluation(loss=found.loss, accuracy_fraction=accuracy, examples=found.examples)
 
+    def strategy() -> Strategy:
+        if task.parts is not None and task.parts.kind == "vertical":
+            return put_together(task)
+        spec = scenario.task
+        return make_strategy(spec.strategy, spec.strategy_options, task.learning_rate)
+
     return LearningTask(
-        strategy=lambda: make_strategy(
-            scenario.task.strategy, scenario.task.strategy_options, task.learning_rate
-        ),
+        strategy=strategy,
         initial=initial,
         evaluate=central,
         examples=find_task(task.name).dataset(task.data).num_test,

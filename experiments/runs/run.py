@@ -42,6 +42,7 @@ from coordinator.adapters.flower_server import (
     logging_to,
 )
 from coordinator.adapters.flower_strategy import StrategyError
+from coordinator.adapters.parts_grid import PartsGrid
 from coordinator.adapters.slot_grid import AppError
 from coordinator.adapters.slot_time import SlotTime
 from coordinator.ledger import LedgerError
@@ -67,6 +68,7 @@ from experiments.runs.apps import run_app
 from experiments.runs.columns import run_columns
 from experiments.runs.described import export_run
 from experiments.runs.learning import learning_task
+from experiments.runs.parts import division_of
 from experiments.runs.recording import Recording
 from experiments.runs.timings import Timings
 from experiments.scenario.written import values_of
@@ -307,6 +309,8 @@ def _run_slots(
             run_app(app, grid, link, slots, window, watch, record, seed, failures())
             return session.processes
         schedule = Schedule(plan, link, watch, record)
+        if (division := division_of(resolved)) is not None:
+            grid = PartsGrid(grid, division, grid.names)
         context = Context(
             run_id=grid.run.run_id, node_id=1, node_config={}, state=RecordDict(), run_config={}
         )

@@ -17,3 +17,12 @@ class TrainingSpec(Strict):
     """``federated``: every node trains the whole model on its own examples; ``split``: its first layers, the rest is
     trained where activations are sent; ``vertical``: every node has columns of the same examples and a bottom model on
     them, the top model is trained where their embeddings are sent."""
+    cut: str = ""
+    """With ``split``, the last operation that a node does itself, by its name in the model; where it is left out, the
+    names are listed."""
+    head: str = ""
+    """With ``split``, the last operation that the server does: the node goes on after it, with its own labels, which
+    then stay on it (U-shape). None: labels are sent to the server."""
+    server: str | None = None
+    """With ``split``, the node that trains the rest of the model; with ``vertical``, the one that has the labels and
+    trains the top model. It does its own part as well. None: the first."""

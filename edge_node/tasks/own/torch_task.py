@@ -196,6 +196,9 @@ class TorchTask(Task):
                 random.setstate(drawn)
                 np.random.set_state(state)  # noqa: NPY002
 
+    def plain_steps(self) -> bool:
+        return self._optimizer is PlainSgd and not self._trial.draws
+
     def kept(self) -> frozenset[str]:
         return self._kept_names
 

@@ -1,0 +1,1 @@
+"""A model trained in parts: on a node, and on the node that serves the others."""

@@ -1,0 +1,16 @@
+"""The workload of a task, whole or in parts."""
+
+from __future__ import annotations
+
+from edge_node.config import InferenceConfig, TaskConfig
+from edge_node.tasks.parts.columns import ColumnWorkload
+from edge_node.tasks.parts.split import SplitWorkload
+from edge_node.tasks.workload import TaskWorkload
+
+_KINDS: dict[str, type[TaskWorkload]] = {"split": SplitWorkload, "vertical": ColumnWorkload}
+
+
+def workload_of(config: TaskConfig, inference: InferenceConfig | None = None) -> TaskWorkload:
+    """The workload of a node with this configuration. Raises ValueError or DataError as TaskWorkload does."""
+    kind = TaskWorkload if config.parts is None else _KINDS[config.parts.kind]
+    return kind(config, inference)
