@@ -13,7 +13,7 @@ HEAD = """policy = "{policy}"
 start = 2022-06-21T12:00:00Z
 {time}
 [stages]
-preparation = 1
+preparation = {preparation}
 development = 2
 application = {application}
 recycling = 0
@@ -36,6 +36,7 @@ count = {nodes}
 PLAIN = {
     "policy": "local",
     "time": "",
+    "preparation": 1,
     "application": 0,
     "limits": "",
     "task": "",
@@ -94,7 +95,7 @@ def test_all_examples_are_on_every_node_of_vertical_training() -> None:
         ({"training": 'kind = "split"\ncut = "hidden"\nhead = "relu"'}, "server would train nothing"),
         ({"training": 'kind = "split"\ncut = "relu"\nserver = "n7"'}, "allowed are n0 to n2"),
         ({"training": 'cut = "relu"'}, 'cut = "relu" has no effect'),
-        ({"fleet": "virtual"}, "rows of arrays"),
+        ({"fleet": "virtual", "preparation": 0}, "rows of arrays"),
         ({"policy": "deta"}, "moves batches between nodes"),
         ({"limits": "may_sleep = true"}, "sleeps"),
         ({"time": 'clock = "wall"\noverrun = "cut"'}, "overrun"),
