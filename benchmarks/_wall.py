@@ -98,7 +98,7 @@ def schedule(folder: Path) -> dict[str, float]:
 def one_long_slot() -> Iterator[None]:
     """The work of slot LONG_SLOT, eight batches of two nodes in one process, takes TIMES slots."""
     at = [0]
-    begin: Callable[..., Any] = Execution._begin
+    begin: Callable[..., Any] = Execution.begin
     step: Callable[..., Any] = TaskWorkload._number
 
     def begun(self: Execution, slot: Any) -> Any:
@@ -109,7 +109,7 @@ def one_long_slot() -> Iterator[None]:
         time.sleep(TIMES * SHORT_S / 8 if at[0] == LONG_SLOT else 0.0)
         return step(self, *arguments)
 
-    with mock.patch.object(Execution, "_begin", begun), mock.patch.object(TaskWorkload, "_number", slow):
+    with mock.patch.object(Execution, "begin", begun), mock.patch.object(TaskWorkload, "_number", slow):
         yield
 
 

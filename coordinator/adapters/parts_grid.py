@@ -91,16 +91,16 @@ class PartsGrid(InnerGrid):
 
     def _round(self, messages: Sequence[Message], timeout: float | None) -> list[Message]:
         asked = {self._names[message.metadata.dst_node_id]: message for message in messages}
-        first = messages[0].content[CONFIG]
+        first = messages[0].content.config_records[CONFIG]
         options = _options(first)
         for name, message in asked.items():
-            if _options(message.content[CONFIG]) != options:
+            if _options(message.content.config_records[CONFIG]) != options:
                 raise ValueError(
                     f"the strategy gives {name} other training options than the first node; where a model is trained "
                     "in parts, all nodes have the same ones"
                 )
         end_s = None if timeout is None else self._clock() + timeout
-        now = _Round(int(first["slot"]), float(first["deadline-s"]), end_s, dict(asked))
+        now = _Round(int(_number(first, "slot")), _number(first, "deadline-s"), end_s, dict(asked))
         model = messages[0].content.array_records[ARRAYS]
         nodes = [self._names[number] for number in sorted(self._names) if self._names[number] in asked]
         begin = {"do": "begin", "slot": now.slot, "deadline-s": now.deadline_s, **options}
@@ -114,7 +114,7 @@ class PartsGrid(InnerGrid):
                 {
                     ARRAYS: self._division.lower(message.content.array_records[ARRAYS], name),
                     CONFIG: ConfigRecord(
-                        {**begin, "deadline-s": float(message.content[CONFIG]["deadline-s"])}
+                        {**begin, "deadline-s": _number(message.content.config_records[CONFIG], "deadline-s")}
                     ),
                 }
             )
@@ -199,6 +199,12 @@ def _whole(asked: Message, reply: Message, rest: ArrayRecord | None, model: Arra
     metrics = dict(reply.content.metric_records[METRICS])
     del metrics["done"]
     return Message(RecordDict({METRICS: MetricRecord(metrics), ARRAYS: arrays}), reply_to=asked)
+
+
+def _number(config: ConfigRecord, key: str) -> float:
+    value = config[key]
+    assert isinstance(value, int | float)  # of slot_config
+    return float(value)
 
 
 def _options(config: ConfigRecord) -> dict[str, ConfigValue]:

@@ -29,10 +29,10 @@ from protos.flower_names import ARRAYS, CONFIG, METRICS
 
 def answer_lower(message: Message, link: Link) -> Message:
     """A step of the node's own part."""
-    config = message.content[CONFIG]
-    slot = int(config["slot"])
+    config = message.content.config_records[CONFIG]
+    slot = int(_number(config, "slot"))
     if config["do"] == "begin":
-        link.wait_ready(slot, float(config["deadline-s"]))
+        link.wait_ready(slot, _number(config, "deadline-s"))
         parameters = from_record(message.content.array_records[ARRAYS])
         try:
             found = link.node.conversation.begin(parameters, _options(config))
@@ -42,27 +42,30 @@ def answer_lower(message: Message, link: Link) -> Message:
     else:
         found = link.node.conversation.go_on(slot, arrays_in(message.content.array_records[ARRAYS]))
     if not isinstance(found, TrainResult):
-        metrics, arrays = {"done": 0}, record_of(found)
+        metrics, arrays = MetricRecord({"done": 0}), record_of(found)
     else:
         arrays = to_record(found.parameters)
-        metrics = {
-            "done": 1,
-            "num-examples": found.num_examples,
-            "loss": found.mean_loss,
-            "batches": found.batches,
-            "flop": found.flop,
-        }
-    return Message(RecordDict({METRICS: MetricRecord(metrics), ARRAYS: arrays}), reply_to=message)
+        metrics = MetricRecord(
+            {
+                "done": 1,
+                "num-examples": found.num_examples,
+                "loss": found.mean_loss,
+                "batches": found.batches,
+                "flop": found.flop,
+            }
+        )
+    return Message(RecordDict({METRICS: metrics, ARRAYS: arrays}), reply_to=message)
 
 
 def answer_upper(message: Message, link: Link) -> Message:
     """A step of the rest."""
-    config, records = message.content[CONFIG], message.content.array_records
-    slot, conversation = int(config["slot"]), link.node.conversation
+    config, records = message.content.config_records[CONFIG], message.content.array_records
+    slot, conversation = int(_number(config, "slot")), link.node.conversation
     content = RecordDict()
     if config["do"] == "begin":
-        link.wait_ready(slot, float(config["deadline-s"]))
-        nodes = tuple(str(node) for node in config["nodes"])
+        link.wait_ready(slot, _number(config, "deadline-s"))
+        names = config["nodes"]
+        nodes = tuple(str(name) for name in names) if isinstance(names, list) else ()
         conversation.serve(slot, from_record(records[ARRAYS]), nodes, _options(config))
     elif config["do"] == "answer":
         sent = {node: arrays_in(record) for node, record in records.items()}
@@ -82,6 +85,14 @@ def record_of(arrays: Arrays) -> ArrayRecord:
 def arrays_in(record: ArrayRecord) -> Mapping[str, np.ndarray]:
     """Arrays of a record, read-only views of its bytes. Raises ValueError for anything but numbers."""
     return {name: array_view(array.data) for name, array in record.items()}
+
+
+def _number(config: ConfigRecord, key: str) -> float:
+    """Raises ValueError where there is none."""
+    value = config.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{CONFIG!r} needs a number {key!r}, got {value!r}")
+    return float(value)
 
 
 def _options(config: ConfigRecord) -> dict[str, float]:

@@ -309,12 +309,13 @@ def _run_slots(
             run_app(app, grid, link, slots, window, watch, record, seed, failures())
             return session.processes
         schedule = Schedule(plan, link, watch, record)
-        if (division := division_of(resolved)) is not None:
-            grid = PartsGrid(grid, division, grid.names)
         context = Context(
             run_id=grid.run.run_id, node_id=1, node_config={}, state=RecordDict(), run_config={}
         )
-        build_server_app(schedule)(grid, context)
+        division = division_of(resolved)
+        build_server_app(schedule)(
+            grid if division is None else PartsGrid(grid, division, grid.names), context
+        )
     return session.processes
 
 

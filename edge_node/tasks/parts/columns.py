@@ -70,11 +70,12 @@ class ColumnWorkload(TaskWorkload):
         self.server, self._nodes = parts.server, config.partitions
         self.holds_labels = config.partition_index == parts.server_index
         self.own = columns_of(found.count, config.partitions, config.partition_index)
-        self._layer = self.model().get_submodule(found.layer)
-        if not isinstance(self._layer, nn.Linear) or self._layer.in_features != found.count:
+        layer = self.model().get_submodule(found.layer)
+        if not isinstance(layer, nn.Linear) or layer.in_features != found.count:
             raise ValueError(
                 f"{found.layer} of task {config.name} is no linear layer of {found.count} inputs, and columns need one"
             )
+        self._layer: nn.Linear = layer
 
     @property
     def width(self) -> int:

@@ -32,7 +32,7 @@ class Descent:
     def step(self, gradients: Sequence[Tensor | None]) -> None:
         """One step; None: a parameter that the loss does not depend on."""
         with torch.no_grad():
-            drift = torch._foreach_sub(self.parameters, self._anchor) if self._mu else []
+            drift = list(torch._foreach_sub(self.parameters, self._anchor)) if self._mu else []
             for parameter, gradient in zip(self.parameters, gradients, strict=True):
                 if gradient is not None:
                     parameter.add_(gradient, alpha=-self._rate)
