@@ -81,7 +81,7 @@ def written(value: Any, form: str) -> str:
         raise ValueError(f"{value!r} is no number; format it as text")
     if kind[1] == "digits":
         return digits(value, int(kind[2]))
-    number = f"{value * (100 if kind[1] else 1):.{kind[2]}f}"
+    number = f"{value * (100 if kind[1] else 1):z.{kind[2]}f}"
     return f"{number} %" if kind[1] == "percent" else number
 
 

@@ -136,7 +136,7 @@ def data_bytes(value: float | None) -> str:
 
 def percent(fraction: float | None, decimals: int = 1) -> str:
     """Fraction 0..1 as percent."""
-    return NO_VALUE if missing(fraction) else f"{100 * fraction:.{decimals}f}{THIN}%".replace("-", MINUS)  # type: ignore[operator]
+    return NO_VALUE if missing(fraction) else f"{100 * fraction:z.{decimals}f}{THIN}%".replace("-", MINUS)  # type: ignore[operator]
 
 
 def count(value: float | None) -> str:
@@ -187,7 +187,7 @@ def grams_range(value: float, low: float, high: float) -> str:
 
 def reduction_text(value: float, low: float, high: float) -> str:
     """A reduction as ``20.1 % [10.2, 24.9]``."""
-    ends = (f"{100 * bound:.1f}".replace("-", MINUS) for bound in (low, high))
+    ends = (f"{100 * bound:z.1f}".replace("-", MINUS) for bound in (low, high))
     return f"{percent(value)} [{', '.join(ends)}]"
 
 
@@ -195,5 +195,5 @@ def short_interval(value: Estimate | None) -> str:
     """A reduction as ``mean [low, high]`` in percent, for narrow columns."""
     if value is None or value.low is None or value.high is None:
         return interval(value)
-    low, high = (f"{100 * bound:.1f}".replace("-", MINUS) for bound in (value.low, value.high))
+    low, high = (f"{100 * bound:z.1f}".replace("-", MINUS) for bound in (value.low, value.high))
     return f"{percent(value.mean)} [{low}, {high}]"

@@ -23,6 +23,8 @@ ELSEWHERE: dict[str, str] = {
     "detabed resume runs/": BROKEN_OFF,
     "detabed compare --resume runs/": BROKEN_OFF,
     "detabed sweep --resume runs/": "needs a sweep that was broken off; tests/experiments/sweep does it",
+    "detabed sweep my.toml --set limits.offload_cap_fraction=0:1:0.05 --seeds 20 --ray ": "needs other machines; "
+    "tests/boards/test_sweep_on_ray.py does it on hosts of network namespaces",
     "detabed watch runs/demo-deta-s0-001 --page": "shows a page until Ctrl-C; tests/e2e/test_live_page.py does it",
     "detabed meter test ": SENSOR,
     "detabed calibrate ": SENSOR,

@@ -43,6 +43,8 @@ zone = "PL"
 """
 """Two nodes, eight hours, energy alone; named like the packaged scenario, so that run folders are called alike."""
 DEMO = re.compile(r"""(?<=[\s("'])demo(?=[\s"',)]|$)""")
+EXIT = re.compile(r"# exits with (\d+)")
+"""In a command's comment: it ends with that code, not with 0."""
 SHIMS = {"detabed": "-m experiments.cli", "python": ""}
 
 
@@ -106,7 +108,9 @@ class Reader:
         self._shell(f"python {shlex.quote(block.file)}", str(block))
 
     def run_command(self, command: str, where: str) -> None:
-        """One command; it must end with 0."""
+        """One command; it must end with 0, or with what its comment says."""
+        said = EXIT.search(command)
+        code = int(said[1]) if said else 0
         text = self._in_place(command).replace("\\\n", " ")
         words = shlex.split(text, comments=True)
         if words[:2] == ["detabed", "init"]:
@@ -117,9 +121,9 @@ class Reader:
             text = re.sub(r"(detabed (?:run|compare))(?!.*--no-report)", r"\1 --no-report", text)
             words = shlex.split(text, comments=True)
         if words[0] == "detabed" and not re.search(r"[|;&<>$`]", text.partition(" #")[0]):
-            assert invoke(words[1:]) == 0, f"{where}: {text}"
+            assert invoke(words[1:]) == code, f"{where}: {text}"
         else:
-            self._shell(text, where)
+            self._shell(text, where, code)
 
     def _init(self, name: str, where: str) -> None:
         """``detabed init``; the starter scenario then makes way for the small one."""
@@ -128,12 +132,12 @@ class Reader:
         if self._smaller:
             (self._folder / name).write_text(SCENARIO, encoding="utf-8")
 
-    def _shell(self, text: str, where: str) -> None:
+    def _shell(self, text: str, where: str, code: int = 0) -> None:
         done = subprocess.run(
             ["bash", "-e", "-o", "pipefail", "-c", text],
             cwd=self._folder, env=self._environ, capture_output=True, text=True, timeout=1800, check=False,
         )  # fmt: skip
-        assert done.returncode == 0, f"{where}: {text}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == code, f"{where}: {text}\n{done.stdout}\n{done.stderr}"
 
     def _in_place(self, text: str) -> str:
         """Text with what a reader puts in place: the small scenario, the fingerprint that the export printed."""

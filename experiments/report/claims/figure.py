@@ -54,7 +54,7 @@ class ClaimFigure:
     def text(self, value: float) -> str:
         """A value of this kind."""
         if self.kind is Kind.FRACTION:
-            return percent(value, 1 if abs(value) >= 0.001 or value == 0 else 3)
+            return percent(value) if abs(value) >= 0.001 or value == 0 else f"{number(100 * value, 1)}{THIN}%"
         is_whole = abs(value - round(value)) <= _WHOLE and abs(value) < 1e6
         shown = f"{round(value):,}".replace(",", THIN).replace("-", MINUS) if is_whole else number(value)
         if self.kind is Kind.FACTOR:

@@ -13,6 +13,8 @@ WIDTH, HEIGHT, EDGE = 260.0, 54.0, 10.0
 _LABEL = 36.0
 """Room for half a label of a limit."""
 _PAPER_Y, _OURS_Y, _AXIS_Y = 11.0, 26.0, 38.0
+_SAME = 1e-6
+"""Relative difference up to which figure and limit are drawn at one place: rounding, not a distance."""
 
 
 def picture(figure: ClaimFigure) -> Markup:
@@ -23,6 +25,8 @@ def picture(figure: ClaimFigure) -> Markup:
         return Markup("")
     limits = [limit for limit in (figure.at_least, figure.at_most) if limit is not None]
     low, high = min(values + limits), max(values + limits)
+    if high - low <= _SAME * max(abs(low), abs(high)):
+        high = low
     room = 0.12 * (high - low) or max(abs(high), 1.0) * 0.5
     low, high = low - room, high + room
 

@@ -108,7 +108,7 @@ def no_grid(ax: Axes, axis: str = "both") -> None:
 
 
 class PercentTicks(Formatter):
-    """Fractions in percent, with as many decimals as tell the ticks apart and round none of them, at most three."""
+    """Fractions in percent: as many decimals as tell the visible ticks apart and round none of them, at most three."""
 
     DECIMALS = 3
 
@@ -118,14 +118,15 @@ class PercentTicks(Formatter):
     def set_locs(self, locs: Any) -> None:
         """The ticks, from which the number of decimals follows."""
         super().set_locs(locs)
-        percents = [100.0 * float(at) for at in locs]
+        low, high = (-np.inf, np.inf) if self.axis is None else sorted(self.axis.get_view_interval())
+        percents = [100.0 * float(at) for at in locs if low <= float(at) <= high]
         self._decimals = next(
             (k for k in range(self.DECIMALS) if all(abs(one - round(one, k)) < 1e-6 for one in percents)),
             self.DECIMALS,
         )
 
     def __call__(self, x: float, pos: int | None = None) -> str:
-        return f"{100.0 * x:.{self._decimals}f}%".replace("-", "\N{MINUS SIGN}")
+        return f"{100.0 * x:z.{self._decimals}f}%".replace("-", "\N{MINUS SIGN}")
 
 
 def percent_axis(axis: Any) -> None:

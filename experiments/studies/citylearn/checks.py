@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from experiments.report.claims.figure import ClaimFigure, Kind
+from experiments.studies.verdict import check
 
 AGREE_FRACTION = 1e-6
 """Most by which a figure may differ from its independent program."""
@@ -32,13 +33,13 @@ def judge(cases: pd.DataFrame, policies: pd.DataFrame, weeks: pd.DataFrame) -> d
     ordered = [float(relative[name]) for name in ORDER]
     captured = known.sort_values("captured_fraction").iloc[0]
     return {
-        "independent": _check(
+        "independent": check(
             f"every case equals an independent program to {AGREE_FRACTION:g}",
             worst <= AGREE_FRACTION,
             ", ".join(f"{name}: {value:.1e}" for name, value in by["difference_fraction"].items()),
             ClaimFigure("largest relative difference in grams", ours=worst, at_most=AGREE_FRACTION),
         ),
-        "order": _check(
+        "order": check(
             "free exchange emits no more than each alone with foresight, this no more than self-consumption, and "
             "this no "
             "more than no battery",
@@ -51,7 +52,7 @@ def judge(cases: pd.DataFrame, policies: pd.DataFrame, weeks: pd.DataFrame) -> d
                 at_most=ordered[-2],
             ),
         ),
-        "above-bound": _check(
+        "above-bound": check(
             "no rolling decision emits less than the optimum with foresight, in any week",
             below <= BELOW_BOUND,
             f"closest: {-below:+.2e} of the optimum's grams above it",
@@ -59,19 +60,19 @@ def judge(cases: pd.DataFrame, policies: pd.DataFrame, weeks: pd.DataFrame) -> d
                 "most grams below the optimum, of the optimum's", ours=max(below, 0.0), at_most=BELOW_BOUND
             ),
         ),
-        "never-worse": _check(
+        "never-worse": check(
             "DET and DETA emit no more than LOCAL in any week, with either knowledge",
             worse == 0,
             f"worse in {worse} of {int(planned['weeks'].sum())} weeks",
             ClaimFigure("weeks in which DET or DETA emits more than LOCAL", ours=float(worse), at_most=0.0),
         ),
-        "captured": _check(
+        "captured": check(
             f"rolling decisions that know their 24 hours have at least {LEAST_CAPTURED:.0%} of the gain over LOCAL "
             f"that is "
             "possible with foresight",
             float(captured["captured_fraction"]) >= LEAST_CAPTURED,
             ", ".join(
-                f"{row['policy'].upper()}{' with servers' if row['servers'] else ''}: {row['captured_fraction']:.1%}"
+                f"{row['policy'].upper()}{' with servers' if row['servers'] else ''}: {row['captured_fraction']:z.1%}"
                 for row in known.to_dict("records")
             ),
             ClaimFigure(
@@ -81,13 +82,4 @@ def judge(cases: pd.DataFrame, policies: pd.DataFrame, weeks: pd.DataFrame) -> d
                 at_least=LEAST_CAPTURED,
             ),
         ),
-    }
-
-
-def _check(statement: str, met: bool, ours: str, figure: ClaimFigure) -> dict[str, Any]:
-    return {
-        "statement": statement,
-        "verdict": "met" if met else "not met",
-        "ours": ours,
-        "figure": figure.as_dict(),
     }

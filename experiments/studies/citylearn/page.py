@@ -101,8 +101,8 @@ def _between(row: Mapping[Any, Any], name: str, digits: int = 1) -> str:
     value, low, high = row[f"{name}_fraction"], row[f"{name}_low"], row[f"{name}_high"]
     if pd.isna(value):
         return ""
-    ends = "" if pd.isna(low) else f" ({100 * low:.{digits}f} to {100 * high:.{digits}f})"
-    return f"{100 * value:.{digits}f} %{ends}"
+    ends = "" if pd.isna(low) else f" ({100 * low:z.{digits}f} to {100 * high:z.{digits}f})"
+    return f"{100 * value:z.{digits}f} %{ends}"
 
 
 def _assumptions() -> list[str]:

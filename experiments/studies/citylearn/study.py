@@ -13,20 +13,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from rich.console import Console
 
-from carbon_data.files.folders import cache_dir
-from experiments.fleet.machine import cpu_count
-from experiments.run_folder.files import FIGURES, REPORT, TABLES
 from experiments.studies.citylearn import figures, tables
 from experiments.studies.citylearn.checks import judge
 from experiments.studies.citylearn.houses import read_houses
 from experiments.studies.citylearn.page import page_of, sources
 from experiments.studies.citylearn.plan import FULL, QUICK, Extent
-from experiments.studies.fei.engine import run_jobs
-from experiments.studies.written import write_study
+from experiments.studies.computed import compute_cells
+from experiments.studies.written import rows_of, write_study
 
 
 def reproduce_citylearn(
@@ -43,16 +38,9 @@ def reproduce_citylearn(
     extent = extent or (FULL if full else QUICK)
     read_houses()
     groups = (extent.cases(), extent.bases(), extent.rolling(), extent.bounds())
-    jobs = [job for group in groups for job in group]
-    results, computed = run_jobs(
-        jobs,
-        cache or cache_dir() / "reproduce-citylearn",
-        what="cells",
-        console=console,
-        workers=workers or cpu_count(),
+    (cased, based, rolled, bounded), computed = compute_cells(
+        "citylearn", groups, what="cells", console=console, workers=workers, cache=cache
     )
-    ends = np.cumsum([len(group) for group in groups])[:-1]
-    cased, based, rolled, bounded = (list(part) for part in np.split(np.array(results, dtype=object), ends))
     spans = tables.case_table(groups[0], cased)
     bases = {
         (int(b), int(e)): float(grams)
@@ -73,22 +61,9 @@ def reproduce_citylearn(
         "checks": judge(made["cases"], made["policies"], weeks),
         "hours": int(made["cases"].set_index("case")["hours"]["no battery"]),
         "weeks": list(extent.weeks),
-        "cases": _plain(made["cases"]),
-        "policies": _plain(made["policies"]),
+        "cases": rows_of(made["cases"]),
+        "policies": rows_of(made["policies"]),
         "sources": sources(),
         "computed": computed,
-        "tables": {name: str(folder / TABLES / f"{name}.csv") for name in made},
-        "figures": {one.name: str(folder / FIGURES / f"{one.name}.svg") for one in drawings},
-        "page": str(folder / REPORT),
-        "run": str(folder),
     }
-    write_study(folder, report, made, drawings, lambda shown: page_of(report, made, shown))
-    return report
-
-
-def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows for JSON: what is not known is null."""
-    return [
-        {str(name): None if isinstance(v, float) and np.isnan(v) else v for name, v in row.items()}
-        for row in table.to_dict("records")
-    ]
+    return write_study(folder, report, made, drawings, lambda shown: page_of(report, made, shown))

@@ -213,12 +213,12 @@ def known(setting: Any, against: str) -> str:
     if missing(plan):
         return NO_VALUE
     low, high = setting[f"{against}_low_fraction"], setting[f"{against}_bound_high_fraction"]
-    interval = "" if missing(low) else f" [{100 * low:.1f}, {100 * high:.1f}]".replace("-", MINUS)
+    interval = "" if missing(low) else f" [{100 * low:z.1f}, {100 * high:z.1f}]".replace("-", MINUS)
     if bound - plan < SAME_FRACTION:
         return percent(plan) + interval
     if bound - plan > UNDECIDED_FRACTION:
         return f"undecided: between {percent(plan)} and {percent(bound)}{interval}"
-    return f"{100 * plan:.1f} to {percent(bound)}{interval}"
+    return f"{100 * plan:z.1f} to {percent(bound)}{interval}"
 
 
 def panels_around(

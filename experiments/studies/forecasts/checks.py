@@ -12,6 +12,7 @@ from experiments.report.claims.figure import ClaimFigure, Kind
 from experiments.studies.forecasts import survive
 from experiments.studies.forecasts.ranking import first_by_reading
 from experiments.studies.forecasts.shares import Share
+from experiments.studies.verdict import check
 
 LEAST_SURVIVING = 0.9
 """Share that the check wants; set after a first look at one day (97 and 99 %), before the study was run."""
@@ -41,7 +42,7 @@ def judge(
     sound = all(one[policy]["ledger_ok"] for one in books for policy in ("local", "deta"))
     moved = ranks[(ranks["rank_change"] != 0)]
     return {
-        "pays": _check(
+        "pays": check(
             "DETA with issued forecasts emits less than LOCAL, on every day",
             all(row["worse_days"] == 0 for row in issued),
             ", ".join(
@@ -54,25 +55,25 @@ def judge(
                 at_most=0.0,
             ),
         ),
-        "most-survives": _check(
+        "most-survives": check(
             f"at least {LEAST_SURVIVING:.0%} of DETA's gain survives issued forecasts, by the interval's lower end",
             all((one.low if one.low is not None else one.value) >= LEAST_SURVIVING for one in kept),
             _said(qs, kept),
             _lowest("share of DETA's gain that survives", qs, kept, LEAST_SURVIVING),
         ),
-        "better-than-persistence": _check(
+        "better-than-persistence": check(
             "issued forecasts keep more of the gain than persistence, by the interval over days",
             all(one.low is not None and one.low > 0 for one in better),
             "more by " + _said(qs, better, 2),
             _lowest("share of the gain kept beyond persistence's, in points", qs, better, 0.0),
         ),
-        "older-keeps-less": _check(
+        "older-keeps-less": check(
             "forecasts two days old keep less of the gain than those of the day, by the interval over days",
             bool(older) and all(one.low is not None and one.low > 0 for one in older),
             "less by " + _said(aged, older, 2),
             _lowest("share of the gain lost by forecasts two days old, in points", aged, older, 0.0),
         ),
-        "errors-grow": _check(
+        "errors-grow": check(
             "errors of issued forecasts grow from each day ahead to the next",
             bool((np.diff(pooled) > 0).all()),
             ", ".join(f"day {k + 1}: {value:.1%}" for k, value in enumerate(pooled)),
@@ -83,10 +84,10 @@ def judge(
                 at_least=0.0,
             ),
         ),
-        "simulator-agrees": _check(
+        "simulator-agrees": check(
             f"booked runs of a day and the simulator differ by at most {AGREE_FRACTION:.1%} in grams; the books hold",
             sound and max(abs(value) for value in off) <= AGREE_FRACTION,
-            f"differences {min(off):+.3%} to {max(off):+.3%}; ledgers {'hold' if sound else 'do not hold'}",
+            f"differences {min(off):+z.3%} to {max(off):+z.3%}; ledgers {'hold' if sound else 'do not hold'}",
             ClaimFigure(
                 "largest difference in grams between a booked run and the simulator",
                 Kind.FRACTION,
@@ -94,7 +95,7 @@ def judge(
                 at_most=AGREE_FRACTION,
             ),
         ),
-        "deta-first": _check(
+        "deta-first": check(
             "DETA has the fewest grams under average intensity and under both marginal estimates, each decided and "
             "booked on the same",
             all("deta" in policies for policies in own.values()),
@@ -106,7 +107,7 @@ def judge(
                 unit=f"of {len(own)}",
             ),
         ),
-        "ranking-stays": _check(
+        "ranking-stays": check(
             "the ranking of policies is the same under average and marginal intensity",
             moved.empty,
             f"{len(moved)} ranks change in {moved['reading'].nunique()} of {ranks['reading'].nunique() - 1} readings",
@@ -135,12 +136,3 @@ def _lowest(what: str, qs: Sequence[int], shares: Sequence[Share], at_least: flo
         interval="" if one.low is None else f"95 % interval over {one.days} days",
         at_least=at_least,
     )
-
-
-def _check(statement: str, met: bool, ours: str, figure: ClaimFigure) -> dict[str, Any]:
-    return {
-        "statement": statement,
-        "verdict": "met" if met else "not met",
-        "ours": ours,
-        "figure": figure.as_dict(),
-    }

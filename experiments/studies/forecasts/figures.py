@@ -45,7 +45,7 @@ def what_survives(regimes: pd.DataFrame) -> Drawing:
         )
     axes.axvline(1.0, color=MUTED, lw=1.0)
     axes.set_yticks(range(len(names)), names)
-    axes.invert_yaxis()
+    axes.set_ylim(len(names) - 0.5, -0.5)
     percent_axis(axes.xaxis)
     axes.set_xlabel("share of DETA's gain over LOCAL that survives")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2)
@@ -59,7 +59,7 @@ def what_survives(regimes: pd.DataFrame) -> Drawing:
             "used only two days after it was made, so that every lead is as much longer. issued-all: harvest is "
             "expected as a day before, too."
         ),
-        alt=f"Least survives with {worst['regime']}: {worst['surviving_fraction']:.1%}",
+        alt=f"Least survives with {worst['regime']}: {worst['surviving_fraction']:z.1%}",
         figure=figure,
         data=own,
     )

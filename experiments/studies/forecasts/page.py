@@ -27,7 +27,8 @@ def page_of(
     return render_study(
         "experiments.studies.forecasts",
         f"DETA against LOCAL on {len(days)} days, ten nodes in ten zones, with forecasts as they were issued; policies "
-        f"on {len(report['marginal_days'])} days in {len(mixed)} zones under average and marginal intensity.",
+        f"on {len(report['marginal_days'])} days in {len(mixed)} zones under average and marginal intensity. "
+        "q: hours that work may wait.",
         drawings,
         _shown_tables(tables, report),
         claims=own_checks(report["checks"]),
@@ -157,7 +158,7 @@ def _books(booked: Sequence[Mapping[Any, Any]]) -> Shown:
                 policy,
                 f"{1000 * one[policy]['booked_g']:.4f}",
                 f"{1000 * one[policy]['simulated_g']:.4f}",
-                f"{one[policy]['difference_fraction']:+.3%}",
+                f"{one[policy]['difference_fraction']:+z.3%}",
                 "hold" if one[policy]["ledger_ok"] else "do not hold",
             ]
             for one in booked

@@ -223,7 +223,7 @@ def changes(table: pd.DataFrame) -> list[str]:
             continue
         moved = own[own["rank_change"] != 0].sort_values("rank")
         text = ", ".join(
-            f"{policy} {rank - change} -> {rank}"
+            f"{policy} from {rank - change} to {rank}"
             for policy, rank, change in zip(moved["policy"], moved["rank"], moved["rank_change"], strict=True)
         )
         said.append(f"{reading}: {text or 'no rank changes'}")

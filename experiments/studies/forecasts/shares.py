@@ -28,10 +28,10 @@ class Share:
 
     def text(self, digits: int = 1) -> str:
         """In percent, with its interval."""
-        shown = f"{100 * self.value:.{digits}f} %"
+        shown = f"{100 * self.value:z.{digits}f} %"
         if self.low is None or self.high is None:
             return shown
-        return f"{shown} ({100 * self.low:.{digits}f} to {100 * self.high:.{digits}f})"
+        return f"{shown} ({100 * self.low:z.{digits}f} to {100 * self.high:z.{digits}f})"
 
 
 def share(part: ArrayLike, whole: ArrayLike) -> Share:

@@ -13,18 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from carbon_data.files.folders import cache_dir
 from carbon_data.sources.forecast_file import sundial_2022
 from carbon_data.sources.generation import GenerationAverage
 from carbon_data.sources.traces import em_2021_2024
 from carbon_data.types import Scope
-from experiments.fleet.machine import cpu_count
-from experiments.run_folder.files import FIGURES, REPORT, TABLES
-from experiments.studies.fei.engine import run_jobs
+from experiments.studies.computed import compute_cells
 from experiments.studies.forecasts import errors as lead_errors
 from experiments.studies.forecasts import figures, ranking, survive
 from experiments.studies.forecasts.booked import BookedCell
@@ -32,7 +28,7 @@ from experiments.studies.forecasts.checks import judge
 from experiments.studies.forecasts.days import DEADLINES, START_HOUR_UTC, spread_days, usable_days
 from experiments.studies.forecasts.page import page_of
 from experiments.studies.forecasts.survive import FULL, QUICK, Extent
-from experiments.studies.written import write_study
+from experiments.studies.written import rows_of, write_study
 
 YEAR, MARGINAL_YEAR = 2022, 2021
 
@@ -58,23 +54,16 @@ def reproduce_forecasts(
     known = survive.cells(extent, days, zones)
     ranked = ranking.cells(mix_days, mixed, ranked_q)
     booked = [BookedCell(days[len(days) // 2], zones, ranked_q)]
-    results, computed = run_jobs(
-        [*booked, *known, *ranked],
-        cache or cache_dir() / "reproduce-forecasts",
-        what="days",
-        console=console,
-        workers=workers or cpu_count(),
+    (of_books, of_known, of_ranked), computed = compute_cells(
+        "forecasts", (booked, known, ranked), what="days", console=console, workers=workers, cache=cache
     )
-    of_books, of_known, of_ranked = np.split(
-        np.array(results, dtype=object), [len(booked), len(booked) + len(known)]
-    )
-    table = survive.table_of(known, list(of_known))
+    table = survive.table_of(known, of_known)
     regimes = survive.by_regime(table)
     by_zone = survive.by_zone(table, zones)
     errors = lead_errors.errors_by_lead(truth, forecasts, zones)
-    grams = ranking.grams_of(ranked, list(of_ranked), mixed)
+    grams = ranking.grams_of(ranked, of_ranked, mixed)
     ranks = ranking.ranking(grams).merge(
-        ranking.rank_stability(ranked, list(of_ranked), mixed), on=["reading", "policy"], how="left"
+        ranking.rank_stability(ranked, of_ranked, mixed), on=["reading", "policy"], how="left"
     )
     intensities = ranking.zone_intensities(mixed)
     books = [
@@ -102,20 +91,17 @@ def reproduce_forecasts(
         "days": [day.isoformat() for day in days],
         "marginal_days": [day.isoformat() for day in mix_days],
         "surviving": _records(regimes, ("deadline_slots", "regime"), "surviving"),
-        "zones": _plain(by_zone),
-        "errors_by_day": _plain(tables["errors-by-day"]),
-        "ranking": _plain(ranks),
+        "zones": rows_of(by_zone),
+        "errors_by_day": rows_of(tables["errors-by-day"]),
+        "ranking": rows_of(ranks),
         "rank_changes": ranking.changes(ranks),
-        "zone_intensities": _plain(intensities),
+        "zone_intensities": rows_of(intensities),
         "booked": books,
         "computed": computed,
-        "tables": {name: str(folder / TABLES / f"{name}.csv") for name in tables},
-        "figures": {one.name: str(folder / FIGURES / f"{one.name}.svg") for one in drawings},
-        "page": str(folder / REPORT),
-        "run": str(folder),
     }
-    write_study(folder, report, tables, drawings, lambda shown: page_of(report, tables, shown, zones, mixed))
-    return report
+    return write_study(
+        folder, report, tables, drawings, lambda shown: page_of(report, tables, shown, zones, mixed)
+    )
 
 
 def _every_day(year: int) -> list[datetime]:
@@ -123,14 +109,6 @@ def _every_day(year: int) -> list[datetime]:
     return [
         datetime(year, 1, 1, START_HOUR_UTC, tzinfo=UTC) + pd.Timedelta(days=k).to_pytimedelta()
         for k in range(1, 364)
-    ]
-
-
-def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows for JSON: what is not known is null."""
-    return [
-        {str(name): None if isinstance(v, float) and np.isnan(v) else v for name, v in row.items()}
-        for row in table.to_dict("records")
     ]
 
 
@@ -144,4 +122,4 @@ def _records(table: pd.DataFrame, keys: Sequence[str], what: str) -> list[dict[s
         "worse_days",
         "days",
     ]
-    return _plain(table[wanted])
+    return rows_of(table[wanted])

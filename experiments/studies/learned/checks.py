@@ -8,6 +8,7 @@ import pandas as pd
 
 from experiments.report.claims.figure import ClaimFigure, Kind
 from experiments.studies.learned.tables import difference
+from experiments.studies.verdict import check
 
 OF_DETA = 0.5
 """Share of DETA's gain that a policy without a solver is to keep."""
@@ -21,7 +22,7 @@ def judge(worlds: pd.DataFrame, policies: pd.DataFrame, nodes: int, more: int) -
     trained = by["training", nodes, "rl"]["of_deta_fraction"]
     return {
         "better-than-local": _less("LOCAL", against["local"], own),
-        "never-worse": _check(
+        "never-worse": check(
             "rl emits more than LOCAL in no unseen world",
             own["worse_worlds"] == 0,
             f"in {own['worse_worlds']} of {own['worlds']}",
@@ -31,24 +32,24 @@ def judge(worlds: pd.DataFrame, policies: pd.DataFrame, nodes: int, more: int) -
                 at_most=0.0,
             ),
         ),
-        "of-detas-gain": _check(
+        "of-detas-gain": check(
             f"rl keeps at least {OF_DETA:.0%} of DETA's gain over LOCAL in unseen worlds",
             own["of_deta_fraction"] >= OF_DETA,
-            f"{own['of_deta_fraction']:.1%}",
+            f"{own['of_deta_fraction']:z.1%}",
             _fraction("share of DETA's gain", own["of_deta_fraction"], OF_DETA),
         ),
         "better-than-auction": _less("the auction", against["auction"], own),
         "better-than-deta": _less("DETA", against["deta"], own),
-        "generalises": _check(
+        "generalises": check(
             "rl keeps in unseen worlds at least nine tenths of the share of DETA's gain that it has in training worlds",
             own["of_deta_fraction"] >= 0.9 * trained,
-            f"{own['of_deta_fraction']:.1%} unseen, {trained:.1%} in training",
+            f"{own['of_deta_fraction']:z.1%} unseen, {trained:.1%} in training",
             _fraction("share unseen over share in training", own["of_deta_fraction"] / trained, 0.9),
         ),
-        "more-nodes": _check(
+        "more-nodes": check(
             f"rl, trained with {nodes} nodes, keeps at least {OF_DETA:.0%} of DETA's gain with {more}",
             wide["of_deta_fraction"] >= OF_DETA,
-            f"{wide['of_deta_fraction']:.1%}",
+            f"{wide['of_deta_fraction']:z.1%}",
             _fraction("share of DETA's gain", wide["of_deta_fraction"], OF_DETA),
         ),
     }
@@ -56,10 +57,10 @@ def judge(worlds: pd.DataFrame, policies: pd.DataFrame, nodes: int, more: int) -
 
 def _less(whom: str, found: tuple[float, float, float], own: dict[Any, Any]) -> dict[str, Any]:
     mean, low, high = found
-    return _check(
+    return check(
         f"rl emits less than {whom} in unseen worlds, by the interval over worlds",
         low > 0,
-        f"{mean:.1%} of LOCAL's grams less ({low:.1%} to {high:.1%})",
+        f"{mean:z.1%} of LOCAL's grams less ({low:z.1%} to {high:z.1%})",
         ClaimFigure(
             f"grams less than {whom}, share of LOCAL's",
             Kind.FRACTION,
@@ -74,12 +75,3 @@ def _less(whom: str, found: tuple[float, float, float], own: dict[Any, Any]) -> 
 
 def _fraction(what: str, ours: float, at_least: float) -> ClaimFigure:
     return ClaimFigure(what, Kind.FRACTION, ours=float(ours), at_least=at_least)
-
-
-def _check(statement: str, met: bool, ours: str, figure: ClaimFigure) -> dict[str, Any]:
-    return {
-        "statement": statement,
-        "verdict": "met" if met else "not met",
-        "ours": ours,
-        "figure": figure.as_dict(),
-    }

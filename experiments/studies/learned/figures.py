@@ -61,7 +61,7 @@ def curve(points: pd.DataFrame) -> Drawing:
         name="curve",
         title="Training",
         caption="Mean over each rollout's episodes on the training worlds, with the noise of exploration.",
-        alt=f"After {last['steps']:.0f} slots {last['reduction_fraction']:.1%} fewer grams than LOCAL",
+        alt=f"After {last['steps']:.0f} slots {last['reduction_fraction']:z.1%} fewer grams than LOCAL",
         figure=figure,
         data=points,
     )

@@ -35,7 +35,7 @@ def page_of(
 def _policies(table: pd.DataFrame) -> Shown:
     def between(row: Mapping[Any, Any], name: str) -> str:
         value, low, high = (row[f"{name}_{part}"] for part in ("fraction", "low", "high"))
-        return f"{value:.1%} ({100 * low:.1f} to {100 * high:.1f})"
+        return f"{value:z.1%} ({100 * low:z.1f} to {100 * high:z.1f})"
 
     return Shown(
         [
@@ -49,7 +49,7 @@ def _policies(table: pd.DataFrame) -> Shown:
                 row["policy"],
                 between(row, "reduction"),
                 between(row, "regret"),
-                f"{row['of_deta_fraction']:.1%}",
+                f"{row['of_deta_fraction']:z.1%}",
                 f"{row['worse_worlds']} of {row['worlds']}",
             ]
             for row in table.to_dict("records")

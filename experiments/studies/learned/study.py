@@ -13,12 +13,9 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from carbon_data.files.folders import cache_dir
 from coordinator.policies.learned.network import RECORD
 from coordinator.policies.learned.policy import SHIPPED
-from experiments.fleet.machine import cpu_count
-from experiments.run_folder.files import FIGURES, REPORT, TABLES
-from experiments.studies.fei.engine import run_jobs
+from experiments.studies.computed import compute_cells
 from experiments.studies.learned import figures
 from experiments.studies.learned.cells import WorldCell
 from experiments.studies.learned.checks import judge
@@ -51,12 +48,8 @@ def reproduce_learned(
         *(WorldCell(UNSEEN.name, number, MORE) for number in range(some)),
         *(WorldCell(TRAINING.name, number, nodes) for number in range(some)),
     ]
-    results, computed = run_jobs(
-        cells,
-        cache or cache_dir() / "reproduce-learned",
-        what="worlds",
-        console=console,
-        workers=workers or cpu_count(),
+    (results,), computed = compute_cells(
+        "learned", (cells,), what="worlds", console=console, workers=workers, cache=cache
     )
     worlds = worlds_of(cells, results)
     policies = policies_of(worlds)
@@ -70,13 +63,10 @@ def reproduce_learned(
             name: record[name] for name in ("algorithm", "seed", "steps", "worlds", "nodes", "date")
         },
         "computed": computed,
-        "tables": {name: str(folder / TABLES / f"{name}.csv") for name in tables},
-        "figures": {one.name: str(folder / FIGURES / f"{one.name}.svg") for one in drawings},
-        "page": str(folder / REPORT),
-        "run": str(folder),
     }
-    write_study(folder, report, tables, drawings, lambda shown: page_of(report, policies, shown, record))
-    return report
+    return write_study(
+        folder, report, tables, drawings, lambda shown: page_of(report, policies, shown, record)
+    )
 
 
 def training_record() -> dict[str, Any]:

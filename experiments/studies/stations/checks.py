@@ -8,6 +8,7 @@ import pandas as pd
 
 from experiments.report.claims.figure import ClaimFigure, Kind
 from experiments.studies.stations.cells import ALWAYS_ON
+from experiments.studies.verdict import check
 
 
 def judge(policies: pd.DataFrame, days: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -18,7 +19,7 @@ def judge(policies: pd.DataFrame, days: pd.DataFrame) -> dict[str, dict[str, Any
     most = max(sleeping, key=lambda name: float(by["blocked_fraction"][name]))
     least = min(sleeping, key=lambda name: float(by["reduction_fraction"][name]))
     checks = {
-        "conserved": _check(
+        "conserved": check(
             "carried and blocked traffic are what was offered, no area is uncovered, energy is conserved, in every "
             "run",
             lost == 0,
@@ -27,10 +28,10 @@ def judge(policies: pd.DataFrame, days: pd.DataFrame) -> dict[str, dict[str, Any
                 "units of traffic that are neither carried nor blocked", ours=float(lost), at_most=0.0
             ),
         ),
-        "saves": _check(
+        "saves": check(
             "every policy that lets cells sleep emits less than always-on",
             float(by["reduction_fraction"][least]) > 0,
-            ", ".join(f"{name}: {by['reduction_fraction'][name]:.1%} fewer grams" for name in sleeping),
+            ", ".join(f"{name}: {by['reduction_fraction'][name]:z.1%} fewer grams" for name in sleeping),
             ClaimFigure(
                 f"fewer grams than always-on, {least}, which has the least",
                 Kind.FRACTION,
@@ -38,7 +39,7 @@ def judge(policies: pd.DataFrame, days: pd.DataFrame) -> dict[str, dict[str, Any
                 at_least=0.0,
             ),
         ),
-        "blocks-no-more": _check(
+        "blocks-no-more": check(
             "no policy that lets cells sleep blocks more traffic than always-on",
             float(by["blocked_fraction"][most]) <= float(by["blocked_fraction"][ALWAYS_ON]),
             ", ".join(f"{name}: {by['blocked_fraction'][name]:.3%}" for name in by.index),
@@ -52,19 +53,10 @@ def judge(policies: pd.DataFrame, days: pd.DataFrame) -> dict[str, dict[str, Any
     }
     if {"deta", "threshold"} <= set(by.index):
         deta, threshold = float(by["emissions_g"]["deta"]), float(by["emissions_g"]["threshold"])
-        checks["deta-first"] = _check(
+        checks["deta-first"] = check(
             "DETA with sleep emits no more than the threshold",
             deta <= threshold,
             f"DETA {deta / 1000:.2f} kg, threshold {threshold / 1000:.2f} kg",
             ClaimFigure("DETA's grams over the threshold's", Kind.FACTOR, ours=deta / threshold, at_most=1.0),
         )
     return checks
-
-
-def _check(statement: str, met: bool, ours: str, figure: ClaimFigure) -> dict[str, Any]:
-    return {
-        "statement": statement,
-        "verdict": "met" if met else "not met",
-        "ours": ours,
-        "figure": figure.as_dict(),
-    }

@@ -10,24 +10,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from carbon_data.files.folders import cache_dir
 from carbon_data.units import JOULES_PER_KWH
-from experiments.fleet.machine import cpu_count
 from experiments.report.claims.shown import own_checks
 from experiments.report.figures.base import Drawing
 from experiments.report.study_page import Shown, render_study
-from experiments.run_folder.files import FIGURES, REPORT, TABLES
-from experiments.studies.fei.engine import run_jobs
+from experiments.studies.computed import compute_cells
 from experiments.studies.stations import figures
 from experiments.studies.stations.cells import ALWAYS_ON, StationCell, totals
 from experiments.studies.stations.checks import judge
 from experiments.studies.stations.plan import Extent, full, quick
 from experiments.studies.stations.world import settings
-from experiments.studies.written import write_study
+from experiments.studies.written import rows_of, write_study
 
 
 def reproduce_base_stations(
@@ -44,16 +40,13 @@ def reproduce_base_stations(
     compared = tuple(settings()["policies"]["compared"])
     extent = extent or (full if full_extent else quick)(compared)
     main, swept = extent.main(), extent.sweep()
-    results, computed = run_jobs(
-        [*main, *(cell for _, _, cell in swept)],
-        cache or cache_dir() / "reproduce-base-stations",
-        what="days",
-        console=console,
-        workers=workers or cpu_count(),
+    varied = [cell for _, _, cell in swept]
+    (of_main, of_varied), computed = compute_cells(
+        "base-stations", (main, varied), what="days", console=console, workers=workers, cache=cache
     )
-    days = _days(main, results[: len(main)])
+    days = _days(main, of_main)
     policies = over_always_on(days, ["policy"])
-    told = _days([cell for _, _, cell in swept], results[len(main) :])
+    told = _days(varied, of_varied)
     told.insert(0, "setting", [name for name, _, _ in swept])
     told.insert(1, "value", [value for _, value, _ in swept])
     sweep = over_always_on(told, ["setting", "value", "policy"])
@@ -62,16 +55,11 @@ def reproduce_base_stations(
     report = {
         "checks": judge(policies, pd.concat([days, told])),
         "days": [list(one) for one in extent.days],
-        "policies": _plain(policies),
-        "sweep": _plain(sweep),
+        "policies": rows_of(policies),
+        "sweep": rows_of(sweep),
         "computed": computed,
-        "tables": {name: str(folder / TABLES / f"{name}.csv") for name in made},
-        "figures": {one.name: str(folder / FIGURES / f"{one.name}.svg") for one in drawings},
-        "page": str(folder / REPORT),
-        "run": str(folder),
     }
-    write_study(folder, report, made, drawings, lambda shown: _page(report, shown))
-    return report
+    return write_study(folder, report, made, drawings, lambda shown: _page(report, shown))
 
 
 def _days(cells: Sequence[StationCell], results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -136,7 +124,7 @@ def _shown(rows: Sequence[Mapping[str, Any]], keys: list[str]) -> Shown:
                 f"{row['energy_j'] / JOULES_PER_KWH:.1f}",
                 f"{row['grid_j'] / row['energy_j']:.1%}",
                 f"{row['emissions_g'] / 1000:.2f}",
-                "" if row["reduction_fraction"] is None else f"{row['reduction_fraction']:.1%}",
+                "" if row["reduction_fraction"] is None else f"{row['reduction_fraction']:z.1%}",
                 f"{row['blocked_fraction']:.3%}",
                 f"{row['moved_units'] / row['offered_units']:.1%}",
                 f"{row['asleep_fraction']:.1%}",
@@ -176,12 +164,4 @@ def _assumptions() -> list[str]:
         "Traffic is made, not measured: a day's course with noise. One city, one sky, one grid.",
         "No learned policy ships with the study. One is compared where stations.toml names it as "
         "package.module:Name.",
-    ]
-
-
-def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows for JSON: what is not known is null."""
-    return [
-        {str(name): None if isinstance(v, float) and np.isnan(v) else v for name, v in row.items()}
-        for row in table.to_dict("records")
     ]

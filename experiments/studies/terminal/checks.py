@@ -126,8 +126,8 @@ def _dynamic(walks: pd.DataFrame) -> dict[str, Any]:
         won == total,
         "While the link changes, following it takes fewer terminal joules than every fixed way that is late no more "
         "often, in every walk.",
-        f"{won} of {total} walks; saves {np.mean(gains):.0%} on average against the best fixed way of each walk, "
-        f"{min(gains):.0%} at least"
+        f"{won} of {total} walks; saves {np.mean(gains):z.0%} on average against the best fixed way of each walk, "
+        f"{min(gains):z.0%} at least"
         if gains
         else f"{won} of {total} walks; every fixed way is late more often",
         ClaimFigure(
@@ -147,7 +147,7 @@ def _hysteresis(walks: pd.DataFrame) -> dict[str, Any]:
         slow["changes"] < eager["changes"] and more <= DYNAMIC_COST_FRACTION,
         f"Hysteresis changes less often and costs at most {DYNAMIC_COST_FRACTION:.0%} more joules, on average over "
         "the walks.",
-        f"{slow['changes']:.1f} changes instead of {eager['changes']:.1f}; joules {more:+.1%}",
+        f"{slow['changes']:.1f} changes instead of {eager['changes']:.1f}; joules {more:+z.1%}",
         ClaimFigure(
             "joules of hysteresis beyond those of changing at once, mean over the walks",
             Kind.FRACTION,
@@ -164,7 +164,7 @@ def _compression(rows: pd.DataFrame) -> dict[str, Any]:
         plain = rows.loc[str(name).split(",")[0], "up_bytes"]
         factor, loss = float(plain) / row["up_bytes"], base - row["accuracy_fraction"]  # type: ignore[arg-type]
         good &= factor >= SMALLER_FACTOR and loss <= ACCURACY_LOSS_FRACTION
-        texts.append(f"{name}: {factor:.0f} times, {-loss:+.1%}")
+        texts.append(f"{name}: {factor:.0f} times, {-loss:+z.1%}")
         factors.append(float(factor))
     return check(
         good,
@@ -194,7 +194,7 @@ def _pruning(rows: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
         met,
         f"Some width saves at least {PRUNING_SAVING_FRACTION:.0%} of the joules and loses at most "
         f"{ACCURACY_LOSS_FRACTION:.0%} accuracy.",
-        "; ".join(f"{name}: saves {s:.0%}, {-loss:+.1%}" for name, s, loss in found)
+        "; ".join(f"{name}: saves {s:z.0%}, {-loss:+z.1%}" for name, s, loss in found)
         + ". Joules follow from the operations counted at a width; accuracy is measured",
         ClaimFigure(
             f"joules saved, most of the widths that lose at most {ACCURACY_LOSS_FRACTION:.0%} accuracy",
@@ -236,7 +236,7 @@ def _increment(sweep: pd.DataFrame) -> dict[str, Any]:
         f"On a noisy sequence some threshold saves at least {INCREMENTAL_SAVING_FRACTION:.0%} of the operations and "
         f"loses at most {ACCURACY_LOSS_FRACTION:.0%} accuracy.",
         f"threshold {row['threshold_grey']:g}, refresh every {row['refresh_frames']:g}: saves "
-        f"{saving.iloc[index]:.0%}, accuracy {row['accuracy_fraction'] - row['full_accuracy_fraction']:+.1%}",
+        f"{saving.iloc[index]:z.0%}, accuracy {row['accuracy_fraction'] - row['full_accuracy_fraction']:+z.1%}",
         ClaimFigure(
             f"operations saved, most of the thresholds that lose at most {ACCURACY_LOSS_FRACTION:.0%} accuracy",
             Kind.FRACTION,

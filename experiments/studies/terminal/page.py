@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -11,146 +13,113 @@ from experiments.report.figures.base import Drawing
 from experiments.report.study_page import Shown, render_study
 
 
+@dataclass(frozen=True)
+class _Column:
+    """A column for people: its heading, the table's column, and how a value is written."""
+
+    heading: str
+    name: str
+    written: Callable[[Any], str] = str
+
+
+def _times(factor: float, decimals: int) -> Callable[[Any], str]:
+    return lambda value: f"{value * factor:.{decimals}f}"
+
+
+def _percent(decimals: int) -> Callable[[Any], str]:
+    return lambda value: f"{value:.{decimals}%}"
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}"
+
+
+RATE = _Column("Mbit/s", "rate_bit_per_s", lambda value: f"{value / 1e6:.2f}")
+OPTION = _Column("option", "option")
+ACCURACY = _Column("accuracy", "accuracy_fraction", _percent(1))
+UP = _Column("bytes up", "up_bytes", _times(1.0, 0))
+MODEL = _Column("model kB", "model_bytes", lambda value: f"{value / 1e3:.1f}")
+TERMINAL = _Column("terminal mJ", "terminal_j", _times(1e3, 2))
+SYSTEM = _Column("system mJ", "system_j", _times(1e3, 2))
+LATENCY = _Column("latency ms", "latency_s", _times(1e3, 1))
+
+
+def _shown(table: pd.DataFrame, *columns: _Column) -> Shown:
+    rows = [[column.written(row[column.name]) for column in columns] for row in table.to_dict("records")]
+    return Shown([column.heading for column in columns], rows)
+
+
 def mechanisms_for_people(table: pd.DataFrame) -> Shown:
-    """Millijoules, milliseconds and percent."""
-    rows = [
-        [
-            f"{row['rate_bit_per_s'] / 1e6:.2f}",
-            str(row["option"]) + (f" ({row['runs']})" if row["runs"] != row["option"] else ""),
-            str(row["workload"]),
-            f"{row['accuracy_fraction']:.1%}",
-            f"{row['terminal_j'] * 1e3:.2f}",
-            f"{row['system_j'] * 1e3:.2f}",
-            f"{row['terminal_static_j'] * 1e3:.1f}",
-            f"{row['latency_s'] * 1e3:.1f}",
-            f"{row['up_bytes']:.0f}",
-        ]
-        for row in table.to_dict("records")
-    ]
-    columns = [
-        "Mbit/s",
-        "option",
-        "workload",
-        "accuracy",
-        "terminal mJ",
-        "system mJ",
-        "static mJ meanwhile",
-        "latency ms",
-        "bytes up",
-    ]
-    return Shown(columns, rows)
+    """Millijoules, milliseconds and percent; an option that chooses among others names the one that runs."""
+    same = table["runs"] == table["option"]
+    named = table["option"].where(same, table["option"] + " (" + table["runs"] + ")")
+    return _shown(
+        table.assign(option=named),
+        RATE,
+        OPTION,
+        _Column("workload", "workload"),
+        ACCURACY,
+        TERMINAL,
+        SYSTEM,
+        _Column("static mJ meanwhile", "terminal_static_j", _times(1e3, 1)),
+        LATENCY,
+        UP,
+    )
 
 
 def widths_for_people(table: pd.DataFrame) -> Shown:
     """Percent, kilobytes and millijoules by width."""
-    rows = [
-        [
-            f"{row['width_fraction']:g}",
-            f"{row['pruned_accuracy_fraction']:.1%}",
-            f"{row['distilled_accuracy_fraction']:.1%}",
-            f"{row['alone_accuracy_fraction']:.1%}",
-            f"{row['model_bytes'] / 1e3:.1f}",
-            f"{row['terminal_j'] * 1e3:.2f}",
-        ]
-        for row in table.to_dict("records")
-    ]
-    return Shown(["width", "pruned", "distilled", "labels alone", "model kB", "terminal mJ"], rows)
+    return _shown(
+        table,
+        _Column("width", "width_fraction", _plain),
+        _Column("pruned", "pruned_accuracy_fraction", _percent(1)),
+        _Column("distilled", "distilled_accuracy_fraction", _percent(1)),
+        _Column("labels alone", "alone_accuracy_fraction", _percent(1)),
+        MODEL,
+        TERMINAL,
+    )
 
 
 def quantisation_for_people(table: pd.DataFrame) -> Shown:
     """Percent, kilobytes, millijoules and milliseconds by number format."""
-    rows = [
-        [
-            str(row["option"]),
-            f"{row['operation_cost_fraction']:g}",
-            f"{row['accuracy_fraction']:.1%}",
-            f"{row['model_bytes'] / 1e3:.1f}",
-            f"{row['terminal_j'] * 1e3:.2f}",
-            f"{row['system_j'] * 1e3:.2f}",
-            f"{row['latency_s'] * 1e3:.1f}",
-        ]
-        for row in table.to_dict("records")
-    ]
-    columns = [
-        "option",
-        "cost of an operation",
-        "accuracy",
-        "model kB",
-        "terminal mJ",
-        "system mJ",
-        "latency ms",
-    ]
-    return Shown(columns, rows)
+    cost = _Column("cost of an operation", "operation_cost_fraction", _plain)
+    return _shown(table, OPTION, cost, ACCURACY, MODEL, TERMINAL, SYSTEM, LATENCY)
 
 
 def users_for_people(table: pd.DataFrame) -> Shown:
     """Millijoules, milliseconds and percent by scene, number of users and way."""
-    rows = [
-        [
-            f"{row['rate_bit_per_s'] / 1e6:.2f}",
-            f"{row['server_flop_per_s'] / 1e9:g}",
-            str(row["users"]),
-            str(row["way"]),
-            str(row["runs"]),
-            f"{row['terminal_j'] * 1e3:.2f}",
-            f"{row['system_j'] * 1e3:.2f}",
-            f"{row['latency_p50_s'] * 1e3:.1f}",
-            f"{row['latency_p95_s'] * 1e3:.1f}",
-            f"{row['late_fraction']:.0%}",
-        ]
-        for row in table.to_dict("records")
-    ]
-    columns = [
-        "Mbit/s of one",
-        "server GFLOP/s",
-        "users",
-        "way",
-        "runs",
-        "terminal mJ",
-        "system mJ",
-        "p50 ms",
-        "p95 ms",
-        "late",
-    ]
-    return Shown(columns, rows)
+    return _shown(
+        table,
+        replace(RATE, heading="Mbit/s of one"),
+        _Column("server GFLOP/s", "server_flop_per_s", lambda value: f"{value / 1e9:g}"),
+        _Column("users", "users"),
+        _Column("way", "way"),
+        _Column("runs", "runs"),
+        TERMINAL,
+        SYSTEM,
+        _Column("p50 ms", "latency_p50_s", _times(1e3, 1)),
+        _Column("p95 ms", "latency_p95_s", _times(1e3, 1)),
+        _Column("late", "late_fraction", _percent(0)),
+    )
 
 
 def video_for_people(table: pd.DataFrame) -> Shown:
     """Percent, bytes, millijoules and milliseconds by rate, way and model."""
-    rows = [
-        [
-            f"{row['rate_bit_per_s'] / 1e6:.2f}",
-            str(row["way"]),
-            str(row["model"]),
-            f"{row['accuracy_fraction']:.1%}",
-            f"{row['up_bytes']:.0f}",
-            f"{row['terminal_j'] * 1e3:.2f}",
-            f"{row['system_j'] * 1e3:.2f}",
-            f"{row['latency_s'] * 1e3:.1f}",
-        ]
-        for row in table.to_dict("records")
-    ]
-    columns = ["Mbit/s", "way", "model", "accuracy", "bytes up", "terminal mJ", "system mJ", "latency ms"]
-    return Shown(columns, rows)
+    way, model = _Column("way", "way"), _Column("model", "model")
+    return _shown(table, RATE, way, model, ACCURACY, UP, TERMINAL, SYSTEM, LATENCY)
 
 
 def timings_for_people(table: pd.DataFrame) -> Shown:
     """Wall-clock medians in milliseconds."""
-    names = {
-        "terminal_wall_s": "terminal ms",
-        "send_wall_s": "send ms",
-        "send_at_rate_s": "send at the rate ms",
-        "answer_wall_s": "answer ms",
-    }
-    rows = [
-        [
-            f"{row['rate_bit_per_s'] / 1e6:.2f}",
-            str(row["option"]),
-            *(f"{row[name] * 1e3:.2f}" for name in names),
-        ]
-        for row in table.to_dict("records")
-    ]
-    return Shown(["Mbit/s", "option", *names.values()], rows)
+    return _shown(
+        table,
+        RATE,
+        OPTION,
+        _Column("terminal ms", "terminal_wall_s", _times(1e3, 2)),
+        _Column("send ms", "send_wall_s", _times(1e3, 2)),
+        _Column("send at the rate ms", "send_at_rate_s", _times(1e3, 2)),
+        _Column("answer ms", "answer_wall_s", _times(1e3, 2)),
+    )
 
 
 def render(

@@ -115,7 +115,7 @@ def _distillation(widths: pd.DataFrame) -> dict[str, Any]:
     kept = saving[loss <= ACCURACY_LOSS_FRACTION]
     most = float(kept.max()) if len(kept) else None
     texts = [
-        f"width {width:g}: saves {s:.0%}, {-lost:+.1%}"
+        f"width {width:g}: saves {s:z.0%}, {-lost:+z.1%}"
         for width, s, lost in zip(widths["width_fraction"], saving, loss, strict=True)
     ]
     return check(
@@ -164,7 +164,7 @@ def _format(quantised: pd.DataFrame, name: str, most_bytes_fraction: float) -> d
     loss = float(base["accuracy_fraction"] - row["accuracy_fraction"])
     what = "Int8 weights and activations take" if name == INT8 else "Int4 weights take"
     costs = "; ".join(
-        f"{_plain(-part['terminal_j_against_local_fraction'], 2):.0%} of the joules saved where an int8 operation "
+        f"{-part['terminal_j_against_local_fraction']:z.0%} of the joules saved where an int8 operation "
         f"costs {part['operation_cost_fraction']:g} of a float32 one"
         for part in rows.to_dict("records")
     )
@@ -172,15 +172,10 @@ def _format(quantised: pd.DataFrame, name: str, most_bytes_fraction: float) -> d
         share <= most_bytes_fraction and loss <= ACCURACY_LOSS_FRACTION,
         f"{what} at most {most_bytes_fraction:.0%} of the model's bytes and lose at most "
         f"{ACCURACY_LOSS_FRACTION:.0%} accuracy.",
-        f"{share:.0%} of {base['model_bytes']:.0f} bytes, accuracy {_plain(-loss, 3):+.1%}; "
+        f"{share:.0%} of {base['model_bytes']:.0f} bytes, accuracy {-loss:+z.1%}; "
         + (costs if name == INT8 else "no operation and no joule saved: they are computed in float32")
         + ". Bytes follow from the format; accuracy is measured",
         ClaimFigure(
             "accuracy lost against float32", Kind.FRACTION, ours=loss, at_most=ACCURACY_LOSS_FRACTION
         ),
     )
-
-
-def _plain(value: float, digits: int) -> float:
-    """Rounded; a zero without sign."""
-    return round(value, digits) + 0.0

@@ -108,8 +108,8 @@ def statements(both_ways: pd.DataFrame) -> list[str]:
         row = part.sort_values("terminal_j_against_local_fraction").to_dict("records")[0]
         found.append(
             f"At {row['rate_bit_per_s'] / 1e6:.2f} Mbit/s ({row['workload']}), “{row['option']}” lowers the terminal's "
-            f"joules by {-row['terminal_j_against_local_fraction']:.0%} and raises the system's by "
-            f"{row['system_j_against_local_fraction']:.0%}"
+            f"joules by {-row['terminal_j_against_local_fraction']:z.0%} and raises the system's by "
+            f"{row['system_j_against_local_fraction']:z.0%}"
             + (f"; {rest} more also do, with less for the terminal." if rest else ".")
         )
     return found

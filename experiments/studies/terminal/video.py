@@ -109,7 +109,7 @@ def _accuracy(table: pd.DataFrame, sequences: pd.DataFrame) -> dict[str, Any]:
         f"for at most {COST_FRACTION:.0%} more terminal joules computed locally.",
         f"{sequences['video_accuracy_fraction'].mean():.1%} instead of "
         f"{sequences['images_accuracy_fraction'].mean():.1%} over {len(sequences)} sequences of "
-        f"{sequences['frames'].iloc[0]} frames, higher in {int((gains > 0).sum())} of them; joules {more:+.1%}",
+        f"{sequences['frames'].iloc[0]} frames, higher in {int((gains > 0).sum())} of them; joules {more:+z.1%}",
         ClaimFigure(
             "accuracy added by memory, mean over the sequences",
             Kind.FRACTION,

@@ -67,6 +67,8 @@ ASSUMPTIONS = (
 )
 
 
+ROUNDING = 1e-9
+"""Half widths below this share of their figure are rounding: the figure has no spread."""
 MODELLED = (
     "A node of the modelled part computes as fast as a core of this machine and draws that board's watts. Costs "
     "of prompts longer than those measured are the model's own, beyond what it was fitted to.",
@@ -236,7 +238,8 @@ def between(row: Mapping[Any, Any], name: str, factor: float = 1.0) -> str:
         return units.NO_VALUE
     if high is None or pd.isna(high):
         return units.number(factor * value)
-    return f"{units.number(factor * value)} ± {units.number(factor * (high - value), 2)}"
+    half = high - value if high - value > ROUNDING * abs(value) else 0.0
+    return f"{units.number(factor * value)} ± {units.number(factor * half, 2)}"
 
 
 def _ratio(row: Mapping[Any, Any], name: str) -> str:

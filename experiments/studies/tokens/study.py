@@ -14,21 +14,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from rich.console import Console
 
 from carbon_data.files.folders import cache_dir
 from experiments.errors import UsageError
 from experiments.fleet.machine import cpu_count
-from experiments.run_folder.files import FIGURES, REPORT, TABLES
 from experiments.studies.tokens.extent import FULL, QUICK, Extent
 from experiments.studies.tokens.measured.run import MeasuredPart, measured
 from experiments.studies.tokens.modelled import run
 from experiments.studies.tokens.modelled.costs import NodeCosts
 from experiments.studies.tokens.modelled.run import ModelledExtent, modelled
 from experiments.studies.tokens.page import page_of
-from experiments.studies.written import write_study
+from experiments.studies.written import rows_of, write_study
 
 NEEDS = ("xllamacpp", "gguf")
 
@@ -59,22 +56,17 @@ def reproduce_tokens(
     drawings = [*part.drawings, *model.drawings]
     report = {
         "checks": part.checks | model.checks,
-        "kinds": _plain(part.tables["kinds"]),
-        "hand_over": _plain(part.tables["hand-over"]),
+        "kinds": rows_of(part.tables["kinds"]),
+        "hand_over": rows_of(part.tables["hand-over"]),
         "costs": _costs(part),
-        "routing": _plain(model.tables["routing"]),
+        "routing": rows_of(model.tables["routing"]),
         "break_even_j_per_byte": model.break_even_j_per_byte,
         "left_out": model.left_out,
         "computed": part.computed + model.computed,
-        "tables": {name: str(folder / TABLES / f"{name}.csv") for name in tables},
-        "figures": {one.name: str(folder / FIGURES / f"{one.name}.svg") for one in drawings},
-        "page": str(folder / REPORT),
-        "run": str(folder),
     }
-    write_study(
+    return write_study(
         folder, report, tables, drawings, lambda shown: page_of(report, tables, shown, tuple(part.checks))
     )
-    return report
 
 
 def _costs(part: MeasuredPart) -> dict[str, Any]:
@@ -85,14 +77,3 @@ def _costs(part: MeasuredPart) -> dict[str, Any]:
         "step": asdict(part.step),
         "cache_bytes_per_token": part.cache_bytes_per_token,
     }
-
-
-def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows for JSON: what is not known is null."""
-    return [
-        {
-            str(name): None if isinstance(value, float) and np.isnan(value) else value
-            for name, value in row.items()
-        }
-        for row in table.to_dict("records")
-    ]

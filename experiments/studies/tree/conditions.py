@@ -90,8 +90,8 @@ class Finding:
         if self.change is None:
             return f"{self.text}: nothing to relate to"
         if self.change.low is None or self.change.high is None:
-            return f"{self.text}: {self.change.mean:+.1%}"
-        return f"{self.text}: {self.change.mean:+.1%} [{self.change.low:+.1%}, {self.change.high:+.1%}]"
+            return f"{self.text}: {self.change.mean:+z.1%}"
+        return f"{self.text}: {self.change.mean:+z.1%} [{self.change.low:+z.1%}, {self.change.high:+z.1%}]"
 
 
 @dataclass(frozen=True)

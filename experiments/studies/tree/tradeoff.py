@@ -143,7 +143,7 @@ def judge(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
             "TREE never falls as a joule becomes dearer, and rises over all, on every day",
             all((np.diff(tree) >= -TOLERANCE_FRACTION * tree[:-1]).all() for tree in trees)
             and bool((gain > TOLERANCE_FRACTION).all()),
-            f"from DETA to the dearest joule {gain.min():+.1%} to {gain.max():+.1%}",
+            f"from DETA to the dearest joule {gain.min():+z.1%} to {gain.max():+z.1%}",
             _change("change of TREE from DETA to the dearest joule, mean over days", gain),
             _BY_CONVEXITY,
         ),
@@ -151,7 +151,7 @@ def judge(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
             "grams never fall as a joule becomes dearer, and rise over all, on every day",
             all((np.diff(gram) >= -TOLERANCE_FRACTION * gram[:-1]).all() for gram in grams)
             and bool((price > TOLERANCE_FRACTION).all()),
-            f"from DETA to the dearest joule {price.min():+.1%} to {price.max():+.1%}",
+            f"from DETA to the dearest joule {price.min():+z.1%} to {price.max():+z.1%}",
             _change("change of grams from DETA to the dearest joule, mean over days", price),
             _BY_CONVEXITY,
         ),
@@ -170,7 +170,7 @@ def judge(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
         "slot-by-slot": _check(
             "deciding slot by slot, the dearest joule gives more TREE and more grams than DETA, on every day",
             bool((online > 0).all() and (dearer > 0).all()),
-            f"TREE {online.min():+.1%} to {online.max():+.1%}, grams {dearer.min():+.1%} to {dearer.max():+.1%}",
+            f"TREE {online.min():+z.1%} to {online.max():+z.1%}, grams {dearer.min():+z.1%} to {dearer.max():+z.1%}",
             _change("change of TREE from DETA to the dearest joule, slot by slot, mean over days", online),
         ),
     }
@@ -248,7 +248,7 @@ def curve(table: pd.DataFrame) -> Drawing:
             left.annotate(
                 f"{value:,.0f} g/kWh",
                 tuple(mean.loc[value][[grams, tree]]),
-                xytext=(6, -10),
+                xytext=(8, -3),
                 textcoords="offset points",
                 fontsize=8,
             )
@@ -284,7 +284,7 @@ def curve(table: pd.DataFrame) -> Drawing:
             "Squares: the policy as it decides a run, one slot at a time, against DETA deciding likewise. Right: the "
             "optimum; TREE and EE change alike: all work is done at every price, so bits and tokens are given."
         ),
-        alt=f"At the dearest joule TREE changes by {last[tree]:+.2f} %, grams by {last[grams]:+.2f} % against DETA",
+        alt=f"At the dearest joule TREE changes by {last[tree]:+z.2f} %, grams by {last[grams]:+z.2f} % against DETA",
         figure=figure,
         data=points,
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -38,3 +40,19 @@ def test_missing_is_a_dash_and_never_zero() -> None:
         assert text(None) == units.NO_VALUE
         assert text(math.nan) == units.NO_VALUE
         assert text(0.0) != units.NO_VALUE
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, -1e-9])
+def test_a_zero_has_no_sign(value: float) -> None:
+    assert units.percent(value) == "0.0\u202f%"
+    assert units.reduction_text(value, value, value) == "0.0\u202f% [0.0, 0.0]"
+
+
+def test_no_format_of_the_source_gives_a_zero_a_minus() -> None:
+    """``z`` in a format with a sign: what rounds to zero is +0.0, never -0.0."""
+    root = Path(__file__).parents[3]
+    signed = re.compile(r":\+,?(\.\d+|\.\{\w+\})[f%]")
+    for package in ("benchmarks", "carbon_data", "coordinator", "docs", "edge_node", "experiments", "protos"):
+        for path in (root / package).rglob("*.py"):
+            found = signed.findall(path.read_text(encoding="utf-8"))
+            assert found == [], f"{path}: write :+z in place of :+"

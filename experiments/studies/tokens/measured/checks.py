@@ -15,6 +15,7 @@ from experiments.report.stats import Estimate
 from experiments.studies.tokens.extent import REFERENCE_TOKENS
 from experiments.studies.tokens.measured import summary
 from experiments.studies.tokens.measured.summary import Results
+from experiments.studies.verdict import check
 
 READ_RATIO = 0.65
 BATCH_RATIO = 0.92
@@ -53,7 +54,8 @@ def judge(
             "what Q4_1 lost stays lost",
             far <= SAME_FRACTION,
             ", ".join(
-                f"{kind} {math.expm1(one.mean):+.2%}" for kind, one in zip(("Q8_0", "F16"), more, strict=True)
+                f"{kind} {math.expm1(one.mean):+z.2%}"
+                for kind, one in zip(("Q8_0", "F16"), more, strict=True)
             ),
             ClaimFigure(
                 "largest difference in perplexity of Q8_0 and F16",
@@ -65,7 +67,7 @@ def judge(
         "q4-0-predicts-worse": check(
             "Q4_0 made of the file predicts the text worse than it does, by the interval over windows",
             less.low is not None and less.low > 0,
-            f"perplexity {math.expm1(less.mean):+.1%} over {less.n} windows",
+            f"perplexity {math.expm1(less.mean):+z.1%} over {less.n} windows",
             ClaimFigure(
                 "rise of perplexity, Q4_0 over Q4_1",
                 Kind.FRACTION,
@@ -163,13 +165,3 @@ def interval_figure(
 
 def _known(value: Any) -> float | None:
     return None if value is None or pd.isna(value) else float(value)
-
-
-def check(statement: str, met: bool, ours: str, figure: ClaimFigure) -> dict[str, Any]:
-    """As ``reproduce`` shows it."""
-    return {
-        "statement": statement,
-        "verdict": "met" if met else "not met",
-        "ours": ours,
-        "figure": figure.as_dict(),
-    }

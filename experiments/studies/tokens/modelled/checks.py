@@ -8,10 +8,10 @@ import pandas as pd
 
 from edge_node.energy.transport import load_transport
 from experiments.report.claims.figure import ClaimFigure, Kind
-from experiments.studies.tokens.measured.checks import check
 from experiments.studies.tokens.modelled.batching import Release
 from experiments.studies.tokens.modelled.routing import HANDED, REFINED
 from experiments.studies.tokens.modelled.waking import Waking
+from experiments.studies.verdict import check
 
 LATE = 0.1
 """Most of DETA's answers that may come later than their target."""
@@ -67,8 +67,8 @@ def judge(
             f"between nodes that are alike, reading here and writing there saves at least {NOTHING:.1%} of grams at "
             "Wi-Fi's price of a byte",
             bool((saved >= NOTHING).all()),
-            f"{saved.min():.4%} to {saved.max():.4%} of DETA's grams; bytes for nothing: "
-            f"{gains['bytes cost nothing']:.4%}",
+            f"{saved.min():z.4%} to {saved.max():z.4%} of DETA's grams; bytes for nothing: "
+            f"{gains['bytes cost nothing']:z.4%}",
             range_figure(
                 "grams that hand-over saves, all days",
                 Kind.FRACTION,
@@ -81,8 +81,8 @@ def judge(
             f"where every other node reads for a quarter of the joules, hand-over saves at least {NOTHING:.1%} of "
             "grams at Wi-Fi's price of a byte",
             bool(gains["fast readers"] >= NOTHING),
-            f"Wi-Fi {gains['fast readers']:.4%}, radio only {gains['fast readers, radio only']:.4%}, bytes for nothing "
-            f"{gains['fast readers, bytes cost nothing']:.4%}",
+            f"Wi-Fi {gains['fast readers']:z.4%}, radio only {gains['fast readers, radio only']:z.4%}, "
+            f"bytes for nothing {gains['fast readers, bytes cost nothing']:z.4%}",
             ClaimFigure(
                 "grams that hand-over saves with fast readers",
                 Kind.FRACTION,

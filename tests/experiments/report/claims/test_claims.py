@@ -36,6 +36,8 @@ def test_figures_are_written_as_people_write_them() -> None:
     share = ClaimFigure("reduction", Kind.FRACTION, 0.749, at_least=-0.02, at_most=0.02)
     assert share.ours_text == "74.9\u202f%"
     assert share.wanted_text == "at least \u22122\u202f%, at most 2\u202f%"
+    assert replace(share, ours=1.3e-6).ours_text == "0.0001\u202f%", "small is not nothing"
+    assert replace(share, ours=0.0).ours_text == "0.0\u202f%"
     exact = ClaimFigure("parameters", ours=203_530, at_least=203_530, at_most=203_530)
     assert exact.ours_text == "203\u202f530"
     assert exact.wanted_text.startswith("exactly")
@@ -60,6 +62,8 @@ def test_marks_stand_in_the_order_of_their_values() -> None:
     open_below = places(replace(GROWTH, low=None))
     assert open_below["low"] == EDGE, "an open interval reaches the edge"
     assert "ours" not in places(replace(GROWTH, ours=None, low=None, high=None))
+    kept = places(ClaimFigure("floor kept", Kind.FACTOR, 1.0 - 1e-9, at_least=1.0))
+    assert kept["ours"] == kept["limit"], "rounding is no distance"
 
 
 def test_what_stands_beside_ours() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.report.figures import draw_all
-from experiments.report.figures.base import PercentTicks, spread_labels
+from experiments.report.figures.base import PercentTicks, new_figure, percent_axis, spread_labels
 from experiments.report.figures.look import look
 from experiments.report.read import load
 
@@ -61,3 +61,14 @@ def test_figures_drawn_once_are_those_that_matplotlib_saves(
 )
 def test_ticks_in_percent_are_not_rounded(ticks: list[float], texts: list[str]) -> None:
     assert PercentTicks().format_ticks(ticks) == texts
+
+
+def test_ticks_outside_of_the_picture_ask_for_no_decimals() -> None:
+    with look():
+        axes = new_figure(2.0).subplots()
+    axes.set_yscale("log")
+    axes.set_ylim(0.009, 2.0)
+    percent_axis(axes.yaxis)
+    axes.figure.canvas.draw()
+    shown = [label.get_text() for label in axes.get_yticklabels() if 0.009 <= label.get_position()[1] <= 2.0]
+    assert shown == ["1%", "10%", "100%"]

@@ -26,6 +26,6 @@ def test_rank_changes_by_hand() -> None:
     )
     table = ranking.ranking(grams)
     assert ranking.first_by_reading(table) == {first: ["deta"], second: ["dat"]}
-    assert ranking.changes(table) == [f"{second}: dat 2 -> 1, deta 1 -> 2"]
+    assert ranking.changes(table) == [f"{second}: dat from 2 to 1, deta from 1 to 2"]
     own = table[(table["reading"] == first) & (table["policy"] == "deta")]
     assert own["reduction_fraction"].item() == pytest.approx(0.5)
