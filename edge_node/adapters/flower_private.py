@@ -7,10 +7,11 @@ that Flower's own launcher sets, and the run of a grid is a private type. A tran
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, Error, Message, RecordDict
@@ -22,6 +23,9 @@ from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 from numpy.typing import NDArray
 
+from edge_node.adapters.flower_records import NUMPY_BYTES
+from edge_node.adapters.npy import array_view
+
 UserValue = bool | int | float | str
 """Of a run's configuration."""
 PackedArrays = list[tuple[str, str, tuple[int, ...], str, NDArray[np.uint8]]]
@@ -29,6 +33,17 @@ PackedArrays = list[tuple[str, str, tuple[int, ...], str, NDArray[np.uint8]]]
 
 SERVER_NODE_ID = 1
 MAX_BUNDLE_BYTES: int = FAB_MAX_SIZE
+
+
+class ReceivedArray(Array):
+    """An array that came with a message. NumPy's own reader gives the header to Python's parser, which must not run in
+    two threads at once (edge_node.adapters.npy), and averaging reads while other threads of the runner do."""
+
+    def numpy(self) -> NDArray[Any]:
+        if self.stype == NUMPY_BYTES:
+            with contextlib.suppress(ValueError):  # what only NumPy can read, or refuse
+                return array_view(self.data).copy(order="K")
+        return super().numpy()
 
 
 def bind_identity(run_id: int) -> None:
@@ -80,7 +95,7 @@ def unpack_arrays(packed: PackedArrays) -> ArrayRecord:
     """The array record again; payloads stay bytes until someone asks for numpy, and nothing is unpickled."""
     return ArrayRecord(
         {
-            name: Array(dtype=dtype, shape=shape, stype=stype, data=payload.tobytes())
+            name: ReceivedArray(dtype=dtype, shape=shape, stype=stype, data=payload.tobytes())
             for name, dtype, shape, stype, payload in packed
         }
     )
@@ -113,7 +128,7 @@ def copy_message(message: Message) -> Message:
         for key, record in message.content.array_records.items():
             copied.content[key] = ArrayRecord(
                 {
-                    name: Array(dtype=a.dtype, shape=tuple(a.shape), stype=a.stype, data=a.data)
+                    name: ReceivedArray(dtype=a.dtype, shape=tuple(a.shape), stype=a.stype, data=a.data)
                     for name, a in record.items()
                 }
             )

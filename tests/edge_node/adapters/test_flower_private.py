@@ -58,6 +58,38 @@ def test_a_message_survives_packing_and_copying():
     assert set(made.content) == {"arrays", "config", "m"}
 
 
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(12, dtype=np.float32).reshape(3, 4),
+        np.asfortranarray(np.arange(12, dtype=">i2").reshape(3, 4)),
+        np.float64(2.5),
+        np.zeros((0, 3), dtype=np.complex64),
+        np.array([True, False]),
+        np.array(["a", "bc"]),
+    ],
+)
+def test_what_came_is_read_as_flower_reads_it(array):
+    """Texts too, which the quicker reader leaves to NumPy; and as an array of its own, which may be written to."""
+    sent = private.Array(np.asarray(array))
+    (found,) = private.unpack_arrays(private.pack_arrays(ArrayRecord({"x": sent}))).values()
+    read, expected = found.numpy(), sent.numpy()
+    np.testing.assert_array_equal(read, expected)
+    assert (read.dtype, read.flags.f_contiguous) == (expected.dtype, expected.flags.f_contiguous)
+    assert read.flags.writeable
+
+
+def test_what_came_in_another_form_or_torn_is_refused_as_flower_refuses_it():
+    whole = private.Array(np.arange(4.0))
+    for stype, data in (("other", whole.data), (whole.stype, whole.data[:-1]), (whole.stype, b"nonsense")):
+        sent = private.Array(dtype=whole.dtype, shape=whole.shape, stype=stype, data=data)
+        (found,) = private.unpack_arrays(private.pack_arrays(ArrayRecord({"x": sent}))).values()
+        with pytest.raises((TypeError, ValueError)) as said:
+            found.numpy()
+        with pytest.raises(said.type):
+            sent.numpy()
+
+
 def test_an_error_survives_packing():
     error = private.error_reply(message(), NODE_UNAVAILABLE, "gone")
     back = private.unpack(*private.pack(error))
