@@ -99,7 +99,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[Overrun, Timed]:
 def _make_one_slot_long(patch: pytest.MonkeyPatch) -> None:
     """Eight batches of two nodes in one process take 2.6 slots."""
     at: list[int] = [0]
-    begin, step = execution.Execution._begin, TaskWorkload._number
+    begin, step = execution.Execution.begin, TaskWorkload._number
 
     def begun(self: Any, slot: Any) -> Any:
         at[0] = slot.slot
@@ -109,7 +109,7 @@ def _make_one_slot_long(patch: pytest.MonkeyPatch) -> None:
         time.sleep(2.6 * SLOT_S / 8 if at[0] == LONG_SLOT else 0.0)
         return step(self, *args)
 
-    patch.setattr(execution.Execution, "_begin", begun)
+    patch.setattr(execution.Execution, "begin", begun)
     patch.setattr(TaskWorkload, "_number", slow)
 
 
