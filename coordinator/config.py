@@ -145,6 +145,24 @@ class NodeBounds(Strict):
     """A slot counts as at least so long: a meter that times real work reads more than a short slot's model."""
 
 
+class TurnConfig(Strict):
+    """One turn of a user's conversation with a language model: known beforehand, as traces are."""
+
+    slot: int = Field(ge=0)
+    owner: str
+    """Node that the user was at before, which has the conversation; of the first turn, the one that it begins at."""
+    batch_id: int = Field(ge=0)
+    """Number of its batch at the owner."""
+    conversation: int = Field(ge=0)
+    turn: int = Field(ge=0)
+    at: str
+    """Node that the user is at now."""
+    cache_bytes: int = Field(default=0, ge=0)
+    """Of the cache of the turns before; 0 of the first."""
+    read_again_j: float = Field(default=0.0, ge=0)
+    """What reading these turns again takes at ``at``, above static power: calibrated where costs are, else counted."""
+
+
 class CoordinatorConfig(Strict):
     run_id: str
     ledger_path: Path
@@ -183,6 +201,8 @@ class CoordinatorConfig(Strict):
     plausible_power_times: float = Field(default=20.0, ge=1)
     plausible_harvest_times: float = Field(default=1.5, ge=1)
     """Margins: a reading of so many times the bound, or less, is believed."""
+    turns: tuple[TurnConfig, ...] = ()
+    """Of conversations, in the order of slots, owners and their batches."""
     body: CoordinatorBody
     tree_alpha_bits_per_token: float = Field(ge=0)
     host: str = "127.0.0.1"

@@ -136,6 +136,38 @@ class TokenCosts(Strict):
     """Above rest while it reads or writes."""
 
 
+class UserTurn(Strict):
+    """One turn of a user's conversation, at the node that the user was at before: it has the conversation."""
+
+    conversation: int = Field(ge=0)
+    turn: int = Field(ge=0)
+    """In the conversation, from 0."""
+    at: str
+    """Node that the user is at now."""
+
+
+class ConversationConfig(Strict):
+    """Conversations of users with the language model. The prompt of turn k is all that was said before it, and a
+    message: first_tokens + k (message_tokens + answer_tokens) tokens."""
+
+    first_tokens: int = Field(ge=1)
+    """Of a conversation's first message, the system prompt among them."""
+    message_tokens: int = Field(ge=1)
+    """Of each later message."""
+    answer_tokens: int = Field(ge=1)
+    own: tuple[UserTurn, ...] = ()
+    """Turns that begin at this node, in the order of its batches: one a batch."""
+
+    def prompt_tokens(self, turn: int) -> int:
+        """Of the whole conversation so far, with the message of ``turn``."""
+        return self.first_tokens + turn * (self.message_tokens + self.answer_tokens)
+
+    def history_tokens(self, turn: int) -> int:
+        """Of the prompt of ``turn``, what a cache of the turns before has: an answer's last token is written and not
+        read. 0: there is none."""
+        return self.prompt_tokens(turn) - self.message_tokens - 1 if turn else 0
+
+
 class LanguageConfig(Strict):
     """A language model that a node serves in a process of its own, and the lengths of its users' requests."""
 
@@ -167,6 +199,8 @@ class LanguageConfig(Strict):
     """Blocks times width: with it attention's operations grow with the context."""
     cache_bytes_per_token: int = Field(default=0, ge=0)
     """Of a prompt's cache; 0: it is not known, and no prompt is read on one node and answered on another."""
+    conversations: ConversationConfig | None = None
+    """None: requests are no turns of conversations."""
     costs: TokenCosts | None = None
     """What policies plan with; None: operations counted from the model's shape, at the board's speed in training."""
 

@@ -195,7 +195,8 @@ class PrepareResult:
 class ReadPrompt:
     """One request whose prompt was read for another node."""
 
-    use: RequestUse
+    use: RequestUse | None
+    """What reading it took; None: the node had its cache already."""
     prompt: HandedPrompt | None
     """Without its place in a batch, which the node knows; None where reading failed."""
 

@@ -76,6 +76,21 @@ class SplitCosts:
 
 
 @dataclass(frozen=True)
+class MovedTurns:
+    """Turns of conversations in the slot being decided whose users have moved to another node. Each is a batch of its
+    owner, the node that has the conversation. All (K,), those of one pair in the order in which batches are sent."""
+
+    owner: Ints
+    """Index of the node."""
+    at: Ints
+    """Index of the node that the user is at now."""
+    cache_bytes: Floats
+    """Of the cache of the turns before."""
+    read_again_j: Floats
+    """What reading them again takes there, above static power."""
+
+
+@dataclass(frozen=True)
 class Fleet:
     """State of N nodes before a slot, and what is expected of the H slots from it on."""
 
@@ -181,6 +196,8 @@ class Fleet:
     """(N,) whether the cost of a node's work was measured for this task; None: of none."""
     split: SplitCosts | None = None
     """None: a batch is run by one node."""
+    moved: MovedTurns | None = None
+    """None: no user moves, or requests are no turns of conversations."""
     loss_fraction: Floats | None = None
     """(N, N) l_ij where losses do not factor; overrides export and import efficiency when given."""
     participations: Ints | None = None

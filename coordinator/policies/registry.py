@@ -23,6 +23,9 @@ POLICIES: dict[str, str] = {
     "deta-tree": "coordinator.policies.deta_tree:DetaTree",
     "dat-hand-over": "coordinator.policies.hand_over:DatHandOver",
     "deta-hand-over": "coordinator.policies.hand_over:DetaHandOver",
+    "follow-prefill": "coordinator.policies.follow:FollowPrefill",
+    "follow-hand-over": "coordinator.policies.follow:FollowHandOver",
+    "follow-cheaper": "coordinator.policies.follow:FollowCheaper",
     "oracle": "coordinator.policies.oracle:Oracle",
     "auction": "coordinator.negotiation.policies.auction:Auction",
     "admm": "coordinator.negotiation.policies.admm:Admm",
@@ -92,6 +95,9 @@ class Traits:
     wants_slots: Callable[[int], int] | None
     """(deadline slots) to slots of look-ahead below which its rule is cut short."""
 
+    follows_users: bool = False
+    """Whether it has turns of conversations answered where their users are (``Fleet.moved``)."""
+
     def wanted_horizon(self, deadline_slots: int) -> int:
         """Slots that the policy wants to look ahead; 1 where it does not say."""
         return 1 if self.wants_slots is None else max(1, int(self.wants_slots(deadline_slots)))
@@ -105,6 +111,7 @@ def traits(policy: Policy) -> Traits:
         uses_harvest=bool(getattr(policy, "uses_harvest", True)),
         restrictions=freedoms if isinstance(freedoms, Restrictions) else Restrictions(True, True, True),
         wants_slots=wants if callable(wants) else None,
+        follows_users=bool(getattr(policy, "follows_users", False)),
     )
 
 

@@ -15,6 +15,7 @@ from coordinator.slots.books import Books
 from coordinator.slots.columns import ProfileColumns, StandingColumns, work_of
 from coordinator.slots.deferral import offload_room
 from coordinator.slots.expecting import expected_g_per_kwh
+from coordinator.slots.moved_turns import moved_turns
 from protos.messages.columns import TelemetryColumns
 from protos.messages.slot import Telemetry
 from protos.messages.stream import NodeProfile
@@ -211,6 +212,7 @@ def fleet_of_columns(
         slot_s=config.slot_s,
         stage=str(stages[0]),
         split=profiles.split,
+        moved=moved_turns(config, slot, node_ids),
         calibrated=profiles.calibrated,
         limits=limits if profiles.can_sleep.any() else replace(limits, may_sleep=False),
         intensity_g_per_kwh=intensities,

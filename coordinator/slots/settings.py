@@ -86,6 +86,8 @@ def told_config(config: CoordinatorConfig) -> dict[str, Any]:
     unset = [name for name in ("overrun", "live") if getattr(config, name) is None]
     if not config.measured_batteries:
         unset.append("measured_batteries")
+    if not config.turns:
+        unset.append("turns")
     left_out = {"ledger_path", "host", "port", "access", *unset}
     return {name: value for name, value in told.items() if name not in left_out}
 

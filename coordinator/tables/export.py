@@ -37,6 +37,7 @@ from coordinator.tables.schema import (
     SWITCHED,
     TABLES,
     TIMED,
+    TURNS,
     WHERE_THERE_ARE_ROWS,
     Kind,
 )
@@ -144,7 +145,7 @@ def _typed(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     typed = frame.astype({c.name: STORED_AS[c.kind] for c in TABLES[name].columns if c.kind in STORED_AS})
     if SLEEP in typed and typed[SLEEP].fillna(SLEPT_BY_MODEL).eq(SLEPT_BY_MODEL).all():
         typed = typed.drop(columns=SLEEP)
-    for group in (SWITCHED, TIMED, HARVESTED, GAUGED, LIVE, SPOKEN, HANDED):
+    for group in (SWITCHED, TIMED, HARVESTED, GAUGED, LIVE, SPOKEN, HANDED, TURNS):
         columns = [name for name in group if name in typed]
         if typed[columns].isna().all(axis=None):
             typed = typed.drop(columns=columns)

@@ -7,6 +7,7 @@ from typing import Any
 
 from carbon_data.units import from_micro, from_pico
 from coordinator.tables.recorded import RecordedRun, Row
+from coordinator.tables.turns import TurnColumns
 from protos.latency import exact_quantile
 from protos.messages.terms import Component, RequestPart, Stage
 
@@ -16,6 +17,7 @@ WORKING = (Component.COMPUTE, Component.STATIC, Component.WASTE)
 
 def request_rows(run: RecordedRun) -> Iterable[Row]:
     """In the order of slots, nodes, and answers."""
+    turns = TurnColumns(run)
     for (slot, node), usage in sorted(run.usage.items()):
         told = usage.get("requests", ())
         booking = run.bookings.get((slot, node))
@@ -45,6 +47,7 @@ def request_rows(run: RecordedRun) -> Iterable[Row]:
                 "first_token_s": one["first_token_s"],
                 "token_gap_s": one["token_gap_s"],
                 **_handed(one),
+                **turns.of(slot, node, one),
             }
 
 
@@ -71,7 +74,8 @@ def spoken_columns(told: Sequence[Mapping[str, Any]]) -> Row:
 
 
 def _handed(one: Mapping[str, Any]) -> Row:
-    """Of a request that two nodes shared; {} of others, and of ledgers of versions before."""
+    """Of a request that two nodes shared, or a later turn of a conversation; {} of others, and of ledgers of versions
+    before."""
     part = one.get("part", RequestPart.WHOLE)
     if part == RequestPart.WHOLE:
         return {}

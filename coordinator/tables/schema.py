@@ -276,17 +276,35 @@ REQUESTS = table(
     more(Kind.TEXT_OR_NULL, "part"),
     more(Kind.COUNT, "cache_bytes"),
     more(Kind.FLAG_OR_NULL, "same_answer"),
+    more(Kind.COUNT, "conversation", "turn"),
+    more(Kind.TEXT_OR_NULL, "user_at"),
+    more(Kind.REAL, "handed_j", "handed_g", "hand_over_g", "read_again_j", "read_again_g"),
     may_be_empty=True,
     may_lack=True,
 )
 """A row for every request to a language model. Runs without one have no such table. The joules of a node's rows in a
 slot add up to its application lines of computation, static power and waste; ``operational_g`` likewise. A request that
 two nodes shared has two rows: ``part`` is "read" where its prompt was read, "write" where it was answered, null of a
-whole request."""
+whole request. Of a later turn of a conversation ``part`` says with what it was answered
+(protos.messages.terms.RequestPart); prices of handing over and reading again are there where the user has moved."""
 
 HANDED = ("handed_batches", "part", "cache_bytes", "same_answer")
 """Columns of ``decisions`` and ``requests`` that are left out where no prompt was read on one node and answered on
 another."""
+
+TURNS = (
+    *(
+        "conversation",
+        "turn",
+        "user_at",
+        "handed_j",
+        "handed_g",
+        "hand_over_g",
+        "read_again_j",
+        "read_again_g",
+    ),
+)
+"""Columns of ``requests`` that are left out where there were no conversations."""
 
 WHERE_THERE_ARE_ROWS = ("requests",)
 """Tables that are written where they have rows."""

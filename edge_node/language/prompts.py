@@ -58,6 +58,18 @@ def tokenised(url: str) -> Corpus:
     return Corpus(np.array([one["id"] for one in told], dtype=np.int32), ends.astype(np.int64))
 
 
+def passage(corpus: Corpus, start: int, count: int) -> tuple[NDArray[np.int32], int]:
+    """(``count`` tokens of the text from ``start`` on, their bytes of text); the text wraps around."""
+    pieces, size = [corpus.tokens[:0]], 0
+    while count > 0:  # it may be longer than the text
+        start %= len(corpus.tokens)
+        taken = min(count, len(corpus.tokens) - start)
+        pieces.append(corpus.tokens[start : start + taken])
+        size += corpus.bytes_of(start, taken)
+        start, count = start + taken, count - taken
+    return np.concatenate(pieces), size
+
+
 def batch_of(
     corpus: Corpus,
     lengths: Sequence[tuple[int, int]],
@@ -70,14 +82,9 @@ def batch_of(
     tokens = np.zeros((len(lengths), longest), dtype=np.int32)
     text_bytes = np.zeros(len(lengths), dtype=np.int32)
     for row, ((prompt, _), start) in enumerate(zip(lengths, starts, strict=True)):
-        at = common = min(shared, prompt)
-        tokens[row, :common] = corpus.tokens[:common]
-        text_bytes[row] = corpus.bytes_of(0, common)
-        place = start
-        while at < prompt:  # a prompt may be longer than the text
-            place %= len(corpus.tokens)
-            count = min(prompt - at, len(corpus.tokens) - place)
-            tokens[row, at : at + count] = corpus.tokens[place : place + count]
-            text_bytes[row] += corpus.bytes_of(place, count)
-            at, place = at + count, place + count
+        common = min(shared, prompt)
+        first, first_bytes = passage(corpus, 0, common)
+        rest, rest_bytes = passage(corpus, start, prompt - common)
+        tokens[row, :prompt] = np.concatenate((first, rest))
+        text_bytes[row] = first_bytes + rest_bytes
     return {TOKENS: tokens, LENGTHS: np.array(lengths, dtype=np.int32).reshape(-1, 2), TEXT_BYTES: text_bytes}

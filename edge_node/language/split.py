@@ -7,12 +7,13 @@ requests, with the answer that it gives alone; what the comparison takes is wast
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 
 from carbon_data.units import BITS_PER_BYTE
 from edge_node.config import LanguageConfig
 from edge_node.language.ask import AskError, Said
+from edge_node.language.asked import Asked, require_answerable
 from edge_node.language.calibrated import calibrated_cost
+from edge_node.language.failed import failed_use
 from edge_node.language.node_server import NodeServer
 from edge_node.language.prompt_cache import CacheError, PromptCache, kin_name
 from edge_node.language.server import ServerError
@@ -29,20 +30,6 @@ EVENT_BYTES = 170.0
 COMPARED_EVERY = 16
 """Of the requests that a node answers with another's cache, one in so many is answered a second time, without it; the
 first one of a run among them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One request."""
-
-    tokens: list[int]
-    answer_tokens: int
-    text_bytes: int
-
-    @property
-    def context(self) -> int:
-        """Tokens of prompt and answer."""
-        return len(self.tokens) + self.answer_tokens
 
 
 class SplitRequests:
@@ -77,13 +64,15 @@ class SplitRequests:
         cpu_s = self._server.cpu_s()
         self._pieces.begin()
         try:
-            if asked.answer_tokens < 2 or asked.context > self._config.context_tokens:
-                raise AskError("its lengths are those of no request that two nodes can share")
+            require_answerable(asked, self._config.context_tokens)
+            if asked.answer_tokens < 2:
+                raise AskError("an answer of one token comes out of reading: two nodes cannot share it")
             said = self._server.ready().ask(asked.tokens, 1, with_tokens=True)
             cache = self._server.taken()
         except (AskError, ServerError, CacheError) as error:
             log.warning("a prompt was not read for another node: %s", error)
-            return ReadPrompt(self._failed(error, cpu_s), None)
+            piece = self._pieces.end(Work(Stage.APPLICATION, 0.0, wasted=True), self._server.cpu_s() - cpu_s)
+            return ReadPrompt(failed_use(error, piece, part=RequestPart.READ), None)
         flop = self._shape.prefill_flop(said.prefilled_tokens, said.cached_tokens)
         piece = self._pieces.end(Work(Stage.APPLICATION, flop), self._server.cpu_s() - cpu_s)
         use = RequestUse(
@@ -187,23 +176,3 @@ class SplitRequests:
             alone = None
         self._pieces.end(Work(Stage.APPLICATION, flop, wasted=True), self._server.cpu_s() - cpu_s)
         return None if alone is None else alone == text
-
-    def _failed(self, error: Exception, cpu_s: float) -> RequestUse:
-        piece = self._pieces.end(Work(Stage.APPLICATION, 0.0, wasted=True), self._server.cpu_s() - cpu_s)
-        return RequestUse(
-            cached_tokens=0,
-            prefilled_tokens=0,
-            tokens_out=0,
-            seconds=piece.seconds,
-            prefill_fraction=1.0,
-            first_s=piece.seconds,
-            compute_j=piece.compute_j,
-            half_width_j=piece.half_width_j,
-            flop=0.0,
-            decode_flop=0.0,
-            up_bytes=0,
-            down_bytes=0,
-            content_bits=0,
-            failed=str(error) or type(error).__name__,
-            part=RequestPart.READ,
-        )

@@ -6,20 +6,22 @@ counted as failed, with what it took, and the next one goes on.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from carbon_data.units import BITS_PER_BYTE
 from edge_node.config import LanguageConfig
-from edge_node.language.ask import AskError, GoneError, Said, framing_bytes
+from edge_node.language.ask import AskError, Said, framing_bytes
+from edge_node.language.asked import TURN, Asked, requests_of, require_answerable
 from edge_node.language.calibrated import calibrated_cost
+from edge_node.language.failed import Failing
 from edge_node.language.node_server import NodeServer
-from edge_node.language.prompts import BYTES_PER_TOKEN, LENGTHS, TEXT_BYTES, TOKENS, batch_of
+from edge_node.language.prompts import BYTES_PER_TOKEN, LENGTHS, TEXT_BYTES, batch_of
 from edge_node.language.server import ServerError
 from edge_node.language.shape import Shape
-from edge_node.language.split import EVENT_BYTES, Asked, SplitRequests
+from edge_node.language.split import EVENT_BYTES, SplitRequests
+from edge_node.language.turns import TurnRequests
 from edge_node.meters.base import Work
 from edge_node.meters.pieces import Pieces
 from edge_node.workload import (
@@ -37,7 +39,6 @@ from edge_node.workload import (
 from protos.messages.parcels import HandedPrompt
 from protos.messages.terms import Stage
 
-log = logging.getLogger(__name__)
 DRAW = 0x70CE
 """Beside seed, node and request: a stream of randomness of its own for passages."""
 
@@ -68,7 +69,12 @@ class LanguageWorkload:
         self._config, self._place, self._server, self._pieces = config, place, server, pieces
         self.shape = Shape(config.block_parameters, config.output_parameters, config.attention_width)
         self._framing = framing_bytes()
+        self._failing = Failing(server, pieces, self.shape, self._framing)
         self._split = SplitRequests(config, server, pieces, self.shape, self._framing)
+        told = config.conversations
+        self._turns = (
+            None if told is None else TurnRequests(config, told, place[0], server, pieces, self._framing)
+        )
 
     @property
     def digest(self) -> str:
@@ -87,15 +93,22 @@ class LanguageWorkload:
             bytes_per_batch=size * (4 * config.longest_tokens + 12),
             up_bytes=size * (prompt * BYTES_PER_TOKEN + self._framing),
             down_bytes=size * answer * EVENT_BYTES,
-            split=self._split.cost(prompt, size) if answer > 1 else None,
+            split=self._split.cost(self._handed_tokens(prompt), size) if answer > 1 else None,
             measured=calibrated_cost(config.costs, prompt, answer, size),
         )
+
+    def _handed_tokens(self, prompt: int) -> int:
+        """Of the mean prompt, what a cache of it has: of a conversation, the turns before."""
+        told = self._config.conversations
+        return prompt if told is None else max(1, prompt - told.message_tokens - 1)
 
     def batch(self, batch_id: int, stage: str) -> Arrays:
         """Requests of own batch ``batch_id``; the same number always asks the same. Raises ServerError."""
         _application(stage)
         first = batch_id * self.requests_per_batch
         numbers = range(first, first + self.requests_per_batch)
+        if self._turns is not None:
+            return self._turns.batch(batch_id)
         corpus, config = self._server.corpus(), self._config
         starts = [
             int(np.random.default_rng((*self._place, DRAW, number)).integers(len(corpus.tokens)))
@@ -136,7 +149,10 @@ class LanguageWorkload:
         raise ValueError("a node that serves a language model trains nothing")
 
     def read(self, batch: Arrays) -> list[ReadPrompt]:
-        """Read the prompts of a batch that another node answers, one after the other."""
+        """Read the prompts of a batch that another node answers, one after the other; of a conversation nothing is
+        read: its cache is there."""
+        if self._turns is not None and TURN in batch:
+            return [ReadPrompt(None, self._turns.handed(asked)) for asked in requests_of(batch)]
         return [self._split.read(asked) for asked in requests_of(batch)]
 
     def infer(self, parameters: Parameters, batches: Sequence[Arrays]) -> InferResult:
@@ -170,6 +186,8 @@ class LanguageWorkload:
     # --- one request -----------------------------------------------------------------------------------------
 
     def _any(self, asked: Asked, prompt: HandedPrompt | None) -> RequestUse:
+        if self._turns is not None and asked.turn is not None:
+            return self._turns.answer(asked, prompt)
         if prompt is None:
             return self._use(asked)
         return self._split.write(asked, prompt) or self._use(asked)
@@ -180,17 +198,11 @@ class LanguageWorkload:
         try:
             said = self._said(asked)
         except (AskError, ServerError) as error:
-            return self._failed(asked, error, cpu_s)
+            return self._failing.use(asked, error, cpu_s)
         return self._answered(asked, said, cpu_s)
 
     def _said(self, asked: Asked) -> Said:
-        if not asked.tokens:
-            raise AskError("its lengths are those of no request: it was damaged on its way")
-        if asked.context > self._config.context_tokens:
-            raise AskError(
-                f"{len(asked.tokens)} tokens of prompt and {asked.answer_tokens} of answer are more than the context "
-                f"of {self._config.context_tokens}: raise task.llm.context_tokens"
-            )
+        require_answerable(asked, self._config.context_tokens)
         return self._server.ready().ask(asked.tokens, asked.answer_tokens)
 
     def _answered(self, asked: Asked, said: Said, cpu_s: float) -> RequestUse:
@@ -217,44 +229,6 @@ class LanguageWorkload:
             down_bytes=said.down_bytes,
             content_bits=BITS_PER_BYTE * (asked.text_bytes + said.text_bytes),
         )
-
-    def _failed(self, asked: Asked, error: Exception, cpu_s: float) -> RequestUse:
-        """What it took is waste. The prompt counts as read where it was asked: how far the server came is not known."""
-        log.warning("a request failed: %s", error)
-        came = error.tokens_out if isinstance(error, AskError) else 0
-        begun = isinstance(error, GoneError)
-        flop = self.shape.prefill_flop(len(asked.tokens)) if begun else 0.0
-        decode = self.shape.decode_flop(len(asked.tokens), came) if begun else 0.0
-        spent_s = self._server.cpu_s() - cpu_s
-        piece = self._pieces.end(Work(Stage.APPLICATION, flop + decode, wasted=True), spent_s)
-        if begun:
-            self._server.drop()  # the next request gets another
-        return RequestUse(
-            cached_tokens=0,
-            prefilled_tokens=0,
-            tokens_out=0,
-            seconds=piece.seconds,
-            prefill_fraction=1.0,
-            first_s=piece.seconds,
-            compute_j=piece.compute_j,
-            half_width_j=piece.half_width_j,
-            flop=flop + decode,
-            decode_flop=decode,
-            up_bytes=asked.text_bytes + self._framing,
-            down_bytes=error.down_bytes if isinstance(error, AskError) else 0,
-            content_bits=0,
-            failed=str(error) or type(error).__name__,
-        )
-
-
-def requests_of(batch: Arrays) -> list[Asked]:
-    """The requests of a batch, own or offloaded; one whose lengths its prompt does not have asks nothing."""
-    found = []
-    for row, (prompt, answer), size in zip(batch[TOKENS], batch[LENGTHS], batch[TEXT_BYTES], strict=True):
-        whole = 1 <= prompt <= len(row) and answer >= 1 and size >= 0
-        tokens = row[:prompt].tolist() if whole else []
-        found.append(Asked(tokens, int(answer) if whole else 0, int(size) if whole else 0))
-    return found
 
 
 def _application(stage: str) -> None:

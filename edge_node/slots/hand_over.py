@@ -68,8 +68,11 @@ class HandOver:
                 batch = workload.batch(batch_id, slot.stage.value)
                 found = read(batch)
                 with self._lock:
-                    uses = [each.use for each in found]
-                    ends_s = node.serving.read_ahead(slot, batch_id, batch, uses)
+                    uses = [each.use for each in found if each.use is not None]
+                    # What had been read before takes no time: its cache leaves when the batch does.
+                    ends_s = (
+                        node.serving.read_ahead(slot, batch_id, batch, uses) if uses else [0.0] * len(found)
+                    )
                     slot.prompts[batch_id] = tuple(
                         _placed(each.prompt, batch_id, place, end_s)
                         for place, (each, end_s) in enumerate(zip(found, ends_s, strict=True))

@@ -8,6 +8,7 @@ from edge_node.config import NodeConfig
 from edge_node.meters.base import restart
 from edge_node.slots.backlog import Batch
 from edge_node.slots.errors import InvalidDecision, StaleDecision
+from edge_node.slots.going import divided
 from edge_node.slots.market import MarketSide
 from edge_node.slots.parcels import pack
 from edge_node.slots.phases import Phase
@@ -83,8 +84,7 @@ class DecisionIntake:
         slot.awake, slot.woke = decision.awake, decision.awake and node.slept()
         slot.charge_uj, slot.discharge_uj = decision.charge_uj, decision.discharge_uj
         slot.own, leaving = self._divide(slot, decision)
-        for send in decision.sends:
-            part, leaving = leaving[: send.batches], leaving[send.batches :]
+        for send, part in zip(decision.sends, leaving, strict=True):
             if part:
                 parcel = self._pack(decision, send.executor, part)
                 slot.outgoing[send.executor] = Outgoing(parcel, part, handed=send.handed)
@@ -96,15 +96,21 @@ class DecisionIntake:
         slot.sent = {executor: counts for executor, counts in slot.sent.items() if executor in executors}
         return [outgoing.parcel for outgoing in slot.outgoing.values()]
 
-    def _divide(self, slot: SlotState, decision: Decision) -> tuple[list[Batch], list[Batch]]:
-        """(batches to run at home, batches to send)."""
+    def _divide(self, slot: SlotState, decision: Decision) -> tuple[list[Batch], list[list[Batch]]]:
+        """(batches to run at home, those of each send)."""
         node = self._node
         if decision.self_managed:
-            return self._market.manage(slot, decision)
+            own, leaving = self._market.manage(slot, decision)
+            return own, divided(leaving, 0, decision.sends, self._at)[1]
         wanted = decision.own_batches + sum(send.batches for send in decision.sends)
         taken = node.backlog.take(slot.stage, wanted)
-        # The most urgent stay at home: a parcel may fail.
-        return taken[: decision.own_batches], taken[decision.own_batches :]
+        return divided(taken, decision.own_batches, decision.sends, self._at)
+
+    def _at(self, batch_id: int) -> str | None:
+        """Node that the user of an own batch is at; None where users do not move."""
+        language = self._node.config.language
+        told = None if language is None else language.conversations
+        return None if told is None or batch_id >= len(told.own) else told.own[batch_id].at
 
     def _pack(self, decision: Decision, executor: str, batches: list[Batch]) -> Parcel:
         workload, stage = self._node.workloads[decision.stage], decision.stage.value

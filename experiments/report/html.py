@@ -15,6 +15,7 @@ from carbon_data.files.whole import whole_file
 from experiments.report import (
     battery_gauges,
     clocks,
+    conversations_table,
     harvest_meters,
     headline_tables,
     learning,
@@ -138,6 +139,7 @@ def tables_of(study: Study) -> dict[str, tables.Table]:
         learning.table(study),
         serving_table.requests(study),
         tokens_table.tokens(study),
+        conversations_table.conversations(study),
         tree_table.tree_table(study),
     ]
     return {table.name: with_zones(table, study) for table in found if table is not None}

@@ -30,6 +30,11 @@ def needs_truth(scenario: Scenario) -> bool:
     return chosen_traits(scenario).needs_truth
 
 
+def follows_users(scenario: Scenario) -> bool:
+    """Whether the policy has turns of conversations answered where their users are."""
+    return chosen_traits(scenario).follows_users
+
+
 PAIR_SLOTS = 10_000
 """Pairs of nodes times slots of a plan that a horizon left open may have: half a second to a decision."""
 SLEEP_SLOTS = 6

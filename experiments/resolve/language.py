@@ -16,6 +16,7 @@ from edge_node.language.shape import Shape, shape_of
 from edge_node.tasks.none import LANGUAGE
 from experiments.errors import UsageError
 from experiments.resolve.chosen_policy import chosen_traits
+from experiments.resolve.conversing import refuse_conversations
 from experiments.resolve.request_trace import Requests
 from experiments.resolve.token_costs import token_costs
 from experiments.scenario.model import Scenario
@@ -59,6 +60,7 @@ def refuse_unserved(scenario: Scenario) -> None:
                 raise UsageError(
                     f'{key} has no effect with name = "{LANGUAGE}", where nothing is learned; remove it'
                 )
+    refuse_conversations(scenario)
     if importlib.util.find_spec("xllamacpp") is None or importlib.util.find_spec("gguf") is None:
         with scenario.at("task", "name"):
             raise UsageError(
@@ -67,6 +69,11 @@ def refuse_unserved(scenario: Scenario) -> None:
 
 
 def _refuse_language(scenario: Scenario) -> None:
+    if scenario.inference.arrivals == "conversations":
+        with scenario.at("inference", "arrivals"):
+            raise UsageError(
+                f'arrivals = "conversations" is for task.name = "{LANGUAGE}"; choose other arrivals'
+            )
     if scenario.task.llm != LanguageSpec():
         with scenario.at("task", "llm"):
             raise UsageError(
@@ -204,7 +211,8 @@ def language_seconds(
 ) -> list[float]:
     """(N,) seconds of each board for the requests of a slot, where their number is given by slot."""
     spec = scenario.inference
-    by_second = spec.requests_per_s is not None or spec.load_fraction is not None or spec.arrivals == "trace"
+    by_second = spec.requests_per_s is not None or spec.load_fraction is not None
+    by_second = by_second or spec.arrivals in ("trace", "conversations")
     requests = 0 if by_second else spec.batches_per_slot * spec.requests_per_batch
     return [requests * request_s(config, board) for board in boards]
 

@@ -15,9 +15,11 @@ from edge_node.serving.requests import mean_cost
 from edge_node.tasks.registry import configured_task
 from edge_node.tasks.workload import build_workload
 from experiments.errors import RunError, UsageError
+from experiments.resolve.conversing import busiest_turns, turns_of, with_turns
 from experiments.resolve.language import check_request_count, request_s, with_lengths
 from experiments.resolve.request_trace import read_requests, within
 from experiments.resolve.tasks import service_task
+from experiments.scenario.names import node_name
 from protos.messages.terms import Stage
 
 if TYPE_CHECKING:
@@ -63,9 +65,14 @@ def node_inference(
         found = [common] * len(specs)
         if language is not None:
             check_request_count(scenario, spec.batches_per_slot * spec.requests_per_batch)
+    elif spec.arrivals == "conversations":
+        assert language is not None  # refused elsewhere
+        turns = turns_of(scenario, node_names(len(specs)), stages, slot_s)
+        check_request_count(scenario, busiest_turns(turns))
+        return with_turns(scenario, common, language, turns, node_names(len(specs)))
     elif spec.arrivals == "trace":
         assert spec.path is not None
-        names = [f"n{i:0{len(str(len(specs) - 1))}d}" for i in range(len(specs))]
+        names = node_names(len(specs))
         first_s = stages.index(Stage.APPLICATION) * slot_s
         requests = read_requests(
             spec.path, names, per_s=spec.requests_per_s, tokens_fraction=spec.tokens_fraction
@@ -112,6 +119,11 @@ def node_inference(
             rates = [inference.services[k].rate_per_s for inference in with_services]
             _refuse_floods(rates, slot_s, "lower requests_per_s or load_fraction")
     return _planned(with_services, task, stages, slot_s, scenario.seed), languages
+
+
+def node_names(nodes: int) -> list[str]:
+    """Of all nodes, in their order."""
+    return [node_name(i, nodes) for i in range(nodes)]
 
 
 def _refuse_floods(rates: Sequence[tuple[float, ...]], slot_s: float, advice: str) -> None:

@@ -30,6 +30,7 @@ from experiments.resolve.chosen_policy import (
     needs_truth,
     policy_settings,
 )
+from experiments.resolve.conversing import coordinator_turns
 from experiments.resolve.devices import served_on
 from experiments.resolve.listen import open_listeners
 from experiments.resolve.live import live_config, polled
@@ -218,6 +219,7 @@ class Resolved:
             measured_batteries=self.measured_batteries,
             plausible_power_times=scenario.tolerance.plausible_power_times,
             plausible_harvest_times=scenario.tolerance.plausible_harvest_times,
+            turns=coordinator_turns(self),
             body=self.body,
             tree_alpha_bits_per_token=scenario.tree.alpha_bits_per_token,
             host=scenario.coordinator.host,

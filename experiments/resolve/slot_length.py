@@ -35,7 +35,8 @@ def work_by_stage_s(
     number is given by slot. Requests per second take the same share of a slot of any length: they are left out."""
     found, spec = find_task(task.name), scenario.inference
     speed = [board.effective_flop_per_s for board in boards]
-    by_second = spec.requests_per_s is not None or spec.load_fraction is not None or spec.arrivals == "trace"
+    by_second = spec.requests_per_s is not None or spec.load_fraction is not None
+    by_second = by_second or spec.arrivals in ("trace", "conversations")
     requests = 0 if by_second else spec.batches_per_slot * spec.requests_per_batch
     prepare_flop, serve_flop = found.prepare_flop(task.batch_size), found.serve_flop()
     return {

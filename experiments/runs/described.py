@@ -16,6 +16,7 @@ from coordinator.ledger import head_of
 from coordinator.policies.registry import docstring
 from coordinator.tables.export import export_tables
 from experiments.resolve.chosen_policy import policy_settings, short_look_ahead
+from experiments.resolve.conversing import coordinator_turns
 from experiments.resolve.listen import transport_security
 from experiments.resolve.made import BOARDS_KEY
 from experiments.resolve.network_factor import METADATA_KEY
@@ -168,6 +169,7 @@ def _resolved_to(resolved: Resolved) -> dict[str, Any]:
     return {
         "tree_alpha_bits_per_token": scenario.tree.alpha_bits_per_token,
         "arrivals": scenario.inference.arrivals,
+        **_turns(resolved),
         "latency_target_s": scenario.inference.latency_target_s,
         "services": [
             {
@@ -182,6 +184,12 @@ def _resolved_to(resolved: Resolved) -> dict[str, Any]:
         "coordinator_zone": resolved.body.zone,
         METADATA_KEY: resolved.network.as_metadata(),
     }
+
+
+def _turns(resolved: Resolved) -> dict[str, int]:
+    """How many turns conversations have in all; {} where there are none."""
+    turns = coordinator_turns(resolved)
+    return {"turns": len(turns)} if turns else {}
 
 
 def _intensity_digest(resolved: Resolved, signals: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -93,6 +93,36 @@ class RecyclingSpec(Strict):
     """Step of the second task's training; none: the first task's."""
 
 
+class ConversationsSpec(Strict):
+    """``[task.llm.conversations]``: users who ask the language model several times, each time with all that was said
+    before, and move between nodes. With ``inference.arrivals = "conversations"`` (docs/language-models.md)."""
+
+    users: int | None = Field(default=None, ge=1, le=1000)
+    """That begin at each node, with one conversation each; none: 1, or as a trace says."""
+    turns: int | None = Field(default=None, ge=1, le=1000)
+    """Of every conversation; none: 4, or as a trace says."""
+    every_slots: int = Field(default=1, ge=1, le=MAX_SLOTS)
+    """Slots from one turn of a conversation to the next."""
+    message_tokens: int = Field(default=32, ge=1, le=1_000_000)
+    """Of each message after a conversation's first one, which has inference.prompt_tokens."""
+    move_probability: Fraction = 0.5
+    """That a user is at another node with a turn than with the turn before; every other node is as likely."""
+    path: File | None = None
+    """Trace of users, in place of users, turns, every_slots and move_probability: a CSV with user, slot (of the
+    application stage, from 0) and node_id, a row for each turn."""
+
+    @model_validator(mode="after")
+    def _trace_or_drawn(self) -> ConversationsSpec:
+        drawn = [name for name in DRAWN if getattr(self, name) != type(self).model_fields[name].default]
+        if self.path is not None and drawn:
+            raise ValueError(f"path says where users are; {drawn[0]} has no effect beside it, remove it")
+        return self
+
+
+DRAWN = ("users", "turns", "every_slots", "move_probability")
+"""Keys of conversations that are drawn, and not of a trace."""
+
+
 class LanguageSpec(Strict):
     """``[task.llm]``: the language model that nodes serve with ``name = "llm"``, each in a server process of its
     own."""
@@ -109,6 +139,7 @@ class LanguageSpec(Strict):
     with operations counted from the model's shape, at the board's speed in training."""
     threads: int = Field(default=default_of(LanguageConfig, "threads"), ge=1, le=1024)
     """Of the server. A second thread decodes no faster on small machines, and its waiting counts as CPU time."""
+    conversations: ConversationsSpec | None = None
 
 
 class TaskSpec(Strict):
@@ -245,9 +276,10 @@ class ServiceSpec(Strict):
 class InferenceSpec(Strict):
     """Load of the application stage: arrivals of requests at every node, and batching."""
 
-    arrivals: Literal["batches", "poisson", "diurnal", "trace"] = "batches"
+    arrivals: Literal["batches", "poisson", "diurnal", "trace", "conversations"] = "batches"
     """``batches``: batches_per_slot full batches at the slot's beginning; open loop: ``poisson``, ``diurnal``
-    (Poisson with a rate that follows the local hour), ``trace`` (arrival times of a file)."""
+    (Poisson with a rate that follows the local hour), ``trace`` (arrival times of a file); of task llm
+    ``conversations``: turns of users, as task.llm.conversations has them."""
     batches_per_slot: int = Field(default=24, ge=0, le=1_000_000)
     """Mean load in full batches, where neither requests_per_s nor load_fraction is given."""
     requests_per_batch: int = Field(default=64, ge=1, le=65_536)

@@ -60,6 +60,11 @@ class RequestPart(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REQUESTPART_WHOLE: _ClassVar[RequestPart]
     REQUESTPART_READ: _ClassVar[RequestPart]
     REQUESTPART_WRITE: _ClassVar[RequestPart]
+    REQUESTPART_KEPT: _ClassVar[RequestPart]
+    REQUESTPART_CONTINUED: _ClassVar[RequestPart]
+    REQUESTPART_READ_AGAIN: _ClassVar[RequestPart]
+    REQUESTPART_FELL_BACK: _ClassVar[RequestPart]
+    REQUESTPART_LOST: _ClassVar[RequestPart]
 
 class Good(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -114,6 +119,11 @@ REQUESTPART_UNSPECIFIED: RequestPart
 REQUESTPART_WHOLE: RequestPart
 REQUESTPART_READ: RequestPart
 REQUESTPART_WRITE: RequestPart
+REQUESTPART_KEPT: RequestPart
+REQUESTPART_CONTINUED: RequestPart
+REQUESTPART_READ_AGAIN: RequestPart
+REQUESTPART_FELL_BACK: RequestPart
+REQUESTPART_LOST: RequestPart
 GOOD_UNSPECIFIED: Good
 GOOD_ENERGY: Good
 GOOD_WORK: Good

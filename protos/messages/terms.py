@@ -71,6 +71,16 @@ class RequestPart(StrEnum):
     """Read its prompt, for another node to answer."""
     WRITE = "write"
     """Answered it with the cache of the node that had read its prompt."""
+    KEPT = "kept"
+    """Answered a later turn of a conversation with the cache that this node kept of it."""
+    CONTINUED = "continued"
+    """Likewise, with the cache of the node that the user had left."""
+    READ_AGAIN = "read-again"
+    """Answered a later turn of a user who had moved here, and read the conversation again, as was decided."""
+    FELL_BACK = "fell-back"
+    """Likewise, because the cache that was to be used did not come, was dropped, or could not be used."""
+    LOST = "lost"
+    """Likewise, where the text of its earlier answers was lost: passages of the same lengths stand in for them."""
 
 
 class Sleep(StrEnum):

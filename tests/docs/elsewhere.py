@@ -36,6 +36,7 @@ ELSEWHERE: dict[str, str] = {
     "detabed infer ": SERVES,
     "detabed run llm ": "serves a model that is 98 MB; tests/e2e/test_language_model.py does it",
     "detabed compare llm ": "likewise; tests/e2e/test_language_model.py reads on one node and answers on another",
+    "detabed compare llm-users ": "likewise; tests/e2e/test_conversations.py runs its three policies",
     "detabed tree serve": TOKENS,
     "detabed tree probe ": TOKENS,
     "detabed data fetch smollm2-135m": "downloads 98 MB; tests that serve the model fetch it",

@@ -1,0 +1,53 @@
+"""Users with conversations who move: their next turn is answered at the node that they are at, which reads the
+conversation again (follow-prefill), gets its cache (follow-hand-over), or does what has fewer grams (follow-cheaper).
+
+All else is as under LOCAL, and so is a slot in which nobody has moved. The rule: coordinator.policies.followed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from coordinator.market.decision import FleetDecision
+from coordinator.market.fleet import Fleet
+from coordinator.market.layout import Restrictions
+from coordinator.policies.followed import Way, followed
+from protos.validation import MAX_PARCEL_BYTES
+
+
+class _Follow:
+    """Turns are answered where their users are."""
+
+    name: ClassVar[str]
+    way: ClassVar[Way]
+    follows_users: ClassVar[bool] = True
+    uses_harvest = True
+    restrictions = Restrictions(transfers=False, offloading=True, harvest=True)
+
+    def init(self, seed: int) -> None:
+        """No state."""
+
+    def decide(self, fleet: Fleet, state: Any) -> tuple[FleetDecision, Any]:
+        """The rule; infeasible only when a node's own time does not suffice for its own work."""
+        return followed(fleet, self.way, MAX_PARCEL_BYTES), state
+
+
+class FollowPrefill(_Follow):
+    """A node that a user has moved to reads the conversation again."""
+
+    name: ClassVar[str] = "follow-prefill"
+    way: ClassVar[Way] = "prefill"
+
+
+class FollowHandOver(_Follow):
+    """A node that a user has moved to gets the conversation's cache, wherever that can be."""
+
+    name: ClassVar[str] = "follow-hand-over"
+    way: ClassVar[Way] = "hand-over"
+
+
+class FollowCheaper(_Follow):
+    """A node that a user has moved to gets the conversation's cache, or reads it again: what has fewer grams."""
+
+    name: ClassVar[str] = "follow-cheaper"
+    way: ClassVar[Way] = "cheaper"

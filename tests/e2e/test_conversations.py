@@ -1,0 +1,235 @@
+"""Whole runs with users who move in mid-conversation, with the real small language model: read again, handed over, what
+is cheaper; on fleets of three kinds, after a kill, and after a node's loss."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from experiments.cli import invoke
+from experiments.run_folder.files import LEDGER
+from experiments.run_folder.verify import verify_run
+from tests.boards.board_hosts import Boards
+from tests.e2e.test_language_model import free_port, started
+from tests.language_model import fetched_model
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.processes
+
+SCENARIO = """name = "users"
+policy = "{policy}"
+[time]
+slot_s = 200
+start = 2022-06-21T18:00:00Z
+[stages]
+application = 4
+[task]
+name = "llm"
+[task.llm]
+path = "{model}"
+context_tokens = 256
+[task.llm.conversations]
+path = "users.csv"
+message_tokens = 16
+[inference]
+arrivals = "conversations"
+prompt_tokens = 40
+answer_tokens = 6
+[limits]
+offload_cap_fraction = 1.0
+[harvest]
+kind = "none"
+[battery]
+capacity_wh = 0
+[fleet]
+meter = "cpu-time"
+{fleet}
+[[nodes]]
+zone = "US-NW-SCL"
+[[nodes]]
+zone = "US-SE-SOCO"
+"""
+USERS = {"ann": "n0 n0 n1 n1", "bob": "n1 n0 n0 n1"}
+"""Where each is, slot by slot."""
+KEY = ["conversation", "turn"]
+
+
+def written(
+    folder: Path,
+    policy: str,
+    fleet: str = 'kind = "inprocess"',
+    users: dict[str, str] | None = None,
+    nodes: int = 2,
+) -> Path:
+    rows = [
+        f"{user},{slot},{node}"
+        for user, where in (users or USERS).items()
+        for slot, node in enumerate(where.split())
+    ]
+    (folder / "users.csv").write_text("\n".join(["user,slot,node_id", *rows]) + "\n")
+    path = folder / "scenario.toml"
+    text = SCENARIO.format(policy=policy, fleet=fleet, model=fetched_model(folder))
+    path.write_text(text + '[[nodes]]\nzone = "US-NW-WACM"\n' * (nodes - 2))
+    return path
+
+
+def run(folder: Path, policy: str, **options: Any) -> Path:
+    path = written(folder, policy, **options)
+    assert invoke(["run", str(path), "--output", str(folder / "run")]) == 0
+    return folder / "run"
+
+
+def requests(folder: Path) -> pd.DataFrame:
+    """In the order of turns. The books are sound, and no turn is there twice."""
+    assert verify_run(folder)["ok"]
+    found = pd.read_parquet(folder / "requests.parquet").sort_values(KEY).reset_index(drop=True)
+    assert not found[KEY].duplicated().any()
+    assert found["failed"].isna().all()
+    return found
+
+
+def parts(rows: pd.DataFrame, conversation: int) -> list[str]:
+    own = rows[rows["conversation"] == conversation]
+    return own["part"].fillna("first").tolist()
+
+
+MOVES = {
+    "follow-prefill": ["read-again", "read-again", "read-again"],
+    "follow-hand-over": ["continued", "continued", "continued"],
+    "follow-cheaper": ["continued", "read-again", "continued"],
+}
+"""With what the turns of users who had moved are answered: ann's third, bob's second and fourth. At n0 the grid is clean,
+and reading again there has fewer grams than a cache from n1."""
+
+
+@pytest.mark.parametrize("policy", MOVES)
+def test_turns_are_answered_where_their_users_are(policy: str, tmp_path: Path) -> None:
+    ann, bob, back = MOVES[policy]
+    folder = run(tmp_path, policy)
+    rows = requests(folder)
+    assert len(rows) == 8
+    assert (rows["node_id"] == rows["user_at"]).all()
+    assert parts(rows, 0) == ["first", "kept", ann, "kept"]
+    assert parts(rows, 1) == ["first", bob, "kept", back]
+    assert (rows["tokens_cached"] + rows["tokens_prefilled"] == 40 + 22 * rows["turn"]).all()
+    history = 40 + 22 * rows["turn"] - 17
+    cached = rows["part"].isin(["kept", "continued"])
+    assert (rows["tokens_cached"] == history.where(cached, 0)).all()
+    assert (rows["tokens_decoded"] == 5).all()
+    moved = rows[rows["read_again_g"].notna()]
+    assert list(zip(moved["conversation"], moved["turn"], strict=True)) == [(0, 2), (1, 1), (1, 3)]
+    cheaper = moved["hand_over_g"] < moved["read_again_g"]
+    assert cheaper.tolist() == [True, False, True]
+    came = rows[rows["part"].eq("continued")]
+    assert (came["cache_bytes"] == pytest.approx(23_040 * came["tokens_cached"], rel=0.005)).all()
+    assert (came["handed_j"] > 0).all()
+    assert (moved[moved["part"].eq("read-again")]["handed_j"] == 0).all()
+    flows = pd.read_parquet(folder / "batch_flows.parquet")
+    assert 0 < flows["payload_bytes"].sum() - came["cache_bytes"].sum() < 10_000
+    compared = came["same_answer"].dropna()  # of each node's first one
+    assert compared.tolist() == [True] * came["node_id"].nunique()
+    if len(came):
+        assert pd.read_parquet(folder / "decisions.parquet")["handed_batches"].sum() == len(came)
+        assert f"{len(compared)} of {len(compared)}" in (folder / "report.html").read_text()
+
+
+def test_nodes_in_processes_of_their_own_exchange_conversations(tmp_path: Path) -> None:
+    rows = requests(run(tmp_path, "follow-hand-over", fleet='kind = "ray"'))
+    assert parts(rows, 0) == ["first", "kept", "continued", "kept"]
+    assert parts(rows, 1) == ["first", "continued", "kept", "continued"]
+
+
+def killed_and_resumed(folder: Path, place: str, count: int, policy: str = "follow-hand-over") -> Path:
+    """A run that is killed after the ``count``-th call of ``place``, and goes on."""
+    command = ("run", str(written(folder, policy)), "-o", str(folder / "run"), "--no-report")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tests/e2e/killed.py"), place, str(count), "after", *command],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert invoke(["resume", str(folder / "run"), "--no-report"]) == 0
+    return folder / "run"
+
+
+def test_killed_in_mid_conversation_and_resumed_no_turn_is_lost_or_doubled(tmp_path: Path) -> None:
+    """New nodes have no conversation: passages stand in for its answers, it is read again, and that is counted."""
+    rows = requests(killed_and_resumed(tmp_path, "experiments.runs.recording:Recording.keep", 2))
+    assert parts(rows, 0) == ["first", "kept", "lost", "kept"]
+    assert parts(rows, 1) == ["first", "continued", "lost", "continued"]
+    assert (rows["tokens_cached"] + rows["tokens_prefilled"] == 40 + 22 * rows["turn"]).all()
+
+
+def test_killed_in_mid_hand_over_and_resumed_no_turn_is_doubled(tmp_path: Path) -> None:
+    """The cache of bob's second turn is ready, and has not left."""
+    folder = killed_and_resumed(tmp_path, "edge_node.slots.hand_over:HandOver.read", 1)
+    rows = requests(folder)
+    bob = rows[rows["conversation"] == 1].set_index("turn")
+    assert pd.isna(bob.loc[0, "part"])
+    assert set(bob.index) >= {0, 2, 3}
+    assert set(bob.loc[bob.index >= 2, "part"]) <= {"lost", "kept", "continued"}
+    assert "lost" in set(bob["part"].dropna())
+
+
+def slots_ended(folder: Path) -> int:
+    """Of a run that goes on."""
+    with contextlib.suppress(sqlite3.Error):
+        connection = sqlite3.connect(f"file:{folder / LEDGER}?mode=ro", uri=True)
+        with contextlib.closing(connection):
+            (count,) = connection.execute(
+                "SELECT count(*) FROM entries WHERE key LIKE 'slot_end/%'"
+            ).fetchone()
+            return int(count)
+    return 0
+
+
+def test_a_daemon_that_is_lost_in_mid_conversation(tmp_path: Path) -> None:
+    """Turns of users at the lost node are answered by the node that has the conversation; what the lost node has is not
+    answered; all others go on."""
+    port, names = free_port(), {"n0": "127.0.0.1", "n1": "127.0.0.2", "n2": "127.0.0.3"}
+    boards = Boards(tmp_path, names, f"127.0.0.1:{port}", started)
+    users = {"ann": "n0 n1 n1 n1", "bob": "n2 n2 n1 n2", "eve": "n0 n2 n0 n2"}
+    folder = tmp_path / "run"
+    lost = threading.Event()
+
+    def lose() -> None:
+        while slots_ended(folder) < 2:
+            time.sleep(0.02)
+        boards.processes["n1"].kill()
+        lost.set()
+
+    try:
+        for node_id in names:
+            boards.daemon(node_id)
+        fleet = f'kind = "daemons"\ncluster = "boards.toml"\nport = {port}'
+        path = written(tmp_path, "follow-hand-over", fleet=fleet, users=users, nodes=3)
+        threading.Thread(target=lose, daemon=True).start()
+        assert invoke(["run", str(path), "--output", str(folder), "--no-report"]) == 0
+        assert lost.is_set()
+    finally:
+        boards.end()
+    rows = requests(folder)
+    assert parts(rows, 0)[:2] == ["first", "continued"]
+    assert rows[rows["conversation"] == 0]["turn"].max() == 1
+    bob = rows[rows["conversation"] == 1]
+    assert parts(rows, 1)[:3] == ["first", "kept", "kept"]
+    assert bob["node_id"].tolist() == ["n2", "n2", "n2"]
+    assert bob["user_at"].tolist() == ["n2", "n2", "n1"]
+    assert parts(rows, 2) == ["first", "continued", "continued", "continued"]
+    assert json.loads((folder / "metadata.json").read_text())["turns"] == 12

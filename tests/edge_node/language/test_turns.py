@@ -1,0 +1,147 @@
+"""Turns of conversations on two real servers: kept, continued with another node's cache, read again, lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edge_node.config import ConversationConfig, LanguageConfig, UserTurn
+from edge_node.language.model_file import model_file
+from edge_node.language.shape import shape_of
+from edge_node.workload import HANDED, Arrays, RequestUse
+from protos.messages.parcels import HandedPrompt
+from protos.messages.terms import Component, RequestPart, Stage
+from tests.edge_node.language.test_work import Node as PlainNode
+from tests.language_model import fetched_model
+
+pytestmark = pytest.mark.processes
+
+TOLD = ConversationConfig(first_tokens=40, message_tokens=12, answer_tokens=6)
+TURNS = 4
+OWN = tuple(UserTurn(conversation=c, turn=k, at="n0") for c in range(4) for k in range(TURNS))
+"""Turn k of conversation c is batch 4 c + k, at either node."""
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> LanguageConfig:
+    found = model_file(fetched_model(tmp_path_factory.mktemp("models")))
+    shape = shape_of(found.path)
+    return LanguageConfig(
+        path=str(found.path),
+        sha256=found.sha256,
+        model=found.name,
+        context_tokens=256,
+        prompt_tokens=60,
+        answer_tokens=6,
+        longest_tokens=TOLD.prompt_tokens(TURNS - 1),
+        lengths=tuple((TOLD.prompt_tokens(each.turn), 6) for each in OWN),
+        block_parameters=shape.block_parameters,
+        output_parameters=shape.output_parameters,
+        attention_width=shape.attention_width,
+        cache_bytes_per_token=shape.cache_bytes_per_token,
+        conversations=TOLD.model_copy(update={"own": OWN}),
+    )
+
+
+class Node(PlainNode):
+    def turn(self, conversation: int, turn: int) -> RequestUse:
+        """An own one."""
+        (use,) = self.infer(TURNS * conversation + turn).uses
+        return use
+
+    def asked(self, conversation: int, turn: int) -> Arrays:
+        return self.work.batch(TURNS * conversation + turn, Stage.APPLICATION)
+
+    def hand(self, conversation: int, turn: int) -> HandedPrompt:
+        (found,) = self.work.read(self.asked(conversation, turn))
+        assert found.use is None
+        assert found.prompt is not None
+        return found.prompt
+
+    def take(self, batch: Arrays, prompt: HandedPrompt | None) -> RequestUse:
+        """Another node's turn."""
+        handed = np.empty(1, dtype=object)
+        handed[:] = [prompt]
+        self.meter.begin()
+        (use,) = self.work.infer({}, [batch if prompt is None else {**batch, HANDED: handed}]).uses
+        return use
+
+
+@pytest.fixture
+def pair(config: LanguageConfig) -> Iterator[tuple[Node, Node]]:
+    one, two = Node(config), Node(config)
+    yield one, two
+    one.server.stop()
+    two.server.stop()
+
+
+def counts(use: RequestUse) -> tuple[RequestPart, int, int, int]:
+    return use.part, use.cached_tokens, use.prefilled_tokens, use.tokens_out
+
+
+def test_a_conversation_goes_on_where_its_user_stays_and_where_the_user_goes(pair: tuple[Node, Node]) -> None:
+    one, two = pair
+    assert counts(one.turn(0, 0)) == (RequestPart.WHOLE, 0, 40, 6)
+    assert counts(one.turn(1, 0)) == (RequestPart.WHOLE, 0, 40, 6)  # another user in between
+    assert counts(one.turn(0, 1)) == (RequestPart.KEPT, 45, 13, 6)
+    prompt = one.hand(0, 2)
+    assert prompt.tokens == TOLD.history_tokens(2) == 63
+    assert len(prompt.cache) == pytest.approx(63 * 23_040, rel=0.005)
+    use = two.take(one.asked(0, 2), prompt)
+    assert counts(use) == (RequestPart.CONTINUED, 63, 13, 6)
+    assert use.cache_bytes == len(prompt.cache)
+    assert use.same is True  # the conversation gone through again, without the cache
+    assert two.energies()[Stage.APPLICATION, Component.WASTE] > 0
+    assert counts(two.turn(0, 3)) == (RequestPart.KEPT, 81, 13, 6)
+    same, text = (
+        node.asked(0, 3)["tokens"] for node in (two, one)
+    )  # the node that was left knows no later answer
+    assert not np.array_equal(same, text)
+
+
+def test_by_decision_a_conversation_is_read_again_from_its_text(pair: tuple[Node, Node]) -> None:
+    one, two = pair
+    one.turn(0, 0)
+    use = two.take(one.asked(0, 1), None)
+    assert counts(use) == (RequestPart.READ_AGAIN, 0, 58, 6)
+    assert use.cache_bytes == 0
+    assert counts(two.turn(0, 2)) == (RequestPart.KEPT, 63, 13, 6)
+
+
+@pytest.mark.parametrize("broken", ["kin", "content", "tokens", "nothing"])
+def test_a_cache_that_cannot_be_used_is_counted_and_the_turn_answered(
+    pair: tuple[Node, Node], broken: str
+) -> None:
+    one, two = pair
+    one.turn(0, 0)
+    prompt = one.hand(0, 1)
+    changes = {
+        "kin": {"kin": "another"},
+        "content": {"cache": prompt.cache[:-1] + b"x"},
+        "tokens": {"tokens": prompt.tokens - 1},
+        "nothing": {"cache": b"", "tokens": 0},
+    }[broken]
+    use = two.take(one.asked(0, 1), replace(prompt, **changes))
+    assert counts(use) == (RequestPart.FELL_BACK, 0, 58, 6)
+    assert not use.failed
+
+
+def test_what_no_node_has_is_lost_and_answered_with_passages(pair: tuple[Node, Node]) -> None:
+    one, two = pair
+    assert counts(one.turn(2, 2)) == (RequestPart.LOST, 0, 76, 6)
+    assert two.hand(3, 1).cache == b""
+    assert counts(one.take(two.asked(3, 1), two.hand(3, 1))) == (RequestPart.LOST, 0, 58, 6)
+
+
+def test_a_server_that_died_gets_its_cache_back(pair: tuple[Node, Node]) -> None:
+    one, _ = pair
+    one.turn(0, 0)
+    assert one.server.pid is not None
+    os.kill(one.server.pid, signal.SIGKILL)
+    assert counts(one.turn(0, 1)) == (RequestPart.KEPT, 45, 13, 6)
+    assert one.server.restarts == 1

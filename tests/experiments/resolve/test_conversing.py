@@ -1,0 +1,156 @@
+"""Users with conversations: where their turns are, by seed and by a trace, and what is refused."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from experiments.errors import UsageError
+from experiments.resolve.conversing import busiest_turns, turns_of
+from experiments.resolve.resolve import resolve
+from experiments.resolve.resolved import Resolved
+from experiments.scenario.model import parse_scenario
+from tests.language_model import fetched_model
+
+HEAD = """name = "users"
+policy = "{policy}"
+[time]
+slot_s = 100
+[stages]
+application = 6
+[task]
+name = "llm"
+[task.llm]
+path = "{model}"
+context_tokens = {context}
+"""
+TAIL = """
+[inference]
+prompt_tokens = 40
+answer_tokens = 10
+{inference}
+[limits]
+{limits}
+[fleet]
+kind = "inprocess"
+[[nodes]]
+zone = "DE"
+[[nodes]]
+zone = "FR"
+[[nodes]]
+zone = "DE"
+"""
+Resolve = Callable[..., Resolved]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fetched_model(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture
+def resolved(model: Path) -> Resolve:
+    def make(
+        table: str = "[task.llm.conversations]\nusers = 2\nturns = 3\nmessage_tokens = 8",
+        policy: str = "follow-cheaper",
+        inference: str = 'arrivals = "conversations"',
+        limits: str = "offload_cap_fraction = 1.0",
+        context: int = 256,
+    ) -> Resolved:
+        head = HEAD.format(policy=policy, model=model, context=context)
+        return resolve(parse_scenario(head + table + TAIL.format(inference=inference, limits=limits)))
+
+    return make
+
+
+def test_every_turn_begins_where_the_one_before_was_answered(resolved: Resolve) -> None:
+    found = resolved()
+    turns = turns_of(found.scenario, found.node_ids, found.stages, found.slot_s)
+    assert len(turns) == 3 * 2 * 3
+    places: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    for turn in turns:
+        places[turn.conversation].append((turn.slot, turn.owner, turn.at))
+        assert turn.slot * 100 <= turn.time_s < (turn.slot + 1) * 100
+    for conversation, where in places.items():
+        assert [slot for slot, _, _ in where] == list(range(where[0][0], where[0][0] + 3))
+        assert where[0][1:] == (conversation // 2, conversation // 2)
+        assert [owner for _, owner, _ in where[1:]] == [at for _, _, at in where[:-1]]
+    assert any(turn.owner != turn.at for turn in turns)
+    assert turns == turns_of(found.scenario, found.node_ids, found.stages, found.slot_s)
+    assert busiest_turns(turns) >= 2
+
+
+def test_nodes_and_coordinator_are_told_the_same_turns(resolved: Resolve, tmp_path: Path) -> None:
+    found = resolved()
+    told = found.coordinator_config("run", tmp_path / "ledger").turns
+    for config in found.node_configs("run", "", with_harvest=True):
+        language = config.language
+        assert language is not None
+        assert language.conversations is not None
+        own = [turn for turn in told if turn.owner == config.node_id]
+        assert [turn.batch_id for turn in own] == list(range(len(own)))
+        assert [(t.conversation, t.turn, t.at) for t in language.conversations.own] == [
+            (t.conversation, t.turn, t.at) for t in own
+        ]
+        assert language.lengths == tuple((40 + 18 * turn.turn, 10) for turn in own)
+        assert len(config.inference.times_s) == len(own)
+        assert language.longest_tokens == 76
+    later = [turn for turn in told if turn.turn]
+    assert all(turn.cache_bytes == (40 + 18 * turn.turn - 9) * 23_040 for turn in later)
+    assert all(turn.read_again_j > 0 for turn in later)
+    assert all((turn.cache_bytes, turn.read_again_j) == (0, 0) for turn in told if not turn.turn)
+
+
+def test_a_trace_says_where_users_are(resolved: Resolve, tmp_path: Path) -> None:
+    path = tmp_path / "users.csv"
+    path.write_text("user,slot,node_id\nann,0,n0\nbob,1,n1\nann,2,n2\nann,5,n2\n")
+    found = resolved(f'[task.llm.conversations]\npath = "{path}"\nmessage_tokens = 8')
+    turns = turns_of(found.scenario, found.node_ids, found.stages, found.slot_s)
+    ann = [(t.slot, t.owner, t.at, t.turn) for t in turns if t.conversation == 0]
+    assert ann == [(0, 0, 0, 0), (2, 0, 2, 1), (5, 2, 2, 2)]
+    assert [(t.slot, t.owner, t.at) for t in turns if t.conversation == 1] == [(1, 1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("user,slot\nann,0\n", "lacks the column node_id"),
+        ("user,slot,node_id\nann,6,n0\n", "slot is 6 of user ann"),
+        ("user,slot,node_id\nann,0.5,n0\n", "slot is 0.5 of user ann"),
+        ("user,slot,node_id\nann,0,n7\n", "node_id names"),
+        ("user,slot,node_id\nann,0,n0\nann,0,n1\n", "two turns in slot 0"),
+    ],
+)
+def test_a_trace_that_is_none_is_refused(resolved: Resolve, tmp_path: Path, text: str, what: str) -> None:
+    path = tmp_path / "users.csv"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=what):
+        resolved(f'[task.llm.conversations]\npath = "{path}"')
+
+
+TABLE = "[task.llm.conversations]\nturns = 3"
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"policy": "deta"}, "does not know where the users"),
+        ({"policy": "local", "table": "", "inference": 'arrivals = "conversations"'}, "go together"),
+        ({"inference": 'arrivals = "batches"'}, "go together"),
+        ({"table": "", "inference": ""}, "and there are none"),
+        ({"limits": "offload_cap_fraction = 0.5"}, "keeps turns from the nodes"),
+        ({"limits": "offload_cap_fraction = 1.0\ndeadline_slots = 1"}, "would come after the next one"),
+        ({"inference": 'arrivals = "conversations"\nrequests_per_batch = 4'}, "each turn is a batch"),
+        ({"table": "[task.llm.conversations]\nturns = 7"}, "need 7 slots"),
+        (
+            {"table": "[task.llm.conversations]\nturns = 6\nmessage_tokens = 64"},
+            "raise task.llm.context_tokens",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused(resolved: Resolve, changes: dict[str, str], what: str) -> None:
+    with pytest.raises(UsageError, match=what):
+        resolved(**({"table": TABLE} | changes))
