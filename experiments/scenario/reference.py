@@ -22,6 +22,7 @@ from pydantic_core import PydanticUndefined
 
 from experiments.scenario.model import Scenario
 from experiments.scenario.places import NodeSpec, SleepSpec
+from experiments.scenario.work import ConversationsSpec
 
 PAGE = Path(__file__).parents[2] / "docs" / "scenario.md"
 _HEAD = """# The scenario file
@@ -54,6 +55,7 @@ def page() -> str:
         "board, inherits nothing."
     )
     parts += _section("`[nodes.sleep]`", SleepSpec, "sleep")
+    parts += _section("`[task.llm.conversations]`", ConversationsSpec, "conversations")
     return "\n".join(parts).rstrip() + "\n"
 
 

@@ -140,6 +140,7 @@ class LanguageSpec(Strict):
     threads: int = Field(default=default_of(LanguageConfig, "threads"), ge=1, le=1024)
     """Of the server. A second thread decodes no faster on small machines, and its waiting counts as CPU time."""
     conversations: ConversationsSpec | None = None
+    """Users who ask several times and move between nodes; none: each request stands alone."""
 
 
 class TaskSpec(Strict):
