@@ -111,8 +111,8 @@ MOVES = {
     "follow-hand-over": ["continued", "continued", "continued"],
     "follow-cheaper": ["continued", "read-again", "continued"],
 }
-"""With what the turns of users who had moved are answered: ann's third, bob's second and fourth. At n0 the grid is clean,
-and reading again there has fewer grams than a cache from n1."""
+"""With what the turns of users who had moved are answered: ann's third, bob's second and fourth. At n0 the grid is
+clean, and reading again there has fewer grams than a cache from n1."""
 
 
 @pytest.mark.parametrize("policy", MOVES)
