@@ -59,11 +59,11 @@ def conversations(study: Study) -> Table | None:
         ),
         note=(
             "Later turns are answered with the cache that the node kept, with that of the node that the user left "
-            "(cache came), or after the conversation was read again: by decision, because a cache that was to be used did not "
-            "come or could not be used (fell back), or because no node had its text any more (text lost). J of caches: "
-            "radio at either end and network. Prices are of the turns whose users moved: their caches' bytes, and "
-            "reading as it was planned, at the grid's intensity. The same answer: of turns whose conversation was gone "
-            "through again without the cache. Turns that are not answered are failed or unserved requests."
+            "(cache came), or after the conversation was read again: by decision, because a cache that was to be used "
+            "did not come or could not be used (fell back), or because no node had its text any more (text lost). J of "
+            "caches: radio at either end and network. Prices are of the turns whose users moved: their caches' bytes, "
+            "and reading as it was planned, at the grid's intensity. The same answer: of turns whose conversation was "
+            "gone through again without the cache. Turns that are not answered are failed or unserved requests."
         ),
         shown=shown,
     )
