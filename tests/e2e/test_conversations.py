@@ -134,7 +134,8 @@ def test_turns_are_answered_where_their_users_are(policy: str, tmp_path: Path) -
     cheaper = moved["hand_over_g"] < moved["read_again_g"]
     assert cheaper.tolist() == [True, False, True]
     came = rows[rows["part"].eq("continued")]
-    assert (came["cache_bytes"] == pytest.approx(23_040 * came["tokens_cached"], rel=0.005)).all()
+    size = [23_040 * tokens for tokens in came["tokens_cached"]]
+    assert came["cache_bytes"].tolist() == pytest.approx(size, rel=0.005)
     assert (came["handed_j"] > 0).all()
     assert (moved[moved["part"].eq("read-again")]["handed_j"] == 0).all()
     flows = pd.read_parquet(folder / "batch_flows.parquet")
