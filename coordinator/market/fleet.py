@@ -158,8 +158,8 @@ class Fleet:
     asleep: Bools
     """(N,) whether the node slept in the slot before: a_i(t-1) = 0."""
     can_sleep: Bools | None = None
-    """(N,) whether the node has a way to sleep; None: all have. Where limits.may_sleep is off, no node may. See
-    ``sleepers``."""
+    """(N,) whether the node has a way to sleep, or (N, H) where that differs by slot; None: all have. Where
+    limits.may_sleep is off, no node may. See ``sleepers``."""
 
     decision_slots: int | None = None
     """Slots from the present one on that a policy optimises; what is known beyond them values what is stored then
@@ -231,6 +231,8 @@ class Fleet:
             "backlog_batches": (n, self.limits.deadline_slots + 1),
             "offload_room_batches": (n, self.limits.deadline_slots + 1),
         }
+        if self.can_sleep is not None and self.can_sleep.ndim == 2:
+            shapes["can_sleep"] = (n, h)
         matrices = {
             *shapes,
             "intensity_g_per_kwh",
@@ -272,9 +274,16 @@ class Fleet:
         return self.intensity_g_per_kwh.shape[1]
 
     def sleepers(self) -> Bools:
-        """(N,) whether each node may sleep: the limits allow it, and it can."""
-        may = np.full(self.size, self.limits.may_sleep)
-        return may if self.can_sleep is None else may & self.can_sleep
+        """(N,) whether each node may sleep in the present slot: the limits allow it, and it can."""
+        return self.sleepers_by_slot()[:, 0]
+
+    def sleepers_by_slot(self) -> Bools:
+        """(N, H) whether each node may sleep, as far as is known."""
+        may = np.full((self.size, self.horizon), self.limits.may_sleep)
+        if self.can_sleep is None:
+            return may
+        can = self.can_sleep if self.can_sleep.ndim == 2 else self.can_sleep[:, None]
+        return np.asarray(may & can)
 
     def owner_j(self) -> Floats:
         """(N, H) what an owner draws for a batch that it has run elsewhere: received from its users, sent on."""

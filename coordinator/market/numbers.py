@@ -189,7 +189,7 @@ def costs(given: Numbers, tie_break: bool) -> tuple[Floats, dict[str, float]]:
 
 def bounds(given: Numbers) -> tuple[Floats, Floats, Bools]:
     """(lower, upper) bounds of all variables, and which must be whole: a_i(t). The lower ones are 0, but for a_i(t) of
-    nodes that cannot sleep."""
+    slots in which the node cannot sleep."""
     layout, col = given.layout, given.layout.columns
     lower = np.zeros(layout.num_columns)
     upper = np.full(layout.num_columns, np.inf)
@@ -200,7 +200,7 @@ def bounds(given: Numbers) -> tuple[Floats, Floats, Bools]:
         upper[col["a"]] = 1.0
         upper[col["z"]] = 1.0
         integer[col["a"]] = True
-        lower[col["a"][~given.fleet.sleepers()]] = 1.0
+        lower[col["a"][~given.fleet.sleepers_by_slot()]] = 1.0
     return lower, upper, integer
 
 

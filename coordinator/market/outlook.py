@@ -2,20 +2,22 @@
 
 A policy that trades values stored energy at the hub prices of a plan over all that is known, made a few times a day
 (``plans_per_day``) and kept in the policy's state; one that moves work alone, by the loads of such a plan; one that
-does neither, by what its nodes need themselves."""
+does neither, by what its nodes need themselves. Where nodes may sleep the plan says who does, for a node that sleeps
+needs little of what is stored (``schedules.py``); a policy that moves nothing takes its loads from a plan too."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from carbon_data.stored_value import Days, Store, StoredValue, Trade, expected_value, linear, stored_value
 from carbon_data.units import JOULES_PER_KWH
-from coordinator.market.fleet import Fleet, Floats
+from coordinator.market.fleet import Bools, Fleet, Floats
 from coordinator.market.layout import Restrictions
 from coordinator.market.solve import solve_lp
 from coordinator.market.wide import decomposition, hub, hub_lp
+from coordinator.market.wide.schedules import search_of
 from coordinator.market.window import product_form
 
 LIKELY = (-(1.5**0.5), 0.0, 1.5**0.5)
@@ -26,6 +28,9 @@ LARGE_PLANS_PER_DAY = 2
 DECOMPOSED_FROM = 60
 """Nodes from which the plan comes from the decomposition, to the gap below."""
 PLAN_GAP_FRACTION = 1e-3
+SCHEDULES, LARGE_SCHEDULES = 12, 4
+"""Plans of the search for who sleeps; of a fleet from DECOMPOSED_FROM nodes on fewer. [C] What a fleet needs is known
+well enough long before the best schedule is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ class Outlook:
     """(T,) lambda(t) of a joule in the hub."""
     load_j: Floats
     """(T, N) planned right side of (D1)."""
+    alone: bool = False
+    """Whether neither energy nor work moves between nodes in it."""
 
     def holds(self, fleet: Fleet, per_day: int) -> bool:
         """Whether it still applies to ``fleet``: the same nodes, and not so long ago that the next of ``per_day`` plans
@@ -52,33 +59,60 @@ def plans_per_day(fleet: Fleet) -> int:
 
 
 def plan_ahead(fleet: Fleet, restrictions: Restrictions) -> Outlook:
-    """Plan all that is known of ``fleet``, every node awake. Losses by pair are read as product_form does."""
-    program = hub.from_fleet(product_form(fleet), restrictions)
+    """Plan all that is known of ``fleet``. Losses by pair are read as product_form does."""
+    known, alone = product_form(fleet), plans_alone(fleet, restrictions)
+    program = hub.from_fleet(known, restrictions, awake=_expected_awake(known, restrictions))
     if fleet.size >= DECOMPOSED_FROM and not program.carries_cap:
         found = decomposition.solve(program, PLAN_GAP_FRACTION)
-        return Outlook(
-            fleet.slot, fleet.node_ids, found.energy_price_g_per_j, hub.load_j(program, found.plan)
-        )
+        loads = hub.load_j(program, found.plan)
+        return Outlook(fleet.slot, fleet.node_ids, found.energy_price_g_per_j, loads, alone)
     lp, columns, units = hub_lp.build(program)
     solved = solve_lp(lp.cost, lp.matrix, lp.row_lower, lp.row_upper, lp.column_upper)
     if solved.values is None or solved.row_duals is None:
         raise ArithmeticError(f"no plan to take hub prices from; the solver said {solved.message!r}")
     prices = np.abs(solved.row_duals[hub_lp.hub_rows(program)]) * units.grams_per_j
     plan = hub_lp.plan_of(columns, units, solved.values)
-    return Outlook(fleet.slot, fleet.node_ids, prices, hub.load_j(program, plan))
+    return Outlook(fleet.slot, fleet.node_ids, prices, hub.load_j(program, plan), alone)
+
+
+def plans_alone(fleet: Fleet, restrictions: Restrictions) -> bool:
+    """Whether neither energy nor work may move between nodes."""
+    trades = restrictions.transfers and fleet.limits.transfer_cap_fraction > 0
+    offloads = restrictions.offloading and fleet.limits.offload_cap_fraction > 0
+    return not (trades or offloads)
+
+
+def _expected_awake(fleet: Fleet, restrictions: Restrictions) -> Bools | None:
+    """(T, N) who is awake in a good schedule of all that is known; None where no node may sleep.
+
+    The search takes no transfer cap over the horizon: who sleeps is then looked for with the same cap slot by slot."""
+    if not fleet.sleepers().any():
+        return None
+    if fleet.limits.transfer_cap_over != "slot":
+        fleet = replace(fleet, limits=replace(fleet.limits, transfer_cap_over="slot"))
+
+    def solve(program: hub.HubProgram) -> decomposition.Certified:
+        return decomposition.solve(program, PLAN_GAP_FRACTION)
+
+    most = SCHEDULES if fleet.size < DECOMPOSED_FROM else LARGE_SCHEDULES
+    return search_of(fleet, restrictions, solve, PLAN_GAP_FRACTION, most_plans=most).best().awake
 
 
 def value_after(fleet: Fleet, slots: int, outlook: Outlook | None, trades: bool = True) -> StoredValue:
     """(D9) of ``fleet``'s batteries after the first ``slots``.
 
-    ``outlook``: planned loads, and hub prices where nodes may trade energy (``trades``). None: every node alone, with
-    its own work; where the forecast of harvest is uncertain, the mean over sunny, expected and dull days, for a plan on
-    the forecast alone keeps energy that the sun replaces."""
+    ``outlook``: planned loads, and hub prices where nodes may trade energy (``trades``). None: every node alone and
+    awake, with its own work. Where nodes are alone and the forecast of harvest is uncertain: the mean over sunny,
+    expected and dull days, for a plan on the forecast alone keeps energy that the sun replaces."""
     ahead = _ahead(fleet, slots)
-    loads = _alone_j(fleet)[ahead]
     grams = fleet.intensity_g_per_kwh.T[ahead] / JOULES_PER_KWH
     harvest = fleet.harvest_j.T[ahead]
-    if outlook is None and fleet.harvest_spread_fraction > 0:
+    if outlook is None:
+        loads = _alone_j(fleet)[ahead]
+    else:
+        planned = _same_hours(ahead + fleet.slot - outlook.slot, len(outlook.load_j), fleet.day_slots)
+        loads = outlook.load_j[planned]
+    if (outlook is None or outlook.alone) and fleet.harvest_spread_fraction > 0:
         return expected_value(
             [
                 stored_value(Days(loads, harvest * likely, grams), _store(fleet), _end(fleet))
@@ -86,10 +120,8 @@ def value_after(fleet: Fleet, slots: int, outlook: Outlook | None, trades: bool 
             ]
         )
     trade = None
-    if outlook is not None:
-        planned = _same_hours(ahead + fleet.slot - outlook.slot, len(outlook.load_j), fleet.day_slots)
-        loads = outlook.load_j[planned]
-        trade = _trade(fleet, outlook.price_g_per_j[planned], harvest) if trades else None
+    if outlook is not None and trades:
+        trade = _trade(fleet, outlook.price_g_per_j[planned], harvest)
     return stored_value(Days(loads, harvest, grams), _store(fleet), _end(fleet), trade)
 
 

@@ -16,6 +16,7 @@ def window(fleet: Fleet, slots: int) -> Fleet:
         raise ValueError(f"a horizon of {slots} slots; allowed is 1 or more")
     if slots >= fleet.horizon:
         return fleet
+    can = fleet.can_sleep
     truth_c, truth_h = fleet.true_intensity_g_per_kwh, fleet.true_harvest_j
     return replace(
         fleet,
@@ -28,6 +29,7 @@ def window(fleet: Fleet, slots: int) -> Fleet:
         request_j=None if fleet.request_j is None else fleet.request_j[:, :slots],
         bytes_per_batch=fleet.bytes_per_batch[:slots],
         offloadable=fleet.offloadable[:slots],
+        can_sleep=can if can is None or can.ndim == 1 else can[:, :slots],
         release_last_slot=None if fleet.release_last_slot is None else fleet.release_last_slot[:slots],
         true_intensity_g_per_kwh=None if truth_c is None else truth_c[:, :slots],
         true_harvest_j=None if truth_h is None else truth_h[:, :slots],

@@ -25,7 +25,7 @@ from coordinator.market.decision import (
 )
 from coordinator.market.fleet import Fleet, Floats, Ints
 from coordinator.market.layout import Restrictions
-from coordinator.market.outlook import Outlook, plan_ahead, plans_per_day, value_after
+from coordinator.market.outlook import Outlook, plan_ahead, plans_alone, plans_per_day, value_after
 from coordinator.market.plan import Plan
 from coordinator.market.program import Program, build
 from coordinator.market.rounding import WorkLimits, clip_transfers, offload_room, round_batches
@@ -104,16 +104,14 @@ class ModelPolicy:
         return min([fleet.horizon, *most])
 
     def _alone(self, fleet: Fleet) -> bool:
-        """Whether neither energy nor work may move between nodes."""
-        trades = self.restrictions.transfers and fleet.limits.transfer_cap_fraction > 0
-        offloads = self.restrictions.offloading and fleet.limits.offload_cap_fraction > 0
-        return not (trades or offloads)
+        return plans_alone(fleet, self.restrictions)
 
     def follow(self, fleet: Fleet, state: Outlook | None) -> Outlook | None:
         """State after a slot: hub prices and loads of the last plan, renewed a few times a day. What a restarted
         coordinator asks in place of deciding all past slots again."""
         known = self.view(fleet)
-        if self._alone(known) or self._sees_the_end(known):
+        needs_no_plan = self._alone(known) and not known.sleepers().any()
+        if needs_no_plan or self._sees_the_end(known):
             return state
         per_day = plans_per_day(known) if self.plans_per_day is None else self.plans_per_day
         holds = state is not None and state.holds(known, per_day)

@@ -254,7 +254,7 @@ def _fleet_at(
     if end < total:
         day = intensity[:, -told.day_slots :].mean(axis=1)
         value = truth.discharge_efficiency * day / JOULES_PER_KWH
-    window = slice(slot, end)
+    window, can = slice(slot, end), truth.can_sleep
     return replace(
         truth,
         slot=slot,
@@ -280,6 +280,7 @@ def _fleet_at(
         battery_j=battery,
         stored_value_g_per_j=value,
         asleep=asleep,
+        can_sleep=can if can is None or can.ndim == 1 else can[:, window],
         participations=counts,
         true_intensity_g_per_kwh=truth.intensity_g_per_kwh[:, window] if knows else None,
         true_harvest_j=truth.harvest_j[:, window] if knows else None,

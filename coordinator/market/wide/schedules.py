@@ -68,7 +68,8 @@ class Schedule:
 
 class Search:
     """Of the schedules of one fleet. ``program_of`` gives the hub program of a schedule, ``solve`` its plan;
-    ``wanted``: relative gap at which it ends; ``worth_g``: of the objective, that of full batteries."""
+    ``wanted``: relative gap at which it ends; ``worth_g``: of the objective, that of full batteries; ``most_plans``:
+    after which it ends, beside those of slope scaling; None: as the fleet's size asks for."""
 
     def __init__(
         self,
@@ -77,12 +78,13 @@ class Search:
         solve: Callable[[HubProgram], Certified],
         wanted: float,
         worth_g: float = 0.0,
+        most_plans: int | None = None,
     ) -> None:
         self._worth_g = worth_g
         self._sleepers, self._program_of, self._solve, self._wanted = sleepers, program_of, solve, wanted
         self._known: dict[bytes, Schedule] = {}
         self._most = most_batches(sleepers)
-        self._left = plans_of_a_search(sleepers.program)
+        self._left = plans_of_a_search(sleepers.program) if most_plans is None else most_plans
         self.bound_g = -np.inf
         """No plan has a lower objective, whoever sleeps in it."""
 
@@ -189,7 +191,7 @@ class Search:
             awake[:, some] = paths.awake[:, some]
             yield awake
         runs = best.found.plan.own_batches.sum(axis=0) + best.found.plan.guest_batches
-        may = np.broadcast_to(self._sleepers.may, runs.shape).ravel()
+        may = self._sleepers.may.ravel()
         idle = np.flatnonzero((best.awake & (runs < 1.0)).ravel() & may)
         for some in _groups(idle[np.argsort(runs.ravel()[idle], kind="stable")]):
             yield _flipped(best.awake, some)
@@ -209,15 +211,17 @@ def search_of(
     solve: Callable[[HubProgram], Certified],
     wanted: float,
     value: StoredValue | None = None,
+    most_plans: int | None = None,
 ) -> Search:
-    """The search for ``fleet``; ``value``: (D9), as in value_steps.py."""
+    """The search for ``fleet``; ``value``: (D9), as in value_steps.py; ``most_plans``: as in ``Search``."""
 
     def program_of(awake: Bools | None) -> tuple[HubProgram, float]:
         program = from_fleet(fleet, restrictions, whole_batches=True, awake=awake)
         return (program, 0.0) if value is None else with_value(program, value)
 
     program, worth_g = program_of(None)
-    return Search(Sleepers.of(fleet, program), lambda awake: program_of(awake)[0], solve, wanted, worth_g)
+    sleepers = Sleepers.of(fleet, program)
+    return Search(sleepers, lambda awake: program_of(awake)[0], solve, wanted, worth_g, most_plans)
 
 
 def plans_of_a_search(program: HubProgram) -> int:

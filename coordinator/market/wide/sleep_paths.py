@@ -61,7 +61,7 @@ class Sleepers:
     asleep: Bools
     """(N,) before the first slot."""
     may: Bools
-    """(N,) whether each node may sleep; the others are awake on every path."""
+    """(T, N) whether each node may sleep; where it may not, it is awake on every path."""
     due: Ints
     """(K,) last slot in which each class may run."""
 
@@ -74,7 +74,7 @@ class Sleepers:
         capacity = np.divide(fleet.slot_s, per_batch_s, out=plenty.copy(), where=per_batch_s > 0)
         waking = np.divide(usable_s, tau, out=np.where(usable_s > 0, np.inf, 0.0), where=tau > 0)
         waking = np.floor(waking + 1e-9)  # whole batches, of which there may be more than a share of a slot's
-        may = fleet.sleepers()
+        may = np.ascontiguousarray(fleet.sleepers_by_slot().T)
         spared = fleet.slot_s * (fleet.sleep_w - fleet.static_w)
         asleep = program.static_j + np.where(may, spared, 0.0)
         data = SleepData(asleep, fleet.wake_j, capacity, waking)
@@ -107,7 +107,7 @@ class Sleepers:
         energy = np.where(hubs.energy, found.energy_price_g_per_j, 0.0)
         work = np.where(hubs.work, found.work_price_g_per_batch, 0.0)
         stages = Stage(block, energy, work, prices).of(self.data.take(nodes))
-        stages.asleep[:, ~self.may[nodes]] = np.inf
+        stages.asleep[~self.may[:, nodes]] = np.inf
         missed = self._missed_g(p, prices)
         cost, awake = best_paths(stages, self.asleep[nodes], missed)
         return Paths(float(cost.sum()) + priced(block, prices), awake, cost, stages, missed)

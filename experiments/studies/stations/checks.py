@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -14,9 +15,10 @@ from experiments.studies.verdict import check
 def judge(policies: pd.DataFrame, days: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """The study's checks; ``policies``: one row each, ``days``: one row for each policy and day."""
     by = policies.set_index("policy")
-    sleeping = [name for name in by.index if name != ALWAYS_ON]
+    others = [name for name in by.index if name != ALWAYS_ON]
+    sleeping = [name for name in others if float(by["asleep_fraction"][name]) > 0]
     lost = int((days["offered_units"] - days["carried_units"] - days["blocked_units"]).abs().sum())
-    most = max(sleeping, key=lambda name: float(by["blocked_fraction"][name]))
+    most = max(others, key=lambda name: float(by["blocked_fraction"][name]))
     least = min(sleeping, key=lambda name: float(by["reduction_fraction"][name]))
     checks = {
         "conserved": check(
@@ -40,7 +42,7 @@ def judge(policies: pd.DataFrame, days: pd.DataFrame) -> dict[str, dict[str, Any
             ),
         ),
         "blocks-no-more": check(
-            "no policy that lets cells sleep blocks more traffic than always-on",
+            "no policy blocks more traffic than always-on",
             float(by["blocked_fraction"][most]) <= float(by["blocked_fraction"][ALWAYS_ON]),
             ", ".join(f"{name}: {by['blocked_fraction'][name]:.3%}" for name in by.index),
             ClaimFigure(
@@ -51,12 +53,23 @@ def judge(policies: pd.DataFrame, days: pd.DataFrame) -> dict[str, dict[str, Any
             ),
         ),
     }
-    if {"deta", "threshold"} <= set(by.index):
-        deta, threshold = float(by["emissions_g"]["deta"]), float(by["emissions_g"]["threshold"])
-        checks["deta-first"] = check(
-            "DETA with sleep emits no more than the threshold",
-            deta <= threshold,
-            f"DETA {deta / 1000:.2f} kg, threshold {threshold / 1000:.2f} kg",
-            ClaimFigure("DETA's grams over the threshold's", Kind.FACTOR, ours=deta / threshold, at_most=1.0),
-        )
+    grams = {str(name): float(by["emissions_g"][name]) for name in by.index}
+    for key, name, says, than in (
+        ("deta-first", "deta", "DETA with sleep", "threshold"),
+        ("learned", "learned", "the learned policy", "threshold"),
+        ("learned-batteries", "rl", "rl, which was trained elsewhere and lets no cell sleep,", ALWAYS_ON),
+    ):
+        if {name, than} <= set(grams):
+            checks[key] = _no_more(says, name, than, grams)
     return checks
+
+
+def _no_more(says: str, name: str, than: str, grams: Mapping[str, float]) -> dict[str, Any]:
+    ours, theirs = grams[name], grams[than]
+    whom = "always-on" if than == ALWAYS_ON else f"the {than}"
+    return check(
+        f"{says} emits no more than {whom}",
+        ours <= theirs,
+        f"{name} {ours / 1000:.2f} kg, {than} {theirs / 1000:.2f} kg",
+        ClaimFigure(f"grams of {name} over those of {than}", Kind.FACTOR, ours=ours / theirs, at_most=1.0),
+    )

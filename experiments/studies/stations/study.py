@@ -155,13 +155,10 @@ def _assumptions() -> list[str]:
         "nothing, but "
         "delay the first traffic of an hour by as much.",
         "DETA is the testbed's own, with sleep and without exchange of energy between sites. It is told which "
-        "cells may "
-        "sleep together, and knows nothing else of neighbours: it plans as if any cell could carry any other's "
-        "traffic. "
-        "What is stored after its three hours it values by (D9), which expects every cell to be awake: it keeps "
-        "more for the "
-        "evening than cells that sleep will need.",
+        "cells may sleep together in each hour, and knows nothing else of neighbours: it plans as if any cell could "
+        "carry any other's traffic. What is stored after its three hours it values by (D9), with the loads of a plan "
+        "in which cells sleep.",
         "Traffic is made, not measured: a day's course with noise. One city, one sky, one grid.",
-        "No learned policy ships with the study. One is compared where stations.toml names it as "
-        "package.module:Name.",
+        "rl is the testbed's learned policy as it ships: it was trained on other fleets, lets no cell sleep, and "
+        "decides what batteries give alone.",
     ]

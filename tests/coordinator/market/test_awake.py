@@ -47,6 +47,18 @@ def test_a_node_that_cannot_sleep_is_awake_in_every_slot() -> None:
     assert grams[0] < grams[1] < grams[2]
 
 
+def test_a_node_that_cannot_sleep_in_some_slots_is_awake_in_them() -> None:
+    fleet = random_fleet(3, 2, 4, deadline_slots=1, may_sleep=True)
+    idle = replace(
+        fleet, backlog_batches=0 * fleet.backlog_batches, release_batches=0 * fleet.release_batches
+    )
+    can = np.array([[True, False, True, True], [False, True, True, True]])
+    some = replace(idle, can_sleep=can, wake_j=np.zeros(2))
+    plan = Plan(build(some, EVERYTHING), values(some))
+    assert plan.awake.tolist() == (~can).tolist()
+    assert some.sleepers().tolist() == [True, False]
+
+
 def test_why_work_is_left_undone_takes_no_node_s_place_away() -> None:
     fleet = random_fleet(3, 3, 4, deadline_slots=1, may_sleep=True)
     program = build(replace(fleet, can_sleep=np.zeros(3, dtype=bool)), EVERYTHING)

@@ -164,3 +164,17 @@ def test_a_changed_fleet_checks_what_is_new() -> None:
             fleet.changed(battery_j=values)
     with pytest.raises(ValueError, match="slot_s is no array"):
         fleet.changed(slot_s=np.zeros(2))
+
+
+def test_who_may_sleep_in_each_slot() -> None:
+    fleet = random_fleet(3, 2, 3, may_sleep=True)
+    can = np.array([[True, False, True], [False, True, True]])
+    some = replace(fleet, can_sleep=can)
+    assert some.sleepers().tolist() == [True, False]
+    assert some.sleepers_by_slot().tolist() == can.tolist()
+    assert replace(fleet, can_sleep=can[:, 1]).sleepers_by_slot().tolist() == [[False] * 3, [True] * 3]
+    assert fleet.sleepers_by_slot().all()
+    nobody = replace(some, limits=replace(fleet.limits, may_sleep=False))
+    assert not nobody.sleepers_by_slot().any()
+    with pytest.raises(ValueError, match=r"can_sleep has shape \(2, 2\), expected \(2, 3\)"):
+        replace(fleet, can_sleep=can[:, :2])

@@ -72,3 +72,12 @@ def test_losses_by_pair_are_read_cautiously() -> None:
     assert read.export_efficiency == pytest.approx([0.7, 0.8, 0.4])
     assert read.import_efficiency.tolist() == [1.0, 1.0, 1.0]
     assert read.harvest_j is fleet.harvest_j
+
+
+def test_who_can_sleep_is_cut_where_it_differs_by_slot() -> None:
+    fleet, can = random_fleet(5, 2, 3, may_sleep=True), np.array([[True, False, True], [False, True, True]])
+    assert window(replace(fleet, can_sleep=can), 2).sleepers_by_slot().tolist() == can[:, :2].tolist()
+    assert window(replace(fleet, can_sleep=can[:, 0]), 2).sleepers_by_slot().tolist() == [
+        [True] * 2,
+        [False] * 2,
+    ]

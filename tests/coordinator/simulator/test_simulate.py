@@ -272,3 +272,12 @@ def test_a_policy_is_shown_the_fleet_of_its_slot_and_nothing_else(knows: bool) -
             released = fleet.release_batches[:, slot]
             batches[:, column] = released
             room[:, column] = np.floor(fleet.limits.offload_cap_fraction * released + 1e-9)
+
+
+def test_a_policy_is_shown_who_can_sleep_from_its_slot_on() -> None:
+    can = np.random.default_rng(3).random((3, 6)) < 0.5
+    fleet = random_fleet(5, 3, 6, may_sleep=True, can_sleep=can)
+    watcher = Watcher(False)
+    simulate(World(fleet), watcher, Information(2, value_slots=3, day_slots=2))
+    for slot, shown in enumerate(watcher.seen):
+        assert shown.sleepers_by_slot().tolist() == can[:, slot : slot + 3].tolist()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.market.layout import Restrictions
-from coordinator.market.wide import hub, schedules
+from coordinator.market.wide import decomposition, hub, schedules
 from coordinator.market.wide.schedules import Search, plans_of_a_search
 from tests.coordinator.market.wide.sleeping import EVERYTHING, mixed_fleet, optimum, searched, sleeping_fleet
 
@@ -146,3 +146,27 @@ def test_groups_are_halves_then_single_ones() -> None:
     sizes = [len(group) for group in schedules._groups(order)]
     assert sizes == [9, 4, 2, 1] + [1] * 8
     assert list(schedules._groups(np.arange(0))) == []
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 10**6))
+def test_no_schedule_sleeps_where_a_node_cannot_in_that_slot(seed: int) -> None:
+    """And it is as good as the mixed-integer program's, which knows the same slots."""
+    can = np.random.default_rng(seed).random((5, 3)) < 0.5
+    fleet = replace(sleeping_fleet(seed, 5, 3), can_sleep=can)
+    plan, _ = optimum(fleet)
+    search = searched(fleet)
+    best = search.best()
+    assert best.awake[~can.T].all()
+    scale = max(best.scale_g(0.0), plan.emissions_g)
+    assert best.found.objective_g <= plan.objective_g + 0.02 * scale
+    assert search.bound_g <= plan.objective_g + 1e-4 * scale
+
+
+def test_a_search_ends_after_the_plans_that_it_may_make() -> None:
+    fleet = sleeping_fleet(7, 12, 4)
+    few = schedules.search_of(
+        fleet, EVERYTHING, lambda one: decomposition.solve(one, 1e-3, workers=1), 0.0, most_plans=3
+    )
+    few.best()
+    assert 1 <= few.planned <= 3 + schedules._WAKE_ROUNDS
