@@ -56,7 +56,6 @@ def judge(policies: pd.DataFrame, days: pd.DataFrame) -> dict[str, dict[str, Any
     grams = {str(name): float(by["emissions_g"][name]) for name in by.index}
     for key, name, says, than in (
         ("deta-first", "deta", "DETA with sleep", "threshold"),
-        ("learned", "learned", "the learned policy", "threshold"),
         ("learned-batteries", "rl", "rl, which was trained elsewhere and lets no cell sleep,", ALWAYS_ON),
     ):
         if {name, than} <= set(grams):
