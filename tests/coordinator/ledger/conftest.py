@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from protos.messages.runner import BeginSlot, EndSlot
 from protos.messages.slot import Serving, Usage
 from protos.messages.terms import Overrun, Stage
 from tests.carbon_data.live.replayed import HOUR, KEYS, Replayed
+from tests.coordinator.ledger.checks.forging import Forged, Outcome, Outcomes, forge
 from tests.coordinator.slots.trader import Trader
 
 Change = Callable[[sqlite3.Connection], None]
@@ -154,6 +158,7 @@ def _tamper(path: Path, change: Change, *, hashes: bool = False, guards: bool = 
     """Change the file without its triggers; ``hashes``: with digests and chain computed again, as a forger would do;
     ``guards``: and create the triggers again."""
     with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA synchronous = OFF")  # no forgery has to outlive a power cut
         triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
         for name, _ in triggers:
             connection.execute(f"DROP TRIGGER {name}")
@@ -165,23 +170,43 @@ def _tamper(path: Path, change: Change, *, hashes: bool = False, guards: bool = 
 
 
 def _rehash(connection: sqlite3.Connection) -> None:
-    previous = GENESIS
-    rows = connection.execute("SELECT id, kind, key, slot, node_id, body FROM entries ORDER BY id").fetchall()
-    for entry_id, kind, key, slot, node_id, body in rows:
-        postings = tuple(
-            Posting(account, unit, amount)
-            for account, unit, amount in connection.execute(
-                "SELECT account, unit, amount FROM postings WHERE entry_id = ? ORDER BY line", (entry_id,)
-            )
-        )
-        digest = content_digest(kind, slot, node_id, body, postings)
+    previous, changed = GENESIS, []
+    postings = defaultdict(list)
+    for entry_id, *posting in connection.execute(
+        "SELECT entry_id, account, unit, amount FROM postings ORDER BY entry_id, line"
+    ):
+        postings[entry_id].append(Posting(*posting))
+    rows = connection.execute(
+        "SELECT id, kind, key, slot, node_id, body, digest, chain FROM entries ORDER BY id"
+    ).fetchall()
+    for entry_id, kind, key, slot, node_id, body, *before in rows:
+        digest = content_digest(kind, slot, node_id, body, tuple(postings[entry_id]))
         previous = chain_hash(previous, entry_id, key, digest)
-        connection.execute(
-            "UPDATE entries SET digest = ?, chain = ? WHERE id = ?", (digest, previous, entry_id)
-        )
+        if before != [digest, previous]:
+            changed.append((digest, previous, entry_id))
+    connection.executemany("UPDATE entries SET digest = ?, chain = ? WHERE id = ?", changed)
 
 
 @pytest.fixture(scope="session")
 def tamper() -> Callable[..., None]:
     """``tamper(path, change, hashes=False, guards=True)``."""
     return _tamper
+
+
+@pytest.fixture(scope="module")
+def outcome(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, tamper: Callable[..., None]
+) -> Outcomes:
+    """What ``verify`` says of a forgery, which is made once for all tests of a file."""
+    folder, count = tmp_path_factory.mktemp("forged"), itertools.count()
+
+    @functools.cache
+    def of(forged: Forged) -> Outcome:
+        path = folder / f"{next(count)}.sqlite"
+        path.write_bytes(request.getfixturevalue(forged.ledger))
+        try:
+            return forge(path, forged, tamper)
+        finally:
+            path.unlink()
+
+    return of

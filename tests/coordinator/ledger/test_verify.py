@@ -1,14 +1,31 @@
-"""``verify`` passes an honest ledger; anchor, guards and broken pages. Each single finding: checks/test_checks."""
+"""``verify`` passes an honest ledger; anchor, guards and broken pages; and forged files."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from coordinator.ledger import Anchor, verify
 from coordinator.ledger.verify import MOST_FINDINGS, VerifyReport
+from tests.coordinator.ledger.checks.forging import (
+    B0,
+    U0,
+    Body,
+    Forged,
+    Outcomes,
+    add,
+    body,
+    kept,
+    post,
+    silent,
+    sql,
+    without_constraints,
+)
 
 
 def codes(path: Path, **options: Any) -> set[str]:
@@ -141,3 +158,110 @@ def test_an_index_that_forgot_a_row_is_a_finding(path: Path, tamper: Any) -> Non
     assert (finding.code, finding.where) == ("file", str(path))
     assert finding.text.startswith("SQLite's integrity check says: ")
     assert "entries_by_kind" in finding.text
+
+
+# --- forged ledgers --------------------------------------------------------------------------------------
+
+
+def renamed_run(b: Body) -> None:
+    b["config"]["run_id"] = "other"
+
+
+FORGED: dict[str, Forged] = {
+    "guards gone": Forged(
+        "guards",
+        "triggers that forbid changes are gone: entries_delete, entries_update",
+        (sql("UPDATE meta SET value = value"),),
+    ),
+    "postings of no entry before the end": Forged(
+        "postings",
+        "postings without an entry",
+        (sql("INSERT INTO postings VALUES (0, 0, 'a', 'uJ', 0)"),),
+    ),
+    "postings of no entry after the end": Forged(
+        "postings",
+        "postings without an entry",
+        (sql("INSERT INTO postings VALUES (99999, 0, 'a', 'uJ', 0)"),),
+    ),
+    "entry gone": Forged(
+        "order",
+        "follows entry 81; entries between are gone",
+        (sql("DELETE FROM entries WHERE key = 'gap/3/n03'"),),
+        hashes=False,
+    ),
+    "key twice": Forged(
+        "keys",
+        "this key counts twice",
+        (
+            without_constraints,
+            sql("UPDATE entries SET key = 'opening/n00' WHERE key = 'opening/n01'"),
+        ),
+    ),
+    "document under its hash": Forged(
+        "content",
+        "document or postings are not what the digest was made of",
+        (body(U0, add("seq")),),
+        hashes=False,
+    ),
+    "chain broken": Forged(
+        "chain",
+        "does not continue the chain",
+        (sql("UPDATE entries SET key = key || 'x' WHERE key = 'trade/0'"),),
+        hashes=False,
+    ),
+    "document of another shape": Forged(
+        "document", "cannot be understood: KeyError", (body(B0, lambda b: b.pop("balance")),)
+    ),
+    "no integer": Forged(
+        "sums",
+        "node/n00/battery holds 1.5, not an integer",
+        (
+            without_constraints,
+            sql("UPDATE postings SET amount = 1.5 WHERE account = 'node/n00/battery' AND entry_id = 3"),
+        ),
+        hashes=False,
+    ),
+    "unknown unit": Forged(
+        "sums",
+        "unit 'kg' is not one of",
+        (without_constraints, post(B0, "node/n00/grid", 5, "node/n00/curtailed", "kg")),
+    ),
+    "one-sided posting": Forged(
+        "sums",
+        "postings in uJ sum to 7, not 0",
+        (sql("UPDATE postings SET amount = amount + 7 WHERE account = 'node/n00/battery' AND entry_id = 3"),),
+    ),
+    "no JSON": Forged(
+        "document", "is no JSON:", (sql("UPDATE entries SET body = '{' WHERE key = 'trade/0'"),)
+    ),
+    "no object": Forged(
+        "document", "is no JSON object", (sql("UPDATE entries SET body = '[]' WHERE key = 'trade/0'"),)
+    ),
+    "end cut off": Forged(
+        "truncated",
+        "83 entries were written, 82 are there",
+        (sql("DELETE FROM entries WHERE key = 'slot_end/3'"),),
+        hashes=False,
+    ),
+    "another run": Forged("run", "is of run 'other'", (body("start/1", renamed_run),)),
+}
+
+
+KEPT = kept("verify")
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_each_forgery_gives_its_findings_and_no_other(name: str, outcome: Outcomes) -> None:
+    found = outcome(FORGED[name])
+    assert found.made_for, found.said
+    assert found.said == KEPT[name]
+
+
+ELSEWHERE = ("truncated: f'has ", "anchor: ", "file: ")
+"""Findings that the tests above provoke."""
+
+
+def test_no_finding_is_without_a_forged_ledger(outcome: Outcomes) -> None:
+    assert list(KEPT) == list(FORGED)
+    outcomes = [outcome(forged) for forged in FORGED.values()]
+    assert silent(sys.modules["coordinator.ledger.verify"], outcomes, ELSEWHERE) == []

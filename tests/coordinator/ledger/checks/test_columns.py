@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
+import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from coordinator.ledger.columns import column_entry, unpack
 from coordinator.ledger.entry import Entry, Kind, Posting, Unit, merged
 from coordinator.ledger.formats import COLUMNS
 from coordinator.ledger.store import read_entries
+from coordinator.ledger.verify import Finding
 from experiments.fleet.virtual import VirtualFleet
 from experiments.resolve.resolve import resolve
 from experiments.runs.run import execute
@@ -77,6 +80,7 @@ count = 2
 """
 """In each slot one of two nodes trains."""
 Change = Callable[[dict[str, Any], dict[str, Any]], None]
+Found = Callable[..., tuple[Finding, ...]]
 
 
 @pytest.fixture(scope="module")
@@ -96,21 +100,28 @@ def run_of(book: Path) -> str:
     return str(next(iter(read_entries(book))).entry.body["config"]["run_id"])
 
 
-def forged(
-    book: Path, path: Path, kind: Kind, change: Change, postings: tuple[Posting, ...] = ()
-) -> list[str]:
-    """Codes of what ``verify`` finds when the second entry of ``kind`` (of the fleet: the only one) is changed."""
-    wanted = 0 if kind is Kind.FLEET else 1
-    with Ledger(path, run_of(book), COLUMNS) as ledger:
-        seen = 0
-        for stored in read_entries(book):
-            entry = stored.entry
-            if entry.kind is kind:
-                if seen == wanted:
-                    entry = _other(entry, change, postings)
-                seen += 1
-            ledger.write([entry])
-    return sorted({finding.code for finding in verify(path).findings})
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
+    """What ``verify`` finds when the second entry of a kind (of the fleet: the only one) is changed; forged once
+    for all tests."""
+    folder, count = tmp_path_factory.mktemp("forged"), itertools.count()
+
+    @functools.cache
+    def of(book: Path, kind: Kind, change: Change, postings: tuple[Posting, ...] = ()) -> tuple[Finding, ...]:
+        entries = [stored.entry for stored in read_entries(book)]
+        places = [place for place, entry in enumerate(entries) if entry.kind is kind]
+        place = places[0 if kind is Kind.FLEET else 1]
+        entries[place] = _other(entries[place], change, postings)
+        path = folder / f"{next(count)}.sqlite"
+        with Ledger(path, run_of(book), COLUMNS) as ledger:
+            ledger.write(entries)
+        return tuple(verify(path).findings)
+
+    return of
+
+
+def codes(findings: Iterable[Finding]) -> list[str]:
+    return sorted({finding.code for finding in findings})
 
 
 def _other(entry: Entry, change: Change, postings: tuple[Posting, ...]) -> Entry:
@@ -191,8 +202,8 @@ def test_the_book_is_sound_and_something_moves_in_it(book: Path) -> None:
     assert all(column.dtype == np.int64 for name, column in columns.items() if name != "awake")
 
 
-def test_copied_without_a_change_it_is_sound(book: Path, tmp_path: Path) -> None:
-    assert forged(book, tmp_path / "copy.sqlite", Kind.SLOT, nothing) == []
+def test_copied_without_a_change_it_is_sound(book: Path, found: Found) -> None:
+    assert found(book, Kind.SLOT, nothing) == ()
 
 
 FORGED: list[tuple[Change, str]] = [
@@ -224,8 +235,8 @@ FORGED: list[tuple[Change, str]] = [
 
 
 @pytest.mark.parametrize(("change", "code"), FORGED)
-def test_a_forged_slot_is_found(book: Path, tmp_path: Path, change: Change, code: str) -> None:
-    assert code in forged(book, tmp_path / "forged.sqlite", Kind.SLOT, change)
+def test_a_forged_slot_is_found(book: Path, found: Found, change: Change, code: str) -> None:
+    assert code in codes(found(book, Kind.SLOT, change))
 
 
 def lost(_: dict[str, Any], columns: dict[str, Any]) -> None:
@@ -243,11 +254,14 @@ LEARNING_FORGED: list[tuple[Change, str]] = [
 
 @pytest.mark.parametrize(("change", "code"), LEARNING_FORGED)
 def test_a_forged_slot_of_learning_is_found(
-    learning_book: Path, tmp_path: Path, change: Change, code: str
+    learning_book: Path, found: Found, change: Change, code: str
 ) -> None:
+    assert code in codes(found(learning_book, Kind.SLOT, change))
+
+
+def test_the_book_of_learning_is_sound_and_so_is_a_copy(learning_book: Path, found: Found) -> None:
     assert verify(learning_book).findings == []
-    assert forged(learning_book, tmp_path / "copy.sqlite", Kind.SLOT, nothing) == []
-    assert code in forged(learning_book, tmp_path / "forged.sqlite", Kind.SLOT, change)
+    assert found(learning_book, Kind.SLOT, nothing) == ()
 
 
 def small_battery(body: dict[str, Any], _: dict[str, Any]) -> None:
@@ -258,17 +272,16 @@ def one_more(_: dict[str, Any], columns: dict[str, Any]) -> None:
     columns["profile"] = np.append(columns["profile"], 0)
 
 
-def test_no_finding_is_without_a_forged_slot(book: Path, learning_book: Path, tmp_path: Path) -> None:
+BATTERY_OF_THE_FLEET = plus("battery_uj")
+
+
+def test_no_finding_is_without_a_forged_slot(book: Path, learning_book: Path, found: Found) -> None:
     """Every text of the checks is said of some forged ledger."""
-    said = []
-    fleet = [(Kind.FLEET, change) for change in (small_battery, one_more, plus("battery_uj"))]
-    changes = [(book, kind, change) for kind, change in fleet]
-    changes += [(book, Kind.SLOT, change) for change, _ in FORGED]
-    changes += [(learning_book, Kind.SLOT, change) for change, _ in LEARNING_FORGED]
-    for number, (of, kind, change) in enumerate(changes):
-        path = tmp_path / f"{number}.sqlite"
-        forged(of, path, kind, change)
-        said += [finding.text for finding in verify(path).findings]
+    fleet = (small_battery, one_more, BATTERY_OF_THE_FLEET)
+    outcomes = [found(book, Kind.FLEET, change) for change in fleet]
+    outcomes += [found(book, Kind.SLOT, change) for change, _ in FORGED]
+    outcomes += [found(learning_book, Kind.SLOT, change) for change, _ in LEARNING_FORGED]
+    said = [finding.text for findings in outcomes for finding in findings]
     calls = [
         node
         for node in ast.walk(ast.parse(inspect.getsource(columns_module)))
@@ -288,39 +301,31 @@ def test_no_finding_is_without_a_forged_slot(book: Path, learning_book: Path, tm
     assert sorted(text for text in texts if not any(text in each for each in said)) == []
 
 
-def test_postings_that_the_columns_do_not_say_are_found(book: Path, tmp_path: Path) -> None:
+def test_postings_that_the_columns_do_not_say_are_found(book: Path, found: Found) -> None:
     pair = (
         Posting("nodes/grid", Unit.MICROJOULES, 5),
         Posting("nodes/harvest", Unit.MICROJOULES, -5),
     )
-    assert forged(book, tmp_path / "forged.sqlite", Kind.SLOT, nothing, pair) == ["postings"]
+    assert codes(found(book, Kind.SLOT, nothing, pair)) == ["postings"]
 
 
-def test_more_in_a_battery_than_it_holds_is_found(book: Path, tmp_path: Path) -> None:
-    assert "battery" in forged(book, tmp_path / "forged.sqlite", Kind.FLEET, small_battery)
+def test_more_in_a_battery_than_it_holds_is_found(book: Path, found: Found) -> None:
+    assert "battery" in codes(found(book, Kind.FLEET, small_battery))
 
 
-def test_what_was_stored_at_first_is_in_the_postings(book: Path, tmp_path: Path) -> None:
-    found = forged(book, tmp_path / "forged.sqlite", Kind.FLEET, plus("battery_uj"))
-    assert {"battery", "postings"} <= set(found)
+def test_what_was_stored_at_first_is_in_the_postings(book: Path, found: Found) -> None:
+    assert {"battery", "postings"} <= set(codes(found(book, Kind.FLEET, BATTERY_OF_THE_FLEET)))
 
 
 def test_a_block_that_is_not_the_documents_is_found(book: Path, tmp_path: Path) -> None:
+    entries = [stored.entry for stored in read_entries(book)]
+    place = next(k for k, entry in enumerate(entries) if (entry.kind, entry.slot) == (Kind.SLOT, 1))
+    entry = entries[place]
+    data = _other(entry, plus("released_batches"), ()).data
+    kept = (entry.kind, entry.key, entry.body, entry.postings, entry.slot)
+    entries[place] = Entry(*kept, text=entry.text, data=data)
     with Ledger(tmp_path / "forged.sqlite", run_of(book), COLUMNS) as ledger:
-        for stored in read_entries(book):
-            entry = stored.entry
-            if entry.kind is Kind.SLOT and entry.slot == 1:
-                other = _other(entry, plus("released_batches"), ())
-                entry = Entry(
-                    entry.kind,
-                    entry.key,
-                    entry.body,
-                    entry.postings,
-                    entry.slot,
-                    text=entry.text,
-                    data=other.data,
-                )
-            ledger.write([entry])
+        ledger.write(entries)
     assert [finding.code for finding in verify(tmp_path / "forged.sqlite").findings] == ["content"]
 
 

@@ -9,10 +9,26 @@ from typing import Any
 
 import pytest
 
+from coordinator.ledger.checks import lines as lines_module
 from coordinator.ledger.checks.facts import Facts
 from coordinator.ledger.checks.item import Item
 from coordinator.ledger.checks.lines import Lines
 from coordinator.ledger.entry import Kind
+from tests.coordinator.ledger.checks.forging import (
+    B0,
+    LATE,
+    WASTED,
+    Body,
+    Forged,
+    Outcomes,
+    body,
+    eventful,
+    kept,
+    line_of,
+    negotiated,
+    silent,
+    usage_of,
+)
 
 
 def item(kind: Kind, body: dict[str, Any], node: str = "") -> Item:
@@ -347,3 +363,168 @@ def test_emissions_are_rounded_to_what_the_file_holds() -> None:
     wide = lines_by_hand(1000)[0]
     assert wide._line("x", ("A", "C"), 1, DEV, "network", 200) == ("x", "A+C", DEV, "network", 200, 200, 2000)
     assert wide._line("x", ("A",), 0, DEV, "wake", 36) == ("x", "A", DEV, "wake", 36, 36, 1000)
+
+
+# --- forged ledgers --------------------------------------------------------------------------------------
+
+
+def without_user_lines(b: Body) -> None:
+    b["lines"] = [line for line in b["lines"] if "users" not in line]
+
+
+def own_line(b: Body) -> Body:
+    return next(line for line in b["lines"] if line["component"] == "compute")
+
+
+def router(b: Body) -> Body:
+    return next(line for line in b["lines"] if line["node_id"] == "router")
+
+
+def shifted_grams(b: Body) -> None:
+    one, two = (line for line in b["lines"] if line["node_id"] == "n00")
+    assert one["operational_pg"] > 1000
+    one["operational_pg"] -= 1000
+    two["operational_pg"] += 1000
+
+
+FORGED: dict[str, Forged] = {
+    "zone of another node": Forged(
+        "lines", "zone or intensity are not those of n00", (body(B0, lambda b: b.update(zone="Z1")),)
+    ),
+    "intensity of another slot": Forged(
+        "lines", "zone or intensity are not those", (body(B0, lambda b: b.update(intensity_g_per_kwh=7.5)),)
+    ),
+    "answers without their cost": Forged(
+        "lines", "the lines beside n00's own are not those", (body(B0, without_user_lines),)
+    ),
+    "more bytes than the radio carried": Forged(
+        "lines",
+        "the lines beside n00's own are not those",
+        (usage_of("n00", lambda b: b["users"][0].update(up_bytes=b["users"][0]["up_bytes"] + 50_000)),),
+    ),
+    "compute called static": Forged(
+        "lines", "lines are not those metered", (body(B0, lambda b: own_line(b).update(component="static")),)
+    ),
+    "fewer grams": Forged(
+        "lines",
+        "emissions are not (L1) of the node's grid energy",
+        (body("booking/1/n01", lambda b: b["lines"][0].update(operational_pg=1)),),
+    ),
+    "grams moved to another line": Forged(
+        "lines", "has another share than its energy's", (body(B0, shifted_grams),)
+    ),
+    "network of a parcel": Forged(
+        "lines",
+        "the network's lines are not those of the slot's bytes",
+        (body("slot_end/0", lambda b: b["parcels"][0].update(payload_bytes=77)),),
+    ),
+    "cheaper router": Forged(
+        "lines",
+        "the line of the router does not follow from its power",
+        (body("slot_end/0", lambda b: router(b).update(energy_uj=1, grid_uj=1, operational_pg=0)),),
+    ),
+    "waste called compute": eventful(
+        "lines",
+        "lines are not those metered, 2 batches being waste",
+        body(WASTED, line_of("waste", component="compute")),
+    ),
+    "a microjoule of waste called compute": eventful(
+        "lines",
+        "lines are not those metered, 2 batches being waste",
+        body(WASTED, lambda b: (line_of("waste", energy_uj=-1)(b), line_of("compute", energy_uj=1)(b))),
+    ),
+    "network of a late parcel": eventful(
+        "lines",
+        "the lines beside n02's own are not those",
+        body(LATE, line_of("network", "network", energy_uj=2, grid_uj=2)),
+    ),
+    "users' devices at another zone": eventful(
+        "lines",
+        "the lines beside n01's own are not those",
+        body("booking/3/n01", line_of("radio_tx", "devices", zone="Z0")),
+    ),
+    "users' devices hear less": eventful(
+        "lines",
+        "the lines beside n01's own are not those",
+        body("booking/3/n01", line_of("radio_rx", "devices", energy_uj=-1, grid_uj=-1)),
+    ),
+    "network of a model": eventful(
+        "lines",
+        "the lines beside n00's own are not those",
+        body("booking/3/n00", lambda b: b["lines"].pop(2)),
+    ),
+    "network of users": eventful(
+        "lines",
+        "the lines beside n00's own are not those",
+        body("booking/3/n00", lambda b: b["lines"].pop()),
+    ),
+    "coordinator below its static power": eventful(
+        "lines",
+        "the line of the coordinator does not follow from its power",
+        body("slot_end/3", line_of("coordinator", energy_uj=-200_000, grid_uj=-200_000)),
+    ),
+    "coordinator in another zone": eventful(
+        "lines",
+        "the line of the coordinator does not follow from its power",
+        body("slot_end/3", line_of("coordinator", zone="Z1")),
+    ),
+    "a picogram of the router": eventful(
+        "lines",
+        "the line of the router does not follow from its power",
+        body("slot_end/3", line_of("router", operational_pg=1)),
+    ),
+    "a parcel left out": eventful(
+        "lines",
+        "the network's lines are not those",
+        body("slot_end/3", lambda b: b["parcels"].pop()),
+    ),
+    "a line of a node in another zone": eventful(
+        "lines",
+        "development/compute has another share than its energy's",
+        body("booking/3/n00", line_of("compute", zone="Z1")),
+    ),
+    "a line of a node with three microjoules more of the grid": eventful(
+        "lines",
+        "development/compute has another share than its energy's",
+        body(
+            "booking/3/n00",
+            lambda b: (line_of("compute", grid_uj=3)(b), line_of("static", grid_uj=-3)(b)),
+        ),
+    ),
+    "a byte of a market": negotiated(
+        "lines",
+        "the network's lines are not those",
+        body("decision/1", lambda b: b["market"]["up_bytes"].update(n00=b["market"]["up_bytes"]["n00"] + 1)),
+    ),
+    "a byte to a market": negotiated(
+        "lines",
+        "the network's lines are not those",
+        body(
+            "decision/1", lambda b: b["market"]["down_bytes"].update(n01=b["market"]["down_bytes"]["n01"] + 1)
+        ),
+    ),
+    "a market that cost nothing": negotiated(
+        "lines", "the network's lines are not those", body("decision/1", lambda b: b.update(market=None))
+    ),
+    "negotiation called network": negotiated(
+        "lines",
+        "the network's lines are not those",
+        body("slot_end/1", line_of("negotiation", component="network")),
+    ),
+}
+
+
+KEPT = kept("lines")
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_each_forgery_gives_its_findings_and_no_other(name: str, outcome: Outcomes) -> None:
+    found = outcome(FORGED[name])
+    assert found.made_for, found.said
+    assert found.said == KEPT[name]
+
+
+def test_no_finding_is_without_a_forged_ledger(outcome: Outcomes) -> None:
+    assert list(KEPT) == list(FORGED)
+    outcomes = [outcome(forged) for forged in FORGED.values()]
+    assert silent(lines_module, outcomes) == []

@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from coordinator.ledger.checks import readings as readings_module
 from coordinator.ledger.checks.readings import Readings
+from coordinator.slots.delivered import COUNTS
+from tests.coordinator.ledger.checks.forging import (
+    B0,
+    LATE,
+    U0,
+    WASTED,
+    Body,
+    Forged,
+    Outcomes,
+    add,
+    balance,
+    body,
+    eventful,
+    kept,
+    one_more,
+    remove,
+    silent,
+)
 from tests.coordinator.tables.test_requests import DEAD, ONE
 
 
@@ -61,3 +81,129 @@ def test_what_does_not_add_up_is_found(place: int, change: dict[str, Any], messa
     usage = copy.deepcopy(SOUND)
     usage["requests"][place].update(change)
     assert any(message in text for text in found(usage))
+
+
+# --- forged ledgers --------------------------------------------------------------------------------------
+
+
+def sensed(lines: str = "measured", **changes: Any) -> Callable[[Body], None]:
+    """A reading as if a sensor had given it."""
+
+    def change(b: Body) -> None:
+        for line in b["lines"]:
+            line["provenance"] = lines
+        told = {"kind": "power", "half_width_uj": 9, "bias_uj": 5, "coverage_fraction": 1.0, "gaps": 0}
+        b["metered"] = told | {"rate_hz": 10.0, "window_s": 1.0}
+        b["metered"]["energy_uj"] = sum(line["energy_uj"] for line in b["lines"])
+        b["metered"] |= changes
+
+    return change
+
+
+def panel(energy_uj: int) -> Body:
+    known = {"kind": "power", "energy_uj": energy_uj, "half_width_uj": 9, "bias_uj": 0, "rate_hz": 1.0}
+    return {**known, "coverage_fraction": 1.0, "gaps": 0, "window_s": 60.0}
+
+
+def service(index: int, name: str, by: int) -> Callable[[Body], None]:
+    """A figure of one service, and the sum of all services with it."""
+
+    def change(b: Body) -> None:
+        b["services"][index][name] += by
+        b[name] += by
+
+    return change
+
+
+FORGED: dict[str, Forged] = {
+    "another demand": Forged(
+        "reading", "books another demand than the", (body(B0, balance(demand_uj=1, grid_uj=1)),)
+    ),
+    "another line": Forged("reading", "books another demand than the", (body(B0, one_more(0, "energy_uj")),)),
+    "another harvest": Forged(
+        "reading", "books another harvest than the 41000007 uJ metered", (body(B0, balance(harvest_uj=1)),)
+    ),
+    "grid energy of the lines": Forged(
+        "reading", "the lines' grid energy is not the node's", (body(B0, one_more(0, "grid_uj")),)
+    ),
+    "a sensor that read something else": Forged(
+        "reading",
+        "reading of n00: the meter read 1000 uJ, its lines are",
+        (body(U0, sensed(energy_uj=1_000)),),
+    ),
+    "modelled joules under a sensor's name": Forged(
+        "reading", "its lines are not of a sensor of kind 'power'", (body(U0, sensed(lines="modelled")),)
+    ),
+    "a kind of sensor that there is not": Forged(
+        "reading", "its lines are not of a sensor of kind 'guess'", (body(U0, sensed(kind="guess")),)
+    ),
+    "an estimate with an interval": Forged(
+        "reading", "an estimate has an interval", (body(U0, sensed(kind="estimate", lines="modelled")),)
+    ),
+    "a bias above its half width": Forged(
+        "reading", "an interval of 4 uJ on either side, 5 uJ of it bias", (body(U0, sensed(half_width_uj=4)),)
+    ),
+    "a measurement without an interval": Forged(
+        "reading", "an interval of None uJ on either side", (body(U0, sensed(half_width_uj=None)),)
+    ),
+    "more than all of a window": Forged(
+        "reading", "1.5 of 1.0 s covered at 10.0 samples", (body(U0, sensed(coverage_fraction=1.5)),)
+    ),
+    "tokens that were not generated": Forged(
+        "delivered",
+        "as delivered, the reading makes it {'text': ",
+        (body(B0, lambda b: (b["services"][0].update(tokens_out=10**9), b.update(tokens_out=10**9))),),
+    ),
+    "tokens of no service": Forged(
+        "delivered", "are not the sums of those of the services", (body(B0, add("tokens_in")),)
+    ),
+    "reading in no booking": Forged(
+        "reading", "the reading of n02 is in no booking", (remove("booking/3/n02"),)
+    ),
+    **{
+        f"{name} of wasted batches": eventful(
+            "delivered", "as delivered, the reading makes it", body(WASTED, service(0, name, 1))
+        )
+        for name in ("requests", "tokens_in", "tokens_out", "bits")
+    },
+    **{
+        f"{name} of outside clients": eventful(
+            "delivered", "as delivered, the reading makes it", body(WASTED, service(1, name, -1))
+        )
+        for name in ("requests", "tokens_in", "tokens_out", "bits")
+    },
+    "outside clients left out": eventful(
+        "delivered", "as delivered, the reading makes it", body(WASTED, lambda b: b["services"].pop())
+    ),
+    "delivered by a late reading": eventful(
+        "delivered",
+        "as delivered, the reading makes it {}",
+        body(LATE, lambda b: b.update(services=[{"service": "text", **dict.fromkeys(COUNTS, 0)}])),
+    ),
+    "a late reading booked as in time": eventful(
+        "delivered",
+        "counts [] as delivered, the reading makes it {'text': {'requests': 0, ",
+        body(LATE, lambda b: b.update(late=False)),
+    ),
+    "another harvest than the panel's": Forged(
+        "reading",
+        "the panel's meter read",
+        (body(U0, lambda b: b.update(harvest_metered=panel(b["harvest_uj"] + 1))),),
+    ),
+}
+
+
+KEPT = kept("readings")
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_each_forgery_gives_its_findings_and_no_other(name: str, outcome: Outcomes) -> None:
+    found = outcome(FORGED[name])
+    assert found.made_for, found.said
+    assert found.said == KEPT[name]
+
+
+def test_no_finding_is_without_a_forged_ledger(outcome: Outcomes) -> None:
+    assert list(KEPT) == list(FORGED)
+    outcomes = [outcome(forged) for forged in FORGED.values()]
+    assert silent(readings_module, outcomes, elsewhere=("requests: ",)) == []
