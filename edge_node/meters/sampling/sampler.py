@@ -29,6 +29,9 @@ from protos.messages.terms import MeterKind
 NS_PER_S = 1_000_000_000
 START_S = 20.0
 """A cold start of Python on a slow board, and a sensor's first answer."""
+REFUSED_S = 3.0
+"""A sensor of which so long no sample but refused ones came does not begin to show what its board draws (choice: some
+samples of a slow sensor)."""
 LATE_PERIODS, LATE_S = 3, 2.5
 """How long the sample after a window's end is waited for: periods, and at least the time-out of a slow sensor."""
 DRAIN_S = 5.0
@@ -134,11 +137,14 @@ class Sampler:
         until = time.monotonic() + start_s
         while not self._samples.ready:
             self._samples.take(self._ring.samples())
-            if time.monotonic() > until or self._process.poll() is not None:
+            since_ns, now_ns = self._samples.refused_since_ns, time.monotonic_ns()
+            is_refused = since_ns is not None and now_ns - since_ns > REFUSED_S * NS_PER_S
+            if is_refused or time.monotonic() > until or self._process.poll() is not None:
                 why = self._why()
                 self.stop()
+                waited_s = min(REFUSED_S, start_s) if is_refused else start_s
                 raise MeterError(
-                    f"meter {self.spec}: the sensor gave no usable samples in {start_s:g} s{why}"
+                    f"meter {self.spec}: the sensor gave no usable samples in {waited_s:g} s{why}"
                 )
             time.sleep(POLL_S)
 

@@ -34,6 +34,8 @@ class Samples:
     ) -> None:
         self._spec, self._limits = spec, limits
         self._refused = ""
+        self.refused_since_ns: int | None = None
+        """Stamp of the first sample that was refused; None where one was taken since."""
         self._sums: Counted | Integral = (
             Counted(resolution, may_rest)
             if kind is MeterKind.COUNTER
@@ -52,12 +54,18 @@ class Samples:
             if sample.status is not Status.OK:
                 continue
             if isinstance(self._sums, Integral) and (reason := self._limits.refuse_power(sample.value)):
-                self._refused = reason
+                self._refuse(sample, reason)
                 continue
             try:
                 self._sums.add(sample.at_ns, sample.value)
+                self.refused_since_ns = None
             except SampleError as error:
-                self._refused = str(error)
+                self._refuse(sample, str(error))
+
+    def _refuse(self, sample: Sample, reason: str) -> None:
+        self._refused = reason
+        if self.refused_since_ns is None:
+            self.refused_since_ns = sample.at_ns
 
     def mark(self, at_ns: int) -> Mark | Edge:
         """A window's edge, after all samples."""

@@ -128,3 +128,20 @@ def test_a_sensor_whose_step_is_coarse_may_show_the_same_for_long() -> None:
         samples.take([Sample(read * 10**9, 26_000_000, Status.OK)])
     assert begin is not None
     assert samples.close(begin, end).energy_uj == pytest.approx(26e6 * (READS - 1 - BEGIN), rel=1e-6)
+
+
+def test_since_when_a_sensor_is_refused() -> None:
+    """From the first refused sample on, until one is taken."""
+    samples = Samples("fake", MeterKind.POWER, 100.0, 0, limits_of(BOARD))
+    too_much_uw = limits_of(BOARD).high_uw + 1
+
+    def take(at_ns: int, power_uw: int) -> int | None:
+        samples.take([Sample(at_ns, power_uw, Status.OK)])
+        return samples.refused_since_ns
+
+    assert samples.refused_since_ns is None
+    assert take(10, too_much_uw) == 10
+    assert take(20, -1) == 10
+    assert take(30, 4_000_000) is None
+    assert take(30, 4_000_000) == 30, "its stamp does not rise"
+    assert take(40, 4_000_000) is None
