@@ -172,6 +172,29 @@ def test_daemons_on_boards_do_what_nodes_in_one_process_do(cluster: Cluster, tmp
         assert cluster.boards.told(node_id)[-1]["peer_address"].startswith(f"{host.address}:")
 
 
+@pytest.mark.parametrize("training", ['kind = "split"\ncut = "relu"', 'kind = "vertical"\nserver = "n1"'])
+def test_parts_of_a_model_talk_over_the_boards_streams(
+    cluster: Cluster, tmp_path: Path, training: str
+) -> None:
+    folders = {}
+    for where in ("there", "here"):
+        more = ON_BOARDS.format(host=cluster.laptop.address, appear_s=30.0)
+        path = cluster.written(f"parts-{where}", 2, more if where == "there" else IN_PROCESS)
+        text = path.read_text().replace("application = 1", "application = 0")
+        path.write_text(f'policy = "det"\n{text}\n[training]\n{training}\n')
+        folders[where] = tmp_path / where
+        process = cluster.run(path, folders[where])
+        _, errors = process.communicate(timeout=END_S)
+        assert process.returncode == 0, errors
+    there, here = (detabed.open(folders[where]) for where in ("there", "here"))
+    columns = ["node_id", "slot", "executed_batches", "model_bytes"]
+    pd.testing.assert_frame_equal(there.slots[columns], here.slots[columns])
+    assert there.slots["unserved_batches"].sum() == 0
+    for name, array in load_file(folders["here"] / MODEL).items():
+        assert (load_file(folders["there"] / MODEL)[name] == array).all()
+    assert there.verify()["ok"]
+
+
 def test_an_app_travels_to_boards_and_does_what_it_does_in_one_process(
     cluster: Cluster, tmp_path: Path
 ) -> None:
