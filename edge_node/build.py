@@ -8,6 +8,7 @@ from carbon_data.types import DataError
 from carbon_data.units import to_micro
 from edge_node.actuators.actuator import ActuatorError
 from edge_node.actuators.build import build_actuator
+from edge_node.actuators.clock_speed import ClockSpeed
 from edge_node.actuators.sleeper import Sleeper
 from edge_node.config import LanguageConfig, NodeConfig
 from edge_node.language.node_server import NodeServer
@@ -37,7 +38,7 @@ def build_node(config: NodeConfig, outbox: Outbox | None = None, *, starts: bool
         ValueError: the task, its sizes or its data do not fit.
         DataError: data files lack.
         MeterError: the meter is unknown or cannot run here.
-        ActuatorError: the board cannot be put to sleep and woken as configured.
+        ActuatorError: the board cannot be put to sleep and woken as configured, or its clock cannot be set.
     """
     if config.language is not None:
         return _language_node(config, config.language, outbox, starts)
@@ -106,14 +107,24 @@ def _language_node(
 
 
 def _measured(config: NodeConfig) -> dict[str, Any]:
-    """Sensors of panel and battery, where there are any. Raises MeterError."""
-    found: dict[str, Any] = {}
+    """The board's clock and sensors of panel and battery, where there are any. Raises ActuatorError and MeterError."""
+    found: dict[str, Any] = {"clock": _clock(config)}
     if config.battery_meter:
         capacity_j = 0.0 if config.battery is None else config.battery.capacity_j
         found["charge"] = Charge(config.battery_meter, to_micro(capacity_j))
     if config.harvest_meter:
         found["harvest"] = MeasuredHarvest(config.harvest, config.slot_s, config.harvest_meter)
     return found
+
+
+def _clock(config: NodeConfig) -> ClockSpeed | None:
+    """The board's clock, where slots are real and it has operating points to choose from. Raises ActuatorError."""
+    if config.overrun is None or not config.board.points:
+        return None
+    try:
+        return ClockSpeed([point.frequency_khz for point in config.board.points])
+    except ActuatorError as error:
+        raise ActuatorError(f"{config.node_id}: {error}") from error
 
 
 def _sleeper(config: NodeConfig, meter: Meter) -> Sleeper | None:

@@ -23,6 +23,19 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class OperatingPoint(Strict):
+    """A clock that a board may run at (DVFS)."""
+
+    frequency_khz: int = Field(gt=0)
+    """As the kernel's cpufreq has it."""
+    speed_fraction: float = Field(gt=0, le=1)
+    """Share of the board's full speed."""
+    busy_w: float = Field(ge=0)
+    """Power while computing, in all."""
+    idle_w: float | None = Field(default=None, ge=0)
+    """While awake and idle; None: ``BoardConfig.static_w``."""
+
+
 class BoardConfig(Strict):
     """Power and speed of the board; defaults come from a sourced profile (edge_node/energy/boards/*.toml)."""
 
@@ -42,6 +55,21 @@ class BoardConfig(Strict):
     knows_sleep: bool = True
     """Whether it is known what the board draws asleep and what waking it costs. Where not, it does not sleep by the
     model, and ``sleep_w``, ``wake_j`` and ``wake_s`` say nothing."""
+    points: tuple[OperatingPoint, ...] = ()
+    """The fastest first, which is the board as the other figures have it; empty: it always runs like that."""
+
+    def at(self, point: int) -> BoardConfig:
+        """The board at ``points[point]``. Raises IndexError for a point that it does not have; 0 it always has."""
+        if not point:
+            return self
+        chosen = self.points[point]
+        return self.model_copy(
+            update={
+                "static_w": self.static_w if chosen.idle_w is None else chosen.idle_w,
+                "busy_w": chosen.busy_w,
+                "effective_flop_per_s": self.effective_flop_per_s * chosen.speed_fraction,
+            }
+        )
 
 
 class BatteryConfig(Strict):
@@ -178,6 +206,8 @@ class LanguageConfig(Strict):
     model: str
     """Name of the model, for people."""
     threads: int = Field(default=1, ge=1, le=1024)
+    at_once: int = Field(default=1, ge=1, le=64)
+    """Requests of a batch that the server answers at the same time; 1: one after the other."""
     context_tokens: int = Field(default=2048, ge=256)
     """Of prompt and answer together."""
     prompt_tokens: int = Field(default=128, ge=1)

@@ -110,6 +110,18 @@ class BatchWork:
 
 
 @dataclass(frozen=True, slots=True)
+class Together:
+    """Of a request that was answered at the same time as others: when, as shares of the seconds of all of them."""
+
+    group: int
+    """Number, within the batch, of those that were answered at once."""
+    first_fraction: float
+    """Until its first token."""
+    done_fraction: float
+    """Until its last one."""
+
+
+@dataclass(frozen=True, slots=True)
 class RequestUse:
     """One request to a language model: what it took, also where it failed."""
 
@@ -148,6 +160,8 @@ class RequestUse:
     """Whether the answer with the cache of another node was the same as without it; None: not tried."""
     first_at_s: float | None = None
     """Slot time of the first token, where another node wrote it; None: it is ``first_s`` of the request's own time."""
+    together: Together | None = None
+    """None: it had its turn alone."""
 
     @property
     def decode_s(self) -> float:

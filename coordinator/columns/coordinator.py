@@ -147,6 +147,7 @@ class ColumnCoordinator(ColumnSlots):
             "missed_batches": self._missed(),
             "decided_charge_uj": told.charge_uj,
             "decided_discharge_uj": told.discharge_uj,
+            **({} if told.point is None else {"point": told.point}),
             **balance,
             "line_energy_uj": usage.lines_uj,
             "line_grid_uj": lines.grid_uj,

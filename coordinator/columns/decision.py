@@ -49,6 +49,7 @@ def decided(slot: int, stage: Stage, choice: Choice) -> Decided:
             moves=MoveColumns(moves.source, moves.target, moves.amount.astype(np.int64)),
             charge_uj=_limited_uj(chosen.charge_j),
             discharge_uj=_limited_uj(chosen.discharge_j),
+            point=None if chosen.points is None else chosen.points.copy(),
         ),
         transfers=TransferColumns(transfers.source[real], transfers.target[real], energy_uj[real]),
         selected=None if chosen.selected is None else chosen.selected.copy(),

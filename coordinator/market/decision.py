@@ -83,6 +83,8 @@ class FleetDecision:
     handed: Moves = field(default_factory=no_moves)
     """Of ``moves``, batches whose prompts their owner reads; the other node answers them with the caches. Only of
     requests to a language model (``Fleet.split``)."""
+    points: Ints | None = None
+    """(N,) operating point of each node, by its number in ``Fleet.points``. None: all run at full speed."""
 
     @classmethod
     def dense(cls, batches: Ints, transfer_j: Floats, **others: Any) -> FleetDecision:

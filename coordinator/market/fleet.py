@@ -91,6 +91,29 @@ class MovedTurns:
 
 
 @dataclass(frozen=True)
+class PointCosts:
+    """What each operating point (DVFS) of a node does to the work of a slot: K points, the first one full speed."""
+
+    speed_fraction: Floats
+    """(N, K) share of full speed; 0 where a node has fewer points."""
+    energy_times: Floats
+    """(N, K) joules of computing over those at full speed."""
+    static_w: Floats
+    """(N, K) P_st at each point."""
+    compute_j: Floats
+    """(N, H) of ``Fleet.joules_per_batch``, what is for computing and so depends on the point."""
+
+    @property
+    def allowed(self) -> Bools:
+        """(N, K)."""
+        return np.asarray(self.speed_fraction > 0)
+
+    def least_energy(self) -> Floats:
+        """(N,) the lowest of a node's points."""
+        return np.asarray(np.where(self.allowed, self.energy_times, np.inf).min(axis=1))
+
+
+@dataclass(frozen=True)
 class Fleet:
     """State of N nodes before a slot, and what is expected of the H slots from it on."""
 
@@ -198,6 +221,8 @@ class Fleet:
     """None: a batch is run by one node."""
     moved: MovedTurns | None = None
     """None: no user moves, or requests are no turns of conversations."""
+    points: PointCosts | None = None
+    """None: every node always runs at full speed."""
     loss_fraction: Floats | None = None
     """(N, N) l_ij where losses do not factor; overrides export and import efficiency when given."""
     participations: Ints | None = None

@@ -7,6 +7,7 @@ kept. Energy stays as it was decided. Pure.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -15,12 +16,14 @@ from coordinator.market.decision import FleetDecision
 from coordinator.market.fleet import Bools, Fleet, Floats, Ints, SplitCosts
 from coordinator.market.pairs import Pairs
 from coordinator.market.rounding import WorkLimits
-from coordinator.market.token_routes import Requests, Routes, Sites, routes_of, split_routes
+from coordinator.market.token_routes import Requests, Routes, Sites, routes_of, split_routes, why_whole
 
 MOST_NODES = 64
 """Up to which batches are handed over: the rule compares all pairs of nodes for every batch."""
 TOO_MANY = f"hand_over_left_out: more than {MOST_NODES} nodes"
 """Note of a decision in which no batch is handed over because the fleet is larger."""
+WHOLE = "not_handed_"
+"""Begins notes of a decision: batches that stay whole, by the reason (token_routes.why_whole)."""
 
 
 def with_hand_over(fleet: Fleet, decision: FleetDecision, most_bytes: float) -> FleetDecision:
@@ -38,7 +41,8 @@ def with_hand_over(fleet: Fleet, decision: FleetDecision, most_bytes: float) -> 
     requests, sites = _requests(fleet, split, home), _sites(fleet, split, decision, most_bytes)
     start = routes_of(requests, sites, at, at)
     found = split_routes(requests, sites, start, reads_at_home=True)
-    return _decision(decision, home, start, found)
+    whole = {f"{WHOLE}{why}": float(count) for why, count in why_whole(requests, sites, found).items()}
+    return _decision(decision, home, start, found, whole)
 
 
 def usable_s(fleet: Fleet, awake: Bools) -> Floats:
@@ -139,7 +143,9 @@ def _green_j(fleet: Fleet, decision: FleetDecision) -> Floats:
     return np.asarray(np.maximum(green - beside, 0.0))
 
 
-def _decision(decision: FleetDecision, home: Ints, start: Routes, found: Routes) -> FleetDecision:
+def _decision(
+    decision: FleetDecision, home: Ints, start: Routes, found: Routes, whole: Mapping[str, float]
+) -> FleetDecision:
     split, away = found.split, found.writes_at != home
     one = np.ones(len(home), dtype=np.int64)
     notes = {"handed_batches": float(split.sum()), "hand_over_saves_g": max(0.0, start.grams - found.grams)}
@@ -148,5 +154,5 @@ def _decision(decision: FleetDecision, home: Ints, start: Routes, found: Routes)
         home_batches=np.bincount(home[~away], minlength=decision.size).astype(np.int64),
         moves=Pairs.of(home[away], found.writes_at[away], one[away]),
         handed=Pairs.of(home[split], found.writes_at[split], one[split]),
-        notes=decision.notes | notes,
+        notes=decision.notes | notes | dict(whole),
     )

@@ -18,6 +18,10 @@ import numpy as np
 from carbon_data.units import JOULES_PER_KWH
 from coordinator.market.fleet import Bools, Floats, Ints
 
+NO_GAIN = "no_gain"
+LIMITS = ("offload_cap", "time", "latency", "storage")
+"""Why a request is not divided: see ``why_whole``."""
+
 
 @dataclass(frozen=True)
 class Sites:
@@ -146,6 +150,36 @@ def split_routes(requests: Requests, sites: Sites, start: Routes, *, reads_at_ho
     that has fewer grams than where ``start`` has it, both have room and the targets are kept. Grams are at most those
     of ``start``."""
     return _improved(requests, sites, start, split=True, reads_at_home=reads_at_home)
+
+
+def why_whole(requests: Requests, sites: Sites, found: Routes) -> dict[str, int]:
+    """Of the requests that ``found`` does not divide, why: how many have no division (read at home, written elsewhere)
+    with fewer grams, and how many have one that a limit forbids, by the first of the limits that leaves none.
+
+    Keys are of NO_GAIN and LIMITS; requests whose division would be allowed now, after the others, are in none."""
+    state = _State(requests, sites)
+    for r in range(requests.count):
+        state.put(r, int(found.reads_at[r]), int(found.writes_at[r]))
+    n = sites.size
+    may_hand = (
+        np.ones((n, n), dtype=bool) if sites.may_hand is None else sites.may_hand & ~np.eye(n, dtype=bool)
+    )
+    counted = dict.fromkeys((NO_GAIN, *LIMITS), 0)
+    for r in np.flatnonzero(~found.split).tolist():
+        now = state.take(r)
+        grams = state.added_g(r)
+        better = may_hand & (grams < grams[now]) & (np.arange(n) == requests.home[r])[:, None]
+        limits = (state.may_leave(r), state.has_room(r), state.in_time(r), state.can_hold(r))
+        state.put(r, *now)
+        if not better.any():
+            counted[NO_GAIN] += 1
+            continue
+        for name, kept in zip(LIMITS, limits, strict=True):
+            better = better & kept
+            if not better.any():
+                counted[name] += 1
+                break
+    return {name: count for name, count in counted.items() if count}
 
 
 def _improved(

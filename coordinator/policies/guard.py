@@ -16,6 +16,7 @@ from coordinator.market.decision import TIME_LIMIT, Feasible, FleetDecision, Inf
 from coordinator.market.fleet import Fleet
 from coordinator.policies.base import Policy
 from coordinator.policies.local import local_decision
+from coordinator.policies.operating_points import AtPoints
 from coordinator.policies.validate import ask, violations
 from protos.messages.terms import Stage
 from protos.validation import safe_text
@@ -66,7 +67,7 @@ def choose(policy: Policy, state: Any, fleet: Fleet, clock: Callable[[], float])
     """
     begun = clock()
     try:
-        decision, following = ask(policy, fleet, state)
+        decision, following = ask(policy if fleet.points is None else AtPoints(policy), fleet, state)
         broken = [str(violation) for violation in violations(fleet, decision)]
         if not broken:
             status, gap, objective = _describe(decision)

@@ -12,6 +12,7 @@ import numpy as np
 from coordinator.market.decision import Feasible, FleetDecision, Infeasible, Optimal
 from coordinator.market.fleet import Bools, Fleet
 from coordinator.market.hand_over import busy_s, held_bytes, usable_s
+from coordinator.market.operating_points import allowed_points, at_points
 from coordinator.market.pairs import Pairs
 from coordinator.market.rounding import WorkLimits
 from coordinator.policies.base import Policy
@@ -29,6 +30,7 @@ class Check(StrEnum):
     OFFLOAD_CAP = "(D5) offload cap, and no offload where the stage forbids it"
     CAPACITY = "(D7) time"
     STORAGE = "(D7) storage for guests"
+    POINTS = "every node runs at an operating point that it has"
     HAND_OVER = "batches that are handed over move, between nodes that can take each other's caches"
     TRANSFER_CAP = "(D6) transfer cap"
     SLEEP = "sleeping nodes run nothing, and nobody sleeps who cannot, or whom the limits do not let"
@@ -73,6 +75,10 @@ def violations(fleet: Fleet, decision: FleetDecision) -> list[Violation]:
     wrong = list(_shapes(fleet, decision))
     if wrong:
         return wrong  # the other checks would only stumble over it
+    if decision.points is not None:
+        if not allowed_points(fleet, decision.points):
+            return [Violation(Check.POINTS, f"operating points are {decision.points.tolist()}")]
+        fleet = at_points(fleet, decision.points)
     return [
         *_values(decision),
         *_work(fleet, decision),
@@ -91,6 +97,8 @@ def _shapes(fleet: Fleet, decision: FleetDecision) -> Iterator[Violation]:
         "awake": ((n,), np.bool_),
         "unserved_batches": ((n,), np.integer),
     }
+    if decision.points is not None:
+        expected["points"] = ((n,), np.integer)
     if decision.selected is not None:
         expected["selected"] = ((n,), np.bool_)
     for name, (shape, kind) in expected.items():

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from carbon_data.types import DataError
-from coordinator.market.fleet import Bools, Floats, Ints, SplitCosts
+from coordinator.market.fleet import Bools, Floats, Ints, PointCosts, SplitCosts
 from protos.messages.stream import NodeProfile
 from protos.messages.terms import Stage
-from protos.messages.work import WorkProfile
+from protos.messages.work import PointCost, WorkProfile
 
 FIGURES = (
     *("static_w", "sleep_w", "wake_j", "wake_s", "tx_j_per_byte", "rx_j_per_byte", "storage_bytes"),
@@ -20,7 +20,7 @@ FIGURES = (
     *("export_loss_fraction", "import_loss_fraction", "num_examples"),
 )
 """Fields of NodeProfile that are one number a node."""
-WORK = ("seconds_per_batch", "joules_per_batch", "bytes_per_batch", "model_j", "request_j")
+WORK = ("seconds_per_batch", "joules_per_batch", "bytes_per_batch", "model_j", "request_j", "compute_j")
 """Fields of WorkProfile that are one number a stage."""
 
 
@@ -54,6 +54,8 @@ class ProfileColumns:
     """Of the first stage's work."""
     calibrated: Bools | None = None
     """(N,) likewise; None: of no node."""
+    points: tuple[tuple[PointCost, ...], ...] = ()
+    """Operating points of each node; empty: no node has any."""
 
     @classmethod
     def of(cls, profiles: Sequence[NodeProfile], stages: Sequence[Stage]) -> ProfileColumns:
@@ -72,7 +74,25 @@ class ProfileColumns:
             can_sleep=np.array([profile.sleep.possible for profile in profiles], dtype=bool),
             split=_split([work_of(profile, stages[0]) for profile in profiles]),
             calibrated=calibrated if calibrated.any() else None,
+            points=tuple(profile.points for profile in profiles)
+            if any(len(profile.points) > 1 for profile in profiles)
+            else (),
         )
+
+    def point_costs(self, stages: Sequence[Stage]) -> PointCosts | None:
+        """Of the slots of ``stages``; None where no node has operating points to choose from."""
+        if not self.points:
+            return None
+        n, k = len(self.points), max(map(len, self.points))
+        speed, energy = np.zeros((n, k)), np.ones((n, k))
+        static_w = np.repeat(self.figures["static_w"][:, None], k, axis=1)
+        speed[:, 0] = 1.0
+        for row, points in enumerate(self.points):
+            for place, point in enumerate(points[1:], 1):
+                speed[row, place] = point.speed_fraction
+                energy[row, place] = point.energy_times
+                static_w[row, place] = point.static_w
+        return PointCosts(speed, energy, static_w, self.by_slot("compute_j", stages))
 
     def by_slot(self, name: str, stages: Sequence[Stage]) -> Floats:
         """(N, H) of a figure of the work of each slot's stage."""

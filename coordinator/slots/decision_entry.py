@@ -132,4 +132,5 @@ def _node_decisions(
             charge_uj=min(to_micro(float(chosen.charge_j[i])), UNLIMITED_UJ),
             discharge_uj=min(to_micro(float(chosen.discharge_j[i])), UNLIMITED_UJ),
             deadline_s=max(request.wait_s, books.config.lease_s),
+            point=0 if chosen.points is None else int(chosen.points[i]),
         )

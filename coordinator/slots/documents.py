@@ -27,10 +27,12 @@ def message_document(message: Telemetry | Usage | Settlement) -> dict[str, Any]:
 
 
 def registration_document(message: Register) -> dict[str, Any]:
-    """A node's registration. What only nodes with a language model have is left out elsewhere."""
+    """A node's registration. What only nodes with a language model or operating points have is left out elsewhere."""
     body = body_of(message)
+    if not body["profile"]["points"]:
+        del body["profile"]["points"]  # of boards whose clock is chosen
     for work in body["profile"]["work"]:
-        for name in ("hand_over", "calibrated"):
+        for name in ("hand_over", "calibrated", "compute_j"):
             if not work[name]:
                 del work[name]
     return body
@@ -41,8 +43,9 @@ def plan_document(plan: SlotPlan) -> dict[str, Any]:
     body = body_of(plan)
     for decision in body["decisions"]:
         del decision["remaining_s"]
-        if not decision["missed"]:
-            del decision["missed"]
+        for name in ("missed", "point"):
+            if not decision[name]:
+                del decision[name]
         for each in (*decision["sends"], *decision["guests"]):
             if not each["handed"]:
                 del each["handed"]  # of requests to a language model

@@ -213,6 +213,7 @@ def fleet_of_columns(
         stage=str(stages[0]),
         split=profiles.split,
         moved=moved_turns(config, slot, node_ids),
+        points=profiles.point_costs(stages),
         calibrated=profiles.calibrated,
         limits=limits if profiles.can_sleep.any() else replace(limits, may_sleep=False),
         intensity_g_per_kwh=intensities,

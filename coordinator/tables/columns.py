@@ -118,8 +118,24 @@ class FleetTables:
             "model_bytes": c.get("model_bytes", zero),
             "operational_g": c["line_pg"].sum(axis=1) / PICO,
             "meter_kind": np.full(nodes, str(Provenance.MODELLED), dtype=object),
+            **self._operating_points(c),
         }
         return values
+
+    def _operating_points(self, c: Mapping[str, Ints]) -> dict[str, Any]:
+        """Where boards' clocks are chosen: at which point each node ran; null for a board without points."""
+        if "point" not in c:
+            return {}
+        points = [profile["points"] for profile in self._profiles]
+        return {
+            "operating_point": [
+                int(point) if own else None for point, own in zip(c["point"], points, strict=True)
+            ],
+            "frequency_mhz": [
+                own[point]["frequency_khz"] / 1e3 if own else None
+                for point, own in zip(c["point"], points, strict=True)
+            ],
+        }
 
     def _lines(self, slot: int, body: Mapping[str, Any], c: Mapping[str, Ints]) -> Values:
         """Nodes in their order, then the other holders; of each, lines by name."""

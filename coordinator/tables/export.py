@@ -27,6 +27,7 @@ from coordinator.tables.nodes import node_rows
 from coordinator.tables.recorded import RecordedRun
 from coordinator.tables.requests import request_rows
 from coordinator.tables.schema import (
+    CLOCKED,
     GAUGED,
     HANDED,
     HARVESTED,
@@ -145,7 +146,7 @@ def _typed(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     typed = frame.astype({c.name: STORED_AS[c.kind] for c in TABLES[name].columns if c.kind in STORED_AS})
     if SLEEP in typed and typed[SLEEP].fillna(SLEPT_BY_MODEL).eq(SLEPT_BY_MODEL).all():
         typed = typed.drop(columns=SLEEP)
-    for group in (SWITCHED, TIMED, HARVESTED, GAUGED, LIVE, SPOKEN, HANDED, TURNS):
+    for group in (SWITCHED, TIMED, HARVESTED, GAUGED, LIVE, SPOKEN, HANDED, TURNS, CLOCKED):
         columns = [name for name in group if name in typed]
         if typed[columns].isna().all(axis=None):
             typed = typed.drop(columns=columns)

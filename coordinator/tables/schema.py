@@ -105,6 +105,8 @@ SLOTS = table(
     more(Kind.REAL, "harvest_window_s", "battery_read_j"),
     more(Kind.REAL, "intensity_age_s"),
     more(Kind.FLAG_OR_NULL, "intensity_stale", "intensity_kept"),
+    more(Kind.COUNT, "operating_point"),
+    more(Kind.REAL, "frequency_mhz"),
 )
 """A row for every slot and node. Bytes exchanged with users' devices: those of requests and data that were planned,
 and those of outside clients. ``meter_kind``: how a sensor's joules came about (counter, power, estimate), else the
@@ -120,6 +122,10 @@ SWITCHED = ("sleep_failed", "wake_provenance", "wake_s", "wake_j", "wake_half_wi
 
 TIMED = ("duration_s", "clock_offset_s", "clock_uncertainty_s", "overrun_s", "missed", "undone_batches")
 """Columns of ``slots`` and ``decisions`` that are left out where slots were on the virtual clock."""
+
+CLOCKED = ("operating_point", "frequency_mhz")
+"""Columns of ``slots`` that are left out where no board has a clock to choose. ``operating_point``: its number in the
+node's registration, 0 at full speed."""
 
 GAUGED = ("battery_read_j", "battery_drift_j")
 """Columns of ``slots`` and ``nodes`` that are left out where no battery has a gauge. ``battery_read_j``: what it showed

@@ -43,6 +43,7 @@ def slot_rows(run: RecordedRun, times: Mapping[int, datetime]) -> Iterable[Row]:
                 selected=None if decision is None else selected,
                 **_live(run.readings.get(zone or "", ()), slot),
                 **_clock(run.clock_of(slot, node)),
+                **_operating_point(run, node, decision),
             )
             if decision is not None and (slot, node) in run.telemetry:
                 if run.telemetry[slot, node].get("battery_was_read"):
@@ -71,6 +72,15 @@ def _clock(told: Mapping[str, Any] | None) -> Row:
     if told is None:
         return {}
     return {f"clock_{name}_s": told[f"{name}_ns"] / NS_PER_S for name in ("offset", "uncertainty")}
+
+
+def _operating_point(run: RecordedRun, node: str, decision: Mapping[str, Any] | None) -> Row:
+    """Where the board's clock is chosen: at which point the node ran."""
+    points = run.registrations.get(node, {}).get("profile", {}).get("points", ())
+    if len(points) < 2 or decision is None:
+        return {}
+    point = decision.get("point", 0)
+    return {"operating_point": point, "frequency_mhz": points[point]["frequency_khz"] / 1e3}
 
 
 def _switched(report: Mapping[str, Any] | None) -> Row:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,6 +32,16 @@ class BoardColumns:
     wake_j: Floats
     tx_j_per_byte: Floats
     rx_j_per_byte: Floats
+    points: tuple[Floats, Floats, Floats] | None = None
+    """(N, K) static_w, dynamic_w and flop_per_s at each operating point; None: no board has any."""
+
+    def at(self, point: Ints | None) -> BoardColumns:
+        """The boards at their (N,) operating points; None: at full speed."""
+        if point is None or self.points is None:
+            return self
+        row = np.arange(len(point))
+        static_w, dynamic_w, flop_per_s = (values[row, point] for values in self.points)
+        return replace(self, static_w=static_w, dynamic_w=dynamic_w, flop_per_s=flop_per_s)
 
     @classmethod
     def of(cls, boards: Sequence[BoardConfig]) -> BoardColumns:
@@ -46,7 +56,20 @@ class BoardColumns:
             wake_j=column("wake_j"),
             tx_j_per_byte=column("tx_j_per_byte"),
             rx_j_per_byte=column("rx_j_per_byte"),
+            points=_points(boards),
         )
+
+
+def _points(boards: Sequence[BoardConfig]) -> tuple[Floats, Floats, Floats] | None:
+    most = max(len(board.points) for board in boards)
+    if most < 2:
+        return None
+    every = [[board.at(min(k, max(0, len(board.points) - 1))) for k in range(most)] for board in boards]
+    return (
+        np.array([[each.static_w for each in row] for row in every]),
+        np.array([[PowerModel(each).dynamic_w for each in row] for row in every]),
+        np.array([[each.effective_flop_per_s for each in row] for row in every]),
+    )
 
 
 def metered_uj(

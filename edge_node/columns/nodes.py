@@ -101,7 +101,7 @@ class VirtualNodes:
         self._backlog.run(decision.own_batches + away)
         one_way = np.where(executed > 0, load.model_bytes, 0)
         lines = metered_uj(
-            self._boards,
+            self._boards.at(decision.point),
             awake=decision.awake,
             woke=decision.awake & self._slept,
             flop=load.flop(executed, epochs),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge_node.config import BoardConfig
 from edge_node.workload import Calibrated, WorkCost
 from protos.messages.terms import Stage
-from protos.messages.work import WorkProfile
+from protos.messages.work import PointCost, WorkProfile
 
 
 class PowerModelError(ValueError):
@@ -60,6 +60,22 @@ class PowerModel:
             model_j=self.model_j(stage, cost.model_bytes),
             request_j=request_j,
             calibrated=cost.measured is not None,
+            compute_j=computing.joules if self.board.points else 0.0,
+        )
+
+    def points(self) -> tuple[PointCost, ...]:
+        """What each operating point of the board does to seconds and joules; empty where it has none."""
+        full_w = self.dynamic_w
+        return tuple(
+            PointCost(
+                frequency_khz=point.frequency_khz,
+                speed_fraction=point.speed_fraction,
+                energy_times=PowerModel(self.board.at(k)).dynamic_w / full_w / point.speed_fraction
+                if full_w
+                else 1.0,
+                static_w=self.board.at(k).static_w,
+            )
+            for k, point in enumerate(self.board.points)
         )
 
     def model_j(self, stage: Stage, model_bytes: int) -> float:

@@ -54,10 +54,15 @@ class Said:
 
 
 def body_of(
-    tokens: Sequence[int], answer_tokens: int, *, cached: bool = True, with_tokens: bool = False
+    tokens: Sequence[int],
+    answer_tokens: int,
+    *,
+    cached: bool = True,
+    with_tokens: bool = False,
+    slot: int = 0,
 ) -> dict[str, Any]:
-    """The request: greedy, exactly ``answer_tokens`` tokens. ``cached``: what the slot has read before counts.
-    ``with_tokens``: the answer has the numbers of its tokens, too."""
+    """The request: greedy, exactly ``answer_tokens`` tokens. ``cached``: what the server's ``slot`` has read before
+    counts. ``with_tokens``: the answer has the numbers of its tokens, too."""
     more = {"return_tokens": True} if with_tokens else {}
     return {
         "prompt": list(tokens),
@@ -66,7 +71,7 @@ def body_of(
         "ignore_eos": True,
         "stream": True,
         "cache_prompt": cached,
-        "id_slot": 0,
+        "id_slot": slot,
         **more,
     }
 
@@ -86,6 +91,7 @@ class Asker:
         self._address, self._timeout_s = (str(place.hostname), int(place.port or 80)), timeout_s
         self._socket: socket.socket | None = None
         self._rest = b""
+        self._heard, self._begun_s = _Heard(), 0.0
 
     def close(self) -> None:
         if self._socket is not None:
@@ -96,18 +102,36 @@ class Asker:
         self, tokens: Sequence[int], answer_tokens: int, *, cached: bool = True, with_tokens: bool = False
     ) -> Said:
         """As ``body_of`` has it. Raises GoneError where the server is or goes away, AskError where it refuses."""
-        body = body_of(tokens, answer_tokens, cached=cached, with_tokens=with_tokens)
+        self.begin(tokens, answer_tokens, cached=cached, with_tokens=with_tokens)
+        return self.finish()
+
+    def begin(
+        self,
+        tokens: Sequence[int],
+        answer_tokens: int,
+        *,
+        cached: bool = True,
+        with_tokens: bool = False,
+        slot: int = 0,
+    ) -> None:
+        """Send the request; the server works on it from now on. Raises GoneError."""
+        body = body_of(tokens, answer_tokens, cached=cached, with_tokens=with_tokens, slot=slot)
         data = json.dumps(body).encode()
         host = f"{self._address[0]}:{self._address[1]}"
-        begun_s = time.perf_counter()
-        heard = _Heard()
+        self._heard, self._begun_s = _Heard(), time.perf_counter()
         try:
-            channel = self._connected()
-            channel.sendall(HEAD.format(host=host, length=len(data)).encode() + data)
-            return self._listen(heard, begun_s)
+            self._connected().sendall(HEAD.format(host=host, length=len(data)).encode() + data)
         except OSError as error:
-            why = f"no byte in {self._timeout_s:g} s" if isinstance(error, TimeoutError) else str(error)
-            raise GoneError(f"the server broke off: {why}", heard.tokens, heard.bytes) from error
+            self.close()
+            raise self._gone(error) from error
+
+    def finish(self) -> Said:
+        """The answer to what ``begin`` asked. Raises as ``ask``."""
+        heard = self._heard
+        try:
+            return self._listen(heard, self._begun_s)
+        except OSError as error:
+            raise self._gone(error) from error
         except (ValueError, KeyError, TypeError) as error:
             raise AskError(
                 f"the server said what is no answer: {type(error).__name__}: {error}",
@@ -118,6 +142,10 @@ class Asker:
             self.close()
 
     # --- parts -----------------------------------------------------------------------------------------------
+
+    def _gone(self, error: OSError) -> GoneError:
+        why = f"no byte in {self._timeout_s:g} s" if isinstance(error, TimeoutError) else str(error)
+        return GoneError(f"the server broke off: {why}", self._heard.tokens, self._heard.bytes)
 
     def _connected(self) -> socket.socket:
         self._socket = socket.create_connection(self._address, self._timeout_s)

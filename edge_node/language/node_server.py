@@ -53,7 +53,10 @@ class NodeServer:
         if self._server is None:
             self._starts += 1
             self._server = LanguageServer(
-                self.model, threads=self._config.threads, context_tokens=self._config.context_tokens
+                self.model,
+                threads=self._config.threads,
+                slots=self._config.at_once,
+                context_tokens=self._config.context_tokens,
             )
             self._asker = Asker(self._server.url)
 
@@ -68,9 +71,15 @@ class NodeServer:
         assert self._asker is not None  # it was started
         return self._asker
 
+    def ready_for(self, requests: int) -> list[Asker]:
+        """Ways to ask so many requests at once, each of a slot of its own. Raises ServerError."""
+        self.ready()
+        assert self._server is not None
+        return [Asker(self._server.url) for _ in range(requests)]
+
     def kin(self) -> Kin:
         """What another node's server must have in common with this one, which need not have started."""
-        return Kin(self.model.sha256, version("xllamacpp"), slots=1)
+        return Kin(self.model.sha256, version("xllamacpp"), slots=self._config.at_once)
 
     def taken(self) -> PromptCache:
         """The cache of the prompt that was read last. Raises CacheError."""

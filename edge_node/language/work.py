@@ -1,4 +1,4 @@
-"""The Workload of a node that serves a language model: batches of prompts, answered one after the other.
+"""The Workload of a node that serves a language model: batches of prompts, answered one by one or some at a time.
 
 Nothing is learned: the model's file is on the node, and no parameters travel. A request that cannot be answered is
 counted as failed, with what it took, and the next one goes on.
@@ -14,6 +14,7 @@ from carbon_data.units import BITS_PER_BYTE
 from edge_node.config import LanguageConfig
 from edge_node.language.ask import AskError, Said, framing_bytes
 from edge_node.language.asked import TURN, Asked, requests_of, require_answerable
+from edge_node.language.at_once import AtOnce
 from edge_node.language.calibrated import calibrated_cost
 from edge_node.language.failed import Failing
 from edge_node.language.node_server import NodeServer
@@ -75,6 +76,7 @@ class LanguageWorkload:
         self._turns = (
             None if told is None else TurnRequests(config, told, place[0], server, pieces, self._framing)
         )
+        self._at_once = AtOnce(config, server, pieces, self.shape, self._framing)
 
     @property
     def digest(self) -> str:
@@ -94,7 +96,7 @@ class LanguageWorkload:
             up_bytes=size * (prompt * BYTES_PER_TOKEN + self._framing),
             down_bytes=size * answer * EVENT_BYTES,
             split=self._split.cost(self._handed_tokens(prompt), size) if answer > 1 else None,
-            measured=calibrated_cost(config.costs, prompt, answer, size),
+            measured=calibrated_cost(config.costs, prompt, answer, size, config.at_once),
         )
 
     def _handed_tokens(self, prompt: int) -> int:
@@ -156,13 +158,14 @@ class LanguageWorkload:
         return [self._split.read(asked) for asked in requests_of(batch)]
 
     def infer(self, parameters: Parameters, batches: Sequence[Arrays]) -> InferResult:
-        """Answer the requests of ``batches``, one after the other. Each has a window of the meter of its own. Where a
-        prompt came with its cache, the answer goes on from there; where that cannot be, it is read here."""
+        """Answer the requests of ``batches``, one after the other. Each has a window of the meter of its own, or those
+        that are answered at once have one. Where a prompt came with its cache, the answer goes on from there; where
+        that cannot be, it is read here."""
         uses, users = [], []
         for batch in batches:
             asked_for = requests_of(batch)
             prompts = batch[HANDED] if HANDED in batch else [None] * len(asked_for)
-            own = [self._any(asked, prompt) for asked, prompt in zip(asked_for, prompts, strict=True)]
+            own = self._uses(asked_for, prompts)
             users.append(UserBytes(sum(use.up_bytes for use in own), sum(use.down_bytes for use in own)))
             uses += own
         answered = [use for use in uses if not use.failed]
@@ -184,6 +187,32 @@ class LanguageWorkload:
         )
 
     # --- one request -----------------------------------------------------------------------------------------
+
+    def _uses(self, asked_for: Sequence[Asked], prompts: Sequence[HandedPrompt | None]) -> list[RequestUse]:
+        """Of a batch. Prompts that came with their caches, of which the server takes one at a time, and turns of
+        conversations come first, one after the other."""
+        found: dict[int, RequestUse] = {}
+        alone = [
+            k
+            for k, asked in enumerate(asked_for)
+            if prompts[k] is not None or asked.turn is not None or not self._fits(asked)
+        ]
+        for k in alone:
+            found[k] = self._any(asked_for[k], prompts[k])
+        rest = [k for k in range(len(asked_for)) if k not in found]
+        size = self._config.at_once
+        for number, first in enumerate(range(0, len(rest), size)):
+            group = rest[first : first + size]
+            if len(group) == 1:
+                found[group[0]] = self._use(asked_for[group[0]])
+            else:
+                found.update(
+                    zip(group, self._at_once.answer([asked_for[k] for k in group], number), strict=True)
+                )
+        return [found[k] for k in range(len(asked_for))]
+
+    def _fits(self, asked: Asked) -> bool:
+        return bool(asked.tokens) and asked.context <= self._config.context_tokens
 
     def _any(self, asked: Asked, prompt: HandedPrompt | None) -> RequestUse:
         if self._turns is not None and asked.turn is not None:

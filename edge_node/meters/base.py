@@ -31,6 +31,13 @@ class Work:
     """Counted operations."""
     wasted: bool = False
     """Its result was thrown away: booked as waste."""
+    wasted_fraction: float = 0.0
+    """Of work that is not wasted as a whole, the share of its joules that is."""
+
+    @property
+    def waste(self) -> float:
+        """Share of the joules that is booked as waste."""
+        return 1.0 if self.wasted else self.wasted_fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,8 @@ class Meter(Protocol):
     with its first decision, and what was counted stays.
     One that reads a sensor has it as ``sensor`` (a sampling.sampler.Sampler), also where its readings are estimates.
     One that counts or times each piece of work has the last one as ``counted`` (Counted).
+    One that takes powers or speed from the board's profile has ``run_at(board, stretch)``: from here on the board runs
+    at another operating point, and what this machine does in a second takes it ``stretch`` seconds.
     """
 
     def open(self, slot: int) -> None:
@@ -135,6 +144,13 @@ def restart(meter: Meter) -> None:
     begin_again = getattr(meter, "restart", None)
     if begin_again is not None:
         begin_again()
+
+
+def run_at(meter: Meter, board: BoardConfig, stretch: float) -> None:
+    """The board runs at another operating point from here on. ``stretch``: seconds of it for one that is timed here."""
+    change = getattr(meter, "run_at", None)
+    if change is not None:
+        change(board, stretch)
 
 
 def sensor_of(meter: Meter) -> Any:

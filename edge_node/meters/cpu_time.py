@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 from carbon_data.types import Provenance
+from edge_node.config import BoardConfig
 from edge_node.energy.power_model import PowerModel
 from edge_node.meters.base import Counted, MeterContext, MeterError, Slot, Work, lines_from
 from edge_node.meters.window import Window
@@ -37,13 +38,18 @@ class CpuTimeMeter:
         """``cores`` of the machine that computes; default: this one's."""
         self._model = PowerModel(context.board)
         self._slot_s = context.slot_s
-        self._joules_per_cpu_s = self._model.dynamic_w / (cores or os.cpu_count() or 1)
+        self._cores = cores or os.cpu_count() or 1
+        self._stretch = 1.0
         beside = context.beside_cpu_s
         self._cpu_clock = cpu_clock if beside is None else lambda: cpu_clock() + beside()
         self._clock = clock
         self._started = threading.local()
         self._window = Window()
         self.counted: Counted | None = None
+
+    def run_at(self, board: BoardConfig, stretch: float) -> None:
+        """From here on a CPU-second here is ``stretch`` seconds of the board, at the watts of ``board``."""
+        self._model, self._stretch = PowerModel(board), stretch
 
     def open(self, slot: int) -> None:
         self._window = Window()
@@ -55,11 +61,11 @@ class CpuTimeMeter:
         if getattr(self._started, "at", None) is None:
             raise MeterError("add() without begin() in this thread; call begin() where the work starts")
         cpu_start, start = self._started.at
-        cpu_s = self._cpu_clock() - cpu_start
-        busy_s = min(self._clock() - start, cpu_s)
+        cpu_s = (self._cpu_clock() - cpu_start) * self._stretch
+        busy_s = min((self._clock() - start) * self._stretch, cpu_s)
         self._started.at = None
-        joules = cpu_s * self._joules_per_cpu_s
-        self._window.work(work.stage, busy_s, joules, work.wasted)
+        joules = cpu_s * self._model.dynamic_w / self._cores
+        self._window.work(work.stage, busy_s, joules, work.waste)
         self.counted = Counted(busy_s, joules)
 
     def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0, negotiation: bool = False) -> None:

@@ -19,12 +19,16 @@ class CountingMeter:
         self._window = Window()
         self.counted: Counted | None = None
 
+    def run_at(self, board: BoardConfig, stretch: float) -> None:
+        """From here on work costs what it does at another operating point. Counted work has no ``stretch``."""
+        self._model = PowerModel(board)
+
     def begin(self) -> None:
         """Nothing to read: work is counted, not timed."""
 
     def add(self, work: Work) -> None:
         seconds, joules = self._model.busy_s(work.flop), self._model.compute_j(work.flop)
-        self._window.work(work.stage, seconds, joules, work.wasted)
+        self._window.work(work.stage, seconds, joules, work.waste)
         self.counted = Counted(seconds, joules)
 
     def moved(self, stage: Stage, tx_bytes: int = 0, rx_bytes: int = 0, negotiation: bool = False) -> None:

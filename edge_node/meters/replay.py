@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from carbon_data.types import Provenance
+from edge_node.config import BoardConfig
 from edge_node.meters.base import (
     Counted,
     Meter,
@@ -22,6 +23,7 @@ from edge_node.meters.base import (
     Slot,
     Work,
     restart,
+    run_at,
     sensor_of,
 )
 from protos.messages.slot import EnergyLine, Metered
@@ -90,6 +92,9 @@ class RecordingMeter:
 
     def restart(self) -> None:
         restart(self._meter)
+
+    def run_at(self, board: BoardConfig, stretch: float) -> None:
+        run_at(self._meter, board, stretch)
 
     def begin(self) -> None:
         self._meter.begin()

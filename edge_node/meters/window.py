@@ -30,8 +30,12 @@ class Window:
         self.market_bytes: dict[Stage, tuple[int, int]] = {}
         """(tx, rx) of a market's messages."""
 
-    def work(self, stage: Stage, seconds: float, joules: float, wasted: bool) -> None:
-        self.compute_j[stage, Component.WASTE if wasted else Component.COMPUTE] += joules
+    def work(self, stage: Stage, seconds: float, joules: float, wasted: float) -> None:
+        """``wasted``: share of the joules that was for nothing."""
+        if wasted < 1:
+            self.compute_j[stage, Component.COMPUTE] += joules * (1.0 - wasted)
+        if wasted > 0:
+            self.compute_j[stage, Component.WASTE] += joules * wasted
         self.busy_s[stage] += seconds
 
     def radio(self, stage: Stage, tx_bytes: int, rx_bytes: int, negotiation: bool = False) -> None:

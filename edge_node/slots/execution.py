@@ -110,6 +110,8 @@ class Execution:
                 return
         if why := self._sleeping.wait_until_awake():
             raise NotReady(f"{self._node.node_id} cannot work, for its board was not woken: {why}")
+        if why := self._node.clock_failed:
+            raise NotReady(f"{self._node.node_id} cannot work, for its clock could not be set: {why}")
 
     def begin(self, slot: SlotState) -> tuple[dict[str, int], list[Arrays]]:
         """(batches by owner, their arrays) of work that may begin now."""

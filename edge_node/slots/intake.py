@@ -81,6 +81,7 @@ class DecisionIntake:
         slot.enter(Phase.DECIDED)
         slot.outgoing, slot.given_up = {}, set()
         slot.decision = decision
+        node.savepoint.later(node.run_at, decision.point)
         slot.awake, slot.woke = decision.awake, decision.awake and node.slept()
         slot.charge_uj, slot.discharge_uj = decision.charge_uj, decision.discharge_uj
         slot.own, leaving = self._divide(slot, decision)
@@ -154,6 +155,10 @@ def check_decision(config: NodeConfig, decision: Decision) -> None:
     # Its own work may leave before it sleeps.
     if not decision.awake and (decision.own_batches or decision.guests):
         raise InvalidDecision(f"{name} cannot sleep and work in slot {decision.slot}")
+    if decision.point not in range(max(1, len(config.board.points))):
+        raise InvalidDecision(
+            f"{name} has {len(config.board.points)} operating points, and was told to run at number {decision.point}"
+        )
     handed = [(s.handed, s.batches) for s in decision.sends] + [
         (g.handed, g.batches) for g in decision.guests
     ]

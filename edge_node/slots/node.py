@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from edge_node.actuators.clock_speed import ClockSpeed
 from edge_node.actuators.sleeper import Sleeper
 from edge_node.config import NodeConfig, NodeMemory
 from edge_node.energy.harvest import Harvest
@@ -76,6 +77,7 @@ class EdgeNode:
         harvest: Where a sensor measures it; None: as configured.
         charge: Gauge of its battery; None: what it holds follows from its flows.
         ended: Called when the node ends.
+        clock: Sets the board's clock, where operating points are real.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class EdgeNode:
         harvest: Harvest | None = None,
         charge: Charge | None = None,
         ended: Callable[[], None] = lambda: None,
+        clock: ClockSpeed | None = None,
     ) -> None:
         self.config = config
         self._ended = ended
@@ -100,7 +103,7 @@ class EdgeNode:
         self._clock_ns = clock_ns
         windows = None if config.overrun is None else Windows(clock_ns)
         kept = MemoryOutbox() if outbox is None else outbox
-        state = NodeState(config, workloads, meter, kept, services, windows, harvest, charge)
+        state = NodeState(config, workloads, meter, kept, services, windows, harvest, charge, clock)
         self._state, self._together = state, state.savepoint.together
         self._registration = Registration(state)
         market = MarketSide(state, self._registration.profile)
@@ -313,6 +316,7 @@ class EdgeNode:
         """The node ends: its board is left awake."""
         self._sleeping.close()
         self._state.harvest.stop()
+        self._state.stop_clock()
         self._ended()
 
     def on_grant(self, grant: EnergyGrant) -> Settlement:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from edge_node.config import NodeConfig
@@ -14,7 +14,7 @@ from edge_node.meters.base import Meter, reads_board
 from edge_node.workload import WorkCost, Workload
 from protos.messages.stream import NodeProfile
 from protos.messages.terms import Sleep, Stage
-from protos.messages.work import HandOver, WorkProfile
+from protos.messages.work import HandOver, PointCost, WorkProfile
 
 
 def released_batches(config: NodeConfig, stage: Stage) -> int:
@@ -71,6 +71,7 @@ def node_profile(config: NodeConfig, workloads: Mapping[Stage, Workload], meter:
     board, battery, model = config.board, config.battery, PowerModel(config.board)
     stages = [stage for stage in Stage if stage in workloads and stage in config.stages]
     first = workloads[stages[0]] if stages else None
+    work = tuple(_work(config, model, stage, workloads[stage].cost(stage.value)) for stage in stages)
     return NodeProfile(
         zone=config.zone,
         static_w=board.static_w,
@@ -88,10 +89,23 @@ def node_profile(config: NodeConfig, workloads: Mapping[Stage, Workload], meter:
         discharge_limit_w=0.0 if battery is None else battery.discharge_limit_w,
         export_loss_fraction=config.export_loss_fraction,
         import_loss_fraction=config.import_loss_fraction,
-        work=tuple(_work(config, model, stage, workloads[stage].cost(stage.value)) for stage in stages),
+        work=work,
         meter=meter.name,
         provenance=str(meter.provenance),
         num_examples=0 if first is None else first.num_examples,
         data_digest=hashlib.sha256(b"").hexdigest() if first is None else first.digest,
         sleep=sleep_of(config, meter),
+        points=_points(config, model, work),
     )
+
+
+def _points(config: NodeConfig, model: PowerModel, work: Sequence[WorkProfile]) -> tuple[PointCost, ...]:
+    """Operating points that a decision may choose: not those at which one batch of requests alone would miss its
+    latency target."""
+    target_s = config.inference.latency_target_s
+    slowest = 0.0
+    for each in work:
+        if each.stage is Stage.APPLICATION and target_s is not None:
+            slowest = min(1.0, each.seconds_per_batch / target_s)
+    points = model.points()
+    return tuple(point for k, point in enumerate(points) if not k or point.speed_fraction >= slowest)

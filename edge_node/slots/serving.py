@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edge_node.config import NodeConfig
+from edge_node.config import BoardConfig, NodeConfig
 from edge_node.serving.arrivals import RequestPlan, batching
 from edge_node.serving.asked import Asked, timed
 from edge_node.serving.naps import Forecast, Habits, Napper
@@ -25,6 +25,7 @@ class SlotServing:
 
     def __init__(self, config: NodeConfig, measured: bool) -> None:
         self._config, self._measured = config, measured
+        self._board, self._stretch = config.board, 1.0
         self.plan = RequestPlan.of(config)
         self.free_s = 0.0
         """When the board has answered all that was asked, in seconds of slot time."""
@@ -33,6 +34,11 @@ class SlotServing:
         habits = Habits(idle_s=told.idle_s, gaps=16)
         self._napper = Napper(told.between, config.board.wake_s, Forecast(self.plan.needs_s, habits))
         self._naps = told.between != "awake"
+
+    def run_at(self, board: BoardConfig, stretch: float) -> None:
+        """From here on the board works at the speed of another operating point. ``stretch``: its seconds for one that
+        is timed here."""
+        self._board, self._stretch = board, stretch
 
     @property
     def deadline_slots(self) -> int | None:
@@ -49,7 +55,9 @@ class SlotServing:
         begin_s = self._begin_s(state)
         names = [owner for owner, count in owners.items() for _ in range(count)]
         kinds = [service_of(batch) for batch in batches]
-        services = [self.service(work) for work in result.by_batch]
+        # Seconds of requests to a language model are its meter's, which knows the operating point.
+        stretch = 1.0 if result.uses else self._stretch
+        services = [self.service(_stretched(work, stretch)) for work in result.by_batch]
         jobs = []
         for owner, batch, service, kind in zip(names, batches, services, kinds, strict=True):
             most, wait_s = batching(self._config.inference, kind)
@@ -154,7 +162,7 @@ class SlotServing:
         """The board's time for a piece of work: as measured, or counted operations on its effective speed."""
         if self._measured:
             return Service(work.seconds - work.decode_s, work.decode_s)
-        speed = self._config.board.effective_flop_per_s
+        speed = self._board.effective_flop_per_s
         return Service((work.flop - work.decode_flop) / speed, work.decode_flop / speed)
 
     def report(self, tally: Tally, kind: int = 0) -> Serving | None:
@@ -180,6 +188,10 @@ def batch_ids(state: SlotState, node_id: str, owners: Mapping[str, int]) -> list
         every = [batch.batch_id for batch in sorted(state.own)] if own else state.incoming[owner].batch_ids
         found += every[:count]
     return found
+
+
+def _stretched(work: BatchWork, stretch: float) -> BatchWork:
+    return replace(work, seconds=work.seconds * stretch, decode_s=work.decode_s * stretch)
 
 
 def _travelling_bytes(batch: Arrays) -> int:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from carbon_data.storage import Battery
+from edge_node.actuators.actuator import ActuatorError
+from edge_node.actuators.clock_speed import ClockSpeed
 from edge_node.config import NodeConfig
 from edge_node.energy.battery import battery_of
 from edge_node.energy.harvest import Harvest
-from edge_node.meters.base import Meter, MeterError
+from edge_node.meters.base import Meter, MeterError, run_at
 from edge_node.meters.charge import Charge
 from edge_node.serving.requests import RequestWorkload, Services
 from edge_node.slots.backlog import Backlog
@@ -41,6 +43,7 @@ class NodeState:
         windows: Its windows on the wall clock; None on the virtual one.
         harvest: Where a sensor measures it; None: as configured.
         charge: Gauge of its battery; None: what it holds follows from its flows.
+        clock: Sets the board's clock, where operating points are real; None: they are by the model.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class NodeState:
         windows: Windows | None = None,
         harvest: Harvest | None = None,
         charge: Charge | None = None,
+        clock: ClockSpeed | None = None,
     ) -> None:
         if missing := sorted(set(config.stages) - {Stage.UNALLOCATED} - set(workloads)):
             raise InvalidDecision(f"{config.node_id}: no workload for stages {missing}")
@@ -72,7 +76,9 @@ class NodeState:
         initial = 0.0 if config.battery is None else config.battery.initial_fraction
         self.battery_uj = min(round(self.battery.capacity_uj * initial), self.battery.capacity_uj)
         """Stored energy before the slot that the node is in."""
-        self.charge = charge
+        self.charge, self._clock = charge, clock
+        self.clock_failed = ""
+        """Why the board does not run at the slot's operating point; empty: it does."""
         self.harvest = harvest or Harvest(config.harvest, config.slot_s)
         self.backlog = Backlog(
             config.stages,
@@ -153,6 +159,28 @@ class NodeState:
             log.warning("%s: %s; booked is what follows from its flows", self.node_id, error)
             return False
         return True
+
+    def run_at(self, point: int) -> None:
+        """The board works at this operating point from here on."""
+        board, points = self.config.board, self.config.board.points
+        if not points:
+            return
+        stretch = 1.0 if self._clock is not None else 1.0 / points[point].speed_fraction
+        run_at(self.meter, board.at(point), stretch)
+        self.serving.run_at(board.at(point), stretch)
+        if self._clock is None:
+            return
+        try:
+            self._clock.run_at(points[point].frequency_khz)
+            self.clock_failed = ""
+        except ActuatorError as error:
+            log.error("%s: %s", self.node_id, error)
+            self.clock_failed = str(error)
+
+    def stop_clock(self) -> None:
+        """The node ends: the board's clock is as it was before."""
+        if self._clock is not None:
+            self._clock.close()
 
     # --- from slot to slot -------------------------------------------------------------------------------
 

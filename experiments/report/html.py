@@ -22,6 +22,7 @@ from experiments.report import (
     matrix,
     meters,
     negotiation,
+    points_table,
     regret,
     serving_table,
     style,
@@ -140,6 +141,7 @@ def tables_of(study: Study) -> dict[str, tables.Table]:
         serving_table.requests(study),
         tokens_table.tokens(study),
         conversations_table.conversations(study),
+        points_table.operating_points(study),
         tree_table.tree_table(study),
     ]
     return {table.name: with_zones(table, study) for table in found if table is not None}

@@ -113,6 +113,7 @@ def language_of(scenario: Scenario) -> LanguageConfig:
         sha256=found.sha256,
         model=found.name,
         threads=spec.threads,
+        at_once=spec.at_once,
         context_tokens=spec.context_tokens,
         prompt_tokens=asked.prompt_tokens or LanguageConfig.model_fields["prompt_tokens"].default,
         answer_tokens=asked.answer_tokens or LanguageConfig.model_fields["answer_tokens"].default,

@@ -33,6 +33,8 @@ from experiments.resolve.language import refuse_unserved, serves_language
 from experiments.resolve.listen import LISTENING, check_host
 from experiments.resolve.made import made_metadata
 from experiments.resolve.network_factor import network_factor
+from experiments.resolve.operating_points import with_points
+from experiments.resolve.overfull import refuse_overfull
 from experiments.resolve.requests import node_inference
 from experiments.resolve.resolved import Resolved
 from experiments.resolve.served import check_serving, with_serving
@@ -83,6 +85,7 @@ def _resolve(scenario: Scenario) -> Resolved:
     specs = tuple(scenario.nodes[k] for k in entries)
     stages = scenario.stages.slots()
     boards, board_notes = node_boards(scenario, entries)
+    boards = with_points(scenario, boards)
     if scenario.task.is_app:
         work = app_work(scenario, boards)
     elif learns_nothing(scenario):
@@ -112,6 +115,8 @@ def _resolve(scenario: Scenario) -> Resolved:
         network = network_factor(scenario.network, transport)
     with scenario.at("inference"):
         inference, languages = node_inference(scenario, specs, stages, boards, task, slot_s, work.language)
+        if languages and scenario.time.clock == "wall":
+            refuse_overfull(scenario, boards, inference, languages, slot_s, stages)
     resolved = Resolved(
         scenario=given,
         slot_s=slot_s,

@@ -13,25 +13,36 @@ from protos.messages.terms import Stage
 
 SIGN = "+"
 """Between a policy and how its run serves: ``local+link+predictive``."""
+DVFS = "dvfs"
+"""After a policy: it chooses each board's operating point. Of slots of every stage, so that no key says it."""
 WORDS = dict.fromkeys(get_args(Batching), "batching") | dict.fromkeys(get_args(Between), "between")
 
 
 def serving_of(policy: str) -> dict[str, str]:
-    """Keys of ``[inference]`` that a policy's name sets, by the words after it.
+    """Keys of ``[inference]`` that a policy's name sets, by the words after it (``dvfs`` sets none).
 
     Raises UsageError for a word that says nothing, and for two that contradict each other."""
     name, *words = policy.split(SIGN)
     said: dict[str, str] = {}
+    if words.count(DVFS) > 1:
+        raise UsageError(f"policy {policy}: {DVFS} stands there twice; keep one")
     for word in words:
+        if word == DVFS:
+            continue
         key = WORDS.get(word)
         if key is None:
             raise UsageError(
-                f"policy {policy}: after {name}{SIGN} allowed are {', '.join(WORDS)}; got {word!r}"
+                f"policy {policy}: after {name}{SIGN} allowed are {', '.join(WORDS)}, {DVFS}; got {word!r}"
             )
         if key in said:
             raise UsageError(f"policy {policy}: {said[key]} and {word} both set inference.{key}; keep one")
         said[key] = word
     return said
+
+
+def chooses_points(policy: str) -> bool:
+    """Whether a policy's name says that operating points are chosen."""
+    return DVFS in policy.split(SIGN)[1:]
 
 
 def with_serving(scenario: Scenario) -> Scenario:

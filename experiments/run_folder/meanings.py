@@ -71,6 +71,8 @@ COMMON: Mapping[str, str] = {
     "harvest_rate_hz": "samples a second of the harvest's sensor",
     "harvest_coverage_fraction": "share of the window that its samples cover",
     "harvest_window_s": "length of its window",
+    "operating_point": "number of the operating point (DVFS) at which the board ran, 0 at full speed",
+    "frequency_mhz": "the highest clock of that point",
     "sleep_failed": "what could not be switched, where a board really sleeps",
     "wake_provenance": "whether a wake-up was measured",
     "wake_s": "seconds that waking up takes",

@@ -141,6 +141,9 @@ class LanguageSpec(Strict):
     """Of the server. A second thread decodes no faster on small machines, and its waiting counts as CPU time."""
     conversations: ConversationsSpec | None = None
     """Users who ask several times and move between nodes; none: each request stands alone."""
+    at_once: int = Field(default=default_of(LanguageConfig, "at_once"), ge=1, le=64)
+    """Requests of a batch that a server answers at the same time, in as many slots: a step of writing then gives a
+    token to each. Memory of the context grows with it. 1: one after the other."""
 
 
 class TaskSpec(Strict):

@@ -254,7 +254,7 @@ class CoordinatorMessage(_message.Message):
     def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ..., close_slot: _Optional[_Union[CloseSlot, _Mapping]] = ..., energy_grant: _Optional[_Union[EnergyGrant, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ..., market_call: _Optional[_Union[MarketCall, _Mapping]] = ..., market_news: _Optional[_Union[MarketNews, _Mapping]] = ..., clock_question: _Optional[_Union[ClockQuestion, _Mapping]] = ...) -> None: ...
 
 class WorkProfile(_message.Message):
-    __slots__ = ("stage", "seconds_per_batch", "joules_per_batch", "bytes_per_batch", "model_j", "request_j", "hand_over", "calibrated")
+    __slots__ = ("stage", "seconds_per_batch", "joules_per_batch", "bytes_per_batch", "model_j", "request_j", "hand_over", "calibrated", "compute_j")
     STAGE_FIELD_NUMBER: _ClassVar[int]
     SECONDS_PER_BATCH_FIELD_NUMBER: _ClassVar[int]
     JOULES_PER_BATCH_FIELD_NUMBER: _ClassVar[int]
@@ -263,6 +263,7 @@ class WorkProfile(_message.Message):
     REQUEST_J_FIELD_NUMBER: _ClassVar[int]
     HAND_OVER_FIELD_NUMBER: _ClassVar[int]
     CALIBRATED_FIELD_NUMBER: _ClassVar[int]
+    COMPUTE_J_FIELD_NUMBER: _ClassVar[int]
     stage: Stage
     seconds_per_batch: float
     joules_per_batch: float
@@ -271,7 +272,20 @@ class WorkProfile(_message.Message):
     request_j: float
     hand_over: HandOver
     calibrated: bool
-    def __init__(self, stage: _Optional[_Union[Stage, str]] = ..., seconds_per_batch: _Optional[float] = ..., joules_per_batch: _Optional[float] = ..., bytes_per_batch: _Optional[int] = ..., model_j: _Optional[float] = ..., request_j: _Optional[float] = ..., hand_over: _Optional[_Union[HandOver, _Mapping]] = ..., calibrated: bool = ...) -> None: ...
+    compute_j: float
+    def __init__(self, stage: _Optional[_Union[Stage, str]] = ..., seconds_per_batch: _Optional[float] = ..., joules_per_batch: _Optional[float] = ..., bytes_per_batch: _Optional[int] = ..., model_j: _Optional[float] = ..., request_j: _Optional[float] = ..., hand_over: _Optional[_Union[HandOver, _Mapping]] = ..., calibrated: bool = ..., compute_j: _Optional[float] = ...) -> None: ...
+
+class PointCost(_message.Message):
+    __slots__ = ("frequency_khz", "speed_fraction", "energy_times", "static_w")
+    FREQUENCY_KHZ_FIELD_NUMBER: _ClassVar[int]
+    SPEED_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_TIMES_FIELD_NUMBER: _ClassVar[int]
+    STATIC_W_FIELD_NUMBER: _ClassVar[int]
+    frequency_khz: int
+    speed_fraction: float
+    energy_times: float
+    static_w: float
+    def __init__(self, frequency_khz: _Optional[int] = ..., speed_fraction: _Optional[float] = ..., energy_times: _Optional[float] = ..., static_w: _Optional[float] = ...) -> None: ...
 
 class HandOver(_message.Message):
     __slots__ = ("read_seconds", "read_joules", "cache_bytes", "kin", "link_bytes_per_s", "latency_target_s")
@@ -290,7 +304,7 @@ class HandOver(_message.Message):
     def __init__(self, read_seconds: _Optional[float] = ..., read_joules: _Optional[float] = ..., cache_bytes: _Optional[int] = ..., kin: _Optional[str] = ..., link_bytes_per_s: _Optional[float] = ..., latency_target_s: _Optional[float] = ...) -> None: ...
 
 class NodeProfile(_message.Message):
-    __slots__ = ("zone", "static_w", "sleep_w", "wake_j", "wake_s", "tx_j_per_byte", "rx_j_per_byte", "storage_bytes", "battery_capacity_uj", "charge_efficiency_fraction", "discharge_efficiency_fraction", "self_discharge_fraction", "charge_limit_w", "discharge_limit_w", "export_loss_fraction", "import_loss_fraction", "work", "meter", "provenance", "num_examples", "data_digest", "sleep")
+    __slots__ = ("zone", "static_w", "sleep_w", "wake_j", "wake_s", "tx_j_per_byte", "rx_j_per_byte", "storage_bytes", "battery_capacity_uj", "charge_efficiency_fraction", "discharge_efficiency_fraction", "self_discharge_fraction", "charge_limit_w", "discharge_limit_w", "export_loss_fraction", "import_loss_fraction", "work", "meter", "provenance", "num_examples", "data_digest", "sleep", "points")
     ZONE_FIELD_NUMBER: _ClassVar[int]
     STATIC_W_FIELD_NUMBER: _ClassVar[int]
     SLEEP_W_FIELD_NUMBER: _ClassVar[int]
@@ -313,6 +327,7 @@ class NodeProfile(_message.Message):
     NUM_EXAMPLES_FIELD_NUMBER: _ClassVar[int]
     DATA_DIGEST_FIELD_NUMBER: _ClassVar[int]
     SLEEP_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
     zone: str
     static_w: float
     sleep_w: float
@@ -335,7 +350,8 @@ class NodeProfile(_message.Message):
     num_examples: int
     data_digest: str
     sleep: Sleep
-    def __init__(self, zone: _Optional[str] = ..., static_w: _Optional[float] = ..., sleep_w: _Optional[float] = ..., wake_j: _Optional[float] = ..., wake_s: _Optional[float] = ..., tx_j_per_byte: _Optional[float] = ..., rx_j_per_byte: _Optional[float] = ..., storage_bytes: _Optional[int] = ..., battery_capacity_uj: _Optional[int] = ..., charge_efficiency_fraction: _Optional[float] = ..., discharge_efficiency_fraction: _Optional[float] = ..., self_discharge_fraction: _Optional[float] = ..., charge_limit_w: _Optional[float] = ..., discharge_limit_w: _Optional[float] = ..., export_loss_fraction: _Optional[float] = ..., import_loss_fraction: _Optional[float] = ..., work: _Optional[_Iterable[_Union[WorkProfile, _Mapping]]] = ..., meter: _Optional[str] = ..., provenance: _Optional[_Union[Provenance, str]] = ..., num_examples: _Optional[int] = ..., data_digest: _Optional[str] = ..., sleep: _Optional[_Union[Sleep, str]] = ...) -> None: ...
+    points: _containers.RepeatedCompositeFieldContainer[PointCost]
+    def __init__(self, zone: _Optional[str] = ..., static_w: _Optional[float] = ..., sleep_w: _Optional[float] = ..., wake_j: _Optional[float] = ..., wake_s: _Optional[float] = ..., tx_j_per_byte: _Optional[float] = ..., rx_j_per_byte: _Optional[float] = ..., storage_bytes: _Optional[int] = ..., battery_capacity_uj: _Optional[int] = ..., charge_efficiency_fraction: _Optional[float] = ..., discharge_efficiency_fraction: _Optional[float] = ..., self_discharge_fraction: _Optional[float] = ..., charge_limit_w: _Optional[float] = ..., discharge_limit_w: _Optional[float] = ..., export_loss_fraction: _Optional[float] = ..., import_loss_fraction: _Optional[float] = ..., work: _Optional[_Iterable[_Union[WorkProfile, _Mapping]]] = ..., meter: _Optional[str] = ..., provenance: _Optional[_Union[Provenance, str]] = ..., num_examples: _Optional[int] = ..., data_digest: _Optional[str] = ..., sleep: _Optional[_Union[Sleep, str]] = ..., points: _Optional[_Iterable[_Union[PointCost, _Mapping]]] = ...) -> None: ...
 
 class Register(_message.Message):
     __slots__ = ("node_id", "boot_id", "peer_address", "profile")
@@ -448,7 +464,7 @@ class Guest(_message.Message):
     def __init__(self, owner: _Optional[str] = ..., batches: _Optional[int] = ..., handed: _Optional[int] = ...) -> None: ...
 
 class Decision(_message.Message):
-    __slots__ = ("node_id", "epoch", "slot", "stage", "awake", "own_batches", "sends", "guests", "export_uj", "charge_uj", "discharge_uj", "deadline_s", "self_managed", "remaining_s", "missed")
+    __slots__ = ("node_id", "epoch", "slot", "stage", "awake", "own_batches", "sends", "guests", "export_uj", "charge_uj", "discharge_uj", "deadline_s", "self_managed", "remaining_s", "missed", "point")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SLOT_FIELD_NUMBER: _ClassVar[int]
@@ -464,6 +480,7 @@ class Decision(_message.Message):
     SELF_MANAGED_FIELD_NUMBER: _ClassVar[int]
     REMAINING_S_FIELD_NUMBER: _ClassVar[int]
     MISSED_FIELD_NUMBER: _ClassVar[int]
+    POINT_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     epoch: int
     slot: int
@@ -479,7 +496,8 @@ class Decision(_message.Message):
     self_managed: bool
     remaining_s: float
     missed: bool
-    def __init__(self, node_id: _Optional[str] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., stage: _Optional[_Union[Stage, str]] = ..., awake: bool = ..., own_batches: _Optional[int] = ..., sends: _Optional[_Iterable[_Union[Send, _Mapping]]] = ..., guests: _Optional[_Iterable[_Union[Guest, _Mapping]]] = ..., export_uj: _Optional[int] = ..., charge_uj: _Optional[int] = ..., discharge_uj: _Optional[int] = ..., deadline_s: _Optional[float] = ..., self_managed: bool = ..., remaining_s: _Optional[float] = ..., missed: bool = ...) -> None: ...
+    point: int
+    def __init__(self, node_id: _Optional[str] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., stage: _Optional[_Union[Stage, str]] = ..., awake: bool = ..., own_batches: _Optional[int] = ..., sends: _Optional[_Iterable[_Union[Send, _Mapping]]] = ..., guests: _Optional[_Iterable[_Union[Guest, _Mapping]]] = ..., export_uj: _Optional[int] = ..., charge_uj: _Optional[int] = ..., discharge_uj: _Optional[int] = ..., deadline_s: _Optional[float] = ..., self_managed: bool = ..., remaining_s: _Optional[float] = ..., missed: bool = ..., point: _Optional[int] = ...) -> None: ...
 
 class MarketTerms(_message.Message):
     __slots__ = ("kind", "intensity_g_per_kwh", "later_g_per_kwh", "scarcity", "offload_cap_fraction", "transfer_cap_fraction", "net_j_per_byte", "bytes_per_batch", "offloadable", "unit_j", "unit_batches", "unit_g_per_j", "unserved_g", "rho", "work_weight", "relaxation")

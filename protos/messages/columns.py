@@ -54,6 +54,8 @@ class DecisionColumns:
     moves: MoveColumns
     charge_uj: Ints
     discharge_uj: Ints
+    point: Ints | None = None
+    """None: no board has operating points."""
 
 
 @dataclass(frozen=True, slots=True)

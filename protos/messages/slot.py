@@ -82,6 +82,8 @@ class Decision:
     clock."""
     missed: bool = False
     """The slot's time went by while the one before overran: nobody works in it."""
+    point: int = 0
+    """Operating point of the board, by its number in ``NodeProfile.points``; 0: full speed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from protos.messages.market import MarketCall, MarketNews, Offers
 from protos.messages.slot import CloseSlot, Decision, EnergyGrant, Settlement, Telemetry, Usage
 from protos.messages.terms import Sleep
-from protos.messages.work import WorkProfile
+from protos.messages.work import PointCost, WorkProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class NodeProfile:
     """sha256 over the node's partition, so that a report can identify the data."""
     sleep: Sleep = Sleep.MODELLED
     """What its sleep is; ledgers from before this was said hold nodes that slept by the model."""
+    points: tuple[PointCost, ...] = ()
+    """Operating points that a decision may choose, the fastest first; empty: the board has no choice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,19 @@ from protos.messages.terms import Stage
 
 
 @dataclass(frozen=True, slots=True)
+class PointCost:
+    """What an operating point of a board does to seconds and joules: clock, speed, watts."""
+
+    frequency_khz: int
+    speed_fraction: float
+    """Share of the board's full speed."""
+    energy_times: float
+    """Joules of computing above idle power, over those at full speed."""
+    static_w: float
+    """While awake and idle."""
+
+
+@dataclass(frozen=True, slots=True)
 class HandOver:
     """Of a batch of requests to a language model: its prompts may be read on one node, and answered on another with the
     caches of what was read."""
@@ -45,3 +58,5 @@ class WorkProfile:
     """None: a batch is run by one node."""
     calibrated: bool = False
     """Whether seconds and joules were measured on such a board for this task; not: counted operations at its speed."""
+    compute_j: float = 0.0
+    """Part of ``joules_per_batch`` for computing, of nodes that have operating points; 0 of others."""

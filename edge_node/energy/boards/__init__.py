@@ -8,8 +8,9 @@ from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 
-from edge_node.config import BoardConfig
-from edge_node.energy.sourced import Figure, SourceError, Unknown, read_known, read_text
+from edge_node.config import BoardConfig, OperatingPoint
+from edge_node.energy.points import check_points, points_of
+from edge_node.energy.sourced import Figure, SourceError, Unknown, figures_of, parsed, read_text
 
 _UNITS = MappingProxyType(
     {
@@ -47,9 +48,14 @@ class BoardProfile:
     """What is not."""
     made: dict[str, Figure | Unknown] = field(default_factory=dict)
     """Emissions of making it, and their deviation."""
+    points: tuple[OperatingPoint, ...] = ()
+    """Operating points, the fastest first; empty: none is known."""
+    point_sources: tuple[tuple[str, str], ...] = ()
+    """(clock, source) of each."""
 
     def config(self, given: Mapping[str, float] | None = None) -> BoardConfig:
-        """The figures as a node's configuration takes them; ``given`` replace them, known or not.
+        """The figures as a node's configuration takes them; ``given`` replace them, known or not. Operating points are
+        those of the profile's own watts: with others there are none.
 
         Raises SourceError where one that a model needs is known from neither, or where two contradict each other."""
         values = {name: figure.value for name, figure in self.figures.items()} | dict(given or {})
@@ -59,22 +65,30 @@ class BoardProfile:
         if not knows_sleep:
             values |= {"sleep_w": values["static_w"], "wake_j": 0.0, "wake_s": 0.0}
         _check_order(self.name, values)
+        own = not {"static_w", "busy_w"} & set(given or {})
+        if own:
+            check_points(self.name, values, self.points)
         return BoardConfig.model_validate(
             {
                 "name": self.name,
                 **values,
                 "storage_bytes": int(values["storage_bytes"]),
                 "knows_sleep": knows_sleep,
+                "points": self.points if own else (),
             }
         )
 
     def sources(self) -> dict[str, str]:
         """Source and note of every figure, for the report's assumptions."""
-        return {
-            name: f"{figure.value:g} {figure.unit}: {figure.source}"
-            + (f" ({figure.note})" if figure.note else "")
-            for name, figure in self.figures.items()
-        } | {name: f"unknown: {figure.why}" for name, figure in self.unknown.items()}
+        return (
+            {f"operating point {clock}": source for clock, source in self.point_sources}
+            | {
+                name: f"{figure.value:g} {figure.unit}: {figure.source}"
+                + (f" ({figure.note})" if figure.note else "")
+                for name, figure in self.figures.items()
+            }
+            | {name: f"unknown: {figure.why}" for name, figure in self.unknown.items()}
+        )
 
     @property
     def known_and_unknown(self) -> dict[str, Figure | Unknown]:
@@ -147,7 +161,9 @@ def load_board(name: str) -> BoardProfile:
 
 def _profile(text: str, name: str) -> BoardProfile:
     where = f"board {name}"
-    figures, unknown, texts = read_known(text, where)
+    document = parsed(text, where)
+    points, point_sources = points_of(document, where)
+    figures, unknown, texts = figures_of(document, where)
     allowed = _UNITS | _MADE
     found = figures.keys() | unknown.keys()
     extra = sorted(found - allowed.keys()) + sorted(texts.keys() - set(_TEXTS))
@@ -166,6 +182,8 @@ def _profile(text: str, name: str) -> BoardProfile:
         {key: figure for key, figure in figures.items() if key in _UNITS},
         {key: figure for key, figure in unknown.items() if key in _UNITS},
         {key: figure for key, figure in (figures | unknown).items() if key in _MADE},
+        points,
+        point_sources,
     )
     _check_order(profile.name, {key: figure.value for key, figure in profile.figures.items()})
     return profile

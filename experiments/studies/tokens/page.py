@@ -84,9 +84,10 @@ MODELLED = (
     "links, how the next request is predicted and when a node sleeps. They are parameters here; the tables vary "
     "each. Links are log-normal about their rate; a prompt is text of four bytes a token. A node is expected to "
     "know when a prompt that was announced will have come.",
-    "Points of operation (DVFS) are not modelled: no board profile has them. A profile states one busy power, and the "
-    "packaged readings by component are at one clock while the board computes (Raspberry Pi 4B: 1.5 GHz). What is "
-    "missing is, for one board, watts and the seconds of a token read and written at two or more clocks.",
+    "Points of operation (DVFS) are not modelled: the profile of the study's board has none. It states one busy "
+    "power, and the packaged readings by component are at one clock while the board computes (Raspberry Pi 4B: 1.5 "
+    "GHz). What is missing is, for that board, watts and the seconds of a token read and written at two clocks or "
+    "more.",
 )
 
 

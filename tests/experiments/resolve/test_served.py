@@ -39,7 +39,7 @@ def test_the_names_of_runs_have_no_signs_that_messages_refuse() -> None:
 @pytest.mark.parametrize(
     ("policy", "why"),
     [
-        ("local+quick", "allowed are alone, fixed, link, awake, reactive, predictive; got 'quick'"),
+        ("local+quick", "allowed are alone, fixed, link, awake, reactive, predictive, dvfs; got 'quick'"),
         ("local+alone+link", "alone and link both set inference.batching"),
         ("nobody+link", "no policy is called 'nobody'"),
     ],
