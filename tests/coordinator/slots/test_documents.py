@@ -37,5 +37,7 @@ def test_what_was_learned_of_the_work_is_kept_where_something_was() -> None:
 def test_what_is_left_of_a_slot_is_not_kept_and_that_it_was_missed_is() -> None:
     late = replace(PLAN, decisions=(replace(DECISION, remaining_s=0.0, missed=True), DECISION))
     first, second = plan_document(late)["decisions"]
-    assert first == without(asdict(replace(DECISION, missed=True)), "remaining_s")
-    assert second == without(without(asdict(DECISION), "remaining_s"), "missed")
+    assert first == without(asdict(replace(DECISION, missed=True)), "remaining_s", "point")
+    assert second == without(asdict(DECISION), "remaining_s", "missed", "point")
+    slow = plan_document(replace(PLAN, decisions=(replace(DECISION, point=2),)))
+    assert slow["decisions"][0]["point"] == 2
