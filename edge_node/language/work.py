@@ -164,7 +164,7 @@ class LanguageWorkload:
         uses, users = [], []
         for batch in batches:
             asked_for = requests_of(batch)
-            prompts = batch[HANDED] if HANDED in batch else [None] * len(asked_for)
+            prompts = list(batch[HANDED]) if HANDED in batch else [None] * len(asked_for)
             own = self._uses(asked_for, prompts)
             users.append(UserBytes(sum(use.up_bytes for use in own), sum(use.down_bytes for use in own)))
             uses += own
